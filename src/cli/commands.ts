@@ -1,0 +1,12 @@
+/** The table of commands. A command is loaded only when it is asked for, so that `sluice --help` stays quick. */
+import type { Command } from 'commander';
+import type { Io } from './io.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** module with `command(io): Command`; its actions write to `io` and set `io.exitCode` */
+  load(): Promise<{ command(io: Io): Command }>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [];

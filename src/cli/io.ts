@@ -1,0 +1,19 @@
+/** What a command may touch of the world, so that a test can run any command in process. */
+export interface Io {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly cwd: string;
+  /** 0 done, 1 the answer is no, 2 wrong use, 3 could not run; a command sets 1 itself, thrown errors become 2 or 3 */
+  exitCode: 0 | 1 | 2 | 3;
+}
+
+export const processIo = (): Io => ({
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  env: process.env,
+  cwd: process.cwd(),
+  exitCode: 0,
+});

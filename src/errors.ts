@@ -1,0 +1,136 @@
+/**
+ * One base class, a literal union of stable codes, `cause` kept. The HTTP status and title of each code stand in
+ * `server/problems.ts`; what a code means to its reader stands in `docs/errors.md`.
+ */
+export const ERROR_CODES = [
+  // identity
+  'token_missing',
+  'token_malformed',
+  'token_unsigned',
+  'token_algorithm_not_allowed',
+  'token_issuer_unknown',
+  'token_audience_mismatch',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_signature_invalid',
+  'token_key_unknown',
+  'token_claims_invalid',
+  'token_revoked',
+  'keys_unavailable',
+  // the request itself
+  'request_malformed',
+  'path_not_canonical',
+  'method_override_refused',
+  'host_ambiguous',
+  'route_unknown',
+  'query_parameter_unknown',
+  'query_field_withheld',
+  'body_unreadable',
+  'body_too_large',
+  'body_encoding_unsupported',
+  'body_field_refused',
+  'masked_value_refused',
+  'upgrade_refused',
+  'request_timeout',
+  'request_aborted',
+  'overloaded',
+  // purpose
+  'purpose_missing',
+  'purpose_unknown',
+  'recipient_unknown',
+  'tier_invalid',
+  // policy
+  'policy_denied',
+  'policy_unavailable',
+  'policy_undefined',
+  'policy_answer_malformed',
+  'policy_evaluation_failed',
+  'policy_deadline_exceeded',
+  'policy_memory_exceeded',
+  'policy_input_too_large',
+  'policy_compile_failed',
+  'policy_builtin_refused',
+  'policy_data_invalid',
+  'policy_scenario_failed',
+  'opa_not_found',
+  'opa_digest_mismatch',
+  'opa_failed',
+  // bundle
+  'bundle_malformed',
+  'bundle_truncated',
+  'bundle_too_large',
+  'bundle_path_refused',
+  'bundle_unsigned',
+  'bundle_signature_invalid',
+  'bundle_key_unknown',
+  'bundle_roots_overlap',
+  'bundle_abi_unsupported',
+  'bundle_entrypoint_missing',
+  'bundle_unavailable',
+  'catalog_invalid',
+  'catalog_unknown',
+  // consent
+  'consent_unavailable',
+  'consent_invalid',
+  // upstream
+  'upstream_unreachable',
+  'upstream_timeout',
+  'upstream_aborted',
+  'upstream_malformed',
+  'upstream_status_withheld',
+  // disclosure
+  'response_format_unsupported',
+  'response_malformed',
+  'response_charset_unknown',
+  'response_encoding_unsupported',
+  'response_encoding_malformed',
+  'response_too_large',
+  'response_too_deep',
+  'record_too_large',
+  'group_size_unmet',
+  'treatment_key_unknown',
+  'token_not_reversible',
+  // decision log
+  'journal_unwritable',
+  'journal_full',
+  'journal_malformed',
+  'chain_broken',
+  'record_not_found',
+  // configuration and command line
+  'config_unreadable',
+  'config_invalid',
+  'usage_invalid',
+  'input_invalid',
+  'address_in_use',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface ErrorDetails {
+  /** what is wrong, where, and what to do; never a value from a request, a response or a credential */
+  readonly message: string;
+  readonly cause?: unknown;
+  /** where in a document: `file`, 1-based `line` and `column` */
+  readonly at?: { readonly file: string; readonly line?: number; readonly column?: number };
+  /** field paths the error is about (never values) */
+  readonly paths?: readonly string[];
+}
+
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  readonly at: ErrorDetails['at'];
+  readonly paths: readonly string[] | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails | string) {
+    const d = typeof details === 'string' ? { message: details } : details;
+    super(d.message, d.cause === undefined ? undefined : { cause: d.cause });
+    this.name = 'SluiceError';
+    this.code = code;
+    this.at = d.at;
+    this.paths = d.paths;
+  }
+}
+
+export const isSluiceError = (e: unknown, code?: ErrorCode): e is SluiceError =>
+  e instanceof SluiceError && (code === undefined || e.code === code);

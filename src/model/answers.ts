@@ -1,0 +1,61 @@
+/** What the policy answers (design §5.2, §5.3). */
+
+export interface Reason {
+  readonly code: string;
+  readonly message?: string;
+}
+
+export interface Obligations {
+  readonly max_records?: number | null;
+  readonly watermark?: boolean | null;
+  readonly min_group_size?: number | null;
+  readonly step_up?: string | null;
+  /** emergency access and the like: allowed, and somebody must look at it afterwards */
+  readonly review?: boolean | null;
+  readonly [extra: string]: unknown;
+}
+
+export interface DecisionAnswer {
+  readonly allow: boolean;
+  readonly reasons: readonly Reason[];
+  readonly tier: 1 | 2 | 3 | null;
+  readonly obligations: Obligations;
+}
+
+export const TREATMENTS = [
+  'disclose',
+  'mask',
+  'scrub',
+  'generalize',
+  'pseudonymize',
+  'tokenize',
+  'encrypt',
+  'nullify',
+  'drop',
+] as const;
+export type TreatmentName = (typeof TREATMENTS)[number];
+
+/** What is done to a field and why. Parameters of the treatment come from the catalog; the answer may override them in `with`. */
+export interface TreatmentChoice {
+  readonly do: TreatmentName;
+  readonly because: string;
+  readonly with?: { readonly [parameter: string]: unknown };
+}
+
+export interface DisclosureAnswer {
+  /** false: the whole record is withheld */
+  readonly disclose: boolean;
+  readonly reasons: readonly Reason[];
+  /** by class, e.g. `contact/3`; a class that is not named is dropped */
+  readonly classes: { readonly [cls: string]: TreatmentChoice };
+  /** by field pointer; wins over its class */
+  readonly fields: { readonly [pointer: string]: TreatmentChoice };
+}
+
+/** The answer given when there is none: nothing leaves. */
+export const WITHHOLD_ALL = (code: string, message?: string): DisclosureAnswer => ({
+  disclose: false,
+  reasons: [message === undefined ? { code } : { code, message }],
+  classes: {},
+  fields: {},
+});

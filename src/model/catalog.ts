@@ -1,0 +1,49 @@
+/** Which field of which resource has which class, and which mask suits it (design §5.4). */
+
+export interface FieldEntry {
+  readonly category: string;
+  /** 1 public … 5 secret */
+  readonly grade: number;
+  /** kind of mask, e.g. `phone`, or a kind with parameters */
+  readonly mask?: string | { readonly kind: string; readonly [parameter: string]: unknown };
+  readonly generalize?: { readonly [parameter: string]: unknown };
+  readonly pseudonymize?: { readonly [parameter: string]: unknown };
+  readonly tokenize?: { readonly [parameter: string]: unknown };
+  readonly encrypt?: { readonly [parameter: string]: unknown };
+  readonly scrub?: { readonly [parameter: string]: unknown };
+  /** counted when records are grouped for `min_group_size` */
+  readonly quasi_identifier?: boolean;
+  readonly description?: string;
+}
+
+/** A field whose value is another resource (or a list of them), with its own catalog and data subject. */
+export interface EmbeddedEntry {
+  readonly resource: string;
+}
+
+export type CatalogEntry = FieldEntry | EmbeddedEntry;
+
+/** What a field of the response around the records is. */
+export type EnvelopeRole =
+  | 'records' // where the records are (a route's `records` wins)
+  | 'record_count' // number of records in this answer: recomputed
+  | 'total' // number of records that match: removed when records were withheld
+  | 'link' // leads to other pages or to the upstream: removed
+  | 'status' // says how the call went and nothing about a data subject: kept
+  | 'drop';
+
+export interface EnvelopeEntry {
+  readonly is: EnvelopeRole;
+}
+
+export interface Catalog {
+  readonly resource: string;
+  /** pointers within a record to the id(s) of whom it is about; several: the strictest answer wins */
+  readonly data_subject: readonly string[];
+  /** name → pointer: what the policy may look at, per record */
+  readonly attributes: { readonly [name: string]: string };
+  readonly fields: { readonly [pointer: string]: CatalogEntry };
+  readonly envelope: { readonly [pointer: string]: EnvelopeEntry };
+}
+
+export const classOf = (entry: FieldEntry): string => `${entry.category}/${entry.grade}`;

@@ -1,0 +1,36 @@
+/** What a data subject has agreed to, and where that is kept. */
+
+export interface Consent {
+  readonly id?: string;
+  readonly purpose: string;
+  readonly categories: readonly string[];
+  /** `internal`, or the partner's name: a consent for one never covers the other */
+  readonly recipient: string;
+  /** after resolution against the clock: a `given` consent past its `until` reads `expired`, before its `from` `pending` */
+  readonly status: 'given' | 'withdrawn' | 'expired' | 'pending';
+  readonly explicit?: boolean;
+  /** RFC 3339; present in the policy's input only if the policy reads them */
+  readonly from?: string;
+  readonly until?: string;
+}
+
+/** The state of one data subject as the policy sees it. Two data subjects in the same state get the same treatment. */
+export interface DataSubjectState {
+  readonly consents: readonly Consent[];
+  /** e.g. `opt_out`, `vip`, `deceased`, `restricted` */
+  readonly flags: readonly string[];
+}
+
+export const NO_STATE: DataSubjectState = Object.freeze({ consents: [], flags: [] });
+
+export interface ConsentSource {
+  /**
+   * States of many data subjects at once; one that is not known is absent from the map.
+   * @throws SluiceError `consent_unavailable` when the source cannot answer: the caller must refuse, never assume.
+   */
+  lookup(ids: readonly string[], at: Date): Promise<ReadonlyMap<string, DataSubjectState>>;
+  /** changes whenever any answer may have changed; part of every cache key */
+  revision(): string;
+  ready(): Promise<{ ok: boolean; detail?: string }>;
+  close(): Promise<void>;
+}

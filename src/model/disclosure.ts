@@ -1,0 +1,62 @@
+/** What crosses the boundary between the pipeline and the disclosure stage. */
+import type { DisclosureAnswer, Obligations } from './answers.ts';
+import type { Catalog } from './catalog.ts';
+import type { DataSubjectState } from './consent.ts';
+import type { DisclosureSummary } from './record.ts';
+
+export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart';
+
+export type Scalar =
+  | { readonly kind: 'string'; readonly text: string }
+  /** a number as the upstream spelled it */
+  | { readonly kind: 'number'; readonly text: string }
+  | { readonly kind: 'boolean'; readonly text: 'true' | 'false' }
+  | { readonly kind: 'null'; readonly text: 'null' };
+
+/** Everything needed to disclose one response body. */
+export interface DisclosurePlan {
+  readonly format: FormatName;
+  /** of the body, IANA name; only text formats but JSON take one that is not UTF-8 */
+  readonly charset: string;
+  readonly catalog: Catalog;
+  /** for embedded resources */
+  readonly catalogs: ReadonlyMap<string, Catalog>;
+  /** pointer (with `*`) to the records; null: the whole body is one record */
+  readonly records: string | null;
+  /** data subject known from the request (a path id), used where the record itself does not say */
+  readonly dataSubject: string | null;
+  readonly obligations: Obligations;
+  readonly recipient: string;
+  readonly purpose: string;
+  readonly decisionId: string;
+  /** options of the format: `header: false`, `separator: ";"`, `namespaces`… */
+  readonly options: { readonly [name: string]: unknown };
+  /** states of data subjects; @throws SluiceError consent_unavailable */
+  consents(ids: readonly string[]): Promise<ReadonlyMap<string, DataSubjectState>>;
+  /** asks the policy; cached by the caller's policy snapshot; `resource` is the catalog's name */
+  ask(
+    resource: string,
+    state: DataSubjectState,
+    attributes: { readonly [name: string]: string | number | boolean | null },
+  ): DisclosureAnswer;
+}
+
+/**
+ * A piece of the answer. Its bytes may be released once a record with its summary is durable.
+ * Summaries of parts add up: the summary of a part covers exactly its bytes.
+ */
+export interface DisclosurePart {
+  readonly chunks: readonly Uint8Array[];
+  readonly summary: DisclosureSummary;
+  readonly last: boolean;
+}
+
+export interface DisclosureStage {
+  /**
+   * Treats a body as a stream. Yields at least one part, the final one with `last: true`. Memory is bounded by the
+   * record limit and the part size, whatever the body's size.
+   * @throws SluiceError `response_malformed`, `response_too_deep`, `record_too_large`, `response_charset_unknown`, …;
+   *   bytes of parts already yielded stay valid, nothing of the offending record is among them.
+   */
+  disclose(body: AsyncIterable<Uint8Array>, plan: DisclosurePlan): AsyncGenerator<DisclosurePart, void, void>;
+}

@@ -1,0 +1,81 @@
+/** What the policy is asked (design §5.1, the AuthZEN 1.0 information model). */
+
+export interface Subject {
+  readonly type: string;
+  readonly id: string;
+  readonly properties: SubjectProperties;
+}
+
+export interface SubjectProperties {
+  readonly roles: readonly string[];
+  readonly department: string | null;
+  readonly organization: string;
+  /** highest grade the subject is cleared for; null when the credential does not say */
+  readonly clearance: number | null;
+  readonly assurance: Assurance;
+  readonly [extra: string]: unknown;
+}
+
+export interface Assurance {
+  /** RFC 8176 authentication method references */
+  readonly amr: readonly string[];
+  readonly acr: string | null;
+  /** seconds since the epoch */
+  readonly auth_time: number | null;
+}
+
+export type ActionName = 'read' | 'search' | 'export' | 'create' | 'update' | 'delete';
+
+export interface Action {
+  readonly name: string;
+  readonly properties: {
+    /** field pointers that the request searches, filters or sorts by */
+    readonly query_fields: readonly string[];
+    /** field pointers that the request writes */
+    readonly body_fields: readonly string[];
+    readonly [extra: string]: unknown;
+  };
+}
+
+export interface Resource {
+  readonly type: string;
+  readonly id?: string;
+  readonly properties: { readonly [key: string]: unknown };
+}
+
+export type Tier = 1 | 2 | 3;
+
+export interface Grant {
+  readonly id: string;
+  readonly purpose?: string;
+  readonly resource?: string;
+  readonly data_subject?: string;
+  readonly categories?: readonly string[];
+  readonly until: string;
+  readonly [extra: string]: unknown;
+}
+
+export interface Context {
+  readonly purpose: string;
+  readonly tier: Tier | null;
+  readonly recipient: string;
+  readonly justification: string | null;
+  /** RFC 3339, UTC */
+  readonly time: string;
+  readonly grants: readonly Grant[];
+  readonly request: { readonly method: string; readonly route: string; readonly client_ip: string | null };
+}
+
+/** input of `sluice/decision` */
+export interface PolicyInput {
+  readonly subject: Subject;
+  readonly action: Action;
+  readonly resource: Resource;
+  readonly context: Context;
+}
+
+/** input of `sluice/disclosure` */
+export interface DisclosureInput extends PolicyInput {
+  readonly data_subject: import('./consent.ts').DataSubjectState;
+  readonly record: { readonly attributes: { readonly [name: string]: string | number | boolean | null } };
+}

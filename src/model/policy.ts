@@ -1,0 +1,33 @@
+/** What the rest of Sluice knows about the policy: one pinned snapshot at a time. */
+import type { DecisionAnswer, DisclosureAnswer } from './answers.ts';
+import type { Catalog } from './catalog.ts';
+import type { DisclosureInput, PolicyInput } from './input.ts';
+
+/**
+ * An immutable policy: rules, data and catalogs of one revision. A request takes one at its start and uses it to its end.
+ * Neither method throws for a policy that fails: an undefined, malformed or failed evaluation is a denial whose reason
+ * has the code of the failure (`policy_undefined`, `policy_answer_malformed`, `policy_evaluation_failed`, …).
+ */
+export interface PolicySnapshot {
+  readonly revision: string;
+  /** name of the bundle or directory it came from */
+  readonly bundle: string;
+  readonly catalogs: ReadonlyMap<string, Catalog>;
+  /** purposes, partners, …: the policy's data documents, read by routing (known purposes and recipients) and commands */
+  readonly data: { readonly [name: string]: unknown };
+  decide(input: PolicyInput): DecisionAnswer;
+  disclose(input: DisclosureInput): DisclosureAnswer;
+}
+
+export interface PolicyStore {
+  /** @throws SluiceError `policy_unavailable` when no policy was ever activated */
+  current(): PolicySnapshot;
+  status(): {
+    readonly ok: boolean;
+    readonly revision: string | null;
+    readonly activated_at: string | null;
+    /** the last failed load, if it is newer than the live policy */
+    readonly error: { readonly code: string; readonly message: string; readonly at: string } | null;
+  };
+  close(): Promise<void>;
+}
