@@ -1,0 +1,237 @@
+/**
+ * What a format is: the half of the disclosure engine that knows how a body is spelled. The other half (`disclosure.ts`) knows
+ * about data subjects, consent, the policy's answers, parts and summaries, and nothing about bytes.
+ *
+ *     body bytes ─▶ BodyReader.push ─▶ Piece, Piece, Piece … (in the order of the body)
+ *                                        │ record pieces: subjects + attributes ─▶ consents ─▶ ask ─▶ Program
+ *                                        ▼
+ *                                      Piece.render(…, out)   each piece exactly once, in the same order
+ *
+ * A reader is given the body in chunks split anywhere (in the middle of a character, a quote, a CRLF) and answers with the
+ * pieces that are complete. What it holds back between two calls is bounded by `limits.record_bytes`; it throws
+ * `record_too_large` beyond that, `response_too_deep` beyond `limits.depth`, `response_malformed` for what its grammar refuses.
+ * After a throw nothing more is asked of it: pieces returned before stay valid, so a reader must not return a piece
+ * before every byte of that piece is known to be well-formed. Messages say what and at which offset or line, never a value.
+ *
+ * Three kinds of pieces:
+ * - `frame`: bytes around the records (declarations, envelopes, header line, closing tags). The reader has already removed what
+ *   the catalog's `envelope` does not keep (default: everything but the structure that leads to the records).
+ * - `record`: one record. Its scopes say whose data it holds. `render` is given one program a scope, or null where that scope is
+ *   withheld: a withheld record writes nothing and leaves no hole (separators included: a reader may keep state between
+ *   renders, since they happen in order); a withheld embedded scope is dropped like a field.
+ * - `count`: a number in the envelope that depends on how many records are released (`record_count`, `total`). If it stands before the
+ *   records, the engine holds the answer back until it is known, up to a limit; then it is null.
+ *
+ * ## How values find their field
+ * A `Matcher` is a catalog compiled to an automaton. A format walks a record from `matcher.root` with `step`, one step for a
+ * name, an index, an attribute:
+ *
+ *     let state = m.root;                             // the record itself
+ *     state = m.step(state, 'orders');                // member of an object, child element, column …
+ *     state = m.item(state, 0);                       // element of an array
+ *     state = m.step(state, 'amount', '#3');          // several names for the same thing: a column's name and its position
+ *     if (m.selectors(state)) state = m.select(state, (sibling) => textOfSibling(sibling) ?? undefined);
+ *
+ * `select` resolves `[key=value]` steps: ask it once for a value that is an object (an element with children, …), right after
+ * stepping onto it, with a function that gives the text of its scalar member `key` (decoded), or undefined. Where a key is
+ * spelled twice in the same object the format must throw `response_malformed` (which of them is right is anyone's guess).
+ *
+ * Then, for the state of a value:
+ * - `m.field(state)` is the field it belongs to (that of the deepest catalogued ancestor or itself), or -1: unknown, to be dropped.
+ * - `m.inner(state)`: a catalogued field may stand deeper; a container with one is walked into and keeps its structure. Without
+ *   it the whole subtree is one value of `field(state)`: treated (or dropped) in one piece.
+ * - `m.through(state)`: the field is inherited from a container and an object's key lies between. Treatments for strings do not reach through
+ *   objects: such a value is dropped (`not_applicable`) unless the action is disclose, nullify, drop or takes containers.
+ *   `Program.treat` does this by itself when given the state.
+ * - `m.positional(state)`: the catalog addresses the elements of this array by number: a dropped element is replaced by the format's null, so
+ *   that the others keep their places. Elsewhere it is removed with its separator.
+ * - `m.scope(state)`: this value is an embedded resource (-1 if not): the object (or each object of the array) starts a new scope whose
+ *   `matcher root` is `m.entry(scope)`; anything else there is dropped.
+ * - `m.marks(state)`: this value is a data subject's id, or an attribute of its scope, whatever happens to it as a field.
+ *
+ * ## Rendering
+ * `render` walks the record again (or the index made of it) with `program.matcher`, which may know more paths than the matcher of
+ * reading (the answer named fields that the catalog does not): fields and states of one matcher mean nothing to another. Embedded
+ * scopes are met in the same order in both. For every value: `program.action(field)`:
+ *
+ *     DISCLOSE  copy the source bytes, untouched                     account.released(field)
+ *     DROP      leave it out with its name and separator             account.withheld(field, …)
+ *     NULLIFY   the format's null (JSON null, empty element, empty column)
+ *     TREAT     program.treat(state, value): a Treated, or 'drop'
+ *
+ * and every value is accounted for exactly once through `program.account` (unknown ones with `unknown(path)`, path as the format
+ * spells pointers, indices as `*`). Bytes go to `out`.
+ */
+import type { FormatName, Scalar } from '../../model/disclosure.ts';
+import type { Container, Treated } from '../treatments/treatment.ts';
+
+export interface Format {
+  readonly name: FormatName;
+  /** @throws SluiceError `response_charset_unknown`, `config_invalid` for options it does not know */
+  open(setup: FormatSetup): BodyReader;
+}
+
+export interface FormatSetup {
+  /** of the records */
+  readonly matcher: Matcher;
+  /** what the fields around the records are */
+  readonly envelope: Envelope;
+  readonly charset: string;
+  readonly options: { readonly [name: string]: unknown };
+  readonly limits: DisclosureLimits;
+}
+
+export interface BodyReader {
+  /** Takes the next bytes (owned by the reader from now on) and answers with the pieces that are complete. */
+  push(chunk: Uint8Array): readonly Piece[];
+  /** The body is over. @throws SluiceError `response_malformed` if it is cut short */
+  end(): readonly Piece[];
+}
+
+export type Piece = FramePiece | RecordPiece | CountPiece;
+
+export interface FramePiece {
+  readonly kind: 'frame';
+  render(out: Output, account: FrameAccount): void;
+}
+
+export interface CountPiece {
+  readonly kind: 'count';
+  readonly role: 'record_count' | 'total';
+  /** `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
+  render(out: Output, value: 'keep' | number | null): void;
+}
+
+export interface RecordPiece {
+  readonly kind: 'record';
+  /** bytes held for it */
+  readonly size: number;
+  /** [0] is the record itself; the others are embedded resources in document order, a parent before its children */
+  readonly scopes: readonly RecordScope[];
+  /**
+   * Writes the record, or nothing if `programs[0]` is null.
+   * @param programs one a scope; null: withheld
+   */
+  render(out: Output, programs: readonly (Program | null)[]): void;
+  /**
+   * The values (as they would leave) that decide its group for `min_group_size`, one a quasi-identifier in a fixed order, joined
+   * unambiguously. Dropped ones count as the same.
+   */
+  group(program: Program): string;
+}
+
+export interface RecordScope {
+  /** -1 for the record itself, else what `Matcher.scope` said */
+  readonly scope: number;
+  /** ids of data subjects found in it, decoded, without repetition */
+  readonly subjects: readonly string[];
+  readonly attributes: { readonly [name: string]: string | number | boolean | null };
+}
+
+/** Where bytes go. Ranges of a source are copied at once; the source may be reused afterwards. */
+export interface Output {
+  bytes(source: Uint8Array, start: number, end: number): void;
+  /** encoded as UTF-8 (a format in another charset encodes by itself and uses `bytes`) */
+  text(text: string): void;
+}
+
+export type StateId = number;
+/** an index into the matcher's fields; -1: in no catalog */
+export type FieldId = number;
+
+export interface Marks {
+  readonly subject: boolean;
+  /** names of attributes that this value is */
+  readonly attributes: readonly string[];
+}
+
+export interface Matcher {
+  readonly root: StateId;
+  /** number of fields, ids 0 … fields-1 */
+  readonly fields: number;
+  step(state: StateId, name: string, ...aliases: string[]): StateId;
+  item(state: StateId, index: number): StateId;
+  selectors(state: StateId): boolean;
+  select(state: StateId, sibling: (key: string) => string | undefined): StateId;
+  field(state: StateId): FieldId;
+  inner(state: StateId): boolean;
+  /** like `inner`, but for data subjects and attributes: to be looked into while reading, not kept while rendering */
+  marked(state: StateId): boolean;
+  through(state: StateId): boolean;
+  positional(state: StateId): boolean;
+  scope(state: StateId): number;
+  entry(scope: number): StateId;
+  marks(state: StateId): Marks | null;
+  /** pointer of the field in the catalog */
+  path(field: FieldId): string;
+  /** fields named `quasi_identifier` in the catalog of the record itself, in a fixed order */
+  readonly quasi: readonly FieldId[];
+}
+
+/** The catalog's envelope and the place of the records, as an automaton over the body's own paths. */
+export interface Envelope {
+  readonly root: StateId;
+  step(state: StateId, name: string, ...aliases: string[]): StateId;
+  item(state: StateId, index: number): StateId;
+  /** what stands here; `path`: structure that leads to something named deeper; null: not named, dropped */
+  role(state: StateId): 'record' | 'path' | 'record_count' | 'total' | 'link' | 'status' | 'drop' | null;
+}
+
+/** what is done to a field; numbers, since programs are arrays of them */
+export const DROP = 0;
+export const DISCLOSE = 1;
+export const NULLIFY = 2;
+export const TREAT = 3;
+export type Action = typeof DROP | typeof DISCLOSE | typeof NULLIFY | typeof TREAT;
+
+/** One answer of the policy (or several, the strictest of each), compiled for one matcher. */
+export interface Program {
+  readonly matcher: Matcher;
+  /** for -1 too: DROP */
+  action(field: FieldId): Action;
+  /**
+   * Carries out a TREAT on a scalar, or on a whole container. Accounts for the value by itself, whatever the outcome (nothing
+   * else may be called for it), and answers null for a null. A container met by a treatment that takes none is answered
+   * with 'drop', unless it is an array: then `elements(field)` is true and the format treats its elements one by one.
+   */
+  treat(state: StateId, value: Scalar | Container): Treated;
+  /** false: the treatment takes containers whole */
+  elements(field: FieldId): boolean;
+  readonly account: Account;
+}
+
+export interface Account {
+  /** left as it was */
+  released(field: FieldId): void;
+  /** left out, or null: for `action`s DROP and NULLIFY as the answer says */
+  withheld(field: FieldId): void;
+  /** could not be treated (an object met by a treatment for strings) and was left out */
+  inapplicable(field: FieldId): void;
+  /** in no catalog; the path is only built if there is room for it in the summary */
+  unknown(path: () => string): void;
+}
+
+export interface FrameAccount {
+  /** a field around the records that was left out or made null, with the reason: `envelope_link`, `envelope_drop`, `uncatalogued` */
+  withheld(path: string, because: string): void;
+}
+
+/** Bounds of the stage; defaults in `limits.ts`. */
+export interface DisclosureLimits {
+  /** containers within containers, from the root of the body */
+  readonly depth: number;
+  /** bytes of one record, or of one value around the records */
+  readonly record_bytes: number;
+  /** bytes released in one part */
+  readonly part_bytes: number;
+  /** records whose consent is looked up together */
+  readonly batch_records: number;
+  /** bytes held back for a count that precedes its records */
+  readonly hold_bytes: number;
+  /** bytes held back to count groups (`min_group_size`) */
+  readonly group_bytes: number;
+  /** distinct paths in one part's summary; the rest is summed under `…` */
+  readonly summary_paths: number;
+  /** milliseconds that released bytes wait for company while the upstream is silent */
+  readonly idle_ms: number;
+}

@@ -1,0 +1,16 @@
+/** Named defaults of the disclosure stage and the bounds within which a configuration may move them. */
+import type { DisclosureLimits } from './formats/format.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const DEFAULT_LIMITS: DisclosureLimits = {
+  depth: 512,
+  record_bytes: 4 * MiB,
+  part_bytes: 1 * MiB,
+  batch_records: 1024,
+  hold_bytes: 1 * MiB,
+  group_bytes: 8 * MiB,
+  summary_paths: 256,
+  idle_ms: 1000,
+};

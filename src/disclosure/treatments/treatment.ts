@@ -1,0 +1,74 @@
+/**
+ * What a treatment is. `disclose`, `nullify` and `drop` are carried out by the engine itself; every other name of
+ * `TREATMENTS` has one file here, listed in `registry.ts`.
+ *
+ * `prepare` runs once for a field under an answer (its result is kept as long as the answer is), so everything that can be
+ * worked out ahead (parameters, keys, patterns) belongs there. The function it returns runs once a value and must be
+ * synchronous, must not keep or log the value, and must not throw for a value it cannot treat: it answers `'drop'`.
+ *
+ * The engine never hands over a null (nothing to disguise: it stays null), nor an object or array unless
+ * `containers` is set; arrays of scalars are treated element by element.
+ */
+import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
+import type { FieldEntry } from '../../model/catalog.ts';
+import type { Scalar } from '../../model/disclosure.ts';
+
+/** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */
+export interface TreatmentKeys {
+  /**
+   * The secret for a use; without an id the current one. Old ones stay readable by id so that keys can rotate.
+   * @throws SluiceError `treatment_key_unknown`
+   */
+  secret(use: SecretUse, id?: string): TreatmentKey;
+  /**
+   * The public key (JWK or SPKI PEM) a recipient gave us; without an id its current one.
+   * @throws SluiceError `treatment_key_unknown`
+   */
+  recipient(recipient: string, id?: string): RecipientKey;
+}
+
+/** `data_subject` is the key of the decision record's data-subject digests, not of a treatment. */
+export type SecretUse = 'pseudonymize' | 'tokenize' | 'data_subject';
+
+export interface TreatmentKey {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface RecipientKey {
+  readonly id: string;
+  readonly key: import('node:crypto').KeyObject;
+}
+
+export interface TreatmentContext {
+  readonly recipient: string;
+  readonly purpose: string;
+  readonly keys: TreatmentKeys;
+}
+
+/** An object or array as the upstream spelled it; given only to treatments that take `containers`. */
+export interface Container {
+  readonly kind: 'container';
+  readonly text: string;
+}
+
+/** What stands in the value's place. A string's `text` is plain: the format quotes and escapes it. A number's is spelled as JSON spells numbers. */
+export type Treated =
+  | { readonly kind: 'string'; readonly text: string }
+  | { readonly kind: 'number'; readonly text: string }
+  | { readonly kind: 'null' }
+  | 'drop';
+
+export type Treat = (value: Scalar | Container) => Treated;
+
+export interface Treatment {
+  readonly name: TreatmentName;
+  /** can stand in for a whole object or array (`encrypt`) */
+  readonly containers?: boolean;
+  /**
+   * Parameters: the answer's `choice.with` over the catalog's `entry[name]`. Parameters that make no sense are answered by a
+   * function that drops, never by one that lets the value through.
+   * @throws SluiceError `treatment_key_unknown`: the whole answer is refused, since the operator must mend it
+   */
+  prepare(entry: FieldEntry, choice: TreatmentChoice, context: TreatmentContext): Treat;
+}
