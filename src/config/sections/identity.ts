@@ -1,0 +1,152 @@
+/** How a caller proves who it is, and what its credential says about it. */
+import { type Static, Type } from 'typebox';
+import { defaulted, duration, oneOrMore, optional, path, section, size, table, url } from '../kinds.ts';
+
+/** Asymmetric only: with a shared secret, whoever verifies a token could also have made it (RFC 8725 §3.1, §3.2). */
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
+
+const claim = Type.String({
+  minLength: 1,
+  description:
+    'name of a claim, a dotted path (`realm_access.roles`) or a JSON Pointer (`/realm_access/roles`)',
+});
+
+const name = (description: string) => Type.String({ minLength: 1, maxLength: 256, description });
+
+/** The subject of a credential that carries no claims. */
+const subjectSchema = section({
+  type: defaulted(name('`service`, `partner`, `user`'), 'service'),
+  id: name('as it appears in decision records'),
+  roles: defaulted(Type.Array(name('a role'), { uniqueItems: true }), []),
+  department: optional(name('department')),
+  organization: name('`internal`, or the partner it belongs to'),
+  clearance: optional(Type.Integer({ minimum: 1, maximum: 5 })),
+  purpose: optional(name('acted for when the request names none')),
+});
+
+const claimsSchema = section({
+  subject: defaulted(claim, 'sub'),
+  type: optional(claim),
+  roles: defaulted(claim, 'roles'),
+  department: optional(claim),
+  organization: optional(claim),
+  clearance: optional(claim),
+  amr: defaulted(claim, 'amr'),
+  acr: defaulted(claim, 'acr'),
+  auth_time: defaulted(claim, 'auth_time'),
+  properties: defaulted(
+    table(claim, { key: '^[a-z][a-z0-9_]*$', description: 'further properties the policy may look at' }),
+    {},
+  ),
+});
+
+export const issuerSchema = section({
+  issuer: Type.String({ minLength: 1, description: 'the `iss` claim, exactly' }),
+  audience: oneOrMore(Type.String({ minLength: 1 }), {
+    description: 'the `aud` claim must have one of these',
+  }),
+  jwks: section(
+    {
+      file: optional(path()),
+      url: optional(url()),
+      keys: optional(Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1, maxItems: 100 })),
+      cooldown: defaulted(
+        duration({ min: '1s', max: '1h', description: 'between two fetches that an unknown key asks for' }),
+        '30s',
+      ),
+      max_age: defaulted(
+        duration({ min: '10s', max: '7d', description: 'keys older than this are fetched anew' }),
+        '10m',
+      ),
+      stale_if_error: defaulted(
+        duration({
+          min: '0s',
+          max: '7d',
+          description: 'how long past max_age old keys serve while a fetch fails',
+        }),
+        '0s',
+      ),
+      timeout: defaulted(duration({ min: '100ms', max: '1m' }), '5s'),
+    },
+    { one_of: ['file', 'url', 'keys'], description: 'where the public keys are' },
+  ),
+  algorithms: Type.Array(Type.Enum(ALGORITHMS), { minItems: 1, uniqueItems: true }),
+  claims: defaulted(claimsSchema, {}),
+  required_claims: defaulted(Type.Array(claim, { uniqueItems: true }), []),
+  typ: optional(Type.String({ minLength: 1, description: 'the header’s `typ`, e.g. `at+jwt` (RFC 9068)' })),
+  max_token_age: optional(duration({ min: '1s', max: '365d', description: 'since `iat`' })),
+  clock_tolerance: defaulted(duration({ min: '0s', max: '5m' }), '10s'),
+  subject_type: defaulted(name('type of its subjects'), 'user'),
+  organization: optional(name('of its subjects, where no claim says it')),
+  purpose: optional(name('acted for when neither request, token nor route name one')),
+});
+
+export const identitySchema = section(
+  {
+    issuers: defaulted(Type.Array(issuerSchema), []),
+    api_keys: defaulted(
+      Type.Array(
+        section({
+          id: name('names the key in logs'),
+          sha256: Type.String({
+            pattern: '^[0-9a-f]{64}$',
+            description: 'of the key, hex; keep the key itself elsewhere',
+          }),
+          expires: optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}Z)?$' })),
+          subject: subjectSchema,
+        }),
+      ),
+      [],
+    ),
+    api_key_header: defaulted(Type.String({ pattern: '^[A-Za-z0-9-]+$' }), 'X-Api-Key'),
+    certificates: defaulted(
+      Type.Array(
+        section(
+          {
+            fingerprint: optional(
+              Type.String({ pattern: '^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$', description: 'SHA-256' }),
+            ),
+            dns: optional(Type.String({ minLength: 1, description: 'a DNS subject alternative name' })),
+            uri: optional(
+              Type.String({ minLength: 1, description: 'a URI subject alternative name (SPIFFE)' }),
+            ),
+            subject_name: optional(
+              table(Type.String({ minLength: 1 }), {
+                key: '^[A-Za-z]+$',
+                description: 'attributes of the subject: `{ O: Example, CN: erp }`',
+              }),
+            ),
+            subject: subjectSchema,
+          },
+          { one_of: ['fingerprint', 'dns', 'uri', 'subject_name'] },
+        ),
+      ),
+      [],
+    ),
+    revocations: optional(
+      path({ description: 'YAML list of revoked tokens and subjects; read again when it changes' }),
+    ),
+    token_bytes: defaulted(size({ min: '256B', max: '64KiB' }), '8KiB'),
+    remembered: defaulted(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'verified tokens kept' }),
+      10_000,
+    ),
+  },
+  { description: 'who callers are' },
+);
+
+export type IdentityConfig = Static<typeof identitySchema>;
+export type IssuerConfig = Static<typeof issuerSchema>;
+export type SubjectConfig = Static<typeof subjectSchema>;

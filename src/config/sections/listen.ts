@@ -1,0 +1,64 @@
+/** Where Sluice listens, and what a caller may cost it. */
+import { type Static, Type } from 'typebox';
+import { address, defaulted, duration, optional, path, section, size } from '../kinds.ts';
+
+export const listenSchema = section(
+  {
+    proxy: defaulted(address({ description: 'callers come here' }), '127.0.0.1:8080'),
+    admin: defaulted(
+      address({ description: 'health, metrics, audit; keep it off public networks' }),
+      '127.0.0.1:8081',
+    ),
+    tls: optional(
+      section({
+        cert: path({ description: 'PEM, the chain' }),
+        key: path({ description: 'PEM' }),
+        client_ca: optional(
+          path({ description: 'PEM; callers must then show a certificate that it signed' }),
+        ),
+      }),
+    ),
+  },
+  { description: 'addresses of the two listeners' },
+);
+
+export const limitsSchema = section(
+  {
+    header_bytes: defaulted(
+      size({ min: '1KiB', max: '256KiB', description: 'of all header fields together' }),
+      '16KiB',
+    ),
+    header_count: defaulted(Type.Integer({ minimum: 8, maximum: 1000 }), 100),
+    header_timeout: defaulted(duration({ min: '100ms', max: '5m' }), '10s'),
+    request_timeout: defaulted(duration({ min: '100ms', max: '1h' }), '60s'),
+    keep_alive_timeout: defaulted(duration({ min: '100ms', max: '10m' }), '15s'),
+    connections: defaulted(Type.Integer({ minimum: 1, maximum: 1_000_000 }), 10_000),
+    in_flight: defaulted(
+      Type.Integer({ minimum: 1, maximum: 100_000, description: 'requests at once' }),
+      1_000,
+    ),
+    target: defaulted(size({ min: '256B', max: '64KiB', description: 'of path and query' }), '8KiB'),
+    request_body: defaulted(size({ min: '0B', max: '1GiB' }), '1MiB'),
+    record: defaulted(
+      size({ min: '1KiB', max: '256MiB', description: 'of one record of an answer' }),
+      '4MiB',
+    ),
+    depth: defaulted(Type.Integer({ minimum: 4, maximum: 1_000, description: 'nesting of an answer' }), 64),
+    decoded_ratio: defaulted(
+      Type.Integer({ minimum: 2, maximum: 10_000, description: 'how far a compressed answer may expand' }),
+      200,
+    ),
+    group: defaulted(
+      size({ min: '64KiB', max: '1GiB', description: 'an answer held whole to count groups' }),
+      '32MiB',
+    ),
+    shutdown: defaulted(
+      duration({ min: '0s', max: '10m', description: 'for requests under way at the end' }),
+      '10s',
+    ),
+  },
+  { description: 'bounds on what a request may cost' },
+);
+
+export type ListenConfig = Static<typeof listenSchema>;
+export type LimitsConfig = Static<typeof limitsSchema>;

@@ -1,0 +1,35 @@
+/** The process itself: what it tells operators, how many of it there are, and the options that open doors. */
+import { type Static, Type } from 'typebox';
+import { defaulted, section, table } from '../kinds.ts';
+
+export const observabilitySchema = section(
+  {
+    log_level: defaulted(Type.Enum(['debug', 'info', 'warn', 'error']), 'info'),
+    labels: defaulted(
+      table(Type.String({ maxLength: 256 }), {
+        key: '^[a-z][a-z0-9_]*$',
+        description: 'added to every decision record',
+      }),
+      {},
+    ),
+  },
+  { description: 'logs and labels' },
+);
+
+export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
+  description: 'processes; `auto` is one a core',
+});
+
+export const insecureSchema = section(
+  {
+    literal_secrets: defaulted(Type.Boolean({ description: 'secrets may stand in this file' }), false),
+    plain_http_keys: defaulted(
+      Type.Boolean({ description: 'key sets may be fetched over http: from other machines' }),
+      false,
+    ),
+  },
+  { description: 'each of these opens a door; Sluice warns of it at every start' },
+);
+
+export type ObservabilityConfig = Static<typeof observabilitySchema>;
+export type InsecureConfig = Static<typeof insecureSchema>;

@@ -1,0 +1,31 @@
+/** Where a request's purpose, recipient and tier come from. */
+import { type Static, Type } from 'typebox';
+import { defaulted, section, table } from '../kinds.ts';
+
+const header = Type.String({ pattern: '^[A-Za-z0-9-]+$', maxLength: 64 });
+
+export const purposeSchema = section(
+  {
+    header: defaulted(header, 'Sluice-Purpose'),
+    claim: defaulted(
+      Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+        description: 'purpose, or list of purposes, that the credential is bound to',
+      }),
+      'purpose',
+    ),
+    default: defaulted(Type.Union([Type.String({ minLength: 1 }), Type.Null()]), null),
+    recipients: defaulted(
+      table(Type.String({ minLength: 1 }), {
+        description: 'organization → recipient, where the names differ',
+      }),
+      {},
+    ),
+    justification: defaulted(
+      Type.Integer({ minimum: 0, maximum: 4096, description: 'characters at most' }),
+      500,
+    ),
+  },
+  { description: 'why a request is made, and for whom' },
+);
+
+export type PurposeConfig = Static<typeof purposeSchema>;

@@ -1,0 +1,127 @@
+/** Which requests exist, and what each of them is. A request that no route describes is denied. */
+import { type Static, Type } from 'typebox';
+import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
+
+export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
+export const REQUEST_FORMATS = ['json', 'form', 'xmlrpc', 'soap'] as const;
+export const RESPONSE_FORMATS = ['json', 'ndjson', 'xml', 'csv', 'tsv', 'form', 'multipart'] as const;
+
+const word = Type.String({ minLength: 1, maxLength: 128 });
+const template = (description: string) =>
+  Type.String({
+    minLength: 1,
+    description: `${description}: text with \`{param}\`, \`{query:name}\` or \`{body:/pointer}\``,
+  });
+
+const condition = Type.Unsafe<
+  string | number | boolean | readonly (string | number | boolean)[] | { present: boolean }
+>({
+  anyOf: [
+    Type.String(),
+    Type.Number(),
+    Type.Boolean(),
+    Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { minItems: 1 }),
+    section({ present: Type.Boolean() }),
+  ],
+});
+
+export const routeSchema = section({
+  match: Type.String({
+    description: '`METHOD /path/{param}`; `{rest...}` at the end takes several segments',
+  }),
+  when: optional(
+    section(
+      {
+        query: optional(table(condition, { description: 'query parameter → value' })),
+        headers: optional(
+          table(condition, { key: '^[A-Za-z0-9-]+$', description: 'header → value, e.g. SOAPAction' }),
+        ),
+        body: optional(table(condition, { key: '^/', description: 'pointer into the body → value' })),
+      },
+      { description: 'what else must hold, where one URL does many things' },
+    ),
+  ),
+  params: defaulted(
+    table(Type.String(), {
+      key: '^[A-Za-z_][A-Za-z0-9_]*$',
+      description: 'path parameter → RE2 pattern of all of it',
+    }),
+    {},
+  ),
+  upstream: word,
+  resource: word,
+  action: Type.Unsafe<(typeof ACTIONS)[number]>(Type.Enum([...ACTIONS])),
+  id: optional(template('id of the one record asked for')),
+  data_subject: optional(template('whose data it is, where the answer does not say')),
+  properties: defaulted(
+    table(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { key: '^[a-z][a-z0-9_]*$' }),
+    {},
+  ),
+  purpose: optional(word),
+  records: optional(
+    pointer({ description: 'where the records are in the answer; without it the whole answer is one' }),
+  ),
+  query_fields: defaulted(
+    table(oneOrMore(pointer()), {
+      description: 'query parameter → field(s) that it searches, filters or sorts by',
+    }),
+    {},
+  ),
+  query_params: defaulted(
+    Type.Array(word, { uniqueItems: true, description: 'query parameters that touch no field' }),
+    [],
+  ),
+  repeatable: defaulted(
+    Type.Array(word, { uniqueItems: true, description: 'parameters that may stand more than once' }),
+    [],
+  ),
+  request: defaulted(
+    section({
+      format: defaulted(
+        Type.Unsafe<(typeof REQUEST_FORMATS)[number]>(Type.Enum([...REQUEST_FORMATS])),
+        'json',
+      ),
+      record: optional(pointer({ description: 'where a body that writes holds the record' })),
+      fields: defaulted(
+        table(oneOrMore(pointer()), {
+          key: '^/',
+          description: 'pointer into the body → field(s) it searches by',
+        }),
+        {},
+      ),
+      params: defaulted(
+        Type.Array(pointer(), {
+          description: 'parts of the body that touch no field; `*` one level, `**` any',
+        }),
+        [],
+      ),
+      domains: defaulted(
+        table(table(oneOrMore(pointer()), { description: 'name in a clause → field(s)' }), {
+          key: '^/',
+          description:
+            'pointer to a list of clauses `[name, operator, value]` (Odoo, Tryton) or `[name, "ASC"]`',
+        }),
+        {},
+      ),
+    }),
+    {},
+  ),
+  response: defaulted(
+    section({
+      format: defaulted(
+        Type.Unsafe<(typeof RESPONSE_FORMATS)[number]>(Type.Enum([...RESPONSE_FORMATS])),
+        'json',
+      ),
+      charset: optional(word),
+      options: defaulted(
+        Type.Unsafe<Readonly<Record<string, unknown>>>(Type.Record(Type.String(), Type.Unknown())),
+        {},
+      ),
+    }),
+    {},
+  ),
+});
+
+export const routesSchema = Type.Array(routeSchema, { minItems: 1, description: 'the requests that exist' });
+
+export type RouteConfig = Static<typeof routeSchema>;

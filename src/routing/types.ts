@@ -1,0 +1,84 @@
+/** What the routing stage gives and takes. */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import type { FormatName } from '../model/disclosure.ts';
+import type { ActionName, Resource, Tier } from '../model/input.ts';
+
+/** Request headers, names in lower case. A list means that the header stood more than once. */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A route as the rest of Sluice sees it. */
+export interface CompiledRoute {
+  /** as configured, `GET /api/customers/{id}`: stands in inputs, records and metrics */
+  readonly template: string;
+  /** the template's path alone, for the record's `request.path` */
+  readonly path: string;
+  readonly method: string;
+  readonly upstream: string;
+  readonly resource: string;
+  readonly action: ActionName;
+  readonly purpose: string | null;
+  /** pointer to the records of the answer; null: the whole answer is one record */
+  readonly records: string | null;
+  readonly response: {
+    readonly format: FormatName;
+    /** lower case; null: as the answer says, UTF-8 where it does not */
+    readonly charset: string | null;
+    readonly options: Readonly<Record<string, unknown>>;
+  };
+  readonly config: RouteConfig;
+}
+
+/** What a method and a path have been narrowed down to. */
+export interface RouteCandidates {
+  /** the body must be read and given to `select` */
+  readonly needsBody: boolean;
+  /** null while the body may still decide between several */
+  readonly route: CompiledRoute | null;
+}
+
+export interface Selected {
+  readonly route: CompiledRoute;
+  readonly params: Readonly<Record<string, string>>;
+  readonly resource: Resource;
+  readonly action: ActionName;
+  /** whose data it is, where the request says so: the route's `data_subject`, else null */
+  readonly dataSubject: string | null;
+  /** pointers of the fields that the request searches, filters or sorts by; sorted, without duplicates */
+  readonly queryFields: readonly string[];
+  /** pointers of the fields that the request writes, array positions as `*`; sorted, without duplicates */
+  readonly bodyFields: readonly string[];
+  /** the parsed body of a request that was given one; parsed without loss of duplicates or unknown members */
+  readonly body: unknown;
+  /** path and query, written anew from what was understood */
+  readonly upstreamTarget: string;
+}
+
+export interface Router {
+  readonly routes: readonly CompiledRoute[];
+  /**
+   * @param headers for `Host` (absolute-form targets), method-override headers, `SOAPAction`, `Content-Type`
+   * @throws SluiceError `path_not_canonical`, `route_unknown`, `method_override_refused`, `query_parameter_unknown`
+   */
+  match(method: string, target: string, headers?: Headers): RouteCandidates;
+  /**
+   * @param body the whole body if there is one; required when `needsBody` (an absent body is an empty one)
+   * @throws SluiceError `route_unknown`, `body_unreadable`, `query_parameter_unknown`, `method_override_refused`
+   */
+  select(candidates: RouteCandidates, body?: Uint8Array | null): Selected;
+}
+
+/** Names that the policy's data knows. */
+export interface Known {
+  readonly purposes: ReadonlySet<string>;
+  /** partners with an agreement; `internal` is always known */
+  readonly recipients: ReadonlySet<string>;
+}
+
+/** Why, for whom, how widely. */
+export interface PurposeOfUse {
+  readonly purpose: string;
+  readonly recipient: string;
+  readonly tier: Tier | null;
+  readonly justification: string | null;
+  readonly grant: string | null;
+}
