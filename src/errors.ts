@@ -87,6 +87,7 @@ export const ERROR_CODES = [
   'response_too_large',
   'response_too_deep',
   'record_too_large',
+  'record_withheld',
   'group_size_unmet',
   'treatment_key_unknown',
   'token_not_reversible',

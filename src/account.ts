@@ -1,0 +1,103 @@
+/**
+ * The account of one request: filled in as the request goes through its stages, turned into decision records at its
+ * end. Whatever happened so far is on record, whichever way the request ends.
+ */
+import type { Reason } from './model/answers.ts';
+import type { PolicyInput, Resource, Subject, Tier } from './model/input.ts';
+import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from './model/record.ts';
+import type { Clock } from './observability/clock.ts';
+
+export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
+  records: 0,
+  records_withheld: 0,
+  released: [],
+  withheld: [],
+  by_class: {},
+  data_subjects: [],
+});
+
+export class Account {
+  readonly id: string;
+  kind: RecordKind = 'disclosure';
+  subject: Subject | null = null;
+  action: string | null = null;
+  resource: Resource | null = null;
+  purpose: string | null = null;
+  tier: Tier | null = null;
+  recipient: string | null = null;
+  justification: string | null = null;
+  grantId: string | null = null;
+  reasons: readonly Reason[] = [];
+  request: DecisionRecordDraft['request'] = null;
+  upstream: DecisionRecordDraft['upstream'] = null;
+  policy: DecisionRecordDraft['policy'] = null;
+  input: PolicyInput | null = null;
+  /** what a refusal kept back, where the answer had already been looked at */
+  withheld: DisclosureSummary | null = null;
+  traceId: string | null = null;
+  labels: Readonly<Record<string, string>> = {};
+  readonly timings: Record<string, number> = {};
+  readonly #timestamp: string;
+  readonly #clock: Clock;
+  #mark: number;
+  #parts = 0;
+
+  constructor(id: string, clock: Clock) {
+    this.id = id;
+    this.#clock = clock;
+    this.#timestamp = clock.now().toISOString();
+    this.#mark = clock.micros();
+  }
+
+  get timestamp(): string {
+    return this.#timestamp;
+  }
+
+  /** parts recorded so far */
+  get parts(): number {
+    return this.#parts;
+  }
+
+  /** The time since the last mark went into this stage. */
+  spent(stage: string): void {
+    const now = this.#clock.micros();
+    this.timings[stage] = (this.timings[stage] ?? 0) + Math.round(now - this.#mark);
+    this.#mark = now;
+  }
+
+  /** The record of the next part. Timings are those up to here: the record is written before the bytes. */
+  record(
+    outcome: Outcome,
+    status: number,
+    bytes: number | null,
+    disclosure: DisclosureSummary | null,
+    last = true,
+  ): DecisionRecordDraft {
+    this.#parts += 1;
+    return {
+      decision_id: this.id,
+      timestamp: this.#timestamp,
+      kind: this.kind,
+      outcome,
+      subject: this.subject,
+      action: this.action,
+      resource: this.resource,
+      purpose: this.purpose,
+      tier: this.tier,
+      recipient: this.recipient,
+      justification: this.justification,
+      grant_id: this.grantId,
+      reasons: this.reasons,
+      disclosure,
+      request: this.request,
+      upstream: this.upstream,
+      response: { status, bytes },
+      policy: this.policy,
+      input: this.input,
+      timings_us: { ...this.timings },
+      trace_id: this.traceId,
+      labels: this.labels,
+      part: { number: this.#parts, last },
+    };
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * From the upstream's headers and what the route says, to the format and charset that a body is read in. Nothing is
+ * guessed from the content: a body that neither the upstream nor the route names is refused.
+ */
+import { SluiceError } from '../errors.ts';
+import type { FormatName } from '../model/disclosure.ts';
+
+export interface RouteResponse {
+  readonly format: FormatName | null;
+  readonly charset: string | null;
+}
+
+export interface Media {
+  readonly format: FormatName;
+  /** lower case */
+  readonly charset: string;
+  /** content codings in the order they were applied, e.g. `['gzip']` */
+  readonly encodings: readonly string[];
+  /** parameters of the Content-Type that the format needs to read the body */
+  readonly parameters: { readonly boundary?: string };
+  /** the Content-Type of the disclosed body */
+  readonly contentType: string;
+}
+
+const FORMATS: Readonly<Record<string, FormatName>> = {
+  'application/json': 'json',
+  'text/json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
+  'application/x-jsonlines': 'ndjson',
+  'application/json-seq': 'ndjson',
+  'application/xml': 'xml',
+  'text/xml': 'xml',
+  'text/csv': 'csv',
+  'application/csv': 'csv',
+  'text/tab-separated-values': 'tsv',
+  'application/x-www-form-urlencoded': 'form',
+  'multipart/form-data': 'multipart',
+};
+
+const CONTENT_TYPES: Readonly<Record<FormatName, string>> = {
+  json: 'application/json',
+  ndjson: 'application/x-ndjson',
+  xml: 'application/xml',
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
+  form: 'application/x-www-form-urlencoded',
+  multipart: 'multipart/form-data',
+};
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+const one = (headers: Headers, name: string): string => {
+  const value = headers[name];
+  return typeof value === 'string' ? value : (value?.join(', ') ?? '');
+};
+
+/** @throws SluiceError `response_format_unsupported` */
+export function mediaOf(headers: Headers, route: RouteResponse = { format: null, charset: null }): Media {
+  const [essence = '', ...parameters] = one(headers, 'content-type').split(';');
+  const type = essence.trim().toLowerCase();
+  const declared = formatOf(type);
+  const format = route.format ?? declared;
+  // A page instead of data is an upstream's error or login page: a route's format does not make data of it.
+  if (
+    format === null ||
+    type.includes(',') ||
+    (declared === null && /^(text\/html|application\/xhtml|image\/|audio\/|video\/|font\/)/.test(type))
+  )
+    throw new SluiceError(
+      'response_format_unsupported',
+      'The upstream answered in a format that Sluice cannot look into. Set response.format on the route if the upstream names it wrongly.',
+    );
+  const named = parameter(parameters, 'charset');
+  const charset = (route.charset ?? named ?? 'utf-8').toLowerCase();
+  const boundary = parameter(parameters, 'boundary');
+  const encodings = one(headers, 'content-encoding')
+    .split(',')
+    .map((e) => e.trim().toLowerCase())
+    .filter((e) => e !== '' && e !== 'identity');
+  // The upstream's own +json or +xml type is kept where it fits; other parameters are not passed on.
+  const base =
+    declared === format && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(type)
+      ? type
+      : CONTENT_TYPES[format];
+  const contentType =
+    format === 'json' || format === 'ndjson'
+      ? base
+      : format === 'multipart'
+        ? `${base}; boundary="${(boundary ?? '').replace(/["\\\r\n]/g, '')}"`
+        : format === 'form' || (named === undefined && route.charset === null)
+          ? base
+          : `${base}; charset=${charset}`;
+  return { format, charset, encodings, parameters: boundary === undefined ? {} : { boundary }, contentType };
+}
+
+export function formatOf(type: string): FormatName | null {
+  const known = FORMATS[type];
+  if (known !== undefined) return known;
+  if (type.endsWith('+json')) return 'json';
+  if (type.endsWith('+xml') && type !== 'application/xhtml+xml' && type !== 'image/svg+xml') return 'xml';
+  return null;
+}
+
+function parameter(parameters: readonly string[], name: string): string | undefined {
+  for (const p of parameters) {
+    const [key = '', ...value] = p.split('=');
+    if (key.trim().toLowerCase() === name)
+      return value
+        .join('=')
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
+  }
+  return undefined;
+}

@@ -1,0 +1,121 @@
+/** Prometheus metrics (prom-client). Labels come from the configuration or from closed lists, never from a request's values. */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome } from '../model/record.ts';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** one finished request; `code` is an error code or null */
+  request(route: string | null, outcome: Outcome, status: number, code: string | null): void;
+  /** microseconds by stage */
+  stages(timings: Readonly<Record<string, number>>): void;
+  recordsWithheld(count: number): void;
+  /** read on scrape: current value of things that others count */
+  gauge(name: string, help: string, read: () => number): void;
+  /** read on scrape: totals that others count, by a label from a closed list */
+  totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
+  count(name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations', by?: number): void;
+}
+
+const SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'sluice_requests_total',
+    help: 'Requests answered, by route, HTTP status and error code.',
+    labelNames: ['route', 'status', 'code'],
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'sluice_decisions_total',
+    help: 'Decisions by outcome (allowed, modified, denied, observed, error).',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'sluice_stage_duration_seconds',
+    help: 'Time spent in each stage of a request.',
+    labelNames: ['stage'],
+    buckets: SECONDS,
+    registers,
+  });
+  const withheld = new Counter({
+    name: 'sluice_records_withheld_total',
+    help: 'Records that the policy withheld from answers.',
+    registers,
+  });
+  const named = {
+    policy_reload_failures: new Counter({
+      name: 'sluice_policy_reload_failures_total',
+      help: 'Policies that did not load; the last good one stayed.',
+      registers,
+    }),
+    shadow_differences: new Counter({
+      name: 'sluice_shadow_differences_total',
+      help: 'Requests that the shadow policy would have answered otherwise.',
+      registers,
+    }),
+    shadow_evaluations: new Counter({
+      name: 'sluice_shadow_evaluations_total',
+      help: 'Requests that the shadow policy was asked about.',
+      registers,
+    }),
+  };
+  // A child is looked up by its label values once, not once a request.
+  const requestChildren = new Map<string, Counter.Internal>();
+  const stageChildren = new Map<string, Histogram.Internal<'stage'>>();
+  const outcomeChildren = new Map<string, Counter.Internal>();
+
+  return {
+    registry,
+    request(route, outcome, status, code) {
+      const key = `${route ?? ''}\n${status}\n${code ?? ''}`;
+      let child = requestChildren.get(key);
+      if (!child) {
+        child = requests.labels(route ?? '', String(status), code ?? '');
+        requestChildren.set(key, child);
+      }
+      child.inc();
+      let decided = outcomeChildren.get(outcome);
+      if (!decided) {
+        decided = decisions.labels(outcome);
+        outcomeChildren.set(outcome, decided);
+      }
+      decided.inc();
+    },
+    stages(timings) {
+      for (const stage in timings) {
+        let child = stageChildren.get(stage);
+        if (!child) {
+          child = durations.labels(stage);
+          stageChildren.set(stage, child);
+        }
+        child.observe((timings[stage] ?? 0) / 1e6);
+      }
+    },
+    recordsWithheld: (count) => withheld.inc(count),
+    gauge(name, help, read) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+    totals(name, help, label, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          for (const [value, total] of Object.entries(read())) this.set({ [label]: value }, total);
+        },
+      });
+    },
+    count: (name, by = 1) => named[name].inc(by),
+  };
+}

@@ -1,0 +1,429 @@
+/**
+ * One request, start to finish, on one pinned snapshot of the policy. Every exit path ends in a decision record, and no
+ * byte leaves before the record that covers it is durable (design §3, §7.2). Stages come in as arguments; nothing is wired here.
+ */
+import { Account, NOTHING_DISCLOSED } from './account.ts';
+import type { Media, RouteResponse } from './disclosure/media.ts';
+import { type ErrorCode, isSluiceError, SluiceError } from './errors.ts';
+import type { Identity } from './identity/index.ts';
+import type { DisclosureAnswer, Reason } from './model/answers.ts';
+import type { ConsentSource } from './model/consent.ts';
+import type { DisclosurePart, DisclosurePlan, DisclosureStage } from './model/disclosure.ts';
+import type { ProxyRequest, Reply } from './model/exchange.ts';
+import type { PolicyInput } from './model/input.ts';
+import type { PolicySnapshot, PolicyStore } from './model/policy.ts';
+import type { DecisionLog, DecisionRecordDraft, DisclosureSummary, Outcome } from './model/record.ts';
+import type { Clock } from './observability/clock.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
+import type { Known, PurposeOfUse, Router, Selected } from './routing/index.ts';
+import type { PurposeRequest } from './routing/purpose.ts';
+import type { HeaderRules } from './upstream/headers.ts';
+import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
+
+export interface Stages {
+  readonly checkHead: (rawHeaders: readonly string[]) => void;
+  readonly identity: Identity;
+  readonly router: Router;
+  readonly purposeOf: (request: PurposeRequest) => PurposeOfUse;
+  readonly knownOf: (snapshot: PolicySnapshot) => Known;
+  readonly policy: PolicyStore;
+  readonly consents: ConsentSource;
+  readonly guard: RequestGuard;
+  readonly mediaOf: (headers: UpstreamResponse['headers'], route: RouteResponse) => Media;
+  readonly upstreams: Upstreams;
+  readonly headersOf: (upstream: string) => HeaderRules;
+  readonly decode: (
+    body: AsyncIterable<Uint8Array>,
+    encodings: readonly string[],
+  ) => AsyncIterable<Uint8Array>;
+  readonly disclosure: DisclosureStage;
+  readonly log: DecisionLog;
+  readonly answers: AnswerHeaders;
+  readonly newDecisionId: () => string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly limits: { readonly request_body: number; readonly in_flight: number };
+  readonly labels: Readonly<Record<string, string>>;
+  /** told of every decision, for the shadow policy; must not throw */
+  readonly observe?: (account: Account, input: PolicyInput, snapshot: PolicySnapshot) => void;
+}
+
+/** What a request itself may not do: search by a field it may not see, write one it may not write. */
+export interface RequestGuard {
+  /** @throws SluiceError `query_field_withheld`, `catalog_unknown` */
+  query(snapshot: PolicySnapshot, input: PolicyInput): void;
+  /**
+   * @returns the body to forward: as it was, or without the refused fields where the route strips them
+   * @throws SluiceError `body_field_refused`, `masked_value_refused`, `body_unreadable`
+   */
+  body(
+    snapshot: PolicySnapshot,
+    input: PolicyInput,
+    selected: Selected,
+    body: Uint8Array,
+    contentType: string | undefined,
+  ): Promise<Uint8Array>;
+}
+
+/** Headers and bodies of the answers that Sluice gives. */
+export interface AnswerHeaders {
+  disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string>;
+  refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number): Refusal;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}
+
+const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
+
+export function createPipeline(stages: Stages): (request: ProxyRequest, reply: Reply) => Promise<void> {
+  let inFlight = 0;
+  return async (request, reply) => {
+    const account = new Account(stages.newDecisionId(), stages.clock);
+    account.labels = stages.labels;
+    account.request = { method: request.method, route: null, path: null, client_ip: request.peer.ip };
+    inFlight += 1;
+    try {
+      if (inFlight > stages.limits.in_flight)
+        throw new SluiceError(
+          'overloaded',
+          'Too many requests are under way (limits.in_flight). Try again shortly.',
+        );
+      await serve(request, reply, account, stages);
+    } catch (error) {
+      await refuse(request, reply, account, stages, error);
+    } finally {
+      inFlight -= 1;
+    }
+  };
+}
+
+async function serve(request: ProxyRequest, reply: Reply, account: Account, stages: Stages): Promise<void> {
+  // No record can be written: then nothing is asked of anybody.
+  stages.log.check();
+  stages.checkHead(request.rawHeaders);
+
+  const remembered = stages.identity.authenticate(request.headers, request.peer);
+  const caller = remembered instanceof Promise ? await remembered : remembered;
+  account.subject = caller.subject;
+  account.spent('identity');
+
+  const candidates = stages.router.match(request.method, request.target, request.headers);
+  const body = request.hasBody ? await request.read(stages.limits.request_body) : null;
+  const selected = stages.router.select(candidates, body);
+  const { route } = selected;
+  account.action = selected.action;
+  account.resource = selected.resource;
+  account.request = {
+    method: request.method,
+    route: route.template,
+    path: route.path,
+    client_ip: request.peer.ip,
+  };
+  account.spent('routing');
+
+  const snapshot = stages.policy.current();
+  account.policy = { revision: snapshot.revision, bundle: snapshot.bundle };
+  const use = stages.purposeOf({
+    headers: request.headers,
+    subject: caller.subject,
+    claims: caller.claims,
+    purpose: caller.purpose,
+    route,
+    known: stages.knownOf(snapshot),
+  });
+  account.purpose = use.purpose;
+  account.recipient = use.recipient;
+  account.tier = use.tier;
+  account.justification = use.justification;
+  account.grantId = use.grant;
+  const asked = inputOf(request, account, selected, use);
+  account.input = asked;
+
+  const decision = snapshot.decide(asked);
+  account.reasons = decision.reasons;
+  account.tier = decision.tier ?? use.tier;
+  account.spent('decision');
+  stages.observe?.(account, asked, snapshot);
+  if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
+  // What the policy takes the tier to be is what disclosure is asked with.
+  const input =
+    account.tier === asked.context.tier
+      ? asked
+      : { ...asked, context: { ...asked.context, tier: account.tier } };
+  account.input = input;
+
+  const catalog = snapshot.catalogs.get(selected.resource.type);
+  if (!catalog)
+    throw new SluiceError(
+      'catalog_unknown',
+      `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
+    );
+  if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
+  const forwarded =
+    body !== null && WRITES.has(selected.action)
+      ? await stages.guard.body(snapshot, input, selected, body, request.headers['content-type'])
+      : body;
+  account.spent('policy');
+
+  account.upstream = { name: route.upstream, status: null };
+  const rules = stages.headersOf(route.upstream);
+  const response = await stages.upstreams.send(
+    route.upstream,
+    {
+      method: request.method,
+      target: selected.upstreamTarget,
+      headers: rules.request(request.headers),
+      body: forwarded,
+    },
+    (abort) => request.onAbort(abort),
+  );
+  account.upstream = { name: route.upstream, status: response.status };
+  account.spent('upstream');
+
+  if (request.method === 'HEAD' || response.status === 204 || response.status === 205) {
+    response.body.discard();
+    if (response.status >= 300) throw statusWithheld(response.status);
+    await record(account.record('allowed', response.status, 0, NOTHING_DISCLOSED), stages);
+    const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', NOTHING_DISCLOSED);
+    reply.send(response.status, headers, []);
+    return;
+  }
+  if (response.status < 200 || response.status >= 300) {
+    response.body.discard();
+    throw statusWithheld(response.status);
+  }
+
+  const media = openMedia(response, selected, stages);
+  const state = stateLookup(stages, account);
+  const plan: DisclosurePlan = {
+    format: media.format,
+    charset: media.charset,
+    catalog,
+    catalogs: snapshot.catalogs,
+    records: route.records,
+    dataSubject: selected.dataSubject ?? null,
+    obligations: decision.obligations,
+    recipient: use.recipient,
+    purpose: use.purpose,
+    decisionId: account.id,
+    options: { ...media.parameters, ...route.response.options },
+    consents: state,
+    ask: (resource, data_subject, attributes): DisclosureAnswer =>
+      snapshot.disclose({
+        ...input,
+        resource:
+          resource === input.resource.type
+            ? input.resource
+            : { type: resource, properties: input.resource.properties },
+        data_subject,
+        record: { attributes },
+      }),
+  };
+  const headers = (summary: DisclosureSummary): Record<string, string> => ({
+    ...rules.response(response.headers),
+    ...stages.answers.disclosed(account.id, media.contentType, summary),
+  });
+  await release(
+    stages.disclosure.disclose(stages.decode(response.body, media.encodings), plan),
+    response.status,
+    headers,
+    route.records === null,
+    reply,
+    account,
+    stages,
+  );
+}
+
+/** Each part: recorded, durable, then sent. */
+async function release(
+  parts: AsyncGenerator<DisclosurePart, void, void>,
+  status: number,
+  headers: (summary: DisclosureSummary) => Record<string, string>,
+  single: boolean,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  for await (const part of parts) {
+    account.spent('disclosure');
+    const { summary } = part;
+    // The one record that was asked for is withheld: that is a refusal, not an empty answer.
+    if (single && summary.records_withheld > 0) throw recordWithheld(summary, account);
+    if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
+    await record(account.record(outcomeOf(summary), status, sizeOf(part.chunks), summary, part.last), stages);
+    account.spent('record');
+    if (part.last && !reply.started) reply.send(status, headers(summary), part.chunks);
+    else {
+      if (!reply.started) reply.start(status, headers(summary));
+      await reply.write(part.chunks);
+      if (part.last) reply.end();
+    }
+    account.spent('release');
+  }
+}
+
+function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
+  account.reasons = [
+    ...account.reasons,
+    ...Object.keys(summary.withheld_reasons ?? {})
+      .filter((code) => !account.reasons.some((r) => r.code === code))
+      .map((code) => ({ code })),
+  ];
+  account.withheld = summary;
+  return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
+}
+
+function outcomeOf(summary: DisclosureSummary): Outcome {
+  return summary.withheld.length > 0 || summary.records_withheld > 0 ? 'modified' : 'allowed';
+}
+
+const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.byteLength, 0);
+
+function inputOf(
+  request: ProxyRequest,
+  account: Account,
+  selected: Selected,
+  use: PurposeOfUse,
+): PolicyInput {
+  return {
+    subject: account.subject as NonNullable<Account['subject']>,
+    action: {
+      name: selected.action,
+      properties: { query_fields: selected.queryFields, body_fields: selected.bodyFields },
+    },
+    resource: selected.resource,
+    context: {
+      purpose: use.purpose,
+      tier: use.tier,
+      recipient: use.recipient,
+      justification: use.justification,
+      time: account.timestamp,
+      grants: [],
+      request: { method: request.method, route: selected.route.template, client_ip: request.peer.ip },
+    },
+  };
+}
+
+function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
+  const at = new Date(account.timestamp);
+  return (ids) => stages.consents.lookup(ids, at);
+}
+
+function openMedia(response: UpstreamResponse, selected: Selected, stages: Stages): Media {
+  try {
+    return stages.mediaOf(response.headers, selected.route.response);
+  } catch (e) {
+    response.body.discard();
+    throw e;
+  }
+}
+
+const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
+  new SluiceError(
+    (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
+      'policy_denied') as ErrorCode,
+    stepUp === null
+      ? 'The policy does not permit this request. The reasons say why.'
+      : `The policy asks for a stronger authentication first: ${stepUp}.`,
+  );
+
+/** A policy that fails is a denial with the failure's code, so that operators can tell it from a verdict. */
+const POLICY_FAILURES: ReadonlySet<string> = new Set([
+  'policy_undefined',
+  'policy_answer_malformed',
+  'policy_evaluation_failed',
+  'policy_deadline_exceeded',
+  'policy_memory_exceeded',
+  'policy_input_too_large',
+]);
+
+/**
+ * An upstream's answer outside 2xx is nobody's data and nobody has classed it: its status stays where it tells the caller
+ * something it can act on, its body and headers never do.
+ */
+class UpstreamStatus extends SluiceError {
+  readonly upstreamStatus: number;
+  constructor(status: number) {
+    super(
+      'upstream_status_withheld',
+      `The upstream answered with status ${status}. What it said is not passed on.`,
+    );
+    this.upstreamStatus = status;
+  }
+}
+const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
+const PASSED_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429]);
+
+const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unknown> => {
+  stages.metrics.stages(draft.timings_us);
+  if (draft.part.last)
+    stages.metrics.request(
+      draft.request?.route ?? null,
+      draft.outcome,
+      draft.response?.status ?? 0,
+      draft.outcome === 'denied' || draft.outcome === 'error' ? (draft.reasons[0]?.code ?? null) : null,
+    );
+  return stages.log.append(draft);
+};
+
+/** A denial or a failure: recorded, then said, in our own words only. */
+async function refuse(
+  request: ProxyRequest,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+  thrown: unknown,
+): Promise<void> {
+  const error = isSluiceError(thrown)
+    ? thrown
+    : new SluiceError('internal', { message: 'Sluice failed.', cause: thrown });
+  if (!isSluiceError(thrown))
+    stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
+  if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
+    account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
+  const status =
+    error instanceof UpstreamStatus && PASSED_STATUS.has(error.upstreamStatus)
+      ? error.upstreamStatus
+      : undefined;
+  const refusal = stages.answers.refused(error, account.id, account.reasons, status);
+  const outcome: Outcome = refusal.status >= 500 || refusal.status === 499 ? 'error' : 'denied';
+  try {
+    await record(account.record(outcome, refusal.status, null, account.withheld), stages);
+  } catch (failure) {
+    // The journal does not take it: the log is the last place left to say so, and the caller still gets nothing.
+    stages.logger.error(
+      { err: failure, decision_id: account.id, code: error.code },
+      'decision could not be recorded',
+    );
+    if (!reply.started) {
+      const unrecorded = isSluiceError(failure)
+        ? failure
+        : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
+      answer(request, reply, stages.answers.refused(unrecorded, account.id, [{ code: unrecorded.code }]));
+      return;
+    }
+  }
+  // Something has left already: a clean end would pass for the whole answer.
+  if (reply.started) reply.abort();
+  else answer(request, reply, refusal);
+}
+
+function answer(request: ProxyRequest, reply: Reply, refusal: Refusal): void {
+  // A body that was not read would be taken for the next request on this connection.
+  const headers = request.hasBody ? { ...refusal.headers, connection: 'close' } : refusal.headers;
+  reply.send(refusal.status, headers, [refusal.body]);
+}
+
+const ownStack = (e: unknown): string | undefined =>
+  e instanceof Error
+    ? e.stack
+        ?.split('\n')
+        .filter((l) => l.startsWith('    at '))
+        .join('\n')
+    : undefined;

@@ -1,0 +1,90 @@
+/** Headers and bodies of what Sluice itself says: beside a disclosed body, or instead of one. */
+import { DisplayString, serializeList, Token } from 'structured-headers';
+import { LRUCache } from 'lru-cache';
+import type { SluiceError } from '../errors.ts';
+import type { Reason } from '../model/answers.ts';
+import type { DisclosureSummary, FieldAccount } from '../model/record.ts';
+import { problem } from './problems.ts';
+
+/** `Sluice-Withheld` is cut here: proxies on the way commonly refuse larger fields (design §5.5). */
+const WITHHELD_BYTES = 4096;
+
+/**
+ * What is disclosed to one caller for one purpose is nobody else's: no cache may keep it, and none may take it for an
+ * answer to another (design §7.7). No validators: an ETag of ours or the upstream's would tell of hidden fields.
+ */
+const PRIVATE = {
+  'cache-control': 'private, no-store',
+  vary: 'Authorization, Sluice-Purpose, Sluice-Recipient, Sluice-Tier, Sluice-Grant',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+const REMEMBERED = new LRUCache<string, string>({ max: 1_000 });
+
+export function disclosed(
+  decisionId: string,
+  contentType: string,
+  summary: DisclosureSummary,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'content-type': contentType,
+    ...PRIVATE,
+    'sluice-decision-id': decisionId,
+  };
+  const withheld = withheldHeader(summary.withheld);
+  if (withheld !== '') headers['sluice-withheld'] = withheld;
+  return headers;
+}
+
+/** RFC 9651 list of paths, each with what was done and why; ends with `…;more=N` where it was cut. */
+export function withheldHeader(withheld: readonly FieldAccount[]): string {
+  if (withheld.length === 0) return '';
+  const key = withheld.map((w) => `${w.path}\n${w.do}\n${w.because}`).join('\n\n');
+  const remembered = REMEMBERED.get(key);
+  if (remembered !== undefined) return remembered;
+  const members: string[] = [];
+  let size = 0;
+  for (const [i, w] of withheld.entries()) {
+    const text = member(w);
+    const rest = `"...";more=${withheld.length - i}`;
+    if (size + text.length + 2 + rest.length > WITHHELD_BYTES) {
+      members.push(rest);
+      break;
+    }
+    members.push(text);
+    size += text.length + 2;
+  }
+  const header = members.join(', ');
+  REMEMBERED.set(key, header);
+  return header;
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/;
+
+function member(w: FieldAccount): string {
+  const bare = PRINTABLE.test(w.path) ? w.path : new DisplayString(w.path);
+  const parameters = new Map<string, string | Token>([
+    ['reason', token(w.because)],
+    ['do', token(w.do)],
+  ]);
+  return serializeList([[bare, parameters]]);
+}
+
+const token = (text: string): string | Token =>
+  /^[A-Za-z*][A-Za-z0-9_.:/*-]*$/.test(text) ? new Token(text) : text.replace(/[^\x20-\x7e]/g, '?');
+
+export function refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number) {
+  const body = problem(error, decisionId, reasons, status);
+  const headers: Record<string, string> = {
+    'content-type': 'application/problem+json',
+    ...PRIVATE,
+    'sluice-decision-id': decisionId,
+  };
+  if (body.status === 401) headers['www-authenticate'] = challenge(error.code);
+  if (body.status === 503) headers['retry-after'] = '1';
+  return { status: body.status, headers, body: Buffer.from(`${JSON.stringify(body)}\n`) };
+}
+
+/** RFC 6750 §3: no error code for a request without a credential. */
+const challenge = (code: string): string =>
+  code === 'token_missing' ? 'Bearer' : `Bearer error="invalid_token", error_description="${code}"`;

@@ -1,0 +1,117 @@
+/** The one table from error code to HTTP answer (RFC 9457). An answer holds our own words only, nothing of the upstream's. */
+import type { ErrorCode, SluiceError } from '../errors.ts';
+import type { Reason } from '../model/answers.ts';
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+}
+
+const p = (status: number, title: string): Problem => ({ status, title });
+
+const UNAUTHENTICATED = p(401, 'Authentication required');
+const FORBIDDEN = p(403, 'Not permitted');
+const BAD_REQUEST = p(400, 'Bad request');
+const BAD_GATEWAY = p(502, 'The upstream’s answer cannot be disclosed');
+const UNAVAILABLE = p(503, 'Not available');
+
+/** Every code that can end a request. One that is not here ends it as 500 `internal`. */
+const TABLE: { readonly [code in ErrorCode]?: Problem } = {
+  token_missing: UNAUTHENTICATED,
+  token_malformed: UNAUTHENTICATED,
+  token_unsigned: UNAUTHENTICATED,
+  token_algorithm_not_allowed: UNAUTHENTICATED,
+  token_issuer_unknown: UNAUTHENTICATED,
+  token_audience_mismatch: UNAUTHENTICATED,
+  token_expired: UNAUTHENTICATED,
+  token_not_yet_valid: UNAUTHENTICATED,
+  token_signature_invalid: UNAUTHENTICATED,
+  token_key_unknown: UNAUTHENTICATED,
+  token_claims_invalid: UNAUTHENTICATED,
+  token_revoked: UNAUTHENTICATED,
+  keys_unavailable: UNAVAILABLE,
+  request_malformed: BAD_REQUEST,
+  path_not_canonical: BAD_REQUEST,
+  method_override_refused: BAD_REQUEST,
+  host_ambiguous: BAD_REQUEST,
+  route_unknown: p(404, 'No such route'),
+  query_parameter_unknown: BAD_REQUEST,
+  query_field_withheld: FORBIDDEN,
+  body_unreadable: BAD_REQUEST,
+  body_too_large: p(413, 'Request too large'),
+  body_encoding_unsupported: p(415, 'Unsupported request encoding'),
+  body_field_refused: FORBIDDEN,
+  masked_value_refused: p(422, 'A masked value cannot be written back'),
+  upgrade_refused: p(501, 'Upgrades are not passed on'),
+  request_timeout: p(408, 'The request took too long to arrive'),
+  request_aborted: p(499, 'The caller went away'),
+  overloaded: UNAVAILABLE,
+  purpose_missing: FORBIDDEN,
+  purpose_unknown: FORBIDDEN,
+  recipient_unknown: FORBIDDEN,
+  tier_invalid: BAD_REQUEST,
+  policy_denied: FORBIDDEN,
+  policy_undefined: FORBIDDEN,
+  policy_answer_malformed: FORBIDDEN,
+  policy_evaluation_failed: FORBIDDEN,
+  policy_deadline_exceeded: FORBIDDEN,
+  policy_memory_exceeded: FORBIDDEN,
+  policy_input_too_large: FORBIDDEN,
+  policy_unavailable: UNAVAILABLE,
+  catalog_unknown: FORBIDDEN,
+  consent_unavailable: UNAVAILABLE,
+  upstream_unreachable: p(502, 'The upstream cannot be reached'),
+  upstream_timeout: p(504, 'The upstream did not answer in time'),
+  upstream_aborted: p(502, 'The upstream broke off'),
+  upstream_malformed: BAD_GATEWAY,
+  upstream_status_withheld: BAD_GATEWAY,
+  response_format_unsupported: BAD_GATEWAY,
+  response_malformed: BAD_GATEWAY,
+  response_charset_unknown: BAD_GATEWAY,
+  response_encoding_unsupported: BAD_GATEWAY,
+  response_encoding_malformed: BAD_GATEWAY,
+  response_too_large: BAD_GATEWAY,
+  response_too_deep: BAD_GATEWAY,
+  record_too_large: BAD_GATEWAY,
+  record_withheld: FORBIDDEN,
+  group_size_unmet: FORBIDDEN,
+  treatment_key_unknown: BAD_GATEWAY,
+  token_not_reversible: BAD_REQUEST,
+  journal_unwritable: UNAVAILABLE,
+  journal_full: UNAVAILABLE,
+};
+
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly decision_id: string;
+  readonly reasons: readonly Reason[];
+  readonly paths?: readonly string[];
+}
+
+export function statusOf(code: ErrorCode): number {
+  return TABLE[code]?.status ?? 500;
+}
+
+/** @param status overrides the table's: the upstream's own 404 stays a 404 */
+export function problem(
+  error: SluiceError,
+  decisionId: string,
+  reasons: readonly Reason[],
+  status?: number,
+): ProblemBody {
+  const known = TABLE[error.code];
+  return {
+    type: `urn:sluice:error:${known ? error.code : 'internal'}`,
+    title: known?.title ?? 'Internal error',
+    status: status ?? known?.status ?? 500,
+    code: known ? error.code : 'internal',
+    detail: known ? error.message : 'Sluice failed. The log has the decision id.',
+    decision_id: decisionId,
+    reasons,
+    ...(error.paths === undefined ? {} : { paths: error.paths }),
+  };
+}

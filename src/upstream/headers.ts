@@ -1,0 +1,76 @@
+/**
+ * Which headers cross, in either direction. Both ways an allow-list: a header nobody thought of stays behind, so neither
+ * an identity-switching request header (`X-User`, `X-Forwarded-User`, `X-HTTP-Method-Override`) nor a leaking response
+ * header (`Set-Cookie`, `Server`, `Link`, `Location`, `Content-Disposition`, `Refresh`, `X-Total-Count`) gets past.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Request headers that say nothing about who asks. Conditional and range headers are left out: see `server/reply.ts`. */
+const REQUEST_HEADERS = ['accept', 'accept-language', 'content-type', 'soapaction'] as const;
+
+/** Response headers that say nothing about the data subject. `content-type` is set anew by the reply. */
+const RESPONSE_HEADERS = ['content-language', 'retry-after'] as const;
+
+/** Never forwarded, whatever a configuration adds: RFC 9110 §7.6.1 hop-by-hop, framing, credentials, routing of the hop. */
+const NEVER = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'content-encoding',
+  'host',
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'expect',
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'accept-encoding',
+  'etag',
+  'last-modified',
+  'content-range',
+  'accept-ranges',
+]);
+
+export interface HeaderRules {
+  request(headers: IncomingHttpHeaders): Record<string, string>;
+  response(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Record<string, string>;
+}
+
+export function headerRules(extra: {
+  readonly request?: readonly string[];
+  readonly response?: readonly string[];
+}): HeaderRules {
+  const allowed = (base: readonly string[], more: readonly string[] = []): readonly string[] =>
+    [...new Set([...base, ...more.map((h) => h.toLowerCase())])].filter(
+      (h) => !NEVER.has(h) && !h.startsWith('sluice-'),
+    );
+  const requestNames = allowed(REQUEST_HEADERS, extra.request);
+  const responseNames = allowed(RESPONSE_HEADERS, extra.response);
+  return {
+    request: (headers) => pick(headers, requestNames),
+    response: (headers) => pick(headers, responseNames),
+  };
+}
+
+function pick(
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  names: readonly string[],
+): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) out[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  return out;
+}
