@@ -1,0 +1,35 @@
+/**
+ * An issuer for demos and tests: a key of its own, made at the start and gone at the end. Never configure one where
+ * real data is; `sluice demo` and the examples are its only users.
+ */
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+
+export interface DevelopmentIssuer {
+  readonly issuer: string;
+  readonly audience: string;
+  /** public keys only */
+  readonly jwks: { readonly keys: readonly JWK[] };
+  /** @param lifetime seconds */
+  sign(claims: Readonly<Record<string, unknown>>, lifetime?: number): Promise<string>;
+}
+
+export async function createDevelopmentIssuer(
+  issuer = 'https://idp.sluice.example',
+  audience = 'sluice',
+): Promise<DevelopmentIssuer> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const key: JWK = { ...(await exportJWK(publicKey)), kid: 'development', alg: 'ES256', use: 'sig' };
+  return {
+    issuer,
+    audience,
+    jwks: { keys: [key] },
+    sign: (claims, lifetime = 8 * 3600) =>
+      new SignJWT({ ...claims })
+        .setProtectedHeader({ alg: 'ES256', kid: 'development', typ: 'JWT' })
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt()
+        .setExpirationTime(`${lifetime}s`)
+        .sign(privateKey),
+  };
+}
