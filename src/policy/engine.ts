@@ -1,0 +1,459 @@
+/**
+ * One instance of a compiled policy: loaded, given its data once, asked many times. The only file that knows
+ * `@open-policy-agent/opa-wasm`, whose `LoadedPolicy` loads the data and reads the entrypoints; values then cross the
+ * boundary through `values.ts` instead of its JSON, which would round numbers, flatten sets and skip an input of `0`.
+ *
+ * A trap leaves the heap half written, and WebAssembly memory never shrinks: an instance that trapped or grew is thrown
+ * away, and the next evaluation starts on a fresh one with the memory as it was right after loading.
+ */
+import { createRequire } from 'node:module';
+import { SluiceError } from '../errors.ts';
+import { builtins as hostBuiltins } from './builtins/index.ts';
+import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
+import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf } from './values.ts';
+
+export type { Builtin, Nondeterminism } from './builtins/types.ts';
+
+export interface EvaluatorOptions {
+  /** base document: JSON text as bytes, or a value that JSON can hold; not read when `snapshot` is given */
+  readonly data?: unknown;
+  /** memory right after loading, from another evaluator of the same module (also of another thread) */
+  readonly snapshot?: EngineSnapshot;
+  /** bound of the instance's memory, in pages of 64 KiB */
+  readonly maxPages: number;
+  /** an instance that grew by more than this above its loaded size is replaced; default 256 (16 MiB) */
+  readonly retainPages?: number;
+  readonly print?: (line: string) => void;
+  /** host functions besides OPA's own, e.g. a test runner's */
+  readonly builtins?: { readonly [name: string]: Builtin };
+  /** further imports of the module, e.g. of a rewriter that meters it */
+  readonly imports?: WebAssembly.Imports;
+  /** may explain a trap (the fuel is used up) before it is reported as a failed evaluation */
+  readonly explainTrap?: (exports: WebAssembly.Exports, cause: unknown) => SluiceError | undefined;
+}
+
+/** An instance's linear memory right after loading. May be posted to another thread, as the module itself. */
+export interface EngineSnapshot {
+  readonly memory: Uint8Array<ArrayBuffer>;
+  readonly dataAddr: number;
+  readonly heapPtr: number;
+}
+
+export interface EvaluationInput {
+  /** nanoseconds since the epoch: what `time.now_ns()` answers */
+  readonly nowNs: bigint;
+  /** what `rand.intn` and `uuid.rfc4122` are derived from */
+  readonly seed: string;
+}
+
+export interface Evaluation {
+  /** undefined if the rule is undefined; numbers are doubles here */
+  readonly result: unknown;
+  /** the same as JSON text, every number as spelled; empty if undefined */
+  readonly raw: string;
+  readonly nondeterminism: Nondeterminism;
+}
+
+export interface Evaluator {
+  readonly entrypoints: readonly string[];
+  /** host built-ins that the module calls */
+  readonly builtins: readonly string[];
+  /** of the live instance (made now if the last one was thrown away) */
+  readonly exports: WebAssembly.Exports;
+  /**
+   * @param inputJson JSON text; undefined: there is no input
+   * @throws SluiceError `bundle_entrypoint_missing`, `policy_input_too_large`, `policy_evaluation_failed`,
+   *   `policy_memory_exceeded`, or what `explainTrap` answers
+   */
+  evaluate(
+    entrypoint: string,
+    inputJson: string | Uint8Array | undefined,
+    context: EvaluationInput,
+  ): Evaluation;
+  /** of the live instance; 0 if there is none */
+  memoryBytes(): number;
+  snapshot(): EngineSnapshot;
+}
+
+// Its ES module exports less than its types say; what it exports to `require` is complete.
+const { LoadedPolicy } = createRequire(import.meta.url)(
+  '@open-policy-agent/opa-wasm',
+) as typeof import('@open-policy-agent/opa-wasm');
+
+const PAGE = 65536;
+const DEFAULT_RETAIN = 256;
+const FEWEST_PAGES = 5;
+
+interface OpaExports {
+  opa_malloc(size: number): number;
+  opa_free(addr: number): void;
+  opa_json_dump(addr: number): number;
+  opa_json_parse(addr: number, length: number): number;
+  opa_value_dump(addr: number): number;
+  opa_value_parse(addr: number, length: number): number;
+  opa_heap_ptr_get(): number;
+  opa_heap_ptr_set(addr: number): void;
+  /** ABI 1.2: parse the input, evaluate, dump the result as JSON, all in one call on a fresh heap */
+  opa_eval(
+    ...args: [zero: 0, entrypoint: number, data: number, input: number, length: number, heap: number, json: 0]
+  ): number;
+  /** ABI 1.1: the same in steps */
+  opa_eval_ctx_new(): number;
+  opa_eval_ctx_set_input(context: number, addr: number): void;
+  opa_eval_ctx_set_data(context: number, addr: number): void;
+  opa_eval_ctx_set_entrypoint(context: number, id: number): void;
+  opa_eval_ctx_get_result(context: number): number;
+  eval(context: number): number;
+  builtins(): number;
+  entrypoints(): number;
+  readonly opa_wasm_abi_version?: { readonly value: number };
+  readonly opa_wasm_abi_minor_version?: { readonly value: number };
+}
+
+/** `opa_abort`: the policy itself gave up (a conflict), or its allocator did. The text names file, line and column. */
+class Abort extends Error {}
+
+const memoryExceeded = (maxPages: number, cause?: unknown): SluiceError =>
+  new SluiceError('policy_memory_exceeded', {
+    message: `The policy needs more than its ${(maxPages * PAGE) / 2 ** 20} MiB of memory. Make the rule cheaper, or raise the bound.`,
+    cause,
+  });
+
+/** A surrogate escape without its other half, which OPA's parser aborts on; Go reads it as U+FFFD, and so do we. */
+const LONE_ESCAPE = /\\(?:u(?:([dD][89abAB]..\\u[dD][c-fC-F]..)|([dD][89a-fA-F]..))|[^u]|u)/g;
+const wellFormed = (json: string): string =>
+  json.includes('\\u')
+    ? json.replace(LONE_ESCAPE, (all, _pair, lone) => (lone === undefined ? all : '\\ufffd'))
+    : json;
+
+const jsonText = (json: string | Uint8Array): string | Uint8Array =>
+  typeof json === 'string'
+    ? wellFormed(json)
+    : Buffer.from(json.buffer, json.byteOffset, json.byteLength).includes('\\u')
+      ? wellFormed(new TextDecoder().decode(json))
+      : json;
+
+const dataBuffer = (data: unknown): ArrayBuffer => {
+  const text = jsonText(data instanceof Uint8Array ? data : (JSON.stringify(data) ?? 'null'));
+  return Uint8Array.from(typeof text === 'string' ? Buffer.from(text) : text).buffer;
+};
+
+const align = (addr: number): number => (addr + 7) & ~7;
+
+type Dispatch = (live: Live, id: number, args: readonly number[]) => number;
+
+/** A WebAssembly instance with its memory, and how values go in and come out. */
+class Live {
+  readonly wasm: WebAssembly.Exports;
+  readonly exports: OpaExports;
+  readonly memory: WebAssembly.Memory;
+  readonly dataAddr: number;
+  /** the heap of every evaluation starts here */
+  readonly heapPtr: number;
+  readonly loadedBytes: number;
+  readonly #maxPages: number;
+  readonly #minor: number;
+  #buffer: Buffer;
+
+  constructor(
+    module: WebAssembly.Module,
+    options: EvaluatorOptions,
+    dispatch: Dispatch,
+    snapshot?: EngineSnapshot,
+  ) {
+    this.#maxPages = options.maxPages;
+    const { memory, instance } = this.#instantiate(
+      module,
+      options,
+      dispatch,
+      snapshot?.memory.byteLength ?? 0,
+    );
+    this.memory = memory;
+    this.#buffer = Buffer.from(memory.buffer);
+    this.wasm = instance.exports;
+    this.exports = instance.exports as unknown as OpaExports;
+    const major = this.exports.opa_wasm_abi_version?.value;
+    const minor = this.exports.opa_wasm_abi_minor_version?.value;
+    if (major !== 1 || minor === undefined || minor < 1 || minor > 3) {
+      throw new SluiceError(
+        'bundle_abi_unsupported',
+        `The policy was compiled for OPA's WebAssembly ABI ${major ?? '?'}.${minor ?? '?'}; 1.1 to 1.3 are supported. Build it with OPA 1.19.`,
+      );
+    }
+    this.#minor = minor;
+    if (snapshot === undefined) {
+      const policy = new LoadedPolicy({ instance, module }, memory, minor);
+      if (options.data !== undefined) policy.setData(dataBuffer(options.data));
+      this.dataAddr = policy.dataAddr;
+      this.heapPtr = align(this.exports.opa_heap_ptr_get());
+      this.exports.opa_heap_ptr_set(this.heapPtr);
+    } else {
+      this.bytes().set(snapshot.memory);
+      this.dataAddr = snapshot.dataAddr;
+      this.heapPtr = snapshot.heapPtr;
+    }
+    this.loadedBytes = memory.buffer.byteLength;
+  }
+
+  #instantiate(module: WebAssembly.Module, options: EvaluatorOptions, dispatch: Dispatch, bytes: number) {
+    const call = (id: number, _context: number, ...args: number[]): number => dispatch(this, id, args);
+    const env = {
+      ...options.imports?.['env'],
+      opa_abort: (addr: number) => {
+        throw new Abort(this.text(addr));
+      },
+      opa_println: () => {},
+      opa_builtin0: call,
+      opa_builtin1: call,
+      opa_builtin2: call,
+      opa_builtin3: call,
+      opa_builtin4: call,
+    };
+    // The constants of a large policy may need more memory than the module asks for; nothing but trying tells how much.
+    for (let pages = Math.max(FEWEST_PAGES, Math.ceil(bytes / PAGE)); pages <= options.maxPages; pages *= 2) {
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: options.maxPages });
+      try {
+        return {
+          memory,
+          instance: new WebAssembly.Instance(module, { ...options.imports, env: { ...env, memory } }),
+        };
+      } catch (cause) {
+        if (cause instanceof WebAssembly.RuntimeError || /memory import/.test(String(cause))) continue;
+        throw new SluiceError('bundle_abi_unsupported', {
+          message:
+            'The policy asks its host for functions that OPA does not have. Build it with OPA 1.19, target wasm.',
+          cause,
+        });
+      }
+    }
+    throw memoryExceeded(options.maxPages);
+  }
+
+  /** the memory as it is now: growing replaces its buffer */
+  bytes(): Buffer {
+    if (this.#buffer.length !== this.memory.buffer.byteLength) this.#buffer = Buffer.from(this.memory.buffer);
+    return this.#buffer;
+  }
+
+  /** null-terminated text; bytes that are not UTF-8 stand as `values.ts` says */
+  text(addr: number): string {
+    const bytes = this.bytes();
+    const end = bytes.indexOf(0, addr);
+    const text = bytes.toString('utf8', addr, end);
+    return text.includes('\ufffd') ? stringOf(bytes.subarray(addr, end)) : text;
+  }
+
+  ids(name: 'entrypoints' | 'builtins'): ReadonlyMap<string, number> {
+    const addr = this.exports[name]();
+    const ids = new Map(
+      Object.entries(JSON.parse(this.text(this.exports.opa_json_dump(addr))) as Record<string, number>),
+    );
+    this.exports.opa_heap_ptr_set(this.heapPtr);
+    return ids;
+  }
+
+  read(addr: number): RegoValue {
+    const dump = this.exports.opa_value_dump(addr);
+    const text = this.text(dump);
+    this.exports.opa_free(dump);
+    return decode(text);
+  }
+
+  write(value: RegoValue): number {
+    if (typeof value === 'string' && isRaw(value)) return this.#writeRaw(bytesOf(value));
+    const text = encode(value);
+    const length = Buffer.byteLength(text);
+    const addr = this.exports.opa_malloc(length);
+    this.bytes().write(text, addr);
+    const parsed = this.exports.opa_value_parse(addr, length);
+    this.exports.opa_free(addr);
+    return parsed;
+  }
+
+  /**
+   * OPA's parser takes UTF-8 only, so a string of other bytes is parsed as a placeholder of the same length whose bytes
+   * are then overwritten, where the placeholder is found (`opa_string_t`: header, length at 4, bytes at 8).
+   */
+  #writeRaw(raw: Uint8Array): number {
+    const placeholder = 'x'.repeat(raw.length);
+    const addr = this.write(placeholder);
+    const bytes = this.bytes();
+    const at = bytes.readUInt32LE(addr + 8);
+    if (
+      bytes.readUInt32LE(addr + 4) === raw.length &&
+      bytes.toString('latin1', at, at + raw.length) === placeholder
+    ) {
+      bytes.set(raw, at);
+      return addr;
+    }
+    return this.write(stringOf(raw).toWellFormed());
+  }
+
+  /** @returns the result set as JSON text */
+  evaluate(entrypoint: number, input: string | Uint8Array | undefined): string {
+    const length = input === undefined ? 0 : this.#place(input);
+    const { exports, heapPtr } = this;
+    if (this.#minor >= 2) {
+      const at = input === undefined ? 0 : heapPtr;
+      const result = exports.opa_eval(0, entrypoint, this.dataAddr, at, length, align(heapPtr + length), 0);
+      return this.text(result);
+    }
+    exports.opa_heap_ptr_set(align(heapPtr + length));
+    const context = exports.opa_eval_ctx_new();
+    if (input !== undefined) exports.opa_eval_ctx_set_input(context, exports.opa_json_parse(heapPtr, length));
+    exports.opa_eval_ctx_set_data(context, this.dataAddr);
+    exports.opa_eval_ctx_set_entrypoint(context, entrypoint);
+    exports.eval(context);
+    return this.text(exports.opa_json_dump(exports.opa_eval_ctx_get_result(context)));
+  }
+
+  /** puts the input at the start of the heap */
+  #place(input: string | Uint8Array): number {
+    let bytes = this.bytes();
+    const most = typeof input === 'string' ? input.length * 3 : input.length;
+    if (this.heapPtr + most > bytes.length) {
+      const length = typeof input === 'string' ? Buffer.byteLength(input) : input.length;
+      if (this.heapPtr + length > this.#maxPages * PAGE) {
+        throw new SluiceError(
+          'policy_input_too_large',
+          `The policy's input (${length} bytes) does not fit its memory of ${this.#maxPages} pages. Send less, or raise the bound.`,
+        );
+      }
+      // Growing through OPA's allocator keeps its idea of the memory's end right.
+      this.exports.opa_heap_ptr_set(this.heapPtr);
+      this.exports.opa_malloc(length);
+      bytes = this.bytes();
+    }
+    if (typeof input === 'string') return bytes.write(input, this.heapPtr);
+    bytes.set(input, this.heapPtr);
+    return input.length;
+  }
+
+  snapshot(): EngineSnapshot {
+    return {
+      memory: Uint8Array.from(this.bytes().subarray(0, this.heapPtr)),
+      dataAddr: this.dataAddr,
+      heapPtr: this.heapPtr,
+    };
+  }
+}
+
+/**
+ * @throws SluiceError `bundle_abi_unsupported`, `policy_builtin_refused` (the module calls a built-in that Sluice does not
+ *   answer), `policy_data_invalid`, `policy_memory_exceeded` (the data does not fit)
+ */
+export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOptions): Evaluator {
+  const retained = (options.retainPages ?? DEFAULT_RETAIN) * PAGE;
+  let functions: readonly (Builtin | undefined)[] = [];
+  let context = new EvaluationContext(0n, '');
+
+  const dispatch: Dispatch = (live, id, args) => {
+    const builtin = functions[id];
+    if (builtin === undefined) throw new Abort(`built-in ${id} is not known`);
+    let answer: RegoValue | undefined;
+    try {
+      answer = builtin(
+        args.map((addr) => live.read(addr)),
+        context,
+      );
+    } catch (e) {
+      if (e instanceof BuiltinFailure) return 0;
+      throw e;
+    }
+    return answer === undefined ? 0 : live.write(answer);
+  };
+
+  const load = (): Live => {
+    try {
+      return new Live(module, options, dispatch, options.snapshot);
+    } catch (cause) {
+      if (cause instanceof SluiceError) throw cause;
+      if (cause instanceof Abort && cause.message.includes('opa_malloc'))
+        throw memoryExceeded(options.maxPages, cause);
+      throw new SluiceError('policy_data_invalid', {
+        message: "The policy's data is not a JSON document that OPA can load. Check data.json.",
+        cause,
+      });
+    }
+  };
+
+  let live: Live | undefined = load();
+  const loaded = options.snapshot ?? live.snapshot();
+  const entrypoints = live.ids('entrypoints');
+  const builtins = live.ids('builtins');
+  const missing = [...builtins.keys()].filter(
+    (name) => options.builtins?.[name] === undefined && !hostBuiltins.has(name),
+  );
+  if (missing.length > 0) {
+    throw new SluiceError(
+      'policy_builtin_refused',
+      `The policy calls ${missing.sort().join(', ')}, which Sluice does not answer. Pass what they would fetch in the input or the data.`,
+    );
+  }
+  const byId: (Builtin | undefined)[] = [];
+  for (const [name, id] of builtins) byId[id] = options.builtins?.[name] ?? hostBuiltins.get(name);
+  functions = byId;
+
+  const current = (): Live => {
+    live ??= new Live(module, options, dispatch, loaded);
+    return live;
+  };
+
+  const explain = (failed: Live, cause: unknown): SluiceError => {
+    const explained = options.explainTrap?.(failed.wasm, cause);
+    if (explained !== undefined) return explained;
+    if (cause instanceof SluiceError) return cause;
+    const full = failed.memory.buffer.byteLength >= options.maxPages * PAGE;
+    if (
+      (cause instanceof Abort && cause.message.includes('opa_malloc')) ||
+      (full && cause instanceof WebAssembly.RuntimeError)
+    ) {
+      return memoryExceeded(options.maxPages, cause);
+    }
+    const why =
+      cause instanceof Abort
+        ? cause.message
+        : cause instanceof RangeError
+          ? 'it is nested too deep'
+          : 'it trapped';
+    return new SluiceError('policy_evaluation_failed', {
+      message: `The policy could not be evaluated: ${why}.`,
+      cause,
+    });
+  };
+
+  return {
+    entrypoints: [...entrypoints.keys()],
+    builtins: [...builtins.keys()],
+    get exports() {
+      return current().wasm;
+    },
+    evaluate(entrypoint, inputJson, { nowNs, seed }) {
+      const id = entrypoints.get(entrypoint);
+      if (id === undefined) {
+        throw new SluiceError(
+          'bundle_entrypoint_missing',
+          `The policy has no entrypoint ${entrypoint}. Name it when building: opa build -t wasm -e ${entrypoint}.`,
+        );
+      }
+      const instance = current();
+      context = new EvaluationContext(nowNs, seed, options.print);
+      let text: string;
+      try {
+        text = instance.evaluate(id, inputJson === undefined ? undefined : jsonText(inputJson));
+      } catch (cause) {
+        live = undefined;
+        throw explain(instance, cause);
+      }
+      if (instance.memory.buffer.byteLength > instance.loadedBytes + retained) live = undefined;
+      const { nondeterminism } = context;
+      const raw = (text.isWellFormed() ? text : text.replace(/[\udc80-\udcff]/gu, '\ufffd')).slice(
+        '[{"result":'.length,
+        -2,
+      );
+      return { result: raw === '' ? undefined : JSON.parse(raw), raw, nondeterminism };
+    },
+    memoryBytes: () => live?.memory.buffer.byteLength ?? 0,
+    snapshot: () => loaded,
+  };
+}
