@@ -1,0 +1,207 @@
+# METADATA
+# title: Sluice's default policy
+# description: The two questions that the sidecar asks. Everything they say about somebody stands in the data files.
+package sluice
+
+import data.sluice.grants
+import data.sluice.purpose
+import data.sluice.recipient
+import data.sluice.subject
+
+# METADATA
+# title: May this request go on at all?
+# description: Asked once a request; the answer of design §5.2.
+# entrypoint: true
+decision := {
+	"allow": allow,
+	"reasons": [reason | some reason in _reasons],
+	"tier": purpose.tier,
+	"obligations": obligations,
+}
+
+# METADATA
+# title: The request may go on
+# description: Each condition stands in the positive, so that whatever is undefined denies.
+default allow := false
+
+allow if {
+	count(subject.acting) > 0
+	data.classes[input.resource.type]
+	purpose.tier_settings
+	purpose.permits_action
+	purpose.tier_permits_action
+	purpose.is_justified
+	recipient.may_receive
+	_has_factor
+}
+
+_has_factor if not purpose.needs_mfa
+
+_has_factor if subject.has_mfa
+
+_reasons := _notices if allow
+
+_reasons := denials if {
+	not allow
+	count(denials) > 0
+}
+
+_reasons := {{"code": "denied", "message": "No rule allows this request."}} if {
+	not allow
+	count(denials) == 0
+}
+
+# METADATA
+# title: Why the request may not go on
+# description: Messages name what stands in the policy's data and never what came with the request.
+denials contains {"code": "role_missing", "message": "The caller has no role."} if not _has_roles
+
+_has_roles if count(input.subject.properties.roles) > 0
+
+denials contains {"code": "role_unknown", "message": "The policy knows none of the caller's roles."} if {
+	_has_roles
+	count(subject.known) == 0
+}
+
+denials contains {"code": "purpose_missing", "message": "The request states no purpose."} if not purpose.is_stated
+
+denials contains {"code": "purpose_unknown", "message": "The policy does not know the purpose."} if {
+	purpose.is_stated
+	not purpose.settings
+}
+
+denials contains {"code": "purpose_not_allowed", "message": message} if {
+	purpose.settings
+	count(subject.serving) == 0
+	some name in subject.known
+	message := concat("", ["Role ", name, " may not act for ", input.context.purpose, "."])
+}
+
+denials contains {"code": code, "message": message} if {
+	count(subject.acting) == 0
+	some name in subject.serving
+	some code in subject.misfits[name]
+	message := concat("", ["Role ", name, ": ", _misfit_messages[code]])
+}
+
+_misfit_messages := {
+	"subject_type_not_allowed": "not for this kind of caller.",
+	"department_not_allowed": "not in the caller's department.",
+	"action_not_allowed": "may not do this action.",
+	"resource_not_allowed": "may not ask for this resource.",
+	"recipient_not_allowed": "the caller may not receive for this recipient.",
+}
+
+denials contains {"code": "resource_unknown", "message": "No catalog describes this resource."} if {
+	not data.classes[input.resource.type]
+}
+
+denials contains {"code": "tier_not_allowed", "message": "The purpose does not have this tier."} if {
+	purpose.settings
+	not purpose.tier_settings
+}
+
+denials contains {"code": "action_outside_purpose", "message": "The purpose is not for this action."} if {
+	purpose.settings
+	not purpose.permits_action
+}
+
+denials contains {"code": "action_outside_tier", "message": message} if {
+	purpose.tier_settings
+	not purpose.tier_permits_action
+	message := concat("", ["Tier ", purpose.tier_name, " is not for this action."])
+}
+
+denials contains {"code": "justification_missing", "message": message} if {
+	purpose.settings
+	not purpose.is_justified
+	message := concat("", ["Purpose ", input.context.purpose, " needs a justification."])
+}
+
+denials contains {"code": "recipient_unknown", "message": "The policy does not know the recipient."} if {
+	not recipient.is_internal
+	not recipient.partner
+}
+
+denials contains {"code": "agreement_missing", "message": "No agreement with the recipient covers this purpose."} if {
+	recipient.partner
+	not recipient.agreement
+}
+
+denials contains {"code": "agreement_expired", "message": "The agreement with the recipient has ended."} if {
+	recipient.agreement
+	not recipient.is_in_force
+}
+
+denials contains {"code": "mfa_required", "message": "This purpose or action needs a second factor."} if {
+	purpose.settings
+	not _has_factor
+}
+
+_notices contains {"code": "role_permits", "message": message} if {
+	some name in subject.acting
+	message := concat("", ["Role ", name, " acts for ", input.context.purpose, " in tier ", purpose.tier_name, "."])
+}
+
+_notices contains {"code": "emergency_without_consent", "message": "Consent is waived; somebody will review this."} if {
+	purpose.tier_settings.review == true
+}
+
+_notices contains {"code": "review_required", "message": "Somebody will review this."} if purpose.settings.review == true
+
+_notices contains {"code": "grant_in_effect", "message": "A grant goes beyond the standing rules."} if {
+	count(grants.lifted) > 0
+}
+
+# METADATA
+# title: What the decision demands besides
+obligations := {
+	"max_records": _max_records,
+	"watermark": _is_watermarked,
+	"min_group_size": _min_group_size,
+	"step_up": _step_up,
+	"review": _is_reviewed,
+}
+
+default _max_records := 0
+
+_max_records := min(_record_limits) if {
+	allow
+	count(_record_limits) > 0
+}
+
+_record_limits contains subject.max_records
+
+_record_limits contains purpose.tier_settings.max_records
+
+_record_limits contains recipient.agreement.max_records
+
+default _is_watermarked := false
+
+_is_watermarked if purpose.tier_settings.watermark == true
+
+_is_watermarked if input.action.name == "export"
+
+_is_watermarked if not recipient.is_internal
+
+_is_watermarked if count(grants.lifted) > 0
+
+default _min_group_size := null
+
+_min_group_size := purpose.tier_settings.min_group_size
+
+# Asked for only where it is all that is missing.
+default _step_up := null
+
+_step_up := data.assurance.step_up if {
+	not allow
+	{code | some denial in denials; code := denial.code} == {"mfa_required"}
+}
+
+default _is_reviewed := false
+
+_is_reviewed if purpose.tier_settings.review == true
+
+_is_reviewed if purpose.settings.review == true
+
+_is_reviewed if count(grants.lifted) > 0

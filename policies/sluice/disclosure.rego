@@ -1,0 +1,130 @@
+package sluice
+
+import data.sluice.consent
+import data.sluice.grants
+import data.sluice.purpose
+import data.sluice.recipient
+import data.sluice.treatment
+
+# METADATA
+# title: What of a record may leave?
+# description: Asked once for every distinct state of data subjects in an answer; the answer of design §5.3.
+# entrypoint: true
+default disclosure := {
+	"disclose": false,
+	"reasons": [{"code": "undetermined", "message": "The policy could not determine what may leave."}],
+	"classes": {},
+	"fields": {},
+}
+
+disclosure := {
+	"disclose": true,
+	"reasons": [reason | some reason in _grounds],
+	"classes": _classes,
+	"fields": _fields,
+} if {
+	may_leave
+}
+
+disclosure := {
+	"disclose": false,
+	"reasons": [reason | some reason in withholdings],
+	"classes": {},
+	"fields": {},
+} if {
+	not may_leave
+	count(withholdings) > 0
+}
+
+# METADATA
+# title: The record may leave
+# description: What the customer refused or never agreed to is in `withholdings`; what must hold is said here.
+default may_leave := false
+
+may_leave if {
+	allow
+	consent.is_complete
+	_is_agreed
+	count(withholdings) == 0
+}
+
+# Something is needed where the law or the recipient asks for consent, whatever the class.
+_is_agreed if consent.is_waived
+
+_is_agreed if {
+	recipient.is_internal
+	purpose.settings.consent == "by_grade"
+}
+
+_is_agreed if consent.has_explicit
+
+# METADATA
+# title: Why the whole record is withheld
+withholdings contains {"code": "not_allowed", "message": "The request itself is not allowed."} if not allow
+
+withholdings contains denial if {
+	not allow
+	some denial in denials
+}
+
+withholdings contains {"code": "consent_unreadable", "message": "The data subject's state is not as it should be."} if {
+	not consent.is_complete
+}
+
+withholdings contains {"code": _lack, "message": _lack_messages[_lack]} if {
+	allow
+	consent.is_complete
+	not _is_agreed
+	not _is_refused
+}
+
+withholdings contains {"code": "consent_withdrawn", "message": "The data subject withdrew consent."} if _is_refused
+
+withholdings contains {"code": "opted_out", "message": "The data subject objected to this purpose."} if {
+	not consent.is_waived
+	consent.is_opted_out
+	purpose.settings.on_refusal == "withhold_record"
+}
+
+withholdings contains {"code": flag, "message": data.flags[flag].title} if {
+	some flag in input.data_subject.flags
+	data.flags[flag].withholds == "record"
+	not input.context.purpose in data.flags[flag].except
+}
+
+_is_refused if {
+	not consent.is_waived
+	"*" in consent.refused
+}
+
+_is_refused if {
+	not consent.is_waived
+	count(consent.refused) > 0
+	purpose.settings.on_refusal == "withhold_record"
+}
+
+_lack := "recipient_consent_missing" if not recipient.is_internal
+
+_lack := "consent_missing" if recipient.is_internal
+
+_lack_messages := {
+	"recipient_consent_missing": "The data subject did not agree to this recipient.",
+	"consent_missing": "The data subject did not agree to this purpose.",
+}
+
+_grounds contains {"code": "emergency_without_consent", "message": "Consent is waived; somebody will review this."} if {
+	purpose.tier_settings.review == true
+}
+
+_grounds contains {"code": "grant_in_effect", "message": "A grant goes beyond the standing rules."} if {
+	count(grants.lifted) > 0
+}
+
+_classes[entry.class] := treatment.of(entry.category, entry.grade, agreed) if {
+	some entry in data.classes[input.resource.type]
+	agreed := recipient.covers(entry.category, entry.grade)
+}
+
+_fields[pointer] := treatment.of(class.category, class.grade, true) if {
+	some pointer, class in recipient.fields
+}

@@ -1,0 +1,119 @@
+# METADATA
+# title: The caller
+# description: In which of their roles a caller acts for this request, and how far that reaches.
+package sluice.subject
+
+# METADATA
+# title: Roles of the caller that the policy knows
+known contains name if {
+	some name in input.subject.properties.roles
+	data.roles[name]
+}
+
+# METADATA
+# title: Known roles that serve the purpose of this request
+serving contains name if {
+	some name in known
+	input.context.purpose in data.roles[name].purposes
+}
+
+# METADATA
+# title: Roles that fit the request in every point
+# description: What one role may see is never mixed with what another may do.
+acting contains name if {
+	some name in serving
+	count(misfits[name]) == 0
+}
+
+# METADATA
+# title: Why a serving role does not fit
+misfits[name] := codes if {
+	some name in serving
+	codes := {code | some code, fits in _fits(data.roles[name], _asked); fits == false}
+}
+
+_asked := {
+	"type": object.get(input.subject, "type", null),
+	"action": object.get(input, ["action", "name"], null),
+	"resource": object.get(input, ["resource", "type"], null),
+	"recipient": object.get(input, ["context", "recipient"], null),
+	"department": object.get(input.subject.properties, "department", null),
+	"organization": object.get(input.subject.properties, "organization", null),
+}
+
+_fits(role, asked) := {
+	"subject_type_not_allowed": asked.type in role.subject_types,
+	"department_not_allowed": _is_in_department(role, asked.department),
+	"action_not_allowed": asked.action in role.actions,
+	"resource_not_allowed": asked.resource in role.resources,
+	"recipient_not_allowed": _may_receive(role.recipients, asked),
+}
+
+default _is_in_department(_, _) := false
+
+_is_in_department(role, _) if not "departments" in object.keys(role)
+
+_is_in_department(role, department) if department in role.departments
+
+# Our own people receive for us; a partner's people receive for their own organisation only.
+default _may_receive(_, _) := false
+
+_may_receive("internal", asked) if {
+	asked.organization == "internal"
+	asked.recipient == "internal"
+}
+
+_may_receive("any", asked) if asked.organization == "internal"
+
+_may_receive("own", asked) if {
+	asked.organization == asked.recipient
+	asked.organization != "internal"
+}
+
+# METADATA
+# title: Categories that an acting role works with
+used contains category if {
+	some name in acting
+	some category, "use" in data.roles[name].categories
+}
+
+# METADATA
+# title: Categories that an acting role needs to recognise somebody by
+recognised contains category if {
+	some name in acting
+	some category, "recognise" in data.roles[name].categories
+}
+
+# METADATA
+# title: The highest grade that the acting roles reach
+max_grade := max({grade | some name in acting; grade := data.roles[name].max_grade})
+
+# METADATA
+# title: The most records that the acting roles may take at once
+max_records := max({limit | some name in acting; limit := data.roles[name].max_records})
+
+# METADATA
+# title: The highest grade the caller is cleared for
+# description: A credential that states none gets `clearance.unstated`.
+clearance := input.subject.properties.clearance if _is_cleared
+
+clearance := data.clearance.unstated if not _is_cleared
+
+_is_cleared if is_number(input.subject.properties.clearance)
+
+# METADATA
+# title: A second factor was used
+# description: By RFC 8176 method reference or by authentication context; services may be exempt by role.
+default has_mfa := false
+
+has_mfa if {
+	some method in input.subject.properties.assurance.amr
+	data.assurance.amr[method] == true
+}
+
+has_mfa if data.assurance.acr[input.subject.properties.assurance.acr] == true
+
+has_mfa if {
+	some name in acting
+	data.roles[name].mfa == "exempt"
+}

@@ -1,0 +1,162 @@
+# METADATA
+# title: Treatment of a class
+# description: >-
+#   Every rule names a limit: a treatment and the reason for it. The strictest limit wins; among equals the one with the
+#   greater weight, which is the one that its reader can do most about. A limit that cannot be determined drops.
+package sluice.treatment
+
+import data.sluice.consent
+import data.sluice.grants
+import data.sluice.purpose
+import data.sluice.recipient
+import data.sluice.subject
+
+_ranks := {
+	"disclose": 0,
+	"encrypt": 1,
+	"scrub": 2,
+	"generalize": 3,
+	"mask": 4,
+	"tokenize": 5,
+	"pseudonymize": 6,
+	"nullify": 7,
+	"drop": 8,
+}
+
+_grade_names := {1: "1", 2: "2", 3: "3", 4: "4", 5: "5"}
+
+# METADATA
+# title: What is done to a class, and why
+# description: "`agreed`: the recipient may receive the class (an agreement may also name single fields)."
+default of(_, _, _) := {"do": "drop", "because": "undetermined"}
+
+of(category, grade, agreed) := choice if {
+	limits := [
+		_secrecy(category, grade),
+		_tier(category),
+		_tier_grade(grade),
+		_role(category),
+		_reach(grade, subject.max_grade, "grade_above_role"),
+		_reach(grade, subject.clearance, "grade_above_clearance"),
+		_factor(category, grade),
+		_consent(category, grade),
+		_agreement(agreed),
+	]
+	choice := _strictest(limits, grants.covers(category))
+}
+
+_strictest(limits, false) := max(limits)[2]
+
+_strictest(limits, true) := choice if {
+	standing := [limit | some limit in limits; not _is_liftable(limit[2])]
+	count(standing) < count(limits)
+	choice := max(array.concat(standing, [[0, 9, {"do": "disclose", "because": "grant"}]]))[2]
+}
+
+_strictest(limits, true) := max(limits)[2] if {
+	every limit in limits {
+		not _is_liftable(limit[2])
+	}
+}
+
+_is_liftable(choice) if {
+	choice.do != "disclose"
+	data.grants.lifts[choice.because] == true
+}
+
+_limit(treatment, weight, because) := [_ranks[treatment], weight, {"do": treatment, "because": because}]
+
+_no_limit := [0, 0, {"do": "disclose", "because": "permitted"}]
+
+# Secrets never leave, whoever asks and whatever was granted.
+default _secrecy(_, _) := [8, 9, {"do": "drop", "because": "never_leaves"}]
+
+_secrecy(category, grade) := _no_limit if {
+	data.categories[category].leaves == true
+	data.grades[_grade_names[grade]].leaves == true
+}
+
+default _tier(_) := [8, 4, {"do": "drop", "because": "category_outside_tier"}]
+
+_tier(category) := _limit("disclose", 2, "purpose_needs_category") if category in purpose.settings.needs
+
+_tier(category) := _limit(treatment, 3, _tier_because(treatment)) if {
+	not category in purpose.settings.needs
+	treatment := purpose.tier_settings.categories[category]
+}
+
+_tier_because("disclose") := concat("_", ["tier", purpose.tier_name])
+
+_tier_because("scrub") := "free_text"
+
+_tier_because("mask") := "tier_masks"
+
+_tier_because(treatment) := concat("_", ["tier", purpose.tier_name]) if {
+	not treatment in {"disclose", "scrub", "mask"}
+}
+
+default _tier_grade(_) := [8, 3, {"do": "drop", "because": "grade_above_tier"}]
+
+_tier_grade(grade) := _no_limit if grade <= purpose.tier_settings.max_grade
+
+_tier_grade(grade) := _limit(purpose.tier_settings.above_grade, 3, "grade_above_tier") if {
+	grade > purpose.tier_settings.max_grade
+}
+
+default _role(_) := [8, 5, {"do": "drop", "because": "category_not_for_role"}]
+
+_role(category) := _no_limit if category in subject.used
+
+_role(category) := _limit("mask", 5, "role_recognises") if {
+	not category in subject.used
+	category in subject.recognised
+}
+
+default _reach(_, _, _) := [8, 6, {"do": "drop", "because": "grade_undetermined"}]
+
+_reach(grade, limit, _) := _no_limit if grade <= limit
+
+_reach(grade, limit, because) := _limit(data.grades[_grade_names[grade]].above_limit, 6, because) if grade > limit
+
+default _factor(_, _) := [8, 7, {"do": "drop", "because": "mfa_required"}]
+
+_factor(_, _) := _no_limit if subject.has_mfa
+
+_factor(_, grade) := _no_limit if {
+	not subject.has_mfa
+	data.grades[_grade_names[grade]].mfa == false
+}
+
+_factor(category, grade) := _limit(data.categories[category].withheld_as, 7, "mfa_required") if {
+	not subject.has_mfa
+	data.grades[_grade_names[grade]].mfa == true
+}
+
+default _consent(_, _) := [8, 8, {"do": "drop", "because": "consent_undetermined"}]
+
+_consent(category, grade) := _consent_limit(consent.verdict(category, grade), category)
+
+_consent_limit(verdict, _) := _limit("disclose", _consent_weights[verdict.because], verdict.because) if verdict.permitted
+
+_consent_limit(verdict, category) := _limit(data.categories[category].withheld_as, 8, verdict.because) if {
+	not verdict.permitted
+	recipient.is_internal
+}
+
+# A partner gets the whole of it or nothing.
+_consent_limit(verdict, _) := _limit("drop", 8, verdict.because) if {
+	not verdict.permitted
+	not recipient.is_internal
+}
+
+_consent_weights := {
+	"no_consent_needed": 1,
+	"notice_given": 1,
+	"consent_waived": 4,
+	"consent_given": 5,
+	"explicit_consent": 5,
+}
+
+default _agreement(_) := [8, 8, {"do": "drop", "because": "not_in_agreement"}]
+
+_agreement(true) := _no_limit
