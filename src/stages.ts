@@ -1,0 +1,76 @@
+/** The stages of a request as the pipeline is given them. */
+import type { Account } from './account.ts';
+import type { Media, RouteResponse } from './disclosure/media.ts';
+import type { SluiceError } from './errors.ts';
+import type { Identity } from './identity/index.ts';
+import type { Reason } from './model/answers.ts';
+import type { ConsentSource } from './model/consent.ts';
+import type { DisclosureStage } from './model/disclosure.ts';
+import type { PolicyInput } from './model/input.ts';
+import type { PolicySnapshot, PolicyStore } from './model/policy.ts';
+import type { DecisionLog, DisclosureSummary } from './model/record.ts';
+import type { Clock } from './observability/clock.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
+import type { Known, PurposeOfUse, Router, Selected } from './routing/index.ts';
+import type { PurposeRequest } from './routing/purpose.ts';
+import type { HeaderRules } from './upstream/headers.ts';
+import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
+
+export interface Stages {
+  readonly checkHead: (rawHeaders: readonly string[]) => void;
+  readonly identity: Identity;
+  readonly router: Router;
+  readonly purposeOf: (request: PurposeRequest) => PurposeOfUse;
+  readonly knownOf: (snapshot: PolicySnapshot) => Known;
+  readonly policy: PolicyStore;
+  readonly consents: ConsentSource;
+  readonly guard: RequestGuard;
+  readonly mediaOf: (headers: UpstreamResponse['headers'], route: RouteResponse) => Media;
+  readonly upstreams: Upstreams;
+  readonly headersOf: (upstream: string) => HeaderRules;
+  readonly decode: (
+    body: AsyncIterable<Uint8Array>,
+    encodings: readonly string[],
+  ) => AsyncIterable<Uint8Array>;
+  readonly disclosure: DisclosureStage;
+  readonly log: DecisionLog;
+  readonly answers: AnswerHeaders;
+  readonly newDecisionId: () => string;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly limits: { readonly request_body: number; readonly in_flight: number };
+  readonly labels: Readonly<Record<string, string>>;
+  /** told of every decision, for the shadow policy; must not throw */
+  readonly observe?: (account: Account, input: PolicyInput, snapshot: PolicySnapshot) => void;
+}
+
+/** What a request itself may not do: search by a field it may not see, write one it may not write. */
+export interface RequestGuard {
+  /** @throws SluiceError `query_field_withheld`, `catalog_unknown` */
+  query(snapshot: PolicySnapshot, input: PolicyInput): void;
+  /**
+   * @returns the body to forward: as it was, or without the refused fields where the route strips them
+   * @throws SluiceError `body_field_refused`, `masked_value_refused`, `body_unreadable`
+   */
+  body(
+    snapshot: PolicySnapshot,
+    input: PolicyInput,
+    selected: Selected,
+    body: Uint8Array,
+    contentType: string | undefined,
+  ): Promise<Uint8Array>;
+}
+
+/** Headers and bodies of the answers that Sluice gives. */
+export interface AnswerHeaders {
+  disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string>;
+  refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number): Refusal;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}

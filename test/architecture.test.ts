@@ -1,0 +1,198 @@
+/** Who may import what (design §4). Each rule is one sentence; a breach names the file and the import. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const SRC = join(ROOT, 'src');
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+  readonly typeOnly: boolean;
+}
+
+const files = (readdirSync(SRC, { recursive: true }) as string[])
+  .filter((f) => f.endsWith('.ts') && !f.endsWith('.d.ts'))
+  .map((f) => f.replaceAll('\\', '/'))
+  .sort();
+
+/** The formatter keeps every import and re-export in one of these shapes, so that a pattern is enough to find them. */
+const STATEMENT =
+  /(?:^|\n)(?:import|export)(\s+type)?(?:\s+[^'";]*?\s+from)?\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|\bimport\('([^']+)'\)\./g;
+
+const imports: Import[] = files.flatMap((file) => {
+  const text = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+  return [...text.matchAll(STATEMENT)].map((m) => {
+    const target = m[2] ?? m[3] ?? m[4] ?? '';
+    const from = target.startsWith('.')
+      ? relative(SRC, resolve(SRC, dirname(file), target)).replaceAll('\\', '/')
+      : target;
+    return { file, from, typeOnly: m[1] !== undefined || m[4] !== undefined };
+  });
+});
+
+const room = (path: string): string => (path.includes('/') ? (path.split('/')[0] as string) : path);
+const local = imports.filter((i) => files.includes(i.from) || i.from.startsWith('..'));
+const breaches = (list: readonly Import[]): string[] => list.map((i) => `${i.file} imports ${i.from}`);
+
+const STAGES = ['identity', 'routing', 'policy', 'consent', 'upstream', 'disclosure', 'decision-log'];
+
+describe('architecture', () => {
+  test('the scan sees the imports', () => {
+    expect(imports.length).toBeGreaterThan(files.length);
+    expect(local.some((i) => i.file === 'main.ts' && i.from === 'cli/run.ts')).toBe(true);
+  });
+
+  test('model imports only model', () => {
+    expect(
+      breaches(
+        imports.filter(
+          (i) => room(i.file) === 'model' && !i.from.startsWith('node:') && room(i.from) !== 'model',
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('model imports nothing that runs', () => {
+    expect(
+      breaches(imports.filter((i) => room(i.file) === 'model' && !i.typeOnly && room(i.from) !== 'model')),
+    ).toEqual([]);
+  });
+
+  test('a stage imports model, errors, observability, its own files and types of config', () => {
+    const allowed = (i: Import): boolean => {
+      const to = room(i.from);
+      return (
+        ['model', 'errors.ts', 'observability', room(i.file)].includes(to) || (to === 'config' && i.typeOnly)
+      );
+    };
+    expect(breaches(local.filter((i) => STAGES.includes(room(i.file)) && !allowed(i)))).toEqual([]);
+  });
+
+  test('only config and commands read the sections that a stage defines of the configuration', () => {
+    const sections = local.filter((i) => room(i.file) === 'config' && STAGES.includes(room(i.from)));
+    // A stage owns the schema of its own section; config puts the sections together.
+    expect(breaches(sections.filter((i) => !/\/(config|keys|keys-config)\.ts$/.test(i.from)))).toEqual([]);
+  });
+
+  test('the pipeline takes its stages as arguments: it imports types of them, and runs none', () => {
+    expect(
+      breaches(local.filter((i) => i.file === 'pipeline.ts' && STAGES.includes(room(i.from)) && !i.typeOnly)),
+    ).toEqual([]);
+  });
+
+  test('only compose wires: nothing but commands imports it', () => {
+    expect(
+      breaches(local.filter((i) => i.from === 'compose.ts' && !['cli', 'main.ts'].includes(room(i.file)))),
+    ).toEqual([]);
+  });
+
+  test('server knows the pipeline’s exchange, not the stages', () => {
+    expect(
+      breaches(
+        local.filter(
+          (i) => room(i.file) === 'server' && [...STAGES, 'cli', 'console'].includes(room(i.from)),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('the console sees only the query interface of the decision log', () => {
+    expect(
+      breaches(
+        local.filter(
+          (i) =>
+            room(i.file) === 'console' &&
+            !['console', 'model', 'errors.ts'].includes(room(i.from)) &&
+            i.from !== 'decision-log/query.ts',
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test.each([
+    ['jose', ['identity', 'policy/signatures.ts', 'disclosure/treatments']],
+    ['@open-policy-agent/opa-wasm', ['policy/engine.ts']],
+    ['undici', ['upstream']],
+    ['express', ['server']],
+    ['prom-client', ['observability']],
+    ['pino', ['observability']],
+    ['pg', ['decision-log/index', 'consent']],
+    ['node:sqlite', ['decision-log', 'consent']],
+    ['saxes', ['disclosure/formats', 'routing']],
+    ['iconv-lite', ['disclosure']],
+    ['@noble/ciphers', ['disclosure/treatments']],
+  ])('one owner: %s is imported in %s alone', (name, owners) => {
+    const users = imports.filter((i) => i.from === name || i.from.startsWith(`${name}/`));
+    expect(breaches(users.filter((i) => !owners.some((o) => i.file.startsWith(o))))).toEqual([]);
+  });
+
+  test('there are no cycles', () => {
+    const edges = new Map<string, string[]>();
+    for (const i of local) if (!i.typeOnly) edges.set(i.file, [...(edges.get(i.file) ?? []), i.from]);
+    const state = new Map<string, 'open' | 'done'>();
+    const cycles: string[] = [];
+    const visit = (file: string, path: string[]): void => {
+      if (state.get(file) === 'done') return;
+      if (state.get(file) === 'open') {
+        cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+        return;
+      }
+      state.set(file, 'open');
+      for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+      state.set(file, 'done');
+    };
+    for (const file of files) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  test('no file is called utils, helpers, manager or impl', () => {
+    expect(files.filter((f) => /(^|\/)(utils?|helpers?|.*manager|.*impl)(\.ts|\/)/i.test(f))).toEqual([]);
+  });
+
+  test('a source file over 330 lines says why in its first comment', () => {
+    const silent = files.filter((f) => {
+      const text = readFileSync(join(SRC, f), 'utf8');
+      if (text.split('\n').length <= 330) return false;
+      const first = /^(?:#![^\n]*\n)?\s*\/\*\*([\s\S]*?)\*\//.exec(text)?.[1] ?? '';
+      return !/\b(long|length|lines|one file|one place)\b/i.test(first);
+    });
+    expect(silent).toEqual([]);
+  });
+
+  test('every top-level entry of the repository is one that the design names', () => {
+    const named = new Set([
+      'policies',
+      'src',
+      'schemas',
+      'examples',
+      'test',
+      'bench',
+      'docs',
+      '.ci',
+      'Dockerfile',
+      '.dockerignore',
+      'package.json',
+      'package-lock.json',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'vitest.config.ts',
+      'biome.json',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      '.gitignore',
+      '.npmrc',
+      '.git',
+      '.gitattributes',
+    ]); // prettier-ignore
+    const untracked = new Set(['node_modules', 'dist', 'data', 'coverage', '.tmp']);
+    expect(
+      readdirSync(ROOT).filter(
+        (e) =>
+          !named.has(e) && !untracked.has(e) && !(statSync(join(ROOT, e)).isFile() && e.endsWith('.tgz')),
+      ),
+    ).toEqual([]);
+  });
+});
