@@ -4,14 +4,15 @@
  */
 import { Account, NOTHING_DISCLOSED } from './account.ts';
 import type { Media } from './disclosure/media.ts';
-import { type ErrorCode, isSluiceError, SluiceError } from './errors.ts';
+import { type ErrorCode, SluiceError } from './errors.ts';
 import type { DisclosureAnswer, Reason } from './model/answers.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
 import type { PolicyInput } from './model/input.ts';
-import type { DecisionRecordDraft, DisclosureSummary, Outcome } from './model/record.ts';
+import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { PurposeOfUse, Selected } from './routing/index.ts';
-import type { Refusal, Stages } from './stages.ts';
+import { record, refuse, statusWithheld } from './refusal.ts';
+import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
@@ -121,17 +122,16 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.upstream = { name: route.upstream, status: response.status };
   account.spent('upstream');
 
-  if (request.method === 'HEAD' || response.status === 204 || response.status === 205) {
+  if (response.status < 200 || response.status >= 300) {
     response.body.discard();
-    if (response.status >= 300) throw statusWithheld(response.status);
+    throw statusWithheld(response.status);
+  }
+  if (request.method === 'HEAD' || isBodiless(response)) {
+    response.body.discard();
     await record(account.record('allowed', response.status, 0, NOTHING_DISCLOSED), stages);
     const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', NOTHING_DISCLOSED);
     reply.send(response.status, headers, []);
     return;
-  }
-  if (response.status < 200 || response.status >= 300) {
-    response.body.discard();
-    throw statusWithheld(response.status);
   }
 
   const media = openMedia(response, selected, stages);
@@ -174,6 +174,9 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     stages,
   );
 }
+
+const isBodiless = (response: UpstreamResponse): boolean =>
+  response.status === 204 || response.status === 205 || response.headers['content-length'] === '0';
 
 /** Each part: recorded, durable, then sent. */
 async function release(
@@ -277,88 +280,3 @@ const POLICY_FAILURES: ReadonlySet<string> = new Set([
   'policy_memory_exceeded',
   'policy_input_too_large',
 ]);
-
-/**
- * An upstream's answer outside 2xx is nobody's data and nobody has classed it: its status stays where it tells the caller
- * something it can act on, its body and headers never do.
- */
-class UpstreamStatus extends SluiceError {
-  readonly upstreamStatus: number;
-  constructor(status: number) {
-    super(
-      'upstream_status_withheld',
-      `The upstream answered with status ${status}. What it said is not passed on.`,
-    );
-    this.upstreamStatus = status;
-  }
-}
-const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
-const PASSED_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429]);
-
-const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unknown> => {
-  stages.metrics.stages(draft.timings_us);
-  if (draft.part.last)
-    stages.metrics.request(
-      draft.request?.route ?? null,
-      draft.outcome,
-      draft.response?.status ?? 0,
-      draft.outcome === 'denied' || draft.outcome === 'error' ? (draft.reasons[0]?.code ?? null) : null,
-    );
-  return stages.log.append(draft);
-};
-
-/** A denial or a failure: recorded, then said, in our own words only. */
-async function refuse(
-  request: ProxyRequest,
-  reply: Reply,
-  account: Account,
-  stages: Stages,
-  thrown: unknown,
-): Promise<void> {
-  const error = isSluiceError(thrown)
-    ? thrown
-    : new SluiceError('internal', { message: 'Sluice failed.', cause: thrown });
-  if (!isSluiceError(thrown))
-    stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
-  if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
-    account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
-  const status =
-    error instanceof UpstreamStatus && PASSED_STATUS.has(error.upstreamStatus)
-      ? error.upstreamStatus
-      : undefined;
-  const refusal = stages.answers.refused(error, account.id, account.reasons, status);
-  const outcome: Outcome = refusal.status >= 500 || refusal.status === 499 ? 'error' : 'denied';
-  try {
-    await record(account.record(outcome, refusal.status, null, account.withheld), stages);
-  } catch (failure) {
-    // The journal does not take it: the log is the last place left to say so, and the caller still gets nothing.
-    stages.logger.error(
-      { err: failure, decision_id: account.id, code: error.code },
-      'decision could not be recorded',
-    );
-    if (!reply.started) {
-      const unrecorded = isSluiceError(failure)
-        ? failure
-        : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
-      answer(request, reply, stages.answers.refused(unrecorded, account.id, [{ code: unrecorded.code }]));
-      return;
-    }
-  }
-  // Something has left already: a clean end would pass for the whole answer.
-  if (reply.started) reply.abort();
-  else answer(request, reply, refusal);
-}
-
-function answer(request: ProxyRequest, reply: Reply, refusal: Refusal): void {
-  // A body that was not read would be taken for the next request on this connection.
-  const headers = request.hasBody ? { ...refusal.headers, connection: 'close' } : refusal.headers;
-  reply.send(refusal.status, headers, [refusal.body]);
-}
-
-const ownStack = (e: unknown): string | undefined =>
-  e instanceof Error
-    ? e.stack
-        ?.split('\n')
-        .filter((l) => l.startsWith('    at '))
-        .join('\n')
-    : undefined;

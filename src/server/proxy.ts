@@ -157,6 +157,7 @@ class NodeRequest implements ProxyRequest {
     const message = this.#message;
     const declared = Number(message.headers['content-length'] ?? 0);
     if (declared > limit) return Promise.reject(tooLarge(limit));
+    if (message.headers.expect !== undefined) this.#response.writeContinue();
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;

@@ -1,0 +1,92 @@
+/** How a request ends that is not answered with data: recorded, then said in our own words. */
+import type { Account } from './account.ts';
+import { isSluiceError, SluiceError } from './errors.ts';
+import type { ProxyRequest, Reply } from './model/exchange.ts';
+import type { DecisionRecordDraft, Outcome } from './model/record.ts';
+import type { Refusal, Stages } from './stages.ts';
+
+/**
+ * An upstream's answer outside 2xx is nobody's data and nobody has classed it: its status stays where it tells the caller
+ * something it can act on, its body and headers never do.
+ */
+class UpstreamStatus extends SluiceError {
+  readonly upstreamStatus: number;
+  constructor(status: number) {
+    super(
+      'upstream_status_withheld',
+      `The upstream answered with status ${status}. What it said is not passed on.`,
+    );
+    this.upstreamStatus = status;
+  }
+}
+export const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
+const PASSED_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429]);
+
+/** Counts a record and makes it durable; resolves when its bytes may leave. */
+export const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unknown> => {
+  stages.metrics.stages(draft.timings_us);
+  if (draft.part.last)
+    stages.metrics.request(
+      draft.request?.route ?? null,
+      draft.outcome,
+      draft.response?.status ?? 0,
+      draft.outcome === 'denied' || draft.outcome === 'error' ? (draft.reasons[0]?.code ?? null) : null,
+    );
+  return stages.log.append(draft);
+};
+
+/** A denial or a failure: recorded, then said, in our own words only. */
+export async function refuse(
+  request: ProxyRequest,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+  thrown: unknown,
+): Promise<void> {
+  const error = isSluiceError(thrown)
+    ? thrown
+    : new SluiceError('internal', { message: 'Sluice failed.', cause: thrown });
+  if (!isSluiceError(thrown))
+    stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
+  if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
+    account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
+  const status =
+    error instanceof UpstreamStatus && PASSED_STATUS.has(error.upstreamStatus)
+      ? error.upstreamStatus
+      : undefined;
+  const refusal = stages.answers.refused(error, account.id, account.reasons, status);
+  const outcome: Outcome = refusal.status >= 500 || refusal.status === 499 ? 'error' : 'denied';
+  try {
+    await record(account.record(outcome, refusal.status, null, account.withheld), stages);
+  } catch (failure) {
+    // The journal does not take it: the log is the last place left to say so, and the caller still gets nothing.
+    stages.logger.error(
+      { err: failure, decision_id: account.id, code: error.code },
+      'decision could not be recorded',
+    );
+    if (!reply.started) {
+      const unrecorded = isSluiceError(failure)
+        ? failure
+        : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
+      answer(request, reply, stages.answers.refused(unrecorded, account.id, [{ code: unrecorded.code }]));
+      return;
+    }
+  }
+  // Something has left already: a clean end would pass for the whole answer.
+  if (reply.started) reply.abort();
+  else answer(request, reply, refusal);
+}
+
+function answer(request: ProxyRequest, reply: Reply, refusal: Refusal): void {
+  // A body that was not read would be taken for the next request on this connection.
+  const headers = request.hasBody ? { ...refusal.headers, connection: 'close' } : refusal.headers;
+  reply.send(refusal.status, headers, [refusal.body]);
+}
+
+const ownStack = (e: unknown): string | undefined =>
+  e instanceof Error
+    ? e.stack
+        ?.split('\n')
+        .filter((l) => l.startsWith('    at '))
+        .join('\n')
+    : undefined;
