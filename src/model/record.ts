@@ -66,7 +66,13 @@ export interface DecisionRecordDraft {
    * A long answer is recorded in parts, each on disk before its bytes leave: part 1, 2, … share `decision_id`, the
    * final one has `last: true`. A short answer is one part.
    */
-  readonly part: { readonly number: number; readonly last: boolean };
+  readonly part: {
+    readonly number: number;
+    readonly last: boolean;
+    /** set by the log where a part was too long for one record and was written as several */
+    readonly piece?: number;
+    readonly pieces?: number;
+  };
 }
 
 export interface DecisionRecord extends DecisionRecordDraft {

@@ -1,0 +1,103 @@
+/**
+ * One record, one line, one link of the chain. A line is the RFC 8785 canonical JSON of the record, with the member
+ * `hash` put last instead of in its alphabetical place: so the bytes that were hashed are the line itself without its
+ * last 75 bytes (and with the closing brace), and anybody can check a line with `sha256sum`.
+ */
+import { hash } from 'node:crypto';
+import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
+import { arranged, canonical } from './canonical.ts';
+
+/** `prev_hash` of the first record of an origin */
+export const GENESIS = '0'.repeat(64);
+
+export interface Link {
+  readonly origin: string;
+  readonly seq: number;
+  readonly prev_hash: string;
+}
+
+export interface Sealed {
+  readonly record: DecisionRecord;
+  /** with its newline */
+  readonly line: string;
+}
+
+export const isHash = (text: unknown): text is string =>
+  typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
+
+/** Makes a draft the record at `link`. */
+export function seal(draft: DecisionRecordDraft, link: Link): Sealed {
+  const body = arranged({ ...draft, origin: link.origin, seq: link.seq, prev_hash: link.prev_hash });
+  const json = canonical(body);
+  const digest = hash('sha256', json, 'hex');
+  return {
+    record: { ...body, hash: digest },
+    line: `${json.slice(0, -1)},"hash":"${digest}"}\n`,
+  };
+}
+
+const TAIL_BYTES = ',"hash":"'.length + 64 + '"}'.length;
+const TAIL = /^,"hash":"([0-9a-f]{64})"\}$/;
+const CLOSE = 0x7d;
+
+export type LineFault = 'line_malformed' | 'hash_mismatch' | 'not_canonical';
+
+export type Inspected =
+  | { readonly ok: true; readonly record: DecisionRecord }
+  | { readonly ok: false; readonly fault: LineFault; readonly record: Partial<DecisionRecord> | null };
+
+/**
+ * Believes a line (without its newline) only if its bytes are exactly those that `seal` writes for the record they
+ * hold. `bytes` is written to and restored: the caller's private buffer.
+ */
+export function inspect(bytes: Buffer): Inspected {
+  const cut = bytes.length - TAIL_BYTES;
+  const digest = cut < 2 ? null : TAIL.exec(bytes.toString('latin1', cut))?.[1];
+  if (digest === null || digest === undefined)
+    return { ok: false, fault: 'line_malformed', record: glimpse(bytes) };
+  // One byte exchanged for the closing brace saves a copy of the line.
+  const comma = bytes[cut]!;
+  bytes[cut] = CLOSE;
+  const body = bytes.subarray(0, cut + 1);
+  try {
+    if (hash('sha256', body, 'hex') !== digest)
+      return { ok: false, fault: 'hash_mismatch', record: glimpse(body) };
+    const text = body.toString('utf8');
+    const value = parsed(text);
+    if (value === null) return { ok: false, fault: 'line_malformed', record: null };
+    if ('hash' in value || !hasLink(value) || safeCanonical(value) !== text)
+      return { ok: false, fault: 'not_canonical', record: value };
+    return { ok: true, record: { ...value, hash: digest } as DecisionRecord };
+  } finally {
+    bytes[cut] = comma;
+  }
+}
+
+/** What a line that is not believed says of itself, so that a report can name it. */
+function glimpse(bytes: Buffer): Partial<DecisionRecord> | null {
+  return parsed(bytes.toString('utf8'));
+}
+
+function parsed(text: string): Partial<DecisionRecord> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function safeCanonical(value: unknown): string | null {
+  try {
+    return canonical(value);
+  } catch {
+    return null;
+  }
+}
+
+const hasLink = (r: Partial<DecisionRecord>): boolean =>
+  typeof r.origin === 'string' &&
+  Number.isSafeInteger(r.seq) &&
+  isHash(r.prev_hash) &&
+  typeof r.decision_id === 'string' &&
+  typeof r.timestamp === 'string';

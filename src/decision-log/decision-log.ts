@@ -1,0 +1,155 @@
+/**
+ * The decision log: masks a draft, gives it its place in the chain, resolves when it is durable. Copies for the index
+ * and the sinks are made afterwards, from the journal, so that a slow database never holds up a request.
+ */
+import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
+import { type Clock, systemClock } from '../observability/clock.ts';
+import type { Logger } from '../observability/logger.ts';
+import { type DecisionLogInput, settings } from './config.ts';
+import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
+import { headPath, listOrigins } from './directory.ts';
+import { readHead } from './head.ts';
+import { newDecisionId } from './ids.ts';
+import { Journal, type JournalHooks } from './journal.ts';
+import { compileMask, DEFAULT_MASK } from './mask.ts';
+import { generateKey, readSecret } from './secret.ts';
+
+export interface DecisionLogDeps {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly env?: { readonly [name: string]: string | undefined };
+  /** where relative paths of the configuration start: the directory of sluice.yaml */
+  readonly baseDir?: string;
+  readonly hooks?: JournalHooks;
+}
+
+export interface OpenDecisionLog extends DecisionLog {
+  /** this process's chain */
+  readonly origin: string;
+  readonly dir: string;
+  /** the keyed HMAC of a data subject's id, as it stands in `disclosure.data_subjects` */
+  readonly dataSubject: DataSubjectHasher;
+}
+
+/**
+ * @throws SluiceError `journal_unwritable` or `journal_full` when there is no place for records, `config_invalid` when
+ *   a key is missing or a bound is broken.
+ */
+export async function createDecisionLog(
+  config: DecisionLogInput,
+  deps: DecisionLogDeps,
+): Promise<OpenDecisionLog> {
+  const clock = deps.clock ?? systemClock;
+  const source = { env: deps.env ?? process.env, baseDir: deps.baseDir ?? process.cwd() };
+  const options = settings(config, source.baseDir);
+  const key = config.journal?.key ? readSecret(config.journal.key, 'decision_log.journal.key', source) : null;
+  const named = config.data_subject_key
+    ? readSecret(config.data_subject_key, 'decision_log.data_subject_key', source)
+    : null;
+
+  const journal = await Journal.open({
+    ...options,
+    key,
+    logger: deps.logger,
+    ...(deps.hooks ? { hooks: deps.hooks } : {}),
+  });
+  try {
+    const dataSubject = dataSubjectHasher(named ?? generated(options.dir, deps.logger));
+    const mask = compileMask({ ...DEFAULT_MASK, ...config.mask }, dataSubject);
+    await recordOpening(journal, clock, deps.logger);
+    return {
+      origin: journal.origin,
+      dir: journal.dir,
+      dataSubject,
+      append: async (draft) => journal.append(mask(draft)),
+      check() {
+        if (journal.fault !== null) throw journal.fault;
+      },
+      status: () => ({
+        ok: journal.fault === null,
+        ...(journal.fault === null ? {} : { detail: journal.fault.message }),
+        lag: 0,
+      }),
+      close: () => journal.close(),
+    };
+  } catch (e) {
+    await journal.close();
+    throw e;
+  }
+}
+
+function generated(dir: string, logger: Logger): Buffer {
+  const { key, created, path } = generateKey(dir);
+  if (created)
+    logger.warn(
+      { path },
+      'decision_log.data_subject_key is not set: a key was generated beside the journal; keep it as long as the records',
+    );
+  return key;
+}
+
+/** At most this many other chains are named; a directory with more has been through many starts. */
+const PEERS = 64;
+
+/**
+ * What a start found out of the ordinary is itself recorded: a torn tail set aside, a damaged chain passed over. And
+ * where there are other chains in the directory, how far they reached, so that one that is removed is missed.
+ */
+async function recordOpening(journal: Journal, clock: Clock, logger: Logger): Promise<void> {
+  if (journal.fault !== null) return;
+  const { torn, damaged } = journal.claimed;
+  const labels: { [key: string]: string } = {};
+  const reasons: { code: string; message: string }[] = [];
+  for (const { origin } of await listOrigins(journal.dir)) {
+    if (origin === journal.origin || Object.keys(labels).length >= PEERS) continue;
+    const head = readHead(headPath(journal.dir, origin), null)?.latest?.head;
+    if (head !== undefined && head.seq > 0) labels[`peer.${origin}`] = `${head.seq}:${head.hash}`;
+  }
+  if (torn !== null) {
+    const message = `A half-written tail of ${torn.bytes} bytes was set aside as ${torn.file}, SHA-256 ${torn.sha256}.`;
+    reasons.push({ code: 'journal_torn_tail', message });
+    logger.warn(
+      { origin: journal.origin, bytes: torn.bytes, file: torn.file },
+      'set a half-written record aside',
+    );
+  }
+  for (const { origin, detail } of damaged) {
+    reasons.push({ code: 'chain_broken', message: `The chain ${origin} was passed over: ${detail}.` });
+    logger.error({ origin, detail }, 'a chain is damaged; run `sluice decisions verify`');
+  }
+  // A chain that goes on undisturbed says nothing new.
+  if (reasons.length === 0 && (Object.keys(labels).length === 0 || journal.tip.seq > 0)) return;
+  await journal.append(opening(clock, [{ code: 'journal_opened' }, ...reasons], labels));
+}
+
+const opening = (
+  clock: Clock,
+  reasons: DecisionRecordDraft['reasons'],
+  labels: { readonly [key: string]: string },
+): DecisionRecordDraft => ({
+  decision_id: newDecisionId(),
+  timestamp: clock.now().toISOString(),
+  kind: 'admin',
+  outcome: 'observed',
+  subject: null,
+  action: null,
+  resource: null,
+  purpose: null,
+  tier: null,
+  recipient: null,
+  justification: null,
+  grant_id: null,
+  reasons,
+  disclosure: null,
+  request: null,
+  upstream: null,
+  response: null,
+  policy: null,
+  input: null,
+  timings_us: {},
+  trace_id: null,
+  labels,
+  part: { number: 1, last: true },
+});
+
+export { newDecisionId };

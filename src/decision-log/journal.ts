@@ -1,0 +1,431 @@
+/**
+ * The write-ahead file of decision records. Group commit: appends that arrive while an `fdatasync` is under way share
+ * the next one, so that a busy sidecar pays one disk flush for hundreds of requests and an idle one pays it at once.
+ *
+ * When a write or a flush fails, nothing of that batch is believed: its appends are refused, the segment is cut back
+ * to what was acknowledged, and every further append is refused at once until a probe has written again. (After a
+ * failed fsync Linux forgets which pages were dirty, so trying the same flush again proves nothing: see "fsyncgate".)
+ */
+import {
+  close as closeFd,
+  constants,
+  fdatasync,
+  fsync,
+  ftruncate,
+  open as openFd,
+  closeSync,
+  mkdirSync,
+  write as writeFd,
+} from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { SluiceError } from '../errors.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
+import { type Sealed, seal } from './chain.ts';
+import { errno, headPath, segmentName, syncDirectory } from './directory.ts';
+import { HeadWriter } from './head.ts';
+import { type Claimed, claimOrigin } from './origin.ts';
+import type { Tip } from './recover.ts';
+import { split } from './split.ts';
+
+const [write, flush, syncAll, open, close, truncate] = [
+  promisify(writeFd),
+  promisify(fdatasync),
+  promisify(fsync),
+  promisify(openFd),
+  promisify(closeFd),
+  promisify(ftruncate),
+];
+
+export interface JournalOptions {
+  readonly dir: string;
+  /** first part of the origin's name, see `instanceName` */
+  readonly instance: string;
+  readonly durability: 'strict' | 'interval';
+  /** milliseconds between flushes when `interval` */
+  readonly syncInterval: number;
+  /** bytes; a new segment begins once one has reached it */
+  readonly segmentSize: number;
+  /** bytes of one line; what is longer is written as several records */
+  readonly maxRecord: number;
+  /** bytes that must stay free on the file system */
+  readonly minFree: number;
+  /** signs the head */
+  readonly key: Buffer | null;
+  readonly logger: Logger;
+  /** milliseconds between looks at free space, and between attempts to write again after a failure */
+  readonly probeInterval?: number;
+  readonly hooks?: JournalHooks;
+}
+
+export interface JournalHooks {
+  /** after each commit: records in it, its bytes, how long it took, and the seq that is now durable */
+  committed?(commit: { records: number; bytes: number; micros: number; seq: number }): void;
+  failed?(fault: SluiceError): void;
+  recovered?(): void;
+}
+
+interface Pending {
+  readonly record: DecisionRecord;
+  readonly line: string;
+  resolve(record: DecisionRecord): void;
+  reject(fault: SluiceError): void;
+}
+
+/** One write carries this many characters at most, so that a commit stays short. */
+const BATCH = 4 << 20;
+/** Records waiting to be written; beyond it the disk is not keeping up and requests are turned away. */
+const BACKLOG = 64 << 20;
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export class Journal {
+  readonly origin: string;
+  readonly dir: string;
+  readonly claimed: Claimed;
+  readonly #o: JournalOptions;
+  readonly #head: HeadWriter;
+  #fd: number | null = null;
+  #path: string | null;
+  /** bytes of the segment that are acknowledged */
+  #size: number;
+  /** the newest record that was chained, and the newest that is acknowledged */
+  #tip: Tip;
+  #acknowledged: Tip;
+  /** acknowledged and flushed; the same as `#acknowledged` when strict */
+  #flushed: Tip;
+  #queue: Pending[] = [];
+  #backlog = 0;
+  #fault: SluiceError | null = null;
+  #pumping: Promise<void> | null = null;
+  #flushing: Promise<void> | null = null;
+  #headSynced: Tip;
+  #freeBudget = 0;
+  #probing: Promise<void> | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #closed = false;
+
+  /** @throws SluiceError `journal_unwritable` when the directory cannot be written, `journal_full` when nothing fits */
+  static async open(options: JournalOptions): Promise<Journal> {
+    let claimed: Claimed;
+    try {
+      mkdirSync(options.dir, { recursive: true, mode: 0o750 });
+      claimed = await claimOrigin(options.dir, options.instance, options.key);
+    } catch (e) {
+      throw unwritable(options.dir, e);
+    }
+    let journal: Journal | null = null;
+    try {
+      journal = new Journal(options, claimed);
+      syncDirectory(options.dir);
+      await journal.#head.sync(journal.#headAt(claimed.tip));
+      await journal.#look();
+      journal.#watch();
+      return journal;
+    } catch (e) {
+      if (journal !== null) closeSync(journal.#head.fd);
+      claimed.lock.release();
+      throw unwritable(options.dir, e);
+    }
+  }
+
+  private constructor(options: JournalOptions, claimed: Claimed) {
+    this.#o = options;
+    this.dir = options.dir;
+    this.origin = claimed.origin;
+    this.claimed = claimed;
+    this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
+    this.#path = claimed.segment?.path ?? null;
+    this.#size = claimed.segment?.size ?? 0;
+    const path = headPath(options.dir, claimed.origin);
+    this.#head = new HeadWriter(path, this.#headAt(claimed.tip), options.key);
+  }
+
+  /** The newest record that is acknowledged. */
+  get tip(): Tip {
+    return this.#acknowledged;
+  }
+
+  /** Records chained but not acknowledged. */
+  get waiting(): number {
+    return this.#tip.seq - this.#acknowledged.seq;
+  }
+
+  get fault(): SluiceError | null {
+    return this.#fault;
+  }
+
+  /**
+   * Resolves once the record is durable; a record longer than `maxRecord` becomes several, the last of which is
+   * returned. Records get their places in the chain in the order of the calls.
+   */
+  async append(draft: DecisionRecordDraft): Promise<DecisionRecord> {
+    if (this.#fault !== null) throw this.#fault;
+    const sealed = this.#seal(draft);
+    // No character takes more than three bytes of UTF-8.
+    const long =
+      sealed.line.length * 3 > this.#o.maxRecord && Buffer.byteLength(sealed.line) > this.#o.maxRecord;
+    if (!long) return this.#enqueue(sealed);
+    const pieces = split(draft, this.#o.maxRecord);
+    const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
+    return records.at(-1)!;
+  }
+
+  #seal(draft: DecisionRecordDraft): Sealed {
+    return seal(draft, { origin: this.origin, seq: this.#tip.seq + 1, prev_hash: this.#tip.hash });
+  }
+
+  #enqueue({ record, line }: Sealed): Promise<DecisionRecord> {
+    return new Promise((resolve, reject) => {
+      if (this.#backlog > BACKLOG)
+        throw new SluiceError(
+          'overloaded',
+          `More than ${BACKLOG >> 20} MiB of decision records wait for ${this.dir}: the disk does not keep up.`,
+        );
+      this.#tip = { seq: record.seq, hash: record.hash };
+      this.#backlog += line.length;
+      this.#queue.push({ record, line, resolve, reject });
+      this.#pumping ??= this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0 && this.#fault === null) {
+      // Whoever was just answered, or is in this turn of the event loop, may append before the batch is taken.
+      await new Promise(setImmediate);
+      const batch = this.#take();
+      const began = performance.now();
+      try {
+        const bytes = await this.#commit(batch);
+        const tip = batch.at(-1)!.record;
+        for (const pending of batch) pending.resolve(pending.record);
+        this.#o.hooks?.committed?.({
+          records: batch.length,
+          bytes,
+          micros: (performance.now() - began) * 1000,
+          seq: tip.seq,
+        });
+      } catch (e) {
+        this.#fail(e, batch);
+      }
+    }
+    this.#pumping = null;
+    if (this.#queue.length > 0 && this.#fault === null) this.#pumping = this.#pump();
+  }
+
+  #take(): Pending[] {
+    let characters = 0;
+    let n = 0;
+    while (n < this.#queue.length && (n === 0 || characters + this.#queue[n]!.line.length <= BATCH)) {
+      characters += this.#queue[n]!.line.length;
+      n++;
+    }
+    this.#backlog -= characters;
+    return n === this.#queue.length ? this.#queue.splice(0) : this.#queue.splice(0, n);
+  }
+
+  async #commit(batch: readonly Pending[]): Promise<number> {
+    let text = '';
+    for (const { line } of batch) text += line;
+    const bytes = Buffer.from(text);
+    this.#freeBudget -= bytes.length;
+    if (this.#freeBudget < 0) await this.#look();
+    if (this.#fault !== null) throw this.#fault;
+    if (this.#fd === null || (this.#size >= this.#o.segmentSize && this.#size > 0))
+      await this.#begin(batch[0]!.record.seq);
+    for (let at = 0; at < bytes.length; ) {
+      at += (await write(this.#fd!, bytes, at, bytes.length - at, null)).bytesWritten;
+    }
+    const last = batch.at(-1)!.record;
+    const tip = { seq: last.seq, hash: last.hash };
+    if (this.#o.durability === 'strict') {
+      await flush(this.#fd!);
+      this.#flushed = tip;
+      this.#head.put(this.#headAt(tip));
+    }
+    this.#size += bytes.length;
+    this.#acknowledged = tip;
+    return bytes.length;
+  }
+
+  /** Opens the segment to append to: the one at hand while it has room, else a new one. */
+  async #begin(first: number): Promise<void> {
+    if (this.#fd !== null) {
+      await flush(this.#fd);
+      await close(this.#fd);
+      this.#fd = null;
+    }
+    if (this.#path === null || (this.#size >= this.#o.segmentSize && this.#size > 0)) {
+      this.#path = join(this.dir, segmentName(this.origin, first));
+      this.#size = 0;
+    }
+    this.#fd = await open(this.#path, APPEND, 0o640);
+    // The new name is durable only once its directory is.
+    const directory = await open(this.dir, 'r');
+    await syncAll(directory).finally(() => close(directory));
+  }
+
+  #fail(cause: unknown, batch: readonly Pending[]): void {
+    const fault = cause instanceof SluiceError ? cause : failure(this.dir, cause);
+    const first = this.#fault === null;
+    this.#fault = fault;
+    this.#tip = this.#acknowledged;
+    const refused = [...batch, ...this.#queue.splice(0)];
+    this.#backlog = 0;
+    for (const pending of refused) pending.reject(fault);
+    if (first) {
+      this.#o.logger.error({ err: fault, origin: this.origin }, 'the journal refuses records');
+      this.#o.hooks?.failed?.(fault);
+    }
+  }
+
+  /** Free space, and that the segment in use is still the file under its name. */
+  async #look(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.dir);
+    const free = bavail * bsize;
+    // Looked at again before half of what is left could be written.
+    this.#freeBudget = Math.max(0, Math.floor((free - this.#o.minFree) / 2));
+    if (free < this.#o.minFree) {
+      const fault = new SluiceError(
+        'journal_full',
+        `The file system of ${this.dir} has ${mib(free)} MiB free, less than decision_log.journal.min_free (${mib(this.#o.minFree)} MiB). Free some space.`,
+      );
+      if (this.#fault === null) this.#fail(fault, []);
+      return;
+    }
+    if (this.#path !== null && this.#fd !== null && this.#size > 0) {
+      const there = await stat(this.#path).catch(() => null);
+      if (there === null || there.size < this.#size) {
+        const segment = basename(this.#path);
+        this.#path = null;
+        throw new SluiceError(
+          'journal_unwritable',
+          `${segment} was removed or cut while in use. A new segment is begun; run \`sluice decisions verify\`.`,
+        );
+      }
+    }
+  }
+
+  #watch(): void {
+    const every = this.#o.probeInterval ?? 1000;
+    this.#timers.push(
+      setInterval(() => {
+        this.#probing ??= this.#probe().finally(() => {
+          this.#probing = null;
+        });
+      }, every).unref(),
+    );
+    if (this.#o.durability === 'interval')
+      this.#timers.push(setInterval(() => void this.#flushNow(), this.#o.syncInterval).unref());
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#pumping !== null && this.#fault !== null) return;
+    try {
+      if (this.#fault !== null) return await this.#resume();
+      await this.#look();
+      if (this.#headSynced.seq !== this.#flushed.seq) {
+        const tip = this.#flushed;
+        await this.#head.sync(this.#headAt(tip));
+        this.#headSynced = tip;
+      }
+    } catch (e) {
+      if (!this.#closed) this.#fail(e, []);
+    }
+  }
+
+  /** Cuts away what was not acknowledged, proves that the disk takes a durable write, and only then goes on. */
+  async #resume(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.dir);
+    if (bavail * bsize < this.#o.minFree) return;
+    if (this.#fd !== null) await close(this.#fd).catch(() => undefined);
+    this.#fd = null;
+    if (this.#path !== null) {
+      const fd = await open(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o640);
+      try {
+        await truncate(fd, this.#size);
+        await flush(fd);
+      } finally {
+        await close(fd);
+      }
+    }
+    await this.#head.sync(this.#headAt(this.#flushed));
+    this.#freeBudget = 0;
+    this.#tip = this.#acknowledged;
+    this.#fault = null;
+    this.#o.logger.info({ origin: this.origin }, 'the journal takes records again');
+    this.#o.hooks?.recovered?.();
+  }
+
+  #flushNow(): Promise<void> {
+    if (this.#flushing !== null) return this.#flushing;
+    if (this.#fd === null || this.#flushed === this.#acknowledged || this.#fault !== null)
+      return Promise.resolve();
+    const [fd, tip] = [this.#fd, this.#acknowledged];
+    this.#flushing = flush(fd)
+      .then(
+        () => {
+          this.#flushed = tip;
+          this.#head.put(this.#headAt(tip));
+        },
+        // A rotation has flushed and closed this one meanwhile.
+        (e) => (this.#fd === fd ? this.#fail(e, []) : undefined),
+      )
+      .finally(() => {
+        this.#flushing = null;
+      });
+    return this.#flushing;
+  }
+
+  #headAt(tip: Tip): { origin: string; seq: number; hash: string; at: string } {
+    return { origin: this.origin, seq: tip.seq, hash: tip.hash, at: new Date().toISOString() };
+  }
+
+  /** Everything appended is durable, the head too; further appends are refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    while (this.#pumping !== null) await this.#pumping;
+    await this.#probing;
+    await this.#flushing;
+    const clean = this.#fault === null;
+    this.#fault ??= new SluiceError('journal_unwritable', 'The journal is closed.');
+    try {
+      if (this.#fd !== null) {
+        await flush(this.#fd);
+        if (clean) this.#flushed = this.#acknowledged;
+      }
+      await this.#head.sync(this.#headAt(this.#flushed));
+    } finally {
+      if (this.#fd !== null) await close(this.#fd).catch(() => undefined);
+      closeSync(this.#head.fd);
+      this.claimed.lock.release();
+    }
+  }
+}
+
+const mib = (bytes: number): number => Math.round(bytes / (1 << 20));
+
+const failure = (dir: string, cause: unknown): SluiceError =>
+  FULL.has(errno(cause))
+    ? new SluiceError('journal_full', {
+        message: `Decision records cannot be written to ${dir}: no space is left (${errno(cause)}). Free some.`,
+        cause,
+      })
+    : new SluiceError('journal_unwritable', {
+        message: `Decision records cannot be written to ${dir} (${errno(cause)}). Nothing is released until they can.`,
+        cause,
+      });
+
+const unwritable = (dir: string, cause: unknown): SluiceError =>
+  cause instanceof SluiceError
+    ? cause
+    : FULL.has(errno(cause))
+      ? failure(dir, cause)
+      : new SluiceError('journal_unwritable', {
+          message: `The journal directory ${dir} cannot be written (${errno(cause)}). Sluice does not start without a place for its decision records: set decision_log.journal.dir to a directory that this user may write.`,
+          cause,
+        });

@@ -1,0 +1,119 @@
+/** Secrets are named in the configuration, never written there: `env:NAME` or `file:PATH`. */
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { SluiceError } from '../errors.ts';
+import { errno } from './directory.ts';
+
+/** Shorter keys could be guessed. */
+const MIN_BYTES = 16;
+const GENERATED = 'data-subject.key';
+
+export interface SecretSource {
+  readonly env: { readonly [name: string]: string | undefined };
+  /** relative paths start here */
+  readonly baseDir: string;
+}
+
+/** @throws SluiceError `config_invalid`, naming `where` and never the value */
+export function readSecret(reference: string, where: string, source: SecretSource): Buffer {
+  const text = reference.startsWith('env:')
+    ? fromEnvironment(reference.slice(4), where, source)
+    : reference.startsWith('file:')
+      ? fromFile(resolve(source.baseDir, reference.slice(5)), where)
+      : null;
+  if (text === null)
+    throw new SluiceError(
+      'config_invalid',
+      `${where}: write env:NAME or file:PATH; a key itself has no place in a configuration.`,
+    );
+  const bytes = Buffer.from(text.trim());
+  if (bytes.length < MIN_BYTES)
+    throw new SluiceError(
+      'config_invalid',
+      `${where}: the key has ${bytes.length} bytes; it needs ${MIN_BYTES} at least.`,
+    );
+  return bytes;
+}
+
+function fromEnvironment(name: string, where: string, source: SecretSource): string {
+  const value = source.env[name];
+  if (value === undefined)
+    throw new SluiceError('config_invalid', `${where}: the environment variable ${name} is not set.`);
+  return value;
+}
+
+function fromFile(path: string, where: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new SluiceError('config_invalid', {
+      message: `${where}: ${path} cannot be read (${errno(cause)}).`,
+      cause,
+    });
+  }
+}
+
+/** The key beside a journal, if it has one. */
+export function generatedKey(dir: string): Buffer | null {
+  const path = join(dir, GENERATED);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (e) {
+    if (errno(e) === 'ENOENT') return null;
+    throw new SluiceError('config_unreadable', {
+      message: `${path} cannot be read (${errno(e)}).`,
+      cause: e,
+    });
+  }
+  const bytes = Buffer.from(text.trim());
+  if (bytes.length < MIN_BYTES)
+    throw new SluiceError(
+      'config_invalid',
+      `${path} holds no key of ${MIN_BYTES} bytes; restore it, or move it away to begin a new one.`,
+    );
+  return bytes;
+}
+
+/** Makes one, mode 0600, unless another worker was quicker. */
+export function generateKey(dir: string): {
+  readonly key: Buffer;
+  readonly created: boolean;
+  readonly path: string;
+} {
+  const path = join(dir, GENERATED);
+  const existing = generatedKey(dir);
+  if (existing !== null) return { key: existing, created: false, path };
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    const fd = openSync(draft, 'wx', 0o600);
+    try {
+      writeSync(fd, `${randomBytes(32).toString('hex')}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    chmodSync(draft, 0o600);
+    // `link` fails if the name exists: whoever is second uses the first one's key, and none is ever half-written.
+    linkSync(draft, path);
+    return { key: generatedKey(dir)!, created: true, path };
+  } catch (e) {
+    if (errno(e) === 'EEXIST') return { key: generatedKey(dir)!, created: false, path };
+    throw new SluiceError('journal_unwritable', {
+      message: `${path} cannot be written (${errno(e)}).`,
+      cause: e,
+    });
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
