@@ -50,16 +50,17 @@
  * - `m.marks(state)`: this value is a data subject's id, or an attribute of its scope, whatever happens to it as a field.
  *
  * ## Rendering
- * `render` walks the record again (or the index made of it) with `program.matcher`, which may know more paths than the matcher of
- * reading (the answer named fields that the catalog does not): fields and states of one matcher mean nothing to another. Embedded
- * scopes are met in the same order in both. For every value: `program.action(field)`:
+ * `render` walks the record again (or the index made of it) with `rendering.matcher`, which may know more paths than the matcher of
+ * reading (the answer named fields that the catalog does not): states, fields and scope ids of one matcher mean nothing to another. A place
+ * that began a scope while reading may be a plain field now (never the other way round), so scopes are recognised by where they
+ * begin, not by counting. For every value: `program.action(field)`:
  *
  *     DISCLOSE  copy the source bytes, untouched                     account.released(field)
  *     DROP      leave it out with its name and separator             account.withheld(field, …)
  *     NULLIFY   the format's null (JSON null, empty element, empty column)
  *     TREAT     program.treat(state, value): a Treated, or 'drop'
  *
- * and every value is accounted for exactly once through `program.account` (unknown ones with `unknown(path)`, path as the format
+ * and every value is accounted for exactly once (`treat` does it by itself) through `program.account` (unknown ones with `unknown(path)`, path as the format
  * spells pointers, indices as `*`). Bytes go to `out`.
  */
 import type { FormatName, Scalar } from '../../model/disclosure.ts';
@@ -98,6 +99,8 @@ export interface FramePiece {
 export interface CountPiece {
   readonly kind: 'count';
   readonly role: 'record_count' | 'total';
+  /** of the field in the envelope, for the account */
+  readonly path: string;
   /** `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
   render(out: Output, value: 'keep' | number | null): void;
 }
@@ -108,16 +111,25 @@ export interface RecordPiece {
   readonly size: number;
   /** [0] is the record itself; the others are embedded resources in document order, a parent before its children */
   readonly scopes: readonly RecordScope[];
-  /**
-   * Writes the record, or nothing if `programs[0]` is null.
-   * @param programs one a scope; null: withheld
-   */
-  render(out: Output, programs: readonly (Program | null)[]): void;
+  /** Writes the record; null: it is withheld, so nothing is written. */
+  render(out: Output, rendering: Rendering | null): void;
   /**
    * The values (as they would leave) that decide its group for `min_group_size`, one a quasi-identifier in a fixed order, joined
-   * unambiguously. Dropped ones count as the same.
+   * unambiguously. Dropped ones count as the same. Writes nothing.
    */
-  group(program: Program): string;
+  group(rendering: Rendering): string;
+}
+
+/** How one record is to be rendered. */
+export interface Rendering {
+  /** may know more paths than the matcher of reading; all programs of the rendering are for it */
+  readonly matcher: Matcher;
+  /**
+   * @param scope index into the record's `scopes`
+   * @param id what `matcher.scope` says there (0 for the record itself)
+   * @returns null: that scope is withheld: leave the value out and account it with `account.scopeWithheld(path)` of the scope around it
+   */
+  program(scope: number, id: number): Program | null;
 }
 
 export interface RecordScope {
@@ -139,7 +151,10 @@ export type StateId = number;
 /** an index into the matcher's fields; -1: in no catalog */
 export type FieldId = number;
 
-export interface Marks {
+/** What a scalar is besides a field. */
+export interface Mark {
+  /** of which scope: 0 the one the value stands in, 1 the one around that, … */
+  readonly up: number;
   readonly subject: boolean;
   /** names of attributes that this value is */
   readonly attributes: readonly string[];
@@ -161,7 +176,7 @@ export interface Matcher {
   positional(state: StateId): boolean;
   scope(state: StateId): number;
   entry(scope: number): StateId;
-  marks(state: StateId): Marks | null;
+  marks(state: StateId): readonly Mark[];
   /** pointer of the field in the catalog */
   path(field: FieldId): string;
   /** fields named `quasi_identifier` in the catalog of the record itself, in a fixed order */
@@ -186,7 +201,6 @@ export type Action = typeof DROP | typeof DISCLOSE | typeof NULLIFY | typeof TRE
 
 /** One answer of the policy (or several, the strictest of each), compiled for one matcher. */
 export interface Program {
-  readonly matcher: Matcher;
   /** for -1 too: DROP */
   action(field: FieldId): Action;
   /**
@@ -209,6 +223,8 @@ export interface Account {
   inapplicable(field: FieldId): void;
   /** in no catalog; the path is only built if there is room for it in the summary */
   unknown(path: () => string): void;
+  /** an embedded resource whose own answer withholds it; the path within the scope it stands in */
+  scopeWithheld(path: string): void;
 }
 
 export interface FrameAccount {

@@ -1,0 +1,147 @@
+/** Counts what is done to every value of a part, and makes the part's summary of it. Paths and classes, never values. */
+import type { FieldAccount } from '../model/record.ts';
+import type { Automaton } from './automaton.ts';
+import type { Account, Action, FieldId, FrameAccount, Program, StateId } from './formats/format.ts';
+import { DROP } from './formats/format.ts';
+import type { Instructions } from './program.ts';
+import type { Container, Treated } from './treatments/treatment.ts';
+import type { Scalar } from '../model/disclosure.ts';
+
+const NOTHING: Treated = Object.freeze({ kind: 'null' });
+/** RFC 8259 §6 */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** The instructions for one scope, in use on one body: everything it does is counted. */
+export class Running implements Program, Account {
+  readonly instructions: Instructions;
+  readonly account: Account = this;
+  readonly done: Uint32Array;
+  readonly failed: Uint32Array;
+  readonly #unknown: UnknownPaths;
+  readonly #automaton: Automaton;
+  readonly #first: number;
+  readonly #prefix: string;
+  dirty = false;
+
+  constructor(instructions: Instructions, unknown: UnknownPaths) {
+    this.instructions = instructions;
+    this.#automaton = instructions.automaton;
+    this.#first = instructions.firstField;
+    this.#prefix = this.#automaton.scopes[instructions.scope]!.prefix;
+    this.#unknown = unknown;
+    this.done = new Uint32Array(instructions.choices.length);
+    this.failed = new Uint32Array(instructions.choices.length);
+  }
+
+  action(field: FieldId): Action {
+    return field < 0 ? DROP : ((this.instructions.actions[field - this.#first] ?? DROP) as Action);
+  }
+
+  elements(field: FieldId): boolean {
+    return this.instructions.whole[field - this.#first] !== 1;
+  }
+
+  treat(state: StateId, value: Scalar | Container): Treated {
+    const field = this.#automaton.field(state);
+    const whole = this.instructions.whole[field - this.#first] === 1;
+    if ((value.kind === 'container' || this.#automaton.through(state)) && !whole) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    if (value.kind === 'null') {
+      this.withheld(field);
+      return NOTHING;
+    }
+    const treated = this.instructions.treat(field)(value);
+    if (treated === 'drop' || (treated.kind === 'number' && !NUMBER.test(treated.text))) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    this.withheld(field);
+    return treated;
+  }
+
+  released(field: FieldId): void {
+    this.dirty = true;
+    this.done[field - this.#first]!++;
+  }
+  withheld(field: FieldId): void {
+    this.dirty = true;
+    this.done[field - this.#first]!++;
+  }
+  inapplicable(field: FieldId): void {
+    this.dirty = true;
+    this.failed[field - this.#first]!++;
+  }
+  unknown(path: () => string): void {
+    this.#unknown.row(this.#prefix, path(), 'uncatalogued').count++;
+  }
+  scopeWithheld(path: string): void {
+    this.#unknown.row(this.#prefix, path, 'embedded_withheld').count++;
+  }
+
+  clear(): void {
+    this.done.fill(0);
+    this.failed.fill(0);
+    this.dirty = false;
+  }
+}
+
+/**
+ * Paths outside every catalog. The upstream chooses them, so their number and length are bounded (the rest is counted under `…`), and a
+ * name that looks like data (a map keyed by telephone number or e-mail) is written as `*`.
+ */
+export class UnknownPaths implements FrameAccount {
+  readonly #limit: number;
+  #rows = new Map<string, UnknownRow>();
+  #overflow: UnknownRow = overflowRow();
+  /** changes when the rows are taken: a row kept from before counts for nobody */
+  generation = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** the row to count a path in; may be kept while `generation` stays */
+  row(prefix: string, path: string, because: string): UnknownRow {
+    const full = prefix + presentable(path);
+    const key = `${because} ${full}`;
+    const known = this.#rows.get(key);
+    if (known) return known;
+    if (this.#rows.size >= this.#limit) return this.#overflow;
+    const row = { path: full, because, count: 0 };
+    this.#rows.set(key, row);
+    return row;
+  }
+
+  withheld(path: string, because: string): void {
+    this.row('', path, because).count++;
+  }
+
+  take(): FieldAccount[] {
+    const rows: FieldAccount[] = [];
+    for (const row of this.#rows.values()) if (row.count > 0) rows.push({ ...row, do: 'drop' });
+    if (this.#overflow.count > 0) rows.push({ ...this.#overflow, do: 'drop' });
+    this.#rows = new Map();
+    this.#overflow = overflowRow();
+    this.generation++;
+    return rows;
+  }
+}
+
+export interface UnknownRow {
+  readonly path: string;
+  readonly because: string;
+  count: number;
+}
+
+const overflowRow = (): UnknownRow => ({ path: '…', because: 'uncatalogued', count: 0 });
+
+const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|@|.{65}/u;
+const presentable = (path: string) =>
+  path.length > 1024
+    ? '…'
+    : path
+        .split('/')
+        .map((token) => (LOOKS_LIKE_DATA.test(token) ? '*' : token))
+        .join('/');

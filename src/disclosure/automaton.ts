@@ -1,0 +1,407 @@
+/**
+ * A catalog (with the catalogs of the resources embedded in it) compiled to an automaton over names and positions. A state is the set
+ * of catalog paths that are still possible at a place, so that `*`, names, positions and selectors that overlap are followed
+ * together; states are made when first reached and kept. Their number is bounded by the catalog, never by the data: a name that
+ * the catalog does not know leads to the state of "any other name".
+ *
+ * Which path wins: the deepest that names an ancestor of the value or the value itself; of two equally deep ones the more specific
+ * (`Trie`); of two equally specific ones an embedded resource, then the higher grade.
+ */
+import { SluiceError } from '../errors.ts';
+import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
+import type { FieldId, Mark, Matcher, StateId } from './formats/format.ts';
+import { childrenOf, Trie, type TrieNode } from './trie.ts';
+
+export interface Field {
+  /** in the catalog of its resource */
+  readonly pointer: string;
+  /** from the record's root, through embedded resources */
+  readonly path: string;
+  readonly entry: FieldEntry | null;
+  /** null: named by an answer where no catalog has an entry */
+  readonly cls: string | null;
+  /** the field whose treatment it has where the answer does not name it; -1: none */
+  readonly base: FieldId;
+  /** an embedded resource that an answer reaches into: may only be left out */
+  readonly closed: boolean;
+}
+
+/** A place where a resource stands: the record itself (0), or an embedding. */
+export interface Scope {
+  readonly catalog: Catalog;
+  readonly prefix: string;
+  readonly trie: Trie;
+  /** ids of its fields are firstField … firstField + fieldCount - 1 */
+  readonly firstField: number;
+  readonly fieldCount: number;
+  readonly parent: number;
+  /** reuse key of a resource that embeds itself */
+  readonly key: string;
+  root: StateId;
+}
+
+/** A branch of a catalog that is still possible. `up`: how many scopes outward that catalog is; 0: the innermost one. */
+interface Branch {
+  readonly node: TrieNode;
+  readonly up: number;
+}
+
+interface Condition {
+  readonly key: string;
+  readonly value: string;
+  readonly branch: Branch;
+}
+
+export interface State {
+  readonly id: StateId;
+  readonly scope: number;
+  readonly branches: readonly Branch[];
+  readonly conditions: readonly Condition[];
+  readonly field: FieldId;
+  readonly through: boolean;
+  /** scope that begins here; -1: none */
+  readonly embeds: number;
+  readonly inner: boolean;
+  readonly marked: boolean;
+  readonly positional: boolean;
+  readonly marks: readonly Mark[];
+  readonly names: Map<string, StateId>;
+  readonly positions: Map<string, StateId>;
+  otherName: StateId;
+  otherItem: StateId;
+}
+
+/** Far beyond what a catalog of real fields needs; a set of overlapping wildcards past it is a mistake. */
+const MAX_STATES = 100_000;
+
+export class Automaton implements Matcher {
+  readonly catalog: Catalog;
+  readonly states: State[] = [];
+  readonly scopes: Scope[] = [];
+  readonly all: Field[] = [];
+  readonly root: StateId;
+  readonly quasi: readonly FieldId[];
+  readonly #catalogs: ReadonlyMap<string, Catalog>;
+  readonly #extra: ReadonlyMap<string, readonly string[]>;
+  readonly #tries = new Map<Catalog, Trie>();
+  readonly #fieldOf = new Map<string, FieldId>();
+  readonly #interned = new Map<string, StateId>();
+  readonly #scopeOf = new Map<string, number>();
+
+  /**
+   * @param extra pointers that an answer names besides the catalog's, by resource
+   * @throws SluiceError `catalog_invalid`, `catalog_unknown` (an embedded resource without a catalog)
+   */
+  constructor(
+    catalog: Catalog,
+    catalogs: ReadonlyMap<string, Catalog>,
+    extra: ReadonlyMap<string, readonly string[]> = new Map(),
+  ) {
+    this.catalog = catalog;
+    this.#catalogs = catalogs;
+    this.#extra = extra;
+    this.#openScope(catalog, '', -1, [], '');
+    this.root = this.scopes[0]!.root;
+    const fields = this.all.map((_, id) => id);
+    this.quasi = fields.filter(
+      (id) => this.all[id]!.entry?.quasi_identifier === true && this.all[id]!.base < 0,
+    );
+  }
+
+  get fields(): number {
+    return this.all.length;
+  }
+
+  step(from: StateId, name: string, ...aliases: string[]): StateId {
+    const state = this.states[from]!;
+    if (aliases.length > 0) return this.#next(state, [name, ...aliases], 'name');
+    const known = state.names.get(name);
+    if (known !== undefined) return known < 0 ? this.#learn(state, state.names, name, 'name') : known;
+    if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');
+    return state.otherName;
+  }
+
+  item(from: StateId, index: number): StateId {
+    const state = this.states[from]!;
+    if (state.positional) {
+      const position = String(index);
+      const known = state.positions.get(position);
+      if (known !== undefined)
+        return known < 0 ? this.#learn(state, state.positions, position, 'item') : known;
+    }
+    if (state.otherItem < 0) state.otherItem = this.#next(state, [], 'item');
+    return state.otherItem;
+  }
+
+  selectors(id: StateId): boolean {
+    return this.states[id]!.conditions.length > 0;
+  }
+
+  select(id: StateId, sibling: (key: string) => string | undefined): StateId {
+    const state = this.states[id]!;
+    if (state.conditions.length === 0) return id;
+    const found = new Map<string, string | undefined>();
+    for (const { key } of state.conditions) if (!found.has(key)) found.set(key, sibling(key));
+    const met = state.conditions.filter(({ key, value }) => found.get(key) === value);
+    // the field so far is what the place inherits, or what `*` says of it: `#state` finds out again from the branches
+    return this.#state(
+      state.scope,
+      [...state.branches, ...met.map((condition) => condition.branch)],
+      [],
+      state.field,
+      state.through,
+    );
+  }
+
+  field(id: StateId): FieldId {
+    return this.states[id]!.field;
+  }
+  inner(id: StateId): boolean {
+    return this.states[id]!.inner;
+  }
+  marked(id: StateId): boolean {
+    return this.states[id]!.marked;
+  }
+  through(id: StateId): boolean {
+    return this.states[id]!.through;
+  }
+  positional(id: StateId): boolean {
+    return this.states[id]!.positional;
+  }
+  scope(id: StateId): number {
+    return this.states[id]!.embeds;
+  }
+  entry(scope: number): StateId {
+    return this.scopes[scope]!.root;
+  }
+  marks(id: StateId): readonly Mark[] {
+    return this.states[id]!.marks;
+  }
+  path(field: FieldId): string {
+    return this.all[field]!.path;
+  }
+
+  #learn(state: State, memory: Map<string, StateId>, name: string, kind: 'name' | 'item'): StateId {
+    const next = this.#next(state, [name], kind);
+    memory.set(name, next);
+    return next;
+  }
+
+  #next(state: State, names: readonly string[], kind: 'name' | 'item'): StateId {
+    const branches: Branch[] = [];
+    const conditions: Condition[] = [];
+    for (const { node, up } of state.branches) {
+      for (const name of names) {
+        const exact = node.exact.get(name);
+        if (exact) branches.push({ node: exact, up });
+      }
+      if (node.any) branches.push({ node: node.any, up });
+      for (const { key, value, node: child } of node.selectors)
+        conditions.push({ key, value, branch: { node: child, up } });
+    }
+    const through = state.field >= 0 && (state.through || kind === 'name');
+    return this.#state(state.scope, branches, conditions, state.field, through);
+  }
+
+  /** interns the state of a place: which branches are possible, and what it inherits */
+  #state(
+    scope: number,
+    branches: readonly Branch[],
+    conditions: readonly Condition[],
+    inherited: FieldId,
+    through: boolean,
+  ): StateId {
+    const own = this.#named(scope, branches);
+    const embedded = own?.naming?.kind === 'embedded' ? own.naming.resource : null;
+    const field = own === null ? inherited : embedded ? -1 : this.#fieldOf.get(fieldKey(scope, own))!;
+    const key = [
+      scope,
+      ids(branches),
+      ids(conditions.map((c) => c.branch)),
+      field,
+      own === null && through && field >= 0 ? 't' : '',
+    ].join('|');
+    const known = this.#interned.get(key);
+    if (known !== undefined) return known;
+    if (this.states.length >= MAX_STATES) {
+      throw new SluiceError(
+        'catalog_invalid',
+        `the paths of catalog ${this.catalog.resource} overlap too much`,
+      );
+    }
+    const id = this.states.length;
+    this.#interned.set(key, id);
+    const local = branches.filter((b) => b.up === 0);
+    const below = [...local, ...conditions.map((c) => c.branch).filter((b) => b.up === 0)].map((b) => b.node);
+    const all = [...branches, ...conditions.map((c) => c.branch)];
+    const state: State = {
+      id,
+      scope,
+      branches,
+      conditions,
+      field,
+      through: own === null && through && field >= 0,
+      embeds: -1,
+      inner: embedded === null && below.some((node) => hasBelow(node, (n) => n.naming !== null)),
+      marked: all.some((b) => hasBelow(b.node, isMarked)),
+      positional: all.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
+      marks: branches.filter((b) => isMarked(b.node)).map(markOf),
+      names: new Map(),
+      positions: new Map(),
+      otherName: -1,
+      otherItem: -1,
+    };
+    for (const { node } of all) {
+      for (const name of node.exact.keys()) {
+        state.names.set(name, -1);
+        state.positions.set(name, -1);
+      }
+    }
+    this.states.push(state);
+    if (embedded !== null)
+      this.states[id] = { ...state, embeds: this.#embed(scope, own!, embedded, branches) };
+    return id;
+  }
+
+  #embed(parent: number, node: TrieNode, resource: string, branches: readonly Branch[]): number {
+    const outer = branches
+      .filter((b) => hasBelow(b.node, isMarked))
+      .map((b) => ({ node: b.node, up: b.up + 1 }));
+    const key = `${this.scopes[parent]!.catalog.resource}|${node.id}|${ids(outer)}`;
+    for (let at = parent; at >= 0; at = this.scopes[at]!.parent) if (this.scopes[at]!.key === key) return at;
+    const known = this.#scopeOf.get(`${parent}|${key}`);
+    if (known !== undefined) return known;
+    const catalog = this.#catalogs.get(resource);
+    if (!catalog) {
+      throw new SluiceError('catalog_unknown', {
+        message: `catalog ${this.catalog.resource} embeds the resource ${resource}, which has no catalog`,
+        paths: [node.pointer],
+      });
+    }
+    const scope = this.#openScope(catalog, this.scopes[parent]!.prefix + node.pointer, parent, outer, key);
+    this.#scopeOf.set(`${parent}|${key}`, scope);
+    return scope;
+  }
+
+  #openScope(
+    catalog: Catalog,
+    prefix: string,
+    parent: number,
+    outer: readonly Branch[],
+    key: string,
+  ): number {
+    const trie = this.#trie(catalog);
+    const id = this.scopes.length;
+    const firstField = this.all.length;
+    const named = nodesBelow(trie.root).filter((node) => node.naming?.kind === 'field');
+    named.forEach((node, n) => {
+      this.#fieldOf.set(fieldKey(id, node), firstField + n);
+    });
+    for (const node of named) this.all.push(this.#describe(node, catalog, trie, prefix, id));
+    this.scopes.push({
+      catalog,
+      prefix,
+      trie,
+      firstField,
+      fieldCount: named.length,
+      parent,
+      key,
+      root: -1,
+    });
+    this.scopes[id]!.root = this.#state(id, [{ node: trie.root, up: 0 }, ...outer], [], -1, false);
+    return id;
+  }
+
+  #describe(node: TrieNode, catalog: Catalog, trie: Trie, prefix: string, scope: number): Field {
+    const entry = node.naming?.kind === 'field' ? node.naming.entry : null;
+    const described = { pointer: node.pointer, path: prefix + node.pointer, entry };
+    if (entry !== null) return { ...described, cls: classOf(entry), base: -1, closed: false };
+    // named by an answer only: elsewhere it is whatever the catalog's own paths make of it
+    const wasEmbedded = Object.entries(catalog.fields).some(
+      ([pointer, e]) => 'resource' in e && trie.at(pointer) === node,
+    );
+    if (wasEmbedded) return { ...described, cls: null, base: -1, closed: true };
+    const covering = trie
+      .covering(node.pointer)
+      .filter((n) => n !== node && n.naming?.kind === 'field' && n.naming.entry !== null);
+    const winner = strongest(covering);
+    const base = winner === null ? -1 : this.#fieldOf.get(fieldKey(scope, winner))!;
+    const inherited = winner?.naming?.kind === 'field' ? winner.naming.entry : null;
+    return {
+      ...described,
+      entry: inherited,
+      cls: inherited === null ? null : classOf(inherited),
+      base,
+      closed: false,
+    };
+  }
+
+  #named(_scope: number, branches: readonly Branch[]): TrieNode | null {
+    return strongest(branches.filter((b) => b.up === 0 && b.node.naming !== null).map((b) => b.node));
+  }
+
+  #trie(catalog: Catalog): Trie {
+    const known = this.#tries.get(catalog);
+    if (known) return known;
+    const trie = new Trie();
+    for (const [pointer, entry] of Object.entries(catalog.fields)) {
+      trie.at(pointer).naming =
+        'resource' in entry ? { kind: 'embedded', resource: entry.resource } : { kind: 'field', entry };
+    }
+    for (const node of nodesBelow(trie.root)) {
+      if (node.naming?.kind !== 'embedded') continue;
+      if (!hasBelow(node, (n) => n.naming !== null)) continue;
+      throw new SluiceError('catalog_invalid', {
+        message: `catalog ${catalog.resource} has paths below ${node.pointer}, which is a resource with a catalog of its own: they belong there`,
+        paths: [node.pointer],
+      });
+    }
+    for (const pointer of this.#extra.get(catalog.resource) ?? []) {
+      const node = trie.at(pointer);
+      if (node.naming?.kind !== 'field') node.naming = { kind: 'field', entry: null };
+    }
+    for (const node of nodesBelow(trie.root)) {
+      const reached = node.naming?.kind === 'embedded' && hasBelow(node, (n) => n.naming !== null);
+      if (!reached) continue;
+      node.naming = { kind: 'field', entry: null };
+      for (const below of nodesBelow(node)) if (below !== node) below.naming = null;
+    }
+    for (const pointer of catalog.data_subject) trie.at(pointer).subject = true;
+    for (const [name, pointer] of Object.entries(catalog.attributes)) trie.at(pointer).attributes.push(name);
+    this.#tries.set(catalog, trie);
+    return trie;
+  }
+}
+
+const ids = (branches: readonly Branch[]) =>
+  branches
+    .map((b) => `${b.node.id}.${b.up}`)
+    .sort()
+    .join(',');
+const fieldKey = (scope: number, node: TrieNode) => `${scope}|${node.id}`;
+const isMarked = (node: TrieNode) => node.subject || node.attributes.length > 0;
+const markOf = ({ node, up }: Branch): Mark => ({ up, subject: node.subject, attributes: node.attributes });
+
+function hasBelow(node: TrieNode, test: (node: TrieNode) => boolean): boolean {
+  return childrenOf(node).some((child) => test(child) || hasBelow(child, test));
+}
+
+function nodesBelow(node: TrieNode): TrieNode[] {
+  return [node, ...childrenOf(node).flatMap(nodesBelow)];
+}
+
+function strongest(nodes: readonly TrieNode[]): TrieNode | null {
+  let best: TrieNode | null = null;
+  for (const node of nodes) if (best === null || beats(node, best)) best = node;
+  return best;
+}
+
+function beats(a: TrieNode, b: TrieNode): boolean {
+  if (a.rank !== b.rank) return a.rank > b.rank;
+  return gradeOf(a) > gradeOf(b);
+}
+
+function gradeOf(node: TrieNode): number {
+  if (node.naming?.kind === 'embedded') return Number.POSITIVE_INFINITY;
+  return node.naming?.kind === 'field' && node.naming.entry !== null ? node.naming.entry.grade : 0;
+}

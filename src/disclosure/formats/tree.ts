@@ -1,0 +1,241 @@
+/**
+ * The walk of a record that a format holds as a tree (an element with its children, a row of columns, a form). The format builds
+ * `TreeNode`s, `readTree` finds scopes, subjects and attributes, and `decide` says for every node what becomes of it; writing that down in the
+ * format's own spelling is all that is left to the format. JSON, whose records are never turned into objects, has its own walk over
+ * an index of byte offsets (`json-render.ts`) with the same rules.
+ */
+import { SluiceError } from '../../errors.ts';
+import type { Scalar } from '../../model/disclosure.ts';
+import { escapeToken } from '../pointer.ts';
+import type { Container, Treated } from '../treatments/treatment.ts';
+import {
+  DISCLOSE,
+  DROP,
+  type Matcher,
+  NULLIFY,
+  type Program,
+  type RecordScope,
+  type Rendering,
+  type StateId,
+} from './format.ts';
+
+export interface TreeNode {
+  /** all names it goes by (`phone`, `#3`); for an element of an array its index instead */
+  readonly names: readonly string[];
+  /** position in the array it is an element of; undefined: it is a named member */
+  readonly index?: number;
+  /** null: a scalar */
+  readonly children: readonly TreeNode[] | null;
+  /** its children are elements of an array, addressed by `index` */
+  readonly array?: boolean;
+  /** of a scalar; decoded */
+  scalar(): Scalar;
+  /** the container as the upstream spelled it, for treatments that take it whole */
+  source(): string;
+}
+
+/** What becomes of a node. `walk`: a container that stays, its children have decisions of their own. */
+export type Decision = 'keep' | 'drop' | 'null' | 'walk' | Exclude<Treated, 'drop'>;
+
+export interface TreeRecord {
+  readonly scopes: readonly RecordScope[];
+  /** node that begins a scope → index into `scopes` */
+  readonly begins: ReadonlyMap<TreeNode, number>;
+}
+
+const isObject = (node: TreeNode) => node.children !== null && node.array !== true;
+
+/** The text of a scalar member by its name, for selectors. @throws SluiceError `response_malformed` where it is spelled twice */
+function siblingOf(node: TreeNode): (key: string) => string | undefined {
+  return (key) => {
+    const found = node.children!.filter((child) => child.names.includes(key));
+    if (found.length > 1) {
+      throw new SluiceError(
+        'response_malformed',
+        'a record names the same member twice where a path selects by its value',
+      );
+    }
+    const only = found[0];
+    if (!only || only.children !== null) return undefined;
+    return only.scalar().text;
+  };
+}
+
+function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId {
+  const state =
+    node.index === undefined
+      ? matcher.step(from, node.names[0]!, ...node.names.slice(1))
+      : matcher.item(from, node.index);
+  return matcher.selectors(state) && isObject(node) ? matcher.select(state, siblingOf(node)) : state;
+}
+
+/** Finds the scopes of a record, whose data they hold and what the policy may look at. */
+export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
+  const scopes: { scope: number; subjects: Set<string>; attributes: Map<string, Scalar> }[] = [];
+  const begins = new Map<TreeNode, number>();
+  const open = (scope: number) => scopes.push({ scope, subjects: new Set(), attributes: new Map() }) - 1;
+
+  const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
+    if (node.children === null) {
+      for (const mark of matcher.marks(state)) {
+        const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
+        if (!scope) continue;
+        const value = node.scalar();
+        if (mark.subject && (value.kind === 'string' || value.kind === 'number'))
+          scope.subjects.add(value.text);
+        for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
+      }
+      return;
+    }
+    const embedded = matcher.scope(state);
+    if (embedded >= 0 && isObject(node)) {
+      const scope = open(embedded);
+      begins.set(node, scope);
+      for (const child of node.children)
+        visit(child, enter(matcher, matcher.entry(embedded), child), [...chain, scope]);
+    } else if (embedded >= 0) {
+      // a list of embedded resources: each object of it begins a scope
+      for (const child of node.children) if (isObject(child)) visit(child, state, chain);
+    } else if (matcher.inner(state) || matcher.marked(state)) {
+      for (const child of node.children) visit(child, enter(matcher, state, child), chain);
+    }
+  };
+  visit(root, matcher.root, [open(-1)]);
+  return {
+    begins,
+    scopes: scopes.map((scope) => ({
+      scope: scope.scope,
+      subjects: [...scope.subjects],
+      attributes: Object.fromEntries([...scope.attributes].map(([name, value]) => [name, plain(value)])),
+    })),
+  };
+}
+
+/** @throws SluiceError `response_malformed` for an attribute with two different values */
+export function setAttribute(attributes: Map<string, Scalar>, name: string, value: Scalar): void {
+  const known = attributes.get(name);
+  if (known && (known.kind !== value.kind || known.text !== value.text)) {
+    throw new SluiceError('response_malformed', `a record spells its attribute ${name} twice, differently`);
+  }
+  attributes.set(name, value);
+}
+
+export function plain(value: Scalar): string | number | boolean | null {
+  if (value.kind === 'string') return value.text;
+  if (value.kind === 'boolean') return value.text === 'true';
+  if (value.kind === 'null') return null;
+  // a number that a double cannot hold reaches the policy as text, so that no two ids become one
+  const number = Number(value.text);
+  return Number.isSafeInteger(number) || !/^-?\d{16,}$/.test(value.text) ? number : value.text;
+}
+
+/**
+ * Says for every node what becomes of it, and accounts for it. Nodes below `keep`, `drop`, `null` or a treated one have no decision.
+ * An element of an array that the catalog addresses by number is never `drop` but `null`.
+ */
+export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering): Map<TreeNode, Decision> {
+  const { matcher } = rendering;
+  const decisions = new Map<TreeNode, Decision>();
+
+  const scalarOrWhole = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+    const field = matcher.field(state);
+    if (field < 0) {
+      program.account.unknown(() => path);
+      return 'drop';
+    }
+    const action = program.action(field);
+    if (action === DISCLOSE) {
+      program.account.released(field);
+      return 'keep';
+    }
+    if (action === DROP || action === NULLIFY) {
+      program.account.withheld(field);
+      return action === DROP ? 'drop' : 'null';
+    }
+    if (node.array === true && node.children !== null && program.elements(field)) {
+      elements(node, state, program, path);
+      return 'walk';
+    }
+    const value: Scalar | Container =
+      node.children === null ? node.scalar() : { kind: 'container', text: node.source() };
+    return program.treat(state, value);
+  };
+
+  const elements = (node: TreeNode, state: StateId, program: Program, path: string) => {
+    for (const child of node.children!) {
+      const decision = scalarOrWhole(child, state, program, `${path}/*`);
+      decisions.set(child, decision === 'drop' && matcher.positional(state) ? 'null' : decision);
+    }
+  };
+
+  const visit = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+    const embedded = matcher.scope(state);
+    if (embedded >= 0) return scope(node, state, embedded, program, path);
+    if (node.children === null || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
+    children(node, state, program, path);
+    return 'walk';
+  };
+
+  const children = (node: TreeNode, state: StateId, program: Program, path: string) => {
+    for (const child of node.children!) {
+      const decision = visit(child, enter(matcher, state, child), program, `${path}/${tokenOf(child)}`);
+      const aligned = node.array === true && matcher.positional(state);
+      decisions.set(child, decision === 'drop' && aligned ? 'null' : decision);
+    }
+  };
+
+  const scope = (node: TreeNode, state: StateId, id: number, program: Program, path: string): Decision => {
+    if (isObject(node)) {
+      const index = record.begins.get(node);
+      const inside = index === undefined ? null : rendering.program(index, id);
+      if (inside === null) {
+        program.account.scopeWithheld(path);
+        return 'drop';
+      }
+      children(node, matcher.entry(id), inside, '');
+      return 'walk';
+    }
+    if (node.children === null) {
+      program.account.unknown(() => path);
+      return 'drop';
+    }
+    for (const child of node.children) {
+      if (isObject(child)) decisions.set(child, scope(child, state, id, program, `${path}/*`));
+      else {
+        program.account.unknown(() => `${path}/*`);
+        decisions.set(child, 'drop');
+      }
+    }
+    return 'walk';
+  };
+
+  const program = rendering.program(0, 0);
+  decisions.set(root, program === null ? 'drop' : visit(root, matcher.root, program, ''));
+  return decisions;
+}
+
+const tokenOf = (node: TreeNode) => (node.index === undefined ? escapeToken(node.names[0]!) : '*');
+
+/** The group of a record, by the values of its quasi-identifiers as they would leave (`RecordPiece.group`). */
+export function groupTree(root: TreeNode, rendering: Rendering): string {
+  const { matcher } = rendering;
+  const program = rendering.program(0, 0);
+  const values = new Map<number, string[]>(matcher.quasi.map((field) => [field, []]));
+  const visit = (node: TreeNode, state: StateId) => {
+    const into = values.get(matcher.field(state));
+    if (node.children === null) into?.push(leaving(node, state, program!, matcher));
+    else if (matcher.scope(state) < 0 && (matcher.inner(state) || into))
+      for (const child of node.children) visit(child, enter(matcher, state, child));
+  };
+  if (program !== null) visit(root, matcher.root);
+  return JSON.stringify([...values.values()]);
+}
+
+function leaving(node: TreeNode, state: StateId, program: Program, matcher: Matcher): string {
+  const action = program.action(matcher.field(state));
+  if (action === DROP || action === NULLIFY) return '';
+  const value = node.scalar();
+  if (action === DISCLOSE) return `=${value.text}`;
+  const treated = program.treat(state, value);
+  return treated === 'drop' || treated.kind === 'null' ? '' : `=${treated.text}`;
+}
