@@ -9,6 +9,7 @@ import type { DisclosureAnswer, Reason } from './model/answers.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
 import type { PolicyInput } from './model/input.ts';
+import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { PurposeOfUse, Selected } from './routing/index.ts';
 import { record, refuse, statusWithheld } from './refusal.ts';
@@ -103,7 +104,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
   const forwarded =
     body !== null && WRITES.has(selected.action)
-      ? await stages.guard.body(snapshot, input, selected, body, request.headers['content-type'])
+      ? await writtenBody(body, snapshot, input, selected, account, stages)
       : body;
   account.spent('policy');
 
@@ -173,6 +174,33 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     account,
     stages,
   );
+}
+
+async function writtenBody(
+  bytes: Uint8Array,
+  snapshot: PolicySnapshot,
+  input: PolicyInput,
+  selected: Selected,
+  account: Account,
+  stages: Stages,
+): Promise<Uint8Array> {
+  const { request } = selected.route.config;
+  const guarded = await stages.guard.body(snapshot, input, {
+    value: selected.body,
+    bytes,
+    record: request.record ?? '',
+    dataSubject: selected.dataSubject,
+    strip: request.refused_fields === 'strip' && request.format === 'json',
+  });
+  if (guarded.stripped.length > 0)
+    account.reasons = [
+      ...account.reasons,
+      {
+        code: 'body_field_stripped',
+        message: `Left out of what was written: ${guarded.stripped.join(', ')}.`,
+      },
+    ];
+  return guarded.bytes;
 }
 
 const isBodiless = (response: UpstreamResponse): boolean =>

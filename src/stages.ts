@@ -1,5 +1,6 @@
 /** The stages of a request as the pipeline is given them. */
 import type { Account } from './account.ts';
+import type { Guarded, WrittenBody } from './disclosure/guard.ts';
 import type { Media, RouteResponse } from './disclosure/media.ts';
 import type { SluiceError } from './errors.ts';
 import type { Identity } from './identity/index.ts';
@@ -12,7 +13,7 @@ import type { DecisionLog, DisclosureSummary } from './model/record.ts';
 import type { Clock } from './observability/clock.ts';
 import type { Logger } from './observability/logger.ts';
 import type { Metrics } from './observability/metrics.ts';
-import type { Known, PurposeOfUse, Router, Selected } from './routing/index.ts';
+import type { Known, PurposeOfUse, Router } from './routing/index.ts';
 import type { PurposeRequest } from './routing/purpose.ts';
 import type { HeaderRules } from './upstream/headers.ts';
 import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
@@ -52,15 +53,9 @@ export interface RequestGuard {
   query(snapshot: PolicySnapshot, input: PolicyInput): void;
   /**
    * @returns the body to forward: as it was, or without the refused fields where the route strips them
-   * @throws SluiceError `body_field_refused`, `masked_value_refused`, `body_unreadable`
+   * @throws SluiceError `body_field_refused`, `masked_value_refused`
    */
-  body(
-    snapshot: PolicySnapshot,
-    input: PolicyInput,
-    selected: Selected,
-    body: Uint8Array,
-    contentType: string | undefined,
-  ): Promise<Uint8Array>;
+  body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded>;
 }
 
 /** Headers and bodies of the answers that Sluice gives. */

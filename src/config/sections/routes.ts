@@ -82,6 +82,15 @@ export const routeSchema = section({
         'json',
       ),
       record: optional(pointer({ description: 'where a body that writes holds the record' })),
+      refused_fields: defaulted(
+        Type.Unsafe<'refuse' | 'strip'>(
+          Type.Enum(['refuse', 'strip'], {
+            description:
+              'a body that writes a field it may not: refuse it, or leave the field out (JSON only)',
+          }),
+        ),
+        'refuse',
+      ),
       fields: defaulted(
         table(oneOrMore(pointer()), {
           key: '^/',
@@ -108,9 +117,10 @@ export const routeSchema = section({
   ),
   response: defaulted(
     section({
-      format: defaulted(
-        Type.Unsafe<(typeof RESPONSE_FORMATS)[number]>(Type.Enum([...RESPONSE_FORMATS])),
-        'json',
+      format: optional(
+        Type.Unsafe<(typeof RESPONSE_FORMATS)[number]>(
+          Type.Enum([...RESPONSE_FORMATS], { description: "instead of what the answer's Content-Type says" }),
+        ),
       ),
       charset: optional(word),
       options: defaulted(

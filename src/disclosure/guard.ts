@@ -1,0 +1,244 @@
+/**
+ * What a request may not do with fields: search, filter or sort by one that the caller may not see undisguised (the answer
+ * would tell its value bit by bit), write one that it may not write, or write back what we had disguised for it.
+ *
+ * The policy is asked with `sluice/disclosure` for both: for a search with the action as it is and no data subject (there is none
+ * yet); for a write with the write's own action, where `disclose` means "may be written", and once more as a `read`, which says what
+ * the caller would have been shown.
+ */
+import { SluiceError } from '../errors.ts';
+import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
+import type { Catalog, FieldEntry } from '../model/catalog.ts';
+import { classOf } from '../model/catalog.ts';
+import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
+import type { DisclosurePlan, DisclosureStage } from '../model/disclosure.ts';
+import type { PolicyInput } from '../model/input.ts';
+import type { PolicySnapshot } from '../model/policy.ts';
+import { Automaton } from './automaton.ts';
+import { escapeToken } from './pointer.ts';
+
+export interface WrittenBody {
+  /** the body parsed: objects, arrays, scalars */
+  readonly value: unknown;
+  readonly bytes: Uint8Array;
+  /** pointer to the record in the body; '' the whole body */
+  readonly record: string;
+  readonly dataSubject: string | null;
+  /** leave refused fields out instead of refusing the request; only for a JSON body that is the record */
+  readonly strip: boolean;
+}
+
+export interface Guarded {
+  readonly bytes: Uint8Array;
+  /** pointers of fields left out */
+  readonly stripped: readonly string[];
+}
+
+export interface GuardDependencies {
+  readonly consents: ConsentSource;
+  readonly disclosure: DisclosureStage;
+  /** could this text be what the treatment makes of such a field? */
+  readonly isDisguised: (entry: FieldEntry, choice: TreatmentChoice, text: string) => boolean;
+}
+
+const DISGUISES: ReadonlySet<string> = new Set([
+  'mask',
+  'scrub',
+  'generalize',
+  'pseudonymize',
+  'tokenize',
+  'encrypt',
+]);
+const UNKNOWN: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
+const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
+
+export function createGuard({ consents, disclosure, isDisguised }: GuardDependencies) {
+  const automata = new WeakMap<Catalog, Automaton>();
+  const automatonOf = (snapshot: PolicySnapshot, catalog: Catalog): Automaton => {
+    let automaton = automata.get(catalog);
+    if (!automaton) {
+      automaton = new Automaton(catalog, snapshot.catalogs);
+      automata.set(catalog, automaton);
+    }
+    return automaton;
+  };
+
+  return {
+    /** @throws SluiceError `query_field_withheld` */
+    query(snapshot: PolicySnapshot, input: PolicyInput): void {
+      const catalog = catalogOf(snapshot, input);
+      const answer = snapshot.disclose({ ...input, data_subject: NO_STATE, record: { attributes: {} } });
+      const hidden = input.action.properties.query_fields.filter(
+        (pointer) => choiceOf(catalog, answer, pointer).do !== 'disclose',
+      );
+      if (hidden.length > 0)
+        throw new SluiceError('query_field_withheld', {
+          message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
+          paths: hidden,
+        });
+    },
+
+    /** @throws SluiceError `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
+    async body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded> {
+      const catalog = catalogOf(snapshot, input);
+      const state = await stateOf(body.dataSubject, input, consents);
+      const about = { data_subject: state, record: { attributes: {} } };
+      const writable = snapshot.disclose({ ...input, ...about });
+      const shown = snapshot.disclose({ ...input, action: { ...input.action, name: 'read' }, ...about });
+
+      const refused = new Set<string>();
+      const disguised = new Set<string>();
+      const record = at(body.value, body.record);
+      for (const leaf of leaves(record, automatonOf(snapshot, catalog))) {
+        const { pointer, entry } = leaf;
+        if (entry === null || choiceOf(catalog, writable, pointer).do !== 'disclose') refused.add(pointer);
+        else {
+          const seen = choiceOf(catalog, shown, pointer);
+          if (DISGUISES.has(seen.do) && leaf.text !== null && isDisguised(entry, seen, leaf.text))
+            disguised.add(pointer);
+        }
+      }
+      const bad = [...refused, ...disguised];
+      if (bad.length === 0) return { bytes: body.bytes, stripped: [] };
+      if (body.strip && body.record === '') {
+        const bytes = await without(bad, body.bytes, snapshot, catalog, writable, input, disclosure);
+        return { bytes, stripped: bad };
+      }
+      if (refused.size > 0)
+        throw new SluiceError('body_field_refused', {
+          message: `The request writes a field that this caller may not write: ${[...refused].join(', ')}.`,
+          paths: [...refused],
+        });
+      throw new SluiceError('masked_value_refused', {
+        message: `The request writes back a value as it was disguised for this caller: ${[...disguised].join(', ')}. Leave the field out to keep what is stored.`,
+        paths: [...disguised],
+      });
+    },
+  };
+}
+
+function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
+  const catalog = snapshot.catalogs.get(input.resource.type);
+  if (!catalog)
+    throw new SluiceError('catalog_unknown', `No catalog for the resource "${input.resource.type}".`);
+  return catalog;
+}
+
+function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): TreatmentChoice {
+  if (!answer.disclose) return { do: 'drop', because: answer.reasons[0]?.code ?? 'record_withheld' };
+  const named = Object.hasOwn(answer.fields, pointer) ? answer.fields[pointer] : undefined;
+  if (named) return named;
+  const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
+  if (!entry || 'resource' in entry) return UNKNOWN;
+  const cls = classOf(entry);
+  return (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? UNNAMED;
+}
+
+async function stateOf(
+  id: string | null,
+  input: PolicyInput,
+  consents: ConsentSource,
+): Promise<DataSubjectState> {
+  if (id === null) return NO_STATE;
+  return (await consents.lookup([id], new Date(input.context.time))).get(id) ?? NO_STATE;
+}
+
+interface Leaf {
+  /** as the catalog writes it; the concrete pointer of a field that no catalog knows */
+  readonly pointer: string;
+  readonly entry: FieldEntry | null;
+  /** null for a value without text of its own: null, an empty object or list */
+  readonly text: string | null;
+}
+
+/** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
+function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
+  function* walk(node: unknown, from: number, path: string): Generator<Leaf> {
+    const state =
+      automaton.selectors(from) && isObject(node)
+        ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
+        : from;
+    if (Array.isArray(node) && node.length > 0) {
+      for (const [i, item] of node.entries()) yield* walk(item, automaton.item(state, i), `${path}/*`);
+      return;
+    }
+    if (isObject(node) && Object.keys(node).length > 0) {
+      for (const [key, member] of Object.entries(node))
+        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`);
+      return;
+    }
+    const field = automaton.field(state);
+    const known = field < 0 ? undefined : automaton.all[field];
+    // A field of an embedded resource is that resource's to write, through a route of its own.
+    const entry = known && known.path === known.pointer ? known.entry : null;
+    yield {
+      pointer: entry && known ? known.pointer : path === '' ? '/' : path,
+      entry,
+      text: scalarText(node) ?? null,
+    };
+  }
+  yield* walk(value, automaton.root, '');
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const scalarText = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : undefined;
+
+function at(value: unknown, pointer: string): unknown {
+  let here = value;
+  for (const token of pointer.split('/').slice(1)) {
+    const key = token.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (Array.isArray(here)) here = here[Number(key)];
+    else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
+    else return undefined;
+  }
+  return here;
+}
+
+/** The body without some fields, spliced like an answer: what stays is byte for byte what the caller sent. */
+async function without(
+  pointers: readonly string[],
+  bytes: Uint8Array,
+  snapshot: PolicySnapshot,
+  catalog: Catalog,
+  writable: DisclosureAnswer,
+  input: PolicyInput,
+  disclosure: DisclosureStage,
+): Promise<Uint8Array> {
+  const drop: TreatmentChoice = { do: 'drop', because: 'body_field_refused' };
+  const keep: TreatmentChoice = { do: 'disclose', because: 'body_field_written' };
+  const classes: Record<string, TreatmentChoice> = {};
+  for (const [cls, choice] of Object.entries(writable.classes))
+    classes[cls] = choice.do === 'disclose' ? keep : drop;
+  const fields: Record<string, TreatmentChoice> = {};
+  for (const [pointer, choice] of Object.entries(writable.fields))
+    fields[pointer] = choice.do === 'disclose' ? keep : drop;
+  for (const pointer of pointers) fields[pointer] = drop;
+  const answer: DisclosureAnswer = { disclose: true, reasons: [], classes, fields };
+  const plan: DisclosurePlan = {
+    format: 'json',
+    charset: 'utf-8',
+    catalog,
+    catalogs: snapshot.catalogs,
+    records: null,
+    dataSubject: null,
+    obligations: {},
+    recipient: input.context.recipient,
+    purpose: input.context.purpose,
+    decisionId: '',
+    options: {},
+    consents: async () => new Map(),
+    ask: () => answer,
+  };
+  const chunks: Uint8Array[] = [];
+  for await (const part of disclosure.disclose(once(bytes), plan)) chunks.push(...part.chunks);
+  return Buffer.concat(chunks);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  yield bytes;
+}
