@@ -12,6 +12,7 @@
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
+import type { Clock } from '../../observability/clock.ts';
 
 /** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */
 export interface TreatmentKeys {
@@ -44,6 +45,8 @@ export interface TreatmentContext {
   readonly recipient: string;
   readonly purpose: string;
   readonly keys: TreatmentKeys;
+  /** for ages; the system's unless given */
+  readonly clock?: Clock;
 }
 
 /** An object or array as the upstream spelled it; given only to treatments that take `containers`. */
@@ -71,4 +74,12 @@ export interface Treatment {
    * @throws SluiceError `treatment_key_unknown`: the whole answer is refused, since the operator must mend it
    */
   prepare(entry: FieldEntry, choice: TreatmentChoice, context: TreatmentContext): Treat;
+  /**
+   * Whether a value of a write has the shape that this field is shown in under this answer: such a value must not overwrite the
+   * real one. Where a shape cannot be told from a real value (`tokenize`), every value that could be one is recognised. Same
+   * parameters and the same faults as `prepare`; parameters that make no sense give a function that recognises everything.
+   */
+  recognise(entry: FieldEntry, choice: TreatmentChoice, context: TreatmentContext): Recognise;
 }
+
+export type Recognise = (value: Scalar) => boolean;

@@ -1,0 +1,223 @@
+/**
+ * The key ring: secrets of `pseudonymize`, `tokenize` and the data-subject digests, and recipients' public keys for `encrypt`. A use
+ * has any number of keys; the one with the latest `from` that has begun is current and serves what is new, all of them serve what
+ * is old. Secrets stand in the environment or in files; nothing here is ever logged or part of a message.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { SluiceError } from '../errors.ts';
+import { type Clock, systemClock } from '../observability/clock.ts';
+import type { RecipientKey, SecretUse, TreatmentKey, TreatmentKeys } from './treatments/treatment.ts';
+
+/** bytes; HMAC-SHA-256 loses nothing above its own width (RFC 2104, section 3) */
+export const SHORTEST_SECRET = 32;
+/** bits; NIST SP 800-57 part 1, until 2030 */
+const SHORTEST_RSA = 2048;
+
+const secretSchema = Type.Union(
+  [
+    Type.String({ pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|base64:[A-Za-z0-9+/_=-]+)$' }),
+    Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+    Type.Object({ env: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+    Type.Object({ base64: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+  ],
+  {
+    description:
+      'env:NAME, file:PATH or base64:TEXT; base64 of at least 32 random bytes, for encrypt PEM or JWK',
+  },
+);
+
+export const keyConfigSchema = Type.Object(
+  {
+    use: Type.Union(
+      [
+        Type.Literal('pseudonymize'),
+        Type.Literal('tokenize'),
+        Type.Literal('encrypt'),
+        Type.Literal('data_subjects'),
+      ],
+      { description: 'what the key is for; a key serves one use' },
+    ),
+    secret: secretSchema,
+    from: Type.Optional(
+      Type.String({
+        description: 'RFC 3339 date or time from which the key is current; without it, since ever',
+      }),
+    ),
+    recipient: Type.Optional(
+      Type.String({ minLength: 1, description: 'whose public key it is; for encrypt, and only there' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** The section `keys` of `sluice.yaml`, by key id. */
+export const keysConfigSchema = Type.Record(
+  Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
+  keyConfigSchema,
+);
+
+export type KeyConfig = Static<typeof keyConfigSchema>;
+export type KeysConfig = { readonly [id: string]: KeyConfig };
+
+export interface KeyRing extends TreatmentKeys {
+  /** ids and uses for `sluice check` and the admin page; never a secret */
+  list(): readonly { readonly id: string; readonly use: KeyConfig['use']; readonly current: boolean }[];
+}
+
+export interface KeyRingOptions {
+  /** what relative file names are relative to: the folder of `sluice.yaml` */
+  readonly base?: string;
+  readonly clock?: Clock;
+}
+
+interface Held {
+  readonly id: string;
+  readonly use: KeyConfig['use'];
+  readonly recipient: string | null;
+  /** milliseconds since the epoch */
+  readonly from: number;
+  readonly material: Uint8Array | KeyObject;
+}
+
+const invalid = (id: string, what: string, cause?: unknown): SluiceError =>
+  new SluiceError('config_invalid', { message: `keys.${id}: ${what}`, cause });
+
+function materialText(id: string, secret: KeyConfig['secret'], env: NodeJS.ProcessEnv, base: string): string {
+  const [kind, value] =
+    typeof secret === 'string'
+      ? [secret.slice(0, secret.indexOf(':')), secret.slice(secret.indexOf(':') + 1)]
+      : (Object.entries(secret)[0] ?? ['', '']);
+  if (kind === 'base64') return value;
+  if (kind === 'env') {
+    const found = env[value];
+    if (found === undefined || found === '')
+      throw invalid(id, `the environment variable ${value} is not set`);
+    return found;
+  }
+  if (kind !== 'file') throw invalid(id, 'secret: write env:NAME, file:PATH or base64:TEXT');
+  try {
+    return readFileSync(resolve(base, value), 'utf8');
+  } catch (cause) {
+    throw invalid(id, `secret: the file ${value} cannot be read`, cause);
+  }
+}
+
+function secretBytes(id: string, text: string): Uint8Array {
+  const plain = text.trim();
+  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(plain)) throw invalid(id, 'secret: base64 or base64url is wanted');
+  const bytes = Buffer.from(plain, 'base64');
+  if (bytes.length < SHORTEST_SECRET)
+    throw invalid(id, `secret: at least ${SHORTEST_SECRET} bytes are wanted, there are ${bytes.length}`);
+  return bytes;
+}
+
+function publicKey(id: string, text: string): KeyObject {
+  const wanted =
+    'secret: the recipient’s public key is wanted, as PEM or JWK (RSA from 2048 bits, P-256, P-384, P-521, X25519)';
+  let key: KeyObject;
+  const plain = text.trim();
+  const pem = plain.startsWith('-----') ? plain : Buffer.from(plain, 'base64').toString('utf8').trim();
+  try {
+    if (plain.startsWith('{')) {
+      const jwk: unknown = JSON.parse(plain);
+      if (typeof jwk !== 'object' || jwk === null || 'd' in jwk || 'k' in jwk)
+        throw new Error('not a public JWK');
+      key = createPublicKey({ key: jwk as import('node:crypto').JsonWebKey, format: 'jwk' });
+    } else {
+      if (/PRIVATE KEY/.test(pem)) throw new Error('a private key');
+      key = createPublicKey(pem);
+    }
+  } catch {
+    // the cause may quote the key
+    throw invalid(id, wanted);
+  }
+  const details = key.asymmetricKeyDetails;
+  const fits =
+    (key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= SHORTEST_RSA) ||
+    (key.asymmetricKeyType === 'ec' &&
+      ['prime256v1', 'secp384r1', 'secp521r1'].includes(details?.namedCurve ?? '')) ||
+    key.asymmetricKeyType === 'x25519';
+  if (!fits) throw invalid(id, wanted);
+  return key;
+}
+
+function beginning(id: string, from: string | undefined): number {
+  if (from === undefined) return Number.NEGATIVE_INFINITY;
+  const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(from)
+    ? Date.parse(from)
+    : Number.NaN;
+  if (Number.isNaN(at)) throw invalid(id, 'from: an RFC 3339 date or time is wanted, such as 2026-01-01');
+  return at;
+}
+
+function hold(id: string, config: KeyConfig, env: NodeJS.ProcessEnv, base: string): Held {
+  const forRecipient = config.use === 'encrypt';
+  if (forRecipient && config.recipient === undefined)
+    throw invalid(id, 'a key for encrypt names its recipient');
+  if (!forRecipient && config.recipient !== undefined)
+    throw invalid(id, 'recipient: only a key for encrypt has one');
+  const text = materialText(id, config.secret, env, base);
+  return {
+    id,
+    use: config.use,
+    recipient: config.recipient ?? null,
+    from: beginning(id, config.from),
+    material: forRecipient ? publicKey(id, text) : secretBytes(id, text),
+  };
+}
+
+/**
+ * Loads every key at once, so that a missing one stops the start and not a request.
+ * @throws SluiceError `config_invalid` that names the key by id
+ */
+export function createKeyRing(
+  config: KeysConfig,
+  env: NodeJS.ProcessEnv = process.env,
+  options: KeyRingOptions = {},
+): KeyRing {
+  const clock = options.clock ?? systemClock;
+  const held = Object.entries(config).map(([id, key]) => hold(id, key, env, options.base ?? '.'));
+
+  function find(use: KeyConfig['use'], recipient: string | null, id: string | undefined): Held {
+    const now = clock.now().getTime();
+    const fitting = held.filter((key) => key.use === use && key.recipient === recipient);
+    let found: Held | undefined;
+    for (const key of fitting) {
+      if (
+        id !== undefined ? key.id === id : key.from <= now && (found === undefined || key.from >= found.from)
+      )
+        found = key;
+    }
+    if (found !== undefined) return found;
+    const whose = recipient === null ? '' : ` of recipient "${recipient}"`;
+    throw new SluiceError(
+      'treatment_key_unknown',
+      `no ${id === undefined ? 'current ' : ''}key for ${use}${whose}${id === undefined ? '' : ' has this id'}; add one under \`keys\` in sluice.yaml`,
+    );
+  }
+
+  return {
+    secret(use: SecretUse, id?: string): TreatmentKey {
+      const key = find(use === 'data_subject' ? 'data_subjects' : use, null, id);
+      return { id: key.id, bytes: key.material as Uint8Array };
+    },
+    recipient(recipient: string, id?: string): RecipientKey {
+      const key = find('encrypt', recipient, id);
+      return { id: key.id, key: key.material as KeyObject };
+    },
+    list() {
+      return held.map((key) => {
+        let current = false;
+        try {
+          current = find(key.use, key.recipient, undefined) === key;
+        } catch {
+          // all keys of this use begin later
+        }
+        return { id: key.id, use: key.use, current };
+      });
+    },
+  };
+}

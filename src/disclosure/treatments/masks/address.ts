@@ -1,0 +1,59 @@
+/**
+ * Postal addresses: province and city stay, the rest is hidden. Chinese addresses are read by the list of divisions, from the large to
+ * the small; others from the end, part by part between commas, and only where a country, a state or a postcode shows that it is
+ * an address at all. `{ keep: province }` hides the city too.
+ */
+import { oneOf, onlyKnown } from '../parameters.ts';
+import { divisionOf } from './china.ts';
+import { HIDDEN, type Mask, type MaskParameters, maskOf } from './mask.ts';
+import { isRegion } from './regions.ts';
+
+const PLACE = /^\p{L}[\p{L}\p{M}.'’-]*(?: [\p{L}\p{M}.'’-]+){0,3}$/u;
+const LONGEST_PLACE = 40;
+/** ZIP and the four to six digits of most countries; Britain's and Canada's letters and digits; Japan's 〒 */
+const POSTCODE =
+  /(?:^|[ -])(?:[0-9]{4,6}(?:-[0-9]{3,4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9])(?= |$)/;
+const DIGIT = /\p{N}/u;
+
+const withoutNumbers = (part: string): string =>
+  part
+    .split(' ')
+    .filter((word) => word !== '' && !DIGIT.test(word))
+    .join(' ');
+
+function chinese(text: string, keepCity: boolean): string | null {
+  const found = divisionOf(text);
+  if (found === null) return null;
+  const end = keepCity ? found.cityEnd : found.provinceEnd;
+  return `${text.slice(found.start, end)}${HIDDEN}`;
+}
+
+function western(text: string, keepCity: boolean): string | null {
+  const parts = text
+    .split(/[,，\n]/)
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  let evidence = parts[0] === HIDDEN;
+  const kept: string[] = [];
+  let index = parts.length - 1;
+  for (; index > 0 && kept.length < 2; index -= 1) {
+    const place = withoutNumbers(parts[index]!);
+    if (POSTCODE.test(parts[index]!)) evidence = true;
+    if (place === '' && POSTCODE.test(parts[index]!)) continue;
+    if (!isRegion(place)) break;
+    kept.unshift(place);
+    evidence = true;
+  }
+  if (!evidence) return null;
+  const city = index > 0 && keepCity ? withoutNumbers(parts[index]!) : '';
+  if (city.length <= LONGEST_PLACE && PLACE.test(city)) kept.unshift(city);
+  return kept.length === 0 ? null : [HIDDEN, ...kept].join(', ');
+}
+
+export function address(parameters: MaskParameters): Mask {
+  onlyKnown(parameters, ['keep']);
+  const keepCity = oneOf(parameters, 'keep', 'city', ['city', 'province']) === 'city';
+  return maskOf('address', keepCity ? 'province or state, and city' : 'province or state', (text) => {
+    return chinese(text, keepCity) ?? western(text, keepCity);
+  });
+}

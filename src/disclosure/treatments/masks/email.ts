@@ -1,0 +1,41 @@
+/** E-mail addresses (RFC 5321, RFC 6531): the first character of the local part, and the domain unless that is to be hidden. */
+import { oneOf, onlyKnown } from '../parameters.ts';
+import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
+
+const STARS = '***';
+const DOMAIN =
+  /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,62})\.){1,8}(?:\p{L}[\p{L}\p{M}]{1,62}|xn--[a-z0-9-]{1,59})$/u;
+const LOCAL = /^[^\s\p{C}@"<>(),:;[\]\\]{1,64}$/u;
+/** nothing that combines with what stands before or after it */
+const INITIAL = /^[\p{L}\p{N}]\p{M}{0,3}$/u;
+
+export function email(parameters: MaskParameters): Mask {
+  onlyKnown(parameters, ['domain']);
+  const domain = oneOf(parameters, 'domain', 'keep', ['keep', 'hide']);
+  const one = (text: string): string | null => {
+    const cut = text.lastIndexOf('@');
+    const local = text.slice(0, Math.max(cut, 0));
+    const host = text.slice(cut + 1);
+    if (!LOCAL.test(local)) return null;
+    if (!(domain === 'hide' && host === STARS) && (host.length > 253 || !DOMAIN.test(host))) return null;
+    const parts = graphemes(local);
+    const initial = parts.length > 1 && INITIAL.test(parts[0]!) ? parts[0]! : '';
+    return `${initial}${STARS}@${domain === 'hide' ? STARS : host}`;
+  };
+  return maskOf('email', 'the first character of the local part and the domain', (text) => {
+    // several addresses in one field, as legacy systems keep them
+    const parts: string[] = [];
+    let addresses = 0;
+    for (const part of text.split(/([\s,;，；、]+)/)) {
+      if (part === '' || /^[\s,;，；、]+$/.test(part)) {
+        parts.push(part);
+        continue;
+      }
+      const masked = one(part);
+      if (masked === null) return null;
+      addresses += 1;
+      parts.push(masked);
+    }
+    return addresses === 0 ? null : parts.join('');
+  });
+}

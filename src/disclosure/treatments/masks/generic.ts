@@ -1,0 +1,33 @@
+import { natural, onlyKnown } from '../parameters.ts';
+import { graphemes, HIDDEN, type Mask, type MaskParameters, maskOf } from './mask.ts';
+
+const MOST_KEPT = 16;
+/** a control, format or unassigned character, a lone surrogate, or a mark that would lean on the star before it */
+const UNFIT = /^[\p{M}\p{C}]|[\p{Cc}\p{Cs}*]/u;
+
+const fits = (parts: readonly string[]): boolean =>
+  parts.every((part) => part.length <= 8 && !UNFIT.test(part));
+
+/**
+ * `{ keep_first, keep_last }` (both 0 unless given): the value's ends around four stars. Reveals at most half of the
+ * characters: a shorter value is hidden whole.
+ */
+export function generic(parameters: MaskParameters): Mask {
+  onlyKnown(parameters, ['keep_first', 'keep_last']);
+  const first = natural(parameters, 'keep_first', 0, MOST_KEPT);
+  const last = natural(parameters, 'keep_last', 0, MOST_KEPT);
+  const reveals =
+    first + last === 0
+      ? 'nothing'
+      : `the first ${first} and last ${last} characters, of at least ${2 * (first + last)}`;
+  return maskOf('generic', reveals, (text) => {
+    if (first + last === 0) return HIDDEN;
+    const parts = graphemes(text);
+    const head = parts.slice(0, first);
+    const tail = last === 0 ? [] : parts.slice(-last);
+    const masked =
+      parts.length === first + last + HIDDEN.length && parts.slice(first, first + 4).join('') === HIDDEN;
+    if (!masked && parts.length < 2 * (first + last)) return null;
+    return fits(head) && fits(tail) ? head.join('') + HIDDEN + tail.join('') : null;
+  });
+}

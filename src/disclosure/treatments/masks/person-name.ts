@@ -1,0 +1,85 @@
+/**
+ * Names of persons. One initial a word, or the surname of a Chinese name: `张三丰` → `张**`. A compound surname is one
+ * surname, so it stays whole where a given name follows: `欧阳娜娜` → `欧阳**`, `司马光` → `司马*`; alone it is as secret as
+ * any two characters (`欧阳` → `欧*`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: their first character stays.
+ */
+import { onlyKnown } from '../parameters.ts';
+import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
+
+export const COMPOUND_SURNAMES: ReadonlySet<string> = new Set(
+  (
+    '欧阳 太史 端木 上官 司马 东方 独孤 南宫 万俟 闻人 夏侯 诸葛 尉迟 公羊 赫连 澹台 皇甫 宗政 濮阳 公冶 太叔 申屠 公孙 慕容 仲孙 ' +
+    '钟离 长孙 宇文 司徒 鲜于 司空 闾丘 子车 亓官 司寇 巫马 公西 颛孙 壤驷 公良 漆雕 乐正 宰父 谷梁 拓跋 夹谷 轩辕 令狐 段干 百里 ' +
+    '呼延 东郭 南门 羊舌 微生 梁丘 左丘 西门 第五 南荣 即墨 达奚 纳兰 完颜 耶律 叶赫 ' +
+    '歐陽 司馬 東方 諸葛 尉遲 澹臺 鮮于 長孫 鍾離 公孫 軒轅 獨孤 仲孫 東郭 南宮 万俟 赫連 濮陽 葉赫 納蘭 完顏'
+  ).split(' '),
+);
+
+const CJK = /^[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}々ー]/u;
+const DOT = /^[·•・‧∙⋅]$/u;
+const SEPARATOR = /^[ \t\xa0\u3000,，.．()（）/·•・‧∙⋅]$/u;
+const IN_WORD = /^[*'’‘ʼ`-]$|^\p{L}/u;
+const INITIAL = /^\p{L}[\p{L}\p{M}\u200c\u200d]{0,5}$/u;
+
+const LONGEST_WORD = 30;
+const LONGEST_CHINESE = 6;
+const MOST_WORDS = 6;
+
+/** How many characters of a Chinese name are surname; -1 if it is too long to be a name. */
+function surname(name: readonly string[]): number {
+  if (name.length > LONGEST_CHINESE) return -1;
+  if (name.length >= 3 && COMPOUND_SURNAMES.has(name[0]! + name[1]!)) return 2;
+  return name.length >= 2 ? 1 : 0;
+}
+
+export function personName(parameters: MaskParameters): Mask {
+  onlyKnown(parameters, []);
+  return maskOf(
+    'person_name',
+    'the surname of a Chinese name (one character, two if compound); else the initial of each word',
+    (text) => {
+      const parts = graphemes(text);
+      const words: number[][] = [];
+      let open: number[] | null = null;
+      let dotted = false;
+      let chinese = true;
+      for (const [index, part] of parts.entries()) {
+        if (SEPARATOR.test(part)) {
+          dotted ||= DOT.test(part);
+          open = null;
+          continue;
+        }
+        if (!IN_WORD.test(part)) return null;
+        chinese &&= part === '*' || CJK.test(part);
+        if (open === null) {
+          open = [];
+          words.push(open);
+        }
+        open.push(index);
+      }
+      if (words.length > MOST_WORDS) return null;
+      const kept = new Set<number>();
+      const keep = (word: readonly number[], count: number): void => {
+        for (const index of word.slice(0, count)) if (INITIAL.test(parts[index]!)) kept.add(index);
+      };
+      const name = words.flat();
+      if (chinese && !dotted) {
+        const count = surname(name.map((index) => parts[index]!));
+        if (count < 0) return null;
+        keep(name, count);
+      } else {
+        for (const [number, word] of words.entries()) {
+          if (word.length > LONGEST_WORD) return null;
+          if (word.length < 2 || (chinese && number > 0)) continue;
+          const cjk = !dotted && CJK.test(parts[word[0]!]!);
+          const count = cjk ? surname(word.map((index) => parts[index]!)) : 1;
+          if (count < 0) return null;
+          keep(word, count);
+        }
+      }
+      return name.length === 0
+        ? null
+        : parts.map((part, index) => (kept.has(index) || SEPARATOR.test(part) ? part : '*')).join('');
+    },
+  );
+}

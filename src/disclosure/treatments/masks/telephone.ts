@@ -1,0 +1,111 @@
+/**
+ * Telephone numbers, for the kinds `phone` and `landline`: mainland China's own plan first (MIIT 2017 numbering plan), any
+ * other number by ITU-T E.164. Separators, prefixes and the script of the digits stay as they were; an extension is hidden.
+ */
+import { type Cells, cellsOf, compact, starred } from './cells.ts';
+
+const SEPARATOR = /[ \-().]/;
+const EXTENSION = /^(.*?[0-9*)])[ ,-]*(?:ext\.?|extension|[x#])[ .:-]*([0-9*]{1,6}) *$/i;
+/** `010-12345678-803`: what follows a second dash of a landline */
+const DASHED = /^(.*[0-9*])-([0-9*]{1,6}) *$/;
+
+/** how many of a number's digits are the prefix to keep, the area to keep, the end to keep; the rest is hidden */
+type Rule = (digits: string, plus: boolean) => { readonly head: number; readonly tail: number } | null;
+
+const MOBILE = /^(86|0086|0)?1[3-9][0-9*]{9}$/;
+/** trunk 0 and area code, or the area code after +86; two digits for 10 and 2x, else three */
+const LANDLINE = /^((?:00)?86|0)(10|2[0-9]|[3-9][0-9]{2})[0-9*]{7,8}$/;
+const TRUNK_AFTER_COUNTRY = /^((?:00)?860)(10|2[0-9]|[3-9][0-9]{2})[0-9*]{7,8}$/;
+const TOLL_FREE = /^[48]00[0-9*]{7}$/;
+const COUNTRY =
+  /^(?:1|7|2[1-69][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|6[789][0-9]|8[0578][0-9]|9[679][0-9]|[2-9][0-9])/;
+
+/** At least four digits are hidden, whatever the length. */
+const tailOf = (subscriber: number): number => Math.min(4, subscriber - 4);
+
+const mobile: Rule = (digits, plus) => {
+  const found = MOBILE.exec(digits);
+  if (found === null) return null;
+  const prefix = found[1] ?? '';
+  return plus && prefix !== '86' ? null : { head: prefix.length + 3, tail: 4 };
+};
+
+const landline: Rule = (digits, plus) => {
+  const found = LANDLINE.exec(digits) ?? TRUNK_AFTER_COUNTRY.exec(digits);
+  if (found !== null && (!plus || found[1]!.startsWith('86'))) {
+    const head = found[1]!.length + found[2]!.length;
+    return { head, tail: tailOf(digits.length - head) };
+  }
+  if (plus) return null;
+  if (TOLL_FREE.test(digits)) return { head: 3, tail: 3 };
+  return /^[0-9*]{7,8}$/.test(digits) ? { head: 0, tail: tailOf(digits.length) } : null;
+};
+
+const foreign: Rule = (digits, plus) => {
+  const access = !plus && digits.startsWith('00') ? 2 : 0;
+  if (plus || access > 0) {
+    const country = COUNTRY.exec(digits.slice(access));
+    if (country === null) return null;
+    const head = access + country[0].length;
+    const subscriber = digits.length - head;
+    return subscriber >= 6 && digits.length - access <= 15 ? { head, tail: tailOf(subscriber) } : null;
+  }
+  return digits.length >= 7 && digits.length <= 12 ? { head: 0, tail: tailOf(digits.length) } : null;
+};
+
+function one(cells: Cells, shape: string, rule: Rule): readonly number[] | null {
+  const { at, text } = compact(shape, SEPARATOR);
+  const plus = text.startsWith('+');
+  const digits = plus ? text.slice(1) : text;
+  if (!/^[0-9*]+$/.test(digits)) return null;
+  const found = rule(digits, plus);
+  if (found === null) return null;
+  const rest = [];
+  for (let i = shape.length; i < cells.shape.length; i += 1) if (/[0-9*]/.test(cells.shape[i]!)) rest.push(i);
+  return [...at.slice((plus ? 1 : 0) + found.head, at.length - found.tail), ...rest];
+}
+
+/** `转`, `轉`, `分机`, `分機` lead to an extension as `x` does. */
+const marked = (cells: Cells): Cells => ({
+  chars: cells.chars,
+  shape: cells.chars
+    .map((char, i) => ('转轉分机機'.includes(char) ? 'x' : cells.shape[i]!))
+    .join('')
+    .replace(/xx/g, 'x '),
+});
+
+function masked(text: string, rules: readonly Rule[]): string | null {
+  const cells = marked(cellsOf(text));
+  const { shape } = cells;
+  const base = EXTENSION.exec(shape)?.[1];
+  const dashed = DASHED.exec(shape)?.[1];
+  for (const rule of rules) {
+    let hidden: readonly number[] | null = one(cells, shape, rule);
+    if (hidden === null && base !== undefined) hidden = one(cells, base, rule);
+    if (hidden === null && dashed !== undefined && rule !== foreign) hidden = one(cells, dashed, rule);
+    if (hidden !== null) return starred(cells, hidden);
+  }
+  return null;
+}
+
+const LIST = /([,;/|\n、，；])/;
+
+/** One number, or several with commas, slashes or the like between them; null where any of them is something else. */
+export function telephones(text: string, first: 'mobile' | 'landline'): string | null {
+  const rules = first === 'mobile' ? [mobile, landline, foreign] : [landline, mobile, foreign];
+  const whole = masked(text, rules);
+  if (whole !== null || !LIST.test(text)) return whole;
+  const parts: string[] = [];
+  let numbers = 0;
+  for (const part of text.split(LIST)) {
+    if (LIST.test(part) || part.trim() === '') {
+      parts.push(part);
+      continue;
+    }
+    const number = masked(part, rules);
+    if (number === null) return null;
+    numbers += 1;
+    parts.push(number);
+  }
+  return numbers === 0 ? null : parts.join('');
+}
