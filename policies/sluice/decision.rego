@@ -26,7 +26,7 @@ default allow := false
 
 allow if {
 	count(subject.acting) > 0
-	data.classes[input.resource.type]
+	_has_catalog
 	purpose.tier_settings
 	purpose.permits_action
 	purpose.tier_permits_action
@@ -93,8 +93,10 @@ _misfit_messages := {
 }
 
 denials contains {"code": "resource_unknown", "message": "No catalog describes this resource."} if {
-	not data.classes[input.resource.type]
+	not _has_catalog
 }
+
+_has_catalog if data.classes[input.resource.type]
 
 denials contains {"code": "tier_not_allowed", "message": "The purpose does not have this tier."} if {
 	purpose.settings

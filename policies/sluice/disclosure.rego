@@ -86,11 +86,14 @@ withholdings contains {"code": "opted_out", "message": "The data subject objecte
 	purpose.settings.on_refusal == "withhold_record"
 }
 
-withholdings contains {"code": flag, "message": data.flags[flag].title} if {
+withholdings contains {"code": flag, "message": object.get(data.flags[flag], "title", "The data subject is marked.")} if {
 	some flag in input.data_subject.flags
 	data.flags[flag].withholds == "record"
-	not input.context.purpose in data.flags[flag].except
+	not _is_excepted(flag)
 }
+
+# A rule of its own: OPA evaluates references within a `not` before it, so that a missing list would undo the flag.
+_is_excepted(flag) if input.context.purpose in data.flags[flag].except
 
 _is_refused if {
 	not consent.is_waived

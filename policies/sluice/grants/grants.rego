@@ -48,5 +48,5 @@ _is_for_data_subject(grant, _) if not "data_subject" in object.keys(grant)
 
 _is_for_data_subject(grant, resource) if {
 	grant.resource == resource.type
-	grant.data_subject == resource.id
+	grant.data_subject == object.get(resource, ["properties", "data_subject"], resource.id)
 }
