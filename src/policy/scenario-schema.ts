@@ -1,0 +1,124 @@
+/**
+ * A scenario: one request with everything around it, and what must come of it. `policies/scenarios/*.yaml` and
+ * `test/cases/*.yaml` are files of scenarios; `docs/policy-guide.md` explains the format to those who write them.
+ */
+import { type Static, Type } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+const open = { additionalProperties: true } as const;
+const Pointer = Type.String({ pattern: '^/', description: 'path as in the catalog' });
+const Text = Type.String();
+const Headers = Type.Record(Text, Text, { description: 'one value each; names in any case' });
+const Timestamp = Type.String({ format: 'date-time', description: 'RFC 3339' });
+
+const Consent = Type.Object(
+  {
+    id: Type.Optional(Text),
+    purpose: Text,
+    categories: Type.Array(Text),
+    recipient: Type.Optional(Type.String({ description: 'default: internal' })),
+    status: Type.Enum(['given', 'withdrawn'], {
+      description: '`expired` and `pending` follow from `from` and `until` and the time of the scenario',
+    }),
+    explicit: Type.Optional(Type.Boolean()),
+    from: Type.Optional(Timestamp),
+    until: Type.Optional(Timestamp),
+  },
+  closed,
+);
+
+const DataSubject = Type.Object(
+  { consents: Type.Optional(Type.Array(Consent)), flags: Type.Optional(Type.Array(Text)) },
+  closed,
+);
+
+const Request = Type.Object(
+  {
+    method: Type.Enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
+    path: Type.String({ pattern: '^/', description: 'path and query, as on the request line' }),
+    headers: Type.Optional(Headers),
+    body: Type.Optional(Type.Unknown({ description: 'text is sent as it is, anything else as JSON' })),
+  },
+  closed,
+);
+
+const Upstream = Type.Object(
+  {
+    status: Type.Integer({ minimum: 100, maximum: 599 }),
+    headers: Type.Optional(Headers),
+    body: Type.Optional(Type.Unknown({ description: 'text is answered as it is, anything else as JSON' })),
+  },
+  closed,
+);
+
+const Done = Type.Union([
+  Type.String({ description: 'the treatment' }),
+  Type.Object({ do: Text, because: Text }, { ...closed, description: 'the treatment and its reason' }),
+]);
+
+const Expect = Type.Object(
+  {
+    status: Type.Integer({ minimum: 100, maximum: 599 }),
+    headers: Type.Optional(Headers),
+    body: Type.Optional(Type.Unknown({ description: 'text: byte for byte; anything else: equal as JSON' })),
+    reasons: Type.Optional(
+      Type.Array(Text, { description: 'codes: all of them are given, others may be too' }),
+    ),
+    withheld: Type.Optional(
+      Type.Record(Pointer, Done, {
+        description:
+          'path → what was done to it: all of these, and no other path; paths with `*` as in the catalog',
+      }),
+    ),
+    record: Type.Optional(
+      Type.Object({}, { ...open, description: 'members of the decision record; others are not looked at' }),
+    ),
+    upstream_asked: Type.Optional(
+      Type.Boolean({ description: 'default: true where the scenario has an `upstream`, else false' }),
+    ),
+  },
+  closed,
+);
+
+export const scenarioSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, description: 'a sentence that says what must come of it' }),
+    now: Type.Optional(Timestamp),
+    request: Request,
+    token: Type.Union([Type.Object({}, open), Type.Null()], {
+      description:
+        'claims; iss, aud, iat and exp are added unless they are given; null: no Authorization header',
+    }),
+    consents: Type.Optional(Type.Record(Text, DataSubject, { description: 'data subject id → its state' })),
+    grants: Type.Optional(
+      Type.Array(Type.Object({ id: Text, until: Timestamp }, open), {
+        description: 'active grants of the caller',
+      }),
+    ),
+    upstream: Type.Optional(Upstream),
+    expect: Expect,
+  },
+  closed,
+);
+
+export const scenarioFileSchema = Type.Object(
+  {
+    title: Type.String({ minLength: 1 }),
+    now: Type.Optional(Timestamp),
+    routes: Type.Array(Type.Object({ match: Text, resource: Text }, open), {
+      minItems: 1,
+      description: 'as in sluice.yaml; `upstream` may be left out',
+    }),
+    examples: Type.Optional(
+      Type.Record(Text, Type.Unknown(), { description: 'a place for YAML anchors; not looked at' }),
+    ),
+    scenarios: Type.Array(scenarioSchema, { minItems: 1 }),
+  },
+  { ...closed, title: 'Scenarios' },
+);
+
+export type Scenario = Static<typeof scenarioSchema>;
+export type ScenarioFile = Static<typeof scenarioFileSchema>;
+
+/** the time of a scenario that names none */
+export const SCENARIO_NOW = '2026-11-22T08:00:00Z';
