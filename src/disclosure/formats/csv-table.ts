@@ -1,0 +1,193 @@
+/** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
+import { SluiceError } from '../../errors.ts';
+import type { Charset } from '../charsets.ts';
+import { codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts';
+import {
+  type Action,
+  DISCLOSE,
+  DROP,
+  type FieldId,
+  type Matcher,
+  type Output,
+  type Program,
+  type RecordScope,
+  type StateId,
+} from './format.ts';
+
+export interface Column {
+  readonly state: StateId;
+  readonly field: FieldId;
+}
+
+export interface Plan {
+  readonly columns: readonly Column[];
+  readonly actions: readonly Action[];
+  /** every cell leaves as it is */
+  readonly whole: boolean;
+}
+
+interface Marked {
+  readonly column: number;
+  readonly subject: boolean;
+  readonly attributes: readonly string[];
+}
+
+const POSITION = /^#\d+$/;
+
+export class Table {
+  readonly dialect: Dialect;
+  readonly charset: Charset;
+  readonly unit: 1 | 2;
+  readonly #matcher: Matcher;
+  readonly #code: (bytes: Uint8Array, i: number) => number;
+  readonly #columns = new WeakMap<Matcher, readonly Column[]>();
+  readonly #plans = new WeakMap<Program, Plan>();
+  readonly #separator: Uint8Array;
+  #names: readonly (string | null)[] = [];
+  #marked: readonly Marked[] = [];
+
+  constructor(dialect: Dialect, charset: Charset, matcher: Matcher) {
+    this.dialect = dialect;
+    this.charset = charset;
+    this.unit = unitOf(charset);
+    this.#matcher = matcher;
+    this.#code = codeAt(charset);
+    this.#separator = charset.encode(String.fromCharCode(dialect.separator));
+  }
+
+  get columns(): number {
+    return this.#names.length;
+  }
+
+  /** @param names of the columns; null: only its position is known. A name that looks like a position is not believed. */
+  open(names: readonly (string | null)[]): void {
+    this.#names = names.map((name) => (name === null || POSITION.test(name) ? null : name));
+    this.#marked = this.#at(this.#matcher).flatMap(({ state }, column) =>
+      this.#matcher
+        .marks(state)
+        .filter(({ up }) => up === 0)
+        .map(({ subject, attributes }) => ({ column, subject, attributes })),
+    );
+  }
+
+  #at(matcher: Matcher): readonly Column[] {
+    const known = this.#columns.get(matcher);
+    if (known !== undefined) return known;
+    const columns = this.#names.map((name, k): Column => {
+      const position = `#${k + 1}`;
+      const state =
+        name === null ? matcher.step(matcher.root, position) : matcher.step(matcher.root, name, position);
+      return { state, field: matcher.field(state) };
+    });
+    this.#columns.set(matcher, columns);
+    return columns;
+  }
+
+  /** is the column in the catalog by the name that its header gives it? */
+  named(k: number): boolean {
+    const name = this.#names[k] ?? null;
+    if (name === null) return false;
+    const state = this.#matcher.step(this.#matcher.root, name);
+    return this.#matcher.field(state) >= 0 || this.#matcher.marks(state).length > 0;
+  }
+
+  plan(program: Program, matcher: Matcher): Plan {
+    const known = this.#plans.get(program);
+    if (known !== undefined) return known;
+    const columns = this.#at(matcher);
+    const actions = columns.map(({ field }) => (field < 0 ? DROP : program.action(field)));
+    const plan = { columns, actions, whole: actions.every((a) => a === DISCLOSE) };
+    this.#plans.set(program, plan);
+    return plan;
+  }
+
+  start(row: Row, k: number): number {
+    return k === 0 ? row.start : row.ends[row.first + k - 1]! + this.unit;
+  }
+
+  /** Text of a cell without its quotes; null where the bytes are not of the charset. */
+  text(row: Row, k: number): string | null {
+    const { bytes } = row;
+    const { quote, escape: back } = this.dialect;
+    let start = this.start(row, k);
+    let end = row.ends[row.first + k]!;
+    const quoted = quote !== null && end > start && this.#code(bytes, start) === quote;
+    if (quoted) {
+      start += this.unit;
+      end -= this.unit;
+    }
+    const raw = this.charset.decode(bytes.subarray(start, end));
+    if (raw === null) return null;
+    const mark = quoted ? String.fromCharCode(quote) : '';
+    const single = quoted ? raw.replaceAll(mark + mark, mark) : raw;
+    return back === null ? single : unescaped(single, String.fromCharCode(back));
+  }
+
+  /** an unquoted cell without a character: no value, as against the empty text `""` */
+  empty(row: Row, k: number): boolean {
+    return this.start(row, k) === row.ends[row.first + k];
+  }
+
+  quoted(row: Row, k: number): boolean {
+    return !this.empty(row, k) && this.#code(row.bytes, this.start(row, k)) === this.dialect.quote;
+  }
+
+  /** Writes a value in the body's charset, quoted where the original was or where it has to be. */
+  write(out: Output, text: string, quoted: boolean): void {
+    const bytes = this.charset.encode(this.#spell(text, quoted));
+    out.bytes(bytes, 0, bytes.length);
+  }
+
+  #spell(text: string, quoted: boolean): string {
+    const { separator, quote, escape: back } = this.dialect;
+    const sep = String.fromCharCode(separator);
+    const slash = back === null ? null : String.fromCharCode(back);
+    const slashed = slash === null ? text : text.replaceAll(slash, slash + slash);
+    if (quote === null) {
+      // without quotes a line end cannot be written, nor a separator that has no escape
+      return slashed.replaceAll(sep, slash === null ? ' ' : slash + sep).replace(/[\r\n]+/g, ' ');
+    }
+    const mark = String.fromCharCode(quote);
+    const needed = quoted || text.includes(sep) || text.includes(mark) || /[\r\n]|^\s|\s$/.test(text);
+    return needed ? mark + slashed.replaceAll(mark, (slash ?? mark) + mark) + mark : slashed;
+  }
+
+  separate(out: Output): void {
+    out.bytes(this.#separator, 0, this.#separator.length);
+  }
+
+  /** @throws SluiceError `response_malformed` where two columns give one attribute two values */
+  scopes(row: Row): readonly RecordScope[] {
+    const subjects: string[] = [];
+    const attributes: Record<string, string | null> = {};
+    for (const { column, subject, attributes: names } of this.#marked) {
+      if (column >= row.count) continue;
+      const text = this.empty(row, column) ? null : this.text(row, column);
+      if (subject && text !== null && text !== '' && !subjects.includes(text)) subjects.push(text);
+      for (const name of names) {
+        if (Object.hasOwn(attributes, name) && attributes[name] !== text)
+          throw new SluiceError(
+            'response_malformed',
+            `A row has two columns for the attribute ${name} that differ.`,
+          );
+        attributes[name] = text;
+      }
+    }
+    return [{ scope: -1, subjects, attributes }];
+  }
+}
+
+/** MySQL's and PostgreSQL's escapes; before anything else the backslash just goes. */
+const unescaped = (text: string, back: string): string => {
+  if (!text.includes(back)) return text;
+  let out = '';
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!;
+    if (c !== back) out += c;
+    else {
+      const next = text[++i] ?? '';
+      out += { n: '\n', r: '\r', t: '\t', 0: '\0', b: '\b' }[next] ?? next;
+    }
+  }
+  return out;
+};

@@ -1,0 +1,50 @@
+/** Options of a route's `response`, read strictly: an option misspelled is a table misread. */
+import { SluiceError } from '../../errors.ts';
+
+type Options = { readonly [name: string]: unknown };
+
+const fault = (message: string): SluiceError => new SluiceError('config_invalid', message);
+
+/** @throws SluiceError `config_invalid` */
+export function onlyOptions(format: string, options: Options, known: readonly string[]): void {
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      throw fault(
+        `The ${format} format has no option ${JSON.stringify(name)}; it has ${known.length > 0 ? known.join(', ') : 'none'}.`,
+      );
+}
+
+/** @throws SluiceError `config_invalid` */
+export function choice<T extends string | boolean>(
+  options: Options,
+  name: string,
+  fallback: T,
+  values: readonly T[],
+): T {
+  const value = options[name] ?? fallback;
+  const found = values.find((v) => v === value);
+  if (found === undefined) throw fault(`The option ${name} is one of ${values.join(', ')}.`);
+  return found;
+}
+
+/** One ASCII character, as its code; null for the empty text. @throws SluiceError `config_invalid` */
+export function character(options: Options, name: string, fallback: string): number | null {
+  const value = options[name] ?? fallback;
+  if (value === '') return null;
+  if (
+    typeof value !== 'string' ||
+    value.length !== 1 ||
+    value.charCodeAt(0) > 0x7e ||
+    /[\r\n0-9A-Za-z]/.test(value)
+  )
+    throw fault(`The option ${name} is one ASCII character that is no letter, digit or line end.`);
+  return value.charCodeAt(0);
+}
+
+/** @throws SluiceError `config_invalid` */
+export function texts(options: Options, name: string): readonly string[] {
+  const value = options[name] ?? [];
+  if (!Array.isArray(value) || !value.every((v): v is string => typeof v === 'string'))
+    throw fault(`The option ${name} is a list of texts.`);
+  return value;
+}
