@@ -1,35 +1,22 @@
 /** `sluice.yaml` → a configuration that can be relied on: loaded, validated, defaults filled in, secrets resolved. */
-import { type Static, Type } from 'typebox';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
-import { defaulted, section } from './kinds.ts';
-import { consentSchema } from './sections/consent.ts';
-import { identitySchema } from './sections/identity.ts';
-import { limitsSchema, listenSchema } from './sections/listen.ts';
-import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
-import { purposeSchema } from './sections/purpose.ts';
-import { routesSchema } from './sections/routes.ts';
-import { upstreamsSchema } from './sections/upstreams.ts';
+import { checkConfig, warningsOf } from './checks.ts';
+import { configInvalid, type Fault } from './faults.ts';
+import { type Reading, read, type Schema } from './reader.ts';
+import { type Config, configSchema } from './schema.ts';
 
-export const configSchema = section({
-  version: Type.Literal(1),
-  listen: defaulted(listenSchema, {}),
-  upstreams: upstreamsSchema,
-  identity: identitySchema,
-  consent: consentSchema,
-  purpose: defaulted(purposeSchema, {}),
-  routes: routesSchema,
-  limits: defaulted(limitsSchema, {}),
-  observability: defaulted(observabilitySchema, {}),
-  insecure: defaulted(insecureSchema, {}),
-  workers: defaulted(workersSchema, 1),
-});
-
-export type Config = Static<typeof configSchema>;
+export type { Config } from './schema.ts';
+export { configSchemas } from './schemas.ts';
 
 export interface LoadedConfig {
   readonly config: Config;
-  /** absolute, as given */
+  /** as given */
   readonly file: string;
+  /** absolute; relative paths in the file start here */
+  readonly directory: string;
   /** dangerous options in use, one sentence each, for the log at start */
   readonly warnings: readonly string[];
 }
@@ -37,11 +24,46 @@ export interface LoadedConfig {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** @throws SluiceError `config_unreadable`, `config_invalid` with every fault, one a line, each with file:line:column */
-export function loadConfig(_path: string, _env: Env): Promise<LoadedConfig> {
-  throw new SluiceError('internal', 'config is being built');
+export async function loadConfig(path: string, env: Env): Promise<LoadedConfig> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new SluiceError('config_unreadable', {
+      message: `The configuration ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
+      cause,
+    });
+  }
+  return parseConfig(text, path, env);
 }
 
-/** @param file names the text in messages; relative paths are relative to its directory */
-export function parseConfig(_text: string, _file: string, _env: Env): LoadedConfig {
-  throw new SluiceError('internal', 'config is being built');
+/**
+ * @param file names the text in messages; relative paths start at its directory
+ * @throws SluiceError `config_invalid`
+ */
+export function parseConfig(text: string, file: string, env: Env): LoadedConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
+  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ pos, message }) => {
+    const { line, col } = lines.linePos(pos[0]);
+    return { line: Math.max(line, 1), column: Math.max(col, 1), path: [], message: lowerFirst(message) };
+  });
+  // A document with broken syntax would only have follow-on faults.
+  if (faults.length > 0) throw configInvalid(file, faults);
+  const reading: Reading = {
+    document,
+    lines,
+    directory: resolve(dirname(file)),
+    env,
+    literalSecrets: document.getIn(['insecure', 'literal_secrets']) === true,
+    faults,
+  };
+  const config = read(reading, configSchema as unknown as Schema, document.contents, []) as
+    | Config
+    | undefined;
+  if (config !== undefined) faults.push(...checkConfig(config, reading));
+  if (config === undefined || faults.length > 0) throw configInvalid(file, faults);
+  return { config, file, directory: reading.directory, warnings: warningsOf(config) };
 }
+
+const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');

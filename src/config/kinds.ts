@@ -4,7 +4,11 @@
  */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 
-export type Kind = 'duration' | 'size' | 'secret' | 'path' | 'address' | 'pointer' | 'url';
+export type Kind = 'text' | 'duration' | 'size' | 'secret' | 'path' | 'address' | 'pointer' | 'url';
+
+/** text that may come from the environment: `env:NAME` */
+export const text = (o: { description?: string } = {}) =>
+  Type.Unsafe<string>({ type: 'string', kind: 'text', minLength: 1, ...o });
 
 /** `500ms`, `10s`, `5m`, `12h`, `30d`; seen as milliseconds */
 export const duration = (o: { min?: string; max?: string; default?: string; description?: string } = {}) =>

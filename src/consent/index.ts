@@ -1,19 +1,17 @@
 /** Where consents come from. */
 import type { ConsentConfig } from '../config/sections/consent.ts';
-import { SluiceError } from '../errors.ts';
 import type { ConsentSource } from '../model/consent.ts';
-import type { Clock } from '../observability/clock.ts';
-import type { Logger } from '../observability/logger.ts';
+import { type ConsentDependencies, openConsentFile } from './file.ts';
 
-export interface ConsentDependencies {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
+export type { ConsentEntry, ConsentsDocument } from './config.ts';
+export { parseConsents } from './document.ts';
+export type { ConsentDependencies } from './file.ts';
+export { createStaticConsents, type StaticConsents } from './static.ts';
 
-/** @throws SluiceError `consent_invalid` with every fault and its place when the file cannot be used at the start */
-export function createConsentSource(
-  _config: ConsentConfig,
-  _deps: ConsentDependencies,
+/** @throws SluiceError `consent_invalid` with every fault and its place, `consent_unavailable` when there is no such file */
+export async function createConsentSource(
+  config: ConsentConfig,
+  deps: ConsentDependencies,
 ): Promise<ConsentSource> {
-  throw new SluiceError('internal', 'consent is being built');
+  return openConsentFile(config, deps);
 }

@@ -2,7 +2,18 @@
 import type { LimitsConfig } from '../config/sections/listen.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
-import type { Router } from './types.ts';
+import { parseBody } from './body/index.ts';
+import { unreadable } from './body/json.ts';
+import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
+import { holdsInBody, holdsOutside } from './conditions.ts';
+import { domainFields } from './domain.ts';
+import { readTarget, type Target, writePath } from './path.ts';
+import { all, at, covered, leaves } from './pointer.ts';
+import { type Parameters, readQuery, refuseOverrideHeaders, writeQuery } from './query.ts';
+import { createTable } from './table.ts';
+import { matchTemplate } from './template.ts';
+import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
+import { evaluate } from './value.ts';
 
 export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
@@ -15,9 +26,164 @@ export type {
   Selected,
 } from './types.ts';
 
-export function createRouter(
-  _routes: readonly RouteConfig[],
-  _limits: Pick<LimitsConfig, 'target' | 'depth'>,
-): Router {
-  throw new SluiceError('internal', 'routing is being built');
+/** What `match` hands to `select`. */
+interface Narrowed extends RouteCandidates {
+  readonly remaining: readonly MatchableRoute[];
+  readonly target: Target;
+  readonly parameters: Parameters;
+  readonly headers: Headers;
 }
+
+/** @throws SluiceError `config_invalid` for routes that `loadConfig` would have refused */
+export function createRouter(
+  configs: readonly RouteConfig[],
+  limits: Pick<LimitsConfig, 'target' | 'depth'>,
+): Router {
+  const { routes, faults } = compileRoutes(configs);
+  const [fault] = faults;
+  if (fault)
+    throw new SluiceError(
+      'config_invalid',
+      `routes[${fault.route}].${fault.key.join('.')}: ${fault.message}`,
+    );
+  const table = createTable(routes);
+
+  return {
+    routes: routes.map((r) => r.route),
+    match(method, target, headers = {}): Narrowed {
+      refuseOverrideHeaders(headers);
+      const read = readTarget(target, text(headers['host']), limits.target);
+      const parameters = readQuery(read.query);
+      const remaining = table
+        .find(method === 'HEAD' ? 'GET' : method, read.segments)
+        .filter((r) =>
+          r.conditions.every((c) => c.source === 'body' || holdsOutside(c, parameters, headers)),
+        );
+      const [first, ...more] = remaining;
+      if (!first) throw unknown();
+      const decided = more.length === 0 && first.conditions.every((c) => c.source !== 'body');
+      return {
+        remaining,
+        target: read,
+        parameters,
+        headers,
+        needsBody: remaining.some((r) => r.body !== null),
+        route: decided ? first.route : null,
+      };
+    },
+    select: (candidates, body) => select(candidates as Narrowed, body ?? EMPTY, limits.depth),
+  };
+}
+
+const EMPTY = new Uint8Array(0);
+
+function select(
+  { remaining, target, parameters, headers }: Narrowed,
+  bytes: Uint8Array,
+  depth: number,
+): Selected {
+  const { chosen, body } = choose(remaining, bytes, headers, depth);
+  const { route, template } = chosen;
+  const params = matchTemplate(template, target.segments) ?? {};
+  checkParameters(chosen, parameters);
+  const sources = { params, parameters, body };
+  const id = chosen.id ? evaluate(chosen.id, sources) : undefined;
+  if (chosen.id && id === undefined)
+    throw new SluiceError('request_malformed', 'The request does not say which record it is about.');
+  const used = new Set(parameters.flatMap(([name]) => chosen.queryFields.get(name) ?? []));
+  const written = new Set<string>();
+  if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
+  return {
+    route,
+    params,
+    resource: {
+      type: route.resource,
+      ...(id === undefined ? {} : { id }),
+      properties: { source: route.upstream, ...route.config.properties },
+    },
+    action: route.action,
+    dataSubject: (chosen.dataSubject && evaluate(chosen.dataSubject, sources)) ?? null,
+    queryFields: [...used].sort(),
+    bodyFields: [...written].sort(),
+    body,
+    upstreamTarget: writePath(target.segments) + writeQuery(parameters),
+  };
+}
+
+/** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */
+function choose(
+  remaining: readonly MatchableRoute[],
+  bytes: Uint8Array,
+  headers: Headers,
+  depth: number,
+): { chosen: MatchableRoute; body: unknown } {
+  let failure: unknown = null;
+  const read = new Map<string, unknown>();
+  for (const chosen of remaining) {
+    const conditions = chosen.conditions.filter((c) => c.source === 'body');
+    if (chosen.body === null) {
+      if (bytes.byteLength > 0) failure ??= unreadable('is not expected: its route takes none');
+      else return { chosen, body: undefined };
+      continue;
+    }
+    try {
+      const { format } = chosen.body;
+      const key =
+        chosen.repeatable.size === 0 ? format : `${format} ${[...chosen.repeatable].sort().join(' ')}`;
+      if (!read.has(key))
+        read.set(
+          key,
+          parseBody(
+            bytes,
+            {
+              contentType: text(headers['content-type']),
+              contentEncoding: text(headers['content-encoding']),
+              soapAction: text(headers['soapaction']),
+            },
+            { format, depth, repeatable: chosen.repeatable },
+          ),
+        );
+      const body = read.get(key);
+      if (conditions.every((c) => holdsInBody(c, body))) return { chosen, body };
+    } catch (e) {
+      failure ??= e;
+    }
+  }
+  throw failure ?? unknown();
+}
+
+function checkParameters({ queryNames, repeatable }: MatchableRoute, parameters: Parameters): void {
+  const seen = new Set<string>();
+  for (const [i, [name]] of parameters.entries()) {
+    // Named by its position: the name is the caller's, and may be anything.
+    if (!queryNames.has(name))
+      throw new SluiceError(
+        'query_parameter_unknown',
+        `Query parameter ${i + 1} is not one that the route names (query_fields, query_params).`,
+      );
+    if (seen.has(name) && !repeatable.has(name))
+      throw new SluiceError(
+        'request_malformed',
+        `Query parameter ${i + 1} repeats one that stands only once (repeatable).`,
+      );
+    seen.add(name);
+  }
+}
+
+function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<string>): void {
+  if (!covered(body, plan.allowed))
+    throw new SluiceError(
+      'query_parameter_unknown',
+      'The body has a member that the route does not name (request.fields, request.params, request.domains).',
+    );
+  for (const { steps, pointers } of plan.fields)
+    if (!all(body, steps).next().done) for (const p of pointers) used.add(p);
+  for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
+  if (plan.record) for (const record of all(body, plan.record)) leaves(record, written);
+}
+
+const text = (value: Headers[string]): string | null =>
+  value === undefined ? null : typeof value === 'string' ? value : value.join(', ');
+
+const unknown = (): SluiceError =>
+  new SluiceError('route_unknown', 'No route describes this request. What no route describes is denied.');

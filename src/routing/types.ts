@@ -20,7 +20,8 @@ export interface CompiledRoute {
   /** pointer to the records of the answer; null: the whole answer is one record */
   readonly records: string | null;
   readonly response: {
-    readonly format: FormatName;
+    /** null: as the answer's Content-Type says */
+    readonly format: FormatName | null;
     /** lower case; null: as the answer says, UTF-8 where it does not */
     readonly charset: string | null;
     readonly options: Readonly<Record<string, unknown>>;

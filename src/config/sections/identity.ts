@@ -1,6 +1,6 @@
 /** How a caller proves who it is, and what its credential says about it. */
 import { type Static, Type } from 'typebox';
-import { defaulted, duration, oneOrMore, optional, path, section, size, table, url } from '../kinds.ts';
+import { defaulted, duration, oneOrMore, optional, path, section, size, table, text, url } from '../kinds.ts';
 
 /** Asymmetric only: with a shared secret, whoever verifies a token could also have made it (RFC 8725 §3.1, §3.2). */
 export const ALGORITHMS = [
@@ -53,8 +53,8 @@ const claimsSchema = section({
 });
 
 export const issuerSchema = section({
-  issuer: Type.String({ minLength: 1, description: 'the `iss` claim, exactly' }),
-  audience: oneOrMore(Type.String({ minLength: 1 }), {
+  issuer: text({ description: 'the `iss` claim, exactly' }),
+  audience: oneOrMore(text(), {
     description: 'the `aud` claim must have one of these',
   }),
   jwks: section(

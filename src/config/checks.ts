@@ -1,0 +1,145 @@
+/** What no schema can say: names that must exist, values that must not meet, doors that stand open. */
+import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
+import { compileRoutes } from '../routing/config.ts';
+import type { Fault, Path } from './faults.ts';
+import { didYouMean } from './nearest.ts';
+import { place, type Reading } from './reader.ts';
+import type { Config } from './schema.ts';
+import type { IdentityConfig } from './sections/identity.ts';
+import type { ListenConfig } from './sections/listen.ts';
+import type { InsecureConfig } from './sections/process.ts';
+import type { RouteConfig } from './sections/routes.ts';
+
+/** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, and what overrides method, path or caller. */
+const NEVER_FORWARDED =
+  /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:length|encoding|range)|host|authorization|cookie|set-cookie|expect|range|if-.*|accept-(?:encoding|ranges)|etag|last-modified|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|sluice-.*)$/i;
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
+
+/** @param reading its faults say which parts of `config` cannot be looked at */
+export function checkConfig(config: Partial<Config>, reading: Reading): readonly Fault[] {
+  const faults: Fault[] = [];
+  const isSound = (...path: Path): boolean =>
+    !reading.faults.some((f) => path.every((step, i) => f.path[i] === step) || f.path.length === 0);
+  const report = (path: Path, message: string): void => {
+    faults.push({ ...whereIs(reading, path), path, message });
+  };
+  const { routes, upstreams, identity, listen, insecure } = config;
+  if (routes && upstreams)
+    checkRoutes(
+      routes.map((route, i) => (isSound('routes', i) ? route : null)),
+      Object.keys(upstreams),
+      report,
+    );
+  if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
+  const listenIsSound = listen !== undefined && isSound('listen');
+  if (identity && isSound('identity') && listenIsSound && insecure)
+    checkIdentity(identity, listen, insecure, report);
+  if (
+    listenIsSound &&
+    listen.proxy.port !== 0 &&
+    listen.proxy.port === listen.admin.port &&
+    listen.proxy.host === listen.admin.host
+  )
+    report(['listen', 'admin'], 'is the address of the proxy');
+  return faults;
+}
+
+type Report = (path: Path, message: string) => void;
+
+function checkRoutes(
+  routes: readonly (RouteConfig | null)[],
+  upstreams: readonly string[],
+  report: Report,
+): void {
+  for (const fault of compileRoutes(routes).faults)
+    report(['routes', fault.route, ...fault.key], fault.message);
+  for (const [i, route] of routes.entries())
+    if (route && !upstreams.includes(route.upstream))
+      report(
+        ['routes', i, 'upstream'],
+        `no upstream named "${route.upstream}"${didYouMean(route.upstream, upstreams)}`,
+      );
+}
+
+function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
+  for (const [name, { url, tls, request_headers, response_headers }] of Object.entries(upstreams)) {
+    if (url.includes('?'))
+      report(['upstreams', name, 'url'], 'has a query; a base path is all that it may have');
+    if ((tls.cert === undefined) !== (tls.key === undefined))
+      report(['upstreams', name, 'tls'], 'needs both cert and key, or neither');
+    if (!/^https:/i.test(url) && (tls.ca ?? tls.cert) !== undefined)
+      report(['upstreams', name, 'tls'], 'is given for a URL that is not https:');
+    for (const [key, headers] of Object.entries({ request_headers, response_headers }))
+      for (const [i, header] of headers.entries())
+        if (NEVER_FORWARDED.test(header))
+          report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
+  }
+}
+
+function checkIdentity(
+  { issuers, api_keys, certificates }: IdentityConfig,
+  listen: ListenConfig,
+  insecure: InsecureConfig,
+  report: Report,
+): void {
+  if (issuers.length + api_keys.length + certificates.length === 0)
+    report(['identity'], 'names no issuer, API key or certificate: nobody could ever be let in');
+  for (const [i, { issuer, jwks }] of issuers.entries()) {
+    if (issuers.findIndex((other) => other.issuer === issuer) < i)
+      report(['identity', 'issuers', i, 'issuer'], 'is there twice');
+    if (
+      jwks.url !== undefined &&
+      /^http:/i.test(jwks.url) &&
+      !LOOPBACK.test(new URL(jwks.url).hostname) &&
+      !insecure.plain_http_keys
+    )
+      report(
+        ['identity', 'issuers', i, 'jwks', 'url'],
+        'is not https: whoever is on the way could replace the keys (insecure.plain_http_keys)',
+      );
+    for (const [k, key] of (jwks.keys ?? []).entries())
+      if ('d' in key || key.kty === 'oct')
+        report(
+          ['identity', 'issuers', i, 'jwks', 'keys', k],
+          'is a private or shared key; only public keys belong here',
+        );
+  }
+  for (const [i, key] of api_keys.entries())
+    if (api_keys.findIndex((other) => other.sha256 === key.sha256 || other.id === key.id) < i)
+      report(['identity', 'api_keys', i], 'has the id or the digest of another key');
+  if (certificates.length > 0 && listen.tls?.client_ca === undefined)
+    report(['identity', 'certificates'], 'need listen.tls.client_ca: without it nobody shows a certificate');
+}
+
+/** Where a path stands in the document, or the nearest thing above it that stands there. */
+function whereIs({ document, lines }: Reading, path: Path): { line: number; column: number } {
+  let node: unknown = (document as Document).contents;
+  let found = node as Node;
+  for (const step of path) {
+    const key = isMap(node) ? (node as YAMLMap).items.find((p) => String(p.key) === String(step)) : undefined;
+    node = key
+      ? key.value
+      : ((node as { get?: (s: unknown, keep: true) => unknown } | null)?.get?.(step, true) ?? null);
+    if (node === null || node === undefined) break;
+    found = node as Node;
+  }
+  return place({ lines }, found);
+}
+
+/** One sentence for each door that somebody opened. */
+export function warningsOf(config: Config): readonly string[] {
+  const warnings = Object.entries(config.upstreams)
+    .filter(([, u]) => u.tls.insecure.skip_verify)
+    .map(
+      ([name]) => `upstreams.${name}.tls.insecure.skip_verify: anybody on the way can pose as this upstream.`,
+    );
+  if (config.insecure.literal_secrets)
+    warnings.push('insecure.literal_secrets: whoever reads the configuration file has its secrets.');
+  if (config.insecure.plain_http_keys)
+    warnings.push(
+      'insecure.plain_http_keys: whoever is on the way can replace the keys that tokens are checked with.',
+    );
+  if (!LOOPBACK.test(config.listen.admin.host))
+    warnings.push('listen.admin: health, metrics and audit are reachable from other machines.');
+  return warnings;
+}

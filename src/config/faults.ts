@@ -1,0 +1,35 @@
+/** Faults of a document, collected so that all of them can be told at once, each with its place. */
+import { SluiceError } from '../errors.ts';
+
+/** `['routes', 2, 'upstream']` */
+export type Path = readonly (string | number)[];
+
+export interface Fault {
+  readonly line: number;
+  readonly column: number;
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** `routes[2].upstream` */
+export const spell = (path: Path): string =>
+  path
+    .map((step, i) => {
+      if (typeof step === 'number') return `[${step}]`;
+      if (!/^[A-Za-z_][\w-]*$/.test(step)) return `[${JSON.stringify(step)}]`;
+      return i === 0 ? step : `.${step}`;
+    })
+    .join('');
+
+/** `sluice.yaml:14:7: routes[2].upstream: no upstream named "crn"; did you mean "crm"?` */
+export const tell = (file: string, { line, column, path, message }: Fault): string =>
+  `${file}:${line}:${column}: ${path.length === 0 ? '' : `${spell(path)}: `}${message}`;
+
+export function configInvalid(file: string, faults: readonly Fault[]): SluiceError {
+  const sorted = [...faults].sort((a, b) => a.line - b.line || a.column - b.column);
+  const lines = sorted.map((f) => tell(file, f));
+  return new SluiceError(
+    'config_invalid',
+    lines.length === 1 ? lines[0]! : `${lines.length} faults in the configuration:\n${lines.join('\n')}`,
+  );
+}

@@ -1,0 +1,114 @@
+/** How the kinds of `kinds.ts` are spelled, and what they turn into. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Address, Kind } from './kinds.ts';
+
+type Converted = { readonly value: unknown } | { readonly fault: string };
+interface Bounds {
+  readonly min?: string;
+  readonly max?: string;
+}
+
+const DESCRIPTIONS: { readonly [K in Kind]: string } = {
+  text: 'text',
+  duration: 'a duration such as 500ms, 10s, 5m, 12h or 30d',
+  size: 'a size such as 512B, 64KiB, 4MiB or 1GiB',
+  secret: 'a secret, as env:NAME or file:PATH',
+  path: 'a path',
+  address: 'an address such as 127.0.0.1:8080 or [::1]:8080',
+  pointer: 'a pointer such as /items/*/phone',
+  url: 'an http: or https: URL without user name, password or fragment',
+};
+
+export const describeKind = (kind: Kind): string => DESCRIPTIONS[kind];
+
+const must = (kind: Kind): Converted => ({ fault: `must be ${DESCRIPTIONS[kind]}` });
+
+export function convert(kind: Kind, value: unknown, bounds: Bounds, directory: string): Converted {
+  switch (kind) {
+    case 'text':
+      return { value };
+    case 'duration':
+      return within(milliseconds(value), bounds, milliseconds, kind);
+    case 'size':
+      return within(bytes(value), bounds, bytes, kind);
+    case 'path':
+      return { value: resolve(directory, String(value)) };
+    case 'secret':
+      return secret(String(value), directory);
+    case 'address':
+      return address(String(value));
+    case 'pointer':
+      return isPointer(String(value)) ? { value } : must(kind);
+    case 'url':
+      return url(String(value));
+  }
+}
+
+function within(
+  n: number | null,
+  { min, max }: Bounds,
+  parse: (text: unknown) => number | null,
+  kind: Kind,
+): Converted {
+  if (n === null) return must(kind);
+  if (min !== undefined && n < parse(min)!) return { fault: `must be at least ${min}` };
+  if (max !== undefined && n > parse(max)!) return { fault: `must be at most ${max}` };
+  return { value: n };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function milliseconds(value: unknown): number | null {
+  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(value));
+  return m ? Math.round(Number(m[1]) * UNIT_MS[m[2]!]!) : null;
+}
+
+const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+function bytes(value: unknown): number | null {
+  const m = /^(\d+)(B|KiB|MiB|GiB)?$/.exec(String(value));
+  const n = m ? Number(m[1]) * UNIT_BYTES[m[2] ?? 'B']! : Number.NaN;
+  return Number.isSafeInteger(n) ? n : null;
+}
+
+/** What is in the file or the environment never gets into a message. */
+function secret(text: string, directory: string): Converted {
+  let value = text;
+  if (text.startsWith('file:')) {
+    try {
+      value = readFileSync(resolve(directory, text.slice(5)), 'utf8').replace(/\r?\n$/, '');
+    } catch (e) {
+      return {
+        fault: `the secret's file cannot be read (${(e as NodeJS.ErrnoException).code ?? 'unknown error'})`,
+      };
+    }
+  }
+  if (value === '') return { fault: 'the secret is empty' };
+  if (/[\r\n\0]/.test(value)) return { fault: 'the secret has more than one line' };
+  return { value };
+}
+
+function address(text: string): Converted {
+  const m = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text);
+  const port = Number(m?.[3]);
+  if (!m || port > 65_535) return must('address');
+  const value: Address = { host: (m[1] ?? m[2])!, port };
+  return { value };
+}
+
+/** Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3), a step in brackets only as `[key=value]`. */
+export function isPointer(text: string): boolean {
+  if (!text.startsWith('/') || /~(?![01])/.test(text)) return false;
+  return text
+    .slice(1)
+    .split('/')
+    .every((step) => !step.startsWith('[') || /^\[[^=\]]+=.+\]$/.test(step));
+}
+
+function url(text: string): Converted {
+  const parsed = URL.canParse(text) ? new URL(text) : null;
+  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.password) return must('url');
+  if (parsed.hash || text.includes('#')) return must('url');
+  return { value: text };
+}

@@ -1,0 +1,289 @@
+/**
+ * Reads a YAML document against a schema: faults with their places, defaults filled in, kinds (`kinds.ts`) turned into
+ * what the rest of Sluice sees. It works on the YAML nodes rather than on values, because only they know where they
+ * stand. Longer than most files: one case for each JSON Schema keyword that our schemas use; any other is a mistake of ours.
+ */
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type LineCounter,
+  type Node,
+  type Document as YamlDocument,
+} from 'yaml';
+import { SluiceError } from '../errors.ts';
+import type { Fault, Path } from './faults.ts';
+import { convert, describeKind } from './kind-values.ts';
+import type { Kind } from './kinds.ts';
+import { didYouMean } from './nearest.ts';
+
+export interface Schema {
+  readonly type?: string | readonly string[];
+  readonly kind?: Kind | 'one_or_more';
+  readonly one_of?: readonly string[];
+  readonly properties?: { readonly [name: string]: Schema };
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | Schema;
+  readonly patternProperties?: { readonly [pattern: string]: Schema };
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly default?: unknown;
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly min?: string;
+  readonly max?: string;
+  readonly description?: string;
+}
+
+const KEYWORDS: ReadonlySet<string> = new Set<keyof Schema | 'title' | 'examples'>([
+  ...([
+    'type',
+    'kind',
+    'one_of',
+    'properties',
+    'required',
+    'additionalProperties',
+    'patternProperties',
+  ] as const),
+  ...([
+    'items',
+    'anyOf',
+    'enum',
+    'const',
+    'default',
+    'pattern',
+    'minLength',
+    'maxLength',
+    'minItems',
+  ] as const),
+  ...([
+    'maxItems',
+    'uniqueItems',
+    'minimum',
+    'maximum',
+    'min',
+    'max',
+    'description',
+    'title',
+    'examples',
+  ] as const),
+]);
+
+export interface Reading {
+  readonly document: YamlDocument;
+  readonly lines: LineCounter;
+  /** directory that relative paths start from */
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly literalSecrets: boolean;
+  readonly faults: Fault[];
+}
+
+/** What a node that could not be read stands for. A reading with faults is never used. */
+const UNREAD = undefined;
+const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
+const MAX_DEPTH = 40;
+
+export function read(
+  reading: Reading,
+  schema: Schema,
+  given: Node | null | undefined,
+  path: Path,
+  at?: Node,
+): unknown {
+  const node = isAlias(given) ? given.resolve(reading.document) : given;
+  const fault = (message: string): typeof UNREAD => {
+    reading.faults.push({ ...place(reading, node ?? at), path, message });
+    return UNREAD;
+  };
+  for (const keyword of Object.keys(schema))
+    if (!KEYWORDS.has(keyword) && !keyword.startsWith('~'))
+      throw new SluiceError(
+        'internal',
+        `The schema at ${path.join('.')} uses "${keyword}", which the reader does not know.`,
+      );
+  // An alias may point at its own ancestor.
+  if (path.length > MAX_DEPTH) return fault('is nested too deeply');
+
+  const kind = typeOf(node);
+  if (schema.anyOf) {
+    const value = readAny(reading, schema, kind, node, path, fault);
+    return schema.kind === 'one_or_more' && value !== UNREAD && !Array.isArray(value) ? [value] : value;
+  }
+  if (!accepts(schema, kind)) return fault(`must be ${describe(schema)}`);
+  if (isMap(node)) return readMap(reading, schema, node, path);
+  if (isSeq(node)) {
+    if (schema.minItems !== undefined && node.items.length < schema.minItems)
+      return fault(`needs at least ${schema.minItems} item${schema.minItems === 1 ? '' : 's'}`);
+    if (schema.maxItems !== undefined && node.items.length > schema.maxItems)
+      return fault(`has more than ${schema.maxItems} items`);
+    const items = node.items.map((item, i) =>
+      read(reading, schema.items ?? {}, item as Node, [...path, i], node),
+    );
+    if (schema.uniqueItems && new Set(items.map((i) => JSON.stringify(i))).size < items.length)
+      return fault('names the same thing twice');
+    return items;
+  }
+  let value = isScalar(node) ? node.value : null;
+  // Sections of other stages resolve their own references; only values with a kind are resolved here.
+  if (typeof value === 'string' && schema.kind !== undefined) {
+    const variable = ENV.exec(value)?.[1];
+    if (variable !== undefined) {
+      const held = reading.env[variable];
+      if (held === undefined || held === '') return fault(`the environment variable ${variable} is not set`);
+      value = held;
+    } else if (schema.kind === 'secret' && !value.startsWith('file:') && !reading.literalSecrets)
+      return fault('a secret does not stand in a configuration file: write env:NAME or file:PATH');
+  }
+  const wrong = check(schema, value);
+  if (wrong) return fault(wrong);
+  if (schema.kind === undefined || schema.kind === 'one_or_more') return value;
+  const converted = convert(schema.kind, value, schema, reading.directory);
+  return 'fault' in converted ? fault(converted.fault) : converted.value;
+}
+
+function readMap(reading: Reading, schema: Schema, node: import('yaml').YAMLMap, path: Path): unknown {
+  // Without a prototype: a table's keys are whatever somebody called their things, `constructor` included.
+  const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  const known = schema.properties ?? {};
+  const tables = Object.entries(schema.patternProperties ?? {});
+  const open = schema.additionalProperties;
+  for (const pair of node.items) {
+    const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    const here = [...path, key];
+    const refuse = (message: string): void => {
+      reading.faults.push({ ...place(reading, (pair.key as Node) ?? node), path: here, message });
+    };
+    const inTable = tables.find(([pattern]) => new RegExp(pattern, 'u').test(key))?.[1];
+    const inner = Object.hasOwn(known, key)
+      ? known[key]
+      : (inTable ?? (typeof open === 'object' ? open : open === false || tables.length > 0 ? null : {}));
+    if (inner) out[key] = read(reading, inner, pair.value as Node | null, here, (pair.key as Node) ?? node);
+    else if (tables.length > 0) refuse(`is not a name that can stand here (${tables[0]![0]})`);
+    else refuse(`unknown key${didYouMean(key, Object.keys(known))}`);
+  }
+  const missing = (name: string, message: string): void => {
+    reading.faults.push({ ...place(reading, node), path: [...path, name], message });
+  };
+  for (const [name, inner] of Object.entries(known)) {
+    if (name in out) continue;
+    if (inner.default !== undefined)
+      out[name] = read(reading, inner, reading.document.createNode(inner.default), [...path, name], node);
+    else if (schema.required?.includes(name)) missing(name, 'is missing');
+  }
+  if (schema.one_of) {
+    const given = schema.one_of.filter((name) => name in out);
+    if (given.length !== 1)
+      reading.faults.push({
+        ...place(reading, node),
+        path,
+        message: `needs exactly one of ${schema.one_of.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
+      });
+  }
+  return out;
+}
+
+/** Of the alternatives that take this type of node, the first without faults; else the faults of the nearest one. */
+function readAny(
+  reading: Reading,
+  schema: Schema,
+  type: NodeType,
+  node: Node | null | undefined,
+  path: Path,
+  fault: (message: string) => undefined,
+): unknown {
+  let nearest: readonly Fault[] | null = null;
+  const fitting = (schema.anyOf ?? []).filter((s) => accepts(s, type));
+  for (const alternative of fitting) {
+    const trial: Reading = { ...reading, faults: [] };
+    const value = read(trial, alternative, node, path);
+    if (trial.faults.length === 0) return value;
+    if (nearest === null || trial.faults.length < nearest.length) nearest = trial.faults;
+  }
+  if (nearest === null || (fitting.length > 1 && type !== 'object'))
+    return fault(`must be ${describe(schema)}`);
+  reading.faults.push(...nearest);
+  return UNREAD;
+}
+
+function check(schema: Schema, value: unknown): string | null {
+  if (schema.const !== undefined && value !== schema.const) return `must be ${JSON.stringify(schema.const)}`;
+  if (schema.enum && !schema.enum.includes(value)) {
+    const meant = typeof value === 'string' ? didYouMean(value, schema.enum.map(String)) : '';
+    return `must be one of ${schema.enum.join(', ')}${meant}`;
+  }
+  if (typeof value === 'string') {
+    if (schema.minLength !== undefined && value.length < schema.minLength) return 'is empty';
+    if (schema.maxLength !== undefined && value.length > schema.maxLength)
+      return `is longer than ${schema.maxLength} characters`;
+    if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value))
+      return `must be ${schema.kind ? describe(schema) : `text of the form ${schema.pattern}`}`;
+  }
+  if (typeof value === 'number') {
+    if (schema.minimum !== undefined && value < schema.minimum) return `must be at least ${schema.minimum}`;
+    if (schema.maximum !== undefined && value > schema.maximum) return `must be at most ${schema.maximum}`;
+  }
+  return null;
+}
+
+type NodeType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'null';
+
+function typeOf(node: Node | null | undefined): NodeType {
+  if (isMap(node)) return 'object';
+  if (isSeq(node)) return 'array';
+  const value = isScalar(node) ? node.value : null;
+  if (value === null || value === undefined) return 'null';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value === 'boolean' ? 'boolean' : 'string';
+}
+
+function accepts(schema: Schema, type: NodeType): boolean {
+  if (schema.anyOf) return schema.anyOf.some((s) => accepts(s, type));
+  const types = typesOf(schema);
+  return types.length === 0 || types.includes(type) || (type === 'integer' && types.includes('number'));
+}
+
+function typesOf(schema: Schema): readonly string[] {
+  if (schema.type !== undefined) return typeof schema.type === 'string' ? [schema.type] : schema.type;
+  const values = schema.enum ?? (schema.const === undefined ? [] : [schema.const]);
+  return [...new Set(values.map((v) => (v === null ? 'null' : typeof v)))];
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  object: 'a section',
+  array: 'a list',
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'null',
+};
+
+function describe(schema: Schema): string {
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(describe))].join(' or ');
+  if (schema.kind && schema.kind !== 'one_or_more') return describeKind(schema.kind);
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.enum) return `one of ${schema.enum.join(', ')}`;
+  return typesOf(schema)
+    .map((t) => NAMES[t] ?? t)
+    .join(' or ');
+}
+
+export function place(
+  reading: Pick<Reading, 'lines'>,
+  node: Node | null | undefined,
+): { line: number; column: number } {
+  const start = node?.range?.[0];
+  if (start === undefined) return { line: 1, column: 1 };
+  const { line, col } = reading.lines.linePos(start);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}

@@ -1,0 +1,32 @@
+/** The sections of `sluice.yaml`, put together. A section that a stage owns has its schema there. */
+import { type Static, Type } from 'typebox';
+import { decisionLogConfigSchema } from '../decision-log/config.ts';
+import { keysConfigSchema } from '../disclosure/keys.ts';
+import { defaulted, section } from './kinds.ts';
+import { consentSchema } from './sections/consent.ts';
+import { identitySchema } from './sections/identity.ts';
+import { limitsSchema, listenSchema } from './sections/listen.ts';
+import { policySchema } from './sections/policy.ts';
+import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
+import { purposeSchema } from './sections/purpose.ts';
+import { routesSchema } from './sections/routes.ts';
+import { upstreamsSchema } from './sections/upstreams.ts';
+
+export const configSchema = section({
+  version: Type.Literal(1),
+  listen: defaulted(listenSchema, {}),
+  upstreams: upstreamsSchema,
+  identity: identitySchema,
+  policy: policySchema,
+  consent: consentSchema,
+  decision_log: defaulted(decisionLogConfigSchema, {}),
+  purpose: defaulted(purposeSchema, {}),
+  routes: routesSchema,
+  limits: defaulted(limitsSchema, {}),
+  keys: defaulted(keysConfigSchema, {}),
+  observability: defaulted(observabilitySchema, {}),
+  insecure: defaulted(insecureSchema, {}),
+  workers: defaulted(workersSchema, 1),
+});
+
+export type Config = Static<typeof configSchema>;

@@ -1,0 +1,50 @@
+/** JSON Schemas for editors and other tools, written to `schemas/`: our own annotations turned into standard keywords. */
+import { consentsDocumentSchema } from '../consent/config.ts';
+import { configSchema } from './schema.ts';
+import type { Schema } from './reader.ts';
+
+const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
+const ENV = 'env:[A-Za-z_][A-Za-z0-9_]*';
+const OWN = new Set(['kind', 'one_of', 'min', 'max']);
+
+/** file name → schema */
+export function configSchemas(): Record<string, unknown> {
+  return {
+    'sluice.schema.json': {
+      $schema: DRAFT,
+      title: 'sluice.yaml',
+      ...standard(configSchema as unknown as Schema),
+    },
+    'consents.schema.json': {
+      $schema: DRAFT,
+      title: 'consents.yaml',
+      ...standard(consentsDocumentSchema as unknown as Schema),
+    },
+  };
+}
+
+function standard(schema: Schema): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(schema))
+    if (!OWN.has(key) && !key.startsWith('~')) out[key] = inner(key, value);
+  if (schema.one_of) out['oneOf'] = schema.one_of.map((name) => ({ required: [name] }));
+  // A value with a kind may also be taken from the environment.
+  if (schema.kind && schema.pattern) out['pattern'] = `^(?:${ENV}$|${schema.pattern.replace(/^\^/, '')})`;
+  if (schema.kind === 'secret') out['pattern'] = `^(?:${ENV}|file:.+)$`;
+  if (schema.min !== undefined || schema.max !== undefined)
+    out['description'] = [schema.description, `(${schema.min ?? ''}…${schema.max ?? ''})`]
+      .filter(Boolean)
+      .join(' ');
+  return out;
+}
+
+const isSchemaMap = (key: string): boolean => key === 'properties' || key === 'patternProperties';
+
+function inner(key: string, value: unknown): unknown {
+  if (isSchemaMap(key))
+    return Object.fromEntries(Object.entries(value as object).map(([k, s]) => [k, standard(s as Schema)]));
+  if (key === 'anyOf') return (value as Schema[]).map(standard);
+  if ((key === 'items' || key === 'additionalProperties') && typeof value === 'object')
+    return standard(value as Schema);
+  return value;
+}

@@ -1,0 +1,55 @@
+/** The document `consents.yaml`. */
+import { type Static, Type } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+const Word = Type.String({ minLength: 1, maxLength: 256 });
+const Moment = (description: string) =>
+  Type.String({
+    pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}:\\d{2}))?$',
+    description: `${description}: an RFC 3339 date (UTC) or date and time`,
+  });
+
+const consentSchema = Type.Object(
+  {
+    id: Type.Optional(Word),
+    purpose: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'a purpose of the policy’s data; `*` only to refuse',
+    }),
+    categories: Type.Array(Word, { minItems: 1, uniqueItems: true, description: 'categories, or `*`' }),
+    recipient: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: '`internal`, or a partner; `*` only to refuse',
+    }),
+    status: Type.Enum(['given', 'withdrawn']),
+    explicit: Type.Optional(Type.Boolean({ description: 'asked for and agreed to, not merely not refused' })),
+    from: Type.Optional(Moment('pending before')),
+    until: Type.Optional(Moment('expired after; a date lasts to its end')),
+  },
+  closed,
+);
+
+const entrySchema = Type.Object(
+  {
+    flags: Type.Optional(
+      Type.Array(Word, { uniqueItems: true, description: '`opt_out`, `restricted`, `vip`, …' }),
+    ),
+    consents: Type.Optional(Type.Array(consentSchema)),
+  },
+  closed,
+);
+
+export const consentsDocumentSchema = Type.Object(
+  {
+    version: Type.Literal(1),
+    data_subjects: Type.Record(Type.String({ minLength: 1, maxLength: 256 }), entrySchema, {
+      description: 'by the id that records carry',
+    }),
+  },
+  closed,
+);
+
+export type ConsentsDocument = Static<typeof consentsDocumentSchema>;
+export type ConsentEntry = Static<typeof entrySchema>;

@@ -1,0 +1,132 @@
+/** Reads `consents.yaml` (or JSON, which is YAML): every fault at once with its place, never an id or a value. */
+import { Compile } from 'typebox/compile';
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { SluiceError } from '../errors.ts';
+import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
+
+const checker = Compile(consentsDocumentSchema);
+/** More would not be read anyway. */
+const MAX_FAULTS = 50;
+
+type Fault = readonly [node: Node | null, where: string, message: string];
+
+/** @throws SluiceError `consent_invalid` */
+export function parseConsents(text: string, file: string): ConsentsDocument {
+  const lines = new LineCounter();
+  // Keys are compared below: the parser's own comparison takes quadratic time.
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    uniqueKeys: false,
+  });
+  const [broken] = document.errors;
+  if (broken) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    throw invalid([`${file}:${line}:${col}: is not YAML (${broken.code.toLowerCase()})`]);
+  }
+  const faults: Fault[] = [];
+  findRepeats(document.contents, faults);
+  const value: unknown = faults.length === 0 ? document.toJS() : null;
+  if (faults.length === 0 && !checker.Check(value)) findFaults(value, document.contents, faults);
+  if (faults.length === 0) {
+    findContradictions(value as ConsentsDocument, document.contents, faults);
+    if (faults.length === 0) return value as ConsentsDocument;
+  }
+  throw invalid(
+    faults.slice(0, MAX_FAULTS).map(([node, where, message]) => {
+      const start = node?.range?.[0];
+      const { line, col } = start === undefined ? { line: 1, col: 1 } : lines.linePos(start);
+      return `${file}:${line}:${col}: ${where === '' ? '' : `${where}: `}${message}`;
+    }),
+  );
+}
+
+const invalid = (lines: readonly string[]): SluiceError =>
+  new SluiceError(
+    'consent_invalid',
+    lines.length === 1 ? lines[0]! : `${lines.length} faults:\n${lines.join('\n')}`,
+  );
+
+function findRepeats(node: unknown, faults: Fault[]): void {
+  if (isSeq(node)) for (const item of node.items) findRepeats(item, faults);
+  if (!isMap(node)) return;
+  const seen = new Set<string>();
+  for (const { key, value } of node.items) {
+    const name = isScalar(key) ? String(key.value) : '';
+    if (seen.has(name)) faults.push([key as Node, '', 'this key is there already']);
+    seen.add(name);
+    findRepeats(value, faults);
+  }
+}
+
+function findFaults(value: unknown, root: unknown, faults: Fault[]): void {
+  for (const { instancePath, keyword, params, message } of checker.Errors(value)) {
+    // Follow-on messages of a closed object: `additionalProperties` tells it once.
+    if (keyword === 'boolean') continue;
+    const path = instancePath
+      .split('/')
+      .slice(1)
+      .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'));
+    if (keyword === 'additionalProperties') {
+      for (const name of (params as { additionalProperties: string[] }).additionalProperties)
+        faults.push([nodeAt(root, [...path, name], true), spell(path), 'has an unknown key']);
+      continue;
+    }
+    const { allowedValues } = params as { allowedValues?: readonly string[] };
+    faults.push([
+      nodeAt(root, path),
+      spell(path),
+      allowedValues ? `must be one of ${allowedValues.join(', ')}` : message,
+    ]);
+  }
+}
+
+/** What the policy would rightly ignore, but whoever wrote it surely meant to count. */
+function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, faults: Fault[]): void {
+  for (const [id, { consents = [] }] of Object.entries(data_subjects))
+    for (const [i, { status, purpose, recipient, from, until }] of consents.entries()) {
+      const path = ['data_subjects', id, 'consents', String(i)];
+      const report = (key: string, message: string): void => {
+        faults.push([nodeAt(root, [...path, key]), spell([...path, key]), message]);
+      };
+      if (status === 'given' && purpose === '*')
+        report('purpose', 'a consent names its purpose: "*" can only be refused');
+      if (status === 'given' && recipient === '*')
+        report('recipient', 'a consent names its recipient: "*" can only be refused');
+      if (from !== undefined && Number.isNaN(startOf(from))) report('from', 'is no date of the calendar');
+      if (until !== undefined && Number.isNaN(endOf(until))) report('until', 'is no date of the calendar');
+      if (from !== undefined && until !== undefined && startOf(from) > endOf(until))
+        report('until', 'is before its from');
+    }
+}
+
+/** milliseconds since the epoch; NaN for a day that does not exist */
+export function startOf(moment: string): number {
+  const day = moment.slice(0, 10);
+  const time = Date.parse(moment);
+  // `Date.parse` takes 30 February for 2 March.
+  const real = new Date(`${day}T00:00:00Z`);
+  return Number.isNaN(real.getTime()) || real.toISOString().slice(0, 10) !== day ? Number.NaN : time;
+}
+
+export const endOf = (moment: string): number =>
+  startOf(moment) + (moment.length === 10 ? 86_400_000 - 1 : 0);
+
+/** Without the data subject's id, which has no place in a log. */
+const spell = (path: readonly string[]): string =>
+  (path[0] === 'data_subjects' ? path.slice(2) : path).join('.').replace(/\.(\d+)(?=\.|$)/g, '[$1]');
+
+function nodeAt(root: unknown, path: readonly string[], key = false): Node | null {
+  let node = root;
+  let found = root;
+  for (const [i, step] of path.entries()) {
+    if (isMap(node)) {
+      const pair = node.items.find((p) => isScalar(p.key) && String(p.key.value) === step);
+      node = key && i === path.length - 1 ? pair?.key : pair?.value;
+    } else node = isSeq(node) ? node.items[Number(step)] : null;
+    if (node === null || node === undefined) break;
+    found = node;
+  }
+  return found as Node | null;
+}

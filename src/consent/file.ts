@@ -1,0 +1,87 @@
+/**
+ * Consents in a YAML file. A withdrawal counts from the moment it is written, which is why a file that has become
+ * unreadable is not passed over: the lines nobody can read may be withdrawals. Unless `stale_if_error` says otherwise,
+ * lookups are refused until the file is whole again.
+ */
+import type { ConsentConfig } from '../config/sections/consent.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
+import type { Clock } from '../observability/clock.ts';
+import { observeFile } from '../observability/file.ts';
+import type { Logger } from '../observability/logger.ts';
+import { parseConsents } from './document.ts';
+import { createStates, type Prepared } from './states.ts';
+
+export interface ConsentDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** @throws SluiceError `consent_invalid`, `consent_unavailable` when the file cannot be used at the start */
+export function openConsentFile(
+  config: ConsentConfig,
+  { clock, logger }: ConsentDependencies,
+): ConsentSource {
+  const states = createStates(config.expose_dates);
+  const load = (text: string) => {
+    const { data_subjects } = parseConsents(text, config.file);
+    const entries = new Map<string, Prepared>();
+    for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));
+    return entries;
+  };
+  const file = open(() =>
+    observeFile({
+      path: config.file,
+      parse: load,
+      clock,
+      poll: config.poll,
+      onError: (err) =>
+        logger.error({ err, file: config.file }, 'consents cannot be read: lookups are refused'),
+    }),
+  );
+
+  const usable = (): boolean =>
+    file.brokenSince === null || clock.now().getTime() - file.brokenSince < config.stale_if_error;
+
+  return {
+    lookup: (ids, at) => {
+      if (!usable())
+        return Promise.reject(
+          new SluiceError(
+            'consent_unavailable',
+            'The consents cannot be read, so that nobody can be taken to have consented. The log has the reason.',
+          ),
+        );
+      const entries = file.value;
+      const time = at.getTime();
+      const found = new Map<string, DataSubjectState>();
+      for (const id of ids) {
+        const entry = entries.get(id);
+        if (entry) found.set(id, states.resolve(entry, time));
+      }
+      return Promise.resolve(found);
+    },
+    revision: () => (usable() ? file.revision : `${file.revision} unusable`),
+    ready: () => {
+      const { error } = file;
+      return Promise.resolve(
+        error === null
+          ? { ok: true }
+          : { ok: false, detail: isSluiceError(error) ? error.message : 'the file cannot be read' },
+      );
+    },
+    close: () => Promise.resolve(file.close()),
+  };
+}
+
+function open<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (isSluiceError(cause)) throw cause;
+    throw new SluiceError('consent_unavailable', {
+      message: `The consents cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}): check consent.file.`,
+      cause,
+    });
+  }
+}

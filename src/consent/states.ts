@@ -1,0 +1,83 @@
+/**
+ * What a data subject's entry says at a given time. Equal states are one frozen object, so that the policy is asked once
+ * a distinct state: a page of a hundred customers usually has two or three.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Consent, DataSubjectState } from '../model/consent.ts';
+import type { ConsentEntry } from './config.ts';
+import { endOf, startOf } from './document.ts';
+
+interface Dated {
+  readonly consent: Omit<Consent, 'status' | 'from' | 'until'>;
+  readonly status: 'given' | 'withdrawn';
+  readonly from: number;
+  readonly until: number;
+  readonly dates: Pick<Consent, 'from' | 'until'>;
+}
+
+/** An entry, with its last answer and for how long that holds. */
+export interface Prepared {
+  readonly consents: readonly Dated[];
+  readonly flags: readonly string[];
+  answer: { readonly state: DataSubjectState; readonly since: number; readonly before: number } | null;
+}
+
+export interface States {
+  prepare(entry: ConsentEntry): Prepared;
+  resolve(entry: Prepared, at: number): DataSubjectState;
+}
+
+const DISTINCT_STATES = 10_000;
+
+export function createStates(exposeDates: boolean): States {
+  const interned = new LRUCache<string, DataSubjectState>({ max: DISTINCT_STATES });
+
+  function intern(state: DataSubjectState): DataSubjectState {
+    const key = JSON.stringify(state);
+    const held = interned.get(key);
+    if (held) return held;
+    for (const c of state.consents) Object.freeze(Object.freeze(c).categories);
+    Object.freeze(state.consents);
+    Object.freeze(state.flags);
+    interned.set(key, Object.freeze(state));
+    return state;
+  }
+
+  return {
+    prepare: ({ consents = [], flags = [] }) => ({
+      consents: consents.map(({ from, until, status, ...rest }) => ({
+        consent: { ...rest, categories: [...rest.categories].sort() },
+        status,
+        from: from === undefined ? Number.NEGATIVE_INFINITY : startOf(from),
+        until: until === undefined ? Number.POSITIVE_INFINITY : endOf(until),
+        dates: exposeDates
+          ? {
+              ...(from === undefined ? {} : { from: new Date(startOf(from)).toISOString() }),
+              ...(until === undefined ? {} : { until: new Date(endOf(until)).toISOString() }),
+            }
+          : {},
+      })),
+      flags: [...flags].sort(),
+      answer: null,
+    }),
+
+    resolve(entry, at) {
+      const last = entry.answer;
+      if (last && last.since <= at && at < last.before) return last.state;
+      let since = Number.NEGATIVE_INFINITY;
+      let before = Number.POSITIVE_INFINITY;
+      const consents = entry.consents.map(({ consent, status, from, until, dates }): Consent => {
+        if (status === 'withdrawn') return { ...consent, status, ...dates };
+        // The consent is given from `from` up to and including the millisecond `until`.
+        for (const change of [from, until + 1]) {
+          if (change <= at) since = Math.max(since, change);
+          else before = Math.min(before, change);
+        }
+        return { ...consent, status: at < from ? 'pending' : at > until ? 'expired' : 'given', ...dates };
+      });
+      const state = intern({ consents, flags: entry.flags });
+      entry.answer = { state, since, before };
+      return state;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** Consents in memory: for tests, scenarios and the demonstration. A change counts at once. */
+import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
+import type { ConsentEntry } from './config.ts';
+import { createStates, type Prepared } from './states.ts';
+
+export interface StaticConsents extends ConsentSource {
+  /** replaces all that is known of a data subject */
+  set(id: string, entry: ConsentEntry): void;
+  /** withdraws the consents to a purpose; of one recipient if it is named */
+  withdraw(id: string, purpose: string, recipient?: string): void;
+  forget(id: string): void;
+}
+
+export function createStaticConsents(
+  initial: Readonly<Record<string, ConsentEntry>> = {},
+  options: { readonly exposeDates?: boolean } = {},
+): StaticConsents {
+  const states = createStates(options.exposeDates ?? false);
+  const given = new Map(Object.entries(initial));
+  const entries = new Map<string, Prepared>();
+  let changes = 0;
+  for (const [id, entry] of given) entries.set(id, states.prepare(entry));
+
+  const set = (id: string, entry: ConsentEntry): void => {
+    given.set(id, entry);
+    entries.set(id, states.prepare(entry));
+    changes += 1;
+  };
+
+  return {
+    set,
+    withdraw(id, purpose, recipient) {
+      const entry = given.get(id);
+      if (!entry) return;
+      const consents = (entry.consents ?? []).map((c) =>
+        c.purpose === purpose && (recipient === undefined || c.recipient === recipient)
+          ? { ...c, status: 'withdrawn' as const }
+          : c,
+      );
+      set(id, { ...entry, consents });
+    },
+    forget(id) {
+      given.delete(id);
+      entries.delete(id);
+      changes += 1;
+    },
+    lookup: (ids, at) => {
+      const found = new Map<string, DataSubjectState>();
+      for (const id of ids) {
+        const entry = entries.get(id);
+        if (entry) found.set(id, states.resolve(entry, at.getTime()));
+      }
+      return Promise.resolve(found);
+    },
+    revision: () => `static ${changes}`,
+    ready: () => Promise.resolve({ ok: true }),
+    close: () => Promise.resolve(),
+  };
+}

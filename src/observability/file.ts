@@ -1,0 +1,125 @@
+/**
+ * A file that is read again whenever it changes. The watcher of the operating system makes that prompt, looking every
+ * `poll` makes it certain (network file systems and mounted config maps do not tell). A file is swapped in whole: what
+ * cannot be read never replaces what could, but it is told, so that whoever relies on the file can refuse.
+ */
+import { createHash } from 'node:crypto';
+import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Clock } from './clock.ts';
+
+export interface ObservedFile<T> {
+  /** last content that could be read */
+  readonly value: T;
+  /** digest of that content */
+  readonly revision: string;
+  /** why the file cannot be used now; null while it can */
+  readonly error: Error | null;
+  /** milliseconds since the epoch when it broke; null while it can be used */
+  readonly brokenSince: number | null;
+  close(): void;
+}
+
+export interface Observation<T> {
+  readonly path: string;
+  readonly parse: (text: string) => T;
+  readonly clock: Clock;
+  /** milliseconds */
+  readonly poll?: number;
+  readonly onChange?: () => void;
+  readonly onError?: (error: Error) => void;
+}
+
+/** A writer that truncates and writes anew is given this long before the file counts as broken. */
+const SETTLE_MS = 200;
+
+/** @throws what reading or `parse` throws, the first time */
+export function observeFile<T>({
+  path,
+  parse,
+  clock,
+  poll = 1_000,
+  onChange,
+  onError,
+}: Observation<T>): ObservedFile<T> {
+  let text = readFileSync(path, 'utf8');
+  let value = parse(text);
+  let revision: string | null = null;
+  let seen = stamp(path);
+  let error: Error | null = null;
+  let failingSince: number | null = null;
+  let brokenSince: number | null = null;
+  let watcher: FSWatcher | null = null;
+
+  function look(): void {
+    const now = stamp(path);
+    if (now === seen && failingSince === null) return;
+    try {
+      const next = readFileSync(path, 'utf8');
+      const changed = next !== text;
+      if (changed) value = parse(next);
+      text = next;
+      if (changed) revision = null;
+      // Written to while it was read: the next look reads it again.
+      seen = stamp(path) === now ? now : '';
+      failingSince = brokenSince = error = null;
+      if (changed) onChange?.();
+    } catch (e) {
+      const time = clock.now().getTime();
+      failingSince ??= time;
+      if (time - failingSince < SETTLE_MS) {
+        setTimeout(look, SETTLE_MS).unref();
+        return;
+      }
+      const told = error !== null;
+      error = e as Error;
+      brokenSince ??= failingSince;
+      seen = now;
+      if (!told) {
+        onChange?.();
+        onError?.(error);
+      }
+    }
+  }
+
+  const timer = setInterval(look, poll);
+  timer.unref();
+  try {
+    // The directory, since editors and config maps replace the file rather than write to it.
+    watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
+      if (name === null || name === basename(path) || name.startsWith('..')) look();
+    });
+    watcher.on('error', () => watcher?.close());
+  } catch {
+    // No watcher here: polling alone.
+  }
+
+  return {
+    get value() {
+      return value;
+    },
+    get revision() {
+      revision ??= createHash('sha256').update(text).digest('hex').slice(0, 16);
+      return revision;
+    },
+    get error() {
+      return error;
+    },
+    get brokenSince() {
+      return brokenSince;
+    },
+    close() {
+      clearInterval(timer);
+      watcher?.close();
+    },
+  };
+}
+
+function stamp(path: string): string {
+  try {
+    const s = statSync(path);
+    return `${s.ino} ${s.size} ${s.mtimeMs} ${s.ctimeMs}`;
+  } catch (e) {
+    return (e as NodeJS.ErrnoException).code ?? 'unreadable';
+  }
+}

@@ -1,0 +1,62 @@
+/** Request bodies by the format that the route declares; the caller's Content-Type must agree, since the upstream may obey it. */
+import { SluiceError } from '../../errors.ts';
+import { parseForm } from './form.ts';
+import { parseJson, unreadable } from './json.ts';
+import { parseSoap, soapAction } from './soap.ts';
+import { parseXmlRpc } from './xmlrpc.ts';
+
+export type RequestFormat = 'json' | 'form' | 'xmlrpc' | 'soap';
+
+const MEDIA: { readonly [F in RequestFormat]: RegExp } = {
+  json: /^(?:application|text)\/(?:[\w.+-]+\+)?json(?:-rpc)?$/,
+  form: /^application\/x-www-form-urlencoded$/,
+  xmlrpc: /^(?:text|application)\/xml$/,
+  soap: /^(?:text\/xml|application\/(?:soap\+)?xml)$/,
+};
+
+export interface BodyHeaders {
+  readonly contentType: string | null;
+  readonly contentEncoding: string | null;
+  readonly soapAction: string | null;
+}
+
+export interface BodyRules {
+  readonly format: RequestFormat;
+  readonly depth: number;
+  readonly repeatable: ReadonlySet<string>;
+}
+
+/**
+ * @returns undefined for an empty body
+ * @throws SluiceError `body_unreadable`, `body_encoding_unsupported`, `method_override_refused`
+ */
+export function parseBody(
+  bytes: Uint8Array,
+  headers: BodyHeaders,
+  { format, depth, repeatable }: BodyRules,
+): unknown {
+  if (bytes.byteLength === 0) return undefined;
+  if (headers.contentEncoding !== null && headers.contentEncoding.trim().toLowerCase() !== 'identity')
+    throw new SluiceError('body_encoding_unsupported', "Send the request's body without Content-Encoding.");
+  const [type = '', ...parameters] = (headers.contentType ?? '')
+    .split(';')
+    .map((p) => p.trim().toLowerCase());
+  if (!MEDIA[format].test(type))
+    throw unreadable(`has another Content-Type than its route's format, ${format}`);
+  const charset = parameters
+    .find((p) => p.startsWith('charset='))
+    ?.slice(8)
+    .replaceAll('"', '');
+  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/.test(charset))
+    throw unreadable('is in another charset than UTF-8');
+  switch (format) {
+    case 'json':
+      return parseJson(bytes, depth);
+    case 'form':
+      return parseForm(bytes, repeatable);
+    case 'xmlrpc':
+      return parseXmlRpc(bytes, depth);
+    case 'soap':
+      return parseSoap(bytes, depth, soapAction(headers.soapAction, headers.contentType));
+  }
+}

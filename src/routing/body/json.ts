@@ -1,0 +1,69 @@
+/** JSON request bodies, read so that no other reader can see another request in them (RFC 8259 §4, RFC 8785 §3.1). */
+import { SluiceError } from '../../errors.ts';
+
+/** @throws SluiceError `body_unreadable` for anything but one JSON text in UTF-8 without duplicate names */
+export function parseJson(bytes: Uint8Array, depth: number): unknown {
+  const text = utf8(bytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The engine's message quotes the body.
+    throw unreadable('is not JSON');
+  }
+  refuseDuplicates(text, depth);
+  return value;
+}
+
+/** @throws SluiceError `body_unreadable`; a byte order mark counts as unreadable, since some readers drop it */
+export function utf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw unreadable('is not UTF-8');
+  }
+}
+
+export const unreadable = (why: string): SluiceError =>
+  new SluiceError('body_unreadable', `The request's body ${why}. It is not passed on.`);
+
+/** Walks text that is known to be JSON. Readers differ in whether the first or the last of two equal names counts. */
+function refuseDuplicates(text: string, depth: number): void {
+  const open: (Set<string> | null)[] = [];
+  let i = 0;
+  while (i < text.length) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) {
+      const end = closingQuote(text, i);
+      const names = open[open.length - 1];
+      if (names && isName(text, end)) {
+        const name = JSON.parse(text.slice(i, end + 1)) as string;
+        if (names.has(name)) throw unreadable('has the same name twice in one object');
+        names.add(name);
+      }
+      i = end + 1;
+      continue;
+    }
+    if (c === 0x7b) open.push(new Set());
+    else if (c === 0x5b) open.push(null);
+    else if (c === 0x7d || c === 0x5d) open.pop();
+    if (open.length > depth) throw unreadable(`is nested more than ${depth} levels deep (limits.depth)`);
+    i++;
+  }
+}
+
+function closingQuote(text: string, start: number): number {
+  let i = start + 1;
+  for (;;) {
+    const c = text.charCodeAt(i);
+    if (c === 0x22) return i;
+    i += c === 0x5c ? 2 : 1;
+  }
+}
+
+/** In valid JSON a string is a name exactly when a colon follows. */
+function isName(text: string, end: number): boolean {
+  let i = end + 1;
+  while (i < text.length && text.charCodeAt(i) <= 0x20) i++;
+  return text.charCodeAt(i) === 0x3a;
+}

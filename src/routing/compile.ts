@@ -1,0 +1,168 @@
+/** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RequestFormat } from './body/index.ts';
+import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
+import type { NameTable } from './domain.ts';
+import { type Steps, stepsOf } from './pointer.ts';
+import { collide, parseTemplate, sameTemplate, type Template } from './template.ts';
+import type { CompiledRoute } from './types.ts';
+import { parseValue, type ValueTemplate } from './value.ts';
+
+export interface RouteFault {
+  readonly route: number;
+  readonly key: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** A route with what matching needs. */
+export interface MatchableRoute {
+  readonly route: CompiledRoute;
+  readonly template: Template;
+  readonly conditions: readonly Condition[];
+  readonly id: ValueTemplate | null;
+  readonly dataSubject: ValueTemplate | null;
+  readonly queryFields: ReadonlyMap<string, readonly string[]>;
+  /** all parameters that may stand in the query */
+  readonly queryNames: ReadonlySet<string>;
+  readonly repeatable: ReadonlySet<string>;
+  readonly body: BodyPlan | null;
+}
+
+/** What is made of a body; null where a request of this route must not have one. */
+export interface BodyPlan {
+  readonly format: RequestFormat;
+  readonly fields: readonly { readonly steps: Steps; readonly pointers: readonly string[] }[];
+  readonly domains: readonly { readonly steps: Steps; readonly table: NameTable }[];
+  /** where the record that is written stands; null for a request that writes none */
+  readonly record: Steps | null;
+  /** every scalar of the body must be at one of these places */
+  readonly allowed: readonly Steps[];
+}
+
+const WRITES = new Set(['create', 'update']);
+
+/** @param configs null for a route that cannot be looked at: its place counts nevertheless */
+export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
+  readonly routes: readonly MatchableRoute[];
+  readonly faults: readonly RouteFault[];
+} {
+  const faults: RouteFault[] = [];
+  const routes = configs.map(
+    (config, route) => config && compileRoute(config, (key, message) => faults.push({ route, key, message })),
+  );
+  for (const [i, a] of routes.entries()) {
+    const before = a && routes.slice(0, i).findIndex((b) => b !== null && ambiguous(a, b));
+    if (before !== null && before !== undefined && before !== -1)
+      faults.push({
+        route: i,
+        key: ['match'],
+        message: `a request may match both this and routes[${before}], and neither is the more specific: tell them apart by "when" or "params"`,
+      });
+  }
+  return { routes: routes.filter((r) => r !== null), faults };
+}
+
+function ambiguous(a: MatchableRoute, b: MatchableRoute): boolean {
+  if (!sameTemplate(a.template, b.template)) return collide(a.template, b.template);
+  if (exclude(a.conditions, b.conditions)) return false;
+  return !refines(a.conditions, b.conditions) && !refines(b.conditions, a.conditions);
+}
+
+type Report = (key: readonly (string | number)[], message: string) => void;
+
+function compileRoute(config: RouteConfig, report: Report): MatchableRoute | null {
+  const template = parseTemplate(config.match, config.params);
+  if (typeof template === 'string') {
+    report(['match'], template);
+    return null;
+  }
+  const params = new Set(template.segments.flatMap((s) => (s.is === 'text' ? [] : [s.name])));
+  const templateOf = (key: 'id' | 'data_subject'): ValueTemplate | null => {
+    const text = config[key];
+    if (text === undefined) return null;
+    const value = parseValue(text, params);
+    if (typeof value !== 'string') return value;
+    report([key], value);
+    return null;
+  };
+  const id = templateOf('id');
+  const dataSubject = templateOf('data_subject');
+  const conditions = compileConditions(config.when);
+  const values = [...(id ?? []), ...(dataSubject ?? [])];
+  const queryFields = new Map(Object.entries(config.query_fields));
+  for (const name of config.query_params)
+    if (queryFields.has(name)) report(['query_params'], `"${name}" is among query_fields already`);
+  const queryNames = new Set([
+    ...queryFields.keys(),
+    ...config.query_params,
+    ...conditions.filter((c) => c.source === 'query').map((c) => c.key),
+    ...values.flatMap((p) => (p.from === 'query' ? [p.name] : [])),
+  ]);
+  const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
+  const body = bodyPlan(config, conditions, taken, report);
+  const { format, charset, options } = config.response;
+  return {
+    template,
+    conditions,
+    id,
+    dataSubject,
+    queryFields,
+    queryNames,
+    repeatable: new Set(config.repeatable),
+    body,
+    route: Object.freeze({
+      template: config.match,
+      path: template.path,
+      method: template.method,
+      upstream: config.upstream,
+      resource: config.resource,
+      action: config.action,
+      purpose: config.purpose ?? null,
+      records: config.records ?? null,
+      response: { format: format ?? null, charset: charset?.toLowerCase() ?? null, options },
+      config,
+    }),
+  };
+}
+
+function bodyPlan(
+  { action, request }: RouteConfig,
+  conditions: readonly Condition[],
+  taken: readonly Steps[],
+  report: Report,
+): BodyPlan | null {
+  const inBody = conditions.filter((c) => c.source === 'body');
+  const writes = WRITES.has(action);
+  if (request.record !== undefined && !writes)
+    report(['request', 'record'], `a route that does ${action} writes no record`);
+  if (
+    request.format === 'soap' &&
+    inBody.length + taken.length > 0 &&
+    !inBody.some((c) => c.key === '/operation' && c.values)
+  )
+    report(
+      ['when'],
+      'a SOAP route needs a body condition on /operation: a SOAPAction header alone proves nothing',
+    );
+  const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: stepsOf(p), pointers }));
+  const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: stepsOf(p), table }));
+  const allowed = request.params.map(stepsOf);
+  if (!writes && inBody.length + taken.length + fields.length + domains.length + allowed.length === 0)
+    return null;
+  const record = writes ? stepsOf(request.record ?? '') : null;
+  return {
+    format: request.format,
+    fields,
+    domains,
+    record,
+    allowed: [
+      ...allowed,
+      ...taken,
+      ...inBody.map((c) => c.steps),
+      ...fields.flatMap(({ steps }) => [steps, [...steps, '**']]),
+      ...domains.map(({ steps }) => [...steps, '**']),
+      ...(record === null ? [] : [[...record, '**']]),
+      ...(request.format === 'soap' && inBody.length > 0 ? [['namespace']] : []),
+    ],
+  };
+}

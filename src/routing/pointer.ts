@@ -1,0 +1,70 @@
+/** JSON Pointers (RFC 6901) over parsed bodies; `*` stands for one step, `**` for any number of steps. */
+
+export type Steps = readonly string[];
+
+export const stepsOf = (pointer: string): Steps =>
+  pointer === ''
+    ? []
+    : pointer
+        .slice(1)
+        .split('/')
+        .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+export const pointerOf = (steps: Steps): string =>
+  steps.map((s) => `/${s.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+const isContainer = (v: unknown): v is object => typeof v === 'object' && v !== null;
+
+/** The value at a pointer without wildcards; undefined if there is none. */
+export function at(tree: unknown, steps: Steps): unknown {
+  let node = tree;
+  for (const step of steps) {
+    if (!isContainer(node)) return undefined;
+    if (Array.isArray(node) && !/^(0|[1-9]\d*)$/.test(step)) return undefined;
+    if (!Object.hasOwn(node, step)) return undefined;
+    node = (node as Record<string, unknown>)[step];
+  }
+  return node;
+}
+
+/** Every value that a pointer with wildcards picks. */
+export function* all(tree: unknown, steps: Steps): Generator<unknown, void, void> {
+  const [step, ...rest] = steps;
+  if (step === undefined) yield tree;
+  else if (step === '**') {
+    yield* all(tree, rest);
+    if (isContainer(tree)) for (const child of Object.values(tree)) yield* all(child, steps);
+  } else if (step === '*') {
+    if (isContainer(tree)) for (const child of Object.values(tree)) yield* all(child, rest);
+  } else {
+    const child = at(tree, [step]);
+    if (child !== undefined) yield* all(child, rest);
+  }
+}
+
+/** Is every scalar (and empty object or list) of the tree at a place that one of the patterns names? */
+export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
+  if (patterns.some((p) => p[0] === '**' && p.length === 1)) return true;
+  const children = isContainer(tree) ? Object.entries(tree) : [];
+  if (children.length === 0) return patterns.some((p) => p.every((s) => s === '**'));
+  return children.every(([key, child]) => {
+    const alive: Steps[] = [];
+    const advance = (p: Steps): void => {
+      const [step, ...rest] = p;
+      if (step === undefined) return;
+      if (step === '**') {
+        alive.push(p);
+        advance(rest);
+      } else if (step === '*' || step === key) alive.push(rest);
+    };
+    for (const p of patterns) advance(p);
+    return alive.length > 0 && covered(child, alive);
+  });
+}
+
+/** Pointers of all scalars (and empty containers), list positions as `*`. */
+export function leaves(tree: unknown, into: Set<string>, prefix: Steps = []): void {
+  const children = isContainer(tree) ? Object.entries(tree) : [];
+  if (children.length === 0) into.add(pointerOf(prefix));
+  for (const [key, child] of children) leaves(child, into, [...prefix, Array.isArray(tree) ? '*' : key]);
+}

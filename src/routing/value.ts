@@ -1,0 +1,77 @@
+/** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
+import { unreadable } from './body/json.ts';
+import { at, type Steps, stepsOf } from './pointer.ts';
+import type { Parameters } from './query.ts';
+
+type Part =
+  | { readonly from: 'text'; readonly text: string }
+  | { readonly from: 'path'; readonly name: string }
+  | { readonly from: 'query'; readonly name: string }
+  | { readonly from: 'body'; readonly steps: Steps };
+
+export type ValueTemplate = readonly Part[];
+
+export interface Sources {
+  readonly params: Readonly<Record<string, string>>;
+  readonly parameters: Parameters;
+  readonly body: unknown;
+}
+
+/** Returns a sentence when the template cannot be used. */
+export function parseValue(text: string, params: ReadonlySet<string>): ValueTemplate | string {
+  const parts: Part[] = [];
+  let rest = text;
+  while (rest !== '') {
+    const open = rest.indexOf('{');
+    const literal = open === -1 ? rest : rest.slice(0, open);
+    if (literal !== '') parts.push({ from: 'text', text: literal });
+    if (open === -1) break;
+    const close = rest.indexOf('}', open);
+    if (close === -1) return 'has a "{" without "}"';
+    const part = parsePart(rest.slice(open + 1, close), params);
+    if (typeof part === 'string') return part;
+    parts.push(part);
+    rest = rest.slice(close + 1);
+  }
+  return parts;
+}
+
+function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
+  if (inner.startsWith('query:') && inner.length > 6) return { from: 'query', name: inner.slice(6) };
+  if (inner.startsWith('body:')) {
+    const pointer = inner.slice(5);
+    if (!pointer.startsWith('/') || /(^|\/)\*+(\/|$)/.test(pointer))
+      return 'needs a pointer without "*" after "body:"';
+    return { from: 'body', steps: stepsOf(pointer) };
+  }
+  return params.has(inner) ? { from: 'path', name: inner } : `names {${inner}}, which its path does not have`;
+}
+
+/**
+ * Undefined if any part is absent.
+ * @throws SluiceError `body_unreadable` for a body value that cannot be an id
+ */
+export function evaluate(template: ValueTemplate, { params, parameters, body }: Sources): string | undefined {
+  let out = '';
+  for (const part of template) {
+    const piece =
+      part.from === 'text'
+        ? part.text
+        : part.from === 'path'
+          ? params[part.name]
+          : part.from === 'query'
+            ? parameters.find(([name]) => name === part.name)?.[1]
+            : scalar(at(body, part.steps));
+    if (piece === undefined || piece === '') return undefined;
+    out += piece;
+  }
+  return out;
+}
+
+function scalar(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string') return value;
+  // A number that JavaScript cannot hold would name another record to us than to the upstream.
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+  throw unreadable('has an id that is neither text nor a whole number');
+}
