@@ -1,0 +1,286 @@
+/** OPA's bundle format, read and written. A bundle of plain `opa build -t wasm` is as good as one of ours. */
+import { createHash } from 'node:crypto';
+import { parse as parseYaml } from 'yaml';
+import { SluiceError } from '../errors.ts';
+import type { Catalog } from '../model/catalog.ts';
+import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchive } from './archive.ts';
+import { catalogFromData } from './catalog.ts';
+import { isObject } from './document.ts';
+import { numbersKept } from './numbers.ts';
+import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
+
+/** What one entrypoint looks at: base documents as paths, built-ins whose answers are not fixed by their arguments. */
+export interface EntrypointReads {
+  /** below `input`; `[]` means the whole input */
+  readonly input: readonly (readonly string[])[];
+  /** below `data` */
+  readonly data: readonly (readonly string[])[];
+  readonly nondeterministic: readonly string[];
+  readonly reads_time: boolean;
+}
+
+export interface Manifest {
+  readonly revision: string;
+  readonly roots: readonly string[];
+  readonly metadata: { readonly [name: string]: unknown };
+  readonly wasm: readonly { readonly entrypoint: string; readonly module: string }[];
+}
+
+export interface PolicyBundle {
+  /** directory, file or URL it came from */
+  readonly name: string;
+  readonly revision: string;
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** base documents: as values, and as JSON text in which every number is spelled as it was written */
+  readonly data: { readonly [name: string]: unknown };
+  readonly dataJson: string;
+  readonly manifest: Manifest;
+  /** null: not known, so the whole input counts */
+  readonly reads: ReadonlyMap<string, EntrypointReads> | null;
+  readonly catalogs: ReadonlyMap<string, Catalog>;
+  /** relative path → text of what it was built from (rules, tests, data, catalogs, scenarios), if it says */
+  readonly sources: { readonly [path: string]: string };
+}
+
+export interface BundleOptions {
+  readonly name: string;
+  readonly limits?: ArchiveLimits;
+  readonly signing?: SigningConfig;
+}
+
+const SOURCES = '.sluice/sources.json';
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws SluiceError `bundle_*`, `catalog_invalid` */
+export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Promise<PolicyBundle> => {
+  const files = await readArchive(bytes, options.name, options.limits ?? DEFAULT_LIMITS);
+  await verifyFiles(files, options.signing, options.name);
+  return bundleOf(files, options.name, createHash('sha256').update(bytes).digest('hex').slice(0, 32));
+};
+
+export const bundleOf = (files: Files, name: string, fallbackRevision: string): PolicyBundle => {
+  const fail = (message: string, cause?: unknown): never => {
+    throw new SluiceError('bundle_malformed', {
+      message: `${name}: ${message}`,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  };
+  const json = (path: string): unknown => {
+    try {
+      return numbersKept.parse(utf8.decode(files.get(path)));
+    } catch (cause) {
+      return fail(`${path} is not JSON.`, cause);
+    }
+  };
+
+  const manifest = readManifest(files.has('.manifest') ? json('.manifest') : {}, name, fallbackRevision);
+  const exact = mergeData(files, json, fail);
+  checkRoots(manifest.roots, exact, name);
+  const wasm = wasmOf(files, manifest, name);
+  const data = numbersKept.plain(exact) as { readonly [name: string]: unknown };
+
+  const sources: { [path: string]: string } = Object.create(null);
+  if (files.has(SOURCES)) {
+    const listed = json(SOURCES);
+    if (isObject(listed))
+      for (const [path, text] of Object.entries(listed)) if (typeof text === 'string') sources[path] = text;
+  }
+  return {
+    name,
+    revision: manifest.revision,
+    wasm: new Uint8Array(wasm),
+    data,
+    dataJson: numbersKept.stringify(exact),
+    manifest,
+    reads: readsOf(manifest, wasm),
+    catalogs: catalogsOf(data, name),
+    sources,
+  };
+};
+
+const readManifest = (value: unknown, name: string, fallbackRevision: string): Manifest => {
+  const wrong = (what: string): SluiceError =>
+    new SluiceError('bundle_malformed', `${name}: .manifest: ${what}.`);
+  const m = numbersKept.plain(value);
+  if (!isObject(m)) throw wrong('not an object');
+  const { revision, roots, metadata, wasm } = m;
+  if (revision !== undefined && typeof revision !== 'string') throw wrong('revision is not text');
+  if (
+    roots !== undefined &&
+    roots !== null &&
+    !(Array.isArray(roots) && roots.every((r) => typeof r === 'string'))
+  )
+    throw wrong('roots is not a list of paths');
+  if (metadata !== undefined && metadata !== null && !isObject(metadata))
+    throw wrong('metadata is not an object');
+  const modules = wasm ?? [];
+  if (
+    !Array.isArray(modules) ||
+    !modules.every(
+      (w) => isObject(w) && typeof w['entrypoint'] === 'string' && typeof w['module'] === 'string',
+    )
+  )
+    throw wrong('wasm is not a list of { entrypoint, module }');
+  return {
+    revision: revision === undefined || revision === '' ? fallbackRevision : revision,
+    roots: (roots as string[] | undefined | null) ?? [''],
+    metadata: metadata ?? {},
+    wasm: modules as Manifest['wasm'],
+  };
+};
+
+const mergeData = (
+  files: Files,
+  json: (path: string) => unknown,
+  fail: (message: string, cause?: unknown) => never,
+): { [name: string]: unknown } => {
+  const root: { [name: string]: unknown } = Object.create(null);
+  for (const path of [...files.keys()].sort()) {
+    const [, dir = '', file] = /^(?:(.*)\/)?([^/]+)$/.exec(path)!;
+    if (dir.startsWith('.sluice')) continue;
+    let value: unknown;
+    if (file === 'data.json') value = json(path);
+    else if (file === 'data.yaml' || file === 'data.yml') {
+      try {
+        // OPA reads YAML 1.1
+        value = parseYaml(utf8.decode(files.get(path)), { version: '1.1', uniqueKeys: true });
+      } catch (cause) {
+        fail(`${path} is not YAML.`, cause);
+      }
+    } else continue;
+    let target = root;
+    for (const step of dir === '' ? [] : dir.split('/')) {
+      target[step] ??= Object.create(null);
+      if (!isObject(target[step])) fail(`${path} lies below a value of another data file.`);
+      target = target[step] as { [name: string]: unknown };
+    }
+    if (!isObject(value)) return fail(`${path} does not hold an object.`);
+    if (!merge(target, value)) fail(`${path} contradicts another data file.`);
+  }
+  return root;
+};
+
+/** false if two documents give the same path different kinds of value, or two leaves */
+const merge = (into: { [name: string]: unknown }, from: { readonly [name: string]: unknown }): boolean =>
+  Object.entries(from).every(([key, value]) => {
+    if (!(key in into)) {
+      into[key] = value;
+      return true;
+    }
+    const there = into[key];
+    return isObject(there) && isObject(value) && merge(there as { [name: string]: unknown }, value);
+  });
+
+/** Roots say which part of `data` a bundle owns: none inside another, and no data outside of them. */
+const checkRoots = (
+  roots: readonly string[],
+  data: { readonly [name: string]: unknown },
+  name: string,
+): void => {
+  const clean = roots.map((r) => r.replace(/^\/+|\/+$/g, ''));
+  for (const [i, a] of clean.entries())
+    for (const b of clean.slice(i + 1))
+      if (a === b || a === '' || b === '' || a.startsWith(`${b}/`) || b.startsWith(`${a}/`))
+        throw new SluiceError(
+          'bundle_roots_overlap',
+          `${name}: .manifest: the roots "${a}" and "${b}" overlap.`,
+        );
+  if (clean.includes('')) return;
+  const outside = (value: { readonly [name: string]: unknown }, at: string): string | null => {
+    for (const [key, v] of Object.entries(value)) {
+      const path = at === '' ? key : `${at}/${key}`;
+      if (clean.some((r) => path === r || path.startsWith(`${r}/`))) continue;
+      if (!clean.some((r) => r.startsWith(`${path}/`)) || !isObject(v)) return path;
+      const deeper = outside(v, path);
+      if (deeper !== null) return deeper;
+    }
+    return null;
+  };
+  const stray = outside(data, '');
+  if (stray !== null)
+    throw new SluiceError(
+      'bundle_malformed',
+      `${name}: data at "${stray}" lies outside the roots of .manifest.`,
+    );
+};
+
+/** OPA: the manifest says which module has which entrypoint; without it, the one `policy.wasm` there is. */
+const wasmOf = (files: Files, manifest: Manifest, name: string): Uint8Array => {
+  const listed = new Set(manifest.wasm.map((w) => w.module.replace(/^\//, '')));
+  const found = [...files.keys()].filter((p) =>
+    listed.size > 0 ? listed.has(p) : /(?:^|\/)policy\.wasm$/.test(p),
+  );
+  const [path] = found;
+  if (path === undefined)
+    throw new SluiceError(
+      'bundle_malformed',
+      `${name}: no policy.wasm in the bundle. Build it with \`sluice build\` or \`opa build -t wasm\`.`,
+    );
+  if (found.length > 1)
+    throw new SluiceError(
+      'bundle_malformed',
+      `${name}: several modules (${found.join(', ')}); the entrypoints must be in one. Give them all to one \`opa build\`.`,
+    );
+  const wasm = files.get(path)!;
+  if (!WebAssembly.validate(new Uint8Array(wasm)))
+    throw new SluiceError('bundle_malformed', `${name}: ${path} is not a valid WebAssembly module.`);
+  return wasm;
+};
+
+/** What the manifest says about entrypoints holds for the module it was written for, and for no other. */
+const readsOf = (manifest: Manifest, wasm: Uint8Array): ReadonlyMap<string, EntrypointReads> | null => {
+  const ours = manifest.metadata['sluice'];
+  if (!isObject(ours) || ours['format'] !== 1 || !isObject(ours['entrypoints'])) return null;
+  if (ours['wasm_sha256'] !== createHash('sha256').update(wasm).digest('hex')) return null;
+  const reads = new Map<string, EntrypointReads>();
+  for (const [entrypoint, r] of Object.entries(ours['entrypoints']))
+    if (
+      isObject(r) &&
+      arePaths(r['input']) &&
+      arePaths(r['data']) &&
+      areTexts(r['nondeterministic']) &&
+      typeof r['reads_time'] === 'boolean'
+    )
+      reads.set(entrypoint, r as unknown as EntrypointReads);
+  return reads;
+};
+
+const areTexts = (v: unknown): v is string[] => Array.isArray(v) && v.every((x) => typeof x === 'string');
+const arePaths = (v: unknown): v is string[][] => Array.isArray(v) && v.every(areTexts);
+
+const catalogsOf = (
+  data: { readonly [name: string]: unknown },
+  name: string,
+): ReadonlyMap<string, Catalog> => {
+  const catalogs = new Map<string, Catalog>();
+  const listed = data['catalog'];
+  if (listed === undefined) return catalogs;
+  if (!isObject(listed))
+    throw new SluiceError('catalog_invalid', `${name}: data.catalog is not an object of catalogs.`);
+  for (const [resource, value] of Object.entries(listed))
+    catalogs.set(resource, catalogFromData(value, resource, name));
+  return catalogs;
+};
+
+/** The files of a bundle that another Sluice, or an OPA, can load. */
+export const writeBundle = async (
+  bundle: PolicyBundle,
+  key?: SigningKey & { readonly kid: string },
+): Promise<Buffer> => {
+  const text = (value: string): Uint8Array => Buffer.from(value, 'utf8');
+  const manifest = {
+    revision: bundle.revision,
+    roots: bundle.manifest.roots,
+    wasm: bundle.manifest.wasm.map((w) => ({ entrypoint: w.entrypoint, module: '/policy.wasm' })),
+    rego_version: 1,
+    metadata: bundle.manifest.metadata,
+  };
+  const files = new Map<string, Uint8Array>([
+    ['data.json', text(bundle.dataJson)],
+    ['policy.wasm', bundle.wasm],
+    [SOURCES, text(JSON.stringify(bundle.sources))],
+    ['.manifest', text(JSON.stringify(manifest))],
+  ]);
+  if (key !== undefined) files.set('.signatures.json', text(JSON.stringify(await signFiles(files, key))));
+  return writeArchive(files);
+};

@@ -1,0 +1,252 @@
+/** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. */
+import type { Catalog, CatalogEntry, EnvelopeEntry, EnvelopeRole, FieldEntry } from '../model/catalog.ts';
+import { classOf } from '../model/catalog.ts';
+import { didYouMean, isObject, readYaml, type YamlDocument } from './document.ts';
+import { faultError, type PolicyFault } from './opa-faults.ts';
+import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
+
+const TOP = ['resource', 'data_subject', 'attributes', 'fields', 'envelope'] as const;
+const FIELD = ['category', 'grade', ...FIELD_TREATMENTS, 'quasi_identifier', 'description'] as const;
+const NAME = /^[A-Za-z_][\w.:-]*$/;
+/** a category is half of a class name, `contact/3`: it has no slash */
+const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
+
+/** What is wrong with a pointer's spelling, or null. Design §5.4: RFC 6901 with `*`, numbers, `[key=value]`, `@name`, `#3`. */
+export const pointerFault = (pointer: string): string | null => {
+  if (!pointer.startsWith('/')) return 'a path starts with "/"';
+  for (const segment of pointer.slice(1).split('/')) {
+    if (segment === '') return 'a path has no empty step';
+    if (/~(?![01])/.test(segment)) return '"~" is written "~0" (RFC 6901)';
+    if (segment.startsWith('[') && !/^\[[^=[\]]+=[^[\]]*\]$/.test(segment))
+      return 'a pick is written "[key=value]"';
+    if (segment.startsWith('#') && !/^#[1-9]\d*$/.test(segment)) return 'a column is written "#1", "#2", …';
+    if (segment === '@') return 'an attribute is written "@name"';
+  }
+  return null;
+};
+
+type Path = readonly (string | number)[];
+
+/** Collects every fault of one document. */
+class Check {
+  readonly faults: PolicyFault[] = [];
+  readonly #doc: YamlDocument;
+  constructor(doc: YamlDocument) {
+    this.#doc = doc;
+  }
+
+  say(path: Path, message: string, key?: 'key'): void {
+    this.faults.push(this.#doc.fault(path, message, key));
+  }
+
+  keys(value: { readonly [k: string]: unknown }, known: readonly string[], path: Path, what: string): void {
+    for (const key of Object.keys(value))
+      if (!known.includes(key))
+        this.say(
+          [...path, key],
+          `${what}: unknown key "${key}"${didYouMean(key, known) || `; known: ${known.join(', ')}`}`,
+          'key',
+        );
+  }
+
+  pointer(value: unknown, path: Path, what: string): value is string {
+    const wrong = typeof value === 'string' ? pointerFault(value) : 'a path is a string like "/a/b"';
+    if (wrong !== null) this.say(path, `${what}: ${wrong}`);
+    return wrong === null;
+  }
+
+  entry(value: unknown, path: Path, pointer: string): CatalogEntry | null {
+    if (!isObject(value)) {
+      this.say(path, `${pointer}: needs { category: …, grade: 1–5 } or { resource: … }`);
+      return null;
+    }
+    if ('resource' in value && !('category' in value)) {
+      this.keys(value, ['resource', 'description'], path, pointer);
+      if (typeof value['resource'] === 'string' && NAME.test(value['resource']))
+        return { resource: value['resource'] };
+      this.say([...path, 'resource'], `${pointer}: resource is the name of a catalog`);
+      return null;
+    }
+    const before = this.faults.length;
+    this.keys(value, FIELD, path, pointer);
+    if (typeof value['category'] !== 'string' || !CATEGORY.test(value['category']))
+      this.say([...path, 'category'], `${pointer}: category is a word, e.g. contact`);
+    const grade = value['grade'];
+    if (typeof grade !== 'number' || !Number.isInteger(grade) || grade < 1 || grade > 5)
+      this.say([...path, 'grade'], `${pointer}: grade is a whole number from 1 (public) to 5 (secret)`);
+    for (const t of FIELD_TREATMENTS) {
+      const v = value[t];
+      if (v === undefined) continue;
+      if (t === 'mask' && typeof v === 'string' && NAME.test(v)) continue;
+      if (!isObject(v))
+        this.say(
+          [...path, t],
+          `${pointer}: ${t} takes ${t === 'mask' ? 'the name of a mask or { kind: … }' : '{ parameter: value }'}`,
+        );
+      else if (t === 'mask' && typeof v['kind'] !== 'string')
+        this.say([...path, t], `${pointer}: mask needs a kind`);
+    }
+    if (value['quasi_identifier'] !== undefined && typeof value['quasi_identifier'] !== 'boolean')
+      this.say([...path, 'quasi_identifier'], `${pointer}: quasi_identifier is true or false`);
+    if (value['description'] !== undefined && typeof value['description'] !== 'string')
+      this.say([...path, 'description'], `${pointer}: description is text`);
+    return this.faults.length === before ? (value as unknown as FieldEntry) : null;
+  }
+}
+
+/** null-prototype: a field named `__proto__` or `constructor` is a field, not a door. */
+const table = <T>(): { [key: string]: T } => Object.create(null) as { [key: string]: T };
+
+const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readonly PolicyFault[] } => {
+  const check = new Check(doc);
+  const top = doc.value;
+  if (!isObject(top)) {
+    check.say([], 'a catalog is a mapping with resource, data_subject and fields');
+    return { catalog: null, faults: check.faults };
+  }
+  check.keys(top, TOP, [], 'catalog');
+  const resource = top['resource'];
+  if (typeof resource !== 'string' || !NAME.test(resource))
+    check.say(['resource'], 'resource: a catalog names its resource, e.g. customer');
+
+  const subjects = top['data_subject'];
+  const list =
+    subjects === undefined || subjects === null ? [] : Array.isArray(subjects) ? subjects : [subjects];
+  const data_subject = list.filter((p, i): p is string =>
+    check.pointer(p, Array.isArray(subjects) ? ['data_subject', i] : ['data_subject'], 'data_subject'),
+  );
+
+  const section = (name: 'attributes' | 'fields' | 'envelope'): [string, unknown][] => {
+    const value = top[name];
+    if (value === undefined || value === null) return [];
+    if (isObject(value)) return Object.entries(value);
+    check.say([name], `${name}: a mapping is expected`);
+    return [];
+  };
+  const attributes = table<string>();
+  for (const [name, pointer] of section('attributes')) {
+    if (!NAME.test(name)) check.say(['attributes', name], `attributes: "${name}" is not a name`, 'key');
+    if (check.pointer(pointer, ['attributes', name], `attributes.${name}`)) attributes[name] = pointer;
+  }
+  const fields = table<CatalogEntry>();
+  if (top['fields'] === undefined)
+    check.say([], 'fields: a catalog lists the fields it knows; every other is dropped');
+  for (const [pointer, value] of section('fields')) {
+    const wrong = pointerFault(pointer);
+    if (wrong !== null) check.say(['fields', pointer], `fields: "${pointer}": ${wrong}`, 'key');
+    const entry = check.entry(value, ['fields', pointer], pointer);
+    if (entry !== null) fields[pointer] = entry;
+  }
+  const envelope = table<EnvelopeEntry>();
+  for (const [pointer, value] of section('envelope')) {
+    const wrong = pointerFault(pointer);
+    if (wrong !== null) check.say(['envelope', pointer], `envelope: "${pointer}": ${wrong}`, 'key');
+    const is = isObject(value) ? value['is'] : undefined;
+    if (isObject(value)) check.keys(value, ['is'], ['envelope', pointer], `envelope ${pointer}`);
+    if (typeof is === 'string' && (ENVELOPE_ROLES as readonly string[]).includes(is))
+      envelope[pointer] = { is: is as EnvelopeRole };
+    else
+      check.say(
+        ['envelope', pointer, 'is'],
+        `envelope ${pointer}: is one of ${ENVELOPE_ROLES.join(', ')}${typeof is === 'string' ? didYouMean(is, ENVELOPE_ROLES) : ''}`,
+      );
+  }
+  if (check.faults.length > 0) return { catalog: null, faults: check.faults };
+  return {
+    catalog: deepFreeze({ resource: resource as string, data_subject, attributes, fields, envelope }),
+    faults: [],
+  };
+};
+
+const deepFreeze = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const v of Object.values(value)) deepFreeze(v);
+  }
+  return value;
+};
+
+/** @throws SluiceError `catalog_invalid` with every fault, each with its place */
+export const parseCatalog = (file: string, text: string): Catalog => readCatalogs([{ file, text }])[0]!;
+
+/**
+ * A whole set: each resource once, embedded resources known.
+ * @throws SluiceError `catalog_invalid`
+ */
+export const readCatalogs = (
+  files: readonly { readonly file: string; readonly text: string }[],
+): Catalog[] => {
+  const faults: PolicyFault[] = [];
+  const read: { readonly catalog: Catalog; readonly doc: YamlDocument }[] = [];
+  const homes = new Map<string, string>();
+  for (const { file, text } of files) {
+    const parsed = readYaml(file, text);
+    if ('faults' in parsed) {
+      faults.push(...parsed.faults);
+      continue;
+    }
+    const { catalog, faults: found } = normalise(parsed.document);
+    faults.push(...found);
+    if (catalog === null) continue;
+    const home = homes.get(catalog.resource);
+    if (home === undefined) homes.set(catalog.resource, file);
+    else
+      faults.push(
+        parsed.document.fault(
+          ['resource'],
+          `resource "${catalog.resource}" has a catalog already, in ${home}`,
+        ),
+      );
+    read.push({ catalog, doc: parsed.document });
+  }
+  if (files.length > 1 && faults.length === 0)
+    for (const { catalog, doc } of read)
+      for (const [pointer, entry] of Object.entries(catalog.fields))
+        if ('resource' in entry && !homes.has(entry.resource))
+          faults.push(
+            doc.fault(
+              ['fields', pointer, 'resource'],
+              `${pointer}: no catalog for resource "${entry.resource}"${didYouMean(entry.resource, [...homes.keys()])}`,
+            ),
+          );
+  if (faults.length > 0) throw faultError('catalog_invalid', faults);
+  return read.map((r) => r.catalog);
+};
+
+/**
+ * A catalog as a bundle's `data.catalog.<resource>` holds it.
+ * @throws SluiceError `catalog_invalid`
+ */
+export const catalogFromData = (value: unknown, resource: string, bundle: string): Catalog => {
+  const { catalog, faults } = normalise({
+    file: bundle,
+    value,
+    fault: (path, message) => ({
+      message: `${bundle}: data.catalog.${resource}: ${path.join(' ')}: ${message}`,
+    }),
+  });
+  if (catalog === null) throw faultError('catalog_invalid', faults);
+  if (catalog.resource !== resource)
+    throw faultError('catalog_invalid', [
+      { message: `${bundle}: data.catalog.${resource} is about "${catalog.resource}"` },
+    ]);
+  return catalog;
+};
+
+export interface ClassEntry {
+  readonly class: string;
+  readonly category: string;
+  readonly grade: number;
+}
+
+/**
+ * The distinct classes of a resource, embedded resources included (they are treated with the answer for the resource that
+ * holds them only if it has no catalog of its own). The policy goes over these, so its cost does not grow with the fields.
+ */
+export const classesOf = (catalog: Catalog): ClassEntry[] => {
+  const found = new Map<string, ClassEntry>();
+  for (const entry of Object.values(catalog.fields))
+    if ('category' in entry)
+      found.set(classOf(entry), { class: classOf(entry), category: entry.category, grade: entry.grade });
+  return [...found.values()].sort((a, b) => (a.class < b.class ? -1 : a.class > b.class ? 1 : 0));
+};

@@ -1,0 +1,276 @@
+/**
+ * A policy directory → bundle. OPA checks and compiles the Rego; this file decides what it is given.
+ *
+ * The rules are compiled without the data: OPA's optimiser evaluates whatever it knows, and would unroll a loop over a
+ * thousand roles into a thousand rules, whose evaluation then costs a thousand times as much. Left as a reference, data
+ * is looked up by key.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { SluiceError } from '../errors.ts';
+import { readArchive } from './archive.ts';
+import type { EntrypointReads, PolicyBundle } from './bundle.ts';
+import { classesOf, readCatalogs } from './catalog.ts';
+import { type PolicyDirectory, readPolicyDirectory } from './directory.ts';
+import { isObject, readYaml } from './document.ts';
+import { numbersKept } from './numbers.ts';
+import { OPA_VERSION, type Opa } from './opa.ts';
+import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
+import { capabilitiesText, explainRefused, refusedBuiltin } from './refused.ts';
+
+export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
+
+export interface CompileOptions {
+  readonly opa: Opa;
+  /** besides `sluice/decision` and `sluice/disclosure` */
+  readonly entrypoints?: readonly string[];
+  /** default: digest of everything the policy is made of */
+  readonly revision?: string;
+  /** keep `print()` calls; for `sluice test` and `sluice eval` */
+  readonly print?: boolean;
+}
+
+/** @throws SluiceError `policy_compile_failed`, `policy_builtin_refused`, `policy_data_invalid`, `catalog_invalid`, `bundle_entrypoint_missing`, `policy_unavailable` */
+export const compilePolicy = async (dir: string, options: CompileOptions): Promise<PolicyBundle> =>
+  compileFiles(await readPolicyDirectory(dir), options);
+
+export const compileFiles = async (
+  files: PolicyDirectory,
+  options: CompileOptions,
+): Promise<PolicyBundle> => {
+  if (files.rego.length === 0)
+    throw new SluiceError('policy_compile_failed', {
+      message: `${files.dir}: no Rego file in the policy directory.`,
+      at: { file: files.dir },
+    });
+  const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
+  try {
+    const data = withCatalogs(files, await mergedData(files, stage, options.opa));
+    const compiled = await compileRego(files, data, stage, options);
+    const sources = Object.fromEntries(
+      [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
+        .flat()
+        .map((f) => [f.path, f.text]),
+    );
+    const revision = options.revision ?? digestOf(sources, compiled.entrypoints);
+    const plain = numbersKept.plain(data.exact) as { readonly [name: string]: unknown };
+    return {
+      name: files.dir,
+      revision,
+      wasm: compiled.wasm,
+      data: plain,
+      dataJson: numbersKept.stringify(data.exact),
+      reads: compiled.reads,
+      catalogs: data.catalogs,
+      sources,
+      manifest: {
+        revision,
+        roots: [''],
+        wasm: compiled.entrypoints.map((entrypoint) => ({ entrypoint, module: '/policy.wasm' })),
+        metadata: {
+          sluice: {
+            format: 1,
+            opa: OPA_VERSION,
+            wasm_sha256: createHash('sha256').update(compiled.wasm).digest('hex'),
+            entrypoints: Object.fromEntries(compiled.reads),
+          },
+        },
+      },
+    };
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+};
+
+const digestOf = (sources: { readonly [path: string]: string }, entrypoints: readonly string[]): string => {
+  const hash = createHash('sha256').update(`${OPA_VERSION}\0${entrypoints.join('\0')}`);
+  // Tests and scenarios do not change what the policy answers.
+  for (const path of Object.keys(sources).sort())
+    if (!path.endsWith('_test.rego') && !path.startsWith('scenarios/'))
+      hash.update(
+        `\0${Buffer.byteLength(path)} ${path}\0${Buffer.byteLength(sources[path]!)} ${sources[path]}`,
+      );
+  return hash.digest('hex').slice(0, 32);
+};
+
+/** Places come from our reader, values from OPA's: it reads YAML 1.1, where `yes` is true, and its rules for merging count. */
+const mergedData = async (
+  files: PolicyDirectory,
+  stage: string,
+  opa: Opa,
+): Promise<{ [name: string]: unknown }> => {
+  const faults: PolicyFault[] = [];
+  for (const f of files.data) {
+    const read = readYaml(join(files.dir, f.path), f.text);
+    if ('faults' in read) faults.push(...read.faults);
+    else if (!isObject(read.document.value))
+      faults.push(read.document.fault([], 'a data file is a mapping; its top-level keys become data.<key>'));
+  }
+  if (faults.length > 0) throw faultError('policy_data_invalid', faults);
+  if (files.data.length === 0) return Object.create(null);
+  // A file's own name may hold a colon, which OPA takes for a prefix: it sees numbers instead.
+  const names = files.data.map(
+    (f, i) => `${String(i).padStart(5, '0')}${f.path.endsWith('.json') ? '.json' : '.yaml'}`,
+  );
+  await mkdir(join(stage, 'data'));
+  await Promise.all(files.data.map((f, i) => writeFile(join(stage, 'data', names[i]!), f.text)));
+  const run = await opa.run(['eval', '--format', 'json', ...names.flatMap((n) => ['-d', n]), 'data'], {
+    cwd: join(stage, 'data'),
+  });
+  if (run.code !== 0) {
+    const original = (text: string): string =>
+      names.reduce((t, n, i) => t.replaceAll(n, join(files.dir, files.data[i]!.path)), text);
+    throw faultError(
+      'policy_data_invalid',
+      faultsOf({ ...run, stderr: '', stdout: run.stdout || run.stderr }, '').map((f) => ({
+        ...f,
+        ...(f.file === undefined ? {} : { file: original(f.file) }),
+        message: original(f.message).replace(
+          'merge error',
+          'merge error: two data files give the same key different values',
+        ),
+      })),
+    );
+  }
+  const answer = numbersKept.parse(run.stdout) as {
+    result: [{ expressions: [{ value: { [name: string]: unknown } }] }];
+  };
+  return answer.result[0].expressions[0].value;
+};
+
+const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown }) => {
+  for (const key of ['catalog', 'classes'])
+    if (Object.hasOwn(merged, key))
+      throw faultError('policy_data_invalid', [
+        {
+          file: join(files.dir, 'data'),
+          message: `the key "${key}" is made from catalog/*.yaml; name yours differently`,
+        },
+      ]);
+  const list = readCatalogs(files.catalogs.map((f) => ({ file: join(files.dir, f.path), text: f.text })));
+  const catalogs = new Map(list.map((c) => [c.resource, c]));
+  const exact = {
+    ...merged,
+    catalog: Object.fromEntries(catalogs),
+    classes: Object.fromEntries(list.map((c) => [c.resource, classesOf(c)])),
+  };
+  return { exact, catalogs };
+};
+
+const compileRego = async (
+  files: PolicyDirectory,
+  data: { readonly exact: { readonly [name: string]: unknown } },
+  stage: string,
+  { opa, entrypoints: extra = [], print = false }: CompileOptions,
+): Promise<{ wasm: Uint8Array<ArrayBuffer>; reads: Map<string, EntrypointReads>; entrypoints: string[] }> => {
+  const entrypoints = [...new Set([...ENTRYPOINTS, ...extra])];
+  const rego = join(stage, 'rego');
+  for (const dir of new Set(files.rego.map((f) => dirname(f.path))))
+    await mkdir(join(rego, dir), { recursive: true });
+  await Promise.all(files.rego.map((f) => writeFile(join(rego, f.path), f.text)));
+  const capabilities = join(stage, 'capabilities.json');
+  await writeFile(capabilities, await capabilitiesText(opa));
+
+  const checked = await opa.run(['check', '--format', 'json', '--capabilities', capabilities, '.'], {
+    cwd: rego,
+  });
+  if (checked.code !== 0) throw await compileError(opa, faultsOf(checked, files.dir));
+
+  const roots = [...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? ''))];
+  await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
+  // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
+  const optimise = roots.some((r) => r === '' || Object.hasOwn(data.exact, r)) ? '0' : '1';
+  const common = ['build', '--bundle', '--capabilities', capabilities, '-O', optimise];
+  const build = async (
+    target: 'wasm' | 'plan',
+    list: readonly string[],
+  ): Promise<ReadonlyMap<string, Uint8Array>> => {
+    const out = join(stage, `${target}-${list.join('-').replace(/[^\w-]/g, '_')}.tar.gz`);
+    const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
+    const run = await opa.run(
+      [...common, '-t', target, ...flags, ...list.flatMap((e) => ['-e', e]), '-o', out, '.'],
+      { cwd: rego },
+    );
+    if (run.code !== 0) {
+      const missing = /undefined entrypoint data\.(\S+)/.exec(run.stderr)?.[1]?.replaceAll('.', '/');
+      if (missing !== undefined)
+        throw new SluiceError('bundle_entrypoint_missing', {
+          message: `${files.dir}: no rule data.${missing.replaceAll('/', '.')}; Sluice asks ${ENTRYPOINTS.join(' and ')}.`,
+          at: { file: files.dir },
+        });
+      throw await compileError(opa, faultsOf(run, files.dir));
+    }
+    return readArchive(await readFile(out), out);
+  };
+  const [bundle, ...described] = await Promise.all([
+    build('wasm', entrypoints),
+    ...entrypoints.map(async (entrypoint): Promise<[string, EntrypointReads]> => {
+      const [plan, deps] = await Promise.all([
+        build('plan', [entrypoint]),
+        opa.run(['deps', '--format', 'json', '-d', '.', `data.${entrypoint.replaceAll('/', '.')}`], {
+          cwd: rego,
+        }),
+      ]);
+      return [entrypoint, readsOf(deps.code === 0 ? deps.stdout : null, plan.get('plan.json'))];
+    }),
+  ]);
+  return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads: new Map(described), entrypoints };
+};
+
+const compileError = async (opa: Opa, faults: readonly PolicyFault[]): Promise<SluiceError> => {
+  const refused = faults.filter((f) => refusedBuiltin(f) !== null);
+  if (refused.length === 0) return faultError('policy_compile_failed', faults);
+  const explained = await Promise.all(refused.map((f) => explainRefused(opa, f, refusedBuiltin(f)!)));
+  return faultError('policy_builtin_refused', [...explained, ...faults.filter((f) => !refused.includes(f))]);
+};
+
+const NONDETERMINISTIC = new Set(['time.now_ns', 'rand.intn', 'uuid.rfc4122']);
+const TIME = ['context', 'time'];
+
+/**
+ * `opa deps` names every base document an entrypoint may read, a prefix where the rest is computed. Without its answer
+ * everything counts as read.
+ */
+const readsOf = (deps: string | null, plan: Uint8Array | undefined): EntrypointReads => {
+  const base = deps === null ? null : (JSON.parse(deps) as { base?: readonly (readonly Term[])[] }).base;
+  const below = (root: string): string[][] =>
+    base === null ? [[]] : shortest((base ?? []).filter((ref) => ref[0]?.value === root).map(constantPrefix));
+  const input = below('input');
+  const planned = plan === undefined ? null : (JSON.parse(new TextDecoder().decode(plan)) as Plan);
+  const nondeterministic =
+    planned === null
+      ? [...NONDETERMINISTIC]
+      : (planned.static?.builtin_funcs ?? []).map((b) => b.name).filter((n) => NONDETERMINISTIC.has(n));
+  return {
+    input,
+    data: below('data'),
+    nondeterministic,
+    reads_time:
+      nondeterministic.includes('time.now_ns') || input.some((p) => isPrefix(p, TIME) || isPrefix(TIME, p)),
+  };
+};
+
+interface Term {
+  readonly type: string;
+  readonly value: unknown;
+}
+interface Plan {
+  readonly static?: { readonly builtin_funcs?: readonly { readonly name: string }[] };
+}
+
+const constantPrefix = (ref: readonly Term[]): string[] => {
+  const rest = ref.slice(1);
+  const end = rest.findIndex((t) => t.type !== 'string');
+  return (end < 0 ? rest : rest.slice(0, end)).map((t) => String(t.value));
+};
+
+const isPrefix = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length <= b.length && a.every((s, i) => s === b[i]);
+
+/** without those that lie below another, in a fixed order */
+const shortest = (paths: readonly string[][]): string[][] =>
+  paths
+    .filter((p, i) => !paths.some((q, j) => isPrefix(q, p) && (q.length < p.length || j < i)))
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));

@@ -1,0 +1,100 @@
+/** YAML (and JSON, its subset) read with the place of every value, so that a fault names file, line and column. */
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import type { PolicyFault } from './opa-faults.ts';
+
+export interface YamlDocument {
+  readonly file: string;
+  readonly value: unknown;
+  /** a fault at a value (or, with `key`, at the name of the member that holds it) */
+  fault(path: readonly (string | number)[], message: string, key?: 'key'): PolicyFault;
+}
+
+/** Anchors may repeat a node, never enough to fill the memory ("billion laughs"). */
+const MAX_ALIASES = 1000;
+
+export const readYaml = (
+  file: string,
+  text: string,
+): { readonly document: YamlDocument } | { readonly faults: readonly PolicyFault[] } => {
+  const lines = new LineCounter();
+  const doc = parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+    strict: true,
+  });
+  const at = (offset: number): { line: number; column: number } => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  if (doc.errors.length > 0)
+    return { faults: doc.errors.map((e) => ({ file, ...at(e.pos[0]), message: sentence(e.message) })) };
+  let value: unknown;
+  try {
+    value = doc.toJS({ maxAliasCount: MAX_ALIASES, mapAsMap: false });
+  } catch (e) {
+    return { faults: [{ file, line: 1, column: 1, message: (e as Error).message }] };
+  }
+  const place = (path: readonly (string | number)[], key: boolean): number => {
+    let node: Node | null = doc.contents;
+    let last = node?.range?.[0] ?? 0;
+    for (const [depth, step] of path.entries()) {
+      if (isMap(node)) {
+        const pair: Pair | undefined = node.items.find(
+          (p) => isScalar(p.key) && String(p.key.value) === String(step),
+        );
+        const name = (pair?.key as Node | undefined)?.range?.[0];
+        if (pair === undefined) return last;
+        if (name !== undefined) last = name;
+        if (key && depth === path.length - 1) return last;
+        node = (pair.value as Node | null) ?? null;
+      } else if (isSeq(node) && typeof step === 'number')
+        node = (node.items[step] as Node | undefined) ?? null;
+      else return last;
+      if (node?.range) last = node.range[0];
+    }
+    return last;
+  };
+  return {
+    document: {
+      file,
+      value,
+      fault: (path, message, key) => ({ file, ...at(place(path, key === 'key')), message }),
+    },
+  };
+};
+
+const sentence = (message: string): string => message.split('\n')[0] ?? message;
+
+export const isObject = (v: unknown): v is { readonly [key: string]: unknown } =>
+  typeof v === 'object' && v !== null && !Array.isArray(v);
+
+/** `; did you mean "x"?` for a word that is nearly one of those known. */
+export const didYouMean = (word: string, known: readonly string[]): string => {
+  let best: string | undefined;
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const d = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (d < least) [best, least] = [candidate, d];
+  }
+  return best === undefined ? '' : `; did you mean "${best}"?`;
+};
+
+/** Optimal string alignment: insertions, deletions, replacements and swapped neighbours count one each. */
+const distance = (a: string, b: string): number => {
+  if (Math.abs(a.length - b.length) > 4) return 9;
+  let before: number[] = [];
+  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let d = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + same);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        d = Math.min(d, before[j - 2]! + 1);
+      row.push(d);
+    }
+    [before, above] = [above, row];
+  }
+  return above[b.length]!;
+};

@@ -1,0 +1,35 @@
+/** JSON in which a number that a double cannot hold keeps the digits it was written with. */
+
+interface Raw {
+  readonly rawJSON: string;
+}
+/** ES2026 `JSON.rawJSON` and the source argument of a reviver, in V8 since 11.4; TypeScript's library has neither yet. */
+const json = JSON as unknown as {
+  rawJSON(text: string): Raw;
+  isRawJSON(value: unknown): value is Raw;
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+  ): unknown;
+};
+
+const keep = (_key: string, value: unknown, context: { source?: string }): unknown =>
+  typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+    ? json.rawJSON(context.source)
+    : value;
+
+/** Only a text with a long or unusually written number pays for the reviver. */
+const UNUSUAL = /\d{16}|\d[eE.]|-0/;
+
+export const numbersKept = {
+  parse: (text: string): unknown => (UNUSUAL.test(text) ? json.parse(text, keep) : JSON.parse(text)),
+  stringify: (value: unknown): string => JSON.stringify(value),
+  isRaw: (value: unknown): value is Raw => json.isRawJSON(value),
+  /** the same value with ordinary numbers */
+  plain: (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (json.isRawJSON(value)) return Number(value.rawJSON);
+    if (Array.isArray(value)) return value.map((v) => numbersKept.plain(v));
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, numbersKept.plain(v)]));
+  },
+};
