@@ -77,9 +77,9 @@ export interface Treatment {
   /**
    * Whether a value of a write has the shape that this field is shown in under this answer: such a value must not overwrite the
    * real one. Where a shape cannot be told from a real value (`tokenize`), every value that could be one is recognised. Same
-   * parameters and the same faults as `prepare`; parameters that make no sense give a function that recognises everything.
+   * parameters as `prepare`; parameters that make no sense give a function that recognises everything.
    */
-  recognise(entry: FieldEntry, choice: TreatmentChoice, context: TreatmentContext): Recognise;
+  recognise(entry: FieldEntry, choice: TreatmentChoice): Recognise;
 }
 
 export type Recognise = (value: Scalar) => boolean;

@@ -1,0 +1,77 @@
+/**
+ * Precision and recall of `scrub` on a corpus of our own making: `node bench/scrub.ts [--notes 20000] [--seed 7] [--misses 20]`.
+ * A span counts as found when kind, start and end are right. `left` counts labelled values that can still be read whole.
+ */
+import { parseArgs } from 'node:util';
+import { findEntities } from '../src/disclosure/treatments/scrub/find.ts';
+import { ENTITIES, type Entity } from '../src/disclosure/treatments/scrub/span.ts';
+import { scrubText } from '../src/disclosure/treatments/scrub.ts';
+import { corpus } from './scrub/corpus.ts';
+import { seeded } from './scrub/random.ts';
+
+const { values } = parseArgs({
+  options: {
+    notes: { type: 'string', default: '20000' },
+    seed: { type: 'string', default: '7' },
+    misses: { type: 'string', default: '0' },
+  },
+});
+const notes = corpus(seeded(Number(values.seed)), Number(values.notes));
+const wanted = new Set(ENTITIES);
+const shown = Number(values.misses);
+
+interface Tally {
+  labelled: number;
+  found: number;
+  claimed: number;
+  left: number;
+}
+const tallies = new Map<Entity, Tally>(
+  ENTITIES.map((entity) => [entity, { labelled: 0, found: 0, claimed: 0, left: 0 }]),
+);
+const misses: string[] = [];
+
+const started = performance.now();
+for (const note of notes) scrubText(note.text);
+const seconds = (performance.now() - started) / 1000;
+const bytes = notes.reduce((sum, note) => sum + Buffer.byteLength(note.text), 0);
+
+for (const note of notes) {
+  const found = findEntities(note.text, wanted);
+  const scrubbed = scrubText(note.text);
+  const key = (span: { entity: string; start: number; end: number }): string =>
+    `${span.entity} ${span.start} ${span.end}`;
+  const labels = new Set(note.spans.map(key));
+  const claims = new Set(found.map(key));
+  for (const span of found) {
+    tallies.get(span.entity)!.claimed += 1;
+    if (!labels.has(key(span)))
+      misses.push(`+ ${span.entity} "${note.text.slice(span.start, span.end)}" in ${note.text}`);
+  }
+  for (const span of note.spans) {
+    const tally = tallies.get(span.entity)!;
+    const value = note.text.slice(span.start, span.end);
+    tally.labelled += 1;
+    if (claims.has(key(span))) tally.found += 1;
+    else misses.push(`- ${span.entity} "${value}" in ${note.text}`);
+    if (value.length > 1 && scrubbed.includes(value)) tally.left += 1;
+  }
+}
+
+const percent = (part: number, whole: number): string =>
+  whole === 0 ? '—' : ((100 * part) / whole).toFixed(2);
+console.log('| entity | labelled | precision % | recall % | left readable |');
+console.log('|---|---:|---:|---:|---:|');
+for (const [entity, t] of tallies)
+  console.log(
+    `| ${entity} | ${t.labelled} | ${percent(t.found, t.claimed)} | ${percent(t.found, t.labelled)} | ${t.left} |`,
+  );
+const sum = (name: keyof Tally): number =>
+  [...tallies.values()].reduce((total, tally) => total + tally[name], 0);
+console.log(
+  `| all | ${sum('labelled')} | ${percent(sum('found'), sum('claimed'))} | ${percent(sum('found'), sum('labelled'))} | ${sum('left')} |`,
+);
+console.log(
+  `\n${notes.length} notes, ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(2)} s: ${(bytes / 1e6 / seconds).toFixed(1)} MB/s`,
+);
+for (const miss of misses.slice(0, shown)) console.log(miss.replaceAll('\n', '⏎'));

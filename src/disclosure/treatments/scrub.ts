@@ -1,0 +1,70 @@
+/**
+ * `scrub`: free text with what identifies a person masked in place: Chinese identity numbers, mobiles and other telephone numbers,
+ * bank cards, e-mail addresses, plates, and names that a label or a title points out. `{ entities: [...] }` looks for
+ * some of them only. It finds what has a form or a label, not whatever a person may write: measured in bench/RESULTS.md.
+ */
+import type { TreatmentChoice } from '../../model/answers.ts';
+import type { FieldEntry } from '../../model/catalog.ts';
+import { createMask } from './masks/kinds.ts';
+import { HIDDEN, type Mask } from './masks/mask.ts';
+import { fault, onlyKnown } from './parameters.ts';
+import { merged, orDrop, orRefuse } from './prepared.ts';
+import { findEntities } from './scrub/find.ts';
+import { ENTITIES, type Entity } from './scrub/span.ts';
+import type { Treatment } from './treatment.ts';
+
+const MASKS = Object.fromEntries(ENTITIES.map((entity) => [entity, createMask(entity)])) as {
+  readonly [entity in Entity]: Mask;
+};
+
+function entitiesFor(entry: FieldEntry, choice: TreatmentChoice): ReadonlySet<Entity> {
+  const parameters = merged(entry.scrub, choice);
+  onlyKnown(parameters, ['entities']);
+  const named = parameters['entities'] ?? ENTITIES;
+  if (!Array.isArray(named)) throw fault('entities: a list is wanted');
+  return new Set(
+    named.map((name: unknown) => {
+      const entity = ENTITIES.find((known) => known === name);
+      if (entity === undefined) throw fault(`entities: only ${ENTITIES.join(', ')} are known`);
+      return entity;
+    }),
+  );
+}
+
+/** The text with every entity found masked by the mask of its kind. */
+export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(ENTITIES)): string {
+  let out = '';
+  let from = 0;
+  for (const { entity, start, end } of findEntities(text, entities)) {
+    const found = text.slice(start, end);
+    // an address whose domain could not be told from the text after it: only its local part is in the span
+    const masked = entity === 'email' && !/[@＠]/.test(found) ? HIDDEN : MASKS[entity].apply(found);
+    out += text.slice(from, start) + masked;
+    from = end;
+  }
+  return out + text.slice(from);
+}
+
+/** stars as our masks write them: three or more, or one after a surname or an initial */
+const SCRUBBED = /\*{3}|(?<!\*)\p{Script=Han}\*{1,2}(?!\*)|(?<![\p{L}*])\p{Lu}\*/u;
+
+export const scrub: Treatment = {
+  name: 'scrub',
+  prepare: (entry, choice) =>
+    orDrop(() => {
+      const entities = entitiesFor(entry, choice);
+      return (value) => {
+        if (value.kind === 'null') return { kind: 'null' };
+        if (value.kind === 'container' || value.kind === 'boolean') return 'drop';
+        const text = scrubText(value.text, entities);
+        return value.kind === 'number' && text === value.text
+          ? { kind: 'number', text }
+          : { kind: 'string', text };
+      };
+    }),
+  recognise: (entry, choice) =>
+    orRefuse(() => {
+      entitiesFor(entry, choice);
+      return (value) => value.kind === 'string' && SCRUBBED.test(value.text.normalize('NFKC'));
+    }),
+};

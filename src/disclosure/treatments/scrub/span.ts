@@ -1,0 +1,18 @@
+export type Entity = 'national_id' | 'phone' | 'landline' | 'bank_card' | 'email' | 'plate' | 'person_name';
+
+export const ENTITIES: readonly Entity[] = [
+  'email',
+  'national_id',
+  'bank_card',
+  'phone',
+  'landline',
+  'plate',
+  'person_name',
+];
+
+/** UTF-16 units from `start` to before `end` of the text. */
+export interface Span {
+  readonly entity: Entity;
+  readonly start: number;
+  readonly end: number;
+}
