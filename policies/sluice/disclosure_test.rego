@@ -59,6 +59,18 @@ test_deny_disclosure_of_a_consent_with_an_unknown_status if {
 	_withheld(example.about(example.support, [consent]), {"consent_unreadable"})
 }
 
+test_deny_disclosure_that_no_rule_determines if {
+	answer := example.disclosure(example.support) with data.sluice.may_leave as false
+	answer.disclose == false
+	example.codes(answer) == {"undetermined"}
+}
+
+test_deny_decision_that_no_rule_determines if {
+	answer := example.decision(example.support) with data.sluice.allow as false
+	answer.allow == false
+	example.codes(answer) == {"denied"}
+}
+
 test_allow_data_subject_without_any_consent_or_flag if {
 	_of(example.support, "transaction/2") == {"do": "disclose", "because": "tier_2"}
 }

@@ -7,6 +7,10 @@ import { type Static, Type } from 'typebox';
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;
 const Pointer = Type.String({ pattern: '^/', description: 'path as in the catalog' });
+const JsonPointer = Type.String({
+  pattern: '^(/([^~/]|~[01])*)*$',
+  description: 'RFC 6901, from the top of the answer',
+});
 const Text = Type.String();
 const Headers = Type.Record(Text, Text, { description: 'one value each; names in any case' });
 const Timestamp = Type.String({ format: 'date-time', description: 'RFC 3339' });
@@ -61,6 +65,12 @@ const Expect = Type.Object(
     status: Type.Integer({ minimum: 100, maximum: 599 }),
     headers: Type.Optional(Headers),
     body: Type.Optional(Type.Unknown({ description: 'text: byte for byte; anything else: equal as JSON' })),
+    members: Type.Optional(
+      Type.Record(JsonPointer, Type.Unknown(), {
+        description: 'place in the answer → what stands there, as JSON',
+      }),
+    ),
+    absent: Type.Optional(Type.Array(JsonPointer, { description: 'places where nothing stands' })),
     reasons: Type.Optional(
       Type.Array(Text, { description: 'codes: all of them are given, others may be too' }),
     ),
@@ -105,10 +115,22 @@ export const scenarioFileSchema = Type.Object(
   {
     title: Type.String({ minLength: 1 }),
     now: Type.Optional(Timestamp),
-    routes: Type.Array(Type.Object({ match: Text, resource: Text }, open), {
-      minItems: 1,
-      description: 'as in sluice.yaml; `upstream` may be left out',
-    }),
+    routes: Type.Array(
+      Type.Object(
+        {
+          match: Text,
+          resource: Text,
+          action: Type.Optional(Text),
+          id: Type.Optional(Text),
+          records: Type.Optional(Text),
+        },
+        open,
+      ),
+      {
+        minItems: 1,
+        description: 'as in sluice.yaml; `upstream` may be left out',
+      },
+    ),
     examples: Type.Optional(
       Type.Record(Text, Type.Unknown(), { description: 'a place for YAML anchors; not looked at' }),
     ),

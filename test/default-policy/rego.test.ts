@@ -1,0 +1,54 @@
+/** OPA's own view of the default policy: style, strictness, its unit tests, and that every build of it answers alike. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+
+const OPA = process.env['OPA_BIN'] ?? 'node_modules/opa-linux-x64/opa';
+const SOURCES = ['policies/sluice', 'policies/data'];
+const THRESHOLD = 95;
+if (!existsSync(OPA)) console.warn(`skipped: no OPA at ${OPA}`);
+
+const opa = (...args: string[]) => spawnSync(OPA, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+
+describe.runIf(existsSync(OPA))('the default policy', () => {
+  test('is formatted', () => {
+    expect(opa('fmt', '--fail', '--list', 'policies/sluice').stdout).toBe('');
+  });
+
+  test('passes the strict check', () => {
+    const run = opa('check', '--strict', ...SOURCES);
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  test(`passes its unit tests, which cover at least ${THRESHOLD} % of every file`, () => {
+    const run = opa('test', '--coverage', ...SOURCES);
+    // A failure is told in words instead of the report.
+    expect({ status: run.status, said: run.status === 0 ? '' : run.stdout + run.stderr }).toEqual({
+      status: 0,
+      said: '',
+    });
+    const report = JSON.parse(run.stdout) as {
+      coverage: number;
+      files: Record<string, { coverage: number }>;
+    };
+    expect(report.coverage).toBeGreaterThanOrEqual(THRESHOLD);
+    const thin = Object.entries(report.files).filter(
+      ([f, v]) => !f.endsWith('_test.rego') && v.coverage < THRESHOLD,
+    );
+    expect(thin.map(([f, v]) => `${f}: ${v.coverage}`)).toEqual([]);
+  });
+
+  test('describes every public rule', () => {
+    const run = opa('inspect', '--annotations', '--format', 'json', 'policies/sluice');
+    const { annotations } = JSON.parse(run.stdout) as {
+      annotations: { annotations: { title?: string; entrypoint?: boolean }; path?: { value: string }[] }[];
+    };
+    expect(annotations.every((a) => a.annotations.title !== undefined && a.annotations.title !== '')).toBe(
+      true,
+    );
+    const entrypoints = annotations
+      .filter((a) => a.annotations.entrypoint)
+      .map((a) => a.path?.map((p) => p.value).join('.'));
+    expect(entrypoints.toSorted()).toEqual(['data.sluice.decision', 'data.sluice.disclosure']);
+  });
+});
