@@ -12,7 +12,11 @@ lifted contains category if {
 	purpose.tier_settings.grants == true
 	input.context.recipient == "internal"
 	some grant in input.context.grants
-	_is_in_effect(grant, input)
+	_is_approved(grant)
+	_is_current(grant, input.context.time)
+	_is_within(grant, "purpose", input.context.purpose)
+	_is_within(grant, "resource", input.resource.type)
+	_is_for_data_subject(grant, input.resource.type, _data_subject)
 	some category in grant.categories
 }
 
@@ -24,14 +28,16 @@ covers(category) if category in lifted
 
 covers(_) if "*" in lifted
 
-_is_in_effect(grant, request) if {
-	object.get(grant, "status", "approved") in {"approved", "active"}
-	time.parse_rfc3339_ns(grant.until) > time.parse_rfc3339_ns(request.context.time)
-	_has_begun(grant, request.context.time)
-	_is_within(grant, "purpose", request.context.purpose)
-	_is_within(grant, "resource", request.resource.type)
-	_is_within(grant, "subject", request.subject.id)
-	_is_for_data_subject(grant, request.resource)
+# Null where the request is about many: then a grant for one data subject does not hold.
+default _data_subject := null
+
+_data_subject := input.resource.id
+
+_is_approved(grant) if object.get(grant, "status", "approved") in {"approved", "active"}
+
+_is_current(grant, now) if {
+	time.parse_rfc3339_ns(grant.until) > time.parse_rfc3339_ns(now)
+	_has_begun(grant, now)
 }
 
 _has_begun(grant, _) if not "from" in object.keys(grant)
@@ -42,11 +48,12 @@ _is_within(grant, member, _) if not member in object.keys(grant)
 
 _is_within(grant, member, value) if grant[member] == value
 
-# An embedded resource (a customer's agent) is asked about under the same id: a grant for one data subject must
-# therefore name the resource too, and a list is never one data subject.
-_is_for_data_subject(grant, _) if not "data_subject" in object.keys(grant)
+# An embedded resource (a customer's agent) may be asked about under the same id: a grant for one data subject must
+# therefore name the resource too.
+_is_for_data_subject(grant, _, _) if not "data_subject" in object.keys(grant)
 
-_is_for_data_subject(grant, resource) if {
-	grant.resource == resource.type
-	grant.data_subject == object.get(resource, ["properties", "data_subject"], resource.id)
+_is_for_data_subject(grant, type, id) if {
+	is_string(id)
+	grant.resource == type
+	grant.data_subject == id
 }

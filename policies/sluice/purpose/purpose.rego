@@ -28,7 +28,7 @@ tier := input.context.tier if {
 
 tier := settings.tiers[0] if not _is_tier_stated
 
-_is_tier_stated if object.get(input.context, "tier", null) != null
+_is_tier_stated if input.context.tier != null
 
 # METADATA
 # title: The tier's name, as data.tiers has it

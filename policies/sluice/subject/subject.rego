@@ -32,14 +32,39 @@ misfits[name] := codes if {
 	codes := {code | some code, fits in _fits(data.roles[name], _asked); fits == false}
 }
 
+# Each part by its own path, and none of the input as a whole: answers are cached by the paths that are read.
 _asked := {
-	"type": object.get(input.subject, "type", null),
-	"action": object.get(input, ["action", "name"], null),
-	"resource": object.get(input, ["resource", "type"], null),
-	"recipient": object.get(input, ["context", "recipient"], null),
-	"department": object.get(input.subject.properties, "department", null),
-	"organization": object.get(input.subject.properties, "organization", null),
+	"type": _type,
+	"action": _action,
+	"resource": _resource,
+	"recipient": _recipient,
+	"department": _department,
+	"organization": _organization,
 }
+
+default _type := null
+
+_type := input.subject.type
+
+default _action := null
+
+_action := input.action.name
+
+default _resource := null
+
+_resource := input.resource.type
+
+default _recipient := null
+
+_recipient := input.context.recipient
+
+default _department := null
+
+_department := input.subject.properties.department
+
+default _organization := null
+
+_organization := input.subject.properties.organization
 
 _fits(role, asked) := {
 	"subject_type_not_allowed": asked.type in role.subject_types,
@@ -67,6 +92,7 @@ _may_receive("any", asked) if asked.organization == "internal"
 
 _may_receive("own", asked) if {
 	asked.organization == asked.recipient
+	is_string(asked.organization)
 	asked.organization != "internal"
 }
 
