@@ -1,9 +1,20 @@
-/** Credentials → Subject: bearer tokens (jose), API keys, client certificates. */
+/**
+ * Credentials → Subject: bearer tokens, API keys, client certificates. A verified token is remembered by its digest, so
+ * that a signature is checked once; it is forgotten when it expires, when its issuer's keys change, and at the latest when
+ * those keys would have to be fetched anew.
+ */
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from '../config/sections/identity.ts';
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
-import type { Identity } from './types.ts';
+import { createApiKeys } from './api-keys.ts';
+import { createCertificates } from './certificates.ts';
+import { createKeySet, type KeySet } from './keys.ts';
+import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
+import { type Issuer, verifyToken } from './tokens.ts';
+import type { Authenticated, Headers, Identity } from './types.ts';
 
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
@@ -13,7 +24,128 @@ export interface IdentityDependencies {
   readonly fetch?: typeof fetch;
 }
 
-/** Reads key files at once and throws `config_invalid` if one cannot be read; key URLs are asked when first needed. */
-export function createIdentity(_config: IdentityConfig, _deps: IdentityDependencies): Identity {
-  throw new SluiceError('internal', 'identity is being built');
+interface Remembered {
+  readonly authenticated: Authenticated;
+  readonly keys: KeySet;
+  readonly generation: number;
+  /** milliseconds since the epoch */
+  readonly until: number;
+}
+
+/** RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1). */
+const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
+
+/** Reads key files at once and throws `config_invalid` if one cannot be used; key URLs are asked when first needed. */
+export function createIdentity(config: IdentityConfig, deps: IdentityDependencies): Identity {
+  const { clock } = deps;
+  const issuers = new Map<string, Issuer>(
+    config.issuers.map((c) => [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, deps) }]),
+  );
+  const apiKey = createApiKeys(config.api_keys, clock);
+  const apiKeyHeader = config.api_key_header.toLowerCase();
+  const certificateOf = createCertificates(config.certificates, clock);
+  const revocations =
+    config.revocations === undefined ? NO_REVOCATIONS : openRevocations(config.revocations, deps);
+  const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
+  const underway = new Map<string, Promise<Authenticated>>();
+  let hits = 0;
+  let misses = 0;
+
+  function recall(digest: string): Authenticated | null {
+    const entry = memory.get(digest);
+    if (!entry) return null;
+    if (entry.until > clock.now().getTime() && entry.keys.generation() === entry.generation)
+      return entry.authenticated;
+    memory.delete(digest);
+    return null;
+  }
+
+  async function verify(token: string, digest: string): Promise<Authenticated> {
+    try {
+      const { authenticated, keys, generation } = await verifyToken(token, issuers, clock);
+      if (config.remembered > 0)
+        memory.set(digest, {
+          authenticated,
+          keys,
+          generation,
+          until: Math.min(authenticated.expires, keys.trustedUntil()),
+        });
+      return authenticated;
+    } finally {
+      underway.delete(digest);
+    }
+  }
+
+  function bearer(token: string): Authenticated | Promise<Authenticated> {
+    if (token.length > config.token_bytes)
+      throw new SluiceError(
+        'token_malformed',
+        `The token is longer than ${config.token_bytes} bytes (identity.token_bytes).`,
+      );
+    const digest = hash('sha256', token, 'hex');
+    const known = recall(digest);
+    if (known) {
+      hits += 1;
+      revocations.check(known, digest);
+      return known;
+    }
+    misses += 1;
+    let pending = underway.get(digest);
+    if (!pending) {
+      pending = verify(token, digest);
+      underway.set(digest, pending);
+    }
+    return pending.then((authenticated) => {
+      revocations.check(authenticated, digest);
+      return authenticated;
+    });
+  }
+
+  return {
+    authenticate(headers, peer) {
+      const authorization = one(headers, 'authorization');
+      const key = config.api_keys.length > 0 ? one(headers, apiKeyHeader) : undefined;
+      if (authorization !== undefined && key !== undefined)
+        throw new SluiceError(
+          'token_malformed',
+          'The request has both an Authorization header and an API key: send one.',
+        );
+      if (authorization !== undefined) return bearer(tokenOf(authorization));
+      const found = key === undefined ? peer.certificate && certificateOf(peer.certificate) : apiKey(key);
+      if (!found)
+        throw new SluiceError(
+          'token_missing',
+          'The request has no credential that Sluice knows. Send a bearer token.',
+        );
+      revocations.check(found, key === undefined ? '' : hash('sha256', key, 'hex'));
+      return found;
+    },
+    async ready() {
+      const all = await Promise.all([...issuers.values()].map(({ keys }) => keys.ready()));
+      return [revocations.ready(), ...all].find((r) => !r.ok) ?? { ok: true };
+    },
+    get remembered() {
+      return { size: memory.size, hits, misses };
+    },
+    async close() {
+      for (const { keys } of issuers.values()) keys.close();
+      revocations.close();
+      memory.clear();
+    },
+  };
+}
+
+function one(headers: Headers, name: string): string | undefined {
+  const value = headers[name];
+  if (value === undefined || typeof value === 'string') return value;
+  // Which of two the upstream, or a proxy before us, would have looked at nobody can say.
+  throw new SluiceError('token_malformed', `The header ${name} stands more than once.`);
+}
+
+function tokenOf(authorization: string): string {
+  const token = BEARER.exec(authorization)?.[1];
+  if (token !== undefined) return token;
+  if (/^bearer(?: |$)/i.test(authorization))
+    throw new SluiceError('token_malformed', 'The Authorization header is not "Bearer" and one token.');
+  throw new SluiceError('token_missing', 'The Authorization header is of another scheme than Bearer.');
 }

@@ -65,15 +65,14 @@ export function observeFile<T>({
       failingSince = brokenSince = error = null;
       if (changed) onChange?.();
     } catch (e) {
-      const time = clock.now().getTime();
-      failingSince ??= time;
-      if (time - failingSince < SETTLE_MS) {
+      failingSince ??= performance.now();
+      if (performance.now() - failingSince < SETTLE_MS) {
         setTimeout(look, SETTLE_MS).unref();
         return;
       }
       const told = error !== null;
       error = e as Error;
-      brokenSince ??= failingSince;
+      brokenSince ??= clock.now().getTime();
       seen = now;
       if (!told) {
         onChange?.();

@@ -1,0 +1,202 @@
+/**
+ * The public keys of an issuer: given in the configuration, in a file, or at a URL. Keys at a URL are fetched by one
+ * request at a time, not more often than the cooldown allows whatever tokens arrive, and never used past their age: a key
+ * that the issuer has withdrawn must stop working here too.
+ */
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import type { IssuerConfig } from '../config/sections/identity.ts';
+import { SluiceError } from '../errors.ts';
+import type { Clock } from '../observability/clock.ts';
+import { observeFile } from '../observability/file.ts';
+import type { Logger } from '../observability/logger.ts';
+
+type KeyFinder = ReturnType<typeof createLocalJWKSet>;
+type Source = IssuerConfig['jwks'];
+
+export interface KeySet {
+  readonly find: JWTVerifyGetKey;
+  /** changes with the keys: what was verified before is verified again */
+  generation(): number;
+  /** when the keys must be asked for again, whatever was verified with them; ms since the epoch */
+  trustedUntil(): number;
+  ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
+  close(): void;
+}
+
+export interface KeyDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fetch?: typeof fetch;
+}
+
+const MAX_KEYS = 100;
+const MAX_BYTES = 512 * 1024;
+/** After a failed fetch, so that an issuer that comes back is found soon but is not run into. */
+const RETRY_MS = 2_000;
+
+/** @throws SluiceError `config_invalid` for inline keys or a file that cannot be used */
+export function createKeySet(issuer: string, source: Source, deps: KeyDependencies): KeySet {
+  if (source.keys !== undefined) return fixed({ keys: source.keys as JSONWebKeySet['keys'] }, issuer);
+  if (source.file !== undefined) return fromFile(source.file, source, deps);
+  if (source.url !== undefined) return fromUrl(source.url, source, deps);
+  throw new SluiceError('config_invalid', 'An issuer has no keys: jwks needs one of file, url, keys.');
+}
+
+/** Private and shared keys have no business in a published set; what they verify is refused. */
+function finderOf(document: unknown): KeyFinder {
+  const keys = (document as { keys?: unknown } | null)?.keys;
+  if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_KEYS)
+    throw new Error('not a JSON Web Key Set');
+  const usable = keys.filter(
+    (k): k is JSONWebKeySet['keys'][number] =>
+      typeof k === 'object' && k !== null && (k as { kty?: unknown }).kty !== 'oct' && !('d' in k),
+  );
+  return createLocalJWKSet({ keys: usable });
+}
+
+const unavailable = (why: string): SluiceError =>
+  new SluiceError(
+    'keys_unavailable',
+    `The issuer's keys cannot be used: ${why}. The token cannot be checked now.`,
+  );
+
+function fixed(document: JSONWebKeySet, issuer: string): KeySet {
+  let find: KeyFinder;
+  try {
+    find = finderOf(document);
+  } catch {
+    throw new SluiceError('config_invalid', `The keys of the issuer "${issuer}" are not a JSON Web Key Set.`);
+  }
+  return { find, generation: () => 0, trustedUntil: () => Number.POSITIVE_INFINITY, ready: async () => ({ ok: true }), close: () => {} };
+}
+
+function fromFile(path: string, source: Source, { clock, logger }: KeyDependencies): KeySet {
+  let generation = 0;
+  const file = readAtStart(path, () =>
+    observeFile({
+      path,
+      clock,
+      parse: (text) => finderOf(JSON.parse(text)),
+      onChange: () => {
+        generation += 1;
+      },
+      onError: () => logger.error({ file: path }, 'a key file has become unreadable'),
+    }),
+  );
+  const isUsable = (): boolean =>
+    file.brokenSince === null || clock.now().getTime() - file.brokenSince <= source.stale_if_error;
+  return {
+    find: (header, token) => {
+      if (!isUsable()) throw unavailable('the key file cannot be read');
+      return file.value(header, token);
+    },
+    generation: () => (isUsable() ? generation : -1),
+    trustedUntil: () => Number.POSITIVE_INFINITY,
+    ready: async () =>
+      file.error === null ? { ok: true } : { ok: false, detail: 'a key file cannot be read' },
+    close: () => file.close(),
+  };
+}
+
+function readAtStart<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new SluiceError('config_invalid', {
+      message: `The key file ${path} ${code === undefined ? 'is not a JSON Web Key Set' : `cannot be read (${code})`}.`,
+      cause,
+    });
+  }
+}
+
+function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
+  const { clock, logger } = deps;
+  let find: KeyFinder | null = null;
+  let text = '';
+  let generation = 0;
+  let loadedAt = Number.NEGATIVE_INFINITY;
+  let triedAt = Number.NEGATIVE_INFINITY;
+  let failed = false;
+  let underway: Promise<void> | null = null;
+
+  const now = (): number => clock.now().getTime();
+  const age = (): number => now() - loadedAt;
+  const mayTry = (): boolean =>
+    now() - triedAt >= (failed ? Math.min(RETRY_MS, source.cooldown) : source.cooldown);
+
+  /** Never rejects: what came of it shows in `find` and its age. */
+  function refresh(): Promise<void> {
+    underway ??= (async () => {
+      triedAt = now();
+      try {
+        const next = await download(url, source.timeout, deps.fetch ?? fetch);
+        if (next !== text) {
+          find = finderOf(JSON.parse(next));
+          text = next;
+          generation += 1;
+        }
+        loadedAt = now();
+        failed = false;
+      } catch (e) {
+        failed = true;
+        logger.warn({ url, reason: (e as Error).name }, 'the keys of an issuer cannot be fetched');
+      } finally {
+        underway = null;
+      }
+    })();
+    return underway;
+  }
+
+  async function ensure(): Promise<KeyFinder> {
+    if (find === null || age() > source.max_age) {
+      if (underway || mayTry() || (find !== null && !failed)) await refresh();
+    } else if (age() > source.max_age / 2 && mayTry()) void refresh();
+    if (find === null) throw unavailable('they could not be fetched');
+    if (age() > source.max_age + source.stale_if_error) throw unavailable('they are older than jwks.max_age');
+    return find;
+  }
+
+  return {
+    async find(header, token) {
+      const current = await ensure();
+      try {
+        return await current(header, token);
+      } catch (e) {
+        // A key that we have not seen: the issuer may have a new one.
+        if (!(e instanceof errors.JWKSNoMatchingKey) || !(underway || mayTry())) throw e;
+        await refresh();
+        return await (find ?? current)(header, token);
+      }
+    },
+    generation: () => generation,
+    trustedUntil: () => loadedAt + source.max_age + source.stale_if_error,
+    async ready() {
+      try {
+        await ensure();
+        return { ok: true };
+      } catch {
+        return { ok: false, detail: 'the keys of an issuer cannot be fetched' };
+      }
+    },
+    close: () => {},
+  };
+}
+
+async function download(url: string, timeout: number, get: typeof fetch): Promise<string> {
+  // A redirect could lead away from https, or to where the URL's owner has no say.
+  const response = await get(url, {
+    redirect: 'error',
+    signal: AbortSignal.timeout(timeout),
+    headers: { accept: 'application/json, application/jwk-set+json' },
+  });
+  if (response.status !== 200 || !response.body) throw new Error('status');
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > MAX_BYTES) throw new Error('too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,154 @@
+/** JSON Web Tokens (RFC 7519, RFC 8725) → what they prove. No message here has any part of a token in it. */
+import {
+  type CryptoKey,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from 'jose';
+import type { IssuerConfig } from '../config/sections/identity.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import type { Clock } from '../observability/clock.ts';
+import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';
+import type { KeySet } from './keys.ts';
+import type { Authenticated } from './types.ts';
+
+export interface Issuer {
+  readonly config: IssuerConfig;
+  readonly keys: KeySet;
+}
+
+export interface Verified {
+  readonly authenticated: Authenticated;
+  readonly keys: KeySet;
+  /** of the keys it was verified with */
+  readonly generation: number;
+}
+
+/** Keys without an id that a token may fit: more are not tried. */
+const MAX_TRIES = 8;
+
+/** @throws SluiceError `token_*`, `keys_unavailable` */
+export async function verifyToken(
+  token: string,
+  issuers: ReadonlyMap<string, Issuer>,
+  clock: Clock,
+): Promise<Verified> {
+  const { alg, iss } = peek(token);
+  // RFC 8725 §3.1: "none" in any spelling is no algorithm.
+  if (typeof alg === 'string' && /^none$/i.test(alg))
+    throw new SluiceError('token_unsigned', 'The token is not signed.');
+  const issuer = issuers.get(typeof iss === 'string' ? iss : '');
+  if (!issuer)
+    throw new SluiceError(
+      'token_issuer_unknown',
+      'The token is of an issuer that is not configured (identity.issuers).',
+    );
+  const { config, keys } = issuer;
+  if (!config.algorithms.includes(alg as (typeof config.algorithms)[number])) throw notAllowed();
+  const options: JWTVerifyOptions = {
+    algorithms: [...config.algorithms],
+    issuer: config.issuer,
+    audience: [...config.audience],
+    clockTolerance: config.clock_tolerance / 1000,
+    currentDate: clock.now(),
+    requiredClaims: ['exp'],
+    ...(config.typ === undefined ? {} : { typ: config.typ }),
+    ...(config.max_token_age === undefined ? {} : { maxTokenAge: config.max_token_age / 1000 }),
+  };
+  let claims: Claims;
+  // Taken before: if the keys change meanwhile, what is remembered is out of date at once.
+  const generation = keys.generation();
+  try {
+    claims = await verify(token, keys, options);
+  } catch (e) {
+    throw translate(e);
+  }
+  for (const name of config.required_claims)
+    if (claimAt(claims, name) === undefined)
+      throw new SluiceError('token_claims_invalid', `The token lacks the claim "${name}" (required_claims).`);
+  return {
+    keys,
+    generation,
+    authenticated: freeze({
+      subject: subjectOf(claims, config),
+      claims,
+      issuer: config.issuer,
+      expires: (claims['exp'] as number) * 1000 + config.clock_tolerance,
+      purpose: config.purpose ?? null,
+    }),
+  };
+}
+
+/** Read before anything is proved: only to choose whose keys to ask for. */
+function peek(token: string): { alg: unknown; iss: unknown } {
+  try {
+    return { alg: decodeProtectedHeader(token).alg, iss: decodeJwt(token).iss };
+  } catch {
+    throw malformed();
+  }
+}
+
+async function verify(token: string, keys: KeySet, options: JWTVerifyOptions): Promise<Claims> {
+  try {
+    return (await jwtVerify(token, keys.find, options)).payload;
+  } catch (e) {
+    if (!(e instanceof errors.JWKSMultipleMatchingKeys)) throw e;
+    // The token names no key and several would do.
+    let tries = 0;
+    for await (const key of e as unknown as AsyncIterable<CryptoKey>) {
+      if (++tries > MAX_TRIES) break;
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** jose's errors carry the token's payload, which is why none is kept as a cause. */
+function translate(e: unknown): SluiceError {
+  if (isSluiceError(e)) return e;
+  if (e instanceof errors.JWTExpired) return new SluiceError('token_expired', 'The token has expired.');
+  if (e instanceof errors.JWTClaimValidationFailed) return claimFailed(e.claim);
+  if (e instanceof errors.JWSSignatureVerificationFailed)
+    return new SluiceError('token_signature_invalid', "The token's signature is not of its issuer.");
+  if (e instanceof errors.JOSEAlgNotAllowed) return notAllowed();
+  if (e instanceof errors.JWKSNoMatchingKey)
+    return new SluiceError(
+      'token_key_unknown',
+      'The token is signed with a key that its issuer does not publish.',
+    );
+  if (
+    e instanceof errors.JWTInvalid ||
+    e instanceof errors.JWSInvalid ||
+    e instanceof errors.JOSENotSupported
+  )
+    return malformed();
+  // What is left are keys that cannot be used: too short, of another type than they say.
+  return new SluiceError('token_key_unknown', "The issuer's key for this token cannot be used.");
+}
+
+function claimFailed(claim: string): SluiceError {
+  if (claim === 'aud')
+    return new SluiceError('token_audience_mismatch', 'The token is meant for another audience.');
+  if (claim === 'iss') return new SluiceError('token_issuer_unknown', 'The token is of another issuer.');
+  if (claim === 'nbf' || claim === 'iat')
+    return new SluiceError('token_not_yet_valid', 'The token is not valid yet.');
+  return new SluiceError(
+    'token_claims_invalid',
+    `The token's "${claim}" is missing or not what it should be.`,
+  );
+}
+
+const notAllowed = (): SluiceError =>
+  new SluiceError(
+    'token_algorithm_not_allowed',
+    'The token is signed with an algorithm that its issuer is not configured for.',
+  );
+
+const malformed = (): SluiceError =>
+  new SluiceError('token_malformed', 'The token is not a signed JSON Web Token that can be read.');
