@@ -39,11 +39,13 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
   });
 
   test('reads nothing of the input that differs from request to request without a reason', () => {
-    const run = opa('deps', '--format', 'json', '-d', 'policies/sluice', 'data.sluice');
-    const { base } = JSON.parse(run.stdout) as { base: { value: unknown }[][] };
-    const read = base
-      .filter((ref) => ref[0]?.value === 'input')
-      .map((ref) => ref.slice(1).map((part) => String(part.value)));
+    const read = ['data.sluice.decision', 'data.sluice.disclosure'].flatMap((rule) => {
+      const run = opa('deps', '--format', 'json', '-d', 'policies/sluice', rule);
+      const { base } = JSON.parse(run.stdout) as { base: { value: unknown }[][] };
+      return base
+        .filter((ref) => ref[0]?.value === 'input')
+        .map((ref) => ref.slice(1).map((part) => String(part.value)));
+    });
     // Answers are cached by these paths: a whole `input` or `context` among them would make every request its own.
     expect(read.filter((path) => path.length < 2)).toEqual([]);
     const perRequest = ['subject.id', 'context.request', 'subject.properties.assurance.auth_time'];

@@ -2,7 +2,8 @@
 # title: Treatment of a class
 # description: >-
 #   Every rule names a limit: a treatment and the reason for it. The strictest limit wins; among equals the one with the
-#   greater weight, which is the one that its reader can do most about. A limit that cannot be determined drops.
+#   greater weight: what never changes before what the customer refused, then agreement, role and tier, and last what
+#   could still be had (clearance, consent, a second factor). A limit that cannot be determined drops.
 package sluice.treatment
 
 import data.sluice.consent
@@ -69,21 +70,25 @@ _limit(treatment, weight, because) := [_ranks[treatment], weight, {"do": treatme
 _no_limit := [0, 0, {"do": "disclose", "because": "permitted"}]
 
 # Secrets never leave, whoever asks and whatever was granted.
-default _secrecy(_, _) := [8, 9, {"do": "drop", "because": "never_leaves"}]
+default _secrecy(_, _) := [8, 90, {"do": "drop", "because": "never_leaves"}]
 
 _secrecy(category, grade) := _no_limit if {
 	data.categories[category].leaves == true
 	data.grades[_grade_names[grade]].leaves == true
 }
 
-default _tier(_) := [8, 4, {"do": "drop", "because": "category_outside_tier"}]
+default _tier(_) := [8, 50, {"do": "drop", "because": "category_outside_tier"}]
 
 _tier(category) := _limit("disclose", 2, "purpose_needs_category") if category in purpose.settings.needs
 
-_tier(category) := _limit(treatment, 3, _tier_because(treatment)) if {
+_tier(category) := _limit(treatment, _tier_weight(treatment), _tier_because(treatment)) if {
 	not category in purpose.settings.needs
 	treatment := purpose.tier_settings.categories[category]
 }
+
+_tier_weight("disclose") := 3
+
+_tier_weight(treatment) := 50 if treatment != "disclose"
 
 _tier_because("disclose") := concat("_", ["tier", purpose.tier_name])
 
@@ -95,30 +100,30 @@ _tier_because(treatment) := concat("_", ["tier", purpose.tier_name]) if {
 	not treatment in {"disclose", "scrub", "mask"}
 }
 
-default _tier_grade(_) := [8, 3, {"do": "drop", "because": "grade_above_tier"}]
+default _tier_grade(_) := [8, 45, {"do": "drop", "because": "grade_above_tier"}]
 
 _tier_grade(grade) := _no_limit if grade <= purpose.tier_settings.max_grade
 
-_tier_grade(grade) := _limit(purpose.tier_settings.above_grade, 3, "grade_above_tier") if {
+_tier_grade(grade) := _limit(purpose.tier_settings.above_grade, 45, "grade_above_tier") if {
 	grade > purpose.tier_settings.max_grade
 }
 
-default _role(_) := [8, 5, {"do": "drop", "because": "category_not_for_role"}]
+default _role(_) := [8, 60, {"do": "drop", "because": "category_not_for_role"}]
 
 _role(category) := _no_limit if category in subject.used
 
-_role(category) := _limit("mask", 5, "role_recognises") if {
+_role(category) := _limit("mask", 60, "role_recognises") if {
 	not category in subject.used
 	category in subject.recognised
 }
 
-default _reach(_, _, _) := [8, 6, {"do": "drop", "because": "grade_undetermined"}]
+default _reach(_, _, _) := [8, 40, {"do": "drop", "because": "grade_undetermined"}]
 
 _reach(grade, limit, _) := _no_limit if grade <= limit
 
-_reach(grade, limit, because) := _limit(data.grades[_grade_names[grade]].above_limit, 6, because) if grade > limit
+_reach(grade, limit, because) := _limit(data.grades[_grade_names[grade]].above_limit, 40, because) if grade > limit
 
-default _factor(_, _) := [8, 7, {"do": "drop", "because": "mfa_required"}]
+default _factor(_, _) := [8, 20, {"do": "drop", "because": "mfa_required"}]
 
 _factor(_, _) := _no_limit if subject.has_mfa
 
@@ -127,27 +132,31 @@ _factor(_, grade) := _no_limit if {
 	data.grades[_grade_names[grade]].mfa == false
 }
 
-_factor(category, grade) := _limit(data.categories[category].withheld_as, 7, "mfa_required") if {
+_factor(category, grade) := _limit(data.categories[category].withheld_as, 20, "mfa_required") if {
 	not subject.has_mfa
 	data.grades[_grade_names[grade]].mfa == true
 }
 
-default _consent(_, _) := [8, 8, {"do": "drop", "because": "consent_undetermined"}]
+default _consent(_, _) := [8, 80, {"do": "drop", "because": "consent_undetermined"}]
 
 _consent(category, grade) := _consent_limit(consent.verdict(category, grade), category)
 
 _consent_limit(verdict, _) := _limit("disclose", _consent_weights[verdict.because], verdict.because) if verdict.permitted
 
-_consent_limit(verdict, category) := _limit(data.categories[category].withheld_as, 8, verdict.because) if {
+_consent_limit(verdict, category) := _limit(data.categories[category].withheld_as, _lack_weight(verdict.because), verdict.because) if {
 	not verdict.permitted
 	recipient.is_internal
 }
 
 # A partner gets the whole of it or nothing.
-_consent_limit(verdict, _) := _limit("drop", 8, verdict.because) if {
+_consent_limit(verdict, _) := _limit("drop", _lack_weight(verdict.because), verdict.because) if {
 	not verdict.permitted
 	not recipient.is_internal
 }
+
+_lack_weight(because) := 80 if because in {"consent_withdrawn", "opted_out", "consent_undetermined"}
+
+_lack_weight(because) := 30 if not because in {"consent_withdrawn", "opted_out", "consent_undetermined"}
 
 _consent_weights := {
 	"no_consent_needed": 1,
@@ -157,6 +166,6 @@ _consent_weights := {
 	"explicit_consent": 5,
 }
 
-default _agreement(_) := [8, 8, {"do": "drop", "because": "not_in_agreement"}]
+default _agreement(_) := [8, 70, {"do": "drop", "because": "not_in_agreement"}]
 
 _agreement(true) := _no_limit
