@@ -7,9 +7,9 @@
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 
 export interface Segment {
@@ -77,6 +77,22 @@ export async function listOrigins(dir: string): Promise<OriginFiles[]> {
   return [...found]
     .map(([origin, f]) => ({ origin, ...f, segments: f.segments.sort((a, b) => a.first - b.first) }))
     .sort((a, b) => (a.origin < b.origin ? -1 : 1));
+}
+
+/**
+ * Creates a directory and those above it. Not `mkdir` with `recursive`: that one never returns where the file system
+ * answers ENOENT although the parent is there, as /proc does.
+ */
+export function makeDirectory(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(dir);
+  if (parent !== dir) makeDirectory(parent);
+  try {
+    mkdirSync(dir, { mode: 0o750 });
+  } catch (e) {
+    // Another worker may have been quicker.
+    if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw e;
+  }
 }
 
 /** A new name is durable only once its directory is. */

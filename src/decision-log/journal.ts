@@ -14,7 +14,6 @@ import {
   ftruncate,
   open as openFd,
   closeSync,
-  mkdirSync,
   write as writeFd,
 } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
@@ -24,7 +23,7 @@ import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { type Sealed, seal } from './chain.ts';
-import { errno, headPath, segmentName, syncDirectory } from './directory.ts';
+import { errno, headPath, makeDirectory, segmentName, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
 import { type Claimed, claimOrigin } from './origin.ts';
 import type { Tip } from './recover.ts';
@@ -111,7 +110,7 @@ export class Journal {
   static async open(options: JournalOptions): Promise<Journal> {
     let claimed: Claimed;
     try {
-      mkdirSync(options.dir, { recursive: true, mode: 0o750 });
+      makeDirectory(options.dir);
       claimed = await claimOrigin(options.dir, options.instance, options.key);
     } catch (e) {
       throw unwritable(options.dir, e);

@@ -11,7 +11,7 @@ export interface Lock {
 }
 
 /** null: another process holds it. @throws what the file system says */
-export function tryLock(path: string, waitMs = 200): Lock | null {
+export function tryLock(path: string, waitMs = 50): Lock | null {
   const db = new DatabaseSync(path);
   try {
     db.exec(`PRAGMA busy_timeout=${waitMs}; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE`);

@@ -4,11 +4,18 @@
  * to what was once durable, and no start may tidy that away.
  */
 import { hash } from 'node:crypto';
-import { closeSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DecisionRecord } from '../model/record.ts';
 import { GENESIS, inspect } from './chain.ts';
-import { headPath, type OriginFiles, QUARANTINE, type Segment, syncDirectory } from './directory.ts';
+import {
+  headPath,
+  makeDirectory,
+  type OriginFiles,
+  QUARANTINE,
+  type Segment,
+  syncDirectory,
+} from './directory.ts';
 import { readHead } from './head.ts';
 import { readLines } from './lines.ts';
 
@@ -133,7 +140,7 @@ export function setAside(
   torn: Torn,
 ): { file: string; bytes: number; sha256: string } {
   const quarantine = join(dir, QUARANTINE);
-  mkdirSync(quarantine, { recursive: true, mode: 0o750 });
+  makeDirectory(quarantine);
   const fd = openSync(torn.segment.path, 'r+');
   try {
     const bytes = Buffer.alloc(torn.bytes);

@@ -1,0 +1,71 @@
+/** What can be wrong with a journal, and where. */
+export type ProblemKind =
+  | 'line_malformed'
+  | 'hash_mismatch'
+  | 'not_canonical'
+  | 'origin_mismatch'
+  | 'prev_hash_mismatch'
+  | 'records_missing'
+  | 'record_repeated'
+  | 'torn_tail'
+  | 'tail_missing'
+  | 'head_missing'
+  | 'head_damaged'
+  | 'head_mismatch'
+  | 'head_unsigned'
+  | 'head_signature_wrong'
+  | 'origin_missing'
+  | 'anchor_mismatch'
+  | 'file_unreadable';
+
+export interface Problem {
+  readonly what: ProblemKind;
+  /** a sentence */
+  readonly message: string;
+  readonly origin: string;
+  readonly file: string | null;
+  /** 1-based, in the file */
+  readonly line: number | null;
+  readonly seq: number | null;
+  readonly decision_id: string | null;
+}
+
+export interface OriginReport {
+  readonly origin: string;
+  readonly records: number;
+  /** seq of the first and last record; 0 when there is none */
+  readonly first: number;
+  readonly last: number;
+  /** of the last record */
+  readonly hash: string;
+  readonly from: string | null;
+  readonly until: string | null;
+  /** the head's signature; `unchecked`: it has one, and no key was given to check it with */
+  readonly head: 'signed' | 'unsigned' | 'unchecked' | 'none';
+  /** records after the head: written, but not yet covered by it */
+  readonly beyond_head: number;
+  /** half-written tails set aside by a start */
+  readonly torn_tails: number;
+  /** a process appends to it now */
+  readonly live: boolean;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly records: number;
+  readonly origins: readonly OriginReport[];
+  /** the first ones, in the order of the chain; see `problems_total` */
+  readonly problems: readonly Problem[];
+  readonly problems_total: number;
+}
+
+/** Keeps the first hundred: a flood of consequences says no more than its source. */
+export class Problems {
+  readonly kept: Problem[] = [];
+  total = 0;
+
+  add(problem: Problem): void {
+    this.total++;
+    if (this.kept.length < 100) this.kept.push(problem);
+  }
+}

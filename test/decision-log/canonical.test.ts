@@ -1,0 +1,68 @@
+import canonicalize from 'canonicalize';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { arranged, canonical } from '../../src/decision-log/canonical.ts';
+
+/** Keys that JavaScript puts in an order of its own, and others that go wrong easily. */
+const key = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.integer({ min: 0, max: 200 }).map(String),
+  fc.constantFrom('__proto__', 'constructor', 'toJSON', '', 'é', '\u{1f600}', '\ufb33', '\r', '"', '\\'),
+);
+const json = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.string({ unit: 'grapheme' }),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc
+      .array(fc.tuple(key, tie('value')), { maxLength: 6 })
+      .map((members) => Object.assign(Object.create(null), Object.fromEntries(members)) as object),
+  ),
+})).value;
+
+describe('canonical JSON', () => {
+  test('is what the package canonicalize writes, for every JSON value', () => {
+    fc.assert(
+      fc.property(json, (value) => canonical(value) === canonicalize(value)),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('is the same after the value was arranged', () => {
+    fc.assert(
+      fc.property(json, (value) => canonical(arranged(value)) === canonicalize(value)),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('orders integer-like keys as text, not by number', () => {
+    expect(canonical({ 10: 1, 9: 2, b: { 2: 0, 10: 0 } })).toBe('{"10":1,"9":2,"b":{"10":0,"2":0}}');
+  });
+
+  test('keeps a member named __proto__', () => {
+    const value: unknown = JSON.parse('{"b":1,"__proto__":{"z":1,"a":2}}');
+    expect(canonical(arranged(value))).toBe('{"__proto__":{"a":2,"z":1},"b":1}');
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { '\udc00': 1 }, [1n], { f: () => 1 }])(
+    'refuses %s, for which JSON has no form',
+    (value) => {
+      expect(() => canonical(value)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
+    },
+  );
+
+  test('makes strings well formed when arranged, so that a strange field name cannot stop a record', () => {
+    expect(canonical(arranged({ path: '/a\ud800b', '\udfff': 1 }))).toBe('{"path":"/a\ufffdb","\ufffd":1}');
+  });
+
+  test('refuses endless nesting without running out of stack', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    expect(() => canonical(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
+    expect(() => arranged(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
+  });
+});

@@ -1,0 +1,283 @@
+import { hash } from 'node:crypto';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { GENESIS } from '../../src/decision-log/chain.ts';
+import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
+import { isHeld } from '../../src/decision-log/lock.ts';
+import { verify } from '../../src/decision-log/verify.ts';
+import type { DecisionRecord } from '../../src/model/record.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+import { draft } from '../support/decision-records.ts';
+import { openJournal, temporaryDirectory, writeJournal } from '../support/journals.ts';
+
+const lines = (dir: string): DecisionRecord[] =>
+  readdirSync(dir)
+    .filter((f) => f.endsWith('.jsonl'))
+    .sort()
+    .flatMap((f) => readFileSync(join(dir, f), 'utf8').split('\n').slice(0, -1))
+    .map((l) => JSON.parse(l) as DecisionRecord);
+
+describe('a journal', () => {
+  test('gives records their places in the order of the appends, each with the hash of the one before', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    const records = await Promise.all(Array.from({ length: 50 }, (_, i) => journal.append(draft(i))));
+    await journal.close();
+    expect(records.map((r) => r.seq)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    expect(records.map((r) => r.prev_hash)).toEqual([GENESIS, ...records.slice(0, -1).map((r) => r.hash)]);
+    expect(lines(dir)).toEqual(records.map((r) => JSON.parse(JSON.stringify(r))));
+  });
+
+  test('writes lines that anybody can check with a SHA-256 and nothing else', async () => {
+    const dir = temporaryDirectory();
+    await writeJournal(dir, 3);
+    const [file] = readdirSync(dir).filter((f) => f.endsWith('.jsonl'));
+    for (const line of readFileSync(join(dir, file!), 'utf8').split('\n').slice(0, -1)) {
+      const digest = (JSON.parse(line) as DecisionRecord).hash;
+      expect(hash('sha256', `${line.slice(0, -75)}}`)).toBe(digest);
+    }
+  });
+
+  test('has acknowledged nothing that is not in the file', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    onTestFinished(() => journal.close());
+    for (let i = 0; i < 20; i++) {
+      const { hash: digest } = await journal.append(draft(i));
+      expect(lines(dir).at(-1)!.hash).toBe(digest);
+    }
+  });
+
+  test('continues its chain after a restart', async () => {
+    const dir = temporaryDirectory();
+    const first = await writeJournal(dir, 10);
+    expect(await writeJournal(dir, 10)).toBe(first);
+    expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 20 });
+  });
+
+  test('begins a new segment once one is full, and the chain runs through', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir, { segmentSize: 10_000 });
+    for (let i = 0; i < 30; i++) await journal.append(draft(i));
+    await journal.close();
+    const segments = readdirSync(dir)
+      .filter((f) => f.endsWith('.jsonl'))
+      .sort();
+    expect(segments.length).toBeGreaterThan(3);
+    expect(lines(dir).map((r) => r.seq)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    await writeJournal(dir, 5, { segmentSize: 10_000 });
+    expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 35 });
+  });
+
+  test('is never shared: a second one in the same directory has its own chain', async () => {
+    const dir = temporaryDirectory();
+    const [a, b] = [await openJournal(dir), await openJournal(dir)];
+    expect(a.origin).not.toBe(b.origin);
+    expect(isHeld(join(dir, `${a.origin}.lock`))).toBe(true);
+    await Promise.all([a.append(draft(1)), b.append(draft(2)), a.append(draft(3))]);
+    await Promise.all([a.close(), b.close()]);
+    expect(isHeld(join(dir, `${a.origin}.lock`))).toBe(false);
+    const again = await openJournal(dir);
+    expect([a.origin, b.origin]).toContain(again.origin);
+    await again.close();
+    expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 3 });
+  });
+
+  test('does not start where it may not write', async () => {
+    const dir = temporaryDirectory();
+    writeFileSync(join(dir, 'file'), '');
+    await expect(openJournal(join(dir, 'file', 'journal'))).rejects.toMatchObject({
+      code: 'journal_unwritable',
+    });
+    await expect(openJournal('/proc/sluice')).rejects.toMatchObject({ code: 'journal_unwritable' });
+  });
+
+  test('writes what is too long for one record as several that add up', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir, { maxRecord: 8192 });
+    const d = draft(1);
+    const subjects = Array.from({ length: 500 }, (_, i) => `hmac:0011aabb:${String(i).padStart(64, '0')}`);
+    const last = await journal.append({
+      ...d,
+      input: { ...d.input, more: 'x'.repeat(50_000) },
+      disclosure: { ...d.disclosure!, records: 500, data_subjects: subjects },
+    });
+    await journal.append(draft(2));
+    await journal.close();
+    const records = lines(dir).filter((r) => r.decision_id === d.decision_id);
+    expect(records.length).toBeGreaterThan(5);
+    expect(records.at(-1)!.hash).toBe(last.hash);
+    expect(records.flatMap((r) => r.disclosure!.data_subjects)).toEqual(subjects);
+    expect(records.reduce((n, r) => n + r.disclosure!.records, 0)).toBe(500);
+    expect(records.map((r) => r.part.last)).toEqual(records.map((_, i) => i === records.length - 1));
+    expect(records[0]!.input).toMatchObject({ omitted: { bytes: expect.any(Number) } });
+    for (const r of records) expect(Buffer.byteLength(JSON.stringify(r))).toBeLessThanOrEqual(8192);
+    expect((await verify({ dir, key: null })).ok).toBe(true);
+  });
+
+  test('in interval mode acknowledges what is written, and has flushed it by the time it is closed', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir, { durability: 'interval' });
+    for (let i = 0; i < 30; i++) {
+      await journal.append(draft(i));
+      expect(lines(dir)).toHaveLength(i + 1);
+    }
+    await journal.close();
+    expect(await verify({ dir, key: null })).toMatchObject({
+      ok: true,
+      records: 30,
+      origins: [{ beyond_head: 0 }],
+    });
+  });
+
+  test('refuses what comes after it was closed', async () => {
+    const journal = await openJournal(temporaryDirectory());
+    await journal.close();
+    await expect(journal.append(draft(1))).rejects.toMatchObject({ code: 'journal_unwritable' });
+  });
+
+  test('refuses a draft that JSON has no form for, and takes the next', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    await expect(journal.append(draft(1, { timings_us: { a: Number.NaN } }))).rejects.toMatchObject({
+      code: 'input_invalid',
+    });
+    expect((await journal.append(draft(2))).seq).toBe(1);
+    await journal.close();
+  });
+
+  test('notices that its segment was removed while in use', async () => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    onTestFinished(() => journal.close());
+    const { origin } = await journal.append(draft(1));
+    rmSync(join(dir, `${origin}.0000000000000001.jsonl`));
+    await expect.poll(() => journal.fault?.code).toBe('journal_unwritable');
+    await expect.poll(() => journal.fault).toBe(null);
+    await journal.append(draft(2));
+    const report = await verify({ dir, key: null });
+    expect(report.problems[0]).toMatchObject({ what: 'records_missing', seq: 1 });
+  });
+});
+
+describe('a torn tail', () => {
+  const torn = async (cut: number) => {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    for (let i = 0; i < 5; i++) await journal.append(draft(i));
+    await journal.close();
+    const file = join(dir, `${journal.origin}.0000000000000001.jsonl`);
+    const half = readFileSync(file, 'utf8').split('\n')[2]!.slice(0, cut);
+    appendFileSync(file, half);
+    return { dir, origin: journal.origin, file, half };
+  };
+
+  test.each([1, 500, 1700])(
+    'of %i bytes is reported, set aside by the next start, recorded, and the chain goes on',
+    async (cut) => {
+      const { dir, origin, half } = await torn(cut);
+      expect(await verify({ dir, key: null })).toMatchObject({
+        ok: false,
+        records: 5,
+        problems: [{ what: 'torn_tail', line: 6 }],
+      });
+
+      const log = await createDecisionLog(
+        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { logger: silentLogger },
+      );
+      expect(log.origin).toBe(origin);
+      await log.append(draft(6));
+      await log.close();
+
+      const [aside] = readdirSync(join(dir, 'quarantine'));
+      expect(readFileSync(join(dir, 'quarantine', aside!), 'utf8')).toBe(half);
+      const records = lines(dir);
+      expect(records[5]).toMatchObject({
+        kind: 'admin',
+        reasons: [{ code: 'journal_opened' }, { code: 'journal_torn_tail' }],
+      });
+      expect(records[5]!.reasons[1]!.message).toContain(hash('sha256', half));
+      expect(await verify({ dir, key: null })).toMatchObject({
+        ok: true,
+        records: 7,
+        origins: [{ torn_tails: 1 }],
+      });
+    },
+  );
+
+  test('that a second crash leaves at the same place does not replace the first', async () => {
+    const { dir, file, half } = await torn(100);
+    await (await openJournal(dir)).close();
+    appendFileSync(file, half);
+    await (await openJournal(dir)).close();
+    expect(readdirSync(join(dir, 'quarantine'))).toHaveLength(2);
+  });
+});
+
+describe('a damaged chain', () => {
+  const damage: { [how: string]: (file: string, origin: string, dir: string) => void } = {
+    'a changed byte': (file) =>
+      writeFileSync(file, readFileSync(file, 'utf8').replace('after_sales', 'after_sale5')),
+    'its last record gone': (file) => {
+      const text = readFileSync(file, 'utf8').trimEnd();
+      truncateSync(file, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
+    },
+    'its segment gone': (file) => rmSync(file),
+    'its head gone': (_f, origin, dir) => rmSync(join(dir, `${origin}.head`)),
+    'its segment emptied': (file) => truncateSync(file, 0),
+  };
+  test.each(Object.keys(damage))(
+    'with %s is left as it is; the start begins another and records that',
+    async (how) => {
+      const dir = temporaryDirectory();
+      const origin = await writeJournal(dir, 5);
+      damage[how]!(join(dir, `${origin}.0000000000000001.jsonl`), origin, dir);
+      const before = readdirSync(dir)
+        .filter((f) => f.endsWith('.jsonl'))
+        .map((f) => readFileSync(join(dir, f), 'utf8'));
+      const log = await createDecisionLog(
+        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { logger: silentLogger },
+      );
+      expect(log.origin).not.toBe(origin);
+      await log.close();
+      const opening = lines(dir).find((r) => r.origin === log.origin);
+      expect(opening?.reasons).toContainEqual(expect.objectContaining({ code: 'chain_broken' }));
+      for (const text of before) {
+        const now = readdirSync(dir)
+          .filter((f) => f.startsWith(origin) && f.endsWith('.jsonl'))
+          .map((f) => readFileSync(join(dir, f), 'utf8'));
+        expect(now).toContain(text);
+      }
+      expect((await verify({ dir, key: null })).ok).toBe(false);
+    },
+  );
+});
+
+test('a chain that is removed whole is missed by the chains that were begun beside it', async () => {
+  const dir = temporaryDirectory();
+  const config = { journal: { dir, instance: 'test', min_free: '64KiB' } };
+  const a = await createDecisionLog(config, { logger: silentLogger });
+  await a.append(draft(1));
+  await a.append(draft(2));
+  const b = await createDecisionLog(config, { logger: silentLogger });
+  await Promise.all([a.close(), b.close()]);
+  expect((await verify({ dir, key: null })).ok).toBe(true);
+  mkdirSync(join(dir, 'away'));
+  for (const file of readdirSync(dir).filter((f) => f.startsWith(a.origin)))
+    renameSync(join(dir, file), join(dir, 'away', file));
+  expect((await verify({ dir, key: null })).problems).toMatchObject([
+    { what: 'origin_missing', origin: a.origin },
+  ]);
+});

@@ -1,0 +1,57 @@
+/** Design §7.2: nothing is acknowledged whose record is not on disk, across `kill -9` at any moment. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { verify } from '../../src/decision-log/verify.ts';
+import type { DecisionRecord } from '../../src/model/record.ts';
+import { openJournal, temporaryDirectory } from '../support/journals.ts';
+
+const CHILD = new URL('../support/journal-child.ts', import.meta.url).pathname;
+
+/** Runs the child until it has acknowledged something, then a random while longer, and kills it. */
+async function killed(dir: string, ...args: string[]): Promise<string[]> {
+  const child = spawn(process.execPath, [CHILD, dir, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  await once(child.stdout, 'data');
+  setTimeout(() => child.kill('SIGKILL'), Math.random() * 60);
+  await once(child, 'close');
+  return out.split('\n').slice(0, -1);
+}
+
+const held = (dir: string): Set<string> =>
+  new Set(
+    readdirSync(dir)
+      .filter((f) => f.endsWith('.jsonl'))
+      .flatMap((f) => readFileSync(join(dir, f), 'utf8').split('\n').slice(0, -1))
+      .map((line) => JSON.parse(line) as DecisionRecord)
+      .map((r) => `${r.origin} ${r.seq} ${r.hash}`),
+  );
+
+test.each([
+  ['strict', '1', '64MiB'],
+  ['strict', '64', '64KiB'],
+  ['interval', '16', '64KiB'],
+])(
+  'every acknowledged record is there after kill -9, and the chain goes on (%s, %s at once, segments of %s)',
+  async (durability, concurrency, segment) => {
+    const dir = temporaryDirectory();
+    const acknowledged: string[] = [];
+    for (let round = 0; round < 8; round++) {
+      acknowledged.push(...(await killed(dir, durability, concurrency, segment)));
+      // A start is what repairs; `instance` must be the child's for it to continue the same chain.
+      await (await openJournal(dir, { instance: 'child' })).close();
+      const report = await verify({ dir, key: null });
+      expect(report.problems).toEqual([]);
+      const there = held(dir);
+      expect(acknowledged.filter((a) => !there.has(a))).toEqual([]);
+    }
+    expect(acknowledged.length).toBeGreaterThan(8);
+    expect(new Set(acknowledged.map((a) => a.split(' ')[0])).size).toBe(1);
+  },
+  60_000,
+);

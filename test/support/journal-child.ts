@@ -1,0 +1,32 @@
+/**
+ * A process to be killed: appends records as fast as it can and prints the hash of each once its append has resolved.
+ * Arguments: directory, durability, number of appends at once, segment size.
+ */
+import { writeSync } from 'node:fs';
+import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+import { draft } from './decision-records.ts';
+
+const [dir, durability, concurrency, segment] = process.argv.slice(2);
+const log = await createDecisionLog(
+  {
+    journal: {
+      dir: dir!,
+      instance: 'child',
+      min_free: '64KiB',
+      segment_size: segment!,
+      durability: durability as 'strict' | 'interval',
+    },
+  },
+  { logger: silentLogger },
+);
+let n = 0;
+for (let i = 0; i < Number(concurrency); i++) {
+  void (async () => {
+    for (;;) {
+      const { origin, seq, hash } = await log.append(draft(n++));
+      // Straight to the descriptor: a stream would keep lines that a kill takes away.
+      writeSync(1, `${origin} ${seq} ${hash}\n`);
+    }
+  })();
+}
