@@ -87,6 +87,9 @@ const CITIES: readonly City[] = PROVINCES.flatMap((province) =>
   }),
 );
 
+/** by the first character: an address has to look at a handful */
+const CITIES_BY_FIRST = Map.groupBy(CITIES, (city) => city.name[0]!);
+
 export interface Division {
   readonly province: Province;
   /** the city's full name, where the text names one that is known */
@@ -105,11 +108,12 @@ const GAP = /^[ \u3000,，\-/·|]{0,3}/;
 function cityAt(
   text: string,
   from: number,
-  among: readonly City[],
+  within: Province | null,
   full: boolean,
 ): { city: City; end: number } | null {
   let best: { city: City; end: number } | null = null;
-  for (const city of among) {
+  for (const city of CITIES_BY_FIRST.get(text[from] ?? '') ?? []) {
+    if (within !== null && city.province !== within) continue;
     for (const [rank, spelling] of city.spellings.entries()) {
       if (!text.startsWith(spelling, from)) continue;
       const end = from + spelling.length;
@@ -127,7 +131,7 @@ const PREFIX = /^[ \u3000]*(?:(?:邮编[:：]?)?[0-9]{6}[ ,，]*)?(?:中华人�
 export function divisionOf(text: string): Division | null {
   const start = PREFIX.exec(text)![0].length;
   // a city's full name wins over a province's short one: 吉林市, 海南藏族自治州
-  const alone = cityAt(text, start, CITIES, true);
+  const alone = cityAt(text, start, null, true);
   let province: { province: Province; end: number } | null = null;
   for (const candidate of PROVINCES) {
     for (const name of [candidate.full, candidate.short]) {
@@ -148,8 +152,7 @@ export function divisionOf(text: string): Division | null {
   }
   if (province === null) return null;
   const next = province.end + GAP.exec(text.slice(province.end))![0].length;
-  const own = CITIES.filter((city) => city.province === province.province);
-  const city = cityAt(text, next, own, false);
+  const city = cityAt(text, next, province.province, false);
   return {
     province: province.province,
     city: city === null ? null : city.city.name,

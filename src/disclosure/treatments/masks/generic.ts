@@ -3,7 +3,7 @@ import { graphemes, HIDDEN, type Mask, type MaskParameters, maskOf } from './mas
 
 const MOST_KEPT = 16;
 /** a control, format or unassigned character, a lone surrogate, or a mark that would lean on the star before it */
-const UNFIT = /^[\p{M}\p{C}]|[\p{Cc}\p{Cs}*]/u;
+const UNFIT = /^[\p{M}\p{C}]|[\p{Cc}\p{Cs}*＊]/u;
 
 const fits = (parts: readonly string[]): boolean =>
   parts.every((part) => part.length <= 8 && !UNFIT.test(part));
@@ -22,7 +22,7 @@ export function generic(parameters: MaskParameters): Mask {
       : `the first ${first} and last ${last} characters, of at least ${2 * (first + last)}`;
   return maskOf('generic', reveals, (text) => {
     if (first + last === 0) return HIDDEN;
-    const parts = graphemes(text);
+    const parts = graphemes(text.trim());
     const head = parts.slice(0, first);
     const tail = last === 0 ? [] : parts.slice(-last);
     const masked =

@@ -37,22 +37,30 @@ export const graphemes = (text: string): string[] =>
 
 /**
  * A mask from the rule of its kind; the rule answers null for a value of another shape.
- * Outside plain text, what is kept may combine anew with a star beside it; such an output is not stable, and is hidden whole.
+ * Outside plain text, what is kept may combine anew with a star beside it; an output that would be masked further is hidden whole.
+ * `stable` spares the second look where the rule is known to leave its output alone.
  */
-export function maskOf(kind: string, reveals: string, rule: (text: string) => string | null): Mask {
+export function maskOf(
+  kind: string,
+  reveals: string,
+  rule: (text: string) => string | null,
+  stable: RegExp = PLAIN,
+): Mask {
   const once = (text: string): string => (text.length > LONGEST ? HIDDEN : (rule(text) ?? HIDDEN));
   const apply = (text: string): string => {
     if (text === '') return '';
     const masked = once(text);
-    return isPlain(masked) || once(masked) === masked ? masked : HIDDEN;
+    return stable.test(masked) || once(masked) === masked ? masked : HIDDEN;
   };
   return {
     kind,
     reveals,
     apply,
     recognises(text) {
-      const folded = text.trim().normalize('NFKC');
-      return folded.includes('*') && apply(folded) === folded;
+      // a client may have trimmed it, or turned it into other forms of the same characters, on its way back
+      const plain = text.trim().replaceAll('＊', '*');
+      if (!plain.includes('*') || plain.length > 4 * LONGEST) return false;
+      return [plain, plain.normalize('NFKC')].some((form) => apply(form) === form);
     },
   };
 }

@@ -21,6 +21,9 @@ const SEPARATOR = /^[ \t\xa0\u3000,，.．()（）/·•・‧∙⋅]$/u;
 const IN_WORD = /^[*'’‘ʼ`-]$|^\p{L}/u;
 const INITIAL = /^\p{L}[\p{L}\p{M}\u200c\u200d]{0,5}$/u;
 
+/** a name of one script in the usual order; others are looked at twice */
+const STABLE = /^(?:[\u4e00-\u9fff]{1,2}\*{1,4}|[A-Z]\*{1,20}(?: [A-Z]\*{1,20}){0,3})$/;
+
 const LONGEST_WORD = 30;
 const LONGEST_CHINESE = 6;
 const MOST_WORDS = 6;
@@ -42,7 +45,8 @@ export function personName(parameters: MaskParameters): Mask {
       const words: number[][] = [];
       let open: number[] | null = null;
       let dotted = false;
-      let chinese = true;
+      let cjk = false;
+      let other = false;
       for (const [index, part] of parts.entries()) {
         if (SEPARATOR.test(part)) {
           dotted ||= DOT.test(part);
@@ -50,7 +54,8 @@ export function personName(parameters: MaskParameters): Mask {
           continue;
         }
         if (!IN_WORD.test(part)) return null;
-        chinese &&= part === '*' || CJK.test(part);
+        if (CJK.test(part)) cjk = true;
+        else if (part !== '*') other = true;
         if (open === null) {
           open = [];
           words.push(open);
@@ -58,6 +63,7 @@ export function personName(parameters: MaskParameters): Mask {
         open.push(index);
       }
       if (words.length > MOST_WORDS) return null;
+      const chinese = cjk && !other;
       const kept = new Set<number>();
       const keep = (word: readonly number[], count: number): void => {
         for (const index of word.slice(0, count)) if (INITIAL.test(parts[index]!)) kept.add(index);
@@ -71,8 +77,8 @@ export function personName(parameters: MaskParameters): Mask {
         for (const [number, word] of words.entries()) {
           if (word.length > LONGEST_WORD) return null;
           if (word.length < 2 || (chinese && number > 0)) continue;
-          const cjk = !dotted && CJK.test(parts[word[0]!]!);
-          const count = cjk ? surname(word.map((index) => parts[index]!)) : 1;
+          const surnamed = !dotted && CJK.test(parts[word[0]!]!);
+          const count = surnamed ? surname(word.map((index) => parts[index]!)) : 1;
           if (count < 0) return null;
           keep(word, count);
         }
@@ -81,5 +87,6 @@ export function personName(parameters: MaskParameters): Mask {
         ? null
         : parts.map((part, index) => (kept.has(index) || SEPARATOR.test(part) ? part : '*')).join('');
     },
+    STABLE,
   );
 }

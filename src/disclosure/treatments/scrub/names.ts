@@ -16,6 +16,7 @@ const SURE =
 const UNSURE =
   '客户|用户|顾客|会员|乘客|旅客|住户|租户|房东|学员|学生|家长|病人|员工|本人|来电人|致电人|投诉人|购买人|买家|店员|同事|朋友|邻居|老公|老婆|先生|女士|叫|我是';
 const LABEL = new RegExp(`(${SURE})|(${UNSURE})`, 'g');
+const NAME_LABEL = /(?:姓名|户名|戶名|名字)$/;
 const AFTER_LABEL = /^(?:[ \t\u3000]*(?:[:：=]|为|是|叫)?[ \t\u3000"“'‘「【[（(]{0,3})/;
 const TITLE = /先生|女士|小姐|太太|师傅|老师|阿姨|大哥|大姐|同学|经理|主任|医生/g;
 
@@ -77,7 +78,8 @@ function* chineseNames(text: string): Generator<Span> {
     const link = AFTER_LABEL.exec(text.slice(after, after + 12))![0];
     const start = after + link.length;
     const firm = found[1] !== undefined;
-    const length = chineseName(text, start, firm && /[:：=是为叫"“「【（([]/.test(link), firm);
+    const sure = firm && (NAME_LABEL.test(found[0]) || /[:：=是为叫"“「【（([]/.test(link));
+    const length = chineseName(text, start, sure, firm);
     if (length >= 2) yield { entity: 'person_name', start, end: start + length };
   }
   for (const found of text.matchAll(TITLE)) {

@@ -1,0 +1,233 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  createMask,
+  isMasked,
+  MASK_KINDS,
+  type MaskSpec,
+} from '../../../src/disclosure/treatments/masks/kinds.ts';
+import {
+  bankCard,
+  chineseName,
+  email,
+  englishName,
+  identityNumber,
+  landline,
+  mobile,
+  plate,
+} from '../../../bench/scrub/values.ts';
+import { seeded } from '../../../bench/scrub/random.ts';
+
+const SPECS: readonly MaskSpec[] = [
+  ...MASK_KINDS,
+  { kind: 'generic', keep_first: 3, keep_last: 4 },
+  { kind: 'generic', keep_first: 1 },
+  { kind: 'generic', keep_last: 2 },
+  { kind: 'bank_card', keep_first: 6 },
+  { kind: 'bank_card', keep_first: 8 },
+  { kind: 'email', domain: 'hide' },
+  { kind: 'address', keep: 'province' },
+];
+
+/** Any text, and texts made of what the masks look at, so that they are often nearly of the right shape. */
+const nearly = fc
+  .array(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom(...'0123456789138+-() .@:*XAaZz') },
+      { weight: 2, arbitrary: fc.constantFrom(...'１３８＊＠张三欧阳司马光·粤京省市区广东深圳转é٣') },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(
+          '\u0301',
+          '\u200d',
+          '\u202e',
+          '\0',
+          '👨‍👩‍👧',
+          '🇨🇳',
+          '\ud800',
+          'ൎ',
+          '\u0600',
+          'ᄀ',
+          '\n',
+          '\u200b',
+        ),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(
+          '广东省',
+          '深圳市',
+          'John',
+          'Smith',
+          'example.com',
+          '+86',
+          '::',
+          'London, UK',
+          '****',
+          '***',
+        ),
+      },
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(''));
+const anyText = fc.oneof(nearly, fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }));
+
+const values = fc.nat().map((seed) => {
+  const r = seeded(seed);
+  return [identityNumber, mobile, landline, bankCard, email, plate, chineseName, englishName][r.below(8)]!(r);
+});
+
+describe.each(SPECS.map((spec) => [JSON.stringify(spec), spec] as const))('the mask %s', (_name, spec) => {
+  const mask = createMask(spec);
+
+  test('hides something of every text that is not empty and not already masked', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, values), (input) => {
+        const output = mask.apply(input);
+        if (input === '') return output === '';
+        return output.includes('*') && (output !== input || input.includes('*'));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('changes nothing of its own output, and recognises it, with blanks around and in full width too', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(anyText, values).filter((input) => input !== ''),
+        (input) => {
+          const output = mask.apply(input);
+          expect(mask.apply(output)).toBe(output);
+          expect(mask.recognises(output)).toBe(true);
+          expect(mask.recognises(` ${output} `)).toBe(true);
+          expect(mask.recognises(output.replaceAll('*', '＊'))).toBe(true);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('takes no real value for a masked one', () => {
+    fc.assert(fc.property(values, (input) => !mask.recognises(input)));
+    expect(mask.recognises('')).toBe(false);
+  });
+
+  test('answers a text of a megabyte at once', () => {
+    for (const unit of ['1', '张', 'a@', '-', '👨‍👩‍👧', '\u0301', '广东', 'a, ', '*']) {
+      const started = performance.now();
+      mask.apply(unit.repeat(1_000_000 / unit.length));
+      expect(performance.now() - started).toBeLessThan(250);
+    }
+  });
+});
+
+const digits = (value: string): number => value.normalize('NFKC').replace(/[^0-9]/g, '').length;
+
+describe('what a mask reveals', () => {
+  const generated = (make: (r: ReturnType<typeof seeded>) => string) =>
+    fc.nat().map((seed) => make(seeded(seed)));
+
+  test('is at most prefix, 3 and 4 digits of a mobile, and 4 are always hidden', () => {
+    const mask = createMask('phone');
+    fc.assert(
+      fc.property(generated(mobile), (number) => {
+        const masked = mask.apply(number);
+        expect(masked.split('*').length - 1).toBe(4);
+        const national = masked.normalize('NFKC').replace(/^(?:\+?86|0086)[ -]?/, '');
+        expect(digits(national)).toBeLessThanOrEqual(7);
+      }),
+    );
+  });
+
+  test('is never fewer than four hidden places of any telephone number', () => {
+    const mask = createMask('phone');
+    fc.assert(
+      fc.property(fc.stringMatching(/^\+?[0-9 ()-]{1,24}$/), (number) => {
+        expect(mask.apply(number).split('*').length - 1).toBeGreaterThanOrEqual(4);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('is ten characters of an identity number', () => {
+    const mask = createMask('national_id');
+    fc.assert(
+      fc.property(generated(identityNumber), (id) => {
+        expect(mask.apply(id).replace(/[* ]/g, '')).toHaveLength(10);
+      }),
+    );
+  });
+
+  test('is four digits of a card, or ten where the catalog keeps six more', () => {
+    fc.assert(
+      fc.property(generated(bankCard), (card) => {
+        expect(digits(createMask('bank_card').apply(card))).toBe(4);
+        expect(digits(createMask({ kind: 'bank_card', keep_first: 6 }).apply(card))).toBe(10);
+      }),
+    );
+  });
+
+  test('is one initial of each word of a name', () => {
+    const mask = createMask('person_name');
+    fc.assert(
+      fc.property(generated(englishName), (name) => {
+        for (const word of mask.apply(name).split(' ')) expect(word).toMatch(/^(?:\p{L}\*+|\*\.?)$/u);
+      }),
+    );
+  });
+
+  test('is the surname of a Chinese name', () => {
+    const mask = createMask('person_name');
+    fc.assert(
+      fc.property(generated(chineseName), (name) => {
+        const kept = mask.apply(name).replaceAll('*', '');
+        expect(name.startsWith(kept)).toBe(true);
+        expect(kept.length).toBeLessThanOrEqual(
+          ['欧阳', '司马', '诸葛', '上官', '令狐'].includes(kept) ? 2 : 1,
+        );
+      }),
+    );
+  });
+
+  test('is, of an address in Chinese, only what stands in the list of divisions', () => {
+    const mask = createMask('address');
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'广东省深圳市南山区路张三丰号一二123') }), (rest) => {
+        expect(mask.apply(`广东省深圳市${rest}`)).toMatch(/^广东省深圳市\*{4}$/);
+      }),
+    );
+  });
+
+  test('is nothing at all of a value of another shape', () => {
+    const shapes: readonly [MaskSpec, string][] = [
+      ['phone', 'call my wife on the usual number'],
+      ['phone', '12345'],
+      ['national_id', 'none'],
+      ['email', 'zhang at example'],
+      ['email', 'a@localhost'],
+      ['bank_card', '1234'],
+      ['plate', 'AB12 CDE'],
+      ['ip', 'localhost'],
+      ['passport', 'not a passport'],
+      ['person_name', 'R2-D2'],
+      ['person_name', '北京某某科技有限公司'],
+      ['address', 'beside the old mill'],
+      ['address', '张三家住深圳市'],
+    ];
+    for (const [spec, value] of shapes) expect(createMask(spec).apply(value)).toBe('****');
+  });
+});
+
+test('a value that a person edits after it was masked is still recognised where the stars stand', () => {
+  expect(isMasked('phone', '138****5679')).toBe(true);
+  expect(isMasked('person_name', '李**')).toBe(true);
+  expect(isMasked('phone', '13812345678')).toBe(false);
+});
+
+test('an unknown kind or parameter is refused by name', () => {
+  expect(() => createMask('phones')).toThrow(/unknown kind of mask "phones"/);
+  expect(() => createMask({ kind: 'phone', keep: 3 })).toThrow(/unknown parameter "keep"/);
+  expect(() => createMask({ kind: 'generic', keep_first: -1 })).toThrow(/keep_first/);
+  expect(() => createMask({ kind: 'constructor' })).toThrow(/unknown kind/);
+});
