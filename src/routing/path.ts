@@ -38,7 +38,7 @@ function originForm(target: string, host: string | null): string {
 }
 
 function decodeSegment(raw: string): string {
-  if (!raw.includes('%') && raw !== '.' && raw !== '..') return raw;
+  if (!raw.includes('%') && !raw.startsWith('.')) return raw;
   const text = decode(raw);
   if (text === null) throw refuse('has percent-encoding that is not UTF-8');
   if (/[/\\;\p{Cc}]/u.test(text))
