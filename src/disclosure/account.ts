@@ -103,13 +103,13 @@ export class UnknownPaths implements FrameAccount {
   }
 
   /** the row to count a path in; may be kept while `generation` stays */
-  row(prefix: string, path: string, because: string): UnknownRow {
+  row(prefix: string, path: string, because: string, treatment: 'drop' | 'nullify' = 'drop'): UnknownRow {
     const full = prefix + presentable(path);
     const key = `${because} ${full}`;
     const known = this.#rows.get(key);
     if (known) return known;
     if (this.#rows.size >= this.#limit) return this.#overflow;
-    const row = { path: full, because, count: 0 };
+    const row = { path: full, do: treatment, because, count: 0 };
     this.#rows.set(key, row);
     return row;
   }
@@ -118,10 +118,14 @@ export class UnknownPaths implements FrameAccount {
     this.row('', path, because).count++;
   }
 
+  account(path: string, treatment: 'drop' | 'nullify', because: string): void {
+    this.row('', path, because, treatment).count++;
+  }
+
   take(): FieldAccount[] {
     const rows: FieldAccount[] = [];
-    for (const row of this.#rows.values()) if (row.count > 0) rows.push({ ...row, do: 'drop' });
-    if (this.#overflow.count > 0) rows.push({ ...this.#overflow, do: 'drop' });
+    for (const row of this.#rows.values()) if (row.count > 0) rows.push({ ...row });
+    if (this.#overflow.count > 0) rows.push({ ...this.#overflow });
     this.#rows = new Map();
     this.#overflow = overflowRow();
     this.generation++;
@@ -131,11 +135,12 @@ export class UnknownPaths implements FrameAccount {
 
 export interface UnknownRow {
   readonly path: string;
+  readonly do: 'drop' | 'nullify';
   readonly because: string;
   count: number;
 }
 
-const overflowRow = (): UnknownRow => ({ path: '…', because: 'uncatalogued', count: 0 });
+const overflowRow = (): UnknownRow => ({ path: '…', do: 'drop', because: 'uncatalogued', count: 0 });
 
 const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|@|.{65}/u;
 const presentable = (path: string) =>

@@ -80,6 +80,7 @@ export class Automaton implements Matcher {
   readonly scopes: Scope[] = [];
   readonly all: Field[] = [];
   readonly root: StateId;
+  readonly nothing: StateId;
   readonly quasi: readonly FieldId[];
   readonly #catalogs: ReadonlyMap<string, Catalog>;
   readonly #extra: ReadonlyMap<string, readonly string[]>;
@@ -102,6 +103,7 @@ export class Automaton implements Matcher {
     this.#extra = extra;
     this.#openScope(catalog, '', -1, [], '');
     this.root = this.scopes[0]!.root;
+    this.nothing = this.#state(0, [], [], -1, false);
     const fields = this.all.map((_, id) => id);
     this.quasi = fields.filter(
       (id) => this.all[id]!.entry?.quasi_identifier === true && this.all[id]!.base < 0,
@@ -135,6 +137,10 @@ export class Automaton implements Matcher {
 
   selectors(id: StateId): boolean {
     return this.states[id]!.conditions.length > 0;
+  }
+
+  selectorKeys(id: StateId): readonly string[] {
+    return [...new Set(this.states[id]!.conditions.map((condition) => condition.key))];
   }
 
   select(id: StateId, sibling: (key: string) => string | undefined): StateId {

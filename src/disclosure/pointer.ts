@@ -15,7 +15,7 @@ export type Step =
 const ANY: Step = Object.freeze({ kind: 'any' });
 const SELECTOR = /^\[([^=\]]+)=([\s\S]*)\]$/;
 
-const unescape = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
+const unescapeToken = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
 export const escapeToken = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** @throws SluiceError `catalog_invalid` for what is neither empty nor begins with a slash */
@@ -33,6 +33,7 @@ export function parsePointer(pointer: string): readonly Step[] {
 function stepOf(token: string): Step {
   if (token === '*') return ANY;
   const selector = SELECTOR.exec(token);
-  if (selector) return { kind: 'select', key: unescape(selector[1]!), value: unescape(selector[2]!) };
-  return { kind: 'name', name: unescape(token) };
+  if (selector)
+    return { kind: 'select', key: unescapeToken(selector[1]!), value: unescapeToken(selector[2]!) };
+  return { kind: 'name', name: unescapeToken(token) };
 }

@@ -101,7 +101,9 @@ export interface CountPiece {
   readonly role: 'record_count' | 'total';
   /** of the field in the envelope, for the account */
   readonly path: string;
-  /** `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
+  /** what stands before the number (separator, name), in its turn like every piece */
+  begin(out: Output): void;
+  /** the number itself, perhaps later. `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
   render(out: Output, value: 'keep' | number | null): void;
 }
 
@@ -162,11 +164,15 @@ export interface Mark {
 
 export interface Matcher {
   readonly root: StateId;
+  /** the state of a value that no path leads to or through */
+  readonly nothing: StateId;
   /** number of fields, ids 0 … fields-1 */
   readonly fields: number;
   step(state: StateId, name: string, ...aliases: string[]): StateId;
   item(state: StateId, index: number): StateId;
   selectors(state: StateId): boolean;
+  /** names of the members that `select` will ask for */
+  selectorKeys(state: StateId): readonly string[];
   select(state: StateId, sibling: (key: string) => string | undefined): StateId;
   field(state: StateId): FieldId;
   inner(state: StateId): boolean;
@@ -188,8 +194,10 @@ export interface Envelope {
   readonly root: StateId;
   step(state: StateId, name: string, ...aliases: string[]): StateId;
   item(state: StateId, index: number): StateId;
-  /** what stands here; `path`: structure that leads to something named deeper; null: not named, dropped */
-  role(state: StateId): 'record' | 'path' | 'record_count' | 'total' | 'link' | 'status' | 'drop' | null;
+  /** what stands here (a `record` is taken whole, whatever `inner` says); null: not named, dropped */
+  role(state: StateId): 'record' | 'record_count' | 'total' | 'link' | 'status' | 'drop' | null;
+  /** a container here is structure that leads to something named deeper: it stays and is walked into */
+  inner(state: StateId): boolean;
 }
 
 /** what is done to a field; numbers, since programs are arrays of them */

@@ -26,6 +26,11 @@ export interface TreeNode {
   readonly index?: number;
   /** null: a scalar */
   readonly children: readonly TreeNode[] | null;
+  /**
+   * Members that stand beside its content (`@type` of an XML element): like `children`, but a node that has them can be a scalar
+   * as well, whose content and attributes each have a decision of their own.
+   */
+  readonly attributes?: readonly TreeNode[];
   /** its children are elements of an array, addressed by `index` */
   readonly array?: boolean;
   /** of a scalar; decoded */
@@ -43,12 +48,16 @@ export interface TreeRecord {
   readonly begins: ReadonlyMap<TreeNode, number>;
 }
 
-const isObject = (node: TreeNode) => node.children !== null && node.array !== true;
+const isObject = (node: TreeNode) =>
+  node.array !== true && (node.children !== null || (node.attributes ?? NONE).length > 0);
+const NONE: readonly TreeNode[] = [];
+const membersOf = (node: TreeNode): readonly TreeNode[] =>
+  node.attributes === undefined ? (node.children ?? NONE) : [...node.attributes, ...(node.children ?? NONE)];
 
 /** The text of a scalar member by its name, for selectors. @throws SluiceError `response_malformed` where it is spelled twice */
 function siblingOf(node: TreeNode): (key: string) => string | undefined {
   return (key) => {
-    const found = node.children!.filter((child) => child.names.includes(key));
+    const found = membersOf(node).filter((child) => child.names.includes(key));
     if (found.length > 1) {
       throw new SluiceError(
         'response_malformed',
@@ -85,19 +94,19 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
           scope.subjects.add(value.text);
         for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
       }
-      return;
+      if (!isObject(node)) return;
     }
     const embedded = matcher.scope(state);
     if (embedded >= 0 && isObject(node)) {
       const scope = open(embedded);
       begins.set(node, scope);
-      for (const child of node.children)
+      for (const child of membersOf(node))
         visit(child, enter(matcher, matcher.entry(embedded), child), [...chain, scope]);
     } else if (embedded >= 0) {
       // a list of embedded resources: each object of it begins a scope
-      for (const child of node.children) if (isObject(child)) visit(child, state, chain);
+      for (const child of membersOf(node)) if (isObject(child)) visit(child, state, chain);
     } else if (matcher.inner(state) || matcher.marked(state)) {
-      for (const child of node.children) visit(child, enter(matcher, state, child), chain);
+      for (const child of membersOf(node)) visit(child, enter(matcher, state, child), chain);
     }
   };
   visit(root, matcher.root, [open(-1)]);
@@ -152,7 +161,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
       program.account.withheld(field);
       return action === DROP ? 'drop' : 'null';
     }
-    if (node.array === true && node.children !== null && program.elements(field)) {
+    if (node.array === true && node.children !== null && program.elements(field) && !matcher.through(state)) {
       elements(node, state, program, path);
       return 'walk';
     }
@@ -171,13 +180,25 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   const visit = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
     const embedded = matcher.scope(state);
     if (embedded >= 0) return scope(node, state, embedded, program, path);
+    if (node.children === null && isObject(node)) return content(node, state, program, path);
     if (node.children === null || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
-    children(node, state, program, path);
+    members(node, state, program, path);
     return 'walk';
   };
 
-  const children = (node: TreeNode, state: StateId, program: Program, path: string) => {
-    for (const child of node.children!) {
+  /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */
+  const content = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+    const bare = matcher.field(state) < 0 && node.scalar().kind === 'null';
+    const decision = bare ? 'walk' : scalarOrWhole(node, state, program, path);
+    if (decision === 'drop' && !matcher.inner(state)) return 'drop';
+    members(node, state, program, path);
+    const stays = node.attributes!.some((attribute) => decisions.get(attribute) !== 'drop');
+    if (stays || node === root) return decision === 'drop' ? 'null' : decision;
+    return bare ? 'drop' : decision;
+  };
+
+  const members = (node: TreeNode, state: StateId, program: Program, path: string) => {
+    for (const child of membersOf(node)) {
       const decision = visit(child, enter(matcher, state, child), program, `${path}/${tokenOf(child)}`);
       const aligned = node.array === true && matcher.positional(state);
       decisions.set(child, decision === 'drop' && aligned ? 'null' : decision);
@@ -192,7 +213,8 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
         program.account.scopeWithheld(path);
         return 'drop';
       }
-      children(node, matcher.entry(id), inside, '');
+      if (node.children === null && node.scalar().kind !== 'null') inside.account.unknown(() => '');
+      members(node, matcher.entry(id), inside, '');
       return 'walk';
     }
     if (node.children === null) {
@@ -224,8 +246,8 @@ export function groupTree(root: TreeNode, rendering: Rendering): string {
   const visit = (node: TreeNode, state: StateId) => {
     const into = values.get(matcher.field(state));
     if (node.children === null) into?.push(leaving(node, state, program!, matcher));
-    else if (matcher.scope(state) < 0 && (matcher.inner(state) || into))
-      for (const child of node.children) visit(child, enter(matcher, state, child));
+    if (matcher.scope(state) < 0 && (matcher.inner(state) || into))
+      for (const child of membersOf(node)) visit(child, enter(matcher, state, child));
   };
   if (program !== null) visit(root, matcher.root);
   return JSON.stringify([...values.values()]);

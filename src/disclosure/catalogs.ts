@@ -1,0 +1,117 @@
+/** Compiled catalogs and answers, kept as long as what they were compiled from. */
+import { LRUCache } from 'lru-cache';
+import type { DisclosureAnswer } from '../model/answers.ts';
+import type { Catalog } from '../model/catalog.ts';
+import { Automaton } from './automaton.ts';
+import { compileEnvelope } from './envelope.ts';
+import type { Envelope } from './formats/format.ts';
+import { canonicalPointer, type Instructions, instruct, type TreatmentSet } from './program.ts';
+
+/** sets of extra pointers kept per catalog; a policy that builds pointers out of data would have more */
+const EXTENSIONS = 64;
+const ENVELOPES = 64;
+/** prepared treatments hold the key that was current then: this long after a rotation the old one is used at most */
+const PREPARED_MS = 60_000;
+
+interface Prepared {
+  readonly since: number;
+  readonly instructions: Map<string, Instructions>;
+}
+
+export class CompiledCatalog {
+  readonly catalog: Catalog;
+  readonly catalogs: ReadonlyMap<string, Catalog>;
+  readonly base: Automaton;
+  readonly #envelopes = new LRUCache<string, Envelope>({ max: ENVELOPES });
+  readonly #extended = new LRUCache<string, Automaton>({ max: EXTENSIONS });
+  readonly #known = new Map<string, ReadonlySet<string>>();
+
+  constructor(catalog: Catalog, catalogs: ReadonlyMap<string, Catalog>) {
+    this.catalog = catalog;
+    this.catalogs = catalogs;
+    this.base = new Automaton(catalog, catalogs);
+  }
+
+  envelope(records: string | null): Envelope {
+    const name = records === null ? 'whole' : `at ${records}`;
+    let envelope = this.#envelopes.get(name);
+    if (!envelope) {
+      envelope = compileEnvelope(this.catalog, records);
+      this.#envelopes.set(name, envelope);
+    }
+    return envelope;
+  }
+
+  /** pointers that an answer names and the catalog of its resource does not */
+  extra(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
+    const pointers = Object.keys(answer.fields);
+    if (pointers.length === 0) return pointers;
+    let known = this.#known.get(catalog.resource);
+    if (!known) {
+      // an entry that embeds a resource is not a field: an answer that names it wants the automaton extended
+      const fields = Object.entries(catalog.fields).filter(([, entry]) => !('resource' in entry));
+      known = new Set(fields.map(([pointer]) => canonicalPointer(pointer)));
+      this.#known.set(catalog.resource, known);
+    }
+    return pointers.map(canonicalPointer).filter((pointer) => !known.has(pointer));
+  }
+
+  extended(extra: ReadonlyMap<string, ReadonlySet<string>>): Automaton {
+    if (extra.size === 0) return this.base;
+    const wanted = [...extra].map(([resource, pointers]) => [resource, [...pointers].sort()] as const);
+    const key = JSON.stringify(wanted.sort((a, b) => (a[0] < b[0] ? -1 : 1)));
+    let automaton = this.#extended.get(key);
+    if (!automaton) {
+      automaton = new Automaton(this.catalog, this.catalogs, new Map(wanted));
+      this.#extended.set(key, automaton);
+    }
+    return automaton;
+  }
+}
+
+export class CatalogCache {
+  readonly #byCatalog = new WeakMap<Catalog, CompiledCatalog>();
+  readonly #byAnswer = new WeakMap<DisclosureAnswer, Prepared>();
+  readonly #serials = new WeakMap<Automaton, number>();
+  #serial = 0;
+
+  compile(catalog: Catalog, catalogs: ReadonlyMap<string, Catalog>): CompiledCatalog {
+    const known = this.#byCatalog.get(catalog);
+    if (known && known.catalogs === catalogs) return known;
+    const compiled = new CompiledCatalog(catalog, catalogs);
+    this.#byCatalog.set(catalog, compiled);
+    return compiled;
+  }
+
+  /** instructions for one answer; merged ones are kept by their body */
+  instructions(
+    automaton: Automaton,
+    scope: number,
+    answer: DisclosureAnswer,
+    treatments: TreatmentSet,
+  ): Instructions {
+    const now = performance.now();
+    let memory = this.#byAnswer.get(answer);
+    if (!memory || now - memory.since > PREPARED_MS) {
+      memory = { since: now, instructions: new Map() };
+      this.#byAnswer.set(answer, memory);
+    }
+    const { recipient, purpose } = treatments.context;
+    const key = JSON.stringify([this.serialOf(automaton), scope, recipient, purpose]);
+    let instructions = memory.instructions.get(key);
+    if (!instructions) {
+      instructions = instruct(automaton, scope, [answer], treatments);
+      memory.instructions.set(key, instructions);
+    }
+    return instructions;
+  }
+
+  serialOf(automaton: Automaton): number {
+    let serial = this.#serials.get(automaton);
+    if (serial === undefined) {
+      serial = ++this.#serial;
+      this.#serials.set(automaton, serial);
+    }
+    return serial;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The disclosure stage: `createDisclosureStage(…).disclose(body, plan)` turns a body into parts that may leave, and says of each
+ * exactly what was done to it. See `README.md` beside this file for the flow.
+ */
+import { SluiceError } from '../errors.ts';
+import type { DisclosurePart, DisclosurePlan, DisclosureStage, FormatName } from '../model/disclosure.ts';
+import { CatalogCache } from './catalogs.ts';
+import { DigestCache } from './digest.ts';
+import type { DisclosureLimits, Format } from './formats/format.ts';
+import { FORMATS } from './formats/formats.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { Session } from './session.ts';
+import { TREATMENT_FILES } from './treatments/registry.ts';
+import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
+
+export interface DisclosureDependencies {
+  readonly keys: TreatmentKeys;
+  /** the decision log's digest of a data subject's id; without it the key ring's key makes it */
+  readonly dataSubject?: (id: string) => string;
+  readonly limits?: Partial<DisclosureLimits>;
+  /** besides the ones of this folder, or in their place */
+  readonly treatments?: readonly Treatment[];
+  readonly formats?: readonly Format[];
+}
+
+/** a chunk of any size is worked on in slices of this many bytes, so that parts can leave before all of it is done */
+const SLICE = 256 * 1024;
+
+export function createDisclosureStage(dependencies: DisclosureDependencies): DisclosureStage {
+  const limits = { ...DEFAULT_LIMITS, ...dependencies.limits };
+  const treatments = [...TREATMENT_FILES, ...(dependencies.treatments ?? [])];
+  const shared = {
+    keys: dependencies.keys,
+    limits,
+    treatments: new Map(treatments.map((treatment) => [treatment.name as string, treatment])),
+    catalogs: new CatalogCache(),
+    digests: dependencies.dataSubject ? { of: dependencies.dataSubject } : new DigestCache(dependencies.keys),
+  };
+  const formats = new Map<FormatName, Format>(
+    [...FORMATS, ...(dependencies.formats ?? [])].map((format) => [format.name, format]),
+  );
+
+  return {
+    async *disclose(body, plan) {
+      const format = formats.get(plan.format);
+      if (!format) {
+        throw new SluiceError(
+          'response_format_unsupported',
+          `no format ${plan.format} is known that could be disclosed field by field`,
+        );
+      }
+      yield* run(new Session(format, plan, shared), body, limits);
+    },
+  };
+}
+
+export type { DisclosurePlan };
+
+async function* run(
+  session: Session,
+  body: AsyncIterable<Uint8Array>,
+  limits: DisclosureLimits,
+): AsyncGenerator<DisclosurePart, void, void> {
+  const chunks = body[Symbol.asyncIterator]();
+  let over = false;
+  try {
+    while (true) {
+      const next = chunks.next();
+      // what may leave does not wait for an upstream that has gone quiet
+      if (session.ready && !(await settles(next, limits.idle_ms))) yield session.take(false);
+      const { done, value } = await next;
+      if (done === true) break;
+      for (let from = 0; from < value.length; from += SLICE)
+        yield* session.push(value.subarray(from, from + SLICE));
+    }
+    over = true;
+    yield* session.end();
+  } finally {
+    if (!over) await chunks.return?.();
+  }
+}
+
+/** whether a promise settles within a time */
+async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const result = await Promise.race([settled, timeout]);
+  clearTimeout(timer);
+  return result;
+}

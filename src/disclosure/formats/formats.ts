@@ -1,0 +1,8 @@
+/** Every format, by name. */
+import { csv, tsv } from './csv.ts';
+import type { Format } from './format.ts';
+import { json } from './json.ts';
+import { ndjson } from './ndjson.ts';
+import { xml } from './xml.ts';
+
+export const FORMATS: readonly Format[] = [json, ndjson, xml, csv, tsv];

@@ -1,0 +1,43 @@
+/**
+ * The index of one JSON value: four 32-bit integers an entry, in document order. Only what the automaton looks into has entries: a subtree that is
+ * one field, or none, is one entry.
+ *
+ *     0  state << 8 | kind
+ *     1  where the member begins: its key's quote, or the value itself in an array
+ *     2  where the value begins
+ *     3  where the value ends; for OPEN entries the number of their CLOSE entry, whose own slot 3 has the end
+ */
+export const STRIDE = 4;
+
+export const CLOSE = 0;
+export const STRING = 1;
+/** a string with a backslash in it */
+export const ESCAPED = 2;
+export const NUMBER = 3;
+export const TRUE = 4;
+export const FALSE = 5;
+export const NULL = 6;
+/** containers that are not looked into */
+export const OBJECT = 7;
+export const ARRAY = 8;
+/** containers that are: their members follow, then a CLOSE */
+export const OPEN_OBJECT = 9;
+export const OPEN_ARRAY = 10;
+/** an OPEN_OBJECT that is an embedded resource */
+export const OPEN_SCOPE = 11;
+
+/** what a scan answers instead of an end */
+export const MORE = -1;
+export const MALFORMED = -2;
+export const TOO_DEEP = -3;
+/** a selector's key is spelled twice in one object */
+export const AMBIGUOUS = -4;
+
+/** One scanned value. The arrays are the scanner's own until `keep` copies them. */
+export interface JsonIndex {
+  readonly entries: Int32Array;
+  /** numbers of the entries whose states have marks */
+  readonly marks: Int32Array;
+  /** numbers of the OPEN_SCOPE entries */
+  readonly scopes: Int32Array;
+}

@@ -1,0 +1,36 @@
+/** JSON's spelling of single values: decoding what was scanned, encoding what stands in its place. */
+import type { Scalar } from '../../model/disclosure.ts';
+import { ESCAPED, FALSE, NULL, NUMBER, STRING, TRUE } from './json-index.ts';
+
+const TRUE_VALUE: Scalar = { kind: 'boolean', text: 'true' };
+const FALSE_VALUE: Scalar = { kind: 'boolean', text: 'false' };
+const NULL_VALUE: Scalar = { kind: 'null', text: 'null' };
+
+/** A view on the same bytes with Buffer's methods. */
+export const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** The text of a string whose quotes stand at `start` and `end - 1`; the scanner has validated it. */
+export function textAt(source: Buffer, start: number, end: number, escaped: boolean): string {
+  return escaped
+    ? (JSON.parse(source.toString('utf8', start, end)) as string)
+    : source.toString('utf8', start + 1, end - 1);
+}
+
+export function scalarAt(source: Buffer, kind: number, start: number, end: number): Scalar {
+  switch (kind) {
+    case STRING:
+    case ESCAPED:
+      return { kind: 'string', text: textAt(source, start, end, kind === ESCAPED) };
+    case NUMBER:
+      return { kind: 'number', text: source.toString('latin1', start, end) };
+    case TRUE:
+      return TRUE_VALUE;
+    case FALSE:
+      return FALSE_VALUE;
+    case NULL:
+      return NULL_VALUE;
+    default:
+      throw new RangeError(`kind ${kind} is no scalar`);
+  }
+}

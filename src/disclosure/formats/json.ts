@@ -1,0 +1,352 @@
+/**
+ * JSON (RFC 8259) as a stream. Around the records only the structure that leads to them is followed, token by token; a record (or a value
+ * around the records) is taken whole, once all of it has arrived. A byte order mark is left out (RFC 8259 §8.1 forbids to send one); any
+ * encoding but UTF-8 is refused. Longer than others: one state machine.
+ */
+import { SluiceError } from '../../errors.ts';
+import { escapeToken } from '../pointer.ts';
+import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
+import { AMBIGUOUS, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
+import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
+import { JsonRenderer } from './json-render.ts';
+import { JsonScanner } from './json-scan.ts';
+import { JsonIntake } from './json-intake.ts';
+import { textAt } from './json-text.ts';
+
+export const json: Format = { name: 'json', open: (setup) => new JsonReader(setup) };
+
+/** A container around the records, open in the source and in the output. */
+interface Frame {
+  readonly array: boolean;
+  readonly state: StateId;
+  readonly path: string;
+  /** elements begun, for positions */
+  index: number;
+  /** members written; only touched while rendering */
+  kept: number;
+  /** white space before the first member, so that it can stand before whichever is the first to stay */
+  lead: Buffer;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** what is due next (after white space) */
+const ROOT = 0; // the body's value
+const FIRST = 1; // a member, or the end of the container
+const COMMA = 2; // a comma, or the end of the container
+const MEMBER = 3; // a member
+const COLON = 4;
+const VALUE = 5;
+const NOTHING = 6; // the body is complete
+
+export class JsonReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #session: JsonSession;
+  readonly #in: JsonIntake;
+  readonly #frames: Frame[] = [];
+  #due = ROOT;
+  #pieces: Piece[] = [];
+  /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
+  #gap = 0;
+  #member = 0;
+  #state: StateId;
+  #path = '';
+
+  constructor(setup: FormatSetup) {
+    checkCharset(setup.charset);
+    this.#setup = setup;
+    this.#session = {
+      matcher: setup.matcher,
+      scanner: new JsonScanner(setup.limits.depth),
+      renderer: new JsonRenderer(),
+    };
+    this.#in = new JsonIntake();
+    this.#state = setup.envelope.root;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#rebase(this.#in.push(chunk, this.#gap));
+    return this.#run(false);
+  }
+
+  end(): readonly Piece[] {
+    this.#in.finish();
+    const pieces = this.#run(true);
+    if (this.#due !== NOTHING) throw this.#in.malformed(this.#in.at, 'it ends before its value does');
+    return pieces;
+  }
+
+  #rebase(moved: number): void {
+    this.#gap -= moved;
+    this.#member -= moved;
+  }
+
+  #run(final: boolean): readonly Piece[] {
+    this.#pieces = [];
+    while (this.#advance(final));
+    this.#in.check(this.#gap, this.#setup.limits.record_bytes);
+    return this.#pieces;
+  }
+
+  /** one step of the machine; false: more bytes are needed, or it is over */
+  #advance(final: boolean): boolean {
+    const input = this.#in;
+    if (!input.started) {
+      if (!input.start(final)) return false;
+      this.#gap = input.at;
+    }
+    if (!input.white()) {
+      if (this.#due === NOTHING) this.#trail();
+      return false;
+    }
+    switch (this.#due) {
+      case ROOT:
+        this.#member = input.at;
+        this.#due = VALUE;
+        return true;
+      case FIRST:
+        return this.#atEnd() ? this.#close() : this.#first(final);
+      case COMMA:
+        return this.#atEnd() ? this.#close() : this.#comma();
+      case MEMBER:
+        return this.#begin(final);
+      case COLON:
+        if (input.byte() !== 0x3a) throw input.malformed(input.at, 'a colon is missing');
+        input.at++;
+        this.#due = VALUE;
+        return true;
+      case VALUE:
+        return this.#valueStep(final);
+      default:
+        throw input.malformed(input.at, 'something follows its value');
+    }
+  }
+
+  #atEnd(): boolean {
+    return this.#in.byte() === (this.#frames.at(-1)!.array ? 0x5d : 0x7d);
+  }
+
+  #comma(): boolean {
+    const input = this.#in;
+    if (input.byte() !== 0x2c) throw input.malformed(input.at, 'a comma is missing');
+    input.at++;
+    this.#due = MEMBER;
+    return true;
+  }
+
+  #first(final: boolean): boolean {
+    const input = this.#in;
+    this.#frames.at(-1)!.lead = Buffer.from(input.buffer.subarray(this.#gap, input.at));
+    this.#due = MEMBER;
+    return this.#begin(final);
+  }
+
+  #begin(final: boolean): boolean {
+    const input = this.#in;
+    const frame = this.#frames.at(-1)!;
+    if (!frame.array) return this.#key(frame, final);
+    this.#member = input.at;
+    this.#state = this.#setup.envelope.item(frame.state, frame.index++);
+    this.#path = `${frame.path}/*`;
+    this.#due = VALUE;
+    return true;
+  }
+
+  #key(frame: Frame, final: boolean): boolean {
+    const input = this.#in;
+    if (input.byte() !== 0x22) throw input.malformed(input.at, 'a name in quotes is expected');
+    if (!input.complete(final)) return false;
+    const { scanner } = this.#session;
+    const end = scanner.string(input.buffer, input.at, input.end, final);
+    if (end < 0) return this.#stopped(end);
+    const name = textAt(input.buffer, input.at, end, scanner.escaped);
+    this.#member = input.at;
+    this.#state = this.#setup.envelope.step(frame.state, name);
+    this.#path = `${frame.path}/${escapeToken(name)}`;
+    input.at = end;
+    this.#due = COLON;
+    return true;
+  }
+
+  #valueStep(final: boolean): boolean {
+    const input = this.#in;
+    const { envelope, limits, matcher } = this.#setup;
+    const role = envelope.role(this.#state);
+    const c = input.byte();
+    if (role !== 'record' && (c === 0x7b || c === 0x5b) && envelope.inner(this.#state)) {
+      return this.#open(c === 0x5b);
+    }
+    if (!input.complete(final)) return false;
+    const { scanner } = this.#session;
+    const record = role === 'record';
+    const state = record ? matcher.root : matcher.nothing;
+    const start = input.at;
+    const end = scanner.scan(input.buffer, start, input.end, matcher, state, this.#frames.length, final);
+    if (end < 0) return this.#stopped(end);
+    if (end - this.#member > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
+    const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
+    if (record) {
+      const size = end - this.#member;
+      this.#pieces.push(new JsonRecord(this.#session, input.buffer, scanner.keep(), size, lead, 0));
+    } else this.#around(role, lead, start, end, c);
+    this.#done(end);
+    return true;
+  }
+
+  /** a value around the records */
+  #around(
+    role: ReturnType<FormatSetup['envelope']['role']>,
+    lead: Lead,
+    start: number,
+    end: number,
+    c: number,
+  ) {
+    const { buffer } = this.#in;
+    const path = this.#path;
+    if (role === 'status') {
+      this.#pieces.push({
+        kind: 'frame',
+        render: (out) => {
+          lead.write(out);
+          out.bytes(buffer, start, end);
+        },
+      });
+      return;
+    }
+    // a count is a number, or null where the upstream does not know it; anything else might be anything
+    if (
+      (role === 'record_count' || role === 'total') &&
+      (c === 0x2d || (c >= 0x30 && c <= 0x39) || c === 0x6e)
+    ) {
+      this.#pieces.push({
+        kind: 'count',
+        role,
+        path,
+        begin: (out) => lead.write(out),
+        render: (out, value) => {
+          if (value === 'keep' || c === 0x6e) out.bytes(buffer, start, end);
+          else out.text(String(value));
+        },
+      });
+      return;
+    }
+    const because = role === null ? 'uncatalogued' : `envelope_${role}`;
+    const whole = this.#frames.length === 0;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out: Output, account: FrameAccount) => {
+        account.withheld(path, because);
+        if (!whole) return;
+        lead.write(out);
+        out.text('null');
+      },
+    });
+  }
+
+  #open(array: boolean): boolean {
+    const input = this.#in;
+    if (this.#frames.length >= this.#setup.limits.depth) throw this.#tooDeep();
+    const { buffer, at } = input;
+    const lead = new Separator(this.#frames.at(-1), buffer, this.#gap, this.#member, at);
+    const bracket = input.at++;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out) => {
+        lead.write(out);
+        out.bytes(buffer, bracket, bracket + 1);
+      },
+    });
+    this.#frames.push({
+      array,
+      state: this.#state,
+      path: this.#path,
+      index: 0,
+      kept: 0,
+      lead: NO_BYTES,
+    });
+    this.#gap = input.at;
+    this.#due = FIRST;
+    return true;
+  }
+
+  #close(): boolean {
+    const input = this.#in;
+    const { buffer } = input;
+    const gap = this.#gap;
+    const end = input.at + 1;
+    this.#pieces.push({ kind: 'frame', render: (out) => out.bytes(buffer, gap, end) });
+    this.#frames.pop();
+    this.#done(end);
+    return true;
+  }
+
+  #done(end: number): void {
+    this.#in.at = end;
+    this.#gap = end;
+    this.#due = this.#frames.length === 0 ? NOTHING : COMMA;
+  }
+
+  /** white space after the body's value */
+  #trail(): void {
+    const { buffer, at } = this.#in;
+    const gap = this.#gap;
+    if (at === gap) return;
+    this.#pieces.push({ kind: 'frame', render: (out) => out.bytes(buffer, gap, at) });
+    this.#gap = at;
+  }
+
+  #stopped(why: number): false {
+    const input = this.#in;
+    const { errorAt } = this.#session.scanner;
+    if (why === MORE) {
+      input.await();
+      return false;
+    }
+    if (why === TOO_DEEP) throw this.#tooDeep();
+    if (why === AMBIGUOUS)
+      throw input.malformed(errorAt, 'an object names twice the member that a catalog path selects by');
+    if (why === MALFORMED) throw input.malformed(errorAt, 'it is not JSON (RFC 8259)');
+    throw new SluiceError('internal', 'the scanner answered with an unknown code');
+  }
+
+  #tooDeep(): SluiceError {
+    const { depth } = this.#setup.limits;
+    return new SluiceError(
+      'response_too_deep',
+      `the response has containers within containers deeper than ${depth}; raise the limit "depth" if that is what it should be`,
+    );
+  }
+}
+
+export function checkCharset(charset: string): void {
+  if (/^(utf-?8|us-ascii)$/i.test(charset)) return;
+  throw new SluiceError(
+    'response_charset_unknown',
+    'a JSON response is UTF-8 (RFC 8259 §8.1), and this one says otherwise',
+  );
+}
+
+/** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */
+class Separator implements Lead {
+  readonly #frame: Frame | undefined;
+  readonly #source: Buffer;
+  readonly #gap: number;
+  readonly #member: number;
+  readonly #value: number;
+
+  constructor(frame: Frame | undefined, source: Buffer, gap: number, member: number, value: number) {
+    this.#frame = frame;
+    this.#source = source;
+    this.#gap = gap;
+    this.#member = member;
+    this.#value = value;
+  }
+
+  write(out: Output): void {
+    const frame = this.#frame;
+    if (frame !== undefined && frame.kept++ === 0) {
+      out.bytes(frame.lead, 0, frame.lead.length);
+      out.bytes(this.#source, this.#member, this.#value);
+    } else out.bytes(this.#source, this.#gap, this.#value);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * NDJSON (also JSON Lines): one JSON value a line, each a record. Empty lines stay; a withheld record goes with its line end. A value
+ * that spans lines is refused: whoever reads line by line would see something else than we did.
+ */
+import { SluiceError } from '../../errors.ts';
+import type { BodyReader, Format, FormatSetup, Output, Piece } from './format.ts';
+import { AMBIGUOUS, TOO_DEEP } from './json-index.ts';
+import { checkCharset } from './json.ts';
+import { JsonIntake } from './json-intake.ts';
+import { JsonRecord, type JsonSession } from './json-record.ts';
+import { JsonRenderer } from './json-render.ts';
+import { JsonScanner } from './json-scan.ts';
+
+export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
+
+const NEWLINE = 0x0a;
+
+class NdjsonReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #session: JsonSession;
+  readonly #in = new JsonIntake();
+  /** begin of the line, and how far its end was looked for */
+  #line = 0;
+  #looked = 0;
+
+  constructor(setup: FormatSetup) {
+    checkCharset(setup.charset);
+    this.#setup = setup;
+    const scanner = new JsonScanner(setup.limits.depth);
+    this.#session = { matcher: setup.matcher, scanner, renderer: new JsonRenderer() };
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    const moved = this.#in.push(chunk, this.#line);
+    this.#line -= moved;
+    this.#looked -= moved;
+    return this.#run(false);
+  }
+
+  end(): readonly Piece[] {
+    this.#in.finish();
+    return this.#run(true);
+  }
+
+  #run(final: boolean): readonly Piece[] {
+    const input = this.#in;
+    const pieces: Piece[] = [];
+    if (!input.started) {
+      if (!input.start(final)) return pieces;
+      this.#line = input.at;
+      this.#looked = input.at;
+    }
+    while (true) {
+      const at = input.buffer.subarray(0, input.end).indexOf(NEWLINE, this.#looked);
+      if (at < 0 && !(final && this.#line < input.end)) break;
+      const end = at < 0 ? input.end : at + 1;
+      pieces.push(this.#piece(this.#line, end));
+      this.#line = end;
+      this.#looked = end;
+    }
+    this.#looked = input.end;
+    input.at = this.#line;
+    input.check(this.#line, this.#setup.limits.record_bytes);
+    return pieces;
+  }
+
+  /** the line from `start` to `end`, line end included */
+  #piece(start: number, end: number): Piece {
+    const input = this.#in;
+    const { buffer } = input;
+    const { limits, matcher } = this.#setup;
+    if (end - start > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
+    const value = white(buffer, start, end);
+    if (value === end) return { kind: 'frame', render: (out: Output) => out.bytes(buffer, start, end) };
+    const { scanner } = this.#session;
+    const close = scanner.scan(buffer, value, end, matcher, matcher.root, 0, true);
+    if (close === TOO_DEEP)
+      throw new SluiceError('response_too_deep', `a record has containers deeper than ${limits.depth}`);
+    if (close === AMBIGUOUS)
+      throw input.malformed(
+        scanner.errorAt,
+        'an object names twice the member that a catalog path selects by',
+      );
+    if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
+    if (white(buffer, close, end) !== end)
+      throw input.malformed(close, 'something follows the value of its line');
+    const lead = { write: (out: Output) => out.bytes(buffer, start, value) };
+    return new JsonRecord(this.#session, buffer, scanner.keep(), end - start, lead, end - close);
+  }
+}
+
+function white(buffer: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end) {
+    const c = buffer[at]!;
+    if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) break;
+    at++;
+  }
+  return at;
+}

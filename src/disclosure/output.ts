@@ -1,0 +1,88 @@
+/** The bytes of a part while it is written. Counts that are not known yet leave a hole that is filled before the part may leave. */
+import type { CountPiece, Output } from './formats/format.ts';
+
+const FIRST_BLOCK = 4 * 1024;
+const BLOCK = 64 * 1024;
+/** below this many bytes a loop is faster than a native copy */
+const SHORT = 24;
+
+export class Collected implements Output {
+  /** bytes written since the last `take` */
+  size = 0;
+  #chunks: (Uint8Array | CountPiece)[] = [];
+  #block: Buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK);
+  #from = 0;
+  #at = 0;
+  #holes = 0;
+
+  bytes(source: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length <= 0) return;
+    if (this.#at + length > this.#block.length) this.#room(length);
+    const block = this.#block;
+    let at = this.#at;
+    if (length < SHORT) for (let from = start; from < end; from++) block[at++] = source[from]!;
+    else {
+      block.set(source.subarray(start, end), at);
+      at += length;
+    }
+    this.#at = at;
+    this.size += length;
+  }
+
+  text(text: string): void {
+    // three bytes a UTF-16 unit at most
+    if (this.#at + text.length * 3 > this.#block.length) this.#room(text.length * 3);
+    const written = this.#block.write(text, this.#at, 'utf8');
+    this.#at += written;
+    this.size += written;
+  }
+
+  /** leaves room for a count */
+  hole(piece: CountPiece): void {
+    this.#cut();
+    this.#chunks.push(piece);
+    this.#holes++;
+  }
+
+  get held(): boolean {
+    return this.#holes > 0;
+  }
+
+  /** fills the holes: what `value` says for each */
+  fill(value: (piece: CountPiece) => 'keep' | number | null): void {
+    if (this.#holes === 0) return;
+    this.#cut();
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#holes = 0;
+    for (const chunk of chunks) {
+      if (chunk instanceof Uint8Array) this.#chunks.push(chunk);
+      else {
+        chunk.render(this, value(chunk));
+        this.#cut();
+      }
+    }
+  }
+
+  /** what was written, in chunks; the next part begins */
+  take(): Uint8Array[] {
+    this.#cut();
+    const chunks = this.#chunks.filter((chunk) => chunk instanceof Uint8Array);
+    this.#chunks = [];
+    this.size = 0;
+    return chunks;
+  }
+
+  #cut(): void {
+    if (this.#at > this.#from) this.#chunks.push(this.#block.subarray(this.#from, this.#at));
+    this.#from = this.#at;
+  }
+
+  #room(length: number): void {
+    this.#cut();
+    this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK, length));
+    this.#from = 0;
+    this.#at = 0;
+  }
+}
