@@ -30,6 +30,7 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
       Object.keys(upstreams),
       report,
     );
+  if (config.policy && isSound('policy')) checkPolicy(config.policy, report);
   if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
   const listenIsSound = listen !== undefined && isSound('listen');
   if (identity && isSound('identity') && listenIsSound && insecure)
@@ -59,6 +60,21 @@ function checkRoutes(
         ['routes', i, 'upstream'],
         `no upstream named "${route.upstream}"${didYouMean(route.upstream, upstreams)}`,
       );
+}
+
+function checkPolicy(policy: Config['policy'], report: Report): void {
+  const sources = ['dir', 'bundle', 'url'] as const;
+  for (const [path, source] of [
+    [['policy'], policy] as const,
+    [['policy', 'shadow'], policy.shadow] as const,
+  ]) {
+    const given = source ? sources.filter((name) => source[name] !== undefined) : [];
+    if (source && given.length !== 1)
+      report(
+        path,
+        `needs exactly one of ${sources.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
+      );
+  }
 }
 
 function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {

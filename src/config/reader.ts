@@ -111,6 +111,7 @@ export function read(
         'internal',
         `The schema at ${path.join('.')} uses "${keyword}", which the reader does not know.`,
       );
+  if (isAlias(given) && !node) return fault(`there is no anchor &${given.source} before this alias`);
   // An alias may point at its own ancestor.
   if (path.length > MAX_DEPTH) return fault('is nested too deeply');
 

@@ -2,11 +2,11 @@
 import { type Static, Type } from 'typebox';
 import { decisionLogConfigSchema } from '../decision-log/config.ts';
 import { keysConfigSchema } from '../disclosure/keys.ts';
+import { policyConfigSchema } from '../policy/config.ts';
 import { defaulted, section } from './kinds.ts';
 import { consentSchema } from './sections/consent.ts';
 import { identitySchema } from './sections/identity.ts';
 import { limitsSchema, listenSchema } from './sections/listen.ts';
-import { policySchema } from './sections/policy.ts';
 import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
 import { purposeSchema } from './sections/purpose.ts';
 import { routesSchema } from './sections/routes.ts';
@@ -17,7 +17,7 @@ export const configSchema = section({
   listen: defaulted(listenSchema, {}),
   upstreams: upstreamsSchema,
   identity: identitySchema,
-  policy: policySchema,
+  policy: policyConfigSchema,
   consent: consentSchema,
   decision_log: defaulted(decisionLogConfigSchema, {}),
   purpose: defaulted(purposeSchema, {}),

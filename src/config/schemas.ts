@@ -27,6 +27,9 @@ function standard(schema: Schema): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema))
     if (!OWN.has(key) && !key.startsWith('~')) out[key] = inner(key, value);
+  // What has a default may be left out.
+  if (schema.required)
+    out['required'] = schema.required.filter((name) => schema.properties?.[name]?.default === undefined);
   if (schema.one_of) out['oneOf'] = schema.one_of.map((name) => ({ required: [name] }));
   // A value with a kind may also be taken from the environment.
   if (schema.kind && schema.pattern) out['pattern'] = `^(?:${ENV}$|${schema.pattern.replace(/^\^/, '')})`;
