@@ -157,11 +157,17 @@ export class Session {
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
-    if (this.#released >= this.#maxRecords) return this.#withhold(piece, ['max_records']);
+    if (this.#released >= this.#maxRecords) {
+      this.#withhold(piece, ['max_records']);
+      return;
+    }
     const asked = this.#ask(piece, states);
     const own = asked[0]!;
-    if (own.withheld !== null) return this.#withhold(piece, own.withheld);
-    if (small) return this.#withhold(piece, ['group_size_unmet']);
+    const withheld = own.withheld ?? (small ? ['group_size_unmet'] : null);
+    if (withheld !== null) {
+      this.#withhold(piece, withheld);
+      return;
+    }
     piece.render(
       this.#out,
       this.#rendering(asked, (instructions) => this.#run(instructions)),
