@@ -15,6 +15,8 @@ export interface PolicySnapshot {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   /** purposes, partners, …: the policy's data documents, read by routing (known purposes and recipients) and commands */
   readonly data: { readonly [name: string]: unknown };
+  /** false: `from` and `until` of consents may be left out of the input, so that more data subjects share a state */
+  readonly reads_consent_dates: boolean;
   decide(input: PolicyInput): DecisionAnswer;
   disclose(input: DisclosureInput): DisclosureAnswer;
 }

@@ -17,6 +17,8 @@ export interface EntrypointReads {
   readonly data: readonly (readonly string[])[];
   readonly nondeterministic: readonly string[];
   readonly reads_time: boolean;
+  /** `from` or `until` of a consent */
+  readonly consent_dates: boolean;
 }
 
 export interface Manifest {
@@ -239,7 +241,8 @@ const readsOf = (manifest: Manifest, wasm: Uint8Array): ReadonlyMap<string, Entr
       arePaths(r['input']) &&
       arePaths(r['data']) &&
       areTexts(r['nondeterministic']) &&
-      typeof r['reads_time'] === 'boolean'
+      typeof r['reads_time'] === 'boolean' &&
+      typeof r['consent_dates'] === 'boolean'
     )
       reads.set(entrypoint, r as unknown as EntrypointReads);
   return reads;

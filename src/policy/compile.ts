@@ -18,6 +18,7 @@ import { isObject, readYaml } from './document.ts';
 import { numbersKept } from './numbers.ts';
 import { OPA_VERSION, type Opa } from './opa.ts';
 import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
+import { type Plan, readsOfPlan } from './reads.ts';
 import { capabilitiesText, explainRefused, refusedBuiltin } from './refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
@@ -183,14 +184,11 @@ const compileRego = async (
   // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
   const optimise = roots.some((r) => r === '' || Object.hasOwn(data.exact, r)) ? '0' : '1';
   const common = ['build', '--bundle', '--capabilities', capabilities, '-O', optimise];
-  const build = async (
-    target: 'wasm' | 'plan',
-    list: readonly string[],
-  ): Promise<ReadonlyMap<string, Uint8Array>> => {
-    const out = join(stage, `${target}-${list.join('-').replace(/[^\w-]/g, '_')}.tar.gz`);
+  const build = async (target: 'wasm' | 'plan'): Promise<ReadonlyMap<string, Uint8Array>> => {
+    const out = join(stage, `${target}.tar.gz`);
     const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
     const run = await opa.run(
-      [...common, '-t', target, ...flags, ...list.flatMap((e) => ['-e', e]), '-o', out, '.'],
+      [...common, '-t', target, ...flags, ...entrypoints.flatMap((e) => ['-e', e]), '-o', out, '.'],
       { cwd: rego },
     );
     if (run.code !== 0) {
@@ -204,19 +202,10 @@ const compileRego = async (
     }
     return readArchive(await readFile(out), out);
   };
-  const [bundle, ...described] = await Promise.all([
-    build('wasm', entrypoints),
-    ...entrypoints.map(async (entrypoint): Promise<[string, EntrypointReads]> => {
-      const [plan, deps] = await Promise.all([
-        build('plan', [entrypoint]),
-        opa.run(['deps', '--format', 'json', '-d', '.', `data.${entrypoint.replaceAll('/', '.')}`], {
-          cwd: rego,
-        }),
-      ]);
-      return [entrypoint, readsOf(deps.code === 0 ? deps.stdout : null, plan.get('plan.json'))];
-    }),
-  ]);
-  return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads: new Map(described), entrypoints };
+  const [bundle, planned] = await Promise.all([build('wasm'), build('plan')]);
+  const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;
+  const reads = new Map(entrypoints.map((e) => [e, readsOfPlan(plan, e)]));
+  return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints };
 };
 
 const compileError = async (opa: Opa, faults: readonly PolicyFault[]): Promise<SluiceError> => {
@@ -225,52 +214,3 @@ const compileError = async (opa: Opa, faults: readonly PolicyFault[]): Promise<S
   const explained = await Promise.all(refused.map((f) => explainRefused(opa, f, refusedBuiltin(f)!)));
   return faultError('policy_builtin_refused', [...explained, ...faults.filter((f) => !refused.includes(f))]);
 };
-
-const NONDETERMINISTIC = new Set(['time.now_ns', 'rand.intn', 'uuid.rfc4122']);
-const TIME = ['context', 'time'];
-
-/**
- * `opa deps` names every base document an entrypoint may read, a prefix where the rest is computed. Without its answer
- * everything counts as read.
- */
-const readsOf = (deps: string | null, plan: Uint8Array | undefined): EntrypointReads => {
-  const base = deps === null ? null : (JSON.parse(deps) as { base?: readonly (readonly Term[])[] }).base;
-  const below = (root: string): string[][] =>
-    base === null ? [[]] : shortest((base ?? []).filter((ref) => ref[0]?.value === root).map(constantPrefix));
-  const input = below('input');
-  const planned = plan === undefined ? null : (JSON.parse(new TextDecoder().decode(plan)) as Plan);
-  const nondeterministic =
-    planned === null
-      ? [...NONDETERMINISTIC]
-      : (planned.static?.builtin_funcs ?? []).map((b) => b.name).filter((n) => NONDETERMINISTIC.has(n));
-  return {
-    input,
-    data: below('data'),
-    nondeterministic,
-    reads_time:
-      nondeterministic.includes('time.now_ns') || input.some((p) => isPrefix(p, TIME) || isPrefix(TIME, p)),
-  };
-};
-
-interface Term {
-  readonly type: string;
-  readonly value: unknown;
-}
-interface Plan {
-  readonly static?: { readonly builtin_funcs?: readonly { readonly name: string }[] };
-}
-
-const constantPrefix = (ref: readonly Term[]): string[] => {
-  const rest = ref.slice(1);
-  const end = rest.findIndex((t) => t.type !== 'string');
-  return (end < 0 ? rest : rest.slice(0, end)).map((t) => String(t.value));
-};
-
-const isPrefix = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length <= b.length && a.every((s, i) => s === b[i]);
-
-/** without those that lie below another, in a fixed order */
-const shortest = (paths: readonly string[][]): string[][] =>
-  paths
-    .filter((p, i) => !paths.some((q, j) => isPrefix(q, p) && (q.length < p.length || j < i)))
-    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));

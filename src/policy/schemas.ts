@@ -227,7 +227,13 @@ export const ManifestSchema = Type.Object(
                 entrypoints: Type.Record(
                   Text,
                   Type.Object(
-                    { input: Paths, data: Paths, nondeterministic: Names, reads_time: Type.Boolean() },
+                    {
+                      input: Paths,
+                      data: Paths,
+                      nondeterministic: Names,
+                      reads_time: Type.Boolean(),
+                      consent_dates: Type.Boolean(),
+                    },
                     open,
                   ),
                 ),

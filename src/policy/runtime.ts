@@ -1,0 +1,95 @@
+/** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
+import { SluiceError } from '../errors.ts';
+import type { PolicyBundle } from './bundle.ts';
+import { builtins as hostBuiltins } from './builtins/index.ts';
+import type { Builtin } from './builtins/types.ts';
+import type { PolicyLimits } from './config.ts';
+import { createEvaluator, type Evaluation } from './engine.ts';
+import { FUEL, FUEL_PER_MS, meter } from './fuel.ts';
+import { numbersKept } from './numbers.ts';
+
+export interface Runtime {
+  readonly entrypoints: readonly string[];
+  /** @throws SluiceError `policy_*` */
+  evaluate(
+    entrypoint: string,
+    inputJson: string,
+    outside: { readonly nowNs: bigint; readonly seed: () => string },
+  ): Evaluation;
+  memoryBytes(): number;
+}
+
+const PAGES_PER_MB = 16;
+
+/** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded` */
+export const createRuntime = async (
+  bundle: PolicyBundle,
+  limits: PolicyLimits,
+  print?: (line: string) => void,
+): Promise<Runtime> => {
+  let module: WebAssembly.Module;
+  try {
+    // Off the main thread: a large policy does not hold up requests while it is compiled.
+    module = await WebAssembly.compile(meter(bundle.wasm));
+  } catch (cause) {
+    if (cause instanceof SluiceError) throw cause;
+    throw new SluiceError('bundle_malformed', {
+      message: `${bundle.name}: not a WebAssembly module that can be metered.`,
+      cause,
+    });
+  }
+  const budget = BigInt(limits.evaluation_ms) * BigInt(FUEL_PER_MS);
+  let deadline = Number.POSITIVE_INFINITY;
+  const exceeded = (): SluiceError =>
+    new SluiceError(
+      'policy_deadline_exceeded',
+      `The policy did not answer within its budget (policy.limits.evaluation_ms: ${limits.evaluation_ms}).`,
+    );
+  // Fuel counts instructions of the module; a call that leaves it is held to the clock.
+  const held: { [name: string]: Builtin } = Object.create(null);
+  for (const [name, builtin] of hostBuiltins)
+    held[name] = (args, context) => {
+      if (performance.now() > deadline) throw exceeded();
+      return builtin(args, context);
+    };
+  const evaluator = createEvaluator(module, {
+    data: neededData(bundle),
+    maxPages: limits.memory_mb * PAGES_PER_MB,
+    builtins: held,
+    ...(print === undefined ? {} : { print }),
+    explainTrap: (exports) => (left(exports) < 0n ? exceeded() : undefined),
+  });
+  return {
+    entrypoints: evaluator.entrypoints,
+    memoryBytes: () => evaluator.memoryBytes(),
+    evaluate(entrypoint, inputJson, { nowNs, seed }) {
+      if (inputJson.length > limits.input_bytes)
+        throw new SluiceError(
+          'policy_input_too_large',
+          `The policy's input has more than ${limits.input_bytes} bytes (policy.limits.input_bytes).`,
+        );
+      (evaluator.exports[FUEL] as WebAssembly.Global).value = budget;
+      deadline = performance.now() + limits.evaluation_ms;
+      return evaluator.evaluate(entrypoint, inputJson, { nowNs, seed: seed() });
+    },
+  };
+};
+
+const left = (exports: WebAssembly.Exports): bigint => {
+  const fuel = exports[FUEL] as WebAssembly.Global | undefined;
+  return fuel === undefined ? 0n : (fuel.value as bigint);
+};
+
+/** Only what some entrypoint can look at is loaded: a catalog of ten thousand fields serves others, not the rules. */
+const neededData = (bundle: PolicyBundle): string => {
+  const { reads } = bundle;
+  if (reads === null || reads.size < bundle.manifest.wasm.length) return bundle.dataJson;
+  const roots = new Set<string>();
+  for (const { data } of reads.values())
+    for (const [root] of data) {
+      if (root === undefined) return bundle.dataJson;
+      roots.add(root);
+    }
+  const all = numbersKept.parse(bundle.dataJson) as { readonly [name: string]: unknown };
+  return numbersKept.stringify(Object.fromEntries(Object.entries(all).filter(([name]) => roots.has(name))));
+};

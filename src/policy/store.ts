@@ -1,0 +1,235 @@
+/**
+ * The live policy, and how another takes its place: loaded, checked, tried by the gate (its own scenarios), then swapped
+ * in at once. Whatever fails on the way leaves the last good policy live and says so. Requests under way keep the
+ * snapshot they took.
+ */
+import { resolve } from 'node:path';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
+import type { Clock } from '../observability/clock.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { ArchiveLimits } from './archive.ts';
+import { DEFAULT_LIMITS as ARCHIVE_LIMITS } from './archive.ts';
+import {
+  type CacheLimits,
+  DEFAULT_CACHE,
+  DEFAULT_LIMITS,
+  milliseconds,
+  type PolicyConfig,
+  type PolicyLimits,
+  settle,
+} from './config.ts';
+import type { Opa } from './opa.ts';
+import type { SigningConfig, SigningKey } from './signatures.ts';
+import { createSnapshot, type LivePolicy } from './snapshot.ts';
+import { createDirectorySource } from './sources/directory.ts';
+import { createFileSource } from './sources/file.ts';
+import type { Loaded, PolicySource } from './sources/source.ts';
+import { createUrlSource } from './sources/url.ts';
+
+export type Gate = (candidate: LivePolicy) => Promise<void>;
+
+export interface StoreDependencies {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly env: { readonly [name: string]: string | undefined };
+  /** what relative paths are relative to */
+  readonly baseDir: string;
+  readonly metrics?: { count(name: 'policy_reload_failures', by?: number): void };
+  /** tries a policy before it goes live; @throws SluiceError `policy_scenario_failed` */
+  readonly gate?: Gate;
+  readonly opa?: () => Promise<Opa>;
+}
+
+export interface LivePolicyStore extends PolicyStore {
+  current(): LivePolicy;
+  status(): ReturnType<PolicyStore['status']> & {
+    /** the source cannot be reached; the live policy is the last one it gave */
+    readonly unavailable: { readonly code: string; readonly message: string; readonly at: string } | null;
+  };
+  /** looks for something new now; resolves when it is live or refused */
+  reload(): Promise<void>;
+  /** called after every activation but the first */
+  onActivate(listener: (policy: PolicySnapshot) => void): void;
+}
+
+/** @throws SluiceError what keeps the first policy from being activated */
+export const createPolicyStore = async (
+  config: PolicyConfig,
+  deps: StoreDependencies,
+): Promise<LivePolicyStore> => {
+  const source = sourceOf(config, deps);
+  const limits: PolicyLimits = settle(DEFAULT_LIMITS, config.limits);
+  const cache: CacheLimits = settle(DEFAULT_CACHE, config.cache);
+  const listeners: ((policy: PolicySnapshot) => void)[] = [];
+  let live: LivePolicy | undefined;
+  let activatedAt: string | null = null;
+  let error: Failure | null = null;
+  let unavailable: Failure | null = null;
+  let closed = false;
+
+  const activate = async (loaded: Loaded): Promise<void> => {
+    const candidate = await createSnapshot(loaded.bundle, { limits, cache });
+    await deps.gate?.(candidate);
+    if (closed) return;
+    const first = live === undefined;
+    live = candidate;
+    activatedAt = deps.clock.now().toISOString();
+    error = null;
+    deps.logger.info({ revision: candidate.revision, bundle: candidate.bundle }, 'policy activated');
+    if (!first) for (const listener of listeners) listener(candidate);
+    try {
+      await loaded.accepted();
+    } catch (err) {
+      deps.logger.warn({ err }, 'the policy is live, but could not be kept for the next start');
+    }
+  };
+
+  const fail = (e: unknown): void => {
+    const failure = failureOf(e, deps.clock);
+    if (failure.code === 'bundle_unavailable') unavailable = failure;
+    else error = failure;
+    deps.metrics?.count('policy_reload_failures');
+    deps.logger.error(
+      { code: failure.code, message: failure.message },
+      'policy not activated; the last good one stays',
+    );
+  };
+
+  const start = async (): Promise<void> => {
+    try {
+      await activate((await source.load())!);
+    } catch (e) {
+      const stored = isSluiceError(e, 'bundle_unavailable') ? await source.fallback?.() : null;
+      if (stored === null || stored === undefined) throw e;
+      await activate(stored);
+      fail(e);
+    }
+  };
+
+  const once = async (): Promise<void> => {
+    if (closed) return;
+    try {
+      const loaded = await source.load();
+      unavailable = null;
+      if (loaded !== null) await activate(loaded);
+    } catch (e) {
+      fail(e);
+    }
+  };
+  // One at a time; a change during a load is looked at after it, and many such changes once.
+  let running: Promise<void> | undefined;
+  let waiting: Promise<void> | undefined;
+  const reload = (): Promise<void> => {
+    if (running === undefined) {
+      running = once().finally(() => {
+        running = undefined;
+      });
+      return running;
+    }
+    waiting ??= running.then(() => {
+      waiting = undefined;
+      return reload();
+    });
+    return waiting;
+  };
+
+  await start();
+  const stop =
+    config.watch === false && config.url === undefined ? () => undefined : source.watch(() => void reload());
+  return {
+    current() {
+      if (live === undefined) throw new SluiceError('policy_unavailable', 'No policy was activated yet.');
+      return live;
+    },
+    status: () => ({
+      ok: live !== undefined,
+      revision: live?.revision ?? null,
+      activated_at: activatedAt,
+      error,
+      unavailable,
+    }),
+    reload,
+    onActivate: (listener) => void listeners.push(listener),
+    async close() {
+      closed = true;
+      stop();
+      await (waiting ?? running);
+    },
+  };
+};
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly at: string;
+}
+
+const failureOf = (e: unknown, clock: Clock): Failure => {
+  const at = clock.now().toISOString();
+  return isSluiceError(e)
+    ? { code: e.code, message: e.message, at }
+    : {
+        code: 'internal',
+        message: 'The policy could not be loaded for a reason that is a fault of Sluice.',
+        at,
+      };
+};
+
+/** @throws SluiceError `config_invalid` */
+export const sourceOf = (
+  config: PolicyConfig,
+  { env, baseDir, opa }: Pick<StoreDependencies, 'env' | 'baseDir' | 'opa'>,
+): PolicySource => {
+  const named = [config.dir, config.bundle, config.url].filter((v) => v !== undefined);
+  if (named.length !== 1)
+    throw new SluiceError('config_invalid', 'policy: give exactly one of dir, bundle and url.');
+  const settled = settle(DEFAULT_LIMITS, config.limits);
+  const limits: ArchiveLimits = {
+    ...ARCHIVE_LIMITS,
+    compressed: settled.bundle_bytes,
+    expanded: settled.expanded_bytes,
+    ratio: settled.ratio,
+  };
+  const signing = signingOf(config.signing, env, baseDir);
+  if (config.dir !== undefined) return createDirectorySource({ dir: resolve(baseDir, config.dir), opa });
+  if (config.bundle !== undefined)
+    return createFileSource({ file: resolve(baseDir, config.bundle), limits, signing });
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(config.headers ?? {}))
+    if (value !== undefined) headers[name] = secret(value, env, `policy.headers.${name}`);
+  return createUrlSource({
+    url: config.url!,
+    poll: milliseconds(config.poll, 60_000),
+    headers,
+    cacheDir: config.cache_dir === undefined ? undefined : resolve(baseDir, config.cache_dir),
+    limits,
+    signing,
+  });
+};
+
+/** `env:NAME` stands for what the environment has under that name */
+const secret = (value: string, env: StoreDependencies['env'], where: string): string => {
+  if (!value.startsWith('env:')) return value;
+  const found = env[value.slice(4)];
+  if (found === undefined || found === '')
+    throw new SluiceError('config_invalid', `${where}: the environment has no ${value.slice(4)}.`);
+  return found;
+};
+
+const signingOf = (
+  signing: PolicyConfig['signing'],
+  env: StoreDependencies['env'],
+  baseDir: string,
+): SigningConfig | undefined => {
+  if (signing === undefined) return undefined;
+  const keys: { [kid: string]: SigningKey } = Object.create(null);
+  for (const [kid, k] of Object.entries(signing.keys ?? {}))
+    if (k?.algorithm !== undefined)
+      keys[kid] = {
+        algorithm: k.algorithm,
+        key: k.key === undefined ? undefined : secret(k.key, env, `policy.signing.keys.${kid}.key`),
+        file: k.file === undefined ? undefined : resolve(baseDir, k.file),
+      };
+  return { keys, required: signing.required ?? true };
+};
