@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { divisionOf, PROVINCES } from '../../../src/disclosure/treatments/masks/china.ts';
 import {
   createMask,
   isMasked,
@@ -217,6 +218,18 @@ describe('what a mask reveals', () => {
     ];
     for (const [spec, value] of shapes) expect(createMask(spec).apply(value)).toBe('****');
   });
+});
+
+test('every city of the list is read by its full and by its short name', () => {
+  for (const province of PROVINCES) {
+    for (const city of province.cities) {
+      expect(divisionOf(`${province.full}${city}南山路1号`)).toMatchObject({ city });
+      expect(divisionOf(`${city}南山路1号`)?.city).toBe(city);
+    }
+  }
+  expect(createMask('address').apply('湖北恩施州利川市')).toBe('湖北恩施州****');
+  expect(createMask('address').apply('云南大理下关')).toBe('云南大理****');
+  expect(createMask('address').apply('湖北恩典路1号')).toBe('湖北****');
 });
 
 test('a value that a person edits after it was masked is still recognised where the stars stand', () => {

@@ -62,7 +62,8 @@ export const PROVINCES: readonly Province[] = LIST.trim()
     return { short, full, municipality, cities: municipality ? [] : cities };
   });
 
-const PEOPLES = /(?:[^省市]{1,3}族|蒙古|哈萨克|柯尔克孜)+自治州$/;
+const PEOPLES =
+  /(?:(?:朝鲜|土家|苗|藏|羌|彝|布依|侗|哈尼|壮|傣|白|景颇|傈僳|回|蒙古)族|蒙古|哈萨克|柯尔克孜)+自治州$/;
 
 /** `深圳市` → `深圳`; `恩施土家族苗族自治州` → `恩施`, also written `恩施州` */
 const shortened = (city: string): string => {
@@ -102,7 +103,7 @@ export interface Division {
 }
 
 /** What a short name must not run on into: `朝阳` is a city, `朝阳区` and `朝阳路` are not. */
-const RUNS_ON = /^[市县区州路街道镇乡村旗盟族藏蒙大]/;
+const RUNS_ON = /^[市县区州路街道镇乡村旗盟族藏]/;
 const GAP = /^[ \u3000,，\-/·|]{0,3}/;
 
 function cityAt(

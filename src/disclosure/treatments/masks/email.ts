@@ -22,20 +22,24 @@ export function email(parameters: MaskParameters): Mask {
     const initial = parts.length > 1 && INITIAL.test(parts[0]!) ? parts[0]! : '';
     return `${initial}${STARS}@${domain === 'hide' ? STARS : host}`;
   };
-  return maskOf('email', 'the first character of the local part and the domain', (text) => {
-    // several addresses in one field, as legacy systems keep them
-    const parts: string[] = [];
-    let addresses = 0;
-    for (const part of text.split(/([\s,;，；、]+)/)) {
-      if (part === '' || /^[\s,;，；、]+$/.test(part)) {
-        parts.push(part);
-        continue;
+  return maskOf(
+    'email',
+    domain === 'keep' ? 'the first character of the local part and the domain' : 'the first character',
+    (text) => {
+      // several addresses in one field, as legacy systems keep them
+      const parts: string[] = [];
+      let addresses = 0;
+      for (const part of text.split(/([\s,;，；、]+)/)) {
+        if (part === '' || /^[\s,;，；、]+$/.test(part)) {
+          parts.push(part);
+          continue;
+        }
+        const masked = one(part);
+        if (masked === null) return null;
+        addresses += 1;
+        parts.push(masked);
       }
-      const masked = one(part);
-      if (masked === null) return null;
-      addresses += 1;
-      parts.push(masked);
-    }
-    return addresses === 0 ? null : parts.join('');
-  });
+      return addresses === 0 ? null : parts.join('');
+    },
+  );
 }

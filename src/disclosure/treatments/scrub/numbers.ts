@@ -20,7 +20,7 @@ const FILLERS = new RegExp(FILLER, 'g');
 function groupsOf(text: string): Group[] {
   const groups: Group[] = [];
   let before = -1;
-  for (const found of text.matchAll(/\d(?:\x01{0,8}\d)*/g)) {
+  for (const found of text.matchAll(/\d(?:\x01{0,8}\d)*\x01{0,8}/g)) {
     const start = found.index;
     const gap = before >= 0 && start - before <= 24 ? text.slice(before, start).replace(FILLERS, '') : null;
     const end = start + found[0].length;

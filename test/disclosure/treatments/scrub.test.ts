@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { corpus } from '../../../bench/scrub/corpus.ts';
+import { seeded } from '../../../bench/scrub/random.ts';
+import { findEntities } from '../../../src/disclosure/treatments/scrub/find.ts';
+import { fold } from '../../../src/disclosure/treatments/scrub/fold.ts';
+import { ENTITIES } from '../../../src/disclosure/treatments/scrub/span.ts';
+import { scrubText } from '../../../src/disclosure/treatments/scrub.ts';
+import { number, shown, text, treat, treatment } from './support.ts';
+
+describe('finds and masks in place', () => {
+  test.each([
+    ['身份证110101199003074514。', '身份证110101********4514。'],
+    ['ID 110101 19900307 4514', 'ID 110101 ******** 4514'],
+    ['证件１１０１０１１９９００３０７４５１４', '证件１１０１０１********４５１４'],
+    ['手机13812345678转告', '手机138****5678转告'],
+    ['138 1234 5678', '138 **** 5678'],
+    ['tel:+86-138-1234-5678;', 'tel:+86-138-****-5678;'],
+    ['1\u200b3\u200b8\u200b1\u200b2\u200b3\u200b4\u200b5\u200b6\u200b7\u200b8', '****'],
+    ['1\ufe0f\u20e33\ufe0f\u20e38\ufe0f\u20e312345678', '****'],
+    ['𝟏𝟑𝟖𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖', '𝟏𝟑𝟖****𝟓𝟔𝟕𝟖'],
+    ['1 3 8 1 2 3 4 5 6 7 8', '1 3 8 * * * * 5 6 7 8'],
+    ['一三八一二三四五六七八', '****'],
+    ['打010-12345678找我', '打010-12345678找我'],
+    ['打010-62345678找我', '打010-****5678找我'],
+    ['座机：62345678', '座机：****5678'],
+    ['call (415) 555-2671', 'call (***) ***-2671'],
+    ['+44 20 7946 0958', '+44 ** **** 0958'],
+    ['卡6222 0212 3456 7894', '卡**** **** **** 7894'],
+    ['邮箱zhang.san@example.com联系', '邮箱z***@example.com联系'],
+    ['zhang@例子.中国的邮箱', '****@例子.中国的邮箱'],
+    ['车牌粤B·12345', '车牌粤B·***45'],
+    ['姓名：张三，男', '姓名：张*，男'],
+    ['姓名：张三丰', '姓名：张**'],
+    ['联系人 李四', '联系人 李*'],
+    ['客户王五先生来电', '客户王*先生来电'],
+    ['欧阳娜娜女士', '欧阳**女士'],
+    ['投保人：阿卜杜拉·买买提，', '投保人：阿***·***，'],
+    ['Name: John Smith', 'Name: J*** S****'],
+    ['Mr. Smith called', 'Mr. S**** called'],
+    ['Contact person: Olga A. van Dyke (new)', 'Contact person: O*** *. v** D*** (new)'],
+    ['姓名：王小明，后来王小明又来', '姓名：王**，后来王**又来'],
+  ])('%s', (input, output) => {
+    expect(scrubText(input)).toBe(output);
+  });
+});
+
+describe('leaves alone', () => {
+  test.each([
+    '订单号20231105123456，金额1380.00元，2023-11-05 12:30',
+    '运单SF1381234567890，75123456789012',
+    '编号110101199003074515',
+    '400-123-4567',
+    'order no. 123456789, invoice INV-20231105-0001',
+    'Customer Service will call on Monday',
+    'Product name: Blue Kettle',
+    '客户反映商品质量有问题，联系客户后同意退款',
+    '金额方面没有问题，时间充足，高兴',
+    'version 1.2.345, ratio 16:9, ISO 9001:2015',
+    '@客服 请处理 C++ and a@b',
+    '',
+  ])('%s', (input) => {
+    expect(scrubText(input)).toBe(input);
+  });
+});
+
+test('an identity number with a wrong check digit counts where a label says what it is', () => {
+  expect(scrubText('身份证号：110101199003074515')).toBe('身份证号：110101********4515');
+});
+
+test('looks only for the entities the catalog names', () => {
+  const entry = { scrub: { entities: ['email'] } };
+  expect(shown(treat('scrub', text('a.b@example.com 13812345678'), entry))).toBe(
+    'a***@example.com 13812345678',
+  );
+  expect(treat('scrub', text('x'), { scrub: { entities: ['phones'] } })).toBe('drop');
+  expect(treat('scrub', text('x'), { scrub: { entites: [] } })).toBe('drop');
+});
+
+test('a number is scrubbed too, and stays a number where nothing is found', () => {
+  expect(treat('scrub', number('13812345678'))).toEqual({ kind: 'string', text: '138****5678' });
+  expect(treat('scrub', number('42.50'))).toEqual({ kind: 'number', text: '42.50' });
+});
+
+test('recognises a note that was scrubbed, and no ordinary one', () => {
+  const recognise = treatment('scrub').recognise(
+    { category: 'c', grade: 3 },
+    { do: 'scrub', because: 'test' },
+  );
+  for (const note of corpus(seeded(3), 500)) {
+    const scrubbed = scrubText(note.text);
+    expect(recognise(text(note.text))).toBe(false);
+    if (scrubbed !== note.text) expect(recognise(text(scrubbed))).toBe(true);
+  }
+});
+
+test('folding keeps every place', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (input) => {
+      expect(fold(input)).toHaveLength(input.length);
+    }),
+  );
+});
+
+const hostile = fc.array(
+  fc.constantFrom(
+    '1',
+    '13',
+    '138',
+    '1381234567',
+    '110101',
+    ' ',
+    '-',
+    '.',
+    '@',
+    'a',
+    'a.',
+    '姓名',
+    '：',
+    '张',
+    '张三',
+    '先生',
+    '客户',
+    'Name: ',
+    'Mr. ',
+    'A',
+    'Aa ',
+    '粤B',
+    '一',
+    '零',
+    '(',
+    '+',
+    '+86',
+    '\u200b',
+    '\u0301',
+    '１',
+    '·',
+    '\n',
+    '\0',
+    '😀',
+    '\ud800',
+    'x',
+    'ext',
+    '62',
+  ),
+  { minLength: 1, maxLength: 12 },
+);
+
+test('any text gives well-placed spans that do not overlap, and what is not in one stays as it was', () => {
+  const wanted = new Set(ENTITIES);
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        hostile.map((parts) => parts.join('')),
+        fc.string({ unit: 'binary' }),
+      ),
+      (input) => {
+        const output = scrubText(input);
+        let from = 0;
+        let seen = 0;
+        for (const span of [...findEntities(input, wanted), { start: input.length, end: input.length + 1 }]) {
+          expect(span.start).toBeGreaterThanOrEqual(from);
+          expect(span.end).toBeGreaterThan(span.start);
+          const between = input.slice(from, span.start);
+          const at = output.indexOf(between, seen);
+          expect(at).toBeGreaterThanOrEqual(seen);
+          seen = at + between.length;
+          from = span.end;
+        }
+      },
+    ),
+    { numRuns: 3000 },
+  );
+});
+
+test('takes time in proportion to the text, whatever is repeated in it', () => {
+  const time = (input: string): number => {
+    const started = performance.now();
+    scrubText(input);
+    return performance.now() - started;
+  };
+  fc.assert(
+    fc.property(hostile, (parts) => {
+      const unit = parts.join('');
+      const large = time(unit.repeat(Math.ceil(200_000 / unit.length)));
+      // 200 kB: about 0.4 s for the worst unit known; a quadratic search takes minutes
+      expect(large).toBeLessThan(4000);
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('on the corpus, precision and recall stay where they were measured', () => {
+  const wanted = new Set(ENTITIES);
+  const key = (span: { entity: string; start: number; end: number }) =>
+    `${span.entity} ${span.start} ${span.end}`;
+  let labelled = 0;
+  let claimed = 0;
+  let right = 0;
+  for (const note of corpus(seeded(11), 3000)) {
+    const labels = new Set(note.spans.map(key));
+    const found = findEntities(note.text, wanted);
+    labelled += labels.size;
+    claimed += found.length;
+    right += found.filter((span) => labels.has(key(span))).length;
+  }
+  expect(right / claimed).toBeGreaterThan(0.99);
+  expect(right / labelled).toBeGreaterThan(0.98);
+});
