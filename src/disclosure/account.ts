@@ -142,7 +142,7 @@ export interface UnknownRow {
 
 const overflowRow = (): UnknownRow => ({ path: '…', do: 'drop', because: 'uncatalogued', count: 0 });
 
-const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|@|.{65}/u;
+const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|.@|.{65}/u;
 const presentable = (path: string) =>
   path.length > 1024
     ? '…'

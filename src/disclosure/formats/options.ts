@@ -41,10 +41,15 @@ export function character(options: Options, name: string, fallback: string): num
   return value.charCodeAt(0);
 }
 
-/** @throws SluiceError `config_invalid` */
-export function texts(options: Options, name: string): readonly string[] {
-  const value = options[name] ?? [];
-  if (!Array.isArray(value) || !value.every((v): v is string => typeof v === 'string'))
-    throw fault(`The option ${name} is a list of texts.`);
-  return value;
+/** Names to texts. @throws SluiceError `config_invalid` */
+export function mapping(options: Options, name: string): ReadonlyMap<string, string> {
+  const value = options[name] ?? {};
+  const entries =
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [['', 0]];
+  const found = new Map<string, string>();
+  for (const [key, text] of entries) {
+    if (typeof text !== 'string') throw fault(`The option ${name} gives each name a text.`);
+    found.set(String(key), text);
+  }
+  return found;
 }

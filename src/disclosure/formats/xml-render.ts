@@ -1,0 +1,174 @@
+/** Writes a record of XML: everything is copied but what a decision replaces or leaves out. */
+import type { Charset } from '../charsets.ts';
+import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
+import { type Decision, decide, groupTree, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+import { type Element, encodeXml, type Item, type Span, type Text } from './xml-tree.ts';
+
+/** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */
+export class Splice {
+  readonly out: Output;
+  readonly charset: Charset;
+  readonly #bytes: Uint8Array;
+  readonly #base: number;
+  #from: number;
+
+  constructor(out: Output, charset: Charset, bytes: Uint8Array, base: number, from: number) {
+    this.out = out;
+    this.charset = charset;
+    this.#bytes = bytes;
+    this.#base = base;
+    this.#from = from;
+  }
+
+  /** copies up to `start` and goes on at `end` */
+  skip(start: number, end: number): void {
+    if (start > this.#from) this.out.bytes(this.#bytes, this.#base + this.#from, this.#base + start);
+    this.#from = end;
+  }
+
+  replace(start: number, end: number, text: string): void {
+    this.skip(start, end);
+    this.markup(encodeXml(this.charset, text));
+  }
+
+  markup(bytes: Uint8Array): void {
+    this.out.bytes(bytes, 0, bytes.length);
+  }
+
+  /** copies a piece from elsewhere without moving on */
+  again(start: number, end: number): void {
+    this.out.bytes(this.#bytes, this.#base + start, this.#base + end);
+  }
+}
+
+type Decisions = ReadonlyMap<TreeNode, Decision>;
+const isTreated = (d: Decision): d is Extract<Decision, { kind: 'string' | 'number' }> =>
+  typeof d === 'object' && d.kind !== 'null';
+
+export function renderElement(
+  splice: Splice,
+  element: Element,
+  decision: Decision,
+  decisions: Decisions,
+): void {
+  const whole = decision === 'keep' && element.children !== null;
+  renderAttributes(splice, element, whole ? null : decisions);
+  if (decision === 'walk') renderItems(splice, element.items, decisions);
+  else if (decision === 'keep') hide(splice, element);
+  else if (isTreated(decision) && element.empty) {
+    splice.skip(element.rest, element.tag.end);
+    splice.markup(splice.charset.encode('>'));
+    splice.markup(encodeXml(splice.charset, decision.text));
+    splice.markup(splice.charset.encode('</'));
+    splice.again(element.name.start, element.name.end);
+    splice.markup(splice.charset.encode('>'));
+  } else if (isTreated(decision)) splice.replace(element.tag.end, element.close.start, decision.text);
+  else splice.skip(element.tag.end, element.close.start);
+}
+
+/** @param decisions null: all of them stay */
+export function renderAttributes(splice: Splice, element: Element, decisions: Decisions | null): void {
+  if (decisions === null) return;
+  for (const attribute of element.all) {
+    if (attribute.declares) continue;
+    const decision = decisions.get(attribute) ?? 'drop';
+    const [start, end] = attribute.inner;
+    if (decision === 'drop') splice.skip(attribute.start, attribute.end);
+    else if (isTreated(decision)) splice.replace(start, end, decision.text);
+    else if (decision !== 'keep') splice.skip(start, end);
+  }
+}
+
+function renderItems(splice: Splice, items: readonly Item[], decisions: Decisions): void {
+  let before: Text | null = null;
+  for (const item of items) {
+    const decision: Decision = item.kind === 'hidden' ? 'drop' : (decisions.get(item) ?? 'drop');
+    if (item.kind === 'text' && item.blank) {
+      before = item;
+      continue;
+    }
+    // what is left out takes the white space before it along
+    if (decision === 'drop') splice.skip(before?.start ?? item.start, item.end);
+    else if (item.kind === 'element') renderElement(splice, item, decision, decisions);
+    else if (isTreated(decision)) splice.replace(item.start, item.end, decision.text);
+    else if (decision !== 'keep') splice.skip(item.start, item.end);
+    before = null;
+  }
+}
+
+/** Leaves out comments and processing instructions, which are nobody's field. */
+export function hide(splice: Splice, element: Element): void {
+  for (const item of element.items) {
+    if (item.kind === 'hidden') splice.skip(item.start, item.end);
+    else if (item.kind === 'element') hide(splice, item);
+  }
+}
+
+/** How the elements of a record are seen as members, and how its decisions are written down. */
+export interface Dialect {
+  view(element: Element): TreeNode;
+  render(splice: Splice, element: Element, view: TreeNode, decisions: Decisions): void;
+}
+
+export const PLAIN: Dialect = {
+  view: (element) => element,
+  render(splice, element, view, decisions) {
+    const decision = decisions.get(view) ?? 'drop';
+    // a record that is nothing but one dropped value is left without it: no hole, and no document without its root
+    renderElement(splice, element, decision === 'drop' ? 'null' : decision, decisions);
+  },
+};
+
+export class XmlRecord implements RecordPiece {
+  readonly kind = 'record';
+  readonly #element: Element;
+  readonly #view: TreeNode;
+  readonly #dialect: Dialect;
+  readonly #charset: Charset;
+  readonly #bytes: Uint8Array;
+  readonly #base: number;
+  readonly #lead: Span;
+  readonly #tree: TreeRecord;
+
+  /** @param lead white space before the record, which leaves only with it */
+  constructor(
+    source: {
+      readonly bytes: Uint8Array;
+      readonly base: number;
+      readonly charset: Charset;
+      readonly lead: Span;
+    },
+    element: Element,
+    dialect: Dialect,
+    matcher: Matcher,
+  ) {
+    this.#bytes = source.bytes;
+    this.#base = source.base;
+    this.#charset = source.charset;
+    this.#lead = source.lead;
+    this.#element = element;
+    this.#dialect = dialect;
+    this.#view = dialect.view(element);
+    this.#tree = readTree(matcher, this.#view);
+  }
+
+  get size(): number {
+    return this.#element.end - this.#lead.start;
+  }
+
+  get scopes(): readonly RecordScope[] {
+    return this.#tree.scopes;
+  }
+
+  render(out: Output, rendering: Rendering | null): void {
+    if (rendering === null) return;
+    const decisions = decide(this.#view, this.#tree, rendering);
+    const splice = new Splice(out, this.#charset, this.#bytes, this.#base, this.#lead.start);
+    this.#dialect.render(splice, this.#element, this.#view, decisions);
+    splice.skip(this.#element.end, this.#element.end);
+  }
+
+  group(rendering: Rendering): string {
+    return groupTree(this.#view, rendering);
+  }
+}

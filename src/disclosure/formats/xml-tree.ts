@@ -1,0 +1,225 @@
+/**
+ * One record of an XML document: its elements as offsets into the document's bytes, seen by `tree.ts` as named members. A child
+ * element is a member by its name, an attribute by `@name`, text among elements `#text`; repeated elements need no step of their
+ * own in a path. Comments and processing instructions belong to nobody and never leave.
+ */
+import type { Scalar } from '../../model/disclosure.ts';
+import type { Charset } from '../charsets.ts';
+import type { TreeNode } from './tree.ts';
+import type { TagSpans } from './xml-lexer.ts';
+
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export type Item = Element | Text | Hidden;
+
+/** a comment or a processing instruction */
+export interface Hidden extends Span {
+  readonly kind: 'hidden';
+}
+
+export class Text implements TreeNode, Span {
+  readonly kind = 'text';
+  readonly names = ['#text'];
+  readonly children = null;
+  readonly start: number;
+  readonly end: number;
+  /** decoded, entities resolved; given by the parser once it has seen what follows */
+  value = '';
+  constructor(start: number, end: number) {
+    this.start = start;
+    this.end = end;
+  }
+
+  get blank(): boolean {
+    return isBlank(this.value);
+  }
+  scalar(): Scalar {
+    return scalarOf(this.value);
+  }
+  source(): string {
+    return this.value;
+  }
+}
+
+export class Attribute implements TreeNode, Span {
+  readonly names: readonly string[];
+  readonly children = null;
+  readonly start: number;
+  readonly end: number;
+  /** between the quotes */
+  readonly inner: readonly [number, number];
+  /** a namespace declaration: structure, which names depend on */
+  readonly declares: boolean;
+  readonly #value: string;
+  constructor(
+    names: readonly string[],
+    span: Span,
+    inner: readonly [number, number],
+    value: string,
+    declares: boolean,
+  ) {
+    this.names = names;
+    this.start = span.start;
+    this.end = span.end;
+    this.inner = inner;
+    this.declares = declares;
+    this.#value = value;
+  }
+
+  scalar(): Scalar {
+    return scalarOf(this.#value);
+  }
+  source(): string {
+    return this.#value;
+  }
+}
+
+export class Element implements TreeNode {
+  readonly kind = 'element';
+  readonly names: readonly string[];
+  readonly local: string;
+  readonly tag: Span;
+  /** of the name as it is spelled in the tag */
+  readonly name: Span;
+  /** where the tag's `>` or `/>` begins, white space included */
+  readonly rest: number;
+  /** `<name/>` */
+  readonly empty: boolean;
+  readonly all: readonly Attribute[];
+  readonly items: Item[] = [];
+  /** its end tag; nothing where the element is empty */
+  close: Span;
+  readonly #source: (element: Element) => string;
+  #children: readonly TreeNode[] | null | undefined = undefined;
+
+  constructor(tag: OpenTag, source: (element: Element) => string) {
+    this.names = tag.names;
+    this.local = tag.local;
+    this.tag = tag.span;
+    this.name = tag.name;
+    this.rest = tag.rest;
+    this.empty = tag.empty;
+    this.all = tag.attributes;
+    this.close = { start: tag.span.end, end: tag.span.end };
+    this.#source = source;
+  }
+
+  get start(): number {
+    return this.tag.start;
+  }
+  get end(): number {
+    return this.close.end;
+  }
+
+  get attributes(): readonly Attribute[] {
+    return this.all.filter((attribute) => !attribute.declares);
+  }
+
+  get elements(): Element[] {
+    return this.items.filter((item) => item.kind === 'element');
+  }
+
+  get children(): readonly TreeNode[] | null {
+    if (this.#children === undefined) {
+      const members = this.items.filter((i) => i.kind === 'element' || (i.kind === 'text' && !i.blank));
+      this.#children = members.some((item) => item.kind === 'element') ? (members as TreeNode[]) : null;
+    }
+    return this.#children;
+  }
+
+  get text(): string {
+    let text = '';
+    for (const item of this.items) if (item.kind === 'text') text += item.value;
+    return text;
+  }
+
+  scalar(): Scalar {
+    return scalarOf(this.text);
+  }
+  source(): string {
+    return this.#source(this);
+  }
+}
+
+const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
+
+/** XML has no types: text without the white space around it; none at all is no value. */
+function scalarOf(text: string): Scalar {
+  const trimmed = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '');
+  return trimmed === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text: trimmed };
+}
+
+/** How names of a document become names of paths. */
+export type Naming = (local: string, uri: string) => string;
+
+/** A start tag as saxes read it, attributes in the order of the tag. */
+export interface ParsedTag {
+  readonly name: string;
+  readonly local: string;
+  readonly uri: string;
+  readonly attributes: readonly ParsedAttribute[];
+}
+export interface ParsedAttribute {
+  readonly name: string;
+  readonly prefix: string;
+  readonly local: string;
+  readonly uri: string;
+  readonly value: string;
+}
+
+/** A start tag with its places; all positions count from one origin. */
+export interface OpenTag {
+  readonly names: readonly string[];
+  readonly local: string;
+  readonly span: Span;
+  readonly name: Span;
+  readonly rest: number;
+  readonly empty: boolean;
+  readonly attributes: readonly Attribute[];
+}
+
+/** @param at where the tag begins */
+export function openTag(
+  tag: ParsedTag,
+  spans: TagSpans,
+  at: number,
+  end: number,
+  empty: boolean,
+  naming: Naming,
+): OpenTag {
+  const moved = ([start, stop]: readonly [number, number]): Span => ({ start: at + start, end: at + stop });
+  return {
+    names: [naming(tag.local, tag.uri)],
+    local: tag.local,
+    span: { start: at, end },
+    name: moved(spans.name),
+    rest: at + spans.rest,
+    empty,
+    attributes: tag.attributes.map((attribute, k) => {
+      const span = spans.attributes[k]!;
+      // an attribute without a prefix belongs to its element, not to the default namespace
+      const named = attribute.prefix === '' ? attribute.local : naming(attribute.local, attribute.uri);
+      return new Attribute(
+        [`@${named}`],
+        moved([span.start, span.end]),
+        [at + span.value[0], at + span.value[1]],
+        attribute.value,
+        attribute.prefix === 'xmlns' || attribute.name === 'xmlns',
+      );
+    }),
+  };
+}
+
+/** Escapes for content and attribute values alike; what XML 1.0 cannot hold at all is left out. */
+export function escapeXml(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '')
+    .replace(/[&<>"'\r\n\t]/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+export const encodeXml = (charset: Charset, text: string): Buffer =>
+  charset.encode(escapeXml(text), (character) => `&#${character.codePointAt(0)};`);

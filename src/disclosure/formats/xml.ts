@@ -1,0 +1,332 @@
+/**
+ * XML, SOAP, Atom, XML-RPC. Elements are members by their local name, attributes `@name`; a repeated element is simply met again, `*`
+ * stands for any element. Comments, processing instructions and whatever else is no element, attribute or text are left out;
+ * a DOCTYPE is refused. Memory holds one record, or one token around the records.
+ *
+ * Options of a route's `response`:
+ * - `namespaces: { crm: "urn:crm" }`: then an element of that namespace is `crm:name` in paths, one of no namespace `name`, and one of any
+ *   other namespace is in no catalog. Without it the local name counts, whatever the prefix.
+ * - `dialect: xmlrpc`: inside a record, structs are objects, arrays are lists and values are values (`xml-rpc.ts`)
+ *
+ * Longer than most: one switch over tokens in each of four modes, which share the same few positions.
+ */
+import { SluiceError } from '../../errors.ts';
+import { type Charset, UTF8 } from '../charsets.ts';
+import { escapeToken } from '../pointer.ts';
+import type { BodyReader, Format, FormatSetup, Piece, StateId } from './format.ts';
+import { choice, mapping, onlyOptions } from './options.ts';
+import { Builder } from './xml-build.ts';
+import { xmlCharset } from './xml-charset.ts';
+import { copy, count, isCount, literal, type Source, withheld } from './xml-frames.ts';
+import { malformed, spansOf, type Token, XmlLexer } from './xml-lexer.ts';
+import { type Parsed, XmlParser } from './xml-parser.ts';
+import { type Dialect, PLAIN, XmlRecord } from './xml-render.ts';
+import { XMLRPC } from './xml-rpc.ts';
+import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './xml-tree.ts';
+
+export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
+
+const EMPTY = new Uint8Array(0);
+
+/** An open element around the records. */
+interface Frame {
+  readonly state: StateId;
+  readonly path: string;
+}
+
+/** What is being done with the tokens: `around` the records, a subtree being built, kept or left out. */
+type Mode = { readonly kind: 'around' } | Building | Passing;
+type Passing =
+  | { readonly kind: 'keep'; readonly depth: number }
+  | { readonly kind: 'drop'; readonly depth: number };
+type Building = { readonly builder: Builder; readonly lead: number } & (
+  | { readonly kind: 'record' }
+  | { readonly kind: 'count'; readonly role: 'record_count' | 'total'; readonly path: string }
+);
+
+const AROUND: Mode = { kind: 'around' };
+
+class XmlReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #naming: Naming;
+  readonly #dialect: Dialect;
+  readonly #frames: Frame[] = [];
+  #head: Uint8Array = EMPTY;
+  #charset: Charset = UTF8;
+  #lexer: XmlLexer | null = null;
+  #parser: XmlParser | null = null;
+  #pieces: Piece[] = [];
+  #mode: Mode = AROUND;
+  #depth = 0;
+  /** positions count from here; what stands before is done with */
+  #origin = 0;
+  /** white space that waits to see whether what follows stays */
+  #lead: Span | null = null;
+  /** text whose meaning saxes tells with the next token */
+  #text: Text | null = null;
+
+  constructor(setup: FormatSetup) {
+    const { options } = setup;
+    onlyOptions('xml', options, ['namespaces', 'dialect']);
+    this.#setup = setup;
+    this.#naming = namingOf(mapping(options, 'namespaces'));
+    const dialect = choice(options, 'dialect', 'plain', ['plain', 'xmlrpc'] as const);
+    this.#dialect = dialect === 'xmlrpc' ? XMLRPC : PLAIN;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#pieces = [];
+    this.#take(chunk, false);
+    return this.#pieces;
+  }
+
+  end(): readonly Piece[] {
+    this.#pieces = [];
+    this.#take(EMPTY, true);
+    if (this.#lexer!.at < this.#lexer!.intake.bytes.length) throw malformed('is cut short');
+    this.#settle(this.#parser!.end());
+    this.#flush();
+    return this.#pieces;
+  }
+
+  #take(chunk: Uint8Array, final: boolean): void {
+    if (this.#lexer === null) {
+      this.#head = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk]);
+      const found = xmlCharset(this.#setup.charset || null, this.#head, final);
+      if (found === null) return;
+      this.#charset = found.charset;
+      this.#lexer = new XmlLexer(found.charset);
+      this.#parser = new XmlParser(found.charset);
+      this.#lexer.append(this.#head, 0);
+      this.#lexer.at = found.mark;
+      if (found.mark > 0) this.#pieces.push(copy(this.#source, 0, found.mark));
+      this.#head = EMPTY;
+    } else this.#origin -= this.#lexer.append(chunk, this.#origin);
+    const lexer = this.#lexer;
+    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) this.#token(token);
+    if (lexer.intake.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
+  }
+
+  get #source(): Source {
+    return { bytes: this.#lexer!.intake.bytes, base: this.#origin, charset: this.#charset };
+  }
+
+  #token(token: Token): void {
+    if (token.end - token.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
+    const raw = this.#lexer!.intake.bytes.subarray(token.start, token.end);
+    const parsed = this.#parser!.token(token, raw);
+    const start = token.start - this.#origin;
+    const end = token.end - this.#origin;
+    if (token.kind === 'text') {
+      this.#text = new Text(start, end);
+      return;
+    }
+    this.#settle(parsed.text);
+    const place = { kind: token.kind, start, end };
+    if (token.kind === 'start' && ++this.#depth > this.#setup.limits.depth)
+      throw new SluiceError(
+        'response_too_deep',
+        `The XML document nests deeper than ${this.#setup.limits.depth} elements.`,
+      );
+    const mode = this.#mode;
+    if (mode.kind === 'around') this.#around(place, raw, parsed);
+    else if (mode.kind === 'keep' || mode.kind === 'drop') this.#pass(mode, place);
+    else this.#build(mode, place, raw, parsed);
+    if (token.kind === 'end') this.#depth--;
+    this.#forget();
+  }
+
+  /** Lets go of bytes that nothing waits for. */
+  #forget(): void {
+    const at = this.#lexer!.at - this.#origin;
+    if (this.#mode.kind === 'record' || this.#mode.kind === 'count') {
+      if (at > this.#setup.limits.record_bytes) throw this.#tooLarge();
+      return;
+    }
+    const lead = this.#lead;
+    this.#origin += lead?.start ?? at;
+    if (lead !== null) this.#lead = { start: 0, end: lead.end - lead.start };
+  }
+
+  /** The text before this token is complete, and saxes has said what it means. */
+  #settle(value: string | undefined): void {
+    const text = this.#text;
+    if ((text === null) !== (value === undefined)) throw malformed('is not well-formed');
+    if (text === null || value === undefined) return;
+    this.#text = null;
+    text.value = value;
+    const mode = this.#mode;
+    if (mode.kind === 'record' || mode.kind === 'count') mode.builder.text(text);
+    else if (mode.kind === 'keep') this.#pieces.push(copy(this.#source, text.start, text.end));
+    else if (mode.kind === 'around') this.#loose(text);
+  }
+
+  /** Text around the records: white space waits, anything else is in no catalog. */
+  #loose(text: Text): void {
+    this.#flush();
+    if (text.blank) this.#lead = { start: text.start, end: text.end };
+    else this.#pieces.push(withheld(`${this.#frames.at(-1)?.path ?? ''}/#text`, 'uncatalogued'));
+  }
+
+  #flush(): void {
+    if (this.#lead !== null) this.#pieces.push(copy(this.#source, this.#lead.start, this.#lead.end));
+    this.#lead = null;
+  }
+
+  #around(place: Token, raw: Uint8Array, parsed: Parsed): void {
+    const { kind, start, end } = place;
+    if (parsed.tag !== undefined) this.#element(this.#open(place, raw, parsed.tag));
+    else if (kind === 'end') {
+      this.#flush();
+      this.#pieces.push(copy(this.#source, start, end));
+      this.#frames.pop();
+    } else if (parsed.hidden === 'declaration') {
+      this.#flush();
+      this.#pieces.push(copy(this.#source, start, end));
+    } else if (kind === 'cdata') {
+      const text = new Text(start, end);
+      text.value = parsed.cdata ?? '';
+      this.#loose(text);
+    } else this.#lead = null; // a comment takes the white space before it along
+  }
+
+  #element(tag: OpenTag): void {
+    const { envelope } = this.#setup;
+    const parent = this.#frames.at(-1);
+    // where the body itself is the record, its root element is
+    const whole = parent === undefined && envelope.role(envelope.root) === 'record';
+    const state = whole ? envelope.root : envelope.step(parent?.state ?? envelope.root, tag.names[0]!);
+    const path = `${parent?.path ?? ''}/${escapeToken(tag.names[0]!)}`;
+    const role = envelope.role(state);
+    if (role === 'record')
+      this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
+    else if (envelope.inner(state)) {
+      this.#flush();
+      this.#opening(tag, state, path);
+      if (!tag.empty) this.#frames.push({ state, path });
+    } else if (role === 'status') {
+      this.#flush();
+      this.#pieces.push(copy(this.#source, tag.span.start, tag.span.end));
+      if (!tag.empty) this.#mode = { kind: 'keep', depth: this.#depth };
+    } else if (role === 'record_count' || role === 'total')
+      this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
+    else {
+      this.#pieces.push(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
+      // a document keeps its root element, empty
+      if (parent === undefined) {
+        this.#flush();
+        this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, '/>'));
+      }
+      this.#lead = null;
+      if (!tag.empty) this.#mode = { kind: 'drop', depth: this.#depth };
+    }
+  }
+
+  /** The tag of an element that leads to the records: its attributes stay only if the envelope says so. */
+  #opening(tag: OpenTag, state: StateId, path: string): void {
+    const { envelope } = this.#setup;
+    let from = tag.span.start;
+    for (const attribute of tag.attributes) {
+      if (attribute.declares) continue;
+      const name = attribute.names[0]!;
+      const role = envelope.role(envelope.step(state, name));
+      if (role === 'status') continue;
+      const [first, last] = attribute.inner;
+      const before = { start: from, end: first };
+      from = attribute.end;
+      if ((role === 'record_count' || role === 'total') && /^\d{1,18}$/.test(attribute.source())) {
+        const parts = {
+          before,
+          value: { start: first, end: last },
+          after: { start: last, end: attribute.end },
+        };
+        this.#pieces.push(count(this.#source, role, `${path}/${escapeToken(name)}`, parts));
+        continue;
+      }
+      const because = role === null ? 'uncatalogued' : `envelope_${role}`;
+      this.#pieces.push(
+        copy(this.#source, before.start, attribute.start),
+        withheld(`${path}/${escapeToken(name)}`, because),
+      );
+    }
+    this.#pieces.push(copy(this.#source, from, tag.span.end));
+  }
+
+  #leadStart(tag: OpenTag): number {
+    const start = this.#lead?.start ?? tag.span.start;
+    this.#lead = null;
+    return start;
+  }
+
+  #builder(tag: OpenTag): Builder {
+    return new Builder(tag, this.#charset);
+  }
+
+  #begin(mode: Building): void {
+    if (mode.builder.root.empty) this.#finish(mode);
+    else this.#mode = mode;
+  }
+
+  #build(mode: Building, place: Token, raw: Uint8Array, parsed: Parsed): void {
+    const { kind, start, end } = place;
+    if (parsed.tag !== undefined) mode.builder.start(this.#open(place, raw, parsed.tag));
+    else if (kind === 'cdata') mode.builder.cdata(start, end, parsed.cdata ?? '');
+    else if (kind !== 'end') mode.builder.hidden(start, end);
+    else if (mode.builder.end(start, end)) this.#finish(mode);
+  }
+
+  #finish(mode: Building): void {
+    this.#mode = AROUND;
+    const source = this.#source;
+    const root = mode.builder.finish(source);
+    const lead = { start: mode.lead, end: root.start };
+    if (mode.kind === 'record') {
+      if (root.end - lead.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
+      this.#pieces.push(new XmlRecord({ ...source, lead }, root, this.#dialect, this.#setup.matcher));
+    } else if (isCount(root))
+      this.#pieces.push(
+        count(source, mode.role, mode.path, {
+          before: { start: lead.start, end: root.tag.end },
+          value: { start: root.tag.end, end: root.close.start },
+          after: root.close,
+        }),
+      );
+    else this.#pieces.push(withheld(mode.path, `envelope_${mode.role}`));
+  }
+
+  #pass(mode: Passing, { kind, start, end }: Token): void {
+    if (mode.kind === 'keep' && kind !== 'comment' && kind !== 'instruction')
+      this.#pieces.push(copy(this.#source, start, end));
+    if (kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
+  }
+
+  #open({ kind, start, end }: Token, raw: Uint8Array, tag: ParsedTag): OpenTag {
+    const spans = spansOf(this.#charset, raw);
+    const spelled = ([from, to]: readonly [number, number]): string | null =>
+      this.#charset.decode(raw.subarray(from, to));
+    const agree =
+      spelled(spans.name) === tag.name &&
+      spans.attributes.length === tag.attributes.length &&
+      spans.attributes.every((span, k) => spelled(span.name) === tag.attributes[k]!.name);
+    if (!agree) throw malformed('has a tag whose attributes cannot be told apart');
+    return openTag(tag, spans, start, end, kind === 'empty', this.#naming);
+  }
+
+  #tooLarge(): SluiceError {
+    return new SluiceError(
+      'record_too_large',
+      `A record of the XML document, or one piece of text around the records, exceeds ${this.#setup.limits.record_bytes} bytes.`,
+    );
+  }
+}
+
+function namingOf(namespaces: ReadonlyMap<string, string>): Naming {
+  if (namespaces.size === 0) return (local) => local;
+  const prefixes = new Map([...namespaces].map(([prefix, uri]) => [uri, prefix]));
+  return (local, uri) => {
+    const prefix = uri === '' ? '' : prefixes.get(uri);
+    // no catalog has a name with braces: an element of a namespace nobody named is unknown
+    if (prefix === undefined) return `{${uri}}${local}`;
+    return prefix === '' ? local : `${prefix}:${local}`;
+  };
+}
