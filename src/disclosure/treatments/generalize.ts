@@ -7,7 +7,7 @@ import { fault } from './parameters.ts';
 import { asString, merged, orDrop, orRefuse } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
 
-function ruleFor(entry: FieldEntry, choice: TreatmentChoice, clock: Clock): Rule {
+export function ruleFor(entry: FieldEntry, choice: TreatmentChoice, clock: Clock): Rule {
   const parameters = merged(entry.generalize, choice, RULE_NAMES);
   const named = RULE_NAMES.filter((name) => Object.hasOwn(parameters, name));
   if (named.length !== 1) throw fault(`exactly one of ${RULE_NAMES.join(', ')} is wanted`);

@@ -7,7 +7,7 @@ import { fault } from './parameters.ts';
 import { asString, merged, orDrop, orRefuse } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
 
-function maskFor(entry: FieldEntry, choice: TreatmentChoice): Mask {
+export function maskFor(entry: FieldEntry, choice: TreatmentChoice): Mask {
   const catalog = typeof entry.mask === 'string' ? { kind: entry.mask } : entry.mask;
   const { kind = 'generic', ...parameters } = merged(catalog, choice, ['kind']);
   if (typeof kind !== 'string') throw fault('kind: the name of a mask is wanted');

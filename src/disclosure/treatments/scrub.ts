@@ -17,7 +17,7 @@ const MASKS = Object.fromEntries(ENTITIES.map((entity) => [entity, createMask(en
   readonly [entity in Entity]: Mask;
 };
 
-function entitiesFor(entry: FieldEntry, choice: TreatmentChoice): ReadonlySet<Entity> {
+export function entitiesFor(entry: FieldEntry, choice: TreatmentChoice): ReadonlySet<Entity> {
   const parameters = merged(entry.scrub, choice);
   onlyKnown(parameters, ['entities']);
   const named = parameters['entities'] ?? ENTITIES;

@@ -105,7 +105,7 @@ const keyFor = (audience: Audience, id?: string): Uint8Array =>
     .update(JSON.stringify(['sluice/tokenize/1', audience.recipient, audience.purpose]))
     .digest();
 
-const optionsFor = (entry: FieldEntry, choice: TreatmentChoice): Options =>
+export const optionsFor = (entry: FieldEntry, choice: TreatmentChoice): Options =>
   optionsOf(merged(entry.tokenize, choice));
 
 export const tokenize: Treatment = {
