@@ -1,0 +1,24 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/index.ts';
+import { parseConsents } from '../../src/consent/index.ts';
+import { createRouter } from '../../src/routing/index.ts';
+
+const ROOT = join(import.meta.dirname, '../../examples');
+const examples = readdirSync(ROOT).filter((name) => existsSync(join(ROOT, name, 'sluice.yaml')));
+
+describe.each(examples)('examples/%s', (name) => {
+  const read = (file: string): string => readFileSync(join(ROOT, name, file), 'utf8');
+  test('has a configuration that loads, and routes that compile', () => {
+    const text = read('sluice.yaml');
+    const env = Object.fromEntries(
+      [...text.matchAll(/env:([A-Z_]+)/g)].map(([, variable]) => [variable, 'value']),
+    );
+    const { config } = parseConfig(text, join(ROOT, name, 'sluice.yaml'), env);
+    expect(createRouter(config.routes, config.limits).routes).toHaveLength(config.routes.length);
+  });
+  test.runIf(existsSync(join(ROOT, name, 'consents.yaml')))('has consents that load', () => {
+    expect(parseConsents(read('consents.yaml'), 'consents.yaml').version).toBe(1);
+  });
+});
