@@ -16,7 +16,7 @@ export type Scalar =
 /** Everything needed to disclose one response body. */
 export interface DisclosurePlan {
   readonly format: FormatName;
-  /** of the body, IANA name; only text formats but JSON take one that is not UTF-8 */
+  /** of the body, IANA name, or empty: the body says it itself or is UTF-8; only text formats but JSON take another than UTF-8 */
   readonly charset: string;
   readonly catalog: Catalog;
   /** for embedded resources */
