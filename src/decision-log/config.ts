@@ -3,8 +3,10 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { SluiceError } from '../errors.ts';
+import type { WorkerSettings } from './index/protocol.ts';
 import { DEFAULT_MASK } from './mask.ts';
 import { instanceName } from './origin.ts';
+import { readReference, type SecretSource } from './secret.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -162,4 +164,31 @@ function within(name: string, value: number, least: number, most: number, unit: 
     'config_invalid',
     `decision_log.journal.${name} must be from ${least} to ${most} ${unit}${Number.isNaN(value) ? ', with its unit' : ''}.`,
   );
+}
+
+/** @throws SluiceError `config_invalid` */
+export function indexOf(config: DecisionLogInput['index'], source: SecretSource): WorkerSettings['index'] {
+  if (config === undefined || config === 'none') return null;
+  if ('sqlite' in config) return { sqlite: resolve(source.baseDir, config.sqlite) };
+  if ('postgres' in config)
+    return {
+      postgres: readReference(config.postgres, 'decision_log.index.postgres', source) ?? config.postgres,
+    };
+  throw new SluiceError(
+    'config_invalid',
+    'decision_log.index: write none, {sqlite: PATH} or {postgres: "env:DATABASE_URL"}.',
+  );
+}
+
+/** @throws SluiceError `config_invalid` */
+export function sinksOf(config: DecisionLogInput['sinks'], baseDir: string): WorkerSettings['sinks'] {
+  return (config ?? []).map((sink, i) => {
+    if ('file' in sink) return { file: resolve(baseDir, sink.file) };
+    if ('stdout' in sink && sink.stdout === true) return { stdout: true };
+    const kinds = Object.keys(sink).join(', ');
+    throw new SluiceError(
+      'config_invalid',
+      `decision_log.sinks[${i}]: there is no sink of the kind ${kinds || 'given'}; write {file: PATH} or {stdout: true}.`,
+    );
+  });
 }

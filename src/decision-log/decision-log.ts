@@ -5,13 +5,15 @@
 import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type DecisionLogInput, settings } from './config.ts';
+import { type DecisionLogInput, indexOf, settings, sinksOf } from './config.ts';
 import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
 import { headPath, listOrigins } from './directory.ts';
 import { readHead } from './head.ts';
 import { newDecisionId } from './ids.ts';
+import { Copies, type StoreStatus } from './index/copies.ts';
 import { Journal, type JournalHooks } from './journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
+import { pseudonymous, type QueryInterface } from './query.ts';
 import { generateKey, readSecret } from './secret.ts';
 
 export interface DecisionLogDeps {
@@ -23,12 +25,19 @@ export interface DecisionLogDeps {
   readonly hooks?: JournalHooks;
 }
 
-export interface OpenDecisionLog extends DecisionLog {
+export interface OpenDecisionLog extends DecisionLog, QueryInterface {
   /** this process's chain */
   readonly origin: string;
   readonly dir: string;
   /** the keyed HMAC of a data subject's id, as it stands in `disclosure.data_subjects` */
   readonly dataSubject: DataSubjectHasher;
+  /** `lag`: records that are durable and not yet in the index and every sink */
+  status(): {
+    ok: boolean;
+    detail?: string;
+    lag: number;
+    copies: { readonly [store: string]: StoreStatus };
+  };
 }
 
 /**
@@ -46,17 +55,32 @@ export async function createDecisionLog(
   const named = config.data_subject_key
     ? readSecret(config.data_subject_key, 'decision_log.data_subject_key', source)
     : null;
+  const index = indexOf(config.index, source);
+  const sinks = sinksOf(config.sinks, source.baseDir);
 
+  let copies: Copies | null = null;
   const journal = await Journal.open({
     ...options,
     key,
     logger: deps.logger,
-    ...(deps.hooks ? { hooks: deps.hooks } : {}),
+    hooks: {
+      ...deps.hooks,
+      committed(commit) {
+        copies?.committed();
+        deps.hooks?.committed?.(commit);
+      },
+    },
   });
   try {
     const dataSubject = dataSubjectHasher(named ?? generated(options.dir, deps.logger));
-    const mask = compileMask({ ...DEFAULT_MASK, ...config.mask }, dataSubject);
+    const rules = { ...DEFAULT_MASK, ...config.mask };
+    const mask = compileMask(rules, dataSubject);
     await recordOpening(journal, clock, deps.logger);
+    const working = new Copies(
+      { dir: options.dir, origin: journal.origin, index, sinks, interval: 1000 },
+      deps.logger,
+    );
+    copies = working;
     return {
       origin: journal.origin,
       dir: journal.dir,
@@ -68,9 +92,15 @@ export async function createDecisionLog(
       status: () => ({
         ok: journal.fault === null,
         ...(journal.fault === null ? {} : { detail: journal.fault.message }),
-        lag: 0,
+        lag: working.lag(journal.tip.seq),
+        copies: Object.fromEntries(working.stores()),
       }),
-      close: () => journal.close(),
+      query: async (query) => working.query(pseudonymous(query, dataSubject, rules)),
+      get: (decisionId) => working.get(decisionId),
+      async close() {
+        await journal.close();
+        await working.close();
+      },
     };
   } catch (e) {
     await journal.close();

@@ -26,23 +26,27 @@ export interface SecretSource {
 
 /** @throws SluiceError `config_invalid`, naming `where` and never the value */
 export function readSecret(reference: string, where: string, source: SecretSource): Buffer {
-  const text = reference.startsWith('env:')
-    ? fromEnvironment(reference.slice(4), where, source)
-    : reference.startsWith('file:')
-      ? fromFile(resolve(source.baseDir, reference.slice(5)), where)
-      : null;
+  const text = readReference(reference, where, source);
   if (text === null)
     throw new SluiceError(
       'config_invalid',
       `${where}: write env:NAME or file:PATH; a key itself has no place in a configuration.`,
     );
-  const bytes = Buffer.from(text.trim());
+  const bytes = Buffer.from(text);
   if (bytes.length < MIN_BYTES)
     throw new SluiceError(
       'config_invalid',
       `${where}: the key has ${bytes.length} bytes; it needs ${MIN_BYTES} at least.`,
     );
   return bytes;
+}
+
+/** What `env:NAME` or `file:PATH` stands for, without white space around it; null: it is neither. */
+export function readReference(reference: string, where: string, source: SecretSource): string | null {
+  if (reference.startsWith('env:')) return fromEnvironment(reference.slice(4), where, source).trim();
+  if (reference.startsWith('file:'))
+    return fromFile(resolve(source.baseDir, reference.slice(5)), where).trim();
+  return null;
 }
 
 function fromEnvironment(name: string, where: string, source: SecretSource): string {

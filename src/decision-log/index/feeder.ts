@@ -1,0 +1,87 @@
+/**
+ * Copies records from the journal to a store: at least once, in order within an origin, resumable. Only what a head
+ * covers is copied: what is behind it may yet be cut away, were its flush to fail.
+ */
+import { inspect } from '../chain.ts';
+import { headPath, listOrigins, type OriginFiles } from '../directory.ts';
+import { readHead } from '../head.ts';
+import { readLines } from '../lines.ts';
+import type { Copy, Position, Store } from './store.ts';
+
+/** Records of one transaction, and its bytes. */
+const BATCH = 500;
+const BATCH_BYTES = 4 << 20;
+
+export interface Fed {
+  /** origin → seq of the last record copied */
+  readonly seq: ReadonlyMap<string, number>;
+  /** records that the journal has and the store has not, over all origins */
+  readonly lag: number;
+  /** lines passed over because their hash does not confirm them */
+  readonly refused: number;
+}
+
+/** One pass over the directory; stops early when `signal` is aborted. @throws what the store throws */
+export async function feed(dir: string, store: Store, signal?: AbortSignal, only?: string): Promise<Fed> {
+  const positions = await store.positions();
+  const seq = new Map([...positions].map(([origin, p]) => [origin, p.seq]));
+  let lag = 0;
+  let refused = 0;
+  for (const files of await listOrigins(dir)) {
+    if (only !== undefined && files.origin !== only) continue;
+    const head = readHead(headPath(dir, files.origin), null)?.latest?.head.seq ?? 0;
+    let position = positions.get(files.origin) ?? { segment: 0, offset: 0, seq: 0 };
+    if (position.seq < head && signal?.aborted !== true) {
+      for await (const step of batches(files, position, head)) {
+        if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position);
+        position = step.position;
+        refused += step.refused;
+        seq.set(files.origin, position.seq);
+        if (signal?.aborted) break;
+      }
+    }
+    lag += Math.max(0, head - position.seq);
+  }
+  return { seq, lag, refused };
+}
+
+interface Step {
+  readonly copies: readonly Copy[];
+  readonly position: Position;
+  readonly refused: number;
+}
+
+async function* batches(files: OriginFiles, from: Position, head: number): AsyncGenerator<Step, void, void> {
+  let copies: Copy[] = [];
+  let bytes = 0;
+  let refused = 0;
+  let position = from;
+  for (const segment of files.segments) {
+    if (segment.first < from.segment) continue;
+    const start = segment.first === from.segment ? from.offset : 0;
+    for await (const lines of readLines(segment.path, start)) {
+      for (const line of lines) {
+        if (!line.whole) continue;
+        const inspected = inspect(line.bytes);
+        const offset = line.offset + line.bytes.length + 1;
+        if (!inspected.ok) {
+          refused++;
+          position = { segment: segment.first, offset, seq: position.seq };
+          continue;
+        }
+        const { record } = inspected;
+        if (record.seq > head) {
+          if (copies.length > 0) yield { copies, position, refused };
+          return;
+        }
+        position = { segment: segment.first, offset, seq: record.seq };
+        copies.push({ record, line: line.bytes.toString() });
+        bytes += line.bytes.length;
+        if (copies.length < BATCH && bytes < BATCH_BYTES) continue;
+        yield { copies, position, refused };
+        [copies, bytes, refused] = [[], 0, 0];
+      }
+    }
+  }
+  if (copies.length > 0 || refused > 0) yield { copies, position, refused };
+}

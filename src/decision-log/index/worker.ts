@@ -1,0 +1,127 @@
+/**
+ * The thread that copies records from the journal to the index and the sinks, and answers queries: parsing records and
+ * SQLite's synchronous calls would hold up requests on the main one.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { isSluiceError } from '../../errors.ts';
+import type { QueryInterface } from '../query.ts';
+import { scanQuery } from '../scan.ts';
+import { fileSink, stdoutSink } from '../sinks/sinks.ts';
+import { feed } from './feeder.ts';
+import { openPostgresIndex } from './postgres.ts';
+import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
+import { openSqliteIndex } from './sqlite.ts';
+import type { IndexStore, Store } from './store.ts';
+
+const settings = workerData as WorkerSettings;
+const port = parentPort!;
+const say = (message: FromWorker): void => port.postMessage(message);
+const closing = new AbortController();
+
+const index = await openIndex();
+const source: QueryInterface = index ?? scanQuery(settings.dir);
+const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
+if (settings.origin !== null) {
+  // Any sidecar may index another's left-over chain; a sink gets each chain from its own process.
+  if (index !== null) loops.push(keepFeeding(index, undefined));
+  for (const sink of settings.sinks) {
+    const store =
+      'file' in sink
+        ? fileSink(settings.dir, settings.origin, sink.file)
+        : stdoutSink(settings.dir, settings.origin);
+    loops.push(keepFeeding(store, settings.origin));
+  }
+}
+
+async function openIndex(): Promise<IndexStore | null> {
+  if (settings.index === null) return null;
+  return 'sqlite' in settings.index
+    ? openSqliteIndex(settings.index.sqlite)
+    : openPostgresIndex(settings.index.postgres, settings.index.schema);
+}
+
+/** Feeds until told to close; a store that fails is tried again, ever more patiently. */
+function keepFeeding(store: Store, only: string | undefined) {
+  let wake: () => void = () => undefined;
+  let woken = false;
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (closing.signal.aborted) wake();
+    });
+  const run = async () => {
+    let patience = 100;
+    for (;;) {
+      const last = closing.signal.aborted;
+      woken = false;
+      try {
+        const fed = await feed(settings.dir, store, undefined, only);
+        say({ say: 'fed', store: store.name, seq: fed.seq.get(settings.origin!) ?? 0, lag: fed.lag });
+        patience = 100;
+        if (last) return;
+        // Commits come by the hundred a second; their copies travel together.
+        await pause(woken ? 20 : settings.interval);
+        if (woken && !closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
+      } catch (e) {
+        say({ say: 'failed', store: store.name, message: isSluiceError(e) ? e.message : (e as Error).name });
+        if (last) return;
+        patience = Math.min(patience * 2, 30_000);
+        await new Promise((resolve) => {
+          setTimeout(resolve, patience);
+          closing.signal.addEventListener('abort', resolve, { once: true });
+        });
+      }
+    }
+  };
+  return {
+    wake: () => {
+      woken = true;
+      wake();
+    },
+    done: run(),
+    store,
+  };
+}
+
+port.on('message', (message: ToWorker) => {
+  switch (message.say) {
+    case 'committed':
+      for (const loop of loops) loop.wake();
+      return;
+    case 'query':
+      return answer(message.id, () => source.query(message.query));
+    case 'get':
+      return answer(message.id, () => source.get(message.decisionId));
+    case 'close':
+      void close();
+  }
+});
+
+function answer(id: number, work: () => Promise<unknown>): void {
+  work().then(
+    (value) => say({ say: 'answer', id, value }),
+    (e) =>
+      say({
+        say: 'refusal',
+        id,
+        code: isSluiceError(e) ? e.code : 'internal',
+        message: isSluiceError(e) ? e.message : `The query failed (${(e as Error).name}).`,
+      }),
+  );
+}
+
+async function close(): Promise<void> {
+  closing.abort();
+  for (const loop of loops) loop.wake();
+  await Promise.all(loops.map((loop) => loop.done));
+  await Promise.all(
+    [...loops.map((loop) => loop.store), ...(index !== null && loops.length === 0 ? [index] : [])].map((s) =>
+      s.close(),
+    ),
+  );
+  port.close();
+}
