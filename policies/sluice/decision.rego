@@ -14,7 +14,7 @@ import data.sluice.subject
 # entrypoint: true
 decision := {
 	"allow": allow,
-	"reasons": [reason | some reason in _reasons],
+	"reasons": sort(_reasons),
 	"tier": purpose.tier,
 	"obligations": obligations,
 }
@@ -35,26 +35,30 @@ allow if {
 	_has_factor
 }
 
-_has_factor if not purpose.needs_mfa
+default _has_factor := false
+
+_has_factor if purpose.needs_mfa == false
 
 _has_factor if subject.has_mfa
 
 _reasons := _notices if allow
 
 _reasons := denials if {
-	not allow
+	allow == false
 	count(denials) > 0
 }
 
 _reasons := {{"code": "denied", "message": "No rule allows this request."}} if {
-	not allow
+	allow == false
 	count(denials) == 0
 }
 
 # METADATA
 # title: Why the request may not go on
 # description: Messages name what stands in the policy's data and never what came with the request.
-denials contains {"code": "role_missing", "message": "The caller has no role."} if not _has_roles
+denials contains {"code": "role_missing", "message": "The caller has no role."} if _has_roles == false
+
+default _has_roles := false
 
 _has_roles if count(input.subject.properties.roles) > 0
 
@@ -63,11 +67,11 @@ denials contains {"code": "role_unknown", "message": "The policy knows none of t
 	count(subject.known) == 0
 }
 
-denials contains {"code": "purpose_missing", "message": "The request states no purpose."} if not purpose.is_stated
+denials contains {"code": "purpose_missing", "message": "The request states no purpose."} if purpose.is_stated == false
 
 denials contains {"code": "purpose_unknown", "message": "The policy does not know the purpose."} if {
 	purpose.is_stated
-	not purpose.settings
+	purpose.is_known == false
 }
 
 denials contains {"code": "purpose_not_allowed", "message": message} if {
@@ -93,51 +97,53 @@ _misfit_messages := {
 }
 
 denials contains {"code": "resource_unknown", "message": "No catalog describes this resource."} if {
-	not _has_catalog
+	_has_catalog == false
 }
+
+default _has_catalog := false
 
 _has_catalog if data.classes[input.resource.type]
 
 denials contains {"code": "tier_not_allowed", "message": "The purpose does not have this tier."} if {
 	purpose.settings
-	not purpose.tier_settings
+	purpose.has_tier == false
 }
 
 denials contains {"code": "action_outside_purpose", "message": "The purpose is not for this action."} if {
 	purpose.settings
-	not purpose.permits_action
+	purpose.permits_action == false
 }
 
 denials contains {"code": "action_outside_tier", "message": message} if {
 	purpose.tier_settings
-	not purpose.tier_permits_action
+	purpose.tier_permits_action == false
 	message := concat("", ["Tier ", purpose.tier_name, " is not for this action."])
 }
 
 denials contains {"code": "justification_missing", "message": message} if {
 	purpose.settings
-	not purpose.is_justified
+	purpose.is_justified == false
 	message := concat("", ["Purpose ", input.context.purpose, " needs a justification."])
 }
 
 denials contains {"code": "recipient_unknown", "message": "The policy does not know the recipient."} if {
-	not recipient.is_internal
-	not recipient.partner
+	recipient.is_internal == false
+	recipient.is_known == false
 }
 
 denials contains {"code": "agreement_missing", "message": "No agreement with the recipient covers this purpose."} if {
 	recipient.partner
-	not recipient.agreement
+	recipient.has_agreement == false
 }
 
 denials contains {"code": "agreement_expired", "message": "The agreement with the recipient has ended."} if {
 	recipient.agreement
-	not recipient.is_in_force
+	recipient.is_in_force == false
 }
 
 denials contains {"code": "mfa_required", "message": "This purpose or action needs a second factor."} if {
 	purpose.settings
-	not _has_factor
+	_has_factor == false
 }
 
 _notices contains {"code": "role_permits", "message": message} if {
@@ -184,7 +190,7 @@ _is_watermarked if purpose.tier_settings.watermark == true
 
 _is_watermarked if input.action.name == "export"
 
-_is_watermarked if not recipient.is_internal
+_is_watermarked if recipient.is_internal == false
 
 _is_watermarked if count(grants.lifted) > 0
 
@@ -196,7 +202,7 @@ _min_group_size := purpose.tier_settings.min_group_size
 default _step_up := null
 
 _step_up := data.assurance.step_up if {
-	not allow
+	allow == false
 	{code | some denial in denials; code := denial.code} == {"mfa_required"}
 }
 

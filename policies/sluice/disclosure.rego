@@ -19,7 +19,7 @@ default disclosure := {
 
 disclosure := {
 	"disclose": true,
-	"reasons": [reason | some reason in _grounds],
+	"reasons": sort(_grounds),
 	"classes": _classes,
 	"fields": _fields,
 } if {
@@ -28,11 +28,11 @@ disclosure := {
 
 disclosure := {
 	"disclose": false,
-	"reasons": [reason | some reason in withholdings],
+	"reasons": sort(withholdings),
 	"classes": {},
 	"fields": {},
 } if {
-	not may_leave
+	may_leave == false
 	count(withholdings) > 0
 }
 
@@ -49,6 +49,8 @@ may_leave if {
 }
 
 # Something is needed where the law or the recipient asks for consent, whatever the class.
+default _is_agreed := false
+
 _is_agreed if consent.is_waived
 
 _is_agreed if {
@@ -60,28 +62,28 @@ _is_agreed if consent.has_explicit
 
 # METADATA
 # title: Why the whole record is withheld
-withholdings contains {"code": "not_allowed", "message": "The request itself is not allowed."} if not allow
+withholdings contains {"code": "not_allowed", "message": "The request itself is not allowed."} if allow == false
 
 withholdings contains denial if {
-	not allow
+	allow == false
 	some denial in denials
 }
 
 withholdings contains {"code": "consent_unreadable", "message": "The data subject's state is not as it should be."} if {
-	not consent.is_complete
+	consent.is_complete == false
 }
 
 withholdings contains {"code": _lack, "message": _lack_messages[_lack]} if {
 	allow
 	consent.is_complete
-	not _is_agreed
-	not _is_refused
+	_is_agreed == false
+	_is_refused == false
 }
 
 withholdings contains {"code": "consent_withdrawn", "message": "The data subject withdrew consent."} if _is_refused
 
 withholdings contains {"code": "opted_out", "message": "The data subject objected to this purpose."} if {
-	not consent.is_waived
+	consent.is_waived == false
 	consent.is_opted_out
 	purpose.settings.on_refusal == "withhold_record"
 }
@@ -95,18 +97,20 @@ withholdings contains {"code": flag, "message": object.get(data.flags[flag], "ti
 # A rule of its own: OPA evaluates references within a `not` before it, so that a missing list would undo the flag.
 _is_excepted(flag) if input.context.purpose in data.flags[flag].except
 
+default _is_refused := false
+
 _is_refused if {
-	not consent.is_waived
+	consent.is_waived == false
 	"*" in consent.refused
 }
 
 _is_refused if {
-	not consent.is_waived
+	consent.is_waived == false
 	count(consent.refused) > 0
 	purpose.settings.on_refusal == "withhold_record"
 }
 
-_lack := "recipient_consent_missing" if not recipient.is_internal
+_lack := "recipient_consent_missing" if recipient.is_internal == false
 
 _lack := "consent_missing" if recipient.is_internal
 

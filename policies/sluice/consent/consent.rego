@@ -89,10 +89,10 @@ _need(grade, by_grade) := "explicit" if {
 
 else := "explicit" if {
 	grade >= 3
-	not recipient.is_internal
+	recipient.is_internal == false
 }
 
-else := "any" if not recipient.is_internal
+else := "any" if recipient.is_internal == false
 
 else := {"none": "nothing", "notice": "notice", "explicit": "explicit"}[by_grade]
 
@@ -128,7 +128,7 @@ _answer("notice", _, _) := {"permitted": true, "because": "notice_given"}
 
 _answer("any", _, _) := {"permitted": true, "because": "consent_given"} if has_explicit
 
-_answer("any", _, _) := {"permitted": false, "because": "consent_missing"} if not has_explicit
+_answer("any", _, _) := {"permitted": false, "because": "consent_missing"} if has_explicit == false
 
 _answer("explicit", category, grade) := {"permitted": true, "because": "explicit_consent"} if {
 	_is_explicit(category, grade)

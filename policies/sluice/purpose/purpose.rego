@@ -8,6 +8,18 @@ package sluice.purpose
 settings := data.purposes[input.context.purpose]
 
 # METADATA
+# title: The policy knows the purpose
+default is_known := false
+
+is_known if data.purposes[input.context.purpose]
+
+# METADATA
+# title: The tier in force is one that the policy knows
+default has_tier := false
+
+has_tier if tier_settings
+
+# METADATA
 # title: The request names a purpose
 default is_stated := false
 
@@ -26,7 +38,9 @@ tier := input.context.tier if {
 	input.context.tier in settings.tiers
 }
 
-tier := settings.tiers[0] if not _is_tier_stated
+tier := settings.tiers[0] if _is_tier_stated == false
+
+default _is_tier_stated := false
 
 _is_tier_stated if input.context.tier != null
 
@@ -43,8 +57,7 @@ tier_settings := data.tiers[tier_name]
 default permits_action := false
 
 permits_action if {
-	settings
-	not "actions" in object.keys(settings)
+	object.get(settings, "actions", null) == null
 }
 
 permits_action if input.action.name in settings.actions
@@ -70,5 +83,5 @@ default needs_mfa := true
 
 needs_mfa := false if {
 	settings.mfa == false
-	not data.assurance.actions[input.action.name]
+	object.get(data.assurance.actions, input.action.name, false) == false
 }

@@ -11,11 +11,23 @@ is_internal if input.context.recipient == "internal"
 
 # METADATA
 # title: The partner that receives the data
-partner := data.partners[input.context.recipient] if not is_internal
+partner := data.partners[input.context.recipient] if is_internal == false
+
+# METADATA
+# title: The policy knows the partner
+default is_known := false
+
+is_known if partner
 
 # METADATA
 # title: What was agreed with the partner for this purpose
 agreement := partner.agreements[input.context.purpose]
+
+# METADATA
+# title: Something was agreed with the partner for this purpose
+default has_agreement := false
+
+has_agreement if agreement
 
 # METADATA
 # title: The agreement has not ended

@@ -123,7 +123,9 @@ max_records := max({limit | some name in acting; limit := data.roles[name].max_r
 # description: A credential that states none gets `clearance.unstated`.
 clearance := input.subject.properties.clearance if _is_cleared
 
-clearance := data.clearance.unstated if not _is_cleared
+clearance := data.clearance.unstated if _is_cleared == false
+
+default _is_cleared := false
 
 _is_cleared if is_number(input.subject.properties.clearance)
 

@@ -43,8 +43,15 @@ of(category, grade, agreed) := choice if {
 		_consent(category, grade),
 		_agreement(agreed),
 	]
-	choice := _strictest(limits, grants.covers(category))
+	choice := _for_recipient(_strictest(limits, grants.covers(category)), recipient.is_internal)
 }
+
+# A mask helps our own people to recognise somebody. A partner gets the whole of it or nothing.
+_for_recipient(choice, true) := choice
+
+_for_recipient(choice, false) := {"do": "drop", "because": choice.because} if choice.do in {"mask", "scrub"}
+
+_for_recipient(choice, false) := choice if not choice.do in {"mask", "scrub"}
 
 _strictest(limits, false) := max(limits)[2]
 
@@ -128,12 +135,12 @@ default _factor(_, _) := [8, 20, {"do": "drop", "because": "mfa_required"}]
 _factor(_, _) := _no_limit if subject.has_mfa
 
 _factor(_, grade) := _no_limit if {
-	not subject.has_mfa
+	subject.has_mfa == false
 	data.grades[_grade_names[grade]].mfa == false
 }
 
 _factor(category, grade) := _limit(data.categories[category].withheld_as, 20, "mfa_required") if {
-	not subject.has_mfa
+	subject.has_mfa == false
 	data.grades[_grade_names[grade]].mfa == true
 }
 
@@ -145,13 +152,6 @@ _consent_limit(verdict, _) := _limit("disclose", _consent_weights[verdict.becaus
 
 _consent_limit(verdict, category) := _limit(data.categories[category].withheld_as, _lack_weight(verdict.because), verdict.because) if {
 	not verdict.permitted
-	recipient.is_internal
-}
-
-# A partner gets the whole of it or nothing.
-_consent_limit(verdict, _) := _limit("drop", _lack_weight(verdict.because), verdict.because) if {
-	not verdict.permitted
-	not recipient.is_internal
 }
 
 _lack_weight(because) := 80 if because in {"consent_withdrawn", "opted_out", "consent_undetermined"}
