@@ -4,8 +4,8 @@
  * any machine, and its neighbours never notice.
  *
  * Functions and loops are the only ways for code to run again (WebAssembly has no other jump backwards), so paying there
- * bounds everything. The price of a piece is the number of its instructions without those of loops inside it: an upper
- * bound of what one pass executes.
+ * bounds everything. The price of a piece is the number of its instructions without those of loops inside it, up to a
+ * bound: OPA's largest functions are one big switch, of which a pass executes little.
  */
 import { SluiceError } from '../errors.ts';
 
@@ -13,10 +13,12 @@ import { SluiceError } from '../errors.ts';
 export const FUEL = 'sluice_fuel';
 
 /**
- * Instructions per millisecond that the budget assumes. Measured on the loops of `test/policy/fuel.test.ts` with V8's
- * baseline compiler; optimised code runs several times as many.
+ * What a millisecond buys. Measured over fourteen kinds of runaway (products of lists, strings, sets, big numbers, sorting,
+ * JSON): with this bound of the price they burn 16 to 67 million a millisecond on a 2020s core, a spread of four; without
+ * it the spread is twenty. The payments themselves cost 3 to 10 % of the time.
  */
-export const FUEL_PER_MS = 400_000;
+export const FUEL_PER_MS = 20_000_000;
+const DEAREST = 128;
 
 const I64_CONST = 0x42;
 const FULL = 4_000_000_000_000_000n;
@@ -251,7 +253,7 @@ const meterBody = (wasm: Uint8Array, start: number, end: number, global: number)
   const out: Uint8Array[] = [];
   let from = start;
   for (const { at, price } of tolls.sort((a, b) => a.at - b.at)) {
-    out.push(wasm.subarray(from, at), payment(global, price));
+    out.push(wasm.subarray(from, at), payment(global, Math.min(price, DEAREST)));
     from = at;
   }
   out.push(wasm.subarray(from, end));
