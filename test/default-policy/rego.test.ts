@@ -1,6 +1,8 @@
 /** OPA's own view of the default policy: style, strictness, its unit tests, and that every build of it answers alike. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const OPA = process.env['OPA_BIN'] ?? 'node_modules/opa-linux-x64/opa';
@@ -36,6 +38,33 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
       ([f, v]) => !f.endsWith('_test.rego') && v.coverage < THRESHOLD,
     );
     expect(thin.map(([f, v]) => `${f}: ${v.coverage}`)).toEqual([]);
+  });
+
+  test.each(['0', '1'])('builds at -O %s without its data, which stays a reference', (level) => {
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-build-'));
+    try {
+      cpSync('policies/sluice', join(dir, 'sluice'), {
+        recursive: true,
+        filter: (path) => !path.endsWith('_test.rego'),
+      });
+      writeFileSync(join(dir, '.manifest'), '{"roots":["sluice"]}');
+      const entrypoints = ['-e', 'sluice/decision', '-e', 'sluice/disclosure'];
+      const run = opa(
+        'build',
+        '--bundle',
+        '-t',
+        'wasm',
+        '-O',
+        level,
+        ...entrypoints,
+        '-o',
+        join(dir, 'b.tar.gz'),
+        dir,
+      );
+      expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 
   test('reads nothing of the input that differs from request to request without a reason', () => {
