@@ -86,7 +86,6 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.reasons = decision.reasons;
   account.tier = decision.tier ?? use.tier;
   account.spent('decision');
-  stages.observe?.(account, asked, snapshot);
   if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
   // What the policy takes the tier to be is what disclosure is asked with.
   const input =
@@ -235,12 +234,7 @@ async function release(
 }
 
 function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
-  account.reasons = [
-    ...account.reasons,
-    ...Object.keys(summary.withheld_reasons ?? {})
-      .filter((code) => !account.reasons.some((r) => r.code === code))
-      .map((code) => ({ code })),
-  ];
+  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
   account.withheld = summary;
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }

@@ -1,5 +1,5 @@
 /** The stages of a request as the pipeline is given them. */
-import type { Account } from './account.ts';
+import type { Coding } from './disclosure/encodings.ts';
 import type { Guarded, WrittenBody } from './disclosure/guard.ts';
 import type { Media, RouteResponse } from './disclosure/media.ts';
 import type { SluiceError } from './errors.ts';
@@ -32,7 +32,7 @@ export interface Stages {
   readonly headersOf: (upstream: string) => HeaderRules;
   readonly decode: (
     body: AsyncIterable<Uint8Array>,
-    encodings: readonly string[],
+    encodings: readonly Coding[],
   ) => AsyncIterable<Uint8Array>;
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
@@ -43,8 +43,6 @@ export interface Stages {
   readonly logger: Logger;
   readonly limits: { readonly request_body: number; readonly in_flight: number };
   readonly labels: Readonly<Record<string, string>>;
-  /** told of every decision, for the shadow policy; must not throw */
-  readonly observe?: (account: Account, input: PolicyInput, snapshot: PolicySnapshot) => void;
 }
 
 /** What a request itself may not do: search by a field it may not see, write one it may not write. */

@@ -9,4 +9,15 @@ export interface CommandEntry {
   load(): Promise<{ command(io: Io): Command }>;
 }
 
-export const COMMANDS: readonly CommandEntry[] = [];
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    summary: 'run the sidecar',
+    load: () => import('./serve.ts'),
+  },
+  {
+    name: 'demo',
+    summary: 'a legacy CRM behind Sluice: what each persona sees of the same customers',
+    load: () => import('./demo.ts'),
+  },
+];

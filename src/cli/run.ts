@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { isSluiceError } from '../errors.ts';
 import { COMMANDS } from './commands.ts';
 import { type Io, processIo } from './io.ts';
-import { version } from './version.ts';
+import { version } from '../version.ts';
 
 export async function run(argv: readonly string[], io: Io = processIo()): Promise<number> {
   const program = new Command('sluice')

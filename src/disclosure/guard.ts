@@ -11,11 +11,13 @@ import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
 import type { Catalog, FieldEntry } from '../model/catalog.ts';
 import { classOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
-import type { DisclosurePlan, DisclosureStage } from '../model/disclosure.ts';
+import type { DisclosurePlan, DisclosureStage, Scalar } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { Automaton } from './automaton.ts';
 import { escapeToken } from './pointer.ts';
+import { TREATMENT_FILES } from './treatments/registry.ts';
+import type { Treatment } from './treatments/treatment.ts';
 
 export interface WrittenBody {
   /** the body parsed: objects, arrays, scalars */
@@ -37,22 +39,12 @@ export interface Guarded {
 export interface GuardDependencies {
   readonly consents: ConsentSource;
   readonly disclosure: DisclosureStage;
-  /** could this text be what the treatment makes of such a field? */
-  readonly isDisguised: (entry: FieldEntry, choice: TreatmentChoice, text: string) => boolean;
 }
 
-const DISGUISES: ReadonlySet<string> = new Set([
-  'mask',
-  'scrub',
-  'generalize',
-  'pseudonymize',
-  'tokenize',
-  'encrypt',
-]);
 const UNKNOWN: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
 const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
 
-export function createGuard({ consents, disclosure, isDisguised }: GuardDependencies) {
+export function createGuard({ consents, disclosure }: GuardDependencies) {
   const automata = new WeakMap<Catalog, Automaton>();
   const automatonOf = (snapshot: PolicySnapshot, catalog: Catalog): Automaton => {
     let automaton = automata.get(catalog);
@@ -94,8 +86,7 @@ export function createGuard({ consents, disclosure, isDisguised }: GuardDependen
         if (entry === null || choiceOf(catalog, writable, pointer).do !== 'disclose') refused.add(pointer);
         else {
           const seen = choiceOf(catalog, shown, pointer);
-          if (DISGUISES.has(seen.do) && leaf.text !== null && isDisguised(entry, seen, leaf.text))
-            disguised.add(pointer);
+          if (leaf.value !== null && isDisguised(entry, seen, leaf.value)) disguised.add(pointer);
         }
       }
       const bad = [...refused, ...disguised];
@@ -148,7 +139,7 @@ interface Leaf {
   readonly pointer: string;
   readonly entry: FieldEntry | null;
   /** null for a value without text of its own: null, an empty object or list */
-  readonly text: string | null;
+  readonly value: Scalar | null;
 }
 
 /** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
@@ -174,10 +165,25 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
     yield {
       pointer: entry && known ? known.pointer : path === '' ? '/' : path,
       entry,
-      text: scalarText(node) ?? null,
+      value: scalarOf(node),
     };
   }
   yield* walk(value, automaton.root, '');
+}
+
+/** Could this value be what the treatment makes of such a field? Treatments say so themselves. */
+function isDisguised(entry: FieldEntry, choice: TreatmentChoice, value: Scalar): boolean {
+  const recognise = TREATMENTS.get(choice.do)?.recognise;
+  return recognise ? recognise(entry, choice)(value) : false;
+}
+
+const TREATMENTS = new Map<string, Treatment>(TREATMENT_FILES.map((t) => [t.name, t]));
+
+function scalarOf(value: unknown): Scalar | null {
+  if (typeof value === 'string') return { kind: 'string', text: value };
+  if (typeof value === 'number') return { kind: 'number', text: String(value) };
+  if (typeof value === 'boolean') return { kind: 'boolean', text: value ? 'true' : 'false' };
+  return null;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
+import { type Coding, parseContentEncoding } from './encodings.ts';
 
 export interface RouteResponse {
   readonly format: FormatName | null;
@@ -12,10 +13,10 @@ export interface RouteResponse {
 
 export interface Media {
   readonly format: FormatName;
-  /** lower case */
+  /** lower case; empty where nobody says and the body itself may (a declaration, a byte order mark) */
   readonly charset: string;
   /** content codings in the order they were applied, e.g. `['gzip']` */
-  readonly encodings: readonly string[];
+  readonly encodings: readonly Coding[];
   /** parameters of the Content-Type that the format needs to read the body */
   readonly parameters: { readonly boundary?: string };
   /** the Content-Type of the disclosed body */
@@ -39,6 +40,9 @@ const FORMATS: Readonly<Record<string, FormatName>> = {
   'multipart/form-data': 'multipart',
 };
 
+/** formats whose body can name its charset */
+const SELF_DESCRIBING: ReadonlySet<FormatName> = new Set(['xml', 'csv', 'tsv']);
+
 const CONTENT_TYPES: Readonly<Record<FormatName, string>> = {
   json: 'application/json',
   ndjson: 'application/x-ndjson',
@@ -56,7 +60,7 @@ const one = (headers: Headers, name: string): string => {
   return typeof value === 'string' ? value : (value?.join(', ') ?? '');
 };
 
-/** @throws SluiceError `response_format_unsupported` */
+/** @throws SluiceError `response_format_unsupported`, `response_encoding_unsupported` */
 export function mediaOf(headers: Headers, route: RouteResponse = { format: null, charset: null }): Media {
   const [essence = '', ...parameters] = one(headers, 'content-type').split(';');
   const type = essence.trim().toLowerCase();
@@ -73,12 +77,9 @@ export function mediaOf(headers: Headers, route: RouteResponse = { format: null,
       'The upstream answered in a format that Sluice cannot look into. Set response.format on the route if the upstream names it wrongly.',
     );
   const named = parameter(parameters, 'charset');
-  const charset = (route.charset ?? named ?? 'utf-8').toLowerCase();
+  const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();
   const boundary = parameter(parameters, 'boundary');
-  const encodings = one(headers, 'content-encoding')
-    .split(',')
-    .map((e) => e.trim().toLowerCase())
-    .filter((e) => e !== '' && e !== 'identity');
+  const encodings = parseContentEncoding(one(headers, 'content-encoding'));
   // The upstream's own +json or +xml type is kept where it fits; other parameters are not passed on.
   const base =
     declared === format && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(type)
@@ -92,7 +93,7 @@ export function mediaOf(headers: Headers, route: RouteResponse = { format: null,
         : format === 'form' || (named === undefined && route.charset === null)
           ? base
           : `${base}; charset=${charset}`;
-  return { format, charset, encodings, parameters: boundary === undefined ? {} : { boundary }, contentType };
+  return { format, charset, encodings, parameters: boundary === undefined || format !== 'multipart' ? {} : { boundary }, contentType };
 }
 
 export function formatOf(type: string): FormatName | null {

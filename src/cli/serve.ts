@@ -1,0 +1,37 @@
+/** `sluice serve`: the sidecar itself. */
+import { Command } from 'commander';
+import { compose } from '../compose.ts';
+import { loadConfig } from '../config/index.ts';
+import { createLogger } from '../observability/logger.ts';
+import type { Io } from './io.ts';
+
+export function command(io: Io): Command {
+  return new Command('serve')
+    .description('Run the sidecar: proxy listener and admin listener.')
+    .option('-c, --config <file>', 'configuration', 'sluice.yaml')
+    .addHelpText(
+      'after',
+      '\nExample:\n  sluice serve --config /etc/sluice/sluice.yaml\n\nSIGTERM and SIGINT end it after the requests under way; SIGHUP reads policy and consents again.',
+    )
+    .action(async ({ config: file }: { config: string }) => {
+      const loaded = await loadConfig(file, io.env);
+      const logger = createLogger({ level: loaded.config.observability.log_level });
+      for (const warning of loaded.warnings) logger.warn({ file: loaded.file }, warning);
+      const sluice = await compose(loaded, { logger, env: io.env });
+      io.stdout.write(
+        `${JSON.stringify({ ready: true, proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() })}\n`,
+      );
+      await untilSignalled();
+      logger.info({}, 'stopping');
+      await sluice.close();
+    });
+}
+
+const untilSignalled = (): Promise<void> =>
+  new Promise((resolve) => {
+    const stop = (): void => {
+      process.off('SIGTERM', stop).off('SIGINT', stop);
+      resolve();
+    };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+  });

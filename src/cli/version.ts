@@ -1,6 +1,0 @@
-import { readFileSync } from 'node:fs';
-
-/** The package's version; read once, from the package.json one above `src` or `dist`. */
-export const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;

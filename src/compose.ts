@@ -1,0 +1,356 @@
+/** The composition root: builds every part from a loaded configuration, wires them, closes them. */
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config, LoadedConfig } from './config/index.ts';
+import type { Address } from './config/kinds.ts';
+import type { UpstreamSection } from './config/sections/upstreams.ts';
+import { createConsentSource } from './consent/index.ts';
+import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
+import { createDisclosureStage } from './disclosure/disclosure.ts';
+import { DECODE_LIMITS, decodeStream } from './disclosure/encodings.ts';
+import { createGuard } from './disclosure/guard.ts';
+import { createKeyRing } from './disclosure/keys.ts';
+import { mediaOf } from './disclosure/media.ts';
+import { SluiceError } from './errors.ts';
+import { createIdentity } from './identity/index.ts';
+import type { ConsentSource } from './model/consent.ts';
+import { type Clock, systemClock } from './observability/clock.ts';
+import type { Logger } from './observability/logger.ts';
+import { createMetrics, type Metrics } from './observability/metrics.ts';
+import { createPipeline } from './pipeline.ts';
+import { createShadow, type ShadowReport } from './policy/shadow.ts';
+import { createPolicyStore, type LivePolicyStore } from './policy/store.ts';
+import { createRouter, knownFrom, resolvePurpose } from './routing/index.ts';
+import { createAdmin } from './server/admin.ts';
+import { disclosed, refused } from './server/answers.ts';
+import { checkHead } from './server/head.ts';
+import { createProxyListener } from './server/proxy.ts';
+import { record } from './refusal.ts';
+import { Account } from './account.ts';
+import type { Stages } from './stages.ts';
+import { headerRules } from './upstream/headers.ts';
+import { createUpstreams, type UpstreamConfig } from './upstream/upstream.ts';
+import { version } from './version.ts';
+
+export interface ComposeDependencies {
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+}
+
+/** A running sidecar. */
+export interface Sluice {
+  /** URLs of the listeners, with the ports that were really taken */
+  readonly proxy: string;
+  readonly admin: string;
+  readonly log: OpenDecisionLog;
+  readonly policy: LivePolicyStore;
+  readonly consents: ConsentSource;
+  readonly metrics: Metrics;
+  revision(): string;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws SluiceError whatever keeps a part from starting: `policy_compile_failed`, `journal_unwritable`, `consent_invalid`,
+ *   `address_in_use` …; what had been started by then is closed again
+ */
+export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): Promise<Sluice> {
+  const { config, directory } = loaded;
+  const { logger, env } = deps;
+  const clock = deps.clock ?? systemClock;
+  const opened: { close(): unknown }[] = [];
+  const open = <T extends { close(): unknown }>(part: T): T => {
+    opened.unshift(part);
+    return part;
+  };
+  const closeAll = async (): Promise<void> => {
+    for (const part of opened.splice(0)) await part.close();
+  };
+  try {
+    const metrics = createMetrics();
+    const log = open(
+      await createDecisionLog(config.decision_log, { logger, clock, env, baseDir: directory }),
+    );
+    const policy = open(
+      await createPolicyStore(config.policy, { logger, clock, env, baseDir: directory, metrics }),
+    );
+    // States with dates in them seldom coincide: dates are left out unless the policy reads them.
+    const expose_dates = config.consent.expose_dates || policy.current().reads_consent_dates;
+    const consents = open(await createConsentSource({ ...config.consent, expose_dates }, { clock, logger }));
+    const shadow = config.policy.shadow
+      ? open(
+          await createShadow(config.policy.shadow, {
+            logger,
+            clock,
+            env,
+            baseDir: directory,
+            metrics,
+            report: (found) => observed(found, log, clock, logger),
+          }),
+        )
+      : null;
+    const identity = open(createIdentity(config.identity, { clock, logger }));
+    const upstreams = open(createUpstreams(upstreamConfigs(config)));
+    const keys = createKeyRing(config.keys, env, { base: directory, clock });
+    const disclosure = createDisclosureStage({
+      keys,
+      dataSubject: log.dataSubject,
+      limits: disclosureLimits(config),
+    });
+    const rules = new Map(
+      Object.entries(config.upstreams).map(([name, u]) => [
+        name,
+        headerRules({ request: u.request_headers, response: u.response_headers }),
+      ]),
+    );
+    const known = new WeakMap<object, ReturnType<typeof knownFrom>>();
+    const stages: Stages = {
+      checkHead,
+      identity,
+      router: createRouter(config.routes, config.limits),
+      purposeOf: (request) => resolvePurpose(config.purpose, request),
+      knownOf(snapshot) {
+        let names = known.get(snapshot.data);
+        if (!names) {
+          names = knownFrom(snapshot.data);
+          known.set(snapshot.data, names);
+        }
+        return names;
+      },
+      policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
+      consents,
+      guard: createGuard({ consents, disclosure }),
+      mediaOf,
+      upstreams,
+      headersOf: (name) => rules.get(name) as NonNullable<ReturnType<typeof rules.get>>,
+      decode: decoder(config),
+      disclosure,
+      log,
+      answers: { disclosed, refused },
+      newDecisionId,
+      clock,
+      metrics,
+      logger,
+      limits: config.limits,
+      labels: config.observability.labels,
+    };
+    observe(metrics, { log, policy, identity });
+
+    const proxy = createProxyListener(
+      createPipeline(stages),
+      malformed(stages),
+      config.limits,
+      tlsOf(config),
+    );
+    const proxyUrl = await listen(
+      open(drained(proxy, config.limits.shutdown)).server,
+      config.listen.proxy,
+      tlsOf(config) ? 'https' : 'http',
+    );
+    const admin = createServer(
+      createAdmin({
+        metrics,
+        version: version(),
+        checks: [
+          {
+            name: 'policy',
+            run: async () => ({
+              ok: policy.status().ok && policy.status().error === null,
+              detail: policy.status(),
+            }),
+          },
+          { name: 'journal', run: async () => log.status() },
+          { name: 'consent', run: () => consents.ready() },
+          { name: 'identity', run: () => identity.ready() },
+          {
+            name: 'upstreams',
+            run: async () => {
+              const detail = await upstreams.reachable();
+              return { ok: detail.every((u) => u.ok), detail };
+            },
+          },
+        ],
+      }),
+    );
+    const adminUrl = await listen(open(drained(admin, 1_000)).server, config.listen.admin, 'http');
+    return {
+      proxy: proxyUrl,
+      admin: adminUrl,
+      log,
+      policy,
+      consents,
+      metrics,
+      revision: () => policy.current().revision,
+      close: closeAll,
+    };
+  } catch (e) {
+    await closeAll();
+    throw e;
+  }
+}
+
+/** What the shadow policy would have answered otherwise is on record, and nowhere else. */
+function observed(found: ShadowReport, log: OpenDecisionLog, clock: Clock, logger: Logger): void {
+  const account = new Account(newDecisionId(), clock);
+  const { subject, action, resource, context } = found.input;
+  account.kind = 'policy';
+  account.subject = subject;
+  account.action = action.name;
+  account.resource = resource;
+  account.purpose = context.purpose;
+  account.tier = context.tier;
+  account.recipient = context.recipient;
+  account.policy = { revision: found.revision.shadow, bundle: 'shadow' };
+  account.input = found.input;
+  account.labels = { question: found.question, live_revision: found.revision.live };
+  account.reasons = found.differences.map(({ of, live, shadow }) => ({
+    code: 'shadow_differs',
+    message: `${of}: ${JSON.stringify(live)} live, ${JSON.stringify(shadow)} shadow`,
+  }));
+  log
+    .append({ ...account.record('observed', 0, null, null), response: null })
+    .catch((err: unknown) =>
+      logger.error({ err }, 'a difference of the shadow policy could not be recorded'),
+    );
+}
+
+function upstreamConfigs(config: Config): Record<string, UpstreamConfig> {
+  return Object.fromEntries(
+    Object.entries(config.upstreams).map(([name, u]) => [
+      name,
+      {
+        url: u.url,
+        timeout: u.timeout,
+        connect_timeout: u.connect_timeout,
+        connections: u.connections,
+        health: u.health ?? null,
+        credential: credentialOf(u),
+        tls: {
+          verify: !u.tls.insecure.skip_verify,
+          ...(u.tls.ca === undefined ? {} : { ca: pem(u.tls.ca, `upstreams.${name}.tls.ca`) }),
+          ...(u.tls.cert === undefined ? {} : { cert: pem(u.tls.cert, `upstreams.${name}.tls.cert`) }),
+          ...(u.tls.key === undefined ? {} : { key: pem(u.tls.key, `upstreams.${name}.tls.key`) }),
+        },
+      },
+    ]),
+  );
+}
+
+function credentialOf({ auth }: UpstreamSection): Record<string, string> {
+  if (auth?.bearer !== undefined) return { authorization: `Bearer ${auth.bearer}` };
+  if (auth?.basic !== undefined)
+    return {
+      authorization: `Basic ${Buffer.from(`${auth.basic.username}:${auth.basic.password}`).toString('base64')}`,
+    };
+  if (auth?.header !== undefined) return { [auth.header.name.toLowerCase()]: auth.header.value };
+  return {};
+}
+
+function tlsOf({ listen: { tls } }: Config) {
+  if (!tls) return undefined;
+  return {
+    cert: pem(tls.cert, 'listen.tls.cert'),
+    key: pem(tls.key, 'listen.tls.key'),
+    ...(tls.client_ca === undefined ? {} : { client_ca: pem(tls.client_ca, 'listen.tls.client_ca') }),
+  };
+}
+
+function pem(file: string, where: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new SluiceError('config_invalid', { message: `${where}: ${file} cannot be read.`, cause });
+  }
+}
+
+const disclosureLimits = ({ limits }: Config) => ({
+  depth: limits.depth,
+  record_bytes: limits.record,
+  group_bytes: limits.group,
+});
+
+function decoder({ limits }: Config): Stages['decode'] {
+  return (body, encodings) =>
+    encodings.length === 0
+      ? body
+      : decodeStream(encodings, { ...DECODE_LIMITS, maxRatio: limits.decoded_ratio })(body);
+}
+
+/** Bytes that never became a request are on record too. */
+function malformed(stages: Stages) {
+  return async (ip: string | null, code: 'request_malformed' | 'request_timeout'): Promise<string> => {
+    const account = new Account(stages.newDecisionId(), stages.clock);
+    account.labels = stages.labels;
+    account.request = { method: '', route: null, path: null, client_ip: ip };
+    account.reasons = [{ code }];
+    await record(account.record('denied', code === 'request_timeout' ? 408 : 400, null, null), stages);
+    return account.id;
+  };
+}
+
+function observe(
+  metrics: Metrics,
+  { log, policy, identity }: Pick<Stages, 'identity'> & { log: OpenDecisionLog; policy: LivePolicyStore },
+): void {
+  metrics.gauge(
+    'sluice_journal_lag_records',
+    'Records in the journal that index and sinks do not have yet.',
+    () => log.status().lag,
+  );
+  metrics.gauge('sluice_journal_ok', '1 while the journal takes records.', () => Number(log.status().ok));
+  metrics.gauge('sluice_policy_ok', '1 while the newest policy is the live one.', () =>
+    Number(policy.status().ok && policy.status().error === null),
+  );
+  metrics.gauge('sluice_policy_memory_bytes', 'WebAssembly memory of the live policy.', () =>
+    policy.current().memoryBytes(),
+  );
+  metrics.totals(
+    'sluice_policy_cache_lookups_total',
+    'Answers of the live policy remembered, by result.',
+    'result',
+    () => {
+      const { hits, misses } = policy.current().stats();
+      return { hit: hits, miss: misses };
+    },
+  );
+  metrics.totals('sluice_token_cache_lookups_total', 'Credentials remembered, by result.', 'result', () => ({
+    hit: identity.remembered.hits,
+    miss: identity.remembered.misses,
+  }));
+}
+
+async function listen(server: Server, address: Address, scheme: string): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        new SluiceError('address_in_use', {
+          message: `Cannot listen on ${address.host}:${address.port} (${cause.code}). Is another process there? See listen in sluice.yaml.`,
+          cause,
+        }),
+      ),
+    );
+    server.listen(address.port, address.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return `${scheme}://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+}
+
+/** Closing lets requests under way finish, for so many milliseconds. */
+function drained(server: Server, grace: number): { readonly server: Server; close(): Promise<void> } {
+  return {
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        if (!server.listening) return resolve();
+        const timer = setTimeout(() => server.closeAllConnections(), grace);
+        server.close(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}
