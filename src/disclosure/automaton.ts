@@ -238,8 +238,8 @@ export class Automaton implements Matcher {
     const id = this.states.length;
     this.#interned.set(key, id);
     const local = branches.filter((b) => b.up === 0);
-    const below = [...local, ...conditions.map((c) => c.branch).filter((b) => b.up === 0)].map((b) => b.node);
-    const all = [...branches, ...conditions.map((c) => c.branch)];
+    // conditions count only once `select` has settled them
+    const below = local.map((b) => b.node);
     const state: State = {
       id,
       scope,
@@ -249,15 +249,15 @@ export class Automaton implements Matcher {
       through: own === null && through && field >= 0,
       embeds: -1,
       inner: embedded === null && below.some((node) => hasBelow(node, (n) => n.naming !== null)),
-      marked: all.some((b) => hasBelow(b.node, isMarked)),
-      positional: all.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
+      marked: branches.some((b) => hasBelow(b.node, isMarked)),
+      positional: branches.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
       marks: branches.filter((b) => isMarked(b.node)).map(markOf),
       names: new Map(),
       positions: new Map(),
       otherName: -1,
       otherItem: -1,
     };
-    for (const { node } of all) {
+    for (const { node } of branches) {
       for (const name of node.exact.keys()) {
         state.names.set(name, -1);
         state.positions.set(name, -1);

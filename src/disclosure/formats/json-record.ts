@@ -11,6 +11,8 @@ import { plain, setAttribute } from './tree.ts';
 /** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
 export interface Lead {
   write(out: Output): void;
+  /** what stands in place of a withheld record; nothing where it leaves no hole */
+  readonly empty: string;
 }
 
 /** What the records of one body share. */
@@ -49,7 +51,10 @@ export class JsonRecord implements RecordPiece {
   }
 
   render(out: Output, rendering: Rendering | null): void {
-    if (rendering === null) return;
+    if (rendering === null) {
+      if (this.#lead.empty !== '') out.text(this.#lead.empty);
+      return;
+    }
     this.#lead.write(out);
     const index = this.#indexFor(rendering.matcher);
     this.#session.renderer.render(this.#source, index, rendering, (start) => this.#scopeAt(start), out);

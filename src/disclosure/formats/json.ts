@@ -319,7 +319,7 @@ export class JsonReader implements BodyReader {
 }
 
 export function checkCharset(charset: string): void {
-  if (/^(utf-?8|us-ascii)$/i.test(charset)) return;
+  if (/^(|utf-?8|us-ascii)$/i.test(charset)) return;
   throw new SluiceError(
     'response_charset_unknown',
     'a JSON response is UTF-8 (RFC 8259 §8.1), and this one says otherwise',
@@ -328,6 +328,8 @@ export function checkCharset(charset: string): void {
 
 /** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */
 class Separator implements Lead {
+  /** a body that is one record must still be JSON */
+  readonly empty: string;
   readonly #frame: Frame | undefined;
   readonly #source: Buffer;
   readonly #gap: number;
@@ -335,6 +337,7 @@ class Separator implements Lead {
   readonly #value: number;
 
   constructor(frame: Frame | undefined, source: Buffer, gap: number, member: number, value: number) {
+    this.empty = frame === undefined ? 'null' : '';
     this.#frame = frame;
     this.#source = source;
     this.#gap = gap;

@@ -84,7 +84,7 @@ class NdjsonReader implements BodyReader {
     if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
     if (white(buffer, close, end) !== end)
       throw input.malformed(close, 'something follows the value of its line');
-    const lead = { write: (out: Output) => out.bytes(buffer, start, value) };
+    const lead = { empty: '', write: (out: Output) => out.bytes(buffer, start, value) };
     return new JsonRecord(this.#session, buffer, scanner.keep(), end - start, lead, end - close);
   }
 }

@@ -1,0 +1,551 @@
+import { describe, expect, test } from 'vitest';
+import type { DisclosureAnswer } from '../../src/model/answers.ts';
+import { answer, catalogOf, disclosed, entry, partsOf, rows, summaryOf, withhold } from './support.ts';
+
+const customer = catalogOf(
+  { '/id': 'reference/1', '/phone': 'contact/3', '/a/b': 'contact/2' },
+  { subjects: ['/id'] },
+);
+
+describe('what leaves', () => {
+  test('a field that the catalog does not know is dropped, whatever the answer says of classes', async () => {
+    const says = answer({
+      'reference/1': 'disclose',
+      'unknown/5': 'disclose',
+      'undefined/undefined': 'disclose',
+    });
+    expect(await disclosed('{"id":1,"x":2}', { catalog: customer, answer: says })).toBe('{"id":1}');
+  });
+
+  test('a class that the answer does not name is dropped', async () => {
+    expect(
+      await disclosed('{"id":1,"phone":"1"}', {
+        catalog: customer,
+        answer: answer({ 'contact/3': 'disclose' }),
+      }),
+    ).toBe('{"phone":"1"}');
+  });
+
+  test('a class named like a method of every object is not thereby named by the answer', async () => {
+    const catalog = catalogOf({
+      '/id': { category: 'constructor', grade: 1 },
+      '/b': { category: '__proto__', grade: 1 },
+    });
+    expect(await disclosed('{"id":1,"b":2}', { catalog, answer: answer({}) })).toBe('{}');
+  });
+
+  test('a treatment nobody has drops', async () => {
+    const says = answer({ 'reference/1': { do: 'blur' as 'mask', because: 'x' } });
+    const summary = await summaryOf('{"id":1}', { catalog: customer, answer: says });
+    expect(rows(summary.withheld)).toEqual(['/id drop treatment_unknown 1']);
+  });
+
+  test('an answer that is not exactly true about disclosing withholds the record', async () => {
+    const says = { ...answer({ 'reference/1': 'disclose' }), disclose: 'yes' } as unknown as DisclosureAnswer;
+    expect(await disclosed('[{"id":1}]', { catalog: customer, records: '/*', answer: says })).toBe('[]');
+  });
+
+  test('a field choice wins over the class of the field', async () => {
+    const says = answer({ 'reference/1': 'disclose', 'contact/3': 'disclose' }, { '/phone': 'nullify' });
+    expect(await disclosed('{"id":1,"phone":"1"}', { catalog: customer, answer: says })).toBe(
+      '{"id":1,"phone":null}',
+    );
+  });
+
+  test('a field choice for a path that the catalog does not have extends the catalog for that answer only', async () => {
+    const says = (_: string, state: { flags: readonly string[] }) =>
+      state.flags.length > 0
+        ? answer({ 'reference/1': 'disclose' }, { '/x/*/y': 'disclose' })
+        : answer({ 'reference/1': 'disclose' });
+    const body = '[{"id":"1","x":[{"y":1,"z":2}]},{"id":"2","x":[{"y":1,"z":2}]}]';
+    expect(
+      await disclosed(body, {
+        catalog: customer,
+        records: '/*',
+        answer: says,
+        states: { 1: { flags: ['f'] } },
+      }),
+    ).toBe('[{"id":"1","x":[{"y":1}]},{"id":"2"}]');
+  });
+
+  test('an extended path that another record’s answer does not name keeps the class around it', async () => {
+    const catalog = catalogOf({ '/a': 'contact/3' }, { subjects: ['/id', '/peer'] });
+    const body = '{"id":"1","a":{"b":1,"c":2}}';
+    const says = answer({ 'contact/3': 'disclose' }, { '/a/b': 'drop' });
+    expect(await disclosed(body, { catalog, answer: says })).toBe('{"a":{"c":2}}');
+    expect(await disclosed(body, { catalog, answer: answer({ 'contact/3': 'disclose' }) })).toBe(
+      '{"a":{"b":1,"c":2}}',
+    );
+  });
+
+  test('a field choice that is no pointer refuses the answer', async () => {
+    const says = answer({ 'reference/1': 'disclose' }, { phone: 'drop' });
+    await expect(disclosed('{"id":1}', { catalog: customer, answer: says })).rejects.toMatchObject({
+      code: 'policy_answer_malformed',
+    });
+  });
+});
+
+describe('containers', () => {
+  const catalog = catalogOf({ '/a': 'contact/3', '/a/public': 'reference/1', '/list': 'contact/3' });
+  const body = '{"a":{"public":1,"x":"s","o":{"p":1}},"list":["u",1,null,["v"],{"w":1}]}';
+
+  test('disclosed as a whole they are copied as a whole', async () => {
+    expect(
+      await disclosed(body, {
+        catalog,
+        answer: answer({ 'contact/3': 'disclose', 'reference/1': 'disclose' }),
+      }),
+    ).toBe(body);
+  });
+
+  test('a deeper entry overrides the one around it', async () => {
+    expect(
+      await disclosed(body, { catalog, answer: answer({ 'contact/3': 'drop', 'reference/1': 'disclose' }) }),
+    ).toBe('{"a":{"public":1}}');
+    expect(
+      await disclosed(body, { catalog, answer: answer({ 'contact/3': 'disclose', 'reference/1': 'drop' }) }),
+    ).toBe('{"a":{"x":"s","o":{"p":1}},"list":["u",1,null,["v"],{"w":1}]}');
+  });
+
+  test('a treatment for scalars reaches the scalars of arrays, and drops objects and what is in them', async () => {
+    const says = answer({ 'contact/3': 'mask', 'reference/1': 'disclose' });
+    expect(await disclosed(body, { catalog, answer: says })).toBe(
+      '{"a":{"public":1},"list":["***","***",null,["***"]]}',
+    );
+    const summary = await summaryOf(body, { catalog, answer: says });
+    expect(rows(summary.withheld)).toEqual([
+      '/a drop not_applicable 2',
+      '/list drop not_applicable 1',
+      '/list mask test 4',
+    ]);
+  });
+
+  test('nullified they are one null', async () => {
+    expect(await disclosed('{"list":[1,2]}', { catalog, answer: answer({ 'contact/3': 'nullify' }) })).toBe(
+      '{"list":null}',
+    );
+  });
+});
+
+describe('paths', () => {
+  test('the more specific of two equally deep paths wins, from the left', async () => {
+    const catalog = catalogOf({
+      '/a/*/c': 'one/1',
+      '/*/b/c': 'two/1',
+      '/*/*/d': 'three/1',
+      '/a/b/d': 'four/1',
+    });
+    const says = answer({ 'one/1': 'disclose', 'four/1': 'disclose' });
+    expect(
+      await disclosed('{"a":{"b":{"c":1,"d":2}},"x":{"b":{"c":3,"d":4}}}', { catalog, answer: says }),
+    ).toBe('{"a":{"b":{"c":1,"d":2}},"x":{"b":{}}}');
+  });
+
+  test('a selector picks by a sibling wherever that stands in the object', async () => {
+    const catalog = catalogOf({
+      '/f/*/name': 'n/1',
+      '/f/[name=身份证号]/value': 'id/4',
+      '/f/*/value': 'v/1',
+    });
+    const body =
+      '{"f":[{"name":"身份证号","value":"1"},{"value":"2","name":"\\u8eab份证号"},{"value":"3","name":"x"},{"value":"4"}]}';
+    expect(
+      await disclosed(body, {
+        catalog,
+        answer: answer({ 'n/1': 'drop', 'v/1': 'disclose', 'id/4': 'mask' }),
+      }),
+    ).toBe('{"f":[{"value":"***"},{"value":"***"},{"value":"3"},{"value":"4"}]}');
+  });
+
+  test('a selector beats a position and a wildcard', async () => {
+    const catalog = catalogOf({ '/0/v': 'p/1', '/*/v': 'p/1', '/[n=a]/v': 's/1' });
+    expect(
+      await disclosed('[{"v":1,"n":"a"},{"v":2}]', { catalog, answer: answer({ 'p/1': 'disclose' }) }),
+    ).toBe('[{},{"v":2}]');
+  });
+
+  test('an object that spells a selecting member twice is refused', async () => {
+    const catalog = catalogOf({ '/[n=a]/v': 's/1', '/*/v': 'p/1' });
+    await expect(
+      disclosed('[{"n":"b","v":1,"n":"a"}]', { catalog, answer: answer({ 'p/1': 'disclose' }) }),
+    ).rejects.toMatchObject({ code: 'response_malformed' });
+  });
+
+  test('of two selectors that both match the higher grade decides', async () => {
+    const catalog = catalogOf({ '/[n=a]/v': 'low/1', '/[m=b]/v': 'high/4' });
+    const says = answer({ 'low/1': 'disclose', 'high/4': 'mask' });
+    expect(await disclosed('[{"n":"a","m":"b","v":1},{"n":"a","v":2}]', { catalog, answer: says })).toBe(
+      '[{"v":"***"},{"v":2}]',
+    );
+  });
+
+  test('an element dropped from an array with positions becomes null, elsewhere it goes with its comma', async () => {
+    const catalog = catalogOf({
+      '/p/0': 'a/1',
+      '/p/1': 'b/1',
+      '/p/2': 'a/1',
+      '/l/*/x': 'a/1',
+      '/l/*/y': 'b/1',
+    });
+    expect(
+      await disclosed('{"p":[1,2,3,4],"l":[{"x":1,"y":2},5,{"y":3}]}', {
+        catalog,
+        answer: answer({ 'a/1': 'disclose' }),
+      }),
+    ).toBe('{"p":[1,null,3,null],"l":[{"x":1},{}]}');
+  });
+
+  test('names with slashes, tildes and escapes are matched as they mean', async () => {
+    const catalog = catalogOf({ '/a~1b': 'a/1', '/c~0d': 'a/1', '/phone': 'p/1', '/': 'a/1' });
+    const body = '{"a/b":1,"a\\/b":2,"c~d":3,"\\u0070hone":4,"ph\\u006fne":5,"":6}';
+    expect(await disclosed(body, { catalog, answer: answer({ 'a/1': 'disclose', 'p/1': 'nullify' }) })).toBe(
+      '{"a/b":1,"a\\/b":2,"c~d":3,"\\u0070hone":null,"ph\\u006fne":null,"":6}',
+    );
+  });
+
+  test('names like __proto__ and constructor are names like others', async () => {
+    const catalog = catalogOf({ '/__proto__/x': 'a/1', '/constructor': 'a/1' });
+    const body = '{"__proto__":{"x":1,"y":2},"constructor":3,"toString":4,"hasOwnProperty":{"x":5}}';
+    expect(await disclosed(body, { catalog, answer: answer({ 'a/1': 'disclose' }) })).toBe(
+      '{"__proto__":{"x":1},"constructor":3}',
+    );
+  });
+
+  test('every duplicate of a name is treated alike', async () => {
+    expect(
+      await disclosed('{"phone":"1","id":1,"phone":"2","x":1,"x":2}', {
+        catalog: customer,
+        answer: answer({ 'contact/3': 'mask', 'reference/1': 'disclose' }),
+      }),
+    ).toBe('{"phone":"***","id":1,"phone":"***"}');
+  });
+});
+
+describe('data subjects', () => {
+  const catalog = catalogOf(
+    { '/id': 'reference/1', '/v': 'contact/3', '/w': 'other/1' },
+    { subjects: ['/id', '/owner/ref', '/more/*'], attributes: { vip: '/flags/vip', n: '/n' } },
+  );
+
+  test('are asked for once a batch, without repetition, wherever they stand', async () => {
+    const asked: string[][] = [];
+    await disclosed(
+      '[{"owner":{"ref":7},"id":"a"},{"id":"a"},{"more":["b","c"]},{"id":null},{"id":{"x":1}}]',
+      {
+        catalog,
+        records: '/*',
+        consents: async (ids) => {
+          asked.push([...ids]);
+          return new Map();
+        },
+      },
+    );
+    expect(asked).toEqual([['7', 'a', 'b', 'c']]);
+  });
+
+  test('in the same state are one question to the policy, whatever the ids of their consents', async () => {
+    const questions: string[] = [];
+    const given = (id: string) => ({
+      consents: [
+        { id, purpose: 'p', categories: ['a', 'b'], recipient: 'internal', status: 'given' as const },
+        { purpose: 'q', categories: [], recipient: 'internal', status: 'given' as const },
+      ],
+    });
+    const reversed = { consents: [...given('z').consents].reverse(), flags: [] };
+    await disclosed('[{"id":1},{"id":2},{"id":3},{"id":4}]', {
+      catalog,
+      records: '/*',
+      states: { 1: given('x'), 2: given('y'), 3: reversed },
+      answer: (_resource, state) => {
+        questions.push(JSON.stringify(state));
+        return answer({});
+      },
+    });
+    expect(questions).toHaveLength(2);
+    expect(questions[0]).not.toContain('"id"');
+  });
+
+  test('several in one record: the strictest of their treatments counts, class by class', async () => {
+    const says = (_: string, state: { flags: readonly string[] }) =>
+      state.flags.includes('a')
+        ? answer({ 'contact/3': 'disclose', 'other/1': 'nullify', 'reference/1': 'disclose' })
+        : answer({ 'contact/3': 'mask', 'other/1': 'disclose', 'reference/1': 'disclose' });
+    expect(
+      await disclosed('{"id":"1","owner":{"ref":"2"},"v":"secret","w":1}', {
+        catalog,
+        answer: says,
+        states: { 1: { flags: ['a'] }, 2: { flags: ['b'] } },
+      }),
+    ).toBe('{"id":"1","v":"***","w":null}');
+  });
+
+  test('one of several who withholds, withholds the record', async () => {
+    const says = (_: string, state: { flags: readonly string[] }) =>
+      state.flags.includes('no') ? withhold('opted_out') : answer({ 'reference/1': 'disclose' });
+    const setting = { catalog, records: '/*', answer: says, states: { 2: { flags: ['no'] } } };
+    const body = '[{"id":"1","owner":{"ref":"2"}},{"id":"1"}]';
+    expect(await disclosed(body, setting)).toBe('[{"id":"1"}]');
+    const summary = await summaryOf(body, setting);
+    expect(summary).toMatchObject({ records: 1, records_withheld: 1, withheld_reasons: { opted_out: 1 } });
+    expect(summary.data_subjects).toHaveLength(1);
+  });
+
+  test('the one known from the request stands in where a record says nothing', async () => {
+    const asked: string[][] = [];
+    const consents = async (ids: readonly string[]) => {
+      asked.push([...ids]);
+      return new Map();
+    };
+    await disclosed('{"v":1}', { catalog, dataSubject: 'C1', consents });
+    await disclosed('{"v":1,"id":"C2"}', { catalog, dataSubject: 'C1', consents });
+    expect(asked).toEqual([['C1'], ['C2']]);
+  });
+
+  test('attributes reach the policy with their types, big integers as text', async () => {
+    const seen: unknown[] = [];
+    await disclosed('{"flags":{"vip":true},"n":12345678901234567890,"id":1}', {
+      catalog,
+      answer: (_resource, _state, attributes) => {
+        seen.push(attributes);
+        return answer({});
+      },
+    });
+    expect(seen).toEqual([{ vip: true, n: '12345678901234567890' }]);
+  });
+
+  test('an attribute spelled twice with different values refuses the answer', async () => {
+    await expect(disclosed('{"n":1,"n":2}', { catalog })).rejects.toMatchObject({
+      code: 'response_malformed',
+    });
+  });
+
+  test('a consent source that fails refuses the answer', async () => {
+    const consents = () => Promise.reject(new Error('down'));
+    await expect(disclosed('{"id":1}', { catalog, consents })).rejects.toThrow('down');
+  });
+});
+
+describe('embedded resources', () => {
+  const employee = catalogOf(
+    { '/id': 'reference/1', '/name': 'staff/2', '/boss': '@employee' },
+    { resource: 'employee', subjects: ['/id'], attributes: { dep: '/dep' } },
+  );
+  const catalog = catalogOf(
+    { '/id': 'reference/1', '/name': 'identity/3', '/agent': '@employee', '/team': '@employee' },
+    { subjects: ['/id'], attributes: { agent_dep: '/agent/dep' } },
+  );
+  const says = (resource: string, state: { flags: readonly string[] }) =>
+    state.flags.includes('hide')
+      ? withhold('hidden')
+      : resource === 'employee'
+        ? answer({ 'reference/1': 'disclose', 'staff/2': 'disclose', 'identity/3': 'disclose' })
+        : answer({ 'reference/1': 'disclose', 'identity/3': 'mask', 'staff/2': 'drop' });
+
+  test('have their own catalog, data subject and answer', async () => {
+    const body =
+      '{"id":1,"name":"n","agent":{"id":2,"name":"a","phone":1,"boss":{"id":3,"name":"b","boss":{"name":"c"}}}}';
+    const setting = { catalog, catalogs: [employee], answer: says };
+    expect(await disclosed(body, setting)).toBe(
+      '{"id":1,"name":"***","agent":{"id":2,"name":"a","boss":{"id":3,"name":"b","boss":{"name":"c"}}}}',
+    );
+    const summary = await summaryOf(body, setting);
+    expect(summary.released).toContain('/agent/name');
+    expect(summary.released).toContain('/agent/boss/name');
+    expect(rows(summary.withheld)).toEqual(['/agent/phone drop uncatalogued 1', '/name mask test 1']);
+  });
+
+  test('in a list are one scope each, and what is no object there is dropped', async () => {
+    const body =
+      '{"id":1,"team":[{"id":2,"name":"a"},5,null,[{"name":"x"}],{"id":3,"name":"b"}],"agent":"a"}';
+    expect(
+      await disclosed(body, {
+        catalog,
+        catalogs: [employee],
+        answer: says,
+        states: { 2: { flags: ['hide'] } },
+      }),
+    ).toBe('{"id":1,"team":[{"id":3,"name":"b"}]}');
+  });
+
+  test('withheld are dropped like a field, and the record stays', async () => {
+    const setting = { catalog, catalogs: [employee], answer: says, states: { 2: { flags: ['hide'] } } };
+    const body = '{"id":1,"agent":{"id":2,"name":"a"}}';
+    expect(await disclosed(body, setting)).toBe('{"id":1}');
+    expect(rows((await summaryOf(body, setting)).withheld)).toEqual(['/agent drop embedded_withheld 1']);
+  });
+
+  test('an attribute of the record may stand inside one', async () => {
+    const seen: unknown[] = [];
+    await disclosed('{"id":1,"agent":{"dep":"sales"}}', {
+      catalog,
+      catalogs: [employee],
+      answer: (resource, _state, attributes) => {
+        seen.push([resource, attributes]);
+        return answer({});
+      },
+    });
+    expect(seen).toEqual([
+      ['customer', { agent_dep: 'sales' }],
+      ['employee', { dep: 'sales' }],
+    ]);
+  });
+
+  test('an answer of the record that names one can hide it, not open it', async () => {
+    const body = '{"id":1,"agent":{"id":2,"name":"a","x":1}}';
+    for (const [fields, left] of [
+      [{ '/agent': 'drop' }, '{"id":1}'],
+      [{ '/agent': 'nullify' }, '{"id":1,"agent":null}'],
+      [{ '/agent': 'disclose' }, '{"id":1}'],
+      [{ '/agent/x': 'disclose' }, '{"id":1}'],
+    ] as const) {
+      const one = (resource: string) =>
+        resource === 'customer'
+          ? answer({ 'reference/1': 'disclose' }, fields)
+          : answer({ 'staff/2': 'disclose' });
+      expect(await disclosed(body, { catalog, catalogs: [employee], answer: one })).toBe(left);
+    }
+  });
+
+  test('without a catalog refuse the answer', async () => {
+    await expect(disclosed('{"agent":{}}', { catalog, answer: says })).rejects.toMatchObject({
+      code: 'catalog_unknown',
+    });
+  });
+});
+
+describe('obligations', () => {
+  const catalog = catalogOf(
+    {
+      '/id': 'reference/1',
+      '/city': { ...entry('contact/2'), quasi_identifier: true } as never,
+      '/born': { ...entry('identity/3'), quasi_identifier: true } as never,
+    },
+    { subjects: ['/id'], envelope: { '/total': 'total', '/n': 'record_count' } },
+  );
+  const all = answer({ 'reference/1': 'disclose', 'contact/2': 'disclose', 'identity/3': 'mask' });
+
+  test('max_records cuts, counts what was cut and asks nobody about it', async () => {
+    const asked: string[] = [];
+    const setting = {
+      catalog,
+      records: '/items/*',
+      obligations: { max_records: 2 },
+      limits: { batch_records: 2 },
+      answer: all,
+      consents: async (ids: readonly string[]) => {
+        asked.push(...ids);
+        return new Map();
+      },
+    };
+    const body = '{"items":[{"id":1},{"id":2},{"id":3},{"id":4}],"total":40,"n":4}';
+    expect(await disclosed(body, setting)).toBe('{"items":[{"id":1},{"id":2}],"total":null,"n":2}');
+    expect(asked).toEqual(['1', '2']);
+    expect(await summaryOf(body, setting)).toMatchObject({
+      records: 2,
+      records_withheld: 2,
+      withheld_reasons: { max_records: 2 },
+    });
+  });
+
+  test('min_group_size withholds the records of groups that are too small, by what would leave', async () => {
+    const body =
+      '[{"id":1,"city":"a","born":1},{"id":2,"city":"b","born":2},{"id":3,"city":"a","born":3},{"id":4,"born":1}]';
+    const setting = { catalog, records: '/*', obligations: { min_group_size: 2 }, answer: all };
+    expect(await disclosed(body, setting)).toBe(
+      '[{"id":1,"city":"a","born":"***"},{"id":3,"city":"a","born":"***"}]',
+    );
+    expect(await summaryOf(body, setting)).toMatchObject({
+      records: 2,
+      records_withheld: 2,
+      withheld_reasons: { group_size_unmet: 2 },
+      by_class: { 'identity/3': { mask: 2 } },
+    });
+  });
+
+  test('a single record is a group of one', async () => {
+    expect(
+      await disclosed('{"id":1,"city":"a"}', { catalog, obligations: { min_group_size: 2 }, answer: all }),
+    ).toBe('null');
+  });
+
+  test('an answer too long to be held for its groups is refused', async () => {
+    const body = `[${'{"id":1},'.repeat(200)}{"id":2}]`;
+    await expect(
+      disclosed(body, {
+        catalog,
+        records: '/*',
+        obligations: { min_group_size: 2 },
+        answer: all,
+        limits: { group_bytes: 500 },
+      }),
+    ).rejects.toMatchObject({ code: 'group_size_unmet' });
+  });
+});
+
+describe('parts', () => {
+  const catalog = catalogOf(
+    { '/id': 'reference/1', '/v': 'contact/3' },
+    { subjects: ['/id'], envelope: { '/n': 'record_count' } },
+  );
+  const all = answer({ 'reference/1': 'disclose', 'contact/3': 'mask' });
+  const record = (n: number) => `{"id":${n},"v":"${'x'.repeat(90)}"}`;
+  const body = `{"items":[${Array.from({ length: 200 }, (_, n) => record(n)).join(',')}]}`;
+
+  test('are cut at about their size, the last one says so, and their summaries add up', async () => {
+    const parts = await partsOf(body, {
+      catalog,
+      records: '/items/*',
+      answer: all,
+      limits: { part_bytes: 1000 },
+    });
+    expect(parts.length).toBeGreaterThan(3);
+    expect(parts.map((p) => p.last)).toEqual(parts.map((_, n) => n === parts.length - 1));
+    expect(parts.reduce((sum, p) => sum + p.summary.records, 0)).toBe(200);
+    expect(parts.reduce((sum, p) => sum + (p.summary.by_class['contact/3']?.['mask'] ?? 0), 0)).toBe(200);
+    for (const part of parts) {
+      const text = Buffer.concat(part.chunks).toString();
+      expect(text.match(/"id"/g)?.length ?? 0).toBe(part.summary.records);
+      expect(text.length).toBeLessThan(1100);
+    }
+  });
+
+  test('a count before its records is held for, and null when that would be too long', async () => {
+    const early = `{"n":9,${body.slice(1)}`;
+    const setting = { catalog, records: '/items/*', answer: all };
+    expect(await disclosed(early, setting)).toContain('{"n":200,');
+    const parts = await partsOf(early, { ...setting, limits: { part_bytes: 500, hold_bytes: 2000 } });
+    expect(Buffer.concat(parts[0]!.chunks).toString()).toContain('{"n":null,');
+    expect(rows(parts[0]!.summary.withheld)).toContain('/n nullify count_before_records 1');
+  });
+
+  test('what may leave does not wait for an upstream that has gone quiet', async () => {
+    const { createDisclosureStage } = await import('../../src/disclosure/disclosure.ts');
+    const { keys, planOf } = await import('./support.ts');
+    const stage = createDisclosureStage({ keys, limits: { idle_ms: 5 } });
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    async function* slow() {
+      yield Buffer.from('{"id":1}\n');
+      await gate;
+      yield Buffer.from('{"id":2}\n');
+    }
+    const stream = stage.disclose(slow(), planOf({ catalog, answer: all, format: 'ndjson' }));
+    const first = await stream.next();
+    expect(Buffer.concat([...first.value!.chunks]).toString()).toBe('{"id":1}\n');
+    release();
+    const second = await stream.next();
+    expect(second.value).toMatchObject({ last: true, summary: { records: 1 } });
+  });
+
+  test('paths that the upstream makes up are bounded, shortened, and without what looks like data', async () => {
+    const many = `{${Array.from({ length: 50 }, (_, n) => `"k${n}":1`).join(',')},"13800138000":1,"a@b.c":{"x":1},"${'y'.repeat(2000)}":2}`;
+    const summary = await summaryOf(many, { catalog, answer: all, limits: { summary_paths: 10 } });
+    expect(summary.withheld).toHaveLength(11);
+    expect(summary.withheld.reduce((sum, row) => sum + row.count, 0)).toBe(53);
+    const few = await summaryOf('{"13800138000":1,"a@b.c":1}', { catalog, answer: all });
+    expect(rows(few.withheld)).toEqual(['/* drop uncatalogued 2']);
+  });
+});

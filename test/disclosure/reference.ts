@@ -1,0 +1,119 @@
+/**
+ * The disclosure of one JSON record as plainly as it can be said: JSON.parse, a recursive walk that compares every path with every pointer,
+ * JSON.stringify. Slow, and wrong about spelling; the engine must agree with it about everything else.
+ */
+import { parsePointer, type Step } from '../../src/disclosure/pointer.ts';
+import type { DisclosureAnswer, TreatmentChoice } from '../../src/model/answers.ts';
+import { type Catalog, classOf, type FieldEntry } from '../../src/model/catalog.ts';
+
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+interface Place {
+  readonly token: string;
+  readonly value: Json;
+}
+interface Candidate {
+  readonly pointer: string;
+  readonly steps: readonly Step[];
+  readonly entry: FieldEntry | null;
+}
+
+const GONE = Symbol('gone');
+const isObject = (value: Json): value is { [name: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function fits(step: Step, place: Place): boolean {
+  if (step.kind === 'any') return true;
+  if (step.kind === 'name') return step.name === place.token;
+  if (!isObject(place.value) || !Object.hasOwn(place.value, step.key)) return false;
+  const sibling = place.value[step.key]!;
+  return typeof sibling !== 'object' || sibling === null ? String(sibling) === step.value : false;
+}
+
+const RANKS = { select: 3, name: 2, any: 1 };
+const rank = (steps: readonly Step[]) => steps.map((step) => RANKS[step.kind]).join('');
+
+export function reference(
+  text: string,
+  catalog: Catalog,
+  answer: DisclosureAnswer,
+  masked: Json,
+): string | null {
+  const candidates: Candidate[] = Object.entries(catalog.fields).map(([pointer, entry]) => {
+    if ('resource' in entry) throw new Error('the reference knows no embedded resources');
+    return { pointer, steps: parsePointer(pointer), entry };
+  });
+  for (const pointer of Object.keys(answer.fields)) {
+    if (!candidates.some((c) => c.pointer === pointer))
+      candidates.push({ pointer, steps: parsePointer(pointer), entry: null });
+  }
+
+  const matching = (path: readonly Place[], length: number) =>
+    candidates.filter(
+      (c) => c.steps.length >= length && c.steps.slice(0, length).every((s, n) => fits(s, path[n]!)),
+    );
+
+  const choiceAt = (path: readonly Place[]): { choice: TreatmentChoice; depth: number } | null => {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const exact = matching(path, depth)
+        .filter((c) => c.steps.length === depth)
+        .sort((a, b) =>
+          rank(a.steps) < rank(b.steps) ? 1 : rank(a.steps) > rank(b.steps) ? -1 : gradeOf(b) - gradeOf(a),
+        );
+      for (const found of exact.slice(0, 1)) {
+        const own = answer.fields[found.pointer];
+        if (own) return { choice: own, depth };
+        if (found.entry === null) continue;
+        const cls = classOf(found.entry);
+        return { choice: answer.classes[cls] ?? { do: 'drop', because: '' }, depth };
+      }
+    }
+    return null;
+  };
+
+  const deeper = (path: readonly Place[]) =>
+    matching(path, path.length).some((c) => c.steps.length > path.length);
+  const positional = (path: readonly Place[]) =>
+    matching(path, path.length).some((c) => {
+      const next = c.steps[path.length];
+      return next?.kind === 'name' && /^(0|[1-9]\d*)$/.test(next.name);
+    });
+
+  /** a value under one choice, with nothing deeper */
+  const treated = (value: Json, choice: TreatmentChoice, through: boolean): Json | typeof GONE => {
+    if (choice.do === 'disclose') return value;
+    if (choice.do === 'nullify') return null;
+    if (choice.do !== 'mask' || through || isObject(value)) return GONE;
+    if (Array.isArray(value)) return value.map((v) => treated(v, choice, false)).filter((v) => v !== GONE);
+    return value === null ? null : masked;
+  };
+
+  const visit = (value: Json, path: readonly Place[]): Json | typeof GONE => {
+    if (typeof value === 'object' && value !== null && deeper(path)) {
+      if (Array.isArray(value)) {
+        const elements = value.map((v, n) => visit(v, [...path, { token: String(n), value: v }]));
+        return positional(path)
+          ? elements.map((v) => (v === GONE ? null : v))
+          : elements.filter((v) => v !== GONE);
+      }
+      const kept = Object.entries(value).map(
+        ([name, v]) => [name, visit(v, [...path, { token: name, value: v }])] as const,
+      );
+      return Object.fromEntries(
+        kept.filter((member): member is readonly [string, Json] => member[1] !== GONE),
+      );
+    }
+    const found = choiceAt(path);
+    if (found === null) return GONE;
+    const inherited = path.length > found.depth;
+    const through = inherited && path.slice(found.depth).some((_, n) => isObjectAt(path, found.depth + n));
+    return treated(value, found.choice, through);
+  };
+  /** whether the container that holds path[at] is an object */
+  const isObjectAt = (path: readonly Place[], at: number) => isObject(at === 0 ? root : path[at - 1]!.value);
+
+  const root = JSON.parse(text) as Json;
+  const result = visit(root, []);
+  return result === GONE ? 'null' : JSON.stringify(result);
+}
+
+const gradeOf = (candidate: Candidate) => candidate.entry?.grade ?? 0;
