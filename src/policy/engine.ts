@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { SluiceError } from '../errors.ts';
 import { builtins as hostBuiltins } from './builtins/index.ts';
 import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
+import { jsonOf } from './order.ts';
 import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf } from './values.ts';
 
 export type { Builtin, Nondeterminism } from './builtins/types.ts';
@@ -83,6 +84,9 @@ const { LoadedPolicy } = createRequire(import.meta.url)(
 const PAGE = 65536;
 const DEFAULT_RETAIN = 256;
 const FEWEST_PAGES = 5;
+/** around the one answer in a result set */
+const RESULT = '[{"result":';
+const RESULT_END = '}]';
 
 interface OpaExports {
   opa_malloc(size: number): number;
@@ -93,9 +97,9 @@ interface OpaExports {
   opa_value_parse(addr: number, length: number): number;
   opa_heap_ptr_get(): number;
   opa_heap_ptr_set(addr: number): void;
-  /** ABI 1.2: parse the input, evaluate, dump the result as JSON, all in one call on a fresh heap */
+  /** ABI 1.2: parse the input, evaluate, dump the result, all in one call on a fresh heap */
   opa_eval(
-    ...args: [zero: 0, entrypoint: number, data: number, input: number, length: number, heap: number, json: 0]
+    ...args: [zero: 0, entrypoint: number, data: number, input: number, length: number, heap: number, valueText: 1]
   ): number;
   /** ABI 1.1: the same in steps */
   opa_eval_ctx_new(): number;
@@ -289,13 +293,13 @@ class Live {
     return this.write(stringOf(raw).toWellFormed());
   }
 
-  /** @returns the result set as JSON text */
+  /** @returns the result set as value text */
   evaluate(entrypoint: number, input: string | Uint8Array | undefined): string {
     const length = input === undefined ? 0 : this.#place(input);
     const { exports, heapPtr } = this;
     if (this.#minor >= 2) {
       const at = input === undefined ? 0 : heapPtr;
-      const result = exports.opa_eval(0, entrypoint, this.dataAddr, at, length, align(heapPtr + length), 0);
+      const result = exports.opa_eval(0, entrypoint, this.dataAddr, at, length, align(heapPtr + length), 1);
       return this.text(result);
     }
     exports.opa_heap_ptr_set(align(heapPtr + length));
@@ -304,7 +308,7 @@ class Live {
     exports.opa_eval_ctx_set_data(context, this.dataAddr);
     exports.opa_eval_ctx_set_entrypoint(context, entrypoint);
     exports.eval(context);
-    return this.text(exports.opa_json_dump(exports.opa_eval_ctx_get_result(context)));
+    return this.text(exports.opa_value_dump(exports.opa_eval_ctx_get_result(context)));
   }
 
   /** puts the input at the start of the heap */
@@ -390,6 +394,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
       `The policy calls ${missing.sort().join(', ')}, which Sluice does not answer. Pass what they would fetch in the input or the data.`,
     );
   }
+  const withSets = new Set<number>();
   const byId: (Builtin | undefined)[] = [];
   for (const [name, id] of builtins) byId[id] = options.builtins?.[name] ?? hostBuiltins.get(name);
   functions = byId;
@@ -447,11 +452,19 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
       }
       if (instance.memory.buffer.byteLength > instance.loadedBytes + retained) live = undefined;
       const { nondeterminism } = context;
-      const raw = (text.isWellFormed() ? text : text.replace(/[\udc80-\udcff]/gu, '\ufffd')).slice(
-        '[{"result":'.length,
-        -2,
-      );
-      return { result: raw === '' ? undefined : JSON.parse(raw), raw, nondeterminism };
+      // Bytes that are not UTF-8 leave as Go writes them: U+FFFD each.
+      const raw = text.toWellFormed().slice(RESULT.length, -RESULT_END.length);
+      if (raw === '') return { result: undefined, raw, nondeterminism };
+      if (!withSets.has(id)) {
+        try {
+          return { result: JSON.parse(raw), raw, nondeterminism };
+        } catch {
+          // Value text without a set is JSON; an entrypoint that answered one set will answer others.
+          withSets.add(id);
+        }
+      }
+      const json = jsonOf(decode(raw));
+      return { result: JSON.parse(json), raw: json, nondeterminism };
     },
     memoryBytes: () => live?.memory.buffer.byteLength ?? 0,
     snapshot: () => loaded,

@@ -1,7 +1,30 @@
 /** Every built-in that OPA 1.19 leaves to its host, by name. */
+import { digests } from './digests.ts';
+import { encoding } from './encoding.ts';
+import { format } from './format.ts';
+import { net } from './net.ts';
+import { numbers } from './numbers.ts';
+import { regex } from './regex.ts';
+import { semver } from './semver.ts';
+import { strings } from './strings.ts';
+import { time } from './time.ts';
 import type { Builtin, Family } from './types.ts';
+import { units } from './units.ts';
+import { uuid } from './uuid.ts';
 
-const FAMILIES: readonly Family[] = [];
+const FAMILIES: readonly Family[] = [
+  digests,
+  encoding,
+  format,
+  net,
+  numbers,
+  regex,
+  semver,
+  strings,
+  time,
+  units,
+  uuid,
+];
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(
   FAMILIES.flatMap((family) => Object.entries(family)),

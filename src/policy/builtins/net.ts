@@ -1,0 +1,190 @@
+/** `net.cidr_*`, as Go's net package reads addresses. An address is kept as a number of 128 bits, IPv4 as `::ffff:0:0/96`. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { SluiceError } from '../../errors.ts';
+import type { RegoValue } from '../values.ts';
+import { fail, items, string } from './operands.ts';
+import type { Family } from './types.ts';
+
+const MAPPED = 0xffffn << 32n;
+const BITS = 128;
+/** more addresses than that are no answer but an attack on memory */
+const MOST_ADDRESSES = 1n << 18n;
+
+interface Network {
+  /** lowest address; for an address given without a prefix, the address itself */
+  readonly address: bigint;
+  /** of 128 */
+  readonly prefix: number;
+}
+
+const groups = (part: string): bigint[] => (part === '' ? [] : part.split(':').map((g) => BigInt(`0x${g}`)));
+
+const v4 = (text: string): bigint => text.split('.').reduce((n, octet) => (n << 8n) | BigInt(octet), 0n);
+
+const v6 = (text: string): bigint => {
+  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text);
+  const plain =
+    dotted === null
+      ? text
+      : `${dotted[1]}${(v4(dotted[2] as string) >> 16n).toString(16)}:${(v4(dotted[2] as string) & 0xffffn).toString(16)}`;
+  const [head = '', tail] = plain.split('::');
+  const high = groups(head);
+  const low = tail === undefined ? [] : groups(tail);
+  const middle: bigint[] =
+    tail === undefined ? [] : Array.from({ length: 8 - high.length - low.length }, () => 0n);
+  return [...high, ...middle, ...low].reduce((n, g) => (n << 16n) | g, 0n);
+};
+
+const addressOf = (text: string): bigint | undefined => {
+  if (isIPv4(text)) return MAPPED | v4(text);
+  if (isIPv6(text) && !text.includes('%')) return v6(text);
+  return undefined;
+};
+
+const hostMask = (prefix: number): bigint => (1n << BigInt(BITS - prefix)) - 1n;
+
+const parseCidr = (text: string): Network | undefined => {
+  const slash = text.indexOf('/');
+  if (slash < 0) return undefined;
+  const address = addressOf(text.slice(0, slash));
+  const length = text.slice(slash + 1);
+  if (address === undefined || !/^\d{1,6}$/.test(length)) return undefined;
+  const width = text.slice(0, slash).includes(':') ? BITS : 32;
+  if (Number(length) > width) return undefined;
+  const prefix = Number(length) + BITS - width;
+  return { address: address & ~hostMask(prefix), prefix };
+};
+
+const cidr = (v: RegoValue | undefined): Network => parseCidr(string(v)) ?? fail('not a CIDR');
+
+const last = (n: Network): bigint => n.address | hostMask(n.prefix);
+
+const isMapped = (address: bigint): boolean => address >> 32n === 0xffffn;
+
+/** a network of IPv4 addresses holds no IPv6 address, and the other way round */
+const contains = (n: Network, address: bigint): boolean =>
+  (isMapped(n.address) && n.prefix >= 96) === isMapped(address) &&
+  (address & ~hostMask(n.prefix)) === n.address;
+
+const containsText = (network: RegoValue | undefined, v: RegoValue | undefined): boolean => {
+  const n = cidr(network);
+  const text = string(v);
+  const address = addressOf(text);
+  if (address !== undefined) return contains(n, address);
+  const inner = parseCidr(text) ?? fail('neither an address nor a CIDR');
+  return contains(n, inner.address) && contains(n, last(inner));
+};
+
+/** RFC 5952 */
+const spell = (address: bigint): string => {
+  if (isMapped(address)) {
+    return [24n, 16n, 8n, 0n].map((shift) => String((address >> shift) & 0xffn)).join('.');
+  }
+  const parts = Array.from({ length: 8 }, (_, i) =>
+    ((address >> BigInt(112 - 16 * i)) & 0xffffn).toString(16),
+  );
+  let start = -1;
+  let length = 1;
+  for (let i = 0; i < 8; i++) {
+    let end = i;
+    while (end < 8 && parts[end] === '0') end += 1;
+    if (end - i > length) {
+      start = i;
+      length = end - i;
+    }
+  }
+  if (start < 0) return parts.join(':');
+  return `${parts.slice(0, start).join(':')}::${parts.slice(start + length).join(':')}`;
+};
+
+const spellNetwork = (n: Network): string =>
+  `${spell(n.address)}/${isMapped(n.address) && n.prefix >= 96 ? n.prefix - 96 : n.prefix}`;
+
+/** [what to look in, what to call it] for each entry of an operand of `net.cidr_contains_matches` */
+const entries = (v: RegoValue | undefined): readonly (readonly [RegoValue, RegoValue])[] => {
+  const cidrOf = (entry: RegoValue): RegoValue => {
+    if (typeof entry === 'string') return entry;
+    return Array.isArray(entry) && entry.length > 0
+      ? (entry[0] as RegoValue)
+      : fail('an entry that is no CIDR');
+  };
+  if (typeof v === 'string') return [[v, v]];
+  if (Array.isArray(v)) return v.map((entry, i) => [cidrOf(entry), i] as const);
+  if (v instanceof Set) return [...v].map((entry) => [cidrOf(entry), entry] as const);
+  if (v instanceof Map) return [...v].map(([key, entry]) => [cidrOf(entry), key] as const);
+  return [];
+};
+
+const expand = (n: Network): Set<RegoValue> => {
+  const count = hostMask(n.prefix) + 1n;
+  if (count > MOST_ADDRESSES) {
+    throw new SluiceError(
+      'policy_memory_exceeded',
+      `net.cidr_expand was asked for ${count} addresses; at most ${MOST_ADDRESSES} are expanded. Compare with net.cidr_contains instead.`,
+    );
+  }
+  const out = new Set<RegoValue>();
+  for (let i = 0n; i < count; i++) out.add(spell(n.address + i));
+  return out;
+};
+
+/** an address without a prefix gets that of its class (RFC 791), as Go's DefaultMask */
+const networkOrAddress = (text: string): Network => {
+  const address = addressOf(text);
+  if (address === undefined) return parseCidr(text) ?? fail('not a CIDR');
+  if (!isMapped(address)) return fail('an IPv6 address needs a prefix length');
+  const first = Number((address >> 24n) & 0xffn);
+  return { address, prefix: 96 + (first < 0x80 ? 8 : first < 0xc0 ? 16 : 24) };
+};
+
+interface Range {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly network?: Network;
+}
+
+/** the fewest networks that cover exactly the range */
+const cover = ({ first, last: end }: Range): Network[] => {
+  const out: Network[] = [];
+  for (let at = first; at <= end; ) {
+    let prefix = BITS;
+    while (prefix > 0 && (at & hostMask(prefix - 1)) === 0n && (at | hostMask(prefix - 1)) <= end)
+      prefix -= 1;
+    out.push({ address: at, prefix });
+    at = (at | hostMask(prefix)) + 1n;
+  }
+  return out;
+};
+
+const lowest = (a: bigint, b: bigint): bigint => (order(a, b) < 0 ? a : b);
+
+const order = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const merge = (networks: readonly Network[]): Network[] => {
+  const ranges: Range[] = networks
+    .map((n) => ({ first: n.address & ~hostMask(n.prefix), last: last(n), network: n }))
+    .sort((a, b) => order(a.last, b.last) || order(a.first, b.first));
+  for (let i = ranges.length - 1; i > 0; i--) {
+    const upper = ranges[i] as Range;
+    const lower = ranges[i - 1] as Range;
+    if (upper.first - 1n > lower.last) continue;
+    ranges[i - 1] = { first: lowest(lower.first, upper.first), last: upper.last };
+    ranges.splice(i, 1);
+  }
+  return ranges.flatMap((r) => (r.network === undefined ? cover(r) : [r.network]));
+};
+
+export const net: Family = {
+  'net.cidr_is_valid': ([v]) => typeof v === 'string' && parseCidr(v) !== undefined,
+  'net.cidr_contains_matches': ([networks, addresses]) => {
+    const out = new Set<RegoValue>();
+    const inner = entries(addresses);
+    for (const [network, name] of entries(networks)) {
+      for (const [address, index] of inner) if (containsText(network, address)) out.add([name, index]);
+    }
+    return out;
+  },
+  'net.cidr_expand': ([v]) => expand(cidr(v)),
+  'net.cidr_merge': ([v]) =>
+    new Set<RegoValue>(merge(items(v).map((n) => networkOrAddress(string(n)))).map(spellNetwork)),
+};

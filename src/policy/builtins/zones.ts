@@ -1,0 +1,91 @@
+/** Time zones by IANA name, from the tables that Node.js carries (ICU). */
+import { LRUCache } from 'lru-cache';
+import { abbreviationOf } from './zone-names.ts';
+
+export interface ZoneState {
+  /** seconds east of UTC */
+  readonly offset: number;
+  /** e.g. `CET`; empty where the zone has none */
+  readonly name: string;
+}
+
+export interface Zone {
+  /** @param seconds since 1970, UTC */
+  at(seconds: number): ZoneState;
+}
+
+export const fixedZone = (name: string, offset: number): Zone => {
+  const state = { offset, name };
+  return { at: () => state };
+};
+
+export const UTC: Zone = fixedZone('UTC', 0);
+
+const CAPITALS = /^(?:[A-Z]{2,4}|[A-Z]{3}\d[A-Z]{3}|GMT[+-]?0|NZ-CHAT|W-SU|Etc\/.*)$/;
+
+/** Names are case-sensitive to Go, which finds them as files; ICU would take any case, and offsets as well. */
+const looksLikeName = (name: string): boolean => {
+  if (!/^[A-Z][A-Za-z0-9+_/-]*$/.test(name)) return false;
+  return (
+    CAPITALS.test(name) ||
+    name.split('/').every((part) => /^[A-Z].*[a-z]/.test(part) || /^[A-Z]{2,3}$/.test(part))
+  );
+};
+
+const clock = (name: string): Intl.DateTimeFormat =>
+  new Intl.DateTimeFormat('en-US', {
+    timeZone: name,
+    hourCycle: 'h23',
+    era: 'short',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+
+const offsetAt = (format: Intl.DateTimeFormat, seconds: number): number => {
+  const shown: { [type: string]: string } = {};
+  for (const { type, value } of format.formatToParts(seconds * 1000)) shown[type] = value;
+  const n = (type: string): number => Number(shown[type]);
+  const year = shown['era'] === 'BC' ? 1 - n('year') : n('year');
+  const date = new Date(0);
+  date.setUTCFullYear(year, n('month') - 1, n('day'));
+  date.setUTCHours(n('hour'), n('minute'), n('second'));
+  return date.getTime() / 1000 - seconds;
+};
+
+const known = new LRUCache<string, Zone>({ max: 500 });
+
+/** @returns undefined if there is no such zone */
+export const zoneOf = (name: string): Zone | undefined => {
+  if (name === '' || name === 'UTC') return UTC;
+  let zone = known.get(name);
+  if (zone === undefined) {
+    const local = name === 'Local' ? new Intl.DateTimeFormat().resolvedOptions().timeZone : name;
+    if (name !== 'Local' && !looksLikeName(name)) return undefined;
+    let format: Intl.DateTimeFormat;
+    try {
+      format = clock(local);
+    } catch {
+      return undefined;
+    }
+    // Asking ICU costs microseconds; within one quarter of an hour no zone changes twice.
+    const states = new LRUCache<number, ZoneState>({ max: 200 });
+    zone = {
+      at(seconds) {
+        const quarter = Math.floor(seconds / 900);
+        let state = states.get(quarter);
+        if (state === undefined) {
+          const offset = offsetAt(format, quarter * 900);
+          state = { offset, name: abbreviationOf(local, quarter * 900, offset) };
+          states.set(quarter, state);
+        }
+        return state;
+      },
+    };
+    known.set(name, zone);
+  }
+  return zone;
+};
