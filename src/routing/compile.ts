@@ -4,7 +4,7 @@ import type { RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
 import { type Steps, stepsOf } from './pointer.ts';
-import { collide, parseTemplate, sameTemplate, type Template } from './template.ts';
+import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
 import { parseValue, type ValueTemplate } from './value.ts';
 
@@ -50,20 +50,21 @@ export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
   const routes = configs.map(
     (config, route) => config && compileRoute(config, (key, message) => faults.push({ route, key, message })),
   );
+  const shapes = routes.map((r) => r && shape(r.template));
   for (const [i, a] of routes.entries()) {
-    const before = a && routes.slice(0, i).findIndex((b) => b !== null && ambiguous(a, b));
-    if (before !== null && before !== undefined && before !== -1)
+    const other = routes.findIndex((b, j) => j < i && a && b && ambiguous(a, b, shapes[i] === shapes[j]));
+    if (other !== -1)
       faults.push({
         route: i,
         key: ['match'],
-        message: `a request may match both this and routes[${before}], and neither is the more specific: tell them apart by "when" or "params"`,
+        message: `a request may match both this and routes[${other}], and neither is the more specific: tell them apart by "when" or "params"`,
       });
   }
   return { routes: routes.filter((r) => r !== null), faults };
 }
 
-function ambiguous(a: MatchableRoute, b: MatchableRoute): boolean {
-  if (!sameTemplate(a.template, b.template)) return collide(a.template, b.template);
+function ambiguous(a: MatchableRoute, b: MatchableRoute, isOneTemplate: boolean): boolean {
+  if (!isOneTemplate) return collide(a.template, b.template);
   if (exclude(a.conditions, b.conditions)) return false;
   return !refines(a.conditions, b.conditions) && !refines(b.conditions, a.conditions);
 }

@@ -1,45 +1,98 @@
-/** Finds the routes of a path without looking at every route. */
+/**
+ * Finds the routes of a path: a tree of segments, walked from the left, text before parameters before the rest. The first
+ * template found is the most specific one; a less specific one is not fallen back to when its conditions do not hold.
+ */
 import type { MatchableRoute } from './compile.ts';
-import { compareTemplates, matchTemplate, shape } from './template.ts';
+import { type Param, rankOf, type Segment, withinSegment } from './template.ts';
 
 /** Routes of one template, those with more conditions first. */
-interface Group {
-  readonly routes: MatchableRoute[];
+type Group = MatchableRoute[];
+
+interface Branch {
+  readonly param: Param;
+  readonly rank: number;
+  readonly node: Node;
+}
+
+interface Node {
+  readonly text: Map<string, Node>;
+  /** the more specific first */
+  readonly params: Branch[];
+  rest: Group | null;
+  end: Group | null;
 }
 
 export interface Table {
-  /** routes of the most specific template that takes this path; a less specific one is never fallen back to */
   find(method: string, segments: readonly string[]): readonly MatchableRoute[];
 }
 
+const NONE: readonly MatchableRoute[] = [];
+
 export function createTable(routes: readonly MatchableRoute[]): Table {
-  const groups = new Map<string, Group>();
+  const methods = new Map<string, Node>();
   for (const route of routes) {
-    const key = shape(route.template);
-    const group = groups.get(key);
-    if (group) group.routes.push(route);
-    else groups.set(key, { routes: [route] });
+    const { method, segments } = route.template;
+    const root = methods.get(method) ?? empty();
+    methods.set(method, root);
+    const group = groupAt(root, segments);
+    group.push(route);
+    group.sort((a, b) => b.conditions.length - a.conditions.length);
   }
-  // By method and first segment; what starts with a parameter is under no segment and always looked at too.
-  const index = new Map<string, Group[]>();
-  for (const group of groups.values()) {
-    group.routes.sort((a, b) => b.conditions.length - a.conditions.length);
-    const { method, segments } = group.routes[0]!.template;
-    const first = segments[0];
-    const key = first?.is === 'text' ? `${method} ${first.text}` : method;
-    const list = index.get(key);
-    if (list) list.push(group);
-    else index.set(key, [group]);
-  }
-  for (const list of index.values())
-    list.sort((a, b) => compareTemplates(a.routes[0]!.template, b.routes[0]!.template));
-
-  const firstOf = (key: string, segments: readonly string[]): Group | undefined =>
-    index.get(key)?.find((g) => matchTemplate(g.routes[0]!.template, segments) !== null);
-
   return {
-    find: (method, segments) =>
-      // A first segment of text is more specific than any parameter, so that the order of the two is right.
-      (firstOf(`${method} ${segments[0] ?? ''}`, segments) ?? firstOf(method, segments))?.routes ?? [],
+    find(method, segments) {
+      const root = methods.get(method);
+      return (root && walk(root, segments, 0)) ?? NONE;
+    },
   };
+}
+
+const empty = (): Node => ({ text: new Map(), params: [], rest: null, end: null });
+
+function groupAt(root: Node, segments: readonly Segment[]): Group {
+  let node = root;
+  for (const segment of segments) {
+    if (segment.is === 'rest') {
+      node.rest ??= [];
+      return node.rest;
+    }
+    node = segment.is === 'text' ? textBranch(node, segment.text) : paramBranch(node, segment);
+  }
+  node.end ??= [];
+  return node.end;
+}
+
+function textBranch({ text }: Node, name: string): Node {
+  const held = text.get(name) ?? empty();
+  text.set(name, held);
+  return held;
+}
+
+function paramBranch({ params }: Node, param: Param): Node {
+  const held = params.find((b) => sameParam(b.param, param));
+  if (held) return held.node;
+  const branch: Branch = { param, rank: rankOf(param), node: empty() };
+  params.push(branch);
+  params.sort((a, b) => a.rank - b.rank);
+  return branch.node;
+}
+
+const sameParam = (a: Param, b: Param): boolean =>
+  a.before === b.before && a.after === b.after && a.pattern?.pattern() === b.pattern?.pattern();
+
+function walk(node: Node, segments: readonly string[], i: number): Group | null {
+  const segment = segments[i];
+  if (segment === undefined) return node.end;
+  const next = node.text.get(segment);
+  const found = next ? walk(next, segments, i + 1) : null;
+  if (found) return found;
+  let best: { readonly group: Group; readonly rank: number } | null = null;
+  for (const { param, rank, node: inner } of node.params) {
+    if (best && rank > best.rank) break;
+    const group = withinSegment(param, segment) === null ? null : walk(inner, segments, i + 1);
+    if (!group) continue;
+    // Two patterns, neither the more specific, that both take this path: which of the two is meant nobody can say.
+    if (best) return [];
+    best = { group, rank };
+  }
+  return best?.group ?? node.rest;
 }

@@ -83,7 +83,7 @@ export function matchTemplate(
       // An empty piece in the middle cannot be: the path was canonical.
       params[segment.name] = segments.slice(i).join('/');
     } else {
-      const inner = within(segment, value);
+      const inner = withinSegment(segment, value);
       if (inner === null) return null;
       params[segment.name] = inner;
     }
@@ -91,9 +91,9 @@ export function matchTemplate(
   return params;
 }
 
-type Param = Extract<Segment, { is: 'param' }>;
+export type Param = Extract<Segment, { is: 'param' }>;
 
-function within({ before, after, pattern }: Param, segment: string): string | null {
+export function withinSegment({ before, after, pattern }: Param, segment: string): string | null {
   if (segment.length <= before.length + after.length) return null;
   if (!segment.startsWith(before) || !segment.endsWith(after)) return null;
   const value = segment.slice(before.length, segment.length - after.length);
@@ -104,7 +104,7 @@ function within({ before, after, pattern }: Param, segment: string): string | nu
 }
 
 /** Lower is more specific: text, then a parameter that is constrained by what stands around it or by a pattern. */
-function rankOf(s: Segment | undefined): number {
+export function rankOf(s: Segment | undefined): number {
   if (s === undefined) return 3;
   if (s.is === 'text') return 0;
   if (s.is === 'rest') return 2;
@@ -121,10 +121,7 @@ export function compareTemplates(a: Template, b: Template): number {
   return 0;
 }
 
-/** Do both take the same paths? Then they are one template, and conditions must tell their routes apart. */
-export const sameTemplate = (a: Template, b: Template): boolean => shape(a) === shape(b);
-
-/** The template without its parameters' names. */
+/** The template without its parameters' names: templates of one shape are one, and conditions must tell their routes apart. */
 export const shape = (t: Template): string =>
   `${t.method} ${t.segments
     .map((s) => {
@@ -134,13 +131,18 @@ export const shape = (t: Template): string =>
     })
     .join('')}`;
 
-/** May one path match both with neither the more specific? Patterns at one place are taken to overlap. */
+/**
+ * May one path match both, of different shapes, with neither the more specific? Whether two patterns overlap cannot be told here: they are
+ * taken not to, and a path that matches both is refused when it comes.
+ */
 export function collide(a: Template, b: Template): boolean {
-  if (a.method !== b.method || sameTemplate(a, b) || compareTemplates(a, b) !== 0) return false;
+  if (a.method !== b.method || a.segments.length !== b.segments.length || compareTemplates(a, b) !== 0)
+    return false;
   return a.segments.every((s, i) => {
     const t = b.segments[i]!;
     if (s.is === 'text' && t.is === 'text') return s.text === t.text;
     if (s.is !== 'param' || t.is !== 'param') return s.is === t.is;
+    if (s.pattern && t.pattern && s.pattern.pattern() !== t.pattern.pattern()) return false;
     return (
       (s.before.startsWith(t.before) || t.before.startsWith(s.before)) &&
       (s.after.endsWith(t.after) || t.after.endsWith(s.after))
