@@ -7,7 +7,7 @@ import { defaulted, section } from './kinds.ts';
 import { consentSchema } from './sections/consent.ts';
 import { identitySchema } from './sections/identity.ts';
 import { limitsSchema, listenSchema } from './sections/listen.ts';
-import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
+import { insecureSchema, observabilitySchema } from './sections/process.ts';
 import { purposeSchema } from './sections/purpose.ts';
 import { routesSchema } from './sections/routes.ts';
 import { upstreamsSchema } from './sections/upstreams.ts';
@@ -26,7 +26,6 @@ export const configSchema = section({
   keys: defaulted(keysConfigSchema, {}),
   observability: defaulted(observabilitySchema, {}),
   insecure: defaulted(insecureSchema, {}),
-  workers: defaulted(workersSchema, 1),
 });
 
 export type Config = Static<typeof configSchema>;

@@ -67,7 +67,13 @@ function fixed(document: JSONWebKeySet, issuer: string): KeySet {
   } catch {
     throw new SluiceError('config_invalid', `The keys of the issuer "${issuer}" are not a JSON Web Key Set.`);
   }
-  return { find, generation: () => 0, trustedUntil: () => Number.POSITIVE_INFINITY, ready: async () => ({ ok: true }), close: () => {} };
+  return {
+    find,
+    generation: () => 0,
+    trustedUntil: () => Number.POSITIVE_INFINITY,
+    ready: async () => ({ ok: true }),
+    close: () => {},
+  };
 }
 
 function fromFile(path: string, source: Source, { clock, logger }: KeyDependencies): KeySet {

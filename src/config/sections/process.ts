@@ -1,4 +1,4 @@
-/** The process itself: what it tells operators, how many of it there are, and the options that open doors. */
+/** The process itself: what it tells operators, and the options that open doors. */
 import { type Static, Type } from 'typebox';
 import { defaulted, section, table } from '../kinds.ts';
 
@@ -15,10 +15,6 @@ export const observabilitySchema = section(
   },
   { description: 'logs and labels' },
 );
-
-export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], {
-  description: 'processes; `auto` is one a core',
-});
 
 export const insecureSchema = section(
   {
