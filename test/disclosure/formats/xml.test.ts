@@ -469,7 +469,7 @@ describe('whatever the upstream spells', () => {
           expect(JSON.stringify(summary)).not.toContain(CANARY);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
@@ -504,7 +504,7 @@ describe('whatever the upstream spells', () => {
           expect(bytes.equals(body)).toBe(true);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

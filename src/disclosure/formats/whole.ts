@@ -1,0 +1,105 @@
+/** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
+import { SluiceError } from '../../errors.ts';
+import type {
+  BodyReader,
+  FormatSetup,
+  Matcher,
+  Output,
+  Piece,
+  RecordPiece,
+  RecordScope,
+  Rendering,
+} from './format.ts';
+import { type Decision, decide, groupTree, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+
+/** The body as members of an object, and how what becomes of them is written down. */
+export interface Members {
+  readonly nodes: readonly TreeNode[];
+  render(out: Output, decisions: ReadonlyMap<TreeNode, Decision>): void;
+}
+
+export class WholeReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #parse: (body: Uint8Array) => Members;
+  readonly #chunks: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(setup: FormatSetup, parse: (body: Uint8Array) => Members) {
+    this.#setup = setup;
+    this.#parse = parse;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    const { record_bytes } = this.#setup.limits;
+    if (this.#size > record_bytes)
+      throw new SluiceError('record_too_large', `The form exceeds ${record_bytes} bytes, and is one record.`);
+    return [];
+  }
+
+  end(): readonly Piece[] {
+    const body = Buffer.concat(this.#chunks);
+    return [new WholeRecord(this.#parse(body), body.length, this.#setup.matcher)];
+  }
+}
+
+class WholeRecord implements RecordPiece {
+  readonly kind = 'record';
+  readonly size: number;
+  readonly #members: Members;
+  readonly #root: TreeNode;
+  readonly #tree: TreeRecord;
+
+  constructor(members: Members, size: number, matcher: Matcher) {
+    this.size = size;
+    this.#members = members;
+    this.#root = {
+      names: [],
+      children: members.nodes,
+      scalar: () => ({ kind: 'null', text: 'null' }),
+      source: () => '',
+    };
+    this.#tree = readTree(matcher, this.#root);
+  }
+
+  get scopes(): readonly RecordScope[] {
+    return this.#tree.scopes;
+  }
+
+  render(out: Output, rendering: Rendering | null): void {
+    if (rendering === null) return;
+    this.#members.render(out, decide(this.#root, this.#tree, rendering));
+  }
+
+  group(rendering: Rendering): string {
+    return groupTree(this.#root, rendering);
+  }
+}
+
+/**
+ * A value among the members. Bytes that are no text of the charset are a container with nothing in it: they may be disclosed or
+ * dropped whole, and no treatment for texts applies.
+ */
+export function member(
+  names: readonly string[],
+  text: string | null,
+  attributes: readonly TreeNode[] = [],
+): TreeNode {
+  return {
+    names,
+    children: text === null ? [] : null,
+    attributes,
+    scalar: () => (text === null || text === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text }),
+    source: () => text ?? '',
+  };
+}
+
+/** A name that looks like a position is believed only if it is its own. */
+export const namesOf = (name: string | null, index: number): readonly string[] => {
+  const position = `#${index + 1}`;
+  return name === null || /^#\d+$/.test(name) ? [position] : [name, position];
+};
+
+export const replacement = (decision: Decision | undefined): string | null =>
+  typeof decision === 'object' && decision.kind !== 'null' ? decision.text : null;
