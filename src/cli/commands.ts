@@ -20,4 +20,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'a legacy CRM behind Sluice: what each persona sees of the same customers',
     load: () => import('./demo.ts'),
   },
+  {
+    name: 'decisions',
+    summary: 'who saw what, why, on which consent; and whether the log was altered',
+    load: () => import('./decisions.ts'),
+  },
 ];

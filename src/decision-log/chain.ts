@@ -73,9 +73,11 @@ export function inspect(bytes: Buffer): Inspected {
   }
 }
 
-/** What a line that is not believed says of itself, so that a report can name it. */
+/** What a line that is not believed says of itself, so that a report can name it, even if it is no JSON any more. */
 function glimpse(bytes: Buffer): Partial<DecisionRecord> | null {
-  return parsed(bytes.toString('utf8'));
+  const text = bytes.toString('utf8');
+  const id = /"decision_id":"([\w-]{1,64})"/.exec(text)?.[1];
+  return parsed(text) ?? (id === undefined ? null : { decision_id: id });
 }
 
 function parsed(text: string): Partial<DecisionRecord> | null {

@@ -67,6 +67,8 @@ export function pseudonymous(
   };
 }
 
+export type { Decision } from './decision.ts';
+
 /** A query with its times as numbers and its bounds checked. */
 export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'limit'> {
   readonly from: number;

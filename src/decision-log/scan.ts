@@ -10,11 +10,13 @@ import { readLines } from './lines.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
+  matches,
   mayMatch,
   needles,
   page,
   type QueryInterface,
   type ReadyQuery,
+  readyQuery,
 } from './query.ts';
 
 /** Clocks step back now and then; a segment is skipped only if it ends this long before. */
@@ -83,6 +85,28 @@ async function decisions(dir: string, ids: readonly string[], from: number): Pro
 function parse(line: Buffer): DecisionRecord | null {
   const inspected = inspect(line);
   return inspected.ok ? inspected.record : null;
+}
+
+export interface Found {
+  readonly record: DecisionRecord;
+  /** as it stands in the journal */
+  readonly line: string;
+}
+
+/** Every record that answers the query by itself, in the order of the chains. `limit` and `cursor` do not apply. */
+export async function* records(
+  dir: string,
+  query: DecisionQuery,
+  progress?: (bytes: number) => void,
+): AsyncGenerator<Found, void, void> {
+  const q = readyQuery(query);
+  const texts = needles(q).map((t) => Buffer.from(t));
+  for await (const line of lines(dir, q.from, q.origin)) {
+    progress?.(line.length + 1);
+    if (!texts.every((t) => line.includes(t))) continue;
+    const record = parse(line);
+    if (record !== null && matches(merge([record]), q)) yield { record, line: line.toString() };
+  }
 }
 
 async function* lines(dir: string, from: number, origin?: string): AsyncGenerator<Buffer, void, void> {

@@ -1,0 +1,123 @@
+/** `sluice decisions`: what an auditor asks of the log. */
+import { Command } from 'commander';
+import { prove } from '../decision-log/proof.ts';
+import { check, type CheckOptions } from './decisions/check.ts';
+import { exportRecords } from './decisions/export.ts';
+import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
+import { follow, line } from './decisions/follow.ts';
+import { describeDecision } from './decisions/show.ts';
+import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
+import { decisionTable, width } from './decisions/table.ts';
+import type { Io } from './io.ts';
+
+type Options = SourceOptions & FilterOptions;
+
+export function command(io: Io): Command {
+  const decisions = new Command('decisions').description(
+    'Ask the decision log who saw what, and whether it was altered.',
+  );
+  // `… | head` closes the pipe early: that ends the command, and nothing went wrong.
+  if (io.stdout === process.stdout)
+    process.stdout.once('error', (e: NodeJS.ErrnoException) => {
+      if (e.code === 'EPIPE') process.exit(0);
+      throw e;
+    });
+  const add = (name: string, description: string): Command =>
+    withSource(decisions.command(name).description(description));
+
+  withFilters(add('query', 'decisions that answer a question, newest first'))
+    .option('--limit <n>', 'how many', '50')
+    .option('--cursor <cursor>', 'goes on behind a page')
+    .addHelpText(
+      'after',
+      '\nWho saw this customer’s ID number in the last week?\n  sluice decisions query --data-subject C100234 --path /id_number --released --since 7d',
+    )
+    .action((options: Options & { limit: string; cursor?: string }) => query(options, io));
+
+  add(
+    'show <decision-id>',
+    'one decision: who, why, on which consent, what left and how, where it stands in the chain',
+  ).action((id: string, options: Options) => show(id, options, io));
+
+  withFilters(add('tail', 'the newest decisions, and with -f those that follow'))
+    .option('-n, --lines <n>', 'how many to begin with', '10')
+    .option('-f, --follow', 'until interrupted')
+    .action((options: Options & { lines: string; follow?: boolean }) => tail(options, io));
+
+  add('verify', 'reads every chain and says whether a record was altered, removed or reordered (exit 1)')
+    .option('--key <ref>', 'decision_log.journal.key, where there is no configuration: env:NAME or file:PATH')
+    .option('--anchor <file...>', 'anchors that the chains must contain')
+    .option('--expect-head <origin:seq:hash...>', 'a head written down before, that a chain must contain')
+    .option('--write-anchor <file>', 'if all is well, appends where the chains have got to')
+    .action((options: CheckOptions) => check(options, io));
+
+  withFilters(add('export', 'records as the journal has them, or as CSV'))
+    .option('--format <format>', 'ndjson or csv', 'ndjson')
+    .option('-o, --out <file>', 'a new file, instead of standard output')
+    .action(async (options: Options & { format: string; out?: string }) => {
+      const at = await place(options, io);
+      await exportRecords(at.dir, inLogWords(filters(options, new Date()), options, at, io), options, io);
+    });
+  return decisions;
+}
+
+async function query(options: Options & { limit: string; cursor?: string }, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const wanted = {
+    ...inLogWords(filters(options, new Date()), options, at, io),
+    limit: count(options.limit, '--limit', 1000),
+    ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
+  };
+  const log = await source(at, io);
+  try {
+    const { decisions, cursor } = await log.query(wanted);
+    if (options.json) for (const decision of decisions) io.stdout.write(`${JSON.stringify(decision)}\n`);
+    else if (decisions.length === 0) io.stdout.write('No decision answers that.\n');
+    else io.stdout.write(decisionTable(decisions, width(io)));
+    if (cursor !== null) io.stderr.write(`There are more: --cursor ${cursor}\n`);
+  } finally {
+    await log.close();
+  }
+}
+
+async function show(id: string, options: Options, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const log = await source(at, io);
+  try {
+    const decision = await log.get(id);
+    if (decision === null) {
+      io.stderr.write('sluice: no decision has this id in this log [record_not_found]\n');
+      io.exitCode = 1;
+      return;
+    }
+    const proofs = await prove(at.dir, decision.chain);
+    io.stdout.write(
+      options.json
+        ? `${JSON.stringify({ ...decision, proofs: proofs.map(({ intact, detail }) => ({ intact, detail })) })}\n`
+        : describeDecision(decision, proofs, width(io), io.stdout.isTTY === true),
+    );
+    if (proofs.some((p) => !p.intact)) io.exitCode = 1;
+  } finally {
+    await log.close();
+  }
+}
+
+async function tail(options: Options & { lines: string; follow?: boolean }, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const wanted = inLogWords(filters(options, new Date()), options, at, io);
+  const log = await source(at, io);
+  const { decisions } = await log
+    .query({ ...wanted, limit: count(options.lines, '--lines', 1000) })
+    .finally(() => log.close());
+  for (const decision of [...decisions].reverse())
+    io.stdout.write(options.json ? `${JSON.stringify(decision)}\n` : line(decision));
+  if (!options.follow) return;
+  const stop = new AbortController();
+  const end = () => stop.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    await follow(at.dir, wanted, options.json === true, io, stop.signal);
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end);
+  }
+}

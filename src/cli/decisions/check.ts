@@ -1,0 +1,123 @@
+/** `sluice decisions verify`: reads every chain, says what it found. */
+import { appendFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { formatAnchor, parseHead, readAnchors } from '../../decision-log/anchor.ts';
+import type { OriginReport, Problem, VerifyReport } from '../../decision-log/problems.ts';
+import { verify } from '../../decision-log/verify.ts';
+import type { Io } from '../io.ts';
+import { chainKey, place, type SourceOptions } from './source.ts';
+import { plain, table, width } from './table.ts';
+
+export interface CheckOptions extends SourceOptions {
+  readonly anchor?: readonly string[];
+  readonly expectHead?: readonly string[];
+  readonly writeAnchor?: string;
+}
+
+export async function check(options: CheckOptions, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const key = chainKey(options, at, io);
+  const anchors = [
+    ...(options.anchor ?? []).flatMap((file) => readAnchors(resolve(io.cwd, file), key)),
+    ...(options.expectHead ?? []).map(parseHead),
+  ];
+  const bar = progressBar(io, 'verifying');
+  const report = await verify({ dir: at.dir, key, anchors, progress: bar.update }).finally(bar.stop);
+  io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(report, key !== null, width(io)));
+  // What does not hold must not become the measure of what will.
+  if (report.ok && options.writeAnchor !== undefined) {
+    const now = new Date().toISOString();
+    const lines = report.origins
+      .filter((o) => o.last > 0)
+      .map((o) => formatAnchor({ origin: o.origin, seq: o.last, hash: o.hash, at: now }, key));
+    appendFileSync(resolve(io.cwd, options.writeAnchor), lines.join(''));
+  }
+  if (!report.ok) io.exitCode = 1;
+}
+
+function describe(report: VerifyReport, keyed: boolean, columns: number): string {
+  const out: string[] = [];
+  if (report.origins.length > 0)
+    out.push(
+      table(
+        ['chain', 'records', 'from', 'until', 'head', 'note'],
+        report.origins.map((o) => [o.origin, String(o.records), day(o.from), day(o.until), head(o), note(o)]),
+        columns,
+      ),
+      ...report.origins.filter((o) => o.last > 0).map((o) => `  ${o.origin}:${o.last}:${o.hash}\n`),
+    );
+  const chains =
+    report.origins.length === 1
+      ? `1 chain (${report.origins[0]!.origin})`
+      : `${report.origins.length} chains`;
+  const records = report.records === 1 ? '1 record' : `${report.records} records`;
+  if (report.ok) {
+    const what =
+      report.origins.length === 0
+        ? 'There are no decision records here.'
+        : `${records} in ${chains}: intact.`;
+    out.push(`${what}\n`);
+    if (!keyed && report.origins.some((o) => o.head === 'unchecked'))
+      out.push('The heads are signed, but no key was given to check them with (--key).\n');
+    return out.join('');
+  }
+  out.push(`${records} in ${chains}: BROKEN.\n`);
+  for (const [i, problem] of report.problems.slice(0, 20).entries())
+    out.push(`${i === 0 ? 'first: ' : '       '}${describeProblem(problem)}\n`);
+  const more = report.problems_total - Math.min(20, report.problems.length);
+  if (more > 0) out.push(`       and ${more} more\n`);
+  return out.join('');
+}
+
+function describeProblem(p: Problem): string {
+  const where = p.file === null ? p.origin : `${p.file}${p.line === null ? '' : `:${p.line}`}`;
+  const which = [
+    p.seq === null ? null : `record ${p.seq}`,
+    p.decision_id === null ? null : `decision ${plain(p.decision_id).slice(0, 60)}`,
+  ].filter((x) => x !== null);
+  return `${where}: ${which.length ? `${which.join(', ')}: ` : ''}${p.message} [${p.what}]`;
+}
+
+const day = (time: string | null): string =>
+  time === null
+    ? '–'
+    : plain(time)
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, '');
+
+const head = (o: OriginReport): string =>
+  ({ signed: 'signed', unsigned: 'unsigned', unchecked: 'signed, not checked', none: 'none' })[o.head];
+
+const note = (o: OriginReport): string =>
+  [
+    o.live ? 'being written' : null,
+    o.first > 1 ? `begins at ${o.first}` : null,
+    o.beyond_head > 0 ? `${o.beyond_head} beyond its head` : null,
+    o.torn_tails > 0 ? `${o.torn_tails} torn tail${o.torn_tails > 1 ? 's' : ''} set aside` : null,
+  ]
+    .filter((x) => x !== null)
+    .join(', ');
+
+/** On a terminal only; never between what is piped. */
+export function progressBar(
+  io: Io,
+  what: string,
+): { update(done: number, total: number): void; stop(): void } {
+  if (!io.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({
+    format: `${what} {bar} {percentage}% of {size} MiB, {eta_formatted}`,
+    stream: io.stderr,
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let begun = false;
+  return {
+    update(done, total) {
+      if (!begun) bar.start(total, 0, { size: Math.round(total / (1 << 20)) });
+      begun = true;
+      bar.update(done);
+    },
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,103 @@
+/** The options that narrow which decisions are meant. */
+import type { Command } from 'commander';
+import type { DecisionQuery } from '../../decision-log/query.ts';
+import { SluiceError } from '../../errors.ts';
+
+export interface FilterOptions {
+  readonly since?: string;
+  readonly until?: string;
+  readonly subject?: string;
+  readonly dataSubject?: string;
+  readonly resource?: string;
+  readonly purpose?: string;
+  readonly recipient?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly kind?: string;
+  readonly path?: string;
+  readonly released?: boolean;
+  readonly reason?: string;
+  readonly grant?: string;
+  readonly origin?: string;
+}
+
+export const withFilters = (command: Command): Command =>
+  command
+    .option('--since <time>', 'from then on: 90s, 15m, 1h, 7d ago, or RFC 3339')
+    .option('--until <time>', 'before then')
+    .option('--subject <id>', 'who asked')
+    .option('--data-subject <id>', 'about whom: a plain id, found with the key, or the HMAC itself')
+    .option('--resource <type[/id]>', 'what was asked for')
+    .option('--purpose <name>', 'why')
+    .option('--recipient <name>', 'for whom')
+    .option('--action <name>', 'read, search, export, create, update, delete')
+    .option('--outcome <name>', 'allowed, modified, denied, observed, error')
+    .option('--kind <name>', 'disclosure, authzen, admin, consent, grant, policy')
+    .option('--path <pointer>', 'a field that was released or withheld, e.g. /id_number')
+    .option('--released', 'with --path: only where it left undisguised')
+    .option('--reason <code>', 'code of a reason')
+    .option('--grant <id>', 'the grant it rested on')
+    .option('--origin <name>', 'the chain it stands in');
+
+const KNOWN = {
+  outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
+  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
+} as const;
+
+/** @throws SluiceError `usage_invalid` */
+export function filters(o: FilterOptions, now: Date): DecisionQuery {
+  for (const name of ['outcome', 'kind'] as const) {
+    const value = o[name];
+    if (value !== undefined && !(KNOWN[name] as readonly string[]).includes(value))
+      throw new SluiceError('usage_invalid', `--${name} is one of ${KNOWN[name].join(', ')}.`);
+  }
+  if (o.released && o.path === undefined)
+    throw new SluiceError('usage_invalid', '--released goes with --path.');
+  const slash = o.resource?.indexOf('/') ?? -1;
+  const query = {
+    since: o.since === undefined ? undefined : time(o.since, '--since', now),
+    until: o.until === undefined ? undefined : time(o.until, '--until', now),
+    subject: o.subject,
+    data_subject: o.dataSubject,
+    resource_type: slash === -1 ? o.resource : o.resource!.slice(0, slash),
+    resource_id: slash === -1 ? undefined : o.resource!.slice(slash + 1),
+    purpose: o.purpose,
+    recipient: o.recipient,
+    action: o.action,
+    outcome: o.outcome,
+    kind: o.kind,
+    path: o.path,
+    released: o.released,
+    reason: o.reason,
+    grant_id: o.grant,
+    origin: o.origin,
+  };
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+}
+
+const UNITS: { readonly [unit: string]: number } = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+function time(text: string, option: string, now: Date): string {
+  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
+  const at = unit === undefined ? Date.parse(text) : now.getTime() - Number(count) * UNITS[unit]!;
+  if (Number.isNaN(at) || (unit === undefined && !/^\d{4}-\d\d-\d\d/.test(text)))
+    throw new SluiceError(
+      'usage_invalid',
+      `${option}: write 90s, 15m, 1h, 7d or a time such as 2026-11-22T08:00:00Z.`,
+    );
+  return new Date(at).toISOString();
+}
+
+/** @throws SluiceError `usage_invalid` */
+export function count(text: string, option: string, most: number): number {
+  const n = /^\d{1,7}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(n >= 1 && n <= most))
+    throw new SluiceError('usage_invalid', `${option} is a whole number from 1 to ${most}.`);
+  return n;
+}

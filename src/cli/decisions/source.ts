@@ -1,0 +1,105 @@
+/** Where the decisions are: the options that every `sluice decisions` command has, and what they open. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../../config/index.ts';
+import { type DecisionLogInput, indexOf, settings } from '../../decision-log/config.ts';
+import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
+import { feed } from '../../decision-log/index/feeder.ts';
+import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
+import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
+import { DEFAULT_MASK } from '../../decision-log/mask.ts';
+import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/query.ts';
+import { scanQuery } from '../../decision-log/scan.ts';
+import { generatedKey, readSecret } from '../../decision-log/secret.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
+import type { Io } from '../io.ts';
+
+export interface SourceOptions {
+  readonly journal?: string;
+  readonly config?: string;
+  readonly dataSubjectKey?: string;
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
+export const withSource = (command: Command): Command =>
+  command
+    .option(
+      '-c, --config <file>',
+      'configuration that names the journal (default: sluice.yaml, if it is here)',
+    )
+    .option('--journal <dir>', 'directory of the journal (default: the configuration’s, else ./data/journal)')
+    .option('--data-subject-key <ref>', 'key to search for a data subject with, env:NAME or file:PATH')
+    .option('--json', 'one JSON object a line, instead of a table');
+
+export interface Place {
+  readonly dir: string;
+  readonly config: DecisionLogInput;
+  readonly baseDir: string;
+}
+
+/** @throws SluiceError what `loadConfig` throws */
+export async function place(options: SourceOptions, io: Io): Promise<Place> {
+  const standard = resolve(io.cwd, 'sluice.yaml');
+  const file =
+    options.config !== undefined
+      ? resolve(io.cwd, options.config)
+      : options.journal === undefined && existsSync(standard)
+        ? standard
+        : null;
+  const loaded = file === null ? null : await loadConfig(file, io.env);
+  const config = (loaded?.config.decision_log ?? {}) as DecisionLogInput;
+  const baseDir = loaded?.directory ?? io.cwd;
+  const dir =
+    options.journal !== undefined ? resolve(io.cwd, options.journal) : settings(config, baseDir).dir;
+  return { dir, config, baseDir };
+}
+
+/** The key of the heads, as told on the command line or in the configuration. */
+export function chainKey(options: SourceOptions, { config, baseDir }: Place, io: Io): Buffer | null {
+  if (options.key !== undefined) return readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
+  const named = config.journal?.key;
+  return named === undefined ? null : readSecret(named, 'decision_log.journal.key', { env: io.env, baseDir });
+}
+
+function hasher(options: SourceOptions, { config, baseDir, dir }: Place, io: Io): DataSubjectHasher | null {
+  if (options.dataSubjectKey !== undefined)
+    return dataSubjectHasher(
+      readSecret(options.dataSubjectKey, '--data-subject-key', { env: io.env, baseDir: io.cwd }),
+    );
+  if (config.data_subject_key !== undefined)
+    return dataSubjectHasher(
+      readSecret(config.data_subject_key, 'decision_log.data_subject_key', { env: io.env, baseDir }),
+    );
+  const key = generatedKey(dir);
+  return key === null ? null : dataSubjectHasher(key);
+}
+
+/** The query in the log's own words. @throws SluiceError `usage_invalid` when a plain id is given without a key */
+export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Place, io: Io): DecisionQuery {
+  const plain = [query.data_subject, query.resource_id].filter((id) => id !== undefined && !isHashed(id));
+  if (plain.length === 0) return query;
+  const key = hasher(options, at, io);
+  if (key !== null) return pseudonymous(query, key, { ...DEFAULT_MASK, ...at.config.mask });
+  if (query.data_subject !== undefined && !isHashed(query.data_subject))
+    throw new SluiceError(
+      'usage_invalid',
+      'Data subjects stand in the log as keyed HMACs: give the key with --data-subject-key (env:NAME or file:PATH), or the HMAC itself.',
+    );
+  return query;
+}
+
+/** The index, brought up to date first, where the configuration has one; else the journal itself. */
+export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
+  const index = indexOf(at.config.index, { env: io.env, baseDir: at.baseDir });
+  if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
+  const store = 'sqlite' in index ? openSqliteIndex(index.sqlite) : await openPostgresIndex(index.postgres);
+  try {
+    await feed(at.dir, store);
+  } catch (e) {
+    if (!isSluiceError(e)) throw e;
+    io.stderr.write(`sluice: the index may be behind the journal: ${e.message}\n`);
+  }
+  return store;
+}

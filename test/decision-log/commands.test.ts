@@ -1,0 +1,275 @@
+/** `sluice decisions`, as an auditor types it. */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
+import type { DecisionRecord } from '../../src/model/record.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+import { draft } from '../support/decision-records.ts';
+import { runCommand } from '../support/io.ts';
+import { temporaryDirectory } from '../support/journals.ts';
+
+async function recorded(
+  n: number,
+  env: Record<string, string> = {},
+): Promise<{ dir: string; log: OpenDecisionLog }> {
+  const dir = join(temporaryDirectory(), 'journal');
+  const log = await createDecisionLog(
+    { journal: { dir, instance: 'test', min_free: '64KiB', ...(env['KEY'] ? { key: 'env:KEY' } : {}) } },
+    { logger: silentLogger, env },
+  );
+  for (let i = 0; i < n; i++)
+    await log.append(
+      draft(i, {
+        disclosure: { ...draft(i).disclosure!, data_subjects: [log.dataSubject(`顾客-${i % 3}`)] },
+      }),
+    );
+  await log.close();
+  return { dir, log };
+}
+
+const decisions = (dir: string, ...argv: string[]) =>
+  runCommand(['decisions', argv[0]!, '--journal', dir, ...argv.slice(1)]);
+const segment = (dir: string) => join(dir, readdirSync(dir).find((f) => f.endsWith('.jsonl'))!);
+
+describe('decisions query', () => {
+  test('answers who saw a customer’s field by the customer’s plain id', async () => {
+    const { dir } = await recorded(12);
+    const { code, stdout } = await decisions(
+      dir,
+      'query',
+      '--data-subject',
+      '顾客-1',
+      '--path',
+      '/name',
+      '--released',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const found = stdout
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l) as DecisionRecord);
+    expect(found.map((d) => d.subject!.id).sort()).toEqual(['u-1', 'u-3', 'u-4', 'u-0'].sort());
+  });
+
+  test('prints a table that fits the terminal, Chinese included', async () => {
+    const { dir } = await recorded(5);
+    for (const columns of [80, 100, 160]) {
+      const { stdout } = await runCommand(['decisions', 'query', '--journal', dir], { columns });
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines.length).toBeGreaterThan(5);
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+    }
+  });
+
+  test('does not let recorded text steer the terminal', async () => {
+    const dir = join(temporaryDirectory(), 'journal');
+    const log = await createDecisionLog({ journal: { dir, min_free: '64KiB' } }, { logger: silentLogger });
+    const { decision_id } = await log.append(
+      draft(1, {
+        subject: { ...draft(1).subject!, id: 'u\u001b[2J\u009b1m' },
+        justification: 'x\u001b]0;owned\u0007\r\n\u202eforged',
+      }),
+    );
+    await log.close();
+    for (const argv of [['query'], ['tail'], ['show', decision_id]] as const) {
+      const { stdout } = await runCommand(['decisions', ...argv, '--journal', dir]);
+      // Our own tables are not coloured here, so any escape would be the data's.
+      expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    }
+  });
+
+  test('pages', async () => {
+    const { dir } = await recorded(12);
+    const first = await decisions(dir, 'query', '--limit', '5', '--json');
+    const cursor = /--cursor (\S+)/.exec(first.stderr)![1]!;
+    const second = await decisions(dir, 'query', '--limit', '50', '--json', '--cursor', cursor);
+    expect(first.stdout.trim().split('\n')).toHaveLength(5);
+    expect(second.stdout.trim().split('\n')).toHaveLength(7);
+    expect(second.stderr).toBe('');
+  });
+
+  test.each([
+    [['query', '--outcome', 'maybe']],
+    [['query', '--since', 'soon']],
+    [['query', '--limit', '0']],
+    [['query', '--released']],
+    [['query', '--nonsense']],
+    [['verify', '--expect-head', 'x']],
+    [['export', '--format', 'xlsx']],
+    [['show']],
+  ])('%j is wrong use: exit 2', async (argv) => {
+    const { dir } = await recorded(1);
+    expect((await decisions(dir, ...argv)).code).toBe(2);
+  });
+
+  test('says what it needs when a data subject is asked for and the key is not at hand', async () => {
+    const { dir } = await recorded(1);
+    const { rmSync } = await import('node:fs');
+    rmSync(join(dir, 'data-subject.key'));
+    const { code, stderr } = await decisions(dir, 'query', '--data-subject', 'C1');
+    expect(code).toBe(2);
+    expect(stderr).toContain('--data-subject-key');
+  });
+
+  test('could not run where there is no journal: exit 3', async () => {
+    expect((await decisions('/nowhere', 'query')).code).toBe(3);
+    expect((await decisions('/nowhere', 'verify')).code).toBe(3);
+  });
+});
+
+describe('decisions show', () => {
+  test('tells an auditor who, why, on which consent, what left and how, and that the chain holds it', async () => {
+    const { dir } = await recorded(4);
+    const [, line] = readFileSync(segment(dir), 'utf8').split('\n');
+    const { decision_id } = JSON.parse(line!) as DecisionRecord;
+    const { code, stdout } = await decisions(dir, 'show', decision_id);
+    expect(code).toBe(0);
+    for (const text of [
+      'user u-1',
+      'roles support',
+      'after_sales, tier 2, for internal',
+      '工单 8001',
+      'c-1',
+      '/name',
+      '/id_number',
+      'grade_above_clearance',
+      'it follows the record before it',
+    ])
+      expect(stdout).toContain(text);
+  });
+
+  test('says when the record behind it was altered: exit 1', async () => {
+    const { dir } = await recorded(3);
+    const lines = readFileSync(segment(dir), 'utf8').split('\n');
+    const { decision_id } = JSON.parse(lines[2]!) as DecisionRecord;
+    lines[1] = lines[1]!.replace('"tier":2', '"tier":1');
+    writeFileSync(segment(dir), lines.join('\n'));
+    const shown = await decisions(dir, 'show', decision_id);
+    expect(shown.stdout).toContain('Its hash verifies; the record before it');
+    const gone = await decisions(dir, 'show', (JSON.parse(lines[1]!) as DecisionRecord).decision_id);
+    expect(gone.code).toBe(1);
+  });
+
+  test('does not know what is not there: exit 1', async () => {
+    const { dir } = await recorded(1);
+    expect(await decisions(dir, 'show', '019aa000-0000-7000-8000-000000000000')).toMatchObject({
+      code: 1,
+      stdout: '',
+    });
+  });
+});
+
+describe('decisions verify', () => {
+  test('says how many records, in which chain, and that it is intact', async () => {
+    const { dir, log } = await recorded(7);
+    const { code, stdout } = await decisions(dir, 'verify');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`7 records in 1 chain (${log.origin}): intact.`);
+  });
+
+  test('names the first bad record after one byte was changed: exit 1', async () => {
+    const { dir } = await recorded(7);
+    const bytes = readFileSync(segment(dir));
+    const at = bytes.indexOf('"seq":4') - 40;
+    bytes[at]! ^= 1;
+    writeFileSync(segment(dir), bytes);
+    const { code, stdout } = await decisions(dir, 'verify');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/BROKEN\.\nfirst: test-[0-9a-f]{8}\.0000000000000001\.jsonl:4: record 4, /);
+    expect(JSON.parse((await decisions(dir, 'verify', '--json')).stdout)).toMatchObject({
+      ok: false,
+      problems: [{ line: 4, seq: 4 }],
+    });
+  });
+
+  test('writes anchors, and holds the chains to them', async () => {
+    const { dir } = await recorded(3);
+    const anchors = join(dir, '..', 'anchors');
+    expect((await decisions(dir, 'verify', '--write-anchor', anchors)).code).toBe(0);
+    expect((await decisions(dir, 'verify', '--anchor', anchors)).code).toBe(0);
+    writeFileSync(anchors, readFileSync(anchors, 'utf8').replace('"seq":3', '"seq":9'));
+    expect((await decisions(dir, 'verify', '--anchor', anchors)).code).toBe(1);
+  });
+
+  test('checks the signature of the heads with the key', async () => {
+    const KEY = 'a key of sufficient length';
+    const { dir } = await recorded(3, { KEY });
+    const verify = (env: Record<string, string>) =>
+      runCommand(['decisions', 'verify', '--journal', dir, '--key', 'env:KEY'], { env });
+    expect(await verify({ KEY })).toMatchObject({ code: 0, stdout: expect.stringContaining('signed') });
+    expect((await verify({ KEY: 'some other key of length' })).code).toBe(1);
+    expect((await decisions(dir, 'verify')).stdout).toContain('no key was given');
+  });
+});
+
+describe('decisions export', () => {
+  test('gives the lines of the journal as they are', async () => {
+    const { dir } = await recorded(6);
+    expect((await decisions(dir, 'export')).stdout).toBe(readFileSync(segment(dir), 'utf8'));
+  });
+
+  test('writes CSV that no spreadsheet takes for formulas', async () => {
+    const dir = join(temporaryDirectory(), 'journal');
+    const log = await createDecisionLog({ journal: { dir, min_free: '64KiB' } }, { logger: silentLogger });
+    await log.append(draft(1, { justification: '=HYPERLINK("http://x","a")' }));
+    await log.close();
+    const out = join(dir, '..', 'out.csv');
+    expect((await decisions(dir, 'export', '--format', 'csv', '-o', out)).code).toBe(0);
+    const [head, row] = readFileSync(out, 'utf8').split('\r\n');
+    expect(head).toMatch(/^timestamp,decision_id,/);
+    expect(row).toContain(`"'=HYPERLINK(""http://x"",""a"")"`);
+    expect((await decisions(dir, 'export', '-o', out)).code).toBe(2);
+  });
+});
+
+describe('decisions tail', () => {
+  test('prints the newest, oldest of them first', async () => {
+    const { dir } = await recorded(12);
+    const { stdout } = await decisions(dir, 'tail', '-n', '3');
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((l) => /u-\d/.exec(l)![0]),
+    ).toEqual(['u-2', 'u-3', 'u-4']);
+  });
+
+  test('follows a journal that is being written', async () => {
+    const { dir } = await recorded(2);
+    const main = new URL('../../src/main.ts', import.meta.url).pathname;
+    const child = spawn(process.execPath, [
+      main,
+      'decisions',
+      'tail',
+      '-f',
+      '--journal',
+      dir,
+      '--json',
+      '--purpose',
+      'claims',
+    ]);
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      const log = await createDecisionLog(
+        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { logger: silentLogger },
+      );
+      await log.append(draft(100));
+      const { hash } = await log.append(draft(101, { purpose: 'claims' }));
+      await expect.poll(() => out, { timeout: 10_000 }).toContain(hash);
+      await log.close();
+      expect(out.trim().split('\n')).toHaveLength(1);
+    } finally {
+      child.kill('SIGINT');
+    }
+    const [code] = await new Promise<[number | null]>((resolve) => child.once('exit', (c) => resolve([c])));
+    expect(code).toBe(0);
+  });
+});
