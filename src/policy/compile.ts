@@ -160,6 +160,9 @@ const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown 
   return { exact, catalogs };
 };
 
+type Level = '0' | '1';
+const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
+
 const compileRego = async (
   files: PolicyDirectory,
   data: { readonly exact: { readonly [name: string]: unknown } },
@@ -181,28 +184,48 @@ const compileRego = async (
 
   const roots = [...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? ''))];
   await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
-  // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
-  const optimise = roots.some((r) => r === '' || Object.hasOwn(data.exact, r)) ? '0' : '1';
-  const common = ['build', '--bundle', '--capabilities', capabilities, '-O', optimise];
-  const build = async (target: 'wasm' | 'plan'): Promise<ReadonlyMap<string, Uint8Array>> => {
+  const build = async (
+    target: 'wasm' | 'plan',
+    level: Level,
+  ): Promise<ReadonlyMap<string, Uint8Array> | null> => {
     const out = join(stage, `${target}.tar.gz`);
     const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
+    const asked = entrypoints.flatMap((e) => ['-e', e]);
     const run = await opa.run(
-      [...common, '-t', target, ...flags, ...entrypoints.flatMap((e) => ['-e', e]), '-o', out, '.'],
+      [
+        'build',
+        '--bundle',
+        '--capabilities',
+        capabilities,
+        '-O',
+        level,
+        '-t',
+        target,
+        ...flags,
+        ...asked,
+        '-o',
+        out,
+        '.',
+      ],
       { cwd: rego },
     );
-    if (run.code !== 0) {
-      const missing = /undefined entrypoint data\.(\S+)/.exec(run.stderr)?.[1]?.replaceAll('.', '/');
-      if (missing !== undefined)
-        throw new SluiceError('bundle_entrypoint_missing', {
-          message: `${files.dir}: no rule data.${missing.replaceAll('/', '.')}; Sluice asks ${ENTRYPOINTS.join(' and ')}.`,
-          at: { file: files.dir },
-        });
-      throw await compileError(opa, faultsOf(run, files.dir));
-    }
-    return readArchive(await readFile(out), out);
+    if (run.code === 0) return readArchive(await readFile(out), out);
+    // OPA 1.19 panics when it has optimised every statement of a policy away.
+    if (level === '1' && run.stderr.startsWith('panic:')) return null;
+    const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
+    if (missing === null) throw await compileError(opa, faultsOf(run, files.dir));
+    throw new SluiceError('bundle_entrypoint_missing', {
+      message: `${files.dir}: no rule ${(missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.')}; Sluice asks ${ENTRYPOINTS.join(' and ')}.`,
+      at: { file: files.dir },
+    });
   };
-  const [bundle, planned] = await Promise.all([build('wasm'), build('plan')]);
+  const both = async (level: Level) => {
+    const [bundle, planned] = await Promise.all([build('wasm', level), build('plan', level)]);
+    return bundle === null || planned === null ? null : { bundle, planned };
+  };
+  // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
+  const mixed = roots.some((r) => r === '' || Object.hasOwn(data.exact, r));
+  const { bundle, planned } = (mixed ? null : await both('1')) ?? (await both('0'))!;
   const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;
   const reads = new Map(entrypoints.map((e) => [e, readsOfPlan(plan, e)]));
   return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints };

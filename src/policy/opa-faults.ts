@@ -34,7 +34,15 @@ export const faultsOf = (run: OpaRun, root: string): PolicyFault[] => {
     );
   return faults.length > 0
     ? distinct(faults)
-    : [{ message: text.trim().split('\n')[0] || `exit code ${run.code}` }];
+    : [
+        {
+          message:
+            text
+              .trim()
+              .split('\n')[0]
+              ?.replace(/^error: /, '') || `exit code ${run.code}`,
+        },
+      ];
 };
 
 interface OpaFault {

@@ -53,7 +53,8 @@ export const createRuntime = async (
       return builtin(args, context);
     };
   const evaluator = createEvaluator(module, {
-    data: neededData(bundle),
+    // as bytes: a string would be a JSON string
+    data: Buffer.from(neededData(bundle), 'utf8'),
     maxPages: limits.memory_mb * PAGES_PER_MB,
     builtins: held,
     ...(print === undefined ? {} : { print }),

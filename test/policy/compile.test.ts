@@ -1,0 +1,163 @@
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { compilePolicy } from '../../src/policy/compile.ts';
+import { REFUSED } from '../../src/policy/refused.ts';
+import { FIXTURE, fixture, opa, policyOf, rejection, scratch } from './support.ts';
+
+const RULES = 'package sluice\n\ndecision := {}\n\ndisclosure := {}\n';
+
+const directory = async (files: { readonly [path: string]: string }): Promise<string> => {
+  const dir = await scratch();
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(dir, path, '..'), { recursive: true });
+    await writeFile(join(dir, path), text);
+  }
+  return dir;
+};
+const compile = async (dir: string) => compilePolicy(dir, { opa: await opa() });
+
+describe('a policy directory', () => {
+  test('becomes a bundle with its data at the root, its catalogs and its classes', async () => {
+    const bundle = await fixture();
+    expect(Object.keys(bundle.data)).toEqual(['limits', 'roles', 'catalog', 'classes']);
+    expect(bundle.data['classes']).toEqual({
+      customer: [
+        { class: 'contact/3', category: 'contact', grade: 3 },
+        { class: 'identity/3', category: 'identity', grade: 3 },
+        { class: 'reference/1', category: 'reference', grade: 1 },
+        { class: 'transaction/2', category: 'transaction', grade: 2 },
+      ],
+    });
+    expect(bundle.catalogs.get('customer')!.data_subject).toEqual(['/id']);
+    expect(Object.keys(bundle.sources)).toContain('sluice/decision_test.rego');
+  });
+
+  test('has a revision that depends on what it answers, and on nothing else', async () => {
+    const copy = await scratch();
+    await cp(FIXTURE, copy, { recursive: true });
+    const { revision } = await fixture();
+    expect((await compile(copy)).revision).toBe(revision);
+    await writeFile(join(copy, 'sluice/other_test.rego'), 'package sluice_test\n');
+    expect((await compile(copy)).revision).toBe(revision);
+    await writeFile(join(copy, 'data/roles.yaml'), 'roles: {}');
+    expect((await compile(copy)).revision).not.toBe(revision);
+  });
+
+  test('reads YAML as OPA does', async () => {
+    const bundle = await policyOf(RULES, { data: 'x: { yes: yes, o: 012, k: 1_000, d: 2026-01-01, 8: a }' });
+    expect(bundle.data['x']).toEqual({ true: true, o: 10, k: 1000, d: '2026-01-01', 8: 'a' });
+  });
+
+  test('keeps the digits of a number in a JSON file', async () => {
+    const dir = await directory({
+      'p/p.rego': RULES,
+      'data/n.json': '{"n": 12345678901234567890123, "m": [1.50]}',
+    });
+    expect((await compile(dir)).dataJson).toContain('"n":12345678901234567890123');
+  });
+
+  test('may consist of links, as a mounted ConfigMap does', async () => {
+    const real = await directory({ 'sluice/p.rego': RULES });
+    const mount = await scratch();
+    await symlink(real, join(mount, '..data'));
+    await symlink('..data/sluice', join(mount, 'sluice'));
+    expect((await compile(mount)).manifest.wasm).toHaveLength(2);
+  });
+
+  test('may have data under the name of a package', async () => {
+    const bundle = await policyOf('package sluice\n\ndecision := data.sluice.extra.x\n\ndisclosure := {}\n', {
+      data: 'sluice: { extra: { x: 7 } }',
+    });
+    const { createRuntime } = await import('../../src/policy/runtime.ts');
+    const { DEFAULT_LIMITS } = await import('../../src/policy/config.ts');
+    const runtime = await createRuntime(bundle, DEFAULT_LIMITS);
+    expect(runtime.evaluate('sluice/decision', '{}', { nowNs: 0n, seed: () => '' }).result).toBe(7);
+  });
+
+  test('costs the same to ask whatever the number of roles: a loop over data is not unrolled', async () => {
+    const roles = (n: number): string =>
+      `roles: {${Array.from({ length: n }, (_, i) => `r${i}: { p: [x] }`).join(', ')}}`;
+    const rego =
+      'package sluice\n\ndecision if {\n\tsome r in input.roles\n\tinput.p in data.roles[r].p\n}\n\ndisclosure := {}\n';
+    const [few, many] = [
+      await policyOf(rego, { data: roles(2) }),
+      await policyOf(rego, { data: roles(500) }),
+    ];
+    expect(many.wasm.length).toBe(few.wasm.length);
+  });
+});
+
+describe('a fault in a policy directory', () => {
+  test('of syntax is reported with file, line and column', async () => {
+    const dir = await directory({ 'sluice/p.rego': 'package sluice\n\ndecision := {\n' });
+    const e = await rejection(compile(dir));
+    expect(e.code).toBe('policy_compile_failed');
+    expect(e.at).toMatchObject({ file: join(dir, 'sluice/p.rego'), line: 4 });
+  });
+
+  test('is reported together with all others', async () => {
+    const dir = await directory({
+      'a.rego': 'package a\n\nx := nope(1)\n',
+      'b.rego': 'package b\n\ny := never(1)\n',
+    });
+    const { message } = await rejection(compile(dir));
+    expect(message).toContain(`${join(dir, 'a.rego')}:3:6: rego_type_error: undefined function nope`);
+    expect(message).toContain(`${join(dir, 'b.rego')}:3:6: rego_type_error: undefined function never`);
+  });
+
+  test.each(Object.keys(REFUSED))(
+    'that is a call of %s names the rule, the place and the way out',
+    async (builtin) => {
+      const args: { readonly [name: string]: string } = {
+        'http.send': '{"method": "get", "url": "http://x"}',
+        'net.lookup_ip_addr': '"x"',
+        'opa.runtime': '',
+        'rego.parse_module': '"a", "b"',
+        'providers.aws.sign_req': '{}, {}, 1',
+      };
+      const dir = await directory({
+        'sluice/p.rego': `${RULES}\n# who\nsubject.fetched if {\n\tx := ${builtin}(${args[builtin]})\n\tx\n}\n`,
+      });
+      const e = await rejection(compile(dir));
+      expect(e.code).toBe('policy_builtin_refused');
+      expect(e.message).toBe(
+        `${join(dir, 'sluice/p.rego')}:9:7: rule subject.fetched calls ${builtin}, which is refused: its answer cannot be replayed. Instead, ${REFUSED[builtin]}.`,
+      );
+    },
+  );
+
+  test('that is a missing entrypoint names it', async () => {
+    const e = await rejection(policyOf('package sluice\n\ndecision := {}\n'));
+    expect(e.code).toBe('bundle_entrypoint_missing');
+    expect(e.message).toContain('data.sluice.disclosure');
+  });
+
+  test('of data is reported with the place', async () => {
+    const dir = await directory({ 'p.rego': RULES, 'data/a.yaml': 'roles:\n  - [x\n' });
+    const e = await rejection(compile(dir));
+    expect(e.code).toBe('policy_data_invalid');
+    expect(e.at).toMatchObject({ file: join(dir, 'data/a.yaml'), line: 3 });
+  });
+
+  test('that is a key written twice is reported, though OPA would take the last', async () => {
+    const e = await rejection(policyOf(RULES, { data: 'a: 1\na: 2\n' }));
+    expect(e.message).toMatch(/^policy\/data\/data\.yaml:2:1: /);
+  });
+
+  test('that is two files giving one key different values names a file', async () => {
+    const dir = await directory({ 'p.rego': RULES, 'data/a.yaml': 'x: 1', 'data/b:c.yaml': 'x: 2' });
+    const e = await rejection(compile(dir));
+    expect(e.code).toBe('policy_data_invalid');
+    expect(e.message).toContain('b:c.yaml');
+  });
+
+  test.each(['catalog', 'classes'])('that is data called %s is refused', async (key) => {
+    expect((await rejection(policyOf(RULES, { data: `${key}: {}` }))).code).toBe('policy_data_invalid');
+  });
+
+  test('that is an empty or missing directory is said', async () => {
+    expect((await rejection(compile(await scratch()))).code).toBe('policy_compile_failed');
+    expect((await rejection(compile('/nowhere/at/all'))).code).toBe('policy_unavailable');
+  });
+});
