@@ -29,7 +29,7 @@ import { checkHead } from './server/head.ts';
 import { createProxyListener } from './server/proxy.ts';
 import { record } from './refusal.ts';
 import { Account } from './account.ts';
-import type { Stages } from './stages.ts';
+import type { GrantSource, Stages } from './stages.ts';
 import { headerRules } from './upstream/headers.ts';
 import { createUpstreams, type UpstreamConfig } from './upstream/upstream.ts';
 import { version } from './version.ts';
@@ -38,6 +38,13 @@ export interface ComposeDependencies {
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** parts that the caller has built, and closes: the others are built as the configuration says */
+  readonly given?: {
+    readonly log?: OpenDecisionLog;
+    readonly policy?: LivePolicyStore;
+    readonly consents?: ConsentSource;
+    readonly grants?: GrantSource;
+  };
 }
 
 /** A running sidecar. */
@@ -59,7 +66,7 @@ export interface Sluice {
  */
 export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): Promise<Sluice> {
   const { config, directory } = loaded;
-  const { logger, env } = deps;
+  const { logger, env, given = {} } = deps;
   const clock = deps.clock ?? systemClock;
   const opened: { close(): unknown }[] = [];
   const open = <T extends { close(): unknown }>(part: T): T => {
@@ -71,15 +78,17 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
   };
   try {
     const metrics = createMetrics();
-    const log = open(
-      await createDecisionLog(config.decision_log, { logger, clock, env, baseDir: directory }),
-    );
-    const policy = open(
-      await createPolicyStore(config.policy, { logger, clock, env, baseDir: directory, metrics }),
-    );
+    const log =
+      given.log ??
+      open(await createDecisionLog(config.decision_log, { logger, clock, env, baseDir: directory }));
+    const policy =
+      given.policy ??
+      open(await createPolicyStore(config.policy, { logger, clock, env, baseDir: directory, metrics }));
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
     const expose_dates = config.consent.expose_dates || policy.current().reads_consent_dates;
-    const consents = open(await createConsentSource({ ...config.consent, expose_dates }, { clock, logger }));
+    const consents =
+      given.consents ??
+      open(await createConsentSource({ ...config.consent, expose_dates }, { clock, logger }));
     const shadow = config.policy.shadow
       ? open(
           await createShadow(config.policy.shadow, {
@@ -122,6 +131,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       },
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
+      grants: given.grants,
       guard: createGuard({ consents, disclosure }),
       mediaOf,
       upstreams,

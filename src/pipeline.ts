@@ -8,7 +8,7 @@ import { type ErrorCode, SluiceError } from './errors.ts';
 import type { DisclosureAnswer, Reason } from './model/answers.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
-import type { PolicyInput } from './model/input.ts';
+import type { Grant, PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { PurposeOfUse, Selected } from './routing/index.ts';
@@ -79,7 +79,8 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.tier = use.tier;
   account.justification = use.justification;
   account.grantId = use.grant;
-  const asked = inputOf(request, account, selected, use);
+  const grants = stages.grants ? await stages.grants.active(caller.subject, new Date(account.timestamp)) : [];
+  const asked = inputOf(request, account, selected, use, grants);
   account.input = asked;
 
   const decision = snapshot.decide(asked);
@@ -87,12 +88,11 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.tier = decision.tier ?? use.tier;
   account.spent('decision');
   if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
-  // What the policy takes the tier to be is what disclosure is asked with.
+  // What the policy takes the tier to be is what disclosure is asked with; on record are both, so that either can be asked again.
   const input =
     account.tier === asked.context.tier
       ? asked
       : { ...asked, context: { ...asked.context, tier: account.tier } };
-  account.input = input;
 
   const catalog = snapshot.catalogs.get(selected.resource.type);
   if (!catalog)
@@ -250,6 +250,7 @@ function inputOf(
   account: Account,
   selected: Selected,
   use: PurposeOfUse,
+  grants: readonly Grant[],
 ): PolicyInput {
   return {
     subject: account.subject as NonNullable<Account['subject']>,
@@ -264,7 +265,7 @@ function inputOf(
       recipient: use.recipient,
       justification: use.justification,
       time: account.timestamp,
-      grants: [],
+      grants,
       request: { method: request.method, route: selected.route.template, client_ip: request.peer.ip },
     },
   };

@@ -7,7 +7,7 @@ import type { Identity } from './identity/index.ts';
 import type { Reason } from './model/answers.ts';
 import type { ConsentSource } from './model/consent.ts';
 import type { DisclosureStage } from './model/disclosure.ts';
-import type { PolicyInput } from './model/input.ts';
+import type { Grant, PolicyInput, Subject } from './model/input.ts';
 import type { PolicySnapshot, PolicyStore } from './model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from './model/record.ts';
 import type { Clock } from './observability/clock.ts';
@@ -26,6 +26,8 @@ export interface Stages {
   readonly knownOf: (snapshot: PolicySnapshot) => Known;
   readonly policy: PolicyStore;
   readonly consents: ConsentSource;
+  /** active grants of a caller; absent: nobody has any */
+  readonly grants?: GrantSource | undefined;
   readonly guard: RequestGuard;
   readonly mediaOf: (headers: UpstreamResponse['headers'], route: RouteResponse) => Media;
   readonly upstreams: Upstreams;
@@ -43,6 +45,10 @@ export interface Stages {
   readonly logger: Logger;
   readonly limits: { readonly request_body: number; readonly in_flight: number };
   readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface GrantSource {
+  active(subject: Subject, at: Date): Promise<readonly Grant[]>;
 }
 
 /** What a request itself may not do: search by a field it may not see, write one it may not write. */

@@ -9,8 +9,12 @@ export interface DevelopmentIssuer {
   readonly audience: string;
   /** public keys only */
   readonly jwks: { readonly keys: readonly JWK[] };
-  /** @param lifetime seconds */
-  sign(claims: Readonly<Record<string, unknown>>, lifetime?: number): Promise<string>;
+  /**
+   * @param claims win over those that are added: iss, aud, iat, exp
+   * @param lifetime seconds
+   * @param at when it is issued; now if not given
+   */
+  sign(claims: Readonly<Record<string, unknown>>, lifetime?: number, at?: Date): Promise<string>;
 }
 
 export async function createDevelopmentIssuer(
@@ -23,13 +27,11 @@ export async function createDevelopmentIssuer(
     issuer,
     audience,
     jwks: { keys: [key] },
-    sign: (claims, lifetime = 8 * 3600) =>
-      new SignJWT({ ...claims })
+    sign(claims, lifetime = 8 * 3600, at = new Date()) {
+      const iat = Math.floor(at.getTime() / 1000);
+      return new SignJWT({ iss: issuer, aud: audience, iat, exp: iat + lifetime, ...claims })
         .setProtectedHeader({ alg: 'ES256', kid: 'development', typ: 'JWT' })
-        .setIssuer(issuer)
-        .setAudience(audience)
-        .setIssuedAt()
-        .setExpirationTime(`${lifetime}s`)
-        .sign(privateKey),
+        .sign(privateKey);
+    },
   };
 }
