@@ -88,43 +88,124 @@ function text(value: string): string {
 }
 
 /**
- * The same value with members in canonical order and strings well formed (a lone surrogate reads U+FFFD): names of
- * fields come from upstreams, and a strange one must not keep a record from being written. What is in order already
- * is returned as it is.
+ * The same value with members in canonical order and strings well formed (a lone surrogate reads U+FFFD), and its
+ * canonical JSON. Names of fields come from upstreams, and a strange one must not keep a record from being written.
+ * One pass: what is in order already is taken as it is, the rest is copied in order.
  */
-export function arranged<T>(value: T): T {
-  return isOrdered(value, 0) ? value : (rearranged(value, 0) as T);
+export function arrange<T>(value: T): { readonly value: T; readonly json: string } {
+  const state: Pass = { awkward: false };
+  const ordered = tidy(value, 0, state) as T;
+  if (!state.awkward) {
+    const json = JSON.stringify(ordered);
+    // A lone surrogate is spelt as an escape, which is sooner looked for here than in every string before.
+    if (!json.includes('\\ud')) return { value: ordered, json };
+  }
+  const sound = wellFormed(ordered) as T;
+  return { value: sound, json: careful(sound, 0) };
 }
 
-function rearranged(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed();
-  if (typeof value !== 'object' || value === null) return value;
+interface Pass {
+  /** something is in it that `JSON.stringify` would not spell canonically, or not at all */
+  awkward: boolean;
+}
+
+function tidy(value: unknown, depth: number, pass: Pass): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+      return value;
+    case 'number':
+      if (!Number.isFinite(value)) pass.awkward = true;
+      return value;
+    case 'object':
+      break;
+    default:
+      pass.awkward = true;
+      return value;
+  }
+  if (value === null) return null;
   if (depth > MAX_DEPTH) throw tooDeep();
-  if (Array.isArray(value)) return value.map((item) => rearranged(item, depth + 1));
+  if (Array.isArray(value)) return tidyArray(value, depth, pass);
   const from = value as { readonly [key: string]: unknown };
-  if (typeof from['toJSON'] === 'function') return rearranged(from['toJSON'](), depth + 1);
-  const to: { [key: string]: unknown } = {};
-  for (const key of inOrder(Object.keys(from))) {
-    const name = key.isWellFormed() ? key : key.toWellFormed();
-    const member = rearranged(from[key], depth + 1);
-    // Assignment to `__proto__` would set the prototype and lose the member.
-    if (name === '__proto__')
-      Object.defineProperty(to, name, {
-        value: member,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-    else to[name] = member;
+  if (typeof from['toJSON'] === 'function') return tidy(from['toJSON'](), depth + 1, pass);
+  const keys = Object.keys(from);
+  if (!inOrder(keys)) return sortedCopy(from, keys.sort(), depth, pass);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const member = from[key];
+    const tidied = tidy(member, depth + 1, pass);
+    if (tidied !== member) return copyFrom(from, keys, i, tidied, depth, pass);
+  }
+  return value;
+}
+
+function tidyArray(items: readonly unknown[], depth: number, pass: Pass): readonly unknown[] {
+  let copy: unknown[] | null = null;
+  for (let i = 0; i < items.length; i++) {
+    const tidied = tidy(items[i], depth + 1, pass);
+    if (tidied === items[i]) continue;
+    copy ??= [...items];
+    copy[i] = tidied;
+  }
+  return copy ?? items;
+}
+
+function inOrder(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if (keys[i]! < keys[i - 1]!) return false;
+  return true;
+}
+
+/** A copy in which every string is; depth was seen to before. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  const to: Members = {};
+  for (const [key, member] of Object.entries(value)) set(to, key.toWellFormed(), wellFormed(member));
+  return to;
+}
+
+interface Members {
+  [key: string]: unknown;
+}
+
+function sortedCopy(from: Members, keys: readonly string[], depth: number, pass: Pass): Members {
+  const to: Members = {};
+  for (const key of keys) put(to, key, tidy(from[key], depth + 1, pass), pass);
+  return to;
+}
+
+/** The members before `changed` are tidy as they are, `changed` is given, those after it are still to be seen to. */
+function copyFrom(
+  from: Members,
+  keys: readonly string[],
+  changed: number,
+  tidied: unknown,
+  depth: number,
+  pass: Pass,
+): Members {
+  const to: Members = {};
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const member = from[key];
+    put(to, key, i < changed ? member : i === changed ? tidied : tidy(member, depth + 1, pass), pass);
   }
   return to;
 }
 
-function inOrder(keys: string[]): string[] {
-  for (let i = 1; i < keys.length; i++) {
-    if (keys[i]! < keys[i - 1]!) return keys.sort();
-  }
-  return keys;
+function put(to: Members, key: string, member: unknown, pass: Pass): void {
+  // A number's digits as a key come first, whatever the order of insertion.
+  const first = key.charCodeAt(0);
+  if (first >= 0x30 && first <= 0x39) pass.awkward = true;
+  set(to, key, member);
+}
+
+/** Assignment to `__proto__` would set the prototype and lose the member. */
+function set(to: Members, key: string, member: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(to, key, { value: member, enumerable: true, configurable: true, writable: true });
+  else to[key] = member;
 }
 
 const refused = (what: string): SluiceError =>

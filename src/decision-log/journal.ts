@@ -5,38 +5,21 @@
  * When a write or a flush fails, nothing of that batch is believed: its appends are refused, the segment is cut back
  * to what was acknowledged, and every further append is refused at once until a probe has written again. (After a
  * failed fsync Linux forgets which pages were dirty, so trying the same flush again proves nothing: see "fsyncgate".)
+ *
+ * A long file: a record's way from append to acknowledgement, and back when it fails, is one state machine.
  */
-import {
-  close as closeFd,
-  constants,
-  fdatasync,
-  fsync,
-  ftruncate,
-  open as openFd,
-  closeSync,
-  write as writeFd,
-} from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
+import { closeSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { type Sealed, seal } from './chain.ts';
-import { errno, headPath, makeDirectory, segmentName, syncDirectory } from './directory.ts';
+import { errno, headPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
 import { type Claimed, claimOrigin } from './origin.ts';
 import type { Tip } from './recover.ts';
+import { Segment } from './segment.ts';
 import { split } from './split.ts';
-
-const [write, flush, syncAll, open, close, truncate] = [
-  promisify(writeFd),
-  promisify(fdatasync),
-  promisify(fsync),
-  promisify(openFd),
-  promisify(closeFd),
-  promisify(ftruncate),
-];
 
 export interface JournalOptions {
   readonly dir: string;
@@ -77,7 +60,6 @@ interface Pending {
 const BATCH = 4 << 20;
 /** Records waiting to be written; beyond it the disk is not keeping up and requests are turned away. */
 const BACKLOG = 64 << 20;
-const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export class Journal {
@@ -86,10 +68,7 @@ export class Journal {
   readonly claimed: Claimed;
   readonly #o: JournalOptions;
   readonly #head: HeadWriter;
-  #fd: number | null = null;
-  #path: string | null;
-  /** bytes of the segment that are acknowledged */
-  #size: number;
+  readonly #segment: Segment;
   /** the newest record that was chained, and the newest that is acknowledged */
   #tip: Tip;
   #acknowledged: Tip;
@@ -136,8 +115,7 @@ export class Journal {
     this.origin = claimed.origin;
     this.claimed = claimed;
     this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
-    this.#path = claimed.segment?.path ?? null;
-    this.#size = claimed.segment?.size ?? 0;
+    this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, claimed.segment);
     const path = headPath(options.dir, claimed.origin);
     this.#head = new HeadWriter(path, this.#headAt(claimed.tip), options.key);
   }
@@ -162,6 +140,7 @@ export class Journal {
    */
   async append(draft: DecisionRecordDraft): Promise<DecisionRecord> {
     if (this.#fault !== null) throw this.#fault;
+    if (this.#closed) throw closed();
     const sealed = this.#seal(draft);
     // No character takes more than three bytes of UTF-8.
     const long =
@@ -195,6 +174,7 @@ export class Journal {
       // Whoever was just answered, or is in this turn of the event loop, may append before the batch is taken.
       await new Promise(setImmediate);
       const batch = this.#take();
+      if (batch.length === 0) continue;
       const began = performance.now();
       try {
         const bytes = await this.#commit(batch);
@@ -232,38 +212,17 @@ export class Journal {
     this.#freeBudget -= bytes.length;
     if (this.#freeBudget < 0) await this.#look();
     if (this.#fault !== null) throw this.#fault;
-    if (this.#fd === null || (this.#size >= this.#o.segmentSize && this.#size > 0))
-      await this.#begin(batch[0]!.record.seq);
-    for (let at = 0; at < bytes.length; ) {
-      at += (await write(this.#fd!, bytes, at, bytes.length - at, null)).bytesWritten;
-    }
+    await this.#segment.append(bytes, batch[0]!.record.seq);
     const last = batch.at(-1)!.record;
     const tip = { seq: last.seq, hash: last.hash };
     if (this.#o.durability === 'strict') {
-      await flush(this.#fd!);
+      await this.#segment.flush();
       this.#flushed = tip;
       this.#head.put(this.#headAt(tip));
     }
-    this.#size += bytes.length;
+    this.#segment.acknowledge(bytes.length);
     this.#acknowledged = tip;
     return bytes.length;
-  }
-
-  /** Opens the segment to append to: the one at hand while it has room, else a new one. */
-  async #begin(first: number): Promise<void> {
-    if (this.#fd !== null) {
-      await flush(this.#fd);
-      await close(this.#fd);
-      this.#fd = null;
-    }
-    if (this.#path === null || (this.#size >= this.#o.segmentSize && this.#size > 0)) {
-      this.#path = join(this.dir, segmentName(this.origin, first));
-      this.#size = 0;
-    }
-    this.#fd = await open(this.#path, APPEND, 0o640);
-    // The new name is durable only once its directory is.
-    const directory = await open(this.dir, 'r');
-    await syncAll(directory).finally(() => close(directory));
   }
 
   #fail(cause: unknown, batch: readonly Pending[]): void {
@@ -294,17 +253,12 @@ export class Journal {
       if (this.#fault === null) this.#fail(fault, []);
       return;
     }
-    if (this.#path !== null && this.#fd !== null && this.#size > 0) {
-      const there = await stat(this.#path).catch(() => null);
-      if (there === null || there.size < this.#size) {
-        const segment = basename(this.#path);
-        this.#path = null;
-        throw new SluiceError(
-          'journal_unwritable',
-          `${segment} was removed or cut while in use. A new segment is begun; run \`sluice decisions verify\`.`,
-        );
-      }
-    }
+    const lost = await this.#segment.lost();
+    if (lost !== null)
+      throw new SluiceError(
+        'journal_unwritable',
+        `${lost} was removed or cut while in use. A new segment is begun; run \`sluice decisions verify\`.`,
+      );
   }
 
   #watch(): void {
@@ -339,17 +293,7 @@ export class Journal {
   async #resume(): Promise<void> {
     const { bavail, bsize } = await statfs(this.dir);
     if (bavail * bsize < this.#o.minFree) return;
-    if (this.#fd !== null) await close(this.#fd).catch(() => undefined);
-    this.#fd = null;
-    if (this.#path !== null) {
-      const fd = await open(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o640);
-      try {
-        await truncate(fd, this.#size);
-        await flush(fd);
-      } finally {
-        await close(fd);
-      }
-    }
+    await this.#segment.cut();
     await this.#head.sync(this.#headAt(this.#flushed));
     this.#freeBudget = 0;
     this.#tip = this.#acknowledged;
@@ -360,17 +304,17 @@ export class Journal {
 
   #flushNow(): Promise<void> {
     if (this.#flushing !== null) return this.#flushing;
-    if (this.#fd === null || this.#flushed === this.#acknowledged || this.#fault !== null)
-      return Promise.resolve();
-    const [fd, tip] = [this.#fd, this.#acknowledged];
-    this.#flushing = flush(fd)
+    if (this.#flushed === this.#acknowledged || this.#fault !== null) return Promise.resolve();
+    const [fd, tip] = [this.#segment.descriptor, this.#acknowledged];
+    this.#flushing = this.#segment
+      .flush()
       .then(
         () => {
           this.#flushed = tip;
           this.#head.put(this.#headAt(tip));
         },
         // A rotation has flushed and closed this one meanwhile.
-        (e) => (this.#fd === fd ? this.#fail(e, []) : undefined),
+        (e) => (this.#segment.descriptor === fd ? this.#fail(e, []) : undefined),
       )
       .finally(() => {
         this.#flushing = null;
@@ -391,20 +335,22 @@ export class Journal {
     await this.#probing;
     await this.#flushing;
     const clean = this.#fault === null;
-    this.#fault ??= new SluiceError('journal_unwritable', 'The journal is closed.');
+    this.#fault ??= closed();
     try {
-      if (this.#fd !== null) {
-        await flush(this.#fd);
-        if (clean) this.#flushed = this.#acknowledged;
-      }
+      if (clean) {
+        await this.#segment.flush();
+        this.#flushed = this.#acknowledged;
+      } else await this.#segment.cut();
       await this.#head.sync(this.#headAt(this.#flushed));
     } finally {
-      if (this.#fd !== null) await close(this.#fd).catch(() => undefined);
+      await this.#segment.close().catch(() => undefined);
       closeSync(this.#head.fd);
       this.claimed.lock.release();
     }
   }
 }
+
+const closed = (): SluiceError => new SluiceError('journal_unwritable', 'The journal is closed.');
 
 const mib = (bytes: number): number => Math.round(bytes / (1 << 20));
 

@@ -7,7 +7,7 @@ import { hash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
 import type { DecisionRecordDraft, DisclosureSummary } from '../model/record.ts';
-import { arranged, canonical } from './canonical.ts';
+import { arrange } from './canonical.ts';
 
 const LISTS = ['released', 'withheld', 'data_subjects', 'consents'] as const;
 type ListName = (typeof LISTS)[number];
@@ -26,7 +26,7 @@ const OMITTABLE = [
 /** Room for what the chain adds: origin, seq and two hashes. */
 const LINK = 400;
 
-const size = (value: unknown): number => Buffer.byteLength(canonical(arranged(value)));
+const size = (value: unknown): number => Buffer.byteLength(arrange(value).json);
 
 /** @throws SluiceError `record_too_large` when even the bare record does not fit */
 export function split(draft: DecisionRecordDraft, limit: number): readonly DecisionRecordDraft[] {
@@ -35,6 +35,9 @@ export function split(draft: DecisionRecordDraft, limit: number): readonly Decis
   const d = draft.disclosure;
   const slices = d === null ? [] : dealt(d, limit - size(kept) - LINK - 64);
   if (d === null) return [kept];
+  const [only] = slices;
+  if (slices.length === 1)
+    return [{ ...kept, disclosure: { ...kept.disclosure, ...only } as DisclosureSummary }];
   return slices.map((lists, i) => ({
     ...kept,
     disclosure: (i === 0
@@ -65,7 +68,7 @@ function shortened(draft: DecisionRecordDraft, limit: number): DecisionRecordDra
     const bytes = size(short);
     if (bytes <= limit) break;
     const value = short[member];
-    const text = canonical(arranged(value));
+    const text = arrange(value).json;
     if (text.length > 256)
       short = {
         ...short,

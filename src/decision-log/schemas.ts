@@ -1,0 +1,111 @@
+/** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
+import { type TSchema, Type } from 'typebox';
+import { TREATMENTS } from '../model/answers.ts';
+
+const closed = { additionalProperties: false } as const;
+const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const text = Type.String();
+const count = Type.Integer({ minimum: 0 });
+const hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const pointer = Type.String({ description: 'JSON Pointer, `*` for any index or key; never a value' });
+const names = (...values: readonly string[]) => Type.Union(values.map((v) => Type.Literal(v)));
+
+const account = Type.Object(
+  {
+    path: pointer,
+    class: Type.Optional(text),
+    do: names(...TREATMENTS),
+    because: text,
+    count,
+  },
+  closed,
+);
+
+const disclosure = Type.Object(
+  {
+    records: count,
+    records_withheld: count,
+    released: Type.Array(pointer, { description: 'paths that left undisguised' }),
+    withheld: Type.Array(account, { description: 'paths that did not leave, or left disguised' }),
+    by_class: Type.Record(text, Type.Record(text, count)),
+    data_subjects: Type.Array(Type.String({ description: 'hmac:<key id>:<hex>' })),
+    withheld_reasons: Type.Optional(Type.Record(text, count)),
+    consents: Type.Optional(Type.Array(text, { description: 'ids of the consents the treatment rested on' })),
+  },
+  closed,
+);
+
+const reason = Type.Object({ code: text, message: Type.Optional(text) }, closed);
+
+/** Its extra members are what the credential said; personal ones read `[masked]`. */
+const subject = Type.Object({ type: text, id: text, properties: Type.Record(text, Type.Unknown()) }, closed);
+
+const resource = Type.Object(
+  { type: text, id: Type.Optional(text), properties: Type.Record(text, Type.Unknown()) },
+  closed,
+);
+
+const part = Type.Object(
+  {
+    number: Type.Integer({ minimum: 1 }),
+    last: Type.Boolean(),
+    piece: Type.Optional(Type.Integer({ minimum: 1 })),
+    pieces: Type.Optional(Type.Integer({ minimum: 2 })),
+  },
+  { ...closed, description: 'a long answer is recorded in parts; a part too long for one record, in pieces' },
+);
+
+export const decisionRecordSchema = Type.Object(
+  {
+    decision_id: Type.String({ description: 'UUIDv7; shared by the parts of one decision' }),
+    timestamp: Type.String({ format: 'date-time' }),
+    kind: names('disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'),
+    outcome: names('allowed', 'modified', 'denied', 'observed', 'error'),
+    subject: nullable(subject),
+    action: nullable(text),
+    resource: nullable(resource),
+    purpose: nullable(text),
+    tier: nullable(names3(1, 2, 3)),
+    recipient: nullable(text),
+    justification: nullable(text),
+    grant_id: nullable(text),
+    reasons: Type.Array(reason),
+    disclosure: nullable(disclosure),
+    request: nullable(
+      Type.Object(
+        { method: text, route: nullable(text), path: nullable(text), client_ip: nullable(text) },
+        closed,
+      ),
+    ),
+    upstream: nullable(Type.Object({ name: text, status: nullable(Type.Integer()) }, closed)),
+    response: nullable(Type.Object({ status: Type.Integer(), bytes: nullable(count) }, closed)),
+    policy: nullable(Type.Object({ revision: text, bundle: text }, closed)),
+    input: nullable(Type.Record(text, Type.Unknown(), { description: 'what the policy saw, masked' })),
+    timings_us: Type.Record(text, Type.Number({ minimum: 0 })),
+    trace_id: nullable(text),
+    labels: Type.Record(text, text),
+    part,
+    origin: Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', description: 'names the chain' }),
+    seq: Type.Integer({ minimum: 1 }),
+    prev_hash: hash,
+    hash,
+  },
+  {
+    ...closed,
+    $id: 'https://sluice.dev/schemas/decision-record.schema.json',
+    title: 'Decision record',
+    description:
+      'One line of the journal. `hash` is the SHA-256 of the RFC 8785 canonical JSON of the record without `hash`; `prev_hash` is the hash of the record before it in the same origin.',
+  },
+);
+
+function names3(...values: readonly number[]) {
+  return Type.Union(values.map((v) => Type.Literal(v)));
+}
+
+export const decisionLogSchemas = (): { readonly [file: string]: object } => ({
+  'decision-record.schema.json': {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...decisionRecordSchema,
+  },
+});
