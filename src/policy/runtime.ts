@@ -5,7 +5,7 @@ import { builtins as hostBuiltins } from './builtins/index.ts';
 import type { Builtin } from './builtins/types.ts';
 import type { PolicyLimits } from './config.ts';
 import { createEvaluator, type Evaluation } from './engine.ts';
-import { FUEL, FUEL_PER_MS, meter } from './fuel.ts';
+import { createMeter, meter } from './fuel.ts';
 import { numbersKept } from './numbers.ts';
 
 export interface Runtime {
@@ -38,18 +38,18 @@ export const createRuntime = async (
       cause,
     });
   }
-  const budget = BigInt(limits.evaluation_ms) * BigInt(FUEL_PER_MS);
-  let deadline = Number.POSITIVE_INFINITY;
-  const exceeded = (): SluiceError =>
-    new SluiceError(
-      'policy_deadline_exceeded',
-      `The policy did not answer within its budget (policy.limits.evaluation_ms: ${limits.evaluation_ms}).`,
-    );
-  // Fuel counts instructions of the module; a call that leaves it is held to the clock.
+  const time = createMeter(
+    limits.evaluation_ms,
+    () =>
+      new SluiceError(
+        'policy_deadline_exceeded',
+        `The policy did not answer within its budget (policy.limits.evaluation_ms: ${limits.evaluation_ms}).`,
+      ),
+  );
   const held: { [name: string]: Builtin } = Object.create(null);
   for (const [name, builtin] of hostBuiltins)
     held[name] = (args, context) => {
-      if (performance.now() > deadline) throw exceeded();
+      time.check();
       return builtin(args, context);
     };
   const evaluator = createEvaluator(module, {
@@ -58,7 +58,6 @@ export const createRuntime = async (
     maxPages: limits.memory_mb * PAGES_PER_MB,
     builtins: held,
     ...(print === undefined ? {} : { print }),
-    explainTrap: (exports) => (left(exports) < 0n ? exceeded() : undefined),
   });
   return {
     entrypoints: evaluator.entrypoints,
@@ -69,16 +68,10 @@ export const createRuntime = async (
           'policy_input_too_large',
           `The policy's input has more than ${limits.input_bytes} bytes (policy.limits.input_bytes).`,
         );
-      (evaluator.exports[FUEL] as WebAssembly.Global).value = budget;
-      deadline = performance.now() + limits.evaluation_ms;
+      time.start(evaluator.exports);
       return evaluator.evaluate(entrypoint, inputJson, { nowNs, seed: seed() });
     },
   };
-};
-
-const left = (exports: WebAssembly.Exports): bigint => {
-  const fuel = exports[FUEL] as WebAssembly.Global | undefined;
-  return fuel === undefined ? 0n : (fuel.value as bigint);
 };
 
 /** Only what some entrypoint can look at is loaded: a catalog of ten thousand fields serves others, not the rules. */
