@@ -1,6 +1,6 @@
 /** Builds the tree of one subtree as its tokens arrive. Positions count from the reader's origin. */
 import type { Charset } from '../charsets.ts';
-import { Element, type OpenTag, Text } from './xml-tree.ts';
+import { Element, type OpenTag, type Text } from './xml-tree.ts';
 
 export class Builder {
   readonly root: Element;
@@ -23,12 +23,6 @@ export class Builder {
 
   text(text: Text): void {
     this.#open.at(-1)!.items.push(text);
-  }
-
-  cdata(start: number, end: number, value: string): void {
-    const text = new Text(start, end);
-    text.value = value;
-    this.text(text);
   }
 
   hidden(start: number, end: number): void {

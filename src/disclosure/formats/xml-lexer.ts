@@ -167,13 +167,19 @@ export interface TagSpans {
   readonly rest: number;
 }
 
-const TAG_NAME = /^<\/?[^ \t\r\n/>]+/;
+const TAG_NAME = /^<[^ \t\r\n/>]+/;
 const ATTRIBUTE = /([ \t\r\n]+)([^ \t\r\n=]+)([ \t\r\n]*=[ \t\r\n]*)("[^"]*"|'[^']*')/y;
+const NO_ATTRIBUTES: readonly AttributeSpan[] = [];
 const REST = /^[ \t\r\n]*\/?>$/;
 
-/** Cuts a tag that saxes has found well-formed. @throws SluiceError `response_malformed` */
-export function spansOf(charset: Charset, tag: Uint8Array): TagSpans {
+/**
+ * Cuts a tag that saxes has found well-formed.
+ * @param attributed false: it is known to have no attributes
+ * @throws SluiceError `response_malformed`
+ */
+export function spansOf(charset: Charset, tag: Uint8Array, attributed: boolean): TagSpans {
   const unit = unitOf(charset);
+  if (!attributed && unit === 1) return bareSpans(tag);
   // Byte for byte (or unit for unit): what is looked for here is ASCII, and never half of a character.
   const view =
     unit === 1
@@ -198,7 +204,17 @@ export function spansOf(charset: Charset, tag: Uint8Array): TagSpans {
   }
   if (name < 2 || !REST.test(view.slice(at)))
     throw malformed('has a tag whose attributes cannot be told apart');
-  return { name: [(view[1] === '/' ? 2 : 1) * unit, name * unit], attributes, rest: at * unit };
+  return { name: [unit, name * unit], attributes, rest: at * unit };
+}
+
+/** `<name>`, `<name />` */
+function bareSpans(tag: Uint8Array): TagSpans {
+  let end = 1;
+  for (; end < tag.length; end++) {
+    const c = tag[end]!;
+    if (c === GT || c === 0x2f || c === 0x20 || (c >= 9 && c <= 13)) break;
+  }
+  return { name: [1, end], attributes: NO_ATTRIBUTES, rest: end };
 }
 
 export const malformed = (what: string): SluiceError =>

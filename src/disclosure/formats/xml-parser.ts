@@ -1,7 +1,8 @@
 /**
- * saxes, asked token by token: each token of the lexer is written to it, and it must answer with that token and nothing else. It
- * checks what XML demands (names, entities, namespaces, nesting); the lexer knows where in the bytes things stand. Neither is
- * believed alone, so no spelling can be one thing to the redaction and another to the reader.
+ * saxes beside the lexer: what the lexer has cut into tokens is written to saxes, which must report those tokens, in that order,
+ * each ending at that very character, and nothing else. saxes checks what XML demands (names, entities, namespaces, nesting); the
+ * lexer knows where in the bytes things stand. Neither is believed alone, so no spelling can be one thing to the redaction and
+ * another to the reader.
  */
 import { SaxesParser } from 'saxes';
 import type { SluiceError } from '../../errors.ts';
@@ -9,92 +10,131 @@ import type { Charset } from '../charsets.ts';
 import { malformed, type Token } from './xml-lexer.ts';
 import type { ParsedTag } from './xml-tree.ts';
 
-/** What saxes reported about a token: at most one of each. */
+/** What saxes says about one token. */
 export interface Parsed {
-  /** of the text token before this one, entities resolved */
-  text: string | undefined;
-  tag: ParsedTag | undefined;
-  cdata: string | undefined;
-  closed: boolean;
-  hidden: 'comment' | 'instruction' | 'declaration' | undefined;
+  readonly token: Token;
+  /** of text and CDATA, entities resolved */
+  readonly text: string | null;
+  /** of a start or empty tag */
+  readonly tag: ParsedTag | null;
+  /** `<?xml … ?>` */
+  readonly declaration: boolean;
 }
 
-const nothing = (): Parsed => ({
-  text: undefined,
-  tag: undefined,
-  cdata: undefined,
-  closed: false,
-  hidden: undefined,
-});
+type Kind = 'text' | 'cdata' | 'comment' | 'instruction' | 'declaration' | 'open' | 'close';
+interface Event {
+  readonly kind: Kind;
+  readonly position: number;
+  readonly text: string | null;
+  readonly tag: ParsedTag | null;
+}
 
 export class XmlParser {
   readonly #charset: Charset;
   readonly #saxes = new SaxesParser({ xmlns: true });
-  #parsed = nothing();
-  #fault = false;
+  #events: Event[] = [];
+  #next = 0;
+  /** characters given so far */
+  #given = 0;
+  #fault: string | null = null;
 
   constructor(charset: Charset) {
     this.#charset = charset;
     const saxes = this.#saxes;
-    const once = <K extends keyof Parsed>(key: K, value: Parsed[K]): void => {
-      const before = this.#parsed[key];
-      if (before !== undefined && before !== false) this.#fault = true;
-      this.#parsed[key] = value;
+    const report = (kind: Kind, text: string | null = null, tag: ParsedTag | null = null): void => {
+      this.#events.push({ kind, position: saxes.position, text, tag });
     };
-    saxes.on('text', (text) => once('text', text));
-    saxes.on('cdata', (text) => once('cdata', text));
-    saxes.on('comment', () => once('hidden', 'comment'));
-    saxes.on('processinginstruction', () => once('hidden', 'instruction'));
-    saxes.on('xmldecl', () => once('hidden', 'declaration'));
-    saxes.on('opentag', (tag) =>
-      once('tag', {
-        name: tag.name,
-        local: tag.local,
-        uri: tag.uri,
-        attributes: Object.values(tag.attributes),
-      }),
+    saxes.on('text', (text) => report('text', text));
+    saxes.on('cdata', (text) => report('cdata', text));
+    saxes.on('comment', () => report('comment'));
+    saxes.on('processinginstruction', () => report('instruction'));
+    saxes.on('xmldecl', () => report('declaration'));
+    saxes.on('opentag', ({ name, local, uri, attributes }) =>
+      report('open', null, { name, local, uri, attributes: Object.values(attributes) }),
     );
-    saxes.on('closetag', () => once('closed', true));
-    saxes.on('doctype', () => {
-      this.#fault = true;
-    });
+    saxes.on('closetag', () => report('close'));
+    // where, but not what: saxes's messages quote the document
     saxes.on('error', () => {
-      this.#fault = true;
+      this.#fault ??= `line ${saxes.line}, column ${saxes.column}`;
     });
   }
 
-  /** @throws SluiceError `response_malformed` */
-  token(token: Token, bytes: Uint8Array): Parsed {
-    const text = this.#charset.decode(bytes);
-    if (text === null) throw this.#malformed(`has bytes that are not ${this.#charset.name}`);
-    this.#parsed = nothing();
-    this.#saxes.write(text);
-    const parsed = this.#parsed;
-    if (this.#fault || !agree(token, parsed)) throw this.#malformed('is not well-formed');
+  /**
+   * @param tokens one after the other, without a gap; the last is no text unless the body is over
+   * @throws SluiceError `response_malformed`
+   */
+  read(tokens: readonly Token[], bytes: Uint8Array, final: boolean): Parsed[] {
+    const first = tokens[0];
+    const last = tokens.at(-1);
+    if (first !== undefined && last !== undefined) {
+      const text = this.#charset.decode(bytes.subarray(first.start, last.end));
+      if (text === null) throw malformed(`has bytes that are not ${this.#charset.name}`);
+      this.#saxes.write(text);
+    }
+    if (final && this.#fault === null) this.#saxes.close();
+    if (this.#fault !== null) throw this.#malformed();
+    this.#next = 0;
+    const parsed = tokens.map((token) => this.#match(token, bytes));
+    if (this.#next !== this.#events.length) throw this.#malformed();
+    this.#events = [];
     return parsed;
   }
 
-  /** @returns the text that the document ends with. @throws SluiceError `response_malformed` */
-  end(): string | undefined {
-    this.#parsed = nothing();
-    this.#saxes.close();
-    if (this.#fault) throw malformed('is not well-formed, or is cut short');
-    return this.#parsed.text;
+  #match(token: Token, bytes: Uint8Array): Parsed {
+    this.#given += unitsOf(this.#charset, bytes, token);
+    const declaration = token.kind === 'instruction' && this.#events[this.#next]?.kind === 'declaration';
+    switch (token.kind) {
+      case 'text':
+        // reported with the `<` behind it
+        return { token, text: this.#take('text', null).text, tag: null, declaration };
+      case 'cdata':
+        return { token, text: this.#take('cdata').text, tag: null, declaration };
+      case 'start':
+        return { token, text: null, tag: this.#take('open').tag, declaration };
+      case 'empty': {
+        const { tag } = this.#take('open');
+        this.#take('close');
+        return { token, text: null, tag, declaration };
+      }
+      case 'end':
+        this.#take('close');
+        break;
+      case 'comment':
+        // reported at its `--`, behind which saxes takes nothing but the `>`
+        this.#take('comment', 1);
+        break;
+      default:
+        this.#take(declaration ? 'declaration' : 'instruction');
+    }
+    return { token, text: null, tag: null, declaration };
   }
 
-  #malformed(what: string): SluiceError {
-    return malformed(`${what} (line ${this.#saxes.line}, column ${this.#saxes.column + 1})`);
+  /** @param before how many characters before the token's end it is reported; null: behind it */
+  #take(kind: Kind, before: number | null = 0): Event {
+    const event = this.#events[this.#next++];
+    if (event?.kind !== kind || (before !== null && event.position !== this.#given - before))
+      throw this.#malformed();
+    return event;
+  }
+
+  #malformed(): SluiceError {
+    return malformed(`is not well-formed, or is cut short (${this.#fault ?? 'its tokens are ambiguous'})`);
   }
 }
 
-function agree({ kind }: Token, { text, tag, cdata, closed, hidden }: Parsed): boolean {
-  const starts = kind === 'start' || kind === 'empty';
-  return (
-    (text === undefined || kind !== 'text') &&
-    (tag !== undefined) === starts &&
-    closed === (kind === 'end' || kind === 'empty') &&
-    (cdata !== undefined) === (kind === 'cdata') &&
-    (hidden !== undefined) === (kind === 'comment' || kind === 'instruction') &&
-    (hidden === 'comment') === (kind === 'comment')
-  );
+/** UTF-16 units that a token's bytes, known to be of the charset, decode to. */
+function unitsOf(charset: Charset, bytes: Uint8Array, { start, end }: Token): number {
+  if (charset.layout === 'utf16le' || charset.layout === 'utf16be') return (end - start) / 2;
+  if (charset.layout === 'octets') {
+    if (charset.name !== 'utf-8') return end - start;
+    let units = 0;
+    for (let i = start; i < end; i++) {
+      const b = bytes[i]!;
+      if ((b & 0xc0) !== 0x80) units += b >= 0xf0 ? 2 : 1;
+    }
+    return units;
+  }
+  for (let i = start; i < end; i++)
+    if (bytes[i]! >= 0x80) return charset.decode(bytes.subarray(start, end))?.length ?? -1;
+  return end - start;
 }

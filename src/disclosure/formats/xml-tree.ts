@@ -26,16 +26,16 @@ export class Text implements TreeNode, Span {
   readonly children = null;
   readonly start: number;
   readonly end: number;
-  /** decoded, entities resolved; given by the parser once it has seen what follows */
-  value = '';
-  constructor(start: number, end: number) {
+  /** decoded, entities resolved */
+  readonly value: string;
+  readonly blank: boolean;
+  constructor(start: number, end: number, value: string) {
     this.start = start;
     this.end = end;
+    this.value = value;
+    this.blank = isBlank(value);
   }
 
-  get blank(): boolean {
-    return isBlank(this.value);
-  }
   scalar(): Scalar {
     return scalarOf(this.value);
   }

@@ -62,8 +62,8 @@ class XmlReader implements BodyReader {
   #origin = 0;
   /** white space that waits to see whether what follows stays */
   #lead: Span | null = null;
-  /** text whose meaning saxes tells with the next token */
-  #text: Text | null = null;
+  /** text that waits for what follows it */
+  #waiting: Token | null = null;
 
   constructor(setup: FormatSetup) {
     const { options } = setup;
@@ -83,8 +83,6 @@ class XmlReader implements BodyReader {
   end(): readonly Piece[] {
     this.#pieces = [];
     this.#take(EMPTY, true);
-    if (this.#lexer!.at < this.#lexer!.intake.bytes.length) throw malformed('is cut short');
-    this.#settle(this.#parser!.end());
     this.#flush();
     return this.#pieces;
   }
@@ -101,44 +99,53 @@ class XmlReader implements BodyReader {
       this.#lexer.at = found.mark;
       if (found.mark > 0) this.#pieces.push(copy(this.#source, 0, found.mark));
       this.#head = EMPTY;
-    } else this.#origin -= this.#lexer.append(chunk, this.#origin);
+    } else this.#append(this.#lexer, chunk);
     const lexer = this.#lexer;
-    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) this.#token(token);
+    const tokens = this.#waiting === null ? [] : [this.#waiting];
+    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) tokens.push(token);
+    // saxes tells the meaning of a text with what follows
+    this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
+    if (final && lexer.at < lexer.intake.bytes.length) throw malformed('is cut short');
+    for (const parsed of this.#parser!.read(tokens, lexer.intake.bytes, final)) this.#token(parsed);
     if (lexer.intake.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
+  }
+
+  #append(lexer: XmlLexer, chunk: Uint8Array): void {
+    const moved = lexer.append(chunk, this.#origin);
+    this.#origin -= moved;
+    if (this.#waiting !== null)
+      this.#waiting = { kind: 'text', start: this.#waiting.start - moved, end: this.#waiting.end - moved };
   }
 
   get #source(): Source {
     return { bytes: this.#lexer!.intake.bytes, base: this.#origin, charset: this.#charset };
   }
 
-  #token(token: Token): void {
+  #token({ token, text, tag, declaration }: Parsed): void {
     if (token.end - token.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
-    const raw = this.#lexer!.intake.bytes.subarray(token.start, token.end);
-    const parsed = this.#parser!.token(token, raw);
-    const start = token.start - this.#origin;
-    const end = token.end - this.#origin;
-    if (token.kind === 'text') {
-      this.#text = new Text(start, end);
-      return;
-    }
-    this.#settle(parsed.text);
-    const place = { kind: token.kind, start, end };
+    const place = { kind: token.kind, start: token.start - this.#origin, end: token.end - this.#origin };
     if (token.kind === 'start' && ++this.#depth > this.#setup.limits.depth)
       throw new SluiceError(
         'response_too_deep',
         `The XML document nests deeper than ${this.#setup.limits.depth} elements.`,
       );
+    const item =
+      tag !== null
+        ? this.#open(place, token, tag)
+        : text !== null
+          ? new Text(place.start, place.end, text)
+          : place;
     const mode = this.#mode;
-    if (mode.kind === 'around') this.#around(place, raw, parsed);
+    if (mode.kind === 'around') this.#around(item, declaration);
     else if (mode.kind === 'keep' || mode.kind === 'drop') this.#pass(mode, place);
-    else this.#build(mode, place, raw, parsed);
+    else this.#build(mode, item);
     if (token.kind === 'end') this.#depth--;
-    this.#forget();
+    this.#forget(token.end);
   }
 
   /** Lets go of bytes that nothing waits for. */
-  #forget(): void {
-    const at = this.#lexer!.at - this.#origin;
+  #forget(done: number): void {
+    const at = done - this.#origin;
     if (this.#mode.kind === 'record' || this.#mode.kind === 'count') {
       if (at > this.#setup.limits.record_bytes) throw this.#tooLarge();
       return;
@@ -146,19 +153,6 @@ class XmlReader implements BodyReader {
     const lead = this.#lead;
     this.#origin += lead?.start ?? at;
     if (lead !== null) this.#lead = { start: 0, end: lead.end - lead.start };
-  }
-
-  /** The text before this token is complete, and saxes has said what it means. */
-  #settle(value: string | undefined): void {
-    const text = this.#text;
-    if ((text === null) !== (value === undefined)) throw malformed('is not well-formed');
-    if (text === null || value === undefined) return;
-    this.#text = null;
-    text.value = value;
-    const mode = this.#mode;
-    if (mode.kind === 'record' || mode.kind === 'count') mode.builder.text(text);
-    else if (mode.kind === 'keep') this.#pieces.push(copy(this.#source, text.start, text.end));
-    else if (mode.kind === 'around') this.#loose(text);
   }
 
   /** Text around the records: white space waits, anything else is in no catalog. */
@@ -173,20 +167,16 @@ class XmlReader implements BodyReader {
     this.#lead = null;
   }
 
-  #around(place: Token, raw: Uint8Array, parsed: Parsed): void {
-    const { kind, start, end } = place;
-    if (parsed.tag !== undefined) this.#element(this.#open(place, raw, parsed.tag));
-    else if (kind === 'end') {
+  #around(item: OpenTag | Text | Token, declaration: boolean): void {
+    if ('attributes' in item) this.#element(item);
+    else if (item.kind === 'text') this.#loose(item as Text);
+    else if (item.kind === 'end') {
       this.#flush();
-      this.#pieces.push(copy(this.#source, start, end));
+      this.#pieces.push(copy(this.#source, item.start, item.end));
       this.#frames.pop();
-    } else if (parsed.hidden === 'declaration') {
+    } else if (declaration) {
       this.#flush();
-      this.#pieces.push(copy(this.#source, start, end));
-    } else if (kind === 'cdata') {
-      const text = new Text(start, end);
-      text.value = parsed.cdata ?? '';
-      this.#loose(text);
+      this.#pieces.push(copy(this.#source, item.start, item.end));
     } else this.#lead = null; // a comment takes the white space before it along
   }
 
@@ -267,12 +257,11 @@ class XmlReader implements BodyReader {
     else this.#mode = mode;
   }
 
-  #build(mode: Building, place: Token, raw: Uint8Array, parsed: Parsed): void {
-    const { kind, start, end } = place;
-    if (parsed.tag !== undefined) mode.builder.start(this.#open(place, raw, parsed.tag));
-    else if (kind === 'cdata') mode.builder.cdata(start, end, parsed.cdata ?? '');
-    else if (kind !== 'end') mode.builder.hidden(start, end);
-    else if (mode.builder.end(start, end)) this.#finish(mode);
+  #build(mode: Building, item: OpenTag | Text | Token): void {
+    if ('attributes' in item) mode.builder.start(item);
+    else if (item.kind === 'text') mode.builder.text(item as Text);
+    else if (item.kind !== 'end') mode.builder.hidden(item.start, item.end);
+    else if (mode.builder.end(item.start, item.end)) this.#finish(mode);
   }
 
   #finish(mode: Building): void {
@@ -300,16 +289,16 @@ class XmlReader implements BodyReader {
     if (kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
   }
 
-  #open({ kind, start, end }: Token, raw: Uint8Array, tag: ParsedTag): OpenTag {
-    const spans = spansOf(this.#charset, raw);
-    const spelled = ([from, to]: readonly [number, number]): string | null =>
-      this.#charset.decode(raw.subarray(from, to));
+  #open({ start, end }: Token, token: Token, tag: ParsedTag): OpenTag {
+    const raw = this.#lexer!.intake.bytes.subarray(token.start, token.end);
+    const spans = spansOf(this.#charset, raw, tag.attributes.length > 0);
     const agree =
-      spelled(spans.name) === tag.name &&
       spans.attributes.length === tag.attributes.length &&
-      spans.attributes.every((span, k) => spelled(span.name) === tag.attributes[k]!.name);
+      spans.attributes.every(
+        ({ name: [from, to] }, k) => this.#charset.decode(raw.subarray(from, to)) === tag.attributes[k]!.name,
+      );
     if (!agree) throw malformed('has a tag whose attributes cannot be told apart');
-    return openTag(tag, spans, start, end, kind === 'empty', this.#naming);
+    return openTag(tag, spans, start, end, token.kind === 'empty', this.#naming);
   }
 
   #tooLarge(): SluiceError {
