@@ -1,6 +1,6 @@
 /** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
 import type { RouteConfig } from '../config/sections/routes.ts';
-import type { RequestFormat } from './body/index.ts';
+import { mediaFamily, type RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
 import { type Steps, stepsOf } from './pointer.ts';
@@ -65,8 +65,19 @@ export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
 
 function ambiguous(a: MatchableRoute, b: MatchableRoute, isOneTemplate: boolean): boolean {
   if (!isOneTemplate) return collide(a.template, b.template);
-  if (exclude(a.conditions, b.conditions)) return false;
+  if (exclude(a.conditions, b.conditions) || speakDifferently(a, b)) return false;
   return !refines(a.conditions, b.conditions) && !refines(b.conditions, a.conditions);
+}
+
+/**
+ * A body is read only as what its Content-Type says, so that none is both JSON and XML. That tells routes apart which
+ * both ask for something in it; a body that is empty satisfies neither.
+ */
+function speakDifferently(a: MatchableRoute, b: MatchableRoute): boolean {
+  const asks = (r: MatchableRoute): boolean =>
+    r.conditions.some((c) => c.source === 'body' && (c.values !== null || c.present));
+  if (!a.body || !b.body || !asks(a) || !asks(b)) return false;
+  return mediaFamily(a.body.format) !== mediaFamily(b.body.format);
 }
 
 type Report = (key: readonly (string | number)[], message: string) => void;

@@ -118,6 +118,7 @@ function choose(
   depth: number,
 ): { chosen: MatchableRoute; body: unknown } {
   let failure: unknown = null;
+  let understood = false;
   const read = new Map<string, unknown>();
   for (const chosen of remaining) {
     const conditions = chosen.conditions.filter((c) => c.source === 'body');
@@ -144,12 +145,14 @@ function choose(
           ),
         );
       const body = read.get(key);
+      understood = true;
       if (conditions.every((c) => holdsInBody(c, body))) return { chosen, body };
     } catch (e) {
       failure ??= e;
     }
   }
-  throw failure ?? unknown();
+  // Where one route's format fits the body and its conditions do not, that others read another format says nothing.
+  throw understood ? unknown() : (failure ?? unknown());
 }
 
 function checkParameters({ queryNames, repeatable }: MatchableRoute, parameters: Parameters): void {

@@ -14,6 +14,10 @@ const MEDIA: { readonly [F in RequestFormat]: RegExp } = {
   soap: /^(?:text\/xml|application\/(?:soap\+)?xml)$/,
 };
 
+/** Formats of one family may share a Content-Type. */
+export const mediaFamily = (format: RequestFormat): 'json' | 'form' | 'xml' =>
+  format === 'json' || format === 'form' ? format : 'xml';
+
 export interface BodyHeaders {
   readonly contentType: string | null;
   readonly contentEncoding: string | null;
