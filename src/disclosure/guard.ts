@@ -231,7 +231,7 @@ async function without(
     catalog,
     catalogs: snapshot.catalogs,
     records: null,
-    dataSubject: null,
+    dataSubject: 'body', // whose it is has been decided: the answer below is the only one there is
     obligations: {},
     recipient: input.context.recipient,
     purpose: input.context.purpose,

@@ -193,6 +193,9 @@ export class Session {
       const fallback = scope < 0 && this.#plan.dataSubject !== null ? [this.#plan.dataSubject] : [];
       const ids = subjects.length > 0 ? subjects : fallback;
       const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
+      // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
+      if (ids.length === 0 && catalog.data_subject.length > 0)
+        return { catalog, subjects: ids, answers: [], withheld: ['data_subject_unknown'], consents: [] };
       const known = ids.length > 0 ? ids.map((id) => states.get(id) ?? NO_STATE) : [NO_STATE];
       return this.#answers.ask(catalog, ids, known, attributes);
     });

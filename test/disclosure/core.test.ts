@@ -291,6 +291,13 @@ describe('data subjects', () => {
     expect(summary.data_subjects).toHaveLength(1);
   });
 
+  test('that nobody can name are not taken for somebody who never objected: the record is withheld', async () => {
+    const setting = { catalog, answer: all, records: '/*' };
+    expect(await disclosed('[{"id":1,"name":"n"},{"name":"m"}]', setting)).toBe('[{"id":1,"name":"n"}]');
+    const summary = await summaryOf('[{"name":"m"}]', setting);
+    expect(summary).toMatchObject({ records_withheld: 1, withheld_reasons: { data_subject_unknown: 1 } });
+  });
+
   test('the one known from the request stands in where a record says nothing', async () => {
     const asked: string[][] = [];
     const consents = async (ids: readonly string[]) => {
@@ -344,10 +351,10 @@ describe('embedded resources', () => {
 
   test('have their own catalog, data subject and answer', async () => {
     const body =
-      '{"id":1,"name":"n","agent":{"id":2,"name":"a","phone":1,"boss":{"id":3,"name":"b","boss":{"name":"c"}}}}';
+      '{"id":1,"name":"n","agent":{"id":2,"name":"a","phone":1,"boss":{"id":3,"name":"b","boss":{"id":4,"name":"c"}}}}';
     const setting = { catalog, catalogs: [employee], answer: says };
     expect(await disclosed(body, setting)).toBe(
-      '{"id":1,"name":"***","agent":{"id":2,"name":"a","boss":{"id":3,"name":"b","boss":{"name":"c"}}}}',
+      '{"id":1,"name":"***","agent":{"id":2,"name":"a","boss":{"id":3,"name":"b","boss":{"id":4,"name":"c"}}}}',
     );
     const summary = await summaryOf(body, setting);
     expect(summary.released).toContain('/agent/name');
@@ -377,7 +384,7 @@ describe('embedded resources', () => {
 
   test('an attribute of the record may stand inside one', async () => {
     const seen: unknown[] = [];
-    await disclosed('{"id":1,"agent":{"dep":"sales"}}', {
+    await disclosed('{"id":1,"agent":{"id":2,"dep":"sales"}}', {
       catalog,
       catalogs: [employee],
       answer: (resource, _state, attributes) => {
@@ -541,11 +548,11 @@ describe('parts', () => {
   });
 
   test('paths that the upstream makes up are bounded, shortened, and without what looks like data', async () => {
-    const many = `{${Array.from({ length: 50 }, (_, n) => `"k${n}":1`).join(',')},"13800138000":1,"a@b.c":{"x":1},"${'y'.repeat(2000)}":2}`;
+    const many = `{"id":1,${Array.from({ length: 50 }, (_, n) => `"k${n}":1`).join(',')},"13800138000":1,"a@b.c":{"x":1},"${'y'.repeat(2000)}":2}`;
     const summary = await summaryOf(many, { catalog, answer: all, limits: { summary_paths: 10 } });
     expect(summary.withheld).toHaveLength(11);
     expect(summary.withheld.reduce((sum, row) => sum + row.count, 0)).toBe(53);
-    const few = await summaryOf('{"13800138000":1,"a@b.c":1}', { catalog, answer: all });
+    const few = await summaryOf('{"id":1,"13800138000":1,"a@b.c":1}', { catalog, answer: all });
     expect(rows(few.withheld)).toEqual(['/* drop uncatalogued 2']);
   });
 });
