@@ -1,0 +1,109 @@
+import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createReadStream } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveOpa } from '../../src/policy/opa.ts';
+import { opa, rejection, scratch } from './support.ts';
+
+const script = async (dir: string, name = 'opa'): Promise<string> => {
+  const file = join(dir, name);
+  await mkdir(dir, { recursive: true });
+  await writeFile(file, '#!/bin/sh\necho planted\ntouch "$(dirname "$0")/was-run"\n');
+  await chmod(file, 0o755);
+  return file;
+};
+
+describe('the OPA binary', () => {
+  const NOWHERE = 'http://127.0.0.1:1';
+  let served = '';
+  let releases = '';
+  const server = createServer((req, res) => {
+    if (req.url !== '/v1.19.0/opa_linux_amd64_static') res.writeHead(404).end();
+    else if (served === '') res.end('not the binary');
+    else createReadStream(served).pipe(res);
+  });
+  beforeAll(async () => {
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    releases = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => new Promise<void>((done) => void server.close(() => done())));
+
+  test('that the user names is run as it is', async () => {
+    const file = await script(await scratch());
+    const found = await resolveOpa({ env: { OPA_BIN: file } });
+    expect(found.origin).toBe('OPA_BIN');
+    expect((await found.run(['version'])).stdout).toBe('planted\n');
+  });
+
+  test('that the user names and that is not there is an error, not a reason to look elsewhere', async () => {
+    expect((await rejection(resolveOpa({ env: { OPA_BIN: '/nowhere/opa' } }))).code).toBe('opa_not_found');
+  });
+
+  test('that is merely found on PATH is passed over unless it is the published one', async () => {
+    const planted = await scratch();
+    await script(planted);
+    const found = await resolveOpa({ env: { PATH: planted } });
+    expect(found.origin).toBe('npm');
+    const official = await scratch();
+    await copyFile((await opa()).path, join(official, 'opa'));
+    expect((await resolveOpa({ env: { PATH: official } })).origin).toBe('PATH');
+  });
+
+  test('is never looked for in the working directory', async () => {
+    const e = await rejection(
+      resolveOpa({
+        env: { PATH: '.::relative' },
+        packaged: () => null,
+        releases: NOWHERE,
+        cacheDir: await scratch(),
+      }),
+    );
+    expect(e.code).toBe('opa_not_found');
+    expect(e.message).toContain('OPA_BIN');
+  });
+
+  test('is refused by its digest, and not run, when nothing else is there', async () => {
+    const planted = await scratch();
+    const file = await script(planted);
+    const e = await rejection(
+      resolveOpa({
+        env: { PATH: planted },
+        packaged: () => file,
+        releases: NOWHERE,
+        cacheDir: await scratch(),
+      }),
+    );
+    expect(e.code).toBe('opa_digest_mismatch');
+    const { access } = await import('node:fs/promises');
+    await expect(access(join(planted, 'was-run'))).rejects.toThrow();
+  });
+
+  test('is downloaded as a last resort, verified, and kept', async () => {
+    const options = {
+      env: {},
+      platform: 'linux/x64',
+      packaged: () => null,
+      releases,
+      cacheDir: await scratch(),
+    };
+    served = '';
+    expect((await rejection(resolveOpa(options))).code).toBe('opa_digest_mismatch');
+    served = (await opa()).path;
+    const found = await resolveOpa(options);
+    expect(found.origin).toBe('download');
+    expect((await found.run(['version'])).stdout).toContain('1.19.0');
+    served = '';
+    expect((await resolveOpa(options)).path).toBe(found.path);
+  });
+
+  test('that does not end is stopped', async () => {
+    const dir = await scratch();
+    const file = join(dir, 'opa');
+    await writeFile(file, '#!/bin/sh\nexec sleep 30\n');
+    await chmod(file, 0o755);
+    const found = await resolveOpa({ env: { OPA_BIN: file } });
+    expect((await rejection(found.run(['version'], { timeout: 100 }))).code).toBe('opa_failed');
+  });
+});

@@ -1,0 +1,123 @@
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/observability/clock.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+import type { PolicyShadowConfig } from '../../src/policy/config.ts';
+import {
+  createShadow,
+  decisionDifferences,
+  disclosureDifferences,
+  type ShadowReport,
+} from '../../src/policy/shadow.ts';
+import { createSnapshot } from '../../src/policy/snapshot.ts';
+import { disclosureFor, FIXTURE, fixture, inputFor, opa, scratch } from './support.ts';
+
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const o of open.splice(0)) await o.close();
+});
+
+const beside = async (files: { readonly [path: string]: string }, config: PolicyShadowConfig = {}) => {
+  const dir = await scratch();
+  await cp(FIXTURE, dir, { recursive: true });
+  for (const [path, text] of Object.entries(files)) await writeFile(join(dir, path), text);
+  const reports: ShadowReport[] = [];
+  const shadow = await createShadow(
+    { dir, watch: false, sample: 1, cpu: 1, ...config } as PolicyShadowConfig,
+    {
+      logger: silentLogger,
+      clock: systemClock,
+      env: {},
+      baseDir: '/',
+      opa,
+      report: (r) => void reports.push(r),
+    },
+  );
+  open.push(shadow);
+  const live = await createSnapshot(await fixture());
+  return { shadow, live, both: shadow.beside(live), reports };
+};
+
+const STRICTER = { 'data/roles.yaml': 'roles: { support: { purposes: [] } }' };
+
+describe('a shadow policy', () => {
+  test('never changes an answer, and reports what it would have answered', async () => {
+    const { both, live, shadow, reports } = await beside(STRICTER);
+    const input = inputFor('support', 'after_sales');
+    expect(both.decide(input)).toBe(live.decide(input));
+    expect(reports).toEqual([]);
+    await shadow.settled();
+    expect(reports).toHaveLength(1);
+    expect(reports[0]).toMatchObject({
+      question: 'decision',
+      revision: { live: live.revision, shadow: shadow.store.current().revision },
+      differences: [
+        { of: 'allow', live: true, shadow: false },
+        { of: 'tier', live: 2, shadow: null },
+        { of: 'reasons', live: [], shadow: ['not_allowed'] },
+        { of: 'obligations.max_records', live: 200, shadow: null },
+        { of: 'obligations.watermark', live: true, shadow: null },
+      ],
+    });
+  });
+
+  test('reports the classes that would be treated otherwise', async () => {
+    const { both, shadow, reports } = await beside({
+      'catalog/customer.yaml': 'resource: customer\nfields: { /id: { category: reference, grade: 3 } }',
+    });
+    both.disclose(disclosureFor(inputFor('support', 'after_sales')));
+    await shadow.settled();
+    expect(reports[0]!.differences).toEqual([
+      { of: 'classes.contact/3', live: 'mask', shadow: 'drop' },
+      { of: 'classes.identity/3', live: 'mask', shadow: 'drop' },
+      { of: 'classes.reference/1', live: 'disclose', shadow: 'drop' },
+      { of: 'classes.reference/3', live: 'drop', shadow: 'mask' },
+      { of: 'classes.transaction/2', live: 'disclose', shadow: 'drop' },
+    ]);
+  });
+
+  test('that agrees reports nothing', async () => {
+    const { both, shadow, reports } = await beside({});
+    both.decide(inputFor('support', 'after_sales'));
+    await shadow.settled();
+    expect([reports, shadow.stats()]).toEqual([[], { asked: 1, different: 0, skipped: 0 }]);
+  });
+
+  test('is asked about the sampled part only', async () => {
+    const { both, shadow } = await beside(STRICTER, { sample: 0 });
+    for (let i = 0; i < 100; i++) both.decide(inputFor('support', 'after_sales'));
+    await shadow.settled();
+    expect(shadow.stats()).toEqual({ asked: 0, different: 0, skipped: 0 });
+  });
+
+  test('that is slow gets its share of the processor and no more', async () => {
+    const { both, shadow } = await beside(
+      {
+        'sluice/decision.rego':
+          'package sluice\n\ndecision := {"allow": true} if count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i * j == input.subject.id]) == 0\n',
+      },
+      { cpu: 0.05 },
+    );
+    const base = inputFor('support', 'after_sales');
+    const before = performance.now();
+    for (let i = 0; i < 50; i++) {
+      both.decide({ ...base, subject: { ...base.subject, id: `u${i}` } });
+      await new Promise((done) => setImmediate(done));
+    }
+    // Each evaluation uses up its budget of 100 ms: fifty would take five seconds.
+    expect(performance.now() - before).toBeLessThan(3000);
+    const { asked, skipped } = shadow.stats();
+    expect(asked).toBeLessThan(5);
+    expect(asked + skipped).toBeGreaterThan(40);
+  });
+});
+
+test('an obligation that is null is the same as none, and drop the same as not named', () => {
+  const decision = { allow: true, reasons: [], tier: 2 as const, obligations: {} };
+  expect(decisionDifferences(decision, { ...decision, obligations: { step_up: null } })).toEqual([]);
+  const disclosure = { disclose: true, reasons: [], classes: {}, fields: {} };
+  expect(
+    disclosureDifferences(disclosure, { ...disclosure, classes: { 'a/1': { do: 'drop', because: 'x' } } }),
+  ).toEqual([]);
+});
