@@ -11,7 +11,7 @@ import { SluiceError } from '../errors.ts';
 import { builtins as hostBuiltins } from './builtins/index.ts';
 import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
 import { jsonOf } from './order.ts';
-import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf } from './values.ts';
+import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf, wellFormed } from './values.ts';
 
 export type { Builtin, Nondeterminism } from './builtins/types.ts';
 
@@ -99,7 +99,15 @@ interface OpaExports {
   opa_heap_ptr_set(addr: number): void;
   /** ABI 1.2: parse the input, evaluate, dump the result, all in one call on a fresh heap */
   opa_eval(
-    ...args: [zero: 0, entrypoint: number, data: number, input: number, length: number, heap: number, valueText: 1]
+    ...args: [
+      zero: 0,
+      entrypoint: number,
+      data: number,
+      input: number,
+      length: number,
+      heap: number,
+      valueText: 1,
+    ]
   ): number;
   /** ABI 1.1: the same in steps */
   opa_eval_ctx_new(): number;
@@ -122,13 +130,6 @@ const memoryExceeded = (maxPages: number, cause?: unknown): SluiceError =>
     message: `The policy needs more than its ${(maxPages * PAGE) / 2 ** 20} MiB of memory. Make the rule cheaper, or raise the bound.`,
     cause,
   });
-
-/** A surrogate escape without its other half, which OPA's parser aborts on; Go reads it as U+FFFD, and so do we. */
-const LONE_ESCAPE = /\\(?:u(?:([dD][89abAB]..\\u[dD][c-fC-F]..)|([dD][89a-fA-F]..))|[^u]|u)/g;
-const wellFormed = (json: string): string =>
-  json.includes('\\u')
-    ? json.replace(LONE_ESCAPE, (all, _pair, lone) => (lone === undefined ? all : '\\ufffd'))
-    : json;
 
 const jsonText = (json: string | Uint8Array): string | Uint8Array =>
   typeof json === 'string'

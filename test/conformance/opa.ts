@@ -105,9 +105,11 @@ const build = async (bench: Bench, c: OpaCase, question: Question, id: number): 
 /** A term of Rego as value text, which the engine reads as it reads JSON, sets included. */
 const inputText = async (bench: Bench, c: OpaCase): Promise<string | undefined> => {
   if (c.inputTerm === undefined) return c.input === undefined ? undefined : encode(c.input);
-  const run = await bench.opa.run(['eval', '--format', 'raw', `sprintf("%v", [${c.inputTerm}])`]);
+  const run = await bench.opa.run(['eval', '--format', 'raw', `sprintf("%v", [[${c.inputTerm}]])`]);
   if (run.code !== 0) throw new Error(`input_term cannot be read: ${run.stderr.trim()}`);
-  return encode(decode(run.stdout.trim()));
+  // In a list, because a string alone would come without its quotes.
+  const [term] = decode(run.stdout.trim()) as readonly RegoValue[];
+  return encode(term ?? null);
 };
 
 const settle = (v: RegoValue): RegoValue => (Array.isArray(v) ? sorted(v) : v);

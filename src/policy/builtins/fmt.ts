@@ -49,14 +49,12 @@ const integer = (n: bigint, base: number, spec: Spec, upper: boolean, prefix: st
     digits = digits.padStart(spec.precision, '0');
   }
   const sign = negative ? '-' : spec.plus ? '+' : spec.space ? ' ' : '';
-  let lead = prefix;
-  if (prefix === '0' && digits.startsWith('0')) lead = '';
   if (spec.zero && !spec.minus && spec.precision === undefined && spec.width !== undefined) {
-    const room = spec.width - sign.length - (prefix === '0o' || prefix === '' ? prefix.length : 0);
     // Go pads the digits to the width and then writes the prefix before them.
-    digits = digits.padStart(room, '0');
+    digits = digits.padStart(spec.width - sign.length, '0');
   }
-  return pad(sign + lead + digits, spec, false);
+  const octal = spec.sharp && base === 8 && !digits.startsWith('0') ? '0' : '';
+  return pad(sign + prefix + octal + digits, spec, false);
 };
 
 /** big.Int formats itself, and pads zeros after its prefix within the width */
@@ -91,9 +89,12 @@ const formatInt = (n: bigint, verb: string, spec: Spec, big: boolean): string | 
   const of = verb === 'v' ? 'd' : verb;
   const known = BASES[of];
   if (known !== undefined) {
+    if (!big) {
+      const prefix = of === 'O' ? '0o' : spec.sharp && known.base !== 8 ? known.prefix : '';
+      return integer(n, known.base, spec, of === 'X', prefix);
+    }
     const prefix = of === 'O' ? '0o' : spec.sharp ? known.prefix : '';
-    if (big) return bigInteger(n, known.base, spec, of === 'X', prefix);
-    return integer(n, known.base, spec, of === 'X', prefix);
+    return bigInteger(n, known.base, spec, of === 'X', prefix);
   }
   if (big) return verb === 's' ? bigInteger(n, 10, spec, false, '') : undefined;
   if (verb === 'c') return pad(character(n), spec);
@@ -260,7 +261,7 @@ const formatFloat = (value: number, verb: string, spec: Spec): string | undefine
       text = binary(magnitude);
       break;
     default:
-      text = general(magnitude, spec.precision, spec.sharp && verb !== 'v');
+      text = general(magnitude, spec.precision, spec.sharp);
   }
   if (spec.sharp && verb !== 'b' && !text.includes('.')) text = text.replace(/^(\d+)/, '$1.');
   if (verb === 'G' || verb === 'E') text = text.toUpperCase();
@@ -275,7 +276,7 @@ const formatString = (value: string, verb: string, spec: Spec): string | undefin
     spec.precision === undefined ? value : [...value].slice(0, spec.precision).join('');
   switch (verb) {
     case 'v':
-      return pad(spec.sharp ? quoted(cut(), spec) : cut(), spec);
+      return pad(spec.sharp ? quote(cut()) : cut(), spec);
     case 's':
       return pad(cut(), spec);
     case 'q':
@@ -300,7 +301,11 @@ const formatString = (value: string, verb: string, spec: Spec): string | undefin
 const quoted = (text: string, spec: Spec): string =>
   spec.sharp && canBackquote(text) ? `\`${text}\`` : quote(text, spec.plus);
 
-const format = (arg: Argument, verb: string, spec: Spec): string | undefined => {
+/** `%#v` means Go syntax and `%+v` field names: neither is the flag of another verb */
+const format = (arg: Argument, verb: string, given: Spec): string | undefined => {
+  const text = arg.type === 'string' || arg.type === 'json.Number';
+  const spec =
+    verb === 'v' && arg.type !== '*big.Int' ? { ...given, plus: false, sharp: given.sharp && text } : given;
   if (verb === 'T') return formatString(arg.type, 's', spec);
   switch (arg.type) {
     case 'int64':
@@ -421,7 +426,8 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
       const width = readNumber();
       if (width !== undefined) {
         if (afterIndex) goodIndex = false;
-        if (width <= WIDEST) spec.width = width;
+        if (width > WIDEST) at = runes.length;
+        spec.width = width;
       }
     }
     if (runes[at] === '.') {
@@ -437,7 +443,8 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
         afterIndex = false;
       } else {
         const precision = readNumber() ?? 0;
-        if (precision <= WIDEST) spec.precision = precision;
+        if (precision > WIDEST) at = runes.length;
+        spec.precision = precision;
       }
     }
     if (!afterIndex) readIndex();

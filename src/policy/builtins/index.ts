@@ -2,8 +2,11 @@
 import { digests } from './digests.ts';
 import { encoding } from './encoding.ts';
 import { format } from './format.ts';
+import { jwt } from './jwt.ts';
 import { net } from './net.ts';
 import { numbers } from './numbers.ts';
+import { objects } from './objects.ts';
+import { patch } from './patch.ts';
 import { regex } from './regex.ts';
 import { semver } from './semver.ts';
 import { strings } from './strings.ts';
@@ -16,8 +19,11 @@ const FAMILIES: readonly Family[] = [
   digests,
   encoding,
   format,
+  jwt,
   net,
   numbers,
+  objects,
+  patch,
   regex,
   semver,
   strings,

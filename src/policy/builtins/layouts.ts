@@ -378,9 +378,19 @@ const UNITS: { readonly [unit: string]: bigint } = {
   s: SECOND,
   m: 60n * SECOND,
   h: 3600n * SECOND,
+  d: 86_400n * SECOND,
+  w: 7n * 86_400n * SECOND,
+  y: 365n * 86_400n * SECOND,
 };
 
-/** Go's time.ParseDuration, in nanoseconds */
+/** as many digits of a fraction as 63 bits hold, which is where Go stops reading */
+const leading = (fraction: string): string => {
+  let digits = fraction.slice(0, 19);
+  if (BigInt(digits || '0') >= 1n << 63n) digits = digits.slice(0, -1);
+  return digits;
+};
+
+/** Go's time.ParseDuration with days, weeks and years of 365 days, in nanoseconds */
 export const parseDuration = (text: string): bigint => {
   const m = /^([+-]?)(.*)$/s.exec(text);
   const body = m?.[2] ?? '';
@@ -392,9 +402,9 @@ export const parseDuration = (text: string): bigint => {
     const factor = Object.hasOwn(UNITS, unit) ? (UNITS[unit] as bigint) : fail('not a unit of time');
     if (whole === '' && fraction === '') return fail('not a duration');
     total += BigInt(whole || '0') * factor;
-    // Go stops reading a fraction where it no longer fits 63 bits, and multiplies it as a double.
     if (fraction !== '') {
-      const digits = fraction.slice(0, 18);
+      const digits = leading(fraction);
+      // As a double, which rounds as Go does.
       total += BigInt(Math.trunc(Number(digits) * (Number(factor) / 10 ** digits.length)));
     }
     if (total > 1n << 63n) return fail('the duration is out of range');
