@@ -11,6 +11,7 @@ import { headPath, listOrigins } from './directory.ts';
 import { readHead } from './head.ts';
 import { newDecisionId } from './ids.ts';
 import { Copies, type StoreStatus } from './index/copies.ts';
+import { openSqliteIndex } from './index/sqlite.ts';
 import { Journal, type JournalHooks } from './journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
 import { pseudonymous, type QueryInterface } from './query.ts';
@@ -57,6 +58,8 @@ export async function createDecisionLog(
     : null;
   const index = indexOf(config.index, source);
   const sinks = sinksOf(config.sinks, source.baseDir);
+  // A database that is down is waited for; a file that cannot be one is a mistake to be told of at once.
+  if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
 
   let copies: Copies | null = null;
   const journal = await Journal.open({

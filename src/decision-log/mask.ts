@@ -85,10 +85,10 @@ function parsePointer(pointer: string, where: string): string[] {
 
 /** Several nodes at once: a key can be meant by its name and by `*`. Copies only what changes. */
 function applied(value: unknown, nodes: readonly Node[], hasher: DataSubjectHasher): unknown {
-  const rules = nodes.map((n) => n.rule);
-  if (rules.includes('keep')) return value;
-  if (rules.includes('pseudonymize')) return pseudonymized(value, hasher);
-  if (rules.includes('mask')) return value === null || value === undefined ? value : MASKED;
+  const rule = strongest(nodes);
+  if (rule === 'keep') return value;
+  if (rule === 'pseudonymize') return pseudonymized(value, hasher);
+  if (rule === 'mask') return value === null || value === undefined ? value : MASKED;
   if (typeof value !== 'object' || value === null) return value;
   const object = value as { readonly [key: string]: unknown };
   let copy: { [key: string]: unknown } | unknown[] | null = null;
@@ -108,6 +108,15 @@ function applied(value: unknown, nodes: readonly Node[], hasher: DataSubjectHash
     (copy as { [key: string]: unknown })[key] = after;
   }
   return copy ?? value;
+}
+
+function strongest(nodes: readonly Node[]): Rule | null {
+  let rule: Rule | null = null;
+  for (const node of nodes) {
+    if (node.rule === 'keep') return 'keep';
+    if (node.rule === 'pseudonymize' || rule === null) rule = node.rule;
+  }
+  return rule;
 }
 
 function keysToVisit(object: object, nodes: readonly Node[]): Iterable<string> {

@@ -89,6 +89,7 @@ describe('the decision log', () => {
     [{ journal: { min_free: '12' } }, /with its unit/],
     [{ mask: { mask: ['/decision_id'] } }, /every record needs/],
     [{ sinks: [{ kafka: 'x' }] as unknown as [] }, /no sink of the kind kafka/],
+    [{ index: { sqlite: '/proc/sluice/x.db' } }, /cannot be opened/],
     [{ index: { redis: 'x' } as unknown as 'none' }, /decision_log.index/],
   ] as Array<[DecisionLogInput, RegExp]>)('refuses %j', async (config, message) => {
     const opening = open(temporaryDirectory(), config, { SHORT: 'short' });

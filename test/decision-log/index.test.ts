@@ -167,6 +167,22 @@ describe('an index', () => {
     }
   });
 
+  test('takes each record once, however many feed it at the same time', async () => {
+    const opened = [
+      [openSqliteIndex(join(dir, 'shared.db')), openSqliteIndex(join(dir, 'shared.db'))],
+      ...(reachable ? [[await openPostgresIndex(URL, SCHEMA), await openPostgresIndex(URL, SCHEMA)]] : []),
+    ];
+    if (client) await client.query(`TRUNCATE ${SCHEMA}.sluice_records, ${SCHEMA}.sluice_positions`);
+    for (const stores of opened) {
+      await Promise.all(stores.map((store) => feed(journal, store)));
+      for (const store of stores) {
+        const { decisions } = await store.query({ limit: 1000 });
+        expect(decisions).toEqual((await scan.query({ limit: 1000 })).decisions);
+        await store.close();
+      }
+    }
+  });
+
   test('does not take a record whose hash does not confirm it', async () => {
     const { readFileSync, writeFileSync, readdirSync, cpSync } = await import('node:fs');
     const copy = join(dir, 'altered');

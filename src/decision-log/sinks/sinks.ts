@@ -1,6 +1,7 @@
 /** Where copies of records are sent, each at least once, as the lines of the journal. */
 import { hash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, write as writeFd } from 'node:fs';
+import { write as writeFd } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { errno, makeDirectory } from '../directory.ts';
@@ -12,17 +13,22 @@ const write = promisify(writeFd);
 /** Each worker sends its own chain's records only, so two never interleave within a line or a position file. */
 export function fileSink(dir: string, origin: string, path: string): Store {
   const positions = new PositionFile(dir, `file-${hash('sha256', path, 'hex').slice(0, 8)}.${origin}`);
-  makeDirectory(dirname(path));
-  const fd = openSync(path, 'a', 0o640);
+  // Opened for each batch: a file that was rotated away, or was not writable a minute ago, needs no restart.
   return {
     name: `file:${path}`,
     positions: async () => positions.all(),
     async take(of, copies, position) {
-      await writeAll(fd, copies.map((c) => `${c.line}\n`).join(''));
-      fsyncSync(fd);
+      makeDirectory(dirname(path));
+      const file = await open(path, 'a', 0o640);
+      try {
+        await writeAll(file.fd, copies.map((c) => `${c.line}\n`).join(''));
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
       positions.set(of, position);
     },
-    close: async () => closeSync(fd),
+    close: async () => undefined,
   };
 }
 
