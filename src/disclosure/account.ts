@@ -1,10 +1,21 @@
 /** Counts what is done to every value of a part, and makes the part's summary of it. Paths and classes, never values. */
 import type { FieldAccount } from '../model/record.ts';
 import type { Automaton } from './automaton.ts';
-import type { Account, Action, FieldId, FrameAccount, Program, StateId } from './formats/format.ts';
-import { DROP } from './formats/format.ts';
+import {
+  type Account,
+  type Action,
+  DROP,
+  EMBEDS,
+  type FieldId,
+  type FrameAccount,
+  INNER,
+  type Program,
+  type StateId,
+  UNKNOWN,
+} from './formats/format.ts';
 import type { Instructions } from './program.ts';
 import type { Container, Treated } from './treatments/treatment.ts';
+import { presentable } from './unknown.ts';
 import type { Scalar } from '../model/disclosure.ts';
 
 const NOTHING: Treated = Object.freeze({ kind: 'null' });
@@ -21,6 +32,8 @@ export class Running implements Program, Account {
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
+  #codes = new Uint8Array(0);
+  counts = new Uint32Array(0);
   dirty = false;
 
   constructor(instructions: Instructions, unknown: UnknownPaths) {
@@ -73,6 +86,40 @@ export class Running implements Program, Account {
     this.dirty = true;
     this.failed[field - this.#first]!++;
   }
+  codes(): Uint8Array {
+    const { states } = this.#automaton;
+    const known = this.#codes.length;
+    if (known === states.length) return this.#codes;
+    const codes = new Uint8Array(states.length);
+    codes.set(this.#codes);
+    for (let id = known; id < states.length; id++) {
+      const { field, inner, embeds } = states[id]!;
+      const action = field < 0 ? UNKNOWN : this.action(field);
+      codes[id] = action | (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0);
+    }
+    const counts = new Uint32Array(states.length);
+    counts.set(this.counts);
+    this.#codes = codes;
+    this.counts = counts;
+    return codes;
+  }
+
+  /** moves what was counted by state to the fields */
+  settle(): void {
+    const { counts } = this;
+    for (let id = 0; id < counts.length; id++) {
+      const count = counts[id]!;
+      if (count === 0) continue;
+      this.done[this.#automaton.field(id) - this.#first]! += count;
+      this.dirty = true;
+      counts[id] = 0;
+    }
+  }
+
+  unknownAt(path: string): void {
+    this.#unknown.at(path).count++;
+  }
+
   unknown(path: () => string): void {
     this.#unknown.row(this.#prefix, path(), 'uncatalogued').count++;
   }
@@ -94,15 +141,14 @@ export class Running implements Program, Account {
 export class UnknownPaths implements FrameAccount {
   readonly #limit: number;
   #rows = new Map<string, UnknownRow>();
+  readonly #uncatalogued = new Map<string, UnknownRow>();
   #overflow: UnknownRow = overflowRow();
-  /** changes when the rows are taken: a row kept from before counts for nobody */
-  generation = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** the row to count a path in; may be kept while `generation` stays */
+  /** the row to count a path in, until they are taken */
   row(prefix: string, path: string, because: string, treatment: 'drop' | 'nullify' = 'drop'): UnknownRow {
     const full = prefix + presentable(path);
     const key = `${because} ${full}`;
@@ -111,6 +157,15 @@ export class UnknownPaths implements FrameAccount {
     if (this.#rows.size >= this.#limit) return this.#overflow;
     const row = { path: full, do: treatment, because, count: 0 };
     this.#rows.set(key, row);
+    return row;
+  }
+
+  /** the row of a presentable path in no catalog */
+  at(path: string): UnknownRow {
+    const known = this.#uncatalogued.get(path);
+    if (known) return known;
+    const row = this.row(path, '', 'uncatalogued');
+    if (row !== this.#overflow) this.#uncatalogued.set(path, row);
     return row;
   }
 
@@ -126,9 +181,11 @@ export class UnknownPaths implements FrameAccount {
     const rows: FieldAccount[] = [];
     for (const row of this.#rows.values()) if (row.count > 0) rows.push({ ...row });
     if (this.#overflow.count > 0) rows.push({ ...this.#overflow });
-    this.#rows = new Map();
-    this.#overflow = overflowRow();
-    this.generation++;
+    if (rows.length > 0) {
+      this.#rows = new Map();
+      this.#uncatalogued.clear();
+      this.#overflow = overflowRow();
+    }
     return rows;
   }
 }
@@ -141,12 +198,3 @@ export interface UnknownRow {
 }
 
 const overflowRow = (): UnknownRow => ({ path: '…', do: 'drop', because: 'uncatalogued', count: 0 });
-
-const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|.@|.{65}/u;
-const presentable = (path: string) =>
-  path.length > 1024
-    ? '…'
-    : path
-        .split('/')
-        .map((token) => (LOOKS_LIKE_DATA.test(token) ? '*' : token))
-        .join('/');

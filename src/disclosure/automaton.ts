@@ -11,6 +11,7 @@ import { SluiceError } from '../errors.ts';
 import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
 import type { FieldId, Mark, Matcher, StateId } from './formats/format.ts';
 import { childrenOf, Trie, type TrieNode } from './trie.ts';
+import { UnknownNames } from './unknown.ts';
 
 export interface Field {
   /** in the catalog of its resource */
@@ -82,6 +83,7 @@ export class Automaton implements Matcher {
   readonly root: StateId;
   readonly nothing: StateId;
   readonly quasi: readonly FieldId[];
+  readonly unknownNames = new UnknownNames((state) => this.pathOf(state));
   readonly #catalogs: ReadonlyMap<string, Catalog>;
   readonly #extra: ReadonlyMap<string, readonly string[]>;
   readonly #tries = new Map<Catalog, Trie>();
@@ -185,6 +187,33 @@ export class Automaton implements Matcher {
   }
   path(field: FieldId): string {
     return this.all[field]!.path;
+  }
+
+  /** the pointer of a state's place within its scope, as its most specific path spells it */
+  pointer(id: StateId): string {
+    const nodes = this.states[id]!.branches.filter((b) => b.up === 0).map((b) => b.node);
+    return nodes.sort((a, b) => (a.rank < b.rank ? 1 : -1))[0]?.pointer ?? '';
+  }
+
+  /** the same from the record's root */
+  pathOf(id: StateId): string {
+    return this.scopes[this.states[id]!.scope]!.prefix + this.pointer(id);
+  }
+
+  /** Makes every state that names and positions lead to; those that selectors lead to are made when they are met. */
+  settle(): void {
+    // `states` grows while this runs
+    for (let id = 0; id < this.states.length; id++) {
+      for (const name of [...this.states[id]!.names.keys()]) this.step(id, name);
+      for (const position of [...this.states[id]!.positions.keys()]) {
+        const known = this.states[id]!.positions.get(position)!;
+        if (known < 0) this.#learn(this.states[id]!, this.states[id]!.positions, position, 'item');
+      }
+      const state = this.states[id]!;
+      if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');
+      if (state.otherItem < 0) state.otherItem = this.#next(state, [], 'item');
+      if (state.embeds >= 0) this.entry(state.embeds);
+    }
   }
 
   #learn(state: State, memory: Map<string, StateId>, name: string, kind: 'name' | 'item'): StateId {

@@ -55,6 +55,7 @@ export function takeSummary(
     else withheld.set(key, row);
   };
   for (const each of running) {
+    each.settle();
     if (!each.dirty) continue;
     const { automaton, firstField, choices, actions } = each.instructions;
     for (let n = 0; n < choices.length; n++) {

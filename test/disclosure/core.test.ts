@@ -292,9 +292,9 @@ describe('data subjects', () => {
   });
 
   test('that nobody can name are not taken for somebody who never objected: the record is withheld', async () => {
-    const setting = { catalog, answer: all, records: '/*' };
-    expect(await disclosed('[{"id":1,"name":"n"},{"name":"m"}]', setting)).toBe('[{"id":1,"name":"n"}]');
-    const summary = await summaryOf('[{"name":"m"}]', setting);
+    const setting = { catalog, answer: answer({ 'reference/1': 'disclose' }), records: '/*' };
+    expect(await disclosed('[{"id":1,"v":"n"},{"v":"m"}]', setting)).toBe('[{"id":1}]');
+    const summary = await summaryOf('[{"v":"m"}]', setting);
     expect(summary).toMatchObject({ records_withheld: 1, withheld_reasons: { data_subject_unknown: 1 } });
   });
 

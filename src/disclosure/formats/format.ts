@@ -220,7 +220,20 @@ export interface Program {
   /** false: the treatment takes containers whole */
   elements(field: FieldId): boolean;
   readonly account: Account;
+  /**
+   * The same by state, for a format that walks an index of states: the low bits are an action or `UNKNOWN`, with `INNER` and `EMBEDS` beside
+   * them. What is disclosed, dropped or nullified is accounted for by adding to `counts`, instead of `account`.
+   */
+  codes(): Uint8Array;
+  readonly counts: Uint32Array;
 }
+
+export const UNKNOWN = 4;
+export const ACTION_BITS = 7;
+/** a container here is walked into */
+export const INNER = 8;
+/** an embedded resource stands here */
+export const EMBEDS = 16;
 
 export interface Account {
   /** left as it was */
@@ -231,6 +244,8 @@ export interface Account {
   inapplicable(field: FieldId): void;
   /** in no catalog; the path is only built if there is room for it in the summary */
   unknown(path: () => string): void;
+  /** the same for a path from the record's root that was made presentable before (`UnknownNames`) */
+  unknownAt(path: string): void;
   /** an embedded resource whose own answer withholds it; the path within the scope it stands in */
   scopeWithheld(path: string): void;
 }

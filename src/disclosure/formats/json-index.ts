@@ -33,11 +33,7 @@ export const TOO_DEEP = -3;
 /** a selector's key is spelled twice in one object */
 export const AMBIGUOUS = -4;
 
-/** One scanned value. The arrays are the scanner's own until `keep` copies them. */
-export interface JsonIndex {
-  readonly entries: Int32Array;
-  /** numbers of the entries whose states have marks */
-  readonly marks: Int32Array;
-  /** numbers of the OPEN_SCOPE entries */
-  readonly scopes: Int32Array;
+/** The entries of the values that were scanned together, there once the scanner's `take` was called. Links are numbers of its entries. */
+export interface JsonPage {
+  entries: Int32Array;
 }

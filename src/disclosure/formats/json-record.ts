@@ -1,10 +1,11 @@
 /** A record of a JSON body: its bytes, its index, and what the index says about whose data it is. */
 import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
+import type { Automaton } from '../automaton.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
-import { type JsonIndex, NUMBER, STRIDE } from './json-index.ts';
+import { type JsonPage, NUMBER } from './json-index.ts';
 import type { JsonRenderer } from './json-render.ts';
-import type { JsonScanner } from './json-scan.ts';
+import { DEEPEST, type JsonScanner } from './json-scan.ts';
 import { scalarAt } from './json-text.ts';
 import { plain, setAttribute } from './tree.ts';
 
@@ -17,7 +18,7 @@ export interface Lead {
 
 /** What the records of one body share. */
 export interface JsonSession {
-  readonly matcher: Matcher;
+  readonly matcher: Automaton;
   readonly scanner: JsonScanner;
   readonly renderer: JsonRenderer;
 }
@@ -28,26 +29,40 @@ export class JsonRecord implements RecordPiece {
   readonly scopes: readonly RecordScope[];
   readonly #session: JsonSession;
   readonly #source: Buffer;
-  readonly #index: JsonIndex;
+  readonly #page: JsonPage;
+  readonly #first: number;
+  /** where embedded resources begin */
+  readonly #begins: readonly number[];
   readonly #lead: Lead;
+  readonly #start: number;
+  readonly #end: number;
   readonly #tail: number;
 
-  /** @param tail bytes after the value that go with it (the line end of NDJSON) */
+  /**
+   * The record that the scanner has just scanned, whose value is `start` to `end`.
+   * @param tail bytes after the value that go with it (the line end of NDJSON)
+   */
   constructor(
     session: JsonSession,
     source: Buffer,
-    index: JsonIndex,
+    start: number,
+    end: number,
     size: number,
     lead: Lead,
     tail: number,
   ) {
+    const { scanner } = session;
     this.#session = session;
     this.#source = source;
-    this.#index = index;
+    this.#page = scanner.page;
+    this.#first = scanner.firstEntry;
     this.#lead = lead;
+    this.#start = start;
+    this.#end = end;
     this.#tail = tail;
     this.size = size;
-    this.scopes = scopesOf(session.matcher, source, index);
+    this.#begins = scanner.scopeCount === scanner.firstScope ? NONE : beginsOf(scanner);
+    this.scopes = scopesOf(session.matcher, source, scanner);
   }
 
   render(out: Output, rendering: Rendering | null): void {
@@ -56,83 +71,81 @@ export class JsonRecord implements RecordPiece {
       return;
     }
     this.#lead.write(out);
-    const index = this.#indexFor(rendering.matcher);
-    this.#session.renderer.render(this.#source, index, rendering, (start) => this.#scopeAt(start), out);
-    if (this.#tail > 0) {
-      const end = endOf(this.#index);
-      out.bytes(this.#source, end, end + this.#tail);
-    }
+    const { renderer, matcher } = this.#session;
+    if (rendering.matcher === matcher)
+      renderer.render(this.#source, this.#page.entries, this.#first, this.#begins, rendering, out);
+    else renderer.render(this.#source, this.#again(rendering.matcher), 0, this.#begins, rendering, out);
+    if (this.#tail > 0) out.bytes(this.#source, this.#end, this.#end + this.#tail);
   }
 
   group(rendering: Rendering): string {
-    return this.#session.renderer.group(this.#source, this.#indexFor(rendering.matcher), rendering);
+    const { renderer, matcher } = this.#session;
+    return rendering.matcher === matcher
+      ? renderer.group(this.#source, this.#page.entries, this.#first, rendering)
+      : renderer.group(this.#source, this.#again(rendering.matcher), 0, rendering);
   }
 
-  #indexFor(matcher: Matcher): JsonIndex {
-    if (matcher === this.#session.matcher) return this.#index;
-    const start = this.#index.entries[2]!;
-    const end = endOf(this.#index);
-    // it was valid before; depth was checked then
+  /** the index under a matcher that knows more paths */
+  #again(matcher: Matcher): Int32Array {
     const { scanner } = this.#session;
-    if (scanner.scan(this.#source, start, end, matcher, matcher.root, 0, true) !== end) {
+    const page = scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
+    // it was valid and not too deep before
+    if (scanner.scan(this.#start, this.#end, matcher.root, 0, DEEPEST, true) !== this.#end)
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
-    }
-    return scanner.keep();
-  }
-
-  #scopeAt(start: number): number {
-    const { entries, scopes } = this.#index;
-    for (let n = 0; n < scopes.length; n++) if (entries[scopes[n]! * STRIDE + 2] === start) return n + 1;
-    return -1;
+    const last = scanner.page;
+    scanner.take();
+    return last === page ? page.entries : last.entries;
   }
 }
 
-export function endOf({ entries }: JsonIndex): number {
-  const end = entries[3]!;
-  return entries.length > STRIDE ? entries[end * STRIDE + 3]! : end;
+const NONE: readonly number[] = [];
+const NO_ATTRIBUTES: RecordScope['attributes'] = Object.freeze({});
+
+function beginsOf(scanner: JsonScanner): number[] {
+  const begins: number[] = [];
+  for (let n = scanner.firstScope; n < scanner.scopeCount; n++)
+    begins.push(scanner.word(scanner.scope(n), 2));
+  return begins;
 }
 
-function scopesOf(matcher: Matcher, source: Buffer, index: JsonIndex): readonly RecordScope[] {
-  const { entries, scopes, marks } = index;
-  const subjects: string[][] = [[]];
-  const attributes: Map<string, Scalar>[] = [new Map()];
-  for (let n = 0; n < scopes.length; n++) {
-    subjects.push([]);
-    attributes.push(new Map());
+function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): readonly RecordScope[] {
+  const { firstMark, firstScope, markCount, scopeCount } = scanner;
+  const scopes = [{ scope: -1, subjects: [] as string[], attributes: new Map<string, Scalar>() }];
+  for (let n = firstScope; n < scopeCount; n++) {
+    const state = scanner.word(scanner.scope(n), 0) >> 8;
+    scopes.push({ scope: matcher.scope(state), subjects: [], attributes: new Map() });
   }
-  for (const mark of marks) {
-    const o = mark * STRIDE;
-    const kind = entries[o]! & 0xff;
-    const value = scalarAt(source, kind, entries[o + 2]!, entries[o + 3]!);
-    const chain = chainOf(mark, index);
-    for (const { up, subject, attributes: names } of matcher.marks(entries[o]! >> 8)) {
-      const scope = chain[chain.length - 1 - up];
+  for (let n = firstMark; n < markCount; n++) {
+    const entry = scanner.mark(n);
+    const tag = scanner.word(entry, 0);
+    const kind = tag & 0xff;
+    const value = scalarAt(source, kind, scanner.word(entry, 2), scanner.word(entry, 3));
+    const chain = firstScope === scopeCount ? OUTERMOST : chainOf(entry, scanner);
+    for (const { up, subject, attributes } of matcher.marks(tag >> 8)) {
+      const scope = scopes[chain[chain.length - 1 - up] ?? -1];
       if (scope === undefined) continue;
-      if (subject && kind <= NUMBER && !subjects[scope]!.includes(value.text))
-        subjects[scope]!.push(value.text);
-      for (const name of names) setAttribute(attributes[scope]!, name, value);
+      if (subject && kind <= NUMBER && !scope.subjects.includes(value.text)) scope.subjects.push(value.text);
+      for (const name of attributes) setAttribute(scope.attributes, name, value);
     }
   }
-  return subjects.map((ids, n) => ({
-    scope: n === 0 ? -1 : matcher.scope(entries[scopes[n - 1]! * STRIDE]! >> 8),
-    subjects: ids,
-    attributes: attributesOf(attributes[n]!),
+  return scopes.map(({ scope, subjects, attributes }) => ({
+    scope,
+    subjects,
+    attributes: attributes.size === 0 ? NO_ATTRIBUTES : plainly(attributes),
   }));
 }
 
-const NONE: RecordScope['attributes'] = Object.freeze({});
+const OUTERMOST = [0];
 
-function attributesOf(values: Map<string, Scalar>): RecordScope['attributes'] {
-  if (values.size === 0) return NONE;
-  return Object.fromEntries([...values].map(([name, value]) => [name, plain(value)]));
-}
+const plainly = (values: Map<string, Scalar>): RecordScope['attributes'] =>
+  Object.fromEntries([...values].map(([name, value]) => [name, plain(value)]));
 
 /** the scopes around an entry, from the record itself inwards */
-function chainOf(entry: number, { entries, scopes }: JsonIndex): number[] {
+function chainOf(entry: number, scanner: JsonScanner): number[] {
   const chain = [0];
-  for (let n = 0; n < scopes.length; n++) {
-    const open = scopes[n]!;
-    if (open < entry && entry < entries[open * STRIDE + 3]!) chain.push(n + 1);
+  for (let n = scanner.firstScope; n < scanner.scopeCount; n++) {
+    const open = scanner.scope(n);
+    if (open < entry && entry < scanner.word(open, 3)) chain.push(n - scanner.firstScope + 1);
   }
   return chain;
 }

@@ -2,25 +2,28 @@
  * Writes one record from its index: bytes that are disclosed are copied in the longest runs there are, the rest is cut out with its comma
  * or replaced. Longer than others: one loop with its cases, kept together because their order is what makes the commas right.
  */
-import { escapeToken } from '../pointer.ts';
+import type { Automaton } from '../automaton.ts';
 import type { Container } from '../treatments/treatment.ts';
 import {
+  ACTION_BITS,
   DISCLOSE,
-  DROP,
+  EMBEDS,
   type FieldId,
+  INNER,
   type Matcher,
   NULLIFY,
   type Output,
   type Program,
   type Rendering,
   type StateId,
+  TREAT,
+  UNKNOWN,
 } from './format.ts';
 import {
   ARRAY,
   CLOSE,
   ESCAPED,
   FALSE,
-  type JsonIndex,
   NULL,
   NUMBER,
   OBJECT,
@@ -31,12 +34,12 @@ import {
   STRING,
   TRUE,
 } from './json-index.ts';
-import { scalarAt, textAt } from './json-text.ts';
+import { scalarAt, stringEnd } from './json-text.ts';
 
 /** One container that is being written. */
 interface Level {
-  /** its OPEN entry */
-  entry: number;
+  /** the state that the names in it were stepped from */
+  state: StateId;
   array: boolean;
   positional: boolean;
   /** members written so far */
@@ -44,38 +47,40 @@ interface Level {
   /** end of the member before, written or not */
   before: number;
   program: Program;
-  /** it begins its program's scope */
-  scope: boolean;
+  codes: Uint8Array;
 }
 
 export class JsonRenderer {
   readonly #levels: Level[] = [];
-  #index: JsonIndex | null = null;
   #source: Buffer = Buffer.alloc(0);
 
   /**
-   * @param scopeAt the record's scope that begins at an offset, -1 if none does
+   * @param first the record's first entry
+   * @param begins where the record's embedded scopes begin, in order
    */
   render(
     source: Buffer,
-    index: JsonIndex,
+    entries: Int32Array,
+    first: number,
+    begins: readonly number[],
     rendering: Rendering,
-    scopeAt: (start: number) => number,
     out: Output,
   ): void {
-    const { matcher } = rendering;
-    const { entries } = index;
-    this.#index = index;
-    this.#source = source;
-    const count = entries.length / STRIDE;
-    const first = entries[2]!;
+    const matcher = rendering.matcher as Automaton;
     const root = rendering.program(0, 0);
     if (root === null) return;
-    let level = this.#open(0, -1, false, false, root, true);
+    this.#source = source;
+    const start = first * STRIDE;
+    const rootOpens = (entries[start]! & 0xff) >= OPEN_OBJECT;
+    const last = rootOpens ? entries[start + 3]! : first;
+    const end = rootOpens ? entries[last * STRIDE + 3]! : entries[start + 3]!;
     let depth = 0;
-    let copied = first;
-    let n = 0;
-    while (n < count) {
+    let level = this.#open(0, 0, false, false, root, 0);
+    let { codes, program } = level;
+    let counts = program.counts;
+    let copied = entries[start + 2]!;
+    let n = first;
+    while (n <= last) {
       const o = n * STRIDE;
       const tag = entries[o]!;
       const kind = tag & 0xff;
@@ -83,57 +88,71 @@ export class JsonRenderer {
         level = this.#levels[--depth]!;
         level.kept++;
         level.before = entries[o + 3]!;
+        if (level.program !== program) {
+          program = level.program;
+          counts = program.counts;
+        }
+        codes = level.codes;
         n++;
         continue;
       }
       const state = tag >> 8;
-      const value = entries[o + 2]!;
+      const code = codes[state]!;
       const opens = kind >= OPEN_OBJECT;
+      if (code === DISCLOSE && !opens) {
+        counts[state]!++;
+        level.kept++;
+        level.before = entries[o + 3]!;
+        n++;
+        continue;
+      }
+      const value = entries[o + 2]!;
       const link = entries[o + 3]!;
-      const end = opens ? entries[link * STRIDE + 3]! : link;
-      const program = level.program;
-      const embedded = matcher.scope(state);
+      const close = opens ? entries[link * STRIDE + 3]! : link;
       let entered: Program | null = null;
       /** what stands in its place; null: it stays; undefined: it goes */
       let instead: string | null | undefined;
-      if (embedded >= 0) {
+      if ((code & EMBEDS) !== 0) {
         if (kind === OPEN_SCOPE) {
-          const scope = scopeAt(value);
-          entered = scope < 0 ? null : rendering.program(scope, embedded);
-          if (entered === null) program.account.scopeWithheld(this.#path(n, depth));
+          const scope = begins.indexOf(value) + 1;
+          entered = scope === 0 ? null : rendering.program(scope, matcher.scope(state));
+          if (entered === null) program.account.scopeWithheld(matcher.pointer(state));
         } else if (kind === OPEN_ARRAY) entered = program;
-        else program.account.unknown(() => this.#path(n, depth));
+        else program.account.unknownAt(this.#name(matcher, level, entries[o + 1]!));
         instead = entered === null ? undefined : null;
-      } else if (opens && matcher.inner(state)) {
+      } else if (opens && (code & INNER) !== 0) {
         entered = program;
         instead = null;
       } else {
-        const field = matcher.field(state);
-        if (field < 0) {
+        const action = code & ACTION_BITS;
+        if (action === UNKNOWN) {
           // a record that is null says nothing
-          if (depth > 0 || kind !== NULL) program.account.unknown(() => this.#path(n, depth));
+          if (depth > 0) program.account.unknownAt(this.#name(matcher, level, entries[o + 1]!));
+          else if (kind !== NULL) program.account.unknown(() => '');
           instead = undefined;
+        } else if (action === TREAT) {
+          instead = this.#treated(program, matcher, matcher.field(state), state, kind, value, close);
         } else {
-          const action = program.action(field);
-          if (action === DISCLOSE) {
-            program.account.released(field);
-            instead = null;
-          } else if (action === DROP) {
-            program.account.withheld(field);
-            instead = undefined;
-          } else if (action === NULLIFY) {
-            program.account.withheld(field);
-            instead = 'null';
-          } else instead = this.#treated(program, matcher, field, state, kind, value, end);
+          counts[state]!++;
+          instead = action === DISCLOSE ? null : action === NULLIFY ? 'null' : undefined;
         }
       }
       if (instead === undefined && (level.positional || depth === 0)) instead = kind === NULL ? null : 'null';
       if (entered !== null) {
         const array = kind === OPEN_ARRAY;
+        const embedded = (code & EMBEDS) !== 0;
         depth++;
-        const positional = array && embedded < 0 && matcher.positional(state);
-        level = this.#open(depth, n, array, positional, entered, kind === OPEN_SCOPE);
-        level.before = value + 1;
+        level = this.#open(
+          depth,
+          kind === OPEN_SCOPE ? matcher.entry(matcher.scope(state)) : state,
+          array,
+          array && !embedded && matcher.positional(state),
+          entered,
+          value + 1,
+        );
+        codes = level.codes;
+        program = entered;
+        counts = program.counts;
         n++;
         continue;
       }
@@ -141,35 +160,36 @@ export class JsonRenderer {
       if (instead === undefined) {
         if (level.kept > 0) {
           out.bytes(source, copied, level.before);
-          copied = end;
+          copied = close;
         } else {
           out.bytes(source, copied, entries[o + 1]!);
           const follows = (entries[next * STRIDE]! & 0xff) !== CLOSE;
-          copied = follows ? entries[next * STRIDE + 1]! : end;
+          copied = follows ? entries[next * STRIDE + 1]! : close;
         }
       } else {
         level.kept++;
         if (instead !== null) {
           out.bytes(source, copied, value);
           out.text(instead);
-          copied = end;
+          copied = close;
         }
       }
-      level.before = end;
+      level.before = close;
       n = next;
     }
-    const last = entries[0]! & 0xff;
-    const end = last >= OPEN_OBJECT ? entries[entries[3]! * STRIDE + 3]! : entries[3]!;
     out.bytes(source, copied, end);
   }
 
   /** the values of quasi-identifiers as they would leave; see `RecordPiece.group` */
-  group(source: Buffer, index: JsonIndex, rendering: Rendering): string {
-    const { matcher } = rendering;
+  group(source: Buffer, entries: Int32Array, first: number, rendering: Rendering): string {
+    const matcher = rendering.matcher as Automaton;
     const program = rendering.program(0, 0)!;
     const values = new Map<FieldId, string[]>(matcher.quasi.map((field) => [field, []]));
-    const { entries } = index;
-    for (let o = 0; o < entries.length; o += STRIDE) {
+    this.#source = source;
+    const opens = (entries[first * STRIDE]! & 0xff) >= OPEN_OBJECT;
+    const last = opens ? entries[first * STRIDE + 3]! : first;
+    for (let n = first; n <= last; n++) {
+      const o = n * STRIDE;
       const kind = entries[o]! & 0xff;
       const state = entries[o]! >> 8;
       if (kind === CLOSE || kind >= OPEN_OBJECT) continue;
@@ -178,37 +198,36 @@ export class JsonRenderer {
       if (into === undefined) continue;
       const action = program.action(field);
       if (action === DISCLOSE) into.push(source.toString('latin1', entries[o + 2]!, entries[o + 3]!));
-      else if (action !== DROP && action !== NULLIFY) {
-        this.#index = index;
-        this.#source = source;
-        const text = this.#treated(program, matcher, field, state, kind, entries[o + 2]!, entries[o + 3]!);
-        into.push(text ?? '');
-      }
+      else if (action === TREAT)
+        into.push(
+          this.#treated(program, matcher, field, state, kind, entries[o + 2]!, entries[o + 3]!) ?? '',
+        );
     }
     return JSON.stringify([...values.values()]);
   }
 
   #open(
     depth: number,
-    entry: number,
+    state: StateId,
     array: boolean,
     positional: boolean,
     program: Program,
-    scope: boolean,
+    before: number,
   ): Level {
+    const codes = program.codes();
     const level = this.#levels[depth];
     if (level === undefined) {
-      const made = { entry, array, positional, kept: 0, before: 0, program, scope };
+      const made: Level = { state, array, positional, kept: 0, before, program, codes };
       this.#levels[depth] = made;
       return made;
     }
-    level.entry = entry;
+    level.state = state;
     level.array = array;
     level.positional = positional;
     level.kept = 0;
-    level.before = 0;
+    level.before = before;
     level.program = program;
-    level.scope = scope;
+    level.codes = codes;
     return level;
   }
 
@@ -233,21 +252,12 @@ export class JsonRenderer {
     return spelled(program.treat(state, value));
   }
 
-  /** the pointer of an entry within its scope, as the upstream spelled it, indices as `*` */
-  #path(entry: number, depth: number): string {
-    if (entry === 0) return '';
-    const tokens = [this.#token(entry, this.#levels[depth]!.array)];
-    for (let d = depth; d > 0 && this.#levels[d]!.entry > 0 && !this.#levels[d]!.scope; d--)
-      tokens.push(this.#token(this.#levels[d]!.entry, this.#levels[d - 1]!.array));
-    return `/${tokens.reverse().join('/')}`;
-  }
-
-  #token(entry: number, element: boolean): string {
-    if (element) return '*';
-    const key = this.#index!.entries[entry * STRIDE + 1]!;
-    const source = this.#source;
-    const close = keyEnd(source, key);
-    return escapeToken(textAt(source, key, close, source.subarray(key, close).includes(0x5c)));
+  /** the path of a member that no catalog knows */
+  #name(matcher: Automaton, level: Level, member: number): string {
+    const { unknownNames } = matcher;
+    return level.array
+      ? unknownNames.element(level.state)
+      : unknownNames.member(level.state, this.#source, member);
   }
 }
 
@@ -295,23 +305,16 @@ function kindOf(source: Buffer, start: number, end: number): number {
   return c === 0x6e ? NULL : NUMBER;
 }
 
-/** where a valid string ends */
-function keyEnd(source: Buffer, start: number): number {
-  let at = start + 1;
-  while (at < source.length && source[at] !== 0x22) at += source[at] === 0x5c ? 2 : 1;
-  return at + 1;
-}
-
 /** where a valid value ends */
 function valueEnd(source: Buffer, start: number): number {
   const c = source[start]!;
-  if (c === 0x22) return keyEnd(source, start);
+  if (c === 0x22) return stringEnd(source, start);
   let depth = 0;
   let at = start;
   while (at < source.length) {
     const d = source[at]!;
     if (d === 0x22) {
-      at = keyEnd(source, at);
+      at = stringEnd(source, at);
       continue;
     }
     if (d === 0x7b || d === 0x5b) depth++;

@@ -1,53 +1,114 @@
 /**
- * The strict scanner (RFC 8259): validates one value, follows the automaton through it and writes the index of what it finds. UTF-8 is
- * checked elsewhere, natively and for whole chunks. Longer than others: it is one state machine, kept together.
+ * The host of the scanner (`wasm/scan.ts`): one for the process, since a scan is never interrupted. Its memory holds the tables of one automaton,
+ * the bytes being scanned and the index that grows; nothing in it outlives `take`.
  */
-import type { Matcher, StateId } from './format.ts';
-import {
-  AMBIGUOUS,
-  ARRAY,
-  CLOSE,
-  ESCAPED,
-  FALSE,
-  type JsonIndex,
-  MALFORMED,
-  MORE,
-  NULL,
-  NUMBER,
-  OBJECT,
-  OPEN_ARRAY,
-  OPEN_OBJECT,
-  OPEN_SCOPE,
-  STRIDE,
-  STRING,
-  TOO_DEEP,
-  TRUE,
-} from './json-index.ts';
-import { bufferOf, textAt } from './json-text.ts';
+import { SluiceError } from '../../errors.ts';
+import type { Automaton } from '../automaton.ts';
+import type { StateId } from './format.ts';
+import { AMBIGUOUS, type JsonPage, OBJECT, STRIDE } from './json-index.ts';
+import { type Tables, tablesOf } from './json-tables.ts';
+import { scalarAt, textAt } from './json-text.ts';
+import { SCANNER } from './json-wasm.ts';
 
-export class JsonScanner implements JsonIndex {
-  entries = new Int32Array(1024 * STRIDE);
-  marks = new Int32Array(16);
-  scopes = new Int32Array(16);
-  /** number of entries, marks and scopes of the last scan */
-  entryCount = 0;
-  markCount = 0;
-  scopeCount = 0;
-  /** where the last scan failed */
-  errorAt = 0;
-  #b: Buffer = Buffer.alloc(0);
-  #end = 0;
-  #final = false;
-  #depth = 0;
-  #escaped = false;
-  #limit: number;
-  #m: Matcher;
-  #nesting: Uint8Array;
+const FULL = -5;
+/** a state was met that the tables do not have */
+const STALE = -6;
 
-  constructor(limit: number) {
-    this.#limit = limit;
-    this.#m = undefined as never;
-    this.#nesting = new Uint8Array(limit + 1);
+const PAGE = 65_536;
+const CELLS = 4096;
+const NESTING = 8192;
+/** the scanner's own stacks stand below the first page of tables */
+const FRAMES = PAGE;
+/** containers within containers that the stacks have room for */
+export const DEEPEST = 32_768;
+const TABLES = FRAMES + 16 * (DEEPEST + 1);
+
+interface Exports {
+  configure(
+    cells: number,
+    nesting: number,
+    frames: number,
+    marks: number,
+    scopes: number,
+    index: number,
+    end: number,
+  ): void;
+  automaton(at: number): void;
+  reset(): void;
+  scan(
+    base: number,
+    from: number,
+    to: number,
+    state: number,
+    around: number,
+    limit: number,
+    last: number,
+  ): number;
+  scanString(base: number, from: number, to: number, last: number): number;
+  wasEscaped(): number;
+}
+
+const align = (at: number) => (at + 15) & ~15;
+
+class Scanner {
+  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  readonly #wasm: Exports;
+  #bytes = Buffer.alloc(0);
+  #words = new Int32Array(0);
+  // capacities, and where the regions begin
+  #tablesSize = 64 * 1024;
+  #inputSize = 512 * 1024;
+  #capacity = 16 * 1024;
+  #input = 0;
+  #marks = 0;
+  #scopes = 0;
+  #index = 0;
+  #loaded: Tables | null = null;
+  readonly #tables = new WeakMap<Automaton, Tables>();
+  // the source of the scan at work
+  #automaton: Automaton | null = null;
+  #source: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #to = 0;
+  #page: JsonPage | null = null;
+  // the selection at work
+  #selecting: StateId = 0;
+  #selected = new Map<number, string | null>();
+
+  constructor() {
+    const module = new WebAssembly.Module(Buffer.from(SCANNER, 'base64'));
+    const instance = new WebAssembly.Instance(module, {
+      env: { memory: this.#memory },
+      scan: {
+        hostStep: (state: number, from: number, to: number) =>
+          this.#checked(this.#automaton!.step(state, this.#text(from, to))),
+        hostSelectKey: (state: number, from: number, to: number) =>
+          this.#automaton!.selectorKeys(state).indexOf(this.#text(from, to)),
+        hostSelectBegin: (state: number) => {
+          this.#selecting = state;
+          this.#selected = new Map();
+        },
+        hostSelectFound: (key: number, from: number, to: number, kind: number) =>
+          this.#found(key, from, to, kind),
+        hostSelect: () => this.#select(),
+      },
+    });
+    this.#wasm = instance.exports as unknown as Exports;
+    this.#layout();
+  }
+
+  /** Makes the bytes of a source ready to be scanned, at the offsets they have there; what is found goes to a new page. */
+  begin(automaton: Automaton, source: Buffer, from: number, to: number): JsonPage {
+    this.#automaton = automaton;
+    this.#source = source;
+    this.#from = from;
+    this.#to = to;
+    this.#page = { entries: NO_WORDS };
+    if (to - from + 16 > this.#inputSize) {
+      this.#inputSize = align((to - from) * 2);
+      this.#layout();
+    } else this.#load();
+    return this.#page;
   }
 
   /**
@@ -56,378 +117,169 @@ export class JsonScanner implements JsonIndex {
    * @param final nothing follows `end`: what is incomplete is malformed
    * @returns where it ends, or MORE, MALFORMED, TOO_DEEP, AMBIGUOUS
    */
-  scan(
-    source: Uint8Array,
-    at: number,
-    end: number,
-    matcher: Matcher,
-    state: StateId,
-    depth: number,
-    final: boolean,
-  ): number {
-    this.#b = bufferOf(source);
-    this.#end = end;
-    this.#final = final;
-    this.#m = matcher;
-    this.#depth = depth;
-    this.entryCount = 0;
-    this.markCount = 0;
-    this.scopeCount = 0;
-    return this.#value(at, at, state, false);
+  scan(at: number, end: number, state: StateId, depth: number, limit: number, final: boolean): number {
+    while (true) {
+      const cells = CELLS >> 2;
+      const words = this.#words;
+      const first = words[cells]!;
+      this.firstMark = words[cells + 1]!;
+      this.firstScope = words[cells + 2]!;
+      const result = this.#wasm.scan(this.#base, at, end, state, depth, limit, final ? 1 : 0);
+      if (result === STALE) this.#tables.delete(this.#automaton!);
+      else if (result !== FULL) {
+        this.firstEntry = first;
+        return result;
+      }
+      if (first > 0) {
+        // what the page has so far must not be lost: the value goes to a page of its own
+        this.take();
+        this.#page = { entries: NO_WORDS };
+      } else if (result === FULL) this.#capacity *= 2;
+      this.#layout();
+    }
   }
 
-  /** a copy of the last scan's index */
-  keep(): JsonIndex {
-    return {
-      entries: this.entries.slice(0, this.entryCount * STRIDE),
-      marks: this.marks.slice(0, this.markCount),
-      scopes: this.scopes.slice(0, this.scopeCount),
-    };
-  }
-
-  /** Skips (and validates) white space and one string; where it ends. For the keys around the records. */
-  string(source: Uint8Array, at: number, end: number, final: boolean): number {
-    this.#b = bufferOf(source);
-    this.#end = end;
-    this.#final = final;
-    return this.#string(at);
+  /** Where the string that begins at `at` ends, or MORE, MALFORMED. */
+  string(at: number, end: number, final: boolean): number {
+    return this.#wasm.scanString(this.#base, at, end, final ? 1 : 0);
   }
 
   get escaped(): boolean {
-    return this.#escaped;
+    return this.#wasm.wasEscaped() === 1;
   }
 
-  #bad(at: number): number {
-    if (at >= this.#end && !this.#final) return MORE;
-    this.errorAt = at;
-    return MALFORMED;
+  /** the page that the last scan's entries will be in */
+  get page(): JsonPage {
+    return this.#page!;
+  }
+  /** where the last scan's entries, marks and scopes begin */
+  firstEntry = 0;
+  firstMark = 0;
+  firstScope = 0;
+
+  get entryCount(): number {
+    return this.#words[CELLS >> 2]!;
+  }
+  get markCount(): number {
+    return this.#words[(CELLS >> 2) + 1]!;
+  }
+  get scopeCount(): number {
+    return this.#words[(CELLS >> 2) + 2]!;
+  }
+  get errorAt(): number {
+    return this.#words[(CELLS >> 2) + 3]!;
   }
 
-  #white(at: number): number {
-    const b = this.#b;
-    const end = this.#end;
-    let i = at;
-    while (i < end) {
-      const c = b[i]!;
-      if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) return i;
-      i++;
+  /** word `slot` of an entry, while its page is not taken */
+  word(entry: number, slot: number): number {
+    return this.#words[(this.#index >> 2) + entry * STRIDE + slot]!;
+  }
+  mark(n: number): number {
+    return this.#words[(this.#marks >> 2) + n]!;
+  }
+  scope(n: number): number {
+    return this.#words[(this.#scopes >> 2) + n]!;
+  }
+
+  /** Copies the entries to their page; the next ones begin a new one. */
+  take(): void {
+    const count = this.entryCount;
+    if (this.#page === null || count === 0) return;
+    const from = this.#index >> 2;
+    this.#page.entries = this.#words.slice(from, from + count * STRIDE);
+    this.#page = null;
+    this.#wasm.reset();
+  }
+
+  get #base(): number {
+    return this.#input - this.#from;
+  }
+
+  /** (re)places the regions, grows the memory, and loads what was loaded */
+  #layout(): void {
+    const automaton = this.#automaton;
+    if (automaton !== null) {
+      const size = this.#tablesFor(automaton).bytes.length;
+      if (size > this.#tablesSize) this.#tablesSize = align(size * 2);
     }
-    return i;
+    this.#input = align(TABLES + this.#tablesSize);
+    this.#marks = align(this.#input + this.#inputSize + 16);
+    this.#scopes = this.#marks + 4 * this.#capacity;
+    this.#index = align(this.#scopes + 4 * this.#capacity);
+    const end = this.#index + 16 * this.#capacity;
+    const pages = Math.ceil(end / PAGE) - this.#memory.buffer.byteLength / PAGE;
+    if (pages > 0) this.#memory.grow(pages);
+    this.#bytes = Buffer.from(this.#memory.buffer);
+    this.#words = new Int32Array(this.#memory.buffer);
+    this.#wasm.configure(CELLS, NESTING, FRAMES, this.#marks, this.#scopes, this.#index, end);
+    this.#loaded = null;
+    if (automaton !== null) this.#load();
   }
 
-  #push(kind: number, state: StateId, member: number, start: number, end: number): number {
-    const n = this.entryCount++;
-    let entries = this.entries;
-    if ((n + 1) * STRIDE > entries.length) {
-      entries = new Int32Array(entries.length * 2);
-      entries.set(this.entries);
-      this.entries = entries;
+  #load(): void {
+    const tables = this.#tablesFor(this.#automaton!);
+    if (tables.bytes.length > this.#tablesSize) {
+      this.#layout();
+      return;
     }
-    const o = n * STRIDE;
-    entries[o] = (state << 8) | kind;
-    entries[o + 1] = member;
-    entries[o + 2] = start;
-    entries[o + 3] = end;
-    return n;
-  }
-
-  #mark(entry: number): void {
-    if (this.markCount === this.marks.length) this.marks = grown(this.marks);
-    this.marks[this.markCount++] = entry;
-  }
-
-  /** a value that the automaton may look into */
-  #value(at: number, member: number, from: StateId, listed: boolean): number {
-    const c = this.#b[at];
-    const m = this.#m;
-    if (at >= this.#end) return this.#bad(at);
-    let state = from;
-    if (c === 0x7b) {
-      if (m.selectors(state)) {
-        const resolved = this.#select(at, state);
-        if (resolved < 0) return resolved;
-        state = resolved;
-      }
-      const scope = m.scope(state);
-      if (scope >= 0) {
-        const n = this.#push(OPEN_SCOPE, state, member, at, 0);
-        if (this.scopeCount === this.scopes.length) this.scopes = grown(this.scopes);
-        this.scopes[this.scopeCount++] = n;
-        return this.#object(at, m.entry(scope), n);
-      }
-      if (m.inner(state) || m.marked(state))
-        return this.#object(at, state, this.#push(OPEN_OBJECT, state, member, at, 0));
-    } else if (c === 0x5b) {
-      if (m.scope(state) >= 0 ? !listed : m.inner(state) || m.marked(state))
-        return this.#array(at, state, this.#push(OPEN_ARRAY, state, member, at, 0));
+    if (this.#loaded !== tables) {
+      this.#bytes.set(tables.bytes, TABLES);
+      for (const at of tables.relocations) this.#words[(TABLES + at) >> 2]! += TABLES;
+      this.#wasm.automaton(TABLES);
+      this.#loaded = tables;
     }
-    const end = this.#skip(at);
-    if (end < 0) return end;
-    const kind =
-      c === 0x22
-        ? this.#escaped
-          ? ESCAPED
-          : STRING
-        : c === 0x7b
-          ? OBJECT
-          : c === 0x5b
-            ? ARRAY
-            : c === 0x74
-              ? TRUE
-              : c === 0x66
-                ? FALSE
-                : c === 0x6e
-                  ? NULL
-                  : NUMBER;
-    const n = this.#push(kind, state, member, at, end);
-    if (kind < OBJECT && m.marks(state).length > 0) this.#mark(n);
-    return end;
+    this.#source.copy(this.#bytes, this.#input, this.#from, this.#to);
+    this.#wasm.reset();
   }
 
-  #enter(at: number): number {
-    if (++this.#depth > this.#limit) {
-      this.errorAt = at;
-      return TOO_DEEP;
+  #tablesFor(automaton: Automaton): Tables {
+    let tables = this.#tables.get(automaton);
+    if (tables === undefined) {
+      tables = tablesOf(automaton);
+      this.#tables.set(automaton, tables);
     }
+    return tables;
+  }
+
+  #text(from: number, to: number): string {
+    return textAt(this.#source, from, to, true);
+  }
+
+  #checked(state: StateId): number {
+    return state < this.#loaded!.states ? state : STALE;
+  }
+
+  #found(key: number, from: number, to: number, kind: number): number {
+    if (this.#selected.has(key)) return AMBIGUOUS;
+    this.#selected.set(key, kind >= OBJECT ? null : scalarAt(this.#source, kind, from, to).text);
     return 0;
   }
 
-  #leave(open: number, end: number): number {
-    this.#depth--;
-    const o = open * STRIDE;
-    const close = this.#push(CLOSE, 0, end - 1, end - 1, end);
-    this.entries[o + 3] = close;
-    return end;
-  }
-
-  #object(at: number, state: StateId, open: number): number {
-    const deep = this.#enter(at);
-    if (deep < 0) return deep;
-    const b = this.#b;
-    let i = this.#white(at + 1);
-    if (b[i] === 0x7d && i < this.#end) return this.#leave(open, i + 1);
-    while (true) {
-      if (i >= this.#end || b[i] !== 0x22) return this.#bad(i);
-      const key = i;
-      i = this.#string(i);
-      if (i < 0) return i;
-      const next = this.#m.step(state, textAt(b, key, i, this.#escaped));
-      i = this.#white(i);
-      if (i >= this.#end || b[i] !== 0x3a) return this.#bad(i);
-      i = this.#value(this.#white(i + 1), key, next, false);
-      if (i < 0) return i;
-      i = this.#white(i);
-      if (i >= this.#end) return this.#bad(i);
-      if (b[i] === 0x7d) return this.#leave(open, i + 1);
-      if (b[i] !== 0x2c) return this.#bad(i);
-      i = this.#white(i + 1);
-    }
-  }
-
-  #array(at: number, state: StateId, open: number): number {
-    const deep = this.#enter(at);
-    if (deep < 0) return deep;
-    const b = this.#b;
-    const listed = this.#m.scope(state) >= 0;
-    let i = this.#white(at + 1);
-    if (b[i] === 0x5d && i < this.#end) return this.#leave(open, i + 1);
-    for (let index = 0; ; index++) {
-      i = this.#value(i, i, listed ? state : this.#m.item(state, index), listed);
-      if (i < 0) return i;
-      i = this.#white(i);
-      if (i >= this.#end) return this.#bad(i);
-      if (b[i] === 0x5d) return this.#leave(open, i + 1);
-      if (b[i] !== 0x2c) return this.#bad(i);
-      i = this.#white(i + 1);
-    }
-  }
-
-  /** looks through an object for the members that selectors ask for, before its members are entered */
-  #select(at: number, state: StateId): number {
-    const b = this.#b;
-    const members = new Map<string, string | null>();
-    const wanted = this.#m.selectorKeys(state);
-    let i = this.#white(at + 1);
-    if (b[i] !== 0x7d || i >= this.#end) {
-      while (true) {
-        if (i >= this.#end || b[i] !== 0x22) return this.#bad(i);
-        const key = i;
-        i = this.#string(i);
-        if (i < 0) return i;
-        const name = textAt(b, key, i, this.#escaped);
-        i = this.#white(i);
-        if (i >= this.#end || b[i] !== 0x3a) return this.#bad(i);
-        const value = this.#white(i + 1);
-        i = this.#skip(value);
-        if (i < 0) return i;
-        if (wanted.includes(name)) {
-          if (members.has(name)) {
-            this.errorAt = key;
-            return AMBIGUOUS;
-          }
-          const c = b[value]!;
-          if (c === 0x22) members.set(name, textAt(b, value, i, this.#escaped));
-          else members.set(name, c === 0x7b || c === 0x5b ? null : b.toString('latin1', value, i));
-        }
-        i = this.#white(i);
-        if (i >= this.#end) return this.#bad(i);
-        if (b[i] === 0x7d) break;
-        if (b[i] !== 0x2c) return this.#bad(i);
-        i = this.#white(i + 1);
-      }
-    }
-    return this.#m.select(state, (key) => members.get(key) ?? undefined);
-  }
-
-  /** validates a value that nothing looks into */
-  #skip(at: number): number {
-    const b = this.#b;
-    const end = this.#end;
-    const nesting = this.#nesting;
-    const floor = this.#depth;
-    let depth = floor;
-    let i = at;
-    while (true) {
-      // a value is due at i
-      if (i >= end) return this.#bad(i);
-      const c = b[i]!;
-      if (c === 0x7b || c === 0x5b) {
-        if (++depth > this.#limit) {
-          this.errorAt = i;
-          return TOO_DEEP;
-        }
-        nesting[depth] = c;
-        i = this.#white(i + 1);
-        if (i >= end) return this.#bad(i);
-        if (b[i] !== c + 2) {
-          if (c === 0x5b) continue;
-          i = this.#key(i);
-          if (i < 0) return i;
-          continue;
-        }
-        i++;
-        depth--;
-      } else {
-        if (c === 0x22) i = this.#string(i);
-        else if (c === 0x2d || (c >= 0x30 && c <= 0x39)) i = this.#number(i);
-        else i = this.#literal(i, c);
-        if (i < 0) return i;
-      }
-      // a value ended at i
-      while (depth > floor) {
-        i = this.#white(i);
-        if (i >= end) return this.#bad(i);
-        const d = b[i]!;
-        if (d === 0x2c) {
-          i = this.#white(i + 1);
-          if (nesting[depth] === 0x7b) {
-            i = this.#key(i);
-            if (i < 0) return i;
-          }
-          break;
-        }
-        if (d !== nesting[depth]! + 2) return this.#bad(i);
-        depth--;
-        i++;
-      }
-      if (depth === floor) return i;
-    }
-  }
-
-  /** a key and its colon; where the value begins */
-  #key(at: number): number {
-    if (at >= this.#end || this.#b[at] !== 0x22) return this.#bad(at);
-    let i = this.#string(at);
-    if (i < 0) return i;
-    i = this.#white(i);
-    if (i >= this.#end || this.#b[i] !== 0x3a) return this.#bad(i);
-    return this.#white(i + 1);
-  }
-
-  #string(at: number): number {
-    const b = this.#b;
-    const end = this.#end;
-    let escaped = false;
-    let i = at + 1;
-    while (i < end) {
-      const c = b[i]!;
-      if (c === 0x22) {
-        this.#escaped = escaped;
-        return i + 1;
-      }
-      if (c === 0x5c) {
-        escaped = true;
-        if (i + 1 >= end) return this.#bad(end);
-        const e = b[i + 1]!;
-        if (e === 0x75) {
-          for (let n = i + 2; n < i + 6; n++) if (n >= end || !isHex(b[n]!)) return this.#bad(n);
-          i += 6;
-        } else if (isEscape(e)) i += 2;
-        else return this.#bad(i + 1);
-      } else if (c < 0x20) return this.#bad(i);
-      else i++;
-    }
-    return this.#bad(end);
-  }
-
-  #number(at: number): number {
-    const b = this.#b;
-    let i = at;
-    if (b[i] === 0x2d) i++;
-    if (i >= this.#end) return this.#bad(i);
-    if (b[i] === 0x30) i++;
-    else {
-      const digits = this.#digits(i);
-      if (digits === i) return this.#bad(i);
-      i = digits;
-    }
-    if (i < this.#end && b[i] === 0x2e) {
-      const digits = this.#digits(i + 1);
-      if (digits === i + 1) return this.#bad(digits);
-      i = digits;
-    }
-    if (i < this.#end && (b[i]! | 0x20) === 0x65) {
-      i++;
-      if (i < this.#end && (b[i] === 0x2b || b[i] === 0x2d)) i++;
-      const digits = this.#digits(i);
-      if (digits === i) return this.#bad(i);
-      i = digits;
-    }
-    // a number is over only when something else follows
-    if (i >= this.#end && !this.#final) return MORE;
-    return i;
-  }
-
-  #digits(at: number): number {
-    const b = this.#b;
-    let i = at;
-    while (i < this.#end && b[i]! >= 0x30 && b[i]! <= 0x39) i++;
-    return i;
-  }
-
-  #literal(at: number, c: number): number {
-    const word = c === 0x74 ? 'true' : c === 0x66 ? 'false' : c === 0x6e ? 'null' : null;
-    if (word === null) return this.#bad(at);
-    for (let n = 0; n < word.length; n++) {
-      if (at + n >= this.#end || this.#b[at + n] !== word.charCodeAt(n)) return this.#bad(at + n);
-    }
-    return at + word.length;
+  #select(): number {
+    const automaton = this.#automaton!;
+    const keys = automaton.selectorKeys(this.#selecting);
+    const selected = this.#selected;
+    return this.#checked(
+      automaton.select(this.#selecting, (key) => selected.get(keys.indexOf(key)) ?? undefined),
+    );
   }
 }
 
-const isHex = (c: number) => (c >= 0x30 && c <= 0x39) || ((c | 0x20) >= 0x61 && (c | 0x20) <= 0x66);
-const isEscape = (c: number) =>
-  c === 0x22 ||
-  c === 0x5c ||
-  c === 0x2f ||
-  c === 0x62 ||
-  c === 0x66 ||
-  c === 0x6e ||
-  c === 0x72 ||
-  c === 0x74;
+const NO_WORDS = new Int32Array(0);
 
-function grown(array: Int32Array): Int32Array<ArrayBuffer> {
-  const more = new Int32Array(array.length * 2);
-  more.set(array);
-  return more;
+let scanner: Scanner | null = null;
+
+/** the process's scanner, made when the first JSON body comes */
+export function jsonScanner(): Scanner {
+  if (scanner === null) {
+    if (!WebAssembly.validate(Buffer.from(SCANNER, 'base64')))
+      throw new SluiceError(
+        'internal',
+        'this machine cannot run the JSON scanner: it needs WebAssembly with SIMD',
+      );
+    scanner = new Scanner();
+  }
+  return scanner;
 }
+
+export type JsonScanner = Scanner;

@@ -34,3 +34,10 @@ export function scalarAt(source: Buffer, kind: number, start: number, end: numbe
       throw new RangeError(`kind ${kind} is no scalar`);
   }
 }
+
+/** Where a valid string that begins at `start` ends. */
+export function stringEnd(source: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < source.length && source[at] !== 0x22) at += source[at] === 0x5c ? 2 : 1;
+  return at + 1;
+}

@@ -4,12 +4,13 @@
  * encoding but UTF-8 is refused. Longer than others: one state machine.
  */
 import { SluiceError } from '../../errors.ts';
+import type { Automaton } from '../automaton.ts';
 import { escapeToken } from '../pointer.ts';
 import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
 import { AMBIGUOUS, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { JsonScanner } from './json-scan.ts';
+import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
 import { textAt } from './json-text.ts';
 
@@ -43,9 +44,11 @@ export class JsonReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #session: JsonSession;
   readonly #in: JsonIntake;
+  readonly #depth: number;
   readonly #frames: Frame[] = [];
   #due = ROOT;
   #pieces: Piece[] = [];
+  #ready = false;
   /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
   #gap = 0;
   #member = 0;
@@ -56,11 +59,12 @@ export class JsonReader implements BodyReader {
     checkCharset(setup.charset);
     this.#setup = setup;
     this.#session = {
-      matcher: setup.matcher,
-      scanner: new JsonScanner(setup.limits.depth),
+      matcher: setup.matcher as Automaton,
+      scanner: jsonScanner(),
       renderer: new JsonRenderer(),
     };
     this.#in = new JsonIntake();
+    this.#depth = Math.min(setup.limits.depth, DEEPEST);
     this.#state = setup.envelope.root;
   }
 
@@ -83,9 +87,19 @@ export class JsonReader implements BodyReader {
 
   #run(final: boolean): readonly Piece[] {
     this.#pieces = [];
+    this.#ready = false;
     while (this.#advance(final));
+    this.#session.scanner.take();
     this.#in.check(this.#gap, this.#setup.limits.record_bytes);
     return this.#pieces;
+  }
+
+  /** hands what has arrived to the scanner, once a run */
+  #scanner(): JsonScanner {
+    const { scanner, matcher } = this.#session;
+    if (!this.#ready) scanner.begin(matcher, this.#in.buffer, this.#in.at, this.#in.end);
+    this.#ready = true;
+    return scanner;
   }
 
   /** one step of the machine; false: more bytes are needed, or it is over */
@@ -156,8 +170,8 @@ export class JsonReader implements BodyReader {
     const input = this.#in;
     if (input.byte() !== 0x22) throw input.malformed(input.at, 'a name in quotes is expected');
     if (!input.complete(final)) return false;
-    const { scanner } = this.#session;
-    const end = scanner.string(input.buffer, input.at, input.end, final);
+    const scanner = this.#scanner();
+    const end = scanner.string(input.at, input.end, final);
     if (end < 0) return this.#stopped(end);
     const name = textAt(input.buffer, input.at, end, scanner.escaped);
     this.#member = input.at;
@@ -177,17 +191,17 @@ export class JsonReader implements BodyReader {
       return this.#open(c === 0x5b);
     }
     if (!input.complete(final)) return false;
-    const { scanner } = this.#session;
+    const scanner = this.#scanner();
     const record = role === 'record';
     const state = record ? matcher.root : matcher.nothing;
     const start = input.at;
-    const end = scanner.scan(input.buffer, start, input.end, matcher, state, this.#frames.length, final);
+    const end = scanner.scan(start, input.end, state, this.#frames.length, this.#depth, final);
     if (end < 0) return this.#stopped(end);
     if (end - this.#member > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
     const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
     if (record) {
       const size = end - this.#member;
-      this.#pieces.push(new JsonRecord(this.#session, input.buffer, scanner.keep(), size, lead, 0));
+      this.#pieces.push(new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0));
     } else this.#around(role, lead, start, end, c);
     this.#done(end);
     return true;
@@ -245,7 +259,7 @@ export class JsonReader implements BodyReader {
 
   #open(array: boolean): boolean {
     const input = this.#in;
-    if (this.#frames.length >= this.#setup.limits.depth) throw this.#tooDeep();
+    if (this.#frames.length >= this.#depth) throw this.#tooDeep();
     const { buffer, at } = input;
     const lead = new Separator(this.#frames.at(-1), buffer, this.#gap, this.#member, at);
     const bracket = input.at++;
@@ -310,7 +324,7 @@ export class JsonReader implements BodyReader {
   }
 
   #tooDeep(): SluiceError {
-    const { depth } = this.#setup.limits;
+    const depth = this.#depth;
     return new SluiceError(
       'response_too_deep',
       `the response has containers within containers deeper than ${depth}; raise the limit "depth" if that is what it should be`,

@@ -3,13 +3,14 @@
  * that spans lines is refused: whoever reads line by line would see something else than we did.
  */
 import { SluiceError } from '../../errors.ts';
+import type { Automaton } from '../automaton.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from './format.ts';
 import { AMBIGUOUS, TOO_DEEP } from './json-index.ts';
 import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { JsonScanner } from './json-scan.ts';
+import { DEEPEST, jsonScanner } from './json-scan.ts';
 
 export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
 
@@ -26,8 +27,8 @@ class NdjsonReader implements BodyReader {
   constructor(setup: FormatSetup) {
     checkCharset(setup.charset);
     this.#setup = setup;
-    const scanner = new JsonScanner(setup.limits.depth);
-    this.#session = { matcher: setup.matcher, scanner, renderer: new JsonRenderer() };
+    const matcher = setup.matcher as Automaton;
+    this.#session = { matcher, scanner: jsonScanner(), renderer: new JsonRenderer() };
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
@@ -50,14 +51,19 @@ class NdjsonReader implements BodyReader {
       this.#line = input.at;
       this.#looked = input.at;
     }
+    const { scanner, matcher } = this.#session;
+    let begun = false;
     while (true) {
       const at = input.buffer.subarray(0, input.end).indexOf(NEWLINE, this.#looked);
       if (at < 0 && !(final && this.#line < input.end)) break;
       const end = at < 0 ? input.end : at + 1;
+      if (!begun) scanner.begin(matcher, input.buffer, this.#line, input.end);
+      begun = true;
       pieces.push(this.#piece(this.#line, end));
       this.#line = end;
       this.#looked = end;
     }
+    scanner.take();
     this.#looked = input.end;
     input.at = this.#line;
     input.check(this.#line, this.#setup.limits.record_bytes);
@@ -73,7 +79,8 @@ class NdjsonReader implements BodyReader {
     const value = white(buffer, start, end);
     if (value === end) return { kind: 'frame', render: (out: Output) => out.bytes(buffer, start, end) };
     const { scanner } = this.#session;
-    const close = scanner.scan(buffer, value, end, matcher, matcher.root, 0, true);
+    const depth = Math.min(limits.depth, DEEPEST);
+    const close = scanner.scan(value, end, matcher.root, 0, depth, true);
     if (close === TOO_DEEP)
       throw new SluiceError('response_too_deep', `a record has containers deeper than ${limits.depth}`);
     if (close === AMBIGUOUS)
@@ -85,7 +92,7 @@ class NdjsonReader implements BodyReader {
     if (white(buffer, close, end) !== end)
       throw input.malformed(close, 'something follows the value of its line');
     const lead = { empty: '', write: (out: Output) => out.bytes(buffer, start, value) };
-    return new JsonRecord(this.#session, buffer, scanner.keep(), end - start, lead, end - close);
+    return new JsonRecord(this.#session, buffer, value, close, end - start, lead, end - close);
   }
 }
 
