@@ -92,7 +92,6 @@ export const decisionRecordSchema = Type.Object(
   },
   {
     ...closed,
-    $id: 'https://sluice.dev/schemas/decision-record.schema.json',
     title: 'Decision record',
     description:
       'One line of the journal. `hash` is the SHA-256 of the RFC 8785 canonical JSON of the record without `hash`; `prev_hash` is the hash of the record before it in the same origin.',
