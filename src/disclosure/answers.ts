@@ -1,5 +1,4 @@
 /** Asks the policy once a distinct state (and distinct attributes), whatever the number of records. */
-import { LRUCache } from 'lru-cache';
 import type { DisclosureAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
@@ -30,9 +29,9 @@ interface Canonical {
 
 export class Answers {
   readonly #plan: DisclosurePlan;
-  readonly #answers = new LRUCache<string, DisclosureAnswer>({ max: REMEMBERED });
-  readonly #canonical = new WeakMap<DataSubjectState, Canonical>();
-  readonly #serials = new WeakMap<DisclosureAnswer, number>();
+  /** emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer */
+  readonly #answers = new Map<string, DisclosureAnswer>();
+  #serials: WeakMap<DisclosureAnswer, number> | null = null;
   #serial = 0;
 
   constructor(plan: DisclosurePlan) {
@@ -62,6 +61,7 @@ export class Answers {
 
   /** names an answer within this body */
   serialOf(answer: DisclosureAnswer): number {
+    this.#serials ??= new WeakMap();
     let serial = this.#serials.get(answer);
     if (serial === undefined) {
       serial = ++this.#serial;
@@ -71,40 +71,47 @@ export class Answers {
   }
 
   #answer(catalog: Catalog, state: DataSubjectState, attributes: Attributes): DisclosureAnswer {
-    const { key, state: canonical } = this.#canonicalOf(state);
+    const { key, state: canonical } = canonicalOf(state);
     const question = `${catalog.resource}\n${key}\n${attributesKey(attributes)}`;
     let answer = this.#answers.get(question);
     if (answer === undefined) {
       answer = this.#plan.ask(catalog.resource, canonical, attributes);
+      if (this.#answers.size >= REMEMBERED) this.#answers.clear();
       this.#answers.set(question, answer);
     }
     return answer;
   }
-
-  #canonicalOf(state: DataSubjectState): Canonical {
-    let canonical = this.#canonical.get(state);
-    if (canonical === undefined) {
-      const consents = state.consents.map(withoutId).sort(byText);
-      const flags = [...state.flags].sort();
-      canonical = { key: JSON.stringify([consents, flags]), state: { consents, flags } };
-      this.#canonical.set(state, canonical);
-    }
-    return canonical;
-  }
 }
+
+/** Of states that cannot change: a consent source gives many data subjects, and many bodies, the same one. */
+const CANONICAL = new WeakMap<DataSubjectState, Canonical>();
+
+function canonicalOf(state: DataSubjectState): Canonical {
+  const known = CANONICAL.get(state);
+  if (known !== undefined) return known;
+  const consents = Object.freeze(state.consents.map(withoutId).sort(byText));
+  const flags = Object.freeze([...state.flags].sort());
+  const canonical = { key: JSON.stringify([consents, flags]), state: Object.freeze({ consents, flags }) };
+  if (isFrozen(state)) CANONICAL.set(state, canonical);
+  return canonical;
+}
+
+const isFrozen = (state: DataSubjectState): boolean =>
+  [state, state.consents, state.flags].every(Object.isFrozen) &&
+  state.consents.every((consent) => Object.isFrozen(consent) && Object.isFrozen(consent.categories));
 
 /** members in one order, so that the text of equal consents is equal */
 function withoutId(consent: Consent): Consent {
   const { purpose, recipient, status, explicit, from, until } = consent;
-  return {
+  return Object.freeze({
     purpose,
-    categories: [...consent.categories].sort(),
+    categories: Object.freeze([...consent.categories].sort()),
     recipient,
     status,
     ...(explicit === undefined ? {} : { explicit }),
     ...(from === undefined ? {} : { from }),
     ...(until === undefined ? {} : { until }),
-  };
+  });
 }
 
 function byText(a: Consent, b: Consent): number {

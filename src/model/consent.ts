@@ -21,7 +21,10 @@ export interface DataSubjectState {
   readonly flags: readonly string[];
 }
 
-export const NO_STATE: DataSubjectState = Object.freeze({ consents: [], flags: [] });
+export const NO_STATE: DataSubjectState = Object.freeze({
+  consents: Object.freeze([]),
+  flags: Object.freeze([]),
+});
 
 export interface ConsentSource {
   /**
