@@ -13,11 +13,13 @@ import colours from 'picocolors';
 import { parseDocument } from 'yaml';
 import { compose, type Sluice } from '../compose.ts';
 import { parseConfig } from '../config/index.ts';
+import { scanQuery } from '../decision-log/scan.ts';
 import { verify } from '../decision-log/verify.ts';
 import { createDevelopmentIssuer } from '../identity/development-issuer.ts';
 import { createLogger } from '../observability/logger.ts';
 import { startCrm } from './demo/crm.ts';
 import { PERSONAS, type Persona, ROWS } from './demo/personas.ts';
+import { decisionTable } from './decisions/table.ts';
 import type { Io } from './io.ts';
 import { wrap } from './text.ts';
 
@@ -29,6 +31,8 @@ interface Options {
   readonly seed: number;
   readonly policies?: string;
   readonly dir?: string;
+  readonly sidecar: boolean;
+  readonly crmPort: number;
   readonly json?: boolean;
 }
 
@@ -51,6 +55,8 @@ export function command(io: Io): Command {
     .option('--seed <n>', 'what they are made from', whole(0, 4294967295), 20261122)
     .option('--policies <dir>', 'policy to use instead of the default one')
     .option('--dir <dir>', 'where tokens, configuration and journal go (default: a temporary folder)')
+    .option('--no-sidecar', 'only the CRM and the issuer: prints the command that starts Sluice in front')
+    .option('--crm-port <n>', 'port of the CRM; 0 takes a free one', whole(0, 65535), 0)
     .option('--json', 'print the answers as JSON')
     .addHelpText(
       'after',
@@ -64,7 +70,12 @@ async function demo(io: Io, options: Options): Promise<void> {
   const dir = temporary ? await mkdtemp(join(tmpdir(), 'sluice-demo-')) : resolve(io.cwd, options.dir);
   const log = createLogger({ level: 'error' });
   const credential = 'crm-service-credential';
-  const crm = await startCrm({ customers: options.customers, seed: options.seed, credential });
+  const crm = await startCrm({
+    customers: options.customers,
+    seed: options.seed,
+    port: options.crmPort,
+    credential,
+  });
   let sluice: Sluice | undefined;
   try {
     const issuer = await createDevelopmentIssuer();
@@ -87,6 +98,13 @@ async function demo(io: Io, options: Options): Promise<void> {
       CRM_CREDENTIAL: credential,
       PSEUDONYM_KEY: randomBytes(32).toString('base64'),
     };
+    if (!options.sidecar) {
+      io.stdout.write(
+        `CRM     ${crm.url}\ntokens  ${join(dir, 'tokens')}\n\nIn another terminal:\n  CRM_CREDENTIAL=${credential} PSEUDONYM_KEY=${env.PSEUDONYM_KEY} sluice serve --config ${file}\n\nCtrl-C ends it.\n`,
+      );
+      await untilInterrupted();
+      return;
+    }
     const loaded = parseConfig(text, file, env);
     sluice = await compose(loaded, { logger: log, env });
 
@@ -108,13 +126,18 @@ async function demo(io: Io, options: Options): Promise<void> {
     io.stdout.write(
       `\nproxy  ${sluice.proxy}\nadmin  ${sluice.admin}  (/healthz /readyz /metrics)\nfiles  ${dir}\nCtrl-C ends it.\n`,
     );
-    await new Promise<void>((done) => process.once('SIGINT', done).once('SIGTERM', done));
+    await untilInterrupted();
   } finally {
     await sluice?.close();
     await crm.close();
     if (temporary) await rm(dir, { recursive: true, force: true });
   }
 }
+
+const untilInterrupted = (): Promise<void> =>
+  new Promise((done) => {
+    process.once('SIGINT', done).once('SIGTERM', done);
+  });
 
 /** examples/insurer/sluice.yaml with this run's addresses and directories. */
 async function configuration(options: Options, crm: string, policies: string): Promise<string> {
@@ -244,11 +267,12 @@ function curlLines(sluice: Sluice, dir: string): string {
 }
 
 async function report(io: Io, sluice: Sluice, quiet: boolean): Promise<void> {
+  const { decisions } = await scanQuery(sluice.log.dir).query({ limit: 20 });
   const result = await verify({ dir: sluice.log.dir, key: null });
-  if (!quiet) {
-    const lines = (await readFile(join(sluice.log.dir, '..', 'journal-path'), 'utf8').catch(() => '')).trim();
-    io.stdout.write(`${lines}\n`);
-  }
+  if (!quiet)
+    io.stdout.write(
+      `\nThe decisions just recorded:\n${decisionTable(decisions, io.stdout.columns ?? 160)}\n`,
+    );
   const chains = result.origins.map((o) => `${o.origin} (${o.records} records)`).join(', ');
   const line = result.ok
     ? `verify: chain intact, ${result.records} records from ${chains}`
