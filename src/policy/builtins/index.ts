@@ -13,7 +13,9 @@ import { strings } from './strings.ts';
 import { time } from './time.ts';
 import type { Builtin, Family } from './types.ts';
 import { units } from './units.ts';
+import { uri } from './uri.ts';
 import { uuid } from './uuid.ts';
+import { x509 } from './x509.ts';
 
 const FAMILIES: readonly Family[] = [
   digests,
@@ -29,7 +31,9 @@ const FAMILIES: readonly Family[] = [
   strings,
   time,
   units,
+  uri,
   uuid,
+  x509,
 ];
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(

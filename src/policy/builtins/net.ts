@@ -97,6 +97,23 @@ const spell = (address: bigint): string => {
   return `${parts.slice(0, start).join(':')}::${parts.slice(start + length).join(':')}`;
 };
 
+/** an address as its 4 or 16 bytes, as text */
+export const spellAddress = (bytes: Uint8Array): string | undefined => {
+  const n = BigInt(`0x${Buffer.from(bytes).toString('hex') || '0'}`);
+  return bytes.length === 4 ? spell(MAPPED | n) : bytes.length === 16 ? spell(n) : undefined;
+};
+
+export const sameAddress = (a: string, b: string): boolean => addressOf(a) === addressOf(b);
+
+/** whether the address lies in the network whose mask is given as bytes */
+export const containsMasked = (network: string, mask: Uint8Array, address: string): boolean => {
+  const n = addressOf(network);
+  const a = addressOf(address);
+  if (n === undefined || a === undefined || isMapped(n) !== isMapped(a)) return false;
+  const bits = BigInt(`0x${Buffer.from(mask).toString('hex') || '0'}`);
+  return (n & bits) === (a & bits);
+};
+
 const spellNetwork = (n: Network): string =>
   `${spell(n.address)}/${isMapped(n.address) && n.prefix >= 96 ? n.prefix - 96 : n.prefix}`;
 
