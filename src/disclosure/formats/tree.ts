@@ -51,6 +51,9 @@ export interface TreeRecord {
 const isObject = (node: TreeNode) =>
   node.array !== true && (node.children !== null || (node.attributes ?? NONE).length > 0);
 const NONE: readonly TreeNode[] = [];
+/** built only where it is asked for */
+type Path = () => string;
+const NOWHERE: Path = () => '';
 const membersOf = (node: TreeNode): readonly TreeNode[] =>
   node.attributes === undefined ? (node.children ?? NONE) : [...node.attributes, ...(node.children ?? NONE)];
 
@@ -146,10 +149,10 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   const { matcher } = rendering;
   const decisions = new Map<TreeNode, Decision>();
 
-  const scalarOrWhole = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+  const scalarOrWhole = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
     const field = matcher.field(state);
     if (field < 0) {
-      program.account.unknown(() => path);
+      program.account.unknown(path);
       return 'drop';
     }
     const action = program.action(field);
@@ -170,14 +173,14 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     return program.treat(state, value);
   };
 
-  const elements = (node: TreeNode, state: StateId, program: Program, path: string) => {
+  const elements = (node: TreeNode, state: StateId, program: Program, path: Path) => {
     for (const child of node.children!) {
-      const decision = scalarOrWhole(child, state, program, `${path}/*`);
+      const decision = scalarOrWhole(child, state, program, () => `${path()}/*`);
       decisions.set(child, decision === 'drop' && matcher.positional(state) ? 'null' : decision);
     }
   };
 
-  const visit = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+  const visit = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
     const embedded = matcher.scope(state);
     if (embedded >= 0) return scope(node, state, embedded, program, path);
     if (node.children === null && isObject(node)) return content(node, state, program, path);
@@ -187,7 +190,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   };
 
   /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */
-  const content = (node: TreeNode, state: StateId, program: Program, path: string): Decision => {
+  const content = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
     const bare = matcher.field(state) < 0 && node.scalar().kind === 'null';
     const decision = bare ? 'walk' : scalarOrWhole(node, state, program, path);
     if (decision === 'drop' && !matcher.inner(state)) return 'drop';
@@ -197,34 +200,43 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     return bare ? 'drop' : decision;
   };
 
-  const members = (node: TreeNode, state: StateId, program: Program, path: string) => {
+  const members = (node: TreeNode, state: StateId, program: Program, path: Path) => {
     for (const child of membersOf(node)) {
-      const decision = visit(child, enter(matcher, state, child), program, `${path}/${tokenOf(child)}`);
+      const decision = visit(
+        child,
+        enter(matcher, state, child),
+        program,
+        () => `${path()}/${tokenOf(child)}`,
+      );
       const aligned = node.array === true && matcher.positional(state);
       decisions.set(child, decision === 'drop' && aligned ? 'null' : decision);
     }
   };
 
-  const scope = (node: TreeNode, state: StateId, id: number, program: Program, path: string): Decision => {
+  const scope = (node: TreeNode, state: StateId, id: number, program: Program, path: Path): Decision => {
     if (isObject(node)) {
       const index = record.begins.get(node);
       const inside = index === undefined ? null : rendering.program(index, id);
       if (inside === null) {
-        program.account.scopeWithheld(path);
+        program.account.scopeWithheld(path());
         return 'drop';
       }
       if (node.children === null && node.scalar().kind !== 'null') inside.account.unknown(() => '');
-      members(node, matcher.entry(id), inside, '');
+      members(node, matcher.entry(id), inside, NOWHERE);
       return 'walk';
     }
     if (node.children === null) {
-      program.account.unknown(() => path);
+      program.account.unknown(path);
       return 'drop';
     }
     for (const child of node.children) {
-      if (isObject(child)) decisions.set(child, scope(child, state, id, program, `${path}/*`));
+      if (isObject(child))
+        decisions.set(
+          child,
+          scope(child, state, id, program, () => `${path()}/*`),
+        );
       else {
-        program.account.unknown(() => `${path}/*`);
+        program.account.unknown(() => `${path()}/*`);
         decisions.set(child, 'drop');
       }
     }
@@ -232,7 +244,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   };
 
   const program = rendering.program(0, 0);
-  decisions.set(root, program === null ? 'drop' : visit(root, matcher.root, program, ''));
+  decisions.set(root, program === null ? 'drop' : visit(root, matcher.root, program, NOWHERE));
   return decisions;
 }
 

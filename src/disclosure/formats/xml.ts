@@ -27,6 +27,8 @@ import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } f
 export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
 
 const EMPTY = new Uint8Array(0);
+/** what saxes is given at once: tokens and events of this much are held */
+const SLICE = 32 * 1024;
 
 /** An open element around the records. */
 interface Frame {
@@ -76,7 +78,8 @@ class XmlReader implements BodyReader {
 
   push(chunk: Uint8Array): readonly Piece[] {
     this.#pieces = [];
-    this.#take(chunk, false);
+    for (let from = 0; from < chunk.length; from += SLICE)
+      this.#take(chunk.subarray(from, from + SLICE), false);
     return this.#pieces;
   }
 
