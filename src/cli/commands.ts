@@ -25,4 +25,24 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'who saw what, why, on which consent; and whether the log was altered',
     load: () => import('./decisions.ts'),
   },
+  {
+    name: 'check',
+    summary: 'everything that is wrong with a policy, each with its place',
+    load: () => import('./check.ts'),
+  },
+  {
+    name: 'test',
+    summary: "Rego's unit tests, and scenarios through the whole sidecar",
+    load: () => import('./test.ts'),
+  },
+  {
+    name: 'schemas',
+    summary: 'JSON Schemas of every document: write them, or compare',
+    load: () => import('./schemas.ts'),
+  },
+  {
+    name: 'opa',
+    summary: 'the OPA binary that compiles policies',
+    load: () => import('./opa.ts'),
+  },
 ];

@@ -9,6 +9,7 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
   const program = new Command('sluice')
     .description('Policy-as-code authorization sidecar: decides, discloses, records.')
     .version(version(), '-V, --version')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (s) => io.stdout.write(s), writeErr: (s) => io.stderr.write(s) });
   const wanted = argv.find((a) => !a.startsWith('-'));

@@ -71,6 +71,19 @@ export const spell = (f: PolicyFault): string =>
     ? f.message
     : `${[f.file, f.line, f.column].filter((p) => p !== undefined).join(':')}: ${f.message}`;
 
+const carried = new WeakMap<SluiceError, readonly PolicyFault[]>();
+
+/** The faults that an error of `faultError` tells; of any other, itself as one. */
+export const faultsIn = (e: SluiceError): readonly PolicyFault[] =>
+  carried.get(e) ?? [
+    {
+      ...(e.at === undefined ? {} : { file: e.at.file }),
+      ...(e.at?.line === undefined ? {} : { line: e.at.line }),
+      ...(e.at?.column === undefined ? {} : { column: e.at.column }),
+      message: e.message,
+    },
+  ];
+
 /** One error for all faults; `at` is the first place. */
 export const faultError = (
   code: 'policy_compile_failed' | 'policy_builtin_refused' | 'policy_data_invalid' | 'catalog_invalid',
@@ -78,7 +91,7 @@ export const faultError = (
   advice?: string,
 ): SluiceError => {
   const first = faults.find((f) => f.file !== undefined);
-  return new SluiceError(code, {
+  const error = new SluiceError(code, {
     message: [...faults.map(spell), ...(advice === undefined ? [] : [advice])].join('\n'),
     ...(first?.file === undefined
       ? {}
@@ -90,4 +103,6 @@ export const faultError = (
           },
         }),
   });
+  carried.set(error, faults);
+  return error;
 };

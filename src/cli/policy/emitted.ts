@@ -1,0 +1,31 @@
+/** Every schema that the code defines, as `schemas/` holds it. */
+import { configSchemas } from '../../config/index.ts';
+import { decisionLogSchemas } from '../../decision-log/schemas.ts';
+import { dataSchemas } from '../../policy/data-schemas.ts';
+import { scenarioFileSchema } from '../../policy/scenario-schema.ts';
+import { policySchemas } from '../../policy/schemas.ts';
+
+const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
+
+let known: Readonly<Record<string, object>> | undefined;
+
+/** file name → schema, by name */
+export function everySchema(): Readonly<Record<string, object>> {
+  known ??= Object.fromEntries(
+    Object.entries({
+      ...policySchemas(),
+      ...Object.fromEntries(
+        Object.entries(dataSchemas).map(([name, s]) => [
+          `policy-${name}.schema.json`,
+          { $schema: DRAFT, ...s },
+        ]),
+      ),
+      'scenario.schema.json': { $schema: DRAFT, ...scenarioFileSchema },
+      ...(configSchemas() as Record<string, object>),
+      ...decisionLogSchemas(),
+    }).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return known;
+}
+
+export const schemaText = (schema: object): string => `${JSON.stringify(schema, null, 2)}\n`;

@@ -1,0 +1,38 @@
+/** A policy laid out for OPA: rules under `rego/`, all data in one document, catalogs and classes included. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { PolicyDirectory } from '../../policy/directory.ts';
+
+export interface Staged {
+  readonly dir: string;
+  /** relative to `dir` */
+  readonly rego: string;
+  readonly data: string;
+  /** a file as OPA names it → as the policy has it */
+  original(file: string): string;
+  remove(): Promise<void>;
+}
+
+const REGO = 'rego';
+const DATA = 'data.json';
+
+export async function stage(
+  files: PolicyDirectory,
+  dataJson: string,
+  { tests = false }: { readonly tests?: boolean } = {},
+): Promise<Staged> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-stage-'));
+  const rego = tests ? [...files.rego, ...files.tests] : files.rego;
+  for (const sub of new Set(rego.map((f) => dirname(f.path))))
+    await mkdir(join(dir, REGO, sub), { recursive: true });
+  await Promise.all(rego.map((f) => writeFile(join(dir, REGO, f.path), f.text)));
+  await writeFile(join(dir, DATA), dataJson);
+  return {
+    dir,
+    rego: REGO,
+    data: DATA,
+    original: (file) => join(files.dir, file.replace(/^(?:.*\/)?rego\//, '')),
+    remove: () => rm(dir, { recursive: true, force: true }),
+  };
+}

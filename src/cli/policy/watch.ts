@@ -1,0 +1,65 @@
+/** `--watch`: does something, and again whenever a file below the paths has changed, until interrupted. */
+import { stat } from 'node:fs/promises';
+import { isSluiceError } from '../../errors.ts';
+import { listPolicyFiles } from '../../policy/directory.ts';
+import type { Io } from '../io.ts';
+
+const EVERY_MS = 400;
+
+/**
+ * Looks at sizes and times: that works on every file system, mounted and networked ones included.
+ * @param signal ends the watch
+ */
+export async function watching(
+  io: Io,
+  paths: readonly string[],
+  work: () => Promise<void>,
+  signal: AbortSignal = interrupted(),
+): Promise<void> {
+  for (;;) {
+    const before = await fingerprint(paths);
+    await work().catch((e: unknown) => {
+      // A policy that does not compile is what somebody who edits it has half the time.
+      if (!isSluiceError(e)) throw e;
+      io.stderr.write(`sluice: ${e.message} [${e.code}]\n`);
+    });
+    io.stderr.write('Watching; Ctrl-C ends it.\n');
+    do {
+      if (!(await pause(signal))) return;
+    } while ((await fingerprint(paths)) === before);
+    if (io.stdout.isTTY) io.stdout.write('\u001b[2J\u001b[H');
+  }
+}
+
+async function fingerprint(paths: readonly string[]): Promise<string> {
+  const all: string[] = [];
+  for (const path of paths) {
+    const s = await stat(path).catch(() => null);
+    if (s?.isDirectory())
+      for (const f of await listPolicyFiles(path).catch(() => []))
+        all.push(`${path}/${f.path} ${f.size} ${f.mtimeMs}`);
+    else all.push(`${path} ${s?.size} ${s?.mtimeMs}`);
+  }
+  return all.join('\n');
+}
+
+/** false: the wait was ended */
+const pause = (signal: AbortSignal): Promise<boolean> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve(false);
+    const stop = (): void => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve(true);
+    }, EVERY_MS);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort()).once('SIGTERM', () => controller.abort());
+  return controller.signal;
+}
