@@ -8,6 +8,11 @@ if (major < 24) {
   );
   process.exit(3);
 }
+// `sluice … | head` closes the pipe: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 // Loaded only now: an older Node cannot even parse what follows.
 const { run } = await import('./cli/run.ts');
 process.exitCode = await run(process.argv.slice(2));
