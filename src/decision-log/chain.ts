@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { arrange, canonical } from './canonical.ts';
+import { spell } from './spelling.ts';
 
 /** `prev_hash` of the first record of an origin */
 export const GENESIS = '0'.repeat(64);
@@ -27,7 +28,7 @@ export const isHash = (text: unknown): text is string =>
 
 /** Makes a draft the record at `link`. */
 export function seal(draft: DecisionRecordDraft, link: Link): Sealed {
-  const { value: body, json } = arrange(linked(draft, link));
+  const { value: body, json } = placed(linked(draft, link));
   const digest = hash('sha256', json, 'hex');
   return {
     record: { ...body, hash: digest },
@@ -36,6 +37,11 @@ export function seal(draft: DecisionRecordDraft, link: Link): Sealed {
 }
 
 type Linked = DecisionRecordDraft & Link;
+
+function placed(record: Linked): { readonly value: Linked; readonly json: string } {
+  const json = spell(record);
+  return json === null ? arrange(record) : { value: record, json };
+}
 
 /** Members of a draft; a draft with others keeps them, a little slower. */
 const MEMBERS = 23;

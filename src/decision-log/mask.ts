@@ -7,6 +7,7 @@
 import { SluiceError } from '../errors.ts';
 import type { DecisionRecordDraft } from '../model/record.ts';
 import type { DataSubjectHasher } from './data-subject.ts';
+import { isConstant } from './spelling.ts';
 
 export interface MaskRules {
   readonly pseudonymize: readonly string[];
@@ -40,10 +41,21 @@ export const DEFAULT_MASK: MaskRules = {
 export const MASKED = '[masked]';
 
 type Rule = 'pseudonymize' | 'mask' | 'keep';
+/** of several rules for one place the first counts */
+const PRECEDENCE: readonly Rule[] = ['keep', 'pseudonymize', 'mask'];
 
 interface Node {
   rule: Rule | null;
   readonly children: Map<string, Node>;
+}
+
+/** What is done below one place: several nodes in one, since a key can be meant by its name and by `*`. */
+interface Step {
+  readonly rule: Rule | null;
+  readonly named: ReadonlyMap<string, Step>;
+  readonly any: Step | null;
+  /** objects that cannot change and of which nothing changes: the subject of a caller, mostly */
+  readonly untouched: WeakSet<object>;
 }
 
 export type Masker = (draft: DecisionRecordDraft) => DecisionRecordDraft;
@@ -70,7 +82,8 @@ export function compileMask(rules: MaskRules, hasher: DataSubjectHasher): Masker
     }
   }
   if (root.children.size === 0) return (draft) => draft;
-  return (draft) => applied(draft, [root], hasher) as DecisionRecordDraft;
+  const step = compiled([root]);
+  return (draft) => applied(draft, step, hasher) as DecisionRecordDraft;
 }
 
 function parsePointer(pointer: string, where: string): string[] {
@@ -83,46 +96,43 @@ function parsePointer(pointer: string, where: string): string[] {
   return steps;
 }
 
-/** Several nodes at once: a key can be meant by its name and by `*`. Copies only what changes. */
-function applied(value: unknown, nodes: readonly Node[], hasher: DataSubjectHasher): unknown {
-  const rule = strongest(nodes);
-  if (rule === 'keep') return value;
-  if (rule === 'pseudonymize') return pseudonymized(value, hasher);
-  if (rule === 'mask') return value === null || value === undefined ? value : MASKED;
+function compiled(nodes: readonly Node[]): Step {
+  const anys = nodes.flatMap((n) => n.children.get('*') ?? []);
+  const names = new Set(nodes.flatMap((n) => [...n.children.keys()]).filter((name) => name !== '*'));
+  return {
+    rule: PRECEDENCE.find((rule) => nodes.some((n) => n.rule === rule)) ?? null,
+    named: new Map(
+      [...names].map((name) => [
+        name,
+        compiled([...nodes.flatMap((n) => n.children.get(name) ?? []), ...anys]),
+      ]),
+    ),
+    any: anys.length === 0 ? null : compiled(anys),
+    untouched: new WeakSet(),
+  };
+}
+
+/** Copies only what changes. */
+function applied(value: unknown, step: Step, hasher: DataSubjectHasher): unknown {
+  if (step.rule === 'keep') return value;
+  if (step.rule === 'pseudonymize') return pseudonymized(value, hasher);
+  if (step.rule === 'mask') return value === null || value === undefined ? value : MASKED;
   if (typeof value !== 'object' || value === null) return value;
+  const constant = Object.isFrozen(value);
+  if (constant && step.untouched.has(value)) return value;
   const object = value as { readonly [key: string]: unknown };
   let copy: { [key: string]: unknown } | unknown[] | null = null;
-  for (const key of keysToVisit(object, nodes)) {
+  const { named, any } = step;
+  for (const key of any === null ? named.keys() : Object.keys(object)) {
     if (!Object.hasOwn(object, key)) continue;
-    const below: Node[] = [];
-    for (const node of nodes) {
-      const named = node.children.get(key);
-      if (named) below.push(named);
-      const any = node.children.get('*');
-      if (any) below.push(any);
-    }
     const before = object[key];
-    const after = applied(before, below, hasher);
+    const after = applied(before, named.get(key) ?? (any as Step), hasher);
     if (after === before) continue;
     copy ??= Array.isArray(value) ? [...value] : { ...object };
     (copy as { [key: string]: unknown })[key] = after;
   }
+  if (constant && copy === null && isConstant(value)) step.untouched.add(value);
   return copy ?? value;
-}
-
-function strongest(nodes: readonly Node[]): Rule | null {
-  let rule: Rule | null = null;
-  for (const node of nodes) {
-    if (node.rule === 'keep') return 'keep';
-    if (node.rule === 'pseudonymize' || rule === null) rule = node.rule;
-  }
-  return rule;
-}
-
-function keysToVisit(object: object, nodes: readonly Node[]): Iterable<string> {
-  if (nodes.some((n) => n.children.has('*'))) return Object.keys(object);
-  if (nodes.length === 1) return nodes[0]!.children.keys();
-  return new Set(nodes.flatMap((n) => [...n.children.keys()]));
 }
 
 /** Strings are hashed, numbers too (an id may be one); anything else that stands where an id belongs is masked. */

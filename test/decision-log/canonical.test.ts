@@ -2,6 +2,7 @@ import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { arrange, canonical } from '../../src/decision-log/canonical.ts';
+import { spell } from '../../src/decision-log/spelling.ts';
 
 /** Keys that JavaScript puts in an order of its own, and others that go wrong easily. */
 const key = fc.oneof(
@@ -67,5 +68,50 @@ describe('canonical JSON', () => {
     for (let i = 0; i < 100_000; i++) deep = [deep];
     expect(() => canonical(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
     expect(() => arrange(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
+  });
+});
+
+const freeze = (value: unknown): unknown => {
+  if (typeof value === 'object' && value !== null) for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
+};
+
+describe('quick spelling', () => {
+  test('is canonical JSON wherever it is given, the first time and from memory', () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        const wanted = canonicalize(value);
+        const first = spell(value);
+        freeze(value);
+        return [first, spell(value), spell(value), spell([value])].every(
+          (text, i) => text === null || text === (i === 3 ? `[${wanted}]` : wanted),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('gives up on what has no plain spelling', () => {
+    for (const value of [Number.NaN, '\ud800', { '\udc00': 1 }, [1n], { f: () => 1 }, { at: new Date(0) }])
+      expect(spell(value)).toBeNull();
+  });
+
+  test('gives up on endless nesting', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 100_000; i++) deep = [deep];
+    expect(spell(deep)).toBeNull();
+  });
+
+  test('remembers nothing of what can change', () => {
+    const inner = { n: 1 };
+    const accessor = Object.freeze({
+      get n() {
+        return inner.n;
+      },
+    });
+    const shallow = Object.freeze({ inner });
+    expect([spell(accessor), spell(shallow)]).toEqual(['{"n":1}', '{"inner":{"n":1}}']);
+    inner.n = 2;
+    expect([spell(accessor), spell(shallow)]).toEqual(['{"n":2}', '{"inner":{"n":2}}']);
   });
 });
