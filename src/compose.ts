@@ -9,10 +9,11 @@ import type { UpstreamSection } from './config/sections/upstreams.ts';
 import { createConsentSource } from './consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
 import { createDisclosureStage } from './disclosure/disclosure.ts';
-import { DECODE_LIMITS, decodeStream } from './disclosure/encodings.ts';
+import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from './disclosure/encodings.ts';
 import { createGuard } from './disclosure/guard.ts';
 import { createKeyRing } from './disclosure/keys.ts';
 import { mediaOf } from './disclosure/media.ts';
+import { detokenize } from './disclosure/treatments/tokenize.ts';
 import { SluiceError } from './errors.ts';
 import { createIdentity } from './identity/index.ts';
 import type { ConsentSource } from './model/consent.ts';
@@ -24,9 +25,10 @@ import { createShadow, type ShadowReport } from './policy/shadow.ts';
 import { createPolicyStore, type LivePolicyStore } from './policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from './routing/index.ts';
 import { createAdmin } from './server/admin.ts';
+import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { disclosed, refused } from './server/answers.ts';
-import { checkHead } from './server/head.ts';
-import { createProxyListener } from './server/proxy.ts';
+import { createCheckHead } from './server/head.ts';
+import { createProxyListener, type MalformedCode } from './server/proxy.ts';
 import { record } from './refusal.ts';
 import { Account } from './account.ts';
 import type { GrantSource, Stages } from './stages.ts';
@@ -117,7 +119,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     );
     const known = new WeakMap<object, ReturnType<typeof knownFrom>>();
     const stages: Stages = {
-      checkHead,
+      checkHead: createCheckHead(config.limits.header_count),
       identity,
       router: createRouter(config.routes, config.limits),
       purposeOf: (request) => resolvePurpose(config.purpose, request),
@@ -137,6 +139,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       upstreams,
       headersOf: (name) => rules.get(name) as NonNullable<ReturnType<typeof rules.get>>,
       decode: decoder(config),
+      encoding,
       disclosure,
       log,
       answers: { disclosed, refused },
@@ -148,6 +151,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       labels: config.observability.labels,
     };
     observe(metrics, { log, policy, identity });
+    const reverse: Reverse = (token, origin) => detokenize(token, { ...origin, keys });
 
     const proxy = createProxyListener(
       createPipeline(stages),
@@ -164,6 +168,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       createAdmin({
         metrics,
         version: version(),
+        extensions: [detokenizing(stages, reverse)],
         checks: [
           {
             name: 'policy',
@@ -289,14 +294,19 @@ function decoder({ limits }: Config): Stages['decode'] {
       : decodeStream(encodings, { ...DECODE_LIMITS, maxRatio: limits.decoded_ratio })(body);
 }
 
+const encoding: Stages['encoding'] = (accepted) => {
+  const coding = negotiate(typeof accepted === 'string' ? accepted : accepted?.join(', '));
+  return coding === null || coding === 'identity' ? null : { coding, encode: encodeStream(coding) };
+};
+
 /** Bytes that never became a request are on record too. */
 function malformed(stages: Stages) {
-  return async (ip: string | null, code: 'request_malformed' | 'request_timeout'): Promise<string> => {
+  return async (ip: string | null, code: MalformedCode, status: number): Promise<string> => {
     const account = new Account(stages.newDecisionId(), stages.clock);
     account.labels = stages.labels;
     account.request = { method: '', route: null, path: null, client_ip: ip };
     account.reasons = [{ code }];
-    await record(account.record('denied', code === 'request_timeout' ? 408 : 400, null, null), stages);
+    await record(account.record('denied', status, null, null), stages);
     return account.id;
   };
 }

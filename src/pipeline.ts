@@ -3,20 +3,23 @@
  * byte leaves before the record that covers it is durable (design §3, §7.2). Stages come in as arguments; nothing is wired here.
  */
 import { Account, NOTHING_DISCLOSED } from './account.ts';
-import type { Media } from './disclosure/media.ts';
-import { type ErrorCode, SluiceError } from './errors.ts';
-import type { DisclosureAnswer, Reason } from './model/answers.ts';
+import { CodedReply } from './coded.ts';
+import { SluiceError } from './errors.ts';
+import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
+import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
 import type { Grant, PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { PurposeOfUse, Selected } from './routing/index.ts';
-import { record, refuse, statusWithheld } from './refusal.ts';
+import { denied, record, refuse, statusWithheld } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
+/** Parts of something we did not ask for: ranges and deltas are never forwarded. */
+const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
 
 export function createPipeline(stages: Stages): (request: ProxyRequest, reply: Reply) => Promise<void> {
   let inFlight = 0;
@@ -43,7 +46,7 @@ export function createPipeline(stages: Stages): (request: ProxyRequest, reply: R
 async function serve(request: ProxyRequest, reply: Reply, account: Account, stages: Stages): Promise<void> {
   // No record can be written: then nothing is asked of anybody.
   stages.log.check();
-  stages.checkHead(request.rawHeaders);
+  stages.checkHead(request);
 
   const remembered = stages.identity.authenticate(request.headers, request.peer);
   const caller = remembered instanceof Promise ? await remembered : remembered;
@@ -102,7 +105,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     );
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
   const forwarded =
-    body !== null && WRITES.has(selected.action)
+    body !== null && selected.bodyFields.length > 0
       ? await writtenBody(body, snapshot, input, selected, account, stages)
       : body;
   account.spent('policy');
@@ -121,34 +124,55 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   );
   account.upstream = { name: route.upstream, status: response.status };
   account.spent('upstream');
-
-  if (response.status < 200 || response.status >= 300) {
+  try {
+    await disclose(
+      { request, selected, snapshot, input, catalog, decision, response },
+      reply,
+      account,
+      stages,
+    );
+  } finally {
+    // Whatever nobody has read by now nobody will.
     response.body.discard();
-    throw statusWithheld(response.status);
   }
-  if (request.method === 'HEAD' || isBodiless(response)) {
-    response.body.discard();
-    await record(account.record('allowed', response.status, 0, NOTHING_DISCLOSED), stages);
-    const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', NOTHING_DISCLOSED);
-    reply.send(response.status, headers, []);
-    return;
-  }
+}
 
-  const media = openMedia(response, selected, stages);
-  const state = stateLookup(stages, account);
+interface Answered {
+  readonly request: ProxyRequest;
+  readonly selected: Selected;
+  readonly snapshot: PolicySnapshot;
+  readonly input: PolicyInput;
+  readonly catalog: Catalog;
+  readonly decision: DecisionAnswer;
+  readonly response: UpstreamResponse;
+}
+
+/** The upstream's answer, as the policy lets this caller see it. */
+async function disclose(answered: Answered, reply: Reply, account: Account, stages: Stages): Promise<void> {
+  const { request, selected, snapshot, catalog, decision, response } = answered;
+  const { status, body } = response;
+  const { route } = selected;
+  if (status < 200 || status >= 300 || PARTIAL.has(status)) throw statusWithheld(status);
+  const empty = request.method === 'HEAD' || status === 204 || status === 205 || body.empty();
+  if (empty === true || (empty !== false && (await empty)))
+    return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
+
+  const media = stages.mediaOf(response.headers, route.response, request.headers.accept);
+  const writes = WRITES.has(selected.action);
+  const input = writes ? asRead(answered.input) : answered.input;
   const plan: DisclosurePlan = {
     format: media.format,
     charset: media.charset,
     catalog,
     catalogs: snapshot.catalogs,
     records: route.records,
-    dataSubject: selected.dataSubject ?? null,
+    dataSubject: selected.dataSubject,
     obligations: decision.obligations,
-    recipient: use.recipient,
-    purpose: use.purpose,
+    recipient: input.context.recipient,
+    purpose: input.context.purpose,
     decisionId: account.id,
     options: { ...media.parameters, ...route.response.options },
-    consents: state,
+    consents: stateLookup(stages, account),
     ask: (resource, data_subject, attributes): DisclosureAnswer =>
       snapshot.disclose({
         ...input,
@@ -160,19 +184,41 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
         record: { attributes },
       }),
   };
+  const rules = stages.headersOf(route.upstream);
   const headers = (summary: DisclosureSummary): Record<string, string> => ({
     ...rules.response(response.headers),
     ...stages.answers.disclosed(account.id, media.contentType, summary),
   });
-  await release(
-    stages.disclosure.disclose(stages.decode(response.body, media.encodings), plan),
-    response.status,
-    headers,
-    route.records === null,
-    reply,
-    account,
-    stages,
-  );
+  // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
+  const encoding = media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
+  const parts = stages.disclosure.disclose(stages.decode(body, media.encodings), plan);
+  const released = { status, headers, single: route.records === null, writes };
+  if (encoding === null) return release(parts, released, reply, account, stages);
+  const coded = new CodedReply(reply, encoding);
+  try {
+    await release(parts, released, coded, account, stages);
+  } finally {
+    coded.close();
+  }
+}
+
+/**
+ * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be
+ * written and not read would be read by writing to its neighbour.
+ */
+const asRead = (input: PolicyInput): PolicyInput => ({ ...input, action: { ...input.action, name: 'read' } });
+
+/** There is nothing to disclose: an answer without a body and without a word about one. */
+async function withoutBody(
+  status: number,
+  summary: DisclosureSummary,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  await record(account.record(outcomeOf(summary), status, 0, summary), stages);
+  const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', summary);
+  reply.send(status, headers, []);
 }
 
 async function writtenBody(
@@ -202,32 +248,37 @@ async function writtenBody(
   return guarded.bytes;
 }
 
-const isBodiless = (response: UpstreamResponse): boolean =>
-  response.status === 204 || response.status === 205 || response.headers['content-length'] === '0';
+interface Released {
+  readonly status: number;
+  readonly headers: (summary: DisclosureSummary) => Record<string, string>;
+  /** the answer is one record, not a list of them */
+  readonly single: boolean;
+  readonly writes: boolean;
+}
 
 /** Each part: recorded, durable, then sent. */
 async function release(
   parts: AsyncGenerator<DisclosurePart, void, void>,
-  status: number,
-  headers: (summary: DisclosureSummary) => Record<string, string>,
-  single: boolean,
+  { status, headers, single, writes }: Released,
   reply: Reply,
   account: Account,
   stages: Stages,
 ): Promise<void> {
-  for await (const part of parts) {
+  for await (const { chunks, summary, last } of parts) {
     account.spent('disclosure');
-    const { summary } = part;
-    // The one record that was asked for is withheld: that is a refusal, not an empty answer.
-    if (single && summary.records_withheld > 0) throw recordWithheld(summary, account);
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
-    await record(account.record(outcomeOf(summary), status, sizeOf(part.chunks), summary, part.last), stages);
+    if (single && summary.records_withheld > 0) {
+      // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
+      if (writes && !reply.started) return withoutBody(status, summary, reply, account, stages);
+      throw recordWithheld(summary, account);
+    }
+    await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
-    if (part.last && !reply.started) reply.send(status, headers(summary), part.chunks);
+    if (last && !reply.started) await reply.send(status, headers(summary), chunks);
     else {
       if (!reply.started) reply.start(status, headers(summary));
-      await reply.write(part.chunks);
-      if (part.last) reply.end();
+      await reply.write(chunks);
+      if (last) await reply.end();
     }
     account.spent('release');
   }
@@ -275,31 +326,3 @@ function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents
   const at = new Date(account.timestamp);
   return (ids) => stages.consents.lookup(ids, at);
 }
-
-function openMedia(response: UpstreamResponse, selected: Selected, stages: Stages): Media {
-  try {
-    return stages.mediaOf(response.headers, selected.route.response);
-  } catch (e) {
-    response.body.discard();
-    throw e;
-  }
-}
-
-const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
-  new SluiceError(
-    (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
-      'policy_denied') as ErrorCode,
-    stepUp === null
-      ? 'The policy does not permit this request. The reasons say why.'
-      : `The policy asks for a stronger authentication first: ${stepUp}.`,
-  );
-
-/** A policy that fails is a denial with the failure's code, so that operators can tell it from a verdict. */
-const POLICY_FAILURES: ReadonlySet<string> = new Set([
-  'policy_undefined',
-  'policy_answer_malformed',
-  'policy_evaluation_failed',
-  'policy_deadline_exceeded',
-  'policy_memory_exceeded',
-  'policy_input_too_large',
-]);

@@ -1,6 +1,7 @@
 /** How a request ends that is not answered with data: recorded, then said in our own words. */
 import type { Account } from './account.ts';
-import { isSluiceError, SluiceError } from './errors.ts';
+import { type ErrorCode, isSluiceError, SluiceError } from './errors.ts';
+import type { Reason } from './model/answers.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
 import type { DecisionRecordDraft, Outcome } from './model/record.ts';
 import type { Refusal, Stages } from './stages.ts';
@@ -20,6 +21,27 @@ class UpstreamStatus extends SluiceError {
   }
 }
 export const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
+
+/** What the policy's no is called. */
+export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
+  new SluiceError(
+    (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
+      'policy_denied') as ErrorCode,
+    stepUp === null
+      ? 'The policy does not permit this request. The reasons say why.'
+      : `The policy asks for a stronger authentication first: ${stepUp}.`,
+  );
+
+/** A policy that fails is a denial with the failure's code, so that operators can tell it from a verdict. */
+const POLICY_FAILURES: ReadonlySet<string> = new Set([
+  'policy_undefined',
+  'policy_answer_malformed',
+  'policy_evaluation_failed',
+  'policy_deadline_exceeded',
+  'policy_memory_exceeded',
+  'policy_input_too_large',
+]);
+
 const PASSED_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429]);
 
 /** Counts a record and makes it durable; resolves when its bytes may leave. */
@@ -55,7 +77,9 @@ export async function refuse(
       ? error.upstreamStatus
       : undefined;
   const refusal = stages.answers.refused(error, account.id, account.reasons, status);
-  const outcome: Outcome = refusal.status >= 500 || refusal.status === 499 ? 'error' : 'denied';
+  // An answer that breaks off in its middle has failed, whatever for.
+  const failed = refusal.status >= 500 || refusal.status === 499 || reply.started;
+  const outcome: Outcome = failed ? 'error' : 'denied';
   try {
     await record(account.record(outcome, refusal.status, null, account.withheld), stages);
   } catch (failure) {

@@ -1,4 +1,5 @@
 /** The stages of a request as the pipeline is given them. */
+import type { Encoding } from './coded.ts';
 import type { Coding } from './disclosure/encodings.ts';
 import type { Guarded, WrittenBody } from './disclosure/guard.ts';
 import type { Media, RouteResponse } from './disclosure/media.ts';
@@ -7,6 +8,7 @@ import type { Identity } from './identity/index.ts';
 import type { Reason } from './model/answers.ts';
 import type { ConsentSource } from './model/consent.ts';
 import type { DisclosureStage } from './model/disclosure.ts';
+import type { ProxyRequest } from './model/exchange.ts';
 import type { Grant, PolicyInput, Subject } from './model/input.ts';
 import type { PolicySnapshot, PolicyStore } from './model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from './model/record.ts';
@@ -19,7 +21,7 @@ import type { HeaderRules } from './upstream/headers.ts';
 import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
 
 export interface Stages {
-  readonly checkHead: (rawHeaders: readonly string[]) => void;
+  readonly checkHead: (head: Pick<ProxyRequest, 'rawHeaders' | 'version'>) => void;
   readonly identity: Identity;
   readonly router: Router;
   readonly purposeOf: (request: PurposeRequest) => PurposeOfUse;
@@ -29,13 +31,19 @@ export interface Stages {
   /** active grants of a caller; absent: nobody has any */
   readonly grants?: GrantSource | undefined;
   readonly guard: RequestGuard;
-  readonly mediaOf: (headers: UpstreamResponse['headers'], route: RouteResponse) => Media;
+  readonly mediaOf: (
+    headers: UpstreamResponse['headers'],
+    route: RouteResponse,
+    accept: string | undefined,
+  ) => Media;
   readonly upstreams: Upstreams;
   readonly headersOf: (upstream: string) => HeaderRules;
   readonly decode: (
     body: AsyncIterable<Uint8Array>,
     encodings: readonly Coding[],
   ) => AsyncIterable<Uint8Array>;
+  /** how to encode an answer for what a caller says it accepts; null: not at all */
+  readonly encoding: (accepted: string | string[] | undefined) => Encoding | null;
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
   readonly answers: AnswerHeaders;

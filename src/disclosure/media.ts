@@ -53,6 +53,26 @@ const CONTENT_TYPES: Readonly<Record<FormatName, string>> = {
   multipart: 'multipart/form-data',
 };
 
+/** with a structured suffix, in use, and said by servers that were not asked for it */
+const REGISTERED: ReadonlySet<string> = new Set([
+  ...Object.keys(FORMATS),
+  'application/hal+json',
+  'application/vnd.api+json',
+  'application/fhir+json',
+  'application/ld+json',
+  'application/geo+json',
+  'application/scim+json',
+  'application/problem+json',
+  'application/atom+xml',
+  'application/rss+xml',
+  'application/soap+xml',
+  'application/fhir+xml',
+  'application/problem+xml',
+]);
+
+const names = (accept: string, type: string): boolean =>
+  accept.split(',').some((item) => item.split(';')[0]?.trim().toLowerCase() === type);
+
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const one = (headers: Headers, name: string): string => {
@@ -60,8 +80,15 @@ const one = (headers: Headers, name: string): string => {
   return typeof value === 'string' ? value : (value?.join(', ') ?? '');
 };
 
-/** @throws SluiceError `response_format_unsupported`, `response_encoding_unsupported` */
-export function mediaOf(headers: Headers, route: RouteResponse = { format: null, charset: null }): Media {
+/**
+ * @param accept the caller's Accept field: a type of the upstream's own making is passed on if the caller has named it
+ * @throws SluiceError `response_format_unsupported`, `response_encoding_unsupported`
+ */
+export function mediaOf(
+  headers: Headers,
+  route: RouteResponse = { format: null, charset: null },
+  accept?: string,
+): Media {
   const [essence = '', ...parameters] = one(headers, 'content-type').split(';');
   const type = essence.trim().toLowerCase();
   const declared = formatOf(type);
@@ -80,11 +107,10 @@ export function mediaOf(headers: Headers, route: RouteResponse = { format: null,
   const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();
   const boundary = parameter(parameters, 'boundary');
   const encodings = parseContentEncoding(one(headers, 'content-encoding'));
-  // The upstream's own +json or +xml type is kept where it fits; other parameters are not passed on.
-  const base =
-    declared === format && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(type)
-      ? type
-      : CONTENT_TYPES[format];
+  // A type is text of the upstream's, and could hold anything: a registered one is kept where it fits. So is one that the caller
+  // has named itself. Other parameters are not passed on.
+  const kept = declared === format && (REGISTERED.has(type) || (accept !== undefined && names(accept, type)));
+  const base = kept ? type : CONTENT_TYPES[format];
   const contentType =
     format === 'json' || format === 'ndjson'
       ? base
@@ -93,7 +119,13 @@ export function mediaOf(headers: Headers, route: RouteResponse = { format: null,
         : format === 'form' || (named === undefined && route.charset === null)
           ? base
           : `${base}; charset=${charset}`;
-  return { format, charset, encodings, parameters: boundary === undefined || format !== 'multipart' ? {} : { boundary }, contentType };
+  return {
+    format,
+    charset,
+    encodings,
+    parameters: boundary === undefined || format !== 'multipart' ? {} : { boundary },
+    contentType,
+  };
 }
 
 export function formatOf(type: string): FormatName | null {

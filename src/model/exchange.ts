@@ -5,6 +5,8 @@ export interface ProxyRequest {
   readonly method: string;
   /** request target as it stood on the request line */
   readonly target: string;
+  /** `1.0` or `1.1` */
+  readonly version: string;
   readonly headers: IncomingHttpHeaders;
   /** name, value, name, value … as received: duplicates are visible only here */
   readonly rawHeaders: readonly string[];
@@ -27,12 +29,16 @@ export interface PeerCertificate {
 export interface Reply {
   readonly started: boolean;
   /** a complete answer at once, with its Content-Length */
-  send(status: number, headers: Readonly<Record<string, string>>, chunks: readonly Uint8Array[]): void;
+  send(
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    chunks: readonly Uint8Array[],
+  ): void | Promise<void>;
   /** the head of an answer whose length is not known */
   start(status: number, headers: Readonly<Record<string, string>>): void;
   /** resolves when more may be written */
   write(chunks: readonly Uint8Array[]): Promise<void>;
-  end(): void;
+  end(): void | Promise<void>;
   /** breaks the connection: the caller must not take what it has for the whole */
   abort(): void;
 }

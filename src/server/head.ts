@@ -12,6 +12,7 @@ const SINGLE = new Set([
   'content-type',
   'content-encoding',
   'authorization',
+  'expect',
   'soapaction',
   'sluice-purpose',
   'sluice-recipient',
@@ -20,30 +21,66 @@ const SINGLE = new Set([
   'sluice-grant',
 ]);
 
-/** @throws SluiceError `host_ambiguous`, `request_malformed`, `body_encoding_unsupported` */
-export function checkHead(rawHeaders: readonly string[], httpVersion = '1.1'): void {
-  const seen = new Set<string>();
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? '').toLowerCase();
-    if (!SINGLE.has(name)) continue;
-    if (seen.has(name))
-      throw name === 'host'
-        ? new SluiceError('host_ambiguous', 'The request has more than one Host header.')
-        : new SluiceError('request_malformed', `The request has more than one ${name} header.`);
-    seen.add(name);
-    const value = rawHeaders[i + 1] ?? '';
-    if (name === 'host' && (value.includes(',') || /[\s/@]/.test(value)))
-      throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
-    if (name === 'transfer-encoding' && value.toLowerCase() !== 'chunked')
-      throw new SluiceError('request_malformed', 'Only "Transfer-Encoding: chunked" is understood.');
-    if (name === 'content-encoding' && value.toLowerCase() !== 'identity')
-      throw new SluiceError(
-        'body_encoding_unsupported',
-        'Request bodies are read as they stand: send this one without Content-Encoding.',
-      );
-  }
-  if (seen.has('content-length') && seen.has('transfer-encoding'))
-    throw new SluiceError('request_malformed', 'The request has both Content-Length and Transfer-Encoding.');
-  if (!seen.has('host') && httpVersion !== '1.0')
-    throw new SluiceError('host_ambiguous', 'The request has no Host header.');
+export interface Head {
+  readonly rawHeaders: readonly string[];
+  /** `1.0` or `1.1` */
+  readonly version: string;
 }
+
+export type CheckHead = (head: Head) => void;
+
+/**
+ * @param count header fields at most (limits.header_count)
+ * @returns throws SluiceError `host_ambiguous`, `request_malformed`, `body_encoding_unsupported`
+ */
+export const createCheckHead =
+  (count: number): CheckHead =>
+  ({ rawHeaders, version }) => {
+    if (version !== '1.1' && version !== '1.0') throw malformed('is neither of HTTP/1.1 nor of HTTP/1.0');
+    if (rawHeaders.length > count * 2)
+      throw malformed(`has more than ${count} header fields (limits.header_count)`);
+    const seen = new Set<string>();
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = (rawHeaders[i] ?? '').toLowerCase();
+      if (!SINGLE.has(name)) continue;
+      if (seen.has(name))
+        throw name === 'host'
+          ? new SluiceError('host_ambiguous', 'The request has more than one Host header.')
+          : malformed(`has more than one ${name} header`);
+      seen.add(name);
+      checkValue(name, rawHeaders[i + 1] ?? '', version);
+    }
+    if (seen.has('content-length') && seen.has('transfer-encoding'))
+      throw malformed('has both Content-Length and Transfer-Encoding');
+    if (!seen.has('host') && version !== '1.0')
+      throw new SluiceError('host_ambiguous', 'The request has no Host header.');
+  };
+
+function checkValue(name: string, value: string, version: string): void {
+  switch (name) {
+    case 'host':
+      if (!/^(?:[\w.-]+|\[[\d:a-f.]+\])(?::\d{1,5})?$/i.test(value))
+        throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
+      return;
+    case 'content-length':
+      if (!/^\d{1,15}$/.test(value)) throw malformed('has a Content-Length that is no number');
+      return;
+    case 'transfer-encoding':
+      // RFC 9112 §6.1: an HTTP/1.0 sender cannot know it, so that one which sends it is not what it seems.
+      if (value.toLowerCase() !== 'chunked' || version === '1.0')
+        throw malformed('has a Transfer-Encoding other than "chunked", or one in HTTP/1.0');
+      return;
+    case 'content-encoding':
+      if (value.toLowerCase() !== 'identity')
+        throw new SluiceError(
+          'body_encoding_unsupported',
+          'Request bodies are read as they stand: send this one without Content-Encoding.',
+        );
+      return;
+    case 'expect':
+      if (value.toLowerCase() !== '100-continue')
+        throw malformed('expects something other than 100-continue');
+  }
+}
+
+const malformed = (what: string): SluiceError => new SluiceError('request_malformed', `The request ${what}.`);

@@ -1,17 +1,24 @@
 /** The proxy listener: node:http in, one `ProxyRequest` and one `Reply` for the pipeline. Knows nothing of policies. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { SluiceError } from '../errors.ts';
-import type { PeerCertificate, ProxyRequest, Reply } from '../model/exchange.ts';
+import type { ProxyRequest, Reply } from '../model/exchange.ts';
+import { refused } from './answers.ts';
+import { statusOf } from './problems.ts';
+import { brokeOff, Connection, NodeReply, NodeRequest } from './exchange.ts';
 
 /** Bounds on what a caller may cost before it is known; each can be set under `limits` in sluice.yaml. */
 export interface ListenerLimits {
   /** bytes of all header fields together */
   readonly header_bytes: number;
-  readonly header_count: number;
-  /** ms until the head, and until the whole request, must have arrived (slow loris) */
+  /** ms until the head, and until the whole request, must have arrived (slow loris); the latter too for an answer to be taken */
   readonly header_timeout: number;
   readonly request_timeout: number;
   readonly keep_alive_timeout: number;
@@ -27,11 +34,10 @@ export interface TlsOptions {
 
 export type Handler = (request: ProxyRequest, reply: Reply) => Promise<void>;
 
+export type MalformedCode = 'request_malformed' | 'request_timeout' | 'upgrade_refused';
+
 /** Called for bytes that never became a request: the listener answers, the caller of this records. */
-export type Malformed = (
-  ip: string | null,
-  code: 'request_malformed' | 'request_timeout',
-) => Promise<string | null>;
+export type Malformed = (ip: string | null, code: MalformedCode, status: number) => Promise<string | null>;
 
 export function createProxyListener(
   handle: Handler,
@@ -44,9 +50,10 @@ export function createProxyListener(
     headersTimeout: limits.header_timeout,
     requestTimeout: limits.request_timeout,
     keepAliveTimeout: limits.keep_alive_timeout,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: Math.min(1_000, limits.header_timeout),
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Node would answer by itself, without a record; `checkHead` refuses what it would.
+    requireHostHeader: false,
     noDelay: true,
   };
   const server = tls
@@ -60,200 +67,97 @@ export function createProxyListener(
           : { ca: tls.client_ca, requestCert: true, rejectUnauthorized: true }),
       }) as unknown as Server)
     : createServer(options);
-  server.maxHeadersCount = limits.header_count;
+  // Beyond its count Node leaves headers out silently, a second Host as well; `limits.header_count` is checked on all of them.
+  server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
 
-  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
-    void handle(new NodeRequest(message, response), new NodeReply(response, message.method === 'HEAD'));
-  });
-  // `Expect: 100-continue`: nothing is promised before the policy has spoken, so the request is handled as it stands.
-  server.on('checkContinue', (message: IncomingMessage, response: ServerResponse) => {
-    server.emit('request', message, response);
-  });
-  // An upgrade would take the connection out of the policy's sight (RFC 9110 §7.8): refused, and recorded as malformed.
-  server.on('upgrade', (_message: IncomingMessage, socket: Socket) =>
-    refuse(socket, 501, 'upgrade_refused', malformed),
-  );
-  server.on('connect', (_message: IncomingMessage, socket: Socket) =>
-    refuse(socket, 501, 'upgrade_refused', malformed),
-  );
+  const connections = new WeakMap<Socket, Connection>();
+  const connectionOf = (socket: Socket): Connection => {
+    let connection = connections.get(socket);
+    if (!connection) {
+      connection = new Connection(socket);
+      connections.set(socket, connection);
+    }
+    return connection;
+  };
+
+  const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = message;
+    const connection = connectionOf(socket);
+    if (connection.deaf) return;
+    const request = new NodeRequest(message, response, connection);
+    connection.newest = request;
+    connection.open += 1;
+    const over = (): void => {
+      connection.open -= 1;
+      if (connection.ending && connection.open === 0) socket.destroySoon();
+    };
+    handle(request, new NodeReply(request, response, limits.request_timeout)).then(over, () => {
+      response.destroy();
+      over();
+    });
+  };
+  server.on('request', onRequest);
+  // `Expect: 100-continue`: nothing is promised before the policy has spoken. Other expectations `checkHead` refuses.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
+
+  /** Bytes that are no request: recorded, answered, and the connection ended; once. */
+  const refuseBytes = (socket: Socket, code: MalformedCode, status = statusOf(code)): void => {
+    const connection = connectionOf(socket);
+    if (connection.deaf) return;
+    connection.deaf = true;
+    connection.ending = true;
+    // Answers under way come first, and whoever reads them must not take ours for one of them: it is left out.
+    const answers = connection.open === 0;
+    const say = (id: string | null): void => {
+      if (!answers) return;
+      if (socket.writable) socket.end(rawAnswer(code, id, status));
+      else socket.destroy();
+    };
+    malformed(connection.ip, code, status).then(say, () => say(null));
+  };
+  // An upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
+  server.on('upgrade', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
+  server.on('connect', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') refuse(socket, 408, 'request_timeout', malformed);
-    else refuse(socket, error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, 'request_malformed', malformed);
+    const request = connections.get(socket)?.newest;
+    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
+    if (request?.incomplete) request.fail(late ? tooLate() : bodyFailure(error.code));
+    else if (late) refuseBytes(socket, 'request_timeout');
+    else refuseBytes(socket, 'request_malformed', error.code === 'HPE_HEADER_OVERFLOW' ? 431 : undefined);
   });
   return server;
 }
 
-const PHRASE: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-};
-
-function refuse(
-  socket: Socket,
-  status: number,
-  code: 'request_malformed' | 'request_timeout' | 'upgrade_refused',
-  malformed: Malformed,
-): void {
-  const ip = socket.remoteAddress ?? null;
-  const answer = (id: string | null): void => {
-    if (!socket.writable) return void socket.destroy();
-    const body = JSON.stringify({
-      type: `urn:sluice:error:${code}`,
-      title: PHRASE[status],
-      status,
-      code,
-      detail: 'The bytes received are not an HTTP request that Sluice passes on (RFC 9112).',
-      ...(id === null ? {} : { decision_id: id }),
-      reasons: [{ code }],
-    });
-    socket.end(
-      `HTTP/1.1 ${status} ${PHRASE[status]}\r\nContent-Type: application/problem+json\r\nCache-Control: private, no-store\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-    );
-  };
-  malformed(ip, code === 'request_timeout' ? code : 'request_malformed').then(answer, () => answer(null));
-}
-
-class NodeRequest implements ProxyRequest {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly rawHeaders: readonly string[];
-  readonly hasBody: boolean;
-  readonly #message: IncomingMessage;
-  readonly #response: ServerResponse;
-
-  constructor(message: IncomingMessage, response: ServerResponse) {
-    this.#message = message;
-    this.#response = response;
-    this.method = message.method ?? '';
-    this.target = message.url ?? '';
-    this.headers = message.headers;
-    this.rawHeaders = message.rawHeaders;
-    const length = message.headers['content-length'];
-    this.hasBody =
-      message.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
-  }
-
-  get peer(): ProxyRequest['peer'] {
-    const socket = this.#message.socket as TLSSocket;
-    const ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
-    if (!socket.authorized) return { ip };
-    return { ip, certificate: socket.getPeerCertificate() as unknown as PeerCertificate };
-  }
-
-  onAbort(listener: () => void): void {
-    const response = this.#response;
-    response.once('close', () => {
-      if (!response.writableFinished) listener();
-    });
-  }
-
-  read(limit: number): Promise<Uint8Array> {
-    const message = this.#message;
-    const declared = Number(message.headers['content-length'] ?? 0);
-    if (declared > limit) return Promise.reject(tooLarge(limit));
-    if (message.headers.expect !== undefined) this.#response.writeContinue();
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      message.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > limit) {
-          message.removeAllListeners('data');
-          message.pause();
-          reject(tooLarge(limit));
-        } else chunks.push(chunk);
-      });
-      message.on('end', () =>
-        resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)),
-      );
-      message.on('error', (cause) =>
-        reject(
-          new SluiceError('request_aborted', {
-            message: 'The caller broke off while sending its request.',
-            cause,
-          }),
-        ),
-      );
-    });
-  }
-}
-
-const tooLarge = (limit: number): SluiceError =>
+const tooLate = (): SluiceError =>
   new SluiceError(
-    'body_too_large',
-    `The request's body is larger than ${limit} bytes (limits.request_body).`,
+    'request_timeout',
+    'The request did not arrive in time (limits.header_timeout, limits.request_timeout).',
   );
 
-class NodeReply implements Reply {
-  readonly #response: ServerResponse;
-  readonly #head: boolean;
+const bodyFailure = (code: string | undefined): SluiceError =>
+  code === 'HPE_INVALID_EOF_STATE'
+    ? brokeOff()
+    : new SluiceError('request_malformed', 'The body is not framed as RFC 9112 has it.');
 
-  constructor(response: ServerResponse, head: boolean) {
-    this.#response = response;
-    this.#head = head;
-  }
+const SAID: Readonly<Record<MalformedCode, () => SluiceError>> = {
+  request_malformed: () =>
+    new SluiceError('request_malformed', 'The bytes received are not an HTTP/1.1 request (RFC 9112).'),
+  request_timeout: tooLate,
+  upgrade_refused: () =>
+    new SluiceError('upgrade_refused', 'An upgraded connection would leave the policy’s sight.'),
+};
 
-  get started(): boolean {
-    return this.#response.headersSent;
-  }
-
-  send(status: number, headers: Readonly<Record<string, string>>, chunks: readonly Uint8Array[]): void {
-    const response = this.#response;
-    const bodiless = status === 204 || status === 304;
-    // HEAD: a Content-Length would tell how long the undisclosed body is (RFC 9110 §8.6 lets it be left out).
-    if (this.#head || bodiless) {
-      response.writeHead(status, headers);
-      response.end();
-      return;
-    }
-    let length = 0;
-    for (const c of chunks) length += c.byteLength;
-    response.writeHead(status, { ...headers, 'content-length': String(length) });
-    const last = chunks.length - 1;
-    if (last > 0) response.cork();
-    for (let i = 0; i < last; i++) response.write(chunks[i]);
-    response.end(chunks[last]);
-  }
-
-  start(status: number, headers: Readonly<Record<string, string>>): void {
-    this.#response.writeHead(status, headers);
-  }
-
-  write(chunks: readonly Uint8Array[]): Promise<void> {
-    const response = this.#response;
-    if (this.#head) return Promise.resolve();
-    if (response.destroyed) return Promise.reject(gone());
-    response.cork();
-    let more = true;
-    for (const c of chunks) more = response.write(c);
-    response.uncork();
-    if (more) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        response.off('drain', settle);
-        response.off('close', settle);
-        if (response.destroyed) reject(gone());
-        else resolve();
-      };
-      response.on('drain', settle);
-      response.on('close', settle);
-    });
-  }
-
-  end(): void {
-    this.#response.end();
-  }
-
-  abort(): void {
-    this.#response.destroy();
-  }
+function rawAnswer(code: MalformedCode, id: string | null, status: number): string {
+  const answer = refused(SAID[code](), id ?? '', [{ code }], status);
+  const headers = {
+    ...answer.headers,
+    'content-length': String(answer.body.byteLength),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join('')}\r\n${answer.body.toString('utf8')}`;
 }
-
-const gone = (): SluiceError =>
-  new SluiceError('request_aborted', 'The caller went away before the answer was complete.');

@@ -26,6 +26,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   }
 
   push(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return;
     this.#chunks.push(chunk);
     this.#waiting += chunk.byteLength;
     if (this.#waiting > HIGH_WATER && !this.#paused) {
@@ -43,6 +44,15 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   fail(error: Error): void {
     this.#error = error;
     this.#signal();
+  }
+
+  /** Whether there is no byte in it: known at once if something has arrived, else as soon as something does. */
+  empty(): boolean | Promise<boolean> {
+    if (this.#chunks.length > 0 || this.#error) return false;
+    if (this.#ended) return true;
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(this.#chunks.length === 0 && this.#error === null);
+    });
   }
 
   /** The whole body if it has already arrived, else null. */

@@ -5,11 +5,17 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Request headers that say nothing about who asks. Conditional and range headers are left out: see `server/reply.ts`. */
+/**
+ * Request headers that say nothing about who asks. Conditional and range headers are left out: an answer to them (304, 206, 412) tells
+ * of bytes that are not disclosed.
+ */
 const REQUEST_HEADERS = ['accept', 'accept-language', 'content-type', 'soapaction'] as const;
 
-/** Response headers that say nothing about the data subject. `content-type` is set anew by the reply. */
-const RESPONSE_HEADERS = ['content-language', 'retry-after'] as const;
+/**
+ * None by itself: any field's value is text of the upstream's choosing, and Content-Language says what somebody speaks. What a
+ * configuration adds is for it to answer for. `content-type` is set anew by the reply.
+ */
+const RESPONSE_HEADERS: readonly string[] = [];
 
 /** Never forwarded, whatever a configuration adds: RFC 9110 §7.6.1 hop-by-hop, framing, credentials, routing of the hop. */
 const NEVER = new Set([
@@ -42,6 +48,9 @@ const NEVER = new Set([
   'accept-ranges',
 ]);
 
+/** RFC 9110 §5.5 field-vchar, without obs-text: what is no text to one reader may be to another. */
+const VISIBLE = /^[\t\x20-\x7e]*$/;
+
 export interface HeaderRules {
   request(headers: IncomingHttpHeaders): Record<string, string>;
   response(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Record<string, string>;
@@ -70,7 +79,9 @@ function pick(
   const out: Record<string, string> = {};
   for (const name of names) {
     const value = headers[name];
-    if (value !== undefined) out[name] = typeof value === 'string' ? value : value.join(', ');
+    if (value === undefined) continue;
+    const text = typeof value === 'string' ? value : value.join(', ');
+    if (VISIBLE.test(text)) out[name] = text;
   }
   return out;
 }

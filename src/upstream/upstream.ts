@@ -125,7 +125,11 @@ function exchange(
     let body: UpstreamBody | null = null;
     pool.dispatch(options, {
       onRequestStart(controller) {
-        onAbort?.(() => controller.abort(new Error('the caller went away')));
+        onAbort?.(() =>
+          controller.abort(
+            new SluiceError('request_aborted', 'The caller went away before the upstream had answered.'),
+          ),
+        );
       },
       onResponseStart(controller, status, headers) {
         if (status < 200) return; // 1xx: nothing of an interim answer is passed on
@@ -149,6 +153,7 @@ function exchange(
 
 /** undici's messages may quote what the upstream sent, so that only its code is looked at; the error stays as the cause. */
 function failureOf(error: Error): SluiceError {
+  if (error instanceof SluiceError) return error;
   const code = (error as { code?: string }).code ?? '';
   if (
     code === 'UND_ERR_HEADERS_TIMEOUT' ||

@@ -1,0 +1,267 @@
+/** One request and its reply on a connection: what the pipeline sees of node:http. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { SluiceError } from '../errors.ts';
+import type { PeerCertificate, ProxyRequest, Reply } from '../model/exchange.ts';
+import { watchChunks } from './chunks.ts';
+
+/** What is known of a connection, whichever of its requests asks. */
+export class Connection {
+  readonly ip: string | null;
+  /** requests that have come and are not answered yet; more than one where a client pipelines */
+  open = 0;
+  /** the newest request */
+  newest: NodeRequest | null = null;
+  /** nothing more that comes is a request: bytes that were none have come, or "Connection: close" is said (RFC 9112 §9.6) */
+  deaf = false;
+  /** to be ended once every request is answered */
+  ending = false;
+  readonly #socket: Socket;
+  #certificate: PeerCertificate | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    const socket = this.#socket as TLSSocket;
+    if (socket.authorized) this.#certificate ??= socket.getPeerCertificate() as unknown as PeerCertificate;
+    return this.#certificate;
+  }
+}
+
+export class NodeRequest implements ProxyRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly version: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly rawHeaders: readonly string[];
+  readonly peer: ProxyRequest['peer'];
+  readonly hasBody: boolean;
+  readonly #message: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #connection: Connection;
+  #failure: SluiceError | null = null;
+  #reject: ((failure: SluiceError) => void) | null = null;
+
+  constructor(message: IncomingMessage, response: ServerResponse, connection: Connection) {
+    this.#message = message;
+    this.#response = response;
+    this.#connection = connection;
+    this.method = message.method ?? '';
+    this.target = message.url ?? '';
+    this.version = message.httpVersion;
+    this.headers = message.headers;
+    this.rawHeaders = message.rawHeaders;
+    const { ip, certificate } = connection;
+    this.peer = certificate === undefined ? { ip } : { ip, certificate };
+    const length = message.headers['content-length'];
+    const chunked = message.headers['transfer-encoding'] !== undefined;
+    this.hasBody = chunked || (length !== undefined && length !== '0');
+    if (!chunked) return;
+    const refuse = (): void =>
+      this.fail(
+        new SluiceError(
+          'request_malformed',
+          'The chunked body has extensions, trailer fields or another odd framing, or comes behind another request.',
+        ),
+      );
+    // Behind a request that is not answered yet nobody can say where in the bytes read this one begins.
+    if (connection.open > 0) refuse();
+    else watchChunks(message.socket, refuse);
+  }
+
+  /** its body has not arrived whole */
+  get incomplete(): boolean {
+    return !this.#message.complete;
+  }
+
+  /** What has gone wrong with this request on the wire: whoever reads its body, or is about to, learns it. */
+  fail(failure: SluiceError): void {
+    this.#failure ??= failure;
+    this.#reject?.(failure);
+  }
+
+  onAbort(listener: () => void): void {
+    const response = this.#response;
+    if (response.destroyed) {
+      listener();
+      return;
+    }
+    response.once('close', () => {
+      if (!response.writableFinished) listener();
+    });
+  }
+
+  /**
+   * Takes and forgets the rest of a body that is refused, within bounds: to close on a caller that is still sending would reset
+   * the connection, and take our answer from it before it has been read (RFC 9112 §9.6).
+   */
+  forget(done: () => void): void {
+    const message = this.#message;
+    this.#connection.deaf = true;
+    // A caller that waits to be asked for its body sends none.
+    if (message.complete || message.destroyed || message.headers.expect !== undefined) {
+      done();
+      return;
+    }
+    let bytes = 0;
+    const timer = setTimeout(over, LINGER_MS);
+    function over(): void {
+      clearTimeout(timer);
+      message.off('data', count).off('close', over).off('end', over);
+      message.pause();
+      done();
+    }
+    function count(chunk: Uint8Array): void {
+      bytes += chunk.byteLength;
+      if (bytes > LINGER_BYTES) over();
+    }
+    message.on('error', () => undefined);
+    message.on('data', count).on('close', over).on('end', over);
+    message.resume();
+  }
+
+  read(limit: number): Promise<Uint8Array> {
+    const message = this.#message;
+    const declared = Number(message.headers['content-length'] ?? 0);
+    if (declared > limit) return Promise.reject(tooLarge(limit));
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (message.destroyed && !message.complete) return Promise.reject(brokeOff());
+    // RFC 9110 §10.1.1: an HTTP/1.0 client cannot know interim answers.
+    if (message.headers.expect !== undefined && this.version === '1.1') this.#response.writeContinue();
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      message.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size <= limit) return void chunks.push(chunk);
+        message.removeAllListeners('data');
+        message.pause();
+        reject(tooLarge(limit));
+      });
+      message.on('end', () => {
+        if (this.#failure) reject(this.#failure);
+        else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size));
+      });
+      message.on('error', (cause) => reject(this.#failure ?? brokeOff(cause)));
+      message.on('close', () => reject(this.#failure ?? brokeOff()));
+    });
+  }
+}
+
+const LINGER_MS = 1_000;
+const LINGER_BYTES = 4 * 1024 * 1024;
+
+const tooLarge = (limit: number): SluiceError =>
+  new SluiceError(
+    'body_too_large',
+    `The request's body is larger than ${limit} bytes (limits.request_body).`,
+  );
+
+export const brokeOff = (cause?: unknown): SluiceError =>
+  new SluiceError('request_aborted', {
+    message: 'The caller broke off while sending its request.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+export class NodeReply implements Reply {
+  readonly #request: NodeRequest;
+  readonly #response: ServerResponse;
+  readonly #bodiless: boolean;
+  /** without chunks the end of the connection is the end of the answer */
+  readonly #framedByClose: boolean;
+  readonly #stall: number;
+
+  /** @param stall ms that a caller may leave an answer untaken */
+  constructor(request: NodeRequest, response: ServerResponse, stall: number) {
+    this.#request = request;
+    this.#response = response;
+    this.#bodiless = request.method === 'HEAD';
+    this.#framedByClose = request.version === '1.0';
+    this.#stall = stall;
+  }
+
+  get started(): boolean {
+    return this.#response.headersSent;
+  }
+
+  send(status: number, headers: Readonly<Record<string, string>>, chunks: readonly Uint8Array[]): void {
+    const response = this.#response;
+    // HEAD: a Content-Length would tell how long the undisclosed body is (RFC 9110 §8.6 lets it be left out).
+    if (this.#bodiless || status === 204 || status === 304) {
+      response.writeHead(status, headers);
+      response.end();
+      return;
+    }
+    let length = 0;
+    for (const c of chunks) length += c.byteLength;
+    response.writeHead(status, { ...headers, 'content-length': String(length) });
+    if (headers['connection'] === 'close' && this.#request.incomplete) {
+      for (const c of chunks) response.write(c);
+      this.#request.forget(() => response.end());
+      return;
+    }
+    const last = chunks.length - 1;
+    if (last > 0) response.cork();
+    for (let i = 0; i < last; i++) response.write(chunks[i]);
+    response.end(chunks[last]);
+    const { socket } = response;
+    if (socket !== null && socket.writableLength > 0) this.#watch(socket);
+  }
+
+  start(status: number, headers: Readonly<Record<string, string>>): void {
+    this.#response.writeHead(status, headers);
+  }
+
+  write(chunks: readonly Uint8Array[]): Promise<void> {
+    const response = this.#response;
+    if (this.#bodiless) return Promise.resolve();
+    const { socket } = response;
+    if (response.destroyed || socket === null) return Promise.reject(gone());
+    response.cork();
+    let more = true;
+    for (const c of chunks) more = response.write(c);
+    response.uncork();
+    if (more) return Promise.resolve();
+    this.#watch(socket);
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        response.off('drain', settle);
+        response.off('close', settle);
+        socket.setTimeout(0);
+        if (response.destroyed) reject(gone());
+        else resolve();
+      };
+      response.on('drain', settle);
+      response.on('close', settle);
+    });
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  abort(): void {
+    const { socket } = this.#response;
+    if (this.#framedByClose && socket !== null && !isTls(socket)) socket.resetAndDestroy();
+    this.#response.destroy();
+  }
+
+  /** Node counts as idle a connection on which nothing moves, and destroys it. */
+  #watch(socket: Socket): void {
+    socket.setTimeout(this.#stall);
+  }
+}
+
+/** TLS says by itself where its data ends (RFC 8446 §6.1), and cannot be reset by hand. */
+const isTls = (socket: Socket): boolean => 'encrypted' in socket;
+
+const gone = (): SluiceError =>
+  new SluiceError(
+    'request_aborted',
+    'The caller went away, or stopped reading, before the answer was complete.',
+  );
