@@ -81,7 +81,8 @@ export class CsvLexer {
     if (moved > 0) {
       this.#at -= moved;
       this.#start -= moved;
-      if (this.#count > 0) this.#renew((end) => end - moved);
+      // cells of the unfinished row: no row handed over has them
+      for (let k = 0; k < this.#count; k++) this.#ends[this.#first + k]! -= moved;
     }
     this.#lex(false, row);
     if (this.#intake.bytes.length - this.#start > this.#limits.record_bytes) this.#tooLarge();
@@ -192,18 +193,16 @@ export class CsvLexer {
 
   #close(end: number): void {
     if (this.#count === MAX_COLUMNS) this.#fault(`has more than ${MAX_COLUMNS} columns`);
-    if (this.#first + this.#count === this.#ends.length) this.#renew((e) => e);
+    if (this.#first + this.#count === this.#ends.length) this.#renew();
     this.#ends[this.#first + this.#count++] = end;
   }
 
   /** A new arena for offsets: rows handed over keep theirs. */
-  #renew(map: (end: number) => number): void {
-    const cells = this.#ends.subarray(this.#first, this.#first + this.#count);
-    const room = this.#ends.length - this.#first - this.#count;
+  #renew(): void {
     const next = new Int32Array(Math.max(ARENA, 2 * this.#count));
-    next.set(cells.map(map), 0);
-    if (room >= 0) this.#first = 0;
+    next.set(this.#ends.subarray(this.#first, this.#first + this.#count), 0);
     this.#ends = next;
+    this.#first = 0;
   }
 
   #emit(row: (row: Row) => void): void {
