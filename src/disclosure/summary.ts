@@ -2,6 +2,7 @@
 import type { FieldAccount, DisclosureSummary } from '../model/record.ts';
 import type { Running, UnknownPaths } from './account.ts';
 import { DISCLOSE } from './formats/format.ts';
+import type { Instructions } from './program.ts';
 
 /** What is counted a record. */
 export class Tally {
@@ -33,12 +34,92 @@ interface Row {
   count: number;
 }
 
+type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
+
 /** Takes the counts: they start at zero again for the next part. */
 export function takeSummary(
   tally: Tally,
   running: Iterable<Running>,
   unknown: UnknownPaths,
 ): DisclosureSummary {
+  const used: Running[] = [];
+  for (const each of running) {
+    each.settle();
+    if (each.dirty) used.push(each);
+  }
+  const paths = pathsOf(used, unknown.take(), tally.records);
+  for (const each of used) each.clear();
+  const summary: DisclosureSummary = {
+    records: tally.records,
+    records_withheld: tally.withheld,
+    released: paths.released,
+    withheld: paths.withheld,
+    by_class: paths.by_class,
+    data_subjects: [...tally.subjects],
+    ...(tally.reasons.size > 0 ? { withheld_reasons: Object.fromEntries(tally.reasons) } : {}),
+    ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
+  };
+  tally.clear();
+  return summary;
+}
+
+/** Accounts of small answers by what was counted: alike down to the same objects, which what is made of them can be remembered by. */
+const ACCOUNTS = new WeakMap<Instructions, Map<string, Paths>>();
+const REMEMBERED = 256;
+const FEW_RECORDS = 16;
+
+function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], records: number): Paths {
+  const [first] = used;
+  if (first === undefined || records > FEW_RECORDS || unknown.length > FEW_RECORDS)
+    return addUp(used, unknown);
+  let accounts = ACCOUNTS.get(first.instructions);
+  if (accounts === undefined) {
+    accounts = new Map();
+    ACCOUNTS.set(first.instructions, accounts);
+  }
+  const key = keyOf(used, unknown);
+  let paths = accounts.get(key);
+  if (paths === undefined) {
+    paths = frozen(addUp(used, unknown));
+    if (accounts.size >= REMEMBERED) accounts.clear();
+    accounts.set(key, paths);
+  }
+  return paths;
+}
+
+const SERIALS = new WeakMap<Instructions, number>();
+let serials = 0;
+
+function serialOf(instructions: Instructions): number {
+  let serial = SERIALS.get(instructions);
+  if (serial === undefined) {
+    serial = ++serials;
+    SERIALS.set(instructions, serial);
+  }
+  return serial;
+}
+
+/** Unambiguous: the counts are as many as the instructions have fields, and a path, which is the upstream's, says its length. */
+function keyOf(used: readonly Running[], unknown: readonly FieldAccount[]): string {
+  let key = '';
+  for (const { instructions, done, failed } of used) {
+    key += `${serialOf(instructions)};`;
+    for (let n = 0; n < done.length; n++) key += failed[n] === 0 ? `${done[n]},` : `${done[n]}-${failed[n]},`;
+  }
+  for (const row of unknown) key += `${row.count} ${row.do} ${row.because} ${row.path.length}:${row.path}`;
+  return key;
+}
+
+function frozen(paths: Paths): Paths {
+  Object.freeze(paths.released);
+  for (const row of paths.withheld) Object.freeze(row);
+  Object.freeze(paths.withheld);
+  for (const row of Object.values(paths.by_class)) Object.freeze(row);
+  Object.freeze(paths.by_class);
+  return Object.freeze(paths);
+}
+
+function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Paths {
   const released = new Set<string>();
   const withheld = new Map<string, Row>();
   const classes: { [cls: string]: { [treatment: string]: number } } = {};
@@ -54,9 +135,7 @@ export function takeSummary(
     if (known) known.count += row.count;
     else withheld.set(key, row);
   };
-  for (const each of running) {
-    each.settle();
-    if (!each.dirty) continue;
+  for (const each of used) {
     const { automaton, firstField, choices, actions } = each.instructions;
     for (let n = 0; n < choices.length; n++) {
       const done = each.done[n]!;
@@ -71,18 +150,10 @@ export function takeSummary(
       if (done > 0) count(field.cls, choice.do, done);
       if (failed > 0) count(field.cls, 'drop', failed);
     }
-    each.clear();
   }
-  const summary: DisclosureSummary = {
-    records: tally.records,
-    records_withheld: tally.withheld,
+  return {
     released: [...released].sort(),
-    withheld: [...(withheld.values() as Iterable<FieldAccount>), ...unknown.take()],
+    withheld: [...(withheld.values() as Iterable<FieldAccount>), ...unknown],
     by_class: classes,
-    data_subjects: [...tally.subjects],
-    ...(tally.reasons.size > 0 ? { withheld_reasons: Object.fromEntries(tally.reasons) } : {}),
-    ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
   };
-  tally.clear();
-  return summary;
 }
