@@ -47,6 +47,17 @@ const time = (call: (n: number) => unknown, ms: number): number => {
   return ((performance.now() - began) / n) * 1000;
 };
 
+/** The same in processor time of this thread: what is not compared with another process need not wait for one. */
+const cost = (call: (n: number) => unknown, ms: number): number => {
+  const began = process.threadCpuUsage();
+  const start = performance.now();
+  let n = 0;
+  do for (let i = 0; i < 64; i++) call(n++);
+  while (performance.now() - start < ms);
+  const { user, system } = process.threadCpuUsage(began);
+  return (user + system) / n;
+};
+
 const bundle = await enlarged(0, 0);
 const policy = await uncached(bundle);
 const QUESTIONS = [
@@ -94,8 +105,8 @@ if (wanted.has('ratios')) {
 if (wanted.has('cached')) {
   const cached = await createSnapshot(bundle);
   const ask = (n: number) => cached.decide(decisionInput(n & 255));
-  time(ask, 1000);
-  const took = Array.from({ length: rounds }, () => time(ask, 300));
+  cost(ask, 1000);
+  const took = Array.from({ length: rounds }, () => cost(ask, 300));
   const { hits, misses } = cached.stats();
   say(
     'cached decision, µs',
@@ -104,10 +115,10 @@ if (wanted.has('cached')) {
   );
   const plan = disclosureInput(1);
   const page = (n: number) => cached.disclose({ ...plan, resource: { ...plan.resource, id: `C${n & 255}` } });
-  time(page, 500);
+  cost(page, 500);
   say(
     'cached disclosure, µs',
-    median(Array.from({ length: rounds }, () => time(page, 300))),
+    median(Array.from({ length: rounds }, () => cost(page, 300))),
     'consents in a list that is not frozen',
   );
 }
@@ -115,10 +126,10 @@ if (wanted.has('cached')) {
 if (wanted.has('size')) {
   const large = await uncached(await enlarged(10_000, 1_000));
   const asked = (p: LivePolicy) => (n: number) => p.disclose(disclosureInput(n));
-  time(asked(large), 1000);
+  cost(asked(large), 1000);
   const turns = Array.from({ length: rounds }, () => ({
-    large: time(asked(large), 500),
-    small: time(asked(policy), 500),
+    large: cost(asked(large), 500),
+    small: cost(asked(policy), 500),
   }));
   say(
     '10,000 fields and 1,000 roles ÷ 20',

@@ -60,7 +60,14 @@ export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Pro
   return bundleOf(files, options.name, createHash('sha256').update(bytes).digest('hex').slice(0, 32));
 };
 
-export const bundleOf = (files: Files, name: string, fallbackRevision: string): PolicyBundle => {
+/** Lets what waits have its turn: a large bundle is read in pieces that no request notices. */
+const pause = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+
+export const bundleOf = async (
+  files: Files,
+  name: string,
+  fallbackRevision: string,
+): Promise<PolicyBundle> => {
   const fail = (message: string, cause?: unknown): never => {
     throw new SluiceError('bundle_malformed', {
       message: `${name}: ${message}`,
@@ -79,7 +86,14 @@ export const bundleOf = (files: Files, name: string, fallbackRevision: string): 
   const exact = mergeData(files, json, fail);
   checkRoots(manifest.roots, exact, name);
   const wasm = wasmOf(files, manifest, name);
-  const data = numbersKept.plain(exact) as { readonly [name: string]: unknown };
+  await pause();
+  const dataJson = numbersKept.stringify(exact);
+  const data = (numbersKept.needed(dataJson) ? numbersKept.plain(exact) : exact) as {
+    readonly [name: string]: unknown;
+  };
+  await pause();
+  const catalogs = catalogsOf(data, name);
+  await pause();
 
   const sources: { [path: string]: string } = Object.create(null);
   if (files.has(SOURCES)) {
@@ -92,10 +106,10 @@ export const bundleOf = (files: Files, name: string, fallbackRevision: string): 
     revision: manifest.revision,
     wasm: new Uint8Array(wasm),
     data,
-    dataJson: numbersKept.stringify(exact),
+    dataJson,
     manifest,
     reads: readsOf(manifest, wasm),
-    catalogs: catalogsOf(data, name),
+    catalogs,
     sources,
   };
 };

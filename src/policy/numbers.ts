@@ -18,10 +18,12 @@ const keep = (_key: string, value: unknown, context: { source?: string }): unkno
     ? json.rawJSON(context.source)
     : value;
 
-/** Only a text with a long or unusually written number pays for the reviver. */
-const UNUSUAL = /\d{16}|\d[eE.]|-0/;
+/** Only a text with a long or unusually written number pays for the reviver; in doubt (within a string) it does. */
+const UNUSUAL = /(?:^|[[,:])\s*(?:-0|-?\d+[.eE]|-?\d{16})/;
 
 export const numbersKept = {
+  /** whether some number may not survive being read as a double and written again */
+  needed: (text: string): boolean => UNUSUAL.test(text),
   parse: (text: string): unknown => (UNUSUAL.test(text) ? json.parse(text, keep) : JSON.parse(text)),
   stringify: (value: unknown): string => JSON.stringify(value),
   isRaw: (value: unknown): value is Raw => json.isRawJSON(value),

@@ -92,6 +92,8 @@ const neededData = (bundle: PolicyBundle): string => {
       if (root === undefined) return bundle.dataJson;
       roots.add(root);
     }
-  const all = numbersKept.parse(bundle.dataJson) as { readonly [name: string]: unknown };
+  const all = numbersKept.needed(bundle.dataJson)
+    ? (numbersKept.parse(bundle.dataJson) as typeof bundle.data)
+    : bundle.data;
   return numbersKept.stringify(Object.fromEntries(Object.entries(all).filter(([name]) => roots.has(name))));
 };

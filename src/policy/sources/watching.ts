@@ -20,25 +20,25 @@ export const watchPath = (
 ): (() => void) => {
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
+  // Not known at first: what changed between the load and the first look is told by the first look, which always calls.
   let last: string | undefined;
   let looking = false;
+  let again = false;
   const look = async (): Promise<void> => {
-    if (looking || closed) return;
-    looking = true;
-    try {
-      const now = await fingerprint();
-      const differs = last !== undefined && now !== last;
-      last = now;
-      if (differs && !closed) changed();
-    } catch {
-      // Unreadable for a moment, as during a rename: the next look tells. The load itself reports what is wrong.
-      if (last !== undefined && last !== '' && !closed) {
-        last = '';
-        changed();
-      }
-    } finally {
-      looking = false;
+    if (looking) {
+      again = true;
+      return;
     }
+    looking = true;
+    do {
+      again = false;
+      // Unreadable for a moment, as during a rename, counts as a change: the load reports what is wrong.
+      const now = await fingerprint().catch(() => 'unreadable');
+      if (closed) break;
+      if (now !== last) changed();
+      last = now;
+    } while (again);
+    looking = false;
   };
   const soon = (): void => {
     clearTimeout(quiet);
