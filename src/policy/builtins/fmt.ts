@@ -170,6 +170,10 @@ const scientific = (value: number, precision: number): string => {
   return `${kept[0]}${precision > 0 ? `.${kept.slice(1)}` : ''}e${sign}${String(Math.abs(power)).padStart(2, '0')}`;
 };
 
+/** Go's FormatFloat(f, 'g', -1) */
+export const shortest = (value: number): string =>
+  (value < 0 || Object.is(value, -0) ? '-' : '') + general(Math.abs(value), undefined, false);
+
 const powerOf = (text: string): number => Number(/e([+-]\d+)$/.exec(text)?.[1] ?? 0);
 
 /** Go's %g: the shortest digits, or `precision` significant ones; `sharp` keeps zeros at the end */

@@ -2,6 +2,7 @@
 import { digests } from './digests.ts';
 import { encoding } from './encoding.ts';
 import { format } from './format.ts';
+import { graphql } from './graphql.ts';
 import { jwt } from './jwt.ts';
 import { net } from './net.ts';
 import { numbers } from './numbers.ts';
@@ -16,11 +17,13 @@ import { units } from './units.ts';
 import { uri } from './uri.ts';
 import { uuid } from './uuid.ts';
 import { x509 } from './x509.ts';
+import { yaml } from './yaml.ts';
 
 const FAMILIES: readonly Family[] = [
   digests,
   encoding,
   format,
+  graphql,
   jwt,
   net,
   numbers,
@@ -34,6 +37,7 @@ const FAMILIES: readonly Family[] = [
   uri,
   uuid,
   x509,
+  yaml,
 ];
 
 export const builtins: ReadonlyMap<string, Builtin> = new Map(

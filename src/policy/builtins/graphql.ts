@@ -1,0 +1,141 @@
+/** `graphql.*`: parsing and validation by graphql-js, with the leniencies of the parser that OPA uses. */
+import {
+  buildASTSchema,
+  type DefinitionNode,
+  type DocumentNode,
+  extendSchema,
+  type GraphQLSchema,
+  isExecutableDefinitionNode,
+  Kind,
+  type OperationTypeNode,
+  parse as parseGraphql,
+  specifiedRules,
+  validate,
+  validateSchema,
+} from 'graphql';
+import type { RegoValue } from '../values.ts';
+import { querySource, schemaSource } from './graphql-source.ts';
+import { isExtension, queryTree, schemaTree } from './graphql-trees.ts';
+import { fail, string } from './operands.ts';
+import { BuiltinFailure, type Family } from './types.ts';
+
+/** a document of more tokens is refused: parsing and validating take time with their square */
+const MOST_TOKENS = 50_000;
+
+const EMPTY = /^(?:[\s,\ufeff]|#[^\n\r]*)*$/;
+
+const attempt = <T>(run: () => T): T => {
+  try {
+    return run();
+  } catch (e) {
+    if (e instanceof BuiltinFailure) throw e;
+    return fail('not valid GraphQL');
+  }
+};
+
+const parse = (source: string): readonly DefinitionNode[] =>
+  EMPTY.test(source)
+    ? []
+    : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS, noLocation: true })).definitions;
+
+const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
+  kind: Kind.DOCUMENT,
+  definitions,
+});
+
+const queryOf = (v: RegoValue | undefined): DocumentNode => {
+  const definitions = parse(v instanceof Map ? querySource(v) : string(v));
+  return definitions.every(isExecutableDefinitionNode) ? document(definitions) : fail('not a query');
+};
+
+const schemaOf = (v: RegoValue | undefined): DocumentNode => {
+  const definitions = parse(v instanceof Map ? schemaSource(v) : string(v));
+  return definitions.some(isExecutableDefinitionNode) ? fail('not a schema') : document(definitions);
+};
+
+const nameOf = (d: DefinitionNode): string => ('name' in d ? (d.name?.value ?? '') : '');
+
+/** OPA's parser lets a type begin with its extension. */
+const withBases = ({ definitions }: DocumentNode): DocumentNode => {
+  const defined = new Set(definitions.filter((d) => !isExtension(d)).map(nameOf));
+  return document(
+    definitions.map((d) => {
+      if (!isExtension(d) || d.kind === Kind.SCHEMA_EXTENSION || defined.has(nameOf(d))) return d;
+      defined.add(nameOf(d));
+      return { ...d, kind: d.kind.replace(/Extension$/, 'Definition') } as DefinitionNode;
+    }),
+  );
+};
+
+/** a schema without a query is one that can only be asked nothing; OPA's validator does not look for cycles of inputs */
+const HARMLESS = /^Query root type must be provided|^Cannot reference Input Object/;
+
+/** types that every schema has already */
+const BUILT_IN = ['Int', 'Float', 'String', 'Boolean', 'ID'];
+
+const build = (source: DocumentNode): GraphQLSchema =>
+  attempt(() => {
+    const { definitions } = withBases(source);
+    if (definitions.some((d) => d.kind === Kind.SCALAR_TYPE_DEFINITION && BUILT_IN.includes(nameOf(d)))) {
+      return fail('a type that is there already');
+    }
+    const bases = document(definitions.filter((d) => !isExtension(d)));
+    const extensions = document(definitions.filter(isExtension));
+    const base = buildASTSchema(bases);
+    const schema = extensions.definitions.length === 0 ? base : extendSchema(base, extensions);
+    if (validateSchema(schema).some((e) => !HARMLESS.test(e.message))) return fail('not a valid schema');
+    return schema;
+  });
+
+const ROOTS = {
+  query: 'getQueryType',
+  mutation: 'getMutationType',
+  subscription: 'getSubscriptionType',
+} as const;
+
+const isValid = (schema: GraphQLSchema, query: DocumentNode): boolean => {
+  for (const d of query.definitions) {
+    if (d.kind !== Kind.OPERATION_DEFINITION) continue;
+    const root = ROOTS[d.operation as `${OperationTypeNode}`];
+    if (!schema[root]()) return false;
+  }
+  if (query.definitions.length === 0) return true;
+  return attempt(() => validate(schema, query, specifiedRules, { maxErrors: 1 })).length === 0;
+};
+
+/** @returns the two trees, or fails */
+const checked = (
+  query: RegoValue | undefined,
+  schema: RegoValue | undefined,
+): readonly [RegoValue, RegoValue] => {
+  const q = queryOf(query);
+  const s = schemaOf(schema);
+  if (!isValid(build(s), q)) return fail('the query is not valid against the schema');
+  return [queryTree(q), schemaTree(s)];
+};
+
+const holds = (run: () => unknown): boolean => {
+  try {
+    run();
+    return true;
+  } catch (e) {
+    if (e instanceof BuiltinFailure) return false;
+    throw e;
+  }
+};
+
+export const graphql: Family = {
+  'graphql.parse': ([query, schema]) => [...checked(query, schema)],
+  'graphql.parse_and_verify': ([query, schema]) => {
+    try {
+      return [true, ...checked(query, schema)];
+    } catch (e) {
+      if (e instanceof BuiltinFailure) return [false, new Map(), new Map()];
+      throw e;
+    }
+  },
+  'graphql.parse_query': ([query]) => queryTree(queryOf(string(query))),
+  'graphql.parse_schema': ([schema]) => schemaTree(schemaOf(string(schema))),
+  'graphql.is_valid': ([query, schema]) => holds(() => checked(query, schema)),
+  'graphql.schema_is_valid': ([schema]) => holds(() => build(schemaOf(schema))),
+};

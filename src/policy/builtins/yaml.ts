@@ -1,0 +1,94 @@
+/** `yaml.*`, as sigs.k8s.io/yaml reads and writes YAML 1.1: through JSON, keys as text. */
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  Scalar,
+} from 'yaml';
+import type { RegoValue } from '../values.ts';
+import { fail, string } from './operands.ts';
+import type { Family } from './types.ts';
+import { yamlText } from './yaml-text.ts';
+import { resolve } from './yaml-words.ts';
+
+/** expansions of aliases: "billion laughs" ends here */
+const MOST_NODES = 200_000;
+
+const TAGS: { readonly [tag: string]: (text: string) => RegoValue } = {
+  'tag:yaml.org,2002:str': (text) => text,
+  'tag:yaml.org,2002:int': resolve,
+  'tag:yaml.org,2002:float': resolve,
+  'tag:yaml.org,2002:bool': resolve,
+  'tag:yaml.org,2002:null': () => null,
+  'tag:yaml.org,2002:binary': (text) => Buffer.from(text, 'base64').toString('utf8'),
+};
+
+const scalar = (node: Scalar): RegoValue => {
+  const quoted = node.type !== Scalar.PLAIN;
+  const text = quoted ? String(node.value ?? '') : (node.source ?? '');
+  if (node.tag !== undefined && node.tag !== '!') return TAGS[node.tag]?.(text) ?? text;
+  return quoted ? text : resolve(text);
+};
+
+const keyText = (v: RegoValue): string => {
+  if (typeof v === 'string') return v;
+  if (typeof v === 'boolean' || typeof v === 'number') return String(v);
+  return fail('a key that is no scalar');
+};
+
+const reader = (anchors: (alias: Alias) => Node | undefined): ((node: unknown) => RegoValue) => {
+  let nodes = 0;
+  const read = (node: unknown): RegoValue => {
+    nodes += 1;
+    if (nodes > MOST_NODES) return fail('the document is too large');
+    if (isAlias(node)) return read(anchors(node) ?? fail('an alias of nothing'));
+    if (isScalar(node)) return scalar(node);
+    if (isSeq(node)) return node.items.map(read);
+    if (!isMap(node)) return null;
+    const out = new Map<RegoValue, RegoValue>();
+    const merged: Pair[] = [];
+    for (const pair of node.items) {
+      if (isScalar(pair.key) && pair.key.type === Scalar.PLAIN && pair.key.source === '<<') merged.push(pair);
+      else out.set(keyText(read(pair.key)), read(pair.value));
+    }
+    for (const { value } of merged) {
+      const source = read(value);
+      for (const from of Array.isArray(source) ? source : [source]) {
+        if (!(from instanceof Map)) return fail('only a mapping can be merged');
+        for (const [key, v] of from) if (!out.has(key)) out.set(key, v);
+      }
+    }
+    return out;
+  };
+  return read;
+};
+
+/** the first document of a stream */
+const unmarshal = (text: string): RegoValue => {
+  if (/^%YAML (?!1\.1\s)/m.test(text)) return fail('another version of YAML');
+  const documents = parseAllDocuments(text, { version: '1.1', uniqueKeys: false, logLevel: 'silent' });
+  if ('empty' in documents) return null;
+  const [first] = documents;
+  if (first === undefined) return null;
+  if (first.errors.length > 0) return fail('not YAML');
+  return reader((alias) => alias.resolve(first))(first.contents);
+};
+
+export const yaml: Family = {
+  'yaml.unmarshal': ([v]) => unmarshal(string(v)),
+  'yaml.is_valid': ([v]) => {
+    if (typeof v !== 'string') return false;
+    try {
+      unmarshal(v);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  'yaml.marshal': ([v]) => yamlText(v as RegoValue),
+};
