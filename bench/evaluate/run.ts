@@ -165,7 +165,7 @@ if (wanted.has('memory')) {
 if (wanted.has('reload')) {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const file = join(dir, 'bundle.tar.gz');
-  const base = await enlarged(10_000, 1_000);
+  const base = await enlarged(2_000, 1_000);
   const replace = async (revision: string): Promise<number> => {
     // Text that does not compress, until the bundle as it travels has a megabyte.
     const filler = Array.from({ length: 13_000 }, () =>
@@ -185,6 +185,8 @@ if (wanted.has('reload')) {
   const stalls: number[] = [];
   for (let i = 1; i <= rounds; i++) {
     await replace(`r${i}`);
+    globalThis.gc?.();
+    await new Promise((next) => setTimeout(next, 100));
     // What a request would wait for: the longest piece of work between two turns of the loop, in processor time, since
     // on a shared machine the wall clock also counts what others do.
     let [longest, done] = [0, false];

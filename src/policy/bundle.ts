@@ -61,7 +61,7 @@ export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Pro
 };
 
 /** Lets what waits have its turn: a large bundle is read in pieces that no request notices. */
-const pause = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+export const pause = (): Promise<void> => new Promise((resume) => setImmediate(resume));
 
 export const bundleOf = async (
   files: Files,
@@ -84,8 +84,10 @@ export const bundleOf = async (
 
   const manifest = readManifest(files.has('.manifest') ? json('.manifest') : {}, name, fallbackRevision);
   const exact = mergeData(files, json, fail);
+  await pause();
   checkRoots(manifest.roots, exact, name);
   const wasm = wasmOf(files, manifest, name);
+  const reads = readsOf(manifest, wasm);
   await pause();
   const dataJson = numbersKept.stringify(exact);
   const data = (numbersKept.needed(dataJson) ? numbersKept.plain(exact) : exact) as {
@@ -108,7 +110,7 @@ export const bundleOf = async (
     data,
     dataJson,
     manifest,
-    reads: readsOf(manifest, wasm),
+    reads,
     catalogs,
     sources,
   };

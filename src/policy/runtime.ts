@@ -1,6 +1,6 @@
 /** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
 import { SluiceError } from '../errors.ts';
-import type { PolicyBundle } from './bundle.ts';
+import { type PolicyBundle, pause } from './bundle.ts';
 import { builtins as hostBuiltins } from './builtins/index.ts';
 import type { Builtin } from './builtins/types.ts';
 import type { PolicyLimits } from './config.ts';
@@ -45,6 +45,10 @@ export const createRuntime = async (
       cause,
     });
   }
+  await pause();
+  // as bytes: a string would be a JSON string
+  const data = Buffer.from(neededData(bundle), 'utf8');
+  await pause();
   const time = createMeter(
     limits.evaluation_ms,
     () =>
@@ -60,8 +64,7 @@ export const createRuntime = async (
       return builtin(args, context);
     };
   const evaluator = createEvaluator(module, {
-    // as bytes: a string would be a JSON string
-    data: Buffer.from(neededData(bundle), 'utf8'),
+    data,
     maxPages: limits.memory_mb * PAGES_PER_MB,
     builtins: held,
     ...(print === undefined ? {} : { print }),
