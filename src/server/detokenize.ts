@@ -13,6 +13,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
+import type { PolicySnapshot } from '../model/policy.ts';
 import { denied, record, refuse } from '../refusal.ts';
 import type { Stages } from '../stages.ts';
 
@@ -130,7 +131,7 @@ async function answer(
       'The policy discloses groups here, or nothing at all; a single value is neither.',
     );
   const entry = fieldOf(snapshot.catalogs.get(asked.resource), asked);
-  seen(stages, snapshot, { ...input, context: { ...input.context, tier: account.tier } });
+  seen(stages, account, snapshot, { ...input, context: { ...input.context, tier: account.tier } });
   account.spent('policy');
 
   const { value, key } = reverse(asked.token, {
@@ -163,11 +164,15 @@ async function answer(
 }
 
 /** @throws SluiceError `policy_denied` for a field that this caller would not be shown as it is */
-function seen(stages: Stages, snapshot: ReturnType<Stages['policy']['current']>, input: PolicyInput): void {
+function seen(stages: Stages, account: Account, snapshot: PolicySnapshot, input: PolicyInput): void {
   try {
     stages.guard.query(snapshot, input);
   } catch (error) {
     if (!isSluiceError(error, 'query_field_withheld')) throw error;
+    account.reasons = [
+      { code: 'field_withheld', message: 'The caller may not see this field undisguised.' },
+      ...account.reasons,
+    ];
     throw new SluiceError('policy_denied', {
       message:
         'The policy does not let this caller see the field undisguised, so no token of it is turned back.',
