@@ -1,8 +1,8 @@
 /** `sluice serve`: the sidecar itself. */
 import { Command } from 'commander';
-import { compose } from '../compose.ts';
+import { compose, type Sluice } from '../compose.ts';
 import { loadConfig } from '../config/index.ts';
-import { createLogger } from '../observability/logger.ts';
+import { createLogger, type Logger } from '../observability/logger.ts';
 import type { Io } from './io.ts';
 
 export function command(io: Io): Command {
@@ -21,10 +21,26 @@ export function command(io: Io): Command {
       io.stdout.write(
         `${JSON.stringify({ ready: true, proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() })}\n`,
       );
+      const hup = (): void => void reread(sluice, logger);
+      process.on('SIGHUP', hup);
       await untilSignalled();
+      process.off('SIGHUP', hup);
       logger.info({}, 'stopping');
       await sluice.close();
     });
+}
+
+/** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
+async function reread(sluice: Sluice, logger: Logger): Promise<void> {
+  sluice.consents.refresh?.();
+  await sluice.policy.reload();
+  const { error, unavailable } = sluice.policy.status();
+  const policy = (error ?? unavailable)?.code ?? null;
+  const consents = await sluice.consents.ready();
+  logger.info(
+    { revision: sluice.revision(), policy_error: policy, consents: consents.ok },
+    'policy and consents read again',
+  );
 }
 
 const untilSignalled = (): Promise<void> =>

@@ -70,6 +70,7 @@ export function openConsentFile(
           : { ok: false, detail: isSluiceError(error) ? error.message : 'the file cannot be read' },
       );
     },
+    refresh: file.look,
     close: () => Promise.resolve(file.close()),
   };
 }

@@ -35,5 +35,7 @@ export interface ConsentSource {
   /** changes whenever any answer may have changed; part of every cache key */
   revision(): string;
   ready(): Promise<{ ok: boolean; detail?: string }>;
+  /** looks for changes now, where the source is one that has to look */
+  refresh?(): void;
   close(): Promise<void>;
 }

@@ -17,6 +17,8 @@ export interface ObservedFile<T> {
   readonly error: Error | null;
   /** milliseconds since the epoch when it broke; null while it can be used */
   readonly brokenSince: number | null;
+  /** looks for a change now */
+  look(): void;
   close(): void;
 }
 
@@ -107,6 +109,7 @@ export function observeFile<T>({
     get brokenSince() {
       return brokenSince;
     },
+    look,
     close() {
       clearInterval(timer);
       watcher?.close();

@@ -1,0 +1,182 @@
+/** `sluice serve` as a process of its own, and the signals that operators send it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { verify } from '../../src/decision-log/verify.ts';
+import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { answer, CUSTOMER_ANSWER, prepare, recordsIn } from '../support/sluice.ts';
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly proxy: string;
+  readonly admin: string;
+  readonly dir: string;
+  log(): string;
+  ended: Promise<number | null>;
+}
+
+let issuer: DevelopmentIssuer;
+const cleaning: (() => void)[] = [];
+
+beforeAll(async () => {
+  issuer = await createDevelopmentIssuer();
+}, 60_000);
+afterEach(() => {
+  for (const clean of cleaning.splice(0)) clean();
+});
+
+async function upstreamOf(handle: (res: ServerResponse) => void): Promise<string> {
+  const server: Server = createServer((_req, res) => handle(res));
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  cleaning.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const customer = (res: ServerResponse): void => {
+  res.setHeader('Content-Type', 'application/json');
+  res.end('{"id":"C1","name":"Li","phone":"13812345678"}');
+};
+
+type Setup = Parameters<typeof prepare>[0];
+
+async function serve(setup: Setup): Promise<Served> {
+  const { dir, file } = await prepare(setup, issuer);
+  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let log = '';
+  child.stdout.on('data', (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on('data', (chunk) => {
+    log += String(chunk);
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  cleaning.push(() => {
+    child.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const ready = (): { proxy: string; admin: string } | undefined => {
+    const line = out.split('\n').find((l) => l.includes('"ready"'));
+    return line === undefined ? undefined : (JSON.parse(line) as { proxy: string; admin: string });
+  };
+  await until(() => ready() !== undefined || child.exitCode !== null);
+  const found = ready();
+  if (!found) throw new Error(`did not start: ${log}`);
+  return { child, ...found, dir, ended, log: () => out + log };
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (await holds()) return;
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  throw new Error('waited in vain');
+}
+
+async function get({ proxy }: Served, path = '/customers/C1'): Promise<{ status: number; text: string }> {
+  const token = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 });
+  const response = await fetch(`${proxy}${path}`, {
+    headers: { Authorization: `Bearer ${token}`, 'Sluice-Purpose': 'after_sales' },
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+describe('sluice serve', () => {
+  test('SIGHUP loads the policy anew where nothing watches it', async () => {
+    const upstream = await upstreamOf(customer);
+    const config = { policy: { bundle: './bundle.tar.gz', watch: false } };
+    const served = await serve({ upstream, config });
+    expect((await get(served)).text).toBe('{"id":"C1","name":"Li","phone":"138****5678"}');
+    const answers = { customer: { '*': answer({ 'reference/1': 'disclose' }) } };
+    await prepare({ upstream, config, dir: served.dir, answers }, issuer);
+    await new Promise((done) => setTimeout(done, 300));
+    expect((await get(served)).text).toContain('138****5678');
+    served.child.kill('SIGHUP');
+    await until(() => served.log().includes('policy and consents read again'));
+    expect((await get(served)).text).toBe('{"id":"C1"}');
+  }, 60_000);
+
+  test('SIGHUP with a broken policy keeps the last good one and says so', async () => {
+    const upstream = await upstreamOf(customer);
+    const config = { policy: { bundle: './bundle.tar.gz', watch: false } };
+    const served = await serve({ upstream, config });
+    writeFileSync(join(served.dir, 'bundle.tar.gz'), 'nonsense');
+    served.child.kill('SIGHUP');
+    await until(() => served.log().includes('policy and consents read again'));
+    expect((await get(served)).text).toContain('138****5678');
+    const ready = await fetch(`${served.admin}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('bundle_malformed')]);
+  }, 60_000);
+
+  test('SIGHUP reads the consents now, however seldom they are looked at', async () => {
+    const upstream = await upstreamOf(customer);
+    const config = { consent: { file: './consents.yaml', poll: '1m' } };
+    const served = await serve({ upstream, config });
+    expect((await get(served)).status).toBe(200);
+    const restricted = { C1: { flags: ['restricted'], consents: [] } };
+    writeFileSync(
+      join(served.dir, 'consents.yaml'),
+      JSON.stringify({ version: 1, data_subjects: restricted }),
+    );
+    served.child.kill('SIGHUP');
+    await until(() => served.log().includes('policy and consents read again'));
+    expect((await get(served)).status).toBe(403);
+  }, 60_000);
+
+  test('SIGTERM lets the request under way finish, takes no other, and exits with 0', async () => {
+    let release: (() => void) | undefined;
+    const upstream = await upstreamOf((res) => {
+      release = () => customer(res);
+    });
+    const served = await serve({ upstream });
+    const pending = get(served);
+    await until(() => release !== undefined);
+    served.child.kill('SIGTERM');
+    await until(() =>
+      fetch(served.proxy).then(
+        () => false,
+        () => true,
+      ),
+    );
+    release!();
+    expect(await pending).toEqual({ status: 200, text: '{"id":"C1","name":"Li","phone":"138****5678"}' });
+    expect(await served.ended).toBe(0);
+  }, 60_000);
+
+  test('what was answered before kill -9 is on record, and the next start goes on', async () => {
+    const upstream = await upstreamOf(customer);
+    const served = await serve({ upstream });
+    for (let i = 0; i < 5; i++) await get(served);
+    served.child.kill('SIGKILL');
+    await served.ended;
+    const journal = join(served.dir, 'journal');
+    expect(recordsIn(journal)).toHaveLength(5);
+    const again = await serve({ upstream, dir: served.dir });
+    await get(again);
+    expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
+    expect(existsSync(journal) && recordsIn(journal).length).toBe(6);
+    expect(readFileSync(join(served.dir, 'sluice.yaml'), 'utf8')).toContain('version');
+  }, 60_000);
+
+  test('two instances write into one journal directory without disturbing each other', async () => {
+    const upstream = await upstreamOf(customer);
+    const setup: Setup = { upstream, answers: { customer: { '*': CUSTOMER_ANSWER } } };
+    const one = await serve(setup);
+    const two = await serve({ ...setup, dir: one.dir });
+    await Promise.all(Array.from({ length: 20 }, (_, i) => get(i % 2 ? one : two)));
+    const report = await verify({ dir: join(one.dir, 'journal'), key: null });
+    expect(report.problems).toEqual([]);
+    expect(new Set(recordsIn(join(one.dir, 'journal')).map((r) => r.origin)).size).toBe(2);
+  }, 60_000);
+});
