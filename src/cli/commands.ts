@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./decisions.ts'),
   },
   {
+    name: 'build',
+    summary: 'compile a policy directory to a bundle',
+    load: () => import('./build.ts'),
+  },
+  {
     name: 'check',
     summary: 'everything that is wrong with a policy, each with its place',
     load: () => import('./check.ts'),
@@ -34,6 +39,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'test',
     summary: "Rego's unit tests, and scenarios through the whole sidecar",
     load: () => import('./test.ts'),
+  },
+  {
+    name: 'eval',
+    summary: 'ask a policy one question',
+    load: () => import('./eval.ts'),
+  },
+  {
+    name: 'matrix',
+    summary: 'who gets what, for which purpose, under which consent; what a change changes',
+    load: () => import('./matrix.ts'),
   },
   {
     name: 'schemas',

@@ -1,5 +1,6 @@
 /** One decision as its reader wants it: the records of its parts put together again. */
 import type {
+  AskedState,
   DecisionRecord,
   DecisionRecordDraft,
   DisclosureSummary,
@@ -80,6 +81,8 @@ function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | nu
       reasons[code] = (reasons[code] ?? 0) + n;
   }
   const consents = [...new Set(summaries.flatMap((s) => s.consents ?? []))];
+  const answers = counted(summaries.flatMap((s) => s.answers ?? []));
+  const omitted = summaries.reduce((n, s) => n + (s.answers_omitted ?? 0), 0);
   return {
     records: summaries.reduce((n, s) => n + s.records, 0),
     records_withheld: summaries.reduce((n, s) => n + s.records_withheld, 0),
@@ -89,7 +92,19 @@ function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | nu
     data_subjects: [...new Set(summaries.flatMap((s) => s.data_subjects))],
     ...(Object.keys(reasons).length > 0 ? { withheld_reasons: reasons } : {}),
     ...(consents.length > 0 ? { consents } : {}),
+    ...(answers.length > 0 ? { answers } : {}),
+    ...(omitted > 0 ? { answers_omitted: omitted } : {}),
   };
+}
+
+/** Equal states with equal answers, once, their counts added. */
+function counted(states: readonly AskedState[]): AskedState[] {
+  const found = new Map<string, AskedState>();
+  for (const { count, ...state } of states) {
+    const key = JSON.stringify(state);
+    found.set(key, { ...state, count: count + (found.get(key)?.count ?? 0) });
+  }
+  return [...found.values()];
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -9,7 +9,7 @@ import type { Subject } from '../model/input.ts';
 import type { DecisionRecordDraft, DisclosureSummary } from '../model/record.ts';
 import { arrange } from './canonical.ts';
 
-const LISTS = ['released', 'withheld', 'data_subjects', 'consents'] as const;
+const LISTS = ['released', 'withheld', 'data_subjects', 'consents', 'answers'] as const;
 type ListName = (typeof LISTS)[number];
 
 /** Members that may be long and are not needed to find or to place a record. */
@@ -57,6 +57,7 @@ const emptyLists = (d: DisclosureSummary) => ({
   withheld: [],
   data_subjects: [],
   ...(d.consents === undefined ? {} : { consents: [] }),
+  ...(d.answers === undefined ? {} : { answers: [] }),
 });
 
 const withoutLists = (d: DisclosureSummary | null): DisclosureSummary | null =>

@@ -1,5 +1,6 @@
 /** The durable, chained account of one decision and its disclosure (design §5.6). */
 import type { Reason } from './answers.ts';
+import type { Consent } from './consent.ts';
 import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
 
 export type RecordKind = 'disclosure' | 'authzen' | 'admin' | 'consent' | 'grant' | 'policy';
@@ -13,6 +14,23 @@ export interface FieldAccount {
   readonly do: string;
   readonly because: string;
   /** in how many places of the answer */
+  readonly count: number;
+}
+
+/**
+ * One state of data subjects that the policy was asked about, and what it answered: enough to ask another policy the same.
+ * Attributes of records are values and never on record: a policy that reads them cannot be asked again exactly.
+ */
+export interface AskedState {
+  readonly resource: string;
+  /** as the policy saw them, without their ids */
+  readonly consents: readonly Omit<Consent, 'id'>[];
+  readonly flags: readonly string[];
+  /** false: records in this state were withheld */
+  readonly disclose: boolean;
+  /** treatment → classes, as the answer named them */
+  readonly treatments: { readonly [treatment: string]: readonly string[] };
+  /** how often: records, and resources embedded in them */
   readonly count: number;
 }
 
@@ -30,6 +48,10 @@ export interface DisclosureSummary {
   readonly withheld_reasons?: { readonly [code: string]: number };
   /** ids of the consents the treatment rested on */
   readonly consents?: readonly string[];
+  /** once a distinct state and answer; a bounded number of them */
+  readonly answers?: readonly AskedState[];
+  /** states beyond those listed */
+  readonly answers_omitted?: number;
 }
 
 export interface DecisionRecordDraft {

@@ -1,0 +1,110 @@
+/** `sluice build`: a policy directory → a bundle that a sidecar runs without OPA. */
+import { randomUUID } from 'node:crypto';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { SluiceError } from '../errors.ts';
+import { writeBundle } from '../policy/bundle.ts';
+import { compilePolicy } from '../policy/compile.ts';
+import { resolveOpa } from '../policy/opa.ts';
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/signatures.ts';
+import { createSnapshot } from '../policy/snapshot.ts';
+import type { Io } from './io.ts';
+import { watching } from './policy/watch.ts';
+
+interface Options {
+  readonly output: string;
+  readonly revision?: string;
+  readonly entrypoint?: string[];
+  readonly signingKey?: string;
+  readonly signingAlg: SigningAlgorithm;
+  readonly signingKeyId: string;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const algorithm = (text: string): SigningAlgorithm => {
+  const found = SIGNING_ALGORITHMS.find((a) => a === text);
+  if (found === undefined)
+    throw new InvalidArgumentError(`One of ${SIGNING_ALGORITHMS.join(', ')} is wanted.`);
+  return found;
+};
+
+export function command(io: Io): Command {
+  return new Command('build')
+    .description('Compile a policy directory (rules, data, catalogs, scenarios) to a bundle.')
+    .argument('[dir]', 'policy directory', 'policies')
+    .option('-o, --output <file>', 'the bundle', 'bundle.tar.gz')
+    .option('--revision <text>', 'its name in decision records; default: a digest of what it is made of')
+    .option('-e, --entrypoint <rule...>', 'besides sluice/decision and sluice/disclosure')
+    .option('--signing-key <file>', 'sign it: PKCS #8 private key (PEM), or the secret for HS*')
+    .option('--signing-alg <name>', 'how', algorithm, 'ES256')
+    .option('--signing-key-id <id>', 'name of the key in policy.signing.keys', 'default')
+    .option('--watch', 'again whenever a file has changed')
+    .option('--json', 'print what was built as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sluice build policies -o bundle.tar.gz\n  sluice build policies -o bundle.tar.gz --revision "$(git rev-parse --short HEAD)" --signing-key key.pem --signing-key-id 2026-a',
+    )
+    .action((dir: string, options: Options) =>
+      options.watch
+        ? watching(io, [resolve(io.cwd, dir)], () => build(io, dir, options))
+        : build(io, dir, options),
+    );
+}
+
+async function build(io: Io, dir: string, options: Options): Promise<void> {
+  const bundle = await compilePolicy(resolve(io.cwd, dir), {
+    opa: await resolveOpa({ env: io.env }),
+    ...(options.revision === undefined ? {} : { revision: options.revision }),
+    ...(options.entrypoint === undefined ? {} : { entrypoints: options.entrypoint.map(entrypointOf) }),
+  });
+  // What could not be loaded is not written.
+  await createSnapshot(bundle);
+  const key =
+    options.signingKey === undefined
+      ? undefined
+      : {
+          kid: options.signingKeyId,
+          algorithm: options.signingAlg,
+          file: resolve(io.cwd, options.signingKey),
+        };
+  const file = resolve(io.cwd, options.output);
+  await replace(file, await writeBundle(bundle, key));
+  const { size } = await stat(file);
+  const entrypoints = Object.fromEntries(
+    [...(bundle.reads ?? [])].map(([name, reads]) => [
+      name,
+      { input: reads.input.map((p) => ['input', ...p].join('.')), reads_time: reads.reads_time },
+    ]),
+  );
+  if (options.json) {
+    io.stdout.write(
+      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, signed_by: key?.kid ?? null, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
+    );
+    return;
+  }
+  io.stdout.write(
+    `${options.output}: ${size} bytes, revision ${bundle.revision}, ${key === undefined ? 'not signed' : `signed by ${key.kid} (${key.algorithm})`}\n`,
+  );
+  for (const [name, { input, reads_time }] of Object.entries(entrypoints)) {
+    io.stdout.write(`${name} reads${reads_time ? ' the time and' : ''}\n`);
+    for (const path of input) io.stdout.write(`  ${path}\n`);
+  }
+}
+
+/** `data.sluice.extra` and `sluice/extra` are the same */
+const entrypointOf = (text: string): string => text.replace(/^data\./, '').replaceAll('.', '/');
+
+/** A sidecar that watches the file never sees half of it. */
+async function replace(file: string, bytes: Uint8Array): Promise<void> {
+  const partial = `${file}.${randomUUID().slice(0, 8)}.partial`;
+  try {
+    await writeFile(partial, bytes);
+    await rename(partial, file);
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `The bundle ${file} cannot be written.`, cause });
+  } finally {
+    await rm(partial, { force: true });
+  }
+}

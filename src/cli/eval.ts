@@ -1,0 +1,138 @@
+/** `sluice eval`: one question to a policy, with what it prints and how long it takes. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import { SluiceError } from '../errors.ts';
+import { DEFAULT_LIMITS } from '../policy/config.ts';
+import { isObject } from '../policy/document.ts';
+import { createRuntime } from '../policy/runtime.ts';
+import type { Io } from './io.ts';
+import { openPolicy } from './policy/source.ts';
+import { watching } from './policy/watch.ts';
+
+interface Options {
+  readonly entrypoint?: string;
+  readonly input?: string;
+  readonly policies?: string;
+  readonly bundle?: string;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const RUNS = 50;
+
+export function command(io: Io): Command {
+  return new Command('eval')
+    .description(
+      'Ask a policy one question, as the sidecar would: compiled, bounded, with its own built-ins.',
+    )
+    .argument('[query]', 'the rule that is asked for, e.g. data.sluice.disclosure')
+    .option('-e, --entrypoint <path>', 'the same as a path: sluice/disclosure')
+    .option('-i, --input <file>', 'input as JSON; - reads it from standard input')
+    .option('--policies <dir>', 'policy directory')
+    .option('--bundle <file>', 'bundle')
+    .option('--watch', 'again whenever a file has changed')
+    .option('--json', 'print answer, prints and timing as one JSON document')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sluice eval data.sluice.decision --input request.json\n  sluice eval -e sluice/disclosure -i - --bundle bundle.tar.gz < request.json\n\nAny rule can be asked of a directory; of a bundle only its entrypoints. Exit code 1 if the rule is undefined.',
+    )
+    .action(async (query: string | undefined, options: Options) => {
+      if (query !== undefined && options.entrypoint !== undefined)
+        throw new SluiceError('usage_invalid', 'Give a query or an entrypoint, not both.');
+      if (options.policies !== undefined && options.bundle !== undefined)
+        throw new SluiceError('usage_invalid', 'Give --policies or --bundle, not both.');
+      const entrypoint = (query ?? options.entrypoint ?? 'sluice/decision')
+        .replace(/^data\./, '')
+        .replaceAll('.', '/');
+      if (!/^[A-Za-z_]\w*(\/[A-Za-z_]\w*)*$/.test(entrypoint))
+        throw new SluiceError(
+          'usage_invalid',
+          'A query names a rule, e.g. data.sluice.decision. For expressions use `$(sluice opa --path) eval`.',
+        );
+      const input = await inputOf(options.input, io);
+      const source = options.bundle ?? options.policies ?? 'policies';
+      const run = (): Promise<void> => evaluate(io, source, entrypoint, input, options.json === true);
+      if (!options.watch) return run();
+      await watching(io, [resolve(io.cwd, source)], run);
+    });
+}
+
+async function inputOf(file: string | undefined, io: Io): Promise<string> {
+  if (file === undefined) return '{}';
+  let text: string;
+  try {
+    text = file === '-' ? await everything(io.stdin) : await readFile(resolve(io.cwd, file), 'utf8');
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `The input ${file} cannot be read.`, cause });
+  }
+  try {
+    JSON.parse(text);
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `The input ${file} is not JSON.`, cause });
+  }
+  return text;
+}
+
+async function everything(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as string | Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function evaluate(
+  io: Io,
+  source: string,
+  entrypoint: string,
+  input: string,
+  json: boolean,
+): Promise<void> {
+  const { bundle } = await openPolicy(source, io, { print: true, entrypoints: [entrypoint] });
+  const prints: string[] = [];
+  let silent = false;
+  const runtime = await createRuntime(bundle, DEFAULT_LIMITS, (line) => {
+    if (!silent) prints.push(line);
+  });
+  const outside = { nowNs: BigInt(timeOf(input)) * 1_000_000n, seed: randomUUID };
+  const began = performance.now();
+  const { result, raw, nondeterminism } = runtime.evaluate(entrypoint, input, outside);
+  const first = performance.now() - began;
+  silent = true;
+  const times = Array.from({ length: RUNS }, () => {
+    const start = performance.now();
+    runtime.evaluate(entrypoint, input, outside);
+    return performance.now() - start;
+  }).sort((a, b) => a - b);
+  const micros = (ms: number): number => Math.round(ms * 1000);
+  const timing = { first_us: micros(first), median_us: micros(times[RUNS >> 1]!), runs: RUNS };
+  if (result === undefined) io.exitCode = 1;
+  if (json) {
+    io.stdout.write(
+      `${JSON.stringify({ entrypoint, revision: bundle.revision, defined: result !== undefined, result: result ?? null, print: prints, timing, nondeterminism }, (_k, v: unknown) => (typeof v === 'bigint' ? String(v) : v), 2)}\n`,
+    );
+    return;
+  }
+  for (const line of prints) io.stderr.write(`print: ${line}\n`);
+  io.stdout.write(result === undefined ? 'undefined\n' : `${pretty(raw, result)}\n`);
+  io.stderr.write(
+    `${entrypoint} of ${source}: ${timing.first_us} µs the first time, ${timing.median_us} µs after that (median of ${RUNS})\n`,
+  );
+}
+
+/** Numbers as the policy spelled them, where pretty-printing would change one. */
+function pretty(raw: string, result: unknown): string {
+  const text = JSON.stringify(result, null, 2);
+  return JSON.stringify(result) === JSON.stringify(JSON.parse(raw)) && !/\d{16,}|[eE][+-]?\d/.test(raw)
+    ? text
+    : raw;
+}
+
+/** `time.now_ns()` answers the request's time, as in the sidecar */
+function timeOf(input: string): number {
+  const parsed = JSON.parse(input) as unknown;
+  const context = isObject(parsed) ? parsed['context'] : undefined;
+  const at =
+    isObject(context) && typeof context['time'] === 'string' ? Date.parse(context['time']) : Number.NaN;
+  return Number.isNaN(at) ? Date.now() : at;
+}

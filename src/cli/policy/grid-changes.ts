@@ -1,0 +1,108 @@
+/** Two matrices side by side: only what differs, grouped by what it changes from and to. */
+import type { Cell, Grid, Row } from './grid.ts';
+
+export interface Change {
+  readonly resource: string;
+  /** class or single field */
+  readonly cls: string;
+  /** null: the combination was, or is, not allowed at all */
+  readonly before: Cell | null;
+  readonly after: Cell | null;
+  readonly role: string;
+  readonly purpose: string;
+  readonly tier: Row['tier'];
+  readonly recipient: string;
+  readonly state: string;
+}
+
+export interface ChangeGroup {
+  readonly resource: string;
+  readonly cls: string;
+  readonly before: string;
+  readonly after: string;
+  readonly wider: boolean;
+  readonly cells: number;
+  /** who, with the states in which it holds */
+  readonly callers: readonly { readonly caller: string; readonly states: readonly string[] }[];
+}
+
+export function changesBetween(before: Grid, after: Grid): Change[] {
+  const keyOf = (r: Row): string => JSON.stringify([r.role, r.purpose, r.tier, r.recipient, r.resource]);
+  const rows = new Map<string, { before?: Row; after?: Row }>();
+  for (const row of before.rows) rows.set(keyOf(row), { before: row });
+  for (const row of after.rows) rows.set(keyOf(row), { ...rows.get(keyOf(row)), after: row });
+  const changes: Change[] = [];
+  for (const pair of rows.values()) {
+    const one = (pair.after ?? pair.before)!;
+    const states = new Set([
+      ...Object.keys(pair.before?.states ?? {}),
+      ...Object.keys(pair.after?.states ?? {}),
+    ]);
+    for (const state of states) {
+      const a = pair.before?.states[state];
+      const b = pair.after?.states[state];
+      for (const cls of new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})])) {
+        const from = a?.[cls] ?? null;
+        const to = b?.[cls] ?? null;
+        if (from?.do === to?.do && from?.because === to?.because) continue;
+        // A combination that is new or gone, and that gave or gives nothing, changes nothing for anybody.
+        const { role, purpose, tier, recipient, resource } = one;
+        changes.push({ resource, cls, before: from, after: to, role, purpose, tier, recipient, state });
+      }
+    }
+  }
+  return changes;
+}
+
+export const spellCell = (cell: Cell | null): string =>
+  cell === null ? 'not allowed' : `${cell.do} (${cell.because})`;
+
+/** how much is left of a value: what is wider after a change is what a reviewer looks at first */
+const OPENNESS: { readonly [treatment: string]: number } = {
+  denied: 0,
+  withheld: 0,
+  drop: 0,
+  nullify: 1,
+  pseudonymize: 2,
+  tokenize: 3,
+  mask: 4,
+  generalize: 5,
+  scrub: 6,
+  encrypt: 7,
+  disclose: 8,
+};
+const openness = (cell: Cell | null): number => (cell === null ? 0 : (OPENNESS[cell.do] ?? 0));
+
+export function grouped(changes: readonly Change[]): ChangeGroup[] {
+  const groups = new Map<string, { first: Change; cells: number; callers: Map<string, string[]> }>();
+  for (const c of changes) {
+    const key = JSON.stringify([c.resource, c.cls, spellCell(c.before), spellCell(c.after)]);
+    const group = groups.get(key) ?? { first: c, cells: 0, callers: new Map<string, string[]>() };
+    groups.set(key, group);
+    group.cells += 1;
+    const caller = callerOf(c);
+    const states = group.callers.get(caller) ?? [];
+    states.push(c.state);
+    group.callers.set(caller, states);
+  }
+  return [...groups.values()]
+    .map(({ first, cells, callers }) => ({
+      resource: first.resource,
+      cls: first.cls,
+      before: spellCell(first.before),
+      after: spellCell(first.after),
+      wider: openness(first.after) > openness(first.before),
+      cells,
+      callers: [...callers].map(([caller, states]) => ({ caller, states })),
+    }))
+    .sort(
+      (a, b) =>
+        Number(b.wider) - Number(a.wider) ||
+        (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0) ||
+        (a.cls < b.cls ? -1 : a.cls > b.cls ? 1 : 0) ||
+        b.cells - a.cells,
+    );
+}
+
+export const callerOf = (r: Pick<Row, 'role' | 'purpose' | 'tier' | 'recipient'>): string =>
+  `${r.role} · ${r.purpose}${r.tier === null ? '' : ` · tier ${r.tier}`}${r.recipient === 'internal' ? '' : ` · to ${r.recipient}`}`;

@@ -1,0 +1,123 @@
+/** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
+import { callerOf, type ChangeGroup } from './grid-changes.ts';
+import { columns } from './grid-text.ts';
+import type { Axes } from './axes.ts';
+import type { Grid, Row } from './grid.ts';
+
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+const STYLE = `
+body{font:14px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:75rem;padding:0 1rem}
+h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem;border-bottom:2px solid #d0d7de}
+h3{font-size:1rem;margin:1.25rem 0 .35rem}p,li{max-width:60rem}.about{color:#57606a}
+table{border-collapse:collapse;margin:.25rem 0 1rem;break-inside:avoid}
+th,td{border:1px solid #d0d7de;padding:.2rem .5rem;text-align:left;vertical-align:top}
+thead th{background:#f6f8fa}small{color:#57606a;display:block}
+.disclose{background:#dafbe1}.drop,.withheld,.denied{background:#f6f8fa;color:#57606a}
+.mask,.scrub,.generalize,.pseudonymize,.tokenize,.encrypt,.nullify{background:#fff8c5}
+.wider{background:#ffebe9}nav{columns:2;margin:1rem 0}nav a{display:block}
+@media print{body{margin:0;max-width:none;font-size:11px}nav{display:none}h2{break-before:page}h2:first-of-type{break-before:auto}h3{break-after:avoid}}
+`;
+
+const page = (title: string, body: string): string =>
+  `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n<title>${escaped(title)}</title>\n<style>${STYLE}</style>\n</head>\n<body>\n${body}\n</body>\n</html>\n`;
+
+export interface About {
+  readonly name: string;
+  readonly made: string;
+  /** how the callers were taken to be, in words */
+  readonly callers: string;
+}
+
+export function gridHtml(grid: Grid, axes: Axes, about: About): string {
+  const resources = [...new Set(grid.rows.map((r) => r.resource))];
+  const anchor = (r: Row): string =>
+    encodeURIComponent([r.resource, r.role, r.purpose, r.tier, r.recipient].join('-'));
+  const contents = grid.rows
+    .map((r) => `<a href="#${escaped(anchor(r))}">${escaped(`${r.resource}: ${callerOf(r)}`)}</a>`)
+    .join('\n');
+  const sections = resources.map(
+    (resource) =>
+      `<h2>${escaped(resource)}</h2>\n${grid.rows
+        .filter((r) => r.resource === resource)
+        .map((r) => `<h3 id="${escaped(anchor(r))}">${escaped(callerOf(r))}</h3>\n${table(r)}`)
+        .join('\n')}`,
+  );
+  return page(
+    `Disclosure matrix of ${about.name}`,
+    `<h1>Disclosure matrix</h1>
+<p class="about">Policy <b>${escaped(about.name)}</b>, revision <code>${escaped(grid.revision)}</code>, made ${escaped(about.made)}.
+Found out by asking the policy itself. ${escaped(about.callers)}</p>
+<p>A combination that is not listed is refused: see <a href="#refused">what is refused</a>.</p>
+<p>Columns are what is known of the customer:</p>
+<ul>${axes.states.map((s) => `<li><b>${escaped(s.name)}</b>: ${escaped(s.title)}</li>`).join('')}</ul>
+<nav>${contents}</nav>
+${sections.join('\n')}
+<h2 id="refused">What is refused</h2>
+${refused(grid)}`,
+  );
+}
+
+function table(row: Row): string {
+  const shown = columns(row, true);
+  const head = shown.map((c) => `<th>${c.states.map(escaped).join('<br>')}</th>`).join('');
+  const lines = Object.keys(shown[0]?.cells ?? {}).map(
+    (cls) =>
+      `<tr><th>${escaped(cls)}</th>${shown
+        .map(({ cells }) => {
+          const cell = cells[cls];
+          return cell === undefined
+            ? '<td></td>'
+            : `<td class="${escaped(cell.do)}">${escaped(cell.do)}<small>${escaped(cell.because)}</small></td>`;
+        })
+        .join('')}</tr>`,
+  );
+  return `<table><thead><tr><th>class</th>${head}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
+}
+
+function refused(grid: Grid): string {
+  const byReasons = new Map<string, Map<string, string[]>>();
+  for (const d of grid.denied) {
+    const key = d.reasons.join(', ');
+    const roles = byReasons.get(key) ?? new Map<string, string[]>();
+    byReasons.set(key, roles);
+    const caller = `${d.role} · ${d.resource}${d.recipient === 'internal' ? '' : ` · to ${d.recipient}`}`;
+    roles.set(caller, [...(roles.get(caller) ?? []), d.purpose]);
+  }
+  return [...byReasons]
+    .map(
+      ([reasons, roles]) =>
+        `<h3>${escaped(reasons === '' ? 'no reason given' : reasons)}</h3><table><thead><tr><th>caller</th><th>purposes</th></tr></thead><tbody>${[
+          ...roles,
+        ]
+          .map(
+            ([caller, purposes]) =>
+              `<tr><th>${escaped(caller)}</th><td>${escaped(purposes.join(', '))}</td></tr>`,
+          )
+          .join('\n')}</tbody></table>`,
+    )
+    .join('\n');
+}
+
+export function changesHtml(
+  groups: readonly ChangeGroup[],
+  names: readonly [string, string],
+  about: About,
+): string {
+  const lines = groups.map(
+    (g) =>
+      `<tr class="${g.wider ? 'wider' : ''}"><th>${escaped(g.resource)} ${escaped(g.cls)}</th><td>${escaped(g.before)}</td><td>${escaped(g.after)}</td><td>${g.cells}</td><td>${g.callers
+        .map((c) => `${escaped(c.caller)}<small>if: ${escaped(c.states.join(', '))}</small>`)
+        .join('')}</td></tr>`,
+  );
+  return page(
+    `Change of the disclosure matrix: ${names.join(' → ')}`,
+    `<h1>Change of the disclosure matrix</h1>
+<p class="about">From <b>${escaped(names[0])}</b> to <b>${escaped(names[1])}</b>, made ${escaped(about.made)}. ${escaped(about.callers)} What is wider afterwards stands first, on red.</p>
+${
+  groups.length === 0
+    ? '<p>Nothing changes.</p>'
+    : `<table><thead><tr><th>class</th><th>before</th><th>after</th><th>cells</th><th>for whom</th></tr></thead><tbody>${lines.join('\n')}</tbody></table>`
+}`,
+  );
+}

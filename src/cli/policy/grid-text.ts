@@ -1,0 +1,129 @@
+/** The matrix for a terminal and as CSV. States that get the same share a column. */
+import Table from 'cli-table3';
+import colours from 'picocolors';
+import { callerOf, type ChangeGroup } from './grid-changes.ts';
+import type { Cell, Grid, Row } from './grid.ts';
+
+type Paint = ReturnType<typeof colours.createColors>;
+
+const painted = (cell: Cell, paint: Paint): string => {
+  if (cell.do === 'disclose') return paint.green(cell.do);
+  if (cell.do === 'drop' || cell.do === 'withheld' || cell.do === 'denied') return paint.dim(cell.do);
+  return paint.yellow(cell.do);
+};
+
+/** Columns of states, those with equal cells together. */
+export function columns(
+  row: Row,
+  byReason: boolean,
+): { readonly states: string[]; readonly cells: { readonly [cls: string]: Cell } }[] {
+  const found = new Map<string, { states: string[]; cells: { readonly [cls: string]: Cell } }>();
+  for (const [state, cells] of Object.entries(row.states)) {
+    const key = JSON.stringify(byReason ? cells : Object.entries(cells).map(([cls, c]) => [cls, c.do]));
+    const column = found.get(key) ?? { states: [], cells };
+    column.states.push(state);
+    found.set(key, column);
+  }
+  return [...found.values()];
+}
+
+export function gridText(
+  grid: Grid,
+  options: { readonly colour: boolean; readonly because: boolean },
+): string {
+  const paint = colours.createColors(options.colour);
+  const parts: string[] = [];
+  for (const row of grid.rows) {
+    const shown = columns(row, options.because);
+    const table = new Table({
+      head: ['', ...shown.map((c) => c.states.join('\n'))],
+      style: { head: [], border: [], compact: true },
+    });
+    for (const cls of Object.keys(shown[0]?.cells ?? {}))
+      table.push([
+        cls,
+        ...shown.map(({ cells }) => {
+          const cell = cells[cls];
+          if (cell === undefined) return '';
+          return options.because
+            ? `${painted(cell, paint)}\n${paint.dim(cell.because)}`
+            : painted(cell, paint);
+        }),
+      ]);
+    parts.push(
+      `${paint.bold(`${row.resource}: ${callerOf(row)}`)} ${paint.dim(`(${row.action})`)}\n${table.toString()}\n`,
+    );
+  }
+  return parts.join('\n');
+}
+
+export function gridCsv(grid: Grid): string {
+  const lines = ['resource,role,purpose,tier,recipient,action,state,class,treatment,because'];
+  for (const r of grid.rows)
+    for (const [state, cells] of Object.entries(r.states))
+      for (const [cls, cell] of Object.entries(cells))
+        lines.push(
+          [
+            r.resource,
+            r.role,
+            r.purpose,
+            r.tier ?? '',
+            r.recipient,
+            r.action,
+            state,
+            cls,
+            cell.do,
+            cell.because,
+          ]
+            .map((v) => field(String(v)))
+            .join(','),
+        );
+  for (const d of grid.denied)
+    lines.push(
+      [d.resource, d.role, d.purpose, '', d.recipient, '', '', '', 'denied', d.reasons.join(' ')]
+        .map((v) => field(v))
+        .join(','),
+    );
+  return `${lines.join('\r\n')}\r\n`;
+}
+
+/** RFC 4180; a leading formula sign is taken for one by spreadsheets */
+const field = (text: string): string => {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+};
+
+export function changesText(groups: readonly ChangeGroup[], colour: boolean): string {
+  const paint = colours.createColors(colour);
+  const section = (title: string, list: readonly ChangeGroup[]): string =>
+    list.length === 0
+      ? ''
+      : `${paint.bold(`${title}: ${list.reduce((n, g) => n + g.cells, 0)} cells in ${list.length} groups`)}\n${list
+          .map(
+            (g) =>
+              `  ${g.resource} ${g.cls}: ${g.before} → ${g.wider ? paint.red(g.after) : g.after}  ${paint.dim(`${g.cells} cells`)}\n${callersText(g)}`,
+          )
+          .join('')}`;
+  return [
+    section(
+      'Wider',
+      groups.filter((g) => g.wider),
+    ),
+    section(
+      'Narrower, or for another reason',
+      groups.filter((g) => !g.wider),
+    ),
+  ]
+    .filter((t) => t !== '')
+    .join('\n');
+}
+
+/** Callers with the same states share a line. */
+function callersText({ callers }: ChangeGroup): string {
+  const byStates = new Map<string, string[]>();
+  for (const { caller, states } of callers) {
+    const key = states.join(', ');
+    byStates.set(key, [...(byStates.get(key) ?? []), caller]);
+  }
+  return [...byStates].map(([states, list]) => `    ${list.join('\n    ')}\n      if: ${states}\n`).join('');
+}
