@@ -69,11 +69,8 @@ const fallback = (o: RegoObject): string => {
 
 const selections = (o: RegoObject): string => {
   const all = list(o, 'SelectionSet').map((s) => {
-    if (s.has('TypeCondition')) {
-      const on = name(s, 'TypeCondition');
-      return `...${on === '' ? '' : ` on ${on}`}${directives(s)}${selections(s)}`;
-    }
-    if (!s.has('Alias')) return `...${name(s, 'Name')}${directives(s)}`;
+    // OPA reads every selection of a tree as a field, and then finds no field of that name.
+    if (!s.has('Alias')) return fail('a fragment in a tree');
     return `${name(s, 'Alias')}: ${name(s, 'Name')}${inParentheses(argumentList(list(s, 'Arguments')))}${directives(s)}${selections(s)}`;
   });
   return all.length === 0 ? '' : ` { ${all.join(' ')} }`;

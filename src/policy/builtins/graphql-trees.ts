@@ -1,4 +1,4 @@
-/** graphql-js documents ↔ the trees that OPA shows (gqlparser's, without positions, null and empty members). */
+/** graphql-js documents as the trees that OPA shows: gqlparser's, without positions and without null or empty members. */
 import {
   type ConstDirectiveNode,
   type DefinitionNode,
@@ -9,6 +9,8 @@ import {
   Kind,
   type SelectionNode,
   type StringValueNode,
+  type Token,
+  TokenKind,
   type TypeNode,
   type ValueNode,
   type VariableDefinitionNode,
@@ -27,6 +29,37 @@ const tree = (members: Tree): RegoValue =>
       [member: string]: RegoValue;
     },
   );
+
+interface Located {
+  readonly loc?: { readonly startToken: Token; readonly endToken: Token } | undefined;
+}
+
+interface Described extends Located {
+  readonly description?: StringValueNode | undefined;
+}
+
+/** the comments right before a token */
+const commentsBefore = (token: Token | null | undefined): RegoValue => {
+  const list: RegoValue[] = [];
+  for (let t = token?.prev; t?.kind === TokenKind.COMMENT; t = t.prev)
+    list.unshift(fieldsOf({ Value: `#${t.value}` }));
+  return tree({ List: list });
+};
+
+const comment = (node: Located): RegoValue => commentsBefore(node.loc?.startToken);
+
+/** of what may be described: comments before the description, and before the thing itself */
+const comments = (node: Described): Tree => {
+  const text = node.description?.loc?.endToken;
+  if (text === undefined) return { AfterDescriptionComment: comment(node) };
+  let next = text.next;
+  while (next?.kind === TokenKind.COMMENT) next = next.next;
+  return { BeforeDescriptionComment: comment(node), AfterDescriptionComment: commentsBefore(next) };
+};
+
+/** comments before the brace that ends a definition */
+const closing = (node: Located): RegoValue =>
+  node.loc?.endToken.kind === TokenKind.BRACE_R ? commentsBefore(node.loc.endToken) : null;
 
 const VALUE_KINDS: { readonly [kind: string]: number } = {
   [Kind.VARIABLE]: 0,
@@ -55,18 +88,20 @@ const rawOf = (v: ValueNode): string => {
   }
 };
 
-const child = (name: string, value: ValueNode): RegoValue => tree({ Name: name, Value: valueTree(value) });
+const child = (name: string, value: ValueNode, node?: Located): RegoValue =>
+  tree({ Name: name, Value: valueTree(value), Comment: node === undefined ? null : comment(node) });
 
 const valueTree = (v: ValueNode): RegoValue =>
   tree({
     Raw: rawOf(v),
     Kind: v.kind === Kind.STRING && v.block === true ? BLOCK : (VALUE_KINDS[v.kind] ?? 0),
     ExpectedTypeHasDefault: false,
+    Comment: v.kind === Kind.LIST || v.kind === Kind.OBJECT ? comment(v) : null,
     Children:
       v.kind === Kind.LIST
         ? v.values.map((item) => child('', item))
         : v.kind === Kind.OBJECT
-          ? v.fields.map((f) => child(f.name.value, f.value))
+          ? v.fields.map((f) => child(f.name.value, f.value, f))
           : undefined,
   });
 
@@ -82,13 +117,14 @@ const directiveTrees = (directives: Directives): RegoValue =>
   (directives ?? []).map((d) =>
     tree({
       Name: d.name.value,
-      Arguments: (d.arguments ?? []).map((a) => child(a.name.value, a.value)),
+      Arguments: (d.arguments ?? []).map((a) => child(a.name.value, a.value, a)),
       Location: '',
     }),
   );
 
 const variableTree = (v: VariableDefinitionNode): RegoValue =>
   tree({
+    Comment: comment(v),
     Variable: v.variable.name.value,
     Type: typeTree(v.type),
     DefaultValue: v.defaultValue === undefined ? undefined : valueTree(v.defaultValue),
@@ -100,16 +136,18 @@ const selectionTree = (s: SelectionNode): RegoValue => {
   switch (s.kind) {
     case Kind.FIELD:
       return tree({
+        Comment: comment(s),
         Alias: s.alias?.value ?? s.name.value,
         Name: s.name.value,
-        Arguments: (s.arguments ?? []).map((a) => child(a.name.value, a.value)),
+        Arguments: (s.arguments ?? []).map((a) => child(a.name.value, a.value, a)),
         Directives: directiveTrees(s.directives),
         SelectionSet: selectionTrees(s.selectionSet?.selections),
       });
     case Kind.FRAGMENT_SPREAD:
-      return tree({ Name: s.name.value, Directives: directiveTrees(s.directives) });
+      return tree({ Comment: comment(s), Name: s.name.value, Directives: directiveTrees(s.directives) });
     case Kind.INLINE_FRAGMENT:
       return tree({
+        Comment: comment(s),
         TypeCondition: s.typeCondition?.name.value ?? '',
         Directives: directiveTrees(s.directives),
         SelectionSet: selectionTrees(s.selectionSet.selections),
@@ -127,6 +165,7 @@ export const queryTree = (document: DocumentNode): RegoValue => {
     if (d.kind === Kind.OPERATION_DEFINITION) {
       operations.push(
         tree({
+          Comment: d.loc?.startToken.kind === TokenKind.BRACE_L ? null : comment(d),
           Operation: d.operation,
           Name: d.name?.value ?? '',
           VariableDefinitions: (d.variableDefinitions ?? []).map(variableTree),
@@ -137,6 +176,7 @@ export const queryTree = (document: DocumentNode): RegoValue => {
     } else if (d.kind === Kind.FRAGMENT_DEFINITION) {
       fragments.push(
         tree({
+          Comment: comment(d),
           Name: d.name.value,
           TypeCondition: d.typeCondition.name.value,
           Directives: directiveTrees(d.directives),
@@ -152,6 +192,7 @@ const describe = (description: StringValueNode | undefined): string => descripti
 
 const inputTree = (v: InputValueDefinitionNode): RegoValue =>
   tree({
+    ...comments(v),
     Description: describe(v.description),
     Name: v.name.value,
     DefaultValue: v.defaultValue === undefined ? undefined : valueTree(v.defaultValue),
@@ -163,6 +204,7 @@ const fieldTree = (f: FieldDefinitionNode | InputValueDefinitionNode): RegoValue
   f.kind === Kind.INPUT_VALUE_DEFINITION
     ? inputTree(f)
     : tree({
+        ...comments(f),
         Description: describe(f.description),
         Name: f.name.value,
         Arguments: (f.arguments ?? []).map(inputTree),
@@ -184,6 +226,8 @@ export const isExtension = (d: DefinitionNode): boolean => d.kind.endsWith('Exte
 const definitionTree = (d: DefinitionNode): RegoValue => {
   if (!('name' in d) || d.name === undefined) return null;
   return tree({
+    ...comments(d),
+    EndOfDefinitionComment: closing(d),
     Kind: TYPE_KINDS[d.kind.replace(/Type(?:Definition|Extension)$/, '')] ?? '',
     Description: 'description' in d ? describe(d.description) : '',
     Name: d.name.value,
@@ -195,6 +239,7 @@ const definitionTree = (d: DefinitionNode): RegoValue => {
       'values' in d
         ? (d.values ?? []).map((v) =>
             tree({
+              ...comments(v),
               Description: describe(v.description),
               Name: v.name.value,
               Directives: directiveTrees(v.directives),
@@ -203,6 +248,12 @@ const definitionTree = (d: DefinitionNode): RegoValue => {
         : undefined,
     BuiltIn: false,
   });
+};
+
+/** a document of nothing but comments has no tokens to hang them on */
+export const commentTree = (source: string): RegoValue => {
+  const list = [...source.matchAll(/#[^\n\r]*/g)].map(([line]) => fieldsOf({ Value: line }));
+  return tree({ Comment: tree({ List: list }) });
 };
 
 export const schemaTree = (document: DocumentNode): RegoValue => {
@@ -217,16 +268,19 @@ export const schemaTree = (document: DocumentNode): RegoValue => {
     if (d.kind === Kind.SCHEMA_DEFINITION || d.kind === Kind.SCHEMA_EXTENSION) {
       lists[d.kind === Kind.SCHEMA_DEFINITION ? 'Schema' : 'SchemaExtension']?.push(
         tree({
+          ...comments(d),
+          EndOfDefinitionComment: closing(d),
           Description: 'description' in d ? describe(d.description) : '',
           Directives: directiveTrees(d.directives),
           OperationTypes: (d.operationTypes ?? []).map((o) =>
-            tree({ Operation: o.operation, Type: o.type.name.value }),
+            tree({ Comment: comment(o), Operation: o.operation, Type: o.type.name.value }),
           ),
         }),
       );
     } else if (d.kind === Kind.DIRECTIVE_DEFINITION) {
       lists['Directives']?.push(
         tree({
+          ...comments(d),
           Description: describe(d.description),
           Name: d.name.value,
           Arguments: (d.arguments ?? []).map(inputTree),
@@ -236,5 +290,6 @@ export const schemaTree = (document: DocumentNode): RegoValue => {
       );
     } else lists[isExtension(d) ? 'Extensions' : 'Definitions']?.push(definitionTree(d));
   }
-  return tree(lists);
+  const end = document.loc?.endToken;
+  return tree({ ...lists, Comment: document.definitions.length === 0 ? null : commentsBefore(end) });
 };

@@ -15,7 +15,7 @@ import {
 } from 'graphql';
 import type { RegoValue } from '../values.ts';
 import { querySource, schemaSource } from './graphql-source.ts';
-import { isExtension, queryTree, schemaTree } from './graphql-trees.ts';
+import { commentTree, isExtension, queryTree, schemaTree } from './graphql-trees.ts';
 import { fail, string } from './operands.ts';
 import { BuiltinFailure, type Family } from './types.ts';
 
@@ -33,10 +33,10 @@ const attempt = <T>(run: () => T): T => {
   }
 };
 
-const parse = (source: string): readonly DefinitionNode[] =>
-  EMPTY.test(source)
-    ? []
-    : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS, noLocation: true })).definitions;
+const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
+
+const parse = (source: string): DocumentNode =>
+  EMPTY.test(source) ? NOTHING : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS }));
 
 const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
   kind: Kind.DOCUMENT,
@@ -44,13 +44,13 @@ const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
 });
 
 const queryOf = (v: RegoValue | undefined): DocumentNode => {
-  const definitions = parse(v instanceof Map ? querySource(v) : string(v));
-  return definitions.every(isExecutableDefinitionNode) ? document(definitions) : fail('not a query');
+  const parsed = parse(v instanceof Map ? querySource(v) : string(v));
+  return parsed.definitions.every(isExecutableDefinitionNode) ? parsed : fail('not a query');
 };
 
 const schemaOf = (v: RegoValue | undefined): DocumentNode => {
-  const definitions = parse(v instanceof Map ? schemaSource(v) : string(v));
-  return definitions.some(isExecutableDefinitionNode) ? fail('not a schema') : document(definitions);
+  const parsed = parse(v instanceof Map ? schemaSource(v) : string(v));
+  return parsed.definitions.some(isExecutableDefinitionNode) ? fail('not a schema') : parsed;
 };
 
 const nameOf = (d: DefinitionNode): string => ('name' in d ? (d.name?.value ?? '') : '');
@@ -135,7 +135,10 @@ export const graphql: Family = {
     }
   },
   'graphql.parse_query': ([query]) => queryTree(queryOf(string(query))),
-  'graphql.parse_schema': ([schema]) => schemaTree(schemaOf(string(schema))),
+  'graphql.parse_schema': ([schema]) => {
+    const source = string(schema);
+    return EMPTY.test(source) ? commentTree(source) : schemaTree(schemaOf(source));
+  },
   'graphql.is_valid': ([query, schema]) => holds(() => checked(query, schema)),
   'graphql.schema_is_valid': ([schema]) => holds(() => build(schemaOf(schema))),
 };
