@@ -300,6 +300,7 @@ function skip(from: usize): usize {
     }
     if (at === floor) return p;
   }
+  // biome-ignore lint/correctness/noUnreachable: the compiler does not know
   return 0;
 }
 
@@ -308,6 +309,7 @@ function lookup(table: usize, mask: u32, from: usize, to: usize, other: i32): i3
   const length = <u32>(to - from);
   let x = load<u64>(from);
   if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
+  // biome-ignore lint/correctness/noPrecisionLoss: a 64-bit integer here
   let slot = (<u32>((x * 0x9e3779b97f4a7c15) >> 48) + length * 31) & mask;
   while (true) {
     const s = table + <usize>slot * 24;

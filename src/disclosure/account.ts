@@ -5,13 +5,10 @@ import {
   type Account,
   type Action,
   DROP,
-  EMBEDS,
   type FieldId,
   type FrameAccount,
-  INNER,
   type Program,
   type StateId,
-  UNKNOWN,
 } from './formats/format.ts';
 import type { Instructions } from './program.ts';
 import type { Container, Treated } from './treatments/treatment.ts';
@@ -32,7 +29,6 @@ export class Running implements Program, Account {
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
-  #codes = new Uint8Array(0);
   counts = new Uint32Array(0);
   dirty = false;
 
@@ -87,30 +83,23 @@ export class Running implements Program, Account {
     this.failed[field - this.#first]!++;
   }
   codes(): Uint8Array {
-    const { states } = this.#automaton;
-    const known = this.#codes.length;
-    if (known === states.length) return this.#codes;
-    const codes = new Uint8Array(states.length);
-    codes.set(this.#codes);
-    for (let id = known; id < states.length; id++) {
-      const { field, inner, embeds } = states[id]!;
-      const action = field < 0 ? UNKNOWN : this.action(field);
-      codes[id] = action | (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0);
+    const codes = this.instructions.codes();
+    if (this.counts.length < codes.length) {
+      const counts = new Uint32Array(codes.length);
+      counts.set(this.counts);
+      this.counts = counts;
     }
-    const counts = new Uint32Array(states.length);
-    counts.set(this.counts);
-    this.#codes = codes;
-    this.counts = counts;
     return codes;
   }
 
   /** moves what was counted by state to the fields */
   settle(): void {
     const { counts } = this;
+    const { states } = this.#automaton;
     for (let id = 0; id < counts.length; id++) {
       const count = counts[id]!;
       if (count === 0) continue;
-      this.done[this.#automaton.field(id) - this.#first]! += count;
+      this.done[states[id]!.field - this.#first]! += count;
       this.dirty = true;
       counts[id] = 0;
     }

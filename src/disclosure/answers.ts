@@ -9,16 +9,24 @@ const REMEMBERED = 1024;
 
 type Attributes = Parameters<DisclosurePlan['ask']>[2];
 
-/** What the policy says about one scope of a record. */
-export interface Asked {
+/** What the policy says about data subjects in the same states with the same attributes. */
+export interface Verdict {
   readonly catalog: Catalog;
-  readonly subjects: readonly string[];
   /** one a distinct state; the strictest of them counts */
   readonly answers: readonly DisclosureAnswer[];
   /** codes of the reasons if any of the answers withholds the record; null: it may leave */
   readonly withheld: readonly string[] | null;
-  /** ids of the consents that the policy looked at */
-  readonly consents: readonly string[];
+  /** what was asked, for the account */
+  readonly questions: readonly Question[];
+}
+
+/** One state that the policy was asked about, and its answer. */
+export interface Question {
+  readonly resource: string;
+  /** of the state: equal for equal states */
+  readonly key: string;
+  readonly state: DataSubjectState;
+  readonly answer: DisclosureAnswer;
 }
 
 /** A state as the policy sees it: without the ids of consents, in an order of its own, so that equal states are one. */
@@ -29,59 +37,72 @@ interface Canonical {
 
 export class Answers {
   readonly #plan: DisclosurePlan;
-  /** emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer */
+  // Emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer.
   readonly #answers = new Map<string, DisclosureAnswer>();
-  #serials: WeakMap<DisclosureAnswer, number> | null = null;
-  #serial = 0;
+  /** by the states (and attributes) asked about; what is found by the very state object needs no key at all */
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #byState = new Map<DataSubjectState, Verdict>();
 
   constructor(plan: DisclosurePlan) {
     this.#plan = plan;
   }
 
-  ask(
-    catalog: Catalog,
-    subjects: readonly string[],
-    states: readonly DataSubjectState[],
-    attributes: Attributes,
-  ): Asked {
+  ask(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
+    const only =
+      states.length === 1 && catalog === this.#plan.catalog && isEmpty(attributes) ? states[0]! : null;
+    if (only !== null) {
+      const known = this.#byState.get(only);
+      if (known !== undefined) return known;
+    }
+    const key = states.map((state) => question(catalog, state, attributes)).join('\n\n');
+    let verdict = this.#verdicts.get(key);
+    if (verdict === undefined) {
+      verdict = this.#judge(catalog, states, attributes);
+      remember(this.#verdicts, key, verdict);
+    }
+    if (only !== null) remember(this.#byState, only, verdict);
+    return verdict;
+  }
+
+  #judge(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
     const answers: DisclosureAnswer[] = [];
-    const consents: string[] = [];
+    const questions: Question[] = [];
     let withheld: string[] | null = null;
     for (const state of states) {
       const answer = this.#answer(catalog, state, attributes);
+      questions.push({ resource: catalog.resource, ...canonicalOf(state), answer });
       if (!answers.includes(answer)) answers.push(answer);
       if (answer.disclose !== true) {
         withheld ??= [];
         withheld.push(...(answer.reasons.length > 0 ? answer.reasons.map((r) => r.code) : ['withheld']));
       }
-      for (const { id } of state.consents) if (id !== undefined) consents.push(id);
     }
-    return { catalog, subjects, answers, withheld, consents };
-  }
-
-  /** names an answer within this body */
-  serialOf(answer: DisclosureAnswer): number {
-    this.#serials ??= new WeakMap();
-    let serial = this.#serials.get(answer);
-    if (serial === undefined) {
-      serial = ++this.#serial;
-      this.#serials.set(answer, serial);
-    }
-    return serial;
+    return { catalog, answers, withheld, questions };
   }
 
   #answer(catalog: Catalog, state: DataSubjectState, attributes: Attributes): DisclosureAnswer {
-    const { key, state: canonical } = canonicalOf(state);
-    const question = `${catalog.resource}\n${key}\n${attributesKey(attributes)}`;
-    let answer = this.#answers.get(question);
+    const key = question(catalog, state, attributes);
+    let answer = this.#answers.get(key);
     if (answer === undefined) {
-      answer = this.#plan.ask(catalog.resource, canonical, attributes);
-      if (this.#answers.size >= REMEMBERED) this.#answers.clear();
-      this.#answers.set(question, answer);
+      answer = this.#plan.ask(catalog.resource, canonicalOf(state).state, attributes);
+      remember(this.#answers, key, answer);
     }
     return answer;
   }
 }
+
+function remember<K, V>(memory: Map<K, V>, key: K, value: V): void {
+  if (memory.size >= REMEMBERED) memory.clear();
+  memory.set(key, value);
+}
+
+function isEmpty(attributes: Attributes): boolean {
+  for (const _ in attributes) return false;
+  return true;
+}
+
+const question = (catalog: Catalog, state: DataSubjectState, attributes: Attributes): string =>
+  `${catalog.resource}\n${canonicalOf(state).key}\n${attributesKey(attributes)}`;
 
 /** Of states that cannot change: a consent source gives many data subjects, and many bodies, the same one. */
 const CANONICAL = new WeakMap<DataSubjectState, Canonical>();

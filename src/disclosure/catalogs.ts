@@ -6,16 +6,25 @@ import { Automaton } from './automaton.ts';
 import { compileEnvelope } from './envelope.ts';
 import type { Envelope } from './formats/format.ts';
 import { canonicalPointer, type Instructions, instruct, type TreatmentSet } from './program.ts';
+import type { TreatmentContext } from './treatments/treatment.ts';
 
 /** sets of extra pointers kept per catalog; a policy that builds pointers out of data would have more */
 const EXTENSIONS = 64;
 const ENVELOPES = 64;
 /** prepared treatments hold the key that was current then: this long after a rotation the old one is used at most */
 const PREPARED_MS = 60_000;
+/** recipients, purposes and scopes that one answer is kept prepared for */
+const PREPARED = 64;
 
 interface Prepared {
   readonly since: number;
-  readonly instructions: Map<string, Instructions>;
+  readonly all: {
+    readonly automaton: Automaton;
+    readonly scope: number;
+    readonly answers: readonly DisclosureAnswer[];
+    readonly context: TreatmentContext;
+    readonly instructions: Instructions;
+  }[];
 }
 
 export class CompiledCatalog {
@@ -24,6 +33,8 @@ export class CompiledCatalog {
   readonly base: Automaton;
   readonly #envelopes = new LRUCache<string, Envelope>({ max: ENVELOPES });
   readonly #extended = new LRUCache<string, Automaton>({ max: EXTENSIONS });
+  /** an answer is to one question, about one resource */
+  readonly #extra = new WeakMap<DisclosureAnswer, readonly string[]>();
   readonly #known = new Map<string, ReadonlySet<string>>();
 
   constructor(catalog: Catalog, catalogs: ReadonlyMap<string, Catalog>) {
@@ -44,6 +55,15 @@ export class CompiledCatalog {
 
   /** pointers that an answer names and the catalog of its resource does not */
   extra(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
+    let extra = this.#extra.get(answer);
+    if (extra === undefined) {
+      extra = this.#extraOf(catalog, answer);
+      this.#extra.set(answer, extra);
+    }
+    return extra;
+  }
+
+  #extraOf(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
     const pointers = Object.keys(answer.fields);
     if (pointers.length === 0) return pointers;
     let known = this.#known.get(catalog.resource);
@@ -72,8 +92,6 @@ export class CompiledCatalog {
 export class CatalogCache {
   readonly #byCatalog = new WeakMap<Catalog, CompiledCatalog>();
   readonly #byAnswer = new WeakMap<DisclosureAnswer, Prepared>();
-  readonly #serials = new WeakMap<Automaton, number>();
-  #serial = 0;
 
   compile(catalog: Catalog, catalogs: ReadonlyMap<string, Catalog>): CompiledCatalog {
     const known = this.#byCatalog.get(catalog);
@@ -83,35 +101,32 @@ export class CatalogCache {
     return compiled;
   }
 
-  /** instructions for one answer; merged ones are kept by their body */
+  /** the strictest of the answers for each field; kept by the first of them */
   instructions(
     automaton: Automaton,
     scope: number,
-    answer: DisclosureAnswer,
+    answers: readonly DisclosureAnswer[],
     treatments: TreatmentSet,
   ): Instructions {
     const now = performance.now();
-    let memory = this.#byAnswer.get(answer);
-    if (!memory || now - memory.since > PREPARED_MS) {
-      memory = { since: now, instructions: new Map() };
-      this.#byAnswer.set(answer, memory);
+    const first = answers[0]!;
+    let prepared = this.#byAnswer.get(first);
+    if (!prepared || now - prepared.since > PREPARED_MS) {
+      prepared = { since: now, all: [] };
+      this.#byAnswer.set(first, prepared);
     }
-    const { recipient, purpose } = treatments.context;
-    const key = JSON.stringify([this.serialOf(automaton), scope, recipient, purpose]);
-    let instructions = memory.instructions.get(key);
-    if (!instructions) {
-      instructions = instruct(automaton, scope, [answer], treatments);
-      memory.instructions.set(key, instructions);
+    const { context } = treatments;
+    const { recipient, purpose } = context;
+    for (const one of prepared.all) {
+      if (one.automaton !== automaton || one.scope !== scope || !same(one.answers, answers)) continue;
+      if (one.context.recipient === recipient && one.context.purpose === purpose) return one.instructions;
     }
+    const instructions = instruct(automaton, scope, answers, treatments);
+    if (prepared.all.length < PREPARED)
+      prepared.all.push({ automaton, scope, answers, context, instructions });
     return instructions;
   }
-
-  serialOf(automaton: Automaton): number {
-    let serial = this.#serials.get(automaton);
-    if (serial === undefined) {
-      serial = ++this.#serial;
-      this.#serials.set(automaton, serial);
-    }
-    return serial;
-  }
 }
+
+const same = (a: readonly DisclosureAnswer[], b: readonly DisclosureAnswer[]): boolean =>
+  a.length === b.length && a.every((answer, n) => answer === b[n]);

@@ -9,6 +9,7 @@ import { DigestCache } from './digest.ts';
 import type { DisclosureLimits, Format } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import { Patience } from './patience.ts';
 import { Session } from './session.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
@@ -62,35 +63,28 @@ async function* run(
   limits: DisclosureLimits,
 ): AsyncGenerator<DisclosurePart, void, void> {
   const chunks = body[Symbol.asyncIterator]();
+  const patience = new Patience(limits.idle_ms);
   let over = false;
   try {
     while (true) {
       const next = chunks.next();
       // what may leave does not wait for an upstream that has gone quiet
-      if (session.ready && !(await settles(next, limits.idle_ms))) yield session.take(false);
+      if (session.ready && !(await patience.with(next))) {
+        session.cut(false);
+        for (const part of session.take()) yield part;
+      }
       const { done, value } = await next;
       if (done === true) break;
-      for (let from = 0; from < value.length; from += SLICE)
-        yield* session.push(value.subarray(from, from + SLICE));
+      for (let from = 0; from < value.length; from += SLICE) {
+        await session.push(from === 0 && value.length <= SLICE ? value : value.subarray(from, from + SLICE));
+        for (const part of session.take()) yield part;
+      }
     }
     over = true;
-    yield* session.end();
+    await session.end();
+    for (const part of session.take()) yield part;
   } finally {
+    patience.end();
     if (!over) await chunks.return?.();
   }
-}
-
-/** whether a promise settles within a time */
-async function settles(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  const result = await Promise.race([settled, timeout]);
-  clearTimeout(timer);
-  return result;
 }

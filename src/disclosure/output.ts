@@ -1,8 +1,8 @@
 /** The bytes of a part while it is written. Counts that are not known yet leave a hole that is filled before the part may leave. */
 import type { CountPiece, Output } from './formats/format.ts';
 
-const FIRST_BLOCK = 4 * 1024;
 const BLOCK = 64 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** below this many bytes a loop is faster than a native copy */
 const SHORT = 24;
 
@@ -10,7 +10,7 @@ export class Collected implements Output {
   /** bytes written since the last `take` */
   size = 0;
   #chunks: (Uint8Array | CountPiece)[] = [];
-  #block: Buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK);
+  #block: Buffer = NO_BYTES;
   #from = 0;
   #at = 0;
   #holes = 0;
@@ -36,6 +36,11 @@ export class Collected implements Output {
     const written = this.#block.write(text, this.#at, 'utf8');
     this.#at += written;
     this.size += written;
+  }
+
+  /** so many bytes are about to be read, and hardly more will be written */
+  expect(bytes: number): void {
+    if (this.#block === NO_BYTES) this.#block = Buffer.allocUnsafe(Math.min(BLOCK, bytes + 256));
   }
 
   /** leaves room for a count */

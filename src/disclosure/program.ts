@@ -6,7 +6,17 @@ import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, TreatmentChoice, TreatmentName } from '../model/answers.ts';
 import type { FieldEntry } from '../model/catalog.ts';
 import type { Automaton, Field } from './automaton.ts';
-import { type Action, DISCLOSE, DROP, type FieldId, NULLIFY, TREAT } from './formats/format.ts';
+import {
+  type Action,
+  DISCLOSE,
+  DROP,
+  EMBEDS,
+  type FieldId,
+  INNER,
+  NULLIFY,
+  TREAT,
+  UNKNOWN,
+} from './formats/format.ts';
 import { parsePointer } from './pointer.ts';
 import type { Treat, Treatment, TreatmentContext } from './treatments/treatment.ts';
 import { Trie } from './trie.ts';
@@ -54,6 +64,7 @@ export class Instructions {
   readonly whole: Uint8Array;
   readonly #treatments: TreatmentSet;
   readonly #treats: (Treat | undefined)[];
+  #codes = new Uint8Array(0);
 
   constructor(
     automaton: Automaton,
@@ -71,6 +82,22 @@ export class Instructions {
     );
     this.#treatments = treatments;
     this.#treats = new Array(choices.length).fill(undefined);
+  }
+
+  /** `Program.codes`: worked out for all states at once, and again when there are more of them */
+  codes(): Uint8Array {
+    const { states } = this.automaton;
+    const known = this.#codes.length;
+    if (known === states.length) return this.#codes;
+    const codes = new Uint8Array(states.length);
+    codes.set(this.#codes);
+    for (let id = known; id < states.length; id++) {
+      const { field, inner, embeds } = states[id]!;
+      const action = field < 0 ? UNKNOWN : (this.actions[field - this.firstField] ?? DROP);
+      codes[id] = action | (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0);
+    }
+    this.#codes = codes;
+    return codes;
   }
 
   treat(field: FieldId): Treat {

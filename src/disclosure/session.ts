@@ -4,10 +4,11 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer } from '../model/answers.ts';
+import type { Catalog } from '../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { DisclosurePart, DisclosurePlan } from '../model/disclosure.ts';
 import { Running, UnknownPaths } from './account.ts';
-import { Answers, type Asked } from './answers.ts';
+import { Answers, type Verdict } from './answers.ts';
 import type { Automaton } from './automaton.ts';
 import type { CatalogCache, CompiledCatalog } from './catalogs.ts';
 import type { DigestCache } from './digest.ts';
@@ -19,11 +20,12 @@ import type {
   Piece,
   Program,
   RecordPiece,
+  RecordScope,
   Rendering,
 } from './formats/format.ts';
-import { groupCounts } from './groups.ts';
+import { smallGroups } from './groups.ts';
 import { Collected } from './output.ts';
-import { type Instructions, instruct, type TreatmentSet } from './program.ts';
+import type { Instructions, TreatmentSet } from './program.ts';
 import { Tally, takeSummary } from './summary.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 
@@ -37,6 +39,17 @@ export interface Shared {
 
 type States = ReadonlyMap<string, DataSubjectState>;
 const NO_STATES: States = new Map();
+/** renderings remembered in one body */
+const RENDERINGS = 1024;
+
+const NOBODY: readonly DataSubjectState[] = [NO_STATE];
+
+/** One scope of a record: what the policy says, and on whom and what that rests. */
+interface Asked {
+  readonly verdict: Verdict;
+  readonly subjects: readonly string[];
+  readonly states: readonly DataSubjectState[];
+}
 
 export class Session {
   readonly #plan: DisclosurePlan;
@@ -49,13 +62,15 @@ export class Session {
   readonly #tally = new Tally();
   readonly #unknown: UnknownPaths;
   readonly #running = new Map<Instructions, Running>();
-  /** instructions merged from several answers, by what they were merged from */
-  readonly #merged = new Map<string, Instructions>();
+  /** of records without embedded resources, by their verdict */
+  readonly #renderings = new Map<Verdict, Rendering>();
   readonly #maxRecords: number;
   readonly #minGroup: number;
   /** pieces held back until the groups are counted */
   readonly #held: Piece[] = [];
   #heldBytes = 0;
+  /** parts that are complete and not handed out yet */
+  #parts: DisclosurePart[] = [];
   /** of the whole body */
   #released = 0;
   #withheld = 0;
@@ -87,26 +102,41 @@ export class Session {
     return this.#out.size > 0 && !this.#out.held;
   }
 
-  async *push(chunk: Uint8Array): AsyncGenerator<DisclosurePart, void, void> {
+  async push(chunk: Uint8Array): Promise<void> {
+    this.#out.expect(chunk.length);
     const pieces = this.#reader.push(chunk);
     if (this.#minGroup > 1) this.#hold(pieces);
-    else yield* this.#process(pieces);
+    else await this.#process(pieces, null);
   }
 
   /** the body is over: the rest, and the last part */
-  async *end(): AsyncGenerator<DisclosurePart, void, void> {
+  async end(): Promise<void> {
     const pieces = this.#reader.end();
     if (this.#minGroup > 1) {
       this.#hold(pieces);
-      yield* this.#process(this.#held, await this.#smallGroups());
-    } else yield* this.#process(pieces);
+      await this.#process(this.#held, await this.#smallGroups());
+    } else if (pieces.length > 0) await this.#process(pieces, null);
     this.#fill(false);
-    yield this.take(true);
+    this.cut(true);
   }
 
-  take(last: boolean): DisclosurePart {
+  /** what is ready becomes a part */
+  cut(last: boolean): void {
     const chunks = this.#out.take();
-    return { chunks, summary: takeSummary(this.#tally, this.#running.values(), this.#unknown), last };
+    const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown);
+    this.#parts.push({ chunks, summary, last });
+    // answers that depend on an attribute may differ from record to record: what was counted may be forgotten
+    if (this.#running.size > RENDERINGS) {
+      this.#running.clear();
+      this.#renderings.clear();
+    }
+  }
+
+  /** the parts that are complete; they are nobody's but the caller's from then on */
+  take(): readonly DisclosurePart[] {
+    const parts = this.#parts;
+    if (parts.length > 0) this.#parts = [];
+    return parts;
   }
 
   #hold(pieces: readonly Piece[]): void {
@@ -122,30 +152,30 @@ export class Session {
     );
   }
 
-  async *#process(
-    pieces: readonly Piece[],
-    small: ReadonlySet<RecordPiece> | null = null,
-  ): AsyncGenerator<DisclosurePart, void, void> {
+  async #process(pieces: readonly Piece[], small: ReadonlySet<RecordPiece> | null): Promise<void> {
     const { batch_records, part_bytes } = this.#shared.limits;
     for (let from = 0; from < pieces.length; from += batch_records) {
-      const batch = pieces.slice(from, from + batch_records);
-      const states = await this.#states(batch);
-      for (const piece of batch) {
+      const to = Math.min(pieces.length, from + batch_records);
+      const ids = this.#ids(pieces, from, to);
+      const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
+      for (let n = from; n < to; n++) {
+        const piece = pieces[n]!;
         if (piece.kind === 'record') this.#record(piece, states, small?.has(piece) === true);
         else if (piece.kind === 'count') this.#count(piece);
         else piece.render(this.#out, this.#unknown);
         if (this.#out.size < part_bytes) continue;
         if (this.#out.held && this.#out.size > this.#shared.limits.hold_bytes) this.#fill(true);
-        if (this.ready) yield this.take(false);
+        if (this.ready) this.cut(false);
       }
     }
   }
 
-  /** the states of all data subjects in a batch, in one question */
-  async #states(batch: readonly Piece[]): Promise<States> {
-    if (this.#released >= this.#maxRecords) return NO_STATES;
+  /** all data subjects in a batch: their states are one question */
+  #ids(pieces: readonly Piece[], from: number, to: number): ReadonlySet<string> {
     const ids = new Set<string>();
-    for (const piece of batch) {
+    if (this.#released >= this.#maxRecords) return ids;
+    for (let n = from; n < to; n++) {
+      const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
       for (const { scope, subjects } of piece.scopes) {
         for (const id of subjects) ids.add(id);
@@ -153,7 +183,7 @@ export class Session {
           ids.add(this.#plan.dataSubject);
       }
     }
-    return ids.size === 0 ? NO_STATES : this.#plan.consents([...ids]);
+    return ids;
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
@@ -161,23 +191,34 @@ export class Session {
       this.#withhold(piece, ['max_records']);
       return;
     }
-    const asked = this.#ask(piece, states);
-    const own = asked[0]!;
-    const withheld = own.withheld ?? (small ? ['group_size_unmet'] : null);
+    const own = this.#ask(piece.scopes[0]!, states);
+    this.#tally.asked.count(own.verdict);
+    const withheld = own.verdict.withheld ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
       this.#withhold(piece, withheld);
       return;
     }
+    this.#released++;
+    this.#tally.records++;
+    if (piece.scopes.length === 1) {
+      piece.render(this.#out, this.#renderingFor(own));
+      this.#attribute(own);
+      return;
+    }
+    const asked = this.#askAll(piece, states);
     piece.render(
       this.#out,
       this.#rendering(asked, (instructions) => this.#run(instructions)),
     );
-    this.#released++;
-    this.#tally.records++;
-    for (const scope of asked) {
-      if (scope.withheld !== null) continue;
-      for (const id of scope.subjects) this.#tally.subjects.add(this.#shared.digests.of(id));
-      for (const id of scope.consents) this.#tally.consents.add(id);
+    for (const scope of asked) if (scope.verdict.withheld === null) this.#attribute(scope);
+    for (const { verdict } of asked.slice(1)) this.#tally.asked.count(verdict);
+  }
+
+  /** whose data left, and on which consents that rested */
+  #attribute({ subjects, states }: Asked): void {
+    for (const id of subjects) this.#tally.subjects.add(this.#shared.digests.of(id));
+    for (const { consents } of states) {
+      for (const { id } of consents) if (id !== undefined) this.#tally.consents.add(id);
     }
   }
 
@@ -187,39 +228,57 @@ export class Session {
     this.#tally.withhold(codes);
   }
 
-  /** what the policy says about each scope of a record */
-  #ask(piece: RecordPiece, states: States): Asked[] {
-    return piece.scopes.map(({ scope, subjects, attributes }) => {
-      const fallback = scope < 0 && this.#plan.dataSubject !== null ? [this.#plan.dataSubject] : [];
-      const ids = subjects.length > 0 ? subjects : fallback;
-      const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
+  #askAll(piece: RecordPiece, states: States): Asked[] {
+    return piece.scopes.map((scope) => this.#ask(scope, states));
+  }
+
+  /** what the policy says about a scope of a record */
+  #ask({ scope, subjects, attributes }: RecordScope, states: States): Asked {
+    const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
+    const known = this.#plan.dataSubject;
+    const ids = subjects.length > 0 || scope >= 0 || known === null ? subjects : [known];
+    if (ids.length === 0) {
       // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
-      if (ids.length === 0 && catalog.data_subject.length > 0)
-        return { catalog, subjects: ids, answers: [], withheld: ['data_subject_unknown'], consents: [] };
-      const known = ids.length > 0 ? ids.map((id) => states.get(id) ?? NO_STATE) : [NO_STATE];
-      return this.#answers.ask(catalog, ids, known, attributes);
-    });
+      const verdict =
+        catalog.data_subject.length > 0 ? unnamed(catalog) : this.#answers.ask(catalog, NOBODY, attributes);
+      return { verdict, subjects: ids, states: NOBODY };
+    }
+    const theirs = ids.map((id) => states.get(id) ?? NO_STATE);
+    return { verdict: this.#answers.ask(catalog, theirs, attributes), subjects: ids, states: theirs };
+  }
+
+  #renderingFor(own: Asked): Rendering {
+    let rendering = this.#renderings.get(own.verdict);
+    if (rendering === undefined) {
+      rendering = this.#rendering([own], (instructions) => this.#run(instructions));
+      if (this.#renderings.size >= RENDERINGS) this.#renderings.clear();
+      this.#renderings.set(own.verdict, rendering);
+    }
+    return rendering;
   }
 
   #rendering(asked: readonly Asked[], run: (instructions: Instructions) => Program): Rendering {
     const automaton = this.#automatonFor(asked);
+    const programs: (Program | undefined)[] = [];
     return {
       matcher: automaton,
       program: (scope, id) => {
-        const { withheld, answers } = asked[scope]!;
-        return withheld === null ? run(this.#instructions(automaton, id, answers)) : null;
+        const { verdict } = asked[scope]!;
+        if (verdict.withheld !== null) return null;
+        programs[scope] ??= run(this.#instructions(automaton, id, verdict.answers));
+        return programs[scope];
       },
     };
   }
 
   #automatonFor(asked: readonly Asked[]): Automaton {
     let extra: Map<string, Set<string>> | null = null;
-    for (const { catalog, answers } of asked) {
-      for (const answer of answers) {
-        for (const pointer of this.#compiled.extra(catalog, answer)) {
+    for (const { verdict } of asked) {
+      const { resource } = verdict.catalog;
+      for (const answer of verdict.answers) {
+        for (const pointer of this.#compiled.extra(verdict.catalog, answer)) {
           extra ??= new Map();
-          const pointers = extra.get(catalog.resource) ?? new Set();
-          extra.set(catalog.resource, pointers.add(pointer));
+          extra.set(resource, (extra.get(resource) ?? new Set()).add(pointer));
         }
       }
     }
@@ -227,19 +286,7 @@ export class Session {
   }
 
   #instructions(automaton: Automaton, scope: number, answers: readonly DisclosureAnswer[]): Instructions {
-    const { catalogs } = this.#shared;
-    if (answers.length === 1) return catalogs.instructions(automaton, scope, answers[0]!, this.#treatments);
-    const key = JSON.stringify([
-      catalogs.serialOf(automaton),
-      scope,
-      answers.map((a) => this.#answers.serialOf(a)),
-    ]);
-    let instructions = this.#merged.get(key);
-    if (!instructions) {
-      instructions = instruct(automaton, scope, answers, this.#treatments);
-      this.#merged.set(key, instructions);
-    }
-    return instructions;
+    return this.#shared.catalogs.instructions(automaton, scope, answers, this.#treatments);
   }
 
   #run(instructions: Instructions): Running {
@@ -272,16 +319,24 @@ export class Session {
     const groups: [RecordPiece, string][] = [];
     const { batch_records } = this.#shared.limits;
     for (let from = 0; from < records.length; from += batch_records) {
-      const batch = records.slice(from, from + batch_records);
-      const states = await this.#states(batch);
-      for (const piece of batch) {
-        const asked = this.#ask(piece, states);
-        if (asked[0]!.withheld !== null) continue;
+      const to = Math.min(records.length, from + batch_records);
+      const ids = this.#ids(records, from, to);
+      const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
+      for (const piece of records.slice(from, to)) {
+        const asked = this.#askAll(piece, states);
+        if (asked[0]!.verdict.withheld !== null) continue;
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
         groups.push([piece, piece.group(this.#rendering(asked, (i) => new Running(i, scratch)))]);
       }
     }
-    return groupCounts(groups, this.#minGroup);
+    return smallGroups(groups, this.#minGroup);
   }
 }
+
+const unnamed = (catalog: Catalog): Verdict => ({
+  catalog,
+  answers: [],
+  withheld: ['data_subject_unknown'],
+  questions: [],
+});

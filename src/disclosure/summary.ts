@@ -1,6 +1,8 @@
 /** The account of one part: adds up what its running instructions, its records and its frames counted. */
-import type { FieldAccount, DisclosureSummary } from '../model/record.ts';
+import type { DisclosureAnswer } from '../model/answers.ts';
+import type { AskedState, DisclosureSummary, FieldAccount } from '../model/record.ts';
 import type { Running, UnknownPaths } from './account.ts';
+import type { Question, Verdict } from './answers.ts';
 import { DISCLOSE } from './formats/format.ts';
 import type { Instructions } from './program.ts';
 
@@ -11,6 +13,7 @@ export class Tally {
   readonly reasons = new Map<string, number>();
   readonly subjects = new Set<string>();
   readonly consents = new Set<string>();
+  readonly asked = new AskedStates();
 
   withhold(codes: readonly string[]): void {
     this.withheld++;
@@ -23,7 +26,66 @@ export class Tally {
     this.reasons.clear();
     this.subjects.clear();
     this.consents.clear();
+    this.asked.clear();
   }
+}
+
+/** distinct states on record in one part; a page of 100 customers usually has two or three */
+const LISTED_STATES = 32;
+
+/** The states that the policy was asked about, each with its answer, counted. */
+class AskedStates {
+  /** by verdict: counting is all that happens for a record */
+  readonly #verdicts = new Map<Verdict, number>();
+
+  count(verdict: Verdict): void {
+    this.#verdicts.set(verdict, (this.#verdicts.get(verdict) ?? 0) + 1);
+  }
+
+  summary(): Pick<DisclosureSummary, 'answers' | 'answers_omitted'> {
+    const rows = new Map<DisclosureAnswer, Map<string, { question: Question; count: number }>>();
+    let size = 0;
+    let omitted = 0;
+    for (const [{ questions }, times] of this.#verdicts)
+      for (const question of questions) {
+        const states = rows.get(question.answer) ?? new Map<string, { question: Question; count: number }>();
+        const key = `${question.resource} ${question.key}`;
+        const row = states.get(key);
+        if (row !== undefined) row.count += times;
+        else if (size >= LISTED_STATES) omitted += 1;
+        else {
+          states.set(key, { question, count: times });
+          rows.set(question.answer, states);
+          size += 1;
+        }
+      }
+    if (size === 0) return {};
+    const answers = [...rows.values()].flatMap((states) =>
+      [...states.values()].map(({ question, count }) => askedState(question, count)),
+    );
+    return { answers, ...(omitted > 0 ? { answers_omitted: omitted } : {}) };
+  }
+
+  clear(): void {
+    this.#verdicts.clear();
+  }
+}
+
+function askedState({ resource, state, answer }: Question, count: number): AskedState {
+  const treatments: { [treatment: string]: string[] } = {};
+  for (const [cls, choice] of Object.entries(answer.classes)) {
+    const list = treatments[choice.do] ?? [];
+    list.push(cls);
+    treatments[choice.do] = list;
+  }
+  return {
+    resource,
+    consents: state.consents,
+    flags: state.flags,
+    disclose: answer.disclose,
+    treatments,
+    count,
+  };
 }
 
 interface Row {
@@ -58,6 +120,7 @@ export function takeSummary(
     data_subjects: [...tally.subjects],
     ...(tally.reasons.size > 0 ? { withheld_reasons: Object.fromEntries(tally.reasons) } : {}),
     ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
+    ...tally.asked.summary(),
   };
   tally.clear();
   return summary;

@@ -211,7 +211,8 @@ describe('whatever the body, the catalog, the answer and the cuts', () => {
           const body = JSON.stringify(docs);
           const whole = await partsOf(body, { catalog, answer, records: '/*' });
           const cut = await partsOf(body, { catalog, answer, records: '/*', cuts });
-          expect(cut).toEqual(whole);
+          expect(bytesOf(cut)).toEqual(bytesOf(whole));
+          expect(cut.map((p) => p.summary)).toEqual(whole.map((p) => p.summary));
         },
       ),
       { numRuns: RUNS },
