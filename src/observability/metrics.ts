@@ -1,6 +1,7 @@
 /** Prometheus metrics (prom-client). Labels come from the configuration or from closed lists, never from a request's values. */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Outcome } from '../model/record.ts';
+import { Durations } from './durations.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -15,8 +16,6 @@ export interface Metrics {
   totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   count(name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations', by?: number): void;
 }
-
-const SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -33,13 +32,12 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
     registers,
   });
-  const durations = new Histogram({
-    name: 'sluice_stage_duration_seconds',
-    help: 'Time spent in each stage of a request.',
-    labelNames: ['stage'],
-    buckets: SECONDS,
-    registers,
-  });
+  const durations = new Durations(
+    registry,
+    'sluice_stage_duration_seconds',
+    'Time spent in each stage of a request.',
+    'stage',
+  );
   const withheld = new Counter({
     name: 'sluice_records_withheld_total',
     help: 'Records that the policy withheld from answers.',
@@ -64,7 +62,6 @@ export function createMetrics(): Metrics {
   };
   // A child is looked up by its label values once, not once a request.
   const requestChildren = new Map<string, Counter.Internal>();
-  const stageChildren = new Map<string, Histogram.Internal<'stage'>>();
   const outcomeChildren = new Map<string, Counter.Internal>();
 
   return {
@@ -85,14 +82,7 @@ export function createMetrics(): Metrics {
       decided.inc();
     },
     stages(timings) {
-      for (const stage in timings) {
-        let child = stageChildren.get(stage);
-        if (!child) {
-          child = durations.labels(stage);
-          stageChildren.set(stage, child);
-        }
-        child.observe((timings[stage] ?? 0) / 1e6);
-      }
+      for (const stage in timings) durations.observe(stage, (timings[stage] ?? 0) / 1e6);
     },
     recordsWithheld: (count) => withheld.inc(count),
     gauge(name, help, read) {

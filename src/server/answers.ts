@@ -20,6 +20,8 @@ const PRIVATE = {
 } as const;
 
 const REMEMBERED = new LRUCache<string, string>({ max: 1_000 });
+/** of accounts that cannot change: those of answers that are alike are one object */
+const OF_ACCOUNT = new WeakMap<readonly FieldAccount[], string>();
 
 export function disclosed(
   decisionId: string,
@@ -31,9 +33,18 @@ export function disclosed(
     ...PRIVATE,
     'sluice-decision-id': decisionId,
   };
-  const withheld = withheldHeader(summary.withheld);
+  const withheld = headerOf(summary.withheld);
   if (withheld !== '') headers['sluice-withheld'] = withheld;
   return headers;
+}
+
+function headerOf(withheld: readonly FieldAccount[]): string {
+  let header = OF_ACCOUNT.get(withheld);
+  if (header === undefined) {
+    header = withheldHeader(withheld);
+    if (Object.isFrozen(withheld) && withheld.every(Object.isFrozen)) OF_ACCOUNT.set(withheld, header);
+  }
+  return header;
 }
 
 /** RFC 9651 list of paths, each with what was done and why; ends with `…;more=N` where it was cut. */
