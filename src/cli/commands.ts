@@ -51,6 +51,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./matrix.ts'),
   },
   {
+    name: 'replay',
+    summary: 'recorded decisions asked again of another policy',
+    load: () => import('./replay.ts'),
+  },
+  {
     name: 'schemas',
     summary: 'JSON Schemas of every document: write them, or compare',
     load: () => import('./schemas.ts'),

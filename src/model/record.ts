@@ -28,7 +28,7 @@ export interface AskedState {
   readonly flags: readonly string[];
   /** false: records in this state were withheld */
   readonly disclose: boolean;
-  /** treatment → classes, as the answer named them */
+  /** treatment → classes and single fields, as the answer named them */
   readonly treatments: { readonly [treatment: string]: readonly string[] };
   /** how often: records, and resources embedded in them */
   readonly count: number;
