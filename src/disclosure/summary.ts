@@ -73,11 +73,12 @@ class AskedStates {
 
 function askedState({ resource, state, answer }: Question, count: number): AskedState {
   const treatments: { [treatment: string]: string[] } = {};
-  for (const [cls, choice] of Object.entries(answer.classes)) {
-    const list = treatments[choice.do] ?? [];
-    list.push(cls);
-    treatments[choice.do] = list;
-  }
+  for (const choices of [answer.classes, answer.fields])
+    for (const [name, choice] of Object.entries(choices)) {
+      const list = treatments[choice.do] ?? [];
+      list.push(name);
+      treatments[choice.do] = list;
+    }
   return {
     resource,
     consents: state.consents,
