@@ -17,6 +17,8 @@ import { denied, record, refuse, statusWithheld } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
+/** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
+const WHOLE = 64 * 1024;
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
@@ -191,7 +193,11 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   });
   // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
   const encoding = media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
-  const parts = stages.disclosure.disclose(stages.decode(body, media.encodings), plan);
+  const whole = media.encodings.length === 0 ? body.whole(WHOLE) : null;
+  const parts =
+    whole === null
+      ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
+      : await stages.disclosure.whole(whole, plan);
   const released = { status, headers, single: route.records === null, writes };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
@@ -258,7 +264,7 @@ interface Released {
 
 /** Each part: recorded, durable, then sent. */
 async function release(
-  parts: AsyncGenerator<DisclosurePart, void, void>,
+  parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
   { status, headers, single, writes }: Released,
   reply: Reply,
   account: Account,

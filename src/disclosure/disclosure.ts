@@ -41,16 +41,24 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
     [...FORMATS, ...(dependencies.formats ?? [])].map((format) => [format.name, format]),
   );
 
+  const open = (plan: DisclosurePlan): Session => {
+    const format = formats.get(plan.format);
+    if (!format) {
+      throw new SluiceError(
+        'response_format_unsupported',
+        `no format ${plan.format} is known that could be disclosed field by field`,
+      );
+    }
+    return new Session(format, plan, shared);
+  };
+
   return {
-    async *disclose(body, plan) {
-      const format = formats.get(plan.format);
-      if (!format) {
-        throw new SluiceError(
-          'response_format_unsupported',
-          `no format ${plan.format} is known that could be disclosed field by field`,
-        );
-      }
-      yield* run(new Session(format, plan, shared), body, limits);
+    disclose: (body, plan) => run(open(plan), body, limits),
+    async whole(body, plan) {
+      const session = open(plan);
+      if (body.length > 0) await session.push(body);
+      await session.end();
+      return session.take();
     },
   };
 }

@@ -59,4 +59,6 @@ export interface DisclosureStage {
    *   bytes of parts already yielded stay valid, nothing of the offending record is among them.
    */
   disclose(body: AsyncIterable<Uint8Array>, plan: DisclosurePlan): AsyncGenerator<DisclosurePart, void, void>;
+  /** The same for a short body that has arrived whole: no stream in between. */
+  whole(body: Uint8Array, plan: DisclosurePlan): Promise<readonly DisclosurePart[]>;
 }

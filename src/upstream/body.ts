@@ -55,9 +55,9 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
     });
   }
 
-  /** The whole body if it has already arrived, else null. */
-  whole(): Uint8Array | null {
-    if (!this.#ended || this.#error) return null;
+  /** The whole body if it has already arrived and is no longer than `limit` bytes, else null. */
+  whole(limit: number): Uint8Array | null {
+    if (!this.#ended || this.#error || this.#waiting > limit) return null;
     const [first] = this.#chunks;
     if (this.#chunks.length === 0) return new Uint8Array(0);
     return this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#waiting);
