@@ -1,4 +1,4 @@
-/** The composition root: builds every part from a loaded configuration, wires them, closes them. */
+/** The composition root: builds every part from a loaded configuration, wires them, closes them. Long, since wiring happens in one place only. */
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
