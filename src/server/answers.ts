@@ -47,17 +47,24 @@ function headerOf(withheld: readonly FieldAccount[]): string {
   return header;
 }
 
-/** RFC 9651 list of paths, each with what was done and why; ends with `…;more=N` where it was cut. */
+/**
+ * RFC 9651 list of paths, each with what was done and why; ends with `…;more=N` where it was cut. A name that no catalog knows is the
+ * upstream's own text and may be data (a map keyed by names of people): such fields are one `*` here; the decision record, which
+ * the caller does not see, has them by name.
+ */
 export function withheldHeader(withheld: readonly FieldAccount[]): string {
   if (withheld.length === 0) return '';
   const key = withheld.map((w) => `${w.path}\n${w.do}\n${w.because}`).join('\n\n');
   const remembered = REMEMBERED.get(key);
   if (remembered !== undefined) return remembered;
+  const told = withheld.filter((w) => w.because !== UNKNOWN);
+  const unknown = withheld.find((w) => w.because === UNKNOWN);
+  if (unknown) told.push({ ...unknown, path: '*' });
   const members: string[] = [];
   let size = 0;
-  for (const [i, w] of withheld.entries()) {
+  for (const [i, w] of told.entries()) {
     const text = member(w);
-    const rest = `"...";more=${withheld.length - i}`;
+    const rest = `"...";more=${told.length - i}`;
     if (size + text.length + 2 + rest.length > WITHHELD_BYTES) {
       members.push(rest);
       break;
@@ -70,6 +77,7 @@ export function withheldHeader(withheld: readonly FieldAccount[]): string {
   return header;
 }
 
+const UNKNOWN = 'uncatalogued';
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 function member(w: FieldAccount): string {

@@ -82,11 +82,14 @@ export async function startHostile(): Promise<HostileUpstream> {
         state.behaviour(taken.request, socket);
       }
     });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      sockets.delete(socket);
-      if (!socket.writableEnded) state.aborted += 1;
-    });
+    let theirs = false;
+    const left = (): void => {
+      if (!theirs && !socket.writableEnded) state.aborted += 1;
+      theirs = true;
+    };
+    socket.on('error', left);
+    socket.on('end', left);
+    socket.on('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
