@@ -5,7 +5,8 @@
  * Every local of the plan stands for a set of paths; a member access or an iteration goes one step down, passing a
  * local to a function takes its paths along, and whatever else is done with a local (compared, put into a
  * value, given to a built-in) reads all that lies below its paths. (`opa deps` says less: a function that is given
- * `input` makes it name the whole input.) A statement this file does not know reads everything.
+ * `input` makes it name the whole input.) A statement this file does not know reads everything. (Long because the
+ * statements of the plan are one table.)
  */
 import type { EntrypointReads } from './bundle.ts';
 import { isObject } from './document.ts';
