@@ -9,6 +9,7 @@ import { numbers } from './numbers.ts';
 import { objects } from './objects.ts';
 import { patch } from './patch.ts';
 import { regex } from './regex.ts';
+import { schema } from './schema.ts';
 import { semver } from './semver.ts';
 import { strings } from './strings.ts';
 import { time } from './time.ts';
@@ -30,6 +31,7 @@ const FAMILIES: readonly Family[] = [
   objects,
   patch,
   regex,
+  schema,
   semver,
   strings,
   time,

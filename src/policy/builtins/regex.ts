@@ -8,7 +8,7 @@ import type { Family } from './types.ts';
 
 const compiled = new LRUCache<string, RE2JS>({ max: 200 });
 
-const compile = (pattern: string): RE2JS => {
+export const compile = (pattern: string): RE2JS => {
   let re = compiled.get(pattern);
   if (re === undefined) {
     try {

@@ -29,7 +29,7 @@ const integer = (text: string): bigint | undefined => {
 };
 
 /** a double as Go's JSON writes it */
-const jsonNumber = (n: number): RegoValue => {
+export const jsonNumber = (n: number): RegoValue => {
   const magnitude = Math.abs(n);
   if (n === 0) return Object.is(n, -0) ? numberOf('-0') : 0;
   if (magnitude >= 1e-6 && magnitude < 1e21) return numberOf(decimalText(n));
