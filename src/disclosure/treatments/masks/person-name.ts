@@ -24,6 +24,9 @@ const INITIAL = /^\p{L}[\p{L}\p{M}\u200c\u200d]{0,5}$/u;
 /** a name of one script in the usual order; others are looked at twice */
 const STABLE = /^(?:[\u4e00-\u9fff]{1,2}\*{1,4}|[A-Z]\*{1,20}(?: [A-Z]\*{1,20}){0,3})$/;
 
+/** a Chinese name of the usual length: most are, and what follows would say the same of them */
+const USUAL = /^[\u4e00-\u9fff]{2,3}$/;
+
 const LONGEST_WORD = 30;
 const LONGEST_CHINESE = 6;
 const MOST_WORDS = 6;
@@ -41,6 +44,10 @@ export function personName(parameters: MaskParameters): Mask {
     'person_name',
     'the surname of a Chinese name (one character, two if compound); else the initial of each word',
     (text) => {
+      if (USUAL.test(text)) {
+        const kept = text.length === 3 && COMPOUND_SURNAMES.has(text.slice(0, 2)) ? 2 : 1;
+        return text.slice(0, kept) + '*'.repeat(text.length - kept);
+      }
       const parts = graphemes(text);
       const words: number[][] = [];
       let open: number[] | null = null;
