@@ -220,23 +220,26 @@ export class NodeReply implements Reply {
   write(chunks: readonly Uint8Array[]): Promise<void> {
     const response = this.#response;
     if (this.#bodiless) return Promise.resolve();
-    const { socket } = response;
-    if (response.destroyed || socket === null) return Promise.reject(gone());
+    if (response.destroyed) return Promise.reject(gone());
     response.cork();
     let more = true;
     for (const c of chunks) more = response.write(c);
     response.uncork();
-    if (more) return Promise.resolve();
-    this.#watch(socket);
+    // Behind another answer there is no socket yet. Where there is one it alone knows whether it took everything: what `write`
+    // said while corked stands for bytes that may be gone by now, and no drain would follow.
+    const { socket } = response;
+    if (socket === null ? more : !socket.writableNeedDrain) return Promise.resolve();
+    if (socket !== null) this.#watch(socket);
+    const drained = socket ?? response;
     return new Promise((resolve, reject) => {
       const settle = (): void => {
-        response.off('drain', settle);
+        drained.off('drain', settle);
         response.off('close', settle);
-        socket.setTimeout(0);
+        socket?.setTimeout(0);
         if (response.destroyed) reject(gone());
         else resolve();
       };
-      response.on('drain', settle);
+      drained.on('drain', settle);
       response.on('close', settle);
     });
   }

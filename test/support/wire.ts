@@ -59,6 +59,10 @@ export class Wire {
     this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   }
 
+  #excerpt(): string {
+    return `${this.received.length} bytes, ${JSON.stringify(this.received.toString('latin1', 0, 600))}`;
+  }
+
   #signal(): void {
     for (const wake of this.#wake.splice(0)) wake();
   }
@@ -83,10 +87,8 @@ export class Wire {
         this.received = this.received.subarray(parsed.used);
         return parsed.answer;
       }
-      if (this.closed)
-        throw new Error(`closed before an answer: ${JSON.stringify(this.received.toString('latin1'))}`);
-      if (Date.now() > deadline)
-        throw new Error(`no answer in ${timeout} ms: ${JSON.stringify(this.received.toString('latin1'))}`);
+      if (this.closed) throw new Error(`closed before an answer: ${this.#excerpt()}`);
+      if (Date.now() > deadline) throw new Error(`no whole answer in ${timeout} ms: ${this.#excerpt()}`);
       await this.#changed(Math.max(1, deadline - Date.now()));
     }
   }
