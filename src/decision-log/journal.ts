@@ -58,6 +58,8 @@ interface Pending {
 
 /** One write carries this many characters at most, so that a commit stays short. */
 const BATCH = 4 << 20;
+/** A busy event loop fills a batch for this long at most. */
+const GATHER_MS = 1;
 /** Records waiting to be written; beyond it the disk is not keeping up and requests are turned away. */
 const BACKLOG = 64 << 20;
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
@@ -171,8 +173,7 @@ export class Journal {
 
   async #pump(): Promise<void> {
     while (this.#queue.length > 0 && this.#fault === null) {
-      // Whoever was just answered, or is in this turn of the event loop, may append before the batch is taken.
-      await new Promise(setImmediate);
+      await this.#gather();
       const batch = this.#take();
       if (batch.length === 0) continue;
       const began = performance.now();
@@ -192,6 +193,19 @@ export class Journal {
     }
     this.#pumping = null;
     if (this.#queue.length > 0 && this.#fault === null) this.#pumping = this.#pump();
+  }
+
+  /**
+   * Waits while every turn of the event loop brings more, for a moment at most: to the disk two records are as much work
+   * as twenty.
+   */
+  async #gather(): Promise<void> {
+    const until = performance.now() + GATHER_MS;
+    let before: number;
+    do {
+      before = this.#queue.length;
+      await new Promise(setImmediate);
+    } while (this.#queue.length > before && performance.now() < until);
   }
 
   #take(): Pending[] {
