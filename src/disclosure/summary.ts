@@ -72,6 +72,21 @@ class AskedStates {
 }
 
 function askedState({ resource, state, answer }: Question, count: number): AskedState {
+  return {
+    resource,
+    consents: state.consents,
+    flags: state.flags,
+    disclose: answer.disclose,
+    treatments: treatmentsOf(answer),
+    count,
+  };
+}
+
+const TREATMENTS = new WeakMap<DisclosureAnswer, AskedState['treatments']>();
+
+function treatmentsOf(answer: DisclosureAnswer): AskedState['treatments'] {
+  const known = TREATMENTS.get(answer);
+  if (known !== undefined) return known;
   const treatments: { [treatment: string]: string[] } = {};
   for (const choices of [answer.classes, answer.fields])
     for (const [name, choice] of Object.entries(choices)) {
@@ -79,14 +94,9 @@ function askedState({ resource, state, answer }: Question, count: number): Asked
       list.push(name);
       treatments[choice.do] = list;
     }
-  return {
-    resource,
-    consents: state.consents,
-    flags: state.flags,
-    disclose: answer.disclose,
-    treatments,
-    count,
-  };
+  for (const list of Object.values(treatments)) Object.freeze(list);
+  TREATMENTS.set(answer, Object.freeze(treatments));
+  return treatments;
 }
 
 interface Row {
