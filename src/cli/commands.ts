@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./eval.ts'),
   },
   {
+    name: 'explain',
+    summary: 'why a request was decided so: reasons, rules, lines of data',
+    load: () => import('./explain.ts'),
+  },
+  {
     name: 'matrix',
     summary: 'who gets what, for which purpose, under which consent; what a change changes',
     load: () => import('./matrix.ts'),

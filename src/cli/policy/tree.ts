@@ -14,7 +14,15 @@ export interface TreeRule {
   readonly lastRow: number;
   readonly titled: boolean;
   /** string constants, each with its place */
-  readonly texts: readonly { readonly text: string; readonly row: number; readonly col: number }[];
+  readonly texts: readonly RuleText[];
+}
+
+export interface RuleText {
+  readonly text: string;
+  readonly row: number;
+  readonly col: number;
+  /** it stands in what the rule gives, not in what it asks */
+  readonly head: boolean;
 }
 
 export interface Tree {
@@ -76,8 +84,11 @@ function ruleOf(rule: Node): TreeRule {
   const location = (rule['location'] ?? head['location']) as { row: number; text?: string };
   const ref = (head['ref'] ?? []) as readonly { type: string; value: unknown }[];
   const source = Buffer.from(location.text ?? '', 'base64').toString('utf8');
-  const texts: { text: string; row: number; col: number }[] = [];
-  collect({ head, body: rule['body'], else: rule['else'] }, texts);
+  const texts: RuleText[] = [];
+  for (let branch: Node | undefined = rule; branch; branch = branch['else'] as Node | undefined) {
+    collect(branch['head'], true, texts);
+    collect(branch['body'], false, texts);
+  }
   return {
     name: (head['name'] as string | undefined) ?? String(ref[0]?.value ?? ''),
     isDefault: rule['default'] === true,
@@ -89,15 +100,15 @@ function ruleOf(rule: Node): TreeRule {
   };
 }
 
-function collect(node: unknown, texts: { text: string; row: number; col: number }[]): void {
+function collect(node: unknown, head: boolean, texts: RuleText[]): void {
   if (Array.isArray(node)) {
-    for (const item of node) collect(item, texts);
+    for (const item of node) collect(item, head, texts);
     return;
   }
   if (!isObject(node)) return;
   const location = node['location'] as { row?: number; col?: number } | undefined;
   if (node['type'] === 'string' && typeof node['value'] === 'string' && location?.row !== undefined)
-    texts.push({ text: node['value'], row: location.row, col: location.col ?? 1 });
+    texts.push({ text: node['value'], row: location.row, col: location.col ?? 1, head });
   for (const [key, value] of Object.entries(node))
-    if (key !== 'location' && key !== 'annotations') collect(value, texts);
+    if (key !== 'location' && key !== 'annotations') collect(value, head, texts);
 }

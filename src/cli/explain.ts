@@ -1,0 +1,223 @@
+/** `sluice explain`: one request, every reason; every field with its class, treatment, rule and line of data. */
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import colours from 'picocolors';
+import { SluiceError } from '../errors.ts';
+import type { Tier } from '../model/input.ts';
+import { resolveOpa } from '../policy/opa.ts';
+import { createSnapshot } from '../policy/snapshot.ts';
+import type { Io } from './io.ts';
+import {
+  type ExplainedReason,
+  type ExplainedState,
+  Explainer,
+  type Explanation,
+  explain,
+} from './policy/account.ts';
+import {
+  type Asked,
+  askedByFlags,
+  askedInJournal,
+  askedInScenario,
+  type RequestFlags,
+} from './policy/asked.ts';
+import type { Blame } from './policy/blame.ts';
+import { shown } from './policy/findings.ts';
+import { openPolicy } from './policy/source.ts';
+import { watching } from './policy/watch.ts';
+
+interface Options extends RequestFlags {
+  readonly policies: string;
+  readonly decision?: string;
+  readonly journal: string;
+  readonly scenario?: string;
+  readonly scenarios?: string;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+const several = (value: string, before: string[] = []): string[] => [...before, ...value.split(',')];
+const tier = (value: string): Tier => {
+  if (!/^[123]$/.test(value)) throw new InvalidArgumentError('A tier is 1, 2 or 3.');
+  return Number(value) as Tier;
+};
+const clearance = (value: string): number | null => {
+  if (value === 'none') return null;
+  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('A number, or none, is wanted.');
+  return Number(value);
+};
+
+export function command(io: Io): Command {
+  return new Command('explain')
+    .description(
+      'Why a request was decided so: every reason; every field, with the rule and the line of data behind it.',
+    )
+    .option('--policies <path>', 'directory or bundle', 'policies')
+    .option('--decision <id>', 'a decision on record')
+    .option('--journal <dir>', 'where it is on record', './data/journal')
+    .option('--scenario <text>', 'a scenario of the policy, by (a part of) its name')
+    .option('--scenarios <path>', 'a file or directory of scenarios, instead of those of the policy')
+    .option('--role <names>', 'roles of the caller', several)
+    .option('--purpose <name>', 'what for')
+    .option('--recipient <name>', 'for whom', 'internal')
+    .option('--tier <n>', 'tier that the request names', tier)
+    .option('--action <name>', 'read, search, export, create, update, delete', 'read')
+    .option('--resource <name>', 'default: the first that has a catalog')
+    .option('--department <name>', "of the caller; default: the first of the role's")
+    .option('--organization <name>', 'of the caller', 'internal')
+    .option('--clearance <n>', 'of the caller, or none', clearance, 3)
+    .option('--amr <methods>', 'how the caller has authenticated', 'pwd')
+    .option('--justification <text>', 'what the caller gives as the reason')
+    .option('--at <time>', 'when (RFC 3339); default: now')
+    .option(
+      '--state <names>',
+      'what is known of the data subject: none, agreed, withdrew, opt_out, … (see sluice matrix)',
+      several,
+    )
+    .option('--record <file>', 'a record of the upstream (JSON): only its fields, with its own data subjects')
+    .option('--consents <file>', 'with --record: consents.yaml')
+    .option('--watch', 'again whenever a policy file has changed')
+    .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sluice explain --decision 01a1f2c3-… --journal ./data/journal\n  sluice explain --scenario "opted out"\n  sluice explain --role support --purpose after_sales --state opt_out\n  sluice explain --role adjuster --purpose claims --amr pwd,otp --clearance 4 --record customer.json --consents consents.yaml',
+    )
+    .action((options: Options) =>
+      options.watch
+        ? watching(io, [resolve(io.cwd, options.policies)], () => run(io, options))
+        : run(io, options),
+    );
+}
+
+async function run(io: Io, options: Options): Promise<void> {
+  if (options.decision !== undefined && options.scenario !== undefined)
+    throw new SluiceError('usage_invalid', 'Give --decision or --scenario, not both.');
+  const named = await openPolicy(options.policies, io);
+  const policy = await createSnapshot(named.bundle);
+  const asked =
+    options.decision !== undefined
+      ? await askedInJournal(options.decision, resolve(io.cwd, options.journal))
+      : options.scenario !== undefined
+        ? await askedInScenario(
+            options.scenario,
+            named,
+            policy,
+            options.scenarios === undefined ? null : resolve(io.cwd, options.scenarios),
+          )
+        : await askedByFlags(policy, options, io);
+  const explainer =
+    named.files.rego.length === 0
+      ? null
+      : await Explainer.open(named, policy, await resolveOpa({ env: io.env }));
+  try {
+    const explanation = await explain(policy, explainer, asked.input, asked.states, asked.seen);
+    const place = (file: string): string => shown(join(named.files.dir, file), io.cwd);
+    if (options.json) printJson(io, explanation, asked, policy.revision, place);
+    else print(io, explanation, asked, policy.revision, place);
+  } finally {
+    await explainer?.close();
+  }
+}
+
+type Place = (file: string) => string;
+
+const placed = ({ rule, data }: Blame, place: Place) => ({
+  rule: rule === null ? null : { ...rule, file: place(rule.file) },
+  data: data.map((d) => ({ ...d, file: place(d.file) })),
+});
+
+function printJson(io: Io, e: Explanation, asked: Asked, revision: string, place: Place): void {
+  const reasons = (list: readonly ExplainedReason[]) =>
+    list.map(({ blame, ...r }) => ({ ...r, ...placed(blame, place) }));
+  io.stdout.write(
+    `${JSON.stringify(
+      {
+        asked: asked.what,
+        revision,
+        recorded_revision: asked.revision,
+        input: e.input,
+        decision: { ...e.decision, reasons: reasons(e.decision.reasons) },
+        states: e.states.map((s) => ({
+          resource: s.resource,
+          data_subject: s.data_subject,
+          count: s.count,
+          disclose: s.disclose,
+          reasons: reasons(s.reasons),
+          fields: s.classes.flatMap(({ blame, fields, name, ...c }) =>
+            fields.map((field) => ({ field, class: name, ...c, ...placed(blame, place) })),
+          ),
+        })),
+        uncatalogued: asked.uncatalogued,
+        untraced: e.untraced,
+      },
+      null,
+      2,
+    )}\n`,
+  );
+}
+
+function print(io: Io, e: Explanation, asked: Asked, revision: string, place: Place): void {
+  const { bold, dim, green, red, yellow } = colours.createColors(
+    io.stdout.isTTY === true && !io.env['NO_COLOR'],
+  );
+  const say = (line: string): void => void io.stdout.write(`${line}\n`);
+  const { subject, action, resource, context } = e.input;
+  const { roles, department, clearance: cleared, assurance } = subject.properties;
+  say(bold(asked.what));
+  say(
+    `  ${subject.type}${department === null ? '' : ` of ${department}`} with ${roles.length === 0 ? 'no role' : roles.join(', ')}, clearance ${cleared ?? 'not stated'}, authenticated by ${assurance.amr.join(' and ') || 'nothing stated'}`,
+  );
+  say(
+    `  ${action.name} ${resource.type} for ${context.purpose}${context.tier === null ? '' : `, tier ${context.tier}`}, to ${context.recipient}, ${context.time}`,
+  );
+  if (asked.revision !== null && asked.revision !== revision)
+    say(yellow(`  recorded under policy ${asked.revision}; explained by ${revision}`));
+  const where = (blame: Blame, indent: string): void => {
+    const { rule, data } = placed(blame, place);
+    if (rule !== null) say(dim(`${indent}rule  ${rule.file}:${rule.line}  ${rule.rule}`));
+    for (const d of data)
+      say(
+        dim(
+          `${indent}data  ${d.file}:${d.line}  ${d.path}${d.value === undefined ? ' is not there' : `: ${JSON.stringify(d.value)}`}`,
+        ),
+      );
+  };
+  const reasons = (list: readonly ExplainedReason[], indent: string): void => {
+    for (const r of list) {
+      say(`${indent}${r.code}${r.message === undefined ? '' : `: ${r.message}`}`);
+      where(r.blame, `${indent}  `);
+    }
+  };
+  const { decision } = e;
+  say(
+    `\n${decision.allow ? green('allowed') : red('denied')}${decision.tier === null ? '' : `, tier ${decision.tier}`}`,
+  );
+  reasons(decision.reasons, '  ');
+  const obligations = Object.entries(decision.obligations).filter(([, v]) => v !== null && v !== false);
+  if (obligations.length > 0)
+    say(`  besides: ${obligations.map(([k, v]) => `${k} ${JSON.stringify(v)}`).join(', ')}`);
+  for (const state of e.states) {
+    say(
+      `\n${bold(state.resource)} of a data subject who ${spellState(state)}${state.count === null ? '' : dim(`  (${state.count})`)}`,
+    );
+    if (!state.disclose) say(`  ${red('withheld')}`);
+    reasons(state.reasons, '  ');
+    for (const c of state.classes) {
+      const paint = c.do === 'disclose' ? green : c.do === 'drop' ? red : yellow;
+      say(`  ${bold(c.name)}: ${paint(c.do)} (${c.because})  ${c.fields.join(' ')}`);
+      where(c.blame, '      ');
+    }
+  }
+  if (asked.uncatalogued.length > 0)
+    say(`\n${bold('In no catalog, therefore dropped')}\n  ${asked.uncatalogued.join('\n  ')}`);
+  if (e.untraced !== null) say(`\nRules and data are not named: ${e.untraced}.`);
+}
+
+function spellState({ data_subject: { consents, flags } }: ExplainedState): string {
+  const parts = consents.map(
+    (c) =>
+      `${c.status === 'given' ? `agreed${c.explicit === true ? ' explicitly' : ''} to` : `has ${c.status}`} ${c.categories.join(', ')} for ${c.purpose}${c.recipient === 'internal' ? '' : ` to ${c.recipient}`}`,
+  );
+  if (flags.length > 0) parts.push(`is marked ${flags.join(', ')}`);
+  return parts.length === 0 ? 'has said nothing' : parts.join('; ');
+}
