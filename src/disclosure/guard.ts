@@ -23,7 +23,7 @@ export interface WrittenBody {
   /** the body parsed: objects, arrays, scalars */
   readonly value: unknown;
   readonly bytes: Uint8Array;
-  /** pointer to the record in the body; '' the whole body */
+  /** pointer to the record in the body, `*` for several; '' the whole body */
   readonly record: string;
   readonly dataSubject: string | null;
   /** leave refused fields out instead of refusing the request; only for a JSON body that is the record */
@@ -79,11 +79,18 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       const shown = snapshot.disclose({ ...input, action: { ...input.action, name: 'read' }, ...about });
 
       const refused = new Set<string>();
+      /** of the refused, those that the record's own catalog has no field for */
+      const foreign = new Set<string>();
+      let strip = body.strip && body.record === '';
       const disguised = new Set<string>();
-      const record = at(body.value, body.record);
-      for (const leaf of leaves(record, automatonOf(snapshot, catalog))) {
+      const automaton = automatonOf(snapshot, catalog);
+      for (const leaf of written(body, automaton)) {
         const { pointer, entry } = leaf;
-        if (entry === null || choiceOf(catalog, writable, pointer).do !== 'disclose') refused.add(pointer);
+        if (entry === null) {
+          refused.add(pointer);
+          foreign.add(pointer);
+          strip &&= !leaf.embedded;
+        } else if (choiceOf(catalog, writable, pointer).do !== 'disclose') refused.add(pointer);
         else {
           const seen = choiceOf(catalog, shown, pointer);
           if (leaf.value !== null && isDisguised(entry, seen, leaf.value)) disguised.add(pointer);
@@ -91,8 +98,10 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       }
       const bad = [...refused, ...disguised];
       if (bad.length === 0) return { bytes: body.bytes, stripped: [] };
-      if (body.strip && body.record === '') {
-        const bytes = await without(bad, body.bytes, snapshot, catalog, writable, input, disclosure);
+      if (strip) {
+        // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
+        const known = bad.filter((pointer) => !foreign.has(pointer));
+        const bytes = await without(known, body.bytes, snapshot, catalog, writable, input, disclosure);
         return { bytes, stripped: bad };
       }
       if (refused.size > 0)
@@ -138,8 +147,15 @@ interface Leaf {
   /** as the catalog writes it; the concrete pointer of a field that no catalog knows */
   readonly pointer: string;
   readonly entry: FieldEntry | null;
-  /** null for a value without text of its own: null, an empty object or list */
+  /** in an embedded resource, which is written through a route of its own */
+  readonly embedded: boolean;
+  /** null for an empty object or list */
   readonly value: Scalar | null;
+}
+
+/** The leaves of every record in a body. */
+function* written(body: WrittenBody, automaton: Automaton): Generator<Leaf> {
+  for (const record of at(body.value, tokensOf(body.record))) yield* leaves(record, automaton);
 }
 
 /** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
@@ -158,13 +174,16 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
         yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`);
       return;
     }
+    // An empty record writes nothing.
+    if (path === '' && typeof node === 'object' && node !== null) return;
     const field = automaton.field(state);
     const known = field < 0 ? undefined : automaton.all[field];
-    // A field of an embedded resource is that resource's to write, through a route of its own.
-    const entry = known && known.path === known.pointer ? known.entry : null;
+    const embedded = known !== undefined && known.path !== known.pointer;
+    const entry = known && !embedded ? known.entry : null;
     yield {
       pointer: entry && known ? known.pointer : path === '' ? '/' : path,
       entry,
+      embedded,
       value: scalarOf(node),
     };
   }
@@ -183,6 +202,7 @@ function scalarOf(value: unknown): Scalar | null {
   if (typeof value === 'string') return { kind: 'string', text: value };
   if (typeof value === 'number') return { kind: 'number', text: String(value) };
   if (typeof value === 'boolean') return { kind: 'boolean', text: value ? 'true' : 'false' };
+  if (value === null) return { kind: 'null', text: 'null' };
   return null;
 }
 
@@ -194,15 +214,21 @@ const scalarText = (value: unknown): string | undefined =>
     ? String(value)
     : undefined;
 
-function at(value: unknown, pointer: string): unknown {
-  let here = value;
-  for (const token of pointer.split('/').slice(1)) {
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~');
-    if (Array.isArray(here)) here = here[Number(key)];
-    else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
-    else return undefined;
-  }
-  return here;
+const tokensOf = (pointer: string): readonly string[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** What a pointer picks. A body that has nothing there gives `undefined`, which no field allows. */
+function* at(value: unknown, [key, ...rest]: readonly string[]): Generator<unknown> {
+  if (key === undefined) yield value;
+  else if (key === '*' && typeof value === 'object' && value !== null)
+    for (const member of Object.values(value)) yield* at(member, rest);
+  else if (Array.isArray(value))
+    yield* at(/^(?:0|[1-9]\d*)$/.test(key) ? value[Number(key)] : undefined, rest);
+  else if (isObject(value) && Object.hasOwn(value, key)) yield* at(value[key], rest);
+  else yield undefined;
 }
 
 /** The body without some fields, spliced like an answer: what stays is byte for byte what the caller sent. */

@@ -72,7 +72,7 @@ describe('credentials', () => {
       expires?: string;
       notBefore?: string;
     } = {},
-    key?: CryptoKey | Uint8Array,
+    key?: Parameters<SignJWT['sign']>[0],
   ): Promise<string> {
     const alg = over.alg ?? 'ES256';
     const signer = key ?? (await generateKeyPair(alg)).privateKey;
