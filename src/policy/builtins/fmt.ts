@@ -7,11 +7,17 @@ import { bytesOf, stringOf } from '../values.ts';
 import { canBackquote, quote, quoteRune } from './spell.ts';
 
 export type Argument =
-  | { readonly type: 'int64'; readonly value: bigint }
+  | { readonly type: 'int64' | 'int'; readonly value: bigint }
   | { readonly type: '*big.Int'; readonly value: bigint }
   | { readonly type: 'float64'; readonly value: number }
   | { readonly type: 'string' | 'json.Number'; readonly value: string }
-  | { readonly type: 'bool'; readonly value: boolean };
+  | { readonly type: 'bool'; readonly value: boolean }
+  | { readonly type: '<nil>' }
+  | { readonly type: '[]interface {}'; readonly items: readonly Argument[] }
+  | {
+      readonly type: 'map[string]interface {}';
+      readonly members: readonly (readonly [string, Argument])[];
+    };
 
 interface Spec {
   minus: boolean;
@@ -313,6 +319,7 @@ const format = (arg: Argument, verb: string, given: Spec): string | undefined =>
   if (verb === 'T') return formatString(arg.type, 's', spec);
   switch (arg.type) {
     case 'int64':
+    case 'int':
       return formatInt(arg.value, verb, spec, false);
     case '*big.Int':
       return formatInt(arg.value, verb, spec, true);
@@ -320,10 +327,24 @@ const format = (arg: Argument, verb: string, given: Spec): string | undefined =>
       return formatFloat(arg.value, verb, spec);
     case 'bool':
       return verb === 't' || verb === 'v' ? pad(String(arg.value), spec) : undefined;
+    case '<nil>':
+      return verb === 'v' ? pad('<nil>', spec) : undefined;
+    case '[]interface {}':
+      return `[${arg.items.map((item) => element(item, verb, spec)).join(' ')}]`;
+    case 'map[string]interface {}': {
+      const members = arg.members.map(
+        ([key, item]) =>
+          `${element({ type: 'string', value: key }, verb, spec)}:${element(item, verb, spec)}`,
+      );
+      return `map[${members.join(' ')}]`;
+    }
     default:
       return formatString(arg.value, verb, spec);
   }
 };
+
+const element = (arg: Argument, verb: string, spec: Spec): string =>
+  arg.type === '<nil>' ? pad('<nil>', spec) : (format(arg, verb, spec) ?? complain(verb, arg, spec));
 
 const PLAIN: Spec = {
   minus: false,
@@ -337,8 +358,12 @@ const PLAIN: Spec = {
 
 const complain = (verb: string, arg: Argument, spec: Spec): string => {
   if (arg.type === '*big.Int') return `%!${verb}(big.Int=${arg.value})`;
+  if (arg.type === '<nil>') return `%!${verb}(<nil>)`;
   return `%!${verb}(${arg.type}=${format(arg, 'v', spec) ?? ''})`;
 };
+
+/** %v */
+export const formatArgument = (arg: Argument): string => format(arg, 'v', { ...PLAIN }) ?? '';
 
 export const sprintf = (layout: string, args: readonly Argument[]): string => {
   const runes = [...layout];
@@ -387,7 +412,11 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
 
     const star = (): number | undefined => {
       const arg = args[next++];
-      if (arg?.type !== 'int64' || arg.value > BigInt(WIDEST) || arg.value < BigInt(-WIDEST))
+      if (
+        (arg?.type !== 'int64' && arg?.type !== 'int') ||
+        arg.value > BigInt(WIDEST) ||
+        arg.value < BigInt(-WIDEST)
+      )
         return undefined;
       return Number(arg.value);
     };

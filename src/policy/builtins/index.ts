@@ -12,6 +12,7 @@ import { regex } from './regex.ts';
 import { schema } from './schema.ts';
 import { semver } from './semver.ts';
 import { strings } from './strings.ts';
+import { template } from './template.ts';
 import { time } from './time.ts';
 import type { Builtin, Family } from './types.ts';
 import { units } from './units.ts';
@@ -34,6 +35,7 @@ const FAMILIES: readonly Family[] = [
   schema,
   semver,
   strings,
+  template,
   time,
   units,
   uri,
