@@ -13,6 +13,7 @@ import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from './disclosu
 import { createGuard } from './disclosure/guard.ts';
 import { createKeyRing } from './disclosure/keys.ts';
 import { mediaOf } from './disclosure/media.ts';
+import { checkResponse } from './disclosure/response-check.ts';
 import { detokenize } from './disclosure/treatments/tokenize.ts';
 import { SluiceError } from './errors.ts';
 import { createIdentity } from './identity/index.ts';
@@ -75,6 +76,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     opened.unshift(part);
     return part;
   };
+  for (const [i, { response }] of config.routes.entries()) checkResponse(response, `routes[${i}].response`);
   const closeAll = async (): Promise<void> => {
     for (const part of opened.splice(0)) await part.close();
   };
@@ -86,6 +88,9 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     const policy =
       given.policy ??
       open(await createPolicyStore(config.policy, { logger, clock, env, baseDir: directory, metrics }));
+    for (const resource of new Set(config.routes.map((route) => route.resource)))
+      if (!policy.current().catalogs.has(resource))
+        logger.warn({ resource }, 'the policy has no catalog for this resource: its routes disclose nothing');
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
     const expose_dates = config.consent.expose_dates || policy.current().reads_consent_dates;
     const consents =

@@ -40,6 +40,8 @@ const FORMATS: Readonly<Record<string, FormatName>> = {
   'multipart/form-data': 'multipart',
 };
 
+const NEVER_DATA = /^(application\/xhtml|image\/|audio\/|video\/|font\/)/;
+
 /** formats whose body can name its charset */
 const SELF_DESCRIBING: ReadonlySet<FormatName> = new Set(['xml', 'csv', 'tsv']);
 
@@ -93,15 +95,18 @@ export function mediaOf(
   const type = essence.trim().toLowerCase();
   const declared = formatOf(type);
   const format = route.format ?? declared;
-  // A page instead of data is an upstream's error or login page: a route's format does not make data of it.
-  if (
-    format === null ||
-    type.includes(',') ||
-    (declared === null && /^(text\/html|application\/xhtml|image\/|audio\/|video\/|font\/)/.test(type))
-  )
+  if (format === null || type.includes(','))
     throw new SluiceError(
       'response_format_unsupported',
       'The upstream answered in a format that Sluice cannot look into. Set response.format on the route if the upstream names it wrongly.',
+    );
+  // A page instead of data is an upstream's error or login page: a route's format does not make data of it. Only JSON cannot be mistaken
+  // for one, and old systems (SuiteCRM, PHP at large) do say text/html of it.
+  const page = type === 'text/html' ? format !== 'json' && format !== 'ndjson' : NEVER_DATA.test(type);
+  if (declared === null && page)
+    throw new SluiceError(
+      'response_format_unsupported',
+      `The upstream answered with a page or a picture. The route's response.format does not make ${format} of it.`,
     );
   const named = parameter(parameters, 'charset');
   const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();

@@ -1,0 +1,53 @@
+/** What a route says of its answers is tried at the start, and what it may say of an upstream's Content-Type. */
+import { describe, expect, test } from 'vitest';
+import { mediaOf } from '../../src/disclosure/media.ts';
+import { checkResponse } from '../../src/disclosure/response-check.ts';
+
+const fault = (response: Parameters<typeof checkResponse>[0]): string => {
+  try {
+    checkResponse(response, 'routes[3].response');
+    return '';
+  } catch (e) {
+    return (e as Error).message;
+  }
+};
+
+describe('a route’s response', () => {
+  test.each([
+    [
+      { format: 'csv', options: { headr: false } },
+      /^routes\[3\]\.response: .*no option "headr"; it has header/,
+    ],
+    [{ format: 'csv', options: { header: 'no' } }, /^routes\[3\]\.response: The option header is one of/],
+    [{ format: 'csv', options: { separator: ';;' } }, /separator/],
+    [{ format: 'xml', options: { header: false } }, /no option "header"/],
+    [{ format: 'csv', charset: 'gb1803', options: {} }, /charset/],
+    [{ charset: 'klingon', options: {} }, /charset/],
+    [{ format: 'json', charset: 'gbk', options: {} }, /UTF-8/],
+  ] as const)('%j is a fault of the configuration', (response, message) => {
+    expect(fault(response)).toMatch(message);
+  });
+
+  test.each([
+    { options: {} },
+    { format: 'csv', charset: 'gb18030', options: { header: false, separator: ';' } },
+    { format: 'xml', options: { namespaces: { c: 'urn:crm' } } },
+    { format: 'multipart', options: {} },
+    { format: 'json', options: {} },
+  ] as const)('%j is sound', (response) => {
+    expect(fault(response)).toBe('');
+  });
+
+  test('JSON that an old system calls text/html is read as JSON where the route says so', () => {
+    const headers = { 'content-type': 'text/html; charset=UTF-8' };
+    expect(mediaOf(headers, { format: 'json', charset: null })).toMatchObject({
+      format: 'json',
+      contentType: 'application/json',
+    });
+    expect(() => mediaOf(headers)).toThrow('response.format');
+  });
+
+  test.each(['csv', 'xml', 'form'] as const)('a page is never taken for %s', (format) => {
+    expect(() => mediaOf({ 'content-type': 'text/html' }, { format, charset: null })).toThrow('page');
+  });
+});
