@@ -27,9 +27,11 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
   } catch (e) {
     if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2;
     if (!isSluiceError(e)) throw e;
-    const at = e.at
-      ? `${[e.at.file, e.at.line, e.at.column].filter((x) => x !== undefined).join(':')}: `
-      : '';
+    // A message of several lines has the place of each in it.
+    const at =
+      e.at && !(e.at.file !== undefined && e.message.startsWith(e.at.file))
+        ? `${[e.at.file, e.at.line, e.at.column].filter((x) => x !== undefined).join(':')}: `
+        : '';
     io.stderr.write(`sluice: ${at}${e.message} [${e.code}]\n`);
     return e.code === 'usage_invalid' ? 2 : 3;
   }

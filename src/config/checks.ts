@@ -27,6 +27,7 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
   if (routes && upstreams)
     checkRoutes(
       routes.map((route, i) => (isSound('routes', i) ? route : null)),
+      routes.map((route, i) => (isSound('routes', i, 'upstream') ? route.upstream : null)),
       Object.keys(upstreams),
       report,
     );
@@ -49,17 +50,15 @@ type Report = (path: Path, message: string) => void;
 
 function checkRoutes(
   routes: readonly (RouteConfig | null)[],
+  wanted: readonly (string | null)[],
   upstreams: readonly string[],
   report: Report,
 ): void {
   for (const fault of compileRoutes(routes).faults)
     report(['routes', fault.route, ...fault.key], fault.message);
-  for (const [i, route] of routes.entries())
-    if (route && !upstreams.includes(route.upstream))
-      report(
-        ['routes', i, 'upstream'],
-        `no upstream named "${route.upstream}"${didYouMean(route.upstream, upstreams)}`,
-      );
+  for (const [i, name] of wanted.entries())
+    if (name !== null && !upstreams.includes(name))
+      report(['routes', i, 'upstream'], `no upstream named "${name}"${didYouMean(name, upstreams)}`);
 }
 
 function checkPolicy(policy: Config['policy'], report: Report): void {

@@ -73,11 +73,18 @@ function findFaults(value: unknown, root: unknown, faults: Fault[]): void {
         faults.push([nodeAt(root, [...path, name], true), spell(path), 'has an unknown key']);
       continue;
     }
-    const { allowedValues } = params as { allowedValues?: readonly string[] };
+    const { allowedValues, allowedValue } = params as {
+      allowedValues?: readonly string[];
+      allowedValue?: unknown;
+    };
     faults.push([
       nodeAt(root, path),
       spell(path),
-      allowedValues ? `must be one of ${allowedValues.join(', ')}` : message,
+      allowedValues
+        ? `must be one of ${allowedValues.join(', ')}`
+        : keyword === 'const'
+          ? `must be ${JSON.stringify(allowedValue)}`
+          : message,
     ]);
   }
 }

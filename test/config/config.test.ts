@@ -80,6 +80,17 @@ describe('faults', () => {
     ]);
   });
 
+  test('of a route’s upstream are told even where the route has another fault', () => {
+    const text = DESIGN.replace(
+      'upstream: crm, resource: customer, action: read',
+      'upstream: crn, resource: customer, action: reed',
+    );
+    expect(faultsOf(text).map((f) => f.replace(/^\S+ /, ''))).toEqual([
+      'routes[0].upstream: no upstream named "crn"; did you mean "crm"?',
+      expect.stringMatching(/^routes\[0\]\.action: must be one of/),
+    ]);
+  });
+
   test.each<[string, string | RegExp, string, string]>([
     ['an unknown section', 'purpose:', 'purposes:', 'purposes: unknown key; did you mean "purpose"?'],
     ['a missing section', /policy:.*\n/, '', 'policy: is missing'],
