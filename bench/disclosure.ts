@@ -4,14 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Contestant, parse, splice, streamJson, streamparser } from './disclosure/contestants.ts';
+import { type Contestant, parse, splice, streamJson, streamparser, whole } from './disclosure/contestants.ts';
 import { page } from './disclosure/records.ts';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '2' },
     sizes: { type: 'string', default: '1024,102400,10485760' },
-    only: { type: 'string', default: 'splice,parse,stream-json,@streamparser/json' },
+    only: { type: 'string', default: 'splice,whole stage,parse,stream-json,@streamparser/json' },
     json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
   },
@@ -19,6 +19,7 @@ const { values } = parseArgs({
 
 const all: Record<string, Contestant> = {
   splice,
+  'whole stage': whole,
   parse,
   'stream-json': streamJson,
   '@streamparser/json': streamparser,

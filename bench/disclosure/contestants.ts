@@ -4,7 +4,16 @@ import chain from 'stream-chain';
 import { parser } from 'stream-json';
 import { pick } from 'stream-json/filters/pick.js';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
-import { compiled, plan, redact, stage } from './plan.ts';
+import { Running, UnknownPaths } from '../../src/disclosure/account.ts';
+import { Automaton } from '../../src/disclosure/automaton.ts';
+import { compileEnvelope } from '../../src/disclosure/envelope.ts';
+import type { Piece } from '../../src/disclosure/formats/format.ts';
+import { json } from '../../src/disclosure/formats/json.ts';
+import { DEFAULT_LIMITS } from '../../src/disclosure/limits.ts';
+import { Collected } from '../../src/disclosure/output.ts';
+import { instruct } from '../../src/disclosure/program.ts';
+import { TREATMENT_FILES } from '../../src/disclosure/treatments/registry.ts';
+import { answer, catalog, compiled, keys, plan, redact, stage } from './plan.ts';
 
 export type Contestant = (chunks: readonly Buffer[]) => Promise<Buffer>;
 
@@ -12,7 +21,48 @@ async function* each(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* chunks;
 }
 
+/**
+ * What `parse` does and no more: bytes in, the fields of one known answer out. Reader, index and renderer as the stage uses them, counts included,
+ * but nobody is asked and no summary is made.
+ */
+const automaton = new Automaton(catalog, plan.catalogs);
+const envelope = compileEnvelope(catalog, plan.records);
+const treatments = {
+  byName: new Map(TREATMENT_FILES.map((treatment) => [treatment.name as string, treatment])),
+  context: { recipient: plan.recipient, purpose: plan.purpose, keys },
+};
+const instructions = instruct(automaton, 0, [answer], treatments);
+
 export const splice: Contestant = async (chunks) => {
+  const reader = json.open({
+    matcher: automaton,
+    envelope,
+    charset: '',
+    options: {},
+    limits: DEFAULT_LIMITS,
+  });
+  const unknown = new UnknownPaths(DEFAULT_LIMITS.summary_paths);
+  const running = new Running(instructions, unknown);
+  const rendering = { matcher: automaton, program: () => running };
+  const out = new Collected();
+  const write = (pieces: readonly Piece[]) => {
+    for (const piece of pieces) {
+      if (piece.kind === 'record') piece.render(out, rendering);
+      else if (piece.kind === 'frame') piece.render(out, unknown);
+    }
+    reader.settled?.();
+  };
+  for await (const chunk of each(chunks)) {
+    out.expect(chunk.length);
+    write(reader.push(chunk));
+  }
+  write(reader.end());
+  const left = out.take();
+  return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
+};
+
+/** the whole stage: consent looked up, policy asked, every value accounted for, cut into parts */
+export const whole: Contestant = async (chunks) => {
   const left: Uint8Array[] = [];
   for await (const part of stage.disclose(each(chunks), plan)) left.push(...part.chunks);
   return Buffer.concat(left);

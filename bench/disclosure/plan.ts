@@ -74,7 +74,7 @@ export const keys = {
 /** data-subject digests belong to the decision record and are measured with it */
 export const stage = createDisclosureStage({ keys, dataSubject: () => 'hmac:bench:0' });
 
-const STATE = { consents: [], flags: [] };
+const STATE = Object.freeze({ consents: Object.freeze([]), flags: Object.freeze([]) });
 export const plan: DisclosurePlan = {
   format: 'json',
   charset: 'utf-8',

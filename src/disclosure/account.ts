@@ -23,13 +23,14 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 export class Running implements Program, Account {
   readonly instructions: Instructions;
   readonly account: Account = this;
-  readonly done: Uint32Array;
-  readonly failed: Uint32Array;
+  // plain arrays: a typed array of this size would live outside the heap, which costs more than all it counts
+  readonly done: number[];
+  readonly failed: number[];
   readonly #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
-  counts = new Uint32Array(0);
+  counts: number[] = [];
   dirty = false;
 
   constructor(instructions: Instructions, unknown: UnknownPaths) {
@@ -38,8 +39,8 @@ export class Running implements Program, Account {
     this.#first = instructions.firstField;
     this.#prefix = this.#automaton.scopes[instructions.scope]!.prefix;
     this.#unknown = unknown;
-    this.done = new Uint32Array(instructions.choices.length);
-    this.failed = new Uint32Array(instructions.choices.length);
+    this.done = new Array(instructions.choices.length).fill(0);
+    this.failed = new Array(instructions.choices.length).fill(0);
   }
 
   action(field: FieldId): Action {
@@ -84,11 +85,8 @@ export class Running implements Program, Account {
   }
   codes(): Uint8Array {
     const codes = this.instructions.codes();
-    if (this.counts.length < codes.length) {
-      const counts = new Uint32Array(codes.length);
-      counts.set(this.counts);
-      this.counts = counts;
-    }
+    if (this.counts.length === 0) this.counts = new Array(codes.length).fill(0);
+    while (this.counts.length < codes.length) this.counts.push(0);
     return codes;
   }
 

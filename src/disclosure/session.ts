@@ -106,7 +106,10 @@ export class Session {
     this.#out.expect(chunk.length);
     const pieces = this.#reader.push(chunk);
     if (this.#minGroup > 1) this.#hold(pieces);
-    else await this.#process(pieces, null);
+    else {
+      if (pieces.length > 0) await this.#process(pieces, null);
+      this.#reader.settled?.();
+    }
   }
 
   /** the body is over: the rest, and the last part */
@@ -117,6 +120,7 @@ export class Session {
       await this.#process(this.#held, await this.#smallGroups());
     } else if (pieces.length > 0) await this.#process(pieces, null);
     this.#fill(false);
+    this.#reader.settled?.();
     this.cut(true);
   }
 

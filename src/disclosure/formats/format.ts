@@ -85,6 +85,8 @@ export interface FormatSetup {
 export interface BodyReader {
   /** Takes the next bytes (owned by the reader from now on) and answers with the pieces that are complete. */
   push(chunk: Uint8Array): readonly Piece[];
+  /** All pieces it has answered with so far are rendered, and nobody will ask anything of them again. */
+  settled?(): void;
   /** The body is over. @throws SluiceError `response_malformed` if it is cut short */
   end(): readonly Piece[];
 }
@@ -147,6 +149,8 @@ export interface Output {
   bytes(source: Uint8Array, start: number, end: number): void;
   /** encoded as UTF-8 (a format in another charset encodes by itself and uses `bytes`) */
   text(text: string): void;
+  /** the text as a JSON string (RFC 8259 §7), quotes included */
+  json(text: string): void;
 }
 
 export type StateId = number;
@@ -225,7 +229,7 @@ export interface Program {
    * them. What is disclosed, dropped or nullified is accounted for by adding to `counts`, instead of `account`.
    */
   codes(): Uint8Array;
-  readonly counts: Uint32Array;
+  readonly counts: number[];
 }
 
 export const UNKNOWN = 4;

@@ -1,6 +1,7 @@
 /**
  * The bytes of a body as they arrive: one growing buffer with a cursor, UTF-8 checked natively chunk by chunk, and for a value whose end has not
- * arrived yet a finder of that end that never looks at a byte twice. Bytes that pieces refer to are never overwritten.
+ * arrived yet a finder of that end that never looks at a byte twice. Bytes that pieces refer to are not overwritten before all
+ * pieces are settled.
  */
 import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../../errors.ts';
@@ -15,6 +16,8 @@ export class JsonIntake {
   at = 0;
   end = 0;
   started = false;
+  /** no piece refers to the buffer's bytes any more */
+  free = false;
   /** the buffer is ours to append to */
   #owned = false;
   /** up to here it is known to be UTF-8 */
@@ -38,10 +41,15 @@ export class JsonIntake {
     if (this.#owned && this.end + chunk.length <= this.buffer.length) {
       this.buffer.set(chunk, this.end);
       this.end += chunk.length;
+    } else if (this.#owned && this.free && rest + chunk.length <= this.buffer.length) {
+      this.buffer.copyWithin(0, keep, this.end);
+      this.buffer.set(chunk, rest);
+      moved = this.#move(keep, this.buffer, rest + chunk.length, true);
     } else if (rest === 0) {
       moved = this.#move(keep, bufferOf(chunk), chunk.length, false);
     } else {
-      const grown = Buffer.allocUnsafeSlow(Math.max(2 * rest, rest + chunk.length));
+      // room for what comes next as well, so that most chunks find it
+      const grown = Buffer.allocUnsafeSlow(Math.max(2 * rest, rest + 2 * chunk.length));
       this.buffer.copy(grown, 0, keep, this.end);
       grown.set(chunk, rest);
       moved = this.#move(keep, grown, rest + chunk.length, true);
@@ -133,7 +141,8 @@ export class JsonIntake {
 
   #validate(to: number): void {
     if (to <= this.#valid) return;
-    if (!isUtf8(this.buffer.subarray(this.#valid, to)))
+    const whole = this.#valid === 0 && to === this.buffer.length;
+    if (!isUtf8(whole ? this.buffer : this.buffer.subarray(this.#valid, to)))
       throw this.malformed(this.#valid, 'what follows is not UTF-8');
     this.#valid = to;
   }

@@ -112,6 +112,8 @@ export class JsonRenderer {
       let entered: Program | null = null;
       /** what stands in its place; null: it stays; undefined: it goes */
       let instead: string | null | undefined;
+      /** `instead` is a text that has yet to be spelled as JSON */
+      let plain = false;
       if ((code & EMBEDS) !== 0) {
         if (kind === OPEN_SCOPE) {
           const scope = begins.indexOf(value) + 1;
@@ -131,7 +133,11 @@ export class JsonRenderer {
           else if (kind !== NULL) program.account.unknown(() => '');
           instead = undefined;
         } else if (action === TREAT) {
-          instead = this.#treated(program, matcher, matcher.field(state), state, kind, value, close);
+          if (kind <= NULL) {
+            const treated = program.treat(state, scalarAt(source, kind, value, close));
+            plain = treated !== 'drop' && treated.kind === 'string';
+            instead = treated === 'drop' ? undefined : treated.kind === 'null' ? 'null' : treated.text;
+          } else instead = this.#treated(program, matcher, matcher.field(state), state, kind, value, close);
         } else {
           counts[state]!++;
           instead = action === DISCLOSE ? null : action === NULLIFY ? 'null' : undefined;
@@ -170,7 +176,8 @@ export class JsonRenderer {
         level.kept++;
         if (instead !== null) {
           out.bytes(source, copied, value);
-          out.text(instead);
+          if (plain) out.json(instead);
+          else out.text(instead);
           copied = close;
         }
       }

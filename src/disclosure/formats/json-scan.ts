@@ -186,7 +186,9 @@ class Scanner {
     const count = this.entryCount;
     if (this.#page === null || count === 0) return;
     const from = this.#index >> 2;
-    this.#page.entries = this.#words.slice(from, from + count * STRIDE);
+    const entries = roomFor(count * STRIDE);
+    entries.set(this.#words.subarray(from, from + count * STRIDE));
+    this.#page.entries = entries;
     this.#page = null;
     this.#wasm.reset();
   }
@@ -266,6 +268,24 @@ class Scanner {
 }
 
 const NO_WORDS = new Int32Array(0);
+
+/** Room for indexes, used again and again: a typed array lives outside the heap, which costs more than filling it. */
+const ROOMS: { readonly words: number; readonly most: number; readonly free: Int32Array[] }[] = [
+  { words: 2048, most: 64, free: [] },
+  { words: 64 * 1024, most: 8, free: [] },
+];
+
+function roomFor(words: number): Int32Array {
+  for (const size of ROOMS) if (words <= size.words) return size.free.pop() ?? new Int32Array(size.words);
+  return new Int32Array(words);
+}
+
+/** The records of a page are rendered: its room is free. */
+export function release(page: JsonPage): void {
+  const room = page.entries;
+  page.entries = NO_WORDS;
+  for (const { words, most, free } of ROOMS) if (room.length === words && free.length < most) free.push(room);
+}
 
 let scanner: Scanner | null = null;
 

@@ -12,9 +12,15 @@ export const bufferOf = (bytes: Uint8Array): Buffer =>
 
 /** The text of a string whose quotes stand at `start` and `end - 1`; the scanner has validated it. */
 export function textAt(source: Buffer, start: number, end: number, escaped: boolean): string {
-  return escaped
-    ? (JSON.parse(source.toString('utf8', start, end)) as string)
-    : source.toString('utf8', start + 1, end - 1);
+  if (escaped) return JSON.parse(source.toString('utf8', start, end)) as string;
+  return source.toString(isAscii(source, start, end) ? 'latin1' : 'utf8', start + 1, end - 1);
+}
+
+/** asked of short texts only: they are decoded in half the time if they are */
+function isAscii(source: Buffer, start: number, end: number): boolean {
+  if (end - start > 64) return false;
+  for (let at = start; at < end; at++) if (source[at]! >= 0x80) return false;
+  return true;
 }
 
 export function scalarAt(source: Buffer, kind: number, start: number, end: number): Scalar {

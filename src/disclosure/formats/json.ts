@@ -7,10 +7,10 @@ import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import { escapeToken } from '../pointer.ts';
 import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
-import { AMBIGUOUS, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
+import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
+import { DEEPEST, type JsonScanner, jsonScanner, release } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
 import { textAt } from './json-text.ts';
 
@@ -20,13 +20,21 @@ export const json: Format = { name: 'json', open: (setup) => new JsonReader(setu
 interface Frame {
   readonly array: boolean;
   readonly state: StateId;
-  readonly path: string;
+  readonly parent: Frame | undefined;
+  /** its own name in the parent; null: an element, or the root */
+  readonly name: string | null;
   /** elements begun, for positions */
   index: number;
   /** members written; only touched while rendering */
   kept: number;
   /** white space before the first member, so that it can stand before whichever is the first to stay */
   lead: Buffer;
+}
+
+/** the path of a member of a container */
+function pathOf(frame: Frame | undefined, name: string | null): string {
+  if (frame === undefined) return '';
+  return `${pathOf(frame.parent, frame.name)}/${name === null ? '*' : escapeToken(name)}`;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -49,11 +57,13 @@ export class JsonReader implements BodyReader {
   #due = ROOT;
   #pieces: Piece[] = [];
   #ready = false;
+  readonly #pages: JsonPage[] = [];
   /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
   #gap = 0;
   #member = 0;
   #state: StateId;
-  #path = '';
+  /** the member's name; null: an element, or the root */
+  #name: string | null = null;
 
   constructor(setup: FormatSetup) {
     checkCharset(setup.charset);
@@ -73,6 +83,12 @@ export class JsonReader implements BodyReader {
     return this.#run(false);
   }
 
+  settled(): void {
+    for (const page of this.#pages) release(page);
+    this.#pages.length = 0;
+    this.#in.free = true;
+  }
+
   end(): readonly Piece[] {
     this.#in.finish();
     const pieces = this.#run(true);
@@ -88,6 +104,7 @@ export class JsonReader implements BodyReader {
   #run(final: boolean): readonly Piece[] {
     this.#pieces = [];
     this.#ready = false;
+    this.#in.free = false;
     while (this.#advance(final));
     this.#session.scanner.take();
     this.#in.check(this.#gap, this.#setup.limits.record_bytes);
@@ -97,7 +114,7 @@ export class JsonReader implements BodyReader {
   /** hands what has arrived to the scanner, once a run */
   #scanner(): JsonScanner {
     const { scanner, matcher } = this.#session;
-    if (!this.#ready) scanner.begin(matcher, this.#in.buffer, this.#in.at, this.#in.end);
+    if (!this.#ready) this.#pages.push(scanner.begin(matcher, this.#in.buffer, this.#in.at, this.#in.end));
     this.#ready = true;
     return scanner;
   }
@@ -150,7 +167,9 @@ export class JsonReader implements BodyReader {
 
   #first(final: boolean): boolean {
     const input = this.#in;
-    this.#frames.at(-1)!.lead = Buffer.from(input.buffer.subarray(this.#gap, input.at));
+    const frame = this.#frames.at(-1)!;
+    // usually none; what there is must outlive the buffer
+    if (input.at > this.#gap) frame.lead = Buffer.from(input.buffer.subarray(this.#gap, input.at));
     this.#due = MEMBER;
     return this.#begin(final);
   }
@@ -161,7 +180,7 @@ export class JsonReader implements BodyReader {
     if (!frame.array) return this.#key(frame, final);
     this.#member = input.at;
     this.#state = this.#setup.envelope.item(frame.state, frame.index++);
-    this.#path = `${frame.path}/*`;
+    this.#name = null;
     this.#due = VALUE;
     return true;
   }
@@ -176,7 +195,7 @@ export class JsonReader implements BodyReader {
     const name = textAt(input.buffer, input.at, end, scanner.escaped);
     this.#member = input.at;
     this.#state = this.#setup.envelope.step(frame.state, name);
-    this.#path = `${frame.path}/${escapeToken(name)}`;
+    this.#name = name;
     input.at = end;
     this.#due = COLON;
     return true;
@@ -216,7 +235,6 @@ export class JsonReader implements BodyReader {
     c: number,
   ) {
     const { buffer } = this.#in;
-    const path = this.#path;
     if (role === 'status') {
       this.#pieces.push({
         kind: 'frame',
@@ -227,6 +245,7 @@ export class JsonReader implements BodyReader {
       });
       return;
     }
+    const path = pathOf(this.#frames.at(-1), this.#name);
     // a count is a number, or null where the upstream does not know it; anything else might be anything
     if (
       (role === 'record_count' || role === 'total') &&
@@ -273,7 +292,8 @@ export class JsonReader implements BodyReader {
     this.#frames.push({
       array,
       state: this.#state,
-      path: this.#path,
+      parent: this.#frames.at(-1),
+      name: this.#name,
       index: 0,
       kept: 0,
       lead: NO_BYTES,
@@ -362,7 +382,7 @@ class Separator implements Lead {
   write(out: Output): void {
     const frame = this.#frame;
     if (frame !== undefined && frame.kept++ === 0) {
-      out.bytes(frame.lead, 0, frame.lead.length);
+      if (frame.lead.length > 0) out.bytes(frame.lead, 0, frame.lead.length);
       out.bytes(this.#source, this.#member, this.#value);
     } else out.bytes(this.#source, this.#gap, this.#value);
   }

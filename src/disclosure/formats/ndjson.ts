@@ -5,12 +5,12 @@
 import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from './format.ts';
-import { AMBIGUOUS, TOO_DEEP } from './json-index.ts';
+import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './json-index.ts';
 import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { DEEPEST, jsonScanner } from './json-scan.ts';
+import { DEEPEST, jsonScanner, release } from './json-scan.ts';
 
 export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
 
@@ -23,6 +23,7 @@ class NdjsonReader implements BodyReader {
   /** begin of the line, and how far its end was looked for */
   #line = 0;
   #looked = 0;
+  readonly #pages: JsonPage[] = [];
 
   constructor(setup: FormatSetup) {
     checkCharset(setup.charset);
@@ -38,6 +39,12 @@ class NdjsonReader implements BodyReader {
     return this.#run(false);
   }
 
+  settled(): void {
+    for (const page of this.#pages) release(page);
+    this.#pages.length = 0;
+    this.#in.free = true;
+  }
+
   end(): readonly Piece[] {
     this.#in.finish();
     return this.#run(true);
@@ -46,6 +53,7 @@ class NdjsonReader implements BodyReader {
   #run(final: boolean): readonly Piece[] {
     const input = this.#in;
     const pieces: Piece[] = [];
+    input.free = false;
     if (!input.started) {
       if (!input.start(final)) return pieces;
       this.#line = input.at;
@@ -57,7 +65,7 @@ class NdjsonReader implements BodyReader {
       const at = input.buffer.subarray(0, input.end).indexOf(NEWLINE, this.#looked);
       if (at < 0 && !(final && this.#line < input.end)) break;
       const end = at < 0 ? input.end : at + 1;
-      if (!begun) scanner.begin(matcher, input.buffer, this.#line, input.end);
+      if (!begun) this.#pages.push(scanner.begin(matcher, input.buffer, this.#line, input.end));
       begun = true;
       pieces.push(this.#piece(this.#line, end));
       this.#line = end;
