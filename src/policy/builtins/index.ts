@@ -1,4 +1,5 @@
 /** Every built-in that OPA 1.19 leaves to its host, by name. */
+import { casts } from './casts.ts';
 import { digests } from './digests.ts';
 import { encoding } from './encoding.ts';
 import { format } from './format.ts';
@@ -22,6 +23,7 @@ import { x509 } from './x509.ts';
 import { yaml } from './yaml.ts';
 
 const FAMILIES: readonly Family[] = [
+  casts,
   digests,
   encoding,
   format,

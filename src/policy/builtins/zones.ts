@@ -1,6 +1,6 @@
 /** Time zones by IANA name, from the tables that Node.js carries (ICU). */
 import { LRUCache } from 'lru-cache';
-import { abbreviationOf } from './zone-names.ts';
+import { abbreviationOf, isZoneName } from './zone-names.ts';
 
 export interface ZoneState {
   /** seconds east of UTC */
@@ -20,17 +20,6 @@ export const fixedZone = (name: string, offset: number): Zone => {
 };
 
 export const UTC: Zone = fixedZone('UTC', 0);
-
-const CAPITALS = /^(?:[A-Z]{2,4}|[A-Z]{3}\d[A-Z]{3}|GMT[+-]?0|NZ-CHAT|W-SU|Etc\/.*)$/;
-
-/** Names are case-sensitive to Go, which finds them as files; ICU would take any case, and offsets as well. */
-const looksLikeName = (name: string): boolean => {
-  if (!/^[A-Z][A-Za-z0-9+_/-]*$/.test(name)) return false;
-  return (
-    CAPITALS.test(name) ||
-    name.split('/').every((part) => /^[A-Z].*[a-z]/.test(part) || /^[A-Z]{2,3}$/.test(part))
-  );
-};
 
 const clock = (name: string): Intl.DateTimeFormat =>
   new Intl.DateTimeFormat('en-US', {
@@ -64,7 +53,7 @@ export const zoneOf = (name: string): Zone | undefined => {
   let zone = known.get(name);
   if (zone === undefined) {
     const local = name === 'Local' ? new Intl.DateTimeFormat().resolvedOptions().timeZone : name;
-    if (name !== 'Local' && !looksLikeName(name)) return undefined;
+    if (name !== 'Local' && !isZoneName(name)) return undefined;
     let format: Intl.DateTimeFormat;
     try {
       format = clock(local);
