@@ -23,7 +23,7 @@ import type { Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { createShadow, type ShadowReport } from './policy/shadow.ts';
-import { createPolicyStore, type LivePolicyStore } from './policy/store.ts';
+import { createPolicyStore, type Gate, type LivePolicyStore } from './policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from './routing/index.ts';
 import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
@@ -41,6 +41,8 @@ export interface ComposeDependencies {
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** tries a policy before it goes live */
+  readonly gate?: Gate;
   /** parts that the caller has built, and closes: the others are built as the configuration says */
   readonly given?: {
     readonly log?: OpenDecisionLog;
@@ -87,15 +89,23 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       open(await createDecisionLog(config.decision_log, { logger, clock, env, baseDir: directory }));
     const policy =
       given.policy ??
-      open(await createPolicyStore(config.policy, { logger, clock, env, baseDir: directory, metrics }));
+      open(
+        await createPolicyStore(config.policy, {
+          logger,
+          clock,
+          env,
+          baseDir: directory,
+          metrics,
+          ...(deps.gate ? { gate: deps.gate } : {}),
+        }),
+      );
     for (const resource of new Set(config.routes.map((route) => route.resource)))
       if (!policy.current().catalogs.has(resource))
         logger.warn({ resource }, 'the policy has no catalog for this resource: its routes disclose nothing');
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
-    const expose_dates = config.consent.expose_dates || policy.current().reads_consent_dates;
+    const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =
-      given.consents ??
-      open(await createConsentSource({ ...config.consent, expose_dates }, { clock, logger }));
+      given.consents ?? open(await createConsentSource(config.consent, { clock, logger, readsDates }));
     const shadow = config.policy.shadow
       ? open(
           await createShadow(config.policy.shadow, {

@@ -4,6 +4,7 @@ import { compose, type Sluice } from '../compose.ts';
 import { loadConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import type { Io } from './io.ts';
+import { scenarioGate } from './policy/gate.ts';
 
 export function command(io: Io): Command {
   return new Command('serve')
@@ -17,7 +18,7 @@ export function command(io: Io): Command {
       const loaded = await loadConfig(file, io.env);
       const logger = createLogger({ level: loaded.config.observability.log_level });
       for (const warning of loaded.warnings) logger.warn({ file: loaded.file }, warning);
-      const sluice = await compose(loaded, { logger, env: io.env });
+      const sluice = await compose(loaded, { logger, env: io.env, gate: scenarioGate });
       io.stdout.write(
         `${JSON.stringify({ ready: true, proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() })}\n`,
       );

@@ -15,14 +15,16 @@ import { createStates, type Prepared } from './states.ts';
 export interface ConsentDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** does the live policy read `from` and `until`? Without it the configuration alone decides. */
+  readonly readsDates?: () => boolean;
 }
 
 /** @throws SluiceError `consent_invalid`, `consent_unavailable` when the file cannot be used at the start */
 export function openConsentFile(
   config: ConsentConfig,
-  { clock, logger }: ConsentDependencies,
+  { clock, logger, readsDates = () => false }: ConsentDependencies,
 ): ConsentSource {
-  const states = createStates(config.expose_dates);
+  const states = createStates(() => config.expose_dates || readsDates());
   const load = (text: string) => {
     const { data_subjects } = parseConsents(text, config.file);
     const entries = new Map<string, Prepared>();

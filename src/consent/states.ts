@@ -19,7 +19,12 @@ interface Dated {
 export interface Prepared {
   readonly consents: readonly Dated[];
   readonly flags: readonly string[];
-  answer: { readonly state: DataSubjectState; readonly since: number; readonly before: number } | null;
+  answer: {
+    readonly state: DataSubjectState;
+    readonly since: number;
+    readonly before: number;
+    readonly dated: boolean;
+  } | null;
 }
 
 export interface States {
@@ -29,7 +34,8 @@ export interface States {
 
 const DISTINCT_STATES = 10_000;
 
-export function createStates(exposeDates: boolean): States {
+/** @param exposeDates asked at every answer: a policy that is reloaded may read what the last one did not */
+export function createStates(exposeDates: () => boolean): States {
   const interned = new LRUCache<string, DataSubjectState>({ max: DISTINCT_STATES });
 
   function intern(state: DataSubjectState): DataSubjectState {
@@ -50,12 +56,10 @@ export function createStates(exposeDates: boolean): States {
         status,
         from: from === undefined ? Number.NEGATIVE_INFINITY : startOf(from),
         until: until === undefined ? Number.POSITIVE_INFINITY : endOf(until),
-        dates: exposeDates
-          ? {
-              ...(from === undefined ? {} : { from: new Date(startOf(from)).toISOString() }),
-              ...(until === undefined ? {} : { until: new Date(endOf(until)).toISOString() }),
-            }
-          : {},
+        dates: {
+          ...(from === undefined ? {} : { from: new Date(startOf(from)).toISOString() }),
+          ...(until === undefined ? {} : { until: new Date(endOf(until)).toISOString() }),
+        },
       })),
       flags: [...flags].sort(),
       answer: null,
@@ -63,10 +67,12 @@ export function createStates(exposeDates: boolean): States {
 
     resolve(entry, at) {
       const last = entry.answer;
-      if (last && last.since <= at && at < last.before) return last.state;
+      const dated = exposeDates();
+      if (last && last.dated === dated && last.since <= at && at < last.before) return last.state;
       let since = Number.NEGATIVE_INFINITY;
       let before = Number.POSITIVE_INFINITY;
-      const consents = entry.consents.map(({ consent, status, from, until, dates }): Consent => {
+      const consents = entry.consents.map(({ consent, status, from, until, dates: known }): Consent => {
+        const dates = dated ? known : {};
         if (status === 'withdrawn') return { ...consent, status, ...dates };
         // The consent is given from `from` up to and including the millisecond `until`.
         for (const change of [from, until + 1]) {
@@ -76,7 +82,7 @@ export function createStates(exposeDates: boolean): States {
         return { ...consent, status: at < from ? 'pending' : at > until ? 'expired' : 'given', ...dates };
       });
       const state = intern({ consents, flags: entry.flags });
-      entry.answer = { state, since, before };
+      entry.answer = { state, since, before, dated };
       return state;
     },
   };

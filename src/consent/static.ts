@@ -15,7 +15,7 @@ export function createStaticConsents(
   initial: Readonly<Record<string, ConsentEntry>> = {},
   options: { readonly exposeDates?: boolean } = {},
 ): StaticConsents {
-  const states = createStates(options.exposeDates ?? false);
+  const states = createStates(() => options.exposeDates ?? false);
   const given = new Map(Object.entries(initial));
   const entries = new Map<string, Prepared>();
   let changes = 0;
