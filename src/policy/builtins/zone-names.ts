@@ -135,7 +135,7 @@ const read = (text: string): Names[] =>
   });
 
 const zones = new Map<string, readonly Names[]>();
-for (const line of TABLE.trim().split('\n')) {
+for (const line of TABLE.split('\n').filter((l) => l !== '')) {
   const [text = '', ...names] = line.split(' ');
   const periods = read(text);
   for (const name of names) zones.set(name, periods);
