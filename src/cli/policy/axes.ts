@@ -57,7 +57,7 @@ export function axesOf(policy: PolicySnapshot, options: AxesOptions): Axes {
   const recipients = [INTERNAL, ...[...known.recipients].filter((r) => r !== INTERNAL).sort()];
   return {
     roles: options.role ?? names(policy.data['roles']),
-    purposes: options.purpose ?? [...known.purposes].sort(),
+    purposes: options.purpose ?? purposesOf(known.purposes, policy.data['roles']),
     tiers: options.tier ?? [null, 1, 2, 3],
     recipients: options.recipient ?? recipients,
     resources: options.resource ?? [...policy.catalogs.keys()].sort(),
@@ -66,6 +66,15 @@ export function axesOf(policy: PolicySnapshot, options: AxesOptions): Axes {
     classes,
     subjects: (role, recipient) => subjectsOf(role, recipient, policy.data, options),
   };
+}
+
+/** Purposes that the data name; where they list none, those that roles name. */
+function purposesOf(listed: ReadonlySet<string>, roles: unknown): string[] {
+  if (listed.size > 0) return [...listed].sort();
+  const named = Object.values(isObject(roles) ? roles : {}).flatMap((r) =>
+    isObject(r) ? (texts(r['purposes']) ?? []) : [],
+  );
+  return [...new Set(named)].sort();
 }
 
 const names = (value: unknown): string[] =>

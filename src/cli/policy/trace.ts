@@ -64,9 +64,10 @@ export function queriesOf(explanation: unknown): ReadonlyMap<number, Query> {
       query.evaluated.push({ row: Location?.row ?? 0, references: referencesOf(Node), at, bindings });
     if (Op === 'Exit') {
       const head = isObject(Node) ? Node['head'] : undefined;
-      const given = isObject(head) ? (head['key'] ?? head['value']) : undefined;
       const known = bindings();
-      query.exits.push({ at, bindings: known, given: plain(given, known) });
+      // A member of a set is a key, a member of an object is both.
+      const given = isObject(head) ? [plain(head['key'], known), plain(head['value'], known)] : [];
+      query.exits.push({ at, bindings: known, given });
     }
   }
   return queries;

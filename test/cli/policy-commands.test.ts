@@ -1,0 +1,622 @@
+/** The commands of those who write policies, run in process on copies of the default policy that each test spoils in its way. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Copy, lineOf, opa, ROOT, sluice } from './support.ts';
+
+const OWN = join(ROOT, 'test/policy/fixtures/policy');
+const copies: Copy[] = [];
+const copy = (source?: string): Copy => {
+  const made = new Copy(source);
+  copies.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const c of copies.splice(0)) c.remove();
+});
+
+interface Checked {
+  readonly ok: boolean;
+  readonly findings: readonly {
+    severity: string;
+    rule: string;
+    file?: string;
+    line?: number;
+    message: string;
+  }[];
+}
+
+describe.runIf(opa !== null)('sluice check', () => {
+  test('the default policy has neither faults nor warnings', async () => {
+    const said = await sluice(['check', 'policies', '--strict']);
+    expect(said.out).toMatch(/^0 faults, 0 warnings in 8 files of rules/);
+    expect(said.code).toBe(0);
+  });
+
+  test('faults of every kind are told at once, each with its line', async () => {
+    const p = copy();
+    p.change(
+      'data/roles.yaml',
+      'purposes: [after_sales, order_processing]',
+      'purposes: [after_sale, order_processing]',
+    );
+    p.change('data/tiers.yaml', 'max_grade: 3', 'max_grade: 9');
+    p.change('catalog/customer.yaml', 'mask: national_id }', 'mask: nationl_id }');
+    p.change('catalog/employee.yaml', '/salary: { category: financial', '/salary: { category: finance');
+    p.change('scenarios/grants.yaml', 'status: 200', 'status: 20');
+    p.change(
+      'sluice/decision.rego',
+      'count(input.subject.properties.roles) > 0',
+      'count(input.subjct.properties.roles) > 0',
+    );
+    const said = await sluice(['check', p.dir, '--json']);
+    expect(said.code).toBe(1);
+    const faults = said.json<Checked>().findings.filter((f) => f.severity === 'fault');
+    const told = faults.map((f) => `${f.rule} ${f.file?.replace(`${p.dir}/`, '')}:${f.line} ${f.message}`);
+    const at = (file: string, text: string): string => `${file}:${lineOf(p.path(file), text)}`;
+    expect(told).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(
+          `reference ${at('data/roles.yaml', 'after_sale,')} roles.support.purposes.0: there is no purpose "after_sale"; did you mean "after_sales"?`,
+        ),
+        expect.stringContaining(`data ${at('data/tiers.yaml', 'max_grade: 9')}`),
+        expect.stringContaining(`treatment ${at('catalog/customer.yaml', 'nationl_id')} /id_number: mask:`),
+        expect.stringContaining(`reference ${at('catalog/employee.yaml', '/salary')}`),
+        expect.stringContaining(
+          `scenario ${at('scenarios/grants.yaml', 'status: 20 ')}`.trimEnd().replace(/:0$/, ''),
+        ),
+        expect.stringContaining(`strict ${at('sluice/decision.rego', 'input.subjct')}`),
+      ]),
+    );
+  });
+
+  test('a policy that does not compile is told with its place, and the data’s faults besides', async () => {
+    const p = copy();
+    p.change('sluice/decision.rego', 'default allow := false', 'default allow := fals');
+    p.change('data/grades.yaml', 'above_limit: mask', 'above_limit: msak');
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings.map((f) => f.rule)).toEqual(expect.arrayContaining(['compile', 'data']));
+    expect(findings.find((f) => f.rule === 'data')?.message).toContain('did you mean "mask"?');
+  });
+
+  test('a built-in whose answer cannot be replayed is refused, with what to do instead', async () => {
+    const p = copy();
+    p.change(
+      'sluice/decision.rego',
+      'default _has_factor := false',
+      'default _has_factor := false\n\n_fetched := http.send({"method": "get", "url": "http://127.0.0.1"})',
+    );
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings.find((f) => f.rule === 'builtin')?.message).toMatch(/_fetched calls http\.send.*Instead/);
+  });
+
+  test('what nothing gets through with is a warning, found by asking', async () => {
+    const p = copy();
+    p.change('data/roles.yaml', 'purposes: [marketing]', 'purposes: []');
+    const said = await sluice(['check', p.dir, '--json']);
+    expect(said.code).toBe(0);
+    const warnings = said.json<Checked>().findings;
+    expect(warnings.map((f) => [f.severity, f.message])).toEqual([
+      ['warning', 'no role gets through with purpose "marketing"'],
+      ['warning', 'role "marketer" gets through with no purpose, for no recipient'],
+    ]);
+    expect(warnings[1]?.line).toBe(lineOf(p.path('data/roles.yaml'), '  marketer:'));
+    expect((await sluice(['check', p.dir, '--strict'])).code).toBe(1);
+  });
+
+  test('a class that no answer names is a warning at its first field', async () => {
+    const p = copy(OWN);
+    p.change(
+      'sluice/disclosure.rego',
+      /_classes\[entry\.class\] := \{"do": "mask"[^}]*\} if \{\n\tsome entry in data\.classes\[input\.resource\.type\]/,
+      '$&\n\tentry.category != "contact"',
+    );
+    p.change(
+      'sluice/disclosure.rego',
+      '\tsome entry in data.classes[input.resource.type]\n\t_is_granted(entry)',
+      '\tsome entry in data.classes[input.resource.type]\n\tentry.category != "contact"\n\t_is_granted(entry)',
+    );
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings.filter((f) => f.rule === 'coverage').map((f) => [f.line, f.message])).toEqual([
+      [
+        lineOf(p.path('catalog/customer.yaml'), '/phone'),
+        expect.stringContaining('names the class contact/3'),
+      ],
+    ]);
+  });
+
+  test('claims of one’s own are not taken for a misspelled input', async () => {
+    const p = copy(OWN);
+    p.change(
+      'sluice/decision.rego',
+      'some role in input.subject.properties.roles',
+      'some role in input.subject.properties.roles\n\tnot input.subject.properties.suspended',
+    );
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings.filter((f) => f.severity === 'fault')).toEqual([]);
+  });
+
+  test('a directory that is not there could not be checked: exit 3', async () => {
+    expect((await sluice(['check', '/nowhere/at/all'])).code).toBe(3);
+  });
+});
+
+describe.runIf(opa !== null)('sluice test', () => {
+  test('a scenario that fails says what was expected, what came and where it stands', async () => {
+    const p = copy();
+    p.change(
+      'scenarios/support.yaml',
+      '/name: 张**\n        /phone: "13812345678"',
+      '/name: 张三丰\n        /phone: "13812345678"',
+    );
+    p.change(
+      'scenarios/support.yaml',
+      '/name: { do: mask, because: role_recognises }',
+      '/name: { do: drop, because: consent_missing }',
+    );
+    const said = await sluice([
+      'test',
+      join(p.dir, 'scenarios/support.yaml'),
+      '--policies',
+      p.dir,
+      '--filter',
+      'sees transactions and contact',
+    ]);
+    expect(said.code).toBe(1);
+    expect(said.out).toContain('member /name: "张三丰" expected, "张**" came');
+    expect(said.out).toContain('withheld /name: drop (consent_missing) expected, mask (role_recognises)');
+    expect(said.out).toMatch(/scenarios\/support\.yaml:\d+/);
+    expect(said.out).toContain('1 failed');
+  });
+
+  test('results go to a JUnit file that names failures and escapes what XML cannot hold', async () => {
+    const p = copy();
+    p.change(
+      'scenarios/support.yaml',
+      'name: A support agent may correct a phone number',
+      'name: "A <b>\\"quoted\\"</b> & odd name"',
+    );
+    p.change('scenarios/support.yaml', /(odd name"[\s\S]*?expect: \{ )status: 200/, '$1status: 418');
+    const file = p.path('junit.xml');
+    const said = await sluice([
+      'test',
+      join(p.dir, 'scenarios/support.yaml'),
+      '--policies',
+      p.dir,
+      '--junit',
+      file,
+      '--filter',
+      'odd name',
+    ]);
+    expect(said.code).toBe(1);
+    const xml = readFileSync(file, 'utf8');
+    expect(xml).toContain('name="A &lt;b&gt;&quot;quoted&quot;&lt;/b&gt; &amp; odd name"');
+    expect(xml).toContain('<failure message="status: 418 expected, 200 came');
+    expect(xml).toContain('tests="1" failures="1"');
+  });
+
+  test('a file with faults is refused with their places, and nothing is played', async () => {
+    const p = copy();
+    p.change('scenarios/grants.yaml', 'token: &strong', 'tokn: &strong');
+    const said = await sluice(['test', join(p.dir, 'scenarios'), '--policies', p.dir]);
+    expect(said.code).toBe(3);
+    expect(said.err).toMatch(/scenarios\/grants\.yaml:\d+:\d+: .*unknown key "tokn"; did you mean "token"\?/);
+  });
+
+  test('unit tests of Rego run with their coverage; a thin one exits with 1', async () => {
+    const full = await sluice(['test', OWN, '--coverage', '--threshold', '5', '--json']);
+    const result = full.json<{
+      passed: number;
+      coverage: { percent: number; files: { missed: number[][] }[] }[];
+    }>();
+    expect(result.passed).toBe(1);
+    expect(result.coverage[0]?.percent).toBeGreaterThan(5);
+    expect(result.coverage[0]?.files.some((f) => f.missed.length > 0)).toBe(true);
+    expect(full.code).toBe(0);
+    expect((await sluice(['test', OWN, '--coverage', '--threshold', '99'])).code).toBe(1);
+  });
+
+  test('a filter that nothing has in its name is not a success', async () => {
+    const said = await sluice(['test', 'test/cases', '--filter', 'no such scenario']);
+    expect(said.code).toBe(1);
+  });
+});
+
+describe.runIf(opa !== null)('sluice build and eval', () => {
+  test('a bundle says its size, revision and what its entrypoints read, and can be asked', async () => {
+    const p = copy(OWN);
+    const file = p.path('b.tar.gz');
+    const built = await sluice(['build', p.dir, '-o', file, '--revision', 'r-1', '--json']);
+    expect(built.json<object>()).toMatchObject({
+      revision: 'r-1',
+      signed_by: null,
+      entrypoints: { 'sluice/decision': { input: expect.arrayContaining(['input.context.purpose']) } },
+    });
+    const asked = await sluice(['eval', '--bundle', file, '-e', 'sluice/decision', '-i', '-', '--json'], {
+      stdin: JSON.stringify({
+        subject: { properties: { roles: ['support'] } },
+        context: { purpose: 'after_sales', tier: 2 },
+      }),
+    });
+    expect(asked.json<object>()).toMatchObject({
+      defined: true,
+      revision: 'r-1',
+      result: { allow: true, tier: 2 },
+    });
+    expect(asked.code).toBe(0);
+  });
+
+  test('any rule of a directory can be asked, and print() is shown', async () => {
+    const p = copy(OWN);
+    p.write(
+      'sluice/extra.rego',
+      'package sluice\n\nextra := x if {\n\tx := input.n + 1\n\tprint("n is", input.n)\n}\n',
+    );
+    const said = await sluice(['eval', 'data.sluice.extra', '--policies', p.dir, '--input', '-'], {
+      stdin: '{"n":41}',
+    });
+    expect(said.out).toBe('42\n');
+    expect(said.err).toContain('print: n is 41');
+  });
+
+  test('an undefined rule exits with 1; input that is no JSON and a query that is no rule are wrong use', async () => {
+    const p = copy(OWN);
+    p.write('sluice/extra.rego', 'package sluice\n\nextra := 1 if input.absent\n');
+    expect((await sluice(['eval', 'data.sluice.extra', '--policies', p.dir])).code).toBe(1);
+    expect((await sluice(['eval', '--policies', p.dir, '-i', '-'], { stdin: '{' })).code).toBe(3);
+    expect((await sluice(['eval', '1 + 1', '--policies', p.dir])).code).toBe(2);
+  });
+});
+
+describe.runIf(opa !== null)('sluice matrix', () => {
+  interface Matrix {
+    readonly rows: readonly {
+      role: string;
+      purpose: string;
+      tier: number | null;
+      recipient: string;
+      resource: string;
+      states: Record<string, Record<string, { do: string; because: string }>>;
+    }[];
+    readonly denied: readonly { role: string; purpose: string; reasons: string[] }[];
+  }
+
+  test('says what a role gets of a class in every state of consent, and what is refused', async () => {
+    const said = await sluice([
+      'matrix',
+      'policies',
+      '--role',
+      'support',
+      '--resource',
+      'customer',
+      '--recipient',
+      'internal',
+      '--json',
+    ]);
+    const { rows, denied } = said.json<Matrix>();
+    const row = rows.find((r) => r.purpose === 'after_sales');
+    expect(row?.tier).toBe(2);
+    expect(row?.states['none']?.['contact/3']).toEqual({ do: 'disclose', because: 'tier_2' });
+    expect(row?.states['opt_out']?.['contact/3']).toEqual({ do: 'mask', because: 'opted_out' });
+    expect(row?.states['withdrew_all']?.['contact/3']?.do).toBe('withheld');
+    expect(denied.find((d) => d.purpose === 'marketing')?.reasons).toEqual(['purpose_not_allowed']);
+  });
+
+  test('asks the policy and does not read its data: a rule that is wider than the data is shown', async () => {
+    const p = copy();
+    p.change(
+      'sluice/treatment/treatment.rego',
+      'default _role(_) := [8, 60, {"do": "drop", "because": "category_not_for_role"}]',
+      'default _role(_) := [0, 0, {"do": "disclose", "because": "permitted"}]',
+    );
+    const said = await sluice([
+      'matrix',
+      '--diff',
+      'policies',
+      p.dir,
+      '--role',
+      'marketer',
+      '--purpose',
+      'marketing',
+      '--recipient',
+      'internal',
+      '--json',
+      '--exit-code',
+    ]);
+    const { cells, groups } = said.json<{ cells: number; groups: { cls: string; wider: boolean }[] }>();
+    expect(said.code).toBe(1);
+    expect(cells).toBeGreaterThan(0);
+    expect(groups.some((g) => g.wider)).toBe(true);
+  });
+
+  test('a change of one line of data changes the cells of that role and class, and no others', async () => {
+    const p = copy();
+    p.change('data/roles.yaml', /( {2}support:[\s\S]*?)contact: use/, '$1contact: recognise');
+    const said = await sluice([
+      'matrix',
+      '--diff',
+      'policies',
+      p.dir,
+      '--role',
+      'support,adjuster',
+      '--json',
+    ]);
+    const { groups } = said.json<{
+      groups: { cls: string; before: string; after: string; wider: boolean; callers: { caller: string }[] }[];
+    }>();
+    expect(new Set(groups.map((g) => g.cls))).toEqual(new Set(['contact/2', 'contact/3']));
+    expect(groups.every((g) => !g.wider && g.after.startsWith('mask'))).toBe(true);
+    expect(groups.flatMap((g) => g.callers).every((c) => c.caller.startsWith('support · '))).toBe(true);
+  });
+
+  test('of the same policy twice nothing changes', async () => {
+    const said = await sluice(['matrix', '--diff', OWN, OWN, '--exit-code']);
+    expect(said.out).toMatch(/^Nothing changes: \d+ cells are the same\.\n$/);
+    expect(said.code).toBe(0);
+  });
+
+  test('works for a policy of another make, as table, CSV and HTML without script or links elsewhere', async () => {
+    const p = copy(OWN);
+    const table = await sluice(['matrix', p.dir, '--html', p.path('m.html')]);
+    expect(table.code).toBe(0);
+    const html = readFileSync(p.path('m.html'), 'utf8');
+    expect(html).toContain('Disclosure matrix');
+    expect(html).not.toMatch(/<script|https?:\/\/|<link|@import/);
+    const csv = (await sluice(['matrix', p.dir, '--csv'])).out.split('\r\n');
+    expect(csv[0]).toBe('resource,role,purpose,tier,recipient,action,state,class,treatment,because');
+    expect(csv).toContain('customer,support,after_sales,,internal,read,none,contact/3,mask,consent_missing');
+  });
+
+  test('--diff with one policy and a tier of 4 are wrong use', async () => {
+    expect((await sluice(['matrix', '--diff', OWN])).code).toBe(2);
+    expect((await sluice(['matrix', OWN, '--tier', '4'])).code).toBe(2);
+  });
+});
+
+describe.runIf(opa !== null)('sluice explain', () => {
+  interface Explained {
+    readonly decision: { readonly allow: boolean; readonly reasons: readonly Placed[] };
+    readonly states: readonly {
+      readonly disclose: boolean;
+      readonly fields: readonly (Placed & { field: string; class: string; do: string; because: string })[];
+    }[];
+    readonly uncatalogued: readonly string[];
+  }
+  interface Placed {
+    readonly code?: string;
+    readonly rule: { file: string; line: number; rule: string } | null;
+    readonly data: readonly { file: string; line: number; path: string; value?: unknown }[];
+  }
+  const line = (file: string, text: string): number => lineOf(join(ROOT, file), text);
+
+  test('names the rule and the line of data behind a field’s treatment', async () => {
+    const said = await sluice(['explain', '--role', 'support', '--purpose', 'after_sales', '--json']);
+    const fields = said.json<Explained>().states[0]!.fields;
+    const of = (pointer: string) => fields.find((f) => f.field === pointer)!;
+    expect(of('/name')).toMatchObject({
+      class: 'identity/3',
+      do: 'mask',
+      because: 'role_recognises',
+      rule: { file: 'policies/sluice/treatment/treatment.rego', rule: 'sluice.treatment._role' },
+    });
+    expect(of('/name').rule?.line).toBe(
+      line('policies/sluice/treatment/treatment.rego', '"mask", 60, "role_recognises"'),
+    );
+    expect(of('/name').data[0]).toMatchObject({
+      file: 'policies/data/roles.yaml',
+      path: 'roles.support.categories.identity',
+      value: 'recognise',
+    });
+    // A code that is put together: tier_ and 2.
+    expect(of('/phone')).toMatchObject({
+      because: 'tier_2',
+      rule: { rule: 'sluice.treatment._tier_because' },
+    });
+    expect(of('/phone').data[0]).toMatchObject({ path: 'tiers.2.categories.contact', value: 'disclose' });
+    // What decided is that something is not there.
+    expect(of('/preferences/channel').data[0]).toMatchObject({
+      file: 'policies/data/roles.yaml',
+      path: 'roles.support.categories.preference',
+    });
+  }, 60_000);
+
+  test('a denial has the rule and the data of its reason', async () => {
+    const said = await sluice([
+      'explain',
+      '--role',
+      'adjuster',
+      '--purpose',
+      'claims',
+      '--clearance',
+      '4',
+      '--json',
+    ]);
+    const { decision } = said.json<Explained>();
+    expect(decision.allow).toBe(false);
+    expect(decision.reasons[0]).toMatchObject({ code: 'mfa_required', rule: { rule: 'sluice.denials' } });
+    expect(decision.reasons[0]?.data.map((d) => d.path)).toContain('purposes.claims.mfa');
+  });
+
+  test('a record is explained field by field as it is, with its data subject’s consents', async () => {
+    const p = copy();
+    p.write('record.json', '{"id":"C100004","phone":"13812345678","phone2":"x"}');
+    const said = await sluice([
+      'explain',
+      '--role',
+      'support',
+      '--purpose',
+      'after_sales',
+      '--resource',
+      'customer',
+      '--record',
+      p.path('record.json'),
+      '--consents',
+      'examples/insurer/consents.yaml',
+      '--json',
+    ]);
+    const { states, uncatalogued } = said.json<Explained>();
+    expect(states.map((s) => s.fields.map((f) => [f.field, f.do, f.because]))).toEqual([
+      [
+        ['/phone', 'mask', 'opted_out'],
+        ['/id', 'disclose', 'tier_2'],
+      ],
+    ]);
+    expect(uncatalogued).toEqual(['/phone2']);
+    expect(said.out).not.toContain('13812345678');
+  });
+
+  test('works for rules of another make', async () => {
+    const said = await sluice([
+      'explain',
+      '--policies',
+      OWN,
+      '--role',
+      'support',
+      '--purpose',
+      'after_sales',
+      '--json',
+    ]);
+    const phone = said.json<Explained>().states[0]!.fields.find((f) => f.field === '/phone');
+    expect(phone).toMatchObject({
+      do: 'mask',
+      because: 'consent_missing',
+      rule: { rule: 'sluice._classes' },
+    });
+    expect(phone?.rule?.line).toBe(
+      lineOf(join(OWN, 'sluice/disclosure.rego'), '"because": "consent_missing"'),
+    );
+  });
+
+  test('a scenario is explained as it was played', async () => {
+    const said = await sluice(['explain', '--scenario', 'opted out is reached', '--json']);
+    const fields = said.json<Explained>().states.flatMap((s) => s.fields);
+    expect(fields.find((f) => f.field === '/phone')).toMatchObject({ do: 'mask', because: 'opted_out' });
+  }, 60_000);
+
+  test('nothing to explain, and a scenario that is not there, are told', async () => {
+    expect((await sluice(['explain'])).code).toBe(2);
+    expect((await sluice(['explain', '--scenario', 'no such thing'])).code).toBe(3);
+  });
+});
+
+describe.runIf(opa !== null)('sluice replay', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-replay-'));
+  const journal = join(dir, 'journal');
+  beforeAll(async () => {
+    mkdirSync(dir, { recursive: true });
+    const demo = await sluice(['demo', '--once', '--json', '--customers', '50', '--dir', dir]);
+    expect(demo.code).toBe(0);
+  }, 120_000);
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  interface Replayed {
+    readonly decisions: number;
+    readonly same: number;
+    readonly shifts: readonly {
+      kind: string;
+      cls: string | null;
+      from: string;
+      to: string;
+      roles: string;
+      examples: string[];
+    }[];
+    readonly inexact: Record<string, number>;
+  }
+
+  test('the policy that decided decides the same again', async () => {
+    const said = await sluice([
+      'replay',
+      '--journal',
+      journal,
+      '--policies',
+      'policies',
+      '--json',
+      '--exit-code',
+    ]);
+    const { decisions, same, shifts } = said.json<Replayed>();
+    expect(shifts).toEqual([]);
+    expect(decisions).toBeGreaterThan(5);
+    expect(same).toBe(decisions);
+    expect(said.code).toBe(0);
+  });
+
+  test('every verdict and class that would change is told, and an example can be explained', async () => {
+    const p = copy();
+    p.change('data/roles.yaml', 'purposes: [claims, emergency]', 'purposes: [claims]');
+    p.change('data/roles.yaml', /( {2}support:[\s\S]*?)contact: use/, '$1contact: recognise');
+    const said = await sluice(['replay', '--journal', journal, '--policies', p.dir, '--json', '--exit-code']);
+    const { shifts } = said.json<Replayed>();
+    expect(said.code).toBe(1);
+    expect(shifts.find((s) => s.kind === 'verdict')).toMatchObject({
+      from: 'allowed',
+      to: 'denied (purpose_not_allowed)',
+      roles: 'adjuster',
+    });
+    expect(shifts.filter((s) => s.kind === 'class').map((s) => [s.cls, s.from, s.to, s.roles])).toEqual(
+      expect.arrayContaining([['contact/3', 'disclose', 'mask', 'support']]),
+    );
+    const [example] = shifts[0]!.examples;
+    const explained = await sluice([
+      'explain',
+      '--decision',
+      example!,
+      '--journal',
+      journal,
+      '--policies',
+      p.dir,
+    ]);
+    expect(explained.out).toContain('purpose_not_allowed');
+    expect(explained.out).toContain('recorded under policy');
+  }, 60_000);
+
+  test('a policy that reads attributes of records is not asked exactly, and that is counted', async () => {
+    const p = copy();
+    p.change(
+      'sluice/disclosure.rego',
+      'default may_leave := false',
+      'withholdings contains {"code": "vip"} if input.record.attributes.vip == "never"\n\ndefault may_leave := false',
+    );
+    const { inexact } = (
+      await sluice(['replay', '--journal', journal, '--policies', p.dir, '--json'])
+    ).json<Replayed>();
+    expect(inexact['attributes']).toBeGreaterThan(0);
+  });
+
+  test('a journal that is not there could not be read: exit 3', async () => {
+    expect((await sluice(['replay', '--journal', join(dir, 'none')])).code).toBe(3);
+  });
+});
+
+test('every command has help with an example', async () => {
+  for (const name of ['build', 'check', 'test', 'eval', 'explain', 'matrix', 'replay', 'schemas', 'opa']) {
+    const said = await sluice([name, '--help']);
+    expect([name, said.code, /Examples?:/.test(said.out), said.out.includes('--json')]).toEqual([
+      name,
+      0,
+      true,
+      true,
+    ]);
+  }
+});
+
+test('a signed bundle is refused by who does not hold the key', async () => {
+  if (opa === null) return;
+  const p = copy(OWN);
+  writeFileSync(p.path('secret'), 'a secret of many characters, for this test only');
+  const file = p.path('b.tar.gz');
+  const built = await sluice([
+    'build',
+    p.dir,
+    '-o',
+    file,
+    '--signing-key',
+    p.path('secret'),
+    '--signing-alg',
+    'HS256',
+    '--signing-key-id',
+    'k1',
+  ]);
+  expect(built.out).toContain('signed by k1 (HS256)');
+  expect(existsSync(file)).toBe(true);
+});

@@ -1,0 +1,81 @@
+/** Runs a command in process, as somebody would in a terminal, and hands back what it said. */
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { run } from '../../src/cli/run.ts';
+import { resolveOpa } from '../../src/policy/opa.ts';
+
+export const ROOT = resolve(import.meta.dirname, '../..');
+
+export const opa = await resolveOpa().catch(() => null);
+if (opa === null) console.warn('skipped: no OPA binary on this machine (see `sluice opa`)');
+
+export interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  /** of `--json` */
+  json<T>(): T;
+}
+
+export async function sluice(
+  argv: readonly string[],
+  options: { readonly cwd?: string; readonly stdin?: string } = {},
+): Promise<Said> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const into = (list: string[]): NodeJS.WritableStream =>
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        list.push(chunk.toString('utf8'));
+        done();
+      },
+    });
+  const code = await run(argv, {
+    stdout: into(out),
+    stderr: into(err),
+    stdin: Readable.from([options.stdin ?? '']),
+    env: { ...process.env },
+    cwd: options.cwd ?? ROOT,
+    exitCode: 0,
+  });
+  const text = out.join('');
+  return { code, out: text, err: err.join(''), json: <T>() => JSON.parse(text) as T };
+}
+
+/** A copy of the default policy to be changed. */
+export class Copy {
+  readonly dir: string;
+
+  constructor(source = join(ROOT, 'policies')) {
+    this.dir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+    cpSync(source, this.dir, { recursive: true });
+  }
+
+  path(file: string): string {
+    return join(this.dir, file);
+  }
+
+  write(file: string, text: string): void {
+    writeFileSync(this.path(file), text);
+  }
+
+  /** @throws if there is nothing to replace: a test that changes nothing proves nothing */
+  change(file: string, from: string | RegExp, to: string): void {
+    const before = readFileSync(this.path(file), 'utf8');
+    const after = before.replace(from, to);
+    if (after === before) throw new Error(`${file} does not hold ${from}`);
+    this.write(file, after);
+  }
+
+  remove(): void {
+    if (existsSync(this.dir)) rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** line of the first line that holds a text, from 1 */
+export const lineOf = (file: string, text: string): number =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .findIndex((l) => l.includes(text)) + 1;
