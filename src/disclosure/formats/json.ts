@@ -7,6 +7,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import { escapeToken } from '../pointer.ts';
 import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
+import { ElementRecord, JsonElement } from './json-element.ts';
 import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
@@ -21,6 +22,8 @@ interface Frame {
   readonly array: boolean;
   readonly state: StateId;
   readonly parent: Frame | undefined;
+  /** the list element that it is, or is in */
+  readonly element: JsonElement | undefined;
   /** its own name in the parent; null: an element, or the root */
   readonly name: string | null;
   /** elements begun, for positions */
@@ -220,7 +223,11 @@ export class JsonReader implements BodyReader {
     const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
     if (record) {
       const size = end - this.#member;
-      this.#pieces.push(new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0));
+      const piece = new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0);
+      const frame = this.#frames.at(-1);
+      this.#pieces.push(
+        frame?.element === undefined ? piece : new ElementRecord(piece, frame.element, frame.array),
+      );
     } else this.#around(role, lead, start, end, c);
     this.#done(end);
     return true;
@@ -235,12 +242,14 @@ export class JsonReader implements BodyReader {
     c: number,
   ) {
     const { buffer } = this.#in;
+    const element = this.#frames.at(-1)?.element;
     if (role === 'status') {
       this.#pieces.push({
         kind: 'frame',
         render: (out) => {
-          lead.write(out);
-          out.bytes(buffer, start, end);
+          const to = element?.around(out) ?? out;
+          lead.write(to);
+          to.bytes(buffer, start, end);
         },
       });
       return;
@@ -255,7 +264,10 @@ export class JsonReader implements BodyReader {
         kind: 'count',
         role,
         path,
-        begin: (out) => lead.write(out),
+        begin: (out) => {
+          element?.keep(out);
+          lead.write(out);
+        },
         render: (out, value) => {
           if (value === 'keep' || c === 0x6e) out.bytes(buffer, start, end);
           else out.text(String(value));
@@ -279,20 +291,27 @@ export class JsonReader implements BodyReader {
   #open(array: boolean): boolean {
     const input = this.#in;
     if (this.#frames.length >= this.#depth) throw this.#tooDeep();
-    const { buffer, at } = input;
-    const lead = new Separator(this.#frames.at(-1), buffer, this.#gap, this.#member, at);
+    const { buffer } = input;
+    const parent = this.#frames.at(-1);
     const bracket = input.at++;
-    this.#pieces.push({
-      kind: 'frame',
-      render: (out) => {
-        lead.write(out);
-        out.bytes(buffer, bracket, bracket + 1);
-      },
-    });
+    let element = parent?.element;
+    if (parent?.array === true && !array) element = this.#element(parent, bracket);
+    else {
+      const lead = new Separator(parent, buffer, this.#gap, this.#member, bracket);
+      this.#pieces.push({
+        kind: 'frame',
+        render: (out) => {
+          const to = element?.around(out) ?? out;
+          lead.write(to);
+          to.bytes(buffer, bracket, bracket + 1);
+        },
+      });
+    }
     this.#frames.push({
       array,
       state: this.#state,
-      parent: this.#frames.at(-1),
+      parent,
+      element,
       name: this.#name,
       index: 0,
       kept: 0,
@@ -303,13 +322,31 @@ export class JsonReader implements BodyReader {
     return true;
   }
 
+  /** It begins later, if at all: from bytes of its own, since those of the buffer may be others by then. */
+  #element(list: Frame, bracket: number): JsonElement {
+    const gap = this.#gap;
+    const own = Buffer.from(this.#in.buffer.subarray(gap, bracket + 1));
+    const lead = new Separator(list, own, 0, this.#member - gap, bracket - gap);
+    return new JsonElement(list.element, this.#setup.limits.record_bytes, (out) => {
+      lead.write(out);
+      out.bytes(own, bracket - gap, bracket - gap + 1);
+    });
+  }
+
   #close(): boolean {
     const input = this.#in;
     const { buffer } = input;
     const gap = this.#gap;
     const end = input.at + 1;
-    this.#pieces.push({ kind: 'frame', render: (out) => out.bytes(buffer, gap, end) });
-    this.#frames.pop();
+    const { element, parent } = this.#frames.pop()!;
+    const own = element !== parent?.element;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out) => {
+        if (own && element?.close(out) === false) return;
+        (element?.around(out) ?? out).bytes(buffer, gap, end);
+      },
+    });
     this.#done(end);
     return true;
   }
