@@ -1,0 +1,55 @@
+/**
+ * `npm run fuzz -- [--minutes 5] [--seed 1] [--only json,xml]`; `--case N` runs one case of the seed again. Inputs of findings are
+ * written to `.tmp/fuzz/`. Exit code 1 if there is a finding, 2 for wrong use.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { fuzz } from './loop.ts';
+import { TARGETS } from './targets.ts';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    case: { type: 'string' },
+  },
+});
+
+const names = values.only?.split(',') ?? TARGETS.map((target) => target.name);
+const targets = TARGETS.filter((target) => names.includes(target.name));
+const minutes = Number(values.minutes);
+const seed = Number(values.seed);
+if (targets.length !== names.length || !(minutes > 0) || !Number.isSafeInteger(seed)) {
+  process.stderr.write(
+    `targets are ${TARGETS.map((target) => target.name).join(', ')}; minutes and seed are numbers\n`,
+  );
+  process.exit(2);
+}
+
+const live = process.stderr.isTTY === true;
+const { cases, failures } = await fuzz(targets, {
+  seed,
+  milliseconds: minutes * 60_000,
+  ...(values.case === undefined ? {} : { first: Number(values.case), cases: 1 }),
+  report: (progress) => {
+    if (live) process.stderr.write(`\r${progress.cases} cases, ${progress.failures.length} findings `);
+  },
+});
+if (live) process.stderr.write('\n');
+
+for (const failure of failures) {
+  process.stdout.write(
+    `${failure.target}: ${failure.what}\n  again: npm run fuzz -- --only ${failure.target} --seed ${seed} --case ${failure.number}\n`,
+  );
+  if (failure.input === null) continue;
+  const folder = new URL('../../.tmp/fuzz/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const file = `${failure.target}-${seed}-${failure.number}`;
+  writeFileSync(new URL(file, folder), failure.input);
+  process.stdout.write(`  input: .tmp/fuzz/${file}\n`);
+}
+process.stdout.write(
+  `${cases} cases of ${targets.map((t) => t.name).join(', ')}, seed ${seed}: ${failures.length} findings\n`,
+);
+process.exitCode = failures.length > 0 ? 1 : 0;

@@ -1,0 +1,6 @@
+/** Everything that is fuzzed. A new target is one file and one line here. */
+import { json, ndjson } from './json.ts';
+import { scanner } from './scanner.ts';
+import type { FuzzTarget } from './target.ts';
+
+export const TARGETS: readonly FuzzTarget[] = [json, ndjson, scanner];
