@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- <name> [options]`: runs `bench/<name>.ts` or `bench/<name>/run.ts` in a process of its own, so that
- * one benchmark's heap is not another's.
+ * `npm run bench -- <name> … [options]`: runs `bench/<name>.ts` or `bench/<name>/run.ts` in a process of its own, so that
+ * one benchmark's heap is not another's; several names, one after the other.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -13,14 +14,19 @@ const names = [...new Set(readdirSync(here).map((entry) => entry.replace(/\.ts$/
   (name) => name !== 'run' && /^[a-z-]+$/.test(name) && file(name) !== undefined,
 );
 
-const [name, ...rest] = process.argv.slice(2);
-const script = name !== undefined && names.includes(name) ? file(name) : undefined;
-if (script === undefined) {
-  process.stderr.write(`usage: npm run bench -- <name> [options]\nnames: ${names.join(', ')}\n`);
+const args = process.argv.slice(2);
+const options = args.findIndex((arg) => arg.startsWith('-'));
+const asked = options < 0 ? args : args.slice(0, options);
+const rest = options < 0 ? [] : args.slice(options);
+if (asked.length === 0 || !asked.every((name) => names.includes(name))) {
+  process.stderr.write(`usage: npm run bench -- <name> … [options]\nnames: ${names.join(', ')}\n`);
   process.exitCode = 2;
 } else {
-  const child = spawn(process.execPath, ['--expose-gc', script, ...rest], { stdio: 'inherit' });
-  child.on('close', (code) => {
-    process.exitCode = code ?? 1;
-  });
+  for (const name of asked) {
+    const child = spawn(process.execPath, ['--expose-gc', file(name) as string, ...rest], {
+      stdio: 'inherit',
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), code ?? 1);
+  }
 }

@@ -1,4 +1,4 @@
-/** wrk for throughput (closed loop), and an open loop of our own for latency at a given rate. */
+/** wrk for throughput (a closed loop of 32 connections), and an open loop of our own for latency at a given rate. */
 import { execFileSync } from 'node:child_process';
 import { Pool } from 'undici';
 
@@ -16,18 +16,20 @@ export interface Throughput {
   readonly errors: number;
 }
 
+/** @param script a Lua script that chooses what is asked for, see wrk's SCRIPTING */
 export function wrk(
   url: string,
   headers: Readonly<Record<string, string>>,
   seconds: number,
-  connections = 32,
+  script?: string,
 ): Throughput {
   const out = execFileSync(
     'wrk',
     [
       '-t1',
-      `-c${connections}`,
+      '-c32',
       `-d${seconds}s`,
+      ...(script === undefined ? [] : ['-s', script]),
       ...Object.entries(headers).flatMap(([k, v]) => ['-H', `${k}: ${v}`]),
       url,
     ],

@@ -11,25 +11,26 @@ export interface Ports {
   readonly opa: number;
 }
 
-/** @param body what the upstream answers, JSON; @param opaInput the input document that OPA is asked with */
+/** @param bodies what the upstream answers, JSON, by id; @param opaInput the input document that OPA is asked with */
 export function writeNginx(
   dir: string,
   ports: Ports,
-  body: string,
+  bodies: ReadonlyMap<string, string>,
   opaInput: string,
   njsModule: string | null,
 ): void {
   mkdirSync(join(dir, 'www/api/customers'), { recursive: true });
-  writeFileSync(join(dir, 'www/api/customers/C100001'), body);
+  for (const [id, body] of bodies) writeFileSync(join(dir, 'www/api/customers', id), body);
   writeFileSync(
     join(dir, 'redact.js'),
-    `const SECRET = new Set(['password_hash', 'id_number', 'bank_card', 'notes', 'email', 'phone']);
+    // njs has no Set
+    `const SECRET = { password_hash: 1, id_number: 1, bank_card: 1, notes: 1, emergency_contact: 1, salary: 1 };
 let held = '';
 function strip(value) {
   if (Array.isArray(value)) return value.map(strip);
   if (value === null || typeof value !== 'object') return value;
   const out = {};
-  Object.keys(value).forEach((key) => { if (!SECRET.has(key)) out[key] = strip(value[key]); });
+  Object.keys(value).forEach((key) => { if (SECRET[key] !== 1) out[key] = strip(value[key]); });
   return out;
 }
 function filter(r, data, flags) {
@@ -52,7 +53,7 @@ http {
   upstream up { server 127.0.0.1:${ports.upstream}; keepalive 64; keepalive_requests 100000000; }
   upstream opa { server 127.0.0.1:${ports.opa}; keepalive 64; keepalive_requests 100000000; }
   ${njsModule === null ? '' : `js_import redact from ${dir}/redact.js;`}
-  server { listen 127.0.0.1:${ports.upstream} backlog=1024; root ${dir}/www; etag off; }
+  server { listen 127.0.0.1:${ports.upstream} backlog=1024; root ${dir}/www; etag off; open_file_cache max=2000; }
   server { listen 127.0.0.1:${ports.proxyPass}; location / { ${proxy} } }
   server {
     listen 127.0.0.1:${ports.authRequest};

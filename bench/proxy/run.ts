@@ -1,33 +1,53 @@
 /**
- * The whole proxy against what a user would pick instead, ratios in one run. Upstream: nginx with a static file of about
- * 1 KB. Every peer gets the same load from the same wrk; rounds are interleaved so that a drifting machine drifts for all.
+ * `npm run bench -- proxy [--seconds 4] [--rounds 5] [--only load,latency,stream] [--mib 1024] [--json] [--check]`
+ *
+ * The whole proxy against what a user would pick instead, ratios in one run. Upstream: nginx with one customer record a
+ * file. Every peer gets the same load from the same wrk; rounds are interleaved so that a drifting machine drifts for all,
+ * and each begins only after the peer has answered so many requests that its code is compiled.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa.ts';
 import { hasWrk, openLoop, wrk } from './load.ts';
 import { startNginx, writeNginx } from './nginx.ts';
+import { check, print, type Row } from './report.ts';
 import { startSidecar } from './setup.ts';
+import { stream } from './stream.ts';
 
-export interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-}
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string', default: 'load,latency,stream' },
+    mib: { type: 'string', default: '1024' },
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+});
+const SECONDS = Number(values.seconds);
+const ROUNDS = Number(values.rounds);
+const wanted = new Set(values.only.split(','));
+/** requests before a peer is measured, and seconds that this may take */
+const WARM = { requests: 30_000, seconds: 30 };
 
 const NJS =
-  process.env['BENCH_NO_NJS'] ? null : ['/usr/lib/nginx/modules/ngx_http_js_module.so', '/usr/share/nginx/modules/ngx_http_js_module.so'].find(
+  ['/usr/lib/nginx/modules/ngx_http_js_module.so', '/usr/share/nginx/modules/ngx_http_js_module.so'].find(
     existsSync,
   ) ?? null;
-const ROUNDS = 3;
-const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 5);
+
+const FIRST = 'C100001';
+const PATH = `/api/customers/${FIRST}`;
+const CUSTOMERS = 1000;
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
@@ -46,15 +66,50 @@ const has = (command: string, args: string[]): boolean => {
   }
 };
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
-/** Prints what it does and answers the rows for RESULTS.md and the thresholds; a part that cannot run says why. */
-export async function run(say: (line: string) => void): Promise<Row[]> {
-  if (!hasWrk() || !has('nginx', ['-v'])) {
-    say('proxy: skipped, wrk and nginx (Debian packages) are needed');
-    return [];
-  }
+/** microseconds of processor time that a process has used, all its threads; clock ticks are 10 ms (Linux) */
+const usedBy = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+};
+
+/** What OPA is asked beside nginx: the input that Sluice would make of the same request. */
+const OPA_INPUT = JSON.stringify({
+  subject: {
+    type: 'user',
+    id: 'u-17',
+    properties: {
+      roles: ['support'],
+      department: 'after-sales',
+      organization: 'internal',
+      clearance: 3,
+      assurance: { amr: ['pwd', 'otp'], acr: null, auth_time: null },
+    },
+  },
+  action: { name: 'read', properties: { query_fields: [], body_fields: [] } },
+  resource: { type: 'customer', id: FIRST, properties: {} },
+  context: {
+    purpose: 'after_sales',
+    tier: 2,
+    recipient: 'internal',
+    justification: null,
+    time: '2026-11-22T08:00:00Z',
+    grants: [],
+    request: { method: 'GET', route: 'GET /api/customers/{id}', client_ip: '127.0.0.1' },
+  },
+});
+
+interface Peer {
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly pid?: number;
+  readonly script?: string;
+}
+
+async function against(measure: (peers: readonly Peer[]) => Promise<Row[]>): Promise<Row[]> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const stops: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
   try {
@@ -65,34 +120,8 @@ export async function run(say: (line: string) => void): Promise<Row[]> {
       njs: await freePort(),
       opa: await freePort(),
     };
-    const record = createPeople(20261122, 1).customers[0]?.record ?? '{}';
-    const input = JSON.stringify({
-      input: {
-        subject: {
-          type: 'user',
-          id: 'u-17',
-          properties: {
-            roles: ['support'],
-            department: 'after-sales',
-            organization: 'internal',
-            clearance: 3,
-            assurance: { amr: ['pwd', 'otp'], acr: null, auth_time: null },
-          },
-        },
-        action: { name: 'read', properties: { query_fields: [], body_fields: [] } },
-        resource: { type: 'customer', id: 'C100001', properties: {} },
-        context: {
-          purpose: 'after_sales',
-          tier: 2,
-          recipient: 'internal',
-          justification: null,
-          time: '2026-11-22T08:00:00Z',
-          grants: [],
-          request: { method: 'GET', route: 'GET /api/customers/{id}', client_ip: '127.0.0.1' },
-        },
-      },
-    });
-    writeNginx(dir, ports, record, input, NJS);
+    const { customers } = createPeople(20261122, CUSTOMERS);
+    writeNginx(dir, ports, new Map(customers.map(({ id, record }) => [id, record])), OPA_INPUT, NJS);
     const nginx = startNginx(dir);
     stops.push(() => nginx.stop());
     const opa = await resolveOpa();
@@ -103,21 +132,9 @@ export async function run(say: (line: string) => void): Promise<Row[]> {
     const policies = join(import.meta.dirname, '../../policies');
     // The same rules with the same data, catalogs included, as Sluice has them.
     writeFileSync(join(dir, 'data.json'), (await compilePolicy(policies, { opa })).dataJson);
-    const server = spawn(
-      opa.path,
-      [
-        'run',
-        '-s',
-        '--log-level',
-        'error',
-        '--addr',
-        `127.0.0.1:${ports.opa}`,
-        join(policies, 'sluice'),
-        join(dir, 'data.json'),
-        join(dir, 'bench.rego'),
-      ],
-      { stdio: 'inherit' },
-    );
+    const serve = ['run', '-s', '--log-level', 'error', '--addr', `127.0.0.1:${ports.opa}`];
+    const files = [join(policies, 'sluice'), join(dir, 'data.json'), join(dir, 'bench.rego')];
+    const server = spawn(opa.path, [...serve, ...files], { stdio: 'inherit' });
     stops.push(() => server.kill('SIGTERM'));
     const upstream = `http://127.0.0.1:${ports.upstream}`;
     const passPort = await freePort();
@@ -132,58 +149,119 @@ export async function run(say: (line: string) => void): Promise<Row[]> {
     stops.push(() => strict.stop());
     const relaxed = await startSidecar(join(dir, 'interval'), upstream, { durability: 'interval' });
     stops.push(() => relaxed.stop());
-
-    const path = '/api/customers/C100001';
+    // A customer drawn anew for each request.
+    const script = join(dir, 'distinct.lua');
+    writeFileSync(
+      script,
+      `request = function() return wrk.format(nil, "/api/customers/C" .. (100001 + math.random(0, ${CUSTOMERS - 1}))) end\n`,
+    );
     const headers = (token: string) => ({
       Authorization: `Bearer ${token}`,
       'Sluice-Purpose': 'after_sales',
     });
-    const peers = [
-      { name: 'upstream direct', url: upstream, headers: {} },
-      { name: 'nginx proxy_pass', url: `http://127.0.0.1:${ports.proxyPass}`, headers: {} },
-      ...(NJS === null
-        ? []
-        : [{ name: 'nginx + njs body filter', url: `http://127.0.0.1:${ports.njs}`, headers: {} }]),
-      { name: 'undici pass-through', url: `http://127.0.0.1:${passPort}`, headers: {} },
-      { name: 'nginx auth_request + opa', url: `http://127.0.0.1:${ports.authRequest}`, headers: {} },
-      { name: 'sluice strict', url: strict.url, headers: headers(strict.token) },
-      { name: 'sluice interval', url: relaxed.url, headers: headers(relaxed.token) },
-    ];
-    if (NJS === null)
-      say('nginx + njs: skipped, ngx_http_js_module.so is not installed (libnginx-mod-http-js)');
-
-    const rates = new Map<string, number[]>(peers.map((p) => [p.name, []]));
-    for (const peer of peers) {
-      const warm = wrk(peer.url + path, peer.headers, 2);
-      if (warm.errors > 0 || warm.requests_per_second === 0)
-        throw new Error(`${peer.name}: ${warm.errors} of its answers are not 2xx`);
-    }
-    for (let round = 0; round < ROUNDS; round++)
-      for (const peer of peers)
-        rates.get(peer.name)?.push(wrk(peer.url + path, peer.headers, SECONDS).requests_per_second);
-    const rate = (name: string): number => median(rates.get(name) ?? []);
-    const rows: Row[] = peers.map((p) => ({
-      name: `${p.name}, 32 connections`,
-      value: rate(p.name),
-      unit: 'req/s',
-    }));
-    const ratio = (name: string, over: string): void =>
-      void rows.push({ name: `${name} / ${over}`, value: rate(name) / rate(over), unit: '×' });
-    ratio('sluice strict', 'undici pass-through');
-    ratio('sluice strict', 'nginx auth_request + opa');
-    ratio('sluice strict', 'sluice interval');
-    ratio('sluice strict', 'nginx proxy_pass');
-    if (NJS !== null) ratio('sluice strict', 'nginx + njs body filter');
-
-    const half = rate('sluice strict') / 2;
-    const base = await openLoop(upstream + path, {}, half, SECONDS);
-    const ours = await openLoop(strict.url + path, headers(strict.token), half, SECONDS);
-    rows.push({ name: `upstream direct p99 at ${Math.round(half)} req/s`, value: base.p99_ms, unit: 'ms' });
-    rows.push({ name: `sluice strict p99 at ${Math.round(half)} req/s`, value: ours.p99_ms, unit: 'ms' });
-    rows.push({ name: 'sluice strict p50 at half load', value: ours.p50_ms, unit: 'ms' });
-    rows.push({ name: 'added p99 at half load', value: ours.p99_ms - base.p99_ms, unit: 'ms' });
-    return rows;
+    const plain = (name: string, port: number): Peer => ({
+      name,
+      url: `http://127.0.0.1:${port}${PATH}`,
+      headers: {},
+    });
+    const ours = { url: strict.url + PATH, headers: headers(strict.token), pid: strict.pid };
+    return await measure([
+      plain('upstream direct', ports.upstream),
+      plain('nginx proxy_pass', ports.proxyPass),
+      ...(NJS === null ? [] : [plain('nginx + njs body filter', ports.njs)]),
+      { ...plain('undici pass-through', passPort), pid: pass.pid as number },
+      plain('nginx auth_request + opa', ports.authRequest),
+      { name: 'sluice strict', ...ours },
+      {
+        name: 'sluice interval',
+        url: relaxed.url + PATH,
+        headers: headers(relaxed.token),
+        pid: relaxed.pid,
+      },
+      { name: `sluice strict, ${CUSTOMERS} customers`, ...ours, script },
+    ]);
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
 }
+
+function warm({ name, url, headers, script }: Peer): void {
+  const until = performance.now() + WARM.seconds * 1000;
+  for (let n = 0; n < WARM.requests && performance.now() < until; ) {
+    const { requests_per_second, errors } = wrk(url, headers, 2, script);
+    if (errors > 0 || requests_per_second === 0)
+      throw new Error(`${name}: ${errors} of its answers are not 2xx`);
+    n += requests_per_second * 2;
+  }
+}
+
+async function load(peers: readonly Peer[]): Promise<Row[]> {
+  if (NJS === null)
+    say('nginx + njs: skipped, ngx_http_js_module.so is not installed (libnginx-mod-http-js)');
+  const rates = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
+  const costs = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
+  for (const peer of peers) warm(peer);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { name, url, headers, pid, script } of peers) {
+      const before = pid === undefined ? 0 : usedBy(pid);
+      const { requests_per_second } = wrk(url, headers, SECONDS, script);
+      rates.get(name)?.push(requests_per_second);
+      if (pid !== undefined) costs.get(name)?.push((usedBy(pid) - before) / (requests_per_second * SECONDS));
+    }
+  const rate = (name: string): number => median(rates.get(name) ?? []);
+  const cost = (name: string): number => median(costs.get(name) ?? []);
+  /** of rounds that stood beside each other */
+  const ratio = (name: string, over: string): Row => ({
+    name: `${name} ÷ ${over}`,
+    value: median((rates.get(name) ?? []).map((r, i) => r / (rates.get(over)?.[i] ?? Number.NaN))),
+    unit: '×',
+  });
+  return [
+    ...peers.map((p) => ({ name: `${p.name}, 32 connections`, value: rate(p.name), unit: 'req/s' })),
+    ...peers
+      .filter((p) => p.pid !== undefined)
+      .map((p) => ({ name: `${p.name}, processor time a request`, value: cost(p.name), unit: 'µs' })),
+    ratio('sluice strict', 'undici pass-through'),
+    ratio('sluice strict', 'nginx auth_request + opa'),
+    ratio('sluice strict', 'sluice interval'),
+    ratio('sluice strict', 'nginx proxy_pass'),
+    ...(NJS === null ? [] : [ratio('sluice strict', 'nginx + njs body filter')]),
+    ratio(`sluice strict, ${CUSTOMERS} customers`, 'sluice strict'),
+  ];
+}
+
+async function latency(peers: readonly Peer[]): Promise<Row[]> {
+  const [direct, ours] = ['upstream direct', 'sluice strict'].map((n) => peers.find((p) => p.name === n)!);
+  warm(ours!);
+  const half = wrk(ours!.url, ours!.headers, SECONDS).requests_per_second / 2;
+  const rounds: { readonly base: number; readonly p50: number; readonly p99: number }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const base = await openLoop(direct!.url, {}, half, SECONDS);
+    const own = await openLoop(ours!.url, ours!.headers, half, SECONDS);
+    rounds.push({ base: base.p99_ms, p50: own.p50_ms, p99: own.p99_ms });
+  }
+  const at = `at ${Math.round(half)} req/s (half load)`;
+  return [
+    { name: `upstream direct, p99 ${at}`, value: median(rounds.map((r) => r.base)), unit: 'ms' },
+    { name: `sluice strict, p50 ${at}`, value: median(rounds.map((r) => r.p50)), unit: 'ms' },
+    { name: `sluice strict, p99 ${at}`, value: median(rounds.map((r) => r.p99)), unit: 'ms' },
+    { name: 'added p99 at half load', value: median(rounds.map((r) => r.p99 - r.base)), unit: 'ms' },
+  ];
+}
+
+const rows: Row[] = [];
+if (wanted.has('load') || wanted.has('latency')) {
+  if (!hasWrk() || !has('nginx', ['-v']))
+    say('load, latency: skipped, wrk and nginx (Debian packages) are needed');
+  else
+    rows.push(
+      ...(await against(async (peers) => [
+        ...(wanted.has('load') ? await load(peers) : []),
+        ...(wanted.has('latency') ? await latency(peers) : []),
+      ])),
+    );
+}
+if (wanted.has('stream')) rows.push(...(await stream(Number(values.mib))));
+if (values.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
+else for (const row of rows) print(row);
+if (values.check && !check(rows, 'proxy')) process.exitCode = 1;

@@ -22,6 +22,8 @@ export async function startSidecar(
     readonly durability?: 'strict' | 'interval';
     readonly routes?: readonly object[];
     readonly limits?: object;
+    readonly policies?: string;
+    readonly upstreams?: object;
   } = {},
 ): Promise<Sidecar> {
   mkdirSync(dir, { recursive: true });
@@ -39,7 +41,7 @@ export async function startSidecar(
   const config = {
     version: 1,
     listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0' },
-    upstreams: { crm: { url: upstream, auth: { bearer: 'env:CRM' }, timeout: '60s' } },
+    upstreams: { crm: { url: upstream, auth: { bearer: 'env:CRM' }, timeout: '60s' }, ...options.upstreams },
     identity: {
       issuers: [
         {
@@ -51,7 +53,7 @@ export async function startSidecar(
         },
       ],
     },
-    policy: { dir: join(ROOT, 'policies') },
+    policy: { dir: options.policies ?? join(ROOT, 'policies') },
     consent: { file: './consents.yaml' },
     decision_log: { journal: { dir: './journal', durability: options.durability ?? 'strict' } },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
