@@ -8,7 +8,7 @@ import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { type Axes, type AxesOptions, axesOf } from './policy/axes.ts';
 import { combinations, type Grid, gridOf } from './policy/grid.ts';
-import { changesBetween, grouped } from './policy/grid-changes.ts';
+import { changesBetween, grouped, isWider, passages } from './policy/grid-changes.ts';
 import { changesHtml, gridHtml } from './policy/grid-html.ts';
 import { changesText, gridCsv, gridText } from './policy/grid-text.ts';
 import { progress } from './policy/progress.ts';
@@ -165,20 +165,21 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   const after = await asked(io, b!, options);
   const changes = changesBetween(before.grid, after.grid);
   const groups = grouped(changes);
+  const through = passages(changes);
   if (options.exitCode && changes.length > 0) io.exitCode = 1;
   if (options.html !== undefined) {
     const about = { name: b!, made: new Date().toISOString(), callers: callersOf(options) };
-    await writeFile(resolve(io.cwd, options.html), changesHtml(groups, [a!, b!], about));
+    await writeFile(resolve(io.cwd, options.html), changesHtml(groups, through, [a!, b!], about));
   }
   if (options.json) {
     io.stdout.write(
-      `${JSON.stringify({ before: { policy: a, revision: before.grid.revision }, after: { policy: b, revision: after.grid.revision }, cells: changes.length, groups }, null, 1)}\n`,
+      `${JSON.stringify({ before: { policy: a, revision: before.grid.revision }, after: { policy: b, revision: after.grid.revision }, cells: changes.length, passages: through, groups }, null, 1)}\n`,
     );
     return;
   }
   const compared = Math.max(before.grid.cells, after.grid.cells);
-  if (groups.length > 0) io.stdout.write(`${changesText(groups, colourful(io))}\n`);
-  const wider = groups.filter((g) => g.wider).reduce((n, g) => n + g.cells, 0);
+  if (changes.length > 0) io.stdout.write(`${changesText(groups, through, colourful(io))}\n`);
+  const wider = changes.filter(isWider).length;
   io.stdout.write(
     changes.length === 0
       ? `Nothing changes: ${compared} cells are the same.\n`

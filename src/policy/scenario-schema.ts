@@ -77,7 +77,7 @@ const Expect = Type.Object(
     withheld: Type.Optional(
       Type.Record(Pointer, Done, {
         description:
-          'path → what was done to it: all of these, and no other path; paths with `*` as in the catalog',
+          'path → what was done to it; others may be withheld too; paths with `*` as in the catalog',
       }),
     ),
     record: Type.Optional(

@@ -178,7 +178,7 @@ export async function explain(
       data_subject: state.data_subject,
       record: { attributes: state.attributes },
     };
-    explained.push(await explainState(policy, explainer, asked, state, seen));
+    explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
   }
   return { input, decision: { ...answer, reasons }, states: explained, untraced };
 }
@@ -189,12 +189,13 @@ async function explainState(
   asked: DisclosureInput,
   state: StateAsked,
   seen: ReadonlySet<string> | null,
+  outer: string,
 ): Promise<ExplainedState> {
   const answer = policy.disclose(asked);
   const reasons =
     (await explainer?.reasons('data.sluice.disclosure', asked, answer.reasons)) ??
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
-  const entries = answer.disclose ? entriesOf(policy, state.resource, answer, seen) : [];
+  const entries = answer.disclose ? entriesOf(policy, state.resource, answer, seen, outer) : [];
   const blames = (await explainer?.classes(asked, entries)) ?? entries.map(() => UNKNOWN);
   return {
     ...state,
@@ -209,11 +210,13 @@ function entriesOf(
   resource: string,
   answer: DisclosureAnswer,
   seen: ReadonlySet<string> | null,
+  outer: string,
 ): Omit<ExplainedClass, 'blame'>[] {
   const catalog = policy.catalogs.get(resource);
   const fields = new Map<string, string[]>();
   for (const [pointer, entry] of Object.entries(catalog?.fields ?? {})) {
-    if (!('category' in entry) || (seen !== null && !occurs(pointer, seen))) continue;
+    if (!('category' in entry) || (seen !== null && !occurs(pointer, resource, outer, policy, seen)))
+      continue;
     const name = Object.hasOwn(answer.fields, pointer) ? pointer : classOf(entry);
     fields.set(name, [...(fields.get(name) ?? []), pointer]);
   }
@@ -229,9 +232,19 @@ function entriesOf(
     });
 }
 
-/** paths on record are those of the outermost record: an embedded resource's have its own path before them */
-const occurs = (pointer: string, seen: ReadonlySet<string>): boolean => {
-  if (seen.has(pointer)) return true;
-  for (const path of seen) if (path.endsWith(pointer)) return true;
+/** Paths on record start at the outermost record: those of an embedded resource have the field that holds it before them. */
+function occurs(
+  pointer: string,
+  resource: string,
+  outer: string,
+  policy: LivePolicy,
+  seen: ReadonlySet<string>,
+): boolean {
+  if (resource === outer && seen.has(pointer)) return true;
+  for (const catalog of policy.catalogs.values())
+    for (const [holder, entry] of Object.entries(catalog.fields)) {
+      if (!('resource' in entry) || entry.resource !== resource) continue;
+      for (const path of seen) if (path.endsWith(`${holder}${pointer}`)) return true;
+    }
   return false;
-};
+}

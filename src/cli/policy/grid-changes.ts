@@ -13,6 +13,8 @@ export interface Change {
   readonly tier: Row['tier'];
   readonly recipient: string;
   readonly state: string;
+  /** the combination is allowed on one side only */
+  readonly wholeRow: boolean;
 }
 
 export interface ChangeGroup {
@@ -45,17 +47,63 @@ export function changesBetween(before: Grid, after: Grid): Change[] {
         const from = a?.[cls] ?? null;
         const to = b?.[cls] ?? null;
         if (from?.do === to?.do && from?.because === to?.because) continue;
-        // A combination that is new or gone, and that gave or gives nothing, changes nothing for anybody.
         const { role, purpose, tier, recipient, resource } = one;
-        changes.push({ resource, cls, before: from, after: to, role, purpose, tier, recipient, state });
+        const wholeRow = pair.before === undefined || pair.after === undefined;
+        changes.push({
+          resource,
+          cls,
+          before: from,
+          after: to,
+          role,
+          purpose,
+          tier,
+          recipient,
+          state,
+          wholeRow,
+        });
       }
     }
   }
   return changes;
 }
 
+/** A combination that is allowed on one side only: what it gives, or gave. */
+export interface Passage {
+  readonly caller: string;
+  readonly resource: string;
+  readonly now: 'allowed' | 'refused';
+  readonly cells: number;
+  /** treatment → classes and fields that get it in one state at least; what gives nothing left out */
+  readonly gives: { readonly [treatment: string]: readonly string[] };
+}
+
+export function passages(changes: readonly Change[]): Passage[] {
+  const found = new Map<string, { first: Change; cells: number; gives: Map<string, Set<string>> }>();
+  for (const c of changes) {
+    const cell = c.before ?? c.after;
+    if (!isPassage(c) || cell === null) continue;
+    const key = JSON.stringify([callerOf(c), c.resource, c.before === null]);
+    const passage = found.get(key) ?? { first: c, cells: 0, gives: new Map<string, Set<string>>() };
+    found.set(key, passage);
+    passage.cells += 1;
+    if ((OPENNESS[cell.do] ?? 0) > 0)
+      passage.gives.set(cell.do, (passage.gives.get(cell.do) ?? new Set()).add(c.cls));
+  }
+  return [...found.values()].map(({ first, cells, gives }) => ({
+    caller: callerOf(first),
+    resource: first.resource,
+    now: first.before === null ? 'allowed' : 'refused',
+    cells,
+    gives: Object.fromEntries([...gives].map(([treatment, names]) => [treatment, [...names].sort()])),
+  }));
+}
+
+const isPassage = (c: Change): boolean => c.wholeRow;
+
+export const isWider = (c: Change): boolean => openness(c.after) > openness(c.before);
+
 export const spellCell = (cell: Cell | null): string =>
-  cell === null ? 'not allowed' : `${cell.do} (${cell.because})`;
+  cell === null ? 'nothing' : `${cell.do} (${cell.because})`;
 
 /** how much is left of a value: what is wider after a change is what a reviewer looks at first */
 const OPENNESS: { readonly [treatment: string]: number } = {
@@ -73,9 +121,11 @@ const OPENNESS: { readonly [treatment: string]: number } = {
 };
 const openness = (cell: Cell | null): number => (cell === null ? 0 : (OPENNESS[cell.do] ?? 0));
 
+/** Changes within combinations that are allowed on both sides. */
 export function grouped(changes: readonly Change[]): ChangeGroup[] {
   const groups = new Map<string, { first: Change; cells: number; callers: Map<string, string[]> }>();
   for (const c of changes) {
+    if (isPassage(c)) continue;
     const key = JSON.stringify([c.resource, c.cls, spellCell(c.before), spellCell(c.after)]);
     const group = groups.get(key) ?? { first: c, cells: 0, callers: new Map<string, string[]>() };
     groups.set(key, group);
@@ -91,7 +141,7 @@ export function grouped(changes: readonly Change[]): ChangeGroup[] {
       cls: first.cls,
       before: spellCell(first.before),
       after: spellCell(first.after),
-      wider: openness(first.after) > openness(first.before),
+      wider: isWider(first),
       cells,
       callers: [...callers].map(([caller, states]) => ({ caller, states })),
     }))

@@ -1,5 +1,5 @@
 /** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
-import { callerOf, type ChangeGroup } from './grid-changes.ts';
+import { callerOf, type ChangeGroup, type Passage } from './grid-changes.ts';
 import { columns } from './grid-text.ts';
 import type { Axes } from './axes.ts';
 import type { Grid, Row } from './grid.ts';
@@ -101,6 +101,7 @@ function refused(grid: Grid): string {
 
 export function changesHtml(
   groups: readonly ChangeGroup[],
+  through: readonly Passage[],
   names: readonly [string, string],
   about: About,
 ): string {
@@ -114,10 +115,24 @@ export function changesHtml(
     `Change of the disclosure matrix: ${names.join(' → ')}`,
     `<h1>Change of the disclosure matrix</h1>
 <p class="about">From <b>${escaped(names[0])}</b> to <b>${escaped(names[1])}</b>, made ${escaped(about.made)}. ${escaped(about.callers)} What is wider afterwards stands first, on red.</p>
+${passagesHtml(through)}
 ${
   groups.length === 0
-    ? '<p>Nothing changes.</p>'
+    ? '<p>Within what is allowed before and after nothing changes.</p>'
     : `<table><thead><tr><th>class</th><th>before</th><th>after</th><th>cells</th><th>for whom</th></tr></thead><tbody>${lines.join('\n')}</tbody></table>`
 }`,
   );
+}
+
+function passagesHtml(through: readonly Passage[]): string {
+  if (through.length === 0) return '';
+  const lines = through.map(
+    (p) =>
+      `<tr class="${p.now === 'allowed' ? 'wider' : ''}"><th>${escaped(p.resource)}: ${escaped(p.caller)}</th><td>${p.now === 'allowed' ? 'allowed from now on' : 'no longer allowed'}</td><td>${Object.entries(
+        p.gives,
+      )
+        .map(([treatment, names]) => `${escaped(treatment)}<small>${escaped(names.join(', '))}</small>`)
+        .join('')}</td></tr>`,
+  );
+  return `<table><thead><tr><th>combination</th><th>change</th><th>gives, or gave</th></tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
 }

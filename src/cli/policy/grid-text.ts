@@ -1,7 +1,7 @@
 /** The matrix for a terminal and as CSV. States that get the same share a column. */
 import Table from 'cli-table3';
 import colours from 'picocolors';
-import { callerOf, type ChangeGroup } from './grid-changes.ts';
+import { callerOf, type ChangeGroup, type Passage } from './grid-changes.ts';
 import type { Cell, Grid, Row } from './grid.ts';
 
 type Paint = ReturnType<typeof colours.createColors>;
@@ -93,7 +93,11 @@ const field = (text: string): string => {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-export function changesText(groups: readonly ChangeGroup[], colour: boolean): string {
+export function changesText(
+  groups: readonly ChangeGroup[],
+  through: readonly Passage[],
+  colour: boolean,
+): string {
   const paint = colours.createColors(colour);
   const section = (title: string, list: readonly ChangeGroup[]): string =>
     list.length === 0
@@ -104,7 +108,21 @@ export function changesText(groups: readonly ChangeGroup[], colour: boolean): st
               `  ${g.resource} ${g.cls}: ${g.before} → ${g.wider ? paint.red(g.after) : g.after}  ${paint.dim(`${g.cells} cells`)}\n${callersText(g)}`,
           )
           .join('')}`;
+  const passing = (title: string, now: Passage['now']): string => {
+    const list = through.filter((p) => p.now === now);
+    return list.length === 0
+      ? ''
+      : `${paint.bold(`${title}: ${list.length}`)}\n${list
+          .map(
+            (p) =>
+              `  ${p.resource}: ${p.caller}  ${paint.dim(`${p.cells} cells`)}\n${Object.entries(p.gives)
+                .map(([treatment, names]) => `    ${treatment}: ${names.join(', ')}\n`)
+                .join('')}`,
+          )
+          .join('')}`;
+  };
   return [
+    passing('Allowed from now on', 'allowed'),
     section(
       'Wider',
       groups.filter((g) => g.wider),
@@ -113,6 +131,7 @@ export function changesText(groups: readonly ChangeGroup[], colour: boolean): st
       'Narrower, or for another reason',
       groups.filter((g) => !g.wider),
     ),
+    passing('No longer allowed (what they had been given)', 'refused'),
   ]
     .filter((t) => t !== '')
     .join('\n');

@@ -52,7 +52,9 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
   const scenarios = scenarioFindings(files, catalogs, found);
   const policy = await compiled(files, opa, found);
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
-  if (policy !== null) found.push(...askedFindings(policy, documents, catalogs));
+  // What a fault closes would be told again as a warning, once for every role.
+  if (policy !== null && found.every((f) => f.severity === 'warning'))
+    found.push(...askedFindings(policy, documents, catalogs));
   return {
     findings: found,
     counts: {
