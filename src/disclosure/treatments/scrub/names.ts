@@ -131,7 +131,11 @@ function trimmed(words: string): number {
   return words[end - 1] === '.' && end > 2 ? end - 1 : end;
 }
 
+/** what every English title or label has at least one of; with `i` and `u`, ſ is an s and the Kelvin sign a k */
+const LATIN = /[A-Za-z\u017f\u212a]/;
+
 function* englishNames(text: string): Generator<Span> {
+  if (!LATIN.test(text)) return;
   for (const found of text.matchAll(ENGLISH_TITLE)) {
     const start = found.index + found[0].length - found[1]!.length;
     const length = trimmed(found[1]!);
