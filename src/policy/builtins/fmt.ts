@@ -25,6 +25,9 @@ interface Spec {
   sharp: boolean;
   space: boolean;
   zero: boolean;
+  /** `%#v`: Go syntax, `%+v`: field names; neither is the flag of another verb */
+  sharpV: boolean;
+  plusV: boolean;
   width: number | undefined;
   precision: number | undefined;
 }
@@ -72,7 +75,7 @@ const bigInteger = (n: bigint, base: number, spec: Spec, upper: boolean, prefix:
     if (spec.precision === 0 && n === 0n) return '';
     digits = digits.padStart(spec.precision, '0');
   }
-  const sign = negative ? '-' : spec.plus ? '+' : spec.space ? ' ' : '';
+  const sign = negative ? '-' : spec.plus || spec.plusV ? '+' : spec.space ? ' ' : '';
   if (spec.zero && !spec.minus && spec.precision === undefined && spec.width !== undefined) {
     digits = digits.padStart(spec.width - sign.length - prefix.length, '0');
   }
@@ -286,7 +289,7 @@ const formatString = (value: string, verb: string, spec: Spec): string | undefin
     spec.precision === undefined ? value : [...value].slice(0, spec.precision).join('');
   switch (verb) {
     case 'v':
-      return pad(spec.sharp ? quote(cut()) : cut(), spec);
+      return pad(spec.sharpV ? quote(cut()) : cut(), spec);
     case 's':
       return pad(cut(), spec);
     case 'q':
@@ -311,11 +314,7 @@ const formatString = (value: string, verb: string, spec: Spec): string | undefin
 const quoted = (text: string, spec: Spec): string =>
   spec.sharp && canBackquote(text) ? `\`${text}\`` : quote(text, spec.plus);
 
-/** `%#v` means Go syntax and `%+v` field names: neither is the flag of another verb */
-const format = (arg: Argument, verb: string, given: Spec): string | undefined => {
-  const text = arg.type === 'string' || arg.type === 'json.Number';
-  const spec =
-    verb === 'v' && arg.type !== '*big.Int' ? { ...given, plus: false, sharp: given.sharp && text } : given;
+const format = (arg: Argument, verb: string, spec: Spec): string | undefined => {
   if (verb === 'T') return formatString(arg.type, 's', spec);
   switch (arg.type) {
     case 'int64':
@@ -352,6 +351,8 @@ const PLAIN: Spec = {
   sharp: false,
   space: false,
   zero: false,
+  sharpV: false,
+  plusV: false,
   width: undefined,
   precision: undefined,
 };
@@ -502,6 +503,12 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
     }
     next += 1;
     if (spec.minus) spec.zero = false;
+    if (verb === 'v') {
+      spec.sharpV = spec.sharp;
+      spec.plusV = spec.plus;
+      spec.sharp = false;
+      spec.plus = false;
+    }
     out += format(arg, verb, spec) ?? complain(verb, arg, spec);
   }
   if (!reordered && next < args.length) {

@@ -1,11 +1,14 @@
 /**
  * `regex.globs_match`: whether two patterns of characters, `.`, `[a-z]`, `+` and `*` can match the same text. OPA walks
- * them left to right (package glob-intersection) and so answers no to some pairs of which a set theorist would say yes,
- * e.g. `a*` and the empty pattern; the same walk is done here, with every pair of positions looked at once.
+ * them left to right (package glob-intersection), after joining repetitions of the same characters, and so answers no to
+ * some pairs of which a set theorist would say yes, e.g. `a*` and the empty pattern, and yes to `a` and `a+a+`. The same
+ * walk is done here, with every pair of positions looked at once.
  */
 import { fail } from './operands.ts';
 
 interface Token {
+  /** a set of one character is not that character */
+  readonly kind: 'character' | 'any' | 'set';
   /** null: any character */
   readonly characters: ReadonlySet<string> | null;
   readonly flag: '' | '+' | '*';
@@ -51,15 +54,10 @@ const tokenize = (pattern: string): Token[] => {
   while (at < runes.length) {
     const { rune, escaped } = next();
     if (!escaped && (rune === ']' || FLAGS.includes(rune))) return fail(`${rune} stands where it may not`);
-    const characters = escaped
-      ? new Set([rune])
-      : rune === '.'
-        ? null
-        : rune === '['
-          ? set()
-          : new Set([rune]);
+    const kind = escaped ? 'character' : rune === '.' ? 'any' : rune === '[' ? 'set' : 'character';
+    const characters = kind === 'any' ? null : kind === 'set' ? set() : new Set([rune]);
     const flag = FLAGS.includes(runes[at] ?? ' ') ? (runes[at++] as '+' | '*') : '';
-    tokens.push({ characters, flag });
+    tokens.push({ kind, characters, flag });
   }
   return tokens;
 };
@@ -71,9 +69,27 @@ const overlap = (a: Token, b: Token): boolean => {
   return false;
 };
 
+const isSame = (a: Token, b: Token): boolean => {
+  if (a.kind !== b.kind || a.characters?.size !== b.characters?.size) return false;
+  const other = b.characters;
+  return [...(a.characters ?? [])].every((c) => other?.has(c) === true);
+};
+
+/** a*a+ is a+ */
+const simplify = (tokens: readonly Token[]): Token[] => {
+  const out: Token[] = [];
+  for (const token of tokens) {
+    const last = out.at(-1);
+    if (last !== undefined && last.flag !== '' && token.flag !== '' && isSame(last, token)) {
+      out[out.length - 1] = { ...last, flag: last.flag === '+' || token.flag === '+' ? '+' : '*' };
+    } else out.push(token);
+  }
+  return out;
+};
+
 export const globsIntersect = (left: string, right: string): boolean => {
-  const a = tokenize(left);
-  const b = tokenize(right);
+  const a = simplify(tokenize(left));
+  const b = simplify(tokenize(right));
   const known = new Map<string, boolean>();
 
   /** whether what follows position i of the one and j of the other can match the same text */
@@ -88,23 +104,31 @@ export const globsIntersect = (left: string, right: string): boolean => {
   };
 
   const walk = (one: readonly Token[], i: number, two: readonly Token[], j: number): boolean => {
-    for (; i < one.length && j < two.length; i++, j++) {
-      const x = one[i] as Token;
-      const y = two[j] as Token;
-      if (x.flag !== '') return repeat(one, i, two, j);
-      if (y.flag !== '') return repeat(two, j, one, i);
+    let step = 0;
+    for (; i + step < one.length && j + step < two.length; step++) {
+      const x = one[i + step] as Token;
+      const y = two[j + step] as Token;
+      if (x.flag !== '') return repeated(one, i + step, two, j + step);
+      if (y.flag !== '') return repeated(two, j + step, one, i + step);
       if (!overlap(x, y)) return false;
     }
-    return i === one.length && j === two.length;
+    return i + step === one.length && j + step === two.length;
   };
 
-  const repeat = (starred: readonly Token[], i: number, other: readonly Token[], j: number): boolean => {
-    const star = starred[i] as Token;
-    const next = starred[i + 1];
-    for (let k = j; k < other.length; k++) {
-      const token = other[k] as Token;
-      const first = star.flag === '+' && k === j;
-      if (!first && next !== undefined && overlap(token, next) && from(starred, i + 1, other, k)) return true;
+  const repeated = (one: readonly Token[], i: number, two: readonly Token[], j: number): boolean => {
+    if ((one[i] as Token).flag === '*') return starred(one, i, two, j);
+    const first = two[j] as Token;
+    if (!overlap(one[i] as Token, first)) return false;
+    // What repeats on the other side is not used up by matching once.
+    return starred(one, i, two, j + 1) || (first.flag !== '' && from(one, i + 1, two, j));
+  };
+
+  const starred = (one: readonly Token[], i: number, two: readonly Token[], j: number): boolean => {
+    const star = one[i] as Token;
+    const next = one[i + 1];
+    for (let k = j; k < two.length; k++) {
+      const token = two[k] as Token;
+      if (next !== undefined && overlap(token, next) && from(one, i + 1, two, k)) return true;
       if (!overlap(token, star)) return false;
     }
     return next === undefined;

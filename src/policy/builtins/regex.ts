@@ -8,14 +8,29 @@ import type { Family } from './types.ts';
 
 const compiled = new LRUCache<string, RE2JS>({ max: 200 });
 
+const attempt = (pattern: string): RE2JS | undefined => {
+  try {
+    return RE2JS.compile(pattern);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Go lets two groups have one name: the second and those after it get another */
+const distinct = (pattern: string): string => {
+  const seen = new Map<string, number>();
+  return pattern.replace(/\\.|\(\?P?<(\w+)>/gs, (all, name: string | undefined) => {
+    if (name === undefined) return all;
+    const n = seen.get(name) ?? 0;
+    seen.set(name, n + 1);
+    return n === 0 ? all : `(?P<${name}__${n}>`;
+  });
+};
+
 export const compile = (pattern: string): RE2JS => {
   let re = compiled.get(pattern);
   if (re === undefined) {
-    try {
-      re = RE2JS.compile(pattern);
-    } catch {
-      return fail('not a regular expression');
-    }
+    re = attempt(pattern) ?? attempt(distinct(pattern)) ?? fail('not a regular expression');
     compiled.set(pattern, re);
   }
   return re;
@@ -62,6 +77,18 @@ const split = (re: RE2JS, text: string): string[] => {
   return out;
 };
 
+/** the first group of that name that took part */
+const named = (m: Match, name: string): string => {
+  try {
+    for (let n = 0; ; n++) {
+      const text = m.group(n === 0 ? name : `${name}__${n}`);
+      if (text !== undefined) return text;
+    }
+  } catch {
+    return '';
+  }
+};
+
 /** Go's Regexp.Expand: `$1`, `${1}`, `$name`, `${name}`, `$$` */
 const expand = (template: string, m: Match): string =>
   template.replace(
@@ -70,11 +97,7 @@ const expand = (template: string, m: Match): string =>
       const name = plain ?? braced;
       if (name === undefined) return all === '$$' ? '$' : all;
       if (/^\d+$/.test(name)) return m.group(Number(name)) ?? '';
-      try {
-        return m.group(name) ?? '';
-      } catch {
-        return '';
-      }
+      return named(m, name);
     },
   );
 

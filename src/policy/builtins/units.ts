@@ -44,9 +44,12 @@ const fraction = (text: string): Fraction => {
 /** how often ×1000 or ×1024 the unit's letter stands for */
 const power = (unit: string): number => LETTERS.indexOf(unit[0] as string) + 1;
 
+/** the double nearest to 0.001, which is what OPA multiplies with */
+const MILLI: Fraction = { over: 4611686018427388n, under: 1n << 62n };
+
 const siFactor = (unit: string): Fraction | undefined => {
   if (unit === '') return { over: 1n, under: 1n };
-  if (unit === 'm') return { over: 1n, under: 1000n };
+  if (unit === 'm') return MILLI;
   const low = unit[0]?.toLowerCase() + unit.slice(1).toLowerCase();
   if (!LETTERS.includes(low[0] as string)) return undefined;
   if (low.length === 1) return { over: 1000n ** BigInt(power(low)), under: 1n };
