@@ -381,8 +381,11 @@ function drained(server: Server, grace: number): { readonly server: Server; clos
       new Promise((resolve) => {
         if (!server.listening) return resolve();
         const timer = setTimeout(() => server.closeAllConnections(), grace);
+        // A connection is idle once its request is answered, and would be kept alive.
+        const idle = setInterval(() => server.closeIdleConnections(), 50);
         server.close(() => {
           clearTimeout(timer);
+          clearInterval(idle);
           resolve();
         });
         server.closeIdleConnections();

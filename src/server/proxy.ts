@@ -47,10 +47,10 @@ export function createProxyListener(
 ): Server {
   const options = {
     maxHeaderSize: limits.header_bytes,
-    headersTimeout: limits.header_timeout,
+    headersTimeout: Math.min(limits.header_timeout, limits.request_timeout),
     requestTimeout: limits.request_timeout,
     keepAliveTimeout: limits.keep_alive_timeout,
-    connectionsCheckingInterval: Math.min(1_000, limits.header_timeout),
+    connectionsCheckingInterval: Math.min(1_000, limits.header_timeout, limits.request_timeout),
     insecureHTTPParser: false,
     // Node would answer by itself, without a record; `checkHead` refuses what it would.
     requireHostHeader: false,

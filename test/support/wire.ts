@@ -107,6 +107,9 @@ export class Wire {
   }
 }
 
+/** What of an answer is there already. */
+export const soFar = (bytes: Buffer): Answer | null => parse(bytes, false, true)?.answer ?? null;
+
 function parse(
   bytes: Buffer,
   bodiless: boolean,

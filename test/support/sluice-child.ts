@@ -1,0 +1,14 @@
+/** A Sluice to be killed. Argument: its sluice.yaml. Prints its port, as JSON, once it listens. */
+import { readFileSync, writeSync } from 'node:fs';
+import { compose } from '../../src/compose.ts';
+import { parseConfig } from '../../src/config/index.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+
+const file = process.argv[2]!;
+const loaded = parseConfig(readFileSync(file, 'utf8'), file, process.env);
+const sluice = await compose(loaded, { logger: silentLogger, env: process.env });
+try {
+  writeSync(1, `${JSON.stringify({ port: Number(new URL(sluice.proxy).port) })}\n`);
+} catch {
+  process.exit(1); // whoever started it is gone
+}
