@@ -22,16 +22,16 @@ import type { Treat, Treatment, TreatmentContext } from './treatments/treatment.
 import { Trie } from './trie.ts';
 
 /**
- * From the one that tells a recipient most to the one that tells least. `encrypt` stands next to `disclose`: it hides the value from everybody but
- * the recipient, who is the one the policy is about. `scrub` keeps the text around what it finds, a mask keeps a few characters, `tokenize` can be
- * reversed by asking, `pseudonymize` cannot.
+ * From the one that tells a recipient most to the one that tells least, in the order of the default policy
+ * (`policies/sluice/treatment`), so that "the strictest" is one thing. `encrypt` stands next to `disclose`: it hides the value from everybody but
+ * the recipient, who is the one the policy is about. `tokenize` can be reversed by asking, `pseudonymize` cannot.
  */
 const STRICTNESS: readonly TreatmentName[] = [
   'disclose',
   'encrypt',
   'scrub',
-  'mask',
   'generalize',
+  'mask',
   'tokenize',
   'pseudonymize',
   'nullify',
