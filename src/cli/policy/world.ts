@@ -31,7 +31,7 @@ export interface Came {
 }
 
 export interface World {
-  /** the scenarios of one file come one after the other: they share a sidecar */
+  /** scenarios of one file come one after the other, since they share a sidecar; files may be played side by side */
   enter(file: ScenarioFile): Promise<Stage>;
   close(): Promise<void>;
 }
@@ -56,28 +56,28 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-scenarios-'));
   const issuer = await createDevelopmentIssuer();
   await writeFile(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
-  const upstream = await openUpstream();
   const logger = createLogger({ level: 'silent' });
-  const clock = new StandingClock();
   const env = { ...ENV };
   const log = await createDecisionLog(
     {
       journal: { dir: join(dir, 'journal'), durability: 'interval', sync_interval: '60s', min_free: '64KiB' },
     },
-    { logger, clock, env, baseDir: dir },
+    { logger, env, baseDir: dir },
   );
-  const records: DecisionRecord[] = [];
-  const recording: OpenDecisionLog = {
-    ...log,
-    async append(draft) {
-      const record = await log.append(draft);
-      records.push(record);
-      return record;
-    },
-  };
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return {
     async enter(file) {
+      const upstream = await openUpstream();
+      const clock = new StandingClock();
+      const records: DecisionRecord[] = [];
+      const recording: OpenDecisionLog = {
+        ...log,
+        async append(draft) {
+          const record = await log.append(draft);
+          records.push(record);
+          return record;
+        },
+      };
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const consents: StaticConsents = createStaticConsents({}, { exposeDates: policy.reads_consent_dates });
       let grants: readonly Grant[] = [];
       const loaded = parseConfig(
@@ -120,13 +120,15 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
             asked: upstream.asked,
           };
         },
-        leave: () => sluice.close(),
+        async leave() {
+          await sluice.close();
+          agent.destroy();
+          await upstream.close();
+        },
       };
     },
     async close() {
-      agent.destroy();
       await log.close();
-      await upstream.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
