@@ -1,6 +1,7 @@
 /**
  * One request, start to finish, on one pinned snapshot of the policy. Every exit path ends in a decision record, and no
  * byte leaves before the record that covers it is durable (design §3, §7.2). Stages come in as arguments; nothing is wired here.
+ * Longer than most by a few lines: the story is told in one place.
  */
 import { Account, NOTHING_DISCLOSED } from './account.ts';
 import { CodedReply } from './coded.ts';
@@ -13,7 +14,7 @@ import type { Grant, PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { PurposeOfUse, Selected } from './routing/index.ts';
-import { denied, record, refuse, statusWithheld } from './refusal.ts';
+import { denied, record, recordWithheld, refuse, statusWithheld } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
@@ -288,12 +289,6 @@ async function release(
     }
     account.spent('release');
   }
-}
-
-function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
-  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
-  account.withheld = summary;
-  return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }
 
 function outcomeOf(summary: DisclosureSummary): Outcome {

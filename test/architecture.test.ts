@@ -13,8 +13,9 @@ interface Import {
 }
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
-  .filter((f) => f.endsWith('.ts') && !f.endsWith('.d.ts'))
   .map((f) => f.replaceAll('\\', '/'))
+  // AssemblyScript, compiled to the module beside it, is no TypeScript.
+  .filter((f) => f.endsWith('.ts') && !f.endsWith('.d.ts') && !f.includes('/assembly/'))
   .sort();
 
 /** The formatter keeps every import and re-export in one of these shapes, so that a pattern is enough to find them. */
@@ -156,7 +157,7 @@ describe('architecture', () => {
       const text = readFileSync(join(SRC, f), 'utf8');
       if (text.split('\n').length <= 330) return false;
       const first = /^(?:#![^\n]*\n)?\s*\/\*\*([\s\S]*?)\*\//.exec(text)?.[1] ?? '';
-      return !/\b(long|length|lines|one file|one place)\b/i.test(first);
+      return !/\b(long|longer|length|lines|one file|one place)\b/i.test(first);
     });
     expect(silent).toEqual([]);
   });

@@ -2,7 +2,7 @@
  * A catalog (with the catalogs of the resources embedded in it) compiled to an automaton over names and positions. A state is the set
  * of catalog paths that are still possible at a place, so that `*`, names, positions and selectors that overlap are followed
  * together; states are made when first reached and kept. Their number is bounded by the catalog, never by the data: a name that
- * the catalog does not know leads to the state of "any other name".
+ * the catalog does not know leads to the state of "any other name". Longer than most: states and the steps between them are one machine.
  *
  * Which path wins: the deepest that names an ancestor of the value or the value itself; of two equally deep ones the more specific
  * (`Trie`); of two equally specific ones an embedded resource, then the higher grade.

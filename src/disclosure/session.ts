@@ -1,6 +1,6 @@
 /**
  * One body on its way: pieces in, parts out. Looks up consents a batch at a time, asks the policy once a distinct state, renders every
- * piece in its order and keeps the account.
+ * piece in its order and keeps the account. Longer than most: the order of these steps is the promise.
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer } from '../model/answers.ts';

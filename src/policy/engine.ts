@@ -1,5 +1,5 @@
 /**
- * One instance of a compiled policy: loaded, given its data once, asked many times. The only file that knows
+ * One instance of a compiled policy: loaded, given its data once, asked many times. Longer than most, being the only file that knows
  * `@open-policy-agent/opa-wasm`, whose `LoadedPolicy` loads the data and reads the entrypoints; values then cross the
  * boundary through `values.ts` instead of its JSON, which would round numbers, flatten sets and skip an input of `0`.
  *

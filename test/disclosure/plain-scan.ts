@@ -1,5 +1,5 @@
 /**
- * The scanner in plain TypeScript: what `wasm/scan.ts` must agree with, entry for entry, and what it is measured against. Longer than
+ * The scanner in plain TypeScript: what `assembly/scan.ts` must agree with, entry for entry, and what it is measured against. Longer than
  * others: it is one state machine, kept together.
  */
 import type { Matcher, StateId } from '../../src/disclosure/formats/format.ts';

@@ -1,29 +1,24 @@
-/** Everything that can be said of a policy without running it on traffic, all faults at once. */
-import { mkdir, writeFile } from 'node:fs/promises';
+/** Everything that can be said of a policy without running it on traffic, all faults at once. Long: one check after the other. */
 import { join } from 'node:path';
 import { isSluiceError } from '../../errors.ts';
-import type { Catalog } from '../../model/catalog.ts';
-import { classOf } from '../../model/catalog.ts';
 import { parameterFaults } from '../../disclosure/treatments/check.ts';
 import { parseCatalog, readCatalogs } from '../../policy/catalog.ts';
 import { compileFiles } from '../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
 import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
-import { faultsIn, faultsOf, type PolicyFault } from '../../policy/opa-faults.ts';
-import { DisclosureInputSchema } from '../../policy/schemas.ts';
+import { faultsIn } from '../../policy/opa-faults.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
 import { compileRoutes } from '../../routing/compile.ts';
-import { axesOf } from './axes.ts';
 import { readDocument } from './documents.ts';
-import { everySchema, schemaText } from './emitted.ts';
 import { type Finding, findings } from './findings.ts';
-import { gridOf } from './grid.ts';
 import { referenceFaults } from './references.ts';
 import { readScenarios } from './scenario-files.ts';
-import { stage, type Staged } from './stage.ts';
+import { stage } from './stage.ts';
+import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
 import { parseTrees } from './tree.ts';
+import { type CatalogAt, unreached } from './unreached.ts';
 
 export interface Inspection {
   readonly findings: readonly Finding[];
@@ -35,11 +30,6 @@ export interface Inspection {
     readonly fields: number;
     readonly scenarios: number;
   };
-}
-
-interface CatalogAt {
-  readonly catalog: Catalog;
-  readonly document: YamlDocument;
 }
 
 /** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
@@ -54,7 +44,7 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
   // What a fault closes would be told again as a warning, once for every role.
   if (policy !== null && found.every((f) => f.severity === 'warning'))
-    found.push(...askedFindings(policy, documents, catalogs));
+    found.push(...unreached(policy, documents, catalogs));
   return {
     findings: found,
     counts: {
@@ -214,120 +204,4 @@ async function regoFindings(
   } finally {
     await staged.remove();
   }
-}
-
-/** whether rules name schemas of their own, in annotations */
-const annotated = (files: PolicyDirectory): boolean => files.rego.some((f) => /^#\s+schemas:/m.test(f.text));
-
-const INPUT = 'disclosure-input.schema.json';
-
-/** `opa check --strict` with the input's schema: a misspelled member of the input is found before it denies everybody. */
-async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Promise<PolicyFault[]> {
-  const dir = join(staged.dir, 'schemas');
-  await mkdir(dir);
-  for (const [name, schema] of Object.entries(everySchema()))
-    await writeFile(join(dir, name.replace('.schema.json', '.json')), schemaText(schema));
-  await writeFile(join(staged.dir, INPUT), schemaText(DisclosureInputSchema));
-  const run = await opa.run(
-    ['check', '--strict', '--format', 'json', '--schema', ownSchemas ? 'schemas' : INPUT, staged.rego],
-    { cwd: staged.dir },
-  );
-  if (run.code === 0) return [];
-  const errors = (parsed(run.stderr) ?? parsed(run.stdout))?.errors ?? [];
-  const open = new Set(
-    errors.filter(isOpen).map((e) => `${e.location?.file}:${e.location?.row}:${e.location?.col}`),
-  );
-  return faultsOf(run, '')
-    .filter((f) => !open.has(`${f.file}:${f.line}:${f.column}`))
-    .map((f) => ({ ...f, ...(f.file === undefined ? {} : { file: staged.original(f.file) }) }));
-}
-
-interface TypeError {
-  readonly location?: { readonly file?: string; readonly row?: number; readonly col?: number };
-  readonly details?: { readonly ref?: readonly { readonly value: unknown }[]; readonly pos?: number };
-}
-
-const parsed = (text: string): { readonly errors?: readonly TypeError[] } | null => {
-  try {
-    return JSON.parse(text) as { errors?: readonly TypeError[] };
-  } catch {
-    return null;
-  }
-};
-
-/** OPA takes an object that lists members for one that has no others; ours may (claims of your own, obligations). */
-function isOpen({ details }: TypeError): boolean {
-  if (details?.ref === undefined || details.pos === undefined) return false;
-  let schema: unknown = DisclosureInputSchema;
-  for (const { value } of details.ref.slice(1, details.pos)) {
-    const properties = isObject(schema) ? schema['properties'] : undefined;
-    schema = isObject(properties) ? properties[String(value)] : undefined;
-  }
-  return isObject(schema) && schema['additionalProperties'] === true;
-}
-
-/** Found out by asking: classes that no answer names, purposes and roles that nothing gets through with. */
-function askedFindings(
-  policy: LivePolicy,
-  documents: ReadonlyMap<string, readonly YamlDocument[]>,
-  catalogs: readonly CatalogAt[],
-): Finding[] {
-  const options = {
-    clearance: 5,
-    amr: ['pwd', 'otp', 'mfa'],
-    justification: 'sluice check',
-    at: new Date().toISOString(),
-    // Also what only writes: a purpose may be for that alone.
-    action: ['read', 'search', 'export', 'create', 'update', 'delete'],
-  };
-  const axes = axesOf(policy, options);
-  if (axes.roles.length === 0 || axes.purposes.length === 0) return [];
-  const grid = gridOf(policy, { ...axes, tiers: [null, 1, 2, 3] }, options);
-  const found: PolicyFault[] = [];
-  const at = (schema: string, path: readonly string[], message: string): PolicyFault =>
-    documents.get(schema)?.[0]?.fault(path, message, 'key') ?? { message };
-  const roles = new Set(grid.rows.map((r) => r.role));
-  const purposes = new Set(grid.rows.map((r) => r.purpose));
-  for (const role of axes.roles)
-    if (!roles.has(role))
-      found.push(
-        at(
-          'policy-roles.schema.json',
-          ['roles', role],
-          `role "${role}" gets through with no purpose, for no recipient`,
-        ),
-      );
-  for (const purpose of axes.purposes)
-    if (!purposes.has(purpose))
-      found.push(
-        at(
-          'policy-purposes.schema.json',
-          ['purposes', purpose],
-          `no role gets through with purpose "${purpose}"`,
-        ),
-      );
-  for (const { catalog, document } of catalogs) {
-    const rows = grid.rows.filter((r) => r.resource === catalog.resource);
-    if (rows.length === 0) {
-      found.push(document.fault(['resource'], `nobody gets through to the resource "${catalog.resource}"`));
-      continue;
-    }
-    const told = new Set<string>();
-    for (const [pointer, entry] of Object.entries(catalog.fields)) {
-      if (!('category' in entry) || told.has(classOf(entry))) continue;
-      const cls = classOf(entry);
-      const cells = rows.flatMap((r) => Object.values(r.states).map((s) => s[cls]));
-      if (cells.some((c) => c !== undefined && c.because !== 'class_not_named' && c.do !== 'withheld'))
-        continue;
-      told.add(cls);
-      found.push(
-        document.fault(
-          ['fields', pointer],
-          `no answer of the policy names the class ${cls}: a field of it is always dropped`,
-          'key',
-        ),
-      );
-    }
-  }
-  return findings(found, 'coverage', 'warning');
 }

@@ -1,5 +1,5 @@
 /**
- * The host of the scanner (`wasm/scan.ts`): one for the process, since a scan is never interrupted. Its memory holds the tables of one automaton,
+ * The host of the scanner (`assembly/scan.ts`): one for the process, since a scan is never interrupted. Its memory holds the tables of one automaton,
  * the bytes being scanned and the index that grows; nothing in it outlives `take`.
  */
 import { SluiceError } from '../../errors.ts';

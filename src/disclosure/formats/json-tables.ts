@@ -1,5 +1,5 @@
 /**
- * An automaton as the scanner reads it (`wasm/scan.ts`): one record of 48 bytes a state, hash tables of names, tables of positions. Made once
+ * An automaton as the scanner reads it (`assembly/scan.ts`): one record of 48 bytes a state, hash tables of names, tables of positions. Made once
  * an automaton, and again when a selector has led to a state that was not there.
  */
 import { SluiceError } from '../../errors.ts';

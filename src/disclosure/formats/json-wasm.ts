@@ -1,4 +1,4 @@
-// Built from wasm/scan.ts by `npm run build` in wasm/: change that, not this. 5219 bytes of WebAssembly.
+// Built from assembly/scan.ts by `npm run build` in assembly/: change that, not this. 5219 bytes of WebAssembly.
 
 /** the scanner's module, in base64 */
 export const SCANNER: string = [

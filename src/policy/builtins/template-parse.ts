@@ -1,4 +1,4 @@
-/** Go's text/template syntax (https://pkg.go.dev/text/template) as a tree. */
+/** Go's text/template syntax (https://pkg.go.dev/text/template) as a tree. Longer than most: a grammar in one place. */
 import { fail } from './operands.ts';
 
 export type Operand =

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 
-const TARGET = new URL('../src/disclosure/formats/json-wasm.ts', import.meta.url);
+const TARGET = new URL('../json-wasm.ts', import.meta.url);
 
 process.chdir(new URL('.', import.meta.url).pathname);
 const { error, stderr, binary } = await compile();
@@ -14,7 +14,7 @@ if (error !== null || binary === undefined) throw new Error(`the scanner does no
 const lines = Buffer.from(binary)
   .toString('base64')
   .match(/.{1,104}/g)!;
-const module = `// Built from wasm/scan.ts by \`npm run build\` in wasm/: change that, not this. ${binary.length} bytes of WebAssembly.
+const module = `// Built from assembly/scan.ts by \`npm run build\` in assembly/: change that, not this. ${binary.length} bytes of WebAssembly.
 
 /** the scanner's module, in base64 */
 export const SCANNER: string = [
@@ -24,7 +24,7 @@ ${lines.map((line) => `  '${line}',`).join('\n')}
 
 if (process.argv.includes('--check')) {
   if (readFileSync(TARGET, 'utf8') !== module) {
-    process.stderr.write('src/disclosure/formats/json-wasm.ts is not what wasm/scan.ts compiles to\n');
+    process.stderr.write('json-wasm.ts is not what assembly/scan.ts compiles to\n');
     process.exitCode = 1;
   }
 } else writeFileSync(TARGET, module);
