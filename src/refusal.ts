@@ -3,7 +3,7 @@ import type { Account } from './account.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from './errors.ts';
 import type { Reason } from './model/answers.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
-import type { DecisionRecordDraft, Outcome } from './model/record.ts';
+import type { DecisionRecordDraft, DisclosureSummary, Outcome } from './model/record.ts';
 import type { Refusal, Stages } from './stages.ts';
 
 /**
@@ -21,6 +21,13 @@ class UpstreamStatus extends SluiceError {
   }
 }
 export const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
+
+/** The one record that was asked for stays behind: the account says why. */
+export function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
+  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  account.withheld = summary;
+  return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
+}
 
 /** What the policy's no is called. */
 export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>

@@ -1,6 +1,6 @@
 /** Forwards requests to the protected systems. The only owner of undici. */
 import { type Dispatcher, Pool } from 'undici';
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import { UpstreamBody } from './body.ts';
 
 export interface UpstreamConfig {
@@ -50,6 +50,8 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
 export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>>): Upstreams {
   const pools = new Map(
     Object.entries(configs).map(([name, config]) => {
@@ -82,16 +84,20 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
   return {
     send(name, request, onAbort) {
       const { pool, config, prefix } = entry(name);
-      return exchange(
-        pool,
-        {
-          path: prefix + request.target,
-          method: request.method as Dispatcher.HttpMethod,
-          headers: { 'accept-encoding': 'identity', ...request.headers, ...config.credential },
-          body: request.body,
-        },
-        onAbort,
-      );
+      const options = {
+        path: prefix + request.target,
+        method: request.method as Dispatcher.HttpMethod,
+        // Plain: the upstream is next door, and what it does not compress need not be taken apart first.
+        headers: { 'accept-encoding': 'identity', ...request.headers, ...config.credential },
+        body: request.body,
+      };
+      const first = exchange(pool, options, onAbort);
+      if (!SAFE.has(request.method)) return first;
+      // A kept connection may be closed by the other side just as we use it. RFC 9110 §9.2.2: what is safe may be asked again, once.
+      return first.catch((error: unknown) => {
+        if (isSluiceError(error, 'upstream_aborted')) return exchange(pool, options, onAbort);
+        throw error;
+      });
     },
     reachable: () =>
       Promise.all(
