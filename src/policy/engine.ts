@@ -454,7 +454,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
       if (instance.memory.buffer.byteLength > instance.loadedBytes + retained) live = undefined;
       const { nondeterminism } = context;
       // Bytes that are not UTF-8 leave as Go writes them: U+FFFD each.
-      const raw = text.toWellFormed().slice(RESULT.length, -RESULT_END.length);
+      const raw = text.toWellFormed().slice(RESULT.length, -RESULT_END.length).trimStart();
       if (raw === '') return { result: undefined, raw, nondeterminism };
       if (!withSets.has(id)) {
         try {
