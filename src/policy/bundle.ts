@@ -4,7 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchive } from './archive.ts';
-import { catalogFromData } from './catalog.ts';
+import { catalogsFromData } from './catalog.ts';
 import { isObject } from './document.ts';
 import { numbersKept } from './numbers.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
@@ -271,14 +271,11 @@ const catalogsOf = (
   data: { readonly [name: string]: unknown },
   name: string,
 ): ReadonlyMap<string, Catalog> => {
-  const catalogs = new Map<string, Catalog>();
   const listed = data['catalog'];
-  if (listed === undefined) return catalogs;
+  if (listed === undefined) return new Map();
   if (!isObject(listed))
     throw new SluiceError('catalog_invalid', `${name}: data.catalog is not an object of catalogs.`);
-  for (const [resource, value] of Object.entries(listed))
-    catalogs.set(resource, catalogFromData(value, resource, name));
-  return catalogs;
+  return catalogsFromData(listed, name);
 };
 
 /** The files of a bundle that another Sluice, or an OPA, can load. */

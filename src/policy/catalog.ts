@@ -166,15 +166,22 @@ const deepFreeze = <T>(value: T): T => {
   return value;
 };
 
-/** @throws SluiceError `catalog_invalid` with every fault, each with its place */
-export const parseCatalog = (file: string, text: string): Catalog => readCatalogs([{ file, text }])[0]!;
+/**
+ * One of a set: what it embeds is not looked for.
+ * @throws SluiceError `catalog_invalid` with every fault, each with its place
+ */
+export const parseCatalog = (file: string, text: string): Catalog => readAll([{ file, text }], false)[0]!;
 
 /**
  * A whole set: each resource once, embedded resources known.
  * @throws SluiceError `catalog_invalid`
  */
-export const readCatalogs = (
+export const readCatalogs = (files: readonly { readonly file: string; readonly text: string }[]): Catalog[] =>
+  readAll(files, true);
+
+const readAll = (
   files: readonly { readonly file: string; readonly text: string }[],
+  whole: boolean,
 ): Catalog[] => {
   const faults: PolicyFault[] = [];
   const read: { readonly catalog: Catalog; readonly doc: YamlDocument }[] = [];
@@ -199,25 +206,52 @@ export const readCatalogs = (
       );
     read.push({ catalog, doc: parsed.document });
   }
-  if (files.length > 1 && faults.length === 0)
+  if (whole && faults.length === 0)
     for (const { catalog, doc } of read)
-      for (const [pointer, entry] of Object.entries(catalog.fields))
-        if ('resource' in entry && !homes.has(entry.resource))
-          faults.push(
-            doc.fault(
-              ['fields', pointer, 'resource'],
-              `${pointer}: no catalog for resource "${entry.resource}"${didYouMean(entry.resource, [...homes.keys()])}`,
-            ),
-          );
+      for (const { pointer, message } of homeless(catalog, [...homes.keys()]))
+        faults.push(doc.fault(['fields', pointer, 'resource'], message));
   if (faults.length > 0) throw faultError('catalog_invalid', faults);
   return read.map((r) => r.catalog);
+};
+
+/** What a catalog embeds and nobody describes: every answer with such a catalog would be refused. */
+const homeless = (catalog: Catalog, known: readonly string[]): { pointer: string; message: string }[] =>
+  Object.entries(catalog.fields).flatMap(([pointer, entry]) =>
+    'resource' in entry && !known.includes(entry.resource)
+      ? [
+          {
+            pointer,
+            message: `${pointer}: no catalog for resource "${entry.resource}"${didYouMean(entry.resource, known)}`,
+          },
+        ]
+      : [],
+  );
+
+/**
+ * All catalogs of a bundle's `data.catalog`.
+ * @throws SluiceError `catalog_invalid`
+ */
+export const catalogsFromData = (
+  listed: { readonly [resource: string]: unknown },
+  bundle: string,
+): ReadonlyMap<string, Catalog> => {
+  const catalogs = new Map(
+    Object.entries(listed).map(([resource, value]) => [resource, catalogFromData(value, resource, bundle)]),
+  );
+  const faults = [...catalogs].flatMap(([resource, catalog]) =>
+    homeless(catalog, [...catalogs.keys()]).map(({ message }) => ({
+      message: `${bundle}: data.catalog.${resource}: ${message}`,
+    })),
+  );
+  if (faults.length > 0) throw faultError('catalog_invalid', faults);
+  return catalogs;
 };
 
 /**
  * A catalog as a bundle's `data.catalog.<resource>` holds it.
  * @throws SluiceError `catalog_invalid`
  */
-export const catalogFromData = (value: unknown, resource: string, bundle: string): Catalog => {
+const catalogFromData = (value: unknown, resource: string, bundle: string): Catalog => {
   const { catalog, faults } = normalise({
     file: bundle,
     value,

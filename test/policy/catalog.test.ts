@@ -2,7 +2,13 @@ import Ajv from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SluiceError } from '../../src/errors.ts';
-import { classesOf, parseCatalog, pointerFault, readCatalogs } from '../../src/policy/catalog.ts';
+import {
+  catalogsFromData,
+  classesOf,
+  parseCatalog,
+  pointerFault,
+  readCatalogs,
+} from '../../src/policy/catalog.ts';
 import { policySchemas } from '../../src/policy/schemas.ts';
 
 const faultsOf = (text: string): string[] => {
@@ -82,6 +88,28 @@ describe('a catalog', () => {
     expect(() => readCatalogs(files)).toThrow(
       'a.yaml:3:23: /agent: no catalog for resource "employe"; did you mean "employee"?',
     );
+  });
+
+  test('that is alone and embeds a resource is refused too', () => {
+    const text = 'resource: customer\nfields:\n  /agent: { resource: employee }';
+    expect(() => readCatalogs([{ file: 'a.yaml', text }])).toThrow('no catalog for resource "employee"');
+    const itself = 'resource: customer\nfields:\n  /spouse: { resource: customer }';
+    expect(readCatalogs([{ file: 'a.yaml', text: itself }])).toHaveLength(1);
+  });
+
+  test('in the data of a bundle is held to the same', () => {
+    const listed = {
+      customer: { resource: 'customer', fields: { '/agent': { resource: 'employe' } } },
+      employee: { resource: 'employee', fields: {} },
+    };
+    expect(() => catalogsFromData(listed, 'b.tar.gz')).toThrow(
+      'b.tar.gz: data.catalog.customer: /agent: no catalog for resource "employe"; did you mean "employee"?',
+    );
+    const sound = {
+      ...listed,
+      customer: { resource: 'customer', fields: { '/agent': { resource: 'employee' } } },
+    };
+    expect([...catalogsFromData(sound, 'b.tar.gz').keys()]).toEqual(['customer', 'employee']);
   });
 
   test('of a resource that has one already is refused', () => {
