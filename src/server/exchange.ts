@@ -250,7 +250,7 @@ export class NodeReply implements Reply {
 
   abort(): void {
     const { socket } = this.#response;
-    if (this.#framedByClose && socket !== null && !isTls(socket)) socket.resetAndDestroy();
+    if (this.#framedByClose && socket !== null) connectionBelow(socket)?.resetAndDestroy();
     this.#response.destroy();
   }
 
@@ -260,8 +260,9 @@ export class NodeReply implements Reply {
   }
 }
 
-/** TLS says by itself where its data ends (RFC 8446 §6.1), and cannot be reset by hand. */
-const isTls = (socket: Socket): boolean => 'encrypted' in socket;
+/** Only the TCP connection can be reset, which Node keeps out of sight below TLS; null if it is not where it was. */
+const connectionBelow = (socket: Socket): Socket | null =>
+  'encrypted' in socket ? ((socket as Socket & { readonly _parent?: Socket })._parent ?? null) : socket;
 
 const gone = (): SluiceError =>
   new SluiceError(

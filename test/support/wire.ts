@@ -1,5 +1,6 @@
 /** HTTP/1.x by hand over raw sockets: what a client library would refuse to send, and what it would hide of an answer. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface Answer {
   /** as received, up to and with the blank line; latin1 */
@@ -46,11 +47,13 @@ export class Wire {
     });
   }
 
-  static async open(port: number): Promise<Wire> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  /** @param tls the certificate is not looked at */
+  static async open(port: number, { tls = false } = {}): Promise<Wire> {
+    const to = { port, host: '127.0.0.1', noDelay: true };
+    const socket = tls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
     const wire = new Wire(socket);
     await new Promise<void>((resolve, reject) =>
-      socket.once('connect', () => resolve()).once('error', reject),
+      socket.once(tls ? 'secureConnect' : 'connect', () => resolve()).once('error', reject),
     );
     return wire;
   }
