@@ -2,8 +2,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Copy, lineOf, opa, ROOT, sluice } from './support.ts';
+
+// Each command compiles a policy, some ask it ten thousand questions, and tests share the machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const OWN = join(ROOT, 'test/policy/fixtures/policy');
 const copies: Copy[] = [];
@@ -419,7 +422,7 @@ describe.runIf(opa !== null)('sluice explain', () => {
       file: 'policies/data/roles.yaml',
       path: 'roles.support.categories.preference',
     });
-  }, 60_000);
+  });
 
   test('a denial has the rule and the data of its reason', async () => {
     const said = await sluice([
@@ -492,7 +495,7 @@ describe.runIf(opa !== null)('sluice explain', () => {
     const said = await sluice(['explain', '--scenario', 'opted out is reached', '--json']);
     const fields = said.json<Explained>().states.flatMap((s) => s.fields);
     expect(fields.find((f) => f.field === '/phone')).toMatchObject({ do: 'mask', because: 'opted_out' });
-  }, 60_000);
+  });
 
   test('nothing to explain, and a scenario that is not there, are told', async () => {
     expect((await sluice(['explain'])).code).toBe(2);
@@ -568,7 +571,7 @@ describe.runIf(opa !== null)('sluice replay', () => {
     ]);
     expect(explained.out).toContain('purpose_not_allowed');
     expect(explained.out).toContain('recorded under policy');
-  }, 60_000);
+  });
 
   test('a policy that reads attributes of records is not asked exactly, and that is counted', async () => {
     const p = copy();

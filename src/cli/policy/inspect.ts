@@ -169,7 +169,9 @@ function attempted(rule: string, work: () => unknown): Finding[] {
 
 async function compiled(files: PolicyDirectory, opa: Opa, found: Finding[]): Promise<LivePolicy | null> {
   try {
-    return await createSnapshot(await compileFiles(files, { opa }));
+    // Each question is asked once.
+    const cache = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 };
+    return await createSnapshot(await compileFiles(files, { opa }), { cache });
   } catch (e) {
     if (!isSluiceError(e) || e.code.startsWith('opa_')) throw e;
     // What is wrong with data and catalogs has been told by their own checks, with more of them.
