@@ -64,7 +64,9 @@ class Writer {
   }
 
   /** address and mask of a hash table at `at`; see `lookup` in the scanner */
-  names(at: number, names: ReadonlyMap<string, number>): void {
+  names(at: number, all: ReadonlyMap<string, number>): void {
+    // a name that must be escaped never stands as it is, and must not be looked for across the quote that is in it
+    const names = new Map([...all].filter(([name]) => JSON.stringify(name).length === name.length + 2));
     let slots = 1;
     while (slots < names.size * 2) slots *= 2;
     const table = this.#room(slots * SLOT_SIZE);

@@ -300,27 +300,38 @@ function skip(from: usize): usize {
     }
     if (at === floor) return p;
   }
-  // biome-ignore lint/correctness/noUnreachable: the compiler does not know
   return 0;
 }
 
-/** looks a name up: slots of 24 bytes (first eight bytes of the name, its length, outcome, address of its bytes) */
-function lookup(table: usize, mask: u32, from: usize, to: usize, other: i32): i32 {
+/**
+ * Looks a name up: slots of 24 bytes (first eight bytes of the name, its length, outcome, address of its bytes, and the slot that was
+ * found after this one last time). Names that JSON cannot spell without an escape have no slot.
+ * @returns the slot, or 0
+ */
+function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
   const length = <u32>(to - from);
   let x = load<u64>(from);
   if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
-  // biome-ignore lint/correctness/noPrecisionLoss: a 64-bit integer here
   let slot = (<u32>((x * 0x9e3779b97f4a7c15) >> 48) + length * 31) & mask;
   while (true) {
     const s = table + <usize>slot * 24;
     const stored = load<u32>(s, 8);
-    if (stored === 0xffffffff) return other;
+    if (stored === 0xffffffff) return 0;
     if (stored === length && load<u64>(s) === x) {
-      if (length <= 8 || memory_equal(from + 8, <usize>load<u32>(s, 16) + 8, length - 8))
-        return load<i32>(s, 12);
+      if (length <= 8 || memory_equal(from + 8, <usize>load<u32>(s, 16) + 8, length - 8)) return s;
     }
     slot = (slot + 1) & mask;
   }
+}
+
+/** whether the name of a slot stands at `from`, closing quote included */
+function stands(slot: usize, from: usize): bool {
+  const length = load<u32>(slot, 8);
+  if (from + length >= lim || load<u8>(from + length) !== 0x22) return false;
+  let x = load<u64>(from);
+  if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
+  if (x !== load<u64>(slot)) return false;
+  return length <= 8 || memory_equal(from + 8, <usize>load<u32>(slot, 16) + 8, length - 8);
 }
 
 function memory_equal(a: usize, b: usize, length: u32): bool {
@@ -336,18 +347,39 @@ function memory_equal(a: usize, b: usize, length: u32): bool {
   return true;
 }
 
-/** a key of an object that is looked into: the state of its value goes to `keyState` */
-function memberKey(from: usize, state: i32): usize {
+/**
+ * A key of an object that is looked into: the state of its value goes to `keyState`. Records of a list have their names in one order, so
+ * the name that came next last time is tried before anything is searched.
+ * @param frame of the object; its slot 12 has the name found before
+ */
+function memberKey(from: usize, state: i32, frame: usize): usize {
   if (from >= lim || load<u8>(from) !== 0x22) return bad(from);
-  let p = str(from + 1);
-  if (p === 0) return 0;
   const record = states + <usize>state * STATE_SIZE;
-  keyState = escaped
-    ? hostStep(state, <i32>(from - base), <i32>(p - base))
-    : lookup(load<u32>(record, 12), load<u32>(record, 16), from + 1, p - 1, load<i32>(record, 4));
-  if (keyState < 0) {
-    code = keyState;
-    return 0;
+  const before = <usize>load<u32>(frame, 12);
+  const guess = before === 0 ? record + 40 : before + 20;
+  const guessed = <usize>load<u32>(guess);
+  let p: usize;
+  if (guessed !== 0 && stands(guessed, from + 1)) {
+    p = from + 2 + load<u32>(guessed, 8);
+    keyState = load<i32>(guessed, 12);
+    store<u32>(frame, <u32>guessed, 12);
+  } else {
+    p = str(from + 1);
+    if (p === 0) return 0;
+    if (escaped) {
+      keyState = hostStep(state, <i32>(from - base), <i32>(p - base));
+      if (keyState < 0) {
+        code = keyState;
+        return 0;
+      }
+    } else {
+      const slot = lookup(load<u32>(record, 12), load<u32>(record, 16), from + 1, p - 1);
+      if (slot !== 0) {
+        keyState = load<i32>(slot, 12);
+        store<u32>(guess, <u32>slot);
+        store<u32>(frame, <u32>slot, 12);
+      } else keyState = load<i32>(record, 4);
+    }
   }
   if (p < lim && load<u8>(p) === 0x3a) {
     p++;
@@ -383,9 +415,12 @@ function select(from: usize, state: i32): i32 {
       const name = p;
       p = str(p + 1);
       if (p === 0) return code;
-      const wanted = escaped
-        ? hostSelectKey(state, <i32>(name - base), <i32>(p - base))
-        : lookup(table, mask, name + 1, p - 1, -1);
+      let wanted: i32 = -1;
+      if (escaped) wanted = hostSelectKey(state, <i32>(name - base), <i32>(p - base));
+      else {
+        const slot = lookup(table, mask, name + 1, p - 1);
+        if (slot !== 0) wanted = load<i32>(slot, 12);
+      }
       p = white(p);
       if (p >= lim || load<u8>(p) !== 0x3a) {
         bad(p);
@@ -525,7 +560,7 @@ function walk(from: usize, start: i32): usize {
       if (<u32>load<u8>(p) !== c + 2) {
         member = p;
         if (c === 0x7b) {
-          p = memberKey(p, state);
+          p = memberKey(p, state, frame - 16);
           if (p === 0) return 0;
           state = keyState;
           listed = false;
@@ -568,7 +603,7 @@ function walk(from: usize, start: i32): usize {
         member = p;
         state = load<i32>(frame - 16, 4);
         if (open === 0x7b) {
-          p = memberKey(p, state);
+          p = memberKey(p, state, frame - 16);
           if (p === 0) return 0;
           state = keyState;
           listed = false;
