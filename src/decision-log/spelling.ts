@@ -51,7 +51,9 @@ function recalled(value: object, depth: number): string {
   const known = remembered.get(value);
   if (known !== undefined) return known;
   const text = composed(value, depth);
-  if (!awkward && text.length <= LONGEST_REMEMBERED && isConstant(value)) remembered.set(value, text);
+  // Through bytes and back: one flat string, where concatenation leaves a tree that every record would have to walk.
+  if (!awkward && text.length <= LONGEST_REMEMBERED && isConstant(value))
+    remembered.set(value, Buffer.from(text).toString());
   return text;
 }
 
