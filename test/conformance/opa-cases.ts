@@ -14,6 +14,8 @@ export interface OpaCase {
   readonly inputTerm: string | undefined;
   /** the wanted bindings of each answer; undefined where only an error is wanted */
   readonly want: readonly RegoObject[] | undefined;
+  /** without bindings: whether there is to be an answer */
+  readonly defined: boolean | undefined;
   readonly errorCode: string | undefined;
   readonly error: string | undefined;
   readonly strictError: boolean;
@@ -50,6 +52,8 @@ const documentOf = (text: string, file: string): RegoValue => {
   return document === undefined ? null : fromYaml('contents' in document ? document.contents : null);
 };
 
+const bool = (v: RegoValue | undefined): boolean | undefined => (typeof v === 'boolean' ? v : undefined);
+
 const text = (v: RegoValue | undefined): string | undefined => (typeof v === 'string' ? v : undefined);
 
 /** @returns undefined if the file holds something else */
@@ -75,6 +79,7 @@ export const readCases = async (file: string): Promise<OpaCase[] | undefined> =>
         input: c.get('input'),
         inputTerm: text(c.get('input_term')),
         want: Array.isArray(want) ? want.filter((w) => w instanceof Map) : undefined,
+        defined: bool(c.get('want_defined')),
         errorCode: text(c.get('want_error_code')),
         error: text(c.get('want_error')),
         strictError: c.get('strict_error') === true,
