@@ -21,6 +21,31 @@ const account = Type.Object(
   closed,
 );
 
+const askedState = Type.Object(
+  {
+    resource: text,
+    consents: Type.Array(
+      Type.Object(
+        {
+          purpose: text,
+          categories: Type.Array(text),
+          recipient: text,
+          status: names('given', 'withdrawn', 'expired', 'pending'),
+          explicit: Type.Optional(Type.Boolean()),
+          from: Type.Optional(text),
+          until: Type.Optional(text),
+        },
+        closed,
+      ),
+    ),
+    flags: Type.Array(text),
+    disclose: Type.Boolean(),
+    treatments: Type.Record(text, Type.Array(text), { description: 'treatment → classes and single fields' }),
+    count,
+  },
+  closed,
+);
+
 const disclosure = Type.Object(
   {
     records: count,
@@ -31,6 +56,13 @@ const disclosure = Type.Object(
     data_subjects: Type.Array(Type.String({ description: 'hmac:<key id>:<hex>' })),
     withheld_reasons: Type.Optional(Type.Record(text, count)),
     consents: Type.Optional(Type.Array(text, { description: 'ids of the consents the treatment rested on' })),
+    answers: Type.Optional(
+      Type.Array(askedState, {
+        description:
+          'what the policy was asked about data subjects, once a distinct state, and what it answered',
+      }),
+    ),
+    answers_omitted: Type.Optional(Type.Integer({ minimum: 1, description: 'states beyond those listed' })),
   },
   closed,
 );

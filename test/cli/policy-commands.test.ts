@@ -1,7 +1,17 @@
 /** The commands of those who write policies, run in process on copies of the default policy that each test spoils in its way. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Copy, lineOf, opa, ROOT, sluice } from './support.ts';
 
@@ -584,6 +594,20 @@ describe.runIf(opa !== null)('sluice replay', () => {
       await sluice(['replay', '--journal', journal, '--policies', p.dir, '--json'])
     ).json<Replayed>();
     expect(inexact['attributes']).toBeGreaterThan(0);
+  });
+
+  test('every record of the journal keeps to the schema that is published', () => {
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv, ['date-time']);
+    const validate = ajv.compile(
+      JSON.parse(readFileSync(join(ROOT, 'schemas/decision-record.schema.json'), 'utf8')),
+    );
+    const lines = readdirSync(journal)
+      .filter((f) => f.endsWith('.jsonl'))
+      .flatMap((f) => readFileSync(join(journal, f), 'utf8').trim().split('\n'));
+    expect(lines.length).toBeGreaterThan(5);
+    for (const line of lines) expect([validate(JSON.parse(line)), validate.errors]).toEqual([true, null]);
+    expect(lines.some((l) => l.includes('"answers":[{'))).toBe(true);
   });
 
   test('a journal that is not there could not be read: exit 3', async () => {
