@@ -40,17 +40,10 @@ export class Collected implements Output {
   }
 
   json(text: string): void {
-    if (text.length >= SHORT || !isPlain(text)) {
-      this.text(JSON.stringify(text));
-      return;
-    }
-    if (this.#at + text.length * 3 + 2 > this.#block.length) this.#room(text.length * 3 + 2);
-    const block = this.#block;
+    const most = 6 * text.length + 2;
+    if (this.#at + most > this.#block.length) this.#room(most);
     const from = this.#at;
-    block[from] = QUOTE;
-    const end = encoded(text, block, from + 1);
-    block[end] = QUOTE;
-    this.#at = end + 1;
+    this.#at = writeText(text, true, this.#block, from);
     this.size += this.#at - from;
   }
 
@@ -109,6 +102,16 @@ export class Collected implements Output {
 }
 
 const QUOTE = 0x22;
+
+/** Writes a text (`json`: as a JSON string) as UTF-8 where there is room for it. Where it ends. */
+export function writeText(text: string, json: boolean, block: Buffer, from: number): number {
+  if (!json) return encoded(text, block, from);
+  if (text.length >= SHORT || !isPlain(text)) return encoded(JSON.stringify(text), block, from);
+  block[from] = QUOTE;
+  const end = encoded(text, block, from + 1);
+  block[end] = QUOTE;
+  return end + 1;
+}
 
 /** needs nothing but quotes to be a JSON string */
 function isPlain(text: string): boolean {

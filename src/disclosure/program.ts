@@ -14,6 +14,7 @@ import {
   type FieldId,
   INNER,
   NULLIFY,
+  POSITIONAL,
   TREAT,
   UNKNOWN,
 } from './formats/format.ts';
@@ -92,9 +93,10 @@ export class Instructions {
     const codes = new Uint8Array(states.length);
     codes.set(this.#codes);
     for (let id = known; id < states.length; id++) {
-      const { field, inner, embeds } = states[id]!;
+      const { field, inner, embeds, positional } = states[id]!;
       const action = field < 0 ? UNKNOWN : (this.actions[field - this.firstField] ?? DROP);
-      codes[id] = action | (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0);
+      const beside = (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0) | (positional ? POSITIONAL : 0);
+      codes[id] = action | beside;
     }
     this.#codes = codes;
     return codes;

@@ -48,7 +48,7 @@ function both(bytes: Buffer, end: number, final: boolean, limit = 40) {
   const kept = plain.keep();
   return [
     { end: wanted, entries: [...kept.entries], marks: [...kept.marks], scopes: [...kept.scopes] },
-    { end: found, entries: [...page.entries.subarray(0, entryCount * STRIDE)], marks, scopes },
+    { end: found, entries: [...scanner.entriesOf(page).subarray(0, entryCount * STRIDE)], marks, scopes },
   ];
 }
 
@@ -138,12 +138,15 @@ describe('the scanner in WebAssembly', () => {
     expect(scanner.scan(6, bytes.length, wide.root, 0, 10, true)).toBe(bytes.length);
     const second = scanner.page;
     scanner.take();
-    expect(first.entries.subarray(0, 4 * STRIDE).filter((_, n) => n % STRIDE === 2)).toEqual(
-      Int32Array.of(0, 1, 2, 3).map((_, n) => [0, 1, 2, 3][n]!),
-    );
+    expect(
+      scanner
+        .entriesOf(first)
+        .subarray(0, 4 * STRIDE)
+        .filter((_, n) => n % STRIDE === 2),
+    ).toEqual(Int32Array.of(0, 1, 2, 3).map((_, n) => [0, 1, 2, 3][n]!));
     expect(second).not.toBe(first);
-    expect(second.entries[3]! * STRIDE).toBeLessThan(second.entries.length);
-    expect(second.entries[second.entries[3]! * STRIDE + 3]).toBe(bytes.length);
+    expect(scanner.entriesOf(second)[3]! * STRIDE).toBeLessThan(scanner.entriesOf(second).length);
+    expect(scanner.entriesOf(second)[scanner.entriesOf(second)[3]! * STRIDE + 3]).toBe(bytes.length);
   });
 
   test('learns states that selectors lead to while it scans', () => {
@@ -160,6 +163,6 @@ describe('the scanner in WebAssembly', () => {
     const count = scanner.entryCount;
     scanner.take();
     plain.scan(bytes, 0, bytes.length, fresh, fresh.root, 0, true);
-    expect([...page.entries.subarray(0, count * STRIDE)]).toEqual([...plain.keep().entries]);
+    expect([...scanner.entriesOf(page).subarray(0, count * STRIDE)]).toEqual([...plain.keep().entries]);
   });
 });

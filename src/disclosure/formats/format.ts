@@ -238,6 +238,8 @@ export const ACTION_BITS = 7;
 export const INNER = 8;
 /** an embedded resource stands here */
 export const EMBEDS = 16;
+/** the elements of an array here have positions: see `Matcher.positional` */
+export const POSITIONAL = 32;
 
 export interface Account {
   /** left as it was */

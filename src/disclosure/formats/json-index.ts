@@ -33,7 +33,15 @@ export const TOO_DEEP = -3;
 /** a selector's key is spelled twice in one object */
 export const AMBIGUOUS = -4;
 
-/** The entries of the values that were scanned together, there once the scanner's `take` was called. Links are numbers of its entries. */
+/** The entries of the values that were scanned together; links are numbers of its entries. They stay in the scanner's memory while they can. */
 export interface JsonPage {
-  entries: Int32Array;
+  /** what was scanned */
+  readonly source: Buffer;
+  readonly from: number;
+  readonly to: number;
+  count: number;
+  /** a copy, made when the scanner's memory is wanted for something else */
+  entries: Int32Array | null;
+  /** its records are rendered, or nobody wants them any more */
+  done: boolean;
 }

@@ -72,29 +72,33 @@ export class JsonRecord implements RecordPiece {
     }
     this.#lead.write(out);
     const { renderer, matcher } = this.#session;
-    if (rendering.matcher === matcher)
-      renderer.render(this.#source, this.#page.entries, this.#first, this.#begins, rendering, out);
-    else renderer.render(this.#source, this.#again(rendering.matcher), 0, this.#begins, rendering, out);
+    if (rendering.matcher === matcher) renderer.render(this.#page, this.#first, this.#begins, rendering, out);
+    else {
+      const page = this.#again(rendering.matcher);
+      renderer.render(page, 0, this.#begins, rendering, out);
+      this.#session.scanner.release(page);
+    }
     if (this.#tail > 0) out.bytes(this.#source, this.#end, this.#end + this.#tail);
   }
 
   group(rendering: Rendering): string {
     const { renderer, matcher } = this.#session;
-    return rendering.matcher === matcher
-      ? renderer.group(this.#source, this.#page.entries, this.#first, rendering)
-      : renderer.group(this.#source, this.#again(rendering.matcher), 0, rendering);
+    if (rendering.matcher === matcher) return renderer.group(this.#page, this.#first, rendering);
+    const page = this.#again(rendering.matcher);
+    const group = renderer.group(page, 0, rendering);
+    this.#session.scanner.release(page);
+    return group;
   }
 
   /** the index under a matcher that knows more paths */
-  #again(matcher: Matcher): Int32Array {
+  #again(matcher: Matcher): JsonPage {
     const { scanner } = this.#session;
-    const page = scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
+    scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
     // it was valid and not too deep before
     if (scanner.scan(this.#start, this.#end, matcher.root, 0, DEEPEST, true) !== this.#end)
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
-    const last = scanner.page;
     scanner.take();
-    return last === page ? page.entries : last.entries;
+    return scanner.page;
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * The host of the scanner (`assembly/scan.ts`): one for the process, since a scan is never interrupted. Its memory holds the tables of one automaton,
- * the bytes being scanned and the index that grows; nothing in it outlives `take`.
+ * The host of the scanner (`assembly/scan.ts`): one for the process, since neither a scan nor the writing of a record is ever interrupted. Its memory
+ * holds the tables of one automaton, the bytes of one page with their index, and a record being written (`json-render.ts`). Longer than others:
+ * who may move what in that memory is best seen in one place.
  */
 import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
@@ -46,15 +47,34 @@ interface Exports {
   ): number;
   scanString(base: number, from: number, to: number, last: number): number;
   wasEscaped(): number;
+  render(base: number, first: number, codes: number, to: number): number;
 }
 
+/** Who answers the module while it writes a record. */
+export interface Scribe {
+  treat(program: number, entry: number): number;
+  write(at: number): number;
+  unknown(program: number, state: number, entry: number, element: number): void;
+  scope(program: number, entry: number): number;
+}
+
+/** read or written beyond the end of a region, sixteen bytes at a time */
+const MARGIN = 64;
+/** for treated values, besides twice the input */
+const OUTPUT = 128 * 1024;
+
 const align = (at: number) => (at + 15) & ~15;
+
+/** compiled codes of programs beyond this many bytes are thrown away and begun anew */
+const CODES = 1024 * 1024;
 
 class Scanner {
   readonly #memory = new WebAssembly.Memory({ initial: 1 });
   readonly #wasm: Exports;
-  #bytes = Buffer.alloc(0);
+  /** the memory; another object after it has grown */
+  bytes = Buffer.alloc(0);
   #words = new Int32Array(0);
+  scribe: Scribe | null = null;
   // capacities, and where the regions begin
   #tablesSize = 64 * 1024;
   #inputSize = 512 * 1024;
@@ -63,6 +83,12 @@ class Scanner {
   #marks = 0;
   #scopes = 0;
   #index = 0;
+  /** where a record is written, and the end of that */
+  output = 0;
+  outputEnd = 0;
+  #codesAt = 0;
+  #codesEnd = 0;
+  readonly #codes = new Map<Uint8Array, number>();
   #loaded: Tables | null = null;
   readonly #tables = new WeakMap<Automaton, Tables>();
   // the source of the scan at work
@@ -91,6 +117,11 @@ class Scanner {
         hostSelectFound: (key: number, from: number, to: number, kind: number) =>
           this.#found(key, from, to, kind),
         hostSelect: () => this.#select(),
+        hostTreat: (program: number, entry: number) => this.scribe!.treat(program, entry),
+        hostWrite: (at: number) => this.scribe!.write(at),
+        hostUnknown: (program: number, state: number, entry: number, element: number) =>
+          this.scribe!.unknown(program, state, entry, element),
+        hostScope: (program: number, entry: number) => this.scribe!.scope(program, entry),
       },
     });
     this.#wasm = instance.exports as unknown as Exports;
@@ -99,16 +130,76 @@ class Scanner {
 
   /** Makes the bytes of a source ready to be scanned, at the offsets they have there; what is found goes to a new page. */
   begin(automaton: Automaton, source: Buffer, from: number, to: number): JsonPage {
+    this.#evict();
     this.#automaton = automaton;
     this.#source = source;
     this.#from = from;
     this.#to = to;
-    this.#page = { entries: NO_WORDS };
-    if (to - from + 16 > this.#inputSize) {
+    this.#page = { source, from, to, count: 0, entries: null, done: false };
+    if (to - from > this.#inputSize) {
       this.#inputSize = align((to - from) * 2);
       this.#layout();
     } else this.#load();
     return this.#page;
+  }
+
+  /** Brings a page (back) into memory, to be written from. */
+  bring(page: JsonPage): void {
+    if (this.#page === page) return;
+    const { entries } = page;
+    if (entries === null)
+      throw new SluiceError('internal', 'the index of a record is gone before the record is written');
+    this.#evict();
+    this.#page = page;
+    this.#source = page.source;
+    this.#from = page.from;
+    this.#to = page.to;
+    page.source.copy(this.bytes, this.#input, page.from, page.to);
+    this.#words.set(
+      page.count * STRIDE === entries.length ? entries : entries.subarray(0, page.count * STRIDE),
+      this.#index >> 2,
+    );
+  }
+
+  /** The entries of a page, wherever they are. */
+  entriesOf(page: JsonPage): Int32Array {
+    if (page.entries === null && this.#page === page) this.#copy(page);
+    return page.entries ?? NO_WORDS;
+  }
+
+  /** Writes the record at an entry of the page in memory. @returns the end of the output */
+  render(first: number, codes: number): number {
+    return this.#wasm.render(this.#base, first, codes, this.output);
+  }
+
+  /** the log of the last `render`, word by word */
+  get logged(): number {
+    return this.#words[(CELLS >> 2) + 4]!;
+  }
+  log(n: number): number {
+    return this.#words[(this.#marks >> 2) + n]!;
+  }
+
+  /** The address of a program's codes; the word before them is `number`. */
+  codes(codes: Uint8Array, number: number): number {
+    let at = this.#codes.get(codes);
+    if (at === undefined) {
+      at = this.#codesEnd + 16;
+      const end = align(at + codes.length);
+      this.#grow(end);
+      this.bytes.set(codes, at);
+      this.#codesEnd = end;
+      this.#codes.set(codes, at);
+    }
+    this.#words[(at - 4) >> 2] = number;
+    return at;
+  }
+
+  /** makes room for the codes of a record that is about to be written */
+  tidy(): void {
+    if (this.#codesEnd - this.#codesAt < CODES) return;
+    this.#codes.clear();
+    this.#codesEnd = this.#codesAt;
   }
 
   /**
@@ -132,8 +223,15 @@ class Scanner {
       }
       if (first > 0) {
         // what the page has so far must not be lost: the value goes to a page of its own
-        this.take();
-        this.#page = { entries: NO_WORDS };
+        this.#evict();
+        this.#page = {
+          source: this.#source,
+          from: this.#from,
+          to: this.#to,
+          count: 0,
+          entries: null,
+          done: false,
+        };
       } else if (result === FULL) this.#capacity *= 2;
       this.#layout();
     }
@@ -181,16 +279,35 @@ class Scanner {
     return this.#words[(this.#scopes >> 2) + n]!;
   }
 
-  /** Copies the entries to their page; the next ones begin a new one. */
+  /** The run is over: no more entries come to the page. */
   take(): void {
-    const count = this.entryCount;
-    if (this.#page === null || count === 0) return;
+    if (this.#page !== null) this.#page.count = this.entryCount;
+  }
+
+  /** The records of a page are rendered: its room is free. */
+  release(page: JsonPage): void {
+    page.done = true;
+    if (this.#page === page) {
+      this.#page = null;
+      this.#source = NO_BYTES;
+    }
+    if (page.entries !== null) giveBack(page.entries);
+    page.entries = null;
+  }
+
+  /** what is in memory is about to be overwritten */
+  #evict(): void {
+    const page = this.#page;
+    if (page === null || page.done || page.entries !== null) return;
+    this.#copy(page);
+  }
+
+  #copy(page: JsonPage): void {
+    if (page.count === 0) page.count = this.entryCount;
+    const words = page.count * STRIDE;
     const from = this.#index >> 2;
-    const entries = roomFor(count * STRIDE);
-    entries.set(this.#words.subarray(from, from + count * STRIDE));
-    this.#page.entries = entries;
-    this.#page = null;
-    this.#wasm.reset();
+    page.entries = roomFor(words);
+    page.entries.set(this.#words.subarray(from, from + words));
   }
 
   get #base(): number {
@@ -205,17 +322,32 @@ class Scanner {
       if (size > this.#tablesSize) this.#tablesSize = align(size * 2);
     }
     this.#input = align(TABLES + this.#tablesSize);
-    this.#marks = align(this.#input + this.#inputSize + 16);
+    this.#marks = align(this.#input + this.#inputSize + MARGIN);
     this.#scopes = this.#marks + 4 * this.#capacity;
-    this.#index = align(this.#scopes + 4 * this.#capacity);
+    this.#index = align(this.#scopes + 4 * this.#capacity + 16);
     const end = this.#index + 16 * this.#capacity;
-    const pages = Math.ceil(end / PAGE) - this.#memory.buffer.byteLength / PAGE;
-    if (pages > 0) this.#memory.grow(pages);
-    this.#bytes = Buffer.from(this.#memory.buffer);
-    this.#words = new Int32Array(this.#memory.buffer);
+    this.output = align(end + MARGIN);
+    this.outputEnd = this.output + 2 * this.#inputSize + OUTPUT;
+    this.#codesAt = align(this.outputEnd + MARGIN);
+    this.#codesEnd = this.#codesAt;
+    this.#codes.clear();
+    this.#grow(this.#codesAt);
     this.#wasm.configure(CELLS, NESTING, FRAMES, this.#marks, this.#scopes, this.#index, end);
     this.#loaded = null;
     if (automaton !== null) this.#load();
+  }
+
+  /** bytes that a treated value may take, at most, before what was written is handed on */
+  get slack(): number {
+    return this.#inputSize + MARGIN;
+  }
+
+  #grow(end: number): void {
+    const pages = Math.ceil((end + MARGIN) / PAGE) - this.#memory.buffer.byteLength / PAGE;
+    if (pages > 0) this.#memory.grow(pages);
+    if (this.bytes.buffer === this.#memory.buffer) return;
+    this.bytes = Buffer.from(this.#memory.buffer);
+    this.#words = new Int32Array(this.#memory.buffer);
   }
 
   #load(): void {
@@ -225,12 +357,12 @@ class Scanner {
       return;
     }
     if (this.#loaded !== tables) {
-      this.#bytes.set(tables.bytes, TABLES);
+      this.bytes.set(tables.bytes, TABLES);
       for (const at of tables.relocations) this.#words[(TABLES + at) >> 2]! += TABLES;
       this.#wasm.automaton(TABLES);
       this.#loaded = tables;
     }
-    this.#source.copy(this.#bytes, this.#input, this.#from, this.#to);
+    this.#source.copy(this.bytes, this.#input, this.#from, this.#to);
     this.#wasm.reset();
   }
 
@@ -268,6 +400,7 @@ class Scanner {
 }
 
 const NO_WORDS = new Int32Array(0);
+const NO_BYTES = Buffer.alloc(0);
 
 /** Room for indexes, used again and again: a typed array lives outside the heap, which costs more than filling it. */
 const ROOMS: { readonly words: number; readonly most: number; readonly free: Int32Array[] }[] = [
@@ -280,10 +413,7 @@ function roomFor(words: number): Int32Array {
   return new Int32Array(words);
 }
 
-/** The records of a page are rendered: its room is free. */
-export function release(page: JsonPage): void {
-  const room = page.entries;
-  page.entries = NO_WORDS;
+function giveBack(room: Int32Array): void {
   for (const { words, most, free } of ROOMS) if (room.length === words && free.length < most) free.push(room);
 }
 

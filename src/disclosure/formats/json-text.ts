@@ -47,3 +47,40 @@ export function stringEnd(source: Buffer, start: number): number {
   while (at < source.length && source[at] !== 0x22) at += source[at] === 0x5c ? 2 : 1;
   return at + 1;
 }
+
+/** Where a valid value that begins at `start` ends. */
+export function valueEnd(source: Buffer, start: number): number {
+  if (source[start] === 0x22) return stringEnd(source, start);
+  let depth = 0;
+  let at = start;
+  while (at < source.length) {
+    const c = source[at]!;
+    if (c === 0x22) {
+      at = stringEnd(source, at);
+      continue;
+    }
+    if (c === 0x7b || c === 0x5b) depth++;
+    else if (c === 0x7d || c === 0x5d) {
+      if (depth === 0) return at;
+      if (--depth === 0) return at + 1;
+    } else if (depth === 0 && (c === 0x2c || c <= 0x20)) return at;
+    at++;
+  }
+  return at;
+}
+
+/** The kind of a valid scalar. */
+export function kindAt(source: Buffer, start: number, end: number): number {
+  switch (source[start]) {
+    case 0x22:
+      return source.subarray(start, end).includes(0x5c) ? ESCAPED : STRING;
+    case 0x74:
+      return TRUE;
+    case 0x66:
+      return FALSE;
+    case 0x6e:
+      return NULL;
+    default:
+      return NUMBER;
+  }
+}

@@ -11,7 +11,7 @@ import { ElementRecord, JsonElement } from './json-element.ts';
 import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { DEEPEST, type JsonScanner, jsonScanner, release } from './json-scan.ts';
+import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
 import { textAt } from './json-text.ts';
 
@@ -87,7 +87,7 @@ export class JsonReader implements BodyReader {
   }
 
   settled(): void {
-    for (const page of this.#pages) release(page);
+    for (const page of this.#pages) this.#session.scanner.release(page);
     this.#pages.length = 0;
     this.#in.free = true;
   }

@@ -10,7 +10,7 @@ import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
-import { DEEPEST, jsonScanner, release } from './json-scan.ts';
+import { DEEPEST, jsonScanner } from './json-scan.ts';
 
 export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
 
@@ -40,7 +40,7 @@ class NdjsonReader implements BodyReader {
   }
 
   settled(): void {
-    for (const page of this.#pages) release(page);
+    for (const page of this.#pages) this.#session.scanner.release(page);
     this.#pages.length = 0;
     this.#in.free = true;
   }

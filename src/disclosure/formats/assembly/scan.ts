@@ -14,6 +14,15 @@ declare function hostSelectBegin(state: i32): void;
 /** @returns 0, or AMBIGUOUS if the key was met before */
 declare function hostSelectFound(key: i32, from: i32, to: i32, kind: i32): i32;
 declare function hostSelect(): i32;
+// what it answers while a record is written
+/** treats an entry's value under a program. @returns 0: leave it out, 1: null, 2: `hostWrite` has what stands in its place */
+declare function hostTreat(program: i32, entry: i32): i32;
+/** writes that at an address, and what was written before if there is no room. @returns where it ends */
+declare function hostWrite(at: usize): usize;
+/** accounts for a value in no catalog, in the container whose state is given (-1: the record itself) */
+declare function hostUnknown(program: i32, state: i32, entry: i32, element: i32): void;
+/** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and accounted for */
+declare function hostScope(program: i32, entry: i32): usize;
 
 const CLOSE: u32 = 0;
 const STRING: u32 = 1;
@@ -634,4 +643,175 @@ function walk(from: usize, start: i32): usize {
       }
     }
   }
+}
+
+// ---- writing a record ----
+
+// a state's code under a program: `Program.codes`
+const DROPS: u32 = 0;
+const DISCLOSES: u32 = 1;
+const NULLIFIES: u32 = 2;
+const TREATS: u32 = 3;
+const ACTION: u32 = 7;
+const INNER: u32 = 8;
+const EMBEDS: u32 = 16;
+const POSITIONAL: u32 = 32;
+
+// a container being written: its program's codes, its state, flags, and the end of the member before
+const KEPT: u32 = 1;
+const ELEMENTS: u32 = 2;
+const ALIGNED: u32 = 4;
+
+const KEEP: u32 = 0;
+const GO: u32 = 1;
+const NULLED: u32 = 2;
+const WRITTEN: u32 = 3;
+const ENTER: u32 = 4;
+
+let out: usize = 0;
+/** the states of what was disclosed, dropped or nullified, a negative word before those of another program */
+let logAt: usize = 0;
+
+function log(word: u32): void {
+  store<u32>(logAt, word);
+  logAt += 4;
+}
+
+/** copies source bytes to the output; reads and writes up to 15 bytes beyond, where there is always room */
+function move(from: usize, to: usize): void {
+  if (to <= from) return;
+  const length = to - from;
+  if (length > 512) memory.copy(out, from, length);
+  else {
+    let d = out;
+    for (let p = from; p < to; p += 16) {
+      v128.store(d, v128.load(p));
+      d += 16;
+    }
+  }
+  out += length;
+}
+
+/**
+ * Writes the record whose first entry is given: what is disclosed in the longest runs there are, the rest cut out with its comma or
+ * replaced. Codes are addressed by state; the word before them is their program's number.
+ * @returns where the output ends; how many words were logged is in the fourth cell
+ */
+export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): usize {
+  base = baseAt;
+  out = to;
+  logAt = marks;
+  let e = index + (<usize>first << 4);
+  const opened = (load<u32>(e) & 0xff) >= OPEN_OBJECT;
+  const last = opened ? index + (<usize>load<u32>(e, 12) << 4) : e;
+  const end = base + load<u32>(last, 12);
+  let copied = base + load<u32>(e, 8);
+  let codes = codesAt;
+  let program = load<i32>(codes - 4);
+  let frame = frames;
+  let flags: u32 = 0;
+  let before: usize = 0;
+  let state: i32 = -1;
+  log(0x80000000 | program);
+  while (e <= last) {
+    const tag = load<u32>(e);
+    const what = tag & 0xff;
+    if (what === CLOSE) {
+      frame -= 16;
+      const outer = <usize>load<u32>(frame);
+      if (outer !== codes) {
+        codes = outer;
+        program = load<i32>(codes - 4);
+        log(0x80000000 | program);
+      }
+      state = load<i32>(frame, 4);
+      flags = load<u32>(frame, 8) | KEPT;
+      before = base + load<u32>(e, 12);
+      e += 16;
+      continue;
+    }
+    const own = <i32>(tag >> 8);
+    const code: u32 = load<u8>(codes + own);
+    const opens = what >= OPEN_OBJECT;
+    const link = load<u32>(e, 12);
+    if ((code & (ACTION | INNER | EMBEDS)) === DISCLOSES && !opens) {
+      log(own);
+      flags |= KEPT;
+      before = base + link;
+      e += 16;
+      continue;
+    }
+    const value = base + load<u32>(e, 8);
+    const closer = index + (<usize>link << 4);
+    const close = base + (opens ? load<u32>(closer, 12) : link);
+    const entry = <i32>((e - index) >> 4);
+    let outcome: u32 = GO;
+    let inside = codes;
+    if ((code & EMBEDS) !== 0) {
+      if (what === OPEN_SCOPE) {
+        inside = hostScope(program, entry);
+        outcome = inside === 0 ? GO : ENTER;
+      } else if (what === OPEN_ARRAY) outcome = ENTER;
+      else hostUnknown(program, state, entry, flags & ELEMENTS);
+    } else if (opens && (code & INNER) !== 0) outcome = ENTER;
+    else {
+      const action = code & ACTION;
+      if (action === TREATS) {
+        const treated = hostTreat(program, entry);
+        outcome = treated === 0 ? GO : treated === 1 ? NULLED : WRITTEN;
+      } else if (action === DISCLOSES || action === DROPS || action === NULLIFIES) {
+        log(own);
+        outcome = action === DISCLOSES ? KEEP : action === DROPS ? GO : NULLED;
+      } else if (frame !== frames || what !== NULL) {
+        // a record that is null says nothing
+        hostUnknown(program, state, entry, flags & ELEMENTS);
+      }
+    }
+    if (outcome === ENTER) {
+      store<u32>(frame, <u32>codes);
+      store<i32>(frame, state, 4);
+      store<u32>(frame, flags, 8);
+      frame += 16;
+      state = own;
+      flags = 0;
+      if (what === OPEN_ARRAY)
+        flags = (code & EMBEDS) === 0 && (code & POSITIONAL) !== 0 ? ELEMENTS | ALIGNED : ELEMENTS;
+      if (inside !== codes) {
+        codes = inside;
+        program = load<i32>(codes - 4);
+        log(0x80000000 | program);
+      }
+      before = value + 1;
+      e += 16;
+      continue;
+    }
+    if (outcome === GO && ((flags & ALIGNED) !== 0 || frame === frames)) outcome = what === NULL ? KEEP : NULLED;
+    const next = opens ? closer + 16 : e + 16;
+    if (outcome === GO) {
+      if ((flags & KEPT) !== 0) {
+        move(copied, before);
+        copied = close;
+      } else {
+        move(copied, base + load<u32>(e, 4));
+        copied = (load<u32>(next) & 0xff) === CLOSE ? close : base + load<u32>(next, 4);
+      }
+    } else {
+      flags |= KEPT;
+      if (outcome === NULLED) {
+        move(copied, value);
+        store<u32>(out, 0x6c6c756e);
+        out += 4;
+        copied = close;
+      } else if (outcome === WRITTEN) {
+        move(copied, value);
+        out = hostWrite(out);
+        copied = close;
+      }
+    }
+    before = close;
+    e = next;
+  }
+  move(copied, end);
+  store<u32>(cells, <u32>((logAt - marks) >> 2), 16);
+  return out;
 }
