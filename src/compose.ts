@@ -187,10 +187,11 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
         checks: [
           {
             name: 'policy',
-            run: async () => ({
-              ok: policy.status().ok && policy.status().error === null,
-              detail: policy.status(),
-            }),
+            // A policy that did not load is told, and the last good one goes on serving.
+            run: async () => {
+              const detail = policy.status();
+              return { ok: detail.ok, degraded: (detail.error ?? detail.unavailable) !== null, detail };
+            },
           },
           { name: 'journal', run: async () => log.status() },
           { name: 'consent', run: () => consents.ready() },

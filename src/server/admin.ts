@@ -2,10 +2,17 @@
 import express, { type Express } from 'express';
 import type { Metrics } from '../observability/metrics.ts';
 
+export interface Finding {
+  readonly ok: boolean;
+  /** it serves, and somebody must look at it: one bad push must not take every replica out of service */
+  readonly degraded?: boolean;
+  readonly detail?: unknown;
+}
+
 export interface Check {
   readonly name: string;
   /** never throws; `detail` is shown to operators */
-  run(): Promise<{ readonly ok: boolean; readonly detail?: unknown }>;
+  run(): Promise<Finding>;
 }
 
 export interface AdminDependencies {
@@ -37,9 +44,8 @@ export function createAdmin({ metrics, checks, version, extensions = [] }: Admin
       checks.map(async (check) => [check.name, await withinTime(check)] as const),
     );
     const ok = results.every(([, r]) => r.ok);
-    res
-      .status(ok ? 200 : 503)
-      .json({ status: ok ? 'ready' : 'not ready', checks: Object.fromEntries(results) });
+    const status = !ok ? 'not ready' : results.some(([, r]) => r.degraded) ? 'degraded' : 'ready';
+    res.status(ok ? 200 : 503).json({ status, checks: Object.fromEntries(results) });
   });
 
   app.get('/metrics', async (_req, res) => {
@@ -58,9 +64,9 @@ export function createAdmin({ metrics, checks, version, extensions = [] }: Admin
   return app;
 }
 
-async function withinTime(check: Check): Promise<{ ok: boolean; detail?: unknown }> {
+async function withinTime(check: Check): Promise<Finding> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<{ ok: boolean; detail: string }>((resolve) => {
+  const late = new Promise<Finding>((resolve) => {
     timer = setTimeout(
       () => resolve({ ok: false, detail: `no answer within ${READY_TIMEOUT_MS} ms` }),
       READY_TIMEOUT_MS,

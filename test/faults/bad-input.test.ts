@@ -411,10 +411,14 @@ describe('the policy', () => {
       };
       expect((await readyz()).body.checks.policy).toMatchObject({ ok: true });
       writeFileSync(join(dir, 'policy/sluice/rules.rego'), broken);
-      await expect.poll(async () => (await readyz()).status, { timeout: 15_000, interval: 100 }).toBe(503);
+      await expect
+        .poll(async () => (await readyz()).body.checks.policy['degraded'], { timeout: 15_000, interval: 100 })
+        .toBe(true);
+      // It serves: a load balancer must not take it out, let alone every replica at once.
+      expect((await readyz()).status).toBe(200);
       const { checks } = (await readyz()).body;
       expect(checks.policy).toMatchObject({
-        ok: false,
+        ok: true,
         detail: {
           revision: policy,
           error: { code: 'policy_compile_failed', message: expect.stringMatching(/rules\.rego:\d+/) },
@@ -428,8 +432,8 @@ describe('the policy', () => {
       expect(answer.status).toBe(403);
       writeFileSync(join(dir, 'policy/sluice/rules.rego'), SCRIPTED);
       await expect
-        .poll(async () => (await readyz()).body.checks.policy['ok'], { timeout: 15_000, interval: 100 })
-        .toBe(true);
+        .poll(async () => (await readyz()).body.checks.policy['degraded'], { timeout: 15_000, interval: 100 })
+        .toBe(false);
     } finally {
       const gone = new Promise((r) => child.once('exit', r));
       child.kill('SIGTERM');
