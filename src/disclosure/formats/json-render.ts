@@ -20,7 +20,6 @@ import { kindAt, scalarAt, valueEnd } from './json-text.ts';
 
 const GONE = 0;
 const NULLED = 1;
-const PENDING = 2;
 
 export class JsonRenderer implements Scribe {
   readonly #scanner = jsonScanner();
@@ -31,9 +30,6 @@ export class JsonRenderer implements Scribe {
   #rendering: Rendering | null = null;
   #matcher: Automaton | null = null;
   #out: Output | null = null;
-  /** what `write` is to write; `json`: as a string of JSON */
-  #text = '';
-  #json = false;
 
   /**
    * @param first the record's first entry in its page
@@ -62,7 +58,7 @@ export class JsonRenderer implements Scribe {
     }
   }
 
-  treat(number: number, entry: number): number {
+  treat(number: number, entry: number, at: number): number {
     const scanner = this.#scanner;
     const tag = scanner.word(entry, 0);
     const kind = tag & 0xff;
@@ -73,35 +69,29 @@ export class JsonRenderer implements Scribe {
     const { source } = this.#page!;
     if (kind > NULL) {
       const text = containerTreated(program, this.#matcher!, source, tag >> 8, kind, start, end);
-      if (text === null) return GONE;
-      this.#text = text;
-      this.#json = false;
-      return PENDING;
+      return text === null ? GONE : this.#write(text, false, at);
     }
     const treated = program.treat(tag >> 8, scalarAt(source, kind, start, end));
     if (treated === 'drop') return GONE;
     if (treated.kind === 'null') return NULLED;
-    this.#text = treated.text;
-    this.#json = treated.kind === 'string';
-    return PENDING;
+    return this.#write(treated.text, treated.kind === 'string', at);
   }
 
-  write(at: number): number {
+  #write(text: string, json: boolean, at: number): number {
     const scanner = this.#scanner;
-    const text = this.#text;
     // a unit of a string takes six bytes at most (\u0000)
-    const most = (this.#json ? 6 : 3) * text.length + 2;
+    const most = (json ? 6 : 3) * text.length + 2;
     let from = at;
     if (from + most + scanner.slack > scanner.outputEnd) {
       this.#out!.bytes(scanner.bytes, scanner.output, from);
       from = scanner.output;
       if (from + most + scanner.slack > scanner.outputEnd) {
-        if (this.#json) this.#out!.json(text);
+        if (json) this.#out!.json(text);
         else this.#out!.text(text);
         return from;
       }
     }
-    return writeText(text, this.#json, scanner.bytes, from);
+    return writeText(text, json, scanner.bytes, from);
   }
 
   unknown(number: number, state: StateId, entry: number, element: number): void {

@@ -52,8 +52,7 @@ interface Exports {
 
 /** Who answers the module while it writes a record. */
 export interface Scribe {
-  treat(program: number, entry: number): number;
-  write(at: number): number;
+  treat(program: number, entry: number, at: number): number;
   unknown(program: number, state: number, entry: number, element: number): void;
   scope(program: number, entry: number): number;
 }
@@ -117,8 +116,7 @@ class Scanner {
         hostSelectFound: (key: number, from: number, to: number, kind: number) =>
           this.#found(key, from, to, kind),
         hostSelect: () => this.#select(),
-        hostTreat: (program: number, entry: number) => this.scribe!.treat(program, entry),
-        hostWrite: (at: number) => this.scribe!.write(at),
+        hostTreat: (program: number, entry: number, at: number) => this.scribe!.treat(program, entry, at),
         hostUnknown: (program: number, state: number, entry: number, element: number) =>
           this.scribe!.unknown(program, state, entry, element),
         hostScope: (program: number, entry: number) => this.scribe!.scope(program, entry),

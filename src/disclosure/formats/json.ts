@@ -178,13 +178,9 @@ export class JsonReader implements BodyReader {
   }
 
   #begin(final: boolean): boolean {
-    const input = this.#in;
     const frame = this.#frames.at(-1)!;
     if (!frame.array) return this.#key(frame, final);
-    this.#member = input.at;
-    this.#state = this.#setup.envelope.item(frame.state, frame.index++);
-    this.#name = null;
-    this.#due = VALUE;
+    this.#next(frame);
     return true;
   }
 
@@ -352,9 +348,23 @@ export class JsonReader implements BodyReader {
   }
 
   #done(end: number): void {
-    this.#in.at = end;
+    const input = this.#in;
+    const frame = this.#frames.at(-1);
+    input.at = end;
     this.#gap = end;
-    this.#due = this.#frames.length === 0 ? NOTHING : COMMA;
+    this.#due = frame === undefined ? NOTHING : COMMA;
+    // the way most lists are spelled, in one step: a comma and the next element at once
+    if (frame?.array !== true || end + 1 >= input.end) return;
+    if (input.buffer[end] !== 0x2c || input.buffer[end + 1]! <= 0x20) return;
+    input.at = end + 1;
+    this.#next(frame);
+  }
+
+  #next(frame: Frame): void {
+    this.#member = this.#in.at;
+    this.#state = this.#setup.envelope.item(frame.state, frame.index++);
+    this.#name = null;
+    this.#due = VALUE;
   }
 
   /** white space after the body's value */

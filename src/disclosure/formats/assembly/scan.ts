@@ -15,10 +15,11 @@ declare function hostSelectBegin(state: i32): void;
 declare function hostSelectFound(key: i32, from: i32, to: i32, kind: i32): i32;
 declare function hostSelect(): i32;
 // what it answers while a record is written
-/** treats an entry's value under a program. @returns 0: leave it out, 1: null, 2: `hostWrite` has what stands in its place */
-declare function hostTreat(program: i32, entry: i32): i32;
-/** writes that at an address, and what was written before if there is no room. @returns where it ends */
-declare function hostWrite(at: usize): usize;
+/**
+ * Treats an entry's value under a program and writes what stands in its place at an address (and before that what was written so far, if there
+ * is no room). @returns where it ends, or 0: leave it out, or 1: null
+ */
+declare function hostTreat(program: i32, entry: i32, at: usize): usize;
 /** accounts for a value in no catalog, in the container whose state is given (-1: the record itself) */
 declare function hostUnknown(program: i32, state: i32, entry: i32, element: i32): void;
 /** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and accounted for */
@@ -665,8 +666,7 @@ const ALIGNED: u32 = 4;
 const KEEP: u32 = 0;
 const GO: u32 = 1;
 const NULLED: u32 = 2;
-const WRITTEN: u32 = 3;
-const ENTER: u32 = 4;
+const ENTER: u32 = 3;
 
 let out: usize = 0;
 /** the states of what was disclosed, dropped or nullified, a negative word before those of another program */
@@ -757,8 +757,17 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): us
     else {
       const action = code & ACTION;
       if (action === TREATS) {
-        const treated = hostTreat(program, entry);
-        outcome = treated === 0 ? GO : treated === 1 ? NULLED : WRITTEN;
+        const undo = out;
+        move(copied, value);
+        const treated = hostTreat(program, entry, out);
+        if (treated > 1) {
+          out = treated;
+          copied = close;
+          outcome = KEEP;
+        } else {
+          out = undo;
+          outcome = treated === 0 ? GO : NULLED;
+        }
       } else if (action === DISCLOSES || action === DROPS || action === NULLIFIES) {
         log(own);
         outcome = action === DISCLOSES ? KEEP : action === DROPS ? GO : NULLED;
@@ -801,10 +810,6 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): us
         move(copied, value);
         store<u32>(out, 0x6c6c756e);
         out += 4;
-        copied = close;
-      } else if (outcome === WRITTEN) {
-        move(copied, value);
-        out = hostWrite(out);
         copied = close;
       }
     }
