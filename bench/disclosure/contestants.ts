@@ -4,6 +4,7 @@ import chain from 'stream-chain';
 import { parser } from 'stream-json';
 import { pick } from 'stream-json/filters/pick.js';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
+import { streamValues } from 'stream-json/streamers/stream-values.js';
 import { Running, UnknownPaths } from '../../src/disclosure/account.ts';
 import { Automaton } from '../../src/disclosure/automaton.ts';
 import { compileEnvelope } from '../../src/disclosure/envelope.ts';
@@ -15,7 +16,8 @@ import { instruct } from '../../src/disclosure/program.ts';
 import { TREATMENT_FILES } from '../../src/disclosure/treatments/registry.ts';
 import { answer, catalog, compiled, keys, plan, redact, stage } from './plan.ts';
 
-export type Contestant = (chunks: readonly Buffer[]) => Promise<Buffer>;
+/** @param records pointer to the records; null: the body is one record */
+export type Contestant = (chunks: readonly Buffer[], records: '/items/*' | null) => Promise<Buffer>;
 
 async function* each(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* chunks;
@@ -26,17 +28,18 @@ async function* each(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
  * but nobody is asked and no summary is made.
  */
 const automaton = new Automaton(catalog, plan.catalogs);
-const envelope = compileEnvelope(catalog, plan.records);
+const envelopes = { list: compileEnvelope(catalog, '/items/*'), single: compileEnvelope(catalog, null) };
+const singlePlan = { ...plan, records: null };
 const treatments = {
   byName: new Map(TREATMENT_FILES.map((treatment) => [treatment.name as string, treatment])),
   context: { recipient: plan.recipient, purpose: plan.purpose, keys },
 };
 const instructions = instruct(automaton, 0, [answer], treatments);
 
-export const splice: Contestant = async (chunks) => {
+export const splice: Contestant = async (chunks, records) => {
   const reader = json.open({
     matcher: automaton,
-    envelope,
+    envelope: records === null ? envelopes.single : envelopes.list,
     charset: '',
     options: {},
     limits: DEFAULT_LIMITS,
@@ -62,26 +65,30 @@ export const splice: Contestant = async (chunks) => {
 };
 
 /** the whole stage: consent looked up, policy asked, every value accounted for, cut into parts */
-export const whole: Contestant = async (chunks) => {
+export const whole: Contestant = async (chunks, records) => {
   const left: Uint8Array[] = [];
-  for await (const part of stage.disclose(each(chunks), plan)) left.push(...part.chunks);
+  for await (const part of stage.disclose(each(chunks), records === null ? singlePlan : plan))
+    left.push(...part.chunks);
   return Buffer.concat(left);
 };
 
 const rules = compiled();
 
 /** JSON.parse → redact → JSON.stringify, the whole body at once */
-export const parse: Contestant = async (chunks) => {
+export const parse: Contestant = async (chunks, records) => {
   const buffers: Buffer[] = [];
   for await (const chunk of each(chunks)) buffers.push(chunk);
-  const body = JSON.parse(Buffer.concat(buffers).toString('utf8')) as { page: number; items: unknown[] };
+  const text = (buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers)).toString('utf8');
+  if (records === null) return Buffer.from(JSON.stringify(redact(JSON.parse(text), rules)));
+  const body = JSON.parse(text) as { page: number; items: unknown[] };
   const items = body.items.map((item) => redact(item, rules));
   return Buffer.from(JSON.stringify({ page: body.page, items }));
 };
 
 /** @streamparser/json, an item at a time */
-export const streamparser: Contestant = async (chunks) => {
-  const items = new JSONParser({ paths: ['$.items.*', '$.page'], keepStack: false });
+export const streamparser: Contestant = async (chunks, records) => {
+  const paths = records === null ? ['$'] : ['$.items.*', '$.page'];
+  const items = new JSONParser({ paths, keepStack: false });
   const left: string[] = [];
   let page = 0;
   items.onValue = ({ value, key }) => {
@@ -89,13 +96,15 @@ export const streamparser: Contestant = async (chunks) => {
     else left.push(JSON.stringify(redact(value, rules)));
   };
   for await (const chunk of each(chunks)) items.write(chunk);
-  return Buffer.from(`{"page":${page},"items":[${left.join(',')}]}`);
+  return Buffer.from(records === null ? left.join('') : `{"page":${page},"items":[${left.join(',')}]}`);
 };
 
 /** stream-json, an item at a time */
-export const streamJson: Contestant = async (chunks) => {
+export const streamJson: Contestant = async (chunks, records) => {
   const left: string[] = [];
-  const pipeline = chain([parser(), pick({ filter: 'items' }), streamArray()]);
+  const pipeline = chain(
+    records === null ? [parser(), streamValues()] : [parser(), pick({ filter: 'items' }), streamArray()],
+  );
   const done = new Promise<void>((resolve, reject) => {
     pipeline.on('data', ({ value }: { value: unknown }) => left.push(JSON.stringify(redact(value, rules))));
     pipeline.on('end', resolve);
@@ -104,5 +113,5 @@ export const streamJson: Contestant = async (chunks) => {
   for (const chunk of chunks) if (!pipeline.write(chunk)) await new Promise((r) => pipeline.once('drain', r));
   pipeline.end();
   await done;
-  return Buffer.from(`{"page":1,"items":[${left.join(',')}]}`);
+  return Buffer.from(records === null ? left.join('') : `{"page":1,"items":[${left.join(',')}]}`);
 };

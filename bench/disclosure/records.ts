@@ -58,6 +58,9 @@ export function customer(n: number, random: (n: number) => number): Customer {
   };
 }
 
+/** one customer, as a read of one answers: about 1 KB */
+export const single = (seed = 1): Buffer => Buffer.from(JSON.stringify(customer(0, seeded(seed))));
+
 /** a page of about this many bytes */
 export function page(bytes: number, seed = 1): Buffer {
   const random = seeded(seed);
