@@ -1,6 +1,7 @@
 /**
  * A JSON array and a CSV of 1 GiB each through the running sidecar: how fast, and by how much its resident memory grows
- * over what it was after a few answers of 8 MiB: what a body needs for being long, not what streaming needs at all. Every record is a customer of its own, redacted by the default policy (whose
+ * over what it was after a few answers of 8 MiB: what a body needs for being long, not what streaming needs at all. Every
+ * record is a customer of its own, redacted by the default policy (whose
  * limits on the number of records are lifted for it).
  *   node bench/proxy/stream.ts [--mib 1024]
  */
