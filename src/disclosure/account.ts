@@ -104,14 +104,14 @@ export class Running implements Program, Account {
   }
 
   unknownAt(path: string): void {
-    this.#unknown.at(path).count++;
+    this.#unknown.at(path);
   }
 
   unknown(path: () => string): void {
-    this.#unknown.row(this.#prefix, path(), 'uncatalogued').count++;
+    this.#unknown.account(path(), 'drop', UNCATALOGUED, this.#prefix);
   }
   scopeWithheld(path: string): void {
-    this.#unknown.row(this.#prefix, path, 'embedded_withheld').count++;
+    this.#unknown.account(path, 'drop', 'embedded_withheld', this.#prefix);
   }
 
   clear(): void {
@@ -127,61 +127,68 @@ export class Running implements Program, Account {
  */
 export class UnknownPaths implements FrameAccount {
   readonly #limit: number;
-  #rows = new Map<string, UnknownRow>();
+  #rows: UnknownRow[] = [];
+  /** rows by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
   readonly #uncatalogued = new Map<string, UnknownRow>();
-  #overflow: UnknownRow = overflowRow();
+  readonly #others = new Map<string, UnknownRow>();
+  #overflow = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** the row to count a path in, until they are taken */
-  row(prefix: string, path: string, because: string, treatment: 'drop' | 'nullify' = 'drop'): UnknownRow {
-    const full = prefix + presentable(path);
-    const key = `${because} ${full}`;
-    const known = this.#rows.get(key);
-    if (known) return known;
-    if (this.#rows.size >= this.#limit) return this.#overflow;
-    const row = { path: full, do: treatment, because, count: 0 };
-    this.#rows.set(key, row);
-    return row;
+  /** counts a path in no catalog that is presentable already */
+  at(path: string): void {
+    const known = this.#uncatalogued.get(path);
+    if (known !== undefined) known.count++;
+    else this.#add(this.#uncatalogued, path, { path, do: 'drop', because: UNCATALOGUED, count: 1 });
   }
 
-  /** the row of a presentable path in no catalog */
-  at(path: string): UnknownRow {
-    const known = this.#uncatalogued.get(path);
-    if (known) return known;
-    const row = this.row(path, '', 'uncatalogued');
-    if (row !== this.#overflow) this.#uncatalogued.set(path, row);
-    return row;
+  /** counts a path, with what was done to it and why */
+  account(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
+    const full = prefix + presentable(path);
+    if (because === UNCATALOGUED && treatment === 'drop') {
+      this.at(full);
+      return;
+    }
+    const key = `${treatment} ${because} ${full}`;
+    const known = this.#others.get(key);
+    if (known !== undefined) known.count++;
+    else this.#add(this.#others, key, { path: full, do: treatment, because, count: 1 });
   }
 
   withheld(path: string, because: string): void {
-    this.row('', path, because).count++;
+    this.account(path, 'drop', because);
   }
 
-  account(path: string, treatment: 'drop' | 'nullify', because: string): void {
-    this.row('', path, because, treatment).count++;
-  }
-
+  /** the rows; counting begins anew */
   take(): FieldAccount[] {
-    const rows: FieldAccount[] = [];
-    for (const row of this.#rows.values()) if (row.count > 0) rows.push({ ...row });
-    if (this.#overflow.count > 0) rows.push({ ...this.#overflow });
+    const rows: FieldAccount[] = this.#rows;
+    if (this.#overflow > 0) rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
     if (rows.length > 0) {
-      this.#rows = new Map();
+      this.#rows = [];
       this.#uncatalogued.clear();
-      this.#overflow = overflowRow();
+      this.#others.clear();
+      this.#overflow = 0;
     }
     return rows;
   }
+
+  #add(rows: Map<string, UnknownRow>, key: string, row: UnknownRow): void {
+    if (this.#rows.length >= this.#limit) {
+      this.#overflow++;
+      return;
+    }
+    rows.set(key, row);
+    this.#rows.push(row);
+  }
 }
 
-export interface UnknownRow {
+const UNCATALOGUED = 'uncatalogued';
+
+interface UnknownRow {
   readonly path: string;
   readonly do: 'drop' | 'nullify';
   readonly because: string;
   count: number;
 }
-
-const overflowRow = (): UnknownRow => ({ path: '…', do: 'drop', because: 'uncatalogued', count: 0 });

@@ -360,7 +360,9 @@ class Scanner {
       this.#wasm.automaton(TABLES);
       this.#loaded = tables;
     }
-    this.#source.copy(this.bytes, this.#input, this.#from, this.#to);
+    // a copy of all of it needs no view on a part of it
+    if (this.#from === 0 && this.#to === this.#source.length) this.bytes.set(this.#source, this.#input);
+    else this.#source.copy(this.bytes, this.#input, this.#from, this.#to);
     this.#wasm.reset();
   }
 
