@@ -59,6 +59,8 @@ export interface State {
   readonly branches: readonly Branch[];
   readonly conditions: readonly Condition[];
   readonly field: FieldId;
+  /** the field it would have without what answers have added */
+  readonly plain: FieldId;
   readonly through: boolean;
   /** scope that begins here; -1: none */
   readonly embeds: number;
@@ -87,7 +89,7 @@ export class Automaton implements Matcher {
   readonly #catalogs: ReadonlyMap<string, Catalog>;
   readonly #extra: ReadonlyMap<string, readonly string[]>;
   readonly #tries = new Map<Catalog, Trie>();
-  readonly #fieldOf = new Map<string, FieldId>();
+  readonly #fields = new Map<string, FieldId>();
   readonly #interned = new Map<string, StateId>();
   readonly #scopeOf = new Map<string, number>();
 
@@ -105,11 +107,9 @@ export class Automaton implements Matcher {
     this.#extra = extra;
     this.#openScope(catalog, '', -1, [], '');
     this.root = this.scopes[0]!.root;
-    this.nothing = this.#state(0, [], [], -1, false);
+    this.nothing = this.#state(0, [], [], NO_FIELD, false);
     const fields = this.all.map((_, id) => id);
-    this.quasi = fields.filter(
-      (id) => this.all[id]!.entry?.quasi_identifier === true && this.all[id]!.base < 0,
-    );
+    this.quasi = fields.filter((id) => this.all[id]!.entry?.quasi_identifier === true);
   }
 
   get fields(): number {
@@ -156,7 +156,7 @@ export class Automaton implements Matcher {
       state.scope,
       [...state.branches, ...met.map((condition) => condition.branch)],
       [],
-      state.field,
+      state,
       state.through,
     );
   }
@@ -235,7 +235,7 @@ export class Automaton implements Matcher {
         conditions.push({ key, value, branch: { node: child, up } });
     }
     const through = state.field >= 0 && (state.through || kind === 'name');
-    return this.#state(state.scope, branches, conditions, state.field, through);
+    return this.#state(state.scope, branches, conditions, state, through);
   }
 
   /** interns the state of a place: which branches are possible, and what it inherits */
@@ -243,17 +243,21 @@ export class Automaton implements Matcher {
     scope: number,
     branches: readonly Branch[],
     conditions: readonly Condition[],
-    inherited: FieldId,
+    around: { readonly field: FieldId; readonly plain: FieldId },
     through: boolean,
   ): StateId {
-    const own = this.#named(scope, branches);
+    const local = branches.filter((b) => b.up === 0 && b.node.naming !== null).map((b) => b.node);
+    const own = strongest(local);
+    const catalogued = strongest(local.filter((node) => !isAdded(node)));
     const embedded = own?.naming?.kind === 'embedded' ? own.naming.resource : null;
-    const field = own === null ? inherited : embedded ? -1 : this.#fieldOf.get(fieldKey(scope, own))!;
+    const plain = catalogued === null ? around.plain : this.#fieldOf(scope, catalogued, -1);
+    const field = own === null ? around.field : this.#fieldOf(scope, own, plain);
     const key = [
       scope,
       ids(branches),
       ids(conditions.map((c) => c.branch)),
       field,
+      plain,
       own === null && through && field >= 0 ? 't' : '',
     ].join('|');
     const known = this.#interned.get(key);
@@ -266,15 +270,15 @@ export class Automaton implements Matcher {
     }
     const id = this.states.length;
     this.#interned.set(key, id);
-    const local = branches.filter((b) => b.up === 0);
     // conditions count only once `select` has settled them
-    const below = local.map((b) => b.node);
+    const below = branches.filter((b) => b.up === 0).map((b) => b.node);
     const state: State = {
       id,
       scope,
       branches,
       conditions,
       field,
+      plain,
       through: own === null && through && field >= 0,
       embeds: -1,
       inner: embedded === null && below.some((node) => hasBelow(node, (n) => n.naming !== null)),
@@ -329,50 +333,50 @@ export class Automaton implements Matcher {
     const id = this.scopes.length;
     const firstField = this.all.length;
     const named = nodesBelow(trie.root).filter((node) => node.naming?.kind === 'field');
-    named.forEach((node, n) => {
-      this.#fieldOf.set(fieldKey(id, node), firstField + n);
-    });
-    for (const node of named) this.all.push(this.#describe(node, catalog, trie, prefix, id));
+    const add = (node: TrieNode, key: string, field: Omit<Field, 'pointer' | 'path'>) => {
+      this.#fields.set(key, this.all.length);
+      this.all.push({ pointer: node.pointer, path: prefix + node.pointer, ...field });
+    };
+    for (const node of named) {
+      const entry = entryOf(node);
+      if (entry !== null)
+        add(node, fieldKey(id, node, -1), { entry, cls: classOf(entry), base: -1, closed: false });
+    }
+    const bases = this.all.slice(firstField).map((field, n) => ({ ...field, id: firstField + n }));
+    for (const node of named) {
+      if (entryOf(node) !== null) continue;
+      const closed = embeds(catalog, trie, node);
+      add(node, fieldKey(id, node, -1), { entry: null, cls: null, base: -1, closed });
+      // what it falls back to is known only where it stands: one field for each possibility
+      if (isAdded(node) && !closed) {
+        for (const base of bases)
+          add(node, fieldKey(id, node, base.id), {
+            entry: base.entry,
+            cls: base.cls,
+            base: base.id,
+            closed: false,
+          });
+      }
+    }
+    const fieldCount = this.all.length - firstField;
     this.scopes.push({
       catalog,
       prefix,
       trie,
       firstField,
-      fieldCount: named.length,
+      fieldCount,
       parent,
       key,
       root: -1,
     });
-    this.scopes[id]!.root = this.#state(id, [{ node: trie.root, up: 0 }, ...outer], [], -1, false);
+    this.scopes[id]!.root = this.#state(id, [{ node: trie.root, up: 0 }, ...outer], [], NO_FIELD, false);
     return id;
   }
 
-  #describe(node: TrieNode, catalog: Catalog, trie: Trie, prefix: string, scope: number): Field {
-    const entry = node.naming?.kind === 'field' ? node.naming.entry : null;
-    const described = { pointer: node.pointer, path: prefix + node.pointer, entry };
-    if (entry !== null) return { ...described, cls: classOf(entry), base: -1, closed: false };
-    // named by an answer only: elsewhere it is whatever the catalog's own paths make of it
-    const wasEmbedded = Object.entries(catalog.fields).some(
-      ([pointer, e]) => 'resource' in e && trie.at(pointer) === node,
-    );
-    if (wasEmbedded) return { ...described, cls: null, base: -1, closed: true };
-    const covering = trie
-      .covering(node.pointer)
-      .filter((n) => n !== node && n.naming?.kind === 'field' && n.naming.entry !== null);
-    const winner = strongest(covering);
-    const base = winner === null ? -1 : this.#fieldOf.get(fieldKey(scope, winner))!;
-    const inherited = winner?.naming?.kind === 'field' ? winner.naming.entry : null;
-    return {
-      ...described,
-      entry: inherited,
-      cls: inherited === null ? null : classOf(inherited),
-      base,
-      closed: false,
-    };
-  }
-
-  #named(_scope: number, branches: readonly Branch[]): TrieNode | null {
-    return strongest(branches.filter((b) => b.up === 0 && b.node.naming !== null).map((b) => b.node));
+  #fieldOf(scope: number, node: TrieNode, plain: FieldId): FieldId {
+    if (node.naming?.kind === 'embedded') return -1;
+    const base = isAdded(node) ? plain : -1;
+    return this.#fields.get(fieldKey(scope, node, base)) ?? this.#fields.get(fieldKey(scope, node, -1))!;
   }
 
   #trie(catalog: Catalog): Trie {
@@ -413,7 +417,18 @@ const ids = (branches: readonly Branch[]) =>
     .map((b) => `${b.node.id}.${b.up}`)
     .sort()
     .join(',');
-const fieldKey = (scope: number, node: TrieNode) => `${scope}|${node.id}`;
+const fieldKey = (scope: number, node: TrieNode, base: FieldId) => `${scope}|${node.id}|${base}`;
+const NO_FIELD = { field: -1, plain: -1 };
+
+const entryOf = (node: TrieNode): FieldEntry | null =>
+  node.naming?.kind === 'field' ? node.naming.entry : null;
+
+/** named by an answer, not by the catalog */
+const isAdded = (node: TrieNode) => node.naming?.kind === 'field' && node.naming.entry === null;
+
+/** whether the catalog has an embedded resource at a node */
+const embeds = (catalog: Catalog, trie: Trie, node: TrieNode) =>
+  Object.entries(catalog.fields).some(([pointer, entry]) => 'resource' in entry && trie.at(pointer) === node);
 const isMarked = (node: TrieNode) => node.subject || node.attributes.length > 0;
 const markOf = ({ node, up }: Branch): Mark => ({ up, subject: node.subject, attributes: node.attributes });
 

@@ -41,28 +41,6 @@ export class Trie {
     return node;
   }
 
-  /** the nodes that a *pattern* leads to: what would name its places if it were not there itself */
-  covering(pointer: string): TrieNode[] {
-    let best: TrieNode[] = [this.root];
-    let nodes = best;
-    for (const step of parsePointer(pointer)) {
-      const next: TrieNode[] = [];
-      for (const node of nodes) {
-        if (node.any) next.push(node.any);
-        if (step.kind === 'name')
-          next.push(...(node.exact.has(step.name) ? [node.exact.get(step.name)!] : []));
-        if (step.kind === 'select')
-          next.push(
-            ...node.selectors.filter((s) => s.key === step.key && s.value === step.value).map((s) => s.node),
-          );
-      }
-      nodes = next;
-      const naming = nodes.filter((node) => node.naming);
-      if (naming.length > 0) best = naming;
-    }
-    return best;
-  }
-
   #child(node: TrieNode, step: Step): TrieNode {
     const rank = node.rank + RANK[step.kind];
     if (step.kind === 'any') {

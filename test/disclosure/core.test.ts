@@ -414,6 +414,45 @@ describe('embedded resources', () => {
     }
   });
 
+  test('of different answers in one record: what one of them names besides the catalog changes nothing for the other', async () => {
+    const staff = catalogOf(
+      { '/id': 'reference/1', '/room': 'staff/2' },
+      { resource: 'employee', subjects: ['/id'] },
+    );
+    const one = (resource: string, state: { flags: readonly string[] }) => {
+      if (resource === 'customer') return answer({ 'reference/1': 'disclose' });
+      const classes = { 'reference/1': 'disclose', 'staff/2': 'disclose' } as const;
+      return state.flags.length > 0
+        ? answer(classes, { '/room/key': 'drop', '/x': 'disclose' })
+        : answer(classes);
+    };
+    const body =
+      '{"id":1,"team":[{"id":2,"room":{"key":1,"no":2},"x":1},{"id":3,"room":{"key":1,"no":2},"x":1}]}';
+    expect(
+      await disclosed(body, { catalog, catalogs: [staff], answer: one, states: { 2: { flags: ['f'] } } }),
+    ).toBe('{"id":1,"team":[{"id":2,"room":{"no":2},"x":1},{"id":3,"room":{"key":1,"no":2}}]}');
+  });
+
+  test('… nor where only a sibling says what the field is', async () => {
+    const staff = catalogOf(
+      { '/id': 'reference/1', '/f/*/value': 'low/1', '/f/[name=id]/value': 'high/4' },
+      { resource: 'employee', subjects: ['/id'] },
+    );
+    const one = (resource: string, state: { flags: readonly string[] }) =>
+      resource === 'customer'
+        ? answer({})
+        : answer({ 'low/1': 'disclose' }, state.flags.length > 0 ? { '/f/0/value/x': 'disclose' } : {});
+    const member = (id: number) => `{"id":${id},"f":[{"name":"id","value":{"x":1,"y":2}},{"name":"z","value":{"x":3}}]}`;
+    expect(
+      await disclosed(`{"id":1,"team":[${member(2)},${member(3)}]}`, {
+        catalog,
+        catalogs: [staff],
+        answer: one,
+        states: { 2: { flags: ['f'] } },
+      }),
+    ).toBe('{"team":[{"f":[{"value":{"x":1}},{"value":{"x":3}}]},{"f":[{"value":{}},{"value":{"x":3}}]}]}');
+  });
+
   test('without a catalog refuse the answer', async () => {
     await expect(disclosed('{"agent":{}}', { catalog, answer: says })).rejects.toMatchObject({
       code: 'catalog_unknown',

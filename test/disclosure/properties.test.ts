@@ -5,7 +5,7 @@ import type { Catalog, CatalogEntry } from '../../src/model/catalog.ts';
 import { reference } from './reference.ts';
 import { answer, bytesOf, catalogOf, disclosed, partsOf, type Setting } from './support.ts';
 
-const NAMES = ['a', 'b', 'c', '0', '1', 'n', 'v', '张', '__proto__x', 'k/~'];
+const NAMES = ['a', 'b', 'c', '0', '1', 'n', 'v', '张', '__proto__x', 'k/~', 'q"\\'];
 const name = fc.constantFrom(...NAMES);
 const leaf = fc.oneof(
   fc.constantFrom(null, true, false, 0, -1.5, 'x', 'y', '', '1'),

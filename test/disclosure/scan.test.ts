@@ -116,6 +116,38 @@ describe('the scanner in WebAssembly', () => {
     );
   });
 
+  test('takes a name with a quote in it for what it is, even where the list before had that name', () => {
+    const catalog = catalogOf({ '/*/a":1,"b': 'a/1', '/*/a': 'b/2', '/*/b': 'c/3' });
+    const quoting = new Automaton(catalog, new Map());
+    const bytes = Buffer.from('[{"a\\":1,\\"b":1},{"a":1,"b":2},{"a":1,"b":2}]');
+    const plain = new PlainScanner(40);
+    expect(plain.scan(bytes, 0, bytes.length, quoting, quoting.root, 0, true)).toBe(bytes.length);
+    const scanner = jsonScanner();
+    const page = scanner.begin(quoting, bytes, 0, bytes.length);
+    expect(scanner.scan(0, bytes.length, quoting.root, 0, 40, true)).toBe(bytes.length);
+    const count = scanner.entryCount;
+    scanner.take();
+    expect([...scanner.entriesOf(page).subarray(0, count * STRIDE)]).toEqual([...plain.keep().entries]);
+  });
+
+  test('is what its source compiles to', async (context) => {
+    const { spawnSync } = await import('node:child_process');
+    const { existsSync } = await import('node:fs');
+    const { fileURLToPath } = await import('node:url');
+    const folder = fileURLToPath(new URL('../../src/disclosure/formats/assembly/', import.meta.url));
+    if (!existsSync(`${folder}node_modules/assemblyscript`)) {
+      console.log(
+        'skipped: AssemblyScript is not installed there (npm ci in src/disclosure/formats/assembly)',
+      );
+      context.skip();
+    }
+    const { status, stderr } = spawnSync(process.execPath, ['build.ts', '--check'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
   test('names what is wrong', () => {
     const say = (text: string, final = true, limit = 40) =>
       both(Buffer.from(text), Buffer.byteLength(text), final, limit)[1]!.end;

@@ -13,7 +13,24 @@ import { reference } from '../disclosure/reference.ts';
 import { answer, catalogOf, keys, planOf, stars } from '../disclosure/support.ts';
 import { cut, damaged, Finding, type FuzzTarget, type Random } from './target.ts';
 
-const NAMES = ['a', 'b', 'c', 'n', 'v', '0', '1', '张三', 'phone', '__proto__', 'constructor', 'k~/', ''];
+const NAMES = [
+  'a',
+  'b',
+  'c',
+  'n',
+  'v',
+  '0',
+  '1',
+  '张三',
+  'phone',
+  '__proto__',
+  'constructor',
+  'k~/',
+  '',
+  'q":1,"a',
+  'b\\n',
+  '\n',
+];
 const CLASSES = ['one/1', 'two/2', 'three/3'];
 const TOKENS = [
   ...[
