@@ -164,7 +164,8 @@ export class UnknownPaths implements FrameAccount {
   /** the rows; counting begins anew */
   take(): FieldAccount[] {
     const rows: FieldAccount[] = this.#rows;
-    if (this.#overflow > 0) rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
+    if (this.#overflow > 0)
+      rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
     if (rows.length > 0) {
       this.#rows = [];
       this.#uncatalogued.clear();

@@ -442,7 +442,8 @@ describe('embedded resources', () => {
       resource === 'customer'
         ? answer({})
         : answer({ 'low/1': 'disclose' }, state.flags.length > 0 ? { '/f/0/value/x': 'disclose' } : {});
-    const member = (id: number) => `{"id":${id},"f":[{"name":"id","value":{"x":1,"y":2}},{"name":"z","value":{"x":3}}]}`;
+    const member = (id: number) =>
+      `{"id":${id},"f":[{"name":"id","value":{"x":1,"y":2}},{"name":"z","value":{"x":3}}]}`;
     expect(
       await disclosed(`{"id":1,"team":[${member(2)},${member(3)}]}`, {
         catalog,
