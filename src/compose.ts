@@ -10,6 +10,7 @@ import { createConsentSource } from './consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
 import { createDisclosureStage } from './disclosure/disclosure.ts';
 import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from './disclosure/encodings.ts';
+import { recordsPointer } from './disclosure/envelope.ts';
 import { createGuard } from './disclosure/guard.ts';
 import { createKeyRing } from './disclosure/keys.ts';
 import { mediaOf } from './disclosure/media.ts';
@@ -151,6 +152,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       grants: given.grants,
       guard: createGuard({ consents, disclosure }),
       mediaOf,
+      recordsOf: recordsPointer,
       upstreams,
       headersOf: (name) => rules.get(name) as NonNullable<ReturnType<typeof rules.get>>,
       decode: decoder(config),

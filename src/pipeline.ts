@@ -20,6 +20,7 @@ import type { UpstreamResponse } from './upstream/upstream.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
 const WHOLE = 64 * 1024;
+const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
@@ -163,12 +164,16 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const media = stages.mediaOf(response.headers, route.response, request.headers.accept);
   const writes = WRITES.has(selected.action);
   const input = writes ? asRead(answered.input) : answered.input;
+  // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
+  const records =
+    route.records ??
+    (LISTS.has(selected.action) && media.format === 'json' ? stages.recordsOf(catalog) : null);
   const plan: DisclosurePlan = {
     format: media.format,
     charset: media.charset,
     catalog,
     catalogs: snapshot.catalogs,
-    records: route.records,
+    records,
     dataSubject: selected.dataSubject,
     obligations: decision.obligations,
     recipient: input.context.recipient,
@@ -199,7 +204,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = { status, headers, single: route.records === null, writes };
+  const released = { status, headers, single: records === null, writes };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {

@@ -6,6 +6,7 @@ import type { Media, RouteResponse } from './disclosure/media.ts';
 import type { SluiceError } from './errors.ts';
 import type { Identity } from './identity/index.ts';
 import type { Reason } from './model/answers.ts';
+import type { Catalog } from './model/catalog.ts';
 import type { ConsentSource } from './model/consent.ts';
 import type { DisclosureStage } from './model/disclosure.ts';
 import type { ProxyRequest } from './model/exchange.ts';
@@ -36,6 +37,8 @@ export interface Stages {
     route: RouteResponse,
     accept: string | undefined,
   ) => Media;
+  /** where the catalog says that the records of a list are; null: it does not */
+  readonly recordsOf: (catalog: Catalog) => string | null;
   readonly upstreams: Upstreams;
   readonly headersOf: (upstream: string) => HeaderRules;
   readonly decode: (
