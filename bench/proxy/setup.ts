@@ -71,7 +71,7 @@ export async function startSidecar(
   writeFileSync(join(dir, 'sluice.yaml'), JSON.stringify(config));
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'src/main.ts'), 'serve', '--config', join(dir, 'sluice.yaml')],
+    ['--max-semi-space-size=8', join(ROOT, 'src/main.ts'), 'serve', '--config', join(dir, 'sluice.yaml')],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, CRM: 'bench' },
