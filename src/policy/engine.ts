@@ -25,6 +25,8 @@ export interface EvaluatorOptions {
   /** an instance that grew by more than this above its loaded size is replaced; default 256 (16 MiB) */
   readonly retainPages?: number;
   readonly print?: (line: string) => void;
+  /** called before each host built-in and in its long loops; throws once the evaluation has used up its time */
+  readonly check?: () => void;
   /** host functions besides OPA's own, e.g. a test runner's */
   readonly builtins?: { readonly [name: string]: Builtin };
   /** further imports of the module, e.g. of a rewriter that meters it */
@@ -355,6 +357,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
   const dispatch: Dispatch = (live, id, args) => {
     const builtin = functions[id];
     if (builtin === undefined) throw new Abort(`built-in ${id} is not known`);
+    options.check?.();
     let answer: RegoValue | undefined;
     try {
       answer = builtin(
@@ -412,7 +415,8 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
     const full = failed.memory.buffer.byteLength >= options.maxPages * PAGE;
     if (
       (cause instanceof Abort && cause.message.includes('opa_malloc')) ||
-      (full && cause instanceof WebAssembly.RuntimeError)
+      (full && cause instanceof WebAssembly.RuntimeError) ||
+      (cause instanceof RangeError && /length|allocation/.test(cause.message))
     ) {
       return memoryExceeded(options.maxPages, cause);
     }
@@ -443,7 +447,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
         );
       }
       const instance = current();
-      context = new EvaluationContext(nowNs, seed, options.print);
+      context = new EvaluationContext(nowNs, seed, options.print, options.check);
       let text: string;
       try {
         text = instance.evaluate(id, inputJson === undefined ? undefined : jsonText(inputJson));

@@ -8,6 +8,7 @@ interface Decimal {
   readonly exponent: number;
 }
 
+const ZERO = 48;
 const SHAPE = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 
 const decimalOf = (text: string): Decimal => {
@@ -15,9 +16,12 @@ const decimalOf = (text: string): Decimal => {
   if (m === null) throw new SyntaxError('not a number');
   const fraction = m[3] ?? '';
   const all = (m[2] ?? '') + fraction;
-  const digits = all.replace(/^0+/, '').replace(/0+$/, '');
+  // By hand: /0+$/ takes quadratic time on a long run of zeros that is not the last.
+  let end = all.length;
+  while (end > 0 && all.charCodeAt(end - 1) === ZERO) end -= 1;
+  const digits = all.slice(0, end).replace(/^0+/, '');
   if (digits === '') return { negative: false, digits: '', exponent: 0 };
-  const trailing = all.length - all.replace(/0+$/, '').length;
+  const trailing = all.length - end;
   return { negative: m[1] === '-', digits, exponent: Number(m[4] ?? 0) - fraction.length + trailing };
 };
 
@@ -112,6 +116,22 @@ export const compare = (a: RegoValue, b: RegoValue): number => {
 };
 
 export const equal = (a: RegoValue, b: RegoValue): boolean => compare(a, b) === 0;
+
+/** Text that two values share if, and only if, they are equal. */
+export const identity = (v: RegoValue): string => {
+  if (typeof v === 'string') return JSON.stringify(v);
+  if (v === null || typeof v === 'boolean') return String(v);
+  if (isNumber(v)) {
+    const d = decimalOf(numberText(v));
+    return `${d.negative ? '-' : ''}${d.digits}e${d.exponent}`;
+  }
+  if (Array.isArray(v)) return `[${v.map(identity).join()}]`;
+  if (v instanceof Set) return `<${[...v].map(identity).sort().join()}>`;
+  return `{${[...v]
+    .map(([key, item]) => `${identity(key)}:${identity(item)}`)
+    .sort()
+    .join()}}`;
+};
 
 /** JSON as OPA writes it: a set is an array in order, a key that is no string is its own JSON in a string. */
 export const jsonOf = (v: RegoValue): string => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { SluiceError } from '../../src/errors.ts';
 import { readArchive } from '../../src/policy/archive.ts';
 import { BuiltinFailure } from '../../src/policy/builtins/types.ts';
 import { createEvaluator, type Evaluator, type EvaluatorOptions } from '../../src/policy/engine.ts';
@@ -263,6 +264,20 @@ describe('an evaluation that goes wrong', () => {
     );
     broken = false;
     expect(e.evaluate('p/x', '{"s":"a"}', NOW).result).toBe('fine');
+  });
+
+  test('a host built-in is left once the time is over, and the next evaluation has time', () => {
+    let over = true;
+    const e = evaluator({
+      check: () => {
+        if (over) throw new SluiceError('policy_deadline_exceeded', 'over');
+      },
+    });
+    expect(() => ask(e, 'spelled', { n: 1 })).toThrow(
+      expect.objectContaining({ code: 'policy_deadline_exceeded' }),
+    );
+    over = false;
+    expect(ask(e, 'spelled', { n: 1 })).toBe('1');
   });
 
   test('any order of good and bad evaluations answers the good ones alike', () => {

@@ -6,17 +6,35 @@
  */
 import { fail } from './operands.ts';
 
+interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
 interface Token {
   /** a set of one character is not that character */
   readonly kind: 'character' | 'any' | 'set';
-  /** null: any character */
-  readonly characters: ReadonlySet<string> | null;
+  /** null: any character; otherwise ranges in order, apart from each other */
+  readonly characters: readonly Range[] | null;
   readonly flag: '' | '+' | '*';
 }
 
 const FLAGS = '+*';
-/** a set of more characters than Unicode's basic plane is a mistake */
-const MOST_CHARACTERS = 0x11_0000;
+
+const joined = (ranges: readonly Range[]): Range[] => {
+  const out: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    const before = out.at(-1);
+    if (before === undefined || range.first > before.last + 1) out.push(range);
+    else out[out.length - 1] = { first: before.first, last: Math.max(before.last, range.last) };
+  }
+  return out;
+};
+
+const one = (rune: string): Range[] => {
+  const c = rune.codePointAt(0) as number;
+  return [{ first: c, last: c }];
+};
 
 const tokenize = (pattern: string): Token[] => {
   const runes = [...pattern];
@@ -28,24 +46,23 @@ const tokenize = (pattern: string): Token[] => {
     return { rune: runes[at++] ?? fail('an escape at the end'), escaped: true };
   };
 
-  const set = (): ReadonlySet<string> => {
-    const out = new Set<string>();
-    let previous: string | undefined;
+  const set = (): Range[] => {
+    const out: Range[] = [];
+    let previous: number | undefined;
     for (;;) {
       const { rune, escaped } = next();
-      if (!escaped && rune === ']') return out;
+      if (!escaped && rune === ']') return joined(out);
       if (escaped || rune !== '-') {
-        out.add(rune);
-        previous = rune;
+        previous = rune.codePointAt(0) as number;
+        out.push({ first: previous, last: previous });
         continue;
       }
       if (previous === undefined) return fail('a range without a start');
       const end = next();
       if (!end.escaped && (end.rune === ']' || end.rune === '-')) return fail('a range without an end');
-      const from = previous.codePointAt(0) as number;
-      const to = end.rune.codePointAt(0) as number;
-      if (to < from || out.size + to - from > MOST_CHARACTERS) return fail('a range out of order');
-      for (let c = from; c <= to; c++) out.add(String.fromCodePoint(c));
+      const last = end.rune.codePointAt(0) as number;
+      if (last < previous) return fail('a range out of order');
+      out.push({ first: previous, last });
       previous = undefined;
     }
   };
@@ -55,7 +72,7 @@ const tokenize = (pattern: string): Token[] => {
     const { rune, escaped } = next();
     if (!escaped && (rune === ']' || FLAGS.includes(rune))) return fail(`${rune} stands where it may not`);
     const kind = escaped ? 'character' : rune === '.' ? 'any' : rune === '[' ? 'set' : 'character';
-    const characters = kind === 'any' ? null : kind === 'set' ? set() : new Set([rune]);
+    const characters = kind === 'any' ? null : kind === 'set' ? set() : one(rune);
     const flag = FLAGS.includes(runes[at] ?? ' ') ? (runes[at++] as '+' | '*') : '';
     tokens.push({ kind, characters, flag });
   }
@@ -64,15 +81,24 @@ const tokenize = (pattern: string): Token[] => {
 
 const overlap = (a: Token, b: Token): boolean => {
   if (a.characters === null || b.characters === null) return true;
-  const other = b.characters;
-  for (const c of a.characters) if (other.has(c)) return true;
-  return false;
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const x = a.characters[i];
+    const y = b.characters[j];
+    if (x === undefined || y === undefined) return false;
+    if (x.last < y.first) i += 1;
+    else if (y.last < x.first) j += 1;
+    else return true;
+  }
 };
 
 const isSame = (a: Token, b: Token): boolean => {
-  if (a.kind !== b.kind || a.characters?.size !== b.characters?.size) return false;
-  const other = b.characters;
-  return [...(a.characters ?? [])].every((c) => other?.has(c) === true);
+  if (a.kind !== b.kind || a.characters?.length !== b.characters?.length) return false;
+  const other = b.characters ?? [];
+  return (a.characters ?? []).every(
+    ({ first, last }, i) => other[i]?.first === first && other[i]?.last === last,
+  );
 };
 
 /** a*a+ is a+ */

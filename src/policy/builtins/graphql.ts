@@ -16,7 +16,7 @@ import {
 import type { RegoValue } from '../values.ts';
 import { querySource, schemaSource } from './graphql-source.ts';
 import { commentTree, isExtension, queryTree, schemaTree } from './graphql-trees.ts';
-import { fail, string } from './operands.ts';
+import { fail, isLimit, string, tooLarge } from './operands.ts';
 import { BuiltinFailure, type Family } from './types.ts';
 
 /** a document of more tokens is refused: parsing and validating take time with their square */
@@ -28,7 +28,10 @@ const attempt = <T>(run: () => T): T => {
   try {
     return run();
   } catch (e) {
-    if (e instanceof BuiltinFailure) throw e;
+    if (e instanceof BuiltinFailure || isLimit(e)) throw e;
+    // graphql's own limit has no type of its own.
+    if (e instanceof Error && /more tha[nt] \d+ tokens/.test(e.message))
+      return tooLarge(`A GraphQL document of more than ${MOST_TOKENS} tokens is not read`);
     return fail('not valid GraphQL');
   }
 };

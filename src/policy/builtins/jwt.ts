@@ -14,7 +14,7 @@ import {
 import { base64url } from './encoding.ts';
 import { ALGORITHMS, type Key, jwks, verificationKeys } from './keys.ts';
 import { marshal } from './objects.ts';
-import { fail, object, string } from './operands.ts';
+import { fail, isLimit, object, string } from './operands.ts';
 import { sign, verifies } from './signatures.ts';
 import type { Builtin, EvaluationContext, Family } from './types.ts';
 
@@ -38,7 +38,8 @@ const split = (text: string): Token => {
 const jsonObject = (bytes: Uint8Array): RegoObject => {
   try {
     return object(parseJson(Buffer.from(bytes).toString('utf8')));
-  } catch {
+  } catch (e) {
+    if (isLimit(e)) throw e;
     return fail('not a JSON object');
   }
 };

@@ -20,7 +20,9 @@ export const ALGORITHMS: ReadonlySet<string> = new Set(
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512 EdDSA'.split(' '),
 );
 
-const PEM = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----\r?\n?/;
+const BEGIN = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n/g;
+const END = '-----END ';
+const END_REST = /-----\r?\n?/y;
 
 interface PemBlock {
   readonly type: string;
@@ -29,11 +31,20 @@ interface PemBlock {
   readonly rest: string;
 }
 
+/** the first block whose END, the next one after its BEGIN, names the same type */
 export const pemBlock = (text: string): PemBlock | undefined => {
-  const m = PEM.exec(text);
-  return m === null
-    ? undefined
-    : { type: m[1] as string, text: m[0], rest: text.slice(m.index + m[0].length) };
+  let end = -1;
+  for (const m of text.matchAll(BEGIN)) {
+    const [begin, type = ''] = m;
+    const from = m.index + begin.length;
+    if (end < from) end = text.indexOf(END, from);
+    if (end < 0) return undefined;
+    const named = end + END.length;
+    END_REST.lastIndex = named + type.length;
+    if (!text.startsWith(type, named) || !END_REST.test(text)) continue;
+    return { type, text: text.slice(m.index, END_REST.lastIndex), rest: text.slice(END_REST.lastIndex) };
+  }
+  return undefined;
 };
 
 const attempt = <T>(run: () => T): T => {

@@ -1,9 +1,8 @@
 /** `net.cidr_*`, as Go's net package reads addresses. An address is kept as a number of 128 bits, IPv4 as `::ffff:0:0/96`. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { SluiceError } from '../../errors.ts';
 import type { RegoValue } from '../values.ts';
-import { fail, items, string } from './operands.ts';
-import type { Family } from './types.ts';
+import { fail, items, string, tooLarge } from './operands.ts';
+import type { EvaluationContext, Family } from './types.ts';
 
 const MAPPED = 0xffffn << 32n;
 const BITS = 128;
@@ -66,14 +65,15 @@ const contains = (n: Network, address: bigint): boolean =>
   (isMapped(n.address) && n.prefix >= 96) === isMapped(address) &&
   (address & ~hostMask(n.prefix)) === n.address;
 
-const containsText = (network: RegoValue | undefined, v: RegoValue | undefined): boolean => {
-  const n = cidr(network);
+const networkText = (v: RegoValue | undefined): Network => {
   const text = string(v);
   const address = addressOf(text);
-  if (address !== undefined) return contains(n, address);
-  const inner = parseCidr(text) ?? fail('neither an address nor a CIDR');
-  return contains(n, inner.address) && contains(n, last(inner));
+  if (address !== undefined) return { address, prefix: BITS };
+  return parseCidr(text) ?? fail('neither an address nor a CIDR');
 };
+
+const containsAll = (n: Network, inner: Network): boolean =>
+  contains(n, inner.address) && (inner.prefix === BITS || contains(n, last(inner)));
 
 /** RFC 5952 */
 const spell = (address: bigint): string => {
@@ -132,12 +132,29 @@ const entries = (v: RegoValue | undefined): readonly (readonly [RegoValue, RegoV
   return [];
 };
 
+const matches = (
+  networks: RegoValue | undefined,
+  addresses: RegoValue | undefined,
+  context: EvaluationContext,
+): Set<RegoValue> => {
+  const out = new Set<RegoValue>();
+  const outer = entries(networks);
+  const all = entries(addresses);
+  if (outer.length === 0 || all.length === 0) return out;
+  const inner = all.map(([address, index]) => [networkText(address), index] as const);
+  for (const [network, name] of outer) {
+    const n = cidr(network);
+    context.check();
+    for (const [address, index] of inner) if (containsAll(n, address)) out.add([name, index]);
+  }
+  return out;
+};
+
 const expand = (n: Network): Set<RegoValue> => {
   const count = hostMask(n.prefix) + 1n;
   if (count > MOST_ADDRESSES) {
-    throw new SluiceError(
-      'policy_memory_exceeded',
-      `net.cidr_expand was asked for ${count} addresses; at most ${MOST_ADDRESSES} are expanded. Compare with net.cidr_contains instead.`,
+    return tooLarge(
+      `net.cidr_expand was asked for ${count} addresses; at most ${MOST_ADDRESSES} are expanded. Compare with net.cidr_contains instead`,
     );
   }
   const out = new Set<RegoValue>();
@@ -193,14 +210,7 @@ const merge = (networks: readonly Network[]): Network[] => {
 
 export const net: Family = {
   'net.cidr_is_valid': ([v]) => typeof v === 'string' && parseCidr(v) !== undefined,
-  'net.cidr_contains_matches': ([networks, addresses]) => {
-    const out = new Set<RegoValue>();
-    const inner = entries(addresses);
-    for (const [network, name] of entries(networks)) {
-      for (const [address, index] of inner) if (containsText(network, address)) out.add([name, index]);
-    }
-    return out;
-  },
+  'net.cidr_contains_matches': ([networks, addresses], context) => matches(networks, addresses, context),
   'net.cidr_expand': ([v]) => expand(cidr(v)),
   'net.cidr_merge': ([v]) =>
     new Set<RegoValue>(merge(items(v).map((n) => networkOrAddress(string(n)))).map(spellNetwork)),

@@ -1,8 +1,7 @@
 /** `numbers.range_step`, `rand.intn` */
 import { createHmac } from 'node:crypto';
-import { SluiceError } from '../../errors.ts';
 import { numberOf, type RegoValue } from '../values.ts';
-import { fail, int64, integer, string } from './operands.ts';
+import { fail, int64, integer, string, tooLarge } from './operands.ts';
 import type { Family } from './types.ts';
 
 /** more numbers than that are no answer but an attack on memory */
@@ -12,10 +11,7 @@ const range = (from: bigint, to: bigint, step: bigint): RegoValue => {
   if (step <= 0n) return fail('the step must be positive');
   const count = (from <= to ? to - from : from - to) / step + 1n;
   if (count > MOST_NUMBERS) {
-    throw new SluiceError(
-      'policy_memory_exceeded',
-      `numbers.range_step was asked for ${count} numbers; at most ${MOST_NUMBERS} are listed.`,
-    );
+    return tooLarge(`numbers.range_step was asked for ${count} numbers; at most ${MOST_NUMBERS} are listed`);
   }
   const direction = from <= to ? step : -step;
   return Array.from({ length: Number(count) }, (_, i) => numberOf(String(from + direction * BigInt(i))));

@@ -1,8 +1,7 @@
 /** `object.subset`, `graph.reachable_paths`, `json.marshal_with_options` */
-import { SluiceError } from '../../errors.ts';
 import { bytesOf, encode, type RegoObject, type RegoValue } from '../values.ts';
-import { equal, sorted } from '../order.ts';
-import { fail, items, object, string } from './operands.ts';
+import { equal, identity, sorted } from '../order.ts';
+import { fail, items, object, string, tooLarge } from './operands.ts';
 import type { Family } from './types.ts';
 
 /** the value of a key of any type */
@@ -13,14 +12,22 @@ export const get = (o: RegoObject, key: RegoValue): RegoValue | undefined => {
   return undefined;
 };
 
-export const has = (values: Iterable<RegoValue>, wanted: RegoValue): boolean => {
-  for (const v of values) if (equal(v, wanted)) return true;
-  return false;
-};
-
+/** Knuth, Morris and Pratt's search: linear, however alike the elements are */
 const runsThrough = (whole: readonly RegoValue[], part: readonly RegoValue[]): boolean => {
-  for (let start = 0; start + part.length <= whole.length; start++) {
-    if (part.every((v, i) => equal(whole[start + i] as RegoValue, v))) return true;
+  if (part.length > whole.length) return false;
+  if (part.length === 0) return true;
+  const wanted = part.map(identity);
+  const back = [0];
+  for (let i = 1, k = 0; i < wanted.length; i++) {
+    while (k > 0 && wanted[i] !== wanted[k]) k = back[k - 1] as number;
+    if (wanted[i] === wanted[k]) k += 1;
+    back.push(k);
+  }
+  let matched = 0;
+  for (const item of whole.map(identity)) {
+    while (matched > 0 && item !== wanted[matched]) matched = back[matched - 1] as number;
+    if (item === wanted[matched]) matched += 1;
+    if (matched === wanted.length) return true;
   }
   return false;
 };
@@ -35,13 +42,14 @@ const subset = (whole: RegoValue, part: RegoValue, top: boolean): boolean | unde
     return true;
   }
   if (part instanceof Set && (whole instanceof Set || (top && Array.isArray(whole)))) {
-    const all = [...whole];
-    return [...part].every((v) => has(all, v));
+    const all = new Set([...whole].map(identity));
+    return [...part].every((v) => all.has(identity(v)));
   }
   return Array.isArray(whole) && Array.isArray(part) ? runsThrough(whole, part) : undefined;
 };
 
-/** paths grow as fast as the factorial of the number of nodes */
+/** nodes of all paths together: a graph can have far more paths than nodes */
+const MOST_NODES = 1_000_000;
 const MOST_STEPS = 200_000;
 
 const edgesOf = (edges: RegoValue): readonly RegoValue[] =>
@@ -49,40 +57,47 @@ const edgesOf = (edges: RegoValue): readonly RegoValue[] =>
 
 /** What was reached on one path counts as reached on those tried after it, as OPA 1.19 has it. */
 const reachablePaths = (graph: RegoObject, starts: readonly RegoValue[]): Set<RegoValue> => {
+  const edgesByNode = new Map([...graph].map(([node, edges]) => [identity(node), edgesOf(edges)]));
   // Paths are compared as wholes when they enter the set in the policy's memory.
   const out = new Set<RegoValue>();
+  const path: RegoValue[] = [];
+  let nodes = 0;
   let steps = 0;
-  const follow = (node: RegoValue, path: readonly RegoValue[], reached: RegoValue[]): void => {
+  const found = (): void => {
+    nodes += path.length;
+    if (nodes > MOST_NODES) tooLarge(`graph.reachable_paths found paths of more than ${MOST_NODES} nodes`);
+    out.add([...path]);
+  };
+  const follow = (node: RegoValue, reached: Set<string>): void => {
     steps += 1;
-    if (steps > MOST_STEPS) {
-      throw new SluiceError(
-        'policy_memory_exceeded',
-        `graph.reachable_paths went more than ${MOST_STEPS} steps; the graph has too many paths.`,
-      );
-    }
-    const edges = get(graph, node);
-    if (edges === undefined) {
-      out.add([...path]);
+    if (steps > MOST_STEPS) tooLarge(`graph.reachable_paths went more than ${MOST_STEPS} steps`);
+    const name = identity(node);
+    const next = edgesByNode.get(name);
+    if (next === undefined) {
+      found();
       return;
     }
-    const here = [...path, node];
-    const next = edgesOf(edges);
-    if (next.length === 0) out.add(here);
+    path.push(node);
+    let ended = next.length === 0;
     for (const neighbour of next) {
-      if (has(reached, neighbour)) {
-        out.add(here);
+      if (reached.has(identity(neighbour))) {
+        ended = true;
         continue;
       }
-      reached.push(node);
-      follow(neighbour, here, reached);
+      reached.add(name);
+      follow(neighbour, reached);
     }
+    if (ended) found();
+    path.pop();
   };
   for (const start of starts) {
-    const edges = get(graph, start);
-    if (edges === undefined) continue;
-    const next = edgesOf(edges);
-    if (next.length === 0) out.add([start]);
-    for (const neighbour of next) follow(neighbour, [start], [start]);
+    const name = identity(start);
+    const next = edgesByNode.get(name);
+    if (next === undefined) continue;
+    path.push(start);
+    if (next.length === 0) found();
+    for (const neighbour of next) follow(neighbour, new Set([name]));
+    path.pop();
   }
   return out;
 };

@@ -1,4 +1,5 @@
 /** Arguments of built-ins, narrowed as OPA narrows them: what has the wrong type makes the call undefined. */
+import { SluiceError } from '../../errors.ts';
 import { integerOf } from '../order.ts';
 import {
   bytesOf,
@@ -13,6 +14,14 @@ import { BuiltinFailure } from './types.ts';
 export const fail = (why: string): never => {
   throw new BuiltinFailure(why);
 };
+
+/** OPA would answer, but with more than an evaluation may take: no answer at all is better than undefined. */
+export const tooLarge = (what: string): never => {
+  throw new SluiceError('policy_memory_exceeded', `${what}.`);
+};
+
+/** to be thrown on, not taken for a fault of what is being read */
+export const isLimit = (e: unknown): boolean => e instanceof SluiceError || e instanceof RangeError;
 
 export const string = (v: RegoValue | undefined): string =>
   typeof v === 'string' ? v : fail('operand must be a string');

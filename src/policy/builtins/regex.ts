@@ -4,7 +4,7 @@ import { RE2JS } from 're2js';
 import type { RegoValue } from '../values.ts';
 import { globsIntersect } from './globs.ts';
 import { fail, int, string } from './operands.ts';
-import type { Family } from './types.ts';
+import type { EvaluationContext, Family } from './types.ts';
 
 const compiled = new LRUCache<string, RE2JS>({ max: 200 });
 
@@ -43,8 +43,10 @@ interface Match {
   group(n: number | string): string | undefined;
 }
 
+const BETWEEN_CHECKS = 64;
+
 /** Go's FindAll: an empty match right after the one before it does not count. */
-function* matches(re: RE2JS, text: string, most: number): Generator<Match> {
+function* matches(re: RE2JS, text: string, most: number, context: EvaluationContext): Generator<Match> {
   const matcher = re.matcher(text);
   let previous = -1;
   let count = 0;
@@ -54,6 +56,7 @@ function* matches(re: RE2JS, text: string, most: number): Generator<Match> {
     if (start === end && start === previous) continue;
     previous = end;
     count += 1;
+    if (count % BETWEEN_CHECKS === 0) context.check();
     yield {
       start,
       end,
@@ -63,12 +66,12 @@ function* matches(re: RE2JS, text: string, most: number): Generator<Match> {
   }
 }
 
-const split = (re: RE2JS, text: string): string[] => {
+const split = (re: RE2JS, text: string, context: EvaluationContext): string[] => {
   if (re.pattern() !== '' && text === '') return [''];
   const out: string[] = [];
   let beginning = 0;
   let end = 0;
-  for (const m of matches(re, text, -1)) {
+  for (const m of matches(re, text, -1, context)) {
     end = m.start;
     if (m.end !== 0) out.push(text.slice(beginning, end));
     beginning = m.end;
@@ -101,10 +104,10 @@ const expand = (template: string, m: Match): string =>
     },
   );
 
-const replace = (re: RE2JS, text: string, template: string): string => {
+const replace = (re: RE2JS, text: string, template: string, context: EvaluationContext): string => {
   let out = '';
   let end = 0;
-  for (const m of matches(re, text, -1)) {
+  for (const m of matches(re, text, -1, context)) {
     out += text.slice(end, m.start) + expand(template, m);
     end = m.end;
   }
@@ -142,12 +145,13 @@ const delimiter = (v: RegoValue | undefined): string => {
 };
 
 export const regex: Family = {
-  'regex.find_n': ([pattern, text, n]) =>
-    [...matches(compile(string(pattern)), string(text), int(n))].map((m) =>
+  'regex.find_n': ([pattern, text, n], context) =>
+    [...matches(compile(string(pattern)), string(text), int(n), context)].map((m) =>
       string(text).slice(m.start, m.end),
     ),
-  'regex.split': ([pattern, text]) => split(compile(string(pattern)), string(text)),
-  'regex.replace': ([text, pattern, value]) => replace(compile(string(pattern)), string(text), string(value)),
+  'regex.split': ([pattern, text], context) => split(compile(string(pattern)), string(text), context),
+  'regex.replace': ([text, pattern, value], context) =>
+    replace(compile(string(pattern)), string(text), string(value), context),
   'regex.template_match': ([pattern, text, open, close]) =>
     template(string(pattern), delimiter(open), delimiter(close)).matcher(string(text)).find(),
   'regex.globs_match': ([a, b]) => globsIntersect(string(a), string(b)),

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { encode, fieldsOf, parseJson, type RegoValue } from '../values.ts';
 import { marshal } from './objects.ts';
-import { fail } from './operands.ts';
+import { fail, isLimit } from './operands.ts';
 import { compileSchema, type Schema } from './schema-compile.ts';
 import { SchemaFault, fault } from './schema-faults.ts';
 import { mismatchesOf } from './schema-validate.ts';
@@ -13,7 +13,8 @@ const documentOf = (v: RegoValue | undefined): RegoValue => {
   if (typeof v === 'string') {
     try {
       return parseJson(v);
-    } catch {
+    } catch (e) {
+      if (isLimit(e)) throw e;
       return fault('invalid JSON string');
     }
   }

@@ -25,17 +25,33 @@ const splitN = (text: string, delimiter: string, n: number): string[] => {
   return n < 0 ? parts.slice(n) : parts.slice(0, n);
 };
 
+const reversed = (text: string): string => text.split('').reverse().join('');
+
+/** Each string is looked up between the prefixes in order: of those before it, only the last kept can begin it. */
+const anyStarts = (values: readonly string[], prefixes: readonly string[]): boolean => {
+  const kept: string[] = [];
+  // What begins with another prefix adds nothing; without those, no prefix lies between another and what it begins.
+  for (const prefix of [...prefixes].sort()) {
+    const last = kept.at(-1);
+    if (last === undefined || !prefix.startsWith(last)) kept.push(prefix);
+  }
+  return values.some((text) => {
+    let low = 0;
+    let high = kept.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((kept[middle] as string) <= text) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && text.startsWith(kept[low - 1] as string);
+  });
+};
+
 export const strings: Family = {
-  'strings.any_prefix_match': ([values, prefixes]) => {
-    const all = stringOrStrings(values);
-    const wanted = stringOrStrings(prefixes);
-    return all.some((s) => wanted.some((p) => s.startsWith(p)));
-  },
-  'strings.any_suffix_match': ([values, suffixes]) => {
-    const all = stringOrStrings(values);
-    const wanted = stringOrStrings(suffixes);
-    return all.some((s) => wanted.some((p) => s.endsWith(p)));
-  },
+  'strings.any_prefix_match': ([values, prefixes]) =>
+    anyStarts(stringOrStrings(values), stringOrStrings(prefixes)),
+  'strings.any_suffix_match': ([values, suffixes]) =>
+    anyStarts(stringOrStrings(values).map(reversed), stringOrStrings(suffixes).map(reversed)),
   'strings.count': ([text, search]) => {
     const s = string(text);
     const wanted = string(search);

@@ -1,7 +1,7 @@
 /** `strings.render_template`: Go's text/template over the given values. */
 import { LRUCache } from 'lru-cache';
 import type { RegoObject } from '../values.ts';
-import { fail, object, string } from './operands.ts';
+import { fail, object, string, tooLarge } from './operands.ts';
 import { FUNCTIONS } from './template-functions.ts';
 import { type Node, type Operand, type Pipe, parseTemplate, type Template } from './template-parse.ts';
 import { checkData, inOrder, isTrue, NONE, print, type Value, valueFrom } from './template-values.ts';
@@ -10,7 +10,7 @@ import type { Family } from './types.ts';
 /** templates that call templates end here */
 const DEEPEST = 500;
 const LONGEST = 8 * 1024 * 1024;
-const MOST_ROUNDS = 1_000_000;
+const MOST_STEPS = 500_000;
 
 /** break and continue leave the nodes they stand among */
 type Leaving = 'break' | 'continue' | undefined;
@@ -18,7 +18,7 @@ type Leaving = 'break' | 'continue' | undefined;
 class Run {
   readonly #template: Template;
   #out = '';
-  #rounds = 0;
+  #steps = 0;
   constructor(template: Template) {
     this.#template = template;
   }
@@ -30,11 +30,17 @@ class Run {
 
   #write(text: string): void {
     this.#out += text;
-    if (this.#out.length > LONGEST) fail('the text is too long');
+    if (this.#out.length > LONGEST) tooLarge(`strings.render_template wrote more than ${LONGEST} characters`);
+  }
+
+  #step(): void {
+    this.#steps += 1;
+    if (this.#steps > MOST_STEPS) tooLarge(`strings.render_template went more than ${MOST_STEPS} steps`);
   }
 
   #nodes(nodes: readonly Node[], dot: Value, scope: Map<string, Value>, depth: number): Leaving {
     for (const node of nodes) {
+      this.#step();
       const leaving = this.#node(node, dot, scope, depth);
       if (leaving !== undefined) return leaving;
     }
@@ -84,8 +90,7 @@ class Run {
     const rounds = roundsOf(over);
     if (rounds.length === 0) return this.#nodes(otherwise, dot, scope, depth);
     for (const [key, value] of rounds) {
-      this.#rounds += 1;
-      if (this.#rounds > MOST_ROUNDS) fail('too many rounds');
+      this.#step();
       const inner = new Scope(scope);
       const [first, second] = pipe.variables;
       const set = (name: string, v: Value): void => {
@@ -203,7 +208,8 @@ const roundsOf = (v: Value): readonly (readonly [Value, Value])[] => {
         ([key, item]) => [{ kind: 'string', value: key }, valueFrom(item)] as const,
       );
     case 'int': {
-      if (v.value > BigInt(MOST_ROUNDS)) return fail('too many rounds');
+      if (v.value > BigInt(MOST_STEPS))
+        return tooLarge(`strings.render_template was asked for ${v.value} rounds`);
       return Array.from({ length: Math.max(0, Number(v.value)) }, (_, i) => {
         const n: Value = { kind: 'int', value: BigInt(i) };
         return [n, n] as const;

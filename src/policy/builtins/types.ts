@@ -17,13 +17,15 @@ export class EvaluationContext {
   readonly #nowNs: bigint;
   readonly #seed: string;
   readonly #print: ((line: string) => void) | undefined;
+  readonly #check: (() => void) | undefined;
   #time = false;
   #random = false;
 
-  constructor(nowNs: bigint, seed: string, print?: (line: string) => void) {
+  constructor(nowNs: bigint, seed: string, print?: (line: string) => void, check?: () => void) {
     this.#nowNs = nowNs;
     this.#seed = seed;
     this.#print = print;
+    this.#check = check;
   }
 
   get nowNs(): bigint {
@@ -34,6 +36,11 @@ export class EvaluationContext {
   get seed(): string {
     this.#random = true;
     return this.#seed;
+  }
+
+  /** to be called in loops as long as the arguments are; throws once the evaluation has used up its time */
+  check(): void {
+    this.#check?.();
   }
 
   print(line: string): void {

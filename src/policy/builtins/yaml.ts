@@ -1,23 +1,27 @@
 /** `yaml.*`, as sigs.k8s.io/yaml reads and writes YAML 1.1: through JSON, keys as text. */
 import {
   type Alias,
+  type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   type Node,
   type Pair,
   parseAllDocuments,
   Scalar,
+  visit,
 } from 'yaml';
 import type { RegoValue } from '../values.ts';
-import { fail, string } from './operands.ts';
+import { fail, isLimit, string, tooLarge } from './operands.ts';
 import type { Family } from './types.ts';
 import { yamlText } from './yaml-text.ts';
 import { resolve } from './yaml-words.ts';
 
 /** expansions of aliases: "billion laughs" ends here */
-const MOST_NODES = 200_000;
+const MOST_NODES = 400_000;
+const MOST_REPEATED = 0.99;
 
 const TAGS: { readonly [tag: string]: (text: string) => RegoValue } = {
   'tag:yaml.org,2002:str': (text) => text,
@@ -41,12 +45,39 @@ const keyText = (v: RegoValue): string => {
   return fail('a key that is no scalar');
 };
 
-const reader = (anchors: (alias: Alias) => Node | undefined): ((node: unknown) => RegoValue) => {
+/** what each alias stands for: the last node before it that has the name */
+const meanings = (document: Document): ReadonlyMap<Alias, Node> => {
+  const named = new Map<string, Node>();
+  const out = new Map<Alias, Node>();
+  visit(document, (_, node) => {
+    if (isAlias(node)) {
+      const meant = named.get(node.source);
+      if (meant !== undefined) out.set(node, meant);
+    } else if (isNode(node) && node.anchor !== undefined) named.set(node.anchor, node);
+  });
+  return out;
+};
+
+const reader = (anchors: ReadonlyMap<Alias, Node>): ((node: unknown) => RegoValue) => {
   let nodes = 0;
+  let repeated = 0;
+  const open = new Set<unknown>();
   const read = (node: unknown): RegoValue => {
     nodes += 1;
-    if (nodes > MOST_NODES) return fail('the document is too large');
-    if (isAlias(node)) return read(anchors(node) ?? fail('an alias of nothing'));
+    if (open.size > 0) repeated += 1;
+    if (nodes > MOST_NODES) {
+      // OPA does not read those whose size comes from aliases, and all others.
+      if (repeated > nodes * MOST_REPEATED) return fail('excessive aliasing');
+      return tooLarge(`A YAML document of more than ${MOST_NODES} nodes is not read`);
+    }
+    if (isAlias(node)) {
+      const meant = anchors.get(node) ?? fail('an alias of nothing');
+      if (open.has(meant)) return fail('an anchor whose value contains itself');
+      open.add(meant);
+      const value = read(meant);
+      open.delete(meant);
+      return value;
+    }
     if (isScalar(node)) return scalar(node);
     if (isSeq(node)) return node.items.map(read);
     if (!isMap(node)) return null;
@@ -76,7 +107,7 @@ const unmarshal = (text: string): RegoValue => {
   const [first] = documents;
   if (first === undefined) return null;
   if (first.errors.length > 0) return fail('not YAML');
-  return reader((alias) => alias.resolve(first))(first.contents);
+  return reader(meanings(first))(first.contents);
 };
 
 export const yaml: Family = {
@@ -86,7 +117,8 @@ export const yaml: Family = {
     try {
       unmarshal(v);
       return true;
-    } catch {
+    } catch (e) {
+      if (isLimit(e)) throw e;
       return false;
     }
   },

@@ -1,0 +1,134 @@
+/** What would take far too long, or far too much memory, ends early; and what looks like it is answered quickly. */
+import { describe, expect, test } from 'vitest';
+import { builtins } from '../../../src/policy/builtins/index.ts';
+import { BuiltinFailure, EvaluationContext } from '../../../src/policy/builtins/types.ts';
+import type { RegoValue } from '../../../src/policy/values.ts';
+
+const SOON = 2000;
+
+const call = (name: string, ...args: RegoValue[]): RegoValue | undefined =>
+  builtins.get(name)?.(args, new EvaluationContext(0n, 'seed'));
+
+const many = <T>(n: number, of: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => of(i));
+
+const keys = many(20_000, (i) => `key${i}`);
+
+const chain = (length: number): RegoValue => new Map(many(length, (i) => [`n${i}`, [`n${i + 1}`]]));
+
+const clique = (size: number): RegoValue => new Map(many(size, (i) => [`n${i}`, many(size, (j) => `n${j}`)]));
+
+const doubling = (depth: number): string => {
+  const defined = many(depth, (i) => `{{define "t${i + 1}"}}{{template "t${i}"}}{{template "t${i}"}}{{end}}`);
+  return `{{define "t0"}}{{end}}${defined.join('')}{{template "t${depth}"}}`;
+};
+
+test.each<[name: string, run: () => RegoValue | undefined, answer: RegoValue]>([
+  [
+    'prefixes',
+    () =>
+      call(
+        'strings.any_prefix_match',
+        keys,
+        keys.map((k) => `${k}-`),
+      ),
+    false,
+  ],
+  [
+    'suffixes',
+    () =>
+      call(
+        'strings.any_suffix_match',
+        keys,
+        keys.map((k) => `-${k}`),
+      ),
+    false,
+  ],
+  ['a set in a set', () => call('object.subset', new Set(keys), new Set(keys)), true],
+  ['a run in a run', () => call('object.subset', Array(20_000).fill(1), [...Array(9_999).fill(1), 2]), false],
+  [
+    'networks',
+    () =>
+      call(
+        'net.cidr_contains_matches',
+        many(2000, (i) => `10.0.${i & 255}.0/24`),
+        many(2000, () => '10.1.0.1'),
+      ),
+    new Set(),
+  ],
+  [
+    'PEM without an end',
+    () => call('crypto.x509.parse_certificates', '-----BEGIN CERTIFICATE-----\n'.repeat(50_000)),
+    [],
+  ],
+  [
+    'sets of all characters',
+    () => call('regex.globs_match', '[\u0001-\u{10ffff}]*a'.repeat(200), '[\u0001-\u{10ffff}]b'.repeat(200)),
+    false,
+  ],
+  ['a pattern that backtracks', () => call('regex.find_n', '(a|a)*$b', 'a'.repeat(50_000), -1), []],
+])(
+  '%s',
+  (_name, run, answer) => {
+    expect(run()).toEqual(answer);
+  },
+  SOON,
+);
+
+test.each<[name: string, run: () => RegoValue | undefined]>([
+  ['a graph with too many paths', () => call('graph.reachable_paths', clique(400), ['n0'])],
+  [
+    'paths with too many nodes',
+    () =>
+      call(
+        'graph.reachable_paths',
+        chain(3000),
+        many(3000, (i) => `n${i}`),
+      ),
+  ],
+  ['all addresses of a network', () => call('net.cidr_expand', '::/64')],
+  ['all numbers of a range', () => call('numbers.range_step', 0, 2 ** 40, 1)],
+  ['templates that double', () => call('strings.render_template', doubling(40), new Map())],
+  [
+    'a template with too many rounds',
+    () => call('strings.render_template', '{{range 1000000}}{{end}}', new Map()),
+  ],
+  [
+    'a template that writes too much',
+    () =>
+      call(
+        'strings.render_template',
+        '{{range .}}{{printf "%1000000d" 1}}{{end}}',
+        new Map(keys.map((k) => [k, 1])),
+      ),
+  ],
+])(
+  '%s exceeds what an evaluation may take',
+  (_name, run) => {
+    expect(run).toThrowError(expect.objectContaining({ code: 'policy_memory_exceeded' }));
+  },
+  SOON,
+);
+
+test('YAML whose size comes from aliases is not read, as OPA does not', () => {
+  const lines = many(9, (i) => `k${i}: &k${i} [${many(9, () => (i === 0 ? 'x' : `*k${i - 1}`)).join()}]`);
+  expect(() => call('yaml.unmarshal', lines.join('\n'))).toThrow(BuiltinFailure);
+});
+
+describe('an evaluation whose time is over', () => {
+  const over = new EvaluationContext(0n, 'seed', undefined, () => {
+    throw new Error('over');
+  });
+
+  test.each([
+    ['regex.find_n', ['(a*b)|a', 'a'.repeat(20_000), -1]],
+    ['regex.replace', ['a'.repeat(20_000), '(a*b)|a', '']],
+    ['regex.split', ['(a*b)|a', 'a'.repeat(20_000)]],
+    ['net.cidr_contains_matches', [['10.0.0.0/8'], ['10.0.0.1']]],
+  ])(
+    'leaves %s',
+    (name, args) => {
+      expect(() => builtins.get(name)?.(args, over)).toThrow('over');
+    },
+    SOON,
+  );
+});
