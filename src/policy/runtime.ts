@@ -1,8 +1,6 @@
 /** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
 import { SluiceError } from '../errors.ts';
 import { type PolicyBundle, pause } from './bundle.ts';
-import { builtins as hostBuiltins } from './builtins/index.ts';
-import type { Builtin } from './builtins/types.ts';
 import type { PolicyLimits } from './config.ts';
 import { createEvaluator, type Evaluation } from './engine.ts';
 import { createMeter, meter } from './fuel.ts';
@@ -57,16 +55,11 @@ export const createRuntime = async (
         `The policy did not answer within its budget (policy.limits.evaluation_ms: ${limits.evaluation_ms}).`,
       ),
   );
-  const held: { [name: string]: Builtin } = Object.create(null);
-  for (const [name, builtin] of hostBuiltins)
-    held[name] = (args, context) => {
-      time.check();
-      return builtin(args, context);
-    };
   const evaluator = createEvaluator(module, {
     data,
     maxPages: limits.memory_mb * PAGES_PER_MB,
-    builtins: held,
+    // before every host built-in, and within those that may take long
+    check: () => time.check(),
     ...(print === undefined ? {} : { print }),
   });
   const random = evaluator.builtins.some((name) => RANDOM.has(name));
@@ -74,7 +67,7 @@ export const createRuntime = async (
     entrypoints: evaluator.entrypoints,
     memoryBytes: () => evaluator.memoryBytes(),
     evaluate(entrypoint, inputJson, { nowNs, seed }) {
-      if (inputJson.length > limits.input_bytes)
+      if (Buffer.byteLength(inputJson) > limits.input_bytes)
         throw new SluiceError(
           'policy_input_too_large',
           `The policy's input has more than ${limits.input_bytes} bytes (policy.limits.input_bytes).`,
