@@ -1,8 +1,8 @@
 /** What no schema can say: names that must exist, values that must not meet, doors that stand open. */
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
 import { compileRoutes } from '../routing/config.ts';
+import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
-import { didYouMean } from './nearest.ts';
 import { place, type Reading } from './reader.ts';
 import type { Config } from './schema.ts';
 import type { IdentityConfig } from './sections/identity.ts';

@@ -12,11 +12,10 @@ import {
   type Node,
   type Document as YamlDocument,
 } from 'yaml';
-import { SluiceError } from '../errors.ts';
+import { didYouMean, SluiceError } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
 import { convert, describeKind } from './kind-values.ts';
 import type { Kind } from './kinds.ts';
-import { didYouMean } from './nearest.ts';
 
 export interface Schema {
   readonly type?: string | readonly string[];

@@ -2,6 +2,7 @@
  * What an entrypoint answered → a checked, frozen answer. Strict, because every slip opens a door: `alow: true` must not
  * be read as silence, nor `obligation:` as no obligations. (Pomerium once took a malformed `deny` for false.)
  */
+import { didYouMean } from '../errors.ts';
 import {
   type DecisionAnswer,
   type DisclosureAnswer,
@@ -10,7 +11,7 @@ import {
   TREATMENTS,
   type TreatmentChoice,
 } from '../model/answers.ts';
-import { didYouMean, isObject } from './document.ts';
+import { isObject } from './document.ts';
 
 /** what is malformed, as a path and a rule; never a value */
 export class Malformed extends Error {}

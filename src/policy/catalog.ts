@@ -1,7 +1,8 @@
 /** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. */
+import { didYouMean } from '../errors.ts';
 import type { Catalog, CatalogEntry, EnvelopeEntry, EnvelopeRole, FieldEntry } from '../model/catalog.ts';
 import { classOf } from '../model/catalog.ts';
-import { didYouMean, isObject, readYaml, type YamlDocument } from './document.ts';
+import { isObject, readYaml, type YamlDocument } from './document.ts';
 import { faultError, type PolicyFault } from './opa-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
 

@@ -68,33 +68,3 @@ const sentence = (message: string): string => message.split('\n')[0] ?? message;
 
 export const isObject = (v: unknown): v is { readonly [key: string]: unknown } =>
   typeof v === 'object' && v !== null && !Array.isArray(v);
-
-/** `; did you mean "x"?` for a word that is nearly one of those known. */
-export const didYouMean = (word: string, known: readonly string[]): string => {
-  let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of known) {
-    const d = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (d < least) [best, least] = [candidate, d];
-  }
-  return best === undefined ? '' : `; did you mean "${best}"?`;
-};
-
-/** Optimal string alignment: insertions, deletions, replacements and swapped neighbours count one each. */
-const distance = (a: string, b: string): number => {
-  if (Math.abs(a.length - b.length) > 4) return 9;
-  let before: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let d = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        d = Math.min(d, before[j - 2]! + 1);
-      row.push(d);
-    }
-    [before, above] = [above, row];
-  }
-  return above[b.length]!;
-};

@@ -1,10 +1,11 @@
 /** YAML files against the schema that their header names: every fault at once, each with its place. */
+import { didYouMean } from '../../errors.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { didYouMean, readYaml, type YamlDocument } from '../../policy/document.ts';
+import { readYaml, type YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 import { everySchema } from './emitted.ts';
 

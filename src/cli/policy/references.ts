@@ -1,6 +1,7 @@
 /** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
+import { didYouMean } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
-import { didYouMean, isObject, type YamlDocument } from '../../policy/document.ts';
+import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 
 type Members = { readonly [key: string]: unknown };
