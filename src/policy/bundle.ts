@@ -19,6 +19,8 @@ export interface EntrypointReads {
   readonly reads_time: boolean;
   /** `from` or `until` of a consent */
   readonly consent_dates: boolean;
+  /** where `input.context.grants` is an empty list, if that is less */
+  readonly without_grants?: { readonly input: EntrypointReads['input']; readonly reads_time: boolean };
 }
 
 export interface Manifest {
@@ -258,12 +260,15 @@ const readsOf = (manifest: Manifest, wasm: Uint8Array): ReadonlyMap<string, Entr
       arePaths(r['data']) &&
       areTexts(r['nondeterministic']) &&
       typeof r['reads_time'] === 'boolean' &&
-      typeof r['consent_dates'] === 'boolean'
+      typeof r['consent_dates'] === 'boolean' &&
+      (r['without_grants'] === undefined || isLess(r['without_grants']))
     )
       reads.set(entrypoint, r as unknown as EntrypointReads);
   return reads;
 };
 
+const isLess = (v: unknown): boolean =>
+  isObject(v) && arePaths(v['input']) && typeof v['reads_time'] === 'boolean';
 const areTexts = (v: unknown): v is string[] => Array.isArray(v) && v.every((x) => typeof x === 'string');
 const arePaths = (v: unknown): v is string[][] => Array.isArray(v) && v.every(areTexts);
 

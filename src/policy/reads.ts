@@ -56,6 +56,7 @@ const MAX_CONTEXTS = 20_000;
 
 export const NONDETERMINISTIC: readonly string[] = ['time.now_ns', 'rand.intn', 'uuid.rfc4122'];
 const TIME = ['context', 'time'];
+const GRANTS: Path = ['input', 'context', 'grants'].join('\0');
 const CONSENT_DATES = ['from', 'until'].map((name) => ['data_subject', 'consents', ANY, name]);
 
 export const EVERYTHING: EntrypointReads = {
@@ -69,13 +70,29 @@ export const EVERYTHING: EntrypointReads = {
 export const readsOfPlan = (plan: Plan, entrypoint: string): EntrypointReads => {
   const entry = plan.plans.plans.find((p) => p.name === entrypoint);
   if (entry === undefined) return EVERYTHING;
-  const analysis = new Analysis(plan);
-  try {
-    analysis.run(entry.blocks, [new Set(['input']), new Set(['data'])], null);
-  } catch (e) {
-    if (e instanceof Unknown) return EVERYTHING;
-    throw e;
-  }
+  const analysed = (granted: boolean): Analysis | null => {
+    const analysis = new Analysis(plan, granted);
+    try {
+      analysis.run(entry.blocks, [is('input'), is('data')], null);
+      return analysis;
+    } catch (e) {
+      if (e instanceof Unknown) return null;
+      throw e;
+    }
+  };
+  const analysis = analysed(true);
+  if (analysis === null) return EVERYTHING;
+  const reads = readsOf(analysis);
+  // Nearly no request has a grant, and what a grant is held against (whose data, until when) is no matter then.
+  const less = analysed(false);
+  if (less === null || less.mocked) return reads;
+  const { input, reads_time } = readsOf(less);
+  return JSON.stringify(input) === JSON.stringify(reads.input)
+    ? reads
+    : { ...reads, without_grants: { input, reads_time } };
+};
+
+const readsOf = (analysis: Analysis): EntrypointReads => {
   const found = (root: string): string[][] =>
     [...analysis.read]
       .map((p) => p.split('\0'))
@@ -108,17 +125,18 @@ class Unknown extends Error {}
 interface Value {
   readonly paths: Paths;
   readonly list: readonly string[] | null;
+  /** it is what stands at its one path, and can be nothing else */
+  readonly exact: boolean;
 }
-const NEITHER: Value = { paths: NOTHING, list: null };
-const standsFor = (paths: Paths): Value => ({ paths, list: null });
+const NEITHER: Value = { paths: NOTHING, list: null, exact: false };
+const standsFor = (paths: Paths): Value => ({ paths, list: null, exact: false });
+const is = (path: Path): Value => ({ paths: new Set([path]), list: null, exact: true });
 
 const join = (a: Value | undefined, b: Value | undefined): Value => {
   if (a === undefined || b === undefined || a === b) return a ?? b ?? NEITHER;
   const same = a.list !== null && b.list !== null && a.list.join('\0') === b.list.join('\0');
-  return {
-    paths: b.paths.size === 0 ? a.paths : new Set([...a.paths, ...b.paths]),
-    list: same ? a.list : null,
-  };
+  const paths = b.paths.size === 0 ? a.paths : new Set([...a.paths, ...b.paths]);
+  return { paths, list: same ? a.list : null, exact: a.exact && b.exact && paths.size === 1 };
 };
 
 /**
@@ -154,7 +172,8 @@ class Locals {
     for (const [local, value] of inner.#given) {
       const before = this.get(local);
       const after = join(before, value);
-      grew ||= after.paths.size > before.paths.size || after.list !== before.list;
+      grew ||=
+        after.paths.size > before.paths.size || after.list !== before.list || after.exact !== before.exact;
       this.set(local, after);
     }
     return grew;
@@ -164,17 +183,22 @@ class Locals {
 class Analysis {
   readonly read = new Set<Path>();
   readonly called = new Set<string>();
+  /** a `with` puts values of its own in the place of the input's */
+  mocked = false;
+  readonly #granted: boolean;
   readonly #strings: readonly string[];
   readonly #functions: ReadonlyMap<string, Func>;
   readonly #answers = new Map<string, Paths>();
 
-  constructor(plan: Plan) {
+  /** @param granted false: `input.context.grants` is taken to be empty, so that nothing happens in a loop over it */
+  constructor(plan: Plan, granted: boolean) {
+    this.#granted = granted;
     this.#strings = (plan.static.strings ?? []).map((s) => s.value);
     this.#functions = new Map(plan.funcs.funcs.map((f) => [f.name, f]));
   }
 
-  run(blocks: readonly Block[], args: readonly Paths[], func: Func | null): Paths {
-    const given = new Map(args.map((paths, i) => [func === null ? i : func.params[i]!, standsFor(paths)]));
+  run(blocks: readonly Block[], args: readonly Value[], func: Func | null): Paths {
+    const given = new Map(args.map((value, i) => [func === null ? i : func.params[i]!, value]));
     const locals = new Locals(given, new Set());
     for (const block of blocks) this.#block(block, locals);
     return locals.returned;
@@ -187,10 +211,11 @@ class Analysis {
   }
 
   #statement({ type, stmt }: Statement, locals: Locals): void {
-    const of = (value: unknown): Paths => {
+    const held = (value: unknown): Value => {
       const local = typeof value === 'number' ? value : isLocal(value) ? value.value : null;
-      return local === null ? NOTHING : locals.get(local).paths;
+      return local === null ? NEITHER : locals.get(local);
     };
+    const of = (value: unknown): Paths => held(value).paths;
     const assign = (value: Value): void => locals.set(stmt['target'] as number, value);
     const readAll = (...values: unknown[]): void => {
       for (const value of values) for (const p of of(value)) this.read.add(p);
@@ -205,7 +230,11 @@ class Analysis {
       case 'DotStmt': {
         const key = stmt['key'] as Operand;
         if (key.type === 'string_index')
-          assign(standsFor(this.#below(of(stmt['source']), [this.#text(key)])));
+          assign({
+            paths: this.#below(of(stmt['source']), [this.#text(key)]),
+            list: null,
+            exact: held(stmt['source']).exact,
+          });
         else {
           readAll(stmt['source'], key);
           assign(NEITHER);
@@ -213,7 +242,7 @@ class Analysis {
         return;
       }
       case 'CallStmt':
-        locals.set(stmt['result'] as number, standsFor(this.#call(stmt, locals, of, readAll)));
+        locals.set(stmt['result'] as number, standsFor(this.#call(stmt, held, readAll)));
         return;
       case 'CallDynamicStmt':
         readAll(...(stmt['args'] as unknown[]), ...(stmt['path'] as unknown[]));
@@ -229,12 +258,14 @@ class Analysis {
         this.#block(stmt['block'] as Block, locals);
         return;
       case 'ScanStmt':
+        if (!this.#granted && isGrants(held(stmt['source']))) return;
         locals.set(stmt['key'] as number, NEITHER);
         locals.set(stmt['value'] as number, standsFor(this.#below(of(stmt['source']), [ANY])));
         // A later round may start with what an earlier one left.
         while (this.#block(stmt['block'] as Block, locals));
         return;
       case 'WithStmt':
+        this.mocked = true;
         readAll(stmt['value']);
         this.#block(stmt['block'] as Block, locals);
         return;
@@ -253,10 +284,10 @@ class Analysis {
       case 'ArrayAppendStmt': {
         readAll(stmt['value']);
         const array = stmt['array'] as number;
-        const { list, paths } = locals.get(array);
+        const { list, paths, exact } = locals.get(array);
         const item = stmt['value'] as Operand;
         const text = item.type === 'string_index' ? this.#text(item) : null;
-        locals.set(array, { paths, list: list === null || text === null ? null : [...list, text] });
+        locals.set(array, { paths, list: list === null || text === null ? null : [...list, text], exact });
         return;
       }
       case 'SetAddStmt':
@@ -273,7 +304,7 @@ class Analysis {
         assign(NEITHER);
         return;
       case 'MakeArrayStmt':
-        assign({ paths: NOTHING, list: [] });
+        assign({ paths: NOTHING, list: [], exact: false });
         return;
       case 'AssignIntStmt':
       case 'MakeNullStmt':
@@ -312,7 +343,7 @@ class Analysis {
     for (const p of paths) this.read.add(`${p}\0${SEEN}`);
   }
 
-  #call(stmt: Fields, locals: Locals, of: (v: unknown) => Paths, readAll: (...v: unknown[]) => void): Paths {
+  #call(stmt: Fields, held: (v: unknown) => Value, readAll: (...v: unknown[]) => void): Paths {
     const name = stmt['func'] as string;
     const args = (stmt['args'] as Operand[] | null) ?? [];
     const func = this.#functions.get(name);
@@ -324,16 +355,14 @@ class Analysis {
           ? null
           : key.type === 'string_index'
             ? [this.#text(key)]
-            : isLocal(key)
-              ? locals.get(key.value).list
-              : null;
-      if (steps !== null) return new Set([...this.#below(of(from), steps), ...of(otherwise)]);
-      if (TYPE_TESTS.has(name) && from !== undefined) this.#typeOf(of(from));
+            : held(key).list;
+      if (steps !== null) return new Set([...this.#below(held(from).paths, steps), ...held(otherwise).paths]);
+      if (TYPE_TESTS.has(name) && from !== undefined) this.#typeOf(held(from).paths);
       else readAll(...args);
       return NOTHING;
     }
-    const given = args.map(of);
-    const context = JSON.stringify([name, ...given.map((p) => [...p].sort())]);
+    const given = args.map(held).map(({ paths, exact }) => ({ paths, list: null, exact }));
+    const context = JSON.stringify([name, ...given.map(({ paths, exact }) => [exact, ...[...paths].sort()])]);
     const known = this.#answers.get(context);
     if (known !== undefined) return known;
     if (this.#answers.size >= MAX_CONTEXTS) throw new Unknown();
@@ -343,6 +372,8 @@ class Analysis {
     return answer;
   }
 }
+
+const isGrants = ({ exact, paths }: Value): boolean => exact && paths.has(GRANTS);
 
 const isLocal = (value: unknown): value is { readonly value: number } =>
   isObject(value) && value['type'] === 'local' && typeof value['value'] === 'number';

@@ -233,6 +233,9 @@ export const ManifestSchema = Type.Object(
                       nondeterministic: Names,
                       reads_time: Type.Boolean(),
                       consent_dates: Type.Boolean(),
+                      without_grants: Type.Optional(
+                        Type.Object({ input: Paths, reads_time: Type.Boolean() }, open),
+                      ),
                     },
                     open,
                   ),

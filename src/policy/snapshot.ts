@@ -123,6 +123,14 @@ interface Around<A> {
   readonly failed: (e: SluiceError) => A;
 }
 
+/** What the entrypoint can see of an input. */
+interface Sight {
+  /** before a key, so that no two sights share one */
+  readonly mark: string;
+  readonly keyOf: KeyOf;
+  readonly stepped: boolean;
+}
+
 /** A failing input would cost its whole budget each time it is sent. */
 const FAILURE_KEPT_MS = 5000;
 const DISTINCT_ANSWERS = 4096;
@@ -132,8 +140,9 @@ class Question<A extends object> {
   misses = 0;
   readonly #entrypoint: string;
   readonly #around: Around<A>;
-  readonly #keyOf: KeyOf;
-  readonly #stepped: boolean;
+  readonly #any: Sight;
+  /** of an input without a grant */
+  readonly #ungranted: Sight;
   readonly #kept: LRUCache<string, Kept<A>> | null;
   /** by what the policy answered, so that equal answers are one object */
   readonly #distinct = new LRUCache<string, A>({ max: DISTINCT_ANSWERS });
@@ -141,8 +150,16 @@ class Question<A extends object> {
   constructor(entrypoint: string, reads: EntrypointReads | null, around: Around<A>) {
     this.#entrypoint = entrypoint;
     this.#around = around;
-    this.#keyOf = createProjection(reads === null ? null : reads.input);
-    this.#stepped = reads?.reads_time ?? true;
+    this.#any = {
+      mark: '',
+      keyOf: createProjection(reads === null ? null : reads.input),
+      stepped: reads?.reads_time ?? true,
+    };
+    const less = reads?.without_grants;
+    this.#ungranted =
+      less === undefined
+        ? this.#any
+        : { mark: '-', keyOf: createProjection(less.input), stepped: less.reads_time };
     const { entries, bytes } = around.cache;
     this.#kept = entries === 0 ? null : new LRUCache({ max: entries, maxSize: bytes });
   }
@@ -174,9 +191,12 @@ class Question<A extends object> {
         'policy_evaluation_failed',
         'context.time of the policy input is not an RFC 3339 time.',
       );
-    const seen = this.#stepped ? instant.text : time;
+    const { grants } = input.context;
+    const { mark, keyOf, stepped } =
+      Array.isArray(grants) && grants.length === 0 ? this.#ungranted : this.#any;
+    const seen = stepped ? instant.text : time;
     if (this.#kept === null) return this.#evaluate(input, seen, instant).answer;
-    const key = this.#keyOf(input, seen);
+    const key = mark + keyOf(input, seen);
     const kept = this.#kept.get(key);
     if (
       kept !== undefined &&

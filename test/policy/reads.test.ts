@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Grant, PolicyInput } from '../../src/model/input.ts';
 import type { PolicyBundle } from '../../src/policy/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { createProjection } from '../../src/policy/projection.ts';
+import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { createRuntime, type Runtime } from '../../src/policy/runtime.ts';
-import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
-import { fixture, opa, policyOf } from './support.ts';
+import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { fixture, inputFor, opa, policyOf } from './support.ts';
 
 const paths = async (rule: string): Promise<string[]> => {
   const bundle = await policyOf(`package sluice\n\ndecision := x if {\n${rule}\n}\n\ndisclosure := {}\n`);
@@ -166,4 +168,68 @@ describe('inputs that share a key', () => {
     );
     expect(shared).toBeGreaterThan(5000);
   });
+});
+
+describe('inputs without a grant', () => {
+  const LOOPS: readonly string[] = [
+    'some g in input.context.grants\ng.id == input.resource.id',
+    'every g in input.context.grants { g.id == input.resource.id }',
+    'count({g.id | some g in input.context.grants; g.id == input.resource.id}) == 0',
+    'some i, g in input.context.grants\ni == 0\nheld(g, input.resource)',
+    'within(input.context)',
+  ];
+  const OTHERS: readonly string[] = [
+    'some g in all_of(input)\ng.id == input.resource.id',
+    'some g in array.concat(input.context.grants, [{"id": "1"}])\ng.id == input.resource.id',
+    'gs := object.get(input.context, "grants", [])\nsome g in gs\ng.id == input.resource.id',
+    'some g in either\ng.id == input.resource.id',
+    'some l in [input.context.grants, [{"id": "1"}]]\nsome g in l\ng.id == input.resource.id',
+    'mocked_rule with input.context.grants as [{"id": "1"}]',
+    'count(input.context.grants) == 0\ninput.resource.id == "1"',
+    'not any_held\ninput.resource.id == "1"',
+  ];
+  const HELPERS = `
+held(g, a) if g.id == a.id
+within(context) if { some g in context.grants; g.id == input.resource.id }
+all_of(request) := request.context.grants
+either := input.context.grants if input.context.tier == 1 else := [{"id": "1"}]
+mocked_rule if { some g in input.context.grants; g.id == input.resource.id }
+any_held if { some g in input.context.grants; g.id == input.resource.id }
+`;
+  const withRule = (rule: string): Promise<PolicyBundle> =>
+    policyOf(
+      `package sluice\n\ndecision := {"allow": ok}\n\ndefault ok := false\n\nok if {\n${rule}\n}\n${HELPERS}\ndisclosure := {}\n`,
+    );
+
+  test.each(LOOPS)('are not held against what only a loop over grants looks at: %s', async (rule) => {
+    const reads = (await withRule(rule)).reads!.get('sluice/decision')!;
+    expect(reads.input.map((p) => p.join('.'))).toContain('resource.id');
+    expect(reads.without_grants?.input.map((p) => p.join('.'))).toEqual(['context.grants']);
+  });
+
+  test.each([...LOOPS, ...OTHERS])(
+    'have the answer that the policy gives when asked anew: %s',
+    async (rule) => {
+      const bundle = await withRule(rule);
+      const policy = await createSnapshot(bundle);
+      const plain = await createSnapshot(bundle, { cache: { ...DEFAULT_CACHE, entries: 0 } });
+      const base = inputFor('support', 'after_sales');
+      const allowed = new Set<boolean>();
+      const granted = (...ids: string[]): readonly Grant[] =>
+        ids.map((id) => ({ id, until: base.context.time }));
+      for (const grants of [[], granted('1'), [], granted('2', '1')])
+        for (const id of ['1', '2', null])
+          for (const tier of [1, 2] as const) {
+            const input: PolicyInput = {
+              ...base,
+              resource: { type: 'customer', properties: {}, ...(id === null ? {} : { id }) },
+              context: { ...base.context, tier, grants },
+            };
+            const answer = policy.decide(input);
+            expect(answer, JSON.stringify([grants, id, tier])).toEqual(plain.decide(input));
+            allowed.add(answer.allow);
+          }
+      expect(allowed.size).toBe(2);
+    },
+  );
 });
