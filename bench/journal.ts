@@ -59,7 +59,7 @@ function sealing(): string {
   );
   const pass = () => {
     let bytes = 0;
-    for (const make of records) bytes += make().line.length;
+    for (const make of records) bytes += make().bytes.length;
     return bytes / records.length;
   };
   for (let i = 0; i < 15; i++) pass();

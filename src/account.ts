@@ -16,6 +16,19 @@ export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   data_subjects: [],
 });
 
+/** in the order of canonical JSON */
+const STAGES = [
+  'decision',
+  'disclosure',
+  'identity',
+  'policy',
+  'record',
+  'release',
+  'routing',
+  'upstream',
+] as const;
+export type Stage = (typeof STAGES)[number];
+
 export class Account {
   readonly id: string;
   kind: RecordKind = 'disclosure';
@@ -36,7 +49,7 @@ export class Account {
   withheld: DisclosureSummary | null = null;
   traceId: string | null = null;
   labels: Readonly<Record<string, string>> = {};
-  readonly timings: Record<string, number> = {};
+  readonly #timings: { [stage in Stage]?: number } = {};
   readonly #timestamp: string;
   readonly #clock: Clock;
   #mark: number;
@@ -59,10 +72,19 @@ export class Account {
   }
 
   /** The time since the last mark went into this stage. */
-  spent(stage: string): void {
+  spent(stage: Stage): void {
     const now = this.#clock.micros();
-    this.timings[stage] = (this.timings[stage] ?? 0) + Math.round(now - this.#mark);
+    this.#timings[stage] = (this.#timings[stage] ?? 0) + Math.round(now - this.#mark);
     this.#mark = now;
+  }
+
+  #timingsSoFar(): { readonly [stage in Stage]?: number } {
+    const sorted: { [stage in Stage]?: number } = {};
+    for (const stage of STAGES) {
+      const spent = this.#timings[stage];
+      if (spent !== undefined) sorted[stage] = spent;
+    }
+    return sorted;
   }
 
   /** The record of the next part. Timings are those up to here: the record is written before the bytes. */
@@ -91,13 +113,13 @@ export class Account {
       disclosure,
       request: this.request,
       upstream: this.upstream,
-      response: { status, bytes },
+      response: { bytes, status },
       policy: this.policy,
       input: this.input,
-      timings_us: { ...this.timings },
+      timings_us: this.#timingsSoFar(),
       trace_id: this.traceId,
       labels: this.labels,
-      part: { number: this.#parts, last },
+      part: { last, number: this.#parts },
     };
   }
 }

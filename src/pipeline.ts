@@ -30,7 +30,7 @@ export function createPipeline(stages: Stages): (request: ProxyRequest, reply: R
   return async (request, reply) => {
     const account = new Account(stages.newDecisionId(), stages.clock);
     account.labels = stages.labels;
-    account.request = { method: request.method, route: null, path: null, client_ip: request.peer.ip };
+    account.request = { client_ip: request.peer.ip, method: request.method, path: null, route: null };
     inFlight += 1;
     try {
       if (inFlight > stages.limits.in_flight)
@@ -64,15 +64,15 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.action = selected.action;
   account.resource = selected.resource;
   account.request = {
-    method: request.method,
-    route: route.template,
-    path: route.path,
     client_ip: request.peer.ip,
+    method: request.method,
+    path: route.path,
+    route: route.template,
   };
   account.spent('routing');
 
   const snapshot = stages.policy.current();
-  account.policy = { revision: snapshot.revision, bundle: snapshot.bundle };
+  account.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
   const use = stages.purposeOf({
     headers: request.headers,
     subject: caller.subject,
@@ -302,6 +302,7 @@ function outcomeOf(summary: DisclosureSummary): Outcome {
 
 const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.byteLength, 0);
 
+/** Members in the order of canonical JSON, here and in the account: a record need not sort them. */
 function inputOf(
   request: ProxyRequest,
   account: Account,
@@ -310,21 +311,21 @@ function inputOf(
   grants: readonly Grant[],
 ): PolicyInput {
   return {
-    subject: account.subject as NonNullable<Account['subject']>,
     action: {
       name: selected.action,
-      properties: { query_fields: selected.queryFields, body_fields: selected.bodyFields },
+      properties: { body_fields: selected.bodyFields, query_fields: selected.queryFields },
+    },
+    context: {
+      grants,
+      justification: use.justification,
+      purpose: use.purpose,
+      recipient: use.recipient,
+      request: { client_ip: request.peer.ip, method: request.method, route: selected.route.template },
+      tier: use.tier,
+      time: account.timestamp,
     },
     resource: selected.resource,
-    context: {
-      purpose: use.purpose,
-      tier: use.tier,
-      recipient: use.recipient,
-      justification: use.justification,
-      time: account.timestamp,
-      grants,
-      request: { method: request.method, route: selected.route.template, client_ip: request.peer.ip },
-    },
+    subject: account.subject as NonNullable<Account['subject']>,
   };
 }
 

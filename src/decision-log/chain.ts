@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { arrange, canonical } from './canonical.ts';
+import { type Lines, linesOf } from './pages.ts';
 import { spell } from './spelling.ts';
 
 /** `prev_hash` of the first record of an origin */
@@ -19,21 +20,25 @@ export interface Link {
 
 export interface Sealed {
   readonly record: DecisionRecord;
-  /** with its newline */
-  readonly line: string;
+  /** the line with its newline, where it was written; good until its page is given back */
+  readonly bytes: Buffer;
 }
 
 export const isHash = (text: unknown): text is string =>
   typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
 
-/** Makes a draft the record at `link`. */
-export function seal(draft: DecisionRecordDraft, link: Link): Sealed {
+/** Makes a draft the record at `link`, and writes its line. */
+export function seal(draft: DecisionRecordDraft, link: Link, lines: Lines = linesOf()): Sealed {
   const { value: body, json } = placed(linked(draft, link));
-  const digest = hash('sha256', json, 'hex');
-  return {
-    record: { ...body, hash: digest },
-    line: `${json.slice(0, -1)},"hash":"${digest}"}\n`,
-  };
+  const at = lines.room(json, TAIL_BYTES + 1);
+  const { page } = lines;
+  const end = at + page.write(json, at, 'utf8');
+  const digest = hash('sha256', page.subarray(at, end), 'hex');
+  // over the closing brace
+  const stop = end - 1 + page.write(`,"hash":"${digest}"}\n`, end - 1, 'latin1');
+  lines.taken(stop);
+  (body as { hash?: string }).hash = digest;
+  return { record: body as DecisionRecord, bytes: page.subarray(at, stop) };
 }
 
 type Linked = DecisionRecordDraft & Link;
@@ -46,7 +51,7 @@ function placed(record: Linked): { readonly value: Linked; readonly json: string
 /** Members of a draft; a draft with others keeps them, a little slower. */
 const MEMBERS = 23;
 
-/** Written out in canonical order, because sorting some 27 names for every request costs as much as hashing. */
+/** A new object, written out in canonical order, because sorting some 27 names for every request costs as much as hashing. */
 function linked(d: DecisionRecordDraft, link: Link): Linked {
   if (Object.keys(d).length !== MEMBERS)
     return { ...d, origin: link.origin, seq: link.seq, prev_hash: link.prev_hash };

@@ -14,6 +14,7 @@ import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { type Sealed, seal } from './chain.ts';
+import { Pages, runOf } from './pages.ts';
 import { errno, headPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
 import { type Claimed, claimOrigin } from './origin.ts';
@@ -51,12 +52,12 @@ export interface JournalHooks {
 
 interface Pending {
   readonly record: DecisionRecord;
-  readonly line: string;
+  readonly bytes: Buffer;
   resolve(record: DecisionRecord): void;
   reject(fault: SluiceError): void;
 }
 
-/** One write carries this many characters at most, so that a commit stays short. */
+/** One write carries this many bytes at most, so that a commit stays short. */
 const BATCH = 4 << 20;
 /** A busy event loop fills a batch for this long at most. */
 const GATHER_MS = 1;
@@ -77,6 +78,7 @@ export class Journal {
   /** acknowledged and flushed; the same as `#acknowledged` when strict */
   #flushed: Tip;
   #queue: Pending[] = [];
+  readonly #pages = new Pages();
   #backlog = 0;
   #fault: SluiceError | null = null;
   #pumping: Promise<void> | null = null;
@@ -144,20 +146,19 @@ export class Journal {
     if (this.#fault !== null) throw this.#fault;
     if (this.#closed) throw closed();
     const sealed = this.#seal(draft);
-    // No character takes more than three bytes of UTF-8.
-    const long =
-      sealed.line.length * 3 > this.#o.maxRecord && Buffer.byteLength(sealed.line) > this.#o.maxRecord;
-    if (!long) return this.#enqueue(sealed);
+    if (sealed.bytes.length <= this.#o.maxRecord) return this.#enqueue(sealed);
+    this.#pages.back(sealed.bytes);
     const pieces = split(draft, this.#o.maxRecord);
     const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
     return records.at(-1)!;
   }
 
   #seal(draft: DecisionRecordDraft): Sealed {
-    return seal(draft, { origin: this.origin, seq: this.#tip.seq + 1, prev_hash: this.#tip.hash });
+    const link = { origin: this.origin, seq: this.#tip.seq + 1, prev_hash: this.#tip.hash };
+    return seal(draft, link, this.#pages);
   }
 
-  #enqueue({ record, line }: Sealed): Promise<DecisionRecord> {
+  #enqueue({ record, bytes }: Sealed): Promise<DecisionRecord> {
     return new Promise((resolve, reject) => {
       if (this.#backlog > BACKLOG)
         throw new SluiceError(
@@ -165,8 +166,8 @@ export class Journal {
           `More than ${BACKLOG >> 20} MiB of decision records wait for ${this.dir}: the disk does not keep up.`,
         );
       this.#tip = { seq: record.seq, hash: record.hash };
-      this.#backlog += line.length;
-      this.#queue.push({ record, line, resolve, reject });
+      this.#backlog += bytes.length;
+      this.#queue.push({ record, bytes, resolve, reject });
       this.#pumping ??= this.#pump();
     });
   }
@@ -209,20 +210,19 @@ export class Journal {
   }
 
   #take(): Pending[] {
-    let characters = 0;
+    let size = 0;
     let n = 0;
-    while (n < this.#queue.length && (n === 0 || characters + this.#queue[n]!.line.length <= BATCH)) {
-      characters += this.#queue[n]!.line.length;
+    while (n < this.#queue.length && (n === 0 || size + this.#queue[n]!.bytes.length <= BATCH)) {
+      size += this.#queue[n]!.bytes.length;
       n++;
     }
-    this.#backlog -= characters;
+    this.#backlog -= size;
     return n === this.#queue.length ? this.#queue.splice(0) : this.#queue.splice(0, n);
   }
 
   async #commit(batch: readonly Pending[]): Promise<number> {
-    let text = '';
-    for (const { line } of batch) text += line;
-    const bytes = Buffer.from(text);
+    const bytes = runOf(batch.map((pending) => pending.bytes));
+    const page = this.#queue.length === 0 ? this.#pages.leave() : null;
     this.#freeBudget -= bytes.length;
     if (this.#freeBudget < 0) await this.#look();
     if (this.#fault !== null) throw this.#fault;
@@ -236,6 +236,7 @@ export class Journal {
     }
     this.#segment.acknowledge(bytes.length);
     this.#acknowledged = tip;
+    if (page !== null) this.#pages.reuse(page);
     return bytes.length;
   }
 

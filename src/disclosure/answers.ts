@@ -54,23 +54,31 @@ export class Answers {
       const known = this.#byState.get(only);
       if (known !== undefined) return known;
     }
-    const key = states.map((state) => question(catalog, state, attributes)).join('\n\n');
+    const about = attributesKey(attributes);
+    const keys = states.map((state) => `${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
+    const key = keys.length === 1 ? keys[0]! : keys.join('\n\n');
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
-      verdict = this.#judge(catalog, states, attributes);
+      verdict = this.#judge(catalog, states, keys, attributes);
       remember(this.#verdicts, key, verdict);
     }
     if (only !== null) remember(this.#byState, only, verdict);
     return verdict;
   }
 
-  #judge(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
+  #judge(
+    catalog: Catalog,
+    states: readonly DataSubjectState[],
+    keys: readonly string[],
+    attributes: Attributes,
+  ): Verdict {
     const answers: DisclosureAnswer[] = [];
     const questions: Question[] = [];
     let withheld: string[] | null = null;
-    for (const state of states) {
-      const answer = this.#answer(catalog, state, attributes);
-      questions.push({ resource: catalog.resource, ...canonicalOf(state), answer });
+    for (const [n, state] of states.entries()) {
+      const { key, state: asked } = canonicalOf(state);
+      const answer = this.#answer(catalog, asked, keys[n]!, attributes);
+      questions.push({ resource: catalog.resource, key, state: asked, answer });
       if (!answers.includes(answer)) answers.push(answer);
       if (answer.disclose !== true) {
         withheld ??= [];
@@ -80,11 +88,10 @@ export class Answers {
     return { catalog, answers, withheld, questions };
   }
 
-  #answer(catalog: Catalog, state: DataSubjectState, attributes: Attributes): DisclosureAnswer {
-    const key = question(catalog, state, attributes);
+  #answer(catalog: Catalog, state: DataSubjectState, key: string, attributes: Attributes): DisclosureAnswer {
     let answer = this.#answers.get(key);
     if (answer === undefined) {
-      answer = this.#plan.ask(catalog.resource, canonicalOf(state).state, attributes);
+      answer = this.#plan.ask(catalog.resource, state, attributes);
       remember(this.#answers, key, answer);
     }
     return answer;
@@ -100,9 +107,6 @@ function isEmpty(attributes: Attributes): boolean {
   for (const _ in attributes) return false;
   return true;
 }
-
-const question = (catalog: Catalog, state: DataSubjectState, attributes: Attributes): string =>
-  `${catalog.resource}\n${canonicalOf(state).key}\n${attributesKey(attributes)}`;
 
 /** Of states that cannot change: a consent source gives many data subjects, and many bodies, the same one. */
 const CANONICAL = new WeakMap<DataSubjectState, Canonical>();
@@ -140,7 +144,15 @@ function byText(a: Consent, b: Consent): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+/** Unambiguous: a text says its length, and its type stands before it. */
 function attributesKey(attributes: Attributes): string {
   const names = Object.keys(attributes);
-  return names.length === 0 ? '' : JSON.stringify(names.sort().map((name) => [name, attributes[name]]));
+  if (names.length > 1) names.sort();
+  let key = '';
+  for (const name of names) {
+    const value = attributes[name];
+    const text = String(value);
+    key += `${name.length}:${name}${typeof value}${text.length}:${text}`;
+  }
+  return key;
 }

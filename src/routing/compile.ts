@@ -19,6 +19,8 @@ export interface MatchableRoute {
   readonly route: CompiledRoute;
   readonly template: Template;
   readonly conditions: readonly Condition[];
+  /** of the resource, as the policy sees them */
+  readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
   readonly dataSubject: ValueTemplate | null;
   readonly queryFields: ReadonlyMap<string, readonly string[]>;
@@ -116,6 +118,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   return {
     template,
     conditions,
+    properties: Object.freeze({ source: config.upstream, ...config.properties }),
     id,
     dataSubject,
     queryFields,

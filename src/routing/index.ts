@@ -96,11 +96,10 @@ function select(
   return {
     route,
     params,
-    resource: {
-      type: route.resource,
-      ...(id === undefined ? {} : { id }),
-      properties: { source: route.upstream, ...route.config.properties },
-    },
+    resource:
+      id === undefined
+        ? { properties: chosen.properties, type: route.resource }
+        : { id, properties: chosen.properties, type: route.resource },
     action: route.action,
     dataSubject: (chosen.dataSubject && evaluate(chosen.dataSubject, sources)) ?? null,
     queryFields: [...used].sort(),

@@ -15,6 +15,8 @@ const X_OVERRIDE = /^x[-_]http[-_]method(?:[-_]override)?$|^x[-_]method[-_]overr
 export function readQuery(query: string | null, what: 'query' | 'form' = 'query'): Parameters {
   if (query === null || query === '') return [];
   if (!QUERY.test(query)) throw malformed(what, 'has a character that must be percent-encoded');
+  // A query is written anew; a form is forwarded as it stands, and old readers take ";" for "&".
+  if (what === 'form' && query.includes(';')) throw malformed(what, 'has a ";" that must be percent-encoded');
   const pieces = query.split('&');
   if (pieces.length > MAX_PARAMETERS) throw malformed(what, `has more than ${MAX_PARAMETERS} parameters`);
   return pieces

@@ -158,7 +158,7 @@ describe('verify', () => {
     const lines = readFileSync(path, 'utf8').split('\n');
     const { hash: _, ...body } = JSON.parse(lines[0]!) as DecisionRecord;
     const forged = seal({ ...body, purpose: 'billing' } as DecisionRecordDraft, body);
-    lines[0] = forged.line.slice(0, -1);
+    lines[0] = forged.bytes.toString('utf8', 0, forged.bytes.length - 1);
     writeFileSync(path, lines.join('\n'));
     expect((await verify({ dir, key: null })).problems[0]).toMatchObject({
       what: 'prev_hash_mismatch',
@@ -197,9 +197,9 @@ describe('verify', () => {
       for (const line of readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1)) {
         const { hash: _, ...body } = JSON.parse(line) as DecisionRecord;
         if (body.seq === 3) continue;
-        const { record, line: text } = seal(body as DecisionRecordDraft, { origin, seq: ++seq, prev_hash });
+        const { record, bytes } = seal(body as DecisionRecordDraft, { origin, seq: ++seq, prev_hash });
         prev_hash = record.hash;
-        all += text;
+        all += bytes.toString();
       }
       rmSync(join(dir, name));
     }

@@ -114,10 +114,10 @@ function beginsOf(scanner: JsonScanner): number[] {
 
 function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): readonly RecordScope[] {
   const { firstMark, firstScope, markCount, scopeCount } = scanner;
-  const scopes = [{ scope: -1, subjects: [] as string[], attributes: new Map<string, Scalar>() }];
+  const scopes: OpenScope[] = [{ scope: -1, subjects: [], attributes: null }];
   for (let n = firstScope; n < scopeCount; n++) {
     const state = scanner.word(scanner.scope(n), 0) >> 8;
-    scopes.push({ scope: matcher.scope(state), subjects: [], attributes: new Map() });
+    scopes.push({ scope: matcher.scope(state), subjects: [], attributes: null });
   }
   for (let n = firstMark; n < markCount; n++) {
     const entry = scanner.mark(n);
@@ -129,20 +129,36 @@ function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): rea
       const scope = scopes[chain[chain.length - 1 - up] ?? -1];
       if (scope === undefined) continue;
       if (subject && kind <= NUMBER && !scope.subjects.includes(value.text)) scope.subjects.push(value.text);
+      if (attributes.length === 0) continue;
+      scope.attributes ??= new Map();
       for (const name of attributes) setAttribute(scope.attributes, name, value);
     }
   }
   return scopes.map(({ scope, subjects, attributes }) => ({
     scope,
     subjects,
-    attributes: attributes.size === 0 ? NO_ATTRIBUTES : plainly(attributes),
+    attributes: attributes === null ? NO_ATTRIBUTES : plainly(attributes),
   }));
+}
+
+interface OpenScope {
+  readonly scope: number;
+  readonly subjects: string[];
+  attributes: Map<string, Scalar> | null;
 }
 
 const OUTERMOST = [0];
 
-const plainly = (values: Map<string, Scalar>): RecordScope['attributes'] =>
-  Object.fromEntries([...values].map(([name, value]) => [name, plain(value)]));
+function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {
+  const attributes: { [name: string]: ReturnType<typeof plain> } = {};
+  for (const [name, value] of values) {
+    // an assignment to this name would not make a member
+    if (name === '__proto__')
+      Object.defineProperty(attributes, name, { value: plain(value), enumerable: true });
+    else attributes[name] = plain(value);
+  }
+  return attributes;
+}
 
 /** the scopes around an entry, from the record itself inwards */
 function chainOf(entry: number, scanner: JsonScanner): number[] {

@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.ts';
 import { parseForm } from './form.ts';
 import { parseJson, unreadable } from './json.ts';
-import { parseSoap, soapAction } from './soap.ts';
+import { parseSoap, soapActions } from './soap.ts';
 import { parseXmlRpc } from './xmlrpc.ts';
 
 export type RequestFormat = 'json' | 'form' | 'xmlrpc' | 'soap';
@@ -47,11 +47,9 @@ export function parseBody(
     .map((p) => p.trim().toLowerCase());
   if (!MEDIA[format].test(type))
     throw unreadable(`has another Content-Type than its route's format, ${format}`);
-  const charset = parameters
-    .find((p) => p.startsWith('charset='))
-    ?.slice(8)
-    .replaceAll('"', '');
-  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/.test(charset))
+  // Of two, or of one with blanks in it, readers differ in what they make.
+  const charsets = parameters.filter((p) => /^charset[\s*]*=/.test(p));
+  if (charsets.length > 1 || charsets.some((p) => !/^charset="?(?:utf-?8|us-ascii)"?$/.test(p)))
     throw unreadable('is in another charset than UTF-8');
   switch (format) {
     case 'json':
@@ -61,6 +59,6 @@ export function parseBody(
     case 'xmlrpc':
       return parseXmlRpc(bytes, depth);
     case 'soap':
-      return parseSoap(bytes, depth, soapAction(headers.soapAction, headers.contentType));
+      return parseSoap(bytes, depth, soapActions(headers.soapAction, headers.contentType));
   }
 }

@@ -13,7 +13,7 @@ const ENVELOPES = new Set([
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
 /** @throws SluiceError `body_unreadable` */
-export function parseSoap(bytes: Uint8Array, depth: number, action: string | null): unknown {
+export function parseSoap(bytes: Uint8Array, depth: number, actions: readonly string[]): unknown {
   const envelope = parseXml(bytes, depth);
   const soap = envelope.namespace;
   if (envelope.name !== 'Envelope' || !ENVELOPES.has(soap)) throw unreadable('is not a SOAP envelope');
@@ -24,7 +24,7 @@ export function parseSoap(bytes: Uint8Array, depth: number, action: string | nul
     throw unreadable('is not a SOAP envelope with one Body');
   const [operation, ...others] = body.children;
   if (!operation || others.length > 0) throw unreadable('does not call exactly one operation');
-  if (action !== null && action !== '' && !names(action, operation.name))
+  if (actions.some((action) => action !== '' && !names(action, operation.name)))
     throw unreadable('calls another operation than its SOAPAction says');
   return {
     operation: operation.name,
@@ -35,13 +35,17 @@ export function parseSoap(bytes: Uint8Array, depth: number, action: string | nul
 }
 
 /** `http://example.com/Service/GetCustomer`, `urn:crm#GetCustomer`, `GetCustomer` */
-const names = (action: string, operation: string): boolean => action.split(/[/#:]/).pop() === operation;
+const names = (action: string, operation: string): boolean =>
+  /^[^\s",]+$/.test(action) && action.split(/[/#:]/).pop() === operation;
 
-/** `"urn:x"` → `urn:x`; SOAP 1.2 has it in the content type. */
-export function soapAction(header: string | null, contentType: string | null): string | null {
-  const quoted = header ?? /;\s*action=("[^"]*"|[^;\s]+)/i.exec(contentType ?? '')?.[1] ?? null;
-  return quoted === null ? null : quoted.trim().replace(/^"(.*)"$/, '$1');
-}
+/** `"urn:x"` → `urn:x`. SOAP 1.1 has it in a header, SOAP 1.2 in the content type; where there are several, all of them count. */
+export const soapActions = (header: string | null, contentType: string | null): readonly string[] =>
+  [...(header === null ? [] : [header]), ...actionsIn(contentType ?? '')].map((a) =>
+    a.trim().replace(/^"(.*)"$/, '$1'),
+  );
+
+const actionsIn = (contentType: string): readonly string[] =>
+  [...contentType.matchAll(/;\s*action\s*=\s*("[^"]*"|[^;\s]+)/gi)].map((m) => m[1] ?? '');
 
 function tree(element: XmlElement, soap: string): unknown {
   const attributes = element.attributes.filter((a) => a.namespace !== XSI && a.namespace !== soap);
