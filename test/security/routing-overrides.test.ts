@@ -55,6 +55,11 @@ describe('a method override is refused', () => {
   });
 });
 
+test('a form with a semicolon is refused: it is forwarded as it stands, and old readers take it for "&"', () => {
+  expect(codeOf(router, 'POST', '/form', { body: 'name=x;phone=1', type: FORM })).toBe('body_unreadable');
+  expect(codeOf(router, 'POST', '/form', { body: 'name=x%3Bphone=1', type: FORM })).toBe('routed');
+});
+
 describe('a query parameter', () => {
   test.each([
     ['that no route names', 'sort=phone', 'query_parameter_unknown'],
@@ -115,6 +120,9 @@ describe('a JSON body is refused', () => {
     '',
     'text/xml',
     'application/json; charset=utf-16',
+    'application/json; charset=utf-8; charset=utf-7',
+    'application/json; charset =utf-7',
+    "application/json; charset*=utf-7''x",
   ])('under the content type %j', (type) => {
     expect(rpc(`{"method":"${METHOD}"}`, type)).toBe('body_unreadable');
   });
@@ -211,6 +219,22 @@ describe('a SOAP call', () => {
   test('whose SOAPAction says another operation is refused', () => {
     expect(call(envelope(operation), '"urn:crm#DeleteCustomer"')).toBe('body_unreadable');
     expect(call(envelope(operation), '"urn:crm#XGetCustomer"')).toBe('body_unreadable');
+    expect(call(envelope(operation), '"urn:crm#DeleteCustomer", "urn:crm#GetCustomer"')).toBe(
+      'body_unreadable',
+    );
+  });
+  test('whose content type says another operation is refused, whatever the SOAPAction says', () => {
+    const asked = (type: string): string =>
+      codeOf(router, 'POST', '/soap', {
+        body: envelope(operation),
+        type,
+        headers: { soapaction: '"urn:crm#GetCustomer"' },
+      });
+    expect(asked('application/soap+xml; action="urn:crm#GetCustomer"')).toBe('routed');
+    expect(asked('application/soap+xml; action="urn:crm#DeleteCustomer"')).toBe('body_unreadable');
+    expect(asked('application/soap+xml; action="urn:crm#GetCustomer"; action=DeleteCustomer')).toBe(
+      'body_unreadable',
+    );
   });
   test.each([
     ['has two operations', envelope(`${operation}<DeleteCustomer xmlns="urn:crm"/>`)],
