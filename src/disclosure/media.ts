@@ -30,7 +30,6 @@ const FORMATS: Readonly<Record<string, FormatName>> = {
   'application/ndjson': 'ndjson',
   'application/jsonl': 'ndjson',
   'application/x-jsonlines': 'ndjson',
-  'application/json-seq': 'ndjson',
   'application/xml': 'xml',
   'text/xml': 'xml',
   'text/csv': 'csv',

@@ -50,4 +50,8 @@ describe('a route’s response', () => {
   test.each(['csv', 'xml', 'form'] as const)('a page is never taken for %s', (format) => {
     expect(() => mediaOf({ 'content-type': 'text/html' }, { format, charset: null })).toThrow('page');
   });
+
+  test('JSON text sequences are said to be unsupported: their record separator is not JSON', () => {
+    expect(() => mediaOf({ 'content-type': 'application/json-seq' })).toThrow('cannot look into');
+  });
 });

@@ -62,9 +62,20 @@ function parse(body: Buffer, boundary: string): Members {
     if (parts.length === MAX_PARTS) throw malformed(`has more than ${MAX_PARTS} parts`);
     const next = body.indexOf(`\r\n${dashes}`, line, 'latin1');
     if (next < 0) throw malformed('is cut short');
+    if (behindBareLineEnd(body, dashes, line, next))
+      throw malformed('has a boundary behind a line end other than CRLF');
     parts.push(partOf(body, at, line + 2, next));
     at = next + 2;
   }
+}
+
+/** Go, PHP and readers of mail take such a line for a boundary, busboy and RFC 2046 do not. */
+function behindBareLineEnd(body: Buffer, dashes: string, from: number, to: number): boolean {
+  for (let at = body.indexOf(dashes, from, 'latin1'); at >= 0 && at < to; ) {
+    if (body[at - 1] === 0x0a || body[at - 1] === 0x0d) return true;
+    at = body.indexOf(dashes, at + 1, 'latin1');
+  }
+  return false;
 }
 
 function partOf(body: Buffer, start: number, from: number, end: number): Part {

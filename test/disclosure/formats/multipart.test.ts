@@ -63,6 +63,10 @@ describe('a multipart form', () => {
       `${part('id', 'C1')}--${B}--`,
     );
   });
+  test('may have its boundary within a line', async () => {
+    const text = body(part('id', `C1 --${B}\n --${B}`));
+    expect((await disclose(text, { ...PARTS, dataSubject: 'C1' })).text).toBe(text);
+  });
   test('may hold nothing', async () => {
     expect((await disclose(body(), { ...PARTS, dataSubject: 'C1' })).text).toBe(body());
     expect((await disclose(body(part('phone', '')), { ...PARTS, dataSubject: 'C1' })).text).toBe(
@@ -77,6 +81,9 @@ describe('a multipart form', () => {
     ['nothing', ''],
     ['bare line feeds', body(part('id', 'C1')).replaceAll('\r\n', '\n')],
     ['a line that begins like a boundary', body(part('id', `C1\r\n--${B}x`))],
+    ['a boundary behind a bare LF', body(part('id', `C1\n--${B}\nContent-Disposition: x`))],
+    ['a boundary behind a bare CR', body(part('id', `C1\r--${B}\rContent-Disposition: x`))],
+    ['a last boundary behind a bare LF', body(part('id', `C1\n--${B}--`))],
     ['white space behind a boundary', body(part('id', 'C1')).replace(`--${B}\r`, `--${B} \r`)],
     ['another boundary', body(part('id', 'C1')).replaceAll(B, 'C')],
     ['a nested multipart', body(part('id', 'C1', '\r\nContent-Type: multipart/mixed; boundary=q'))],
