@@ -8,7 +8,7 @@ import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts'
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
 import { readTarget, type Target, writePath } from './path.ts';
-import { all, at, covered, leaves } from './pointer.ts';
+import { all, at, covered, holdsObject, leaves } from './pointer.ts';
 import { type Parameters, readQuery, refuseOverrideHeaders, writeQuery } from './query.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
@@ -179,7 +179,15 @@ function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<
       'The body has a member that the route does not name (request.fields, request.params, request.domains).',
     );
   for (const { steps, pointers } of plan.fields)
-    if (!all(body, steps).next().done) for (const p of pointers) used.add(p);
+    for (const value of all(body, steps)) {
+      // `{"name": {"$where": …}}`: an object's members may search by other fields than the one it stands for.
+      if (steps.at(-1) !== '**' && holdsObject(value))
+        throw new SluiceError(
+          'query_parameter_unknown',
+          'The body has an object where the route names a value to search by (request.fields). Name its members, or end the pointer with /**.',
+        );
+      for (const p of pointers) used.add(p);
+    }
   for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
   if (plan.record) for (const record of all(body, plan.record)) leaves(record, written);
 }

@@ -15,6 +15,10 @@ export const pointerOf = (steps: Steps): string =>
 
 const isContainer = (v: unknown): v is object => typeof v === 'object' && v !== null;
 
+/** Neither a scalar nor a list of scalars, at any depth. */
+export const holdsObject = (v: unknown): boolean =>
+  Array.isArray(v) ? v.some(holdsObject) : isContainer(v) && Object.keys(v).length > 0;
+
 /** The value at a pointer without wildcards; undefined if there is none. */
 export function at(tree: unknown, steps: Steps): unknown {
   let node = tree;

@@ -261,3 +261,25 @@ describe('a SOAP call', () => {
     expect(call(envelope(operation.replace('</id>', '</id><id>8</id>')))).not.toBe('routed');
   });
 });
+
+describe('a value to search by in a body', () => {
+  const search = (pointer: string) =>
+    routerOf(route('POST /find', { action: 'search', request: { fields: { [pointer]: '/name' } } }));
+  const code = (pointer: string, name: unknown): string =>
+    codeOf(search(pointer), 'POST', '/find', { body: JSON.stringify({ name }), type: JSON_TYPE });
+
+  test.each([['Ada'], [7], [null], [['Ada', 'Eve']], [[]], [{}]])('may be %j', (value) => {
+    expect(code('/name', value)).toBe('routed');
+  });
+  test.each([[{ $where: 'this.phone' }], [[{ phone: '1' }]], [[['Ada'], { phone: '1' }]]])(
+    'may not be %j: its members may name other fields',
+    (value) => {
+      expect(code('/name', value)).toBe('query_parameter_unknown');
+    },
+  );
+  test('may be an object where the route names its members, or all below it', () => {
+    expect(code('/name/like', { like: 'A%' })).toBe('routed');
+    expect(code('/name/like', { like: 'A%', phone: '1' })).toBe('query_parameter_unknown');
+    expect(code('/name/**', { like: { any: 'A%' } })).toBe('routed');
+  });
+});
