@@ -21,6 +21,8 @@ import type { UpstreamResponse } from './upstream/upstream.ts';
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
 const WHOLE = 64 * 1024;
 const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
+/** whose records are rows or lines, whether or not the route says so */
+const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson']);
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
@@ -204,7 +206,12 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = { status, headers, single: records === null, writes };
+  const released = {
+    status,
+    headers,
+    single: records === null && !(LISTS.has(selected.action) && ROWS.has(media.format)),
+    writes,
+  };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {
