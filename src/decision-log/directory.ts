@@ -5,6 +5,8 @@
  *   <origin>.head                  the last durable seq and hash, twice (head.ts)
  *   <origin>.lock                  held by the process that appends (lock.ts)
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
+ *   sinks/<sink>.<origin>.json     how far a sink has got in the origin's chain (sinks/position.ts)
+ *   sinks/<sink>.lock              held by the process that writes to the sink
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';

@@ -43,4 +43,6 @@ export function isHeld(path: string): boolean {
 }
 
 const SQLITE_BUSY = 5;
-const isBusy = (e: unknown): boolean => ((e as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
+/** Another process has the database now. */
+export const isBusy = (e: unknown): boolean =>
+  ((e as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SluiceError } from '../errors.ts';
-import { errno } from './directory.ts';
+import { errno, syncDirectory } from './directory.ts';
 
 /** Shorter keys could be guessed. */
 const MIN_BYTES = 16;
@@ -110,6 +110,7 @@ export function generateKey(dir: string): {
     chmodSync(draft, 0o600);
     // `link` fails if the name exists: whoever is second uses the first one's key, and none is ever half-written.
     linkSync(draft, path);
+    syncDirectory(dir);
     return { key: generatedKey(dir)!, created: true, path };
   } catch (e) {
     if (errno(e) === 'EEXIST') return { key: generatedKey(dir)!, created: false, path };

@@ -21,14 +21,22 @@ export interface Fed {
   readonly refused: number;
 }
 
-/** One pass over the directory; stops early when `signal` is aborted. @throws what the store throws */
-export async function feed(dir: string, store: Store, signal?: AbortSignal, only?: string): Promise<Fed> {
+/**
+ * One pass over the directory, or over the origins that are `wanted`; stops early when `signal` is aborted.
+ * @throws what the store throws
+ */
+export async function feed(
+  dir: string,
+  store: Store,
+  signal?: AbortSignal,
+  wanted: (origin: string) => boolean = () => true,
+): Promise<Fed> {
   const positions = await store.positions();
   const seq = new Map([...positions].map(([origin, p]) => [origin, p.seq]));
   let lag = 0;
   let refused = 0;
   for (const files of await listOrigins(dir)) {
-    if (only !== undefined && files.origin !== only) continue;
+    if (!wanted(files.origin)) continue;
     const head = readHead(headPath(dir, files.origin), null)?.latest?.head.seq ?? 0;
     let position = positions.get(files.origin) ?? { segment: 0, offset: 0, seq: 0 };
     if (position.seq < head && signal?.aborted !== true) {

@@ -5,6 +5,7 @@ import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import { type Decision, merge } from '../decision.ts';
 import { makeDirectory } from '../directory.ts';
+import { isBusy } from '../lock.ts';
 import { LONGEST, page, type ReadyQuery } from '../query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
@@ -35,9 +36,7 @@ export function openSqliteIndex(path: string): IndexStore {
   let db: DatabaseSync;
   try {
     makeDirectory(dirname(path));
-    db = new DatabaseSync(path);
-    db.exec('PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL');
-    prepare(db, path);
+    db = opened(path);
   } catch (cause) {
     if (cause instanceof SluiceError) throw cause;
     const what = (cause as Error).message;
@@ -47,6 +46,26 @@ export function openSqliteIndex(path: string): IndexStore {
     });
   }
   return new SqliteIndex(db);
+}
+
+/** milliseconds that one process waits for another */
+const PATIENCE = 5000;
+
+/** SQLite waits for a lock, but not where two switch a new file to write-ahead logging at once: one of them is refused. */
+function opened(path: string): DatabaseSync {
+  const until = performance.now() + PATIENCE;
+  for (;;) {
+    const db = new DatabaseSync(path);
+    try {
+      db.exec(`PRAGMA busy_timeout=${PATIENCE}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL`);
+      prepare(db, path);
+      return db;
+    } catch (e) {
+      db.close();
+      if (!isBusy(e) || performance.now() > until) throw e;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10 + Math.random() * 20);
+    }
+  }
 }
 
 function prepare(db: DatabaseSync, path: string): void {

@@ -5,6 +5,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError } from '../../errors.ts';
 import type { QueryInterface } from '../query.ts';
+import { lockPath } from '../directory.ts';
+import { isHeld } from '../lock.ts';
 import { scanQuery } from '../scan.ts';
 import { fileSink, stdoutSink } from '../sinks/sinks.ts';
 import { feed } from './feeder.ts';
@@ -20,17 +22,30 @@ const closing = new AbortController();
 
 const index = await openIndex();
 const source: QueryInterface = index ?? scanQuery(settings.dir);
+const isOwn = (origin: string): boolean => origin === settings.origin;
 const loops: Array<{ wake(): void; done: Promise<void>; store: Store }> = [];
 if (settings.origin !== null) {
-  // Any sidecar may index another's left-over chain; a sink gets each chain from its own process.
-  if (index !== null) loops.push(keepFeeding(index, undefined));
+  if (index !== null) loops.push(keepFeeding(index, ownAndLeftOver()));
   for (const sink of settings.sinks) {
     const store =
       'file' in sink
         ? fileSink(settings.dir, settings.origin, sink.file)
         : stdoutSink(settings.dir, settings.origin);
-    loops.push(keepFeeding(store, settings.origin));
+    loops.push(keepFeeding(store, () => isOwn));
   }
+}
+
+/**
+ * Any sidecar may index a chain whose own process is gone; a sink gets each chain from its own process. What lives is left
+ * to its process: with many workers each would copy every record of all.
+ */
+function ownAndLeftOver(): () => (origin: string) => boolean {
+  let next = 0;
+  return () => {
+    if (performance.now() < next) return isOwn;
+    next = performance.now() + settings.interval;
+    return (origin) => isOwn(origin) || !isHeld(lockPath(settings.dir, origin));
+  };
 }
 
 async function openIndex(): Promise<IndexStore | null> {
@@ -41,7 +56,7 @@ async function openIndex(): Promise<IndexStore | null> {
 }
 
 /** Feeds until told to close; a store that fails is tried again, ever more patiently. */
-function keepFeeding(store: Store, only: string | undefined) {
+function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
   let wake: () => void = () => undefined;
   let woken = false;
   const pause = (ms: number) =>
@@ -59,7 +74,7 @@ function keepFeeding(store: Store, only: string | undefined) {
       const last = closing.signal.aborted;
       woken = false;
       try {
-        const fed = await feed(settings.dir, store, undefined, only);
+        const fed = await feed(settings.dir, store, undefined, wanted());
         say({ say: 'fed', store: store.name, seq: fed.seq.get(settings.origin!) ?? 0, lag: fed.lag });
         patience = 100;
         if (last) return;
