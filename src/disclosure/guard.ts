@@ -4,7 +4,7 @@
  *
  * The policy is asked with `sluice/disclosure` for both: for a search with the action as it is and no data subject (there is none
  * yet); for a write with the write's own action, where `disclose` means "may be written", and once more as a `read`, which says what
- * the caller would have been shown.
+ * the caller would have been shown. Longer than most: searches and writes share how a field is found and judged.
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
@@ -73,27 +73,32 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
     /** @throws SluiceError `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = catalogOf(snapshot, input);
-      const state = await stateOf(body.dataSubject, input, consents);
-      const about = { data_subject: state, record: { attributes: {} } };
-      const writable = snapshot.disclose({ ...input, ...about });
-      const shown = snapshot.disclose({ ...input, action: { ...input.action, name: 'read' }, ...about });
+      const automaton = automatonOf(snapshot, catalog);
+      const records = written(body, automaton);
+      const answersOf = await judged(snapshot, input, body.dataSubject, records, consents);
 
       const refused = new Set<string>();
       /** of the refused, those that the record's own catalog has no field for */
       const foreign = new Set<string>();
       let strip = body.strip && body.record === '';
       const disguised = new Set<string>();
-      const automaton = automatonOf(snapshot, catalog);
-      for (const leaf of written(body, automaton)) {
-        const { pointer, entry } = leaf;
-        if (entry === null) {
-          refused.add(pointer);
-          foreign.add(pointer);
-          strip &&= !leaf.embedded;
-        } else if (choiceOf(catalog, writable, pointer).do !== 'disclose') refused.add(pointer);
-        else {
-          const seen = choiceOf(catalog, shown, pointer);
-          if (leaf.value !== null && isDisguised(entry, seen, leaf.value)) disguised.add(pointer);
+      for (const record of records) {
+        const answers = answersOf(record);
+        for (const leaf of record) {
+          const { pointer, entry } = leaf;
+          if (entry === null) {
+            refused.add(pointer);
+            foreign.add(pointer);
+            strip &&= !leaf.embedded;
+          } else if (answers.some(({ writable }) => choiceOf(catalog, writable, pointer).do !== 'disclose'))
+            refused.add(pointer);
+          else if (
+            answers.some(
+              ({ shown }) =>
+                leaf.value !== null && isDisguised(entry, choiceOf(catalog, shown, pointer), leaf.value),
+            )
+          )
+            disguised.add(pointer);
         }
       }
       const bad = [...refused, ...disguised];
@@ -101,6 +106,7 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       if (strip) {
         // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
         const known = bad.filter((pointer) => !foreign.has(pointer));
+        const [{ writable } = NEVER] = records.flatMap((record) => answersOf(record));
         const bytes = await without(known, body.bytes, snapshot, catalog, writable, input, disclosure);
         return { bytes, stripped: bad };
       }
@@ -134,13 +140,59 @@ function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): 
   return (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? UNNAMED;
 }
 
-async function stateOf(
-  id: string | null,
+/** What the policy says about one data subject's record. */
+interface Judged {
+  readonly writable: DisclosureAnswer;
+  readonly shown: DisclosureAnswer;
+}
+
+const NOTHING: DisclosureAnswer = { disclose: false, reasons: [], classes: {}, fields: {} };
+const NEVER: Judged = { writable: NOTHING, shown: NOTHING };
+
+/**
+ * The answers that a record is held to: those about the data subject that the route names and about all that the record names itself, since
+ * an upstream may go by either. The strictest of them decides.
+ */
+async function judged(
+  snapshot: PolicySnapshot,
   input: PolicyInput,
+  known: string | null,
+  records: readonly (readonly Leaf[])[],
   consents: ConsentSource,
-): Promise<DataSubjectState> {
-  if (id === null) return NO_STATE;
-  return (await consents.lookup([id], new Date(input.context.time))).get(id) ?? NO_STATE;
+): Promise<(record: readonly Leaf[]) => readonly Judged[]> {
+  const idsOf = (record: readonly Leaf[]): ReadonlySet<string> =>
+    new Set([...(known === null ? [] : [known]), ...record.flatMap(subjectOf)]);
+  const all = [...new Set(records.flatMap((record) => [...idsOf(record)]))];
+  const states: ReadonlyMap<string, DataSubjectState> =
+    all.length === 0 ? new Map() : await consents.lookup(all, new Date(input.context.time));
+  const answers = new Map<DataSubjectState, Judged>();
+  const ask = (state: DataSubjectState): Judged => {
+    let answer = answers.get(state);
+    if (!answer) {
+      const about = { data_subject: state, record: { attributes: {} } };
+      answer = {
+        writable: snapshot.disclose({ ...input, ...about }),
+        shown: snapshot.disclose({ ...input, action: { ...input.action, name: 'read' }, ...about }),
+      };
+      answers.set(state, answer);
+    }
+    return answer;
+  };
+  return (record) => {
+    const ids = [...idsOf(record)];
+    return ids.length === 0 ? [ask(NO_STATE)] : ids.map((id) => ask(states.get(id) ?? NO_STATE));
+  };
+}
+
+/** @throws SluiceError `body_unreadable` for a number that would name another data subject here than upstream */
+function subjectOf({ subject, value, pointer }: Leaf): readonly string[] {
+  if (!subject || value === null || (value.kind !== 'string' && value.kind !== 'number')) return [];
+  if (value.kind === 'number' && !Number.isSafeInteger(Number(value.text)))
+    throw new SluiceError(
+      'body_unreadable',
+      `The request's body says whose data it is (${pointer}) by a number that is not whole, or too large to be read exactly. Send it as a text.`,
+    );
+  return [value.text];
 }
 
 interface Leaf {
@@ -149,29 +201,33 @@ interface Leaf {
   readonly entry: FieldEntry | null;
   /** in an embedded resource, which is written through a route of its own */
   readonly embedded: boolean;
+  /** it says whose data the record is */
+  readonly subject: boolean;
   /** null for an empty object or list */
   readonly value: Scalar | null;
 }
 
 /** The leaves of every record in a body. */
-function* written(body: WrittenBody, automaton: Automaton): Generator<Leaf> {
-  for (const record of at(body.value, tokensOf(body.record))) yield* leaves(record, automaton);
-}
+const written = (body: WrittenBody, automaton: Automaton): readonly (readonly Leaf[])[] =>
+  [...at(body.value, tokensOf(body.record))].map((record) => [...leaves(record, automaton)]);
 
 /** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
 function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
-  function* walk(node: unknown, from: number, path: string): Generator<Leaf> {
+  function* walk(node: unknown, from: number, path: string, within: boolean): Generator<Leaf> {
     const state =
       automaton.selectors(from) && isObject(node)
         ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
         : from;
+    // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
+    const subject = within || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
     if (Array.isArray(node) && node.length > 0) {
-      for (const [i, item] of node.entries()) yield* walk(item, automaton.item(state, i), `${path}/*`);
+      for (const [i, item] of node.entries())
+        yield* walk(item, automaton.item(state, i), `${path}/*`, subject);
       return;
     }
     if (isObject(node) && Object.keys(node).length > 0) {
       for (const [key, member] of Object.entries(node))
-        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`);
+        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`, subject);
       return;
     }
     // An empty record writes nothing.
@@ -179,15 +235,18 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
     const field = automaton.field(state);
     const known = field < 0 ? undefined : automaton.all[field];
     const embedded = known !== undefined && known.path !== known.pointer;
-    const entry = known && !embedded ? known.entry : null;
+    // An empty object has no member to be refused, and is still none that the line covers.
+    const covered = !isObject(node) || automaton.whole(state);
+    const entry = known && !embedded && covered ? known.entry : null;
     yield {
       pointer: entry && known ? known.pointer : path === '' ? '/' : path,
       entry,
       embedded,
+      subject: subject && !embedded,
       value: scalarOf(node),
     };
   }
-  yield* walk(value, automaton.root, '');
+  yield* walk(value, automaton.root, '', false);
 }
 
 /** Could this value be what the treatment makes of such a field? Treatments say so themselves. */
