@@ -244,3 +244,21 @@ test('an unknown kind or parameter is refused by name', () => {
   expect(() => createMask({ kind: 'generic', keep_first: -1 })).toThrow(/keep_first/);
   expect(() => createMask({ kind: 'constructor' })).toThrow(/unknown kind/);
 });
+
+test('a value spelled plainly is masked as the same value in a spelling that only the general rule reads', () => {
+  const random = seeded(5);
+  const masked = (spec: MaskSpec, value: string) => createMask(spec).apply(value);
+  for (let n = 0; n < 500; n += 1) {
+    const id = identityNumber(random).normalize('NFKC').replaceAll(' ', '');
+    const spaced = (value: string) => `${value.slice(0, 5)} ${value.slice(5)}`;
+    expect(masked('national_id', id)).toBe(masked('national_id', spaced(id)).replace(' ', ''));
+    const card = bankCard(random).normalize('NFKC').replace(/[ -]/g, '');
+    for (const spec of ['bank_card', { kind: 'bank_card', keep_first: 6 }])
+      expect(masked(spec, card)).toBe(masked(spec, spaced(card)).replace(' ', ''));
+    const address = email(random);
+    for (const spec of ['email', { kind: 'email', domain: 'hide' }])
+      expect(masked(spec, address)).toBe(masked(spec, `${address},`).slice(0, -1));
+    const name = englishName(random);
+    expect(masked('person_name', name)).toBe(masked('person_name', `${name}\u00a0`).slice(0, -1));
+  }
+});

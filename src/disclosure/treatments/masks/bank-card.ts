@@ -7,6 +7,9 @@ import { oneOf, onlyKnown } from '../parameters.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 
+/** digits and nothing else: most numbers are, and the general rule would say the same of them */
+const PLAIN_NUMBER = /^[0-9]{12,19}$/;
+
 export function bankCard(parameters: MaskParameters): Mask {
   onlyKnown(parameters, ['keep_first']);
   const keep = oneOf(parameters, 'keep_first', 0, [0, 6, 8]);
@@ -15,8 +18,12 @@ export function bankCard(parameters: MaskParameters): Mask {
     'bank_card',
     keep === 0 ? 'the last 4 digits (IBAN: the country too)' : `the first ${keep} and the last 4 digits`,
     (text) => {
+      if (PLAIN_NUMBER.test(text)) {
+        const shown = first(text.length);
+        return text.slice(0, shown) + '*'.repeat(text.length - shown - 4) + text.slice(-4);
+      }
       const cells = cellsOf(text);
-      const { at, text: number } = compact(cells.shape, /[ -]/);
+      const { at, text: number } = compact(cells.shape, ' -');
       if (/^[0-9*]{12,19}$/.test(number)) return starredBetween(cells, at, first(number.length), 4);
       if (/^[A-Z]{2}[0-9*]{2}[A-Z0-9*]{11,30}$/i.test(number)) return starredBetween(cells, at, 2, 4);
       return null;

@@ -42,8 +42,8 @@ function shapeOf(char: string): string {
 }
 
 export interface Cells {
-  /** code points as they stand */
-  readonly chars: readonly string[];
+  /** code points as they stand; of ASCII the text itself */
+  readonly chars: ArrayLike<string>;
   /** as long as `chars`, ASCII; `?` for whatever cannot be part of a number */
   readonly shape: string;
 }
@@ -51,32 +51,41 @@ export interface Cells {
 const ASCII = /^[\x20-\x7e]*$/;
 
 export function cellsOf(text: string): Cells {
-  if (ASCII.test(text)) return { chars: text.split(''), shape: text };
+  if (ASCII.test(text)) return { chars: text, shape: text };
   const chars = Array.from(text);
   return { chars, shape: chars.map(shapeOf).join('') };
 }
 
-/** Positions in a shape of what is not a separator, and those characters together. */
+/** Positions in a shape of what is none of the separators, and those characters together. */
 export function compact(
   shape: string,
-  separators: RegExp,
+  separators: string,
 ): { readonly at: readonly number[]; readonly text: string } {
   const at: number[] = [];
   let text = '';
+  let from = 0;
   for (let i = 0; i < shape.length; i += 1) {
-    const char = shape[i]!;
-    if (separators.test(char)) continue;
-    at.push(i);
-    text += char;
+    if (!separators.includes(shape[i]!)) at.push(i);
+    else {
+      text += shape.slice(from, i);
+      from = i + 1;
+    }
   }
-  return { at, text };
+  return { at, text: from === 0 ? shape : text + shape.slice(from) };
 }
 
-/** The text with a star in place of each of the named code points. */
+/** The text with a star in place of each of the named code points, which are in order. */
 export function starred(cells: Cells, hidden: readonly number[]): string {
-  const out = cells.chars.slice();
-  for (const index of hidden) out[index] = '*';
-  return out.join('');
+  const { chars } = cells;
+  let out = '';
+  let next = 0;
+  for (let i = 0; i < chars.length; i += 1) {
+    if (hidden[next] === i) {
+      out += '*';
+      next += 1;
+    } else out += chars[i]!;
+  }
+  return out;
 }
 
 /** The text with stars for all of `at` but the first `first` and the last `last`. */

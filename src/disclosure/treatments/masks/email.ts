@@ -9,6 +9,11 @@ const LOCAL = /^[^\s\p{C}@"<>(),:;[\]\\]{1,64}$/u;
 /** nothing that combines with what stands before or after it */
 const INITIAL = /^[\p{L}\p{N}]\p{M}{0,3}$/u;
 
+/** one address of letters, digits and the usual marks: most are, and the general rule would say the same of them */
+const PLAIN_ADDRESS =
+  /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,63}$/;
+const LONGEST_HOST = 253;
+
 export function email(parameters: MaskParameters): Mask {
   onlyKnown(parameters, ['domain']);
   const domain = oneOf(parameters, 'domain', 'keep', ['keep', 'hide']);
@@ -17,7 +22,8 @@ export function email(parameters: MaskParameters): Mask {
     const local = text.slice(0, Math.max(cut, 0));
     const host = text.slice(cut + 1);
     if (!LOCAL.test(local)) return null;
-    if (!(domain === 'hide' && host === STARS) && (host.length > 253 || !DOMAIN.test(host))) return null;
+    if (!(domain === 'hide' && host === STARS) && (host.length > LONGEST_HOST || !DOMAIN.test(host)))
+      return null;
     const parts = graphemes(local);
     const initial = parts.length > 1 && INITIAL.test(parts[0]!) ? parts[0]! : '';
     return `${initial}${STARS}@${domain === 'hide' ? STARS : host}`;
@@ -26,6 +32,10 @@ export function email(parameters: MaskParameters): Mask {
     'email',
     domain === 'keep' ? 'the first character of the local part and the domain' : 'the first character',
     (text) => {
+      if (text.length <= LONGEST_HOST && PLAIN_ADDRESS.test(text)) {
+        const cut = text.indexOf('@');
+        return `${cut > 1 ? text[0]! : ''}${STARS}@${domain === 'hide' ? STARS : text.slice(cut + 1)}`;
+      }
       // several addresses in one field, as legacy systems keep them
       const parts: string[] = [];
       let addresses = 0;

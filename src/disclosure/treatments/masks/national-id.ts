@@ -18,14 +18,18 @@ const RULES: readonly (readonly [shape: RegExp, first: (found: RegExpExecArray) 
     [/^[A-Z][0-9A-D][0-9*]{8}$/, () => 2, 3],
   ];
 
+/** of the mainland, spelled plainly: most are, and the rules would say the same of them */
+const PLAIN_ID = /^[0-9]{17}[0-9Xx]$/;
+
 export function nationalId(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
   return maskOf(
     'national_id',
     'CN: the area code and the last 4 (of 15 digits: 3); HK: letters and 2 digits; Macau: 1 digit; TW: 2 characters and the last 3',
     (text) => {
+      if (PLAIN_ID.test(text)) return `${text.slice(0, 6)}********${text.slice(14)}`;
       const cells = cellsOf(text);
-      const number = compact(cells.shape, /[ -]/);
+      const number = compact(cells.shape, ' -');
       const upper = number.text.toUpperCase();
       for (const [shape, first, last] of RULES) {
         const found = shape.exec(upper);

@@ -10,7 +10,7 @@ export function passport(parameters: MaskParameters): Mask {
     'the first character and the last 2 (fewer than 8 characters: the last 1)',
     (text) => {
       const cells = cellsOf(text);
-      const { at, text: number } = compact(cells.shape, /[ -]/);
+      const { at, text: number } = compact(cells.shape, ' -');
       if (!/^[A-Z0-9][A-Z0-9*]{5,11}$/i.test(number) || !/(?:[A-Z]*[0-9*]){4}/i.test(number)) return null;
       return starredBetween(cells, at, 1, number.length < 8 ? 1 : 2);
     },

@@ -31,6 +31,39 @@ const LONGEST_WORD = 30;
 const LONGEST_CHINESE = 6;
 const MOST_WORDS = 6;
 
+const isLatin = (unit: number): boolean =>
+  (unit >= 0x41 && unit <= 0x5a) ||
+  (unit >= 0x61 && unit <= 0x7a) ||
+  (unit >= 0xc0 && unit <= 0x24f && unit !== 0xd7 && unit !== 0xf7);
+const LATIN_SEPARATORS = ' ,.()/';
+const LATIN_IN_WORD = "*'`-";
+
+/** A name in Latin letters by the general rule, of which little is left there; undefined: it is in no such letters. */
+function latin(text: string): string | null | undefined {
+  let out = '';
+  let words = 0;
+  let begun = 0;
+  for (let i = 0; i <= text.length; i += 1) {
+    const char = text[i];
+    if (char !== undefined) {
+      if (isLatin(text.charCodeAt(i)) || LATIN_IN_WORD.includes(char)) continue;
+      if (!LATIN_SEPARATORS.includes(char)) return undefined;
+    }
+    if (i > begun) {
+      words += 1;
+      // the rest may still be in other letters
+      if (words > MOST_WORDS || i - begun > LONGEST_WORD) return undefined;
+      out +=
+        i - begun > 1 && isLatin(text.charCodeAt(begun))
+          ? text[begun]! + '*'.repeat(i - begun - 1)
+          : '*'.repeat(i - begun);
+    }
+    out += char ?? '';
+    begun = i + 1;
+  }
+  return words === 0 ? null : out;
+}
+
 /** How many characters of a Chinese name are surname; -1 if it is too long to be a name. */
 function surname(name: readonly string[]): number {
   if (name.length > LONGEST_CHINESE) return -1;
@@ -48,6 +81,8 @@ export function personName(parameters: MaskParameters): Mask {
         const kept = text.length === 3 && COMPOUND_SURNAMES.has(text.slice(0, 2)) ? 2 : 1;
         return text.slice(0, kept) + '*'.repeat(text.length - kept);
       }
+      const masked = latin(text);
+      if (masked !== undefined) return masked;
       const parts = graphemes(text);
       const words: number[][] = [];
       let open: number[] | null = null;

@@ -4,7 +4,7 @@
  */
 import { type Cells, cellsOf, compact, starred } from './cells.ts';
 
-const SEPARATOR = /[ \-().]/;
+const SEPARATORS = ' -().';
 const EXTENSION = /^(.*?[0-9*)])[ ,-]*(?:ext\.?|extension|[x#])[ .:-]*([0-9*]{1,6}) *$/i;
 /** `010-12345678-803`: what follows a second dash of a landline */
 const DASHED = /^(.*[0-9*])-([0-9*]{1,6}) *$/;
@@ -54,7 +54,7 @@ const foreign: Rule = (digits, plus) => {
 };
 
 function one(cells: Cells, shape: string, rule: Rule): readonly number[] | null {
-  const { at, text } = compact(shape, SEPARATOR);
+  const { at, text } = compact(shape, SEPARATORS);
   const plus = text.startsWith('+');
   const digits = plus ? text.slice(1) : text;
   if (!/^[0-9*]+$/.test(digits)) return null;
@@ -65,24 +65,28 @@ function one(cells: Cells, shape: string, rule: Rule): readonly number[] | null 
   return [...at.slice((plus ? 1 : 0) + found.head, at.length - found.tail), ...rest];
 }
 
+const LEADS = '转轉分机機';
+
 /** `转`, `轉`, `分机`, `分機` lead to an extension as `x` does. */
-const marked = (cells: Cells): Cells => ({
-  chars: cells.chars,
-  shape: cells.chars
-    .map((char, i) => ('转轉分机機'.includes(char) ? 'x' : cells.shape[i]!))
-    .join('')
-    .replace(/xx/g, 'x '),
-});
+function marked({ chars, shape }: Cells): Cells {
+  let leads = shape;
+  for (let i = 0; i < chars.length; i += 1)
+    if (shape[i] === '?' && LEADS.includes(chars[i]!)) leads = `${leads.slice(0, i)}x${leads.slice(i + 1)}`;
+  return { chars, shape: leads.includes('xx') ? leads.replaceAll('xx', 'x ') : leads };
+}
 
 function masked(text: string, rules: readonly Rule[]): string | null {
   const cells = marked(cellsOf(text));
   const { shape } = cells;
-  const base = EXTENSION.exec(shape)?.[1];
-  const dashed = DASHED.exec(shape)?.[1];
+  let parts: { readonly base: string | undefined; readonly dashed: string | undefined } | null = null;
   for (const rule of rules) {
     let hidden: readonly number[] | null = one(cells, shape, rule);
-    if (hidden === null && base !== undefined) hidden = one(cells, base, rule);
-    if (hidden === null && dashed !== undefined && rule !== foreign) hidden = one(cells, dashed, rule);
+    if (hidden === null) {
+      parts ??= { base: EXTENSION.exec(shape)?.[1], dashed: DASHED.exec(shape)?.[1] };
+      const { base, dashed } = parts;
+      if (base !== undefined) hidden = one(cells, base, rule);
+      if (hidden === null && dashed !== undefined && rule !== foreign) hidden = one(cells, dashed, rule);
+    }
     if (hidden !== null) return starred(cells, hidden);
   }
   return null;

@@ -51,8 +51,9 @@ const CARD =
 export const isCard = (digits: string): boolean => CARD.test(digits) && isLuhn(digits);
 
 /** MIIT's mobile prefixes: 13x to 19x */
-export const isMobile = (digits: string): boolean => /^1[3-9]\d{9}$/.test(digits);
+export const isMobile = (digits: string): boolean =>
+  digits.length === 11 && digits[0] === '1' && digits.charCodeAt(1) >= 0x33;
 
 /** trunk 0, area code, a subscriber number that begins with 2 to 8 */
 export const isLandline = (digits: string): boolean =>
-  /^0(?:10|2[0-57-9]|[3-9]\d\d)[2-8]\d{6,7}$/.test(digits);
+  digits[0] === '0' && /^0(?:10|2[0-57-9]|[3-9]\d\d)[2-8]\d{6,7}$/.test(digits);

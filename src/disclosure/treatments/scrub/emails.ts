@@ -1,28 +1,36 @@
 /** E-mail addresses in a folded text. Each `@` is looked at from both sides up to the next one, so every character is read at most twice. */
 import type { Span } from './span.ts';
 
-const LOCAL = /[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u00c0-\u024f-]/;
-const HOST = /[A-Za-z0-9.\u00c0-\u024f-]/;
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+const setOf = (chars: string): Uint8Array => {
+  const set = new Uint8Array(0x80);
+  for (const char of chars) set[char.charCodeAt(0)] = 1;
+  return set;
+};
+const LOCAL = setOf(`${LETTERS}.!#$%&'*+/=?^_\`{|}~-`);
+const HOST = setOf(`${LETTERS}.-`);
+/** what quotes or brackets an address is not part of it */
+const AROUND = setOf(".'`*/|{}=?!&#");
+const isIn = (set: Uint8Array, unit: number): boolean =>
+  unit < 0x80 ? set[unit] === 1 : unit >= 0xc0 && unit <= 0x24f;
+
 const DOMAIN =
   /^(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,62})\.)+(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{1,59})/;
 /** the domain may be in another script: then the end is not to be told from the text that follows, and the host stays out of the span */
 const FOREIGN = /^[\p{L}\p{N}-]{1,63}\.[\p{L}]{2,}/u;
 
-export function findEmails(text: string): Span[] {
-  const spans: Span[] = [];
+export function findEmails(text: string, spans: Span[]): void {
   let from = 0;
   for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
     let start = at;
-    while (start > from && LOCAL.test(text[start - 1]!)) start -= 1;
-    // what quotes or brackets the address is not part of it
-    while (start < at && /[.'`*/|{}=?!&#]/.test(text[start]!)) start += 1;
+    while (start > from && isIn(LOCAL, text.charCodeAt(start - 1))) start -= 1;
+    while (start < at && AROUND[text.charCodeAt(start)] === 1) start += 1;
     let end = at + 1;
-    while (end < text.length && HOST.test(text[end]!)) end += 1;
+    while (end < text.length && isIn(HOST, text.charCodeAt(end))) end += 1;
     from = at + 1;
     if (start === at) continue;
     const domain = DOMAIN.exec(text.slice(at + 1, Math.min(end, at + 256)));
     if (domain !== null) spans.push({ entity: 'email', start, end: at + 1 + domain[0].length });
     else if (FOREIGN.test(text.slice(at + 1, at + 130))) spans.push({ entity: 'email', start, end: at });
   }
-  return spans;
 }

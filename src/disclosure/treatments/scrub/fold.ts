@@ -5,7 +5,6 @@
  */
 export const FILLER = '\x01';
 
-const FOLDABLE = /[\x00-\x08\x0e-\x1f\x7f]|[^\x00-\x7f\u4e00-\u9fff\u3001\u3002]/gu;
 const DECIMAL = /^\p{Nd}$/u;
 const UNSEEN = /^[\p{M}\p{Cf}\p{Cc}]$/u;
 const BLANK = /^[\p{Zs}\p{Zl}\p{Zp}]$/u;
@@ -26,4 +25,40 @@ function plain(char: string): string {
   return DASH.test(char) ? '-' : char;
 }
 
-export const fold = (text: string): string => text.replace(FOLDABLE, plain);
+/** Ideographs, `、` and `。`, ASCII but its control characters, and its white space: what nothing is made of. */
+export const isPlainUnit = (unit: number): boolean =>
+  (unit >= 0x20 && unit < 0x7f) ||
+  (unit >= 0x4e00 && unit <= 0x9fff) ||
+  unit === 0x3001 ||
+  unit === 0x3002 ||
+  (unit >= 9 && unit <= 13);
+
+/** what each unit of the basic plane becomes, as far as it was met; 0: not met yet */
+const BECOMES = new Uint16Array(0x10000);
+
+function learned(unit: number): number {
+  const folded = plain(String.fromCharCode(unit)).charCodeAt(0);
+  BECOMES[unit] = folded;
+  return folded;
+}
+
+export function fold(text: string): string {
+  let out = '';
+  let from = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (isPlainUnit(unit)) continue;
+    if (unit >= 0xd800 && unit < 0xdc00) {
+      const pair = text.codePointAt(i)!;
+      if (pair < 0x10000) continue;
+      out += text.slice(from, i) + plain(String.fromCodePoint(pair));
+      i += 1;
+    } else {
+      const folded = BECOMES[unit]! || learned(unit);
+      if (folded === unit) continue;
+      out += text.slice(from, i) + String.fromCharCode(folded);
+    }
+    from = i + 1;
+  }
+  return from === 0 ? text : out + text.slice(from);
+}

@@ -10,31 +10,72 @@ interface Group {
   readonly start: number;
   readonly end: number;
   readonly digits: string;
-  /** what stands between the group before and this one, without fillers; null: too much to belong together */
-  readonly gap: string | null;
+  /** stands near enough to the group before to belong together with it */
+  readonly joined: boolean;
 }
 
-const GAP = /^[ \t\-.()/_]{1,3}$/;
+const FILLING = FILLER.charCodeAt(0);
 const FILLERS = new RegExp(FILLER, 'g');
+/** fillers between two digits, or behind the last */
+const MOST_FILLERS = 8;
+/** units from one group to the next, fillers included, and without them */
+const WIDEST_GAP = 24;
+const MOST_BETWEEN = 3;
+
+const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39;
 
 function groupsOf(text: string): Group[] {
   const groups: Group[] = [];
   let before = -1;
-  for (const found of text.matchAll(/\d(?:\x01{0,8}\d)*\x01{0,8}/g)) {
-    const start = found.index;
-    const gap = before >= 0 && start - before <= 24 ? text.slice(before, start).replace(FILLERS, '') : null;
-    const end = start + found[0].length;
+  for (let i = 0; i < text.length; i += 1) {
+    if (!isDigit(text.charCodeAt(i))) continue;
+    const start = i;
+    let last = i;
+    let filled = false;
+    for (;;) {
+      let next = last + 1;
+      while (next - last <= MOST_FILLERS && text.charCodeAt(next) === FILLING) next += 1;
+      if (isDigit(text.charCodeAt(next))) {
+        filled ||= next > last + 1;
+        last = next;
+        continue;
+      }
+      i = next - 1;
+      break;
+    }
+    const digits = text.slice(start, last + 1);
     groups.push({
       start,
-      end,
-      digits: found[0].replace(FILLERS, ''),
-      gap: gap !== null && (gap === '' || GAP.test(gap)) ? gap : null,
+      end: i + 1,
+      digits: filled ? digits.replace(FILLERS, '') : digits,
+      joined: before >= 0 && start - before <= WIDEST_GAP && isGap(text, before, start),
     });
-    before = end;
+    before = i + 1;
   }
   return groups;
 }
 
+/** nothing but fillers and up to three separators */
+function isGap(text: string, from: number, to: number): boolean {
+  let between = 0;
+  for (let i = from; i < to; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit === FILLING) continue;
+    between += 1;
+    if (between > MOST_BETWEEN || !isSeparator(unit)) return false;
+  }
+  return true;
+}
+
+/** blank, tab, `-`, `.`, `(`, `)`, `/`, `_` */
+const isSeparator = (unit: number): boolean =>
+  unit === 0x20 ||
+  unit === 9 ||
+  (unit >= 0x28 && unit <= 0x29) ||
+  (unit >= 0x2d && unit <= 0x2f) ||
+  unit === 0x5f;
+
+const FEWEST = 7;
 const LONGEST = 19;
 
 /** How people group the digits of a mobile, or dictate them one by one. */
@@ -122,7 +163,7 @@ function classify(c: Candidate): Classified | null {
     const stop = identityAt(text, digits, start, end);
     if (stop !== null) return { entity: 'national_id', end: stop };
   }
-  const letterBefore = /[A-Za-z_]/.test(text[start - 1] ?? '');
+  const letterBefore = start > 0 && isLetter(text.charCodeAt(start - 1));
   if (count === 15 && OLD_ID_GROUPS.has(key) && !letterBefore && isOldIdentity(digits))
     return { entity: 'national_id', end };
   if (count >= 14 && !plus && !letterBefore && CARD_GROUPS.test(key) && isCard(digits))
@@ -143,14 +184,19 @@ function classify(c: Candidate): Classified | null {
   return null;
 }
 
+/** of ASCII, or `_` */
+const isLetter = (unit: number): boolean =>
+  (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f;
+
 /** digit by digit */
 const dictated = (key: string, groups: number): boolean => groups > 6 && key.length === 2 * groups - 1;
 
-export function findNumbers(text: string): Span[] {
+export function findNumbers(text: string, spans: Span[]): void {
   const groups = groupsOf(text);
-  const spans: Span[] = [];
   for (let i = 0; i < groups.length; i += 1) {
     const first = groups[i]!;
+    const alone = groups[i + 1]?.joined !== true;
+    if (alone && (first.digits.length < FEWEST || first.digits.length > LONGEST)) continue;
     const plus = text[first.start - 1] === '+';
     let digits = '';
     let key = '';
@@ -159,11 +205,11 @@ export function findNumbers(text: string): Span[] {
     let last = i;
     for (let j = i; j < groups.length; j += 1) {
       const group = groups[j]!;
-      if (j > i && group.gap === null) break;
+      if (j > i && !group.joined) break;
       digits += group.digits;
       if (digits.length > LONGEST) break;
       key = j === i ? String(group.digits.length) : `${key},${group.digits.length}`;
-      if (digits.length < 7 || (dictated(key, j - i + 1) && digits.length < 11)) continue;
+      if (digits.length < FEWEST || (dictated(key, j - i + 1) && digits.length < 11)) continue;
       const start = plus ? first.start - 1 : first.start;
       const found = classify({ text, digits, key, start, end: group.end, plus });
       // an identity number or a card is surer than a telephone number that happens to be its beginning
@@ -179,29 +225,4 @@ export function findNumbers(text: string): Span[] {
       i = last;
     }
   }
-  return spans;
-}
-
-const NUMERALS: { readonly [numeral: string]: string } = Object.fromEntries(
-  [...'零0〇0○0一1幺1壹1二2两2贰2三3叁3四4肆4五5伍5六6陆6七7柒7八8捌8九9玖9'].flatMap((c, i, all) =>
-    i % 2 === 0 ? [[c, all[i + 1]!]] : [],
-  ),
-);
-const NUMERAL = '零〇○一幺壹二两贰三叁四肆五伍六陆七柒八捌九玖';
-const SPOKEN = new RegExp(`[${NUMERAL}](?:[ -]?[${NUMERAL}]){10,}|[${NUMERAL}0-9]{11,}`, 'g');
-
-/** Numbers written out in Chinese numerals, or half so: `一三八一二三四五六七八`. */
-export function findSpokenNumbers(text: string): Span[] {
-  const spans: Span[] = [];
-  for (const found of text.matchAll(SPOKEN)) {
-    if (!/[^0-9 -]/.test(found[0]) || found[0].length > 64) continue;
-    const digits = Array.from(found[0], (c) => NUMERALS[c] ?? (/[0-9]/.test(c) ? c : '')).join('');
-    const span = { start: found.index, end: found.index + found[0].length };
-    if (isMobile(digits)) spans.push({ entity: 'phone', ...span });
-    else if (isLandline(digits)) spans.push({ entity: 'landline', ...span });
-    else if (digits.length === 18 && hasIdentityShape(digits) && hasIdentityCheck(digits))
-      spans.push({ entity: 'national_id', ...span });
-    else if (isCard(digits)) spans.push({ entity: 'bank_card', ...span });
-  }
-  return spans;
 }

@@ -7,12 +7,10 @@ const PLATE = new RegExp(
   'gi',
 );
 
-export function findPlates(text: string): Span[] {
-  const spans: Span[] = [];
+export function findPlates(text: string, spans: Span[]): void {
   for (const found of text.matchAll(PLATE)) {
     // a plate has at least two digits; a word in capitals has none
     if ((found[0].match(/[0-9]/g)?.length ?? 0) < 2) continue;
     spans.push({ entity: 'plate', start: found.index, end: found.index + found[0].length });
   }
-  return spans;
 }

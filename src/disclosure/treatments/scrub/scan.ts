@@ -1,0 +1,113 @@
+/**
+ * One look at every character of a text before anything is searched for: what the text holds at all decides which finders run. Most
+ * notes hold a few words that could begin something and nothing else.
+ */
+import { PLATE_PROVINCES } from '../masks/plate.ts';
+import { isPlainUnit } from './fold.ts';
+import { CHINESE_LABELS, TITLES } from './labels.ts';
+import { NUMERALS } from './spoken.ts';
+
+const DIGIT = 1;
+/** folding may make something else of it */
+const FOLDS = 2;
+/** folding may make a digit of it, for all that is known here */
+const ODD = 4;
+const AT = 8;
+const LATIN = 16;
+/** ſ and the Kelvin sign, which are an s and a k where case does not matter */
+const LATIN_ODD = 32;
+const LABEL = 64;
+const TITLE = 128;
+const PROVINCE = 256;
+const NUMERAL = 512;
+/** stands between numerals */
+const BETWEEN = 1024;
+
+/** The blocks of the basic plane in which scripts have digits of their own, and the surrogates of all that is outside it. */
+const mayBeDigit = (unit: number): boolean =>
+  (unit >= 0x0660 && unit < 0x2000) || (unit >= 0xa000 && unit < 0xe000) || unit > 0xff5e;
+
+const CLASSES = new Uint16Array(0x10000);
+for (let unit = 0; unit < 0x10000; unit += 1) {
+  if (isPlainUnit(unit)) continue;
+  CLASSES[unit] = mayBeDigit(unit) ? FOLDS | ODD : FOLDS;
+}
+const mark = (chars: Iterable<string>, flag: number): void => {
+  for (const char of chars) CLASSES[char.charCodeAt(0)]! |= flag;
+};
+mark('0123456789０１２３４５６７８９', DIGIT);
+mark('@＠', AT);
+mark('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ', LATIN);
+mark('\u017f\u212a', LATIN | LATIN_ODD);
+mark(CHINESE_LABELS.first, LABEL);
+mark(TITLES.first, TITLE);
+mark(PLATE_PROVINCES, PROVINCE);
+mark(Object.keys(NUMERALS), NUMERAL);
+mark(' -', BETWEEN);
+
+export interface Traits {
+  /** the text is not what folding makes of it */
+  readonly folds: boolean;
+  readonly at: boolean;
+  /** enough digits for the shortest number */
+  readonly numbers: boolean;
+  /** enough numerals and digits in a row for the shortest number */
+  readonly spoken: boolean;
+  readonly plates: boolean;
+  /** where the first label or title could begin; -1: nowhere */
+  readonly label: number;
+  readonly title: number;
+  readonly latin: boolean;
+  /** letters that only case folding makes Latin ones */
+  readonly oddLatin: boolean;
+}
+
+const FEWEST_DIGITS = 7;
+const FEWEST_SPOKEN = 11;
+
+export function scan(text: string): Traits {
+  let seen = 0;
+  let digits = 0;
+  let label = -1;
+  let title = -1;
+  let plates = false;
+  let spoken = false;
+  let run = 0;
+  let numerals = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const flags = CLASSES[text.charCodeAt(i)]!;
+    if (flags === LATIN || flags === 0) {
+      seen |= flags;
+      run = 0;
+      continue;
+    }
+    seen |= flags;
+    digits += flags & DIGIT;
+    if ((flags & LABEL) !== 0 && label < 0) label = i;
+    if ((flags & TITLE) !== 0 && title < 0) title = i;
+    if ((flags & PROVINCE) !== 0 && isLetter(text.charCodeAt(i + 1))) plates = true;
+    if ((flags & (DIGIT | NUMERAL)) !== 0) {
+      if (run === 0) numerals = 0;
+      run += 1;
+      numerals |= flags & NUMERAL;
+      if (run >= FEWEST_SPOKEN && numerals !== 0) spoken = true;
+    } else if ((flags & BETWEEN) === 0) run = 0;
+  }
+  return {
+    folds: (seen & FOLDS) !== 0,
+    at: (seen & AT) !== 0,
+    numbers: digits >= FEWEST_DIGITS || (seen & ODD) !== 0,
+    spoken,
+    plates,
+    label,
+    title,
+    latin: (seen & LATIN) !== 0,
+    oddLatin: (seen & LATIN_ODD) !== 0,
+  };
+}
+
+/** of ASCII, or its full-width form; NaN, where the text ends, is none */
+const isLetter = (unit: number): boolean => {
+  const lower = (unit >= 0xff21 ? unit - 0xfee0 : unit) | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
+};
