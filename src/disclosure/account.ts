@@ -26,6 +26,8 @@ export class Running implements Program, Account {
   // plain arrays: a typed array of this size would live outside the heap, which costs more than all it counts
   readonly done: number[];
   readonly failed: number[];
+  /** objects left out because a field's line is not whole, by field; few answers have any */
+  readonly objects = new Map<number, number>();
   readonly #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
@@ -83,6 +85,10 @@ export class Running implements Program, Account {
     this.dirty = true;
     this.failed[field - this.#first]!++;
   }
+  notWhole(field: FieldId): void {
+    this.dirty = true;
+    this.objects.set(field - this.#first, (this.objects.get(field - this.#first) ?? 0) + 1);
+  }
   codes(): Uint8Array {
     const codes = this.instructions.codes();
     if (this.counts.length === 0) this.counts = new Array(codes.length).fill(0);
@@ -117,6 +123,7 @@ export class Running implements Program, Account {
   clear(): void {
     this.done.fill(0);
     this.failed.fill(0);
+    this.objects.clear();
     this.dirty = false;
   }
 }

@@ -5,7 +5,8 @@
  * the catalog does not know leads to the state of "any other name". Longer than most: states and the steps between them are one machine.
  *
  * Which path wins: the deepest that names an ancestor of the value or the value itself; of two equally deep ones the more specific
- * (`Trie`); of two equally specific ones an embedded resource, then the higher grade.
+ * (`Trie`); of two equally specific ones an embedded resource, then the higher grade. What a winner covers: itself and the elements of arrays
+ * that stand there, and only if it is `whole` the members of objects. Where it does not cover a member, nothing does.
  */
 import { SluiceError } from '../errors.ts';
 import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
@@ -25,6 +26,8 @@ export interface Field {
   readonly base: FieldId;
   /** an embedded resource that an answer reaches into: may only be left out */
   readonly closed: boolean;
+  /** covers objects too, with all that stands in them */
+  readonly whole: boolean;
 }
 
 /** A place where a resource stands: the record itself (0), or an embedding. */
@@ -173,6 +176,9 @@ export class Automaton implements Matcher {
   through(id: StateId): boolean {
     return this.states[id]!.through;
   }
+  whole(id: StateId): boolean {
+    return this.#isWhole(this.states[id]!.field);
+  }
   positional(id: StateId): boolean {
     return this.states[id]!.positional;
   }
@@ -234,8 +240,19 @@ export class Automaton implements Matcher {
       for (const { key, value, node: child } of node.selectors)
         conditions.push({ key, value, branch: { node: child, up } });
     }
-    const through = state.field >= 0 && (state.through || kind === 'name');
-    return this.#state(state.scope, branches, conditions, state, through);
+    const around =
+      kind === 'item'
+        ? state
+        : {
+            field: this.#isWhole(state.field) ? state.field : -1,
+            plain: this.#isWhole(state.plain) ? state.plain : -1,
+          };
+    const through = around.field >= 0 && (state.through || kind === 'name');
+    return this.#state(state.scope, branches, conditions, around, through);
+  }
+
+  #isWhole(field: FieldId): boolean {
+    return field >= 0 && this.all[field]!.whole;
   }
 
   /** interns the state of a place: which branches are possible, and what it inherits */
@@ -340,13 +357,19 @@ export class Automaton implements Matcher {
     for (const node of named) {
       const entry = entryOf(node);
       if (entry !== null)
-        add(node, fieldKey(id, node, -1), { entry, cls: classOf(entry), base: -1, closed: false });
+        add(node, fieldKey(id, node, -1), {
+          entry,
+          cls: classOf(entry),
+          base: -1,
+          closed: false,
+          whole: entry.whole === true,
+        });
     }
     const bases = this.all.slice(firstField).map((field, n) => ({ ...field, id: firstField + n }));
     for (const node of named) {
       if (entryOf(node) !== null) continue;
       const closed = embeds(catalog, trie, node);
-      add(node, fieldKey(id, node, -1), { entry: null, cls: null, base: -1, closed });
+      add(node, fieldKey(id, node, -1), { entry: null, cls: null, base: -1, closed, whole: false });
       // what it falls back to is known only where it stands: one field for each possibility
       if (isAdded(node) && !closed) {
         for (const base of bases)
@@ -355,6 +378,7 @@ export class Automaton implements Matcher {
             cls: base.cls,
             base: base.id,
             closed: false,
+            whole: base.whole,
           });
       }
     }
@@ -448,7 +472,8 @@ function strongest(nodes: readonly TrieNode[]): TrieNode | null {
 
 function beats(a: TrieNode, b: TrieNode): boolean {
   if (a.rank !== b.rank) return a.rank > b.rank;
-  return gradeOf(a) > gradeOf(b);
+  if (gradeOf(a) !== gradeOf(b)) return gradeOf(a) > gradeOf(b);
+  return entryOf(a)?.whole !== true && entryOf(b)?.whole === true;
 }
 
 function gradeOf(node: TrieNode): number {

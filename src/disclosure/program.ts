@@ -17,6 +17,7 @@ import {
   POSITIONAL,
   TREAT,
   UNKNOWN,
+  WHOLE,
 } from './formats/format.ts';
 import { parsePointer } from './pointer.ts';
 import type { Treat, Treatment, TreatmentContext } from './treatments/treatment.ts';
@@ -95,7 +96,11 @@ export class Instructions {
     for (let id = known; id < states.length; id++) {
       const { field, inner, embeds, positional } = states[id]!;
       const action = field < 0 ? UNKNOWN : (this.actions[field - this.firstField] ?? DROP);
-      const beside = (inner ? INNER : 0) | (embeds >= 0 ? EMBEDS : 0) | (positional ? POSITIONAL : 0);
+      const beside =
+        (inner ? INNER : 0) |
+        (embeds >= 0 ? EMBEDS : 0) |
+        (positional ? POSITIONAL : 0) |
+        (this.automaton.whole(id) ? WHOLE : 0);
       codes[id] = action | beside;
     }
     this.#codes = codes;

@@ -123,15 +123,15 @@ export function takeSummary(
   const paths = pathsOf(used, unknown.take(), tally.records);
   for (const each of used) each.clear();
   const summary: DisclosureSummary = {
+    ...tally.asked.summary(),
+    by_class: paths.by_class,
+    ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
+    data_subjects: [...tally.subjects],
     records: tally.records,
     records_withheld: tally.withheld,
     released: paths.released,
     withheld: paths.withheld,
-    by_class: paths.by_class,
-    data_subjects: [...tally.subjects],
     ...(tally.reasons.size > 0 ? { withheld_reasons: Object.fromEntries(tally.reasons) } : {}),
-    ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
-    ...tally.asked.summary(),
   };
   tally.clear();
   return summary;
@@ -176,9 +176,10 @@ function serialOf(instructions: Instructions): number {
 /** Unambiguous: the counts are as many as the instructions have fields, and a path, which is the upstream's, says its length. */
 function keyOf(used: readonly Running[], unknown: readonly FieldAccount[]): string {
   let key = '';
-  for (const { instructions, done, failed } of used) {
+  for (const { instructions, done, failed, objects } of used) {
     key += `${serialOf(instructions)};`;
     for (let n = 0; n < done.length; n++) key += failed[n] === 0 ? `${done[n]},` : `${done[n]}-${failed[n]},`;
+    for (const [n, count] of objects) key += `${n}o${count},`;
   }
   for (const row of unknown) key += `${row.count} ${row.do} ${row.because} ${row.path.length}:${row.path}`;
   return key;
@@ -214,15 +215,17 @@ function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Path
     for (let n = 0; n < choices.length; n++) {
       const done = each.done[n]!;
       const failed = each.failed[n]!;
-      if (done === 0 && failed === 0) continue;
+      const objects = each.objects.get(n) ?? 0;
+      if (done === 0 && failed === 0 && objects === 0) continue;
       const field = automaton.all[firstField + n]!;
       const choice = choices[n]!;
       const row = field.cls === null ? { path: field.path } : { path: field.path, class: field.cls };
       if (done > 0 && actions[n] === DISCLOSE) released.add(field.path);
       else if (done > 0) account({ ...row, do: choice.do, because: choice.because, count: done });
       if (failed > 0) account({ ...row, do: 'drop', because: 'not_applicable', count: failed });
+      if (objects > 0) account({ ...row, do: 'drop', because: 'not_whole', count: objects });
       if (done > 0) count(field.cls, choice.do, done);
-      if (failed > 0) count(field.cls, 'drop', failed);
+      if (failed + objects > 0) count(field.cls, 'drop', failed + objects);
     }
   }
   return {

@@ -11,6 +11,8 @@ export interface FieldEntry {
   readonly tokenize?: { readonly [parameter: string]: unknown };
   readonly encrypt?: { readonly [parameter: string]: unknown };
   readonly scrub?: { readonly [parameter: string]: unknown };
+  /** covers all that stands below it, objects too; without it a scalar, or an array of scalars */
+  readonly whole?: boolean;
   /** counted when records are grouped for `min_group_size` */
   readonly quasi_identifier?: boolean;
   readonly description?: string;

@@ -7,7 +7,7 @@ import { faultError, type PolicyFault } from './opa-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
 
 const TOP = ['resource', 'data_subject', 'attributes', 'fields', 'envelope'] as const;
-const FIELD = ['category', 'grade', ...FIELD_TREATMENTS, 'quasi_identifier', 'description'] as const;
+const FIELD = ['category', 'grade', 'whole', ...FIELD_TREATMENTS, 'quasi_identifier', 'description'] as const;
 const NAME = /^[A-Za-z_][\w.:-]*$/;
 /** a category is half of a class name, `contact/3`: it has no slash */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
@@ -62,6 +62,14 @@ class Check {
       return null;
     }
     if ('resource' in value && !('category' in value)) {
+      if ('whole' in value) {
+        this.say(
+          [...path, 'whole'],
+          `${pointer}: whole stands with a class; an embedded resource is walked by its own catalog: leave it out`,
+          'key',
+        );
+        return null;
+      }
       this.keys(value, ['resource', 'description'], path, pointer);
       if (typeof value['resource'] === 'string' && NAME.test(value['resource']))
         return { resource: value['resource'] };
@@ -87,6 +95,8 @@ class Check {
       else if (t === 'mask' && typeof v['kind'] !== 'string')
         this.say([...path, t], `${pointer}: mask needs a kind`);
     }
+    if (value['whole'] !== undefined && typeof value['whole'] !== 'boolean')
+      this.say([...path, 'whole'], `${pointer}: whole is true or false`);
     if (value['quasi_identifier'] !== undefined && typeof value['quasi_identifier'] !== 'boolean')
       this.say([...path, 'quasi_identifier'], `${pointer}: quasi_identifier is true or false`);
     if (value['description'] !== undefined && typeof value['description'] !== 'string')

@@ -161,6 +161,12 @@ const Field = Type.Object(
   {
     category: Type.String({ description: 'what the field is about: contact, identity, transaction, …' }),
     grade: Type.Integer({ minimum: 1, maximum: 5, description: '1 public … 5 secret (never leaves)' }),
+    whole: Type.Optional(
+      Type.Boolean({
+        description:
+          'true: covers all that stands below, members added later too; without it a scalar, or an array of scalars',
+      }),
+    ),
     mask: Type.Optional(Type.Union([Text, Type.Object({ kind: Text }, open)])),
     generalize: Type.Optional(Parameters),
     pseudonymize: Type.Optional(Parameters),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Treatment } from '../../src/disclosure/treatments/treatment.ts';
 import type { DisclosureAnswer } from '../../src/model/answers.ts';
 import { answer, catalogOf, disclosed, entry, partsOf, rows, summaryOf, withhold } from './support.ts';
 
@@ -69,7 +70,7 @@ describe('what leaves', () => {
   });
 
   test('an extended path that another record’s answer does not name keeps the class around it', async () => {
-    const catalog = catalogOf({ '/a': 'contact/3' }, { subjects: ['/id', '/peer'] });
+    const catalog = catalogOf({ '/a': 'contact/3 whole' }, { subjects: ['/id', '/peer'] });
     const body = '{"id":"1","a":{"b":1,"c":2}}';
     const says = answer({ 'contact/3': 'disclose' }, { '/a/b': 'drop' });
     expect(await disclosed(body, { catalog, answer: says })).toBe('{"a":{"c":2}}');
@@ -86,8 +87,174 @@ describe('what leaves', () => {
   });
 });
 
-describe('containers', () => {
-  const catalog = catalogOf({ '/a': 'contact/3', '/a/public': 'reference/1', '/list': 'contact/3' });
+/** takes containers, as `encrypt` does, and shows what it was given */
+const boxed: Treatment = {
+  name: 'encrypt',
+  containers: true,
+  recognise: () => () => false,
+  prepare: () => (value) => ({ kind: 'string', text: `box ${value.text}` }),
+};
+
+describe('containers where the line is not whole', () => {
+  const all = answer({ 'contact/3': 'disclose', 'reference/1': 'disclose' });
+  const address = catalogOf({ '/address': 'contact/3', '/id': 'reference/1' });
+
+  test('an object is dropped, whatever is in it, and the account says what to do', async () => {
+    for (const object of ['{"city":"x","secret":1}', '{}', '{"a":{"b":[1]}}', '{ "a" : { } }']) {
+      const body = `{"id":1,"address":${object}}`;
+      expect(await disclosed(body, { catalog: address, answer: all })).toBe('{"id":1}');
+      const summary = await summaryOf(body, { catalog: address, answer: all });
+      expect(summary.released).toEqual(['/id']);
+      expect(summary.withheld).toEqual([
+        { path: '/address', class: 'contact/3', do: 'drop', because: 'not_whole', count: 1 },
+      ]);
+      expect(summary.by_class).toEqual({ 'reference/1': { disclose: 1 }, 'contact/3': { drop: 1 } });
+    }
+  });
+
+  test('a scalar leaves, and an array of scalars byte for byte, however deep', async () => {
+    for (const value of ['1.0', '"{"', 'null', '[]', '[ 1.0 ,[ "\\u007b", [null]],"x{" ]']) {
+      const body = `{"id":1,"address": ${value} }`;
+      expect(await disclosed(body, { catalog: address, answer: all })).toBe(body);
+    }
+  });
+
+  test('of an array that holds objects the rest leaves byte for byte', async () => {
+    for (const [list, left] of [
+      ['[ 1.0 , {"a":1} , "\\u00e9" ]', '[ 1.0 , "\\u00e9" ]'],
+      ['[ {"a":1} , "é" , {}]', '[ "é"]'],
+      ['[{"a":1}]', '[]'],
+      ['[ {"a":[1,{"b":2}]},{} ]', '[  ]'],
+      ['[1,[2,{"a":1},[{}]],[3]]', '[1,[2,[]],[3]]'],
+      ['["{", {"a":"]"}, "}"]', '["{", "}"]'],
+    ] as const) {
+      const body = `{"address":${list},"id":1}`;
+      expect(await disclosed(body, { catalog: address, answer: all })).toBe(`{"address":${left},"id":1}`);
+    }
+    const summary = await summaryOf('{"address":["x",{"a":1},[{"b":2}]]}', {
+      catalog: address,
+      answer: all,
+    });
+    expect(summary.released).toEqual(['/address']);
+    expect(rows(summary.withheld)).toEqual(['/address drop not_whole 2']);
+  });
+
+  test('a long list keeps its places and its bytes', async () => {
+    const values = Array.from({ length: 50_000 }, (_, n) => `"${n} 张三"`);
+    const body = `{"address":[${values.join(', ')}, {"x":1}]}`;
+    expect(await disclosed(body, { catalog: address, answer: all })).toBe(
+      `{"address":[${values.join(', ')}]}`,
+    );
+  });
+
+  test('with deeper lines an object is walked, and what they do not name is in no catalog', async () => {
+    const catalog = catalogOf({
+      '/a': 'contact/3',
+      '/a/public': 'reference/1',
+      '/a/public/x/y': 'contact/3',
+    });
+    const body = '{"a":{"public":1,"x":"s","o":{"p":1}}}';
+    expect(await disclosed(body, { catalog, answer: all })).toBe('{"a":{"public":1}}');
+    const summary = await summaryOf(body, { catalog, answer: all });
+    expect(rows(summary.withheld)).toEqual(['/a/o drop uncatalogued 1', '/a/x drop uncatalogued 1']);
+    expect(await disclosed('{"a":"s"}', { catalog, answer: all })).toBe('{"a":"s"}');
+    expect(await disclosed('{"a":{"public":{"z":1,"x":{"z":2,"y":3}}}}', { catalog, answer: all })).toBe(
+      '{"a":{"public":{"x":{"y":3}}}}',
+    );
+  });
+
+  test('a wildcard covers scalars and arrays of them, and is told from positions', async () => {
+    const catalog = catalogOf({ '/custom/*': 'contact/3', '/rows/0': 'contact/3', '/rows/1': 'contact/3' });
+    const body = '{"custom":{"a":1,"b":[2,[3]],"c":{"d":4},"e":[{"f":5}]},"rows":[{"g":6},7,8]}';
+    expect(await disclosed(body, { catalog, answer: all })).toBe(
+      '{"custom":{"a":1,"b":[2,[3]],"e":[]},"rows":[null,7,null]}',
+    );
+  });
+
+  test('an element left out of a list whose positions somebody counts becomes null', async () => {
+    const catalog = catalogOf({ '/l': 'contact/3' }, { subjects: ['/l/2'] });
+    expect(await disclosed('{"l":[1, {"a":1},"C1"]}', { catalog, answer: all })).toBe('{"l":[1, null,"C1"]}');
+    expect(await disclosed('{"l":[1,[2],"C1"]}', { catalog, answer: all })).toBe('{"l":[1,[2],"C1"]}');
+  });
+
+  test('where a data subject or an attribute is looked for inside, an object is dropped all the same', async () => {
+    const catalog = catalogOf({ '/a': 'contact/3' }, { subjects: ['/a/id'] });
+    expect(await disclosed('{"a":{"id":1,"x":2}}', { catalog, answer: all })).toBe('{}');
+    const listed = catalogOf({ '/l': 'contact/3' }, { subjects: ['/l/*/id'] });
+    expect(await disclosed('{"l":[1,[{"id":2}],{"id":1,"x":2}]}', { catalog: listed, answer: all })).toBe(
+      '{"l":[1,[]]}',
+    );
+  });
+
+  test('a path that an answer names is not whole either', async () => {
+    const says = answer({}, { '/x': 'disclose', '/y/*': 'disclose' });
+    expect(
+      await disclosed('{"x":{"a":1},"y":{"b":{"c":1},"d":[2]}}', { catalog: address, answer: says }),
+    ).toBe('{"y":{"d":[2]}}');
+    const summary = await summaryOf('{"x":{"a":1}}', { catalog: address, answer: says });
+    expect(rows(summary.withheld)).toEqual(['/x drop not_whole 1']);
+  });
+
+  test('a treatment that takes containers takes arrays of scalars only', async () => {
+    const setting = { catalog: address, treatments: [boxed], answer: answer({ 'contact/3': 'encrypt' }) };
+    expect(await disclosed('{"address":[1,[2]]}', setting)).toBe('{"address":"box [1,[2]]"}');
+    for (const value of ['{"a":1}', '[1,{"a":1}]', '[[{}]]']) {
+      const body = `{"address":${value}}`;
+      expect(await disclosed(body, setting)).toBe('{}');
+      expect(rows((await summaryOf(body, setting)).withheld)).toEqual(['/address drop not_whole 1']);
+    }
+    const marked = catalogOf({ '/l': 'contact/3' }, { subjects: ['/l/*/id'] });
+    expect(await disclosed('{"l":[{"id":1}]}', { ...setting, catalog: marked })).toBe('{}');
+    expect(await disclosed('{"l":[1]}', { ...setting, catalog: marked, dataSubject: 'C1' })).toBe(
+      '{"l":"box [1]"}',
+    );
+  });
+
+  test('a treatment for scalars says that it does not apply', async () => {
+    const masked = answer({ 'contact/3': 'mask' });
+    const body = '{"address":{"a":1}}';
+    expect(rows((await summaryOf(body, { catalog: address, answer: masked })).withheld)).toEqual([
+      '/address drop not_applicable 1',
+    ]);
+  });
+
+  test('dropped or nullified it is so for the reason of its class', async () => {
+    for (const [treatment, left] of [
+      ['drop', '{}'],
+      ['nullify', '{"address":null}'],
+    ] as const) {
+      const setting = { catalog: address, answer: answer({ 'contact/3': treatment }) };
+      expect(await disclosed('{"address":{"a":[{}]}}', setting)).toBe(left);
+      expect(rows((await summaryOf('{"address":{"a":1}}', setting)).withheld)).toEqual([
+        `/address ${treatment} test 1`,
+      ]);
+    }
+  });
+
+  test('of two lines that fit equally the one that is not whole decides', async () => {
+    for (const [one, other] of [
+      ['contact/3', 'contact/3 whole'],
+      ['contact/3 whole', 'contact/3'],
+    ] as const) {
+      const catalog = catalogOf({ '/[n=a]/v': one, '/[m=b]/v': other });
+      expect(await disclosed('[{"n":"a","m":"b","v":{"x":1}}]', { catalog, answer: all })).toBe('[{}]');
+    }
+  });
+
+  test('within a line that is whole a deeper one that is not keeps to itself', async () => {
+    const catalog = catalogOf({ '/a': 'contact/3 whole', '/a/b': 'contact/3', '/a/c/*': 'contact/3' });
+    expect(
+      await disclosed('{"a":{"x":{"y":1},"b":{"z":2},"c":{"k":{"l":3},"m":4}}}', { catalog, answer: all }),
+    ).toBe('{"a":{"x":{"y":1},"c":{"m":4}}}');
+  });
+});
+
+describe('containers where the line is whole', () => {
+  const catalog = catalogOf({
+    '/a': 'contact/3 whole',
+    '/a/public': 'reference/1',
+    '/list': 'contact/3 whole',
+  });
   const body = '{"a":{"public":1,"x":"s","o":{"p":1}},"list":["u",1,null,["v"],{"w":1}]}';
 
   test('disclosed as a whole they are copied as a whole', async () => {
@@ -119,6 +286,13 @@ describe('containers', () => {
       '/list drop not_applicable 1',
       '/list mask test 4',
     ]);
+  });
+
+  test('a treatment that takes containers takes them', async () => {
+    const setting = { catalog, treatments: [boxed], answer: answer({ 'contact/3': 'encrypt' }) };
+    expect(await disclosed('{"list":{"a":[{"b":1}]}}', setting)).toBe(
+      '{"list":"box {\\"a\\":[{\\"b\\":1}]}"}',
+    );
   });
 
   test('nullified they are one null', async () => {
@@ -416,7 +590,7 @@ describe('embedded resources', () => {
 
   test('of different answers in one record: what one of them names besides the catalog changes nothing for the other', async () => {
     const staff = catalogOf(
-      { '/id': 'reference/1', '/room': 'staff/2' },
+      { '/id': 'reference/1', '/room': 'staff/2 whole' },
       { resource: 'employee', subjects: ['/id'] },
     );
     const one = (resource: string, state: { flags: readonly string[] }) => {
@@ -435,7 +609,7 @@ describe('embedded resources', () => {
 
   test('… nor where only a sibling says what the field is', async () => {
     const staff = catalogOf(
-      { '/id': 'reference/1', '/f/*/value': 'low/1', '/f/[name=id]/value': 'high/4' },
+      { '/id': 'reference/1', '/f/*/value': 'low/1 whole', '/f/[name=id]/value': 'high/4 whole' },
       { resource: 'employee', subjects: ['/id'] },
     );
     const one = (resource: string, state: { flags: readonly string[] }) =>

@@ -116,7 +116,7 @@ describe('envelopes', () => {
 
 describe('what is refused', () => {
   const anything: Setting = {
-    catalog: catalogOf({ '': 'a/1', '/a/b': 'a/1' }),
+    catalog: catalogOf({ '': 'a/1 whole', '/a/b': 'a/1' }),
     answer: answer({ 'a/1': 'disclose' }),
   };
   test.each([

@@ -10,6 +10,7 @@ import {
   ESCAPED,
   FALSE,
   MALFORMED,
+  MIXED,
   MORE,
   NULL,
   NUMBER,
@@ -39,6 +40,8 @@ export class PlainScanner {
   #final = false;
   #depth = 0;
   #escaped = false;
+  /** the value skipped last has an object in it, or is one */
+  #braced = false;
   #limit: number;
   #m: Matcher;
   #nesting: Uint8Array;
@@ -170,7 +173,9 @@ export class PlainScanner {
         : c === 0x7b
           ? OBJECT
           : c === 0x5b
-            ? ARRAY
+            ? this.#braced
+              ? MIXED
+              : ARRAY
             : c === 0x74
               ? TRUE
               : c === 0x66
@@ -179,7 +184,7 @@ export class PlainScanner {
                   ? NULL
                   : NUMBER;
     const n = this.#push(kind, state, member, at, end);
-    if (kind < OBJECT && m.marks(state).length > 0) this.#mark(n);
+    if (kind <= NULL && m.marks(state).length > 0) this.#mark(n);
     return end;
   }
 
@@ -286,6 +291,7 @@ export class PlainScanner {
     const floor = this.#depth;
     let depth = floor;
     let i = at;
+    this.#braced = false;
     while (true) {
       // a value is due at i
       if (i >= end) return this.#bad(i);
@@ -296,6 +302,7 @@ export class PlainScanner {
           return TOO_DEEP;
         }
         nesting[depth] = c;
+        if (c === 0x7b) this.#braced = true;
         i = this.#white(i + 1);
         if (i >= end) return this.#bad(i);
         if (b[i] !== c + 2) {

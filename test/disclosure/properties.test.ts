@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { DisclosureAnswer, TreatmentName } from '../../src/model/answers.ts';
 import type { Catalog, CatalogEntry } from '../../src/model/catalog.ts';
 import { reference } from './reference.ts';
-import { answer, bytesOf, catalogOf, disclosed, partsOf, type Setting } from './support.ts';
+import { answer, bytesOf, catalogOf, disclosed, entry, partsOf, type Setting } from './support.ts';
 
 const NAMES = ['a', 'b', 'c', '0', '1', 'n', 'v', '张', '__proto__x', 'k/~', 'q"\\'];
 const name = fc.constantFrom(...NAMES);
@@ -34,9 +34,12 @@ const token = fc.oneof(
 const pointer = fc.array(token, { maxLength: 4 }).map((tokens) => tokens.map((t) => `/${t}`).join(''));
 const cls = fc.constantFrom('one/1', 'two/2', 'three/3', 'four/4');
 const treatment = fc.constantFrom<TreatmentName[]>('disclose', 'disclose', 'mask', 'nullify', 'drop');
-const catalog = fc
-  .dictionary(pointer, cls, { maxKeys: 8, noNullPrototype: true })
-  .map((fields) => catalogOf(fields as Record<string, string | CatalogEntry>));
+const line = fc.tuple(cls, fc.boolean()).map(([cls, whole]) => (whole ? `${cls} whole` : cls));
+const lines = (line: fc.Arbitrary<string>) =>
+  fc
+    .dictionary(pointer, line, { maxKeys: 8, noNullPrototype: true })
+    .map((fields) => catalogOf(fields as Record<string, string | CatalogEntry>));
+const catalog = lines(line);
 const says = fc
   .record({
     classes: fc.dictionary(cls, treatment),
@@ -129,7 +132,12 @@ describe('whatever the body, the catalog, the answer and the cuts', () => {
         async (doc, some, cuts, seed, lines) => {
           const everything: Catalog = {
             ...some,
-            fields: { '': { category: 'one', grade: 1 }, ...some.fields },
+            fields: Object.fromEntries(
+              Object.entries({ '': entry('one/1'), ...some.fields }).map(([pointer, line]) => [
+                pointer,
+                { ...line, whole: true },
+              ]),
+            ),
           };
           const all: DisclosureAnswer = answer({
             'one/1': 'disclose',

@@ -52,22 +52,34 @@ export function reference(
       (c) => c.steps.length >= length && c.steps.slice(0, length).every((s, n) => fits(s, path[n]!)),
     );
 
-  const choiceAt = (path: readonly Place[]): { choice: TreatmentChoice; depth: number } | null => {
+  /** the line that governs a place, whether it covers it or not */
+  const lineAt = (path: readonly Place[], among: (c: Candidate) => boolean): Candidate | null => {
     for (let depth = path.length; depth >= 0; depth--) {
-      const exact = matching(path, depth)
-        .filter((c) => c.steps.length === depth)
-        .sort((a, b) =>
-          rank(a.steps) < rank(b.steps) ? 1 : rank(a.steps) > rank(b.steps) ? -1 : gradeOf(b) - gradeOf(a),
+      const [best] = matching(path, depth)
+        .filter((c) => c.steps.length === depth && among(c))
+        .sort(
+          (a, b) =>
+            compare(rank(b.steps), rank(a.steps)) ||
+            gradeOf(b) - gradeOf(a) ||
+            Number(isWhole(a)) - Number(isWhole(b)),
         );
-      for (const found of exact.slice(0, 1)) {
-        const own = answer.fields[found.pointer];
-        if (own) return { choice: own, depth };
-        if (found.entry === null) continue;
-        const cls = classOf(found.entry);
-        return { choice: answer.classes[cls] ?? { do: 'drop', because: '' }, depth };
-      }
+      if (best) return best;
     }
     return null;
+  };
+
+  const choiceAt = (
+    path: readonly Place[],
+  ): { choice: TreatmentChoice; depth: number; whole: boolean } | null => {
+    const found = lineAt(path, () => true);
+    if (found === null) return null;
+    const depth = found.steps.length;
+    // a line of the answer is whole where it refines one of the catalog's that is
+    const lined = found.entry === null ? lineAt(path.slice(0, depth), (c) => c.entry !== null) : found;
+    const whole = lined !== null && isWhole(lined);
+    const own = answer.fields[found.pointer];
+    const choice = own ?? answer.classes[classOf(found.entry!)] ?? { do: 'drop' as const, because: '' };
+    return { choice, depth, whole };
   };
 
   const deeper = (path: readonly Place[]) =>
@@ -79,11 +91,18 @@ export function reference(
     });
 
   /** a value under one choice, with nothing deeper */
-  const treated = (value: Json, choice: TreatmentChoice, through: boolean): Json | typeof GONE => {
-    if (choice.do === 'disclose') return value;
+  const treated = (
+    value: Json,
+    choice: TreatmentChoice,
+    through: boolean,
+    whole: boolean,
+  ): Json | typeof GONE => {
+    if (choice.do === 'disclose' && whole) return value;
     if (choice.do === 'nullify') return null;
-    if (choice.do !== 'mask' || through || isObject(value)) return GONE;
-    if (Array.isArray(value)) return value.map((v) => treated(v, choice, false)).filter((v) => v !== GONE);
+    if ((choice.do !== 'mask' && choice.do !== 'disclose') || through || isObject(value)) return GONE;
+    if (Array.isArray(value))
+      return value.map((v) => treated(v, choice, false, whole)).filter((v) => v !== GONE);
+    if (choice.do === 'disclose') return value;
     return value === null ? null : masked;
   };
 
@@ -106,7 +125,7 @@ export function reference(
     if (found === null) return GONE;
     const inherited = path.length > found.depth;
     const through = inherited && path.slice(found.depth).some((_, n) => isObjectAt(path, found.depth + n));
-    return treated(value, found.choice, through);
+    return through && !found.whole ? GONE : treated(value, found.choice, through, found.whole);
   };
   /** whether the container that holds path[at] is an object */
   const isObjectAt = (path: readonly Place[], at: number) => isObject(at === 0 ? root : path[at - 1]!.value);
@@ -117,3 +136,5 @@ export function reference(
 }
 
 const gradeOf = (candidate: Candidate) => candidate.entry?.grade ?? 0;
+const isWhole = (candidate: Candidate) => candidate.entry?.whole === true;
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

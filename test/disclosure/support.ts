@@ -21,8 +21,9 @@ export const keys = {
 };
 
 export const entry = (cls: string): CatalogEntry => {
-  const [category = '', grade = '1'] = cls.split('/');
-  return { category, grade: Number(grade) };
+  const [name = '', whole] = cls.split(' ');
+  const [category = '', grade = '1'] = name.split('/');
+  return { category, grade: Number(grade), ...(whole === 'whole' ? { whole: true } : {}) };
 };
 
 export interface Words {
@@ -32,7 +33,7 @@ export interface Words {
   readonly envelope?: Readonly<Record<string, EnvelopeRole>>;
 }
 
-/** pointer → class (`contact/3`), `@resource`, or a whole entry */
+/** pointer → class (`contact/3`, or `contact/3 whole`), `@resource`, or an entry */
 export function catalogOf(
   fields: Readonly<Record<string, string | CatalogEntry>>,
   words: Words = {},

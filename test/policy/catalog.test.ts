@@ -57,6 +57,26 @@ describe('a catalog', () => {
     ]);
   });
 
+  test('says of a line whether it covers objects, and of an embedded resource it does not', () => {
+    const c = parseCatalog('c.yaml', 'resource: a\nfields:\n  /a: { category: x, grade: 5, whole: true }');
+    expect(c.fields['/a']).toEqual({ category: 'x', grade: 5, whole: true });
+    expect(
+      faultsOf(
+        [
+          'resource: a',
+          'fields:',
+          '  /a: { category: x, grade: 1, whole: yes please }',
+          '  /b: { resource: c, whole: true }',
+          '  /c: { category: x, grade: 1, hole: true }',
+        ].join('\n'),
+      ),
+    ).toEqual([
+      'c.yaml:3:39: /a: whole is true or false',
+      'c.yaml:4:22: /b: whole stands with a class; an embedded resource is walked by its own catalog: leave it out',
+      'c.yaml:5:32: /c: unknown key "hole"; did you mean "whole"?',
+    ]);
+  });
+
   test('with the same field twice is refused', () => {
     expect(
       faultsOf('resource: a\nfields:\n  /a: { category: x, grade: 1 }\n  /a: { category: x, grade: 5 }')[0],

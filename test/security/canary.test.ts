@@ -21,9 +21,9 @@ const SEED = 20261122;
 const WORLDS = 60;
 const RUNS = Number(process.env['CANARY_RUNS'] ?? 300);
 
-/** What a catalog knows, as a tree; `leaf` is a class. */
+/** What a catalog knows, as a tree; `leaf` is a class, `whole` whether its line covers objects. */
 type Shape =
-  | { readonly leaf: string }
+  | { readonly leaf: string; readonly whole: boolean }
   | { readonly object: { readonly [name: string]: Shape } }
   | { readonly list: Shape }
   | { readonly embedded: World };
@@ -62,7 +62,7 @@ const worldOf = (embedding: boolean): fc.Arbitrary<World> => {
   const { shape } = fc.letrec<{ shape: Shape }>((tie) => ({
     shape: fc.oneof(
       { maxDepth: 3, depthSize: 'small' },
-      fc.constantFrom(...CLASSES).map((leaf) => ({ leaf })),
+      fc.record({ leaf: fc.constantFrom(...CLASSES), whole: fc.boolean() }),
       fc.dictionary(name, tie('shape'), { minKeys: 1, maxKeys: 3 }).map((object) => ({ object })),
       tie('shape').map((list) => ({ list })),
       ...(embedding ? [worldOf(false).map((embedded) => ({ embedded }))] : []),
@@ -94,7 +94,7 @@ function compile(world: World, resource: string): Compiled {
   const walk = (shape: Shape, pointer: string): void => {
     if ('leaf' in shape) {
       const [category, grade] = shape.leaf.split('/');
-      fields[pointer] = { category, grade: Number(grade) };
+      fields[pointer] = { category, grade: Number(grade), whole: shape.whole };
       classes.set(pointer, shape.leaf);
     } else if ('object' in shape)
       for (const [key, child] of Object.entries(shape.object)) walk(child, `${pointer}/${escaped(key)}`);
@@ -192,12 +192,12 @@ class Writer {
     return `{${members.join(this.#next() < 0.5 ? ',' : ' ,\n ')}}`;
   }
 
-  /** any value; all of it withheld, or not */
-  #anything(away: boolean, depth = 0): string {
+  /** any value; all of it withheld, or not, or unless an object has it */
+  #anything(away: boolean, whole = true, depth = 0): string {
     const kind = this.#next();
     if (depth < 3 && kind < 0.15)
-      return `[${this.#anything(away, depth + 1)},${this.#anything(away, depth + 1)}]`;
-    if (depth < 3 && kind < 0.3) return `{"k":${this.#anything(away, depth + 1)}}`;
+      return `[${this.#anything(away, whole, depth + 1)},${this.#anything(away, whole, depth + 1)}]`;
+    if (depth < 3 && kind < 0.3) return `{"k":${this.#anything(away || !whole, whole, depth + 1)}}`;
     return this.#scalar(away);
   }
 
@@ -224,7 +224,7 @@ class Writer {
       return `[${Array.from({ length }, () => this.#value(shape.list, `${pointer}/*`, c, away)).join(', ')}]`;
     }
     if ('embedded' in shape) return this.record(shape.embedded, c.inner.get(shape)!, away);
-    return this.#anything(away || c.treatments.get(pointer) !== 'disclose');
+    return this.#anything(away || c.treatments.get(pointer) !== 'disclose', shape.whole);
   }
 
   #key(key: string): string {

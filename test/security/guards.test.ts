@@ -54,6 +54,7 @@ const CATALOG = {
     '/tags/*': field('open', 1),
     '/address2/street': field('open', 1),
     '/address2/zip': field('hidden', 5),
+    '/profile': field('open', 1, { whole: true }),
     '/role': field('hidden', 5),
   },
   envelope: { '/items': { is: 'records' }, '/result': { is: 'records' } },
@@ -228,6 +229,9 @@ describe('writing', () => {
     ['one within an object', { address2: { street: 'x', zip: '1' } }, ['/address2/zip']],
     ['the id', { id: 'C2' }, ['/id']],
     ['one that no catalog knows', { city: 'x', is_admin: true }, ['/is_admin']],
+    ['an object where the line is not whole', { city: { a: 1, b: [{ c: 2 }] } }, ['/city/a', '/city/b/*/c']],
+    ['an object in a list whose line is not whole', { tags: ['x', { a: 1 }] }, ['/tags/*/a']],
+    ['an empty object where the line is not whole', { city: {}, tags: [{}] }, ['/city', '/tags/*']],
     ['a prototype', JSON.parse('{"__proto__":{"role":"admin"}}') as object, ['/__proto__/role']],
     ['a list of records where one is meant', [{ city: 'x' }], ['/*/city']],
     ['a value where a record is meant', '"x"', ['/']],
@@ -235,6 +239,11 @@ describe('writing', () => {
   ])('%s is refused with its path', async (_what, body, paths) =>
     expectRefused(await ask('PUT /c/C1', body), 403, 'body_field_refused', paths),
   );
+  test('an object where the line is whole goes through', async () => {
+    const body = '{"profile":{"a":{"b":[{"c":1.0}]},"d":{}}}';
+    expect((await ask('PUT /c/C1', body)).status).toBe(200);
+    expect(upstream.received[0]?.body.toString()).toBe(body);
+  });
   test('a name in escapes is the same name', async () =>
     expectRefused(await ask('PUT /c/C1', '{"\\u0072ole":"admin"}'), 403, 'body_field_refused', ['/role']));
   test('a name that stands twice is unreadable', async () => {
@@ -257,6 +266,11 @@ describe('writing', () => {
       ?.reasons.find((r) => r.code === 'body_field_stripped');
     expect(stripped?.message).toContain('/role');
     expect(stripped?.message).toContain('/surprise');
+  });
+  test('where the route strips, objects that no line covers go whole', async () => {
+    const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x",{"a":1}, [{}] ],"phone":{}}';
+    expect((await ask('PATCH /c/C1', body)).status).toBe(200);
+    expect(upstream.received[0]?.body.toString()).toBe('{"level":88.0,"tags":[ "x", [] ]}');
   });
   test('where the route strips, disguised values are left out as well', async () => {
     const given = await ask('PATCH /c/C1', { city: 'x', phone: '138****5678', gone: null });

@@ -40,6 +40,8 @@
  * - `m.field(state)` is the field it belongs to (that of the deepest catalogued ancestor or itself), or -1: unknown, to be dropped.
  * - `m.inner(state)`: a catalogued field may stand deeper; a container with one is walked into and keeps its structure. Without
  *   it the whole subtree is one value of `field(state)`: treated (or dropped) in one piece.
+ * - `m.whole(state)`: its line in the catalog covers objects. Without it an object that stands here (or in an array here) is dropped
+ *   (`account.notWhole`) wherever it would leave as it is: disclosed, or in a container that a treatment takes.
  * - `m.through(state)`: the field is inherited from a container and an object's key lies between. Treatments for strings do not reach through
  *   objects: such a value is dropped (`not_applicable`) unless the action is disclose, nullify, drop or takes containers.
  *   `Program.treat` does this by itself when given the state.
@@ -183,6 +185,7 @@ export interface Matcher {
   /** like `inner`, but for data subjects and attributes: to be looked into while reading, not kept while rendering */
   marked(state: StateId): boolean;
   through(state: StateId): boolean;
+  whole(state: StateId): boolean;
   positional(state: StateId): boolean;
   scope(state: StateId): number;
   entry(scope: number): StateId;
@@ -218,7 +221,8 @@ export interface Program {
   /**
    * Carries out a TREAT on a scalar, or on a whole container. Accounts for the value by itself, whatever the outcome (nothing
    * else may be called for it), and answers null for a null. A container met by a treatment that takes none is answered
-   * with 'drop', unless it is an array: then `elements(field)` is true and the format treats its elements one by one.
+   * with 'drop', unless it is an array: then `elements(field)` is true and the format treats its elements one by one. A container of a
+   * treatment that takes them must be one that the field covers (`Matcher.whole`).
    */
   treat(state: StateId, value: Scalar | Container): Treated;
   /** false: the treatment takes containers whole */
@@ -240,6 +244,8 @@ export const INNER = 8;
 export const EMBEDS = 16;
 /** the elements of an array here have positions: see `Matcher.positional` */
 export const POSITIONAL = 32;
+/** objects here are covered: see `Matcher.whole` */
+export const WHOLE = 64;
 
 export interface Account {
   /** left as it was */
@@ -248,6 +254,8 @@ export interface Account {
   withheld(field: FieldId): void;
   /** could not be treated (an object met by a treatment for strings) and was left out */
   inapplicable(field: FieldId): void;
+  /** an object that the field's line does not cover, left out; see `Matcher.whole` */
+  notWhole(field: FieldId): void;
   /** in no catalog; the path is only built if there is room for it in the summary */
   unknown(path: () => string): void;
   /** the same for a path from the record's root that was made presentable before (`UnknownNames`) */

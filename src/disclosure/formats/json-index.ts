@@ -17,14 +17,16 @@ export const NUMBER = 3;
 export const TRUE = 4;
 export const FALSE = 5;
 export const NULL = 6;
-/** containers that are not looked into */
-export const OBJECT = 7;
-export const ARRAY = 8;
+/** containers that are not looked into: an array without an object in it, at any depth, … */
+export const ARRAY = 7;
+export const OBJECT = 8;
+/** … and an array with one */
+export const MIXED = 9;
 /** containers that are: their members follow, then a CLOSE */
-export const OPEN_OBJECT = 9;
-export const OPEN_ARRAY = 10;
+export const OPEN_OBJECT = 10;
+export const OPEN_ARRAY = 11;
 /** an OPEN_OBJECT that is an embedded resource */
-export const OPEN_SCOPE = 11;
+export const OPEN_SCOPE = 12;
 
 /** what a scan answers instead of an end */
 export const MORE = -1;

@@ -14,9 +14,9 @@ import {
   type StateId,
   TREAT,
 } from './format.ts';
-import { ARRAY, CLOSE, type JsonPage, NULL, OPEN_ARRAY, OPEN_OBJECT, STRIDE } from './json-index.ts';
+import { ARRAY, CLOSE, type JsonPage, MIXED, NULL, OPEN_ARRAY, OPEN_OBJECT, STRIDE } from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
-import { kindAt, scalarAt, valueEnd } from './json-text.ts';
+import { kindAt, scalarAt, stringEnd, valueEnd } from './json-text.ts';
 
 const GONE = 0;
 const NULLED = 1;
@@ -144,10 +144,10 @@ export class JsonRenderer implements Scribe {
       const into = values.get(field);
       if (into === undefined) continue;
       const action = program.action(field);
-      if (action === DISCLOSE) into.push(source.toString('latin1', start, end));
-      else if (action !== TREAT) continue;
-      else if (kind > NULL)
+      if (kind > NULL && (action === TREAT || (action === DISCLOSE && !matcher.whole(state))))
         into.push(containerTreated(program, matcher, source, state, kind, start, end) ?? '');
+      else if (action === DISCLOSE) into.push(source.toString('latin1', start, end));
+      else if (action !== TREAT) continue;
       else into.push(spelled(program.treat(state, scalarAt(source, kind, start, end))) ?? '');
     }
     return JSON.stringify([...values.values()]);
@@ -161,7 +161,7 @@ export class JsonRenderer implements Scribe {
   }
 }
 
-/** An object or array met by a treatment: what stands in its place, or null if it goes. */
+/** An object or array met by a treatment, or disclosed where no line covers objects: what stands in its place, or null if it goes. */
 function containerTreated(
   program: Program,
   matcher: Automaton,
@@ -171,9 +171,18 @@ function containerTreated(
   start: number,
   end: number,
 ): string | null {
-  const array = kind === ARRAY || kind === OPEN_ARRAY;
-  if (array && program.elements(matcher.field(state)) && !matcher.through(state))
-    return elementsTreated(source, start, end, state, program, matcher.positional(state));
+  const field = matcher.field(state);
+  const disclosed = program.action(field) === DISCLOSE;
+  if ((kind === ARRAY || kind === MIXED || kind === OPEN_ARRAY) && !matcher.through(state)) {
+    if (disclosed) return elementsDisclosed(source, start, end, field, program, matcher.positional(state));
+    if (program.elements(field))
+      return elementsTreated(source, start, end, state, program, matcher.positional(state));
+  }
+  const taken = disclosed || !program.elements(field);
+  if (taken && !matcher.whole(state) && holdsObject(source, start, end)) {
+    program.account.notWhole(field);
+    return null;
+  }
   return spelled(program.treat(state, { kind: 'container', text: source.toString('utf8', start, end) }));
 }
 
@@ -181,6 +190,59 @@ function spelled(treated: Treated): string | null {
   if (treated === 'drop') return null;
   if (treated.kind === 'null') return 'null';
   return treated.kind === 'number' ? treated.text : JSON.stringify(treated.text);
+}
+
+function holdsObject(source: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at < end) {
+    if (source[at] === 0x7b) return true;
+    at = source[at] === 0x22 ? stringEnd(source, at) : at + 1;
+  }
+  return false;
+}
+
+/** An array without the objects in it; the rest as it is spelled. The text is known to be valid. */
+function elementsDisclosed(
+  source: Buffer,
+  start: number,
+  end: number,
+  field: FieldId,
+  program: Program,
+  positional: boolean,
+): string {
+  const spelling = (from: number, to: number) => source.toString('utf8', from, to);
+  let at = elementAt(source, start + 1);
+  let before = at;
+  let out = spelling(start, at);
+  let kept = 0;
+  while (at < end - 1) {
+    const close = valueEnd(source, at);
+    let text: string | null = null;
+    if (source[at] === 0x7b) {
+      program.account.notWhole(field);
+      if (positional) text = 'null';
+    } else if (source[at] === 0x5b && holdsObject(source, at, close))
+      text = elementsDisclosed(source, at, close, field, program, positional);
+    else {
+      program.account.released(field);
+      text = spelling(at, close);
+    }
+    if (text !== null) {
+      if (kept > 0) out += spelling(before, at);
+      out += text;
+      kept++;
+    }
+    before = close;
+    at = elementAt(source, close);
+  }
+  return out + spelling(before, end);
+}
+
+/** where the next element of an array begins, or its bracket stands */
+function elementAt(source: Buffer, from: number): number {
+  let at = from;
+  while (source[at]! <= 0x20 || source[at] === 0x2c) at++;
+  return at;
 }
 
 /** An array of scalars, treated one by one; spelled anew, since nothing of it is disclosed. The text is known to be valid. */
@@ -193,14 +255,10 @@ function elementsTreated(
   positional: boolean,
 ): string {
   const kept: string[] = [];
-  let at = start + 1;
-  while (at < end - 1) {
+  let close = start + 1;
+  for (let at = elementAt(source, close); at < end - 1; at = elementAt(source, close)) {
     const c = source[at]!;
-    if (c <= 0x20 || c === 0x2c) {
-      at++;
-      continue;
-    }
-    const close = valueEnd(source, at);
+    close = valueEnd(source, at);
     let text: string | null;
     if (c === 0x5b) text = elementsTreated(source, at, close, state, program, positional);
     else if (c === 0x7b)
@@ -208,7 +266,6 @@ function elementsTreated(
     else text = spelled(program.treat(state, scalarAt(source, kindAt(source, at, close), at, close)));
     if (text !== null) kept.push(text);
     else if (positional) kept.push('null');
-    at = close;
   }
   return `[${kept.join(',')}]`;
 }

@@ -6,7 +6,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import type { StateId } from './format.ts';
-import { AMBIGUOUS, type JsonPage, OBJECT, STRIDE } from './json-index.ts';
+import { AMBIGUOUS, type JsonPage, NULL, STRIDE } from './json-index.ts';
 import { type Tables, tablesOf } from './json-tables.ts';
 import { scalarAt, textAt } from './json-text.ts';
 import { SCANNER } from './json-wasm.ts';
@@ -385,7 +385,7 @@ class Scanner {
 
   #found(key: number, from: number, to: number, kind: number): number {
     if (this.#selected.has(key)) return AMBIGUOUS;
-    this.#selected.set(key, kind >= OBJECT ? null : scalarAt(this.#source, kind, from, to).text);
+    this.#selected.set(key, kind > NULL ? null : scalarAt(this.#source, kind, from, to).text);
     return 0;
   }
 

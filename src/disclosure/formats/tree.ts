@@ -33,6 +33,8 @@ export interface TreeNode {
   readonly attributes?: readonly TreeNode[];
   /** its children are elements of an array, addressed by `index` */
   readonly array?: boolean;
+  /** a single value of bytes that are no text: `children` is empty, and no treatment for texts applies */
+  readonly binary?: boolean;
   /** of a scalar; decoded */
   scalar(): Scalar;
   /** the container as the upstream spelled it, for treatments that take it whole */
@@ -50,6 +52,11 @@ export interface TreeRecord {
 
 const isObject = (node: TreeNode) =>
   node.array !== true && (node.children !== null || (node.attributes ?? NONE).length > 0);
+/** An object, or an array with one in it: what only a line that is `whole` covers. */
+const holdsObject = (node: TreeNode): boolean =>
+  node.children !== null &&
+  node.binary !== true &&
+  (node.array === true ? node.children.some(holdsObject) : true);
 const NONE: readonly TreeNode[] = [];
 /** built only where it is asked for */
 type Path = () => string;
@@ -156,17 +163,23 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
       return 'drop';
     }
     const action = program.action(field);
-    if (action === DISCLOSE) {
-      program.account.released(field);
-      return 'keep';
-    }
     if (action === DROP || action === NULLIFY) {
       program.account.withheld(field);
       return action === DROP ? 'drop' : 'null';
     }
-    if (node.array === true && node.children !== null && program.elements(field) && !matcher.through(state)) {
+    const uncovered = holdsObject(node) && !matcher.whole(state);
+    const apart = action === DISCLOSE ? uncovered : program.elements(field) && !matcher.through(state);
+    if (node.array === true && node.children !== null && apart) {
       elements(node, state, program, path);
       return 'walk';
+    }
+    if (uncovered && (action === DISCLOSE || !program.elements(field))) {
+      program.account.notWhole(field);
+      return 'drop';
+    }
+    if (action === DISCLOSE) {
+      program.account.released(field);
+      return 'keep';
     }
     const value: Scalar | Container =
       node.children === null ? node.scalar() : { kind: 'container', text: node.source() };
@@ -183,15 +196,16 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   const visit = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
     const embedded = matcher.scope(state);
     if (embedded >= 0) return scope(node, state, embedded, program, path);
-    if (node.children === null && isObject(node)) return content(node, state, program, path);
-    if (node.children === null || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
+    const single = node.children === null || node.binary === true;
+    if (single && (node.attributes ?? NONE).length > 0) return content(node, state, program, path);
+    if (single || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
     members(node, state, program, path);
     return 'walk';
   };
 
   /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */
   const content = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
-    const bare = matcher.field(state) < 0 && node.scalar().kind === 'null';
+    const bare = matcher.field(state) < 0 && node.binary !== true && node.scalar().kind === 'null';
     const decision = bare ? 'walk' : scalarOrWhole(node, state, program, path);
     if (decision === 'drop' && !matcher.inner(state)) return 'drop';
     members(node, state, program, path);

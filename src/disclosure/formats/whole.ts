@@ -78,8 +78,7 @@ class WholeRecord implements RecordPiece {
 }
 
 /**
- * A value among the members. Bytes that are no text of the charset are a container with nothing in it: they may be disclosed or
- * dropped whole, and no treatment for texts applies.
+ * A value among the members. Bytes that are no text of the charset may be disclosed or dropped, and no treatment for texts applies.
  */
 export function member(
   names: readonly string[],
@@ -89,6 +88,7 @@ export function member(
   return {
     names,
     children: text === null ? [] : null,
+    binary: text === null,
     attributes,
     scalar: () => (text === null || text === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text }),
     source: () => text ?? '',

@@ -10,7 +10,7 @@ import type { DisclosureSummary } from '../../../src/model/record.ts';
 
 export interface Case {
   readonly format: FormatName;
-  /** pointer → class, e.g. `contact/3`, or a whole entry */
+  /** pointer → class, e.g. `contact/3` or `contact/3 whole`, or an entry */
   readonly fields: Readonly<Record<string, string | CatalogEntry>>;
   readonly subject?: string | readonly string[];
   readonly attributes?: Readonly<Record<string, string>>;
@@ -38,8 +38,9 @@ export interface Outcome {
 }
 
 export const entry = (cls: string, more: object = {}): CatalogEntry => {
-  const [category = '', grade = '1'] = cls.split('/');
-  return { category, grade: Number(grade), ...more };
+  const [name = '', whole] = cls.split(' ');
+  const [category = '', grade = '1'] = name.split('/');
+  return { category, grade: Number(grade), ...(whole === 'whole' ? { whole: true } : {}), ...more };
 };
 
 export function catalogOf(

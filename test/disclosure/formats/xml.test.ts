@@ -245,7 +245,7 @@ describe('XML-RPC', () => {
   });
 
   test('is the very bytes where all is disclosed', async () => {
-    const all = { ...rpc, fields: { '/*': 'x/1' } };
+    const all = { ...rpc, fields: { '/*': 'x/1 whole' } };
     expect((await disclose(body, { ...all, cuts: [3, 99, 400] })).text).toBe(body);
   });
 
@@ -473,15 +473,19 @@ describe('whatever the upstream spells', () => {
     );
   });
 
-  test('an attribute that nobody names goes with its element', async () => {
+  test('an attribute that nobody names goes, unless its element’s line is whole', async () => {
     const body = '<r><id>C1</id><ok a="1">fine</ok><phone a="1">2</phone></r>';
-    const { text } = await disclose(body, {
+    const setting = {
       format: 'xml',
       fields,
       subject: '/id',
       answer: { '*': 'disclose', 'contact/3': 'pseudonymize' },
-    });
-    expect(text).toMatch(/<ok a="1">fine<\/ok><phone>ps_[^<]+<\/phone>/);
+    } as const;
+    const { text, summary } = await disclose(body, setting);
+    expect(text).toMatch(/<ok>fine<\/ok><phone>ps_[^<]+<\/phone>/);
+    expect(summary[0]!.withheld.map((w) => `${w.path} ${w.because}`)).toContain('/ok/@a uncatalogued');
+    const whole = { ...setting, fields: { ...fields, '/ok': 'x/1 whole', '/phone': 'contact/3 whole' } };
+    expect((await disclose(body, whole)).text).toMatch(/<ok a="1">fine<\/ok><phone>ps_[^<]+<\/phone>/);
   });
 
   test('what is disclosed is the very bytes', async () => {
@@ -498,7 +502,7 @@ describe('whatever the upstream spells', () => {
             charset: name,
             records: '/l/r',
             subject: '/id',
-            fields: { '/*': 'x/1' },
+            fields: { '/*': 'x/1 whole' },
             cuts,
           });
           expect(bytes.equals(body)).toBe(true);

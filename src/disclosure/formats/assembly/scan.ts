@@ -16,8 +16,8 @@ declare function hostSelectFound(key: i32, from: i32, to: i32, kind: i32): i32;
 declare function hostSelect(): i32;
 // what it answers while a record is written
 /**
- * Treats an entry's value under a program and writes what stands in its place at an address (and before that what was written so far, if there
- * is no room). @returns where it ends, or 0: leave it out, or 1: null
+ * Treats an entry's value under a program, or discloses what its field covers of it, and writes what stands in its place at an address (and
+ * before that what was written so far, if there is no room). @returns where it ends, or 0: leave it out, or 1: null
  */
 declare function hostTreat(program: i32, entry: i32, at: usize): usize;
 /** accounts for a value in no catalog, in the container whose state is given (-1: the record itself) */
@@ -32,11 +32,12 @@ const NUMBER: u32 = 3;
 const TRUE: u32 = 4;
 const FALSE: u32 = 5;
 const NULL: u32 = 6;
-const OBJECT: u32 = 7;
-const ARRAY: u32 = 8;
-const OPEN_OBJECT: u32 = 9;
-const OPEN_ARRAY: u32 = 10;
-const OPEN_SCOPE: u32 = 11;
+const ARRAY: u32 = 7;
+const OBJECT: u32 = 8;
+const MIXED: u32 = 9;
+const OPEN_OBJECT: u32 = 10;
+const OPEN_ARRAY: u32 = 11;
+const OPEN_SCOPE: u32 = 12;
 
 const MORE: i32 = -1;
 const MALFORMED: i32 = -2;
@@ -262,9 +263,15 @@ function key(from: usize): usize {
   return white(p + 1);
 }
 
+/** the opening brackets that `skip` met, or'ed */
+let brackets: u32 = 0;
+/** what a brace has and a square bracket has not */
+const BRACE: u32 = 0x20;
+
 /** validates a value that nothing looks into */
 function skip(from: usize): usize {
   let p = from;
+  brackets = 0;
   const floor = depth;
   let at = floor;
   while (true) {
@@ -277,6 +284,7 @@ function skip(from: usize): usize {
         return 0;
       }
       store<u8>(nesting + at, <u8>c);
+      brackets |= c;
       p = white(p + 1);
       if (p >= lim) return bad(p);
       if (<u32>load<u8>(p) !== c + 2) {
@@ -586,7 +594,7 @@ function walk(from: usize, start: i32): usize {
       if (c === 0x7b || c === 0x5b) {
         p = skip(p);
         if (p === 0) return 0;
-        kind = c === 0x7b ? OBJECT : ARRAY;
+        kind = c === 0x7b ? OBJECT : (brackets & BRACE) !== 0 ? MIXED : ARRAY;
       } else {
         p = scalar(p, c);
         if (p === 0) return 0;
@@ -657,6 +665,7 @@ const ACTION: u32 = 7;
 const INNER: u32 = 8;
 const EMBEDS: u32 = 16;
 const POSITIONAL: u32 = 32;
+const WHOLE: u32 = 64;
 
 // a container being written: its program's codes, its state, flags, and the end of the member before
 const KEPT: u32 = 1;
@@ -675,6 +684,16 @@ let logAt: usize = 0;
 function log(word: u32): void {
   store<u32>(logAt, word);
   logAt += 4;
+}
+
+/** whether a container holds an object, or is one; entries of an opened one follow it up to its closer */
+function holdsObject(what: u32, entry: usize, closer: usize): bool {
+  if (what !== OPEN_ARRAY) return what > ARRAY;
+  for (let e = entry + 16; e < closer; e += 16) {
+    const inside = load<u32>(e) & 0xff;
+    if (inside > ARRAY && inside !== OPEN_ARRAY) return true;
+  }
+  return false;
 }
 
 /** copies source bytes to the output; reads and writes up to 15 bytes beyond, where there is always room */
@@ -734,7 +753,7 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): us
     const code: u32 = load<u8>(codes + own);
     const opens = what >= OPEN_OBJECT;
     const link = load<u32>(e, 12);
-    if ((code & (ACTION | INNER | EMBEDS)) === DISCLOSES && !opens) {
+    if ((code & (ACTION | INNER | EMBEDS)) === DISCLOSES && what <= ARRAY) {
       log(own);
       flags |= KEPT;
       before = base + link;
@@ -756,7 +775,8 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): us
     } else if (opens && (code & INNER) !== 0) outcome = ENTER;
     else {
       const action = code & ACTION;
-      if (action === TREATS) {
+      const uncovered = action === DISCLOSES && (code & WHOLE) === 0 && holdsObject(what, e, closer);
+      if (action === TREATS || uncovered) {
         const undo = out;
         move(copied, value);
         const treated = hostTreat(program, entry, out);
