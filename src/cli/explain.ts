@@ -148,6 +148,7 @@ function printJson(io: Io, e: Explanation, asked: Asked, revision: string, place
           ),
         })),
         uncatalogued: asked.uncatalogued,
+        not_whole: asked.not_whole,
         untraced: e.untraced,
       },
       null,
@@ -210,6 +211,11 @@ function print(io: Io, e: Explanation, asked: Asked, revision: string, place: Pl
   }
   if (asked.uncatalogued.length > 0)
     say(`\n${bold('In no catalog, therefore dropped')}\n  ${asked.uncatalogued.join('\n  ')}`);
+  if (asked.not_whole.length > 0) {
+    say(`\n${bold('An object, which its line in the catalog does not cover: dropped')}`);
+    say(`  ${asked.not_whole.join('\n  ')}`);
+    say(dim('  Name what stands in it by lines of its own, or let the line say whole: true.'));
+  }
   if (e.untraced !== null) say(`\nRules and data are not named: ${e.untraced}.`);
 }
 

@@ -395,6 +395,7 @@ describe.runIf(opa !== null)('sluice explain', () => {
       readonly fields: readonly (Placed & { field: string; class: string; do: string; because: string })[];
     }[];
     readonly uncatalogued: readonly string[];
+    readonly not_whole: readonly string[];
   }
   interface Placed {
     readonly code?: string;
@@ -477,6 +478,19 @@ describe.runIf(opa !== null)('sluice explain', () => {
     ]);
     expect(uncatalogued).toEqual(['/phone2']);
     expect(said.out).not.toContain('13812345678');
+  });
+
+  test('an object that its line does not cover is told apart, with what to do about it', async () => {
+    const p = copy();
+    p.write('record.json', '{"id":"C100004","phone":{"mobile":"13812345678"},"address":{"lat":1}}');
+    const flags = ['--role', 'support', '--purpose', 'after_sales', '--resource', 'customer'];
+    const asked = ['explain', ...flags, '--record', p.path('record.json')];
+    const { not_whole, uncatalogued } = (await sluice([...asked, '--json'])).json<Explained>();
+    expect(not_whole).toEqual(['/phone']);
+    expect(uncatalogued).toEqual(['/address/lat']);
+    const said = await sluice(asked);
+    expect(said.out).toContain('does not cover: dropped\n  /phone\n');
+    expect(said.out).toContain('whole: true');
   });
 
   test('works for rules of another make', async () => {

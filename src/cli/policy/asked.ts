@@ -10,6 +10,8 @@ import { createKeyRing } from '../../disclosure/keys.ts';
 import { SluiceError } from '../../errors.ts';
 import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
 import type { PolicyInput, Tier } from '../../model/input.ts';
+import type { FieldAccount } from '../../model/record.ts';
+import { classesOf } from '../../policy/catalog.ts';
 import { isObject } from '../../policy/document.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
 import type { Io } from '../io.ts';
@@ -28,6 +30,8 @@ export interface Asked {
   readonly seen: ReadonlySet<string> | null;
   /** pointers that no catalog knows */
   readonly uncatalogued: readonly string[];
+  /** fields at which an object stood that their lines do not cover */
+  readonly not_whole: readonly string[];
   /** revision that it was decided under, where it is on record */
   readonly revision: string | null;
 }
@@ -108,8 +112,14 @@ function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {
       count: a.count,
     })),
     seen: paths.length === 0 ? null : new Set(paths),
-    uncatalogued: (disclosure?.withheld ?? []).filter((w) => w.because === 'uncatalogued').map((w) => w.path),
+    ...droppedIn(disclosure?.withheld ?? []),
   };
+}
+
+/** What leaves for nobody, whatever the policy says: the catalog does not cover it. */
+function droppedIn(withheld: readonly FieldAccount[]): Pick<Asked, 'uncatalogued' | 'not_whole'> {
+  const paths = (because: string) => withheld.filter((w) => w.because === because).map((w) => w.path);
+  return { uncatalogued: paths('uncatalogued'), not_whole: paths('not_whole') };
 }
 
 export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: Io): Promise<Asked> {
@@ -166,7 +176,7 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
       count: null,
     };
   });
-  return { what, input, states, seen: null, uncatalogued: [], revision: null };
+  return { what, input, states, seen: null, ...droppedIn([]), revision: null };
 }
 
 /** A record, with the consents of its data subjects: disclosed as the sidecar would, to see which fields it has. */
@@ -175,7 +185,7 @@ async function ofRecord(
   input: PolicyInput,
   flags: RequestFlags,
   io: Io,
-): Promise<Pick<Asked, 'input' | 'states' | 'seen' | 'uncatalogued'>> {
+): Promise<Pick<Asked, 'input' | 'states' | 'seen' | 'uncatalogued' | 'not_whole'>> {
   const read = async (file: string): Promise<Buffer> =>
     readFile(resolve(io.cwd, file)).catch((cause: unknown) => {
       throw new SluiceError('input_invalid', { message: `${file} cannot be read.`, cause });
@@ -205,7 +215,13 @@ async function ofRecord(
   });
   const states: StateAsked[] = [];
   const seen = new Set<string>();
-  const uncatalogued: string[] = [];
+  const withheld: FieldAccount[] = [];
+  // Everything is let through to see what there is; what really happens is asked afterwards.
+  const everything = Object.fromEntries(
+    [...policy.catalogs.values()]
+      .flatMap(classesOf)
+      .map(({ class: cls }) => [cls, { do: 'disclose', because: 'explained' } as const]),
+  );
   const parts = stage.disclose(once(body), {
     format: 'json',
     charset: '',
@@ -221,18 +237,17 @@ async function ofRecord(
     consents: (ids) => consents.lookup(ids, new Date(input.context.time)),
     ask(resource, data_subject: DataSubjectState, attributes) {
       states.push({ resource, data_subject, attributes, count: 1 });
-      // Everything is let through to see what there is; what really happens is asked afterwards.
-      return { disclose: true, reasons: [], classes: {}, fields: {} };
+      return { disclose: true, reasons: [], classes: everything, fields: {} };
     },
   });
-  for await (const { summary } of parts)
-    for (const w of summary.withheld) {
-      if (w.because === 'uncatalogued') uncatalogued.push(w.path);
-      else seen.add(w.path);
-    }
+  for await (const { summary } of parts) {
+    withheld.push(...summary.withheld);
+    for (const path of summary.released) seen.add(path);
+    for (const w of summary.withheld) if (w.because !== 'uncatalogued') seen.add(w.path);
+  }
   if (states.length === 0)
     states.push({ resource: input.resource.type, data_subject: NO_STATE, attributes: {}, count: 1 });
-  return { input, states, seen, uncatalogued };
+  return { input, states, seen, ...droppedIn(withheld) };
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
