@@ -34,7 +34,7 @@ export const catalog: Catalog = {
     '/orders/*/item': field('transaction', 2),
     '/orders/*/amount': field('transaction', 2),
     '/orders/*/status': field('transaction', 2),
-    '/preferences': field('preference', 2),
+    '/preferences': field('preference', 2, { whole: true }),
     '/bank_card': field('financial', 4, { mask: 'bank_card' }),
     '/notes': field('free_text', 2),
     '/vip': field('preference', 3),
