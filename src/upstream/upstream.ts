@@ -1,5 +1,5 @@
 /** Forwards requests to the protected systems. The only owner of undici. */
-import { type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, errors, Pool } from 'undici';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { UpstreamBody } from './body.ts';
 
@@ -171,7 +171,7 @@ function failureOf(error: Error): SluiceError {
         'The upstream did not answer in time. Raise upstreams.<name>.timeout if it is known to be slow.',
       cause: error,
     });
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW')
+  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW')
     return new SluiceError('upstream_malformed', {
       message: 'The upstream answered with something that is not HTTP as RFC 9112 has it.',
       cause: error,

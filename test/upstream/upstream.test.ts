@@ -100,3 +100,14 @@ test('a body is known to be empty as soon as it ends, and not to be as soon as a
   expect(await response.body.empty()).toBe(false);
   expect(await bodyOf(response)).toBe('x');
 });
+
+test.each([
+  ['no status line', 'hello\r\n\r\n'],
+  ['HTTP/0.9', '{"id":1}\r\n'],
+  ['a folded header', 'HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n'],
+  ['bare line feeds', 'HTTP/1.1 200 OK\nA: b\n\n'],
+])('an answer with %s is malformed, not unreachable', async (_what, bytes) => {
+  const { upstream, upstreams } = await pair();
+  upstream.answer = (_request, socket) => void socket.end(bytes);
+  await expect(get(upstreams)).rejects.toMatchObject({ code: 'upstream_malformed' });
+});
