@@ -42,16 +42,19 @@ export class Answers {
   /** by the states (and attributes) asked about; what is found by the very state object needs no key at all */
   readonly #verdicts = new Map<string, Verdict>();
   readonly #byState = new Map<DataSubjectState, Verdict>();
+  /** the attributes asked about last, and what was said about them: a table gives one object for rows that are alike */
+  #attributes: Attributes | null = null;
+  readonly #bySameAttributes = new Map<DataSubjectState, Verdict>();
 
   constructor(plan: DisclosurePlan) {
     this.#plan = plan;
   }
 
   ask(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
-    const only =
-      states.length === 1 && catalog === this.#plan.catalog && isEmpty(attributes) ? states[0]! : null;
+    const only = states.length === 1 && catalog === this.#plan.catalog ? states[0]! : null;
+    const memory = only === null ? null : this.#memoryFor(attributes);
     if (only !== null) {
-      const known = this.#byState.get(only);
+      const known = memory?.get(only);
       if (known !== undefined) return known;
     }
     const about = attributesKey(attributes);
@@ -62,8 +65,17 @@ export class Answers {
       verdict = this.#judge(catalog, states, keys, attributes);
       remember(this.#verdicts, key, verdict);
     }
-    if (only !== null) remember(this.#byState, only, verdict);
+    if (only !== null && memory !== null) remember(memory, only, verdict);
     return verdict;
+  }
+
+  /** what the very same attributes were answered with, by state; null: they were not those asked about last */
+  #memoryFor(attributes: Attributes): Map<DataSubjectState, Verdict> | null {
+    if (isEmpty(attributes)) return this.#byState;
+    if (attributes === this.#attributes) return this.#bySameAttributes;
+    this.#attributes = attributes;
+    if (this.#bySameAttributes.size > 0) this.#bySameAttributes.clear();
+    return null;
   }
 
   #judge(

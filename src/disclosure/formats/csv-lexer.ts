@@ -24,7 +24,7 @@ export interface LexerLimits {
 
 /** Cells of one row: `ends[first] … ends[first + count - 1]`; between two cells stands one separator. */
 export interface Row {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly start: number;
   /** past the line end */
   readonly end: number;
@@ -77,7 +77,7 @@ export class CsvLexer {
 
   /** Adds bytes and hands over the rows that they complete. */
   push(chunk: Uint8Array, row: (row: Row) => void): void {
-    const moved = this.#intake.append(chunk, this.#start);
+    const moved = this.#intake.append(asBuffer(chunk), this.#start);
     if (moved > 0) {
       this.#at -= moved;
       this.#start -= moved;
@@ -206,8 +206,10 @@ export class CsvLexer {
   }
 
   #emit(row: (row: Row) => void): void {
-    const { bytes } = this.#intake;
-    const [start, end] = [this.#start, this.#at];
+    // what goes in is a Buffer, and slabs are
+    const bytes = this.#intake.bytes as Buffer;
+    const start = this.#start;
+    const end = this.#at;
     if (end - start > this.#limits.record_bytes) this.#tooLarge();
     this.#rows += 1;
     if (this.#proven && this.#charset.decode(bytes.subarray(start, end)) === null)
@@ -230,6 +232,9 @@ export class CsvLexer {
     );
   }
 }
+
+const asBuffer = (chunk: Uint8Array): Buffer =>
+  chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 
 export const unitOf = (charset: Charset): 1 | 2 => (charset.layout.startsWith('utf16') ? 2 : 1);
 

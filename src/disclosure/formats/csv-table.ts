@@ -2,6 +2,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
 import { codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts';
+import { Speller, single, textOf, unescaped } from './csv-text.ts';
 import {
   type Action,
   DISCLOSE,
@@ -26,10 +27,10 @@ export interface Plan {
   readonly whole: boolean;
 }
 
-interface Marked {
+/** a column that the policy may look at, by the names it goes by */
+interface Attributed {
   readonly column: number;
-  readonly subject: boolean;
-  readonly attributes: readonly string[];
+  readonly names: readonly string[];
 }
 
 const POSITION = /^#\d+$/;
@@ -43,8 +44,13 @@ export class Table {
   readonly #columns = new WeakMap<Matcher, readonly Column[]>();
   readonly #plans = new WeakMap<Program, Plan>();
   readonly #separator: Uint8Array;
+  readonly #speller: Speller;
+  readonly #mark: string;
   #names: readonly (string | null)[] = [];
-  #marked: readonly Marked[] = [];
+  /** columns that say whose data a row is */
+  #subjects: readonly number[] = [];
+  #attributed: readonly Attributed[] = [];
+  #last: { readonly row: Row; readonly attributes: RecordScope['attributes'] } | null = null;
 
   constructor(dialect: Dialect, charset: Charset, matcher: Matcher) {
     this.dialect = dialect;
@@ -53,6 +59,8 @@ export class Table {
     this.#matcher = matcher;
     this.#code = codeAt(charset);
     this.#separator = charset.encode(String.fromCharCode(dialect.separator));
+    this.#speller = new Speller(dialect, charset);
+    this.#mark = dialect.quote === null ? '' : String.fromCharCode(dialect.quote);
   }
 
   get columns(): number {
@@ -62,12 +70,14 @@ export class Table {
   /** @param names of the columns; null: only its position is known. A name that looks like a position is not believed. */
   open(names: readonly (string | null)[]): void {
     this.#names = names.map((name) => (name === null || POSITION.test(name) ? null : name));
-    this.#marked = this.#at(this.#matcher).flatMap(({ state }, column) =>
+    const marked = this.#at(this.#matcher).flatMap(({ state }, column) =>
       this.#matcher
         .marks(state)
         .filter(({ up }) => up === 0)
-        .map(({ subject, attributes }) => ({ column, subject, attributes })),
+        .map(({ subject, attributes }) => ({ column, subject, names: attributes })),
     );
+    this.#subjects = marked.filter(({ subject }) => subject).map(({ column }) => column);
+    this.#attributed = marked.filter(({ names }) => names.length > 0);
   }
 
   #at(matcher: Matcher): readonly Column[] {
@@ -116,11 +126,10 @@ export class Table {
       start += this.unit;
       end -= this.unit;
     }
-    const raw = this.charset.decode(bytes.subarray(start, end));
+    const raw = textOf(this.charset, bytes, start, end);
     if (raw === null) return null;
-    const mark = quoted ? String.fromCharCode(quote) : '';
-    const single = quoted ? raw.replaceAll(mark + mark, mark) : raw;
-    return back === null ? single : unescaped(single, String.fromCharCode(back));
+    const text = quoted ? single(raw, this.#mark) : raw;
+    return back === null ? text : unescaped(text, String.fromCharCode(back));
   }
 
   /** an unquoted cell without a character: no value, as against the empty text `""` */
@@ -134,22 +143,7 @@ export class Table {
 
   /** Writes a value in the body's charset, quoted where the original was or where it has to be. */
   write(out: Output, text: string, quoted: boolean): void {
-    const bytes = this.charset.encode(this.#spell(text, quoted));
-    out.bytes(bytes, 0, bytes.length);
-  }
-
-  #spell(text: string, quoted: boolean): string {
-    const { separator, quote, escape: back } = this.dialect;
-    const sep = String.fromCharCode(separator);
-    const slash = back === null ? null : String.fromCharCode(back);
-    const slashed = slash === null ? text : text.replaceAll(slash, slash + slash);
-    if (quote === null) {
-      // without quotes a line end cannot be written, nor a separator that has no escape
-      return slashed.replaceAll(sep, slash === null ? ' ' : slash + sep).replace(/[\r\n]+/g, ' ');
-    }
-    const mark = String.fromCharCode(quote);
-    const needed = quoted || text.includes(sep) || text.includes(mark) || /[\r\n]|^\s|\s$/.test(text);
-    return needed ? mark + slashed.replaceAll(mark, (slash ?? mark) + mark) + mark : slashed;
+    this.#speller.write(out, text, quoted);
   }
 
   separate(out: Output): void {
@@ -159,11 +153,23 @@ export class Table {
   /** @throws SluiceError `response_malformed` where two columns give one attribute two values */
   scopes(row: Row): readonly RecordScope[] {
     const subjects: string[] = [];
+    for (const column of this.#subjects) {
+      if (column >= row.count || this.empty(row, column)) continue;
+      const text = this.text(row, column);
+      if (text !== null && text !== '' && !subjects.includes(text)) subjects.push(text);
+    }
+    return [{ scope: -1, subjects, attributes: this.#attributesOf(row) }];
+  }
+
+  /** The very object of the row before where the bytes are the same: what was asked about it need not be asked again. */
+  #attributesOf(row: Row): RecordScope['attributes'] {
+    const last = this.#last;
+    if (last !== null && this.#attributed.every(({ column }) => sameCell(this, row, last.row, column)))
+      return last.attributes;
     const attributes: Record<string, string | null> = {};
-    for (const { column, subject, attributes: names } of this.#marked) {
+    for (const { column, names } of this.#attributed) {
       if (column >= row.count) continue;
       const text = this.empty(row, column) ? null : this.text(row, column);
-      if (subject && text !== null && text !== '' && !subjects.includes(text)) subjects.push(text);
       for (const name of names) {
         if (Object.hasOwn(attributes, name) && attributes[name] !== text)
           throw new SluiceError(
@@ -173,21 +179,18 @@ export class Table {
         attributes[name] = text;
       }
     }
-    return [{ scope: -1, subjects, attributes }];
+    this.#last = { row, attributes: Object.freeze(attributes) };
+    return attributes;
   }
 }
 
-/** MySQL's and PostgreSQL's escapes; before anything else the backslash just goes. */
-const unescaped = (text: string, back: string): string => {
-  if (!text.includes(back)) return text;
-  let out = '';
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]!;
-    if (c !== back) out += c;
-    else {
-      const next = text[++i] ?? '';
-      out += { n: '\n', r: '\r', t: '\t', 0: '\0', b: '\b' }[next] ?? next;
-    }
-  }
-  return out;
-};
+/** both rows have the cell, or neither, and its bytes are the same */
+function sameCell(table: Table, a: Row, b: Row, column: number): boolean {
+  if (column >= a.count || column >= b.count) return column >= a.count && column >= b.count;
+  const end = a.ends[a.first + column]!;
+  let i = table.start(a, column);
+  let j = table.start(b, column);
+  if (end - i !== b.ends[b.first + column]! - j) return false;
+  for (; i < end; i++, j++) if (a.bytes[i] !== b.bytes[j]) return false;
+  return true;
+}
