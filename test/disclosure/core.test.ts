@@ -669,6 +669,18 @@ describe('obligations', () => {
     });
   });
 
+  test('min_group_size counts an object that a line does not cover as what leaves of it: nothing', async () => {
+    const body =
+      '[{"id":1,"city":{"a":1}},{"id":2,"city":{"b":2}},{"id":3,"city":[1,{"a":1}]},{"id":4,"city":[1,{"b":2}]},{"id":5,"city":[2]}]';
+    const setting = { records: '/*', obligations: { min_group_size: 2 }, answer: all };
+    expect(await disclosed(body, { ...setting, catalog })).toBe(
+      '[{"id":1},{"id":2},{"id":3,"city":[1]},{"id":4,"city":[1]}]',
+    );
+    const whole = { ...catalog, fields: { ...catalog.fields } };
+    whole.fields['/city'] = { ...entry('contact/2 whole'), quasi_identifier: true } as never;
+    expect(await disclosed(body, { ...setting, catalog: whole })).toBe('[]');
+  });
+
   test('min_group_size withholds the records of groups that are too small, by what would leave', async () => {
     const body =
       '[{"id":1,"city":"a","born":1},{"id":2,"city":"b","born":2},{"id":3,"city":"a","born":3},{"id":4,"born":1}]';

@@ -95,6 +95,7 @@ export interface Setting {
   readonly treatments?: readonly Treatment[];
   readonly format?: DisclosurePlan['format'];
   readonly charset?: string;
+  readonly options?: DisclosurePlan['options'];
   /** bytes a chunk; all at once without it */
   readonly step?: number;
   /** where the body is cut; wins over `step` */
@@ -114,7 +115,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     recipient: 'internal',
     purpose: 'after_sales',
     decisionId: 'd-1',
-    options: {},
+    options: setting.options ?? {},
     consents:
       setting.consents ??
       (async (ids) =>

@@ -91,7 +91,8 @@ function pointer(random: Random): string {
 
 function setting(random: Random): { catalog: Catalog; says: DisclosureAnswer } {
   const treatment = (): TreatmentName => random.pick(['disclose', 'disclose', 'mask', 'nullify', 'drop']);
-  const fields = Object.fromEntries(random.many(8, () => [pointer(random), random.pick(CLASSES)]));
+  const line = () => `${random.pick(CLASSES)}${random.pick([' whole', ''])}`;
+  const fields = Object.fromEntries(random.many(8, () => [pointer(random), line()]));
   const named = Object.fromEntries(random.many(1, () => [pointer(random), treatment()]));
   return {
     catalog: catalogOf(fields),

@@ -63,6 +63,24 @@ describe('a multipart form', () => {
       `${part('id', 'C1')}--${B}--`,
     );
   });
+  test('loses the name of a file that no line names, whatever its content is', async () => {
+    for (const content of ['text', Buffer.from([0xff, 0xd8])]) {
+      const head = (more: string) =>
+        Buffer.from(`--${B}\r\nContent-Disposition: form-data; name="phone"${more}\r\n\r\n`);
+      const raw = (more: string) =>
+        Buffer.concat([
+          Buffer.from(part('id', 'C1')),
+          head(more),
+          Buffer.from(content),
+          Buffer.from(`\r\n--${B}--`),
+        ]);
+      const { bytes, summary } = await disclose(raw('; filename="张三.jpg"'), PARTS);
+      expect(bytes.equals(raw(''))).toBe(true);
+      expect(summary[0]!.withheld.map((w) => `${w.path} ${w.because}`)).toEqual([
+        '/phone/@filename uncatalogued',
+      ]);
+    }
+  });
   test('may have its boundary within a line', async () => {
     const text = body(part('id', `C1 --${B}\n --${B}`));
     expect((await disclose(text, { ...PARTS, dataSubject: 'C1' })).text).toBe(text);

@@ -211,6 +211,54 @@ describe('a value put in the place of another', () => {
   });
 });
 
+describe('an element with elements in it', () => {
+  const of = async (body: string, fields: Case['fields'], answer: Case['answer'] = { '*': 'disclose' }) => {
+    const { text, summary } = await disclose(body, { format: 'xml', fields, answer, dataSubject: 'C1' });
+    return [text, summary[0]!.withheld.map((w) => `${w.path} ${w.do} ${w.because} ${w.count}`)];
+  };
+  const body = '<c><to kind="a">x<city>y</city></to><to>z</to></c>';
+
+  test('is dropped where its line is not whole, each time it stands there', async () => {
+    expect(await of(body, { '/to': 'contact/3' })).toEqual(['<c><to>z</to></c>', ['/to drop not_whole 1']]);
+    expect(await of('<c><to><a/></to><to><b/></to></c>', { '/*': 'contact/3' })).toEqual([
+      '<c></c>',
+      ['/* drop not_whole 2'],
+    ]);
+  });
+  test('is walked where deeper lines name something', async () => {
+    expect(await of(body, { '/to': 'contact/3', '/to/city': 'contact/2' })).toEqual([
+      '<c><to><city>y</city></to><to>z</to></c>',
+      ['/to/@kind drop uncatalogued 1', '/to/#text drop uncatalogued 1'],
+    ]);
+  });
+  test('leaves with all that is in it where its line is whole', async () => {
+    expect(await of(body, { '/to': 'contact/3 whole' })).toEqual([body, []]);
+  });
+  test('is dropped, or emptied, for the reason of its class', async () => {
+    expect(await of(body, { '/to': 'contact/3' }, { '*': 'drop' })).toEqual(['<c></c>', ['/to drop test 2']]);
+    expect(await of(body, { '/to': 'contact/3' }, { '*': 'nullify' })).toEqual([
+      '<c><to></to><to></to></c>',
+      ['/to nullify test 2'],
+    ]);
+    const masked = { '/to': { category: 'contact', grade: 3, mask: 'generic' } };
+    expect(await of(body, masked, { '*': 'mask' })).toEqual([
+      '<c><to>****</to></c>',
+      ['/to drop not_applicable 1', '/to mask test 1'],
+    ]);
+  });
+  test('that is repeated counts once for each group of records', async () => {
+    const record = (city: string): string => `<r><id>${city.length}</id>${city}</r>`;
+    const rows = ['<to>x</to>', '<to><x>1</x></to>', '<to><y>2</y></to>'].map(record).join('');
+    const { text } = await disclose(`<l>${rows}</l>`, {
+      format: 'xml',
+      records: '/l/r',
+      fields: { '/id': 'reference/1', '/to': { category: 'contact', grade: 3, quasi_identifier: true } },
+      obligations: { min_group_size: 2 },
+    });
+    expect(text).toBe('<l><r><id>17</id></r><r><id>17</id></r></l>');
+  });
+});
+
 describe('XML-RPC', () => {
   const member = (name: string, value: string): string =>
     `<member><name>${name}</name><value>${value}</value></member>`;
@@ -247,6 +295,34 @@ describe('XML-RPC', () => {
   test('is the very bytes where all is disclosed', async () => {
     const all = { ...rpc, fields: { '/*': 'x/1 whole' } };
     expect((await disclose(body, { ...all, cuts: [3, 99, 400] })).text).toBe(body);
+  });
+
+  test('keeps an array of scalars, and drops the structs in it, where the line is not whole', async () => {
+    const of = async (value: string, more: Partial<Case> = {}) => {
+      const { text, summary } = await disclose(
+        `<methodResponse><params><param><value><struct>${member('l', value)}</struct></value></param></params></methodResponse>`,
+        {
+          format: 'xml',
+          options: { dialect: 'xmlrpc' },
+          dataSubject: 'C1',
+          fields: { '/l': 'x/1' },
+          ...more,
+        },
+      );
+      const left = /<name>l<\/name><value>(.*)<\/value><\/member>/.exec(text)?.[1];
+      return [left, summary[0]!.withheld.map((w) => `${w.path} ${w.do} ${w.because} ${w.count}`)];
+    };
+    const list = (...values: string[]) =>
+      `<array><data>${values.map((v) => `<value>${v}</value>`).join('')}</data></array>`;
+    const struct = `<struct>${member('k', '1')}</struct>`;
+    expect(await of(list('a', list('b')))).toEqual([list('a', list('b')), []]);
+    expect(await of(list('a', struct, list('b', struct)))).toEqual([
+      list('a', list('b')),
+      ['/l drop not_whole 2'],
+    ]);
+    expect(await of(struct)).toEqual([undefined, ['/l drop not_whole 1']]);
+    expect(await of('<struct></struct>')).toEqual([undefined, ['/l drop not_whole 1']]);
+    expect(await of(list('a', struct), { fields: { '/l': 'x/1 whole' } })).toEqual([list('a', struct), []]);
   });
 
   test('keeps the places of a positional export', async () => {
