@@ -20,7 +20,7 @@ const stage = createDisclosureStage({
   },
 });
 
-const PUBLIC = { category: 'reference', grade: 1 };
+const PUBLIC = { category: 'reference', grade: 1, whole: true };
 const whole: Catalog = catalog({ '': PUBLIC });
 const lookedInto: Catalog = catalog({ '': PUBLIC, '/*': PUBLIC, '/*/*/*/*': PUBLIC, '/0/a/[b=c]/d': PUBLIC });
 

@@ -243,7 +243,7 @@ describe('an element with elements in it', () => {
     const masked = { '/to': { category: 'contact', grade: 3, mask: 'generic' } };
     expect(await of(body, masked, { '*': 'mask' })).toEqual([
       '<c><to>****</to></c>',
-      ['/to drop not_applicable 1', '/to mask test 1'],
+      ['/to mask test 1', '/to drop not_applicable 1'],
     ]);
   });
   test('that is repeated counts once for each group of records', async () => {
