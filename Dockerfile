@@ -37,6 +37,7 @@ VOLUME /var/lib/sluice
 EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/readyz').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+# With `workers` in sluice.yaml this is the first of several processes; they inherit its flags and end with it.
 # A small young generation keeps resident memory flat while long answers stream through (bench/RESULTS.md, Proxy).
 ENTRYPOINT ["node", "--max-semi-space-size=8", "dist/main.js"]
 CMD ["serve", "--config", "/etc/sluice/sluice.yaml"]

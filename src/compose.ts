@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Config, LoadedConfig } from './config/index.ts';
 import type { Address } from './config/kinds.ts';
 import type { UpstreamSection } from './config/sections/upstreams.ts';
@@ -30,6 +30,7 @@ import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { disclosed, refused } from './server/answers.ts';
 import { createCheckHead } from './server/head.ts';
+import type { Workers } from './server/workers.ts';
 import { createProxyListener, type MalformedCode } from './server/proxy.ts';
 import { record } from './refusal.ts';
 import { Account } from './account.ts';
@@ -44,6 +45,8 @@ export interface ComposeDependencies {
   readonly clock?: Clock;
   /** tries a policy before it goes live */
   readonly gate?: Gate;
+  /** where this process is one of several: its listeners are theirs too, and the admin listener answers for all */
+  readonly workers?: Workers;
   /** parts that the caller has built, and closes: the others are built as the configuration says */
   readonly given?: {
     readonly log?: OpenDecisionLog;
@@ -177,14 +180,16 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       tlsOf(config),
     );
     const proxyUrl = await listen(
-      open(drained(proxy, config.limits.shutdown)).server,
+      open(drained(proxy, config.limits.shutdown, deps.workers)).server,
       config.listen.proxy,
       tlsOf(config) ? 'https' : 'http',
+      deps.workers !== undefined,
     );
     const admin = createServer(
       createAdmin({
         metrics,
         version: version(),
+        workers: deps.workers,
         extensions: [detokenizing(stages, reverse)],
         checks: [
           {
@@ -208,7 +213,12 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
         ],
       }),
     );
-    const adminUrl = await listen(open(drained(admin, 1_000)).server, config.listen.admin, 'http');
+    const adminUrl = await listen(
+      open(drained(admin, 1_000, deps.workers)).server,
+      config.listen.admin,
+      'http',
+      deps.workers !== undefined,
+    );
     return {
       proxy: proxyUrl,
       admin: adminUrl,
@@ -338,9 +348,17 @@ function observe(
     'Records in the journal that index and sinks do not have yet.',
     () => log.status().lag,
   );
-  metrics.gauge('sluice_journal_ok', '1 while the journal takes records.', () => Number(log.status().ok));
-  metrics.gauge('sluice_policy_ok', '1 while the newest policy is the live one.', () =>
-    Number(policy.status().ok && policy.status().error === null),
+  metrics.gauge(
+    'sluice_journal_ok',
+    '1 while the journal takes records.',
+    () => Number(log.status().ok),
+    'min',
+  );
+  metrics.gauge(
+    'sluice_policy_ok',
+    '1 while the newest policy is the live one.',
+    () => Number(policy.status().ok && policy.status().error === null),
+    'min',
   );
   metrics.gauge('sluice_policy_memory_bytes', 'WebAssembly memory of the live policy.', () =>
     policy.current().memoryBytes(),
@@ -360,7 +378,8 @@ function observe(
   }));
 }
 
-async function listen(server: Server, address: Address, scheme: string): Promise<string> {
+/** @param shared with the other workers; a sidecar that merely tries a policy within a worker listens for itself */
+async function listen(server: Server, address: Address, scheme: string, shared: boolean): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) =>
       reject(
@@ -370,28 +389,43 @@ async function listen(server: Server, address: Address, scheme: string): Promise
         }),
       ),
     );
-    server.listen(address.port, address.host, resolve);
+    server.listen({ port: address.port, host: address.host, exclusive: !shared }, resolve);
   });
   const { port } = server.address() as AddressInfo;
   return `${scheme}://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
 }
 
-/** Closing lets requests under way finish, for so many milliseconds. */
-function drained(server: Server, grace: number): { readonly server: Server; close(): Promise<void> } {
+/**
+ * Closing lets requests under way finish, for so many milliseconds. Where all `workers` close, each turns new connections away
+ * to its end: a connection that is dealt to a listener that the last of them has just closed would hang unanswered.
+ */
+function drained(
+  server: Server,
+  grace: number,
+  workers?: Workers,
+): { readonly server: Server; close(): Promise<void> } {
   return {
     server,
     close: () =>
       new Promise((resolve) => {
         if (!server.listening) return resolve();
+        const together = workers?.closing === true;
+        const close = (): void => void (server.listening && server.close(over));
         const timer = setTimeout(() => server.closeAllConnections(), grace);
         // A connection is idle once its request is answered, and would be kept alive.
-        const idle = setInterval(() => server.closeIdleConnections(), 50);
-        server.close(() => {
+        const idle = setInterval(look, together ? 10 : 50);
+        function look(): void {
+          server.closeIdleConnections();
+          if (together) server.getConnections((_e, open) => open === 0 && close());
+        }
+        function over(): void {
           clearTimeout(timer);
           clearInterval(idle);
           resolve();
-        });
-        server.closeIdleConnections();
+        }
+        if (together) server.on('connection', (socket: Socket) => socket.destroy());
+        else close();
+        look();
       }),
   };
 }

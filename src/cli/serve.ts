@@ -1,10 +1,13 @@
-/** `sluice serve`: the sidecar itself. */
+/** `sluice serve`: the sidecar itself, in one process or in several workers. */
+import cluster from 'node:cluster';
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
-import { compose, type Sluice } from '../compose.ts';
-import { loadConfig } from '../config/index.ts';
+import { type Config, type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import type { Io } from './io.ts';
-import { scenarioGate } from './policy/gate.ts';
+import { readyLine, WORKER } from './serve/messages.ts';
+import { servePrimary } from './serve/primary.ts';
+import { untilSignalled } from './serve/signals.ts';
 
 export function command(io: Io): Command {
   return new Command('serve')
@@ -15,40 +18,30 @@ export function command(io: Io): Command {
       '\nExample:\n  sluice serve --config /etc/sluice/sluice.yaml\n\nSIGTERM and SIGINT end it after the requests under way; SIGHUP reads policy and consents again.',
     )
     .action(async ({ config: file }: { config: string }) => {
+      // Loaded where it is needed: the primary of several workers has no use for the sidecar's parts, and saves their memory.
+      if (cluster.isWorker && io.env[WORKER] !== undefined)
+        return (await import('./serve/worker.ts')).serveWorker(file, io);
       const loaded = await loadConfig(file, io.env);
       const logger = createLogger({ level: loaded.config.observability.log_level });
       for (const warning of loaded.warnings) logger.warn({ file: loaded.file }, warning);
-      const sluice = await compose(loaded, { logger, env: io.env, gate: scenarioGate });
-      io.stdout.write(
-        `${JSON.stringify({ ready: true, proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() })}\n`,
-      );
-      const hup = (): void => void reread(sluice, logger);
-      process.on('SIGHUP', hup);
-      await untilSignalled();
-      process.off('SIGHUP', hup);
-      logger.info({}, 'stopping');
-      await sluice.close();
+      const workers = workersOf(loaded.config);
+      if (workers === 1) await serveAlone(loaded, logger, io);
+      else await servePrimary(loaded, workers, logger, io);
     });
 }
 
-/** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
-async function reread(sluice: Sluice, logger: Logger): Promise<void> {
-  sluice.consents.refresh?.();
-  await sluice.policy.reload();
-  const { error, unavailable } = sluice.policy.status();
-  const policy = (error ?? unavailable)?.code ?? null;
-  const consents = await sluice.consents.ready();
-  logger.info(
-    { revision: sluice.revision(), policy_error: policy, consents: consents.ok },
-    'policy and consents read again',
-  );
-}
+/** The bound is the schema's: a machine may have more cores. */
+const workersOf = ({ workers }: Config): number =>
+  workers === 'auto' ? Math.min(availableParallelism(), 64) : workers;
 
-const untilSignalled = (): Promise<void> =>
-  new Promise((resolve) => {
-    const stop = (): void => {
-      process.off('SIGTERM', stop).off('SIGINT', stop);
-      resolve();
-    };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
-  });
+async function serveAlone(loaded: LoadedConfig, logger: Logger, io: Io): Promise<void> {
+  const { reread, start } = await import('./serve/sidecar.ts');
+  const sluice = await start(loaded, { logger, env: io.env });
+  io.stdout.write(readyLine({ proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() }));
+  const hup = (): void => void reread(sluice, logger);
+  process.on('SIGHUP', hup);
+  await untilSignalled();
+  process.off('SIGHUP', hup);
+  logger.info({}, 'stopping');
+  await sluice.close();
+}

@@ -15,6 +15,8 @@ export interface LoadedConfig {
   readonly config: Config;
   /** as given */
   readonly file: string;
+  /** what stood in the file */
+  readonly text: string;
   /** absolute; relative paths in the file start here */
   readonly directory: string;
   /** dangerous options in use, one sentence each, for the log at start */
@@ -63,7 +65,7 @@ export function parseConfig(text: string, file: string, env: Env): LoadedConfig 
     | undefined;
   if (config !== undefined) faults.push(...checkConfig(config, reading));
   if (config === undefined || faults.length > 0) throw configInvalid(file, faults);
-  return { config, file, directory: reading.directory, warnings: warningsOf(config) };
+  return { config, file, text, directory: reading.directory, warnings: warningsOf(config) };
 }
 
 const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');

@@ -7,13 +7,14 @@ import { defaulted, section } from './kinds.ts';
 import { consentSchema } from './sections/consent.ts';
 import { identitySchema } from './sections/identity.ts';
 import { limitsSchema, listenSchema } from './sections/listen.ts';
-import { insecureSchema, observabilitySchema } from './sections/process.ts';
+import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
 import { purposeSchema } from './sections/purpose.ts';
 import { routesSchema } from './sections/routes.ts';
 import { upstreamsSchema } from './sections/upstreams.ts';
 
 export const configSchema = section({
   version: Type.Literal(1),
+  workers: defaulted(workersSchema, 1),
   listen: defaulted(listenSchema, {}),
   upstreams: upstreamsSchema,
   identity: identitySchema,

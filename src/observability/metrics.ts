@@ -2,16 +2,19 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Outcome } from '../model/record.ts';
 import { Durations } from './durations.ts';
+import { type MetricsReport, reportOf } from './totals.ts';
 
 export interface Metrics {
   readonly registry: Registry;
+  /** what the registry holds now, for `summed` in another process */
+  report(): Promise<MetricsReport>;
   /** one finished request; `code` is an error code or null */
   request(route: string | null, outcome: Outcome, status: number, code: string | null): void;
   /** microseconds by stage */
   stages(timings: Readonly<Record<string, number>>): void;
   recordsWithheld(count: number): void;
-  /** read on scrape: current value of things that others count */
-  gauge(name: string, help: string, read: () => number): void;
+  /** read on scrape: current value of things that others count; `over` says how those of several workers become one */
+  gauge(name: string, help: string, read: () => number, over?: 'sum' | 'min'): void;
   /** read on scrape: totals that others count, by a label from a closed list */
   totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   count(name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations', by?: number): void;
@@ -66,6 +69,7 @@ export function createMetrics(): Metrics {
 
   return {
     registry,
+    report: () => reportOf(registry),
     request(route, outcome, status, code) {
       const key = `${route ?? ''}\n${status}\n${code ?? ''}`;
       let child = requestChildren.get(key);
@@ -85,10 +89,11 @@ export function createMetrics(): Metrics {
       for (const stage in timings) durations.observe(stage, (timings[stage] ?? 0) / 1e6);
     },
     recordsWithheld: (count) => withheld.inc(count),
-    gauge(name, help, read) {
+    gauge(name, help, read, over = 'sum') {
       new Gauge({
         name,
         help,
+        aggregator: over,
         registers,
         collect() {
           this.set(read());

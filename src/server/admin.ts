@@ -1,13 +1,18 @@
 /** The admin listener (Express): health, readiness, metrics. It listens beside the proxy, on an address of its own. */
 import express, { type Express } from 'express';
 import type { Metrics } from '../observability/metrics.ts';
-
-export interface Finding {
-  readonly ok: boolean;
-  /** it serves, and somebody must look at it: one bad push must not take every replica out of service */
-  readonly degraded?: boolean;
-  readonly detail?: unknown;
-}
+import { summed } from '../observability/totals.ts';
+import {
+  type Answers,
+  type Finding,
+  livenessOf,
+  type Question,
+  type Readiness,
+  type Respond,
+  statusOfChecks,
+  type Workers,
+  worstOf,
+} from './workers.ts';
 
 export interface Check {
   readonly name: string;
@@ -19,13 +24,23 @@ export interface AdminDependencies {
   readonly metrics: Metrics;
   readonly checks: readonly Check[];
   readonly version: string;
+  /** where there are several: health, readiness and metrics are told of all of them */
+  readonly workers?: Workers | undefined;
   /** further routes: each mounts itself */
   readonly extensions?: readonly ((app: Express) => void)[];
 }
 
 const READY_TIMEOUT_MS = 3_000;
 
-export function createAdmin({ metrics, checks, version, extensions = [] }: AdminDependencies): Express {
+export function createAdmin(deps: AdminDependencies): Express {
+  const { metrics, checks, version, workers, extensions = [] } = deps;
+  const own: { readonly [Q in Question]: () => Promise<Answers[Q]> } = {
+    alive: async () => null,
+    ready: () => readinessOf(checks),
+    metrics: () => metrics.report(),
+  };
+  workers?.responds(((question: Question) => own[question]()) as Respond);
+
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -35,21 +50,25 @@ export function createAdmin({ metrics, checks, version, extensions = [] }: Admin
     next();
   });
 
-  app.get('/healthz', (_req, res) => {
-    res.json({ status: 'alive', version });
+  app.get('/healthz', async (_req, res) => {
+    if (workers === undefined) return void res.json({ status: 'alive', version });
+    const { ok, workers: states } = livenessOf(await workers.gather('alive'));
+    res.status(ok ? 200 : 503).json({ status: ok ? 'alive' : 'not answering', version, workers: states });
   });
 
   app.get('/readyz', async (_req, res) => {
-    const results = await Promise.all(
-      checks.map(async (check) => [check.name, await withinTime(check)] as const),
-    );
-    const ok = results.every(([, r]) => r.ok);
-    const status = !ok ? 'not ready' : results.some(([, r]) => r.degraded) ? 'degraded' : 'ready';
-    res.status(ok ? 200 : 503).json({ status, checks: Object.fromEntries(results) });
+    const found = workers === undefined ? await own.ready() : worstOf(await workers.gather('ready'));
+    res.status(found.status === 'not ready' ? 503 : 200).json(found);
   });
 
   app.get('/metrics', async (_req, res) => {
-    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    const page =
+      workers === undefined
+        ? await metrics.registry.metrics()
+        : await summed(
+            (await workers.gather('metrics')).flatMap((r) => (r.state === 'up' ? [r.answer] : [])),
+          );
+    res.type(metrics.registry.contentType).send(page);
   });
 
   for (const extend of extensions) extend(app);
@@ -62,6 +81,13 @@ export function createAdmin({ metrics, checks, version, extensions = [] }: Admin
     res.status(status).type('application/problem+json').send({ title: 'The request failed', status });
   });
   return app;
+}
+
+async function readinessOf(checks: readonly Check[]): Promise<Readiness> {
+  const results = await Promise.all(
+    checks.map(async (check) => [check.name, await withinTime(check)] as const),
+  );
+  return { status: statusOfChecks(results.map(([, r]) => r)), checks: Object.fromEntries(results) };
 }
 
 async function withinTime(check: Check): Promise<Finding> {

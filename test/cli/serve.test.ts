@@ -1,96 +1,35 @@
 /** `sluice serve` as a process of its own, and the signals that operators send it. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { verify } from '../../src/decision-log/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import {
+  type Cleaning,
+  childrenOf,
+  customer,
+  get as getFrom,
+  type Served,
+  type Setup,
+  serve as serveFor,
+  until,
+  upstreamOf as upstreamFor,
+} from '../support/served.ts';
 import { answer, CUSTOMER_ANSWER, prepare, recordsIn } from '../support/sluice.ts';
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
-
-interface Served {
-  readonly child: ChildProcess;
-  readonly proxy: string;
-  readonly admin: string;
-  readonly dir: string;
-  log(): string;
-  ended: Promise<number | null>;
-}
-
 let issuer: DevelopmentIssuer;
-const cleaning: (() => void)[] = [];
+const cleaning: Cleaning = [];
+const serve = (setup: Setup): Promise<Served> => serveFor(setup, issuer, cleaning);
+const upstreamOf = (handle: Parameters<typeof upstreamFor>[0]): Promise<string> =>
+  upstreamFor(handle, cleaning);
+const get = (served: Served) => getFrom(served, issuer);
 
 beforeAll(async () => {
   issuer = await createDevelopmentIssuer();
 }, 60_000);
 afterEach(() => {
-  for (const clean of cleaning.splice(0)) clean();
+  for (const clean of cleaning.splice(0).reverse()) clean();
 });
-
-async function upstreamOf(handle: (res: ServerResponse) => void): Promise<string> {
-  const server: Server = createServer((_req, res) => handle(res));
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  cleaning.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const customer = (res: ServerResponse): void => {
-  res.setHeader('Content-Type', 'application/json');
-  res.end('{"id":"C1","name":"Li","phone":"13812345678"}');
-};
-
-type Setup = Parameters<typeof prepare>[0];
-
-async function serve(setup: Setup): Promise<Served> {
-  const { dir, file } = await prepare(setup, issuer);
-  const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let out = '';
-  let log = '';
-  child.stdout.on('data', (chunk) => {
-    out += String(chunk);
-  });
-  child.stderr.on('data', (chunk) => {
-    log += String(chunk);
-  });
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  cleaning.push(() => {
-    child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  });
-  const ready = (): { proxy: string; admin: string } | undefined => {
-    const line = out.split('\n').find((l) => l.includes('"ready"'));
-    return line === undefined ? undefined : (JSON.parse(line) as { proxy: string; admin: string });
-  };
-  await until(() => ready() !== undefined || child.exitCode !== null);
-  const found = ready();
-  if (!found) throw new Error(`did not start: ${log}`);
-  return { child, ...found, dir, ended, log: () => out + log };
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 400; i++) {
-    if (await holds()) return;
-    await new Promise((done) => setTimeout(done, 25));
-  }
-  throw new Error('waited in vain');
-}
-
-async function get({ proxy }: Served, path = '/customers/C1'): Promise<{ status: number; text: string }> {
-  const token = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 });
-  const response = await fetch(`${proxy}${path}`, {
-    headers: { Authorization: `Bearer ${token}`, 'Sluice-Purpose': 'after_sales' },
-  });
-  return { status: response.status, text: await response.text() };
-}
 
 describe('sluice serve', () => {
   test('SIGHUP loads the policy anew where nothing watches it', async () => {
@@ -167,6 +106,11 @@ describe('sluice serve', () => {
     expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
     expect(existsSync(journal) && recordsIn(journal).length).toBe(6);
     expect(readFileSync(join(served.dir, 'sluice.yaml'), 'utf8')).toContain('version');
+  }, 60_000);
+
+  test('is one process, unless it is told of workers', async () => {
+    const { child } = await serve({});
+    expect(childrenOf(child.pid!)).toEqual([]);
   }, 60_000);
 
   test('two instances write into one journal directory without disturbing each other', async () => {

@@ -2,6 +2,11 @@
 import { type Static, Type } from 'typebox';
 import { defaulted, section, table } from '../kinds.ts';
 
+export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })], {
+  description:
+    'processes that serve, 1 to 64; `auto`: one for each core that this process may use. Limits and caches are each worker’s own',
+});
+
 export const observabilitySchema = section(
   {
     log_level: defaulted(Type.Enum(['debug', 'info', 'warn', 'error']), 'info'),

@@ -1,0 +1,182 @@
+/**
+ * The worker processes: started, watched, started again when they end, stopped. Connections are dealt out in turn by the
+ * primary, which therefore holds the listening sockets: a port is never closed because one worker is gone, and a worker
+ * that is stuck is not given another connection while it has one that it did not take.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { SluiceError } from '../../errors.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { Question } from '../../server/workers.ts';
+import { type FromWorker, type Ready, type ToWorker, WORKER } from './messages.ts';
+
+/** milliseconds until a worker that ended is started again, the first time and at most; it doubles */
+const DELAY = { first: 100, most: 30_000 };
+/** milliseconds after which a worker counts as well: the next end is a first one again */
+const WELL = 60_000;
+
+export interface Slot {
+  /** from 1; it stays with the place, whichever process fills it */
+  readonly number: number;
+  worker: Worker | null;
+  state: 'starting' | 'up' | 'down';
+  /** it has served before: from then on it is started again */
+  served: boolean;
+  /** monotonic milliseconds */
+  upSince: number;
+  /** ends in a row */
+  ends: number;
+  /** how often another process took this place */
+  restarts: number;
+  /** why it is not up */
+  detail: string;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface CrewOptions {
+  readonly size: number;
+  /** module that the processes run, and its arguments */
+  readonly exec: string;
+  readonly args: readonly string[];
+  /** of sluice.yaml */
+  readonly text: string;
+  readonly logger: Logger;
+  onAnswer(id: number, answer: unknown): void;
+  onGather(question: Question, reply: (message: ToWorker) => void, id: number): void;
+  /** its process has ended */
+  onEnd(slot: Slot): void;
+}
+
+export class Crew {
+  readonly slots: readonly Slot[];
+  readonly #o: CrewOptions;
+  #stopping: (() => void) | null = null;
+  /** a worker did not end as it should while all were stopped */
+  #badly = false;
+
+  constructor(options: CrewOptions) {
+    this.#o = options;
+    this.slots = Array.from({ length: options.size }, (_, i) => ({
+      number: i + 1,
+      worker: null,
+      state: 'down',
+      served: false,
+      upSince: 0,
+      ends: 0,
+      restarts: 0,
+      detail: 'not started yet',
+      timer: undefined,
+    }));
+    cluster.schedulingPolicy = cluster.SCHED_RR;
+    cluster.setupPrimary({ exec: options.exec, args: [...options.args] });
+  }
+
+  /**
+   * The first alone, then the others at once: what keeps one from starting keeps all, and is told once.
+   * @throws SluiceError of the first worker that could not start; the others are then stopped
+   */
+  async start(): Promise<Ready> {
+    const [first, ...others] = this.slots as [Slot, ...Slot[]];
+    try {
+      const ready = await this.#launch(first);
+      await Promise.all(others.map((slot) => this.#launch(slot)));
+      return ready;
+    } catch (e) {
+      await this.stop();
+      throw e;
+    }
+  }
+
+  tell(slot: Slot, message: ToWorker): void {
+    // A worker that has just ended is noticed by its exit.
+    if (slot.worker?.isConnected()) slot.worker.send(message, () => undefined);
+  }
+
+  /** Every worker finishes its requests. Resolves once all processes are gone: to false if one of them ended badly. */
+  async stop(): Promise<boolean> {
+    const gone = new Promise<void>((resolve) => {
+      this.#stopping = resolve;
+    });
+    for (const slot of this.slots) {
+      clearTimeout(slot.timer);
+      if (slot.state === 'up' && slot.worker?.isConnected()) this.tell(slot, { say: 'stop' });
+      else slot.worker?.process.kill('SIGTERM');
+    }
+    this.#whenAllGone();
+    await gone;
+    return !this.#badly;
+  }
+
+  kill(): void {
+    for (const { worker } of this.slots) worker?.process.kill('SIGKILL');
+  }
+
+  #launch(slot: Slot): Promise<Ready> {
+    const worker = cluster.fork({ [WORKER]: String(slot.number) });
+    slot.worker = worker;
+    slot.state = 'starting';
+    slot.detail = 'starting';
+    return new Promise((resolve, reject) => {
+      let fault: SluiceError | null = null;
+      worker.on('message', (message: FromWorker) => {
+        switch (message.say) {
+          case 'hello':
+            return this.tell(slot, { say: 'configuration', text: this.#o.text });
+          case 'ready':
+            slot.state = 'up';
+            slot.served = true;
+            slot.upSince = performance.now();
+            return resolve(message);
+          case 'failed':
+            fault = new SluiceError(message.code, {
+              message: message.message,
+              ...(message.at ? { at: message.at } : {}),
+            });
+            return void worker.process.kill('SIGKILL');
+          case 'answer':
+            return this.#o.onAnswer(message.id, message.answer);
+          case 'gather':
+            return this.#o.onGather(message.question, (reply) => this.tell(slot, reply), message.id);
+        }
+      });
+      const ended = (how: string, well: boolean): void => {
+        if (slot.worker !== worker) return;
+        const { state } = slot;
+        slot.worker = null;
+        slot.state = 'down';
+        slot.detail = fault === null ? `ended ${how}` : `${fault.message} [${fault.code}]`;
+        this.#o.onEnd(slot);
+        reject(fault ?? new SluiceError('internal', `Worker ${slot.number} ended ${how} while it started.`));
+        if (this.#stopping !== null) {
+          if (state === 'up' && !well) this.#badly = true;
+          this.#whenAllGone();
+        } else if (slot.served) this.#again(slot, state === 'up', well);
+      };
+      worker.on('exit', (code, signal) => ended(signal ? `by ${signal}` : `with code ${code}`, code === 0));
+      worker.on('error', (e) => {
+        if (worker.process.pid === undefined) ended(`(${(e as NodeJS.ErrnoException).code})`, false);
+      });
+    });
+  }
+
+  #again(slot: Slot, wasUp: boolean, well: boolean): void {
+    if (wasUp && performance.now() - slot.upSince >= WELL) slot.ends = 0;
+    const delay = Math.min(DELAY.first * 2 ** slot.ends, DELAY.most);
+    slot.ends += 1;
+    this.#o.logger[well ? 'warn' : 'error'](
+      { worker: slot.number, detail: slot.detail, restart_in_ms: delay },
+      wasUp ? 'a worker ended; it is started again' : 'a worker could not start; it is tried again',
+    );
+    slot.timer = setTimeout(() => {
+      slot.restarts += 1;
+      this.#launch(slot).then(
+        () => this.#o.logger.info({ worker: slot.number }, 'a worker serves again'),
+        // Told, and tried again, where its end is noticed.
+        () => undefined,
+      );
+    }, delay);
+  }
+
+  #whenAllGone(): void {
+    if (this.slots.every(({ worker }) => worker === null)) this.#stopping?.();
+  }
+}

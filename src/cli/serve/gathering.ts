@@ -1,0 +1,90 @@
+/** Questions of the admin listener, passed on to every worker, and what has been counted by workers that are gone. */
+import { kept, type MetricsReport } from '../../observability/totals.ts';
+import type { Answers, Question, WorkerReport } from '../../server/workers.ts';
+import type { Crew, Slot } from './crew.ts';
+
+/** milliseconds; longer than a worker gives one of its own checks */
+const PATIENCE = 4_000;
+
+export class Gathering {
+  readonly #crew: () => Crew;
+  readonly #waiting = new Map<
+    number,
+    { readonly of: Slot; settle(answer: { readonly is: unknown } | null): void }
+  >();
+  readonly #last = new Map<Slot, MetricsReport>();
+  #gone: Promise<MetricsReport> = Promise.resolve([]);
+  #nextId = 1;
+
+  constructor(crew: () => Crew) {
+    this.#crew = crew;
+  }
+
+  answered(id: number, answer: unknown): void {
+    this.#waiting.get(id)?.settle({ is: answer });
+  }
+
+  /** What it last said that it had counted stays counted. What came after that is lost with it. */
+  ended(slot: Slot): void {
+    const last = this.#last.get(slot);
+    this.#last.delete(slot);
+    for (const { of, settle } of [...this.#waiting.values()]) if (of === slot) settle(null);
+    if (last !== undefined) this.#gone = this.#gone.then((gone) => kept([gone, last]));
+  }
+
+  async gather(question: Question): Promise<readonly WorkerReport<Question>[]> {
+    const reports = await Promise.all(this.#crew().slots.map((slot) => this.#ask(slot, question)));
+    return question === 'metrics' ? [...reports, await this.#own(reports)] : reports;
+  }
+
+  async #ask(slot: Slot, question: Question): Promise<WorkerReport<Question>> {
+    const { number: worker, detail } = slot;
+    const crew = this.#crew();
+    if (slot.state !== 'up') return { worker, state: 'down', detail };
+    const id = this.#nextId++;
+    const process = slot.worker;
+    const answer = await new Promise<{ readonly is: unknown } | null>((resolve) => {
+      const settle = (is: { readonly is: unknown } | null): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(id);
+        resolve(is);
+      };
+      const timer = setTimeout(settle, PATIENCE, null);
+      this.#waiting.set(id, { of: slot, settle });
+      crew.tell(slot, { say: 'asked', id, question });
+    });
+    if (answer === null)
+      return slot.worker === process
+        ? { worker, state: 'silent', detail: `no answer within ${PATIENCE} ms` }
+        : { worker, state: 'down', detail: slot.detail };
+    // An answer that comes just before the end of its process still counts as its last.
+    if (question === 'metrics' && slot.worker === process) this.#last.set(slot, answer.is as MetricsReport);
+    return { worker, state: 'up', answer: answer.is as Answers[Question] };
+  }
+
+  /** The primary's part of the metrics, as if it were a worker. */
+  async #own(reports: readonly WorkerReport<Question>[]): Promise<WorkerReport<'metrics'>> {
+    const { slots } = this.#crew();
+    const silent = slots.filter((slot) => reports.find((r) => r.worker === slot.number)?.state === 'silent');
+    const still = silent.flatMap((slot) => this.#last.get(slot) ?? []);
+    const answer: MetricsReport = [
+      ...(await kept([await this.#gone, still])),
+      metric('sluice_workers', 'gauge', 'Workers that serve.', slots.filter((s) => s.state === 'up').length),
+      metric(
+        'sluice_worker_restarts_total',
+        'counter',
+        'Workers that ended and were started again.',
+        slots.reduce((n, slot) => n + slot.restarts, 0),
+      ),
+    ];
+    return { worker: 0, state: 'up', answer };
+  }
+}
+
+const metric = (name: string, type: string, help: string, value: number): MetricsReport[number] => ({
+  name,
+  help,
+  type,
+  aggregator: 'sum',
+  values: [{ value, labels: {} }],
+});

@@ -1,0 +1,40 @@
+/** What `sluice serve` says on stdout, and the primary and its workers to each other. */
+import type { ErrorCode, SluiceError } from '../../errors.ts';
+import type { Question, WorkerReport } from '../../server/workers.ts';
+
+/** Where it listens, and what it decides by. */
+export interface Ready {
+  readonly proxy: string;
+  readonly admin: string;
+  /** revision */
+  readonly policy: string;
+}
+
+/** The one line on stdout that whoever started us waits for. */
+export const readyLine = (ready: Ready & { readonly workers?: number }): string =>
+  `${JSON.stringify({ ready: true, ...ready })}\n`;
+
+/** The environment variable that has the worker's number, from 1. */
+export const WORKER = 'SLUICE_WORKER';
+
+export type ToWorker =
+  /** the text that the primary found without fault: a file that has changed since is not for this run */
+  | { readonly say: 'configuration'; readonly text: string }
+  | { readonly say: 'asked'; readonly id: number; readonly question: Question }
+  | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<Question>[] }
+  | { readonly say: 'reread' }
+  | { readonly say: 'stop' };
+
+export type FromWorker =
+  /** it listens to messages now */
+  | { readonly say: 'hello' }
+  | ({ readonly say: 'ready' } & Ready)
+  /** why it cannot start; it waits to be ended, so that this is read first */
+  | {
+      readonly say: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly at: SluiceError['at'];
+    }
+  | { readonly say: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly say: 'gather'; readonly id: number; readonly question: Question };

@@ -1,0 +1,52 @@
+/**
+ * The first process where there are several: it has read the configuration, keeps the workers running, passes signals and
+ * questions on to them, and handles no request.
+ */
+import { fileURLToPath } from 'node:url';
+import type { LoadedConfig } from '../../config/index.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { Io } from '../io.ts';
+import { Crew } from './crew.ts';
+import { Gathering } from './gathering.ts';
+import { readyLine } from './messages.ts';
+import { untilSignalled } from './signals.ts';
+
+const MAIN = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../main.ts' : '../../main.js', import.meta.url),
+);
+
+/** @throws SluiceError what kept a worker from starting */
+export async function servePrimary(
+  loaded: LoadedConfig,
+  size: number,
+  logger: Logger,
+  io: Io,
+): Promise<void> {
+  const gathering = new Gathering(() => crew);
+  const crew: Crew = new Crew({
+    size,
+    exec: MAIN,
+    args: ['serve', '--config', loaded.file],
+    text: loaded.text,
+    logger,
+    onAnswer: (id, answer) => gathering.answered(id, answer),
+    onGather: (question, reply, id) =>
+      void gathering.gather(question).then((reports) => reply({ say: 'gathered', id, reports })),
+    onEnd: (slot) => gathering.ended(slot),
+  });
+  const { proxy, admin, policy } = await crew.start();
+  io.stdout.write(readyLine({ proxy, admin, policy, workers: size }));
+  const hup = (): void => {
+    for (const slot of crew.slots) crew.tell(slot, { say: 'reread' });
+  };
+  process.on('SIGHUP', hup);
+  await untilSignalled((signal) => {
+    crew.kill();
+    // As it would have done to a process alone: it ends by the signal.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+  process.off('SIGHUP', hup);
+  logger.info({}, 'stopping');
+  if (!(await crew.stop())) io.exitCode = 3;
+}

@@ -1,0 +1,24 @@
+/** One serving process, alone or as a worker: its start, and what SIGHUP asks of it. */
+import { type ComposeDependencies, compose, type Sluice } from '../../compose.ts';
+import type { LoadedConfig } from '../../config/index.ts';
+import type { Logger } from '../../observability/logger.ts';
+import { scenarioGate } from '../policy/gate.ts';
+
+/** @throws SluiceError whatever keeps a part from starting */
+export const start = (
+  loaded: LoadedConfig,
+  deps: Pick<ComposeDependencies, 'logger' | 'env' | 'workers'>,
+): Promise<Sluice> => compose(loaded, { ...deps, gate: scenarioGate });
+
+/** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
+export async function reread(sluice: Sluice, logger: Logger): Promise<void> {
+  sluice.consents.refresh?.();
+  await sluice.policy.reload();
+  const { error, unavailable } = sluice.policy.status();
+  const policy = (error ?? unavailable)?.code ?? null;
+  const consents = await sluice.consents.ready();
+  logger.info(
+    { revision: sluice.revision(), policy_error: policy, consents: consents.ok },
+    'policy and consents read again',
+  );
+}

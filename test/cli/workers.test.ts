@@ -1,0 +1,346 @@
+/** `sluice serve` with several workers: processes that share two ports and a journal, and answer as one. */
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { verify } from '../../src/decision-log/verify.ts';
+import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import {
+  type Cleaning,
+  childrenOf,
+  customer,
+  get as getFrom,
+  launch,
+  type Served,
+  type Setup,
+  serve as serveFor,
+  signalAll,
+  until,
+  upstreamOf,
+} from '../support/served.ts';
+import { answer, prepare, recordsIn } from '../support/sluice.ts';
+import { opa } from './support.ts';
+
+const SHOWN = { status: 200, text: '{"id":"C1","name":"Li","phone":"138****5678"}' };
+const POLICIES = join(import.meta.dirname, '../../policies');
+
+let issuer: DevelopmentIssuer;
+const cleaning: Cleaning = [];
+
+beforeAll(async () => {
+  issuer = await createDevelopmentIssuer();
+}, 60_000);
+afterEach(() => {
+  for (const clean of cleaning.splice(0).reverse()) clean();
+});
+
+async function serve(setup: Setup = {}, workers: number | 'auto' = 2): Promise<Served> {
+  const upstream = setup?.upstream ?? (await upstreamOf(customer, cleaning));
+  return serveFor({ ...setup, upstream, config: { ...setup?.config, workers } }, issuer, cleaning);
+}
+const get = (served: Pick<Served, 'proxy'>) => getFrom(served, issuer);
+const many = (served: Served, n: number) => Promise.all(Array.from({ length: n }, () => get(served)));
+const workersOf = ({ child }: Served): number[] => childrenOf(child.pid!);
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
+
+interface Health {
+  readonly status: string;
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly worker: number }>>;
+  readonly workers: Readonly<Record<string, { readonly status: string } | string>>;
+}
+
+/** A connection of its own; a worker that is stuck may have got the one before. */
+async function ask({ admin }: Served, path: string): Promise<{ status: number; text: string; body: Health }> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const response = await fetch(`${admin}${path}`, {
+        headers: { connection: 'close' },
+        signal: AbortSignal.timeout(8_000),
+      });
+      const text = await response.text();
+      return { status: response.status, text, body: text.startsWith('{') ? JSON.parse(text) : {} };
+    } catch (e) {
+      if (tries === 3) throw e;
+    }
+  }
+}
+
+const value = (page: string, name: string): number =>
+  page
+    .split('\n')
+    .filter((line) => line.startsWith(name) && /[ {]/.test(line[name.length] ?? ''))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+
+describe('sluice serve with workers', () => {
+  test('serves one address from several processes, each with a chain of its own', async () => {
+    const served = await serve();
+    expect(served.log()).toMatch(/^\{"ready":true,.*"workers":2\}$/m);
+    expect(served.log().match(/"ready":true/g)).toHaveLength(1);
+    expect(new URL(served.proxy).port).not.toBe('0');
+    expect(new URL(served.admin).port).not.toBe('0');
+    expect(workersOf(served)).toHaveLength(2);
+    expect(await many(served, 20)).toEqual(Array(20).fill(SHOWN));
+    const journal = join(served.dir, 'journal');
+    const records = recordsIn(journal);
+    expect(records).toHaveLength(20);
+    expect(new Set(records.map((r) => r.origin)).size).toBe(2);
+    expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
+  }, 60_000);
+
+  test('`auto` is one for each core, and one alone is no other process', async () => {
+    const { availableParallelism } = await import('node:os');
+    const served = await serve({}, 'auto');
+    const cores = Math.min(availableParallelism(), 64);
+    expect(workersOf(served)).toHaveLength(cores === 1 ? 0 : cores);
+  }, 60_000);
+
+  test('adds its metrics up, whichever worker is asked, and forgets nothing of one that died', async () => {
+    const served = await serve();
+    await many(served, 10);
+    for (let i = 0; i < 3; i++) {
+      const { text } = await ask(served, '/metrics');
+      expect(value(text, 'sluice_requests_total')).toBe(10);
+      expect(value(text, 'sluice_decisions_total')).toBe(10);
+      expect(value(text, 'sluice_stage_duration_seconds_count{stage="identity"}')).toBe(10);
+      expect(value(text, 'sluice_journal_ok')).toBe(1);
+      expect(value(text, 'sluice_policy_ok')).toBe(1);
+      expect(value(text, 'sluice_workers')).toBe(2);
+    }
+    process.kill(workersOf(served)[0]!, 'SIGKILL');
+    await until(() => served.log().includes('a worker serves again'));
+    await many(served, 4);
+    const { text } = await ask(served, '/metrics');
+    expect(value(text, 'sluice_requests_total')).toBe(14);
+    expect(value(text, 'sluice_stage_duration_seconds_count{stage="identity"}')).toBe(14);
+    expect(value(text, 'sluice_worker_restarts_total')).toBe(1);
+  }, 60_000);
+
+  test('kill -9 of one: the others serve, it comes back to its chain, and nothing is missing', async () => {
+    const served = await serve();
+    await many(served, 6);
+    const [victim, other] = workersOf(served);
+    process.kill(victim!, 'SIGKILL');
+    await until(() => served.log().includes('a worker ended; it is started again'));
+    const down = await ask(served, '/readyz');
+    expect(Object.values(down.body.workers)).toContainEqual({ status: 'ready' });
+    if (!served.log().includes('a worker serves again'))
+      expect([down.status, down.body.status]).toEqual([200, 'degraded']);
+    expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
+    await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
+    expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
+    const after = workersOf(served);
+    expect(after).toHaveLength(2);
+    expect(after).toContain(other);
+    expect(after).not.toContain(victim);
+    const journal = join(served.dir, 'journal');
+    const report = await verify({ dir: journal, key: null });
+    expect(report.problems).toEqual([]);
+    expect(report.origins).toHaveLength(2);
+    expect(recordsIn(journal)).toHaveLength(18);
+  }, 60_000);
+
+  test('SIGTERM lets requests under way finish in every worker, then all processes are gone', async () => {
+    const waiting: (() => void)[] = [];
+    const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
+    const served = await serve({ upstream });
+    const pids = workersOf(served);
+    const pending = many(served, 4);
+    await until(() => waiting.length === 4);
+    served.child.kill('SIGTERM');
+    await until(() =>
+      fetch(served.proxy).then(
+        () => false,
+        () => true,
+      ),
+    );
+    for (const release of waiting) release();
+    expect(await pending).toEqual(Array(4).fill(SHOWN));
+    expect(await served.ended).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect((await verify({ dir: join(served.dir, 'journal'), key: null })).problems).toEqual([]);
+  }, 60_000);
+
+  test('Ctrl-C in a terminal, which signals every process, stops as gracefully', async () => {
+    let release: (() => void) | undefined;
+    const upstream = await upstreamOf((res) => {
+      release = () => customer(res);
+    }, cleaning);
+    const served = await serve({ upstream });
+    const pending = get(served);
+    await until(() => release !== undefined);
+    signalAll(served.child, 'SIGINT');
+    await until(() => served.log().includes('"stopping"'));
+    release!();
+    expect(await pending).toEqual(SHOWN);
+    expect(await served.ended).toBe(0);
+    expect(served.log()).not.toContain('started again');
+  }, 60_000);
+
+  test('a second signal ends all at once', async () => {
+    const upstream = await upstreamOf(() => undefined, cleaning);
+    const served = await serve({ upstream });
+    const pids = workersOf(served);
+    const pending = get(served).catch(() => 'broken off');
+    await until(async () => value((await ask(served, '/metrics')).text, 'sluice_workers') === 2);
+    await pause(200);
+    served.child.kill('SIGTERM');
+    await until(() => served.log().includes('"stopping"'));
+    served.child.kill('SIGTERM');
+    expect(await served.ended).toBe(null);
+    expect(served.child.signalCode).toBe('SIGTERM');
+    expect(await pending).toBe('broken off');
+    await until(() => !pids.some(isAlive));
+  }, 60_000);
+
+  test('workers do not outlive the first process', async () => {
+    const served = await serve();
+    const pids = workersOf(served);
+    served.child.kill('SIGKILL');
+    await until(() => !pids.some(isAlive));
+  }, 60_000);
+
+  test('SIGTERM to one worker makes it leave after its requests, and another takes its place', async () => {
+    const waiting: (() => void)[] = [];
+    const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
+    const served = await serve({ upstream });
+    const pending = many(served, 4);
+    await until(() => waiting.length === 4);
+    const [one] = workersOf(served);
+    process.kill(one!, 'SIGTERM');
+    await until(() => served.log().includes('"stopping"'));
+    for (const release of waiting) release();
+    expect(await pending).toEqual(Array(4).fill(SHOWN));
+    await until(() => served.log().includes('a worker serves again'));
+    expect(workersOf(served)).toHaveLength(2);
+    expect(served.child.exitCode).toBe(null);
+  }, 60_000);
+
+  test('SIGHUP reaches every worker', async () => {
+    const upstream = await upstreamOf(customer, cleaning);
+    const config = { policy: { bundle: './bundle.tar.gz', watch: false }, workers: 2 };
+    const served = await serve({ upstream, config });
+    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
+    const answers = { customer: { '*': answer({ 'reference/1': 'disclose' }) } };
+    await prepare({ upstream, config, dir: served.dir, answers }, issuer);
+    served.child.kill('SIGHUP');
+    await until(() => served.log().match(/policy and consents read again/g)?.length === 2);
+    expect(await many(served, 6)).toEqual(Array(6).fill({ status: 200, text: '{"id":"C1"}' }));
+  }, 60_000);
+
+  test('a worker that is stuck makes all not ready and not alive, by its number', async () => {
+    const served = await serve();
+    expect((await ask(served, '/readyz')).body).toMatchObject({
+      status: 'ready',
+      checks: { journal: { ok: true }, policy: { ok: true } },
+      workers: { 1: { status: 'ready' }, 2: { status: 'ready' } },
+    });
+    expect((await ask(served, '/healthz')).body).toMatchObject({ workers: { 1: 'up', 2: 'up' } });
+    const second = Number(/"worker":2,.*"pid":(\d+)/.exec(served.log())?.[1]);
+    process.kill(second, 'SIGSTOP');
+    const ready = await ask(served, '/readyz');
+    expect([ready.status, ready.body.status]).toEqual([503, 'not ready']);
+    expect(ready.body.workers).toMatchObject({ 1: { status: 'ready' }, 2: { status: 'silent' } });
+    const alive = await ask(served, '/healthz');
+    expect([alive.status, alive.body.workers]).toEqual([503, { 1: 'up', 2: 'silent' }]);
+    process.kill(second, 'SIGCONT');
+    await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
+  }, 60_000);
+
+  test('a faulty configuration is one error', async () => {
+    const { file } = await prepare({ config: { workers: 4, upstreams: {} } }, issuer);
+    const { ended, log } = launch(file, cleaning);
+    expect(await ended).toBe(3);
+    expect(log().match(/config_invalid/g)).toHaveLength(1);
+  }, 60_000);
+
+  test.each([0, 65, 'many', 1.5])(
+    'workers: %s is refused',
+    async (workers) => {
+      const { file } = await prepare({ config: { workers } }, issuer);
+      const { ended, log } = launch(file, cleaning);
+      expect(await ended).toBe(3);
+      expect(log()).toMatch(/sluice\.yaml:\d+:\d+: workers: must be /);
+    },
+    60_000,
+  );
+
+  test('what keeps the workers from starting is told once, with the exit code of one process', async () => {
+    const { file, dir } = await prepare({ config: { workers: 4 } }, issuer);
+    writeFileSync(join(dir, 'bundle.tar.gz'), 'nonsense');
+    const { child, ended, log } = launch(file, cleaning);
+    expect(await ended).toBe(3);
+    expect(log().match(/bundle_malformed/g)).toHaveLength(1);
+    expect(log()).toMatch(/^sluice: .*bundle\.tar\.gz.*\[bundle_malformed\]$/m);
+    expect(childrenOf(child.pid!)).toEqual([]);
+  }, 60_000);
+
+  test('an address that is taken is told once', async () => {
+    const upstream = await upstreamOf(customer, cleaning);
+    const taken = { listen: { proxy: new URL(upstream).host, admin: '127.0.0.1:0' }, workers: 3 };
+    const { file } = await prepare({ upstream, config: taken }, issuer);
+    const { ended, log } = launch(file, cleaning);
+    expect(await ended).toBe(3);
+    expect(log().match(/address_in_use/g)).toHaveLength(1);
+  }, 60_000);
+
+  test('a worker that comes back has the configuration of this run, whatever the file says by then', async () => {
+    const served = await serve();
+    writeFileSync(served.file, 'nonsense: [');
+    process.kill(workersOf(served)[0]!, 'SIGKILL');
+    await until(() => served.log().includes('a worker serves again'));
+    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
+  }, 60_000);
+
+  test('a worker that cannot come back is tried again, ever more patiently, until it can', async () => {
+    const served = await serve({ config: { policy: { bundle: './bundle.tar.gz', watch: false } } });
+    const bundle = join(served.dir, 'bundle.tar.gz');
+    const whole = readFileSync(bundle);
+    writeFileSync(bundle, 'nonsense');
+    process.kill(workersOf(served)[0]!, 'SIGKILL');
+    await until(() => (served.log().match(/a worker could not start/g)?.length ?? 0) >= 2);
+    const delays = [...served.log().matchAll(/"restart_in_ms":(\d+)/g)].map((m) => Number(m[1]));
+    expect(delays.slice(0, 3)).toEqual([100, 200, 400]);
+    const { status, body } = await ask(served, '/readyz');
+    expect([status, body.status]).toEqual([200, 'degraded']);
+    expect(Object.values(body.workers)).toContainEqual({ status: 'ready' });
+    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
+    writeFileSync(bundle, whole);
+    await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
+  }, 60_000);
+
+  test('decisions made by one worker are in the index for all', async () => {
+    const served = await serve({
+      config: { decision_log: { journal: { dir: './journal' }, index: { sqlite: './decisions.db' } } },
+    });
+    await many(served, 20);
+    const { openSqliteIndex } = await import('../../src/decision-log/index/sqlite.ts');
+    const index = openSqliteIndex(join(served.dir, 'decisions.db'));
+    cleaning.push(() => void index.close());
+    await until(async () => (await index.query({ kind: 'disclosure', limit: 100 })).decisions.length === 20);
+  }, 60_000);
+
+  test.skipIf(opa === null)(
+    'each worker tries a new policy by itself, at the same time',
+    async () => {
+      const served = await serve({
+        config: { policy: { dir: './policies', watch: false } },
+        dir: withPolicies(),
+      });
+      const activated = () => served.log().match(/policy activated/g)?.length ?? 0;
+      expect(activated()).toBe(2);
+      const data = join(served.dir, 'policies/sluice/zz_extra.rego');
+      writeFileSync(data, 'package sluice.zz_extra\n\nextra := 1\n');
+      served.child.kill('SIGHUP');
+      await until(() => served.log().match(/policy and consents read again/g)?.length === 2);
+      expect(served.log()).not.toContain('policy not activated');
+      expect(activated()).toBe(4);
+    },
+    120_000,
+  );
+});
+
+function withPolicies(): string {
+  const dir = join(process.env['TMPDIR'] ?? '/tmp', `sluice-workers-${process.pid}`);
+  cpSync(POLICIES, join(dir, 'policies'), { recursive: true });
+  return dir;
+}
