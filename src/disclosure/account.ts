@@ -15,6 +15,10 @@ import type { Container, Treated } from './treatments/treatment.ts';
 import { presentable } from './unknown.ts';
 import type { Scalar } from '../model/disclosure.ts';
 
+/** Most bodies are one record: what counts it is as long as the catalog, and used again. */
+const IDLE = new WeakMap<Instructions, Running[]>();
+const MOST_IDLE = 64;
+
 const NOTHING: Treated = Object.freeze({ kind: 'null' });
 /** RFC 8259 §6 */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -28,14 +32,29 @@ export class Running implements Program, Account {
   readonly failed: number[];
   /** objects left out because a field's line is not whole, by field; few answers have any */
   readonly objects = new Map<number, number>();
-  readonly #unknown: UnknownPaths;
+  #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
   counts: number[] = [];
   dirty = false;
 
-  constructor(instructions: Instructions, unknown: UnknownPaths) {
+  /** @param unknown where paths in no catalog are counted */
+  static of(instructions: Instructions, unknown: UnknownPaths): Running {
+    const idle = IDLE.get(instructions)?.pop();
+    if (idle === undefined) return new Running(instructions, unknown);
+    idle.#unknown = unknown;
+    return idle;
+  }
+
+  /** It is not used any more, and all that it counted was taken. */
+  rest(): void {
+    const idle = IDLE.get(this.instructions);
+    if (idle === undefined) IDLE.set(this.instructions, [this]);
+    else if (idle.length < MOST_IDLE) idle.push(this);
+  }
+
+  private constructor(instructions: Instructions, unknown: UnknownPaths) {
     this.instructions = instructions;
     this.#automaton = instructions.automaton;
     this.#first = instructions.firstField;

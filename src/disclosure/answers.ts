@@ -156,12 +156,13 @@ function byText(a: Consent, b: Consent): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** Unambiguous: a text says its length, and its type stands before it. */
+/**
+ * Unambiguous: a text says its length, and its type stands before it. Attributes that come in another order have another key: the
+ * policy is asked once more, and its own memory answers.
+ */
 function attributesKey(attributes: Attributes): string {
-  const names = Object.keys(attributes);
-  if (names.length > 1) names.sort();
   let key = '';
-  for (const name of names) {
+  for (const name of Object.keys(attributes)) {
     const value = attributes[name];
     const text = String(value);
     key += `${name.length}:${name}${typeof value}${text.length}:${text}`;

@@ -122,6 +122,7 @@ export class Session {
     this.#fill(false);
     this.#reader.settled?.();
     this.cut(true);
+    for (const running of this.#running.values()) running.rest();
   }
 
   /** what is ready becomes a part */
@@ -296,7 +297,7 @@ export class Session {
   #run(instructions: Instructions): Running {
     let running = this.#running.get(instructions);
     if (!running) {
-      running = new Running(instructions, this.#unknown);
+      running = Running.of(instructions, this.#unknown);
       this.#running.set(instructions, running);
     }
     return running;
@@ -331,7 +332,7 @@ export class Session {
         if (asked[0]!.verdict.withheld !== null) continue;
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
-        groups.push([piece, piece.group(this.#rendering(asked, (i) => new Running(i, scratch)))]);
+        groups.push([piece, piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)))]);
       }
     }
     return smallGroups(groups, this.#minGroup);

@@ -43,27 +43,19 @@ class AskedStates {
   }
 
   summary(): Pick<DisclosureSummary, 'answers' | 'answers_omitted'> {
-    const rows = new Map<DisclosureAnswer, Map<string, { question: Question; count: number }>>();
-    let size = 0;
+    // few enough that looking through them costs less than a map
+    const rows: { readonly question: Question; count: number }[] = [];
     let omitted = 0;
     for (const [{ questions }, times] of this.#verdicts)
       for (const question of questions) {
-        const states = rows.get(question.answer) ?? new Map<string, { question: Question; count: number }>();
-        const key = `${question.resource} ${question.key}`;
-        const row = states.get(key);
+        const row = rows.find((r) => isSameQuestion(r.question, question));
         if (row !== undefined) row.count += times;
-        else if (size >= LISTED_STATES) omitted += 1;
-        else {
-          states.set(key, { question, count: times });
-          rows.set(question.answer, states);
-          size += 1;
-        }
+        else if (rows.length >= LISTED_STATES) omitted += 1;
+        else rows.push({ question, count: times });
       }
-    if (size === 0) return {};
-    const answers = [...rows.values()].flatMap((states) =>
-      [...states.values()].map(({ question, count }) => askedState(question, count)),
-    );
-    return { answers, ...(omitted > 0 ? { answers_omitted: omitted } : {}) };
+    if (rows.length === 0) return {};
+    const answers = rows.map(({ question, count }) => askedState(question, count));
+    return omitted > 0 ? { answers, answers_omitted: omitted } : { answers };
   }
 
   clear(): void {
@@ -71,15 +63,29 @@ class AskedStates {
   }
 }
 
-function askedState({ resource, state, answer }: Question, count: number): AskedState {
-  return {
-    resource,
-    consents: state.consents,
-    flags: state.flags,
-    disclose: answer.disclose,
-    treatments: treatmentsOf(answer),
-    count,
-  };
+const isSameQuestion = (a: Question, b: Question): boolean =>
+  a.answer === b.answer && a.resource === b.resource && a.key === b.key;
+
+const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
+const STATES_REMEMBERED = 256;
+
+/** One object for what is alike, since its text on record is remembered by it. */
+function askedState({ resource, key, state, answer }: Question, count: number): AskedState {
+  let states = STATES.get(answer);
+  if (states === undefined) {
+    states = new Map();
+    STATES.set(answer, states);
+  }
+  const name = `${count} ${resource} ${key}`;
+  let asked = states.get(name);
+  if (asked === undefined) {
+    const { consents, flags } = state;
+    const { disclose } = answer;
+    asked = Object.freeze({ consents, count, disclose, flags, resource, treatments: treatmentsOf(answer) });
+    if (states.size >= STATES_REMEMBERED) states.clear();
+    states.set(name, asked);
+  }
+  return asked;
 }
 
 const TREATMENTS = new WeakMap<DisclosureAnswer, AskedState['treatments']>();
@@ -95,8 +101,11 @@ function treatmentsOf(answer: DisclosureAnswer): AskedState['treatments'] {
       treatments[choice.do] = list;
     }
   for (const list of Object.values(treatments)) Object.freeze(list);
-  TREATMENTS.set(answer, Object.freeze(treatments));
-  return treatments;
+  const sorted = Object.freeze(
+    Object.fromEntries(Object.entries(treatments).sort(([a], [b]) => (a < b ? -1 : 1))),
+  );
+  TREATMENTS.set(answer, sorted);
+  return sorted;
 }
 
 interface Row {
@@ -152,6 +161,7 @@ function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], rec
     ACCOUNTS.set(first.instructions, accounts);
   }
   const key = keyOf(used, unknown);
+  if (key === null) return addUp(used, unknown);
   let paths = accounts.get(key);
   if (paths === undefined) {
     paths = frozen(addUp(used, unknown));
@@ -174,16 +184,20 @@ function serialOf(instructions: Instructions): number {
 }
 
 /** Unambiguous: the counts are as many as the instructions have fields, and a path, which is the upstream's, says its length. */
-function keyOf(used: readonly Running[], unknown: readonly FieldAccount[]): string {
+function keyOf(used: readonly Running[], unknown: readonly FieldAccount[]): string | null {
   let key = '';
   for (const { instructions, done, failed, objects } of used) {
-    key += `${serialOf(instructions)};`;
-    for (let n = 0; n < done.length; n++) key += failed[n] === 0 ? `${done[n]},` : `${done[n]}-${failed[n]},`;
+    if (!done.every(isUnit) || !failed.every(isUnit)) return null;
+    key += `${serialOf(instructions)};${String.fromCharCode(...done)}`;
+    if (failed.some(Boolean)) key += `-${String.fromCharCode(...failed)}`;
     for (const [n, count] of objects) key += `${n}o${count},`;
   }
   for (const row of unknown) key += `${row.count} ${row.do} ${row.because} ${row.path.length}:${row.path}`;
   return key;
 }
+
+/** a count that is one UTF-16 code unit, which is how it stands in a key */
+const isUnit = (count: number): boolean => count <= 0xffff;
 
 function frozen(paths: Paths): Paths {
   Object.freeze(paths.released);
