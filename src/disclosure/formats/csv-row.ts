@@ -59,47 +59,62 @@ export class TableRow implements RecordPiece {
   render(out: Output, rendering: Rendering | null): void {
     const program = rendering?.program(0, 0) ?? null;
     if (rendering === null || program === null) return;
+    const table = this.#table;
     const { bytes, start, end, ends, first, count } = this.#row;
-    const { columns, actions, whole } = this.#table.plan(program, rendering.matcher);
+    const { columns, actions, whole } = table.plan(program, rendering.matcher);
     if (whole && count === columns.length) {
       for (const { field } of columns) program.account.released(field);
       out.bytes(bytes, start, end);
       return;
     }
     let from = start;
+    let cell = start;
     for (let k = 0; k < count; k++) {
+      const stop = ends[first + k]!;
       const column = columns[k];
-      if (column !== undefined && actions[k] === DISCLOSE) {
-        program.account.released(column.field);
-        continue;
+      if (column !== undefined && actions[k] === DISCLOSE) program.account.released(column.field);
+      else {
+        const text = this.#replacement(k, column, program, actions[k] === TREAT, cell, stop);
+        if (text !== undefined) {
+          out.bytes(bytes, from, cell);
+          from = stop;
+          if (text !== null) table.write(out, text, table.quoted(bytes, cell, stop));
+          // alone in its row an empty cell would read as no row at all
+          else if (count === 1 && table.dialect.quote !== null) table.write(out, '', true);
+        }
       }
-      out.bytes(bytes, from, this.#table.start(this.#row, k));
-      from = ends[first + k]!;
-      const text = this.#replacement(k, column, program, actions[k] === TREAT);
-      if (text !== null) this.#table.write(out, text, this.#table.quoted(this.#row, k));
-      // alone in its row an empty cell would read as no row at all
-      else if (count === 1 && this.#table.dialect.quote !== null) this.#table.write(out, '', true);
+      cell = stop + table.unit;
     }
     out.bytes(bytes, from, end);
   }
 
-  #replacement(k: number, column: Column | undefined, program: Program, treat: boolean): string | null {
+  /** @returns undefined: the cell stays as it is; null: it is emptied */
+  /** what is written in the place of a cell; null: nothing; undefined: the cell stays as it is */
+  #replacement(
+    k: number,
+    column: Column | undefined,
+    program: Program,
+    treat: boolean,
+    start: number,
+    end: number,
+  ): string | null | undefined {
     if (column !== undefined && column.field >= 0) {
-      if (treat) return this.#treated(k, column, program);
+      if (treat) return this.#treated(column, program, start, end);
       program.account.withheld(column.field);
     } else program.account.unknown(() => `/#${k + 1}`);
     return null;
   }
 
-  #treated(k: number, column: Column, program: Program): string | null {
-    const table = this.#table;
-    const text = table.text(this.#row, k);
+  /** @returns undefined where the treatment found nothing to change */
+  #treated(column: Column, program: Program, start: number, end: number): string | null | undefined {
+    const text = this.#table.textOf(this.#row.bytes, start, end);
     if (text === null) {
       program.account.inapplicable(column.field);
       return null;
     }
-    const treated = program.treat(column.state, table.empty(this.#row, k) ? NULL : { kind: 'string', text });
-    return treated === 'drop' || treated.kind === 'null' ? null : treated.text;
+    const treated = program.treat(column.state, start === end ? NULL : { kind: 'string', text });
+    if (treated === 'drop' || treated.kind === 'null') return null;
+    return treated.kind === 'string' && treated.text === text ? undefined : treated.text;
   }
 
   group(rendering: Rendering): string {
@@ -109,7 +124,10 @@ export class TableRow implements RecordPiece {
     const leaving = (column: Column, k: number): (string | null)[] => {
       if (k >= this.#row.count || (actions[k] ?? DROP) === DROP) return [null];
       if (actions[k] === DISCLOSE) return [this.#raw(k)];
-      return [actions[k] === TREAT ? this.#treated(k, column, program) : null];
+      if (actions[k] !== TREAT) return [null];
+      const { ends, first } = this.#row;
+      const treated = this.#treated(column, program, this.#table.start(this.#row, k), ends[first + k]!);
+      return [treated === undefined ? this.#table.text(this.#row, k) : treated];
     };
     return JSON.stringify(
       rendering.matcher.quasi.map((field) =>
@@ -123,7 +141,7 @@ export class TableRow implements RecordPiece {
     const { bytes, ends, first } = this.#row;
     const text = this.#table.text(this.#row, k);
     if (text !== null) return `=${text}`;
-    return Buffer.from(bytes.subarray(this.#table.start(this.#row, k), ends[first + k]!)).toString('hex');
+    return bytes.toString('hex', this.#table.start(this.#row, k), ends[first + k]!);
   }
 }
 

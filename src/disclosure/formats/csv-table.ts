@@ -43,6 +43,9 @@ export class Table {
   readonly #code: (bytes: Uint8Array, i: number) => number;
   readonly #columns = new WeakMap<Matcher, readonly Column[]>();
   readonly #plans = new WeakMap<Program, Plan>();
+  /** those of the row before */
+  #program: Program | null = null;
+  #plan: Plan | null = null;
   readonly #separator: Uint8Array;
   readonly #speller: Speller;
   readonly #mark: string;
@@ -102,8 +105,14 @@ export class Table {
   }
 
   plan(program: Program, matcher: Matcher): Plan {
-    const known = this.#plans.get(program);
-    if (known !== undefined) return known;
+    if (program === this.#program) return this.#plan!;
+    const plan = this.#plans.get(program) ?? this.#planOf(program, matcher);
+    this.#program = program;
+    this.#plan = plan;
+    return plan;
+  }
+
+  #planOf(program: Program, matcher: Matcher): Plan {
     const columns = this.#at(matcher);
     const actions = columns.map(({ field }) => (field < 0 ? DROP : program.action(field)));
     const plan = { columns, actions, whole: actions.every((a) => a === DISCLOSE) };
@@ -115,21 +124,24 @@ export class Table {
     return k === 0 ? row.start : row.ends[row.first + k - 1]! + this.unit;
   }
 
+  end(row: Row, k: number): number {
+    return row.ends[row.first + k]!;
+  }
+
   /** Text of a cell without its quotes; null where the bytes are not of the charset. */
   text(row: Row, k: number): string | null {
-    const { bytes } = row;
-    const { quote, escape: back } = this.dialect;
-    let start = this.start(row, k);
-    let end = row.ends[row.first + k]!;
-    const quoted = quote !== null && end > start && this.#code(bytes, start) === quote;
-    if (quoted) {
-      start += this.unit;
-      end -= this.unit;
-    }
-    const raw = textOf(this.charset, bytes, start, end);
-    if (raw === null) return null;
-    const text = quoted ? single(raw, this.#mark) : raw;
-    return back === null ? text : unescaped(text, String.fromCharCode(back));
+    return this.textOf(row.bytes, this.start(row, k), this.end(row, k));
+  }
+
+  /** the same of the cell that stands from `start` to before `end` */
+  textOf(bytes: Buffer, start: number, end: number): string | null {
+    const back = this.dialect.escape;
+    let text: string | null;
+    if (this.quoted(bytes, start, end)) {
+      const raw = textOf(this.charset, bytes, start + this.unit, end - this.unit);
+      text = raw === null ? null : single(raw, this.#mark);
+    } else text = textOf(this.charset, bytes, start, end);
+    return back === null || text === null ? text : unescaped(text, String.fromCharCode(back));
   }
 
   /** an unquoted cell without a character: no value, as against the empty text `""` */
@@ -137,8 +149,9 @@ export class Table {
     return this.start(row, k) === row.ends[row.first + k];
   }
 
-  quoted(row: Row, k: number): boolean {
-    return !this.empty(row, k) && this.#code(row.bytes, this.start(row, k)) === this.dialect.quote;
+  /** does the cell that stands from `start` to before `end` have quotes around it? */
+  quoted(bytes: Buffer, start: number, end: number): boolean {
+    return end > start && this.#code(bytes, start) === this.dialect.quote;
   }
 
   /** Writes a value in the body's charset, quoted where the original was or where it has to be. */

@@ -1,5 +1,5 @@
 /** What a cell of a table says, and how a text is spelled as one: the dialect's quotes and escapes, the body's charset. */
-import type { Charset } from '../charsets.ts';
+import { type Charset, UTF8 } from '../charsets.ts';
 import type { Dialect } from './csv-lexer.ts';
 import type { Output } from './format.ts';
 
@@ -11,8 +11,12 @@ const FEW_BYTES = 12;
  * UTF-16 do) cells of nothing else need no decoder.
  */
 export function textOf(charset: Charset, bytes: Buffer, start: number, end: number): string | null {
-  if (charset.layout === 'utf16le' || charset.layout === 'utf16be' || !isAscii(bytes, start, end))
+  if (charset.layout === 'utf16le' || charset.layout === 'utf16be')
     return charset.decode(bytes.subarray(start, end));
+  if (!isAscii(bytes, start, end)) {
+    const few = charset === UTF8 && end - start <= FEW_BYTES ? fewIdeographs(bytes, start, end) : null;
+    return few ?? charset.decode(bytes.subarray(start, end));
+  }
   if (end - start >= FEW_BYTES) return bytes.toString('latin1', start, end);
   let text = '';
   for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
@@ -23,6 +27,20 @@ function isAscii(bytes: Buffer, start: number, end: number): boolean {
   let seen = 0;
   for (let i = start; i < end; i++) seen |= bytes[i]!;
   return seen < 0x80;
+}
+
+/** A text of nothing but UTF-8's three-byte characters from U+1000 to U+CFFF, as Chinese names are; null for any other. */
+function fewIdeographs(bytes: Buffer, start: number, end: number): string | null {
+  let text = '';
+  for (let i = start; i < end; i += 3) {
+    if (i + 3 > end) return null;
+    const a = bytes[i]!;
+    const b = bytes[i + 1]!;
+    const c = bytes[i + 2]!;
+    if (a < 0xe1 || a > 0xec || (b & 0xc0) !== 0x80 || (c & 0xc0) !== 0x80) return null;
+    text += String.fromCharCode(((a & 0x0f) << 12) | ((b & 0x3f) << 6) | (c & 0x3f));
+  }
+  return text;
 }
 
 /** Spells texts as cells of a table, each to be read as the same text again. */
@@ -37,7 +55,7 @@ export class Speller {
 
   constructor({ separator, quote, escape: back }: Dialect, charset: Charset) {
     this.#charset = charset;
-    this.#utf8 = charset.name === 'utf-8';
+    this.#utf8 = charset === UTF8;
     this.#quote = quote === null ? null : String.fromCharCode(quote);
     this.#separator = String.fromCharCode(separator);
     this.#back = back === null ? null : String.fromCharCode(back);
