@@ -45,7 +45,7 @@ export const splice: Contestant = async (chunks, records) => {
     limits: DEFAULT_LIMITS,
   });
   const unknown = new UnknownPaths(DEFAULT_LIMITS.summary_paths);
-  const running = new Running(instructions, unknown);
+  const running = Running.of(instructions, unknown);
   const rendering = { matcher: automaton, program: () => running };
   const out = new Collected();
   const write = (pieces: readonly Piece[]) => {
@@ -60,6 +60,9 @@ export const splice: Contestant = async (chunks, records) => {
     write(reader.push(chunk));
   }
   write(reader.end());
+  running.settle();
+  running.clear();
+  running.rest();
   const left = out.take();
   return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
 };
