@@ -4,7 +4,7 @@
  */
 import type { Automaton } from '../automaton.ts';
 import { writeText } from '../output.ts';
-import type { Treated } from '../treatments/treatment.ts';
+import { isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,
   type FieldId,
@@ -71,9 +71,11 @@ export class JsonRenderer implements Scribe {
       const text = containerTreated(program, this.#matcher!, source, tag >> 8, kind, start, end);
       return text === null ? GONE : this.#write(text, false, at);
     }
-    const treated = program.treat(tag >> 8, scalarAt(source, kind, start, end));
+    const value = scalarAt(source, kind, start, end);
+    const treated = program.treat(tag >> 8, value);
     if (treated === 'drop') return GONE;
     if (treated.kind === 'null') return NULLED;
+    if (isUntouched(value, treated)) return this.#write(source.toString('utf8', start, end), false, at);
     return this.#write(treated.text, treated.kind === 'string', at);
   }
 

@@ -7,7 +7,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import { escapeToken } from '../pointer.ts';
-import type { Container, Treated } from '../treatments/treatment.ts';
+import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,
   DROP,
@@ -183,7 +183,8 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     }
     const value: Scalar | Container =
       node.children === null ? node.scalar() : { kind: 'container', text: node.source() };
-    return program.treat(state, value);
+    const treated = program.treat(state, value);
+    return isUntouched(value, treated) ? 'keep' : treated;
   };
 
   const elements = (node: TreeNode, state: StateId, program: Program, path: Path) => {

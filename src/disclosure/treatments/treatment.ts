@@ -62,6 +62,13 @@ export type Treated =
   | { readonly kind: 'null' }
   | 'drop';
 
+/** A note in which nothing was found, for one: it leaves as the upstream spelled it. */
+export const isUntouched = (value: Scalar | Container, treated: Treated): boolean =>
+  treated !== 'drop' &&
+  treated.kind === value.kind &&
+  (treated.kind === 'string' || treated.kind === 'number') &&
+  treated.text === value.text;
+
 export type Treat = (value: Scalar | Container) => Treated;
 
 export interface Treatment {
