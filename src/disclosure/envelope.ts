@@ -14,8 +14,8 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
   roles.push([records ?? '', 'record']);
   const fields: Record<string, FieldEntry> = Object.create(null);
   for (const [pointer, role] of roles) {
-    // the catalog's own idea of where the records are yields to the route's
-    if (role !== null) fields[pointer] = { category: role, grade: role === 'record' ? 5 : 1 };
+    // the catalog's own idea of where the records are yields to the route's; a role holds for all that stands below
+    if (role !== null) fields[pointer] = { category: role, grade: role === 'record' ? 5 : 1, whole: true };
   }
   const automaton = new Automaton(
     { resource: catalog.resource, data_subject: [], attributes: {}, fields, envelope: {} },

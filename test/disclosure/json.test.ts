@@ -44,6 +44,22 @@ describe('envelopes', () => {
     ]);
   });
 
+  test('what a role holds for is all that stands below it, but for what has one of its own', async () => {
+    const meta = catalogOf(
+      { '/id': 'reference/1' },
+      { envelope: { '/meta': 'status', '/meta/links/next': 'link', '/meta/n': 'record_count' } },
+    );
+    const body =
+      '{"meta":{"v":{"a":[1.0]},"links":{"next":"http://x","self":{"x":1}},"n":7},"items":[{"id":1}]}';
+    expect(
+      await disclosed(body, {
+        catalog: meta,
+        records: '/items/*',
+        answer: answer({ 'reference/1': 'disclose' }),
+      }),
+    ).toBe('{"meta":{"v":{"a":[1.0]},"links":{"self":{"x":1}},"n":1},"items":[{"id":1}]}');
+  });
+
   test('withheld records leave no hole, counts are recomputed, totals hidden', async () => {
     for (const [items, left, n] of [
       ['[{"id":2}, {"id":1} , {"id":2},{"id":2} ]', '[{"id":1} ]', 1],
