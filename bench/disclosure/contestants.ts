@@ -8,7 +8,7 @@ import { streamValues } from 'stream-json/streamers/stream-values.js';
 import { Running, UnknownPaths } from '../../src/disclosure/account.ts';
 import { Automaton } from '../../src/disclosure/automaton.ts';
 import { compileEnvelope } from '../../src/disclosure/envelope.ts';
-import type { Piece } from '../../src/disclosure/formats/format.ts';
+import type { BodyReader, Matcher, Piece } from '../../src/disclosure/formats/format.ts';
 import { json } from '../../src/disclosure/formats/json.ts';
 import { DEFAULT_LIMITS } from '../../src/disclosure/limits.ts';
 import { Collected } from '../../src/disclosure/output.ts';
@@ -36,36 +36,48 @@ const treatments = {
 };
 const instructions = instruct(automaton, 0, [answer], treatments);
 
-export const splice: Contestant = async (chunks, records) => {
-  const reader = json.open({
+export const splice: Contestant = spliced((records) => ({
+  reader: json.open({
     matcher: automaton,
     envelope: records === null ? envelopes.single : envelopes.list,
     charset: '',
     options: {},
     limits: DEFAULT_LIMITS,
-  });
-  const unknown = new UnknownPaths(DEFAULT_LIMITS.summary_paths);
-  const running = Running.of(instructions, unknown);
-  const rendering = { matcher: automaton, program: () => running };
-  const out = new Collected();
-  const write = (pieces: readonly Piece[]) => {
-    for (const piece of pieces) {
-      if (piece.kind === 'record') piece.render(out, rendering);
-      else if (piece.kind === 'frame') piece.render(out, unknown);
+  }),
+  matcher: automaton,
+  running: (unknown) => new Running(instructions, unknown),
+}));
+
+/** A format's reader and renderer with one known program. */
+export function spliced(
+  open: (records: '/items/*' | null) => {
+    readonly reader: BodyReader;
+    readonly matcher: Matcher;
+    readonly running: (unknown: UnknownPaths) => Running;
+  },
+): Contestant {
+  return async (chunks, records) => {
+    const { reader, matcher, running } = open(records);
+    const unknown = new UnknownPaths(DEFAULT_LIMITS.summary_paths);
+    const program = running(unknown);
+    const rendering = { matcher, program: () => program };
+    const out = new Collected();
+    const write = (pieces: readonly Piece[]) => {
+      for (const piece of pieces) {
+        if (piece.kind === 'record') piece.render(out, rendering);
+        else if (piece.kind === 'frame') piece.render(out, unknown);
+      }
+      reader.settled?.();
+    };
+    for await (const chunk of each(chunks)) {
+      out.expect(chunk.length);
+      write(reader.push(chunk));
     }
-    reader.settled?.();
+    write(reader.end());
+    const left = out.take();
+    return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
   };
-  for await (const chunk of each(chunks)) {
-    out.expect(chunk.length);
-    write(reader.push(chunk));
-  }
-  write(reader.end());
-  running.settle();
-  running.clear();
-  running.rest();
-  const left = out.take();
-  return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
-};
+}
 
 /** the whole stage: consent looked up, policy asked, every value accounted for, cut into parts */
 export const whole: Contestant = async (chunks, records) => {

@@ -6,7 +6,7 @@ import type { DisclosureAnswer, TreatmentChoice, TreatmentName } from '../../src
 import { type Catalog, classOf, type FieldEntry } from '../../src/model/catalog.ts';
 import type { DisclosurePlan } from '../../src/model/disclosure.ts';
 
-const field = (category: string, grade: number, more: object = {}): FieldEntry => ({
+export const field = (category: string, grade: number, more: object = {}): FieldEntry => ({
   category,
   grade,
   ...more,
@@ -43,7 +43,7 @@ export const catalog: Catalog = {
   envelope: { '/page': { is: 'status' } },
 };
 
-const says = (what: TreatmentName): TreatmentChoice => ({ do: what, because: 'bench' });
+export const says = (what: TreatmentName): TreatmentChoice => ({ do: what, because: 'bench' });
 
 /** what a support agent of the default policy sees: two masks a record, five fields dropped */
 export const answer: DisclosureAnswer = {
