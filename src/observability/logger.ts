@@ -5,13 +5,12 @@ import { isSluiceError } from '../errors.ts';
 export type Logger = Pick<Pino, 'debug' | 'info' | 'warn' | 'error'>;
 
 export const createLogger = (
-  options: { level?: string; name?: string; worker?: number } = {},
+  options: { level?: string; worker?: number } = {},
   // Writes of whole lines and of one page at most: workers share a pipe, and longer ones could meet within a line (pipe(7)).
   destination: DestinationStream = pino.destination({ fd: 2, sync: false, maxWrite: 4096 }),
 ): Logger =>
   pino(
     {
-      name: options.name ?? 'sluice',
       level: options.level ?? 'info',
       base: options.worker === undefined ? null : { worker: options.worker },
       // A foreign error's message, stack or cause may quote what an upstream sent: only names and our own words are kept.

@@ -319,6 +319,40 @@ describe('sluice serve with workers', () => {
     await until(async () => (await index.query({ kind: 'disclosure', limit: 100 })).decisions.length === 20);
   }, 60_000);
 
+  test('a token that one worker made is turned back by any, and recorded by it', async () => {
+    const classes = { 'reference/1': 'disclose', 'identity/3': 'drop' };
+    const served = await serve({
+      answers: {
+        customer: {
+          '*': answer({ ...classes, 'contact/3': 'tokenize' }),
+          detokenize: answer({ ...classes, 'contact/3': 'disclose' }),
+        },
+      },
+      config: {
+        keys: { tok: { use: 'tokenize', secret: `base64:${Buffer.alloc(32, 7).toString('base64')}` } },
+      },
+    });
+    const { phone: token } = JSON.parse((await get(served)).text) as { phone: string };
+    expect(token).not.toBe('13812345678');
+    const caller = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 });
+    for (let i = 0; i < 6; i++) {
+      const response = await fetch(`${served.admin}/v1/detokenize`, {
+        method: 'POST',
+        headers: {
+          Authorization: `Bearer ${caller}`,
+          'Sluice-Purpose': 'after_sales',
+          'Content-Type': 'application/json',
+          Connection: 'close',
+        },
+        body: JSON.stringify({ token, resource: 'customer', field: '/phone' }),
+      });
+      expect(await response.json()).toMatchObject({ value: '13812345678' });
+    }
+    const turnedBack = recordsIn(join(served.dir, 'journal')).filter((r) => r.action === 'detokenize');
+    expect(turnedBack).toHaveLength(6);
+    expect(new Set(turnedBack.map((r) => r.origin)).size).toBe(2);
+  }, 60_000);
+
   test.skipIf(opa === null)(
     'each worker tries a new policy by itself, at the same time',
     async () => {
