@@ -7,10 +7,10 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
@@ -19,7 +19,7 @@ import { resolveOpa } from '../../src/policy/opa.ts';
 import { hasWrk, openLoop, wrk } from './load.ts';
 import { startNginx, writeNginx } from './nginx.ts';
 import { check, print, type Row } from './report.ts';
-import { startSidecar } from './setup.ts';
+import { type Sidecar, startSidecar } from './setup.ts';
 import { stream } from './stream.ts';
 
 const { values } = parseArgs({
@@ -46,6 +46,10 @@ const NJS =
 const FIRST = 'C100001';
 const PATH = `/api/customers/${FIRST}`;
 const CUSTOMERS = 1000;
+const CORES = availableParallelism();
+/** N is how many cores this process may use: the name stays, so that a threshold can be set for it. */
+const WORKERS = 'sluice strict, N workers';
+const PROCESSES = 'undici pass-through, N processes';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -69,10 +73,23 @@ const has = (command: string, args: string[]): boolean => {
 const median = (numbers: readonly number[]): number =>
   [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
-/** microseconds of processor time that a process has used, all its threads; clock ticks are 10 ms (Linux) */
-const usedBy = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+/** microseconds of processor time that a process and those it started have used, all their threads; clock ticks are 10 ms (Linux) */
+const usedBy = (root: number): number => {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const stats = new Map<number, { readonly parent: number; readonly ticks: number }>();
+  for (const pid of processes) {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+      stats.set(Number(pid), { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) });
+    } catch {
+      // it has just ended
+    }
+  }
+  const below = (pid: number): number =>
+    [...stats]
+      .filter(([, { parent }]) => parent === pid)
+      .reduce((sum, [child]) => sum + below(child), stats.get(pid)?.ticks ?? 0);
+  return below(root) * 10_000;
 };
 
 /** What OPA is asked beside nginx: the input that Sluice would make of the same request. */
@@ -109,6 +126,18 @@ interface Peer {
   readonly script?: string;
 }
 
+const plain = (name: string, port: number): Peer => ({
+  name,
+  url: `http://127.0.0.1:${port}${PATH}`,
+  headers: {},
+});
+
+const own = ({ url, token, pid }: Sidecar): Omit<Peer, 'name'> => ({
+  url: url + PATH,
+  headers: { Authorization: `Bearer ${token}`, 'Sluice-Purpose': 'after_sales' },
+  pid,
+});
+
 async function against(measure: (peers: readonly Peer[]) => Promise<Row[]>): Promise<Row[]> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const stops: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
@@ -137,47 +166,39 @@ async function against(measure: (peers: readonly Peer[]) => Promise<Row[]>): Pro
     const server = spawn(opa.path, [...serve, ...files], { stdio: 'inherit' });
     stops.push(() => server.kill('SIGTERM'));
     const upstream = `http://127.0.0.1:${ports.upstream}`;
-    const passPort = await freePort();
-    const pass = spawn(
-      process.execPath,
-      [join(import.meta.dirname, 'passthrough.ts'), upstream, String(passPort)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    stops.push(() => pass.kill('SIGTERM'));
-    await once(pass.stdout, 'data');
+    const passThrough = async (name: string, processes: number): Promise<Peer> => {
+      const port = await freePort();
+      const file = join(import.meta.dirname, 'passthrough.ts');
+      const pass = spawn(process.execPath, [file, upstream, String(port), String(processes)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      stops.push(() => pass.kill('SIGTERM'));
+      await once(pass.stdout, 'data');
+      return { ...plain(name, port), pid: pass.pid as number };
+    };
     const strict = await startSidecar(join(dir, 'strict'), upstream);
     stops.push(() => strict.stop());
     const relaxed = await startSidecar(join(dir, 'interval'), upstream, { durability: 'interval' });
     stops.push(() => relaxed.stop());
+    const several = await startSidecar(join(dir, 'workers'), upstream, { workers: CORES });
+    stops.push(() => several.stop());
     // A customer drawn anew for each request.
     const script = join(dir, 'distinct.lua');
     writeFileSync(
       script,
       `request = function() return wrk.format(nil, "/api/customers/C" .. (100001 + math.random(0, ${CUSTOMERS - 1}))) end\n`,
     );
-    const headers = (token: string) => ({
-      Authorization: `Bearer ${token}`,
-      'Sluice-Purpose': 'after_sales',
-    });
-    const plain = (name: string, port: number): Peer => ({
-      name,
-      url: `http://127.0.0.1:${port}${PATH}`,
-      headers: {},
-    });
-    const ours = { url: strict.url + PATH, headers: headers(strict.token), pid: strict.pid };
+    const ours = own(strict);
     return await measure([
       plain('upstream direct', ports.upstream),
       plain('nginx proxy_pass', ports.proxyPass),
       ...(NJS === null ? [] : [plain('nginx + njs body filter', ports.njs)]),
-      { ...plain('undici pass-through', passPort), pid: pass.pid as number },
+      await passThrough('undici pass-through', 1),
+      await passThrough(PROCESSES, CORES),
       plain('nginx auth_request + opa', ports.authRequest),
       { name: 'sluice strict', ...ours },
-      {
-        name: 'sluice interval',
-        url: relaxed.url + PATH,
-        headers: headers(relaxed.token),
-        pid: relaxed.pid,
-      },
+      { name: WORKERS, ...own(several) },
+      { name: 'sluice interval', ...own(relaxed) },
       { name: `sluice strict, ${CUSTOMERS} customers`, ...ours, script },
     ]);
   } finally {
@@ -217,12 +238,16 @@ async function load(peers: readonly Peer[]): Promise<Row[]> {
     unit: '×',
   });
   return [
+    { name: 'N: cores, of which load and upstream take their part', value: CORES, unit: '' },
     ...peers.map((p) => ({ name: `${p.name}, 32 connections`, value: rate(p.name), unit: 'req/s' })),
     ...peers
       .filter((p) => p.pid !== undefined)
       .map((p) => ({ name: `${p.name}, processor time a request`, value: cost(p.name), unit: 'µs' })),
     ratio('sluice strict', 'undici pass-through'),
     ratio('sluice strict', 'nginx auth_request + opa'),
+    ratio(WORKERS, PROCESSES),
+    ratio(WORKERS, 'nginx auth_request + opa'),
+    ratio(WORKERS, 'sluice strict'),
     ratio('sluice strict', 'sluice interval'),
     ratio('sluice strict', 'nginx proxy_pass'),
     ...(NJS === null ? [] : [ratio('sluice strict', 'nginx + njs body filter')]),

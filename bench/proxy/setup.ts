@@ -11,6 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 export interface Sidecar {
   readonly url: string;
   readonly token: string;
+  /** of the first process, where there are several */
   readonly pid: number;
   stop(): Promise<void>;
 }
@@ -20,6 +21,7 @@ export async function startSidecar(
   upstream: string,
   options: {
     readonly durability?: 'strict' | 'interval';
+    readonly workers?: number;
     readonly routes?: readonly object[];
     readonly limits?: object;
     readonly policies?: string;
@@ -40,6 +42,7 @@ export async function startSidecar(
   writeFileSync(join(dir, 'consents.yaml'), 'version: 1\ndata_subjects: {}\n');
   const config = {
     version: 1,
+    workers: options.workers ?? 1,
     listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0' },
     upstreams: { crm: { url: upstream, auth: { bearer: 'env:CRM' }, timeout: '60s' }, ...options.upstreams },
     identity: {
