@@ -52,7 +52,9 @@ export function renderElement(
   decisions: Decisions,
 ): void {
   const whole = decision === 'keep' && element.children !== null;
-  renderAttributes(splice, element, whole ? null : decisions);
+  // a null that was looked at stays one; of a value that is withheld not even that is told
+  const nil = decision !== 'null' && decision !== 'drop' && !isTreated(decision);
+  renderAttributes(splice, element, whole ? null : decisions, nil);
   if (decision === 'walk') renderItems(splice, element.items, decisions);
   else if (decision === 'keep') hide(splice, element);
   else if (isTreated(decision) && element.empty) {
@@ -67,10 +69,15 @@ export function renderElement(
 }
 
 /** @param decisions null: all of them stay */
-export function renderAttributes(splice: Splice, element: Element, decisions: Decisions | null): void {
+export function renderAttributes(
+  splice: Splice,
+  element: Element,
+  decisions: Decisions | null,
+  nil = false,
+): void {
   if (decisions === null) return;
   for (const attribute of element.all) {
-    if (attribute.declares) continue;
+    if (attribute.declares || (attribute.nil && nil)) continue;
     const decision = decisions.get(attribute) ?? 'drop';
     const [start, end] = attribute.inner;
     if (decision === 'drop') splice.skip(attribute.start, attribute.end);

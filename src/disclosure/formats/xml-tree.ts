@@ -53,19 +53,22 @@ export class Attribute implements TreeNode, Span {
   readonly inner: readonly [number, number];
   /** a namespace declaration: structure, which names depend on */
   readonly declares: boolean;
+  /** `xsi:nil="true"`: says that its element's content is null, and so belongs to that content */
+  readonly nil: boolean;
   readonly #value: string;
   constructor(
     names: readonly string[],
     span: Span,
     inner: readonly [number, number],
     value: string,
-    declares: boolean,
+    kind: 'plain' | 'declares' | 'nil',
   ) {
     this.names = names;
     this.start = span.start;
     this.end = span.end;
     this.inner = inner;
-    this.declares = declares;
+    this.declares = kind === 'declares';
+    this.nil = kind === 'nil';
     this.#value = value;
   }
 
@@ -115,7 +118,7 @@ export class Element implements TreeNode {
   }
 
   get attributes(): readonly Attribute[] {
-    return this.all.filter((attribute) => !attribute.declares);
+    return this.all.filter((attribute) => !attribute.declares && !attribute.nil);
   }
 
   get elements(): Element[] {
@@ -207,10 +210,17 @@ export function openTag(
         moved([span.start, span.end]),
         [at + span.value[0], at + span.value[1]],
         attribute.value,
-        attribute.prefix === 'xmlns' || attribute.name === 'xmlns',
+        kindOf(attribute),
       );
     }),
   };
+}
+
+const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
+
+function kindOf({ prefix, name, local, uri, value }: ParsedAttribute): 'plain' | 'declares' | 'nil' {
+  if (prefix === 'xmlns' || name === 'xmlns') return 'declares';
+  return uri === XSI && local === 'nil' && /^\s*(?:true|false|1|0)\s*$/.test(value) ? 'nil' : 'plain';
 }
 
 /** Escapes for content and attribute values alike; what XML 1.0 cannot hold at all is left out. */

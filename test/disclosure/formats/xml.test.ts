@@ -211,6 +211,42 @@ describe('a value put in the place of another', () => {
   });
 });
 
+describe('xsi:nil', () => {
+  const of = async (body: string, treatment: 'disclose' | 'mask' | 'nullify' | 'drop') => {
+    const root = `<c xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">${body}</c>`;
+    const fields = {
+      '/phone': { category: 'contact', grade: 3, mask: 'phone' },
+      '/phone/@type': 'reference/1',
+    };
+    const answer = { 'contact/3': treatment, 'reference/1': 'disclose' } as const;
+    const { text } = await disclose(root, { format: 'xml', fields, answer, dataSubject: 'C1' });
+    expect(text.startsWith(root.slice(0, -body.length - 4))).toBe(true);
+    return text.slice(root.length - body.length - 4, -4);
+  };
+  test('stays where its element is disclosed: null is not an empty text', async () => {
+    expect(await of('<phone xsi:nil="true"/>', 'disclose')).toBe('<phone xsi:nil="true"/>');
+    expect(await of("<phone xsi:nil='1'></phone>", 'disclose')).toBe("<phone xsi:nil='1'></phone>");
+    expect(await of('<phone xsi:nil="false">13812345678</phone>', 'disclose')).toBe(
+      '<phone xsi:nil="false">13812345678</phone>',
+    );
+  });
+  test('stays where a treatment meets null', async () => {
+    expect(await of('<phone xsi:nil="true"/>', 'mask')).toBe('<phone xsi:nil="true"/>');
+  });
+  test('goes with what is withheld', async () => {
+    expect(await of('<phone xsi:nil="false">13812345678</phone>', 'mask')).toBe('<phone>138****5678</phone>');
+    expect(await of('<phone xsi:nil="true"/>', 'drop')).toBe('');
+    expect(await of('<phone type="m" xsi:nil="true"/>', 'drop')).toBe('<phone type="m"/>');
+    expect(await of('<phone xsi:nil="true"/>', 'nullify')).toBe('<phone/>');
+  });
+  test('is an attribute like any other where it holds something else, or is of another namespace', async () => {
+    const other = 'xmlns:xsi="urn:other"';
+    expect(await of(`<phone ${other} xsi:nil="true">x</phone>`, 'disclose')).toBe(
+      `<phone ${other}>x</phone>`,
+    );
+  });
+});
+
 describe('an element with elements in it', () => {
   const of = async (body: string, fields: Case['fields'], answer: Case['answer'] = { '*': 'disclose' }) => {
     const { text, summary } = await disclose(body, { format: 'xml', fields, answer, dataSubject: 'C1' });
