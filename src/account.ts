@@ -2,10 +2,12 @@
  * The account of one request: filled in as the request goes through its stages, turned into decision records at its
  * end. Whatever happened so far is on record, whichever way the request ends.
  */
-import type { Reason } from './model/answers.ts';
-import type { PolicyInput, Resource, Subject, Tier } from './model/input.ts';
+import type { DecisionAnswer, Reason } from './model/answers.ts';
+import type { Action, Grant, PolicyInput, Resource, Subject, Tier } from './model/input.ts';
+import { SluiceError } from './errors.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from './model/record.ts';
 import type { Clock } from './observability/clock.ts';
+import type { PurposeOfUse } from './routing/index.ts';
 
 export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   records: 0,
@@ -53,6 +55,7 @@ export class Account {
   readonly #timestamp: string;
   readonly #clock: Clock;
   #mark: number;
+  #use: PurposeOfUse | null = null;
   #parts = 0;
 
   constructor(id: string, clock: Clock) {
@@ -69,6 +72,49 @@ export class Account {
   /** parts recorded so far */
   get parts(): number {
     return this.#parts;
+  }
+
+  /** What the caller says the data is for. */
+  meant(use: PurposeOfUse): void {
+    this.#use = use;
+    this.purpose = use.purpose;
+    this.recipient = use.recipient;
+    this.tier = use.tier;
+    this.justification = use.justification;
+    this.grantId = use.grant;
+  }
+
+  /**
+   * What the policy is asked about the request so far. Members are in the order of canonical JSON, here and in the
+   * record: it need not sort them.
+   */
+  question(action: Action, grants: readonly Grant[]): PolicyInput {
+    const { subject, resource, request } = this;
+    const use = this.#use;
+    if (subject === null || resource === null || request === null || use === null)
+      throw new SluiceError('internal', 'The policy is asked about a request that is not known yet.');
+    const { client_ip, method, route } = request;
+    this.input = {
+      action,
+      context: {
+        grants,
+        justification: use.justification,
+        purpose: use.purpose,
+        recipient: use.recipient,
+        request: { client_ip, method, route: route ?? '' },
+        tier: use.tier,
+        time: this.#timestamp,
+      },
+      resource,
+      subject,
+    };
+    return this.input;
+  }
+
+  /** What the policy answered; the tier is what it takes it to be. */
+  decided({ reasons, tier }: DecisionAnswer): void {
+    this.reasons = reasons;
+    this.tier = tier ?? this.tier;
   }
 
   /** The time since the last mark went into this stage. */

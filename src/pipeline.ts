@@ -10,10 +10,10 @@ import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
-import type { Grant, PolicyInput } from './model/input.ts';
+import type { PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
-import type { PurposeOfUse, Selected } from './routing/index.ts';
+import type { Selected } from './routing/index.ts';
 import { denied, record, recordWithheld, refuse, statusWithheld } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
@@ -75,26 +75,25 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
 
   const snapshot = stages.policy.current();
   account.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
-  const use = stages.purposeOf({
-    headers: request.headers,
-    subject: caller.subject,
-    claims: caller.claims,
-    purpose: caller.purpose,
-    route,
-    known: stages.knownOf(snapshot),
-  });
-  account.purpose = use.purpose;
-  account.recipient = use.recipient;
-  account.tier = use.tier;
-  account.justification = use.justification;
-  account.grantId = use.grant;
+  account.meant(
+    stages.purposeOf({
+      headers: request.headers,
+      subject: caller.subject,
+      claims: caller.claims,
+      purpose: caller.purpose,
+      route,
+      known: stages.knownOf(snapshot),
+    }),
+  );
   const grants = stages.grants ? await stages.grants.active(caller.subject, new Date(account.timestamp)) : [];
-  const asked = inputOf(request, account, selected, use, grants);
-  account.input = asked;
+  const { action, queryFields, bodyFields } = selected;
+  const asked = account.question(
+    { name: action, properties: { body_fields: bodyFields, query_fields: queryFields } },
+    grants,
+  );
 
   const decision = snapshot.decide(asked);
-  account.reasons = decision.reasons;
-  account.tier = decision.tier ?? use.tier;
+  account.decided(decision);
   account.spent('decision');
   if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
   // What the policy takes the tier to be is what disclosure is asked with; on record are both, so that either can be asked again.
@@ -308,33 +307,6 @@ function outcomeOf(summary: DisclosureSummary): Outcome {
 }
 
 const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.byteLength, 0);
-
-/** Members in the order of canonical JSON, here and in the account: a record need not sort them. */
-function inputOf(
-  request: ProxyRequest,
-  account: Account,
-  selected: Selected,
-  use: PurposeOfUse,
-  grants: readonly Grant[],
-): PolicyInput {
-  return {
-    action: {
-      name: selected.action,
-      properties: { body_fields: selected.bodyFields, query_fields: selected.queryFields },
-    },
-    context: {
-      grants,
-      justification: use.justification,
-      purpose: use.purpose,
-      recipient: use.recipient,
-      request: { client_ip: request.peer.ip, method: request.method, route: selected.route.template },
-      tier: use.tier,
-      time: account.timestamp,
-    },
-    resource: selected.resource,
-    subject: account.subject as NonNullable<Account['subject']>,
-  };
-}
 
 function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
   const at = new Date(account.timestamp);

@@ -48,7 +48,7 @@ export const detokenizing =
         const ip = req.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
         account.labels = stages.labels;
         account.action = ACTION;
-        account.request = { method: 'POST', route: DETOKENIZE, path: '/v1/detokenize', client_ip: ip };
+        account.request = { client_ip: ip, method: 'POST', path: '/v1/detokenize', route: DETOKENIZE };
         try {
           await answer(req, res, account, stages, reverse, () => bodyOf(raw, req, res));
         } catch (error) {
@@ -81,7 +81,7 @@ async function answer(
   const asked = askedOf(await read());
   account.resource = { type: asked.resource, properties: {} };
   const snapshot = stages.policy.current();
-  account.policy = { revision: snapshot.revision, bundle: snapshot.bundle };
+  account.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
   const use = stages.purposeOf({
     headers: req.headers,
     subject: caller.subject,
@@ -90,11 +90,7 @@ async function answer(
     route: { purpose: null },
     known: stages.knownOf(snapshot),
   });
-  account.purpose = use.purpose;
-  account.recipient = use.recipient;
-  account.tier = use.tier;
-  account.justification = use.justification;
-  account.grantId = use.grant;
+  account.meant(use);
   const origin = { recipient: asked.recipient ?? use.recipient, purpose: asked.purpose ?? use.purpose };
   if (use.recipient !== 'internal' && origin.recipient !== use.recipient)
     throw new SluiceError(
@@ -103,27 +99,15 @@ async function answer(
     );
 
   const grants = stages.grants ? await stages.grants.active(caller.subject, new Date(account.timestamp)) : [];
-  const input: PolicyInput = {
-    subject: caller.subject,
-    action: {
+  const input = account.question(
+    {
       name: ACTION,
-      properties: { query_fields: [asked.field], body_fields: [], made_for: origin },
+      properties: { body_fields: [], made_for: origin, query_fields: [asked.field] },
     },
-    resource: account.resource,
-    context: {
-      purpose: use.purpose,
-      tier: use.tier,
-      recipient: use.recipient,
-      justification: use.justification,
-      time: account.timestamp,
-      grants,
-      request: { method: 'POST', route: DETOKENIZE, client_ip: ip },
-    },
-  };
-  account.input = input;
+    grants,
+  );
   const decision = snapshot.decide(input);
-  account.reasons = decision.reasons;
-  account.tier = decision.tier ?? use.tier;
+  account.decided(decision);
   if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
   if ((decision.obligations.max_records ?? 1) < 1 || (decision.obligations.min_group_size ?? 1) > 1)
     throw new SluiceError(
