@@ -1,5 +1,6 @@
 /** `sluice serve` with several workers: processes that share two ports and a journal, and answer as one. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { get as httpsGet } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -317,6 +318,24 @@ describe('sluice serve with workers', () => {
     const index = openSqliteIndex(join(served.dir, 'decisions.db'));
     cleaning.push(() => void index.close());
     await until(async () => (await index.query({ kind: 'disclosure', limit: 100 })).decisions.length === 20);
+  }, 60_000);
+
+  test('serves TLS from every worker', async () => {
+    const file = (name: string) => join(import.meta.dirname, '../identity/certificates', name);
+    const tls = { cert: file('server.pem'), key: file('server.key.pem') };
+    const served = await serve({
+      config: { listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0', tls } },
+    });
+    expect(served.proxy).toMatch(/^https:/);
+    const ask = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const options = { agent: false, rejectUnauthorized: false };
+        httpsGet(`${served.proxy}/customers/C1`, options, (response) => {
+          response.resume().on('end', () => resolve(response.statusCode ?? 0));
+        }).on('error', reject);
+      });
+    for (let i = 0; i < 6; i++) expect(await ask()).toBe(401);
+    expect(new Set(recordsIn(join(served.dir, 'journal')).map((r) => r.origin)).size).toBe(2);
   }, 60_000);
 
   test('a token that one worker made is turned back by any, and recorded by it', async () => {
