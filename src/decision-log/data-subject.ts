@@ -2,8 +2,7 @@
  * Data subjects in the log are keyed HMACs: whoever reads the log sees that two decisions were about the same
  * customer, not about whom; whoever holds the key can ask for one.
  */
-import { hash } from 'node:crypto';
-import { shortHmac } from './hmac.ts';
+import { createHmac, createSecretKey, hash } from 'node:crypto';
 
 export interface DataSubjectHasher {
   /** `hmac:<key id>:<hex>`; what is one already stays as it is */
@@ -19,8 +18,10 @@ export const isHashed = (id: string): boolean => id.startsWith('hmac:') && HASHE
 export function dataSubjectHasher(key: Buffer): DataSubjectHasher {
   const kid = hash('sha256', key, 'hex').slice(0, 8);
   const prefix = `hmac:${kid}:`;
+  // given bytes, Node makes a key object of them in every call
+  const secret = createSecretKey(key);
   // not remembered: an export names every data subject once, and looking for one costs what the digest does
-  const hmac = shortHmac(key);
-  const hasher = (id: string): string => (isHashed(id) ? id : prefix + hmac(id));
+  const hasher = (id: string): string =>
+    isHashed(id) ? id : prefix + createHmac('sha256', secret).update(id, 'utf8').digest('hex');
   return Object.assign(hasher, { kid });
 }
