@@ -153,7 +153,7 @@ export class Session {
     if (this.#heldBytes <= group_bytes) return;
     throw new SluiceError(
       'group_size_unmet',
-      `the answer must hold groups of at least ${this.#minGroup} records, and to count them it would have to be held whole, which is limited to ${group_bytes} bytes ("group_bytes"): ask for less`,
+      `the answer must hold groups of at least ${this.#minGroup} records, and to count them it would have to be held whole, which is limited to ${group_bytes} bytes (limits.group): ask for less`,
     );
   }
 

@@ -123,7 +123,7 @@ export class JsonIntake {
   tooLarge(limit: number): SluiceError {
     return new SluiceError(
       'record_too_large',
-      `the response has a record (or a value around the records) of more than ${limit} bytes near byte ${this.#before + this.at}; name the place of the records with the route's "records", or raise the limit "record_bytes"`,
+      `the response has a record (or a value around the records) of more than ${limit} bytes near byte ${this.#before + this.at}; name the place of the records with the route's "records", or raise limits.record`,
     );
   }
 

@@ -394,7 +394,7 @@ export class JsonReader implements BodyReader {
     const depth = this.#depth;
     return new SluiceError(
       'response_too_deep',
-      `the response has containers within containers deeper than ${depth}; raise the limit "depth" if that is what it should be`,
+      `the response has containers within containers deeper than ${depth}; raise limits.depth if that is what it should be`,
     );
   }
 }
