@@ -306,8 +306,9 @@ async function without(
   for (const [cls, choice] of Object.entries(writable.classes))
     classes[cls] = choice.do === 'disclose' ? keep : drop;
   const fields: Record<string, TreatmentChoice> = {};
+  // a path in no catalog is not written, whatever an answer says of it
   for (const [pointer, choice] of Object.entries(writable.fields))
-    fields[pointer] = choice.do === 'disclose' ? keep : drop;
+    fields[pointer] = choice.do === 'disclose' && Object.hasOwn(catalog.fields, pointer) ? keep : drop;
   for (const pointer of pointers) fields[pointer] = drop;
   const answer: DisclosureAnswer = { disclose: true, reasons: [], classes, fields };
   const plan: DisclosurePlan = {

@@ -70,16 +70,19 @@ const READ = answer({
   'nullified/3': 'nullify',
   'hidden/5': 'drop',
 });
-const WRITE = answer({
-  'open/1': 'disclose',
-  'masked/3': 'disclose',
-  'generalized/3': 'disclose',
-  'scrubbed/3': 'disclose',
-  'pseudonymized/3': 'disclose',
-  'tokenized/3': 'disclose',
-  'nullified/3': 'disclose',
-  'hidden/5': 'drop',
-});
+const WRITE = answer(
+  {
+    'open/1': 'disclose',
+    'masked/3': 'disclose',
+    'generalized/3': 'disclose',
+    'scrubbed/3': 'disclose',
+    'pseudonymized/3': 'disclose',
+    'tokenized/3': 'disclose',
+    'nullified/3': 'disclose',
+    'hidden/5': 'drop',
+  },
+  { '/named_by_the_answer_alone': 'disclose' },
+);
 
 const write = (match: string, more: object = {}): object => ({
   match,
@@ -271,6 +274,12 @@ describe('writing', () => {
     const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x",{"a":1}, [{}] ],"phone":{}}';
     expect((await ask('PATCH /c/C1', body)).status).toBe(200);
     expect(upstream.received[0]?.body.toString()).toBe('{"level":88.0,"tags":[ "x", [] ]}');
+  });
+  test('a field that an answer names and no catalog knows is refused, and stripped', async () => {
+    const body = '{"city":"x","named_by_the_answer_alone":1}';
+    expectRefused(await ask('PUT /c/C1', body), 403, 'body_field_refused', ['/named_by_the_answer_alone']);
+    expect((await ask('PATCH /c/C1', body)).status).toBe(200);
+    expect(upstream.received[0]?.body.toString()).toBe('{"city":"x"}');
   });
   test('where the route strips, disguised values are left out as well', async () => {
     const given = await ask('PATCH /c/C1', { city: 'x', phone: '138****5678', gone: null });
