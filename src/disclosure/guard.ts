@@ -14,8 +14,10 @@ import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/co
 import type { DisclosurePlan, DisclosureStage, Scalar } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { Automaton } from './automaton.ts';
+import type { Automaton } from './automaton.ts';
+import { CatalogCache } from './catalogs.ts';
 import { escapeToken } from './pointer.ts';
+import { canonicalPointer } from './program.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment } from './treatments/treatment.ts';
 
@@ -45,15 +47,7 @@ const UNKNOWN: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
 const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
 
 export function createGuard({ consents, disclosure }: GuardDependencies) {
-  const automata = new WeakMap<Catalog, Automaton>();
-  const automatonOf = (snapshot: PolicySnapshot, catalog: Catalog): Automaton => {
-    let automaton = automata.get(catalog);
-    if (!automaton) {
-      automaton = new Automaton(catalog, snapshot.catalogs);
-      automata.set(catalog, automaton);
-    }
-    return automaton;
-  };
+  const catalogs = new CatalogCache();
 
   return {
     /** @throws SluiceError `query_field_withheld` */
@@ -73,29 +67,36 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
     /** @throws SluiceError `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = catalogOf(snapshot, input);
-      const automaton = automatonOf(snapshot, catalog);
-      const records = written(body, automaton);
-      const answersOf = await judged(snapshot, input, body.dataSubject, records, consents);
+      const compiled = catalogs.compile(catalog, snapshot.catalogs);
+      const found = written(body, compiled.base);
+      const answersOf = await judged(snapshot, input, body.dataSubject, found, consents);
+      // an answer may name a part of what a line covers: then that part is a field of its own
+      const named = found
+        .flatMap(answersOf)
+        .flatMap(({ writable, shown }) => [writable, shown])
+        .flatMap((answer) => compiled.extra(catalog, answer));
+      const extended = new Map([[catalog.resource, new Set(named)]]);
+      const records = named.length === 0 ? found : written(body, compiled.extended(extended));
 
       const refused = new Set<string>();
       /** of the refused, those that the record's own catalog has no field for */
       const foreign = new Set<string>();
       let strip = body.strip && body.record === '';
       const disguised = new Set<string>();
-      for (const record of records) {
-        const answers = answersOf(record);
+      for (const [n, record] of records.entries()) {
+        const answers = answersOf(found[n]!);
         for (const leaf of record) {
           const { pointer, entry } = leaf;
           if (entry === null) {
             refused.add(pointer);
             foreign.add(pointer);
             strip &&= !leaf.embedded;
-          } else if (answers.some(({ writable }) => choiceOf(catalog, writable, pointer).do !== 'disclose'))
+          } else if (answers.some(({ writable }) => choiceFor(catalog, writable, leaf).do !== 'disclose'))
             refused.add(pointer);
           else if (
             answers.some(
               ({ shown }) =>
-                leaf.value !== null && isDisguised(entry, choiceOf(catalog, shown, pointer), leaf.value),
+                leaf.value !== null && isDisguised(entry, choiceFor(catalog, shown, leaf), leaf.value),
             )
           )
             disguised.add(pointer);
@@ -106,8 +107,10 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       if (strip) {
         // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
         const known = bad.filter((pointer) => !foreign.has(pointer));
-        const [{ writable } = NEVER] = records.flatMap((record) => answersOf(record));
-        const bytes = await without(known, body.bytes, snapshot, catalog, writable, input, disclosure);
+        const covered = records.flat().flatMap(({ entry, pointer }) => (entry === null ? [] : [pointer]));
+        const [{ writable } = NEVER] = found.flatMap(answersOf);
+        const answer = stripping(writable, new Set(covered), new Set(known));
+        const bytes = await without(answer, body.bytes, snapshot, catalog, input, disclosure);
         return { bytes, stripped: bad };
       }
       if (refused.size > 0)
@@ -138,6 +141,13 @@ function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): 
   if (!entry || 'resource' in entry) return UNKNOWN;
   const cls = classOf(entry);
   return (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? UNNAMED;
+}
+
+/** The same for a leaf, which an answer may name where the catalog has no line, within one that is whole. */
+function choiceFor(catalog: Catalog, answer: DisclosureAnswer, { pointer, base }: Leaf): TreatmentChoice {
+  if (!answer.disclose || pointer === base) return choiceOf(catalog, answer, pointer);
+  const named = Object.entries(answer.fields).find(([name]) => canonicalPointer(name) === pointer);
+  return named?.[1] ?? choiceOf(catalog, answer, base);
 }
 
 /** What the policy says about one data subject's record. */
@@ -198,6 +208,8 @@ function subjectOf({ subject, value, pointer }: Leaf): readonly string[] {
 interface Leaf {
   /** as the catalog writes it; the concrete pointer of a field that no catalog knows */
   readonly pointer: string;
+  /** of the catalog's line, where only an answer names the pointer */
+  readonly base: string;
   readonly entry: FieldEntry | null;
   /** in an embedded resource, which is written through a route of its own */
   readonly embedded: boolean;
@@ -238,8 +250,10 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
     // An empty object has no member to be refused, and is still none that the line covers.
     const covered = !isObject(node) || automaton.whole(state);
     const entry = known && !embedded && covered ? known.entry : null;
+    const pointer = entry && known ? known.pointer : path === '' ? '/' : path;
     yield {
-      pointer: entry && known ? known.pointer : path === '' ? '/' : path,
+      pointer,
+      base: entry && known && known.base >= 0 ? automaton.all[known.base]!.pointer : pointer,
       entry,
       embedded,
       subject: subject && !embedded,
@@ -290,27 +304,33 @@ function* at(value: unknown, [key, ...rest]: readonly string[]): Generator<unkno
   else yield undefined;
 }
 
-/** The body without some fields, spliced like an answer: what stays is byte for byte what the caller sent. */
-async function without(
-  pointers: readonly string[],
-  bytes: Uint8Array,
-  snapshot: PolicySnapshot,
-  catalog: Catalog,
+/** The answer that keeps what may be written: of the paths that an answer names, those that the catalog covers. */
+function stripping(
   writable: DisclosureAnswer,
-  input: PolicyInput,
-  disclosure: DisclosureStage,
-): Promise<Uint8Array> {
+  covered: ReadonlySet<string>,
+  refused: ReadonlySet<string>,
+): DisclosureAnswer {
   const drop: TreatmentChoice = { do: 'drop', because: 'body_field_refused' };
   const keep: TreatmentChoice = { do: 'disclose', because: 'body_field_written' };
   const classes: Record<string, TreatmentChoice> = {};
   for (const [cls, choice] of Object.entries(writable.classes))
     classes[cls] = choice.do === 'disclose' ? keep : drop;
   const fields: Record<string, TreatmentChoice> = {};
-  // a path in no catalog is not written, whatever an answer says of it
   for (const [pointer, choice] of Object.entries(writable.fields))
-    fields[pointer] = choice.do === 'disclose' && Object.hasOwn(catalog.fields, pointer) ? keep : drop;
-  for (const pointer of pointers) fields[pointer] = drop;
-  const answer: DisclosureAnswer = { disclose: true, reasons: [], classes, fields };
+    fields[pointer] = choice.do === 'disclose' && covered.has(canonicalPointer(pointer)) ? keep : drop;
+  for (const pointer of refused) fields[pointer] = drop;
+  return { disclose: true, reasons: [], classes, fields };
+}
+
+/** The body without some fields, spliced like an answer: what stays is byte for byte what the caller sent. */
+async function without(
+  answer: DisclosureAnswer,
+  bytes: Uint8Array,
+  snapshot: PolicySnapshot,
+  catalog: Catalog,
+  input: PolicyInput,
+  disclosure: DisclosureStage,
+): Promise<Uint8Array> {
   const plan: DisclosurePlan = {
     format: 'json',
     charset: 'utf-8',

@@ -59,17 +59,20 @@ const CATALOG = {
   },
   envelope: { '/items': { is: 'records' }, '/result': { is: 'records' } },
 };
-const READ = answer({
-  'reference/1': 'disclose',
-  'open/1': 'disclose',
-  'masked/3': 'mask',
-  'generalized/3': 'generalize',
-  'scrubbed/3': 'scrub',
-  'pseudonymized/3': 'pseudonymize',
-  'tokenized/3': 'tokenize',
-  'nullified/3': 'nullify',
-  'hidden/5': 'drop',
-});
+const READ = answer(
+  {
+    'reference/1': 'disclose',
+    'open/1': 'disclose',
+    'masked/3': 'mask',
+    'generalized/3': 'generalize',
+    'scrubbed/3': 'scrub',
+    'pseudonymized/3': 'pseudonymize',
+    'tokenized/3': 'tokenize',
+    'nullified/3': 'nullify',
+    'hidden/5': 'drop',
+  },
+  { '/profile/note': 'mask' },
+);
 const WRITE = answer(
   {
     'open/1': 'disclose',
@@ -81,7 +84,7 @@ const WRITE = answer(
     'nullified/3': 'disclose',
     'hidden/5': 'drop',
   },
-  { '/named_by_the_answer_alone': 'disclose' },
+  { '/named_by_the_answer_alone': 'disclose', '/profile/locked': 'drop', '/profile/open': 'disclose' },
 );
 
 const write = (match: string, more: object = {}): object => ({
@@ -274,6 +277,23 @@ describe('writing', () => {
     const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x",{"a":1}, [{}] ],"phone":{}}';
     expect((await ask('PATCH /c/C1', body)).status).toBe(200);
     expect(upstream.received[0]?.body.toString()).toBe('{"level":88.0,"tags":[ "x", [] ]}');
+  });
+  test('what an answer says of a part of what a line covers holds for that part', async () => {
+    const body = '{"profile":{"locked":1,"open":{"a":2},"x":3},"city":"x"}';
+    expectRefused(await ask('PUT /c/C1', body), 403, 'body_field_refused', ['/profile/locked']);
+    expectRefused(await ask('PUT /c/C1', '{"profile":{"locked":{"a":[1]}}}'), 403, 'body_field_refused', [
+      '/profile/locked',
+    ]);
+    expect((await ask('PATCH /c/C1', body)).status).toBe(200);
+    expect(upstream.received[0]?.body.toString()).toBe('{"profile":{"open":{"a":2},"x":3},"city":"x"}');
+  });
+  test('a part that was shown disguised is not written back', async () => {
+    upstream.answer = answers('{"id":"C1","profile":{"note":"13812345678","x":1}}');
+    const shown = jsonOf(await ask('GET /c/C1'))['profile'] as { note: string };
+    expect(shown.note).not.toBe('13812345678');
+    upstream.received.length = 0;
+    expectRefused(await ask('PUT /c/C1', { profile: shown }), 422, 'masked_value_refused', ['/profile/note']);
+    expect((await ask('PUT /c/C1', { profile: { note: '13900000000' } })).status).toBe(200);
   });
   test('a field that an answer names and no catalog knows is refused, and stripped', async () => {
     const body = '{"city":"x","named_by_the_answer_alone":1}';
