@@ -49,15 +49,21 @@ const letterOf = (unit: number): number => {
 const isWordUnit = (unit: number): boolean =>
   letterOf(unit) >= 0 || (unit >= 0x30 && unit <= 0x39) || unit === 0x5f;
 
-const BY_LETTER: readonly (readonly string[])[] = Array.from({ length: 26 }, (_, place) =>
-  LABELS.split('|').filter((label) => letterOf(label.charCodeAt(0)) === place),
-);
+const LETTERS = 26;
+/** a pair of characters that a label may begin with; what is no letter counts as one */
+const pairAt = (text: string, at: number): number => {
+  const second = letterOf(text.charCodeAt(at + 1));
+  return letterOf(text.charCodeAt(at)) * (LETTERS + 1) + (second < 0 ? LETTERS : second);
+};
+const BY_PAIR = Map.groupBy(LABELS.split('|'), (label) => pairAt(label, 0));
+const CANDIDATES = Array.from({ length: LETTERS * (LETTERS + 1) }, (_, pair) => BY_PAIR.get(pair) ?? null);
 
 /** Where the label at `at` ends; -1: none stands there. What stands before `at` is looked at by the caller. */
 function labelEnd(text: string, at: number): number {
-  const place = letterOf(text.charCodeAt(at));
-  if (place < 0) return -1;
-  for (const label of BY_LETTER[place]!) {
+  if (letterOf(text.charCodeAt(at)) < 0) return -1;
+  const candidates = CANDIDATES[pairAt(text, at)];
+  if (candidates == null) return -1;
+  for (const label of candidates) {
     const end = at + label.length;
     if (standsAt(label, text, at) && !(end < text.length && isWordUnit(text.charCodeAt(end)))) return end;
   }
@@ -75,14 +81,16 @@ function standsAt(label: string, text: string, at: number): boolean {
   return true;
 }
 
-const TITLE_LETTERS = new Uint8Array(0x80);
-for (const letter of 'MDPS') TITLE_LETTERS[letter.charCodeAt(0)] = 1;
+/** what a title begins with */
+export const TITLE_LETTERS = 'MDPS';
+const isTitleLetter = (unit: number): boolean =>
+  unit === 0x4d || unit === 0x44 || unit === 0x50 || unit === 0x53;
 
 function afterTitles(text: string, spans: Span[]): void {
   let inWord = false;
   for (let i = 0; i < text.length; i += 1) {
     const unit = text.charCodeAt(i);
-    if (!inWord && unit < 0x80 && TITLE_LETTERS[unit] === 1) {
+    if (!inWord && isTitleLetter(unit)) {
       TITLED.lastIndex = i;
       const found = TITLED.exec(text);
       if (found !== null) {
@@ -135,9 +143,12 @@ function afterLabels(text: string, spans: Span[]): void {
   }
 }
 
-/** @param odd the text has letters that only case folding makes Latin ones */
-export function findEnglishNames(text: string, odd: boolean, spans: Span[]): void {
-  afterTitles(text, spans);
+/**
+ * @param titled the text has one of `TITLE_LETTERS`
+ * @param odd the text has letters that only case folding makes Latin ones
+ */
+export function findEnglishNames(text: string, titled: boolean, odd: boolean, spans: Span[]): void {
+  if (titled) afterTitles(text, spans);
   if (!odd) {
     afterLabels(text, spans);
     return;

@@ -16,7 +16,7 @@ const MOST_REPEATED = 8;
 export function findNames(text: string, traits: Traits): Span[] {
   const spans: Span[] = [];
   findChineseNames(text, traits.label, traits.title, spans);
-  if (traits.latin) findEnglishNames(text, traits.oddLatin, spans);
+  if (traits.latin) findEnglishNames(text, traits.titled, traits.oddLatin, spans);
   if (spans.length === 0) return spans;
   const names = new Set<string>();
   for (const { start, end } of spans) {

@@ -3,6 +3,7 @@
  * notes hold a few words that could begin something and nothing else.
  */
 import { PLATE_PROVINCES } from '../masks/plate.ts';
+import { TITLE_LETTERS } from './english-names.ts';
 import { isPlainUnit } from './fold.ts';
 import { CHINESE_LABELS, TITLES } from './labels.ts';
 import { NUMERALS } from './spoken.ts';
@@ -22,6 +23,8 @@ const PROVINCE = 256;
 const NUMERAL = 512;
 /** stands between numerals */
 const BETWEEN = 1024;
+/** an English title could begin */
+const TITLED = 2048;
 
 /** The blocks of the basic plane in which scripts have digits of their own, and the surrogates of all that is outside it. */
 const mayBeDigit = (unit: number): boolean =>
@@ -44,6 +47,7 @@ mark(TITLES.first, TITLE);
 mark(PLATE_PROVINCES, PROVINCE);
 mark(Object.keys(NUMERALS), NUMERAL);
 mark(' -', BETWEEN);
+mark(TITLE_LETTERS, TITLED);
 
 export interface Traits {
   /** the text is not what folding makes of it */
@@ -58,6 +62,8 @@ export interface Traits {
   readonly label: number;
   readonly title: number;
   readonly latin: boolean;
+  /** a letter that an English title could begin with */
+  readonly titled: boolean;
   /** letters that only case folding makes Latin ones */
   readonly oddLatin: boolean;
 }
@@ -102,6 +108,7 @@ export function scan(text: string): Traits {
     label,
     title,
     latin: (seen & LATIN) !== 0,
+    titled: (seen & TITLED) !== 0,
     oddLatin: (seen & LATIN_ODD) !== 0,
   };
 }
