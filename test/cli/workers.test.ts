@@ -247,6 +247,23 @@ describe('sluice serve with workers', () => {
     await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
   }, 60_000);
 
+  test('a connection that was dealt to a worker as it died is closed, and does not hang', async () => {
+    const served = await serve();
+    const [victim] = workersOf(served);
+    process.kill(victim!, 'SIGSTOP');
+    const settled = new Map<number, unknown>();
+    const asked = Array.from({ length: 4 }, (_, i) =>
+      get(served).then(
+        ({ status }) => settled.set(i, status),
+        (e: NodeJS.ErrnoException) => settled.set(i, e.code),
+      ),
+    );
+    await until(() => settled.size === 3);
+    process.kill(victim!, 'SIGKILL');
+    await Promise.all(asked);
+    expect([...settled.values()]).toEqual([200, 200, 200, 'ECONNRESET']);
+  }, 60_000);
+
   test('a faulty configuration is one error', async () => {
     const { file } = await prepare({ config: { workers: 4, upstreams: {} } }, issuer);
     const { ended, log } = launch(file, cleaning);

@@ -7,6 +7,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Question } from '../../server/workers.ts';
+import { watchHandover } from './handover.ts';
 import { type FromWorker, type Ready, type ToWorker, WORKER } from './messages.ts';
 
 /** milliseconds until a worker that ended is started again, the first time and at most; it doubles */
@@ -112,6 +113,7 @@ export class Crew {
 
   #launch(slot: Slot): Promise<Ready> {
     const worker = cluster.fork({ [WORKER]: String(slot.number) });
+    const closeUntaken = watchHandover(worker);
     slot.worker = worker;
     slot.state = 'starting';
     slot.detail = 'starting';
@@ -140,6 +142,7 @@ export class Crew {
       });
       const ended = (how: string, well: boolean): void => {
         if (slot.worker !== worker) return;
+        closeUntaken();
         const { state } = slot;
         slot.worker = null;
         slot.state = 'down';
