@@ -176,6 +176,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     catalogs: snapshot.catalogs,
     records,
     dataSubject: selected.dataSubject,
+    searched: selected.queryFields,
     obligations: decision.obligations,
     recipient: input.context.recipient,
     purpose: input.context.purpose,
@@ -194,9 +195,13 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
       }),
   };
   const rules = stages.headersOf(route.upstream);
+  const single = records === null && !(LISTS.has(selected.action) && ROWS.has(media.format));
+  // Said beforehand: where a long list is cut is not known before its first part has left.
+  const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary): Record<string, string> => ({
     ...rules.response(response.headers),
     ...stages.answers.disclosed(account.id, media.contentType, summary),
+    ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
   });
   // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
   const encoding = media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
@@ -205,12 +210,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = {
-    status,
-    headers,
-    single: records === null && !(LISTS.has(selected.action) && ROWS.has(media.format)),
-    writes,
-  };
+  const released = { status, headers, single, writes };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {

@@ -1,7 +1,7 @@
 /** What becomes of an upstream's answer as a whole: one record, or a list of them. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answers, type HostileUpstream, startHostile } from './support/hostile.ts';
-import { type Running, startSluice } from './support/sluice.ts';
+import { CUSTOMER_ANSWER, answer as says, type Running, startSluice } from './support/sluice.ts';
 import { exchange, jsonOf, requestText, textOf } from './support/wire.ts';
 
 const BOOKS: Readonly<Record<string, readonly [body: string, disclosed: string]>> = {
@@ -17,8 +17,19 @@ beforeAll(async () => {
   const route = { upstream: 'crm', resource: 'customer' };
   running = await startSluice({
     upstream: upstream.url,
-    dataSubjects: { restricted: { flags: ['restricted'] } },
+    dataSubjects: { restricted: { flags: ['restricted'] }, O: { flags: ['objects'] } },
+    answers: {
+      customer: { '*': CUSTOMER_ANSWER, objects: says({ 'reference/1': 'disclose', 'contact/1': 'mask' }) },
+    },
+    obligations: { customer: { max_records: 2 } },
     routes: [
+      {
+        ...route,
+        match: 'GET /search',
+        action: 'search',
+        records: '/items/*',
+        query_fields: { city: '/city', id: '/id' },
+      },
       { ...route, match: 'GET /export', action: 'export' },
       { ...route, match: 'GET /one', action: 'read' },
     ],
@@ -49,3 +60,23 @@ test.each(Object.entries(BOOKS))(
     expect(jsonOf(answer)).toMatchObject({ code: 'record_withheld' });
   },
 );
+
+test('a record that hides what was searched by is not found, and the decision record says so', async () => {
+  upstream.answer = answers('{"items":[{"id":"O","city":"Rome"},{"id":"C1","city":"Rome"}],"total":2}');
+  const found = await ask('/search?city=Rome');
+  expect(textOf(found)).toBe('{"items":[{"id":"C1","city":"Rome"}],"total":1}');
+  expect(running.records().at(-1)).toMatchObject({
+    disclosure: { records_withheld: 1, withheld_reasons: { query_field_withheld: 1 } },
+  });
+  const byId = jsonOf(await ask('/search?id=O')) as { items: { city: string }[] };
+  expect(byId.items.map(({ city }) => city === 'Rome')).toEqual([false, true]);
+});
+
+test('a list says beforehand how many records it holds at most; one record does not', async () => {
+  upstream.answer = answers('{"items":[{"id":"C1"},{"id":"C2"},{"id":"C3"}],"total":3}');
+  const list = await ask('/search?id=C');
+  expect(list.headers.get('sluice-max-records')).toEqual(['2']);
+  expect(textOf(list)).toBe('{"items":[{"id":"C1"},{"id":"C2"}],"total":2}');
+  upstream.answer = answers('{"id":"C1"}');
+  expect((await ask('/one')).headers.has('sluice-max-records')).toBe(false);
+});

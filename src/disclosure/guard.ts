@@ -9,13 +9,13 @@
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
 import type { Catalog, FieldEntry } from '../model/catalog.ts';
-import { classOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { DisclosurePlan, DisclosureStage, Scalar } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { Automaton } from './automaton.ts';
 import { CatalogCache } from './catalogs.ts';
+import { choiceOf } from './choice.ts';
 import { escapeToken } from './pointer.ts';
 import { canonicalPointer } from './program.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
@@ -42,9 +42,6 @@ export interface GuardDependencies {
   readonly consents: ConsentSource;
   readonly disclosure: DisclosureStage;
 }
-
-const UNKNOWN: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
-const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
 
 export function createGuard({ consents, disclosure }: GuardDependencies) {
   const catalogs = new CatalogCache();
@@ -131,16 +128,6 @@ function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
   if (!catalog)
     throw new SluiceError('catalog_unknown', `No catalog for the resource "${input.resource.type}".`);
   return catalog;
-}
-
-function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): TreatmentChoice {
-  if (!answer.disclose) return { do: 'drop', because: answer.reasons[0]?.code ?? 'record_withheld' };
-  const named = Object.hasOwn(answer.fields, pointer) ? answer.fields[pointer] : undefined;
-  if (named) return named;
-  const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
-  if (!entry || 'resource' in entry) return UNKNOWN;
-  const cls = classOf(entry);
-  return (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? UNNAMED;
 }
 
 /** The same for a leaf, which an answer may name where the catalog has no line, within one that is whole. */

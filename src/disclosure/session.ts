@@ -26,6 +26,7 @@ import type {
 import { smallGroups } from './groups.ts';
 import { Collected } from './output.ts';
 import type { Instructions, TreatmentSet } from './program.ts';
+import { Searched } from './searched.ts';
 import { Tally, takeSummary } from './summary.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 
@@ -74,6 +75,9 @@ export class Session {
   /** of the whole body */
   #released = 0;
   #withheld = 0;
+  /** records beyond `max_records` were withheld */
+  #cutShort = false;
+  readonly #searched: Searched | null;
 
   constructor(format: Format, plan: DisclosurePlan, shared: Shared) {
     this.#plan = plan;
@@ -87,6 +91,8 @@ export class Session {
     this.#answers = new Answers(plan);
     this.#unknown = new UnknownPaths(shared.limits.summary_paths);
     this.#maxRecords = obligations.max_records ?? Number.POSITIVE_INFINITY;
+    const { searched = [] } = plan;
+    this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
     this.#reader = format.open({
       matcher: this.#compiled.base,
@@ -193,12 +199,13 @@ export class Session {
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
     if (this.#released >= this.#maxRecords) {
+      this.#cutShort = true;
       this.#withhold(piece, ['max_records']);
       return;
     }
     const own = this.#ask(piece.scopes[0]!, states);
     this.#tally.asked.count(own.verdict);
-    const withheld = own.verdict.withheld ?? (small ? ['group_size_unmet'] : null);
+    const withheld = this.#withheldBy(own.verdict) ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
       this.#withhold(piece, withheld);
       return;
@@ -217,6 +224,11 @@ export class Session {
     );
     for (const scope of asked) if (scope.verdict.withheld === null) this.#attribute(scope);
     for (const { verdict } of asked.slice(1)) this.#tally.asked.count(verdict);
+  }
+
+  /** codes of the reasons why a record of this verdict stays; null: none */
+  #withheldBy(verdict: Verdict): readonly string[] | null {
+    return verdict.withheld ?? this.#searched?.withheldBy(verdict) ?? null;
   }
 
   /** whose data left, and on which consents that rested */
@@ -310,9 +322,11 @@ export class Session {
 
   /** @param early the counts are not known yet and cannot be waited for any longer */
   #fill(early: boolean): void {
-    this.#out.fill(({ role, path }) => {
+    this.#out.fill(({ role, path, value }) => {
       if (!early && role === 'record_count') return this.#released;
       if (!early && this.#withheld === 0) return 'keep';
+      // All that there are have been seen: what is left of them is the total, as if the others had never been.
+      if (!early && !this.#cutShort && value === this.#released + this.#withheld) return this.#released;
       this.#unknown.account(path, 'nullify', early ? 'count_before_records' : 'records_withheld');
       return null;
     });
@@ -329,7 +343,7 @@ export class Session {
       const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states);
-        if (asked[0]!.verdict.withheld !== null) continue;
+        if (this.#withheldBy(asked[0]!.verdict) !== null) continue;
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
         groups.push([piece, piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)))]);

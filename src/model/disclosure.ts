@@ -25,6 +25,11 @@ export interface DisclosurePlan {
   readonly records: string | null;
   /** data subject known from the request (a path id), used where the record itself does not say */
   readonly dataSubject: string | null;
+  /**
+   * Pointers of fields that the request searched, filtered or sorted by: a record that does not show all of them as they are is
+   * withheld, since that it was found tells what they hold.
+   */
+  readonly searched?: readonly string[];
   readonly obligations: Obligations;
   readonly recipient: string;
   readonly purpose: string;

@@ -50,7 +50,9 @@ describe('a withheld record within an element of a list', () => {
 
   test('is counted, and so is the total', async () => {
     const body = list(one('A'), one('W')).replace('"type"', '"total":2,"type"');
-    expect(JSON.parse(await disclosed(body, setting))).toMatchObject({ total: null });
+    expect(JSON.parse(await disclosed(body, setting))).toMatchObject({ total: 1 });
+    const paged = body.replace('"total":2', '"total":40');
+    expect(JSON.parse(await disclosed(paged, setting))).toMatchObject({ total: null });
     expect(await summaryOf(body, setting)).toMatchObject({ records: 1, records_withheld: 1 });
   });
 

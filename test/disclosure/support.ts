@@ -91,6 +91,7 @@ export interface Setting {
   readonly states?: Readonly<Record<string, Partial<DataSubjectState>>>;
   readonly obligations?: Obligations;
   readonly dataSubject?: string | null;
+  readonly searched?: readonly string[];
   readonly limits?: Partial<DisclosureLimits>;
   readonly treatments?: readonly Treatment[];
   readonly format?: DisclosurePlan['format'];
@@ -111,6 +112,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     catalogs: new Map([setting.catalog, ...(setting.catalogs ?? [])].map((c) => [c.resource, c])),
     records: setting.records ?? null,
     dataSubject: setting.dataSubject ?? null,
+    searched: setting.searched ?? [],
     obligations: setting.obligations ?? {},
     recipient: 'internal',
     purpose: 'after_sales',

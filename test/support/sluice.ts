@@ -15,8 +15,8 @@ import { compileFiles } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa.ts';
 
 /**
- * `data.answers[resource][action or "*"]` is the disclosure answer; the flag `restricted` withholds a record, the role `denied` a
- * request; `data.obligations[resource]` are the obligations.
+ * `data.answers[resource][action or "*"]` is the disclosure answer, `data.answers[resource].objects` that about whoever has the flag
+ * `objects`; the flag `restricted` withholds a record, the role `denied` a request; `data.obligations[resource]` are the obligations.
  */
 export const SCRIPTED = `package sluice
 
@@ -45,7 +45,10 @@ disclosure := {"disclose": false, "reasons": [{"code": "restricted"}], "classes"
 
 disclosure := _answer if {
 	not "restricted" in input.data_subject.flags
+	not "objects" in input.data_subject.flags
 }
+
+disclosure := data.answers[input.resource.type].objects if "objects" in input.data_subject.flags
 
 _answer := data.answers[input.resource.type][input.action.name]
 

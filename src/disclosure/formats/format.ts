@@ -105,6 +105,8 @@ export interface CountPiece {
   readonly role: 'record_count' | 'total';
   /** of the field in the envelope, for the account */
   readonly path: string;
+  /** the number as the upstream has it; null: it has none that can be read exactly */
+  readonly value: number | null;
   /** what stands before the number (separator, name), in its turn like every piece */
   begin(out: Output): void;
   /** the number itself, perhaps later. `keep`: the upstream's own bytes (nothing was withheld); a number; or null */

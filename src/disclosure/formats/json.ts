@@ -7,6 +7,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import { escapeToken } from '../pointer.ts';
 import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
+import { exactly } from './count.ts';
 import { ElementRecord, JsonElement } from './json-element.ts';
 import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
@@ -260,6 +261,7 @@ export class JsonReader implements BodyReader {
         kind: 'count',
         role,
         path,
+        value: exactly(buffer.toString('latin1', start, end)),
         begin: (out) => {
           element?.keep(out);
           lead.write(out);

@@ -1,4 +1,5 @@
 /** What stands around the records of an XML document, as pieces. */
+import { exactly } from './count.ts';
 import type { CountPiece, FramePiece } from './format.ts';
 import type { Charset } from '../charsets.ts';
 import { type Element, encodeXml, type Span } from './xml-tree.ts';
@@ -30,11 +31,12 @@ export const count = (
   source: Source,
   role: CountPiece['role'],
   path: string,
-  { before, value, after }: { before: Span; value: Span; after: Span },
+  { text, before, value, after }: { text: string; before: Span; value: Span; after: Span },
 ): CountPiece => ({
   kind: 'count',
   role,
   path,
+  value: exactly(text),
   begin: (out) => out.bytes(source.bytes, source.base + before.start, source.base + before.end),
   render(out, number) {
     if (number === 'keep') out.bytes(source.bytes, source.base + value.start, source.base + value.end);

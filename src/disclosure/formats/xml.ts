@@ -233,7 +233,8 @@ class XmlReader implements BodyReader {
           value: { start: first, end: last },
           after: { start: last, end: attribute.end },
         };
-        this.#pieces.push(count(this.#source, role, `${path}/${escapeToken(name)}`, parts));
+        const spelled = { text: attribute.source(), ...parts };
+        this.#pieces.push(count(this.#source, role, `${path}/${escapeToken(name)}`, spelled));
         continue;
       }
       const because = role === null ? 'uncatalogued' : `envelope_${role}`;
@@ -278,6 +279,7 @@ class XmlReader implements BodyReader {
     } else if (isCount(root))
       this.#pieces.push(
         count(source, mode.role, mode.path, {
+          text: root.text,
           before: { start: lead.start, end: root.tag.end },
           value: { start: root.tag.end, end: root.close.start },
           after: root.close,
