@@ -140,6 +140,19 @@ describe('sluice serve with workers', () => {
     expect(recordsIn(journal)).toHaveLength(18);
   }, 60_000);
 
+  test('kill -9 of all: they come back at the same address, though any free port was asked for', async () => {
+    const served = await serve();
+    for (const pid of workersOf(served)) process.kill(pid, 'SIGKILL');
+    const ready = (): Promise<boolean> =>
+      ask(served, '/readyz').then(
+        ({ body }) => body.status === 'ready',
+        () => false,
+      );
+    await until(ready);
+    expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
+    expect((await verify({ dir: join(served.dir, 'journal'), key: null })).problems).toEqual([]);
+  }, 60_000);
+
   test('SIGTERM lets requests under way finish in every worker, then all processes are gone', async () => {
     const waiting: (() => void)[] = [];
     const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);

@@ -8,7 +8,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Question } from '../../server/workers.ts';
 import { watchHandover } from './handover.ts';
-import { type FromWorker, type Ready, type ToWorker, WORKER } from './messages.ts';
+import { type FromWorker, type Ports, type Ready, type ToWorker, WORKER } from './messages.ts';
 
 /** milliseconds until a worker that ended is started again, the first time and at most; it doubles */
 const DELAY = { first: 100, most: 30_000 };
@@ -51,6 +51,10 @@ export class Crew {
   readonly slots: readonly Slot[];
   readonly #o: CrewOptions;
   #stopping: (() => void) | null = null;
+  /** where callers were told that they are served */
+  #address: Ready | null = null;
+  /** port 0 gave another port than that, after all workers had been gone at once: from now on it is asked for by number */
+  #pinned = false;
   /** a worker did not end as it should while all were stopped */
   #badly = false;
 
@@ -122,8 +126,14 @@ export class Crew {
       worker.on('message', (message: FromWorker) => {
         switch (message.say) {
           case 'hello':
-            return this.tell(slot, { say: 'configuration', text: this.#o.text });
+            return this.tell(slot, { say: 'configuration', text: this.#o.text, ports: this.#ports() });
           case 'ready':
+            this.#address ??= message;
+            if (message.proxy !== this.#address.proxy || message.admin !== this.#address.admin) {
+              this.#pinned = true;
+              fault = new SluiceError('address_in_use', 'Port 0 gave another port than the one in use.');
+              return void worker.process.kill('SIGKILL');
+            }
             slot.state = 'up';
             slot.served = true;
             slot.upSince = performance.now();
@@ -159,6 +169,12 @@ export class Crew {
         if (worker.process.pid === undefined) ended(`(${(e as NodeJS.ErrnoException).code})`, false);
       });
     });
+  }
+
+  #ports(): Ports | null {
+    const { proxy, admin } = this.#address ?? {};
+    if (!this.#pinned || proxy === undefined || admin === undefined) return null;
+    return { proxy: Number(new URL(proxy).port), admin: Number(new URL(admin).port) };
   }
 
   #again(slot: Slot, wasUp: boolean, well: boolean): void {

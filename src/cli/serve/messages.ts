@@ -17,9 +17,15 @@ export const readyLine = (ready: Ready & { readonly workers?: number }): string 
 /** The environment variable that has the worker's number, from 1. */
 export const WORKER = 'SLUICE_WORKER';
 
+/** To be taken where the configuration has port 0. */
+export interface Ports {
+  readonly proxy: number;
+  readonly admin: number;
+}
+
 export type ToWorker =
   /** the text that the primary found without fault: a file that has changed since is not for this run */
-  | { readonly say: 'configuration'; readonly text: string }
+  | { readonly say: 'configuration'; readonly text: string; readonly ports: Ports | null }
   | { readonly say: 'asked'; readonly id: number; readonly question: Question }
   | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<Question>[] }
   | { readonly say: 'reread' }

@@ -3,24 +3,24 @@
  * a SIGTERM to one worker alone makes it finish its requests and leave; the primary starts another.
  */
 import cluster from 'node:cluster';
-import { parseConfig } from '../../config/index.ts';
+import { type LoadedConfig, parseConfig } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { createLogger } from '../../observability/logger.ts';
 import type { Question, Respond, WorkerReport, Workers } from '../../server/workers.ts';
 import type { Io } from '../io.ts';
-import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
+import { type FromWorker, type Ports, type ToWorker, WORKER } from './messages.ts';
 import { reread, start } from './sidecar.ts';
 
 export async function serveWorker(file: string, io: Io): Promise<void> {
   // A terminal sends these to every process of the group: the primary says what is to be done.
   process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
   const primary = new Primary();
-  const text = await primary.configuration();
+  const { text, ports } = await primary.configuration();
   const worker = Number(io.env[WORKER]);
   try {
     const loaded = parseConfig(text, file, io.env);
     const logger = createLogger({ level: loaded.config.observability.log_level, worker });
-    const sluice = await start(loaded, { logger, env: io.env, workers: primary });
+    const sluice = await start(at(loaded, ports), { logger, env: io.env, workers: primary });
     primary.onReread = () => void reread(sluice, logger);
     const stopped = Promise.race([untilTerminated(), primary.stopped]);
     logger.info({ origin: sluice.log.origin, pid: process.pid }, 'serving');
@@ -35,15 +35,25 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
   }
 }
 
+function at(loaded: LoadedConfig, ports: Ports | null): LoadedConfig {
+  if (ports === null) return loaded;
+  const { listen } = loaded.config;
+  const proxy = { ...listen.proxy, port: listen.proxy.port || ports.proxy };
+  const admin = { ...listen.admin, port: listen.admin.port || ports.admin };
+  return { ...loaded, config: { ...loaded.config, listen: { ...listen, proxy, admin } } };
+}
+
 const untilTerminated = (): Promise<void> =>
   new Promise((resolve) => process.once('SIGTERM', () => resolve()));
+
+type Configuration = Extract<ToWorker, { readonly say: 'configuration' }>;
 
 /** The worker's end of the channel to the primary. */
 class Primary implements Workers {
   readonly #asked = new Map<number, (reports: readonly WorkerReport<Question>[]) => void>();
   #nextId = 1;
   #respond: Respond | null = null;
-  #configured: (text: string) => void = () => undefined;
+  #configured: (configuration: Configuration) => void = () => undefined;
   #stop: () => void = () => undefined;
   onReread: () => void = () => undefined;
   closing = false;
@@ -60,7 +70,7 @@ class Primary implements Workers {
     if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
   }
 
-  configuration(): Promise<string> {
+  configuration(): Promise<Configuration> {
     return new Promise((resolve) => {
       this.#configured = resolve;
       this.say({ say: 'hello' });
@@ -82,7 +92,7 @@ class Primary implements Workers {
   #heard(message: ToWorker): void {
     switch (message.say) {
       case 'configuration':
-        this.#configured(message.text);
+        this.#configured(message);
         return;
       case 'asked':
         this.#respond?.(message.question).then(
