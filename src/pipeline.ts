@@ -182,6 +182,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     purpose: input.context.purpose,
     decisionId: account.id,
     options: { ...media.parameters, ...route.response.options },
+    attributesRead: snapshot.reads_attributes,
     consents: stateLookup(stages, account),
     ask: (resource, data_subject, attributes): DisclosureAnswer =>
       snapshot.disclose({

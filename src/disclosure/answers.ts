@@ -45,12 +45,15 @@ export class Answers {
   /** the attributes asked about last, and what was said about them: a table gives one object for rows that are alike */
   #attributes: Attributes | null = null;
   readonly #bySameAttributes = new Map<DataSubjectState, Verdict>();
+  readonly #narrow: (attributes: Attributes) => Attributes;
 
   constructor(plan: DisclosurePlan) {
     this.#plan = plan;
+    this.#narrow = narrowing(plan.attributesRead ?? null);
   }
 
-  ask(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
+  ask(catalog: Catalog, states: readonly DataSubjectState[], recorded: Attributes): Verdict {
+    const attributes = this.#narrow(recorded);
     const only = states.length === 1 && catalog === this.#plan.catalog ? states[0]! : null;
     const memory = only === null ? null : this.#memoryFor(attributes);
     if (only !== null) {
@@ -113,6 +116,24 @@ export class Answers {
 function remember<K, V>(memory: Map<K, V>, key: K, value: V): void {
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(key, value);
+}
+
+const NO_ATTRIBUTES: Attributes = Object.freeze({});
+
+/** Leaves those that an answer may depend on: records that differ in the others are asked about once. */
+function narrowing(names: readonly string[] | null): (attributes: Attributes) => Attributes {
+  if (names === null) return (attributes) => attributes;
+  if (names.length === 0) return () => NO_ATTRIBUTES;
+  let last: Attributes = NO_ATTRIBUTES;
+  let narrowed: Attributes = NO_ATTRIBUTES;
+  return (attributes) => {
+    if (attributes === last) return narrowed;
+    last = attributes;
+    narrowed = Object.fromEntries(
+      names.flatMap((name) => (Object.hasOwn(attributes, name) ? [[name, attributes[name]!]] : [])),
+    );
+    return narrowed;
+  };
 }
 
 function isEmpty(attributes: Attributes): boolean {

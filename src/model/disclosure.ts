@@ -36,6 +36,8 @@ export interface DisclosurePlan {
   readonly decisionId: string;
   /** options of the format: `header: false`, `separator: ";"`, `namespaces`… */
   readonly options: { readonly [name: string]: unknown };
+  /** attributes of records that an answer may depend on; null: any */
+  readonly attributesRead?: readonly string[] | null;
   /** states of data subjects; @throws SluiceError consent_unavailable */
   consents(ids: readonly string[]): Promise<ReadonlyMap<string, DataSubjectState>>;
   /** asks the policy; cached by the caller's policy snapshot; `resource` is the catalog's name */

@@ -17,6 +17,8 @@ export interface PolicySnapshot {
   readonly data: { readonly [name: string]: unknown };
   /** false: `from` and `until` of consents may be left out of the input, so that more data subjects share a state */
   readonly reads_consent_dates: boolean;
+  /** names of the attributes of records (a catalog's `attributes`) that answers may depend on; null: any */
+  readonly reads_attributes: readonly string[] | null;
   decide(input: PolicyInput): DecisionAnswer;
   disclose(input: DisclosureInput): DisclosureAnswer;
 }

@@ -142,6 +142,8 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
       if (both === undefined) {
         both = {
           ...live,
+          // The shadow may depend on others.
+          reads_attributes: null,
           decide(input: PolicyInput): DecisionAnswer {
             const answer = live.decide(input);
             compare('decision', live, input, answer, (s) => s.decide(input), decisionDifferences);

@@ -86,6 +86,7 @@ export const createSnapshot = async (
     reads_consent_dates:
       bundle.reads?.get(DISCLOSURE)?.consent_dates ??
       (mentions(bundle.wasm, 'from') || mentions(bundle.wasm, 'until')),
+    reads_attributes: attributesOf(bundle.reads?.get(DISCLOSURE)?.input ?? null),
     decide: (input: PolicyInput) => decision.ask(input),
     disclose: (input: DisclosureInput) => disclosure.ask(input),
     outside: (answer) => outside.get(answer),
@@ -96,6 +97,19 @@ export const createSnapshot = async (
     }),
     memoryBytes: () => runtime.memoryBytes(),
   };
+};
+
+const ATTRIBUTES = ['record', 'attributes'];
+
+const attributesOf = (paths: EntrypointReads['input'] | null): readonly string[] | null => {
+  const names = new Set<string>();
+  for (const path of paths ?? [[]]) {
+    if (!ATTRIBUTES.every((step, i) => i >= path.length || path[i] === step)) continue;
+    const name = path[ATTRIBUTES.length];
+    if (name === undefined) return null;
+    names.add(name);
+  }
+  return [...names].sort();
 };
 
 const denial = (e: SluiceError): DecisionAnswer =>

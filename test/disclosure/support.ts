@@ -92,6 +92,7 @@ export interface Setting {
   readonly obligations?: Obligations;
   readonly dataSubject?: string | null;
   readonly searched?: readonly string[];
+  readonly attributesRead?: DisclosurePlan['attributesRead'];
   readonly limits?: Partial<DisclosureLimits>;
   readonly treatments?: readonly Treatment[];
   readonly format?: DisclosurePlan['format'];
@@ -113,6 +114,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     records: setting.records ?? null,
     dataSubject: setting.dataSubject ?? null,
     searched: setting.searched ?? [],
+    attributesRead: setting.attributesRead ?? null,
     obligations: setting.obligations ?? {},
     recipient: 'internal',
     purpose: 'after_sales',

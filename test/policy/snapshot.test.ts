@@ -221,3 +221,20 @@ test('an input of one megabyte is answered', async () => {
   );
   expect(policy.disclose(disclosureFor(inputFor('support', 'after_sales'), consents)).disclose).toBe(true);
 });
+
+test.each([
+  ['input.record.attributes.vip', ['vip']],
+  ['object.get(input.record.attributes, "vip", input.record.attributes.region) == true', ['region', 'vip']],
+  ['held(input.record)', ['dated']],
+  ['count(input.record.attributes) > 0', null],
+  ['input.record.attributes[input.context.purpose]', null],
+  ['input.record', null],
+  ['input.context.tier == 2', []],
+])('says which attributes of records it looks at: %s', async (rule, names) => {
+  const policy = await createSnapshot(
+    await policyOf(
+      `package sluice\n\ndecision := {"allow": true}\n\ndisclosure := {"disclose": ok}\n\ndefault ok := false\n\nok if ${rule}\n\nheld(record) if record.attributes.dated\n`,
+    ),
+  );
+  expect(policy.reads_attributes).toEqual(names);
+});
