@@ -7,6 +7,7 @@ import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import { createMask } from './masks/kinds.ts';
 import { HIDDEN, type Mask } from './masks/mask.ts';
+import { withStars } from './masks/returned.ts';
 import { fault, onlyKnown } from './parameters.ts';
 import { merged, orDrop, orRefuse } from './prepared.ts';
 import { findEntities } from './scrub/find.ts';
@@ -47,6 +48,8 @@ export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(
 
 /** stars as our masks write them: three or more, or one after a surname or an initial */
 const SCRUBBED = /\*{3}|(?<!\*)\p{Script=Han}\*{1,2}(?!\*)|(?<![\p{L}*])\p{Lu}\*/u;
+/** the same as other clients draw them; a single bullet behind an ideograph begins a line of a list */
+const REDRAWN = /\*{3}|\p{Nd}{2} ?\*{2,} ?\p{Nd}{2}|\p{Nd}{2}x{3,}\p{Nd}{2}/iu;
 
 export const scrub: Treatment = {
   name: 'scrub',
@@ -65,6 +68,8 @@ export const scrub: Treatment = {
   recognise: (entry, choice) =>
     orRefuse(() => {
       entitiesFor(entry, choice);
-      return (value) => value.kind === 'string' && SCRUBBED.test(value.text.normalize('NFKC'));
+      return (value) =>
+        value.kind === 'string' &&
+        (SCRUBBED.test(value.text.normalize('NFKC')) || REDRAWN.test(withStars(value.text)));
     }),
 };

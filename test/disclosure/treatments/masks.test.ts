@@ -238,6 +238,131 @@ test('a value that a person edits after it was masked is still recognised where 
   expect(isMasked('phone', '13812345678')).toBe(false);
 });
 
+/** what a real value of each kind looks like */
+const REAL: Readonly<Record<string, (r: ReturnType<typeof seeded>) => string>> = {
+  address: (r) =>
+    r.chance(0.5)
+      ? `广东省深圳市南山区科技园路${1 + r.below(99)}号`
+      : `${1 + r.below(99)} Main St, Springfield, IL 62704, USA`,
+  bank_card: bankCard,
+  email,
+  generic: (r) => `P2019-${r.digits(9)}`,
+  ip: (r) => `192.168.${r.below(256)}.${r.below(256)}`,
+  landline,
+  national_id: identityNumber,
+  passport: (r) => `E${r.digits(8)}`,
+  person_name: (r) => (r.chance(0.5) ? chineseName : englishName)(r),
+  phone: (r) => (r.chance(0.7) ? mobile : landline)(r),
+  plate,
+};
+const kindOf = (spec: MaskSpec): string => (typeof spec === 'string' ? spec : spec.kind);
+
+/** what stands for one star, or for a run of them where fewer may be part of a value */
+const SIGN = ['*', '＊', '•', '●', '×', '∗', '★', '■', '﹡'];
+const UNSEEN = ['\u200b', '\u200d', '\u2060', '\ufeff', '\u00ad', '\ufe0f'];
+const BLANK = [' ', '\u00a0', '\u3000', '\t'];
+
+/** A masked value as clients have sent it back. */
+function respelled(masked: string, r: ReturnType<typeof seeded>): string {
+  const sign = r.chance(0.2) ? 'xX'[r.below(2)]! : SIGN[r.below(SIGN.length)]!;
+  const [least, most] = /x/i.test(sign) ? [4, 5] : [1, 20];
+  const blank = /x/i.test(sign) || r.chance(0.5) ? '' : BLANK[r.below(BLANK.length)]!;
+  const unseen = r.chance(0.5) ? UNSEEN[r.below(UNSEEN.length)]! : '';
+  const runs = masked.replace(/\*+/g, () => (sign + blank).repeat(least + r.below(most)) + unseen);
+  const wide = r.chance(0.3)
+    ? runs.replace(/[!-~]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0))
+    : runs;
+  return r.chance(0.3) ? [...wide].join(UNSEEN[r.below(UNSEEN.length)]) : wide;
+}
+
+describe.each(SPECS.map((spec) => [JSON.stringify(spec), spec] as const))(
+  'coming back, the mask %s',
+  (_name, spec) => {
+    const mask = createMask(spec);
+    const real = REAL[kindOf(spec)]!;
+
+    test('is known however its stars are drawn, how many there are, and what nobody sees between', () => {
+      fc.assert(
+        fc.property(fc.nat(), (seed) => {
+          const r = seeded(seed);
+          const back = respelled(mask.apply(real(r)), r);
+          expect([back, mask.recognises(back)]).toEqual([back, true]);
+        }),
+        { numRuns: 1000 },
+      );
+    });
+
+    test('is never a real value, in whatever spelling', () => {
+      fc.assert(
+        fc.property(fc.nat(), (seed) => {
+          const value = real(seeded(seed));
+          for (const spelled of [value, value.normalize('NFKC'), [...value].join('\u200b')])
+            expect([spelled, mask.recognises(spelled)]).toEqual([spelled, false]);
+        }),
+        { numRuns: 1000 },
+      );
+      fc.assert(
+        fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+          fc.pre(!/[*xX]|[^\p{L}\p{M}\p{N}\p{Z}!-~]/u.test(text.normalize('NFKC')));
+          expect(mask.recognises(text)).toBe(false);
+        }),
+      );
+    });
+
+    test('is looked for in a megabyte at once', () => {
+      for (const unit of ['*', 'x', '张*', 'J* ', ' *', '* ', '\u200b', 'a*@b.cc,', '1*', '·*', 'é*', '*,']) {
+        const started = performance.now();
+        mask.recognises(`${unit.repeat(1_000_000 / unit.length)}!`);
+        expect(performance.now() - started).toBeLessThan(1000);
+      }
+    });
+  },
+);
+
+test.each([
+  ['phone', '138***5678'],
+  ['phone', '138••••5678'],
+  ['phone', '138xxxx5678'],
+  ['phone', '138 x x x x 5678'],
+  ['phone', '138\u200b*\u200b*\u200b*\u200b*5678'],
+  ['phone', '13900001111, 138***5678'],
+  ['person_name', '张×'],
+  ['person_name', '张x'],
+  ['person_name', 'J● S●●'],
+  ['person_name', 'Jxxx Sxxxx'],
+  ['email', 'u•••••@example.com'],
+  ['email', 'uxxx@example.com'],
+  ['address', '广东省 深圳市 ●●'],
+  ['bank_card', '●●●● 1234'],
+  ['bank_card', 'XXXX-XXXX-XXXX-1234'],
+  ['ip', '192.168.x.x'],
+  ['generic', '●'],
+  ['generic', 'xxxx'],
+])('a %s sent back as %s is known', (kind, text) => {
+  expect(isMasked(kind, text)).toBe(true);
+});
+
+test.each([
+  ['phone', '010-12345678x803'],
+  ['phone', '0571-88888888*8001'],
+  ['person_name', 'Jamie Foxx'],
+  ['person_name', 'Max'],
+  ['person_name', 'ジョン・スミス'],
+  ['person_name', '阿卜杜拉•买买提'],
+  ['email', 'lxx@example.com'],
+  ['email', 'a*b@example.com'],
+  ['address', 'Foxx Street 1, Berlin'],
+  ['national_id', '11010119900307451X'],
+  ['passport', 'EXX123456'],
+  ['plate', '粤XX1234'],
+  ['generic', 'XXL'],
+  ['generic', 'XX'],
+  ['generic', '5 * 3'],
+  ['generic', '• milk\n• bread'],
+])('a %s of %s is a new value', (kind, text) => {
+  expect(isMasked(kind, text)).toBe(false);
+});
+
 test('an unknown kind or parameter is refused by name', () => {
   expect(() => createMask('phones')).toThrow(/unknown kind of mask "phones"/);
   expect(() => createMask({ kind: 'phone', keep: 3 })).toThrow(/unknown parameter "keep"/);

@@ -94,6 +94,15 @@ test('recognises a note that was scrubbed, and no ordinary one', () => {
     expect(recognise(text(note.text))).toBe(false);
     if (scrubbed !== note.text) expect(recognise(text(scrubbed))).toBe(true);
   }
+  for (const sent of [
+    '客户 138●●●●5678 来电',
+    '客户 138xxxx5678 来电',
+    '138 ** 5678',
+    '138*\u200b*\u200b*5678',
+  ])
+    expect([sent, recognise(text(sent))]).toEqual([sent, true]);
+  for (const sent of ['要求：•退款 •换货', '5 × 3', '2**3', 'XXXL', '2026-11-22'])
+    expect([sent, recognise(text(sent))]).toEqual([sent, false]);
 });
 
 test('folding keeps every place', () => {

@@ -7,6 +7,7 @@ import { oneOf, onlyKnown } from '../parameters.ts';
 import { divisionOf } from './china.ts';
 import { HIDDEN, type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { isRegion } from './regions.ts';
+import type { Shape } from './returned.ts';
 
 const PLACE = /^\p{L}[\p{L}\p{M}.'’-]*(?: [\p{L}\p{M}.'’-]+){0,3}$/u;
 const LONGEST_PLACE = 40;
@@ -14,6 +15,8 @@ const LONGEST_PLACE = 40;
 const POSTCODE =
   /(?:^|[ -])(?:[0-9]{4,6}(?:-[0-9]{3,4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9])(?= |$)/;
 const DIGIT = /\p{N}/u;
+
+const SHAPE: Shape = { pattern: /\p{Script=Han}\*$|^\*,/u, sees: 'words' };
 
 const withoutNumbers = (part: string): string =>
   part
@@ -53,7 +56,7 @@ function western(text: string, keepCity: boolean): string | null {
 export function address(parameters: MaskParameters): Mask {
   onlyKnown(parameters, ['keep']);
   const keepCity = oneOf(parameters, 'keep', 'city', ['city', 'province']) === 'city';
-  return maskOf('address', keepCity ? 'province or state, and city' : 'province or state', (text) => {
+  return maskOf('address', keepCity ? 'province or state, and city' : 'province or state', SHAPE, (text) => {
     return chinese(text, keepCity) ?? western(text, keepCity);
   });
 }

@@ -17,6 +17,11 @@ export function bankCard(parameters: MaskParameters): Mask {
   return maskOf(
     'bank_card',
     keep === 0 ? 'the last 4 digits (IBAN: the country too)' : `the first ${keep} and the last 4 digits`,
+    {
+      // of an IBAN the country
+      pattern: new RegExp(`^[A-Z\\p{Nd}]{0,${Math.max(keep, 2)}}\\*[A-Z\\p{Nd}]{0,4}$`, 'iu'),
+      sees: 'characters',
+    },
     (text) => {
       if (PLAIN_NUMBER.test(text)) {
         const shown = first(text.length);

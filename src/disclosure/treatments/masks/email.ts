@@ -1,6 +1,7 @@
 /** E-mail addresses (RFC 5321, RFC 6531): the first character of the local part, and the domain unless that is to be hidden. */
 import { oneOf, onlyKnown } from '../parameters.ts';
 import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
+import type { Shape } from './returned.ts';
 
 const STARS = '***';
 const DOMAIN =
@@ -8,6 +9,13 @@ const DOMAIN =
 const LOCAL = /^[^\s\p{C}@"<>(),:;[\]\\]{1,64}$/u;
 /** nothing that combines with what stands before or after it */
 const INITIAL = /^[\p{L}\p{N}]\p{M}{0,3}$/u;
+
+/** so many x where we write three stars: initials are short */
+const SHAPE: Shape = {
+  pattern: /(?:^|[,;、 ])(?:[\p{L}\p{N}]\p{M}{0,3})?\*@/u,
+  sees: 'words',
+  fewestX: 3,
+};
 
 /** one address of letters, digits and the usual marks: most are, and the general rule would say the same of them */
 const PLAIN_ADDRESS =
@@ -31,6 +39,7 @@ export function email(parameters: MaskParameters): Mask {
   return maskOf(
     'email',
     domain === 'keep' ? 'the first character of the local part and the domain' : 'the first character',
+    SHAPE,
     (text) => {
       if (text.length <= LONGEST_HOST && PLAIN_ADDRESS.test(text)) {
         const cut = text.indexOf('@');

@@ -1,5 +1,6 @@
 import { natural, onlyKnown } from '../parameters.ts';
 import { graphemes, HIDDEN, type Mask, type MaskParameters, maskOf } from './mask.ts';
+import type { Shape } from './returned.ts';
 
 const MOST_KEPT = 16;
 /** a control, format or unassigned character, a lone surrogate, or a mark that would lean on the star before it */
@@ -20,7 +21,13 @@ export function generic(parameters: MaskParameters): Mask {
     first + last === 0
       ? 'nothing'
       : `the first ${first} and last ${last} characters, of at least ${2 * (first + last)}`;
-  return maskOf('generic', reveals, (text) => {
+  const some = (most: number): string => `(?:[^\\p{M}*]\\p{M}*){0,${most}}`;
+  const shape: Shape = {
+    pattern: new RegExp(`^${some(first)}\\*${some(last)}$`, 'u'),
+    sees: 'words',
+    fewestX: HIDDEN.length,
+  };
+  return maskOf('generic', reveals, shape, (text) => {
     if (first + last === 0) return HIDDEN;
     const parts = graphemes(text.trim());
     const head = parts.slice(0, first);

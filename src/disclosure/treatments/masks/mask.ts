@@ -1,17 +1,19 @@
+import { isReturned, type Shape } from './returned.ts';
+
 /**
  * What every mask keeps to:
  * - total: any string in, a string out, in time linear in its length;
  * - nothing secret survives: the output is the input only where the input was empty or already masked by the same mask;
  * - a value that has not the shape of its kind is hidden whole (`****`): more hidden rather than less;
  * - a mask takes `*` wherever it writes one, so applying it to its own output changes nothing. That is also how a masked
- *   value that comes back in a write is recognised: no second grammar can drift away from the first.
+ *   value that comes back in a write is recognised; one that was changed on its way is by its `Shape` (`returned.ts`).
  */
 export interface Mask {
   readonly kind: string;
   /** what may be seen of the value at most, for the documentation */
   readonly reveals: string;
   apply(text: string): string;
-  /** whether the text has the very shape that `apply` gives */
+  /** whether the text has the shape that `apply` gives, as it is or changed on its way */
   recognises(text: string): boolean;
 }
 
@@ -38,11 +40,12 @@ export const graphemes = (text: string): string[] =>
 /**
  * A mask from the rule of its kind; the rule answers null for a value of another shape.
  * Outside plain text, what is kept may combine anew with a star beside it; an output that would be masked further is hidden whole.
- * `stable` spares the second look where the rule is known to leave its output alone.
+ * `shape` is its output's, as it may come back. `stable` spares the second look where the rule is known to leave its output alone.
  */
 export function maskOf(
   kind: string,
   reveals: string,
+  shape: Shape,
   rule: (text: string) => string | null,
   stable: RegExp = PLAIN,
 ): Mask {
@@ -57,7 +60,7 @@ export function maskOf(
     reveals,
     apply,
     recognises(text) {
-      // a client may have trimmed it, or turned it into other forms of the same characters, on its way back
+      if (isReturned(text, shape)) return true;
       const plain = text.trim().replaceAll('＊', '*');
       if (!plain.includes('*') || plain.length > 4 * LONGEST) return false;
       return [plain, plain.normalize('NFKC')].some((form) => apply(form) === form);

@@ -26,6 +26,7 @@ export function nationalId(parameters: MaskParameters): Mask {
   return maskOf(
     'national_id',
     'CN: the area code and the last 4 (of 15 digits: 3); HK: letters and 2 digits; Macau: 1 digit; TW: 2 characters and the last 3',
+    { pattern: /^[A-Z\p{Nd}]{0,6}\*[X\p{Nd}]{0,4}$/iu, sees: 'characters' },
     (text) => {
       if (PLAIN_ID.test(text)) return `${text.slice(0, 6)}********${text.slice(14)}`;
       const cells = cellsOf(text);

@@ -8,6 +8,7 @@ export function passport(parameters: MaskParameters): Mask {
   return maskOf(
     'passport',
     'the first character and the last 2 (fewer than 8 characters: the last 1)',
+    { pattern: /^[A-Z\p{Nd}]?\*[A-Z\p{Nd}]{0,2}$/iu, sees: 'characters' },
     (text) => {
       const cells = cellsOf(text);
       const { at, text: number } = compact(cells.shape, ' -');

@@ -5,6 +5,7 @@
  */
 import { onlyKnown } from '../parameters.ts';
 import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
+import type { Shape } from './returned.ts';
 
 export const COMPOUND_SURNAMES: ReadonlySet<string> = new Set(
   (
@@ -26,6 +27,12 @@ const STABLE = /^(?:[\u4e00-\u9fff]{1,2}\*{1,4}|[A-Z]\*{1,20}(?: [A-Z]\*{1,20}){
 
 /** a Chinese name of the usual length: most are, and what follows would say the same of them */
 const USUAL = /^[\u4e00-\u9fff]{2,3}$/;
+
+/** words of an initial, or of a Chinese surname, and stars; what the two begin with is kept apart, so that each text is read in one way */
+const SHAPE: Shape = {
+  pattern: /^(?:[ ,.()/·‧⋅・]*(?:\p{Script=Han}{1,2}|(?!\p{Script=Han})\p{L}\p{M}*)?\*)+[ ,.()/·‧⋅・]*$/u,
+  sees: 'words',
+};
 
 const LONGEST_WORD = 30;
 const LONGEST_CHINESE = 6;
@@ -76,6 +83,7 @@ export function personName(parameters: MaskParameters): Mask {
   return maskOf(
     'person_name',
     'the surname of a Chinese name (one character, two if compound); else the initial of each word',
+    SHAPE,
     (text) => {
       if (USUAL.test(text)) {
         const kept = text.length === 3 && COMPOUND_SURNAMES.has(text.slice(0, 2)) ? 2 : 1;

@@ -1,6 +1,6 @@
 import { onlyKnown } from '../parameters.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
-import { telephones } from './telephone.ts';
+import { TELEPHONE, telephones } from './telephone.ts';
 
 /** a mobile number of mainland China spelled plainly: most numbers are, and the general rule would say the same of them */
 const PLAIN_MOBILE = /^1[3-9][0-9]{9}$/;
@@ -10,6 +10,7 @@ export function phone(parameters: MaskParameters): Mask {
   return maskOf(
     'phone',
     'prefix, first 3 and last 4 digits of a mobile; area code and last 4 of a landline; country code and last 4 elsewhere',
+    TELEPHONE,
     (text) =>
       PLAIN_MOBILE.test(text) ? `${text.slice(0, 3)}****${text.slice(7)}` : telephones(text, 'mobile'),
   );

@@ -3,6 +3,14 @@
  * other number by ITU-T E.164. Separators, prefixes and the script of the digits stay as they were; an extension is hidden.
  */
 import { type Cells, cellsOf, compact, starred } from './cells.ts';
+import type { Shape } from './returned.ts';
+
+/** prefixes, area and country codes; the end; an extension */
+export const TELEPHONE: Shape = {
+  pattern: /^(?:00)?\p{Nd}{0,6}\*\p{Nd}{0,4}(?:(?:x|ext|extension|[转轉分机機]{1,2})?\*)?$/iu,
+  sees: 'characters',
+  list: true,
+};
 
 const SEPARATORS = ' -().';
 const EXTENSION = /^(.*?[0-9*)])[ ,-]*(?:ext\.?|extension|[x#])[ .:-]*([0-9*]{1,6}) *$/i;
