@@ -101,6 +101,12 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       }
       const bad = [...refused, ...disguised];
       if (bad.length === 0) return { bytes: body.bytes, stripped: [] };
+      // Stripped it would be written as nothing at all, and the caller would take that for done.
+      if (foreign.size > 0 && isPatch(body.value))
+        throw new SluiceError('body_field_refused', {
+          message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${[...refused].join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
+          paths: [...refused],
+        });
       if (strip) {
         // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
         const known = bad.filter((pointer) => !foreign.has(pointer));
@@ -273,6 +279,16 @@ const scalarText = (value: unknown): string | undefined =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)
     : undefined;
+
+const OPERATIONS: readonly unknown[] = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
+
+const isPatch = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(
+    (operation) =>
+      isObject(operation) && OPERATIONS.includes(operation['op']) && typeof operation['path'] === 'string',
+  );
 
 const tokensOf = (pointer: string): readonly string[] =>
   pointer

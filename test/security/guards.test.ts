@@ -273,6 +273,16 @@ describe('writing', () => {
     expect(stripped?.message).toContain('/role');
     expect(stripped?.message).toContain('/surprise');
   });
+  test.each(['PUT', 'PATCH'])('%s: a JSON Patch is refused with a word about what it is', async (method) => {
+    const operations = [
+      { op: 'replace', path: '/city', value: 'x' },
+      { op: 'remove', path: '/phone' },
+    ];
+    const given = await ask(`${method} /c/C1`, operations);
+    expectRefused(given, 403, 'body_field_refused', ['/*/op', '/*/path', '/*/value']);
+    expect(textOf(given)).toMatch(/JSON Patch \(RFC 6902\).*JSON Merge Patch/);
+    expect(upstream.received).toHaveLength(0);
+  });
   test('where the route strips, objects that no line covers go whole', async () => {
     const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x",{"a":1}, [{}] ],"phone":{}}';
     expect((await ask('PATCH /c/C1', body)).status).toBe(200);
@@ -335,6 +345,17 @@ describe('writing back what was shown', () => {
       const call = { jsonrpc: '2.0', id: 1, method: 'write', params: [[1], { [name]: shown[name] }, {}] };
       expectRefused(await ask('POST /rpc', call), 422, 'masked_value_refused', [`/${name}`]);
     },
+  );
+  test.each([
+    ['phone', '138***5678'],
+    ['phone', '138••••5678'],
+    ['phone', '138\u200b****5678'],
+    ['phone', '１３８＊＊＊５６７８'],
+    ['person_name', '张×'],
+    ['email', 'z•@example.com'],
+    ['notes', '请致电138●●●●5678'],
+  ])('%s: refused as %s too', async (name, text) =>
+    expectRefused(await ask('PUT /c/C1', { [name]: text }), 422, 'masked_value_refused', [`/${name}`]),
   );
   test.each(MASK_KINDS)('%s: a real value is written', async (name) => {
     expect((await ask('PUT /c/C1', { [name]: REAL[name] })).status).toBe(200);
