@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Config, LoadedConfig } from './config/index.ts';
+import { type Config, type LoadedConfig, tell } from './config/index.ts';
 import type { Address } from './config/kinds.ts';
 import type { UpstreamSection } from './config/sections/upstreams.ts';
 import { createConsentSource } from './consent/index.ts';
@@ -25,7 +25,7 @@ import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { createShadow, type ShadowReport } from './policy/shadow.ts';
 import { createPolicyStore, type Gate, type LivePolicyStore } from './policy/store.ts';
-import { createRouter, knownFrom, resolvePurpose } from './routing/index.ts';
+import { createRouter, knownFrom, resolvePurpose, routeWarnings } from './routing/index.ts';
 import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { disclosed, refused } from './server/answers.ts';
@@ -103,9 +103,8 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
           ...(deps.gate ? { gate: deps.gate } : {}),
         }),
       );
-    for (const resource of new Set(config.routes.map((route) => route.resource)))
-      if (!policy.current().catalogs.has(resource))
-        logger.warn({ resource }, 'the policy has no catalog for this resource: its routes disclose nothing');
+    for (const { route, key, message } of routeWarnings(config.routes, policy.current().catalogs))
+      logger.warn({}, tell(loaded.file, loaded.fault(['routes', route, ...key], message)));
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =
@@ -312,6 +311,7 @@ function pem(file: string, where: string): string {
 const disclosureLimits = ({ limits }: Config) => ({
   depth: limits.depth,
   record_bytes: limits.record,
+  record_members: limits.record_members,
   group_bytes: limits.group,
 });
 

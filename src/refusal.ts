@@ -22,9 +22,14 @@ class UpstreamStatus extends SluiceError {
 }
 export const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
 
+const OWNERLESS =
+  'The record does not say whose it is where its catalog looks (data_subject), nor does the route.';
+
 /** The one record that was asked for stays behind: the account says why. */
 export function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
-  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) =>
+    code === 'data_subject_unknown' ? { code, message: OWNERLESS } : { code },
+  );
   account.withheld = summary;
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }

@@ -1,13 +1,15 @@
-/** `sluice check`: everything that is wrong with a policy directory, each with its place. */
+/** `sluice check`: everything that is wrong with a policy directory and a configuration, each with its place. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { resolveOpa } from '../policy/opa.ts';
 import type { Io } from './io.ts';
 import { arranged, tell } from './policy/findings.ts';
-import { inspectPolicy } from './policy/inspect.ts';
+import { type Inspection, inspectPolicy } from './policy/inspect.ts';
+import { type InspectedConfig, inspectConfig, routeFindings } from './policy/inspect-config.ts';
 import { watching } from './policy/watch.ts';
 
 interface Options {
+  readonly config?: string;
   readonly strict?: boolean;
   readonly watch?: boolean;
   readonly json?: boolean;
@@ -18,36 +20,65 @@ export function command(io: Io): Command {
     .description(
       'Rules, data, catalogs and scenarios: everything that is wrong with them, each with its place.',
     )
-    .argument('[dir]', 'policy directory', 'policies')
+    .argument('[dir]', 'policy directory (default: policy.dir of --config, else policies)')
+    .option('-c, --config <file>', 'sluice.yaml: look at it, too, and at its routes against the catalogs')
     .option('--strict', 'warnings count as faults')
     .option('--watch', 'again whenever a file has changed')
     .option('--json', 'print what is found as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n\nExit code 1 if there is a fault. Warnings are told and do not count.',
+      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n\nExit code 1 if there is a fault. Warnings are told and do not count.',
     )
-    .action((dir: string, options: Options) =>
-      options.watch
-        ? watching(io, [resolve(io.cwd, dir)], () => check(io, dir, options))
-        : check(io, dir, options),
-    );
+    .action(async (dir: string | undefined, options: Options) => {
+      if (!options.watch) return check(io, dir, options);
+      const { policies, config } = await placesOf(io, dir, options);
+      return watching(io, [policies ?? resolve(io.cwd, 'policies'), ...(config ? [config.file] : [])], () =>
+        check(io, dir, options),
+      );
+    });
 }
 
-async function check(io: Io, dir: string, options: Options): Promise<void> {
-  const { findings, counts } = await inspectPolicy(resolve(io.cwd, dir), await resolveOpa({ env: io.env }));
-  const list = arranged(findings, io.cwd);
+interface Places {
+  /** null where only the configuration could say, and has faults */
+  readonly policies: string | null;
+  readonly config: (InspectedConfig & { readonly file: string }) | null;
+}
+
+async function placesOf(io: Io, dir: string | undefined, options: Options): Promise<Places> {
+  const here = (path: string): string => resolve(io.cwd, path);
+  if (options.config === undefined) return { policies: here(dir ?? 'policies'), config: null };
+  const file = here(options.config);
+  const config = { file, ...(await inspectConfig(file, io.env)) };
+  if (dir !== undefined) return { policies: here(dir), config };
+  const { loaded } = config;
+  if (loaded === null) return { policies: null, config };
+  const named = loaded.config.policy.dir;
+  return { policies: named === undefined ? here('policies') : resolve(loaded.directory, named), config };
+}
+
+async function check(io: Io, dir: string | undefined, options: Options): Promise<void> {
+  const { policies, config } = await placesOf(io, dir, options);
+  const policy = policies === null ? null : await inspectPolicy(policies, await resolveOpa({ env: io.env }));
+  const found = [...(config?.findings ?? []), ...(policy?.findings ?? [])];
+  if (config?.loaded && policy) found.push(...routeFindings(config.loaded, policy.catalogs));
+  const list = arranged(found, io.cwd);
   const faults = list.filter((f) => f.severity === 'fault').length;
   const warnings = list.length - faults;
   const ok = faults === 0 && (!options.strict || warnings === 0);
+  const routes = config?.loaded?.config.routes.length;
+  const counts = { ...policy?.counts, ...(routes === undefined ? {} : { routes }) };
   if (options.json)
     io.stdout.write(`${JSON.stringify({ ok, faults, warnings, findings: list, counts }, null, 2)}\n`);
   else {
     tell(list, io);
     io.stdout.write(
-      `${counted(faults, 'fault')}, ${counted(warnings, 'warning')} in ${counted(counts.rules, 'file')} of rules, ${counts.tests} of tests, ${counts.data} of data, ${counted(counts.catalogs, 'catalog')} with ${counts.fields} fields, ${counted(counts.scenarios, 'scenario')}\n`,
+      `${counted(faults, 'fault')}, ${counted(warnings, 'warning')} in ${policy === null ? 'the configuration; the policy was not looked at' : inPolicy(policy.counts)}${routes === undefined ? '' : `, ${counted(routes, 'route')}`}\n`,
     );
   }
   io.exitCode = ok ? 0 : 1;
 }
+
+const inPolicy = ({ rules, tests, data, catalogs, fields, scenarios }: Inspection['counts']): string =>
+  `${counted(rules, 'file')} of rules, ${tests} of tests, ${data} of data, ${counted(catalogs, 'catalog')} with ${fields} fields, ${counted(scenarios, 'scenario')}`;
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -127,7 +127,7 @@ function checkIdentity(
 }
 
 /** Where a path stands in the document, or the nearest thing above it that stands there. */
-function whereIs({ document, lines }: Reading, path: Path): { line: number; column: number } {
+export function whereIs({ document, lines }: Reading, path: Path): { line: number; column: number } {
   let node: unknown = (document as Document).contents;
   let found = node as Node;
   for (const step of path) {
@@ -141,20 +141,26 @@ function whereIs({ document, lines }: Reading, path: Path): { line: number; colu
   return place({ lines }, found);
 }
 
-/** One sentence for each door that somebody opened. */
-export function warningsOf(config: Config): readonly string[] {
-  const warnings = Object.entries(config.upstreams)
-    .filter(([, u]) => u.tls.insecure.skip_verify)
-    .map(
-      ([name]) => `upstreams.${name}.tls.insecure.skip_verify: anybody on the way can pose as this upstream.`,
-    );
+/** One for each door that somebody opened. */
+export function warningsOf(config: Config, reading: Reading): readonly Fault[] {
+  const warnings: Fault[] = [];
+  const warn = (path: Path, message: string): void => {
+    warnings.push({ ...whereIs(reading, path), path, message });
+  };
+  for (const [name, { tls }] of Object.entries(config.upstreams))
+    if (tls.insecure.skip_verify)
+      warn(
+        ['upstreams', name, 'tls', 'insecure', 'skip_verify'],
+        'anybody on the way can pose as this upstream',
+      );
   if (config.insecure.literal_secrets)
-    warnings.push('insecure.literal_secrets: whoever reads the configuration file has its secrets.');
+    warn(['insecure', 'literal_secrets'], 'whoever reads the configuration file has its secrets');
   if (config.insecure.plain_http_keys)
-    warnings.push(
-      'insecure.plain_http_keys: whoever is on the way can replace the keys that tokens are checked with.',
+    warn(
+      ['insecure', 'plain_http_keys'],
+      'whoever is on the way can replace the keys that tokens are checked with',
     );
   if (!LOOPBACK.test(config.listen.admin.host))
-    warnings.push('listen.admin: health, metrics and audit are reachable from other machines.');
+    warn(['listen', 'admin'], 'health, metrics and audit are reachable from other machines');
   return warnings;
 }

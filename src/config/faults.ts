@@ -25,11 +25,18 @@ export const spell = (path: Path): string =>
 export const tell = (file: string, { line, column, path, message }: Fault): string =>
   `${file}:${line}:${column}: ${path.length === 0 ? '' : `${spell(path)}: `}${message}`;
 
+const carried = new WeakMap<SluiceError, readonly Fault[]>();
+
+/** The faults that an error of `configInvalid` tells; null for any other. */
+export const configFaults = (e: SluiceError): readonly Fault[] | null => carried.get(e) ?? null;
+
 export function configInvalid(file: string, faults: readonly Fault[]): SluiceError {
   const sorted = [...faults].sort((a, b) => a.line - b.line || a.column - b.column);
   const lines = sorted.map((f) => tell(file, f));
-  return new SluiceError(
+  const error = new SluiceError(
     'config_invalid',
     lines.length === 1 ? lines[0]! : `${lines.length} faults in the configuration:\n${lines.join('\n')}`,
   );
+  carried.set(error, sorted);
+  return error;
 }

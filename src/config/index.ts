@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
-import { checkConfig, warningsOf } from './checks.ts';
-import { configInvalid, type Fault } from './faults.ts';
+import { checkConfig, warningsOf, whereIs } from './checks.ts';
+import { configInvalid, type Fault, type Path } from './faults.ts';
 import { type Reading, read, type Schema } from './reader.ts';
 import { type Config, configSchema } from './schema.ts';
 
 export type { Config } from './schema.ts';
+export { configFaults, type Fault, spell, tell } from './faults.ts';
 export { configSchemas } from './schemas.ts';
 
 export interface LoadedConfig {
@@ -19,8 +20,10 @@ export interface LoadedConfig {
   readonly text: string;
   /** absolute; relative paths in the file start here */
   readonly directory: string;
-  /** dangerous options in use, one sentence each, for the log at start */
-  readonly warnings: readonly string[];
+  /** dangerous options in use, for the log at start */
+  readonly warnings: readonly Fault[];
+  /** with its place, for what only other stages can see */
+  fault(path: Path, message: string): Fault;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -65,7 +68,14 @@ export function parseConfig(text: string, file: string, env: Env): LoadedConfig 
     | undefined;
   if (config !== undefined) faults.push(...checkConfig(config, reading));
   if (config === undefined || faults.length > 0) throw configInvalid(file, faults);
-  return { config, file, text, directory: reading.directory, warnings: warningsOf(config) };
+  return {
+    config,
+    file,
+    text,
+    directory: reading.directory,
+    warnings: warningsOf(config, reading),
+    fault: (path, message) => ({ ...whereIs(reading, path), path, message }),
+  };
 }
 
 const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');

@@ -31,7 +31,7 @@ export function openConsentFile(
     for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));
     return entries;
   };
-  const file = open(() =>
+  const file = open(config.file, () =>
     observeFile({
       path: config.file,
       parse: load,
@@ -77,13 +77,13 @@ export function openConsentFile(
   };
 }
 
-function open<T>(read: () => T): T {
+function open<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
     if (isSluiceError(cause)) throw cause;
     throw new SluiceError('consent_unavailable', {
-      message: `The consents cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}): check consent.file.`,
+      message: `The consents ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}): check consent.file. Where nobody has agreed to anything yet, "version: 1" and "data_subjects: {}" are enough.`,
       cause,
     });
   }

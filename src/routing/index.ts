@@ -25,6 +25,7 @@ export type {
   Router,
   Selected,
 } from './types.ts';
+export { routeWarnings } from './warnings.ts';
 
 /** What `match` hands to `select`. */
 interface Narrowed extends RouteCandidates {
@@ -76,6 +77,7 @@ export function createRouter(
 }
 
 const EMPTY = new Uint8Array(0);
+const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 
 function select(
   { remaining, target, parameters, headers }: Narrowed,
@@ -90,6 +92,10 @@ function select(
   const id = chosen.id ? evaluate(chosen.id, sources) : undefined;
   if (chosen.id && id === undefined)
     throw new SluiceError('request_malformed', 'The request does not say which record it is about.');
+  const dataSubject = chosen.dataSubject ? evaluate(chosen.dataSubject, sources) : undefined;
+  // A read's answer may say it still; a write would be judged as one about a stranger.
+  if (chosen.dataSubject && dataSubject === undefined && WRITES.has(route.action))
+    throw new SluiceError('request_malformed', 'The request does not say whose data it writes.');
   const used = new Set(parameters.flatMap(([name]) => chosen.queryFields.get(name) ?? []));
   const written = new Set<string>();
   if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
@@ -101,7 +107,7 @@ function select(
         ? { properties: chosen.properties, type: route.resource }
         : { id, properties: chosen.properties, type: route.resource },
     action: route.action,
-    dataSubject: (chosen.dataSubject && evaluate(chosen.dataSubject, sources)) ?? null,
+    dataSubject: dataSubject ?? null,
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     body,

@@ -19,6 +19,7 @@ import { Copy, lineOf, opa, ROOT, sluice } from './support.ts';
 vi.setConfig({ testTimeout: 180_000 });
 
 const OWN = join(ROOT, 'test/policy/fixtures/policy');
+const PATIENT = 'resource: patient\ndata_subject: /no\nfields:\n  /no: { category: reference, grade: 1 }\n';
 const copies: Copy[] = [];
 const copy = (source?: string): Copy => {
   const made = new Copy(source);
@@ -118,6 +119,24 @@ describe.runIf(opa !== null)('sluice check', () => {
     expect((await sluice(['check', p.dir, '--strict'])).code).toBe(1);
   });
 
+  test('a resource that no role names is a warning that says where to name it', async () => {
+    const p = copy();
+    p.write('catalog/patient.yaml', PATIENT);
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings.map((f) => f.message)).toEqual([
+      'nobody gets through to the resource "patient": name it in the resources of the roles that may ask for it (data/roles.yaml)',
+    ]);
+  });
+
+  test('a name that is not there is told with those that are, where they are few', async () => {
+    const p = copy();
+    p.change('data/partners.yaml', '          customer:', '          patient:');
+    const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
+    expect(findings[0]?.message).toMatch(
+      /there is no catalog of a resource "patient"; known: customer, employee$/,
+    );
+  });
+
   test('a class that no answer names is a warning at its first field', async () => {
     const p = copy(OWN);
     p.change(
@@ -152,6 +171,59 @@ describe.runIf(opa !== null)('sluice check', () => {
 
   test('a directory that is not there could not be checked: exit 3', async () => {
     expect((await sluice(['check', '/nowhere/at/all'])).code).toBe(3);
+  });
+});
+
+describe.runIf(opa !== null)('sluice check --config', () => {
+  const config = (p: Copy, routes: string): string => {
+    p.write(
+      '../sluice.yaml',
+      `version: 1
+upstreams: { crm: { url: "http://127.0.0.1:9" } }
+identity: { api_keys: [{ id: a, sha256: "${'0'.repeat(64)}", subject: { id: a, organization: internal } }] }
+policy: { dir: ./policies }
+consent: { file: ./consents.yaml }
+routes:
+${routes}
+`,
+    );
+    return p.path('../sluice.yaml');
+  };
+  const placed = (): Copy => {
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-check-'));
+    return new Copy(join(ROOT, 'policies'), join(dir, 'policies'));
+  };
+
+  test('looks at its policy, and warns of a write about nobody, with its place; the exit code stays', async () => {
+    const p = placed();
+    const file = config(
+      p,
+      `  - { match: "GET /c", upstream: crm, resource: customer, action: search, query_fields: { tel: /fone } }
+  - { match: "PUT /c/{id}", upstream: crm, resource: customer, action: update, id: "{id}" }`,
+    );
+    const said = await sluice(['check', '--config', file, '--json']);
+    const { findings, counts, warnings } = said.json<
+      Checked & { counts: { routes: number; rules: number }; warnings: number }
+    >();
+    expect([said.code, warnings, counts.routes, counts.rules]).toEqual([0, 2, 2, 8]);
+    expect(findings.map((f) => [f.severity, f.line, f.message.split(':')[0]])).toEqual([
+      ['warning', 7, 'routes[0].query_fields.tel'],
+      ['warning', 8, 'routes[1].action'],
+    ]);
+    expect((await sluice(['check', '--config', file, '--strict'])).code).toBe(1);
+    rmSync(join(p.dir, '..'), { recursive: true });
+  });
+
+  test('tells its faults, all at once; the policy cannot be found without it', async () => {
+    const p = placed();
+    const file = config(p, '  - { match: "GET /c", upstream: crn, resource: customer, action: look }');
+    const said = await sluice(['check', '--config', file]);
+    expect(said.code).toBe(1);
+    expect(said.out).toMatch(
+      /^[^\n]*sluice\.yaml:7:34: fault: routes\[0\]\.upstream: no upstream named "crn"/,
+    );
+    expect(said.out).toMatch(/\n2 faults, 0 warnings in the configuration; the policy was not looked at\n$/);
+    rmSync(join(p.dir, '..'), { recursive: true });
   });
 });
 

@@ -32,6 +32,24 @@ afterEach(() => {
 });
 
 describe('sluice serve', () => {
+  test('warns at its start of doors that stand open and of writes about nobody, each with its place', async () => {
+    const upstream = await upstreamOf(customer);
+    const route = { upstream: 'crm', resource: 'customer' };
+    const served = await serve({
+      upstream,
+      config: { insecure: { literal_secrets: true } },
+      routes: [
+        { match: 'GET /customers/{id}', action: 'read', ...route },
+        { match: 'PUT /customers/{id}', action: 'update', id: '{id}', ...route },
+      ],
+    });
+    const warned = served.log().match(/"level":40,[^\n]*sluice\.yaml:\d+:\d+: [\w.[\]]+/g) ?? [];
+    expect(warned.map((line) => line.split(': ').at(-1))).toEqual([
+      'insecure.literal_secrets',
+      'routes[1].action',
+    ]);
+  }, 60_000);
+
   test('SIGHUP loads the policy anew where nothing watches it', async () => {
     const upstream = await upstreamOf(customer);
     const config = { policy: { bundle: './bundle.tar.gz', watch: false } };

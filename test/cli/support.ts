@@ -48,8 +48,8 @@ export async function sluice(
 export class Copy {
   readonly dir: string;
 
-  constructor(source = join(ROOT, 'policies')) {
-    this.dir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+  constructor(source = join(ROOT, 'policies'), dir = mkdtempSync(join(tmpdir(), 'sluice-cli-'))) {
+    this.dir = dir;
     cpSync(source, this.dir, { recursive: true });
   }
 

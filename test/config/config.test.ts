@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { configSchemas, loadConfig, parseConfig } from '../../src/config/index.ts';
+import { configSchemas, loadConfig, parseConfig, spell, tell } from '../../src/config/index.ts';
 import { isSluiceError } from '../../src/errors.ts';
 
 /** design §5.5, both blocks */
@@ -346,14 +346,24 @@ describe('values', () => {
       'f',
       {},
     );
-    expect(warnings.join()).toContain('insecure.literal_secrets');
+    expect(warnings.map((w) => spell(w.path))).toEqual(['insecure.literal_secrets']);
   });
-  test('that open doors are warned of', () => {
+  test('that open doors are warned of, each with its place', () => {
     const text = `${upstream('tls: { insecure: { skip_verify: true } }').replace('127.0.0.1:8081', '0.0.0.0:8081')}insecure: { plain_http_keys: true }\n`;
-    expect(parseConfig(text, 'f', {}).warnings.map((w) => w.split(':')[0])).toEqual([
-      'upstreams.crm.tls.insecure.skip_verify',
-      'insecure.plain_http_keys',
-      'listen.admin',
+    const placeOf = (member: string): string => {
+      const before = text.slice(0, text.indexOf(member)).split('\n');
+      return `f:${before.length}`;
+    };
+    expect(
+      parseConfig(text, 'f', {}).warnings.map((w) =>
+        tell('f', w)
+          .split(/:\d+: |: /)
+          .slice(0, 2),
+      ),
+    ).toEqual([
+      [placeOf('skip_verify'), 'upstreams.crm.tls.insecure.skip_verify'],
+      [placeOf('plain_http_keys'), 'insecure.plain_http_keys'],
+      [placeOf('admin'), 'listen.admin'],
     ]);
   });
   test('of one prototype or another never leak in', () => {

@@ -285,7 +285,10 @@ describe('a consent file', () => {
   });
   test('that is not there keeps Sluice from starting', async () => {
     rmSync(path());
-    await expect(open()).rejects.toMatchObject({ code: 'consent_unavailable' });
+    await expect(open()).rejects.toMatchObject({
+      code: 'consent_unavailable',
+      message: expect.stringContaining(path()) as string,
+    });
   });
   test('that is broken keeps Sluice from starting', async () => {
     writeFileSync(path(), 'version: 2');

@@ -226,6 +226,20 @@ describe('a write', () => {
   test('may be empty', () => {
     expect(ask(router, 'PUT', '/c/1').bodyFields).toEqual([]);
   });
+  test('is refused where its route says how to tell whose data it is, and it does not tell', () => {
+    const by = { data_subject: '{query:customer}' };
+    const asking = routerOf(
+      route('PUT /orders/{id}', { action: 'update', ...by }),
+      route('DELETE /orders/{id}', { action: 'delete', ...by }),
+      route('GET /orders', { action: 'search', ...by }),
+    );
+    const body = { body: '{"phone":"1"}', type: JSON_TYPE };
+    expect(codeOf(asking, 'PUT', '/orders/1', body)).toBe('request_malformed');
+    expect(codeOf(asking, 'DELETE', '/orders/1')).toBe('request_malformed');
+    expect(ask(asking, 'PUT', '/orders/1?customer=C1', body).dataSubject).toBe('C1');
+    // the answer may say it
+    expect(ask(asking, 'GET', '/orders').dataSubject).toBe(null);
+  });
 });
 
 describe('XML-RPC and SOAP', () => {

@@ -7,12 +7,15 @@ import { compileFiles } from '../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
 import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
-import { faultsIn } from '../../policy/opa-faults.ts';
+import { faultsIn, type PolicyFault } from '../../policy/opa-faults.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
-import { compileRoutes } from '../../routing/compile.ts';
+import type { RouteConfig } from '../../config/sections/routes.ts';
+import type { Catalog } from '../../model/catalog.ts';
+import { compileRoutes, type RouteFault } from '../../routing/compile.ts';
+import { routeWarnings } from '../../routing/warnings.ts';
 import { readDocument } from './documents.ts';
 import { type Finding, findings } from './findings.ts';
-import { referenceFaults } from './references.ts';
+import { nearestOrAll, referenceFaults } from './references.ts';
 import { readScenarios } from './scenario-files.ts';
 import { stage } from './stage.ts';
 import { annotated, strict } from './strict.ts';
@@ -22,6 +25,8 @@ import { type CatalogAt, unreached } from './unreached.ts';
 
 export interface Inspection {
   readonly findings: readonly Finding[];
+  /** by resource; those without faults */
+  readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly counts: {
     readonly rules: number;
     readonly tests: number;
@@ -47,6 +52,7 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
     found.push(...unreached(policy, documents, catalogs));
   return {
     findings: found,
+    catalogs: byResource(catalogs),
     counts: {
       rules: files.rego.length,
       tests: files.tests.length,
@@ -57,6 +63,9 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
     },
   };
 }
+
+const byResource = (catalogs: readonly CatalogAt[]): ReadonlyMap<string, Catalog> =>
+  new Map(catalogs.map(({ catalog }) => [catalog.resource, catalog]));
 
 function dataFindings(files: PolicyDirectory, found: Finding[]): Map<string, YamlDocument[]> {
   const documents = new Map<string, YamlDocument[]>();
@@ -101,7 +110,7 @@ function catalogFindings(files: PolicyDirectory, found: Finding[]): CatalogAt[] 
 function scenarioFindings(files: PolicyDirectory, catalogs: readonly CatalogAt[], found: Finding[]): number {
   const { documents, faults } = readScenarios(files.dir, files.scenarios);
   found.push(...findings(faults, 'scenario'));
-  const resources = new Set(catalogs.map((c) => c.catalog.resource));
+  const resources = byResource(catalogs);
   for (const { content, document } of documents) {
     for (const [i, route] of content.routes.entries())
       if (!resources.has(route.resource))
@@ -110,27 +119,32 @@ function scenarioFindings(files: PolicyDirectory, catalogs: readonly CatalogAt[]
             [
               document.fault(
                 ['routes', i, 'resource'],
-                `there is no catalog of a resource "${route.resource}"`,
+                `there is no catalog of a resource "${route.resource}"${nearestOrAll(route.resource, [...resources.keys()])}`,
               ),
             ],
             'scenario',
           ),
         );
+    const routes = asConfigured(content.routes);
+    const at = ({ route, key, message }: RouteFault): PolicyFault =>
+      document.fault(['routes', route, ...key], message);
     found.push(
+      ...findings(compileRoutes(routes).faults.map(at), 'scenario'),
       ...findings(
-        routeFaults(content.routes).map(({ route, key, message }) =>
-          document.fault(['routes', route, ...key], message),
-        ),
+        routeWarnings(routes, resources)
+          .filter(({ key }) => key[0] !== 'resource')
+          .map(at),
         'scenario',
+        'warning',
       ),
     );
   }
   return documents.reduce((n, d) => n + d.content.scenarios.length, 0);
 }
 
-/** What the router says to them, with what sluice.yaml fills in. */
-function routeFaults(routes: readonly object[]): ReturnType<typeof compileRoutes>['faults'] {
-  const filled = routes.map((r) => ({
+/** with what sluice.yaml fills in */
+function asConfigured(routes: readonly object[]): readonly RouteConfig[] {
+  return routes.map((r) => ({
     upstream: 'crm',
     action: 'read',
     params: {},
@@ -148,8 +162,7 @@ function routeFaults(routes: readonly object[]): ReturnType<typeof compileRoutes
       ...member(r, 'request'),
     },
     response: { options: {}, ...member(r, 'response') },
-  }));
-  return compileRoutes(filled as unknown as Parameters<typeof compileRoutes>[0]).faults;
+  })) as unknown as readonly RouteConfig[];
 }
 
 const member = (value: object, name: string): object => {

@@ -4,6 +4,13 @@ import type { Catalog } from '../../model/catalog.ts';
 import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 
+const FEW = 6;
+
+/** `; did you mean …?`, else what there is, where that is little */
+export const nearestOrAll = (name: string, names: readonly string[]): string =>
+  didYouMean(name, names) ||
+  (names.length > 0 && names.length <= FEW ? `; known: ${[...names].sort().join(', ')}` : '');
+
 type Members = { readonly [key: string]: unknown };
 type Path = readonly (string | number)[];
 
@@ -36,7 +43,7 @@ export function referenceFaults(
     faults.push(
       document.fault(
         path,
-        `${path.join('.')}: there is no ${what} "${name}"${didYouMean(name, [...known])}`,
+        `${path.join('.')}: there is no ${what} "${name}"${nearestOrAll(name, [...known])}`,
         key,
       ),
     );

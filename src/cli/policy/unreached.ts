@@ -56,7 +56,12 @@ export function unreached(
   for (const { catalog, document } of catalogs) {
     const own = rows.filter((r) => r.resource === catalog.resource);
     if (own.length === 0) {
-      found.push(document.fault(['resource'], `nobody gets through to the resource "${catalog.resource}"`));
+      found.push(
+        document.fault(
+          ['resource'],
+          `nobody gets through to the resource "${catalog.resource}": name it in the resources of the roles that may ask for it (data/roles.yaml)`,
+        ),
+      );
       continue;
     }
     const told = new Set<string>();

@@ -14,6 +14,13 @@ const MEDIA: { readonly [F in RequestFormat]: RegExp } = {
   soap: /^(?:text\/xml|application\/(?:soap\+)?xml)$/,
 };
 
+const SENT_AS: { readonly [F in RequestFormat]: string } = {
+  json: 'application/json',
+  form: 'application/x-www-form-urlencoded',
+  xmlrpc: 'text/xml',
+  soap: 'text/xml or application/soap+xml',
+};
+
 /** Formats of one family may share a Content-Type. */
 export const mediaFamily = (format: RequestFormat): 'json' | 'form' | 'xml' =>
   format === 'json' || format === 'form' ? format : 'xml';
@@ -46,7 +53,7 @@ export function parseBody(
     .split(';')
     .map((p) => p.trim().toLowerCase());
   if (!MEDIA[format].test(type))
-    throw unreadable(`has another Content-Type than its route's format, ${format}`);
+    throw unreadable(`has another Content-Type than its route's format, ${format} (${SENT_AS[format]})`);
   // Of two, or of one with blanks in it, readers differ in what they make.
   const charsets = parameters.filter((p) => /^charset[\s*]*=/.test(p));
   if (charsets.length > 1 || charsets.some((p) => !/^charset="?(?:utf-?8|us-ascii)"?$/.test(p)))

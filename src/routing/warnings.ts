@@ -1,0 +1,67 @@
+/** What a route may say and seldom means. Only the catalogs show it, so it is said once they are there: at the start and by `sluice check`. */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import { didYouMean } from '../errors.ts';
+import type { Catalog } from '../model/catalog.ts';
+import type { RouteFault } from './compile.ts';
+
+/** @param catalogs by resource */
+export function routeWarnings(
+  routes: readonly RouteConfig[],
+  catalogs: ReadonlyMap<string, Catalog>,
+): readonly RouteFault[] {
+  return routes.flatMap((config, route) => {
+    const found: RouteFault[] = [];
+    const warn = (key: RouteFault['key'], message: string): void => void found.push({ route, key, message });
+    const catalog = catalogs.get(config.resource);
+    if (catalog === undefined)
+      warn(
+        ['resource'],
+        `the policy has no catalog of a resource "${config.resource}": its requests are refused${didYouMean(config.resource, catalogs.keys())}`,
+      );
+    else {
+      aboutAStranger(config, catalog, warn);
+      searchesByNothing(config, catalog, warn);
+    }
+    return found;
+  });
+}
+
+type Warn = (key: RouteFault['key'], message: string) => void;
+
+/** A new record need not be about anybody who is known; one that has an id is, as one that is changed. */
+function aboutAStranger(
+  { action, id, data_subject, request }: RouteConfig,
+  catalog: Catalog,
+  warn: Warn,
+): void {
+  const changes = action === 'update' || (action === 'create' && id !== undefined);
+  if (!changes || data_subject !== undefined || catalog.data_subject.length === 0) return;
+  warn(
+    ['action'],
+    `nothing but the body (${catalog.data_subject.join(', ')}) says whose data this writes: one that does not is judged as about a stranger, without that person's refusals and flags (restricted …); say it on the route, e.g. data_subject: "${id ?? `{body:${request.record ?? ''}${catalog.data_subject[0]}}`}"`,
+  );
+}
+
+function searchesByNothing(
+  { query_fields, request }: RouteConfig,
+  { resource, fields }: Catalog,
+  warn: Warn,
+): void {
+  const tables: readonly (readonly [RouteFault['key'], Searched])[] = [
+    [['query_fields'], query_fields],
+    [['request', 'fields'], request.fields],
+    ...Object.entries(request.domains).map(([at, table]) => [['request', 'domains', at], table] as const),
+  ];
+  for (const [key, table] of tables)
+    for (const [name, pointers] of Object.entries(table))
+      for (const pointer of [pointers].flat()) {
+        const entry = Object.hasOwn(fields, pointer) ? fields[pointer] : undefined;
+        if (entry === undefined || 'resource' in entry)
+          warn(
+            [...key, name],
+            `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
+          );
+      }
+}
+
+type Searched = { readonly [name: string]: string | readonly string[] };

@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import type { Catalog } from '../../src/model/catalog.ts';
+import { routeWarnings } from '../../src/routing/index.ts';
+import { route, routesConfig } from './setup.ts';
+
+const catalog = (resource: string, data_subject: readonly string[]): [string, Catalog] => [
+  resource,
+  {
+    resource,
+    data_subject,
+    attributes: {},
+    fields: { '/phone': { category: 'contact', grade: 3 }, '/agent': { resource: 'employee' } },
+    envelope: {},
+  },
+];
+const CATALOGS = new Map([catalog('customer', ['/id']), catalog('product', [])]);
+
+const warned = (more: object, match = 'PUT /c/{id}'): readonly string[] =>
+  routeWarnings(routesConfig([route(match, more)]), CATALOGS).map(
+    ({ route: i, key, message }) => `${[i, ...key].join('.')} ${message}`,
+  );
+
+describe('a route that writes about somebody whom it does not name is warned of', () => {
+  test('where it updates: an id alone says which record, not whose', () => {
+    const [only, ...more] = warned({ action: 'update', id: '{id}' });
+    expect(only).toMatch(
+      /^0\.action nothing but the body \(\/id\) says whose data .* data_subject: "\{id\}"$/,
+    );
+    expect(more).toEqual([]);
+  });
+  test('with a body to take it from, where the route has no id', () => {
+    expect(warned({ action: 'update', request: { record: '/data' } }, 'POST /c').join()).toContain(
+      'data_subject: "{body:/data/id}"',
+    );
+  });
+  test('where it creates what has an id already', () => {
+    expect(warned({ action: 'create', id: '{id}' })).toHaveLength(1);
+  });
+  test.each([
+    ['it names them', { action: 'update', id: '{id}', data_subject: '{id}' }],
+    ['they are new', { action: 'create' }],
+    ['its resource is about nobody', { action: 'update', id: '{id}', resource: 'product' }],
+    ['it reads', { id: '{id}' }],
+  ])('but not where %s', (_, more) => {
+    expect(warned(more)).toEqual([]);
+  });
+});
+
+describe('a route is warned of', () => {
+  test('whose resource no catalog describes, with the name that was meant', () => {
+    expect(warned({ resource: 'costumer' })).toEqual([
+      '0.resource the policy has no catalog of a resource "costumer": its requests are refused; did you mean "customer"?',
+    ]);
+  });
+  test('that searches by fields which the catalog does not have, or which are resources of their own', () => {
+    const request = {
+      fields: { '/by/mail': '/mail' },
+      domains: { '/params/0': { phone: '/phone', agent: ['/agent'] } },
+    };
+    expect(
+      warned({ action: 'search', query_fields: { tel: ['/phone', '/phon'] }, request }, 'POST /c').map(
+        (w) => w.split(':')[0],
+      ),
+    ).toEqual([
+      '0.query_fields.tel the catalog of customer has no line /phon',
+      '0.request.fields./by/mail the catalog of customer has no line /mail',
+      '0.request.domains./params/0.agent the catalog of customer has no line /agent',
+    ]);
+  });
+});
