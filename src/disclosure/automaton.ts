@@ -121,7 +121,9 @@ export class Automaton implements Matcher {
 
   step(from: StateId, name: string, ...aliases: string[]): StateId {
     const state = this.states[from]!;
-    if (aliases.length > 0) return this.#next(state, [name, ...aliases], 'name');
+    // a name that no path has from here adds nothing to what the others lead to
+    if (aliases.length > 0 && aliases.some((alias) => state.names.has(alias)))
+      return this.#next(state, [name, ...aliases], 'name');
     const known = state.names.get(name);
     if (known !== undefined) return known < 0 ? this.#learn(state, state.names, name, 'name') : known;
     if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');

@@ -43,6 +43,14 @@ export const limitsSchema = section(
       size({ min: '1KiB', max: '256MiB', description: 'of one record of an answer' }),
       '4MiB',
     ),
+    record_members: defaulted(
+      Type.Integer({
+        minimum: 100,
+        maximum: 10_000_000,
+        description: 'elements and attributes of one XML record, pairs of a form',
+      }),
+      100_000,
+    ),
     depth: defaulted(Type.Integer({ minimum: 4, maximum: 1_000, description: 'nesting of an answer' }), 64),
     decoded_ratio: defaulted(
       Type.Integer({ minimum: 2, maximum: 10_000, description: 'how far a compressed answer may expand' }),

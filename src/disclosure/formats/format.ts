@@ -277,6 +277,8 @@ export interface DisclosureLimits {
   readonly depth: number;
   /** bytes of one record, or of one value around the records */
   readonly record_bytes: number;
+  /** values of one record (elements and attributes, pairs) in formats that hold it as a tree */
+  readonly record_members: number;
   /** bytes released in one part */
   readonly part_bytes: number;
   /** records whose consent is looked up together */

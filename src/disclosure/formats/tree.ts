@@ -110,8 +110,9 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
     if (embedded >= 0 && isObject(node)) {
       const scope = open(embedded);
       begins.set(node, scope);
+      const inside = [...chain, scope];
       for (const child of membersOf(node))
-        visit(child, enter(matcher, matcher.entry(embedded), child), [...chain, scope]);
+        visit(child, enter(matcher, matcher.entry(embedded), child), inside);
     } else if (embedded >= 0) {
       // a list of embedded resources: each object of it begins a scope
       for (const child of membersOf(node)) if (isObject(child)) visit(child, state, chain);

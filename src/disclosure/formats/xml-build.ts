@@ -1,4 +1,5 @@
 /** Builds the tree of one subtree as its tokens arrive. Positions count from the reader's origin. */
+import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
 import { Element, type OpenTag, type Text } from './xml-tree.ts';
 
@@ -6,27 +7,47 @@ export class Builder {
   readonly root: Element;
   readonly #open: Element[];
   readonly #charset: Charset;
+  readonly #most: number;
+  #members = 0;
   #bytes = new Uint8Array(0);
   #base = 0;
 
-  constructor(tag: OpenTag, charset: Charset) {
+  /** @param most elements, attributes and whatever else is held for each of them */
+  constructor(tag: OpenTag, charset: Charset, most: number) {
     this.#charset = charset;
+    this.#most = most;
+    this.#count(1 + tag.attributes.length);
     this.root = new Element(tag, this.#source);
     this.#open = [this.root];
   }
 
+  /** @throws SluiceError `record_too_large` */
   start(tag: OpenTag): void {
+    this.#count(1 + tag.attributes.length);
     const element = new Element(tag, this.#source);
     this.#open.at(-1)!.items.push(element);
     if (!tag.empty) this.#open.push(element);
   }
 
   text(text: Text): void {
-    this.#open.at(-1)!.items.push(text);
+    const { items } = this.#open.at(-1)!;
+    // an element's content is one value with it, and blanks that indent its children are none
+    if (items.length > 0 && (!text.blank || items.at(-1)!.kind === 'text')) this.#count(1);
+    items.push(text);
   }
 
   hidden(start: number, end: number): void {
+    this.#count(1);
     this.#open.at(-1)!.items.push({ kind: 'hidden', start, end });
+  }
+
+  #count(members: number): void {
+    this.#members += members;
+    if (this.#members > this.#most)
+      throw new SluiceError(
+        'record_too_large',
+        `A record of the XML document has more than ${this.#most} elements and attributes (limits.record_members).`,
+      );
   }
 
   /** @returns true when the subtree is complete */

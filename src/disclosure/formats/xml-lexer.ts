@@ -32,6 +32,8 @@ export class XmlLexer {
   /** how far an unfinished token has been looked through, and the quote that is open in it */
   #scanned = 0;
   #quote = 0;
+  /** in it, a place at which a character is known to begin */
+  #begins = 0;
 
   constructor(charset: Charset) {
     this.#charset = charset;
@@ -44,6 +46,7 @@ export class XmlLexer {
     const moved = this.intake.append(chunk, keep);
     this.at -= moved;
     this.#scanned -= moved;
+    this.#begins -= moved;
     return moved;
   }
 
@@ -135,8 +138,10 @@ export class XmlLexer {
   #aligned(from: number, at: number): boolean {
     if (this.#charset.layout !== 'multibyte') return true;
     const { bytes } = this.intake;
-    let i = from;
+    // from where the last such question ended: a token full of them is walked through once
+    let i = Math.max(from, this.#begins);
     while (i < at) i += Math.max(1, this.#charset.width(bytes, i));
+    this.#begins = i;
     return i === at;
   }
 

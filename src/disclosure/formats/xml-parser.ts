@@ -5,7 +5,7 @@
  * another to the reader.
  */
 import { SaxesParser } from 'saxes';
-import type { SluiceError } from '../../errors.ts';
+import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
 import { malformed, type Token } from './xml-lexer.ts';
 import type { ParsedTag } from './xml-tree.ts';
@@ -38,9 +38,19 @@ export class XmlParser {
   #given = 0;
   #fault: string | null = null;
 
-  constructor(charset: Charset) {
+  /** @param most attributes of one element */
+  constructor(charset: Charset, most: number) {
     this.#charset = charset;
     const saxes = this.#saxes;
+    let attributes = 0;
+    saxes.on('attribute', () => {
+      attributes += 1;
+      if (attributes > most)
+        throw new SluiceError(
+          'record_too_large',
+          `An element of the XML document has more than ${most} attributes (limits.record_members).`,
+        );
+    });
     const report = (kind: Kind, text: string | null = null, tag: ParsedTag | null = null): void => {
       this.#events.push({ kind, position: saxes.position, text, tag });
     };
@@ -49,9 +59,11 @@ export class XmlParser {
     saxes.on('comment', () => report('comment'));
     saxes.on('processinginstruction', () => report('instruction'));
     saxes.on('xmldecl', () => report('declaration'));
-    saxes.on('opentag', ({ name, local, uri, attributes }) =>
-      report('open', null, { name, local, uri, attributes: Object.values(attributes) }),
-    );
+    saxes.on('opentag', (tag) => {
+      attributes = 0;
+      const { name, local, uri } = tag;
+      report('open', null, { name, local, uri, attributes: Object.values(tag.attributes) });
+    });
     saxes.on('closetag', () => report('close'));
     // where, but not what: saxes's messages quote the document
     saxes.on('error', () => {

@@ -97,7 +97,7 @@ class XmlReader implements BodyReader {
       if (found === null) return;
       this.#charset = found.charset;
       this.#lexer = new XmlLexer(found.charset);
-      this.#parser = new XmlParser(found.charset);
+      this.#parser = new XmlParser(found.charset, this.#setup.limits.record_members);
       this.#lexer.append(this.#head, 0);
       this.#lexer.at = found.mark;
       if (found.mark > 0) this.#pieces.push(copy(this.#source, 0, found.mark));
@@ -253,7 +253,7 @@ class XmlReader implements BodyReader {
   }
 
   #builder(tag: OpenTag): Builder {
-    return new Builder(tag, this.#charset);
+    return new Builder(tag, this.#charset, this.#setup.limits.record_members);
   }
 
   #begin(mode: Building): void {

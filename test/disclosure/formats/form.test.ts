@@ -64,6 +64,21 @@ describe('a form', () => {
   ])('is refused for %s', async (_, body, code) => {
     expect(await refusal(body, { ...FORM, limits: { record_bytes: 200 } })).toBe(code);
   });
+  test('is refused with more pairs than a record may have, whatever they are, at once', async () => {
+    for (const pair of ['id=C1', 'x=1', '', '%41'])
+      for (const [pairs, outcome] of [
+        [3, 'let through'],
+        [4, 'record_too_large'],
+      ] as const) {
+        const body = Array.from({ length: pairs }, () => pair).join('&');
+        const said = await refusal(body, { ...FORM, dataSubject: 'C1', limits: { record_members: 3 } });
+        expect([body, said]).toEqual([body, outcome]);
+      }
+    const started = performance.now();
+    const hostile = Array.from({ length: 900_000 }, () => 'a=1').join('&');
+    await expect(disclose(hostile, FORM)).rejects.toThrow(/limits\.record_members/);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
 
   const CANARY = 'Kanarienvogel';
   const encoded = (text: string): fc.Arbitrary<string> =>

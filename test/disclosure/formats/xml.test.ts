@@ -468,7 +468,36 @@ describe('refused', () => {
         'record_too_large',
       );
   });
+
+  test.each([
+    ['elements', (n: number) => `<l><r>${'<p>x</p>\n '.repeat(n - 1)}</r></l>`],
+    ['empty elements', (n: number) => `<l><r>${'<p/>'.repeat(n - 1)}</r></l>`],
+    ['attributes', (n: number) => `<l><r ${attributes(n - 1)}/></l>`],
+    ['attributes of a child', (n: number) => `<l><r><p ${attributes(n - 2)}/></r></l>`],
+    ['attributes around the records', (n: number) => `<l ${attributes(n)}><r/></l>`],
+    ['comments', (n: number) => `<l><r>${'<!---->'.repeat(n - 1)}</r></l>`],
+    ['texts', (n: number) => `<l><r>${'<![CDATA[]]>'.repeat(n)}</r></l>`],
+  ])('has more %s than a record may have', async (_, body) => {
+    const open: Case = { ...OPEN, records: '/l/r', limits: { record_members: 100 } };
+    expect(await refusal(body(100), open)).toBe('let through');
+    expect(await refusal(body(101), open)).toBe('record_too_large');
+    const started = performance.now();
+    await expect(disclose(body(300_000), { ...OPEN, records: '/l/r' })).rejects.toThrow(
+      /limits\.record_members/,
+    );
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+
+  test('is full of ends that are halves of characters, and is read through once', async () => {
+    const half = Buffer.alloc(240_000, Buffer.from([0x81, 0x5d, 0x5d, 0x3e]));
+    const body = Buffer.concat([Buffer.from('<l><r><![CDATA['), half, Buffer.from(']]></r></l>')]);
+    const started = performance.now();
+    expect((await disclose(body, { ...OPEN, records: '/l/r', charset: 'gbk' })).text).toContain('<l><r');
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
 });
+
+const attributes = (n: number): string => Array.from({ length: n }, (_, k) => `a${k}="1"`).join(' ');
 
 describe('the encoding', () => {
   const named = (name: string, label: string): string =>
