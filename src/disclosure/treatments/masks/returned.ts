@@ -16,7 +16,7 @@ export interface Shape {
 
 /** stars; bullets and circles; crosses; blocks */
 const SIGNS =
-  /[*\u066d\u203b\u204e\u2051\u2055\u2217\u2605\u2606\u2731-\u2736\u273b\u273d\u2022\u2219\u25cb\u25cf\u25e6\u26aa\u26ab\u2b24\u00d7\u2573\u2613\u2715-\u2718\u274c\u2a2f\u2588\u2591-\u2593\u25a0\u25a1\u25aa\u25ab\u25c6\u25c7]/gu;
+  /[*＊﹡\u066d\u203b\u204e\u2051\u2055\u2217\u2605\u2606\u2731-\u2736\u273b\u273d\u2022\u2219\u25cb\u25cf\u25e6\u26aa\u26ab\u2b24\u00d7\u2573\u2613\u2715-\u2718\u274c\u2a2f\u2588\u2591-\u2593\u25a0\u25a1\u25aa\u25ab\u25c6\u25c7]/gu;
 /** zero-width and format characters, fillers, selectors, controls, keycaps */
 const UNSEEN = /\ufeff|(?!\s)[\p{Cf}\p{Cc}\p{Me}\p{Default_Ignorable_Code_Point}]/gu;
 const LIST = /[,;/|\n、，；]/;
@@ -25,15 +25,21 @@ const IDEOGRAPH = /\p{Script=Han}/u;
 /** nothing but x: as many as hide a value whole, since fewer are a code or a size */
 const ONLY_X = /^x{4,}$/i;
 
+/** Masks hide a longer value whole: what is longer without repeated signs and blanks is none of ours. */
+const LONGEST = 1024;
+
+const visible = (text: string): string => text.replace(UNSEEN, '').replace(SIGNS, '*');
+
 /** The text with every sign a star and without what nobody sees; runs and blanks stay. */
-export const withStars = (text: string): string =>
-  text.normalize('NFKC').replace(UNSEEN, '').replace(SIGNS, '*');
+export const withStars = (text: string): string => visible(text).normalize('NFKC');
 
 export const isReturned = (text: string, shape: Shape): boolean =>
   (shape.list === true ? text.split(LIST) : [text]).some((part) => isOne(part, shape));
 
 function isOne(text: string, shape: Shape): boolean {
-  const drawn = withStars(text).replace(/\s+/gu, ' ').trim();
+  const short = visible(text).replace(/\s+/gu, ' ').replaceAll(' *', '*').replace(/\*+/g, '*').trim();
+  if (short.length > LONGEST) return false;
+  const drawn = short.normalize('NFKC').replace(/\s+/gu, ' ').trim();
   const bare = drawn.replace(PUNCTUATION, '');
   const seen = shape.sees === 'words' ? drawn : bare;
   if (fits(seen, shape)) return true;
