@@ -51,6 +51,12 @@ const SCRUBBED = /\*{3}|(?<!\*)\p{Script=Han}\*{1,2}(?!\*)|(?<![\p{L}*])\p{Lu}\*
 /** the same as other clients draw them; a single bullet behind an ideograph begins a line of a list */
 const REDRAWN = /\*{3}|\p{Nd}{2} ?\*{2,} ?\p{Nd}{2}|\p{Nd}{2}x{3,}\p{Nd}{2}/iu;
 
+/**
+ * UTF-16 units. A hostile text costs up to two microseconds for each, so that a longer one would keep every other request of the
+ * process waiting for a quarter of a second.
+ */
+export const LONGEST_TEXT = 100_000;
+
 export const scrub: Treatment = {
   name: 'scrub',
   prepare: (entry, choice) =>
@@ -59,6 +65,7 @@ export const scrub: Treatment = {
       return (value) => {
         if (value.kind === 'null') return { kind: 'null' };
         if (value.kind === 'container' || value.kind === 'boolean') return 'drop';
+        if (value.text.length > LONGEST_TEXT) return 'drop';
         const text = scrubText(value.text, entities);
         return value.kind === 'number' && text === value.text
           ? { kind: 'number', text }
@@ -70,6 +77,7 @@ export const scrub: Treatment = {
       entitiesFor(entry, choice);
       return (value) =>
         value.kind === 'string' &&
-        (SCRUBBED.test(value.text.normalize('NFKC')) || REDRAWN.test(withStars(value.text)));
+        (SCRUBBED.test(value.text.normalize('NFKC')) ||
+          REDRAWN.test(withStars(value.text).replace(/\*\s(?=\*)/g, '*')));
     }),
 };

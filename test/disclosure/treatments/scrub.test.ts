@@ -7,7 +7,7 @@ import { findEntities } from '../../../src/disclosure/treatments/scrub/find.ts';
 import { fold } from '../../../src/disclosure/treatments/scrub/fold.ts';
 import { scan } from '../../../src/disclosure/treatments/scrub/scan.ts';
 import { ENTITIES } from '../../../src/disclosure/treatments/scrub/span.ts';
-import { scrubText } from '../../../src/disclosure/treatments/scrub.ts';
+import { LONGEST_TEXT, scrubText } from '../../../src/disclosure/treatments/scrub.ts';
 import { number, shown, text, treat, treatment } from './support.ts';
 
 describe('finds and masks in place', () => {
@@ -98,6 +98,7 @@ test('recognises a note that was scrubbed, and no ordinary one', () => {
     '客户 138●●●●5678 来电',
     '客户 138xxxx5678 来电',
     '138 ** 5678',
+    '1 3 8 * * * * 5 6 7 8',
     '138*\u200b*\u200b*5678',
   ])
     expect([sent, recognise(text(sent))]).toEqual([sent, true]);
@@ -199,6 +200,17 @@ test('takes time in proportion to the text, whatever is repeated in it', () => {
     }),
     { numRuns: 25 },
   );
+});
+
+test('drops a text that would take too long, and lets others wait less than a quarter of a second', () => {
+  for (const unit of ['1-', '4-', '－１', '姓名', '叫', '姓名：张三', '张三先生']) {
+    const longest = unit.repeat(LONGEST_TEXT / unit.length);
+    const started = process.cpuUsage();
+    expect(treat('scrub', text(longest))).not.toBe('drop');
+    // of the processor's own time, in microseconds, and with room for slower ones
+    expect(process.cpuUsage(started).user).toBeLessThan(500_000);
+    expect(treat('scrub', text(`${longest}${unit}`))).toBe('drop');
+  }
 });
 
 test('on the corpus, precision and recall stay where they were measured', () => {

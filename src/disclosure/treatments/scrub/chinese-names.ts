@@ -54,10 +54,7 @@ function runAt(text: string, at: number): string {
   }
 }
 
-function hasDot(run: string): boolean {
-  for (let i = 0; i < run.length; i += 1) if (DOTS.includes(run[i]!)) return true;
-  return false;
-}
+const DOT = /[·•・‧]/;
 
 /**
  * How many characters at `at` are a name; 0 if none. `firm`: a label that only a name follows; `sure`: and a colon or the like between.
@@ -65,7 +62,7 @@ function hasDot(run: string): boolean {
 function nameAt(text: string, at: number, sure: boolean, firm: boolean): number {
   const run = runAt(text, at);
   if (run === '') return 0;
-  if (hasDot(run)) {
+  if (DOT.test(run)) {
     const dotted = DOTTED.exec(run);
     if (dotted !== null) return dotted[0].length;
   }

@@ -159,6 +159,7 @@ interface Classified {
 function classify(c: Candidate): Classified | null {
   const { text, digits, key, start, end, plus } = c;
   const count = digits.length;
+  // a rule's cheapest question first: a text of single digits has nineteen candidates at each of them
   if (count === 17 || count === 18) {
     const stop = identityAt(text, digits, start, end);
     if (stop !== null) return { entity: 'national_id', end: stop };
@@ -166,18 +167,18 @@ function classify(c: Candidate): Classified | null {
   const letterBefore = start > 0 && isLetter(text.charCodeAt(start - 1));
   if (count === 15 && OLD_ID_GROUPS.has(key) && !letterBefore && isOldIdentity(digits))
     return { entity: 'national_id', end };
-  if (count >= 14 && !plus && !letterBefore && CARD_GROUPS.test(key) && isCard(digits))
+  if (count >= 14 && !plus && !letterBefore && isCard(digits) && CARD_GROUPS.test(key))
     return { entity: 'bank_card', end };
   const bare = withoutCountry(digits, plus);
   const bareKey = bare === digits ? key : groupKey(key, digits);
   const trunk = bare.length === 12 && bare.startsWith('01') ? bare.slice(1) : bare;
   if (isMobile(trunk) && (trunk !== bare || MOBILE_GROUPS.has(bareKey))) return { entity: 'phone', end };
   if (letterBefore) return null;
-  if (LANDLINE_GROUPS.test(key) && isLandline(digits)) return { entity: 'landline', end };
+  if (isLandline(digits) && LANDLINE_GROUPS.test(key)) return { entity: 'landline', end };
   if (bare !== digits && isLandline(`0${bare}`)) return { entity: 'landline', end };
   if (plus && count >= 8 && count <= 15) return { entity: 'phone', end };
   // 400 and 800 are hotlines: nobody's own number
-  if (NANP_GROUPS.test(key) && /^1?(?![48]00)[2-9]\d\d[2-9]\d{6}$/.test(digits))
+  if (count >= 10 && count <= 11 && NANP_GROUPS.test(key) && /^1?(?![48]00)[2-9]\d\d[2-9]\d{6}$/.test(digits))
     return { entity: 'phone', end };
   if (count <= 10 && (LOCAL_GROUPS.test(key) || key === '10') && labelled(text, start, TELEPHONE_LABEL))
     return { entity: 'landline', end, weak: true };
