@@ -44,7 +44,7 @@ describe('long answers', () => {
   });
   afterAll(() => running?.close());
 
-  test('64 MiB go through in parts, and memory does not grow with them', async () => {
+  test('192 MiB go through in parts, and memory does not grow with them', async () => {
     const measure = async (size: number) => {
       endless(size);
       const wire = await Wire.open(running.port);
@@ -65,12 +65,13 @@ describe('long answers', () => {
     };
     await measure(8 * MiB);
     const before = process.memoryUsage().rss;
-    const { received, peak } = await measure(64 * MiB);
+    const { received, peak } = await measure(192 * MiB);
     // The masked phone is as long as the real one: the answer is about as long as what came, plus the framing of chunks.
-    expect(received).toBeGreaterThan(64 * MiB);
-    expect((peak - before) / MiB).toBeLessThan(64);
+    expect(received).toBeGreaterThan(192 * MiB);
+    // The upstream and the caller live in this process too, and their garbage with them.
+    expect((peak - before) / MiB).toBeLessThan(96);
     process.stderr.write(
-      `load: 64 MiB through the proxy, resident memory grew by ${Math.round((peak - before) / MiB)} MiB\n`,
+      `load: 192 MiB through the proxy, resident memory grew by ${Math.round((peak - before) / MiB)} MiB\n`,
     );
   }, 90_000);
 
