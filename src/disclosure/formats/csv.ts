@@ -6,13 +6,13 @@
  * - `header`: true (default): the first line names the columns, and the names that the catalog does not know are emptied, because
  *   where the upstream forgot its header that line is somebody's data; `keep`: it leaves as it is; false: there is none
  * - `separator`, `quote`, `escape`: one character; `quote: ""` for writers that never quote (TSV's default), `escape: "\\"`
- *   for those that put a backslash before it
+ *   for those that put a backslash before it. Excel's first line `sep=;` names the separator where the route does not, and stays
  * - `ragged`: what to do with a row that is shorter or longer than the header, where a stray separator may have moved one
  *   column's value into another: `drop` its values (default), `refuse` the body, `keep` counting from the left
  */
 import { SluiceError } from '../../errors.ts';
-import { charsetOf, MARK_LENGTH } from '../charsets.ts';
-import { CsvLexer, type Dialect, type Row } from './csv-lexer.ts';
+import { type Charset, charsetOf, MARK_LENGTH } from '../charsets.ts';
+import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts';
 import { Header, RaggedRow, TableRow } from './csv-row.ts';
 import { Table } from './csv-table.ts';
 import type { BodyReader, Format, FormatSetup, FramePiece, Piece } from './format.ts';
@@ -23,16 +23,21 @@ export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, 
 export const tsv: Format = { name: 'tsv', open: (setup) => new CsvReader(setup, '\t', '') };
 
 const EMPTY = new Uint8Array(0);
+/** Excel's first line, which names the separator and holds no data; some writers quote it */
+const SEPARATOR_LINE = /^("?)sep=([\t !#-/:-@[-`{-~])\1(?=[\r\n]|$)/i;
+const LONGEST_START = MARK_LENGTH + 2 * '"sep=;"\r'.length;
 
 class CsvReader implements BodyReader {
   readonly #setup: FormatSetup;
-  readonly #dialect: Dialect;
+  #dialect: Dialect;
   readonly #header: boolean | 'keep';
   readonly #ragged: 'drop' | 'refuse' | 'keep';
   #head: Uint8Array = EMPTY;
   #lexer: CsvLexer | null = null;
   #table: Table | null = null;
   #lines = 0;
+  /** the next row is Excel's line */
+  #preamble = false;
 
   constructor(setup: FormatSetup, separator: string, quote: string) {
     const { options } = setup;
@@ -62,8 +67,9 @@ class CsvReader implements BodyReader {
       return;
     }
     this.#head = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk]);
-    if (this.#head.length < MARK_LENGTH && !final) return;
+    if (this.#head.length < LONGEST_START && !final) return;
     const { charset, mark } = charsetOf(this.#setup.charset || null, this.#head);
+    this.#separator(this.#head.subarray(mark), charset);
     this.#lexer = new CsvLexer(this.#dialect, charset, this.#setup.limits);
     this.#table = new Table(this.#dialect, charset, this.#setup.matcher);
     if (mark > 0) pieces.push(copied(this.#head, 0, mark));
@@ -71,11 +77,24 @@ class CsvReader implements BodyReader {
     this.#head = EMPTY;
   }
 
+  /** Without a header that line could be somebody's data: then it is a row like any other. */
+  #separator(start: Uint8Array, charset: Charset): void {
+    if (this.#header === false) return;
+    const found = SEPARATOR_LINE.exec(asciiOf(start, charset))?.[2]?.charCodeAt(0);
+    if (found === undefined || found === this.#dialect.quote || found === this.#dialect.escape) return;
+    this.#preamble = true;
+    if (this.#setup.options['separator'] === undefined)
+      this.#dialect = { ...this.#dialect, separator: found };
+  }
+
   #row(row: Row, pieces: Piece[]): void {
     const table = this.#table!;
     this.#lines += 1;
     const blank = row.count === 1 && row.ends[row.first] === row.start;
-    if (blank) pieces.push(copied(row.bytes, row.start, row.end));
+    if (this.#preamble) {
+      this.#preamble = false;
+      pieces.push(copied(row.bytes, row.start, row.end));
+    } else if (blank) pieces.push(copied(row.bytes, row.start, row.end));
     else if (table.columns === 0) {
       if (this.#header === false) {
         table.open(Array.from({ length: row.count }, () => null));
@@ -92,6 +111,19 @@ class CsvReader implements BodyReader {
         `Line ${this.#lines} of the table has ${row.count} cells where the first has ${table.columns}.`,
       );
   }
+}
+
+/** The first characters, as many as Excel's line and its end can have, up to the first that is not ASCII, which nothing is found by. */
+function asciiOf(bytes: Uint8Array, charset: Charset): string {
+  const unit = unitOf(charset);
+  const code = codeAt(charset);
+  let text = '';
+  for (let i = 0; i + unit <= Math.min(bytes.length, LONGEST_START - MARK_LENGTH); i += unit) {
+    const c = code(bytes, i);
+    if (c > 0x7e) return `${text}\u0080`;
+    text += String.fromCharCode(c);
+  }
+  return text;
 }
 
 const copied = (bytes: Uint8Array, start: number, end: number): FramePiece => ({

@@ -62,6 +62,56 @@ describe('a table', () => {
   });
 });
 
+describe('Excel’s first line', () => {
+  const answer = { ...MASKED, 'contact/3': 'drop' } as const;
+  const rows = 'id;姓名;phone\r\nC1;王小明;13812345678\r\n';
+  const left = 'id;姓名;phone\r\nC1;王**;\r\n';
+
+  test.each(['sep=;\r\n', 'SEP=;\n', '"sep=;"\r\n', '\ufeffsep=;\r\n'])(
+    'names the separator and stays: %j',
+    async (line) => {
+      for (const cuts of [[], [1, 2, 3, 4, 5, 6, 7, 8, 9, 12]])
+        expect((await disclose(line + rows, { ...USERS, answer, cuts })).text).toBe(line + left);
+    },
+  );
+
+  test('is read in UTF-16 too', async () => {
+    const body = charset('utf-16le').encode(`\ufeff"sep=;"\r\n${rows}`);
+    const { bytes } = await disclose(body, { ...USERS, answer });
+    expect(charset('utf-16le').decode(bytes)).toBe(`\ufeff"sep=;"\r\n${left}`);
+  });
+
+  test('does not overrule the route', async () => {
+    const options = { separator: ';' };
+    const { text } = await disclose(`sep=,\r\n${rows}`, { ...USERS, answer, options });
+    expect(text).toBe(`sep=,\r\n${left}`);
+  });
+
+  test('is a body of its own', async () => {
+    for (const body of ['sep=;', 'sep=;\r\n']) expect((await disclose(body, USERS)).text).toBe(body);
+  });
+
+  test.each(['sep=a\n', 'sep=;;\n', 'sep=\n', 'sep="\n', 'sep=;x\n', ' sep=;\n', 'sep=；\n', 'sep=\0\n'])(
+    'is a header like any other if it is %j',
+    async (line) => {
+      const body = `${line}C1,13812345678\n`;
+      expect((await disclose(body, { ...USERS, dataSubject: 'C1' })).text).not.toContain('13812345678');
+      expect((await disclose(body, { ...USERS, dataSubject: 'C1' })).text).not.toContain('sep');
+    },
+  );
+
+  test('is a row where there is no header', async () => {
+    const c: Case = {
+      format: 'csv',
+      fields: { '/#1': 'x/1', '/#2': 'x/5' },
+      answer: { 'x/1': 'disclose', 'x/5': 'drop' },
+      options: { header: false, ragged: 'keep' },
+    };
+    expect((await disclose('sep=|,1\na|b,2\n', c)).text).toBe('sep=|,\na|b,\n');
+    expect((await disclose('sep=|\nC1,secret\n', c)).text).toBe('sep=|\nC1,\n');
+  });
+});
+
 describe('columns', () => {
   const positions: Case = {
     format: 'csv',
