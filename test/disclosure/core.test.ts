@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { Treatment } from '../../src/disclosure/treatments/treatment.ts';
 import type { DisclosureAnswer } from '../../src/model/answers.ts';
-import { answer, catalogOf, disclosed, entry, partsOf, rows, summaryOf, withhold } from './support.ts';
+import {
+  answer,
+  catalogOf,
+  disclosed,
+  entry,
+  partsOf,
+  rows,
+  type Setting,
+  summaryOf,
+  withhold,
+} from './support.ts';
 
 const customer = catalogOf(
   { '/id': 'reference/1', '/phone': 'contact/3', '/a/b': 'contact/2' },
@@ -504,6 +514,34 @@ describe('data subjects', () => {
   test('a consent source that fails refuses the answer', async () => {
     const consents = () => Promise.reject(new Error('down'));
     await expect(disclosed('{"id":1}', { catalog, consents })).rejects.toThrow('down');
+  });
+});
+
+describe('a record about many', () => {
+  const staff = catalogOf(
+    { '/id': 'reference/1', '/n': 'contact/3' },
+    { resource: 'staff', subjects: ['/id'] },
+  );
+  const about: Setting = {
+    catalog: catalogOf({ '/staff/*': '@staff', '/ids/*': 'reference/1' }, { subjects: ['/ids/*'] }),
+    catalogs: [staff],
+    answer: answer({ 'reference/1': 'disclose', 'contact/3': 'mask' }),
+  };
+  const many = (n: number): string =>
+    `{"ids":[${Array.from({ length: n }, (_, k) => k).join()}],"staff":[${Array.from({ length: n }, (_, k) => `{"id":${k},"n":"x"}`).join()}]}`;
+
+  test('takes time in proportion to them', async () => {
+    const started = process.cpuUsage();
+    expect(await disclosed(many(30_000), about)).toBe(many(30_000).replaceAll('"x"', '"***"'));
+    // in microseconds, with room for slower processors
+    expect(process.cpuUsage(started).user).toBeLessThan(2_000_000);
+  });
+
+  test.each(['json', 'ndjson'] as const)('is refused if they are too many: %s', async (format) => {
+    // an id of the record's own, and of each of the embedded resources themselves and their ids
+    const some = { ...about, format, limits: { record_members: 30 } };
+    expect(await disclosed(many(10), some)).toContain('"***"');
+    await expect(partsOf(many(11), some)).rejects.toThrow(/limits\.record_members/);
   });
 });
 

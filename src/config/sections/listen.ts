@@ -47,7 +47,8 @@ export const limitsSchema = section(
       Type.Integer({
         minimum: 100,
         maximum: 10_000_000,
-        description: 'elements and attributes of one XML record, pairs of a form',
+        description:
+          'of one record: elements and attributes of XML, pairs of a form, embedded resources and data subjects of JSON',
       }),
       100_000,
     ),

@@ -21,6 +21,8 @@ export interface JsonSession {
   readonly matcher: Automaton;
   readonly scanner: JsonScanner;
   readonly renderer: JsonRenderer;
+  /** `DisclosureLimits.record_members`: here of embedded resources, ids of data subjects and attributes, each of which costs a question */
+  readonly most: number;
 }
 
 export class JsonRecord implements RecordPiece {
@@ -62,6 +64,12 @@ export class JsonRecord implements RecordPiece {
     this.#tail = tail;
     this.size = size;
     this.#begins = scanner.scopeCount === scanner.firstScope ? NONE : beginsOf(scanner);
+    const asked = scanner.scopeCount - scanner.firstScope + scanner.markCount - scanner.firstMark;
+    if (asked > session.most)
+      throw new SluiceError(
+        'record_too_large',
+        `A record has more than ${session.most} embedded resources, ids of data subjects and attributes (limits.record_members).`,
+      );
     this.scopes = scopesOf(session.matcher, source, scanner);
   }
 
@@ -114,21 +122,22 @@ function beginsOf(scanner: JsonScanner): number[] {
 
 function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): readonly RecordScope[] {
   const { firstMark, firstScope, markCount, scopeCount } = scanner;
-  const scopes: OpenScope[] = [{ scope: -1, subjects: [], attributes: null }];
+  const scopes: OpenScope[] = [{ scope: -1, subjects: [], known: null, attributes: null }];
   for (let n = firstScope; n < scopeCount; n++) {
     const state = scanner.word(scanner.scope(n), 0) >> 8;
-    scopes.push({ scope: matcher.scope(state), subjects: [], attributes: null });
+    scopes.push({ scope: matcher.scope(state), subjects: [], known: null, attributes: null });
   }
+  const chain = firstScope === scopeCount ? null : new Chain(scanner);
   for (let n = firstMark; n < markCount; n++) {
     const entry = scanner.mark(n);
     const tag = scanner.word(entry, 0);
     const kind = tag & 0xff;
     const value = scalarAt(source, kind, scanner.word(entry, 2), scanner.word(entry, 3));
-    const chain = firstScope === scopeCount ? OUTERMOST : chainOf(entry, scanner);
+    const around = chain === null ? OUTERMOST : chain.at(entry);
     for (const { up, subject, attributes } of matcher.marks(tag >> 8)) {
-      const scope = scopes[chain[chain.length - 1 - up] ?? -1];
+      const scope = scopes[around[around.length - 1 - up] ?? -1];
       if (scope === undefined) continue;
-      if (subject && kind <= NUMBER && !scope.subjects.includes(value.text)) scope.subjects.push(value.text);
+      if (subject && kind <= NUMBER) addSubject(scope, value.text);
       if (attributes.length === 0) continue;
       scope.attributes ??= new Map();
       for (const name of attributes) setAttribute(scope.attributes, name, value);
@@ -144,10 +153,21 @@ function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): rea
 interface OpenScope {
   readonly scope: number;
   readonly subjects: string[];
+  /** the same, once they are many */
+  known: Set<string> | null;
   attributes: Map<string, Scalar> | null;
 }
 
-const OUTERMOST = [0];
+const FEW = 16;
+const OUTERMOST: readonly number[] = [0];
+
+function addSubject(scope: OpenScope, id: string): void {
+  const { subjects } = scope;
+  if (subjects.length >= FEW) scope.known ??= new Set(subjects);
+  if (scope.known?.has(id) ?? subjects.includes(id)) return;
+  subjects.push(id);
+  scope.known?.add(id);
+}
 
 function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {
   const attributes: { [name: string]: ReturnType<typeof plain> } = {};
@@ -160,12 +180,36 @@ function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {
   return attributes;
 }
 
-/** the scopes around an entry, from the record itself inwards */
-function chainOf(entry: number, scanner: JsonScanner): number[] {
-  const chain = [0];
-  for (let n = scanner.firstScope; n < scanner.scopeCount; n++) {
-    const open = scanner.scope(n);
-    if (open < entry && entry < scanner.word(open, 3)) chain.push(n - scanner.firstScope + 1);
+/** The scopes around entries that are asked about in the order of the document, which is that of the scopes too: each is looked at twice. */
+class Chain {
+  readonly #scanner: JsonScanner;
+  /** from the record itself inwards */
+  readonly #around = [0];
+  #next: number;
+
+  constructor(scanner: JsonScanner) {
+    this.#scanner = scanner;
+    this.#next = scanner.firstScope;
   }
-  return chain;
+
+  at(entry: number): readonly number[] {
+    const { firstScope, scopeCount } = this.#scanner;
+    for (; this.#next < scopeCount; this.#next++) {
+      const open = this.#scanner.scope(this.#next);
+      if (open >= entry) break;
+      this.#leave(open);
+      this.#around.push(this.#next - firstScope + 1);
+    }
+    this.#leave(entry);
+    return this.#around;
+  }
+
+  /** those that end before an entry */
+  #leave(entry: number): void {
+    const scanner = this.#scanner;
+    for (let last = this.#around.at(-1)!; last > 0; last = this.#around.at(-1)!) {
+      if (entry < scanner.word(scanner.scope(scanner.firstScope + last - 1), 3)) return;
+      this.#around.pop();
+    }
+  }
 }

@@ -116,7 +116,7 @@ export class JsonRenderer implements Scribe {
     const scanner = this.#scanner;
     const matcher = this.#matcher!;
     const state = scanner.word(entry, 0) >> 8;
-    const scope = this.#begins.indexOf(scanner.word(entry, 2)) + 1;
+    const scope = placeOf(this.#begins, scanner.word(entry, 2)) + 1;
     const program = scope === 0 ? null : this.#rendering!.program(scope, matcher.scope(state));
     if (program !== null) return this.#codesOf(program);
     this.#programs[number]!.account.scopeWithheld(matcher.pointer(state));
@@ -270,4 +270,16 @@ function elementsTreated(
     else if (positional) kept.push('null');
   }
   return `[${kept.join(',')}]`;
+}
+
+/** where a number stands among others in rising order; -1: nowhere */
+function placeOf(numbers: readonly number[], wanted: number): number {
+  let from = 0;
+  let to = numbers.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (numbers[middle]! < wanted) from = middle + 1;
+    else to = middle;
+  }
+  return numbers[from] === wanted ? from : -1;
 }

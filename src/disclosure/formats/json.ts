@@ -76,6 +76,7 @@ export class JsonReader implements BodyReader {
       matcher: setup.matcher as Automaton,
       scanner: jsonScanner(),
       renderer: new JsonRenderer(),
+      most: setup.limits.record_members,
     };
     this.#in = new JsonIntake();
     this.#depth = Math.min(setup.limits.depth, DEEPEST);

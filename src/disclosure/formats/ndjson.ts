@@ -29,7 +29,8 @@ class NdjsonReader implements BodyReader {
     checkCharset(setup.charset);
     this.#setup = setup;
     const matcher = setup.matcher as Automaton;
-    this.#session = { matcher, scanner: jsonScanner(), renderer: new JsonRenderer() };
+    const most = setup.limits.record_members;
+    this.#session = { matcher, scanner: jsonScanner(), renderer: new JsonRenderer(), most };
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
