@@ -14,7 +14,7 @@ import type { PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { Selected } from './routing/index.ts';
-import { denied, record, recordWithheld, refuse, statusWithheld } from './refusal.ts';
+import { denied, notWritten, record, recordWithheld, refuse, statusWithheld } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
@@ -109,10 +109,13 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
-  const forwarded =
-    body !== null && selected.bodyFields.length > 0
-      ? await writtenBody(body, snapshot, input, selected, account, stages)
-      : body;
+  let forwarded = body;
+  if (body !== null && selected.bodyFields.length > 0)
+    forwarded = await writtenBody(body, snapshot, input, selected, account, stages);
+  else if (WRITES.has(selected.action) && selected.dataSubject !== null) {
+    const reasons = await stages.guard.record(snapshot, input, selected.dataSubject);
+    if (reasons !== null) throw notWritten(reasons, account);
+  }
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };

@@ -34,6 +34,15 @@ export function recordWithheld(summary: DisclosureSummary, account: Account): Sl
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }
 
+/** A record that may not be written as a whole: the upstream is not asked. */
+export function notWritten(reasons: readonly Reason[], account: Account): SluiceError {
+  account.reasons = reasons;
+  return new SluiceError(
+    'record_withheld',
+    'The policy does not let this caller write the record of this data subject. The reasons say why.',
+  );
+}
+
 /** What the policy's no is called. */
 export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
   new SluiceError(

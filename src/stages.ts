@@ -67,6 +67,16 @@ export interface RequestGuard {
   /** @throws SluiceError `query_field_withheld`, `catalog_unknown` */
   query(snapshot: PolicySnapshot, input: PolicyInput): void;
   /**
+   * A write without fields, of the whole record.
+   * @returns the reasons why it may not be; null: it may
+   * @throws SluiceError `consent_unavailable`
+   */
+  record(
+    snapshot: PolicySnapshot,
+    input: PolicyInput,
+    dataSubject: string,
+  ): Promise<readonly Reason[] | null>;
+  /**
    * @returns the body to forward: as it was, or without the refused fields where the route strips them
    * @throws SluiceError `body_field_refused`, `masked_value_refused`
    */

@@ -7,7 +7,7 @@
  * the caller would have been shown. Longer than most: searches and writes share how a field is found and judged.
  */
 import { SluiceError } from '../errors.ts';
-import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
+import type { DisclosureAnswer, Reason, TreatmentChoice } from '../model/answers.ts';
 import type { Catalog, FieldEntry } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { DisclosurePlan, DisclosureStage, Scalar } from '../model/disclosure.ts';
@@ -59,6 +59,22 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
           message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
           paths: hidden,
         });
+    },
+
+    /**
+     * A write that names no field (a deletion) is one of the whole record.
+     * @returns the reasons why it may not be; null: it may
+     * @throws SluiceError `consent_unavailable`
+     */
+    async record(
+      snapshot: PolicySnapshot,
+      input: PolicyInput,
+      dataSubject: string,
+    ): Promise<readonly Reason[] | null> {
+      const states = await consents.lookup([dataSubject], new Date(input.context.time));
+      const data_subject = states.get(dataSubject) ?? NO_STATE;
+      const answer = snapshot.disclose({ ...input, data_subject, record: { attributes: {} } });
+      return answer.disclose ? null : answer.reasons;
     },
 
     /** @throws SluiceError `body_field_refused`, `masked_value_refused`, `consent_unavailable` */

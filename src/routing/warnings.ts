@@ -34,7 +34,7 @@ function aboutAStranger(
   catalog: Catalog,
   warn: Warn,
 ): void {
-  const changes = action === 'update' || (action === 'create' && id !== undefined);
+  const changes = action === 'update' || action === 'delete' || (action === 'create' && id !== undefined);
   if (!changes || data_subject !== undefined || catalog.data_subject.length === 0) return;
   warn(
     ['action'],

@@ -33,6 +33,9 @@ describe('a route that writes about somebody whom it does not name is warned of'
       'data_subject: "{body:/data/id}"',
     );
   });
+  test('where it deletes', () => {
+    expect(warned({ action: 'delete', id: '{id}' }, 'DELETE /c/{id}')).toHaveLength(1);
+  });
   test('where it creates what has an id already', () => {
     expect(warned({ action: 'create', id: '{id}' })).toHaveLength(1);
   });

@@ -23,6 +23,9 @@ beforeAll(async () => {
     routes: [
       { ...route, match: 'PUT /named/{id}', id: '{id}', data_subject: '{id}' },
       { ...route, match: 'PUT /unnamed/{id}', id: '{id}' },
+      { ...route, match: 'DELETE /named/{id}', action: 'delete', id: '{id}', data_subject: '{id}' },
+      { ...route, match: 'DELETE /other/{id}', action: 'delete', id: '{id}' },
+      { ...route, match: 'POST /empty/{id}', action: 'create', data_subject: '{id}' },
       { ...route, match: 'POST /bulk', request: { record: '/rows/*' } },
       { ...route, match: 'POST /strip', request: { refused_fields: 'strip' } },
       { ...route, match: 'POST /form', request: { format: 'form' } },
@@ -63,6 +66,31 @@ test.each([
   expect(jsonOf(refused)).toMatchObject({ status: 403, code: 'body_field_refused' });
   expect(upstream.received).toEqual([]);
 });
+
+test.each(['PUT /named/restricted', 'DELETE /named/restricted', 'POST /empty/restricted'])(
+  'a write without a body about somebody restricted (%s) is refused, and the record says why',
+  async (line) => {
+    const refused = await exchange(running.port, requestText(line, running.caller));
+    expect(jsonOf(refused)).toMatchObject({
+      status: 403,
+      code: 'record_withheld',
+      reasons: [{ code: 'record_withheld' }, { code: 'restricted' }],
+    });
+    expect(upstream.received).toEqual([]);
+    expect(running.records().at(-1)).toMatchObject({
+      outcome: 'denied',
+      reasons: [{}, { code: 'restricted' }],
+    });
+  },
+);
+
+test.each(['PUT /named/C1', 'DELETE /named/C1', 'DELETE /other/restricted'])(
+  'a write without a body about somebody else, or about nobody (%s), goes through',
+  async (line) => {
+    await exchange(running.port, requestText(line, running.caller));
+    expect(upstream.received).toHaveLength(1);
+  },
+);
 
 test('a form that names somebody restricted is refused', async () => {
   const refused = await write('POST /form', 'payer=restricted&title=x', 'application/x-www-form-urlencoded');
