@@ -488,6 +488,14 @@ describe('refused', () => {
     expect(performance.now() - started).toBeLessThan(3000);
   });
 
+  test('is nearly all blanks, and is read through once', async () => {
+    const blanks = ' \t\r\n'.repeat(100_000);
+    const body = `<l><r a="x${blanks}x"><p>x${blanks}x</p></r></l>`;
+    const started = performance.now();
+    await disclose(body, { ...OPEN, records: '/l/r', attributes: { a: '/@a', p: '/p' } });
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
   test('is full of ends that are halves of characters, and is read through once', async () => {
     const half = Buffer.alloc(240_000, Buffer.from([0x81, 0x5d, 0x5d, 0x3e]));
     const body = Buffer.concat([Buffer.from('<l><r><![CDATA['), half, Buffer.from(']]></r></l>')]);
