@@ -1,4 +1,5 @@
 /** Go's text/template syntax (https://pkg.go.dev/text/template) as a tree. Longer than most: a grammar in one place. */
+import { goInteger } from './go-integers.ts';
 import { fail } from './operands.ts';
 
 export type Operand =
@@ -168,21 +169,9 @@ const unquote = (quoted: string): string => {
 
 const numberOperand = (text: string): Operand => {
   const plain = text.replace(/(?<=\d|^[-+]?0[xXoObB]?)_(?=[\da-fA-F])/g, '');
-  const m = /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/.exec(plain);
-  if (m !== null) {
-    const [, sign, hex, binary, octal, decimal] = m;
-    const n = BigInt(
-      hex !== undefined
-        ? `0x${hex}`
-        : binary !== undefined
-          ? `0b${binary}`
-          : octal !== undefined
-            ? `0o${octal}`
-            : (decimal as string),
-    );
-    const value = sign === '-' ? -n : n;
+  const value = goInteger(plain);
+  if (value !== undefined)
     return BigInt.asIntN(64, value) === value ? { kind: 'int', value } : fail('the integer is too large');
-  }
   return /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain)
     ? { kind: 'float', value: Number(plain) }
     : fail('not a number');

@@ -1,5 +1,6 @@
 /** What an unquoted word of YAML 1.1 means to go-yaml (version 2). */
 import { numberOf, type RegoValue } from '../values.ts';
+import { goInteger } from './go-integers.ts';
 import { fail } from './operands.ts';
 
 const YES = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON)$/;
@@ -10,22 +11,9 @@ const SPECIAL = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 const MOST = 1n << 64n;
 const LEAST = -(1n << 63n);
 
-/** Go's strconv.ParseInt with base 0: 0x, 0o, 0b, and a leading zero for octal */
 const integer = (text: string): bigint | undefined => {
-  const m = /^([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9]\d*))$/.exec(text);
-  if (m === null) return undefined;
-  const [, sign, hex, binary, octal, decimal] = m;
-  const n = BigInt(
-    hex !== undefined
-      ? `0x${hex}`
-      : binary !== undefined
-        ? `0b${binary}`
-        : octal !== undefined
-          ? `0o${octal}`
-          : (decimal as string),
-  );
-  const value = sign === '-' ? -n : n;
-  return value >= LEAST && value < MOST ? value : undefined;
+  const value = goInteger(text);
+  return value !== undefined && value >= LEAST && value < MOST ? value : undefined;
 };
 
 /** a double as Go's JSON writes it */
