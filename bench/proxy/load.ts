@@ -1,6 +1,6 @@
 /** wrk for throughput (a closed loop of 32 connections), and an open loop of our own for latency at a given rate. */
 import { execFileSync } from 'node:child_process';
-import { Pool } from 'undici';
+import { connect, type Socket } from 'node:net';
 
 export const hasWrk = (): boolean => {
   try {
@@ -40,6 +40,48 @@ export function wrk(
   return { requests_per_second: Number(rate?.[1] ?? 0), errors: Number(bad?.[1] ?? 0) };
 }
 
+/** A connection that asks the same again and again, with no more work for the client than finding the end of an answer. */
+class Caller {
+  readonly #socket: Socket;
+  readonly #request: Buffer;
+  #left = -1;
+  #head = '';
+  #done: (() => void) | null = null;
+
+  constructor(url: URL, headers: Readonly<Record<string, string>>) {
+    const lines = Object.entries({ Host: url.host, ...headers }).map(([k, v]) => `${k}: ${v}\r\n`);
+    this.#request = Buffer.from(`GET ${url.pathname} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    this.#socket = connect(Number(url.port), url.hostname).setNoDelay();
+    this.#socket.on('data', (chunk) => this.#read(chunk));
+  }
+
+  ask(done: () => void): void {
+    this.#done = done;
+    this.#left = -1;
+    this.#head = '';
+    this.#socket.write(this.#request);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#left < 0) {
+      this.#head += chunk.toString('latin1');
+      const end = this.#head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const length = /^content-length: (\d+)\r$/im.exec(this.#head.slice(0, end + 2))?.[1];
+      if (length === undefined || !this.#head.startsWith('HTTP/1.1 200 '))
+        throw new Error(`not an answer of a given length: ${this.#head.slice(0, 200)}`);
+      this.#left = end + 4 + Number(length) - this.#head.length;
+    } else this.#left -= chunk.length;
+    if (this.#left === 0) this.#done?.();
+  }
+}
+
+const CALLERS = 64;
+
 /** Requests at fixed times, whether or not earlier ones are answered: a slow answer delays no other's start (no coordinated omission). */
 export async function openLoop(
   url: string,
@@ -47,32 +89,38 @@ export async function openLoop(
   rate: number,
   seconds: number,
 ): Promise<{ readonly p50_ms: number; readonly p99_ms: number }> {
-  const { origin, pathname } = new URL(url);
-  const pool = new Pool(origin, { connections: 64, pipelining: 1 });
-  const latencies: number[] = [];
+  const idle = Array.from({ length: CALLERS }, () => new Caller(new URL(url), headers));
+  const callers = [...idle];
   const total = Math.floor(rate * seconds);
+  const latencies = new Float64Array(total);
+  const waiting: number[] = [];
   const begin = performance.now() + 100;
-  const pending: Promise<void>[] = [];
+  const due = (i: number): number => begin + (i * 1000) / rate;
+  let answered = 0;
+  let finish: () => void = () => undefined;
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const send = (i: number, caller: Caller): void =>
+    caller.ask(() => {
+      latencies[answered++] = performance.now() - due(i);
+      const next = waiting.shift();
+      if (next === undefined) idle.push(caller);
+      else send(next, caller);
+      if (answered === total) finish();
+    });
   for (let i = 0; i < total; ) {
-    const due = begin + (i * 1000) / rate;
-    const now = performance.now();
-    if (due > now)
-      await new Promise((resolve) => (due - now > 2 ? setTimeout(resolve, 1) : setImmediate(resolve)));
-    while (i < total && begin + (i * 1000) / rate <= performance.now()) {
-      const start = begin + (i * 1000) / rate;
-      i++;
-      pending.push(
-        pool.request({ path: pathname, method: 'GET', headers }).then(async ({ body }) => {
-          await body.dump();
-          latencies.push(performance.now() - start);
-        }),
-      );
+    // Never by spinning, which would take a core from those that are measured.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    for (; i < total && due(i) <= performance.now(); i++) {
+      const caller = idle.pop();
+      if (caller === undefined) waiting.push(i);
+      else send(i, caller);
     }
   }
-  await Promise.all(pending);
-  await pool.close();
-  latencies.sort((a, b) => a - b);
-  const at = (q: number): number =>
-    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))] ?? 0;
+  await finished;
+  for (const caller of callers) caller.close();
+  latencies.sort();
+  const at = (q: number): number => latencies[Math.min(total - 1, Math.floor(total * q))] ?? 0;
   return { p50_ms: at(0.5), p99_ms: at(0.99) };
 }
