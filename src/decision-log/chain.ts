@@ -29,23 +29,29 @@ export const isHash = (text: unknown): text is string =>
 
 /** Makes a draft the record at `link`, and writes its line. */
 export function seal(draft: DecisionRecordDraft, link: Link, lines: Lines = linesOf()): Sealed {
-  const { value: body, json } = placed(linked(draft, link));
-  const at = lines.room(json, TAIL_BYTES + 1);
-  const { page } = lines;
-  const end = at + page.write(json, at, 'utf8');
+  const { record, length } = written(linked(draft, link), lines);
+  lines.room(length, TAIL_BYTES);
+  const { page, at } = lines;
+  const end = at + length;
   const digest = hash('sha256', page.subarray(at, end), 'hex');
   // over the closing brace
   const stop = end - 1 + page.write(`,"hash":"${digest}"}\n`, end - 1, 'latin1');
   lines.taken(stop);
-  (body as { hash?: string }).hash = digest;
-  return { record: body as DecisionRecord, bytes: page.subarray(at, stop) };
+  (record as { hash?: string }).hash = digest;
+  return { record: record as DecisionRecord, bytes: page.subarray(at, stop) };
 }
 
 type Linked = DecisionRecordDraft & Link;
 
-function placed(record: Linked): { readonly value: Linked; readonly json: string } {
-  const json = spell(record);
-  return json === null ? arrange(record) : { value: record, json };
+/** Where the next line begins, `length` bytes of canonical JSON; the record with its members in that order. */
+function written(record: Linked, lines: Lines): { readonly record: Linked; readonly length: number } {
+  const length = spell(record, lines);
+  if (length !== null) return { record, length };
+  const { value, json } = arrange(record);
+  const bytes = Buffer.byteLength(json);
+  lines.room(0, bytes);
+  lines.page.write(json, lines.at, 'utf8');
+  return { record: value, length: bytes };
 }
 
 /** Members of a draft; a draft with others keeps them, a little slower. */

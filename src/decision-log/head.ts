@@ -8,7 +8,7 @@
  * head that fits a rewritten chain.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
-import { constants, fsync, openSync, readFileSync, writeSync } from 'node:fs';
+import { constants, fsync, openSync, readFileSync, write as writeFd, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { canonical } from './canonical.ts';
 import { isHash } from './chain.ts';
@@ -21,7 +21,7 @@ export interface Head {
 }
 
 const SLOT = 512;
-const sync = promisify(fsync);
+const [sync, write] = [promisify(fsync), promisify(writeFd)];
 
 function encode(head: Head, key: Buffer | null): Buffer {
   const signed = canonical(head);
@@ -95,6 +95,7 @@ export class HeadWriter {
   readonly #key: Buffer | null;
   #slot = 0;
   #failure: unknown = null;
+  #writing: Promise<void> = Promise.resolve();
 
   /** Creates or opens the file and writes both slots. @throws what the file system says */
   constructor(path: string, head: Head, key: Buffer | null) {
@@ -109,20 +110,27 @@ export class HeadWriter {
     return this.#fd;
   }
 
-  /** At once: 512 bytes into the page cache cost a twentieth of a turn through the thread pool. `sync` tells of a failure. */
-  put(head: Head): void {
+  /**
+   * Resolves once the head is in the file, where it survives `kill -9`; heads are written in the order of the calls. Off the main
+   * thread: a file system that is busy committing keeps the writer of even 512 bytes waiting. `sync` tells of a failure.
+   */
+  put(head: Head): Promise<void> {
     this.#slot = 1 - this.#slot;
-    try {
-      writeSync(this.#fd, encode(head, this.#key), 0, SLOT, this.#slot * SLOT);
-      this.#failure = null;
-    } catch (e) {
-      this.#failure = e;
-    }
+    const at = this.#slot * SLOT;
+    this.#writing = this.#writing.then(async () => {
+      try {
+        await write(this.#fd, encode(head, this.#key), 0, SLOT, at);
+        this.#failure = null;
+      } catch (e) {
+        this.#failure = e;
+      }
+    });
+    return this.#writing;
   }
 
   /** The head is written and on disk. @throws what the file system says */
   async sync(head: Head): Promise<void> {
-    this.put(head);
+    await this.put(head);
     if (this.#failure !== null) throw this.#failure;
     await sync(this.#fd);
   }

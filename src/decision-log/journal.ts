@@ -1,6 +1,6 @@
 /**
- * The write-ahead file of decision records. Group commit: appends that arrive while an `fdatasync` is under way share
- * the next one, so that a busy sidecar pays one disk flush for hundreds of requests and an idle one pays it at once.
+ * The write-ahead file of decision records. Group commit: appends that arrive while one write to the disk is under way share
+ * the next, so that a busy sidecar pays one flush for hundreds of requests and an idle one pays it at once.
  *
  * When a write or a flush fails, nothing of that batch is believed: its appends are refused, the segment is cut back
  * to what was acknowledged, and every further append is refused at once until a probe has written again. (After a
@@ -82,6 +82,8 @@ export class Journal {
   #backlog = 0;
   #fault: SluiceError | null = null;
   #pumping: Promise<void> | null = null;
+  /** the newest batch is being told to the head and to its callers */
+  #saying: Promise<void> = Promise.resolve();
   #flushing: Promise<void> | null = null;
   #headSynced: Tip;
   #freeBudget = 0;
@@ -119,7 +121,8 @@ export class Journal {
     this.origin = claimed.origin;
     this.claimed = claimed;
     this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
-    this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, claimed.segment);
+    const strict = options.durability === 'strict';
+    this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, strict, claimed.segment);
     const path = headPath(options.dir, claimed.origin);
     this.#head = new HeadWriter(path, this.#headAt(claimed.tip), options.key);
   }
@@ -180,20 +183,24 @@ export class Journal {
       const began = performance.now();
       try {
         const bytes = await this.#commit(batch);
-        const tip = batch.at(-1)!.record;
-        for (const pending of batch) pending.resolve(pending.record);
-        this.#o.hooks?.committed?.({
-          records: batch.length,
-          bytes,
-          micros: (performance.now() - began) * 1000,
-          seq: tip.seq,
-        });
+        const micros = (performance.now() - began) * 1000;
+        if (this.#o.durability === 'interval') this.#acknowledge(batch, bytes, micros);
+        // The next batch is written while the head is. Nobody is told of a record that the head does not know.
+        else
+          this.#saying = this.#head
+            .put(this.#headAt(this.#acknowledged))
+            .then(() => this.#acknowledge(batch, bytes, micros));
       } catch (e) {
         this.#fail(e, batch);
       }
     }
     this.#pumping = null;
     if (this.#queue.length > 0 && this.#fault === null) this.#pumping = this.#pump();
+  }
+
+  #acknowledge(batch: readonly Pending[], bytes: number, micros: number): void {
+    for (const pending of batch) pending.resolve(pending.record);
+    this.#o.hooks?.committed?.({ records: batch.length, bytes, micros, seq: batch.at(-1)!.record.seq });
   }
 
   /**
@@ -229,11 +236,7 @@ export class Journal {
     await this.#segment.append(bytes, batch[0]!.record.seq);
     const last = batch.at(-1)!.record;
     const tip = { seq: last.seq, hash: last.hash };
-    if (this.#o.durability === 'strict') {
-      await this.#segment.flush();
-      this.#flushed = tip;
-      this.#head.put(this.#headAt(tip));
-    }
+    if (this.#o.durability === 'strict') this.#flushed = tip;
     this.#segment.acknowledge(bytes.length);
     this.#acknowledged = tip;
     if (page !== null) this.#pages.reuse(page);
@@ -326,7 +329,7 @@ export class Journal {
       .then(
         () => {
           this.#flushed = tip;
-          this.#head.put(this.#headAt(tip));
+          void this.#head.put(this.#headAt(tip));
         },
         // A rotation has flushed and closed this one meanwhile.
         (e) => (this.#segment.descriptor === fd ? this.#fail(e, []) : undefined),
@@ -347,6 +350,7 @@ export class Journal {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     while (this.#pumping !== null) await this.#pumping;
+    await this.#saying;
     await this.#probing;
     await this.#flushing;
     const clean = this.#fault === null;

@@ -6,11 +6,15 @@
 const PAGE = 1 << 20;
 
 export interface Lines {
-  /** the page that the last `room` is in */
   readonly page: Buffer;
-  /** @returns where the text may be written, with `more` bytes behind it */
-  room(text: string, more: number): number;
-  /** what is written so far ends here */
+  /** in the page, where the next line begins */
+  readonly at: number;
+  /**
+   * Makes room for `more` bytes behind the first `length` of the line that begins at `at`; it may be on another page then, these
+   * bytes with it.
+   */
+  room(length: number, more: number): void;
+  /** the line ends here, and the next begins */
   taken(end: number): void;
 }
 
@@ -19,12 +23,16 @@ export class Pages implements Lines {
   #at = 0;
   #spare: Buffer | null = null;
 
-  room(text: string, more: number): number {
-    // No unit of a string takes more than three bytes of UTF-8.
-    let most = text.length * 3 + more;
-    if (most > PAGE) most = Buffer.byteLength(text) + more;
-    if (this.#at + most > this.page.length) this.#turn(most);
+  get at(): number {
     return this.#at;
+  }
+
+  room(length: number, more: number): void {
+    const [page, at] = [this.page, this.#at];
+    if (at + length + more <= page.length) return;
+    // A line longer than a page would be moved for each of its pieces.
+    this.#turn(length + more <= PAGE ? length + more : 2 * (length + more));
+    page.copy(this.page, 0, at, at + length);
   }
 
   taken(end: number): void {
@@ -58,14 +66,17 @@ export class Pages implements Lines {
 
 /** Room for one line of its own. */
 export function linesOf(): Lines {
-  let page = Buffer.alloc(0);
+  let page = Buffer.allocUnsafeSlow(4096);
   return {
     get page() {
       return page;
     },
-    room(text, more) {
-      page = Buffer.alloc(Buffer.byteLength(text) + more);
-      return 0;
+    at: 0,
+    room(length, more) {
+      if (length + more <= page.length) return;
+      const larger = Buffer.allocUnsafeSlow(2 * (length + more));
+      page.copy(larger, 0, 0, length);
+      page = larger;
     },
     taken: () => undefined,
   };

@@ -2,7 +2,14 @@ import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { arrange, canonical } from '../../src/decision-log/canonical.ts';
-import { spell } from '../../src/decision-log/spelling.ts';
+import { linesOf } from '../../src/decision-log/pages.ts';
+import { spell as spellTo } from '../../src/decision-log/spelling.ts';
+
+const spell = (value: unknown): string | null => {
+  const lines = linesOf();
+  const length = spellTo(value, lines);
+  return length === null ? null : lines.page.toString('utf8', lines.at, lines.at + length);
+};
 
 /** Keys that JavaScript puts in an order of its own, and others that go wrong easily. */
 const key = fc.oneof(
