@@ -85,8 +85,7 @@ export class JsonRenderer implements Scribe {
     const most = (json ? 6 : 3) * text.length + 2;
     let from = at;
     if (from + most + scanner.slack > scanner.outputEnd) {
-      this.#out!.bytes(scanner.bytes, scanner.output, from);
-      from = scanner.output;
+      from = this.flush(from);
       if (from + most + scanner.slack > scanner.outputEnd) {
         if (json) this.#out!.json(text);
         else this.#out!.text(text);
@@ -94,6 +93,12 @@ export class JsonRenderer implements Scribe {
       }
     }
     return writeText(text, json, scanner.bytes, from);
+  }
+
+  flush(to: number): number {
+    const scanner = this.#scanner;
+    this.#out!.bytes(scanner.bytes, scanner.output, to);
+    return scanner.output;
   }
 
   unknown(number: number, state: StateId, entry: number, element: number): void {

@@ -47,7 +47,7 @@ interface Exports {
   ): number;
   scanString(base: number, from: number, to: number, last: number): number;
   wasEscaped(): number;
-  render(base: number, first: number, codes: number, to: number): number;
+  render(base: number, first: number, codes: number, to: number, limit: number): number;
 }
 
 /** Who answers the module while it writes a record. */
@@ -55,6 +55,7 @@ export interface Scribe {
   treat(program: number, entry: number, at: number): number;
   unknown(program: number, state: number, entry: number, element: number): void;
   scope(program: number, entry: number): number;
+  flush(to: number): number;
 }
 
 /** read or written beyond the end of a region, sixteen bytes at a time */
@@ -120,6 +121,7 @@ class Scanner {
         hostUnknown: (program: number, state: number, entry: number, element: number) =>
           this.scribe!.unknown(program, state, entry, element),
         hostScope: (program: number, entry: number) => this.scribe!.scope(program, entry),
+        hostFlush: (to: number) => this.scribe!.flush(to),
       },
     });
     this.#wasm = instance.exports as unknown as Exports;
@@ -167,7 +169,7 @@ class Scanner {
 
   /** Writes the record at an entry of the page in memory. @returns the end of the output */
   render(first: number, codes: number): number {
-    return this.#wasm.render(this.#base, first, codes, this.output);
+    return this.#wasm.render(this.#base, first, codes, this.output, this.outputEnd);
   }
 
   /** the log of the last `render`, word by word */

@@ -24,6 +24,8 @@ declare function hostTreat(program: i32, entry: i32, at: usize): usize;
 declare function hostUnknown(program: i32, state: i32, entry: i32, element: i32): void;
 /** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and accounted for */
 declare function hostScope(program: i32, entry: i32): usize;
+/** takes what was written up to an address. @returns where to go on */
+declare function hostFlush(to: usize): usize;
 
 const CLOSE: u32 = 0;
 const STRING: u32 = 1;
@@ -713,10 +715,12 @@ function move(from: usize, to: usize): void {
 
 /**
  * Writes the record whose first entry is given: what is disclosed in the longest runs there are, the rest cut out with its comma or
- * replaced. Codes are addressed by state; the word before them is their program's number.
+ * replaced. Codes are addressed by state; the word before them is their program's number. Between `to` and `limit` there is room for the whole
+ * input at least, and at every moment for all of it that is not written yet: what is longer than what it replaces is preceded by a flush
+ * where it would take that room.
  * @returns where the output ends; how many words were logged is in the fourth cell
  */
-export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): usize {
+export function render(baseAt: usize, first: i32, codesAt: usize, to: usize, limit: usize): usize {
   base = baseAt;
   out = to;
   logAt = marks;
@@ -828,6 +832,7 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize): us
       flags |= KEPT;
       if (outcome === NULLED) {
         move(copied, value);
+        if (out + 4 + (end - close) > limit) out = hostFlush(out);
         store<u32>(out, 0x6c6c756e);
         out += 4;
         copied = close;
