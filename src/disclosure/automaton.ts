@@ -56,6 +56,12 @@ interface Condition {
   readonly branch: Branch;
 }
 
+/** The conditions of a state by the key they ask for and the value they want: a catalog may have hundreds for one list of name/value pairs. */
+interface Selectors {
+  readonly keys: readonly string[];
+  readonly wanted: readonly ReadonlyMap<string, readonly Branch[]>[];
+}
+
 export interface State {
   readonly id: StateId;
   readonly scope: number;
@@ -79,6 +85,8 @@ export interface State {
 
 /** Far beyond what a catalog of real fields needs; a set of overlapping wildcards past it is a mistake. */
 const MAX_STATES = 100_000;
+/** what the values of several keys lead to together, at one place, if it is to be made beforehand */
+const MAX_OUTCOMES = 4096;
 
 export class Automaton implements Matcher {
   readonly catalog: Catalog;
@@ -95,6 +103,7 @@ export class Automaton implements Matcher {
   readonly #fields = new Map<string, FieldId>();
   readonly #interned = new Map<string, StateId>();
   readonly #scopeOf = new Map<string, number>();
+  readonly #selectors = new Map<StateId, Selectors>();
 
   /**
    * @param extra pointers that an answer names besides the catalog's, by resource
@@ -147,23 +156,56 @@ export class Automaton implements Matcher {
   }
 
   selectorKeys(id: StateId): readonly string[] {
-    return [...new Set(this.states[id]!.conditions.map((condition) => condition.key))];
+    return this.#selectorsOf(id).keys;
   }
 
   select(id: StateId, sibling: (key: string) => string | undefined): StateId {
     const state = this.states[id]!;
     if (state.conditions.length === 0) return id;
-    const found = new Map<string, string | undefined>();
-    for (const { key } of state.conditions) if (!found.has(key)) found.set(key, sibling(key));
-    const met = state.conditions.filter(({ key, value }) => found.get(key) === value);
+    const { keys, wanted } = this.#selectorsOf(id);
+    const met: Branch[] = [];
+    for (const [n, key] of keys.entries()) {
+      const value = sibling(key);
+      if (value !== undefined) met.push(...(wanted[n]!.get(value) ?? []));
+    }
     // the field so far is what the place inherits, or what `*` says of it: `#state` finds out again from the branches
-    return this.#state(
-      state.scope,
-      [...state.branches, ...met.map((condition) => condition.branch)],
-      [],
-      state,
-      state.through,
-    );
+    return this.#state(state.scope, [...state.branches, ...met], [], state, state.through);
+  }
+
+  #selectorsOf(id: StateId): Selectors {
+    const known = this.#selectors.get(id);
+    if (known !== undefined) return known;
+    const byKey = new Map<string, Map<string, Branch[]>>();
+    for (const { key, value, branch } of this.states[id]!.conditions) {
+      const wanted = byKey.get(key) ?? new Map<string, Branch[]>();
+      byKey.set(key, wanted);
+      wanted.set(value, [...(wanted.get(value) ?? []), branch]);
+    }
+    const selectors = { keys: [...byKey.keys()], wanted: [...byKey.values()] };
+    this.#selectors.set(id, selectors);
+    return selectors;
+  }
+
+  /**
+   * Makes what a state's selectors lead to, since whatever is first met later has the scanner's tables made anew: all that values of several keys
+   * lead to together or, where that is too much, what each leads to alone.
+   */
+  #settleSelectors(id: StateId): void {
+    const { keys, wanted } = this.#selectorsOf(id);
+    let outcomes: readonly (readonly [string, string][])[] = [[]];
+    const together = wanted.reduce((product, values) => product * (values.size + 1), 1);
+    for (const [n, key] of keys.entries()) {
+      const alone = [...wanted[n]!.keys()].map((value): [string, string] => [key, value]);
+      outcomes =
+        together <= MAX_OUTCOMES
+          ? outcomes.flatMap((others) => [others, ...alone.map((one) => [...others, one])])
+          : [...outcomes, ...alone.map((one) => [one])];
+    }
+    if (keys.length === 0) return;
+    for (const outcome of outcomes) {
+      const values = new Map(outcome);
+      this.select(id, (key) => values.get(key));
+    }
   }
 
   field(id: StateId): FieldId {
@@ -208,7 +250,7 @@ export class Automaton implements Matcher {
     return this.scopes[this.states[id]!.scope]!.prefix + this.pointer(id);
   }
 
-  /** Makes every state that names and positions lead to; those that selectors lead to are made when they are met. */
+  /** Makes every state that names, positions and selectors lead to (of selectors those that are not too many together). */
   settle(): void {
     // `states` grows while this runs
     for (let id = 0; id < this.states.length; id++) {
@@ -221,6 +263,7 @@ export class Automaton implements Matcher {
       if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');
       if (state.otherItem < 0) state.otherItem = this.#next(state, [], 'item');
       if (state.embeds >= 0) this.entry(state.embeds);
+      this.#settleSelectors(id);
     }
   }
 

@@ -76,8 +76,9 @@ class Writer {
       const copy = this.#room(key.length + 8);
       this.#bytes.set(key, copy);
       const prefix = this.#view.getBigUint64(copy, true);
-      const high = Number(((prefix * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn) >> 48n);
-      let slot = (high + key.length * 31) & (slots - 1);
+      const last = key.length < 8 ? 0n : this.#view.getBigUint64(copy + key.length - 8, true);
+      const mixed = BigInt.asUintN(64, prefix * 0x9e3779b97f4a7c15n + last * 0xc2b2ae3d27d4eb4fn);
+      let slot = (Number(mixed >> 40n) + key.length * 31) & (slots - 1);
       while (this.#view.getUint32(table + slot * SLOT_SIZE + 8, true) !== 0xffffffff)
         slot = (slot + 1) & (slots - 1);
       const s = table + slot * SLOT_SIZE;

@@ -331,8 +331,11 @@ function skip(from: usize): usize {
 function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
   const length = <u32>(to - from);
   let x = load<u64>(from);
+  let y: u64 = 0;
   if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
-  let slot = (<u32>((x * 0x9e3779b97f4a7c15) >> 48) + length * 31) & mask;
+  // names that are many begin alike: the last eight bytes are what tells them apart
+  else y = load<u64>(to - 8);
+  let slot = (<u32>((x * 0x9e3779b97f4a7c15 + y * 0xc2b2ae3d27d4eb4f) >> 40) + length * 31) & mask;
   while (true) {
     const s = table + <usize>slot * 24;
     const stored = load<u32>(s, 8);
