@@ -121,7 +121,11 @@ export class Automaton implements Matcher {
     this.root = this.scopes[0]!.root;
     this.nothing = this.#state(0, [], [], NO_FIELD, false);
     const fields = this.all.map((_, id) => id);
-    this.quasi = fields.filter((id) => this.all[id]!.entry?.quasi_identifier === true);
+    this.quasi = fields.filter((id) => this.isQuasi(id));
+  }
+
+  isQuasi(field: FieldId): boolean {
+    return field >= 0 && this.all[field]!.entry?.quasi_identifier === true;
   }
 
   get fields(): number {

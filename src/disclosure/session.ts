@@ -70,6 +70,8 @@ export class Session {
   /** pieces held back until the groups are counted */
   readonly #held: Piece[] = [];
   #heldBytes = 0;
+  /** of those the ones that `max_records` cuts off */
+  #beyond: ReadonlySet<RecordPiece> | null = null;
   /** parts that are complete and not handed out yet */
   #parts: DisclosurePart[] = [];
   /** of the whole body */
@@ -198,7 +200,7 @@ export class Session {
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
-    if (this.#released >= this.#maxRecords) {
+    if (this.#released >= this.#maxRecords || this.#beyond?.has(piece) === true) {
       this.#cutShort = true;
       this.#withhold(piece, ['max_records']);
       return;
@@ -332,10 +334,14 @@ export class Session {
     });
   }
 
-  /** the held records whose group is smaller than it must be */
+  /**
+   * The held records whose group is smaller than it must be. Groups are of what leaves: records beyond `max_records` are in none, and do not
+   * follow up for those that are taken out here.
+   */
   async #smallGroups(): Promise<ReadonlySet<RecordPiece>> {
     const records = this.#held.filter((piece) => piece.kind === 'record');
     const groups: [RecordPiece, string][] = [];
+    const beyond = new Set<RecordPiece>();
     const { batch_records } = this.#shared.limits;
     for (let from = 0; from < records.length; from += batch_records) {
       const to = Math.min(records.length, from + batch_records);
@@ -344,11 +350,16 @@ export class Session {
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states);
         if (this.#withheldBy(asked[0]!.verdict) !== null) continue;
+        if (groups.length >= this.#maxRecords) {
+          beyond.add(piece);
+          continue;
+        }
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
         groups.push([piece, piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)))]);
       }
     }
+    this.#beyond = beyond;
     return smallGroups(groups, this.#minGroup);
   }
 }

@@ -734,6 +734,64 @@ describe('obligations', () => {
     });
   });
 
+  test('groups are of what leaves: max_records cuts first, and nothing follows up for what is taken out', async () => {
+    const body = JSON.stringify([...'aaabbb', ...'aaa'].map((city, n) => ({ id: n === 1 ? 'no' : n, city })));
+    const setting = {
+      catalog,
+      records: '/*',
+      obligations: { min_group_size: 2, max_records: 3 },
+      answer: (_: string, { flags }: { flags: readonly string[] }) =>
+        flags.includes('no') ? withhold('no') : all,
+      states: { no: { flags: ['no'] } },
+    };
+    expect(await disclosed(body, setting)).toBe('[{"id":0,"city":"a"},{"id":2,"city":"a"}]');
+    expect(await summaryOf(body, setting)).toMatchObject({
+      records: 2,
+      withheld_reasons: { no: 1, group_size_unmet: 1, max_records: 5 },
+    });
+  });
+
+  test('quasi-identifiers of embedded resources single out the record too', async () => {
+    const person = catalogOf(
+      { '/id': 'reference/1', '/born': { ...entry('contact/2'), quasi_identifier: true } as never },
+      { resource: 'person', subjects: ['/id'] },
+    );
+    const family = catalogOf(
+      {
+        '/city': { ...entry('contact/2'), quasi_identifier: true } as never,
+        '/spouse': '@person',
+        '/children': '@person',
+      },
+      {},
+    );
+    const setting = {
+      catalog: family,
+      catalogs: [person],
+      records: '/*',
+      obligations: { min_group_size: 2 },
+      states: { no: { flags: ['no'] } },
+      answer: (_: string, { flags }: { flags: readonly string[] }) =>
+        flags.includes('no') ? withhold('no') : all,
+    };
+    const left = async (...records: object[]) =>
+      JSON.parse(await disclosed(JSON.stringify(records), setting)) as object[];
+    const one = { city: 'a', spouse: { id: 1, born: 1970 } };
+    expect(await left(one, { ...one, spouse: { id: 2, born: 1971 } })).toEqual([]);
+    expect(await left(one, { spouse: { born: 1970, id: 2 }, city: 'a' })).toHaveLength(2);
+    const many = {
+      city: 'a',
+      children: [
+        { id: 1, born: 1 },
+        { id: 2, born: 2 },
+      ],
+    };
+    expect(await left(many, { ...many, children: [{ id: 1, born: 1 }] })).toEqual([]);
+    expect(await left(many, many, { ...many, city: 'b' })).toHaveLength(2);
+    // those that are withheld do not leave
+    const hidden = { city: 'a', spouse: { id: 'no', born: 1 } };
+    expect(await left(hidden, { city: 'a', spouse: { id: 'no', born: 2 } }, { city: 'a' })).toHaveLength(3);
+  });
+
   test('a single record is a group of one', async () => {
     expect(
       await disclosed('{"id":1,"city":"a"}', { catalog, obligations: { min_group_size: 2 }, answer: all }),

@@ -122,8 +122,8 @@ export interface RecordPiece {
   /** Writes the record; null: it is withheld, so nothing is written. */
   render(out: Output, rendering: Rendering | null): void;
   /**
-   * The values (as they would leave) that decide its group for `min_group_size`, one a quasi-identifier in a fixed order, joined
-   * unambiguously. Dropped ones count as the same. Writes nothing.
+   * The values (as they would leave) that decide its group for `min_group_size`, by quasi-identifier, those of embedded resources
+   * included, joined unambiguously. Dropped ones count as the same. Writes nothing.
    */
   group(rendering: Rendering): string;
 }
@@ -196,6 +196,8 @@ export interface Matcher {
   path(field: FieldId): string;
   /** fields named `quasi_identifier` in the catalog of the record itself, in a fixed order */
   readonly quasi: readonly FieldId[];
+  /** whether a field is named `quasi_identifier` in its catalog, be that of an embedded resource */
+  isQuasi(field: FieldId): boolean;
 }
 
 /** The catalog's envelope and the place of the records, as an automaton over the body's own paths. */

@@ -91,9 +91,10 @@ export class JsonRecord implements RecordPiece {
 
   group(rendering: Rendering): string {
     const { renderer, matcher } = this.#session;
-    if (rendering.matcher === matcher) return renderer.group(this.#page, this.#first, rendering);
+    if (rendering.matcher === matcher)
+      return renderer.group(this.#page, this.#first, this.#begins, rendering);
     const page = this.#again(rendering.matcher);
-    const group = renderer.group(page, 0, rendering);
+    const group = renderer.group(page, 0, this.#begins, rendering);
     this.#session.scanner.release(page);
     return group;
   }

@@ -3,6 +3,7 @@
  * module's (`assembly/scan.ts`, `render`); this is who answers it: programs, treatments, accounts.
  */
 import type { Automaton } from '../automaton.ts';
+import { QuasiValues } from '../groups.ts';
 import { writeText } from '../output.ts';
 import { isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
@@ -14,7 +15,17 @@ import {
   type StateId,
   TREAT,
 } from './format.ts';
-import { ARRAY, CLOSE, type JsonPage, MIXED, NULL, OPEN_ARRAY, OPEN_OBJECT, STRIDE } from './json-index.ts';
+import {
+  ARRAY,
+  CLOSE,
+  type JsonPage,
+  MIXED,
+  NULL,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  OPEN_SCOPE,
+  STRIDE,
+} from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
 import { kindAt, scalarAt, stringEnd, valueEnd } from './json-text.ts';
 
@@ -128,36 +139,46 @@ export class JsonRenderer implements Scribe {
     return 0;
   }
 
-  /** the values of quasi-identifiers as they would leave; see `RecordPiece.group` */
-  group(page: JsonPage, first: number, rendering: Rendering): string {
+  /**
+   * The values of quasi-identifiers as they would leave; see `RecordPiece.group`.
+   * @param begins where the record's embedded scopes begin, in order
+   */
+  group(page: JsonPage, first: number, begins: readonly number[], rendering: Rendering): string {
     const matcher = rendering.matcher as Automaton;
-    const program = rendering.program(0, 0)!;
-    const values = new Map<FieldId, string[]>(matcher.quasi.map((field) => [field, []]));
+    const values = new QuasiValues();
     const { source } = page;
     const entries = this.#scanner.entriesOf(page);
-    const opens = (entries[first * STRIDE]! & 0xff) >= OPEN_OBJECT;
-    const last = opens ? entries[first * STRIDE + 3]! : first;
+    const word = (entry: number, slot: number) => entries[entry * STRIDE + slot]!;
+    const last = (word(first, 0) & 0xff) >= OPEN_OBJECT ? word(first, 3) : first;
+    /** programs of the embedded resources around the entry, and where each ends */
+    const around: { readonly program: Program; readonly end: number }[] = [];
+    let program = rendering.program(0, 0)!;
     for (let n = first; n <= last; n++) {
-      const [tag, , start, end] = entries.subarray(n * STRIDE, (n + 1) * STRIDE) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const kind = tag & 0xff;
-      const state = tag >> 8;
+      const kind = word(n, 0) & 0xff;
+      const state = word(n, 0) >> 8;
+      const start = word(n, 2);
+      const end = word(n, 3);
+      if (kind === CLOSE && around.at(-1)?.end === n) program = around.pop()!.program;
+      else if (kind === OPEN_SCOPE && matcher.scope(state) >= 0) {
+        const inside = rendering.program(placeOf(begins, start) + 1, matcher.scope(state));
+        if (inside === null) n = end;
+        else {
+          around.push({ program, end });
+          program = inside;
+        }
+      }
       if (kind === CLOSE || kind >= OPEN_OBJECT) continue;
       const field = matcher.field(state);
-      const into = values.get(field);
-      if (into === undefined) continue;
+      if (!matcher.isQuasi(field)) continue;
       const action = program.action(field);
+      const leaves = (text: string) => values.add(matcher.path(field), text);
       if (kind > NULL && (action === TREAT || (action === DISCLOSE && !matcher.whole(state))))
-        into.push(containerTreated(program, matcher, source, state, kind, start, end) ?? '');
-      else if (action === DISCLOSE) into.push(source.toString('latin1', start, end));
-      else if (action !== TREAT) continue;
-      else into.push(spelled(program.treat(state, scalarAt(source, kind, start, end))) ?? '');
+        leaves(containerTreated(program, matcher, source, state, kind, start, end) ?? '');
+      else if (action === DISCLOSE) leaves(source.toString('latin1', start, end));
+      else if (action === TREAT)
+        leaves(spelled(program.treat(state, scalarAt(source, kind, start, end))) ?? '');
     }
-    return JSON.stringify([...values.values()]);
+    return values.toString();
   }
 
   /** a program's codes, in the module's memory, with the number it goes by in this record */

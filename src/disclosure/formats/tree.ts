@@ -6,6 +6,7 @@
  */
 import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
+import { QuasiValues } from '../groups.ts';
 import { escapeToken } from '../pointer.ts';
 import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
@@ -100,7 +101,7 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
         if (!scope) continue;
         const value = node.scalar();
-        if (mark.subject && (value.kind === 'string' || value.kind === 'number'))
+        if (mark.subject && (value.kind === 'string' || value.kind === 'number') && value.text !== '')
           scope.subjects.add(value.text);
         for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
       }
@@ -267,18 +268,30 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
 const tokenOf = (node: TreeNode) => (node.index === undefined ? escapeToken(node.names[0]!) : '*');
 
 /** The group of a record, by the values of its quasi-identifiers as they would leave (`RecordPiece.group`). */
-export function groupTree(root: TreeNode, rendering: Rendering): string {
+export function groupTree(root: TreeNode, record: TreeRecord, rendering: Rendering): string {
   const { matcher } = rendering;
-  const program = rendering.program(0, 0);
-  const values = new Map<number, string[]>(matcher.quasi.map((field) => [field, []]));
-  const visit = (node: TreeNode, state: StateId) => {
-    const into = values.get(matcher.field(state));
-    if (node.children === null) into?.push(leaving(node, state, program!, matcher));
-    if (matcher.scope(state) < 0 && (matcher.inner(state) || into))
-      for (const child of membersOf(node)) visit(child, enter(matcher, state, child));
+  const values = new QuasiValues();
+  const visit = (node: TreeNode, state: StateId, program: Program) => {
+    const field = matcher.field(state);
+    const quasi = matcher.isQuasi(field);
+    if (node.children === null && quasi)
+      values.add(matcher.path(field), leaving(node, state, program, matcher));
+    const embedded = matcher.scope(state);
+    const scope = embedded < 0 ? undefined : record.begins.get(node);
+    if (scope !== undefined) {
+      const inside = rendering.program(scope, embedded);
+      if (inside === null) return;
+      for (const child of membersOf(node))
+        visit(child, enter(matcher, matcher.entry(embedded), child), inside);
+    } else if (embedded >= 0) {
+      // a list of embedded resources
+      for (const child of membersOf(node)) if (isObject(child)) visit(child, state, program);
+    } else if (matcher.inner(state) || quasi)
+      for (const child of membersOf(node)) visit(child, enter(matcher, state, child), program);
   };
-  if (program !== null) visit(root, matcher.root);
-  return JSON.stringify([...values.values()]);
+  const program = rendering.program(0, 0);
+  if (program !== null) visit(root, matcher.root, program);
+  return values.toString();
 }
 
 function leaving(node: TreeNode, state: StateId, program: Program, matcher: Matcher): string {

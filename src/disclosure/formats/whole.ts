@@ -73,7 +73,7 @@ class WholeRecord implements RecordPiece {
   }
 
   group(rendering: Rendering): string {
-    return groupTree(this.#root, rendering);
+    return groupTree(this.#root, this.#tree, rendering);
   }
 }
 

@@ -176,6 +176,6 @@ export class XmlRecord implements RecordPiece {
   }
 
   group(rendering: Rendering): string {
-    return groupTree(this.#view, rendering);
+    return groupTree(this.#view, this.#tree, rendering);
   }
 }
