@@ -199,7 +199,12 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
       }),
   };
   const rules = stages.headersOf(route.upstream);
-  const single = records === null && !(LISTS.has(selected.action) && ROWS.has(media.format));
+  const lists = LISTS.has(selected.action);
+  // `{"code":0,"data":{…}}` is one record as much as `{…}` is
+  const single =
+    records === null
+      ? !(lists && ROWS.has(media.format))
+      : !lists && media.format === 'json' && leadsToOne(records);
   // Said beforehand: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary): Record<string, string> => ({
@@ -223,6 +228,9 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     coded.close();
   }
 }
+
+/** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */
+const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);
 
 /**
  * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be

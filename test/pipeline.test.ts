@@ -32,6 +32,9 @@ beforeAll(async () => {
       },
       { ...route, match: 'GET /export', action: 'export' },
       { ...route, match: 'GET /one', action: 'read' },
+      { ...route, match: 'GET /data', action: 'read', records: '/data' },
+      { ...route, match: 'GET /found', action: 'search', records: '/data', query_params: ['no'] },
+      { ...route, match: 'PUT /data', action: 'update', records: '/data', data_subject: 'C1' },
     ],
   });
 });
@@ -79,4 +82,31 @@ test('a list says beforehand how many records it holds at most; one record does 
   expect(textOf(list)).toBe('{"items":[{"id":"C1"},{"id":"C2"}],"total":2}');
   upstream.answer = answers('{"id":"C1"}');
   expect((await ask('/one')).headers.has('sluice-max-records')).toBe(false);
+});
+
+test('one record within an envelope that is withheld is a refusal, where it was asked for', async () => {
+  const envelope = (data: string) =>
+    answers(`{"code":0,"data":${data}}`, { 'Content-Type': 'application/json' });
+  upstream.answer = envelope('{"id":"C1","name":"Ada"}');
+  expect(textOf(await ask('/data'))).toBe('{"data":{"id":"C1","name":"Ada"}}');
+  upstream.answer = envelope('{"id":"restricted","name":"Bob"}');
+  const refused = await ask('/data');
+  expect(refused.status).toBe(403);
+  expect(jsonOf(refused)).toMatchObject({ code: 'record_withheld', reasons: [{}, { code: 'restricted' }] });
+  expect(running.records().at(-1)).toMatchObject({
+    outcome: 'denied',
+    disclosure: { records: 0, records_withheld: 1 },
+  });
+  // what a search found and may not show it has not found
+  const found = await ask('/found');
+  expect([found.status, textOf(found)]).toEqual([200, '{}']);
+  // a write has happened all the same
+  const written = await exchange(
+    running.port,
+    requestText('PUT /data', { ...running.caller, 'Content-Type': 'application/json' }, '{"name":"Bob"}'),
+  );
+  expect([written.status, textOf(written)]).toEqual([200, '']);
+  // there is none
+  upstream.answer = envelope('null');
+  expect(textOf(await ask('/data'))).toBe('{"data":null}');
 });

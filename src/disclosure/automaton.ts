@@ -11,7 +11,7 @@
 import { SluiceError } from '../errors.ts';
 import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
 import type { FieldId, Mark, Matcher, StateId } from './formats/format.ts';
-import { childrenOf, Trie, type TrieNode } from './trie.ts';
+import { childrenOf, RANK, Trie, type TrieNode } from './trie.ts';
 import { UnknownNames } from './unknown.ts';
 
 export interface Field {
@@ -77,6 +77,8 @@ export interface State {
   readonly marked: boolean;
   readonly positional: boolean;
   readonly marks: readonly Mark[];
+  /** branches that name a data subject here: themselves, or the array that this is an element of */
+  readonly subjects: readonly Branch[];
   readonly names: Map<string, StateId>;
   readonly positions: Map<string, StateId>;
   otherName: StateId;
@@ -173,7 +175,7 @@ export class Automaton implements Matcher {
       if (value !== undefined) met.push(...(wanted[n]!.get(value) ?? []));
     }
     // the field so far is what the place inherits, or what `*` says of it: `#state` finds out again from the branches
-    return this.#state(state.scope, [...state.branches, ...met], [], state, state.through);
+    return this.#state(state.scope, [...state.branches, ...met], [], state, state.through, state.subjects);
   }
 
   #selectorsOf(id: StateId): Selectors {
@@ -217,6 +219,10 @@ export class Automaton implements Matcher {
   }
   inner(id: StateId): boolean {
     return this.states[id]!.inner;
+  }
+  /** whether a path's `*` leads here */
+  any(id: StateId): boolean {
+    return this.states[id]!.branches.some(({ node }) => node.rank.endsWith(RANK.any));
   }
   marked(id: StateId): boolean {
     return this.states[id]!.marked;
@@ -297,20 +303,25 @@ export class Automaton implements Matcher {
             plain: this.#isWhole(state.plain) ? state.plain : -1,
           };
     const through = around.field >= 0 && (state.through || kind === 'name');
-    return this.#state(state.scope, branches, conditions, around, through);
+    const listed = kind === 'item' ? state.subjects : [];
+    return this.#state(state.scope, branches, conditions, around, through, listed);
   }
 
   #isWhole(field: FieldId): boolean {
     return field >= 0 && this.all[field]!.whole;
   }
 
-  /** interns the state of a place: which branches are possible, and what it inherits */
+  /**
+   * interns the state of a place: which branches are possible, and what it inherits
+   * @param listed branches that name a data subject by the array that this is an element of: each of its scalars is an id
+   */
   #state(
     scope: number,
     branches: readonly Branch[],
     conditions: readonly Condition[],
     around: { readonly field: FieldId; readonly plain: FieldId },
     through: boolean,
+    listed: readonly Branch[] = [],
   ): StateId {
     const local = branches.filter((b) => b.up === 0 && b.node.naming !== null).map((b) => b.node);
     const own = strongest(local);
@@ -325,6 +336,7 @@ export class Automaton implements Matcher {
       field,
       plain,
       own === null && through && field >= 0 ? 't' : '',
+      ids(listed),
     ].join('|');
     const known = this.#interned.get(key);
     if (known !== undefined) return known;
@@ -338,6 +350,9 @@ export class Automaton implements Matcher {
     this.#interned.set(key, id);
     // conditions count only once `select` has settled them
     const below = branches.filter((b) => b.up === 0).map((b) => b.node);
+    const marks = branches.filter((b) => isMarked(b.node));
+    const inherited = listed.filter((b) => !marks.some((own) => own.node === b.node && own.up === b.up));
+    const subjects = [...marks.filter((b) => b.node.subject), ...inherited];
     const state: State = {
       id,
       scope,
@@ -348,9 +363,11 @@ export class Automaton implements Matcher {
       through: own === null && through && field >= 0,
       embeds: -1,
       inner: embedded === null && below.some((node) => hasBelow(node, (n) => n.naming !== null)),
-      marked: branches.some((b) => hasBelow(b.node, isMarked)),
+      // an array of ids is looked into
+      marked: subjects.length > 0 || branches.some((b) => hasBelow(b.node, isMarked)),
       positional: branches.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
-      marks: branches.filter((b) => isMarked(b.node)).map(markOf),
+      marks: [...marks.map(markOf), ...inherited.map(subjectOf)],
+      subjects,
       names: new Map(),
       positions: new Map(),
       otherName: -1,
@@ -503,6 +520,8 @@ const isAdded = (node: TrieNode) => node.naming?.kind === 'field' && node.naming
 const embeds = (catalog: Catalog, trie: Trie, node: TrieNode) =>
   Object.entries(catalog.fields).some(([pointer, entry]) => 'resource' in entry && trie.at(pointer) === node);
 const isMarked = (node: TrieNode) => node.subject || node.attributes.length > 0;
+/** of an element: the attributes of an array are not those of what is in it */
+const subjectOf = ({ up }: Branch): Mark => ({ up, subject: true, attributes: [] });
 const markOf = ({ node, up }: Branch): Mark => ({ up, subject: node.subject, attributes: node.attributes });
 
 function hasBelow(node: TrieNode, test: (node: TrieNode) => boolean): boolean {

@@ -30,6 +30,7 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
       return field < 0 ? null : (automaton.all[field]!.entry!.category as Role);
     },
     inner: (state) => automaton.inner(state),
+    any: (state) => automaton.any(state),
   };
 }
 

@@ -24,7 +24,7 @@ export interface TrieNode {
  * A selector has looked at the data, so it beats a name or a position, which beat `*`. Compared from the left: for `/a/b/c`, the
  * path `/a/*` + `/c` beats `/*` + `/b/c`.
  */
-const RANK = { select: '3', name: '2', any: '1' } as const;
+export const RANK = { select: '3', name: '2', any: '1' } as const;
 
 export class Trie {
   readonly root: TrieNode;

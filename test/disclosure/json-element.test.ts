@@ -35,6 +35,31 @@ describe('a withheld record within an element of a list', () => {
     expect(await disclosed(list(...given.map(one)), setting)).toBe(list(...stay.map(one)));
   });
 
+  test('a member of a map goes with its name, which may say who it is', async () => {
+    const map = (...entries: readonly string[]): string => `{"type":"set","entry":{${entries.join(', ')}}}`;
+    const member = (id: string): string => `"${id}" : ${one(id)}`;
+    for (const [given, stay] of [
+      [['W'], []],
+      [['W', 'A'], ['A']],
+      [
+        ['A', 'W', 'B'],
+        ['A', 'B'],
+      ],
+      [
+        ['W', 'V', 'A', 'W', 'B', 'V'],
+        ['A', 'B'],
+      ],
+    ] as const)
+      for (const step of [1, 7, 1000])
+        expect(await disclosed(map(...given.map(member)), { ...setting, step })).toBe(
+          map(...stay.map(member)),
+        );
+    const deeper = { ...setting, records: '/*/people/*/person' };
+    expect(
+      await disclosed('[{"people":{"W":{"person":{"id":"W"}},"A":{"person":{"id":"A"}}}}]', deeper),
+    ).toBe('[{"people":{"A":{"person":{"id":"A"}}}}]');
+  });
+
   test('leaves no hole wherever the body is cut', async () => {
     const body = list(...['W', 'A', 'V', 'B', 'W'].map(one));
     for (let step = 1; step < 40; step++)

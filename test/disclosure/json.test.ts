@@ -82,6 +82,47 @@ describe('envelopes', () => {
     );
   });
 
+  test('a count in quotes is one (OData 2): it is counted anew, and stays in quotes', async () => {
+    const odata = catalogOf(
+      { '/id': 'reference/1' },
+      { subjects: ['/id'], envelope: { '/d/__count': 'total', '/d/n': 'record_count' } },
+    );
+    const setting = { catalog: odata, records: '/d/results/*', answer: says, states };
+    const body = (count: string) => `{"d":{"__count":"${count}","results":[{"id":1},{"id":2}],"n":"2"}}`;
+    for (const step of [1, 1000]) {
+      expect(await disclosed(body('2'), { ...setting, step })).toBe(
+        '{"d":{"__count":"1","results":[{"id":1}],"n":"1"}}',
+      );
+      expect(await disclosed(body('41'), { ...setting, step })).toBe(
+        '{"d":{"__count":null,"results":[{"id":1}],"n":"1"}}',
+      );
+    }
+    expect(await disclosed(body('2').replace('{"id":2}', '{"id":3}'), setting)).toBe(
+      '{"d":{"__count":"2","results":[{"id":1},{"id":3}],"n":"2"}}',
+    );
+    // a text of digits is not yet a count
+    for (const text of ['13800138000', '1.5', '-1', '2 ', '', '1e3', '\\u0032'])
+      expect(await disclosed(body(text), setting)).toBe('{"d":{"results":[{"id":1}],"n":"1"}}');
+  });
+
+  test('a null where the records, or the only one, would be stays: there are none', async () => {
+    for (const step of [1, 1000]) {
+      for (const body of ['{"ok":1,"data":null}', '{"ok":1,"data":{"items":null}}', 'null', ' null\n'])
+        expect(await disclosed(body, { ...list, step })).toBe(body);
+      expect(await disclosed('{"ok":1, "data" : null }', { ...list, records: '/data', step })).toBe(
+        '{"ok":1, "data" : null }',
+      );
+      expect(await disclosed('null', { ...list, records: null, step })).toBe('null');
+    }
+    // anything else there is in no catalog
+    for (const other of ['false', '""', '"13800138000"', '0'])
+      expect(await disclosed(`{"ok":1,"data":${other}}`, list)).toBe('{"ok":1}');
+    expect(await summaryOf('{"data":null}', { ...list, records: '/data' })).toMatchObject({
+      records: 0,
+      records_withheld: 0,
+    });
+  });
+
   test('a record by name is withheld with its name, records under any name too', async () => {
     expect(await disclosed('{"ok":1,"result":{"id":2}}', { ...list, records: '/result' })).toBe('{"ok":1}');
     expect(await disclosed('{"a":{"id":2},"b":{"id":1,"v":"x"}}', { ...list, records: '/*' })).toBe(
@@ -253,6 +294,16 @@ describe('NDJSON', () => {
       expect(bytesOf(parts).toString()).toBe('{"id":1,"v":"***"}\n\n {"id":3} \r\n{"id":4}');
       expect(parts.at(-1)!.summary).toMatchObject({ records: 3, records_withheld: 2 });
     }
+  });
+
+  test('withheld lines are not told by the empty lines between them', async () => {
+    const line = (id: number) => `{"id":${id}}\r\n\r\n`;
+    const left = (...ids: number[]) => disclosed(ids.map(line).join(''), lines);
+    expect(await left(1, 2, 2, 2, 3)).toBe(line(1) + line(3));
+    expect(await left(2, 2, 1)).toBe(line(1));
+    expect(await left(2, 1, 2)).toBe(line(1));
+    expect(await left(2, 2)).toBe('');
+    expect(await disclosed('\n\n{"id":1}\n\n\n{"id":3}\n\n', lines)).toBe('\n\n{"id":1}\n\n\n{"id":3}\n\n');
   });
 
   test.each(['{"id":\n1}', '{"id":1}{"id":3}', '{"id":1},\n', '[{"id":1}', '{"id":1} x'])(

@@ -209,6 +209,8 @@ export interface Envelope {
   role(state: StateId): 'record' | 'record_count' | 'total' | 'link' | 'status' | 'drop' | null;
   /** a container here is structure that leads to something named deeper: it stays and is walked into */
   inner(state: StateId): boolean;
+  /** a `*` leads here: it is one of several, be they of a list or of a map */
+  any(state: StateId): boolean;
 }
 
 /** what is done to a field; numbers, since programs are arrays of them */

@@ -1,5 +1,5 @@
 /**
- * An element of a list that holds its record deeper (`resource` in an `entry` of a FHIR Bundle, `node` in an edge of GraphQL). A withheld record
+ * An element of a list, or a member of a map, that holds its record deeper (`resource` in an `entry` of a FHIR Bundle, `node` in an edge of GraphQL). A withheld record
  * must leave no hole, and `{}` is one: it tells how many there were. So what stands around the record within its element is held back
  * until the record is known to stay; an element whose only records were withheld is left out whole, its separator included.
  */

@@ -3,17 +3,18 @@ import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import type { Automaton } from '../automaton.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
-import { type JsonPage, NUMBER } from './json-index.ts';
+import type { JsonPage } from './json-index.ts';
 import type { JsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner } from './json-scan.ts';
 import { scalarAt } from './json-text.ts';
 import { plain, setAttribute } from './tree.ts';
+import { subjectId } from '../subject-id.ts';
 
 /** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
 export interface Lead {
   write(out: Output): void;
-  /** what stands in place of a withheld record; nothing where it leaves no hole */
-  readonly empty: string;
+  /** the record is withheld: writes what stands in its place, which is nothing where it leaves no hole */
+  withhold(out: Output): void;
 }
 
 /** What the records of one body share. */
@@ -75,7 +76,7 @@ export class JsonRecord implements RecordPiece {
 
   render(out: Output, rendering: Rendering | null): void {
     if (rendering === null) {
-      if (this.#lead.empty !== '') out.text(this.#lead.empty);
+      this.#lead.withhold(out);
       return;
     }
     this.#lead.write(out);
@@ -138,7 +139,8 @@ function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): rea
     for (const { up, subject, attributes } of matcher.marks(tag >> 8)) {
       const scope = scopes[around[around.length - 1 - up] ?? -1];
       if (scope === undefined) continue;
-      if (subject && kind <= NUMBER) addSubject(scope, value.text);
+      const id = subject ? subjectId(value) : null;
+      if (id !== null) addSubject(scope, id);
       if (attributes.length === 0) continue;
       scope.attributes ??= new Map();
       for (const name of attributes) setAttribute(scope.attributes, name, value);

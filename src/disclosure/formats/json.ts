@@ -219,16 +219,24 @@ export class JsonReader implements BodyReader {
     if (end < 0) return this.#stopped(end);
     if (end - this.#member > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
     const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
-    if (record) {
+    const nothing = c === 0x6e && this.#isNothing(role);
+    if (record && !nothing) {
       const size = end - this.#member;
       const piece = new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0);
       const frame = this.#frames.at(-1);
       this.#pieces.push(
         frame?.element === undefined ? piece : new ElementRecord(piece, frame.element, frame.array),
       );
-    } else this.#around(role, lead, start, end, c);
+    } else this.#around(nothing ? 'status' : role, lead, start, end, c);
     this.#done(end);
     return true;
+  }
+
+  /** Whether a null here says that there is no record, or no list of them: it stays. One among several is a record that is nobody's. */
+  #isNothing(role: ReturnType<FormatSetup['envelope']['role']>): boolean {
+    const { envelope } = this.#setup;
+    if (role === 'record') return this.#frames.at(-1)?.array !== true && !envelope.any(this.#state);
+    return role === null && envelope.inner(this.#state);
   }
 
   /** a value around the records */
@@ -253,23 +261,21 @@ export class JsonReader implements BodyReader {
       return;
     }
     const path = pathOf(this.#frames.at(-1), this.#name);
-    // a count is a number, or null where the upstream does not know it; anything else might be anything
-    if (
-      (role === 'record_count' || role === 'total') &&
-      (c === 0x2d || (c >= 0x30 && c <= 0x39) || c === 0x6e)
-    ) {
+    const count = role === 'record_count' || role === 'total' ? countAt(buffer, start, end, c) : null;
+    if ((role === 'record_count' || role === 'total') && count !== null) {
+      const { quoted, value: counted } = count;
       this.#pieces.push({
         kind: 'count',
         role,
         path,
-        value: exactly(buffer.toString('latin1', start, end)),
+        value: counted,
         begin: (out) => {
           element?.keep(out);
           lead.write(out);
         },
         render: (out, value) => {
           if (value === 'keep' || c === 0x6e) out.bytes(buffer, start, end);
-          else out.text(String(value));
+          else out.text(quoted && value !== null ? `"${value}"` : String(value));
         },
       });
       return;
@@ -294,7 +300,9 @@ export class JsonReader implements BodyReader {
     const parent = this.#frames.at(-1);
     const bracket = input.at++;
     let element = parent?.element;
-    if (parent?.array === true && !array) element = this.#element(parent, bracket);
+    const repeated =
+      parent?.array === true || (parent !== undefined && this.#setup.envelope.any(this.#state));
+    if (repeated && !array) element = this.#element(parent, bracket);
     else {
       const lead = new Separator(parent, buffer, this.#gap, this.#member, bracket);
       this.#pieces.push({
@@ -402,6 +410,26 @@ export class JsonReader implements BodyReader {
   }
 }
 
+/** More than a system holds of anything: what has more digits is no count but a text of digits, such as a telephone number. */
+const QUOTED = /^\d{1,9}$/;
+
+/**
+ * A count: a number, one in quotes (OData 2, and 4 for a client that asks for it), or null where the upstream does not know it.
+ * @returns null: it is something else, and might be anything
+ */
+function countAt(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  c: number,
+): { quoted: boolean; value: number | null } | null {
+  if (c === 0x2d || (c >= 0x30 && c <= 0x39) || c === 0x6e)
+    return { quoted: false, value: exactly(buffer.toString('latin1', start, end)) };
+  if (c !== 0x22) return null;
+  const text = buffer.toString('latin1', start + 1, end - 1);
+  return QUOTED.test(text) ? { quoted: true, value: Number(text) } : null;
+}
+
 export function checkCharset(charset: string): void {
   if (/^(|utf-?8|us-ascii)$/i.test(charset)) return;
   throw new SluiceError(
@@ -412,8 +440,6 @@ export function checkCharset(charset: string): void {
 
 /** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */
 class Separator implements Lead {
-  /** a body that is one record must still be JSON */
-  readonly empty: string;
   readonly #frame: Frame | undefined;
   readonly #source: Buffer;
   readonly #gap: number;
@@ -421,12 +447,16 @@ class Separator implements Lead {
   readonly #value: number;
 
   constructor(frame: Frame | undefined, source: Buffer, gap: number, member: number, value: number) {
-    this.empty = frame === undefined ? 'null' : '';
     this.#frame = frame;
     this.#source = source;
     this.#gap = gap;
     this.#member = member;
     this.#value = value;
+  }
+
+  /** a body that is one record must still be JSON */
+  withhold(out: Output): void {
+    if (this.#frame === undefined) out.text('null');
   }
 
   write(out: Output): void {

@@ -1,6 +1,6 @@
 /**
- * NDJSON (also JSON Lines): one JSON value a line, each a record. Empty lines stay; a withheld record goes with its line end. A value
- * that spans lines is refused: whoever reads line by line would see something else than we did.
+ * NDJSON (also JSON Lines): one JSON value a line, each a record. Empty lines stay; a withheld record goes with its line end, and leaves no two
+ * empty lines where there was one between records. A value that spans lines is refused: whoever reads line by line would see something else than we did.
  */
 import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
@@ -8,7 +8,7 @@ import type { BodyReader, Format, FormatSetup, Output, Piece } from './format.ts
 import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './json-index.ts';
 import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
-import { JsonRecord, type JsonSession } from './json-record.ts';
+import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { JsonRenderer } from './json-render.ts';
 import { DEEPEST, jsonScanner } from './json-scan.ts';
 
@@ -24,6 +24,9 @@ class NdjsonReader implements BodyReader {
   #line = 0;
   #looked = 0;
   readonly #pages: JsonPage[] = [];
+  // only touched while rendering: a record was withheld since the last that left, and nothing left since the last empty line
+  #gone = false;
+  #apart = true;
 
   constructor(setup: FormatSetup) {
     checkCharset(setup.charset);
@@ -86,7 +89,15 @@ class NdjsonReader implements BodyReader {
     const { limits, matcher } = this.#setup;
     if (end - start > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
     const value = white(buffer, start, end);
-    if (value === end) return { kind: 'frame', render: (out: Output) => out.bytes(buffer, start, end) };
+    if (value === end)
+      return {
+        kind: 'frame',
+        render: (out: Output) => {
+          if (this.#gone && this.#apart) return;
+          this.#apart = true;
+          out.bytes(buffer, start, end);
+        },
+      };
     const { scanner } = this.#session;
     const depth = Math.min(limits.depth, DEEPEST);
     const close = scanner.scan(value, end, matcher.root, 0, depth, true);
@@ -100,7 +111,16 @@ class NdjsonReader implements BodyReader {
     if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
     if (white(buffer, close, end) !== end)
       throw input.malformed(close, 'something follows the value of its line');
-    const lead = { empty: '', write: (out: Output) => out.bytes(buffer, start, value) };
+    const lead: Lead = {
+      write: (out) => {
+        this.#gone = false;
+        this.#apart = false;
+        out.bytes(buffer, start, value);
+      },
+      withhold: () => {
+        this.#gone = true;
+      },
+    };
     return new JsonRecord(this.#session, buffer, value, close, end - start, lead, end - close);
   }
 }

@@ -8,6 +8,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import { QuasiValues } from '../groups.ts';
 import { escapeToken } from '../pointer.ts';
+import { subjectId } from '../subject-id.ts';
 import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,
@@ -101,8 +102,8 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
         if (!scope) continue;
         const value = node.scalar();
-        if (mark.subject && (value.kind === 'string' || value.kind === 'number') && value.text !== '')
-          scope.subjects.add(value.text);
+        const id = mark.subject ? subjectId(value) : null;
+        if (id !== null) scope.subjects.add(id);
         for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
       }
       if (!isObject(node)) return;
@@ -147,7 +148,8 @@ export function plain(value: Scalar): string | number | boolean | null {
   if (value.kind === 'null') return null;
   // a number that a double cannot hold reaches the policy as text, so that no two ids become one
   const number = Number(value.text);
-  return Number.isSafeInteger(number) || !/^-?\d{16,}$/.test(value.text) ? number : value.text;
+  const held = Number.isSafeInteger(number) || !/^-?\d{16,}$/.test(value.text);
+  return held && Number.isFinite(number) ? number : value.text;
 }
 
 /**
