@@ -54,6 +54,11 @@ describe('a withheld record within an element of a list', () => {
         expect(await disclosed(map(...given.map(member)), { ...setting, step })).toBe(
           map(...stay.map(member)),
         );
+    // records that are the members themselves: what holds them is not theirs alone
+    const held = { ...setting, records: '/entry/*/people/*' };
+    expect(await disclosed(list('{"mode":"m","people":{"W":{"id":"W"}}}'), held)).toBe(
+      list('{"mode":"m","people":{}}'),
+    );
     const deeper = { ...setting, records: '/*/people/*/person' };
     expect(
       await disclosed('[{"people":{"W":{"person":{"id":"W"}},"A":{"person":{"id":"A"}}}}]', deeper),

@@ -225,17 +225,25 @@ export class JsonReader implements BodyReader {
       const piece = new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0);
       const frame = this.#frames.at(-1);
       this.#pieces.push(
-        frame?.element === undefined ? piece : new ElementRecord(piece, frame.element, frame.array),
+        frame?.element === undefined
+          ? piece
+          : new ElementRecord(piece, frame.element, this.#isRepeated(frame)),
       );
     } else this.#around(nothing ? 'status' : role, lead, start, end, c);
     this.#done(end);
     return true;
   }
 
+  /** whether what stands here, in that container, is one of several: an element of a list, or of a map */
+  #isRepeated(frame: Frame): boolean {
+    return frame.array || this.#setup.envelope.any(this.#state);
+  }
+
   /** Whether a null here says that there is no record, or no list of them: it stays. One among several is a record that is nobody's. */
   #isNothing(role: ReturnType<FormatSetup['envelope']['role']>): boolean {
     const { envelope } = this.#setup;
-    if (role === 'record') return this.#frames.at(-1)?.array !== true && !envelope.any(this.#state);
+    const frame = this.#frames.at(-1);
+    if (role === 'record') return frame === undefined || !this.#isRepeated(frame);
     return role === null && envelope.inner(this.#state);
   }
 
@@ -300,9 +308,7 @@ export class JsonReader implements BodyReader {
     const parent = this.#frames.at(-1);
     const bracket = input.at++;
     let element = parent?.element;
-    const repeated =
-      parent?.array === true || (parent !== undefined && this.#setup.envelope.any(this.#state));
-    if (repeated && !array) element = this.#element(parent, bracket);
+    if (parent !== undefined && !array && this.#isRepeated(parent)) element = this.#element(parent, bracket);
     else {
       const lead = new Separator(parent, buffer, this.#gap, this.#member, bracket);
       this.#pieces.push({
