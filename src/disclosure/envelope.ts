@@ -1,4 +1,5 @@
 /** The catalog's envelope and the place of the records, over the body's own paths. */
+import { SluiceError } from '../errors.ts';
 import type { Catalog, EnvelopeRole, FieldEntry } from '../model/catalog.ts';
 import { Automaton } from './automaton.ts';
 import type { Envelope, StateId } from './formats/format.ts';
@@ -12,6 +13,13 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
     for (const [pointer, { is }] of Object.entries(catalog.envelope)) roles.push([pointer, roleOf(is)]);
   }
   roles.push([records ?? '', 'record']);
+  for (const [pointer] of roles) {
+    if (pointer.includes('/['))
+      throw new SluiceError('catalog_invalid', {
+        message: `the path ${JSON.stringify(pointer)} picks by what stands beside it, which around the records has not arrived yet`,
+        paths: [pointer],
+      });
+  }
   const fields: Record<string, FieldEntry> = Object.create(null);
   for (const [pointer, role] of roles) {
     // the catalog's own idea of where the records are yields to the route's; a role holds for all that stands below

@@ -26,6 +26,12 @@ export const pointerFault = (pointer: string): string | null => {
   return null;
 };
 
+/** Around the records places are known before what stands beside them has arrived. */
+const pickFault = (pointer: string): string | null =>
+  pointer.includes('/[')
+    ? 'around the records nothing is picked by what stands beside it: say a name, a number or *'
+    : null;
+
 type Path = readonly (string | number)[];
 
 /** Collects every fault of one document. */
@@ -150,7 +156,7 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
   }
   const envelope = table<EnvelopeEntry>();
   for (const [pointer, value] of section('envelope')) {
-    const wrong = pointerFault(pointer);
+    const wrong = pointerFault(pointer) ?? pickFault(pointer);
     if (wrong !== null) check.say(['envelope', pointer], `envelope: "${pointer}": ${wrong}`, 'key');
     const is = isObject(value) ? value['is'] : undefined;
     if (isObject(value)) check.keys(value, ['is'], ['envelope', pointer], `envelope ${pointer}`);

@@ -31,6 +31,8 @@ const Timestamp = Type.String({ format: 'date-time' });
 const Parameters = Type.Object({}, open);
 const Pointer = (description: string) => Type.String({ pattern: '^/', description });
 const POINTERS = '^/';
+/** around the records, where no step picks by a sibling */
+const PLACES = '^(/([^/[][^/]*)?)+$';
 
 const Subject = Type.Object(
   {
@@ -205,7 +207,7 @@ export const CatalogSchema = Type.Object(
     envelope: Type.Optional(
       Nullable(
         Type.Record(
-          Type.String({ pattern: POINTERS }),
+          Type.String({ pattern: PLACES }),
           Type.Object({ is: Type.Enum([...ENVELOPE_ROLES]) }, closed),
           closed,
         ),

@@ -102,6 +102,8 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const id = templateOf('id');
   const dataSubject = templateOf('data_subject');
   const conditions = compileConditions(config.when);
+  if (config.records?.includes('/[') === true)
+    report(['records'], 'has a step that picks by what stands beside it: say a name, a number or *');
   const values = [...(id ?? []), ...(dataSubject ?? [])];
   const queryFields = new Map(Object.entries(config.query_fields));
   for (const name of config.query_params)

@@ -173,6 +173,12 @@ describe('faults', () => {
       'routes[1].records: must be a pointer such as',
     ],
     [
+      'records that are picked by a sibling',
+      'records: /items/*',
+      'records: "/parts/[type=customer]/*"',
+      'routes[1].records: has a step that picks by what stands beside it',
+    ],
+    [
       'a pointer with a stray tilde',
       'phone: /phone',
       'phone: /pho~ne',

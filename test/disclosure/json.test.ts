@@ -105,6 +105,21 @@ describe('envelopes', () => {
       expect(await disclosed(body(text), setting)).toBe('{"d":{"results":[{"id":1}],"n":"1"}}');
   });
 
+  test('a selector around the records is refused, since it would be overlooked', async () => {
+    const picked = catalogOf(
+      { '/id': 'reference/1' },
+      { envelope: { '/f/[k=phone]/n': 'drop', '/f/*/n': 'status' } },
+    );
+    await expect(
+      disclosed('{"f":[{"k":"phone","n":1}]}', { ...list, catalog: picked }),
+    ).rejects.toMatchObject({
+      code: 'catalog_invalid',
+    });
+    await expect(disclosed('[]', { ...list, records: '/[k=v]/items/*' })).rejects.toMatchObject({
+      code: 'catalog_invalid',
+    });
+  });
+
   test('a null where the records, or the only one, would be stays: there are none', async () => {
     for (const step of [1, 1000]) {
       for (const body of ['{"ok":1,"data":null}', '{"ok":1,"data":{"items":null}}', 'null', ' null\n'])

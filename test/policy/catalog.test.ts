@@ -57,6 +57,14 @@ describe('a catalog', () => {
     ]);
   });
 
+  test('picks nothing by a sibling around the records', () => {
+    expect(
+      faultsOf(
+        'resource: a\nfields: { "/[k=v]/a": { category: c, grade: 1 } }\nenvelope: { "/t/[k=v]/n": { is: drop } }',
+      ),
+    ).toEqual([expect.stringContaining('envelope: "/t/[k=v]/n": around the records nothing is picked')]);
+  });
+
   test('says of a line whether it covers objects, and of an embedded resource it does not', () => {
     const c = parseCatalog('c.yaml', 'resource: a\nfields:\n  /a: { category: x, grade: 5, whole: true }');
     expect(c.fields['/a']).toEqual({ category: 'x', grade: 5, whole: true });
@@ -190,6 +198,8 @@ test('what the schema of catalogs says agrees with what is accepted', () => {
     'resource: a\nfields: {}\nextra: 1',
     'fields: {}',
     'resource: a\nfields: { /a: { category: c, grade: 1 } }\nenvelope: { /t: { is: nope } }',
+    'resource: a\nfields: { "/[k=v]/a": { category: c, grade: 1 } }\nenvelope: { "/t/[k=v]/n": { is: drop } }',
+    'resource: a\nfields: { /a: { category: c, grade: 1 } }\nenvelope: { /t/*/n: { is: drop }, "/a[0]": { is: drop } }',
   ])
     expect(valid(parse(text)), text).toBe(faultsOf(text).length === 0);
 });
