@@ -276,6 +276,18 @@ describe('what is refused', () => {
         code: 'record_too_large',
       });
     }
+    // white space is no way to have more held; where it is too much does not depend on the cuts
+    const white = ' '.repeat(70_000);
+    for (const body of [
+      `[${white}{"id":1}]`,
+      `[{"id":1}${white}]`,
+      `[{"id":1},${white}{"id":3}]`,
+      `${white}[]`,
+    ])
+      for (const step of [1_000_000, 5000])
+        await expect(partsOf(body, { ...list, records: '/*', limits, step })).rejects.toMatchObject({
+          code: 'record_too_large',
+        });
   });
 
   test('nothing of the record that is refused, nor after it, is among the parts before', async () => {

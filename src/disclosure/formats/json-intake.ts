@@ -113,6 +113,11 @@ export class JsonIntake {
     if (this.at - from > limit + SLACK) throw this.tooLarge(limit);
   }
 
+  /** The same for what is complete, so that it does not depend on how it arrived. */
+  checkTo(from: number, to: number, limit: number): void {
+    if (to - from > limit + SLACK) throw this.tooLarge(limit);
+  }
+
   malformed(at: number, what: string): SluiceError {
     return new SluiceError(
       'response_malformed',

@@ -218,6 +218,7 @@ export class JsonReader implements BodyReader {
     const end = scanner.scan(start, input.end, state, this.#frames.length, this.#depth, final);
     if (end < 0) return this.#stopped(end);
     if (end - this.#member > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
+    input.checkTo(this.#gap, end, limits.record_bytes);
     const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
     const nothing = c === 0x6e && this.#isNothing(role);
     if (record && !nothing) {
@@ -307,6 +308,7 @@ export class JsonReader implements BodyReader {
     const { buffer } = input;
     const parent = this.#frames.at(-1);
     const bracket = input.at++;
+    input.checkTo(this.#gap, bracket, this.#setup.limits.record_bytes);
     let element = parent?.element;
     if (parent !== undefined && !array && this.#isRepeated(parent)) element = this.#element(parent, bracket);
     else {
@@ -351,6 +353,7 @@ export class JsonReader implements BodyReader {
     const { buffer } = input;
     const gap = this.#gap;
     const end = input.at + 1;
+    input.checkTo(gap, input.at, this.#setup.limits.record_bytes);
     const { element, parent } = this.#frames.pop()!;
     const own = element !== parent?.element;
     this.#pieces.push({
