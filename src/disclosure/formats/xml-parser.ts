@@ -7,6 +7,7 @@
 import { SaxesParser } from 'saxes';
 import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
+import type { DisclosureLimits } from './format.ts';
 import { malformed, type Token } from './xml-lexer.ts';
 import type { ParsedTag } from './xml-tree.ts';
 
@@ -38,11 +39,13 @@ export class XmlParser {
   #given = 0;
   #fault: string | null = null;
 
-  /** @param most attributes of one element */
-  constructor(charset: Charset, most: number) {
+  /** @param limits of which `record_members` is the most attributes that one element may have */
+  constructor(charset: Charset, limits: Pick<DisclosureLimits, 'depth' | 'record_members'>) {
     this.#charset = charset;
     const saxes = this.#saxes;
+    const { depth: deepest, record_members: most } = limits;
     let attributes = 0;
+    let depth = 0;
     saxes.on('attribute', () => {
       attributes += 1;
       if (attributes > most)
@@ -61,13 +64,22 @@ export class XmlParser {
     saxes.on('xmldecl', () => report('declaration'));
     saxes.on('opentag', (tag) => {
       attributes = 0;
+      depth += 1;
+      // here, since saxes looks through all that is open for the namespace of each name
+      if (depth > deepest && !tag.isSelfClosing)
+        throw new SluiceError('response_too_deep', `The XML document nests deeper than ${deepest} elements.`);
       const { name, local, uri } = tag;
       report('open', null, { name, local, uri, attributes: Object.values(tag.attributes) });
     });
-    saxes.on('closetag', () => report('close'));
-    // where, but not what: saxes's messages quote the document
+    saxes.on('closetag', () => {
+      depth -= 1;
+      report('close');
+    });
+    // Where, but not what: saxes's messages quote the document. At once, since saxes would go on, with an error for each character
+    // of a tag that may have megabytes of them.
     saxes.on('error', () => {
-      this.#fault ??= `line ${saxes.line}, column ${saxes.column}`;
+      this.#fault = `line ${saxes.line}, column ${saxes.column}`;
+      throw this.#malformed();
     });
   }
 
@@ -83,8 +95,7 @@ export class XmlParser {
       if (text === null) throw malformed(`has bytes that are not ${this.#charset.name}`);
       this.#saxes.write(text);
     }
-    if (final && this.#fault === null) this.#saxes.close();
-    if (this.#fault !== null) throw this.#malformed();
+    if (final) this.#saxes.close();
     this.#next = 0;
     const parsed = tokens.map((token) => this.#match(token, bytes));
     if (this.#next !== this.#events.length) throw this.#malformed();

@@ -97,7 +97,7 @@ class XmlReader implements BodyReader {
       if (found === null) return;
       this.#charset = found.charset;
       this.#lexer = new XmlLexer(found.charset);
-      this.#parser = new XmlParser(found.charset, this.#setup.limits.record_members);
+      this.#parser = new XmlParser(found.charset, this.#setup.limits);
       this.#lexer.append(this.#head, 0);
       this.#lexer.at = found.mark;
       if (found.mark > 0) this.#pieces.push(copy(this.#source, 0, found.mark));
@@ -127,11 +127,7 @@ class XmlReader implements BodyReader {
   #token({ token, text, tag, declaration }: Parsed): void {
     if (token.end - token.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
     const place = { kind: token.kind, start: token.start - this.#origin, end: token.end - this.#origin };
-    if (token.kind === 'start' && ++this.#depth > this.#setup.limits.depth)
-      throw new SluiceError(
-        'response_too_deep',
-        `The XML document nests deeper than ${this.#setup.limits.depth} elements.`,
-      );
+    if (token.kind === 'start') this.#depth++;
     const item =
       tag !== null
         ? this.#open(place, token, tag)

@@ -496,6 +496,17 @@ describe('refused', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
+  test.each([
+    ['a tag full of references', '<r><n', '&#65;', '/></r>', 'response_malformed'],
+    ['an attribute full of tags', '<r><n a="', '<?a?>', '"/></r>', 'response_malformed'],
+    ['elements in one another without an end', '<r>', '<n>', '', 'response_too_deep'],
+  ])('is %s, and is refused at the first', async (_, head, unit, tail, code) => {
+    const started = process.cpuUsage();
+    expect(await refusal(`${head}${unit.repeat(150_000)}${tail}`, OPEN)).toBe(code);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1000).toBeLessThan(1000);
+  });
+
   test('is full of ends that are halves of characters, and is read through once', async () => {
     const half = Buffer.alloc(240_000, Buffer.from([0x81, 0x5d, 0x5d, 0x3e]));
     const body = Buffer.concat([Buffer.from('<l><r><![CDATA['), half, Buffer.from(']]></r></l>')]);
