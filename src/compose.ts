@@ -14,7 +14,6 @@ import { recordsPointer } from './disclosure/envelope.ts';
 import { createGuard } from './disclosure/guard.ts';
 import { createKeyRing } from './disclosure/keys.ts';
 import { mediaOf } from './disclosure/media.ts';
-import { checkResponse } from './disclosure/response-check.ts';
 import { detokenize } from './disclosure/treatments/tokenize.ts';
 import { SluiceError } from './errors.ts';
 import { createIdentity } from './identity/index.ts';
@@ -82,7 +81,6 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     opened.unshift(part);
     return part;
   };
-  for (const [i, { response }] of config.routes.entries()) checkResponse(response, `routes[${i}].response`);
   const closeAll = async (): Promise<void> => {
     for (const part of opened.splice(0)) await part.close();
   };

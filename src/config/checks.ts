@@ -1,5 +1,6 @@
 /** What no schema can say: names that must exist, values that must not meet, doors that stand open. */
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
+import { responseFault } from '../disclosure/config.ts';
 import { compileRoutes } from '../routing/config.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
@@ -56,6 +57,10 @@ function checkRoutes(
 ): void {
   for (const fault of compileRoutes(routes).faults)
     report(['routes', fault.route, ...fault.key], fault.message);
+  for (const [i, route] of routes.entries()) {
+    const fault = route === null ? null : responseFault(route.response);
+    if (fault !== null) report(['routes', i, 'response', fault.key], fault.message);
+  }
   for (const [i, name] of wanted.entries())
     if (name !== null && !upstreams.includes(name))
       report(['routes', i, 'upstream'], `no upstream named "${name}"${didYouMean(name, upstreams)}`);

@@ -1,5 +1,5 @@
 /** What a route says of its answers, tried at the start: a misspelled option is a table misread, and the first request is late to learn it. */
-import { isSluiceError, SluiceError } from '../errors.ts';
+import { isSluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import { CatalogCache } from './catalogs.ts';
 import { charset as charsetNamed } from './charsets.ts';
@@ -14,12 +14,19 @@ export interface ExpectedResponse {
 
 const NOTHING = { resource: '', data_subject: [], attributes: {}, fields: {}, envelope: {} };
 
-/** @throws SluiceError `config_invalid`; what depends on the answer's own Content-Type is not looked at */
-export function checkResponse({ format: name, charset, options }: ExpectedResponse, where: string): void {
+export interface ResponseFault {
+  readonly key: 'charset' | 'options';
+  readonly message: string;
+}
+
+/** Null: it is sound, as far as it does not depend on the answer's own Content-Type. */
+export function responseFault({ format: name, charset, options }: ExpectedResponse): ResponseFault | null {
+  let key: ResponseFault['key'] = 'charset';
   try {
     if (charset != null) charsetNamed(charset);
     const format = FORMATS.find((f) => f.name === name);
-    if (!format) return;
+    if (!format) return null;
+    key = 'options';
     const compiled = new CatalogCache().compile(NOTHING, new Map());
     format.open({
       matcher: compiled.base,
@@ -29,8 +36,10 @@ export function checkResponse({ format: name, charset, options }: ExpectedRespon
       options: name === 'multipart' ? { boundary: 'x', ...options } : options,
       limits: DEFAULT_LIMITS,
     });
+    return null;
   } catch (e) {
     if (!isSluiceError(e)) throw e;
-    throw new SluiceError('config_invalid', { message: `${where}: ${e.message}`, cause: e });
+    // a format that does not take this charset says so when it is opened
+    return { key: e.code === 'config_invalid' ? key : 'charset', message: e.message };
   }
 }

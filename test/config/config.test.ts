@@ -233,6 +233,18 @@ describe('faults', () => {
       'identity: {}\n',
       'identity: names no issuer, API key or certificate',
     ],
+    [
+      'a charset that there is not',
+      'charset: gb18030',
+      'charset: gb1803',
+      'routes[3].response.charset: The charset of the body is not supported.',
+    ],
+    [
+      'an option that its format does not have',
+      'charset: gb18030',
+      'options: { headr: false }',
+      'routes[3].response.options: The csv format has no option "headr"; it has header, separator',
+    ],
     ['an alias without an anchor', '10s', '*x', 'there is no anchor &x before this alias'],
   ])('are found: %s', (_what, from, to, message) => {
     expect(faultOf(from, to)).toContain(message);

@@ -1,0 +1,2 @@
+/** What `loadConfig` checks of a route's answers besides their schema: charset, and the options of their format. */
+export { responseFault } from './response-check.ts';
