@@ -252,6 +252,9 @@ export function byteOrderMark(head: Uint8Array): { readonly name: string; readon
   return null;
 }
 
+/** does a label name a charset that is supported? */
+export const isCharset = (label: string): boolean => known.has(bare(label));
+
 /**
  * The charset a label names; `utf-16` alone does not say which way round it is.
  * @throws SluiceError `response_charset_unknown`

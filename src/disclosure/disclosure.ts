@@ -86,9 +86,11 @@ async function* run(
       for (let from = 0; from < value.length; from += SLICE) {
         await session.push(from === 0 && value.length <= SLICE ? value : value.subarray(from, from + SLICE));
         for (const part of session.take()) yield part;
+        if (session.over) break;
       }
+      if (session.over) break;
     }
-    over = true;
+    over = !session.over;
     await session.end();
     for (const part of session.take()) yield part;
   } finally {

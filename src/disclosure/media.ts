@@ -4,11 +4,15 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
+import { charset as charsetNamed, isCharset } from './charsets.ts';
 import { type Coding, parseContentEncoding } from './encodings.ts';
+import { typesOf } from './formats/whole-body.ts';
 
 export interface RouteResponse {
   readonly format: FormatName | null;
   readonly charset: string | null;
+  /** those of the format */
+  readonly options?: { readonly [name: string]: unknown };
 }
 
 export interface Media {
@@ -44,7 +48,7 @@ const NEVER_DATA = /^(application\/xhtml|image\/|audio\/|video\/|font\/)/;
 /** formats whose body can name its charset */
 const SELF_DESCRIBING: ReadonlySet<FormatName> = new Set(['xml', 'csv', 'tsv']);
 
-const CONTENT_TYPES: Readonly<Record<FormatName, string>> = {
+const CONTENT_TYPES: Readonly<Record<Exclude<FormatName, 'whole'>, string>> = {
   json: 'application/json',
   ndjson: 'application/x-ndjson',
   xml: 'application/xml',
@@ -94,6 +98,7 @@ export function mediaOf(
   const type = essence.trim().toLowerCase();
   const declared = formatOf(type);
   const format = route.format ?? declared;
+  if (format === 'whole') return wholeMedia(headers, route, type, parameters);
   if (format === null || type.includes(','))
     throw new SluiceError(
       'response_format_unsupported',
@@ -129,6 +134,30 @@ export function mediaOf(
     encodings,
     parameters: boundary === undefined || format !== 'multipart' ? {} : { boundary },
     contentType,
+  };
+}
+
+/** A body that is not looked into is one of the types that the route names, or else an error or login page. */
+function wholeMedia(
+  headers: Headers,
+  { charset: given, options = {} }: RouteResponse,
+  type: string,
+  parameters: readonly string[],
+): Media {
+  const types = typesOf(options);
+  if (!types.includes(type))
+    throw new SluiceError(
+      'response_format_unsupported',
+      `The upstream did not answer with one of the types that the route takes as a whole (${types.join(', ')}).`,
+    );
+  const charset = given ?? parameter(parameters, 'charset') ?? '';
+  return {
+    format: 'whole',
+    charset,
+    encodings: parseContentEncoding(one(headers, 'content-encoding')),
+    parameters: {},
+    // a parameter is text of the upstream's: it is passed on as the name that we know it by
+    contentType: isCharset(charset) ? `${type}; charset=${charsetNamed(charset).name}` : type,
   };
 }
 

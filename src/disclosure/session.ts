@@ -11,6 +11,7 @@ import { Running, UnknownPaths } from './account.ts';
 import { Answers, type Verdict } from './answers.ts';
 import type { Automaton } from './automaton.ts';
 import type { CatalogCache, CompiledCatalog } from './catalogs.ts';
+import { choiceOf } from './choice.ts';
 import type { DigestCache } from './digest.ts';
 import type {
   BodyReader,
@@ -79,6 +80,7 @@ export class Session {
   #withheld = 0;
   /** records beyond `max_records` were withheld */
   #cutShort = false;
+  #over = false;
   readonly #searched: Searched | null;
 
   constructor(format: Format, plan: DisclosurePlan, shared: Shared) {
@@ -108,6 +110,11 @@ export class Session {
   /** something is waiting to leave, and may */
   get ready(): boolean {
     return this.#out.size > 0 && !this.#out.held;
+  }
+
+  /** nothing of what is still to come may leave */
+  get over(): boolean {
+    return this.#over;
   }
 
   async push(chunk: Uint8Array): Promise<void> {
@@ -156,7 +163,7 @@ export class Session {
     const { group_bytes } = this.#shared.limits;
     for (const piece of pieces) {
       this.#held.push(piece);
-      this.#heldBytes += piece.kind === 'record' ? piece.size : 256;
+      this.#heldBytes += piece.kind === 'count' ? 256 : (piece.size ?? 256);
     }
     if (this.#heldBytes <= group_bytes) return;
     throw new SluiceError(
@@ -207,9 +214,10 @@ export class Session {
     }
     const own = this.#ask(piece.scopes[0]!, states);
     this.#tally.asked.count(own.verdict);
-    const withheld = this.#withheldBy(own.verdict) ?? (small ? ['group_size_unmet'] : null);
+    const withheld = this.#withheldBy(own.verdict, piece.only) ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
       this.#withhold(piece, withheld);
+      this.#over = piece.only !== undefined;
       return;
     }
     this.#released++;
@@ -229,8 +237,12 @@ export class Session {
   }
 
   /** codes of the reasons why a record of this verdict stays; null: none */
-  #withheldBy(verdict: Verdict): readonly string[] | null {
-    return verdict.withheld ?? this.#searched?.withheldBy(verdict) ?? null;
+  #withheldBy(verdict: Verdict, only?: string): readonly string[] | null {
+    return (
+      verdict.withheld ??
+      this.#searched?.withheldBy(verdict) ??
+      (only === undefined ? null : disguisedBy(verdict, only))
+    );
   }
 
   /** whose data left, and on which consents that rested */
@@ -349,7 +361,7 @@ export class Session {
       const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states);
-        if (this.#withheldBy(asked[0]!.verdict) !== null) continue;
+        if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
         if (groups.length >= this.#maxRecords) {
           beyond.add(piece);
           continue;
@@ -362,6 +374,15 @@ export class Session {
     this.#beyond = beyond;
     return smallGroups(groups, this.#minGroup);
   }
+}
+
+/** What is looked at as one thing leaves as it is or not at all. */
+function disguisedBy({ catalog, answers }: Verdict, pointer: string): readonly string[] | null {
+  const because = answers
+    .map((answer) => choiceOf(catalog, answer, pointer))
+    .filter((choice) => choice.do !== 'disclose')
+    .map((choice) => choice.because);
+  return because.length > 0 ? [...new Set(because)] : null;
 }
 
 const unnamed = (catalog: Catalog): Verdict => ({

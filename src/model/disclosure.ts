@@ -4,7 +4,8 @@ import type { Catalog } from './catalog.ts';
 import type { DataSubjectState } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 
-export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart';
+/** `whole`: not looked into, the body is one field of the catalog */
+export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart' | 'whole';
 
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }

@@ -117,6 +117,8 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
   const { format, charset, options } = config.response;
+  if (format === 'whole' && config.records !== undefined)
+    report(['records'], 'an answer that is taken as a whole has no records in it');
   return {
     template,
     conditions,

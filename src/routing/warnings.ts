@@ -21,6 +21,7 @@ export function routeWarnings(
     else {
       aboutAStranger(config, catalog, warn);
       searchesByNothing(config, catalog, warn);
+      takesWholeForNothing(config, catalog, warn);
     }
     return found;
   });
@@ -62,6 +63,27 @@ function searchesByNothing(
             `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
           );
       }
+}
+
+/** An answer that is not looked into cannot say whose it is, and is of a class only by the line that the route names. */
+function takesWholeForNothing(
+  { id, data_subject, response }: RouteConfig,
+  catalog: Catalog,
+  warn: Warn,
+): void {
+  if (response.format !== 'whole') return;
+  const { field } = response.options;
+  const entry = Object.hasOwn(catalog.fields, String(field)) ? catalog.fields[String(field)] : undefined;
+  if (entry === undefined || 'resource' in entry)
+    warn(
+      ['response', 'options', 'field'],
+      `the catalog of ${catalog.resource} has no line ${String(field)}: the answer is withheld${didYouMean(String(field), Object.keys(catalog.fields))}`,
+    );
+  if (data_subject === undefined && catalog.data_subject.length > 0)
+    warn(
+      ['response'],
+      `nothing says whose data a body is that is taken as a whole, so it is withheld; say it on the route, e.g. data_subject: "${id ?? '{param}'}"`,
+    );
 }
 
 type Searched = { readonly [name: string]: string | readonly string[] };

@@ -245,6 +245,12 @@ describe('faults', () => {
       'options: { headr: false }',
       'routes[3].response.options: The csv format has no option "headr"; it has header, separator',
     ],
+    [
+      'records of an answer that is taken as a whole',
+      'response: { format: csv, charset: gb18030 }',
+      'records: /x, response: { format: whole, options: { field: /scan, types: [image/png] } }',
+      'routes[3].records: an answer that is taken as a whole has no records in it',
+    ],
     ['an alias without an anchor', '10s', '*x', 'there is no anchor &x before this alias'],
   ])('are found: %s', (_what, from, to, message) => {
     expect(faultOf(from, to)).toContain(message);

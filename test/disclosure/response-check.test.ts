@@ -17,6 +17,17 @@ describe('a route’s response', () => {
     [{ format: 'csv', charset: 'gb1803', options: {} }, /^charset: .*charset/],
     [{ charset: 'klingon', options: {} }, /^charset: .*charset/],
     [{ format: 'json', charset: 'gbk', options: {} }, /^charset: .*UTF-8/],
+    [{ format: 'whole', options: {} }, /^options: The option types/],
+    [{ format: 'whole', options: { types: ['image/*'], field: '/photo' } }, /^options: The option types/],
+    [{ format: 'whole', options: { types: ['image/png'] } }, /^options: The option field/],
+    [
+      { format: 'whole', options: { types: ['image/png'], field: '/photos/*' } },
+      /^options: The option field/,
+    ],
+    [
+      { format: 'whole', options: { types: ['image/png'], field: '/p', records: '/x' } },
+      /no option "records"/,
+    ],
   ] as const)('%j is a fault of the configuration', (response, message) => {
     expect(fault(response)).toMatch(message);
   });
@@ -27,6 +38,7 @@ describe('a route’s response', () => {
     { format: 'xml', options: { namespaces: { c: 'urn:crm' } } },
     { format: 'multipart', options: {} },
     { format: 'json', options: {} },
+    { format: 'whole', options: { field: '/id_card/front', types: ['image/png', 'image/jpeg'] } },
   ] as const)('%j is sound', (response) => {
     expect(fault(response)).toBe('');
   });

@@ -70,4 +70,18 @@ describe('a route is warned of', () => {
       '0.request.domains./params/0.agent the catalog of customer has no line /agent',
     ]);
   });
+
+  test('that takes an answer as a whole, of a field without a line, or of nobody', () => {
+    const response = (field: string): object => ({
+      response: { format: 'whole', options: { field, types: ['application/pdf'] } },
+    });
+    const read = 'GET /c/{id}';
+    expect(warned({ id: '{id}', ...response('/phone') }, read)).toEqual([
+      '0.response nothing says whose data a body is that is taken as a whole, so it is withheld; say it on the route, e.g. data_subject: "{id}"',
+    ]);
+    expect(warned({ data_subject: '{id}', ...response('/phon') }, read)).toEqual([
+      '0.response.options.field the catalog of customer has no line /phon: the answer is withheld; did you mean "/phone"?',
+    ]);
+    expect(warned({ data_subject: '{id}', ...response('/phone') }, read)).toEqual([]);
+  });
 });

@@ -4,7 +4,16 @@ import { defaulted, oneOrMore, optional, pointer, section, table } from '../kind
 
 export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
 export const REQUEST_FORMATS = ['json', 'form', 'xmlrpc', 'soap'] as const;
-export const RESPONSE_FORMATS = ['json', 'ndjson', 'xml', 'csv', 'tsv', 'form', 'multipart'] as const;
+export const RESPONSE_FORMATS = [
+  'json',
+  'ndjson',
+  'xml',
+  'csv',
+  'tsv',
+  'form',
+  'multipart',
+  'whole',
+] as const;
 
 const word = Type.String({ minLength: 1, maxLength: 128 });
 const template = (description: string) =>
@@ -119,7 +128,10 @@ export const routeSchema = section({
     section({
       format: optional(
         Type.Unsafe<(typeof RESPONSE_FORMATS)[number]>(
-          Type.Enum([...RESPONSE_FORMATS], { description: "instead of what the answer's Content-Type says" }),
+          Type.Enum([...RESPONSE_FORMATS], {
+            description:
+              "instead of what the answer's Content-Type says; `whole`: it is one field of the catalog",
+          }),
         ),
       ),
       charset: optional(word),

@@ -97,6 +97,8 @@ export type Piece = FramePiece | RecordPiece | CountPiece;
 
 export interface FramePiece {
   readonly kind: 'frame';
+  /** bytes held for it, where they are many */
+  readonly size?: number;
   render(out: Output, account: FrameAccount): void;
 }
 
@@ -117,6 +119,11 @@ export interface RecordPiece {
   readonly kind: 'record';
   /** bytes held for it */
   readonly size: number;
+  /**
+   * The catalog's line that the whole body is: it is disclosed as it is, or the record is withheld, and all that comes behind it is
+   * nobody's.
+   */
+  readonly only?: string;
   /** [0] is the record itself; the others are embedded resources in document order, a parent before its children */
   readonly scopes: readonly RecordScope[];
   /** Writes the record; null: it is withheld, so nothing is written. */
