@@ -91,7 +91,14 @@ function findFaults(value: unknown, root: unknown, faults: Fault[]): void {
 
 /** What the policy would rightly ignore, but whoever wrote it surely meant to count. */
 function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, faults: Fault[]): void {
-  for (const [id, { consents = [] }] of Object.entries(data_subjects))
+  for (const [id, { consents = [] }] of Object.entries(data_subjects)) {
+    // ids are looked up without what pads them
+    if (id.trim() !== id)
+      faults.push([
+        nodeAt(root, ['data_subjects', id], true),
+        'data_subjects',
+        'an id has no blanks around it',
+      ]);
     for (const [i, { status, purpose, recipient, from, until }] of consents.entries()) {
       const path = ['data_subjects', id, 'consents', String(i)];
       const report = (key: string, message: string): void => {
@@ -106,6 +113,7 @@ function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, 
       if (from !== undefined && until !== undefined && startOf(from) > endOf(until))
         report('until', 'is before its from');
     }
+  }
 }
 
 /** milliseconds since the epoch; NaN for a day that does not exist */

@@ -16,6 +16,7 @@ import type { PolicySnapshot } from '../model/policy.ts';
 import type { Automaton } from './automaton.ts';
 import { CatalogCache } from './catalogs.ts';
 import { choiceOf } from './choice.ts';
+import { idOf, idsOf } from './data-subjects.ts';
 import { escapeToken } from './pointer.ts';
 import { canonicalPointer } from './program.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
@@ -71,8 +72,9 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       input: PolicyInput,
       dataSubject: string,
     ): Promise<readonly Reason[] | null> {
-      const states = await consents.lookup([dataSubject], new Date(input.context.time));
-      const data_subject = states.get(dataSubject) ?? NO_STATE;
+      const id = idOf(dataSubject);
+      const states = await consents.lookup([id], new Date(input.context.time));
+      const data_subject = states.get(id) ?? NO_STATE;
       const answer = snapshot.disclose({ ...input, data_subject, record: { attributes: {} } });
       return answer.disclose ? null : answer.reasons;
     },
@@ -179,9 +181,9 @@ async function judged(
   records: readonly (readonly Leaf[])[],
   consents: ConsentSource,
 ): Promise<(record: readonly Leaf[]) => readonly Judged[]> {
-  const idsOf = (record: readonly Leaf[]): ReadonlySet<string> =>
-    new Set([...(known === null ? [] : [known]), ...record.flatMap(subjectOf)]);
-  const all = [...new Set(records.flatMap((record) => [...idsOf(record)]))];
+  const namedBy = (record: readonly Leaf[]): ReadonlySet<string> =>
+    new Set(idsOf([...(known === null ? [] : [known]), ...record.flatMap(subjectOf)]));
+  const all = [...new Set(records.flatMap((record) => [...namedBy(record)]))];
   const states: ReadonlyMap<string, DataSubjectState> =
     all.length === 0 ? new Map() : await consents.lookup(all, new Date(input.context.time));
   const answers = new Map<DataSubjectState, Judged>();
@@ -198,7 +200,7 @@ async function judged(
     return answer;
   };
   return (record) => {
-    const ids = [...idsOf(record)];
+    const ids = [...namedBy(record)];
     return ids.length === 0 ? [ask(NO_STATE)] : ids.map((id) => ask(states.get(id) ?? NO_STATE));
   };
 }

@@ -12,6 +12,7 @@ import { Answers, type Verdict } from './answers.ts';
 import type { Automaton } from './automaton.ts';
 import type { CatalogCache, CompiledCatalog } from './catalogs.ts';
 import { choiceOf } from './choice.ts';
+import { idOf, idsOf } from './data-subjects.ts';
 import type { DigestCache } from './digest.ts';
 import type {
   BodyReader,
@@ -82,6 +83,8 @@ export class Session {
   #cutShort = false;
   #over = false;
   readonly #searched: Searched | null;
+  /** whose data it is by the request's own account; null: it has none */
+  readonly #known: string | null;
 
   constructor(format: Format, plan: DisclosurePlan, shared: Shared) {
     this.#plan = plan;
@@ -95,6 +98,7 @@ export class Session {
     this.#answers = new Answers(plan);
     this.#unknown = new UnknownPaths(shared.limits.summary_paths);
     this.#maxRecords = obligations.max_records ?? Number.POSITIVE_INFINITY;
+    this.#known = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
     const { searched = [] } = plan;
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
@@ -198,9 +202,9 @@ export class Session {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
       for (const { scope, subjects } of piece.scopes) {
-        for (const id of subjects) ids.add(id);
-        if (scope < 0 && subjects.length === 0 && this.#plan.dataSubject !== null)
-          ids.add(this.#plan.dataSubject);
+        const named = idsOf(subjects);
+        for (const id of named) ids.add(id);
+        if (scope < 0 && named.length === 0 && this.#known !== null) ids.add(this.#known);
       }
     }
     return ids;
@@ -266,8 +270,8 @@ export class Session {
   /** what the policy says about a scope of a record */
   #ask({ scope, subjects, attributes }: RecordScope, states: States): Asked {
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
-    const known = this.#plan.dataSubject;
-    const ids = subjects.length > 0 || scope >= 0 || known === null ? subjects : [known];
+    const named = idsOf(subjects);
+    const ids = named.length > 0 || scope >= 0 || this.#known === null ? named : [this.#known];
     if (ids.length === 0) {
       // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
       const verdict =

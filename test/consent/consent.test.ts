@@ -182,6 +182,11 @@ describe('consents.yaml', () => {
       'consents.yaml:4:3: this key is there already',
     );
   });
+  test('with blanks around an id is refused: ids are looked up without', () => {
+    expect(faultsOf('version: 1\ndata_subjects:\n  "C1 ": { flags: [opt_out] }')).toBe(
+      'consents.yaml:3:3: data_subjects: an id has no blanks around it',
+    );
+  });
   test('that is not YAML tells where it breaks', () => {
     expect(faultsOf('version: 1\ndata_subjects: {')).toMatch(/^consents\.yaml:\d+:\d+: is not YAML/);
   });
