@@ -13,6 +13,7 @@ describe('a route’s response', () => {
     [{ format: 'csv', options: { headr: false } }, /^options: .*no option "headr"; it has header/],
     [{ format: 'csv', options: { header: 'no' } }, /^options: The option header is one of/],
     [{ format: 'csv', options: { separator: ';;' } }, /^options: .*separator/],
+    [{ format: 'csv', options: { skip: -1 } }, /^options: .*skip/],
     [{ format: 'xml', options: { header: false } }, /^options: .*no option "header"/],
     [{ format: 'csv', charset: 'gb1803', options: {} }, /^charset: .*charset/],
     [{ charset: 'klingon', options: {} }, /^charset: .*charset/],

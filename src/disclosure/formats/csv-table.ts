@@ -1,7 +1,7 @@
 /** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
 import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
-import { codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts';
+import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './csv-lexer.ts';
 import { Speller, single, textOf, unescaped } from './csv-text.ts';
 import {
   type Action,
@@ -34,6 +34,8 @@ interface Attributed {
 }
 
 const POSITION = /^#\d+$/;
+/** by matcher, the highest position that it knows */
+const HIGHEST = new WeakMap<Matcher, number>();
 
 export class Table {
   readonly dialect: Dialect;
@@ -50,6 +52,7 @@ export class Table {
   readonly #speller: Speller;
   readonly #mark: string;
   #names: readonly (string | null)[] = [];
+  #described = -1;
   /** columns that say whose data a row is */
   #subjects: readonly number[] = [];
   #attributed: readonly Attributed[] = [];
@@ -68,6 +71,16 @@ export class Table {
 
   get columns(): number {
     return this.#names.length;
+  }
+
+  /**
+   * The highest position that the catalog names, where no column is known by its name. A table of fewer columns is not the one that
+   * the catalog describes: perhaps it is cut at another separator, with all of a row in its first column.
+   */
+  described(): number {
+    if (this.#described < 0)
+      this.#described = this.#names.some((_, k) => this.named(k)) ? 0 : highestOf(this.#matcher);
+    return this.#described;
   }
 
   /** @param names of the columns; null: only its position is known. A name that looks like a position is not believed. */
@@ -206,4 +219,16 @@ function sameCell(table: Table, a: Row, b: Row, column: number): boolean {
   if (end - i !== b.ends[b.first + column]! - j) return false;
   for (; i < end; i++, j++) if (a.bytes[i] !== b.bytes[j]) return false;
   return true;
+}
+
+function highestOf(matcher: Matcher): number {
+  let highest = HIGHEST.get(matcher);
+  if (highest === undefined) {
+    // no column is the 0th: where this leads any position leads that no path names
+    const other = matcher.step(matcher.root, '#0');
+    highest = MAX_COLUMNS;
+    while (highest > 0 && matcher.step(matcher.root, `#${highest}`) === other) highest--;
+    HIGHEST.set(matcher, highest);
+  }
+  return highest;
 }

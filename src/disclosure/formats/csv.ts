@@ -7,8 +7,10 @@
  *   where the upstream forgot its header that line is somebody's data; `keep`: it leaves as it is; false: there is none
  * - `separator`, `quote`, `escape`: one character; `quote: ""` for writers that never quote (TSV's default), `escape: "\\"`
  *   for those that put a backslash before it. Excel's first line `sep=;` names the separator where the route does not, and stays
+ * - `skip`: so many lines stand before the header (titles); they are left out
  * - `ragged`: what to do with a row that is shorter or longer than the header, where a stray separator may have moved one
- *   column's value into another: `drop` its values (default), `refuse` the body, `keep` counting from the left
+ *   column's value into another, or shorter than the catalog's positions, where the separator may be another: `drop` its values
+ *   (default), `refuse` the body, `keep` counting from the left
  */
 import { SluiceError } from '../../errors.ts';
 import { type Charset, charsetOf, MARK_LENGTH } from '../charsets.ts';
@@ -16,13 +18,14 @@ import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts
 import { Header, RaggedRow, TableRow } from './csv-row.ts';
 import { Table } from './csv-table.ts';
 import type { BodyReader, Format, FormatSetup, FramePiece, Piece } from './format.ts';
-import { character, choice, onlyOptions } from './options.ts';
+import { character, choice, onlyOptions, whole } from './options.ts';
 
 export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, ',', '"') };
 /** IANA's tab-separated-values know no quotes: a quote taken for one could swallow the tabs behind it */
 export const tsv: Format = { name: 'tsv', open: (setup) => new CsvReader(setup, '\t', '') };
 
 const EMPTY = new Uint8Array(0);
+const MAX_SKIP = 1000;
 /** Excel's first line, which names the separator and holds no data; some writers quote it */
 const SEPARATOR_LINE = /^("?)sep=([\t !#-/:-@[-`{-~])\1(?=[\r\n]|$)/i;
 const LONGEST_START = MARK_LENGTH + 2 * '"sep=;"\r'.length;
@@ -36,16 +39,18 @@ class CsvReader implements BodyReader {
   #lexer: CsvLexer | null = null;
   #table: Table | null = null;
   #lines = 0;
+  #skip: number;
   /** the next row is Excel's line */
   #preamble = false;
 
   constructor(setup: FormatSetup, separator: string, quote: string) {
     const { options } = setup;
-    onlyOptions('csv', options, ['header', 'separator', 'quote', 'escape', 'ragged']);
+    onlyOptions('csv', options, ['header', 'separator', 'quote', 'escape', 'ragged', 'skip']);
     this.#setup = setup;
     this.#dialect = dialectOf(options, separator, quote);
     this.#header = choice<boolean | 'keep'>(options, 'header', true, [true, false, 'keep']);
     this.#ragged = choice(options, 'ragged', 'drop', ['drop', 'refuse', 'keep'] as const);
+    this.#skip = whole(options, 'skip', MAX_SKIP);
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
@@ -77,14 +82,23 @@ class CsvReader implements BodyReader {
     this.#head = EMPTY;
   }
 
-  /** Without a header that line could be somebody's data: then it is a row like any other. */
+  /**
+   * Without a header that line could be somebody's data: then it is a row like any other.
+   * @throws SluiceError `response_malformed` if it would be a row, and names another separator than rows are cut at
+   */
   #separator(start: Uint8Array, charset: Charset): void {
-    if (this.#header === false) return;
     const found = SEPARATOR_LINE.exec(asciiOf(start, charset))?.[2]?.charCodeAt(0);
     if (found === undefined || found === this.#dialect.quote || found === this.#dialect.escape) return;
+    const said = this.#setup.options['separator'] !== undefined;
+    if (this.#header === false) {
+      if (said || found === this.#dialect.separator || this.#ragged === 'keep') return;
+      throw new SluiceError(
+        'response_malformed',
+        'The table begins with a line that names its separator (sep=), which is not the one that it is read with; say separator on the route.',
+      );
+    }
     this.#preamble = true;
-    if (this.#setup.options['separator'] === undefined)
-      this.#dialect = { ...this.#dialect, separator: found };
+    if (!said) this.#dialect = { ...this.#dialect, separator: found };
   }
 
   #row(row: Row, pieces: Piece[]): void {
@@ -94,21 +108,35 @@ class CsvReader implements BodyReader {
     if (this.#preamble) {
       this.#preamble = false;
       pieces.push(copied(row.bytes, row.start, row.end));
+    } else if (this.#skip > 0) {
+      this.#skip--;
+      pieces.push(SKIPPED);
     } else if (blank) pieces.push(copied(row.bytes, row.start, row.end));
     else if (table.columns === 0) {
       if (this.#header === false) {
         table.open(Array.from({ length: row.count }, () => null));
-        pieces.push(new TableRow(table, row));
+        this.#record(row, pieces);
       } else {
         table.open(Array.from({ length: row.count }, (_, k) => table.text(row, k)));
         pieces.push(this.#header === 'keep' ? copied(row.bytes, row.start, row.end) : new Header(table, row));
       }
-    } else if (row.count === table.columns || this.#ragged === 'keep') pieces.push(new TableRow(table, row));
+    } else this.#record(row, pieces);
+  }
+
+  #record(row: Row, pieces: Piece[]): void {
+    const table = this.#table!;
+    if (this.#ragged === 'keep' || (row.count === table.columns && row.count >= table.described()))
+      pieces.push(new TableRow(table, row));
     else if (this.#ragged === 'drop') pieces.push(new RaggedRow(table, row));
-    else
+    else if (row.count !== table.columns)
       throw new SluiceError(
         'response_malformed',
         `Line ${this.#lines} of the table has ${row.count} cells where the first has ${table.columns}.`,
+      );
+    else
+      throw new SluiceError(
+        'response_malformed',
+        `The table has ${row.count} columns, and the catalog names a column #${table.described()}; is its separator what the route says?`,
       );
   }
 }
@@ -125,6 +153,12 @@ function asciiOf(bytes: Uint8Array, charset: Charset): string {
   }
   return text;
 }
+
+/** a line before the header is in no catalog, nor in a column */
+const SKIPPED: FramePiece = {
+  kind: 'frame',
+  render: (_, account) => account.withheld('/#0', 'uncatalogued'),
+};
 
 const copied = (bytes: Uint8Array, start: number, end: number): FramePiece => ({
   kind: 'frame',

@@ -41,6 +41,14 @@ export function character(options: Options, name: string, fallback: string): num
   return value.charCodeAt(0);
 }
 
+/** A whole number from 0 up. @throws SluiceError `config_invalid` */
+export function whole(options: Options, name: string, most: number): number {
+  const value = options[name] ?? 0;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most)
+    throw fault(`The option ${name} is a whole number up to ${most}.`);
+  return value;
+}
+
 /** Names to texts. @throws SluiceError `config_invalid` */
 export function mapping(options: Options, name: string): ReadonlyMap<string, string> {
   const value = options[name] ?? {};

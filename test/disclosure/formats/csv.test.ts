@@ -112,6 +112,65 @@ describe('Excel’s first line', () => {
   });
 });
 
+describe('a table that is cut at another separator than the route says', () => {
+  const c: Case = {
+    format: 'csv',
+    fields: { '/#1': 'reference/1', '/#2': 'x/1', '/#3': phone },
+    answer: { '*': 'disclose', 'contact/3': 'drop' },
+    options: { header: false },
+  };
+  test('has all of a row in its first column, and leaves nothing of it', async () => {
+    const { text, summary } = await disclose('C1;x;13812345678\nC2;y;13900000000\n', c);
+    expect(text).toBe('\n\n');
+    expect(summary[0]?.released).toEqual([]);
+    expect((await disclose('C1,x,13812345678\n', c)).text).toBe('C1,x,\n');
+  });
+  test('is so too where the header cannot be read', async () => {
+    const body = Buffer.concat([
+      charset('gbk').encode('编号;姓名;电话\n'),
+      Buffer.from('C1;x;13812345678\n'),
+    ]);
+    expect((await disclose(body, { ...c, options: {} })).text).toBe('\n\n');
+  });
+  test('is refused, or counted from the left, where the route says so', async () => {
+    const body = 'C1;x;13812345678\n';
+    expect(await refusal(body, { ...c, options: { header: false, ragged: 'refuse' } })).toBe(
+      'response_malformed',
+    );
+    expect((await disclose(body, { ...c, options: { header: false, ragged: 'keep' } })).text).toBe(body);
+  });
+  test('is refused where it names that separator itself, and its first column is all that is named', async () => {
+    const one = { ...c, fields: { '/#1': 'reference/1' } };
+    expect(await refusal('sep=;\nC1;x;13812345678\n', one)).toBe('response_malformed');
+    expect((await disclose('sep=,\nC1,13812345678\n', one)).text).toBe('sep=,\nC1,\n');
+  });
+  test('is no less than it was where a column is known by its name', async () => {
+    const named = { ...c, fields: { ...c.fields, '/id': 'reference/1', '/phone': phone }, options: {} };
+    expect((await disclose('id,phone\nC1,13812345678\n', named)).text).toBe('id,phone\nC1,\n');
+  });
+});
+
+describe('titles before the header', () => {
+  const body = 'sep=;\r\n客户列表 2026;王五\r\n\r\n"导出人:\r\n张三"\r\nid;phone\r\nC1;13812345678\r\n';
+  test('are left out where the route says how many lines they are', async () => {
+    for (const cuts of [[], [1, 8, 20, 40, 41, 60]]) {
+      const { text, summary } = await disclose(body, {
+        ...USERS,
+        options: { skip: 3 },
+        answer: MASKED,
+        cuts,
+      });
+      expect(text).toBe('sep=;\r\nid;phone\r\nC1;138****5678\r\n');
+      expect(summary[0]?.withheld.map((w) => `${w.path} ${w.because} ${w.count}`)).toContain(
+        '/#0 uncatalogued 3',
+      );
+    }
+  });
+  test('may be all that there is', async () => {
+    expect((await disclose('客户列表\n', { ...USERS, options: { skip: 3 } })).text).toBe('');
+  });
+});
+
 describe('columns', () => {
   const positions: Case = {
     format: 'csv',
