@@ -175,6 +175,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const plan: DisclosurePlan = {
     format: media.format,
     charset: media.charset,
+    charsetCertain: route.response.charset !== null,
     catalog,
     catalogs: snapshot.catalogs,
     records,

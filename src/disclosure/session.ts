@@ -106,6 +106,7 @@ export class Session {
       matcher: this.#compiled.base,
       envelope: this.#compiled.envelope(plan.records),
       charset: plan.charset,
+      charsetCertain: plan.charsetCertain ?? false,
       options: plan.options,
       limits: shared.limits,
     });

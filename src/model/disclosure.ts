@@ -19,6 +19,8 @@ export interface DisclosurePlan {
   readonly format: FormatName;
   /** of the body, IANA name, or empty: the body says it itself or is UTF-8; only text formats but JSON take another than UTF-8 */
   readonly charset: string;
+  /** the route names it: what the body declares of itself (XML) does not count */
+  readonly charsetCertain?: boolean;
   readonly catalog: Catalog;
   /** for embedded resources */
   readonly catalogs: ReadonlyMap<string, Catalog>;

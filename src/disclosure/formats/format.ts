@@ -80,6 +80,8 @@ export interface FormatSetup {
   /** what the fields around the records are */
   readonly envelope: Envelope;
   readonly charset: string;
+  /** what the body declares of itself does not count against it */
+  readonly charsetCertain?: boolean;
   readonly options: { readonly [name: string]: unknown };
   readonly limits: DisclosureLimits;
 }

@@ -93,7 +93,8 @@ class XmlReader implements BodyReader {
   #take(chunk: Uint8Array, final: boolean): void {
     if (this.#lexer === null) {
       this.#head = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk]);
-      const found = xmlCharset(this.#setup.charset || null, this.#head, final);
+      const { charset, charsetCertain = false } = this.#setup;
+      const found = xmlCharset(charset || null, this.#head, final, charsetCertain);
       if (found === null) return;
       this.#charset = found.charset;
       this.#lexer = new XmlLexer(found.charset);

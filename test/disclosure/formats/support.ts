@@ -18,6 +18,7 @@ export interface Case {
   readonly embedded?: readonly Catalog[];
   readonly records?: string | null;
   readonly charset?: string;
+  readonly charsetCertain?: boolean;
   readonly options?: Readonly<Record<string, unknown>>;
   /** class or pointer → treatment; `*`: every class that is not named */
   readonly answer?: Readonly<Record<string, TreatmentName>>;
@@ -100,6 +101,7 @@ export async function disclose(body: Uint8Array | string, c: Case): Promise<Outc
   const parts = stage.disclose(source(), {
     format: c.format,
     charset: c.charset ?? '',
+    charsetCertain: c.charsetCertain ?? false,
     catalog,
     catalogs: new Map(all.map((one) => [one.resource, one])),
     records: c.records ?? null,

@@ -545,9 +545,29 @@ describe('the encoding', () => {
     ['declared otherwise than marked', '', Buffer.concat([mark('utf-8'), Buffer.from(named('x', 'gbk'))])],
     ['declared otherwise than it begins', '', charset('utf-16le').encode(named('x', 'utf-8'))],
     ['unknown', '', Buffer.from(named('x', 'utf-7'))],
+    ['UTF-16 that is none', 'utf-8', Buffer.from(named('x', 'utf-16'))],
     ['EBCDIC', '', Buffer.from(named('x', 'IBM037'))],
   ])('is refused when %s', async (_, label, body) => {
     expect(await refusal(body, { ...OPEN, charset: label })).toBe('response_charset_unknown');
+  });
+
+  test.each([
+    ['a system that has changed to UTF-8', 'utf-8', Buffer.from(named('王', 'gb2312'))],
+    ['.NET’s StringWriter', 'utf-8', Buffer.from(named('王', 'utf-16'))],
+    ['nobody knows', 'gb18030', charset('gb18030').encode(named('王', 'x-nonsense'))],
+  ])('is the route’s where the declaration is wrong: that of %s', async (_, label, body) => {
+    for (const cuts of [[], [1, 2, 5, 40]]) {
+      const c = { ...OPEN, charset: label, charsetCertain: true, cuts };
+      expect((await disclose(body, c)).bytes.equals(body)).toBe(true);
+    }
+  });
+
+  test.each([
+    ['a byte order mark', Buffer.concat([mark('utf-8'), Buffer.from('<a/>')])],
+    ['the first characters', charset('utf-16le').encode('<a/>')],
+  ])('is never the route’s against %s', async (_, body) => {
+    const c = { ...OPEN, charset: 'gbk', charsetCertain: true };
+    expect(await refusal(body, c)).toBe('response_charset_unknown');
   });
 
   test('does not let a character’s second byte end a CDATA section', async () => {
