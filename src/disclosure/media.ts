@@ -112,7 +112,7 @@ export function mediaOf(
       'response_format_unsupported',
       `The upstream answered with a page or a picture. The route's response.format does not make ${format} of it.`,
     );
-  const named = parameter(parameters, 'charset');
+  const named = parameter(parameters, 'charset') || undefined;
   const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();
   const boundary = parameter(parameters, 'boundary');
   const encodings = parseContentEncoding(one(headers, 'content-encoding'));
@@ -127,7 +127,7 @@ export function mediaOf(
         ? `${base}; boundary="${(boundary ?? '').replace(/["\\\r\n]/g, '')}"`
         : format === 'form' || (named === undefined && route.charset === null)
           ? base
-          : `${base}; charset=${charset}`;
+          : `${base}; charset=${labelOf(charset)}`;
   return {
     format,
     charset,
@@ -136,6 +136,10 @@ export function mediaOf(
     contentType,
   };
 }
+
+/** A label is text of the upstream's: one that is more than a name is passed on as the name that we know it by. */
+const labelOf = (label: string): string =>
+  /^[a-z0-9]+(?:[._:-][a-z0-9]+)*$/.test(label) || !isCharset(label) ? label : charsetNamed(label).name;
 
 /** A body that is not looked into is one of the types that the route names, or else an error or login page. */
 function wholeMedia(
@@ -156,8 +160,7 @@ function wholeMedia(
     charset,
     encodings: parseContentEncoding(one(headers, 'content-encoding')),
     parameters: {},
-    // a parameter is text of the upstream's: it is passed on as the name that we know it by
-    contentType: isCharset(charset) ? `${type}; charset=${charsetNamed(charset).name}` : type,
+    contentType: isCharset(charset) ? `${type}; charset=${labelOf(charset)}` : type,
   };
 }
 

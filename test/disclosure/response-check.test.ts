@@ -57,6 +57,16 @@ describe('a route’s response', () => {
     expect(() => mediaOf({ 'content-type': 'text/html' }, { format, charset: null })).toThrow('page');
   });
 
+  test.each([
+    ['text/csv; charset', 'text/csv'],
+    ['text/csv; charset=""', 'text/csv'],
+    ["text/csv; charset='u.t f-8'", 'text/csv; charset=utf-8'],
+    ['text/csv; charset="GB_2312-80"', 'text/csv; charset=gb_2312-80'],
+    ['text/csv; charset=UTF-8; x=13812345678', 'text/csv; charset=utf-8'],
+  ])('of %j leaves %j', (type, contentType) => {
+    expect(mediaOf({ 'content-type': type })).toMatchObject({ format: 'csv', contentType });
+  });
+
   test('JSON text sequences are said to be unsupported: their record separator is not JSON', () => {
     expect(() => mediaOf({ 'content-type': 'application/json-seq' })).toThrow('cannot look into');
   });
