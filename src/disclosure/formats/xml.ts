@@ -27,6 +27,8 @@ import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } f
 export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
 
 const EMPTY = new Uint8Array(0);
+/** `xml:lang`, `xml:space`: bound to that prefix without a declaration (Namespaces in XML 1.0 §3) */
+const XML = 'http://www.w3.org/XML/1998/namespace';
 /** what saxes is given at once: tokens and events of this much are held */
 const SLICE = 32 * 1024;
 
@@ -313,7 +315,7 @@ class XmlReader implements BodyReader {
 
 function namingOf(namespaces: ReadonlyMap<string, string>): Naming {
   if (namespaces.size === 0) return (local) => local;
-  const prefixes = new Map([...namespaces].map(([prefix, uri]) => [uri, prefix]));
+  const prefixes = new Map([[XML, 'xml'], ...[...namespaces].map(([prefix, uri]) => [uri, prefix] as const)]);
   return (local, uri) => {
     const prefix = uri === '' ? '' : prefixes.get(uri);
     // no catalog has a name with braces: an element of a namespace nobody named is unknown

@@ -124,6 +124,14 @@ describe('an envelope of SOAP', () => {
     );
   });
 
+  test('knows xml:lang by that name where the route names namespaces', async () => {
+    const { text } = await disclose('<a xmlns="urn:crm" xml:lang="zh" xml:base="/x"><b>x</b></a>', {
+      format: 'xml',
+      fields: { '/b': 'x/1', '/@xml:lang': 'x/1' },
+      options: { namespaces: { '': 'urn:crm' } },
+    });
+    expect(text).toBe('<a xmlns="urn:crm" xml:lang="zh"><b>x</b></a>');
+  });
   test('knows an element of another namespace by no name where the route names its own', async () => {
     const options = { namespaces: { '': 'urn:crm', s: 'http://schemas.xmlsoap.org/soap/envelope/' } };
     const { text } = await disclose(body.replace('<phone>', '<phone xmlns="urn:evil">'), {
