@@ -11,8 +11,12 @@ export interface Source {
   readonly charset: Charset;
 }
 
+/** what a piece costs besides its bytes */
+const FRAME = 256;
+
 export const copy = ({ bytes, base }: Source, start: number, end: number): FramePiece => ({
   kind: 'frame',
+  size: Math.max(FRAME, end - start),
   render: (out) => out.bytes(bytes, base + start, base + end),
 });
 

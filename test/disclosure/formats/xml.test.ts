@@ -290,6 +290,20 @@ describe('an element with elements in it', () => {
       ['/to mask test 1', '/to drop not_applicable 1'],
     ]);
   });
+  test('around the records counts toward what may be held to count groups', async () => {
+    const note = 'x'.repeat(20_000);
+    const c: Case = {
+      format: 'xml',
+      records: '/l/r',
+      fields: { '/a': 'x/1' },
+      envelope: { '/l/s': 'status' },
+      obligations: { min_group_size: 2 },
+      limits: { group_bytes: 50_000 },
+    };
+    const body = (n: number): string => `<l>${`<s>${note}</s>`.repeat(n)}<r><a>1</a></r><r><a>1</a></r></l>`;
+    expect(await refusal(body(2), c)).toBe('let through');
+    expect(await refusal(body(3), c)).toBe('group_size_unmet');
+  });
   test('that is repeated counts once for each group of records', async () => {
     const record = (city: string): string => `<r><id>${city.length}</id>${city}</r>`;
     const rows = ['<to>x</to>', '<to><x>1</x></to>', '<to><y>2</y></to>'].map(record).join('');
