@@ -6,6 +6,7 @@
 import { Account, NOTHING_DISCLOSED } from './account.ts';
 import { CodedReply } from './coded.ts';
 import { SluiceError } from './errors.ts';
+import type { Media } from './disclosure/media.ts';
 import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
@@ -160,12 +161,14 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const { request, selected, snapshot, catalog, decision, response } = answered;
   const { status, body } = response;
   const { route } = selected;
-  if (status < 200 || status >= 300 || PARTIAL.has(status)) throw statusWithheld(status);
+  // an error that the route classes is data like any other, and its status says what it always says
+  const failure = route.response.statuses.includes(status);
+  if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status))) throw statusWithheld(status);
   const empty = request.method === 'HEAD' || status === 204 || status === 205 || body.empty();
   if (empty === true || (empty !== false && (await empty)))
     return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
 
-  const media = stages.mediaOf(response.headers, route.response, request.headers.accept);
+  const media = mediaOf(answered, failure, stages);
   const writes = WRITES.has(selected.action);
   const input = writes ? asRead(answered.input) : answered.input;
   // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
@@ -203,9 +206,10 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const lists = LISTS.has(selected.action);
   // `{"code":0,"data":{…}}` is one record as much as `{…}` is
   const single =
-    records === null
+    !failure &&
+    (records === null
       ? !(lists && ROWS.has(media.format))
-      : !lists && media.format === 'json' && leadsToOne(records);
+      : !lists && media.format === 'json' && leadsToOne(records));
   // Said beforehand: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary): Record<string, string> => ({
@@ -232,6 +236,15 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
 
 /** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */
 const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);
+
+/** An error may come as a page where a success comes as data: then its status is all that is passed on. */
+function mediaOf({ request, selected, response }: Answered, failure: boolean, stages: Stages): Media {
+  try {
+    return stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
+  } catch (error) {
+    throw failure ? statusWithheld(response.status) : error;
+  }
+}
 
 /**
  * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be

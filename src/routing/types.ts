@@ -24,6 +24,8 @@ export interface CompiledRoute {
     readonly format: FormatName | null;
     /** lower case; null: as the answer says, UTF-8 where it does not */
     readonly charset: string | null;
+    /** errors whose answers are looked into as those of successes are */
+    readonly statuses: readonly number[];
     readonly options: Readonly<Record<string, unknown>>;
   };
   readonly config: RouteConfig;

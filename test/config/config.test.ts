@@ -251,6 +251,12 @@ describe('faults', () => {
       'records: /x, response: { format: whole, options: { field: /scan, types: [image/png] } }',
       'routes[3].records: an answer that is taken as a whole has no records in it',
     ],
+    [
+      'a redirect that is classed',
+      'charset: gb18030',
+      'statuses: [302]',
+      'routes[3].response.statuses[0]: must be at least 400',
+    ],
     ['an alias without an anchor', '10s', '*x', 'there is no anchor &x before this alias'],
   ])('are found: %s', (_what, from, to, message) => {
     expect(faultOf(from, to)).toContain(message);

@@ -135,6 +135,13 @@ export const routeSchema = section({
         ),
       ),
       charset: optional(word),
+      statuses: defaulted(
+        Type.Array(Type.Integer({ minimum: 400, maximum: 599 }), {
+          uniqueItems: true,
+          description: 'errors whose answers are disclosed as successes are: by the catalog',
+        }),
+        [],
+      ),
       options: defaulted(
         Type.Unsafe<Readonly<Record<string, unknown>>>(Type.Record(Type.String(), Type.Unknown())),
         {},
