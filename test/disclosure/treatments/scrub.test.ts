@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { corpus } from '../../../bench/scrub/corpus.ts';
+import { measured, notesOf } from '../../../bench/scrub/notes.ts';
 import { seeded } from '../../../bench/scrub/random.ts';
 import { findEntities } from '../../../src/disclosure/treatments/scrub/find.ts';
 import { fold } from '../../../src/disclosure/treatments/scrub/fold.ts';
@@ -42,6 +43,41 @@ describe('finds and masks in place', () => {
     ['Mr. Smith called', 'Mr. S**** called'],
     ['Contact person: Olga A. van Dyke (new)', 'Contact person: O*** *. v** D*** (new)'],
     ['姓名：王小明，后来王小明又来', '姓名：王**，后来王**又来'],
+    // names in Latin letters behind a Chinese label, Chinese ones behind an English label
+    ['姓名：Li Na，电话', '姓名：L* N*，电话'],
+    ['客户Tony Leung，要求', '客户T*** L****，要求'],
+    ['Policy holder: 陈志远 / insured: 陈小宝', 'Policy holder: 陈** / insured: 陈**'],
+    ['Cust 李晓华 rang', 'Cust 李** rang'],
+    ['VIP客户Ms. Wang预订了spa', 'VIP客户Ms. W***预订了spa'],
+    ['my name is priya nair and i', 'my name is p**** n*** and i'],
+    ['Name on card: A. Fitzgerald; exp', 'Name on card: *. F*********; exp'],
+    // labels of tables, JSON, XML
+    ['姓名｜牛莉｜身份证', '姓名｜牛*｜身份证'],
+    ['"收货人":"蔡明"', '"收货人":"蔡*"'],
+    ['<客户>巩汉林</客户>', '<客户>巩**</客户>'],
+    ['{"name":"John Smith"}', '{"name":"J*** S****"}'],
+    // beside a number
+    ['1.李雪健 13812345678', '1.李** 138****5678'],
+    ['张伟，男，110101199003074514', '张*，男，110101********4514'],
+    ['13812345678（关之琳）', '138****5678（关**）'],
+    ['Yuki Tanaka (yuki@example.com)', 'Y*** T***** (y***@example.com)'],
+    ['Account Müller, Hans; Tel +49 30 901820', 'Account M*****, H***; Tel +49 ** **1820'],
+    // written out and followed by nothing
+    ['收货人由韩雪改成韩东君，', '收货人由韩*改成韩**，'],
+    ['夫妻霍建华、林心如共有房产', '夫妻霍**、林**共有房产'],
+    ['扎西多吉电话无', '扎西多吉电话无'],
+    ['申请人扎西多吉，电话无', '申请人扎***，电话无'],
+    ['古丽娜扎·艾尔肯女士', '古***·***女士'],
+    // traditional characters, numbers of Hong Kong, Taiwan, Britain
+    ['客戶陳奕迅來電', '客戶陳**來電'],
+    ['身份證A123456(3)', '身份證A12****(*)'],
+    ['身分證字號：A123456789', '身分證字號：A1*****789'],
+    ['手機：0912-345-678', '手機：****-345-***'],
+    ['電話9123 4567', '電話**** 4567'],
+    ['on 07911 123456 after', 'on 0791* ***456 after'],
+    ['手机1381234567', '手机******4567'],
+    ['IBAN GB82 WEST 1234 5698 7654 32', 'IBAN GB** **** **** **** **54 32'],
+    ['13812345678110101199003074514', '138****5678110101********4514'],
   ])('%s', (input, output) => {
     expect(scrubText(input)).toBe(output);
   });
@@ -56,6 +92,12 @@ describe('leaves alone', () => {
     'order no. 123456789, invoice INV-20231105-0001',
     'Customer Service will call on Monday',
     'Product name: Blue Kettle',
+    '收货人姓名写错，客户姓名听不清',
+    '被保险人于昨日在家中摔倒',
+    '标的车、三者车车损照片，客户APP闪退',
+    '改为周六派送，变更为白色，应为方案一',
+    'tracking RB123456789CN, SF4636105349558, model A1234567',
+    'Account Number 400-123-4567, her name is on the list',
     '客户反映商品质量有问题，联系客户后同意退款',
     '金额方面没有问题，时间充足，高兴',
     'version 1.2.345, ratio 16:9, ISO 9001:2015',
@@ -203,7 +245,18 @@ test('takes time in proportion to the text, whatever is repeated in it', () => {
 });
 
 test('drops a text that would take too long, and lets others wait less than a quarter of a second', () => {
-  for (const unit of ['1-', '4-', '－１', '姓名', '叫', '姓名：张三', '张三先生']) {
+  for (const unit of [
+    '1-',
+    '4-',
+    '－１',
+    '姓名',
+    '叫',
+    '姓名：张三',
+    '张三先生',
+    '姓名霍建华、',
+    'A123456(3) ',
+    'Aa Bb, (13812345678',
+  ]) {
     const longest = unit.repeat(LONGEST_TEXT / unit.length);
     const started = process.cpuUsage();
     expect(treat('scrub', text(longest))).not.toBe('drop');
@@ -230,6 +283,22 @@ test('on the corpus, precision and recall stay where they were measured', () => 
   expect(right / claimed).toBeGreaterThan(0.99);
   expect(right / labelled).toBeGreaterThan(0.98);
 });
+
+/** how many of the labelled are masked whole: [names, everything else that is looked for] */
+test.each([
+  ['seen', 207, 247, 2],
+  ['unseen', 47, 66, 1],
+] as const)(
+  'on notes written by hand (%s), as much is masked as was measured',
+  (name, names, others, destroyed) => {
+    const { byKind, ...rest } = measured(notesOf(name));
+    const hidden = [...byKind].filter(([kind]) => ENTITIES.some((entity) => entity === kind));
+    const sum = (of: typeof hidden) => of.reduce((total, [, tally]) => total + tally.hidden, 0);
+    expect(sum(hidden.filter(([kind]) => kind === 'person_name'))).toBeGreaterThanOrEqual(names);
+    expect(sum(hidden.filter(([kind]) => kind !== 'person_name'))).toBeGreaterThanOrEqual(others);
+    expect(rest.destroyed).toBeLessThanOrEqual(destroyed);
+  },
+);
 
 test('on the corpus, every note comes out as it did', () => {
   const digest = createHash('sha256');

@@ -2,44 +2,21 @@
  * English names: after a title (`Mr. Smith`) or a label (`Name: John Smith`). A title or a label is a word, so the text is asked for them
  * where a word begins; only what may be one is read by the patterns.
  */
+import { chineseNameAt } from './chinese-names.ts';
+import { CAPITALISED, LABELS, TITLE_BEFORE, trimmed, uncapitalised, WORD } from './english-words.ts';
 import type { Span } from './span.ts';
 
-const PARTICLE =
-  '(?:(?:van|von|der|den|de|da|di|du|del|della|la|le|el|al|bin|ibn|ben|ter|ten|dos|das|y)[ \\t])';
-const WORD = `${PARTICLE}{0,2}\\p{Lu}[\\p{L}\\p{M}'’-]*\\.?`;
-const ANY_WORD = "[\\p{L}][\\p{L}\\p{M}'’-]*\\.?";
 const TITLED = new RegExp(
   `\\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Mister)\\b\\.?[ \\t]{1,2}(${WORD}(?:[ \\t]${WORD}){0,2})`,
-  'uy',
+  'vy',
 );
-const LABELS =
-  "my name is|contact person|card holder|cardholder|account holder|policy holder|policyholder|spoke with|spoke to|speaking with|speaking to|called by|signed by|this is|i am|i'm|name|customer|client|caller|contact|recipient|receiver|attn|beneficiary|insured|driver|patient|owner|applicant|claimant|consignee|passenger|spouse|wife|husband|mother|father|son|daughter";
 /** with `i` and `u`, ſ is an s and the Kelvin sign a k: for texts that have one */
 const ODD_LABELS = new RegExp(`\\b(?:${LABELS})\\b`, 'giu');
-const AFTER_LABEL = /^(?: is| was)?[ \t]*[:=-]?[ \t]{0,3}["“'(]?/i;
-const CAPITALISED = new RegExp(`^${WORD}(?:[ \\t]${WORD}){0,3}`, 'u');
-const ANY_WORDS = new RegExp(`^${ANY_WORD}(?:[ \\t]${ANY_WORD}){0,2}`, 'u');
+/** `Name: `, `"name":"`, `<name>`, `name=` */
+const AFTER_LABEL = /^(?: is| was)?["'>]?[ \t]*[:：=|-]?[ \t\u3000]{0,3}["“'(]?/i;
 /** `product name: …` names no person */
 const OTHER_NAMES =
   /\b(?:product|file|brand|company|model|item|store|shop|plan|user|host|domain|event|campaign|bank|branch|display|project|street|city|hotel|course|service|package|device|app|account|order)[ _-]?$/i;
-const NO_NAME =
-  /^(?:The|A|An|Service|Services|Support|Care|Team|Number|No|Id|ID|Phone|Email|Address|Order|Account|Card|Desk|Center|Centre|Details|Info|Information|Us|Called|Says|Said|Wants|Reports|Not|Very|Will|Would|Has|Is|Was|Please|Calling|Regarding|About|Happy|Sorry|Policy|Name|Date|Time|Ticket|Case|Reference|Ref|Customer|Request|Requested|Complaint|Refund|Due|N|Unknown|None|Yes|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|May|June|July|August|September|October|November|December|I|We|He|She|They|It|In|On|At|To|For|From|With)(?![\p{L}'’-])/u;
-const TITLE_BEFORE = /^(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof)\b\.?[ \t]*/;
-
-/** The words up to the first that is no part of a name. */
-function trimmed(words: string): number {
-  let end = 0;
-  for (const found of words.matchAll(/[^ \t]+/g)) {
-    if (end === 0 || found[0].length > 2 ? NO_NAME.test(found[0]) : false) break;
-    end = found.index + found[0].length;
-    if (found[0].endsWith('.') && found[0].length > 3) {
-      end -= 1;
-      break;
-    }
-  }
-  return words[end - 1] === '.' && end > 2 ? end - 1 : end;
-}
-
 /** ASCII letters by their place in the alphabet, whatever their case; -1 for all else */
 const letterOf = (unit: number): number => {
   const place = (unit | 0x20) - 0x61;
@@ -104,6 +81,8 @@ function afterTitles(text: string, spans: Span[]): void {
   }
 }
 
+const isIdeograph = (unit: number): boolean => unit >= 0x3400 && unit <= 0x9fff;
+
 /** The name behind a label that stands from `at` to before `after`. */
 function named(text: string, at: number, after: number): Span | null {
   const label = text.slice(at, after).toLowerCase();
@@ -111,12 +90,21 @@ function named(text: string, at: number, after: number): Span | null {
   const link = AFTER_LABEL.exec(text.slice(after, after + 16))![0];
   let start = after + link.length;
   start += TITLE_BEFORE.exec(text.slice(start, start + 8))?.[0].length ?? 0;
+  const colon = /[:：=|>]/.test(link);
+  if (isIdeograph(text.charCodeAt(start))) {
+    const length = chineseNameAt(text, start, colon);
+    return length >= 2 ? { entity: 'person_name', start, end: start + length } : null;
+  }
   const ahead = text.slice(start, start + 120);
-  const colon = /[:=]/.test(link);
   const capitals = CAPITALISED.exec(ahead)?.[0] ?? '';
   let length = trimmed(capitals);
-  if (length === 0 && capitals === '' && label.endsWith('name') && colon)
-    length = ANY_WORDS.exec(ahead)?.[0].length ?? 0;
+  if (
+    length === 0 &&
+    capitals === '' &&
+    (label.endsWith('name') || label === 'my name is') &&
+    (colon || / is\b/i.test(label + link))
+  )
+    length = uncapitalised(ahead);
   if (length <= 1) return null;
   const sure =
     colon ||
@@ -124,7 +112,8 @@ function named(text: string, at: number, after: number): Span | null {
     label.endsWith('name') ||
     label.startsWith('sp') ||
     label.endsWith('by') ||
-    label === 'my name is';
+    label.endsWith(' as') ||
+    label.endsWith(' is');
   return sure || /[ \t]/.test(ahead.slice(0, length))
     ? { entity: 'person_name', start, end: start + length }
     : null;

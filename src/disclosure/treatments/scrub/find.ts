@@ -20,7 +20,7 @@ export function findEntities(text: string, wanted: ReadonlySet<Entity>): Span[] 
   if (traits.spoken) findSpokenNumbers(text, all);
   if (traits.plates) findPlates(plain, all);
   // concatenated, not spread: a hostile text has more spans than a call has arguments
-  const names = wanted.has('person_name') ? findNames(text, traits) : [];
+  const names = wanted.has('person_name') ? findNames(text, traits, all) : [];
   return settled(all.length === 0 ? names : names.length === 0 ? all : all.concat(names), wanted);
 }
 

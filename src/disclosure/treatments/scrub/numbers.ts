@@ -3,6 +3,7 @@
  * may belong together (`138 1234 5678`). For each group at most nineteen combinations are looked at, so the time is linear.
  */
 import { hasIdentityCheck, hasIdentityShape, isCard, isLandline, isMobile, isOldIdentity } from './checks.ts';
+import { documentAt } from './documents.ts';
 import { FILLER } from './fold.ts';
 import type { Entity, Span } from './span.ts';
 
@@ -100,12 +101,19 @@ const MOBILE_GROUPS = new Set([
 const CARD_GROUPS = /^(?:\d\d|4,4,4,[1-4]|4,4,4,4(?:,[1-4])?|4,6,[45]|6,\d\d?|8,8|1(?:,1){12,18})$/;
 const OLD_ID_GROUPS = new Set(['15', '6,6,3']);
 const LANDLINE_GROUPS = /^(?:1[0-2]|[34],[78]|[34],4,[34]|[34],3,4)$/;
-const LOCAL_GROUPS = /^(?:[78]|4,4|3,4|4,3)$/;
+const LOCAL_GROUPS = /^(?:[78]|4,4|3,4|4,3|2,[34],4|2,[78])$/;
 const NANP_GROUPS = /^(?:1,)?3,3,4$/;
+/** Taiwan 09xx-xxx-xxx, Britain 07xxx xxx xxx: a trunk 0 and a mobile's prefix */
+const TRUNKED_MOBILE = /^(?:09\d{8}|07\d{9})$/;
+const TRUNKED_GROUPS = new Set(['4,3,3', '4,6', '5,6', '5,3,3']);
 
 const TELEPHONE_LABEL =
-  /(?:电话|电話|座机|固话|热线|传真|号码|tel|phone|call|fax|mobile|cell|number)[^\p{L}\p{N}]{0,4}$/iu;
-const IDENTITY_LABEL = /(?:身份证|身份證|证件|證件|\bID)(?:号码|号|號碼|號|no|number)?[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:电话|電話|手机|手機|手提|座机|座機|固话|热线|熱線|传真|傳真|号码|號碼|tel|phone|call|fax|mobile|mob|cell|whatsapp|number)[^\p{L}\p{N}]{0,4}$/iu;
+/** behind these a number as long as telephone numbers are is one, mistyped or of another country */
+const MOBILE_LABEL = /(?:电话|電話|手机|手機)(?:号码|號碼|号|號)?[^\p{L}\p{N}]{0,4}$/u;
+const ANY_LENGTH = /^(?:1[0-2]|3,3,4|4,3,3|4,6)$/;
+const IDENTITY_LABEL =
+  /(?:身份证|身份證|身分證|身分证|证件|證件|\bID)(?:号码|号|號碼|號|字號|no|number)?[^\p{L}\p{N}]{0,4}$/iu;
 const LABEL_REACH = 20;
 
 const labelled = (text: string, start: number, label: RegExp): boolean =>
@@ -180,6 +188,9 @@ function classify(c: Candidate): Classified | null {
   // 400 and 800 are hotlines: nobody's own number
   if (count >= 10 && count <= 11 && NANP_GROUPS.test(key) && /^1?(?![48]00)[2-9]\d\d[2-9]\d{6}$/.test(digits))
     return { entity: 'phone', end };
+  if (TRUNKED_MOBILE.test(digits) && TRUNKED_GROUPS.has(key)) return { entity: 'phone', end };
+  if (count >= 10 && count <= 12 && ANY_LENGTH.test(key) && labelled(text, start, MOBILE_LABEL))
+    return { entity: 'phone', end, weak: true };
   if (count <= 10 && (LOCAL_GROUPS.test(key) || key === '10') && labelled(text, start, TELEPHONE_LABEL))
     return { entity: 'landline', end, weak: true };
   return null;
@@ -189,14 +200,46 @@ function classify(c: Candidate): Classified | null {
 const isLetter = (unit: number): boolean =>
   (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f;
 
+/** A number that begins with one or two letters in front of the digits at `digits`. */
+function lettered(text: string, digits: number): Span | null {
+  const at = isLetter(text.charCodeAt(digits - 2)) ? digits - 2 : digits - 1;
+  const before = text.charCodeAt(at - 1);
+  return isLetter(before) || isDigit(before) ? null : documentAt(text, at);
+}
+
 /** digit by digit */
 const dictated = (key: string, groups: number): boolean => groups > 6 && key.length === 2 * groups - 1;
+
+/** a mobile and an identity number with nothing between */
+const GLUED = 29;
+
+function glued({ digits, start, end }: Group, spans: Span[]): boolean {
+  for (const cut of [11, 18]) {
+    const [mobile, id] =
+      cut === 11 ? [digits.slice(0, 11), digits.slice(11)] : [digits.slice(18), digits.slice(0, 18)];
+    if (!isMobile(mobile) || !hasIdentityShape(id) || !hasIdentityCheck(id)) continue;
+    const [first, second]: readonly Entity[] =
+      cut === 11 ? ['phone', 'national_id'] : ['national_id', 'phone'];
+    spans.push({ entity: first!, start, end: start + cut }, { entity: second!, start: start + cut, end });
+    return true;
+  }
+  return false;
+}
 
 export function findNumbers(text: string, spans: Span[]): void {
   const groups = groupsOf(text);
   for (let i = 0; i < groups.length; i += 1) {
     const first = groups[i]!;
+    if (isLetter(text.charCodeAt(first.start - 1))) {
+      const found = lettered(text, first.start);
+      if (found !== null) {
+        spans.push(found);
+        while (i + 1 < groups.length && groups[i + 1]!.start < found.end) i += 1;
+        continue;
+      }
+    }
     const alone = groups[i + 1]?.joined !== true;
+    if (first.digits.length === GLUED && first.end - first.start === GLUED && glued(first, spans)) continue;
     if (alone && (first.digits.length < FEWEST || first.digits.length > LONGEST)) continue;
     const plus = text[first.start - 1] === '+';
     let digits = '';
