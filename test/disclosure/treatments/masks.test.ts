@@ -325,9 +325,10 @@ describe.each(SPECS.map((spec) => [JSON.stringify(spec), spec] as const))(
         '*,',
         'ﷺ',
       ]) {
-        const started = performance.now();
+        // the processor's own time, in microseconds: a machine may have other work
+        const started = process.cpuUsage();
         mask.recognises(`${unit.repeat(1_000_000 / unit.length)}!`);
-        expect(performance.now() - started).toBeLessThan(1000);
+        expect(process.cpuUsage(started).user).toBeLessThan(1_000_000);
       }
     });
   },
@@ -352,6 +353,27 @@ test.each([
   ['ip', '192.168.x.x'],
   ['generic', '●'],
   ['generic', 'xxxx'],
+  // in a longer text
+  ['phone', '电话138****5678（已核实）'],
+  ['phone', '+86 138 **** 5678 (verified)'],
+  ['phone', '138****5678 13900001111'],
+  ['phone', '**** 已核实'],
+  ['landline', '座机010-****5678，白天'],
+  ['national_id', '身份证110101********4514'],
+  ['national_id', 'HKID A12****(*)'],
+  ['passport', '护照：E******78'],
+  ['bank_card', '工行 **** **** **** 0123'],
+  ['plate', '车牌粤B***45（蓝）'],
+  ['ip', '来源：192.168.*.*'],
+  ['ip', 'from 2001:db8:*:*:*:*:*:* (vpn)'],
+  ['person_name', '姓名：张**'],
+  ['person_name', '"张**"'],
+  ['person_name', '张*先生'],
+  ['person_name', 'J*** S**** (verified)'],
+  ['email', '<z***@example.com>'],
+  ['email', '邮箱：z***@example.com'],
+  ['address', '广东省深圳市****（已核实）'],
+  ['address', '"****, Springfield, IL, USA"'],
 ])('a %s sent back as %s is known', (kind, text) => {
   expect(isMasked(kind, text)).toBe(true);
 });
@@ -359,6 +381,15 @@ test.each([
 test.each([
   ['phone', '010-12345678x803'],
   ['phone', '0571-88888888*8001'],
+  ['phone', '13812345678 ***'],
+  ['phone', '***13812345678***'],
+  ['phone', '13812345678 ★★★'],
+  ['phone', '*86*13812345678#'],
+  ['national_id', '110101199003074514 (***)'],
+  ['person_name', 'A*Teens'],
+  ['person_name', '张*三'],
+  ['address', '上海市**路1号'],
+  ['address', '广东省深圳市 * 南山'],
   ['person_name', 'Jamie Foxx'],
   ['person_name', 'Max'],
   ['person_name', 'ジョン・スミス'],

@@ -16,7 +16,17 @@ const POSTCODE =
   /(?:^|[ -])(?:[0-9]{4,6}(?:-[0-9]{3,4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9])(?= |$)/;
 const DIGIT = /\p{N}/u;
 
-const SHAPE: Shape = { pattern: /\p{Script=Han}\*$|^\*,/u, sees: 'words' };
+const SHAPE: Shape = {
+  pattern: /\p{Script=Han}\*$|^\*,/u,
+  sees: 'words',
+  within: /\p{Script=Han}\*{4,}|(?<![\p{L}\p{N}*])\*{4,}, ?\p{L}/u,
+};
+
+/** what stands in a city: where an address leaves the city out, this stands in front of the country */
+const STREET =
+  /(?:^| )(?:(?:street|str|st|road|rd|avenue|ave|av|lane|ln|drive|dr|way|close|court|ct|crescent|place|pl|square|sq|terrace|boulevard|blvd|highway|hwy|parkway|pkwy|row|mews|walk|alley|path|circuit|building|bldg|tower|house|cottage|villa|villas|estate|mansion|centre|center|plaza|court|lodge|hall|floor|flat|room|unit|suite|apartment|apt|block|gardens?|grove|hill|view|heights|lu|jie|dajie|hutong)\.?(?: (?:north|south|east|west|central|n|s|e|w)\.?)?$|(?:rue|via|calle|rua|avenida|carrer|jalan|jl|ul|ulica|p\.?o\.? ?box|c\/o|attn|the)\b)|[a-zäöüß](?:straße|strasse|str\.?|gasse|weg|platz|allee|gata|gatan|vej|straat|laan)(?: |$)/i;
+const PERSON = /^(?:mr|mrs|ms|miss|dr|prof)\b\.?/i;
+const isStreet = (part: string): boolean => STREET.test(withoutNumbers(part)) || PERSON.test(part);
 
 const withoutNumbers = (part: string): string =>
   part
@@ -48,7 +58,7 @@ function western(text: string, keepCity: boolean): string | null {
     evidence = true;
   }
   if (!evidence) return null;
-  const city = index > 0 && keepCity ? withoutNumbers(parts[index]!) : '';
+  const city = index > 0 && keepCity && !isStreet(parts[index]!) ? withoutNumbers(parts[index]!) : '';
   if (city.length <= LONGEST_PLACE && PLACE.test(city)) kept.unshift(city);
   return kept.length === 0 ? null : [HIDDEN, ...kept].join(', ');
 }

@@ -6,6 +6,7 @@
 import { oneOf, onlyKnown } from '../parameters.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
+import { NUMBER_WITHIN } from './returned.ts';
 
 /** digits and nothing else: most numbers are, and the general rule would say the same of them */
 const PLAIN_NUMBER = /^[0-9]{12,19}$/;
@@ -21,6 +22,7 @@ export function bankCard(parameters: MaskParameters): Mask {
       // of an IBAN the country
       pattern: new RegExp(`^[A-Z\\p{Nd}]{0,${Math.max(keep, 2)}}\\*[A-Z\\p{Nd}]{0,4}$`, 'iu'),
       sees: 'characters',
+      within: NUMBER_WITHIN,
     },
     (text) => {
       if (PLAIN_NUMBER.test(text)) {

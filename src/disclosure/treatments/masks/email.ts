@@ -14,6 +14,7 @@ const INITIAL = /^[\p{L}\p{N}]\p{M}{0,3}$/u;
 const SHAPE: Shape = {
   pattern: /(?:^|[,;、 ])(?:[\p{L}\p{N}]\p{M}{0,3})?\*@/u,
   sees: 'words',
+  within: /(?<![\p{L}\p{N}._%+*-])(?:[\p{L}\p{N}]\p{M}{0,3})?\*{3,}@/u,
   fewestX: 3,
 };
 

@@ -3,6 +3,7 @@ import { graphemes, HIDDEN, type Mask, type MaskParameters, maskOf } from './mas
 import type { Shape } from './returned.ts';
 
 const MOST_KEPT = 16;
+const NOTHING = /(?!)/u;
 /** a control, format or unassigned character, a lone surrogate, or a mark that would lean on the star before it */
 const UNFIT = /^[\p{M}\p{C}]|[\p{Cc}\p{Cs}*＊]/u;
 
@@ -26,6 +27,14 @@ export function generic(parameters: MaskParameters): Mask {
     pattern: new RegExp(`^${some(first)}\\*${some(last)}$`, 'u'),
     sees: 'words',
     fewestX: HIDDEN.length,
+    // of a value that was hidden whole nothing but the stars could tell, so that a text which has more of them in it is a new one
+    within:
+      first + last === 0
+        ? NOTHING
+        : new RegExp(
+            `(?<![\\p{L}\\p{N}*])(?:[\\p{L}\\p{N}]\\p{M}*){${first}}\\*{4,}(?:[\\p{L}\\p{N}]\\p{M}*){${last}}(?![\\p{L}\\p{N}*])`,
+            'u',
+          ),
   };
   return maskOf('generic', reveals, shape, (text) => {
     if (first + last === 0) return HIDDEN;

@@ -7,7 +7,12 @@ import type { Shape } from './returned.ts';
 const MASKED_4 = /^(?:::ffff:)?[0-9]{1,3}\.[0-9]{1,3}\.\*\.\*$/;
 const MASKED_6 = /^[0-9a-f]{1,4}:[0-9a-f]{1,4}(?::\*){6}$/;
 
-const SHAPE: Shape = { pattern: /^[0-9a-f]{0,10}\*$/i, sees: 'characters' };
+const SHAPE: Shape = {
+  pattern: /^[0-9a-f]{0,10}\*$/i,
+  sees: 'characters',
+  within:
+    /(?<![0-9a-f.]|[0-9a-f]:)(?:[0-9]{1,3}\.[0-9]{1,3}\.\*\.\*|[0-9a-f]{1,4}:[0-9a-f]{1,4}(?::\*){2,6})/iu,
+};
 
 const half = (address: string): string => address.replace(/[0-9]+\.[0-9]+$/, '*.*');
 

@@ -5,6 +5,7 @@
 import { onlyKnown } from '../parameters.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
+import { NUMBER_WITHIN } from './returned.ts';
 
 const RULES: readonly (readonly [shape: RegExp, first: (found: RegExpExecArray) => number, last: number])[] =
   [
@@ -26,7 +27,7 @@ export function nationalId(parameters: MaskParameters): Mask {
   return maskOf(
     'national_id',
     'CN: the area code and the last 4 (of 15 digits: 3); HK: letters and 2 digits; Macau: 1 digit; TW: 2 characters and the last 3',
-    { pattern: /^[A-Z\p{Nd}]{0,6}\*[X\p{Nd}]{0,4}$/iu, sees: 'characters' },
+    { pattern: /^[A-Z\p{Nd}]{0,6}\*[X\p{Nd}]{0,4}$/iu, sees: 'characters', within: NUMBER_WITHIN },
     (text) => {
       if (PLAIN_ID.test(text)) return `${text.slice(0, 6)}********${text.slice(14)}`;
       const cells = cellsOf(text);

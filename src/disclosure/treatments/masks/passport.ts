@@ -2,13 +2,14 @@
 import { onlyKnown } from '../parameters.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
+import { NUMBER_WITHIN } from './returned.ts';
 
 export function passport(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
   return maskOf(
     'passport',
     'the first character and the last 2 (fewer than 8 characters: the last 1)',
-    { pattern: /^[A-Z\p{Nd}]?\*[A-Z\p{Nd}]{0,2}$/iu, sees: 'characters' },
+    { pattern: /^[A-Z\p{Nd}]?\*[A-Z\p{Nd}]{0,2}$/iu, sees: 'characters', within: NUMBER_WITHIN },
     (text) => {
       const cells = cellsOf(text);
       const { at, text: number } = compact(cells.shape, ' -');

@@ -32,6 +32,9 @@ const USUAL = /^[\u4e00-\u9fff]{2,3}$/;
 const SHAPE: Shape = {
   pattern: /^(?:[ ,.()/·‧⋅・]*(?:\p{Script=Han}{1,2}|(?!\p{Script=Han})\p{L}\p{M}*)?\*)+[ ,.()/·‧⋅・]*$/u,
   sees: 'words',
+  // a surname with two stars, or one and then no letter but a title's; an initial with two, or one that ends the word
+  within:
+    /\p{Script=Han}\*{2,}|\p{Script=Han}\*(?=$|[^\p{L}\p{N}*]|先生|女士|小姐|太太)|(?<![\p{L}\p{M}\p{N}*'’-])\p{L}\p{M}{0,3}\*{2,}(?![\p{L}\p{N}])/u,
 };
 
 const LONGEST_WORD = 30;

@@ -1,7 +1,7 @@
 /** Vehicle plates of mainland China (GA 36-2018): province, office, five places, or six for new-energy vehicles. */
 import { onlyKnown } from '../parameters.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
-import type { Shape } from './returned.ts';
+import { NUMBER_WITHIN, type Shape } from './returned.ts';
 
 export const PLATE_PROVINCES = '京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼';
 const PLATE = new RegExp(
@@ -9,7 +9,11 @@ const PLATE = new RegExp(
   'i',
 );
 
-const SHAPE: Shape = { pattern: /^\p{Script=Han}?[A-Z]?\*[\p{L}\p{Nd}]{0,2}$/iu, sees: 'characters' };
+const SHAPE: Shape = {
+  pattern: /^\p{Script=Han}?[A-Z]?\*[\p{L}\p{Nd}]{0,2}$/iu,
+  sees: 'characters',
+  within: NUMBER_WITHIN,
+};
 
 export function plate(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);

@@ -10,6 +10,8 @@ export interface Shape {
   readonly sees: 'characters' | 'words';
   /** several values may stand in one field */
   readonly list?: true;
+  /** one in a longer text, such as a note that somebody put behind it; of a text with NFKC's letters and `*` for stars and bullets */
+  readonly within?: RegExp;
   /** how many x in a row are a sign, since fewer may be part of a value; 2 unless given */
   readonly fewestX?: number;
 }
@@ -30,11 +32,44 @@ const LONGEST = 1024;
 
 const visible = (text: string): string => text.replace(UNSEEN, '').replace(SIGNS, '*');
 
+/** A text as it was typed first: no invisible or full-width characters, one dash, no blanks or quotes around it. */
+export const plainly = (text: string): string =>
+  text
+    .replace(UNSEEN, '')
+    .normalize('NFKC')
+    .replace(DASHES, '-')
+    .replace(/^[\s"'“”‘’「」]+|[\s"'“”‘’「」]+$/gu, '');
+const DASHES = /[\p{Pd}\u2212~〜～]/gu;
+
 /** The text with every sign a star and without what nobody sees; runs and blanks stay. */
 export const withStars = (text: string): string => visible(text).normalize('NFKC');
 
 export const isReturned = (text: string, shape: Shape): boolean =>
-  (shape.list === true ? text.split(LIST) : [text]).some((part) => isOne(part, shape));
+  (shape.list === true ? text.split(LIST) : [text]).some((part) => isOne(part, shape)) ||
+  (shape.within !== undefined && isWithin(text, shape.within));
+
+/** What is longer holds more than a value and a word about it. */
+const LONGEST_AROUND = 4096;
+/** fewer than in a value by itself: an ornament in a note is none of ours */
+const STARS = /[*＊﹡\u2217\u2022\u25cf]/gu;
+const EVERY_STAR = new RegExp(STARS.source, 'u');
+
+function isWithin(text: string, within: RegExp): boolean {
+  if (text.length > LONGEST_AROUND || !EVERY_STAR.test(text)) return false;
+  const plain = text
+    .replace(UNSEEN, '')
+    .replace(STARS, '*')
+    .normalize('NFKC')
+    .replace(/\* +(?=\*)/g, '*');
+  return within.test(plain) || ALL_HIDDEN.test(plain);
+}
+
+/** a value that was hidden whole, with a word before or behind it */
+const ALL_HIDDEN = /^[\s"'([<]*\*{4,}(?![\p{L}\p{N}*])|(?<![\p{L}\p{N}*@.])\*{4,}[\s"')\]>.。]*$/u;
+
+/** Stars of a number, at most so many letters and digits before them and behind: `电话138****5678（已核实）`. What is whole has none beside it. */
+export const NUMBER_WITHIN =
+  /(?<![A-Za-z0-9*]|[A-Za-z0-9][ .-])(?:[A-Za-z0-9][ .-]?){1,8}(?<!\*)\*{3,}|(?<!\*)\*{3,}[ .-]?[A-Za-z0-9]{1,4}(?![A-Za-z0-9])/u;
 
 function isOne(text: string, shape: Shape): boolean {
   const short = visible(text).replace(/\s+/gu, ' ').replaceAll(' *', '*').replace(/\*+/g, '*').trim();

@@ -3,13 +3,14 @@
  * other number by ITU-T E.164. Separators, prefixes and the script of the digits stay as they were; an extension is hidden.
  */
 import { type Cells, cellsOf, compact, starred } from './cells.ts';
-import type { Shape } from './returned.ts';
+import { NUMBER_WITHIN, type Shape } from './returned.ts';
 
 /** prefixes, area and country codes; the end; an extension */
 export const TELEPHONE: Shape = {
   pattern: /^(?:00)?\p{Nd}{0,6}\*\p{Nd}{0,4}(?:(?:x|ext|extension|[转轉分机機]{1,2})?\*)?$/iu,
   sees: 'characters',
   list: true,
+  within: NUMBER_WITHIN,
 };
 
 const SEPARATORS = ' -().';
