@@ -16,11 +16,14 @@ import {
   publicEncrypt,
   randomBytes,
 } from 'node:crypto';
+import { plainly } from './masks/returned.ts';
 import { onlyKnown, text } from './parameters.ts';
 import { merged, orDrop } from './prepared.ts';
 import type { Recognise, Treatment } from './treatment.ts';
 
-const JWE = /^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+$/;
+/** in whatever text, since nothing else looks so */
+const JWE =
+  /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+/;
 /** RFC 3394, section 2.2.3.1 */
 const WRAP_IV = Buffer.from('a6a6a6a6a6a6a6a6', 'hex');
 const KEY_WRAP = 'ECDH-ES+A256KW';
@@ -97,7 +100,9 @@ function sealed(plaintext: string, content: string, kid: string, wrap: Wrap): st
   return [head, ...parts].join('.');
 }
 
-const recognise: Recognise = (value) => value.kind === 'string' && JWE.test(value.text.trim());
+// a text that was wrapped on its way has line breaks in it
+const recognise: Recognise = (value) =>
+  value.kind === 'string' && (JWE.test(plainly(value.text)) || JWE.test(value.text.replace(/\s+/g, '')));
 
 export const encrypt: Treatment = {
   name: 'encrypt',

@@ -3,6 +3,7 @@ import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import { type Clock, systemClock } from '../../observability/clock.ts';
 import { RULE_NAMES, RULES, type Rule } from './generalize/rules.ts';
+import { plainly } from './masks/returned.ts';
 import { fault } from './parameters.ts';
 import { asString, merged, orDrop, orRefuse } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
@@ -33,6 +34,6 @@ export const generalize: Treatment = {
     orRefuse(() => {
       const rule = ruleFor(entry, choice, systemClock);
       return (value) =>
-        (value.kind === 'string' || value.kind === 'number') && rule.recognises(value.text.trim());
+        (value.kind === 'string' || value.kind === 'number') && rule.recognises(plainly(value.text));
     }),
 };

@@ -6,5 +6,5 @@ export const nullify: Treatment = {
   containers: true,
   prepare: () => () => ({ kind: 'null' }),
   // a client that sends back what it was shown would erase the value; an empty text is the null of CSV and forms
-  recognise: () => (value) => value.kind === 'null' || (value.kind === 'string' && value.text === ''),
+  recognise: () => (value) => value.kind === 'null' || (value.kind === 'string' && value.text.trim() === ''),
 };

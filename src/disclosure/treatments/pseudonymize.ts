@@ -5,6 +5,7 @@
  * apart; a new key means new pseudonyms.
  */
 import { createHmac } from 'node:crypto';
+import { plainly } from './masks/returned.ts';
 import { onlyKnown, text } from './parameters.ts';
 import { merged, orDrop } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
@@ -12,7 +13,8 @@ import type { Treatment } from './treatment.ts';
 const PREFIX = 'ps_';
 /** 128 bits: no collision is to be expected below 2^64 values */
 const BYTES = 16;
-const SHAPE = /^ps_[A-Za-z0-9_-]{22}$/;
+/** in whatever text, since no other word looks so; a client may have changed its case */
+const SHAPE = /(?<![A-Za-z0-9_-])ps_[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])/i;
 
 export const pseudonymize: Treatment = {
   name: 'pseudonymize',
@@ -35,5 +37,5 @@ export const pseudonymize: Treatment = {
         return { kind: 'string', text: PREFIX + digest.subarray(0, BYTES).toString('base64url') };
       };
     }),
-  recognise: () => (value) => value.kind === 'string' && SHAPE.test(value.text.trim()),
+  recognise: () => (value) => value.kind === 'string' && SHAPE.test(plainly(value.text)),
 };

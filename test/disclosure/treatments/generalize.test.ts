@@ -21,21 +21,87 @@ describe('dates', () => {
     ['month', '13/07/1990', '1990-07'],
     ['quarter', '1990-12-31', '1990-Q4'],
     ['day', '1990-03-07 10:00', '1990-03-07'],
+    // xs:date, PostgreSQL, .NET, Taiwan
+    ['day', '1990-03-07Z', '1990-03-07'],
+    ['day', '1990-03-07+08:00', '1990-03-07'],
+    ['day', '1990-03-07 10:00:00+08', '1990-03-07'],
+    ['day', '31/3/1990 12:00:00 AM', '1990-03-31'],
+    ['day', '/Date(636768000000)/', '1990-03-07'],
+    ['day', '/Date(636768000000-0700)/', '1990-03-06'],
+    ['day', '1990 年 3 月 7 日 上午10:20', '1990-03-07'],
+    ['day', '民國79年3月7日', '1990-03-07'],
+    ['day', '079/03/07', '1990-03-07'],
+    ['month', 'March 1990', '1990-03'],
+    ['month', 'Mar-07-1990', '1990-03'],
   ])('to the %s: %s becomes %s', (unit, value, wanted) => {
     expect(coarse({ date: unit }, value)).toBe(wanted);
   });
 
-  test.each(['1990-02-30', '1990-13-01', 'tomorrow', '1990', '03/07/1990', '90-03-07', '1990-03-07junk'])(
-    'that have no certain month are dropped where the month is wanted: %s',
-    (value) => {
-      expect(coarse({ date: 'month' }, value)).toBe('drop');
-    },
-  );
+  test.each([
+    '1990-02-30',
+    '1990-13-01',
+    'tomorrow',
+    '1990',
+    '03/07/1990',
+    '90-03-07',
+    '1990-03-07junk',
+    '636768000000',
+    '199003071020',
+    'Foo 1990',
+  ])('that have no certain month are dropped where the month is wanted: %s', (value) => {
+    expect(coarse({ date: 'month' }, value)).toBe('drop');
+  });
 
   test('take the order the catalog gives', () => {
     expect(coarse({ date: 'month', order: 'dmy' }, '03/07/1990')).toBe('1990-07');
     expect(coarse({ date: 'month', order: 'mdy' }, '03/07/1990')).toBe('1990-03');
   });
+});
+
+describe('numbers that count from 1970', () => {
+  test('are dates where the catalog says so, on the clock it names', () => {
+    const born = '636739200000';
+    expect(coarse({ date: 'day', epoch: 'millis' }, born)).toBe('1990-03-06');
+    expect(coarse({ date: 'day', epoch: 'millis', offset: '+08:00' }, born)).toBe('1990-03-07');
+    expect(coarse({ date: 'day', epoch: 'millis', offset: '+08:00' }, `/Date(${born})/`)).toBe('1990-03-07');
+    expect(coarse({ date: 'year', epoch: 'seconds' }, '-86400')).toBe('1969');
+    expect(coarse({ age: 10, epoch: 'seconds' }, '636739200')).toBe('30-39');
+    expect(coarse({ date: 'year', epoch: 'millis' }, '1990-03-07')).toBe('1990');
+  });
+  test.each([
+    { epoch: 'ms' },
+    { offset: '+08:00' },
+    { epoch: 'millis', offset: '8' },
+    { epoch: 'millis', offset: '+99:00' },
+  ])('parameters that make no sense drop: %j', (more) =>
+    expect(coarse({ date: 'year', ...more }, '1990-03-07')).toBe('drop'),
+  );
+});
+
+describe('coming back in a write', () => {
+  const known = (parameters: object, value: string | number): boolean =>
+    treatment('generalize').recognise(
+      { category: 'c', grade: 3, generalize: parameters as never },
+      { do: 'generalize', because: 'test' },
+    )(typeof value === 'number' ? number(String(value)) : text(value));
+  test.each([
+    [{ date: 'year' }, ['1990', 1990, '1990年', ' 1990 '], ['1990-03-07', '03/07/1990']],
+    [{ date: 'quarter' }, ['1990-Q1', '1990q1', '１９９０－Ｑ１'], ['1990-03-07']],
+    [{ date: 'month' }, ['1990-03', '1990/3', '1990年3月', '1990–03'], ['1990-03-07', '1990']],
+    [{ age: 10 }, ['30-39', '30–39', '30 ~ 39岁', '90+'], ['34', 34, '35-40', '1990-03-07']],
+    [{ age: 1 }, ['34', 34], ['30-39']],
+    [{ round: 100 }, ['1200', 1200, '1,200.00', '¥1200'], ['1250', 1250, '¥1,250']],
+    [{ ranges: [0, 1000] }, ['0-1000', '0 – 1000', '1000+'], ['500', '0-100']],
+    [{ prefix: 3 }, ['518***', '518•••', '518 ＊＊＊', '51**'], ['518000', '5180**', '518*']],
+    [{ address: 'province' }, ['广东省', '广东'], ['广东省深圳市', '科技园']],
+    [{ address: 'city' }, ['广东省深圳市', '深圳市', '广东 深圳'], ['深圳市南山区']],
+  ] as const)(
+    '%j: what is as coarse is known, and a value that is finer is a new one',
+    (parameters, coarseOnes, fine) => {
+      for (const value of coarseOnes) expect([value, known(parameters, value)]).toEqual([value, true]);
+      for (const value of fine) expect([value, known(parameters, value)]).toEqual([value, false]);
+    },
+  );
 });
 
 describe('ages', () => {

@@ -51,6 +51,9 @@ describe('pseudonymize', () => {
     const recognise = treatment('pseudonymize').recognise(entry, choice('pseudonymize'));
     expect(recognise(text(pseudonym('C1')))).toBe(true);
     expect(recognise(text('C1'))).toBe(false);
+    const again = `客户 ${pseudonym('C1').toUpperCase()}（已核实）`;
+    expect(recognise(text(again))).toBe(true);
+    expect(recognise(text('ps_short'))).toBe(false);
   });
 
   test('refuses the answer where there is no key', () => {

@@ -24,6 +24,61 @@ export function parseDecimal(text: string): Decimal | null {
   return scale < 0 ? { units: units * 10n ** BigInt(-scale), scale: 0 } : { units, scale };
 }
 
+const CURRENCIES = new Set([
+  ...Intl.supportedValuesOf('currency'),
+  ...[
+    'RMB',
+    'US$',
+    'HK$',
+    'NT$',
+    'A$',
+    'C$',
+    'S$',
+    '元',
+    '元整',
+    '圆',
+    '圆整',
+    '圓',
+    '圓整',
+    '港元',
+    '美元',
+    '欧元',
+    '日元',
+    '円',
+  ],
+]);
+/** `¥`, `CNY `, ` 元`: a sign, or a word of the list; what stands for more than one (万, k) is none */
+const isMoney = (word: string): boolean => /^(?:\p{Sc}|)$/u.test(word.trim()) || CURRENCIES.has(word.trim());
+const AMOUNT =
+  /^(\(?)([+-]?)([^0-9().,+-]{0,4})([+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]{1,4})?)([^0-9().,+-]{0,4})(\)?)$/u;
+
+export interface Amount {
+  readonly value: Decimal;
+  /** what stands before and behind the number, a blank included */
+  readonly before: string;
+  readonly after: string;
+}
+
+/** A number with a currency or without; in brackets it is less than nothing, as accountants write it. */
+export function parseAmount(text: string): Amount | null {
+  if (text.length > LONGEST) return null;
+  const found = AMOUNT.exec(text.normalize('NFKC').trim());
+  if (found === null) return null;
+  const [, open, sign, before = '', number = '', after = '', close] = found;
+  const value = parseDecimal(number);
+  if (
+    value === null ||
+    !isMoney(before) ||
+    !isMoney(after) ||
+    (open === '') !== (close === '') ||
+    (sign !== '' && /^[+-]/.test(number))
+  )
+    return null;
+  const negative = (open !== '' ? 1 : 0) + (sign === '-' ? 1 : 0);
+  if (negative === 2 || (before.trim() !== '' && after.trim() !== '')) return null;
+  return { value: negative === 1 ? { ...value, units: -value.units } : value, before, after };
+}
+
 export function formatDecimal({ units, scale }: Decimal): string {
   if (scale === 0) return units.toString();
   const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');

@@ -2,9 +2,17 @@
 import type { Clock } from '../../../observability/clock.ts';
 import { divisionOf } from '../masks/china.ts';
 import { graphemes } from '../masks/mask.ts';
+import { withStars } from '../masks/returned.ts';
 import { fault, natural, oneOf, onlyKnown, type Parameters } from '../parameters.ts';
-import { ageAt, parseDate } from './dates.ts';
-import { compareDecimals, type Decimal, formatDecimal, parseDecimal, roundDecimal } from './decimal.ts';
+import { ageAt, type DateReading, offsetOf, parseDate } from './dates.ts';
+import {
+  compareDecimals,
+  type Decimal,
+  formatDecimal,
+  parseAmount,
+  parseDecimal,
+  roundDecimal,
+} from './decimal.ts';
 
 /** What stands in the value's place, or null where the rule does not apply; `number` only for numbers that stay numbers. */
 export interface Rule {
@@ -17,23 +25,38 @@ export interface Rule {
 
 type RuleFactory = (parameters: Parameters, clock: Clock) => Rule;
 
-/** `{ date: year | quarter | month | day }`, with `order: dmy | mdy` for dates such as 03/07/1990. */
-const date: RuleFactory = (parameters) => {
-  onlyKnown(parameters, ['date', 'order']);
-  const unit = oneOf(parameters, 'date', 'year', ['year', 'quarter', 'month', 'day']);
+const READING = ['order', 'epoch', 'offset'];
+
+/** `order: dmy | mdy` for dates such as 03/07/1990; `epoch: seconds | millis` for numbers, with `offset: "+08:00"` where days are not UTC's. */
+function readingOf(parameters: Parameters): DateReading {
   const order =
     parameters['order'] === undefined ? null : oneOf(parameters, 'order', 'ymd', ['ymd', 'dmy', 'mdy']);
+  const given = parameters['offset'];
+  const offset = given === undefined ? 0 : typeof given === 'string' ? offsetOf(given) : null;
+  if (offset === null) throw fault('offset: a distance from UTC is wanted, such as "+08:00"');
+  if (parameters['epoch'] === undefined) {
+    if (given !== undefined) throw fault('offset: only with epoch');
+    return { order, epoch: null };
+  }
+  return { order, epoch: { unit: oneOf(parameters, 'epoch', 'millis', ['seconds', 'millis']), offset } };
+}
+
+/** `{ date: year | quarter | month | day }` */
+const date: RuleFactory = (parameters) => {
+  onlyKnown(parameters, ['date', ...READING]);
+  const unit = oneOf(parameters, 'date', 'year', ['year', 'quarter', 'month', 'day']);
+  const reading = readingOf(parameters);
   const shape = {
-    year: /^\d{4}$/,
-    quarter: /^\d{4}-Q[1-4]$/,
-    month: /^\d{4}-\d{2}$/,
-    day: /^\d{4}-\d{2}-\d{2}$/,
+    year: /^\d{4}年?$/,
+    quarter: /^\d{4}[ -]?Q[1-4]$/i,
+    month: /^\d{4}[-/.年]\d{1,2}月?$/,
+    day: /^\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?$/,
   }[unit];
   const two = (value: number): string => String(value).padStart(2, '0');
   return {
     numeric: false,
     apply(text) {
-      const found = parseDate(text, order);
+      const found = parseDate(text, reading);
       if (found === null) return null;
       const { year, month, day } = found;
       if (unit === 'year') return String(year);
@@ -48,27 +71,33 @@ const date: RuleFactory = (parameters) => {
 
 /** Nobody is older: a date that says so is not a birth date. */
 const OLDEST = 130;
+/** whole years, whatever part of the next one is said besides: `34`, `34.5`, `34岁`, `34周岁` */
+const AGE = /^([0-9]{1,3})(?:\.[0-9]{1,4})?(?: ?(?:周?[岁歲]|週歲|years?(?: old)?|yrs?|y\/?o))?$/i;
 
 /** `{ age: 10 }`: bands of that many years, from a birth date at this time or from an age; `top` (90) and above are one band (45 CFR 164.514). */
 const age: RuleFactory = (parameters, clock) => {
-  onlyKnown(parameters, ['age', 'top', 'order']);
+  onlyKnown(parameters, ['age', 'top', ...READING]);
   const width = natural(parameters, 'age', 10, 100);
   const top = natural(parameters, 'top', 90, OLDEST);
   if (width === 0) throw fault('age: a width of at least one year is wanted');
-  const order =
-    parameters['order'] === undefined ? null : oneOf(parameters, 'order', 'ymd', ['ymd', 'dmy', 'mdy']);
+  const reading = readingOf(parameters);
+  const bandOf = (years: number): string => {
+    if (years >= top) return `${top}+`;
+    const low = years - (years % width);
+    const high = Math.min(low + width, top) - 1;
+    return low === high ? String(low) : `${low}-${high}`;
+  };
+  const bands = new Set(Array.from({ length: OLDEST + 1 }, (_, years) => bandOf(years)));
   return {
     numeric: false,
     apply(text) {
-      const born = parseDate(text, order);
-      const years = /^\d{1,3}$/.test(text) ? Number(text) : born === null ? null : ageAt(born, clock.now());
-      if (years === null || years > OLDEST) return null;
-      if (years >= top) return `${top}+`;
-      const low = years - (years % width);
-      const high = Math.min(low + width, top) - 1;
-      return low === high ? String(low) : `${low}-${high}`;
+      // with an epoch a number is a time, never an age
+      const given = reading.epoch === null ? AGE.exec(text.normalize('NFKC').trim())?.[1] : undefined;
+      const born = given === undefined ? parseDate(text, reading) : null;
+      const years = given !== undefined ? Number(given) : born === null ? null : ageAt(born, clock.now());
+      return years === null || years > OLDEST ? null : bandOf(years);
     },
-    recognises: (text) => (width === 1 ? /^\d{1,3}\+?$/ : /^(?:\d{1,3}-\d{1,3}|\d{1,3}\+?)$/).test(text),
+    recognises: (text) => bands.has(text.replace(/[ 岁歲]/g, '')),
   };
 };
 
@@ -84,11 +113,17 @@ const round: RuleFactory = (parameters) => {
   const step = decimalOf(parameters['round'], 'round');
   if (step.units <= 0n) throw fault('round: a number above 0 is wanted');
   const apply = (text: string): string | null => {
-    const value = parseDecimal(text.trim());
-    return value === null ? null : formatDecimal(roundDecimal(value, step));
+    const amount = parseAmount(text);
+    return amount === null
+      ? null
+      : `${amount.before}${formatDecimal(roundDecimal(amount.value, step))}${amount.after}`;
   };
   // a rounded amount may be the real one: a write that brings a multiple of the step cannot be told from one
-  return { numeric: true, apply, recognises: (text) => apply(text) === text };
+  const recognises = (text: string): boolean => {
+    const value = parseAmount(text)?.value;
+    return value !== undefined && compareDecimals(roundDecimal(value, step), value) === 0;
+  };
+  return { numeric: true, apply, recognises };
 };
 
 /** `{ ranges: [0, 1000, 5000] }`: `<0`, `0-1000` (from 0, below 1000), `1000-5000`, `5000+`. */
@@ -107,12 +142,12 @@ const ranges: RuleFactory = (parameters) => {
     return next === undefined ? `${name}+` : negative ? `${name} to ${next}` : `${name}-${next}`;
   });
   const below = `<${names[0]}`;
-  const all = new Set([below, ...labels]);
+  const all = new Set([below, ...labels].map((label) => label.replaceAll(' ', '')));
   return {
     numeric: false,
     apply(text) {
-      const value = parseDecimal(text.trim());
-      if (value === null) return null;
+      const value = parseAmount(text)?.value;
+      if (value === undefined) return null;
       let label = below;
       for (const [i, bound] of bounds.entries()) {
         if (compareDecimals(value, bound) < 0) break;
@@ -120,7 +155,7 @@ const ranges: RuleFactory = (parameters) => {
       }
       return label;
     },
-    recognises: (text) => all.has(text),
+    recognises: (text) => all.has(text.replace(/\s/g, '')),
   };
 };
 
@@ -138,7 +173,12 @@ const prefix: RuleFactory = (parameters) => {
       const head = parts.slice(0, kept).join('');
       return parts.length <= kept || /\p{C}/u.test(head) || head.length > 8 * kept ? null : `${head}${REST}`;
     },
-    recognises: (text) => text.endsWith(REST) && graphemes(text.slice(0, -REST.length)).length <= kept,
+    recognises(text) {
+      const drawn = withStars(text).replace(/\s+(?=\*)/gu, '');
+      const head = drawn.replace(/\*+$/, '');
+      // a star alone may end a value of its own
+      return drawn.length - head.length >= 2 && head.length <= 8 * kept && graphemes(head).length <= kept;
+    },
   };
 };
 
@@ -152,7 +192,14 @@ const address: RuleFactory = (parameters) => {
     if (level === 'province') return found.province.full;
     return found.city === null ? found.province.full : `${found.province.full}${found.city}`;
   };
-  return { numeric: false, apply, recognises: (text) => apply(text) === text };
+  // the division and nothing that stands in it, however much of its name is written
+  const recognises = (text: string): boolean => {
+    const found = text.length > 1024 ? null : divisionOf(text);
+    if (found === null) return false;
+    const named = text.slice(0, level === 'province' ? found.provinceEnd : found.cityEnd);
+    return named === text && named !== '';
+  };
+  return { numeric: false, apply, recognises };
 };
 
 export const RULES: { readonly [name: string]: RuleFactory } = { date, age, round, ranges, prefix, address };
