@@ -98,6 +98,8 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       const foreign = new Set<string>();
       let strip = body.strip && body.record === '';
       const disguised = new Set<string>();
+      /** of the disguised, those within a list */
+      const listed = new Set<string>();
       for (const [n, record] of records.entries()) {
         const answers = answersOf(found[n]!);
         for (const leaf of record) {
@@ -113,8 +115,10 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
               ({ shown }) =>
                 leaf.value !== null && isDisguised(entry, choiceFor(catalog, shown, leaf), leaf.value),
             )
-          )
+          ) {
             disguised.add(pointer);
+            if (leaf.listed) listed.add(pointer);
+          }
         }
       }
       const bad = [...refused, ...disguised];
@@ -124,6 +128,12 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
         throw new SluiceError('body_field_refused', {
           message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${[...refused].join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
           paths: [...refused],
+        });
+      // A list is written as a whole: without the elements that came back masked it would erase the real ones.
+      if (strip && listed.size > 0)
+        throw new SluiceError('masked_value_refused', {
+          message: `The request writes back a list with values as they were disguised for this caller: ${[...listed].join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, or send it whole with real values.`,
+          paths: [...listed],
         });
       if (strip) {
         // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
@@ -226,6 +236,8 @@ interface Leaf {
   readonly embedded: boolean;
   /** it says whose data the record is */
   readonly subject: boolean;
+  /** an element of a list, or within one */
+  readonly listed: boolean;
   /** null for an empty object or list */
   readonly value: Scalar | null;
 }
@@ -236,7 +248,13 @@ const written = (body: WrittenBody, automaton: Automaton): readonly (readonly Le
 
 /** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
 function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
-  function* walk(node: unknown, from: number, path: string, within: boolean): Generator<Leaf> {
+  function* walk(
+    node: unknown,
+    from: number,
+    path: string,
+    within: boolean,
+    listed: boolean,
+  ): Generator<Leaf> {
     const state =
       automaton.selectors(from) && isObject(node)
         ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
@@ -245,12 +263,12 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
     const subject = within || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
-        yield* walk(item, automaton.item(state, i), `${path}/*`, subject);
+        yield* walk(item, automaton.item(state, i), `${path}/*`, subject, true);
       return;
     }
     if (isObject(node) && Object.keys(node).length > 0) {
       for (const [key, member] of Object.entries(node))
-        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`, subject);
+        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`, subject, listed);
       return;
     }
     // An empty record writes nothing.
@@ -268,10 +286,11 @@ function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
       entry,
       embedded,
       subject: subject && !embedded,
+      listed,
       value: scalarOf(node),
     };
   }
-  yield* walk(value, automaton.root, '', false);
+  yield* walk(value, automaton.root, '', false, false);
 }
 
 /** Could this value be what the treatment makes of such a field? Treatments say so themselves. */

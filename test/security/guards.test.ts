@@ -49,6 +49,9 @@ const CATALOG = {
     '/account': field('pseudonymized', 3),
     '/card': field('tokenized', 3),
     '/gone': field('nullified', 3),
+    '/phones/*': field('masked', 3, { mask: 'phone' }),
+    '/contacts/*/phone': field('masked', 3, { mask: 'phone' }),
+    '/contacts/*/name': field('open', 1),
     '/city': field('open', 1),
     '/level': field('open', 1),
     '/tags/*': field('open', 1),
@@ -316,6 +319,15 @@ describe('writing', () => {
     expect(given.status).toBe(200);
     expect(upstream.received[0]?.body.toString()).toBe('{"city":"x"}');
   });
+});
+
+test('where the route strips, a list with a disguised value is refused: without it the real one would be erased', async () => {
+  const rows = { phones: ['13900000001', '138****5678'], city: 'x' };
+  expectRefused(await ask('PATCH /c/C1', rows), 422, 'masked_value_refused', ['/phones/*']);
+  const within = { contacts: [{ phone: '138****5678', name: 'x' }] };
+  expectRefused(await ask('PATCH /c/C1', within), 422, 'masked_value_refused', ['/contacts/*/phone']);
+  expect((await ask('PATCH /c/C1', { phones: ['13900000001'], phone: '138****5678' })).status).toBe(200);
+  expect(upstream.received[0]?.body.toString()).toBe('{"phones":["13900000001"]}');
 });
 
 describe('writing back what was shown', () => {
