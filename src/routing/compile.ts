@@ -1,5 +1,6 @@
 /** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
 import type { RouteConfig } from '../config/sections/routes.ts';
+import { didYouMean } from '../errors.ts';
 import { mediaFamily, type RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
@@ -23,6 +24,8 @@ export interface MatchableRoute {
   readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
   readonly dataSubject: ValueTemplate | null;
+  /** what every request of it searches by, in its path */
+  readonly pathFields: readonly string[];
   readonly queryFields: ReadonlyMap<string, readonly string[]>;
   /** all parameters that may stand in the query */
   readonly queryNames: ReadonlySet<string>;
@@ -105,6 +108,9 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   if (config.records?.includes('/[') === true)
     report(['records'], 'has a step that picks by what stands beside it: say a name, a number or *');
   const values = [...(id ?? []), ...(dataSubject ?? [])];
+  for (const name of Object.keys(config.path_fields))
+    if (!params.has(name))
+      report(['path_fields', name], `the path has no parameter "${name}"${didYouMean(name, params)}`);
   const queryFields = new Map(Object.entries(config.query_fields));
   for (const name of config.query_params)
     if (queryFields.has(name)) report(['query_params'], `"${name}" is among query_fields already`);
@@ -125,6 +131,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     properties: Object.freeze({ source: config.upstream, ...config.properties }),
     id,
     dataSubject,
+    pathFields: Object.values(config.path_fields).flat(),
     queryFields,
     queryNames,
     repeatable: new Set(config.repeatable),

@@ -96,7 +96,10 @@ function select(
   // A read's answer may say it still; a write would be judged as one about a stranger.
   if (chosen.dataSubject && dataSubject === undefined && WRITES.has(route.action))
     throw new SluiceError('request_malformed', 'The request does not say whose data it writes.');
-  const used = new Set(parameters.flatMap(([name]) => chosen.queryFields.get(name) ?? []));
+  const used = new Set([
+    ...chosen.pathFields,
+    ...parameters.flatMap(([name]) => chosen.queryFields.get(name) ?? []),
+  ]);
   const written = new Set<string>();
   if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
   return {

@@ -22,6 +22,9 @@ export function routeWarnings(
       aboutAStranger(config, catalog, warn);
       searchesByNothing(config, catalog, warn);
       takesWholeForNothing(config, catalog, warn);
+}
+
+      searchesInPath(config, catalog, warn);
     }
     return found;
   });
@@ -44,11 +47,12 @@ function aboutAStranger(
 }
 
 function searchesByNothing(
-  { query_fields, request }: RouteConfig,
+  { path_fields, query_fields, request }: RouteConfig,
   { resource, fields }: Catalog,
   warn: Warn,
 ): void {
   const tables: readonly (readonly [RouteFault['key'], Searched])[] = [
+    [['path_fields'], path_fields],
     [['query_fields'], query_fields],
     [['request', 'fields'], request.fields],
     ...Object.entries(request.domains).map(([at, table]) => [['request', 'domains', at], table] as const),
@@ -84,6 +88,25 @@ function takesWholeForNothing(
       ['response'],
       `nothing says whose data a body is that is taken as a whole, so it is withheld; say it on the route, e.g. data_subject: "${id ?? '{param}'}"`,
     );
+}
+
+/** `/by-phone/{phone}` finds whoever has that number: an answer tells what is in a field that may be hidden. */
+function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): void {
+  for (const [, name] of config.match.matchAll(/\{([^{}.]+)(?:\.\.\.)?\}/g)) {
+    if (
+      Object.hasOwn(config.path_fields, name!) ||
+      [config.id, config.data_subject].some((text) => text?.includes(`{${name}}`))
+    )
+      continue;
+    const pointer = Object.keys(fields).find((field) =>
+      field.toLowerCase().endsWith(`/${name!.toLowerCase()}`),
+    );
+    if (pointer !== undefined)
+      warn(
+        ['match'],
+        `the path parameter {${name}} has the name of a field: if it searches by it, say so, path_fields: { ${name}: ${pointer} }`,
+      );
+  }
 }
 
 type Searched = { readonly [name: string]: string | readonly string[] };

@@ -50,6 +50,15 @@ describe('a route that writes about somebody whom it does not name is warned of'
 });
 
 describe('a route is warned of', () => {
+  test('whose path names a field that nothing says it searches by', () => {
+    const more = { action: 'search' };
+    expect(warned(more, 'GET /by/{phone}')).toEqual([
+      '0.match the path parameter {phone} has the name of a field: if it searches by it, say so, path_fields: { phone: /phone }',
+    ]);
+    expect(warned({ ...more, path_fields: { phone: '/phone' } }, 'GET /by/{phone}')).toEqual([]);
+    expect(warned({ action: 'read', id: '{phone}' }, 'GET /by/{phone}')).toEqual([]);
+    expect(warned(more, 'GET /by/{city}')).toEqual([]);
+  });
   test('whose resource no catalog describes, with the name that was meant', () => {
     expect(warned({ resource: 'costumer' })).toEqual([
       '0.resource the policy has no catalog of a resource "costumer": its requests are refused; did you mean "customer"?',

@@ -131,6 +131,22 @@ beforeAll(async () => {
         },
         query_params: ['limit'],
       },
+      {
+        match: 'GET /by-phone/{phone}',
+        upstream: 'crm',
+        resource: 'customer',
+        action: 'search',
+        records: '/items/*',
+        path_fields: { phone: '/phone' },
+      },
+      {
+        match: 'GET /by-city/{city}',
+        upstream: 'crm',
+        resource: 'customer',
+        action: 'search',
+        records: '/items/*',
+        path_fields: { city: '/city' },
+      },
       write('PUT /c/{id}', { id: '{id}', data_subject: '{id}' }),
       write('PATCH /c/{id}', { id: '{id}', data_subject: '{id}', request: { refused_fields: 'strip' } }),
       write('POST /rpc', {
@@ -197,6 +213,11 @@ describe('searching', () => {
   ])('by %s is refused with the path', async (_what, query, paths) =>
     expectRefused(await ask(`GET /c?${query}`), 403, 'query_field_withheld', paths),
   );
+  test('in the path is a search, too', async () => {
+    expectRefused(await ask('GET /by-phone/13812345678'), 403, 'query_field_withheld', ['/phone']);
+    upstream.answer = answers('{"items":[]}');
+    expect((await ask('GET /by-city/x')).status).toBe(200);
+  });
   test('by a field that is disclosed goes through, as it was understood', async () => {
     upstream.answer = answers('{"items":[]}');
     expect((await ask('GET /c?city=%E5%8C%97%E4%BA%AC&limit=3')).status).toBe(200);

@@ -70,6 +70,12 @@ export const routeSchema = section({
   records: optional(
     pointer({ description: 'where the records are in the answer; without it the whole answer is one' }),
   ),
+  path_fields: defaulted(
+    table(oneOrMore(pointer()), {
+      description: 'path parameter → field(s) that it searches by: /customers/by-phone/{phone}',
+    }),
+    {},
+  ),
   query_fields: defaulted(
     table(oneOrMore(pointer()), {
       description: 'query parameter → field(s) that it searches, filters or sorts by',
