@@ -268,6 +268,27 @@ describe('XML-RPC and SOAP', () => {
   });
 });
 
+test('a base64 of XML-RPC is what the upstream makes of it, where that is a text', () => {
+  const router = routerOf(
+    route('POST /x', {
+      when: { body: { '/methodName': 'update' } },
+      action: 'update',
+      data_subject: '{body:/params/0}',
+      request: { format: 'xmlrpc', record: '/params/1', params: ['/params/0'] },
+    }),
+  );
+  const call = (id: string, phone: string) => ({
+    body: `<methodCall><methodName>update</methodName><params><param><value><base64>${id}</base64></value></param><param><value><struct><member><name>phone</name><value><base64>${phone}</base64></value></member></struct></value></param></params></methodCall>`,
+    type: 'text/xml',
+  });
+  const given = ask(router, 'POST', '/x', call('QzE=', 'MTM4KioqKjU2\nNzg='));
+  expect([given.dataSubject, given.body]).toMatchObject(['C1', { params: ['C1', { phone: '138****5678' }] }]);
+  expect(ask(router, 'POST', '/x', call('QzE=', '/9j/')).body).toMatchObject({
+    params: ['C1', { phone: '/9j/' }],
+  });
+  expect(codeOf(router, 'POST', '/x', call('QzE=', '138****5678'))).toBe('body_unreadable');
+});
+
 describe('two patterns at one place', () => {
   const router = routerOf(
     route('GET /p/{number}', { params: { number: '[0-9]+' }, resource: 'number' }),

@@ -1,4 +1,5 @@
 /** XML-RPC calls (xmlrpc.com/spec) as `{ methodName, params: [...] }`. */
+import { isUtf8 } from 'node:buffer';
 import { unreadable } from './json.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
@@ -20,8 +21,9 @@ function value(element: XmlElement): unknown {
   const typed = element.children[0]!;
   if (element.children.length > 1) throw malformed();
   switch (expect(typed, typed.name).name) {
-    case 'string':
     case 'base64':
+      return decoded(text(typed));
+    case 'string':
     case 'dateTime.iso8601':
       return text(typed);
     case 'int':
@@ -53,6 +55,14 @@ function struct(element: XmlElement): unknown {
     out[key] = value(expect(held, 'value'));
   }
   return out;
+}
+
+/** The text that an upstream makes of it, so that it is judged as that; what is no text (a picture) stays as it is spelled. */
+function decoded(base64: string): string {
+  const bare = base64.replace(/\s+/g, '');
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(bare)) throw malformed();
+  const bytes = Buffer.from(bare, 'base64');
+  return isUtf8(bytes) ? bytes.toString('utf8') : bare;
 }
 
 function number(digits: string): unknown {
