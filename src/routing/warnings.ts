@@ -22,8 +22,6 @@ export function routeWarnings(
       aboutAStranger(config, catalog, warn);
       searchesByNothing(config, catalog, warn);
       takesWholeForNothing(config, catalog, warn);
-}
-
       searchesInPath(config, catalog, warn);
     }
     return found;
