@@ -792,6 +792,72 @@ describe('obligations', () => {
     expect(await left(hidden, { city: 'a', spouse: { id: 'no', born: 2 } }, { city: 'a' })).toHaveLength(3);
   });
 
+  test('min_group_size counts the records that max_records leaves', async () => {
+    const body =
+      '[{"id":1,"city":"a"},{"id":2,"city":"b"},{"id":3,"city":"b"},{"id":4,"city":"a"},{"id":5,"city":"c"},{"id":6,"city":"b"}]';
+    const setting = {
+      catalog,
+      records: '/*',
+      obligations: { min_group_size: 2, max_records: 3 },
+      answer: all,
+    };
+    expect(await disclosed(body, setting)).toBe('[{"id":2,"city":"b"},{"id":3,"city":"b"}]');
+    expect(await summaryOf(body, setting)).toMatchObject({
+      records: 2,
+      records_withheld: 4,
+      withheld_reasons: { group_size_unmet: 1, max_records: 3 },
+    });
+  });
+
+  test('min_group_size tells a null that leaves from a value that does not', async () => {
+    const body = '[{"id":1,"born":null},{"id":2,"born":{"a":1}},{"id":3,"born":null},{"id":4,"born":{}}]';
+    const setting = { catalog, records: '/*', obligations: { min_group_size: 2 }, answer: all };
+    expect(await disclosed(body, setting)).toBe(
+      '[{"id":1,"born":null},{"id":2},{"id":3,"born":null},{"id":4}]',
+    );
+    expect(await disclosed('[{"id":1,"born":null},{"id":2,"born":{"a":1}}]', setting)).toBe('[]');
+  });
+
+  test('min_group_size counts what an embedded resource names, too', async () => {
+    const person = {
+      ...catalogOf(
+        { '/pid': 'reference/1', '/born': { ...entry('identity/3'), quasi_identifier: true } as never },
+        { subjects: ['/pid'] },
+      ),
+      resource: 'person',
+    };
+    const outer = catalogOf(
+      { '/id': 'reference/1', '/spouse': { resource: 'person' } },
+      { subjects: ['/id'] },
+    );
+    const setting = {
+      catalog: outer,
+      catalogs: [person],
+      records: '/*',
+      obligations: { min_group_size: 2 },
+      answer: answer({ 'reference/1': 'disclose', 'identity/3': 'disclose' }),
+    };
+    const one = (id: number, born: string) => `{"id":${id},"spouse":{"pid":${id + 10},"born":"${born}"}}`;
+    expect(await disclosed(`[${one(1, 'a')},${one(2, 'b')},${one(3, 'a')}]`, setting)).toBe(
+      `[${one(1, 'a')},${one(3, 'a')}]`,
+    );
+    const element = (id: number, born: string) =>
+      `<r><id>${id}</id><spouse><pid>${id + 10}</pid><born>${born}</born></spouse></r>`;
+    expect(
+      await disclosed(`<l>${element(1, 'a')}${element(2, 'b')}${element(3, 'a')}</l>`, {
+        ...setting,
+        format: 'xml',
+        records: '/l/r',
+      }),
+    ).toBe(`<l>${element(1, 'a')}${element(3, 'a')}</l>`);
+    // none of it leaves where the resource is withheld
+    const hidden = {
+      ...setting,
+      answer: (resource: string) => ({ ...setting.answer, disclose: resource !== 'person' }),
+    };
+    expect(await disclosed(`[${one(1, 'a')},${one(2, 'b')}]`, hidden)).toBe('[{"id":1},{"id":2}]');
+  });
+
   test('a single record is a group of one', async () => {
     expect(
       await disclosed('{"id":1,"city":"a"}', { catalog, obligations: { min_group_size: 2 }, answer: all }),
