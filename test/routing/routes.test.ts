@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ask, codeOf, JSON_TYPE, route, routerOf } from './setup.ts';
+import { processorTime } from '../support/processor-time.ts';
 
 describe('a path', () => {
   const router = routerOf(
@@ -309,7 +310,7 @@ test('a thousand routes under one prefix are matched without looking at each', (
   const router = routerOf(
     ...Array.from({ length: 1000 }, (_, i) => route(`GET /api/r${i}/{id}`, { id: '{id}' })),
   );
-  const started = performance.now();
+  const started = processorTime();
   for (let i = 0; i < 10_000; i++) ask(router, 'GET', `/api/r${i % 1000}/7`);
-  expect(performance.now() - started).toBeLessThan(2_000);
+  expect(processorTime() - started).toBeLessThan(2_000);
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { charset } from '../../../src/disclosure/charsets.ts';
 import { type Case, cutting, disclose, refusal } from './support.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const FORM: Case = {
   format: 'form',
@@ -74,10 +75,10 @@ describe('a form', () => {
         const said = await refusal(body, { ...FORM, dataSubject: 'C1', limits: { record_members: 3 } });
         expect([body, said]).toEqual([body, outcome]);
       }
-    const started = performance.now();
+    const started = processorTime();
     const hostile = Array.from({ length: 900_000 }, () => 'a=1').join('&');
     await expect(disclose(hostile, FORM)).rejects.toThrow(/limits\.record_members/);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(processorTime() - started).toBeLessThan(2000);
   });
 
   const CANARY = 'Kanarienvogel';

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { charset } from '../../../src/disclosure/charsets.ts';
 import { type Case, catalogOf, cutting, disclose, refusal } from './support.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const CUSTOMERS: Case = {
   format: 'xml',
@@ -503,19 +504,19 @@ describe('refused', () => {
     const open: Case = { ...OPEN, records: '/l/r', limits: { record_members: 100 } };
     expect(await refusal(body(100), open)).toBe('let through');
     expect(await refusal(body(101), open)).toBe('record_too_large');
-    const started = performance.now();
+    const started = processorTime();
     await expect(disclose(body(300_000), { ...OPEN, records: '/l/r' })).rejects.toThrow(
       /limits\.record_members/,
     );
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(processorTime() - started).toBeLessThan(3000);
   });
 
   test('is nearly all blanks, and is read through once', async () => {
     const blanks = ' \t\r\n'.repeat(100_000);
     const body = `<l><r a="x${blanks}x"><p>x${blanks}x</p></r></l>`;
-    const started = performance.now();
+    const started = processorTime();
     await disclose(body, { ...OPEN, records: '/l/r', attributes: { a: '/@a', p: '/p' } });
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(processorTime() - started).toBeLessThan(2000);
   });
 
   test.each([
@@ -532,9 +533,9 @@ describe('refused', () => {
   test('is full of ends that are halves of characters, and is read through once', async () => {
     const half = Buffer.alloc(240_000, Buffer.from([0x81, 0x5d, 0x5d, 0x3e]));
     const body = Buffer.concat([Buffer.from('<l><r><![CDATA['), half, Buffer.from(']]></r></l>')]);
-    const started = performance.now();
+    const started = processorTime();
     expect((await disclose(body, { ...OPEN, records: '/l/r', charset: 'gbk' })).text).toContain('<l><r');
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(processorTime() - started).toBeLessThan(2000);
   });
 });
 

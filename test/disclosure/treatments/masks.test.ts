@@ -18,6 +18,7 @@ import {
   plate,
 } from '../../../bench/scrub/values.ts';
 import { seeded } from '../../../bench/scrub/random.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const SPECS: readonly MaskSpec[] = [
   ...MASK_KINDS,
@@ -116,9 +117,9 @@ describe.each(SPECS.map((spec) => [JSON.stringify(spec), spec] as const))('the m
 
   test('answers a text of a megabyte at once', () => {
     for (const unit of ['1', '张', 'a@', '-', '👨‍👩‍👧', '\u0301', '广东', 'a, ', '*']) {
-      const started = performance.now();
+      const started = processorTime();
       mask.apply(unit.repeat(1_000_000 / unit.length));
-      expect(performance.now() - started).toBeLessThan(250);
+      expect(processorTime() - started).toBeLessThan(250);
     }
   });
 });
