@@ -33,12 +33,16 @@ const LONGEST = 1024;
 const visible = (text: string): string => text.replace(UNSEEN, '').replace(SIGNS, '*');
 
 /** A text as it was typed first: no invisible or full-width characters, one dash, no blanks or quotes around it. */
-export const plainly = (text: string): string =>
-  text
-    .replace(UNSEEN, '')
-    .normalize('NFKC')
-    .replace(DASHES, '-')
-    .replace(/^[\s"'“”‘’「」]+|[\s"'“”‘’「」]+$/gu, '');
+export function plainly(text: string): string {
+  const bare = text.replace(UNSEEN, '').normalize('NFKC').replace(DASHES, '-');
+  // not by a pattern: one that is bound to the end reads a long run of blanks from each of them
+  let start = 0;
+  let end = bare.length;
+  while (start < end && AROUND.test(bare[start]!)) start += 1;
+  while (end > start && AROUND.test(bare[end - 1]!)) end -= 1;
+  return bare.slice(start, end);
+}
+const AROUND = /[\s"'“”‘’「」]/u;
 const DASHES = /[\p{Pd}\u2212~〜～]/gu;
 
 /** The text with every sign a star and without what nobody sees; runs and blanks stay. */
