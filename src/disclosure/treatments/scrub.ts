@@ -12,6 +12,7 @@ import { fault, onlyKnown } from './parameters.ts';
 import { merged, orDrop, orRefuse } from './prepared.ts';
 import { findEntities } from './scrub/find.ts';
 import { ENTITIES, type Entity } from './scrub/span.ts';
+import { isCompoundSurname, isSurname } from './scrub/surnames.ts';
 import type { Treatment } from './treatment.ts';
 
 const MASKS = Object.fromEntries(ENTITIES.map((entity) => [entity, createMask(entity)])) as {
@@ -46,8 +47,22 @@ export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(
   return out + text.slice(from);
 }
 
-/** stars as our masks write them: three or more, or one after a surname or an initial */
-const SCRUBBED = /\*{3}|(?<!\*)\p{Script=Han}\*{1,2}(?!\*)|(?<![\p{L}*])\p{Lu}\*/u;
+/** emphasis, as people write it: no value of ours begins with one star or two and ends so before a word */
+const EMPHASIS = /(?<![\p{L}\p{N}*])(\*{1,2})(?![\s*.])[^*\n]{1,40}(?<![\s*])\1(?![\p{L}\p{N}*])/gu;
+/** stars as our masks write them: three or more; two or one after an initial … */
+const SCRUBBED = /\*{3}|(?<![\p{L}\p{N}*])\p{Lu}\*{1,2}(?![\p{Script=Latin}\p{N}*])/u;
+/** … or after an ideograph that is a word by itself, or a surname: 必填* is neither */
+const SCRUBBED_NAME = /(?<=(.)?)(\p{Script=Han})\*{1,2}(?!\*)/gsu;
+const IDEOGRAPH = /\p{Script=Han}/u;
+
+function isScrubbed(note: string): boolean {
+  const text = note.normalize('NFKC').replace(EMPHASIS, ' ');
+  if (SCRUBBED.test(text)) return true;
+  for (const [, before = '', last = ''] of text.matchAll(SCRUBBED_NAME))
+    if (isSurname(last) || isCompoundSurname(before + last) || !IDEOGRAPH.test(before)) return true;
+  return false;
+}
+
 /** the same as other clients draw them; a single bullet behind an ideograph begins a line of a list */
 const REDRAWN = /\*{3}|\p{Nd}{2} ?\*{2,} ?\p{Nd}{2}|\p{Nd}{2}x{3,}\p{Nd}{2}/iu;
 
@@ -77,7 +92,6 @@ export const scrub: Treatment = {
       entitiesFor(entry, choice);
       return (value) =>
         value.kind === 'string' &&
-        (SCRUBBED.test(value.text.normalize('NFKC')) ||
-          REDRAWN.test(withStars(value.text).replace(/\*\s(?=\*)/g, '*')));
+        (isScrubbed(value.text) || REDRAWN.test(withStars(value.text).replace(/\*\s(?=\*)/g, '*')));
     }),
 };

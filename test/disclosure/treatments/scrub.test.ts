@@ -145,6 +145,21 @@ test('recognises a note that was scrubbed, and no ordinary one', () => {
     '138*\u200b*\u200b*5678',
   ])
     expect([sent, recognise(text(sent))]).toEqual([sent, true]);
+  for (const note of [...notesOf('seen'), ...notesOf('unseen')]) {
+    const scrubbed = scrubText(note.text);
+    expect([note.text, recognise(text(note.text))]).toEqual([note.text, note.text.includes('****')]);
+    if (scrubbed !== note.text) expect([scrubbed, recognise(text(scrubbed))]).toEqual([scrubbed, true]);
+  }
+  for (const sent of [
+    '**加急** 今天发货',
+    '*重要*：客户不在家',
+    '规格2M*3M，型号A*5',
+    '带星号为必填*，请补充',
+    '尺寸30*20*10，共3件',
+    'please *call back* today',
+    '* 第一条\n* 第二条',
+  ])
+    expect([sent, recognise(text(sent))]).toEqual([sent, false]);
   for (const sent of ['要求：•退款 •换货', '5 × 3', '2**3', 'XXXL', '2026-11-22'])
     expect([sent, recognise(text(sent))]).toEqual([sent, false]);
 });
