@@ -2,10 +2,11 @@
 import { type Dispatcher, errors, Pool } from 'undici';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { UpstreamBody } from './body.ts';
+import { Turns } from './turns.ts';
 
 export interface UpstreamConfig {
   readonly url: string;
-  /** ms until the response's head, and between two chunks of its body */
+  /** ms until a connection is free, from then until the response's head, and between two chunks of its body */
   readonly timeout: number;
   readonly connect_timeout: number;
   readonly connections: number;
@@ -63,7 +64,10 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
         bodyTimeout: config.timeout,
         keepAliveTimeout: 30_000,
         maxHeaderSize: 32 * 1024,
+        // HTTP/1.1, whatever else a TLS upstream would rather speak: framing, aborts and back pressure are known of that alone.
+        allowH2: false,
         connect: {
+          allowH2: false,
           timeout: config.connect_timeout,
           rejectUnauthorized: config.tls.verify,
           ...(config.tls.ca === undefined ? {} : { ca: config.tls.ca }),
@@ -71,7 +75,8 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
           ...(config.tls.key === undefined ? {} : { key: config.tls.key }),
         },
       });
-      return [name, { pool, config, prefix: url.pathname.replace(/\/$/, '') }] as const;
+      const turns = new Turns(config.connections);
+      return [name, { pool, turns, config, prefix: url.pathname.replace(/\/$/, '') }] as const;
     }),
   );
 
@@ -83,7 +88,8 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
 
   return {
     send(name, request, onAbort) {
-      const { pool, config, prefix } = entry(name);
+      const { config, prefix, ...line } = entry(name);
+      const to: Line = { ...line, timeout: config.timeout };
       const options = {
         path: prefix + request.target,
         method: request.method as Dispatcher.HttpMethod,
@@ -91,24 +97,27 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
         headers: { 'accept-encoding': 'identity', ...request.headers, ...config.credential },
         body: request.body,
       };
-      const first = exchange(pool, options, onAbort);
+      const first = exchange(to, options, onAbort);
       if (!SAFE.has(request.method)) return first;
       // A kept connection may be closed by the other side just as we use it. RFC 9110 §9.2.2: what is safe may be asked again, once.
       return first.catch((error: unknown) => {
-        if (isSluiceError(error, 'upstream_aborted')) return exchange(pool, options, onAbort);
+        if (isSluiceError(error, 'upstream_aborted')) return exchange(to, options, onAbort);
         throw error;
       });
     },
     reachable: () =>
       Promise.all(
-        [...pools].map(async ([name, { pool, config, prefix }]) => {
+        [...pools].map(async ([name, { config, prefix, ...line }]) => {
           try {
-            const { body } = await exchange(pool, {
-              path: prefix + (config.health ?? '/'),
-              method: config.health === null ? 'OPTIONS' : 'GET',
-              headers: { ...config.credential },
-              body: null,
-            });
+            const { body } = await exchange(
+              { ...line, timeout: config.timeout },
+              {
+                path: prefix + (config.health ?? '/'),
+                method: config.health === null ? 'OPTIONS' : 'GET',
+                headers: { ...config.credential },
+                body: null,
+              },
+            );
             body.discard();
             return { name, ok: true };
           } catch {
@@ -122,23 +131,60 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
   };
 }
 
+interface Line {
+  readonly pool: Pool;
+  readonly turns: Turns;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** The promise is settled by the answer's head, a failure, the caller's leaving or the time, whichever is first. */
 function exchange(
-  pool: Pool,
+  { pool, turns, timeout }: Line,
   options: Dispatcher.DispatchOptions,
   onAbort?: (abort: () => void) => void,
 ): Promise<UpstreamResponse> {
   return new Promise((resolve, reject) => {
     let body: UpstreamBody | null = null;
-    pool.dispatch(options, {
+    let begun: Dispatcher.DispatchController | null = null;
+    let given: SluiceError | null = null;
+    let timer: NodeJS.Timeout | undefined;
+    const give = (reason: SluiceError): void => {
+      given ??= reason;
+      clearTimeout(timer);
+      turns.leave(go);
+      // While it is connecting nothing can be broken off yet: that happens at the start of the request, which nobody waits for.
+      if (begun) begun.abort(reason);
+      else reject(reason);
+    };
+    const wait = (): void => {
+      timer ??= setTimeout(() => give(late()), timeout);
+    };
+    let ended = false;
+    const over = (): void => {
+      clearTimeout(timer);
+      if (!ended) turns.done();
+      ended = true;
+    };
+    const go = (): void => {
+      clearTimeout(timer);
+      timer = undefined;
+      try {
+        pool.dispatch(options, handler);
+      } catch (error) {
+        over();
+        reject(failureOf(error as Error));
+      }
+    };
+    const handler: Dispatcher.DispatchHandler = {
       onRequestStart(controller) {
-        onAbort?.(() =>
-          controller.abort(
-            new SluiceError('request_aborted', 'The caller went away before the upstream had answered.'),
-          ),
-        );
+        begun = controller;
+        if (given) controller.abort(given);
       },
       onResponseStart(controller, status, headers) {
-        if (status < 200) return; // 1xx: nothing of an interim answer is passed on
+        // 1xx: nothing of an interim answer is passed on, and it does not give the upstream more time.
+        if (status < 200) return wait();
+        clearTimeout(timer);
         body = new UpstreamBody(controller);
         resolve({ status, headers, body });
       },
@@ -147,15 +193,27 @@ function exchange(
       },
       onResponseEnd() {
         body?.end(); // trailers are dropped: nothing classes them
+        over();
       },
       onResponseError(_controller, error) {
         const failure = failureOf(error);
         if (body) body.fail(failure);
         else reject(failure);
+        over();
       },
-    });
+    };
+    onAbort?.(() =>
+      give(new SluiceError('request_aborted', 'The caller went away before the upstream had answered.')),
+    );
+    if (given === null && !turns.take(go)) wait();
   });
 }
+
+const late = (cause?: Error): SluiceError =>
+  new SluiceError('upstream_timeout', {
+    message: 'The upstream did not answer in time. Raise upstreams.<name>.timeout if it is known to be slow.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 
 /** undici's messages may quote what the upstream sent, so that only its code is looked at; the error stays as the cause. */
 function failureOf(error: Error): SluiceError {
@@ -166,12 +224,13 @@ function failureOf(error: Error): SluiceError {
     code === 'UND_ERR_BODY_TIMEOUT' ||
     code === 'UND_ERR_CONNECT_TIMEOUT'
   )
-    return new SluiceError('upstream_timeout', {
-      message:
-        'The upstream did not answer in time. Raise upstreams.<name>.timeout if it is known to be slow.',
-      cause: error,
-    });
-  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW')
+    return late(error);
+  // an assertion: a status that is none (000)
+  if (
+    error instanceof errors.HTTPParserError ||
+    code === 'UND_ERR_HEADERS_OVERFLOW' ||
+    code === 'ERR_ASSERTION'
+  )
     return new SluiceError('upstream_malformed', {
       message: 'The upstream answered with something that is not HTTP as RFC 9112 has it.',
       cause: error,
@@ -181,8 +240,18 @@ function failureOf(error: Error): SluiceError {
       message: 'The upstream broke off before its answer was complete.',
       cause: error,
     });
+  if (UNTRUSTED.test(code))
+    return new SluiceError('upstream_unreachable', {
+      message:
+        'The upstream’s TLS certificate is not one that Sluice trusts, or is for another name. Check upstreams.<name>.tls.ca and url.',
+      cause: error,
+    });
   return new SluiceError('upstream_unreachable', {
     message: 'The upstream cannot be reached. Check upstreams.<name>.url and whether the system is running.',
     cause: error,
   });
 }
+
+/** what Node calls a certificate that does not verify */
+const UNTRUSTED =
+  /^(?:CERT_|UNABLE_TO_(?:GET|VERIFY)_|(?:DEPTH_ZERO_)?SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/;

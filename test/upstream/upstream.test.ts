@@ -1,4 +1,7 @@
 /** Forwarding, where it does not show through the whole of Sluice. */
+import { readFileSync } from 'node:fs';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { createUpstreams, type Upstreams } from '../../src/upstream/upstream.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
@@ -110,4 +113,98 @@ test.each([
   const { upstream, upstreams } = await pair();
   upstream.answer = (_request, socket) => void socket.end(bytes);
   await expect(get(upstreams)).rejects.toMatchObject({ code: 'upstream_malformed' });
+});
+
+test('a caller that goes while it waits for a connection has gone, and the upstream is not asked for it', async () => {
+  const { upstream, upstreams } = await pair();
+  upstream.answer = () => undefined;
+  const first = get(upstreams);
+  const leaving: (() => void)[] = [];
+  const began = Date.now();
+  const second = upstreams.send(
+    'crm',
+    { method: 'GET', target: '/second', headers: {}, body: null },
+    (abort) => void leaving.push(abort),
+  );
+  for (const leave of leaving) leave();
+  await expect(second).rejects.toMatchObject({ code: 'request_aborted' });
+  expect(Date.now() - began).toBeLessThan(200);
+  await expect(first).rejects.toMatchObject({ code: 'upstream_timeout' });
+  upstream.answer = answers('{"id":1}');
+  expect(await bodyOf(await get(upstreams))).toBe('{"id":1}');
+  expect(upstream.received.map((r) => r.target)).toEqual(['/a?b=c', '/a?b=c']);
+});
+
+test('who waits for a connection waits no longer than for an answer', async () => {
+  const { upstream, upstreams } = await pair();
+  upstream.answer = () => undefined;
+  const began = Date.now();
+  const all = await Promise.allSettled([1, 2, 3, 4, 5].map(() => get(upstreams)));
+  for (const one of all)
+    expect(one).toMatchObject({ status: 'rejected', reason: { code: 'upstream_timeout' } });
+  expect(Date.now() - began).toBeLessThan(2_000);
+  upstream.answer = answers('{"id":1}');
+  for (let i = 0; i < 3; i++) expect(await bodyOf(await get(upstreams))).toBe('{"id":1}');
+});
+
+test('interim answers without end do not put off the time', async () => {
+  const { upstream, upstreams } = await pair();
+  upstream.answer = (_request, socket) => {
+    const drip = setInterval(() => socket.write('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'), 50);
+    socket.once('close', () => clearInterval(drip));
+  };
+  const began = Date.now();
+  await expect(get(upstreams)).rejects.toMatchObject({ code: 'upstream_timeout' });
+  expect(Date.now() - began).toBeLessThan(1_500);
+});
+
+test('a status that is none is malformed, not unreachable', async () => {
+  const { upstream, upstreams } = await pair();
+  upstream.answer = answers('{}', {}, '000 Nothing');
+  await expect(get(upstreams)).rejects.toMatchObject({ code: 'upstream_malformed' });
+});
+
+const certificate = (name: string): string =>
+  readFileSync(new URL(`../identity/certificates/${name}`, import.meta.url), 'utf8');
+
+/** An upstream over TLS that would rather speak HTTP/2. */
+async function secure(verify: boolean): Promise<{ server: Http2SecureServer; upstreams: Upstreams }> {
+  const server = createSecureServer({
+    cert: certificate('server.pem'),
+    key: certificate('server.key.pem'),
+    allowHTTP1: true,
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const upstreams = createUpstreams({
+    crm: {
+      url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      timeout: 400,
+      connect_timeout: 2_000,
+      connections: 1,
+      credential: {},
+      tls: { verify },
+      health: null,
+    },
+  });
+  open.push(upstreams, { close: async () => void server.close() });
+  return { server, upstreams };
+}
+
+test('an upstream that offers HTTP/2 is spoken to in HTTP/1.1', async () => {
+  const { server, upstreams } = await secure(false);
+  const versions: string[] = [];
+  server.on('request', (request, response) => {
+    versions.push(request.httpVersion);
+    response.end('{"id":1}');
+  });
+  expect(await bodyOf(await get(upstreams))).toBe('{"id":1}');
+  expect(versions).toEqual(['1.1']);
+});
+
+test('an upstream whose certificate is not trusted is told apart from one that is not there', async () => {
+  const { upstreams } = await secure(true);
+  await expect(get(upstreams)).rejects.toMatchObject({
+    code: 'upstream_unreachable',
+    message: expect.stringContaining('certificate'),
+  });
 });
