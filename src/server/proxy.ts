@@ -62,6 +62,8 @@ export function createProxyListener(
         cert: tls.cert,
         key: tls.key,
         minVersion: 'TLSv1.2',
+        // Node's own is 120 s: whoever connects and says nothing would be waited for that long.
+        handshakeTimeout: options.headersTimeout,
         ...(tls.client_ca === undefined
           ? {}
           : { ca: tls.client_ca, requestCert: true, rejectUnauthorized: true }),
@@ -102,6 +104,11 @@ export function createProxyListener(
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
 
+  // Where TLS has not come about nothing can be said, and an end would wait for a handshake that never comes.
+  const unsecured = new WeakSet<Socket>();
+  // before https makes a clientError of it
+  server.prependListener('tlsClientError', (_error: Error, socket: Socket) => void unsecured.add(socket));
+
   /** Bytes that are no request: recorded, answered, and the connection ended; once. */
   const refuseBytes = (socket: Socket, code: MalformedCode, status = statusOf(code)): void => {
     const connection = connectionOf(socket);
@@ -112,7 +119,7 @@ export function createProxyListener(
     const answers = connection.open === 0;
     const say = (id: string | null): void => {
       if (!answers) return;
-      if (socket.writable) socket.end(rawAnswer(code, id, status));
+      if (socket.writable && !unsecured.has(socket)) socket.end(rawAnswer(code, id, status));
       else socket.destroy();
     };
     malformed(connection.ip, code, status).then(say, () => say(null));
@@ -121,9 +128,10 @@ export function createProxyListener(
   server.on('upgrade', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
   server.on('connect', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const secured = !unsecured.has(socket);
+    if (error.code === 'ECONNRESET' || (secured && !socket.writable)) return void socket.destroy();
     const request = connections.get(socket)?.newest;
-    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
     // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
     if (request?.incomplete) request.fail(late ? tooLate() : bodyFailure(error.code));
     else if (late) refuseBytes(socket, 'request_timeout');

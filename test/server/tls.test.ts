@@ -1,5 +1,6 @@
 /** The listener over TLS: what is done on raw sockets must hold there too. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 import { jsonOf, requestText, textOf, Wire } from '../support/wire.ts';
@@ -14,6 +15,7 @@ beforeAll(async () => {
   running = await startSluice({
     upstream: upstream.url,
     config: {
+      limits: { header_timeout: '1500ms' },
       listen: {
         proxy: '127.0.0.1:0',
         admin: '127.0.0.1:0',
@@ -87,4 +89,34 @@ test('an answer that breaks off does not end as a whole one does', async () => {
     // HTTP/1.0 knows no chunks: the connection is reset, since its end would be the answer's.
     else expect({ reset: wire.reset, ended }).toEqual({ reset: true, ended: false });
   }
+});
+
+describe('where TLS does not come about', () => {
+  const closed = (bytes: string): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(running.port, '127.0.0.1');
+      socket
+        .on('error', () => undefined)
+        .on('close', () => resolve())
+        .resume()
+        .write(bytes);
+    });
+
+  test('the wait for a handshake ends after limits.header_timeout, on record', async () => {
+    const before = running.records().length;
+    const began = Date.now();
+    await closed('');
+    expect(Date.now() - began).toBeLessThan(4_000);
+    await expect
+      .poll(() => running.records().slice(before))
+      .toMatchObject([{ outcome: 'denied', reasons: [{ code: 'request_timeout' }] }]);
+  });
+
+  test('a request in plain text ends the connection, on record', async () => {
+    const before = running.records().length;
+    await closed('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await expect
+      .poll(() => running.records().slice(before))
+      .toMatchObject([{ outcome: 'denied', reasons: [{ code: 'request_malformed' }] }]);
+  });
 });
