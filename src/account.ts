@@ -43,6 +43,8 @@ export class Account {
   justification: string | null = null;
   grantId: string | null = null;
   reasons: readonly Reason[] = [];
+  /** reasons that stand on record and that the caller is not told */
+  untold: readonly Reason[] = [];
   request: DecisionRecordDraft['request'] = null;
   upstream: DecisionRecordDraft['upstream'] = null;
   policy: DecisionRecordDraft['policy'] = null;
@@ -155,7 +157,7 @@ export class Account {
       recipient: this.recipient,
       justification: this.justification,
       grant_id: this.grantId,
-      reasons: this.reasons,
+      reasons: this.untold.length === 0 ? this.reasons : [...this.reasons, ...this.untold],
       disclosure,
       request: this.request,
       upstream: this.upstream,

@@ -15,7 +15,16 @@ import type { PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { Selected } from './routing/index.ts';
-import { denied, notWritten, record, recordWithheld, refuse, statusWithheld } from './refusal.ts';
+import {
+  denied,
+  isOwnerless,
+  notFound,
+  notWritten,
+  record,
+  recordWithheld,
+  refuse,
+  statusWithheld,
+} from './refusal.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
@@ -124,7 +133,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   const response = await stages.upstreams.send(
     route.upstream,
     {
-      method: request.method,
+      method: isHeadOfSearch(request, selected) ? 'GET' : request.method,
       target: selected.upstreamTarget,
       headers: rules.request(request.headers),
       body: forwarded,
@@ -146,6 +155,13 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   }
 }
 
+/**
+ * HEAD says by its status alone whether something was found, and whether that may be said shows only in the record: so a search is
+ * asked with GET, and its answer looked at and left.
+ */
+const isHeadOfSearch = ({ method }: ProxyRequest, { queryFields }: Selected): boolean =>
+  method === 'HEAD' && queryFields.length > 0;
+
 interface Answered {
   readonly request: ProxyRequest;
   readonly selected: Selected;
@@ -164,7 +180,8 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   // an error that the route classes is data like any other, and its status says what it always says
   const failure = route.response.statuses.includes(status);
   if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status))) throw statusWithheld(status);
-  const empty = request.method === 'HEAD' || status === 204 || status === 205 || body.empty();
+  const looked = isHeadOfSearch(request, selected);
+  const empty = (request.method === 'HEAD' && !looked) || status === 204 || status === 205 || body.empty();
   if (empty === true || (empty !== false && (await empty)))
     return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
 
@@ -224,7 +241,8 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = { status, headers, single, writes };
+  const searched = selected.queryFields.length > 0;
+  const released = { status, headers, single, writes, searched, looked };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {
@@ -298,12 +316,16 @@ interface Released {
   /** the answer is one record, not a list of them */
   readonly single: boolean;
   readonly writes: boolean;
+  /** the request searched by fields */
+  readonly searched: boolean;
+  /** the answer is looked at, and none of it is sent: HEAD */
+  readonly looked: boolean;
 }
 
 /** Each part: recorded, durable, then sent. */
 async function release(
   parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
-  { status, headers, single, writes }: Released,
+  { status, headers, single, writes, searched, looked }: Released,
   reply: Reply,
   account: Account,
   stages: Stages,
@@ -314,8 +336,9 @@ async function release(
     if (single && summary.records_withheld > 0) {
       // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
       if (writes && !reply.started) return withoutBody(status, summary, reply, account, stages);
-      throw recordWithheld(summary, account);
+      throw searched && !isOwnerless(summary) ? notFound(summary, account) : recordWithheld(summary, account);
     }
+    if (looked) return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
     if (last && !reply.started) await reply.send(status, headers(summary), chunks);

@@ -34,6 +34,20 @@ export function recordWithheld(summary: DisclosureSummary, account: Account): Sl
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }
 
+/**
+ * The one record that a search found is withheld. In a list it would not be there; here its refusal would say that somebody has what was
+ * searched by. So the caller gets, to the letter, what it would get where the upstream finds nothing.
+ */
+export function notFound(summary: DisclosureSummary, account: Account): SluiceError {
+  account.untold = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  account.withheld = summary;
+  return statusWithheld(404);
+}
+
+/** Not what the record hides, but that its catalog does not fit it: no search tells anything by that. */
+export const isOwnerless = ({ withheld_reasons = {} }: DisclosureSummary): boolean =>
+  Object.keys(withheld_reasons).every((code) => code === 'data_subject_unknown');
+
 /** A record that may not be written as a whole: the upstream is not asked. */
 export function notWritten(reasons: readonly Reason[], account: Account): SluiceError {
   account.reasons = reasons;

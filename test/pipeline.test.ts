@@ -32,9 +32,13 @@ beforeAll(async () => {
       },
       { ...route, match: 'GET /export', action: 'export' },
       { ...route, match: 'GET /one', action: 'read' },
+<<<<<<< HEAD
       { ...route, match: 'GET /data', action: 'read', records: '/data' },
       { ...route, match: 'GET /found', action: 'search', records: '/data', query_params: ['no'] },
       { ...route, match: 'PUT /data', action: 'update', records: '/data', data_subject: 'C1' },
+=======
+      { ...route, match: 'GET /by', action: 'read', query_fields: { city: '/city' } },
+>>>>>>> 39bfdc5 (pipeline: a search that finds one withheld record answers as one that finds nothing)
     ],
   });
 });
@@ -43,6 +47,8 @@ afterAll(async () => {
   await upstream?.close();
 });
 const ask = (path: string) => exchange(running.port, requestText(`GET ${path}`, running.caller));
+const head = (path: string) =>
+  exchange(running.port, requestText(`HEAD ${path}`, running.caller), { bodiless: true });
 
 test.each(Object.entries(BOOKS))(
   'a list in rows (%s) whose route is silent loses the records that are withheld, and nothing else',
@@ -73,6 +79,50 @@ test('a record that hides what was searched by is not found, and the decision re
   });
   const byId = jsonOf(await ask('/search?id=O')) as { items: { city: string }[] };
   expect(byId.items.map(({ city }) => city === 'Rome')).toEqual([false, true]);
+});
+
+/** an answer without what differs from one to the next */
+const alike = (text: string): string => text.replace(/"decision_id":"[^"]*"/, '');
+
+test.each([
+  ['hides what was searched by', 'O', 'query_field_withheld'],
+  ['is withheld as a whole', 'restricted', 'restricted'],
+])(
+  'the one record that a search finds and that %s is answered to the letter like one that is not there',
+  async (_what, id, reason) => {
+    upstream.answer = answers('no such customer', {}, '404 Not Found');
+    const none = await ask('/by?city=Rome');
+    const noneOfHead = await head('/by?city=Rome');
+    upstream.answer = answers(`{"id":"${id}","city":"Rome"}`);
+    const hidden = await ask('/by?city=Rome');
+    expect(running.records().at(-1)).toMatchObject({
+      outcome: 'denied',
+      upstream: { status: 200 },
+      reasons: [{ code: 'upstream_status_withheld' }, { code: reason }],
+      disclosure: { records_withheld: 1, withheld_reasons: { [reason]: 1 } },
+    });
+    const hiddenOfHead = await head('/by?city=Rome');
+    expect(hidden.status).toBe(404);
+    expect(alike(textOf(hidden))).toBe(alike(textOf(none)));
+    expect(hiddenOfHead.status).toBe(404);
+    expect([...hidden.headers.keys()]).toEqual([...none.headers.keys()]);
+    expect([...hiddenOfHead.headers.keys()]).toEqual([...noneOfHead.headers.keys()]);
+  },
+);
+
+test('HEAD of a search that finds what may be seen says so, and nothing else', async () => {
+  upstream.answer = answers('{"id":"C1","city":"Rome"}');
+  const found = await head('/by?city=Rome');
+  expect(found.status).toBe(200);
+  expect([...found.headers.keys()]).not.toContain('content-length');
+  expect(running.records().at(-1)).toMatchObject({ outcome: 'allowed', disclosure: { records: 0 } });
+});
+
+test('a record that does not say whose it is is told as that, searched for or not', async () => {
+  upstream.answer = answers('{"city":"Rome"}');
+  const answer = await ask('/by?city=Rome');
+  expect(answer.status).toBe(403);
+  expect(jsonOf(answer)).toMatchObject({ code: 'record_withheld' });
 });
 
 test('a list says beforehand how many records it holds at most; one record does not', async () => {
