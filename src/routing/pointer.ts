@@ -46,11 +46,15 @@ export function* all(tree: unknown, steps: Steps): Generator<unknown, void, void
   }
 }
 
-/** Is every scalar (and empty object or list) of the tree at a place that one of the patterns names? */
+/**
+ * Is every scalar of the tree at a place that one of the patterns names? An empty object or list says nothing: it may also stand where
+ * a pattern names what could be in it.
+ */
 export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
   if (patterns.some((p) => p[0] === '**' && p.length === 1)) return true;
   const children = isContainer(tree) ? Object.entries(tree) : [];
-  if (children.length === 0) return patterns.some((p) => p.every((s) => s === '**'));
+  if (children.length === 0)
+    return isContainer(tree) ? patterns.length > 0 : patterns.some((p) => p.every((s) => s === '**'));
   return children.every(([key, child]) => {
     const alive: Steps[] = [];
     const advance = (p: Steps): void => {

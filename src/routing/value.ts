@@ -1,4 +1,5 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
+import { SluiceError } from '../errors.ts';
 import { unreadable } from './body/json.ts';
 import { at, type Steps, stepsOf } from './pointer.ts';
 import type { Parameters } from './query.ts';
@@ -47,9 +48,12 @@ function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
   return params.has(inner) ? { from: 'path', name: inner } : `names {${inner}}, which its path does not have`;
 }
 
+/** What databases, C strings and forms leave out of a text: `C1 ` would be nobody to us, and C1 to the upstream. */
+const TRIMMED = /^\s|\s$|[\p{Cc}\p{Cf}]/u;
+
 /**
  * Undefined if any part is absent.
- * @throws SluiceError `body_unreadable` for a body value that cannot be an id
+ * @throws SluiceError `body_unreadable` for a body value that cannot be an id, `request_malformed` for an id that readers trim differently
  */
 export function evaluate(template: ValueTemplate, { params, parameters, body }: Sources): string | undefined {
   let out = '';
@@ -63,6 +67,11 @@ export function evaluate(template: ValueTemplate, { params, parameters, body }: 
             ? parameters.find(([name]) => name === part.name)?.[1]
             : scalar(at(body, part.steps));
     if (piece === undefined || piece === '') return undefined;
+    if (TRIMMED.test(piece))
+      throw new SluiceError(
+        'request_malformed',
+        'The request names a record by an id with white space at an end, or with invisible characters.',
+      );
     out += piece;
   }
   return out;

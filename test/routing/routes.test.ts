@@ -99,6 +99,36 @@ describe('conditions', () => {
   });
 });
 
+describe('a body that searches', () => {
+  const router = routerOf(
+    route('POST /search', {
+      action: 'search',
+      request: { fields: { '/where/phone': '/phone', '/tags': '/tags' }, params: ['/page/size'] },
+    }),
+    route('POST /one', { id: '{body:/id}', when: { body: { '/op': 'get' } } }),
+  );
+  const fields = (body: string) => ask(router, 'POST', '/search', { body, type: JSON_TYPE }).queryFields;
+  test.each(['{}', '{"where":{}}', '{"where":[],"page":{}}', '{"tags":[]}'])(
+    'may have nothing where something could be: %s',
+    (body) => {
+      expect(fields(body)).toEqual(body.includes('tags') ? ['/tags'] : []);
+    },
+  );
+  test.each(['{"other":{}}', '{"where":{"other":{}}}', '{"where":""}', 'null', '{"page":{"size":{"a":{}}}}'])(
+    'has nothing elsewhere: %s',
+    (body) => {
+      expect(codeOf(router, 'POST', '/search', { body, type: JSON_TYPE })).toBe('query_parameter_unknown');
+    },
+  );
+  test.each(['"C1 "', '"C1\\u0000"', '"\\u200bC1"', '"C1\\n"'])(
+    'says no id that an upstream may read as another: %s',
+    (id) => {
+      const body = `{"op":"get","id":${id}}`;
+      expect(codeOf(router, 'POST', '/one', { body, type: JSON_TYPE })).toBe('request_malformed');
+    },
+  );
+});
+
 describe('query parameters', () => {
   const router = routerOf(
     route('GET /c', {
@@ -116,6 +146,31 @@ describe('query parameters', () => {
   });
   test('are written anew, in their order', () => {
     expect(ask(router, 'GET', '/c?q=a+b%3D&&limit=5;x').upstreamTarget).toBe('/c?q=a%20b%3D&limit=5%3Bx');
+  });
+});
+
+describe('parameters of the path', () => {
+  const router = routerOf(
+    route('GET /by-phone/{phone}', { query_fields: { phone: '/phone' } }),
+    route('GET /by/{field}/{value}', {
+      params: { field: 'phone|email' },
+      query_fields: { value: ['/phone', '/email'], sort: '/name' },
+    }),
+    route('GET /c/{id}', { id: '{id}', data_subject: '{id}' }),
+  );
+  test('name the fields that they search by', () => {
+    expect(ask(router, 'GET', '/by-phone/138').queryFields).toEqual(['/phone']);
+    expect(ask(router, 'GET', '/by/email/x').queryFields).toEqual(['/email', '/phone']);
+    expect(ask(router, 'GET', '/by/email/x?sort=a').queryFields).toEqual(['/email', '/name', '/phone']);
+  });
+  test.each(['C1%20', '%20C1', 'C1%C2%A0', 'C1%E3%80%80', 'C1%E2%80%8B', '%EF%BB%BFC1', 'C%C2%AD1'])(
+    'say no id that an upstream may read as another: %s',
+    (id) => {
+      expect(codeOf(router, 'GET', `/c/${id}`)).toBe('request_malformed');
+    },
+  );
+  test('may say an id with blanks within', () => {
+    expect(ask(router, 'GET', '/c/C%201').resource.id).toBe('C 1');
   });
 });
 

@@ -10,7 +10,8 @@ export const upstreamSchema = section({
     duration({
       min: '10ms',
       max: '10m',
-      description: "until a connection is free, then until the answer's head, and between two pieces of its body",
+      description:
+        "until a connection is free, then until the answer's head, and between two pieces of its body",
     }),
     '10s',
   ),
