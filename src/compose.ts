@@ -27,7 +27,7 @@ import { createPolicyStore, type Gate, type LivePolicyStore } from './policy/sto
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from './routing/index.ts';
 import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
-import { disclosed, refused } from './server/answers.ts';
+import { createAnswers } from './server/answers.ts';
 import { createCheckHead } from './server/head.ts';
 import type { Workers } from './server/workers.ts';
 import { createProxyListener, type MalformedCode } from './server/proxy.ts';
@@ -159,7 +159,10 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       encoding,
       disclosure,
       log,
-      answers: { disclosed, refused },
+      answers: createAnswers([
+        config.purpose.header,
+        ...(config.identity.api_keys.length > 0 ? [config.identity.api_key_header] : []),
+      ]),
       newDecisionId,
       clock,
       metrics,

@@ -229,8 +229,11 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
       : !lists && media.format === 'json' && leadsToOne(records));
   // Said beforehand: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
-  const headers = (summary: DisclosureSummary): Record<string, string> => ({
-    ...rules.response(response.headers),
+  const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({
+    ...rules.response(
+      response.headers,
+      single ? null : { records: summary.records, records_withheld: summary.records_withheld, last },
+    ),
     ...stages.answers.disclosed(account.id, media.contentType, summary),
     ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
   });
@@ -312,7 +315,7 @@ async function writtenBody(
 
 interface Released {
   readonly status: number;
-  readonly headers: (summary: DisclosureSummary) => Record<string, string>;
+  readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
   /** the answer is one record, not a list of them */
   readonly single: boolean;
   readonly writes: boolean;
@@ -341,9 +344,9 @@ async function release(
     if (looked) return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
-    if (last && !reply.started) await reply.send(status, headers(summary), chunks);
+    if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);
     else {
-      if (!reply.started) reply.start(status, headers(summary));
+      if (!reply.started) reply.start(status, headers(summary, last));
       await reply.write(chunks);
       if (last) await reply.end();
     }

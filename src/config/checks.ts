@@ -34,6 +34,8 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
     );
   if (config.policy && isSound('policy')) checkPolicy(config.policy, report);
   if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
+  if (upstreams && isSound('upstreams') && identity && isSound('identity'))
+    checkCredentials(upstreams, identity, report);
   const listenIsSound = listen !== undefined && isSound('listen');
   if (identity && isSound('identity') && listenIsSound && insecure)
     checkIdentity(identity, listen, insecure, report);
@@ -94,6 +96,22 @@ function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
         if (NEVER_FORWARDED.test(header))
           report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
   }
+}
+
+/** The caller's own credential stays here, by whatever header it comes. */
+function checkCredentials(
+  upstreams: Config['upstreams'],
+  { api_keys, api_key_header }: IdentityConfig,
+  report: Report,
+): void {
+  if (api_keys.length === 0) return;
+  for (const [name, { request_headers }] of Object.entries(upstreams))
+    for (const [i, header] of request_headers.entries())
+      if (header.toLowerCase() === api_key_header.toLowerCase())
+        report(
+          ['upstreams', name, 'request_headers', i],
+          'carries the caller’s API key (identity.api_key_header); the upstream gets its own (auth.header)',
+        );
 }
 
 function checkIdentity(

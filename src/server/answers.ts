@@ -13,29 +13,53 @@ const WITHHELD_BYTES = 4096;
  * What is disclosed to one caller for one purpose is nobody else's: no cache may keep it, and none may take it for an
  * answer to another (design §7.7). No validators: an ETag of ours or the upstream's would tell of hidden fields.
  */
-const PRIVATE = {
-  'cache-control': 'private, no-store',
-  vary: 'Authorization, Sluice-Purpose, Sluice-Recipient, Sluice-Tier, Sluice-Grant',
-  'x-content-type-options': 'nosniff',
-} as const;
+const PRIVATE = { 'cache-control': 'private, no-store', 'x-content-type-options': 'nosniff' } as const;
+
+/** Request headers that an answer depends on, besides those that a configuration names. */
+const VARY = [
+  'Authorization',
+  'Sluice-Purpose',
+  'Sluice-Recipient',
+  'Sluice-Tier',
+  'Sluice-Justification',
+  'Sluice-Grant',
+] as const;
 
 const REMEMBERED = new LRUCache<string, string>({ max: 1_000 });
 /** of accounts that cannot change: those of answers that are alike are one object */
 const OF_ACCOUNT = new WeakMap<readonly FieldAccount[], string>();
 
-export function disclosed(
-  decisionId: string,
-  contentType: string,
-  summary: DisclosureSummary,
-): Record<string, string> {
-  const headers: Record<string, string> = {
-    'content-type': contentType,
-    ...PRIVATE,
-    'sluice-decision-id': decisionId,
+/** @param named headers that say who asks and why, where a configuration calls them otherwise */
+export function createAnswers(named: readonly string[]) {
+  const known = new Set(VARY.map((name) => name.toLowerCase()));
+  const vary = [...VARY, ...named.filter((name) => !known.has(name.toLowerCase()))].join(', ');
+
+  return {
+    disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string> {
+      const headers: Record<string, string> = {
+        'content-type': contentType,
+        ...PRIVATE,
+        vary,
+        'sluice-decision-id': decisionId,
+      };
+      const withheld = headerOf(summary.withheld);
+      if (withheld !== '') headers['sluice-withheld'] = withheld;
+      return headers;
+    },
+
+    refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number) {
+      const body = problem(error, decisionId, reasons, status);
+      const headers: Record<string, string> = {
+        'content-type': 'application/problem+json',
+        ...PRIVATE,
+        vary,
+        'sluice-decision-id': decisionId,
+      };
+      if (body.status === 401) headers['www-authenticate'] = challenge(error.code);
+      if (body.status === 503) headers['retry-after'] = '1';
+      return { status: body.status, headers, body: Buffer.from(`${JSON.stringify(body)}\n`) };
+    },
   };
-  const withheld = headerOf(summary.withheld);
-  if (withheld !== '') headers['sluice-withheld'] = withheld;
-  return headers;
 }
 
 function headerOf(withheld: readonly FieldAccount[]): string {
@@ -91,18 +115,6 @@ function member(w: FieldAccount): string {
 
 const token = (text: string): string | Token =>
   /^[A-Za-z*][A-Za-z0-9_.:/*-]*$/.test(text) ? new Token(text) : text.replace(/[^\x20-\x7e]/g, '?');
-
-export function refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number) {
-  const body = problem(error, decisionId, reasons, status);
-  const headers: Record<string, string> = {
-    'content-type': 'application/problem+json',
-    ...PRIVATE,
-    'sluice-decision-id': decisionId,
-  };
-  if (body.status === 401) headers['www-authenticate'] = challenge(error.code);
-  if (body.status === 503) headers['retry-after'] = '1';
-  return { status: body.status, headers, body: Buffer.from(`${JSON.stringify(body)}\n`) };
-}
 
 /** RFC 6750 §3: no error code for a request without a credential. */
 const challenge = (code: string): string =>

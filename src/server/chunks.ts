@@ -108,8 +108,11 @@ function currentRead(socket: Socket): Uint8Array | null {
 }
 
 const BLANK_LINE = Buffer.from('\r\n\r\n');
-/** what a read begins with if the blank line after a head was torn apart between two reads */
-const TORN = ['\n\r\n', '\r\n', '\n'].map((t) => Buffer.from(t));
+/**
+ * What a read begins with if the end of a head (of its last line, and the blank one) was torn apart between two reads. Were the first of
+ * them a blank line and what follows it the body's beginning, that would be no chunk's size, and the parser refuses it.
+ */
+const TORN = ['\r\n\r\n', '\n\r\n', '\r\n', '\n'].map((t) => Buffer.from(t));
 /** a line that can only be a header field (RFC 9110 §5.1) */
 const FIELD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:/;
 

@@ -10,7 +10,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../errors.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
-import { refused } from './answers.ts';
+import { createAnswers } from './answers.ts';
 import { statusOf } from './problems.ts';
 import { brokeOff, Connection, NodeReply, NodeRequest } from './exchange.ts';
 
@@ -158,6 +158,8 @@ const SAID: Readonly<Record<MalformedCode, () => SluiceError>> = {
   upgrade_refused: () =>
     new SluiceError('upgrade_refused', 'An upgraded connection would leave the policy’s sight.'),
 };
+
+const { refused } = createAnswers([]);
 
 function rawAnswer(code: MalformedCode, id: string | null, status: number): string {
   const answer = refused(SAID[code](), id ?? '', [{ code }], status);

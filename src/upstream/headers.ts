@@ -51,9 +51,21 @@ const NEVER = new Set([
 /** RFC 9110 §5.5 field-vchar, without obs-text: what is no text to one reader may be to another. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 
+/** What is known of a list's records by the time that its headers leave. */
+export interface Counted {
+  readonly records: number;
+  readonly records_withheld: number;
+  /** no more of them can follow */
+  readonly last: boolean;
+}
+
 export interface HeaderRules {
   request(headers: IncomingHttpHeaders): Record<string, string>;
-  response(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Record<string, string>;
+  /** @param list null for an answer that is one record */
+  response(
+    headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+    list: Counted | null,
+  ): Record<string, string>;
 }
 
 export function headerRules(extra: {
@@ -68,8 +80,30 @@ export function headerRules(extra: {
   const responseNames = allowed(RESPONSE_HEADERS, extra.response);
   return {
     request: (headers) => pick(headers, requestNames),
-    response: (headers) => pick(headers, responseNames),
+    response(headers, list) {
+      const picked = pick(headers, responseNames);
+      return list === null ? picked : recounted(picked, list);
+    },
   };
+}
+
+/** X-Total-Count, X-Total, X-WP-Total, Record-Count … */
+const COUNTS = /total|count|records|results|items/;
+
+/**
+ * What counts records is told as a body's `total` is: as it came while nothing was withheld, anew where all of them were in this answer, and
+ * else not at all.
+ */
+function recounted(
+  headers: Record<string, string>,
+  { records, records_withheld, last }: Counted,
+): Record<string, string> {
+  if (last && records_withheld === 0) return headers;
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers))
+    if (!COUNTS.test(name)) out[name] = value;
+    else if (last && value === String(records + records_withheld)) out[name] = String(records);
+  return out;
 }
 
 function pick(

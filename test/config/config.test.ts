@@ -299,6 +299,17 @@ describe('faults', () => {
     expect(faultsOf(upstream(more), { T: 't' }).join('\n')).toContain(message);
   });
 
+  test('of an upstream that would get the callers’ API keys are found', () => {
+    const keys = `api_keys: [{ id: a, sha256: "${'0'.repeat(64)}", subject: { id: a, organization: internal } }]`;
+    const text = upstream('request_headers: [Accept-Charset, X-API-KEY]').replace(
+      /identity:/,
+      `identity:\n  ${keys}`,
+    );
+    expect(faultsOf(text).join('\n')).toContain(
+      'request_headers[1]: carries the caller’s API key (identity.api_key_header)',
+    );
+  });
+
   test('never show a secret', () => {
     const shown =
       faultsOf(upstream('auth: { bearer: hunter2hunter2 }')).join() +

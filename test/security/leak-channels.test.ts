@@ -172,6 +172,68 @@ describe('response headers', () => {
   });
 });
 
+describe('headers that count records, where a configuration passes them back', () => {
+  let counting: Running;
+  beforeAll(async () => {
+    counting = await startSluice({
+      upstream: upstream.url,
+      crm: { response_headers: ['X-Total-Count', 'X-Request-Id'] },
+      dataSubjects: { C2: { flags: ['restricted'] } },
+    });
+  });
+  afterAll(() => counting?.close());
+  const total = async (ids: readonly string[], said: string, path = '/customers') => {
+    const records = ids.map((id) => `{"id":"${id}"}`).join(',');
+    upstream.answer = answers(path === '/customers' ? `{"items":[${records}]}` : records, {
+      'X-Total-Count': said,
+      'X-Request-Id': '7',
+    });
+    const answer = await exchange(counting.port, requestText(`GET ${path}`, counting.caller));
+    expect(answer.status).toBe(200);
+    expect(headerOf(answer, 'x-request-id')).toBe('7');
+    return headerOf(answer, 'x-total-count');
+  };
+  test('tell what came while nothing is withheld', async () => {
+    expect(await total(['C1', 'C3'], '2')).toBe('2');
+    expect(await total(['C1', 'C3'], '200')).toBe('200');
+    expect(await total(['C1'], '1', '/customers/C1')).toBe('1');
+  });
+  test('are counted anew where all records were in the answer', async () => {
+    expect(await total(['C1', 'C2', 'C3'], '3')).toBe('2');
+  });
+  test('are left out where some were elsewhere, or the header is no bare number', async () => {
+    expect(await total(['C1', 'C2', 'C3'], '30')).toBeUndefined();
+    expect(await total(['C1', 'C2', 'C3'], '0-2/3')).toBeUndefined();
+  });
+  test('are left out of an answer that goes on after its head', async () => {
+    upstream.answer = answers(`{"items":[${LONG}]}`, { 'X-Total-Count': '10000' });
+    const answer = await exchange(counting.port, requestText('GET /customers', counting.caller), {
+      timeout: 20_000,
+    });
+    expect(answer.complete).toBe(true);
+    expect(headerOf(answer, 'x-total-count')).toBeUndefined();
+  });
+});
+
+test('a cache tells callers apart by whatever header says who they are and why', async () => {
+  const keyed = await startSluice({
+    upstream: upstream.url,
+    config: {
+      purpose: { header: 'X-Purpose' },
+      identity: {
+        api_key_header: 'X-Key',
+        api_keys: [{ id: 'a', sha256: '0'.repeat(64), subject: { id: 'a', organization: 'internal' } }],
+      },
+    },
+  });
+  const answer = await exchange(keyed.port, requestText('GET /customers', { 'X-Key': 'b' }));
+  await keyed.close();
+  expect(answer.status).toBe(401);
+  expect(headerOf(answer, 'vary')).toBe(
+    'Authorization, Sluice-Purpose, Sluice-Recipient, Sluice-Tier, Sluice-Justification, Sluice-Grant, X-Purpose, X-Key',
+  );
+});
+
 describe('response splitting', () => {
   test.each([
     ['a bare CR in a value', `X-A: a\rSet-Cookie: ${CANARY}`],

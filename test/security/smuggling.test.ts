@@ -149,7 +149,7 @@ describe('chunked bodies', () => {
     wire.destroy();
     expect(upstream.received.map((r) => r.body.toString())).toEqual([body, body, '']);
   });
-  test.each([1, 2, 3])(
+  test.each([0, 1, 2, 3])(
     'a plain one is read when the blank line before it is torn after %i bytes',
     async (n) => {
       const at = chunkedHead().length - 4 + n;
@@ -179,11 +179,19 @@ describe('chunked bodies', () => {
     await refused([chunkedHead(), rest], 'request_malformed');
     await refused([chunkedHead() + rest.slice(0, 2), rest.slice(2)], 'request_malformed');
   });
-  test.each([1, 2, 3])('an extension behind a blank line torn after %i bytes is refused', async (n) => {
+  test.each([0, 1, 2, 3])('an extension behind a blank line torn after %i bytes is refused', async (n) => {
     const at = chunkedHead().length - 4 + n;
     const bytes = `${chunkedHead()}c;a:b\r\n${body}\r\n0\r\n\r\n`;
     await refused([bytes.slice(0, at), bytes.slice(at)], 'request_malformed');
   });
+  test.each([0, 1, 2, 3, 4])(
+    'one that begins with a blank line of its own is refused, torn after %i bytes',
+    async (n) => {
+      const at = chunkedHead().length - 4 + n;
+      const bytes = `${chunkedHead()}\r\nc\r\n${body}\r\n0\r\n\r\n`;
+      await refused([bytes.slice(0, at), bytes.slice(at)], 'request_malformed');
+    },
+  );
   test('one that comes behind a request not answered yet is refused, and the connection ends', async () => {
     const wire = await Wire.open(running.port);
     wire.write(head(GET, '') + `${chunkedHead()}c\r\n${body}\r\n0\r\n\r\n`);
