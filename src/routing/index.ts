@@ -137,8 +137,11 @@ function choose(
     }
     try {
       const { format } = chosen.body;
+      const actions = format === 'soap' ? actionsOf(chosen) : NO_ACTIONS;
       const key =
-        chosen.repeatable.size === 0 ? format : `${format} ${[...chosen.repeatable].sort().join(' ')}`;
+        chosen.repeatable.size + actions.length === 0
+          ? format
+          : JSON.stringify([format, [...chosen.repeatable].sort(), actions]);
       if (!read.has(key))
         read.set(
           key,
@@ -149,7 +152,7 @@ function choose(
               contentEncoding: text(headers['content-encoding']),
               soapAction: text(headers['soapaction']),
             },
-            { format, depth, repeatable: chosen.repeatable },
+            { format, depth, repeatable: chosen.repeatable, actions },
           ),
         );
       const body = read.get(key);
@@ -162,6 +165,14 @@ function choose(
   // Where one route's format fits the body and its conditions do not, that others read another format says nothing.
   throw understood ? unknown() : (failure ?? unknown());
 }
+
+const NO_ACTIONS: readonly string[] = [];
+
+/** Which SOAPAction goes with its operation the route says by asking for both. */
+const actionsOf = ({ conditions }: MatchableRoute): readonly string[] =>
+  conditions.flatMap((c) =>
+    c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
+  );
 
 function checkParameters({ queryNames, repeatable }: MatchableRoute, parameters: Parameters): void {
   const seen = new Set<string>();

@@ -24,6 +24,7 @@ export function routeWarnings(
       takesWholeForNothing(config, catalog, warn);
       searchesInPath(config, catalog, warn);
     }
+    renamesFields(config, warn);
     return found;
   });
 }
@@ -105,6 +106,21 @@ function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): v
         `the path parameter {${name}} has the name of a field: if it searches by it, say so, path_fields: { ${name}: ${pointer} }`,
       );
   }
+}
+
+/** A GraphQL query renames what it asks for (aliases): whoever may write it sees any field under the name of one that may be seen. */
+function renamesFields({ match, when, request, query_params }: RouteConfig, warn: Warn): void {
+  const named = when?.body?.['/query'];
+  const isPinned = named !== undefined && !(typeof named === 'object' && 'present' in named);
+  if (!/graphql/i.test(match) || isPinned) return;
+  const free = (key: RouteFault['key']): void =>
+    warn(
+      key,
+      'a GraphQL query that the caller writes may call any field by the name of another (aliases), which no catalog can tell: name the queries in when ({ body: { /query: "…" } }) and leave this out',
+    );
+  for (const [i, pointer] of request.params.entries())
+    if (['/query', '/*', '/**'].includes(pointer)) free(['request', 'params', i]);
+  if (query_params.includes('query')) free(['query_params', query_params.indexOf('query')]);
 }
 
 type Searched = { readonly [name: string]: string | readonly string[] };

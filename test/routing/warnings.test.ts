@@ -49,6 +49,28 @@ describe('a route that writes about somebody whom it does not name is warned of'
   });
 });
 
+describe('a GraphQL route whose query the caller writes is warned of', () => {
+  const search = (request: object, more: object = {}) =>
+    warned({ action: 'search', request, ...more }, 'POST /api/GraphQL');
+  test.each(['/query', '/**', '/*'])('where %s may be anything', (pointer) => {
+    expect(search({ params: ['/operationName', pointer] }).join()).toMatch(
+      /^0\.request\.params\.1 .*aliases/,
+    );
+    expect(search({ params: [pointer] }, { when: { body: { '/query': { present: true } } } })).toHaveLength(
+      1,
+    );
+  });
+  test('where it comes in the query', () => {
+    const more = { action: 'search', query_params: ['variables', 'query'] };
+    expect(warned(more, 'GET /graphql').join()).toMatch(/^0\.query_params\.1 /);
+  });
+  test('but not where the route names the queries', () => {
+    const when = { body: { '/query': '{customers{id name}}' } };
+    expect(search({ params: ['/variables/**'] }, { when })).toEqual([]);
+    expect(search({ params: ['/**'] }, { when })).toEqual([]);
+  });
+});
+
 describe('a route is warned of', () => {
   test('whose path names a field that nothing says it searches by', () => {
     const more = { action: 'search' };

@@ -236,6 +236,72 @@ describe('a SOAP call', () => {
       'body_unreadable',
     );
   });
+  test('whose content type says an operation in a spelling of its own is refused', () => {
+    const asked = (parameter: string): string =>
+      codeOf(router, 'POST', '/soap', {
+        body: envelope(operation),
+        type: `application/soap+xml; ${parameter}`,
+      });
+    expect(asked("action*=utf-8''urn%3Acrm%23DeleteCustomer")).toBe('body_unreadable');
+    expect(asked('action*0="urn:crm#Delete"; action*1="Customer"')).toBe('body_unreadable');
+  });
+  test.each(['http://www.w3.org/2005/08/addressing', 'http://schemas.xmlsoap.org/ws/2004/08/addressing'])(
+    'whose WS-Addressing header says another operation is refused (%s)',
+    (ns) => {
+      const addressed = routerOf(
+        route('POST /soap', {
+          when: { body: { '/operation': 'GetCustomer' } },
+          request: { format: 'soap', params: ['/header/**', '/arguments/id'] },
+        }),
+      );
+      const asked = (action: string): string =>
+        codeOf(addressed, 'POST', '/soap', {
+          body: envelope(operation, `<s:Header><Action xmlns="${ns}">${action}</Action></s:Header>`),
+          type: 'text/xml',
+        });
+      expect(asked('urn:crm#GetCustomer')).toBe('routed');
+      expect(asked('http://crm.example/Customers/GetCustomerRequest')).toBe('routed');
+      expect(asked('urn:crm#DeleteCustomer')).toBe('body_unreadable');
+    },
+  );
+  test('whose message is called after its operation is that operation', () => {
+    const messages = routerOf(
+      route('POST /soap', {
+        when: { body: { '/operation': 'GetCustomerRequest' } },
+        request: { format: 'soap', params: ['/arguments/id'] },
+      }),
+    );
+    const asked = (action: string): string =>
+      codeOf(messages, 'POST', '/soap', {
+        body: envelope(operation.replaceAll('GetCustomer', 'GetCustomerRequest')),
+        type: 'text/xml',
+        headers: { soapaction: action },
+      });
+    expect(asked('"urn:crm/GetCustomer"')).toBe('routed');
+    expect(asked('"urn:crm/GetCustomerRequest"')).toBe('routed');
+    expect(asked('"urn:crm/DeleteCustomer"')).toBe('body_unreadable');
+    expect(asked('"urn:crm/Request"')).toBe('body_unreadable');
+  });
+  test('whose SOAPAction the route names may be called otherwise than its operation', () => {
+    const named = routerOf(
+      route('POST /soap', {
+        when: { headers: { SOAPAction: 'urn:crm/C-17' }, body: { '/operation': 'GetCustomer' } },
+        request: { format: 'soap', params: ['/arguments/id'] },
+      }),
+      route('POST /soap', {
+        when: { body: { '/operation': 'DeleteCustomer' } },
+        action: 'delete',
+        request: { format: 'soap', params: ['/arguments/id'] },
+      }),
+    );
+    const asked = (body: string, action: string): string =>
+      codeOf(named, 'POST', '/soap', { body, type: 'text/xml', headers: { soapaction: action } });
+    expect(asked(envelope(operation), '"urn:crm/C-17"')).toBe('routed');
+    expect(asked(envelope(operation), '"urn:crm/C-18"')).not.toBe('routed');
+    const deletes = envelope(operation.replaceAll('GetCustomer', 'DeleteCustomer'));
+    expect(asked(deletes, '"urn:crm/C-17"')).not.toBe('routed');
+    expect(asked(deletes, '"urn:crm/DeleteCustomer"')).toBe('routed');
+  });
   test.each([
     ['has two operations', envelope(`${operation}<DeleteCustomer xmlns="urn:crm"/>`)],
     [

@@ -35,6 +35,8 @@ export interface BodyRules {
   readonly format: RequestFormat;
   readonly depth: number;
   readonly repeatable: ReadonlySet<string>;
+  /** SOAPActions that the route asks for itself */
+  readonly actions: readonly string[];
 }
 
 /**
@@ -44,7 +46,7 @@ export interface BodyRules {
 export function parseBody(
   bytes: Uint8Array,
   headers: BodyHeaders,
-  { format, depth, repeatable }: BodyRules,
+  { format, depth, repeatable, actions }: BodyRules,
 ): unknown {
   if (bytes.byteLength === 0) return undefined;
   if (headers.contentEncoding !== null && headers.contentEncoding.trim().toLowerCase() !== 'identity')
@@ -66,6 +68,6 @@ export function parseBody(
     case 'xmlrpc':
       return parseXmlRpc(bytes, depth);
     case 'soap':
-      return parseSoap(bytes, depth, soapActions(headers.soapAction, headers.contentType));
+      return parseSoap(bytes, depth, soapActions(headers.soapAction, headers.contentType), actions);
   }
 }

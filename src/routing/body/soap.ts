@@ -12,8 +12,24 @@ const ENVELOPES = new Set([
 ]);
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
-/** @throws SluiceError `body_unreadable` */
-export function parseSoap(bytes: Uint8Array, depth: number, actions: readonly string[]): unknown {
+/** WS-Addressing 1.0 and the two drafts before it that servers still dispatch by */
+const ADDRESSING = new Set([
+  'http://www.w3.org/2005/08/addressing',
+  'http://schemas.xmlsoap.org/ws/2004/08/addressing',
+  'http://schemas.xmlsoap.org/ws/2003/03/addressing',
+]);
+
+/**
+ * @param actions what the call says that it does, outside of its envelope
+ * @param vouched actions that the route itself names: they may be called otherwise than the operation
+ * @throws SluiceError `body_unreadable`
+ */
+export function parseSoap(
+  bytes: Uint8Array,
+  depth: number,
+  actions: readonly string[],
+  vouched: readonly string[] = [],
+): unknown {
   const envelope = parseXml(bytes, depth);
   const soap = envelope.namespace;
   if (envelope.name !== 'Envelope' || !ENVELOPES.has(soap)) throw unreadable('is not a SOAP envelope');
@@ -24,8 +40,12 @@ export function parseSoap(bytes: Uint8Array, depth: number, actions: readonly st
     throw unreadable('is not a SOAP envelope with one Body');
   const [operation, ...others] = body.children;
   if (!operation || others.length > 0) throw unreadable('does not call exactly one operation');
-  if (actions.some((action) => action !== '' && !names(action, operation.name)))
-    throw unreadable('calls another operation than its SOAPAction says');
+  const addressed = (header?.children ?? [])
+    .filter((h) => h.name === 'Action' && ADDRESSING.has(h.namespace))
+    .map((h) => h.text.trim());
+  for (const action of [...actions, ...addressed])
+    if (action !== '' && !vouched.includes(action) && !names(action, operation.name))
+      throw unreadable('calls another operation than its SOAPAction says');
   return {
     operation: operation.name,
     namespace: operation.namespace,
@@ -34,9 +54,14 @@ export function parseSoap(bytes: Uint8Array, depth: number, actions: readonly st
   };
 }
 
-/** `http://example.com/Service/GetCustomer`, `urn:crm#GetCustomer`, `GetCustomer` */
+/**
+ * `http://example.com/Service/GetCustomer`, `urn:crm#GetCustomer`, `GetCustomer`. An operation's message may be called after it: the element
+ * `GetCustomerRequest` of a document/literal service, the default action of WS-Addressing 1.0 (Metadata §4.4.4).
+ */
 const names = (action: string, operation: string): boolean =>
-  /^[^\s",]+$/.test(action) && action.split(/[/#:]/).pop() === operation;
+  /^[^\s",]+$/.test(action) && bare(action.split(/[/#:]/).pop() ?? '') === bare(operation);
+
+const bare = (name: string): string => name.replace(/(?<=.)Request$/, '');
 
 /** `"urn:x"` → `urn:x`. SOAP 1.1 has it in a header, SOAP 1.2 in the content type; where there are several, all of them count. */
 export const soapActions = (header: string | null, contentType: string | null): readonly string[] =>
@@ -45,7 +70,8 @@ export const soapActions = (header: string | null, contentType: string | null): 
   );
 
 const actionsIn = (contentType: string): readonly string[] =>
-  [...contentType.matchAll(/;\s*action\s*=\s*("[^"]*"|[^;\s]+)/gi)].map((m) => m[1] ?? '');
+  // `action*=` (RFC 8187) and `action*0=` (RFC 2231) are spelled in ways that are no operation's name: refused.
+  [...contentType.matchAll(/;\s*action(?:\*[\d*]*)?\s*=\s*("[^"]*"|[^;\s]+)/gi)].map((m) => m[1] ?? '');
 
 function tree(element: XmlElement, soap: string): unknown {
   const attributes = element.attributes.filter((a) => a.namespace !== XSI && a.namespace !== soap);
