@@ -30,8 +30,8 @@ import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { createAnswers } from './server/answers.ts';
 import { createCheckHead } from './server/head.ts';
 import type { Workers } from './server/workers.ts';
-import { createProxyListener, type MalformedCode } from './server/proxy.ts';
-import { record } from './refusal.ts';
+import { createProxyListener, type Malformed, type MalformedCode } from './server/proxy.ts';
+import { record, unrecorded } from './refusal.ts';
 import { Account } from './account.ts';
 import type { GrantSource, Stages } from './stages.ts';
 import { headerRules } from './upstream/headers.ts';
@@ -330,13 +330,18 @@ const encoding: Stages['encoding'] = (accepted) => {
 
 /** Bytes that never became a request are on record too. */
 function malformed(stages: Stages) {
-  return async (ip: string | null, code: MalformedCode, status: number): Promise<string> => {
+  return async (ip: string | null, code: MalformedCode, status: number): ReturnType<Malformed> => {
     const account = new Account(stages.newDecisionId(), stages.clock);
     account.labels = stages.labels;
     account.request = { method: '', route: null, path: null, client_ip: ip };
     account.reasons = [{ code }];
-    await record(account.record('denied', status, null, null), stages);
-    return account.id;
+    try {
+      await record(account.record('denied', status, null, null), stages);
+      return { id: account.id, unrecorded: null };
+    } catch (err) {
+      stages.logger.error({ err, decision_id: account.id, code }, 'decision could not be recorded');
+      return { id: account.id, unrecorded: unrecorded(err) };
+    }
   };
 }
 

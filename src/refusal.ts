@@ -92,6 +92,12 @@ export const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unkn
   return stages.log.append(draft);
 };
 
+/** Why the journal did not take a record. */
+export const unrecorded = (failure: unknown): SluiceError =>
+  isSluiceError(failure)
+    ? failure
+    : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
+
 /** A denial or a failure: recorded, then said, in our own words only. */
 export async function refuse(
   request: ProxyRequest,
@@ -124,10 +130,8 @@ export async function refuse(
       'decision could not be recorded',
     );
     if (!reply.started) {
-      const unrecorded = isSluiceError(failure)
-        ? failure
-        : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
-      answer(request, reply, stages.answers.refused(unrecorded, account.id, [{ code: unrecorded.code }]));
+      const error = unrecorded(failure);
+      answer(request, reply, stages.answers.refused(error, account.id, [{ code: error.code }]));
       return;
     }
   }

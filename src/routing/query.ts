@@ -25,10 +25,21 @@ export function readQuery(query: string | null, what: 'query' | 'form' = 'query'
       const at = piece.indexOf('=');
       const name = plain(at === -1 ? piece : piece.slice(0, at), what);
       const value = plain(at === -1 ? '' : piece.slice(at + 1), what);
-      if (name.startsWith('_') && OVERRIDE.test(name)) throw overridden(what);
-      if (X_OVERRIDE.test(name)) throw overridden(what);
+      if (overrides(name)) throw overridden(what);
       return [name, value] as const;
     });
+}
+
+const overrides = (name: string): boolean =>
+  (name.startsWith('_') && OVERRIDE.test(name)) || X_OVERRIDE.test(name);
+
+/**
+ * Laravel takes `_method` from a JSON body too.
+ * @throws SluiceError `method_override_refused`
+ */
+export function refuseOverrideMembers(body: unknown): void {
+  if (typeof body === 'object' && body !== null && Object.keys(body).some(overrides))
+    throw overridden('request’s body');
 }
 
 /** `+` is a space in both, as the WHATWG URL Standard reads application/x-www-form-urlencoded. */

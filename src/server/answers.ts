@@ -105,7 +105,8 @@ const UNKNOWN = 'uncatalogued';
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 function member(w: FieldAccount): string {
-  const bare = PRINTABLE.test(w.path) ? w.path : new DisplayString(w.path);
+  // structured-headers 2.1 writes the first sixteen characters by one digit, which no reader takes (RFC 9651 §4.1.11)
+  const bare = PRINTABLE.test(w.path) ? w.path : new DisplayString(w.path.replace(/[\0-\x0f]/g, '\ufffd'));
   const parameters = new Map<string, string | Token>([
     ['reason', token(w.because)],
     ['do', token(w.do)],

@@ -36,8 +36,17 @@ export type Handler = (request: ProxyRequest, reply: Reply) => Promise<void>;
 
 export type MalformedCode = 'request_malformed' | 'request_timeout' | 'upgrade_refused';
 
-/** Called for bytes that never became a request: the listener answers, the caller of this records. */
-export type Malformed = (ip: string | null, code: MalformedCode, status: number) => Promise<string | null>;
+/** Called for bytes that never became a request: the listener answers, the caller of this records. Never rejects. */
+export type Malformed = (
+  ip: string | null,
+  code: MalformedCode,
+  status: number,
+) => Promise<{
+  /** the decision's */
+  readonly id: string;
+  /** why it is not on record: then nothing else is said */
+  readonly unrecorded: SluiceError | null;
+}>;
 
 export function createProxyListener(
   handle: Handler,
@@ -117,12 +126,12 @@ export function createProxyListener(
     connection.ending = true;
     // Answers under way come first, and whoever reads them must not take ours for one of them: it is left out.
     const answers = connection.open === 0;
-    const say = (id: string | null): void => {
+    malformed(connection.ip, code, status).then(({ id, unrecorded }) => {
       if (!answers) return;
-      if (socket.writable && !unsecured.has(socket)) socket.end(rawAnswer(code, id, status));
-      else socket.destroy();
-    };
-    malformed(connection.ip, code, status).then(say, () => say(null));
+      if (!socket.writable || unsecured.has(socket)) socket.destroy();
+      else if (unrecorded) socket.end(rawAnswer(unrecorded, id));
+      else socket.end(rawAnswer(SAID[code](), id, status));
+    });
   };
   // An upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
   server.on('upgrade', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
@@ -161,8 +170,8 @@ const SAID: Readonly<Record<MalformedCode, () => SluiceError>> = {
 
 const { refused } = createAnswers([]);
 
-function rawAnswer(code: MalformedCode, id: string | null, status: number): string {
-  const answer = refused(SAID[code](), id ?? '', [{ code }], status);
+function rawAnswer(error: SluiceError, id: string, status?: number): string {
+  const answer = refused(error, id, [{ code: error.code }], status);
   const headers = {
     ...answer.headers,
     'content-length': String(answer.body.byteLength),

@@ -13,7 +13,7 @@ import { createDevelopmentIssuer } from '../../src/identity/development-issuer.t
 import { silentLogger } from '../../src/observability/logger.ts';
 import { answers, chunks, type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
 import { prepare, recordsIn } from '../support/sluice.ts';
-import { headerOf, requestText, soFar, Wire } from '../support/wire.ts';
+import { headerOf, jsonOf, requestText, soFar, Wire } from '../support/wire.ts';
 
 const CHILD = new URL('../support/sluice-child.ts', import.meta.url).pathname;
 /** a start costs about half a second of one core */
@@ -137,6 +137,14 @@ describe('while the journal is slow', () => {
       expect(answer.status).toBe(503);
       expect(answer.body.toString()).toContain('journal_unwritable');
       expect(answer.body.toString()).not.toContain('张');
+      wire.destroy();
+    }
+    for (const bytes of ['no request\r\n\r\n', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n']) {
+      const wire = await Wire.open(port);
+      wire.write(bytes);
+      const answer = await wire.answer();
+      expect(answer.status).toBe(503);
+      expect(jsonOf(answer)).toMatchObject({ code: 'journal_unwritable', status: 503 });
       wire.destroy();
     }
     await close();

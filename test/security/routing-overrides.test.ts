@@ -48,6 +48,16 @@ describe('a method override is refused', () => {
   ])('in the query %s', (query) => {
     expect(codeOf(router, 'GET', `/api/customers?${query}`)).toBe('method_override_refused');
   });
+  test.each(['{"_method":"DELETE"}', '{"a":{},"_METHOD":"PUT"}', '{"X-HTTP-Method-Override":"PUT"}'])(
+    'in a JSON body, whatever the route lets through: %s',
+    (body) => {
+      const anything = routerOf(route('POST /any', { action: 'search', request: { params: ['/**'] } }));
+      expect(codeOf(anything, 'POST', '/any', { body, type: JSON_TYPE })).toBe('method_override_refused');
+      expect(
+        codeOf(anything, 'POST', '/any', { body: '{"method":"x","a":{"_method":1}}', type: JSON_TYPE }),
+      ).toBe('routed');
+    },
+  );
   test('in a form', () => {
     expect(codeOf(router, 'POST', '/form', { body: 'name=x&_method=DELETE', type: FORM })).toBe(
       'method_override_refused',

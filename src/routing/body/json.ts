@@ -1,7 +1,8 @@
 /** JSON request bodies, read so that no other reader can see another request in them (RFC 8259 §4, RFC 8785 §3.1). */
 import { SluiceError } from '../../errors.ts';
+import { refuseOverrideMembers } from '../query.ts';
 
-/** @throws SluiceError `body_unreadable` for anything but one JSON text in UTF-8 without duplicate names */
+/** @throws SluiceError `body_unreadable` for anything but one JSON text in UTF-8 without duplicate names; `method_override_refused` */
 export function parseJson(bytes: Uint8Array, depth: number): unknown {
   const text = utf8(bytes);
   let value: unknown;
@@ -12,6 +13,7 @@ export function parseJson(bytes: Uint8Array, depth: number): unknown {
     throw unreadable('is not JSON');
   }
   refuseDuplicates(text, depth);
+  refuseOverrideMembers(value);
   return value;
 }
 
