@@ -24,10 +24,8 @@ export interface MatchableRoute {
   readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
   readonly dataSubject: ValueTemplate | null;
-  /** what every request of it searches by, in its path */
-  readonly pathFields: readonly string[];
   readonly queryFields: ReadonlyMap<string, readonly string[]>;
-  /** fields that every request of this route searches by: those of its path's parameters that query_fields names */
+  /** fields that every request of it searches by, in its path */
   readonly pathFields: readonly string[];
   /** all parameters that may stand in the query */
   readonly queryNames: ReadonlySet<string>;
@@ -135,7 +133,6 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     dataSubject,
     pathFields: Object.values(config.path_fields).flat(),
     queryFields,
-    pathFields: [...params].flatMap((name) => queryFields.get(name) ?? []),
     queryNames,
     repeatable: new Set(config.repeatable),
     body,

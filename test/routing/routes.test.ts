@@ -151,10 +151,11 @@ describe('query parameters', () => {
 
 describe('parameters of the path', () => {
   const router = routerOf(
-    route('GET /by-phone/{phone}', { query_fields: { phone: '/phone' } }),
+    route('GET /by-phone/{phone}', { path_fields: { phone: '/phone' } }),
     route('GET /by/{field}/{value}', {
       params: { field: 'phone|email' },
-      query_fields: { value: ['/phone', '/email'], sort: '/name' },
+      path_fields: { value: ['/phone', '/email'] },
+      query_fields: { sort: '/name' },
     }),
     route('GET /c/{id}', { id: '{id}', data_subject: '{id}' }),
   );

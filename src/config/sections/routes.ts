@@ -78,7 +78,7 @@ export const routeSchema = section({
   ),
   query_fields: defaulted(
     table(oneOrMore(pointer()), {
-      description: 'parameter of the query, or of the path, → field(s) that it searches, filters or sorts by',
+      description: 'query parameter → field(s) that it searches, filters or sorts by',
     }),
     {},
   ),
