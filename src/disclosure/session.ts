@@ -341,12 +341,14 @@ export class Session {
 
   /** @param early the counts are not known yet and cannot be waited for any longer */
   #fill(early: boolean): void {
-    this.#out.fill(({ role, path, value }) => {
-      if (!early && role === 'record_count') return this.#released;
-      if (!early && this.#withheld === 0) return 'keep';
+    const all = { released: this.#released, withheld: this.#withheld, closed: !early };
+    this.#out.fill(({ role, path, value, counted }) => {
+      const { released, withheld, closed } = counted ?? all;
+      if (closed && role === 'record_count') return released;
+      if (closed && withheld === 0) return 'keep';
       // All that there are have been seen: what is left of them is the total, as if the others had never been.
-      if (!early && !this.#cutShort && value === this.#released + this.#withheld) return this.#released;
-      this.#unknown.account(path, 'nullify', early ? 'count_before_records' : 'records_withheld');
+      if (closed && !this.#cutShort && value === released + withheld) return released;
+      this.#unknown.account(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
       return null;
     });
   }

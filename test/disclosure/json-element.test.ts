@@ -65,6 +65,43 @@ describe('a withheld record within an element of a list', () => {
     ).toBe('[{"people":{"A":{"person":{"id":"A"}}}}]');
   });
 
+  test('counts within an element are of its own records', async () => {
+    const batch: Setting = {
+      ...setting,
+      records: '/responses/*/value/*',
+      catalog: {
+        ...catalog,
+        envelope: {
+          '/responses/*/n': { is: 'record_count' },
+          '/responses/*/total': { is: 'total' },
+          '/all': { is: 'record_count' },
+        },
+      } as Setting['catalog'],
+    };
+    const answerOf = (total: number, n: number, ids: readonly string[], before: boolean): string => {
+      const counts = `"total":${total},"n":${n}`;
+      const value = `"value":[${ids.map((id) => `{"id":"${id}"}`).join(',')}]`;
+      return before ? `{${counts},${value}}` : `{${value},${counts}}`;
+    };
+    for (const before of [true, false])
+      for (const step of [1, 1000]) {
+        const body = (...answers: readonly string[]) => `{"responses":[${answers.join(',')}],"all":5}`;
+        const given = body(
+          answerOf(2, 2, ['A', 'B'], before),
+          answerOf(3, 3, ['W', 'A', 'V'], before),
+          answerOf(40, 2, ['W', 'A'], before),
+          answerOf(0, 0, [], before),
+        );
+        const left = body(
+          answerOf(2, 2, ['A', 'B'], before),
+          answerOf(1, 1, ['A'], before),
+          answerOf(40, 1, ['A'], before).replace('"total":40', '"total":null'),
+          answerOf(0, 0, [], before),
+        ).replace('"all":5', '"all":4');
+        expect(await disclosed(given, { ...batch, step })).toBe(left);
+      }
+  });
+
   test('leaves no hole wherever the body is cut', async () => {
     const body = list(...['W', 'A', 'V', 'B', 'W'].map(one));
     for (let step = 1; step < 40; step++)

@@ -109,12 +109,22 @@ export interface CountPiece {
   readonly role: 'record_count' | 'total';
   /** of the field in the envelope, for the account */
   readonly path: string;
+  /** of the records that it counts, if they are not all of the body's: those of one element of a list */
+  readonly counted?: Counted | undefined;
   /** the number as the upstream has it; null: it has none that can be read exactly */
   readonly value: number | null;
   /** what stands before the number (separator, name), in its turn like every piece */
   begin(out: Output): void;
   /** the number itself, perhaps later. `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
   render(out: Output, value: 'keep' | number | null): void;
+}
+
+/** What became of records so far. */
+export interface Counted {
+  readonly released: number;
+  readonly withheld: number;
+  /** no more of them come */
+  readonly closed: boolean;
 }
 
 export interface RecordPiece {

@@ -4,9 +4,9 @@
  * until the record is known to stay; an element whose only records were withheld is left out whole, its separator included.
  */
 import { SluiceError } from '../../errors.ts';
-import type { Output, RecordPiece, RecordScope, Rendering } from './format.ts';
+import type { Counted, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 
-export class JsonElement {
+export class JsonElement implements Counted {
   readonly #outer: JsonElement | undefined;
   readonly #limit: number;
   /** writes what begins the element; it comes from bytes of its own */
@@ -14,6 +14,10 @@ export class JsonElement {
   #held: Buffer[] | null = [];
   #size = 0;
   #withheld = false;
+  // of its records, and whether they are all there: `Counted`
+  released = 0;
+  withheld = 0;
+  closed = false;
 
   /** @param limit bytes that may be held back */
   constructor(outer: JsonElement | undefined, limit: number, begin: (out: Output) => void) {
@@ -45,8 +49,16 @@ export class JsonElement {
     this.#withheld = true;
   }
 
+  /** one of its records stays, or not */
+  count(stays: boolean): void {
+    if (stays) this.released++;
+    else this.withheld++;
+    this.#outer?.count(stays);
+  }
+
   /** @returns false: nothing of it is written, its end neither */
   close(out: Output): boolean {
+    this.closed = true;
     if (this.#held !== null && this.#withheld) return false;
     this.#release(this.#outer?.around(out) ?? out);
     return true;
@@ -92,6 +104,7 @@ export class ElementRecord implements RecordPiece {
   }
 
   render(out: Output, rendering: Rendering | null): void {
+    this.#element.count(rendering !== null);
     if (rendering !== null || this.#listed) this.#element.keep(out);
     else this.#element.withhold();
     this.#record.render(out, rendering);

@@ -273,17 +273,20 @@ export class JsonReader implements BodyReader {
     const count = role === 'record_count' || role === 'total' ? countAt(buffer, start, end, c) : null;
     if ((role === 'record_count' || role === 'total') && count !== null) {
       const { quoted, value: counted } = count;
+      // bytes of its own: it may be written when all the records have been, and those of the buffer are others by then
+      const spelled = Buffer.from(buffer.subarray(start, end));
       this.#pieces.push({
         kind: 'count',
         role,
         path,
+        counted: element,
         value: counted,
         begin: (out) => {
           element?.keep(out);
           lead.write(out);
         },
         render: (out, value) => {
-          if (value === 'keep' || c === 0x6e) out.bytes(buffer, start, end);
+          if (value === 'keep' || c === 0x6e) out.bytes(spelled, 0, spelled.length);
           else out.text(quoted && value !== null ? `"${value}"` : String(value));
         },
       });
