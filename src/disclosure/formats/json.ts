@@ -280,7 +280,8 @@ export class JsonReader implements BodyReader {
         role,
         path,
         counted: element,
-        value: counted,
+        // a text is kept or null, and never a total that we have made
+        value: quoted ? null : counted,
         begin: (out) => {
           element?.keep(out);
           lead.write(out);
