@@ -149,6 +149,7 @@ function asConfigured(routes: readonly object[]): readonly RouteConfig[] {
     action: 'read',
     params: {},
     properties: {},
+    path_fields: {},
     query_fields: {},
     query_params: [],
     repeatable: [],
