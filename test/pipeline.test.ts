@@ -32,13 +32,10 @@ beforeAll(async () => {
       },
       { ...route, match: 'GET /export', action: 'export' },
       { ...route, match: 'GET /one', action: 'read' },
-<<<<<<< HEAD
       { ...route, match: 'GET /data', action: 'read', records: '/data' },
       { ...route, match: 'GET /found', action: 'search', records: '/data', query_params: ['no'] },
       { ...route, match: 'PUT /data', action: 'update', records: '/data', data_subject: 'C1' },
-=======
       { ...route, match: 'GET /by', action: 'read', query_fields: { city: '/city' } },
->>>>>>> 39bfdc5 (pipeline: a search that finds one withheld record answers as one that finds nothing)
     ],
   });
 });
