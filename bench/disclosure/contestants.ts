@@ -19,6 +19,7 @@ import { answer, catalog, compiled, keys, plan, redact, stage } from './plan.ts'
 /** @param records pointer to the records; null: the body is one record */
 export type Contestant = (chunks: readonly Buffer[], records: '/items/*' | null) => Promise<Buffer>;
 
+/** a stream as the stage takes it */
 async function* each(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
   yield* chunks;
 }
@@ -45,7 +46,7 @@ export const splice: Contestant = spliced((records) => ({
     limits: DEFAULT_LIMITS,
   }),
   matcher: automaton,
-  running: (unknown) => new Running(instructions, unknown),
+  running: (unknown) => Running.of(instructions, unknown),
 }));
 
 /** A format's reader and renderer with one known program. */
@@ -69,31 +70,41 @@ export function spliced(
       }
       reader.settled?.();
     };
-    for await (const chunk of each(chunks)) {
-      out.expect(chunk.length);
-      write(reader.push(chunk));
+    const [only] = chunks;
+    if (only !== undefined && chunks.length === 1 && reader.whole !== undefined) {
+      out.expect(only.length);
+      write(reader.whole(only));
+    } else {
+      for (const chunk of chunks) {
+        out.expect(chunk.length);
+        write(reader.push(chunk));
+      }
+      write(reader.end());
     }
-    write(reader.end());
     const left = out.take();
+    out.end();
+    program.settle();
+    program.clear();
+    program.rest();
     return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
   };
 }
 
 /** the whole stage: consent looked up, policy asked, every value accounted for, cut into parts */
 export const whole: Contestant = async (chunks, records) => {
+  const wanted = records === null ? singlePlan : plan;
+  const parts =
+    chunks.length === 1 ? await stage.whole(chunks[0]!, wanted) : stage.disclose(each(chunks), wanted);
   const left: Uint8Array[] = [];
-  for await (const part of stage.disclose(each(chunks), records === null ? singlePlan : plan))
-    left.push(...part.chunks);
-  return Buffer.concat(left);
+  for await (const part of parts) left.push(...part.chunks);
+  return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
 };
 
 const rules = compiled();
 
 /** JSON.parse → redact → JSON.stringify, the whole body at once */
 export const parse: Contestant = async (chunks, records) => {
-  const buffers: Buffer[] = [];
-  for await (const chunk of each(chunks)) buffers.push(chunk);
-  const text = (buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers)).toString('utf8');
+  const text = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8');
   if (records === null) return Buffer.from(JSON.stringify(redact(JSON.parse(text), rules)));
   const body = JSON.parse(text) as { page: number; items: unknown[] };
   const items = body.items.map((item) => redact(item, rules));
@@ -110,7 +121,7 @@ export const streamparser: Contestant = async (chunks, records) => {
     if (key === 'page') page = value as number;
     else left.push(JSON.stringify(redact(value, rules)));
   };
-  for await (const chunk of each(chunks)) items.write(chunk);
+  for (const chunk of chunks) items.write(chunk);
   return Buffer.from(records === null ? left.join('') : `{"page":${page},"items":[${left.join(',')}]}`);
 };
 

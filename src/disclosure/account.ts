@@ -11,7 +11,7 @@ import {
   type StateId,
 } from './formats/format.ts';
 import type { Instructions } from './program.ts';
-import type { Container, Treated } from './treatments/treatment.ts';
+import type { Container, TreatBytes, Treated } from './treatments/treatment.ts';
 import { presentable } from './unknown.ts';
 import type { Scalar } from '../model/disclosure.ts';
 
@@ -38,6 +38,7 @@ export class Running implements Program, Account {
   readonly #prefix: string;
   counts: number[] = [];
   dirty = false;
+  anyFailed = false;
 
   /** @param unknown where paths in no catalog are counted */
   static of(instructions: Instructions, unknown: UnknownPaths): Running {
@@ -92,6 +93,10 @@ export class Running implements Program, Account {
     return treated;
   }
 
+  bytes(state: StateId): TreatBytes | null {
+    return this.instructions.bytes(state);
+  }
+
   released(field: FieldId): void {
     this.dirty = true;
     this.done[field - this.#first]!++;
@@ -102,6 +107,7 @@ export class Running implements Program, Account {
   }
   inapplicable(field: FieldId): void {
     this.dirty = true;
+    this.anyFailed = true;
     this.failed[field - this.#first]!++;
   }
   notWhole(field: FieldId): void {
@@ -140,9 +146,12 @@ export class Running implements Program, Account {
   }
 
   clear(): void {
+    if (!this.dirty) return;
     this.done.fill(0);
-    this.failed.fill(0);
-    this.objects.clear();
+    if (this.anyFailed) this.failed.fill(0);
+    // emptying an empty map makes a new table for it
+    if (this.objects.size > 0) this.objects.clear();
+    this.anyFailed = false;
     this.dirty = false;
   }
 }
@@ -154,9 +163,9 @@ export class Running implements Program, Account {
 export class UnknownPaths implements FrameAccount {
   readonly #limit: number;
   #rows: UnknownRow[] = [];
-  /** rows by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
-  readonly #uncatalogued = new Map<string, UnknownRow>();
-  readonly #others = new Map<string, UnknownRow>();
+  /** once the rows are many: those by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
+  #uncatalogued: Map<string, UnknownRow> | null = null;
+  #others: Map<string, UnknownRow> | null = null;
   #overflow = 0;
 
   constructor(limit: number) {
@@ -165,9 +174,12 @@ export class UnknownPaths implements FrameAccount {
 
   /** counts a path in no catalog that is presentable already */
   at(path: string): void {
-    const known = this.#uncatalogued.get(path);
+    const known =
+      this.#uncatalogued === null
+        ? rowOf(this.#rows, path, 'drop', UNCATALOGUED)
+        : this.#uncatalogued.get(path);
     if (known !== undefined) known.count++;
-    else this.#add(this.#uncatalogued, path, { path, do: 'drop', because: UNCATALOGUED, count: 1 });
+    else this.#add({ path, do: 'drop', because: UNCATALOGUED, count: 1 });
   }
 
   /** counts a path, with what was done to it and why */
@@ -177,10 +189,12 @@ export class UnknownPaths implements FrameAccount {
       this.at(full);
       return;
     }
-    const key = `${treatment} ${because} ${full}`;
-    const known = this.#others.get(key);
+    const known =
+      this.#others === null
+        ? rowOf(this.#rows, full, treatment, because)
+        : this.#others.get(keyOf(full, treatment, because));
     if (known !== undefined) known.count++;
-    else this.#add(this.#others, key, { path: full, do: treatment, because, count: 1 });
+    else this.#add({ path: full, do: treatment, because, count: 1 });
   }
 
   withheld(path: string, because: string): void {
@@ -194,22 +208,47 @@ export class UnknownPaths implements FrameAccount {
       rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
     if (rows.length > 0) {
       this.#rows = [];
-      this.#uncatalogued.clear();
-      this.#others.clear();
+      this.#uncatalogued = null;
+      this.#others = null;
       this.#overflow = 0;
     }
     return rows;
   }
 
-  #add(rows: Map<string, UnknownRow>, key: string, row: UnknownRow): void {
+  #add(row: UnknownRow): void {
     if (this.#rows.length >= this.#limit) {
       this.#overflow++;
       return;
     }
-    rows.set(key, row);
     this.#rows.push(row);
+    if (this.#uncatalogued === null && this.#rows.length > FEW) {
+      this.#uncatalogued = new Map();
+      this.#others = new Map();
+      for (const each of this.#rows) this.#index(each);
+    } else this.#index(row);
+  }
+
+  #index(row: UnknownRow): void {
+    if (row.because === UNCATALOGUED && row.do === 'drop') this.#uncatalogued?.set(row.path, row);
+    else this.#others?.set(keyOf(row.path, row.do, row.because), row);
   }
 }
+
+/** so many rows are looked through faster than found in a map */
+const FEW = 8;
+
+function rowOf(
+  rows: readonly UnknownRow[],
+  path: string,
+  treatment: string,
+  because: string,
+): UnknownRow | undefined {
+  for (const row of rows)
+    if (row.path === path && row.because === because && row.do === treatment) return row;
+  return undefined;
+}
+
+const keyOf = (path: string, treatment: string, because: string): string => `${treatment} ${because} ${path}`;
 
 const UNCATALOGUED = 'uncatalogued';
 

@@ -3,6 +3,7 @@ import type { DisclosureAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
+import { Memory } from './memory.ts';
 
 /** distinct answers of one body that are remembered; an attribute of many values may make more */
 const REMEMBERED = 1024;
@@ -38,13 +39,13 @@ interface Canonical {
 export class Answers {
   readonly #plan: DisclosurePlan;
   // Emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer.
-  readonly #answers = new Map<string, DisclosureAnswer>();
+  readonly #answers = new Memory<string, DisclosureAnswer>();
   /** by the states (and attributes) asked about; what is found by the very state object needs no key at all */
-  readonly #verdicts = new Map<string, Verdict>();
-  readonly #byState = new Map<DataSubjectState, Verdict>();
+  readonly #verdicts = new Memory<string, Verdict>();
+  readonly #byState = new Memory<DataSubjectState, Verdict>();
   /** the attributes asked about last, and what was said about them: a table gives one object for rows that are alike */
   #attributes: Attributes | null = null;
-  readonly #bySameAttributes = new Map<DataSubjectState, Verdict>();
+  readonly #bySameAttributes = new Memory<DataSubjectState, Verdict>();
   readonly #narrow: (attributes: Attributes) => Attributes;
 
   constructor(plan: DisclosurePlan) {
@@ -61,7 +62,8 @@ export class Answers {
       if (known !== undefined) return known;
     }
     const about = attributesKey(attributes);
-    const keys = states.map((state) => `${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
+    const keys: string[] = [];
+    for (const state of states) keys.push(`${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
     const key = keys.length === 1 ? keys[0]! : keys.join('\n\n');
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
@@ -73,7 +75,7 @@ export class Answers {
   }
 
   /** what the very same attributes were answered with, by state; null: they were not those asked about last */
-  #memoryFor(attributes: Attributes): Map<DataSubjectState, Verdict> | null {
+  #memoryFor(attributes: Attributes): Memory<DataSubjectState, Verdict> | null {
     if (isEmpty(attributes)) return this.#byState;
     if (attributes === this.#attributes) return this.#bySameAttributes;
     this.#attributes = attributes;
@@ -87,18 +89,20 @@ export class Answers {
     keys: readonly string[],
     attributes: Attributes,
   ): Verdict {
+    if (states.length === 1) {
+      const canonical = canonicalOf(states[0]!);
+      return verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, keys[0]!, attributes));
+    }
     const answers: DisclosureAnswer[] = [];
     const questions: Question[] = [];
     let withheld: string[] | null = null;
-    for (const [n, state] of states.entries()) {
-      const { key, state: asked } = canonicalOf(state);
-      const answer = this.#answer(catalog, asked, keys[n]!, attributes);
-      questions.push({ resource: catalog.resource, key, state: asked, answer });
+    for (let n = 0; n < states.length; n++) {
+      const { key, state } = canonicalOf(states[n]!);
+      const answer = this.#answer(catalog, state, keys[n]!, attributes);
+      questions.push({ resource: catalog.resource, key, state, answer });
       if (!answers.includes(answer)) answers.push(answer);
-      if (answer.disclose !== true) {
-        withheld ??= [];
-        withheld.push(...(answer.reasons.length > 0 ? answer.reasons.map((r) => r.code) : ['withheld']));
-      }
+      const codes = codesOf(answer);
+      if (codes !== null) withheld = [...(withheld ?? []), ...codes];
     }
     return { catalog, answers, withheld, questions };
   }
@@ -113,17 +117,46 @@ export class Answers {
   }
 }
 
-function remember<K, V>(memory: Map<K, V>, key: K, value: V): void {
+/** Verdicts on one state each, by their answer: a policy gives many bodies the same one, and what is made of a verdict is remembered by it. */
+const VERDICTS = new WeakMap<DisclosureAnswer, Verdict[]>();
+const VERDICTS_REMEMBERED = 8;
+
+function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: DisclosureAnswer): Verdict {
+  let verdicts = VERDICTS.get(answer);
+  if (verdicts === undefined) {
+    verdicts = [];
+    VERDICTS.set(answer, verdicts);
+  }
+  for (const verdict of verdicts) {
+    if (verdict.catalog === catalog && verdict.questions[0]!.key === key) return verdict;
+  }
+  const questions = [{ resource: catalog.resource, key, state, answer }];
+  const verdict = { catalog, answers: [answer], withheld: codesOf(answer), questions };
+  if (verdicts.length >= VERDICTS_REMEMBERED) verdicts.length = 0;
+  verdicts.push(verdict);
+  return verdict;
+}
+
+/** codes of the reasons why an answer withholds a record; null: it does not */
+function codesOf(answer: DisclosureAnswer): readonly string[] | null {
+  if (answer.disclose === true) return null;
+  return answer.reasons.length > 0 ? answer.reasons.map((r) => r.code) : ['withheld'];
+}
+
+function remember<K, V>(memory: Memory<K, V>, key: K, value: V): void {
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(key, value);
 }
 
 const NO_ATTRIBUTES: Attributes = Object.freeze({});
 
+const asTheyAre = (attributes: Attributes): Attributes => attributes;
+const none = (): Attributes => NO_ATTRIBUTES;
+
 /** Leaves those that an answer may depend on: records that differ in the others are asked about once. */
 function narrowing(names: readonly string[] | null): (attributes: Attributes) => Attributes {
-  if (names === null) return (attributes) => attributes;
-  if (names.length === 0) return () => NO_ATTRIBUTES;
+  if (names === null) return asTheyAre;
+  if (names.length === 0) return none;
   let last: Attributes = NO_ATTRIBUTES;
   let narrowed: Attributes = NO_ATTRIBUTES;
   return (attributes) => {

@@ -32,6 +32,8 @@ export class CompiledCatalog {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly base: Automaton;
   readonly #envelopes = new LRUCache<string, Envelope>({ max: ENVELOPES });
+  /** the envelope that was asked for last */
+  #last: { readonly records: string | null; readonly envelope: Envelope } | null = null;
   readonly #extended = new LRUCache<string, Automaton>({ max: EXTENSIONS });
   /** an answer is to one question, about one resource */
   readonly #extra = new WeakMap<DisclosureAnswer, readonly string[]>();
@@ -44,6 +46,14 @@ export class CompiledCatalog {
   }
 
   envelope(records: string | null): Envelope {
+    const last = this.#last;
+    if (last !== null && last.records === records) return last.envelope;
+    const envelope = this.#envelopeAt(records);
+    this.#last = { records, envelope };
+    return envelope;
+  }
+
+  #envelopeAt(records: string | null): Envelope {
     const name = records === null ? 'whole' : `at ${records}`;
     let envelope = this.#envelopes.get(name);
     if (!envelope) {

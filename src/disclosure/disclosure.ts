@@ -56,8 +56,7 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
     disclose: (body, plan) => run(open(plan), body, limits),
     async whole(body, plan) {
       const session = open(plan);
-      if (body.length > 0) await session.push(body);
-      await session.end();
+      await session.whole(body);
       return session.take();
     },
   };

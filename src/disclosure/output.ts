@@ -3,8 +3,16 @@ import type { CountPiece, Output } from './formats/format.ts';
 
 const BLOCK = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
+/** a body that is expected to be longer has a block of its own */
+const FEW_BYTES = 8 * 1024;
 /** below this many bytes (or characters) a loop is faster than a native call */
 const SHORT = 24;
+
+/**
+ * What the last short body left of its block: most bodies are short, and a block for each would cost more than writing it. Who takes it owns it
+ * until it is given back; bytes that were handed out are never written again.
+ */
+let spare: { block: Buffer; at: number } = { block: NO_BYTES, at: 0 };
 
 export class Collected implements Output {
   /** bytes written since the last `take` */
@@ -49,7 +57,30 @@ export class Collected implements Output {
 
   /** so many bytes are about to be read, and hardly more will be written */
   expect(bytes: number): void {
-    if (this.#block === NO_BYTES) this.#block = Buffer.allocUnsafe(Math.min(BLOCK, bytes + 256));
+    if (this.#block !== NO_BYTES) return;
+    const wanted = bytes + 256;
+    if (wanted > FEW_BYTES) {
+      this.#block = Buffer.allocUnsafeSlow(Math.min(BLOCK, wanted));
+      return;
+    }
+    const { block, at } = spare;
+    const fits = block.length - at >= wanted;
+    this.#block = fits ? block : Buffer.allocUnsafeSlow(BLOCK);
+    this.#from = fits ? at : 0;
+    this.#at = this.#from;
+    spare.block = NO_BYTES;
+    spare.at = 0;
+  }
+
+  /** nothing more is written */
+  end(): void {
+    if (this.#block.length === BLOCK) {
+      spare.block = this.#block;
+      spare.at = this.#at;
+    }
+    this.#block = NO_BYTES;
+    this.#from = 0;
+    this.#at = 0;
   }
 
   /** leaves room for a count */
@@ -79,10 +110,10 @@ export class Collected implements Output {
     }
   }
 
-  /** what was written, in chunks; the next part begins */
+  /** What was written, in chunks; the next part begins. Nothing is `held`. */
   take(): Uint8Array[] {
     this.#cut();
-    const chunks = this.#chunks.filter((chunk) => chunk instanceof Uint8Array);
+    const chunks = this.#chunks as Uint8Array[];
     this.#chunks = [];
     this.size = 0;
     return chunks;

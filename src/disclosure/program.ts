@@ -15,12 +15,13 @@ import {
   INNER,
   NULLIFY,
   POSITIONAL,
+  type StateId,
   TREAT,
   UNKNOWN,
   WHOLE,
 } from './formats/format.ts';
 import { parsePointer } from './pointer.ts';
-import type { Treat, Treatment, TreatmentContext } from './treatments/treatment.ts';
+import type { Treat, TreatBytes, Treatment, TreatmentContext } from './treatments/treatment.ts';
 import { Trie } from './trie.ts';
 
 /**
@@ -66,6 +67,7 @@ export class Instructions {
   readonly whole: Uint8Array;
   readonly #treatments: TreatmentSet;
   readonly #treats: (Treat | undefined)[];
+  readonly #bytes: (TreatBytes | null | undefined)[] = [];
   #codes = new Uint8Array(0);
 
   constructor(
@@ -105,6 +107,18 @@ export class Instructions {
     }
     this.#codes = codes;
     return codes;
+  }
+
+  /** `Program.bytes` of a state */
+  bytes(state: StateId): TreatBytes | null {
+    const known = this.#bytes[state];
+    if (known !== undefined) return known;
+    const { automaton } = this;
+    const field = automaton.field(state);
+    const reached = !automaton.through(state) || this.whole[field - this.firstField] === 1;
+    const bytes = (reached ? this.treat(field).bytes : undefined) ?? null;
+    this.#bytes[state] = bytes;
+    return bytes;
   }
 
   treat(field: FieldId): Treat {

@@ -26,6 +26,7 @@ import type {
   Rendering,
 } from './formats/format.ts';
 import { smallGroups } from './groups.ts';
+import { Distinct, Memory } from './memory.ts';
 import { Collected } from './output.ts';
 import type { Instructions, TreatmentSet } from './program.ts';
 import { Searched } from './searched.ts';
@@ -46,6 +47,8 @@ const NO_STATES: States = new Map();
 const RENDERINGS = 1024;
 
 const NOBODY: readonly DataSubjectState[] = [NO_STATE];
+const NOBODYS: readonly string[] = [];
+const NO_PIECES: readonly Piece[] = [];
 
 /** One scope of a record: what the policy says, and on whom and what that rests. */
 interface Asked {
@@ -64,13 +67,13 @@ export class Session {
   readonly #out = new Collected();
   readonly #tally = new Tally();
   readonly #unknown: UnknownPaths;
-  readonly #running = new Map<Instructions, Running>();
+  readonly #running = new Memory<Instructions, Running>();
   /** of records without embedded resources, by their verdict */
-  readonly #renderings = new Map<Verdict, Rendering>();
+  readonly #renderings = new Memory<Verdict, Rendering>();
   readonly #maxRecords: number;
   readonly #minGroup: number;
   /** pieces held back until the groups are counted */
-  readonly #held: Piece[] = [];
+  #held: readonly Piece[] = NO_PIECES;
   #heldBytes = 0;
   /** of those the ones that `max_records` cuts off */
   #beyond: ReadonlySet<RecordPiece> | null = null;
@@ -132,9 +135,23 @@ export class Session {
     }
   }
 
+  /** all of the body at once, in place of `push` and `end` */
+  async whole(body: Uint8Array): Promise<void> {
+    if (this.#reader.whole === undefined) {
+      if (body.length > 0) await this.push(body);
+      await this.end();
+      return;
+    }
+    this.#out.expect(body.length);
+    await this.#finish(this.#reader.whole(body));
+  }
+
   /** the body is over: the rest, and the last part */
   async end(): Promise<void> {
-    const pieces = this.#reader.end();
+    await this.#finish(this.#reader.end());
+  }
+
+  async #finish(pieces: readonly Piece[]): Promise<void> {
     if (this.#minGroup > 1) {
       this.#hold(pieces);
       await this.#process(this.#held, await this.#smallGroups());
@@ -142,6 +159,7 @@ export class Session {
     this.#fill(false);
     this.#reader.settled?.();
     this.cut(true);
+    this.#out.end();
     for (const running of this.#running.values()) running.rest();
   }
 
@@ -166,8 +184,10 @@ export class Session {
 
   #hold(pieces: readonly Piece[]): void {
     const { group_bytes } = this.#shared.limits;
+    const held = this.#held === NO_PIECES ? [] : (this.#held as Piece[]);
+    this.#held = held;
     for (const piece of pieces) {
-      this.#held.push(piece);
+      held.push(piece);
       this.#heldBytes += piece.kind === 'count' ? 256 : (piece.size ?? 256);
     }
     if (this.#heldBytes <= group_bytes) return;
@@ -182,7 +202,7 @@ export class Session {
     for (let from = 0; from < pieces.length; from += batch_records) {
       const to = Math.min(pieces.length, from + batch_records);
       const ids = this.#ids(pieces, from, to);
-      const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
+      const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
       for (let n = from; n < to; n++) {
         const piece = pieces[n]!;
         if (piece.kind === 'record') this.#record(piece, states, small?.has(piece) === true);
@@ -196,9 +216,9 @@ export class Session {
   }
 
   /** all data subjects in a batch: their states are one question */
-  #ids(pieces: readonly Piece[], from: number, to: number): ReadonlySet<string> {
-    const ids = new Set<string>();
-    if (this.#released >= this.#maxRecords) return ids;
+  #ids(pieces: readonly Piece[], from: number, to: number): readonly string[] {
+    if (this.#released >= this.#maxRecords) return NOBODYS;
+    const ids = new Distinct();
     for (let n = from; n < to; n++) {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
@@ -208,7 +228,7 @@ export class Session {
         if (scope < 0 && named.length === 0 && this.#known !== null) ids.add(this.#known);
       }
     }
-    return ids;
+    return ids.take();
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
@@ -279,7 +299,8 @@ export class Session {
         catalog.data_subject.length > 0 ? unnamed(catalog) : this.#answers.ask(catalog, NOBODY, attributes);
       return { verdict, subjects: ids, states: NOBODY };
     }
-    const theirs = ids.map((id) => states.get(id) ?? NO_STATE);
+    const theirs: DataSubjectState[] = [];
+    for (const id of ids) theirs.push(states.get(id) ?? NO_STATE);
     return { verdict: this.#answers.ask(catalog, theirs, attributes), subjects: ids, states: theirs };
   }
 
@@ -365,7 +386,7 @@ export class Session {
     for (let from = 0; from < records.length; from += batch_records) {
       const to = Math.min(records.length, from + batch_records);
       const ids = this.#ids(records, from, to);
-      const states = ids.size === 0 ? NO_STATES : await this.#plan.consents([...ids]);
+      const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states);
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;

@@ -3,6 +3,7 @@ import type { DisclosureAnswer } from '../model/answers.ts';
 import type { AskedState, DisclosureSummary, FieldAccount } from '../model/record.ts';
 import type { Running, UnknownPaths } from './account.ts';
 import type { Question, Verdict } from './answers.ts';
+import { Distinct, Memory } from './memory.ts';
 import { DISCLOSE } from './formats/format.ts';
 import type { Instructions } from './program.ts';
 
@@ -10,22 +11,22 @@ import type { Instructions } from './program.ts';
 export class Tally {
   records = 0;
   withheld = 0;
-  readonly reasons = new Map<string, number>();
-  readonly subjects = new Set<string>();
-  readonly consents = new Set<string>();
+  /** codes of reasons, and how many records each withheld; null: none was */
+  reasons: Map<string, number> | null = null;
+  readonly subjects = new Distinct();
+  readonly consents = new Distinct();
   readonly asked = new AskedStates();
 
   withhold(codes: readonly string[]): void {
     this.withheld++;
+    this.reasons ??= new Map();
     for (const code of codes) this.reasons.set(code, (this.reasons.get(code) ?? 0) + 1);
   }
 
   clear(): void {
     this.records = 0;
     this.withheld = 0;
-    this.reasons.clear();
-    this.subjects.clear();
-    this.consents.clear();
+    this.reasons = null;
     this.asked.clear();
   }
 }
@@ -33,29 +34,35 @@ export class Tally {
 /** distinct states on record in one part; a page of 100 customers usually has two or three */
 const LISTED_STATES = 32;
 
+interface Times {
+  readonly verdict: Verdict;
+  times: number;
+}
+
 /** The states that the policy was asked about, each with its answer, counted. */
 class AskedStates {
   /** by verdict: counting is all that happens for a record */
-  readonly #verdicts = new Map<Verdict, number>();
+  readonly #verdicts = new Memory<Verdict, Times>();
 
   count(verdict: Verdict): void {
-    this.#verdicts.set(verdict, (this.#verdicts.get(verdict) ?? 0) + 1);
+    const known = this.#verdicts.get(verdict);
+    if (known === undefined) this.#verdicts.set(verdict, { verdict, times: 1 });
+    else known.times++;
   }
 
-  summary(): Pick<DisclosureSummary, 'answers' | 'answers_omitted'> {
+  /** the rows, and how many there was no room for */
+  summary(): { readonly answers: readonly AskedState[]; readonly omitted: number } {
     // few enough that looking through them costs less than a map
     const rows: { readonly question: Question; count: number }[] = [];
     let omitted = 0;
-    for (const [{ questions }, times] of this.#verdicts)
-      for (const question of questions) {
+    for (const { verdict, times } of this.#verdicts.values())
+      for (const question of verdict.questions) {
         const row = rows.find((r) => isSameQuestion(r.question, question));
         if (row !== undefined) row.count += times;
         else if (rows.length >= LISTED_STATES) omitted += 1;
         else rows.push({ question, count: times });
       }
-    if (rows.length === 0) return {};
-    const answers = rows.map(({ question, count }) => askedState(question, count));
-    return omitted > 0 ? { answers, answers_omitted: omitted } : { answers };
+    return { answers: rows.map(({ question, count }) => askedState(question, count)), omitted };
   }
 
   clear(): void {
@@ -69,8 +76,21 @@ const isSameQuestion = (a: Question, b: Question): boolean =>
 const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
 const STATES_REMEMBERED = 256;
 
+/** of questions asked about one record, as most bodies are */
+const ASKED_ONCE = new WeakMap<Question, AskedState>();
+
 /** One object for what is alike, since its text on record is remembered by it. */
-function askedState({ resource, key, state, answer }: Question, count: number): AskedState {
+function askedState(question: Question, count: number): AskedState {
+  if (count !== 1) return askedTimes(question, count);
+  let asked = ASKED_ONCE.get(question);
+  if (asked === undefined) {
+    asked = askedTimes(question, 1);
+    ASKED_ONCE.set(question, asked);
+  }
+  return asked;
+}
+
+function askedTimes({ resource, key, state, answer }: Question, count: number): AskedState {
   let states = STATES.get(answer);
   if (states === undefined) {
     states = new Map();
@@ -129,27 +149,51 @@ export function takeSummary(
     each.settle();
     if (each.dirty) used.push(each);
   }
-  const paths = pathsOf(used, unknown.take(), tally.records);
+  const { released, withheld, by_class } = pathsOf(used, unknown.take(), tally.records);
   for (const each of used) each.clear();
-  const summary: DisclosureSummary = {
-    ...tally.asked.summary(),
-    by_class: paths.by_class,
-    ...(tally.consents.size > 0 ? { consents: [...tally.consents] } : {}),
-    data_subjects: [...tally.subjects],
-    records: tally.records,
-    records_withheld: tally.withheld,
-    released: paths.released,
-    withheld: paths.withheld,
-    ...(tally.reasons.size > 0 ? { withheld_reasons: Object.fromEntries(tally.reasons) } : {}),
-  };
+  const { answers, omitted } = tally.asked.summary();
+  const { records, reasons } = tally;
+  const consents = tally.consents.take();
+  const data_subjects = tally.subjects.take();
+  const records_withheld = tally.withheld;
   tally.clear();
-  return summary;
+  // as most are, spelled out: putting members together one by one costs more than all of them
+  if (answers.length > 0 && omitted === 0 && consents.length === 0 && reasons === null)
+    return { answers, by_class, data_subjects, records, records_withheld, released, withheld };
+  return {
+    ...(answers.length > 0 ? { answers } : {}),
+    ...(omitted > 0 ? { answers_omitted: omitted } : {}),
+    by_class,
+    ...(consents.length > 0 ? { consents } : {}),
+    data_subjects,
+    records,
+    records_withheld,
+    released,
+    withheld,
+    ...(reasons !== null ? { withheld_reasons: Object.fromEntries(reasons) } : {}),
+  };
 }
 
 /** Accounts of small answers by what was counted: alike down to the same objects, which what is made of them can be remembered by. */
-const ACCOUNTS = new WeakMap<Instructions, Map<string, Paths>>();
+const ACCOUNTS = new WeakMap<Instructions, Accounts>();
 const REMEMBERED = 256;
 const FEW_RECORDS = 16;
+
+interface Counted {
+  readonly running: readonly {
+    readonly instructions: Instructions;
+    readonly done: readonly number[];
+    readonly failed: readonly number[];
+    readonly objects: ReadonlyMap<number, number>;
+  }[];
+  readonly unknown: readonly FieldAccount[];
+  readonly paths: Paths;
+}
+
+interface Accounts {
+  readonly byHash: Map<number, Counted[]>;
+  size: number;
+}
 
 function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], records: number): Paths {
   const [first] = used;
@@ -157,47 +201,59 @@ function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], rec
     return addUp(used, unknown);
   let accounts = ACCOUNTS.get(first.instructions);
   if (accounts === undefined) {
-    accounts = new Map();
+    accounts = { byHash: new Map(), size: 0 };
     ACCOUNTS.set(first.instructions, accounts);
   }
-  const key = keyOf(used, unknown);
-  if (key === null) return addUp(used, unknown);
-  let paths = accounts.get(key);
-  if (paths === undefined) {
-    paths = frozen(addUp(used, unknown));
-    if (accounts.size >= REMEMBERED) accounts.clear();
-    accounts.set(key, paths);
+  const hash = hashOf(used, unknown);
+  const alike = accounts.byHash.get(hash);
+  if (alike !== undefined) for (const known of alike) if (isAlike(known, used, unknown)) return known.paths;
+  const paths = frozen(addUp(used, unknown));
+  if (accounts.size >= REMEMBERED) {
+    accounts.byHash.clear();
+    accounts.size = 0;
   }
+  const running = used.map(({ instructions, done, failed, objects }) => ({
+    instructions,
+    done: [...done],
+    failed: [...failed],
+    objects: new Map(objects),
+  }));
+  const counted = { running, unknown, paths };
+  if (alike === undefined || accounts.size === 0) accounts.byHash.set(hash, [counted]);
+  else alike.push(counted);
+  accounts.size++;
   return paths;
 }
 
-const SERIALS = new WeakMap<Instructions, number>();
-let serials = 0;
-
-function serialOf(instructions: Instructions): number {
-  let serial = SERIALS.get(instructions);
-  if (serial === undefined) {
-    serial = ++serials;
-    SERIALS.set(instructions, serial);
-  }
-  return serial;
+/** of the counts of values alone: the rest seldom differs, and is compared */
+function hashOf(used: readonly Running[], unknown: readonly FieldAccount[]): number {
+  let hash = unknown.length;
+  for (const { done } of used)
+    for (let n = 0; n < done.length; n++) hash = (Math.imul(hash, 31) + done[n]!) | 0;
+  for (const { count } of unknown) hash = (Math.imul(hash, 31) + count) | 0;
+  return hash;
 }
 
-/** Unambiguous: the counts are as many as the instructions have fields, and a path, which is the upstream's, says its length. */
-function keyOf(used: readonly Running[], unknown: readonly FieldAccount[]): string | null {
-  let key = '';
-  for (const { instructions, done, failed, objects } of used) {
-    if (!done.every(isUnit) || !failed.every(isUnit)) return null;
-    key += `${serialOf(instructions)};${String.fromCharCode(...done)}`;
-    if (failed.some(Boolean)) key += `-${String.fromCharCode(...failed)}`;
-    for (const [n, count] of objects) key += `${n}o${count},`;
+function isAlike(known: Counted, used: readonly Running[], unknown: readonly FieldAccount[]): boolean {
+  if (known.running.length !== used.length || known.unknown.length !== unknown.length) return false;
+  for (let n = 0; n < used.length; n++) {
+    const [a, b] = [known.running[n]!, used[n]!];
+    if (a.instructions !== b.instructions) return false;
+    if (!areEqual(a.done, b.done) || !areEqual(a.failed, b.failed)) return false;
+    if (a.objects.size !== b.objects.size) return false;
+    for (const [field, count] of a.objects) if (b.objects.get(field) !== count) return false;
   }
-  for (const row of unknown) key += `${row.count} ${row.do} ${row.because} ${row.path.length}:${row.path}`;
-  return key;
+  for (let n = 0; n < unknown.length; n++) {
+    const [a, b] = [known.unknown[n]!, unknown[n]!];
+    if (a.path !== b.path || a.count !== b.count || a.because !== b.because || a.do !== b.do) return false;
+  }
+  return true;
 }
 
-/** a count that is one UTF-16 code unit, which is how it stands in a key */
-const isUnit = (count: number): boolean => count <= 0xffff;
+function areEqual(a: readonly number[], b: readonly number[]): boolean {
+  for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
+  return true;
+}
 
 function frozen(paths: Paths): Paths {
   Object.freeze(paths.released);

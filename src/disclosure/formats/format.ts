@@ -66,7 +66,7 @@
  * spells pointers, indices as `*`). Bytes go to `out`.
  */
 import type { FormatName, Scalar } from '../../model/disclosure.ts';
-import type { Container, Treated } from '../treatments/treatment.ts';
+import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
 
 export interface Format {
   readonly name: FormatName;
@@ -93,6 +93,8 @@ export interface BodyReader {
   settled?(): void;
   /** The body is over. @throws SluiceError `response_malformed` if it is cut short */
   end(): readonly Piece[];
+  /** In place of `push` and `end`, for a body that is there as a whole: what both would answer. */
+  whole?(body: Uint8Array): readonly Piece[];
 }
 
 export type Piece = FramePiece | RecordPiece | CountPiece;
@@ -250,12 +252,14 @@ export interface Program {
    * treatment that takes them must be one that the field covers (`Matcher.whole`).
    */
   treat(state: StateId, value: Scalar | Container): Treated;
+  /** What treats strings of a state whose action is TREAT without decoding them, if anything does; accounted for by adding to `counts`. */
+  bytes(state: StateId): TreatBytes | null;
   /** false: the treatment takes containers whole */
   elements(field: FieldId): boolean;
   readonly account: Account;
   /**
    * The same by state, for a format that walks an index of states: the low bits are an action or `UNKNOWN`, with `INNER` and `EMBEDS` beside
-   * them. What is disclosed, dropped or nullified is accounted for by adding to `counts`, instead of `account`.
+   * them. What is disclosed, dropped, nullified or treated in bytes is accounted for by adding to `counts`, instead of `account`.
    */
   codes(): Uint8Array;
   readonly counts: number[];

@@ -7,11 +7,13 @@ import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../../errors.ts';
 import { bufferOf } from './json-text.ts';
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** white space and separators before a value may be this much longer than the limit of a record before they are refused with it */
 const SLACK = 64 * 1024;
 
 export class JsonIntake {
-  buffer: Buffer = Buffer.alloc(0);
+  buffer: Buffer = NO_BYTES;
   /** cursor and end of what has arrived */
   at = 0;
   end = 0;
@@ -56,6 +58,13 @@ export class JsonIntake {
     }
     this.#validate(this.end - unfinished(this.buffer, this.#valid, this.end));
     return moved;
+  }
+
+  /** all there is, at once */
+  whole(body: Uint8Array): void {
+    this.buffer = bufferOf(body);
+    this.end = body.length;
+    this.#validate(this.end);
   }
 
   /** nothing more comes */

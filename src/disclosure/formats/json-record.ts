@@ -65,13 +65,14 @@ export class JsonRecord implements RecordPiece {
     this.#tail = tail;
     this.size = size;
     this.#begins = scanner.scopeCount === scanner.firstScope ? NONE : beginsOf(scanner);
-    const asked = scanner.scopeCount - scanner.firstScope + scanner.markCount - scanner.firstMark;
+    const { firstMark, markCount } = scanner;
+    const asked = scanner.scopeCount - scanner.firstScope + markCount - firstMark;
     if (asked > session.most)
       throw new SluiceError(
         'record_too_large',
         `A record has more than ${session.most} embedded resources, ids of data subjects and attributes (limits.record_members).`,
       );
-    this.scopes = scopesOf(session.matcher, source, scanner);
+    this.scopes = scopesOf(session.matcher, source, scanner, firstMark, markCount);
   }
 
   render(out: Output, rendering: Rendering | null): void {
@@ -122,12 +123,18 @@ function beginsOf(scanner: JsonScanner): number[] {
   return begins;
 }
 
-function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): readonly RecordScope[] {
-  const { firstMark, firstScope, markCount, scopeCount } = scanner;
-  const scopes: OpenScope[] = [{ scope: -1, subjects: [], known: null, attributes: null }];
+function scopesOf(
+  matcher: Automaton,
+  source: Buffer,
+  scanner: JsonScanner,
+  firstMark: number,
+  markCount: number,
+): readonly RecordScope[] {
+  const { firstScope, scopeCount } = scanner;
+  const scopes = [new OpenScope(-1)];
   for (let n = firstScope; n < scopeCount; n++) {
     const state = scanner.word(scanner.scope(n), 0) >> 8;
-    scopes.push({ scope: matcher.scope(state), subjects: [], known: null, attributes: null });
+    scopes.push(new OpenScope(matcher.scope(state)));
   }
   const chain = firstScope === scopeCount ? null : new Chain(scanner);
   for (let n = firstMark; n < markCount; n++) {
@@ -142,23 +149,25 @@ function scopesOf(matcher: Automaton, source: Buffer, scanner: JsonScanner): rea
       const id = subject ? subjectId(value) : null;
       if (id !== null) addSubject(scope, id);
       if (attributes.length === 0) continue;
-      scope.attributes ??= new Map();
-      for (const name of attributes) setAttribute(scope.attributes, name, value);
+      scope.values ??= new Map();
+      for (const name of attributes) setAttribute(scope.values, name, value);
     }
   }
-  return scopes.map(({ scope, subjects, attributes }) => ({
-    scope,
-    subjects,
-    attributes: attributes === null ? NO_ATTRIBUTES : plainly(attributes),
-  }));
+  for (const scope of scopes) if (scope.values !== null) scope.attributes = plainly(scope.values);
+  return scopes;
 }
 
-interface OpenScope {
+class OpenScope implements RecordScope {
   readonly scope: number;
-  readonly subjects: string[];
-  /** the same, once they are many */
-  known: Set<string> | null;
-  attributes: Map<string, Scalar> | null;
+  readonly subjects: string[] = [];
+  attributes = NO_ATTRIBUTES;
+  /** the subjects once more, once they are many */
+  known: Set<string> | null = null;
+  values: Map<string, Scalar> | null = null;
+
+  constructor(scope: number) {
+    this.scope = scope;
+  }
 }
 
 const FEW = 16;

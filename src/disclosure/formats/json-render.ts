@@ -5,7 +5,7 @@
 import type { Automaton } from '../automaton.ts';
 import { QuasiValues } from '../groups.ts';
 import { writeText } from '../output.ts';
-import { isUntouched, type Treated } from '../treatments/treatment.ts';
+import { isUntouched, LONGER, type TreatBytes, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,
   type FieldId,
@@ -25,14 +25,16 @@ import {
   OPEN_OBJECT,
   OPEN_SCOPE,
   STRIDE,
+  STRING,
 } from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
 import { kindAt, scalarAt, stringEnd, valueEnd } from './json-text.ts';
 
 const GONE = 0;
 const NULLED = 1;
+const QUOTE = 0x22;
 
-export class JsonRenderer implements Scribe {
+class Renderer implements Scribe {
   readonly #scanner = jsonScanner();
   /** by the numbers that the module knows them by */
   readonly #programs: Program[] = [];
@@ -78,6 +80,14 @@ export class JsonRenderer implements Scribe {
     const end = kind >= OPEN_OBJECT ? scanner.word(last, 3) : last;
     const program = this.#programs[number]!;
     const { source } = this.#page!;
+    if (kind === STRING) {
+      const bytes = program.bytes(tag >> 8);
+      const to = bytes === null ? -1 : this.#inBytes(bytes, source, start, end, at);
+      if (to >= 0) {
+        program.counts[tag >> 8]!++;
+        return to;
+      }
+    }
     if (kind > NULL) {
       const text = containerTreated(program, this.#matcher!, source, tag >> 8, kind, start, end);
       return text === null ? GONE : this.#write(text, false, at);
@@ -88,6 +98,17 @@ export class JsonRenderer implements Scribe {
     if (treated.kind === 'null') return NULLED;
     if (isUntouched(value, treated)) return this.#write(source.toString('utf8', start, end), false, at);
     return this.#write(treated.text, treated.kind === 'string', at);
+  }
+
+  /** @returns where the string ends, or -1 */
+  #inBytes(treat: TreatBytes, source: Buffer, start: number, end: number, at: number): number {
+    const { bytes, outputEnd, slack } = this.#scanner;
+    if (at + end - start + LONGER + slack > outputEnd) return -1;
+    const to = treat(source, start + 1, end - 1, bytes, at + 1);
+    if (to < 0) return -1;
+    bytes[at] = QUOTE;
+    bytes[to] = QUOTE;
+    return to + 1;
   }
 
   #write(text: string, json: boolean, at: number): number {
@@ -187,6 +208,16 @@ export class JsonRenderer implements Scribe {
     if (number < 0) number = this.#programs.push(program) - 1;
     return this.#scanner.codes(program.codes(), number);
   }
+}
+
+export type JsonRenderer = Renderer;
+
+let renderer: Renderer | null = null;
+
+/** the process's renderer: as with the scanner, the writing of a record is never interrupted */
+export function jsonRenderer(): Renderer {
+  renderer ??= new Renderer();
+  return renderer;
 }
 
 /** An object or array met by a treatment, or disclosed where no line covers objects: what stands in its place, or null if it goes. */

@@ -11,7 +11,7 @@ import { exactly } from './count.ts';
 import { ElementRecord, JsonElement } from './json-element.ts';
 import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
-import { JsonRenderer } from './json-render.ts';
+import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
 import { textAt } from './json-text.ts';
@@ -61,7 +61,7 @@ export class JsonReader implements BodyReader {
   #due = ROOT;
   #pieces: Piece[] = [];
   #ready = false;
-  readonly #pages: JsonPage[] = [];
+  #pages: JsonPage[] = [];
   /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
   #gap = 0;
   #member = 0;
@@ -75,7 +75,7 @@ export class JsonReader implements BodyReader {
     this.#session = {
       matcher: setup.matcher as Automaton,
       scanner: jsonScanner(),
-      renderer: new JsonRenderer(),
+      renderer: jsonRenderer(),
       most: setup.limits.record_members,
     };
     this.#in = new JsonIntake();
@@ -89,13 +89,24 @@ export class JsonReader implements BodyReader {
   }
 
   settled(): void {
-    for (const page of this.#pages) this.#session.scanner.release(page);
-    this.#pages.length = 0;
+    if (this.#pages.length > 0) {
+      for (const page of this.#pages) this.#session.scanner.release(page);
+      this.#pages = [];
+    }
     this.#in.free = true;
   }
 
   end(): readonly Piece[] {
     this.#in.finish();
+    return this.#last();
+  }
+
+  whole(body: Uint8Array): readonly Piece[] {
+    this.#in.whole(body);
+    return this.#last();
+  }
+
+  #last(): readonly Piece[] {
     const pieces = this.#run(true);
     if (this.#due !== NOTHING) throw this.#in.malformed(this.#in.at, 'it ends before its value does');
     return pieces;
@@ -444,7 +455,7 @@ function countAt(
 }
 
 export function checkCharset(charset: string): void {
-  if (/^(|utf-?8|us-ascii)$/i.test(charset)) return;
+  if (charset === '' || charset === 'utf-8' || /^(utf-?8|us-ascii)$/i.test(charset)) return;
   throw new SluiceError(
     'response_charset_unknown',
     'a JSON response is UTF-8 (RFC 8259 §8.1), and this one says otherwise',

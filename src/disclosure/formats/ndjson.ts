@@ -9,7 +9,7 @@ import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './json-index.ts';
 import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
-import { JsonRenderer } from './json-render.ts';
+import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, jsonScanner } from './json-scan.ts';
 
 export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
@@ -33,7 +33,7 @@ class NdjsonReader implements BodyReader {
     this.#setup = setup;
     const matcher = setup.matcher as Automaton;
     const most = setup.limits.record_members;
-    this.#session = { matcher, scanner: jsonScanner(), renderer: new JsonRenderer(), most };
+    this.#session = { matcher, scanner: jsonScanner(), renderer: jsonRenderer(), most };
   }
 
   push(chunk: Uint8Array): readonly Piece[] {

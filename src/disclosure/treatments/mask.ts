@@ -5,7 +5,7 @@ import { createMask } from './masks/kinds.ts';
 import { HIDDEN, type Mask } from './masks/mask.ts';
 import { fault } from './parameters.ts';
 import { asString, merged, orDrop, orRefuse } from './prepared.ts';
-import type { Treatment } from './treatment.ts';
+import type { Treat, Treatment } from './treatment.ts';
 
 export function maskFor(entry: FieldEntry, choice: TreatmentChoice): Mask {
   const catalog = typeof entry.mask === 'string' ? { kind: entry.mask } : entry.mask;
@@ -19,12 +19,13 @@ export const mask: Treatment = {
   prepare: (entry, choice) =>
     orDrop(() => {
       const chosen = maskFor(entry, choice);
-      return (value) => {
+      const treat: Treat = (value) => {
         if (value.kind === 'container') return 'drop';
         if (value.kind === 'null') return { kind: 'null' };
         // of a boolean nothing can be shown that would not be all of it
         return asString(value.kind === 'boolean' ? HIDDEN : chosen.apply(value.text));
       };
+      return chosen.bytes === undefined ? treat : Object.assign(treat, { bytes: chosen.bytes });
     }),
   recognise: (entry, choice) =>
     orRefuse(() => {

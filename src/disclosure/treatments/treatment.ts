@@ -69,7 +69,26 @@ export const isUntouched = (value: Scalar | Container, treated: Treated): boolea
   (treated.kind === 'string' || treated.kind === 'number') &&
   treated.text === value.text;
 
-export type Treat = (value: Scalar | Container) => Treated;
+export interface Treat {
+  (value: Scalar | Container): Treated;
+  /** the same from bytes to bytes, if it is worth it */
+  readonly bytes?: TreatBytes;
+}
+
+/**
+ * A string's text in UTF-8, in the spelling that most values of its kind have, to what stands in its place: decoding and encoding a short text
+ * costs several times what masking it does. Writes at most `LONGER` bytes more than it read, and nothing that a JSON string would have to escape
+ * unless it read it.
+ * @returns where what it wrote ends; -1: another spelling, for `Treat` itself, and what was written counts for nothing
+ */
+export type TreatBytes = (
+  source: Uint8Array,
+  start: number,
+  end: number,
+  into: Uint8Array,
+  at: number,
+) => number;
+export const LONGER = 8;
 
 export interface Treatment {
   readonly name: TreatmentName;

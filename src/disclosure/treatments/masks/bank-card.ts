@@ -4,6 +4,7 @@
  * is not asked for: many domestic account numbers have none, and a mistyped number is no less secret.
  */
 import { oneOf, onlyKnown } from '../parameters.ts';
+import { cardBytes } from './bytes.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { NUMBER_WITHIN } from './returned.ts';
@@ -15,7 +16,7 @@ export function bankCard(parameters: MaskParameters): Mask {
   onlyKnown(parameters, ['keep_first']);
   const keep = oneOf(parameters, 'keep_first', 0, [0, 6, 8]);
   const first = (digits: number): number => (digits >= 16 ? keep : digits === 15 ? Math.min(keep, 6) : 0);
-  return maskOf(
+  const mask = maskOf(
     'bank_card',
     keep === 0 ? 'the last 4 digits (IBAN: the country too)' : `the first ${keep} and the last 4 digits`,
     {
@@ -36,4 +37,5 @@ export function bankCard(parameters: MaskParameters): Mask {
       return null;
     },
   );
+  return { ...mask, bytes: cardBytes(first) };
 }

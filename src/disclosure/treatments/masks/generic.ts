@@ -1,4 +1,5 @@
 import { natural, onlyKnown } from '../parameters.ts';
+import { hiddenBytes } from './bytes.ts';
 import { graphemes, HIDDEN, type Mask, type MaskParameters, maskOf } from './mask.ts';
 import type { Shape } from './returned.ts';
 
@@ -36,7 +37,7 @@ export function generic(parameters: MaskParameters): Mask {
             'u',
           ),
   };
-  return maskOf('generic', reveals, shape, (text) => {
+  const mask = maskOf('generic', reveals, shape, (text) => {
     if (first + last === 0) return HIDDEN;
     const parts = graphemes(text.trim());
     const head = parts.slice(0, first);
@@ -46,4 +47,5 @@ export function generic(parameters: MaskParameters): Mask {
     if (!masked && parts.length < 2 * (first + last)) return null;
     return fits(head) && fits(tail) ? head.join('') + HIDDEN + tail.join('') : null;
   });
+  return first + last === 0 ? { ...mask, bytes: hiddenBytes } : mask;
 }

@@ -1,3 +1,4 @@
+import type { TreatBytes } from '../treatment.ts';
 import { isReturned, type Shape } from './returned.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface Mask {
   /** what may be seen of the value at most, for the documentation */
   readonly reveals: string;
   apply(text: string): string;
+  /** what `apply` does to a text in the usual spelling, from bytes to bytes */
+  readonly bytes?: TreatBytes;
   /** whether the text has the shape that `apply` gives, as it is or changed on its way */
   recognises(text: string): boolean;
 }

@@ -3,6 +3,7 @@
  * Check digits are not asked for: a mistyped number is no less secret, and a star has none.
  */
 import { onlyKnown } from '../parameters.ts';
+import { nationalIdBytes } from './bytes.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { NUMBER_WITHIN } from './returned.ts';
@@ -24,7 +25,7 @@ const PLAIN_ID = /^[0-9]{17}[0-9Xx]$/;
 
 export function nationalId(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
-  return maskOf(
+  const mask = maskOf(
     'national_id',
     'CN: the area code and the last 4 (of 15 digits: 3); HK: letters and 2 digits; Macau: 1 digit; TW: 2 characters and the last 3',
     { pattern: /^[A-Z\p{Nd}]{0,6}\*[X\p{Nd}]{0,4}$/iu, sees: 'characters', within: NUMBER_WITHIN },
@@ -42,4 +43,5 @@ export function nationalId(parameters: MaskParameters): Mask {
       return null;
     },
   );
+  return { ...mask, bytes: nationalIdBytes };
 }

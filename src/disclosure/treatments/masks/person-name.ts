@@ -4,17 +4,10 @@
  * any two characters (`欧阳` → `欧*`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: their first character stays.
  */
 import { onlyKnown } from '../parameters.ts';
+import { nameBytes } from './bytes.ts';
 import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
 import type { Shape } from './returned.ts';
-
-export const COMPOUND_SURNAMES: ReadonlySet<string> = new Set(
-  (
-    '欧阳 太史 端木 上官 司马 东方 独孤 南宫 万俟 闻人 夏侯 诸葛 尉迟 公羊 赫连 澹台 皇甫 宗政 濮阳 公冶 太叔 申屠 公孙 慕容 仲孙 ' +
-    '钟离 长孙 宇文 司徒 鲜于 司空 闾丘 子车 亓官 司寇 巫马 公西 颛孙 壤驷 公良 漆雕 乐正 宰父 谷梁 拓跋 夹谷 轩辕 令狐 段干 百里 ' +
-    '呼延 东郭 南门 羊舌 微生 梁丘 左丘 西门 第五 南荣 即墨 达奚 纳兰 完颜 耶律 叶赫 ' +
-    '歐陽 司馬 東方 諸葛 尉遲 澹臺 鮮于 長孫 鍾離 公孫 軒轅 獨孤 仲孫 東郭 南宮 万俟 赫連 濮陽 葉赫 納蘭 完顏'
-  ).split(' '),
-);
+import { COMPOUND_SURNAMES } from './surnames.ts';
 
 const CJK = /^[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}々ー]/u;
 const DOT = /^[·•・‧∙⋅]$/u;
@@ -83,7 +76,7 @@ function surname(name: readonly string[]): number {
 
 export function personName(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
-  return maskOf(
+  const mask = maskOf(
     'person_name',
     'the surname of a Chinese name (one character, two if compound); else the initial of each word',
     SHAPE,
@@ -142,4 +135,5 @@ export function personName(parameters: MaskParameters): Mask {
     },
     STABLE,
   );
+  return { ...mask, bytes: nameBytes };
 }

@@ -1,4 +1,4 @@
-import { COMPOUND_SURNAMES } from '../masks/person-name.ts';
+import { COMPOUND_SURNAMES } from '../masks/surnames.ts';
 
 /** The surnames of about 99 % of China's people (Ministry of Public Security, 2020), simplified and traditional; not those that are mostly words. */
 const SINGLE = new Set(
