@@ -12,7 +12,7 @@ const SHORT = 24;
  * What the last short body left of its block: most bodies are short, and a block for each would cost more than writing it. Who takes it owns it
  * until it is given back; bytes that were handed out are never written again.
  */
-let spare: { block: Buffer; at: number } = { block: NO_BYTES, at: 0 };
+const spare: { block: Buffer; at: number } = { block: NO_BYTES, at: 0 };
 
 export class Collected implements Output {
   /** bytes written since the last `take` */

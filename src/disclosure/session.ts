@@ -252,13 +252,16 @@ export class Session {
       this.#attribute(own);
       return;
     }
-    const asked = this.#askAll(piece, states);
+    const asked = [own];
+    for (let n = 1; n < piece.scopes.length; n++) asked.push(this.#ask(piece.scopes[n]!, states));
     piece.render(
       this.#out,
       this.#rendering(asked, (instructions) => this.#run(instructions)),
     );
-    for (const scope of asked) if (scope.verdict.withheld === null) this.#attribute(scope);
-    for (const { verdict } of asked.slice(1)) this.#tally.asked.count(verdict);
+    for (const scope of asked) {
+      if (scope.verdict.withheld === null) this.#attribute(scope);
+      if (scope !== own) this.#tally.asked.count(scope.verdict);
+    }
   }
 
   /** codes of the reasons why a record of this verdict stays; null: none */

@@ -73,12 +73,14 @@ class Writer {
     for (let n = 0; n < slots; n++) this.#view.setUint32(table + n * SLOT_SIZE + 8, 0xffffffff, true);
     for (const [name, outcome] of names) {
       const key = Buffer.from(name, 'utf8');
-      const copy = this.#room(key.length + 8);
+      // as it stands in a document, its closing quote included; what is read of it at once is sixteen bytes
+      const copy = this.#room(key.length + 16);
       this.#bytes.set(key, copy);
       const prefix = this.#view.getBigUint64(copy, true);
       const last = key.length < 8 ? 0n : this.#view.getBigUint64(copy + key.length - 8, true);
       const mixed = BigInt.asUintN(64, prefix * 0x9e3779b97f4a7c15n + last * 0xc2b2ae3d27d4eb4fn);
       let slot = (Number(mixed >> 40n) + key.length * 31) & (slots - 1);
+      this.#bytes[copy + key.length] = 0x22;
       while (this.#view.getUint32(table + slot * SLOT_SIZE + 8, true) !== 0xffffffff)
         slot = (slot + 1) & (slots - 1);
       const s = table + slot * SLOT_SIZE;

@@ -350,11 +350,11 @@ function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
 /** whether the name of a slot stands at `from`, closing quote included */
 function stands(slot: usize, from: usize): bool {
   const length = load<u32>(slot, 8);
-  if (from + length >= lim || load<u8>(from + length) !== 0x22) return false;
-  let x = load<u64>(from);
-  if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
-  if (x !== load<u64>(slot)) return false;
-  return length <= 8 || memory_equal(from + 8, <usize>load<u32>(slot, 16) + 8, length - 8);
+  if (from + length >= lim) return false;
+  const name = <usize>load<u32>(slot, 16);
+  const same = i8x16.bitmask(i8x16.eq(v128.load(from), v128.load(name)));
+  if (length < 16) return (~same & ((2 << <i32>length) - 1)) === 0;
+  return same === 0xffff && memory_equal(from + 16, name + 16, length - 15);
 }
 
 function memory_equal(a: usize, b: usize, length: u32): bool {
