@@ -33,13 +33,14 @@ import { kindAt, scalarAt, stringEnd, valueEnd } from './json-text.ts';
 const GONE = 0;
 const NULLED = 1;
 const QUOTE = 0x22;
+const NONE: readonly number[] = [];
 
 class Renderer implements Scribe {
   readonly #scanner = jsonScanner();
   /** by the numbers that the module knows them by */
   readonly #programs: Program[] = [];
   #page: JsonPage | null = null;
-  #begins: readonly number[] = [];
+  #begins: readonly number[] = NONE;
   #rendering: Rendering | null = null;
   #matcher: Automaton | null = null;
   #out: Output | null = null;
@@ -69,6 +70,11 @@ class Renderer implements Scribe {
       if (word < 0) counts = this.#programs[word & 0x7fffffff]!.counts;
       else counts[word]!++;
     }
+    // nothing of a body is kept beyond it
+    this.#page = null;
+    this.#begins = NONE;
+    this.#rendering = null;
+    this.#out = null;
   }
 
   treat(number: number, entry: number, at: number): number {
