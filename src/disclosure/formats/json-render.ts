@@ -6,15 +6,7 @@ import type { Automaton } from '../automaton.ts';
 import { QuasiValues } from '../groups.ts';
 import { writeText } from '../output.ts';
 import { isUntouched, LONGER, type TreatBytes } from '../treatments/treatment.ts';
-import {
-  DISCLOSE,
-  type FieldId,
-  type Output,
-  type Program,
-  type Rendering,
-  type StateId,
-  TREAT,
-} from './format.ts';
+import { DISCLOSE, type Output, type Program, type Rendering, type StateId, TREAT } from './format.ts';
 import { CLOSE, type JsonPage, NULL, OPEN_OBJECT, OPEN_SCOPE, STRIDE, STRING } from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
 import { containerTreated, spelled } from './json-container.ts';
