@@ -103,7 +103,7 @@ function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): v
     if (pointer !== undefined)
       warn(
         ['match'],
-        `the path parameter {${name}} has the name of a field: if it searches by it, say so, path_fields: { ${name}: ${pointer} }`,
+        `the path parameter {${name}} has the name of a field: say id: "{${name}}" if it names the record, or path_fields: { ${name}: ${pointer} } if it searches by it`,
       );
   }
 }

@@ -39,7 +39,7 @@ describe('sluice serve', () => {
       upstream,
       config: { insecure: { literal_secrets: true } },
       routes: [
-        { match: 'GET /customers/{id}', action: 'read', ...route },
+        { match: 'GET /customers/{id}', action: 'read', id: '{id}', ...route },
         { match: 'PUT /customers/{id}', action: 'update', id: '{id}', ...route },
       ],
     });

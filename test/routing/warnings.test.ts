@@ -75,7 +75,7 @@ describe('a route is warned of', () => {
   test('whose path names a field that nothing says it searches by', () => {
     const more = { action: 'search' };
     expect(warned(more, 'GET /by/{phone}')).toEqual([
-      '0.match the path parameter {phone} has the name of a field: if it searches by it, say so, path_fields: { phone: /phone }',
+      '0.match the path parameter {phone} has the name of a field: say id: "{phone}" if it names the record, or path_fields: { phone: /phone } if it searches by it',
     ]);
     expect(warned({ ...more, path_fields: { phone: '/phone' } }, 'GET /by/{phone}')).toEqual([]);
     expect(warned({ action: 'read', id: '{phone}' }, 'GET /by/{phone}')).toEqual([]);
