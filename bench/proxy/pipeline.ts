@@ -24,7 +24,7 @@ import { createMetrics } from '../../src/observability/metrics.ts';
 import { createPipeline } from '../../src/pipeline.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from '../../src/routing/index.ts';
-import { disclosed, refused } from '../../src/server/answers.ts';
+import { createAnswers } from '../../src/server/answers.ts';
 import { createCheckHead } from '../../src/server/head.ts';
 import type { Stages } from '../../src/stages.ts';
 import { UpstreamBody } from '../../src/upstream/body.ts';
@@ -117,7 +117,7 @@ const stages: Stages = {
   encoding: () => null,
   disclosure,
   log,
-  answers: { disclosed, refused },
+  answers: createAnswers([]),
   newDecisionId,
   clock,
   metrics,
