@@ -26,6 +26,7 @@ import {
   statusWithheld,
 } from './refusal.ts';
 import type { Stages } from './stages.ts';
+import { turn } from './turn.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
@@ -60,6 +61,7 @@ export function createPipeline(stages: Stages): (request: ProxyRequest, reply: R
 }
 
 async function serve(request: ProxyRequest, reply: Reply, account: Account, stages: Stages): Promise<void> {
+  await turn();
   // No record can be written: then nothing is asked of anybody.
   stages.log.check();
   stages.checkHead(request);
@@ -142,6 +144,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   );
   account.upstream = { name: route.upstream, status: response.status };
   account.spent('upstream');
+  await turn();
   try {
     await disclose(
       { request, selected, snapshot, input, catalog, decision, response },
