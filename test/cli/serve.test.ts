@@ -43,8 +43,11 @@ describe('sluice serve', () => {
         { match: 'PUT /customers/{id}', action: 'update', id: '{id}', ...route },
       ],
     });
-    const warned = served.log().match(/"level":40,[^\n]*sluice\.yaml:\d+:\d+: [\w.[\]]+/g) ?? [];
-    expect(warned.map((line) => line.split(': ').at(-1))).toEqual([
+    const warned = (): readonly string[] =>
+      served.log().match(/"level":40,[^\n]*sluice\.yaml:\d+:\d+: [\w.[\]]+/g) ?? [];
+    // the log has a pipe of its own, which may be read later than the line that says it listens
+    await expect.poll(() => warned().length, { timeout: 10_000 }).toBeGreaterThan(1);
+    expect(warned().map((line) => line.split(': ').at(-1))).toEqual([
       'insecure.literal_secrets',
       'routes[1].action',
     ]);
