@@ -151,6 +151,10 @@ export interface Setup {
   readonly config?: Readonly<Record<string, unknown>>;
   /** use this directory, and leave it there at the end */
   readonly dir?: string;
+  /** a compiled policy with its data, instead of the scripted one */
+  readonly policy?: PolicyBundle;
+  /** claims of the ordinary caller's token, instead of the harness's */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 export interface Running {
@@ -188,14 +192,8 @@ export const recordsIn = (dir: string): DecisionRecord[] =>
     .map((line) => JSON.parse(line) as DecisionRecord)
     .filter((r) => r.kind === 'disclosure');
 
-/** Files of a Sluice: policy bundle, keys, consents, and what stands in sluice.yaml. */
-export async function prepare(
-  setup: Setup,
-  issuer: DevelopmentIssuer,
-): Promise<{ readonly dir: string; readonly file: string; readonly text: string }> {
-  const dir = setup.dir ?? mkdtempSync(join(tmpdir(), 'sluice-whole-'));
-  mkdirSync(dir, { recursive: true });
-  const bundle = await scripted();
+/** The scripted policy with what the test puts into its data. */
+async function scriptedWith(setup: Setup): Promise<PolicyBundle> {
   const data = {
     purposes: { after_sales: {}, marketing: {} },
     partners: { logistics: {} },
@@ -208,10 +206,18 @@ export async function prepare(
       ]),
     ),
   };
-  writeFileSync(
-    join(dir, 'bundle.tar.gz'),
-    await writeBundle({ ...bundle, data, dataJson: JSON.stringify(data) }),
-  );
+  return { ...(await scripted()), data, dataJson: JSON.stringify(data) };
+}
+
+/** Files of a Sluice: policy bundle, keys, consents, and what stands in sluice.yaml. */
+export async function prepare(
+  setup: Setup,
+  issuer: DevelopmentIssuer,
+): Promise<{ readonly dir: string; readonly file: string; readonly text: string }> {
+  const dir = setup.dir ?? mkdtempSync(join(tmpdir(), 'sluice-whole-'));
+  mkdirSync(dir, { recursive: true });
+  const bundle = setup.policy ?? (await scriptedWith(setup));
+  writeFileSync(join(dir, 'bundle.tar.gz'), await writeBundle(bundle));
   writeFileSync(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
   writeFileSync(
     join(dir, 'consents.yaml'),
@@ -255,7 +261,7 @@ export async function startSluice(setup: Setup = {}): Promise<Running> {
   const logger = createLogger({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
   const env = { ...process.env };
   const sluice = await compose(parseConfig(text, file, env), { logger, env });
-  const token = await issuer.sign(ORDINARY);
+  const token = await issuer.sign(setup.claims ?? ORDINARY);
   const adminPort = Number(new URL(sluice.admin).port);
   return {
     sluice,
