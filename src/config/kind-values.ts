@@ -97,9 +97,9 @@ function address(text: string): Converted {
   return { value };
 }
 
-/** Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3), a step in brackets only as `[key=value]`. */
+/** Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3) or as `~2` before a name, a step in brackets only as `[key=value]`. */
 export function isPointer(text: string): boolean {
-  if (!text.startsWith('/') || /~(?![01])/.test(text)) return false;
+  if (!text.startsWith('/') || /~(?![01])/.test(text.replaceAll('/~2', '/'))) return false;
   return text
     .slice(1)
     .split('/')

@@ -4,7 +4,8 @@
 //     /orders/*/amount            any member, any position
 //     /fields/[name=phone]/value  the members that are objects whose own `name` is `phone`
 //
-// `~1` is a slash and `~0` a tilde, in selectors too. A member that is really called `*` or `[a=b]` can only be reached by `*`.
+// `~1` is a slash and `~0` a tilde, in selectors too. A step that begins with `~2` is a name whatever it looks like: `/~2*` is the member that
+// is really called `*`, `/~2[a=b]` the one called `[a=b]`, `/~2#3` the column called `#3`, and `/~2` the one without a name.
 import { SluiceError } from '../errors.ts';
 
 export type Step =
@@ -15,8 +16,22 @@ export type Step =
 const ANY: Step = Object.freeze({ kind: 'any' });
 const SELECTOR = /^\[([^=\]]+)=([\s\S]*)\]$/;
 
+/** the name of a column or pair by its position */
+const POSITION = /^#\d+$/;
+/** A lone surrogate, which no decoded text holds: what follows is a name, and not the position that it looks like. */
+const NAMED = '\udfff';
+/** what a name could be taken for that is not escaped */
+const SPECIAL = /^(?:$|\*$|\[[^=\]]+=[\s\S]*\]$)/;
+
 const unescapeToken = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
-export const escapeToken = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+export const escapeToken = (name: string): string => {
+  const isName = name.startsWith(NAMED);
+  const spelled = (isName ? name.slice(1) : name).replaceAll('~', '~0').replaceAll('/', '~1');
+  return isName || SPECIAL.test(name) ? `~2${spelled}` : spelled;
+};
+
+/** The name to step by of a column that is called so, in a format whose positions are names too: `#3` is one only where a catalog says `/~2#3`. */
+export const columnName = (name: string): string => (POSITION.test(name) ? NAMED + name : name);
 
 /** @throws SluiceError `catalog_invalid` for what is neither empty nor begins with a slash */
 export function parsePointer(pointer: string): readonly Step[] {
@@ -32,6 +47,7 @@ export function parsePointer(pointer: string): readonly Step[] {
 
 function stepOf(token: string): Step {
   if (token === '*') return ANY;
+  if (token.startsWith('~2')) return { kind: 'name', name: columnName(unescapeToken(token.slice(2))) };
   const selector = SELECTOR.exec(token);
   if (selector)
     return { kind: 'select', key: unescapeToken(selector[1]!), value: unescapeToken(selector[2]!) };

@@ -12,16 +12,19 @@ const NAME = /^[A-Za-z_][\w.:-]*$/;
 /** a category is half of a class name, `contact/3`: it has no slash */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 
-/** What is wrong with a pointer's spelling, or null. Design §5.4: RFC 6901 with `*`, numbers, `[key=value]`, `@name`, `#3`. */
+/**
+ * What is wrong with a pointer's spelling, or null. Design §5.4: RFC 6901 with `*`, numbers, `[key=value]`, `@name`, `#3`; a step behind `~2`
+ * is a name whatever it looks like.
+ */
 export const pointerFault = (pointer: string): string | null => {
   if (!pointer.startsWith('/')) return 'a path starts with "/"';
   for (const segment of pointer.slice(1).split('/')) {
     if (segment === '') return 'a path has no empty step';
-    if (/~(?![01])/.test(segment)) return '"~" is written "~0" (RFC 6901)';
+    if (/~(?![01])/.test(segment.replace(/^~2/, ''))) return '"~" is written "~0" (RFC 6901)';
     if (segment.startsWith('[') && !/^\[[^=[\]]+=[^[\]]*\]$/.test(segment))
-      return 'a pick is written "[key=value]"';
-    if (segment.startsWith('#') && !/^#[1-9]\d*$/.test(segment)) return 'a column is written "#1", "#2", …';
-    if (segment === '@') return 'an attribute is written "@name"';
+      return 'a pick is written "[key=value]"; a name that begins with "[" is written "~2[…"';
+    if (/^#0\d*$/.test(segment)) return 'a column is written "#1", "#2", …';
+    if (segment === '@') return 'an attribute is written "@name"; the name "@" is written "~2@"';
   }
   return null;
 };

@@ -6,6 +6,7 @@ import {
   DISCLOSE,
   DROP,
   type FramePiece,
+  NULLIFY,
   type Output,
   type Program,
   type RecordPiece,
@@ -79,6 +80,9 @@ export class TableRow implements RecordPiece {
           out.bytes(bytes, from, cell);
           from = stop;
           if (text !== null) table.write(out, text, table.quoted(bytes, cell, stop));
+          else if (actions[k] === NULLIFY && table.writeNull(out)) {
+            // that is the cell
+          }
           // alone in its row an empty cell would read as no row at all
           else if (count === 1 && table.dialect.quote !== null) table.write(out, '', true);
         }
@@ -88,7 +92,6 @@ export class TableRow implements RecordPiece {
     out.bytes(bytes, from, end);
   }
 
-  /** @returns undefined: the cell stays as it is; null: it is emptied */
   /** what is written in the place of a cell; null: nothing; undefined: the cell stays as it is */
   #replacement(
     k: number,
@@ -112,8 +115,10 @@ export class TableRow implements RecordPiece {
       program.account.inapplicable(column.field);
       return null;
     }
-    const treated = program.treat(column.state, start === end ? NULL : { kind: 'string', text });
-    if (treated === 'drop' || treated.kind === 'null') return null;
+    const isNull = this.#table.isNull(this.#row.bytes, start, end);
+    const treated = program.treat(column.state, isNull ? NULL : { kind: 'string', text });
+    if (treated === 'drop') return null;
+    if (treated.kind === 'null') return isNull ? undefined : null;
     return treated.kind === 'string' && treated.text === text ? undefined : treated.text;
   }
 

@@ -2,6 +2,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { Charset } from '../charsets.ts';
 import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './csv-lexer.ts';
+import { columnName } from '../pointer.ts';
 import { Speller, single, textOf, unescaped } from './csv-text.ts';
 import {
   type Action,
@@ -33,7 +34,6 @@ interface Attributed {
   readonly names: readonly string[];
 }
 
-const POSITION = /^#\d+$/;
 /** by matcher, the highest position that it knows */
 const HIGHEST = new WeakMap<Matcher, number>();
 
@@ -51,14 +51,18 @@ export class Table {
   readonly #separator: Uint8Array;
   readonly #speller: Speller;
   readonly #mark: string;
+  /** spelling of a cell without a value, besides the empty one */
+  readonly #null: Buffer | null;
   #names: readonly (string | null)[] = [];
+  /** columns that share a name of the catalog: nobody can say which of them it means */
+  #ambiguous: ReadonlySet<number> = new Set();
   #described = -1;
   /** columns that say whose data a row is */
   #subjects: readonly number[] = [];
   #attributed: readonly Attributed[] = [];
   #last: { readonly row: Row; readonly attributes: RecordScope['attributes'] } | null = null;
 
-  constructor(dialect: Dialect, charset: Charset, matcher: Matcher) {
+  constructor(dialect: Dialect, charset: Charset, matcher: Matcher, nullText: string | null = null) {
     this.dialect = dialect;
     this.charset = charset;
     this.unit = unitOf(charset);
@@ -67,6 +71,7 @@ export class Table {
     this.#separator = charset.encode(String.fromCharCode(dialect.separator));
     this.#speller = new Speller(dialect, charset);
     this.#mark = dialect.quote === null ? '' : String.fromCharCode(dialect.quote);
+    this.#null = nullText === null ? null : charset.encode(nullText);
   }
 
   get columns(): number {
@@ -83,9 +88,13 @@ export class Table {
     return this.#described;
   }
 
-  /** @param names of the columns; null: only its position is known. A name that looks like a position is not believed. */
+  /**
+   * @param names of the columns; null: only its position is known. A name that looks like a position is no position.
+   * @throws SluiceError `response_malformed` where a name that stands twice is that of an attribute
+   */
   open(names: readonly (string | null)[]): void {
-    this.#names = names.map((name) => (name === null || POSITION.test(name) ? null : name));
+    this.#names = names.map((name) => (name === null ? null : columnName(name)));
+    this.#ambiguous = this.#sharedNames();
     const marked = this.#at(this.#matcher).flatMap(({ state }, column) =>
       this.#matcher
         .marks(state)
@@ -101,12 +110,36 @@ export class Table {
     if (known !== undefined) return known;
     const columns = this.#names.map((name, k): Column => {
       const position = `#${k + 1}`;
-      const state =
-        name === null ? matcher.step(matcher.root, position) : matcher.step(matcher.root, name, position);
+      const state = this.#ambiguous.has(k)
+        ? matcher.nothing
+        : name === null
+          ? matcher.step(matcher.root, position)
+          : matcher.step(matcher.root, name, position);
       return { state, field: matcher.field(state) };
     });
     this.#columns.set(matcher, columns);
     return columns;
+  }
+
+  #sharedNames(): ReadonlySet<number> {
+    const first = new Map<string, number>();
+    const shared = new Set<number>();
+    for (const [k, name] of this.#names.entries()) {
+      if (name === null || !this.named(k)) continue;
+      const other = first.get(name);
+      if (other === undefined) first.set(name, k);
+      else {
+        // What the policy goes by would be missing for it, and nobody can say with what effect.
+        const marks = this.#matcher.marks(this.#matcher.step(this.#matcher.root, name));
+        if (marks.some(({ attributes }) => attributes.length > 0))
+          throw new SluiceError(
+            'response_malformed',
+            'The header of the table has a name twice by which the catalog takes an attribute.',
+          );
+        shared.add(other).add(k);
+      }
+    }
+    return shared;
   }
 
   /** is the column in the catalog by the name that its header gives it? */
@@ -157,9 +190,23 @@ export class Table {
     return back === null || text === null ? text : unescaped(text, String.fromCharCode(back));
   }
 
-  /** an unquoted cell without a character: no value, as against the empty text `""` */
+  /** an unquoted cell without a character, or spelled as the route's `null`: no value, as against the empty text `""` */
   empty(row: Row, k: number): boolean {
-    return this.start(row, k) === row.ends[row.first + k];
+    return this.isNull(row.bytes, this.start(row, k), row.ends[row.first + k]!);
+  }
+
+  /** the same of the cell that stands from `start` to before `end` */
+  isNull(bytes: Buffer, start: number, end: number): boolean {
+    if (start === end) return true;
+    const spelled = this.#null;
+    return spelled !== null && end - start === spelled.length && spelled.compare(bytes, start, end) === 0;
+  }
+
+  /** Writes the null of the table; nothing where an empty cell is that. @returns whether it wrote anything */
+  writeNull(out: Output): boolean {
+    if (this.#null === null) return false;
+    out.bytes(this.#null, 0, this.#null.length);
+    return true;
   }
 
   /** does the cell that stands from `start` to before `end` have quotes around it? */

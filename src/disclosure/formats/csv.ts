@@ -4,7 +4,10 @@
  *
  * Options of a route's `response`:
  * - `header`: true (default): the first line names the columns, and the names that the catalog does not know are emptied, because
- *   where the upstream forgot its header that line is somebody's data; `keep`: it leaves as it is; false: there is none
+ *   where the upstream forgot its header that line is somebody's data; `keep`: it leaves as it is; false: there is none;
+ *   `{ exact: [names] }`: these and no others, in this order, or the body is refused
+ * - `trim`: blanks around a name in the header are no part of it
+ * - `null`: spelling of a cell without a value, where that is not the empty one (MySQL's `\N`)
  * - `separator`, `quote`, `escape`: one character; `quote: ""` for writers that never quote (TSV's default), `escape: "\\"`
  *   for those that put a backslash before it. Excel's first line `sep=;` names the separator where the route does not, and stays
  * - `skip`: so many lines stand before the header (titles); they are left out
@@ -18,7 +21,7 @@ import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts
 import { Header, RaggedRow, TableRow } from './csv-row.ts';
 import { Table } from './csv-table.ts';
 import type { BodyReader, Format, FormatSetup, FramePiece, Piece } from './format.ts';
-import { character, choice, onlyOptions, whole } from './options.ts';
+import { character, choice, onlyOptions, texts, whole, word } from './options.ts';
 
 export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, ',', '"') };
 /** IANA's tab-separated-values know no quotes: a quote taken for one could swallow the tabs behind it */
@@ -34,6 +37,10 @@ class CsvReader implements BodyReader {
   readonly #setup: FormatSetup;
   #dialect: Dialect;
   readonly #header: boolean | 'keep';
+  /** the names that the header must have */
+  readonly #exact: readonly string[] | null;
+  readonly #trim: boolean;
+  readonly #null: string | null;
   readonly #ragged: 'drop' | 'refuse' | 'keep';
   #head: Uint8Array = EMPTY;
   #lexer: CsvLexer | null = null;
@@ -45,10 +52,17 @@ class CsvReader implements BodyReader {
 
   constructor(setup: FormatSetup, separator: string, quote: string) {
     const { options } = setup;
-    onlyOptions('csv', options, ['header', 'separator', 'quote', 'escape', 'ragged', 'skip']);
+    onlyOptions('csv', options, ['header', 'separator', 'quote', 'escape', 'null', 'ragged', 'skip', 'trim']);
     this.#setup = setup;
     this.#dialect = dialectOf(options, separator, quote);
-    this.#header = choice<boolean | 'keep'>(options, 'header', true, [true, false, 'keep']);
+    this.#exact = exactHeader(options);
+    // names that the route itself says are nobody's data
+    this.#header =
+      this.#exact === null
+        ? choice<boolean | 'keep'>(options, 'header', true, [true, false, 'keep'])
+        : 'keep';
+    this.#trim = choice(options, 'trim', false, [true, false]);
+    this.#null = nullText(options, this.#dialect);
     this.#ragged = choice(options, 'ragged', 'drop', ['drop', 'refuse', 'keep'] as const);
     this.#skip = whole(options, 'skip', MAX_SKIP);
   }
@@ -76,7 +90,7 @@ class CsvReader implements BodyReader {
     const { charset, mark } = charsetOf(this.#setup.charset || null, this.#head);
     this.#separator(this.#head.subarray(mark), charset);
     this.#lexer = new CsvLexer(this.#dialect, charset, this.#setup.limits);
-    this.#table = new Table(this.#dialect, charset, this.#setup.matcher);
+    this.#table = new Table(this.#dialect, charset, this.#setup.matcher, this.#null);
     if (mark > 0) pieces.push(copied(this.#head, 0, mark));
     this.#lexer.push(this.#head.subarray(mark), (row) => this.#row(row, pieces));
     this.#head = EMPTY;
@@ -117,10 +131,25 @@ class CsvReader implements BodyReader {
         table.open(Array.from({ length: row.count }, () => null));
         this.#record(row, pieces);
       } else {
-        table.open(Array.from({ length: row.count }, (_, k) => table.text(row, k)));
+        table.open(this.#namesIn(row, table));
         pieces.push(this.#header === 'keep' ? copied(row.bytes, row.start, row.end) : new Header(table, row));
       }
     } else this.#record(row, pieces);
+  }
+
+  /** @throws SluiceError `response_malformed` for another header than the route asks for */
+  #namesIn(row: Row, table: Table): readonly (string | null)[] {
+    const names = Array.from({ length: row.count }, (_, k) => {
+      const name = table.text(row, k);
+      return this.#trim && name !== null ? name.trim() : name;
+    });
+    const exact = this.#exact;
+    if (exact !== null && (names.length !== exact.length || names.some((name, k) => name !== exact[k])))
+      throw new SluiceError(
+        'response_malformed',
+        'The table has another header than the route asks for (response.options.header.exact).',
+      );
+    return names;
   }
 
   #record(row: Row, pieces: Piece[]): void {
@@ -164,6 +193,23 @@ const copied = (bytes: Uint8Array, start: number, end: number): FramePiece => ({
   kind: 'frame',
   render: (out) => out.bytes(bytes, start, end),
 });
+
+/** @throws SluiceError `config_invalid` */
+function exactHeader(options: FormatSetup['options']): readonly string[] | null {
+  const { header } = options;
+  if (typeof header !== 'object' || header === null) return null;
+  onlyOptions('csv', header as FormatSetup['options'], ['exact']);
+  return texts(header as FormatSetup['options'], 'exact');
+}
+
+/** @throws SluiceError `config_invalid` for a spelling that a cell cannot have without quotes */
+function nullText(options: FormatSetup['options'], { separator, quote }: Dialect): string | null {
+  const text = word(options, 'null');
+  for (const code of [separator, quote])
+    if (text !== null && code !== null && text.includes(String.fromCharCode(code)))
+      throw new SluiceError('config_invalid', 'The option null has no separator and no quote in it.');
+  return text;
+}
 
 function dialectOf(options: FormatSetup['options'], separator: string, quote: string): Dialect {
   const dialect = {

@@ -49,6 +49,23 @@ export function whole(options: Options, name: string, most: number): number {
   return value;
 }
 
+/** Up to 16 characters of printable ASCII; null where it is not given. @throws SluiceError `config_invalid` */
+export function word(options: Options, name: string): string | null {
+  const value = options[name];
+  if (value === undefined) return null;
+  if (typeof value !== 'string' || !/^[!-~](?:[ -~]{0,14}[!-~])?$/.test(value))
+    throw fault(`The option ${name} is a text of 1 to 16 printable ASCII characters.`);
+  return value;
+}
+
+/** A list of texts. @throws SluiceError `config_invalid` */
+export function texts(options: Options, name: string): readonly string[] {
+  const value = options[name];
+  if (!Array.isArray(value) || value.length === 0 || value.some((text) => typeof text !== 'string'))
+    throw fault(`The option ${name} is a list of texts.`);
+  return value as readonly string[];
+}
+
 /** Names to texts. @throws SluiceError `config_invalid` */
 export function mapping(options: Options, name: string): ReadonlyMap<string, string> {
   const value = options[name] ?? {};

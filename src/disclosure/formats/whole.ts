@@ -1,5 +1,6 @@
 /** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
 import { SluiceError } from '../../errors.ts';
+import { columnName } from '../pointer.ts';
 import type {
   BodyReader,
   FormatSetup,
@@ -95,10 +96,10 @@ export function member(
   };
 }
 
-/** A name that looks like a position is believed only if it is its own. */
+/** A name that looks like a position is none. */
 export const namesOf = (name: string | null, index: number): readonly string[] => {
   const position = `#${index + 1}`;
-  return name === null || /^#\d+$/.test(name) ? [position] : [name, position];
+  return name === null ? [position] : [columnName(name), position];
 };
 
 export const replacement = (decision: Decision | undefined): string | null =>
