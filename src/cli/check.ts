@@ -5,6 +5,7 @@ import { resolveOpa } from '../policy/opa.ts';
 import type { Io } from './io.ts';
 import { arranged, tell } from './policy/findings.ts';
 import { type Inspection, inspectPolicy } from './policy/inspect.ts';
+import { fileFindings } from './policy/inspect-files.ts';
 import { type InspectedConfig, inspectConfig, routeFindings } from './policy/inspect-config.ts';
 import { watching } from './policy/watch.ts';
 
@@ -21,7 +22,10 @@ export function command(io: Io): Command {
       'Rules, data, catalogs and scenarios: everything that is wrong with them, each with its place.',
     )
     .argument('[dir]', 'policy directory (default: policy.dir of --config, else policies)')
-    .option('-c, --config <file>', 'sluice.yaml: look at it, too, and at its routes against the catalogs')
+    .option(
+      '-c, --config <file>',
+      'sluice.yaml: look at it, too, at its routes against the catalogs and at its consents and revocations',
+    )
     .option('--strict', 'warnings count as faults')
     .option('--watch', 'again whenever a file has changed')
     .option('--json', 'print what is found as JSON')
@@ -61,6 +65,7 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   const policy = policies === null ? null : await inspectPolicy(policies, await resolveOpa({ env: io.env }));
   const found = [...(config?.findings ?? []), ...(policy?.findings ?? [])];
   if (config?.loaded && policy) found.push(...routeFindings(config.loaded, policy.catalogs));
+  if (config?.loaded) found.push(...fileFindings(config.loaded, policy?.data ?? null));
   const list = arranged(found, io.cwd);
   const faults = list.filter((f) => f.severity === 'fault').length;
   const warnings = list.length - faults;

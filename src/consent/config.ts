@@ -34,7 +34,10 @@ const consentSchema = Type.Object(
 const entrySchema = Type.Object(
   {
     flags: Type.Optional(
-      Type.Array(Word, { uniqueItems: true, description: '`opt_out`, `restricted`, `vip`, …' }),
+      Type.Array(Word, {
+        uniqueItems: true,
+        description: 'of the policy’s flags.yaml, or `opt_out:<purpose>`',
+      }),
     ),
     consents: Type.Optional(Type.Array(consentSchema)),
   },

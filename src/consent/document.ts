@@ -2,6 +2,7 @@
 import { Compile } from 'typebox/compile';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
+import { completenessOf } from '../observability/complete.ts';
 import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
 
 const checker = Compile(consentsDocumentSchema);
@@ -10,8 +11,35 @@ const MAX_FAULTS = 50;
 
 type Fault = readonly [node: Node | null, where: string, message: string];
 
-/** @throws SluiceError `consent_invalid` */
+/** A document that can be used, with what has to be mended in it all the same. */
+export interface ReadConsents {
+  readonly document: ConsentsDocument;
+  /** nothing shows that the file is complete */
+  readonly isUnmarked: boolean;
+  /** a misspelled status, which withholds the records of one data subject only */
+  readonly doubts: readonly Placed[];
+  /** where a value stands */
+  place(path: readonly string[]): { readonly line: number; readonly column: number };
+}
+
+export interface Placed {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** For whoever takes no doubts. @throws SluiceError `consent_invalid` */
 export function parseConsents(text: string, file: string): ConsentsDocument {
+  const { document, doubts } = readConsents(text, file);
+  if (doubts.length > 0) throw invalid(doubts.map((d) => `${file}:${d.line}:${d.column}: ${d.message}`));
+  return document;
+}
+
+/**
+ * @param before what the file was when it was last read; null: it has not been read yet
+ * @throws SluiceError `consent_invalid` when the file cannot be trusted as a whole
+ */
+export function readConsents(text: string, file: string, before: string | null = null): ReadConsents {
   const lines = new LineCounter();
   // Keys are compared below: the parser's own comparison takes quadratic time.
   const document = parseDocument(text, {
@@ -26,19 +54,36 @@ export function parseConsents(text: string, file: string): ConsentsDocument {
     throw invalid([`${file}:${line}:${col}: is not YAML (${broken.code.toLowerCase()})`]);
   }
   const faults: Fault[] = [];
+  const doubts: Fault[] = [];
+  const { fault, isMarked } = completenessOf(document, text, before);
+  if (fault !== null) faults.push([null, '', fault]);
   findRepeats(document.contents, faults);
   const value: unknown = faults.length === 0 ? document.toJS() : null;
-  if (faults.length === 0 && !checker.Check(value)) findFaults(value, document.contents, faults);
+  if (faults.length === 0 && !checker.Check(value)) findFaults(value, document.contents, faults, doubts);
+  const position = (node: Node | null): { line: number; column: number } => {
+    const start = node?.range?.[0];
+    const { line, col } = start === undefined ? { line: 1, col: 1 } : lines.linePos(start);
+    return { line, column: col };
+  };
+  const placed = (found: readonly Fault[]): Placed[] =>
+    found.slice(0, MAX_FAULTS).map(([node, where, message]) => ({
+      ...position(node),
+      message: where === '' ? message : `${where}: ${message}`,
+    }));
   if (faults.length === 0) {
     findContradictions(value as ConsentsDocument, document.contents, faults);
-    if (faults.length === 0) return value as ConsentsDocument;
+    if (faults.length === 0)
+      return {
+        document: value as ConsentsDocument,
+        isUnmarked: !isMarked,
+        doubts: placed(doubts),
+        place: (path) => position(nodeAt(document.contents, path)),
+      };
   }
   throw invalid(
-    faults.slice(0, MAX_FAULTS).map(([node, where, message]) => {
-      const start = node?.range?.[0];
-      const { line, col } = start === undefined ? { line: 1, col: 1 } : lines.linePos(start);
-      return `${file}:${line}:${col}: ${where === '' ? '' : `${where}: `}${message}`;
-    }),
+    placed([...faults, ...doubts]).map(
+      ({ line, column, message }) => `${file}:${line}:${column}: ${message}`,
+    ),
   );
 }
 
@@ -60,7 +105,9 @@ function findRepeats(node: unknown, faults: Fault[]): void {
   }
 }
 
-function findFaults(value: unknown, root: unknown, faults: Fault[]): void {
+const STATUS = /^\/data_subjects\/[^/]+\/consents\/\d+\/status$/;
+
+function findFaults(value: unknown, root: unknown, faults: Fault[], doubts: Fault[]): void {
   for (const { instancePath, keyword, params, message } of checker.Errors(value)) {
     // Follow-on messages of a closed object: `additionalProperties` tells it once.
     if (keyword === 'boolean') continue;
@@ -77,7 +124,7 @@ function findFaults(value: unknown, root: unknown, faults: Fault[]): void {
       allowedValues?: readonly string[];
       allowedValue?: unknown;
     };
-    faults.push([
+    (allowedValues && STATUS.test(instancePath) ? doubts : faults).push([
       nodeAt(root, path),
       spell(path),
       allowedValues

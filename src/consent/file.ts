@@ -7,9 +7,10 @@ import type { ConsentConfig } from '../config/sections/consent.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
 import type { Clock } from '../observability/clock.ts';
+import { UNMARKED } from '../observability/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
-import { parseConsents } from './document.ts';
+import { readConsents } from './document.ts';
 import { createStates, type Prepared } from './states.ts';
 
 export interface ConsentDependencies {
@@ -25,8 +26,12 @@ export function openConsentFile(
   { clock, logger, readsDates = () => false }: ConsentDependencies,
 ): ConsentSource {
   const states = createStates(() => config.expose_dates || readsDates());
-  const load = (text: string) => {
-    const { data_subjects } = parseConsents(text, config.file);
+  const load = (text: string, before: string | null) => {
+    const { document, doubts, isUnmarked } = readConsents(text, config.file, before);
+    const { data_subjects } = document;
+    if (isUnmarked) logger.warn({ file: config.file }, `consents: ${UNMARKED}`);
+    for (const { line, message } of doubts)
+      logger.error({ file: config.file, line }, `consents: ${message}: this person's records are withheld`);
     const entries = new Map<string, Prepared>();
     for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));
     return entries;
@@ -83,7 +88,7 @@ function open<T>(path: string, read: () => T): T {
   } catch (cause) {
     if (isSluiceError(cause)) throw cause;
     throw new SluiceError('consent_unavailable', {
-      message: `The consents ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}): check consent.file. Where nobody has agreed to anything yet, "version: 1" and "data_subjects: {}" are enough.`,
+      message: `The consents ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}): check consent.file. Where nobody has agreed to anything yet, "version: 1" and "data_subjects: {}" are enough.`,
       cause,
     });
   }

@@ -4,7 +4,7 @@ import type { ConsentSource } from '../model/consent.ts';
 import { type ConsentDependencies, openConsentFile } from './file.ts';
 
 export type { ConsentEntry, ConsentsDocument } from './config.ts';
-export { parseConsents } from './document.ts';
+export { parseConsents, type ReadConsents, readConsents } from './document.ts';
 export type { ConsentDependencies } from './file.ts';
 export { createStaticConsents, type StaticConsents } from './static.ts';
 

@@ -9,7 +9,7 @@ import { endOf, startOf } from './document.ts';
 
 interface Dated {
   readonly consent: Omit<Consent, 'status' | 'from' | 'until'>;
-  readonly status: 'given' | 'withdrawn';
+  readonly status: 'given' | 'withdrawn' | 'unknown';
   readonly from: number;
   readonly until: number;
   readonly dates: Pick<Consent, 'from' | 'until'>;
@@ -53,7 +53,8 @@ export function createStates(exposeDates: () => boolean): States {
     prepare: ({ consents = [], flags = [] }) => ({
       consents: consents.map(({ from, until, status, ...rest }) => ({
         consent: { ...rest, categories: [...rest.categories].sort() },
-        status,
+        // A status that is none withholds the record: it may be a withdrawal, misspelled.
+        status: status === 'given' || status === 'withdrawn' ? status : 'unknown',
         from: from === undefined ? Number.NEGATIVE_INFINITY : startOf(from),
         until: until === undefined ? Number.POSITIVE_INFINITY : endOf(until),
         dates: {
@@ -73,7 +74,7 @@ export function createStates(exposeDates: () => boolean): States {
       let before = Number.POSITIVE_INFINITY;
       const consents = entry.consents.map(({ consent, status, from, until, dates: known }): Consent => {
         const dates = dated ? known : {};
-        if (status === 'withdrawn') return { ...consent, status, ...dates };
+        if (status !== 'given') return { ...consent, status, ...dates };
         // The consent is given from `from` up to and including the millisecond `until`.
         for (const change of [from, until + 1]) {
           if (change <= at) since = Math.max(since, change);

@@ -30,7 +30,7 @@ const askedState = Type.Object(
           purpose: text,
           categories: Type.Array(text),
           recipient: text,
-          status: names('given', 'withdrawn', 'expired', 'pending'),
+          status: names('given', 'withdrawn', 'expired', 'pending', 'unknown'),
           explicit: Type.Optional(Type.Boolean()),
           from: Type.Optional(text),
           until: Type.Optional(text),

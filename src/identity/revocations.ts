@@ -2,11 +2,12 @@
  * Credentials that must no longer be taken: a YAML list, read again when it changes. While it cannot be read nobody can
  * be known not to be on it, so that everybody is refused.
  */
-import { parse } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
+import { UNMARKED } from '../observability/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
+import { parseRevoked } from './revoked.ts';
 import type { Authenticated } from './types.ts';
 
 export interface Revocations {
@@ -17,13 +18,6 @@ export interface Revocations {
   check(authenticated: Authenticated, digest: string): void;
   ready(): { readonly ok: boolean; readonly detail?: string };
   close(): void;
-}
-
-interface Revoked {
-  readonly ids: ReadonlySet<string>;
-  readonly digests: ReadonlySet<string>;
-  /** subject → tokens issued before this are revoked, ms */
-  readonly subjects: ReadonlyMap<string, number>;
 }
 
 export const NO_REVOCATIONS: Revocations = { check: () => {}, ready: () => ({ ok: true }), close: () => {} };
@@ -38,7 +32,11 @@ export function openRevocations(
       return observeFile({
         path,
         clock,
-        parse: parseRevoked,
+        parse: (text, before) => {
+          const revoked = parseRevoked(text, before);
+          if (!revoked.isMarked) logger.warn({ file: path }, `revocations: ${UNMARKED}`);
+          return revoked;
+        },
         onError: () =>
           logger.error({ file: path }, 'the list of revocations cannot be read: everybody is refused'),
       });
@@ -69,29 +67,4 @@ export function openRevocations(
       file.error === null ? { ok: true } : { ok: false, detail: 'the list of revocations cannot be read' },
     close: () => file.close(),
   };
-}
-
-/** `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued) */
-function parseRevoked(text: string): Revoked {
-  const entries: unknown = parse(text) ?? [];
-  if (!Array.isArray(entries)) throw new Error('a list is wanted');
-  const ids = new Set<string>();
-  const digests = new Set<string>();
-  const subjects = new Map<string, number>();
-  for (const [i, entry] of entries.entries()) {
-    const { jti, sha256, subject, before, ...rest } = (entry ?? {}) as Record<string, unknown>;
-    const given = [jti, sha256, subject].filter((v) => v !== undefined);
-    const isPlain = given.length === 1 && typeof given[0] === 'string' && Object.keys(rest).length === 0;
-    const time = before === undefined ? Number.POSITIVE_INFINITY : Date.parse(String(before));
-    if (!isPlain || Number.isNaN(time) || (before !== undefined && subject === undefined))
-      throw new Error(`entry ${i + 1} needs one of jti, sha256, subject (with before, a time, if wanted)`);
-    if (typeof jti === 'string') ids.add(jti);
-    if (typeof sha256 === 'string') {
-      if (!/^[0-9a-f]{64}$/i.test(sha256))
-        throw new Error(`entry ${i + 1} has a sha256 that is not 64 hexadecimal digits`);
-      digests.add(sha256.toLowerCase());
-    }
-    if (typeof subject === 'string') subjects.set(subject, Math.max(time, subjects.get(subject) ?? 0));
-  }
-  return { ids, digests, subjects };
 }

@@ -6,8 +6,8 @@ export interface Consent {
   readonly categories: readonly string[];
   /** `internal`, or the partner's name: a consent for one never covers the other */
   readonly recipient: string;
-  /** after resolution against the clock: a `given` consent past its `until` reads `expired`, before its `from` `pending` */
-  readonly status: 'given' | 'withdrawn' | 'expired' | 'pending';
+  /** after resolution against the clock: a `given` consent past its `until` reads `expired`, before its `from` `pending`; `unknown`: the source has another word */
+  readonly status: 'given' | 'withdrawn' | 'expired' | 'pending' | 'unknown';
   readonly explicit?: boolean;
   /** RFC 3339; present in the policy's input only if the policy reads them */
   readonly from?: string;
@@ -17,7 +17,7 @@ export interface Consent {
 /** The state of one data subject as the policy sees it. Two data subjects in the same state get the same treatment. */
 export interface DataSubjectState {
   readonly consents: readonly Consent[];
-  /** e.g. `opt_out`, `vip`, `deceased`, `restricted` */
+  /** e.g. `opt_out`, `deceased`, `restricted` */
   readonly flags: readonly string[];
 }
 

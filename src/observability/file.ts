@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from './clock.ts';
+import { textOf } from './complete.ts';
 
 export interface ObservedFile<T> {
   /** last content that could be read */
@@ -24,7 +25,8 @@ export interface ObservedFile<T> {
 
 export interface Observation<T> {
   readonly path: string;
-  readonly parse: (text: string) => T;
+  /** @param before the text that it was read from last; null: this is the first time */
+  readonly parse: (text: string, before: string | null) => T;
   readonly clock: Clock;
   /** milliseconds */
   readonly poll?: number;
@@ -44,8 +46,8 @@ export function observeFile<T>({
   onChange,
   onError,
 }: Observation<T>): ObservedFile<T> {
-  let text = readFileSync(path, 'utf8');
-  let value = parse(text);
+  let text = textOf(readFileSync(path));
+  let value = parse(text, null);
   let revision: string | null = null;
   let seen = stamp(path);
   let error: Error | null = null;
@@ -57,9 +59,9 @@ export function observeFile<T>({
     const now = stamp(path);
     if (now === seen && failingSince === null) return;
     try {
-      const next = readFileSync(path, 'utf8');
+      const next = textOf(readFileSync(path));
       const changed = next !== text;
-      if (changed) value = parse(next);
+      if (changed) value = parse(next, text);
       text = next;
       if (changed) revision = null;
       // Written to while it was read: the next look reads it again.

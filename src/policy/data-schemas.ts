@@ -127,6 +127,7 @@ const Agreement = settings({
 const Partner = settings({ title: Title, agreements: byName(Agreement, 'by purpose') });
 
 const Flag = Type.Union([
+  settings({ title: Title, withholds: Type.Literal('nothing') }),
   settings({ title: Title, withholds: Type.Literal('notice') }),
   settings({
     title: Title,

@@ -16,6 +16,7 @@ import { decisionOf, disclosureOf, Malformed } from './answers.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from './config.ts';
 import { createSteps, type Instant } from './clockstep.ts';
+import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
 import type { Nondeterminism } from './engine.ts';
 import { mentions } from './mentions.ts';
 import { createProjection, type KeyOf, withTime } from './projection.ts';
@@ -74,6 +75,7 @@ export const createSnapshot = async (
       failed,
     });
   const decision = question<DecisionAnswer>(DECISION, decisionOf, (e) => denial(e));
+  const names = createConsentNames(bundle.data);
   const disclosure = question<DisclosureAnswer>(DISCLOSURE, disclosureOf, (e) =>
     Object.freeze(WITHHOLD_ALL(e.code, e.message)),
   );
@@ -88,7 +90,8 @@ export const createSnapshot = async (
       (mentions(bundle.wasm, 'from') || mentions(bundle.wasm, 'until')),
     reads_attributes: attributesOf(bundle.reads?.get(DISCLOSURE)?.input ?? null),
     decide: (input: PolicyInput) => decision.ask(input),
-    disclose: (input: DisclosureInput) => disclosure.ask(input),
+    disclose: (input: DisclosureInput) =>
+      names.knowsAll(input.data_subject) ? disclosure.ask(input) : NAME_UNKNOWN,
     outside: (answer) => outside.get(answer),
     stats: () => ({
       hits: decision.hits + disclosure.hits,

@@ -145,6 +145,8 @@ export interface Setup {
   readonly catalogs?: Readonly<Record<string, object>>;
   readonly answers?: Readonly<Record<string, Readonly<Record<string, object>>>>;
   readonly obligations?: Readonly<Record<string, object>>;
+  /** documents of the policy's data besides, e.g. `flags` */
+  readonly data?: Readonly<Record<string, unknown>>;
   /** id of a data subject → its entry in consents.yaml */
   readonly dataSubjects?: Readonly<Record<string, object>>;
   /** sections of sluice.yaml that win over the harness's */
@@ -199,6 +201,7 @@ async function scriptedWith(setup: Setup): Promise<PolicyBundle> {
     partners: { logistics: {} },
     answers: setup.answers ?? { customer: { '*': CUSTOMER_ANSWER } },
     obligations: setup.obligations ?? {},
+    ...setup.data,
     catalog: Object.fromEntries(
       Object.entries(setup.catalogs ?? { customer: CUSTOMER }).map(([resource, catalog]) => [
         resource,

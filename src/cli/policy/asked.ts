@@ -1,7 +1,7 @@
 /** The request that `sluice explain` explains: from a record, from a scenario, or made from flags. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseConsents } from '../../consent/index.ts';
+import { readConsents } from '../../consent/index.ts';
 import { createStaticConsents } from '../../consent/static.ts';
 import type { Decision } from '../../decision-log/decision.ts';
 import { scanQuery } from '../../decision-log/scan.ts';
@@ -11,6 +11,7 @@ import { SluiceError } from '../../errors.ts';
 import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
 import type { PolicyInput, Tier } from '../../model/input.ts';
 import type { FieldAccount } from '../../model/record.ts';
+import { textOf } from '../../observability/complete.ts';
 import { classesOf } from '../../policy/catalog.ts';
 import { isObject } from '../../policy/document.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
@@ -194,7 +195,7 @@ async function ofRecord(
   const known =
     flags.consents === undefined
       ? {}
-      : parseConsents((await read(flags.consents)).toString('utf8'), flags.consents).data_subjects;
+      : readConsents(textOf(await read(flags.consents)), flags.consents).document.data_subjects;
   const consents = createStaticConsents(known, { exposeDates: policy.reads_consent_dates });
   const catalog = policy.catalogs.get(input.resource.type);
   if (catalog === undefined)

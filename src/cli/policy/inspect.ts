@@ -27,6 +27,8 @@ export interface Inspection {
   readonly findings: readonly Finding[];
   /** by resource; those without faults */
   readonly catalogs: ReadonlyMap<string, Catalog>;
+  /** of the policy; null where it does not compile */
+  readonly data: { readonly [name: string]: unknown } | null;
   readonly counts: {
     readonly rules: number;
     readonly tests: number;
@@ -53,6 +55,7 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
   return {
     findings: found,
     catalogs: byResource(catalogs),
+    data: policy?.data ?? null,
     counts: {
       rules: files.rego.length,
       tests: files.tests.length,

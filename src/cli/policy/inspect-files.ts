@@ -1,0 +1,79 @@
+/** The files that `sluice.yaml` names and that refuse or revoke: what keeps them from being read, and names that the policy does not know. */
+import { readFileSync } from 'node:fs';
+import type { LoadedConfig } from '../../config/index.ts';
+import { readConsents } from '../../consent/index.ts';
+import { isSluiceError } from '../../errors.ts';
+import { parseRevoked } from '../../identity/revoked.ts';
+import { textOf, UNMARKED } from '../../observability/complete.ts';
+import { type ConsentNames, createConsentNames, type NameKind } from '../../policy/consent-names.ts';
+import type { PolicyFault } from '../../policy/opa-faults.ts';
+import { type Finding, findings } from './findings.ts';
+import { nearestOrAll } from './references.ts';
+
+/** @param data of the policy; null where it could not be looked at: then names are not judged */
+export function fileFindings(
+  { config }: LoadedConfig,
+  data: { readonly [name: string]: unknown } | null,
+): Finding[] {
+  const found = consentFindings(config.consent.file, data === null ? null : createConsentNames(data));
+  const { revocations } = config.identity;
+  return revocations === undefined ? found : [...found, ...revocationFindings(revocations)];
+}
+
+function consentFindings(file: string, names: ConsentNames | null): Finding[] {
+  const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
+  if ('faults' in read) return read.faults;
+  const { document, doubts, isUnmarked, place } = read.value;
+  const faults: PolicyFault[] = doubts.map((doubt) => ({ file, ...doubt }));
+  for (const [id, { flags = [], consents = [] }] of Object.entries(document.data_subjects)) {
+    const judge = (kind: NameKind, name: string, ...at: readonly string[]): void => {
+      if (names === null || names.knows(kind, name)) return;
+      faults.push({
+        file,
+        ...place(['data_subjects', id, ...at]),
+        message: `there is no ${kind} "${name}" in the policy's data${nearestOrAll(name, names.known(kind))}: this person's records are withheld`,
+      });
+    };
+    for (const [i, flag] of flags.entries()) judge('flag', flag, 'flags', String(i));
+    for (const [i, { purpose, recipient, categories }] of consents.entries()) {
+      judge('purpose', purpose, 'consents', String(i), 'purpose');
+      judge('recipient', recipient, 'consents', String(i), 'recipient');
+      for (const [n, category] of categories.entries())
+        judge('category', category, 'consents', String(i), 'categories', String(n));
+    }
+  }
+  return [...findings(faults, 'consent'), ...(isUnmarked ? unmarked(file) : [])];
+}
+
+function revocationFindings(file: string): Finding[] {
+  const read = attempted(file, 'revocation', () => parseRevoked(textOf(readFileSync(file))));
+  if ('faults' in read) return read.faults;
+  return read.value.isMarked ? [] : unmarked(file);
+}
+
+const unmarked = (file: string): Finding[] =>
+  findings([{ file, line: 1, column: 1, message: UNMARKED }], 'complete', 'warning');
+
+type Attempt<T> = { readonly value: T } | { readonly faults: Finding[] };
+
+function attempted<T>(file: string, rule: string, work: () => T): Attempt<T> {
+  try {
+    return { value: work() };
+  } catch (e) {
+    const { code, message } = e as NodeJS.ErrnoException;
+    const told =
+      !isSluiceError(e) && code !== undefined ? `the file cannot be read (${code})` : message.trim();
+    return { faults: told.split('\n').flatMap((line) => faultOf(file, rule, line)) };
+  }
+}
+
+/** `file:line:column: message`, as readers of consents tell it; else of the file as a whole */
+function faultOf(file: string, rule: string, line: string): Finding[] {
+  if (/^\d+ faults:$/.test(line)) return [];
+  const rest = line.startsWith(`${file}:`) ? /^(\d+):(\d+): (.*)$/.exec(line.slice(file.length + 1)) : null;
+  const place =
+    rest === null
+      ? { line: 1, column: 1, message: line }
+      : { line: Number(rest[1]), column: Number(rest[2]), message: rest[3] ?? '' };
+  return findings([{ file, ...place }], rule);
+}

@@ -1,0 +1,59 @@
+/** The list of revoked credentials as a file holds it. */
+import { parseDocument } from 'yaml';
+import { type Completeness, completenessOf } from '../observability/complete.ts';
+
+export interface Revoked {
+  readonly ids: ReadonlySet<string>;
+  readonly digests: ReadonlySet<string>;
+  /** subject → tokens issued before this are revoked, ms */
+  readonly subjects: ReadonlyMap<string, number>;
+  readonly isMarked: Completeness['isMarked'];
+}
+
+/** `Date.parse` takes nearly anything for some year, and an early one revokes less. */
+const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
+
+/**
+ * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued); `[]` where there are none.
+ * @throws Error when the list cannot be trusted: no names in it, only places
+ */
+export function parseRevoked(text: string, before: string | null = null): Revoked {
+  const document = parseDocument(text, { prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken) throw new Error(`the list is not YAML (${broken.code.toLowerCase()})`);
+  const { fault, isMarked } = completenessOf(document, text, before);
+  if (fault !== null) throw new Error(fault);
+  const entries: unknown = document.toJS();
+  if (!Array.isArray(entries))
+    throw new Error('a list is wanted; where nothing is revoked yet, write [] rather than nothing');
+  const ids = new Set<string>();
+  const digests = new Set<string>();
+  const subjects = new Map<string, number>();
+  for (const [i, entry] of entries.entries()) {
+    const { jti, sha256, subject, before: until, ...rest } = (entry ?? {}) as Record<string, unknown>;
+    const given = [jti, sha256, subject].filter((v) => v !== undefined);
+    const isPlain =
+      given.length === 1 &&
+      typeof given[0] === 'string' &&
+      given[0].trim() !== '' &&
+      Object.keys(rest).length === 0;
+    const time = timeOf(until);
+    if (!isPlain || Number.isNaN(time) || (until !== undefined && subject === undefined))
+      throw new Error(
+        `entry ${i + 1} needs one of jti, sha256, subject, in quotes where it looks like a number (with before, an RFC 3339 time, if wanted)`,
+      );
+    if (typeof jti === 'string') ids.add(jti);
+    if (typeof sha256 === 'string') {
+      if (!/^[0-9a-f]{64}$/i.test(sha256))
+        throw new Error(`entry ${i + 1} has a sha256 that is not 64 hexadecimal digits`);
+      digests.add(sha256.toLowerCase());
+    }
+    if (typeof subject === 'string') subjects.set(subject, Math.max(time, subjects.get(subject) ?? 0));
+  }
+  return { ids, digests, subjects, isMarked };
+}
+
+function timeOf(moment: unknown): number {
+  if (moment === undefined) return Number.POSITIVE_INFINITY;
+  return typeof moment === 'string' && MOMENT.test(moment) ? Date.parse(moment) : Number.NaN;
+}

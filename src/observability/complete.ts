@@ -1,0 +1,60 @@
+/**
+ * Whether a YAML file that grants or refuses is complete. YAML in block style stays valid when it is cut off between two entries, and
+ * what is lost may be a refusal. Three things show it: a file that begins with `---` must end with `...`; a document in brackets has to
+ * close them; and a file that is now the beginning of what it was before is taken for cut off.
+ */
+import { isUtf8 } from 'node:buffer';
+import { type Document, isCollection, isMap } from 'yaml';
+
+/** Control characters that YAML does not allow, and what a conversion leaves of characters that it could not read. */
+const NOT_TEXT = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/;
+
+/** @throws Error when the bytes are no UTF-8 text, as after a crash, a copy that failed or a conversion */
+export function textOf(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new Error('the file is not UTF-8: save it as UTF-8');
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const at = text.search(NOT_TEXT);
+  if (at < 0) return text;
+  throw new Error(
+    `the file is damaged: line ${text.slice(0, at).split('\n').length} has a control or replacement character`,
+  );
+}
+
+export interface Completeness {
+  /** why the file cannot be trusted to be complete; null: nothing speaks against it */
+  readonly fault: string | null;
+  /** a later cut would be noticed, even by a process that starts after it */
+  readonly isMarked: boolean;
+}
+
+/** @param before what the file was when it was last read; null: it has not been read yet */
+export function completenessOf(document: Document, text: string, before: string | null): Completeness {
+  const { docStart, docEnd } = document.directives ?? {};
+  const ends = docEnd === true;
+  const isMarked = (docStart === true && ends) || isClosed(document.contents);
+  if (docStart === true && !ends && !isClosed(document.contents))
+    return {
+      fault:
+        'the file begins with "---" and does not end with "...": it may be cut off. End it with a line "..."',
+      isMarked,
+    };
+  const rest = text.trimEnd();
+  if (!isMarked && before !== null && rest.length < before.trimEnd().length && before.startsWith(rest))
+    return {
+      fault:
+        'the file is the beginning of what it was: it may be cut off. If entries were removed on purpose, begin it with a line "---" and end it with a line "..."',
+      isMarked,
+    };
+  return { fault: null, isMarked };
+}
+
+export const UNMARKED =
+  'nothing shows that the file is complete: begin it with a line "---" and end it with a line "...", so that one that was cut off is refused';
+
+/** In brackets, or a map whose last value is: without its end it is not YAML. */
+function isClosed(node: unknown): boolean {
+  if (!isCollection(node)) return false;
+  if (node.flow === true) return true;
+  const last: unknown = isMap(node) ? node.items.at(-1)?.value : null;
+  return isCollection(last) && last.flow === true;
+}
