@@ -18,6 +18,8 @@ export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   data_subjects: [],
 });
 
+const NOTHING_CLAIMED: readonly string[] = Object.freeze([]);
+
 /** in the order of canonical JSON */
 const STAGES = [
   'decision',
@@ -58,6 +60,7 @@ export class Account {
   readonly #clock: Clock;
   #mark: number;
   #use: PurposeOfUse | null = null;
+  #grantFound = false;
   #parts = 0;
 
   constructor(id: string, clock: Clock) {
@@ -95,6 +98,7 @@ export class Account {
     const use = this.#use;
     if (subject === null || resource === null || request === null || use === null)
       throw new SluiceError('internal', 'The policy is asked about a request that is not known yet.');
+    this.#grantFound = this.grantId !== null && grants.some(({ id }) => id === this.grantId);
     const { client_ip, method, route } = request;
     this.input = {
       action,
@@ -135,6 +139,15 @@ export class Account {
     return sorted;
   }
 
+  /** Members of the record that the caller stated and nothing here has verified, sorted. */
+  #claimed(): readonly string[] {
+    const use = this.#use;
+    if (use === null) return NOTHING_CLAIMED;
+    const stated = use.tier === this.tier ? use.claimed : use.claimed.filter((name) => name !== 'tier');
+    if (this.grantId !== null && !this.#grantFound) return ['grant_id', ...stated];
+    return stated.length === 0 ? NOTHING_CLAIMED : stated;
+  }
+
   /** The record of the next part. Timings are those up to here: the record is written before the bytes. */
   record(
     outcome: Outcome,
@@ -148,6 +161,7 @@ export class Account {
       decision_id: this.id,
       timestamp: this.#timestamp,
       kind: this.kind,
+      claimed: this.#claimed(),
       outcome,
       subject: this.subject,
       action: this.action,

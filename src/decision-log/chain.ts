@@ -55,7 +55,7 @@ function written(record: Linked, lines: Lines): { readonly record: Linked; reado
 }
 
 /** Members of a draft; a draft with others keeps them, a little slower. */
-const MEMBERS = 23;
+const MEMBERS = 24;
 
 /** A new object, written out in canonical order, because sorting some 27 names for every request costs as much as hashing. */
 function linked(d: DecisionRecordDraft, link: Link): Linked {
@@ -63,6 +63,7 @@ function linked(d: DecisionRecordDraft, link: Link): Linked {
     return { ...d, origin: link.origin, seq: link.seq, prev_hash: link.prev_hash };
   const ordered: Linked = {
     action: d.action,
+    claimed: d.claimed ?? [],
     decision_id: d.decision_id,
     disclosure: d.disclosure,
     grant_id: d.grant_id,

@@ -172,6 +172,7 @@ const opening = (
   recipient: null,
   justification: null,
   grant_id: null,
+  claimed: [],
   reasons,
   disclosure: null,
   request: null,

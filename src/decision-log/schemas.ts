@@ -101,6 +101,11 @@ export const decisionRecordSchema = Type.Object(
     recipient: nullable(text),
     justification: nullable(text),
     grant_id: nullable(text),
+    claimed: Type.Optional(
+      Type.Array(names('grant_id', 'justification', 'purpose', 'recipient', 'tier'), {
+        description: 'members that the caller stated and nothing verified',
+      }),
+    ),
     reasons: Type.Array(reason),
     disclosure: nullable(disclosure),
     request: nullable(

@@ -3,7 +3,6 @@
  * that a signature is checked once; it is forgotten when it expires, when its issuer's keys change, and at the latest when
  * those keys would have to be fetched anew.
  */
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from '../config/sections/identity.ts';
 import { SluiceError } from '../errors.ts';
@@ -11,10 +10,11 @@ import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys } from './api-keys.ts';
 import { createCertificates } from './certificates.ts';
+import { digestOf } from './digests.ts';
 import { createKeySet, type KeySet } from './keys.ts';
 import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
-import { type Issuer, verifyToken } from './tokens.ts';
-import type { Authenticated, Headers, Identity } from './types.ts';
+import { type Issuer, type Verified, verifyToken } from './tokens.ts';
+import type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
@@ -26,6 +26,7 @@ export interface IdentityDependencies {
 
 interface Remembered {
   readonly authenticated: Authenticated;
+  readonly digests: readonly string[];
   readonly keys: KeySet;
   readonly generation: number;
   /** milliseconds since the epoch */
@@ -47,30 +48,25 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   const revocations =
     config.revocations === undefined ? NO_REVOCATIONS : openRevocations(config.revocations, deps);
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
-  const underway = new Map<string, Promise<Authenticated>>();
+  const underway = new Map<string, Promise<Verified>>();
   let hits = 0;
   let misses = 0;
 
-  function recall(digest: string): Authenticated | null {
+  function recall(digest: string): Remembered | null {
     const entry = memory.get(digest);
     if (!entry) return null;
-    if (entry.until > clock.now().getTime() && entry.keys.generation() === entry.generation)
-      return entry.authenticated;
+    if (entry.until > clock.now().getTime() && entry.keys.generation() === entry.generation) return entry;
     memory.delete(digest);
     return null;
   }
 
-  async function verify(token: string, digest: string): Promise<Authenticated> {
+  async function verify(token: string, digest: string): Promise<Verified> {
     try {
-      const { authenticated, keys, generation } = await verifyToken(token, issuers, clock);
+      const verified = await verifyToken(token, issuers, clock);
+      const { authenticated, keys } = verified;
       if (config.remembered > 0)
-        memory.set(digest, {
-          authenticated,
-          keys,
-          generation,
-          until: Math.min(authenticated.expires, keys.trustedUntil()),
-        });
-      return authenticated;
+        memory.set(digest, { ...verified, until: Math.min(authenticated.expires, keys.trustedUntil()) });
+      return verified;
     } finally {
       underway.delete(digest);
     }
@@ -82,12 +78,12 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
         'token_malformed',
         `The token is longer than ${config.token_bytes} bytes (identity.token_bytes).`,
       );
-    const digest = hash('sha256', token, 'hex');
+    const digest = digestOf(token);
     const known = recall(digest);
     if (known) {
       hits += 1;
-      revocations.check(known, digest);
-      return known;
+      revocations.check(known.authenticated, known.digests);
+      return known.authenticated;
     }
     misses += 1;
     let pending = underway.get(digest);
@@ -95,8 +91,8 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       pending = verify(token, digest);
       underway.set(digest, pending);
     }
-    return pending.then((authenticated) => {
-      revocations.check(authenticated, digest);
+    return pending.then(({ authenticated, digests }) => {
+      revocations.check(authenticated, digests);
       return authenticated;
     });
   }
@@ -117,7 +113,8 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
           'token_missing',
           'The request has no credential that Sluice knows. Send a bearer token.',
         );
-      revocations.check(found, key === undefined ? '' : hash('sha256', key, 'hex'));
+      const digest = key === undefined ? fingerprintOf(peer) : digestOf(key);
+      revocations.check(found, [digest]);
       return found;
     },
     async ready() {
@@ -134,6 +131,10 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     },
   };
 }
+
+/** as a list of revocations spells it: the SHA-256 of the certificate in DER */
+const fingerprintOf = ({ certificate }: Peer): string =>
+  certificate?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '';
 
 function one(headers: Headers, name: string): string | undefined {
   const value = headers[name];

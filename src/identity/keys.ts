@@ -17,6 +17,11 @@ export interface KeySet {
   readonly find: JWTVerifyGetKey;
   /** changes with the keys: what was verified before is verified again */
   generation(): number;
+  /**
+   * Asks for the keys anew after a signature that none of generation `since` has made: within the cooldown, and by one request.
+   * @returns whether there are other keys now
+   */
+  renew(since: number): Promise<boolean>;
   /** when the keys must be asked for again, whatever was verified with them; ms since the epoch */
   trustedUntil(): number;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
@@ -70,6 +75,7 @@ function fixed(document: JSONWebKeySet, issuer: string): KeySet {
   return {
     find,
     generation: () => 0,
+    renew: async () => false,
     trustedUntil: () => Number.POSITIVE_INFINITY,
     ready: async () => ({ ok: true }),
     close: () => {},
@@ -91,12 +97,17 @@ function fromFile(path: string, source: Source, { clock, logger }: KeyDependenci
   );
   const isUsable = (): boolean =>
     file.brokenSince === null || clock.now().getTime() - file.brokenSince <= source.stale_if_error;
+  const current = (): number => (isUsable() ? generation : -1);
   return {
     find: (header, token) => {
       if (!isUsable()) throw unavailable('the key file cannot be read');
       return file.value(header, token);
     },
-    generation: () => (isUsable() ? generation : -1),
+    generation: current,
+    async renew(since) {
+      file.look();
+      return current() !== since;
+    },
     trustedUntil: () => Number.POSITIVE_INFINITY,
     ready: async () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'a key file cannot be read' },
@@ -176,6 +187,10 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
       }
     },
     generation: () => generation,
+    async renew(since) {
+      if (generation === since && (underway || mayTry())) await refresh();
+      return generation !== since;
+    },
     trustedUntil: () => loadedAt + source.max_age + source.stale_if_error,
     async ready() {
       try {

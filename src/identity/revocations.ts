@@ -12,10 +12,10 @@ import type { Authenticated } from './types.ts';
 
 export interface Revocations {
   /**
-   * @param digest SHA-256 of the token or key, hex
+   * @param digests SHA-256, hex, of what the credential may be listed by: a token's signing input, an API key, a certificate
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
-  check(authenticated: Authenticated, digest: string): void;
+  check(authenticated: Authenticated, digests: readonly string[]): void;
   ready(): { readonly ok: boolean; readonly detail?: string };
   close(): void;
 }
@@ -48,7 +48,7 @@ export function openRevocations(
     }
   })();
   return {
-    check({ subject, claims }, digest) {
+    check({ subject, claims }, names) {
       if (file.error !== null)
         throw new SluiceError(
           'keys_unavailable',
@@ -58,8 +58,8 @@ export function openRevocations(
       const before = subjects.get(subject.id);
       const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;
       const isRevoked =
-        digests.has(digest) ||
-        (typeof claims['jti'] === 'string' && ids.has(claims['jti'])) ||
+        (digests.size > 0 && names.some((name) => digests.has(name))) ||
+        (ids.size > 0 && claims['jti'] !== undefined && ids.has(String(claims['jti']))) ||
         (before !== undefined && issued < before);
       if (isRevoked) throw new SluiceError('token_revoked', 'The credential has been revoked.');
     },

@@ -11,6 +11,7 @@ import type { IssuerConfig } from '../config/sections/identity.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';
+import { digestsOfToken } from './digests.ts';
 import type { KeySet } from './keys.ts';
 import type { Authenticated } from './types.ts';
 
@@ -24,6 +25,8 @@ export interface Verified {
   readonly keys: KeySet;
   /** of the keys it was verified with */
   readonly generation: number;
+  /** what a list of revocations may name it by */
+  readonly digests: readonly string[];
 }
 
 /** Keys without an id that a token may fit: more are not tried. */
@@ -39,6 +42,7 @@ export async function verifyToken(
   // RFC 8725 §3.1: "none" in any spelling is no algorithm.
   if (typeof alg === 'string' && /^none$/i.test(alg))
     throw new SluiceError('token_unsigned', 'The token is not signed.');
+  if (!isCanonical(token)) throw malformed();
   const issuer = issuers.get(typeof iss === 'string' ? iss : '');
   if (!issuer)
     throw new SluiceError(
@@ -57,20 +61,20 @@ export async function verifyToken(
     ...(config.typ === undefined ? {} : { typ: config.typ }),
     ...(config.max_token_age === undefined ? {} : { maxTokenAge: config.max_token_age / 1000 }),
   };
-  let claims: Claims;
-  // Taken before: if the keys change meanwhile, what is remembered is out of date at once.
-  const generation = keys.generation();
-  try {
-    claims = await verify(token, keys, options);
-  } catch (e) {
-    throw translate(e);
-  }
+  const { claims, generation } = await verified(token, keys, options);
+  // jose looks at the age of a token only where `maxTokenAge` is set.
+  if (
+    typeof claims['iat'] === 'number' &&
+    claims['iat'] * 1000 > clock.now().getTime() + config.clock_tolerance
+  )
+    throw notYet();
   for (const name of config.required_claims)
     if (claimAt(claims, name) === undefined)
       throw new SluiceError('token_claims_invalid', `The token lacks the claim "${name}" (required_claims).`);
   return {
     keys,
     generation,
+    digests: digestsOfToken(token, alg as string),
     authenticated: freeze({
       subject: subjectOf(claims, config),
       claims,
@@ -80,6 +84,40 @@ export async function verifyToken(
     }),
   };
 }
+
+/**
+ * Signed by a key that we have not seen under its id, or that has none: the issuer may have replaced it, which only a failed signature
+ * tells. So the keys are asked for once more, as they are for an id that is unknown.
+ */
+async function verified(
+  token: string,
+  keys: KeySet,
+  options: JWTVerifyOptions,
+): Promise<{ readonly claims: Claims; readonly generation: number }> {
+  // Taken before: if the keys change meanwhile, what is remembered is out of date at once.
+  const generation = keys.generation();
+  try {
+    return { claims: await verify(token, keys, options), generation };
+  } catch (e) {
+    const replaced = e instanceof errors.JWSSignatureVerificationFailed && (await keys.renew(generation));
+    if (!replaced) throw translate(e);
+  }
+  const renewed = keys.generation();
+  try {
+    return { claims: await verify(token, keys, options), generation: renewed };
+  } catch (e) {
+    throw translate(e);
+  }
+}
+
+/** RFC 7515 §2: base64url without padding. Decoders take other spellings of the same bytes, under which no list would know the token. */
+const isCanonical = (token: string): boolean => {
+  const parts = token.split('.');
+  return (
+    parts.length === 3 &&
+    parts.every((part) => part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part)
+  );
+};
 
 /** Read before anything is proved: only to choose whose keys to ask for. */
 function peek(token: string): { alg: unknown; iss: unknown } {
@@ -113,7 +151,7 @@ async function verify(token: string, keys: KeySet, options: JWTVerifyOptions): P
 function translate(e: unknown): SluiceError {
   if (isSluiceError(e)) return e;
   if (e instanceof errors.JWTExpired) return new SluiceError('token_expired', 'The token has expired.');
-  if (e instanceof errors.JWTClaimValidationFailed) return claimFailed(e.claim);
+  if (e instanceof errors.JWTClaimValidationFailed) return claimFailed(e.claim, e.reason);
   if (e instanceof errors.JWSSignatureVerificationFailed)
     return new SluiceError('token_signature_invalid', "The token's signature is not of its issuer.");
   if (e instanceof errors.JOSEAlgNotAllowed) return notAllowed();
@@ -132,17 +170,23 @@ function translate(e: unknown): SluiceError {
   return new SluiceError('token_key_unknown', "The issuer's key for this token cannot be used.");
 }
 
-function claimFailed(claim: string): SluiceError {
+function claimFailed(claim: string, reason: string): SluiceError {
   if (claim === 'aud')
     return new SluiceError('token_audience_mismatch', 'The token is meant for another audience.');
   if (claim === 'iss') return new SluiceError('token_issuer_unknown', 'The token is of another issuer.');
-  if (claim === 'nbf' || claim === 'iat')
-    return new SluiceError('token_not_yet_valid', 'The token is not valid yet.');
+  // Otherwise it is missing, or no number.
+  if ((claim === 'nbf' || claim === 'iat') && reason === 'check_failed') return notYet();
   return new SluiceError(
     'token_claims_invalid',
     `The token's "${claim}" is missing or not what it should be.`,
   );
 }
+
+const notYet = (): SluiceError =>
+  new SluiceError(
+    'token_not_yet_valid',
+    'The token is not valid yet (nbf), or was issued in the future (iat).',
+  );
 
 const notAllowed = (): SluiceError =>
   new SluiceError(

@@ -67,6 +67,8 @@ export interface DecisionRecordDraft {
   readonly recipient: string | null;
   readonly justification: string | null;
   readonly grant_id: string | null;
+  /** members above that the caller stated and nothing verified, sorted; absent in records of before they were told apart */
+  readonly claimed?: readonly string[];
   readonly reasons: readonly Reason[];
   readonly disclosure: DisclosureSummary | null;
   readonly request: {

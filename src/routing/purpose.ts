@@ -35,19 +35,30 @@ function names(document: unknown): ReadonlySet<string> {
 /** @throws SluiceError `purpose_missing`, `purpose_unknown`, `recipient_unknown`, `tier_invalid`, `request_malformed` */
 export function resolvePurpose(config: PurposeConfig, request: PurposeRequest): PurposeOfUse {
   const { headers } = request;
+  const { purpose, bound } = purposeOf(config, request);
+  const { recipient, own } = recipientOf(config, request);
+  const tier = tierOf(single(headers, 'sluice-tier'));
+  const justification = justificationOf(single(headers, 'sluice-justification'), config.justification);
+  const claimed: string[] = [];
+  if (justification !== null) claimed.push('justification');
+  if (!bound) claimed.push('purpose');
+  if (recipient !== own) claimed.push('recipient');
+  if (tier !== null) claimed.push('tier');
   return {
-    purpose: purposeOf(config, request),
-    recipient: recipientOf(config, request),
-    tier: tierOf(single(headers, 'sluice-tier')),
-    justification: justificationOf(single(headers, 'sluice-justification'), config.justification),
+    purpose,
+    recipient,
+    tier,
+    justification,
     grant: grantOf(single(headers, 'sluice-grant')),
+    claimed,
   };
 }
 
+/** `bound`: it does not rest on the caller's word, but on its credential or on the configuration. */
 function purposeOf(
   config: PurposeConfig,
   { headers, claims, purpose, route, known }: PurposeRequest,
-): string {
+): { readonly purpose: string; readonly bound: boolean } {
   const bound = config.claim === null ? null : boundPurposes(claims, config.claim);
   const asked = single(headers, config.header.toLowerCase());
   const wanted =
@@ -67,7 +78,7 @@ function purposeOf(
       'purpose_unknown',
       'The credential is bound to other purposes than the one the request names.',
     );
-  return wanted;
+  return { purpose: wanted, bound: asked === undefined || bound !== null };
 }
 
 /** A credential that names purposes may act for no other. */
@@ -84,7 +95,10 @@ function boundPurposes(claims: Readonly<Record<string, unknown>>, claim: string)
 }
 
 /** Our own may act for a partner; a partner acts for itself, whatever it claims. */
-function recipientOf(config: PurposeConfig, { headers, subject, known }: PurposeRequest): string {
+function recipientOf(
+  config: PurposeConfig,
+  { headers, subject, known }: PurposeRequest,
+): { readonly recipient: string; readonly own: string } {
   const { organization } = subject.properties;
   const own = Object.hasOwn(config.recipients, organization)
     ? config.recipients[organization]!
@@ -97,7 +111,7 @@ function recipientOf(config: PurposeConfig, { headers, subject, known }: Purpose
     );
   if (own !== INTERNAL && recipient !== own)
     throw new SluiceError('recipient_unknown', 'A caller from outside can only be the recipient itself.');
-  return recipient;
+  return { recipient, own };
 }
 
 function tierOf(value: string | undefined): Tier | null {

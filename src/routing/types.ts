@@ -84,4 +84,6 @@ export interface PurposeOfUse {
   readonly tier: Tier | null;
   readonly justification: string | null;
   readonly grant: string | null;
+  /** members of the decision record that rest on what the caller says alone; a grant is not among them until it is looked up */
+  readonly claimed: readonly string[];
 }

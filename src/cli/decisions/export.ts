@@ -27,6 +27,7 @@ const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | n
   ['recipient', (r) => r.recipient],
   ['justification', (r) => r.justification],
   ['grant_id', (r) => r.grant_id],
+  ['claimed', (r) => r.claimed?.join(' ')],
   ['reasons', (r) => r.reasons.map((x) => x.code).join(' ')],
   ['records', (r) => r.disclosure?.records],
   ['records_withheld', (r) => r.disclosure?.records_withheld],

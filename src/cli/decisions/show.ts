@@ -29,6 +29,7 @@ export function describeDecision(
   row('Why', why(d));
   row('Justification', d.justification === null ? null : `“${d.justification}” (the subject’s own words)`);
   row('Grant', d.grant_id);
+  row('Claimed', d.claimed?.length ? `${d.claimed.join(', ')} (stated by the caller, not verified)` : null);
   row('Reasons', d.reasons.map((r) => (r.message ? `${r.code}: ${r.message}` : r.code)).join(' · '));
   row('Policy', d.policy === null ? null : `${d.policy.bundle}, revision ${d.policy.revision}`);
   row('Upstream', d.upstream === null ? null : `${d.upstream.name}, ${d.upstream.status ?? 'no answer'}`);

@@ -1,0 +1,34 @@
+/**
+ * The SHA-256 digests under which a token can be revoked. One signed token has many spellings: base64url with other unused bits (refused
+ * by `tokens.ts`), and for ECDSA a second signature that everybody can compute from the first. What is signed has one, so that the
+ * digest of the signing input (RFC 7515 §5.1, `header.payload`) covers them all.
+ */
+import { hash } from 'node:crypto';
+
+/** the order n of each curve (NIST SP 800-186) */
+const ORDERS: Readonly<Record<string, bigint>> = {
+  ES256: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+  ES384: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+  ES512:
+    0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+};
+
+export const digestOf = (text: string): string => hash('sha256', text, 'hex');
+
+/**
+ * Of the signing input; of the whole token, as lists written before that rule hold it; and of the same token with its other ECDSA signature
+ * `(r, n - s)`, which verifies too.
+ */
+export function digestsOfToken(token: string, algorithm: string): readonly string[] {
+  const end = token.lastIndexOf('.');
+  const input = token.slice(0, end);
+  const digests = [digestOf(input), digestOf(token)];
+  const order = ORDERS[algorithm];
+  if (order === undefined) return digests;
+  const signature = Buffer.from(token.slice(end + 1), 'base64url');
+  const half = signature.byteLength / 2;
+  const s = BigInt(`0x${signature.subarray(half).toString('hex')}`);
+  const other = Buffer.from((order - s).toString(16).padStart(2 * half, '0'), 'hex');
+  const twin = Buffer.concat([signature.subarray(0, half), other]).toString('base64url');
+  return [...digests, digestOf(`${input}.${twin}`)];
+}
