@@ -121,7 +121,7 @@ export function mediaOf(
   const kept = declared === format && (REGISTERED.has(type) || (accept !== undefined && names(accept, type)));
   const base = kept ? type : CONTENT_TYPES[format];
   const contentType =
-    format === 'json' || format === 'ndjson'
+    (format === 'json' || format === 'ndjson') && /^(?:utf-?8|us-ascii)$/.test(charset)
       ? base
       : format === 'multipart'
         ? `${base}; boundary="${(boundary ?? '').replace(/["\\\r\n]/g, '')}"`

@@ -1,7 +1,7 @@
 /**
  * JSON (RFC 8259) as a stream. Around the records only the structure that leads to them is followed, token by token; a record (or a value
- * around the records) is taken whole, once all of it has arrived. A byte order mark is left out (RFC 8259 §8.1 forbids to send one); any
- * encoding but UTF-8 is refused. Longer than others: one state machine.
+ * around the records) is taken whole, once all of it has arrived. A byte order mark is left out (RFC 8259 §8.1 forbids to send one). Other
+ * charsets than UTF-8: `transcoded.ts`. Longer than others: one state machine.
  */
 import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
@@ -15,8 +15,12 @@ import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
 import { textAt } from './json-text.ts';
+import { inItsCharset } from './transcoded.ts';
 
-export const json: Format = { name: 'json', open: (setup) => new JsonReader(setup) };
+export const json: Format = {
+  name: 'json',
+  open: (setup) => inItsCharset(setup, (utf8) => new JsonReader(utf8)),
+};
 
 /** A container around the records, open in the source and in the output. */
 interface Frame {
@@ -70,7 +74,6 @@ export class JsonReader implements BodyReader {
   #name: string | null = null;
 
   constructor(setup: FormatSetup) {
-    checkCharset(setup.charset);
     this.#setup = setup;
     this.#session = {
       matcher: setup.matcher as Automaton,
@@ -452,14 +455,6 @@ function countAt(
   if (c !== 0x22) return null;
   const text = buffer.toString('latin1', start + 1, end - 1);
   return QUOTED.test(text) ? { quoted: true, value: Number(text) } : null;
-}
-
-export function checkCharset(charset: string): void {
-  if (charset === '' || charset === 'utf-8' || /^(utf-?8|us-ascii)$/i.test(charset)) return;
-  throw new SluiceError(
-    'response_charset_unknown',
-    'a JSON response is UTF-8 (RFC 8259 §8.1), and this one says otherwise',
-  );
 }
 
 /** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */

@@ -6,13 +6,16 @@ import { SluiceError } from '../../errors.ts';
 import type { Automaton } from '../automaton.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from './format.ts';
 import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './json-index.ts';
-import { checkCharset } from './json.ts';
 import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, jsonScanner } from './json-scan.ts';
+import { inItsCharset } from './transcoded.ts';
 
-export const ndjson: Format = { name: 'ndjson', open: (setup) => new NdjsonReader(setup) };
+export const ndjson: Format = {
+  name: 'ndjson',
+  open: (setup) => inItsCharset(setup, (utf8) => new NdjsonReader(utf8)),
+};
 
 const NEWLINE = 0x0a;
 
@@ -29,7 +32,6 @@ class NdjsonReader implements BodyReader {
   #apart = true;
 
   constructor(setup: FormatSetup) {
-    checkCharset(setup.charset);
     this.#setup = setup;
     const matcher = setup.matcher as Automaton;
     const most = setup.limits.record_members;
