@@ -5,6 +5,7 @@ import { mediaFamily, type RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
 import { type Steps, stepsOf } from './pointer.ts';
+import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
 import { parseValue, type ValueTemplate } from './value.ts';
@@ -24,12 +25,9 @@ export interface MatchableRoute {
   readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
   readonly dataSubject: ValueTemplate | null;
-  readonly queryFields: ReadonlyMap<string, readonly string[]>;
   /** fields that every request of it searches by, in its path */
   readonly pathFields: readonly string[];
-  /** all parameters that may stand in the query */
-  readonly queryNames: ReadonlySet<string>;
-  readonly repeatable: ReadonlySet<string>;
+  readonly query: QueryPlan;
   readonly body: BodyPlan | null;
 }
 
@@ -38,6 +36,7 @@ export interface BodyPlan {
   readonly format: RequestFormat;
   readonly fields: readonly { readonly steps: Steps; readonly pointers: readonly string[] }[];
   readonly domains: readonly { readonly steps: Steps; readonly table: NameTable }[];
+  readonly searches: readonly { readonly steps: Steps; readonly search: Search }[];
   /** where the record that is written stands; null for a request that writes none */
   readonly record: Steps | null;
   /** every scalar of the body must be at one of these places */
@@ -111,15 +110,12 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   for (const name of Object.keys(config.path_fields))
     if (!params.has(name))
       report(['path_fields', name], `the path has no parameter "${name}"${didYouMean(name, params)}`);
-  const queryFields = new Map(Object.entries(config.query_fields));
-  for (const name of config.query_params)
-    if (queryFields.has(name)) report(['query_params'], `"${name}" is among query_fields already`);
-  const queryNames = new Set([
-    ...queryFields.keys(),
-    ...config.query_params,
-    ...conditions.filter((c) => c.source === 'query').map((c) => c.key),
-    ...values.flatMap((p) => (p.from === 'query' ? [p.name] : [])),
-  ]);
+  const query = queryPlan(
+    config,
+    conditions.filter((c) => c.source === 'query'),
+    values.flatMap((p) => (p.from === 'query' ? [p.name] : [])),
+    report,
+  );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
   const { format, charset, options, statuses } = config.response;
@@ -132,9 +128,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     id,
     dataSubject,
     pathFields: Object.values(config.path_fields).flat(),
-    queryFields,
-    queryNames,
-    repeatable: new Set(config.repeatable),
+    query,
     body,
     route: Object.freeze({
       template: config.match,
@@ -172,14 +166,19 @@ function bodyPlan(
     );
   const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: stepsOf(p), pointers }));
   const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: stepsOf(p), table }));
+  const searches = Object.entries(request.grammar).map(([p, given]) => ({
+    steps: stepsOf(p),
+    search: compileSearch(given, null, (message) => report(['request', 'grammar', p], message)),
+  }));
   const allowed = request.params.map(stepsOf);
-  if (!writes && inBody.length + taken.length + fields.length + domains.length + allowed.length === 0)
-    return null;
+  const reads = [inBody, taken, fields, domains, searches, allowed].some((list) => list.length > 0);
+  if (!writes && !reads) return null;
   const record = writes ? stepsOf(request.record ?? '') : null;
   return {
     format: request.format,
     fields,
     domains,
+    searches,
     record,
     allowed: [
       ...allowed,
@@ -187,6 +186,7 @@ function bodyPlan(
       ...inBody.map((c) => c.steps),
       ...fields.flatMap(({ steps }) => [steps, [...steps, '**']]),
       ...domains.map(({ steps }) => [...steps, '**']),
+      ...searches.map(({ steps }) => [...steps, '**']),
       ...(record === null ? [] : [[...record, '**']]),
       ...(request.format === 'soap' && inBody.length > 0 ? [['namespace']] : []),
     ],

@@ -10,6 +10,7 @@ import { domainFields } from './domain.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { all, at, covered, holdsObject, leaves } from './pointer.ts';
 import { type Parameters, readQuery, refuseOverrideHeaders, writeQuery } from './query.ts';
+import { readMember, readParameters } from './searches.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
@@ -87,7 +88,8 @@ function select(
   const { chosen, body } = choose(remaining, bytes, headers, depth);
   const { route, template } = chosen;
   const params = matchTemplate(template, target.segments) ?? {};
-  checkParameters(chosen, parameters);
+  const used = new Set(chosen.pathFields);
+  readParameters(chosen.query, parameters, used);
   const sources = { params, parameters, body };
   const id = chosen.id ? evaluate(chosen.id, sources) : undefined;
   if (chosen.id && id === undefined)
@@ -96,10 +98,6 @@ function select(
   // A read's answer may say it still; a write would be judged as one about a stranger.
   if (chosen.dataSubject && dataSubject === undefined && WRITES.has(route.action))
     throw new SluiceError('request_malformed', 'The request does not say whose data it writes.');
-  const used = new Set([
-    ...chosen.pathFields,
-    ...parameters.flatMap(([name]) => chosen.queryFields.get(name) ?? []),
-  ]);
   const written = new Set<string>();
   if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
   return {
@@ -139,9 +137,9 @@ function choose(
       const { format } = chosen.body;
       const actions = format === 'soap' ? actionsOf(chosen) : NO_ACTIONS;
       const key =
-        chosen.repeatable.size + actions.length === 0
+        chosen.query.repeatable.size + actions.length === 0
           ? format
-          : JSON.stringify([format, [...chosen.repeatable].sort(), actions]);
+          : JSON.stringify([format, [...chosen.query.repeatable].sort(), actions]);
       if (!read.has(key))
         read.set(
           key,
@@ -152,7 +150,7 @@ function choose(
               contentEncoding: text(headers['content-encoding']),
               soapAction: text(headers['soapaction']),
             },
-            { format, depth, repeatable: chosen.repeatable, actions },
+            { format, depth, repeatable: chosen.query.repeatable, actions },
           ),
         );
       const body = read.get(key);
@@ -174,29 +172,11 @@ const actionsOf = ({ conditions }: MatchableRoute): readonly string[] =>
     c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
   );
 
-function checkParameters({ queryNames, repeatable }: MatchableRoute, parameters: Parameters): void {
-  const seen = new Set<string>();
-  for (const [i, [name]] of parameters.entries()) {
-    // Named by its position: the name is the caller's, and may be anything.
-    if (!queryNames.has(name))
-      throw new SluiceError(
-        'query_parameter_unknown',
-        `Query parameter ${i + 1} is not one that the route names (query_fields, query_params).`,
-      );
-    if (seen.has(name) && !repeatable.has(name))
-      throw new SluiceError(
-        'request_malformed',
-        `Query parameter ${i + 1} repeats one that stands only once (repeatable).`,
-      );
-    seen.add(name);
-  }
-}
-
 function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<string>): void {
   if (!covered(body, plan.allowed))
     throw new SluiceError(
       'query_parameter_unknown',
-      'The body has a member that the route does not name (request.fields, request.params, request.domains).',
+      'The body has a member that the route does not name (request.fields, request.params, request.domains, request.grammar).',
     );
   for (const { steps, pointers } of plan.fields)
     for (const value of all(body, steps)) {
@@ -209,6 +189,8 @@ function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<
       for (const p of pointers) used.add(p);
     }
   for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
+  for (const { steps, search } of plan.searches)
+    for (const value of all(body, steps)) readMember(search, value, used);
   if (plan.record) for (const record of all(body, plan.record)) leaves(record, written);
 }
 

@@ -3,6 +3,8 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';
+import { isLanguageName } from './language-names.ts';
+import { isUninspected } from './searches.ts';
 
 /** @param catalogs by resource */
 export function routeWarnings(
@@ -25,6 +27,7 @@ export function routeWarnings(
       searchesInPath(config, catalog, warn);
     }
     renamesFields(config, warn);
+    goesUninspected(config, warn);
     return found;
   });
 }
@@ -46,7 +49,7 @@ function aboutAStranger(
 }
 
 function searchesByNothing(
-  { path_fields, query_fields, request }: RouteConfig,
+  { path_fields, query_fields, query_grammar, request }: RouteConfig,
   { resource, fields }: Catalog,
   warn: Warn,
 ): void {
@@ -55,6 +58,12 @@ function searchesByNothing(
     [['query_fields'], query_fields],
     [['request', 'fields'], request.fields],
     ...Object.entries(request.domains).map(([at, table]) => [['request', 'domains', at], table] as const),
+    ...Object.entries(query_grammar).map(
+      ([name, { fields: table }]) => [['query_grammar', name, 'fields'], table] as const,
+    ),
+    ...Object.entries(request.grammar).map(
+      ([at, { fields: table }]) => [['request', 'grammar', at, 'fields'], table] as const,
+    ),
   ];
   for (const [key, table] of tables)
     for (const [name, pointers] of Object.entries(table))
@@ -121,6 +130,17 @@ function renamesFields({ match, when, request, query_params }: RouteConfig, warn
   for (const [i, pointer] of request.params.entries())
     if (['/query', '/*', '/**'].includes(pointer)) free(['request', 'params', i]);
   if (query_params.includes('query')) free(['query_params', query_params.indexOf('query')]);
+}
+
+function goesUninspected(config: RouteConfig, warn: Warn): void {
+  const names = [...Object.keys(config.query_fields), ...config.query_params].filter(
+    (name) => isLanguageName(name) && isUninspected(config, name),
+  );
+  for (const name of names)
+    warn(
+      ['uninspected'],
+      `the query parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
+    );
 }
 
 type Searched = { readonly [name: string]: string | readonly string[] };

@@ -37,6 +37,7 @@ describe.skipIf(!there)('recorded Salesforce answers', () => {
       resource: 'Whizbang',
       action,
       query_params: ['q', 'limit', 'start', 'end'],
+      uninspected: true,
       ...more,
     });
     running = await startSluice({

@@ -125,9 +125,11 @@ beforeAll(async () => {
         query_fields: {
           phone: '/phone',
           city: '/city',
-          sort: '/role',
-          q: ['/city', '/gone'],
           any: '/nowhere',
+        },
+        query_grammar: {
+          sort: { grammar: 'sort', fields: { role: '/role' } },
+          q: { grammar: 'text', fields: { city: '/city', gone: '/gone' } },
         },
         query_params: ['limit'],
       },

@@ -155,6 +155,9 @@ function asConfigured(routes: readonly object[]): readonly RouteConfig[] {
     path_fields: {},
     query_fields: {},
     query_params: [],
+    query_grammar: {},
+    query_values: {},
+    uninspected: false,
     repeatable: [],
     ...r,
     request: {
@@ -163,6 +166,7 @@ function asConfigured(routes: readonly object[]): readonly RouteConfig[] {
       fields: {},
       params: [],
       domains: {},
+      grammar: {},
       ...member(r, 'request'),
     },
     response: { options: {}, ...member(r, 'response') },

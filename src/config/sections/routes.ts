@@ -15,6 +15,8 @@ export const RESPONSE_FORMATS = [
   'whole',
 ] as const;
 
+export const GRAMMARS = ['sort', 'select', 'include', 'text', 'parse', 'mongo', 'directus', 'rsql'] as const;
+
 const word = Type.String({ minLength: 1, maxLength: 128 });
 const template = (description: string) =>
   Type.String({
@@ -32,6 +34,16 @@ const condition = Type.Unsafe<
     Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { minItems: 1 }),
     section({ present: Type.Boolean() }),
   ],
+});
+
+const search = section({
+  grammar: Type.Unsafe<(typeof GRAMMARS)[number]>(
+    Type.Enum([...GRAMMARS], { description: 'the language, see docs/searches.md' }),
+  ),
+  fields: defaulted(
+    table(oneOrMore(pointer()), { description: 'name in the language → field(s) that it searches by' }),
+    {},
+  ),
 });
 
 export const routeSchema = section({
@@ -86,6 +98,30 @@ export const routeSchema = section({
     Type.Array(word, { uniqueItems: true, description: 'query parameters that touch no field' }),
     [],
   ),
+  query_grammar: defaulted(
+    table(search, {
+      description:
+        'query parameter whose value is a search in a language of its own; `*`: a language that has parameters of many names',
+    }),
+    {},
+  ),
+  query_values: defaulted(
+    table(
+      Type.Unsafe<string | readonly string[]>({
+        anyOf: [Type.String({ minLength: 1 }), Type.Array(Type.String(), { minItems: 1, uniqueItems: true })],
+      }),
+      { description: 'query parameter → RE2 pattern of all of its value, or the list of its values' },
+    ),
+    {},
+  ),
+  uninspected: defaulted(
+    Type.Unsafe<boolean | readonly string[]>({
+      anyOf: [Type.Boolean(), Type.Array(word, { uniqueItems: true })],
+      description:
+        'parameters (`true`: all) that have the name of a search language and are forwarded without a grammar; Sluice warns of it',
+    }),
+    false,
+  ),
   repeatable: defaulted(
     Type.Array(word, { uniqueItems: true, description: 'parameters that may stand more than once' }),
     [],
@@ -118,6 +154,13 @@ export const routeSchema = section({
           description: 'parts of the body that touch no field; `*` one level, `**` any',
         }),
         [],
+      ),
+      grammar: defaulted(
+        table(search, {
+          key: '^/',
+          description: 'pointer into the body → the language of the search that stands there',
+        }),
+        {},
       ),
       domains: defaulted(
         table(table(oneOrMore(pointer()), { description: 'name in a clause → field(s)' }), {

@@ -1,0 +1,25 @@
+/** The languages that a route may name in `query_grammar` and `request.grammar`. */
+import type { GRAMMARS } from '../../config/sections/routes.ts';
+import { directus } from './directus.ts';
+import type { Grammar } from './grammar.ts';
+import { mongo } from './mongo.ts';
+import { parse } from './parse.ts';
+import { rsql } from './rsql.ts';
+import { include, select } from './select.ts';
+import { sort } from './sort.ts';
+import { text } from './text.ts';
+
+export type { Grammar, Reading } from './grammar.ts';
+
+export type GrammarName = (typeof GRAMMARS)[number];
+
+export const grammars: { readonly [N in GrammarName]: Grammar } = {
+  directus,
+  include,
+  mongo,
+  parse,
+  rsql,
+  select,
+  sort,
+  text,
+};

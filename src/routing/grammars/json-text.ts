@@ -1,0 +1,14 @@
+/** JSON in the value of a parameter. */
+import { parseJson } from '../body/json.ts';
+import type { Reading } from './grammar.ts';
+
+const DEPTH = 20;
+
+/** Refused: a name that stands twice, since readers differ in which one counts. */
+export function jsonText(text: string, reading: Reading): unknown {
+  try {
+    return parseJson(Buffer.from(text), DEPTH);
+  } catch {
+    return reading.refuse(`is not JSON, has a name twice, or is nested more than ${DEPTH} levels deep`);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * What comes back: `name,phone`. The catalog treats it as any other answer, so plain names need not be listed. What renames
+ * (`name:ssn`), computes or follows a relation must be: the catalog would not know it again.
+ */
+import { type Grammar, PLAIN_NAME, type Reading } from './grammar.ts';
+
+function item(text: string, reading: Reading): void {
+  const name = text.trim();
+  if (name === '') reading.refuse('has an empty item');
+  if (name !== '*' && !PLAIN_NAME.test(name)) reading.returned(name);
+}
+
+export const select: Grammar = {
+  value(value, reading: Reading) {
+    const items = Array.isArray(value) ? (value as unknown[]) : [value];
+    for (const text of items) {
+      if (typeof text !== 'string') reading.refuse('is not a list of names');
+      if (text !== '') for (const name of text.split(',')) item(name, reading);
+    }
+  },
+  member(path, value, reading: Reading) {
+    if (!/^\d*$/.test(path.join())) reading.refuse('has something in brackets that is not a position');
+    this.value?.(value, reading);
+  },
+};
+
+/** Relations to follow: each of them must be listed. */
+export const include: Grammar = {
+  value(value, reading: Reading) {
+    const items = Array.isArray(value) ? (value as unknown[]) : [value];
+    for (const text of items) {
+      if (typeof text !== 'string') reading.refuse('is not a list of names');
+      if (text !== '') for (const name of text.split(',')) reading.returned(name.trim());
+    }
+  },
+};

@@ -1,0 +1,230 @@
+/**
+ * The parameters of a request: each must be one that the route names, with a value that it allows; those whose value is a search in a
+ * language of its own are taken apart by the language's grammar. Says which fields the request searches by.
+ */
+import { RE2JS } from 're2js';
+import type { RouteConfig } from '../config/sections/routes.ts';
+import { didYouMean, SluiceError } from '../errors.ts';
+import type { Condition } from './conditions.ts';
+import { type Grammar, grammars, type Reading } from './grammars/index.ts';
+import { isLanguageName } from './language-names.ts';
+import type { Parameters } from './query.ts';
+
+export interface Search {
+  readonly grammar: Grammar;
+  readonly fields: ReadonlyMap<string, readonly string[]>;
+}
+
+export interface QueryPlan {
+  /** of parameters that search by the same fields whatever their value */
+  readonly fields: ReadonlyMap<string, readonly string[]>;
+  readonly searches: ReadonlyMap<string, Search>;
+  /** reads what no other table names */
+  readonly dialect: Search | null;
+  /** all parameters that may stand in the query, but for those of `searches` and `dialect` */
+  readonly names: ReadonlySet<string>;
+  readonly values: ReadonlyMap<string, (value: string) => boolean>;
+  readonly repeatable: ReadonlySet<string>;
+}
+
+type Report = (key: readonly (string | number)[], message: string) => void;
+
+const ANY = '*';
+
+/**
+ * @param conditions on the query
+ * @param taken parameters that an id or a data subject is taken from
+ */
+export function queryPlan(
+  config: RouteConfig,
+  conditions: readonly Condition[],
+  taken: readonly string[],
+  report: Report,
+): QueryPlan {
+  const fields = new Map(Object.entries(config.query_fields));
+  const searches = new Map<string, Search>();
+  let dialect: Search | null = null;
+  for (const [name, given] of Object.entries(config.query_grammar)) {
+    const search = compileSearch(given, name, (message) => report(['query_grammar', name], message));
+    if (name === ANY) dialect = search;
+    else searches.set(name, search);
+    if (fields.has(name)) report(['query_grammar', name], 'is among query_fields already');
+    if (config.query_params.includes(name)) report(['query_grammar', name], 'is among query_params already');
+  }
+  for (const name of config.query_params)
+    if (fields.has(name)) report(['query_params'], `"${name}" is among query_fields already`);
+  const names = new Set([
+    ...fields.keys(),
+    ...config.query_params,
+    ...conditions.map((c) => c.key),
+    ...taken,
+  ]);
+  const values = new Map<string, (value: string) => boolean>();
+  for (const [name, allowed] of Object.entries(config.query_values)) {
+    const known = [...names, ...searches.keys()];
+    if (!known.includes(name))
+      report(['query_values', name], `the route names no such query parameter${didYouMean(name, known)}`);
+    const check = compileValues(allowed);
+    if (check === null) report(['query_values', name], 'is not an RE2 pattern');
+    else values.set(name, check);
+  }
+  uninspectedLanguages(config, conditions, names, report);
+  return { fields, searches, dialect, names, values, repeatable: new Set(config.repeatable) };
+}
+
+export function compileSearch(
+  { grammar: name, fields }: RouteConfig['query_grammar'][string],
+  parameter: string | null,
+  report: (message: string) => void,
+): Search {
+  const grammar = grammars[name];
+  if (parameter === ANY && !grammar.parameter)
+    report(`${name} is the language of one parameter: name the parameter`);
+  if (parameter === null && !grammar.value) report(`${name} is a language of the query, not of a body`);
+  return { grammar, fields: new Map(Object.entries(fields)) };
+}
+
+function compileValues(allowed: string | readonly string[]): ((value: string) => boolean) | null {
+  if (typeof allowed !== 'string') {
+    const values = new Set(allowed);
+    return (value) => values.has(value);
+  }
+  try {
+    const pattern = RE2JS.compile(allowed);
+    return (value) => pattern.matches(value);
+  } catch {
+    return null;
+  }
+}
+
+/** A parameter that is called `filter` or `sort` searches by whatever its value names, and nobody looked into it. */
+function uninspectedLanguages(
+  config: RouteConfig,
+  conditions: readonly Condition[],
+  names: ReadonlySet<string>,
+  report: Report,
+): void {
+  const { uninspected, query_values, query_fields, query_params } = config;
+  const isPinned = (name: string): boolean =>
+    typeof query_values[name] === 'object' || conditions.some((c) => c.key === name && c.values !== null);
+  if (Array.isArray(uninspected))
+    for (const [i, name] of (uninspected as readonly string[]).entries())
+      if (!names.has(name))
+        report(['uninspected', i], `the route names no such query parameter${didYouMean(name, names)}`);
+  for (const name of names) {
+    if (!isLanguageName(name) || isPinned(name) || isUninspected(config, name)) continue;
+    const key = Object.hasOwn(query_fields, name)
+      ? ['query_fields', name]
+      : query_params.includes(name)
+        ? ['query_params', query_params.indexOf(name)]
+        : ['when', 'query', name];
+    report(
+      key,
+      `"${name}" is the name of a search language, whose value may name any field: say which under query_grammar (docs/searches.md), list its values under query_values, or accept the risk with uninspected: [${JSON.stringify(name)}]`,
+    );
+  }
+}
+
+export const isUninspected = ({ uninspected }: RouteConfig, name: string): boolean =>
+  typeof uninspected === 'boolean' ? uninspected : uninspected.includes(name);
+
+/**
+ * @param used where the fields go that the request searches by
+ * @throws SluiceError `query_parameter_unknown`, `request_malformed` for a name twice
+ */
+export function readParameters(plan: QueryPlan, parameters: Parameters, used: Set<string>): void {
+  const seen = new Set<string>();
+  // Both `filter=…` and `filter[phone]=…`: readers differ in what they make of the two together.
+  const spread = new Map<string, boolean>();
+  for (const [i, [name, value]] of parameters.entries()) {
+    // Named by its position: the name is the caller's, and may be anything.
+    const place = `Query parameter ${i + 1}`;
+    let repeats = plan.repeatable.has(name);
+    const allows = plan.values.get(name);
+    if (allows && !allows(value))
+      throw unknown(place, 'has a value that the route does not allow (query_values)');
+    if (plan.names.has(name)) {
+      if (!allows && SEPARATOR.test(value))
+        throw unknown(
+          place,
+          'has a ";" or a doubly encoded "&" in its value, which some servers take for the begin of another parameter (query_values)',
+        );
+      for (const pointer of plan.fields.get(name) ?? []) used.add(pointer);
+    } else {
+      const { base, path } = brackets(name);
+      const own = plan.searches.get(name);
+      const search = own ?? plan.searches.get(base);
+      if (search && (own !== undefined || path !== null)) {
+        if (spread.has(base) && spread.get(base) !== (own === undefined))
+          throw unknown(place, 'is there both as one value and in brackets');
+        spread.set(base, own === undefined);
+        read(search, own ? null : path, name, value, reading(search, place, used));
+      } else if (plan.dialect) {
+        const { grammar } = plan.dialect;
+        if (!grammar.parameter?.(name, value, reading(plan.dialect, place, used))) throw notNamed(place);
+        repeats ||= grammar.repeats?.(name) ?? false;
+      } else throw notNamed(place);
+    }
+    if (seen.has(name) && !repeats)
+      throw new SluiceError('request_malformed', `${place} repeats one that stands only once (repeatable).`);
+    seen.add(name);
+  }
+}
+
+/** @throws SluiceError `query_parameter_unknown` */
+export function readMember(search: Search, value: unknown, used: Set<string>): void {
+  if (value === null) return;
+  const place = 'A search in the body';
+  read(search, null, '', value, reading(search, place, used));
+}
+
+function read(
+  { grammar }: Search,
+  path: readonly string[] | null,
+  name: string,
+  value: unknown,
+  reading: Reading,
+): void {
+  if (path !== null) {
+    if (grammar.member) grammar.member(path, value as string, reading);
+    else reading.refuse('has brackets in its name');
+  } else if (grammar.value) grammar.value(value, reading);
+  else if (!grammar.parameter?.(name, value as string, reading))
+    reading.refuse('is not a parameter of its language');
+}
+
+/** `filter[a][]` → `filter`, `a` and an empty step; anything that is not brackets to its end has none. */
+function brackets(name: string): { readonly base: string; readonly path: readonly string[] | null } {
+  const m = /^([^[\]]+)((?:\[[^[\]]*\])+)$/.exec(name);
+  return m ? { base: m[1]!, path: m[2]!.slice(1, -1).split('][') } : { base: name, path: null };
+}
+
+/** What some servers split a query at, and what a second decoding would make of it. */
+const SEPARATOR = /;|%(?:26|3b|00)/i;
+
+function reading({ fields }: Search, place: string, used: Set<string>): Reading {
+  const take = (name: string): readonly string[] => {
+    const pointers = fields.get(name);
+    if (!pointers) throw unknown(place, 'searches by a name that the route does not list (query_grammar)');
+    return pointers;
+  };
+  return {
+    field: (name) => {
+      for (const pointer of take(name)) used.add(pointer);
+    },
+    returned: (name) => void take(name),
+    everything: () => {
+      for (const pointers of fields.values()) for (const pointer of pointers) used.add(pointer);
+    },
+    listed: (name) => fields.has(name),
+    refuse: (what) => {
+      throw unknown(place, what);
+    },
+  };
+}
+
+const notNamed = (place: string): SluiceError =>
+  unknown(place, 'is not one that the route names (query_fields, query_params, query_grammar)');
+
+const unknown = (place: string, what: string): SluiceError =>
+  new SluiceError('query_parameter_unknown', `${place} ${what}.`);
