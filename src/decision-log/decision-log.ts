@@ -62,6 +62,7 @@ export async function createDecisionLog(
   if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
 
   let copies: Copies | null = null;
+  let ownKey: Buffer | null = null;
   const journal = await Journal.open({
     ...options,
     key,
@@ -72,10 +73,16 @@ export async function createDecisionLog(
         copies?.committed();
         deps.hooks?.committed?.(commit);
       },
+      recovered() {
+        // The directory may have been replaced, and the key with it.
+        if (ownKey !== null) generateKey(options.dir, ownKey.toString());
+        deps.hooks?.recovered?.();
+      },
     },
   });
   try {
-    const dataSubject = dataSubjectHasher(named ?? generated(options.dir, deps.logger));
+    if (named === null) ownKey = generated(options.dir, deps.logger);
+    const dataSubject = dataSubjectHasher((named ?? ownKey)!);
     const rules = { ...DEFAULT_MASK, ...config.mask };
     const mask = compileMask(rules, dataSubject);
     await recordOpening(journal, clock, deps.logger);

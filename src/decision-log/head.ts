@@ -8,10 +8,11 @@
  * head that fits a rewritten chain.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
-import { constants, fsync, openSync, readFileSync, write as writeFd, writeSync } from 'node:fs';
+import { closeSync, constants, fsync, openSync, readFileSync, write as writeFd, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { canonical } from './canonical.ts';
 import { isHash } from './chain.ts';
+import { type FileIdentity, identityOf, isSame, statOf } from './identity.ts';
 
 export interface Head {
   readonly origin: string;
@@ -91,7 +92,9 @@ export function readHead(path: string, key: Buffer | null): HeadState | null {
 
 /** Writes a head file; one owner, the process that holds the origin's lock. */
 export class HeadWriter {
+  readonly #path: string;
   readonly #fd: number;
+  readonly #file: FileIdentity;
   readonly #key: Buffer | null;
   #slot = 0;
   #failure: unknown = null;
@@ -99,15 +102,22 @@ export class HeadWriter {
 
   /** Creates or opens the file and writes both slots. @throws what the file system says */
   constructor(path: string, head: Head, key: Buffer | null) {
+    this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+    this.#file = identityOf(this.#fd);
     this.#key = key;
     const bytes = encode(head, key);
     writeSync(this.#fd, bytes, 0, SLOT, 0);
     writeSync(this.#fd, bytes, 0, SLOT, SLOT);
   }
 
-  get fd(): number {
-    return this.#fd;
+  /** The file that is written to is the one that the directory names. */
+  inPlace(): boolean {
+    return isSame(statOf(this.#path), this.#file);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
   }
 
   /**

@@ -8,15 +8,15 @@
  *
  * A long file: a record's way from append to acknowledgement, and back when it fails, is one state machine.
  */
-import { closeSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../errors.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../model/record.ts';
 import { type Sealed, seal } from './chain.ts';
 import { Pages, runOf } from './pages.ts';
-import { errno, headPath, makeDirectory, syncDirectory } from './directory.ts';
+import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
+import { type Lock, tryLock } from './lock.ts';
 import { type Claimed, claimOrigin } from './origin.ts';
 import type { Tip } from './recover.ts';
 import { Segment } from './segment.ts';
@@ -70,7 +70,8 @@ export class Journal {
   readonly dir: string;
   readonly claimed: Claimed;
   readonly #o: JournalOptions;
-  readonly #head: HeadWriter;
+  #head: HeadWriter;
+  #lock: Lock;
   readonly #segment: Segment;
   /** the newest record that was chained, and the newest that is acknowledged */
   #tip: Tip;
@@ -109,7 +110,7 @@ export class Journal {
       journal.#watch();
       return journal;
     } catch (e) {
-      if (journal !== null) closeSync(journal.#head.fd);
+      if (journal !== null) journal.#head.close();
       claimed.lock.release();
       throw unwritable(options.dir, e);
     }
@@ -123,8 +124,8 @@ export class Journal {
     this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
     const strict = options.durability === 'strict';
     this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, strict, claimed.segment);
-    const path = headPath(options.dir, claimed.origin);
-    this.#head = new HeadWriter(path, this.#headAt(claimed.tip), options.key);
+    this.#lock = claimed.lock;
+    this.#head = this.#openHead();
   }
 
   /** The newest record that is acknowledged. */
@@ -257,7 +258,7 @@ export class Journal {
     }
   }
 
-  /** Free space, and that the segment in use is still the file under its name. */
+  /** Free space, and that the files in use are still those under their names. */
   async #look(): Promise<void> {
     const { bavail, bsize } = await statfs(this.dir);
     const free = bavail * bsize;
@@ -271,12 +272,44 @@ export class Journal {
       if (this.#fault === null) this.#fail(fault, []);
       return;
     }
-    const lost = await this.#segment.lost();
-    if (lost !== null)
+    this.#checkPlaces();
+  }
+
+  #checkPlaces(): void {
+    this.#segment.checkPlace();
+    if (!this.#head.inPlace() || !this.#lock.inPlace())
       throw new SluiceError(
         'journal_unwritable',
-        `${lost} was removed or cut while in use. A new segment is begun; run \`sluice decisions verify\`.`,
+        `The head or the lock of ${this.origin} in ${this.dir} was removed or replaced while in use. They are made anew; run \`sluice decisions verify\`.`,
       );
+  }
+
+  #openHead(): HeadWriter {
+    return new HeadWriter(headPath(this.dir, this.origin), this.#headAt(this.#flushed), this.#o.key);
+  }
+
+  /**
+   * The directory, lock and head under their names, wherever those that were open have gone. The chain goes on with its next seq:
+   * records that are not there any more are missed by `verify`.
+   */
+  #reopen(): void {
+    makeDirectory(this.dir);
+    if (!this.#lock.inPlace()) {
+      const lock = tryLock(lockPath(this.dir, this.origin));
+      if (lock === null)
+        throw new SluiceError(
+          'journal_unwritable',
+          `Another process appends to the chain ${this.origin} in ${this.dir}, which was replaced while in use. Restart this one.`,
+        );
+      this.#lock.release();
+      this.#lock = lock;
+    }
+    if (!this.#head.inPlace()) {
+      const head = this.#openHead();
+      this.#head.close();
+      this.#head = head;
+    }
+    syncDirectory(this.dir);
   }
 
   #watch(): void {
@@ -309,6 +342,7 @@ export class Journal {
 
   /** Cuts away what was not acknowledged, proves that the disk takes a durable write, and only then goes on. */
   async #resume(): Promise<void> {
+    this.#reopen();
     const { bavail, bsize } = await statfs(this.dir);
     if (bavail * bsize < this.#o.minFree) return;
     await this.#segment.cut();
@@ -344,6 +378,15 @@ export class Journal {
     return { origin: this.origin, seq: tip.seq, hash: tip.hash, at: new Date().toISOString() };
   }
 
+  /** At the end nothing is made anew. What was acknowledged was in its place then. */
+  #warnIfAstray(): void {
+    try {
+      this.#checkPlaces();
+    } catch (err) {
+      this.#o.logger.error({ err, origin: this.origin }, 'the journal is closed out of its place');
+    }
+  }
+
   /** Everything appended is durable, the head too; further appends are refused. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -357,14 +400,15 @@ export class Journal {
     this.#fault ??= closed();
     try {
       if (clean) {
+        this.#warnIfAstray();
         await this.#segment.flush();
         this.#flushed = this.#acknowledged;
       } else await this.#segment.cut();
       await this.#head.sync(this.#headAt(this.#flushed));
     } finally {
       await this.#segment.close().catch(() => undefined);
-      closeSync(this.#head.fd);
-      this.claimed.lock.release();
+      this.#head.close();
+      this.#lock.release();
     }
   }
 }

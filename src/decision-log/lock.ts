@@ -5,8 +5,11 @@
  * containers).
  */
 import { DatabaseSync } from 'node:sqlite';
+import { isSame, statOf } from './identity.ts';
 
 export interface Lock {
+  /** the lock's file is the one that the directory names: nobody else can take it under this name */
+  inPlace(): boolean;
   release(): void;
 }
 
@@ -20,7 +23,8 @@ export function tryLock(path: string, waitMs = 50): Lock | null {
     if (isBusy(e)) return null;
     throw e;
   }
-  return { release: () => db.close() };
+  const file = statOf(path);
+  return { inPlace: () => isSame(statOf(path), file), release: () => db.close() };
 }
 
 /** Does a live process append to this origin? A reader's question: takes nothing that would keep an appender out. */

@@ -89,8 +89,11 @@ export function generatedKey(dir: string): Buffer | null {
   return bytes;
 }
 
-/** Makes one, mode 0600, unless another worker was quicker. */
-export function generateKey(dir: string): {
+/** Makes one, mode 0600, unless another worker was quicker. @param secret to be kept, where the file that held it is gone */
+export function generateKey(
+  dir: string,
+  secret: string = randomBytes(32).toString('hex'),
+): {
   readonly key: Buffer;
   readonly created: boolean;
   readonly path: string;
@@ -102,7 +105,7 @@ export function generateKey(dir: string): {
   try {
     const fd = openSync(draft, 'wx', 0o600);
     try {
-      writeSync(fd, `${randomBytes(32).toString('hex')}\n`);
+      writeSync(fd, `${secret}\n`);
       fsyncSync(fd);
     } finally {
       closeSync(fd);

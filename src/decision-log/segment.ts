@@ -1,6 +1,7 @@
 /**
  * The segment that is appended to. It knows how many of its bytes are acknowledged; what is behind them was written by
- * a commit that failed, and is cut away before anything else is written.
+ * a commit that failed, and is cut away before anything else is written. After every write it looks whether the file it wrote to is
+ * still the one that the directory names: one that is not is given up, and the next append begins another.
  */
 import {
   close as closeFd,
@@ -11,10 +12,11 @@ import {
   open as openFd,
   write as writeFd,
 } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { SluiceError } from '../errors.ts';
 import { segmentName } from './directory.ts';
+import { type FileIdentity, identityOf, isSame, statOf } from './identity.ts';
 
 const [write, flush, syncAll, open, close, truncate] = [
   promisify(writeFd),
@@ -24,7 +26,9 @@ const [write, flush, syncAll, open, close, truncate] = [
   promisify(closeFd),
   promisify(ftruncate),
 ];
-const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+const APPEND = constants.O_WRONLY | constants.O_APPEND;
+/** A name that is there already is of another file: nothing is ever appended to it. */
+const NEW = constants.O_CREAT | constants.O_EXCL;
 /** A write that returns once its bytes are on disk (POSIX open(2)): one turn through the thread pool instead of two. Windows has none. */
 const WRITE_THROUGH = (constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0;
 
@@ -35,6 +39,9 @@ export class Segment {
   readonly #strict: boolean;
   #path: string | null;
   #fd: number | null = null;
+  #file: FileIdentity | null = null;
+  /** the file is not, or not as it was left, where the directory says */
+  #lost = false;
   #size: number;
 
   /**
@@ -56,7 +63,11 @@ export class Segment {
     this.#size = at?.size ?? 0;
   }
 
-  /** Appends, to a new segment if this one is full. @param first seq of the first record in `bytes` */
+  /**
+   * Appends, to a new segment if this one is full.
+   * @param first seq of the first record in `bytes`
+   * @throws SluiceError `journal_unwritable` when the file was removed, replaced, cut or written to by somebody else
+   */
   async append(bytes: Buffer, first: number): Promise<void> {
     const full = this.#size >= this.#limit && this.#size > 0;
     if (this.#fd === null || full) await this.#begin(first, full);
@@ -64,6 +75,7 @@ export class Segment {
       at += (await write(this.#fd!, bytes, at, bytes.length - at, null)).bytesWritten;
     }
     if (this.#strict && WRITE_THROUGH === 0) await flush(this.#fd!);
+    this.#checkPlace(this.#size + bytes.length);
   }
 
   async #begin(first: number, full: boolean): Promise<void> {
@@ -71,14 +83,40 @@ export class Segment {
       await flush(this.#fd);
       await this.#close();
     }
+    const flags = this.#strict ? APPEND | WRITE_THROUGH : APPEND;
     if (this.#path === null || full) {
-      this.#path = join(this.#dir, segmentName(this.#origin, first));
+      this.#path = null;
       this.#size = 0;
+      const path = join(this.#dir, segmentName(this.#origin, first));
+      this.#fd = await open(path, flags | NEW, 0o640);
+      this.#path = path;
+    } else
+      this.#fd = await open(this.#path, flags).catch(() => this.#astray('was removed or made unreadable'));
+    try {
+      this.#file = identityOf(this.#fd);
+      this.#checkPlace(this.#size);
+      // The new name is durable only once its directory is.
+      const directory = await open(this.#dir, 'r');
+      await syncAll(directory).finally(() => close(directory));
+    } catch (e) {
+      await this.#close().catch(() => undefined);
+      throw e;
     }
-    this.#fd = await open(this.#path, this.#strict ? APPEND | WRITE_THROUGH : APPEND, 0o640);
-    // The new name is durable only once its directory is.
-    const directory = await open(this.#dir, 'r');
-    await syncAll(directory).finally(() => close(directory));
+  }
+
+  /** @param size what its length must be */
+  #checkPlace(size: number): void {
+    const there = statOf(this.#path!);
+    if (!isSame(there, this.#file)) this.#astray('was removed or replaced');
+    if (there!.size !== BigInt(size)) this.#astray('was cut, or written to by somebody else,');
+  }
+
+  #astray(what: string): never {
+    this.#lost = true;
+    throw new SluiceError(
+      'journal_unwritable',
+      `${basename(this.#path!)} ${what} while in use. A new segment is begun; run \`sluice decisions verify\`.`,
+    );
   }
 
   acknowledge(bytes: number): void {
@@ -94,35 +132,54 @@ export class Segment {
     return this.#fd;
   }
 
-  /** Cuts away what is not acknowledged, durably; the file is opened anew at the next append. */
+  /**
+   * Cuts away what is not acknowledged, durably; the file is opened anew at the next append. A file that is not in its place any more
+   * is given up, and another is begun then.
+   */
   async cut(): Promise<void> {
+    const [fd, file] = [this.#fd, this.#file];
+    // Wherever the file was moved to: what was refused must not stand in it.
+    if (fd !== null && !isSame(statOf(this.#path!), file)) {
+      await truncate(fd, this.#size).catch(() => undefined);
+      this.#lost = true;
+    }
     await this.#close().catch(() => undefined);
+    if (this.#lost) {
+      this.#path = null;
+      this.#size = 0;
+      this.#lost = false;
+    }
     if (this.#path === null) return;
-    const fd = await open(this.#path, constants.O_WRONLY | constants.O_CREAT, 0o640);
+    const again = await open(this.#path, constants.O_WRONLY).catch((e: NodeJS.ErrnoException) => {
+      if (e.code === 'ENOENT') return null;
+      throw e;
+    });
+    if (again === null) {
+      this.#path = null;
+      this.#size = 0;
+      return;
+    }
     try {
-      await truncate(fd, this.#size);
-      await flush(fd);
+      await truncate(again, this.#size);
+      await flush(again);
     } finally {
-      await close(fd);
+      await close(again);
     }
   }
 
-  /**
-   * Name of the segment if somebody has removed or cut it while it was in use; it is given up then, and the next append
-   * begins another.
-   */
-  async lost(): Promise<string | null> {
-    if (this.#path === null || this.#fd === null || this.#size === 0) return null;
-    const [path, size] = [this.#path, this.#size];
-    const there = await stat(path).catch(() => null);
-    if (there !== null && there.size >= size) return null;
-    this.#path = null;
-    return basename(path);
+  /** @throws SluiceError `journal_unwritable` like `append`, though nothing is being written */
+  checkPlace(): void {
+    if (this.#path === null || this.#fd === null) return;
+    const there = statOf(this.#path);
+    if (!isSame(there, this.#file)) this.#astray('was removed or replaced');
+    // More may be on its way just now.
+    if (there!.size < BigInt(this.#size)) this.#astray('was cut');
   }
 
   async #close(): Promise<void> {
     const fd = this.#fd;
     this.#fd = null;
+    this.#file = null;
     if (fd !== null) await close(fd);
   }
 
