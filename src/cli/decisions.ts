@@ -1,6 +1,7 @@
 /** `sluice decisions`: what an auditor asks of the log. */
 import { Command } from 'commander';
 import { prove } from '../decision-log/proof.ts';
+import type { Decision } from '../decision-log/query.ts';
 import { check, type CheckOptions } from './decisions/check.ts';
 import { exportRecords } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
@@ -8,6 +9,7 @@ import { follow, line } from './decisions/follow.ts';
 import { describeDecision } from './decisions/show.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { decisionTable, width } from './decisions/table.ts';
+import { warnOfUnheardNames } from './decisions/unheard.ts';
 import type { Io } from './io.ts';
 
 type Options = SourceOptions & FilterOptions;
@@ -74,6 +76,7 @@ async function query(options: Options & { limit: string; cursor?: string }, io: 
     if (options.json) for (const decision of decisions) io.stdout.write(`${JSON.stringify(decision)}\n`);
     else if (decisions.length === 0) io.stdout.write('No decision answers that.\n');
     else io.stdout.write(decisionTable(decisions, width(io)));
+    if (decisions.length === 0 && options.cursor === undefined) await warnOfUnheardNames(wanted, log, io);
     if (cursor !== null) io.stderr.write(`There are more: --cursor ${cursor}\n`);
   } finally {
     await log.close();
@@ -106,9 +109,13 @@ async function tail(options: Options & { lines: string; follow?: boolean }, io: 
   const at = await place(options, io);
   const wanted = inLogWords(filters(options, new Date()), options, at, io);
   const log = await source(at, io);
-  const { decisions } = await log
-    .query({ ...wanted, limit: count(options.lines, '--lines', 1000) })
-    .finally(() => log.close());
+  let decisions: readonly Decision[];
+  try {
+    ({ decisions } = await log.query({ ...wanted, limit: count(options.lines, '--lines', 1000) }));
+    if (decisions.length === 0) await warnOfUnheardNames(wanted, log, io);
+  } finally {
+    await log.close();
+  }
   for (const decision of [...decisions].reverse())
     io.stdout.write(options.json ? `${JSON.stringify(decision)}\n` : line(decision));
   if (!options.follow) return;

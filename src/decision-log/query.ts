@@ -2,7 +2,7 @@
  * Questions to the decision log. Three answer them: the journal itself (scan.ts), SQLite and PostgreSQL (index/). Each
  * narrows as it can; whether a decision is an answer is decided here, once, so that all three give the same ones.
  */
-import { SluiceError } from '../errors.ts';
+import { didYouMean, SluiceError } from '../errors.ts';
 import type { DecisionRecord } from '../model/record.ts';
 import type { DataSubjectHasher } from './data-subject.ts';
 import type { Decision } from './decision.ts';
@@ -76,8 +76,32 @@ export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'lim
   readonly limit: number;
 }
 
+/** Names that a record can hold: a query for another has no answer, now or ever. */
+export const RECORD_NAMES = {
+  outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
+  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
+} as const;
+
+/** A JSON Pointer (RFC 6901), as records have them; a star stands for any element. */
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
+
+/** @throws SluiceError `input_invalid` */
 export function readyQuery(query: DecisionQuery): ReadyQuery {
   const { since, until, limit = 50, ...rest } = query;
+  for (const name of ['outcome', 'kind'] as const) {
+    const value = rest[name];
+    const known: readonly string[] = RECORD_NAMES[name];
+    if (value !== undefined && !known.includes(value))
+      throw new SluiceError(
+        'input_invalid',
+        `${name} is one of ${known.join(', ')}${didYouMean(value, known) || '.'}`,
+      );
+  }
+  if (rest.path !== undefined && !POINTER.test(rest.path))
+    throw new SluiceError(
+      'input_invalid',
+      'path is a JSON Pointer as the catalog writes it, such as /id_number or /orders/*/amount; "/" in a name is written ~1, "~" ~0.',
+    );
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
     throw new SluiceError('input_invalid', 'limit is a whole number from 1 to 1000.');
   if (rest.cursor !== undefined && !/^[\w-]{1,100}$/.test(rest.cursor))

@@ -1,6 +1,7 @@
 /**
- * Answers from the journal itself, without an index: one pass to find which decisions, one to fetch them. Only lines
- * that their hash confirms are believed. Memory is bounded by the page, not by the journal.
+ * Answers from the journal itself, without an index: in one pass, however few of the decisions are an answer, and two more
+ * if decisions were recorded as complete and then broke off. Only lines that their hash confirms are believed. Memory is bounded by
+ * the page, by the decisions that were under way at one time and by those that broke off, not by the journal.
  */
 import type { DecisionRecord } from '../model/record.ts';
 import { inspect } from './chain.ts';
@@ -10,10 +11,10 @@ import { readLines } from './lines.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
+  LONGEST,
   matches,
   mayMatch,
   needles,
-  page,
   type QueryInterface,
   type ReadyQuery,
   readyQuery,
@@ -24,15 +25,81 @@ const SLACK = 3_600_000;
 
 export function scanQuery(dir: string): QueryInterface {
   return {
-    query: (query: DecisionQuery): Promise<DecisionPage> =>
-      page(query, async (q, before, n) => {
-        const ids = await newest(dir, q, before, n);
-        return decisions(dir, ids, q.from);
-      }),
+    async query(query: DecisionQuery): Promise<DecisionPage> {
+      const q = readyQuery(query);
+      /** what became of decisions that a record came late to; null: they are no answer */
+      const late = new Map<string, Decision | null>();
+      let newest: Newest;
+      for (;;) {
+        newest = new Newest(q.limit + 1, q.cursor ?? null);
+        const more = new Set<string>();
+        for await (const decision of decisions(dir, q, (id) => newest.wants(id), more))
+          if (!late.has(decision.decision_id) && matches(decision, q)) newest.add(decision);
+        for (const decision of late.values()) if (decision !== null) newest.add(decision);
+        const ids = new Set([...more].filter((id) => !late.has(id) && newest.wants(id)));
+        if (ids.size === 0) break;
+        for (const decision of await complete(dir, ids, q.from))
+          late.set(decision.decision_id, matches(decision, q) ? decision : null);
+        for (const id of ids) if (!late.has(id)) late.set(id, null);
+      }
+      const found = newest.take();
+      return found.length <= q.limit
+        ? { decisions: found, cursor: null }
+        : { decisions: found.slice(0, q.limit), cursor: found[q.limit - 1]!.decision_id };
+    },
     async get(decisionId: string): Promise<Decision | null> {
-      return (await decisions(dir, [decisionId], Number.NEGATIVE_INFINITY))[0] ?? null;
+      return (await complete(dir, new Set([decisionId]), Number.NEGATIVE_INFINITY))[0] ?? null;
     },
   };
+}
+
+/** All records of some decisions, put together. */
+async function complete(dir: string, ids: ReadonlySet<string>, from: number): Promise<Decision[]> {
+  const found = new Map<string, DecisionRecord[]>();
+  if (ids.size === 0) return [];
+  for await (const line of lines(dir, from)) {
+    const id = idOf(line);
+    if (id !== null && !ids.has(id)) continue;
+    const record = parse(line);
+    if (record === null || !ids.has(record.decision_id)) continue;
+    found.set(record.decision_id, [...(found.get(record.decision_id) ?? []), record]);
+  }
+  return [...found.values()].map(merge);
+}
+
+/** The newest decisions of those that are added, by id, which sorts by time. */
+class Newest {
+  readonly #most: number;
+  readonly #before: string | null;
+  #kept = new Map<string, Decision>();
+  #least = '';
+
+  /** @param before ids from here on are of a page that was read already */
+  constructor(most: number, before: string | null) {
+    this.#most = most;
+    this.#before = before;
+  }
+
+  wants(id: string): boolean {
+    return id >= this.#least && (this.#before === null || id < this.#before);
+  }
+
+  add(decision: Decision): void {
+    if (!this.wants(decision.decision_id)) return;
+    this.#kept.set(decision.decision_id, decision);
+    if (this.#kept.size >= 2 * this.#most) this.#prune();
+  }
+
+  take(): readonly Decision[] {
+    this.#prune();
+    return [...this.#kept.values()];
+  }
+
+  #prune(): void {
+    const sorted = [...this.#kept].sort(([a], [b]) => (a < b ? 1 : -1)).slice(0, this.#most);
+    this.#kept = new Map(sorted);
+    if (sorted.length === this.#most) this.#least = sorted.at(-1)![0];
+  }
 }
 
 /** Canonical order puts the id right behind the action. */
@@ -40,46 +107,55 @@ const ID = /^\{"action":(?:null|"[^"\\]*"),"decision_id":"([\w-]+)"/;
 
 const idOf = (line: Buffer): string | null => ID.exec(line.toString('latin1', 0, 200))?.[1] ?? null;
 
-async function newest(
+/** Of a decision with one record. Within a text its quotes would be escaped, so that this stands for nothing else. */
+const ONLY = Buffer.from('"part":{"last":true,"number":1}');
+
+/**
+ * Every decision that may be an answer, each once. The records of one decision stand in one chain in their order, among those of others;
+ * they are kept together until its last one, or until it is too old to go on.
+ * @param late takes the ids of decisions of which a record came after the last one
+ */
+async function* decisions(
   dir: string,
   q: ReadyQuery,
-  before: string | null,
-  n: number,
-): Promise<readonly string[]> {
-  let ids = new Set<string>();
-  let least = '';
+  wanted: (id: string) => boolean,
+  late: Set<string>,
+): AsyncGenerator<Decision, void, void> {
   const texts = needles(q).map((t) => Buffer.from(t));
-  const prune = () => {
-    ids = new Set([...ids].sort().slice(-n));
-    if (ids.size === n) least = ids.values().next().value!;
-  };
-  for await (const line of lines(dir, q.from, q.origin)) {
-    const id = idOf(line);
-    if (id !== null && ((before !== null && id >= before) || id < least || ids.has(id))) continue;
-    if (!texts.every((t) => line.includes(t))) continue;
-    const record = parse(line);
-    if (record === null || (before !== null && record.decision_id >= before) || !mayMatch(record, q))
-      continue;
-    ids.add(record.decision_id);
-    if (ids.size > 2 * n) prune();
+  for (const files of await listOrigins(dir)) {
+    if (q.origin !== undefined && files.origin !== q.origin) continue;
+    const open = new Map<string, DecisionRecord[]>();
+    for await (const line of linesOf(files.segments, q.from)) {
+      const id = idOf(line);
+      if (id !== null && !wanted(id)) continue;
+      const only = line.includes(ONLY);
+      if (only && !texts.every((t) => line.includes(t))) continue;
+      const record = parse(line);
+      if (record === null || !wanted(record.decision_id)) continue;
+      if (only) {
+        if (mayMatch(record, q)) yield merge([record]);
+        continue;
+      }
+      const records = open.get(record.decision_id);
+      if (records !== undefined) records.push(record);
+      else if (record.part.number === 1) open.set(record.decision_id, [record]);
+      else late.add(record.decision_id);
+      if (record.part.last && records !== undefined) {
+        open.delete(record.decision_id);
+        yield merge(records);
+      } else if (!record.part.last) yield* brokenOff(open, Date.parse(record.timestamp));
+    }
+    for (const records of open.values()) yield merge(records);
   }
-  prune();
-  return [...ids].reverse();
 }
 
-async function decisions(dir: string, ids: readonly string[], from: number): Promise<Decision[]> {
-  const found = new Map<string, DecisionRecord[]>(ids.map((id) => [id, []]));
-  if (ids.length === 0) return [];
-  for await (const line of lines(dir, from)) {
-    const id = idOf(line);
-    if (id !== null && !found.has(id)) continue;
-    const inspected = inspect(line);
-    if (inspected.ok) found.get(inspected.record.decision_id)?.push(inspected.record);
+/** Those that began so long before `now` that nothing more will come. */
+function* brokenOff(open: Map<string, DecisionRecord[]>, now: number): Generator<Decision, void, void> {
+  for (const [id, records] of open) {
+    if (Date.parse(records[0]!.timestamp) >= now - LONGEST) return;
+    open.delete(id);
+    yield merge(records);
   }
-  return ids
-    .map((id) => found.get(id)!)
-    .filter((r) => r.length > 0)
-    .map(merge);
 }
 
 function parse(line: Buffer): DecisionRecord | null {
@@ -111,11 +187,14 @@ export async function* records(
 
 async function* lines(dir: string, from: number, origin?: string): AsyncGenerator<Buffer, void, void> {
   for (const files of await listOrigins(dir)) {
-    if (origin !== undefined && files.origin !== origin) continue;
-    for (const segment of await since(files.segments, from)) {
-      for await (const batch of readLines(segment.path)) {
-        for (const line of batch) if (line.whole) yield line.bytes;
-      }
+    if (origin === undefined || files.origin === origin) yield* linesOf(files.segments, from);
+  }
+}
+
+async function* linesOf(segments: readonly Segment[], from: number): AsyncGenerator<Buffer, void, void> {
+  for (const segment of await since(segments, from)) {
+    for await (const batch of readLines(segment.path)) {
+      for (const line of batch) if (line.whole) yield line.bytes;
     }
   }
 }

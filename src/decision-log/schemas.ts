@@ -1,6 +1,7 @@
 /** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
 import { type TSchema, Type } from 'typebox';
 import { TREATMENTS } from '../model/answers.ts';
+import { RECORD_NAMES } from './query.ts';
 
 const closed = { additionalProperties: false } as const;
 const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
@@ -91,8 +92,8 @@ export const decisionRecordSchema = Type.Object(
   {
     decision_id: Type.String({ description: 'UUIDv7; shared by the parts of one decision' }),
     timestamp: Type.String({ format: 'date-time' }),
-    kind: names('disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'),
-    outcome: names('allowed', 'modified', 'denied', 'observed', 'error'),
+    kind: names(...RECORD_NAMES.kind),
+    outcome: names(...RECORD_NAMES.outcome),
     subject: nullable(subject),
     action: nullable(text),
     resource: nullable(resource),

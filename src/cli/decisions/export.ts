@@ -5,11 +5,12 @@ import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { listOrigins } from '../../decision-log/directory.ts';
 import type { DecisionQuery } from '../../decision-log/query.ts';
-import { records } from '../../decision-log/scan.ts';
+import { records, scanQuery } from '../../decision-log/scan.ts';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import type { Io } from '../io.ts';
 import { progressBar } from './check.ts';
+import { warnOfUnheardNames } from './unheard.ts';
 
 const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | number | null | undefined]> = [
   ['timestamp', (r) => r.timestamp],
@@ -91,6 +92,7 @@ export async function exportRecords(
       await finished(file).catch(unwritable);
     }
   }
+  if (count === 0) await warnOfUnheardNames(query, scanQuery(dir), io);
   if (file !== null) io.stderr.write(`${count} records written to ${options.out}\n`);
 }
 

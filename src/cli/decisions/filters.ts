@@ -1,7 +1,7 @@
 /** The options that narrow which decisions are meant. */
 import type { Command } from 'commander';
-import type { DecisionQuery } from '../../decision-log/query.ts';
-import { SluiceError } from '../../errors.ts';
+import { type DecisionQuery, readyQuery, RECORD_NAMES } from '../../decision-log/query.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
 
 export interface FilterOptions {
   readonly since?: string;
@@ -31,26 +31,16 @@ export const withFilters = (command: Command): Command =>
     .option('--purpose <name>', 'why')
     .option('--recipient <name>', 'for whom')
     .option('--action <name>', 'read, search, export, create, update, delete')
-    .option('--outcome <name>', 'allowed, modified, denied, observed, error')
-    .option('--kind <name>', 'disclosure, authzen, admin, consent, grant, policy')
+    .option('--outcome <name>', RECORD_NAMES.outcome.join(', '))
+    .option('--kind <name>', RECORD_NAMES.kind.join(', '))
     .option('--path <pointer>', 'a field that was released or withheld, e.g. /id_number')
     .option('--released', 'with --path: only where it left undisguised')
     .option('--reason <code>', 'code of a reason')
     .option('--grant <id>', 'the grant it rested on')
     .option('--origin <name>', 'the chain it stands in');
 
-const KNOWN = {
-  outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
-  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
-} as const;
-
 /** @throws SluiceError `usage_invalid` */
 export function filters(o: FilterOptions, now: Date): DecisionQuery {
-  for (const name of ['outcome', 'kind'] as const) {
-    const value = o[name];
-    if (value !== undefined && !(KNOWN[name] as readonly string[]).includes(value))
-      throw new SluiceError('usage_invalid', `--${name} is one of ${KNOWN[name].join(', ')}.`);
-  }
   if (o.released && o.path === undefined)
     throw new SluiceError('usage_invalid', '--released goes with --path.');
   const slash = o.resource?.indexOf('/') ?? -1;
@@ -72,7 +62,16 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
     grant_id: o.grant,
     origin: o.origin,
   };
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));
+  const wanted: DecisionQuery = Object.fromEntries(
+    Object.entries(query).filter(([, value]) => value !== undefined),
+  );
+  try {
+    readyQuery(wanted);
+  } catch (e) {
+    // Its messages begin with the member's name, which is the option's.
+    throw isSluiceError(e, 'input_invalid') ? new SluiceError('usage_invalid', `--${e.message}`) : e;
+  }
+  return wanted;
 }
 
 const UNITS: { readonly [unit: string]: number } = {
