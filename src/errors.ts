@@ -116,12 +116,15 @@ export interface ErrorDetails {
   readonly at?: { readonly file: string; readonly line?: number; readonly column?: number };
   /** field paths the error is about (never values) */
   readonly paths?: readonly string[];
+  /** HTTP fields that its answer has besides those of every refusal, names in lower case: `allow`, `retry-after` */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly at: ErrorDetails['at'];
   readonly paths: readonly string[] | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails | string) {
     const d = typeof details === 'string' ? { message: details } : details;
@@ -130,6 +133,7 @@ export class SluiceError extends Error {
     this.code = code;
     this.at = d.at;
     this.paths = d.paths;
+    this.headers = d.headers;
   }
 }
 

@@ -18,9 +18,10 @@ import type { Selected } from './routing/index.ts';
 import {
   denied,
   isOwnerless,
-  notFound,
+  nothingFound,
   notWritten,
   record,
+  recordNotFound,
   recordWithheld,
   refuse,
   statusWithheld,
@@ -34,6 +35,8 @@ const WHOLE = 64 * 1024;
 const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 /** whose records are rows or lines, whether or not the route says so */
 const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson']);
+/** what an empty answer says of a list: nothing, so that no header counts one */
+const NO_LIST = { records: 0, records_withheld: 0, last: false } as const;
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
@@ -180,15 +183,33 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const { request, selected, snapshot, catalog, decision, response } = answered;
   const { status, body } = response;
   const { route } = selected;
-  // an error that the route classes is data like any other, and its status says what it always says
-  const failure = route.response.statuses.includes(status);
-  if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status))) throw statusWithheld(status);
+  const rules = stages.headersOf(route.upstream);
+  const missing = status === 404 || status === route.response.notFound;
+  const searched = selected.queryFields.length > 0;
+  // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
+  // nothing reads as if what it found were withheld.
+  const failure = route.response.statuses.includes(status) && !(missing && searched);
+  if (!failure && missing) throw nothingFound(route.response.notFound);
+  if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status)))
+    throw statusWithheld(status, rules.refused(status, response.headers));
   const looked = isHeadOfSearch(request, selected);
-  const empty = (request.method === 'HEAD' && !looked) || status === 204 || status === 205 || body.empty();
+  if (request.method === 'HEAD' && !looked)
+    return withoutBody(status, NOTHING_DISCLOSED, {}, reply, account, stages);
+  const empty = status === 204 || status === 205 || body.empty();
+  // Where the headers name a format that is refused, the body is not waited for: it may never begin, or never end.
+  const named = response.headers['content-type'] !== undefined;
+  const known = empty === true || !named ? null : mediaOf(answered, failure, stages);
   if (empty === true || (empty !== false && (await empty)))
-    return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
+    return withoutBody(
+      status,
+      NOTHING_DISCLOSED,
+      rules.response(response.headers, NO_LIST),
+      reply,
+      account,
+      stages,
+    );
 
-  const media = mediaOf(answered, failure, stages);
+  const media = known ?? mediaOf(answered, failure, stages);
   const writes = WRITES.has(selected.action);
   const input = writes ? asRead(answered.input) : answered.input;
   // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
@@ -222,7 +243,6 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
         record: { attributes },
       }),
   };
-  const rules = stages.headersOf(route.upstream);
   const lists = LISTS.has(selected.action);
   // `{"code":0,"data":{…}}` is one record as much as `{…}` is
   const single =
@@ -247,8 +267,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const searched = selected.queryFields.length > 0;
-  const released = { status, headers, single, writes, searched, looked };
+  const released = { status, headers, single, writes, searched, looked, notFound: route.response.notFound };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {
@@ -266,7 +285,9 @@ function mediaOf({ request, selected, response }: Answered, failure: boolean, st
   try {
     return stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
   } catch (error) {
-    throw failure ? statusWithheld(response.status) : error;
+    if (!failure) throw error;
+    const { status, headers } = response;
+    throw statusWithheld(status, stages.headersOf(selected.route.upstream).refused(status, headers));
   }
 }
 
@@ -280,13 +301,14 @@ const asRead = (input: PolicyInput): PolicyInput => ({ ...input, action: { ...in
 async function withoutBody(
   status: number,
   summary: DisclosureSummary,
+  passed: Readonly<Record<string, string>>,
   reply: Reply,
   account: Account,
   stages: Stages,
 ): Promise<void> {
   await record(account.record(outcomeOf(summary), status, 0, summary), stages);
   const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', summary);
-  reply.send(status, headers, []);
+  reply.send(status, { ...passed, ...headers }, []);
 }
 
 async function writtenBody(
@@ -326,12 +348,14 @@ interface Released {
   readonly searched: boolean;
   /** the answer is looked at, and none of it is sent: HEAD */
   readonly looked: boolean;
+  /** the status that says that there is no such record */
+  readonly notFound: number;
 }
 
 /** Each part: recorded, durable, then sent. */
 async function release(
   parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
-  { status, headers, single, writes, searched, looked }: Released,
+  { status, headers, single, writes, searched, looked, notFound }: Released,
   reply: Reply,
   account: Account,
   stages: Stages,
@@ -341,10 +365,12 @@ async function release(
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
     if (single && summary.records_withheld > 0) {
       // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
-      if (writes && !reply.started) return withoutBody(status, summary, reply, account, stages);
-      throw searched && !isOwnerless(summary) ? notFound(summary, account) : recordWithheld(summary, account);
+      if (writes && !reply.started) return withoutBody(status, summary, {}, reply, account, stages);
+      throw searched && !isOwnerless(summary)
+        ? recordNotFound(summary, account, notFound)
+        : recordWithheld(summary, account);
     }
-    if (looked) return withoutBody(status, NOTHING_DISCLOSED, reply, account, stages);
+    if (looked) return withoutBody(status, NOTHING_DISCLOSED, {}, reply, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
     if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);

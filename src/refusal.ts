@@ -8,19 +8,31 @@ import type { Refusal, Stages } from './stages.ts';
 
 /**
  * An upstream's answer outside 2xx is nobody's data and nobody has classed it: its status stays where it tells the caller
- * something it can act on, its body and headers never do.
+ * something it can act on, its body never, its headers where they say when to try again (`HeaderRules.refused`).
  */
 class UpstreamStatus extends SluiceError {
-  readonly upstreamStatus: number;
-  constructor(status: number) {
-    super(
-      'upstream_status_withheld',
-      `The upstream answered with status ${status}. What it said is not passed on.`,
-    );
-    this.upstreamStatus = status;
+  /** what the caller is answered; null: that the upstream's answer cannot be disclosed */
+  readonly passed: number | null;
+  constructor(status: number, isPassed: boolean, headers: Readonly<Record<string, string>>) {
+    super('upstream_status_withheld', {
+      message: `The upstream answered with status ${status}. What it said is not passed on.`,
+      headers,
+    });
+    this.passed = isPassed ? status : null;
   }
 }
-export const statusWithheld = (status: number): SluiceError => new UpstreamStatus(status);
+const PASSED_STATUS: ReadonlySet<number> = new Set([
+  400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 423, 428, 429, 503,
+]);
+const NO_HEADERS = Object.freeze({});
+
+export const statusWithheld = (
+  status: number,
+  headers: Readonly<Record<string, string>> = NO_HEADERS,
+): SluiceError => new UpstreamStatus(status, PASSED_STATUS.has(status), headers);
+
+/** The upstream says that there is no such record. One answer, byte for byte, whether it is so or `recordNotFound` says it. */
+export const nothingFound = (status: number): SluiceError => new UpstreamStatus(status, true, NO_HEADERS);
 
 const OWNERLESS =
   'The record does not say whose it is where its catalog looks (data_subject), nor does the route.';
@@ -38,10 +50,10 @@ export function recordWithheld(summary: DisclosureSummary, account: Account): Sl
  * The one record that a search found is withheld. In a list it would not be there; here its refusal would say that somebody has what was
  * searched by. So the caller gets, to the letter, what it would get where the upstream finds nothing.
  */
-export function notFound(summary: DisclosureSummary, account: Account): SluiceError {
+export function recordNotFound(summary: DisclosureSummary, account: Account, status: number): SluiceError {
   account.untold = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
   account.withheld = summary;
-  return statusWithheld(404);
+  return nothingFound(status);
 }
 
 /** Not what the record hides, but that its catalog does not fit it: no search tells anything by that. */
@@ -77,8 +89,6 @@ const POLICY_FAILURES: ReadonlySet<string> = new Set([
   'policy_input_too_large',
 ]);
 
-const PASSED_STATUS: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 429]);
-
 /** Counts a record and makes it durable; resolves when its bytes may leave. */
 export const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unknown> => {
   stages.metrics.stages(draft.timings_us);
@@ -113,10 +123,7 @@ export async function refuse(
     stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
   if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
     account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
-  const status =
-    error instanceof UpstreamStatus && PASSED_STATUS.has(error.upstreamStatus)
-      ? error.upstreamStatus
-      : undefined;
+  const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
   const refusal = stages.answers.refused(error, account.id, account.reasons, status);
   // An answer that breaks off in its middle has failed, whatever for.
   const failed = refusal.status >= 500 || refusal.status === 499 || reply.started;

@@ -87,7 +87,7 @@ const one = (headers: Headers, name: string): string => {
 
 /**
  * @param accept the caller's Accept field: a type of the upstream's own making is passed on if the caller has named it
- * @throws SluiceError `response_format_unsupported`, `response_encoding_unsupported`
+ * @throws SluiceError `response_format_unsupported`, `response_charset_unknown`, `response_encoding_unsupported`
  */
 export function mediaOf(
   headers: Headers,
@@ -114,6 +114,8 @@ export function mediaOf(
     );
   const named = parameter(parameters, 'charset') || undefined;
   const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();
+  // A label that nobody knows is refused here, before there is a body to wait for.
+  if (charset !== '') charsetNamed(charset);
   const boundary = parameter(parameters, 'boundary');
   const encodings = parseContentEncoding(one(headers, 'content-encoding'));
   // A type is text of the upstream's, and could hold anything: a registered one is kept where it fits. So is one that the caller

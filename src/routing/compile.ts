@@ -118,7 +118,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
-  const { format, charset, options, statuses } = config.response;
+  const { format, charset, options, statuses, not_found } = config.response;
   if (format === 'whole' && config.records !== undefined)
     report(['records'], 'an answer that is taken as a whole has no records in it');
   return {
@@ -139,7 +139,13 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
       action: config.action,
       purpose: config.purpose ?? null,
       records: config.records ?? null,
-      response: { format: format ?? null, charset: charset?.toLowerCase() ?? null, options, statuses },
+      response: {
+        format: format ?? null,
+        charset: charset?.toLowerCase() ?? null,
+        statuses,
+        notFound: not_found,
+        options,
+      },
       config,
     }),
   };

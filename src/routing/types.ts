@@ -26,6 +26,8 @@ export interface CompiledRoute {
     readonly charset: string | null;
     /** errors whose answers are looked into as those of successes are */
     readonly statuses: readonly number[];
+    /** the status with which this upstream says that there is no such record, and we too */
+    readonly notFound: number;
     readonly options: Readonly<Record<string, unknown>>;
   };
   readonly config: RouteConfig;

@@ -56,7 +56,9 @@ export function createAnswers(named: readonly string[]) {
         'sluice-decision-id': decisionId,
       };
       if (body.status === 401) headers['www-authenticate'] = challenge(error.code);
-      if (body.status === 503) headers['retry-after'] = '1';
+      // Of an upstream's 503 only the upstream can say when it ends.
+      if (body.status === 503 && status === undefined) headers['retry-after'] = '1';
+      if (error.headers !== undefined) Object.assign(headers, error.headers);
       return { status: body.status, headers, body: Buffer.from(`${JSON.stringify(body)}\n`) };
     },
   };

@@ -66,6 +66,26 @@ export interface HeaderRules {
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
     list: Counted | null,
   ): Record<string, string>;
+  /** what passes of an error's headers though its body does not: configured, known to say nothing but when to come again, well formed */
+  refused(
+    status: number,
+    headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  ): Record<string, string>;
+}
+
+const BUSY: ReadonlySet<number> = new Set([413, 429, 503]);
+/** RFC 9110 §10.2.3: seconds, or a date of the one form that may be sent (§5.6.7) */
+const RETRY_AFTER =
+  /^(?:[0-9]{1,9}|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} (?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60) GMT)$/;
+const METHODS = /^(?:(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)(?:, ?|$))+$/;
+/** X-RateLimit-Remaining, RateLimit-Reset … */
+const RATE = /^(?:x-)?rate-?limit-(?:limit|remaining|reset)$/;
+const COUNT = /^[0-9]{1,15}$/;
+
+function saysOnlyWhen(name: string, value: string, status: number): boolean {
+  if (name === 'retry-after') return BUSY.has(status) && RETRY_AFTER.test(value);
+  if (name === 'allow') return status === 405 && METHODS.test(value);
+  return BUSY.has(status) && RATE.test(name) && COUNT.test(value);
 }
 
 export function headerRules(extra: {
@@ -84,6 +104,12 @@ export function headerRules(extra: {
       const picked = pick(headers, responseNames);
       return list === null ? picked : recounted(picked, list);
     },
+    refused: (status, headers) =>
+      Object.fromEntries(
+        Object.entries(pick(headers, responseNames)).filter(([name, value]) =>
+          saysOnlyWhen(name, value, status),
+        ),
+      ),
   };
 }
 

@@ -1,7 +1,8 @@
-/** Forwards requests to the protected systems. The only owner of undici. */
-import { type Dispatcher, errors, Pool } from 'undici';
+/** Forwards requests to the protected systems. With `interim.ts` the only owner of undici. */
+import { type Client, type Dispatcher, errors, Pool } from 'undici';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { UpstreamBody } from './body.ts';
+import { InterimClient } from './interim.ts';
 import { Turns } from './turns.ts';
 
 export interface UpstreamConfig {
@@ -57,6 +58,14 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
   const pools = new Map(
     Object.entries(configs).map(([name, config]) => {
       const url = new URL(config.url);
+      const connect = {
+        allowH2: false,
+        timeout: config.connect_timeout,
+        rejectUnauthorized: config.tls.verify,
+        ...(config.tls.ca === undefined ? {} : { ca: config.tls.ca }),
+        ...(config.tls.cert === undefined ? {} : { cert: config.tls.cert }),
+        ...(config.tls.key === undefined ? {} : { key: config.tls.key }),
+      };
       const pool = new Pool(url.origin, {
         connections: config.connections,
         pipelining: 1,
@@ -66,14 +75,7 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
         maxHeaderSize: 32 * 1024,
         // HTTP/1.1, whatever else a TLS upstream would rather speak: framing, aborts and back pressure are known of that alone.
         allowH2: false,
-        connect: {
-          allowH2: false,
-          timeout: config.connect_timeout,
-          rejectUnauthorized: config.tls.verify,
-          ...(config.tls.ca === undefined ? {} : { ca: config.tls.ca }),
-          ...(config.tls.cert === undefined ? {} : { cert: config.tls.cert }),
-          ...(config.tls.key === undefined ? {} : { key: config.tls.key }),
-        },
+        factory: (origin, options) => new InterimClient(origin, options as Client.Options, connect),
       });
       const turns = new Turns(config.connections);
       return [name, { pool, turns, config, prefix: url.pathname.replace(/\/$/, '') }] as const;

@@ -191,6 +191,15 @@ export const routeSchema = section({
         }),
         [],
       ),
+      not_found: defaulted(
+        Type.Integer({
+          minimum: 400,
+          maximum: 499,
+          description:
+            'the status with which the upstream says that there is no such record (Directus: 403); passed as such, and what a search answers where it found a withheld record',
+        }),
+        404,
+      ),
       options: defaulted(
         Type.Unsafe<Readonly<Record<string, unknown>>>(Type.Record(Type.String(), Type.Unknown())),
         {},
