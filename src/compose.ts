@@ -150,7 +150,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
       grants: given.grants,
-      guard: createGuard({ consents, disclosure }),
+      guard: createGuard({ consents }),
       mediaOf,
       recordsOf: recordsPointer,
       upstreams,

@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   'body_unreadable',
   'body_too_large',
   'body_encoding_unsupported',
+  'identifier_conflict',
   'body_field_refused',
   'masked_value_refused',
   'upgrade_refused',

@@ -11,6 +11,7 @@ import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
+import { type Identifier, otherNamed } from './model/identifiers.ts';
 import type { PolicyInput } from './model/input.ts';
 import type { PolicySnapshot } from './model/policy.ts';
 import type { DisclosureSummary, Outcome } from './model/record.ts';
@@ -134,13 +135,14 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };
-  const rules = stages.headersOf(route.upstream);
+  const headers = stages.headersOf(route.upstream).request(request.headers);
+  if (selected.identifier !== null) refuseOther(headers, selected.identifier);
   const response = await stages.upstreams.send(
     route.upstream,
     {
       method: isHeadOfSearch(request, selected) ? 'GET' : request.method,
       target: selected.upstreamTarget,
-      headers: rules.request(request.headers),
+      headers,
       body: forwarded,
     },
     (abort) => request.onAbort(abort),
@@ -167,6 +169,16 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
  */
 const isHeadOfSearch = ({ method }: ProxyRequest, { queryFields }: Selected): boolean =>
   method === 'HEAD' && queryFields.length > 0;
+
+/** @throws SluiceError `identifier_conflict` */
+function refuseOther(headers: Readonly<Record<string, string>>, identifier: Identifier): void {
+  const name = otherNamed(Object.entries(headers), identifier);
+  if (name === undefined) return;
+  throw new SluiceError(
+    'identifier_conflict',
+    `The header ${name} names another record than the route does. Leave it out, or send what the route says.`,
+  );
+}
 
 interface Answered {
   readonly request: ProxyRequest;
@@ -323,7 +335,9 @@ async function writtenBody(
   const guarded = await stages.guard.body(snapshot, input, {
     value: selected.body,
     bytes,
+    format: request.format,
     record: request.record ?? '',
+    id: selected.identifier,
     dataSubject: selected.dataSubject,
     strip: request.refused_fields === 'strip' && request.format === 'json',
   });

@@ -1,7 +1,8 @@
 /** The stages of a request as the pipeline is given them. */
 import type { Encoding } from './coded.ts';
 import type { Coding } from './disclosure/encodings.ts';
-import type { Guarded, WrittenBody } from './disclosure/guard.ts';
+import type { Guarded } from './disclosure/guard.ts';
+import type { WrittenBody } from './disclosure/written.ts';
 import type { Media, RouteResponse } from './disclosure/media.ts';
 import type { SluiceError } from './errors.ts';
 import type { Identity } from './identity/index.ts';
@@ -78,7 +79,7 @@ export interface RequestGuard {
   ): Promise<readonly Reason[] | null>;
   /**
    * @returns the body to forward: as it was, or without the refused fields where the route strips them
-   * @throws SluiceError `body_field_refused`, `masked_value_refused`
+   * @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`
    */
   body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded>;
 }

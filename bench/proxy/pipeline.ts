@@ -99,7 +99,7 @@ const stages: Stages = {
   knownOf: () => known,
   policy,
   consents,
-  guard: createGuard({ consents, disclosure }),
+  guard: createGuard({ consents }),
   mediaOf,
   upstreams: {
     send: async () => {

@@ -97,13 +97,20 @@ function address(text: string): Converted {
   return { value };
 }
 
-/** Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3) or as `~2` before a name, a step in brackets only as `[key=value]`. */
+/**
+ * Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3) or as `~2` before a name; a step in brackets only as `[key=value,…]`, there with
+ * `~3` to `~6` as well.
+ */
 export function isPointer(text: string): boolean {
-  if (!text.startsWith('/') || /~(?![01])/.test(text.replaceAll('/~2', '/'))) return false;
+  if (!text.startsWith('/')) return false;
   return text
     .slice(1)
     .split('/')
-    .every((step) => !step.startsWith('[') || /^\[[^=\]]+=.+\]$/.test(step));
+    .every((step) =>
+      step.startsWith('[')
+        ? /^\[[^=\]]+=.+\]$/.test(step) && !/~(?![013-6])/.test(step)
+        : !/~(?![01])/.test(step.replace(/^~2/, '')),
+    );
 }
 
 function url(text: string): Converted {

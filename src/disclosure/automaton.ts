@@ -11,6 +11,7 @@
 import { SluiceError } from '../errors.ts';
 import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
 import type { FieldId, Mark, Matcher, StateId } from './formats/format.ts';
+import type { Want } from './pointer.ts';
 import { childrenOf, RANK, Trie, type TrieNode } from './trie.ts';
 import { UnknownNames } from './unknown.ts';
 
@@ -51,15 +52,27 @@ interface Branch {
 }
 
 interface Condition {
-  readonly key: string;
-  readonly value: string;
+  readonly wants: readonly Want[];
   readonly branch: Branch;
 }
 
-/** The conditions of a state by the key they ask for and the value they want: a catalog may have hundreds for one list of name/value pairs. */
+/** The conditions of a state by the first key they ask for and the value they want: a catalog may have hundreds for one list of name/value pairs. */
 interface Selectors {
+  /** all that any of them asks for */
   readonly keys: readonly string[];
-  readonly wanted: readonly ReadonlyMap<string, readonly Branch[]>[];
+  /** for each key the conditions that ask for it first, by value */
+  readonly wanted: readonly ReadonlyMap<string, readonly Condition[]>[];
+  /** for each key the values that any of them wants */
+  readonly values: readonly ReadonlySet<string>[];
+}
+
+/** What a selector picks, for whoever asks more of an element than `select` does. */
+export interface Pick {
+  readonly wants: readonly Want[];
+  /** of the element, as the catalog names it */
+  readonly pointer: string;
+  /** names of the members that it has lines for, or for what is in them */
+  readonly members: readonly string[];
 }
 
 export interface State {
@@ -172,22 +185,42 @@ export class Automaton implements Matcher {
     const met: Branch[] = [];
     for (const [n, key] of keys.entries()) {
       const value = sibling(key);
-      if (value !== undefined) met.push(...(wanted[n]!.get(value) ?? []));
+      if (value === undefined) continue;
+      for (const { wants, branch } of wanted[n]!.get(value) ?? [])
+        if (wants.every((want) => sibling(want.key) === want.value)) met.push(branch);
     }
     // the field so far is what the place inherits, or what `*` says of it: `#state` finds out again from the branches
     return this.#state(state.scope, [...state.branches, ...met], [], state, state.through, state.subjects);
   }
 
+  /** The selectors of the record's own catalog that may pick what stands here. */
+  picks(id: StateId): readonly Pick[] {
+    return this.states[id]!.conditions.filter(({ branch }) => branch.up === 0).map(({ wants, branch }) => ({
+      wants,
+      pointer: branch.node.pointer,
+      members: [...branch.node.exact.keys()],
+    }));
+  }
+
   #selectorsOf(id: StateId): Selectors {
     const known = this.#selectors.get(id);
     if (known !== undefined) return known;
-    const byKey = new Map<string, Map<string, Branch[]>>();
-    for (const { key, value, branch } of this.states[id]!.conditions) {
-      const wanted = byKey.get(key) ?? new Map<string, Branch[]>();
-      byKey.set(key, wanted);
-      wanted.set(value, [...(wanted.get(value) ?? []), branch]);
-    }
-    const selectors = { keys: [...byKey.keys()], wanted: [...byKey.values()] };
+    const byKey = new Map<string, { wanted: Map<string, Condition[]>; values: Set<string> }>();
+    for (const condition of this.states[id]!.conditions)
+      for (const [n, { key, value }] of condition.wants.entries()) {
+        const at = byKey.get(key) ?? { wanted: new Map<string, Condition[]>(), values: new Set<string>() };
+        byKey.set(key, at);
+        at.values.add(value);
+        if (n > 0) continue;
+        const same = at.wanted.get(value);
+        if (same) same.push(condition);
+        else at.wanted.set(value, [condition]);
+      }
+    const selectors = {
+      keys: [...byKey.keys()],
+      wanted: [...byKey.values()].map((at) => at.wanted),
+      values: [...byKey.values()].map((at) => at.values),
+    };
     this.#selectors.set(id, selectors);
     return selectors;
   }
@@ -197,11 +230,11 @@ export class Automaton implements Matcher {
    * lead to together or, where that is too much, what each leads to alone.
    */
   #settleSelectors(id: StateId): void {
-    const { keys, wanted } = this.#selectorsOf(id);
+    const { keys, values } = this.#selectorsOf(id);
     let outcomes: readonly (readonly [string, string][])[] = [[]];
-    const together = wanted.reduce((product, values) => product * (values.size + 1), 1);
+    const together = values.reduce((product, of) => product * (of.size + 1), 1);
     for (const [n, key] of keys.entries()) {
-      const alone = [...wanted[n]!.keys()].map((value): [string, string] => [key, value]);
+      const alone = [...values[n]!].map((value): [string, string] => [key, value]);
       outcomes =
         together <= MAX_OUTCOMES
           ? outcomes.flatMap((others) => [others, ...alone.map((one) => [...others, one])])
@@ -209,8 +242,8 @@ export class Automaton implements Matcher {
     }
     if (keys.length === 0) return;
     for (const outcome of outcomes) {
-      const values = new Map(outcome);
-      this.select(id, (key) => values.get(key));
+      const siblings = new Map(outcome);
+      this.select(id, (key) => siblings.get(key));
     }
   }
 
@@ -292,8 +325,8 @@ export class Automaton implements Matcher {
         if (exact) branches.push({ node: exact, up });
       }
       if (node.any) branches.push({ node: node.any, up });
-      for (const { key, value, node: child } of node.selectors)
-        conditions.push({ key, value, branch: { node: child, up } });
+      for (const { wants, node: child } of node.selectors.values())
+        conditions.push({ wants, branch: { node: child, up } });
     }
     const around =
       kind === 'item'

@@ -8,30 +8,19 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, Reason, TreatmentChoice } from '../model/answers.ts';
-import type { Catalog, FieldEntry } from '../model/catalog.ts';
+import { type Catalog, classOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
-import type { DisclosurePlan, DisclosureStage, Scalar } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import type { Automaton } from './automaton.ts';
 import { CatalogCache } from './catalogs.ts';
 import { choiceOf } from './choice.ts';
 import { idOf, idsOf } from './data-subjects.ts';
-import { escapeToken } from './pointer.ts';
+import { isDisguised } from './disguised.ts';
+import { isGiven, refuseConflicts } from './identifiers.ts';
+import { isObject, type Leaf } from './leaf.ts';
 import { canonicalPointer } from './program.ts';
-import { TREATMENT_FILES } from './treatments/registry.ts';
-import type { Treatment } from './treatments/treatment.ts';
-
-export interface WrittenBody {
-  /** the body parsed: objects, arrays, scalars */
-  readonly value: unknown;
-  readonly bytes: Uint8Array;
-  /** pointer to the record in the body, `*` for several; '' the whole body */
-  readonly record: string;
-  readonly dataSubject: string | null;
-  /** leave refused fields out instead of refusing the request; only for a JSON body that is the record */
-  readonly strip: boolean;
-}
+import { without } from './strip.ts';
+import { type WrittenBody, type WrittenRecord, written } from './written.ts';
 
 export interface Guarded {
   readonly bytes: Uint8Array;
@@ -41,10 +30,9 @@ export interface Guarded {
 
 export interface GuardDependencies {
   readonly consents: ConsentSource;
-  readonly disclosure: DisclosureStage;
 }
 
-export function createGuard({ consents, disclosure }: GuardDependencies) {
+export function createGuard({ consents }: GuardDependencies) {
   const catalogs = new CatalogCache();
 
   return {
@@ -79,11 +67,12 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       return answer.disclose ? null : answer.reasons;
     },
 
-    /** @throws SluiceError `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
+    /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = catalogOf(snapshot, input);
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
+      refuseConflicts(body, found, catalog);
       const answersOf = await judged(snapshot, input, body.dataSubject, found, consents);
       // an answer may name a part of what a line covers: then that part is a field of its own
       const named = found
@@ -93,68 +82,80 @@ export function createGuard({ consents, disclosure }: GuardDependencies) {
       const extended = new Map([[catalog.resource, new Set(named)]]);
       const records = named.length === 0 ? found : written(body, compiled.extended(extended));
 
-      const refused = new Set<string>();
-      /** of the refused, those that the record's own catalog has no field for */
-      const foreign = new Set<string>();
-      let strip = body.strip && body.record === '';
-      const disguised = new Set<string>();
-      /** of the disguised, those within a list */
-      const listed = new Set<string>();
+      const refused: Leaf[] = [];
+      const disguised: Leaf[] = [];
       for (const [n, record] of records.entries()) {
         const answers = answersOf(found[n]!);
-        for (const leaf of record) {
-          const { pointer, entry } = leaf;
-          if (entry === null) {
-            refused.add(pointer);
-            foreign.add(pointer);
-            strip &&= !leaf.embedded;
-          } else if (answers.some(({ writable }) => choiceFor(catalog, writable, leaf).do !== 'disclose'))
-            refused.add(pointer);
+        for (const leaf of record.leaves) {
+          const { entry, value } = leaf;
+          if (leaf.key || isGiven(body, record, leaf)) continue;
+          if (entry === null || answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose'))
+            refused.push(leaf);
           else if (
-            answers.some(
-              ({ shown }) =>
-                leaf.value !== null && isDisguised(entry, choiceFor(catalog, shown, leaf), leaf.value),
-            )
-          ) {
-            disguised.add(pointer);
-            if (leaf.listed) listed.add(pointer);
-          }
+            value !== null &&
+            answers.some(({ shown }) => isDisguised(entry, choiceFor(shown, leaf), value))
+          )
+            disguised.push(leaf);
         }
       }
       const bad = [...refused, ...disguised];
       if (bad.length === 0) return { bytes: body.bytes, stripped: [] };
-      // Stripped it would be written as nothing at all, and the caller would take that for done.
-      if (foreign.size > 0 && isPatch(body.value))
-        throw new SluiceError('body_field_refused', {
-          message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${[...refused].join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
-          paths: [...refused],
-        });
-      // A list is written as a whole: without the elements that came back masked it would erase the real ones.
-      if (strip && listed.size > 0)
-        throw new SluiceError('masked_value_refused', {
-          message: `The request writes back a list with values as they were disguised for this caller: ${[...listed].join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, or send it whole with real values.`,
-          paths: [...listed],
-        });
-      if (strip) {
-        // What no catalog knows goes by itself, and whole: `{"unknown": {"a": 1}}` leaves no empty object.
-        const known = bad.filter((pointer) => !foreign.has(pointer));
-        const covered = records.flat().flatMap(({ entry, pointer }) => (entry === null ? [] : [pointer]));
-        const [{ writable } = NEVER] = found.flatMap(answersOf);
-        const answer = stripping(writable, new Set(covered), new Set(known));
-        const bytes = await without(answer, body.bytes, snapshot, catalog, input, disclosure);
-        return { bytes, stripped: bad };
-      }
-      if (refused.size > 0)
-        throw new SluiceError('body_field_refused', {
-          message: `The request writes a field that this caller may not write: ${[...refused].join(', ')}.`,
-          paths: [...refused],
-        });
-      throw new SluiceError('masked_value_refused', {
-        message: `The request writes back a value as it was disguised for this caller: ${[...disguised].join(', ')}. Leave the field out to keep what is stored.`,
-        paths: [...disguised],
-      });
+      refusePatch(body.value, refused);
+      if (!body.strip) throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
+      // Stripped a whole body would be written as nothing at all, and the caller would take that for done.
+      const roots = new Set(records.map(({ place }) => JSON.stringify(place)));
+      const foreign = refused.filter(({ embedded, place }) => embedded || roots.has(JSON.stringify(place)));
+      if (foreign.length > 0) throw notWritable(foreign);
+      refuseInLists(refused, disguised);
+      const bytes = without(
+        body.bytes,
+        bad.map(({ place }) => place),
+        records.map(({ place }) => place),
+      );
+      return { bytes, stripped: pointersOf(bad) };
     },
   };
+}
+
+const pointersOf = (leaves: readonly Leaf[]): readonly string[] => [
+  ...new Set(leaves.map(({ pointer }) => pointer)),
+];
+
+const notWritable = (leaves: readonly Leaf[]): SluiceError =>
+  new SluiceError('body_field_refused', {
+    message: `The request writes a field that this caller may not write: ${pointersOf(leaves).join(', ')}.`,
+    paths: pointersOf(leaves),
+  });
+
+const notReal = (leaves: readonly Leaf[]): SluiceError =>
+  new SluiceError('masked_value_refused', {
+    message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored.`,
+    paths: pointersOf(leaves),
+  });
+
+/** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
+function refuseInLists(refused: readonly Leaf[], disguised: readonly Leaf[]): void {
+  const listed = disguised.filter((leaf) => leaf.listed);
+  if (listed.length > 0)
+    throw new SluiceError('masked_value_refused', {
+      message: `The request writes back a list with disguised values: ${pointersOf(listed).join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, or send it whole with real values.`,
+      paths: pointersOf(listed),
+    });
+  const within = refused.filter((leaf) => leaf.listed);
+  if (within.length > 0)
+    throw new SluiceError('body_field_refused', {
+      message: `The request writes a field within a list that this caller may not write: ${pointersOf(within).join(', ')}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it.`,
+      paths: pointersOf(within),
+    });
+}
+
+/** The fields that a JSON Patch writes are named in its values, where they are not looked for. */
+function refusePatch(value: unknown, refused: readonly Leaf[]): void {
+  if (!refused.some(({ entry }) => entry === null) || !isPatch(value)) return;
+  throw new SluiceError('body_field_refused', {
+    message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${pointersOf(refused).join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
+    paths: pointersOf(refused),
+  });
 }
 
 function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
@@ -164,11 +165,19 @@ function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
   return catalog;
 }
 
-/** The same for a leaf, which an answer may name where the catalog has no line, within one that is whole. */
-function choiceFor(catalog: Catalog, answer: DisclosureAnswer, { pointer, base }: Leaf): TreatmentChoice {
-  if (!answer.disclose || pointer === base) return choiceOf(catalog, answer, pointer);
-  const named = Object.entries(answer.fields).find(([name]) => canonicalPointer(name) === pointer);
-  return named?.[1] ?? choiceOf(catalog, answer, base);
+/** What an answer says of a leaf, which it may name where the catalog has no line, within one that is whole. */
+function choiceFor(answer: DisclosureAnswer, { pointer, base, entry }: Leaf): TreatmentChoice {
+  if (!answer.disclose) return { do: 'drop', because: answer.reasons[0]?.code ?? 'record_withheld' };
+  const named = new Map(Object.entries(answer.fields).map(([name, of]) => [canonicalPointer(name), of]));
+  const choice = named.get(pointer) ?? named.get(base);
+  if (choice !== undefined) return choice;
+  const cls = entry === null ? '' : classOf(entry);
+  return (
+    (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? {
+      do: 'drop',
+      because: 'class_not_named',
+    }
+  );
 }
 
 /** What the policy says about one data subject's record. */
@@ -176,9 +185,6 @@ interface Judged {
   readonly writable: DisclosureAnswer;
   readonly shown: DisclosureAnswer;
 }
-
-const NOTHING: DisclosureAnswer = { disclose: false, reasons: [], classes: {}, fields: {} };
-const NEVER: Judged = { writable: NOTHING, shown: NOTHING };
 
 /**
  * The answers that a record is held to: those about the data subject that the route names and about all that the record names itself, since
@@ -188,11 +194,11 @@ async function judged(
   snapshot: PolicySnapshot,
   input: PolicyInput,
   known: string | null,
-  records: readonly (readonly Leaf[])[],
+  records: readonly WrittenRecord[],
   consents: ConsentSource,
-): Promise<(record: readonly Leaf[]) => readonly Judged[]> {
-  const namedBy = (record: readonly Leaf[]): ReadonlySet<string> =>
-    new Set(idsOf([...(known === null ? [] : [known]), ...record.flatMap(subjectOf)]));
+): Promise<(record: WrittenRecord) => readonly Judged[]> {
+  const namedBy = ({ leaves }: WrittenRecord): ReadonlySet<string> =>
+    new Set(idsOf([...(known === null ? [] : [known]), ...leaves.flatMap(subjectOf)]));
   const all = [...new Set(records.flatMap((record) => [...namedBy(record)]))];
   const states: ReadonlyMap<string, DataSubjectState> =
     all.length === 0 ? new Map() : await consents.lookup(all, new Date(input.context.time));
@@ -226,97 +232,6 @@ function subjectOf({ subject, value, pointer }: Leaf): readonly string[] {
   return [value.text];
 }
 
-interface Leaf {
-  /** as the catalog writes it; the concrete pointer of a field that no catalog knows */
-  readonly pointer: string;
-  /** of the catalog's line, where only an answer names the pointer */
-  readonly base: string;
-  readonly entry: FieldEntry | null;
-  /** in an embedded resource, which is written through a route of its own */
-  readonly embedded: boolean;
-  /** it says whose data the record is */
-  readonly subject: boolean;
-  /** an element of a list, or within one */
-  readonly listed: boolean;
-  /** null for an empty object or list */
-  readonly value: Scalar | null;
-}
-
-/** The leaves of every record in a body. */
-const written = (body: WrittenBody, automaton: Automaton): readonly (readonly Leaf[])[] =>
-  [...at(body.value, tokensOf(body.record))].map((record) => [...leaves(record, automaton)]);
-
-/** Every value that the body writes, with the field it belongs to. The body was parsed under a depth limit. */
-function* leaves(value: unknown, automaton: Automaton): Generator<Leaf> {
-  function* walk(
-    node: unknown,
-    from: number,
-    path: string,
-    within: boolean,
-    listed: boolean,
-  ): Generator<Leaf> {
-    const state =
-      automaton.selectors(from) && isObject(node)
-        ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
-        : from;
-    // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
-    const subject = within || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
-    if (Array.isArray(node) && node.length > 0) {
-      for (const [i, item] of node.entries())
-        yield* walk(item, automaton.item(state, i), `${path}/*`, subject, true);
-      return;
-    }
-    if (isObject(node) && Object.keys(node).length > 0) {
-      for (const [key, member] of Object.entries(node))
-        yield* walk(member, automaton.step(state, key), `${path}/${escapeToken(key)}`, subject, listed);
-      return;
-    }
-    // An empty record writes nothing.
-    if (path === '' && typeof node === 'object' && node !== null) return;
-    const field = automaton.field(state);
-    const known = field < 0 ? undefined : automaton.all[field];
-    const embedded = known !== undefined && known.path !== known.pointer;
-    // An empty object has no member to be refused, and is still none that the line covers.
-    const covered = !isObject(node) || automaton.whole(state);
-    const entry = known && !embedded && covered ? known.entry : null;
-    const pointer = entry && known ? known.pointer : path === '' ? '/' : path;
-    yield {
-      pointer,
-      base: entry && known && known.base >= 0 ? automaton.all[known.base]!.pointer : pointer,
-      entry,
-      embedded,
-      subject: subject && !embedded,
-      listed,
-      value: scalarOf(node),
-    };
-  }
-  yield* walk(value, automaton.root, '', false, false);
-}
-
-/** Could this value be what the treatment makes of such a field? Treatments say so themselves. */
-function isDisguised(entry: FieldEntry, choice: TreatmentChoice, value: Scalar): boolean {
-  const recognise = TREATMENTS.get(choice.do)?.recognise;
-  return recognise ? recognise(entry, choice)(value) : false;
-}
-
-const TREATMENTS = new Map<string, Treatment>(TREATMENT_FILES.map((t) => [t.name, t]));
-
-function scalarOf(value: unknown): Scalar | null {
-  if (typeof value === 'string') return { kind: 'string', text: value };
-  if (typeof value === 'number') return { kind: 'number', text: String(value) };
-  if (typeof value === 'boolean') return { kind: 'boolean', text: value ? 'true' : 'false' };
-  if (value === null) return { kind: 'null', text: 'null' };
-  return null;
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const scalarText = (value: unknown): string | undefined =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : undefined;
-
 const OPERATIONS: readonly unknown[] = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
 
 const isPatch = (value: unknown): boolean =>
@@ -326,71 +241,3 @@ const isPatch = (value: unknown): boolean =>
     (operation) =>
       isObject(operation) && OPERATIONS.includes(operation['op']) && typeof operation['path'] === 'string',
   );
-
-const tokensOf = (pointer: string): readonly string[] =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
-
-/** What a pointer picks. A body that has nothing there gives `undefined`, which no field allows. */
-function* at(value: unknown, [key, ...rest]: readonly string[]): Generator<unknown> {
-  if (key === undefined) yield value;
-  else if (key === '*' && typeof value === 'object' && value !== null)
-    for (const member of Object.values(value)) yield* at(member, rest);
-  else if (Array.isArray(value))
-    yield* at(/^(?:0|[1-9]\d*)$/.test(key) ? value[Number(key)] : undefined, rest);
-  else if (isObject(value) && Object.hasOwn(value, key)) yield* at(value[key], rest);
-  else yield undefined;
-}
-
-/** The answer that keeps what may be written: of the paths that an answer names, those that the catalog covers. */
-function stripping(
-  writable: DisclosureAnswer,
-  covered: ReadonlySet<string>,
-  refused: ReadonlySet<string>,
-): DisclosureAnswer {
-  const drop: TreatmentChoice = { do: 'drop', because: 'body_field_refused' };
-  const keep: TreatmentChoice = { do: 'disclose', because: 'body_field_written' };
-  const classes: Record<string, TreatmentChoice> = {};
-  for (const [cls, choice] of Object.entries(writable.classes))
-    classes[cls] = choice.do === 'disclose' ? keep : drop;
-  const fields: Record<string, TreatmentChoice> = {};
-  for (const [pointer, choice] of Object.entries(writable.fields))
-    fields[pointer] = choice.do === 'disclose' && covered.has(canonicalPointer(pointer)) ? keep : drop;
-  for (const pointer of refused) fields[pointer] = drop;
-  return { disclose: true, reasons: [], classes, fields };
-}
-
-/** The body without some fields, spliced like an answer: what stays is byte for byte what the caller sent. */
-async function without(
-  answer: DisclosureAnswer,
-  bytes: Uint8Array,
-  snapshot: PolicySnapshot,
-  catalog: Catalog,
-  input: PolicyInput,
-  disclosure: DisclosureStage,
-): Promise<Uint8Array> {
-  const plan: DisclosurePlan = {
-    format: 'json',
-    charset: 'utf-8',
-    catalog,
-    catalogs: snapshot.catalogs,
-    records: null,
-    dataSubject: 'body', // whose it is has been decided: the answer below is the only one there is
-    obligations: {},
-    recipient: input.context.recipient,
-    purpose: input.context.purpose,
-    decisionId: '',
-    options: {},
-    consents: async () => new Map(),
-    ask: () => answer,
-  };
-  const chunks: Uint8Array[] = [];
-  for await (const part of disclosure.disclose(once(bytes), plan)) chunks.push(...part.chunks);
-  return Buffer.concat(chunks);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
-  yield bytes;
-}

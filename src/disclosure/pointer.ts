@@ -3,18 +3,28 @@
 //     /orders/0/amount            the member or the position of that name
 //     /orders/*/amount            any member, any position
 //     /fields/[name=phone]/value  the members that are objects whose own `name` is `phone`
+//     /fields/[id=3,name=phone]/value  … and whose `id` is 3: all of the keys must agree
 //
-// `~1` is a slash and `~0` a tilde, in selectors too. A step that begins with `~2` is a name whatever it looks like: `/~2*` is the member that
-// is really called `*`, `/~2[a=b]` the one called `[a=b]`, `/~2#3` the column called `#3`, and `/~2` the one without a name.
+// `~1` is a slash and `~0` a tilde, in selectors too; there `~3` is a comma, `~4` and `~5` are brackets, `~6` an equals sign. A step that
+// begins with `~2` is a name whatever it looks like: `/~2*` is the member that is really called `*`, `/~2[a=b]` the one called `[a=b]`,
+// `/~2#3` the column called `#3`, and `/~2` the one without a name.
 import { SluiceError } from '../errors.ts';
 
 export type Step =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'any' }
-  | { readonly kind: 'select'; readonly key: string; readonly value: string };
+  | { readonly kind: 'select'; readonly wants: readonly Want[] };
+
+/** A sibling that must have a value. */
+export interface Want {
+  readonly key: string;
+  readonly value: string;
+}
 
 const ANY: Step = Object.freeze({ kind: 'any' });
-const SELECTOR = /^\[([^=\]]+)=([\s\S]*)\]$/;
+const SELECTOR = /^\[([^=\]]+=[\s\S]*)\]$/;
+/** the characters that mean something in a selector, by the digit that stands for each behind `~`; `~2` begins a name */
+const ESCAPED = ['~', '/', '', ',', '[', ']', '='];
 
 /** the name of a column or pair by its position */
 const POSITION = /^#\d+$/;
@@ -24,6 +34,8 @@ const NAMED = '\udfff';
 const SPECIAL = /^(?:$|\*$|\[[^=\]]+=[\s\S]*\]$)/;
 
 const unescapeToken = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
+const escapeWant = (text: string) => text.replace(/[~/,=[\]]/g, (c) => `~${ESCAPED.indexOf(c)}`);
+const unescapeWant = (text: string) => text.replace(/~([013-6])/g, (_, digit) => ESCAPED[Number(digit)]!);
 export const escapeToken = (name: string): string => {
   const isName = name.startsWith(NAMED);
   const spelled = (isName ? name.slice(1) : name).replaceAll('~', '~0').replaceAll('/', '~1');
@@ -49,7 +61,20 @@ function stepOf(token: string): Step {
   if (token === '*') return ANY;
   if (token.startsWith('~2')) return { kind: 'name', name: columnName(unescapeToken(token.slice(2))) };
   const selector = SELECTOR.exec(token);
-  if (selector)
-    return { kind: 'select', key: unescapeToken(selector[1]!), value: unescapeToken(selector[2]!) };
+  if (selector) return { kind: 'select', wants: selector[1]!.split(',').map(wantOf).sort(byKey) };
   return { kind: 'name', name: unescapeToken(token) };
 }
+
+/** A part without `=` wants a value that nothing has: the fault is told where catalogs are checked. */
+function wantOf(part: string): Want {
+  const at = part.indexOf('=');
+  return at < 0
+    ? { key: unescapeWant(part), value: '' }
+    : { key: unescapeWant(part.slice(0, at)), value: unescapeWant(part.slice(at + 1)) };
+}
+
+const byKey = (a: Want, b: Want): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+
+/** A selector as it is spelled in one way: its keys in order. */
+export const spellWants = (wants: readonly Want[]): string =>
+  `[${wants.map(({ key, value }) => `${escapeWant(key)}=${escapeWant(value)}`).join(',')}]`;

@@ -1,6 +1,6 @@
 /** The pointers of one catalog as a tree of steps; `automaton.ts` walks it, several branches at a time. */
 import type { FieldEntry } from '../model/catalog.ts';
-import { escapeToken, parsePointer, type Step } from './pointer.ts';
+import { escapeToken, parsePointer, spellWants, type Step, type Want } from './pointer.ts';
 
 /** What a pointer of a catalog (or of an answer) names. */
 export type Naming =
@@ -14,17 +14,22 @@ export interface TrieNode {
   readonly rank: string;
   readonly exact: Map<string, TrieNode>;
   any: TrieNode | null;
-  readonly selectors: { readonly key: string; readonly value: string; readonly node: TrieNode }[];
+  /** by the selector's spelling */
+  readonly selectors: Map<string, { readonly wants: readonly Want[]; readonly node: TrieNode }>;
   naming: Naming | null;
   subject: boolean;
   readonly attributes: string[];
 }
 
 /**
- * A selector has looked at the data, so it beats a name or a position, which beat `*`. Compared from the left: for `/a/b/c`, the
- * path `/a/*` + `/c` beats `/*` + `/b/c`.
+ * A selector has looked at the data, so it beats a name or a position, which beat `*`; one of more keys beats one of fewer. Compared from
+ * the left: for `/a/b/c`, the path `/a/*` + `/c` beats `/*` + `/b/c`.
  */
-export const RANK = { select: '3', name: '2', any: '1' } as const;
+export const RANK = { name: '2', any: '1' } as const;
+const SELECTOR_RANKS = '3456789';
+
+const rankOf = (step: Step): string =>
+  step.kind === 'select' ? (SELECTOR_RANKS[step.wants.length - 1] ?? '9') : RANK[step.kind];
 
 export class Trie {
   readonly root: TrieNode;
@@ -42,7 +47,7 @@ export class Trie {
   }
 
   #child(node: TrieNode, step: Step): TrieNode {
-    const rank = node.rank + RANK[step.kind];
+    const rank = node.rank + rankOf(step);
     if (step.kind === 'any') {
       node.any ??= this.#node(`${node.pointer}/*`, rank);
       return node.any;
@@ -55,11 +60,11 @@ export class Trie {
       }
       return child;
     }
-    let selector = node.selectors.find((s) => s.key === step.key && s.value === step.value);
+    const spelled = spellWants(step.wants);
+    let selector = node.selectors.get(spelled);
     if (!selector) {
-      const pointer = `${node.pointer}/[${escapeToken(step.key)}=${escapeToken(step.value)}]`;
-      selector = { key: step.key, value: step.value, node: this.#node(pointer, rank) };
-      node.selectors.push(selector);
+      selector = { wants: step.wants, node: this.#node(`${node.pointer}/${spelled}`, rank) };
+      node.selectors.set(spelled, selector);
     }
     return selector.node;
   }
@@ -71,7 +76,7 @@ export class Trie {
       rank,
       exact: new Map(),
       any: null,
-      selectors: [],
+      selectors: new Map(),
       naming: null,
       subject: false,
       attributes: [],
@@ -82,5 +87,5 @@ export class Trie {
 export const childrenOf = (node: TrieNode): TrieNode[] => [
   ...node.exact.values(),
   ...(node.any ? [node.any] : []),
-  ...node.selectors.map((s) => s.node),
+  ...[...node.selectors.values()].map((s) => s.node),
 ];

@@ -1,6 +1,7 @@
 /** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
+import { identifierNames } from '../model/identifiers.ts';
 import { mediaFamily, type RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
@@ -8,7 +9,7 @@ import { type Steps, stepsOf } from './pointer.ts';
 import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
-import { parseValue, type ValueTemplate } from './value.ts';
+import { namesIn, parseValue, type ValueTemplate } from './value.ts';
 
 export interface RouteFault {
   readonly route: number;
@@ -24,6 +25,8 @@ export interface MatchableRoute {
   /** of the resource, as the policy sees them */
   readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
+  /** folded names under which a write could name its record besides `id` */
+  readonly idNames: ReadonlySet<string>;
   readonly dataSubject: ValueTemplate | null;
   /** fields that every request of it searches by, in its path */
   readonly pathFields: readonly string[];
@@ -126,6 +129,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     conditions,
     properties: Object.freeze({ source: config.upstream, ...config.properties }),
     id,
+    idNames: identifierNames(config.resource, namesIn(id ?? [])),
     dataSubject,
     pathFields: Object.values(config.path_fields).flat(),
     query,

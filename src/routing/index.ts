@@ -2,6 +2,7 @@
 import type { LimitsConfig } from '../config/sections/listen.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
+import { otherNamed } from '../model/identifiers.ts';
 import { parseBody } from './body/index.ts';
 import { unreadable } from './body/json.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
@@ -14,7 +15,7 @@ import { readMember, readParameters } from './searches.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
-import { evaluate } from './value.ts';
+import { evaluate, piecesOf } from './value.ts';
 
 export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
@@ -98,6 +99,15 @@ function select(
   // A read's answer may say it still; a write would be judged as one about a stranger.
   if (chosen.dataSubject && dataSubject === undefined && WRITES.has(route.action))
     throw new SluiceError('request_malformed', 'The request does not say whose data it writes.');
+  const identifier =
+    chosen.id && id !== undefined && WRITES.has(route.action)
+      ? { values: [id, ...piecesOf(chosen.id, sources)], names: chosen.idNames }
+      : null;
+  if (identifier !== null && otherNamed(parameters, identifier) !== undefined)
+    throw new SluiceError(
+      'identifier_conflict',
+      'A query parameter names another record than the route does. Leave it out, or send what the route says.',
+    );
   const written = new Set<string>();
   if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
   return {
@@ -109,6 +119,7 @@ function select(
         : { id, properties: chosen.properties, type: route.resource },
     action: route.action,
     dataSubject: dataSubject ?? null,
+    identifier,
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     body,

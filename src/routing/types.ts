@@ -1,6 +1,7 @@
 /** What the routing stage gives and takes. */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import type { FormatName } from '../model/disclosure.ts';
+import type { Identifier } from '../model/identifiers.ts';
 import type { ActionName, Resource, Tier } from '../model/input.ts';
 
 /** Request headers, names in lower case. A list means that the header stood more than once. */
@@ -46,6 +47,8 @@ export interface Selected {
   readonly params: Readonly<Record<string, string>>;
   readonly resource: Resource;
   readonly action: ActionName;
+  /** by what else a write could name its record: it must say the same; null where the route says no id */
+  readonly identifier: Identifier | null;
   /** whose data it is, where the request says so: the route's `data_subject`, else null */
   readonly dataSubject: string | null;
   /** pointers of the fields that the request searches, filters or sorts by; sorted, without duplicates */

@@ -48,6 +48,12 @@ function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
   return params.has(inner) ? { from: 'path', name: inner } : `names {${inner}}, which its path does not have`;
 }
 
+/** Names of the parameters and members that a value is taken from. */
+export const namesIn = (template: ValueTemplate): readonly string[] =>
+  template.flatMap((part) =>
+    part.from === 'text' ? [] : part.from === 'body' ? [part.steps.at(-1) ?? ''] : [part.name],
+  );
+
 /** What databases, C strings and forms leave out of a text: `C1 ` would be nobody to us, and C1 to the upstream. */
 const TRIMMED = /^\s|\s$|[\p{Cc}\p{Cf}]/u;
 
@@ -55,17 +61,10 @@ const TRIMMED = /^\s|\s$|[\p{Cc}\p{Cf}]/u;
  * Undefined if any part is absent.
  * @throws SluiceError `body_unreadable` for a body value that cannot be an id, `request_malformed` for an id that readers trim differently
  */
-export function evaluate(template: ValueTemplate, { params, parameters, body }: Sources): string | undefined {
+export function evaluate(template: ValueTemplate, sources: Sources): string | undefined {
   let out = '';
   for (const part of template) {
-    const piece =
-      part.from === 'text'
-        ? part.text
-        : part.from === 'path'
-          ? params[part.name]
-          : part.from === 'query'
-            ? parameters.find(([name]) => name === part.name)?.[1]
-            : scalar(at(body, part.steps));
+    const piece = pieceOf(part, sources);
     if (piece === undefined || piece === '') return undefined;
     if (TRIMMED.test(piece))
       throw new SluiceError(
@@ -75,6 +74,25 @@ export function evaluate(template: ValueTemplate, { params, parameters, body }: 
     out += piece;
   }
   return out;
+}
+
+/** The values that a template is made of, where it is more than one of them. */
+export const piecesOf = (template: ValueTemplate, sources: Sources): readonly string[] =>
+  template.length < 2
+    ? []
+    : template.flatMap((part) => (part.from === 'text' ? [] : [pieceOf(part, sources) ?? '']));
+
+function pieceOf(part: Part, { params, parameters, body }: Sources): string | undefined {
+  switch (part.from) {
+    case 'text':
+      return part.text;
+    case 'path':
+      return params[part.name];
+    case 'query':
+      return parameters.find(([name]) => name === part.name)?.[1];
+    case 'body':
+      return scalar(at(body, part.steps));
+  }
 }
 
 function scalar(value: unknown): string | undefined {

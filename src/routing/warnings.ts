@@ -2,6 +2,7 @@
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
+import { foldName, identifierNames } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { isLanguageName } from './language-names.ts';
 import { isUninspected } from './searches.ts';
@@ -25,6 +26,7 @@ export function routeWarnings(
       searchesByNothing(config, catalog, warn);
       takesWholeForNothing(config, catalog, warn);
       searchesInPath(config, catalog, warn);
+      picksByLess(config, catalog, warn);
     }
     renamesFields(config, warn);
     goesUninspected(config, warn);
@@ -142,5 +144,31 @@ function goesUninspected(config: RouteConfig, warn: Warn): void {
       `the query parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
     );
 }
+
+const WRITES: ReadonlySet<string> = new Set(['create', 'update']);
+
+/** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */
+function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
+  if (!WRITES.has(action)) return;
+  const told = new Set<string>();
+  for (const pointer of Object.keys(fields)) {
+    const [, list, selector, keys] = /^(.*)\/(\[([^\]]*)\])\//.exec(pointer) ?? [];
+    if (list === undefined || selector === undefined || keys === undefined) continue;
+    const named = keys.split(',').map((key) => key.slice(0, key.indexOf('=')));
+    for (const other of Object.keys(fields)) {
+      if (!other.startsWith(`${list}/*/`) && !other.startsWith(`${list}/${selector}/`)) continue;
+      const member = other.slice(list.length + 1).split('/')[1]!;
+      if (named.includes(member) || !identifies(member) || told.has(`${list} ${member}`)) continue;
+      told.add(`${list} ${member}`);
+      warn(
+        ['action'],
+        `the catalog of ${resource} picks from ${list} by ${named.join(', ')}, and an element has ${member}, too: a write that sends both is refused, since the upstream may go by ${member}; let the selector name both, e.g. ${list}/[${member}=…,${keys}]`,
+      );
+    }
+  }
+}
+
+const IDENTIFIERS = identifierNames('', ['key', 'name', 'code', 'field', 'slug', 'label']);
+const identifies = (member: string): boolean => IDENTIFIERS.has(foldName(member));
 
 type Searched = { readonly [name: string]: string | readonly string[] };

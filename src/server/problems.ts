@@ -40,6 +40,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   body_unreadable: BAD_REQUEST,
   body_too_large: p(413, 'Request too large'),
   body_encoding_unsupported: p(415, 'Unsupported request encoding'),
+  identifier_conflict: FORBIDDEN,
   body_field_refused: FORBIDDEN,
   masked_value_refused: p(422, 'A masked value cannot be written back'),
   upgrade_refused: p(501, 'Upgrades are not passed on'),

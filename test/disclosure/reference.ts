@@ -24,13 +24,17 @@ const isObject = (value: Json): value is { [name: string]: Json } =>
 function fits(step: Step, place: Place): boolean {
   if (step.kind === 'any') return true;
   if (step.kind === 'name') return step.name === place.token;
-  if (!isObject(place.value) || !Object.hasOwn(place.value, step.key)) return false;
-  const sibling = place.value[step.key]!;
-  return typeof sibling !== 'object' || sibling === null ? String(sibling) === step.value : false;
+  const { value } = place;
+  return step.wants.every((want) => {
+    if (!isObject(value) || !Object.hasOwn(value, want.key)) return false;
+    const sibling = value[want.key]!;
+    return typeof sibling !== 'object' || sibling === null ? String(sibling) === want.value : false;
+  });
 }
 
-const RANKS = { select: 3, name: 2, any: 1 };
-const rank = (steps: readonly Step[]) => steps.map((step) => RANKS[step.kind]).join('');
+const rankOf = (step: Step) =>
+  step.kind === 'select' ? 2 + step.wants.length : step.kind === 'name' ? 2 : 1;
+const rank = (steps: readonly Step[]) => steps.map(rankOf).join('');
 
 export function reference(
   text: string,

@@ -259,7 +259,6 @@ describe('writing', () => {
   test.each([
     ['one that may not be written', { city: 'x', role: 'admin' }, ['/role']],
     ['one within an object', { address2: { street: 'x', zip: '1' } }, ['/address2/zip']],
-    ['the id', { id: 'C2' }, ['/id']],
     ['one that no catalog knows', { city: 'x', is_admin: true }, ['/is_admin']],
     ['an object where the line is not whole', { city: { a: 1, b: [{ c: 2 }] } }, ['/city/a', '/city/b/*/c']],
     ['an object in a list whose line is not whole', { tags: ['x', { a: 1 }] }, ['/tags/*/a']],
@@ -271,6 +270,12 @@ describe('writing', () => {
   ])('%s is refused with its path', async (_what, body, paths) =>
     expectRefused(await ask('PUT /c/C1', body), 403, 'body_field_refused', paths),
   );
+  test('an id that is not the one of the route is refused with its path', async () =>
+    expectRefused(await ask('PUT /c/C1', { id: 'C2' }), 403, 'identifier_conflict', ['/id']));
+  test('the id that the route says is no field being written', async () => {
+    expect((await ask('PUT /c/C1', '{"id":"C1","city":"x"}')).status).toBe(200);
+    expect(upstream.received[0]?.body.toString()).toBe('{"id":"C1","city":"x"}');
+  });
   test('an object where the line is whole goes through', async () => {
     const body = '{"profile":{"a":{"b":[{"c":1.0}]},"d":{}}}';
     expect((await ask('PUT /c/C1', body)).status).toBe(200);
@@ -310,9 +315,14 @@ describe('writing', () => {
     expect(upstream.received).toHaveLength(0);
   });
   test('where the route strips, objects that no line covers go whole', async () => {
-    const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x",{"a":1}, [{}] ],"phone":{}}';
+    const body = '{"city":{"a":1}, "level":88.0,"tags":[ "x", [] ],"phone":{}}';
     expect((await ask('PATCH /c/C1', body)).status).toBe(200);
     expect(upstream.received[0]?.body.toString()).toBe('{"level":88.0,"tags":[ "x", [] ]}');
+    upstream.received.length = 0;
+    expectRefused(await ask('PATCH /c/C1', '{"tags":["x",{"a":1},[{}]]}'), 403, 'body_field_refused', [
+      '/tags/*/*',
+      '/tags/*/a',
+    ]);
   });
   test('what an answer says of a part of what a line covers holds for that part', async () => {
     const body = '{"profile":{"locked":1,"open":{"a":2},"x":3},"city":"x"}';

@@ -1,0 +1,45 @@
+/**
+ * Whether a value of a write is one that Sluice has disguised. The caller may have it from a colleague, from another purpose or out of a
+ * longer text, so that it does not matter what the caller itself is shown.
+ */
+import type { TreatmentChoice } from '../model/answers.ts';
+import type { FieldEntry } from '../model/catalog.ts';
+import type { Scalar } from '../model/disclosure.ts';
+import { withStars } from './treatments/masks/returned.ts';
+import { TREATMENT_FILES } from './treatments/registry.ts';
+import type { Recognise, Treatment } from './treatments/treatment.ts';
+
+const TREATMENTS = new Map<string, Treatment>(TREATMENT_FILES.map((t) => [t.name, t]));
+
+/** @param shown what the caller would be shown of the field */
+export function isDisguised(entry: FieldEntry, shown: TreatmentChoice, value: Scalar): boolean {
+  const recognise = TREATMENTS.get(shown.do)?.recognise;
+  if (recognise?.(entry, shown)(value) === true) return true;
+  return value.kind === 'string' && shapesOf(entry).some((isOne) => isOne(value));
+}
+
+/** prepared once a line: catalogs live as long as their policy */
+const SHAPES = new WeakMap<FieldEntry, readonly Recognise[]>();
+
+/**
+ * The treatments whose results look like nothing else: of `generalize` and `tokenize` a result may be a real value, so that they are
+ * recognised only where the caller is shown them.
+ */
+function shapesOf(entry: FieldEntry): readonly Recognise[] {
+  const known = SHAPES.get(entry);
+  if (known !== undefined) return known;
+  const named = (['mask', 'scrub'] as const).filter((name) => entry[name] !== undefined);
+  const shapes = [...named, 'pseudonymize', 'encrypt'].map((name) =>
+    TREATMENTS.get(name)!.recognise(entry, { do: name as TreatmentChoice['do'], because: 'catalog' }),
+  );
+  const all = named.length === 0 ? [...shapes, isMaskedText] : shapes;
+  SHAPES.set(entry, all);
+  return all;
+}
+
+/** a value that was hidden whole; a number or an address of which the middle was hidden */
+const MASKED = /^\s*\*{4,}\s*$|[\p{L}\p{N}][ .-]?\*{3,}[ .-]?\p{N}|[\p{L}\p{N}]\*{2,}@/u;
+
+/** What a field without a kind of mask holds may be a note with a masked number in it. */
+const isMaskedText: Recognise = ({ text }) =>
+  text.includes('*') || /[^\p{ASCII}]/u.test(text) ? MASKED.test(withStars(text)) : false;

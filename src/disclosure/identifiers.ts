@@ -1,0 +1,68 @@
+/** Identifiers of a record that a body repeats: they must say what the route says, or the upstream might write another record. */
+import { SluiceError } from '../errors.ts';
+import type { Catalog } from '../model/catalog.ts';
+import { foldName } from '../model/identifiers.ts';
+import { idOf } from './data-subjects.ts';
+import { isObject, type Leaf, type Place } from './leaf.ts';
+import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
+
+/** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */
+export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): boolean =>
+  (isId(body, record, leaf) && body.id!.values.some((id) => says(leaf, id))) ||
+  (leaf.subject && body.dataSubject !== null && says(leaf, body.dataSubject));
+
+/** @throws SluiceError `identifier_conflict` */
+export function refuseConflicts(
+  body: WrittenBody,
+  records: readonly WrittenRecord[],
+  catalog: Catalog,
+): void {
+  const about = records.flatMap((record) =>
+    record.leaves
+      .filter((leaf) => isId(body, record, leaf) || isOnlySubject(body, catalog, leaf))
+      .filter((leaf) => !isGiven(body, record, leaf))
+      .map(({ pointer }) => pointer),
+  );
+  if (about.length > 0) {
+    const paths = [...new Set(about)];
+    throw new SluiceError('identifier_conflict', {
+      message: `The request's body names another record than its route does: ${paths.join(', ')}. Leave it out, or send what the route says.`,
+      paths,
+    });
+  }
+  const beside = [
+    ...records.flatMap(({ conflicts }) => conflicts),
+    ...outside(body.value, new Set(records.map(({ place }) => JSON.stringify(place)))),
+  ];
+  if (beside.length === 0) return;
+  const paths = [...new Set(beside)];
+  throw new SluiceError('identifier_conflict', {
+    message: `The request's body says by more than one member which field it writes, and they may not agree upstream: ${paths.join(', ')}. Send only the keys that the catalog's selector names; or let the selector name them all, e.g. [id=3,name=Mobile].`,
+    paths,
+  });
+}
+
+const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): boolean => {
+  const member = place[record.place.length];
+  return id !== null && typeof member === 'string' && id.names.has(foldName(member));
+};
+
+/** Of several data subjects the route names one: the others are fields like any other. */
+const isOnlySubject = ({ dataSubject }: WrittenBody, { data_subject }: Catalog, leaf: Leaf): boolean =>
+  dataSubject !== null && data_subject.length === 1 && leaf.subject && !leaf.listed;
+
+const says = ({ value }: Leaf, id: string): boolean =>
+  value !== null &&
+  (value.kind === 'string' || (value.kind === 'number' && Number.isSafeInteger(Number(value.text)))) &&
+  idOf(value.text) === id;
+
+/** Members of one name but for case, where the body is not a record: there an upstream may find which record it is. */
+function outside(value: unknown, records: ReadonlySet<string>, place: Place = [], path = ''): string[] {
+  if (typeof value !== 'object' || value === null || records.has(JSON.stringify(place))) return [];
+  const own = isObject(value) ? aliases(value, path) : [];
+  const within = Object.entries(value).flatMap(([key, member]) => {
+    const isList = Array.isArray(value);
+    return outside(member, records, [...place, isList ? Number(key) : key], `${path}/${isList ? '*' : key}`);
+  });
+  return [...own, ...within];
+}

@@ -1,0 +1,147 @@
+/** The records of a request's body, leaf by leaf, each leaf with the line of the catalog that covers it. */
+import type { Identifier } from '../model/identifiers.ts';
+import type { Automaton } from './automaton.ts';
+import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
+import { pickFaults } from './picks.ts';
+import { escapeToken } from './pointer.ts';
+
+export interface WrittenBody {
+  /** the body parsed: objects, arrays, scalars */
+  readonly value: unknown;
+  readonly bytes: Uint8Array;
+  readonly format: 'json' | 'form' | 'xmlrpc' | 'soap' | (string & {});
+  /** pointer to the record in the body, `*` for several; '' the whole body */
+  readonly record: string;
+  readonly dataSubject: string | null;
+  /** what names the record beside the body; null: nothing does */
+  readonly id: Identifier | null;
+  /** leave refused fields out instead of refusing the request; only for JSON */
+  readonly strip: boolean;
+}
+
+export interface WrittenRecord {
+  readonly place: Place;
+  readonly leaves: readonly Leaf[];
+  /** pointers of identifiers that contradict the one by which a field was picked */
+  readonly conflicts: readonly string[];
+}
+
+/** The leaves of every record in a body. The body was parsed under a depth limit. */
+export const written = (body: WrittenBody, automaton: Automaton): readonly WrittenRecord[] =>
+  [...at(body.value, tokensOf(body.record), [])].map(({ value, place }) => {
+    const conflicts: string[] = [];
+    const leaves = [...leavesOf(value, place, automaton, body.format, conflicts)];
+    return { place, leaves, conflicts };
+  });
+
+interface Around {
+  readonly path: string;
+  readonly place: Place;
+  readonly subject: boolean;
+  readonly listed: boolean;
+  readonly key: boolean;
+}
+
+function* leavesOf(
+  root: unknown,
+  place: Place,
+  automaton: Automaton,
+  format: string,
+  conflicts: string[],
+): Generator<Leaf> {
+  function* walk(node: unknown, from: number, around: Around): Generator<Leaf> {
+    const { path, listed } = around;
+    const picks = isObject(node) && automaton.selectors(from) ? automaton.picks(from) : [];
+    const state =
+      isObject(node) && automaton.selectors(from)
+        ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
+        : from;
+    // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
+    const subject = around.subject || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
+    if (Array.isArray(node) && node.length > 0) {
+      for (const [i, item] of node.entries())
+        yield* walk(item, automaton.item(state, i), {
+          path: `${path}/*`,
+          place: [...around.place, i],
+          subject,
+          listed: true,
+          key: false,
+        });
+      return;
+    }
+    if (isObject(node) && Object.keys(node).length > 0) {
+      if (!automaton.whole(state)) conflicts.push(...aliases(node, path));
+      const within: Leaf[] = [];
+      for (const [key, member] of Object.entries(node))
+        within.push(
+          ...walk(member, automaton.step(state, key), {
+            path: `${path}/${escapeToken(key)}`,
+            place: [...around.place, key],
+            subject,
+            listed,
+            key: picks.some(({ wants }) => wants.some((want) => want.key === key)),
+          }),
+        );
+      if (picks.length > 0)
+        conflicts.push(...pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }));
+      yield* within;
+      return;
+    }
+    // An empty record writes nothing.
+    if (path === '' && typeof node === 'object' && node !== null) return;
+    const field = automaton.field(state);
+    const known = field < 0 ? undefined : automaton.all[field];
+    const embedded = known !== undefined && known.path !== known.pointer;
+    // An empty object has no member to be refused, and is still none that the line covers.
+    const covered = !isObject(node) || automaton.whole(state);
+    const entry = known && !embedded && covered ? known.entry : null;
+    const pointer = entry && known ? known.pointer : path === '' ? '/' : path;
+    const value = scalarOf(node);
+    yield {
+      pointer,
+      base: entry && known && known.base >= 0 ? automaton.all[known.base]!.pointer : pointer,
+      entry,
+      embedded,
+      subject: subject && !embedded,
+      listed,
+      key: around.key && value !== null,
+      value,
+      place: around.place,
+    };
+  }
+  yield* walk(root, automaton.root, { path: '', place, subject: false, listed: false, key: false });
+}
+
+/** `Id` beside `id`: some upstreams bind names without regard to case, and take either. */
+export function aliases(node: { readonly [name: string]: unknown }, path: string): string[] {
+  const seen = new Map<string, string>();
+  return Object.keys(node).flatMap((name) => {
+    const folded = name.normalize('NFKC').toLowerCase();
+    if (seen.has(folded)) return [`${path}/${escapeToken(name)}`];
+    seen.set(folded, name);
+    return [];
+  });
+}
+
+const tokensOf = (pointer: string): readonly string[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** What a pointer picks. A body that has nothing there gives `undefined`, which no field allows. */
+function* at(
+  value: unknown,
+  [key, ...rest]: readonly string[],
+  place: Place,
+): Generator<{ readonly value: unknown; readonly place: Place }> {
+  if (key === undefined) yield { value, place };
+  else if (key === '*' && Array.isArray(value))
+    for (const [i, member] of value.entries()) yield* at(member, rest, [...place, i]);
+  else if (key === '*' && isObject(value))
+    for (const [name, member] of Object.entries(value)) yield* at(member, rest, [...place, name]);
+  else if (Array.isArray(value) && /^(?:0|[1-9]\d*)$/.test(key))
+    yield* at(value[Number(key)], rest, [...place, Number(key)]);
+  else if (isObject(value) && Object.hasOwn(value, key)) yield* at(value[key], rest, [...place, key]);
+  else yield { value: undefined, place: [...place, key, ...rest] };
+}

@@ -1,0 +1,53 @@
+/**
+ * By which names and values an upstream may find a record. A request is checked under the identifier that its route names; a second one
+ * beside it, in the query, a header or the body, could have the upstream execute it for another record.
+ */
+
+/** `Customer-Id`, `customer_id` and `customerId` are one name to many frameworks. */
+export const foldName = (name: string): string =>
+  name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '');
+
+/** names of a record's own identifier, whatever the system */
+const USUAL = ['id', 'uuid', 'guid', 'pk', 'objectid', 'recordid', 'sysid'];
+
+/**
+ * Folded names under which a value beside a route's `id` may name a record.
+ * @param own names that the route itself takes the id from
+ */
+export const identifierNames = (resource: string, own: readonly string[]): ReadonlySet<string> =>
+  new Set([...USUAL, `${foldName(resource)}id`, ...own.map(foldName)]);
+
+/**
+ * Whether two values may be one to an upstream: databases compare without regard to case, width and blanks, and read `03` as 3.
+ */
+export const looksAlike = (a: string, b: string): boolean => loosely(a) === loosely(b);
+
+const loosely = (text: string): string => {
+  const plain = text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s\p{C}]+/gu, '');
+  const number = /^\+?0*(\d+)(?:\.0*)?$/.exec(plain);
+  return number === null ? plain : number[1]!;
+};
+
+/** How a write's route names its record. */
+export interface Identifier {
+  /** the id, and its parts where the route makes it of several */
+  readonly values: readonly string[];
+  /** folded names of members, parameters and headers that would name it too */
+  readonly names: ReadonlySet<string>;
+}
+
+/** The first of the names that go to the upstream with a write and name another record than its route does; undefined: none. */
+export const otherNamed = (
+  named: readonly (readonly [name: string, value: string])[],
+  { names, values }: Identifier,
+): string | undefined =>
+  named.find(([name, value]) => names.has(withoutX(foldName(name))) && !values.includes(value))?.[0];
+
+/** `X-Customer-Id` */
+const withoutX = (folded: string): string => folded.replace(/^x(?=.)/, '');

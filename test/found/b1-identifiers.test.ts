@@ -1,0 +1,210 @@
+/**
+ * Class: a write is checked under one identifier and executed under another. Root cause: the guard looked for the line that covers a value and
+ * never at what else the request says about which record or which element of a list that value belongs to. An upstream may go by any of it.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { routeWarnings } from '../../src/routing/warnings.ts';
+import { route, routesConfig } from '../routing/setup.ts';
+import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
+import { answer, type Running, startSluice } from '../support/sluice.ts';
+import { type Answer, exchange, jsonOf, requestText } from '../support/wire.ts';
+
+const OPEN = { category: 'open', grade: 1 };
+const field = (category: string) => ({ category, grade: 1 });
+let upstream: HostileUpstream;
+let running: Running;
+beforeAll(async () => {
+  upstream = await startHostile();
+  const common = { upstream: 'crm', resource: 'user', action: 'update', id: '{id}', data_subject: '{id}' };
+  running = await startSluice({
+    upstream: upstream.url,
+    crm: { request_headers: ['X-User-Id', 'X-Trace'] },
+    catalogs: {
+      user: {
+        data_subject: ['/id'],
+        fields: {
+          '/id': OPEN,
+          '/mail': OPEN,
+          '/login': OPEN,
+          '/custom_fields/*/id': OPEN,
+          '/custom_fields/*/name': OPEN,
+          '/custom_fields/*/value': OPEN,
+          '/custom_fields/[name=Mobile]/value': OPEN,
+          '/custom_fields/[name=Mobile]/verified': OPEN,
+          '/custom_fields/[name=Diagnosis]/value': field('hidden'),
+          '/pairs/*/[id=3,name=Mobile]/value': OPEN,
+          '/pairs/*/[id=4,name=Diagnosis]/value': field('hidden'),
+          '/named/[label=a~3b ~4c~5]/value': OPEN,
+          '/map/[name=Mobile]/value': OPEN,
+          '/map/*/value': field('hidden'),
+        },
+      },
+    },
+    answers: { user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) } },
+    routes: [
+      { ...common, match: 'PUT /users/{id}', query_params: ['id', 'User-ID', 'dry_run'] },
+      { ...common, match: 'PUT /wrapped/{id}', request: { record: '/user', params: ['/meta/**'] } },
+      { ...common, match: 'PUT /parts/{id}', id: 'U-{id}' },
+      {
+        upstream: 'crm',
+        resource: 'user',
+        action: 'update',
+        match: 'PUT /bulk',
+        request: { record: '/rows/*' },
+      },
+      {
+        ...common,
+        match: 'POST /soap',
+        id: '{body:/arguments/Id}',
+        data_subject: '{body:/arguments/Id}',
+        when: { body: { '/operation': 'Update' } },
+        request: { format: 'soap', record: '/arguments/user', params: ['/namespace'] },
+      },
+      { ...common, match: 'POST /form/{id}', request: { format: 'form' } },
+    ],
+  });
+});
+beforeEach(() => {
+  upstream.received.length = 0;
+  upstream.answer = answers('{}');
+});
+afterAll(async () => {
+  await running?.close();
+  await upstream?.close();
+});
+
+const send = (
+  line: string,
+  body: string,
+  type = 'application/json',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> =>
+  exchange(
+    running.port,
+    requestText(
+      line,
+      { ...running.caller, 'Content-Type': type, ...headers },
+      Buffer.from(body).toString('latin1'),
+    ),
+  );
+
+async function expectConflict(given: Promise<Answer>): Promise<void> {
+  const refused = await given;
+  expect(jsonOf(refused)).toMatchObject({ status: 403, code: 'identifier_conflict' });
+  expect(upstream.received).toEqual([]);
+  expect(running.records().at(-1)).toMatchObject({
+    outcome: 'denied',
+    reasons: [{ code: 'identifier_conflict' }],
+  });
+}
+async function expectWritten(line: string, body: string, type?: string): Promise<void> {
+  await send(line, body, type);
+  expect(upstream.received.map((r) => r.body.toString())).toEqual([body]);
+}
+
+const fields = (element: string): string => `{"custom_fields":[${element}]}`;
+const pairs = (element: string): string => `{"pairs":[[${element}]]}`;
+
+describe('an element that a selector picks is refused if', () => {
+  test.each([
+    ['another identifier stands beside', fields('{"id":3,"name":"Mobile","value":"x"}')],
+    ['the other identifier stands deeper', fields('{"field":{"id":3},"name":"Mobile","value":"x"}')],
+    ['the key stands in another case as well', fields('{"Name":"Diagnosis","name":"Mobile","value":"x"}')],
+    [
+      'a line with * covers it and another identifier stands beside',
+      fields('{"id":3,"name":"Other","value":"x"}'),
+    ],
+    ['a line with * covers it and it has no key', fields('{"id":3,"value":"x"}')],
+    ['a line with * covers it and nothing names it', fields('{"value":"x"}')],
+    ['its key differs from a selector by case alone', fields('{"name":"diagnosis","value":"x"}')],
+    ['its key differs from a selector by blanks alone', fields('{"name":"Diagnosis ","value":"x"}')],
+    ['its key differs from a selector by width alone', fields('{"name":"Ｄiagnosis","value":"x"}')],
+    ['one of two keys is that of another selector', pairs('{"id":4,"name":"Mobile","value":"x"}')],
+    ['one of two keys is missing', pairs('{"name":"Mobile","value":"x"}')],
+    ['a key is a number that JavaScript rounds', pairs('{"id":3.0000001,"name":"Mobile","value":"x"}')],
+    ['a third identifier stands beside two keys', pairs('{"id":3,"name":"Mobile","uuid":"4","value":"x"}')],
+    [
+      'it is a member of a map, whose name says which it is',
+      '{"map":{"diagnosis":{"name":"Mobile","value":"x"}}}',
+    ],
+  ])('%s', async (_what, body) => {
+    await expectConflict(send('PUT /users/7', body));
+  });
+});
+
+test.each([
+  ['by its key alone', fields('{"name":"Mobile","value":"x","verified":true}')],
+  ['by no selector, and a line with * covers it', fields('{"name":"Other","value":"x"}')],
+  ['by two keys that agree', pairs('{"id":3,"name":"Mobile","value":"x"}')],
+  ['by a value with a comma and brackets', '{"named":[{"label":"a,b [c]","value":"x"}]}'],
+])('an element that is picked %s is written', async (_what, body) => {
+  await expectWritten('PUT /users/7', body);
+});
+
+describe('a record is refused if', () => {
+  test.each([
+    ['its id is another than that of the route', 'PUT /users/7', '{"id":8,"mail":"x"}'],
+    ['its id is null', 'PUT /users/7', '{"id":null,"mail":"x"}'],
+    ['its id stands in another spelling', 'PUT /users/7', '{"ID":"8","mail":"x"}'],
+    ['its id is an object', 'PUT /users/7', '{"_id":{"$oid":"8"},"mail":"x"}'],
+    ['its id has the name of its resource', 'PUT /users/7', '{"userId":8,"mail":"x"}'],
+    ['its id is a number that JavaScript rounds', 'PUT /users/9007199254740992', '{"id":9007199254740993}'],
+    ['it is wrapped, and its id is another', 'PUT /wrapped/7', '{"user":{"id":8,"mail":"x"}}'],
+    ['two members have one name but for case', 'PUT /users/7', '{"mail":"x","Mail":"y"}'],
+    [
+      'two members around it have one name but for case',
+      'PUT /wrapped/7',
+      '{"user":{"mail":"x"},"meta":{"a":1,"A":2}}',
+    ],
+    ['a query parameter names another', 'PUT /users/7?id=8', '{"mail":"x"}'],
+    ['a query parameter in another spelling names another', 'PUT /users/7?User-ID=8', '{"mail":"x"}'],
+  ])('%s', async (_what, line, body) => {
+    await expectConflict(send(line, body));
+  });
+  test('a header that is forwarded names another', async () => {
+    await expectConflict(send('PUT /users/7', '{"mail":"x"}', undefined, { 'X-User-Id': '8' }));
+  });
+  test('it is SOAP and its id is another than that of the route', async () => {
+    const body = (id: string) =>
+      `<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><Update><Id>7</Id><user><id>${id}</id><mail>x</mail></user></Update></e:Body></e:Envelope>`;
+    await expectConflict(send('POST /soap', body('8'), 'text/xml'));
+    await expectWritten('POST /soap', body('7'), 'text/xml');
+  });
+  test('it is a form and its id is another than that of the route', async () => {
+    await expectConflict(send('POST /form/7', 'id=8&mail=x', 'application/x-www-form-urlencoded'));
+  });
+});
+
+test.each([
+  ['says the id of the route as a number', 'PUT /users/7', '{"id":7,"mail":"x"}'],
+  ['says the id of the route as text', 'PUT /users/7', '{"id":"7","mail":"x"}'],
+  ['says the part that the route makes its id of', 'PUT /parts/7', '{"id":"7","mail":"x"}'],
+  ['is one of several that say their own', 'PUT /bulk', '{"rows":[{"id":1,"mail":"x"},{"id":2,"mail":"y"}]}'],
+])('a record that %s is written', async (_what, line, body) => {
+  await expectWritten(line, body);
+});
+
+test.each(['{"id":7,"id":8,"mail":"x"}', '{"id":7,"\\u0069d":8}', '{"o":{"a":1,"a":2}}'])(
+  'a body in which a name stands twice in one object is unreadable: %s',
+  async (body) => {
+    expect(jsonOf(await send('PUT /users/7', body))).toMatchObject({ status: 400, code: 'body_unreadable' });
+    expect(upstream.received).toEqual([]);
+  },
+);
+
+test('whoever writes is warned of a selector whose list has another identifier', () => {
+  const catalog = {
+    resource: 'user',
+    data_subject: [],
+    attributes: {},
+    envelope: {},
+    fields: { '/f/*/id': OPEN, '/f/[name=A]/value': OPEN, '/g/[id=1,name=A]/value': OPEN, '/g/*/id': OPEN },
+  };
+  const warnings = (action: string) =>
+    routeWarnings(
+      routesConfig([route('PUT /users/{id}', { action, resource: 'user' })]),
+      new Map([['user', catalog]]),
+    ).map(({ message }) => message);
+  expect(warnings('update')).toEqual([expect.stringContaining('/f/[id=…,name=A]')]);
+  expect(warnings('read')).toEqual([]);
+});
