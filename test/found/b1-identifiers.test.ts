@@ -202,7 +202,7 @@ test('whoever writes is warned of a selector whose list has another identifier',
   };
   const warnings = (action: string) =>
     routeWarnings(
-      routesConfig([route('PUT /users/{id}', { action, resource: 'user' })]),
+      routesConfig([route('PUT /users/{id}', { action, resource: 'user', id: '{id}' })]),
       new Map([['user', catalog]]),
     ).map(({ message }) => message);
   expect(warnings('update')).toEqual([expect.stringContaining('/f/[id=…,name=A]')]);
