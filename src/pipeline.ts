@@ -18,7 +18,6 @@ import type { DisclosureSummary, Outcome } from './model/record.ts';
 import type { Selected } from './routing/index.ts';
 import {
   denied,
-  isOwnerless,
   nothingFound,
   notWritten,
   record,
@@ -37,7 +36,6 @@ const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 /** whose records are rows or lines, whether or not the route says so */
 const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson']);
 /** what an empty answer says of a list: nothing, so that no header counts one */
-const NO_LIST = { records: 0, records_withheld: 0, last: false } as const;
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
@@ -180,6 +178,10 @@ function refuseOther(headers: Readonly<Record<string, string>>, identifier: Iden
   );
 }
 
+/** Whether an answer of the route is one record, or none, by what the route says of it. */
+const isOfOne = ({ route, action }: Selected): boolean =>
+  route.records === null && !LISTS.has(action) && !WRITES.has(action);
+
 interface Answered {
   readonly request: ProxyRequest;
   readonly selected: Selected;
@@ -198,6 +200,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const rules = stages.headersOf(route.upstream);
   const missing = status === 404 || status === route.response.notFound;
   const searched = selected.queryFields.length > 0;
+  const guarded = searched || (decision.obligations.min_group_size ?? 1) > 1;
   // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
   // nothing reads as if what it found were withheld.
   const failure = route.response.statuses.includes(status) && !(missing && searched);
@@ -211,15 +214,24 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   // Where the headers name a format that is refused, the body is not waited for: it may never begin, or never end.
   const named = response.headers['content-type'] !== undefined;
   const known = empty === true || !named ? null : mediaOf(answered, failure, stages);
-  if (empty === true || (empty !== false && (await empty)))
+  if (empty === true || (empty !== false && (await empty))) {
+    if (searched && isOfOne(selected) && !failure)
+      throw recordNotFound(NOTHING_DISCLOSED, account, route.response.notFound);
     return withoutBody(
       status,
       NOTHING_DISCLOSED,
-      rules.response(response.headers, NO_LIST),
+      rules.response(response.headers, {
+        records: 0,
+        records_withheld: 0,
+        last: false,
+        guarded,
+        paged: true,
+      }),
       reply,
       account,
       stages,
     );
+  }
 
   const media = known ?? mediaOf(answered, failure, stages);
   const writes = WRITES.has(selected.action);
@@ -237,6 +249,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     records,
     dataSubject: selected.dataSubject,
     searched: selected.queryFields,
+    paged: selected.paged,
     obligations: decision.obligations,
     recipient: input.context.recipient,
     purpose: input.context.purpose,
@@ -267,7 +280,15 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({
     ...rules.response(
       response.headers,
-      single ? null : { records: summary.records, records_withheld: summary.records_withheld, last },
+      single
+        ? null
+        : {
+            records: summary.records,
+            records_withheld: summary.records_withheld,
+            last,
+            guarded,
+            paged: selected.paged,
+          },
     ),
     ...stages.answers.disclosed(account.id, media.contentType, summary),
     ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
@@ -377,12 +398,13 @@ async function release(
   for await (const { chunks, summary, last } of parts) {
     account.spent('disclosure');
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
+    // None was found, or none that may be told of: of a search both are one answer.
+    if (single && searched && !writes && summary.records === 0)
+      throw recordNotFound(summary, account, notFound);
     if (single && summary.records_withheld > 0) {
       // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
       if (writes && !reply.started) return withoutBody(status, summary, {}, reply, account, stages);
-      throw searched && !isOwnerless(summary)
-        ? recordNotFound(summary, account, notFound)
-        : recordWithheld(summary, account);
+      throw recordWithheld(summary, account);
     }
     if (looked) return withoutBody(status, NOTHING_DISCLOSED, {}, reply, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);

@@ -47,7 +47,7 @@ export function recordWithheld(summary: DisclosureSummary, account: Account): Sl
 }
 
 /**
- * The one record that a search found is withheld. In a list it would not be there; here its refusal would say that somebody has what was
+ * The one record that a search found is withheld, or there is none. In a list it would not be there; here its refusal would say that somebody has what was
  * searched by. So the caller gets, to the letter, what it would get where the upstream finds nothing.
  */
 export function recordNotFound(summary: DisclosureSummary, account: Account, status: number): SluiceError {
@@ -55,10 +55,6 @@ export function recordNotFound(summary: DisclosureSummary, account: Account, sta
   account.withheld = summary;
   return nothingFound(status);
 }
-
-/** Not what the record hides, but that its catalog does not fit it: no search tells anything by that. */
-export const isOwnerless = ({ withheld_reasons = {} }: DisclosureSummary): boolean =>
-  Object.keys(withheld_reasons).every((code) => code === 'data_subject_unknown');
 
 /** A record that may not be written as a whole: the upstream is not asked. */
 export function notWritten(reasons: readonly Reason[], account: Account): SluiceError {

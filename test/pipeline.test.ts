@@ -115,11 +115,14 @@ test('HEAD of a search that finds what may be seen says so, and nothing else', a
   expect(running.records().at(-1)).toMatchObject({ outcome: 'allowed', disclosure: { records: 0 } });
 });
 
-test('a record that does not say whose it is is told as that, searched for or not', async () => {
+test('a record that does not say whose it is is told as that, unless it was searched for: then it is not found', async () => {
   upstream.answer = answers('{"city":"Rome"}');
   const answer = await ask('/by?city=Rome');
-  expect(answer.status).toBe(403);
-  expect(jsonOf(answer)).toMatchObject({ code: 'record_withheld' });
+  expect(answer.status).toBe(404);
+  expect(running.records().at(-1)?.reasons).toContainEqual({ code: 'data_subject_unknown' });
+  const asked = await ask('/one');
+  expect(asked.status).toBe(403);
+  expect(jsonOf(asked)).toMatchObject({ code: 'record_withheld' });
 });
 
 test('a list says beforehand how many records it holds at most; one record does not', async () => {

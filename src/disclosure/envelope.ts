@@ -22,8 +22,10 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
   }
   const fields: Record<string, FieldEntry> = Object.create(null);
   for (const [pointer, role] of roles) {
-    // the catalog's own idea of where the records are yields to the route's; a role holds for all that stands below
-    if (role !== null) fields[pointer] = { category: role, grade: role === 'record' ? 5 : 1, whole: true };
+    // The catalog's own idea of where the records are yields to the route's. A role holds for all that stands below, but that something
+    // tells how a request went says nothing about what an object there may hold.
+    if (role !== null)
+      fields[pointer] = { category: role, grade: role === 'record' ? 5 : 1, whole: role !== 'status' };
   }
   const automaton = new Automaton(
     { resource: catalog.resource, data_subject: [], attributes: {}, fields, envelope: {} },
@@ -35,7 +37,8 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
     item: (state, index) => automaton.item(state, index),
     role: (state: StateId): Role => {
       const field = automaton.field(state);
-      return field < 0 ? null : (automaton.all[field]!.entry!.category as Role);
+      if (field < 0 || (automaton.through(state) && !automaton.whole(state))) return null;
+      return automaton.all[field]!.entry!.category as Role;
     },
     inner: (state) => automaton.inner(state),
     any: (state) => automaton.any(state),

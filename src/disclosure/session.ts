@@ -86,6 +86,8 @@ export class Session {
   #cutShort = false;
   #over = false;
   readonly #searched: Searched | null;
+  /** what the answer counts must depend on the released records alone */
+  readonly #guarded: boolean;
   /** whose data it is by the request's own account; null: it has none */
   readonly #known: string | null;
 
@@ -105,11 +107,13 @@ export class Session {
     const { searched = [] } = plan;
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
+    this.#guarded = this.#searched !== null || this.#minGroup > 1;
     this.#reader = format.open({
       matcher: this.#compiled.base,
       envelope: this.#compiled.envelope(plan.records),
       charset: plan.charset,
       charsetCertain: plan.charsetCertain ?? false,
+      uniform: this.#guarded,
       options: plan.options,
       limits: shared.limits,
     });
@@ -369,12 +373,27 @@ export class Session {
     this.#out.fill(({ role, path, value, counted }) => {
       const { released, withheld, closed } = counted ?? all;
       if (closed && role === 'record_count') return released;
+      if (this.#guarded) {
+        if (closed && this.#isWhole(value, released, withheld)) return released;
+        this.#unknown.account(path, 'nullify', 'count_not_told');
+        return null;
+      }
       if (closed && withheld === 0) return 'keep';
       // All that there are have been seen: what is left of them is the total, as if the others had never been.
       if (closed && !this.#cutShort && value === released + withheld) return released;
       this.#unknown.account(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
       return null;
     });
+  }
+
+  /**
+   * Whether the number that is left of a total tells nothing but what the released records tell. Zero does: that something matched and was
+   * withheld must read as that nothing matched, whatever page was asked for.
+   */
+  #isWhole(total: number | null, released: number, withheld: number): boolean {
+    const { paged = false } = this.#plan;
+    if (paged || released === 0 || this.#released >= this.#maxRecords) return false;
+    return total === released + withheld;
   }
 
   /**

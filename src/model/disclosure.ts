@@ -33,6 +33,8 @@ export interface DisclosurePlan {
    * withheld, since that it was found tells what they hold.
    */
   readonly searched?: readonly string[];
+  /** the request may show a page of what it finds: a list that it narrowed, or that must hold groups, then tells no total */
+  readonly paged?: boolean;
   readonly obligations: Obligations;
   readonly recipient: string;
   readonly purpose: string;

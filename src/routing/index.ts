@@ -122,6 +122,9 @@ function select(
     identifier,
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
+    paged:
+      parameters.some(([name]) => !chosen.queryFields.has(name)) ||
+      (body !== undefined && route.config.request.params.length > 0),
     body,
     upstreamTarget: writePath(target.segments) + writeQuery(parameters),
   };

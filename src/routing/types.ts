@@ -55,6 +55,8 @@ export interface Selected {
   readonly queryFields: readonly string[];
   /** pointers of the fields that the request writes, array positions as `*`; sorted, without duplicates */
   readonly bodyFields: readonly string[];
+  /** a parameter of the request touches no field, so that it may ask for a page of what is found */
+  readonly paged: boolean;
   /** the parsed body of a request that was given one; parsed without loss of duplicates or unknown members */
   readonly body: unknown;
   /** path and query, written anew from what was understood */

@@ -57,6 +57,10 @@ export interface Counted {
   readonly records_withheld: number;
   /** no more of them can follow */
   readonly last: boolean;
+  /** the request narrowed the list by fields, or the list must hold groups: what the headers tell must not depend on withheld records */
+  readonly guarded: boolean;
+  /** a guarded list may be a page of what was found: no header tells how many there are */
+  readonly paged: boolean;
 }
 
 export interface HeaderRules {
@@ -115,6 +119,8 @@ export function headerRules(extra: {
 
 /** X-Total-Count, X-Total, X-WP-Total, Record-Count … */
 const COUNTS = /total|count|records|results|items/;
+/** Link, X-Next-Page, X-Continuation-Token …: where there is a next page there are more records */
+const LINKS = /link|location|next|prev|page|more|cursor|continu|range|token|offset/;
 
 /**
  * What counts records is told as a body's `total` is: as it came while nothing was withheld, anew where all of them were in this answer, and
@@ -122,13 +128,17 @@ const COUNTS = /total|count|records|results|items/;
  */
 function recounted(
   headers: Record<string, string>,
-  { records, records_withheld, last }: Counted,
+  { records, records_withheld, last, guarded, paged }: Counted,
 ): Record<string, string> {
-  if (last && records_withheld === 0) return headers;
+  if (last && records_withheld === 0 && !guarded) return headers;
+  const told = last && !(guarded && (paged || records === 0));
+  const links = guarded || records_withheld > 0;
   const out: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers))
-    if (!COUNTS.test(name)) out[name] = value;
-    else if (last && value === String(records + records_withheld)) out[name] = String(records);
+  for (const [name, value] of Object.entries(headers)) {
+    if (COUNTS.test(name)) {
+      if (told && value === String(records + records_withheld)) out[name] = String(records);
+    } else if (!links || !LINKS.test(name)) out[name] = value;
+  }
   return out;
 }
 

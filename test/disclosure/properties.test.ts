@@ -147,7 +147,7 @@ describe('whatever the body, the catalog, the answer and the cuts', () => {
           });
           const body = lines
             ? `${JSON.stringify(doc)}\n \n${JSON.stringify(doc)}`
-            : spelled({ status: [seed], items: [doc, doc], b: doc }, seed);
+            : spelled({ status: [seed], items: [doc, doc], b: [[], seed] }, seed);
           const setting: Setting = lines
             ? { catalog: everything, answer: all, cuts, format: 'ndjson' }
             : {

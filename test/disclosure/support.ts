@@ -92,6 +92,7 @@ export interface Setting {
   readonly obligations?: Obligations;
   readonly dataSubject?: string | null;
   readonly searched?: readonly string[];
+  readonly paged?: boolean;
   readonly attributesRead?: DisclosurePlan['attributesRead'];
   readonly limits?: Partial<DisclosureLimits>;
   readonly treatments?: readonly Treatment[];
@@ -114,6 +115,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     records: setting.records ?? null,
     dataSubject: setting.dataSubject ?? null,
     searched: setting.searched ?? [],
+    paged: setting.paged ?? false,
     attributesRead: setting.attributesRead ?? null,
     obligations: setting.obligations ?? {},
     recipient: 'internal',

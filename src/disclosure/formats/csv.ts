@@ -20,7 +20,8 @@ import { type Charset, charsetOf, MARK_LENGTH } from '../charsets.ts';
 import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './csv-lexer.ts';
 import { Header, RaggedRow, TableRow } from './csv-row.ts';
 import { Table } from './csv-table.ts';
-import type { BodyReader, Format, FormatSetup, FramePiece, Piece } from './format.ts';
+import type { BodyReader, Format, FormatSetup, FramePiece, Output, Piece, RecordPiece } from './format.ts';
+import { LineEnds } from './line-ends.ts';
 import { character, choice, onlyOptions, texts, whole, word } from './options.ts';
 
 export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, ',', '"') };
@@ -49,11 +50,13 @@ class CsvReader implements BodyReader {
   #skip: number;
   /** the next row is Excel's line */
   #preamble = false;
+  readonly #ends: LineEnds | null;
 
   constructor(setup: FormatSetup, separator: string, quote: string) {
     const { options } = setup;
     onlyOptions('csv', options, ['header', 'separator', 'quote', 'escape', 'null', 'ragged', 'skip', 'trim']);
     this.#setup = setup;
+    this.#ends = setup.uniform === true ? new LineEnds() : null;
     this.#dialect = dialectOf(options, separator, quote);
     this.#exact = exactHeader(options);
     // names that the route itself says are nobody's data
@@ -77,6 +80,7 @@ class CsvReader implements BodyReader {
     const pieces: Piece[] = [];
     this.#take(EMPTY, pieces, true);
     this.#lexer!.end((row) => this.#row(row, pieces));
+    if (this.#ends !== null) pieces.push(this.#ends.end());
     return pieces;
   }
 
@@ -121,18 +125,20 @@ class CsvReader implements BodyReader {
     const blank = row.count === 1 && row.ends[row.first] === row.start;
     if (this.#preamble) {
       this.#preamble = false;
-      pieces.push(copied(row.bytes, row.start, row.end));
+      pieces.push(this.#line(row, copied(row.bytes, row.start, row.end)));
     } else if (this.#skip > 0) {
       this.#skip--;
       pieces.push(SKIPPED);
-    } else if (blank) pieces.push(copied(row.bytes, row.start, row.end));
+    } else if (blank) pieces.push(this.#line(row, copied(row.bytes, row.start, row.end)));
     else if (table.columns === 0) {
       if (this.#header === false) {
         table.open(Array.from({ length: row.count }, () => null));
         this.#record(row, pieces);
       } else {
         table.open(this.#namesIn(row, table));
-        pieces.push(this.#header === 'keep' ? copied(row.bytes, row.start, row.end) : new Header(table, row));
+        const header =
+          this.#header === 'keep' ? copied(row.bytes, row.start, row.end) : new Header(table, row);
+        pieces.push(this.#line(row, header));
       }
     } else this.#record(row, pieces);
   }
@@ -152,11 +158,40 @@ class CsvReader implements BodyReader {
     return names;
   }
 
+  /** a piece that is a line of the table, and ends with its line end */
+  #line(row: Row, piece: FramePiece | RecordPiece): FramePiece | RecordPiece {
+    const ends = this.#ends;
+    if (ends === null) return piece;
+    const { bytes, end } = row;
+    const close = row.ends[row.first + row.count - 1]!;
+    ends.complete = end > close;
+    const line = (out: Output): Output => {
+      ends.before(out);
+      ends.after(bytes.subarray(close, end));
+      return {
+        bytes: (source, from, to) => out.bytes(source, from, source === bytes && to === end ? close : to),
+        text: (text) => out.text(text),
+        json: (text) => out.json(text),
+      };
+    };
+    if (piece.kind === 'frame')
+      return { kind: 'frame', render: (out, account) => piece.render(line(out), account) };
+    return {
+      kind: 'record',
+      size: piece.size,
+      scopes: piece.scopes,
+      render: (out, rendering) => {
+        if (rendering !== null) piece.render(line(out), rendering);
+      },
+      group: (rendering) => piece.group(rendering),
+    };
+  }
+
   #record(row: Row, pieces: Piece[]): void {
     const table = this.#table!;
     if (this.#ragged === 'keep' || (row.count === table.columns && row.count >= table.described()))
-      pieces.push(new TableRow(table, row));
-    else if (this.#ragged === 'drop') pieces.push(new RaggedRow(table, row));
+      pieces.push(this.#line(row, new TableRow(table, row)));
+    else if (this.#ragged === 'drop') pieces.push(this.#line(row, new RaggedRow(table, row)));
     else if (row.count !== table.columns)
       throw new SluiceError(
         'response_malformed',

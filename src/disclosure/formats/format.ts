@@ -82,6 +82,8 @@ export interface FormatSetup {
   readonly charset: string;
   /** what the body declares of itself does not count against it */
   readonly charsetCertain?: boolean;
+  /** a list without records is spelled one way, so that one whose records were all withheld cannot be told from one that had none */
+  readonly uniform?: boolean;
   readonly options: { readonly [name: string]: unknown };
   readonly limits: DisclosureLimits;
 }

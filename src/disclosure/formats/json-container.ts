@@ -37,7 +37,8 @@ export function spelled(treated: Treated): string | null {
   return treated.kind === 'number' ? treated.text : JSON.stringify(treated.text);
 }
 
-function holdsObject(source: Buffer, start: number, end: number): boolean {
+/** whether an object stands in a valid value */
+export function holdsObject(source: Buffer, start: number, end: number): boolean {
   let at = start;
   while (at < end) {
     if (source[at] === 0x7b) return true;

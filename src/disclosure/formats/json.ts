@@ -8,6 +8,7 @@ import type { Automaton } from '../automaton.ts';
 import { escapeToken } from '../pointer.ts';
 import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from './format.ts';
 import { exactly } from './count.ts';
+import { holdsObject } from './json-container.ts';
 import { ElementRecord, JsonElement } from './json-element.ts';
 import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './json-index.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
@@ -244,7 +245,8 @@ export class JsonReader implements BodyReader {
           ? piece
           : new ElementRecord(piece, frame.element, this.#isRepeated(frame)),
       );
-    } else this.#around(nothing ? 'status' : role, lead, start, end, c);
+    } else if (nothing && role === null && this.#isList()) this.#emptyList(lead);
+    else this.#around(nothing ? 'status' : role, lead, start, end, c);
     this.#done(end);
     return true;
   }
@@ -262,6 +264,25 @@ export class JsonReader implements BodyReader {
     return role === null && envelope.inner(this.#state);
   }
 
+  /** whether a list of records is due here that must be spelled one way where it has none */
+  #isList(): boolean {
+    const { envelope, uniform = false } = this.#setup;
+    return uniform && envelope.role(envelope.item(this.#state, 0)) === 'record';
+  }
+
+  /** in place of the null that some writers have for a list without elements */
+  #emptyList(lead: Lead): void {
+    const element = this.#frames.at(-1)?.element;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out) => {
+        const to = element?.around(out) ?? out;
+        lead.write(to);
+        to.text('[]');
+      },
+    });
+  }
+
   /** a value around the records */
   #around(
     role: ReturnType<FormatSetup['envelope']['role']>,
@@ -272,7 +293,7 @@ export class JsonReader implements BodyReader {
   ) {
     const { buffer } = this.#in;
     const element = this.#frames.at(-1)?.element;
-    if (role === 'status') {
+    if (role === 'status' && !holdsObject(buffer, start, end)) {
       this.#pieces.push({
         kind: 'frame',
         render: (out) => {
@@ -372,13 +393,16 @@ export class JsonReader implements BodyReader {
     const gap = this.#gap;
     const end = input.at + 1;
     input.checkTo(gap, input.at, this.#setup.limits.record_bytes);
-    const { element, parent } = this.#frames.pop()!;
+    const frame = this.#frames.pop()!;
+    const { element, parent } = frame;
+    const { uniform = false } = this.#setup;
     const own = element !== parent?.element;
     this.#pieces.push({
       kind: 'frame',
       render: (out) => {
         if (own && element?.close(out) === false) return;
-        (element?.around(out) ?? out).bytes(buffer, gap, end);
+        const from = uniform && frame.kept === 0 ? end - 1 : gap;
+        (element?.around(out) ?? out).bytes(buffer, from, end);
       },
     });
     this.#done(end);

@@ -10,6 +10,7 @@ import { JsonIntake } from './json-intake.ts';
 import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, jsonScanner } from './json-scan.ts';
+import { LineEnds } from './line-ends.ts';
 import { inItsCharset } from './transcoded.ts';
 
 export const ndjson: Format = {
@@ -30,9 +31,11 @@ class NdjsonReader implements BodyReader {
   // only touched while rendering: a record was withheld since the last that left, and nothing left since the last empty line
   #gone = false;
   #apart = true;
+  readonly #ends: LineEnds | null;
 
   constructor(setup: FormatSetup) {
     this.#setup = setup;
+    this.#ends = setup.uniform === true ? new LineEnds() : null;
     const matcher = setup.matcher as Automaton;
     const most = setup.limits.record_members;
     this.#session = { matcher, scanner: jsonScanner(), renderer: jsonRenderer(), most };
@@ -53,7 +56,8 @@ class NdjsonReader implements BodyReader {
 
   end(): readonly Piece[] {
     this.#in.finish();
-    return this.#run(true);
+    const pieces = this.#run(true);
+    return this.#ends === null ? pieces : [...pieces, this.#ends.end()];
   }
 
   #run(final: boolean): readonly Piece[] {
@@ -89,6 +93,8 @@ class NdjsonReader implements BodyReader {
     const input = this.#in;
     const { buffer } = input;
     const { limits, matcher } = this.#setup;
+    const ends = this.#ends;
+    if (ends !== null) ends.complete = buffer[end - 1] === NEWLINE;
     if (end - start > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
     const value = white(buffer, start, end);
     if (value === end)
@@ -97,6 +103,7 @@ class NdjsonReader implements BodyReader {
         render: (out: Output) => {
           if (this.#gone && this.#apart) return;
           this.#apart = true;
+          ends?.before(out);
           out.bytes(buffer, start, end);
         },
       };
@@ -117,13 +124,23 @@ class NdjsonReader implements BodyReader {
       write: (out) => {
         this.#gone = false;
         this.#apart = false;
+        ends?.before(out);
+        ends?.after(buffer.subarray(close, end));
         out.bytes(buffer, start, value);
       },
       withhold: () => {
         this.#gone = true;
       },
     };
-    return new JsonRecord(this.#session, buffer, value, close, end - start, lead, end - close);
+    return new JsonRecord(
+      this.#session,
+      buffer,
+      value,
+      close,
+      end - start,
+      lead,
+      ends === null ? end - close : 0,
+    );
   }
 }
 

@@ -205,7 +205,17 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     if (single && (node.attributes ?? NONE).length > 0) return content(node, state, program, path);
     if (single || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
     members(node, state, program, path);
-    return 'walk';
+    return node === root || node.attributes === undefined ? 'walk' : shell(node, state, program);
+  };
+
+  /**
+   * What becomes of an element of XML none of whose members stay: what would of one that has none, since `<orders></orders>` beside
+   * customers who have no `orders` would tell that there are some.
+   */
+  const shell = (node: TreeNode, state: StateId, program: Program): Decision => {
+    if (membersOf(node).some((member) => decisions.get(member) !== 'drop')) return 'walk';
+    const field = matcher.field(state);
+    return field < 0 || program.action(field) === DROP ? 'drop' : 'null';
   };
 
   /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */

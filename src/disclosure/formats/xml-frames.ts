@@ -1,6 +1,6 @@
 /** What stands around the records of an XML document, as pieces. */
 import { exactly } from './count.ts';
-import type { CountPiece, FramePiece } from './format.ts';
+import type { CountPiece, FrameAccount, FramePiece, Output, Piece } from './format.ts';
 import type { Charset } from '../charsets.ts';
 import { type Element, encodeXml, type Span } from './xml-tree.ts';
 
@@ -24,6 +24,88 @@ export const literal = (charset: Charset, text: string): FramePiece => {
   const bytes = charset.encode(text);
   return { kind: 'frame', render: (out) => out.bytes(bytes, 0, bytes.length) };
 };
+
+/** Around the records, an element that is written with an end tag of its own only if something in it stays: `<items/>` otherwise. */
+export class Shell {
+  readonly #charset: Charset;
+  /** what ends its start tag */
+  readonly #rest: FramePiece;
+  #open = false;
+
+  constructor(charset: Charset, rest: FramePiece) {
+    this.#charset = charset;
+    this.#rest = rest;
+  }
+
+  /** a piece that stands in it */
+  within(piece: Piece): Piece {
+    if (piece.kind === 'count')
+      return {
+        kind: 'count',
+        role: piece.role,
+        path: piece.path,
+        counted: piece.counted,
+        value: piece.value,
+        begin: (out) => {
+          this.#begin(out);
+          piece.begin(out);
+        },
+        render: (out, value) => piece.render(out, value),
+      };
+    if (piece.kind === 'frame')
+      return {
+        kind: 'frame',
+        ...(piece.size === undefined ? {} : { size: piece.size }),
+        render: (out, account) => piece.render(this.#within(out), account),
+      };
+    return {
+      kind: 'record',
+      size: piece.size,
+      scopes: piece.scopes,
+      render: (out, rendering) => {
+        if (rendering !== null) this.#begin(out);
+        piece.render(out, rendering);
+      },
+      group: (rendering) => piece.group(rendering),
+    };
+  }
+
+  /** its end tag, with the white space before it */
+  end(tag: FramePiece): FramePiece {
+    return {
+      kind: 'frame',
+      render: (out, account) => {
+        if (this.#open) tag.render(out, account);
+        else literal(this.#charset, '/>').render(out, account);
+      },
+    };
+  }
+
+  #begin(out: Output): void {
+    if (this.#open) return;
+    this.#open = true;
+    this.#rest.render(out, NO_ACCOUNT);
+  }
+
+  #within(out: Output): Output {
+    return {
+      bytes: (source, start, end) => {
+        this.#begin(out);
+        out.bytes(source, start, end);
+      },
+      text: (text) => {
+        this.#begin(out);
+        out.text(text);
+      },
+      json: (text) => {
+        this.#begin(out);
+        out.json(text);
+      },
+    };
+  }
+}
+
+const NO_ACCOUNT: FrameAccount = { withheld: () => undefined };
 
 export const withheld = (path: string, because: string): FramePiece => ({
   kind: 'frame',

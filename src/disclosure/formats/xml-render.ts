@@ -65,7 +65,11 @@ export function renderElement(
     splice.again(element.name.start, element.name.end);
     splice.markup(splice.charset.encode('>'));
   } else if (isTreated(decision)) splice.replace(element.tag.end, element.close.start, decision.text);
-  else splice.skip(element.tag.end, element.close.start);
+  else {
+    // spelled one way, whatever stood in it
+    splice.skip(element.rest, element.end);
+    splice.markup(splice.charset.encode('/>'));
+  }
 }
 
 /** @param decisions null: all of them stay */

@@ -17,7 +17,7 @@ import type { BodyReader, Format, FormatSetup, Piece, StateId } from './format.t
 import { choice, mapping, onlyOptions } from './options.ts';
 import { Builder } from './xml-build.ts';
 import { xmlCharset } from './xml-charset.ts';
-import { copy, count, isCount, literal, type Source, withheld } from './xml-frames.ts';
+import { copy, count, isCount, literal, Shell, type Source, withheld } from './xml-frames.ts';
 import { malformed, spansOf, type Token, XmlLexer } from './xml-lexer.ts';
 import { type Parsed, XmlParser } from './xml-parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './xml-render.ts';
@@ -36,13 +36,14 @@ const SLICE = 32 * 1024;
 interface Frame {
   readonly state: StateId;
   readonly path: string;
+  /** its text stays */
+  readonly status: boolean;
+  /** null: its tags leave as they are spelled */
+  readonly shell: Shell | null;
 }
 
-/** What is being done with the tokens: `around` the records, a subtree being built, kept or left out. */
-type Mode = { readonly kind: 'around' } | Building | Passing;
-type Passing =
-  | { readonly kind: 'keep'; readonly depth: number }
-  | { readonly kind: 'drop'; readonly depth: number };
+/** What is being done with the tokens: `around` the records, a subtree being built, or one left out. */
+type Mode = { readonly kind: 'around' } | Building | { readonly kind: 'drop'; readonly depth: number };
 type Building = { readonly builder: Builder; readonly lead: number } & (
   | { readonly kind: 'record' }
   | { readonly kind: 'count'; readonly role: 'record_count' | 'total'; readonly path: string }
@@ -139,8 +140,9 @@ class XmlReader implements BodyReader {
           : place;
     const mode = this.#mode;
     if (mode.kind === 'around') this.#around(item, declaration);
-    else if (mode.kind === 'keep' || mode.kind === 'drop') this.#pass(mode, place);
-    else this.#build(mode, item);
+    else if (mode.kind === 'drop') {
+      if (token.kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
+    } else this.#build(mode, item);
     if (token.kind === 'end') this.#depth--;
     this.#forget(token.end);
   }
@@ -160,25 +162,44 @@ class XmlReader implements BodyReader {
   /** Text around the records: white space waits, anything else is in no catalog. */
   #loose(text: Text): void {
     this.#flush();
+    const frame = this.#frames.at(-1);
     if (text.blank) this.#lead = { start: text.start, end: text.end };
-    else this.#pieces.push(withheld(`${this.#frames.at(-1)?.path ?? ''}/#text`, 'uncatalogued'));
+    else if (frame?.status === true) this.#piece(copy(this.#source, text.start, text.end));
+    else this.#piece(withheld(`${frame?.path ?? ''}/#text`, 'uncatalogued'));
   }
 
   #flush(): void {
-    if (this.#lead !== null) this.#pieces.push(copy(this.#source, this.#lead.start, this.#lead.end));
+    if (this.#lead !== null) this.#piece(copy(this.#source, this.#lead.start, this.#lead.end));
     this.#lead = null;
+  }
+
+  #piece(piece: Piece): void {
+    const shell = this.#frames.at(-1)?.shell ?? null;
+    this.#pieces.push(shell === null ? piece : shell.within(piece));
+  }
+
+  /** the end tag of an element around the records */
+  #end(item: Token): void {
+    const shell = this.#frames.at(-1)?.shell ?? null;
+    if (shell === null) {
+      this.#flush();
+      this.#pieces.push(copy(this.#source, item.start, item.end));
+      this.#frames.pop();
+      return;
+    }
+    const start = this.#lead?.start ?? item.start;
+    this.#lead = null;
+    this.#frames.pop();
+    this.#piece(shell.end(copy(this.#source, start, item.end)));
   }
 
   #around(item: OpenTag | Text | Token, declaration: boolean): void {
     if ('attributes' in item) this.#element(item);
     else if (item.kind === 'text') this.#loose(item as Text);
-    else if (item.kind === 'end') {
+    else if (item.kind === 'end') this.#end(item);
+    else if (declaration) {
       this.#flush();
-      this.#pieces.push(copy(this.#source, item.start, item.end));
-      this.#frames.pop();
-    } else if (declaration) {
-      this.#flush();
-      this.#pieces.push(copy(this.#source, item.start, item.end));
+      this.#piece(copy(this.#source, item.start, item.end));
     } else this.#lead = null; // a comment takes the white space before it along
   }
 
@@ -192,18 +213,23 @@ class XmlReader implements BodyReader {
     const role = envelope.role(state);
     if (role === 'record')
       this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
-    else if (envelope.inner(state)) {
+    else if (envelope.inner(state) || role === 'status') {
+      const status = !envelope.inner(state);
       this.#flush();
-      this.#opening(tag, state, path);
-      if (!tag.empty) this.#frames.push({ state, path });
-    } else if (role === 'status') {
-      this.#flush();
-      this.#pieces.push(copy(this.#source, tag.span.start, tag.span.end));
-      if (!tag.empty) this.#mode = { kind: 'keep', depth: this.#depth };
+      const from = this.#opening(tag, state, path);
+      if (status || this.#setup.uniform !== true) {
+        this.#piece(copy(this.#source, from, tag.span.end));
+        if (!tag.empty) this.#frames.push({ state, path, status, shell: null });
+        return;
+      }
+      this.#piece(copy(this.#source, from, tag.rest));
+      const shell = new Shell(this.#charset, copy(this.#source, tag.rest, tag.span.end));
+      if (tag.empty) this.#piece(shell.end(literal(this.#charset, '')));
+      else this.#frames.push({ state, path, status, shell });
     } else if (role === 'record_count' || role === 'total')
       this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
     else {
-      this.#pieces.push(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
+      this.#piece(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
       // a document keeps its root element, empty
       if (parent === undefined) {
         this.#flush();
@@ -214,8 +240,11 @@ class XmlReader implements BodyReader {
     }
   }
 
-  /** The tag of an element that leads to the records: its attributes stay only if the envelope says so. */
-  #opening(tag: OpenTag, state: StateId, path: string): void {
+  /**
+   * The tag of an element around the records: its attributes stay only if the envelope says so.
+   * @returns from where on the rest of the tag is still to be written
+   */
+  #opening(tag: OpenTag, state: StateId, path: string): number {
     const { envelope } = this.#setup;
     let from = tag.span.start;
     for (const attribute of tag.attributes) {
@@ -233,16 +262,14 @@ class XmlReader implements BodyReader {
           after: { start: last, end: attribute.end },
         };
         const spelled = { text: attribute.source(), ...parts };
-        this.#pieces.push(count(this.#source, role, `${path}/${escapeToken(name)}`, spelled));
+        this.#piece(count(this.#source, role, `${path}/${escapeToken(name)}`, spelled));
         continue;
       }
       const because = role === null ? 'uncatalogued' : `envelope_${role}`;
-      this.#pieces.push(
-        copy(this.#source, before.start, attribute.start),
-        withheld(`${path}/${escapeToken(name)}`, because),
-      );
+      this.#piece(copy(this.#source, before.start, attribute.start));
+      this.#piece(withheld(`${path}/${escapeToken(name)}`, because));
     }
-    this.#pieces.push(copy(this.#source, from, tag.span.end));
+    return from;
   }
 
   #leadStart(tag: OpenTag): number {
@@ -274,9 +301,9 @@ class XmlReader implements BodyReader {
     const lead = { start: mode.lead, end: root.start };
     if (mode.kind === 'record') {
       if (root.end - lead.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
-      this.#pieces.push(new XmlRecord({ ...source, lead }, root, this.#dialect, this.#setup.matcher));
+      this.#piece(new XmlRecord({ ...source, lead }, root, this.#dialect, this.#setup.matcher));
     } else if (isCount(root))
-      this.#pieces.push(
+      this.#piece(
         count(source, mode.role, mode.path, {
           text: root.text,
           before: { start: lead.start, end: root.tag.end },
@@ -284,13 +311,7 @@ class XmlReader implements BodyReader {
           after: root.close,
         }),
       );
-    else this.#pieces.push(withheld(mode.path, `envelope_${mode.role}`));
-  }
-
-  #pass(mode: Passing, { kind, start, end }: Token): void {
-    if (mode.kind === 'keep' && kind !== 'comment' && kind !== 'instruction')
-      this.#pieces.push(copy(this.#source, start, end));
-    if (kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
+    else this.#piece(withheld(mode.path, `envelope_${mode.role}`));
   }
 
   #open({ start, end }: Token, token: Token, tag: ParsedTag): OpenTag {
