@@ -8,6 +8,7 @@ import { unreadable } from './body/json.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
+import { mayPage } from './paging.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { all, at, covered, holdsObject, leaves } from './pointer.ts';
 import { type Parameters, readQuery, refuseOverrideHeaders, writeQuery } from './query.ts';
@@ -123,7 +124,7 @@ function select(
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     paged:
-      parameters.some(([name]) => !chosen.queryFields.has(name)) ||
+      parameters.some(([name]) => mayPage(chosen, name)) ||
       (body !== undefined && route.config.request.params.length > 0),
     body,
     upstreamTarget: writePath(target.segments) + writeQuery(parameters),
