@@ -410,6 +410,12 @@ function drained(
   grace: number,
   workers?: Workers,
 ): { readonly server: Server; close(): Promise<void> } {
+  // Node forgets a connection once an upgrade was asked for on it, and the server would wait for its end.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
+  });
   return {
     server,
     close: () =>
@@ -417,7 +423,9 @@ function drained(
         if (!server.listening) return resolve();
         const together = workers?.closing === true;
         const close = (): void => void (server.listening && server.close(over));
-        const timer = setTimeout(() => server.closeAllConnections(), grace);
+        const timer = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, grace);
         // A connection is idle once its request is answered, and would be kept alive.
         const idle = setInterval(look, together ? 10 : 50);
         function look(): void {

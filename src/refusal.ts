@@ -140,12 +140,15 @@ export async function refuse(
   }
   // Something has left already: a clean end would pass for the whole answer.
   if (reply.started) reply.abort();
-  else answer(request, reply, refusal);
+  else answer(request, reply, refusal, CLOSING.has(error.code));
 }
 
-function answer(request: ProxyRequest, reply: Reply, refusal: Refusal): void {
+/** Whoever sends such a head may see other requests on the connection than we do. */
+const CLOSING: ReadonlySet<ErrorCode> = new Set(['request_malformed', 'host_ambiguous']);
+
+function answer(request: ProxyRequest, reply: Reply, refusal: Refusal, close = false): void {
   // A body that was not read would be taken for the next request on this connection.
-  const headers = request.hasBody ? { ...refusal.headers, connection: 'close' } : refusal.headers;
+  const headers = request.hasBody || close ? { ...refusal.headers, connection: 'close' } : refusal.headers;
   reply.send(refusal.status, headers, [refusal.body]);
 }
 

@@ -1,36 +1,9 @@
 /** One request and its reply on a connection: what the pipeline sees of node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { SluiceError } from '../errors.ts';
-import type { PeerCertificate, ProxyRequest, Reply } from '../model/exchange.ts';
-import { watchChunks } from './chunks.ts';
-
-/** What is known of a connection, whichever of its requests asks. */
-export class Connection {
-  readonly ip: string | null;
-  /** requests that have come and are not answered yet; more than one where a client pipelines */
-  open = 0;
-  /** the newest request */
-  newest: NodeRequest | null = null;
-  /** nothing more that comes is a request: bytes that were none have come, or "Connection: close" is said (RFC 9112 §9.6) */
-  deaf = false;
-  /** to be ended once every request is answered */
-  ending = false;
-  readonly #socket: Socket;
-  #certificate: PeerCertificate | undefined;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    this.ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
-  }
-
-  get certificate(): PeerCertificate | undefined {
-    const socket = this.#socket as TLSSocket;
-    if (socket.authorized) this.#certificate ??= socket.getPeerCertificate() as unknown as PeerCertificate;
-    return this.#certificate;
-  }
-}
+import type { ProxyRequest, Reply } from '../model/exchange.ts';
+import type { Connection } from './connection.ts';
 
 export class NodeRequest implements ProxyRequest {
   readonly method: string;
@@ -42,14 +15,16 @@ export class NodeRequest implements ProxyRequest {
   readonly hasBody: boolean;
   readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #connection: Connection;
   #failure: SluiceError | null = null;
   #reject: ((failure: SluiceError) => void) | null = null;
+  #forgotten: (() => void) | null = null;
 
   constructor(message: IncomingMessage, response: ServerResponse, connection: Connection) {
     this.#message = message;
     this.#response = response;
-    this.#connection = connection;
+    // Without a listener an error of either would end the process; whoever reads or writes learns it by other ways.
+    message.on('error', () => undefined);
+    response.on('error', () => undefined);
     this.method = message.method ?? '';
     this.target = message.url ?? '';
     this.version = message.httpVersion;
@@ -58,19 +33,8 @@ export class NodeRequest implements ProxyRequest {
     const { ip, certificate } = connection;
     this.peer = certificate === undefined ? { ip } : { ip, certificate };
     const length = message.headers['content-length'];
-    const chunked = message.headers['transfer-encoding'] !== undefined;
-    this.hasBody = chunked || (length !== undefined && length !== '0');
-    if (!chunked) return;
-    const refuse = (): void =>
-      this.fail(
-        new SluiceError(
-          'request_malformed',
-          'The chunked body has extensions, trailer fields or another odd framing, or comes behind another request.',
-        ),
-      );
-    // Behind a request that is not answered yet nobody can say where in the bytes read this one begins.
-    if (connection.open > 0) refuse();
-    else watchChunks(message.socket, refuse);
+    this.hasBody =
+      message.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   }
 
   /** its body has not arrived whole */
@@ -82,6 +46,7 @@ export class NodeRequest implements ProxyRequest {
   fail(failure: SluiceError): void {
     this.#failure ??= failure;
     this.#reject?.(failure);
+    this.#forgotten?.();
   }
 
   onAbort(listener: () => void): void {
@@ -101,9 +66,9 @@ export class NodeRequest implements ProxyRequest {
    */
   forget(done: () => void): void {
     const message = this.#message;
-    this.#connection.deaf = true;
-    // A caller that waits to be asked for its body sends none.
-    if (message.complete || message.destroyed || message.headers.expect !== undefined) {
+    // A caller that waits to be asked for its body sends none, and behind a fault nothing is read.
+    const waits = message.headers.expect !== undefined || this.#failure !== null;
+    if (message.complete || message.destroyed || waits) {
       done();
       return;
     }
@@ -119,7 +84,7 @@ export class NodeRequest implements ProxyRequest {
       bytes += chunk.byteLength;
       if (bytes > LINGER_BYTES) over();
     }
-    message.on('error', () => undefined);
+    this.#forgotten = over;
     message.on('data', count).on('close', over).on('end', over);
     message.resume();
   }
@@ -130,8 +95,10 @@ export class NodeRequest implements ProxyRequest {
     if (declared > limit) return Promise.reject(tooLarge(limit));
     if (this.#failure) return Promise.reject(this.#failure);
     if (message.destroyed && !message.complete) return Promise.reject(brokeOff());
-    // RFC 9110 §10.1.1: an HTTP/1.0 client cannot know interim answers.
-    if (message.headers.expect !== undefined && this.version === '1.1') this.#response.writeContinue();
+    // RFC 9110 §10.1.1: an HTTP/1.0 client cannot know interim answers. One that has sent its
+    // body already is told as well: without it Node would end the connection behind the answer.
+    const asked = message.headers.expect !== undefined && this.version === '1.1';
+    if (asked && ownsSocket(this.#response)) this.#response.writeContinue();
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       const chunks: Buffer[] = [];
@@ -152,6 +119,9 @@ export class NodeRequest implements ProxyRequest {
     });
   }
 }
+
+/** What is written to a response that is not its socket's current one comes out of order: Node puts the head before it. */
+const ownsSocket = ({ socket, headersSent }: ServerResponse): boolean => socket !== null && !headersSent;
 
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 4 * 1024 * 1024;

@@ -1,14 +1,12 @@
 /**
  * What the head of a request must not have, seen on the raw header list, where duplicates and odd spellings still show
- * (RFC 9112 §11.2 request smuggling; RFC 9110 §7.2 Host).
+ * (RFC 9110 §7.2 Host). What frames a body is judged before, on the bytes (`framing.ts`).
  */
 import { SluiceError } from '../errors.ts';
 
 /** At most one of each: a second one means that two readers may see two requests. */
 const SINGLE = new Set([
   'host',
-  'content-length',
-  'transfer-encoding',
   'content-type',
   'content-encoding',
   'authorization',
@@ -48,27 +46,17 @@ export const createCheckHead =
           ? new SluiceError('host_ambiguous', 'The request has more than one Host header.')
           : malformed(`has more than one ${name} header`);
       seen.add(name);
-      checkValue(name, rawHeaders[i + 1] ?? '', version);
+      checkValue(name, rawHeaders[i + 1] ?? '');
     }
-    if (seen.has('content-length') && seen.has('transfer-encoding'))
-      throw malformed('has both Content-Length and Transfer-Encoding');
     if (!seen.has('host') && version !== '1.0')
       throw new SluiceError('host_ambiguous', 'The request has no Host header.');
   };
 
-function checkValue(name: string, value: string, version: string): void {
+function checkValue(name: string, value: string): void {
   switch (name) {
     case 'host':
       if (!/^(?:[\w.-]+|\[[\d:a-f.]+\])(?::\d{1,5})?$/i.test(value))
         throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
-      return;
-    case 'content-length':
-      if (!/^\d{1,15}$/.test(value)) throw malformed('has a Content-Length that is no number');
-      return;
-    case 'transfer-encoding':
-      // RFC 9112 §6.1: an HTTP/1.0 sender cannot know it, so that one which sends it is not what it seems.
-      if (value.toLowerCase() !== 'chunked' || version === '1.0')
-        throw malformed('has a Transfer-Encoding other than "chunked", or one in HTTP/1.0');
       return;
     case 'content-encoding':
       if (value.toLowerCase() !== 'identity')

@@ -12,7 +12,8 @@ import { SluiceError } from '../errors.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import { createAnswers } from './answers.ts';
 import { statusOf } from './problems.ts';
-import { brokeOff, Connection, NodeReply, NodeRequest } from './exchange.ts';
+import { Connection } from './connection.ts';
+import { brokeOff, NodeReply } from './exchange.ts';
 
 /** Bounds on what a caller may cost before it is known; each can be set under `limits` in sluice.yaml. */
 export interface ListenerLimits {
@@ -83,68 +84,74 @@ export function createProxyListener(
   server.maxConnections = limits.connections;
 
   const connections = new WeakMap<Socket, Connection>();
-  const connectionOf = (socket: Socket): Connection => {
-    let connection = connections.get(socket);
-    if (!connection) {
-      connection = new Connection(socket);
-      connections.set(socket, connection);
-    }
-    return connection;
-  };
+  // Node takes its own listeners away (CONNECT, Upgrade) and is late with them (TLS): an error that nobody hears ends the process.
+  server.on('connection', (socket: Socket) => void socket.on('error', () => undefined));
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    socket.on('error', () => undefined);
+    connections.set(
+      socket,
+      new Connection(socket, (connection, why) => refuseBytes(connection, 'request_malformed', why)),
+    );
+  });
 
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = message;
-    const connection = connectionOf(socket);
-    if (connection.deaf) return;
-    const request = new NodeRequest(message, response, connection);
-    connection.newest = request;
-    connection.open += 1;
-    const over = (): void => {
-      connection.open -= 1;
-      if (connection.ending && connection.open === 0) socket.destroySoon();
-    };
-    handle(request, new NodeReply(request, response, limits.request_timeout)).then(over, () => {
-      response.destroy();
-      over();
-    });
+    const request = connections.get(message.socket)?.request(message, response) ?? null;
+    if (request === null) return void message.socket.destroy();
+    handle(request, new NodeReply(request, response, limits.request_timeout)).catch(() => response.destroy());
   };
   server.on('request', onRequest);
   // `Expect: 100-continue`: nothing is promised before the policy has spoken. Other expectations `checkHead` refuses.
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
 
-  // Where TLS has not come about nothing can be said, and an end would wait for a handshake that never comes.
   const unsecured = new WeakSet<Socket>();
-  // before https makes a clientError of it
-  server.prependListener('tlsClientError', (_error: Error, socket: Socket) => void unsecured.add(socket));
 
-  /** Bytes that are no request: recorded, answered, and the connection ended; once. */
-  const refuseBytes = (socket: Socket, code: MalformedCode, status = statusOf(code)): void => {
-    const connection = connectionOf(socket);
-    if (connection.deaf) return;
-    connection.deaf = true;
-    connection.ending = true;
-    // Answers under way come first, and whoever reads them must not take ours for one of them: it is left out.
-    const answers = connection.open === 0;
-    malformed(connection.ip, code, status).then(({ id, unrecorded }) => {
-      if (!answers) return;
-      if (!socket.writable || unsecured.has(socket)) socket.destroy();
-      else if (unrecorded) socket.end(rawAnswer(unrecorded, id));
-      else socket.end(rawAnswer(SAID[code](), id, status));
-    });
+  /** Bytes that are no request: recorded, answered behind the answer under way, and the connection ended; once. */
+  const refuseBytes = (
+    connection: Connection,
+    code: MalformedCode,
+    why?: string,
+    status = statusOf(code),
+  ): void => {
+    connection.shut();
+    malformed(connection.ip, code, status).then(({ id, unrecorded }) =>
+      connection.end(unrecorded ? rawAnswer(unrecorded, id) : rawAnswer(SAID[code](why), id, status)),
+    );
+  };
+  const refuseUpgrade = (_message: IncomingMessage, socket: Socket): void => {
+    const connection = connections.get(socket);
+    if (connection) refuseBytes(connection, 'upgrade_refused');
+    else socket.destroy();
   };
   // An upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
-  server.on('upgrade', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
-  server.on('connect', (_message: IncomingMessage, socket: Socket) => refuseBytes(socket, 'upgrade_refused'));
+  server.on('upgrade', refuseUpgrade);
+  server.on('connect', refuseUpgrade);
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
-    const secured = !unsecured.has(socket);
-    if (error.code === 'ECONNRESET' || (secured && !socket.writable)) return void socket.destroy();
-    const request = connections.get(socket)?.newest;
+    const connection = connections.get(socket);
     const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
+    if (error.code === 'ECONNRESET') return void socket.destroy();
+    if (connection === undefined) {
+      if (unsecured.has(socket)) return;
+      // TLS has not come about: nothing can be said, and an end would wait for a handshake that never comes.
+      unsecured.add(socket);
+      const code = late ? 'request_timeout' : 'request_malformed';
+      const ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+      malformed(ip, code, statusOf(code)).then(() => socket.destroy());
+      return;
+    }
+    if (connection.isShut) return;
+    if (!socket.writable) return void socket.destroy();
+    const request = connection.unfinished;
     // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
-    if (request?.incomplete) request.fail(late ? tooLate() : bodyFailure(error.code));
-    else if (late) refuseBytes(socket, 'request_timeout');
-    else refuseBytes(socket, 'request_malformed', error.code === 'HPE_HEADER_OVERFLOW' ? 431 : undefined);
+    if (request !== null) request.fail(late ? tooLate() : bodyFailure(error.code));
+    else if (late) refuseBytes(connection, 'request_timeout');
+    else
+      refuseBytes(
+        connection,
+        'request_malformed',
+        undefined,
+        error.code === 'HPE_HEADER_OVERFLOW' ? 431 : undefined,
+      );
   });
   return server;
 }
@@ -160,9 +167,14 @@ const bodyFailure = (code: string | undefined): SluiceError =>
     ? brokeOff()
     : new SluiceError('request_malformed', 'The body is not framed as RFC 9112 has it.');
 
-const SAID: Readonly<Record<MalformedCode, () => SluiceError>> = {
-  request_malformed: () =>
-    new SluiceError('request_malformed', 'The bytes received are not an HTTP/1.1 request (RFC 9112).'),
+const SAID: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
+  request_malformed: (why) =>
+    new SluiceError(
+      'request_malformed',
+      why === undefined
+        ? 'The bytes received are not an HTTP/1.1 request (RFC 9112).'
+        : `The request ${why} (RFC 9112).`,
+    ),
   request_timeout: tooLate,
   upgrade_refused: () =>
     new SluiceError('upgrade_refused', 'An upgraded connection would leave the policy’s sight.'),

@@ -291,13 +291,14 @@ describe('several requests on one connection', () => {
     wire.destroy();
     expect(ids).toEqual(['C1', 'C2', 'C3']);
   });
-  test('garbage behind a request is on record, never answered in its place, and ends the connection', async () => {
+  test('garbage behind a request is on record, answered behind it and not in its place, and ends the connection', async () => {
     upstream.answer = (request, socket) => void setTimeout(() => answers('{"id":"C1"}')(request, socket), 60);
     const before = running.records().length;
     const wire = await Wire.open(running.port);
     wire.write(`${head(GET, '')}\0garbage\r\n\r\n`);
     const answer = await wire.answer();
     expect(jsonOf(answer)).toEqual({ id: 'C1' });
+    expect(jsonOf(await wire.answer())['code']).toBe('request_malformed');
     await wire.untilClosed();
     expect(wire.received).toHaveLength(0);
     const codes = running
