@@ -19,7 +19,9 @@ const KINDS = {
   c: 'bank_card',
   e: 'email',
   v: 'plate',
+  d: 'passport',
   o: 'not looked for',
+  t: 'a surname with a title',
 } as const;
 type Kind = (typeof KINDS)[keyof typeof KINDS];
 
@@ -52,7 +54,9 @@ function parsed(line: string): Note {
   return { text: text + spelled(line.slice(from)), spans };
 }
 
-export const notesOf = (name: 'seen' | 'unseen'): readonly Note[] =>
+export type Notes = 'seen' | 'unseen' | 'new';
+
+export const notesOf = (name: Notes): readonly Note[] =>
   readFileSync(new URL(`./notes-${name}.txt`, import.meta.url), 'utf8')
     .trim()
     .split('\n')
@@ -107,7 +111,7 @@ export function measured(notes: readonly Note[]): Measured {
   return { byKind, destroyed, misses };
 }
 
-function print(name: 'seen' | 'unseen'): void {
+function print(name: Notes): void {
   const notes = notesOf(name);
   const { byKind, destroyed, misses } = measured(notes);
   console.log(`\n${name}: ${notes.length} notes\n`);
@@ -119,4 +123,4 @@ function print(name: 'seen' | 'unseen'): void {
   if (process.argv.includes('--misses')) for (const miss of misses) console.log(miss.replaceAll('\n', '⏎'));
 }
 
-if (import.meta.main) for (const name of ['seen', 'unseen'] as const) print(name);
+if (import.meta.main) for (const name of ['seen', 'unseen', 'new'] as const) print(name);

@@ -10,9 +10,10 @@ import { HIDDEN, type Mask } from './masks/mask.ts';
 import { withStars } from './masks/returned.ts';
 import { fault, onlyKnown } from './parameters.ts';
 import { merged, orDrop, orRefuse } from './prepared.ts';
-import { findEntities } from './scrub/find.ts';
+import { isTooDeep } from './scrub/decode.ts';
+import { type Found, findEntities } from './scrub/find.ts';
 import { ENTITIES, type Entity } from './scrub/span.ts';
-import { isCompoundSurname, isSurname } from './scrub/surnames.ts';
+import { isCompoundSurname, isSurname } from './masks/surnames.ts';
 import type { Treatment } from './treatment.ts';
 
 const MASKS = Object.fromEntries(ENTITIES.map((entity) => [entity, createMask(entity)])) as {
@@ -33,15 +34,48 @@ export function entitiesFor(entry: FieldEntry, choice: TreatmentChoice): Readonl
   );
 }
 
+/** What stands for a value that was found: an address whose domain could not be told from the text after it is hidden whole. */
+const maskedBy = (entity: Entity, found: string): string =>
+  entity === 'email' && !/[@＠]/.test(found) ? HIDDEN : MASKS[entity].apply(found);
+
+/**
+ * A value that was found in a view, in its place in the text. Where the mask keeps the length, what it leaves stays as it is encoded, and
+ * the tags between do; else the masked value stands before the tags.
+ */
+function maskedView(
+  { entity, view }: Found & { readonly view: NonNullable<Found['view']> },
+  text: string,
+): string {
+  const { of, start, end } = view;
+  const found = of.text.slice(start, end);
+  const masked = maskedBy(entity, found);
+  const kept = masked.length === found.length;
+  let out = kept ? '' : masked;
+  for (let i = start; i < end; ) {
+    // units of one source stay or go together
+    let next = i + 1;
+    while (next < end && of.starts[next] === of.starts[i] && of.ends[next] === of.ends[i]) next += 1;
+    const units = masked.slice(i - start, next - start);
+    if (kept)
+      out +=
+        units === of.text.slice(i, next) ? text.slice(of.starts[i], of.ends[i]) : '*'.repeat(units.length);
+    if (next < end) out += text.slice(of.ends[next - 1], of.starts[next]);
+    i = next;
+  }
+  return out;
+}
+
 /** The text with every entity found masked by the mask of its kind. */
 export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(ENTITIES)): string {
   let out = '';
   let from = 0;
-  for (const { entity, start, end } of findEntities(text, entities)) {
-    const found = text.slice(start, end);
-    // an address whose domain could not be told from the text after it: only its local part is in the span
-    const masked = entity === 'email' && !/[@＠]/.test(found) ? HIDDEN : MASKS[entity].apply(found);
-    out += text.slice(from, start) + masked;
+  for (const found of findEntities(text, entities)) {
+    const { entity, start, end, view, rest } = found;
+    out += text.slice(from, start);
+    if (rest === true) out += HIDDEN;
+    else
+      out +=
+        view === undefined ? maskedBy(entity, text.slice(start, end)) : maskedView({ ...found, view }, text);
     from = end;
   }
   return out + text.slice(from);
@@ -80,7 +114,7 @@ export const scrub: Treatment = {
       return (value) => {
         if (value.kind === 'null') return { kind: 'null' };
         if (value.kind === 'container' || value.kind === 'boolean') return 'drop';
-        if (value.text.length > LONGEST_TEXT) return 'drop';
+        if (value.text.length > LONGEST_TEXT || isTooDeep(value.text)) return 'drop';
         const text = scrubText(value.text, entities);
         return value.kind === 'number' && text === value.text
           ? { kind: 'number', text }

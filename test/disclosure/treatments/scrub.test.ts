@@ -73,9 +73,9 @@ describe('finds and masks in place', () => {
     ['客戶陳奕迅來電', '客戶陳**來電'],
     ['身份證A123456(3)', '身份證A12****(*)'],
     ['身分證字號：A123456789', '身分證字號：A1*****789'],
-    ['手機：0912-345-678', '手機：****-345-***'],
+    ['手機：0912-345-678', '手機：****-**5-678'],
     ['電話9123 4567', '電話**** 4567'],
-    ['on 07911 123456 after', 'on 0791* ***456 after'],
+    ['on 07911 123456 after', 'on ***** **3456 after'],
     ['手机1381234567', '手机******4567'],
     ['IBAN GB82 WEST 1234 5698 7654 32', 'IBAN GB** **** **** **** **54 32'],
     ['13812345678110101199003074514', '138****5678110101********4514'],
@@ -302,7 +302,7 @@ test('on the corpus, precision and recall stay where they were measured', () => 
 
 /** how many of the labelled are masked whole: [names, everything else that is looked for] */
 test.each([
-  ['seen', 207, 247, 2],
+  ['seen', 207, 250, 3],
   ['unseen', 47, 66, 1],
 ] as const)(
   'on notes written by hand (%s), as much is masked as was measured',
@@ -321,7 +321,7 @@ test('on the corpus, every note comes out as it did', () => {
   for (const seed of [7, 11, 101])
     for (const note of corpus(seeded(seed), 5000)) digest.update(`${scrubText(note.text)}\n`);
   // where a finder is meant to find more or less, the table in bench/RESULTS.md and this digest are made anew
-  expect(digest.digest('hex')).toBe('406981436ebe523dff35f3de93e94fdfb4330134c56d29857532ff184c6f71ac');
+  expect(digest.digest('hex')).toBe('4c5102975ee98a2f9b7519a44674b06911cb1c47a091bdaf5af2a27ddbe627b6');
 });
 
 test('digits of every script are scanned as digits', () => {

@@ -1,8 +1,11 @@
-/** Travel documents: ICAO 9303 gives them at most nine characters; permits such as 回乡证 go to twelve. */
+/** Passports and travel permits such as 回乡证, by the table of documents. */
 import { onlyKnown } from '../parameters.ts';
 import { cellsOf, compact, starredBetween } from './cells.ts';
+import { documentsOf } from './documents.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { NUMBER_WITHIN } from './returned.ts';
+
+const KINDS = documentsOf('passport');
 
 export function passport(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
@@ -10,11 +13,12 @@ export function passport(parameters: MaskParameters): Mask {
     'passport',
     'the first character and the last 2 (fewer than 8 characters: the last 1)',
     { pattern: /^[A-Z\p{Nd}]?\*[A-Z\p{Nd}]{0,2}$/iu, sees: 'characters', within: NUMBER_WITHIN },
-    (text) => {
-      const cells = cellsOf(text);
-      const { at, text: number } = compact(cells.shape, ' -');
-      if (!/^[A-Z0-9][A-Z0-9*]{5,11}$/i.test(number) || !/(?:[A-Z]*[0-9*]){4}/i.test(number)) return null;
-      return starredBetween(cells, at, 1, number.length < 8 ? 1 : 2);
+    (value) => {
+      const cells = cellsOf(value);
+      const { at, text } = compact(cells.shape, ' -');
+      const number = text.toUpperCase();
+      const kind = KINDS.find(({ shape }) => shape.test(number));
+      return kind === undefined ? null : starredBetween(cells, at, kind.first(number), kind.last(number));
     },
   );
 }

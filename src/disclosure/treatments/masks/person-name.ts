@@ -1,13 +1,13 @@
 /**
  * Names of persons. One initial a word, or the surname of a Chinese name: `张三丰` → `张**`. A compound surname is one
  * surname, so it stays whole where a given name follows: `欧阳娜娜` → `欧阳**`, `司马光` → `司马*`; alone it is as secret as
- * any two characters (`欧阳` → `欧*`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: their first character stays.
+ * any two characters (`欧阳` → `欧*`). A surname that stands behind a blank is kept there (`伟 张` → `* 张`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: their first character stays.
  */
 import { onlyKnown } from '../parameters.ts';
 import { nameBytes } from './bytes.ts';
 import { graphemes, type Mask, type MaskParameters, maskOf } from './mask.ts';
 import type { Shape } from './returned.ts';
-import { COMPOUND_SURNAMES } from './surnames.ts';
+import { COMPOUND_SURNAMES, isCompoundSurname, isSurname } from './surnames.ts';
 
 const CJK = /^[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}々ー]/u;
 const DOT = /^[·•・‧∙⋅]$/u;
@@ -23,7 +23,8 @@ const USUAL = /^[\u4e00-\u9fff]{2,3}$/;
 
 /** words of an initial, or of a Chinese surname, and stars; what the two begin with is kept apart, so that each text is read in one way */
 const SHAPE: Shape = {
-  pattern: /^(?:[ ,.()/·‧⋅・]*(?:\p{Script=Han}{1,2}|(?!\p{Script=Han})\p{L}\p{M}*)?\*)+[ ,.()/·‧⋅・]*$/u,
+  pattern:
+    /^(?:[ ,.()/·‧⋅・]*(?:\p{Script=Han}{1,2}|(?!\p{Script=Han})\p{L}\p{M}*)?\*)+(?: \p{Script=Han}{1,2})?[ ,.()/·‧⋅・]*$/u,
   sees: 'words',
   // a surname with two stars, or one and then no letter but a title's; an initial with two, or one that ends the word
   within:
@@ -74,6 +75,28 @@ function surname(name: readonly string[]): number {
   return name.length >= 2 ? 1 : 0;
 }
 
+/** Whether a word is a surname by itself, or begins with one that has a given name behind it. */
+const isSurnameWord = (word: string): boolean => isCompoundSurname(word) || isSurname(word);
+const beginsWithSurname = (word: string): boolean =>
+  isSurname(word[0]!) || isCompoundSurname(word.slice(0, 2));
+
+/**
+ * Which word of a Chinese name in several is or begins with the surname. Given name first (`伟 张`) the last one is; where both could be,
+ * or neither, it is `unknown`.
+ */
+function surnameIn(
+  words: readonly (readonly number[])[],
+  parts: readonly string[],
+): 'first' | 'last' | 'unknown' {
+  const [first, last] = [words[0]!, words.at(-1)!].map((word) => word.map((index) => parts[index]!).join(''));
+  if (isCompoundSurname(first!)) return 'first';
+  const atLast = isSurnameWord(last!);
+  // what is written whole before a surname is a given name, even one that begins like a surname: 方圆 张
+  if (first!.length > 1) return atLast ? 'last' : beginsWithSurname(first!) ? 'first' : 'unknown';
+  if (!isSurname(first!)) return atLast ? 'last' : 'unknown';
+  return atLast ? 'unknown' : 'first';
+}
+
 export function personName(parameters: MaskParameters): Mask {
   onlyKnown(parameters, []);
   const mask = maskOf(
@@ -115,10 +138,15 @@ export function personName(parameters: MaskParameters): Mask {
         for (const index of word.slice(0, count)) if (INITIAL.test(parts[index]!)) kept.add(index);
       };
       const name = words.flat();
-      if (chinese && !dotted) {
+      const order = chinese && !dotted && words.length > 1 ? surnameIn(words, parts) : 'first';
+      if (order === 'unknown') {
+        // whichever is kept could be the given name
+      } else if (order === 'last') {
+        keep(words.at(-1)!, words.at(-1)!.length);
+      } else if (chinese && !dotted) {
         const count = surname(name.map((index) => parts[index]!));
         if (count < 0) return null;
-        keep(name, count);
+        keep(words.length > 1 ? words[0]! : name, count);
       } else {
         for (const [number, word] of words.entries()) {
           if (word.length > LONGEST_WORD) return null;

@@ -15,11 +15,15 @@ export const TELEPHONE: Shape = {
 
 const SEPARATORS = ' -().';
 const EXTENSION = /^(.*?[0-9*)])[ ,-]*(?:ext\.?|extension|[x#])[ .:-]*([0-9*]{1,6}) *$/i;
-/** `010-12345678-803`: what follows a second dash of a landline */
+/** `010-12345678-803`: what follows the dash behind a whole landline */
 const DASHED = /^(.*[0-9*])-([0-9*]{1,6}) *$/;
 
 /** how many of a number's digits are the prefix to keep, the area to keep, the end to keep; the rest is hidden */
-type Rule = (digits: string, plus: boolean) => { readonly head: number; readonly tail: number } | null;
+type Rule = (
+  digits: string,
+  plus: boolean,
+  cuts: readonly number[],
+) => { readonly head: number; readonly tail: number } | null;
 
 const MOBILE = /^(86|0086|0)?1[3-9][0-9*]{9}$/;
 /** trunk 0 and area code, or the area code after +86; two digits for 10 and 2x, else three */
@@ -32,18 +36,24 @@ const COUNTRY =
 /** At least four digits are hidden, whatever the length. */
 const tailOf = (subscriber: number): number => Math.min(4, subscriber - 4);
 
-const mobile: Rule = (digits, plus) => {
+/** 1-312-555-0123, a number of North America: nobody cuts a mobile of the mainland behind its 1 and then so */
+const isNorthAmerican = (digits: string, cuts: readonly number[]): boolean =>
+  digits.length === 11 && cuts.includes(1) && cuts.includes(4) && cuts.includes(7) && cuts.length === 3;
+
+const mobile: Rule = (digits, plus, cuts) => {
   const found = MOBILE.exec(digits);
-  if (found === null) return null;
+  if (found === null || isNorthAmerican(digits, cuts)) return null;
   const prefix = found[1] ?? '';
   return plus && prefix !== '86' ? null : { head: prefix.length + 3, tail: 4 };
 };
 
-const landline: Rule = (digits, plus) => {
+const landline: Rule = (digits, plus, cuts) => {
   const found = LANDLINE.exec(digits) ?? TRUNK_AFTER_COUNTRY.exec(digits);
   if (found !== null && (!plus || found[1]!.startsWith('86'))) {
     const head = found[1]!.length + found[2]!.length;
-    return { head, tail: tailOf(digits.length - head) };
+    // a number that is cut, but not behind its area code, is of another plan: 090-1234-5678 is no number of area 901
+    if (cuts.length === 0 || cuts.includes(head)) return { head, tail: tailOf(digits.length - head) };
+    return null;
   }
   if (plus) return null;
   if (TOLL_FREE.test(digits)) return { head: 3, tail: 3 };
@@ -62,17 +72,31 @@ const foreign: Rule = (digits, plus) => {
   return digits.length >= 7 && digits.length <= 12 ? { head: 0, tail: tailOf(digits.length) } : null;
 };
 
+/** After how many of the digits a separator stands. */
+function cutsOf(at: readonly number[]): number[] {
+  const cuts: number[] = [];
+  for (let i = 1; i < at.length; i += 1) if (at[i]! > at[i - 1]! + 1) cuts.push(i);
+  return cuts;
+}
+
 function one(cells: Cells, shape: string, rule: Rule): readonly number[] | null {
   const { at, text } = compact(shape, SEPARATORS);
   const plus = text.startsWith('+');
   const digits = plus ? text.slice(1) : text;
   if (!/^[0-9*]+$/.test(digits)) return null;
-  const found = rule(digits, plus);
+  const found = rule(digits, plus, cutsOf(plus ? at.slice(1) : at));
   if (found === null) return null;
   const rest = [];
   for (let i = shape.length; i < cells.shape.length; i += 1) if (/[0-9*]/.test(cells.shape[i]!)) rest.push(i);
   return [...at.slice((plus ? 1 : 0) + found.head, at.length - found.tail), ...rest];
 }
+
+/**
+ * Whether what is before a dash can be a number by itself, with its extension behind: more digits than a local number has, or a local one
+ * without another cut. 0912-345-678 and 415-555-2671 are whole numbers of other plans.
+ */
+const mayHaveExtension = (shape: string): boolean =>
+  shape.replace(/[^0-9*]/g, '').length > 8 || /^ *[2-9*][0-9*]{6,7} *$/.test(shape);
 
 const LEADS = '转轉分机機';
 
@@ -94,7 +118,8 @@ function masked(text: string, rules: readonly Rule[]): string | null {
       parts ??= { base: EXTENSION.exec(shape)?.[1], dashed: DASHED.exec(shape)?.[1] };
       const { base, dashed } = parts;
       if (base !== undefined) hidden = one(cells, base, rule);
-      if (hidden === null && dashed !== undefined && rule !== foreign) hidden = one(cells, dashed, rule);
+      if (hidden === null && dashed !== undefined && rule !== foreign && mayHaveExtension(dashed))
+        hidden = one(cells, dashed, rule);
     }
     if (hidden !== null) return starred(cells, hidden);
   }

@@ -5,7 +5,7 @@
 import { isWholeName } from './chinese-names.ts';
 import { isNoNameWord } from './english-words.ts';
 import type { Span } from './span.ts';
-import { isSurname } from './surnames.ts';
+import { isSurname } from '../masks/surnames.ts';
 
 const REACH = 64;
 /** what may stand between a name and its number */

@@ -2,6 +2,8 @@
 
 /** GB/T 2260 province codes */
 const PROVINCE = /^(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)/;
+/** a foreigner's permanent residence card: 9, the province of issue, the country's number of ISO 3166-1 */
+const FOREIGNER = /^9(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5])/;
 
 function isDate(year: number, month: number, day: number): boolean {
   if (month < 1 || month > 12 || day < 1) return false;
@@ -12,7 +14,7 @@ function isDate(year: number, month: number, day: number): boolean {
 export function hasIdentityShape(id: string): boolean {
   const year = Number(id.slice(6, 10));
   return (
-    PROVINCE.test(id) &&
+    (PROVINCE.test(id) || FOREIGNER.test(id)) &&
     year >= 1880 &&
     year <= 2100 &&
     isDate(year, Number(id.slice(10, 12)), Number(id.slice(12, 14)))

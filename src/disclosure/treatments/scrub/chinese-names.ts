@@ -3,7 +3,7 @@ import { PLATE_PROVINCES } from '../masks/plate.ts';
 import { latinNameAt } from './english-words.ts';
 import { CHINESE_LABELS, TITLES } from './labels.ts';
 import type { Span } from './span.ts';
-import { isCompoundSurname, isSurname } from './surnames.ts';
+import { isCompoundSurname, isSurname } from '../masks/surnames.ts';
 
 const pairs = (words: string): ReadonlySet<string> => new Set(words.split('|'));
 
@@ -50,6 +50,8 @@ const GIVEN_STARTS = pairs(
 const LONGEST_GIVEN = 6;
 
 const SPACED = /^[ \u3000]\p{Script=Han}{1,2}(?!\p{Script=Han})/u;
+const SURNAME_BEHIND = /^[ \u3000](\p{Script=Han}{1,2})(?!\p{Script=Han})/u;
+const isSurnameWord = (word: string): boolean => isSurname(word) || isCompoundSurname(word);
 const DOTTED = /^[^·•・‧]{1,8}(?:[·•・‧][^·•・‧]{1,8})+/;
 const DOTS = '·•・‧';
 const FORMS_OF_ADDRESS = pairs('先生|女士|小姐|太太');
@@ -98,6 +100,12 @@ function nameAt(text: string, at: number, sure: boolean, firm: boolean): number 
   // 王 五: old systems keep given names in a column of their own
   const spaced = sure && run.length === 1 && surname === 1 ? SPACED.exec(text.slice(at + 1, at + 5)) : null;
   if (spaced !== null) return 1 + spaced[0].length;
+  // 伟 张: given name first
+  const behind =
+    sure && surname === 0 && run.length <= 2
+      ? SURNAME_BEHIND.exec(text.slice(at + run.length, at + run.length + 4))
+      : null;
+  if (behind !== null && isSurnameWord(behind[1]!)) return run.length + behind[0].length;
   if (surname === 0) return sure && ended && run.length >= 2 && run.length <= 4 ? run.length : 0;
   if (NOT_NAMES.has(run.slice(0, 2))) return 0;
   if (

@@ -2,7 +2,7 @@
  * English names: after a title (`Mr. Smith`) or a label (`Name: John Smith`). A title or a label is a word, so the text is asked for them
  * where a word begins; only what may be one is read by the patterns.
  */
-import { chineseNameAt } from './chinese-names.ts';
+import { chineseNameAt, exactNameAt } from './chinese-names.ts';
 import { CAPITALISED, LABELS, TITLE_BEFORE, trimmed, uncapitalised, WORD } from './english-words.ts';
 import type { Span } from './span.ts';
 
@@ -16,7 +16,7 @@ const ODD_LABELS = new RegExp(`\\b(?:${LABELS})\\b`, 'giu');
 const AFTER_LABEL = /^(?: is| was)?["'>]?[ \t]*[:：=|-]?[ \t\u3000]{0,3}["“'(]?/i;
 /** `product name: …` names no person */
 const OTHER_NAMES =
-  /\b(?:product|file|brand|company|model|item|store|shop|plan|user|host|domain|event|campaign|bank|branch|display|project|street|city|hotel|course|service|package|device|app|account|order)[ _-]?$/i;
+  /(?:\b|_|(?<=[a-z])(?=[A-Z]))(?:product|file|brand|company|model|item|store|shop|plan|user|host|domain|event|campaign|bank|branch|display|class|table|column|field|key|tag|group|role|category|type|dept|department|job|method|function|variable|school|project|street|city|hotel|course|service|package|device|app|account|order)[ _-]?$/i;
 /** ASCII letters by their place in the alphabet, whatever their case; -1 for all else */
 const letterOf = (unit: number): number => {
   const place = (unit | 0x20) - 0x61;
@@ -81,20 +81,28 @@ function afterTitles(text: string, spans: Span[]): void {
   }
 }
 
+const isCapital = (unit: number): boolean => unit >= 0x41 && unit <= 0x5a;
 const isIdeograph = (unit: number): boolean => unit >= 0x3400 && unit <= 0x9fff;
 
-/** The name behind a label that stands from `at` to before `after`. */
-function named(text: string, at: number, after: number): Span | null {
+/** `userName` is an account's name, or a person's where it is one in ideographs. */
+const ACCOUNT = /user[_-]?$/i;
+
+/** The name behind a label that stands from `at` to before `after`. `inner`: it is part of a key, such as `customerName` or `cust_name`. */
+function named(text: string, at: number, after: number, inner: boolean): Span | null {
   const label = text.slice(at, after).toLowerCase();
-  if (label === 'name' && OTHER_NAMES.test(text.slice(Math.max(0, at - 10), at))) return null;
+  const before = text.slice(Math.max(0, at - 10), at);
+  const other = label === 'name' && OTHER_NAMES.test(before);
+  if (other && !ACCOUNT.test(before)) return null;
   const link = AFTER_LABEL.exec(text.slice(after, after + 16))![0];
+  if (inner && !/[:=>]/.test(link)) return null;
   let start = after + link.length;
   start += TITLE_BEFORE.exec(text.slice(start, start + 8))?.[0].length ?? 0;
   const colon = /[:：=|>]/.test(link);
   if (isIdeograph(text.charCodeAt(start))) {
-    const length = chineseNameAt(text, start, colon);
+    const length = other ? exactNameAt(text, start) : chineseNameAt(text, start, colon);
     return length >= 2 ? { entity: 'person_name', start, end: start + length } : null;
   }
+  if (other) return null;
   const ahead = text.slice(start, start + 120);
   const capitals = CAPITALISED.exec(ahead)?.[0] ?? '';
   let length = trimmed(capitals);
@@ -121,14 +129,19 @@ function named(text: string, at: number, after: number): Span | null {
 
 function afterLabels(text: string, spans: Span[]): void {
   let inWord = false;
+  let before = 0;
   for (let i = 0; i < text.length; i += 1) {
-    const end = inWord ? -1 : labelEnd(text, i);
+    const unit = text.charCodeAt(i);
+    // a word within a key: customer_name, customerName
+    const inner = inWord && (before === 0x5f || (isCapital(unit) && !isCapital(before)));
+    const end = inWord && !inner ? -1 : labelEnd(text, i);
     if (end >= 0) {
-      const span = named(text, i, end);
+      const span = named(text, i, end, inner);
       if (span !== null) spans.push(span);
       i = end - 1;
     }
-    inWord = isWordUnit(text.charCodeAt(i));
+    before = text.charCodeAt(i);
+    inWord = isWordUnit(before);
   }
 }
 
@@ -143,7 +156,7 @@ export function findEnglishNames(text: string, titled: boolean, odd: boolean, sp
     return;
   }
   for (const found of text.matchAll(ODD_LABELS)) {
-    const span = named(text, found.index, found.index + found[0].length);
+    const span = named(text, found.index, found.index + found[0].length, false);
     if (span !== null) spans.push(span);
   }
 }

@@ -6,6 +6,7 @@
 import { findBeside } from './beside.ts';
 import { findChineseNames } from './chinese-names.ts';
 import { findEnglishNames } from './english-names.ts';
+import { findOtherForms } from './forms.ts';
 import type { Traits } from './scan.ts';
 import type { Span } from './span.ts';
 
@@ -21,6 +22,7 @@ export function findNames(text: string, traits: Traits, numbers: readonly Span[]
   if (traits.latin) findEnglishNames(text, traits.titled, traits.oddLatin, spans);
   if (numbers.length > 0) findBeside(text, numbers, spans);
   if (spans.length === 0) return spans;
+  findOtherForms(text, spans);
   const names = new Set<string>();
   for (const { start, end } of spans) {
     const name = text.slice(start, end);

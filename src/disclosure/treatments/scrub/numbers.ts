@@ -108,12 +108,13 @@ const TRUNKED_MOBILE = /^(?:09\d{8}|07\d{9})$/;
 const TRUNKED_GROUPS = new Set(['4,3,3', '4,6', '5,6', '5,3,3']);
 
 const TELEPHONE_LABEL =
-  /(?:电话|電話|手机|手機|手提|座机|座機|固话|热线|熱線|传真|傳真|号码|號碼|tel|phone|call|fax|mobile|mob|cell|whatsapp|number)[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:电话|電話|手机|手機|手提|座机|座機|固话|热线|熱線|传真|傳真|号码|號碼|tel|phone|call|fax|mobile|mob|cell|whatsapp|number)(?:[ _-]?(?:no|num|number)\b)?(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
 /** behind these a number as long as telephone numbers are is one, mistyped or of another country */
-const MOBILE_LABEL = /(?:电话|電話|手机|手機)(?:号码|號碼|号|號)?[^\p{L}\p{N}]{0,4}$/u;
+const MOBILE_LABEL =
+  /(?:电话|電話|手机|手機|(?:[Mm]obile|[Pp]hone|[Cc]ell)(?:[ _-]?(?:[Nn]o|[Nn]um|[Nn]umber))?|\b(?:lxdh|sjhm?|dhhm|dianhua|shouji))(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/u;
 const ANY_LENGTH = /^(?:1[0-2]|3,3,4|4,3,3|4,6)$/;
 const IDENTITY_LABEL =
-  /(?:身份证|身份證|身分證|身分证|证件|證件|\bID)(?:号码|号|號碼|號|字號|no|number)?[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:身份证|身份證|身分證|身分证|证件|證件|\bID)(?:号码|号|號碼|號|字號|no|number)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
 const LABEL_REACH = 20;
 
 const labelled = (text: string, start: number, label: RegExp): boolean =>

@@ -6,6 +6,7 @@ import { PLATE_PROVINCES } from '../masks/plate.ts';
 import { TITLE_LETTERS } from './english-names.ts';
 import { isPlainUnit } from './fold.ts';
 import { CHINESE_LABELS, TITLES } from './labels.ts';
+import { LABEL_CHARS } from './labelled.ts';
 import { NUMERALS } from './spoken.ts';
 
 const DIGIT = 1;
@@ -25,6 +26,8 @@ const NUMERAL = 512;
 const BETWEEN = 1024;
 /** an English title could begin */
 const TITLED = 2048;
+/** the label of a document or an account could begin */
+const DOCUMENT = 4096;
 
 /** The blocks of the basic plane in which scripts have digits of their own, and the surrogates of all that is outside it. */
 const mayBeDigit = (unit: number): boolean =>
@@ -48,6 +51,7 @@ mark(PLATE_PROVINCES, PROVINCE);
 mark(Object.keys(NUMERALS), NUMERAL);
 mark(' -', BETWEEN);
 mark(TITLE_LETTERS, TITLED);
+mark(LABEL_CHARS, DOCUMENT);
 
 export interface Traits {
   /** the text is not what folding makes of it */
@@ -58,6 +62,10 @@ export interface Traits {
   /** enough numerals and digits in a row for the shortest number */
   readonly spoken: boolean;
   readonly plates: boolean;
+  /** enough digits for the shortest number behind a label */
+  readonly digits: boolean;
+  /** where the first label of a document or an account could begin; -1: nowhere */
+  readonly document: number;
   /** where the first label or title could begin; -1: nowhere */
   readonly label: number;
   readonly title: number;
@@ -69,6 +77,7 @@ export interface Traits {
 }
 
 const FEWEST_DIGITS = 7;
+const FEWEST_LABELLED = 4;
 const FEWEST_SPOKEN = 11;
 
 export function scan(text: string): Traits {
@@ -76,6 +85,7 @@ export function scan(text: string): Traits {
   let digits = 0;
   let label = -1;
   let title = -1;
+  let document = -1;
   let plates = false;
   let spoken = false;
   let run = 0;
@@ -91,6 +101,7 @@ export function scan(text: string): Traits {
     digits += flags & DIGIT;
     if ((flags & LABEL) !== 0 && label < 0) label = i;
     if ((flags & TITLE) !== 0 && title < 0) title = i;
+    if ((flags & DOCUMENT) !== 0 && document < 0) document = i;
     if ((flags & PROVINCE) !== 0 && isLetter(text.charCodeAt(i + 1))) plates = true;
     if ((flags & (DIGIT | NUMERAL)) !== 0) {
       if (run === 0) numerals = 0;
@@ -103,6 +114,8 @@ export function scan(text: string): Traits {
     folds: (seen & FOLDS) !== 0,
     at: (seen & AT) !== 0,
     numbers: digits >= FEWEST_DIGITS || (seen & ODD) !== 0,
+    digits: digits >= FEWEST_LABELLED || (seen & ODD) !== 0,
+    document,
     spoken,
     plates,
     label,

@@ -1,8 +1,17 @@
-export type Entity = 'national_id' | 'phone' | 'landline' | 'bank_card' | 'email' | 'plate' | 'person_name';
+export type Entity =
+  | 'national_id'
+  | 'passport'
+  | 'phone'
+  | 'landline'
+  | 'bank_card'
+  | 'email'
+  | 'plate'
+  | 'person_name';
 
 export const ENTITIES: readonly Entity[] = [
   'email',
   'national_id',
+  'passport',
   'bank_card',
   'phone',
   'landline',

@@ -1,0 +1,29 @@
+const LIKELY = 0x7ff;
+
+/** Words that a text is asked for at every place: nearly always the first character alone says no. */
+export class Words<T extends { readonly word: string }> {
+  readonly first = new Set<string>();
+  readonly #candidates = new Map<number, T[]>();
+  /** by the lower bits of the first character: most others have none of them */
+  readonly #likely = new Uint8Array(LIKELY + 1);
+
+  /** Of two that begin alike the longer one is tried first. */
+  constructor(words: readonly T[]) {
+    for (const word of words.toSorted((a, b) => b.word.length - a.word.length)) {
+      const unit = word.word.charCodeAt(0);
+      this.first.add(word.word[0]!);
+      this.#likely[unit & LIKELY] = 1;
+      this.#candidates.set(unit, [...(this.#candidates.get(unit) ?? []), word]);
+    }
+  }
+
+  /** the word that stands at `at` */
+  at(text: string, at: number): T | null {
+    const unit = text.charCodeAt(at);
+    if (this.#likely[unit & LIKELY] === 0) return null;
+    const candidates = this.#candidates.get(unit);
+    if (candidates !== undefined)
+      for (const candidate of candidates) if (text.startsWith(candidate.word, at)) return candidate;
+    return null;
+  }
+}
