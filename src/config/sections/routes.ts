@@ -15,7 +15,20 @@ export const RESPONSE_FORMATS = [
   'whole',
 ] as const;
 
-export const GRAMMARS = ['sort', 'select', 'include', 'text', 'parse', 'mongo', 'directus', 'rsql'] as const;
+export const GRAMMARS = [
+  'sort',
+  'select',
+  'include',
+  'text',
+  'parse',
+  'mongo',
+  'directus',
+  'rsql',
+  'fiql',
+  'odata',
+  'fhir',
+  'postgrest',
+] as const;
 
 const word = Type.String({ minLength: 1, maxLength: 128 });
 const template = (description: string) =>

@@ -42,15 +42,23 @@ export const isScalar = (value: unknown): boolean =>
 export const isPlain = (value: unknown): boolean =>
   Array.isArray(value) ? value.every(isScalar) : isScalar(value);
 
-/** Text of a comma list, split where no bracket is open. Refused: brackets that do not match, empty items. */
-export function splitList(text: string, separator: string, reading: Reading): readonly string[] {
+/**
+ * Text of a list, split where no bracket and no quote is open. Refused: what does not match, empty items.
+ * @param quote the one that the language has: with any other, what looks like a text would be read as more by the upstream
+ */
+export function splitList(
+  text: string,
+  separator: string,
+  quote: string,
+  reading: Reading,
+): readonly string[] {
   const items: string[] = [];
   let depth = 0;
   let start = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
     // In OData, a quote within a text is written twice, which leaves and enters the text again.
-    if (c === "'" || c === '"') {
+    if (c === quote) {
       const end = text.indexOf(c, i + 1);
       if (end === -1) reading.refuse('has a quote that is not closed');
       i = end;

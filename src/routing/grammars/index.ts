@@ -2,9 +2,12 @@
 import type { GRAMMARS } from '../../config/sections/routes.ts';
 import { directus } from './directus.ts';
 import type { Grammar } from './grammar.ts';
+import { fhir } from './fhir.ts';
 import { mongo } from './mongo.ts';
+import { odata } from './odata.ts';
 import { parse } from './parse.ts';
-import { rsql } from './rsql.ts';
+import { postgrest } from './postgrest.ts';
+import { fiql, rsql } from './rsql.ts';
 import { include, select } from './select.ts';
 import { sort } from './sort.ts';
 import { text } from './text.ts';
@@ -15,9 +18,13 @@ export type GrammarName = (typeof GRAMMARS)[number];
 
 export const grammars: { readonly [N in GrammarName]: Grammar } = {
   directus,
+  fhir,
+  fiql,
   include,
   mongo,
+  odata,
   parse,
+  postgrest,
   rsql,
   select,
   sort,

@@ -1,4 +1,4 @@
-/** RSQL and FIQL: `name==Li*;(age=gt=40,vip==true)`; `;` or `and`, `,` or `or`. */
+/** RSQL and FIQL: `name==Li*;(age=gt=40,vip==true)`; `;` or `and`, `,` or `or`. Only RSQL has quotes: FIQL would read on within them. */
 import type { Grammar, Reading } from './grammar.ts';
 
 const OPERATORS: ReadonlySet<string> = new Set(
@@ -7,8 +7,7 @@ const OPERATORS: ReadonlySet<string> = new Set(
     '=null= =between= =notbetween= =bt= =nb= =sw= =ew= =ct='
   ).split(' '),
 );
-const TOKEN =
-  /\s*(?:(==|!=|=[A-Za-z]+=|[<>]=?)|([;,()])|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^"'();,<>=!~\s]+))/y;
+const TOKEN = /\s*(?:(==|!=|=[A-Za-z]+=|[<>]=?)|([;,()])|"([^"\\]*)"|'([^'\\]*)'|([^"'();,<>=!~\s\\]+))/y;
 const MAX_DEPTH = 20;
 
 interface Token {
@@ -36,8 +35,9 @@ class Reader {
   readonly #reading: Reading;
   #at = 0;
 
-  constructor(text: string, reading: Reading) {
+  constructor(text: string, reading: Reading, hasQuotes: boolean) {
     this.#tokens = tokens(text, reading);
+    if (!hasQuotes && this.#tokens.some(({ is }) => is === 'quoted')) reading.refuse('has a quote');
     this.#reading = reading;
   }
 
@@ -89,9 +89,14 @@ class Reader {
   }
 }
 
-export const rsql: Grammar = {
+const grammar = (hasQuotes: boolean): Grammar => ({
   value(value, reading: Reading) {
     if (typeof value !== 'string') reading.refuse('is not a text');
-    if (value !== '') new Reader(value, reading).all();
+    if (value !== '') new Reader(value, reading, hasQuotes).all();
   },
-};
+});
+
+/** Without escapes in quotes: not every reader knows them. */
+export const rsql = grammar(true);
+
+export const fiql = grammar(false);

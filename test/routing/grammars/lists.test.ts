@@ -155,5 +155,15 @@ describe('rsql', () =>
       `filter=${'('.repeat(30)}name==a${')'.repeat(30)}`,
       'filter[ssn]=1',
       'filter=name.ssn==1',
+      'filter=name==a\\;ssn==1',
     ],
+  }));
+
+describe('fiql', () =>
+  holdsTable({
+    grammar: 'fiql',
+    at: '_s',
+    fields,
+    accepted: [['_s=name==Li*;(phone=gt=1,id)', ['/name', '/phone', '/id', '/id_number']]],
+    refused: ["_s=name=='a;ssn==1'", '_s=name=="a,ssn==1"', '_s=ssn'],
   }));
