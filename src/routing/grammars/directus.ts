@@ -52,12 +52,12 @@ export const directus: Grammar = {
     if (value === '') return;
     read(typeof value === 'string' ? jsonText(value, reading) : value, reading, '');
   },
-  member(path, value, reading) {
+  member(path, value, reading: Reading) {
     const names: string[] = [];
     const steps = [...path];
     // A value may only stand behind an operator: "filter[phone]=ssn" beside "filter[phone][_eq]=…" would become the name of a field.
     for (let step = steps.shift(); ; step = steps.shift()) {
-      if (step === undefined) return reading.refuse('has brackets that do not end in an operator');
+      if (step === undefined) reading.refuse('has brackets that do not end in an operator');
       if (LOGICAL.has(step)) {
         if (!/^\d*$/.test(steps.shift() ?? '-')) reading.refuse('has an operator that no position follows');
       } else if (QUANTIFIERS.has(step)) continue;

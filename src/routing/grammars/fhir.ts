@@ -46,9 +46,8 @@ function included(value: string, reading: Reading): void {
 /** A search parameter, also one behind references. */
 function searched(name: string, reading: Reading): void {
   if (!NAME.test(name)) reading.refuse('has something in its name that is not known');
-  if (reading.listed(name)) return reading.field(name);
-  const untyped = name.startsWith('_has:') ? name : name.replace(/:[A-Z][A-Za-z]*(?=\.|$)/g, '');
-  reading.field(untyped);
+  const isWhole = name.startsWith('_has:') || reading.listed(name);
+  reading.field(isWhole ? name : name.replace(/:[A-Z][A-Za-z]*(?=\.|$)/g, ''));
 }
 
 export const fhir: Grammar = {

@@ -33,7 +33,7 @@ function tree(value: string, reading: Reading, depth: number, prefix: string): v
     }
     // The name ends where the operator begins; one in quotes is refused.
     const m = /^([\p{L}_][\p{L}\p{N}_>-]*)\.(.*)$/su.exec(item);
-    if (!m) return reading.refuse('has an item that is not a column with an operator');
+    if (!m) reading.refuse('has an item that is not a column with an operator');
     if (!OPERAND.test(m[2]!)) reading.refuse('has a value that ends elsewhere for some readers');
     column(m[2]!, `${prefix}${m[1]}`, reading);
   }
@@ -42,7 +42,7 @@ function tree(value: string, reading: Reading, depth: number, prefix: string): v
 function order(value: string, reading: Reading, prefix: string): void {
   for (const item of value.split(',')) {
     const m = /^([^.]+?)(?:\.(?:asc|desc))?(?:\.nulls(?:first|last))?$/.exec(item.trim());
-    if (!m) return reading.refuse('has an item that is not a column with a direction');
+    if (!m) reading.refuse('has an item that is not a column with a direction');
     // `orders(amount)` sorts by a column of a relation.
     const relation = /^([\p{L}_][\p{L}\p{N}_]*)\(([^()]+)\)$/u.exec(m[1]!);
     reading.field(`${prefix}${relation ? `${relation[1]}.${relation[2]}` : m[1]}`);
