@@ -5,6 +5,7 @@
 import type { DecisionAnswer, Reason } from './model/answers.ts';
 import type { Action, Grant, PolicyInput, Resource, Subject, Tier } from './model/input.ts';
 import { SluiceError } from './errors.ts';
+import type { ErrorFormat } from './model/exchange.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from './model/record.ts';
 import type { Clock } from './observability/clock.ts';
 import type { PurposeOfUse } from './routing/index.ts';
@@ -55,6 +56,10 @@ export class Account {
   withheld: DisclosureSummary | null = null;
   traceId: string | null = null;
   labels: Readonly<Record<string, string>> = {};
+  /** how refusals of the request's route read; null: there is no route yet */
+  errors: ErrorFormat | null = null;
+  /** the request's body: never on record, a refusal's answer may repeat the id of a call in it */
+  sent: Uint8Array | null = null;
   readonly #timings: { [stage in Stage]?: number } = {};
   readonly #timestamp: string;
   readonly #clock: Clock;

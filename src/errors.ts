@@ -23,6 +23,7 @@ export const ERROR_CODES = [
   'method_override_refused',
   'host_ambiguous',
   'route_unknown',
+  'method_not_allowed',
   'query_parameter_unknown',
   'query_field_withheld',
   'body_unreadable',

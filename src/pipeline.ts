@@ -75,8 +75,10 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
 
   const candidates = stages.router.match(request.method, request.target, request.headers);
   const body = request.hasBody ? await request.read(stages.limits.request_body) : null;
+  account.sent = body;
   const selected = stages.router.select(candidates, body);
   const { route } = selected;
+  account.errors = route.response.errors;
   account.action = selected.action;
   account.resource = selected.resource;
   account.request = {

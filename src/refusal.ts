@@ -1,5 +1,6 @@
 /** How a request ends that is not answered with data: recorded, then said in our own words. */
 import type { Account } from './account.ts';
+import { errorShape } from './error-shape.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from './errors.ts';
 import type { Reason } from './model/answers.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
@@ -120,9 +121,10 @@ export async function refuse(
   if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
     account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
-  const refusal = stages.answers.refused(error, account.id, account.reasons, status);
+  const shape = errorShape(request, account, stages);
+  const refusal = stages.answers.refused(error, account.id, account.reasons, status, shape);
   // An answer that breaks off in its middle has failed, whatever for.
-  const failed = refusal.status >= 500 || refusal.status === 499 || reply.started;
+  const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
   const outcome: Outcome = failed ? 'error' : 'denied';
   try {
     await record(account.record(outcome, refusal.status, null, account.withheld), stages);
@@ -134,7 +136,11 @@ export async function refuse(
     );
     if (!reply.started) {
       const error = unrecorded(failure);
-      answer(request, reply, stages.answers.refused(error, account.id, [{ code: error.code }]));
+      answer(
+        request,
+        reply,
+        stages.answers.refused(error, account.id, [{ code: error.code }], undefined, shape),
+      );
       return;
     }
   }

@@ -20,6 +20,7 @@ import type { Metrics } from './observability/metrics.ts';
 import type { Known, PurposeOfUse, Router } from './routing/index.ts';
 import type { PurposeRequest } from './routing/purpose.ts';
 import type { HeaderRules } from './upstream/headers.ts';
+import type { ErrorShape } from './server/error-formats.ts';
 import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
 
 export interface Stages {
@@ -87,11 +88,21 @@ export interface RequestGuard {
 /** Headers and bodies of the answers that Sluice gives. */
 export interface AnswerHeaders {
   disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string>;
-  refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number): Refusal;
+  /** @param status overrides that of the error's code */
+  refused(
+    error: SluiceError,
+    decisionId: string,
+    reasons: readonly Reason[],
+    status?: number,
+    shape?: ErrorShape,
+  ): Refusal;
 }
 
 export interface Refusal {
+  /** as it is sent: some protocols have one status for all faults */
   readonly status: number;
+  /** what it would be in plain HTTP */
+  readonly meaning: number;
   readonly headers: Record<string, string>;
   readonly body: Uint8Array;
 }

@@ -1,6 +1,10 @@
 /** One HTTP exchange as the pipeline sees it: what the listener hands in, and the only way an answer gets out. */
 import type { IncomingHttpHeaders } from 'node:http';
 
+/** How a route's clients read refusals. */
+export const ERROR_FORMATS = ['problem', 'json', 'odata', 'soap', 'jsonrpc', 'xmlrpc'] as const;
+export type ErrorFormat = (typeof ERROR_FORMATS)[number];
+
 export interface ProxyRequest {
   readonly method: string;
   /** request target as it stood on the request line */

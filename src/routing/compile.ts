@@ -2,6 +2,7 @@
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import { identifierNames } from '../model/identifiers.ts';
+import type { ErrorFormat } from '../model/exchange.ts';
 import { mediaFamily, type RequestFormat } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
@@ -121,7 +122,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
-  const { format, charset, options, statuses, not_found } = config.response;
+  const { format, charset, options, statuses, not_found, errors } = config.response;
   if (format === 'whole' && config.records !== undefined)
     report(['records'], 'an answer that is taken as a whole has no records in it');
   return {
@@ -148,12 +149,17 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
         charset: charset?.toLowerCase() ?? null,
         statuses,
         notFound: not_found,
+        errors: errors ?? errorsFor(config.request.format),
         options,
       },
       config,
     }),
   };
 }
+
+/** What a client of the body's format can read; calls in JSON are of too many kinds to tell. */
+const errorsFor = (format: RequestFormat): ErrorFormat =>
+  format === 'soap' || format === 'xmlrpc' ? format : 'problem';
 
 function bodyPlan(
   { action, request }: RouteConfig,

@@ -3,6 +3,7 @@ import type { LimitsConfig } from '../config/sections/listen.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
 import { otherNamed } from '../model/identifiers.ts';
+import type { ErrorFormat } from '../model/exchange.ts';
 import { parseBody } from './body/index.ts';
 import { unreadable } from './body/json.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
@@ -51,6 +52,10 @@ export function createRouter(
       `routes[${fault.route}].${fault.key.join('.')}: ${fault.message}`,
     );
   const table = createTable(routes);
+  const methodsAt = ({ segments }: Target): readonly string[] => {
+    const methods = [...table.all(segments).keys()];
+    return (methods.includes('GET') ? [...methods, 'HEAD'] : methods).sort();
+  };
 
   return {
     routes: routes.map((r) => r.route),
@@ -58,13 +63,14 @@ export function createRouter(
       refuseOverrideHeaders(headers);
       const read = readTarget(target, text(headers['host']), limits.target);
       const parameters = readQuery(read.query);
+      const asked = method === 'HEAD' ? 'GET' : method;
       const remaining = table
-        .find(method === 'HEAD' ? 'GET' : method, read.segments)
+        .find(asked, read.segments)
         .filter((r) =>
           r.conditions.every((c) => c.source === 'body' || holdsOutside(c, parameters, headers)),
         );
       const [first, ...more] = remaining;
-      if (!first) throw unknown();
+      if (!first) throw table.find(asked, read.segments).length > 0 ? unknown() : notRouted(methodsAt(read));
       const decided = more.length === 0 && first.conditions.every((c) => c.source !== 'body');
       return {
         remaining,
@@ -74,6 +80,18 @@ export function createRouter(
         needsBody: remaining.some((r) => r.body !== null),
         route: decided ? first.route : null,
       };
+    },
+    methodsOf: (target, headers = {}) => methodsAt(readTarget(target, text(headers['host']), limits.target)),
+    errorsOf(method, target, headers = {}) {
+      try {
+        const { segments } = readTarget(target, text(headers['host']), limits.target);
+        const own = table.find(method === 'HEAD' ? 'GET' : method, segments);
+        const near = own.length > 0 ? own : [...table.all(segments).values()].flat();
+        if (near.length > 0) return inCommon(near);
+      } catch {
+        // No path can be made of it: what all routes have in common is left.
+      }
+      return inCommon(routes);
     },
     select: (candidates, body) => select(candidates as Narrowed, body ?? EMPTY, limits.depth),
   };
@@ -211,6 +229,21 @@ function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<
 
 const text = (value: Headers[string]): string | null =>
   value === undefined ? null : typeof value === 'string' ? value : value.join(', ');
+
+function inCommon(routes: readonly MatchableRoute[]): ErrorFormat {
+  const [first, ...more] = new Set(routes.map((r) => r.route.response.errors));
+  return first === undefined || more.length > 0 ? 'problem' : first;
+}
+
+/** RFC 9110 §15.5.6: the methods of the path, and nothing else of the route table. */
+const notRouted = (methods: readonly string[]): SluiceError =>
+  methods.length === 0
+    ? unknown()
+    : new SluiceError('method_not_allowed', {
+        message:
+          'The path is known, with other methods than this one (Allow). What no route describes is denied.',
+        headers: { allow: methods.join(', ') },
+      });
 
 const unknown = (): SluiceError =>
   new SluiceError('route_unknown', 'No route describes this request. What no route describes is denied.');

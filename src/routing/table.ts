@@ -24,6 +24,8 @@ interface Node {
 
 export interface Table {
   find(method: string, segments: readonly string[]): readonly MatchableRoute[];
+  /** of every method, by method */
+  all(segments: readonly string[]): ReadonlyMap<string, readonly MatchableRoute[]>;
 }
 
 const NONE: readonly MatchableRoute[] = [];
@@ -42,6 +44,14 @@ export function createTable(routes: readonly MatchableRoute[]): Table {
     find(method, segments) {
       const root = methods.get(method);
       return (root && walk(root, segments, 0)) ?? NONE;
+    },
+    all(segments) {
+      const found = new Map<string, readonly MatchableRoute[]>();
+      for (const [method, root] of methods) {
+        const group = walk(root, segments, 0);
+        if (group && group.length > 0) found.set(method, group);
+      }
+      return found;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** What the routing stage gives and takes. */
 import type { RouteConfig } from '../config/sections/routes.ts';
+import type { ErrorFormat } from '../model/exchange.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import type { ActionName, Resource, Tier } from '../model/input.ts';
@@ -29,6 +30,8 @@ export interface CompiledRoute {
     readonly statuses: readonly number[];
     /** the status with which this upstream says that there is no such record, and we too */
     readonly notFound: number;
+    /** how its refusals read */
+    readonly errors: ErrorFormat;
     readonly options: Readonly<Record<string, unknown>>;
   };
   readonly config: RouteConfig;
@@ -67,9 +70,16 @@ export interface Router {
   readonly routes: readonly CompiledRoute[];
   /**
    * @param headers for `Host` (absolute-form targets), method-override headers, `SOAPAction`, `Content-Type`
-   * @throws SluiceError `path_not_canonical`, `route_unknown`, `method_override_refused`, `query_parameter_unknown`
+   * @throws SluiceError `path_not_canonical`, `route_unknown`, `method_not_allowed`, `method_override_refused`, `query_parameter_unknown`
    */
   match(method: string, target: string, headers?: Headers): RouteCandidates;
+  /**
+   * Methods that routes of the target's path have, sorted; HEAD where there is GET. Empty: no route has the path.
+   * @throws SluiceError `path_not_canonical`
+   */
+  methodsOf(target: string, headers?: Headers): readonly string[];
+  /** Of a request that has no route yet: the format that the routes which it may be have in common. Never throws. */
+  errorsOf(method: string, target: string, headers?: Headers): ErrorFormat;
   /**
    * @param body the whole body if there is one; required when `needsBody` (an absent body is an empty one)
    * @throws SluiceError `route_unknown`, `body_unreadable`, `query_parameter_unknown`, `method_override_refused`

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { DisclosureSummary, FieldAccount } from '../model/record.ts';
+import { PROBLEM, rendered } from './error-formats.ts';
 import { problem } from './problems.ts';
 
 /** `Sluice-Withheld` is cut here: proxies on the way commonly refuse larger fields (design §5.5). */
@@ -47,10 +48,17 @@ export function createAnswers(named: readonly string[]) {
       return headers;
     },
 
-    refused(error: SluiceError, decisionId: string, reasons: readonly Reason[], status?: number) {
+    refused(
+      error: SluiceError,
+      decisionId: string,
+      reasons: readonly Reason[],
+      status?: number,
+      shape = PROBLEM,
+    ) {
       const body = problem(error, decisionId, reasons, status);
+      const answer = rendered(body, shape);
       const headers: Record<string, string> = {
-        'content-type': 'application/problem+json',
+        ...answer.headers,
         ...PRIVATE,
         vary,
         'sluice-decision-id': decisionId,
@@ -59,7 +67,7 @@ export function createAnswers(named: readonly string[]) {
       // Of an upstream's 503 only the upstream can say when it ends.
       if (body.status === 503 && status === undefined) headers['retry-after'] = '1';
       if (error.headers !== undefined) Object.assign(headers, error.headers);
-      return { status: body.status, headers, body: Buffer.from(`${JSON.stringify(body)}\n`) };
+      return { status: answer.status, meaning: body.status, headers, body: Buffer.from(answer.text) };
     },
   };
 }

@@ -48,6 +48,7 @@ export const detokenizing =
         const ip = req.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
         account.labels = stages.labels;
         account.action = ACTION;
+        account.errors = 'problem';
         account.request = { client_ip: ip, method: 'POST', path: '/v1/detokenize', route: DETOKENIZE };
         try {
           await answer(req, res, account, stages, reverse, () => bodyOf(raw, req, res));

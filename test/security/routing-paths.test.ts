@@ -82,7 +82,7 @@ test.each(['/API/customers/1', '/api/customers/1/', '/api/customers/', '/api/cus
 test.each(['get', 'Get', 'POST', 'TRACE', 'OPTIONS', 'PUT', 'GET\u0000'])(
   'no route is guessed for the method %j',
   (method) => {
-    expect(codeOf(router, method, '/api/customers/1')).toBe('route_unknown');
+    expect(codeOf(router, method, '/api/customers/1')).toBe('method_not_allowed');
   },
 );
 

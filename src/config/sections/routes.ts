@@ -1,5 +1,6 @@
 /** Which requests exist, and what each of them is. A request that no route describes is denied. */
 import { type Static, Type } from 'typebox';
+import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
 
 export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
@@ -212,6 +213,14 @@ export const routeSchema = section({
             'the status with which the upstream says that there is no such record (Directus: 403); passed as such, and what a search answers where it found a withheld record',
         }),
         404,
+      ),
+      errors: optional(
+        Type.Unsafe<ErrorFormat>(
+          Type.Enum([...ERROR_FORMATS], {
+            description:
+              'how refusals read; without it `soap` or `xmlrpc` where request.format is that, else `problem` (RFC 9457)',
+          }),
+        ),
       ),
       options: defaulted(
         Type.Unsafe<Readonly<Record<string, unknown>>>(Type.Record(Type.String(), Type.Unknown())),

@@ -1,0 +1,136 @@
+/**
+ * A refusal as the client of a route reads refusals. Every format carries what `problem+json` does: the code, the decision's id and the
+ * reasons. A client of SOAP or of remote calls reads a body only where the status is the one that its protocol has for faults.
+ */
+import type { ErrorFormat } from '../model/exchange.ts';
+import type { ProblemBody } from './problems.ts';
+
+/** What the request says about its answer. */
+export interface ErrorShape {
+  readonly format: ErrorFormat;
+  /** of SOAP: version 1.2, else 1.1 */
+  readonly soap12: boolean;
+  /** of JSON-RPC: the `id` of the call, as JSON */
+  readonly id: string;
+}
+
+export const PROBLEM: ErrorShape = Object.freeze({ format: 'problem', soap12: false, id: 'null' });
+
+export interface Rendered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/** HTTP itself, below every protocol, acts upon these: challenges, methods, times to wait. */
+const OF_HTTP: ReadonlySet<number> = new Set([401, 405, 408, 413, 429, 499, 503]);
+
+export function rendered(problem: ProblemBody, shape: ErrorShape): Rendered {
+  const { status } = problem;
+  switch (shape.format) {
+    case 'problem':
+      return json(status, 'application/problem+json', problem);
+    case 'json':
+      return json(status, 'application/json', { ...problem, errors: [listed(problem)] });
+    case 'odata': {
+      const { headers, ...rest } = json(status, 'application/json', odata(problem));
+      return { ...rest, headers: { ...headers, 'odata-version': '4.0' } };
+    }
+    case 'jsonrpc':
+      return {
+        status: OF_HTTP.has(status) || status >= 500 ? status : 200,
+        headers: { 'content-type': 'application/json' },
+        text: `{"jsonrpc":"2.0","id":${shape.id},"error":${JSON.stringify(rpcError(problem))}}\n`,
+      };
+    case 'xmlrpc':
+      return {
+        status: OF_HTTP.has(status) || status >= 500 ? status : 200,
+        headers: { 'content-type': 'text/xml; charset=utf-8' },
+        text: xmlRpcFault(problem),
+      };
+    case 'soap':
+      return shape.soap12
+        ? {
+            // SOAP 1.2 part 2 §7.5.2.2
+            status: OF_HTTP.has(status) ? status : status < 500 ? 400 : 500,
+            headers: { 'content-type': 'application/soap+xml; charset=utf-8' },
+            text: soap12Fault(problem),
+          }
+        : {
+            // SOAP 1.1 §6.2
+            status: OF_HTTP.has(status) ? status : 500,
+            headers: { 'content-type': 'text/xml; charset=utf-8' },
+            text: soap11Fault(problem),
+          };
+  }
+}
+
+const json = (status: number, type: string, body: unknown): Rendered => ({
+  status,
+  headers: { 'content-type': type },
+  text: `${JSON.stringify(body)}\n`,
+});
+
+/** The shape of Directus and GraphQL, beside the members of a problem. */
+const listed = ({ detail, code, decision_id, reasons }: ProblemBody): object => ({
+  message: detail,
+  extensions: { code, decision_id, reasons },
+});
+
+/** OData JSON 4.01 §21.1 */
+const odata = ({ code, detail, reasons, decision_id, type, status, paths }: ProblemBody): object => ({
+  error: {
+    code,
+    message: detail,
+    details: reasons.map((r) => ({ code: r.code, message: r.message ?? r.code })),
+    innererror: { type, status, decision_id, ...(paths === undefined ? {} : { paths }) },
+  },
+});
+
+/** JSON-RPC 2.0 §5.1 */
+const rpcError = (problem: ProblemBody): object => ({
+  code: problem.code === 'body_unreadable' ? -32700 : problem.status >= 500 ? -32603 : -32000,
+  message: problem.title,
+  data: problem,
+});
+
+const NOT_XML = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
+const escaped = (text: string): string =>
+  text.replace(NOT_XML, '\ufffd').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n';
+
+/** The problem in elements of a namespace of its own. */
+function detailOf({ code, status, decision_id, reasons, paths = [] }: ProblemBody): string {
+  const told = reasons.map(
+    (r) =>
+      `<reason><code>${escaped(r.code)}</code>${
+        r.message === undefined ? '' : `<message>${escaped(r.message)}</message>`
+      }</reason>`,
+  );
+  return `<problem xmlns="urn:sluice:error"><code>${code}</code><status>${status}</status><decision_id>${decision_id}</decision_id>${told.join(
+    '',
+  )}${paths.map((path) => `<path>${escaped(path)}</path>`).join('')}</problem>`;
+}
+
+const soap11Fault = (problem: ProblemBody): string =>
+  `${DECLARATION}<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault><faultcode>soap:${
+    problem.status < 500 ? 'Client' : 'Server'
+  }</faultcode><faultstring>${escaped(problem.detail)}</faultstring><detail>${detailOf(
+    problem,
+  )}</detail></soap:Fault></soap:Body></soap:Envelope>\n`;
+
+const soap12Fault = (problem: ProblemBody): string =>
+  `${DECLARATION}<soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope"><soap:Body><soap:Fault><soap:Code><soap:Value>soap:${
+    problem.status < 500 ? 'Sender' : 'Receiver'
+  }</soap:Value></soap:Code><soap:Reason><soap:Text xml:lang="en">${escaped(
+    problem.detail,
+  )}</soap:Text></soap:Reason><soap:Detail>${detailOf(problem)}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>\n`;
+
+/** The specification has two members and no others, so that all else stands in the text. */
+function xmlRpcFault({ status, detail, code, decision_id, reasons }: ProblemBody): string {
+  const why = reasons.map((r) => r.code).join(', ');
+  const text = `${detail} (${code}; decision ${decision_id}${why === '' ? '' : `; reasons: ${why}`})`;
+  return `${DECLARATION}<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>${status}</int></value></member><member><name>faultString</name><value><string>${escaped(
+    text,
+  )}</string></value></member></struct></value></fault></methodResponse>\n`;
+}
