@@ -17,6 +17,7 @@ import { mediaOf } from './disclosure/media.ts';
 import { detokenize } from './disclosure/treatments/tokenize.ts';
 import { SluiceError } from './errors.ts';
 import { createIdentity } from './identity/index.ts';
+import type { Identity } from './identity/types.ts';
 import type { ConsentSource } from './model/consent.ts';
 import { type Clock, systemClock } from './observability/clock.ts';
 import type { Logger } from './observability/logger.ts';
@@ -63,6 +64,7 @@ export interface Sluice {
   readonly log: OpenDecisionLog;
   readonly policy: LivePolicyStore;
   readonly consents: ConsentSource;
+  readonly identity: Identity;
   readonly metrics: Metrics;
   revision(): string;
   close(): Promise<void>;
@@ -225,6 +227,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       log,
       policy,
       consents,
+      identity,
       metrics,
       revision: () => policy.current().revision,
       close: closeAll,

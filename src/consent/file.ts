@@ -77,7 +77,7 @@ export function openConsentFile(
           : { ok: false, detail: isSluiceError(error) ? error.message : 'the file cannot be read' },
       );
     },
-    refresh: file.look,
+    refresh: () => file.look(true),
     close: () => Promise.resolve(file.close()),
   };
 }

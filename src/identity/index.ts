@@ -124,6 +124,10 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     get remembered() {
       return { size: memory.size, hits, misses };
     },
+    refresh() {
+      for (const { keys } of issuers.values()) keys.refresh();
+      revocations.refresh();
+    },
     async close() {
       for (const { keys } of issuers.values()) keys.close();
       revocations.close();

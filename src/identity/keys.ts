@@ -25,6 +25,8 @@ export interface KeySet {
   /** when the keys must be asked for again, whatever was verified with them; ms since the epoch */
   trustedUntil(): number;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
+  /** looks now, whatever the cooldown says, without waiting for the answer */
+  refresh(): void;
   close(): void;
 }
 
@@ -78,6 +80,7 @@ function fixed(document: JSONWebKeySet, issuer: string): KeySet {
     renew: async () => false,
     trustedUntil: () => Number.POSITIVE_INFINITY,
     ready: async () => ({ ok: true }),
+    refresh: () => {},
     close: () => {},
   };
 }
@@ -111,6 +114,7 @@ function fromFile(path: string, source: Source, { clock, logger }: KeyDependenci
     trustedUntil: () => Number.POSITIVE_INFINITY,
     ready: async () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'a key file cannot be read' },
+    refresh: () => file.look(true),
     close: () => file.close(),
   };
 }
@@ -200,6 +204,8 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
         return { ok: false, detail: 'the keys of an issuer cannot be fetched' };
       }
     },
+    // Until they come, those at hand are as good as they were.
+    refresh: () => void refresh(),
     close: () => {},
   };
 }

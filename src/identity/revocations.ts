@@ -17,10 +17,17 @@ export interface Revocations {
    */
   check(authenticated: Authenticated, digests: readonly string[]): void;
   ready(): { readonly ok: boolean; readonly detail?: string };
+  /** reads the list now */
+  refresh(): void;
   close(): void;
 }
 
-export const NO_REVOCATIONS: Revocations = { check: () => {}, ready: () => ({ ok: true }), close: () => {} };
+export const NO_REVOCATIONS: Revocations = {
+  check: () => {},
+  ready: () => ({ ok: true }),
+  refresh: () => {},
+  close: () => {},
+};
 
 /** @throws SluiceError `config_invalid` when the list cannot be used at the start */
 export function openRevocations(
@@ -65,6 +72,7 @@ export function openRevocations(
     },
     ready: () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'the list of revocations cannot be read' },
+    refresh: () => file.look(true),
     close: () => file.close(),
   };
 }

@@ -34,5 +34,7 @@ export interface Identity {
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   /** entries remembered now, and how often memory has answered; for metrics */
   readonly remembered: { readonly size: number; readonly hits: number; readonly misses: number };
+  /** reads key files and revocations now, and asks for the keys at URLs */
+  refresh(): void;
   close(): Promise<void>;
 }

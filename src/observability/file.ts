@@ -4,10 +4,11 @@
  * cannot be read never replaces what could, but it is told, so that whoever relies on the file can refuse.
  */
 import { createHash } from 'node:crypto';
-import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from './clock.ts';
 import { textOf } from './complete.ts';
+import { readStable, stampOf } from './stable.ts';
 
 export interface ObservedFile<T> {
   /** last content that could be read */
@@ -18,8 +19,8 @@ export interface ObservedFile<T> {
   readonly error: Error | null;
   /** milliseconds since the epoch when it broke; null while it can be used */
   readonly brokenSince: number | null;
-  /** looks for a change now */
-  look(): void;
+  /** looks for a change now; @param anew reads the file even if nothing tells of a change */
+  look(anew?: boolean): void;
   close(): void;
 }
 
@@ -46,32 +47,33 @@ export function observeFile<T>({
   onChange,
   onError,
 }: Observation<T>): ObservedFile<T> {
-  let text = textOf(readFileSync(path));
+  const first = readStable(path);
+  let text = textOf(first.bytes);
   let value = parse(text, null);
   let revision: string | null = null;
-  let seen = stamp(path);
+  let seen = first.stamp;
   let error: Error | null = null;
   let failingSince: number | null = null;
   let brokenSince: number | null = null;
   let watcher: FSWatcher | null = null;
 
-  function look(): void {
-    const now = stamp(path);
-    if (now === seen && failingSince === null) return;
+  function look(anew = false): void {
+    const now = stampOf(path);
+    if (now === seen && failingSince === null && !anew) return;
     try {
-      const next = textOf(readFileSync(path));
+      const { bytes, stamp } = readStable(path);
+      const next = textOf(bytes);
       const changed = next !== text;
       if (changed) value = parse(next, text);
       text = next;
       if (changed) revision = null;
-      // Written to while it was read: the next look reads it again.
-      seen = stamp(path) === now ? now : '';
+      seen = stamp;
       failingSince = brokenSince = error = null;
       if (changed) onChange?.();
     } catch (e) {
       failingSince ??= performance.now();
       if (performance.now() - failingSince < SETTLE_MS) {
-        setTimeout(look, SETTLE_MS).unref();
+        setTimeout(() => look(), SETTLE_MS).unref();
         return;
       }
       const told = error !== null;
@@ -85,7 +87,7 @@ export function observeFile<T>({
     }
   }
 
-  const timer = setInterval(look, poll);
+  const timer = setInterval(() => look(), poll);
   timer.unref();
   try {
     // The directory, since editors and config maps replace the file rather than write to it.
@@ -117,13 +119,4 @@ export function observeFile<T>({
       watcher?.close();
     },
   };
-}
-
-function stamp(path: string): string {
-  try {
-    const s = statSync(path);
-    return `${s.ino} ${s.size} ${s.mtimeMs} ${s.ctimeMs}`;
-  } catch (e) {
-    return (e as NodeJS.ErrnoException).code ?? 'unreadable';
-  }
 }

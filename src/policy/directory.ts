@@ -1,7 +1,8 @@
 /** The files of a policy directory, by what they are for. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
+import { readStable, stampOf } from '../observability/stable.ts';
 
 export interface PolicyFile {
   /** with forward slashes, relative to the directory */
@@ -22,58 +23,99 @@ const MAX_FILES = 10_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 const DOCUMENT = /\.(?:ya?ml|json)$/;
 
-/** Follows links, because a Kubernetes ConfigMap is a directory of links; skips names that start with a dot. */
-export const listPolicyFiles = async (
-  dir: string,
-): Promise<{ path: string; size: number; mtimeMs: number }[]> => {
-  const found: { path: string; size: number; mtimeMs: number }[] = [];
+export interface ListedFile {
+  /** with forward slashes, relative to the directory */
+  readonly path: string;
+  /** bytes */
+  readonly size: number;
+  /** without links: what is read stays one version's, whatever a link leads to by then */
+  readonly real: string;
+  readonly stamp: string;
+}
+
+/**
+ * Follows links, because a Kubernetes ConfigMap is a directory of links; skips names that start with a dot.
+ * @throws SluiceError `policy_unavailable`, `policy_compile_failed`
+ */
+export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
+  const found: ListedFile[] = [];
   const walk = async (relative: string, depth: number): Promise<void> => {
     if (depth > 20)
       throw new SluiceError(
         'policy_compile_failed',
         `${join(dir, relative)}: nested more than 20 directories deep, or a link leads back.`,
       );
-    for (const name of (await readdir(join(dir, relative))).sort()) {
+    for (const name of (await readdir(join(root, relative))).sort()) {
       if (name.startsWith('.') || name === 'node_modules') continue;
       const path = relative === '' ? name : `${relative}/${name}`;
-      const s = await stat(join(dir, path)).catch(() => null);
+      const real = await realpath(join(root, path)).catch(() => null);
+      const s = real === null ? null : await stat(real).catch(() => null);
       if (s?.isDirectory()) await walk(path, depth + 1);
-      else if (s?.isFile() && (name.endsWith('.rego') || DOCUMENT.test(name)))
-        found.push({ path, size: s.size, mtimeMs: s.mtimeMs });
+      else if (real !== null && s?.isFile() && (name.endsWith('.rego') || DOCUMENT.test(name)))
+        found.push({ path, size: s.size, real, stamp: stampOf(real) });
       if (found.length > MAX_FILES)
         throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_FILES} policy files.`);
     }
   };
+  let root: string;
   try {
+    // Once: a link to the directory may lead to another version while it is read.
+    root = await realpath(dir);
     await walk('', 0);
   } catch (cause) {
-    if (cause instanceof SluiceError) throw cause;
-    throw new SluiceError('policy_unavailable', {
-      message: `The policy directory ${dir} cannot be read.`,
-      cause,
-      at: { file: dir },
-    });
+    throw unavailable(dir, dir, cause);
   }
   return found;
 };
 
-/** @throws SluiceError `policy_unavailable`, `policy_compile_failed` */
-export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory> => {
-  const listed = await listPolicyFiles(dir);
-  if (listed.reduce((n, f) => n + f.size, 0) > MAX_BYTES)
-    throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_BYTES} bytes of policy files.`);
-  const files: PolicyFile[] = [];
-  for (const { path } of listed) {
-    try {
-      files.push({ path, text: await readFile(join(dir, path), 'utf8') });
-    } catch (cause) {
-      throw new SluiceError('policy_unavailable', {
-        message: `${join(dir, path)} cannot be read.`,
-        cause,
-        at: { file: join(dir, path) },
+const unavailable = (dir: string, what: string, cause?: unknown): SluiceError =>
+  cause instanceof SluiceError
+    ? cause
+    : new SluiceError('policy_unavailable', {
+        message: `${what === dir ? `The policy directory ${dir}` : what} cannot be read.`,
+        ...(cause === undefined ? {} : { cause }),
+        at: { file: what },
       });
+
+/** Readings before it is said that a directory does not come to rest, and the pause between them. */
+const TRIES = 20;
+const PAUSE_MS = 50;
+
+/**
+ * One version of the directory: read, and read again from the start if anything of it changed meanwhile.
+ * @throws SluiceError `policy_unavailable`, `policy_compile_failed`
+ */
+export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory> => {
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const listed = await listPolicyFiles(dir);
+    if (listed.reduce((n, f) => n + f.size, 0) > MAX_BYTES)
+      throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_BYTES} bytes of policy files.`);
+    const files: PolicyFile[] = [];
+    let failure: SluiceError | null = null;
+    for (const { path, real } of listed) {
+      try {
+        files.push({ path, text: readStable(real, MAX_BYTES).bytes.toString('utf8') });
+      } catch (cause) {
+        failure ??= unavailable(dir, join(dir, path), cause);
+      }
     }
+    // A file that cannot be read may be of a version that is just being removed.
+    if (!sameFiles(listed, await listPolicyFiles(dir))) continue;
+    if (failure !== null) throw failure;
+    return sorted(dir, files);
   }
+  throw new SluiceError('policy_unavailable', {
+    message: `The policy directory ${dir} changes all the time while it is read.`,
+    at: { file: dir },
+  });
+};
+
+const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean =>
+  a.length === b.length &&
+  a.every((f, i) => f.path === b[i]!.path && f.real === b[i]!.real && f.stamp === b[i]!.stamp);
+
+const sorted = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
   const below = (folder: string): PolicyFile[] =>
     files.filter((f) => f.path.startsWith(`${folder}/`) && DOCUMENT.test(f.path));
   const rego = files.filter((f) => f.path.endsWith('.rego'));

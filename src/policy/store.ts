@@ -47,8 +47,11 @@ export interface LivePolicyStore extends PolicyStore {
     /** the source cannot be reached; the live policy is the last one it gave */
     readonly unavailable: { readonly code: string; readonly message: string; readonly at: string } | null;
   };
-  /** looks for something new now; resolves when it is live or refused */
-  reload(): Promise<void>;
+  /**
+   * Looks for something new now; resolves when it is live or refused.
+   * @param anew reads and activates what there is even if nothing is new
+   */
+  reload(anew?: boolean): Promise<void>;
   /** called after every activation but the first */
   onActivate(listener: (policy: PolicySnapshot) => void): void;
 }
@@ -87,13 +90,25 @@ export const createPolicyStore = async (
 
   const fail = (e: unknown): void => {
     const failure = failureOf(e, deps.clock);
-    if (failure.code === 'bundle_unavailable') unavailable = failure;
-    else error = failure;
+    if (UNAVAILABLE.has(failure.code)) {
+      unavailable = failure;
+      again();
+    } else error = failure;
     deps.metrics?.count('policy_reload_failures');
     deps.logger.error(
       { code: failure.code, message: failure.message },
       'policy not activated; the last good one stays',
     );
+  };
+
+  const watches = config.watch !== false || config.url !== undefined;
+  let timer: NodeJS.Timeout | undefined;
+  /** A source that is back as it was tells of no change, so it is looked for. */
+  const again = (): void => {
+    if (!watches || closed) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void reload(), RETRY_MS);
+    timer.unref();
   };
 
   const start = async (): Promise<void> => {
@@ -107,10 +122,10 @@ export const createPolicyStore = async (
     }
   };
 
-  const once = async (): Promise<void> => {
+  const once = async (anew: boolean): Promise<void> => {
     if (closed) return;
     try {
-      const loaded = await source.load();
+      const loaded = await source.load(anew);
       unavailable = null;
       if (loaded !== null) await activate(loaded);
     } catch (e) {
@@ -120,23 +135,26 @@ export const createPolicyStore = async (
   // One at a time; a change during a load is looked at after it, and many such changes once.
   let running: Promise<void> | undefined;
   let waiting: Promise<void> | undefined;
-  const reload = (): Promise<void> => {
+  let waitingAnew = false;
+  const reload = (anew = false): Promise<void> => {
     if (running === undefined) {
-      running = once().finally(() => {
+      running = once(anew).finally(() => {
         running = undefined;
       });
       return running;
     }
+    waitingAnew ||= anew;
     waiting ??= running.then(() => {
       waiting = undefined;
-      return reload();
+      const wanted = waitingAnew;
+      waitingAnew = false;
+      return reload(wanted);
     });
     return waiting;
   };
 
   await start();
-  const stop =
-    config.watch === false && config.url === undefined ? () => undefined : source.watch(() => void reload());
+  const stop = watches ? source.watch(() => void reload()) : () => undefined;
   return {
     current() {
       if (live === undefined) throw new SluiceError('policy_unavailable', 'No policy was activated yet.');
@@ -153,11 +171,18 @@ export const createPolicyStore = async (
     onActivate: (listener) => void listeners.push(listener),
     async close() {
       closed = true;
+      clearTimeout(timer);
       stop();
       await (waiting ?? running);
     },
   };
 };
+
+/** Codes of a source that cannot be read at the moment: they say nothing about the policy, and pass when it can be read again. */
+const UNAVAILABLE: ReadonlySet<string> = new Set(['bundle_unavailable', 'policy_unavailable']);
+
+/** milliseconds until a source that could not be read is asked again */
+const RETRY_MS = 2000;
 
 interface Failure {
   readonly code: string;

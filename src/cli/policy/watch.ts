@@ -1,6 +1,7 @@
 /** `--watch`: does something, and again whenever a file below the paths has changed, until interrupted. */
 import { stat } from 'node:fs/promises';
 import { isSluiceError } from '../../errors.ts';
+import { stampOf } from '../../observability/stable.ts';
 import { listPolicyFiles } from '../../policy/directory.ts';
 import type { Io } from '../io.ts';
 
@@ -36,9 +37,8 @@ async function fingerprint(paths: readonly string[]): Promise<string> {
   for (const path of paths) {
     const s = await stat(path).catch(() => null);
     if (s?.isDirectory())
-      for (const f of await listPolicyFiles(path).catch(() => []))
-        all.push(`${path}/${f.path} ${f.size} ${f.mtimeMs}`);
-    else all.push(`${path} ${s?.size} ${s?.mtimeMs}`);
+      for (const f of await listPolicyFiles(path).catch(() => [])) all.push(`${path}/${f.path} ${f.stamp}`);
+    else all.push(`${path} ${stampOf(path)}`);
   }
   return all.join('\n');
 }

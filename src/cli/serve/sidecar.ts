@@ -13,7 +13,8 @@ export const start = (
 /** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
 export async function reread(sluice: Sluice, logger: Logger): Promise<void> {
   sluice.consents.refresh?.();
-  await sluice.policy.reload();
+  sluice.identity.refresh();
+  await sluice.policy.reload(true);
   const { error, unavailable } = sluice.policy.status();
   const policy = (error ?? unavailable)?.code ?? null;
   const consents = await sluice.consents.ready();

@@ -1,6 +1,7 @@
 /** A directory of Rego, data and catalogs, compiled here. */
-import { compilePolicy } from '../compile.ts';
-import { listPolicyFiles } from '../directory.ts';
+import { createHash } from 'node:crypto';
+import { compileFiles } from '../compile.ts';
+import { listPolicyFiles, type PolicyDirectory, readPolicyDirectory } from '../directory.ts';
 import { type Opa, resolveOpa } from '../opa.ts';
 import { nothingToAccept, type PolicySource } from './source.ts';
 import { watchPath } from './watching.ts';
@@ -18,19 +19,33 @@ export const createDirectorySource = ({
   entrypoints,
 }: DirectoryOptions): PolicySource => {
   let opa: Opa | undefined;
+  /** of the content: names, sizes and times of files may stay the same when it changes */
   let seen = '';
-  const fingerprint = async (): Promise<string> => JSON.stringify(await listPolicyFiles(dir));
   return {
     name: dir,
-    async load() {
-      // Taken before the files are read: a change meanwhile is seen as one.
-      const now = await fingerprint();
-      if (now === seen) return null;
+    async load(anew = false) {
+      const files = await readPolicyDirectory(dir);
+      const now = digestOf(files);
+      if (now === seen && !anew) return null;
       opa ??= await find();
       seen = now;
-      const bundle = await compilePolicy(dir, { opa, ...(entrypoints === undefined ? {} : { entrypoints }) });
+      const bundle = await compileFiles(files, {
+        opa,
+        ...(entrypoints === undefined ? {} : { entrypoints }),
+      });
       return { bundle, accepted: nothingToAccept };
     },
-    watch: (changed) => watchPath({ path: dir, recursive: true, fingerprint }, changed),
+    watch: (changed) =>
+      watchPath(
+        { path: dir, recursive: true, fingerprint: async () => JSON.stringify(await listPolicyFiles(dir)) },
+        changed,
+      ),
   };
+};
+
+const digestOf = ({ rego, tests, data, catalogs, scenarios }: PolicyDirectory): string => {
+  const hash = createHash('sha256');
+  for (const { path, text } of [rego, tests, data, catalogs, scenarios].flat())
+    hash.update(JSON.stringify([path, text]));
+  return hash.digest('hex');
 };

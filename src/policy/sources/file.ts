@@ -1,7 +1,8 @@
 /** A bundle in a file. */
-import { open, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { SluiceError } from '../../errors.ts';
+import { readStable, stampOf } from '../../observability/stable.ts';
 import type { ArchiveLimits } from '../archive.ts';
 import { readBundle } from '../bundle.ts';
 import type { SigningConfig } from '../signatures.ts';
@@ -15,20 +16,15 @@ export interface FileOptions {
 }
 
 export const createFileSource = ({ file, limits, signing }: FileOptions): PolicySource => {
+  /** of the content */
   let seen = '';
-  const fingerprint = async (): Promise<string> => {
-    const s = await stat(file);
-    return `${s.dev}:${s.ino}:${s.size}:${s.mtimeMs}:${s.ctimeMs}`;
-  };
   return {
     name: file,
-    async load() {
-      const now = await fingerprint().catch((cause: unknown) => {
-        throw unreadable(file, cause);
-      });
-      if (now === seen) return null;
+    async load(anew = false) {
+      const bytes = readBounded(file, limits.compressed);
+      const now = createHash('sha256').update(bytes).digest('hex');
+      if (now === seen && !anew) return null;
       seen = now;
-      const bytes = await readBounded(file, limits.compressed);
       const bundle = await readBundle(bytes, {
         name: file,
         limits,
@@ -37,7 +33,8 @@ export const createFileSource = ({ file, limits, signing }: FileOptions): Policy
       return { bundle, accepted: nothingToAccept };
     },
     // The directory, because a bundle is replaced by renaming another over it.
-    watch: (changed) => watchPath({ path: dirname(file), recursive: false, fingerprint }, changed),
+    watch: (changed) =>
+      watchPath({ path: dirname(file), recursive: false, fingerprint: async () => stampOf(file) }, changed),
   };
 };
 
@@ -49,18 +46,14 @@ const unreadable = (file: string, cause: unknown): SluiceError =>
   });
 
 /** @throws SluiceError `bundle_unavailable`, `bundle_too_large` */
-export const readBounded = async (file: string, limit: number): Promise<Uint8Array> => {
+export const readBounded = (file: string, limit: number): Uint8Array => {
   try {
-    await using handle = await open(file, 'r');
-    const { size } = await handle.stat();
-    if (size > limit)
-      throw new SluiceError(
-        'bundle_too_large',
-        `${file}: the archive has more than ${limit} bytes. Raise policy.limits if it is meant to be.`,
-      );
-    return await handle.readFile();
+    return readStable(file, limit).bytes;
   } catch (cause) {
-    if (cause instanceof SluiceError) throw cause;
-    throw unreadable(file, cause);
+    if (!(cause instanceof RangeError)) throw unreadable(file, cause);
+    throw new SluiceError(
+      'bundle_too_large',
+      `${file}: the archive has more than ${limit} bytes. Raise policy.limits if it is meant to be.`,
+    );
   }
 };

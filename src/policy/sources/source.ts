@@ -11,9 +11,10 @@ export interface PolicySource {
   readonly name: string;
   /**
    * null: nothing new since the last load. Says the same of a policy that was refused: it is not tried again until it changes.
-   * @throws SluiceError
+   * @param anew reads and answers even if nothing is new
+   * @throws SluiceError `policy_unavailable` or `bundle_unavailable` when the source cannot be read at the moment
    */
-  load(): Promise<Loaded | null>;
+  load(anew?: boolean): Promise<Loaded | null>;
   /** what may stand in for the source at a start at which it cannot be reached */
   fallback?(): Promise<Loaded | null>;
   /** calls back when there may be something new, until the returned function is called */

@@ -39,11 +39,11 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
 
   return {
     name,
-    async load() {
+    async load(anew = false) {
       const response = await request(
         name,
         url,
-        etag === null ? headers : { ...headers, 'if-none-match': etag },
+        etag === null || anew ? headers : { ...headers, 'if-none-match': etag },
       );
       if (response.status === 304) {
         await response.body?.cancel();
@@ -57,7 +57,7 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
       // Also after a refusal: the same bytes are not tried twice.
       etag = response.headers.get('etag');
       const now = sha256(bytes);
-      if (now === digest) return null;
+      if (now === digest && !anew) return null;
       digest = now;
       const bundle = await read(bytes);
       return {
@@ -70,7 +70,7 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
     async fallback() {
       if (cached === null) return null;
       // Whoever can write the cache cannot sign: it is read like what comes over the wire.
-      const bytes = await readBounded(cached, limits.compressed).catch(() => null);
+      const bytes = readKept(cached, limits.compressed);
       return bytes === null ? null : { bundle: await read(bytes), accepted: async () => undefined };
     },
     watch(changed) {
@@ -141,6 +141,15 @@ const bounded = async (response: Response, name: string, limit: number): Promise
     throw unavailable(name, 'the answer broke off', cause);
   }
   return Buffer.concat(chunks);
+};
+
+/** null: nothing was kept that can be read */
+const readKept = (file: string, limit: number): Uint8Array | null => {
+  try {
+    return readBounded(file, limit);
+  } catch {
+    return null;
+  }
 };
 
 const keep = async (dir: string, file: string, bytes: Uint8Array): Promise<void> => {
