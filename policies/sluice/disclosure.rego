@@ -5,6 +5,7 @@ import data.sluice.grants
 import data.sluice.purpose
 import data.sluice.recipient
 import data.sluice.treatment
+import data.sluice.writing
 
 # METADATA
 # title: What of a record may leave?
@@ -128,10 +129,26 @@ _grounds contains {"code": "grant_in_effect", "message": "A grant goes beyond th
 }
 
 _classes[entry.class] := treatment.of(entry.category, entry.grade, agreed) if {
+	writing.is_asked == false
+	some entry in data.classes[input.resource.type]
+	agreed := recipient.covers(entry.category, entry.grade)
+}
+
+_classes[entry.class] := writing.of(writing.category_mode(entry.category), entry.category, entry.grade, agreed) if {
+	writing.is_asked
 	some entry in data.classes[input.resource.type]
 	agreed := recipient.covers(entry.category, entry.grade)
 }
 
 _fields[pointer] := treatment.of(class.category, class.grade, true) if {
+	writing.is_asked == false
 	some pointer, class in recipient.fields
+}
+
+# What an agreement adds is given to somebody outside, and not taken from them.
+_fields[pointer] := writing.of(line.write, line.category, line.grade, agreed) if {
+	writing.is_asked
+	some pointer, line in data.catalog[input.resource.type].fields
+	line.write
+	agreed := recipient.covers(line.category, line.grade)
 }

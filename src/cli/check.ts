@@ -73,13 +73,20 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   const routes = config?.loaded?.config.routes.length;
   const counts = { ...policy?.counts, ...(routes === undefined ? {} : { routes }) };
   if (options.json)
-    io.stdout.write(`${JSON.stringify({ ok, faults, warnings, findings: list, counts }, null, 2)}\n`);
+    io.stdout.write(
+      `${JSON.stringify({ ok, faults, warnings, findings: list, counts, writes: policy?.writes ?? {} }, null, 2)}\n`,
+    );
   else {
     tell(list, io);
     io.stdout.write(
       `${counted(faults, 'fault')}, ${counted(warnings, 'warning')} in ${policy === null ? 'the configuration; the policy was not looked at' : inPolicy(policy.counts)}${routes === undefined ? '' : `, ${counted(routes, 'route')}`}\n`,
     );
   }
+  if (!options.json)
+    for (const [resource, { never, as_read, always }] of Object.entries(policy?.writes ?? {}))
+      io.stdout.write(
+        `${resource}: ${counted(never, 'field')} never written, ${as_read} by whoever may read them, ${always} always\n`,
+      );
   io.exitCode = ok ? 0 : 1;
 }
 

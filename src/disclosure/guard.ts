@@ -8,7 +8,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, Reason, TreatmentChoice } from '../model/answers.ts';
-import { type Catalog, classOf } from '../model/catalog.ts';
+import { type Catalog, classOf, writeModeOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
@@ -89,7 +89,11 @@ export function createGuard({ consents }: GuardDependencies) {
         for (const leaf of record.leaves) {
           const { entry, value } = leaf;
           if (leaf.key || isGiven(body, record, leaf)) continue;
-          if (entry === null || answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose'))
+          if (
+            entry === null ||
+            writeModeOf(entry, snapshot.data) === 'never' ||
+            answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose')
+          )
             refused.push(leaf);
           else if (
             value !== null &&

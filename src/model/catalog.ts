@@ -13,10 +13,16 @@ export interface FieldEntry {
   readonly scrub?: { readonly [parameter: string]: unknown };
   /** covers all that stands below it, objects too; without it a scalar, or an array of scalars */
   readonly whole?: boolean;
+  /** who may write it; absent: what the policy's data says of its category, else `as_read` */
+  readonly write?: WriteMode;
   /** counted when records are grouped for `min_group_size` */
   readonly quasi_identifier?: boolean;
   readonly description?: string;
 }
+
+/** `never`: nobody; `as_read`: whoever may see it undisguised, or scrubbed; `always`: also who may not see it. */
+export const WRITE_MODES = ['never', 'as_read', 'always'] as const;
+export type WriteMode = (typeof WRITE_MODES)[number];
 
 /** A field whose value is another resource (or a list of them), with its own catalog and data subject. */
 export interface EmbeddedEntry {
@@ -49,3 +55,17 @@ export interface Catalog {
 }
 
 export const classOf = (entry: FieldEntry): string => `${entry.category}/${entry.grade}`;
+
+/**
+ * What holds of a field's writes, whatever a policy answers: the line's word, else that of its category in the policy's data
+ * (`categories.<name>.write`).
+ */
+export function writeModeOf(entry: FieldEntry, data: { readonly [name: string]: unknown }): WriteMode {
+  const stated = entry.write ?? memberOf(memberOf(data['categories'], entry.category), 'write');
+  return WRITE_MODES.find((mode) => mode === stated) ?? (stated === undefined ? 'as_read' : 'never');
+}
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as { readonly [name: string]: unknown })[name]
+    : undefined;

@@ -1,13 +1,21 @@
 /** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. */
 import { didYouMean } from '../errors.ts';
 import type { Catalog, CatalogEntry, EnvelopeEntry, EnvelopeRole, FieldEntry } from '../model/catalog.ts';
-import { classOf } from '../model/catalog.ts';
+import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from './document.ts';
 import { faultError, type PolicyFault } from './opa-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
 
 const TOP = ['resource', 'data_subject', 'attributes', 'fields', 'envelope'] as const;
-const FIELD = ['category', 'grade', 'whole', ...FIELD_TREATMENTS, 'quasi_identifier', 'description'] as const;
+const FIELD = [
+  'category',
+  'grade',
+  'whole',
+  ...FIELD_TREATMENTS,
+  'write',
+  'quasi_identifier',
+  'description',
+] as const;
 const NAME = /^[A-Za-z_][\w.:-]*$/;
 /** a category is half of a class name, `contact/3`: it has no slash */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
@@ -123,6 +131,12 @@ class Check {
     }
     if (value['whole'] !== undefined && typeof value['whole'] !== 'boolean')
       this.say([...path, 'whole'], `${pointer}: whole is true or false`);
+    const { write } = value;
+    if (write !== undefined && !WRITE_MODES.some((mode) => mode === write))
+      this.say(
+        [...path, 'write'],
+        `${pointer}: write is one of ${WRITE_MODES.join(', ')}${typeof write === 'string' ? didYouMean(write, WRITE_MODES) : ''}`,
+      );
     if (value['quasi_identifier'] !== undefined && typeof value['quasi_identifier'] !== 'boolean')
       this.say([...path, 'quasi_identifier'], `${pointer}: quasi_identifier is true or false`);
     if (value['description'] !== undefined && typeof value['description'] !== 'string')

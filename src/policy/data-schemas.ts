@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox';
 import { TREATMENTS } from '../model/answers.ts';
+import { WRITE_MODES } from '../model/catalog.ts';
 
 const closed = { additionalProperties: false } as const;
 const NAME = '^[a-z][a-z0-9_]*$';
@@ -27,6 +28,7 @@ const file = (title: string, members: { readonly [key: string]: TSchema }) =>
   Type.Object({ ...members }, { ...closed, title });
 const settings = (members: { readonly [key: string]: TSchema }) => Type.Object({ ...members }, closed);
 const WITHHELD = ['mask', 'drop'] as const;
+const Writable = Names('of categories: only these are written; absent: as each category and field says');
 
 const Role = settings({
   title: Title,
@@ -51,6 +53,7 @@ const Role = settings({
   max_grade: Grade('the highest grade the role reaches'),
   max_records: Limit('at once'),
   mfa: oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself'),
+  write: Type.Optional(Writable),
 });
 
 const Purpose = settings({
@@ -72,6 +75,7 @@ const Purpose = settings({
   mfa: Type.Boolean({ description: 'needs a second factor' }),
   review: Type.Boolean({ description: 'somebody looks at every use afterwards' }),
   actions: Type.Optional(Actions('only these; absent: what role and tier allow')),
+  write: Type.Optional(Writable),
 });
 
 const Tier = settings({
@@ -105,6 +109,12 @@ const Category = settings({
     'what is left where consent or a second factor is missing; partners get `drop`',
   ),
   leaves: Type.Boolean({ description: 'false: never, whoever asks' }),
+  write: Type.Optional(
+    oneOf(
+      WRITE_MODES,
+      'who may write it, where the catalog does not say. never: nobody; as_read (the default): whoever may see it undisguised, or scrubbed; always: also who may not see it',
+    ),
+  ),
 });
 
 const Agreement = settings({

@@ -1,6 +1,7 @@
 /** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. */
 import { type TSchema, Type } from 'typebox';
 import { TREATMENTS } from '../model/answers.ts';
+import { WRITE_MODES } from '../model/catalog.ts';
 import type { EnvelopeRole, FieldEntry } from '../model/catalog.ts';
 
 /** treatments whose parameters a catalog may give for a field */
@@ -175,6 +176,12 @@ const Field = Type.Object(
     tokenize: Type.Optional(Parameters),
     encrypt: Type.Optional(Parameters),
     scrub: Type.Optional(Parameters),
+    write: Type.Optional(
+      Type.Enum([...WRITE_MODES], {
+        description:
+          'who may write it. never: nobody; as_read: whoever may see it undisguised, or scrubbed; always: also who may not see it. Default: as its category says in the data of the policy',
+      }),
+    ),
     quasi_identifier: Type.Optional(
       Type.Boolean({ description: 'counted when records are grouped for min_group_size' }),
     ),

@@ -36,13 +36,11 @@ export function changesBetween(before: Grid, after: Grid): Change[] {
   const changes: Change[] = [];
   for (const pair of rows.values()) {
     const one = (pair.after ?? pair.before)!;
-    const states = new Set([
-      ...Object.keys(pair.before?.states ?? {}),
-      ...Object.keys(pair.after?.states ?? {}),
-    ]);
+    const [before, after] = [cellsOf(pair.before), cellsOf(pair.after)];
+    const states = new Set([...Object.keys(before), ...Object.keys(after)]);
     for (const state of states) {
-      const a = pair.before?.states[state];
-      const b = pair.after?.states[state];
+      const a = before[state];
+      const b = after[state];
       for (const cls of new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})])) {
         const from = a?.[cls] ?? null;
         const to = b?.[cls] ?? null;
@@ -65,6 +63,17 @@ export function changesBetween(before: Grid, after: Grid): Change[] {
     }
   }
   return changes;
+}
+
+/** What a row says by state; what may be written stands as one more. */
+function cellsOf(row: Row | undefined): Row['states'] {
+  if (row === undefined) return {};
+  if (row.writes === null) return row.states;
+  const written = Object.entries(row.writes.may).map(([cls, { write, because }]): [string, Cell] => [
+    cls,
+    { do: write ? 'disclose' : 'drop', because },
+  ]);
+  return { ...row.states, [`written by ${row.writes.action}`]: Object.fromEntries(written) };
 }
 
 /** A combination that is allowed on one side only: what it gives, or gave. */

@@ -1,6 +1,6 @@
 /** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
 import { callerOf, type ChangeGroup, type Passage } from './grid-changes.ts';
-import { columns } from './grid-text.ts';
+import { columns, namesIn } from './grid-text.ts';
 import type { Axes } from './axes.ts';
 import type { Grid, Row } from './grid.ts';
 
@@ -61,7 +61,9 @@ ${refused(grid)}`,
 function table(row: Row): string {
   const shown = columns(row, true);
   const head = shown.map((c) => `<th>${c.states.map(escaped).join('<br>')}</th>`).join('');
-  const lines = Object.keys(shown[0]?.cells ?? {}).map(
+  const writes = row.writes?.may ?? {};
+  const writeHead = row.writes === null ? '' : `<th>${escaped(row.writes.action)}</th>`;
+  const lines = namesIn(row).map(
     (cls) =>
       `<tr><th>${escaped(cls)}</th>${shown
         .map(({ cells }) => {
@@ -70,10 +72,15 @@ function table(row: Row): string {
             ? '<td></td>'
             : `<td class="${escaped(cell.do)}">${escaped(cell.do)}<small>${escaped(cell.because)}</small></td>`;
         })
-        .join('')}</tr>`,
+        .join('')}${row.writes === null ? '' : writeCell(writes[cls])}</tr>`,
   );
-  return `<table><thead><tr><th>class</th>${head}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
+  return `<table><thead><tr><th>class</th>${head}${writeHead}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
 }
+
+const writeCell = (cell: { readonly write: boolean; readonly because: string } | undefined): string =>
+  cell === undefined
+    ? '<td></td>'
+    : `<td class="${cell.write ? 'disclose' : 'drop'}">${cell.write ? 'write' : 'no'}<small>${escaped(cell.because)}</small></td>`;
 
 function refused(grid: Grid): string {
   const byReasons = new Map<string, Map<string, string[]>>();

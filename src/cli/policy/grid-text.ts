@@ -27,6 +27,19 @@ export function columns(
   return [...found.values()];
 }
 
+/** classes and single fields, those that are only written last */
+export const namesIn = (row: Row): readonly string[] => [
+  ...new Set([...Object.values(row.states).flatMap(Object.keys), ...Object.keys(row.writes?.may ?? {})]),
+];
+
+function writeCell(row: Row, cls: string, because: boolean, paint: Paint): string[] {
+  if (row.writes === null) return [];
+  const cell = row.writes.may[cls];
+  if (cell === undefined) return [''];
+  const word = cell.write ? paint.green('write') : paint.dim('no');
+  return [because ? `${word}\n${paint.dim(cell.because)}` : word];
+}
+
 export function gridText(
   grid: Grid,
   options: { readonly colour: boolean; readonly because: boolean },
@@ -36,10 +49,10 @@ export function gridText(
   for (const row of grid.rows) {
     const shown = columns(row, options.because);
     const table = new Table({
-      head: ['', ...shown.map((c) => c.states.join('\n'))],
+      head: ['', ...shown.map((c) => c.states.join('\n')), ...(row.writes ? [row.writes.action] : [])],
       style: { head: [], border: [], compact: true },
     });
-    for (const cls of Object.keys(shown[0]?.cells ?? {}))
+    for (const cls of namesIn(row))
       table.push([
         cls,
         ...shown.map(({ cells }) => {
@@ -49,6 +62,7 @@ export function gridText(
             ? `${painted(cell, paint)}\n${paint.dim(cell.because)}`
             : painted(cell, paint);
         }),
+        ...writeCell(row, cls, options.because, paint),
       ]);
     parts.push(
       `${paint.bold(`${row.resource}: ${callerOf(row)}`)} ${paint.dim(`(${row.action})`)}\n${table.toString()}\n`,
@@ -78,6 +92,24 @@ export function gridCsv(grid: Grid): string {
             .map((v) => field(String(v)))
             .join(','),
         );
+  for (const { writes, ...r } of grid.rows)
+    for (const [cls, cell] of Object.entries(writes?.may ?? {}))
+      lines.push(
+        [
+          r.resource,
+          r.role,
+          r.purpose,
+          r.tier ?? '',
+          r.recipient,
+          writes!.action,
+          'agreed',
+          cls,
+          cell.write ? 'write' : 'no',
+          cell.because,
+        ]
+          .map((v) => field(String(v)))
+          .join(','),
+      );
   for (const d of grid.denied)
     lines.push(
       [d.resource, d.role, d.purpose, '', d.recipient, '', '', '', 'denied', d.reasons.join(' ')]

@@ -1,6 +1,8 @@
 /** The disclosure matrix: a policy asked about every combination of its axes. */
 import type { DisclosureAnswer, TreatmentName } from '../../model/answers.ts';
 import type { DisclosureInput, PolicyInput, Subject, Tier } from '../../model/input.ts';
+import { classOf, writeModeOf } from '../../model/catalog.ts';
+import { NO_STATE } from '../../model/consent.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
@@ -20,6 +22,14 @@ export interface Row {
   readonly action: string;
   /** state → class, or single field → what is done */
   readonly states: { readonly [state: string]: { readonly [cls: string]: Cell } };
+  /** what may be written, of somebody who agreed to everything; null: this caller writes nothing here */
+  readonly writes: Writes | null;
+}
+
+export interface Writes {
+  readonly action: string;
+  /** class, or single field → whether it may be written, and why */
+  readonly may: { readonly [cls: string]: { readonly write: boolean; readonly because: string } };
 }
 
 export interface Denied {
@@ -69,11 +79,47 @@ export function gridOf(
               cells += Object.keys(line).length;
               states[state.name] = line;
             }
-            rows.push({ role, purpose, tier, recipient, resource, action: input.action.name, states });
+            rows.push({
+              role,
+              purpose,
+              tier,
+              recipient,
+              resource,
+              action: input.action.name,
+              states,
+              writes: writesOf(policy, axes, input),
+            });
           }
           step();
         }
   return { revision: policy.revision, name: policy.bundle, rows, denied, cells };
+}
+
+const WRITES = ['update', 'create'] as const;
+
+/** The same caller who writes: as the policy answers, but for what the catalog and the data let nobody write. */
+function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Writes | null {
+  const { type } = input.resource;
+  const state = axes.states.find(({ name }) => name === 'agreed');
+  const data_subject = state?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
+  for (const name of WRITES) {
+    const asked = { ...input, action: { ...input.action, name } };
+    if (!policy.decide(asked).allow) continue;
+    const answer = policy.disclose({ ...asked, data_subject, record: { attributes: {} } });
+    const cells = cellsOf(answer, axes.classes.get(type) ?? []);
+    const may: { [cls: string]: { write: boolean; because: string } } = Object.create(null);
+    for (const [cls, cell] of Object.entries(cells))
+      may[cls] = { write: cell.do === 'disclose', because: cell.because };
+    for (const [pointer, entry] of Object.entries(policy.catalogs.get(type)?.fields ?? {})) {
+      if (!('category' in entry) || writeModeOf(entry, policy.data) !== 'never') continue;
+      const never = { write: false, because: 'write_never' };
+      // a class of which every field is never written by its category is told once
+      if (entry.write === undefined) may[classOf(entry)] = never;
+      else may[pointer] = never;
+    }
+    return { action: name, may };
+  }
+  return null;
 }
 
 interface Way {

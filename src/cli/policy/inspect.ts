@@ -10,7 +10,7 @@ import type { Opa } from '../../policy/opa.ts';
 import { faultsIn, type PolicyFault } from '../../policy/opa-faults.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
 import type { RouteConfig } from '../../config/sections/routes.ts';
-import type { Catalog } from '../../model/catalog.ts';
+import { type Catalog, type WriteMode, writeModeOf } from '../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../routing/compile.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
 import { readDocument } from './documents.ts';
@@ -37,6 +37,8 @@ export interface Inspection {
     readonly fields: number;
     readonly scenarios: number;
   };
+  /** fields of each resource by how they are written */
+  readonly writes: { readonly [resource: string]: { readonly [mode in WriteMode]: number } };
 }
 
 /** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
@@ -64,7 +66,23 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
       fields: catalogs.reduce((n, c) => n + Object.keys(c.catalog.fields).length, 0),
       scenarios,
     },
+    writes: writesOf(catalogs, policy?.data ?? {}),
   };
+}
+
+/** How many fields of each resource are written in which way, as their lines and categories say. */
+function writesOf(
+  catalogs: readonly CatalogAt[],
+  data: { readonly [name: string]: unknown },
+): Inspection['writes'] {
+  return Object.fromEntries(
+    catalogs.map(({ catalog }) => {
+      const modes = { never: 0, as_read: 0, always: 0 };
+      for (const entry of Object.values(catalog.fields))
+        if ('category' in entry) modes[writeModeOf(entry, data)] += 1;
+      return [catalog.resource, modes];
+    }),
+  );
 }
 
 const byResource = (catalogs: readonly CatalogAt[]): ReadonlyMap<string, Catalog> =>
