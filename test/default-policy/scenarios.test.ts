@@ -216,6 +216,8 @@ function check(s: Scenario, records: readonly Json[], answers: ReturnType<typeof
     | { tier?: number; disclosure?: { records: number; records_withheld: number } }
     | undefined;
   if (wanted?.tier !== undefined) expect(decision.tier).toBe(wanted.tier);
+  // A value that came back masked is refused by its shape, of which the policy says nothing.
+  if (s.expect.status === 422) return;
   if (s.upstream === undefined) {
     // Refused by the decision, or by a field that the caller searches by or writes.
     const touched = [
@@ -224,8 +226,9 @@ function check(s: Scenario, records: readonly Json[], answers: ReturnType<typeof
     ].map((key) => `/${key}`);
     const catalog = catalogOf('customer');
     const withheld = touched.filter((p) => {
-      const f = catalog.fields[p]!;
-      return onNobody.classes[`${f.category}/${f.grade}`]?.do !== 'disclose';
+      const f = catalog.fields[p];
+      const choice = onNobody.fields[p] ?? onNobody.classes[`${f?.category}/${f?.grade}`];
+      return (f as { write?: string } | undefined)?.write === 'never' || choice?.do !== 'disclose';
     });
     expect({ allow: decision.allow, withheld: withheld.length > 0 }).not.toEqual({
       allow: true,

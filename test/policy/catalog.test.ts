@@ -2,13 +2,8 @@ import Ajv from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SluiceError } from '../../src/errors.ts';
-import {
-  catalogsFromData,
-  classesOf,
-  parseCatalog,
-  pointerFault,
-  readCatalogs,
-} from '../../src/policy/catalog.ts';
+import { catalogsFromData, classesOf, parseCatalog, readCatalogs } from '../../src/policy/catalog.ts';
+import { pointerFault } from '../../src/policy/pointer-faults.ts';
 import { policySchemas } from '../../src/policy/schemas.ts';
 
 const faultsOf = (text: string): string[] => {
