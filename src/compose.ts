@@ -8,6 +8,7 @@ import type { Address } from './config/kinds.ts';
 import type { UpstreamSection } from './config/sections/upstreams.ts';
 import { createConsentSource } from './consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
+import { charset as charsetNamed } from './disclosure/charsets.ts';
 import { createDisclosureStage } from './disclosure/disclosure.ts';
 import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from './disclosure/encodings.ts';
 import { recordsPointer } from './disclosure/envelope.ts';
@@ -139,7 +140,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
       identity,
-      router: createRouter(config.routes, config.limits),
+      router: createRouter(config.routes, config.limits, charsetNamed),
       purposeOf: (request) => resolvePurpose(config.purpose, request),
       knownOf(snapshot) {
         let names = known.get(snapshot.data);

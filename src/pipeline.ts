@@ -125,9 +125,9 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
-  let forwarded = body;
-  if (body !== null && selected.bodyFields.length > 0)
-    forwarded = await writtenBody(body, snapshot, input, selected, account, stages);
+  let forwarded = selected.bytes;
+  if (forwarded !== null && selected.bodyFields.length > 0)
+    forwarded = await writtenBody(forwarded, snapshot, input, selected, account, stages);
   else if (WRITES.has(selected.action) && selected.dataSubject !== null) {
     const reasons = await stages.guard.record(snapshot, input, selected.dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
@@ -356,11 +356,12 @@ async function writtenBody(
 ): Promise<Uint8Array> {
   const { request } = selected.route.config;
   const guarded = await stages.guard.body(snapshot, input, {
-    value: selected.body,
+    value: selected.written,
     bytes,
     format: request.format,
-    record: request.record ?? '',
     id: selected.identifier,
+    record: selected.route.written.record,
+    elements: selected.route.written.elements,
     dataSubject: selected.dataSubject,
     strip: request.refused_fields === 'strip' && request.format === 'json',
   });

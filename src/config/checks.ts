@@ -1,6 +1,6 @@
 /** What no schema can say: names that must exist, values that must not meet, doors that stand open. */
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
-import { responseFault } from '../disclosure/config.ts';
+import { isCharset, responseFault } from '../disclosure/config.ts';
 import { compileRoutes } from '../routing/config.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
@@ -62,6 +62,12 @@ function checkRoutes(
   for (const [i, route] of routes.entries()) {
     const fault = route === null ? null : responseFault(route.response);
     if (fault !== null) report(['routes', i, 'response', fault.key], fault.message);
+    const charset = route?.request.charset;
+    if (charset !== undefined && !isCharset(charset))
+      report(
+        ['routes', i, 'request', 'charset'],
+        'names no charset that is supported (docs/formats.md#charsets)',
+      );
   }
   for (const [i, name] of wanted.entries())
     if (name !== null && !upstreams.includes(name))

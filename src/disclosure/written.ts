@@ -12,6 +12,8 @@ export interface WrittenBody {
   readonly format: 'json' | 'form' | 'xmlrpc' | 'soap' | (string & {});
   /** pointer to the record in the body, `*` for several; '' the whole body */
   readonly record: string;
+  /** lists are repeated elements, which take no step in a path, and `#text` is the text of its element (XML, multipart) */
+  readonly elements?: boolean;
   readonly dataSubject: string | null;
   /** what names the record beside the body; null: nothing does */
   readonly id: Identifier | null;
@@ -30,7 +32,7 @@ export interface WrittenRecord {
 export const written = (body: WrittenBody, automaton: Automaton): readonly WrittenRecord[] =>
   [...at(body.value, tokensOf(body.record), [])].map(({ value, place }) => {
     const conflicts: string[] = [];
-    const leaves = [...leavesOf(value, place, automaton, body.format, conflicts)];
+    const leaves = [...leavesOf(value, place, automaton, body, conflicts)];
     return { place, leaves, conflicts };
   });
 
@@ -46,7 +48,7 @@ function* leavesOf(
   root: unknown,
   place: Place,
   automaton: Automaton,
-  format: string,
+  { format, elements = false }: WrittenBody,
   conflicts: string[],
 ): Generator<Leaf> {
   function* walk(node: unknown, from: number, around: Around): Generator<Leaf> {
@@ -60,8 +62,8 @@ function* leavesOf(
     const subject = around.subject || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
-        yield* walk(item, automaton.item(state, i), {
-          path: `${path}/*`,
+        yield* walk(item, elements ? from : automaton.item(state, i), {
+          path: elements ? path : `${path}/*`,
           place: [...around.place, i],
           subject,
           listed: true,
@@ -72,16 +74,18 @@ function* leavesOf(
     if (isObject(node) && Object.keys(node).length > 0) {
       if (!automaton.whole(state)) conflicts.push(...aliases(node, path));
       const within: Leaf[] = [];
-      for (const [key, member] of Object.entries(node))
+      for (const [key, member] of Object.entries(node)) {
+        const isText = elements && key === '#text';
         within.push(
-          ...walk(member, automaton.step(state, key), {
-            path: `${path}/${escapeToken(key)}`,
+          ...walk(member, isText ? state : automaton.step(state, key), {
+            path: isText ? path : `${path}/${escapeToken(key)}`,
             place: [...around.place, key],
             subject,
             listed,
             key: picks.some(({ wants }) => wants.some((want) => want.key === key)),
           }),
         );
+      }
       if (picks.length > 0)
         conflicts.push(...pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }));
       yield* within;

@@ -3,11 +3,19 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import { identifierNames } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
-import { mediaFamily, type RequestFormat } from './body/index.ts';
+import {
+  type BodyRules,
+  type BodyShape,
+  type RequestFormat,
+  shapeOf,
+  shareType,
+  typeOfAnother,
+} from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
 import { type Steps, stepsOf } from './pointer.ts';
 import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
+import { isOverride } from './query.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
 import { namesIn, parseValue, type ValueTemplate } from './value.ts';
@@ -32,12 +40,19 @@ export interface MatchableRoute {
   /** fields that every request of it searches by, in its path */
   readonly pathFields: readonly string[];
   readonly query: QueryPlan;
+  /** label of the charset of query and body; null: UTF-8 */
+  readonly charset: string | null;
   readonly body: BodyPlan | null;
 }
 
 /** What is made of a body; null where a request of this route must not have one. */
 export interface BodyPlan {
-  readonly format: RequestFormat;
+  readonly rules: BodyRules;
+  /** the same for plans that read a body alike */
+  readonly key: string;
+  readonly elements: boolean;
+  /** members of the record that the route says touch no field, where the whole body is the record */
+  readonly exempt: ReadonlySet<string>;
   readonly fields: readonly { readonly steps: Steps; readonly pointers: readonly string[] }[];
   readonly domains: readonly { readonly steps: Steps; readonly table: NameTable }[];
   readonly searches: readonly { readonly steps: Steps; readonly search: Search }[];
@@ -85,7 +100,7 @@ function speakDifferently(a: MatchableRoute, b: MatchableRoute): boolean {
   const asks = (r: MatchableRoute): boolean =>
     r.conditions.some((c) => c.source === 'body' && (c.values !== null || c.present));
   if (!a.body || !b.body || !asks(a) || !asks(b)) return false;
-  return mediaFamily(a.body.format) !== mediaFamily(b.body.format);
+  return !shareType(a.body.rules, b.body.rules);
 }
 
 type Report = (key: readonly (string | number)[], message: string) => void;
@@ -122,6 +137,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
+  const shape = shapeOf(config.request.format);
   const { format, charset, options, statuses, not_found, errors } = config.response;
   if (format === 'whole' && config.records !== undefined)
     report(['records'], 'an answer that is taken as a whole has no records in it');
@@ -134,6 +150,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     dataSubject,
     pathFields: Object.values(config.path_fields).flat(),
     query,
+    charset: config.request.charset?.toLowerCase() ?? null,
     body,
     route: Object.freeze({
       template: config.match,
@@ -144,6 +161,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
       action: config.action,
       purpose: config.purpose ?? null,
       records: config.records ?? null,
+      written: { record: config.request.record ?? shape.record, elements: shape.elements },
       response: {
         format: format ?? null,
         charset: charset?.toLowerCase() ?? null,
@@ -162,7 +180,7 @@ const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
 
 function bodyPlan(
-  { action, request }: RouteConfig,
+  { action, request, repeatable }: RouteConfig,
   conditions: readonly Condition[],
   taken: readonly Steps[],
   report: Report,
@@ -180,6 +198,21 @@ function bodyPlan(
       ['when'],
       'a SOAP route needs a body condition on /operation: a SOAPAction header alone proves nothing',
     );
+  if (request.format === 'xml' && writes && request.record === undefined)
+    report(
+      ['request', 'record'],
+      'is needed for XML: the element that is the record, from the root, e.g. /customer',
+    );
+  for (const [i, type] of request.types.entries()) {
+    const other = typeOfAnother(type, request.format);
+    if (other !== null)
+      report(['request', 'types', i], `is a type of ${other}: the upstream would read the body as that`);
+  }
+  if (request.options !== undefined && request.format !== 'csv')
+    report(['request', 'options'], 'is for CSV alone');
+  const { separator, quote } = request.options ?? CSV;
+  if (separator === quote) report(['request', 'options'], 'has a separator that is the quote');
+  const overrides = methodsIn(inBody, action, report);
   const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: stepsOf(p), pointers }));
   const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: stepsOf(p), table }));
   const searches = Object.entries(request.grammar).map(([p, given]) => ({
@@ -189,9 +222,23 @@ function bodyPlan(
   const allowed = request.params.map(stepsOf);
   const reads = [inBody, taken, fields, domains, searches, allowed].some((list) => list.length > 0);
   if (!writes && !reads) return null;
-  const record = writes ? stepsOf(request.record ?? '') : null;
-  return {
+  const shape: BodyShape = shapeOf(request.format);
+  const record = writes ? stepsOf(request.record ?? shape.record) : null;
+  const rules: BodyRules = {
     format: request.format,
+    types: request.types,
+    charset: request.charset?.toLowerCase() ?? null,
+    codings: request.content_encoding,
+    repeatable: new Set(repeatable),
+    overrides,
+    actions: request.format === 'soap' ? actionsOf(conditions) : [],
+    table: { ...CSV, ...request.options, null: request.options?.null ?? null },
+  };
+  return {
+    rules,
+    key: JSON.stringify([{ ...rules, repeatable: [...repeatable].sort(), overrides: [...overrides].sort() }]),
+    elements: shape.elements,
+    exempt: new Set(record?.length === 0 ? [...overrides, ...allowed.flatMap(memberOf)] : []),
     fields,
     domains,
     searches,
@@ -207,4 +254,45 @@ function bodyPlan(
       ...(request.format === 'soap' && inBody.length > 0 ? [['namespace']] : []),
     ],
   };
+}
+
+const CSV = { separator: ',', quote: '"', header: true };
+
+/** the member of the body that a pointer names, if it names one */
+const memberOf = (steps: Steps): readonly string[] => {
+  const [name, ...rest] = steps;
+  return name !== undefined && !name.startsWith('*') && (rest.length === 0 || rest.join() === '**')
+    ? [name]
+    : [];
+};
+
+/** Which SOAPAction goes with its operation the route says by asking for both. */
+const actionsOf = (conditions: readonly Condition[]): readonly string[] =>
+  conditions.flatMap((c) =>
+    c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
+  );
+
+const READS: ReadonlySet<string> = new Set(['read', 'search', 'export']);
+const CHANGES: ReadonlySet<unknown> = new Set(['PUT', 'PATCH', 'DELETE']);
+const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', ...CHANGES]);
+
+/** Members of the body by which the route asks for a method: `when: { body: { /_method: GET } }`. No other body may name one. */
+function methodsIn(inBody: readonly Condition[], action: string, report: Report): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { steps, values, key } of inBody) {
+    const [name, ...rest] = steps;
+    if (name === undefined || rest.length > 0 || !isOverride(name) || values === null) continue;
+    names.add(name);
+    for (const method of values)
+      if (!METHODS.has(method)) report(['when', 'body', key], 'is a method, in capitals: GET, POST, PUT …');
+      else if (
+        READS.has(action)
+          ? CHANGES.has(method)
+          : method === 'GET' ||
+            method === 'HEAD' ||
+            (method === 'DELETE') !== (action === 'delete' && method !== 'POST')
+      )
+        report(['when', 'body', key], `says ${String(method)}, which is not what ${action} does`);
+  }
+  return names;
 }

@@ -4,21 +4,24 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
 import { otherNamed } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
+import { type Coding, codingOf, decoded } from './body/coding.ts';
 import { parseBody } from './body/index.ts';
-import { unreadable } from './body/json.ts';
+import { type CodecOf, unreadable } from './body/text.ts';
+import { type Charsets, charsetsOf } from './charsets.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
 import { mayPage } from './paging.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { all, at, covered, holdsObject, leaves } from './pointer.ts';
-import { type Parameters, readQuery, refuseOverrideHeaders, writeQuery } from './query.ts';
+import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
 import { readMember, readParameters } from './searches.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
 import { evaluate, piecesOf } from './value.ts';
 
+export type { CodecOf } from './body/text.ts';
 export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
   CompiledRoute,
@@ -35,15 +38,13 @@ export { routeWarnings } from './warnings.ts';
 interface Narrowed extends RouteCandidates {
   readonly remaining: readonly MatchableRoute[];
   readonly target: Target;
-  readonly parameters: Parameters;
+  /** as the charset of a route reads them */
+  readonly parametersOf: (route: MatchableRoute) => Parameters;
   readonly headers: Headers;
 }
 
 /** @throws SluiceError `config_invalid` for routes that `loadConfig` would have refused */
-export function createRouter(
-  configs: readonly RouteConfig[],
-  limits: Pick<LimitsConfig, 'target' | 'depth'>,
-): Router {
+export function createRouter(configs: readonly RouteConfig[], limits: Limits, codecOf: CodecOf): Router {
   const { routes, faults } = compileRoutes(configs);
   const [fault] = faults;
   if (fault)
@@ -56,18 +57,19 @@ export function createRouter(
     const methods = [...table.all(segments).keys()];
     return (methods.includes('GET') ? [...methods, 'HEAD'] : methods).sort();
   };
+  const charsets = charsetsOf(routes, codecOf);
 
   return {
     routes: routes.map((r) => r.route),
     match(method, target, headers = {}): Narrowed {
       refuseOverrideHeaders(headers);
       const read = readTarget(target, text(headers['host']), limits.target);
-      const parameters = readQuery(read.query);
+      const parametersOf = charsets.readers(read.query);
       const asked = method === 'HEAD' ? 'GET' : method;
       const remaining = table
         .find(asked, read.segments)
         .filter((r) =>
-          r.conditions.every((c) => c.source === 'body' || holdsOutside(c, parameters, headers)),
+          r.conditions.every((c) => c.source === 'body' || holdsOutside(c, parametersOf(r), headers)),
         );
       const [first, ...more] = remaining;
       if (!first) throw table.find(asked, read.segments).length > 0 ? unknown() : notRouted(methodsAt(read));
@@ -75,7 +77,7 @@ export function createRouter(
       return {
         remaining,
         target: read,
-        parameters,
+        parametersOf,
         headers,
         needsBody: remaining.some((r) => r.body !== null),
         route: decided ? first.route : null,
@@ -93,20 +95,24 @@ export function createRouter(
       }
       return inCommon(routes);
     },
-    select: (candidates, body) => select(candidates as Narrowed, body ?? EMPTY, limits.depth),
+    select: (candidates, body) => select(candidates as Narrowed, body ?? null, limits, charsets),
   };
 }
+
+type Limits = Pick<LimitsConfig, 'target' | 'depth' | 'request_body' | 'decoded_ratio'>;
 
 const EMPTY = new Uint8Array(0);
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 
 function select(
-  { remaining, target, parameters, headers }: Narrowed,
-  bytes: Uint8Array,
-  depth: number,
+  { remaining, target, parametersOf, headers }: Narrowed,
+  given: Uint8Array | null,
+  limits: Limits,
+  charsets: Charsets,
 ): Selected {
-  const { chosen, body } = choose(remaining, bytes, headers, depth);
+  const { chosen, body, bytes } = choose(remaining, given ?? EMPTY, headers, limits, charsets);
   const { route, template } = chosen;
+  const parameters = parametersOf(chosen);
   const params = matchTemplate(template, target.segments) ?? {};
   const used = new Set(chosen.pathFields);
   readParameters(chosen.query, parameters, used);
@@ -128,7 +134,8 @@ function select(
       'A query parameter names another record than the route does. Leave it out, or send what the route says.',
     );
   const written = new Set<string>();
-  if (chosen.body && body !== undefined) examine(chosen.body, body, used, written);
+  const value = chosen.body === null ? body : withoutExempt(body, chosen.body.exempt);
+  if (chosen.body && body !== undefined) examine(chosen.body, body, value, used, written);
   return {
     route,
     params,
@@ -145,50 +152,61 @@ function select(
       parameters.some(([name]) => mayPage(chosen, name)) ||
       (body !== undefined && route.config.request.params.length > 0),
     body,
-    upstreamTarget: writePath(target.segments) + writeQuery(parameters),
+    written: value,
+    bytes: given === null ? null : bytes,
+    upstreamTarget: writePath(target.segments) + writeQuery(parameters, charsets.of(chosen)),
   };
+}
+
+function withoutExempt(body: unknown, exempt: ReadonlySet<string>): unknown {
+  if (exempt.size === 0 || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !exempt.has(name)));
 }
 
 /** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */
 function choose(
   remaining: readonly MatchableRoute[],
-  bytes: Uint8Array,
+  given: Uint8Array,
   headers: Headers,
-  depth: number,
-): { chosen: MatchableRoute; body: unknown } {
+  limits: Limits,
+  charsets: Charsets,
+): { chosen: MatchableRoute; body: unknown; bytes: Uint8Array } {
   let failure: unknown = null;
   let understood = false;
   const read = new Map<string, unknown>();
+  const plain = new Map<Coding, Uint8Array>();
+  const encoding = text(headers['content-encoding']);
+  const decode = (coding: Coding): Uint8Array => {
+    const known = plain.get(coding) ?? decoded(given, coding, limits);
+    plain.set(coding, known);
+    return known;
+  };
   for (const chosen of remaining) {
     const conditions = chosen.conditions.filter((c) => c.source === 'body');
-    if (chosen.body === null) {
-      if (bytes.byteLength > 0) failure ??= unreadable('is not expected: its route takes none');
-      else return { chosen, body: undefined };
-      continue;
-    }
     try {
-      const { format } = chosen.body;
-      const actions = format === 'soap' ? actionsOf(chosen) : NO_ACTIONS;
-      const key =
-        chosen.query.repeatable.size + actions.length === 0
-          ? format
-          : JSON.stringify([format, [...chosen.query.repeatable].sort(), actions]);
+      const coding = encoding === null ? null : codingOf(encoding, chosen.body?.rules.codings ?? []);
+      if (chosen.body === null) {
+        if (given.byteLength > 0) failure ??= unreadable('is not expected: its route takes none');
+        else return { chosen, body: undefined, bytes: given };
+        continue;
+      }
+      const { rules, key } = chosen.body;
+      const bytes = coding === null ? given : decode(coding);
       if (!read.has(key))
         read.set(
           key,
           parseBody(
             bytes,
-            {
-              contentType: text(headers['content-type']),
-              contentEncoding: text(headers['content-encoding']),
-              soapAction: text(headers['soapaction']),
-            },
-            { format, depth, repeatable: chosen.query.repeatable, actions },
+            { contentType: text(headers['content-type']), soapAction: text(headers['soapaction']) },
+            rules,
+            limits.depth,
+            charsets.of(chosen),
+            charsets.is(chosen),
           ),
         );
       const body = read.get(key);
       understood = true;
-      if (conditions.every((c) => holdsInBody(c, body))) return { chosen, body };
+      if (conditions.every((c) => holdsInBody(c, body))) return { chosen, body, bytes };
     } catch (e) {
       failure ??= e;
     }
@@ -197,15 +215,13 @@ function choose(
   throw understood ? unknown() : (failure ?? unknown());
 }
 
-const NO_ACTIONS: readonly string[] = [];
-
-/** Which SOAPAction goes with its operation the route says by asking for both. */
-const actionsOf = ({ conditions }: MatchableRoute): readonly string[] =>
-  conditions.flatMap((c) =>
-    c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
-  );
-
-function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<string>): void {
+function examine(
+  plan: BodyPlan,
+  body: unknown,
+  value: unknown,
+  used: Set<string>,
+  written: Set<string>,
+): void {
   if (!covered(body, plan.allowed))
     throw new SluiceError(
       'query_parameter_unknown',
@@ -224,7 +240,7 @@ function examine(plan: BodyPlan, body: unknown, used: Set<string>, written: Set<
   for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
   for (const { steps, search } of plan.searches)
     for (const value of all(body, steps)) readMember(search, value, used);
-  if (plan.record) for (const record of all(body, plan.record)) leaves(record, written);
+  if (plan.record) for (const record of all(value, plan.record)) leaves(record, written, plan.elements);
 }
 
 const text = (value: Headers[string]): string | null =>

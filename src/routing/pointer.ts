@@ -70,9 +70,16 @@ export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
   });
 }
 
-/** Pointers of all scalars (and empty containers), list positions as `*`. */
-export function leaves(tree: unknown, into: Set<string>, prefix: Steps = []): void {
+/**
+ * Pointers of all scalars (and empty containers), list positions as `*`.
+ * @param elements a list is repeated elements, which take no step, and `#text` the text of its element
+ */
+export function leaves(tree: unknown, into: Set<string>, elements: boolean, prefix: Steps = []): void {
   const children = isContainer(tree) ? Object.entries(tree) : [];
   if (children.length === 0) into.add(pointerOf(prefix));
-  for (const [key, child] of children) leaves(child, into, [...prefix, Array.isArray(tree) ? '*' : key]);
+  const isList = Array.isArray(tree);
+  for (const [key, child] of children) {
+    const takesNone = elements && (isList || key === '#text');
+    leaves(child, into, elements, takesNone ? prefix : [...prefix, isList ? '*' : key]);
+  }
 }

@@ -1,5 +1,6 @@
 /** Query strings and form bodies: names and values, decoded once, none twice unless the route says so. */
 import { SluiceError } from '../errors.ts';
+import { type TextCodec, exactly, UTF8 } from './body/text.ts';
 import { decode, encode } from './path.ts';
 
 export type Parameters = readonly (readonly [name: string, value: string])[];
@@ -11,8 +12,17 @@ const MAX_PARAMETERS = 200;
 const OVERRIDE = /^_?(?:http)?_?method(?:_?override)?$/i;
 const X_OVERRIDE = /^x[-_]http[-_]method(?:[-_]override)?$|^x[-_]method[-_]override$/i;
 
-/** @throws SluiceError `request_malformed`, `method_override_refused` */
-export function readQuery(query: string | null, what: 'query' | 'form' = 'query'): Parameters {
+/**
+ * @param codec of what is percent-encoded
+ * @param overrides names that may say a method, since the route asks for what they say
+ * @throws SluiceError `request_malformed`, `method_override_refused`
+ */
+export function readQuery(
+  query: string | null,
+  what: 'query' | 'form' = 'query',
+  codec: TextCodec = UTF8,
+  overrides: ReadonlySet<string> = NONE,
+): Parameters {
   if (query === null || query === '') return [];
   if (!QUERY.test(query)) throw malformed(what, 'has a character that must be percent-encoded');
   // A query is written anew; a form is forwarded as it stands, and old readers take ";" for "&".
@@ -23,35 +33,71 @@ export function readQuery(query: string | null, what: 'query' | 'form' = 'query'
     .filter((piece) => piece !== '')
     .map((piece) => {
       const at = piece.indexOf('=');
-      const name = plain(at === -1 ? piece : piece.slice(0, at), what);
-      const value = plain(at === -1 ? '' : piece.slice(at + 1), what);
-      if (overrides(name)) throw overridden(what);
+      const name = plain(at === -1 ? piece : piece.slice(0, at), what, codec);
+      const value = plain(at === -1 ? '' : piece.slice(at + 1), what, codec);
+      if (isOverride(name) && !overrides.has(name)) throw overridden(what);
       return [name, value] as const;
     });
 }
 
-const overrides = (name: string): boolean =>
+const NONE: ReadonlySet<string> = new Set();
+
+export const isOverride = (name: string): boolean =>
   (name.startsWith('_') && OVERRIDE.test(name)) || X_OVERRIDE.test(name);
 
 /**
  * Laravel takes `_method` from a JSON body too.
  * @throws SluiceError `method_override_refused`
  */
-export function refuseOverrideMembers(body: unknown): void {
-  if (typeof body === 'object' && body !== null && Object.keys(body).some(overrides))
-    throw overridden('request’s body');
+export function refuseOverrideMembers(body: unknown, allowed: ReadonlySet<string> = NONE): void {
+  if (typeof body === 'object' && body !== null) refuseOverrideNames(Object.keys(body), allowed);
+}
+
+/** @throws SluiceError `method_override_refused` */
+export function refuseOverrideNames(names: readonly string[], allowed: ReadonlySet<string>): void {
+  if (names.some((name) => isOverride(name) && !allowed.has(name))) throw overridden('request’s body');
 }
 
 /** `+` is a space in both, as the WHATWG URL Standard reads application/x-www-form-urlencoded. */
-function plain(raw: string, what: 'query' | 'form'): string {
-  const text = raw.includes('%') || raw.includes('+') ? decode(raw.replaceAll('+', ' ')) : raw;
-  if (text === null) throw malformed(what, 'has percent-encoding that is not UTF-8');
+function plain(raw: string, what: 'query' | 'form', codec: TextCodec): string {
+  const spaced = raw.replaceAll('+', ' ');
+  const text =
+    codec !== UTF8 ? unescaped(spaced, codec) : raw.includes('%') || raw.includes('+') ? decode(spaced) : raw;
+  if (text === null)
+    throw malformed(what, `has percent-encoding that is not ${codec === UTF8 ? 'UTF-8' : codec.name}`);
   if (text.includes('\0')) throw malformed(what, 'has a NUL character');
   return text;
 }
 
-export const writeQuery = (parameters: Parameters): string =>
-  parameters.length === 0 ? '' : `?${parameters.map(([n, v]) => `${encode(n)}=${encode(v)}`).join('&')}`;
+/** A character may be one byte that is percent-encoded and one that is a letter: `%B3A` in GBK. */
+function unescaped(raw: string, codec: TextCodec): string | null {
+  if (/%(?![0-9A-Fa-f]{2})/.test(raw)) return null;
+  const bytes = raw.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return exactly(Buffer.from(bytes, 'latin1'), codec);
+}
+
+/** In the charset it came in. */
+export const writeQuery = (parameters: Parameters, codec: TextCodec = UTF8): string => {
+  const spell = codec === UTF8 ? encode : (text: string): string => escaped(text, codec);
+  return parameters.length === 0 ? '' : `?${parameters.map(([n, v]) => `${spell(n)}=${spell(v)}`).join('&')}`;
+};
+
+/** RFC 3986 §2.3 unreserved */
+const UNRESERVED = /^[A-Za-z0-9\-._~]*$/;
+
+/** Every byte of a character beyond ASCII is encoded, those that look like a letter too. */
+const escaped = (text: string, codec: TextCodec): string =>
+  [...text]
+    .map((character) =>
+      UNRESERVED.test(character)
+        ? character
+        : [...codec.encode(character)]
+            .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+            .join(''),
+    )
+    .join('');
 
 const malformed = (what: string, why: string): SluiceError =>
   new SluiceError(what === 'form' ? 'body_unreadable' : 'request_malformed', `The ${what} ${why}.`);

@@ -21,6 +21,13 @@ export interface CompiledRoute {
   readonly purpose: string | null;
   /** pointer to the records of the answer; null: the whole answer is one record */
   readonly records: string | null;
+  /** of a body that writes */
+  readonly written: {
+    /** pointer to the record in the body, `*` for several; '' the whole body */
+    readonly record: string;
+    /** the body is elements: repeated ones are lists that take no step in a path, `#text` is the text of its element */
+    readonly elements: boolean;
+  };
   readonly response: {
     /** null: as the answer's Content-Type says */
     readonly format: FormatName | null;
@@ -62,6 +69,10 @@ export interface Selected {
   readonly paged: boolean;
   /** the parsed body of a request that was given one; parsed without loss of duplicates or unknown members */
   readonly body: unknown;
+  /** what of it is written: without the members that the route says touch no field */
+  readonly written: unknown;
+  /** the body as it was checked and is forwarded, without content codings; null: the request has none */
+  readonly bytes: Uint8Array | null;
   /** path and query, written anew from what was understood */
   readonly upstreamTarget: string;
 }

@@ -1,6 +1,6 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
 import { SluiceError } from '../errors.ts';
-import { unreadable } from './body/json.ts';
+import { unreadable } from './body/text.ts';
 import { at, type Steps, stepsOf } from './pointer.ts';
 import type { Parameters } from './query.ts';
 

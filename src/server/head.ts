@@ -59,10 +59,11 @@ function checkValue(name: string, value: string): void {
         throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
       return;
     case 'content-encoding':
-      if (value.toLowerCase() !== 'identity')
+      // which of them a route takes the route says
+      if (!/^(?:identity|(?:x-)?gzip|deflate|br)$/i.test(value))
         throw new SluiceError(
           'body_encoding_unsupported',
-          'Request bodies are read as they stand: send this one without Content-Encoding.',
+          'The request has a Content-Encoding that is not supported: send its body without.',
         );
       return;
     case 'expect':

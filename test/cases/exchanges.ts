@@ -27,7 +27,7 @@ interface Message {
   readonly body_base64?: string;
 }
 
-interface ExchangeCase {
+export interface ExchangeCase {
   readonly name: string;
   readonly class: string;
   readonly catalog: string;

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/index.ts';
+import { charset } from '../../src/disclosure/charsets.ts';
 import { parseConsents } from '../../src/consent/index.ts';
 import { createRouter } from '../../src/routing/index.ts';
 
@@ -16,7 +17,7 @@ describe.each(examples)('examples/%s', (name) => {
       [...text.matchAll(/env:([A-Z_]+)/g)].map(([, variable]) => [variable, 'value']),
     );
     const { config } = parseConfig(text, join(ROOT, name, 'sluice.yaml'), env);
-    expect(createRouter(config.routes, config.limits).routes).toHaveLength(config.routes.length);
+    expect(createRouter(config.routes, config.limits, charset).routes).toHaveLength(config.routes.length);
   });
   test.runIf(existsSync(join(ROOT, name, 'consents.yaml')))('has consents that load', () => {
     expect(parseConsents(read('consents.yaml'), 'consents.yaml').version).toBe(1);

@@ -1,5 +1,6 @@
 /** Routers from routes as they stand in sluice.yaml. */
 import { parseConfig } from '../../src/config/index.ts';
+import { charset } from '../../src/disclosure/charsets.ts';
 import type { RouteConfig } from '../../src/config/sections/routes.ts';
 import { type ErrorCode, isSluiceError } from '../../src/errors.ts';
 import { createRouter, type Headers, type Router, type Selected } from '../../src/routing/index.ts';
@@ -27,7 +28,11 @@ export function routesConfig(routes: readonly object[]): readonly RouteConfig[] 
 }
 
 export const routerOf = (...routes: object[]): Router =>
-  createRouter(routesConfig(routes), { target: 8192, depth: 20 });
+  createRouter(
+    routesConfig(routes),
+    { target: 8192, depth: 20, request_body: 1024 * 1024, decoded_ratio: 200 },
+    charset,
+  );
 
 export interface Asked {
   readonly headers?: Headers;

@@ -4,7 +4,17 @@ import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
 
 export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
-export const REQUEST_FORMATS = ['json', 'form', 'xmlrpc', 'soap'] as const;
+export const REQUEST_FORMATS = [
+  'json',
+  'ndjson',
+  'form',
+  'multipart',
+  'csv',
+  'xml',
+  'xmlrpc',
+  'soap',
+] as const;
+export const REQUEST_CODINGS = ['gzip', 'deflate', 'br'] as const;
 export const RESPONSE_FORMATS = [
   'json',
   'ndjson',
@@ -145,6 +155,43 @@ export const routeSchema = section({
       format: defaulted(
         Type.Unsafe<(typeof REQUEST_FORMATS)[number]>(Type.Enum([...REQUEST_FORMATS])),
         'json',
+      ),
+      types: defaulted(
+        Type.Array(Type.String({ pattern: '^[a-z0-9.+_-]+/[a-z0-9.+_-]+$' }), {
+          uniqueItems: true,
+          description: 'Content-Types that such a body may have besides those of its format, e.g. text/plain',
+        }),
+        [],
+      ),
+      charset: optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 128,
+          description: 'of the body and of what is percent-encoded in the query; UTF-8 without it',
+        }),
+      ),
+      content_encoding: defaulted(
+        Type.Array(Type.Unsafe<(typeof REQUEST_CODINGS)[number]>(Type.Enum([...REQUEST_CODINGS])), {
+          uniqueItems: true,
+          description: 'compressions that are undone; the upstream gets the body without',
+        }),
+        [],
+      ),
+      options: optional(
+        section(
+          {
+            separator: defaulted(Type.String({ pattern: '^[\\t !#-/:-@[-`{-~]$' }), ','),
+            quote: defaulted(Type.String({ pattern: '^[!-/:-@[-`{-~]?$' }), '"'),
+            header: defaulted(Type.Boolean({ description: 'false: columns are called #1, #2 …' }), true),
+            null: optional(
+              Type.String({
+                pattern: '^[!-~]{1,16}$',
+                description: 'how a cell without a value is spelled, besides the empty one',
+              }),
+            ),
+          },
+          { description: 'of CSV' },
+        ),
       ),
       record: optional(pointer({ description: 'where a body that writes holds the record' })),
       refused_fields: defaulted(

@@ -1,20 +1,26 @@
 /** Form bodies as `{ name: value }`; a repeatable name holds a list. */
-import { SluiceError } from '../../errors.ts';
-import { readQuery } from '../query.ts';
-import { utf8 } from './json.ts';
+import { type Parameters, readQuery } from '../query.ts';
+import { type TextCodec, unreadable } from './text.ts';
 
 /** @throws SluiceError `body_unreadable`, `method_override_refused` */
-export function parseForm(bytes: Uint8Array, repeatable: ReadonlySet<string>): unknown {
+export const parseForm = (
+  text: string,
+  codec: TextCodec,
+  repeatable: ReadonlySet<string>,
+  overrides: ReadonlySet<string>,
+): unknown => gathered(readQuery(text, 'form', codec, overrides), repeatable);
+
+/** @throws SluiceError `body_unreadable` for a name that stands twice and may not */
+export function gathered(
+  pairs: Parameters | readonly (readonly [string, unknown])[],
+  repeatable: ReadonlySet<string>,
+): unknown {
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [name, value] of readQuery(utf8(bytes), 'form')) {
+  for (const [name, value] of pairs) {
     const held = out[name];
-    if (repeatable.has(name)) out[name] = Array.isArray(held) ? [...(held as string[]), value] : [value];
+    if (repeatable.has(name)) out[name] = Array.isArray(held) ? [...(held as unknown[]), value] : [value];
     else if (held === undefined) out[name] = value;
-    else
-      throw new SluiceError(
-        'body_unreadable',
-        'The form has a field twice that its route does not call repeatable.',
-      );
+    else throw unreadable('has a field twice that its route does not call repeatable');
   }
   return out;
 }

@@ -1,10 +1,14 @@
 /** JSON request bodies, read so that no other reader can see another request in them (RFC 8259 §4, RFC 8785 §3.1). */
-import { SluiceError } from '../../errors.ts';
 import { refuseOverrideMembers } from '../query.ts';
+import { unreadable } from './text.ts';
 
-/** @throws SluiceError `body_unreadable` for anything but one JSON text in UTF-8 without duplicate names; `method_override_refused` */
-export function parseJson(bytes: Uint8Array, depth: number): unknown {
-  const text = utf8(bytes);
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * @param overrides members that may name a method, since the route asks for what they say
+ * @throws SluiceError `body_unreadable` for anything but one JSON text without duplicate names; `method_override_refused`
+ */
+export function parseJson(text: string, depth: number, overrides: ReadonlySet<string> = NONE): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -13,21 +17,23 @@ export function parseJson(bytes: Uint8Array, depth: number): unknown {
     throw unreadable('is not JSON');
   }
   refuseDuplicates(text, depth);
-  refuseOverrideMembers(value);
+  refuseOverrideMembers(value, overrides);
   return value;
 }
 
-/** @throws SluiceError `body_unreadable`; a byte order mark counts as unreadable, since some readers drop it */
-export function utf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw unreadable('is not UTF-8');
-  }
+/**
+ * A record a line. Readers differ in what an empty line is.
+ * @throws SluiceError `body_unreadable`, `method_override_refused`
+ */
+export function parseNdjson(text: string, depth: number, overrides: ReadonlySet<string>): unknown {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines.map((line) => {
+    // In JSON a carriage return is white space, and to some readers it ends a line.
+    if (/\r(?!$)/.test(line)) throw unreadable('has a line end within a line');
+    return parseJson(line, depth, overrides);
+  });
 }
-
-export const unreadable = (why: string): SluiceError =>
-  new SluiceError('body_unreadable', `The request's body ${why}. It is not passed on.`);
 
 /** Walks text that is known to be JSON. Readers differ in whether the first or the last of two equal names counts. */
 function refuseDuplicates(text: string, depth: number): void {

@@ -3,8 +3,8 @@
  * list, attributes as `@name`. What the SOAPAction says must not contradict the body (SOAP 1.1 §6.1.1, SOAP 1.2 part 2 §6.5.3):
  * servers differ in which of the two they obey.
  */
-import { unreadable } from './json.ts';
-import { parseXml, type XmlElement } from './xml.ts';
+import { unreadable } from './text.ts';
+import { addChild, parseXml, type XmlElement, type XmlText } from './xml.ts';
 
 const ENVELOPES = new Set([
   'http://schemas.xmlsoap.org/soap/envelope/',
@@ -25,12 +25,12 @@ const ADDRESSING = new Set([
  * @throws SluiceError `body_unreadable`
  */
 export function parseSoap(
-  bytes: Uint8Array,
+  text: XmlText,
   depth: number,
   actions: readonly string[],
   vouched: readonly string[] = [],
 ): unknown {
-  const envelope = parseXml(bytes, depth);
+  const envelope = parseXml(text, depth);
   const soap = envelope.namespace;
   if (envelope.name !== 'Envelope' || !ENVELOPES.has(soap)) throw unreadable('is not a SOAP envelope');
   const parts = [...envelope.children];
@@ -39,19 +39,44 @@ export function parseSoap(
   if (!body || more.length > 0 || body.name !== 'Body' || body.namespace !== soap)
     throw unreadable('is not a SOAP envelope with one Body');
   const [operation, ...others] = body.children;
-  if (!operation || others.length > 0) throw unreadable('does not call exactly one operation');
+  if (others.length > 0) throw unreadable('does not call exactly one operation');
   const addressed = (header?.children ?? [])
     .filter((h) => h.name === 'Action' && ADDRESSING.has(h.namespace))
     .map((h) => h.text.trim());
+  const headers = header && header.children.length > 0 ? { header: tree(header, soap) } : {};
+  if (!operation) return { ...bodiless([...actions, ...addressed], vouched), ...headers };
   for (const action of [...actions, ...addressed])
     if (action !== '' && !vouched.includes(action) && !names(action, operation.name))
       throw unreadable('calls another operation than its SOAPAction says');
   return {
     operation: operation.name,
     namespace: operation.namespace,
-    arguments: tree(operation, soap),
-    ...(header && header.children.length > 0 ? { header: tree(header, soap) } : {}),
+    ...argumentsOf(operation, soap),
+    ...headers,
   };
+}
+
+/** None for an operation without parameters: there is nothing that a route would have to name. */
+function argumentsOf(operation: XmlElement, soap: string): { readonly arguments?: unknown } {
+  const value = tree(operation, soap);
+  return typeof value === 'string' && value.trim() === '' ? {} : { arguments: value };
+}
+
+/**
+ * A message without parts has an empty Body (document/literal, WS-I Basic Profile 1.1 R2202). Nothing but its action says then which operation
+ * is called, so it must be one that the route itself asks for.
+ */
+function bodiless(
+  actions: readonly string[],
+  vouched: readonly string[],
+): { operation: string; namespace: string } {
+  const called = [...new Set(actions.filter((action) => action !== ''))];
+  const [action] = called;
+  if (action === undefined || called.length > 1 || !vouched.includes(action))
+    throw unreadable(
+      'calls no operation in its Body, and none by an action that its route names (when.headers.SOAPAction)',
+    );
+  return { operation: lastOf(action), namespace: '' };
 }
 
 /**
@@ -59,7 +84,9 @@ export function parseSoap(
  * `GetCustomerRequest` of a document/literal service, the default action of WS-Addressing 1.0 (Metadata §4.4.4).
  */
 const names = (action: string, operation: string): boolean =>
-  /^[^\s",]+$/.test(action) && bare(action.split(/[/#:]/).pop() ?? '') === bare(operation);
+  /^[^\s",]+$/.test(action) && bare(lastOf(action)) === bare(operation);
+
+const lastOf = (action: string): string => action.split(/[/#:]/).pop() ?? '';
 
 const bare = (name: string): string => name.replace(/(?<=.)Request$/, '');
 
@@ -82,12 +109,6 @@ function tree(element: XmlElement, soap: string): unknown {
     out[`@${a.name}`] = a.value;
   }
   if (element.children.length === 0) out['#text'] = element.text;
-  for (const child of element.children) {
-    const value = tree(child, soap);
-    const held = out[child.name];
-    if (held === undefined) out[child.name] = value;
-    else if (Array.isArray(held)) held.push(value);
-    else out[child.name] = [held, value];
-  }
+  for (const child of element.children) addChild(out, child.name, tree(child, soap));
   return out;
 }

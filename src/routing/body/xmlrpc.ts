@@ -1,11 +1,11 @@
 /** XML-RPC calls (xmlrpc.com/spec) as `{ methodName, params: [...] }`. */
 import { isUtf8 } from 'node:buffer';
-import { unreadable } from './json.ts';
-import { parseXml, type XmlElement } from './xml.ts';
+import { unreadable } from './text.ts';
+import { parseXml, type XmlElement, type XmlText } from './xml.ts';
 
 /** @throws SluiceError `body_unreadable` */
-export function parseXmlRpc(bytes: Uint8Array, depth: number): unknown {
-  const call = expect(parseXml(bytes, depth), 'methodCall');
+export function parseXmlRpc(xml: XmlText, depth: number): unknown {
+  const call = expect(parseXml(xml, depth), 'methodCall');
   const [method, params, ...more] = call.children;
   if (!method || more.length > 0) throw malformed();
   return {

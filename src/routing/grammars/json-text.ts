@@ -7,7 +7,7 @@ const DEPTH = 20;
 /** Refused: a name that stands twice, since readers differ in which one counts. */
 export function jsonText(text: string, reading: Reading): unknown {
   try {
-    return parseJson(Buffer.from(text), DEPTH);
+    return parseJson(text, DEPTH);
   } catch {
     return reading.refuse(`is not JSON, has a name twice, or is nested more than ${DEPTH} levels deep`);
   }
