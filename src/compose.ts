@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { type Config, type LoadedConfig, tell } from './config/index.ts';
 import type { Address } from './config/kinds.ts';
 import type { UpstreamSection } from './config/sections/upstreams.ts';
-import { createConsentSource } from './consent/index.ts';
+import { createConsentSource, createIdentities, createLookups } from './consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
 import { charset as charsetNamed } from './disclosure/charsets.ts';
 import { createDisclosureStage } from './disclosure/disclosure.ts';
@@ -37,6 +37,7 @@ import { record, unrecorded } from './refusal.ts';
 import { Account } from './account.ts';
 import type { GrantSource, Stages } from './stages.ts';
 import { headerRules } from './upstream/headers.ts';
+import type { UpstreamBody } from './upstream/body.ts';
 import { createUpstreams, type UpstreamConfig } from './upstream/upstream.ts';
 import { version } from './version.ts';
 
@@ -124,6 +125,18 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       : null;
     const identity = open(createIdentity(config.identity, { clock, logger }));
     const upstreams = open(createUpstreams(upstreamConfigs(config)));
+    const identities = createIdentities(
+      consents,
+      createLookups(config.consent.lookups, async (upstream, target) => {
+        const { status, body } = await upstreams.send(upstream, {
+          method: 'GET',
+          target,
+          headers: { accept: 'application/json' },
+          body: null,
+        });
+        return { status, body: await shortText(body) };
+      }),
+    );
     const keys = createKeyRing(config.keys, env, { base: directory, clock });
     const disclosure = createDisclosureStage({
       keys,
@@ -153,7 +166,8 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
       grants: given.grants,
-      guard: createGuard({ consents }),
+      identities,
+      guard: createGuard({ consents, identities }),
       mediaOf,
       recordsOf: recordsPointer,
       upstreams,
@@ -347,6 +361,24 @@ function malformed(stages: Stages) {
       return { id: account.id, unrecorded: unrecorded(err) };
     }
   };
+}
+
+const LOOKUP_BYTES = 64 * 1024;
+
+/** What an upstream answers a look-up of a data subject with: a short text. */
+async function shortText(body: UpstreamBody): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+      if (size > LOOKUP_BYTES) return null;
+    }
+  } finally {
+    body.discard();
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function observe(

@@ -25,6 +25,7 @@ import {
   recordWithheld,
   refuse,
   statusWithheld,
+  unidentified,
 } from './refusal.ts';
 import type { Stages } from './stages.ts';
 import { turn } from './turn.ts';
@@ -124,12 +125,13 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
       'catalog_unknown',
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
+  const dataSubject = await subjectOf(selected, snapshot, catalog, account, stages);
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
   let forwarded = selected.bytes;
   if (forwarded !== null && selected.bodyFields.length > 0)
-    forwarded = await writtenBody(forwarded, snapshot, input, selected, account, stages);
-  else if (WRITES.has(selected.action) && selected.dataSubject !== null) {
-    const reasons = await stages.guard.record(snapshot, input, selected.dataSubject);
+    forwarded = await writtenBody(forwarded, snapshot, input, { selected, dataSubject }, account, stages);
+  else if (WRITES.has(selected.action) && dataSubject !== null) {
+    const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }
   account.spent('policy');
@@ -152,7 +154,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   await turn();
   try {
     await disclose(
-      { request, selected, snapshot, input, catalog, decision, response },
+      { request, selected, dataSubject, snapshot, input, catalog, decision, response },
       reply,
       account,
       stages,
@@ -184,9 +186,25 @@ function refuseOther(headers: Readonly<Record<string, string>>, identifier: Iden
 const isOfOne = ({ route, action }: Selected): boolean =>
   route.records === null && !LISTS.has(action) && !WRITES.has(action);
 
+/** Whose data the request says it is about: held to the types of the catalog, or an alias would be judged as a stranger. */
+async function subjectOf(
+  { dataSubject }: Selected,
+  snapshot: PolicySnapshot,
+  catalog: Catalog,
+  account: Account,
+  stages: Stages,
+): Promise<string | null> {
+  if (dataSubject === null || catalog.subject_places === undefined) return dataSubject;
+  const id = await stages.identities.requested(snapshot.data, [catalog], dataSubject);
+  if (id === null) throw unidentified(account);
+  return id;
+}
+
 interface Answered {
   readonly request: ProxyRequest;
   readonly selected: Selected;
+  /** whose data it is, where the request says so */
+  readonly dataSubject: string | null;
   readonly snapshot: PolicySnapshot;
   readonly input: PolicyInput;
   readonly catalog: Catalog;
@@ -249,7 +267,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     catalog,
     catalogs: snapshot.catalogs,
     records,
-    dataSubject: selected.dataSubject,
+    dataSubject: answered.dataSubject,
     searched: selected.queryFields,
     paged: selected.paged,
     obligations: decision.obligations,
@@ -258,6 +276,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     decisionId: account.id,
     options: { ...media.parameters, ...route.response.options },
     attributesRead: snapshot.reads_attributes,
+    identify: (values) => stages.identities.identify(snapshot.data, values),
     consents: stateLookup(stages, account),
     ask: (resource, data_subject, attributes): DisclosureAnswer =>
       snapshot.disclose({
@@ -350,7 +369,7 @@ async function writtenBody(
   bytes: Uint8Array,
   snapshot: PolicySnapshot,
   input: PolicyInput,
-  selected: Selected,
+  { selected, dataSubject }: Pick<Answered, 'selected' | 'dataSubject'>,
   account: Account,
   stages: Stages,
 ): Promise<Uint8Array> {
@@ -363,6 +382,7 @@ async function writtenBody(
     record: selected.route.written.record,
     elements: selected.route.written.elements,
     dataSubject: selected.dataSubject,
+    person: dataSubject,
     strip: request.refused_fields === 'strip' && request.format === 'json',
   });
   if (guarded.stripped.length > 0)

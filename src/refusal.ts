@@ -57,6 +57,20 @@ export function recordNotFound(summary: DisclosureSummary, account: Account, sta
   return nothingFound(status);
 }
 
+/** The request names somebody whom nobody knows: the upstream is not asked. */
+export function unidentified(account: Account): SluiceError {
+  account.reasons = [
+    {
+      code: 'data_subject_unknown',
+      message: 'The data subject that the request names is none by the types of its catalog (identifiers).',
+    },
+  ];
+  return new SluiceError(
+    'record_withheld',
+    'Nobody is known by the identifier in this request. The reasons say why.',
+  );
+}
+
 /** A record that may not be written as a whole: the upstream is not asked. */
 export function notWritten(reasons: readonly Reason[], account: Account): SluiceError {
   account.reasons = reasons;

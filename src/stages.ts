@@ -4,6 +4,7 @@ import type { Coding } from './disclosure/encodings.ts';
 import type { Guarded } from './disclosure/guard.ts';
 import type { WrittenBody } from './disclosure/written.ts';
 import type { Media, RouteResponse } from './disclosure/media.ts';
+import type { Identities } from './consent/index.ts';
 import type { SluiceError } from './errors.ts';
 import type { Identity } from './identity/index.ts';
 import type { Reason } from './model/answers.ts';
@@ -31,6 +32,8 @@ export interface Stages {
   readonly knownOf: (snapshot: PolicySnapshot) => Known;
   readonly policy: PolicyStore;
   readonly consents: ConsentSource;
+  /** whom identifiers name */
+  readonly identities: Identities;
   /** active grants of a caller; absent: nobody has any */
   readonly grants?: GrantSource | undefined;
   readonly guard: RequestGuard;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { createConsentSource } from '../../src/consent/index.ts';
+import { createConsentSource, createIdentities } from '../../src/consent/index.ts';
 import { createDecisionLog, newDecisionId } from '../../src/decision-log/decision-log.ts';
 import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
 import { createGuard } from '../../src/disclosure/guard.ts';
@@ -84,6 +84,7 @@ const log = await createDecisionLog(config.decision_log, around);
 const policy = await createPolicyStore(config.policy, { ...around, metrics });
 const expose_dates = policy.current().reads_consent_dates;
 const consents = await createConsentSource({ ...config.consent, expose_dates }, around);
+const identities = createIdentities(consents);
 const identity = createIdentity(config.identity, around);
 const keys = createKeyRing(config.keys, process.env, { base: directory, clock });
 const disclosure = createDisclosureStage({ keys, dataSubject: log.dataSubject });
@@ -99,7 +100,8 @@ const stages: Stages = {
   knownOf: () => known,
   policy,
   consents,
-  guard: createGuard({ consents }),
+  identities,
+  guard: createGuard({ consents, identities }),
   mediaOf,
   upstreams: {
     send: async () => {

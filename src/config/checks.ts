@@ -32,6 +32,13 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
       Object.keys(upstreams),
       report,
     );
+  if (config.consent && upstreams && isSound('consent'))
+    for (const [type, { upstream }] of Object.entries(config.consent.lookups))
+      if (!Object.hasOwn(upstreams, upstream))
+        report(
+          ['consent', 'lookups', type, 'upstream'],
+          `no upstream named "${upstream}"${didYouMean(upstream, Object.keys(upstreams))}`,
+        );
   if (config.policy && isSound('policy')) checkPolicy(config.policy, report);
   if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
   if (upstreams && isSound('upstreams') && identity && isSound('identity'))

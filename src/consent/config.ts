@@ -50,6 +50,15 @@ export const consentsDocumentSchema = Type.Object(
     data_subjects: Type.Record(Type.String({ minLength: 1, maxLength: 256 }), entrySchema, {
       description: 'by the id that records carry',
     }),
+    aliases: Type.Optional(
+      Type.Record(
+        Word,
+        Type.Record(Type.String({ minLength: 1, maxLength: 256 }), Word, {
+          description: 'what a record may carry instead → the id above',
+        }),
+        { description: 'by the type of the identifier (identifiers.yaml)' },
+      ),
+    ),
   },
   closed,
 );

@@ -22,7 +22,7 @@ export interface ConsentDependencies {
 
 /** @throws SluiceError `consent_invalid`, `consent_unavailable` when the file cannot be used at the start */
 export function openConsentFile(
-  config: ConsentConfig,
+  config: Omit<ConsentConfig, 'lookups'>,
   { clock, logger, readsDates = () => false }: ConsentDependencies,
 ): ConsentSource {
   const states = createStates(() => config.expose_dates || readsDates());
@@ -34,7 +34,10 @@ export function openConsentFile(
       logger.error({ file: config.file, line }, `consents: ${message}: this person's records are withheld`);
     const entries = new Map<string, Prepared>();
     for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));
-    return entries;
+    const aliases = new Map(
+      Object.entries(document.aliases ?? {}).map(([type, ids]) => [type, new Map(Object.entries(ids))]),
+    );
+    return { entries, aliases };
   };
   const file = open(config.file, () =>
     observeFile({
@@ -50,16 +53,20 @@ export function openConsentFile(
   const usable = (): boolean =>
     file.brokenSince === null || clock.now().getTime() - file.brokenSince < config.stale_if_error;
 
+  const unavailable = (): SluiceError =>
+    new SluiceError(
+      'consent_unavailable',
+      'The consents cannot be read, so that nobody can be taken to have consented. The log has the reason.',
+    );
+
   return {
+    alias(type, value) {
+      if (!usable()) throw unavailable();
+      return file.value.aliases.get(type)?.get(value);
+    },
     lookup: (ids, at) => {
-      if (!usable())
-        return Promise.reject(
-          new SluiceError(
-            'consent_unavailable',
-            'The consents cannot be read, so that nobody can be taken to have consented. The log has the reason.',
-          ),
-        );
-      const entries = file.value;
+      if (!usable()) return Promise.reject(unavailable());
+      const { entries } = file.value;
       const time = at.getTime();
       const found = new Map<string, DataSubjectState>();
       for (const id of ids) {

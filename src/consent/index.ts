@@ -5,12 +5,14 @@ import { type ConsentDependencies, openConsentFile } from './file.ts';
 
 export type { ConsentEntry, ConsentsDocument } from './config.ts';
 export { parseConsents, type ReadConsents, readConsents } from './document.ts';
+export { createIdentities, type Identities } from './identities.ts';
+export { type Ask, createLookups } from './lookups.ts';
 export type { ConsentDependencies } from './file.ts';
 export { createStaticConsents, type StaticConsents } from './static.ts';
 
 /** @throws SluiceError `consent_invalid` with every fault and its place, `consent_unavailable` when there is no such file */
 export async function createConsentSource(
-  config: ConsentConfig,
+  config: Omit<ConsentConfig, 'lookups'>,
   deps: ConsentDependencies,
 ): Promise<ConsentSource> {
   return openConsentFile(config, deps);

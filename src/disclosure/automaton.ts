@@ -529,6 +529,7 @@ export class Automaton implements Matcher {
       for (const below of nodesBelow(node)) if (below !== node) below.naming = null;
     }
     for (const pointer of catalog.data_subject) trie.at(pointer).subject = true;
+    for (const place of catalog.subject_places ?? []) trie.at(place.at).places.push(place);
     for (const [name, pointer] of Object.entries(catalog.attributes)) trie.at(pointer).attributes.push(name);
     this.#tries.set(catalog, trie);
     return trie;
@@ -554,8 +555,19 @@ const embeds = (catalog: Catalog, trie: Trie, node: TrieNode) =>
   Object.entries(catalog.fields).some(([pointer, entry]) => 'resource' in entry && trie.at(pointer) === node);
 const isMarked = (node: TrieNode) => node.subject || node.attributes.length > 0;
 /** of an element: the attributes of an array are not those of what is in it */
-const subjectOf = ({ up }: Branch): Mark => ({ up, subject: true, attributes: [] });
-const markOf = ({ node, up }: Branch): Mark => ({ up, subject: node.subject, attributes: node.attributes });
+const subjectOf = ({ node, up }: Branch): Mark => ({
+  up,
+  subject: true,
+  places: placesOf(node),
+  attributes: [],
+});
+const markOf = ({ node, up }: Branch): Mark => ({
+  up,
+  subject: node.subject,
+  places: placesOf(node),
+  attributes: node.attributes,
+});
+const placesOf = ({ places }: TrieNode): Mark['places'] => (places.length === 0 ? null : places);
 
 function hasBelow(node: TrieNode, test: (node: TrieNode) => boolean): boolean {
   return childrenOf(node).some((child) => test(child) || hasBelow(child, test));

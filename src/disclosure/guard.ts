@@ -10,6 +10,7 @@ import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer, Reason, TreatmentChoice } from '../model/answers.ts';
 import { type Catalog, classOf, writeModeOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
+import type { TypedId } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { CatalogCache } from './catalogs.ts';
@@ -20,6 +21,7 @@ import { isGiven, refuseConflicts } from './identifiers.ts';
 import { isObject, type Leaf } from './leaf.ts';
 import { canonicalPointer } from './program.ts';
 import { without } from './strip.ts';
+import { canonicalIds, type NamedSubject, namedSubject, typedIds } from './subject-places.ts';
 import { type WrittenBody, type WrittenRecord, written } from './written.ts';
 
 export interface Guarded {
@@ -30,9 +32,13 @@ export interface Guarded {
 
 export interface GuardDependencies {
   readonly consents: ConsentSource;
+  /** whom typed identifiers name */
+  readonly identities: {
+    identify(data: PolicySnapshot['data'], values: readonly TypedId[]): Promise<ReadonlyMap<string, string>>;
+  };
 }
 
-export function createGuard({ consents }: GuardDependencies) {
+export function createGuard({ consents, identities }: GuardDependencies) {
   const catalogs = new CatalogCache();
 
   return {
@@ -73,7 +79,7 @@ export function createGuard({ consents }: GuardDependencies) {
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
       refuseConflicts(body, found, catalog);
-      const answersOf = await judged(snapshot, input, body.dataSubject, found, consents);
+      const answersOf = await judged(snapshot, input, body.person, found, { consents, identities });
       // an answer may name a part of what a line covers: then that part is a field of its own
       const named = found
         .flatMap(answersOf)
@@ -199,10 +205,17 @@ async function judged(
   input: PolicyInput,
   known: string | null,
   records: readonly WrittenRecord[],
-  consents: ConsentSource,
+  { consents, identities }: GuardDependencies,
 ): Promise<(record: WrittenRecord) => readonly Judged[]> {
-  const namedBy = ({ leaves }: WrittenRecord): ReadonlySet<string> =>
-    new Set(idsOf([...(known === null ? [] : [known]), ...leaves.flatMap(subjectOf)]));
+  const canonical = await canonicalOf(snapshot, records, identities);
+  const namedBy = (record: WrittenRecord): ReadonlySet<string> =>
+    new Set(
+      idsOf([
+        ...(known === null ? [] : [known]),
+        ...record.leaves.flatMap(subjectOf),
+        ...(canonical.get(record) ?? []),
+      ]),
+    );
   const all = [...new Set(records.flatMap((record) => [...namedBy(record)]))];
   const states: ReadonlyMap<string, DataSubjectState> =
     all.length === 0 ? new Map() : await consents.lookup(all, new Date(input.context.time));
@@ -225,15 +238,50 @@ async function judged(
   };
 }
 
+/** Ids of those whom typed places of each record name. @throws SluiceError `body_field_refused` for one that names nobody */
+async function canonicalOf(
+  snapshot: PolicySnapshot,
+  records: readonly WrittenRecord[],
+  identities: GuardDependencies['identities'],
+): Promise<ReadonlyMap<WrittenRecord, readonly string[]>> {
+  const named = records.map(({ leaves }) => leaves.flatMap(namedIn));
+  const values = named.flatMap((all) => [...typedIds(all)]);
+  const known = values.length === 0 ? new Map() : await identities.identify(snapshot.data, values);
+  return new Map(
+    records.map((record, n) => {
+      const ids = canonicalIds(named[n]!, known);
+      if (ids === null)
+        throw new SluiceError(
+          'body_field_refused',
+          "The request's body says whose data it is by a value that names nobody: it has not the form of its type, or no alias is known. Send the identifier that the catalog expects (data_subject).",
+        );
+      return [record, ids];
+    }),
+  );
+}
+
+/** What places with a type hold. @throws SluiceError `body_unreadable` */
+function namedIn(leaf: Leaf): readonly NamedSubject[] {
+  const { value, places } = leaf;
+  if (value === null || places === null) return [];
+  checkNumber(leaf);
+  return places.flatMap((place) => namedSubject(place, value) ?? []);
+}
+
 /** @throws SluiceError `body_unreadable` for a number that would name another data subject here than upstream */
-function subjectOf({ subject, value, pointer }: Leaf): readonly string[] {
-  if (!subject || value === null || (value.kind !== 'string' && value.kind !== 'number')) return [];
-  if (value.kind === 'number' && !Number.isSafeInteger(Number(value.text)))
-    throw new SluiceError(
-      'body_unreadable',
-      `The request's body says whose data it is (${pointer}) by a number that is not whole, or too large to be read exactly. Send it as a text.`,
-    );
+function subjectOf(leaf: Leaf): readonly string[] {
+  const { subject, places, value } = leaf;
+  if (!subject || places !== null || (value?.kind !== 'string' && value?.kind !== 'number')) return [];
+  checkNumber(leaf);
   return [value.text];
+}
+
+function checkNumber({ value, pointer }: Leaf): void {
+  if (value?.kind !== 'number' || Number.isSafeInteger(Number(value.text))) return;
+  throw new SluiceError(
+    'body_unreadable',
+    `The request's body says whose data it is (${pointer}) by a number that is not whole, or too large to be read exactly. Send it as a text.`,
+  );
 }
 
 const OPERATIONS: readonly unknown[] = ['add', 'remove', 'replace', 'move', 'copy', 'test'];

@@ -5,11 +5,18 @@ import { foldName } from '../model/identifiers.ts';
 import { idOf } from './data-subjects.ts';
 import { isObject, type Leaf, type Place } from './leaf.ts';
 import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
+import { namedSubject } from './subject-places.ts';
 
 /** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */
 export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): boolean =>
   (isId(body, record, leaf) && body.id!.values.some((id) => says(leaf, id))) ||
-  (leaf.subject && body.dataSubject !== null && says(leaf, body.dataSubject));
+  (leaf.subject &&
+    body.dataSubject !== null &&
+    (says(leaf, body.dataSubject) || names(leaf, body.dataSubject)));
+
+/** `Patient/123`, of which the route says 123 */
+const names = ({ places, value }: Leaf, id: string): boolean =>
+  value !== null && (places ?? []).some((place) => namedSubject(place, value)?.text === idOf(id));
 
 /** @throws SluiceError `identifier_conflict` */
 export function refuseConflicts(

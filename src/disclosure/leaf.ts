@@ -1,5 +1,5 @@
 /** A value that a request's body writes. */
-import type { FieldEntry } from '../model/catalog.ts';
+import type { FieldEntry, SubjectPlace } from '../model/catalog.ts';
 import type { Scalar } from '../model/disclosure.ts';
 
 /** where something stands in a body: names and positions from its root */
@@ -15,6 +15,8 @@ export interface Leaf {
   readonly embedded: boolean;
   /** it says whose data the record is */
   readonly subject: boolean;
+  /** what an id must be there; null: any */
+  readonly places: readonly SubjectPlace[] | null;
   /** an element of a list, or within one */
   readonly listed: boolean;
   /** key of a selector that picked the object it stands in: it says which field is written, and is none itself */

@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../model/consent.ts';
-import type { DisclosurePart, DisclosurePlan } from '../model/disclosure.ts';
+import type { DisclosurePart, DisclosurePlan, TypedId } from '../model/disclosure.ts';
 import { Running, UnknownPaths } from './account.ts';
 import { Answers, type Verdict } from './answers.ts';
 import type { Automaton } from './automaton.ts';
@@ -30,6 +30,7 @@ import { Distinct, Memory } from './memory.ts';
 import { Collected } from './output.ts';
 import type { Instructions, TreatmentSet } from './program.ts';
 import { Searched } from './searched.ts';
+import { canonicalIds, keyOf, typedIds } from './subject-places.ts';
 import { Tally, takeSummary } from './summary.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 
@@ -48,6 +49,7 @@ const RENDERINGS = 1024;
 
 const NOBODY: readonly DataSubjectState[] = [NO_STATE];
 const NOBODYS: readonly string[] = [];
+const NO_IDS: ReadonlyMap<string, string> = new Map();
 const NO_PIECES: readonly Piece[] = [];
 
 /** One scope of a record: what the policy says, and on whom and what that rests. */
@@ -90,6 +92,8 @@ export class Session {
   readonly #guarded: boolean;
   /** whose data it is by the request's own account; null: it has none */
   readonly #known: string | null;
+  /** of the batch at work, ids of those whom typed values name */
+  #identified: ReadonlyMap<string, string> = NO_IDS;
 
   constructor(format: Format, plan: DisclosurePlan, shared: Shared) {
     this.#plan = plan;
@@ -205,6 +209,8 @@ export class Session {
     const { batch_records, part_bytes } = this.#shared.limits;
     for (let from = 0; from < pieces.length; from += batch_records) {
       const to = Math.min(pieces.length, from + batch_records);
+      const typed = this.#typed(pieces, from, to);
+      if (typed !== null) this.#identified = await typed;
       const ids = this.#ids(pieces, from, to);
       const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
       for (let n = from; n < to; n++) {
@@ -226,13 +232,37 @@ export class Session {
     for (let n = from; n < to; n++) {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
-      for (const { scope, subjects } of piece.scopes) {
-        const named = idsOf(subjects);
+      for (const scope of piece.scopes) {
+        const named = this.#namedBy(scope);
+        if (named === null) continue;
         for (const id of named) ids.add(id);
-        if (scope < 0 && named.length === 0 && this.#known !== null) ids.add(this.#known);
+        if (scope.scope < 0 && named.length === 0 && this.#known !== null) ids.add(this.#known);
       }
     }
     return ids.take();
+  }
+
+  /** who the typed values of a batch name; null: there are none */
+  #typed(pieces: readonly Piece[], from: number, to: number): Promise<ReadonlyMap<string, string>> | null {
+    if (this.#released >= this.#maxRecords) return null;
+    let wanted: Map<string, TypedId> | null = null;
+    for (let n = from; n < to; n++) {
+      const piece = pieces[n]!;
+      if (piece.kind !== 'record') continue;
+      for (const { named } of piece.scopes) {
+        if (named === undefined) continue;
+        wanted ??= new Map();
+        for (const id of typedIds(named)) wanted.set(keyOf(id), id);
+      }
+    }
+    const { identify } = this.#plan;
+    if (wanted === null || wanted.size === 0 || identify === undefined) return null;
+    return identify.call(this.#plan, [...wanted.values()]);
+  }
+
+  /** ids of whom a scope is about; null: it names somebody whom nobody knows */
+  #namedBy({ subjects, named }: RecordScope): readonly string[] | null {
+    return named === undefined ? idsOf(subjects) : canonicalIds(named, this.#identified);
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
@@ -296,9 +326,11 @@ export class Session {
   }
 
   /** what the policy says about a scope of a record */
-  #ask({ scope, subjects, attributes }: RecordScope, states: States): Asked {
+  #ask(recorded: RecordScope, states: States): Asked {
+    const { scope, attributes } = recorded;
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
-    const named = idsOf(subjects);
+    const named = this.#namedBy(recorded);
+    if (named === null) return { verdict: unnamed(catalog), subjects: NOBODYS, states: NOBODY };
     const ids = named.length > 0 || scope >= 0 || this.#known === null ? named : [this.#known];
     if (ids.length === 0) {
       // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
@@ -407,6 +439,8 @@ export class Session {
     const { batch_records } = this.#shared.limits;
     for (let from = 0; from < records.length; from += batch_records) {
       const to = Math.min(records.length, from + batch_records);
+      const typed = this.#typed(records, from, to);
+      if (typed !== null) this.#identified = await typed;
       const ids = this.#ids(records, from, to);
       const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
       for (const piece of records.slice(from, to)) {

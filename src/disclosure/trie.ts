@@ -1,5 +1,5 @@
 /** The pointers of one catalog as a tree of steps; `automaton.ts` walks it, several branches at a time. */
-import type { FieldEntry } from '../model/catalog.ts';
+import type { FieldEntry, SubjectPlace } from '../model/catalog.ts';
 import { escapeToken, parsePointer, spellWants, type Step, type Want } from './pointer.ts';
 
 /** What a pointer of a catalog (or of an answer) names. */
@@ -18,6 +18,8 @@ export interface TrieNode {
   readonly selectors: Map<string, { readonly wants: readonly Want[]; readonly node: TrieNode }>;
   naming: Naming | null;
   subject: boolean;
+  /** what the data subject's id here must be, where the catalog says it */
+  readonly places: SubjectPlace[];
   readonly attributes: string[];
 }
 
@@ -79,6 +81,7 @@ export class Trie {
       selectors: new Map(),
       naming: null,
       subject: false,
+      places: [],
       attributes: [],
     };
   }

@@ -1,4 +1,5 @@
 /** The records of a request's body, leaf by leaf, each leaf with the line of the catalog that covers it. */
+import type { SubjectPlace } from '../model/catalog.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import type { Automaton } from './automaton.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
@@ -14,7 +15,10 @@ export interface WrittenBody {
   readonly record: string;
   /** lists are repeated elements, which take no step in a path, and `#text` is the text of its element (XML, multipart) */
   readonly elements?: boolean;
+  /** whose data it is, as the route says it; null: it does not */
   readonly dataSubject: string | null;
+  /** the id that the consents of that person are kept under */
+  readonly person: string | null;
   /** what names the record beside the body; null: nothing does */
   readonly id: Identifier | null;
   /** leave refused fields out instead of refusing the request; only for JSON */
@@ -36,10 +40,22 @@ export const written = (body: WrittenBody, automaton: Automaton): readonly Writt
     return { place, leaves, conflicts };
   });
 
+/** A data subject that is named where a value stands. */
+interface Subject {
+  readonly places: readonly SubjectPlace[] | null;
+}
+
+function subjectAt(automaton: Automaton, state: number): Subject | null {
+  const marks = automaton.marks(state).filter((mark) => mark.subject && mark.up === 0);
+  if (marks.length === 0) return null;
+  const places = marks.flatMap((mark) => mark.places ?? []);
+  return { places: places.length === 0 ? null : places };
+}
+
 interface Around {
   readonly path: string;
   readonly place: Place;
-  readonly subject: boolean;
+  readonly subject: Subject | null;
   readonly listed: boolean;
   readonly key: boolean;
 }
@@ -59,7 +75,7 @@ function* leavesOf(
         ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
         : from;
     // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
-    const subject = around.subject || automaton.marks(state).some((mark) => mark.subject && mark.up === 0);
+    const subject = subjectAt(automaton, state) ?? around.subject;
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
         yield* walk(item, elements ? from : automaton.item(state, i), {
@@ -106,14 +122,15 @@ function* leavesOf(
       base: entry && known && known.base >= 0 ? automaton.all[known.base]!.pointer : pointer,
       entry,
       embedded,
-      subject: subject && !embedded,
+      subject: subject !== null && !embedded,
+      places: embedded ? null : (subject?.places ?? null),
       listed,
       key: around.key && value !== null,
       value,
       place: around.place,
     };
   }
-  yield* walk(root, automaton.root, { path: '', place, subject: false, listed: false, key: false });
+  yield* walk(root, automaton.root, { path: '', place, subject: null, listed: false, key: false });
 }
 
 /** `Id` beside `id`: some upstreams bind names without regard to case, and take either. */

@@ -44,10 +44,23 @@ export interface EnvelopeEntry {
   readonly is: EnvelopeRole;
 }
 
+/** Where a record says whose it is, with what the value there has to be. */
+export interface SubjectPlace {
+  readonly at: string;
+  /** of `identifiers` in the policy's data; null: any text is an id */
+  readonly type: string | null;
+  /** RE2; matches the whole value, its first group is the id; null: all of it is */
+  readonly pattern: string | null;
+  /** places with the same number name one person; null: each value names one of its own */
+  readonly person: number | null;
+}
+
 export interface Catalog {
   readonly resource: string;
   /** pointers within a record to the id(s) of whom it is about; several: the strictest answer wins */
   readonly data_subject: readonly string[];
+  /** all of `data_subject`, where any of them has a type or a pattern, or names a person together with another */
+  readonly subject_places?: readonly SubjectPlace[];
   /** name → pointer: what the policy may look at, per record */
   readonly attributes: { readonly [name: string]: string };
   readonly fields: { readonly [pointer: string]: CatalogEntry };

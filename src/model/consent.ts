@@ -32,6 +32,8 @@ export interface ConsentSource {
    * @throws SluiceError `consent_unavailable` when the source cannot answer: the caller must refuse, never assume.
    */
   lookup(ids: readonly string[], at: Date): Promise<ReadonlyMap<string, DataSubjectState>>;
+  /** the id that somebody is kept under whom a value of this type names; undefined: the source knows no such alias. Throws as `lookup` rejects. */
+  alias?(type: string, value: string): string | undefined;
   /** changes whenever any answer may have changed; part of every cache key */
   revision(): string;
   ready(): Promise<{ ok: boolean; detail?: string }>;

@@ -14,6 +14,12 @@ export type Scalar =
   | { readonly kind: 'boolean'; readonly text: 'true' | 'false' }
   | { readonly kind: 'null'; readonly text: 'null' };
 
+/** A value that stands where a catalog expects an identifier of a type. */
+export interface TypedId {
+  readonly type: string;
+  readonly text: string;
+}
+
 /** Everything needed to disclose one response body. */
 export interface DisclosurePlan {
   readonly format: FormatName;
@@ -43,6 +49,12 @@ export interface DisclosurePlan {
   readonly options: { readonly [name: string]: unknown };
   /** attributes of records that an answer may depend on; null: any */
   readonly attributesRead?: readonly string[] | null;
+  /**
+   * The ids that consents are kept under of those whom values name, by type, line break and value; without an entry a value names nobody, and its
+   * record is withheld.
+   * @throws SluiceError consent_unavailable
+   */
+  identify?(values: readonly TypedId[]): Promise<ReadonlyMap<string, string>>;
   /** states of data subjects; @throws SluiceError consent_unavailable */
   consents(ids: readonly string[]): Promise<ReadonlyMap<string, DataSubjectState>>;
   /** asks the policy; cached by the caller's policy snapshot; `resource` is the catalog's name */

@@ -1,6 +1,14 @@
-/** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. */
+/** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. Longer than most: one check for each key. */
+import { RE2JS } from 're2js';
 import { didYouMean } from '../errors.ts';
-import type { Catalog, CatalogEntry, EnvelopeEntry, EnvelopeRole, FieldEntry } from '../model/catalog.ts';
+import type {
+  Catalog,
+  CatalogEntry,
+  EnvelopeEntry,
+  EnvelopeRole,
+  FieldEntry,
+  SubjectPlace,
+} from '../model/catalog.ts';
 import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from './document.ts';
 import { faultError, type PolicyFault } from './opa-faults.ts';
@@ -22,6 +30,17 @@ const NAME = /^[A-Za-z_][\w.:-]*$/;
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 
 type Path = readonly (string | number)[];
+
+/** What is wrong with a regular expression in RE2's syntax, which takes time that is linear in the text; null: nothing. */
+export const patternFault = (pattern: unknown): string | null => {
+  if (typeof pattern !== 'string' || pattern === '') return 'pattern is a regular expression';
+  try {
+    RE2JS.compile(pattern);
+    return null;
+  } catch {
+    return 'pattern is not a regular expression of RE2 (https://github.com/google/re2/wiki/Syntax)';
+  }
+};
 
 /** Collects every fault of one document. */
 class Check {
@@ -49,6 +68,52 @@ class Check {
     const wrong = typeof value === 'string' ? pointerFault(value) : 'a path is a string like "/a/b"';
     if (wrong !== null) this.say(path, `${what}: ${wrong}`);
     return wrong === null;
+  }
+
+  /** One of `data_subject`: a path, or `{ at, type, pattern }`. */
+  place(value: unknown, path: Path, person: number | null): SubjectPlace | null {
+    if (!isObject(value))
+      return this.pointer(value, path, 'data_subject')
+        ? { at: value, type: null, pattern: null, person }
+        : null;
+    const before = this.faults.length;
+    this.keys(value, ['at', 'type', 'pattern'], path, 'data_subject');
+    const { at, type, pattern } = value;
+    this.pointer(at, [...path, 'at'], 'data_subject.at');
+    if (type !== undefined && !(typeof type === 'string' && NAME.test(type)))
+      this.say([...path, 'type'], 'data_subject: type is the name of an identifier (data/identifiers.yaml)');
+    if (pattern !== undefined) {
+      const wrong = patternFault(pattern);
+      if (wrong !== null) this.say([...path, 'pattern'], `data_subject: ${wrong}`);
+    }
+    return this.faults.length > before
+      ? null
+      : {
+          at: at as string,
+          type: (type as string | undefined) ?? null,
+          pattern: (pattern as string | undefined) ?? null,
+          person,
+        };
+  }
+
+  /** `data_subject`: one place or several, of which `{ same: […] }` are those that name one person. */
+  places(value: unknown): readonly SubjectPlace[] {
+    if (value === undefined || value === null) return [];
+    const many = Array.isArray(value);
+    const found: (SubjectPlace | null)[] = [];
+    for (const [i, item] of (many ? value : [value]).entries()) {
+      const path: Path = many ? ['data_subject', i] : ['data_subject'];
+      if (!isObject(item) || !('same' in item)) {
+        found.push(this.place(item, path, null));
+        continue;
+      }
+      this.keys(item, ['same'], path, 'data_subject');
+      const { same } = item;
+      if (!Array.isArray(same) || same.length < 2)
+        this.say([...path, 'same'], 'data_subject: same lists two places or more that name one person');
+      else for (const [n, one] of same.entries()) found.push(this.place(one, [...path, 'same', n], i));
+    }
+    return found.filter((place) => place !== null);
   }
 
   entry(value: unknown, path: Path, pointer: string): CatalogEntry | null {
@@ -121,12 +186,9 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
   if (typeof resource !== 'string' || !NAME.test(resource))
     check.say(['resource'], 'resource: a catalog names its resource, e.g. customer');
 
-  const subjects = top['data_subject'];
-  const list =
-    subjects === undefined || subjects === null ? [] : Array.isArray(subjects) ? subjects : [subjects];
-  const data_subject = list.filter((p, i): p is string =>
-    check.pointer(p, Array.isArray(subjects) ? ['data_subject', i] : ['data_subject'], 'data_subject'),
-  );
+  const places = check.places(top['data_subject']);
+  const data_subject = [...new Set(places.map((place) => place.at))];
+  const isTyped = places.some((p) => p.type !== null || p.pattern !== null || p.person !== null);
 
   const section = (name: 'attributes' | 'fields' | 'envelope'): [string, unknown][] => {
     const value = top[name];
@@ -165,7 +227,14 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
   }
   if (check.faults.length > 0) return { catalog: null, faults: check.faults };
   return {
-    catalog: deepFreeze({ resource: resource as string, data_subject, attributes, fields, envelope }),
+    catalog: deepFreeze({
+      resource: resource as string,
+      data_subject,
+      ...(isTyped ? { subject_places: places } : {}),
+      attributes,
+      fields,
+      envelope,
+    }),
     faults: [],
   };
 };

@@ -146,6 +146,14 @@ const Flag = Type.Union([
   }),
 ]);
 
+const Identifier = settings({
+  title: Title,
+  pattern: Type.String({ minLength: 1, description: 'RE2; what is such an identifier as a whole' }),
+  resolves_to: Type.Optional(
+    Name('the type that it is an alias of: looked up in consents.yaml (aliases) and by consent.lookups'),
+  ),
+});
+
 const Accepted = (description: string) =>
   Type.Record(Type.String({ minLength: 1 }), Type.Boolean(), { description });
 
@@ -174,6 +182,9 @@ export const dataSchemas = {
     justification: settings({ min_length: Limit('characters besides white space at the ends') }),
   }),
   flags: file('Flags of data subjects', { flags: byName(Flag, 'marks on a data subject') }),
+  identifiers: file('Identifiers of data subjects', {
+    identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),
+  }),
   grants: file('Grants', {
     grants: settings({ lifts: byName(Type.Boolean(), 'limits that a grant may lift, by their `because`') }),
   }),

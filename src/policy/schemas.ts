@@ -197,13 +197,46 @@ const Embedded = Type.Object(
   closed,
 );
 
+const Place = (description: string) =>
+  Type.Union([
+    Pointer(description),
+    Type.Object(
+      {
+        at: Pointer(description),
+        type: Type.Optional(
+          Type.String({ description: 'of identifiers.yaml: what the value must be to name anybody' }),
+        ),
+        pattern: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'RE2; matches the whole value, and its first group is the id: "Patient/(.+)"',
+          }),
+        ),
+      },
+      closed,
+    ),
+  ]);
+
 export const CatalogSchema = Type.Object(
   {
     resource: Type.String({ description: 'name of the resource this catalog is about' }),
     data_subject: Type.Optional(
       Type.Union([
-        Pointer('where a record says whose it is'),
-        Type.Array(Pointer('one of those whom a record is about')),
+        Place('where a record says whose it is'),
+        Type.Array(
+          Type.Union([
+            Place('one of those whom a record is about'),
+            Type.Object(
+              {
+                same: Type.Array(Place('one of the places that name the same person'), {
+                  minItems: 2,
+                  description: 'places that name one person: the first of them that is known counts',
+                }),
+              },
+              closed,
+            ),
+          ]),
+        ),
         Type.Null(),
       ]),
     ),

@@ -12,6 +12,13 @@ export function routeWarnings(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
 ): readonly RouteFault[] {
+  return [...untypedInSeveralFormats(routes, catalogs), ...eachRoute(routes, catalogs)];
+}
+
+function eachRoute(
+  routes: readonly RouteConfig[],
+  catalogs: ReadonlyMap<string, Catalog>,
+): readonly RouteFault[] {
   return routes.flatMap((config, route) => {
     const found: RouteFault[] = [];
     const warn = (key: RouteFault['key'], message: string): void => void found.push({ route, key, message });
@@ -31,6 +38,31 @@ export function routeWarnings(
     renamesFields(config, warn);
     goesUninspected(config, warn);
     return found;
+  });
+}
+
+/** One format may carry another identifier of the same person than the next: consents would bind to one of them only. */
+function untypedInSeveralFormats(
+  routes: readonly RouteConfig[],
+  catalogs: ReadonlyMap<string, Catalog>,
+): readonly RouteFault[] {
+  const formats = new Map<string, Set<string>>();
+  return routes.flatMap(({ resource, response }, route) => {
+    const catalog = catalogs.get(resource);
+    if (catalog === undefined || catalog.data_subject.length === 0 || catalog.subject_places !== undefined)
+      return [];
+    const seen = formats.get(resource) ?? new Set<string>();
+    formats.set(resource, seen);
+    const before = seen.size;
+    seen.add(response.format ?? 'json');
+    if (before === 0 || seen.size === before) return [];
+    return [
+      {
+        route,
+        key: ['resource'],
+        message: `the resource "${resource}" leaves in several formats (${[...seen].join(', ')}), and its catalog does not say what an identifier of a data subject looks like: where one of them carries a login or a name instead of the id, its consents and flags are not found; give data_subject a type (docs/catalog.md, Identifiers)`,
+      },
+    ];
   });
 }
 

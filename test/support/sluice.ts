@@ -149,6 +149,8 @@ export interface Setup {
   readonly data?: Readonly<Record<string, unknown>>;
   /** id of a data subject → its entry in consents.yaml */
   readonly dataSubjects?: Readonly<Record<string, object>>;
+  /** `aliases` of consents.yaml */
+  readonly aliases?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** sections of sluice.yaml that win over the harness's */
   readonly config?: Readonly<Record<string, unknown>>;
   /** use this directory, and leave it there at the end */
@@ -224,7 +226,11 @@ export async function prepare(
   writeFileSync(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
   writeFileSync(
     join(dir, 'consents.yaml'),
-    JSON.stringify({ version: 1, data_subjects: setup.dataSubjects ?? {} }),
+    JSON.stringify({
+      version: 1,
+      data_subjects: setup.dataSubjects ?? {},
+      ...(setup.aliases === undefined ? {} : { aliases: setup.aliases }),
+    }),
   );
   const text = JSON.stringify({
     version: 1,

@@ -1,7 +1,7 @@
 /** The request that `sluice explain` explains: from a record, from a scenario, or made from flags. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readConsents } from '../../consent/index.ts';
+import { type ConsentsDocument, createIdentities, readConsents } from '../../consent/index.ts';
 import { createStaticConsents } from '../../consent/static.ts';
 import type { Decision } from '../../decision-log/decision.ts';
 import { scanQuery } from '../../decision-log/scan.ts';
@@ -192,11 +192,12 @@ async function ofRecord(
       throw new SluiceError('input_invalid', { message: `${file} cannot be read.`, cause });
     });
   const body = await read(flags.record!);
-  const known =
+  const known: Pick<ConsentsDocument, 'data_subjects' | 'aliases'> =
     flags.consents === undefined
-      ? {}
-      : readConsents(textOf(await read(flags.consents)), flags.consents).document.data_subjects;
-  const consents = createStaticConsents(known, { exposeDates: policy.reads_consent_dates });
+      ? { data_subjects: {} }
+      : readConsents(textOf(await read(flags.consents)), flags.consents).document;
+  const identities = createIdentities({ alias: (type, value) => known.aliases?.[type]?.[value] });
+  const consents = createStaticConsents(known.data_subjects, { exposeDates: policy.reads_consent_dates });
   const catalog = policy.catalogs.get(input.resource.type);
   if (catalog === undefined)
     throw new SluiceError(
@@ -235,6 +236,7 @@ async function ofRecord(
     purpose: input.context.purpose,
     decisionId: '',
     options: {},
+    identify: (values) => identities.identify(policy.data, values),
     consents: (ids) => consents.lookup(ids, new Date(input.context.time)),
     ask(resource, data_subject: DataSubjectState, attributes) {
       states.push({ resource, data_subject, attributes, count: 1 });

@@ -5,22 +5,47 @@ import { readConsents } from '../../consent/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { parseRevoked } from '../../identity/revoked.ts';
 import { textOf, UNMARKED } from '../../observability/complete.ts';
-import { type ConsentNames, createConsentNames, type NameKind } from '../../policy/consent-names.ts';
+import { createConsentNames, type NameKind } from '../../policy/consent-names.ts';
+import { isObject } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 import { type Finding, findings } from './findings.ts';
 import { nearestOrAll } from './references.ts';
 
 /** @param data of the policy; null where it could not be looked at: then names are not judged */
 export function fileFindings(
-  { config }: LoadedConfig,
+  loaded: LoadedConfig,
   data: { readonly [name: string]: unknown } | null,
 ): Finding[] {
-  const found = consentFindings(config.consent.file, data === null ? null : createConsentNames(data));
+  const { config } = loaded;
+  const found = consentFindings(config.consent.file, data);
+  for (const type of Object.keys(config.consent.lookups))
+    if (data !== null && !isAlias(data, type))
+      found.push(
+        ...findings(
+          [loaded.fault(['consent', 'lookups', type], noAlias(type))].map(({ line, column, message }) => ({
+            file: loaded.file,
+            line,
+            column,
+            message: `consent.lookups.${type}: ${message}`,
+          })),
+          'config',
+        ),
+      );
   const { revocations } = config.identity;
   return revocations === undefined ? found : [...found, ...revocationFindings(revocations)];
 }
 
-function consentFindings(file: string, names: ConsentNames | null): Finding[] {
+type Data = { readonly [name: string]: unknown };
+
+const isAlias = ({ identifiers }: Data, type: string): boolean => {
+  const known = isObject(identifiers) ? identifiers[type] : undefined;
+  return isObject(known) && known['resolves_to'] !== undefined;
+};
+const noAlias = (type: string): string =>
+  `there is no identifier "${type}" in the policy's data that resolves_to another`;
+
+function consentFindings(file: string, data: Data | null): Finding[] {
+  const names = data === null ? null : createConsentNames(data);
   const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
   if ('faults' in read) return read.faults;
   const { document, doubts, isUnmarked, place } = read.value;
@@ -42,6 +67,13 @@ function consentFindings(file: string, names: ConsentNames | null): Finding[] {
         judge('category', category, 'consents', String(i), 'categories', String(n));
     }
   }
+  for (const type of Object.keys(document.aliases ?? {}))
+    if (data !== null && !isAlias(data, type))
+      faults.push({
+        file,
+        ...place(['aliases', type]),
+        message: `aliases: ${noAlias(type)}: they are never looked for`,
+      });
   return [...findings(faults, 'consent'), ...(isUnmarked ? unmarked(file) : [])];
 }
 

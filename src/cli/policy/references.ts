@@ -1,6 +1,7 @@
 /** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
 import { didYouMean } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
+import { patternFault } from '../../policy/catalog.ts';
 import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 
@@ -108,12 +109,31 @@ export function referenceFaults(
         }
       }
     }
-  for (const { catalog, document } of catalogs)
+  const identifiers = namesIn('identifiers');
+  for (const d of of('identifiers'))
+    for (const [name, { pattern, resolves_to }] of members(d, 'identifiers')) {
+      const wrong = patternFault(pattern);
+      if (wrong !== null)
+        faults.push(d.fault(['identifiers', name, 'pattern'], `identifiers.${name}: ${wrong}`));
+      must(d, ['identifiers', name, 'resolves_to'], resolves_to, identifiers, 'identifier');
+      const target = typeof resolves_to === 'string' ? section(d, 'identifiers')[resolves_to] : undefined;
+      if (isObject(target) && target['resolves_to'] !== undefined)
+        faults.push(
+          d.fault(
+            ['identifiers', name, 'resolves_to'],
+            `identifiers.${name}: "${String(resolves_to)}" is an alias itself; name the type that consents are kept under`,
+          ),
+        );
+    }
+  for (const { catalog, document } of catalogs) {
+    for (const { type } of catalog.subject_places ?? [])
+      must(document, ['data_subject'], type, identifiers ?? new Set(), 'identifier (data/identifiers.yaml)');
     for (const [pointer, entry] of Object.entries(catalog.fields))
       if ('category' in entry) {
         must(document, ['fields', pointer, 'category'], entry.category, categories, 'category');
         must(document, ['fields', pointer, 'grade'], String(entry.grade), grades, 'grade');
       }
+  }
   return faults;
 }
 

@@ -1,8 +1,10 @@
 /** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
 import { SluiceError } from '../../errors.ts';
+import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Charset } from '../charsets.ts';
 import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './csv-lexer.ts';
 import { columnName } from '../pointer.ts';
+import { type NamedSubject, namedSubject } from '../subject-places.ts';
 import { Speller, single, textOf, unescaped } from './csv-text.ts';
 import {
   type Action,
@@ -59,6 +61,8 @@ export class Table {
   #described = -1;
   /** columns that say whose data a row is */
   #subjects: readonly number[] = [];
+  /** the same where the id has a type or is a part of the cell */
+  #places: readonly { readonly column: number; readonly place: SubjectPlace }[] = [];
   #attributed: readonly Attributed[] = [];
   #last: { readonly row: Row; readonly attributes: RecordScope['attributes'] } | null = null;
 
@@ -99,9 +103,10 @@ export class Table {
       this.#matcher
         .marks(state)
         .filter(({ up }) => up === 0)
-        .map(({ subject, attributes }) => ({ column, subject, names: attributes })),
+        .map(({ subject, places, attributes }) => ({ column, subject, places, names: attributes })),
     );
-    this.#subjects = marked.filter(({ subject }) => subject).map(({ column }) => column);
+    this.#subjects = marked.filter((m) => m.subject && m.places === null).map(({ column }) => column);
+    this.#places = marked.flatMap(({ column, places }) => (places ?? []).map((place) => ({ column, place })));
     this.#attributed = marked.filter(({ names }) => names.length > 0);
   }
 
@@ -231,7 +236,20 @@ export class Table {
       const text = this.text(row, column);
       if (text !== null && text !== '' && !subjects.includes(text)) subjects.push(text);
     }
-    return [{ scope: -1, subjects, attributes: this.#attributesOf(row) }];
+    return [{ scope: -1, subjects, named: this.#named(row), attributes: this.#attributesOf(row) }];
+  }
+
+  #named(row: Row): readonly NamedSubject[] | undefined {
+    if (this.#places.length === 0) return undefined;
+    const named: NamedSubject[] = [];
+    for (const { column, place } of this.#places) {
+      if (column >= row.count || this.empty(row, column)) continue;
+      const text = this.text(row, column);
+      // a cell that cannot be read names somebody all the same
+      const found = text === null ? { place, text } : namedSubject(place, { kind: 'string', text });
+      if (found !== null) named.push(found);
+    }
+    return named;
   }
 
   /** The very object of the row before where the bytes are the same: what was asked about it need not be asked again. */

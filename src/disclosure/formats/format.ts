@@ -65,7 +65,9 @@
  * and every value is accounted for exactly once (`treat` does it by itself) through `program.account` (unknown ones with `unknown(path)`, path as the format
  * spells pointers, indices as `*`). Bytes go to `out`.
  */
+import type { SubjectPlace } from '../../model/catalog.ts';
 import type { FormatName, Scalar } from '../../model/disclosure.ts';
+import type { NamedSubject } from '../subject-places.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
 
 export interface Format {
@@ -168,6 +170,8 @@ export interface RecordScope {
   readonly scope: number;
   /** ids of data subjects found in it, decoded, without repetition */
   readonly subjects: readonly string[];
+  /** the same of places whose ids have a type or are a part of the value; absent: the catalog has none of those */
+  readonly named?: readonly NamedSubject[] | undefined;
   readonly attributes: { readonly [name: string]: string | number | boolean | null };
 }
 
@@ -189,6 +193,8 @@ export interface Mark {
   /** of which scope: 0 the one the value stands in, 1 the one around that, … */
   readonly up: number;
   readonly subject: boolean;
+  /** what the id must be there; null: any */
+  readonly places: readonly SubjectPlace[] | null;
   /** names of attributes that this value is */
   readonly attributes: readonly string[];
 }

@@ -1,5 +1,6 @@
 /** A record of a JSON body: its bytes, its index, and what the index says about whose data it is. */
 import { SluiceError } from '../../errors.ts';
+import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import type { Automaton } from '../automaton.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
@@ -9,6 +10,7 @@ import { DEEPEST, type JsonScanner } from './json-scan.ts';
 import { scalarAt } from './json-text.ts';
 import { plain, setAttribute } from './tree.ts';
 import { subjectId } from '../subject-id.ts';
+import { type NamedSubject, namedSubject } from '../subject-places.ts';
 
 /** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
 export interface Lead {
@@ -143,11 +145,14 @@ function scopesOf(
     const kind = tag & 0xff;
     const value = scalarAt(source, kind, scanner.word(entry, 2), scanner.word(entry, 3));
     const around = chain === null ? OUTERMOST : chain.at(entry);
-    for (const { up, subject, attributes } of matcher.marks(tag >> 8)) {
+    for (const { up, subject, places, attributes } of matcher.marks(tag >> 8)) {
       const scope = scopes[around[around.length - 1 - up] ?? -1];
       if (scope === undefined) continue;
-      const id = subject ? subjectId(value) : null;
-      if (id !== null) addSubject(scope, id);
+      if (places !== null) addNamed(scope, places, value);
+      else {
+        const id = subject ? subjectId(value) : null;
+        if (id !== null) addSubject(scope, id);
+      }
       if (attributes.length === 0) continue;
       scope.values ??= new Map();
       for (const name of attributes) setAttribute(scope.values, name, value);
@@ -160,6 +165,7 @@ function scopesOf(
 class OpenScope implements RecordScope {
   readonly scope: number;
   readonly subjects: string[] = [];
+  named: NamedSubject[] | undefined;
   attributes = NO_ATTRIBUTES;
   /** the subjects once more, once they are many */
   known: Set<string> | null = null;
@@ -179,6 +185,15 @@ function addSubject(scope: OpenScope, id: string): void {
   if (scope.known?.has(id) ?? subjects.includes(id)) return;
   subjects.push(id);
   scope.known?.add(id);
+}
+
+function addNamed(scope: OpenScope, places: readonly SubjectPlace[], value: Scalar): void {
+  for (const place of places) {
+    const named = namedSubject(place, value);
+    if (named === null) continue;
+    scope.named ??= [];
+    scope.named.push(named);
+  }
 }
 
 function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {

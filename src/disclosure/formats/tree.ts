@@ -9,6 +9,7 @@ import type { Scalar } from '../../model/disclosure.ts';
 import { QuasiValues } from '../groups.ts';
 import { escapeToken } from '../pointer.ts';
 import { subjectId } from '../subject-id.ts';
+import { type NamedSubject, namedSubject } from '../subject-places.ts';
 import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,
@@ -92,9 +93,15 @@ function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId {
 
 /** Finds the scopes of a record, whose data they hold and what the policy may look at. */
 export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
-  const scopes: { scope: number; subjects: Set<string>; attributes: Map<string, Scalar> }[] = [];
+  const scopes: {
+    scope: number;
+    subjects: Set<string>;
+    named: NamedSubject[];
+    attributes: Map<string, Scalar>;
+  }[] = [];
   const begins = new Map<TreeNode, number>();
-  const open = (scope: number) => scopes.push({ scope, subjects: new Set(), attributes: new Map() }) - 1;
+  const open = (scope: number) =>
+    scopes.push({ scope, subjects: new Set(), named: [], attributes: new Map() }) - 1;
 
   const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
     if (node.children === null) {
@@ -102,8 +109,12 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
         if (!scope) continue;
         const value = node.scalar();
-        const id = mark.subject ? subjectId(value) : null;
+        const id = mark.subject && mark.places === null ? subjectId(value) : null;
         if (id !== null) scope.subjects.add(id);
+        for (const place of mark.places ?? []) {
+          const named = namedSubject(place, value);
+          if (named !== null) scope.named.push(named);
+        }
         for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
       }
       if (!isObject(node)) return;
@@ -128,6 +139,7 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
     scopes: scopes.map((scope) => ({
       scope: scope.scope,
       subjects: [...scope.subjects],
+      named: scope.named.length === 0 ? undefined : scope.named,
       attributes: Object.fromEntries([...scope.attributes].map(([name, value]) => [name, plain(value)])),
     })),
   };

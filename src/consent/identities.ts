@@ -1,0 +1,111 @@
+/**
+ * From what a record or a request carries to the id that consents are kept under. A value names somebody only if it has the form of its type
+ * (`identifiers` of the policy's data); a type that `resolves_to` another is looked for among the aliases of the consents, then by the look-up that
+ * the configuration names. Whatever is left over names nobody.
+ */
+import { RE2JS } from 're2js';
+import type { Catalog } from '../model/catalog.ts';
+import type { ConsentSource } from '../model/consent.ts';
+import type { TypedId } from '../model/disclosure.ts';
+import type { Lookups } from './lookups.ts';
+
+export interface Identities {
+  /**
+   * Ids by type, line break and value; without an entry: nobody.
+   * @param data of the policy that decides
+   * @throws SluiceError `consent_unavailable`
+   */
+  identify(
+    data: { readonly [name: string]: unknown },
+    values: readonly TypedId[],
+  ): Promise<ReadonlyMap<string, string>>;
+  /**
+   * The id of whom a request names, held to the types of the catalogs that its records may have.
+   * @returns null: nobody, or one person by one type and another by another
+   * @throws SluiceError `consent_unavailable`
+   */
+  requested(
+    data: { readonly [name: string]: unknown },
+    catalogs: readonly Catalog[],
+    text: string,
+  ): Promise<string | null>;
+}
+
+interface IdentifierType {
+  readonly pattern: RE2JS;
+  readonly resolvesTo: string | null;
+}
+
+type Types = ReadonlyMap<string, IdentifierType>;
+
+export function createIdentities(
+  source: Pick<ConsentSource, 'alias'>,
+  lookups: Lookups | null = null,
+): Identities {
+  const compiled = new WeakMap<object, Types>();
+  const typesOf = (data: { readonly [name: string]: unknown }): Types => {
+    let types = compiled.get(data);
+    if (types === undefined) {
+      types = compile(data['identifiers']);
+      compiled.set(data, types);
+    }
+    return types;
+  };
+
+  async function resolve(types: Types, { type, text }: TypedId): Promise<string | null> {
+    const known = types.get(type);
+    if (known === undefined || !known.pattern.matches(text)) return null;
+    if (known.resolvesTo === null) return text;
+    const target = types.get(known.resolvesTo);
+    const id =
+      source.alias?.(type, text) ?? (lookups?.has(type) === true ? await lookups.find(type, text) : null);
+    return id !== null && target?.resolvesTo === null && target.pattern.matches(id) ? id : null;
+  }
+
+  const identities: Identities = {
+    async requested(data, catalogs, text) {
+      const places = catalogs.flatMap((catalog) => catalog.subject_places ?? []);
+      const isPlain = catalogs.some((c) => c.data_subject.length > 0 && c.subject_places === undefined);
+      const types = new Set(places.map((place) => place.type));
+      const plain = text.trim();
+      if (types.size === 0) return text;
+      const values = [...types].flatMap((type) => (type === null ? [] : [{ type, text: plain }]));
+      const ids = new Set((await identities.identify(data, values)).values());
+      if (isPlain || types.has(null)) ids.add(plain);
+      return ids.size === 1 ? [...ids][0]! : null;
+    },
+    async identify(data, values) {
+      const types = typesOf(data);
+      const found = new Map<string, string>();
+      await Promise.all(
+        values.map(async (value) => {
+          const id = await resolve(types, value);
+          if (id !== null) found.set(`${value.type}\n${value.text}`, id);
+        }),
+      );
+      return found;
+    },
+  };
+  return identities;
+}
+
+/** A type that is malformed is nobody's: a policy that is loaded without its schemas must not open anything by that. */
+function compile(document: unknown): Types {
+  const types = new Map<string, IdentifierType>();
+  for (const [name, value] of Object.entries(members(document))) {
+    const { pattern, resolves_to } = members(value);
+    if (typeof pattern !== 'string') continue;
+    try {
+      types.set(name, {
+        pattern: RE2JS.compile(pattern),
+        resolvesTo: typeof resolves_to === 'string' ? resolves_to : null,
+      });
+    } catch {
+      // no pattern: no value is of this type
+    }
+  }
+  return types;
+}
+
+const members = (value: unknown): { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {};
