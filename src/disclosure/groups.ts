@@ -1,12 +1,17 @@
-/** k-anonymity (Sweeney 2002): records that fewer than k others look like, by their quasi-identifiers as they would leave. */
+/**
+ * k-anonymity (Sweeney 2002): records of fewer than k people look alike by their quasi-identifiers as they would leave. What is counted is
+ * people, since five rows of one customer hide nobody.
+ */
 
-/** The values of a record's quasi-identifiers as they would leave, by path: several where a list or embedded resources have them. */
+/** The values of a record's quasi-identifiers as they would leave, by path and place. */
 export class QuasiValues {
   readonly #values = new Map<string, string[]>();
 
-  add(path: string, value: string): void {
-    const known = this.#values.get(path);
-    if (known === undefined) this.#values.set(path, [value]);
+  /** @param place which elements of lists it stands in: which values stand together is part of a combination */
+  add(path: string, place: string, value: string): void {
+    const key = `${path} ${place}`;
+    const known = this.#values.get(key);
+    if (known === undefined) this.#values.set(key, [value]);
     else known.push(value);
   }
 
@@ -16,9 +21,26 @@ export class QuasiValues {
   }
 }
 
-/** @returns the records whose group has fewer than `k` members */
-export function smallGroups<T>(groups: readonly (readonly [T, string])[], k: number): ReadonlySet<T> {
-  const counts = new Map<string, number>();
-  for (const [, group] of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
-  return new Set(groups.filter(([, group]) => counts.get(group)! < k).map(([record]) => record));
+export interface Grouped<T> {
+  readonly record: T;
+  readonly group: string;
+  /** whose data it is; empty: nobody's, as its catalog says, so that it stands for itself */
+  readonly people: readonly string[];
+}
+
+/** @returns the records whose group has fewer than `k` members that have no person in common */
+export function smallGroups<T>(grouped: readonly Grouped<T>[], k: number): ReadonlySet<T> {
+  const groups = new Map<string, { readonly seen: Set<string>; size: number }>();
+  for (const { group, people } of grouped) {
+    let known = groups.get(group);
+    if (known === undefined) {
+      known = { seen: new Set(), size: 0 };
+      groups.set(group, known);
+    }
+    const { seen } = known;
+    if (people.some((id) => seen.has(id))) continue;
+    for (const id of people) seen.add(id);
+    known.size++;
+  }
+  return new Set(grouped.filter(({ group }) => groups.get(group)!.size < k).map(({ record }) => record));
 }

@@ -25,7 +25,7 @@ import type {
   RecordScope,
   Rendering,
 } from './formats/format.ts';
-import { smallGroups } from './groups.ts';
+import { type Grouped, smallGroups } from './groups.ts';
 import { Distinct, Memory } from './memory.ts';
 import { Collected } from './output.ts';
 import type { Instructions, TreatmentSet } from './program.ts';
@@ -434,7 +434,7 @@ export class Session {
    */
   async #smallGroups(): Promise<ReadonlySet<RecordPiece>> {
     const records = this.#held.filter((piece) => piece.kind === 'record');
-    const groups: [RecordPiece, string][] = [];
+    const groups: Grouped<RecordPiece>[] = [];
     const beyond = new Set<RecordPiece>();
     const { batch_records } = this.#shared.limits;
     for (let from = 0; from < records.length; from += batch_records) {
@@ -452,12 +452,19 @@ export class Session {
         }
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
-        groups.push([piece, piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)))]);
+        const group = piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)));
+        groups.push({ record: piece, group, people: peopleOf(asked) });
       }
     }
     this.#beyond = beyond;
     return smallGroups(groups, this.#minGroup);
   }
+}
+
+/** Whose a record is: by its own account, or where its catalog names nobody by that of what is embedded in it. */
+function peopleOf([own, ...embedded]: readonly Asked[]): readonly string[] {
+  if (own === undefined || own.subjects.length > 0) return own?.subjects ?? NOBODYS;
+  return embedded.flatMap(({ verdict, subjects }) => (verdict.withheld === null ? subjects : NOBODYS));
 }
 
 /** What is looked at as one thing leaves as it is or not at all. */

@@ -785,8 +785,17 @@ describe('obligations', () => {
         { id: 2, born: 2 },
       ],
     };
+    const others = {
+      city: 'a',
+      children: [
+        { id: 3, born: 1 },
+        { id: 4, born: 2 },
+      ],
+    };
     expect(await left(many, { ...many, children: [{ id: 1, born: 1 }] })).toEqual([]);
-    expect(await left(many, many, { ...many, city: 'b' })).toHaveLength(2);
+    expect(await left(many, others, { ...many, city: 'b' })).toHaveLength(2);
+    // the same people twice are no group
+    expect(await left(many, many)).toEqual([]);
     // those that are withheld do not leave
     const hidden = { city: 'a', spouse: { id: 'no', born: 1 } };
     expect(await left(hidden, { city: 'a', spouse: { id: 'no', born: 2 } }, { city: 'a' })).toHaveLength(3);

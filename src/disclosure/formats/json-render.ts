@@ -7,10 +7,19 @@ import { QuasiValues } from '../groups.ts';
 import { writeText } from '../output.ts';
 import { isUntouched, LONGER, type TreatBytes } from '../treatments/treatment.ts';
 import { DISCLOSE, type Output, type Program, type Rendering, type StateId, TREAT } from './format.ts';
-import { CLOSE, type JsonPage, NULL, OPEN_OBJECT, OPEN_SCOPE, STRIDE, STRING } from './json-index.ts';
+import {
+  CLOSE,
+  type JsonPage,
+  NULL,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  OPEN_SCOPE,
+  STRIDE,
+  STRING,
+} from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
 import { containerTreated, spelled } from './json-container.ts';
-import { scalarAt } from './json-text.ts';
+import { scalarAt, stringEnd } from './json-text.ts';
 
 const GONE = 0;
 const NULLED = 1;
@@ -159,28 +168,48 @@ class Renderer implements Scribe {
     const entries = this.#scanner.entriesOf(page);
     const word = (entry: number, slot: number) => entries[entry * STRIDE + slot]!;
     const last = (word(first, 0) & 0xff) >= OPEN_OBJECT ? word(first, 3) : first;
-    /** programs of the embedded resources around the entry, and where each ends */
-    const around: { readonly program: Program; readonly end: number }[] = [];
-    let program = rendering.program(0, 0)!;
+    /** containers around the entry: the program for what stands in each, which elements of lists it stands in, and elements begun */
+    const around: Around[] = [];
+    const outermost: Around = {
+      program: rendering.program(0, 0)!,
+      end: last,
+      place: '',
+      array: false,
+      index: 0,
+    };
     for (let n = first; n <= last; n++) {
       const kind = word(n, 0) & 0xff;
       const state = word(n, 0) >> 8;
       const start = word(n, 2);
       const end = word(n, 3);
-      if (kind === CLOSE && around.at(-1)?.end === n) program = around.pop()!.program;
-      else if (kind === OPEN_SCOPE && matcher.scope(state) >= 0) {
-        const inside = rendering.program(placeOf(begins, start) + 1, matcher.scope(state));
-        if (inside === null) n = end;
-        else {
-          around.push({ program, end });
-          program = inside;
-        }
+      if (kind === CLOSE) {
+        around.pop();
+        continue;
       }
-      if (kind === CLOSE || kind >= OPEN_OBJECT) continue;
+      const container = around.at(-1) ?? outermost;
+      const { program } = container;
+      const embedded = matcher.scope(state) >= 0;
+      let { place } = container;
+      if (container.array && (matcher.any(state) || embedded)) place += `/${container.index}`;
+      else if (matcher.any(state))
+        place += `/${source.toString('latin1', word(n, 1), stringEnd(source, word(n, 1)))}`;
+      container.index++;
+      if (kind >= OPEN_OBJECT) {
+        const inside =
+          kind === OPEN_SCOPE && embedded
+            ? rendering.program(placeOf(begins, start) + 1, matcher.scope(state))
+            : program;
+        if (inside === null) n = end;
+        else around.push({ program: inside, end, place, array: kind === OPEN_ARRAY, index: 0 });
+        continue;
+      }
       const field = matcher.field(state);
       if (!matcher.isQuasi(field)) continue;
       const action = program.action(field);
-      const leaves = (text: string) => values.add(matcher.path(field), text);
+      const path = matcher.path(field);
+      // a path that picks by what stands beside it means the same wherever in its list that is
+      const leaves = (text: string) =>
+        values.add(path, path.includes('/[') && !path.includes('*') ? '' : place, text);
       if (kind > NULL && (action === TREAT || (action === DISCLOSE && !matcher.whole(state))))
         leaves(containerTreated(program, matcher, source, state, kind, start, end) ?? '');
       else if (action === DISCLOSE) leaves(source.toString('latin1', start, end));
@@ -196,6 +225,14 @@ class Renderer implements Scribe {
     if (number < 0) number = this.#programs.push(program) - 1;
     return this.#scanner.codes(program.codes(), number);
   }
+}
+
+interface Around {
+  readonly program: Program;
+  readonly end: number;
+  readonly place: string;
+  readonly array: boolean;
+  index: number;
 }
 
 export type JsonRenderer = Renderer;
