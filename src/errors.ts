@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'method_not_allowed',
   'query_parameter_unknown',
   'query_field_withheld',
+  'narrowed_page_refused',
   'body_unreadable',
   'body_too_large',
   'body_encoding_unsupported',

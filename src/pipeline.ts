@@ -7,6 +7,7 @@ import { Account, NOTHING_DISCLOSED } from './account.ts';
 import { CodedReply } from './coded.ts';
 import { SluiceError } from './errors.ts';
 import type { Media } from './disclosure/media.ts';
+import { leadsToOne, type Listing, LISTS, listingOf } from './listing.ts';
 import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
@@ -33,7 +34,6 @@ import type { UpstreamResponse } from './upstream/upstream.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
 const WHOLE = 64 * 1024;
-const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 /** whose records are rows or lines, whether or not the route says so */
 const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson']);
 /** what an empty answer says of a list: nothing, so that no header counts one */
@@ -134,6 +134,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }
+  const listing = listingOf(selected, decision.obligations);
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };
@@ -142,8 +143,9 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   const response = await stages.upstreams.send(
     route.upstream,
     {
-      method: isHeadOfSearch(request, selected) ? 'GET' : request.method,
-      target: selected.upstreamTarget,
+      // What GET would be answered shows only in the body: whether its record may be seen, and whether there is one.
+      method: request.method === 'HEAD' ? 'GET' : request.method,
+      target: listing.target,
       headers,
       body: forwarded,
     },
@@ -154,7 +156,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   await turn();
   try {
     await disclose(
-      { request, selected, dataSubject, snapshot, input, catalog, decision, response },
+      { request, selected, dataSubject, snapshot, input, catalog, decision, response, listing },
       reply,
       account,
       stages,
@@ -164,13 +166,6 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     response.body.discard();
   }
 }
-
-/**
- * HEAD says by its status alone whether something was found, and whether that may be said shows only in the record: so a search is
- * asked with GET, and its answer looked at and left.
- */
-const isHeadOfSearch = ({ method }: ProxyRequest, { queryFields }: Selected): boolean =>
-  method === 'HEAD' && queryFields.length > 0;
 
 /** @throws SluiceError `identifier_conflict` */
 function refuseOther(headers: Readonly<Record<string, string>>, identifier: Identifier): void {
@@ -210,26 +205,31 @@ interface Answered {
   readonly catalog: Catalog;
   readonly decision: DecisionAnswer;
   readonly response: UpstreamResponse;
+  readonly listing: Listing;
 }
 
 /** The upstream's answer, as the policy lets this caller see it. */
 async function disclose(answered: Answered, reply: Reply, account: Account, stages: Stages): Promise<void> {
-  const { request, selected, snapshot, catalog, decision, response } = answered;
+  const { request, selected, snapshot, catalog, decision, response, listing } = answered;
   const { status, body } = response;
   const { route } = selected;
   const rules = stages.headersOf(route.upstream);
   const missing = status === 404 || status === route.response.notFound;
   const searched = selected.queryFields.length > 0;
-  const guarded = searched || (decision.obligations.min_group_size ?? 1) > 1;
+  const { guarded, paged, page } = listing;
   // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
   // nothing reads as if what it found were withheld.
   const failure = route.response.statuses.includes(status) && !(missing && searched);
   if (!failure && missing) throw nothingFound(route.response.notFound);
   if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status)))
     throw statusWithheld(status, rules.refused(status, response.headers));
-  const looked = isHeadOfSearch(request, selected);
-  if (request.method === 'HEAD' && !looked)
-    return withoutBody(status, NOTHING_DISCLOSED, {}, reply, account, stages);
+  const nothing = rules.response(response.headers, {
+    records: 0,
+    records_withheld: 0,
+    last: false,
+    guarded,
+    paged: true,
+  });
   const empty = status === 204 || status === 205 || body.empty();
   // Where the headers name a format that is refused, the body is not waited for: it may never begin, or never end.
   const named = response.headers['content-type'] !== undefined;
@@ -237,20 +237,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
   if (empty === true || (empty !== false && (await empty))) {
     if (searched && isOfOne(selected) && !failure)
       throw recordNotFound(NOTHING_DISCLOSED, account, route.response.notFound);
-    return withoutBody(
-      status,
-      NOTHING_DISCLOSED,
-      rules.response(response.headers, {
-        records: 0,
-        records_withheld: 0,
-        last: false,
-        guarded,
-        paged: true,
-      }),
-      reply,
-      account,
-      stages,
-    );
+    return withoutBody(status, NOTHING_DISCLOSED, nothing, reply, account, stages);
   }
 
   const media = known ?? mediaOf(answered, failure, stages);
@@ -269,7 +256,8 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     records,
     dataSubject: answered.dataSubject,
     searched: selected.queryFields,
-    paged: selected.paged,
+    paged,
+    page,
     obligations: decision.obligations,
     recipient: input.context.recipient,
     purpose: input.context.purpose,
@@ -308,7 +296,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
             records_withheld: summary.records_withheld,
             last,
             guarded,
-            paged: selected.paged,
+            paged: paged || page !== null,
           },
     ),
     ...stages.answers.disclosed(account.id, media.contentType, summary),
@@ -321,7 +309,17 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = { status, headers, single, writes, searched, looked, notFound: route.response.notFound };
+  const released = {
+    status,
+    headers,
+    nothing,
+    single,
+    writes,
+    listing,
+    searched,
+    looked: request.method === 'HEAD',
+    notFound: route.response.notFound,
+  };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
   try {
@@ -330,9 +328,6 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     coded.close();
   }
 }
-
-/** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */
-const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);
 
 /** An error may come as a page where a success comes as data: then its status is all that is passed on. */
 function mediaOf({ request, selected, response }: Answered, failure: boolean, stages: Stages): Media {
@@ -399,11 +394,14 @@ async function writtenBody(
 interface Released {
   readonly status: number;
   readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
+  /** what is passed of the upstream's headers beside an empty body */
+  readonly nothing: Record<string, string>;
   /** the answer is one record, not a list of them */
   readonly single: boolean;
   readonly writes: boolean;
   /** the request searched by fields */
   readonly searched: boolean;
+  readonly listing: Listing;
   /** the answer is looked at, and none of it is sent: HEAD */
   readonly looked: boolean;
   /** the status that says that there is no such record */
@@ -413,7 +411,7 @@ interface Released {
 /** Each part: recorded, durable, then sent. */
 async function release(
   parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
-  { status, headers, single, writes, searched, looked, notFound }: Released,
+  { status, headers, nothing, single, writes, searched, listing, looked, notFound }: Released,
   reply: Reply,
   account: Account,
   stages: Stages,
@@ -429,7 +427,11 @@ async function release(
       if (writes && !reply.started) return withoutBody(status, summary, {}, reply, account, stages);
       throw recordWithheld(summary, account);
     }
-    if (looked) return withoutBody(status, NOTHING_DISCLOSED, {}, reply, account, stages);
+    // What an upstream that found nothing answers with may be an empty body.
+    if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
+      return withoutBody(status, summary, nothing, reply, account, stages);
+    if (looked) return withoutBody(status, NOTHING_DISCLOSED, headers(summary, last), reply, account, stages);
+    if (searched && !single && listing.page === null && listing.paged) tellGap(summary, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
     if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);
@@ -441,6 +443,22 @@ async function release(
     account.spent('release');
   }
 }
+
+/** A page of a narrowed list on which the upstream's records were fewer than it holds: its gaps tell. Counted, and on record. */
+function tellGap(summary: DisclosureSummary, account: Account, stages: Stages): void {
+  const { max_records: cut = 0 } = summary.withheld_reasons ?? {};
+  if (summary.records_withheld <= cut || account.reasons.some(({ code }) => code === 'narrowed_page_gap'))
+    return;
+  account.reasons = [...account.reasons, { code: 'narrowed_page_gap', message: GAP }];
+  stages.metrics.told(account.request?.route ?? '', 'gap');
+  stages.logger.warn(
+    { decision_id: account.id, route: account.request?.route, code: 'narrowed_page_gap' },
+    'a page of a narrowed list has gaps where records were withheld',
+  );
+}
+
+const GAP =
+  'The request narrowed a list and may have asked for a page of it; records were withheld from the page, and its gaps tell of them (paging).';
 
 function outcomeOf(summary: DisclosureSummary): Outcome {
   return summary.withheld.length > 0 || summary.records_withheld > 0 ? 'modified' : 'allowed';

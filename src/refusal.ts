@@ -134,6 +134,14 @@ export async function refuse(
     stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
   if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
     account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
+  // It was found out from the answer: so it tells, if little, that records were withheld.
+  if (error.code === 'narrowed_page_refused' && account.upstream !== null) {
+    stages.metrics.told(account.request?.route ?? '', 'unfilled');
+    stages.logger.warn(
+      { decision_id: account.id, route: account.request?.route, code: error.code },
+      'a page of a narrowed list could not be filled from the records that are looked at',
+    );
+  }
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
   const shape = errorShape(request, account, stages);
   const refusal = stages.answers.refused(error, account.id, account.reasons, status, shape);

@@ -86,6 +86,9 @@ export class Session {
   #withheld = 0;
   /** records beyond `max_records` were withheld */
   #cutShort = false;
+  /** disclosed records met, be they on the page or not, and records met at all */
+  #found = 0;
+  #met = 0;
   #over = false;
   readonly #searched: Searched | null;
   /** what the answer counts must depend on the released records alone */
@@ -164,11 +167,26 @@ export class Session {
       this.#hold(pieces);
       await this.#process(this.#held, await this.#smallGroups());
     } else if (pieces.length > 0) await this.#process(pieces, null);
+    this.#checkPage();
     this.#fill(false);
     this.#reader.settled?.();
     this.cut(true);
     this.#out.end();
     for (const running of this.#running.values()) running.rest();
+  }
+
+  /**
+   * A page that is not full although there may be more records would tell how many were withheld.
+   * @throws SluiceError `narrowed_page_refused`
+   */
+  #checkPage(): void {
+    const { page = null } = this.#plan;
+    if (page === null || this.#met < page.fetch || this.#released >= this.#maxRecords) return;
+    if (page.limit !== null && this.#found >= page.offset + page.limit) return;
+    throw new SluiceError(
+      'narrowed_page_refused',
+      `Of the first ${page.fetch} records that the list has, which are all that is looked at (paging.fetch), too few make up the page. Narrow the list further.`,
+    );
   }
 
   /** what is ready becomes a part */
@@ -266,6 +284,13 @@ export class Session {
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
+    this.#met++;
+    const { page = null } = this.#plan;
+    const isFull = page !== null && this.#found >= page.offset + (page.limit ?? Number.POSITIVE_INFINITY);
+    if (isFull && this.#released >= this.#maxRecords) {
+      piece.render(this.#out, null);
+      return;
+    }
     if (this.#released >= this.#maxRecords || this.#beyond?.has(piece) === true) {
       this.#cutShort = true;
       this.#withhold(piece, ['max_records']);
@@ -277,6 +302,11 @@ export class Session {
     if (withheld !== null) {
       this.#withhold(piece, withheld);
       this.#over = piece.only !== undefined;
+      return;
+    }
+    this.#found++;
+    if (page !== null && (isFull || this.#found <= page.offset)) {
+      piece.render(this.#out, null);
       return;
     }
     this.#released++;
@@ -406,7 +436,8 @@ export class Session {
       const { released, withheld, closed } = counted ?? all;
       if (closed && role === 'record_count') return released;
       if (this.#guarded) {
-        if (closed && this.#isWhole(value, released, withheld)) return released;
+        if (closed && this.#isWhole(value, released, withheld))
+          return this.#plan.page == null ? released : this.#found;
         this.#unknown.account(path, 'nullify', 'count_not_told');
         return null;
       }
@@ -423,9 +454,10 @@ export class Session {
    * withheld must read as that nothing matched, whatever page was asked for.
    */
   #isWhole(total: number | null, released: number, withheld: number): boolean {
-    const { paged = false } = this.#plan;
-    if (paged || released === 0 || this.#released >= this.#maxRecords) return false;
-    return total === released + withheld;
+    const { paged = false, page = null } = this.#plan;
+    if (released === 0 || this.#released >= this.#maxRecords) return false;
+    if (page !== null) return total === this.#met && this.#met < page.fetch;
+    return !paged && total === released + withheld;
   }
 
   /**
@@ -446,7 +478,8 @@ export class Session {
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states);
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
-        if (groups.length >= this.#maxRecords) {
+        // of a page the whole list is looked at, so that whoever turns the pages sees the groups of one list
+        if (groups.length >= this.#maxRecords && this.#plan.page == null) {
           beyond.add(piece);
           continue;
         }

@@ -41,6 +41,8 @@ export interface DisclosurePlan {
   readonly searched?: readonly string[];
   /** the request may show a page of what it finds: a list that it narrowed, or that must hold groups, then tells no total */
   readonly paged?: boolean;
+  /** which of the disclosed records leave, where the body has more than the page that was asked for */
+  readonly page?: Page | null;
   readonly obligations: Obligations;
   readonly recipient: string;
   readonly purpose: string;
@@ -73,6 +75,16 @@ export interface DisclosurePart {
   readonly chunks: readonly Uint8Array[];
   readonly summary: DisclosureSummary;
   readonly last: boolean;
+}
+
+/** A page of the disclosed records of a body that begins with the first record there is. */
+export interface Page {
+  /** disclosed records before it */
+  readonly offset: number;
+  /** null: all that there are */
+  readonly limit: number | null;
+  /** the body has so many records at most: if it has as many, there may be more */
+  readonly fetch: number;
 }
 
 export interface DisclosureStage {

@@ -13,6 +13,8 @@ export interface Metrics {
   /** microseconds by stage */
   stages(timings: Readonly<Record<string, number>>): void;
   recordsWithheld(count: number): void;
+  /** a list that the request narrowed told more than its disclosed records: see `docs/inference.md` */
+  told(route: string, how: 'gap' | 'unfilled'): void;
   /** read on scrape: current value of things that others count; `over` says how those of several workers become one */
   gauge(name: string, help: string, read: () => number, over?: 'sum' | 'min'): void;
   /** read on scrape: totals that others count, by a label from a closed list */
@@ -44,6 +46,12 @@ export function createMetrics(): Metrics {
   const withheld = new Counter({
     name: 'sluice_records_withheld_total',
     help: 'Records that the policy withheld from answers.',
+    registers,
+  });
+  const narrowed = new Counter({
+    name: 'sluice_narrowed_lists_told_total',
+    help: 'Answers to searches that told of withheld records: by a gap on a page (gap), or a page that could not be filled (unfilled).',
+    labelNames: ['route', 'how'],
     registers,
   });
   const named = {
@@ -89,6 +97,7 @@ export function createMetrics(): Metrics {
       for (const stage in timings) durations.observe(stage, (timings[stage] ?? 0) / 1e6);
     },
     recordsWithheld: (count) => withheld.inc(count),
+    told: (route, how) => narrowed.labels(route, how).inc(),
     gauge(name, help, read, over = 'sum') {
       new Gauge({
         name,

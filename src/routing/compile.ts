@@ -13,6 +13,7 @@ import {
 } from './body/index.ts';
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
+import { pagingFaults } from './paging.ts';
 import { type Steps, stepsOf } from './pointer.ts';
 import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
 import { isOverride } from './query.ts';
@@ -135,6 +136,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     values.flatMap((p) => (p.from === 'query' ? [p.name] : [])),
     report,
   );
+  pagingFaults(config, query, report);
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
   const shape = shapeOf(config.request.format);

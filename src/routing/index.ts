@@ -11,7 +11,7 @@ import { type Charsets, charsetsOf } from './charsets.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
-import { mayPage } from './paging.ts';
+import { readPaging } from './paging.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { all, at, covered, holdsObject, leaves } from './pointer.ts';
 import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
@@ -148,9 +148,13 @@ function select(
     identifier,
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
-    paged:
-      parameters.some(([name]) => mayPage(chosen, name)) ||
-      (body !== undefined && route.config.request.params.length > 0),
+    paging: () =>
+      readPaging(
+        chosen,
+        parameters,
+        body === undefined ? [] : untouched(chosen, body),
+        (others) => writePath(target.segments) + writeQuery(others, charsets.of(chosen)),
+      ),
     body,
     written: value,
     bytes: given === null ? null : bytes,
@@ -161,6 +165,15 @@ function select(
 function withoutExempt(body: unknown, exempt: ReadonlySet<string>): unknown {
   if (exempt.size === 0 || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   return Object.fromEntries(Object.entries(body).filter(([name]) => !exempt.has(name)));
+}
+
+/** Pointers of the parts of a body that touch no field. */
+function untouched({ route }: MatchableRoute, body: unknown): readonly string[] {
+  const { params, fields } = route.config.request;
+  if (params.length === 0) return [];
+  const pointers = new Set<string>();
+  leaves(body, pointers);
+  return [...pointers].filter((pointer) => !Object.hasOwn(fields, pointer));
 }
 
 /** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */

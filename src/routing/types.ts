@@ -4,6 +4,7 @@ import type { ErrorFormat } from '../model/exchange.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import type { ActionName, Resource, Tier } from '../model/input.ts';
+import type { Paging } from './paging.ts';
 
 /** Request headers, names in lower case. A list means that the header stood more than once. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -65,8 +66,8 @@ export interface Selected {
   readonly queryFields: readonly string[];
   /** pointers of the fields that the request writes, array positions as `*`; sorted, without duplicates */
   readonly bodyFields: readonly string[];
-  /** a parameter of the request touches no field, so that it may ask for a page of what is found */
-  readonly paged: boolean;
+  /** which page of what is found it asks for, where that matters */
+  readonly paging: () => Paging;
   /** the parsed body of a request that was given one; parsed without loss of duplicates or unknown members */
   readonly body: unknown;
   /** what of it is written: without the members that the route says touch no field */

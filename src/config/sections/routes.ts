@@ -70,6 +70,49 @@ const search = section({
   ),
 });
 
+const pagingSchema = section(
+  {
+    limit: optional(
+      Type.String({ minLength: 1, description: 'query parameter: how many records a page has' }),
+    ),
+    offset: optional(
+      Type.String({ minLength: 1, description: 'query parameter: how many records stand before the page' }),
+    ),
+    page: optional(Type.String({ minLength: 1, description: 'query parameter: the number of the page' })),
+    first_page: defaulted(
+      Type.Integer({ minimum: 0, maximum: 1, description: 'the number of the first page' }),
+      1,
+    ),
+    size: optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        description: 'records of a page where the request does not say',
+      }),
+    ),
+    fetch: defaulted(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        description:
+          'so many records of a narrowed list are asked for, and pages cut from those that are disclosed; not more than the upstream gives at once',
+      }),
+      1000,
+    ),
+    narrowed: defaulted(
+      Type.Unsafe<'refill' | 'refuse' | 'pass'>(
+        Type.Enum(['refill', 'refuse', 'pass'], {
+          description:
+            'a page of a list that the request narrows by a field: `refill` it from what follows, `refuse` it, or `pass` it with its gaps, which tell of withheld records',
+        }),
+      ),
+      'refill',
+    ),
+  },
+  { description: 'how the upstream cuts lists into pages' },
+);
+export type PagingConfig = Static<typeof pagingSchema>;
+
 export const routeSchema = section({
   match: Type.String({
     description: '`METHOD /path/{param}`; `{rest...}` at the end takes several segments',
@@ -146,6 +189,7 @@ export const routeSchema = section({
     }),
     false,
   ),
+  paging: optional(pagingSchema),
   repeatable: defaulted(
     Type.Array(word, { uniqueItems: true, description: 'parameters that may stand more than once' }),
     [],

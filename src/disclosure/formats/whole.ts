@@ -11,7 +11,8 @@ import type {
   RecordScope,
   Rendering,
 } from './format.ts';
-import { type Decision, decide, groupTree, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+import { groupTree } from './tree-group.ts';
 
 /** The body as members of an object, and how what becomes of them is written down. */
 export interface Members {

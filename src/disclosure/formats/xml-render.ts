@@ -1,7 +1,8 @@
 /** Writes a record of XML: everything is copied but what a decision replaces or leaves out. */
 import type { Charset } from '../charsets.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
-import { type Decision, decide, groupTree, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
+import { groupTree } from './tree-group.ts';
 import { type Element, encodeXml, type Item, type Span, type Text } from './xml-tree.ts';
 
 /** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */

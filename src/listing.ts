@@ -1,0 +1,40 @@
+/**
+ * Whether an answer is a list that must not tell of withheld records by its counts, gaps or length, and how the upstream is asked for it so that
+ * it does not: the list is narrowed by fields that the records may hide, or must hold groups of people.
+ */
+import { SluiceError } from './errors.ts';
+import type { Obligations } from './model/answers.ts';
+import type { Page } from './model/disclosure.ts';
+import type { Selected } from './routing/index.ts';
+
+export interface Listing {
+  /** what the answer tells must depend on the disclosed records alone */
+  readonly guarded: boolean;
+  /** the answer may be a page of what is found */
+  readonly paged: boolean;
+  /** the page that is cut from what is disclosed; null: the upstream has cut it */
+  readonly page: Page | null;
+  /** path and query to ask the upstream for */
+  readonly target: string;
+}
+
+export const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
+
+/** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
+export function listingOf(selected: Selected, { min_group_size }: Obligations): Listing {
+  const narrowed = selected.queryFields.length > 0;
+  const guarded = narrowed || (min_group_size ?? 1) > 1;
+  const { route, upstreamTarget: target } = selected;
+  const isList = LISTS.has(selected.action) || (route.records !== null && !leadsToOne(route.records));
+  if (!guarded || !isList) return { guarded, paged: true, page: null, target };
+  const paging = selected.paging();
+  if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
+  if ('refused' in paging.narrowed) {
+    if (narrowed) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
+    return { guarded, paged: true, page: null, target };
+  }
+  return { guarded, paged: paging.paged, page: paging.narrowed, target: paging.narrowed.target };
+}
+
+/** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */
+export const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);
