@@ -172,7 +172,7 @@ function untouched({ route }: MatchableRoute, body: unknown): readonly string[] 
   const { params, fields } = route.config.request;
   if (params.length === 0) return [];
   const pointers = new Set<string>();
-  leaves(body, pointers);
+  leaves(body, pointers, false);
   return [...pointers].filter((pointer) => !Object.hasOwn(fields, pointer));
 }
 
