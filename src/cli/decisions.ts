@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { prove } from '../decision-log/proof.ts';
 import type { Decision } from '../decision-log/query.ts';
-import { check, type CheckOptions } from './decisions/check.ts';
+import { archive, type ArchiveCommandOptions } from './decisions/archive.ts';
+import { check, checkFiles, type CheckOptions } from './decisions/check.ts';
 import { exportRecords } from './decisions/export.ts';
 import { count, type FilterOptions, filters, withFilters } from './decisions/filters.ts';
 import { follow, line } from './decisions/follow.ts';
@@ -46,12 +47,27 @@ export function command(io: Io): Command {
     .option('-f, --follow', 'until interrupted')
     .action((options: Options & { lines: string; follow?: boolean }) => tail(options, io));
 
-  add('verify', 'reads every chain and says whether a record was altered, removed or reordered (exit 1)')
+  add(
+    'verify [file...]',
+    'reads every chain, or files of records (exports, segments, gzip), and says whether one was altered, removed or reordered (exit 1)',
+  )
     .option('--key <ref>', 'decision_log.journal.key, where there is no configuration: env:NAME or file:PATH')
     .option('--anchor <file...>', 'anchors that the chains must contain')
     .option('--expect-head <origin:seq:hash...>', 'a head written down before, that a chain must contain')
     .option('--write-anchor <file>', 'if all is well, appends where the chains have got to')
-    .action((options: CheckOptions) => check(options, io));
+    .action((files: readonly string[], options: CheckOptions) =>
+      files.length === 0 ? check(options, io) : checkFiles(files, options, io),
+    );
+
+  add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
+    .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')
+    .option('--before <time>', 'only segments whose records are all older: 90d ago, or RFC 3339')
+    .option('--key <ref>', 'decision_log.journal.key, where there is no configuration: env:NAME or file:PATH')
+    .addHelpText(
+      'after',
+      '\nThe newest segment of each chain stays. Read an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
+    )
+    .action((options: ArchiveCommandOptions) => archive(options, io));
 
   withFilters(add('export', 'records as the journal has them, or as CSV'))
     .option('--format <format>', 'ndjson or csv', 'ndjson')

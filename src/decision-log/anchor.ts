@@ -5,11 +5,12 @@
  * everything up to this seq was moved out of the directory on purpose.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { canonical } from './canonical.ts';
 import { isHash } from './chain.ts';
-import { errno } from './directory.ts';
+import { ARCHIVED, errno } from './directory.ts';
 
 export interface Anchor {
   readonly origin: string;
@@ -28,8 +29,15 @@ export function formatAnchor(anchor: Anchor, key: Buffer | null): string {
   return `${canonical(key === null ? anchor : { ...anchor, mac: macOf(anchor, key) })}\n`;
 }
 
-/** @throws SluiceError `input_invalid` with file and line; a `mac` is checked where the key is at hand */
-export function readAnchors(file: string, key: Buffer | null): Anchor[] {
+/**
+ * @param signed a line without a `mac` is refused
+ * @throws SluiceError `input_invalid` with file and line; `chain_broken` for a `mac` that the key at hand did not make
+ */
+export function readAnchors(
+  file: string,
+  key: Buffer | null,
+  { signed = false }: { readonly signed?: boolean } = {},
+): Anchor[] {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -42,13 +50,23 @@ export function readAnchors(file: string, key: Buffer | null): Anchor[] {
   }
   const anchors: Anchor[] = [];
   for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() !== '') anchors.push(parseAnchor(line, file, i + 1, key));
+    if (line.trim() !== '') anchors.push(parseAnchor(line, { file, line: i + 1 }, key, signed));
   }
   return anchors;
 }
 
-function parseAnchor(line: string, file: string, number: number, key: Buffer | null): Anchor {
-  const at = { file, line: number };
+/** The anchors of what was moved out of a journal. @throws SluiceError `input_invalid`, `chain_broken` */
+export function archivedAnchors(dir: string, key: Buffer | null): readonly Anchor[] {
+  const file = join(dir, ARCHIVED);
+  return existsSync(file) ? readAnchors(file, key, { signed: key !== null }) : [];
+}
+
+function parseAnchor(
+  line: string,
+  at: { readonly file: string; readonly line: number },
+  key: Buffer | null,
+  signed: boolean,
+): Anchor {
   let value: { [member: string]: unknown };
   try {
     value = JSON.parse(line);
@@ -58,6 +76,11 @@ function parseAnchor(line: string, file: string, number: number, key: Buffer | n
   if (typeof value !== 'object' || value === null || !isAnchor(value))
     throw new SluiceError('input_invalid', { message: 'An anchor has origin, seq and hash.', at });
   const { mac, ...anchor } = value;
+  if (mac === undefined && signed)
+    throw new SluiceError('chain_broken', {
+      message: 'This anchor is not signed, though a key is at hand.',
+      at,
+    });
   if (key !== null && mac !== undefined) {
     const [given, wanted] = [Buffer.from(String(mac)), Buffer.from(macOf(anchor, key))];
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted))

@@ -4,6 +4,7 @@
  *   <origin>.<first seq>.jsonl     a segment of the origin's chain, one record a line, append-only
  *   <origin>.head                  the last durable seq and hash, twice (head.ts)
  *   <origin>.lock                  held by the process that appends (lock.ts)
+ *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
  *   sinks/<sink>.<origin>.json     how far a sink has got in the origin's chain (sinks/position.ts)
  *   sinks/<sink>.lock              held by the process that writes to the sink
@@ -31,6 +32,7 @@ export interface OriginFiles {
   readonly torn: readonly string[];
 }
 
+export const ARCHIVED = 'archived.ndjson';
 export const QUARANTINE = 'quarantine';
 const ORIGIN = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
 const SEGMENT = new RegExp(`^(${ORIGIN})\\.(\\d{16})\\.jsonl$`);

@@ -59,3 +59,28 @@ export async function* readLines(
     await file.close();
   }
 }
+
+/** The same of a stream of bytes. */
+export async function* splitLines(
+  chunks: AsyncIterable<Buffer>,
+): AsyncGenerator<{ readonly bytes: Buffer; readonly whole: boolean }, void, void> {
+  let rest: Buffer = Buffer.alloc(0);
+  let skipping = false;
+  for await (const chunk of chunks) {
+    const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let at = 0;
+    for (;;) {
+      const end = data.indexOf(NEWLINE, at);
+      if (end === -1) break;
+      if (!skipping) yield { bytes: data.subarray(at, end), whole: true };
+      skipping = false;
+      at = end + 1;
+    }
+    rest = data.subarray(at);
+    if (rest.length <= MAX_LINE) continue;
+    if (!skipping) yield { bytes: rest.subarray(0, 4096), whole: false };
+    skipping = true;
+    rest = Buffer.alloc(0);
+  }
+  if (rest.length > 0 && !skipping) yield { bytes: rest, whole: false };
+}

@@ -16,7 +16,8 @@ export type ProblemKind =
   | 'head_signature_wrong'
   | 'origin_missing'
   | 'anchor_mismatch'
-  | 'file_unreadable';
+  | 'file_unreadable'
+  | 'archive_unreadable';
 
 export interface Problem {
   readonly what: ProblemKind;
@@ -46,6 +47,8 @@ export interface OriginReport {
   readonly beyond_head: number;
   /** half-written tails set aside by a start */
   readonly torn_tails: number;
+  /** seq up to which records were moved to an archive; 0: none */
+  readonly archived: number;
   /** a process appends to it now */
   readonly live: boolean;
 }
@@ -57,6 +60,8 @@ export interface VerifyReport {
   /** the first ones, in the order of the chain; see `problems_total` */
   readonly problems: readonly Problem[];
   readonly problems_total: number;
+  /** that were given to compare with; without one nobody can tell a journal from an earlier copy of itself */
+  readonly anchors: number;
 }
 
 /** Keeps the first hundred: a flood of consequences says no more than its source. */

@@ -4,9 +4,18 @@
  * the anchors and the other chains say that it did. A stream: memory does not grow with the journal.
  */
 import type { DecisionRecord } from '../model/record.ts';
-import type { Anchor } from './anchor.ts';
+import { isSluiceError } from '../errors.ts';
+import { type Anchor, archivedAnchors } from './anchor.ts';
 import { GENESIS, inspect } from './chain.ts';
-import { errno, headPath, listOrigins, lockPath, type OriginFiles, type Segment } from './directory.ts';
+import {
+  ARCHIVED,
+  errno,
+  headPath,
+  listOrigins,
+  lockPath,
+  type OriginFiles,
+  type Segment,
+} from './directory.ts';
 import { type HeadState, readHead } from './head.ts';
 import { type Line, readLines } from './lines.ts';
 import { isHeld } from './lock.ts';
@@ -27,23 +36,45 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const claims: Claims = new Map();
   const reports: OriginReport[] = [];
   const origins = await listOrigins(options.dir);
+  const archived = archivedIn(options, problems);
+  const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   let done = 0;
   for (const files of origins) {
-    const chain = new ChainCheck(files, options, problems, claims, (bytes) => {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, claims, (bytes) => {
       done += bytes;
       options.progress?.(Math.min(done, total), total);
     });
     reports.push(await chain.run());
   }
-  await checkClaims(claims, options.anchors ?? [], reports, origins, problems);
+  await checkClaims(claims, anchors, reports, origins, problems);
   return {
     ok: problems.total === 0,
     records: reports.reduce((n, o) => n + o.records, 0),
     origins: reports,
     problems: problems.kept,
     problems_total: problems.total,
+    anchors: options.anchors?.length ?? 0,
   };
+}
+
+/** What says in the journal itself that records were moved away counts only with a signature, where there is a key. */
+function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly Anchor[] {
+  try {
+    return archivedAnchors(dir, key);
+  } catch (e) {
+    if (!isSluiceError(e)) throw e;
+    problems.add({
+      what: 'archive_unreadable',
+      message: `${e.message} So nothing says which records were archived.`,
+      origin: '',
+      file: ARCHIVED,
+      line: e.at?.line ?? null,
+      seq: null,
+      decision_id: null,
+    });
+    return [];
+  }
 }
 
 class ChainCheck {
@@ -60,6 +91,7 @@ class ChainCheck {
   #hash = GENESIS;
   #from: string | null = null;
   #until: string | null = null;
+  #archived = 0;
   #hashAtHead: string | null = null;
   #head: HeadState | null = null;
 
@@ -112,6 +144,7 @@ class ChainCheck {
       head: signed,
       beyond_head: Math.max(0, last - headSeq),
       torn_tails: this.#files.torn.length,
+      archived: this.#archived,
       live,
     };
   }
@@ -140,6 +173,7 @@ class ChainCheck {
     const archived = this.#anchors.get(first - 1);
     if (this.#first === 0 && archived?.archived === true) {
       this.#next = { seq: first, prev: archived.hash };
+      this.#archived = first - 1;
       return;
     }
     if (first > seq) {
@@ -268,7 +302,7 @@ class ChainCheck {
   }
 }
 
-const FAULTS = {
+export const FAULTS = {
   line_malformed: 'This line is not a decision record.',
   hash_mismatch: 'This record was altered: its hash is not the hash of its content.',
   not_canonical: 'This record is not written as Sluice writes it, so its hash is not over its content.',

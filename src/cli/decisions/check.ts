@@ -2,9 +2,12 @@
 import { appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { formatAnchor, parseHead, readAnchors } from '../../decision-log/anchor.ts';
+import { type Anchor, formatAnchor, parseHead, readAnchors } from '../../decision-log/anchor.ts';
 import type { OriginReport, Problem, VerifyReport } from '../../decision-log/problems.ts';
+import { readSecret } from '../../decision-log/secret.ts';
+import { type FileReport, verifyFile } from '../../decision-log/verify-file.ts';
 import { verify } from '../../decision-log/verify.ts';
+import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { chainKey, place, type SourceOptions } from './source.ts';
 import { plain, table, width } from './table.ts';
@@ -18,10 +21,7 @@ export interface CheckOptions extends SourceOptions {
 export async function check(options: CheckOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const key = chainKey(options, at, io);
-  const anchors = [
-    ...(options.anchor ?? []).flatMap((file) => readAnchors(resolve(io.cwd, file), key)),
-    ...(options.expectHead ?? []).map(parseHead),
-  ];
+  const anchors = anchorsOf(options, key, io);
   const bar = progressBar(io, 'verifying');
   const report = await verify({ dir: at.dir, key, anchors, progress: bar.update }).finally(bar.stop);
   io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(report, key !== null, width(io)));
@@ -34,6 +34,56 @@ export async function check(options: CheckOptions, io: Io): Promise<void> {
     appendFileSync(resolve(io.cwd, options.writeAnchor), lines.join(''));
   }
   if (!report.ok) io.exitCode = 1;
+}
+
+/** Records that stand outside of a journal. */
+export async function checkFiles(files: readonly string[], options: CheckOptions, io: Io): Promise<void> {
+  if (options.writeAnchor !== undefined)
+    throw new SluiceError('usage_invalid', '--write-anchor goes with a journal, not with files.');
+  const key =
+    options.key === undefined ? null : readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
+  const anchors = anchorsOf(options, key, io);
+  for (const file of files) {
+    const report = await verifyFile(resolve(io.cwd, file), anchors);
+    io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describeFile(report, width(io)));
+    if (!report.ok) io.exitCode = 1;
+  }
+}
+
+const anchorsOf = (options: CheckOptions, key: Buffer | null, io: Io): Anchor[] => [
+  ...(options.anchor ?? []).flatMap((file) => readAnchors(resolve(io.cwd, file), key)),
+  ...(options.expectHead ?? []).map(parseHead),
+];
+
+function describeFile(report: FileReport, columns: number): string {
+  const chains = report.chains.map((c) => [
+    c.origin,
+    String(c.records),
+    `${c.first}–${c.last}`,
+    c.gaps === 0 ? 'without a gap' : `${c.gaps} gap${c.gaps > 1 ? 's' : ''}`,
+  ]);
+  const verdict = `${report.file}: ${counted(report.records)}: ${report.ok ? 'intact' : 'BROKEN'}.\n`;
+  const gaps = report.chains.some((c) => c.gaps > 0)
+    ? 'Records between the gaps are not in this file; whether they were left out or removed, only the journal tells.\n'
+    : '';
+  return [
+    ...(chains.length > 0 ? [table(['chain', 'records', 'seq', 'note'], chains, columns)] : []),
+    verdict,
+    report.ok ? gaps : problemLines(report),
+  ].join('');
+}
+
+const counted = (records: number): string => (records === 1 ? '1 record' : `${records} records`);
+
+function problemLines({
+  problems,
+  problems_total,
+}: Pick<VerifyReport, 'problems' | 'problems_total'>): string {
+  const out = problems
+    .slice(0, 20)
+    .map((problem, i) => `${i === 0 ? 'first: ' : '       '}${describeProblem(problem)}\n`);
+  const more = problems_total - Math.min(20, problems.length);
+  return [...out, more > 0 ? `       and ${more} more\n` : ''].join('');
 }
 
 function describe(report: VerifyReport, keyed: boolean, columns: number): string {
@@ -51,7 +101,7 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
     report.origins.length === 1
       ? `1 chain (${report.origins[0]!.origin})`
       : `${report.origins.length} chains`;
-  const records = report.records === 1 ? '1 record' : `${report.records} records`;
+  const records = counted(report.records);
   if (report.ok) {
     const what =
       report.origins.length === 0
@@ -60,13 +110,14 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
     out.push(`${what}\n`);
     if (!keyed && report.origins.some((o) => o.head === 'unchecked'))
       out.push('The heads are signed, but no key was given to check them with (--key).\n');
+    if (report.anchors === 0 && report.origins.length > 0)
+      out.push(
+        'No anchor was given: a journal that was put back to an earlier state would look the same (--anchor, --expect-head).\n',
+      );
     return out.join('');
   }
   out.push(`${records} in ${chains}: BROKEN.\n`);
-  for (const [i, problem] of report.problems.slice(0, 20).entries())
-    out.push(`${i === 0 ? 'first: ' : '       '}${describeProblem(problem)}\n`);
-  const more = report.problems_total - Math.min(20, report.problems.length);
-  if (more > 0) out.push(`       and ${more} more\n`);
+  out.push(problemLines(report));
   return out.join('');
 }
 
@@ -92,7 +143,7 @@ const head = (o: OriginReport): string =>
 const note = (o: OriginReport): string =>
   [
     o.live ? 'being written' : null,
-    o.first > 1 ? `begins at ${o.first}` : null,
+    o.archived > 0 ? `1 to ${o.archived} archived` : o.first > 1 ? `begins at ${o.first}` : null,
     o.beyond_head > 0 ? `${o.beyond_head} beyond its head` : null,
     o.torn_tails > 0 ? `${o.torn_tails} torn tail${o.torn_tails > 1 ? 's' : ''} set aside` : null,
   ]

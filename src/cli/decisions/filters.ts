@@ -82,7 +82,8 @@ const UNITS: { readonly [unit: string]: number } = {
   w: 604_800_000,
 };
 
-function time(text: string, option: string, now: Date): string {
+/** RFC 3339, or so long ago. @throws SluiceError `usage_invalid` */
+export function time(text: string, option: string, now: Date): string {
   const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
   const at = unit === undefined ? Date.parse(text) : now.getTime() - Number(count) * UNITS[unit]!;
   if (Number.isNaN(at) || (unit === undefined && !/^\d{4}-\d\d-\d\d/.test(text)))

@@ -1,0 +1,74 @@
+/** `sluice decisions archive`: full segments leave the journal, and it still verifies. */
+import { resolve } from 'node:path';
+import { archive as archiveSegments } from '../../decision-log/archive.ts';
+import { indexOf, sinksOf } from '../../decision-log/config.ts';
+import { feed } from '../../decision-log/index/feeder.ts';
+import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
+import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
+import type { Store } from '../../decision-log/index/store.ts';
+import { fileSink, stdoutSink } from '../../decision-log/sinks/sinks.ts';
+import type { Io } from '../io.ts';
+import { progressBar } from './check.ts';
+import { time } from './filters.ts';
+import { chainKey, type Place, place, type SourceOptions } from './source.ts';
+import { table, width } from './table.ts';
+
+export interface ArchiveCommandOptions extends SourceOptions {
+  readonly to: string;
+  readonly before?: string;
+}
+
+export async function archive(options: ArchiveCommandOptions, io: Io): Promise<void> {
+  const at = await place(options, io);
+  const before = options.before === undefined ? null : new Date(time(options.before, '--before', new Date()));
+  const index = await openIndex(at, io);
+  const bar = progressBar(io, 'archiving');
+  try {
+    if (index !== null) await feed(at.dir, index);
+    const inIndex = index === null ? null : await index.positions();
+    const sinks = sinksOf(at.config.sinks, at.baseDir);
+    const moved = await archiveSegments({
+      dir: at.dir,
+      to: resolve(io.cwd, options.to),
+      before,
+      key: chainKey(options, at, io),
+      async copied(origin) {
+        const positions = [
+          inIndex,
+          ...(await Promise.all(sinks.map((s) => sinkAt(at.dir, origin, s).positions()))),
+        ];
+        return Math.min(
+          Number.POSITIVE_INFINITY,
+          ...positions.map((p) => (p === null ? Number.POSITIVE_INFINITY : (p.get(origin)?.seq ?? 0))),
+        );
+      },
+      progress: bar.update,
+    });
+    bar.stop();
+    if (options.json) for (const segment of moved) io.stdout.write(`${JSON.stringify(segment)}\n`);
+    else if (moved.length === 0)
+      io.stdout.write(
+        'Nothing to archive: segments move once they are full, old enough (--before) and copied to every index and sink.\n',
+      );
+    else
+      io.stdout.write(
+        table(
+          ['segment', 'chain', 'records', 'from', 'to'],
+          moved.map((s) => [s.file, s.origin, String(s.records), String(s.first), String(s.last)]),
+          width(io),
+        ),
+      );
+  } finally {
+    bar.stop();
+    await index?.close();
+  }
+}
+
+const sinkAt = (dir: string, origin: string, sink: ReturnType<typeof sinksOf>[number]): Store =>
+  'file' in sink ? fileSink(dir, origin, sink.file) : stdoutSink(dir, origin);
+
+async function openIndex(at: Place, io: Io): Promise<Store | null> {
+  const index = indexOf(at.config.index, { env: io.env, baseDir: at.baseDir });
+  if (index === null) return null;
+  return 'sqlite' in index ? openSqliteIndex(index.sqlite) : openPostgresIndex(index.postgres);
+}
