@@ -2,9 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { type Config, type LoadedConfig, tell } from './config/index.ts';
-import type { Address } from './config/kinds.ts';
 import type { UpstreamSection } from './config/sections/upstreams.ts';
 import { createConsentSource, createIdentities, createLookups } from './consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from './decision-log/decision-log.ts';
@@ -31,7 +29,8 @@ import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { createAnswers } from './server/answers.ts';
 import { createCheckHead } from './server/head.ts';
-import type { Workers } from './server/workers.ts';
+import { type Address, draining, injecting, listen, urlOf } from './server/listening.ts';
+import type { Listener, Workers } from './server/workers.ts';
 import { createProxyListener, type Malformed, type MalformedCode } from './server/proxy.ts';
 import { record, unrecorded } from './refusal.ts';
 import { Account } from './account.ts';
@@ -196,12 +195,9 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       config.limits,
       tlsOf(config),
     );
-    const proxyUrl = await listen(
-      open(drained(proxy, config.limits.shutdown, deps.workers)).server,
-      config.listen.proxy,
-      tlsOf(config) ? 'https' : 'http',
-      deps.workers !== undefined,
-    );
+    open(draining(proxy, config.limits.shutdown));
+    const scheme = tlsOf(config) ? 'https' : 'http';
+    const proxyUrl = await listenAs(proxy, 'proxy', config.listen.proxy, scheme, deps.workers);
     const admin = createServer(
       createAdmin({
         metrics,
@@ -230,12 +226,8 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
         ],
       }),
     );
-    const adminUrl = await listen(
-      open(drained(admin, 1_000, deps.workers)).server,
-      config.listen.admin,
-      'http',
-      deps.workers !== undefined,
-    );
+    open(draining(admin, 1_000));
+    const adminUrl = await listenAs(admin, 'admin', config.listen.admin, 'http', deps.workers);
     return {
       proxy: proxyUrl,
       admin: adminUrl,
@@ -420,62 +412,15 @@ function observe(
   }));
 }
 
-/** @param shared with the other workers; a sidecar that merely tries a policy within a worker listens for itself */
-async function listen(server: Server, address: Address, scheme: string, shared: boolean): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(
-        new SluiceError('address_in_use', {
-          message: `Cannot listen on ${address.host}:${address.port} (${cause.code}). Is another process there? See listen in sluice.yaml.`,
-          cause,
-        }),
-      ),
-    );
-    server.listen({ port: address.port, host: address.host, exclusive: !shared }, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  return `${scheme}://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
-}
-
-/**
- * Closing lets requests under way finish, for so many milliseconds. Where all `workers` close, each turns new connections away
- * to its end: a connection that is dealt to a listener that the last of them has just closed would hang unanswered.
- */
-function drained(
+/** Of several workers the first process holds the listening sockets, and deals out the connections. */
+async function listenAs(
   server: Server,
-  grace: number,
-  workers?: Workers,
-): { readonly server: Server; close(): Promise<void> } {
-  // Node forgets a connection once an upgrade was asked for on it, and the server would wait for its end.
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
-  });
-  return {
-    server,
-    close: () =>
-      new Promise((resolve) => {
-        if (!server.listening) return resolve();
-        const together = workers?.closing === true;
-        const close = (): void => void (server.listening && server.close(over));
-        const timer = setTimeout(() => {
-          for (const socket of sockets) socket.destroy();
-        }, grace);
-        // A connection is idle once its request is answered, and would be kept alive.
-        const idle = setInterval(look, together ? 10 : 50);
-        function look(): void {
-          server.closeIdleConnections();
-          if (together) server.getConnections((_e, open) => open === 0 && close());
-        }
-        function over(): void {
-          clearTimeout(timer);
-          clearInterval(idle);
-          resolve();
-        }
-        if (together) server.on('connection', (socket: Socket) => socket.destroy());
-        else close();
-        look();
-      }),
-  };
+  name: Listener,
+  address: Address,
+  scheme: string,
+  workers: Workers | undefined,
+): Promise<string> {
+  if (workers === undefined) return urlOf(scheme, { ...address, port: await listen(server, address) });
+  workers.accepts(name, injecting(server));
+  return urlOf(scheme, address);
 }

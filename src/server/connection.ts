@@ -67,6 +67,11 @@ export class Connection {
     return this.#certificate;
   }
 
+  /** what is being read is a HEAD request, or was to be one */
+  get isHead(): boolean {
+    return this.#framing.isHead;
+  }
+
   get isShut(): boolean {
     return this.#shut;
   }

@@ -29,6 +29,7 @@ const LF = 10;
 const TAB = 9;
 const SPACE = 32;
 const COLON = 58;
+const CAPITAL_H = 72;
 
 /** RFC 9110 §5.6.2 */
 const IS_TOKEN = table((b) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(b)));
@@ -51,6 +52,8 @@ const TOO_LONG = '?'.repeat(KEPT);
 export class RequestFraming {
   #state: number = START;
   #emptyLines = 0;
+  /** the method's first letters, while it may still be HEAD */
+  #method = '';
   /** bytes of the version that have matched */
   #matched = 0;
   #minor = 0;
@@ -83,6 +86,10 @@ export class RequestFraming {
   get chunked(): boolean {
     return this.#chunks !== null;
   }
+  /** its answer has no body, whatever else is wrong with it (RFC 9110 §9.3.2) */
+  get isHead(): boolean {
+    return this.#method === 'HEAD';
+  }
   get done(): boolean {
     return this.#state === DONE;
   }
@@ -91,6 +98,7 @@ export class RequestFraming {
   reset(): void {
     this.#state = START;
     this.#emptyLines = 0;
+    this.#method = '';
     this.#length = null;
     this.#coding = null;
     this.#left = 0;
@@ -165,7 +173,10 @@ export class RequestFraming {
           this.#matched = 0;
           continue;
         case METHOD:
-          if (IS_TOKEN[byte] === 1) continue;
+          if (IS_TOKEN[byte] === 1) {
+            if (this.#method !== '' && this.#method.length < 5) this.#method += String.fromCharCode(byte);
+            continue;
+          }
           if (byte !== SPACE) return this.#refuse('begins with something other than a request line', i);
           state = TARGET_FIRST;
           continue;
@@ -197,6 +208,7 @@ export class RequestFraming {
         case START:
           if (IS_TOKEN[byte] === 1) {
             this.#begin = i;
+            this.#method = byte === CAPITAL_H ? 'H' : '';
             state = METHOD;
           } else if (byte === CR && this.#emptyLines < EMPTY_LINES) state = START_LF;
           else return this.#refuse('begins with something other than a request line', i);

@@ -115,7 +115,11 @@ export function createProxyListener(
   ): void => {
     connection.shut();
     malformed(connection.ip, code, status).then(({ id, unrecorded }) =>
-      connection.end(unrecorded ? rawAnswer(unrecorded, id) : rawAnswer(SAID[code](why), id, status)),
+      connection.end(
+        unrecorded
+          ? rawAnswer(connection.isHead, unrecorded, id)
+          : rawAnswer(connection.isHead, SAID[code](why), id, status),
+      ),
     );
   };
   const refuseUpgrade = (_message: IncomingMessage, socket: Socket): void => {
@@ -182,13 +186,13 @@ const SAID: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
 
 const { refused } = createAnswers([]);
 
-function rawAnswer(error: SluiceError, id: string, status?: number): string {
+function rawAnswer(toHead: boolean, error: SluiceError, id: string, status?: number): string {
   const answer = refused(error, id, [{ code: error.code }], status);
   const headers = {
     ...answer.headers,
-    'content-length': String(answer.body.byteLength),
+    ...(toHead ? {} : { 'content-length': String(answer.body.byteLength) }),
     connection: 'close',
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join('')}\r\n${answer.body.toString('utf8')}`;
+  return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join('')}\r\n${toHead ? '' : answer.body.toString('utf8')}`;
 }

@@ -1,7 +1,8 @@
 /**
- * Several workers behind one admin listener. Each opens it, whichever is asked gathers what all say, and here that becomes
+ * Several workers behind one admin listener. Each serves it, whichever is asked gathers what all say, and here that becomes
  * one answer: the worst of them, with the number of the worker it comes from.
  */
+import type { Socket } from 'node:net';
 import type { MetricsReport } from '../observability/totals.ts';
 
 export interface Finding {
@@ -31,11 +32,13 @@ export type WorkerReport<Q extends Question> =
   /** `down`: not started, or ended and about to be started again; `silent`: it runs and did not answer in time */
   | { readonly worker: number; readonly state: 'down' | 'silent'; readonly detail?: string };
 
+export type Listener = 'proxy' | 'admin';
+
 export type Respond = <Q extends Question>(question: Q) => Promise<Answers[Q]>;
 
 export interface Workers {
-  /** all of them were told to close, not this one alone */
-  readonly closing: boolean;
+  /** says who takes the connections that the first process deals to this worker */
+  accepts(listener: Listener, take: (connection: Socket) => void): void;
   /** one report a worker, by number, this one's among them */
   gather<Q extends Question>(question: Q): Promise<readonly WorkerReport<Q>[]>;
   /** says who answers for this worker */

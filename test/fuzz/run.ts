@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz -- [--minutes 5] [--seed 1] [--only json,xml]`; `--case N` runs one case of the seed again. Inputs of findings are
- * written to `.tmp/fuzz/`. Exit code 1 if there is a finding, 2 for wrong use.
+ * `npm run fuzz -- [--formats json,http] [--seed 1] [--minutes 5 | --cases 5000]`; `--case N` runs one case of the seed again. Inputs of
+ * findings are written to `.tmp/fuzz/`. Exit code 1 if there is a finding, 2 for wrong use.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -9,20 +9,28 @@ import { TARGETS } from './targets.ts';
 
 const { values } = parseArgs({
   options: {
-    minutes: { type: 'string', default: '1' },
+    minutes: { type: 'string' },
+    cases: { type: 'string' },
     seed: { type: 'string', default: '1' },
-    only: { type: 'string' },
+    formats: { type: 'string' },
     case: { type: 'string' },
   },
 });
 
-const names = values.only?.split(',') ?? TARGETS.map((target) => target.name);
+const names = values.formats?.split(',') ?? TARGETS.map((target) => target.name);
 const targets = TARGETS.filter((target) => names.includes(target.name));
-const minutes = Number(values.minutes);
+// So many cases take what they take; an hour is a bound for a loop that hangs.
+const minutes = Number(values.minutes ?? (values.cases === undefined ? 1 : 60));
+const count = values.cases === undefined ? undefined : Number(values.cases);
 const seed = Number(values.seed);
-if (targets.length !== names.length || !(minutes > 0) || !Number.isSafeInteger(seed)) {
+if (
+  targets.length !== names.length ||
+  !(minutes > 0) ||
+  !(count === undefined || count > 0) ||
+  !Number.isSafeInteger(seed)
+) {
   process.stderr.write(
-    `targets are ${TARGETS.map((target) => target.name).join(', ')}; minutes and seed are numbers\n`,
+    `targets are ${TARGETS.map((target) => target.name).join(', ')}; minutes, cases and seed are numbers\n`,
   );
   process.exit(2);
 }
@@ -31,6 +39,7 @@ const live = process.stderr.isTTY === true;
 const { cases, failures } = await fuzz(targets, {
   seed,
   milliseconds: minutes * 60_000,
+  ...(count === undefined ? {} : { cases: count }),
   ...(values.case === undefined ? {} : { first: Number(values.case), cases: 1 }),
   report: (progress) => {
     if (live) process.stderr.write(`\r${progress.cases} cases, ${progress.failures.length} findings `);
@@ -40,7 +49,7 @@ if (live) process.stderr.write('\n');
 
 for (const failure of failures) {
   process.stdout.write(
-    `${failure.target}: ${failure.what}\n  again: npm run fuzz -- --only ${failure.target} --seed ${seed} --case ${failure.number}\n`,
+    `${failure.target}: ${failure.what}\n  again: npm run fuzz -- --formats ${failure.target} --seed ${seed} --case ${failure.number}\n`,
   );
   if (failure.input === null) continue;
   const folder = new URL('../../.tmp/fuzz/', import.meta.url);

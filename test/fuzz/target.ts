@@ -5,7 +5,11 @@
 export interface FuzzTarget {
   readonly name: string;
   /** Makes the case of a seed and runs it. @throws Finding for what must never happen; any other error is a finding as well */
-  run(random: Random): Promise<void>;
+  run(random: Random, number: number): Promise<void>;
+  /** how many cases may be under way at once; one where it is not said */
+  readonly parallel?: number;
+  /** called after the last case */
+  close?(): Promise<void>;
 }
 
 /** Something that must never happen, with the input that made it happen. */

@@ -1,17 +1,15 @@
-/**
- * The worker processes: started, watched, started again when they end, stopped. Connections are dealt out in turn by the
- * primary, which therefore holds the listening sockets: a port is never closed because one worker is gone, and a worker
- * that is stuck is not given another connection while it has one that it did not take.
- */
+/** The worker processes: started, watched, started again when they end, stopped. */
 import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Question } from '../../server/workers.ts';
-import { watchHandover } from './handover.ts';
-import { type FromWorker, type Ports, type Ready, type ToWorker, WORKER } from './messages.ts';
+import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 
-/** milliseconds until a worker that ended is started again, the first time and at most; it doubles */
-const DELAY = { first: 100, most: 30_000 };
+/**
+ * milliseconds until a worker that ended is started again, the first time and at most; it doubles. One that served is not waited for
+ * long, whatever ends it: meanwhile callers wait.
+ */
+const DELAY = { first: 100, most: 30_000, served: 1_000 };
 /** milliseconds after which a worker counts as well: the next end is a first one again */
 const WELL = 60_000;
 
@@ -19,7 +17,7 @@ export interface Slot {
   /** from 1; it stays with the place, whichever process fills it */
   readonly number: number;
   worker: Worker | null;
-  state: 'starting' | 'up' | 'down';
+  state: 'starting' | 'up' | 'leaving' | 'down';
   /** it has served before: from then on it is started again */
   served: boolean;
   /** monotonic milliseconds */
@@ -33,6 +31,9 @@ export interface Slot {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** It has requests, and answers questions. */
+export const serves = ({ state }: Slot): boolean => state === 'up' || state === 'leaving';
+
 export interface CrewOptions {
   readonly size: number;
   /** module that the processes run, and its arguments */
@@ -43,6 +44,8 @@ export interface CrewOptions {
   readonly logger: Logger;
   onAnswer(id: number, answer: unknown): void;
   onGather(question: Question, reply: (message: ToWorker) => void, id: number): void;
+  /** it can be given a connection */
+  onFree(slot: Slot): void;
   /** its process has ended */
   onEnd(slot: Slot): void;
 }
@@ -51,10 +54,6 @@ export class Crew {
   readonly slots: readonly Slot[];
   readonly #o: CrewOptions;
   #stopping: (() => void) | null = null;
-  /** where callers were told that they are served */
-  #address: Ready | null = null;
-  /** port 0 gave another port than that, after all workers had been gone at once: from now on it is asked for by number */
-  #pinned = false;
   /** a worker did not end as it should while all were stopped */
   #badly = false;
 
@@ -71,20 +70,20 @@ export class Crew {
       detail: 'not started yet',
       timer: undefined,
     }));
-    cluster.schedulingPolicy = cluster.SCHED_RR;
     cluster.setupPrimary({ exec: options.exec, args: [...options.args] });
   }
 
   /**
    * The first alone, then the others at once: what keeps one from starting keeps all, and is told once.
+   * @returns the revision of their policy
    * @throws SluiceError of the first worker that could not start; the others are then stopped
    */
-  async start(): Promise<Ready> {
+  async start(): Promise<string> {
     const [first, ...others] = this.slots as [Slot, ...Slot[]];
     try {
-      const ready = await this.#launch(first);
+      const policy = await this.#launch(first);
       await Promise.all(others.map((slot) => this.#launch(slot)));
-      return ready;
+      return policy;
     } catch (e) {
       await this.stop();
       throw e;
@@ -103,7 +102,7 @@ export class Crew {
     });
     for (const slot of this.slots) {
       clearTimeout(slot.timer);
-      if (slot.state === 'up' && slot.worker?.isConnected()) this.tell(slot, { say: 'stop' });
+      if (serves(slot) && slot.worker?.isConnected()) this.tell(slot, { say: 'stop' });
       else slot.worker?.process.kill('SIGTERM');
     }
     this.#whenAllGone();
@@ -115,9 +114,8 @@ export class Crew {
     for (const { worker } of this.slots) worker?.process.kill('SIGKILL');
   }
 
-  #launch(slot: Slot): Promise<Ready> {
+  #launch(slot: Slot): Promise<string> {
     const worker = cluster.fork({ [WORKER]: String(slot.number) });
-    const closeUntaken = watchHandover(worker);
     slot.worker = worker;
     slot.state = 'starting';
     slot.detail = 'starting';
@@ -126,18 +124,18 @@ export class Crew {
       worker.on('message', (message: FromWorker) => {
         switch (message.say) {
           case 'hello':
-            return this.tell(slot, { say: 'configuration', text: this.#o.text, ports: this.#ports() });
+            return this.tell(slot, { say: 'configuration', text: this.#o.text });
           case 'ready':
-            this.#address ??= message;
-            if (message.proxy !== this.#address.proxy || message.admin !== this.#address.admin) {
-              this.#pinned = true;
-              fault = new SluiceError('address_in_use', 'Port 0 gave another port than the one in use.');
-              return void worker.process.kill('SIGKILL');
-            }
             slot.state = 'up';
             slot.served = true;
             slot.upSince = performance.now();
-            return resolve(message);
+            this.#o.onFree(slot);
+            return resolve(message.policy);
+          case 'taken':
+            return this.#o.onFree(slot);
+          case 'leaving':
+            if (slot.worker === worker) slot.state = 'leaving';
+            return;
           case 'failed':
             fault = new SluiceError(message.code, {
               message: message.message,
@@ -152,17 +150,16 @@ export class Crew {
       });
       const ended = (how: string, well: boolean): void => {
         if (slot.worker !== worker) return;
-        closeUntaken();
-        const { state } = slot;
+        const served = serves(slot);
         slot.worker = null;
         slot.state = 'down';
         slot.detail = fault === null ? `ended ${how}` : `${fault.message} [${fault.code}]`;
         this.#o.onEnd(slot);
         reject(fault ?? new SluiceError('internal', `Worker ${slot.number} ended ${how} while it started.`));
         if (this.#stopping !== null) {
-          if (state === 'up' && !well) this.#badly = true;
+          if (served && !well) this.#badly = true;
           this.#whenAllGone();
-        } else if (slot.served) this.#again(slot, state === 'up', well);
+        } else if (slot.served) this.#again(slot, served, well);
       };
       worker.on('exit', (code, signal) => ended(signal ? `by ${signal}` : `with code ${code}`, code === 0));
       worker.on('error', (e) => {
@@ -171,15 +168,9 @@ export class Crew {
     });
   }
 
-  #ports(): Ports | null {
-    const { proxy, admin } = this.#address ?? {};
-    if (!this.#pinned || proxy === undefined || admin === undefined) return null;
-    return { proxy: Number(new URL(proxy).port), admin: Number(new URL(admin).port) };
-  }
-
   #again(slot: Slot, wasUp: boolean, well: boolean): void {
     if (wasUp && performance.now() - slot.upSince >= WELL) slot.ends = 0;
-    const delay = Math.min(DELAY.first * 2 ** slot.ends, DELAY.most);
+    const delay = Math.min(DELAY.first * 2 ** slot.ends, wasUp ? DELAY.served : DELAY.most);
     slot.ends += 1;
     this.#o.logger[well ? 'warn' : 'error'](
       { worker: slot.number, detail: slot.detail, restart_in_ms: delay },

@@ -1,7 +1,7 @@
 /** Questions of the admin listener, passed on to every worker, and what has been counted by workers that are gone. */
 import { kept, type MetricsReport } from '../../observability/totals.ts';
 import type { Answers, Question, WorkerReport } from '../../server/workers.ts';
-import type { Crew, Slot } from './crew.ts';
+import { type Crew, type Slot, serves } from './crew.ts';
 
 /** milliseconds; longer than a worker gives one of its own checks */
 const PATIENCE = 4_000;
@@ -40,7 +40,7 @@ export class Gathering {
   async #ask(slot: Slot, question: Question): Promise<WorkerReport<Question>> {
     const { number: worker, detail } = slot;
     const crew = this.#crew();
-    if (slot.state !== 'up') return { worker, state: 'down', detail };
+    if (!serves(slot)) return { worker, state: 'down', detail };
     const id = this.#nextId++;
     const process = slot.worker;
     const answer = await new Promise<{ readonly is: unknown } | null>((resolve) => {

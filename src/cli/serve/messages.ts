@@ -1,6 +1,8 @@
 /** What `sluice serve` says on stdout, and the primary and its workers to each other. */
 import type { ErrorCode, SluiceError } from '../../errors.ts';
-import type { Question, WorkerReport } from '../../server/workers.ts';
+import type { Listener, Question, WorkerReport } from '../../server/workers.ts';
+
+export type { Listener };
 
 /** Where it listens, and what it decides by. */
 export interface Ready {
@@ -17,15 +19,11 @@ export const readyLine = (ready: Ready & { readonly workers?: number }): string 
 /** The environment variable that has the worker's number, from 1. */
 export const WORKER = 'SLUICE_WORKER';
 
-/** To be taken where the configuration has port 0. */
-export interface Ports {
-  readonly proxy: number;
-  readonly admin: number;
-}
-
 export type ToWorker =
   /** the text that the primary found without fault: a file that has changed since is not for this run */
-  | { readonly say: 'configuration'; readonly text: string; readonly ports: Ports | null }
+  | { readonly say: 'configuration'; readonly text: string }
+  /** with a connection, which it has taken once it says so */
+  | { readonly say: 'connection'; readonly to: Listener }
   | { readonly say: 'asked'; readonly id: number; readonly question: Question }
   | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<Question>[] }
   | { readonly say: 'reread' }
@@ -34,7 +32,10 @@ export type ToWorker =
 export type FromWorker =
   /** it listens to messages now */
   | { readonly say: 'hello' }
-  | ({ readonly say: 'ready' } & Ready)
+  | { readonly say: 'ready'; readonly policy: string }
+  | { readonly say: 'taken' }
+  /** it finishes what it has, and takes no more */
+  | { readonly say: 'leaving' }
   /** why it cannot start; it waits to be ended, so that this is read first */
   | {
       readonly say: 'failed';

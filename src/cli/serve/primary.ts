@@ -1,14 +1,16 @@
 /**
- * The first process where there are several: it has read the configuration, keeps the workers running, passes signals and
- * questions on to them, and handles no request.
+ * The first process where there are several: it has read the configuration, keeps the workers running, accepts connections for
+ * them, passes signals and questions on to them, and handles no request.
  */
 import { fileURLToPath } from 'node:url';
 import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Io } from '../io.ts';
 import { Crew } from './crew.ts';
+import { urlOf } from '../../server/listening.ts';
 import { Gathering } from './gathering.ts';
-import { readyLine } from './messages.ts';
+import { Dealer } from './dealer.ts';
+import { type Listener, readyLine } from './messages.ts';
 import { untilSignalled } from './signals.ts';
 
 const MAIN = fileURLToPath(
@@ -32,9 +34,27 @@ export async function servePrimary(
     onAnswer: (id, answer) => gathering.answered(id, answer),
     onGather: (question, reply, id) =>
       void gathering.gather(question).then((reports) => reply({ say: 'gathered', id, reports })),
-    onEnd: (slot) => gathering.ended(slot),
+    onFree: (slot) => dealer.free(slot),
+    onEnd: (slot) => {
+      gathering.ended(slot);
+      dealer.ended(slot);
+    },
   });
-  const { proxy, admin, policy } = await crew.start();
+  const dealer = new Dealer(() => crew.slots);
+  const policy = await crew.start();
+  const { listen } = loaded.config;
+  const open = async (name: Listener, scheme: string): Promise<string> =>
+    urlOf(scheme, { ...listen[name], port: await dealer.listen(name, listen[name]) });
+  let proxy: string;
+  let admin: string;
+  try {
+    proxy = await open('proxy', listen.tls ? 'https' : 'http');
+    admin = await open('admin', 'http');
+  } catch (e) {
+    dealer.close();
+    await crew.stop();
+    throw e;
+  }
   io.stdout.write(readyLine({ proxy, admin, policy, workers: size }));
   const hup = (): void => {
     for (const slot of crew.slots) crew.tell(slot, { say: 'reread' });
@@ -47,6 +67,7 @@ export async function servePrimary(
     process.kill(process.pid, signal);
   });
   process.off('SIGHUP', hup);
+  dealer.close();
   logger.info({}, 'stopping');
   if (!(await crew.stop())) io.exitCode = 3;
 }

@@ -1,31 +1,33 @@
 /**
- * One worker: a whole sidecar that shares its two listeners with the others. Signals are the primary's business, except that
+ * One worker: a whole sidecar whose connections the primary accepts. Signals are the primary's business, except that
  * a SIGTERM to one worker alone makes it finish its requests and leave; the primary starts another.
  */
 import cluster from 'node:cluster';
-import { type LoadedConfig, parseConfig } from '../../config/index.ts';
+import type { Socket } from 'node:net';
+import { parseConfig } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { createLogger } from '../../observability/logger.ts';
-import type { Question, Respond, WorkerReport, Workers } from '../../server/workers.ts';
+import type { Listener, Question, Respond, WorkerReport, Workers } from '../../server/workers.ts';
 import type { Io } from '../io.ts';
-import { type FromWorker, type Ports, type ToWorker, WORKER } from './messages.ts';
+import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 import { reread, start } from './sidecar.ts';
 
 export async function serveWorker(file: string, io: Io): Promise<void> {
   // A terminal sends these to every process of the group: the primary says what is to be done.
   process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
   const primary = new Primary();
-  const { text, ports } = await primary.configuration();
+  const { text } = await primary.configuration();
   const worker = Number(io.env[WORKER]);
   try {
     const loaded = parseConfig(text, file, io.env);
     const logger = createLogger({ level: loaded.config.observability.log_level, worker });
-    const sluice = await start(at(loaded, ports), { logger, env: io.env, workers: primary });
+    const sluice = await start(loaded, { logger, env: io.env, workers: primary });
     primary.onReread = () => void reread(sluice, logger);
     const stopped = Promise.race([untilTerminated(), primary.stopped]);
     logger.info({ origin: sluice.log.origin, pid: process.pid }, 'serving');
-    primary.say({ say: 'ready', proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() });
+    primary.say({ say: 'ready', policy: sluice.revision() });
     await stopped;
+    primary.say({ say: 'leaving' });
     logger.info({}, 'stopping');
     await sluice.close();
     cluster.worker?.disconnect();
@@ -33,14 +35,6 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
     if (!isSluiceError(e)) throw e;
     primary.say({ say: 'failed', code: e.code, message: e.message, at: e.at });
   }
-}
-
-function at(loaded: LoadedConfig, ports: Ports | null): LoadedConfig {
-  if (ports === null) return loaded;
-  const { listen } = loaded.config;
-  const proxy = { ...listen.proxy, port: listen.proxy.port || ports.proxy };
-  const admin = { ...listen.admin, port: listen.admin.port || ports.admin };
-  return { ...loaded, config: { ...loaded.config, listen: { ...listen, proxy, admin } } };
 }
 
 const untilTerminated = (): Promise<void> =>
@@ -51,18 +45,18 @@ type Configuration = Extract<ToWorker, { readonly say: 'configuration' }>;
 /** The worker's end of the channel to the primary. */
 class Primary implements Workers {
   readonly #asked = new Map<number, (reports: readonly WorkerReport<Question>[]) => void>();
+  readonly #takes = new Map<Listener, (connection: Socket) => void>();
   #nextId = 1;
   #respond: Respond | null = null;
   #configured: (configuration: Configuration) => void = () => undefined;
   #stop: () => void = () => undefined;
   onReread: () => void = () => undefined;
-  closing = false;
   readonly stopped = new Promise<void>((resolve) => {
     this.#stop = resolve;
   });
 
   constructor() {
-    process.on('message', (message: ToWorker) => this.#heard(message));
+    process.on('message', (message: ToWorker, connection?: Socket) => this.#heard(message, connection));
   }
 
   say(message: FromWorker): void {
@@ -77,6 +71,10 @@ class Primary implements Workers {
     });
   }
 
+  accepts(listener: Listener, take: (connection: Socket) => void): void {
+    this.#takes.set(listener, take);
+  }
+
   responds(respond: Respond): void {
     this.#respond = respond;
   }
@@ -89,8 +87,13 @@ class Primary implements Workers {
     });
   }
 
-  #heard(message: ToWorker): void {
+  #heard(message: ToWorker, connection: Socket | undefined): void {
     switch (message.say) {
+      case 'connection':
+        // none if its other side has left by now
+        if (connection) this.#takes.get(message.to)?.(connection);
+        this.say({ say: 'taken' });
+        return;
       case 'configuration':
         this.#configured(message);
         return;
@@ -109,7 +112,6 @@ class Primary implements Workers {
         this.onReread();
         return;
       case 'stop':
-        this.closing = true;
         this.#stop();
     }
   }

@@ -1,0 +1,81 @@
+/** Opens and closes listeners: on an address, or on connections that another process has accepted. */
+import type { Server } from 'node:http';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import { SluiceError } from '../errors.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const urlOf = (scheme: string, { host, port }: Address): string =>
+  `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
+/**
+ * @returns the port that was really taken
+ * @throws SluiceError `address_in_use`
+ */
+export async function listen(server: NetServer, { host, port }: Address): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    // It stays: an error of a later accept (too many open files) would end the process if nobody heard it.
+    server.on('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        new SluiceError('address_in_use', {
+          message: `Cannot listen on ${host}:${port} (${cause.code}). Is another process there? See listen in sluice.yaml.`,
+          cause,
+        }),
+      ),
+    );
+    // A sidecar that merely tries a policy within a worker listens for itself.
+    server.listen({ port, host, exclusive: true }, resolve);
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Gives the server connections that another process has accepted. */
+export function injecting(server: Server): (socket: Socket) => void {
+  // Node bounds the time of a head and of a request only once a server listens.
+  server.emit('listening');
+  let open = 0;
+  return (socket) => {
+    socket.on('error', () => undefined);
+    if (open >= (server.maxConnections ?? Number.POSITIVE_INFINITY)) return void socket.destroy();
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    // as Node's own HTTP server accepts them
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    server.emit('connection', socket);
+  };
+}
+
+/** Closing lets requests under way finish, for `grace` milliseconds. */
+export function draining(server: Server, grace: number): { close(): Promise<void> } {
+  // Node forgets a connection once an upgrade was asked for on it, and knows of none that it has not accepted itself.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).once('close', () => sockets.delete(socket));
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close();
+        const timer = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, grace);
+        const idle = setInterval(look, 20);
+        function look(): void {
+          // A connection is idle once its request is answered, and would be kept alive.
+          server.closeIdleConnections();
+          if (sockets.size > 0) return;
+          clearTimeout(timer);
+          clearInterval(idle);
+          resolve();
+        }
+        look();
+      }),
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * Class: what happens to one worker reaches the others or the port. Root cause: the listening sockets belonged to the workers, so that they
+ * were closed when none was left, and a worker that kept ending was waited for ever longer. Now the first process holds the sockets.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { verify } from '../../src/decision-log/verify.ts';
+import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import {
+  type Cleaning,
+  childrenOf,
+  customer,
+  get,
+  type Served,
+  serve,
+  until,
+  upstreamOf,
+} from '../support/served.ts';
+import { recordsIn } from '../support/sluice.ts';
+import { exchange } from '../support/wire.ts';
+
+let issuer: DevelopmentIssuer;
+const cleaning: Cleaning = [];
+beforeAll(async () => {
+  issuer = await createDevelopmentIssuer();
+}, 60_000);
+afterEach(() => {
+  for (const clean of cleaning.splice(0).reverse()) clean();
+});
+
+/** Every process of it throws, out of nowhere, at SIGUSR2. */
+async function fragile(config: Readonly<Record<string, unknown>> = {}): Promise<Served> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-fragile-'));
+  cleaning.push(() => rmSync(dir, { recursive: true, force: true }));
+  const module = join(dir, 'fragile.mjs');
+  writeFileSync(module, "process.on('SIGUSR2', () => { throw new Error('unexpected'); });\n");
+  const before = process.env['NODE_OPTIONS'];
+  process.env['NODE_OPTIONS'] = `${before ?? ''} --import ${module}`;
+  try {
+    const upstream = await upstreamOf(customer, cleaning);
+    return await serve({ upstream, config: { workers: 2, ...config } }, issuer, cleaning);
+  } finally {
+    if (before === undefined) delete process.env['NODE_OPTIONS'];
+    else process.env['NODE_OPTIONS'] = before;
+  }
+}
+const portOf = (url: string): number => Number(new URL(url).port);
+const opens = (url: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(portOf(url), '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+
+test('workers that end every 0.4 s, one way or another, never close a port, and the journal is whole', async () => {
+  const served = await fragile();
+  const probes: boolean[] = [];
+  let answered = 0;
+  for (let i = 0; i < 15; i++) {
+    const pids = childrenOf(served.child.pid!);
+    const pid = pids[i % Math.max(1, pids.length)];
+    // A worker that has not come so far has no listener for the one, and ends by it as well.
+    if (pid !== undefined) process.kill(pid, i % 3 === 0 ? 'SIGKILL' : 'SIGUSR2');
+    for (let n = 0; n < 4; n++) {
+      probes.push(await opens(served.proxy), await opens(served.admin));
+      await pause(100);
+    }
+    void get(served, issuer).then(
+      () => answered++,
+      () => undefined,
+    );
+  }
+  expect(probes).not.toContain(false);
+  await until(() => served.log().match(/a worker serves again/g) !== null);
+  await until(() =>
+    get(served, issuer).then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  expect(served.child.exitCode).toBe(null);
+  served.child.kill('SIGTERM');
+  await served.ended;
+  const journal = join(served.dir, 'journal');
+  expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
+  expect(recordsIn(journal).length).toBeGreaterThanOrEqual(answered);
+}, 120_000);
+
+test('an unexpected exception in one worker leaves the requests of the other alone', async () => {
+  const waiting: (() => void)[] = [];
+  const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
+  const served = await fragile({ upstreams: { crm: { url: upstream } } });
+  const asked = Array.from({ length: 4 }, () =>
+    get(served, issuer).then(
+      ({ status }) => status,
+      () => 'broken off',
+    ),
+  );
+  await until(() => waiting.length === 4);
+  process.kill(childrenOf(served.child.pid!)[0]!, 'SIGUSR2');
+  await until(() => served.log().includes('a worker ended; it is started again'));
+  for (const release of waiting) release();
+  expect((await Promise.all(asked)).sort()).toEqual([200, 200, 'broken off', 'broken off']);
+}, 60_000);
+
+test('while no worker serves, a connection waits for one, at the address that any free port was given', async () => {
+  const served = await fragile();
+  for (const pid of childrenOf(served.child.pid!)) process.kill(pid, 'SIGKILL');
+  await until(() => childrenOf(served.child.pid!).length === 0);
+  expect((await get(served, issuer)).status).toBe(200);
+}, 60_000);
+
+test('a worker bounds heads, connections and open ends as one process alone does', async () => {
+  const served = await fragile({
+    limits: { header_timeout: '400ms', request_timeout: '800ms', connections: 3 },
+  });
+  expect((await exchange(portOf(served.proxy), 'GET / HTTP/1.1\r\nHost:')).status).toBe(408);
+  const sockets = Array.from({ length: 20 }, () => connect(portOf(served.proxy), '127.0.0.1'));
+  let closed = 0;
+  for (const socket of sockets)
+    socket
+      .on('error', () => undefined)
+      .on('close', () => closed++)
+      .resume();
+  cleaning.push(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  // three each stay until their heads are late
+  await until(() => closed === 14);
+}, 60_000);
