@@ -9,20 +9,21 @@ import {
   type Rendering,
   type StateId,
 } from './format.ts';
-import { enter, isObject, membersOf, type TreeNode, type TreeRecord } from './tree.ts';
+import { contentState, enter, isObject, membersOf, type TreeNode, type TreeRecord } from './tree.ts';
 
 /** The group of a record, by the values of its quasi-identifiers as they would leave (`RecordPiece.group`). */
 export function groupTree(root: TreeNode, record: TreeRecord, rendering: Rendering): string {
   const { matcher } = rendering;
   const values = new QuasiValues();
   const visit = (node: TreeNode, state: StateId, program: Program, place: string) => {
-    const field = matcher.field(state);
+    const own = contentState(matcher, node, state);
+    const field = matcher.field(own);
     const quasi = matcher.isQuasi(field);
     if (node.children === null && quasi) {
       const path = matcher.path(field);
       // a path that picks by what stands beside it means the same wherever in its list that is
       const where = path.includes('/[') && !path.includes('*') ? '' : place;
-      values.add(path, where, leaving(node, state, program, matcher));
+      values.add(path, where, leaving(node, own, program, matcher));
     }
     const embedded = matcher.scope(state);
     const scope = embedded < 0 ? undefined : record.begins.get(node);

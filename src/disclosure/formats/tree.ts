@@ -35,6 +35,8 @@ export interface TreeNode {
   readonly attributes?: readonly TreeNode[];
   /** its children are elements of an array, addressed by `index` */
   readonly array?: boolean;
+  /** the name that its content goes by where the catalog tells it from the node (`#text` of an XML element) */
+  readonly content?: string;
   /** a single value of bytes that are no text: `children` is empty, and no treatment for texts applies */
   readonly binary?: boolean;
   /** of a scalar; decoded */
@@ -90,6 +92,15 @@ export function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId 
   return matcher.selectors(state) && isObject(node) ? matcher.select(state, siblingOf(node)) : state;
 }
 
+/** The state of a scalar's content: that of the line that names it (`/note/#text`), or the node's own. */
+export function contentState(matcher: Matcher, node: TreeNode, state: StateId): StateId {
+  if (node.content === undefined || node.children !== null) return state;
+  if (!matcher.inner(state) && !matcher.marked(state)) return state;
+  const inside = matcher.step(state, node.content);
+  const isNamed = matcher.field(inside) >= 0 && matcher.field(inside) !== matcher.field(state);
+  return isNamed || matcher.marks(inside).length > 0 ? inside : state;
+}
+
 /** Finds the scopes of a record, whose data they hold and what the policy may look at. */
 export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
   const scopes: {
@@ -104,7 +115,9 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
 
   const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
     if (node.children === null) {
-      for (const mark of matcher.marks(state)) {
+      const inside = contentState(matcher, node, state);
+      const marks = matcher.marks(state);
+      for (const mark of inside === state ? marks : [...marks, ...matcher.marks(inside)]) {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
         if (!scope) continue;
         const value = node.scalar();
@@ -171,7 +184,8 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   const { matcher } = rendering;
   const decisions = new Map<TreeNode, Decision>();
 
-  const scalarOrWhole = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
+  const scalarOrWhole = (node: TreeNode, at: StateId, program: Program, path: Path): Decision => {
+    const state = contentState(matcher, node, at);
     const field = matcher.field(state);
     if (field < 0) {
       program.account.unknown(path);
@@ -231,7 +245,10 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
 
   /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */
   const content = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
-    const bare = matcher.field(state) < 0 && node.binary !== true && node.scalar().kind === 'null';
+    const bare =
+      matcher.field(contentState(matcher, node, state)) < 0 &&
+      node.binary !== true &&
+      node.scalar().kind === 'null';
     const decision = bare ? 'walk' : scalarOrWhole(node, state, program, path);
     if (decision === 'drop' && !matcher.inner(state)) return 'drop';
     members(node, state, program, path);

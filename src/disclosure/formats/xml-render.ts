@@ -3,7 +3,7 @@ import type { Charset } from '../charsets.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
 import { groupTree } from './tree-group.ts';
-import { type Element, encodeXml, type Item, type Span, type Text } from './xml-tree.ts';
+import { type Element, encodeXml, type Hidden, type Item, type Span, type Text } from './xml-tree.ts';
 
 /** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */
 export class Splice {
@@ -56,7 +56,7 @@ export function renderElement(
   // a null that was looked at stays one; of a value that is withheld not even that is told
   const nil = decision !== 'null' && decision !== 'drop' && !isTreated(decision);
   renderAttributes(splice, element, whole ? null : decisions, nil);
-  if (decision === 'walk') renderItems(splice, element.items, decisions);
+  if (decision === 'walk') renderItems(splice, element.parts, decisions);
   else if (decision === 'keep') hide(splice, element);
   else if (isTreated(decision) && element.empty) {
     splice.skip(element.rest, element.tag.end);
@@ -102,11 +102,21 @@ function renderItems(splice: Splice, items: readonly Item[], decisions: Decision
     // what is left out takes the white space before it along
     if (decision === 'drop') splice.skip(before?.start ?? item.start, item.end);
     else if (item.kind === 'element') renderElement(splice, item, decision, decisions);
-    else if (isTreated(decision)) splice.replace(item.start, item.end, decision.text);
+    else if (isTreated(decision)) splice.replace(item.start, item.end, padded(item, decision.text));
     else if (decision !== 'keep') splice.skip(item.start, item.end);
+    else if (item.kind === 'text') for (const { start, end } of item.within) splice.skip(start, end);
     before = null;
   }
 }
+
+/** The words around an element keep their distance from it: what is treated is the text without the white space around it. */
+const padded = (item: Text | Hidden, text: string): string => {
+  if (item.kind !== 'text') return text;
+  const [lead = ''] = /^[ \t\r\n]*/.exec(item.value) ?? [];
+  let end = item.value.length;
+  while (end > lead.length && ' \t\r\n'.includes(item.value[end - 1]!)) end--;
+  return lead + text + item.value.slice(end);
+};
 
 /** Leaves out comments and processing instructions, which are nobody's field. */
 export function hide(splice: Splice, element: Element): void {

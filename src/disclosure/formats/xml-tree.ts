@@ -1,6 +1,6 @@
 /**
  * One record of an XML document: its elements as offsets into the document's bytes, seen by `tree.ts` as named members. A child
- * element is a member by its name, an attribute by `@name`, text among elements `#text`; repeated elements need no step of their
+ * element is a member by its name, an attribute by `@name`, its text `#text` where a path says so; repeated elements need no step of their
  * own in a path. Comments and processing instructions belong to nobody and never leave.
  */
 import type { Scalar } from '../../model/disclosure.ts';
@@ -29,7 +29,10 @@ export class Text implements TreeNode, Span {
   /** decoded, entities resolved */
   readonly value: string;
   readonly blank: boolean;
-  constructor(start: number, end: number, value: string) {
+  /** comments and processing instructions that it goes around */
+  readonly within: readonly Hidden[];
+  constructor(start: number, end: number, value: string, within: readonly Hidden[] = []) {
+    this.within = within;
     this.start = start;
     this.end = end;
     this.value = value;
@@ -91,12 +94,15 @@ export class Element implements TreeNode {
   readonly rest: number;
   /** `<name/>` */
   readonly empty: boolean;
+  /** the name that its text goes by where a path tells it from the element */
+  readonly content = '#text';
   readonly all: readonly Attribute[];
   readonly items: Item[] = [];
   /** its end tag; nothing where the element is empty */
   close: Span;
   readonly #source: (element: Element) => string;
   #children: readonly TreeNode[] | null | undefined = undefined;
+  #parts: readonly Item[] | undefined = undefined;
 
   constructor(tag: OpenTag, source: (element: Element) => string) {
     this.names = tag.names;
@@ -127,10 +133,17 @@ export class Element implements TreeNode {
 
   get children(): readonly TreeNode[] | null {
     if (this.#children === undefined) {
-      const members = this.items.filter((i) => i.kind === 'element' || (i.kind === 'text' && !i.blank));
-      this.#children = members.some((item) => item.kind === 'element') ? (members as TreeNode[]) : null;
+      const mixed = this.items.some((item) => item.kind === 'element');
+      const isMember = (i: Item): boolean => i.kind === 'element' || (i.kind === 'text' && !i.blank);
+      this.#children = mixed ? (this.parts.filter(isMember) as TreeNode[]) : null;
     }
     return this.#children;
+  }
+
+  /** Its items, text between two elements in one piece: a comment or CDATA in the middle of a number does not make two values of it. */
+  get parts(): readonly Item[] {
+    this.#parts ??= joined(this.items);
+    return this.#parts;
   }
 
   get text(): string {
@@ -145,6 +158,30 @@ export class Element implements TreeNode {
   source(): string {
     return this.#source(this);
   }
+}
+
+function joined(items: readonly Item[]): readonly Item[] {
+  const out: Item[] = [];
+  let run: (Text | Hidden)[] = [];
+  const flush = (): void => {
+    const first = run.findIndex((item) => item.kind === 'text');
+    const last = run.findLastIndex((item) => item.kind === 'text');
+    if (first < last && run.some((item) => item.kind === 'text' && !item.blank)) {
+      const between = run.slice(first, last + 1);
+      const value = between.map((item) => (item.kind === 'text' ? item.value : '')).join('');
+      const hidden = between.filter((item) => item.kind === 'hidden');
+      const text = new Text(run[first]!.start, run[last]!.end, value, hidden);
+      out.push(...run.slice(0, first), text, ...run.slice(last + 1));
+    } else out.push(...run);
+    run = [];
+  };
+  for (const item of items)
+    if (item.kind === 'element') {
+      flush();
+      out.push(item);
+    } else run.push(item);
+  flush();
+  return out;
 }
 
 const BLANKS = ' \t\r\n';
