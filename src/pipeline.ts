@@ -5,6 +5,7 @@
  */
 import { Account, NOTHING_DISCLOSED } from './account.ts';
 import { CodedReply } from './coded.ts';
+import { errorShape } from './error-shape.ts';
 import { SluiceError } from './errors.ts';
 import type { Media } from './disclosure/media.ts';
 import { leadsToOne, type Listing, LISTS, listingOf } from './listing.ts';
@@ -28,7 +29,7 @@ import {
   statusWithheld,
   unidentified,
 } from './refusal.ts';
-import type { Stages } from './stages.ts';
+import type { Acknowledgement, Stages } from './stages.ts';
 import { turn } from './turn.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
@@ -284,6 +285,8 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     (records === null
       ? !(lists && ROWS.has(media.format))
       : !lists && media.format === 'json' && leadsToOne(records));
+  // In XML a pointer does not say how many elements it leads to: a record that is withheld was the one asked for if no other is there.
+  const perhapsOne = !failure && !lists && media.format === 'xml' && records !== null;
   // Said beforehand: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({
@@ -309,16 +312,19 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
-  const released = {
+  const { notFound } = route.response;
+  const released: Released = {
     status,
     headers,
     nothing,
     single,
+    perhapsOne,
     writes,
     listing,
     searched,
     looked: request.method === 'HEAD',
-    notFound: route.response.notFound,
+    notFound,
+    acknowledged: () => stages.answers.acknowledged(errorShape(request, account, stages)),
   };
   if (encoding === null) return release(parts, released, reply, account, stages);
   const coded = new CodedReply(reply, encoding);
@@ -360,6 +366,19 @@ async function withoutBody(
   reply.send(status, { ...passed, ...headers }, []);
 }
 
+/** A write has happened and its echo is withheld: a client that wants a message gets an empty one. */
+async function acknowledge(
+  { contentType, body }: Acknowledgement,
+  status: number,
+  summary: DisclosureSummary,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  await record(account.record(outcomeOf(summary), status, body.byteLength, summary), stages);
+  await reply.send(status, stages.answers.disclosed(account.id, contentType, summary), [body]);
+}
+
 async function writtenBody(
   bytes: Uint8Array,
   snapshot: PolicySnapshot,
@@ -398,6 +417,8 @@ interface Released {
   readonly nothing: Record<string, string>;
   /** the answer is one record, not a list of them */
   readonly single: boolean;
+  /** it may be one: then no part of it has others */
+  readonly perhapsOne: boolean;
   readonly writes: boolean;
   /** the request searched by fields */
   readonly searched: boolean;
@@ -406,25 +427,35 @@ interface Released {
   readonly looked: boolean;
   /** the status that says that there is no such record */
   readonly notFound: number;
+  /** what says that a write has happened and tells nothing else */
+  readonly acknowledged: () => Acknowledgement | null;
 }
 
 /** Each part: recorded, durable, then sent. */
 async function release(
   parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
-  { status, headers, nothing, single, writes, searched, listing, looked, notFound }: Released,
+  released: Released,
   reply: Reply,
   account: Account,
   stages: Stages,
 ): Promise<void> {
+  const { status, headers, nothing, writes, searched, listing, looked, notFound } = released;
   for await (const { chunks, summary, last } of parts) {
     account.spent('disclosure');
+    const single =
+      released.single || (released.perhapsOne && last && !reply.started && summary.records === 0);
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
     // None was found, or none that may be told of: of a search both are one answer.
     if (single && searched && !writes && summary.records === 0)
       throw recordNotFound(summary, account, notFound);
     if (single && summary.records_withheld > 0) {
       // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
-      if (writes && !reply.started) return withoutBody(status, summary, {}, reply, account, stages);
+      if (writes && !reply.started) {
+        const message = released.acknowledged();
+        return message === null
+          ? withoutBody(status, summary, {}, reply, account, stages)
+          : acknowledge(message, status, summary, reply, account, stages);
+      }
       throw recordWithheld(summary, account);
     }
     // What an upstream that found nothing answers with may be an empty body.

@@ -91,6 +91,8 @@ export interface RequestGuard {
 /** Headers and bodies of the answers that Sluice gives. */
 export interface AnswerHeaders {
   disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string>;
+  /** null: the protocol needs no message */
+  acknowledged(shape: ErrorShape): Acknowledgement | null;
   /** @param status overrides that of the error's code */
   refused(
     error: SluiceError,
@@ -99,6 +101,12 @@ export interface AnswerHeaders {
     status?: number,
     shape?: ErrorShape,
   ): Refusal;
+}
+
+/** A message of a route's protocol that says nothing. */
+export interface Acknowledgement {
+  readonly contentType: string;
+  readonly body: Uint8Array;
 }
 
 export interface Refusal {

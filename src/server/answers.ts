@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { DisclosureSummary, FieldAccount } from '../model/record.ts';
-import { PROBLEM, rendered } from './error-formats.ts';
+import { type ErrorShape, emptyMessage, PROBLEM, rendered } from './error-formats.ts';
 import { problem } from './problems.ts';
 
 /** `Sluice-Withheld` is cut here: proxies on the way commonly refuse larger fields (design §5.5). */
@@ -46,6 +46,11 @@ export function createAnswers(named: readonly string[]) {
       const withheld = headerOf(summary.withheld);
       if (withheld !== '') headers['sluice-withheld'] = withheld;
       return headers;
+    },
+
+    acknowledged(shape: ErrorShape) {
+      const message = emptyMessage(shape);
+      return message && { contentType: message.type, body: Buffer.from(message.text) };
     },
 
     refused(

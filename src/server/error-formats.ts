@@ -65,6 +65,22 @@ export function rendered(problem: ProblemBody, shape: ErrorShape): Rendered {
   }
 }
 
+/** A message without a result, where a client of the protocol wants one; null where an empty answer does. */
+export function emptyMessage({
+  format,
+  soap12,
+  id,
+}: ErrorShape): { readonly type: string; readonly text: string } | null {
+  if (format === 'jsonrpc')
+    return { type: 'application/json', text: `{"jsonrpc":"2.0","id":${id},"result":null}\n` };
+  if (format !== 'soap') return null;
+  const namespace = soap12 ? SOAP12 : SOAP11;
+  return {
+    type: soap12 ? 'application/soap+xml; charset=utf-8' : 'text/xml; charset=utf-8',
+    text: `${DECLARATION}<soap:Envelope xmlns:soap="${namespace}"><soap:Body/></soap:Envelope>\n`,
+  };
+}
+
 const json = (status: number, type: string, body: unknown): Rendered => ({
   status,
   headers: { 'content-type': type },
@@ -97,6 +113,8 @@ const rpcError = (problem: ProblemBody): object => ({
 const NOT_XML = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 const escaped = (text: string): string =>
   text.replace(NOT_XML, '\ufffd').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
+const SOAP12 = 'http://www.w3.org/2003/05/soap-envelope';
 const DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n';
 
 /** The problem in elements of a namespace of its own. */
@@ -113,14 +131,14 @@ function detailOf({ code, status, decision_id, reasons, paths = [] }: ProblemBod
 }
 
 const soap11Fault = (problem: ProblemBody): string =>
-  `${DECLARATION}<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault><faultcode>soap:${
+  `${DECLARATION}<soap:Envelope xmlns:soap="${SOAP11}"><soap:Body><soap:Fault><faultcode>soap:${
     problem.status < 500 ? 'Client' : 'Server'
   }</faultcode><faultstring>${escaped(problem.detail)}</faultstring><detail>${detailOf(
     problem,
   )}</detail></soap:Fault></soap:Body></soap:Envelope>\n`;
 
 const soap12Fault = (problem: ProblemBody): string =>
-  `${DECLARATION}<soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope"><soap:Body><soap:Fault><soap:Code><soap:Value>soap:${
+  `${DECLARATION}<soap:Envelope xmlns:soap="${SOAP12}"><soap:Body><soap:Fault><soap:Code><soap:Value>soap:${
     problem.status < 500 ? 'Sender' : 'Receiver'
   }</soap:Value></soap:Code><soap:Reason><soap:Text xml:lang="en">${escaped(
     problem.detail,

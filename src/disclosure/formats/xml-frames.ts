@@ -64,7 +64,7 @@ export class Shell {
       scopes: piece.scopes,
       render: (out, rendering) => {
         if (rendering !== null) this.#begin(out);
-        piece.render(out, rendering);
+        piece.render(rendering === null ? this.#within(out) : out, rendering);
       },
       group: (rendering) => piece.group(rendering),
     };

@@ -3,6 +3,7 @@ import type { Charset } from '../charsets.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
 import { groupTree } from './tree-group.ts';
+import { emptied, isSoap } from './xml-soap.ts';
 import { type Element, encodeXml, type Hidden, type Item, type Span, type Text } from './xml-tree.ts';
 
 /** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */
@@ -94,7 +95,9 @@ export function renderAttributes(
 function renderItems(splice: Splice, items: readonly Item[], decisions: Decisions): void {
   let before: Text | null = null;
   for (const item of items) {
-    const decision: Decision = item.kind === 'hidden' ? 'drop' : (decisions.get(item) ?? 'drop');
+    const decided: Decision = item.kind === 'hidden' ? 'drop' : (decisions.get(item) ?? 'drop');
+    const isBody = decided === 'drop' && item.kind === 'element' && isSoap(item, 'Body');
+    const decision = isBody ? 'null' : decided;
     if (item.kind === 'text' && item.blank) {
       before = item;
       continue;
@@ -126,6 +129,10 @@ export function hide(splice: Splice, element: Element): void {
   }
 }
 
+/** What is left of an element that must not be left out. */
+const withheldOf = (element: Element): Decision => (isSoap(element, 'Envelope') ? 'walk' : 'null');
+const NO_DECISIONS: Decisions = new Map();
+
 /** How the elements of a record are seen as members, and how its decisions are written down. */
 export interface Dialect {
   view(element: Element): TreeNode;
@@ -137,7 +144,7 @@ export const PLAIN: Dialect = {
   render(splice, element, view, decisions) {
     const decision = decisions.get(view) ?? 'drop';
     // a record that is nothing but one dropped value is left without it: no hole, and no document without its root
-    renderElement(splice, element, decision === 'drop' ? 'null' : decision, decisions);
+    renderElement(splice, element, decision === 'drop' ? withheldOf(element) : decision, decisions);
   },
 };
 
@@ -183,9 +190,15 @@ export class XmlRecord implements RecordPiece {
   }
 
   render(out: Output, rendering: Rendering | null): void {
-    if (rendering === null) return;
-    const decisions = decide(this.#view, this.#tree, rendering);
+    const element = this.#element;
+    if (rendering === null && emptied(element) === null) return;
     const splice = new Splice(out, this.#charset, this.#bytes, this.#base, this.#lead.start);
+    if (rendering === null) {
+      renderElement(splice, element, withheldOf(element), NO_DECISIONS);
+      splice.skip(element.end, element.end);
+      return;
+    }
+    const decisions = decide(this.#view, this.#tree, rendering);
     this.#dialect.render(splice, this.#element, this.#view, decisions);
     splice.skip(this.#element.end, this.#element.end);
   }

@@ -87,6 +87,7 @@ export class Element implements TreeNode {
   readonly kind = 'element';
   readonly names: readonly string[];
   readonly local: string;
+  readonly uri: string;
   readonly tag: Span;
   /** of the name as it is spelled in the tag */
   readonly name: Span;
@@ -107,6 +108,7 @@ export class Element implements TreeNode {
   constructor(tag: OpenTag, source: (element: Element) => string) {
     this.names = tag.names;
     this.local = tag.local;
+    this.uri = tag.uri;
     this.tag = tag.span;
     this.name = tag.name;
     this.rest = tag.rest;
@@ -220,6 +222,7 @@ export interface ParsedAttribute {
 export interface OpenTag {
   readonly names: readonly string[];
   readonly local: string;
+  readonly uri: string;
   readonly span: Span;
   readonly name: Span;
   readonly rest: number;
@@ -240,6 +243,7 @@ export function openTag(
   return {
     names: [naming(tag.local, tag.uri)],
     local: tag.local,
+    uri: tag.uri,
     span: { start: at, end },
     name: moved(spans.name),
     rest: at + spans.rest,

@@ -21,6 +21,7 @@ import { copy, count, isCount, literal, Shell, type Source, withheld } from './x
 import { malformed, spansOf, type Token, XmlLexer } from './xml-lexer.ts';
 import { type Parsed, XmlParser } from './xml-parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './xml-render.ts';
+import { emptied } from './xml-soap.ts';
 import { XMLRPC } from './xml-rpc.ts';
 import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './xml-tree.ts';
 
@@ -230,8 +231,12 @@ class XmlReader implements BodyReader {
       this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
     else {
       this.#piece(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
-      // a document keeps its root element, empty
-      if (parent === undefined) {
+      const soap = emptied(tag);
+      if (soap !== null) {
+        this.#flush();
+        this.#piece(literal(this.#charset, soap));
+      } else if (parent === undefined) {
+        // a document keeps its root element, empty
         this.#flush();
         this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, '/>'));
       }
