@@ -28,6 +28,7 @@ import { createRouter, knownFrom, resolvePurpose, routeWarnings } from './routin
 import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { createAnswers } from './server/answers.ts';
+import { createCors } from './server/cors.ts';
 import { createCheckHead } from './server/head.ts';
 import { type Address, draining, injecting, listen, urlOf } from './server/listening.ts';
 import type { Listener, Workers } from './server/workers.ts';
@@ -179,6 +180,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
         config.purpose.header,
         ...(config.identity.api_keys.length > 0 ? [config.identity.api_key_header] : []),
       ]),
+      cors: config.cors && createCors(config.cors, headersNamed(config)),
       newDecisionId,
       clock,
       metrics,
@@ -244,6 +246,16 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     throw e;
   }
 }
+
+/** Header fields that pages need, and that the configuration names in other sections. */
+const headersNamed = ({ identity, purpose, upstreams }: Config) => ({
+  request: [
+    purpose.header,
+    ...(identity.api_keys.length > 0 ? [identity.api_key_header] : []),
+    ...Object.values(upstreams).flatMap((u) => u.request_headers),
+  ],
+  response: Object.values(upstreams).flatMap((u) => u.response_headers),
+});
 
 /** What the shadow policy would have answered otherwise is on record, and nowhere else. */
 function observed(found: ShadowReport, log: OpenDecisionLog, clock: Clock, logger: Logger): void {

@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   'host_ambiguous',
   'route_unknown',
   'method_not_allowed',
+  'origin_not_allowed',
   'query_parameter_unknown',
   'query_field_withheld',
   'narrowed_page_refused',

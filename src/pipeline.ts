@@ -30,6 +30,7 @@ import {
   unidentified,
 } from './refusal.ts';
 import type { Acknowledgement, Stages } from './stages.ts';
+import type { Cors } from './server/cors.ts';
 import { turn } from './turn.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
@@ -44,7 +45,8 @@ const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
 
 export function createPipeline(stages: Stages): (request: ProxyRequest, reply: Reply) => Promise<void> {
   let inFlight = 0;
-  return async (request, reply) => {
+  return async (request, given) => {
+    const reply = stages.cors === undefined ? given : stages.cors.reply(request, given);
     const account = new Account(stages.newDecisionId(), stages.clock);
     account.labels = stages.labels;
     account.request = { client_ip: request.peer.ip, method: request.method, path: null, route: null };
@@ -69,6 +71,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   // No record can be written: then nothing is asked of anybody.
   stages.log.check();
   stages.checkHead(request);
+  if (stages.cors?.isPreflight(request)) return preflight(stages.cors, request, reply, account, stages);
 
   const remembered = stages.identity.authenticate(request.headers, request.peer);
   const caller = remembered instanceof Promise ? await remembered : remembered;
@@ -166,6 +169,22 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     // Whatever nobody has read by now nobody will.
     response.body.discard();
   }
+}
+
+/** A browser asks whether its page may ask: nothing is looked up, and nobody is known yet. */
+async function preflight(
+  cors: Cors,
+  request: ProxyRequest,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  const headers = cors.preflight(request, stages.router.methodsOf(request.target, request.headers));
+  account.reasons = [
+    { code: 'cors_preflight', message: 'Answered from the configuration; nothing was looked up.' },
+  ];
+  await record(account.record('allowed', 204, 0, null), stages);
+  await reply.send(204, { ...headers, 'sluice-decision-id': account.id }, []);
 }
 
 /** @throws SluiceError `identifier_conflict` */

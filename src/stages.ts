@@ -21,6 +21,7 @@ import type { Metrics } from './observability/metrics.ts';
 import type { Known, PurposeOfUse, Router } from './routing/index.ts';
 import type { PurposeRequest } from './routing/purpose.ts';
 import type { HeaderRules } from './upstream/headers.ts';
+import type { Cors } from './server/cors.ts';
 import type { ErrorShape } from './server/error-formats.ts';
 import type { UpstreamResponse, Upstreams } from './upstream/upstream.ts';
 
@@ -55,6 +56,8 @@ export interface Stages {
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
   readonly answers: AnswerHeaders;
+  /** absent: pages of other origins get nothing */
+  readonly cors?: Cors | undefined;
   readonly newDecisionId: () => string;
   readonly clock: Clock;
   readonly metrics: Metrics;

@@ -6,6 +6,7 @@ import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
 import { place, type Reading } from './reader.ts';
 import type { Config } from './schema.ts';
+import type { CorsConfig } from './sections/cors.ts';
 import type { IdentityConfig } from './sections/identity.ts';
 import type { ListenConfig } from './sections/listen.ts';
 import type { InsecureConfig } from './sections/process.ts';
@@ -39,6 +40,7 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
           ['consent', 'lookups', type, 'upstream'],
           `no upstream named "${upstream}"${didYouMean(upstream, Object.keys(upstreams))}`,
         );
+  if (config.cors && isSound('cors')) checkCors(config.cors, report);
   if (config.policy && isSound('policy')) checkPolicy(config.policy, report);
   if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
   if (upstreams && isSound('upstreams') && identity && isSound('identity'))
@@ -92,6 +94,33 @@ function checkPolicy(policy: Config['policy'], report: Report): void {
       report(
         path,
         `needs exactly one of ${sources.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
+      );
+  }
+}
+
+/** Browsers send an origin in one spelling; a pattern must not take in what others can register. */
+function checkCors({ origins, credentials }: CorsConfig, report: Report): void {
+  for (const [i, origin] of origins.entries()) {
+    const path = ['cors', 'origins', i];
+    if (origin === '*') {
+      if (origins.length > 1) report(path, 'stands for every origin: the others say nothing beside it');
+      if (credentials) report(path, 'cannot go with credentials: name the origins');
+      continue;
+    }
+    const [, host = '', port] = /^https?:\/\/(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(origin) ?? [];
+    const fixed = host.split('*').at(-1) ?? '';
+    if (
+      origin !== origin.toLowerCase() ||
+      host === '' ||
+      (port !== undefined && !/^(?:\*|[0-9]{1,5})$/.test(port))
+    )
+      report(path, 'is not an origin as browsers send it: https://host or https://host:port');
+    else if (port === (origin.startsWith('https:') ? '443' : '80'))
+      report(path, 'names the default port, which browsers leave out');
+    else if (host.includes('*') && !/^\.[a-z0-9-]+\.[a-z0-9.-]+$/.test(fixed))
+      report(
+        path,
+        'takes in hosts of anybody: write it as https://*.example.com, with at least two labels behind the *',
       );
   }
 }

@@ -3,8 +3,9 @@ import { type Static, Type } from 'typebox';
 import { decisionLogConfigSchema } from '../decision-log/config.ts';
 import { keysConfigSchema } from '../disclosure/keys.ts';
 import { policyConfigSchema } from '../policy/config.ts';
-import { defaulted, section } from './kinds.ts';
+import { defaulted, optional, section } from './kinds.ts';
 import { consentSchema } from './sections/consent.ts';
+import { corsSchema } from './sections/cors.ts';
 import { identitySchema } from './sections/identity.ts';
 import { limitsSchema, listenSchema } from './sections/listen.ts';
 import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
@@ -16,6 +17,7 @@ export const configSchema = section({
   version: Type.Literal(1),
   workers: defaulted(workersSchema, 1),
   listen: defaulted(listenSchema, {}),
+  cors: optional(corsSchema),
   upstreams: upstreamsSchema,
   identity: identitySchema,
   policy: policyConfigSchema,

@@ -35,6 +35,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   method_override_refused: BAD_REQUEST,
   host_ambiguous: BAD_REQUEST,
   route_unknown: p(404, 'No such route'),
+  origin_not_allowed: FORBIDDEN,
   method_not_allowed: p(405, 'No such method of this path'),
   query_parameter_unknown: BAD_REQUEST,
   query_field_withheld: FORBIDDEN,

@@ -1,0 +1,46 @@
+/** Which web pages may read answers in a browser. Without this section none may. */
+import { type Static, Type } from 'typebox';
+import { defaulted, duration, section } from '../kinds.ts';
+
+const name = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
+
+export const corsSchema = section(
+  {
+    origins: Type.Array(
+      Type.String({
+        pattern: '^(?:\\*|https?://[a-z0-9*.:\\[\\]-]+)$',
+        maxLength: 256,
+        description:
+          '`https://app.example.com`, with its port if it has one; `*` stands for one label: `https://*.example.com`; or `*` alone for every page',
+      }),
+      { minItems: 1, uniqueItems: true, description: 'pages that may read answers' },
+    ),
+    headers: defaulted(
+      Type.Array(name, {
+        uniqueItems: true,
+        description:
+          'request headers that pages may send besides `Authorization`, `Content-Type`, those of Sluice and `upstreams.<name>.request_headers`',
+      }),
+      [],
+    ),
+    expose: defaulted(
+      Type.Array(name, {
+        uniqueItems: true,
+        description:
+          'response headers that pages may read besides those of Sluice and `upstreams.<name>.response_headers`',
+      }),
+      [],
+    ),
+    max_age: defaulted(
+      duration({ min: '0s', max: '24h', description: 'that a browser remembers a preflight' }),
+      '10m',
+    ),
+    credentials: defaulted(
+      Type.Boolean({ description: 'browsers may show a client certificate; not with the origin `*`' }),
+      false,
+    ),
+  },
+  { description: 'web pages of other origins' },
+);
+
+export type CorsConfig = Static<typeof corsSchema>;
