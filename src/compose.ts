@@ -43,7 +43,6 @@ import { version } from './version.ts';
 
 export interface ComposeDependencies {
   readonly logger: Logger;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   /** tries a policy before it goes live */
   readonly gate?: Gate;
@@ -78,7 +77,7 @@ export interface Sluice {
  */
 export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): Promise<Sluice> {
   const { config, directory } = loaded;
-  const { logger, env, given = {} } = deps;
+  const { logger, given = {} } = deps;
   const clock = deps.clock ?? systemClock;
   const opened: { close(): unknown }[] = [];
   const open = <T extends { close(): unknown }>(part: T): T => {
@@ -91,15 +90,13 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
   try {
     const metrics = createMetrics();
     const log =
-      given.log ??
-      open(await createDecisionLog(config.decision_log, { logger, clock, env, baseDir: directory }));
+      given.log ?? open(await createDecisionLog(config.decision_log, { logger, clock, baseDir: directory }));
     const policy =
       given.policy ??
       open(
         await createPolicyStore(config.policy, {
           logger,
           clock,
-          env,
           baseDir: directory,
           metrics,
           ...(deps.gate ? { gate: deps.gate } : {}),
@@ -116,7 +113,6 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
           await createShadow(config.policy.shadow, {
             logger,
             clock,
-            env,
             baseDir: directory,
             metrics,
             report: (found) => observed(found, log, clock, logger),
@@ -137,7 +133,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
         return { status, body: await shortText(body) };
       }),
     );
-    const keys = createKeyRing(config.keys, env, { base: directory, clock });
+    const keys = createKeyRing(config.keys, { clock });
     const disclosure = createDisclosureStage({
       keys,
       dataSubject: log.dataSubject,

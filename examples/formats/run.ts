@@ -74,7 +74,7 @@ try {
   document.setIn(['upstreams', 'crm', 'url'], crm.url);
   const env = { ...process.env, PSEUDONYM_KEY: randomBytes(32).toString('base64') };
   const loaded = parseConfig(document.toString(), join(dir, 'sluice.yaml'), env);
-  const sluice = await compose(loaded, { logger: createLogger({ level: 'error' }), env });
+  const sluice = await compose(loaded, { logger: createLogger({ level: 'error' }) });
   try {
     for (const answer of ANSWERS) await show(answer, sluice.proxy, issuer);
     for (const file of await readdir(join(dir, 'data/journal'), { recursive: true }))

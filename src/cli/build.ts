@@ -7,7 +7,7 @@ import { SluiceError } from '../errors.ts';
 import { writeBundle } from '../policy/bundle.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import { resolveOpa } from '../policy/opa.ts';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/signatures.ts';
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { watching } from './policy/watch.ts';

@@ -64,7 +64,7 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   const { policies, config } = await placesOf(io, dir, options);
   const policy = policies === null ? null : await inspectPolicy(policies, await resolveOpa({ env: io.env }));
   const found = [...(config?.findings ?? []), ...(policy?.findings ?? [])];
-  if (config?.loaded && policy) found.push(...routeFindings(config.loaded, policy.catalogs));
+  if (config?.loaded && policy) found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
   if (config?.loaded) found.push(...fileFindings(config.loaded, policy?.data ?? null));
   const list = arranged(found, io.cwd);
   const faults = list.filter((f) => f.severity === 'fault').length;

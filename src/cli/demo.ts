@@ -106,7 +106,7 @@ async function demo(io: Io, options: Options): Promise<void> {
       return;
     }
     const loaded = parseConfig(text, file, env);
-    sluice = await compose(loaded, { logger: log, env });
+    sluice = await compose(loaded, { logger: log });
 
     const answers = await Promise.all(PERSONAS.map((p) => ask(sluice as Sluice, p, tokens.get(p.key) ?? '')));
     if (options.json)

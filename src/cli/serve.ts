@@ -36,7 +36,7 @@ const workersOf = ({ workers }: Config): number =>
 
 async function serveAlone(loaded: LoadedConfig, logger: Logger, io: Io): Promise<void> {
   const { reread, start } = await import('./serve/sidecar.ts');
-  const sluice = await start(loaded, { logger, env: io.env });
+  const sluice = await start(loaded, { logger });
   io.stdout.write(readyLine({ proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() }));
   const hup = (): void => void reread(sluice, logger);
   process.on('SIGHUP', hup);

@@ -4,9 +4,18 @@
  */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 
-export type Kind = 'text' | 'duration' | 'size' | 'secret' | 'path' | 'address' | 'pointer' | 'url';
+export type Kind =
+  | 'text'
+  | 'duration'
+  | 'size'
+  | 'secret'
+  | 'database'
+  | 'path'
+  | 'address'
+  | 'pointer'
+  | 'url';
 
-/** text that may come from the environment: `env:NAME` */
+/** Text that may not be empty. Any text may be `env:NAME`, of whatever kind. */
 export const text = (o: { description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'text', minLength: 1, ...o });
 
@@ -24,13 +33,20 @@ export const size = (o: { min?: string; max?: string; default?: string; descript
   Type.Unsafe<number>({
     type: ['string', 'integer'],
     kind: 'size',
-    pattern: '^[0-9]+(B|KiB|MiB|GiB)?$',
+    pattern: '^[0-9]+(B|KiB|MiB|GiB|TiB)?$',
     ...o,
   });
 
-/** `env:NAME` or `file:PATH`, never the secret itself; seen as the secret */
-export const secret = (o: { description?: string } = {}) =>
+/**
+ * `env:NAME` or `file:PATH`, never the secret itself; seen as the secret. One of several lines may be a PEM public key, which is no
+ * secret and may stand in the file.
+ */
+export const secret = (o: { lines?: 'several'; description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'secret', ...o });
+
+/** `env:NAME` or `file:PATH`, or a PostgreSQL URL without a password; seen as the URL */
+export const database = (o: { description?: string } = {}) =>
+  Type.Unsafe<string>({ type: 'string', kind: 'database', ...o });
 
 /** a path, relative to the configuration file; seen as an absolute path */
 export const path = (o: { default?: string; description?: string } = {}) =>

@@ -14,7 +14,7 @@ import {
 } from 'yaml';
 import { didYouMean, SluiceError } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
-import { convert, describeKind } from './kind-values.ts';
+import { convert, describeKind, referred } from './kind-values.ts';
 import type { Kind } from './kinds.ts';
 
 export interface Schema {
@@ -40,6 +40,7 @@ export interface Schema {
   readonly maximum?: number;
   readonly min?: string;
   readonly max?: string;
+  readonly lines?: 'several';
   readonly description?: string;
 }
 
@@ -71,6 +72,7 @@ const KEYWORDS: ReadonlySet<string> = new Set<keyof Schema | 'title' | 'examples
     'maximum',
     'min',
     'max',
+    'lines',
     'description',
     'title',
     'examples',
@@ -89,7 +91,6 @@ export interface Reading {
 
 /** What a node that could not be read stands for. A reading with faults is never used. */
 const UNREAD = undefined;
-const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
 const MAX_DEPTH = 40;
 
 export function read(
@@ -134,15 +135,10 @@ export function read(
     return items;
   }
   let value = isScalar(node) ? node.value : null;
-  // Sections of other stages resolve their own references; only values with a kind are resolved here.
-  if (typeof value === 'string' && schema.kind !== undefined) {
-    const variable = ENV.exec(value)?.[1];
-    if (variable !== undefined) {
-      const held = reading.env[variable];
-      if (held === undefined || held === '') return fault(`the environment variable ${variable} is not set`);
-      value = held;
-    } else if (schema.kind === 'secret' && !value.startsWith('file:') && !reading.literalSecrets)
-      return fault('a secret does not stand in a configuration file: write env:NAME or file:PATH');
+  if (typeof value === 'string') {
+    const said = referred(value, schema, reading);
+    if ('fault' in said) return fault(said.fault);
+    value = said.value;
   }
   const wrong = check(schema, value);
   if (wrong) return fault(wrong);

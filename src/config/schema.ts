@@ -1,13 +1,13 @@
 /** The sections of `sluice.yaml`, put together. A section that a stage owns has its schema there. */
 import { type Static, Type } from 'typebox';
-import { decisionLogConfigSchema } from '../decision-log/config.ts';
-import { keysConfigSchema } from '../disclosure/keys.ts';
-import { policyConfigSchema } from '../policy/config.ts';
 import { defaulted, optional, section } from './kinds.ts';
 import { consentSchema } from './sections/consent.ts';
 import { corsSchema } from './sections/cors.ts';
+import { decisionLogSchema } from './sections/decision-log.ts';
 import { identitySchema } from './sections/identity.ts';
+import { keysSchema } from './sections/keys.ts';
 import { limitsSchema, listenSchema } from './sections/listen.ts';
+import { policySchema } from './sections/policy.ts';
 import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
 import { purposeSchema } from './sections/purpose.ts';
 import { routesSchema } from './sections/routes.ts';
@@ -20,13 +20,13 @@ export const configSchema = section({
   cors: optional(corsSchema),
   upstreams: upstreamsSchema,
   identity: identitySchema,
-  policy: policyConfigSchema,
+  policy: policySchema,
   consent: consentSchema,
-  decision_log: defaulted(decisionLogConfigSchema, {}),
+  decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),
   routes: routesSchema,
   limits: defaulted(limitsSchema, {}),
-  keys: defaulted(keysConfigSchema, {}),
+  keys: defaulted(keysSchema, {}),
   observability: defaulted(observabilitySchema, {}),
   insecure: defaulted(insecureSchema, {}),
 });

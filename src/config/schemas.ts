@@ -5,7 +5,7 @@ import type { Schema } from './reader.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 const ENV = 'env:[A-Za-z_][A-Za-z0-9_]*';
-const OWN = new Set(['kind', 'one_of', 'min', 'max']);
+const OWN = new Set(['kind', 'one_of', 'min', 'max', 'lines']);
 
 /** file name → schema */
 export function configSchemas(): Record<string, unknown> {
@@ -13,27 +13,31 @@ export function configSchemas(): Record<string, unknown> {
     'sluice.schema.json': {
       $schema: DRAFT,
       title: 'sluice.yaml',
-      ...standard(configSchema as unknown as Schema),
+      ...standard(configSchema as unknown as Schema, true),
     },
     'consents.schema.json': {
       $schema: DRAFT,
       title: 'consents.yaml',
-      ...standard(consentsDocumentSchema as unknown as Schema),
+      ...standard(consentsDocumentSchema as unknown as Schema, false),
     },
   };
 }
 
-function standard(schema: Schema): Record<string, unknown> {
+/** @param fromEnv any text may be `env:NAME` */
+function standard(schema: Schema, fromEnv: boolean): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema))
-    if (!OWN.has(key) && !key.startsWith('~')) out[key] = inner(key, value);
+    if (!OWN.has(key) && !key.startsWith('~')) out[key] = inner(key, value, fromEnv);
   // What has a default may be left out.
   if (schema.required)
     out['required'] = schema.required.filter((name) => schema.properties?.[name]?.default === undefined);
   if (schema.one_of) out['oneOf'] = schema.one_of.map((name) => ({ required: [name] }));
-  // A value with a kind may also be taken from the environment.
-  if (schema.kind && schema.pattern) out['pattern'] = `^(?:${ENV}$|${schema.pattern.replace(/^\^/, '')})`;
-  if (schema.kind === 'secret') out['pattern'] = `^(?:${ENV}|file:.+)$`;
+  if (schema.pattern && fromEnv) out['pattern'] = `^(?:${ENV}$|${schema.pattern.replace(/^\^/, '')})`;
+  if (schema.kind === 'secret' && schema.lines === undefined) out['pattern'] = `^(?:${ENV}|file:.+)$`;
+  if (fromEnv && schema.enum?.every((value) => typeof value === 'string')) {
+    delete out['enum'];
+    out['anyOf'] = [{ enum: schema.enum }, { pattern: `^${ENV}$` }];
+  }
   if (schema.min !== undefined || schema.max !== undefined)
     out['description'] = [schema.description, `(${schema.min ?? ''}…${schema.max ?? ''})`]
       .filter(Boolean)
@@ -43,11 +47,13 @@ function standard(schema: Schema): Record<string, unknown> {
 
 const isSchemaMap = (key: string): boolean => key === 'properties' || key === 'patternProperties';
 
-function inner(key: string, value: unknown): unknown {
+function inner(key: string, value: unknown, fromEnv: boolean): unknown {
   if (isSchemaMap(key))
-    return Object.fromEntries(Object.entries(value as object).map(([k, s]) => [k, standard(s as Schema)]));
-  if (key === 'anyOf') return (value as Schema[]).map(standard);
+    return Object.fromEntries(
+      Object.entries(value as object).map(([k, s]) => [k, standard(s as Schema, fromEnv)]),
+    );
+  if (key === 'anyOf') return (value as Schema[]).map((s) => standard(s, fromEnv));
   if ((key === 'items' || key === 'additionalProperties') && typeof value === 'object')
-    return standard(value as Schema);
+    return standard(value as Schema, fromEnv);
   return value;
 }

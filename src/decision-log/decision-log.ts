@@ -15,12 +15,11 @@ import { openSqliteIndex } from './index/sqlite.ts';
 import { Journal, type JournalHooks } from './journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
 import { pseudonymous, type QueryInterface } from './query.ts';
-import { generateKey, readSecret } from './secret.ts';
+import { generateKey, keyBytes } from './secret.ts';
 
 export interface DecisionLogDeps {
   readonly logger: Logger;
   readonly clock?: Clock;
-  readonly env?: { readonly [name: string]: string | undefined };
   /** where relative paths of the configuration start: the directory of sluice.yaml */
   readonly baseDir?: string;
   readonly hooks?: JournalHooks;
@@ -50,14 +49,14 @@ export async function createDecisionLog(
   deps: DecisionLogDeps,
 ): Promise<OpenDecisionLog> {
   const clock = deps.clock ?? systemClock;
-  const source = { env: deps.env ?? process.env, baseDir: deps.baseDir ?? process.cwd() };
-  const options = settings(config, source.baseDir);
-  const key = config.journal?.key ? readSecret(config.journal.key, 'decision_log.journal.key', source) : null;
+  const baseDir = deps.baseDir ?? process.cwd();
+  const options = settings(config, baseDir);
+  const key = config.journal?.key ? keyBytes(config.journal.key, 'decision_log.journal.key') : null;
   const named = config.data_subject_key
-    ? readSecret(config.data_subject_key, 'decision_log.data_subject_key', source)
+    ? keyBytes(config.data_subject_key, 'decision_log.data_subject_key')
     : null;
-  const index = indexOf(config.index, source);
-  const sinks = sinksOf(config.sinks, source.baseDir);
+  const index = indexOf(config.index, baseDir);
+  const sinks = sinksOf(config.sinks, baseDir);
   // A database that is down is waited for; a file that cannot be one is a mistake to be told of at once.
   if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
 

@@ -1,4 +1,4 @@
-/** Secrets are named in the configuration, never written there: `env:NAME` or `file:PATH`. */
+/** Keys of the log: their length, those named on a command line (`env:NAME`, `file:PATH`), and the one that is made beside a journal. */
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -32,7 +32,12 @@ export function readSecret(reference: string, where: string, source: SecretSourc
       'config_invalid',
       `${where}: write env:NAME or file:PATH; a key itself has no place in a configuration.`,
     );
-  const bytes = Buffer.from(text);
+  return keyBytes(text, where);
+}
+
+/** @throws SluiceError `config_invalid`, naming `where` and never the value */
+export function keyBytes(secret: string, where: string): Buffer {
+  const bytes = Buffer.from(secret.trim());
   if (bytes.length < MIN_BYTES)
     throw new SluiceError(
       'config_invalid',
@@ -42,7 +47,7 @@ export function readSecret(reference: string, where: string, source: SecretSourc
 }
 
 /** What `env:NAME` or `file:PATH` stands for, without white space around it; null: it is neither. */
-export function readReference(reference: string, where: string, source: SecretSource): string | null {
+function readReference(reference: string, where: string, source: SecretSource): string | null {
   if (reference.startsWith('env:')) return fromEnvironment(reference.slice(4), where, source).trim();
   if (reference.startsWith('file:'))
     return fromFile(resolve(source.baseDir, reference.slice(5)), where).trim();

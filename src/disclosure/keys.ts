@@ -1,12 +1,10 @@
 /**
  * The key ring: secrets of `pseudonymize`, `tokenize` and the data-subject digests, and recipients' public keys for `encrypt`. A use
  * has any number of keys; the one with the latest `from` that has begun is current and serves what is new, all of them serve what
- * is old. Secrets stand in the environment or in files; nothing here is ever logged or part of a message.
+ * is old. Nothing here is ever logged or part of a message.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { type Static, Type } from 'typebox';
+import type { KeyConfig } from '../config/sections/keys.ts';
 import { SluiceError } from '../errors.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { RecipientKey, SecretUse, TreatmentKey, TreatmentKeys } from './treatments/treatment.ts';
@@ -16,50 +14,7 @@ export const SHORTEST_SECRET = 32;
 /** bits; NIST SP 800-57 part 1, until 2030 */
 const SHORTEST_RSA = 2048;
 
-const secretSchema = Type.Union(
-  [
-    Type.String({ pattern: '^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|base64:[A-Za-z0-9+/_=-]+)$' }),
-    Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
-    Type.Object({ env: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
-    Type.Object({ base64: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
-  ],
-  {
-    description:
-      'env:NAME, file:PATH or base64:TEXT; base64 of at least 32 random bytes, for encrypt PEM or JWK',
-  },
-);
-
-export const keyConfigSchema = Type.Object(
-  {
-    use: Type.Union(
-      [
-        Type.Literal('pseudonymize'),
-        Type.Literal('tokenize'),
-        Type.Literal('encrypt'),
-        Type.Literal('data_subjects'),
-      ],
-      { description: 'what the key is for; a key serves one use' },
-    ),
-    secret: secretSchema,
-    from: Type.Optional(
-      Type.String({
-        description: 'RFC 3339 date or time from which the key is current; without it, since ever',
-      }),
-    ),
-    recipient: Type.Optional(
-      Type.String({ minLength: 1, description: 'whose public key it is; for encrypt, and only there' }),
-    ),
-  },
-  { additionalProperties: false },
-);
-
-/** The section `keys` of `sluice.yaml`, by key id. */
-export const keysConfigSchema = Type.Record(
-  Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
-  keyConfigSchema,
-);
-
-export type KeyConfig = Static<typeof keyConfigSchema>;
+export type { KeyConfig };
 export type KeysConfig = { readonly [id: string]: KeyConfig };
 
 export interface KeyRing extends TreatmentKeys {
@@ -68,8 +23,6 @@ export interface KeyRing extends TreatmentKeys {
 }
 
 export interface KeyRingOptions {
-  /** what relative file names are relative to: the folder of `sluice.yaml` */
-  readonly base?: string;
   readonly clock?: Clock;
 }
 
@@ -82,28 +35,8 @@ interface Held {
   readonly material: Uint8Array | KeyObject;
 }
 
-const invalid = (id: string, what: string, cause?: unknown): SluiceError =>
-  new SluiceError('config_invalid', { message: `keys.${id}: ${what}`, cause });
-
-function materialText(id: string, secret: KeyConfig['secret'], env: NodeJS.ProcessEnv, base: string): string {
-  const [kind, value] =
-    typeof secret === 'string'
-      ? [secret.slice(0, secret.indexOf(':')), secret.slice(secret.indexOf(':') + 1)]
-      : (Object.entries(secret)[0] ?? ['', '']);
-  if (kind === 'base64') return value;
-  if (kind === 'env') {
-    const found = env[value];
-    if (found === undefined || found === '')
-      throw invalid(id, `the environment variable ${value} is not set`);
-    return found;
-  }
-  if (kind !== 'file') throw invalid(id, 'secret: write env:NAME, file:PATH or base64:TEXT');
-  try {
-    return readFileSync(resolve(base, value), 'utf8');
-  } catch (cause) {
-    throw invalid(id, `secret: the file ${value} cannot be read`, cause);
-  }
-}
+const invalid = (id: string, what: string): SluiceError =>
+  new SluiceError('config_invalid', `keys.${id}: ${what}`);
 
 function secretBytes(id: string, text: string): Uint8Array {
   const plain = text.trim();
@@ -153,19 +86,18 @@ function beginning(id: string, from: string | undefined): number {
   return at;
 }
 
-function hold(id: string, config: KeyConfig, env: NodeJS.ProcessEnv, base: string): Held {
+function hold(id: string, config: KeyConfig): Held {
   const forRecipient = config.use === 'encrypt';
   if (forRecipient && config.recipient === undefined)
     throw invalid(id, 'a key for encrypt names its recipient');
   if (!forRecipient && config.recipient !== undefined)
     throw invalid(id, 'recipient: only a key for encrypt has one');
-  const text = materialText(id, config.secret, env, base);
   return {
     id,
     use: config.use,
     recipient: config.recipient ?? null,
     from: beginning(id, config.from),
-    material: forRecipient ? publicKey(id, text) : secretBytes(id, text),
+    material: forRecipient ? publicKey(id, config.secret) : secretBytes(id, config.secret),
   };
 }
 
@@ -173,13 +105,9 @@ function hold(id: string, config: KeyConfig, env: NodeJS.ProcessEnv, base: strin
  * Loads every key at once, so that a missing one stops the start and not a request.
  * @throws SluiceError `config_invalid` that names the key by id
  */
-export function createKeyRing(
-  config: KeysConfig,
-  env: NodeJS.ProcessEnv = process.env,
-  options: KeyRingOptions = {},
-): KeyRing {
+export function createKeyRing(config: KeysConfig, options: KeyRingOptions = {}): KeyRing {
   const clock = options.clock ?? systemClock;
-  const held = Object.entries(config).map(([id, key]) => hold(id, key, env, options.base ?? '.'));
+  const held = Object.entries(config).map(([id, key]) => hold(id, key));
 
   function find(use: KeyConfig['use'], recipient: string | null, id: string | undefined): Held {
     const now = clock.now().getTime();

@@ -27,8 +27,12 @@ export const readYaml = (
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  if (doc.errors.length > 0)
-    return { faults: doc.errors.map((e) => ({ file, ...at(e.pos[0]), message: sentence(e.message) })) };
+  if (doc.errors.length > 0) {
+    // Behind the first error of syntax a parser guesses: what it says of the rest follows from that.
+    const [first] = doc.errors.filter((e) => e.code !== 'DUPLICATE_KEY');
+    const told = doc.errors.filter((e) => e === first || e.code === 'DUPLICATE_KEY');
+    return { faults: told.map((e) => ({ file, ...at(e.pos[0]), message: sentence(e.message) })) };
+  }
   let value: unknown;
   try {
     value = doc.toJS({ maxAliasCount: MAX_ALIASES, mapAsMap: false });

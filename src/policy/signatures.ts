@@ -9,25 +9,9 @@ import { CompactSign, compactVerify, decodeProtectedHeader, errors, importPKCS8,
 import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import type { Files } from './archive.ts';
+import type { SigningAlgorithm } from './config.ts';
 import { isObject } from './document.ts';
 import { numbersKept } from './numbers.ts';
-
-export const SIGNING_ALGORITHMS = [
-  'HS256',
-  'HS384',
-  'HS512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-] as const;
-export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 export interface SigningKey {
   readonly algorithm: SigningAlgorithm;

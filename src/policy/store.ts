@@ -14,7 +14,6 @@ import {
   type CacheLimits,
   DEFAULT_CACHE,
   DEFAULT_LIMITS,
-  milliseconds,
   type PolicyConfig,
   type PolicyLimits,
   settle,
@@ -32,7 +31,6 @@ export type Gate = (candidate: LivePolicy) => Promise<void>;
 export interface StoreDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly env: { readonly [name: string]: string | undefined };
   /** what relative paths are relative to */
   readonly baseDir: string;
   readonly metrics?: { count(name: 'policy_reload_failures', by?: number): void };
@@ -201,10 +199,13 @@ const failureOf = (e: unknown, clock: Clock): Failure => {
       };
 };
 
+/** milliseconds */
+const DEFAULT_POLL = 60_000;
+
 /** @throws SluiceError `config_invalid` */
 export const sourceOf = (
   config: PolicyConfig,
-  { env, baseDir, opa }: Pick<StoreDependencies, 'env' | 'baseDir' | 'opa'>,
+  { baseDir, opa }: Pick<StoreDependencies, 'baseDir' | 'opa'>,
 ): PolicySource => {
   const named = [config.dir, config.bundle, config.url].filter((v) => v !== undefined);
   if (named.length !== 1)
@@ -216,16 +217,16 @@ export const sourceOf = (
     expanded: settled.expanded_bytes,
     ratio: settled.ratio,
   };
-  const signing = signingOf(config.signing, env, baseDir);
+  const signing = signingOf(config.signing, baseDir);
   if (config.dir !== undefined) return createDirectorySource({ dir: resolve(baseDir, config.dir), opa });
   if (config.bundle !== undefined)
     return createFileSource({ file: resolve(baseDir, config.bundle), limits, signing });
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(config.headers ?? {}))
-    if (value !== undefined) headers[name] = secret(value, env, `policy.headers.${name}`);
+    if (value !== undefined) headers[name] = value;
   return createUrlSource({
     url: config.url!,
-    poll: milliseconds(config.poll, 60_000),
+    poll: config.poll ?? DEFAULT_POLL,
     headers,
     cacheDir: config.cache_dir === undefined ? undefined : resolve(baseDir, config.cache_dir),
     limits,
@@ -233,27 +234,14 @@ export const sourceOf = (
   });
 };
 
-/** `env:NAME` stands for what the environment has under that name */
-const secret = (value: string, env: StoreDependencies['env'], where: string): string => {
-  if (!value.startsWith('env:')) return value;
-  const found = env[value.slice(4)];
-  if (found === undefined || found === '')
-    throw new SluiceError('config_invalid', `${where}: the environment has no ${value.slice(4)}.`);
-  return found;
-};
-
-const signingOf = (
-  signing: PolicyConfig['signing'],
-  env: StoreDependencies['env'],
-  baseDir: string,
-): SigningConfig | undefined => {
+const signingOf = (signing: PolicyConfig['signing'], baseDir: string): SigningConfig | undefined => {
   if (signing === undefined) return undefined;
   const keys: { [kid: string]: SigningKey } = Object.create(null);
   for (const [kid, k] of Object.entries(signing.keys ?? {}))
     if (k?.algorithm !== undefined)
       keys[kid] = {
         algorithm: k.algorithm,
-        key: k.key === undefined ? undefined : secret(k.key, env, `policy.signing.keys.${kid}.key`),
+        key: k.key,
         file: k.file === undefined ? undefined : resolve(baseDir, k.file),
       };
   return { keys, required: signing.required ?? true };

@@ -32,7 +32,7 @@ export type {
   Router,
   Selected,
 } from './types.ts';
-export { routeWarnings } from './warnings.ts';
+export { type RouteFinding, routeWarnings } from './warnings.ts';
 
 /** What `match` hands to `select`. */
 interface Narrowed extends RouteCandidates {

@@ -1,4 +1,7 @@
-/** What a route may say and seldom means. Only the catalogs show it, so it is said once they are there: at the start and by `sluice check`. */
+/**
+ * What a route may say and seldom means, and what it names that no catalog has. Only the catalogs show it, so it is said once they are
+ * there: at the start, and by `sluice check`, for which a name that is not there is a fault.
+ */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
@@ -7,31 +10,40 @@ import type { RouteFault } from './compile.ts';
 import { isLanguageName } from './language-names.ts';
 import { isUninspected } from './searches.ts';
 
+export interface RouteFinding extends RouteFault {
+  /** `fault`: it names what no catalog has; requests that use it are refused */
+  readonly severity: 'fault' | 'warning';
+}
+
 /** @param catalogs by resource */
 export function routeWarnings(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
-): readonly RouteFault[] {
+): readonly RouteFinding[] {
   return [...untypedInSeveralFormats(routes, catalogs), ...eachRoute(routes, catalogs)];
 }
 
 function eachRoute(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
-): readonly RouteFault[] {
+): readonly RouteFinding[] {
   return routes.flatMap((config, route) => {
-    const found: RouteFault[] = [];
-    const warn = (key: RouteFault['key'], message: string): void => void found.push({ route, key, message });
+    const found: RouteFinding[] = [];
+    const say =
+      (severity: RouteFinding['severity']): Warn =>
+      (key, message) =>
+        void found.push({ route, key, message, severity });
+    const [warn, fault] = [say('warning'), say('fault')];
     const catalog = catalogs.get(config.resource);
     if (catalog === undefined)
-      warn(
+      fault(
         ['resource'],
         `the policy has no catalog of a resource "${config.resource}": its requests are refused${didYouMean(config.resource, catalogs.keys())}`,
       );
     else {
       aboutAStranger(config, catalog, warn);
-      searchesByNothing(config, catalog, warn);
-      takesWholeForNothing(config, catalog, warn);
+      searchesByNothing(config, catalog, fault);
+      takesWholeForNothing(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
       picksByLess(config, catalog, warn);
     }
@@ -45,7 +57,7 @@ function eachRoute(
 function untypedInSeveralFormats(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
-): readonly RouteFault[] {
+): readonly RouteFinding[] {
   const formats = new Map<string, Set<string>>();
   return routes.flatMap(({ resource, response }, route) => {
     const catalog = catalogs.get(resource);
@@ -59,6 +71,7 @@ function untypedInSeveralFormats(
     return [
       {
         route,
+        severity: 'warning' as const,
         key: ['resource'],
         message: `the resource "${resource}" leaves in several formats (${[...seen].join(', ')}), and its catalog does not say what an identifier of a data subject looks like: where one of them carries a login or a name instead of the id, its consents and flags are not found; give data_subject a type (docs/catalog.md, Identifiers)`,
       },
@@ -85,7 +98,7 @@ function aboutAStranger(
 function searchesByNothing(
   { path_fields, query_fields, query_grammar, request }: RouteConfig,
   { resource, fields }: Catalog,
-  warn: Warn,
+  fault: Warn,
 ): void {
   const tables: readonly (readonly [RouteFault['key'], Searched])[] = [
     [['path_fields'], path_fields],
@@ -104,7 +117,7 @@ function searchesByNothing(
       for (const pointer of [pointers].flat()) {
         const entry = Object.hasOwn(fields, pointer) ? fields[pointer] : undefined;
         if (entry === undefined || 'resource' in entry)
-          warn(
+          fault(
             [...key, name],
             `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
           );
@@ -116,12 +129,13 @@ function takesWholeForNothing(
   { id, data_subject, response }: RouteConfig,
   catalog: Catalog,
   warn: Warn,
+  fault: Warn,
 ): void {
   if (response.format !== 'whole') return;
   const { field } = response.options;
   const entry = Object.hasOwn(catalog.fields, String(field)) ? catalog.fields[String(field)] : undefined;
   if (entry === undefined || 'resource' in entry)
-    warn(
+    fault(
       ['response', 'options', 'field'],
       `the catalog of ${catalog.resource} has no line ${String(field)}: the answer is withheld${didYouMean(String(field), Object.keys(catalog.fields))}`,
     );

@@ -19,7 +19,7 @@ afterAll(() => rm(join(dir, '..'), { recursive: true, force: true }));
 const open = () =>
   createPolicyStore(
     { dir, watch: false },
-    { logger: silentLogger, clock: systemClock, env: {}, baseDir: dir, gate: scenarioGate },
+    { logger: silentLogger, clock: systemClock, baseDir: dir, gate: scenarioGate },
   );
 
 test('a policy whose own scenarios fail does not go live, and the last good one stays', async () => {

@@ -194,7 +194,7 @@ ${routes}
     return new Copy(join(ROOT, 'policies'), join(dir, 'policies'));
   };
 
-  test('looks at its policy, and warns of a write about nobody, with its place; the exit code stays', async () => {
+  test('looks at its policy, with its place: a field that is in no catalog is a fault, a write about nobody a warning', async () => {
     const p = placed();
     const file = config(
       p,
@@ -205,9 +205,9 @@ ${routes}
     const { findings, counts, warnings } = said.json<
       Checked & { counts: { routes: number; rules: number }; warnings: number }
     >();
-    expect([said.code, warnings, counts.routes, counts.rules]).toEqual([0, 2, 2, 8]);
+    expect([said.code, warnings, counts.routes, counts.rules]).toEqual([1, 1, 2, 8]);
     expect(findings.map((f) => [f.severity, f.line, f.message.split(':')[0]])).toEqual([
-      ['warning', 7, 'routes[0].query_fields.tel'],
+      ['fault', 7, 'routes[0].query_fields.tel'],
       ['warning', 8, 'routes[1].action'],
     ]);
     expect((await sluice(['check', '--config', file, '--strict'])).code).toBe(1);

@@ -378,7 +378,8 @@ describe('sluice serve with workers', () => {
         },
       },
       config: {
-        keys: { tok: { use: 'tokenize', secret: `base64:${Buffer.alloc(32, 7).toString('base64')}` } },
+        insecure: { literal_secrets: true },
+        keys: { tok: { use: 'tokenize', secret: Buffer.alloc(32, 7).toString('base64') } },
       },
     });
     const { phone: token } = JSON.parse((await get(served)).text) as { phone: string };

@@ -16,8 +16,8 @@ async function recorded(
 ): Promise<{ dir: string; log: OpenDecisionLog }> {
   const dir = join(temporaryDirectory(), 'journal');
   const log = await createDecisionLog(
-    { journal: { dir, instance: 'test', min_free: '64KiB', ...(env['KEY'] ? { key: 'env:KEY' } : {}) } },
-    { logger: silentLogger, env },
+    { journal: { dir, instance: 'test', min_free: 65_536, ...(env['KEY'] ? { key: env['KEY'] } : {}) } },
+    { logger: silentLogger },
   );
   for (let i = 0; i < n; i++)
     await log.append(
@@ -66,7 +66,7 @@ describe('decisions query', () => {
 
   test('does not let recorded text steer the terminal', async () => {
     const dir = join(temporaryDirectory(), 'journal');
-    const log = await createDecisionLog({ journal: { dir, min_free: '64KiB' } }, { logger: silentLogger });
+    const log = await createDecisionLog({ journal: { dir, min_free: 65_536 } }, { logger: silentLogger });
     const { decision_id } = await log.append(
       draft(1, {
         subject: { ...draft(1).subject!, id: 'u\u001b[2J\u009b1m' },
@@ -213,7 +213,7 @@ describe('decisions export', () => {
 
   test('writes CSV that no spreadsheet takes for formulas', async () => {
     const dir = join(temporaryDirectory(), 'journal');
-    const log = await createDecisionLog({ journal: { dir, min_free: '64KiB' } }, { logger: silentLogger });
+    const log = await createDecisionLog({ journal: { dir, min_free: 65_536 } }, { logger: silentLogger });
     await log.append(draft(1, { justification: '=HYPERLINK("http://x","a")' }));
     await log.close();
     const out = join(dir, '..', 'out.csv');
@@ -258,7 +258,7 @@ describe('decisions tail', () => {
     try {
       await new Promise((resolve) => setTimeout(resolve, 1500));
       const log = await createDecisionLog(
-        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { journal: { dir, instance: 'test', min_free: 65_536 } },
         { logger: silentLogger },
       );
       await log.append(draft(100));

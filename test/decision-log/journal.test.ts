@@ -193,7 +193,7 @@ describe('a torn tail', () => {
       });
 
       const log = await createDecisionLog(
-        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { journal: { dir, instance: 'test', min_free: 65_536 } },
         { logger: silentLogger },
       );
       expect(log.origin).toBe(origin);
@@ -247,7 +247,7 @@ describe('a damaged chain', () => {
         .filter((f) => f.endsWith('.jsonl'))
         .map((f) => readFileSync(join(dir, f), 'utf8'));
       const log = await createDecisionLog(
-        { journal: { dir, instance: 'test', min_free: '64KiB' } },
+        { journal: { dir, instance: 'test', min_free: 65_536 } },
         { logger: silentLogger },
       );
       expect(log.origin).not.toBe(origin);
@@ -267,7 +267,7 @@ describe('a damaged chain', () => {
 
 test('a chain that is removed whole is missed by the chains that were begun beside it', async () => {
   const dir = temporaryDirectory();
-  const config = { journal: { dir, instance: 'test', min_free: '64KiB' } };
+  const config = { journal: { dir, instance: 'test', min_free: 65_536 } };
   const a = await createDecisionLog(config, { logger: silentLogger });
   await a.append(draft(1));
   await a.append(draft(2));

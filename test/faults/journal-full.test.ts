@@ -89,7 +89,7 @@ describe.skipIf(!mounted)('on a full disk', () => {
     fresh();
     fill(800_000);
     const log = await createDecisionLog(
-      { journal: { dir, instance: 'test', min_free: '400KiB' } },
+      { journal: { dir, instance: 'test', min_free: 409_600 } },
       { logger: silentLogger },
     );
     expect(() => log.check()).toThrowError(expect.objectContaining({ code: 'journal_full' }));

@@ -51,10 +51,8 @@ describe('while the journal is slow', () => {
     const issuer = await createDevelopmentIssuer();
     const { dir, file, text } = await prepare({ upstream: upstream.url }, issuer);
     const loaded = parseConfig(text, file, {});
-    const env = {};
     const log = await createDecisionLog(loaded.config.decision_log, {
       logger: silentLogger,
-      env,
       baseDir: dir,
     });
     let n = 0;
@@ -67,7 +65,7 @@ describe('while the journal is slow', () => {
         },
       },
     };
-    const sluice = await compose(loaded, { logger: silentLogger, env, given });
+    const sluice = await compose(loaded, { logger: silentLogger, given });
     const token = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal' });
     return {
       journal: log.dir,

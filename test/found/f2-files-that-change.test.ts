@@ -38,7 +38,6 @@ const storeOf = async (config: object): Promise<LivePolicyStore> => {
   const store = await createPolicyStore(config, {
     logger: silentLogger,
     clock: systemClock,
-    env: {},
     baseDir: '/',
     opa,
   });

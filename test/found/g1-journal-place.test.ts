@@ -170,7 +170,7 @@ test.each(['removed', 'moved away', 'replaced by an empty one'])(
   async (how) => {
     const dir = directory();
     const log = await createDecisionLog(
-      { journal: { dir, instance: 'test', min_free: '64KiB' } },
+      { journal: { dir, instance: 'test', min_free: 65_536 } },
       { logger: silentLogger },
     );
     await log.append(draft(1));
@@ -183,7 +183,7 @@ test.each(['removed', 'moved away', 'replaced by an empty one'])(
 test('a generated key of data subjects is kept when the directory that held it is replaced', async () => {
   const dir = directory();
   const log = await createDecisionLog(
-    { journal: { dir, instance: 'test', min_free: '64KiB' } },
+    { journal: { dir, instance: 'test', min_free: 65_536 } },
     { logger: silentLogger },
   );
   const key = readFileSync(join(dir, 'data-subject.key'), 'utf8');

@@ -70,7 +70,7 @@ describe('decisions archive', () => {
     const { dir, archive } = await made();
     await run(dir, 'archive', '--to', archive);
     const log = await createDecisionLog(
-      { journal: { dir, instance: 'test', min_free: '64KiB', segment_size: '64KiB' } },
+      { journal: { dir, instance: 'test', min_free: 65_536, segment_size: 65_536 } },
       { logger: silentLogger },
     );
     for (let i = 0; i < 80; i++) await log.append(draft(i));

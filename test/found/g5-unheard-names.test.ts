@@ -15,7 +15,7 @@ const root = mkdtempSync(join(tmpdir(), 'sluice-names-'));
 const dir = join(root, 'journal');
 beforeAll(async () => {
   const log = await createDecisionLog(
-    { journal: { dir, instance: 'test', min_free: '64KiB' } },
+    { journal: { dir, instance: 'test', min_free: 65_536 } },
     { logger: silentLogger },
   );
   for (let i = 0; i < 8; i++) await log.append(draft(i));

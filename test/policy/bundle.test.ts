@@ -9,7 +9,8 @@ import { type Header, pack } from 'tar-stream';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readArchive, writeArchive } from '../../src/policy/archive.ts';
 import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle.ts';
-import type { SigningAlgorithm, SigningConfig } from '../../src/policy/signatures.ts';
+import type { SigningAlgorithm } from '../../src/policy/config.ts';
+import type { SigningConfig } from '../../src/policy/signatures.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { disclosureFor, FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';
 

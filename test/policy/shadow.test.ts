@@ -28,7 +28,6 @@ const beside = async (files: { readonly [path: string]: string }, config: Policy
     {
       logger: silentLogger,
       clock: systemClock,
-      env: {},
       baseDir: '/',
       opa,
       report: (r) => void reports.push(r),

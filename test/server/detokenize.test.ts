@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
 
 const PHONE = '13812345678';
-const KEY = (n: number): string => `base64:${Buffer.alloc(32, n).toString('base64')}`;
+const KEY = (n: number): string => Buffer.alloc(32, n).toString('base64');
 const CLASSES = { 'reference/1': 'disclose', 'identity/4': 'drop' };
 
 let upstream: Server;
@@ -48,6 +48,7 @@ beforeAll(async () => {
       },
     },
     config: {
+      insecure: { literal_secrets: true },
       keys: {
         'tok-2025': { use: 'tokenize', secret: KEY(7) },
         'tok-2026': { use: 'tokenize', secret: KEY(8), from: '2026-01-01' },

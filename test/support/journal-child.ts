@@ -13,8 +13,8 @@ const log = await createDecisionLog(
     journal: {
       dir: dir!,
       instance: 'child',
-      min_free: '64KiB',
-      segment_size: segment!,
+      min_free: 65_536,
+      segment_size: Number(segment),
       durability: durability as 'strict' | 'interval',
     },
   },

@@ -6,7 +6,7 @@ import { silentLogger } from '../../src/observability/logger.ts';
 
 const file = process.argv[2]!;
 const loaded = parseConfig(readFileSync(file, 'utf8'), file, process.env);
-const sluice = await compose(loaded, { logger: silentLogger, env: process.env });
+const sluice = await compose(loaded, { logger: silentLogger });
 try {
   writeSync(1, `${JSON.stringify({ port: Number(new URL(sluice.proxy).port) })}\n`);
 } catch {

@@ -269,7 +269,7 @@ export async function startSluice(setup: Setup = {}): Promise<Running> {
   const logged: string[] = [];
   const logger = createLogger({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
   const env = { ...process.env };
-  const sluice = await compose(parseConfig(text, file, env), { logger, env });
+  const sluice = await compose(parseConfig(text, file, env), { logger });
   const token = await issuer.sign(setup.claims ?? ORDINARY);
   const adminPort = Number(new URL(sluice.admin).port);
   return {

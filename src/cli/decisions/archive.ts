@@ -68,7 +68,7 @@ const sinkAt = (dir: string, origin: string, sink: ReturnType<typeof sinksOf>[nu
   'file' in sink ? fileSink(dir, origin, sink.file) : stdoutSink(dir, origin);
 
 async function openIndex(at: Place, io: Io): Promise<Store | null> {
-  const index = indexOf(at.config.index, { env: io.env, baseDir: at.baseDir });
+  const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return null;
   return 'sqlite' in index ? openSqliteIndex(index.sqlite) : openPostgresIndex(index.postgres);
 }

@@ -11,7 +11,7 @@ import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';
 import { DEFAULT_MASK } from '../../decision-log/mask.ts';
 import { type DecisionQuery, pseudonymous, type QueryInterface } from '../../decision-log/query.ts';
 import { scanQuery } from '../../decision-log/scan.ts';
-import { generatedKey, readSecret } from '../../decision-log/secret.ts';
+import { generatedKey, keyBytes, readSecret } from '../../decision-log/secret.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 
@@ -57,21 +57,19 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
 }
 
 /** The key of the heads, as told on the command line or in the configuration. */
-export function chainKey(options: SourceOptions, { config, baseDir }: Place, io: Io): Buffer | null {
+export function chainKey(options: SourceOptions, { config }: Place, io: Io): Buffer | null {
   if (options.key !== undefined) return readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
   const named = config.journal?.key;
-  return named === undefined ? null : readSecret(named, 'decision_log.journal.key', { env: io.env, baseDir });
+  return named === undefined ? null : keyBytes(named, 'decision_log.journal.key');
 }
 
-function hasher(options: SourceOptions, { config, baseDir, dir }: Place, io: Io): DataSubjectHasher | null {
+function hasher(options: SourceOptions, { config, dir }: Place, io: Io): DataSubjectHasher | null {
   if (options.dataSubjectKey !== undefined)
     return dataSubjectHasher(
       readSecret(options.dataSubjectKey, '--data-subject-key', { env: io.env, baseDir: io.cwd }),
     );
   if (config.data_subject_key !== undefined)
-    return dataSubjectHasher(
-      readSecret(config.data_subject_key, 'decision_log.data_subject_key', { env: io.env, baseDir }),
-    );
+    return dataSubjectHasher(keyBytes(config.data_subject_key, 'decision_log.data_subject_key'));
   const key = generatedKey(dir);
   return key === null ? null : dataSubjectHasher(key);
 }
@@ -92,7 +90,7 @@ export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Pla
 
 /** The index, brought up to date first, where the configuration has one; else the journal itself. */
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
-  const index = indexOf(at.config.index, { env: io.env, baseDir: at.baseDir });
+  const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };
   const store = 'sqlite' in index ? openSqliteIndex(index.sqlite) : await openPostgresIndex(index.postgres);
   try {

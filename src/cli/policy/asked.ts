@@ -204,16 +204,13 @@ async function ofRecord(
       'catalog_unknown',
       `The policy has no catalog of a resource "${input.resource.type}".`,
     );
-  const secret = `base64:${Buffer.alloc(32, 1).toString('base64')}`;
+  const secret = Buffer.alloc(32, 1).toString('base64');
   const stage = createDisclosureStage({
-    keys: createKeyRing(
-      {
-        pseudonyms: { use: 'pseudonymize', secret },
-        tokens: { use: 'tokenize', secret },
-        data_subjects: { use: 'data_subjects', secret },
-      },
-      {},
-    ),
+    keys: createKeyRing({
+      pseudonyms: { use: 'pseudonymize', secret },
+      tokens: { use: 'tokenize', secret },
+      data_subjects: { use: 'data_subjects', secret },
+    }),
   });
   const states: StateAsked[] = [];
   const seen = new Set<string>();

@@ -26,18 +26,20 @@ export async function inspectConfig(
   }
 }
 
-/** What only the catalogs show of its routes. */
+/**
+ * What only the catalogs show of its routes.
+ * @param broken resources whose catalog has faults, which are told already
+ */
 export const routeFindings = (
   loaded: LoadedConfig,
   catalogs: ReadonlyMap<string, Catalog>,
+  broken: ReadonlySet<string>,
 ): readonly Finding[] =>
-  told(
-    loaded.file,
-    routeWarnings(loaded.config.routes, catalogs).map(({ route, key, message }) =>
-      loaded.fault(['routes', route, ...key], message),
-    ),
-    'warning',
-  );
+  routeWarnings(loaded.config.routes, catalogs)
+    .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
+    .flatMap(({ route, key, message, severity }) =>
+      told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity),
+    );
 
 const told = (file: string, faults: readonly Fault[], severity: Finding['severity']): Finding[] =>
   findings(

@@ -1,5 +1,5 @@
 /** Everything that can be said of a policy without running it on traffic, all faults at once. Long: one check after the other. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isSluiceError } from '../../errors.ts';
 import { parameterFaults } from '../../disclosure/treatments/check.ts';
 import { parseCatalog, readCatalogs } from '../../policy/catalog.ts';
@@ -15,8 +15,9 @@ import { compileRoutes, type RouteFault } from '../../routing/compile.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
 import { readDocument } from './documents.ts';
 import { type Finding, findings } from './findings.ts';
-import { nearestOrAll, referenceFaults } from './references.ts';
+import { type BySchema, nearestOrAll, referenceFaults } from './references.ts';
 import { readScenarios } from './scenario-files.ts';
+import { scenarioReferences } from './scenario-references.ts';
 import { stage } from './stage.ts';
 import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
@@ -27,6 +28,8 @@ export interface Inspection {
   readonly findings: readonly Finding[];
   /** by resource; those without faults */
   readonly catalogs: ReadonlyMap<string, Catalog>;
+  /** resources whose catalog has faults: what follows from that is not told */
+  readonly broken: ReadonlySet<string>;
   /** of the policy; null where it does not compile */
   readonly data: { readonly [name: string]: unknown } | null;
   readonly counts: {
@@ -46,9 +49,9 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
   const files = await readPolicyDirectory(dir);
   const found: Finding[] = [];
   const documents = dataFindings(files, found);
-  const catalogs = catalogFindings(files, found);
-  found.push(...findings(referenceFaults(documents, catalogs), 'reference'));
-  const scenarios = scenarioFindings(files, catalogs, found);
+  const { catalogs, broken } = catalogFindings(files, found);
+  found.push(...findings(referenceFaults(documents, catalogs, broken), 'reference'));
+  const scenarios = scenarioFindings(files, documents, catalogs, broken, found);
   const policy = await compiled(files, opa, found);
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
   // What a fault closes would be told again as a warning, once for every role.
@@ -57,6 +60,7 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
   return {
     findings: found,
     catalogs: byResource(catalogs),
+    broken,
     data: policy?.data ?? null,
     counts: {
       rules: files.rego.length,
@@ -99,14 +103,21 @@ function dataFindings(files: PolicyDirectory, found: Finding[]): Map<string, Yam
   return documents;
 }
 
-function catalogFindings(files: PolicyDirectory, found: Finding[]): CatalogAt[] {
+function catalogFindings(
+  files: PolicyDirectory,
+  found: Finding[],
+): { readonly catalogs: readonly CatalogAt[]; readonly broken: ReadonlySet<string> } {
+  const broken = new Set<string>();
   const at = (f: PolicyFile): string => join(files.dir, f.path);
   found.push(
     ...attempted('catalog', () => readCatalogs(files.catalogs.map((f) => ({ file: at(f), text: f.text })))),
   );
-  return files.catalogs.flatMap((f) => {
+  const catalogs = files.catalogs.flatMap((f) => {
     const { document } = readDocument(at(f), f.text, null);
-    if (document === null) return [];
+    if (document === null) {
+      for (const name of resourcesOf(f)) broken.add(name);
+      return [];
+    }
     try {
       const catalog = parseCatalog(at(f), f.text);
       for (const [pointer, entry] of Object.entries(catalog.fields))
@@ -123,18 +134,33 @@ function catalogFindings(files: PolicyDirectory, found: Finding[]): CatalogAt[] 
       return [{ catalog, document }];
     } catch (e) {
       if (!isSluiceError(e)) throw e;
+      for (const name of resourcesOf(f)) broken.add(name);
       return [];
     }
   });
+  return { catalogs, broken };
 }
 
-function scenarioFindings(files: PolicyDirectory, catalogs: readonly CatalogAt[], found: Finding[]): number {
+/** What a catalog with faults is probably about. */
+const resourcesOf = ({ path, text }: PolicyFile): readonly string[] => [
+  basename(path).replace(/\.[^.]*$/, ''),
+  ...[...text.matchAll(/^\s*["']?resource["']?\s*:\s*["']?([\w.:-]+)/gm)].map((m) => m[1]!),
+];
+
+function scenarioFindings(
+  files: PolicyDirectory,
+  data: BySchema,
+  catalogs: readonly CatalogAt[],
+  broken: ReadonlySet<string>,
+  found: Finding[],
+): number {
   const { documents, faults } = readScenarios(files.dir, files.scenarios);
   found.push(...findings(faults, 'scenario'));
+  found.push(...findings(scenarioReferences(documents, data), 'scenario'));
   const resources = byResource(catalogs);
   for (const { content, document } of documents) {
     for (const [i, route] of content.routes.entries())
-      if (!resources.has(route.resource))
+      if (!resources.has(route.resource) && !broken.has(route.resource))
         found.push(
           ...findings(
             [
@@ -151,13 +177,9 @@ function scenarioFindings(files: PolicyDirectory, catalogs: readonly CatalogAt[]
       document.fault(['routes', route, ...key], message);
     found.push(
       ...findings(compileRoutes(routes).faults.map(at), 'scenario'),
-      ...findings(
-        routeWarnings(routes, resources)
-          .filter(({ key }) => key[0] !== 'resource')
-          .map(at),
-        'scenario',
-        'warning',
-      ),
+      ...routeWarnings(routes, resources)
+        .filter(({ key }) => key[0] !== 'resource')
+        .flatMap((f) => findings([at(f)], 'scenario', f.severity)),
     );
   }
   return documents.reduce((n, d) => n + d.content.scenarios.length, 0);

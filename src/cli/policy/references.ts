@@ -21,6 +21,7 @@ export type BySchema = ReadonlyMap<string, readonly YamlDocument[]>;
 export function referenceFaults(
   documents: BySchema,
   catalogs: readonly { readonly catalog: Catalog; readonly document: YamlDocument }[],
+  broken: ReadonlySet<string>,
 ): PolicyFault[] {
   const faults: PolicyFault[] = [];
   const of = (name: string): readonly YamlDocument[] => documents.get(`policy-${name}.schema.json`) ?? [];
@@ -31,7 +32,8 @@ export function referenceFaults(
   const purposes = namesIn('purposes');
   const categories = namesIn('categories');
   const grades = namesIn('grades');
-  const resources = catalogs.length === 0 ? null : new Set(catalogs.map((c) => c.catalog.resource));
+  const resources =
+    catalogs.length === 0 ? null : new Set([...catalogs.map((c) => c.catalog.resource), ...broken]);
   const must = (
     document: YamlDocument,
     path: Path,

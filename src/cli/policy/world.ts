@@ -60,9 +60,9 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
   const env = { ...ENV };
   const log = await createDecisionLog(
     {
-      journal: { dir: join(dir, 'journal'), durability: 'interval', sync_interval: '60s', min_free: '64KiB' },
+      journal: { dir: join(dir, 'journal'), durability: 'interval', sync_interval: 60_000, min_free: 65_536 },
     },
-    { logger, env, baseDir: dir },
+    { logger, baseDir: dir },
   );
   return {
     async enter(file) {
@@ -87,7 +87,6 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
       );
       const sluice: Sluice = await compose(loaded, {
         logger,
-        env,
         clock,
         given: {
           log: recording,

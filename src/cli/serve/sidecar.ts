@@ -7,7 +7,7 @@ import { scenarioGate } from '../policy/gate.ts';
 /** @throws SluiceError whatever keeps a part from starting */
 export const start = (
   loaded: LoadedConfig,
-  deps: Pick<ComposeDependencies, 'logger' | 'env' | 'workers'>,
+  deps: Pick<ComposeDependencies, 'logger' | 'workers'>,
 ): Promise<Sluice> => compose(loaded, { ...deps, gate: scenarioGate });
 
 /** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */

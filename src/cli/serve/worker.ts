@@ -21,7 +21,7 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
   try {
     const loaded = parseConfig(text, file, io.env);
     const logger = createLogger({ level: loaded.config.observability.log_level, worker });
-    const sluice = await start(loaded, { logger, env: io.env, workers: primary });
+    const sluice = await start(loaded, { logger, workers: primary });
     primary.onReread = () => void reread(sluice, logger);
     const stopped = Promise.race([untilTerminated(), primary.stopped]);
     logger.info({ origin: sluice.log.origin, pid: process.pid }, 'serving');

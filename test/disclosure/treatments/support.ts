@@ -6,11 +6,11 @@ import type { TreatmentChoice, TreatmentName } from '../../../src/model/answers.
 import type { FieldEntry } from '../../../src/model/catalog.ts';
 import type { Scalar } from '../../../src/model/disclosure.ts';
 
-export const secret = (): string => `base64:${randomBytes(32).toString('base64')}`;
+export const secret = (): string => randomBytes(32).toString('base64');
 
 export const ecKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-const FIXED = `base64:${Buffer.alloc(32, 7).toString('base64')}`;
+const FIXED = Buffer.alloc(32, 7).toString('base64');
 
 export const ring: KeyRing = createKeyRing(
   {
@@ -19,7 +19,7 @@ export const ring: KeyRing = createKeyRing(
     e1: {
       use: 'encrypt',
       recipient: 'partner',
-      secret: `base64:${Buffer.from(ecKeys.publicKey.export({ type: 'spki', format: 'pem' })).toString('base64')}`,
+      secret: ecKeys.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     },
   },
   {},

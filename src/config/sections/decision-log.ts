@@ -1,0 +1,83 @@
+/** Where decisions are recorded, and what of a request stands in the record. */
+import { type Static, Type } from 'typebox';
+import { DEFAULT_MASK } from '../../decision-log/config.ts';
+import { database, defaulted, duration, optional, path, pointer, secret, section, size } from '../kinds.ts';
+
+const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);
+
+const journalSchema = section({
+  dir: defaulted(
+    path({ description: 'directory of the journal, on a local disk; created if it is not there' }),
+    './data/journal',
+  ),
+  durability: defaulted(
+    Type.Unsafe<'strict' | 'interval'>(
+      Type.Enum(['strict', 'interval'], {
+        description:
+          'strict: nothing is released before its record is flushed to disk. interval: before its record is written; flushed every sync_interval, so that a power cut (not a crash) may lose that much',
+      }),
+    ),
+    'strict',
+  ),
+  sync_interval: defaulted(
+    duration({ min: '10ms', max: '60s', description: 'only with durability: interval' }),
+    '100ms',
+  ),
+  segment_size: defaulted(
+    size({ min: '64KiB', max: '1GiB', description: 'a new segment begins once one has reached this size' }),
+    '64MiB',
+  ),
+  min_free: defaulted(
+    size({ min: '64KiB', description: 'requests are refused while the file system has less free than this' }),
+    '64MiB',
+  ),
+  max_record: defaulted(
+    size({ min: '8KiB', max: '16MiB', description: 'a longer record is written as several' }),
+    '256KiB',
+  ),
+  instance: optional(
+    Type.String({
+      pattern: '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$',
+      description: 'first part of the names of this instance’s chains; the host name by default',
+    }),
+  ),
+  key: optional(
+    secret({ description: 'signs the heads of the chains, so that rewriting a whole chain is found out' }),
+  ),
+});
+
+export const decisionLogSchema = section({
+  journal: defaulted(journalSchema, {}),
+  index: defaulted(
+    Type.Union([Type.Literal('none'), section({ sqlite: path() }), section({ postgres: database() })], {
+      description:
+        'queryable copy: {sqlite: PATH} or {postgres: "env:DATABASE_URL"}; rebuilt from the journal if lost',
+    }),
+    'none',
+  ),
+  sinks: defaulted(
+    Type.Array(Type.Union([section({ file: path() }), section({ stdout: Type.Literal(true) })]), {
+      maxItems: 8,
+      description: 'where copies are sent, at least once each: {file: PATH} or {stdout: true}',
+    }),
+    [],
+  ),
+  data_subject_key: optional(
+    secret({
+      description: 'key of the data-subject HMACs; generated beside the journal if none is given',
+    }),
+  ),
+  mask: defaulted(
+    section(
+      {
+        pseudonymize: pointers(DEFAULT_MASK.pseudonymize),
+        mask: pointers(DEFAULT_MASK.mask),
+        keep: pointers(DEFAULT_MASK.keep),
+      },
+      { description: 'what of a request is hidden in its record; pointers into the record, `*` for any key' },
+    ),
+    {},
+  ),
+});
+
+export type DecisionLogConfig = Static<typeof decisionLogSchema>;

@@ -1,0 +1,89 @@
+/** Where the policy comes from, who must have signed it, and how much it may use. */
+import { type Static, Type } from 'typebox';
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../policy/config.ts';
+import { defaulted, duration, optional, path, secret, section, size, table, url } from '../kinds.ts';
+
+const bounded = (minimum: number, maximum: number, value: number, description: string) =>
+  defaulted(Type.Integer({ minimum, maximum, description }), value);
+
+const limitsSchema = section({
+  evaluation_ms: bounded(5, 10_000, 100, 'longest evaluation, in milliseconds on a machine of 2020'),
+  memory_mb: bounded(4, 4096, 256, 'memory of one evaluation, data included'),
+  input_bytes: defaulted(size({ min: '1KiB', max: '64MiB', description: 'largest input' }), '4MiB'),
+  bundle_bytes: defaulted(
+    size({ min: '64KiB', max: '1GiB', description: 'largest bundle as it comes' }),
+    '64MiB',
+  ),
+  expanded_bytes: defaulted(
+    size({ min: '64KiB', max: '4GiB', description: 'largest bundle, unpacked' }),
+    '256MiB',
+  ),
+  ratio: bounded(10, 10_000, 200, 'unpacked to packed'),
+});
+
+const cacheSchema = section({
+  entries: bounded(0, 1_000_000, 20_000, 'answers kept per entrypoint; 0: none'),
+  bytes: defaulted(
+    size({ min: '64KiB', max: '1GiB', description: 'size of the keys and answers kept' }),
+    '32MiB',
+  ),
+  time_step_ms: bounded(1, 3_600_000, 1000, 'a policy sees the time in steps of this length'),
+});
+
+const signingSchema = section({
+  keys: table(
+    section({
+      algorithm: Type.Unsafe<SigningAlgorithm>(Type.Enum([...SIGNING_ALGORITHMS])),
+      key: optional(
+        secret({
+          lines: 'several',
+          description: 'PEM public key, which may stand here, or the shared secret for HS*',
+        }),
+      ),
+      file: optional(path({ description: 'a file that holds it' })),
+    }),
+    { description: 'by key id; several, so that keys can be changed without a gap' },
+  ),
+  required: defaulted(Type.Boolean({ description: 'refuse a bundle that is not signed' }), true),
+});
+
+const source = {
+  dir: optional(path({ description: 'Rego, data and catalogs; compiled at start and on change' })),
+  bundle: optional(path({ description: 'a file made by `sluice build` or `opa build -t wasm`' })),
+  url: optional(url({ description: 'where bundles are served' })),
+  poll: defaulted(
+    duration({ min: '1s', max: '1d', description: 'time between two looks at the URL' }),
+    '60s',
+  ),
+  headers: defaulted(
+    table(secret(), { description: 'sent with every request to the URL; each value is a secret' }),
+    {},
+  ),
+  cache_dir: optional(
+    path({ description: 'the last good bundle is kept here, for a start while the server is down' }),
+  ),
+};
+
+/** exactly one of `dir`, `bundle`, `url` */
+export const policySchema = section({
+  ...source,
+  watch: defaulted(Type.Boolean({ description: 'load it anew when it changes' }), true),
+  signing: optional(signingSchema),
+  limits: defaulted(limitsSchema, {}),
+  cache: defaulted(cacheSchema, {}),
+  shadow: optional(
+    section({
+      ...source,
+      sample: defaulted(
+        Type.Number({ minimum: 0, maximum: 1, description: 'part of the requests that are asked again' }),
+        0.1,
+      ),
+      cpu: defaulted(
+        Type.Number({ minimum: 0.001, maximum: 1, description: 'part of one core that this may use' }),
+        0.05,
+      ),
+    }),
+  ),
+});
+
+export type PolicySection = Static<typeof policySchema>;
