@@ -209,8 +209,12 @@ async function subjectOf(
   account: Account,
   stages: Stages,
 ): Promise<string | null> {
-  if (dataSubject === null || catalog.subject_places === undefined) return dataSubject;
-  const id = await stages.identities.requested(snapshot.data, [catalog], dataSubject);
+  if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
+    return dataSubject;
+  const types = Object.values(catalog.variants?.of ?? {}).flatMap(
+    (name) => snapshot.catalogs.get(name) ?? [],
+  );
+  const id = await stages.identities.requested(snapshot.data, [catalog, ...types], dataSubject);
   if (id === null) throw unidentified(account);
   return id;
 }

@@ -9,9 +9,10 @@
  * that stand there, and only if it is `whole` the members of objects. Where it does not cover a member, nothing does.
  */
 import { SluiceError } from '../errors.ts';
-import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
-import type { FieldId, Mark, Matcher, StateId } from './formats/format.ts';
+import { type Catalog, classOf, type FieldEntry, type Variants } from '../model/catalog.ts';
+import type { FieldId, KeyLine, Mark, Matcher, StateId } from './formats/format.ts';
 import type { Want } from './pointer.ts';
+import { escapeToken, KEY, KEY_POINTER, parsePointer } from './pointer.ts';
 import { childrenOf, RANK, Trie, type TrieNode } from './trie.ts';
 import { UnknownNames } from './unknown.ts';
 
@@ -52,6 +53,8 @@ interface Branch {
 }
 
 interface Condition {
+  /** it tells of what type the thing is that stands here, and picks no field of a list */
+  readonly typed?: true;
   readonly wants: readonly Want[];
   readonly branch: Branch;
 }
@@ -158,6 +161,26 @@ export class Automaton implements Matcher {
     return state.otherName;
   }
 
+  begin(name: string | null): StateId {
+    if (name === null || this.catalog.variants?.by !== KEY_POINTER) return this.root;
+    if (!Object.hasOwn(this.catalog.variants.of, name)) return this.nothing;
+    return this.select(this.root, (key) => (key === KEY ? name : undefined));
+  }
+
+  key(scope: number): KeyLine | null {
+    const node = this.scopes[scope]!.trie.root.key;
+    if (node === null) return null;
+    return {
+      field: node.naming === null ? -1 : this.#fieldOf(scope, node, -1),
+      mark: markOf({ node, up: 0 }),
+    };
+  }
+
+  /** whether a scope is the record itself, as one of several types */
+  isRecord(scope: number): boolean {
+    return this.scopes[scope]!.parent === 0 && this.catalog.variants !== undefined;
+  }
+
   item(from: StateId, index: number): StateId {
     const state = this.states[from]!;
     if (state.positional) {
@@ -195,7 +218,8 @@ export class Automaton implements Matcher {
 
   /** The selectors of the record's own catalog that may pick what stands here. */
   picks(id: StateId): readonly Pick[] {
-    return this.states[id]!.conditions.filter(({ branch }) => branch.up === 0).map(({ wants, branch }) => ({
+    const own = this.states[id]!.conditions.filter(({ branch, typed }) => branch.up === 0 && typed !== true);
+    return own.map(({ wants, branch }) => ({
       wants,
       pointer: branch.node.pointer,
       members: [...branch.node.exact.keys()],
@@ -337,6 +361,7 @@ export class Automaton implements Matcher {
           };
     const through = around.field >= 0 && (state.through || kind === 'name');
     const listed = kind === 'item' ? state.subjects : [];
+    for (const branch of branches) conditions.push(...variantsAt(branch));
     return this.#state(state.scope, branches, conditions, around, through, listed);
   }
 
@@ -395,7 +420,7 @@ export class Automaton implements Matcher {
       plain,
       through: own === null && through && field >= 0,
       embeds: -1,
-      inner: embedded === null && below.some((node) => hasBelow(node, (n) => n.naming !== null)),
+      inner: embedded === null && below.some((node) => hasBelow(node, isNamed)),
       // an array of ids is looked into
       marked: subjects.length > 0 || branches.some((b) => hasBelow(b.node, isMarked)),
       positional: branches.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
@@ -492,7 +517,8 @@ export class Automaton implements Matcher {
       key,
       root: -1,
     });
-    this.scopes[id]!.root = this.#state(id, [{ node: trie.root, up: 0 }, ...outer], [], NO_FIELD, false);
+    const start = { node: trie.root, up: 0 };
+    this.scopes[id]!.root = this.#state(id, [start, ...outer], variantsAt(start), NO_FIELD, false);
     return id;
   }
 
@@ -507,9 +533,14 @@ export class Automaton implements Matcher {
     if (known) return known;
     const trie = new Trie();
     for (const [pointer, entry] of Object.entries(catalog.fields)) {
-      trie.at(pointer).naming =
-        'resource' in entry ? { kind: 'embedded', resource: entry.resource } : { kind: 'field', entry };
+      if (!('resource' in entry)) trie.at(pointer).naming = { kind: 'field', entry };
+      else {
+        const variants = this.#catalogs.get(entry.resource)?.variants;
+        if (variants === undefined) trie.at(pointer).naming = { kind: 'embedded', resource: entry.resource };
+        else addVariants(trie, pointer, variants);
+      }
     }
+    if (catalog.variants !== undefined) addVariants(trie, '', catalog.variants);
     for (const node of nodesBelow(trie.root)) {
       if (node.naming?.kind !== 'embedded') continue;
       if (!hasBelow(node, (n) => n.naming !== null)) continue;
@@ -520,11 +551,13 @@ export class Automaton implements Matcher {
     }
     for (const pointer of this.#extra.get(catalog.resource) ?? []) {
       const node = trie.at(pointer);
+      node.variants.length = 0;
       if (node.naming?.kind !== 'field') node.naming = { kind: 'field', entry: null };
     }
     for (const node of nodesBelow(trie.root)) {
-      const reached = node.naming?.kind === 'embedded' && hasBelow(node, (n) => n.naming !== null);
-      if (!reached) continue;
+      const isResource = node.naming?.kind === 'embedded' || (node !== trie.root && node.variants.length > 0);
+      if (!isResource || !hasBelow(node, (n) => n.naming !== null)) continue;
+      node.variants.length = 0;
       node.naming = { kind: 'field', entry: null };
       for (const below of nodesBelow(node)) if (below !== node) below.naming = null;
     }
@@ -535,6 +568,16 @@ export class Automaton implements Matcher {
     return trie;
   }
 }
+
+const variantsAt = ({ node, up }: Branch): Condition[] =>
+  node.variants.map((variant) => ({
+    wants: [variant.want],
+    branch: { node: variant.node, up },
+    typed: true,
+  }));
+
+/** a field, or something with a catalog of its own, stands here */
+const isNamed = (node: TrieNode) => node.naming !== null || node.variants.length > 0;
 
 const ids = (branches: readonly Branch[]) =>
   branches
@@ -568,6 +611,22 @@ const markOf = ({ node, up }: Branch): Mark => ({
   attributes: node.attributes,
 });
 const placesOf = ({ places }: TrieNode): Mark['places'] => (places.length === 0 ? null : places);
+
+function addVariants(trie: Trie, pointer: string, { by, of }: Variants): void {
+  const last = parsePointer(pointer).at(-1);
+  if (by !== KEY_POINTER || last === undefined) {
+    const [step] = parsePointer(by);
+    const key = step?.kind === 'name' ? step.name : KEY;
+    for (const [value, resource] of Object.entries(of))
+      trie.variant(trie.at(pointer), { key, value }, resource);
+    return;
+  }
+  // Within a record the name is a step of the path.
+  const around = pointer.slice(0, pointer.lastIndexOf('/'));
+  for (const [name, resource] of Object.entries(of))
+    if (last.kind === 'any' || (last.kind === 'name' && last.name === name))
+      trie.at(`${around}/${escapeToken(name)}`).naming = { kind: 'embedded', resource };
+}
 
 function hasBelow(node: TrieNode, test: (node: TrieNode) => boolean): boolean {
   return childrenOf(node).some((child) => test(child) || hasBelow(child, test));

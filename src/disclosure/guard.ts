@@ -22,7 +22,7 @@ import { isObject, type Leaf } from './leaf.ts';
 import { canonicalPointer } from './program.ts';
 import { without } from './strip.ts';
 import { canonicalIds, type NamedSubject, namedSubject, typedIds } from './subject-places.ts';
-import { type WrittenBody, type WrittenRecord, written } from './written.ts';
+import { typesOf, type WrittenBody, type WrittenRecord, written } from './written.ts';
 
 export interface Guarded {
   readonly bytes: Uint8Array;
@@ -44,11 +44,21 @@ export function createGuard({ consents, identities }: GuardDependencies) {
   return {
     /** @throws SluiceError `query_field_withheld` */
     query(snapshot: PolicySnapshot, input: PolicyInput): void {
-      const catalog = catalogOf(snapshot, input);
-      const answer = snapshot.disclose({ ...input, data_subject: NO_STATE, record: { attributes: {} } });
-      const hidden = input.action.properties.query_fields.filter(
-        (pointer) => choiceOf(catalog, answer, pointer).do !== 'disclose',
-      );
+      const asked = variantsOf(snapshot, catalogOf(snapshot, input)).map((catalog) => ({
+        catalog,
+        answer: snapshot.disclose({
+          ...of(input, catalog),
+          data_subject: NO_STATE,
+          record: { attributes: {} },
+        }),
+      }));
+      const hidden = input.action.properties.query_fields.filter((pointer) => {
+        // of several types those that have the field
+        const having = asked.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
+        return (having.length > 0 ? having : asked).some(
+          ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
+        );
+      });
       if (hidden.length > 0)
         throw new SluiceError('query_field_withheld', {
           message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
@@ -69,13 +79,22 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const id = idOf(dataSubject);
       const states = await consents.lookup([id], new Date(input.context.time));
       const data_subject = states.get(id) ?? NO_STATE;
-      const answer = snapshot.disclose({ ...input, data_subject, record: { attributes: {} } });
-      return answer.disclose ? null : answer.reasons;
+      // of several types, nobody has said which one it is
+      for (const catalog of variantsOf(snapshot, catalogOf(snapshot, input))) {
+        const answer = snapshot.disclose({
+          ...of(input, catalog),
+          data_subject,
+          record: { attributes: {} },
+        });
+        if (!answer.disclose) return answer.reasons;
+      }
+      return null;
     },
 
     /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
-    async body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded> {
-      const catalog = catalogOf(snapshot, input);
+    async body(snapshot: PolicySnapshot, asked: PolicyInput, body: WrittenBody): Promise<Guarded> {
+      const catalog = writtenCatalog(snapshot, catalogOf(snapshot, asked), body);
+      const input = of(asked, catalog);
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
       refuseConflicts(body, found, catalog);
@@ -166,6 +185,33 @@ function refusePatch(value: unknown, refused: readonly Leaf[]): void {
     message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${pointersOf(refused).join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
     paths: pointersOf(refused),
   });
+}
+
+const of = (input: PolicyInput, { resource }: Catalog): PolicyInput =>
+  resource === input.resource.type ? input : { ...input, resource: { ...input.resource, type: resource } };
+
+/** The catalogs that its records may have. */
+function variantsOf(snapshot: PolicySnapshot, catalog: Catalog): readonly Catalog[] {
+  if (catalog.variants === undefined) return [catalog];
+  const resources = new Set(Object.values(catalog.variants.of));
+  return [...resources].flatMap((resource) => snapshot.catalogs.get(resource) ?? []);
+}
+
+/** The catalog of what a body writes, by what its records say they are. @throws SluiceError `body_field_refused` */
+function writtenCatalog(snapshot: PolicySnapshot, catalog: Catalog, body: WrittenBody): Catalog {
+  if (catalog.variants === undefined) return catalog;
+  const { by, of: resources } = catalog.variants;
+  const types = new Set(typesOf(body, by));
+  const [type] = types;
+  const resource =
+    types.size === 1 && type !== undefined && Object.hasOwn(resources, type) ? resources[type] : undefined;
+  const found = resource === undefined ? undefined : snapshot.catalogs.get(resource);
+  if (found === undefined)
+    throw new SluiceError('body_field_refused', {
+      message: `The request's body writes records of no type that the catalog knows, or of several: ${by} says what a record is. Send one type in one request.`,
+      paths: [by],
+    });
+  return found;
 }
 
 function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {

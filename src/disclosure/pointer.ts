@@ -13,6 +13,7 @@ import { SluiceError } from '../errors.ts';
 export type Step =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'any' }
+  | { readonly kind: 'key' }
   | { readonly kind: 'select'; readonly wants: readonly Want[] };
 
 /** A sibling that must have a value. */
@@ -21,6 +22,11 @@ export interface Want {
   readonly value: string;
 }
 
+/** The name that a record stands under in a map, or of its element. A record's own member of that name is written `/~2{key}`. */
+export const KEY_POINTER = '/{key}';
+/** what a selector asks for in place of a sibling's name where it goes by that name; no decoded text holds a lone surrogate */
+export const KEY = '\udffe';
+const KEY_STEP: Step = Object.freeze({ kind: 'key' });
 const ANY: Step = Object.freeze({ kind: 'any' });
 const SELECTOR = /^\[([^=\]]+=[\s\S]*)\]$/;
 /** the characters that mean something in a selector, by the digit that stands for each behind `~`; `~2` begins a name */
@@ -31,7 +37,7 @@ const POSITION = /^#\d+$/;
 /** A lone surrogate, which no decoded text holds: what follows is a name, and not the position that it looks like. */
 const NAMED = '\udfff';
 /** what a name could be taken for that is not escaped */
-const SPECIAL = /^(?:$|\*$|\[[^=\]]+=[\s\S]*\]$)/;
+const SPECIAL = /^(?:$|\*$|\{key\}$|\[[^=\]]+=[\s\S]*\]$)/;
 
 const unescapeToken = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
 const escapeWant = (text: string) => text.replace(/[~/,=[\]]/g, (c) => `~${ESCAPED.indexOf(c)}`);
@@ -48,6 +54,7 @@ export const columnName = (name: string): string => (POSITION.test(name) ? NAMED
 /** @throws SluiceError `catalog_invalid` for what is neither empty nor begins with a slash */
 export function parsePointer(pointer: string): readonly Step[] {
   if (pointer === '') return [];
+  if (pointer === KEY_POINTER) return [KEY_STEP];
   if (!pointer.startsWith('/')) {
     throw new SluiceError('catalog_invalid', {
       message: `the path ${JSON.stringify(pointer)} must be empty or begin with "/"`,

@@ -29,6 +29,7 @@ import { type Grouped, smallGroups } from './groups.ts';
 import { Distinct, Memory } from './memory.ts';
 import { Collected } from './output.ts';
 import type { Instructions, TreatmentSet } from './program.ts';
+import { KEY_POINTER } from './pointer.ts';
 import { Searched } from './searched.ts';
 import { canonicalIds, keyOf, typedIds } from './subject-places.ts';
 import { Tally, takeSummary } from './summary.ts';
@@ -254,7 +255,7 @@ export class Session {
         const named = this.#namedBy(scope);
         if (named === null) continue;
         for (const id of named) ids.add(id);
-        if (scope.scope < 0 && named.length === 0 && this.#known !== null) ids.add(this.#known);
+        if (this.#known !== null && named.length === 0 && this.#isRecord(scope)) ids.add(this.#known);
       }
     }
     return ids.take();
@@ -296,7 +297,7 @@ export class Session {
       this.#withhold(piece, ['max_records']);
       return;
     }
-    const own = this.#ask(piece.scopes[0]!, states);
+    const own = this.#askOwn(piece, states);
     this.#tally.asked.count(own.verdict);
     const withheld = this.#withheldBy(own.verdict, piece.only) ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
@@ -314,17 +315,18 @@ export class Session {
     if (piece.scopes.length === 1) {
       piece.render(this.#out, this.#renderingFor(own));
       this.#attribute(own);
+      if (piece.scopes[0]!.keyed === true) this.#accountKey(piece.scopes[0]!, own.verdict);
       return;
     }
-    const asked = [own];
-    for (let n = 1; n < piece.scopes.length; n++) asked.push(this.#ask(piece.scopes[n]!, states));
+    const asked = this.#askAll(piece, states, own);
     piece.render(
       this.#out,
       this.#rendering(asked, (instructions) => this.#run(instructions)),
     );
-    for (const scope of asked) {
+    for (const [n, scope] of asked.entries()) {
       if (scope.verdict.withheld === null) this.#attribute(scope);
       if (scope !== own) this.#tally.asked.count(scope.verdict);
+      if (piece.scopes[n]!.keyed === true) this.#accountKey(piece.scopes[n]!, scope.verdict);
     }
   }
 
@@ -351,17 +353,38 @@ export class Session {
     this.#tally.withhold(codes);
   }
 
-  #askAll(piece: RecordPiece, states: States): Asked[] {
-    return piece.scopes.map((scope) => this.#ask(scope, states));
+  /** what the policy says about the record itself: of several types, about what it is */
+  #askOwn({ scopes }: RecordPiece, states: States): Asked {
+    if (this.#compiled.catalog.variants === undefined) return this.#ask(scopes[0]!, states);
+    if (scopes.length > 1) return this.#ask(scopes[1]!, states);
+    return { verdict: untyped(this.#compiled.catalog), subjects: NOBODYS, states: NOBODY };
+  }
+
+  #askAll(piece: RecordPiece, states: States, own: Asked): Asked[] {
+    const first = this.#compiled.catalog.variants === undefined ? 1 : 2;
+    return piece.scopes.map((scope, n) => (n < first ? own : this.#ask(scope, states)));
+  }
+
+  /** whether a scope is the record itself, as which the request may say whose it is */
+  #isRecord({ scope }: RecordScope): boolean {
+    return scope < 0 || this.#compiled.base.isRecord(scope);
+  }
+
+  /** The name that a scope stands under has left with it. */
+  #accountKey({ scope }: RecordScope, { answers, withheld }: Verdict): void {
+    const { base } = this.#compiled;
+    const id = Math.max(scope, 0);
+    const { field } = base.key(id)!;
+    if (field >= 0 && withheld === null) this.#run(this.#instructions(base, id, answers)).released(field);
   }
 
   /** what the policy says about a scope of a record */
   #ask(recorded: RecordScope, states: States): Asked {
-    const { scope, attributes } = recorded;
+    const { scope, attributes, keyed } = recorded;
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
     const named = this.#namedBy(recorded);
     if (named === null) return { verdict: unnamed(catalog), subjects: NOBODYS, states: NOBODY };
-    const ids = named.length > 0 || scope >= 0 || this.#known === null ? named : [this.#known];
+    const ids = named.length > 0 || this.#known === null || !this.#isRecord(recorded) ? named : [this.#known];
     if (ids.length === 0) {
       // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
       const verdict =
@@ -370,7 +393,15 @@ export class Session {
     }
     const theirs: DataSubjectState[] = [];
     for (const id of ids) theirs.push(states.get(id) ?? NO_STATE);
-    return { verdict: this.#answers.ask(catalog, theirs, attributes), subjects: ids, states: theirs };
+    const verdict = this.#answers.ask(catalog, theirs, attributes);
+    return { verdict: keyed === true ? this.#byKey(verdict) : verdict, subjects: ids, states: theirs };
+  }
+
+  /** A name in a map cannot be disguised: a record leaves with it as it is, or stays. */
+  #byKey(verdict: Verdict): Verdict {
+    if (verdict.withheld !== null || !Object.hasOwn(verdict.catalog.fields, KEY_POINTER)) return verdict;
+    const withheld = disguisedBy(verdict, KEY_POINTER);
+    return withheld === null ? verdict : { ...verdict, withheld };
   }
 
   #renderingFor(own: Asked): Rendering {
@@ -476,7 +507,7 @@ export class Session {
       const ids = this.#ids(records, from, to);
       const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
       for (const piece of records.slice(from, to)) {
-        const asked = this.#askAll(piece, states);
+        const asked = this.#askAll(piece, states, this.#askOwn(piece, states));
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
         // of a page the whole list is looked at, so that whoever turns the pages sees the groups of one list
         if (groups.length >= this.#maxRecords && this.#plan.page == null) {
@@ -508,6 +539,13 @@ function disguisedBy({ catalog, answers }: Verdict, pointer: string): readonly s
     .map((choice) => choice.because);
   return because.length > 0 ? [...new Set(because)] : null;
 }
+
+const untyped = (catalog: Catalog): Verdict => ({
+  catalog,
+  answers: [],
+  withheld: ['record_type_unknown'],
+  questions: [],
+});
 
 const unnamed = (catalog: Catalog): Verdict => ({
   catalog,

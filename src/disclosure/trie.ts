@@ -1,6 +1,6 @@
 /** The pointers of one catalog as a tree of steps; `automaton.ts` walks it, several branches at a time. */
 import type { FieldEntry, SubjectPlace } from '../model/catalog.ts';
-import { escapeToken, parsePointer, spellWants, type Step, type Want } from './pointer.ts';
+import { escapeToken, KEY_POINTER, parsePointer, spellWants, type Step, type Want } from './pointer.ts';
 
 /** What a pointer of a catalog (or of an answer) names. */
 export type Naming =
@@ -14,6 +14,10 @@ export interface TrieNode {
   readonly rank: string;
   readonly exact: Map<string, TrieNode>;
   any: TrieNode | null;
+  /** the name that the record stands under; of the root alone */
+  key: TrieNode | null;
+  /** resources of which one stands here, by what a member of it says, or its name (`KEY`) */
+  readonly variants: { readonly want: Want; readonly node: TrieNode }[];
   /** by the selector's spelling */
   readonly selectors: Map<string, { readonly wants: readonly Want[]; readonly node: TrieNode }>;
   naming: Naming | null;
@@ -30,7 +34,10 @@ export interface TrieNode {
 export const RANK = { name: '2', any: '1' } as const;
 const SELECTOR_RANKS = '3456789';
 
-const rankOf = (step: Step): string =>
+/** beats everything else that names the same place */
+const VARIANT = '9';
+
+const rankOf = (step: Exclude<Step, { kind: 'key' }>): string =>
   step.kind === 'select' ? (SELECTOR_RANKS[step.wants.length - 1] ?? '9') : RANK[step.kind];
 
 export class Trie {
@@ -48,7 +55,18 @@ export class Trie {
     return node;
   }
 
+  /** the resource that stands at a node if what `want` names says so */
+  variant(node: TrieNode, want: Want, resource: string): void {
+    const variant = this.#node(node.pointer, node.rank + VARIANT);
+    variant.naming = { kind: 'embedded', resource };
+    node.variants.push({ want, node: variant });
+  }
+
   #child(node: TrieNode, step: Step): TrieNode {
+    if (step.kind === 'key') {
+      node.key ??= this.#node(KEY_POINTER, RANK.name);
+      return node.key;
+    }
     const rank = node.rank + rankOf(step);
     if (step.kind === 'any') {
       node.any ??= this.#node(`${node.pointer}/*`, rank);
@@ -78,6 +96,8 @@ export class Trie {
       rank,
       exact: new Map(),
       any: null,
+      key: null,
+      variants: [],
       selectors: new Map(),
       naming: null,
       subject: false,
@@ -90,5 +110,6 @@ export class Trie {
 export const childrenOf = (node: TrieNode): TrieNode[] => [
   ...node.exact.values(),
   ...(node.any ? [node.any] : []),
+  ...(node.key ? [node.key] : []),
   ...[...node.selectors.values()].map((s) => s.node),
 ];

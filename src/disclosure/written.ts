@@ -4,7 +4,7 @@ import type { Identifier } from '../model/identifiers.ts';
 import type { Automaton } from './automaton.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
 import { pickFaults } from './picks.ts';
-import { escapeToken } from './pointer.ts';
+import { escapeToken, parsePointer } from './pointer.ts';
 
 export interface WrittenBody {
   /** the body parsed: objects, arrays, scalars */
@@ -50,6 +50,16 @@ function subjectAt(automaton: Automaton, state: number): Subject | null {
   if (marks.length === 0) return null;
   const places = marks.flatMap((mark) => mark.places ?? []);
   return { places: places.length === 0 ? null : places };
+}
+
+/** What the records of a body say they are; undefined: nothing that could be told. @param by pointer of one step, or of the record's name */
+export function typesOf(body: WrittenBody, by: string): readonly (string | undefined)[] {
+  const [step] = parsePointer(by);
+  return [...at(body.value, tokensOf(body.record), [])].map(({ value, place }) => {
+    if (step?.kind === 'key') return place.length > 0 ? String(place.at(-1)) : undefined;
+    if (step?.kind !== 'name' || !isObject(value) || !Object.hasOwn(value, step.name)) return undefined;
+    return scalarText(value[step.name]);
+  });
 }
 
 interface Around {

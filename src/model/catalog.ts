@@ -33,6 +33,7 @@ export type CatalogEntry = FieldEntry | EmbeddedEntry;
 
 /** What a field of the response around the records is. */
 export type EnvelopeRole =
+  | 'record' // each thing that stands here is a record, besides those where the route says
   | 'records' // where the records are (a route's `records` wins)
   | 'record_count' // number of records in this answer: recomputed
   | 'total' // number of records that match: removed when records were withheld
@@ -55,8 +56,18 @@ export interface SubjectPlace {
   readonly person: number | null;
 }
 
+/** Records of several types in one place, told apart by what one of their members says. */
+export interface Variants {
+  /** pointer of one step: the member that says it; `/{key}`: the record's own name (a member's, an XML element's) */
+  readonly by: string;
+  /** what it says → the resource whose catalog holds; anything else withholds the record */
+  readonly of: { readonly [value: string]: string };
+}
+
 export interface Catalog {
   readonly resource: string;
+  /** such a catalog has no fields of its own */
+  readonly variants?: Variants;
   /** pointers within a record to the id(s) of whom it is about; several: the strictest answer wins */
   readonly data_subject: readonly string[];
   /** all of `data_subject`, where any of them has a type or a pattern, or names a person together with another */

@@ -8,6 +8,7 @@ import type {
   EnvelopeRole,
   FieldEntry,
   SubjectPlace,
+  Variants,
 } from '../model/catalog.ts';
 import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from './document.ts';
@@ -15,7 +16,7 @@ import { faultError, type PolicyFault } from './opa-faults.ts';
 import { pickFault, pointerFault } from './pointer-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
 
-const TOP = ['resource', 'data_subject', 'attributes', 'fields', 'envelope'] as const;
+const TOP = ['resource', 'data_subject', 'attributes', 'variants', 'fields', 'envelope'] as const;
 const FIELD = [
   'category',
   'grade',
@@ -94,6 +95,28 @@ class Check {
           pattern: (pattern as string | undefined) ?? null,
           person,
         };
+  }
+
+  variants(value: unknown): Variants | null {
+    const path = ['variants'];
+    if (!isObject(value) || !isObject(value['of']) || Object.keys(value['of']).length === 0) {
+      this.say(path, 'variants: needs { by: /type, of: { <what it says>: <resource> } }');
+      return null;
+    }
+    const before = this.faults.length;
+    this.keys(value, ['by', 'of'], path, 'variants');
+    const { by, of } = value;
+    if (
+      this.pointer(by, ['variants', 'by'], 'variants.by') &&
+      (by.lastIndexOf('/') > 0 || /^\/[[*]/.test(by))
+    )
+      this.say(['variants', 'by'], 'variants.by: is one member of the record, e.g. /type, or /{key}');
+    for (const [type, resource] of Object.entries(of))
+      if (typeof resource !== 'string' || !NAME.test(resource))
+        this.say(['variants', 'of', type], `variants.of.${type}: is the name of a catalog`);
+    if (this.faults.length > before) return null;
+    const table = Object.assign(Object.create(null), of) as Variants['of'];
+    return { by: by as string, of: table };
   }
 
   /** `data_subject`: one place or several, of which `{ same: […] }` are those that name one person. */
@@ -203,7 +226,12 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
     if (check.pointer(pointer, ['attributes', name], `attributes.${name}`)) attributes[name] = pointer;
   }
   const fields = table<CatalogEntry>();
-  if (top['fields'] === undefined)
+  const variants = top['variants'] === undefined ? null : check.variants(top['variants']);
+  if (top['variants'] !== undefined)
+    for (const name of ['fields', 'data_subject', 'attributes'])
+      if (top[name] !== undefined)
+        check.say([name], `${name}: a catalog with variants has none of its own; say it in theirs`, 'key');
+  if (top['fields'] === undefined && top['variants'] === undefined)
     check.say([], 'fields: a catalog lists the fields it knows; every other is dropped');
   for (const [pointer, value] of section('fields')) {
     const wrong = pointerFault(pointer);
@@ -229,6 +257,7 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
   return {
     catalog: deepFreeze({
       resource: resource as string,
+      ...(variants === null ? {} : { variants }),
       data_subject,
       ...(isTyped ? { subject_places: places } : {}),
       attributes,
@@ -289,23 +318,29 @@ const readAll = (
   }
   if (whole && faults.length === 0)
     for (const { catalog, doc } of read)
-      for (const { pointer, message } of homeless(catalog, [...homes.keys()]))
-        faults.push(doc.fault(['fields', pointer, 'resource'], message));
+      for (const { path, message } of homeless(catalog, [...homes.keys()]))
+        faults.push(doc.fault(path, message));
   if (faults.length > 0) throw faultError('catalog_invalid', faults);
   return read.map((r) => r.catalog);
 };
 
 /** What a catalog embeds and nobody describes: every answer with such a catalog would be refused. */
-const homeless = (catalog: Catalog, known: readonly string[]): { pointer: string; message: string }[] =>
-  Object.entries(catalog.fields).flatMap(([pointer, entry]) =>
-    'resource' in entry && !known.includes(entry.resource)
-      ? [
-          {
-            pointer,
-            message: `${pointer}: no catalog for resource "${entry.resource}"${didYouMean(entry.resource, known)}`,
-          },
-        ]
-      : [],
+const homeless = (catalog: Catalog, known: readonly string[]): { path: Path; message: string }[] =>
+  [
+    ...Object.entries(catalog.fields).flatMap(([pointer, entry]) =>
+      'resource' in entry
+        ? [{ path: ['fields', pointer, 'resource'], at: pointer, resource: entry.resource }]
+        : [],
+    ),
+    ...Object.entries(catalog.variants?.of ?? {}).map(([type, resource]) => ({
+      path: ['variants', 'of', type],
+      at: `variants.of.${type}`,
+      resource,
+    })),
+  ].flatMap(({ path, at, resource }) =>
+    known.includes(resource)
+      ? []
+      : [{ path, message: `${at}: no catalog for resource "${resource}"${didYouMean(resource, known)}` }],
   );
 
 /**

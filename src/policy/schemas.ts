@@ -14,6 +14,7 @@ export const FIELD_TREATMENTS = [
   'scrub',
 ] as const satisfies readonly (keyof FieldEntry)[];
 export const ENVELOPE_ROLES = [
+  'record',
   'records',
   'record_count',
   'total',
@@ -243,7 +244,22 @@ export const CatalogSchema = Type.Object(
     attributes: Type.Optional(
       Nullable(Type.Record(Text, Pointer('what the policy may look at, per record'))),
     ),
-    fields: Type.Record(Type.String({ pattern: POINTERS }), Type.Union([Field, Embedded]), closed),
+    variants: Type.Optional(
+      Type.Object(
+        {
+          by: Pointer('the member that says what a record is, or `/{key}`: its own name'),
+          of: Type.Record(Text, Text, {
+            minProperties: 1,
+            description:
+              'what it says → the resource whose catalog holds; anything else withholds the record',
+          }),
+        },
+        { ...closed, description: 'records of several types in one place, instead of fields' },
+      ),
+    ),
+    fields: Type.Optional(
+      Type.Record(Type.String({ pattern: POINTERS }), Type.Union([Field, Embedded]), closed),
+    ),
     envelope: Type.Optional(
       Nullable(
         Type.Record(

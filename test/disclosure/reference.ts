@@ -24,6 +24,7 @@ const isObject = (value: Json): value is { [name: string]: Json } =>
 function fits(step: Step, place: Place): boolean {
   if (step.kind === 'any') return true;
   if (step.kind === 'name') return step.name === place.token;
+  if (step.kind === 'key') return false;
   const { value } = place;
   return step.wants.every((want) => {
     if (!isObject(value) || !Object.hasOwn(value, want.key)) return false;

@@ -170,6 +170,8 @@ export interface RecordScope {
   readonly scope: number;
   /** ids of data subjects found in it, decoded, without repetition */
   readonly subjects: readonly string[];
+  /** it stands under a name of which its catalog says something */
+  readonly keyed?: boolean | undefined;
   /** the same of places whose ids have a type or are a part of the value; absent: the catalog has none of those */
   readonly named?: readonly NamedSubject[] | undefined;
   readonly attributes: { readonly [name: string]: string | number | boolean | null };
@@ -199,8 +201,19 @@ export interface Mark {
   readonly attributes: readonly string[];
 }
 
+/** What the name is that a scope stands under in a map. */
+export interface KeyLine {
+  /** -1: the catalog has no line for it, and it stays with its record like any structure */
+  readonly field: FieldId;
+  readonly mark: Mark;
+}
+
 export interface Matcher {
   readonly root: StateId;
+  /** where a record begins that stands under this name; null: under none */
+  begin(name: string | null): StateId;
+  /** of a scope as `scope` counts them, 0 for the record itself; null: the catalog says nothing of its name */
+  key(scope: number): KeyLine | null;
   /** the state of a value that no path leads to or through */
   readonly nothing: StateId;
   /** number of fields, ids 0 … fields-1 */

@@ -3,11 +3,11 @@ import { SluiceError } from '../../errors.ts';
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import type { Automaton } from '../automaton.ts';
-import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
+import type { KeyLine, Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 import type { JsonPage } from './json-index.ts';
 import type { JsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner } from './json-scan.ts';
-import { scalarAt } from './json-text.ts';
+import { scalarAt, textAt } from './json-text.ts';
 import { plain, setAttribute } from './tree.ts';
 import { subjectId } from '../subject-id.ts';
 import { type NamedSubject, namedSubject } from '../subject-places.ts';
@@ -28,6 +28,16 @@ export interface JsonSession {
   readonly most: number;
 }
 
+/** Where a record stands. */
+export interface Extent {
+  readonly start: number;
+  readonly end: number;
+  /** bytes held for it */
+  readonly size: number;
+  /** that it stands under; null: it is an element, a line or the body */
+  readonly name: string | null;
+}
+
 export class JsonRecord implements RecordPiece {
   readonly kind = 'record';
   readonly size: number;
@@ -42,6 +52,7 @@ export class JsonRecord implements RecordPiece {
   readonly #start: number;
   readonly #end: number;
   readonly #tail: number;
+  readonly #name: string | null;
 
   /**
    * The record that the scanner has just scanned, whose value is `start` to `end`.
@@ -50,9 +61,7 @@ export class JsonRecord implements RecordPiece {
   constructor(
     session: JsonSession,
     source: Buffer,
-    start: number,
-    end: number,
-    size: number,
+    { start, end, size, name }: Extent,
     lead: Lead,
     tail: number,
   ) {
@@ -65,6 +74,7 @@ export class JsonRecord implements RecordPiece {
     this.#start = start;
     this.#end = end;
     this.#tail = tail;
+    this.#name = name;
     this.size = size;
     this.#begins = scanner.scopeCount === scanner.firstScope ? NONE : beginsOf(scanner);
     const { firstMark, markCount } = scanner;
@@ -74,7 +84,7 @@ export class JsonRecord implements RecordPiece {
         'record_too_large',
         `A record has more than ${session.most} embedded resources, ids of data subjects and attributes (limits.record_members).`,
       );
-    this.scopes = scopesOf(session.matcher, source, scanner, firstMark, markCount);
+    this.scopes = scopesOf(session.matcher, source, scanner, { firstMark, markCount, name });
   }
 
   render(out: Output, rendering: Rendering | null): void {
@@ -108,7 +118,7 @@ export class JsonRecord implements RecordPiece {
     const { scanner } = this.#session;
     scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
     // it was valid and not too deep before
-    if (scanner.scan(this.#start, this.#end, matcher.root, 0, DEEPEST, true) !== this.#end)
+    if (scanner.scan(this.#start, this.#end, matcher.begin(this.#name), 0, DEEPEST, true) !== this.#end)
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
     scanner.take();
     return scanner.page;
@@ -129,14 +139,22 @@ function scopesOf(
   matcher: Automaton,
   source: Buffer,
   scanner: JsonScanner,
-  firstMark: number,
-  markCount: number,
+  { firstMark, markCount, name }: Marked,
 ): readonly RecordScope[] {
   const { firstScope, scopeCount } = scanner;
   const scopes = [new OpenScope(-1)];
+  if (name !== null) addKey(scopes[0]!, matcher.key(0), name);
   for (let n = firstScope; n < scopeCount; n++) {
-    const state = scanner.word(scanner.scope(n), 0) >> 8;
-    scopes.push(new OpenScope(matcher.scope(state)));
+    const entry = scanner.scope(n);
+    const id = matcher.scope(scanner.word(entry, 0) >> 8);
+    const scope = new OpenScope(id);
+    scopes.push(scope);
+    const key = matcher.key(id);
+    if (key === null) continue;
+    const own = matcher.isRecord(id)
+      ? name
+      : memberName(source, scanner.word(entry, 1), scanner.word(entry, 2));
+    if (own !== null) addKey(scope, key, own);
   }
   const chain = firstScope === scopeCount ? null : new Chain(scanner);
   for (let n = firstMark; n < markCount; n++) {
@@ -162,10 +180,37 @@ function scopesOf(
   return scopes;
 }
 
+interface Marked {
+  readonly firstMark: number;
+  readonly markCount: number;
+  /** that the record stands under */
+  readonly name: string | null;
+}
+
+/** the name before a value; null: it is an element */
+function memberName(source: Buffer, member: number, value: number): string | null {
+  if (member === value || source[member] !== QUOTE) return null;
+  const end = source.lastIndexOf(QUOTE, value - 1) + 1;
+  return textAt(source, member, end, true);
+}
+
+function addKey(scope: OpenScope, line: KeyLine | null, name: string): void {
+  if (line === null) return;
+  scope.keyed = true;
+  const { subject, places, attributes } = line.mark;
+  const value: Scalar = { kind: 'string', text: name };
+  if (places !== null) addNamed(scope, places, value);
+  else if (subject && name !== '') addSubject(scope, name);
+  if (attributes.length === 0) return;
+  scope.values ??= new Map();
+  for (const attribute of attributes) setAttribute(scope.values, attribute, value);
+}
+
 class OpenScope implements RecordScope {
   readonly scope: number;
   readonly subjects: string[] = [];
   named: NamedSubject[] | undefined;
+  keyed: boolean | undefined;
   attributes = NO_ATTRIBUTES;
   /** the subjects once more, once they are many */
   known: Set<string> | null = null;
@@ -176,6 +221,7 @@ class OpenScope implements RecordScope {
   }
 }
 
+const QUOTE = 0x22;
 const FEW = 16;
 const OUTERMOST: readonly number[] = [0];
 

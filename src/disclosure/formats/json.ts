@@ -228,7 +228,8 @@ export class JsonReader implements BodyReader {
     if (!input.complete(final)) return false;
     const scanner = this.#scanner();
     const record = role === 'record';
-    const state = record ? matcher.root : matcher.nothing;
+    const name = record ? this.#name : null;
+    const state = record ? matcher.begin(name) : matcher.nothing;
     const start = input.at;
     const end = scanner.scan(start, input.end, state, this.#frames.length, this.#depth, final);
     if (end < 0) return this.#stopped(end);
@@ -238,7 +239,7 @@ export class JsonReader implements BodyReader {
     const nothing = c === 0x6e && this.#isNothing(role);
     if (record && !nothing) {
       const size = end - this.#member;
-      const piece = new JsonRecord(this.#session, input.buffer, start, end, size, lead, 0);
+      const piece = new JsonRecord(this.#session, input.buffer, { start, end, size, name }, lead, 0);
       const frame = this.#frames.at(-1);
       this.#pieces.push(
         frame?.element === undefined

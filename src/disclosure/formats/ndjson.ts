@@ -135,9 +135,7 @@ class NdjsonReader implements BodyReader {
     return new JsonRecord(
       this.#session,
       buffer,
-      value,
-      close,
-      end - start,
+      { start: value, end: close, size: end - start, name: null },
       lead,
       ends === null ? end - close : 0,
     );

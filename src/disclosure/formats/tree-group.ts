@@ -9,7 +9,15 @@ import {
   type Rendering,
   type StateId,
 } from './format.ts';
-import { contentState, enter, isObject, membersOf, type TreeNode, type TreeRecord } from './tree.ts';
+import {
+  contentState,
+  enter,
+  enterRecord,
+  isObject,
+  membersOf,
+  type TreeNode,
+  type TreeRecord,
+} from './tree.ts';
 
 /** The group of a record, by the values of its quasi-identifiers as they would leave (`RecordPiece.group`). */
 export function groupTree(root: TreeNode, record: TreeRecord, rendering: Rendering): string {
@@ -39,7 +47,7 @@ export function groupTree(root: TreeNode, record: TreeRecord, rendering: Renderi
       for (const [child, at] of placed(node, place)) visit(child, enter(matcher, state, child), program, at);
   };
   const program = rendering.program(0, 0);
-  if (program !== null) visit(root, matcher.root, program, '');
+  if (program !== null) visit(root, enterRecord(matcher, root), program, '');
   return values.toString();
 }
 

@@ -13,6 +13,7 @@ import { type Container, isUntouched, type Treated } from '../treatments/treatme
 import {
   DISCLOSE,
   DROP,
+  type Mark,
   type Matcher,
   NULLIFY,
   type Program,
@@ -101,17 +102,48 @@ export function contentState(matcher: Matcher, node: TreeNode, state: StateId): 
   return isNamed || matcher.marks(inside).length > 0 ? inside : state;
 }
 
+const nameOf = (node: TreeNode): string | null => (node.index === undefined ? (node.names[0] ?? null) : null);
+
+/** where a record begins: one of several types by what it says, or by its name */
+export function enterRecord(matcher: Matcher, root: TreeNode): StateId {
+  const state = matcher.begin(nameOf(root));
+  return matcher.selectors(state) && isObject(root) ? matcher.select(state, siblingOf(root)) : state;
+}
+
 /** Finds the scopes of a record, whose data they hold and what the policy may look at. */
 export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
   const scopes: {
     scope: number;
+    keyed: boolean;
     subjects: Set<string>;
     named: NamedSubject[];
     attributes: Map<string, Scalar>;
   }[] = [];
   const begins = new Map<TreeNode, number>();
-  const open = (scope: number) =>
-    scopes.push({ scope, subjects: new Set(), named: [], attributes: new Map() }) - 1;
+  const open = (id: number, node: TreeNode): number => {
+    const key = matcher.key(Math.max(id, 0));
+    const name = nameOf(node);
+    const keyed = key !== null && name !== null;
+    const scope: (typeof scopes)[number] = {
+      scope: id,
+      keyed,
+      subjects: new Set(),
+      named: [],
+      attributes: new Map(),
+    };
+    if (keyed) take(scope, key.mark, { kind: 'string', text: name });
+    return scopes.push(scope) - 1;
+  };
+
+  const take = (scope: (typeof scopes)[number], mark: Mark, value: Scalar): void => {
+    const id = mark.subject && mark.places === null ? subjectId(value) : null;
+    if (id !== null) scope.subjects.add(id);
+    for (const place of mark.places ?? []) {
+      const named = namedSubject(place, value);
+      if (named !== null) scope.named.push(named);
+    }
+    for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
+  };
 
   const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
     if (node.children === null) {
@@ -119,21 +151,13 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
       const marks = matcher.marks(state);
       for (const mark of inside === state ? marks : [...marks, ...matcher.marks(inside)]) {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
-        if (!scope) continue;
-        const value = node.scalar();
-        const id = mark.subject && mark.places === null ? subjectId(value) : null;
-        if (id !== null) scope.subjects.add(id);
-        for (const place of mark.places ?? []) {
-          const named = namedSubject(place, value);
-          if (named !== null) scope.named.push(named);
-        }
-        for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
+        if (scope) take(scope, mark, node.scalar());
       }
       if (!isObject(node)) return;
     }
     const embedded = matcher.scope(state);
     if (embedded >= 0 && isObject(node)) {
-      const scope = open(embedded);
+      const scope = open(embedded, node);
       begins.set(node, scope);
       const inside = [...chain, scope];
       for (const child of membersOf(node))
@@ -145,12 +169,13 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
       for (const child of membersOf(node)) visit(child, enter(matcher, state, child), chain);
     }
   };
-  visit(root, matcher.root, [open(-1)]);
+  visit(root, enterRecord(matcher, root), [open(-1, root)]);
   return {
     begins,
     scopes: scopes.map((scope) => ({
       scope: scope.scope,
       subjects: [...scope.subjects],
+      keyed: scope.keyed ? true : undefined,
       named: scope.named.length === 0 ? undefined : scope.named,
       attributes: Object.fromEntries([...scope.attributes].map(([name, value]) => [name, plain(value)])),
     })),
@@ -301,7 +326,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
   };
 
   const program = rendering.program(0, 0);
-  decisions.set(root, program === null ? 'drop' : visit(root, matcher.root, program, NOWHERE));
+  decisions.set(root, program === null ? 'drop' : visit(root, enterRecord(matcher, root), program, NOWHERE));
   return decisions;
 }
 
