@@ -1,4 +1,4 @@
-/** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. */
+/** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. Longer than most: documents that name each other stand in one file. */
 import { type TSchema, Type } from 'typebox';
 import { TREATMENTS } from '../model/answers.ts';
 import { WRITE_MODES } from '../model/catalog.ts';

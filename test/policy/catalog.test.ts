@@ -48,7 +48,7 @@ describe('a catalog', () => {
       'c.yaml:3:29: /a: grade is a whole number from 1 (public) to 5 (secret)',
       'c.yaml:4:3: fields: "b": a path starts with "/"',
       'c.yaml:5:19: /c: resource is the name of a catalog',
-      'c.yaml:7:13: envelope /t: is one of records, record_count, total, link, status, drop; did you mean "total"?',
+      'c.yaml:7:13: envelope /t: is one of record, records, record_count, total, link, status, drop; did you mean "total"?',
     ]);
   });
 

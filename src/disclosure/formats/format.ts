@@ -1,6 +1,6 @@
 /**
  * What a format is: the half of the disclosure engine that knows how a body is spelled. The other half (`disclosure.ts`) knows
- * about data subjects, consent, the policy's answers, parts and summaries, and nothing about bytes.
+ * about data subjects, consent, the policy's answers, parts and summaries, and nothing about bytes. Longer than most: the contract is in one place.
  *
  *     body bytes ─▶ BodyReader.push ─▶ Piece, Piece, Piece … (in the order of the body)
  *                                        │ record pieces: subjects + attributes ─▶ consents ─▶ ask ─▶ Program

@@ -2,7 +2,8 @@
  * The walk of a record that a format holds as a tree (an element with its children, a row of columns, a form). The format builds
  * `TreeNode`s, `readTree` finds scopes, subjects and attributes, and `decide` says for every node what becomes of it; writing that down in the
  * format's own spelling is all that is left to the format. JSON, whose records are never turned into objects, has its own walk over
- * an index of byte offsets (`json-render.ts`) with the same rules.
+ * an index of byte offsets (`json-render.ts`) with the same rules. Longer than most: reading
+ * and deciding walk the same way.
  */
 import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
