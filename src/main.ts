@@ -13,6 +13,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;
 });
+// There is nowhere left to say so.
+process.stderr.on('error', () => undefined);
 // Loaded only now: an older Node cannot even parse what follows.
 const { run } = await import('./cli/run.ts');
 process.exitCode = await run(process.argv.slice(2));

@@ -129,6 +129,33 @@ describe('architecture', () => {
     expect(breaches(users.filter((i) => !owners.some((o) => i.file.startsWith(o))))).toEqual([]);
   });
 
+  test('whatever emits errors has a listener for them in the file that creates it', () => {
+    // Of Node and of the packages that we use: what ends the process if its 'error' event is not heard.
+    const created =
+      /(?<![.\w])(?:createServer|createTlsServer|spawn|fork|execFile|new Worker|new Pool|new Client|new InterimClient|createReadStream|createWriteStream|create(?:Gunzip|Gzip|Inflate|InflateRaw|Deflate|BrotliCompress|BrotliDecompress|ZstdCompress|ZstdDecompress)|new EventEmitter|new Socket|createConnection)\(|= (?:watch|extract|pack|connect)\(|pino\.destination\(|new pg\.Pool\(|cluster\.fork\(/g;
+    /** who else hears it */
+    const elsewhere: Readonly<Record<string, string>> = {
+      'compose.ts': '`listen` and `draining` of server/listening.ts, for the admin server and its sockets',
+      'cli/serve/dealer.ts': '`listen` of server/listening.ts, for its servers',
+      'server/proxy.ts': '`listen` of server/listening.ts, for the server; its sockets here',
+      'policy/archive.ts': '`pipeline` and the loops that read',
+      'decision-log/archive.ts': '`pipeline`',
+      'decision-log/verify-file.ts': 'the loops that read',
+      'cli/decisions/export.ts': '`once` beside its creation: the first error ends the command',
+    };
+    const heard = /\.on\('error'|heard\(|\bpipeline\(/g;
+    const silent = files.filter((f) => {
+      // The built-ins of the policy are plain functions; some have names of these.
+      if (f.startsWith('policy/builtins/') || f in elsewhere) return false;
+      const text = readFileSync(join(SRC, f), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+      const count = (pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+      const emitters = count(created);
+      return emitters > 0 && count(heard) < emitters;
+    });
+    expect(silent).toEqual([]);
+    expect(Object.keys(elsewhere).filter((f) => !files.includes(f))).toEqual([]);
+  });
+
   test('there are no cycles', () => {
     const edges = new Map<string, string[]>();
     for (const i of local) if (!i.typeOnly) edges.set(i.file, [...(edges.get(i.file) ?? []), i.from]);

@@ -195,24 +195,29 @@ async function peek(input: AsyncIterator<Uint8Array>, n: number): Promise<Uint8A
   return head;
 }
 
+/** Whoever iterates hears its errors; after that nobody would, and one of them would end the process. */
+const heard = (codec: Transform): Codec => codec.on('error', () => undefined) as Codec;
+
 function decoder(coding: Coding, head: Uint8Array): Codec {
   switch (coding) {
     case 'gzip':
-      return createGunzip({ chunkSize: CHUNK }) as unknown as Codec;
+      return heard(createGunzip({ chunkSize: CHUNK }));
     case 'deflate': {
       // RFC 9110 §8.4.1.2 means zlib (RFC 1950), but some servers send bare deflate; the two-byte header tells them apart
       const [cmf = 0, flg = 0] = head;
       const wrapped = (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && ((cmf << 8) | flg) % 31 === 0;
-      return (wrapped ? createInflate : createInflateRaw)({ chunkSize: CHUNK }) as unknown as Codec;
+      return heard((wrapped ? createInflate : createInflateRaw)({ chunkSize: CHUNK }));
     }
     case 'br':
-      return createBrotliDecompress({ chunkSize: CHUNK }) as unknown as Codec;
+      return heard(createBrotliDecompress({ chunkSize: CHUNK }));
     case 'zstd':
       // RFC 9659: a window over 8 MiB is not sent as a content coding; it would be this process's memory
-      return createZstdDecompress({
-        chunkSize: CHUNK,
-        params: { [constants.ZSTD_d_windowLogMax]: 23 },
-      }) as unknown as Codec;
+      return heard(
+        createZstdDecompress({
+          chunkSize: CHUNK,
+          params: { [constants.ZSTD_d_windowLogMax]: 23 },
+        }),
+      );
   }
 }
 
@@ -285,27 +290,31 @@ function encoder(coding: Coding): { codec: Codec; flush: number } {
   const c = constants;
   switch (coding) {
     case 'gzip':
-      return { codec: createGzip({ level: 5, chunkSize: CHUNK }) as unknown as Codec, flush: c.Z_SYNC_FLUSH };
+      return { codec: heard(createGzip({ level: 5, chunkSize: CHUNK })), flush: c.Z_SYNC_FLUSH };
     case 'deflate':
       return {
-        codec: createDeflate({ level: 5, chunkSize: CHUNK }) as unknown as Codec,
+        codec: heard(createDeflate({ level: 5, chunkSize: CHUNK })),
         flush: c.Z_SYNC_FLUSH,
       };
     case 'br':
       return {
         // quality 4 is about gzip's cost; a 512 KiB window keeps a thousand open answers affordable
-        codec: createBrotliCompress({
-          chunkSize: CHUNK,
-          params: { [c.BROTLI_PARAM_QUALITY]: 4, [c.BROTLI_PARAM_LGWIN]: 19 },
-        }) as unknown as Codec,
+        codec: heard(
+          createBrotliCompress({
+            chunkSize: CHUNK,
+            params: { [c.BROTLI_PARAM_QUALITY]: 4, [c.BROTLI_PARAM_LGWIN]: 19 },
+          }),
+        ),
         flush: c.BROTLI_OPERATION_FLUSH,
       };
     case 'zstd':
       return {
-        codec: createZstdCompress({
-          chunkSize: CHUNK,
-          params: { [c.ZSTD_c_compressionLevel]: 3, [c.ZSTD_c_windowLog]: 19 },
-        }) as unknown as Codec,
+        codec: heard(
+          createZstdCompress({
+            chunkSize: CHUNK,
+            params: { [c.ZSTD_c_compressionLevel]: 3, [c.ZSTD_c_windowLog]: 19 },
+          }),
+        ),
         flush: c.ZSTD_e_flush,
       };
   }

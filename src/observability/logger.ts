@@ -4,10 +4,17 @@ import { isSluiceError } from '../errors.ts';
 
 export type Logger = Pick<Pino, 'debug' | 'info' | 'warn' | 'error'>;
 
+function stderr(): DestinationStream {
+  // Writes of whole lines and of one page at most: workers share a pipe, and longer ones could meet within a line (pipe(7)).
+  const destination = pino.destination({ fd: 2, sync: false, maxWrite: 4096 });
+  // A full disk behind the log must not end the process.
+  destination.on('error', () => undefined);
+  return destination;
+}
+
 export const createLogger = (
   options: { level?: string; worker?: number } = {},
-  // Writes of whole lines and of one page at most: workers share a pipe, and longer ones could meet within a line (pipe(7)).
-  destination: DestinationStream = pino.destination({ fd: 2, sync: false, maxWrite: 4096 }),
+  destination: DestinationStream = stderr(),
 ): Logger =>
   pino(
     {

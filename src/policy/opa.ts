@@ -208,7 +208,7 @@ const opaAt = (path: string, origin: Opa['origin']): Opa => ({
       };
       child.stdout.on('data', take(out));
       child.stderr.on('data', take(err));
-      child.stdin.on('error', () => undefined);
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
       child.stdin.end(options.stdin ?? '');
       child.on('error', (cause) => {
         reject(new SluiceError('opa_failed', { message: `OPA at ${path} could not be started.`, cause }));

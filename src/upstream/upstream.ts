@@ -1,4 +1,5 @@
 /** Forwards requests to the protected systems. With `interim.ts` the only owner of undici. */
+import type { EventEmitter } from 'node:events';
 import { type Client, type Dispatcher, errors, Pool } from 'undici';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { UpstreamBody } from './body.ts';
@@ -75,8 +76,9 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
         maxHeaderSize: 32 * 1024,
         // HTTP/1.1, whatever else a TLS upstream would rather speak: framing, aborts and back pressure are known of that alone.
         allowH2: false,
-        factory: (origin, options) => new InterimClient(origin, options as Client.Options, connect),
+        factory: (origin, options) => heard(new InterimClient(origin, options as Client.Options, connect)),
       });
+      heard(pool);
       const turns = new Turns(config.connections);
       return [name, { pool, turns, config, prefix: url.pathname.replace(/\/$/, '') }] as const;
     }),
@@ -131,6 +133,12 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
       await Promise.all([...pools.values()].map(({ pool }) => pool.destroy()));
     },
   };
+}
+
+/** undici's types do not name the event, and nobody waits for what it says. */
+function heard<T extends Dispatcher>(dispatcher: T): T {
+  (dispatcher as EventEmitter).on('error', () => undefined);
+  return dispatcher;
 }
 
 interface Line {

@@ -58,7 +58,7 @@ export async function startCrm(options: CrmOptions): Promise<LegacyCrm> {
     send(response, 404, '{"error":"nothing here"}');
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
+    server.on('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
   });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -251,8 +251,8 @@ async function openUpstream(): Promise<Upstream> {
       response.end(body ?? undefined);
     });
   });
-  await new Promise<void>((resolve) =>
-    server.listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve),
+  await new Promise<void>((resolve, reject) =>
+    server.on('error', reject).listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve),
   );
   const upstream: Upstream = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -42,6 +42,8 @@ export async function openPostgresIndex(url: string, schema?: string): Promise<I
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', () => undefined);
+  // The pool takes its own listener off a connection that is in use.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
   return new PostgresIndex(pool);
 }
 
