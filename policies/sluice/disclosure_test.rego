@@ -155,7 +155,12 @@ test_allow_identity_where_the_purpose_needs_it if {
 	_of(example.adjuster, "identity/3") == {"do": "disclose", "because": "purpose_needs_category"}
 }
 
-test_scrub_free_text if _of(example.support, "free_text/3") == {"do": "scrub", "because": "free_text"}
+test_drop_free_text if _of(example.support, "free_text/3") == {"do": "drop", "because": "free_text"}
+
+test_scrub_free_text_where_the_tier_says_so if {
+	tiers := json.patch(data.tiers, [{"op": "replace", "path": "/2/categories/free_text", "value": "scrub"}])
+	_of(example.support, "free_text/3") == {"do": "scrub", "because": "free_text"} with data.tiers as tiers
+}
 
 test_deny_category_not_for_role if {
 	classes := {"customer": [{"class": "emergency_contact/1", "category": "emergency_contact", "grade": 1}]}

@@ -88,7 +88,7 @@ default _tier(_) := [8, 50, {"do": "drop", "because": "category_outside_tier"}]
 
 _tier(category) := _limit("disclose", 2, "purpose_needs_category") if category in purpose.settings.needs
 
-_tier(category) := _limit(treatment, _tier_weight(treatment), _tier_because(treatment)) if {
+_tier(category) := _limit(treatment, _tier_weight(treatment), _tier_because(category, treatment)) if {
 	not category in purpose.settings.needs
 	treatment := purpose.tier_settings.categories[category]
 }
@@ -97,14 +97,16 @@ _tier_weight("disclose") := 3
 
 _tier_weight(treatment) := 50 if treatment != "disclose"
 
-_tier_because("disclose") := concat("_", ["tier", purpose.tier_name])
+_tier_because("free_text", "drop") := "free_text"
 
-_tier_because("scrub") := "free_text"
+_tier_because(category, "drop") := "category_outside_tier" if category != "free_text"
 
-_tier_because("mask") := "tier_masks"
+_tier_because(_, "scrub") := "free_text"
 
-_tier_because(treatment) := concat("_", ["tier", purpose.tier_name]) if {
-	not treatment in {"disclose", "scrub", "mask"}
+_tier_because(_, "mask") := "tier_masks"
+
+_tier_because(_, treatment) := concat("_", ["tier", purpose.tier_name]) if {
+	not treatment in {"drop", "scrub", "mask"}
 }
 
 default _tier_grade(_) := [8, 45, {"do": "drop", "because": "grade_above_tier"}]

@@ -36,12 +36,19 @@ of("always", category, _, true) := {"do": "drop", "because": "write_not_for_call
 
 of("always", _, _, false) := {"do": "drop", "because": "not_in_agreement"}
 
-# Who reads a text with numbers masked in it may write a new one. What comes back masked is refused by its shape.
-_as_read(choice, false) := {"do": "disclose", "because": choice.because} if choice.do in {"disclose", "scrub"}
+_as_read(choice, false) := {"do": "disclose", "because": choice.because} if _is_readable(choice)
 
-_as_read(choice, true) := {"do": "drop", "because": "write_not_for_caller"} if choice.do in {"disclose", "scrub"}
+_as_read(choice, true) := {"do": "drop", "because": "write_not_for_caller"} if _is_readable(choice)
 
-_as_read(choice, _) := choice if not choice.do in {"disclose", "scrub"}
+_as_read(choice, _) := choice if not _is_readable(choice)
+
+# Who reads a text with numbers masked in it may write a new one, and so may who would read it if it were no free text, which
+# the tier withholds from everybody. What comes back masked is refused by its shape.
+default _is_readable(_) := false
+
+_is_readable(choice) if choice.do in {"disclose", "scrub"}
+
+_is_readable(choice) if choice == {"do": "drop", "because": "free_text"}
 
 # True unless a role and the purpose let the category be written.
 default _is_narrowed(_) := true

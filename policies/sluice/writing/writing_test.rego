@@ -13,8 +13,13 @@ test_allow_what_is_read_undisguised if {
 	_of(_writes(example.support), "as_read", "contact", 3) == {"do": "disclose", "because": "tier_2"}
 }
 
-test_allow_free_text_that_is_scrubbed_when_read if {
+test_allow_free_text_that_is_dropped_as_free_text_alone if {
 	_of(_writes(example.support), "as_read", "free_text", 3) == {"do": "disclose", "because": "free_text"}
+}
+
+test_allow_free_text_that_is_scrubbed_when_read if {
+	tiers := json.patch(data.tiers, [{"op": "replace", "path": "/2/categories/free_text", "value": "scrub"}])
+	_of(_writes(example.support), "as_read", "free_text", 3) == {"do": "disclose", "because": "free_text"} with data.tiers as tiers
 }
 
 test_deny_what_is_read_masked if _of(_writes(example.support), "as_read", "identity", 3).do == "mask"
