@@ -34,6 +34,8 @@ export const ERROR_CODES = [
   'identifier_conflict',
   'body_field_refused',
   'masked_value_refused',
+  'write_conflict',
+  'write_precondition_missing',
   'upgrade_refused',
   'request_timeout',
   'request_aborted',

@@ -9,7 +9,7 @@ import { errorShape } from './error-shape.ts';
 import { SluiceError } from './errors.ts';
 import type { Media } from './disclosure/media.ts';
 import { leadsToOne, type Listing, LISTS, listingOf } from './listing.ts';
-import type { DecisionAnswer, DisclosureAnswer } from './model/answers.ts';
+import type { DecisionAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
 import type { ProxyRequest, Reply } from './model/exchange.ts';
@@ -32,6 +32,7 @@ import {
 import type { Acknowledgement, Stages } from './stages.ts';
 import type { Cors } from './server/cors.ts';
 import { turn } from './turn.ts';
+import { asRead, askOf, type Forwarded, overtaken, stateLookup, writtenBody } from './writing.ts';
 import type { UpstreamResponse } from './upstream/upstream.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
@@ -131,9 +132,20 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     );
   const dataSubject = await subjectOf(selected, snapshot, catalog, account, stages);
   if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
-  let forwarded = selected.bytes;
-  if (forwarded !== null && selected.bodyFields.length > 0)
-    forwarded = await writtenBody(forwarded, snapshot, input, { selected, dataSubject }, account, stages);
+  const headers = stages.headersOf(route.upstream).request(request.headers);
+  if (selected.identifier !== null) refuseOther(headers, selected.identifier);
+  let forwarded: { body: Uint8Array | null } & Omit<Forwarded, 'body'> = {
+    body: selected.bytes,
+    headers,
+    conditional: false,
+  };
+  if (selected.bytes !== null && selected.bodyFields.length > 0)
+    forwarded = await writtenBody(
+      selected.bytes,
+      { request, selected, dataSubject, snapshot, input, catalog, decision, headers },
+      account,
+      stages,
+    );
   else if (WRITES.has(selected.action) && dataSubject !== null) {
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
@@ -142,16 +154,14 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };
-  const headers = stages.headersOf(route.upstream).request(request.headers);
-  if (selected.identifier !== null) refuseOther(headers, selected.identifier);
   const response = await stages.upstreams.send(
     route.upstream,
     {
       // What GET would be answered shows only in the body: whether its record may be seen, and whether there is one.
       method: request.method === 'HEAD' ? 'GET' : request.method,
       target: listing.target,
-      headers,
-      body: forwarded,
+      headers: forwarded.headers,
+      body: forwarded.body,
     },
     (abort) => request.onAbort(abort),
   );
@@ -159,6 +169,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.spent('upstream');
   await turn();
   try {
+    if (forwarded.conditional && response.status === 412) throw overtaken();
     await disclose(
       { request, selected, dataSubject, snapshot, input, catalog, decision, response, listing },
       reply,
@@ -290,16 +301,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     attributesRead: snapshot.reads_attributes,
     identify: (values) => stages.identities.identify(snapshot.data, values),
     consents: stateLookup(stages, account),
-    ask: (resource, data_subject, attributes): DisclosureAnswer =>
-      snapshot.disclose({
-        ...input,
-        resource:
-          resource === input.resource.type
-            ? input.resource
-            : { type: resource, properties: input.resource.properties },
-        data_subject,
-        record: { attributes },
-      }),
+    ask: askOf(snapshot, input),
   };
   const lists = LISTS.has(selected.action);
   // `{"code":0,"data":{…}}` is one record as much as `{…}` is
@@ -369,12 +371,6 @@ function mediaOf({ request, selected, response }: Answered, failure: boolean, st
   }
 }
 
-/**
- * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be
- * written and not read would be read by writing to its neighbour.
- */
-const asRead = (input: PolicyInput): PolicyInput => ({ ...input, action: { ...input.action, name: 'read' } });
-
 /** There is nothing to disclose: an answer without a body and without a word about one. */
 async function withoutBody(
   status: number,
@@ -400,37 +396,6 @@ async function acknowledge(
 ): Promise<void> {
   await record(account.record(outcomeOf(summary), status, body.byteLength, summary), stages);
   await reply.send(status, stages.answers.disclosed(account.id, contentType, summary), [body]);
-}
-
-async function writtenBody(
-  bytes: Uint8Array,
-  snapshot: PolicySnapshot,
-  input: PolicyInput,
-  { selected, dataSubject }: Pick<Answered, 'selected' | 'dataSubject'>,
-  account: Account,
-  stages: Stages,
-): Promise<Uint8Array> {
-  const { request } = selected.route.config;
-  const guarded = await stages.guard.body(snapshot, input, {
-    value: selected.written,
-    bytes,
-    format: request.format,
-    id: selected.identifier,
-    record: selected.route.written.record,
-    elements: selected.route.written.elements,
-    dataSubject: selected.dataSubject,
-    person: dataSubject,
-    strip: request.refused_fields === 'strip' && request.format === 'json',
-  });
-  if (guarded.stripped.length > 0)
-    account.reasons = [
-      ...account.reasons,
-      {
-        code: 'body_field_stripped',
-        message: `Left out of what was written: ${guarded.stripped.join(', ')}.`,
-      },
-    ];
-  return guarded.bytes;
 }
 
 interface Released {
@@ -519,8 +484,3 @@ function outcomeOf(summary: DisclosureSummary): Outcome {
 }
 
 const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.byteLength, 0);
-
-function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
-  const at = new Date(account.timestamp);
-  return (ids) => stages.consents.lookup(ids, at);
-}

@@ -6,6 +6,7 @@ import type { TreatmentChoice } from '../model/answers.ts';
 import type { FieldEntry } from '../model/catalog.ts';
 import type { Scalar } from '../model/disclosure.ts';
 import { withStars } from './treatments/masks/returned.ts';
+import { maskFor } from './treatments/mask.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Recognise, Treatment } from './treatments/treatment.ts';
 
@@ -17,6 +18,16 @@ export function isDisguised(entry: FieldEntry, shown: TreatmentChoice, value: Sc
   if (recognise?.(entry, shown)(value) === true) return true;
   return value.kind === 'string' && shapesOf(entry).some((isOne) => isOne(value));
 }
+
+/** Whether a value is the mask of a stored one, spelled as JSON, by the field's own kind of mask. */
+export function isMaskOf(entry: FieldEntry, spelled: string, value: Scalar): boolean {
+  const stored: unknown = JSON.parse(spelled);
+  if (typeof stored !== 'string' || entry.mask === undefined || value.kind !== 'string') return false;
+  const masked = maskFor(entry, { do: 'mask', because: 'catalog' }).apply(stored);
+  return masked !== null && bare(masked) === bare(value.text);
+}
+
+const bare = (text: string): string => withStars(text).replace(/\*+/g, '*').trim();
 
 /** prepared once a line: catalogs live as long as their policy */
 const SHAPES = new WeakMap<FieldEntry, readonly Recognise[]>();

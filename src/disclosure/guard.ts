@@ -18,6 +18,7 @@ import { choiceOf } from './choice.ts';
 import { idOf, idsOf } from './data-subjects.ts';
 import { isDisguised } from './disguised.ts';
 import { isGiven, refuseConflicts } from './identifiers.ts';
+import { keep, readStored } from './kept.ts';
 import { isObject, type Leaf } from './leaf.ts';
 import { canonicalPointer } from './program.ts';
 import { without } from './strip.ts';
@@ -28,6 +29,8 @@ export interface Guarded {
   readonly bytes: Uint8Array;
   /** pointers of fields left out */
   readonly stripped: readonly string[];
+  /** how many values stand as they are stored, which the caller did not send as they are */
+  readonly filled: number;
 }
 
 export interface GuardDependencies {
@@ -91,7 +94,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       return null;
     },
 
-    /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `consent_unavailable` */
+    /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `write_conflict`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, asked: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = writtenCatalog(snapshot, catalogOf(snapshot, asked), body);
       const input = of(asked, catalog);
@@ -107,28 +110,36 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const extended = new Map([[catalog.resource, new Set(named)]]);
       const records = named.length === 0 ? found : written(body, compiled.extended(extended));
 
+      const isWritten = (record: WrittenRecord, leaf: Leaf): boolean =>
+        !leaf.key && !isGiven(body, record, leaf);
+      const judge = (n: number, leaf: Leaf): 'refused' | 'disguised' | null => {
+        const { entry, value } = leaf;
+        const answers = answersOf(found[n]!);
+        if (
+          entry === null ||
+          writeModeOf(entry, snapshot.data) === 'never' ||
+          answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose')
+        )
+          return 'refused';
+        const isMasked = answers.some(
+          ({ shown }) => value !== null && isDisguised(entry, choiceFor(shown, leaf), value),
+        );
+        return isMasked ? 'disguised' : null;
+      };
+      const stored = body.stored === null ? null : readStored(body.stored);
+      const kept = stored === null ? null : keep(body, stored, records[0]);
       const refused: Leaf[] = [];
       const disguised: Leaf[] = [];
-      for (const [n, record] of records.entries()) {
-        const answers = answersOf(found[n]!);
+      for (const [n, record] of records.entries())
         for (const leaf of record.leaves) {
-          const { entry, value } = leaf;
-          if (leaf.key || isGiven(body, record, leaf)) continue;
-          if (
-            entry === null ||
-            writeModeOf(entry, snapshot.data) === 'never' ||
-            answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose')
-          )
-            refused.push(leaf);
-          else if (
-            value !== null &&
-            answers.some(({ shown }) => isDisguised(entry, choiceFor(shown, leaf), value))
-          )
-            disguised.push(leaf);
+          if (!isWritten(record, leaf) || kept?.places.has(JSON.stringify(leaf.place)) === true) continue;
+          const verdict = judge(n, leaf);
+          if (verdict === 'refused') refused.push(leaf);
+          else if (verdict === 'disguised') disguised.push(leaf);
         }
-      }
       const bad = [...refused, ...disguised];
-      if (bad.length === 0) return { bytes: body.bytes, stripped: [] };
+      if (bad.length === 0)
+        return { bytes: kept?.bytes ?? body.bytes, stripped: [], filled: kept?.filled ?? 0 };
       refusePatch(body.value, refused);
       if (!body.strip) throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
       // Stripped a whole body would be written as nothing at all, and the caller would take that for done.
@@ -141,7 +152,11 @@ export function createGuard({ consents, identities }: GuardDependencies) {
         bad.map(({ place }) => place),
         records.map(({ place }) => place),
       );
-      return { bytes, stripped: pointersOf(bad) };
+      const stripped = pointersOf(bad);
+      if (stored === null) return { bytes, stripped, filled: 0 };
+      // what is left out is kept as it is stored
+      const again = keep({ bytes }, stored, records[0]);
+      return { bytes: again.bytes, stripped, filled: again.filled };
     },
   };
 }

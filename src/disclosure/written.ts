@@ -23,6 +23,21 @@ export interface WrittenBody {
   readonly id: Identifier | null;
   /** leave refused fields out instead of refusing the request; only for JSON */
   readonly strip: boolean;
+  /** the one record as it is stored, where what the caller cannot see is kept; only for JSON */
+  readonly stored: StoredRecord | null;
+}
+
+export interface StoredRecord {
+  /** a JSON text, with the record in it */
+  readonly bytes: Uint8Array;
+  /** the same as the caller is shown it; null: nothing of it */
+  readonly shown: Uint8Array | null;
+  /** pointer to the record in both; '' the whole */
+  readonly record: string;
+  /** the upstream erases what a body leaves out */
+  readonly replaces: boolean;
+  /** pointer in the record to a number or text that changes with every write: it goes back as it is stored */
+  readonly version: string | null;
 }
 
 export interface WrittenRecord {
@@ -154,7 +169,7 @@ export function aliases(node: { readonly [name: string]: unknown }, path: string
   });
 }
 
-const tokensOf = (pointer: string): readonly string[] =>
+export const tokensOf = (pointer: string): readonly string[] =>
   pointer
     .split('/')
     .slice(1)

@@ -20,6 +20,11 @@ const USUAL = ['id', 'uuid', 'guid', 'pk', 'objectid', 'recordid', 'sysid'];
 export const identifierNames = (resource: string, own: readonly string[]): ReadonlySet<string> =>
   new Set([...USUAL, `${foldName(resource)}id`, ...own.map(foldName)]);
 
+const IDENTIFIERS = new Set([...USUAL, 'key', 'name', 'code', 'field', 'slug', 'label']);
+
+/** Whether a member may say which element of a list it is. */
+export const identifies = (member: string): boolean => IDENTIFIERS.has(foldName(member));
+
 /**
  * Whether two values may be one to an upstream: databases compare without regard to case, width and blanks, and read `03` as 3.
  */

@@ -146,6 +146,7 @@ function select(
     action: route.action,
     dataSubject: dataSubject ?? null,
     identifier,
+    stored: storedAt(chosen, params, target),
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     paging: () =>
@@ -174,6 +175,26 @@ function untouched({ route }: MatchableRoute, body: unknown): readonly string[] 
   const pointers = new Set<string>();
   leaves(body, pointers, false);
   return [...pointers].filter((pointer) => !Object.hasOwn(fields, pointer));
+}
+
+function storedAt(
+  { stored }: MatchableRoute,
+  params: Readonly<Record<string, string>>,
+  target: Target,
+): Selected['stored'] {
+  if (stored === null) return null;
+  const { template, ...plan } = stored;
+  const segments =
+    template === null
+      ? target.segments
+      : template.segments.flatMap((segment) =>
+          segment.is === 'text'
+            ? [segment.text]
+            : segment.is === 'rest'
+              ? (params[segment.name] ?? '').split('/')
+              : [segment.before + (params[segment.name] ?? '') + segment.after],
+        );
+  return { ...plan, target: writePath(segments) };
 }
 
 /** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */

@@ -53,6 +53,17 @@ export interface RouteCandidates {
   readonly route: CompiledRoute | null;
 }
 
+export interface StoredAt {
+  /** path at the upstream */
+  readonly target: string;
+  /** pointer to the record in what is read; '' the whole */
+  readonly record: string;
+  /** the upstream erases what a body leaves out */
+  readonly replaces: boolean;
+  /** pointer in the record to its version; null: the ETag says it */
+  readonly version: string | null;
+}
+
 export interface Selected {
   readonly route: CompiledRoute;
   readonly params: Readonly<Record<string, string>>;
@@ -60,6 +71,8 @@ export interface Selected {
   readonly action: ActionName;
   /** by what else a write could name its record: it must say the same; null where the route says no id */
   readonly identifier: Identifier | null;
+  /** how the stored record is read that a write is merged with; null: it is not */
+  readonly stored: StoredAt | null;
   /** whose data it is, where the request says so: the route's `data_subject`, else null */
   readonly dataSubject: string | null;
   /** pointers of the fields that the request searches, filters or sorts by; sorted, without duplicates */

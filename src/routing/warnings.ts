@@ -5,7 +5,7 @@
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { foldName, identifierNames } from '../model/identifiers.ts';
+import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { isLanguageName } from './language-names.ts';
 import { isUninspected } from './searches.ts';
@@ -213,8 +213,5 @@ function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, war
     }
   }
 }
-
-const IDENTIFIERS = identifierNames('', ['key', 'name', 'code', 'field', 'slug', 'label']);
-const identifies = (member: string): boolean => IDENTIFIERS.has(foldName(member));
 
 type Searched = { readonly [name: string]: string | readonly string[] };

@@ -1,0 +1,188 @@
+/** What a write sends to the upstream: the body as the guard lets it through, merged with the stored record where the route says so. */
+import type { Account } from './account.ts';
+import { SluiceError } from './errors.ts';
+import type { DecisionAnswer } from './model/answers.ts';
+import type { Catalog } from './model/catalog.ts';
+import type { DisclosurePlan } from './model/disclosure.ts';
+import type { ProxyRequest } from './model/exchange.ts';
+import type { PolicyInput } from './model/input.ts';
+import type { PolicySnapshot } from './model/policy.ts';
+import { statusWithheld } from './refusal.ts';
+import type { Selected } from './routing/index.ts';
+import type { Stages } from './stages.ts';
+
+export interface Write {
+  readonly request: ProxyRequest;
+  readonly selected: Selected;
+  /** the id that the consents of the person are kept under whom the route names */
+  readonly dataSubject: string | null;
+  readonly snapshot: PolicySnapshot;
+  readonly input: PolicyInput;
+  readonly catalog: Catalog;
+  readonly decision: DecisionAnswer;
+  /** that are forwarded */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Forwarded {
+  readonly body: Uint8Array;
+  readonly headers: Record<string, string>;
+  /** the upstream is told to write only if the record is the one that was merged */
+  readonly conditional: boolean;
+}
+
+/** @throws SluiceError what the guard throws; `write_precondition_missing`; what keeps the stored record from being read */
+export async function writtenBody(
+  bytes: Uint8Array,
+  write: Write,
+  account: Account,
+  stages: Stages,
+): Promise<Forwarded> {
+  const { selected, dataSubject, snapshot, input } = write;
+  const { request } = selected.route.config;
+  const stored =
+    selected.stored === null ? null : await storedRecord(selected.stored, write, account, stages);
+  const guarded = await stages.guard.body(snapshot, input, {
+    value: selected.written,
+    bytes,
+    format: request.format,
+    record: selected.route.written.record,
+    elements: selected.route.written.elements,
+    id: selected.identifier,
+    dataSubject: selected.dataSubject,
+    person: dataSubject,
+    strip: request.refused_fields === 'strip' && request.format === 'json',
+    stored: stored?.record ?? null,
+  });
+  if (guarded.stripped.length > 0)
+    account.reasons = [
+      ...account.reasons,
+      {
+        code: 'body_field_stripped',
+        message: `Left out of what was written: ${guarded.stripped.join(', ')}.`,
+      },
+    ];
+  const headers = { ...write.headers };
+  if (stored === null) return { body: guarded.bytes, headers, conditional: false };
+  const { etag, record } = stored;
+  if (guarded.filled > 0) {
+    if (etag === null && record.version === null)
+      throw new SluiceError(
+        'write_precondition_missing',
+        'The upstream gives no strong ETag for the stored record and the route names no version (request.keep_masked.version), so that a change in between would be overwritten unseen. Leave out what is masked, and for an upstream that merges what it is sent use request.refused_fields: strip.',
+      );
+    account.untold = [
+      ...account.untold,
+      { code: 'stored_value_kept', message: `${guarded.filled} values were written as they are stored.` },
+    ];
+  }
+  if (etag !== null) headers['if-match'] = etag;
+  return { body: guarded.bytes, headers, conditional: etag !== null };
+}
+
+/** The upstream's 412: somebody wrote the record after it was read. */
+export const overtaken = (): SluiceError =>
+  new SluiceError(
+    'write_conflict',
+    'The record has changed since it was read. Read it again, and repeat the change.',
+  );
+
+/** For the guard alone: nothing of it is in any answer. */
+async function storedRecord(
+  { target, record, replaces, version }: NonNullable<Selected['stored']>,
+  { request, selected, dataSubject, snapshot, input, catalog, decision, headers }: Write,
+  account: Account,
+  stages: Stages,
+) {
+  const { 'content-type': _type, soapaction: _action, ...asking } = headers;
+  const response = await stages.upstreams.send(
+    selected.route.upstream,
+    { method: 'GET', target, headers: asking, body: null },
+    (abort) => request.onAbort(abort),
+  );
+  try {
+    account.untold = [...account.untold, { code: 'stored_record_read' }];
+    if (response.status !== 200) throw statusWithheld(response.status);
+    const media = stages.mediaOf(response.headers, { format: null, charset: null }, undefined);
+    if (media.format !== 'json' || !/^(?:utf-8)?$/i.test(media.charset))
+      throw new SluiceError(
+        'response_format_unsupported',
+        'The stored record, which is needed to keep what is masked, is not JSON in UTF-8.',
+      );
+    const bytes = await limited(stages.decode(response.body, media.encodings), stages.limits.request_body);
+    const read = asRead(input);
+    const plan: DisclosurePlan = {
+      format: 'json',
+      charset: 'utf-8',
+      catalog,
+      catalogs: snapshot.catalogs,
+      records: record === '' ? null : record,
+      dataSubject,
+      obligations: decision.obligations,
+      recipient: read.context.recipient,
+      purpose: read.context.purpose,
+      decisionId: account.id,
+      options: {},
+      attributesRead: snapshot.reads_attributes,
+      identify: (values) => stages.identities.identify(snapshot.data, values),
+      consents: stateLookup(stages, account),
+      ask: askOf(snapshot, read),
+    };
+    const shown: Uint8Array[] = [];
+    let withheld = 0;
+    for (const { chunks, summary } of await stages.disclosure.whole(bytes, plan)) {
+      shown.push(...chunks);
+      withheld += summary.records_withheld;
+    }
+    const etag = response.headers['etag'];
+    return {
+      // a weak one matches nothing (RFC 9110 §13.1.1)
+      etag: typeof etag === 'string' && /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null,
+      record: { bytes, shown: withheld > 0 ? null : Buffer.concat(shown), record, replaces, version },
+    };
+  } finally {
+    response.body.discard();
+  }
+}
+
+async function limited(body: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > most)
+      throw new SluiceError(
+        'response_too_large',
+        'The stored record is larger than a request may be (limits.request_body).',
+      );
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be
+ * written and not read would be read by writing to its neighbour.
+ */
+export const asRead = (input: PolicyInput): PolicyInput => ({
+  ...input,
+  action: { ...input.action, name: 'read' },
+});
+
+export const askOf =
+  (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
+  (resource, data_subject, attributes) =>
+    snapshot.disclose({
+      ...input,
+      resource:
+        resource === input.resource.type
+          ? input.resource
+          : { type: resource, properties: input.resource.properties },
+      data_subject,
+      record: { attributes },
+    });
+
+export function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
+  const at = new Date(account.timestamp);
+  return (ids) => stages.consents.lookup(ids, at);
+}
