@@ -17,6 +17,7 @@ import { pagingFaults } from './paging.ts';
 import { type Steps, stepsOf } from './pointer.ts';
 import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
 import { isOverride } from './query.ts';
+import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
 import { namesIn, parseValue, type ValueTemplate } from './value.ts';
@@ -45,15 +46,6 @@ export interface MatchableRoute {
   readonly charset: string | null;
   readonly body: BodyPlan | null;
   readonly stored: StoredPlan | null;
-}
-
-/** How the stored record is read that a write is merged with. */
-export interface StoredPlan {
-  /** null: at the path of the request */
-  readonly template: Template | null;
-  readonly record: string;
-  readonly replaces: boolean;
-  readonly version: string | null;
 }
 
 /** What is made of a body; null where a request of this route must not have one. */
@@ -192,37 +184,6 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
 /** What a client of the body's format can read; calls in JSON are of too many kinds to tell. */
 const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
-
-function storedPlan(
-  { action, request }: RouteConfig,
-  { method }: Template,
-  params: ReadonlySet<string>,
-  report: Report,
-): StoredPlan | null {
-  const { keep_masked: keep, record = '' } = request;
-  if (keep === undefined) return null;
-  const say = (message: string, ...key: string[]): void =>
-    report(['request', 'keep_masked', ...key], message);
-  if (action !== 'update') say(`a route that does ${action} changes no stored record`);
-  if (request.format !== 'json') say('only JSON can be merged: leave it out, or set request.format: json');
-  if (record.includes('*')) say('request.record names several records: one of them can be merged');
-  if (!isUtf8(request.charset)) say('only JSON in UTF-8 can be merged (request.charset)');
-  const at = keep.record ?? record;
-  if (/\/(\*|\[)/.test(at)) say('must lead to one record', 'record');
-  if (keep.version !== undefined && /\/(\*|\[)/.test(keep.version)) say('must lead to one member', 'version');
-  const template = keep.read === undefined ? null : parseTemplate(keep.read, {});
-  if (typeof template === 'string') {
-    say(template, 'read');
-    return null;
-  }
-  for (const segment of template?.segments ?? [])
-    if (segment.is !== 'text' && !params.has(segment.name))
-      say(`names {${segment.name}}, which the path of match does not have`, 'read');
-  const replaces = keep.replaces ?? method === 'PUT';
-  return { template, record: at, replaces, version: keep.version ?? null };
-}
-
-const isUtf8 = (charset: string | undefined): boolean => charset === undefined || /^utf-?8$/i.test(charset);
 
 function bodyPlan(
   { action, request, repeatable }: RouteConfig,

@@ -16,6 +16,7 @@ import { readTarget, type Target, writePath } from './path.ts';
 import { all, at, covered, holdsObject, leaves } from './pointer.ts';
 import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
 import { readMember, readParameters } from './searches.ts';
+import { storedAt } from './stored.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
@@ -146,7 +147,7 @@ function select(
     action: route.action,
     dataSubject: dataSubject ?? null,
     identifier,
-    stored: storedAt(chosen, params, target),
+    stored: chosen.stored && storedAt(chosen.stored, params, target.segments),
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     paging: () =>
@@ -175,26 +176,6 @@ function untouched({ route }: MatchableRoute, body: unknown): readonly string[] 
   const pointers = new Set<string>();
   leaves(body, pointers, false);
   return [...pointers].filter((pointer) => !Object.hasOwn(fields, pointer));
-}
-
-function storedAt(
-  { stored }: MatchableRoute,
-  params: Readonly<Record<string, string>>,
-  target: Target,
-): Selected['stored'] {
-  if (stored === null) return null;
-  const { template, ...plan } = stored;
-  const segments =
-    template === null
-      ? target.segments
-      : template.segments.flatMap((segment) =>
-          segment.is === 'text'
-            ? [segment.text]
-            : segment.is === 'rest'
-              ? (params[segment.name] ?? '').split('/')
-              : [segment.before + (params[segment.name] ?? '') + segment.after],
-        );
-  return { ...plan, target: writePath(segments) };
 }
 
 /** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */

@@ -222,8 +222,8 @@ describe('searching', () => {
   });
   test('by a field that is disclosed goes through, as it was understood', async () => {
     upstream.answer = answers('{"items":[]}');
-    expect((await ask('GET /c?city=%E5%8C%97%E4%BA%AC&limit=3')).status).toBe(200);
-    expect(upstream.received[0]?.target).toBe('/c?city=%E5%8C%97%E4%BA%AC&limit=3');
+    expect((await ask('GET /c?city=%E5%8C%97%E4%BA%AC')).status).toBe(200);
+    expect(upstream.received[0]?.target).toBe('/c?city=%E5%8C%97%E4%BA%AC');
   });
   test.each([
     ['filtering by a hidden field in a clause', [['phone', '=', '138']], [], ['/phone']],

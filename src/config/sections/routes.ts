@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
+import { keepMasked } from './keep-masked.ts';
 
 export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
 export const REQUEST_FORMATS = [
@@ -247,38 +248,7 @@ export const routeSchema = section({
         ),
         'refuse',
       ),
-      keep_masked: optional(
-        section(
-          {
-            read: optional(
-              Type.String({
-                pattern: '^GET /',
-                description:
-                  'how the upstream is asked for the stored record: `GET` and a path with parameters of `match`; without it the path of the request',
-              }),
-            ),
-            record: optional(
-              pointer({ description: 'where the record is in what is read; without it where `record` says' }),
-            ),
-            version: optional(
-              pointer({
-                description:
-                  'a member of the record that changes with every write, where the upstream refuses an old one; without it `If-Match` is sent with the ETag',
-              }),
-            ),
-            replaces: optional(
-              Type.Boolean({
-                description:
-                  'whether the upstream erases what a body leaves out; without it, if the method is PUT',
-              }),
-            ),
-          },
-          {
-            description:
-              'what the caller cannot see is written as it is stored: the record is read, merged, and written if it has not changed (JSON only)',
-          },
-        ),
-      ),
+      keep_masked: optional(keepMasked),
       fields: defaulted(
         table(oneOrMore(pointer()), {
           key: '^/',

@@ -1,0 +1,33 @@
+/** How a write is merged with the record that is stored. */
+import { Type } from 'typebox';
+import { optional, pointer, section } from '../kinds.ts';
+
+export const keepMasked = section(
+  {
+    read: optional(
+      Type.String({
+        pattern: '^GET /',
+        description:
+          'how the upstream is asked for the stored record: `GET` and a path with parameters of `match`; without it the path of the request',
+      }),
+    ),
+    record: optional(
+      pointer({ description: 'where the record is in what is read; without it where `record` says' }),
+    ),
+    version: optional(
+      pointer({
+        description:
+          'a member of the record that changes with every write, where the upstream refuses an old one; without it `If-Match` is sent with the ETag',
+      }),
+    ),
+    replaces: optional(
+      Type.Boolean({
+        description: 'whether the upstream erases what a body leaves out; without it, if the method is PUT',
+      }),
+    ),
+  },
+  {
+    description:
+      'what the caller cannot see is written as it is stored: the record is read, merged, and written if it has not changed (JSON only)',
+  },
+);
