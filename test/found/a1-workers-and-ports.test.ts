@@ -121,6 +121,8 @@ test('a worker bounds heads, connections and open ends as one process alone does
     limits: { header_timeout: '400ms', request_timeout: '800ms', connections: 3 },
   });
   expect((await exchange(portOf(served.proxy), 'GET / HTTP/1.1\r\nHost:')).status).toBe(408);
+  const [late] = recordsIn(join(served.dir, 'journal'));
+  expect(late).toMatchObject({ reasons: [{ code: 'request_timeout' }], request: { client_ip: '127.0.0.1' } });
   const sockets = Array.from({ length: 20 }, () => connect(portOf(served.proxy), '127.0.0.1'));
   let closed = 0;
   for (const socket of sockets)

@@ -12,7 +12,7 @@ import { type Expected, read } from './http-model.ts';
 import { Finding, type FuzzTarget, type Random } from './target.ts';
 
 /** longer than any answer takes on a busy machine */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 /** for an answer that must not come */
 const SILENCE_MS = 60;
 
