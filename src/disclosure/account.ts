@@ -10,6 +10,9 @@ import {
   type Program,
   type StateId,
 } from './formats/format.ts';
+import { MOST_NESTED, textOf } from './inner/inner.ts';
+import { INNER_FORMATS } from './inner/registry.ts';
+import { matcherAt } from './inner/view.ts';
 import type { Instructions } from './program.ts';
 import type { Container, TreatBytes, Treated } from './treatments/treatment.ts';
 import { presentable } from './unknown.ts';
@@ -36,6 +39,8 @@ export class Running implements Program, Account {
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
+  /** documents within documents that are being read */
+  #nested = 0;
   counts: number[] = [];
   dirty = false;
   anyFailed = false;
@@ -84,6 +89,8 @@ export class Running implements Program, Account {
       this.withheld(field);
       return NOTHING;
     }
+    const { parse } = this.#automaton.all[field]!.entry ?? {};
+    if (parse !== undefined) return this.#parsed(parse, state, value);
     const treated = this.instructions.treat(field)(value);
     if (treated === 'drop' || (treated.kind === 'number' && !NUMBER.test(treated.text))) {
       this.inapplicable(field);
@@ -91,6 +98,28 @@ export class Running implements Program, Account {
     }
     this.withheld(field);
     return treated;
+  }
+
+  /** A document in a text: what the lines below the field's let through. */
+  #parsed(name: string, state: StateId, value: Scalar | Container): Treated {
+    const field = this.#automaton.field(state);
+    const format = INNER_FORMATS.get(name);
+    if (value.kind !== 'string' || format === undefined || this.#nested >= MOST_NESTED) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    this.#nested++;
+    try {
+      const segments = format.disclose(value.text, matcherAt(this.#automaton, state), this);
+      if (segments === null) {
+        this.inapplicable(field);
+        return 'drop';
+      }
+      this.released(field);
+      return { kind: 'string', text: textOf(value.text, segments), segments };
+    } finally {
+      this.#nested--;
+    }
   }
 
   bytes(state: StateId): TreatBytes | null {

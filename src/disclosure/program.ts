@@ -47,6 +47,8 @@ const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
 const DIFFERS: TreatmentChoice = { do: 'drop', because: 'answers_differ' };
 const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
 
+/** A treatment of the text as one would be milder than what a line below asks for. */
+const UNPARSED: TreatmentChoice = { do: 'drop', because: 'not_applicable' };
 const UNTREATABLE: TreatmentChoice = { do: 'drop', because: 'treatment_unknown' };
 
 const NO_ENTRY: FieldEntry = { category: 'unknown', grade: 5 };
@@ -79,10 +81,17 @@ export class Instructions {
     this.automaton = automaton;
     this.scope = scope;
     this.firstField = automaton.scopes[scope]!.firstField;
-    this.choices = choices.map((choice) => (isKnown(choice, treatments) ? choice : UNTREATABLE));
-    this.actions = Uint8Array.from(this.choices, actionOf);
-    this.whole = Uint8Array.from(this.choices, (choice) =>
-      treatments.byName.get(choice.do)?.containers === true ? 1 : 0,
+    const isParsed = (n: number): boolean => automaton.all[this.firstField + n]?.entry?.parse !== undefined;
+    this.choices = choices.map((choice, n) => {
+      if (!isKnown(choice, treatments)) return UNTREATABLE;
+      return isParsed(n) && actionOf(choice) === TREAT ? UNPARSED : choice;
+    });
+    // what is disclosed of a document is for the lines below it to say
+    this.actions = Uint8Array.from(this.choices, (choice, n) =>
+      isParsed(n) && actionOf(choice) === DISCLOSE ? TREAT : actionOf(choice),
+    );
+    this.whole = Uint8Array.from(this.choices, (choice, n) =>
+      !isParsed(n) && treatments.byName.get(choice.do)?.containers === true ? 1 : 0,
     );
     this.#treatments = treatments;
     this.#treats = new Array(choices.length).fill(undefined);
@@ -115,6 +124,10 @@ export class Instructions {
     if (known !== undefined) return known;
     const { automaton } = this;
     const field = automaton.field(state);
+    if (automaton.all[field]?.entry?.parse !== undefined) {
+      this.#bytes[state] = null;
+      return null;
+    }
     const reached = !automaton.through(state) || this.whole[field - this.firstField] === 1;
     const bytes = (reached ? this.treat(field).bytes : undefined) ?? null;
     this.#bytes[state] = bytes;

@@ -4,7 +4,6 @@ import type { AskedState, DisclosureSummary, FieldAccount } from '../model/recor
 import type { Running, UnknownPaths } from './account.ts';
 import type { Question, Verdict } from './answers.ts';
 import { Distinct, Memory } from './memory.ts';
-import { DISCLOSE } from './formats/format.ts';
 import type { Instructions } from './program.ts';
 
 /** What is counted a record. */
@@ -281,7 +280,7 @@ function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Path
     else withheld.set(key, row);
   };
   for (const each of used) {
-    const { automaton, firstField, choices, actions } = each.instructions;
+    const { automaton, firstField, choices } = each.instructions;
     for (let n = 0; n < choices.length; n++) {
       const done = each.done[n]!;
       const failed = each.failed[n]!;
@@ -290,7 +289,7 @@ function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Path
       const field = automaton.all[firstField + n]!;
       const choice = choices[n]!;
       const row = field.cls === null ? { path: field.path } : { path: field.path, class: field.cls };
-      if (done > 0 && actions[n] === DISCLOSE) released.add(field.path);
+      if (done > 0 && choice.do === 'disclose') released.add(field.path);
       else if (done > 0) account({ ...row, do: choice.do, because: choice.because, count: done });
       if (failed > 0) account({ ...row, do: 'drop', because: 'not_applicable', count: failed });
       if (objects > 0) account({ ...row, do: 'drop', because: 'not_whole', count: objects });

@@ -1,7 +1,9 @@
 /** The records of a request's body, leaf by leaf, each leaf with the line of the catalog that covers it. */
 import type { SubjectPlace } from '../model/catalog.ts';
+import type { Scalar } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import type { Automaton } from './automaton.ts';
+import { innerValues } from './inner/leaves.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
 import { pickFaults } from './picks.ts';
 import { escapeToken, parsePointer } from './pointer.ts';
@@ -154,8 +156,36 @@ function* leavesOf(
       value,
       place: around.place,
     };
+    if (entry?.parse !== undefined && value !== null && value.kind !== 'null')
+      yield* within(automaton, state, entry.parse, { value, pointer, listed, place: around.place });
   }
   yield* walk(root, automaton.root, { path: '', place, subject: null, listed: false, key: false });
+}
+
+/** The leaves of a document that stands as text in a field. One that is none has a leaf that nobody may write. */
+function* within(
+  automaton: Automaton,
+  state: number,
+  parse: string,
+  { value, pointer, listed, place }: Pick<Leaf, 'pointer' | 'listed' | 'place'> & { readonly value: Scalar },
+): Generator<Leaf> {
+  const found = value.kind === 'string' ? innerValues(parse, value.text, automaton, state) : null;
+  for (const inner of found ?? [{ field: -1, value: null }]) {
+    const known = inner.field < 0 ? undefined : automaton.all[inner.field];
+    const own = known?.pointer ?? `${pointer}/*`;
+    yield {
+      pointer: own,
+      base: known !== undefined && known.base >= 0 ? automaton.all[known.base]!.pointer : own,
+      entry: known?.entry ?? null,
+      embedded: false,
+      subject: false,
+      places: null,
+      listed,
+      key: false,
+      value: inner.value,
+      place,
+    };
+  }
 }
 
 /** `Id` beside `id`: some upstreams bind names without regard to case, and take either. */

@@ -11,6 +11,8 @@ export interface FieldEntry {
   readonly tokenize?: { readonly [parameter: string]: unknown };
   readonly encrypt?: { readonly [parameter: string]: unknown };
   readonly scrub?: { readonly [parameter: string]: unknown };
+  /** the text that stands here is a document of this format: disclosed by the lines below */
+  readonly parse?: string;
   /** covers all that stands below it, objects too; without it a scalar, or an array of scalars */
   readonly whole?: boolean;
   /** who may write it; absent: what the policy's data says of its category, else `as_read` */

@@ -14,12 +14,13 @@ import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from './document.ts';
 import { faultError, type PolicyFault } from './opa-faults.ts';
 import { pickFault, pointerFault } from './pointer-faults.ts';
-import { ENVELOPE_ROLES, FIELD_TREATMENTS } from './schemas.ts';
+import { ENVELOPE_ROLES, FIELD_TREATMENTS, PARSED } from './schemas.ts';
 
 const TOP = ['resource', 'data_subject', 'attributes', 'variants', 'fields', 'envelope'] as const;
 const FIELD = [
   'category',
   'grade',
+  'parse',
   'whole',
   ...FIELD_TREATMENTS,
   'write',
@@ -178,6 +179,14 @@ class Check {
       else if (t === 'mask' && typeof v['kind'] !== 'string')
         this.say([...path, t], `${pointer}: mask needs a kind`);
     }
+    const { parse } = value;
+    if (parse !== undefined && !(PARSED as readonly unknown[]).includes(parse))
+      this.say([...path, 'parse'], `${pointer}: parse is one of ${PARSED.join(', ')}`);
+    else if (parse !== undefined && value['whole'] === true)
+      this.say(
+        [...path, 'whole'],
+        `${pointer}: a text that is parsed is disclosed by the lines below it, and never whole`,
+      );
     if (value['whole'] !== undefined && typeof value['whole'] !== 'boolean')
       this.say([...path, 'whole'], `${pointer}: whole is true or false`);
     const { write } = value;
@@ -238,6 +247,29 @@ const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readon
     if (wrong !== null) check.say(['fields', pointer], `fields: "${pointer}": ${wrong}`, 'key');
     const entry = check.entry(value, ['fields', pointer], pointer);
     if (entry !== null) fields[pointer] = entry;
+  }
+  for (const [outer, entry] of Object.entries(fields)) {
+    if (!('parse' in entry)) continue;
+    const isWithin = (pointer: string): boolean => pointer.startsWith(`${outer}/`);
+    for (const [pointer, inner] of Object.entries(fields))
+      if (isWithin(pointer) && 'resource' in inner)
+        check.say(
+          ['fields', pointer],
+          `${pointer}: within a text that is parsed no resource is embedded`,
+          'key',
+        );
+    for (const place of places)
+      if (isWithin(place.at))
+        check.say(
+          ['data_subject'],
+          `data_subject: ${place.at} is within a text that is parsed, which is not looked into before`,
+        );
+    for (const [name, pointer] of Object.entries(attributes))
+      if (isWithin(pointer))
+        check.say(
+          ['attributes', name],
+          `attributes.${name}: is within a text that is parsed, which is not looked into before`,
+        );
   }
   const envelope = table<EnvelopeEntry>();
   for (const [pointer, value] of section('envelope')) {

@@ -23,6 +23,9 @@ export const ENVELOPE_ROLES = [
   'drop',
 ] as const satisfies readonly EnvelopeRole[];
 
+/** what `parse` of a line may be (`disclosure/inner/registry.ts`) */
+export const PARSED = ['json', 'xml'] as const;
+
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;
 const Nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
@@ -165,6 +168,12 @@ const Field = Type.Object(
   {
     category: Type.String({ description: 'what the field is about: contact, identity, transaction, …' }),
     grade: Type.Integer({ minimum: 1, maximum: 5, description: '1 public … 5 secret (never leaves)' }),
+    parse: Type.Optional(
+      Type.Enum([...PARSED], {
+        description:
+          'the text is a document of this format: disclosed by the lines below, dropped where it is none',
+      }),
+    ),
     whole: Type.Optional(
       Type.Boolean({
         description:

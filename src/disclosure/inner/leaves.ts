@@ -1,0 +1,64 @@
+/** What a document in a text would write, value by value: a program that lets everything through and takes note of it. */
+import { type Account, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
+import type { Automaton } from '../automaton.ts';
+import type { Scalar } from '../../model/disclosure.ts';
+import { MOST_NESTED } from './inner.ts';
+import { INNER_FORMATS } from './registry.ts';
+import { matcherAt } from './view.ts';
+
+export interface InnerValue {
+  /** of the line that covers it; -1: none does */
+  readonly field: FieldId;
+  /** null: no scalar */
+  readonly value: Scalar | null;
+}
+
+/** @returns null: the text is not such a document */
+export function innerValues(
+  parse: string,
+  text: string,
+  automaton: Automaton,
+  state: StateId,
+  nested = 1,
+): readonly InnerValue[] | null {
+  const format = INNER_FORMATS.get(parse);
+  if (format === undefined || nested > MOST_NESTED) return null;
+  const found: InnerValue[] = [];
+  let isSound = true;
+  const unknown = (): void => void found.push({ field: -1, value: null });
+  const account: Account = {
+    released: () => {},
+    withheld: () => {},
+    inapplicable: unknown,
+    notWhole: unknown,
+    unknown,
+    unknownAt: unknown,
+    scopeWithheld: unknown,
+  };
+  const program: Program = {
+    action: (field) => (field < 0 ? DROP : TREAT),
+    treat(at, value) {
+      const field = automaton.field(at);
+      if (value.kind === 'container') {
+        found.push({ field: -1, value: null });
+        return { kind: 'null' };
+      }
+      found.push({ field, value });
+      const inside = automaton.all[field]?.entry?.parse;
+      if (inside !== undefined && at !== state) {
+        const deeper =
+          value.kind === 'string' ? innerValues(inside, value.text, automaton, at, nested + 1) : null;
+        if (deeper === null) isSound = false;
+        else found.push(...deeper);
+      }
+      return value.kind === 'string' || value.kind === 'number' ? value : { kind: 'null' };
+    },
+    bytes: () => null,
+    elements: () => true,
+    account,
+    codes: () => new Uint8Array(0),
+    counts: [],
+  };
+  const segments = format.disclose(text, matcherAt(automaton, state), program);
+  return segments === null || !isSound ? null : found;
+}
