@@ -100,7 +100,8 @@ export function read(
   path: Path,
   at?: Node,
 ): unknown {
-  const node = isAlias(given) ? given.resolve(reading.document) : given;
+  const written = isAlias(given) ? given.resolve(reading.document) : given;
+  const node = numberFrom(reading, schema, written) ?? written;
   const fault = (message: string): typeof UNREAD => {
     reading.faults.push({ ...place(reading, node ?? at), path, message });
     return UNREAD;
@@ -146,6 +147,22 @@ export function read(
   const converted = convert(schema.kind, value, schema, reading.directory);
   return 'fault' in converted ? fault(converted.fault) : converted.value;
 }
+
+/** `env:NAME` where no text may stand: the number, or true or false, that the variable spells. */
+function numberFrom(reading: Reading, schema: Schema, node: Node | null | undefined): Node | null {
+  if (!isScalar(node) || typeof node.value !== 'string' || takesText(schema)) return null;
+  const said = referred(node.value, {}, reading);
+  if ('fault' in said || said.value === node.value || !/^(?:-?\d+(?:\.\d+)?|true|false)$/.test(said.value))
+    return null;
+  const value = reading.document.createNode(JSON.parse(said.value));
+  if (node.range) value.range = node.range;
+  return accepts(schema, typeOf(value)) ? value : null;
+}
+
+const takesText = (schema: Schema): boolean =>
+  schema.anyOf
+    ? schema.anyOf.some(takesText)
+    : schema.enum === undefined && schema.const === undefined && accepts(schema, 'string');
 
 function readMap(reading: Reading, schema: Schema, node: import('yaml').YAMLMap, path: Path): unknown {
   // Without a prototype: a table's keys are whatever somebody called their things, `constructor` included.

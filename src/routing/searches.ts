@@ -143,12 +143,15 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
     const allows = plan.values.get(name);
     if (allows && !allows(value))
       throw unknown(place, 'has a value that the route does not allow (query_values)');
-    if (plan.names.has(name)) {
+    const refuseSeparator = (): void => {
       if (!allows && SEPARATOR.test(value))
         throw unknown(
           place,
           'has a ";" or a doubly encoded "&" in its value, which some servers take for the begin of another parameter (query_values)',
         );
+    };
+    if (plan.names.has(name)) {
+      refuseSeparator();
       for (const pointer of plan.fields.get(name) ?? []) used.add(pointer);
     } else {
       const { base, path } = brackets(name);
@@ -158,9 +161,11 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
         if (spread.has(base) && spread.get(base) !== (own === undefined))
           throw unknown(place, 'is there both as one value and in brackets');
         spread.set(base, own === undefined);
+        if (!own || !search.grammar.hasSemicolons) refuseSeparator();
         read(search, own ? null : path, name, value, reading(search, place, used));
       } else if (plan.dialect) {
         const { grammar } = plan.dialect;
+        if (!grammar.hasSemicolons) refuseSeparator();
         if (!grammar.parameter?.(name, value, reading(plan.dialect, place, used))) throw notNamed(place);
         repeats ||= grammar.repeats?.(name) ?? false;
       } else throw notNamed(place);

@@ -33,9 +33,9 @@ const held = (dir: string): Set<string> =>
   );
 
 test.each([
-  ['strict', '1', '64MiB'],
-  ['strict', '64', '64KiB'],
-  ['interval', '16', '64KiB'],
+  ['strict', '1', '67108864'],
+  ['strict', '64', '65536'],
+  ['interval', '16', '65536'],
 ])(
   'every acknowledged record is there after kill -9, and the chain goes on (%s, %s at once, segments of %s)',
   async (durability, concurrency, segment) => {

@@ -143,7 +143,7 @@ const LANGUAGES: { readonly [grammar: string]: { readonly at: string; readonly s
     at: '*',
     search: joined(
       clause(
-        value.filter((v) => !/["\\&]/.test(v)).map((v) => `"${v}"`),
+        value.filter((v) => !/["\\&;]|%/.test(v)).map((v) => `"${v}"`),
         ['eq', 'not.like'],
         (n, operator, v) => `${n}.${operator}.${v}`,
       ),
@@ -220,6 +220,36 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     [{ query_params: ['limit'], query_values: { limit: '(' } }, /is not an RE2 pattern/],
   ])('%j is a fault', (more, said) => {
     expect(fault(more)).toMatch(said);
+  });
+});
+
+describe('a value that may be two parameters for some servers is refused', () => {
+  const router = routerOf(
+    route('GET /c', {
+      query_grammar: {
+        sort: { grammar: 'sort', fields: FIELDS },
+        filter: { grammar: 'directus', fields: FIELDS },
+        where: { grammar: 'parse', fields: FIELDS },
+        q: { grammar: 'text', fields: FIELDS },
+      },
+    }),
+    route('GET /fhir', { query_grammar: { '*': { grammar: 'fhir', fields: FIELDS } } }),
+    route('GET /rest', { query_grammar: { '*': { grammar: 'postgrest', fields: FIELDS } } }),
+  );
+  test.each([
+    '/c?sort=name;ssn=1',
+    '/c?q=a%26ssn=1',
+    '/c?q=a;ssn',
+    '/c?filter[name][_eq]=a;ssn=1',
+    '/c?filter[name][_eq]=a%253Bssn=1',
+    '/fhir?name=a;ssn=1',
+    '/fhir?name=a%2526ssn=1',
+    '/rest?name=eq.a;ssn=eq.1',
+  ])('%s', (target) => {
+    expect(codeOf(router, 'GET', target)).toBe('query_parameter_unknown');
+  });
+  test('but in JSON it is a text like any other', () => {
+    expect(codeOf(router, 'GET', `/c?where=${encodeURIComponent('{"name":"a;b"}')}`)).toBe('routed');
   });
 });
 

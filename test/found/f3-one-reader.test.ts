@@ -256,6 +256,21 @@ test('a public key and a database without a password are no secrets', () => {
     expect(faults(put(FULL(), at, url))).toEqual([]);
 });
 
+test('numbers, true and false, and words of a list may come from the environment, too', () => {
+  const limits = (value: unknown): Json => ({ ...FULL(), limits: { connections: value } });
+  expect(parse(limits('env:N'), { ...ENV, N: '12' }).limits.connections).toBe(12);
+  expect(faults(limits('env:N'), { ...ENV, N: '0' })).toEqual(['limits.connections: must be at least 1']);
+  for (const N of ['many', '1.5', '1e3', '0x10', ' 7', 'true'])
+    expect(faults(limits('env:N'), { ...ENV, N })).toEqual(['limits.connections: must be a whole number']);
+  const workers = (WORKERS: string) =>
+    parse({ ...FULL(), workers: 'env:WORKERS' }, { ...ENV, WORKERS }).workers;
+  expect([workers('3'), workers('auto')]).toEqual([3, 'auto']);
+  const level = { ...FULL(), observability: { log_level: 'env:LEVEL' } };
+  expect(parse(level, { ...ENV, LEVEL: 'warn' }).observability.log_level).toBe('warn');
+  const watch = put(FULL(), ['policy', 'watch'], 'env:WATCH');
+  expect(parse(watch, { ...ENV, WATCH: 'false' }).policy.watch).toBe(false);
+});
+
 test('all faults are told at once', () => {
   const config = put(put(FULL(), ['keys', 'k', 'secret'], 'x'), ['policy', 'dir'], 'file:x');
   put(config, ['decision_log', 'journal', 'segment_size'], '1KiB');

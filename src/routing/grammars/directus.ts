@@ -48,6 +48,7 @@ function read(filter: unknown, reading: Reading, prefix: string): void {
 }
 
 export const directus: Grammar = {
+  hasSemicolons: true,
   value(value, reading) {
     if (value === '') return;
     read(typeof value === 'string' ? jsonText(value, reading) : value, reading, '');

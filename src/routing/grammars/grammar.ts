@@ -23,6 +23,8 @@ export interface Grammar {
   member?(path: readonly string[], value: string, reading: Reading): void;
   /** Reads a parameter by its name. False: the name is none of this language. */
   parameter?(name: string, value: string, reading: Reading): boolean;
+  /** `;` is a sign of the language. Elsewhere it is refused, since some servers take it for the begin of another parameter. */
+  readonly hasSemicolons?: boolean;
   /** May the same name stand more than once? Only for languages that give that a meaning. */
   repeats?(name: string): boolean;
 }

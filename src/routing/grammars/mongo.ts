@@ -30,6 +30,7 @@ const DIALECT: JsonDialect = {
 };
 
 export const mongo: Grammar = {
+  hasSemicolons: true,
   value(value, reading) {
     if (value === '') return;
     readFilter(typeof value === 'string' ? jsonText(value, reading) : value, DIALECT, reading);

@@ -64,6 +64,7 @@ const behind = (prefix: string, reading: Reading): Reading => ({
 });
 
 export const odata: Grammar = {
+  hasSemicolons: true,
   parameter(name, value, reading) {
     const read = OPTIONS[name];
     if (!read) return false;

@@ -23,6 +23,7 @@ const DIALECT: JsonDialect = {
 };
 
 export const parse: Grammar = {
+  hasSemicolons: true,
   value(value, reading) {
     if (value === '') return;
     readFilter(typeof value === 'string' ? jsonText(value, reading) : value, DIALECT, reading);

@@ -90,6 +90,7 @@ class Reader {
 }
 
 const grammar = (hasQuotes: boolean): Grammar => ({
+  hasSemicolons: true,
   value(value, reading: Reading) {
     if (typeof value !== 'string') reading.refuse('is not a text');
     if (value !== '') new Reader(value, reading, hasQuotes).all();
