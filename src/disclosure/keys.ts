@@ -115,7 +115,9 @@ export function createKeyRing(config: KeysConfig, options: KeyRingOptions = {}):
     let found: Held | undefined;
     for (const key of fitting) {
       if (
-        id !== undefined ? key.id === id : key.from <= now && (found === undefined || key.from >= found.from)
+        id !== undefined
+          ? key.id === id && (recipient !== null || key.from <= now)
+          : key.from <= now && (found === undefined || key.from >= found.from)
       )
         found = key;
     }

@@ -4,8 +4,9 @@
  * the field and never the token or the value.
  *
  * Two questions, as for a search: may this caller detokenize at all (`sluice/decision`), and would they see this field of a
- * data subject of whom nothing is known undisguised (`sluice/disclosure`)? A token does not carry its field, so the field is
- * the caller's word: who may turn back one field of a resource can turn back its others that have the same parameters.
+ * data subject of whom nothing is known undisguised (`sluice/disclosure`)? A token has its value's shape and no room for more: field, key
+ * and audience are the caller's word. What the catalog and the policy's data exclude is refused; among the rest a wrong word gives
+ * another value, and who may turn back one field of a resource can turn back its others that have the same parameters.
  */
 import express, { type Express, type Request, type Response } from 'express';
 import { Account } from '../account.ts';
@@ -15,6 +16,7 @@ import type { PolicyInput } from '../model/input.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { denied, record, refuse } from '../refusal.ts';
+import type { Known } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
 
 export const DETOKENIZE = 'POST /v1/detokenize';
@@ -117,13 +119,10 @@ async function answer(
     );
   const entry = fieldOf(snapshot.catalogs.get(asked.resource), asked);
   seen(stages, account, snapshot, { ...input, context: { ...input.context, tier: account.tier } });
+  madeFor(origin, stages.knownOf(snapshot));
   account.spent('policy');
 
-  const { value, key } = reverse(asked.token, {
-    ...origin,
-    ...(asked.key_id === undefined ? {} : { keyId: asked.key_id }),
-    parameters: entry.tokenize ?? {},
-  });
+  const { value, key } = turnedBack(asked, origin, entry.tokenize, reverse);
   account.labels = { ...account.labels, token_key: key };
   const body = Buffer.from(`${JSON.stringify({ value, key_id: key, decision_id: account.id })}\n`);
   await record(
@@ -147,6 +146,40 @@ async function answer(
     [body],
   );
 }
+
+/**
+ * A token says nothing of whom it was made for, and any other audience gives some other value: one that no token can have been made for is
+ * refused at least.
+ * @throws SluiceError `token_not_reversible`
+ */
+function madeFor({ recipient, purpose }: { recipient: string; purpose: string }, known: Known): void {
+  if (recipient !== 'internal' && !known.recipients.has(recipient))
+    throw irreversible('No token was made for this recipient: the policy does not know it (data.partners).');
+  if (!known.purposes.has(purpose))
+    throw irreversible('No token was made for this purpose: the policy does not know it (data.purposes).');
+}
+
+/** @throws SluiceError `token_not_reversible`, `treatment_key_unknown` where there is no key at all */
+function turnedBack(
+  asked: Question,
+  origin: Pick<TokenOrigin, 'recipient' | 'purpose'>,
+  parameters: FieldEntry['tokenize'],
+  reverse: Reverse,
+): ReturnType<Reverse> {
+  if (parameters === undefined)
+    throw irreversible(
+      'The catalog does not say that this field has tokens that can be turned back. Add `tokenize: {}` to its line if it has.',
+    );
+  const keyId = asked.key_id === undefined ? {} : { keyId: asked.key_id };
+  try {
+    return reverse(asked.token, { ...origin, ...keyId, parameters });
+  } catch (error) {
+    if (asked.key_id === undefined || !isSluiceError(error, 'treatment_key_unknown')) throw error;
+    throw irreversible('No key for tokenize has the id that key_id names, or it has not begun yet.');
+  }
+}
+
+const irreversible = (message: string): SluiceError => new SluiceError('token_not_reversible', message);
 
 /** @throws SluiceError `policy_denied` for a field that this caller would not be shown as it is */
 function seen(stages: Stages, account: Account, snapshot: PolicySnapshot, input: PolicyInput): void {

@@ -26,9 +26,10 @@ beforeAll(async () => {
         attributes: {},
         fields: {
           '/id': { category: 'reference', grade: 1 },
-          '/phone': { category: 'contact', grade: 3 },
+          '/phone': { category: 'contact', grade: 3, tokenize: {} },
           '/card': { category: 'financial', grade: 4, tokenize: { keep_first: 6, keep_last: 4 } },
           '/id_number': { category: 'identity', grade: 4 },
+          '/mobile': { category: 'contact', grade: 3 },
           '/agent': { resource: 'employee' },
         },
         envelope: {},
@@ -47,11 +48,17 @@ beforeAll(async () => {
         read: answer({ ...CLASSES, 'contact/3': 'tokenize', 'financial/4': 'tokenize' }),
       },
     },
+    data: {
+      purposes: { after_sales: {}, marketing: {}, claims: {} },
+      partners: { logistics: {}, partner: {} },
+    },
     config: {
       insecure: { literal_secrets: true },
       keys: {
         'tok-2025': { use: 'tokenize', secret: KEY(7) },
         'tok-2026': { use: 'tokenize', secret: KEY(8), from: '2026-01-01' },
+        'tok-2096': { use: 'tokenize', secret: KEY(9), from: '2096-01-01' },
+        pseudonyms: { use: 'pseudonymize', secret: KEY(10) },
       },
     },
   });
@@ -137,7 +144,20 @@ describe('detokenize', () => {
       field: '/phone',
       key_id: 'gone',
     });
-    expect([status, json['code'], json['value']]).toEqual([502, 'treatment_key_unknown', undefined]);
+    expect([status, json['code'], json['value']]).toEqual([400, 'token_not_reversible', undefined]);
+  });
+
+  test.each([
+    ['a recipient that the policy does not know', { recipient: 'nobody' }],
+    ['a purpose that the policy does not know', { purpose: 'curiosity' }],
+    ['a field that has no tokens to be turned back', { field: '/mobile' }],
+    ['a key that does not exist', { key_id: 'gone' }],
+    ['a key of another use', { key_id: 'pseudonyms' }],
+    ['a key that has not begun', { key_id: 'tok-2096' }],
+  ])('%s is the caller’s fault, and no value is made up', async (_what, wrong) => {
+    const asked = { token: '73959630114', resource: 'customer', field: '/phone' };
+    const { status, json } = await ask({ ...asked, ...wrong });
+    expect([status, json['code'], json['value']]).toEqual([400, 'token_not_reversible', undefined]);
   });
 
   test('the record names the field, the class and the key, and neither token nor value', async () => {

@@ -116,6 +116,8 @@ export const encrypt: Treatment = {
       if (wrap === null) return () => 'drop';
       return (value) => {
         if (value.kind === 'null') return { kind: 'null' };
+        // As with every treatment: some formats cannot tell an empty text from none.
+        if (value.kind === 'string' && value.text === '') return { kind: 'string', text: '' };
         if (!value.text.isWellFormed()) return 'drop';
         const markup = value.kind === 'container' && /^\s*</.test(value.text);
         const plaintext = value.kind === 'string' ? JSON.stringify(value.text) : value.text;

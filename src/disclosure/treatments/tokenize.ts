@@ -13,7 +13,7 @@ import { FF1 } from '@noble/ciphers/ff1.js';
 import { SluiceError } from '../../errors.ts';
 import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
-import { natural, onlyKnown, type Parameters } from './parameters.ts';
+import { fault, natural, onlyKnown, type Parameters } from './parameters.ts';
 import { asString, merged, orDrop, orRefuse } from './prepared.ts';
 import type { Treatment, TreatmentContext, TreatmentKeys } from './treatment.ts';
 
@@ -105,8 +105,20 @@ const keyFor = (audience: Audience, id?: string): Uint8Array =>
     .update(JSON.stringify(['sluice/tokenize/1', audience.recipient, audience.purpose]))
     .digest();
 
-export const optionsFor = (entry: FieldEntry, choice: TreatmentChoice): Options =>
-  optionsOf(merged(entry.tokenize, choice));
+/**
+ * The catalog's alone. A token has no room to say how it was made, so that one made with an answer's own `keep_first` could be turned back
+ * into some other value, and nobody would notice: an answer that wants others than the catalog has makes no token.
+ */
+export function optionsFor(entry: FieldEntry, choice: TreatmentChoice): Options {
+  const { do: name, because } = choice;
+  const options = optionsOf(merged(entry.tokenize, { do: name, because }));
+  const asked = optionsOf(merged(entry.tokenize, choice));
+  if (asked.first !== options.first || asked.last !== options.last)
+    throw fault(
+      'keep_first, keep_last: the catalog’s line alone may set them, or no token could be turned back',
+    );
+  return options;
+}
 
 export const tokenize: Treatment = {
   name: 'tokenize',

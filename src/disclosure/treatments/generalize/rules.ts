@@ -4,7 +4,7 @@ import { divisionOf } from '../masks/china.ts';
 import { graphemes } from '../masks/mask.ts';
 import { withStars } from '../masks/returned.ts';
 import { fault, natural, oneOf, onlyKnown, type Parameters } from '../parameters.ts';
-import { ageAt, type DateReading, offsetOf, parseDate } from './dates.ts';
+import { ageAt, type DateReading, offsetOf, PRECISIONS, parseDate } from './dates.ts';
 import {
   compareDecimals,
   type Decimal,
@@ -58,7 +58,8 @@ const date: RuleFactory = (parameters) => {
     apply(text) {
       const found = parseDate(text, reading);
       if (found === null) return null;
-      const { year, month, day } = found;
+      const { year, month, day, precision } = found;
+      if (PRECISIONS.indexOf(precision) <= PRECISIONS.indexOf(unit)) return null;
       if (unit === 'year') return String(year);
       if (month === null) return null;
       if (unit === 'quarter') return `${year}-Q${Math.ceil(month / 3)}`;
@@ -87,6 +88,9 @@ const age: RuleFactory = (parameters, clock) => {
     const high = Math.min(low + width, top) - 1;
     return low === high ? String(low) : `${low}-${high}`;
   };
+  /** a band of one year says what an age in years says */
+  const isSingle = (years: number): boolean =>
+    bandOf(years) === String(years) || (years >= top && top === OLDEST);
   const bands = new Set(Array.from({ length: OLDEST + 1 }, (_, years) => bandOf(years)));
   return {
     numeric: false,
@@ -94,6 +98,7 @@ const age: RuleFactory = (parameters, clock) => {
       // with an epoch a number is a time, never an age
       const given = reading.epoch === null ? AGE.exec(text.normalize('NFKC').trim())?.[1] : undefined;
       const born = given === undefined ? parseDate(text, reading) : null;
+      if (given !== undefined && !/\.\d/.test(text) && isSingle(Number(given))) return null;
       const years = given !== undefined ? Number(given) : born === null ? null : ageAt(born, clock.now());
       return years === null || years > OLDEST ? null : bandOf(years);
     },
@@ -186,20 +191,20 @@ const prefix: RuleFactory = (parameters) => {
 const address: RuleFactory = (parameters) => {
   onlyKnown(parameters, ['address']);
   const level = oneOf(parameters, 'address', 'province', ['province', 'city']);
-  const apply = (text: string): string | null => {
-    const found = text.length > 1024 ? null : divisionOf(text);
-    if (found === null) return null;
-    if (level === 'province') return found.province.full;
-    return found.city === null ? found.province.full : `${found.province.full}${found.city}`;
-  };
   // the division and nothing that stands in it, however much of its name is written
-  const recognises = (text: string): boolean => {
+  const isDivision = (text: string): boolean => {
     const found = text.length > 1024 ? null : divisionOf(text);
     if (found === null) return false;
     const named = text.slice(0, level === 'province' ? found.provinceEnd : found.cityEnd);
     return named === text && named !== '';
   };
-  return { numeric: false, apply, recognises };
+  const apply = (text: string): string | null => {
+    const found = text.length > 1024 ? null : divisionOf(text);
+    if (found === null || isDivision(text.trim())) return null;
+    if (level === 'province') return found.province.full;
+    return found.city === null ? found.province.full : `${found.province.full}${found.city}`;
+  };
+  return { numeric: false, apply, recognises: isDivision };
 };
 
 export const RULES: { readonly [name: string]: RuleFactory } = { date, age, round, ranges, prefix, address };
