@@ -16,7 +16,6 @@ import type { PolicyInput } from '../model/input.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { denied, record, refuse } from '../refusal.ts';
-import type { Known } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
 
 export const DETOKENIZE = 'POST /v1/detokenize';
@@ -152,7 +151,10 @@ async function answer(
  * refused at least.
  * @throws SluiceError `token_not_reversible`
  */
-function madeFor({ recipient, purpose }: { recipient: string; purpose: string }, known: Known): void {
+function madeFor(
+  { recipient, purpose }: { recipient: string; purpose: string },
+  known: ReturnType<Stages['knownOf']>,
+): void {
   if (recipient !== 'internal' && !known.recipients.has(recipient))
     throw irreversible('No token was made for this recipient: the policy does not know it (data.partners).');
   if (!known.purposes.has(purpose))
