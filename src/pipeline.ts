@@ -38,7 +38,7 @@ import type { UpstreamResponse } from './upstream/upstream.ts';
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
 const WHOLE = 64 * 1024;
 /** whose records are rows or lines, whether or not the route says so */
-const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson']);
+const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
 /** what an empty answer says of a list: nothing, so that no header counts one */
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */

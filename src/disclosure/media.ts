@@ -41,6 +41,9 @@ const FORMATS: Readonly<Record<string, FormatName>> = {
   'text/tab-separated-values': 'tsv',
   'application/x-www-form-urlencoded': 'form',
   'multipart/form-data': 'multipart',
+  'text/vcard': 'vcard',
+  'text/x-vcard': 'vcard',
+  'text/directory': 'vcard',
 };
 
 const NEVER_DATA = /^(application\/xhtml|image\/|audio\/|video\/|font\/)/;
@@ -56,6 +59,7 @@ const CONTENT_TYPES: Readonly<Record<Exclude<FormatName, 'whole'>, string>> = {
   tsv: 'text/tab-separated-values',
   form: 'application/x-www-form-urlencoded',
   multipart: 'multipart/form-data',
+  vcard: 'text/vcard',
 };
 
 /** with a structured suffix, in use, and said by servers that were not asked for it */

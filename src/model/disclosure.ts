@@ -5,7 +5,7 @@ import type { DataSubjectState } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 
 /** `whole`: not looked into, the body is one field of the catalog */
-export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart' | 'whole';
+export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart' | 'vcard' | 'whole';
 
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }

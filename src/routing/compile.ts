@@ -214,6 +214,8 @@ function bodyPlan(
     if (other !== null)
       report(['request', 'types', i], `is a type of ${other}: the upstream would read the body as that`);
   }
+  if (request.format === 'vcard' && request.charset !== undefined)
+    report(['request', 'charset'], 'is not for vCards, which are UTF-8');
   if (request.options !== undefined && request.format !== 'csv')
     report(['request', 'options'], 'is for CSV alone');
   const { separator, quote } = request.options ?? CSV;

@@ -1,4 +1,4 @@
-/** Which requests exist, and what each of them is. A request that no route describes is denied. */
+/** Which requests exist, and what each of them is. A request that no route describes is denied. Longer than most: a route is one section. */
 import { type Static, Type } from 'typebox';
 import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
@@ -12,6 +12,7 @@ export const REQUEST_FORMATS = [
   'multipart',
   'csv',
   'xml',
+  'vcard',
   'xmlrpc',
   'soap',
 ] as const;
@@ -24,6 +25,7 @@ export const RESPONSE_FORMATS = [
   'tsv',
   'form',
   'multipart',
+  'vcard',
   'whole',
 ] as const;
 

@@ -5,7 +5,8 @@ import type { Format } from './format.ts';
 import { json } from './json.ts';
 import { multipart } from './multipart.ts';
 import { ndjson } from './ndjson.ts';
+import { vcard } from './vcard.ts';
 import { wholeBody } from './whole-body.ts';
 import { xml } from './xml.ts';
 
-export const FORMATS: readonly Format[] = [json, ndjson, xml, csv, tsv, form, multipart, wholeBody];
+export const FORMATS: readonly Format[] = [json, ndjson, xml, csv, tsv, form, multipart, vcard, wholeBody];

@@ -8,6 +8,7 @@ import { parseSoap, soapActions } from './soap.ts';
 import { parseTable, type TableOptions } from './table.ts';
 import { type TextCodec, textOf, UTF8, unreadable } from './text.ts';
 import { parsePlainXml, type XmlText } from './xml.ts';
+import { parseVcard } from './vcard.ts';
 import { parseXmlRpc } from './xmlrpc.ts';
 
 export type RequestFormat = RouteConfig['request']['format'];
@@ -19,6 +20,7 @@ const MEDIA: { readonly [F in RequestFormat]: RegExp } = {
   multipart: /^multipart\/form-data$/,
   csv: /^(?:(?:text|application)\/csv|text\/tab-separated-values)$/,
   xml: /^(?:application|text)\/(?:[\w.+-]+\+)?xml$/,
+  vcard: /^text\/(?:(?:x-)?vcard|directory)$/,
   xmlrpc: /^(?:text|application)\/xml$/,
   soap: /^(?:text\/xml|application\/(?:soap\+)?xml)$/,
 };
@@ -30,6 +32,7 @@ const SENT_AS: { readonly [F in RequestFormat]: string } = {
   multipart: 'multipart/form-data',
   csv: 'text/csv',
   xml: 'application/xml',
+  vcard: 'text/vcard',
   xmlrpc: 'text/xml',
   soap: 'text/xml or application/soap+xml',
 };
@@ -111,6 +114,7 @@ export function parseBody(
       overrides,
       isCharset,
     });
+  if (format === 'vcard') return parseVcard(bytes);
   const text = textOf(bytes, codec);
   const xml: XmlText = { text, isCharset, told: told || codec === UTF8 };
   switch (format) {

@@ -1,0 +1,66 @@
+/** One vCard as `{ TEL: [{ value, TYPE }] }`, as answers in this format are seen (RFC 6350, RFC 2426). */
+import {
+  cardFault,
+  componentNames,
+  componentsOf,
+  isMark,
+  isSyntax,
+  lineEnd,
+  parameterOf,
+  parameterText,
+  type Property,
+  propertyOf,
+  schemeOf,
+  textOf,
+} from '../../model/vcard.ts';
+import { unreadable } from './text.ts';
+
+/** Of two of them upstreams take the first or the last. */
+const ONCE = ['UID', 'N', 'BDAY', 'ANNIVERSARY', 'GENDER', 'REV', 'PRODID', 'KIND'];
+
+/** @throws SluiceError `body_unreadable` */
+export function parseVcard(given: Uint8Array): unknown {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.length);
+  const properties: Property[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = lineEnd(bytes, at, true);
+    const property = propertyOf(bytes, at, end);
+    if (typeof property === 'string') throw unreadable(`as a vCard ${property}`);
+    properties.push(property);
+    at = end;
+  }
+  const [begin, ...rest] = properties;
+  const end = rest.pop();
+  if (begin === undefined || end === undefined || !isMark(begin, 'BEGIN') || !isMark(end, 'END'))
+    throw unreadable('is not one vCard');
+  const fault = rest.some(({ name }) => name === 'END') ? 'has a card within a card' : cardFault(rest);
+  if (fault !== null) throw unreadable(`as a vCard ${fault}`);
+  const card: Record<string, unknown[]> = Object.create(null) as Record<string, unknown[]>;
+  for (const property of rest) {
+    const { name } = property;
+    if (name === 'VERSION') continue;
+    if (card[name] !== undefined && ONCE.includes(name))
+      throw unreadable('is a vCard with a property twice that stands once');
+    card[name] = [...(card[name] ?? []), entryOf(property)];
+  }
+  return card;
+}
+
+function entryOf(property: Property): unknown {
+  const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  if (property.group !== null) out['group'] = property.group.name;
+  for (const { name } of property.parameters) {
+    const values = parameterOf(property, name);
+    if (!isSyntax(name, values)) out[name] = parameterText(name, values);
+  }
+  const names = componentNames(property.name);
+  const { line, value } = property;
+  const spans =
+    names === null ? [[value + schemeOf(property), line.length] as const] : componentsOf(property);
+  for (const [k, [start, end]] of spans.entries()) {
+    const text = textOf(line.subarray(start, end));
+    if (text === null) throw unreadable('is not UTF-8');
+    out[names === null ? 'value' : names(k)] = text;
+  }
+  return out;
+}
