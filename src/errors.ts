@@ -120,6 +120,10 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** where in a document: `file`, 1-based `line` and `column` */
   readonly at?: { readonly file: string; readonly line?: number; readonly column?: number };
+  /**
+   * where in a body that is not disclosed: for the log, not for the caller, whom it would tell how long what stands before it is
+   */
+  readonly place?: string;
   /** field paths the error is about (never values) */
   readonly paths?: readonly string[];
   /** HTTP fields that its answer has besides those of every refusal, names in lower case: `allow`, `retry-after` */
@@ -129,6 +133,7 @@ export interface ErrorDetails {
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly at: ErrorDetails['at'];
+  readonly place: string | undefined;
   readonly paths: readonly string[] | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
 
@@ -138,6 +143,7 @@ export class SluiceError extends Error {
     this.name = 'SluiceError';
     this.code = code;
     this.at = d.at;
+    this.place = d.place;
     this.paths = d.paths;
     this.headers = d.headers;
   }

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from './errors.ts';
 import type { Obligations } from './model/answers.ts';
+import type { Catalog } from './model/catalog.ts';
 import type { Page } from './model/disclosure.ts';
 import type { Selected } from './routing/index.ts';
 
@@ -21,7 +22,11 @@ export interface Listing {
 export const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
-export function listingOf(selected: Selected, { min_group_size }: Obligations): Listing {
+export function listingOf(
+  selected: Selected,
+  { data_subject, attributes }: Catalog,
+  { min_group_size }: Obligations,
+): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
   const { route, upstreamTarget: target } = selected;
@@ -30,7 +35,9 @@ export function listingOf(selected: Selected, { min_group_size }: Obligations): 
   const paging = selected.paging();
   if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
   if ('refused' in paging.narrowed) {
-    if (narrowed) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
+    // Where no record is about anybody all are answered alike: there are no gaps.
+    const alike = data_subject.length === 0 && Object.keys(attributes).length === 0;
+    if (narrowed && !alike) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
     return { guarded, paged: true, page: null, target };
   }
   return { guarded, paged: paging.paged, page: paging.narrowed, target: paging.narrowed.target };

@@ -150,7 +150,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }
-  const listing = listingOf(selected, decision.obligations);
+  const listing = listingOf(selected, catalog, decision.obligations);
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };
@@ -293,6 +293,7 @@ async function disclose(answered: Answered, reply: Reply, account: Account, stag
     searched: selected.queryFields,
     paged,
     page,
+    unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
     obligations: decision.obligations,
     recipient: input.context.recipient,
     purpose: input.context.purpose,

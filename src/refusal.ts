@@ -134,6 +134,11 @@ export async function refuse(
     stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
   if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
     account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
+  if (error.place !== undefined)
+    stages.logger.warn(
+      { decision_id: account.id, code: error.code, place: error.place },
+      'the upstream’s answer cannot be read',
+    );
   // It was found out from the answer: so it tells, if little, that records were withheld.
   if (error.code === 'narrowed_page_refused' && account.upstream !== null) {
     stages.metrics.told(account.request?.route ?? '', 'unfilled');

@@ -4,6 +4,7 @@ import type { Catalog } from '../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
 import { Memory } from './memory.ts';
+import { withoutUnasked } from './unasked.ts';
 
 /** distinct answers of one body that are remembered; an attribute of many values may make more */
 const REMEMBERED = 1024;
@@ -110,7 +111,11 @@ export class Answers {
   #answer(catalog: Catalog, state: DataSubjectState, key: string, attributes: Attributes): DisclosureAnswer {
     let answer = this.#answers.get(key);
     if (answer === undefined) {
-      answer = this.#plan.ask(catalog.resource, state, attributes);
+      const { catalog: own, unasked = NONE } = this.#plan;
+      answer = withoutUnasked(
+        this.#plan.ask(catalog.resource, state, attributes),
+        catalog === own ? unasked : NONE,
+      );
       remember(this.#answers, key, answer);
     }
     return answer;
@@ -148,6 +153,7 @@ function remember<K, V>(memory: Memory<K, V>, key: K, value: V): void {
   memory.set(key, value);
 }
 
+const NONE: readonly string[] = [];
 const NO_ATTRIBUTES: Attributes = Object.freeze({});
 
 const asTheyAre = (attributes: Attributes): Attributes => attributes;

@@ -301,6 +301,9 @@ export class Session {
     this.#tally.asked.count(own.verdict);
     const withheld = this.#withheldBy(own.verdict, piece.only) ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
+      // what a caller can put right by asking for the field; of a search it would tell that something was found
+      if (withheld === OWNERLESS && !this.#guarded)
+        this.#unknown.account(this.#compiled.catalog.data_subject[0] ?? '', 'drop', OWNERLESS[0]!);
       this.#withhold(piece, withheld);
       this.#over = piece.only !== undefined;
       return;
@@ -547,9 +550,11 @@ const untyped = (catalog: Catalog): Verdict => ({
   questions: [],
 });
 
+const OWNERLESS: readonly string[] = ['data_subject_unknown'];
+
 const unnamed = (catalog: Catalog): Verdict => ({
   catalog,
   answers: [],
-  withheld: ['data_subject_unknown'],
+  withheld: OWNERLESS,
   questions: [],
 });

@@ -41,6 +41,8 @@ export interface DisclosurePlan {
   readonly searched?: readonly string[];
   /** the request may show a page of what it finds: a list that it narrowed, or that must hold groups, then tells no total */
   readonly paged?: boolean;
+  /** pointers of fields that the caller did not select: what they are is looked at, and left out */
+  readonly unasked?: readonly string[];
   /** which of the disclosed records leave, where the body has more than the page that was asked for */
   readonly page?: Page | null;
   readonly obligations: Obligations;

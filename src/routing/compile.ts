@@ -139,6 +139,17 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     report,
   );
   pagingFaults(config, query, report);
+  const selection = config.always_fetch?.param;
+  if (
+    selection !== undefined &&
+    query.dialect === null &&
+    !query.names.has(selection) &&
+    !query.searches.has(selection)
+  )
+    report(
+      ['always_fetch', 'param'],
+      `the route names no such query parameter${didYouMean(selection, query.names)}`,
+    );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
   const shape = shapeOf(config.request.format);

@@ -8,6 +8,7 @@ import { type Coding, codingOf, decoded } from './body/coding.ts';
 import { parseBody } from './body/index.ts';
 import { type CodecOf, unreadable } from './body/text.ts';
 import { type Charsets, charsetsOf } from './charsets.ts';
+import { withAlways } from './always-fetch.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
@@ -137,6 +138,7 @@ function select(
   const written = new Set<string>();
   const value = chosen.body === null ? body : withoutExempt(body, chosen.body.exempt);
   if (chosen.body && body !== undefined) examine(chosen.body, body, value, used, written);
+  const asked = withAlways(route.config.always_fetch, parameters);
   return {
     route,
     params,
@@ -150,17 +152,18 @@ function select(
     stored: chosen.stored && storedAt(chosen.stored, params, target.segments),
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
+    added: asked.added,
     paging: () =>
       readPaging(
         chosen,
-        parameters,
+        asked.parameters,
         body === undefined ? [] : untouched(chosen, body),
         (others) => writePath(target.segments) + writeQuery(others, charsets.of(chosen)),
       ),
     body,
     written: value,
     bytes: given === null ? null : bytes,
-    upstreamTarget: writePath(target.segments) + writeQuery(parameters, charsets.of(chosen)),
+    upstreamTarget: writePath(target.segments) + writeQuery(asked.parameters, charsets.of(chosen)),
   };
 }
 

@@ -79,6 +79,8 @@ export interface Selected {
   readonly queryFields: readonly string[];
   /** pointers of the fields that the request writes, array positions as `*`; sorted, without duplicates */
   readonly bodyFields: readonly string[];
+  /** pointers of fields that are asked for though the request does not select them: they are left out of the answer */
+  readonly added: readonly string[];
   /** which page of what is found it asks for, where that matters */
   readonly paging: () => Paging;
   /** the parsed body of a request that was given one; parsed without loss of duplicates or unknown members */

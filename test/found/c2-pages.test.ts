@@ -47,8 +47,8 @@ beforeAll(async () => {
   running = await startSluice({
     upstream: upstream.url,
     crm: { response_headers: ['X-Total-Count', 'Link'] },
-    catalogs: { customer: catalog },
-    answers: { customer: { '*': CUSTOMER_ANSWER } },
+    catalogs: { customer: catalog, rate: { ...catalog, data_subject: [] } },
+    answers: { customer: { '*': CUSTOMER_ANSWER }, rate: { '*': CUSTOMER_ANSWER } },
     dataSubjects: Object.fromEntries(
       Array.from({ length: 40 }, (_, n) => [`W${n}`, { flags: ['restricted'] }]),
     ),
@@ -58,6 +58,7 @@ beforeAll(async () => {
         routeOf(format, 'page', numbered),
         routeOf(format, 'plain', {}),
       ]),
+      routeOf('json', 'rates', { resource: 'rate' }),
       routeOf('json', 'few', { paging: { limit: 'limit', offset: 'offset', fetch: 5 } }),
       routeOf('json', 'pass', { paging: { narrowed: 'pass' } }),
       routeOf('json', 'refuse', { paging: { narrowed: 'refuse' } }),
@@ -199,6 +200,11 @@ describe('a page of a narrowed list', () => {
     const answer = await ask(target);
     expect([answer.status, textOf(answer)]).toEqual([403, expect.stringContaining('narrowed_page_refused')]);
     expect(upstream.received.length).toBe(before);
+  });
+
+  test('of records that are about nobody is the upstream’s: the policy says the same of each', async () => {
+    people = [{ id: 'R1', balance: 1 }];
+    expect((await ask('/rates/json?min=1&limit=1')).status).toBe(200);
   });
 
   test('is refused where the body asks for it', async () => {

@@ -193,6 +193,24 @@ export const routeSchema = section({
     false,
   ),
   paging: optional(pagingSchema),
+  always_fetch: optional(
+    section(
+      {
+        param: Type.String({
+          minLength: 1,
+          description: 'query parameter that lists the fields to return: `fields=id,name`, `fields[]=id`',
+        }),
+        separator: defaulted(Type.String({ minLength: 1, maxLength: 4 }), ','),
+        fields: Type.Unsafe<Readonly<Record<string, string>>>(
+          table(pointer(), {
+            description:
+              'name in the parameter → field: asked for with every selection, and left out of answers to those without it',
+          }),
+        ),
+      },
+      { description: 'what Sluice must see of a record, whatever fields the request selects: whose it is' },
+    ),
+  ),
   repeatable: defaulted(
     Type.Array(word, { uniqueItems: true, description: 'parameters that may stand more than once' }),
     [],

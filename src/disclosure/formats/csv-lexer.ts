@@ -222,14 +222,17 @@ export class CsvLexer {
   }
 
   #fault(what: string): never {
-    throw new SluiceError('response_malformed', `Line ${this.#rows + 1} of the table ${what}.`);
+    throw new SluiceError('response_malformed', {
+      message: `A line of the table ${what}.`,
+      place: `line ${this.#rows + 1}`,
+    });
   }
 
   #tooLarge(): never {
-    throw new SluiceError(
-      'record_too_large',
-      `Line ${this.#rows + 1} of the table exceeds ${this.#limits.record_bytes} bytes; is its quoting what the route says?`,
-    );
+    throw new SluiceError('record_too_large', {
+      message: `A line of the table exceeds ${this.#limits.record_bytes} bytes; is its quoting what the route says?`,
+      place: `line ${this.#rows + 1}`,
+    });
   }
 }
 

@@ -193,15 +193,15 @@ class CsvReader implements BodyReader {
       pieces.push(this.#line(row, new TableRow(table, row)));
     else if (this.#ragged === 'drop') pieces.push(this.#line(row, new RaggedRow(table, row)));
     else if (row.count !== table.columns)
-      throw new SluiceError(
-        'response_malformed',
-        `Line ${this.#lines} of the table has ${row.count} cells where the first has ${table.columns}.`,
-      );
+      throw new SluiceError('response_malformed', {
+        message: 'A line of the table has another number of cells than the first.',
+        place: `line ${this.#lines}: ${row.count} cells, not ${table.columns}`,
+      });
     else
-      throw new SluiceError(
-        'response_malformed',
-        `The table has ${row.count} columns, and the catalog names a column #${table.described()}; is its separator what the route says?`,
-      );
+      throw new SluiceError('response_malformed', {
+        message: `The table has fewer columns than the catalog names (#${table.described()}); is its separator what the route says?`,
+        place: `${row.count} columns`,
+      });
   }
 }
 

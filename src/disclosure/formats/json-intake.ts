@@ -128,17 +128,17 @@ export class JsonIntake {
   }
 
   malformed(at: number, what: string): SluiceError {
-    return new SluiceError(
-      'response_malformed',
-      `the response is refused at byte ${this.#before + at}: ${what}`,
-    );
+    return new SluiceError('response_malformed', {
+      message: `the response is refused: ${what}`,
+      place: `byte ${this.#before + at}`,
+    });
   }
 
   tooLarge(limit: number): SluiceError {
-    return new SluiceError(
-      'record_too_large',
-      `the response has a record (or a value around the records) of more than ${limit} bytes near byte ${this.#before + this.at}; name the place of the records with the route's "records", or raise limits.record`,
-    );
+    return new SluiceError('record_too_large', {
+      message: `the response has a record (or a value around the records) of more than ${limit} bytes; name the place of the records with the route's "records", or raise limits.record`,
+      place: `near byte ${this.#before + this.at}`,
+    });
   }
 
   #move(keep: number, buffer: Buffer, end: number, owned: boolean): number {

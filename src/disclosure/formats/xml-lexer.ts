@@ -222,5 +222,9 @@ function bareSpans(tag: Uint8Array): TagSpans {
   return { name: [1, end], attributes: NO_ATTRIBUTES, rest: end };
 }
 
-export const malformed = (what: string): SluiceError =>
-  new SluiceError('response_malformed', `The XML document ${what}.`);
+/** @param place of the fault, for the log */
+export const malformed = (what: string, place?: string): SluiceError =>
+  new SluiceError('response_malformed', {
+    message: `The XML document ${what}.`,
+    ...(place === undefined ? {} : { place }),
+  });

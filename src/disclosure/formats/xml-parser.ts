@@ -141,7 +141,7 @@ export class XmlParser {
   }
 
   #malformed(): SluiceError {
-    return malformed(`is not well-formed, or is cut short (${this.#fault ?? 'its tokens are ambiguous'})`);
+    return malformed('is not well-formed, or is cut short', this.#fault ?? 'its tokens are ambiguous');
   }
 }
 

@@ -215,7 +215,7 @@ class XmlReader implements BodyReader {
     if (role === 'record')
       this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
     else if (envelope.inner(state) || role === 'status') {
-      const status = !envelope.inner(state);
+      const status = role === 'status';
       this.#flush();
       const from = this.#opening(tag, state, path);
       if (status || this.#setup.uniform !== true) {

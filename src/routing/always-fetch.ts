@@ -1,0 +1,40 @@
+/**
+ * A request that selects fields (`fields=name,city`) may leave out whose a record is, and the record is withheld for it. A route can have such fields
+ * asked for with every selection; what the caller did not ask for is left out of the answer again.
+ */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import type { Parameters } from './query.ts';
+
+export interface Selection {
+  readonly parameters: Parameters;
+  /** fields that the caller did not ask for */
+  readonly added: readonly string[];
+}
+
+const NONE: readonly string[] = [];
+
+export function withAlways(config: RouteConfig['always_fetch'], parameters: Parameters): Selection {
+  if (config === undefined) return { parameters, added: NONE };
+  const { param, separator, fields } = config;
+  // the parameter itself, or as a list: `fields[]`, `fields[0]`
+  const isListed = (name: string): boolean =>
+    name.startsWith(`${param}[`) && /^\[\d*\]$/.test(name.slice(param.length));
+  const places = parameters.flatMap(([name], i) => (name === param || isListed(name) ? [i] : []));
+  const last = places.at(-1);
+  // Without a selection everything comes.
+  if (last === undefined) return { parameters, added: NONE };
+  const selected = new Set(
+    places.flatMap((i) => parameters[i]![1].split(separator).map((name) => name.trim())),
+  );
+  const missing = Object.entries(fields).filter(([name]) => !selected.has(name));
+  if (missing.length === 0 || selected.has('*')) return { parameters, added: NONE };
+  const names = missing.map(([name]) => name);
+  const [name, value] = parameters[last]!;
+  const out: [string, string][] = parameters.map(([n, v]) => [n, v]);
+  if (name === param)
+    out[last] = [name, value === '' ? names.join(separator) : [value, ...names].join(separator)];
+  else
+    for (const [k, added] of names.entries())
+      out.push([name === `${param}[]` ? name : `${param}[${places.length + k}]`, added]);
+  return { parameters: out, added: missing.map(([, pointer]) => pointer) };
+}
