@@ -24,7 +24,7 @@ export const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
 export function listingOf(
   selected: Selected,
-  { data_subject, attributes }: Catalog,
+  { data_subject, attributes, variants }: Catalog,
   { min_group_size }: Obligations,
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
@@ -36,7 +36,7 @@ export function listingOf(
   if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
   if ('refused' in paging.narrowed) {
     // Where no record is about anybody all are answered alike: there are no gaps.
-    const alike = data_subject.length === 0 && Object.keys(attributes).length === 0;
+    const alike = variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
     if (narrowed && !alike) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
     return { guarded, paged: true, page: null, target };
   }

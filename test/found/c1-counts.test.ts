@@ -71,6 +71,28 @@ const SPELLINGS: readonly Spelling[] = [
     spell: (rows) => JSON.stringify({ items: Object.fromEntries(rows.map((r) => [r.id, r])) }, null, 1),
   },
   {
+    name: 'JSON with more than the record in the elements',
+    setting: { records: '/items/*/node' },
+    spell: (rows) => JSON.stringify({ items: rows.map((node) => ({ cursor: 1, node, x: { y: 1 } })) }),
+  },
+  {
+    name: 'XML with records deeper in the elements',
+    setting: { format: 'xml', records: '/l/e/c/r' },
+    spell: (rows) =>
+      `<l>${rows.map((r) => `\n<e n="1"><cursor>1</cursor><c>${tags(r)}<x/></c></e>`).join('')}\n</l>`,
+  },
+  {
+    name: 'XML whose empty list is left out',
+    setting: { format: 'xml', records: '/l/i/r' },
+    spell: (rows) => (rows.length === 0 ? '<l></l>' : `<l><i a="1">${rows.map(tags).join('')}</i></l>`),
+  },
+  {
+    name: 'SOAP',
+    setting: { format: 'xml', records: '/Envelope/Body/Found/i/r' },
+    spell: (rows) =>
+      `<s:Envelope xmlns:s="urn:s"><s:Body><Found>${rows.length === 0 ? '<i/>' : `<i>${rows.map(tags).join('')}</i>`}</Found></s:Body></s:Envelope>`,
+  },
+  {
     name: 'XML, indented',
     setting: { format: 'xml', records: '/l/i/r' },
     spell: (rows) =>
@@ -152,6 +174,15 @@ describe('of a list that the request narrowed', () => {
       );
     },
   );
+
+  test('SOAP keeps what its envelope must have', async () => {
+    const body =
+      '<s:Envelope xmlns:s="urn:s"><s:Body><Found><i><r><id>W1</id></r></i></Found></s:Body></s:Envelope>';
+    const of: Setting = { ...setting, format: 'xml', records: '/Envelope/Body/Found/i/r' };
+    expect(bytesOf(await partsOf(body, of)).toString()).toBe(
+      '<s:Envelope xmlns:s="urn:s"><s:Body><Found/></s:Body></s:Envelope>',
+    );
+  });
 
   test.each([0, 1, 7])('an empty page whose total is %i tells null', async (total) => {
     const [part] = await partsOf(`{"meta":{"filter_count":${total}},"data":[]}`, {

@@ -4,7 +4,8 @@
  * until the record is known to stay; an element whose only records were withheld is left out whole, its separator included.
  */
 import { SluiceError } from '../../errors.ts';
-import type { Counted, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
+import { Deferred } from './deferred.ts';
+import type { Counted, FrameAccount, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 
 export class JsonElement implements Counted {
   readonly #outer: JsonElement | undefined;
@@ -19,11 +20,18 @@ export class JsonElement implements Counted {
   withheld = 0;
   closed = false;
 
-  /** @param limit bytes that may be held back */
-  constructor(outer: JsonElement | undefined, limit: number, begin: (out: Output) => void) {
+  /** where it is told what was left out in it; null: at once */
+  readonly deferred: Deferred | null;
+
+  /**
+   * @param limit bytes that may be held back
+   * @param uniform one that goes must not be told of
+   */
+  constructor(outer: JsonElement | undefined, limit: number, uniform: boolean, begin: (out: Output) => void) {
     this.#outer = outer;
     this.#limit = limit;
     this.#begin = begin;
+    this.deferred = uniform ? new Deferred() : null;
   }
 
   /** where something within the element but outside of its record goes */
@@ -57,9 +65,10 @@ export class JsonElement implements Counted {
   }
 
   /** @returns false: nothing of it is written, its end neither */
-  close(out: Output): boolean {
+  close(out: Output, account: FrameAccount): boolean {
     this.closed = true;
     if (this.#held !== null && this.#withheld) return false;
+    this.deferred?.tell(this.#outer?.deferred ?? account);
     this.#release(this.#outer?.around(out) ?? out);
     return true;
   }

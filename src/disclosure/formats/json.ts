@@ -334,7 +334,7 @@ export class JsonReader implements BodyReader {
     this.#pieces.push({
       kind: 'frame',
       render: (out: Output, account: FrameAccount) => {
-        account.withheld(path, because);
+        (element?.deferred ?? account).withheld(path, because);
         if (!whole) return;
         lead.write(out);
         out.text('null');
@@ -382,7 +382,8 @@ export class JsonReader implements BodyReader {
     const gap = this.#gap;
     const own = Buffer.from(this.#in.buffer.subarray(gap, bracket + 1));
     const lead = new Separator(list, own, 0, this.#member - gap, bracket - gap);
-    return new JsonElement(list.element, this.#setup.limits.record_bytes, (out) => {
+    const { limits, uniform = false } = this.#setup;
+    return new JsonElement(list.element, limits.record_bytes, uniform, (out) => {
       lead.write(out);
       out.bytes(own, bracket - gap, bracket - gap + 1);
     });
@@ -400,8 +401,8 @@ export class JsonReader implements BodyReader {
     const own = element !== parent?.element;
     this.#pieces.push({
       kind: 'frame',
-      render: (out) => {
-        if (own && element?.close(out) === false) return;
+      render: (out, account) => {
+        if (own && element?.close(out, account) === false) return;
         const from = uniform && frame.kept === 0 ? end - 1 : gap;
         (element?.around(out) ?? out).bytes(buffer, from, end);
       },

@@ -1,6 +1,7 @@
 /** What stands around the records of an XML document, as pieces. */
 import { exactly } from './count.ts';
-import type { CountPiece, FrameAccount, FramePiece, Output, Piece } from './format.ts';
+import { Deferred } from './deferred.ts';
+import type { CountPiece, FramePiece, Output, Piece } from './format.ts';
 import type { Charset } from '../charsets.ts';
 import { type Element, encodeXml, type Span } from './xml-tree.ts';
 
@@ -25,16 +26,28 @@ export const literal = (charset: Charset, text: string): FramePiece => {
   return { kind: 'frame', render: (out) => out.bytes(bytes, 0, bytes.length) };
 };
 
-/** Around the records, an element that is written with an end tag of its own only if something in it stays: `<items/>` otherwise. */
+/**
+ * Around the records, an element in which nothing stays: it goes too, or, where the document needs it, is spelled one way (`<items/>`), so that
+ * nothing tells what it held.
+ */
 export class Shell {
   readonly #charset: Charset;
-  /** what ends its start tag */
-  readonly #rest: FramePiece;
+  readonly #outer: Shell | null;
+  /** its start tag, as far as it is not written yet */
+  readonly #start: readonly FramePiece[];
+  readonly #deferred = new Deferred();
+  readonly #stays: boolean;
   #open = false;
 
-  constructor(charset: Charset, rest: FramePiece) {
+  /**
+   * @param start pieces of its start tag that leave if something in it does
+   * @param stays what is before those has left
+   */
+  constructor(charset: Charset, outer: Shell | null, start: readonly FramePiece[], stays: boolean) {
     this.#charset = charset;
-    this.#rest = rest;
+    this.#outer = outer;
+    this.#start = start;
+    this.#stays = stays;
   }
 
   /** a piece that stands in it */
@@ -56,7 +69,7 @@ export class Shell {
       return {
         kind: 'frame',
         ...(piece.size === undefined ? {} : { size: piece.size }),
-        render: (out, account) => piece.render(this.#within(out), account),
+        render: (out) => piece.render(this.#within(out), this.#deferred),
       };
     return {
       kind: 'record',
@@ -76,7 +89,9 @@ export class Shell {
       kind: 'frame',
       render: (out, account) => {
         if (this.#open) tag.render(out, account);
-        else literal(this.#charset, '/>').render(out, account);
+        else if (this.#stays) literal(this.#charset, '/>').render(out, account);
+        else return;
+        this.#deferred.tell(account);
       },
     };
   }
@@ -84,7 +99,8 @@ export class Shell {
   #begin(out: Output): void {
     if (this.#open) return;
     this.#open = true;
-    this.#rest.render(out, NO_ACCOUNT);
+    if (this.#outer !== null) this.#outer.#begin(out);
+    for (const piece of this.#start) piece.render(out, this.#deferred);
   }
 
   #within(out: Output): Output {
@@ -104,8 +120,6 @@ export class Shell {
     };
   }
 }
-
-const NO_ACCOUNT: FrameAccount = { withheld: () => undefined };
 
 export const withheld = (path: string, because: string): FramePiece => ({
   kind: 'frame',

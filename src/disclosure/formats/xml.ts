@@ -28,6 +28,8 @@ import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } f
 export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
 
 const EMPTY = new Uint8Array(0);
+/** what a SOAP envelope must have */
+const SOAP = /^\/(?:[^/:]+:)?Envelope\/(?:[^/:]+:)?Body(?:\/[^/]+)?$/;
 /** `xml:lang`, `xml:space`: bound to that prefix without a declaration (Namespaces in XML 1.0 §3) */
 const XML = 'http://www.w3.org/XML/1998/namespace';
 /** what saxes is given at once: tokens and events of this much are held */
@@ -66,6 +68,8 @@ class XmlReader implements BodyReader {
   #depth = 0;
   /** positions count from here; what stands before is done with */
   #origin = 0;
+  /** pieces are those of a start tag that is put together */
+  #bare = false;
   /** white space that waits to see whether what follows stays */
   #lead: Span | null = null;
   /** text that waits for what follows it */
@@ -175,7 +179,7 @@ class XmlReader implements BodyReader {
   }
 
   #piece(piece: Piece): void {
-    const shell = this.#frames.at(-1)?.shell ?? null;
+    const shell = this.#bare ? null : (this.#frames.at(-1)?.shell ?? null);
     this.#pieces.push(shell === null ? piece : shell.within(piece));
   }
 
@@ -214,19 +218,14 @@ class XmlReader implements BodyReader {
     const role = envelope.role(state);
     if (role === 'record')
       this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
+    else if (role !== 'status' && envelope.inner(state) && this.#setup.uniform === true)
+      this.#shell(tag, state, path);
     else if (envelope.inner(state) || role === 'status') {
       const status = role === 'status';
       this.#flush();
       const from = this.#opening(tag, state, path);
-      if (status || this.#setup.uniform !== true) {
-        this.#piece(copy(this.#source, from, tag.span.end));
-        if (!tag.empty) this.#frames.push({ state, path, status, shell: null });
-        return;
-      }
-      this.#piece(copy(this.#source, from, tag.rest));
-      const shell = new Shell(this.#charset, copy(this.#source, tag.rest, tag.span.end));
-      if (tag.empty) this.#piece(shell.end(literal(this.#charset, '')));
-      else this.#frames.push({ state, path, status, shell });
+      this.#piece(copy(this.#source, from, tag.span.end));
+      if (!tag.empty) this.#frames.push({ state, path, status, shell: null });
     } else if (role === 'record_count' || role === 'total')
       this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
     else {
@@ -243,6 +242,28 @@ class XmlReader implements BodyReader {
       this.#lead = null;
       if (!tag.empty) this.#mode = { kind: 'drop', depth: this.#depth };
     }
+  }
+
+  /** An element that leads to records: one that is left without any must not tell that it had some. */
+  #shell(tag: OpenTag, state: StateId, path: string): void {
+    const outer = this.#frames.at(-1)?.shell ?? null;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#bare = true;
+    this.#flush();
+    const from = this.#opening(tag, state, path);
+    this.#piece(copy(this.#source, from, tag.rest));
+    this.#bare = false;
+    const start = this.#pieces;
+    this.#pieces = pieces;
+    const rest = copy(this.#source, tag.rest, tag.span.end);
+    const frames = start.filter((piece) => piece.kind === 'frame');
+    // a count among its attributes leaves in any case
+    const stays = this.#frames.length === 0 || SOAP.test(path) || frames.length < start.length;
+    if (stays) for (const piece of start) this.#piece(piece);
+    const shell = new Shell(this.#charset, outer, stays ? [rest] : [...frames, rest], stays);
+    if (tag.empty) this.#piece(shell.end(literal(this.#charset, '')));
+    else this.#frames.push({ state, path, status: false, shell });
   }
 
   /**
