@@ -12,11 +12,19 @@ import type { Recognise, Treatment } from './treatments/treatment.ts';
 
 const TREATMENTS = new Map<string, Treatment>(TREATMENT_FILES.map((t) => [t.name, t]));
 
-/** @param shown what the caller would be shown of the field */
-export function isDisguised(entry: FieldEntry, shown: TreatmentChoice, value: Scalar): boolean {
+/**
+ * @param shown what the caller would be shown of the field
+ * @param data of the policy: what tiers do to its category
+ */
+export function isDisguised(
+  entry: FieldEntry,
+  shown: TreatmentChoice,
+  value: Scalar,
+  data: { readonly [name: string]: unknown } = {},
+): boolean {
   const recognise = TREATMENTS.get(shown.do)?.recognise;
   if (recognise?.(entry, shown)(value) === true) return true;
-  return value.kind === 'string' && shapesOf(entry).some((isOne) => isOne(value));
+  return value.kind === 'string' && shapesOf(entry, data).some((isOne) => isOne(value));
 }
 
 /** Whether a value is the mask of a stored one, spelled as JSON, by the field's own kind of mask. */
@@ -36,10 +44,12 @@ const SHAPES = new WeakMap<FieldEntry, readonly Recognise[]>();
  * The treatments whose results look like nothing else: of `generalize` and `tokenize` a result may be a real value, so that they are
  * recognised only where the caller is shown them.
  */
-function shapesOf(entry: FieldEntry): readonly Recognise[] {
+function shapesOf(entry: FieldEntry, data: { readonly [name: string]: unknown }): readonly Recognise[] {
   const known = SHAPES.get(entry);
   if (known !== undefined) return known;
-  const named = (['mask', 'scrub'] as const).filter((name) => entry[name] !== undefined);
+  const named = (['mask', 'scrub'] as const).filter(
+    (name) => entry[name] !== undefined || (name === 'scrub' && isScrubbed(entry.category, data)),
+  );
   const shapes = [...named, 'pseudonymize', 'encrypt'].map((name) =>
     TREATMENTS.get(name)!.recognise(entry, { do: name as TreatmentChoice['do'], because: 'catalog' }),
   );
@@ -47,6 +57,16 @@ function shapesOf(entry: FieldEntry): readonly Recognise[] {
   SHAPES.set(entry, all);
   return all;
 }
+
+/** Some tier of the default policy's data scrubs the category: a colleague may see what this caller reads in clear. */
+const isScrubbed = (category: string, { tiers }: { readonly [name: string]: unknown }): boolean =>
+  isTable(tiers) &&
+  Object.values(tiers).some(
+    (tier) => isTable(tier) && isTable(tier['categories']) && tier['categories'][category] === 'scrub',
+  );
+
+const isTable = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null;
 
 /** a value that was hidden whole; a number or an address of which the middle was hidden */
 const MASKED = /^\s*\*{4,}\s*$|[\p{L}\p{N}][ .-]?\*{3,}[ .-]?\p{N}|[\p{L}\p{N}]\*{2,}@/u;

@@ -100,7 +100,9 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const input = of(asked, catalog);
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
-      refuseConflicts(body, found, catalog);
+      const stored = body.stored === null ? null : readStored(body.stored, body.id);
+      const kept = stored === null ? null : keep(body, stored, found[0]);
+      refuseConflicts(body, found, catalog, kept?.places ?? NOWHERE);
       const answersOf = await judged(snapshot, input, body.person, found, { consents, identities });
       // an answer may name a part of what a line covers: then that part is a field of its own
       const named = found
@@ -122,12 +124,10 @@ export function createGuard({ consents, identities }: GuardDependencies) {
         )
           return 'refused';
         const isMasked = answers.some(
-          ({ shown }) => value !== null && isDisguised(entry, choiceFor(shown, leaf), value),
+          ({ shown }) => value !== null && isDisguised(entry, choiceFor(shown, leaf), value, snapshot.data),
         );
         return isMasked ? 'disguised' : null;
       };
-      const stored = body.stored === null ? null : readStored(body.stored);
-      const kept = stored === null ? null : keep(body, stored, records[0]);
       const refused: Leaf[] = [];
       const disguised: Leaf[] = [];
       for (const [n, record] of records.entries())
@@ -161,6 +161,8 @@ export function createGuard({ consents, identities }: GuardDependencies) {
   };
 }
 
+const NOWHERE: ReadonlySet<string> = new Set();
+
 const pointersOf = (leaves: readonly Leaf[]): readonly string[] => [
   ...new Set(leaves.map(({ pointer }) => pointer)),
 ];
@@ -173,7 +175,7 @@ const notWritable = (leaves: readonly Leaf[]): SluiceError =>
 
 const notReal = (leaves: readonly Leaf[]): SluiceError =>
   new SluiceError('masked_value_refused', {
-    message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored.`,
+    message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored; a route with request.keep_masked keeps it for you.`,
     paths: pointersOf(leaves),
   });
 
@@ -182,13 +184,13 @@ function refuseInLists(refused: readonly Leaf[], disguised: readonly Leaf[]): vo
   const listed = disguised.filter((leaf) => leaf.listed);
   if (listed.length > 0)
     throw new SluiceError('masked_value_refused', {
-      message: `The request writes back a list with disguised values: ${pointersOf(listed).join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, or send it whole with real values.`,
+      message: `The request writes back a list with disguised values: ${pointersOf(listed).join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, send it whole with real values, or set request.keep_masked on the route.`,
       paths: pointersOf(listed),
     });
   const within = refused.filter((leaf) => leaf.listed);
   if (within.length > 0)
     throw new SluiceError('body_field_refused', {
-      message: `The request writes a field within a list that this caller may not write: ${pointersOf(within).join(', ')}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it.`,
+      message: `The request writes a field within a list that this caller may not write: ${pointersOf(within).join(', ')}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it, or set request.keep_masked on the route.`,
       paths: pointersOf(within),
     });
 }

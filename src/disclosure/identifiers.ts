@@ -18,16 +18,20 @@ export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): b
 const names = ({ places, value }: Leaf, id: string): boolean =>
   value !== null && (places ?? []).some((place) => namedSubject(place, value)?.text === idOf(id));
 
-/** @throws SluiceError `identifier_conflict` */
+/**
+ * @param kept places at which nothing is written: what stands there is what is stored
+ * @throws SluiceError `identifier_conflict`
+ */
 export function refuseConflicts(
   body: WrittenBody,
   records: readonly WrittenRecord[],
   catalog: Catalog,
+  kept: ReadonlySet<string>,
 ): void {
   const about = records.flatMap((record) =>
     record.leaves
       .filter((leaf) => isId(body, record, leaf) || isOnlySubject(body, catalog, leaf))
-      .filter((leaf) => !isGiven(body, record, leaf))
+      .filter((leaf) => !isGiven(body, record, leaf) && !kept.has(JSON.stringify(leaf.place)))
       .map(({ pointer }) => pointer),
   );
   if (about.length > 0) {
@@ -38,7 +42,13 @@ export function refuseConflicts(
     });
   }
   const beside = [
-    ...records.flatMap(({ conflicts }) => conflicts),
+    ...records.flatMap(({ conflicts, leaves }) =>
+      conflicts
+        .filter(({ place }) =>
+          leaves.some((leaf) => isWithin(leaf, place) && !kept.has(JSON.stringify(leaf.place))),
+        )
+        .map(({ pointer }) => pointer),
+    ),
     ...outside(body.value, new Set(records.map(({ place }) => JSON.stringify(place)))),
   ];
   if (beside.length === 0) return;
@@ -48,6 +58,8 @@ export function refuseConflicts(
     paths,
   });
 }
+
+const isWithin = ({ place }: Leaf, around: Place): boolean => around.every((step, n) => place[n] === step);
 
 const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): boolean => {
   const member = place[record.place.length];

@@ -1,6 +1,7 @@
 /** What a write keeps as it is stored: read beside the body, and put in its place. */
 import { SluiceError } from '../errors.ts';
 import type { TreatmentChoice } from '../model/answers.ts';
+import { foldName, type Identifier } from '../model/identifiers.ts';
 import { isDisguised, isMaskOf } from './disguised.ts';
 import { type Exact, exactAt, exactWith, isSame, readExact, writeExact } from './exact.ts';
 import { mergeRecord } from './merge.ts';
@@ -14,7 +15,10 @@ interface Stored {
 }
 
 /** @throws SluiceError `response_malformed` */
-export function readStored({ bytes, shown, record, replaces, version }: StoredRecord): Stored {
+export function readStored(
+  { bytes, shown, record, replaces, version }: StoredRecord,
+  id: Identifier | null,
+): Stored {
   const read = (of: Uint8Array): Exact | undefined =>
     exactAt(readExact(Buffer.from(of).toString('utf8')), tokensOf(record));
   const stored = read(bytes);
@@ -22,6 +26,14 @@ export function readStored({ bytes, shown, record, replaces, version }: StoredRe
     throw new SluiceError(
       'response_malformed',
       'The stored record is not where the route says (request.keep_masked.record).',
+    );
+  const ids = [...stored.members].flatMap(([name, value]) =>
+    id?.names.has(foldName(name)) && value.kind === 'scalar' ? [String(JSON.parse(value.spelled))] : [],
+  );
+  if (ids.length > 0 && !ids.some((text) => id!.values.includes(text)))
+    throw new SluiceError(
+      'response_malformed',
+      'The stored record is another than the one that is written (request.keep_masked.read).',
     );
   return {
     record: stored,

@@ -42,17 +42,24 @@ export interface StoredRecord {
   readonly version: string | null;
 }
 
+/** A member that may name another field than the one that was checked. */
+export interface Conflict {
+  readonly pointer: string;
+  /** of the object that it stands in */
+  readonly place: Place;
+}
+
 export interface WrittenRecord {
   readonly place: Place;
   readonly leaves: readonly Leaf[];
   /** pointers of identifiers that contradict the one by which a field was picked */
-  readonly conflicts: readonly string[];
+  readonly conflicts: readonly Conflict[];
 }
 
 /** The leaves of every record in a body. The body was parsed under a depth limit. */
 export const written = (body: WrittenBody, automaton: Automaton): readonly WrittenRecord[] =>
   [...at(body.value, tokensOf(body.record), [])].map(({ value, place }) => {
-    const conflicts: string[] = [];
+    const conflicts: Conflict[] = [];
     const leaves = [...leavesOf(value, place, automaton, body, conflicts)];
     return { place, leaves, conflicts };
   });
@@ -92,7 +99,7 @@ function* leavesOf(
   place: Place,
   automaton: Automaton,
   { format, elements = false }: WrittenBody,
-  conflicts: string[],
+  conflicts: Conflict[],
 ): Generator<Leaf> {
   function* walk(node: unknown, from: number, around: Around): Generator<Leaf> {
     const { path, listed } = around;
@@ -115,7 +122,8 @@ function* leavesOf(
       return;
     }
     if (isObject(node) && Object.keys(node).length > 0) {
-      if (!automaton.whole(state)) conflicts.push(...aliases(node, path));
+      if (!automaton.whole(state))
+        conflicts.push(...aliases(node, path).map((pointer) => ({ pointer, place: around.place })));
       const within: Leaf[] = [];
       for (const [key, member] of Object.entries(node)) {
         const isText = elements && key === '#text';
@@ -130,7 +138,14 @@ function* leavesOf(
         );
       }
       if (picks.length > 0)
-        conflicts.push(...pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }));
+        conflicts.push(
+          ...pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }).map(
+            (pointer) => ({
+              pointer,
+              place: around.place,
+            }),
+          ),
+        );
       yield* within;
       return;
     }

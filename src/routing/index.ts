@@ -21,7 +21,7 @@ import { storedAt } from './stored.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
-import { evaluate, piecesOf } from './value.ts';
+import { evaluate, namesSeveral, piecesOf } from './value.ts';
 
 export type { CodecOf } from './body/text.ts';
 export { knownFrom, resolvePurpose } from './purpose.ts';
@@ -134,6 +134,14 @@ function select(
     throw new SluiceError(
       'identifier_conflict',
       'A query parameter names another record than the route does. Leave it out, or send what the route says.',
+    );
+  if (
+    WRITES.has(route.action) &&
+    namesSeveral([...(chosen.id ?? []), ...(chosen.dataSubject ?? [])], sources, route)
+  )
+    throw new SluiceError(
+      'identifier_conflict',
+      'The request names several records where its route takes one id. Send one request for each.',
     );
   const written = new Set<string>();
   const value = chosen.body === null ? body : withoutExempt(body, chosen.body.exempt);

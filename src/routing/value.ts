@@ -1,8 +1,9 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
 import { SluiceError } from '../errors.ts';
 import { unreadable } from './body/text.ts';
-import { at, type Steps, stepsOf } from './pointer.ts';
+import { at, pointerOf, type Steps, stepsOf } from './pointer.ts';
 import type { Parameters } from './query.ts';
+import type { CompiledRoute } from './types.ts';
 
 type Part =
   | { readonly from: 'text'; readonly text: string }
@@ -81,6 +82,27 @@ export const piecesOf = (template: ValueTemplate, sources: Sources): readonly st
   template.length < 2
     ? []
     : template.flatMap((part) => (part.from === 'text' ? [] : [pieceOf(part, sources) ?? '']));
+
+/**
+ * Whether more ids stand beside one that a template takes: in a list of which the route lets any element through, or in a parameter that
+ * is repeated. The request would be checked for the first and executed for all.
+ */
+export const namesSeveral = (
+  template: ValueTemplate,
+  { parameters, body }: Sources,
+  { config }: CompiledRoute,
+): boolean =>
+  template.some((part) => {
+    if (part.from === 'query') return parameters.filter(([name]) => name === part.name).length > 1;
+    if (part.from !== 'body') return false;
+    const around = part.steps.slice(0, -1);
+    const list = at(body, around);
+    const any = config.request.params.some(
+      (pointer) =>
+        /^\/\*\*?$/.test(pointer.slice(pointerOf(around).length)) && pointer.startsWith(pointerOf(around)),
+    );
+    return any && Array.isArray(list) && list.length > 1;
+  });
 
 function pieceOf(part: Part, { params, parameters, body }: Sources): string | undefined {
   switch (part.from) {

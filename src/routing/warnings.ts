@@ -48,6 +48,7 @@ function eachRoute(
       picksByLess(config, catalog, warn);
     }
     renamesFields(config, warn);
+    stripsWhatReplaces(config, warn);
     goesUninspected(config, warn);
     return found;
   });
@@ -192,6 +193,16 @@ function goesUninspected(config: RouteConfig, warn: Warn): void {
 }
 
 const WRITES: ReadonlySet<string> = new Set(['create', 'update']);
+
+/** What is left out of a PUT is erased by an upstream that replaces the record. */
+function stripsWhatReplaces({ match, request }: RouteConfig, warn: Warn): void {
+  if (!match.startsWith('PUT ') || request.refused_fields !== 'strip' || request.keep_masked !== undefined)
+    return;
+  warn(
+    ['request', 'refused_fields'],
+    'an upstream that replaces the record by what a PUT sends erases what is left out: if it does, add request.keep_masked, which writes that as it is stored',
+  );
+}
 
 /** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */
 function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {

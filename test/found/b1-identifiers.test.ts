@@ -61,6 +61,27 @@ beforeAll(async () => {
         request: { format: 'soap', record: '/arguments/user', params: ['/namespace'] },
       },
       { ...common, match: 'POST /form/{id}', request: { format: 'form' } },
+      {
+        ...common,
+        match: 'POST /rpc',
+        id: '{body:/params/0/0}',
+        data_subject: '{body:/params/0/0}',
+        request: { record: '/params/1', params: ['/params/0/*'] },
+      },
+      {
+        ...common,
+        match: 'POST /position',
+        id: '{body:/params/0}',
+        data_subject: '{body:/params/0}',
+        request: { record: '/params/1' },
+      },
+      {
+        ...common,
+        match: 'PUT /by-query',
+        id: '{query:key}',
+        data_subject: '{query:key}',
+        repeatable: ['key'],
+      },
     ],
   });
 });
@@ -156,6 +177,8 @@ describe('a record is refused if', () => {
       'PUT /wrapped/7',
       '{"user":{"mail":"x"},"meta":{"a":1,"A":2}}',
     ],
+    ['a list of ids has more than the one that was checked', 'POST /rpc', '{"params":[[7,8],{"mail":"x"}]}'],
+    ['the parameter of the id is repeated', 'PUT /by-query?key=7&key=8', '{"mail":"x"}'],
     ['a query parameter names another', 'PUT /users/7?id=8', '{"mail":"x"}'],
     ['a query parameter in another spelling names another', 'PUT /users/7?User-ID=8', '{"mail":"x"}'],
   ])('%s', async (_what, line, body) => {
@@ -179,6 +202,8 @@ describe('a record is refused if', () => {
 test.each([
   ['says the id of the route as a number', 'PUT /users/7', '{"id":7,"mail":"x"}'],
   ['says the id of the route as text', 'PUT /users/7', '{"id":"7","mail":"x"}'],
+  ['stands beside a list of one id', 'POST /rpc', '{"params":[[7],{"mail":"x"}]}'],
+  ['stands beside its id in a list', 'POST /position', '{"params":[7,{"mail":"x"}]}'],
   ['says the part that the route makes its id of', 'PUT /parts/7', '{"id":"7","mail":"x"}'],
   ['is one of several that say their own', 'PUT /bulk', '{"rows":[{"id":1,"mail":"x"},{"id":2,"mail":"y"}]}'],
 ])('a record that %s is written', async (_what, line, body) => {

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isDisguised } from '../../src/disclosure/disguised.ts';
 import { createMask, MASK_KINDS } from '../../src/disclosure/treatments/masks/kinds.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
@@ -103,6 +104,18 @@ test.each([
   ['a pseudonym where a phone is meant', { phone: PSEUDONYM }],
 ])('%s is refused', async (_what, body) => {
   await expectMasked(send('PUT /users/7', JSON.stringify(body)));
+});
+
+test('what some tier scrubs is known scrubbed from a caller who reads it in clear', () => {
+  const entry = { category: 'notes', grade: 3 };
+  const shown = { do: 'disclose', because: 'grant' } as const;
+  const value = { kind: 'string', text: '张**来电' } as const;
+  const tiers = { 2: { categories: { notes: 'scrub' } } };
+  expect(isDisguised(entry, shown, value, { tiers })).toBe(true);
+  expect(isDisguised({ ...entry }, shown, value, { tiers: { 2: { categories: { notes: 'drop' } } } })).toBe(
+    false,
+  );
+  expect(isDisguised({ ...entry }, shown, value, { tiers: 'none' })).toBe(false);
 });
 
 test('a masked value is refused in a form and in SOAP', async () => {

@@ -13,7 +13,8 @@ import { type Answer, exchange, jsonOf, requestText, textOf } from '../support/w
 const STORED = `{"id":"7","version":3,"mail":"a@example.org","name":"张三丰","phone":"13812345678","mobiles":["13912345678","13712345678"],
 "open":["13600000000"],"salary":88.0,"serial":90071992547409931,"address":{"city":"x","street":"secret street"},"notes":"call 13812345678",
 "contacts":[{"id":1,"label":"home","phone":"13512345678","pin":"1111"},{"id":2,"label":"work","phone":"13412345678","pin":"2222"}],
-"pairs":[{"text":"a","pin":"1"},{"text":"b","pin":"2"}],"uncatalogued":{"deep":[1.50]},"created":"2020"}`;
+"pairs":[{"text":"a","pin":"1"},{"text":"b","pin":"2"}],"uncatalogued":{"deep":[1.50]},"created":"2020",
+"uuid":"u-7","fields":[{"id":3,"name":"Mobile","value":"a"},{"id":4,"name":"Diagnosis","value":"b"}]}`;
 
 let stored: string;
 let version: number;
@@ -84,6 +85,11 @@ beforeAll(async () => {
           '/contacts/*/label': open,
           '/contacts/*/phone': masked('phone'),
           '/contacts/*/pin': hidden,
+          '/uuid': open,
+          '/fields/*/id': open,
+          '/fields/*/name': open,
+          '/fields/[name=Mobile]/value': open,
+          '/fields/[name=Diagnosis]/value': hidden,
           '/pairs/*/text': open,
           '/pairs/*/pin': hidden,
         },
@@ -117,6 +123,7 @@ beforeAll(async () => {
         match: 'PUT /strip/{id}',
         request: { refused_fields: 'strip', keep_masked: { read: 'GET /users/{id}' } },
       },
+      { ...update, match: 'PUT /other/{id}', request: { keep_masked: { read: 'GET /users/7' } } },
       { ...update, match: 'PUT /plain/{id}' },
     ],
   });
@@ -170,6 +177,8 @@ test('the client is shown a part of the record', async () => {
       'contacts',
       'pairs',
       'created',
+      'uuid',
+      'fields',
     ].sort(),
   );
   expect(JSON.stringify(shown)).not.toMatch(/secret|1111|88|13812345678/);
@@ -240,6 +249,17 @@ test.each([
   ['a masked element that is none of the stored ones', { open: ['133****0000'] }, 422],
   ['a list of masked values that became shorter', { mobiles: ['139****5678'] }, 422],
   ['another id', { id: '8', mail: 'x' }, 403],
+  ['another second id', { uuid: 'u-8', mail: 'x' }, 403],
+  [
+    'an element that a selector picks, changed under a second id',
+    {
+      fields: [
+        { id: 3, name: 'Mobile', value: 'z' },
+        { id: 4, name: 'Diagnosis' },
+      ],
+    },
+    403,
+  ],
 ])('nothing is written where the body has %s', async (_what, body, status) => {
   expect((await send('PUT /users/7', body)).status).toBe(status);
   expect(writes).toEqual([]);
@@ -267,6 +287,11 @@ describe('a record that somebody else writes meanwhile', () => {
     expect(textOf(refused)).toMatch(/keep_masked\.version.*refused_fields: strip/);
     expect(writes).toEqual([]);
   });
+});
+
+test('nothing is written where another record was read than the one that is written', async () => {
+  expect((await send('PUT /other/8', { mail: 'x' })).status).toBe(502);
+  expect(writes).toEqual([]);
 });
 
 test('that the record was read and what was kept is on record, and neither is a value', async () => {
