@@ -109,6 +109,21 @@ describe('a connection that is reset at any moment ends nothing but itself', () 
     expect(await served.ended).toBe(0);
   }, 120_000);
 
+  test('on connections that the first process deals to workers', async () => {
+    const served = await start({ workers: 2 });
+    for (const bytes of Object.values(PROXY)) await resets(portOf(served.proxy), bytes(), 60);
+    for (const bytes of Object.values(ADMIN)) await resets(portOf(served.admin), bytes(), 60);
+    await until(() =>
+      get(served, issuer).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
+    expect(served.log()).not.toContain('a worker ended');
+    served.child.kill('SIGTERM');
+    expect(await served.ended).toBe(0);
+  }, 120_000);
+
   test('over TLS, before and behind the handshake', async () => {
     const served = await start({
       listen: {

@@ -81,7 +81,7 @@ export class Dealer {
       this.#untaken.set(slot, socket);
       // Kept open here until the worker has it, so that it can be closed if the worker ends before.
       slot.worker!.send({ say: 'connection', to }, socket, { keepOpen: true }, (error) => {
-        if (error !== null) this.#release(slot);
+        if (error !== null && this.#untaken.get(slot) === socket) this.free(slot);
       });
     }
   }
