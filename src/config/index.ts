@@ -1,12 +1,13 @@
 /** `sluice.yaml` → a configuration that can be relied on: loaded, validated, defaults filled in, secrets resolved. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { Document, LineCounter, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import { checkConfig, warningsOf, whereIs } from './checks.ts';
 import { configInvalid, type Fault, type Path } from './faults.ts';
 import { type Reading, read, type Schema } from './reader.ts';
 import { type Config, configSchema } from './schema.ts';
+import { routesSchema } from './sections/routes.ts';
 
 export type { Config } from './schema.ts';
 export { configFaults, type Fault, spell, tell } from './faults.ts';
@@ -76,6 +77,28 @@ export function parseConfig(text: string, file: string, env: Env): LoadedConfig 
     warnings: warningsOf(config, reading),
     fault: (path, message) => ({ ...whereIs(reading, path), path, message }),
   };
+}
+
+/**
+ * Routes that stand in another document than `sluice.yaml`, with what the reader fills in there.
+ * @returns null where they have faults: each with its path in the list, and without a place
+ */
+export function readRoutes(routes: readonly object[]): {
+  readonly routes: Config['routes'] | null;
+  readonly faults: readonly Pick<Fault, 'path' | 'message'>[];
+} {
+  const document = new Document(routes);
+  const faults: Fault[] = [];
+  const reading: Reading = {
+    document,
+    lines: new LineCounter(),
+    directory: resolve('/'),
+    env: {},
+    literalSecrets: false,
+    faults,
+  };
+  const value = read(reading, routesSchema as unknown as Schema, document.contents, []);
+  return { routes: faults.length === 0 ? (value as Config['routes']) : null, faults };
 }
 
 const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');

@@ -9,7 +9,7 @@ import { isObject, type YamlDocument } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
 import { faultsIn, type PolicyFault } from '../../policy/opa-faults.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
-import type { RouteConfig } from '../../config/sections/routes.ts';
+import { readRoutes, spell } from '../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../routing/compile.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
@@ -172,9 +172,18 @@ function scenarioFindings(
             'scenario',
           ),
         );
-    const routes = asConfigured(content.routes);
+    const { routes, faults: unread } = readRoutes(
+      content.routes.map((route) => ({ upstream: 'crm', action: 'read', ...route })),
+    );
     const at = ({ route, key, message }: RouteFault): PolicyFault =>
       document.fault(['routes', route, ...key], message);
+    found.push(
+      ...findings(
+        unread.map(({ path, message }) => document.fault(['routes', ...path], `${spell(path)}: ${message}`)),
+        'scenario',
+      ),
+    );
+    if (routes === null) continue;
     found.push(
       ...findings(compileRoutes(routes).faults.map(at), 'scenario'),
       ...routeWarnings(routes, resources)
@@ -184,39 +193,6 @@ function scenarioFindings(
   }
   return documents.reduce((n, d) => n + d.content.scenarios.length, 0);
 }
-
-/** with what sluice.yaml fills in */
-function asConfigured(routes: readonly object[]): readonly RouteConfig[] {
-  return routes.map((r) => ({
-    upstream: 'crm',
-    action: 'read',
-    params: {},
-    properties: {},
-    path_fields: {},
-    query_fields: {},
-    query_params: [],
-    query_grammar: {},
-    query_values: {},
-    uninspected: false,
-    repeatable: [],
-    ...r,
-    request: {
-      format: 'json',
-      refused_fields: 'refuse',
-      fields: {},
-      params: [],
-      domains: {},
-      grammar: {},
-      ...member(r, 'request'),
-    },
-    response: { options: {}, ...member(r, 'response') },
-  })) as unknown as readonly RouteConfig[];
-}
-
-const member = (value: object, name: string): object => {
-  const found = (value as { readonly [k: string]: unknown })[name];
-  return isObject(found) ? found : {};
-};
 
 function attempted(rule: string, work: () => unknown): Finding[] {
   try {
