@@ -1,12 +1,14 @@
 /**
  * Precision and recall of `scrub` on a corpus of our own making: `node bench/scrub.ts [--notes 20000] [--seed 7] [--misses 20]`.
  * A span counts as found when kind, start and end are right. `left` counts labelled values that can still be read whole.
+ * Then the notes that were written by hand (`scrub/notes.ts`).
  */
 import { parseArgs } from 'node:util';
 import { findEntities } from '../src/disclosure/treatments/scrub/find.ts';
 import { ENTITIES, type Entity } from '../src/disclosure/treatments/scrub/span.ts';
 import { scrubText } from '../src/disclosure/treatments/scrub.ts';
 import { corpus } from './scrub/corpus.ts';
+import { printNotes } from './scrub/notes.ts';
 import { seeded } from './scrub/random.ts';
 
 const { values } = parseArgs({
@@ -80,3 +82,4 @@ console.log(
   `\n${notes.length} notes, ${(bytes / 1e6).toFixed(1)} MB: ${((1e6 * seconds) / notes.length).toFixed(1)} µs of processor time a note, ${(bytes / 1e6 / seconds).toFixed(1)} MB/s`,
 );
 for (const miss of misses.slice(0, shown)) console.log(miss.replaceAll('\n', '⏎'));
+for (const name of ['seen', 'unseen', 'new'] as const) printNotes(name);

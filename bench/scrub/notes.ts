@@ -1,10 +1,11 @@
 /**
  * The second measurement of `scrub`: notes written by hand (call centre, claims, shop; mainland, Hong Kong, Taiwan, English), not made
  * from templates: `node bench/scrub/notes.ts [--misses]`. The finders were mended against `notes-seen.txt`; `notes-unseen.txt` was written
- * afterwards, and nothing was mended for it: its figures are those to be expected elsewhere.
+ * afterwards; `notes-new.txt` was written before names were looked for by a lexicon, and nothing was mended for it: its figures are those
+ * to be expected elsewhere.
  *
  * A note a line, `⏎` for a line break and `\z` for a zero-width space in it; `{n|张伟}` labels a span. `u` are people that nothing but
- * their name points out, and `o` numbers of kinds that are not looked for (a US social security number).
+ * their name points out, `t` a surname with a title, and `o` numbers of kinds that are not looked for (a US social security number).
  */
 import { readFileSync } from 'node:fs';
 import { findEntities } from '../../src/disclosure/treatments/scrub/find.ts';
@@ -74,6 +75,8 @@ export interface Measured {
   readonly byKind: ReadonlyMap<Kind, Tally>;
   /** spans that are masked and touch nothing that is labelled */
   readonly destroyed: number;
+  /** spans masked as names, and those of them that touch nothing that is labelled */
+  readonly names: { readonly claimed: number; readonly wrong: number };
   readonly misses: readonly string[];
 }
 
@@ -85,6 +88,7 @@ export function measured(notes: readonly Note[]): Measured {
   );
   const misses: string[] = [];
   let destroyed = 0;
+  const names = { claimed: 0, wrong: 0 };
   for (const { text, spans } of notes) {
     const found = findEntities(text, new Set(ENTITIES));
     const near = (start: number, end: number): string =>
@@ -103,24 +107,31 @@ export function measured(notes: readonly Note[]): Measured {
       }
     }
     for (const span of found) {
+      if (span.entity === 'person_name') names.claimed += 1;
       if (spans.some(({ start, end }) => start < span.end && span.start < end)) continue;
       destroyed += 1;
+      if (span.entity === 'person_name') names.wrong += 1;
       misses.push(`+ ${span.entity} ${near(span.start, span.end)}`);
     }
   }
-  return { byKind, destroyed, misses };
+  return { byKind, destroyed, names, misses };
 }
 
-function print(name: Notes): void {
+export function printNotes(name: Notes): void {
   const notes = notesOf(name);
-  const { byKind, destroyed, misses } = measured(notes);
+  const { byKind, destroyed, names, misses } = measured(notes);
   console.log(`\n${name}: ${notes.length} notes\n`);
   console.log('| entity | labelled | masked whole | in part | left |\n|---|---:|---:|---:|---:|');
   for (const [kind, { labelled, hidden, part }] of byKind)
     if (labelled > 0)
       console.log(`| ${kind} | ${labelled} | ${hidden} | ${part} | ${labelled - hidden - part} |`);
+  const { labelled, hidden } = byKind.get('person_name')!;
+  const percent = (part: number, whole: number): string => ((100 * part) / whole).toFixed(1);
   console.log(`\nmasked, and nobody's: ${destroyed}`);
+  console.log(
+    `names: recall ${percent(hidden, labelled)} %, precision ${percent(names.claimed - names.wrong, names.claimed)} %`,
+  );
   if (process.argv.includes('--misses')) for (const miss of misses) console.log(miss.replaceAll('\n', '⏎'));
 }
 
-if (import.meta.main) for (const name of ['seen', 'unseen', 'new'] as const) print(name);
+if (import.meta.main) for (const name of ['seen', 'unseen', 'new'] as const) printNotes(name);

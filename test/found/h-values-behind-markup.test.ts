@@ -72,7 +72,7 @@ test.each([
 });
 
 test.each([
-  '"productName":"张小泉剪刀"',
+  '"productName":"蓝色水壶"',
   '"userName":"zw1990"',
   '"fileName":"Report Final"',
   '金额&lt;5000&amp;已付',

@@ -1,6 +1,6 @@
 /**
  * `scrub`: free text with what identifies a person masked in place: Chinese identity numbers, mobiles and other telephone numbers,
- * bank cards, e-mail addresses, plates, and names that a label or a title points out. `{ entities: [...] }` looks for
+ * bank cards, documents, e-mail addresses, plates, and names that a label, a title or a lexicon points out. `{ entities: [...] }` looks for
  * some of them only. It finds what has a form or a label, not whatever a person may write: measured in bench/RESULTS.md.
  */
 import type { TreatmentChoice } from '../../model/answers.ts';
@@ -93,7 +93,13 @@ function isScrubbed(note: string): boolean {
   const text = note.normalize('NFKC').replace(EMPHASIS, ' ');
   if (SCRUBBED.test(text)) return true;
   for (const [, before = '', last = ''] of text.matchAll(SCRUBBED_NAME))
-    if (isSurname(last) || isCompoundSurname(before + last) || !IDEOGRAPH.test(before)) return true;
+    if (
+      isSurname(last) ||
+      '小老阿'.includes(last) ||
+      isCompoundSurname(before + last) ||
+      !IDEOGRAPH.test(before)
+    )
+      return true;
   return false;
 }
 
@@ -101,8 +107,8 @@ function isScrubbed(note: string): boolean {
 const REDRAWN = /\*{3}|\p{Nd}{2} ?\*{2,} ?\p{Nd}{2}|\p{Nd}{2}x{3,}\p{Nd}{2}/iu;
 
 /**
- * UTF-16 units. A hostile text costs up to two microseconds for each, so that a longer one would keep every other request of the
- * process waiting for a quarter of a second.
+ * UTF-16 units. A hostile text costs up to four microseconds for each, so that a longer one would keep every other request of the
+ * process waiting for half a second.
  */
 export const LONGEST_TEXT = 100_000;
 

@@ -302,8 +302,9 @@ test('on the corpus, precision and recall stay where they were measured', () => 
 
 /** how many of the labelled are masked whole: [names, everything else that is looked for] */
 test.each([
-  ['seen', 207, 250, 3],
-  ['unseen', 47, 66, 1],
+  ['seen', 214, 250, 8],
+  ['unseen', 68, 69, 3],
+  ['new', 125, 27, 24],
 ] as const)(
   'on notes written by hand (%s), as much is masked as was measured',
   (name, names, others, destroyed) => {
@@ -321,7 +322,7 @@ test('on the corpus, every note comes out as it did', () => {
   for (const seed of [7, 11, 101])
     for (const note of corpus(seeded(seed), 5000)) digest.update(`${scrubText(note.text)}\n`);
   // where a finder is meant to find more or less, the table in bench/RESULTS.md and this digest are made anew
-  expect(digest.digest('hex')).toBe('4c5102975ee98a2f9b7519a44674b06911cb1c47a091bdaf5af2a27ddbe627b6');
+  expect(digest.digest('hex')).toBe('1fb8255d1d07147929e556fcc63db668119c81fa0fd71a081a575b9c1f73ae02');
 });
 
 test('digits of every script are scanned as digits', () => {

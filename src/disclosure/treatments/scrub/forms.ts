@@ -51,7 +51,8 @@ function formAt(text: string, at: number, latin: boolean): Span | null {
   if (length <= 1) {
     // without capitals, in brackets of its own: 张三（zhang san）
     const small = /^\p{Ll}{2,}(?:[ ,'-]{1,2}\p{Ll}+){0,3}/u.exec(ahead)?.[0] ?? '';
-    length = bracketed && small !== '' && CLOSING.test(ahead.slice(small.length)) ? small.length : 0;
+    length =
+      /[（(]/.test(opening) && small !== '' && CLOSING.test(ahead.slice(small.length)) ? small.length : 0;
   }
   const words = ahead.slice(0, length).split(/[ ,\t]+/);
   if (length <= 1 || words.some((word) => isNoNameWord(word) || NO_FORM.test(word))) return null;

@@ -40,3 +40,6 @@ export const TITLES = new Words(
     .split('|')
     .map((word) => ({ word })),
 );
+
+/** what is no name itself */
+export const LABEL_WORDS: readonly string[] = [SURE, UNSURE, EXACT].flatMap((words) => words.split('|'));

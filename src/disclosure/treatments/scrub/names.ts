@@ -1,12 +1,14 @@
 /**
  * Names of persons that the text itself points out: after a label (`姓名：张三`, `Name: John Smith`), before or after a title
- * (`王五先生`, `Mr. Smith`), beside a number (`张伟 13812345678`). A name found so is looked for in the rest of the text too. Names without any label are not found: that
- * would take a model of the language, and a field that holds them wants dropping.
+ * (`王五先生`, `Mr. Smith`), beside a number (`张伟 13812345678`). A name found so is looked for in the rest of the text too. Names without any label are
+ * looked for by a lexicon, which misses three of ten: a field that must not show any wants dropping.
  */
 import { findBeside } from './beside.ts';
 import { findChineseNames } from './chinese-names.ts';
 import { findEnglishNames } from './english-names.ts';
 import { findOtherForms } from './forms.ts';
+import { findKnownNames } from './known-names.ts';
+import { findByLexicon } from './lexicon.ts';
 import type { Traits } from './scan.ts';
 import type { Span } from './span.ts';
 
@@ -21,6 +23,11 @@ export function findNames(text: string, traits: Traits, numbers: readonly Span[]
   findChineseNames(text, traits.label, traits.title, spans);
   if (traits.latin) findEnglishNames(text, traits.titled, traits.oddLatin, spans);
   if (numbers.length > 0) findBeside(text, numbers, spans);
+  const surer = numbers.length === 0 ? spans : spans.concat(numbers);
+  const others: Span[] = [];
+  if (traits.han) findByLexicon(text, others);
+  if (traits.latin) findKnownNames(text, others);
+  if (others.length > 0) spans.push(...apart(others, surer));
   if (spans.length === 0) return spans;
   findOtherForms(text, spans);
   const names = new Set<string>();
@@ -34,4 +41,22 @@ export function findNames(text: string, traits: Traits, numbers: readonly Span[]
       spans.push({ entity: 'person_name', start: at, end: at + name.length });
   }
   return spans;
+}
+
+/** Those of `others` that touch none of `surer`. */
+function apart(others: Span[], surer: readonly Span[]): Span[] {
+  if (surer.length === 0) return others;
+  const sorted = surer.toSorted((a, b) => a.start - b.start);
+  others.sort((a, b) => a.start - b.start);
+  const left: Span[] = [];
+  let next = 0;
+  let reach = 0;
+  for (const span of others) {
+    while (next < sorted.length && sorted[next]!.start < span.end) {
+      reach = Math.max(reach, sorted[next]!.end);
+      next += 1;
+    }
+    if (reach <= span.start) left.push(span);
+  }
+  return left;
 }

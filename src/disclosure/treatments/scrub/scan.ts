@@ -53,6 +53,8 @@ mark(' -', BETWEEN);
 mark(TITLE_LETTERS, TITLED);
 mark(LABEL_CHARS, DOCUMENT);
 
+const HAN = /[\u4e00-\u9fff]{2}/;
+
 export interface Traits {
   /** the text is not what folding makes of it */
   readonly folds: boolean;
@@ -70,6 +72,8 @@ export interface Traits {
   readonly label: number;
   readonly title: number;
   readonly latin: boolean;
+  /** two ideographs in a row, or more */
+  readonly han: boolean;
   /** a letter that an English title could begin with */
   readonly titled: boolean;
   /** letters that only case folding makes Latin ones */
@@ -120,6 +124,7 @@ export function scan(text: string): Traits {
     plates,
     label,
     title,
+    han: HAN.test(text),
     latin: (seen & LATIN) !== 0,
     titled: (seen & TITLED) !== 0,
     oddLatin: (seen & LATIN_ODD) !== 0,
