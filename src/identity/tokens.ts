@@ -114,8 +114,7 @@ async function verified(
 const isCanonical = (token: string): boolean => {
   const parts = token.split('.');
   return (
-    parts.length === 3 &&
-    parts.every((part) => part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part)
+    parts.length === 3 && parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
   );
 };
 

@@ -176,7 +176,7 @@ describe('purpose', () => {
 describe('what is asked', () => {
   test.each([
     ['an unknown route', 'GET /nothing', 404, 'route_unknown'],
-    ['a method that no route has', 'DELETE /customers/C1', 404, 'route_unknown'],
+    ['a method that no route has', 'DELETE /customers/C1', 405, 'method_not_allowed'],
     ['an empty segment', 'GET /customers//C1', 400, 'path_not_canonical'],
     ['an empty segment at the start', 'GET //customers/C1', 400, 'path_not_canonical'],
     ['an encoded slash', 'GET /customers/C1%2fnotes', 400, 'path_not_canonical'],
