@@ -24,7 +24,7 @@ export const ENVELOPE_ROLES = [
 ] as const satisfies readonly EnvelopeRole[];
 
 /** what `parse` of a line may be (`disclosure/inner/registry.ts`) */
-export const PARSED = ['json', 'xml'] as const;
+export const PARSED = ['json', 'xml', 'vcard'] as const;
 
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;

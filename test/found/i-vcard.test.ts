@@ -230,3 +230,66 @@ fields:
     expect(failed).toEqual([]);
   }, 60_000);
 });
+
+describe('vCards in the answer of a CardDAV server', () => {
+  /** as Radicale 3 answers to a REPORT */
+  const multistatus = (data: string): string =>
+    `<?xml version='1.0' encoding='utf-8'?>\n<multistatus xmlns="DAV:" xmlns:CR="urn:ietf:params:xml:ns:carddav"><response><href>/u/a/C1.vcf</href><propstat><prop><getetag>"1"</getetag><CR:address-data>${data}</CR:address-data></prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>`;
+  const text = (lines: readonly string[]): string =>
+    ['BEGIN:VCARD', 'VERSION:3.0', ...lines, 'END:VCARD', ''].join('\n');
+  const at = '/propstat/prop/address-data';
+  const dav = (answer: object) => ({
+    format: 'xml' as const,
+    records: '/multistatus/response',
+    fields: {
+      '/href': 'reference/1',
+      [at]: { category: 'reference', grade: 1, parse: 'vcard' },
+      [`${at}/UID/*/value`]: 'reference/1',
+      [`${at}/TEL/*/value`]: { category: 'contact', grade: 3, mask: 'phone' },
+    },
+    answer: { 'reference/1': 'disclose', ...answer } as never,
+  });
+
+  test.each([
+    ['as text', (card: string) => card],
+    ['as CDATA', (card: string) => `<![CDATA[${card}]]>`],
+    ['with references', (card: string) => card.replaceAll('\n', '&#13;\n')],
+  ])('are disclosed property by property: %s', async (_, spell) => {
+    const body = multistatus(
+      spell(text(['UID:C1', 'FN:CANARY', 'NOTE:CANARY &amp; CANARY', 'TEL;TYPE=cell:13812345678'])),
+    );
+    const { text: out } = await disclose(body, dav({ 'contact/3': 'mask' }));
+    expect(out).not.toContain('CANARY');
+    expect(out).not.toContain('13812345678');
+    expect(out).not.toContain('cell');
+    expect(out).toContain('UID:C1');
+    expect(out).toContain('TEL:138****5678');
+  });
+
+  test('stay byte for byte where nothing of them is withheld', async () => {
+    const card = text(['UID:C1', 'TEL:1']);
+    const { text: out } = await disclose(multistatus(card), dav({ 'contact/3': 'disclose' }));
+    expect(out).toContain(card);
+  });
+
+  test.each([
+    ['no card', 'CANARY'],
+    ['two cards', text(['UID:CANARY']) + text(['UID:CANARY'])],
+    ['a card of another version', text(['UID:CANARY']).replace('3.0', '2.1')],
+  ])('are dropped where the text is %s', async (_, data) => {
+    const { text: out } = await disclose(multistatus(data), dav({ 'contact/3': 'disclose' }));
+    expect(out).not.toContain('CANARY');
+  });
+
+  test('are dropped where their text is none that UTF-8 can have', async () => {
+    const body = `{"card":${JSON.stringify(text(['UID:C1', 'FN:x'])).replace('x', '\\ud800')}}`;
+    const json = {
+      format: 'json' as const,
+      fields: {
+        '/card': { category: 'reference', grade: 1, parse: 'vcard' },
+        '/card/FN/*/value': 'reference/1',
+      },
+    };
+    expect((await disclose(body, { ...json, answer: { '*': 'disclose' } })).text).toBe('{}');
+  });
+});

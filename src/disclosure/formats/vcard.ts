@@ -48,6 +48,9 @@ export const vcard: Format = {
   },
 };
 
+const view = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
 class CardReader implements BodyReader {
   readonly #setup: FormatSetup;
   #bytes: Buffer = Buffer.alloc(0);
@@ -59,7 +62,7 @@ class CardReader implements BodyReader {
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
-    this.#bytes = this.#bytes.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#bytes, chunk]);
+    this.#bytes = this.#bytes.length === 0 ? view(chunk) : Buffer.concat([this.#bytes, chunk]);
     return this.#run(false);
   }
 

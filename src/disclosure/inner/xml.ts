@@ -1,7 +1,8 @@
-/** XML in a field: read and written as a body is, whose record is the whole document. */
+/** XML or a vCard in a field: read and written as a body is, whose one record is the whole document. */
 import { isSluiceError } from '../../errors.ts';
-import type { Envelope, FrameAccount, Output, Piece } from '../formats/format.ts';
-import { xml as format } from '../formats/xml.ts';
+import type { Envelope, Format, FrameAccount, Output, Piece } from '../formats/format.ts';
+import { vcard as vcardFormat } from '../formats/vcard.ts';
+import { xml as xmlFormat } from '../formats/xml.ts';
 import { INNER_LIMITS, type InnerFormat, type Segment } from './inner.ts';
 
 const RECORD: Envelope = {
@@ -15,10 +16,10 @@ const RECORD: Envelope = {
 const NOBODY: FrameAccount = { withheld: () => {} };
 const LAST = /\s*$/;
 
-export const xml: InnerFormat = {
-  name: 'xml',
+const asBody = (format: Format): InnerFormat => ({
+  name: format.name,
   disclose(text, matcher, program) {
-    if (LAST.exec(text)!.index === 0) return null;
+    if (LAST.exec(text)!.index === 0 || !text.isWellFormed()) return null;
     const bytes = Buffer.from(text, 'utf8');
     const capture = new Capture(text, bytes);
     try {
@@ -31,6 +32,8 @@ export const xml: InnerFormat = {
         limits: INNER_LIMITS,
       });
       const pieces: readonly Piece[] = [...reader.push(bytes), ...reader.end()];
+      // a second one would be another record, and nobody can say whose
+      if (pieces.filter(({ kind }) => kind === 'record').length !== 1) return null;
       for (const piece of pieces) {
         if (piece.kind === 'record') piece.render(capture, { matcher, program: () => program });
         else if (piece.kind === 'frame') piece.render(capture, NOBODY);
@@ -42,7 +45,10 @@ export const xml: InnerFormat = {
     }
     return capture.segments;
   },
-};
+});
+
+export const xml = asBody(xmlFormat);
+export const vcard = asBody(vcardFormat);
 
 /** What is written, as stretches of the document where it is copied from there. */
 class Capture implements Output {
