@@ -8,6 +8,7 @@ import type { Catalog } from '../model/catalog.ts';
 import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { isLanguageName } from './language-names.ts';
+import { isPagingName } from './paging.ts';
 import { isUninspected } from './searches.ts';
 
 export interface RouteFinding extends RouteFault {
@@ -45,6 +46,7 @@ function eachRoute(
       searchesByNothing(config, catalog, fault);
       takesWholeForNothing(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
+      pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);
     }
     renamesFields(config, warn);
@@ -192,6 +194,20 @@ function goesUninspected(config: RouteConfig, warn: Warn): void {
     );
 }
 
+/** What a caller would learn from its first search with a page. */
+function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: Warn): void {
+  const { action, paging, query_fields, query_grammar, query_params } = config;
+  const narrows = Object.keys(query_fields).length + Object.keys(query_grammar).length > 0;
+  if (paging !== undefined || !narrows || !LISTS.has(action) || data_subject.length === 0) return;
+  const at = query_params.findIndex(isPagingName);
+  if (at >= 0)
+    warn(
+      ['query_params', at],
+      `"${query_params[at]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging, see docs/inference.md`,
+    );
+}
+
+const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 const WRITES: ReadonlySet<string> = new Set(['create', 'update']);
 
 /** What is left out of a PUT is erased by an upstream that replaces the record. */

@@ -119,3 +119,21 @@ describe('a route is warned of', () => {
     expect(warned({ data_subject: '{id}', ...response('/phone') }, read)).toEqual([]);
   });
 });
+
+describe('a search whose pages nobody describes is warned of', () => {
+  const search = (more: object) =>
+    warned({ action: 'search', query_fields: { phone: '/phone' }, ...more }, 'GET /c');
+  test('where a parameter has the name of one that pages', () => {
+    expect(search({ query_params: ['lang', 'per_page'] }).join()).toMatch(
+      /^0\.query_params\.1 "per_page" .*paging/,
+    );
+  });
+  test.each([
+    ['the route says how it pages', { query_params: ['limit'], paging: { limit: 'limit' } }],
+    ['nothing narrows it', { query_params: ['limit'], query_fields: {} }],
+    ['its records are about nobody', { query_params: ['limit'], resource: 'product' }],
+    ['no parameter pages', { query_params: ['lang'] }],
+  ])('but not where %s', (_, more) => {
+    expect(search(more)).toEqual([]);
+  });
+});
