@@ -15,7 +15,7 @@ import { type Condition, compileConditions, exclude, refines } from './condition
 import type { NameTable } from './domain.ts';
 import { pagingFaults } from './paging.ts';
 import { type Steps, stepsOf } from './pointer.ts';
-import { compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
+import { compileSearch, type QueryPlan, queryPlan, type Search, uninspectedMembers } from './searches.ts';
 import { isOverride } from './query.ts';
 import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
@@ -197,13 +197,16 @@ const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
 
 function bodyPlan(
-  { action, request, repeatable }: RouteConfig,
+  config: RouteConfig,
   conditions: readonly Condition[],
   taken: readonly Steps[],
   report: Report,
 ): BodyPlan | null {
+  const { action, request, repeatable } = config;
   const inBody = conditions.filter((c) => c.source === 'body');
   const writes = WRITES.has(action);
+  const isPinned = (pointer: string): boolean => inBody.some((c) => c.key === pointer && c.values !== null);
+  if (!writes) uninspectedMembers(config, isPinned, report);
   if (request.record !== undefined && !writes)
     report(['request', 'record'], `a route that does ${action} writes no record`);
   if (

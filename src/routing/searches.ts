@@ -109,7 +109,7 @@ function uninspectedLanguages(
     typeof query_values[name] === 'object' || conditions.some((c) => c.key === name && c.values !== null);
   if (Array.isArray(uninspected))
     for (const [i, name] of (uninspected as readonly string[]).entries())
-      if (!names.has(name))
+      if (!names.has(name) && !name.startsWith('/'))
         report(['uninspected', i], `the route names no such query parameter${didYouMean(name, names)}`);
   for (const name of names) {
     if (!isLanguageName(name) || isPinned(name) || isUninspected(config, name)) continue;
@@ -121,6 +121,32 @@ function uninspectedLanguages(
     report(
       key,
       `"${name}" is the name of a search language, whose value may name any field: say which under query_grammar (docs/searches.md), list its values under query_values, or accept the risk with uninspected: [${JSON.stringify(name)}]`,
+    );
+  }
+}
+
+/** The same in the body of a request that reads. A GraphQL query is called `query` there, and warned of. */
+export function uninspectedMembers(
+  config: RouteConfig,
+  isPinned: (pointer: string) => boolean,
+  report: Report,
+): void {
+  const { fields, params } = config.request;
+  const members: readonly (readonly [key: readonly (string | number)[], pointer: string])[] = [
+    ...Object.keys(fields).map((pointer) => [['request', 'fields', pointer], pointer] as const),
+    ...params.map((pointer, i) => [['request', 'params', i], pointer] as const),
+  ];
+  for (const [key, pointer] of members) {
+    const name =
+      pointer
+        .replace(/(?:\/\*\*?)+$/, '')
+        .split('/')
+        .at(-1) ?? '';
+    if (name === 'query' || !isLanguageName(name) || isPinned(pointer) || isUninspected(config, pointer))
+      continue;
+    report(
+      key,
+      `"${name}" is the name of a search language, whose value may name any field: say which under request.grammar (docs/searches.md), or accept the risk with uninspected: [${JSON.stringify(pointer)}]`,
     );
   }
 }

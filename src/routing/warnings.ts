@@ -187,10 +187,12 @@ function goesUninspected(config: RouteConfig, warn: Warn): void {
   const names = [...Object.keys(config.query_fields), ...config.query_params].filter(
     (name) => isLanguageName(name) && isUninspected(config, name),
   );
+  if (typeof config.uninspected !== 'boolean')
+    names.push(...config.uninspected.filter((name) => name.startsWith('/')));
   for (const name of names)
     warn(
       ['uninspected'],
-      `the query parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
+      `the parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
     );
 }
 

@@ -206,6 +206,14 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     expect(fault({ when: { query: { [parameter]: ['name'] } } })).toBe('none');
     expect(fault({ query_grammar: { [parameter]: { grammar: 'sort', fields: FIELDS } } })).toBe('none');
   });
+  test.each(['/where', '/where/**', '/a/filter', '/sort/*'])('%s in a body that searches', (pointer) => {
+    const said = /is the name of a search language.*request\.grammar/;
+    expect(fault({ request: { params: [pointer] } })).toMatch(said);
+    expect(fault({ request: { fields: { [pointer]: '/name' } } })).toMatch(said);
+    expect(fault({ request: { params: [pointer] }, uninspected: [pointer] })).toBe('none');
+    expect(fault({ request: { params: [pointer] }, uninspected: true })).toBe('none');
+    expect(fault({ action: 'update', request: { params: [pointer] } })).toBe('none');
+  });
   test('but one whose name says the field is not', () => {
     expect(fault({ query_fields: { 'filter[phone][_starts_with]': '/phone', 'sort[name]': '/name' } })).toBe(
       'none',

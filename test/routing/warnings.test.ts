@@ -64,7 +64,7 @@ describe('a GraphQL route whose query the caller writes is warned of', () => {
     const more = { action: 'search', query_params: ['variables', 'query'], uninspected: true };
     expect(warned(more, 'GET /graphql')).toEqual([
       expect.stringMatching(/^0\.query_params\.1 /),
-      expect.stringMatching(/^0\.uninspected the query parameter "query" /),
+      expect.stringMatching(/^0\.uninspected the parameter "query" /),
     ]);
   });
   test('but not where the route names the queries', () => {
