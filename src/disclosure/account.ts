@@ -116,7 +116,11 @@ export class Running implements Program, Account {
         return 'drop';
       }
       this.released(field);
-      return { kind: 'string', text: textOf(value.text, segments), segments };
+      return {
+        kind: 'string',
+        text: textOf(value.text, segments),
+        document: { before: value.text, segments },
+      };
     } finally {
       this.#nested--;
     }

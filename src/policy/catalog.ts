@@ -350,11 +350,30 @@ const readAll = (
   }
   if (whole && faults.length === 0)
     for (const { catalog, doc } of read)
-      for (const { path, message } of homeless(catalog, [...homes.keys()]))
-        faults.push(doc.fault(path, message));
+      faults.push(
+        ...[...homeless(catalog, [...homes.keys()]), ...nested(catalog, read)].map(({ path, message }) =>
+          doc.fault(path, message),
+        ),
+      );
   if (faults.length > 0) throw faultError('catalog_invalid', faults);
   return read.map((r) => r.catalog);
 };
+
+/** A type that is of several types again: its records would be of none. */
+const nested = (
+  { variants }: Catalog,
+  read: readonly { readonly catalog: Catalog }[],
+): { path: Path; message: string }[] =>
+  Object.entries(variants?.of ?? {}).flatMap(([type, resource]) =>
+    read.some(({ catalog }) => catalog.resource === resource && catalog.variants !== undefined)
+      ? [
+          {
+            path: ['variants', 'of', type],
+            message: `variants.of.${type}: "${resource}" has variants itself`,
+          },
+        ]
+      : [],
+  );
 
 /** What a catalog embeds and nobody describes: every answer with such a catalog would be refused. */
 const homeless = (catalog: Catalog, known: readonly string[]): { path: Path; message: string }[] =>

@@ -19,7 +19,7 @@ import {
 } from './json-index.ts';
 import { jsonScanner, type Scribe } from './json-scan.ts';
 import { containerTreated, spelled } from './json-container.ts';
-import type { Segment } from '../inner/inner.ts';
+import { JSON_SPELLING, respelled } from '../inner/respell.ts';
 import { scalarAt, stringEnd } from './json-text.ts';
 
 const GONE = 0;
@@ -95,9 +95,10 @@ class Renderer implements Scribe {
     if (treated === 'drop') return GONE;
     if (treated.kind === 'null') return NULLED;
     if (isUntouched(value, treated)) return this.#write(source.toString('utf8', start, end), false, at);
-    if (treated.kind === 'string' && treated.segments !== undefined) {
-      const spelled = source.toString('utf8', start + 1, end - 1);
-      return this.#write(`"${respelled(spelled, treated.segments)}"`, false, at);
+    if (treated.kind === 'string' && treated.document !== undefined) {
+      const { before, segments } = treated.document;
+      const kept = respelled(source.toString('utf8', start + 1, end - 1), before, segments, JSON_SPELLING);
+      if (kept !== null) return this.#write(`"${kept}"`, false, at);
     }
     return this.#write(treated.text, treated.kind === 'string', at);
   }
@@ -238,33 +239,6 @@ interface Around {
   readonly place: string;
   readonly array: boolean;
   index: number;
-}
-
-const ESCAPE = /\\(?:u[0-9a-fA-F]{4}|.)/g;
-
-/** A string's spelling without its quotes, with some of its text replaced: what stays keeps its escapes. Segments are in ascending order. */
-function respelled(spelled: string, segments: readonly Segment[]): string {
-  let out = '';
-  /** a place in the text and the same in its spelling */
-  let at = 0;
-  let from = 0;
-  const escapes = spelled.matchAll(ESCAPE);
-  let next = escapes.next();
-  const to = (wanted: number): number => {
-    while (next.done === false && next.value.index - from < wanted - at) {
-      at += next.value.index - from + 1;
-      from = next.value.index + next.value[0].length;
-      next = escapes.next();
-    }
-    from += wanted - at;
-    at = wanted;
-    return from;
-  };
-  for (const segment of segments) {
-    if ('text' in segment) out += JSON.stringify(segment.text).slice(1, -1);
-    else out += spelled.slice(to(segment.from), to(segment.to));
-  }
-  return out;
 }
 
 export type JsonRenderer = Renderer;

@@ -3,6 +3,8 @@ import type { Charset } from '../charsets.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
 import { groupTree } from './tree-group.ts';
+import type { Changed } from '../inner/inner.ts';
+import { respelled, XML_SPELLING } from '../inner/respell.ts';
 import { emptied, isSoap } from './xml-soap.ts';
 import { type Element, encodeXml, type Hidden, type Item, type Span, type Text } from './xml-tree.ts';
 
@@ -28,9 +30,20 @@ export class Splice {
     this.#from = end;
   }
 
-  replace(start: number, end: number, text: string): void {
+  replace(start: number, end: number, text: string, document?: Changed): void {
+    const kept = document === undefined ? null : this.#respelled(start, end, document);
     this.skip(start, end);
-    this.markup(encodeXml(this.charset, text));
+    this.markup(kept ?? encodeXml(this.charset, text));
+  }
+
+  /** null: it is spelled with more than references, so it is spelled anew */
+  #respelled(start: number, end: number, { before, segments }: Changed): Uint8Array | null {
+    const { charset } = this;
+    const spelled = charset.decode(this.#bytes.subarray(this.#base + start, this.#base + end));
+    if (spelled === null || /[<\r]/.test(spelled)) return null;
+    const encode = (text: string): string => charset.decode(encodeXml(charset, text)) ?? '';
+    const kept = respelled(spelled, before, segments, { ...XML_SPELLING, encode });
+    return kept === null ? null : charset.encode(kept);
   }
 
   markup(bytes: Uint8Array): void {
@@ -46,6 +59,9 @@ export class Splice {
 type Decisions = ReadonlyMap<TreeNode, Decision>;
 const isTreated = (d: Decision): d is Extract<Decision, { kind: 'string' | 'number' }> =>
   typeof d === 'object' && d.kind !== 'null';
+
+const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): Changed | undefined =>
+  d.kind === 'string' ? d.document : undefined;
 
 export function renderElement(
   splice: Splice,
@@ -66,8 +82,10 @@ export function renderElement(
     splice.markup(splice.charset.encode('</'));
     splice.again(element.name.start, element.name.end);
     splice.markup(splice.charset.encode('>'));
-  } else if (isTreated(decision)) splice.replace(element.tag.end, element.close.start, decision.text);
-  else {
+  } else if (isTreated(decision)) {
+    const { text } = decision;
+    splice.replace(element.tag.end, element.close.start, text, documentOf(decision));
+  } else {
     // spelled one way, whatever stood in it
     splice.skip(element.rest, element.end);
     splice.markup(splice.charset.encode('/>'));
@@ -87,7 +105,7 @@ export function renderAttributes(
     const decision = decisions.get(attribute) ?? 'drop';
     const [start, end] = attribute.inner;
     if (decision === 'drop') splice.skip(attribute.start, attribute.end);
-    else if (isTreated(decision)) splice.replace(start, end, decision.text);
+    else if (isTreated(decision)) splice.replace(start, end, decision.text, documentOf(decision));
     else if (decision !== 'keep') splice.skip(start, end);
   }
 }

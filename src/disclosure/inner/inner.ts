@@ -10,6 +10,12 @@ export type Segment =
   /** new text, as the inner format spells it */
   | { readonly text: string };
 
+/** A document that stood as text in a field, of which some was left out or replaced. */
+export interface Changed {
+  readonly before: string;
+  readonly segments: readonly Segment[];
+}
+
 export interface InnerFormat {
   readonly name: string;
   /**

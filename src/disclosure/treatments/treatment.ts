@@ -12,7 +12,7 @@
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import type { Segment } from '../inner/inner.ts';
+import type { Changed } from '../inner/inner.ts';
 import type { Clock } from '../../observability/clock.ts';
 
 /** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */
@@ -58,7 +58,7 @@ export interface Container {
 
 /** What stands in the value's place; of a document in a string (`inner/`) also which stretches of it stay. A string's `text` is plain: the format quotes and escapes it. A number's is spelled as JSON spells numbers. */
 export type Treated =
-  | { readonly kind: 'string'; readonly text: string; readonly segments?: readonly Segment[] | undefined }
+  | { readonly kind: 'string'; readonly text: string; readonly document?: Changed | undefined }
   | { readonly kind: 'number'; readonly text: string }
   | { readonly kind: 'null' }
   | 'drop';
