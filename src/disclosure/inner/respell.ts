@@ -3,9 +3,9 @@ import type { Segment } from './inner.ts';
 
 export interface Spelling {
   /** matches one escape */
-  readonly escape: RegExp;
+  readonly escaped: RegExp;
   /** UTF-16 units of the text that an escape stands for */
-  units(escape: string): number;
+  units(spelled: string): number;
   encode(text: string): string;
 }
 
@@ -18,9 +18,9 @@ export function respelled(
   spelled: string,
   text: string,
   segments: readonly Segment[],
-  { escape, units, encode }: Spelling,
+  { escaped, units, encode }: Spelling,
 ): string | null {
-  const escapes = [...spelled.matchAll(escape)].map((m) => ({
+  const escapes = [...spelled.matchAll(escaped)].map((m) => ({
     from: m.index,
     longer: m[0].length - units(m[0]),
   }));
@@ -44,14 +44,14 @@ export function respelled(
 }
 
 export const JSON_SPELLING: Spelling = {
-  escape: /\\(?:u[0-9a-fA-F]{4}|.)/g,
+  escaped: /\\(?:u[0-9a-fA-F]{4}|.)/g,
   units: () => 1,
   encode: (text) => JSON.stringify(text).slice(1, -1),
 };
 
 /** Of text between tags, and of an attribute. */
 export const XML_SPELLING = {
-  escape: /&[^;]*;/g,
+  escaped: /&[^;]*;/g,
   units: (reference: string): number => {
     const hex = /^&#x([0-9a-fA-F]+);$/.exec(reference)?.[1];
     const decimal = /^&#(\d+);$/.exec(reference)?.[1];
