@@ -46,6 +46,7 @@ function eachRoute(
       searchesByNothing(config, catalog, fault);
       takesWholeForNothing(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
+      writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);
     }
@@ -96,6 +97,20 @@ function aboutAStranger(
     ['action'],
     `nothing but the body (${catalog.data_subject.join(', ')}) says whose data this writes: one that does not is judged as about a stranger, without that person's refusals and flags (restricted …); say it on the route, e.g. data_subject: "${id ?? `{body:${request.record ?? ''}${catalog.data_subject[0]}}`}"`,
   );
+}
+
+/** Where the whole body is the record, a member that the route says touches no field is not looked at. */
+function writesUnseen({ action, request }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
+  if ((action !== 'create' && action !== 'update') || (request.record ?? '') !== '') return;
+  for (const [i, pointer] of request.params.entries()) {
+    const name = pointer.replace(/\/\*\*$/, '');
+    const field = Object.keys(fields).find((path) => path === name || path.startsWith(`${name}/`));
+    if (field !== undefined)
+      warn(
+        ['request', 'params', i],
+        `the catalog of ${resource} has a line ${field}: a caller may write it unseen, since request.params says that it touches no field; leave it out`,
+      );
+  }
 }
 
 function searchesByNothing(

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { charset } from '../../src/disclosure/charsets.ts';
 import { type ExchangeCase, exchanges } from '../cases/exchanges.ts';
+import { routeWarnings } from '../../src/routing/warnings.ts';
 import { ask, codeOf, JSON_TYPE, route, routerOf, routesConfig } from '../routing/setup.ts';
 
 const writes = (request: object, more: object = {}) =>
@@ -276,6 +277,27 @@ describe('a method named in the body', () => {
     };
     expect(() => routesConfig([given])).toThrow(/_method/);
   });
+});
+
+test('a member that the route calls no field is warned of where the catalog has it', () => {
+  const catalog = {
+    resource: 'customer',
+    data_subject: [],
+    attributes: {},
+    fields: { '/phone': { category: 'contact', grade: 3 } },
+    envelope: {},
+  };
+  const warned = (params: readonly string[], more: object = {}): number =>
+    routeWarnings(
+      routesConfig([route('POST /c', { action: 'create', request: { params, ...more } })]),
+      new Map([['customer', catalog]]),
+    ).filter(({ key }) => key.join('.') === 'request.params.0').length;
+  expect([
+    warned(['/phone']),
+    warned(['/phone/**']),
+    warned(['/_x']),
+    warned(['/phone'], { record: '/c' }),
+  ]).toEqual([1, 1, 0, 0]);
 });
 
 describe('a SOAP operation without parameters', () => {
