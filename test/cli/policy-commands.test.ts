@@ -176,6 +176,7 @@ describe.runIf(opa !== null)('sluice check', () => {
 
 describe.runIf(opa !== null)('sluice check --config', () => {
   const config = (p: Copy, routes: string): string => {
+    p.write('../consents.yaml', 'version: 1\ndata_subjects: {}\n');
     p.write(
       '../sluice.yaml',
       `version: 1
