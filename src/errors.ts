@@ -100,7 +100,6 @@ export const ERROR_CODES = [
   // decision log
   'journal_unwritable',
   'journal_full',
-  'journal_malformed',
   'chain_broken',
   'record_not_found',
   // configuration and command line

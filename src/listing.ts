@@ -3,6 +3,7 @@
  * it does not: the list is narrowed by fields that the records may hide, or must hold groups of people.
  */
 import { SluiceError } from './errors.ts';
+import { LISTS } from './model/actions.ts';
 import type { Obligations } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { Page } from './model/disclosure.ts';
@@ -18,8 +19,6 @@ export interface Listing {
   /** path and query to ask the upstream for */
   readonly target: string;
 }
-
-export const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
 export function listingOf(

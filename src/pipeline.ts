@@ -8,7 +8,8 @@ import { CodedReply } from './coded.ts';
 import { errorShape } from './error-shape.ts';
 import { SluiceError } from './errors.ts';
 import type { Media } from './disclosure/media.ts';
-import { leadsToOne, type Listing, LISTS, listingOf } from './listing.ts';
+import { leadsToOne, type Listing, listingOf } from './listing.ts';
+import { LISTS, WRITES } from './model/actions.ts';
 import type { DecisionAnswer } from './model/answers.ts';
 import type { Catalog } from './model/catalog.ts';
 import type { DisclosurePart, DisclosurePlan } from './model/disclosure.ts';
@@ -39,8 +40,6 @@ import type { UpstreamResponse } from './upstream/upstream.ts';
 const WHOLE = 64 * 1024;
 /** whose records are rows or lines, whether or not the route says so */
 const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
-/** what an empty answer says of a list: nothing, so that no header counts one */
-const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 /** Parts of something we did not ask for: ranges and deltas are never forwarded. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
 

@@ -2,6 +2,7 @@
 import { Compile } from 'typebox/compile';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
+import { tokensOf } from '../model/pointer.ts';
 import { completenessOf } from '../observability/complete.ts';
 import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
 
@@ -111,10 +112,7 @@ function findFaults(value: unknown, root: unknown, faults: Fault[], doubts: Faul
   for (const { instancePath, keyword, params, message } of checker.Errors(value)) {
     // Follow-on messages of a closed object: `additionalProperties` tells it once.
     if (keyword === 'boolean') continue;
-    const path = instancePath
-      .split('/')
-      .slice(1)
-      .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'));
+    const path = tokensOf(instancePath);
     if (keyword === 'additionalProperties') {
       for (const name of (params as { additionalProperties: string[] }).additionalProperties)
         faults.push([nodeAt(root, [...path, name], true), spell(path), 'has an unknown key']);

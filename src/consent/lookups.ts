@@ -5,6 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import type { LookupConfig } from '../config/sections/consent.ts';
 import { SluiceError } from '../errors.ts';
+import { tokensOf } from '../model/pointer.ts';
 
 export interface Lookups {
   has(type: string): boolean;
@@ -97,8 +98,7 @@ function memberAt(text: string, pointer: string): string | null | undefined {
   } catch {
     return undefined;
   }
-  for (const token of pointer.split('/').slice(1)) {
-    const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const name of tokensOf(pointer)) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return null;
     value = (value as Record<string, unknown>)[name];
   }

@@ -5,6 +5,7 @@
  * The justification stays as the subject gave it: it is the reason an auditor asks for, and it says so in the guide.
  */
 import { SluiceError } from '../errors.ts';
+import { tokensOf } from '../model/pointer.ts';
 import type { DecisionRecordDraft } from '../model/record.ts';
 import type { DataSubjectHasher } from './data-subject.ts';
 import { isConstant } from './spelling.ts';
@@ -87,8 +88,8 @@ export function compileMask(rules: MaskRules, hasher: DataSubjectHasher): Masker
 }
 
 function parsePointer(pointer: string, where: string): string[] {
-  const steps = pointer.split('/').map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'));
-  if (steps.shift() !== '' || FIXED.has(steps[0] ?? '') || steps[0] === '*')
+  const steps = tokensOf(pointer);
+  if (!pointer.startsWith('/') || FIXED.has(steps[0] ?? '') || steps[0] === '*')
     throw new SluiceError(
       'config_invalid',
       `${where}: ${JSON.stringify(pointer)} is no JSON Pointer into a decision record, or points at what every record needs (decision_id, timestamp, kind, outcome, part, disclosure).`,

@@ -2,10 +2,11 @@
 import { SluiceError } from '../errors.ts';
 import type { TreatmentChoice } from '../model/answers.ts';
 import { foldName, type Identifier } from '../model/identifiers.ts';
+import { tokensOf } from '../model/pointer.ts';
 import { isDisguised, isMaskOf } from './disguised.ts';
 import { type Exact, exactAt, exactWith, isSame, readExact, writeExact } from './exact.ts';
 import { mergeRecord } from './merge.ts';
-import { type StoredRecord, tokensOf, type WrittenBody, type WrittenRecord } from './written.ts';
+import type { StoredRecord, WrittenBody, WrittenRecord } from './written.ts';
 
 interface Stored {
   readonly record: Exact;

@@ -9,6 +9,7 @@
 // begins with `~2` is a name whatever it looks like: `/~2*` is the member that is really called `*`, `/~2[a=b]` the one called `[a=b]`,
 // `/~2#3` the column called `#3`, and `/~2` the one without a name.
 import { SluiceError } from '../errors.ts';
+import { decodeToken, encodeToken } from '../model/pointer.ts';
 
 export type Step =
   | { readonly kind: 'name'; readonly name: string }
@@ -39,12 +40,11 @@ const NAMED = '\udfff';
 /** what a name could be taken for that is not escaped */
 const SPECIAL = /^(?:$|\*$|\{key\}$|\[[^=\]]+=[\s\S]*\]$)/;
 
-const unescapeToken = (token: string) => token.replaceAll('~1', '/').replaceAll('~0', '~');
 const escapeWant = (text: string) => text.replace(/[~/,=[\]]/g, (c) => `~${ESCAPED.indexOf(c)}`);
 const unescapeWant = (text: string) => text.replace(/~([013-6])/g, (_, digit) => ESCAPED[Number(digit)]!);
 export const escapeToken = (name: string): string => {
   const isName = name.startsWith(NAMED);
-  const spelled = (isName ? name.slice(1) : name).replaceAll('~', '~0').replaceAll('/', '~1');
+  const spelled = encodeToken(isName ? name.slice(1) : name);
   return isName || SPECIAL.test(name) ? `~2${spelled}` : spelled;
 };
 
@@ -66,10 +66,10 @@ export function parsePointer(pointer: string): readonly Step[] {
 
 function stepOf(token: string): Step {
   if (token === '*') return ANY;
-  if (token.startsWith('~2')) return { kind: 'name', name: columnName(unescapeToken(token.slice(2))) };
+  if (token.startsWith('~2')) return { kind: 'name', name: columnName(decodeToken(token.slice(2))) };
   const selector = SELECTOR.exec(token);
   if (selector) return { kind: 'select', wants: selector[1]!.split(',').map(wantOf).sort(byKey) };
-  return { kind: 'name', name: unescapeToken(token) };
+  return { kind: 'name', name: decodeToken(token) };
 }
 
 /** A part without `=` wants a value that nothing has: the fault is told where catalogs are checked. */

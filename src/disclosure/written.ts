@@ -2,6 +2,7 @@
 import type { SubjectPlace } from '../model/catalog.ts';
 import type { Scalar } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
+import { tokensOf } from '../model/pointer.ts';
 import type { Automaton } from './automaton.ts';
 import { innerValues } from './inner/leaves.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
@@ -213,12 +214,6 @@ export function aliases(node: { readonly [name: string]: unknown }, path: string
     return [];
   });
 }
-
-export const tokensOf = (pointer: string): readonly string[] =>
-  pointer
-    .split('/')
-    .slice(1)
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 
 /** What a pointer picks. A body that has nothing there gives `undefined`, which no field allows. */
 function* at(

@@ -2,6 +2,7 @@
 import type { IssuerConfig, SubjectConfig } from '../config/sections/identity.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
+import { tokensOf } from '../model/pointer.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -12,12 +13,7 @@ const INTERNAL = 'internal';
 /** The claim of that very name, else a JSON Pointer (`/realm_access/roles`), else a dotted path (`realm_access.roles`). */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
-  const steps = name.startsWith('/')
-    ? name
-        .slice(1)
-        .split('/')
-        .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'))
-    : name.split('.');
+  const steps = name.startsWith('/') ? tokensOf(name) : name.split('.');
   let node: unknown = claims;
   for (const step of steps) {
     if (typeof node !== 'object' || node === null || !Object.hasOwn(node, step)) return undefined;

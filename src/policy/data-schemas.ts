@@ -3,6 +3,7 @@
  * these. Whoever replaces the rules may use data of any other shape; these hold for files whose header names them.
  */
 import { type TSchema, Type } from 'typebox';
+import { ACTIONS } from '../model/actions.ts';
 import { TREATMENTS } from '../model/answers.ts';
 import { WRITE_MODES } from '../model/catalog.ts';
 
@@ -20,7 +21,7 @@ const Grade = (description: string) => Type.Integer({ minimum: 1, maximum: 5, de
 const Treatment = oneOf(TREATMENTS, 'what is done to a field');
 const Limit = (description: string) => Type.Integer({ minimum: 1, description });
 const Actions = (description: string) =>
-  Type.Array(Type.Enum(['read', 'search', 'export', 'create', 'update', 'delete', 'detokenize']), {
+  Type.Array(Type.Enum([...ACTIONS, 'detokenize']), {
     description,
     uniqueItems: true,
   });

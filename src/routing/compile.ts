@@ -1,8 +1,10 @@
 /** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
+import { READS, SENDS_RECORD } from '../model/actions.ts';
 import { identifierNames } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
+import { tokensOf } from '../model/pointer.ts';
 import {
   type BodyRules,
   type BodyShape,
@@ -14,7 +16,7 @@ import {
 import { type Condition, compileConditions, exclude, refines } from './conditions.ts';
 import type { NameTable } from './domain.ts';
 import { pagingFaults } from './paging.ts';
-import { type Steps, stepsOf } from './pointer.ts';
+import type { Steps } from './pointer.ts';
 import { compileSearch, type QueryPlan, queryPlan, type Search, uninspectedMembers } from './searches.ts';
 import { isOverride } from './query.ts';
 import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
@@ -64,8 +66,6 @@ export interface BodyPlan {
   /** every scalar of the body must be at one of these places */
   readonly allowed: readonly Steps[];
 }
-
-const WRITES = new Set(['create', 'update']);
 
 /** @param configs null for a route that cannot be looked at: its place counts nevertheless */
 export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
@@ -204,7 +204,7 @@ function bodyPlan(
 ): BodyPlan | null {
   const { action, request, repeatable } = config;
   const inBody = conditions.filter((c) => c.source === 'body');
-  const writes = WRITES.has(action);
+  const writes = SENDS_RECORD.has(action);
   const isPinned = (pointer: string): boolean => inBody.some((c) => c.key === pointer && c.values !== null);
   if (!writes) uninspectedMembers(config, isPinned, report);
   if (request.record !== undefined && !writes)
@@ -235,19 +235,19 @@ function bodyPlan(
   const { separator, quote } = request.options ?? CSV;
   if (separator === quote) report(['request', 'options'], 'has a separator that is the quote');
   const overrides = methodsIn(inBody, action, report);
-  const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: stepsOf(p), pointers }));
-  const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: stepsOf(p), table }));
+  const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: tokensOf(p), pointers }));
+  const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: tokensOf(p), table }));
   const searches = Object.entries(request.grammar).map(([p, given]) => ({
-    steps: stepsOf(p),
+    steps: tokensOf(p),
     search: compileSearch(given, null, (message) => report(['request', 'grammar', p], message)),
   }));
-  const allowed = request.params.map(stepsOf);
+  const allowed = request.params.map(tokensOf);
   const reads = [inBody, taken, fields, domains, searches, allowed].some((list) => list.length > 0);
   if (!writes && !reads) return null;
   const shape: BodyShape = shapeOf(request.format);
   if (request.refused_fields === 'strip' && !isUtf8(request.charset))
     report(['request', 'refused_fields'], 'only JSON in UTF-8 can be stripped (request.charset)');
-  const record = writes ? stepsOf(request.record ?? shape.record) : null;
+  const record = writes ? tokensOf(request.record ?? shape.record) : null;
   const rules: BodyRules = {
     format: request.format,
     types: request.types,
@@ -296,7 +296,6 @@ const actionsOf = (conditions: readonly Condition[]): readonly string[] =>
     c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
   );
 
-const READS: ReadonlySet<string> = new Set(['read', 'search', 'export']);
 const CHANGES: ReadonlySet<unknown> = new Set(['PUT', 'PATCH', 'DELETE']);
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', ...CHANGES]);
 

@@ -1,6 +1,7 @@
 /** `when`: what tells apart requests that share a method and a path. */
 import type { RouteConfig } from '../config/sections/routes.ts';
-import { at, type Steps, stepsOf } from './pointer.ts';
+import { tokensOf } from '../model/pointer.ts';
+import { at, type Steps } from './pointer.ts';
 import type { Parameters } from './query.ts';
 import type { Headers } from './types.ts';
 
@@ -28,7 +29,7 @@ export function compileConditions(when: RouteConfig['when']): readonly Condition
 }
 
 function condition(source: Source, key: string, given: unknown): Condition {
-  const steps = source === 'body' ? stepsOf(key) : [];
+  const steps = source === 'body' ? tokensOf(key) : [];
   if (typeof given === 'object' && given !== null && 'present' in given)
     return { source, key, steps, values: null, present: given.present === true };
   const values = (Array.isArray(given) ? given : [given]) as readonly Value[];

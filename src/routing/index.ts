@@ -2,6 +2,7 @@
 import type { LimitsConfig } from '../config/sections/listen.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
+import { WRITES } from '../model/actions.ts';
 import { otherNamed } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import { type Coding, codingOf, decoded } from './body/coding.ts';
@@ -104,7 +105,6 @@ export function createRouter(configs: readonly RouteConfig[], limits: Limits, co
 type Limits = Pick<LimitsConfig, 'target' | 'depth' | 'request_body' | 'decoded_ratio'>;
 
 const EMPTY = new Uint8Array(0);
-const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'delete']);
 
 function select(
   { remaining, target, parametersOf, headers }: Narrowed,

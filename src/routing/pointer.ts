@@ -1,17 +1,7 @@
 /** JSON Pointers (RFC 6901) over parsed bodies; `*` stands for one step, `**` for any number of steps. */
+import { pointerOf } from '../model/pointer.ts';
 
 export type Steps = readonly string[];
-
-export const stepsOf = (pointer: string): Steps =>
-  pointer === ''
-    ? []
-    : pointer
-        .slice(1)
-        .split('/')
-        .map((s) => s.replaceAll('~1', '/').replaceAll('~0', '~'));
-
-export const pointerOf = (steps: Steps): string =>
-  steps.map((s) => `/${s.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 const isContainer = (v: unknown): v is object => typeof v === 'object' && v !== null;
 

@@ -1,7 +1,8 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
 import { SluiceError } from '../errors.ts';
+import { pointerOf, tokensOf } from '../model/pointer.ts';
 import { unreadable } from './body/text.ts';
-import { at, pointerOf, type Steps, stepsOf } from './pointer.ts';
+import { at, type Steps } from './pointer.ts';
 import type { Parameters } from './query.ts';
 import type { CompiledRoute } from './types.ts';
 
@@ -44,7 +45,7 @@ function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
     const pointer = inner.slice(5);
     if (!pointer.startsWith('/') || /(^|\/)\*+(\/|$)/.test(pointer))
       return 'needs a pointer without "*" after "body:"';
-    return { from: 'body', steps: stepsOf(pointer) };
+    return { from: 'body', steps: tokensOf(pointer) };
   }
   return params.has(inner) ? { from: 'path', name: inner } : `names {${inner}}, which its path does not have`;
 }

@@ -4,6 +4,7 @@
  */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
+import { LISTS, SENDS_RECORD } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
@@ -101,7 +102,7 @@ function aboutAStranger(
 
 /** Where the whole body is the record, a member that the route says touches no field is not looked at. */
 function writesUnseen({ action, request }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
-  if ((action !== 'create' && action !== 'update') || (request.record ?? '') !== '') return;
+  if (!SENDS_RECORD.has(action) || (request.record ?? '') !== '') return;
   for (const [i, pointer] of request.params.entries()) {
     const name = pointer.replace(/\/\*\*$/, '');
     const field = Object.keys(fields).find((path) => path === name || path.startsWith(`${name}/`));
@@ -224,9 +225,6 @@ function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: 
     );
 }
 
-const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
-const WRITES: ReadonlySet<string> = new Set(['create', 'update']);
-
 /** What is left out of a PUT is erased by an upstream that replaces the record. */
 function stripsWhatReplaces({ match, request }: RouteConfig, warn: Warn): void {
   if (!match.startsWith('PUT ') || request.refused_fields !== 'strip' || request.keep_masked !== undefined)
@@ -239,7 +237,7 @@ function stripsWhatReplaces({ match, request }: RouteConfig, warn: Warn): void {
 
 /** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */
 function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
-  if (!WRITES.has(action)) return;
+  if (!SENDS_RECORD.has(action)) return;
   const told = new Set<string>();
   for (const pointer of Object.keys(fields)) {
     const [, list, selector, keys] = /^(.*)\/(\[([^\]]*)\])\//.exec(pointer) ?? [];

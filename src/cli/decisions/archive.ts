@@ -21,7 +21,7 @@ export interface ArchiveCommandOptions extends SourceOptions {
 export async function archive(options: ArchiveCommandOptions, io: Io): Promise<void> {
   const at = await place(options, io);
   const before = options.before === undefined ? null : new Date(time(options.before, '--before', new Date()));
-  const index = await openIndex(at, io);
+  const index = await openIndex(at);
   const bar = progressBar(io, 'archiving');
   try {
     if (index !== null) await feed(at.dir, index);
@@ -67,7 +67,7 @@ export async function archive(options: ArchiveCommandOptions, io: Io): Promise<v
 const sinkAt = (dir: string, origin: string, sink: ReturnType<typeof sinksOf>[number]): Store =>
   'file' in sink ? fileSink(dir, origin, sink.file) : stdoutSink(dir, origin);
 
-async function openIndex(at: Place, io: Io): Promise<Store | null> {
+async function openIndex(at: Place): Promise<Store | null> {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return null;
   return 'sqlite' in index ? openSqliteIndex(index.sqlite) : openPostgresIndex(index.postgres);

@@ -3,6 +3,7 @@
  * come from the policy's data (there is nowhere else to learn them); what they are given comes from asking alone.
  */
 import { knownFrom } from '../../routing/index.ts';
+import { READS } from '../../model/actions.ts';
 import type { Consent, DataSubjectState } from '../../model/consent.ts';
 import type { Subject, Tier } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
@@ -46,7 +47,6 @@ export interface Axes {
 }
 
 const INTERNAL = 'internal';
-const READS = ['read', 'search', 'export'] as const;
 
 export function axesOf(policy: PolicySnapshot, options: AxesOptions): Axes {
   const known = knownFrom(policy.data);
@@ -61,7 +61,7 @@ export function axesOf(policy: PolicySnapshot, options: AxesOptions): Axes {
     tiers: options.tier ?? [null, 1, 2, 3],
     recipients: options.recipient ?? recipients,
     resources: options.resource ?? [...policy.catalogs.keys()].sort(),
-    actions: options.action ?? READS,
+    actions: options.action ?? [...READS],
     states: states(categories, names(policy.data['flags'])),
     classes,
     subjects: (role, recipient) => subjectsOf(role, recipient, policy.data, options),

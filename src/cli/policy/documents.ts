@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { tokensOf } from '../../model/pointer.ts';
 import { readYaml, type YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 import { everySchema } from './emitted.ts';
@@ -128,13 +129,9 @@ function faultOf(error: ErrorObject, document: YamlDocument): PolicyFault {
 /** a JSON Pointer as steps, numbers where they are positions of a list */
 function steps(pointer: string, root: unknown): (string | number)[] {
   let here = root;
-  return pointer
-    .split('/')
-    .slice(1)
-    .map((s) => {
-      const key = s.replaceAll('~1', '/').replaceAll('~0', '~');
-      const step = Array.isArray(here) ? Number(key) : key;
-      here = (here as { readonly [k: string]: unknown } | null)?.[key];
-      return step;
-    });
+  return tokensOf(pointer).map((key) => {
+    const step = Array.isArray(here) ? Number(key) : key;
+    here = (here as { readonly [k: string]: unknown } | null)?.[key];
+    return step;
+  });
 }

@@ -1,4 +1,5 @@
 /** What a scenario expects against what came of it: one sentence for each difference. */
+import { tokensOf } from '../../model/pointer.ts';
 import type { Scenario } from '../../policy/scenario-schema.ts';
 import { isObject } from '../../policy/document.ts';
 import type { Came } from './world.ts';
@@ -142,8 +143,7 @@ const told = (value: unknown): string => {
 /** RFC 6901 */
 function at(value: unknown, pointer: string): unknown {
   let here = value;
-  for (const token of pointer.split('/').slice(1)) {
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const key of tokensOf(pointer)) {
     if (Array.isArray(here)) here = /^(0|[1-9]\d*)$/.test(key) ? here[Number(key)] : undefined;
     else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
     else return undefined;

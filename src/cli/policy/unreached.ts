@@ -1,4 +1,5 @@
 /** What nothing gets through to, found out by asking the policy: each is either meant or forgotten, so it is a warning. */
+import { ACTIONS } from '../../model/actions.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { classOf } from '../../model/catalog.ts';
 import type { YamlDocument } from '../../policy/document.ts';
@@ -25,7 +26,7 @@ export function unreached(
     justification: 'sluice check',
     at: new Date().toISOString(),
     // Also what only writes: a purpose may be for that alone.
-    action: ['read', 'search', 'export', 'create', 'update', 'delete'],
+    action: ACTIONS,
   };
   const axes = axesOf(policy, options);
   if (axes.roles.length === 0 || axes.purposes.length === 0) return [];

@@ -1,11 +1,12 @@
 /** Which requests exist, and what each of them is. A request that no route describes is denied. Longer than most: a route is one section. */
 import { type Static, Type } from 'typebox';
+import { ACTIONS } from '../../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
+import type { ActionName } from '../../model/input.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
 import { keepMasked } from './keep-masked.ts';
 import { alwaysFetchSchema, pagingSchema } from './paging.ts';
 
-export const ACTIONS = ['read', 'search', 'export', 'create', 'update', 'delete'] as const;
 export const REQUEST_FORMATS = [
   'json',
   'ndjson',
@@ -99,7 +100,7 @@ export const routeSchema = section({
   ),
   upstream: word,
   resource: word,
-  action: Type.Unsafe<(typeof ACTIONS)[number]>(Type.Enum([...ACTIONS])),
+  action: Type.Unsafe<ActionName>(Type.Enum([...ACTIONS])),
   id: optional(template('id of the one record asked for')),
   data_subject: optional(template('whose data it is, where the answer does not say')),
   properties: defaulted(

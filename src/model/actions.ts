@@ -1,0 +1,20 @@
+/** What a request does, by how its answer is treated. */
+import type { ActionName } from './input.ts';
+
+export const ACTIONS = [
+  'read',
+  'search',
+  'export',
+  'create',
+  'update',
+  'delete',
+] as const satisfies readonly ActionName[];
+
+const setOf = (...names: readonly ActionName[]): ReadonlySet<string> => new Set(names);
+
+export const READS = setOf('read', 'search', 'export');
+/** whose answer is a list of records */
+export const LISTS = setOf('search', 'export');
+export const WRITES = setOf('create', 'update', 'delete');
+/** whose body is a record */
+export const SENDS_RECORD = setOf('create', 'update');
