@@ -4,6 +4,7 @@ import type { Scalar } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import { tokensOf } from '../model/pointer.ts';
 import type { Automaton } from './automaton.ts';
+import { textMarks, textState } from './formats/tree.ts';
 import { innerValues } from './inner/leaves.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
 import { pickFaults } from './picks.ts';
@@ -70,8 +71,11 @@ interface Subject {
   readonly places: readonly SubjectPlace[] | null;
 }
 
-function subjectAt(automaton: Automaton, state: number): Subject | null {
-  const marks = automaton.marks(state).filter((mark) => mark.subject && mark.up === 0);
+/** the name that the text of an element goes by */
+const TEXT = '#text';
+
+function subjectAt(automaton: Automaton, state: number, content: string | undefined): Subject | null {
+  const marks = textMarks(automaton, state, content).filter((mark) => mark.subject && mark.up === 0);
   if (marks.length === 0) return null;
   const places = marks.flatMap((mark) => mark.places ?? []);
   return { places: places.length === 0 ? null : places };
@@ -105,12 +109,14 @@ function* leavesOf(
   function* walk(node: unknown, from: number, around: Around): Generator<Leaf> {
     const { path, listed } = around;
     const picks = isObject(node) && automaton.selectors(from) ? automaton.picks(from) : [];
-    const state =
+    const content = elements && !isObject(node) && !Array.isArray(node) ? TEXT : undefined;
+    const at =
       isObject(node) && automaton.selectors(from)
         ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
         : from;
+    const state = content === undefined ? at : textState(automaton, at, content);
     // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
-    const subject = subjectAt(automaton, state) ?? around.subject;
+    const subject = subjectAt(automaton, at, content) ?? around.subject;
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
         yield* walk(item, elements ? from : automaton.item(state, i), {
@@ -127,7 +133,7 @@ function* leavesOf(
         conflicts.push(...aliases(node, path).map((pointer) => ({ pointer, place: around.place })));
       const within: Leaf[] = [];
       for (const [key, member] of Object.entries(node)) {
-        const isText = elements && key === '#text';
+        const isText = elements && key === TEXT;
         within.push(
           ...walk(member, isText ? state : automaton.step(state, key), {
             path: isText ? path : `${path}/${escapeToken(key)}`,

@@ -53,6 +53,23 @@ describe('#text', () => {
     );
   });
 
+  test.each([
+    ['x/5', '/*'],
+    ['x/5', '/a/*', '/*/b'],
+    ['x/5', '/*/*'],
+    ['x/2', '/a/#text'],
+  ])(
+    'decides where it is named: a star below an element does not stand for its text (%s %s %s)',
+    async (cls, ...stars) => {
+      const own = Object.fromEntries(stars.map((star) => [star, 'x/2']));
+      const { text } = await disclose(
+        '<r><a>13812345678</a></r>',
+        c({ ...own, '/a': cls }, { 'x/2': 'disclose', 'x/5': 'drop' }),
+      );
+      expect(text).toBe(cls === 'x/5' ? '<r></r>' : '<r><a>13812345678</a></r>');
+    },
+  );
+
   test('does not reach what stands in the elements', async () => {
     const { text } = await disclose(
       '<r><note>a<i>CANARY</i></note></r>',

@@ -96,11 +96,26 @@ export function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId 
 
 /** The state of a scalar's content: that of the line that names it (`/note/#text`), or the node's own. */
 export function contentState(matcher: Matcher, node: TreeNode, state: StateId): StateId {
-  if (node.content === undefined || node.children !== null) return state;
-  if (!matcher.inner(state) && !matcher.marked(state)) return state;
-  const inside = matcher.step(state, node.content);
-  const isNamed = matcher.field(inside) >= 0 && matcher.field(inside) !== matcher.field(state);
-  return isNamed || matcher.marks(inside).length > 0 ? inside : state;
+  return node.content === undefined || node.children !== null
+    ? state
+    : textState(matcher, state, node.content);
+}
+
+/** `*` stands for members and never for the content: the node's own line would be passed over, which may be the stricter one. */
+export function textState(matcher: Matcher, state: StateId, name: string): StateId {
+  if (!matcher.inner(state)) return state;
+  const inside = matcher.step(state, name);
+  const field = matcher.field(inside);
+  const isNamed = field >= 0 && field !== matcher.field(state) && matcher.path(field).endsWith(`/${name}`);
+  return isNamed ? inside : state;
+}
+
+/** What whoever reads a scalar's content must know of it: by the node's own name, and by that of the content. */
+export function textMarks(matcher: Matcher, state: StateId, name: string | undefined): readonly Mark[] {
+  const marks = matcher.marks(state);
+  if (name === undefined || !matcher.marked(state)) return marks;
+  const inside = matcher.marks(matcher.step(state, name));
+  return inside.length === 0 ? marks : [...marks, ...inside];
 }
 
 const nameOf = (node: TreeNode): string | null => (node.index === undefined ? (node.names[0] ?? null) : null);
@@ -148,9 +163,7 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
 
   const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
     if (node.children === null) {
-      const inside = contentState(matcher, node, state);
-      const marks = matcher.marks(state);
-      for (const mark of inside === state ? marks : [...marks, ...matcher.marks(inside)]) {
+      for (const mark of textMarks(matcher, state, node.content)) {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
         if (scope) take(scope, mark, node.scalar());
       }
