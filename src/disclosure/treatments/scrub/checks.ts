@@ -50,7 +50,8 @@ export function isLuhn(digits: string): boolean {
 const CARD =
   /^(?:62\d{14,17}|81\d{14,17}|4(?:\d{12}|\d{15}|\d{18})|5[0-8]\d{14,17}|6(?:[03457-9])\d{14,17}|3[47]\d{13}|35\d{14}|3(?:0[0-5]|[689]\d)\d{11}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|(?:9558|103\d)\d{15})$/;
 
-export const isCard = (digits: string): boolean => CARD.test(digits) && isLuhn(digits);
+export const hasCardShape = (digits: string): boolean => CARD.test(digits);
+export const isCard = (digits: string): boolean => hasCardShape(digits) && isLuhn(digits);
 
 /** MIIT's mobile prefixes: 13x to 19x */
 export const isMobile = (digits: string): boolean =>

@@ -2,6 +2,7 @@
 import { PLATE_PROVINCES } from '../masks/plate.ts';
 import { latinNameAt } from './english-words.ts';
 import { CHINESE_LABELS, TITLES } from './labels.ts';
+import { otherNameAt } from './other-scripts.ts';
 import type { Span } from './span.ts';
 import { isCompoundSurname, isSurname } from '../masks/surnames.ts';
 
@@ -215,7 +216,8 @@ function afterLabels(text: string, first: number, spans: Span[]): void {
         ? latin
         : label.exact
           ? exactNameAt(text, start)
-          : nameAt(text, start, label.firm && linked, label.firm);
+          : nameAt(text, start, label.firm && linked, label.firm) ||
+            (label.firm && linked ? otherNameAt(text, start) : 0);
     if (length >= 2 && latin === 0) listed(text, start + length, spans);
     if (length >= 2) spans.push({ entity: 'person_name', start, end: start + length });
     i -= 1;

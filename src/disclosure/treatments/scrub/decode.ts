@@ -13,11 +13,12 @@ export interface View {
 }
 
 /** what a text without any encoding or tag has none of */
-const MAYBE = /&[#A-Za-z]|\\["'/\\bfnrtux]|%[0-9A-Fa-f]{2}|=[0-9A-F]{2}=[0-9A-F]{2}|=[^\s&=]*\+|<[A-Za-z/!?]/;
+const MAYBE =
+  /&[#A-Za-z]|\\["'/\\bfnrtux]|%u?[0-9A-Fa-f]{2}|=[0-9A-F]{2}=[0-9A-F]{2}|=[^\s&=]*\+|<[A-Za-z/!?]/;
 
 /** A run of backslashes counts once, so that a long one is read once. */
 const ENCODED =
-  /&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});?|(?<!\\)\\{1,64}(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/bfnrt])|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2}){2,}|(?<=[?&=][^\s&?]{0,80})\+|<!\[CDATA\[|\]\]>/g;
+  /&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});?|(?<!\\)\\{1,64}(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/bfnrt])|%u[0-9a-fA-F]{4}|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2}){2,}|(?<=[?&=][^\s&?]{0,80})\+|<!\[CDATA\[|\]\]>/g;
 
 const LATIN_1 =
   'Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml';
@@ -108,7 +109,7 @@ function meant(found: string): string | null {
     if (name[0] !== '#') return NAMED.get(name) ?? null;
     return character(/^#[xX]/.test(name) ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1)));
   }
-  const escaped = found.replace(/^\\+/, '');
+  const escaped = found.replace(/^(?:\\+|%)/, '');
   if (escaped.length === 1) return ESCAPES[escaped] ?? escaped;
   const hex = escaped.replace(/^[ux]\{?|\}$/g, '');
   // half a pair is put as it is: the other half follows
@@ -162,7 +163,7 @@ function onceDecoded(view: View): View | null {
   let built: Builder | null = null;
   let from = 0;
   for (const { 0: found, index } of view.text.matchAll(ENCODED)) {
-    const bytes = found[0] === '%' || found[0] === '=';
+    const bytes = (found[0] === '%' && found[1] !== 'u') || found[0] === '=';
     const made = bytes ? null : meant(found);
     if (!bytes && made === null) continue;
     built ??= new Builder(view);

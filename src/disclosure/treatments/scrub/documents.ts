@@ -11,7 +11,7 @@ const IBAN =
   /(?:A[DELTZ]|B[AEGHRY]|C[HRYZ]|D[EKO]|E[EGS]|F[IOR]|G[BEILRT]|H[RU]|I[ELQST]|JO|K[WZ]|L[BCITUVY]|M[CDEKRTU]|N[LO]|P[KLST]|QA|R[OS]|S[ACEIKMV]|T[LNR]|UA|VA|VG|XK)[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])/y;
 
 const LABEL =
-  /(?:身份证|身份證|身分證|证件|證件|居留證|HKID|\bID)(?: ?(?:号码|号|號碼|號|字號|统一编号|統一編號|card|no|number))?[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:身份证|身份證|身分證|证件|證件|居留證|統一編號|统一编号|HKID|\bID)(?: ?(?:号码|号|號碼|號|字號|统一编号|統一編號|card|no|number))?[^\p{L}\p{N}]{0,4}$/iu;
 const LABEL_REACH = 20;
 
 const labelled = (text: string, start: number): boolean =>

@@ -4,6 +4,7 @@
  */
 import { chineseNameAt, isWholeName } from './chinese-names.ts';
 import { CAPITALISED, isNoNameWord, trimmed } from './english-words.ts';
+import { otherNameAt } from './other-scripts.ts';
 import type { Span } from './span.ts';
 
 const REACH = 72;
@@ -17,8 +18,10 @@ const HAN_WORD = /^\p{Script=Han}{1,4}(?:[ \u3000·•・‧]\p{Script=Han}{1,8}
 /** behind a form in brackets */
 const CLOSING = /^[ \t]?[）)］\]】〕」』>》,，、;；/／]/u;
 const LATIN = /\p{Script=Latin}/u;
+const HAN = /\p{Script=Han}/u;
 const ALL_CAPITALS = /^\p{Lu}{2,}(?:[ ,\-']{1,2}\p{Lu}+){0,4}(?![\p{L}\p{N}])/u;
-const GIVEN_BEHIND = /^, ?\p{Lu}\p{L}+(?=[ \t]{0,2}(?:[（(［[【/"'|<]|\p{Script=Han}|$))/u;
+const GIVEN_BEHIND =
+  /^, ?\p{Lu}\p{L}+(?:[ -]\p{Lu}\p{L}+){0,2}(?=[ \t]{0,2}(?:[（(［[【/"'|<]|\p{Script=Han}|$))/u;
 const ONE_WORD = /^\p{Lu}[\p{L}'’-]*$/u;
 const MOST_FORMS = 3;
 
@@ -44,6 +47,12 @@ function formAt(text: string, at: number, latin: boolean): Span | null {
         (latin ? opening !== '' || closed || ends(ahead, unsplit.length) : bracketed && closed));
     return name ? { entity: 'person_name', start, end: start + unsplit.length } : null;
   }
+  // 金哲洙(김철수)
+  const other = otherNameAt(ahead, 0);
+  if (other > 0)
+    return bracketed && CLOSING.test(ahead.slice(other))
+      ? { entity: 'person_name', start, end: start + other }
+      : null;
   if (!LATIN.test(ahead[0] ?? ' ')) return null;
   if (latin && !bracketed) return null;
   const capitals = CAPITALISED.exec(ahead)?.[0] ?? ALL_CAPITALS.exec(ahead)?.[0] ?? '';
@@ -81,7 +90,7 @@ export function findOtherForms(text: string, spans: Span[]): void {
       spans.push({ entity: 'person_name', start, end });
     }
     for (let n = 0; n < MOST_FORMS; n += 1) {
-      const form = formAt(text, end, LATIN.test(text.slice(start, end)));
+      const form = formAt(text, end, !HAN.test(text.slice(start, end)));
       if (form === null) break;
       spans.push(form);
       ({ start, end } = form);

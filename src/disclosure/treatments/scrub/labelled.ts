@@ -9,7 +9,7 @@ import { Words } from './words.ts';
 type Kind = 'identity' | 'travel' | 'service' | 'account';
 
 const ACCOUNT_WORDS =
-  '卡号|卡號|银行卡|銀行卡|信用卡|借记卡|储蓄卡|账号|賬號|帐号|帳號|银行账户|银行帐户|收款账户|收款帐户|对公账户|还款账户|结算账户|账户号|帐户号';
+  '卡号|卡號|银行卡|銀行卡|信用卡|借记卡|储蓄卡|账号|賬號|帐号|帳號|账户|帐户|賬戶|帳戶|存折|存摺';
 
 const LABELS = new Words(
   (
@@ -26,31 +26,47 @@ const LABELS = new Words(
 /** characters that a label begins with */
 export const LABEL_CHARS = LABELS.first;
 
-/** English labels and keys of members: `Passport No`, `idNumber`, `card_no`, and the initials of pinyin that old systems have */
-const ENGLISH =
-  /(?<travel>[Pp]assport|PASSPORT|[Tt]ravel[ _-]?(?:[Dd]ocument|[Pp]ermit)|[Rr]eturn[ _-]?[Pp]ermit|[Mm]ainland[ _-]?[Tt]ravel[ _-]?[Pp]ermit)|(?<identity>[Rr]esiden(?:ce|t)[ _-]?(?:[Pp]ermit|[Cc]ard|ID)|[Ii]dentity[ _-]?(?:[Cc]ard|[Dd]ocument|[Nn]o|[Nn]um)|[Ii]dentification|[Mm]ilitary[ _-]?(?:ID|[Ii]d)|HKID|[Ii][Dd](?=[ _-]?(?:[Cc]ard|[Nn]o|NO|[Nn]um|[Dd]oc))|[Cc]ert(?:ificate)?[ _-]?(?=[Nn]o|[Nn]um|[Cc]ode)|(?:sfzhm?|zjhm|SFZHM?|ZJHM))|(?<account>IBAN|[Aa]cct|[Cc]ard(?=[ _-]?(?:[Nn]o|NO|[Nn]um))|[Aa]ccount(?=[ _-]?(?:[Nn]o|NO|[Nn]um))|(?:[Cc]redit|[Dd]ebit|[Bb]ank)[ _-]?[Cc]ard|(?:yhkh|YHKH|kahao))/y;
-/** the two letters, in either case, that an English label begins with */
+/** what says that a number follows: in a label, in a key */
+const NUMBERED = '(?=[ _-]?(?:card|no|num|doc|code|hao))';
+/** English labels and keys of members: `Passport No`, `idNumber`, `card_no`; pinyin and its initials, as old systems have them */
+const KEYS: Readonly<Record<'travel' | 'identity' | 'account', readonly string[]>> = {
+  travel: [
+    `passport|PP${NUMBERED}`,
+    'travel[ _-]?(?:doc(?:ument)?|permit)',
+    'return[ _-]?permit',
+    'mainland[ _-]?travel[ _-]?permit',
+    `visa${NUMBERED}`,
+    '(?:huzhao(?:hao(?:ma)?)?|hzhm?|txz(?:hm?)?|tongxingzheng(?:hao(?:ma)?)?)(?![a-z])',
+  ],
+  identity: [
+    'residen(?:ce|t)[ _-]?(?:permit|card|ID|registration)',
+    `identity${NUMBERED}`,
+    'identification',
+    '(?:military|national|macau|macao|card)[ _-]?id(?![a-z])',
+    'HKID|NRIC|SSN(?![a-z])|aadhaar',
+    `(?:id|FIN|cert(?:ificate)?)${NUMBERED}`,
+    'social[ _-]?(?:security|insurance)|national[ _-]?insurance',
+    "driv(?:er'?s?|ing)[ _-]?licen[cs]e",
+    '(?:sfz(?:hm?)?|zjhm?|gmsfz?hm|shenfenzheng(?:hao(?:ma)?)?|zhengjian(?:hao(?:ma)?)?|sb[kz]h|ybkh)(?![a-z])',
+  ],
+  account: [
+    'IBAN',
+    `acc(?:oun)?t(?![a-z])|(?:acc(?:oun)?t?|a/c|card)${NUMBERED}`,
+    '(?:credit|debit|bank)[ _-]?card',
+    '(?:yhkh?|yhzh(?:hm)?|skzh|khzh|kahao|yinhangka(?:hao)?|zhanghao|yinhangzhanghao)(?![a-z])',
+  ],
+};
+const ENGLISH = new RegExp(
+  Object.entries(KEYS)
+    .map(([kind, keys]) => `(?<${kind}>${keys.join('|')})`)
+    .join('|'),
+  'iy',
+);
+/** the two letters that an English label or key begins with */
 const BEGINNINGS = new Set(
-  [
-    'pa',
-    'tr',
-    're',
-    'ma',
-    'id',
-    'mi',
-    'hk',
-    'ce',
-    'sf',
-    'zj',
-    'ib',
-    'ac',
-    'ca',
-    'cr',
-    'de',
-    'ba',
-    'yh',
-    'ka',
-  ].map((pair) => (pair.charCodeAt(0) << 8) | pair.charCodeAt(1)),
+  'pa pp tr re ma vi hu hz tx to id mi na ca hk nr ss aa fi ce so dr sf zj gm sh zh sb yb ib ac a/ cr de ba yh sk kh ka yi'
+    .split(' ')
+    .map((pair) => (pair.charCodeAt(0) << 8) | pair.charCodeAt(1) | 0x20),
 );
 const isLetter = (unit: number): boolean => (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a;
 
@@ -62,11 +78,15 @@ const NOT_BANK = /(?:购物|礼品|储值|加油|公交|门禁|充值|礼品)$/;
 
 /** between a label and its number */
 const LINK =
-  /(?:证|證)?(?:号码|號碼|编号|編號|号|號)?(?:[ _-]?(?:[Cc]ard|[Dd]ocument|[Pp]ermit))?(?:[ _-]?(?:[Nn]umber|NUMBER|[Nn]um|[Nn]o|NO|[Nn]r|[Cc]ode|#)\b\.?)?(?:[^\p{L}\p{N}\n]{0,4}(?:为|是|為|is\b))?[^\p{L}\p{N}\n]{0,6}/uy;
+  /(?:证|證)?(?:档案|檔案)?(?:[（(][^（）()0-9\n]{1,12}[）)])?[ \u3000，,]?(?:号码|號碼|编号|編號|字号|字號|号|號)?(?:[ _-]?(?:[Cc]ard|CARD|[Dd]ocument|[Pp]ermit))?(?: ?\([^()0-9\n]{1,12}\))?(?:[ _-]?(?:[Nn]umber|NUMBER|[Nn]um|[Nn]o|NO|[Nn]r|[Cc]ode|#)\b\.?)?(?:[^\p{L}\p{N}\n]{0,4}(?:为|是|為|is\b))?[^\p{L}\p{N}\n]{0,6}/uy;
 const RUN = /(?:[A-Z]{1,2}[ -]|[A-Za-z]{0,3})[0-9][A-Za-z0-9]*(?:\([0-9A-Za-z]\)|\/[0-9](?![0-9]))?/y;
 const MORE = /\x01{0,8}[ -]\x01{0,8}([0-9]+[Xx]?(?:\([0-9A-Za-z]\))?)(?![A-Za-z0-9])/y;
 const IN_FRONT = /(?<![A-Za-z0-9])([A-Za-z]{0,3}[0-9]{5,17}[0-9A-Za-z]?) ?[（(]$/;
-const SERVICE = /(?:\p{Script=Han}{1,3}字?)?第? ?[0-9]{4,12}号?/uy;
+/** of issue or expiry, where the number was meant to stand */
+const DATE = /(?:19|20)[0-9]{2}(?:年|[-./][01]?[0-9][-./][0-3]?[0-9](?![0-9]))/y;
+const SERVICE = /(?:\p{Script=Han}{1,3}字?)?第? ?[A-Z]{0,2}[0-9]{4,12}(?:-[0-9]{2,8}){0,3}(?![0-9年月])号?/uy;
+/** 军字第1234567号, behind a label that may be any document's */
+const WORDED = /\p{Script=Han}{1,3}字第? ?[0-9]{4,12}号?/uy;
 const FEWEST_DIGITS = 4;
 const LONGEST_RUN = 40;
 const MOST_GROUPS = 6;
@@ -87,6 +107,9 @@ const FEWEST: Readonly<Record<'identity' | 'travel' | 'account', number>> = {
   account: 12,
 };
 
+const isWhole = (kind: keyof typeof WHOLE, number: string): boolean =>
+  WHOLE[kind](number.replace(/[()]/g, '').length);
+
 /** Where the number that begins at `at` ends, and its letters and digits; null: it is too short for its kind. */
 function numberAt(
   text: string,
@@ -104,7 +127,9 @@ function numberAt(
     end += more[0].length;
     number += more[1]!;
     if (number.length > 19) break;
-    if (WHOLE[kind](number.replace(/[()]/g, '').length) || best === null)
+    // what a dash joins to a number that is not complete belongs to it: 900101-1234567
+    const joined = best !== null && more[0].includes('-') && !isWhole(kind, best.number);
+    if (best === null || joined || isWhole(kind, number))
       best = number.length >= FEWEST[kind] ? { end, number } : best;
   }
   if (best === null || (best.number.match(/[0-9]/g)?.length ?? 0) < FEWEST_DIGITS) return null;
@@ -123,6 +148,7 @@ function entityOf(kind: 'identity' | 'travel' | 'account', number: string): Enti
 function behind(text: string, label: number, at: number, kind: Kind, spans: Span[]): void {
   if (kind === 'account' && NOT_BANK.test(text.slice(Math.max(0, label - 2), label))) return;
   const start = at + (execAt(LINK, text, at)?.[0].length ?? 0);
+  if (execAt(DATE, text, start) !== null) return;
   if (kind === 'service') {
     const found = execAt(SERVICE, text, start);
     if (found !== null) spans.push({ entity: 'passport', start, end: start + found[0].length });
@@ -131,6 +157,11 @@ function behind(text: string, label: number, at: number, kind: Kind, spans: Span
   const found = numberAt(text, start, kind);
   if (found !== null) {
     spans.push({ entity: entityOf(kind, found.number), start, end: found.end });
+    return;
+  }
+  const worded = kind === 'account' ? null : execAt(WORDED, text, start);
+  if (worded !== null) {
+    spans.push({ entity: 'passport', start, end: start + worded[0].length });
     return;
   }
   // E12345678（护照）

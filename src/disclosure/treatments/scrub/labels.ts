@@ -17,7 +17,9 @@ const UNSURE =
 /** behind these a name stands that is written out and followed by no other word: 改成韩东君， */
 const EXACT =
   '改成|改为|变更为|更改为|更正为|应为|登记为|记为|写成|寄给|寄到|转给|转交|交给|兹证明|找|改為|變更為|應為|寄給|轉給';
-const NAMED = ['姓名', '户名', '戶名', '名字'];
+/** set apart, as forms have it: 姓　　名 */
+const SPACED = [' ', '\u3000'].flatMap((blank) => [1, 2, 3, 4].map((n) => `姓${blank.repeat(n)}名`));
+const NAMED = ['姓名', '户名', '戶名', '名字', ...SPACED];
 
 export interface Label {
   readonly word: string;
@@ -30,7 +32,12 @@ export interface Label {
 }
 
 export const CHINESE_LABELS = new Words<Label>([
-  ...SURE.split('|').map((word) => ({ word, firm: true, named: NAMED.includes(word), exact: false })),
+  ...[...SURE.split('|'), ...SPACED].map((word) => ({
+    word,
+    firm: true,
+    named: NAMED.includes(word),
+    exact: false,
+  })),
   ...UNSURE.split('|').map((word) => ({ word, firm: false, named: false, exact: false })),
   ...EXACT.split('|').map((word) => ({ word, firm: false, named: false, exact: true })),
 ]);

@@ -2,7 +2,15 @@
  * Identity, telephone and card numbers in a folded text. The text is cut into groups of digits; groups that stand near enough
  * may belong together (`138 1234 5678`). For each group at most nineteen combinations are looked at, so the time is linear.
  */
-import { hasIdentityCheck, hasIdentityShape, isCard, isLandline, isMobile, isOldIdentity } from './checks.ts';
+import {
+  hasCardShape,
+  hasIdentityCheck,
+  hasIdentityShape,
+  isLandline,
+  isLuhn,
+  isMobile,
+  isOldIdentity,
+} from './checks.ts';
 import { documentAt } from './documents.ts';
 import { FILLER } from './fold.ts';
 import type { Entity, Span } from './span.ts';
@@ -101,20 +109,39 @@ const MOBILE_GROUPS = new Set([
 const CARD_GROUPS = /^(?:\d\d|4,4,4,[1-4]|4,4,4,4(?:,[1-4])?|4,6,[45]|6,\d\d?|8,8|1(?:,1){12,18})$/;
 const OLD_ID_GROUPS = new Set(['15', '6,6,3']);
 const LANDLINE_GROUPS = /^(?:1[0-2]|[34],[78]|[34],4,[34]|[34],3,4)$/;
-const LOCAL_GROUPS = /^(?:[78]|4,4|3,4|4,3|2,[34],4|2,[78])$/;
+const LOCAL_GROUPS = /^(?:[78]|4,4|3,4|4,3|2,[34],4|2,[78]|5,5)$/;
 const NANP_GROUPS = /^(?:1,)?3,3,4$/;
-/** Taiwan 09xx-xxx-xxx, Britain 07xxx xxx xxx: a trunk 0 and a mobile's prefix */
-const TRUNKED_MOBILE = /^(?:09\d{8}|07\d{9})$/;
-const TRUNKED_GROUPS = new Set(['4,3,3', '4,6', '5,6', '5,3,3']);
+/** Numbers of other countries' plans as people write them there, digits and groups: with a trunk 0 and a mobile's prefix, or with a country code. */
+const FOREIGN: readonly (readonly [RegExp, RegExp])[] = [
+  // Taiwan 09xx-xxx-xxx, Britain 07xxx xxx xxx, Australia 04xx xxx xxx
+  [/^(?:0[49]\d{8}|07\d{9})$/, /^(?:4,3,3|4,6|5,6|5,3,3)$/],
+  // Japan and Korea 090-xxxx-xxxx, Korea 010-xxxx-xxxx
+  [/^0[1789]0\d{8}$/, /^3,4,4$/],
+  // Taiwan (02) xxxx-xxxx, France 06 xx xx xx xx
+  [/^0[2-8]\d{8}$/, /^2,4,4$/],
+  [/^0[67]\d{8}$/, /^2,2,2,2,2$/],
+  // Hong Kong and Macau 852-xxxxxxxx
+  [/^85[23][2-9]\d{7}$/, /^3,(?:8|4,4)$/],
+  // 0044 xxxx xxxxxx: the country code stands by itself
+  [/^00[17]\d{10}$/, /^3,/],
+  [/^00(?:20|3[0-469]|4[0134-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])\d{8,11}$/, /^4,/],
+  [/^00(?:85[23]|886|971|35\d)\d{7,10}$/, /^5,/],
+];
+
+/** how those begin */
+const FOREIGN_START = /^(?:0|85)/;
 
 const TELEPHONE_LABEL =
-  /(?:电话|電話|手机|手機|手提|座机|座機|固话|热线|熱線|传真|傳真|号码|號碼|tel|phone|call|fax|mobile|mob|cell|whatsapp|number)(?:[ _-]?(?:no|num|number)\b)?(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:电话|電話|手机|手機|手提|座机|座機|固话|固話|市话|市話|热线|熱線|传真|傳真|(?<=^|[^\p{L}\p{N}]|[的新旧其]|联系|聯絡)(?:号码|號碼)|tel|phone|call|fax|mobile|mob|cell|whatsapp|(?<=^|[^\p{L}\p{N}\s]\s?|\b(?:my|his|her|the|your|their|new|old|home|office|work|contact)\s)number)(?:[ _-]?(?:no|num|number)\b)?(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
 /** behind these a number as long as telephone numbers are is one, mistyped or of another country */
 const MOBILE_LABEL =
-  /(?:电话|電話|手机|手機|(?:[Mm]obile|[Pp]hone|[Cc]ell)(?:[ _-]?(?:[Nn]o|[Nn]um|[Nn]umber))?|\b(?:lxdh|sjhm?|dhhm|dianhua|shouji))(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/u;
-const ANY_LENGTH = /^(?:1[0-2]|3,3,4|4,3,3|4,6)$/;
+  /(?:电话|電話|手机|手機|座机|座機|固话|固話|市话|市話|传真|傳真|(?:mobile|phone|cell|\btel)(?:[ _-]?(?:no|num|number))?|\b(?:lxr?dh|sjhm?|dhhm?|yddh)|(?:dianhua|shouji)(?:hao(?:ma)?)?)(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
+const ANY_LENGTH = /^(?:1[0-2]|3,3,4|4,3,3|4,6|4,[78]|3,8|3,4,4)$/;
 const IDENTITY_LABEL =
-  /(?:身份证|身份證|身分證|身分证|证件|證件|\bID)(?:号码|号|號碼|號|字號|no|number)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
+  /(?:身份证|身份證|身分證|身分证|证件|證件|税号|稅號|识别号|識別號|\bID)(?:号码|号|號碼|號|字號|no|number)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
+/** behind these an issuer's prefix and length say enough, whatever the check digit */
+const CARD_LABEL =
+  /(?:卡|银联|銀聯|[打款][到至]|转[到至入]|轉[到至入]|汇[到至入]|匯[到至入]|card|visa|master ?card|union ?pay|amex)[^\p{L}\p{N}]{0,4}$/iu;
 const LABEL_REACH = 20;
 
 const labelled = (text: string, start: number, label: RegExp): boolean =>
@@ -176,7 +203,14 @@ function classify(c: Candidate): Classified | null {
   const letterBefore = start > 0 && isLetter(text.charCodeAt(start - 1));
   if (count === 15 && OLD_ID_GROUPS.has(key) && !letterBefore && isOldIdentity(digits))
     return { entity: 'national_id', end };
-  if (count >= 14 && !plus && !letterBefore && isCard(digits) && CARD_GROUPS.test(key))
+  if (
+    count >= 14 &&
+    !plus &&
+    !letterBefore &&
+    hasCardShape(digits) &&
+    CARD_GROUPS.test(key) &&
+    (isLuhn(digits) || labelled(text, start, CARD_LABEL))
+  )
     return { entity: 'bank_card', end };
   const bare = withoutCountry(digits, plus);
   const bareKey = bare === digits ? key : groupKey(key, digits);
@@ -189,7 +223,8 @@ function classify(c: Candidate): Classified | null {
   // 400 and 800 are hotlines: nobody's own number
   if (count >= 10 && count <= 11 && NANP_GROUPS.test(key) && /^1?(?![48]00)[2-9]\d\d[2-9]\d{6}$/.test(digits))
     return { entity: 'phone', end };
-  if (TRUNKED_MOBILE.test(digits) && TRUNKED_GROUPS.has(key)) return { entity: 'phone', end };
+  if (FOREIGN_START.test(digits) && FOREIGN.some(([plan, cut]) => plan.test(digits) && cut.test(key)))
+    return { entity: 'phone', end };
   if (count >= 10 && count <= 12 && ANY_LENGTH.test(key) && labelled(text, start, MOBILE_LABEL))
     return { entity: 'phone', end, weak: true };
   if (count <= 10 && (LOCAL_GROUPS.test(key) || key === '10') && labelled(text, start, TELEPHONE_LABEL))
