@@ -21,7 +21,7 @@ import type { ConsentSource } from './model/consent.ts';
 import { type Clock, systemClock } from './observability/clock.ts';
 import type { Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
-import { createPipeline } from './pipeline.ts';
+import { createPipeline } from './pipeline/index.ts';
 import { createShadow, type ShadowReport } from './policy/shadow.ts';
 import { createPolicyStore, type Gate, type LivePolicyStore } from './policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from './routing/index.ts';

@@ -21,7 +21,7 @@ import type { ProxyRequest, Reply } from '../../src/model/exchange.ts';
 import { systemClock as clock } from '../../src/observability/clock.ts';
 import { silentLogger as logger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { createPipeline } from '../../src/pipeline.ts';
+import { createPipeline } from '../../src/pipeline/index.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from '../../src/routing/index.ts';
 import { createAnswers } from '../../src/server/answers.ts';

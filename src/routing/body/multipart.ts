@@ -1,13 +1,13 @@
 /**
  * `multipart/form-data` (RFC 7578) as `{ name: value }`. A file is `{ "@filename": …, "#text": … }`; a part that says that it is JSON is read
- * as JSON, since its upstream will. Boundaries are read strictly (RFC 2046 §5.1.1): whoever finds another boundary finds other parts.
+ * as JSON, since its upstream will.
  */
+import { BOUNDARY, type PartPlace, partPlaces } from '../../model/multipart.ts';
 import { refuseOverrideNames } from '../query.ts';
 import { gathered } from './form.ts';
 import { parseJson } from './json.ts';
 import { type TextCodec, textOf, UTF8, unreadable } from './text.ts';
 
-const BOUNDARY = /^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$/;
 const MAX_PARTS = 200;
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/;
 /** what an upstream may take apart, and we do not */
@@ -27,7 +27,9 @@ export interface MultipartRules {
 
 /** @throws SluiceError `body_unreadable`, `method_override_refused` */
 export function parseMultipart(bytes: Uint8Array, contentType: string, rules: MultipartRules): unknown {
-  const parts = partsOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), boundaryOf(contentType));
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const places = partPlaces(body, boundaryOf(contentType), MAX_PARTS, unreadable);
+  const parts = places.parts.map((place) => partOf(body, place));
   refuseOverrideNames(
     parts.map(({ name }) => name),
     rules.overrides,
@@ -55,41 +57,9 @@ interface Part {
   readonly content: Buffer;
 }
 
-function partsOf(body: Buffer, boundary: string): readonly Part[] {
-  const dashes = `--${boundary}`;
-  if (!body.subarray(0, dashes.length).equals(Buffer.from(dashes, 'latin1')))
-    throw unreadable('does not begin with its boundary');
-  const parts: Part[] = [];
-  let at = 0;
-  for (;;) {
-    const line = at + dashes.length;
-    const after = body.toString('latin1', line, line + 2);
-    if (after === '--') {
-      const rest = body.toString('latin1', line + 2, line + 5);
-      if (rest !== '' && rest !== '\r\n') throw unreadable('goes on behind its last boundary');
-      return parts;
-    }
-    if (after !== '\r\n') throw unreadable('has a line that only begins like its boundary');
-    if (parts.length === MAX_PARTS) throw unreadable(`has more than ${MAX_PARTS} parts`);
-    const next = body.indexOf(`\r\n${dashes}`, line, 'latin1');
-    if (next < 0) throw unreadable('is cut short');
-    // Some readers take a boundary behind any line end for one.
-    const inner = body.subarray(line + 2, next);
-    if (inner.includes(`\n${dashes}`, 0, 'latin1') || inner.includes(`\r${dashes}`, 0, 'latin1'))
-      throw unreadable('has a boundary behind a line end other than CRLF');
-    parts.push(partOf(body.subarray(line, next + 2)));
-    at = next + 2;
-  }
-}
-
-/** @param part from the line end of its delimiter to that before the next one */
-function partOf(part: Buffer): Part {
-  const blank = part.indexOf('\r\n\r\n', 0, 'latin1');
-  // the empty line may be the one that the next boundary begins with: a part without content
-  if (blank < 0 || blank + 4 > part.length - 2)
-    throw unreadable('has a part without the empty line behind its headers');
+function partOf(body: Buffer, place: PartPlace): Part {
   const headers = new Map<string, string>();
-  for (const line of part.toString('latin1', 2, blank).split('\r\n')) {
+  for (const line of body.toString('latin1', place.headers, place.content - 4).split('\r\n')) {
     const [, name = '', value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/s.exec(line) ?? [];
     const key = name.toLowerCase();
     if (key === '' || /[\r\n\0]/.test(value) || headers.has(key))
@@ -111,7 +81,7 @@ function partOf(part: Buffer): Part {
     filename: filename === undefined ? null : decoded(filename),
     type: type ?? null,
     charset: charset ?? null,
-    content: part.subarray(blank + 4, part.length - 2),
+    content: body.subarray(place.content, place.end),
   };
 }
 

@@ -2,12 +2,12 @@
  * Whether an answer is a list that must not tell of withheld records by its counts, gaps or length, and how the upstream is asked for it so that
  * it does not: the list is narrowed by fields that the records may hide, or must hold groups of people.
  */
-import { SluiceError } from './errors.ts';
-import { LISTS } from './model/actions.ts';
-import type { Obligations } from './model/answers.ts';
-import type { Catalog } from './model/catalog.ts';
-import type { Page } from './model/disclosure.ts';
-import type { Selected } from './routing/index.ts';
+import { SluiceError } from '../errors.ts';
+import { LISTS } from '../model/actions.ts';
+import type { Obligations } from '../model/answers.ts';
+import type { Catalog } from '../model/catalog.ts';
+import type { Page } from '../model/disclosure.ts';
+import type { Selected } from '../routing/index.ts';
 
 export interface Listing {
   /** what the answer tells must depend on the disclosed records alone */

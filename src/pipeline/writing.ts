@@ -1,25 +1,12 @@
 /** What a write sends to the upstream: the body as the guard lets it through, merged with the stored record where the route says so. */
-import type { Account } from './account.ts';
-import { SluiceError } from './errors.ts';
-import type { DecisionAnswer } from './model/answers.ts';
-import type { Catalog } from './model/catalog.ts';
-import type { DisclosurePlan } from './model/disclosure.ts';
-import type { ProxyRequest } from './model/exchange.ts';
-import type { PolicyInput } from './model/input.ts';
-import type { PolicySnapshot } from './model/policy.ts';
-import { statusWithheld } from './refusal.ts';
-import type { Selected } from './routing/index.ts';
-import type { Stages } from './stages.ts';
+import type { Account } from '../account.ts';
+import { SluiceError } from '../errors.ts';
+import { statusWithheld } from '../refusal.ts';
+import type { Selected } from '../routing/index.ts';
+import type { Stages } from '../stages.ts';
+import { asRead, type Decided, planOf } from './plan.ts';
 
-export interface Write {
-  readonly request: ProxyRequest;
-  readonly selected: Selected;
-  /** the id that the consents of the person are kept under whom the route names */
-  readonly dataSubject: string | null;
-  readonly snapshot: PolicySnapshot;
-  readonly input: PolicyInput;
-  readonly catalog: Catalog;
-  readonly decision: DecisionAnswer;
+export interface Write extends Decided {
   /** that are forwarded */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -90,11 +77,12 @@ export const overtaken = (): SluiceError =>
 /** For the guard alone: nothing of it is in any answer. */
 async function storedRecord(
   { target, record, replaces, version }: NonNullable<Selected['stored']>,
-  { request, selected, dataSubject, snapshot, input, catalog, decision, headers }: Write,
+  write: Write,
   account: Account,
   stages: Stages,
 ) {
-  const { 'content-type': _type, soapaction: _action, ...asking } = headers;
+  const { request, selected } = write;
+  const { 'content-type': _type, soapaction: _action, ...asking } = write.headers;
   const response = await stages.upstreams.send(
     selected.route.upstream,
     { method: 'GET', target, headers: asking, body: null },
@@ -110,24 +98,13 @@ async function storedRecord(
         'The stored record, which is needed to keep what is masked, is not JSON in UTF-8.',
       );
     const bytes = await limited(stages.decode(response.body, media.encodings), stages.limits.request_body);
-    const read = asRead(input);
-    const plan: DisclosurePlan = {
-      format: 'json',
-      charset: 'utf-8',
-      catalog,
-      catalogs: snapshot.catalogs,
-      records: record === '' ? null : record,
-      dataSubject,
-      obligations: decision.obligations,
-      recipient: read.context.recipient,
-      purpose: read.context.purpose,
-      decisionId: account.id,
-      options: {},
-      attributesRead: snapshot.reads_attributes,
-      identify: (values) => stages.identities.identify(snapshot.data, values),
-      consents: stateLookup(stages, account),
-      ask: askOf(snapshot, read),
-    };
+    const plan = planOf(
+      write,
+      asRead(write.input),
+      { format: 'json', charset: 'utf-8', records: record === '' ? null : record, options: {} },
+      account,
+      stages,
+    );
     const shown: Uint8Array[] = [];
     let withheld = 0;
     for (const { chunks, summary } of await stages.disclosure.whole(bytes, plan)) {
@@ -158,31 +135,4 @@ async function limited(body: AsyncIterable<Uint8Array>, most: number): Promise<U
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-/**
- * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be
- * written and not read would be read by writing to its neighbour.
- */
-export const asRead = (input: PolicyInput): PolicyInput => ({
-  ...input,
-  action: { ...input.action, name: 'read' },
-});
-
-export const askOf =
-  (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
-  (resource, data_subject, attributes) =>
-    snapshot.disclose({
-      ...input,
-      resource:
-        resource === input.resource.type
-          ? input.resource
-          : { type: resource, properties: input.resource.properties },
-      data_subject,
-      record: { attributes },
-    });
-
-export function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
-  const at = new Date(account.timestamp);
-  return (ids) => stages.consents.lookup(ids, at);
 }

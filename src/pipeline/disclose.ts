@@ -1,0 +1,158 @@
+/** The upstream's answer, as the policy lets this caller see it: what of it is data, in which format, and what its headers say. */
+import { type Account, NOTHING_DISCLOSED } from '../account.ts';
+import { CodedReply } from '../coded.ts';
+import type { Media } from '../disclosure/media.ts';
+import { errorShape } from '../error-shape.ts';
+import { LISTS, WRITES } from '../model/actions.ts';
+import type { Reply } from '../model/exchange.ts';
+import type { DisclosureSummary } from '../model/record.ts';
+import { nothingFound, recordNotFound, statusWithheld } from '../refusal.ts';
+import type { Selected } from '../routing/index.ts';
+import type { Stages } from '../stages.ts';
+import type { UpstreamResponse } from '../upstream/upstream.ts';
+import { leadsToOne, type Listing } from './listing.ts';
+import { asRead, type Decided, planOf } from './plan.ts';
+import { type Released, release, withoutBody } from './release.ts';
+
+/** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
+const WHOLE = 64 * 1024;
+/** whose records are rows or lines, whether or not the route says so */
+const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
+/** Parts of something we did not ask for: ranges and deltas are never forwarded. */
+const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
+
+/** Whether an answer of the route is one record, or none, by what the route says of it. */
+const isOfOne = ({ route, action }: Selected): boolean =>
+  route.records === null && !LISTS.has(action) && !WRITES.has(action);
+
+interface Answered extends Decided {
+  readonly response: UpstreamResponse;
+  readonly listing: Listing;
+}
+
+/** The upstream's answer, as the policy lets this caller see it. */
+export async function disclose(
+  answered: Answered,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  const { request, selected, catalog, decision, response, listing } = answered;
+  const { status, body } = response;
+  const { route } = selected;
+  const rules = stages.headersOf(route.upstream);
+  const missing = status === 404 || status === route.response.notFound;
+  const searched = selected.queryFields.length > 0;
+  const { guarded, paged, page } = listing;
+  // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
+  // nothing reads as if what it found were withheld.
+  const failure = route.response.statuses.includes(status) && !(missing && searched);
+  if (!failure && missing) throw nothingFound(route.response.notFound);
+  if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status)))
+    throw statusWithheld(status, rules.refused(status, response.headers));
+  const nothing = rules.response(response.headers, {
+    records: 0,
+    records_withheld: 0,
+    last: false,
+    guarded,
+    paged: true,
+  });
+  const empty = status === 204 || status === 205 || body.empty();
+  // Where the headers name a format that is refused, the body is not waited for: it may never begin, or never end.
+  const named = response.headers['content-type'] !== undefined;
+  const known = empty === true || !named ? null : mediaOf(answered, failure, stages);
+  if (empty === true || (empty !== false && (await empty))) {
+    if (searched && isOfOne(selected) && !failure)
+      throw recordNotFound(NOTHING_DISCLOSED, account, route.response.notFound);
+    return withoutBody(status, NOTHING_DISCLOSED, nothing, reply, account, stages);
+  }
+
+  const media = known ?? mediaOf(answered, failure, stages);
+  const writes = WRITES.has(selected.action);
+  const input = writes ? asRead(answered.input) : answered.input;
+  const lists = LISTS.has(selected.action);
+  // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
+  const records = route.records ?? (lists && media.format === 'json' ? stages.recordsOf(catalog) : null);
+  const plan = planOf(
+    answered,
+    input,
+    {
+      format: media.format,
+      charset: media.charset,
+      charsetCertain: route.response.charset !== null,
+      records,
+      searched: selected.queryFields,
+      paged,
+      page,
+      unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
+      options: { ...media.parameters, ...route.response.options },
+    },
+    account,
+    stages,
+  );
+  // `{"code":0,"data":{…}}` is one record as much as `{…}` is
+  const single =
+    !failure &&
+    (records === null
+      ? !(lists && ROWS.has(media.format))
+      : !lists && media.format === 'json' && leadsToOne(records));
+  // In XML a pointer does not say how many elements it leads to: a record that is withheld was the one asked for if no other is there.
+  const perhapsOne = !failure && !lists && media.format === 'xml' && records !== null;
+  // Said beforehand: where a long list is cut is not known before its first part has left.
+  const mostRecords = decision.obligations.max_records ?? null;
+  const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({
+    ...rules.response(
+      response.headers,
+      single
+        ? null
+        : {
+            records: summary.records,
+            records_withheld: summary.records_withheld,
+            last,
+            guarded,
+            paged: paged || page !== null,
+          },
+    ),
+    ...stages.answers.disclosed(account.id, media.contentType, summary),
+    ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
+  });
+  // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
+  const encoding = media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
+  const whole = media.encodings.length === 0 ? body.whole(WHOLE) : null;
+  const parts =
+    whole === null
+      ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
+      : await stages.disclosure.whole(whole, plan);
+  const { notFound } = route.response;
+  const released: Released = {
+    status,
+    headers,
+    nothing,
+    single,
+    perhapsOne,
+    writes,
+    listing,
+    searched,
+    looked: request.method === 'HEAD',
+    notFound,
+    acknowledged: () => stages.answers.acknowledged(errorShape(request, account, stages)),
+  };
+  if (encoding === null) return release(parts, released, reply, account, stages);
+  const coded = new CodedReply(reply, encoding);
+  try {
+    await release(parts, released, coded, account, stages);
+  } finally {
+    coded.close();
+  }
+}
+
+/** An error may come as a page where a success comes as data: then its status is all that is passed on. */
+function mediaOf({ request, selected, response }: Answered, failure: boolean, stages: Stages): Media {
+  try {
+    return stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
+  } catch (error) {
+    if (!failure) throw error;
+    const { status, headers } = response;
+    throw statusWithheld(status, stages.headersOf(selected.route.upstream).refused(status, headers));
+  }
+}
