@@ -17,6 +17,11 @@ import { RequestFraming } from './framing.ts';
 
 /** bytes behind a request under way that are kept; beyond them the socket is not read */
 const HELD_BYTES = 64 * 1024;
+/**
+ * A caller that has ended its side may have gone or may still read: TCP does not tell which. So its request goes on for this long; once
+ * its answer has begun, writing tells. Longer, and requests that nobody waits for would keep the upstream's connections.
+ */
+const HALF_CLOSED_MS = 2_000;
 /** What still comes while a connection is ended is taken and forgotten: closing on it would reset the answer away (RFC 9112 §9.6). */
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 4 * 1024 * 1024;
@@ -29,6 +34,8 @@ export class Connection {
   readonly #refuse: (connection: Connection, why: string) => void;
   readonly #socket: Socket;
   readonly #parse: Read;
+  /** as Node takes the end of what the other side sends: the answer under way is then the last one */
+  readonly #finish: () => void;
   readonly #framing = new RequestFraming();
   #held: Uint8Array[] = [];
   #heldBytes = 0;
@@ -40,6 +47,9 @@ export class Connection {
   #passed = 0;
   /** nothing more is read as a request */
   #shut = false;
+  /** the other side sends nothing more */
+  #ended = false;
+  #waiting: NodeJS.Timeout | undefined;
   #lingered = 0;
   #last: (() => void) | null = null;
   #certificate: PeerCertificate | undefined;
@@ -51,7 +61,8 @@ export class Connection {
     // Node reads from the socket by one listener. With another in its place it leaves its fast path and reads what it is given.
     const listeners = socket.listeners('data') as Read[];
     const [parse] = listeners;
-    if (parse === undefined || listeners.length !== 1)
+    const finish = socket.listeners('end').at(-1);
+    if (parse === undefined || listeners.length !== 1 || finish === undefined)
       throw new SluiceError(
         'internal',
         'Node’s HTTP server no longer reads its sockets by one data listener.',
@@ -59,6 +70,10 @@ export class Connection {
     this.#parse = parse;
     socket.off('data', parse);
     socket.on('data', (bytes: Buffer) => this.#take(bytes));
+    this.#finish = finish as () => void;
+    socket.off('end', this.#finish);
+    socket.on('end', () => this.#end());
+    socket.once('close', () => clearTimeout(this.#waiting));
   }
 
   get certificate(): PeerCertificate | undefined {
@@ -121,7 +136,18 @@ export class Connection {
       this.#lingered += bytes.length;
       if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
     } else if (this.#held.length > 0 || (this.#answering && this.#framing.done)) this.#hold(bytes);
-    else this.#read(bytes, false);
+    else this.#read(bytes);
+  }
+
+  /** What was asked before is still answered, in turn. */
+  #end(): void {
+    this.#ended = true;
+    if (this.#shut) return;
+    if (this.#held.length === 0) this.#finish();
+    if (!this.#answering) return;
+    this.#waiting = setTimeout(() => {
+      if (this.#newest?.answered === false) this.#socket.destroy();
+    }, HALF_CLOSED_MS);
   }
 
   #hold(bytes: Uint8Array): void {
@@ -130,8 +156,7 @@ export class Connection {
     if (this.#heldBytes > HELD_BYTES) this.#socket.pause();
   }
 
-  /** @param pipelined they came behind a request that was not answered yet */
-  #read(bytes: Uint8Array, pipelined: boolean): void {
+  #read(bytes: Uint8Array): void {
     const framing = this.#framing;
     let at = 0;
     while (at < bytes.length) {
@@ -140,11 +165,9 @@ export class Connection {
         if (this.#answering) return void this.#hold(bytes.subarray(at));
         framing.reset();
       }
-      const behind = pipelined || at > 0;
       const wasInBody = framing.inBody;
       let end = framing.push(bytes, at);
       const { begin } = framing;
-      if (!wasInBody && framing.chunked && behind) return void this.#fault(PIPELINED_CHUNKS);
       if (framing.fault !== null && !wasInBody) return void this.#fault(framing.fault);
       // The parser gets a request's head even if its body goes wrong at once: then it is that request which is refused.
       const head = end;
@@ -170,6 +193,7 @@ export class Connection {
 
   #answered(): void {
     this.#answering = false;
+    if (!this.#socket.destroyed) this.#waiting?.refresh();
     if (this.#last !== null) this.#last();
     else if (!this.#socket.writable) this.shut();
     else if (this.#held.length > 0) this.#continue();
@@ -180,11 +204,11 @@ export class Connection {
       const bytes = this.#held.length === 1 ? this.#held[0]! : Buffer.concat(this.#held, this.#heldBytes);
       this.#held = [];
       this.#heldBytes = 0;
-      this.#read(bytes, true);
+      this.#read(bytes);
     }
+    if (this.#ended && this.#held.length === 0 && !this.#shut) this.#finish();
     if (this.#heldBytes <= HELD_BYTES) this.#socket.resume();
   }
 }
 
-const PIPELINED_CHUNKS = 'has a chunked body and comes behind one that is not answered yet';
 const DISAGREED = 'is one about whose end two parsers differ';

@@ -42,6 +42,11 @@ export class NodeRequest implements ProxyRequest {
     return !this.#message.complete;
   }
 
+  /** its answer has begun */
+  get answered(): boolean {
+    return this.#response.headersSent;
+  }
+
   /** What has gone wrong with this request on the wire: whoever reads its body, or is about to, learns it. */
   fail(failure: SluiceError): void {
     this.#failure ??= failure;

@@ -65,6 +65,8 @@ export function createProxyListener(
     // Node would answer by itself, without a record; `checkHead` refuses what it would.
     requireHostHeader: false,
     noDelay: true,
+    // Java's HttpClient offers HTTP/2 with its first request on every plain connection, and takes HTTP/1.1 as the answer (RFC 9110 §7.8).
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() !== 'h2c',
   };
   const server = tls
     ? (createTlsServer({
@@ -82,6 +84,8 @@ export function createProxyListener(
   // Beyond its count Node leaves headers out silently, a second Host as well; `limits.header_count` is checked on all of them.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
+  // A caller may end its side behind its last request and wait for the answer: `Connection` sees to it. Node's types do not name it.
+  Object.assign(server, { httpAllowHalfOpen: true });
 
   const connections = new WeakMap<Socket, Connection>();
   // Node takes its own listeners away (CONNECT, Upgrade) and is late with them (TLS): an error that nobody hears ends the process.
@@ -127,7 +131,7 @@ export function createProxyListener(
     if (connection) refuseBytes(connection, 'upgrade_refused');
     else socket.destroy();
   };
-  // An upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
+  // Any other upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
   server.on('upgrade', refuseUpgrade);
   server.on('connect', refuseUpgrade);
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {

@@ -17,10 +17,8 @@ export const DEVIATIONS = {
   'chunk extension': 'Chunk extensions are refused (§7.1.1 has them ignored).',
   trailer: 'Trailer fields are refused (§7.1.2).',
   'chunk size': 'A chunk size of more than eight digits is refused (§7.1 sets no limit).',
-  'chunks behind a request':
-    'A chunked request that comes before the one before it is answered is refused; in time it is not.',
   upgrade:
-    'CONNECT and Upgrade are 501 and end the connection (§7.8 of RFC 9110 has an upgrade ignored or taken).',
+    'CONNECT and Upgrade, unless to h2c, are 501 and end the connection (§7.8 of RFC 9110 has an upgrade ignored or taken).',
 } as const;
 
 export interface Expected {
@@ -62,7 +60,7 @@ export function read(text: string): Reading {
       // A part of a head that is wrong may be refused before its end has come.
       return { requests: [...requests, { ...bad('RFC 9112'), verdict: 'either' }], unfinished: true };
     }
-    const found = request(text, at, end, requests.length > 0);
+    const found = request(text, at, end);
     requests.push(found.expected);
     if (found.expected.verdict === 'bad') return { requests, unfinished: false };
     if (found.until === null) return { requests, unfinished: true };
@@ -89,7 +87,7 @@ interface Found {
   readonly until: number | null;
 }
 
-function request(text: string, at: number, end: number, behind: boolean): Found {
+function request(text: string, at: number, end: number): Found {
   const refused = (why: Expected['why'] & string, more?: Partial<Expected>): Found => ({
     expected: bad(why, { bodiless, ...more }),
     until: null,
@@ -128,7 +126,9 @@ function request(text: string, at: number, end: number, behind: boolean): Found 
   if (lengths.some((value) => !/^\d+$/.test(value) || Number(value) > 1e14))
     return refused('RFC 9112', known);
   if (method === 'CONNECT') return refused('upgrade', known);
-  if (listed('connection').includes('upgrade') && all('upgrade').length > 0) return refused('upgrade', known);
+  const upgrade = all('upgrade').join(', ').toLowerCase();
+  if (listed('connection').includes('upgrade') && upgrade !== '' && upgrade !== 'h2c')
+    return refused('upgrade', known);
 
   const persistent =
     minor === '1' ? !listed('connection').includes('close') : listed('connection').includes('keep-alive');
@@ -149,11 +149,9 @@ function request(text: string, at: number, end: number, behind: boolean): Found 
     return { expected: ok(text.slice(from, until)), until: until <= text.length ? until : null };
   }
   const chunks = chunked(text, from);
-  // Whether its predecessor has been answered by the time that it comes is nothing that the bytes say.
-  const doubt: Partial<Expected> = behind ? { verdict: 'either', why: 'chunks behind a request' } : {};
-  if (chunks === null) return { expected: ok('', { ...doubt }), until: null };
+  if (chunks === null) return { expected: ok(''), until: null };
   if (typeof chunks === 'string') return refused(chunks, known);
-  return { expected: ok(chunks.body, doubt), until: chunks.until };
+  return { expected: ok(chunks.body), until: chunks.until };
 }
 
 /** RFC 9112 §7.1; null: it is not whole, and well so far. */

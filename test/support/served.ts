@@ -44,7 +44,8 @@ export async function serve(setup: Setup, issuer: DevelopmentIssuer, cleaning: C
   const { dir, file } = await prepare(setup, issuer);
   cleaning.push(() => rmSync(dir, { recursive: true, force: true }));
   const started = launch(file, cleaning);
-  await until(() => started.ready() !== undefined || started.child.exitCode !== null);
+  // The default policy is compiled by one worker after the other: on a busy machine that takes a while.
+  await until(() => started.ready() !== undefined || started.child.exitCode !== null, 90);
   const found = started.ready();
   if (!found) throw new Error(`did not start: ${started.log()}`);
   return { ...started, ...found, dir, file };
@@ -99,8 +100,9 @@ export const childrenOf = (parent: number): number[] =>
     })
     .sort((a, b) => a - b);
 
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 800; i++) {
+export async function until(holds: () => boolean | Promise<boolean>, seconds = 40): Promise<void> {
+  const end = performance.now() + seconds * 1000;
+  while (performance.now() < end) {
     if (await holds()) return;
     await new Promise((done) => setTimeout(done, 25));
   }
