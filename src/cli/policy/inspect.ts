@@ -95,7 +95,9 @@ const byResource = (catalogs: readonly CatalogAt[]): ReadonlyMap<string, Catalog
 function dataFindings(files: PolicyDirectory, found: Finding[]): Map<string, YamlDocument[]> {
   const documents = new Map<string, YamlDocument[]>();
   for (const { path, text } of files.data) {
-    const read = readDocument(join(files.dir, path), text, null);
+    // of the data Sluice itself goes by identifiers, so that they need not name their schema
+    const own = basename(path) === 'identifiers.yaml' ? 'policy-identifiers.schema.json' : null;
+    const read = readDocument(join(files.dir, path), text, own);
     found.push(...findings(read.faults, 'data'), ...findings(read.unchecked, 'schema', 'warning'));
     if (read.document === null || read.schema === null) continue;
     documents.set(read.schema, [...(documents.get(read.schema) ?? []), read.document]);
