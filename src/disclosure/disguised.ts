@@ -20,7 +20,7 @@ export function isDisguised(
   entry: FieldEntry,
   shown: TreatmentChoice,
   value: Scalar,
-  data: { readonly [name: string]: unknown } = {},
+  data: { readonly [name: string]: unknown },
 ): boolean {
   const recognise = TREATMENTS.get(shown.do)?.recognise;
   if (recognise?.(entry, shown)(value) === true) return true;
@@ -37,24 +37,25 @@ export function isMaskOf(entry: FieldEntry, spelled: string, value: Scalar): boo
 
 const bare = (text: string): string => withStars(text).replace(/\*+/g, '*').trim();
 
-/** prepared once a line: catalogs live as long as their policy */
-const SHAPES = new WeakMap<FieldEntry, readonly Recognise[]>();
+/** prepared once a line: of texts that some tier scrubs, and of others */
+const SCRUBBED = new WeakMap<FieldEntry, readonly Recognise[]>();
+const OTHERS = new WeakMap<FieldEntry, readonly Recognise[]>();
 
 /**
  * The treatments whose results look like nothing else: of `generalize` and `tokenize` a result may be a real value, so that they are
  * recognised only where the caller is shown them.
  */
 function shapesOf(entry: FieldEntry, data: { readonly [name: string]: unknown }): readonly Recognise[] {
-  const known = SHAPES.get(entry);
+  const scrubbed = entry.scrub !== undefined || isScrubbed(entry.category, data);
+  const prepared = scrubbed ? SCRUBBED : OTHERS;
+  const known = prepared.get(entry);
   if (known !== undefined) return known;
-  const named = (['mask', 'scrub'] as const).filter(
-    (name) => entry[name] !== undefined || (name === 'scrub' && isScrubbed(entry.category, data)),
-  );
+  const named = [...(entry.mask === undefined ? [] : ['mask']), ...(scrubbed ? ['scrub'] : [])];
   const shapes = [...named, 'pseudonymize', 'encrypt'].map((name) =>
     TREATMENTS.get(name)!.recognise(entry, { do: name as TreatmentChoice['do'], because: 'catalog' }),
   );
   const all = named.length === 0 ? [...shapes, isMaskedText] : shapes;
-  SHAPES.set(entry, all);
+  prepared.set(entry, all);
   return all;
 }
 

@@ -17,7 +17,7 @@ import { CatalogCache } from './catalogs.ts';
 import { choiceOf } from './choice.ts';
 import { idOf, idsOf } from './data-subjects.ts';
 import { isDisguised } from './disguised.ts';
-import { isGiven, refuseConflicts } from './identifiers.ts';
+import { isGiven, refuseConflicts, rowIds } from './identifiers.ts';
 import { keep, readStored } from './kept.ts';
 import { isObject, type Leaf } from './leaf.ts';
 import { canonicalPointer } from './program.ts';
@@ -101,7 +101,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
       const stored = body.stored === null ? null : readStored(body.stored, body.id);
-      const kept = stored === null ? null : keep(body, stored, found[0]);
+      const kept = stored === null ? null : keep(body, stored, found[0], snapshot.data);
       refuseConflicts(body, found, catalog, kept?.places ?? NOWHERE);
       const answersOf = await judged(snapshot, input, body.person, found, { consents, identities });
       // an answer may name a part of what a line covers: then that part is a field of its own
@@ -112,30 +112,23 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const extended = new Map([[catalog.resource, new Set(named)]]);
       const records = named.length === 0 ? found : written(body, compiled.extended(extended));
 
+      const rows = input.action.name === 'update' ? rowIds(body, records, catalog.resource) : NO_LEAF;
       const isWritten = (record: WrittenRecord, leaf: Leaf): boolean =>
-        !leaf.key && !isGiven(body, record, leaf);
-      const judge = (n: number, leaf: Leaf): 'refused' | 'disguised' | null => {
-        const { entry, value } = leaf;
-        const answers = answersOf(found[n]!);
-        if (
-          entry === null ||
-          writeModeOf(entry, snapshot.data) === 'never' ||
-          answers.some(({ writable }) => choiceFor(writable, leaf).do !== 'disclose')
-        )
-          return 'refused';
-        const isMasked = answers.some(
-          ({ shown }) => value !== null && isDisguised(entry, choiceFor(shown, leaf), value, snapshot.data),
+        !leaf.key && !isGiven(body, record, leaf) && !rows.has(leaf);
+      const isMasked = (n: number, { entry, value, ...leaf }: Leaf): boolean =>
+        entry !== null &&
+        value !== null &&
+        answersOf(found[n]!).some(({ shown }) =>
+          isDisguised(entry, choiceFor(shown, { entry, ...leaf }), value, snapshot.data),
         );
-        return isMasked ? 'disguised' : null;
-      };
-      const refused: Leaf[] = [];
+      const refused: Refused[] = [];
       const disguised: Leaf[] = [];
       for (const [n, record] of records.entries())
         for (const leaf of record.leaves) {
           if (!isWritten(record, leaf) || kept?.places.has(JSON.stringify(leaf.place)) === true) continue;
-          const verdict = judge(n, leaf);
-          if (verdict === 'refused') refused.push(leaf);
-          else if (verdict === 'disguised') disguised.push(leaf);
+          const because = whyNot(leaf, answersOf(found[n]!), snapshot.data);
+          if (because !== null) refused.push({ ...leaf, because });
+          else if (isMasked(n, leaf)) disguised.push(leaf);
         }
       const bad = [...refused, ...disguised];
       if (bad.length === 0)
@@ -155,21 +148,39 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const stripped = pointersOf(bad);
       if (stored === null) return { bytes, stripped, filled: 0 };
       // what is left out is kept as it is stored
-      const again = keep({ bytes }, stored, records[0]);
+      const again = keep({ bytes }, stored, records[0], snapshot.data);
       return { bytes: again.bytes, stripped, filled: again.filled };
     },
   };
 }
 
 const NOWHERE: ReadonlySet<string> = new Set();
+const NO_LEAF: ReadonlySet<Leaf> = new Set();
+
+/** A value that may not be written. */
+interface Refused extends Leaf {
+  /** code of the reason */
+  readonly because: string;
+}
+
+/** Why nobody, or not this caller, may write a value; null: it may. */
+function whyNot(leaf: Leaf, answers: readonly Judged[], data: PolicySnapshot['data']): string | null {
+  if (leaf.entry === null) return leaf.embedded ? 'embedded_resource' : 'uncatalogued';
+  if (writeModeOf(leaf.entry, data) === 'never') return 'write_never';
+  const choices = answers.map(({ writable }) => choiceFor(writable, leaf));
+  return choices.find((choice) => choice.do !== 'disclose')?.because ?? null;
+}
 
 const pointersOf = (leaves: readonly Leaf[]): readonly string[] => [
   ...new Set(leaves.map(({ pointer }) => pointer)),
 ];
 
-const notWritable = (leaves: readonly Leaf[]): SluiceError =>
+const withReasons = (leaves: readonly Refused[]): string =>
+  [...new Set(leaves.map(({ pointer, because }) => `${pointer} (${because})`))].join(', ');
+
+const notWritable = (leaves: readonly Refused[]): SluiceError =>
   new SluiceError('body_field_refused', {
-    message: `The request writes a field that this caller may not write: ${pointersOf(leaves).join(', ')}.`,
+    message: `The request writes a field that this caller may not write: ${withReasons(leaves)}.`,
     paths: pointersOf(leaves),
   });
 
@@ -180,7 +191,7 @@ const notReal = (leaves: readonly Leaf[]): SluiceError =>
   });
 
 /** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
-function refuseInLists(refused: readonly Leaf[], disguised: readonly Leaf[]): void {
+function refuseInLists(refused: readonly Refused[], disguised: readonly Leaf[]): void {
   const listed = disguised.filter((leaf) => leaf.listed);
   if (listed.length > 0)
     throw new SluiceError('masked_value_refused', {
@@ -190,7 +201,7 @@ function refuseInLists(refused: readonly Leaf[], disguised: readonly Leaf[]): vo
   const within = refused.filter((leaf) => leaf.listed);
   if (within.length > 0)
     throw new SluiceError('body_field_refused', {
-      message: `The request writes a field within a list that this caller may not write: ${pointersOf(within).join(', ')}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it, or set request.keep_masked on the route.`,
+      message: `The request writes a field within a list that this caller may not write: ${withReasons(within)}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it, or set request.keep_masked on the route.`,
       paths: pointersOf(within),
     });
 }
@@ -239,7 +250,10 @@ function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
 }
 
 /** What an answer says of a leaf, which it may name where the catalog has no line, within one that is whole. */
-function choiceFor(answer: DisclosureAnswer, { pointer, base, entry }: Leaf): TreatmentChoice {
+function choiceFor(
+  answer: DisclosureAnswer,
+  { pointer, base, entry }: Pick<Leaf, 'pointer' | 'base' | 'entry'>,
+): TreatmentChoice {
   if (!answer.disclose) return { do: 'drop', because: answer.reasons[0]?.code ?? 'record_withheld' };
   const named = new Map(Object.entries(answer.fields).map(([name, of]) => [canonicalPointer(name), of]));
   const choice = named.get(pointer) ?? named.get(base);
@@ -334,7 +348,8 @@ function namedIn(leaf: Leaf): readonly NamedSubject[] {
 /** @throws SluiceError `body_unreadable` for a number that would name another data subject here than upstream */
 function subjectOf(leaf: Leaf): readonly string[] {
   const { subject, places, value } = leaf;
-  if (!subject || places !== null || (value?.kind !== 'string' && value?.kind !== 'number')) return [];
+  if (subject === null || places !== null || (value?.kind !== 'string' && value?.kind !== 'number'))
+    return [];
   checkNumber(leaf);
   return [value.text];
 }

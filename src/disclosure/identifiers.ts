@@ -1,18 +1,44 @@
 /** Identifiers of a record that a body repeats: they must say what the route says, or the upstream might write another record. */
 import { SluiceError } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { foldName } from '../model/identifiers.ts';
+import { foldName, identifierNames } from '../model/identifiers.ts';
 import { idOf } from './data-subjects.ts';
 import { isObject, type Leaf, type Place } from './leaf.ts';
-import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
+import { aliases, tokensOf, type WrittenBody, type WrittenRecord } from './written.ts';
 import { namedSubject } from './subject-places.ts';
 
 /** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */
 export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): boolean =>
-  (isId(body, record, leaf) && body.id!.values.some((id) => says(leaf, id))) ||
-  (leaf.subject &&
+  (isId(body, record, leaf) &&
+    isPlain(leaf, record.place.length + 1) &&
+    body.id!.values.some((id) => says(leaf, id))) ||
+  (leaf.subject !== null &&
     body.dataSubject !== null &&
+    isPlain(leaf, leaf.subject) &&
     (says(leaf, body.dataSubject) || names(leaf, body.dataSubject)));
+
+/** Deeper in an object an id may be what the upstream is to compare with: `{"id": {"$ne": "C1"}}`. */
+const isPlain = ({ place }: Leaf, depth: number): boolean =>
+  place.slice(depth).every((step) => typeof step === 'number' || step === '$oid' || step === '#text');
+
+/**
+ * In a list of records that exist each says which one it is: by one member with the name of an identifier, which is no field being written
+ * then. Of two an upstream may go by either.
+ */
+export function rowIds(
+  body: WrittenBody,
+  records: readonly WrittenRecord[],
+  resource: string,
+): ReadonlySet<Leaf> {
+  if (body.id !== null || !tokensOf(body.record).includes('*')) return new Set();
+  const own = identifierNames(resource, []);
+  return new Set(
+    records.flatMap(({ place, leaves }) => {
+      const ids = leaves.filter((leaf) => own.has(foldName(String(leaf.place[place.length] ?? ''))));
+      return ids.length === 1 && isPlain(ids[0]!, place.length + 1) ? ids : [];
+    }),
+  );
+}
 
 /** `Patient/123`, of which the route says 123 */
 const names = ({ places, value }: Leaf, id: string): boolean =>
@@ -68,7 +94,7 @@ const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): bool
 
 /** Of several data subjects the route names one: the others are fields like any other. */
 const isOnlySubject = ({ dataSubject }: WrittenBody, { data_subject }: Catalog, leaf: Leaf): boolean =>
-  dataSubject !== null && data_subject.length === 1 && leaf.subject && !leaf.listed;
+  dataSubject !== null && data_subject.length === 1 && leaf.subject !== null && !leaf.listed;
 
 const says = ({ value }: Leaf, id: string): boolean =>
   value !== null &&

@@ -1,6 +1,7 @@
 /** What a write keeps as it is stored: read beside the body, and put in its place. */
 import { SluiceError } from '../errors.ts';
 import type { TreatmentChoice } from '../model/answers.ts';
+import { writeModeOf } from '../model/catalog.ts';
 import { foldName, type Identifier } from '../model/identifiers.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { isDisguised, isMaskOf } from './disguised.ts';
@@ -44,11 +45,15 @@ export function readStored(
   };
 }
 
-/** The body with what the caller was not shown, or sent in disguise, as it is stored. */
+/**
+ * The body with what the caller was not shown, or sent in disguise, as it is stored.
+ * @param data of the policy
+ */
 export function keep(
   body: Pick<WrittenBody, 'bytes'>,
   stored: Stored,
   record: WrittenRecord | undefined,
+  data: { readonly [name: string]: unknown },
 ): { readonly bytes: Uint8Array; readonly places: ReadonlySet<string>; readonly filled: number } {
   const lines = new Map(record?.leaves.map((leaf) => [JSON.stringify(leaf.place), leaf]));
   const whole = readExact(Buffer.from(body.bytes).toString('utf8'));
@@ -63,7 +68,11 @@ export function keep(
     replaces: stored.replaces,
     isDisguised(at) {
       const leaf = lines.get(JSON.stringify(at));
-      return leaf?.entry != null && leaf.value !== null && isDisguised(leaf.entry, SHOWN, leaf.value);
+      return leaf?.entry != null && leaf.value !== null && isDisguised(leaf.entry, SHOWN, leaf.value, data);
+    },
+    isFixed(at) {
+      const leaf = lines.get(JSON.stringify(at));
+      return leaf?.entry != null && writeModeOf(leaf.entry, data) === 'never';
     },
     disguises(at, spelled) {
       const leaf = lines.get(JSON.stringify(at));

@@ -13,8 +13,8 @@ export interface Leaf {
   readonly entry: FieldEntry | null;
   /** in an embedded resource, which is written through a route of its own */
   readonly embedded: boolean;
-  /** it says whose data the record is */
-  readonly subject: boolean;
+  /** it says whose data the record is, or stands where that is said: at so many steps from the root; null: it does not */
+  readonly subject: number | null;
   /** what an id must be there; null: any */
   readonly places: readonly SubjectPlace[] | null;
   /** an element of a list, or within one */

@@ -7,8 +7,8 @@
  *   sent otherwise          it is being written, if it may be
  *   not sent                the stored value stays; a null erases it
  *
- * A list is stored as it is sent, so that its elements must be known again: by an identifier that the caller is shown, or because they are
- * as they are shown. An element of which the caller is not shown everything must be among them.
+ * A list is stored as it is sent, so that its elements must be known again: by a member that the caller is shown and nobody may write, by an
+ * identifier, or because they are as they are shown. An element of which the caller is not shown everything must be among them.
  */
 import { SluiceError } from '../errors.ts';
 import { identifies } from '../model/identifiers.ts';
@@ -26,6 +26,8 @@ export interface Merging {
   readonly replaces: boolean;
   /** whether the value at a place of the body is one in disguise */
   isDisguised(place: Place): boolean;
+  /** whether nobody may write the value at a place of the body */
+  isFixed(place: Place): boolean;
   /** whether a stored scalar, spelled as JSON, would be disguised as the value at a place of the body */
   disguises(place: Place, stored: string): boolean;
 }
@@ -100,7 +102,9 @@ class Merger {
     // nothing of it is shown: whether it may be written at all is for the policy
     if (shown?.kind !== 'list') return items;
     if (shown.items.length !== stored.length) throw unknowable(place);
-    const key = keyOf(stored, shown.items, items);
+    const isFixed = (name: string): boolean =>
+      items.every((item, i) => !membersOf(item).has(name) || this.#of.isFixed([...place, i, name]));
+    const key = keyOf(stored, shown.items, items, isFixed);
     const taken = new Set<number>();
     const merged = items.map((item, i) => {
       const at = [...place, i];
@@ -167,8 +171,13 @@ function* placesOf(value: Exact, place: Place): Generator<Place> {
   else yield place;
 }
 
-/** A member by which the elements of a list are known: an identifier, shown as it is stored, one for each. */
-function keyOf(stored: readonly Exact[], shown: readonly Exact[], sent: readonly Exact[]): string | null {
+/** A member by which the elements of a list are known: shown as it is stored, one for each, and best one that no caller may have changed. */
+function keyOf(
+  stored: readonly Exact[],
+  shown: readonly Exact[],
+  sent: readonly Exact[],
+  isFixed: (name: string) => boolean,
+): string | null {
   const first = membersOf(shown[0]);
   const spelled = (items: readonly Exact[], name: string): (string | null)[] =>
     items.map((item) => {
@@ -180,12 +189,14 @@ function keyOf(stored: readonly Exact[], shown: readonly Exact[], sent: readonly
     // a new element has none yet
     const theirs = spelled(sent, name).filter((value) => value !== null);
     return (
+      theirs.length > 0 &&
       ours.every((value, n) => value !== null && value === real[n]) &&
       new Set(ours).size === ours.length &&
       new Set(theirs).size === theirs.length
     );
   };
-  return [...first.keys()].find((name) => identifies(name) && isKey(name)) ?? null;
+  const names = [...first.keys()].filter(isKey);
+  return names.find(isFixed) ?? names.find(identifies) ?? null;
 }
 
 const unknowable = (place: Place): SluiceError => {

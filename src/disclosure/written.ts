@@ -68,17 +68,24 @@ export const written = (body: WrittenBody, automaton: Automaton): readonly Writt
 
 /** A data subject that is named where a value stands. */
 interface Subject {
+  /** steps from the root */
+  readonly depth: number;
   readonly places: readonly SubjectPlace[] | null;
 }
 
 /** the name that the text of an element goes by */
 const TEXT = '#text';
 
-function subjectAt(automaton: Automaton, state: number, content: string | undefined): Subject | null {
+function subjectAt(
+  automaton: Automaton,
+  state: number,
+  content: string | undefined,
+  depth: number,
+): Subject | null {
   const marks = textMarks(automaton, state, content).filter((mark) => mark.subject && mark.up === 0);
   if (marks.length === 0) return null;
   const places = marks.flatMap((mark) => mark.places ?? []);
-  return { places: places.length === 0 ? null : places };
+  return { depth, places: places.length === 0 ? null : places };
 }
 
 /** What the records of a body say they are; undefined: nothing that could be told. @param by pointer of one step, or of the record's name */
@@ -116,7 +123,7 @@ function* leavesOf(
         : from;
     const state = content === undefined ? at : textState(automaton, at, content);
     // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
-    const subject = subjectAt(automaton, at, content) ?? around.subject;
+    const subject = subjectAt(automaton, at, content, around.place.length) ?? around.subject;
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
         yield* walk(item, elements ? from : automaton.item(state, i), {
@@ -171,7 +178,7 @@ function* leavesOf(
       base: entry && known && known.base >= 0 ? automaton.all[known.base]!.pointer : pointer,
       entry,
       embedded,
-      subject: subject !== null && !embedded,
+      subject: embedded ? null : (subject?.depth ?? null),
       places: embedded ? null : (subject?.places ?? null),
       listed,
       key: around.key && value !== null,
@@ -200,7 +207,7 @@ function* within(
       base: known !== undefined && known.base >= 0 ? automaton.all[known.base]!.pointer : own,
       entry: known?.entry ?? null,
       embedded: false,
-      subject: false,
+      subject: null,
       places: null,
       listed,
       key: false,

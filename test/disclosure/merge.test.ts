@@ -23,6 +23,7 @@ const merge = (stored: Exact, shown: Exact, sent: Exact, replaces: boolean) =>
     place: [],
     replaces,
     isDisguised: () => false,
+    isFixed: () => false,
     disguises: () => false,
   });
 

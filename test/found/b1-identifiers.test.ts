@@ -26,6 +26,8 @@ beforeAll(async () => {
           '/id': OPEN,
           '/mail': OPEN,
           '/login': OPEN,
+          '/number': OPEN,
+          '/userId': { ...OPEN, write: 'never' },
           '/custom_fields/*/id': OPEN,
           '/custom_fields/*/name': OPEN,
           '/custom_fields/*/value': OPEN,
@@ -60,6 +62,13 @@ beforeAll(async () => {
         when: { body: { '/operation': 'Update' } },
         request: { format: 'soap', record: '/arguments/user', params: ['/namespace'] },
       },
+      ...(['PUT update', 'POST create'] as const).map((of) => ({
+        match: `${of.split(' ')[0]} /rows`,
+        upstream: 'crm',
+        resource: 'user',
+        action: of.split(' ')[1],
+        request: { format: 'csv' },
+      })),
       { ...common, match: 'POST /form/{id}', request: { format: 'form' } },
       {
         ...common,
@@ -168,6 +177,8 @@ describe('a record is refused if', () => {
     ['its id is null', 'PUT /users/7', '{"id":null,"mail":"x"}'],
     ['its id stands in another spelling', 'PUT /users/7', '{"ID":"8","mail":"x"}'],
     ['its id is an object', 'PUT /users/7', '{"_id":{"$oid":"8"},"mail":"x"}'],
+    ['its id is what the upstream is to compare with', 'PUT /users/7', '{"id":{"$ne":"7"},"mail":"x"}'],
+    ['its id is compared without a sign', 'PUT /users/7', '{"id":{"not":{"in":["7"]}},"mail":"x"}'],
     ['its id has the name of its resource', 'PUT /users/7', '{"userId":8,"mail":"x"}'],
     ['its id is a number that JavaScript rounds', 'PUT /users/9007199254740992', '{"id":9007199254740993}'],
     ['it is wrapped, and its id is another', 'PUT /wrapped/7', '{"user":{"id":8,"mail":"x"}}'],
@@ -208,6 +219,21 @@ test.each([
   ['is one of several that say their own', 'PUT /bulk', '{"rows":[{"id":1,"mail":"x"},{"id":2,"mail":"y"}]}'],
 ])('a record that %s is written', async (_what, line, body) => {
   await expectWritten(line, body);
+});
+
+describe('rows that exist each say which one they are', () => {
+  const type = 'text/csv';
+  test('by a member that is no field being written', async () => {
+    await expectWritten('PUT /rows', 'number,userId,mail\n1,7,x\n2,8,y\n', type);
+  });
+  test.each([
+    ['by two members, of which the upstream may take either', 'PUT /rows', 'id,userId,mail\n7,8,x\n'],
+    ['and a new one is given its own', 'POST /rows', 'userId,mail\n7,x\n'],
+  ])('%s: then it is written, and refused', async (_what, line, body) => {
+    const refused = await send(line, body, type);
+    expect(jsonOf(refused)).toMatchObject({ status: 403, code: 'body_field_refused' });
+    expect(upstream.received).toEqual([]);
+  });
 });
 
 test.each(['{"id":7,"id":8,"mail":"x"}', '{"id":7,"\\u0069d":8}', '{"o":{"a":1,"a":2}}'])(

@@ -25,13 +25,14 @@ beforeAll(async () => {
           '/flags/*': { ...OPEN, write: 'never' },
           '/profile': { ...OPEN, whole: true },
           '/profile/role': { ...OPEN, write: 'never' },
+          '/secret': { category: 'hidden', grade: 1 },
           '/fields/[name=Level]/value': { ...OPEN, write: 'never' },
           '/fields/[name=Mobile]/value': OPEN,
         },
       },
     },
     // a policy of somebody's own that knows of reading alone
-    answers: { user: { '*': answer({ 'open/1': 'disclose' }) } },
+    answers: { user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) } },
     routes: [
       { ...route, match: 'PUT /users/{id}' },
       { ...route, match: 'PATCH /users/{id}', request: { refused_fields: 'strip' } },
@@ -65,6 +66,13 @@ test.each([
   const refused = await send('PUT /users/7', body);
   expect(jsonOf(refused)).toMatchObject({ status: 403, code: 'body_field_refused', paths });
   expect(upstream.received).toEqual([]);
+});
+
+test('a refusal says of each field why it may not be written', async () => {
+  const refused = await send('PUT /users/7', '{"admin":true,"none":1,"secret":"x"}');
+  expect(jsonOf(refused)['detail']).toContain(
+    '/admin (write_never), /none (uncatalogued), /secret (scripted)',
+  );
 });
 
 test('a field that is never written is refused in a form', async () => {

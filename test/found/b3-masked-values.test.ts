@@ -118,6 +118,14 @@ test('what some tier scrubs is known scrubbed from a caller who reads it in clea
   expect(isDisguised({ ...entry }, shown, value, { tiers: 'none' })).toBe(false);
 });
 
+test('whoever looks at a line first does not decide what is known scrubbed later', () => {
+  const entry = { category: 'notes', grade: 3 };
+  const shown = { do: 'disclose', because: 'grant' } as const;
+  const value = { kind: 'string', text: '张**来电' } as const;
+  isDisguised(entry, shown, value, {});
+  expect(isDisguised(entry, shown, value, { tiers: { 2: { categories: { notes: 'scrub' } } } })).toBe(true);
+});
+
 test('a masked value is refused in a form and in SOAP', async () => {
   const form = `phone=${encodeURIComponent('138****5678')}`;
   await expectMasked(send('POST /form/7', form, 'application/x-www-form-urlencoded'));

@@ -13,6 +13,7 @@ import { type Answer, exchange, jsonOf, requestText, textOf } from '../support/w
 const STORED = `{"id":"7","version":3,"mail":"a@example.org","name":"张三丰","phone":"13812345678","mobiles":["13912345678","13712345678"],
 "open":["13600000000"],"salary":88.0,"serial":90071992547409931,"address":{"city":"x","street":"secret street"},"notes":"call 13812345678",
 "contacts":[{"id":1,"label":"home","phone":"13512345678","pin":"1111"},{"id":2,"label":"work","phone":"13412345678","pin":"2222"}],
+"claims":[{"status":"open","claim_no":"CL1","pin":"1"},{"status":"open","claim_no":"CL2","pin":"2"}],
 "pairs":[{"text":"a","pin":"1"},{"text":"b","pin":"2"}],"uncatalogued":{"deep":[1.50]},"created":"2020",
 "uuid":"u-7","fields":[{"id":3,"name":"Mobile","value":"a"},{"id":4,"name":"Diagnosis","value":"b"}]}`;
 
@@ -90,6 +91,9 @@ beforeAll(async () => {
           '/fields/*/name': open,
           '/fields/[name=Mobile]/value': open,
           '/fields/[name=Diagnosis]/value': hidden,
+          '/claims/*/status': open,
+          '/claims/*/claim_no': { ...open, write: 'never' },
+          '/claims/*/pin': hidden,
           '/pairs/*/text': open,
           '/pairs/*/pin': hidden,
         },
@@ -175,6 +179,7 @@ test('the client is shown a part of the record', async () => {
       'address',
       'notes',
       'contacts',
+      'claims',
       'pairs',
       'created',
       'uuid',
@@ -214,6 +219,15 @@ describe('a client that reads, edits one field and writes all of it back', () =>
     expect((await send('PUT /users/7', mine)).status).toBe(200);
     expect(now().contacts).toEqual([{ ...REAL.contacts[1], label: 'office' }, REAL.contacts[0]]);
   });
+  test('may edit a list whose elements have a member that nobody may write', async () => {
+    const mine = await read();
+    (mine['claims'] as { status: string }[])[1]!.status = 'closed';
+    expect((await send('PUT /users/7', mine)).status).toBe(200);
+    expect(now()['claims']).toEqual([
+      { status: 'open', claim_no: 'CL1', pin: '1' },
+      { status: 'closed', claim_no: 'CL2', pin: '2' },
+    ]);
+  });
   test('may write a real value in the place of what it could write', async () => {
     const mine = { ...(await read()), notes: 'nothing', open: ['13611111111'] };
     expect((await send('PUT /users/7', mine)).status).toBe(200);
@@ -245,6 +259,7 @@ test.each([
   ['a masked field in clear', { phone: '13812345678' }, 403],
   ['a hidden member in an element', { contacts: [{ id: 1, pin: '1111' }] }, 422],
   ['a list without an element that is partly hidden', { contacts: [{ id: 1, label: 'home' }] }, 422],
+  ['an element under a number that nobody may write', { claims: [{ status: 'open', claim_no: 'CL3' }] }, 422],
   ['a list of partly hidden elements without identifiers', { pairs: [{ text: 'c' }, { text: 'b' }] }, 422],
   ['a masked element that is none of the stored ones', { open: ['133****0000'] }, 422],
   ['a list of masked values that became shorter', { mobiles: ['139****5678'] }, 422],
