@@ -2,9 +2,10 @@
 import { SluiceError } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { foldName, identifierNames } from '../model/identifiers.ts';
+import { tokensOf } from '../model/pointer.ts';
 import { idOf } from './data-subjects.ts';
 import { isObject, type Leaf, type Place } from './leaf.ts';
-import { aliases, tokensOf, type WrittenBody, type WrittenRecord } from './written.ts';
+import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
 import { namedSubject } from './subject-places.ts';
 
 /** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */

@@ -5,7 +5,7 @@ import { parameterFaults } from '../../disclosure/treatments/check.ts';
 import { parseCatalog, readCatalogs } from '../../policy/catalog.ts';
 import { compileFiles } from '../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
-import { isObject, type YamlDocument } from '../../policy/document.ts';
+import type { YamlDocument } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
 import { faultsIn, type PolicyFault } from '../../policy/opa-faults.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
