@@ -2,6 +2,7 @@
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
 import { isCharset, responseFault } from '../disclosure/config.ts';
 import { compileRoutes } from '../routing/config.ts';
+import { startOf } from '../model/moment.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
 import { place, type Reading } from './reader.ts';
@@ -15,6 +16,14 @@ import type { RouteConfig } from './sections/routes.ts';
 /** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, and what overrides method, path or caller. */
 const NEVER_FORWARDED =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:length|encoding|range)|host|authorization|cookie|set-cookie|expect|range|if-.*|accept-(?:encoding|ranges)|etag|last-modified|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|sluice-.*)$/i;
+/** Set by Sluice on every answer, so that an upstream's would be lost, or would say what `cors` does not. */
+const SET_HERE = /^(?:access-control-.*|cache-control|content-type|vary|x-content-type-options)$/i;
+/** Read or forwarded in a meaning of its own: no place for a purpose or a credential. */
+const TAKEN = /^(?:accept|accept-language|content-type|origin|soapaction)$/i;
+/** Headers in which an upstream may want its credential, though a caller's never gets there. */
+const CREDENTIALS = /^(?:authorization|cookie|proxy-authorization)$/i;
+/** RFC 9110 §5.5, without obs-text, which one reader takes for Latin-1 and another for UTF-8 */
+const HEADER_TEXT = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
 
 /** @param reading its faults say which parts of `config` cannot be looked at */
@@ -45,6 +54,8 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
   if (upstreams && isSound('upstreams')) checkUpstreams(upstreams, report);
   if (upstreams && isSound('upstreams') && identity && isSound('identity'))
     checkCredentials(upstreams, identity, report);
+  if (identity && isSound('identity') && config.purpose && isSound('purpose'))
+    checkCallersHeaders(identity.api_key_header, config.purpose.header, report);
   const listenIsSound = listen !== undefined && isSound('listen');
   if (identity && isSound('identity') && listenIsSound && insecure)
     checkIdentity(identity, listen, insecure, report);
@@ -89,6 +100,8 @@ function checkPolicy(policy: Config['policy'], report: Report): void {
     [['policy'], policy] as const,
     [['policy', 'shadow'], policy.shadow] as const,
   ]) {
+    for (const [name, value] of Object.entries(source?.headers ?? {}))
+      if (!HEADER_TEXT.test(value)) report([...path, 'headers', name], UNSENDABLE);
     const given = source ? sources.filter((name) => source[name] !== undefined) : [];
     if (source && given.length !== 1)
       report(
@@ -97,6 +110,9 @@ function checkPolicy(policy: Config['policy'], report: Report): void {
       );
   }
 }
+
+const UNSENDABLE =
+  'the secret has a character that no header can carry: ASCII only, without control characters, a byte order mark or space at an end';
 
 /** Browsers send an origin in one spelling; a pattern must not take in what others can register. */
 function checkCors({ origins, credentials }: CorsConfig, report: Report): void {
@@ -126,7 +142,7 @@ function checkCors({ origins, credentials }: CorsConfig, report: Report): void {
 }
 
 function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
-  for (const [name, { url, tls, request_headers, response_headers }] of Object.entries(upstreams)) {
+  for (const [name, { url, auth, tls, request_headers, response_headers }] of Object.entries(upstreams)) {
     if (url.includes('?'))
       report(['upstreams', name, 'url'], 'has a query; a base path is all that it may have');
     if ((tls.cert === undefined) !== (tls.key === undefined))
@@ -137,7 +153,31 @@ function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
       for (const [i, header] of headers.entries())
         if (NEVER_FORWARDED.test(header))
           report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
+        else if (key === 'response_headers' && SET_HERE.test(header))
+          report(['upstreams', name, key, i], 'is a header that Sluice sets itself');
+    const own = auth?.header?.name;
+    if (own !== undefined && !CREDENTIALS.test(own) && (NEVER_FORWARDED.test(own) || TAKEN.test(own)))
+      report(
+        ['upstreams', name, 'auth', 'header', 'name'],
+        'is a header with a meaning of its own: no credential can stand in it',
+      );
+    for (const [at, value] of [
+      [['bearer'], auth?.bearer],
+      [['header', 'value'], auth?.header?.value],
+    ] as const)
+      if (value !== undefined && !HEADER_TEXT.test(value))
+        report(['upstreams', name, 'auth', ...at], UNSENDABLE);
   }
+}
+
+/** A header of two meanings would put the one into the place of the other: a token into the record as a purpose. */
+function checkCallersHeaders(key: string, purpose: string, report: Report): void {
+  const isTaken = (name: string): boolean => NEVER_FORWARDED.test(name) || TAKEN.test(name);
+  const message = 'is a header with a meaning of its own: name another';
+  if (isTaken(key)) report(['identity', 'api_key_header'], message);
+  if (isTaken(purpose) && !/^sluice-purpose$/i.test(purpose)) report(['purpose', 'header'], message);
+  else if (!isTaken(key) && key.toLowerCase() === purpose.toLowerCase())
+    report(['purpose', 'header'], 'is the header of API keys (identity.api_key_header)');
 }
 
 /** The caller's own credential stays here, by whatever header it comes. */
@@ -184,9 +224,12 @@ function checkIdentity(
           'is a private or shared key; only public keys belong here',
         );
   }
-  for (const [i, key] of api_keys.entries())
+  for (const [i, key] of api_keys.entries()) {
     if (api_keys.findIndex((other) => other.sha256 === key.sha256 || other.id === key.id) < i)
       report(['identity', 'api_keys', i], 'has the id or the digest of another key');
+    if (key.expires !== undefined && Number.isNaN(startOf(key.expires)))
+      report(['identity', 'api_keys', i, 'expires'], 'is no date or time of the calendar');
+  }
   if (certificates.length > 0 && listen.tls?.client_ca === undefined)
     report(['identity', 'certificates'], 'need listen.tls.client_ca: without it nobody shows a certificate');
 }

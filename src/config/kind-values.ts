@@ -157,6 +157,8 @@ function secret(value: string, lines: 'several' | undefined): Converted {
   if (value.trim() === '') return { fault: 'the secret is empty' };
   if (value.includes('\0') || (lines === undefined && /[\r\n]/.test(value)))
     return { fault: 'the secret has more than one line' };
+  if (value.startsWith('\ufeff'))
+    return { fault: 'the secret begins with a byte order mark: write its file without one' };
   return { value };
 }
 

@@ -2,6 +2,7 @@
 import { Compile } from 'typebox/compile';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
+import { endOf, startOf } from '../model/moment.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { completenessOf } from '../observability/complete.ts';
 import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
@@ -160,18 +161,6 @@ function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, 
     }
   }
 }
-
-/** milliseconds since the epoch; NaN for a day that does not exist */
-export function startOf(moment: string): number {
-  const day = moment.slice(0, 10);
-  const time = Date.parse(moment);
-  // `Date.parse` takes 30 February for 2 March.
-  const real = new Date(`${day}T00:00:00Z`);
-  return Number.isNaN(real.getTime()) || real.toISOString().slice(0, 10) !== day ? Number.NaN : time;
-}
-
-export const endOf = (moment: string): number =>
-  startOf(moment) + (moment.length === 10 ? 86_400_000 - 1 : 0);
 
 /** Without the data subject's id, which has no place in a log. */
 const spell = (path: readonly string[]): string =>

@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
 import type { ConsentEntry } from './config.ts';
-import { endOf, startOf } from './document.ts';
+import { endOf, startOf } from '../model/moment.ts';
 
 interface Dated {
   readonly consent: Omit<Consent, 'status' | 'from' | 'until'>;

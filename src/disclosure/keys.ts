@@ -6,6 +6,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { KeyConfig } from '../config/sections/keys.ts';
 import { SluiceError } from '../errors.ts';
+import { startOf } from '../model/moment.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { RecipientKey, SecretUse, TreatmentKey, TreatmentKeys } from './treatments/treatment.ts';
 
@@ -79,9 +80,7 @@ function publicKey(id: string, text: string): KeyObject {
 
 function beginning(id: string, from: string | undefined): number {
   if (from === undefined) return Number.NEGATIVE_INFINITY;
-  const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(from)
-    ? Date.parse(from)
-    : Number.NaN;
+  const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(from) ? startOf(from) : Number.NaN;
   if (Number.isNaN(at)) throw invalid(id, 'from: an RFC 3339 date or time is wanted, such as 2026-01-01');
   return at;
 }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { IdentityConfig } from '../config/sections/identity.ts';
 import { SluiceError } from '../errors.ts';
+import { startOf } from '../model/moment.ts';
 import type { Clock } from '../observability/clock.ts';
 import { configuredSubject } from './claims.ts';
 import type { Authenticated } from './types.ts';
@@ -22,7 +23,7 @@ export function createApiKeys(
         subject: configuredSubject(subject, []),
         claims: NO_CLAIMS,
         issuer: `api-key:${id}`,
-        expires: expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires),
+        expires: expires === undefined ? Number.POSITIVE_INFINITY : startOf(expires),
         purpose: subject.purpose ?? null,
       }),
     ]),
@@ -30,7 +31,7 @@ export function createApiKeys(
   return (key) => {
     const found = key.length > MAX_LENGTH ? undefined : known.get(hash('sha256', key, 'hex'));
     if (!found) throw new SluiceError('token_key_unknown', 'The API key is not known.');
-    if (found.expires <= clock.now().getTime())
+    if (!(found.expires > clock.now().getTime()))
       throw new SluiceError('token_expired', 'The API key has expired.');
     return found;
   };

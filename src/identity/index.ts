@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from '../config/sections/identity.ts';
 import { SluiceError } from '../errors.ts';
+import type { PeerCertificate } from '../model/exchange.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys } from './api-keys.ts';
@@ -14,7 +15,7 @@ import { digestOf } from './digests.ts';
 import { createKeySet, type KeySet } from './keys.ts';
 import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
 import { type Issuer, type Verified, verifyToken } from './tokens.ts';
-import type { Authenticated, Headers, Identity, Peer } from './types.ts';
+import type { Authenticated, Headers, Identity } from './types.ts';
 
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
@@ -99,6 +100,9 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
 
   return {
     authenticate(headers, peer) {
+      const { certificate } = peer;
+      // The connection is no safer than its certificate, whatever credential is sent over it.
+      if (certificate !== undefined) revocations.checkDigest(fingerprintOf(certificate));
       const authorization = one(headers, 'authorization');
       const key = config.api_keys.length > 0 ? one(headers, apiKeyHeader) : undefined;
       if (authorization !== undefined && key !== undefined)
@@ -107,14 +111,13 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
           'The request has both an Authorization header and an API key: send one.',
         );
       if (authorization !== undefined) return bearer(tokenOf(authorization));
-      const found = key === undefined ? peer.certificate && certificateOf(peer.certificate) : apiKey(key);
+      const found = key === undefined ? certificate && certificateOf(certificate) : apiKey(key);
       if (!found)
         throw new SluiceError(
           'token_missing',
           'The request has no credential that Sluice knows. Send a bearer token.',
         );
-      const digest = key === undefined ? fingerprintOf(peer) : digestOf(key);
-      revocations.check(found, [digest]);
+      revocations.check(found, key === undefined ? [] : [digestOf(key)]);
       return found;
     },
     async ready() {
@@ -137,8 +140,8 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
 }
 
 /** as a list of revocations spells it: the SHA-256 of the certificate in DER */
-const fingerprintOf = ({ certificate }: Peer): string =>
-  certificate?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '';
+const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>
+  fingerprint256.replaceAll(':', '').toLowerCase();
 
 function one(headers: Headers, name: string): string | undefined {
   const value = headers[name];

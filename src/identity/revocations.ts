@@ -7,15 +7,20 @@ import type { Clock } from '../observability/clock.ts';
 import { UNMARKED } from '../observability/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
-import { parseRevoked } from './revoked.ts';
+import { parseRevoked, type Revoked } from './revoked.ts';
 import type { Authenticated } from './types.ts';
 
 export interface Revocations {
   /**
-   * @param digests SHA-256, hex, of what the credential may be listed by: a token's signing input, an API key, a certificate
+   * @param digests SHA-256, hex, of what the credential may be listed by: a token's signing input, an API key
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
   check(authenticated: Authenticated, digests: readonly string[]): void;
+  /**
+   * Of a client certificate, whoever it is taken for.
+   * @throws SluiceError `token_revoked`, `keys_unavailable`
+   */
+  checkDigest(digest: string): void;
   ready(): { readonly ok: boolean; readonly detail?: string };
   /** reads the list now */
   refresh(): void;
@@ -24,6 +29,7 @@ export interface Revocations {
 
 export const NO_REVOCATIONS: Revocations = {
   check: () => {},
+  checkDigest: () => {},
   ready: () => ({ ok: true }),
   refresh: () => {},
   close: () => {},
@@ -54,21 +60,27 @@ export function openRevocations(
       });
     }
   })();
+  function current(): Revoked {
+    if (file.error === null) return file.value;
+    throw new SluiceError(
+      'keys_unavailable',
+      'The list of revocations cannot be read: no credential can be taken now.',
+    );
+  }
+  const revoked = (): SluiceError => new SluiceError('token_revoked', 'The credential has been revoked.');
   return {
     check({ subject, claims }, names) {
-      if (file.error !== null)
-        throw new SluiceError(
-          'keys_unavailable',
-          'The list of revocations cannot be read: no credential can be taken now.',
-        );
-      const { ids, digests, subjects } = file.value;
+      const { ids, digests, subjects } = current();
       const before = subjects.get(subject.id);
       const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;
       const isRevoked =
         (digests.size > 0 && names.some((name) => digests.has(name))) ||
         (ids.size > 0 && claims['jti'] !== undefined && ids.has(String(claims['jti']))) ||
         (before !== undefined && issued < before);
-      if (isRevoked) throw new SluiceError('token_revoked', 'The credential has been revoked.');
+      if (isRevoked) throw revoked();
+    },
+    checkDigest(digest) {
+      if (current().digests.has(digest)) throw revoked();
     },
     ready: () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'the list of revocations cannot be read' },

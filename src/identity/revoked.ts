@@ -1,5 +1,6 @@
 /** The list of revoked credentials as a file holds it. */
 import { parseDocument } from 'yaml';
+import { startOf } from '../model/moment.ts';
 import { type Completeness, completenessOf } from '../observability/complete.ts';
 
 export interface Revoked {
@@ -12,6 +13,9 @@ export interface Revoked {
 
 /** `Date.parse` takes nearly anything for some year, and an early one revokes less. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
+
+/** of a certificate also with the colons that tools print */
+const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 /**
  * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued); `[]` where there are none.
@@ -44,9 +48,9 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
       );
     if (typeof jti === 'string') ids.add(jti);
     if (typeof sha256 === 'string') {
-      if (!/^[0-9a-f]{64}$/i.test(sha256))
+      if (!DIGEST.test(sha256))
         throw new Error(`entry ${i + 1} has a sha256 that is not 64 hexadecimal digits`);
-      digests.add(sha256.toLowerCase());
+      digests.add(sha256.replaceAll(':', '').toLowerCase());
     }
     if (typeof subject === 'string') subjects.set(subject, Math.max(time, subjects.get(subject) ?? 0));
   }
@@ -55,5 +59,5 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
 
 function timeOf(moment: unknown): number {
   if (moment === undefined) return Number.POSITIVE_INFINITY;
-  return typeof moment === 'string' && MOMENT.test(moment) ? Date.parse(moment) : Number.NaN;
+  return typeof moment === 'string' && MOMENT.test(moment) ? startOf(moment) : Number.NaN;
 }

@@ -21,10 +21,13 @@ export interface Cors {
 
 /** what scripts may read besides the fields that they always may */
 const EXPOSED = ['Sluice-Decision-Id', 'Sluice-Withheld', 'Sluice-Max-Records', 'Retry-After', 'Allow'];
-/** what Sluice itself reads of a request */
+/** what Sluice itself reads of a request, and what it forwards of any (`upstream/headers.ts`) */
 const ACCEPTED = [
+  'Accept',
+  'Accept-Language',
   'Authorization',
   'Content-Type',
+  'SOAPAction',
   'Sluice-Purpose',
   'Sluice-Recipient',
   'Sluice-Tier',

@@ -73,6 +73,11 @@ export function emptyMessage({
 }: ErrorShape): { readonly type: string; readonly text: string } | null {
   if (format === 'jsonrpc')
     return { type: 'application/json', text: `{"jsonrpc":"2.0","id":${id},"result":null}\n` };
+  if (format === 'xmlrpc')
+    return {
+      type: 'text/xml; charset=utf-8',
+      text: `${DECLARATION}<methodResponse><params><param><value><nil/></value></param></params></methodResponse>\n`,
+    };
   if (format !== 'soap') return null;
   const namespace = soap12 ? SOAP12 : SOAP11;
   return {

@@ -62,7 +62,14 @@ describe('A preflight', () => {
     expect(headerOf(answer, 'access-control-allow-methods')).toBe('GET, HEAD, PUT');
     expect(headerOf(answer, 'access-control-max-age')).toBe('300');
     expect(names(headerOf(answer, 'access-control-allow-headers'))).toEqual(
-      expect.arrayContaining(['authorization', 'content-type', 'sluice-purpose', 'x-trace', 'x-shop']),
+      expect.arrayContaining([
+        'authorization',
+        'content-type',
+        'soapaction',
+        'sluice-purpose',
+        'x-trace',
+        'x-shop',
+      ]),
     );
     expect(names(headerOf(answer, 'vary'))).toContain('origin');
     expect(upstream.received).toHaveLength(asked);

@@ -129,13 +129,23 @@ test('A client certificate is revoked by its fingerprint.', async () => {
   const fingerprint256 = Array.from({ length: 32 }, () => 'AB').join(':');
   const revocations = join(dir, 'certificates.yaml');
   writeFileSync(revocations, `- sha256: ${'ab'.repeat(32)}\n`);
-  const identity = identityWith({
-    certificates: [{ fingerprint: fingerprint256, subject: { id: 'erp', organization: 'internal' } }],
-    revocations,
-  });
   const certificate = { subject: {}, fingerprint256, valid_to: 'Jan  1 00:00:00 2036 GMT' };
-  expect(() => identity.authenticate({}, { ip: null, certificate })).toThrow(
-    expect.objectContaining({ code: 'token_revoked' }),
-  );
-  await identity.close();
+  for (const listed of ['ab'.repeat(32), 'AB'.repeat(32), fingerprint256, fingerprint256.toLowerCase()]) {
+    writeFileSync(revocations, `- sha256: ${listed}\n`);
+    const identity = identityWith({
+      certificates: [{ fingerprint: fingerprint256, subject: { id: 'erp', organization: 'internal' } }],
+      api_keys: [{ id: 'k', sha256: sha256('key'), subject: { id: 'svc', organization: 'internal' } }],
+      issuers: [issuer()],
+      revocations,
+    });
+    const token = await keys['ES256']!.sign();
+    // the connection is no safer for another credential that is sent over it
+    for (const headers of [{}, bearer(token), { 'x-api-key': 'key' }]) {
+      expect(() => identity.authenticate(headers, { ip: null, certificate })).toThrow(
+        expect.objectContaining({ code: 'token_revoked' }),
+      );
+    }
+    expect(await verdict(identity, bearer(token))).toBe('accepted');
+    await identity.close();
+  }
 });

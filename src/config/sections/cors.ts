@@ -19,7 +19,7 @@ export const corsSchema = section(
       Type.Array(name, {
         uniqueItems: true,
         description:
-          'request headers that pages may send besides `Authorization`, `Content-Type`, those of Sluice and `upstreams.<name>.request_headers`',
+          'request headers that pages may send besides `Authorization`, `Content-Type`, `SOAPAction`, those of Sluice and `upstreams.<name>.request_headers`',
       }),
       [],
     ),

@@ -31,23 +31,21 @@ export const literal = (charset: Charset, text: string): FramePiece => {
  * nothing tells what it held.
  */
 export class Shell {
-  readonly #charset: Charset;
   readonly #outer: Shell | null;
   /** its start tag, as far as it is not written yet */
   readonly #start: readonly FramePiece[];
   readonly #deferred = new Deferred();
-  readonly #stays: boolean;
+  readonly #empty: FramePiece | null;
   #open = false;
 
   /**
    * @param start pieces of its start tag that leave if something in it does
-   * @param stays what is before those has left
+   * @param empty how it ends where nothing in it stays, what is before `start` having left; null: it goes then
    */
-  constructor(charset: Charset, outer: Shell | null, start: readonly FramePiece[], stays: boolean) {
-    this.#charset = charset;
+  constructor(outer: Shell | null, start: readonly FramePiece[], empty: FramePiece | null) {
     this.#outer = outer;
     this.#start = start;
-    this.#stays = stays;
+    this.#empty = empty;
   }
 
   /** a piece that stands in it */
@@ -89,7 +87,7 @@ export class Shell {
       kind: 'frame',
       render: (out, account) => {
         if (this.#open) tag.render(out, account);
-        else if (this.#stays) literal(this.#charset, '/>').render(out, account);
+        else if (this.#empty !== null) this.#empty.render(out, account);
         else return;
         this.#deferred.tell(account);
       },

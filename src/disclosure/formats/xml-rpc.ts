@@ -16,6 +16,15 @@ const TEXTS = ['string', 'base64', 'dateTime.iso8601'];
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const WRAPPERS = ['methodResponse', 'params', 'param', 'fault'];
 
+/**
+ * A `methodResponse` has one result or one fault, and is no message without. What stands in it where the answer's own is not disclosed: a
+ * result, a list without records, and a fault for a fault, since that must not pass for a result.
+ */
+export const NO_RESULT = '<params><param><value><nil/></value></param></params>';
+export const NO_RECORDS = '<params><param><value><array><data/></array></value></param></params>';
+export const WITHHELD_FAULT =
+  '<fault><value><struct><member><name>faultCode</name><value><int>502</int></value></member><member><name>faultString</name><value><string>The upstream answered with a fault. What it said is not passed on.</string></value></member></struct></value></fault>';
+
 class Value implements TreeNode {
   readonly names: readonly string[];
   readonly index?: number;

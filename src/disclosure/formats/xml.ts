@@ -22,12 +22,15 @@ import { malformed, spansOf, type Token, XmlLexer } from './xml-lexer.ts';
 import { type Parsed, XmlParser } from './xml-parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './xml-render.ts';
 import { emptied } from './xml-soap.ts';
-import { XMLRPC } from './xml-rpc.ts';
+import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './xml-rpc.ts';
 import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './xml-tree.ts';
 
 export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
 
 const EMPTY = new Uint8Array(0);
+/** of XML-RPC */
+const RESPONSE = '/methodResponse';
+const FAULT = `${RESPONSE}/fault`;
 /** what a SOAP envelope must have */
 const SOAP = /^\/(?:[^/:]+:)?Envelope\/(?:[^/:]+:)?Body(?:\/[^/]+)?$/;
 /** `xml:lang`, `xml:space`: bound to that prefix without a declaration (Namespaces in XML 1.0 §3) */
@@ -230,18 +233,26 @@ class XmlReader implements BodyReader {
       this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
     else {
       this.#piece(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
-      const soap = emptied(tag);
-      if (soap !== null) {
+      const left = path === FAULT && this.#dialect === XMLRPC ? WITHHELD_FAULT : emptied(tag);
+      if (left !== null) {
         this.#flush();
-        this.#piece(literal(this.#charset, soap));
+        this.#piece(literal(this.#charset, left));
       } else if (parent === undefined) {
         // a document keeps its root element, empty
         this.#flush();
-        this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, '/>'));
+        const end = this.#emptyEnd(tag, path, NO_RESULT);
+        this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, end));
       }
       this.#lead = null;
       if (!tag.empty) this.#mode = { kind: 'drop', depth: this.#depth };
     }
+  }
+
+  /** How an element ends behind its name or attributes where nothing in it stays. */
+  #emptyEnd({ name }: OpenTag, path: string, message: string): string {
+    if (path !== RESPONSE || this.#dialect !== XMLRPC) return '/>';
+    const { bytes, base } = this.#source;
+    return `>${message}</${this.#charset.decode(bytes.subarray(base + name.start, base + name.end))}>`;
   }
 
   /** An element that leads to records: one that is left without any must not tell that it had some. */
@@ -261,7 +272,11 @@ class XmlReader implements BodyReader {
     // a count among its attributes leaves in any case
     const stays = this.#frames.length === 0 || SOAP.test(path) || frames.length < start.length;
     if (stays) for (const piece of start) this.#piece(piece);
-    const shell = new Shell(this.#charset, outer, stays ? [rest] : [...frames, rest], stays);
+    const shell = new Shell(
+      outer,
+      stays ? [rest] : [...frames, rest],
+      stays ? literal(this.#charset, this.#emptyEnd(tag, path, NO_RECORDS)) : null,
+    );
     if (tag.empty) this.#piece(shell.end(literal(this.#charset, '')));
     else this.#frames.push({ state, path, status: false, shell });
   }
