@@ -200,13 +200,24 @@ function untagged(view: View): View | null {
   return built;
 }
 
-/** The views of a text that has encodings or tags: decoded, and without its tags. A text that has neither has none. */
-export function viewsOf(text: string): readonly View[] {
-  if (!MAYBE.test(text)) return [];
+/** A character reference with its end, an escaped quote or slash: nobody writes them to mean anything else. */
+const UNDOUBTED = /^(?:&[#0-9A-Za-z]+;|\\+["'/])$/;
+
+export interface Views {
+  /** decoded, and without its tags; none of a text that has neither encodings nor tags */
+  readonly views: readonly View[];
+  /** the first view shows everything that the text itself does */
+  readonly covered: boolean;
+}
+
+export function viewsOf(text: string): Views {
+  if (!MAYBE.test(text)) return { views: [], covered: false };
   const { view, layers } = decoded(text);
   const bare = untagged(view);
-  if (layers === 0) return bare === null ? [] : [bare];
-  return bare === null ? [view] : [view, bare];
+  if (layers === 0) return { views: bare === null ? [] : [bare], covered: false };
+  // what a second layer is, only the first one's result tells: &#37;13812345678
+  const covered = layers === 1 && [...text.matchAll(ENCODED)].every(([found]) => UNDOUBTED.test(found));
+  return { views: bare === null ? [view] : [view, bare], covered };
 }
 
 /** Whether a text is encoded in more layers than are undone: what is in it cannot be told. */

@@ -21,10 +21,9 @@ export interface Found extends Span {
 
 /** Spans in order that do not overlap; of two that do, the kind that stands first in `ENTITIES` stays. */
 export function findEntities(text: string, wanted: ReadonlySet<Entity>): readonly Found[] {
-  const plain = findIn(text, wanted);
-  const views = viewsOf(text);
-  if (views.length === 0) return plain;
-  const all: Found[] = [...plain];
+  const { views, covered } = viewsOf(text);
+  if (views.length === 0) return findIn(text, wanted);
+  const all: Found[] = covered ? [] : findIn(text, wanted);
   for (const view of views) {
     for (const span of findIn(view.text, wanted)) {
       const start = view.starts[span.start]!;

@@ -112,6 +112,11 @@ const NOT_RIGHT = chars('路街道区县镇乡村市省州山河湖江桥店城�
 const NICKNAMED = -9;
 const LEAST = -44;
 const NICKNAME = '小老阿';
+/** characters that a name may begin with */
+const STARTS = new Uint8Array(0x10000);
+for (let unit = 0x4e00; unit <= 0x9fff; unit += 1)
+  if (SURNAME[unit]! > Number.NEGATIVE_INFINITY) STARTS[unit] = 1;
+for (const word of [...NICKNAME, ...COMPOUND_SURNAMES]) STARTS[word.charCodeAt(0)] = 1;
 /** characters that only traditional texts have: the dictionary does not know their words */
 const TRADITIONAL =
   /[請這個們來說話電號碼聯絡連詢問單據費險賠償證書員種業務時間會過還沒對麼買賣車輛開關門現實體區鄉縣國廣東華為發達報處辦經濟費顧戶醫藥療辭職]/;
@@ -180,11 +185,7 @@ function inRun(run: string, base: number, spans: Span[]): void {
   const length = run.length;
   // most runs have nothing that could be a name
   let any = false;
-  for (let i = 0; i + 1 < length && !any; i += 1) {
-    const unit = run.charCodeAt(i);
-    any = SURNAME[unit]! > -99 || NICKNAME.includes(run[i]!);
-    if (!any && i + 2 < length) any = COMPOUNDS.has(keyOf(run, i));
-  }
+  for (let i = 0; i + 1 < length && !any; i += 1) any = STARTS[run.charCodeAt(i)] === 1;
   if (!any || TRADITIONAL.test(run)) return;
   BEST.fill(Number.NEGATIVE_INFINITY, 0, length + 1);
   BEST[0] = 0;
@@ -198,6 +199,7 @@ function inRun(run: string, base: number, spans: Span[]): void {
       const triple = TRIPLES.get(run.slice(at, at + LONGEST_WORD));
       if (triple !== undefined) relax(at, at + LONGEST_WORD, triple - TOTAL, 0);
     }
+    if (STARTS[run.charCodeAt(at)] === 0) continue;
     for (let width = 2; width <= LONGEST_NAME && at + width <= length; width += 1) {
       const worth = nameOf(run, at, width);
       if (worth < LEAST) {
