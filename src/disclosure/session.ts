@@ -90,6 +90,8 @@ export class Session {
   /** disclosed records met, be they on the page or not, and records met at all */
   #found = 0;
   #met = 0;
+  /** so many records there are, by what the upstream says of the whole list; of several totals the one of what was searched for */
+  #said = Number.POSITIVE_INFINITY;
   #over = false;
   readonly #searched: Searched | null;
   /** what the answer counts must depend on the released records alone */
@@ -182,8 +184,15 @@ export class Session {
    */
   #checkPage(): void {
     const { page = null } = this.#plan;
-    if (page === null || this.#met < page.fetch || this.#released >= this.#maxRecords) return;
+    if (page === null || this.#released >= this.#maxRecords) return;
     if (page.limit !== null && this.#found >= page.offset + page.limit) return;
+    if (this.#met < page.fetch) {
+      if (this.#said === Number.POSITIVE_INFINITY || this.#met >= this.#said) return;
+      throw new SluiceError(
+        'narrowed_page_refused',
+        `The upstream gave only a part of the list that the request narrows: a gap in it would tell what a withheld record holds. Narrow the list further; or let the route say how the upstream pages (paging), and with paging.fetch how many records it gives at once.`,
+      );
+    }
     throw new SluiceError(
       'narrowed_page_refused',
       `Of the first ${page.fetch} records that the list has, which are all that is looked at (paging.fetch), too few make up the page. Narrow the list further.`,
@@ -459,6 +468,8 @@ export class Session {
   }
 
   #count(piece: CountPiece): void {
+    if (piece.role === 'total' && piece.counted === undefined)
+      this.#said = Math.min(this.#said, piece.value ?? Number.POSITIVE_INFINITY);
     piece.begin(this.#out);
     this.#out.hole(piece);
   }
@@ -513,7 +524,7 @@ export class Session {
         const asked = this.#askAll(piece, states, this.#askOwn(piece, states));
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
         // of a page the whole list is looked at, so that whoever turns the pages sees the groups of one list
-        if (groups.length >= this.#maxRecords && this.#plan.page == null) {
+        if (groups.length >= this.#maxRecords && !Number.isFinite(this.#plan.page?.fetch)) {
           beyond.add(piece);
           continue;
         }

@@ -113,11 +113,13 @@ export async function disclose(
             paged: paged || page !== null,
           },
     ),
-    ...stages.answers.disclosed(account.id, media.contentType, summary),
+    ...stages.answers.disclosed(account.id, media.contentType, guarded ? catalogued(summary) : summary),
     ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
   });
   // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
-  const encoding = media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
+  // Nor is a guarded list encoded: many upstreams compress long answers only, so that the coding would tell how much was found.
+  const encoding =
+    guarded || media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
   const whole = media.encodings.length === 0 ? body.whole(WHOLE) : null;
   const parts =
     whole === null
@@ -156,3 +158,9 @@ function mediaOf({ request, selected, response }: Answered, failure: boolean, st
     throw statusWithheld(status, stages.headersOf(selected.route.upstream).refused(status, headers));
   }
 }
+
+/** A next page or facets may be there only where something was found: that they were left out would tell. */
+const catalogued = (summary: DisclosureSummary): DisclosureSummary => ({
+  ...summary,
+  withheld: summary.withheld.filter(({ because }) => because !== 'uncatalogued'),
+});

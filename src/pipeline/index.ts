@@ -122,6 +122,8 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     if (reasons !== null) throw notWritten(reasons, account);
   }
   const listing = listingOf(selected, catalog, decision.obligations);
+  // Consents that cannot be read refuse what is found: then nothing may be answered as not found, either.
+  if (listing.guarded) await stages.consents.lookup([], new Date(account.timestamp));
   account.spent('policy');
 
   account.upstream = { name: route.upstream, status: null };

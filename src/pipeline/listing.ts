@@ -20,6 +20,9 @@ export interface Listing {
   readonly target: string;
 }
 
+/** No page was asked for: then the answer must be all of the list. */
+const WHOLE: Page = { offset: 0, limit: null, fetch: Number.POSITIVE_INFINITY };
+
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
 export function listingOf(
   selected: Selected,
@@ -33,9 +36,11 @@ export function listingOf(
   if (!guarded || !isList) return { guarded, paged: true, page: null, target };
   const paging = selected.paging();
   if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
+  // Where no record is about anybody all are answered alike: there are no gaps.
+  const alike = variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
+  if (paging.narrowed === 'whole')
+    return { guarded, paged: paging.paged, page: narrowed && !alike ? WHOLE : null, target };
   if ('refused' in paging.narrowed) {
-    // Where no record is about anybody all are answered alike: there are no gaps.
-    const alike = variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
     if (narrowed && !alike) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
     return { guarded, paged: true, page: null, target };
   }

@@ -41,8 +41,8 @@ export interface Refused {
 export interface Paging {
   /** some parameter may ask for a page */
   readonly paged: boolean;
-  /** what a narrowed request is: answered as it is, or with its page refilled, or refused for this reason */
-  readonly narrowed: 'as_it_is' | Refill | Refused;
+  /** what a narrowed request is: answered as it is, or if that is all of the list, or with its page refilled, or refused for this reason */
+  readonly narrowed: 'as_it_is' | 'whole' | Refill | Refused;
 }
 
 type Route = {
@@ -105,7 +105,13 @@ export function readPaging(
         ? others.some(([name, value]) => isPagingName(name) && !ZERO.test(value)) ||
           inBody.some((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)))
         : paged;
-    return { paged, narrowed: refused ? UNDESCRIBED : 'as_it_is' };
+    if (refused) return { paged, narrowed: UNDESCRIBED };
+    if (others.some(([name, value]) => ZERO.test(value) && isPagingName(name) && !POSITION.test(name)))
+      return {
+        paged,
+        narrowed: { offset: 0, limit: 0, fetch: Number.POSITIVE_INFINITY, target: write(parameters) },
+      };
+    return { paged, narrowed: paged ? 'as_it_is' : 'whole' };
   }
   const own = new Set([paging.limit, paging.offset, paging.page]);
   const stray = parameters.some(([name]) => !own.has(name) && isPagingName(name) && mayPage(route, name));
@@ -113,6 +119,8 @@ export function readPaging(
   return { paged: parameters.some(([name]) => own.has(name)), narrowed };
 }
 
+/** Names of where a page begins: 0 there is the beginning. Elsewhere it asks for no record, and some upstreams give as many as they like. */
+const POSITION = /offset|skip|start|first|after|before|cursor|marker|token|page(?!s|.*(?:size|limit))/i;
 const ZERO = /^0+$/;
 const NUMBER = /^\d{1,9}$/;
 
@@ -120,7 +128,7 @@ function refillOf(
   paging: PagingConfig,
   parameters: Parameters,
   write: (parameters: Parameters) => string,
-): Refill | Refused | 'as_it_is' {
+): Refill | Refused {
   const { fetch, first_page } = paging;
   const read = (name: string | undefined): number | null | undefined => {
     const found = name === undefined ? [] : parameters.filter(([n]) => n === name);
@@ -132,8 +140,8 @@ function refillOf(
     return refused(
       'The request says by something other than a number which page of a narrowed list it wants.',
     );
-  // none can be told of
-  if (asked === 0) return 'as_it_is';
+  // Some upstreams take 0 for "as many as there are", or as their page has: none of them is on this one.
+  if (asked === 0) return { offset: 0, limit: 0, fetch, target: write(parameters) };
   const limit = asked ?? paging.size ?? null;
   if (page !== null && page !== first_page && limit === null)
     return refused('The request does not say how many records a page has that it wants of a narrowed list.');

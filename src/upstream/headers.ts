@@ -117,10 +117,12 @@ export function headerRules(extra: {
   };
 }
 
-/** X-Total-Count, X-Total, X-WP-Total, Record-Count … */
-const COUNTS = /total|count|records|results|items/;
-/** Link, X-Next-Page, X-Continuation-Token …: where there is a next page there are more records */
-const LINKS = /link|location|next|prev|page|more|cursor|continu|range|token|offset/;
+/** X-Total-Count, X-Total, X-WP-Total, Record-Count, X-Result-Size … */
+const COUNTS = /total|count|records|results?|items|found|matche|hits|rows|size|length/;
+/** Link, X-Next-Page, X-Pagination, X-Continuation-Token …: where there is a next page there are more records */
+const LINKS = /link|location|next|prev|pag(?:e|inat|ing)|more|cursor|continu|range|token|offset/;
+/** X-Body-Hash, Content-MD5, X-Cache …: what is computed from the whole body, or says that it was asked for before */
+const DERIVED = /etag|hash|digest|md5|sha|checksum|crc|signature|cache/;
 
 /**
  * What counts records is told as a body's `total` is: as it came while nothing was withheld, anew where all of them were in this answer, and
@@ -137,7 +139,7 @@ function recounted(
   for (const [name, value] of Object.entries(headers)) {
     if (COUNTS.test(name)) {
       if (told && value === String(records + records_withheld)) out[name] = String(records);
-    } else if (!links || !LINKS.test(name)) out[name] = value;
+    } else if (!links || !(LINKS.test(name) || DERIVED.test(name))) out[name] = value;
   }
   return out;
 }
