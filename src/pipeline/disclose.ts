@@ -110,7 +110,7 @@ export async function disclose(
             records_withheld: summary.records_withheld,
             last,
             guarded,
-            paged: paged || page !== null,
+            paged: paged || (page !== null && Number.isFinite(page.fetch)),
           },
     ),
     ...stages.answers.disclosed(account.id, media.contentType, guarded ? catalogued(summary) : summary),
