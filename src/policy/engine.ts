@@ -10,6 +10,8 @@ import { createRequire } from 'node:module';
 import { SluiceError } from '../errors.ts';
 import { builtins as hostBuiltins } from './builtins/index.ts';
 import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
+import { ARRANGE, hostedAt, NEXT } from './hosted.ts';
+import { Iteration } from './iteration.ts';
 import { jsonOf } from './order.ts';
 import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf, wellFormed } from './values.ts';
 
@@ -147,6 +149,11 @@ const dataBuffer = (data: unknown): ArrayBuffer => {
 
 const align = (addr: number): number => (addr + 7) & ~7;
 
+const hostedFunction = (id: number): Builtin | undefined => {
+  const name = hostedAt(id);
+  return name === undefined ? undefined : hostBuiltins.get(name);
+};
+
 type Dispatch = (live: Live, id: number, args: readonly number[]) => number;
 
 /** A WebAssembly instance with its memory, and how values go in and come out. */
@@ -158,6 +165,10 @@ class Live {
   /** the heap of every evaluation starts here */
   readonly heapPtr: number;
   readonly loadedBytes: number;
+  readonly order = new Iteration(
+    () => this.bytes(),
+    (addr) => this.read(addr),
+  );
   readonly #maxPages: number;
   readonly #minor: number;
   #buffer: Buffer;
@@ -204,6 +215,10 @@ class Live {
 
   #instantiate(module: WebAssembly.Module, options: EvaluatorOptions, dispatch: Dispatch, bytes: number) {
     const call = (id: number, _context: number, ...args: number[]): number => dispatch(this, id, args);
+    const call1 = (id: number, _context: number, a: number): number =>
+      id === ARRANGE ? this.order.arrange(a) : dispatch(this, id, [a]);
+    const call2 = (id: number, _context: number, a: number, b: number): number =>
+      id === NEXT ? this.order.next(a, b) : dispatch(this, id, [a, b]);
     const env = {
       ...options.imports?.['env'],
       opa_abort: (addr: number) => {
@@ -211,8 +226,8 @@ class Live {
       },
       opa_println: () => {},
       opa_builtin0: call,
-      opa_builtin1: call,
-      opa_builtin2: call,
+      opa_builtin1: call1,
+      opa_builtin2: call2,
       opa_builtin3: call,
       opa_builtin4: call,
     };
@@ -298,6 +313,7 @@ class Live {
 
   /** @returns the result set as value text */
   evaluate(entrypoint: number, input: string | Uint8Array | undefined): string {
+    this.order.forget();
     const length = input === undefined ? 0 : this.#place(input);
     const { exports, heapPtr } = this;
     if (this.#minor >= 2) {
@@ -355,7 +371,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
   let context = new EvaluationContext(0n, '');
 
   const dispatch: Dispatch = (live, id, args) => {
-    const builtin = functions[id];
+    const builtin = functions[id] ?? hostedFunction(id);
     if (builtin === undefined) throw new Abort(`built-in ${id} is not known`);
     options.check?.();
     let answer: RegoValue | undefined;

@@ -9,7 +9,20 @@
  * looks at the clock, and either gives the next ration or throws. Instructions alone are a poor clock where a policy
  * waits for memory; the clock alone would have to be asked all the time. (Over 330 lines: it is one format, read once.)
  */
-import { SluiceError } from '../errors.ts';
+import {
+  appended,
+  concat,
+  count,
+  leb,
+  limits,
+  malformed,
+  ORDER,
+  Reader,
+  SECTION,
+  type Section,
+  sectionsOf,
+  signedLeb,
+} from './wasm-format.ts';
 
 /** the exported global that holds what is left */
 export const FUEL = 'sluice_fuel';
@@ -22,95 +35,6 @@ const DEAREST = 512;
 const I64_CONST = 0x42;
 /** more than loading any data takes */
 const FULL = 4_000_000_000_000_000n;
-
-class Reader {
-  at: number;
-  readonly bytes: Uint8Array;
-  constructor(bytes: Uint8Array, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-  byte(): number {
-    const b = this.bytes[this.at];
-    if (b === undefined) throw malformed('it ends too early');
-    this.at += 1;
-    return b;
-  }
-  /** LEB128; also used to skip signed ones, whose length follows the same rule */
-  leb(): number {
-    let value = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      const b = this.byte();
-      if (shift < 32) value += (b & 0x7f) * 2 ** shift;
-      if (b < 0x80) return value;
-    }
-    throw malformed('a number is too long');
-  }
-  skip(count: number): void {
-    this.at += count;
-    if (this.at > this.bytes.length) throw malformed('it ends too early');
-  }
-}
-
-const malformed = (why: string): SluiceError =>
-  new SluiceError(
-    'bundle_malformed',
-    `The policy's WebAssembly cannot be metered: ${why}. Build it with OPA 1.19.`,
-  );
-
-const leb = (value: number | bigint): number[] => {
-  const out: number[] = [];
-  let v = BigInt(value);
-  do {
-    const b = Number(v & 0x7fn);
-    v >>= 7n;
-    out.push(v === 0n ? b : b | 0x80);
-  } while (v !== 0n);
-  return out;
-};
-
-const signedLeb = (value: bigint): number[] => {
-  const out: number[] = [];
-  let v = value;
-  for (;;) {
-    const b = Number(v & 0x7fn);
-    v >>= 7n;
-    const done = (v === 0n && (b & 0x40) === 0) || (v === -1n && (b & 0x40) !== 0);
-    out.push(done ? b : b | 0x80);
-    if (done) return out;
-  }
-};
-
-interface Section {
-  readonly id: number;
-  readonly start: number;
-  readonly end: number;
-}
-
-const SECTION = { type: 1, import: 2, function: 3, table: 4, global: 6, export: 7, code: 10 } as const;
-/** the order the format asks for; a section we add goes to its place */
-const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
-
-const sectionsOf = (wasm: Uint8Array): Section[] => {
-  if (
-    wasm.length < 8 ||
-    wasm[0] !== 0 ||
-    wasm[1] !== 0x61 ||
-    wasm[2] !== 0x73 ||
-    wasm[3] !== 0x6d ||
-    wasm[4] !== 1
-  )
-    throw malformed('it is not a module of version 1');
-  const reader = new Reader(wasm, 8);
-  const sections: Section[] = [];
-  while (reader.at < wasm.length) {
-    const id = reader.byte();
-    const size = reader.leb();
-    sections.push({ id, start: reader.at, end: reader.at + size });
-    reader.skip(size);
-  }
-  return sections;
-};
 
 const importedOf = (wasm: Uint8Array, section: Section | undefined): { globals: number; tables: number } => {
   if (section === undefined) return { globals: 0, tables: 0 };
@@ -133,12 +57,6 @@ const importedOf = (wasm: Uint8Array, section: Section | undefined): { globals: 
     } else throw malformed('it imports something unknown');
   }
   return { globals, tables };
-};
-
-const limits = (reader: Reader): void => {
-  const flags = reader.byte();
-  reader.leb();
-  if ((flags & 1) !== 0) reader.leb();
 };
 
 /** @throws SluiceError `bundle_malformed` */
@@ -196,36 +114,6 @@ interface Ticks {
 const exported = (text: string, kind: number, index: number): number[] => {
   const name = [...new TextEncoder().encode(text)];
   return [...leb(name.length), ...name, kind, ...leb(index)];
-};
-
-const count = (wasm: Uint8Array, section: Section | undefined): number =>
-  section === undefined ? 0 : new Reader(wasm, section.start).leb();
-
-/** a vector section with more entries */
-const appended = (
-  wasm: Uint8Array,
-  section: Section | undefined,
-  entries: readonly (readonly number[])[],
-): Uint8Array => {
-  const added = Uint8Array.from(entries.flat());
-  if (section === undefined) return concat([Uint8Array.from(leb(entries.length)), added]);
-  const reader = new Reader(wasm, section.start);
-  const present = reader.leb();
-  return concat([
-    Uint8Array.from(leb(present + entries.length)),
-    wasm.subarray(reader.at, section.end),
-    added,
-  ]);
-};
-
-const concat = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> => {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    out.set(p, at);
-    at += p.length;
-  }
-  return out;
 };
 
 /** parameters of each function the module defines */

@@ -4,6 +4,7 @@ import { type PolicyBundle, pause } from './bundle.ts';
 import type { PolicyLimits } from './config.ts';
 import { createEvaluator, type Evaluation } from './engine.ts';
 import { createMeter, meter } from './fuel.ts';
+import { withHostedBuiltins } from './hosted.ts';
 import { numbersKept } from './numbers.ts';
 
 export interface Runtime {
@@ -35,7 +36,7 @@ export const createRuntime = async (
   let module: WebAssembly.Module;
   try {
     // Off the main thread: a large policy does not hold up requests while it is compiled.
-    module = await WebAssembly.compile(meter(bundle.wasm));
+    module = await WebAssembly.compile(meter(withHostedBuiltins(bundle.wasm)));
   } catch (cause) {
     if (cause instanceof SluiceError) throw cause;
     throw new SluiceError('bundle_malformed', {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isSluiceError } from '../../src/errors.ts';
 import { readArchive } from '../../src/policy/archive.ts';
 import { type Builtin, createEvaluator } from '../../src/policy/engine.ts';
+import { withHostedBuiltins } from '../../src/policy/hosted.ts';
 import { resolveOpa } from '../../src/policy/opa.ts';
 import { equal, sorted } from '../../src/policy/order.ts';
 import { capabilitiesText, REFUSED } from '../../src/policy/refused.ts';
@@ -146,7 +147,7 @@ const runCase = async (bench: Bench, c: OpaCase, id: number): Promise<Outcome> =
   }
   let answers: RegoObject[];
   try {
-    const evaluator = createEvaluator(new WebAssembly.Module(built.wasm), {
+    const evaluator = createEvaluator(new WebAssembly.Module(withHostedBuiltins(built.wasm)), {
       data: c.data === undefined ? {} : new TextEncoder().encode(encode(c.data)),
       maxPages: MAX_PAGES,
       builtins: SLEEP,

@@ -84,6 +84,17 @@ const decodeObject = (text: string): RegoValue => {
 };
 
 export const encoding: Family = {
+  'base64.is_valid': ([v]) => {
+    if (typeof v !== 'string') return false;
+    try {
+      base64(v);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  'base64.decode': ([v]) => stringOf(base64(string(v))),
+  'base64url.decode': ([v]) => stringOf(base64url(string(v))),
   'base64url.encode_no_pad': ([v]) => Buffer.from(bytesOf(string(v))).toString('base64url'),
   'hex.encode': ([v]) => Buffer.from(bytesOf(string(v))).toString('hex'),
   'hex.decode': ([v]) => {

@@ -1,6 +1,8 @@
-/** Every built-in that OPA 1.19 leaves to its host, by name. */
+/** Every built-in that OPA 1.19 leaves to its host, and those of the module that `hosted.ts` replaces, by name. */
+import { arithmetic } from './arithmetic.ts';
 import { casts } from './casts.ts';
 import { digests } from './digests.ts';
+import { documents } from './documents.ts';
 import { encoding } from './encoding.ts';
 import { format } from './format.ts';
 import { graphql } from './graphql.ts';
@@ -23,8 +25,10 @@ import { x509 } from './x509.ts';
 import { yaml } from './yaml.ts';
 
 const FAMILIES: readonly Family[] = [
+  arithmetic,
   casts,
   digests,
+  documents,
   encoding,
   format,
   graphql,

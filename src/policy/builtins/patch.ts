@@ -8,7 +8,7 @@ import type { Family } from './types.ts';
 type Path = readonly RegoValue[];
 
 /** leading slashes do not count: `a/b` and `//a/b` are `/a/b` */
-const pathOf = (v: RegoValue): Path => {
+export const pathOf = (v: RegoValue): Path => {
   if (Array.isArray(v)) return v;
   const text = string(v);
   if (text === '') return [];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readArchive } from '../../../src/policy/archive.ts';
 import { createEvaluator } from '../../../src/policy/engine.ts';
+import { withHostedBuiltins } from '../../../src/policy/hosted.ts';
 import { resolveOpa } from '../../../src/policy/opa.ts';
 import { equal } from '../../../src/policy/order.ts';
 import { decode, encode, type RegoObject, type RegoValue } from '../../../src/policy/values.ts';
@@ -48,11 +49,10 @@ export const answersOf = async (
     const wasm = (await readArchive(await readFile(bundle), 'p')).get('policy.wasm');
     if (wasm === undefined) throw new Error('no policy.wasm');
     const ours = decode(
-      createEvaluator(new WebAssembly.Module(wasm), { data: {}, maxPages: MAX_PAGES }).evaluate(
-        'p',
-        encode(input),
-        NOW,
-      ).raw,
+      createEvaluator(new WebAssembly.Module(withHostedBuiltins(wasm)), {
+        data: {},
+        maxPages: MAX_PAGES,
+      }).evaluate('p', encode(input), NOW).raw,
     ) as RegoObject;
     const run = await opa.run(['eval', '--format', 'raw', '--data', module, '--input', inputFile, 'data.p']);
     if (run.code !== 0) throw new Error(run.stderr + run.stdout);

@@ -1,0 +1,127 @@
+/**
+ * Iteration over sets and objects in the memory of a module, in the order of OPA's interpreter: that of their elements or
+ * keys. Values are read where they lie (`opa_value` in OPA's `value.h`); only what is nested is decoded to be compared.
+ */
+import { compare } from './order.ts';
+import type { RegoValue } from './values.ts';
+
+const TYPE = { boolean: 2, number: 3, string: 4, array: 5, object: 6, set: 7, interned: 8 } as const;
+const INTEGER = 1;
+
+interface Cursor {
+  readonly keys: readonly number[];
+  at: number;
+}
+
+export class Iteration {
+  readonly #bytes: () => Buffer;
+  readonly #read: (addr: number) => RegoValue;
+  readonly #cursors = new Map<number, Cursor>();
+
+  /** @param read the value at an address, of any kind */
+  constructor(bytes: () => Buffer, read: (addr: number) => RegoValue) {
+    this.#bytes = bytes;
+    this.#read = read;
+  }
+
+  /** to be called before each evaluation: addresses mean other values then */
+  forget(): void {
+    this.#cursors.clear();
+  }
+
+  /** @returns the element or key after `previous`, the first one after 0; 0 after the last one */
+  next(node: number, previous: number): number {
+    if (previous === 0) {
+      // Sorted anew each time: memory is used again, and a set may have grown since.
+      const keys = this.#sorted(this.#keysOf(node));
+      this.#cursors.set(node, { keys, at: 0 });
+      return keys[0] ?? 0;
+    }
+    const cursor = this.#cursors.get(node);
+    if (cursor === undefined) return 0;
+    const { keys } = cursor;
+    // Two iterations over the same value share a cursor.
+    let at = keys[cursor.at] === previous ? cursor.at : keys.indexOf(previous);
+    if (at < 0) at = keys.findIndex((key) => this.#compare(key, previous) === 0);
+    if (at < 0) return 0;
+    cursor.at = at + 1;
+    return keys[at + 1] ?? 0;
+  }
+
+  /** Sorts an array of pairs of a path and a value by their paths, in place. */
+  arrange(array: number): number {
+    if (array === 0) return 0;
+    const bytes = this.#bytes();
+    const elements = bytes.readUInt32LE(array + 4);
+    const length = bytes.readUInt32LE(array + 8);
+    const pairs = Array.from({ length }, (_, i) => {
+      const pair = bytes.readUInt32LE(elements + 8 * i + 4);
+      return { pair, path: this.#elementsOf(bytes.readUInt32LE(bytes.readUInt32LE(pair + 4) + 4)) };
+    });
+    pairs.sort((a, b) => this.#compareLists(a.path, b.path));
+    const after = this.#bytes();
+    for (const [i, { pair }] of pairs.entries()) after.writeUInt32LE(pair, elements + 8 * i + 4);
+    return array;
+  }
+
+  #elementsOf(array: number): number[] {
+    const bytes = this.#bytes();
+    const elements = bytes.readUInt32LE(array + 4);
+    return Array.from({ length: bytes.readUInt32LE(array + 8) }, (_, i) =>
+      bytes.readUInt32LE(elements + 8 * i + 4),
+    );
+  }
+
+  #keysOf(node: number): number[] {
+    const bytes = this.#bytes();
+    // an element of an object has a value between its key and the next element
+    const next = bytes[node] === TYPE.object ? 8 : 4;
+    const buckets = bytes.readUInt32LE(node + 4);
+    const keys: number[] = [];
+    for (let n = bytes.readUInt32LE(node + 8), i = 0; i < n; i++)
+      for (let e = bytes.readUInt32LE(buckets + 4 * i); e !== 0; e = bytes.readUInt32LE(e + next))
+        keys.push(bytes.readUInt32LE(e));
+    return keys;
+  }
+
+  #sorted(keys: number[]): number[] {
+    const bytes = this.#bytes();
+    if (!keys.every((key) => isText(bytes[key]))) return keys.sort((a, b) => this.#compare(a, b));
+    // One character a byte: the order of these is the order of the bytes.
+    const texts = keys.map((key) => ({ key, text: latin1(bytes, key) }));
+    texts.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
+    return texts.map(({ key }) => key);
+  }
+
+  #compare(a: number, b: number): number {
+    if (a === b) return 0;
+    const bytes = this.#bytes();
+    const [x, y] = [bytes[a], bytes[b]];
+    if (isText(x) && isText(y)) {
+      const [s, t] = [latin1(bytes, a), latin1(bytes, b)];
+      return s < t ? -1 : s > t ? 1 : 0;
+    }
+    if (x === TYPE.number && y === TYPE.number && bytes[a + 1] === INTEGER && bytes[b + 1] === INTEGER) {
+      const [m, n] = [bytes.readBigInt64LE(a + 8), bytes.readBigInt64LE(b + 8)];
+      return m < n ? -1 : m > n ? 1 : 0;
+    }
+    if (x === TYPE.array && y === TYPE.array)
+      return this.#compareLists(this.#elementsOf(a), this.#elementsOf(b));
+    return compare(this.#read(a), this.#read(b));
+  }
+
+  #compareLists(a: readonly number[], b: readonly number[]): number {
+    for (let i = 0; i < Math.min(a.length, b.length); i++) {
+      const c = this.#compare(a[i]!, b[i]!);
+      if (c !== 0) return c;
+    }
+    return a.length - b.length;
+  }
+}
+
+const isText = (type: number | undefined): boolean => type === TYPE.string || type === TYPE.interned;
+
+const latin1 = (bytes: Buffer, addr: number): string => {
+  const at = bytes.readUInt32LE(addr + 8);
+  return bytes.toString('latin1', at, at + bytes.readUInt32LE(addr + 4));
+};
