@@ -34,6 +34,7 @@ export const ERROR_CODES = [
   'identifier_conflict',
   'body_field_refused',
   'masked_value_refused',
+  'write_erases',
   'write_conflict',
   'write_precondition_missing',
   'upgrade_refused',

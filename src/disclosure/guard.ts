@@ -94,7 +94,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       return null;
     },
 
-    /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `write_conflict`, `consent_unavailable` */
+    /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `write_erases`, `write_conflict`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, asked: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = writtenCatalog(snapshot, catalogOf(snapshot, asked), body);
       const input = of(asked, catalog);
@@ -131,10 +131,13 @@ export function createGuard({ consents, identities }: GuardDependencies) {
           else if (isMasked(n, leaf)) disguised.push(leaf);
         }
       const bad = [...refused, ...disguised];
+      if (body.erases === true && bad.length === 0)
+        for (const [n, record] of records.entries()) refuseErasing(catalog, record, answersOf(found[n]!));
       if (bad.length === 0)
         return { bytes: kept?.bytes ?? body.bytes, stripped: [], filled: kept?.filled ?? 0 };
       refusePatch(body.value, refused);
-      if (!body.strip) throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
+      if (!body.strip || body.erases === true)
+        throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
       // Stripped a whole body would be written as nothing at all, and the caller would take that for done.
       const roots = new Set(records.map(({ place }) => JSON.stringify(place)));
       const foreign = refused.filter(({ embedded, place }) => embedded || roots.has(JSON.stringify(place)));
@@ -189,6 +192,29 @@ const notReal = (leaves: readonly Leaf[]): SluiceError =>
     message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored; a route with request.keep_masked keeps it for you.`,
     paths: pointersOf(leaves),
   });
+
+/**
+ * What the caller is not shown as it is stored, and did not send anew, an upstream that replaces the record would erase. Of lists nobody knows
+ * which elements there are.
+ * @throws SluiceError `write_erases`
+ */
+function refuseErasing(catalog: Catalog, { leaves }: WrittenRecord, answers: readonly Judged[]): void {
+  const sent = new Set(leaves.filter(({ listed }) => !listed).map(({ pointer }) => pointer));
+  const erased = Object.entries(catalog.fields).flatMap(([name, entry]) => {
+    const pointer = canonicalPointer(name);
+    if (sent.has(pointer)) return [];
+    if (!('category' in entry)) return [pointer];
+    const isShown = answers.every(
+      ({ shown }) => choiceFor(shown, { pointer, base: pointer, entry }).do === 'disclose',
+    );
+    return isShown ? [] : [pointer];
+  });
+  if (erased.length === 0) return;
+  throw new SluiceError('write_erases', {
+    message: `The upstream replaces the record by what it is sent, and what this caller is not shown would be erased: ${erased.join(', ')}. Let the route keep it (request.keep_masked), or say that the upstream does (request.replaces: false).`,
+    paths: erased,
+  });
+}
 
 /** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
 function refuseInLists(refused: readonly Refused[], disguised: readonly Leaf[]): void {

@@ -38,6 +38,7 @@ export async function writtenBody(
     id: selected.identifier,
     dataSubject: selected.dataSubject,
     person: dataSubject,
+    erases: request.replaces === true && stored === null,
     strip: request.refused_fields === 'strip' && request.format === 'json',
     stored: stored?.record ?? null,
   });

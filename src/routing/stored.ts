@@ -40,7 +40,7 @@ export function storedPlan(
   for (const segment of template?.segments ?? [])
     if (segment.is !== 'text' && !params.has(segment.name))
       say(`names {${segment.name}}, which the path of match does not have`, 'read');
-  const replaces = keep.replaces ?? method === 'PUT';
+  const replaces = request.replaces ?? method === 'PUT';
   return { template, record: at, replaces, version: keep.version ?? null };
 }
 

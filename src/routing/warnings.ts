@@ -52,7 +52,7 @@ function eachRoute(
       picksByLess(config, catalog, warn);
     }
     renamesFields(config, warn);
-    stripsWhatReplaces(config, warn);
+    erasesUnseen(config, warn);
     goesUninspected(config, warn);
     return found;
   });
@@ -225,14 +225,19 @@ function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: 
     );
 }
 
-/** What is left out of a PUT is erased by an upstream that replaces the record. */
-function stripsWhatReplaces({ match, request }: RouteConfig, warn: Warn): void {
-  if (!match.startsWith('PUT ') || request.refused_fields !== 'strip' || request.keep_masked !== undefined)
-    return;
-  warn(
-    ['request', 'refused_fields'],
-    'an upstream that replaces the record by what a PUT sends erases what is left out: if it does, add request.keep_masked, which writes that as it is stored',
-  );
+/** A caller leaves out what it is not shown, and an upstream that replaces the record erases that. */
+function erasesUnseen({ match, action, request }: RouteConfig, warn: Warn): void {
+  if (action !== 'update' || request.keep_masked !== undefined) return;
+  if (request.replaces === true)
+    warn(
+      ['request', 'replaces'],
+      'what the upstream keeps and no line of the catalog covers is erased by each write, and callers who are not shown every field are refused: add request.keep_masked, which writes all of it as it is stored',
+    );
+  else if (request.replaces === undefined && match.startsWith('PUT '))
+    warn(
+      ['match'],
+      'a PUT usually replaces the record, so that what a caller is not shown, and cannot send, would be erased: add request.keep_masked, which writes that as it is stored; or say request: { replaces: false } if the upstream keeps what a body leaves out',
+    );
 }
 
 /** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */

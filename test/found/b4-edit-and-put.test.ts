@@ -7,6 +7,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { routeWarnings } from '../../src/routing/warnings.ts';
+import { route, routesConfig } from '../routing/setup.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
 import { type Answer, exchange, jsonOf, requestText, textOf } from '../support/wire.ts';
 
@@ -99,8 +101,14 @@ beforeAll(async () => {
         },
         envelope: { '/user': { is: 'records' } },
       },
+      // what those may see all of who may see what is open
+      card: { data_subject: ['/id'], fields: { '/id': open, '/mail': open, '/password': hidden } },
     },
     answers: {
+      card: {
+        '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }),
+        update: answer({ 'open/1': 'disclose', 'hidden/1': 'disclose' }),
+      },
       user: {
         '*': answer({ 'open/1': 'disclose', 'masked/1': 'mask', 'hidden/1': 'drop', 'scrubbed/1': 'scrub' }),
         update: answer({
@@ -129,6 +137,14 @@ beforeAll(async () => {
       },
       { ...update, match: 'PUT /other/{id}', request: { keep_masked: { read: 'GET /users/7' } } },
       { ...update, match: 'PUT /plain/{id}' },
+      { ...update, match: 'PUT /replaces/{id}', request: { replaces: true } },
+      { ...update, match: 'PUT /cards/{id}', resource: 'card', request: { replaces: true } },
+      {
+        ...update,
+        match: 'PUT /stripped/{id}',
+        resource: 'card',
+        request: { replaces: true, refused_fields: 'strip' },
+      },
     ],
   });
 });
@@ -315,12 +331,58 @@ test('that the record was read and what was kept is on record, and neither is a 
   expect(last.reasons.map(({ code }) => code)).toEqual(
     expect.arrayContaining(['stored_record_read', 'stored_value_kept']),
   );
-  expect(running.journalText()).not.toMatch(/13812345678|secret street|1111/);
+  expect(running.journalText()).not.toMatch(/13812345678|secret street|"1111"/);
 });
 
 test('no refusal has anything of the stored record in it', async () => {
   for (const body of [{ salary: 1 }, { pairs: [{ text: 'c' }] }, { phone: '13812345678' }])
     expect(textOf(await send('PUT /users/7', body))).not.toMatch(/secret|1111|uncatalogued|88\.0/);
+});
+
+describe('an upstream that replaces, of which nothing is kept', () => {
+  test('is written by nobody who is not shown all of the record', async () => {
+    const refused = await send('PUT /replaces/7', { id: '7', mail: 'x' });
+    expect(jsonOf(refused)).toMatchObject({
+      status: 403,
+      code: 'write_erases',
+      paths: expect.arrayContaining(['/salary', '/phone', '/contacts/*/pin', '/notes']),
+    });
+    expect(jsonOf(refused)['paths']).not.toContain('/mail');
+    expect(textOf(refused)).toContain('request.keep_masked');
+    expect(textOf(await send('PUT /cards/7', { id: '7', mail: 'x' }))).toContain('write_erases');
+    expect(writes).toEqual([]);
+  });
+  test('is written by whoever sends all that is not shown', async () => {
+    expect((await send('PUT /cards/7', { id: '7', mail: 'x', password: 'new' })).status).toBe(200);
+    expect(now()).toEqual({ id: '7', mail: 'x', password: 'new' });
+  });
+  test('has nothing left out of a body', async () => {
+    const body = { id: '7', mail: 'x', password: 'new', other: 1 };
+    expect(jsonOf(await send('PUT /stripped/7', body))).toMatchObject({ code: 'body_field_refused' });
+    expect(writes).toEqual([]);
+  });
+});
+
+test('whoever configures a PUT is asked what the upstream does with what is left out', () => {
+  const catalog = {
+    resource: 'user',
+    data_subject: [],
+    attributes: {},
+    envelope: {},
+    fields: { '/id': open },
+  };
+  const warnings = (match: string, request: object, action = 'update') =>
+    routeWarnings(
+      routesConfig([route(match, { action, resource: 'user', id: '{id}', data_subject: '{id}', request })]),
+      new Map([['user', catalog]]),
+    ).map(({ message }) => message);
+  expect(warnings('PUT /users/{id}', {})).toEqual([expect.stringMatching(/keep_masked.*replaces: false/)]);
+  expect(warnings('PUT /users/{id}', { refused_fields: 'strip' })).toHaveLength(1);
+  expect(warnings('POST /users/{id}', { replaces: true })).toEqual([expect.stringContaining('keep_masked')]);
+  for (const request of [{ replaces: false }, { keep_masked: {} }, { keep_masked: {}, replaces: true }])
+    expect(warnings('PUT /users/{id}', request)).toEqual([]);
+  expect(warnings('PATCH /users/{id}', {})).toEqual([]);
+  expect(warnings('PUT /users/{id}', {}, 'create')).toEqual([]);
 });
 
 test('without the option the client is refused before anything is erased', async () => {

@@ -15,7 +15,7 @@ const catalog = (resource: string, data_subject: readonly string[]): [string, Ca
 ];
 const CATALOGS = new Map([catalog('customer', ['/id']), catalog('product', [])]);
 
-const warned = (more: object, match = 'PUT /c/{id}'): readonly string[] =>
+const warned = (more: object, match = 'PATCH /c/{id}'): readonly string[] =>
   routeWarnings(routesConfig([route(match, more)]), CATALOGS).map(
     ({ route: i, key, message }) => `${[i, ...key].join('.')} ${message}`,
   );

@@ -20,11 +20,6 @@ export const keepMasked = section(
           'a member of the record that changes with every write, where the upstream refuses an old one; without it `If-Match` is sent with the ETag',
       }),
     ),
-    replaces: optional(
-      Type.Boolean({
-        description: 'whether the upstream erases what a body leaves out; without it, if the method is PUT',
-      }),
-    ),
   },
   {
     description:

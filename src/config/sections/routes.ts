@@ -210,6 +210,12 @@ export const routeSchema = section({
         ),
         'refuse',
       ),
+      replaces: optional(
+        Type.Boolean({
+          description:
+            'whether the upstream erases what a body leaves out; `keep_masked` takes a PUT to do so where this is not said, and a warning asks for it on a PUT without',
+        }),
+      ),
       keep_masked: optional(keepMasked),
       fields: defaulted(
         table(oneOrMore(pointer()), {
