@@ -19,7 +19,7 @@ import {
   until,
   upstreamOf,
 } from '../support/served.ts';
-import { answer, prepare, recordsIn } from '../support/sluice.ts';
+import { answer, CUSTOMER, prepare, recordsIn } from '../support/sluice.ts';
 import { opa } from './support.ts';
 
 const SHOWN = { status: 200, text: '{"id":"C1","name":"Li","phone":"138****5678"}' };
@@ -371,6 +371,15 @@ describe('sluice serve with workers', () => {
   test('a token that one worker made is turned back by any, and recorded by it', async () => {
     const classes = { 'reference/1': 'disclose', 'identity/3': 'drop' };
     const served = await serve({
+      catalogs: {
+        customer: {
+          ...CUSTOMER,
+          fields: {
+            ...CUSTOMER.fields,
+            '/phone': { category: 'contact', grade: 3, mask: 'phone', tokenize: {} },
+          },
+        },
+      },
       answers: {
         customer: {
           '*': answer({ ...classes, 'contact/3': 'tokenize' }),
