@@ -1,6 +1,6 @@
 /** Reads `consents.yaml` (or JSON, which is YAML): every fault at once with its place, never an id or a value. */
 import { Compile } from 'typebox/compile';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import { endOf, startOf } from '../model/moment.ts';
 import { tokensOf } from '../model/pointer.ts';
@@ -59,8 +59,8 @@ export function readConsents(text: string, file: string, before: string | null =
   const doubts: Fault[] = [];
   const { fault, isMarked } = completenessOf(document, text, before);
   if (fault !== null) faults.push([null, '', fault]);
-  findRepeats(document.contents, faults);
-  const value: unknown = faults.length === 0 ? document.toJS() : null;
+  findMisread(document.contents, faults);
+  const value: unknown = faults.length === 0 ? plainValue(document, faults) : null;
   if (faults.length === 0 && !checker.Check(value)) findFaults(value, document.contents, faults, doubts);
   const position = (node: Node | null): { line: number; column: number } => {
     const start = node?.range?.[0];
@@ -95,15 +95,29 @@ const invalid = (lines: readonly string[]): SluiceError =>
     lines.length === 1 ? lines[0]! : `${lines.length} faults:\n${lines.join('\n')}`,
   );
 
-function findRepeats(node: unknown, faults: Fault[]): void {
-  if (isSeq(node)) for (const item of node.items) findRepeats(item, faults);
+/** An anchor may stand for very many equal entries, though not for a document that grows without end. */
+const MAX_ALIASES = 1_000_000;
+
+function plainValue(document: Document, faults: Fault[]): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch {
+    faults.push([null, '', 'an alias (*name) has no anchor (&name) before it, or there are too many']);
+    return null;
+  }
+}
+
+/** What may be another value to the schema than it is to whoever wrote it: a key twice, and a tag (`!!omap` makes of a list a map without members). */
+function findMisread(node: unknown, faults: Fault[]): void {
+  if (isNode(node) && node.tag !== undefined) faults.push([node, '', 'has a tag (!…): leave it out']);
+  if (isSeq(node)) for (const item of node.items) findMisread(item, faults);
   if (!isMap(node)) return;
   const seen = new Set<string>();
   for (const { key, value } of node.items) {
     const name = isScalar(key) ? String(key.value) : '';
     if (seen.has(name)) faults.push([key as Node, '', 'this key is there already']);
     seen.add(name);
-    findRepeats(value, faults);
+    findMisread(value, faults);
   }
 }
 
@@ -135,15 +149,18 @@ function findFaults(value: unknown, root: unknown, faults: Fault[], doubts: Faul
   }
 }
 
+/** Control characters, and what comes along when somebody copies from a page or a sheet. Joiners stay: some scripts need them. */
+const INVISIBLE = /[\p{Cc}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/u;
+
 /** What the policy would rightly ignore, but whoever wrote it surely meant to count. */
 function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, faults: Fault[]): void {
   for (const [id, { consents = [] }] of Object.entries(data_subjects)) {
     // ids are looked up without what pads them
-    if (id.trim() !== id)
+    if (id.trim() !== id || INVISIBLE.test(id))
       faults.push([
         nodeAt(root, ['data_subjects', id], true),
         'data_subjects',
-        'an id has no blanks around it',
+        'an id has no blanks around it and no invisible characters in it: records would not be found by it',
       ]);
     for (const [i, { status, purpose, recipient, from, until }] of consents.entries()) {
       const path = ['data_subjects', id, 'consents', String(i)];

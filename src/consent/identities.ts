@@ -89,6 +89,12 @@ export function createIdentities(
   return identities;
 }
 
+/** Tells ids that consents can be kept under from what no type allows; null: the policy has no types. */
+export function idForms(data: { readonly [name: string]: unknown }): ((id: string) => boolean) | null {
+  const own = [...compile(data['identifiers']).values()].filter(({ resolvesTo }) => resolvesTo === null);
+  return own.length === 0 ? null : (id) => own.some(({ pattern }) => pattern.matches(id));
+}
+
 /** A type that is malformed is nobody's: a policy that is loaded without its schemas must not open anything by that. */
 function compile(document: unknown): Types {
   const types = new Map<string, IdentifierType>();

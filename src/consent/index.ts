@@ -5,7 +5,7 @@ import { type ConsentDependencies, openConsentFile } from './file.ts';
 
 export type { ConsentEntry, ConsentsDocument } from './config.ts';
 export { parseConsents, type ReadConsents, readConsents } from './document.ts';
-export { createIdentities, type Identities } from './identities.ts';
+export { createIdentities, type Identities, idForms } from './identities.ts';
 export { type Ask, createLookups } from './lookups.ts';
 export type { ConsentDependencies } from './file.ts';
 export { createStaticConsents, type StaticConsents } from './static.ts';

@@ -39,7 +39,9 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
     const isPlain =
       given.length === 1 &&
       typeof given[0] === 'string' &&
-      given[0].trim() !== '' &&
+      given[0] !== '' &&
+      // with a blank around it nothing would be found by it
+      given[0].trim() === given[0] &&
       Object.keys(rest).length === 0;
     const time = timeOf(until);
     if (!isPlain || Number.isNaN(time) || (until !== undefined && subject === undefined))

@@ -124,8 +124,8 @@ export function propertyOf(bytes: Buffer, start: number, end: number): Property 
     if (all === undefined) return 'has a parameter that is none';
     const values = parameterValues(text);
     if (values === null) return 'has a parameter that is not UTF-8';
-    // `TEL;CELL:` of older writers
-    parameters.push({ name: (key ?? 'TYPE').toUpperCase(), values, start: from, end: from + all.length });
+    const parameter = key?.toUpperCase() ?? nameOfBare(text);
+    parameters.push({ name: parameter, values, start: from, end: from + all.length });
     from += all.length;
   }
   if (from !== colon) return 'has a parameter that is none';
@@ -141,6 +141,11 @@ export function propertyOf(bytes: Buffer, start: number, end: number): Property 
     value: colon + 1,
   };
 }
+
+const ENCODINGS = /^(?:quoted-printable|base64|[78]bit)$/i;
+
+/** `TEL;CELL:` and `PHOTO;BASE64:` of older writers. */
+const nameOfBare = (value: string): string => (ENCODINGS.test(value) ? 'ENCODING' : 'TYPE');
 
 /** the colon that no quotes are around */
 function headEnd(line: Buffer): number {
@@ -216,6 +221,9 @@ export function cardFault(properties: readonly Property[]): string | null {
     const encoding = parameterOf(property, 'ENCODING').join().toLowerCase();
     if (encoding !== '' && encoding !== 'b' && encoding !== 'base64')
       return 'has a value in an encoding that its version has not';
+    // a reader that believes it would read another text than was looked at
+    if (parameterOf(property, 'CHARSET').some((charset) => !/^(?:utf-?8|us-ascii)$/i.test(charset)))
+      return 'has a value in another charset than UTF-8';
   }
   return null;
 }

@@ -184,7 +184,7 @@ describe('consents.yaml', () => {
   });
   test('with blanks around an id is refused: ids are looked up without', () => {
     expect(faultsOf('version: 1\ndata_subjects:\n  "C1 ": { flags: [opt_out] }')).toBe(
-      'consents.yaml:3:3: data_subjects: an id has no blanks around it',
+      'consents.yaml:3:3: data_subjects: an id has no blanks around it and no invisible characters in it: records would not be found by it',
     );
   });
   test('that is not YAML tells where it breaks', () => {

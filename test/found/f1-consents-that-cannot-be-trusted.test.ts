@@ -242,6 +242,58 @@ describe('a file that is damaged', () => {
   });
 });
 
+describe('a file that YAML reads otherwise than whoever wrote it', () => {
+  const subjects = (text: string): string => `version: 1\ndata_subjects:${text}\n`;
+  test.each([
+    // a list with this tag is a map without members to whoever asks for them by name
+    ['a list that is tagged as a map', subjects(' !!omap\n  - C1: { flags: [restricted] }')],
+    ['the same further in', subjects('\n  C1: { consents: !!omap [] }')],
+    ['a set', subjects('\n  C1: { flags: !!set { restricted } }')],
+    ['a tag of nobody', subjects('\n  C1: { flags: !mine [restricted] }')],
+    ['a tag on a scalar', subjects('\n  C1: { flags: [!!str restricted] }')],
+    ['a tag on a key', subjects('\n  !!int 100: { flags: [restricted] }')],
+    ['a merge key', subjects('\n  C1: &r { flags: [restricted] }\n  C2: { <<: *r }')],
+    ['an alias for a key', subjects('\n  &k C1: {}\n  *k : { flags: [restricted] }')],
+    ['an alias that leads nowhere', subjects('\n  C1: *r')],
+    ['an alias that leads to itself', subjects(' &r\n  C1: *r')],
+    ['a list for a key', subjects('\n  ? [C1]\n  : { flags: [restricted] }')],
+    ['a second document', `${subjects(' {}')}---\n${subjects('\n  C1: { flags: [restricted] }')}`],
+    ['a null character behind an id', subjects('\n  "C1\\0": { flags: [restricted] }')],
+    ...['\u00ad', '\u200b', '\u202c', '\u2060'].map((hidden) => [
+      'an invisible character in an id',
+      subjects(`\n  C1${hidden}: { flags: [restricted] }`),
+    ]),
+  ])('is refused with %s', (_what, text = '') => {
+    expect(() => readConsents(text, 'consents.yaml')).toThrow(
+      expect.objectContaining({ code: 'consent_invalid' }),
+    );
+  });
+  test.each([
+    [
+      'CRLF and a byte order mark',
+      `\ufeff${subjects('\n  C1: { flags: [restricted] }')}`.replaceAll('\n', '\r\n'),
+    ],
+    [
+      'keys like numbers, dates and truth values',
+      subjects('\n  0100: &r { flags: [restricted] }\n  2026-01-01: *r\n  no: *r\n  1.0: *r'),
+    ],
+    [
+      'one anchor for hundreds',
+      subjects(
+        `\n  C0: &r { flags: [restricted] }${Array.from({ length: 500 }, (_, n) => `\n  D${n}: *r`).join('')}`,
+      ),
+    ],
+    ['joiners, which some scripts need', subjects('\n  می\u200cخواهم: { flags: [restricted] }')],
+  ])('is read with %s', (_what, text) => {
+    const { document } = readConsents(textOf(Buffer.from(text)), 'consents.yaml');
+    for (const { flags } of Object.values(document.data_subjects)) expect(flags).toEqual(['restricted']);
+  });
+  test('is refused where blanks keep a revocation from being found', () => {
+    for (const text of ['- jti: "a "', '- jti: |\n    a\n', '- subject: " u-1"'])
+      expect(() => parseRevoked(text)).toThrow(/entry 1/);
+  });
+});
+
 describe('sluice check --config', () => {
   test('reads consents and revocations, and reports unknown names and damage with their place', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sluice-f1-'));

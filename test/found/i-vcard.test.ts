@@ -58,6 +58,8 @@ describe('a vCard', () => {
     ['a value that is disclosed with its folds', 'EMAIL:a@exam\r\n ple.org', 'EMAIL:a@exam\r\n ple.org'],
     ['a type of older writers', 'TEL;CELL:13812345678', 'TEL;CELL:138****5678'],
     ['a photo, which no mask for texts can treat', 'PHOTO;ENCODING=b;TYPE=JPEG:13812345678', null],
+    ['a photo as older writers spell it', 'PHOTO;BASE64;JPEG:13812345678', null],
+    ['a charset that is the body’s', 'EMAIL;CHARSET=UTF-8:a', 'EMAIL:a'],
     ['a photo in a URI', 'PHOTO:data:image/jpeg;base64,13812345678', null],
   ])('has each property treated by its own line: %s', async (_, line, wanted) => {
     const { text } = await disclose(
@@ -127,6 +129,8 @@ describe('a vCard', () => {
     ['two versions', card('VERSION:3.0')],
     ['a card within a card', card('BEGIN:VCARD')],
     ['an encoding of version 2.1', card('FN;ENCODING=QUOTED-PRINTABLE:=31')],
+    ['the same as older writers spell it', card('UID;QUOTED-PRINTABLE:=43=31')],
+    ['a charset of its own', card('FN;CHARSET=UTF-7:+ADEAMwA4-')],
     ['no end', 'BEGIN:VCARD\r\nVERSION:4.0\r\n'],
     ['text around it', `x\r\n${card()}`],
     ['a line that is no property', card('CANARY')],

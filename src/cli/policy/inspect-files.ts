@@ -1,7 +1,7 @@
 /** The files that `sluice.yaml` names and that refuse or revoke: what keeps them from being read, and names that the policy does not know. */
 import { readFileSync } from 'node:fs';
 import type { LoadedConfig } from '../../config/index.ts';
-import { readConsents } from '../../consent/index.ts';
+import { idForms, type ReadConsents, readConsents } from '../../consent/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { parseRevoked } from '../../identity/revoked.ts';
 import { textOf, UNMARKED } from '../../observability/complete.ts';
@@ -74,7 +74,40 @@ function consentFindings(file: string, data: Data | null): Finding[] {
         ...place(['aliases', type]),
         message: `aliases: ${noAlias(type)}: they are never looked for`,
       });
-  return [...findings(faults, 'consent'), ...(isUnmarked ? unmarked(file) : [])];
+  return [
+    ...findings(faults, 'consent'),
+    ...findings(strangers(read.value, file, data), 'identifier', 'warning'),
+    ...(isUnmarked ? unmarked(file) : []),
+  ];
+}
+
+/** more would not be read anyway */
+const MAX_STRANGERS = 50;
+
+/** Ids that have the form of none: a refusal that is kept under one of them is never found. */
+function strangers({ document, place }: ReadConsents, file: string, data: Data | null): PolicyFault[] {
+  const isKnown = data === null ? null : idForms(data);
+  if (isKnown === null) return [];
+  const ids = Object.keys(document.data_subjects).map((id) => ({
+    id,
+    path: ['data_subjects', id],
+    what: 'this id',
+  }));
+  const targets = Object.entries(document.aliases ?? {}).flatMap(([type, aliases]) =>
+    Object.entries(aliases).map(([alias, id]) => ({
+      id,
+      path: ['aliases', type, alias],
+      what: `aliases.${type}: what this alias leads to`,
+    })),
+  );
+  return [...ids, ...targets]
+    .filter(({ id }) => !isKnown(id))
+    .slice(0, MAX_STRANGERS)
+    .map(({ path, what }) => ({
+      file,
+      ...place(path),
+      message: `${what} has the form of no identifier of the policy's data (identifiers.yaml): no record of a catalog with types finds it`,
+    }));
 }
 
 function revocationFindings(file: string): Finding[] {
