@@ -380,6 +380,8 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
         args.map((addr) => live.read(addr)),
         context,
       );
+      // What a built-in took is the evaluation's time, too.
+      options.check?.();
     } catch (e) {
       if (e instanceof BuiltinFailure) return 0;
       throw e;

@@ -43,7 +43,8 @@ const PACKAGE = /^\s*package\s+([A-Za-z_]\w*)/m;
 
 const direct = (query: string): Question | undefined => {
   const m = DIRECT.exec(query.trim());
-  if (m === null) return undefined;
+  // `data.p.x = input` compares: `input` and `data` are no variables.
+  if (m === null || m[2] === 'input' || m[2] === 'data') return undefined;
   return {
     entrypoints: [(m[1] as string).slice(1).replaceAll('.', '/')],
     bindings: ([answer]) => (answer === undefined ? [] : [new Map([[m[2] as string, answer]])]),

@@ -20,6 +20,11 @@ export const tooLarge = (what: string): never => {
   throw new SluiceError('policy_memory_exceeded', `${what}.`);
 };
 
+/** The work cannot be interrupted, and would take longer than an evaluation may. */
+export const tooLong = (what: string): never => {
+  throw new SluiceError('policy_deadline_exceeded', `${what}: that takes longer than an evaluation may.`);
+};
+
 /** to be thrown on, not taken for a fault of what is being read */
 export const isLimit = (e: unknown): boolean => e instanceof SluiceError || e instanceof RangeError;
 

@@ -110,8 +110,11 @@ const apply = (v: RegoValue | undefined, operation: RegoObject): RegoValue | und
 };
 
 export const patch: Family = {
-  'json.patch': ([target, operations]) =>
+  'json.patch': ([target, operations], context) =>
     some(
-      array(operations).reduce<RegoValue | undefined>((v, operation) => apply(v, object(operation)), target),
+      array(operations).reduce<RegoValue | undefined>((v, operation) => {
+        context.check();
+        return apply(v, object(operation));
+      }, target),
     ),
 };

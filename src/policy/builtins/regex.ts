@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../values.ts';
 import { globsIntersect } from './globs.ts';
-import { fail, int, string } from './operands.ts';
+import { fail, int, string, tooLong } from './operands.ts';
 import type { EvaluationContext, Family } from './types.ts';
 
 const compiled = new LRUCache<string, RE2JS>({ max: 200 });
@@ -36,6 +36,19 @@ export const compile = (pattern: string): RE2JS => {
   return re;
 };
 
+/** A search cannot be interrupted; its time grows with the product of pattern and text. */
+const LONGEST = 1 << 15;
+const MOST_STEPS = 1 << 20;
+
+/** @throws SluiceError `policy_deadline_exceeded` */
+const searched = (pattern: string, text: string): string => {
+  if (text.length > LONGEST || pattern.length * text.length > MOST_STEPS)
+    return tooLong(
+      `A text of ${text.length} characters is not searched with a pattern of ${pattern.length} (at most ${LONGEST}, and ${MOST_STEPS} together)`,
+    );
+  return text;
+};
+
 interface Match {
   readonly start: number;
   readonly end: number;
@@ -47,7 +60,7 @@ const BETWEEN_CHECKS = 64;
 
 /** Go's FindAll: an empty match right after the one before it does not count. */
 function* matches(re: RE2JS, text: string, most: number, context: EvaluationContext): Generator<Match> {
-  const matcher = re.matcher(text);
+  const matcher = re.matcher(searched(re.pattern(), text));
   let previous = -1;
   let count = 0;
   while ((most < 0 || count < most) && matcher.find()) {
@@ -160,6 +173,8 @@ export const regex: Family = {
   'regex.replace': ([text, pattern, value], context) =>
     replace(compile(string(pattern)), string(text), string(value), context),
   'regex.template_match': ([pattern, text, open, close]) =>
-    template(string(pattern), delimiter(open), delimiter(close)).matcher(string(text)).find(),
+    template(string(pattern), delimiter(open), delimiter(close))
+      .matcher(searched(string(pattern), string(text)))
+      .find(),
   'regex.globs_match': ([a, b]) => globsIntersect(string(a), string(b)),
 };

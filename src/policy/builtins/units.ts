@@ -1,6 +1,6 @@
 /** `units.parse` (SI, `m` is milli) and `units.parse_bytes`: exact, over fractions of big integers. */
 import { numberOf, type RegoValue } from '../values.ts';
-import { fail, string } from './operands.ts';
+import { fail, string, tooLong } from './operands.ts';
 import type { Family } from './types.ts';
 
 interface Fraction {
@@ -63,7 +63,11 @@ const byteFactor = (unit: string): bigint | undefined => {
   return /^.ib?$/.test(unit) ? 1024n ** BigInt(power(unit)) : undefined;
 };
 
+/** What has more characters is no amount; exact arithmetic on it takes time that grows with their square. */
+const LONGEST = 4096;
+
 const amount = (text: string): readonly [string, string] => {
+  if (text.length > LONGEST) return tooLong(`An amount of more than ${LONGEST} characters is not read`);
   if (text.includes(' ')) return fail('spaces are not allowed');
   const [number, unit] = split(text);
   return number === '' ? fail('no amount') : [number, unit];

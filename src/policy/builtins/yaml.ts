@@ -14,7 +14,7 @@ import {
   visit,
 } from 'yaml';
 import type { RegoValue } from '../values.ts';
-import { fail, isLimit, string, tooLarge } from './operands.ts';
+import { fail, isLimit, string, tooLarge, tooLong } from './operands.ts';
 import type { Family } from './types.ts';
 import { yamlText } from './yaml-text.ts';
 import { resolve } from './yaml-words.ts';
@@ -100,7 +100,11 @@ const reader = (anchors: ReadonlyMap<Alias, Node>): ((node: unknown) => RegoValu
 };
 
 /** the first document of a stream */
+/** a tenth of a second's work for the parser, which cannot be interrupted */
+const LONGEST = 1 << 15;
+
 const unmarshal = (text: string): RegoValue => {
+  if (text.length > LONGEST) return tooLong(`YAML of more than ${LONGEST} characters is not read`);
   if (/^%YAML (?!1\.1\s)/m.test(text)) return fail('another version of YAML');
   const documents = parseAllDocuments(text, { version: '1.1', uniqueKeys: false, logLevel: 'silent' });
   if ('empty' in documents) return null;
