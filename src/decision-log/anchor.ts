@@ -31,12 +31,13 @@ export function formatAnchor(anchor: Anchor, key: Buffer | null): string {
 
 /**
  * @param signed a line without a `mac` is refused
+ * @param torn a last line without its end is one that could not be written, and says nothing
  * @throws SluiceError `input_invalid` with file and line; `chain_broken` for a `mac` that the key at hand did not make
  */
 export function readAnchors(
   file: string,
   key: Buffer | null,
-  { signed = false }: { readonly signed?: boolean } = {},
+  { signed = false, torn = false }: { readonly signed?: boolean; readonly torn?: boolean } = {},
 ): Anchor[] {
   let text: string;
   try {
@@ -49,6 +50,7 @@ export function readAnchors(
     });
   }
   const anchors: Anchor[] = [];
+  if (torn) text = text.slice(0, text.lastIndexOf('\n') + 1);
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() !== '') anchors.push(parseAnchor(line, { file, line: i + 1 }, key, signed));
   }
@@ -58,7 +60,7 @@ export function readAnchors(
 /** The anchors of what was moved out of a journal. @throws SluiceError `input_invalid`, `chain_broken` */
 export function archivedAnchors(dir: string, key: Buffer | null): readonly Anchor[] {
   const file = join(dir, ARCHIVED);
-  return existsSync(file) ? readAnchors(file, key, { signed: key !== null }) : [];
+  return existsSync(file) ? readAnchors(file, key, { signed: key !== null, torn: true }) : [];
 }
 
 function parseAnchor(

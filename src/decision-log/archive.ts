@@ -10,8 +10,10 @@ import {
   existsSync,
   fsyncSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -107,7 +109,7 @@ async function copy(segment: Segment, to: string): Promise<ChainInFile> {
     } catch (cause) {
       rmSync(draft, { force: true });
       throw new SluiceError('journal_unwritable', {
-        message: `${path} cannot be written (${errno(cause)}). The journal is as it was.`,
+        message: `${path} cannot be written (${errno(cause)}). The segment was left where it is.`,
         cause,
       });
     }
@@ -144,10 +146,23 @@ function sync(path: string): void {
   }
 }
 
+/** What stands behind the last newline is an anchor that was cut off, by a full disk: its segment is still there, and is archived again. */
 function append(dir: string, line: string): void {
   const file = join(dir, ARCHIVED);
-  appendFileSync(file, line, { mode: 0o640, flush: true });
-  syncDirectory(dir);
+  try {
+    if (existsSync(file)) {
+      const bytes = readFileSync(file);
+      const whole = bytes.lastIndexOf('\n') + 1;
+      if (whole < bytes.length) truncateSync(file, whole);
+    }
+    appendFileSync(file, line, { mode: 0o640, flush: true });
+    syncDirectory(dir);
+  } catch (cause) {
+    throw new SluiceError('journal_unwritable', {
+      message: `${file} cannot be written (${errno(cause)}). The segment was left where it is.`,
+      cause,
+    });
+  }
 }
 
 async function lastOf(

@@ -35,6 +35,28 @@ export interface ChainInFile {
   readonly gaps: number;
 }
 
+/** what is kept of a line that is longer than any record */
+const LONGEST_SHOWN = 4096;
+
+const begins = (...bytes: number[]) => {
+  const head = Buffer.from(bytes);
+  return (line: Buffer): boolean => line.subarray(0, head.length).equals(head);
+};
+/** how a file shows that something wrote it anew: the records may be unharmed, but these are not the bytes that Sluice wrote */
+const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly means: string }[] = [
+  {
+    shows: (line) => line.at(-1) === 0x0d && line.length > 1,
+    means: 'ends with CR LF: an editor or a transfer has rewritten the file',
+  },
+  {
+    shows: begins(0xef, 0xbb, 0xbf),
+    means: 'begins with a byte order mark: an editor has rewritten the file',
+  },
+  { shows: begins(0xff, 0xfe), means: 'begins as UTF-16 does: an editor has rewritten the file' },
+  { shows: begins(0x1f, 0x8b), means: 'begins as gzip does: what was decompressed is compressed again' },
+  { shows: begins(0x28, 0xb5, 0x2f, 0xfd), means: 'begins as zstd does: decompress it first' },
+];
+
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /** @throws SluiceError `input_invalid` when it cannot be read, or holds no records at all */
@@ -43,6 +65,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   const problems = new Problems();
   const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
   const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
+  let hint: string | null = null;
   let number = 0;
   let records = 0;
   const say = (
@@ -63,7 +86,18 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
     for await (const line of linesOf(path)) {
       number++;
       if (!line.whole) {
-        say('line_malformed', 'The line has no end: the file is cut off.');
+        say(
+          'line_malformed',
+          line.bytes.length < LONGEST_SHOWN
+            ? 'The line has no end: the file is cut off.'
+            : 'The line is longer than any record, or has no end.',
+        );
+        continue;
+      }
+      const rewritten = REWRITTEN.find(({ shows }) => shows(line.bytes));
+      if (rewritten !== undefined) {
+        hint ??= rewritten.means;
+        say('line_malformed', `The line ${rewritten.means}`);
         continue;
       }
       const inspected = inspect(line.bytes);
@@ -102,9 +136,9 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       });
     say('file_unreadable', `The file cannot be read to its end (${errno(cause)}).`);
   }
-  if (records === 0 && number > 0)
+  if (records === 0)
     throw new SluiceError('input_invalid', {
-      message: `${file} holds no decision record. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,
+      message: `${file} holds no decision record${number === 0 ? ': it is empty' : hint === null ? '' : `: it ${hint}`}. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,
       at: { file: path },
     });
   return {
