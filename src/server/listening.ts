@@ -1,6 +1,6 @@
 /** Opens and closes listeners: on an address, or on connections that another process has accepted. */
 import type { Server } from 'node:http';
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { SluiceError } from '../errors.ts';
 
 export interface Address {
@@ -51,7 +51,13 @@ export function injecting(server: Server): (socket: Socket) => void {
   };
 }
 
-/** Closing lets requests under way finish, for `grace` milliseconds. */
+/** how long a kept connection may still bring a request when its server closes: ms; one may be on its way */
+const LAST_REQUEST_MS = 500;
+
+/**
+ * Closing lets requests under way finish, for `grace` milliseconds. The next answer on each connection says that it is the last one there:
+ * whoever had its connection closed instead, just as it sent a request, could not tell whether that was carried out (RFC 9112 §9.6).
+ */
 export function draining(server: Server, grace: number): { close(): Promise<void> } {
   // Node forgets a connection once an upgrade was asked for on it, and knows of none that it has not accepted itself.
   const sockets = new Set<Socket>();
@@ -62,17 +68,24 @@ export function draining(server: Server, grace: number): { close(): Promise<void
   return {
     close: () =>
       new Promise((resolve) => {
-        server.close();
+        // Of an HTTP server it would close idle connections at once.
+        NetServer.prototype.close.call(server);
+        // Node counts requests from now on, since there was no such bound before.
+        server.maxRequestsPerSocket = 1;
+        // of those that are answered from now on; the others are idle now
+        Object.assign(server, { keepAliveTimeout: LAST_REQUEST_MS, keepAliveTimeoutBuffer: 0 });
+        const last = setTimeout(() => server.closeIdleConnections(), LAST_REQUEST_MS);
         const timer = setTimeout(() => {
           for (const socket of sockets) socket.destroy();
         }, grace);
-        const idle = setInterval(look, 20);
+        const left = setInterval(look, 20);
         function look(): void {
-          // A connection is idle once its request is answered, and would be kept alive.
-          server.closeIdleConnections();
           if (sockets.size > 0) return;
+          clearTimeout(last);
           clearTimeout(timer);
-          clearInterval(idle);
+          clearInterval(left);
+          // It also stops looking for late requests.
+          server.close();
           resolve();
         }
         look();

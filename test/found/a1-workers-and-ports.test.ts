@@ -21,7 +21,7 @@ import {
   upstreamOf,
 } from '../support/served.ts';
 import { recordsIn } from '../support/sluice.ts';
-import { exchange } from '../support/wire.ts';
+import { exchange, headerOf, Wire } from '../support/wire.ts';
 
 let issuer: DevelopmentIssuer;
 const cleaning: Cleaning = [];
@@ -136,3 +136,40 @@ test('a worker bounds heads, connections and open ends as one process alone does
   // three each stay until their heads are late
   await until(() => closed === 14);
 }, 60_000);
+
+test.each([
+  ['a worker', 2],
+  ['a process alone', 1],
+])(
+  '%s that is told to end answers what comes on kept connections, and says that it is the last',
+  async (_what, workers) => {
+    const waiting: (() => void)[] = [];
+    const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
+    const served = await serve({ upstream, config: { workers } }, issuer, cleaning);
+    const token = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 });
+    const text = `GET /customers/C1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\nSluice-Purpose: after_sales\r\n\r\n`;
+    const wires = await Promise.all(Array.from({ length: 6 }, () => Wire.open(portOf(served.proxy))));
+    cleaning.push(() => {
+      for (const wire of wires) wire.destroy();
+    });
+    const ask = async (): Promise<string[]> => {
+      for (const wire of wires) wire.write(text);
+      await until(() => waiting.length === wires.length);
+      for (const release of waiting.splice(0)) release();
+      const answers = await Promise.all(wires.map((wire) => wire.answer()));
+      return answers.map((a) => `${a.status} ${headerOf(a, 'connection')}`);
+    };
+    expect(await ask()).toEqual(Array(6).fill('200 keep-alive'));
+    for (const wire of wires) wire.write(text);
+    await until(() => waiting.length === 6);
+    const pids = workers === 1 ? [served.child.pid!] : childrenOf(served.child.pid!);
+    for (const pid of pids) process.kill(pid, 'SIGTERM');
+    await until(() => served.log().match(/"stopping"/g)?.length === pids.length);
+    for (const release of waiting.splice(0)) release();
+    // These were under way before. Whoever asks again, as it was told that it may, is not turned away.
+    for (const wire of wires) expect((await wire.answer()).status).toBe(200);
+    expect(await ask()).toEqual(Array(6).fill('200 close'));
+    await Promise.all(wires.map((wire) => wire.untilClosed()));
+  },
+  120_000,
+);
