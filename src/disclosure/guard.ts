@@ -112,7 +112,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const extended = new Map([[catalog.resource, new Set(named)]]);
       const records = named.length === 0 ? found : written(body, compiled.extended(extended));
 
-      const rows = input.action.name === 'update' ? rowIds(body, records, catalog.resource) : NO_LEAF;
+      const rows = input.action.name === 'update' ? rowIds(body, records, catalog) : NO_LEAF;
       const isWritten = (record: WrittenRecord, leaf: Leaf): boolean =>
         !leaf.key && !isGiven(body, record, leaf) && !rows.has(leaf);
       const isMasked = (n: number, { entry, value, ...leaf }: Leaf): boolean =>

@@ -24,19 +24,22 @@ const isPlain = ({ place }: Leaf, depth: number): boolean =>
 
 /**
  * In a list of records that exist each says which one it is: by one member with the name of an identifier, which is no field being written
- * then. Of two an upstream may go by either.
+ * then. Of two an upstream may go by either; and it must be the one that the record is judged by, where the catalog says whose a record is.
  */
 export function rowIds(
   body: WrittenBody,
   records: readonly WrittenRecord[],
-  resource: string,
+  { resource, data_subject }: Catalog,
 ): ReadonlySet<Leaf> {
   if (body.id !== null || !tokensOf(body.record).includes('*')) return new Set();
   const own = identifierNames(resource, []);
   return new Set(
     records.flatMap(({ place, leaves }) => {
       const ids = leaves.filter((leaf) => own.has(foldName(String(leaf.place[place.length] ?? ''))));
-      return ids.length === 1 && isPlain(ids[0]!, place.length + 1) ? ids : [];
+      return ids.length === 1 &&
+        ids.every((id) => isPlain(id, place.length + 1) && (id.subject !== null || data_subject.length === 0))
+        ? ids
+        : [];
     }),
   );
 }

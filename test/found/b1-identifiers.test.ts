@@ -20,14 +20,20 @@ beforeAll(async () => {
     upstream: upstream.url,
     crm: { request_headers: ['X-User-Id', 'X-Trace'] },
     catalogs: {
+      row: {
+        data_subject: ['/rowId'],
+        fields: {
+          '/id': { ...OPEN, write: 'never' },
+          '/rowId': { ...OPEN, write: 'never' },
+          '/mail': OPEN,
+        },
+      },
       user: {
         data_subject: ['/id'],
         fields: {
           '/id': OPEN,
           '/mail': OPEN,
           '/login': OPEN,
-          '/number': OPEN,
-          '/userId': { ...OPEN, write: 'never' },
           '/custom_fields/*/id': OPEN,
           '/custom_fields/*/name': OPEN,
           '/custom_fields/*/value': OPEN,
@@ -42,7 +48,10 @@ beforeAll(async () => {
         },
       },
     },
-    answers: { user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) } },
+    answers: {
+      row: { '*': answer({ 'open/1': 'disclose' }) },
+      user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) },
+    },
     routes: [
       { ...common, match: 'PUT /users/{id}', query_params: ['id', 'User-ID', 'dry_run'] },
       { ...common, match: 'PUT /wrapped/{id}', request: { record: '/user', params: ['/meta/**'] } },
@@ -65,7 +74,7 @@ beforeAll(async () => {
       ...(['PUT update', 'POST create'] as const).map((of) => ({
         match: `${of.split(' ')[0]} /rows`,
         upstream: 'crm',
-        resource: 'user',
+        resource: 'row',
         action: of.split(' ')[1],
         request: { format: 'csv' },
       })),
@@ -224,11 +233,12 @@ test.each([
 describe('rows that exist each say which one they are', () => {
   const type = 'text/csv';
   test('by a member that is no field being written', async () => {
-    await expectWritten('PUT /rows', 'number,userId,mail\n1,7,x\n2,8,y\n', type);
+    await expectWritten('PUT /rows', 'rowId,mail\n7,x\n8,y\n', type);
   });
   test.each([
-    ['by two members, of which the upstream may take either', 'PUT /rows', 'id,userId,mail\n7,8,x\n'],
-    ['and a new one is given its own', 'POST /rows', 'userId,mail\n7,x\n'],
+    ['by two members, of which the upstream may take either', 'PUT /rows', 'id,rowId,mail\n7,8,x\n'],
+    ['by another member than the one that it is judged by', 'PUT /rows', 'id,mail\n7,x\n'],
+    ['and a new one is given its own', 'POST /rows', 'rowId,mail\n7,x\n'],
   ])('%s: then it is written, and refused', async (_what, line, body) => {
     const refused = await send(line, body, type);
     expect(jsonOf(refused)).toMatchObject({ status: 403, code: 'body_field_refused' });
@@ -254,7 +264,7 @@ test('whoever writes is warned of a selector whose list has another identifier',
   };
   const warnings = (action: string) =>
     routeWarnings(
-      routesConfig([route('PUT /users/{id}', { action, resource: 'user', id: '{id}' })]),
+      routesConfig([route('PATCH /users/{id}', { action, resource: 'user', id: '{id}' })]),
       new Map([['user', catalog]]),
     ).map(({ message }) => message);
   expect(warnings('update')).toEqual([expect.stringContaining('/f/[id=…,name=A]')]);
