@@ -230,8 +230,13 @@ function bodyPlan(
   }
   if (request.format === 'vcard' && request.charset !== undefined)
     report(['request', 'charset'], 'is not for vCards, which are UTF-8');
-  if (request.options !== undefined && request.format !== 'csv')
-    report(['request', 'options'], 'is for CSV alone');
+  const { namespaces } = request.options ?? {};
+  if (request.options !== undefined && request.format !== 'csv' && request.format !== 'xml')
+    report(['request', 'options'], 'is for CSV and XML alone');
+  if (namespaces !== undefined && request.format !== 'xml')
+    report(['request', 'options', 'namespaces'], 'is for XML alone');
+  if (namespaces !== undefined && new Set(Object.values(namespaces)).size < Object.keys(namespaces).length)
+    report(['request', 'options', 'namespaces'], 'has one namespace under two prefixes');
   const { separator, quote } = request.options ?? CSV;
   if (separator === quote) report(['request', 'options'], 'has a separator that is the quote');
   const overrides = methodsIn(inBody, action, report);
@@ -257,6 +262,7 @@ function bodyPlan(
     overrides,
     actions: request.format === 'soap' ? actionsOf(conditions) : [],
     table: { ...CSV, ...request.options, null: request.options?.null ?? null },
+    namespaces: namespaces ?? null,
   };
   return {
     rules,

@@ -235,6 +235,55 @@ fields:
   }, 60_000);
 });
 
+describe('what is asked of a CardDAV server', () => {
+  const namespaces = { '': 'urn:ietf:params:xml:ns:carddav', D: 'DAV:' };
+  const asked = { action: 'search', request: { format: 'xml', options: { namespaces } } };
+  const router = routerOf(
+    route('REPORT /a/', {
+      ...asked,
+      when: { body: { '/addressbook-query/filter': '' } },
+      request: { ...asked.request, params: ['/addressbook-query/D:prop/**'] },
+    }),
+    route('REPORT /a/', {
+      ...asked,
+      request: { ...asked.request, params: ['/addressbook-multiget/D:href/**'] },
+    }),
+  );
+  const report = (name: string, inside: string): string =>
+    codeOf(router, 'REPORT', '/a/', {
+      type: 'application/xml',
+      body: `<?xml version="1.0" encoding="utf-8"?><C:${name} xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">${inside}</C:${name}>`,
+    });
+  test.each([
+    ['addressbook-query', '<D:prop><D:getetag/><C:address-data/></D:prop><C:filter/>', 'routed'],
+    ['addressbook-multiget', '<D:href>/a/C1.vcf</D:href><D:href>/a/C2.vcf</D:href>', 'routed'],
+    ['addressbook-multiget', '<D:href>/a/C1.vcf</D:href>', 'routed'],
+    ['addressbook-query', '<x xmlns="DAV:"/>', 'other'],
+    ['addressbook-query', '<C:prop/>', 'other'],
+    ['addressbook-query', '<D:filter/>', 'other'],
+    ['addressbook-query', '<filter xmlns=""/>', 'body_unreadable'],
+    ['addressbook-query', '<x:filter xmlns:x="urn:x"/>', 'body_unreadable'],
+    [
+      'addressbook-query',
+      '<C:filter><C:prop-filter name="TEL"><C:text-match>138</C:text-match></C:prop-filter></C:filter>',
+      'other',
+    ],
+  ])('is told apart by its namespaces: %s %s', (name, inside, wanted) => {
+    const code = report(name, inside);
+    if (wanted === 'other') expect(code).not.toBe('routed');
+    else expect(code).toBe(wanted);
+  });
+  test('has namespaces in XML alone, each under one prefix', () => {
+    for (const request of [
+      { format: 'json', options: { namespaces } },
+      { format: 'xml', options: { namespaces: { a: 'DAV:', b: 'DAV:' } } },
+    ])
+      expect(() =>
+        routerOf(route('REPORT /a/', { action: 'search', request: { ...request, params: ['/a'] } })),
+      ).toThrow(/namespaces/);
+  });
+});
+
 describe('vCards in the answer of a CardDAV server', () => {
   /** as Radicale 3 answers to a REPORT */
   const multistatus = (data: string): string =>

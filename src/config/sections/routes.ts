@@ -196,8 +196,15 @@ export const routeSchema = section({
                 description: 'how a cell without a value is spelled, besides the empty one',
               }),
             ),
+            namespaces: optional(
+              table(Type.String({ minLength: 1, maxLength: 512 }), {
+                key: '^[A-Za-z0-9_.-]*$',
+                description:
+                  'of XML: prefix → URI; paths then say `prefix:name`, and the name alone for the namespace under "" (of none, where there is no "")',
+              }),
+            ),
           },
-          { description: 'of CSV' },
+          { description: 'of CSV and XML' },
         ),
       ),
       record: optional(pointer({ description: 'where a body that writes holds the record' })),

@@ -88,6 +88,8 @@ export interface BodyRules {
   /** SOAPActions that the route asks for itself */
   readonly actions: readonly string[];
   readonly table: TableOptions;
+  /** prefix in paths → URI; null: all elements of XML are of one namespace, which paths do not name */
+  readonly namespaces: Readonly<Record<string, string>> | null;
 }
 
 /**
@@ -127,7 +129,7 @@ export function parseBody(
     case 'csv':
       return parseTable(text, rules.table);
     case 'xml':
-      return parsePlainXml(xml, depth);
+      return parsePlainXml(xml, depth, rules.namespaces);
     case 'xmlrpc':
       return parseXmlRpc(xml, depth);
     case 'soap':

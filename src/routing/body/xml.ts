@@ -82,20 +82,43 @@ function fail(why: string): never {
 
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
+/** The name that an element has in paths; null: its namespace is none of the route's. */
+type Naming = (element: XmlElement) => string | null;
+
+/** Without namespaces all elements are of that of the root, or of none, since paths do not tell two apart. */
+function namingOf(namespaces: Readonly<Record<string, string>> | null, root: XmlElement): Naming {
+  if (namespaces === null) return ({ namespace, name }) => (namespace === root.namespace ? name : null);
+  const prefixes = new Map(Object.entries(namespaces).map(([prefix, uri]) => [uri, prefix]));
+  if (!Object.hasOwn(namespaces, '')) prefixes.set('', '');
+  return ({ namespace, name }) => {
+    const prefix = prefixes.get(namespace);
+    if (prefix === undefined) return null;
+    return prefix === '' ? name : `${prefix}:${name}`;
+  };
+}
+
 /**
- * Plain XML as `{ root: … }`: elements by local name, repeated ones as a list, attributes as `@name`, the text beside attributes as `#text`.
- * All elements are of one namespace, or of none, since paths do not tell two apart.
+ * Plain XML as `{ root: … }`: elements by name, repeated ones as a list, attributes as `@name`, the text beside attributes as `#text`.
+ * @param namespaces prefix in paths → URI
  * @throws SluiceError `body_unreadable`
  */
-export function parsePlainXml(text: XmlText, depth: number): unknown {
+export function parsePlainXml(
+  text: XmlText,
+  depth: number,
+  namespaces: Readonly<Record<string, string>> | null,
+): unknown {
   const root = parseXml(text, depth);
+  const naming = namingOf(namespaces, root);
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  out[root.name] = plainTree(root, root.namespace);
+  out[nameOf(root, naming)] = plainTree(root, naming);
   return out;
 }
 
-function plainTree(element: XmlElement, namespace: string): unknown {
-  if (element.namespace !== namespace) fail('has elements of several namespaces');
+function nameOf(element: XmlElement, naming: Naming): string {
+  return naming(element) ?? fail('has an element of a namespace that its route does not name');
+}
+
+function plainTree(element: XmlElement, naming: Naming): unknown {
   let isNil = false;
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const { name, namespace: of, value } of element.attributes) {
@@ -109,7 +132,7 @@ function plainTree(element: XmlElement, namespace: string): unknown {
   if (isNil && (children.length > 0 || text !== '')) fail('has an element that is nil and has content');
   const content = isNil ? null : text;
   if (children.length === 0) return Object.keys(out).length === 0 ? content : { ...out, '#text': content };
-  for (const child of children) addChild(out, child.name, plainTree(child, namespace));
+  for (const child of children) addChild(out, nameOf(child, naming), plainTree(child, naming));
   return out;
 }
 
