@@ -31,16 +31,26 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /** @throws SluiceError `config_unreadable`, `config_invalid` with every fault, one a line, each with file:line:column */
 export async function loadConfig(path: string, env: Env): Promise<LoadedConfig> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (cause) {
     throw new SluiceError('config_unreadable', {
       message: `The configuration ${path} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
       cause,
     });
   }
-  return parseConfig(text, path, env);
+  return parseConfig(textOf(bytes, path), path, env);
+}
+
+/** Names in another charset would be names that no catalog and no upstream has. */
+function textOf(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const message = 'the file is not UTF-8: save it in this encoding';
+    throw configInvalid(path, [{ line: 1, column: 1, path: [], message }]);
+  }
 }
 
 /**
@@ -50,10 +60,13 @@ export async function loadConfig(path: string, env: Env): Promise<LoadedConfig> 
 export function parseConfig(text: string, file: string, env: Env): LoadedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ pos, message }) => {
+  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
     const { line, col } = lines.linePos(pos[0]);
-    return { line: Math.max(line, 1), column: Math.max(col, 1), path: [], message: lowerFirst(message) };
+    const told = code === 'MULTIPLE_DOCS' ? SEVERAL : lowerFirst(message);
+    return { line: Math.max(line, 1), column: Math.max(col, 1), path: [], message: told };
   });
+  if (faults.length === 0 && document.contents === null)
+    faults.push({ line: 1, column: 1, path: [], message: EMPTY });
   // A document with broken syntax would only have follow-on faults.
   if (faults.length > 0) throw configInvalid(file, faults);
   const reading: Reading = {
@@ -100,5 +113,8 @@ export function readRoutes(routes: readonly object[]): {
   const value = read(reading, routesSchema as unknown as Schema, document.contents, []);
   return { routes: faults.length === 0 ? (value as Config['routes']) : null, faults };
 }
+
+const SEVERAL = 'a second YAML document begins here; a configuration is one';
+const EMPTY = 'the file is empty; docs/configuration.md has the smallest one that works';
 
 const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');

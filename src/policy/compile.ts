@@ -43,7 +43,7 @@ export const compileFiles = async (
 ): Promise<PolicyBundle> => {
   if (files.rego.length === 0)
     throw new SluiceError('policy_compile_failed', {
-      message: `${files.dir}: no Rego file in the policy directory.`,
+      message: `${files.dir}: no Rego file in the policy directory. Put its rules there: those of the default policy are policies/sluice.`,
       at: { file: files.dir },
     });
   const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { configFaults, parseConfig, spell } from '../../src/config/index.ts';
+import { configFaults, loadConfig, parseConfig, spell } from '../../src/config/index.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { createApiKeys } from '../../src/identity/api-keys.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
@@ -155,4 +155,20 @@ test('a secret that begins with a byte order mark is a fault in every section', 
   const auth = { basic: { username: 'u', password: 'file:marked' } };
   expect(faults({ upstreams: { crm: { ...CRM, auth } } })).toEqual(['upstreams.crm.auth.basic.password']);
   expect(faults({ keys: { k: { use: 'pseudonymize', secret: 'file:marked' } } })).toEqual(['keys.k.secret']);
+});
+
+test.each([
+  [
+    'in GBK',
+    Buffer.from([...Buffer.from('version: 1 # '), 0xd6, 0xd0, 0xce, 0xc4]),
+    /:1:1: the file is not UTF-8/,
+  ],
+  ['in UTF-16', Buffer.from('\ufeffversion: 1\n', 'utf16le'), /:1:1: the file is not UTF-8/],
+  ['that is empty', Buffer.from(''), /:1:1: the file is empty/],
+  ['with comments only', Buffer.from('# nothing\n'), /:1:1: the file is empty/],
+  ['of two documents', Buffer.from('version: 1\n---\nversion: 1\n'), /:2:1: a second YAML document/],
+])('a configuration %s is told as what it is', async (_what, bytes, message) => {
+  const file = join(dir, 'odd.yaml');
+  writeFileSync(file, bytes);
+  await expect(loadConfig(file, {})).rejects.toThrow(message);
 });

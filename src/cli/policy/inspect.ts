@@ -232,6 +232,7 @@ async function regoFindings(
   dataJson: string,
   found: Finding[],
 ): Promise<void> {
+  if (files.rego.length + files.tests.length === 0) return;
   const staged = await stage(files, dataJson, { tests: true });
   try {
     const told = new Set(found.map((f) => `${f.file}:${f.line}`));
