@@ -200,7 +200,7 @@ ${routes}
     const file = config(
       p,
       `  - { match: "GET /c", upstream: crm, resource: customer, action: search, query_fields: { tel: /fone } }
-  - { match: "PUT /c/{id}", upstream: crm, resource: customer, action: update, id: "{id}" }`,
+  - { match: "PATCH /c/{id}", upstream: crm, resource: customer, action: update, id: "{id}" }`,
     );
     const said = await sluice(['check', '--config', file, '--json']);
     const { findings, counts, warnings } = said.json<
