@@ -235,6 +235,22 @@ fields:
   }, 60_000);
 });
 
+test('a card in XML keeps its line ends and the white space around it, whatever of it is left out', async () => {
+  const around = (data: string): string => `<m><r><d>${data}</d></r></m>`;
+  const text = ' \n\tBEGIN:VCARD\nVERSION:3.0\nUID:C1\nFN:A &amp; B\nNOTE:CANARY\nEND:VCARD\n \n';
+  const { text: out } = await disclose(around(text), {
+    format: 'xml',
+    records: '/m/r',
+    fields: {
+      '/d': { category: 'reference', grade: 1, parse: 'vcard' },
+      '/d/UID/*/value': 'reference/1',
+      '/d/FN/*/value': 'reference/1',
+    },
+    answer: { 'reference/1': 'disclose' },
+  });
+  expect(out).toBe(around(text.replace('NOTE:CANARY\n', '')));
+});
+
 describe('what is asked of a CardDAV server', () => {
   const namespaces = { '': 'urn:ietf:params:xml:ns:carddav', D: 'DAV:' };
   const asked = { action: 'search', request: { format: 'xml', options: { namespaces } } };

@@ -6,7 +6,15 @@ import { groupTree } from './tree-group.ts';
 import type { Changed } from '../inner/inner.ts';
 import { respelled, XML_SPELLING } from '../inner/respell.ts';
 import { emptied, isSoap } from './xml-soap.ts';
-import { type Element, encodeXml, type Hidden, type Item, type Span, type Text } from './xml-tree.ts';
+import {
+  type Element,
+  encodeXml,
+  type Hidden,
+  type Item,
+  type Span,
+  type Text,
+  withinBlanks,
+} from './xml-tree.ts';
 
 /** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */
 export class Splice {
@@ -42,8 +50,10 @@ export class Splice {
     const spelled = charset.decode(this.#bytes.subarray(this.#base + start, this.#base + end));
     if (spelled === null || /[<\r]/.test(spelled)) return null;
     const encode = (text: string): string => charset.decode(encodeXml(charset, text)) ?? '';
-    const kept = respelled(spelled, before, segments, { ...XML_SPELLING, encode });
-    return kept === null ? null : charset.encode(kept);
+    // the text that was looked into has no white space around it
+    const [first, last] = withinBlanks(spelled);
+    const kept = respelled(spelled.slice(first, last), before, segments, { ...XML_SPELLING, encode });
+    return kept === null ? null : charset.encode(spelled.slice(0, first) + kept + spelled.slice(last));
   }
 
   markup(bytes: Uint8Array): void {

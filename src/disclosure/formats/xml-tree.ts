@@ -191,13 +191,18 @@ const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
 /** XML has no types: text without the white space around it; none at all is no value. */
 function scalarOf(text: string): Scalar {
+  const trimmed = text.slice(...withinBlanks(text));
+  return trimmed === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text: trimmed };
+}
+
+/** Where a text begins and ends without the white space around it. */
+export function withinBlanks(text: string): readonly [start: number, end: number] {
   // by hand: a pattern that ends in `+$` would try anew from each of a million blanks
   let start = 0;
   let end = text.length;
   while (start < end && BLANKS.includes(text[start]!)) start += 1;
   while (end > start && BLANKS.includes(text[end - 1]!)) end -= 1;
-  const trimmed = text.slice(start, end);
-  return trimmed === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text: trimmed };
+  return [start, end];
 }
 
 /** How names of a document become names of paths. */
