@@ -15,11 +15,13 @@ import type { QueryPlan } from './searches.ts';
  * `page[size]` as `pagesize`.
  */
 const NAMES =
-  /^(?:limit|offset|page|pages?size|pagenumber|pageno|pageindex|pagenum|pagelimit|pageoffset|pagecursor|pageafter|pagebefore|pagetoken|perpage|size|pagestart|top|skip|take|first|last|after|before|cursor|start|startindex|startat|startfrom|end|rows|max|maxresults|maxitems|maxrecords|maxrows|results|resultsperpage|recordsperpage|rowsperpage|itemsperpage|itemcount|range|marker|next|nextpage|nextpagetoken|nexttoken|continue|continuation|continuationtoken|skiptoken|skipcount|sysparmlimit|sysparmoffset|getpagesoffset|length|rowcount|firstresult|listsize|num|batchsize|scroll)$/;
+  /^(?:limit|offset|page|pages?size|pagenumber|pageno|pageindex|pagenum|pagelimit|pageoffset|pagecursor|pageafter|pagebefore|pagetoken|perpage|size|pagestart|top|skip|take|first|last|after|before|cursor|start|startindex|startat|startfrom|end|rows|max|maxresults|maxitems|maxrecords|maxrows|results|resultsperpage|recordsperpage|rowsperpage|itemsperpage|itemcount|range|marker|next|nextpage|nextpagetoken|nexttoken|continue|continuation|continuationtoken|skiptoken|skipcount|sysparmlimit|sysparmoffset|getpagesoffset|length|rowcount|firstresult|listsize|num|batchsize|scroll|current|currentpage|curpage|nowpage|pn|ps|maxresultcount|idisplaystart|idisplaylength|jtstartindex|jtpagesize)$/;
 
 export function isPagingName(name: string): boolean {
   if (name === '_count') return true;
-  return NAMES.test(name.toLowerCase().replace(/[^a-z]/g, ''));
+  const isPaging = (text: string): boolean => NAMES.test(text.toLowerCase().replace(/[^a-z]/g, ''));
+  // `pagination[limit]`, `filter[skip]`: what stands last says what it is.
+  return isPaging(name) || isPaging(/\[([^[\]]+)\]$/.exec(name)?.[1] ?? '');
 }
 
 /** A page of what is disclosed: `limit` records, behind `offset` others. */

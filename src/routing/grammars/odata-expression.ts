@@ -7,6 +7,7 @@ import type { Reading } from './grammar.ts';
 const OPERATORS: ReadonlySet<string> = new Set(
   'and or eq ne gt ge lt le has in add sub mul div divby mod'.split(' '),
 );
+const DIVISIONS: ReadonlySet<string> = new Set(['div', 'divby', 'mod']);
 const FUNCTIONS: ReadonlySet<string> = new Set(
   (
     'contains startswith endswith substringof indexof length substring replace tolower toupper trim concat matchesPattern hassubset ' +
@@ -47,7 +48,7 @@ function tokens(text: string, reading: Reading): Token[] {
     const groups = TOKEN.exec(text)?.groups;
     if (!groups) return reading.refuse('has something that is not an OData expression');
     const { literal, name, mark } = groups;
-    if (literal !== undefined) found.push({ is: 'literal', text: '' });
+    if (literal !== undefined) found.push({ is: 'literal', text: literal });
     else if (name !== undefined) found.push({ is: 'name', text: name });
     else found.push({ is: 'mark', text: mark! });
     at = TOKEN.lastIndex;
@@ -105,6 +106,9 @@ class Reader {
       const token = this.#tokens[this.#at];
       if (token?.is !== 'name' || !OPERATORS.has(token.text)) return;
       this.#at++;
+      // A division that fails for one record alone says by the upstream's error that this record is there.
+      if (DIVISIONS.has(token.text) && !/^[+-]?[0.]*[1-9]/.test(this.#tokens[this.#at]?.text ?? ''))
+        this.#reading.refuse('divides by something other than a number');
     }
   }
 
