@@ -168,6 +168,7 @@ class Live {
   readonly order = new Iteration(
     () => this.bytes(),
     (addr) => this.read(addr),
+    () => this.heapPtr,
   );
   readonly #maxPages: number;
   readonly #minor: number;

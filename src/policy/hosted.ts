@@ -62,7 +62,6 @@ export const HOSTED: readonly Hosted[] = [
   hosted('opa_agg_sum', 'sum', 1),
   hosted('opa_agg_product', 'product', 1),
   hosted('opa_agg_min', 'min', 1, 'not a set'),
-  hosted('opa_regex_find_all_string_submatch', 'regex.find_all_string_submatch_n', 3),
 ];
 
 /** Numbers of what the host does besides the built-ins that the module numbers itself. */

@@ -16,10 +16,16 @@ interface Cursor {
 export class Iteration {
   readonly #bytes: () => Buffer;
   readonly #read: (addr: number) => RegoValue;
+  readonly #fixed: () => number;
   readonly #cursors = new Map<number, Cursor>();
+  readonly #constants = new Map<number, readonly number[]>();
 
-  /** @param read the value at an address, of any kind */
-  constructor(bytes: () => Buffer, read: (addr: number) => RegoValue) {
+  /**
+   * @param read the value at an address, of any kind
+   * @param fixed what lies below this address was loaded, and never changes
+   */
+  constructor(bytes: () => Buffer, read: (addr: number) => RegoValue, fixed: () => number) {
+    this.#fixed = fixed;
     this.#bytes = bytes;
     this.#read = read;
   }
@@ -32,8 +38,9 @@ export class Iteration {
   /** @returns the element or key after `previous`, the first one after 0; 0 after the last one */
   next(node: number, previous: number): number {
     if (previous === 0) {
-      // Sorted anew each time: memory is used again, and a set may have grown since.
-      const keys = this.#sorted(this.#keysOf(node));
+      // Sorted anew unless loaded: memory is used again, and a set may have grown since.
+      const keys = this.#constants.get(node) ?? this.#sorted(this.#keysOf(node));
+      if (node < this.#fixed()) this.#constants.set(node, keys);
       this.#cursors.set(node, { keys, at: 0 });
       return keys[0] ?? 0;
     }

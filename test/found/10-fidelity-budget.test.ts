@@ -16,10 +16,6 @@ const CALLS: { readonly [name: string]: readonly [expression: string, input: unk
     'regex.template_match("urn:{.*x.*y.*}", input, "{", "}")',
     `urn:${'x'.repeat(240_000)}`,
   ],
-  'all submatches of a long text': [
-    'regex.find_all_string_submatch_n("(a)(b)", input, -1)',
-    'ab'.repeat(120_000),
-  ],
   'twenty thousand operations of a patch': [
     'json.patch(input.v, input.o)',
     {

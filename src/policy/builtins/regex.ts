@@ -162,13 +162,6 @@ export const regex: Family = {
     [...matches(compile(string(pattern)), string(text), int(n), context)].map((m) =>
       string(text).slice(m.start, m.end),
     ),
-  'regex.find_all_string_submatch_n': ([pattern, text, n], context) => {
-    const re = compile(string(pattern));
-    const groups = re.groupCount();
-    return [...matches(re, string(text), int(n), context)].map((m) =>
-      Array.from({ length: groups + 1 }, (_, i) => m.group(i) ?? ''),
-    );
-  },
   'regex.split': ([pattern, text], context) => split(compile(string(pattern)), string(text), context),
   'regex.replace': ([text, pattern, value], context) =>
     replace(compile(string(pattern)), string(text), string(value), context),
