@@ -86,6 +86,8 @@ const { LoadedPolicy } = createRequire(import.meta.url)(
 ) as typeof import('@open-policy-agent/opa-wasm');
 
 const PAGE = 65536;
+const STRING = 4;
+const STRING_INTERNED = 8;
 const DEFAULT_RETAIN = 256;
 const FEWEST_PAGES = 5;
 /** around the one answer in a result set */
@@ -276,6 +278,15 @@ class Live {
   }
 
   read(addr: number): RegoValue {
+    const bytes = this.bytes();
+    const type = bytes[addr];
+    // A string is read where it lies (`opa_string_t`: length at 4, bytes at 8).
+    if (type === STRING || type === STRING_INTERNED) {
+      const at = bytes.readUInt32LE(addr + 8);
+      const end = at + bytes.readUInt32LE(addr + 4);
+      const text = bytes.toString('utf8', at, end);
+      return text.includes('\ufffd') ? stringOf(bytes.subarray(at, end)) : text;
+    }
     const dump = this.exports.opa_value_dump(addr);
     const text = this.text(dump);
     this.exports.opa_free(dump);

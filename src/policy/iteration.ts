@@ -7,6 +7,7 @@ import type { RegoValue } from './values.ts';
 
 const TYPE = { boolean: 2, number: 3, string: 4, array: 5, object: 6, set: 7, interned: 8 } as const;
 const INTEGER = 1;
+const FEW = 16;
 
 interface Cursor {
   readonly keys: readonly number[];
@@ -95,9 +96,24 @@ export class Iteration {
     const bytes = this.#bytes();
     if (!keys.every((key) => isText(bytes[key]))) return keys.sort((a, b) => this.#compare(a, b));
     // One character a byte: the order of these is the order of the bytes.
-    const texts = keys.map((key) => ({ key, text: latin1(bytes, key) }));
-    texts.sort((a, b) => (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
-    return texts.map(({ key }) => key);
+    const texts = keys.map((key) => latin1(bytes, key));
+    // Most have few elements: inserting is the fastest way to sort them.
+    if (keys.length <= FEW) {
+      for (let i = 1; i < keys.length; i++) {
+        const [key, text] = [keys[i]!, texts[i]!];
+        let at = i;
+        for (; at > 0 && texts[at - 1]! > text; at--) {
+          keys[at] = keys[at - 1]!;
+          texts[at] = texts[at - 1]!;
+        }
+        keys[at] = key;
+        texts[at] = text;
+      }
+      return keys;
+    }
+    const places = keys.map((_, i) => i);
+    places.sort((a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : 0));
+    return places.map((i) => keys[i]!);
   }
 
   #compare(a: number, b: number): number {
