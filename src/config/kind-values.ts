@@ -174,7 +174,7 @@ function address(text: string): Converted {
  * Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3) or as `~2` before a name; a step in brackets only as `[key=value,…]`, there with
  * `~3` to `~6` as well.
  */
-export function isPointer(text: string): boolean {
+function isPointer(text: string): boolean {
   if (!text.startsWith('/')) return false;
   return text
     .slice(1)

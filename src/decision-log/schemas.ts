@@ -88,7 +88,7 @@ const part = Type.Object(
   { ...closed, description: 'a long answer is recorded in parts; a part too long for one record, in pieces' },
 );
 
-export const decisionRecordSchema = Type.Object(
+const decisionRecordSchema = Type.Object(
   {
     decision_id: Type.String({ description: 'UUIDv7; shared by the parts of one decision' }),
     timestamp: Type.String({ format: 'date-time' }),

@@ -11,7 +11,7 @@ import { SluiceError } from '../errors.ts';
 import type { Anchor } from './anchor.ts';
 import { inspect } from './chain.ts';
 import { errno } from './directory.ts';
-import { splitLines } from './lines.ts';
+import { type Line, splitLines } from './lines.ts';
 import { type ProblemKind, Problems } from './problems.ts';
 import { FAULTS } from './verify.ts';
 
@@ -152,7 +152,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
 }
 
 /** What is compressed shows it by its first bytes, whatever it is called. */
-async function* linesOf(path: string): AsyncGenerator<{ bytes: Buffer; whole: boolean }, void, void> {
+async function* linesOf(path: string): AsyncGenerator<Line, void, void> {
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   const iterator = raw[Symbol.asyncIterator]();
   try {
@@ -168,13 +168,13 @@ async function* linesOf(path: string): AsyncGenerator<{ bytes: Buffer; whole: bo
       }
     })();
     if (!head.subarray(0, 2).equals(GZIP)) {
-      yield* splitLines(all);
+      for await (const lines of splitLines(all)) yield* lines;
       return;
     }
     const packed = Readable.from(all);
     const plain = createGunzip();
     packed.once('error', (e) => plain.destroy(e));
-    yield* splitLines(packed.pipe(plain));
+    for await (const lines of splitLines(packed.pipe(plain))) yield* lines;
   } finally {
     raw.destroy();
   }

@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../observability/clock.ts';
 import type { RecipientKey, SecretUse, TreatmentKey, TreatmentKeys } from './treatments/treatment.ts';
 
 /** bytes; HMAC-SHA-256 loses nothing above its own width (RFC 2104, section 3) */
-export const SHORTEST_SECRET = 32;
+const SHORTEST_SECRET = 32;
 /** bits; NIST SP 800-57 part 1, until 2030 */
 const SHORTEST_RSA = 2048;
 

@@ -170,7 +170,7 @@ function wholeMedia(
   };
 }
 
-export function formatOf(type: string): FormatName | null {
+function formatOf(type: string): FormatName | null {
   const known = FORMATS[type];
   if (known !== undefined) return known;
   if (type.endsWith('+json')) return 'json';

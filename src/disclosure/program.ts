@@ -198,12 +198,6 @@ function stricter(a: TreatmentChoice, b: TreatmentChoice): TreatmentChoice {
   return JSON.stringify(a.with ?? {}) === JSON.stringify(b.with ?? {}) ? a : DIFFERS;
 }
 
-/** The pointers of an answer that its catalog has no entry for: the automaton must be extended by them. */
-export function extraPointers(answer: DisclosureAnswer, known: ReadonlySet<string>): string[] {
-  const pointers = Object.keys(answer.fields);
-  return pointers.length === 0 ? pointers : pointers.map(canonicalPointer).filter((p) => !known.has(p));
-}
-
 /** @throws SluiceError `policy_answer_malformed` for what is no pointer: it might have been meant to hide something */
 export function canonicalPointer(pointer: string): string {
   try {

@@ -65,11 +65,7 @@ export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Pro
 /** Lets what waits have its turn: a large bundle is read in pieces that no request notices. */
 export const pause = (): Promise<void> => new Promise((resume) => setImmediate(resume));
 
-export const bundleOf = async (
-  files: Files,
-  name: string,
-  fallbackRevision: string,
-): Promise<PolicyBundle> => {
+const bundleOf = async (files: Files, name: string, fallbackRevision: string): Promise<PolicyBundle> => {
   const fail = (message: string, cause?: unknown): never => {
     throw new SluiceError('bundle_malformed', {
       message: `${name}: ${message}`,

@@ -27,7 +27,7 @@ import {
 /** the exported global that holds what is left */
 export const FUEL = 'sluice_fuel';
 /** the exported table whose one function is called when nothing is left; without one, the module traps */
-export const TICKS = 'sluice_ticks';
+const TICKS = 'sluice_ticks';
 
 /** Of the largest functions, one big switch, a pass executes little. */
 const DEAREST = 512;

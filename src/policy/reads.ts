@@ -54,7 +54,7 @@ const NOTHING: Paths = new Set();
 /** contexts a function may be looked at in before the analysis gives up and takes everything for read */
 const MAX_CONTEXTS = 20_000;
 
-export const NONDETERMINISTIC: readonly string[] = ['time.now_ns', 'rand.intn', 'uuid.rfc4122'];
+const NONDETERMINISTIC: readonly string[] = ['time.now_ns', 'rand.intn', 'uuid.rfc4122'];
 const TIME = ['context', 'time'];
 const GRANTS: Path = ['input', 'context', 'grants'].join('\0');
 const CONSENT_DATES = ['from', 'until'].map((name) => ['data_subject', 'consents', ANY, name]);

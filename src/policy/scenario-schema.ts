@@ -90,7 +90,7 @@ const Expect = Type.Object(
   closed,
 );
 
-export const scenarioSchema = Type.Object(
+const scenarioSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, description: 'a sentence that says what must come of it' }),
     now: Type.Optional(Timestamp),

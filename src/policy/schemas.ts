@@ -113,7 +113,7 @@ const Consent = Type.Object(
 );
 
 const request = { subject: Subject, action: Action, resource: Resource, context: Context };
-export const PolicyInputSchema = Type.Object(request, { ...closed, title: 'Input of sluice/decision' });
+const PolicyInputSchema = Type.Object(request, { ...closed, title: 'Input of sluice/decision' });
 export const DisclosureInputSchema = Type.Object(
   {
     ...request,
@@ -128,7 +128,7 @@ export const DisclosureInputSchema = Type.Object(
 
 const Reason = Type.Object({ code: Type.String({ minLength: 1 }), message: Type.Optional(Text) }, closed);
 
-export const DecisionAnswerSchema = Type.Object(
+const DecisionAnswerSchema = Type.Object(
   {
     allow: Type.Boolean(),
     reasons: Type.Optional(Type.Array(Reason)),
@@ -154,7 +154,7 @@ const Choice = Type.Object(
   closed,
 );
 
-export const DisclosureAnswerSchema = Type.Object(
+const DisclosureAnswerSchema = Type.Object(
   {
     disclose: Type.Boolean(),
     reasons: Type.Optional(Type.Array(Reason)),
@@ -227,7 +227,7 @@ const Place = (description: string) =>
     ),
   ]);
 
-export const CatalogSchema = Type.Object(
+const CatalogSchema = Type.Object(
   {
     resource: Type.String({ description: 'name of the resource this catalog is about' }),
     data_subject: Type.Optional(
@@ -283,7 +283,7 @@ export const CatalogSchema = Type.Object(
 );
 
 const Paths = Type.Array(Type.Array(Text));
-export const ManifestSchema = Type.Object(
+const ManifestSchema = Type.Object(
   {
     revision: Type.Optional(Text),
     roots: Type.Optional(Names),

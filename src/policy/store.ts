@@ -203,7 +203,7 @@ const failureOf = (e: unknown, clock: Clock): Failure => {
 const DEFAULT_POLL = 60_000;
 
 /** @throws SluiceError `config_invalid` */
-export const sourceOf = (
+const sourceOf = (
   config: PolicyConfig,
   { baseDir, opa }: Pick<StoreDependencies, 'baseDir' | 'opa'>,
 ): PolicySource => {

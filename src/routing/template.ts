@@ -112,7 +112,7 @@ export function rankOf(s: Segment | undefined): number {
 }
 
 /** Negative: `a` is the more specific. The first segment from the left that differs decides. */
-export function compareTemplates(a: Template, b: Template): number {
+function compareTemplates(a: Template, b: Template): number {
   const length = Math.max(a.segments.length, b.segments.length);
   for (let i = 0; i < length; i++) {
     const difference = rankOf(a.segments[i]) - rankOf(b.segments[i]);

@@ -13,7 +13,7 @@ const STATUS_LINE = /^HTTP\/1\.[01] 1\d\d$/;
 const BEGINNINGS = ['HTTP/1.1 1', 'HTTP/1.0 1'];
 const STATUS_LINE_BYTES = 12;
 
-export class InterimFilter {
+class InterimFilter {
   #inHead = true;
   #held: Buffer | null = null;
   #seen = 0;

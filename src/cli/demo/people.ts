@@ -24,14 +24,14 @@ export function random(seed: number): () => number {
 }
 
 /** Check digit of an 18-digit identity number (GB 11643-1999): ISO 7064 MOD 11-2. */
-export function identityCheckDigit(first17: string): string {
+function identityCheckDigit(first17: string): string {
   let sum = 0;
   for (let i = 0; i < 17; i++) sum += Number(first17[i]) * (2 ** (17 - i) % 11);
   return '10X98765432'[sum % 11] ?? '';
 }
 
 /** Check digit of a card number (ISO/IEC 7812-1 annex B, Luhn). */
-export function luhnCheckDigit(body: string): string {
+function luhnCheckDigit(body: string): string {
   let sum = 0;
   for (let i = 0; i < body.length; i++) {
     const digit = Number(body[body.length - 1 - i]);

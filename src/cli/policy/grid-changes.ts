@@ -111,8 +111,7 @@ const isPassage = (c: Change): boolean => c.wholeRow;
 
 export const isWider = (c: Change): boolean => openness(c.after) > openness(c.before);
 
-export const spellCell = (cell: Cell | null): string =>
-  cell === null ? 'nothing' : `${cell.do} (${cell.because})`;
+const spellCell = (cell: Cell | null): string => (cell === null ? 'nothing' : `${cell.do} (${cell.because})`);
 
 /** how much is left of a value: what is wider after a change is what a reviewer looks at first */
 const OPENNESS: { readonly [treatment: string]: number } = {

@@ -52,7 +52,7 @@ const claimsSchema = section({
   ),
 });
 
-export const issuerSchema = section({
+const issuerSchema = section({
   issuer: text({ description: 'the `iss` claim, exactly' }),
   audience: oneOrMore(text(), {
     description: 'the `aud` claim must have one of these',

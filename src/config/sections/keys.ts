@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { optional, secret, section, table } from '../kinds.ts';
 
-export const keySchema = section({
+const keySchema = section({
   use: Type.Unsafe<'pseudonymize' | 'tokenize' | 'encrypt' | 'data_subjects'>(
     Type.Enum(['pseudonymize', 'tokenize', 'encrypt', 'data_subjects'], {
       description: 'what the key is for; a key serves one use',

@@ -32,5 +32,4 @@ export const insecureSchema = section(
   { description: 'each of these opens a door; Sluice warns of it at every start' },
 );
 
-export type ObservabilityConfig = Static<typeof observabilitySchema>;
 export type InsecureConfig = Static<typeof insecureSchema>;

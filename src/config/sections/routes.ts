@@ -7,7 +7,7 @@ import { defaulted, oneOrMore, optional, pointer, section, table } from '../kind
 import { keepMasked } from './keep-masked.ts';
 import { alwaysFetchSchema, pagingSchema } from './paging.ts';
 
-export const REQUEST_FORMATS = [
+const REQUEST_FORMATS = [
   'json',
   'ndjson',
   'form',
@@ -18,8 +18,8 @@ export const REQUEST_FORMATS = [
   'xmlrpc',
   'soap',
 ] as const;
-export const REQUEST_CODINGS = ['gzip', 'deflate', 'br'] as const;
-export const RESPONSE_FORMATS = [
+const REQUEST_CODINGS = ['gzip', 'deflate', 'br'] as const;
+const RESPONSE_FORMATS = [
   'json',
   'ndjson',
   'xml',
@@ -75,7 +75,7 @@ const search = section({
   ),
 });
 
-export const routeSchema = section({
+const routeSchema = section({
   match: Type.String({
     description: '`METHOD /path/{param}`; `{rest...}` at the end takes several segments',
   }),

@@ -4,7 +4,7 @@ import { defaulted, duration, optional, path, secret, section, table, url } from
 
 const headerName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
 
-export const upstreamSchema = section({
+const upstreamSchema = section({
   url: url({ description: 'origin, with a base path where there is one' }),
   timeout: defaulted(
     duration({

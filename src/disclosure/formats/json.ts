@@ -57,7 +57,7 @@ const COLON = 4;
 const VALUE = 5;
 const NOTHING = 6; // the body is complete
 
-export class JsonReader implements BodyReader {
+class JsonReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #session: JsonSession;
   readonly #in: JsonIntake;

@@ -73,7 +73,7 @@ const isTreated = (d: Decision): d is Extract<Decision, { kind: 'string' | 'numb
 const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): Changed | undefined =>
   d.kind === 'string' ? d.document : undefined;
 
-export function renderElement(
+function renderElement(
   splice: Splice,
   element: Element,
   decision: Decision,
@@ -103,7 +103,7 @@ export function renderElement(
 }
 
 /** @param decisions null: all of them stay */
-export function renderAttributes(
+function renderAttributes(
   splice: Splice,
   element: Element,
   decisions: Decisions | null,

@@ -47,7 +47,7 @@ export class Text implements TreeNode, Span {
   }
 }
 
-export class Attribute implements TreeNode, Span {
+class Attribute implements TreeNode, Span {
   readonly names: readonly string[];
   readonly children = null;
   readonly start: number;
@@ -276,7 +276,7 @@ function kindOf({ prefix, name, local, uri, value }: ParsedAttribute): 'plain' |
 }
 
 /** Escapes for content and attribute values alike; what XML 1.0 cannot hold at all is left out. */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text
     .toWellFormed()
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '')

@@ -25,7 +25,7 @@ const floorDiv = (a: number, b: number): number => Math.floor(a / b);
 const mod = (a: number, b: number): number => a - floorDiv(a, b) * b;
 
 /** days since 1970-01-01; the month may be out of its range */
-export const daysOf = (year: number, month: number, day: number): number => {
+const daysOf = (year: number, month: number, day: number): number => {
   const y = year + floorDiv(month - 1, 12);
   const m = mod(month - 1, 12) + 1;
   // Years start in March, so that a leap day is a year's last (Hinnant, "chrono-compatible low-level date algorithms").

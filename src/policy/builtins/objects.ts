@@ -103,7 +103,7 @@ const reachablePaths = (graph: RegoObject, starts: readonly RegoValue[]): Set<Re
 };
 
 /** the five characters that Go's JSON writer escapes besides what JSON demands */
-export const escapeHtml = (json: string): string =>
+const escapeHtml = (json: string): string =>
   json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 const byBytes = (a: string, b: string): number => Buffer.compare(bytesOf(a), bytesOf(b));

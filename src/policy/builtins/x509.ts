@@ -25,7 +25,7 @@ import { verifyChain } from './x509-verify.ts';
 const number = (n: bigint): RegoValue => numberOf(String(n));
 
 /** rsa.PublicKey, ecdsa.PublicKey or ed25519.PublicKey */
-export const publicKeyFields = (info: Der): RegoValue => {
+const publicKeyFields = (info: Der): RegoValue => {
   const algorithm = KEY_ALGORITHMS[oidOf(part(part(info, 0), 0)).join('.')];
   const bits = bitsOf(part(info, 1));
   if (algorithm === 1) {
@@ -103,7 +103,7 @@ const checked = (der: Der): void => {
   }
 };
 
-export const pemContent = (text: string): Uint8Array =>
+const pemContent = (text: string): Uint8Array =>
   decodeBase64(
     text
       .replace(/-----[^-]+-----/g, '')

@@ -13,7 +13,7 @@ const isLetter = (c: string): boolean => /^\p{L}$/u.test(c);
 const isDigit = (c: string): boolean => /^\p{Nd}$/u.test(c);
 
 /** digits are compared as numbers, letters come after what is no letter */
-export const naturalOrder = (a: string, b: string): number => {
+const naturalOrder = (a: string, b: string): number => {
   const x = [...a];
   const y = [...b];
   let digits = false;
