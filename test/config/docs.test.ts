@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/index.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
+import { parseCatalog } from '../../src/policy/catalog.ts';
 import { statusOf } from '../../src/server/problems.ts';
 import { documented, reference } from './reference.ts';
 
@@ -31,10 +32,61 @@ describe('docs/configuration.md', () => {
     const [first] = [...docs('configuration.md').matchAll(/```yaml\n(version: 1\nupstreams[\s\S]*?)```/g)];
     expect(parseConfig(first?.[1] ?? '', 'sluice.yaml', {}).warnings).toEqual([]);
   });
+});
+
+describe('docs/consents.md', () => {
   test('shows consents that load', async () => {
     const { parseConsents } = await import('../../src/consent/index.ts');
-    const [shown] = [...docs('configuration.md').matchAll(/```yaml\n(# yaml-language[\s\S]*?)```/g)];
+    const [shown] = [...docs('consents.md').matchAll(/```yaml\n(# yaml-language[\s\S]*?)```/g)];
     expect(Object.keys(parseConsents(shown?.[1] ?? '', 'consents.yaml').data_subjects)).toEqual(['C100234']);
     expect(parse(shown?.[1] ?? '')).toBeTruthy();
+  });
+});
+
+describe('docs/catalog.md', () => {
+  const blocks = [...docs('catalog.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((m) => m[1] ?? '');
+  const catalogs = blocks.flatMap((text) => {
+    if (text.startsWith('resource:')) return [text];
+    if (text.startsWith('data_subject:'))
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => `resource: customer\n${line}\nfields: {}\n`);
+    return text.startsWith('  /') ? [`resource: customer\nfields:\n${text}`] : [];
+  });
+  test.each(catalogs)('shows catalogs that load: %j', (text) => {
+    expect(parseCatalog('catalog.yaml', text).resource).toBeTruthy();
+  });
+  test('has an example of every key of a field', () => {
+    const keys = ['write', 'parse', 'whole', 'mask', 'generalize', 'resource'];
+    expect(keys.filter((key) => !catalogs.some((text) => text.includes(`${key}: `)))).toEqual([]);
+  });
+});
+
+describe('docs', () => {
+  /** as GitHub makes an anchor of a heading */
+  const anchor = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .trim()
+      .replaceAll(' ', '-');
+  const root = join(import.meta.dirname, '../..');
+  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+  const prose = (page: string): string =>
+    readFileSync(join(root, page), 'utf8').replace(/^ *```[\s\S]*?^ *```/gm, '');
+  const anchors = new Map(
+    pages.map((page) => [page, new Set([...prose(page).matchAll(/^#+ (.*)$/gm)].map((m) => anchor(m[1]!)))]),
+  );
+  test.each(pages)('every link of %s leads to a page and a heading that exist', (page) => {
+    const links = [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)].map((m) => m[1]!);
+    const broken = links.filter((link) => {
+      if (/^[a-z]+:/.test(link)) return false;
+      const [path = '', heading] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(root, target))) return true;
+      return heading !== undefined && anchors.get(target)?.has(heading) === false;
+    });
+    expect(broken).toEqual([]);
   });
 });

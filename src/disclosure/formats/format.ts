@@ -287,7 +287,6 @@ export interface Program {
 }
 
 export const UNKNOWN = 4;
-export const ACTION_BITS = 7;
 /** a container here is walked into */
 export const INNER = 8;
 /** an embedded resource stands here */

@@ -73,12 +73,7 @@ const isTreated = (d: Decision): d is Extract<Decision, { kind: 'string' | 'numb
 const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): Changed | undefined =>
   d.kind === 'string' ? d.document : undefined;
 
-function renderElement(
-  splice: Splice,
-  element: Element,
-  decision: Decision,
-  decisions: Decisions,
-): void {
+function renderElement(splice: Splice, element: Element, decision: Decision, decisions: Decisions): void {
   const whole = decision === 'keep' && element.children !== null;
   // a null that was looked at stays one; of a value that is withheld not even that is told
   const nil = decision !== 'null' && decision !== 'drop' && !isTreated(decision);
@@ -103,12 +98,7 @@ function renderElement(
 }
 
 /** @param decisions null: all of them stay */
-function renderAttributes(
-  splice: Splice,
-  element: Element,
-  decisions: Decisions | null,
-  nil = false,
-): void {
+function renderAttributes(splice: Splice, element: Element, decisions: Decisions | null, nil = false): void {
   if (decisions === null) return;
   for (const attribute of element.all) {
     if (attribute.declares || (attribute.nil && nil)) continue;
