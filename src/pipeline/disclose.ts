@@ -12,7 +12,7 @@ import type { Stages } from '../stages.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
 import { asRead, type Decided, planOf } from './plan.ts';
-import { type Released, release, withoutBody } from './release.ts';
+import { emptyList, type Released, release, withoutBody } from './release.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
 const WHOLE = 64 * 1024;
@@ -47,6 +47,11 @@ export async function disclose(
   // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
   // nothing reads as if what it found were withheld.
   const failure = route.response.statuses.includes(status) && !(missing && searched);
+  const looked = request.method === 'HEAD';
+  const blank =
+    guarded && !failure && LISTS.has(selected.action) ? (route.config.response.empty ?? null) : null;
+  if (blank !== null && (missing || status === 204 || status === 205))
+    return emptyList({ blank, looked }, NOTHING_DISCLOSED, reply, account, stages);
   if (!failure && missing) throw nothingFound(route.response.notFound);
   if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status)))
     throw statusWithheld(status, rules.refused(status, response.headers));
@@ -64,6 +69,7 @@ export async function disclose(
   if (empty === true || (empty !== false && (await empty))) {
     if (searched && isOfOne(selected) && !failure)
       throw recordNotFound(NOTHING_DISCLOSED, account, route.response.notFound);
+    if (blank !== null) return emptyList({ blank, looked }, NOTHING_DISCLOSED, reply, account, stages);
     return withoutBody(status, NOTHING_DISCLOSED, nothing, reply, account, stages);
   }
 
@@ -135,7 +141,8 @@ export async function disclose(
     writes,
     listing,
     searched,
-    looked: request.method === 'HEAD',
+    looked,
+    blank,
     notFound,
     acknowledged: () => stages.answers.acknowledged(errorShape(request, account, stages)),
   };

@@ -34,6 +34,20 @@ async function acknowledge(
   await reply.send(status, stages.answers.disclosed(account.id, contentType, summary), [body]);
 }
 
+/** No record of a guarded list leaves: what says so is the route's own, so that it depends on nothing that the upstream found. */
+export async function emptyList(
+  { blank, looked }: { readonly blank: string; readonly looked: boolean },
+  summary: DisclosureSummary,
+  reply: Reply,
+  account: Account,
+  stages: Stages,
+): Promise<void> {
+  const body = Buffer.from(blank);
+  await record(account.record(outcomeOf(summary), 200, looked ? 0 : body.byteLength, summary), stages);
+  const headers = stages.answers.disclosed(account.id, 'application/json', NOTHING_DISCLOSED);
+  await reply.send(200, headers, looked ? [] : [body]);
+}
+
 export interface Released {
   readonly status: number;
   readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
@@ -49,6 +63,8 @@ export interface Released {
   readonly listing: Listing;
   /** the answer is looked at, and none of it is sent: HEAD */
   readonly looked: boolean;
+  /** what a guarded list answers with where no record leaves (`response.empty`); null: as the upstream's reads without records */
+  readonly blank: string | null;
   /** the status that says that there is no such record */
   readonly notFound: number;
   /** what says that a write has happened and tells nothing else */
@@ -82,6 +98,8 @@ export async function release(
       }
       throw recordWithheld(summary, account);
     }
+    if (released.blank !== null && last && !reply.started && summary.records === 0)
+      return emptyList({ blank: released.blank, looked }, summary, reply, account, stages);
     // What an upstream that found nothing answers with may be an empty body.
     if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
       return withoutBody(status, summary, nothing, reply, account, stages);

@@ -1,7 +1,7 @@
-/** Routes as configured → routes as matched, with every fault of theirs found before the first request. */
+/** Routes as configured → routes as matched, with every fault of theirs found before the first request. Long: one check a member of the section. */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
-import { READS, SENDS_RECORD } from '../model/actions.ts';
+import { LISTS, READS, SENDS_RECORD } from '../model/actions.ts';
 import { identifierNames } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import { tokensOf } from '../model/pointer.ts';
@@ -154,7 +154,8 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const body = bodyPlan(config, conditions, taken, report);
   const shape = shapeOf(config.request.format);
   const stored = storedPlan(config, template, params, report);
-  const { format, charset, options, statuses, not_found, errors } = config.response;
+  const { format, charset, options, statuses, not_found, errors, empty } = config.response;
+  if (empty !== undefined) checkEmpty(empty, config, report);
   if (format === 'whole' && config.records !== undefined)
     report(['records'], 'an answer that is taken as a whole has no records in it');
   return {
@@ -195,6 +196,19 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
 /** What a client of the body's format can read; calls in JSON are of too many kinds to tell. */
 const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
+
+/** What a list without records answers is sent as it stands, so that it has to be what it says. */
+function checkEmpty(empty: string, { action, response }: RouteConfig, report: Report): void {
+  const at = ['response', 'empty'];
+  if (!LISTS.has(action)) report(at, `a route that does ${action} answers with no list`);
+  if (response.format !== undefined && response.format !== 'json')
+    report(at, `is JSON, and the answers of this route are ${response.format}`);
+  try {
+    JSON.parse(empty);
+  } catch {
+    report(at, 'is not JSON: write for example \'{"items":[],"total":null}\'');
+  }
+}
 
 function bodyPlan(
   config: RouteConfig,

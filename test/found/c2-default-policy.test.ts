@@ -50,6 +50,12 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   more: (found, page) =>
     json({ ...list(found, page), ...(found.length > 0 ? { facets: { city: 1 }, next: '/x' } : {}) }),
   zero: (found, page, q) => json(list(found, q.get('limit') === '0' ? found.slice(0, 2) : page)),
+  missing: (found, page) =>
+    found.length === 0 ? json({ error: 'none' }, {}, '404 Not Found') : json(list(found, page)),
+  silent: (found, page) =>
+    found.length === 0 ? reply('', { 'Content-Length': [] }, '204 No Content') : json(list(found, page)),
+  null: (found, page) => (found.length === 0 ? json(null) : json(list(found, page))),
+  member: (found, page) => (found.length === 0 ? json({ code: 0 }) : json(list(found, page))),
   capped: (found, _page, q) => {
     const offset = Number(q.get('offset') ?? 0);
     return json(list(found, found.slice(offset, offset + Math.min(2, Number(q.get('limit') ?? 2)))));
@@ -57,6 +63,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 };
 /** Gives less than it is asked for: nothing can be made whole of that. */
 const PATHS = Object.keys(SHAPES).filter((shape) => shape !== 'capped');
+
+/** whose routes say what an empty list reads like */
+const EMPTY: ReadonlySet<string> = new Set(['missing', 'silent', 'null', 'member']);
 
 let upstream: HostileUpstream;
 let running: Running;
@@ -121,6 +130,7 @@ beforeAll(async () => {
         records: '/items/*',
         query_fields: { phone: '/phone', min: '/balance' },
         query_params: ['limit', 'offset'],
+        response: EMPTY.has(path) ? { empty: '{"items":[]}' } : {},
         ...(kind === 'paged' ? { paging: { limit: 'limit', offset: 'offset', size: 2, fetch: 50 } } : {}),
       })),
     ),
@@ -199,4 +209,18 @@ describe('a person that the default policy withholds', () => {
       writeFileSync(file, before);
     }
   });
+});
+
+test.each([
+  ['{"items":[', 'search', {}, 'is not JSON'],
+  ['[]', 'read', {}, 'answers with no list'],
+  ['[]', 'export', { format: 'csv' }, 'is JSON, and the answers of this route are csv'],
+])('a route whose response.empty is %s (%s) is refused at start', async (empty, action, response, said) => {
+  await expect(
+    startSluice({
+      routes: [
+        { match: 'GET /c', upstream: 'crm', resource: 'customer', action, response: { ...response, empty } },
+      ],
+    }),
+  ).rejects.toThrow(said);
 });

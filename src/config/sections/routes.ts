@@ -282,6 +282,13 @@ const routeSchema = section({
         }),
         404,
       ),
+      empty: optional(
+        Type.String({
+          minLength: 1,
+          description:
+            'JSON that a narrowed list answers with (200) where no record leaves, however the upstream says that it found nothing: 404, 204, null …',
+        }),
+      ),
       errors: optional(
         Type.Unsafe<ErrorFormat>(
           Type.Enum([...ERROR_FORMATS], {
