@@ -40,7 +40,7 @@ describe('sluice serve', () => {
       config: { insecure: { literal_secrets: true } },
       routes: [
         { match: 'GET /customers/{id}', action: 'read', id: '{id}', ...route },
-        { match: 'PUT /customers/{id}', action: 'update', id: '{id}', ...route },
+        { match: 'PATCH /customers/{id}', action: 'update', id: '{id}', ...route },
       ],
     });
     const warned = (): readonly string[] =>
