@@ -176,6 +176,13 @@ export class Automaton implements Matcher {
     };
   }
 
+  /** an embedded resource is named by the member that it stands under */
+  get embedsByKey(): boolean {
+    this.#embedsByKey ??= this.scopes.some((_, scope) => scope > 0 && this.key(scope) !== null);
+    return this.#embedsByKey;
+  }
+  #embedsByKey: boolean | null = null;
+
   /** whether a scope is the record itself, as one of several types */
   isRecord(scope: number): boolean {
     return this.scopes[scope]!.parent === 0 && this.catalog.variants !== undefined;

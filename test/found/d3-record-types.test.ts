@@ -311,6 +311,13 @@ describe('a map keyed by data subject', () => {
       ),
     ).toBe('{"title":"x","people":{"P1":{"name":"Ada"}}}');
   });
+  test.each(['[{"name":"Ada"}]', '[]', '[1]', '[[]]'])(
+    'within a record does not leave a name behind where a list stands (%s)',
+    async (list) => {
+      expect(await got('/book', `{"title":"x","people":{"P2":${list}}}`)).toBe('502');
+      expect(running.records().at(-1)?.reasons[0]?.code).toBe('response_malformed');
+    },
+  );
   test('whose records stand in a list names nobody', async () => {
     expect(await got('/keyed', '[{"name":"Ada"}]')).toBe('[]');
   });

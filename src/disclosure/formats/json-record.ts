@@ -4,7 +4,7 @@ import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import type { Automaton } from '../automaton.ts';
 import type { KeyLine, Matcher, Output, RecordPiece, RecordScope, Rendering } from './format.ts';
-import type { JsonPage } from './json-index.ts';
+import { type JsonPage, OPEN_ARRAY } from './json-index.ts';
 import type { JsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner } from './json-scan.ts';
 import { scalarAt, textAt } from './json-text.ts';
@@ -84,6 +84,7 @@ export class JsonRecord implements RecordPiece {
         'record_too_large',
         `A record has more than ${session.most} embedded resources, ids of data subjects and attributes (limits.record_members).`,
       );
+    if (session.matcher.embedsByKey) refuseLists(session.matcher, scanner);
     this.scopes = scopesOf(session.matcher, source, scanner, { firstMark, markCount, name });
   }
 
@@ -122,6 +123,20 @@ export class JsonRecord implements RecordPiece {
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
     scanner.take();
     return scanner.page;
+  }
+}
+
+/** A list would stay without its elements, and its name with it: that name says whose data it is. */
+function refuseLists(matcher: Automaton, scanner: JsonScanner): void {
+  for (let n = scanner.firstEntry; n < scanner.entryCount; n++) {
+    const tag = scanner.word(n, 0);
+    if ((tag & 0xff) !== OPEN_ARRAY) continue;
+    const scope = matcher.scope(tag >> 8);
+    if (scope >= 0 && matcher.key(scope) !== null)
+      throw new SluiceError(
+        'response_malformed',
+        'A list stands where the catalog has a map of records by their data subjects. Nothing of the record was disclosed.',
+      );
   }
 }
 
