@@ -29,7 +29,10 @@ interface Files {
   readonly lock: string;
 }
 
-/** What somebody does to the files of a journal in use, and what `verify` must say of it afterwards. */
+/**
+ * What somebody does to the files of a journal in use, and what `verify` must say of it afterwards. A head or a lock may be away already:
+ * the journal makes it anew at its next look.
+ */
 const DONE: Readonly<Record<string, { readonly to: (files: Files) => void; readonly intact: boolean }>> = {
   'its segment is removed': { to: ({ segment }) => rmSync(segment), intact: false },
   'its segment is moved away': {
@@ -65,8 +68,8 @@ const DONE: Readonly<Record<string, { readonly to: (files: Files) => void; reado
     },
     intact: true,
   },
-  'its head is removed': { to: ({ head }) => rmSync(head), intact: true },
-  'its lock is removed': { to: ({ lock }) => rmSync(lock), intact: true },
+  'its head is removed': { to: ({ head }) => rmSync(head, { force: true }), intact: true },
+  'its lock is removed': { to: ({ lock }) => rmSync(lock, { force: true }), intact: true },
 };
 
 const filesOf = (dir: string, journal: Journal): Files => ({
