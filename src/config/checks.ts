@@ -1,7 +1,7 @@
 /** What no schema can say: names that must exist, values that must not meet, doors that stand open. */
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
 import { isCharset, responseFault } from '../disclosure/config.ts';
-import { compileRoutes } from '../routing/config.ts';
+import { compileRoutes, narrowsByHeader } from '../routing/config.ts';
 import { startOf } from '../model/moment.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
@@ -153,6 +153,11 @@ function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
       for (const [i, header] of headers.entries())
         if (NEVER_FORWARDED.test(header))
           report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
+        else if (key === 'request_headers' && narrowsByHeader(header))
+          report(
+            ['upstreams', name, key, i],
+            'has the name of a search, an order or a page, and headers are not looked into: callers could sort by a hidden field; let them use a query parameter, and a route that names it',
+          );
         else if (key === 'response_headers' && SET_HERE.test(header))
           report(['upstreams', name, key, i], 'is a header that Sluice sets itself');
     const own = auth?.header?.name;

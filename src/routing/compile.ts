@@ -17,7 +17,15 @@ import { type Condition, compileConditions, exclude, refines } from './condition
 import type { NameTable } from './domain.ts';
 import { pagingFaults } from './paging.ts';
 import type { Steps } from './pointer.ts';
-import { compileSearch, type QueryPlan, queryPlan, type Search, uninspectedMembers } from './searches.ts';
+import {
+  compileSearch,
+  isUninspected,
+  type QueryPlan,
+  queryPlan,
+  type Search,
+  uninspectedMembers,
+  uninspectedSegments,
+} from './searches.ts';
 import { isOverride } from './query.ts';
 import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
@@ -65,6 +73,8 @@ export interface BodyPlan {
   readonly record: Steps | null;
   /** every scalar of the body must be at one of these places */
   readonly allowed: readonly Steps[];
+  /** those of them that let in members of any name, of a request that reads: none may have the name of a search language */
+  readonly loose: readonly Steps[];
 }
 
 /** @param configs null for a route that cannot be looked at: its place counts nevertheless */
@@ -138,6 +148,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     values.flatMap((p) => (p.from === 'query' ? [p.name] : [])),
     report,
   );
+  uninspectedSegments(config, params, report);
   pagingFaults(config, query, report);
   const selection = config.always_fetch?.param;
   if (
@@ -219,8 +230,12 @@ function bodyPlan(
   const { action, request, repeatable } = config;
   const inBody = conditions.filter((c) => c.source === 'body');
   const writes = SENDS_RECORD.has(action);
-  const isPinned = (pointer: string): boolean => inBody.some((c) => c.key === pointer && c.values !== null);
-  if (!writes) uninspectedMembers(config, isPinned, report);
+  if (!writes)
+    uninspectedMembers(
+      config,
+      (pointer) => inBody.find((c) => c.key === pointer && c.values !== null)?.values ?? null,
+      report,
+    );
   if (request.record !== undefined && !writes)
     report(['request', 'record'], `a route that does ${action} writes no record`);
   if (
@@ -287,6 +302,9 @@ function bodyPlan(
     domains,
     searches,
     record,
+    loose: writes
+      ? []
+      : request.params.filter((p) => p.includes('*') && !isUninspected(config, p)).map(tokensOf),
     allowed: [
       ...allowed,
       ...taken,
@@ -295,6 +313,10 @@ function bodyPlan(
       ...domains.map(({ steps }) => [...steps, '**']),
       ...searches.map(({ steps }) => [...steps, '**']),
       ...(record === null ? [] : [[...record, '**']]),
+      // a GraphQL query, which is warned of by itself
+      ...(/graphql/i.test(config.match) && request.params.some((p) => /^\/\*\*?$/.test(p))
+        ? [['query']]
+        : []),
       ...(request.format === 'soap' && inBody.length > 0 ? [['namespace']] : []),
     ],
   };

@@ -15,7 +15,8 @@ import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
 import { readPaging } from './paging.ts';
 import { readTarget, type Target, writePath } from './path.ts';
-import { all, at, covered, holdsObject, leaves } from './pointer.ts';
+import { isHarmless, languageName } from './language-names.ts';
+import { all, at, covered, covers, holdsObject, leaves, scalars } from './pointer.ts';
 import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
 import { readMember, readParameters } from './searches.ts';
 import { storedAt } from './stored.ts';
@@ -253,6 +254,7 @@ function examine(
       'query_parameter_unknown',
       'The body has a member that the route does not name (request.fields, request.params, request.domains, request.grammar).',
     );
+  if (plan.loose.length > 0) refuseUnnamedSearches(plan, body);
   for (const { steps, pointers } of plan.fields)
     for (const value of all(body, steps)) {
       // `{"name": {"$where": …}}`: an object's members may search by other fields than the one it stands for.
@@ -267,6 +269,22 @@ function examine(
   for (const { steps, search } of plan.searches)
     for (const value of all(body, steps)) readMember(search, value, used);
   if (plan.record) for (const record of all(value, plan.record)) leaves(record, written, plan.elements);
+}
+
+/** A route that lets in members of any name (`/params/**`) has not said how a search among them is read. */
+function refuseUnnamedSearches({ allowed, loose }: BodyPlan, body: unknown): void {
+  const named = allowed.filter((pattern) => !loose.some((other) => other.join('/') === pattern.join('/')));
+  for (const [path, value] of scalars(body)) {
+    if (named.some((pattern) => covers(pattern, path))) continue;
+    for (const name of path) {
+      const kind = languageName(name);
+      if (kind !== null && !isHarmless(kind, value))
+        throw new SluiceError(
+          'query_parameter_unknown',
+          'The body has a member with the name of a search language where the route lets in any member (request.params). The route must say how it is read (request.grammar), or list the pointer under uninspected.',
+        );
+    }
+  }
 }
 
 const text = (value: Headers[string]): string | null =>

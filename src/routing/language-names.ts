@@ -1,59 +1,69 @@
-/** Names that applications give to parameters whose value is written in a search language. */
+/**
+ * Names that applications give to parameters whose value names fields: conditions, full text, sort orders, groups, projections. Such a value
+ * can go by any field of the upstream, so a route must say how it is read.
+ */
 
-const NAMES: ReadonlySet<string> = new Set([
+const words = (...lines: readonly string[]): ReadonlySet<string> =>
+  new Set(lines.flatMap((line) => line.split(' ')));
+
+/** Which records there are, their order and their counts depend on the fields that the value names. */
+const SEARCHES = words(
   // conditions
-  ...[
-    'where',
-    'filter',
-    'filters',
-    '$filter',
-    '_filter',
-    'rsql',
-    'fiql',
-    'criteria',
-    'condition',
-    'conditions',
-  ],
-  ...['expr', 'expression', 'cql', 'cql_filter', 'jql', 'soql', 'sql', 'kql', 'predicate', 'selector'],
+  'where filter filters filterby rsql fiql criteria criterion condition conditions expr expression cql cqlfilter jql soql sosl',
+  'sql kql dsl predicate predicates selector searchcriteria advancedsearch sysparmquery superqueryparams datascope',
   // full text, which is often a language too
-  ...['q', 'query', 'search', '$search', '_query', 'fq', 'searchquery', 'querystring'],
+  'q qs fq qf query queries queryfilter querystring search searches searchquery searchstring searchterm searchterms searchtext',
+  'searchfield searchfields searchby searchin keyword keywords fulltext freetext',
   // order
-  ...[
-    'sort',
-    'sorts',
-    '_sort',
-    'sortby',
-    'sort_by',
-    'sort-by',
-    'order',
-    'orders',
-    'orderby',
-    '$orderby',
-    'order_by',
-  ],
-  ...['order-by', 'ordering', 'sortfield', 'sort_field', 'sortcolumn', 'sort_column'],
-  // what comes back, by names that can be changed, and what is followed
-  ...[
-    '$select',
-    'select',
-    'fields',
-    '_fields',
-    'fl',
-    '$expand',
-    'expand',
-    'include',
-    'includes',
-    'populate',
-    'embed',
-  ],
-  ...['_include', '_revinclude', '_has', '$apply', '$compute', 'aggregate', 'groupby', 'group_by', 'having'],
-]);
+  'sort sorts sorting sortby sortfield sortfields sortcolumn sortcol sortname sortkey sortproperty sortprop sortorder sortdir',
+  'sortdirection sidx sord order orders orderby orderbycolumn ordering orderfield ordercolumn ordername orderkey orderdir',
+  'orderdirection isasc ascs descs column',
+  // groups and counts
+  'groupby groupfield having distinct distincton uniqueby facet facets facetfield facetfields facetquery facetpivot agg aggs',
+  'aggregate aggregates aggregation aggregations apply compute pivot rollup statsfield countby sumby',
+  // FHIR
+  'has',
+);
 
-/** Also as a list: `sort[]`, `filter[0]`. A name whose brackets say the field (`filter[phone][_eq]`) is none. */
-export const isLanguageName = (name: string): boolean =>
-  NAMES.has(
-    name
-      .replace(/(?:\[\d*\])+$/, '')
-      .trim()
-      .toLowerCase(),
-  );
+/** The value names what comes back. The catalog treats that, unless the value gives a field another name or follows a relation. */
+const PROJECTIONS = words(
+  'select fields fl columns cols projection returnfields outfields sysparmfields',
+  'expand include includes includefields revinclude populate embed relations join joins',
+);
+
+/** What a clause calls the place of its field: `order[0][column]`, `filters[field]`, `q[s]`. */
+const MEMBERS = words('field fields column by property attribute direction dir expression s');
+
+export type LanguageName = 'search' | 'projection';
+
+/** `sort_by`, `sortBy` and `$orderby` are compared by their letters alone. */
+const letters = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '');
+
+const kindOf = (name: string): LanguageName | null => {
+  const text = letters(name);
+  return SEARCHES.has(text) ? 'search' : PROJECTIONS.has(text) ? 'projection' : null;
+};
+
+/**
+ * Also as a list (`sort[]`, `filter[0]`), as a clause of one (`order[0][column]`) and as a member (`params[sort]`, `page.sort`). A name whose brackets
+ * say the field (`filter[phone][_eq]`) is none; null for it and for all others.
+ */
+export function languageName(name: string): LanguageName | null {
+  const base = /^[^[]*/.exec(name)![0];
+  const inner = [...name.slice(base.length).matchAll(/\[([^[\]]*)\]/g)].map((m) => m[1]!);
+  const steps = inner.filter((step) => !/^\d*$/.test(step));
+  const own = kindOf(base) ?? kindOf(base.slice(base.lastIndexOf('.') + 1));
+  const last = steps.at(-1);
+  if (last === undefined) return own;
+  if (own === null) return kindOf(last);
+  return /^\d*$/.test(inner[0]!) || MEMBERS.has(letters(last)) ? 'search' : null;
+}
+
+const DIRECTION = /^(?:|asc|desc|ascending|descending|true|false|none)$/i;
+/** Names and paths, and no sign by which a value renames, computes or filters. */
+const PLAIN_LIST = /^-?[\p{L}_*][\p{L}\p{N}_.*-]*(?:,-?[\p{L}_*][\p{L}\p{N}_.*-]*)*$/u;
+
+/** Whether a value of such a parameter goes by no field: a direction, or a plain list of what comes back. */
+export const isHarmless = (kind: LanguageName, value: unknown): boolean =>
+  typeof value === 'boolean' ||
+  (typeof value === 'string' && (DIRECTION.test(value) || (kind === 'projection' && PLAIN_LIST.test(value))));

@@ -73,3 +73,20 @@ export function leaves(tree: unknown, into: Set<string>, elements: boolean, pref
     leaves(child, into, elements, takesNone ? prefix : [...prefix, isList ? '*' : key]);
   }
 }
+
+/** Every scalar of the tree with its place; empty containers hold none. */
+export function* scalars(
+  tree: unknown,
+  path: Steps = [],
+): Generator<readonly [path: Steps, value: unknown], void, void> {
+  if (!isContainer(tree)) yield [path, tree];
+  else for (const [key, child] of Object.entries(tree)) yield* scalars(child, [...path, key]);
+}
+
+/** Whether a pattern names a place, itself or as a part of what stands below. */
+export function covers(pattern: Steps, path: Steps): boolean {
+  const [step, ...rest] = pattern;
+  if (step === undefined) return path.length === 0;
+  if (step === '**') return covers(rest, path) || (path.length > 0 && covers(pattern, path.slice(1)));
+  return path.length > 0 && (step === '*' || step === path[0]) && covers(rest, path.slice(1));
+}

@@ -8,7 +8,7 @@ import { LISTS, SENDS_RECORD } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
-import { isLanguageName } from './language-names.ts';
+import { languageName } from './language-names.ts';
 import { isPagingName } from './paging.ts';
 import { isUninspected } from './searches.ts';
 
@@ -200,9 +200,11 @@ function renamesFields({ match, when, request, query_params }: RouteConfig, warn
 }
 
 function goesUninspected(config: RouteConfig, warn: Warn): void {
-  const names = [...Object.keys(config.query_fields), ...config.query_params].filter(
-    (name) => isLanguageName(name) && isUninspected(config, name),
-  );
+  const names = [
+    ...Object.keys(config.query_fields),
+    ...config.query_params,
+    ...Object.keys(config.when?.query ?? {}),
+  ].filter((name) => languageName(name) !== null && isUninspected(config, name));
   if (typeof config.uninspected !== 'boolean')
     names.push(...config.uninspected.filter((name) => name.startsWith('/')));
   for (const name of names)

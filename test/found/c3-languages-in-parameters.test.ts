@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../src/errors.ts';
 import { encoded } from '../routing/grammars/table.ts';
-import { ask, codeOf, route, routerOf, routesConfig } from '../routing/setup.ts';
+import { ask, codeOf, JSON_TYPE, route, routerOf, routesConfig } from '../routing/setup.ts';
 
 const LISTED = ['name', 'phone', 'mail'];
 const HIDDEN = ['ssn', 'pin', 'Name', 'name2', 'nam', 'constructor', '__proto__', 'toString'];
@@ -199,12 +199,52 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     expect(fault({ query_params: [parameter], uninspected: ['x'] })).toMatch(/names no such/);
     expect(fault({ query_params: [parameter], uninspected: true })).toBe('none');
     expect(fault({ query_params: [parameter], uninspected: [parameter] })).toBe('none');
-    expect(fault({ query_params: [parameter], query_values: { [parameter]: ['name', '-name'] } })).toBe(
-      'none',
-    );
     expect(fault({ query_params: [parameter], query_values: { [parameter]: '.*' } })).toMatch(said);
-    expect(fault({ when: { query: { [parameter]: ['name'] } } })).toBe('none');
     expect(fault({ query_grammar: { [parameter]: { grammar: 'sort', fields: FIELDS } } })).toBe('none');
+  });
+  // Listing the values of a parameter says which searches there are, not by which fields they go.
+  const SEARCHES =
+    'where filter $filter sort order orderby $orderby q query search Sort sort[] _sort sort_by sortField sort-field sidx orderByColumn isAsc order[0][column] order[0][dir] columns[0][data] q[s] params[sort] pageable.sort searchCriteria[filter_groups][0][filters][0][field] groupby group_by having distinct facet facet.field aggregate keyword searchTerm sysparm_query column'.split(
+      ' ',
+    );
+  test.each(SEARCHES)('%s needs the fields of its values, too, unless they name none', (parameter) => {
+    const listed = { query_values: { [parameter]: ['name', '-name'] } };
+    const said = /is the name of a search language, and its values name fields/;
+    expect(fault({ query_params: [parameter], ...listed })).toMatch(said);
+    expect(fault({ when: { query: { [parameter]: ['name', '-name'] } } })).toMatch(said);
+    expect(fault({ when: { query: { [parameter]: 'phone ne null' } } })).toMatch(said);
+    expect(fault({ query_fields: { [parameter]: '/name' }, ...listed })).toBe('none');
+    expect(
+      fault({ query_fields: { [parameter]: '/name' }, when: { query: { [parameter]: ['name'] } } }),
+    ).toBe('none');
+    expect(fault({ query_params: [parameter], ...listed, uninspected: true })).toBe('none');
+    expect(
+      fault({ query_params: [parameter], query_values: { [parameter]: ['', 'asc', 'DESC', 'true'] } }),
+    ).toBe('none');
+    expect(fault({ query_params: [parameter], query_values: { [parameter]: ['asc', '1'] } })).toMatch(said);
+  });
+  const PROJECTIONS = 'fields select columns cols $select include expand populate fl fields[]'.split(' ');
+  test.each(PROJECTIONS)('%s needs plain names where its values are listed', (parameter) => {
+    const values = (...of: string[]) =>
+      fault({ query_params: [parameter], query_values: { [parameter]: of } });
+    expect(values('id,name', '*', 'orders', 'agent.name', '-notes')).toBe('none');
+    for (const value of ['id:ssn', 'ssn as id', 'count(ssn)', 'Orders($filter=ssn eq 1)', 'ssn=1'])
+      expect(values('id', value)).toMatch(/is the name of a search language/);
+  });
+  test.each(['{sort}', '{order}/{dir}', 'by/{sort_by}'])('a path parameter is one, too: %s', (path) => {
+    const [name = ''] = /(?<=\{)\w+/.exec(path) ?? [];
+    const at = (more: object) => {
+      try {
+        routesConfig([route(`GET /c/${path}`, { action: 'search', ...more })]);
+        return 'none';
+      } catch (e) {
+        return isSluiceError(e) ? e.message : String(e);
+      }
+    };
+    expect(at({})).toMatch(/has the name of a search language/);
+    expect(at({ path_fields: { [name]: '/name' } })).toMatch(/list its values/);
+    expect(at({ path_fields: { [name]: '/name' }, params: { [name]: 'name|-name' } })).toBe('none');
+    expect(at({ uninspected: [name] })).toBe('none');
   });
   test.each(['/where', '/where/**', '/a/filter', '/sort/*'])('%s in a body that searches', (pointer) => {
     const said = /is the name of a search language.*request\.grammar/;
@@ -213,6 +253,43 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     expect(fault({ request: { params: [pointer] }, uninspected: [pointer] })).toBe('none');
     expect(fault({ request: { params: [pointer] }, uninspected: true })).toBe('none');
     expect(fault({ action: 'update', request: { params: [pointer] } })).toBe('none');
+    expect(fault({ when: { body: { [pointer]: 'name' } } })).toMatch(said);
+    expect(fault({ when: { body: { [pointer]: 'asc' } } })).toBe('none');
+    expect(
+      fault({ when: { body: { [pointer]: 'name' } }, request: { fields: { [pointer]: '/name' } } }),
+    ).toBe('none');
+  });
+  test('/query is one where the route is none of GraphQL, which is warned of', () => {
+    const query = { request: { params: ['/query/**'] } };
+    expect(fault(query)).toMatch(/is the name of a search language/);
+    expect(() =>
+      routesConfig([route('POST /graphql', { action: 'search', request: { params: ['/query'] } })]),
+    ).not.toThrow();
+  });
+  const POST = (params: readonly string[], more: object = {}) =>
+    routerOf(route('POST /c', { action: 'search', request: { params, ...more } }));
+  const body = (value: object) => ({ body: JSON.stringify(value), type: JSON_TYPE });
+  test.each([
+    { a: { where: { ssn: 1 } } },
+    { a: { b: [{ sort: 'ssn' }] } },
+    { a: { order: [[0, 'ssn']] } },
+    { a: { query: { term: { ssn: 1 } } } },
+    { a: { fields: ['x:ssn'] } },
+    { a: { aggs: { x: { field: 'ssn' } } } },
+  ])('a member of that name is refused where the route lets in any: %j', (value) => {
+    expect(codeOf(POST(['/a/**']), 'POST', '/c', body(value))).toBe('query_parameter_unknown');
+    expect(codeOf(POST(['/**']), 'POST', '/c', body(value))).toBe('query_parameter_unknown');
+  });
+  test.each([{ a: { b: 'x' } }, { a: { fields: ['id', 'name'] } }, { a: { order: 'desc' } }])(
+    'one that goes by no field is not: %j',
+    (value) => {
+      expect(codeOf(POST(['/a/**']), 'POST', '/c', body(value))).toBe('routed');
+    },
+  );
+  test('nor one that the route names', () => {
+    const named = POST(['/a/**'], { grammar: { '/a/sort': { grammar: 'sort', fields: FIELDS } } });
+    expect(codeOf(named, 'POST', '/c', body({ a: { sort: 'name', b: 1 } }))).toBe('routed');
+    expect(codeOf(named, 'POST', '/c', body({ a: { sort: 'ssn', b: 1 } }))).toBe('query_parameter_unknown');
   });
   test('but one whose name says the field is not', () => {
     expect(fault({ query_fields: { 'filter[phone][_starts_with]': '/phone', 'sort[name]': '/name' } })).toBe(

@@ -31,6 +31,7 @@ beforeAll(async () => {
         match: 'GET /always',
         query_fields: { name: '/name', id: '/id' },
         query_params: ['columns', 'columns[]', 'columns[0]', 'columns[1]'],
+        uninspected: ['columns', 'columns[]', 'columns[0]', 'columns[1]'],
         repeatable: ['columns', 'columns[]'],
         always_fetch: { param: 'columns', fields: { id: '/id' } },
       },
