@@ -1,37 +1,54 @@
 /** `sluice check`: everything that is wrong with a policy directory and a configuration, each with its place. */
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
-import { resolveOpa } from '../policy/opa.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { type Opa, resolveOpa } from '../policy/opa.ts';
+import type { SigningConfig } from '../policy/signatures.ts';
+import { signingOf } from '../policy/store.ts';
 import type { Io } from './io.ts';
-import { arranged, tell } from './policy/findings.ts';
-import { type Inspection, inspectPolicy } from './policy/inspect.ts';
+import { FORMATS, type Format, githubCommands, sarifOf, tell } from './policy/finding-formats.ts';
+import { arranged, type Finding } from './policy/findings.ts';
+import { type Inspection, inspectBundle, inspectPolicy } from './policy/inspect.ts';
 import { fileFindings } from './policy/inspect-files.ts';
-import { type InspectedConfig, inspectConfig, routeFindings } from './policy/inspect-config.ts';
+import { type InspectedConfig, inspectConfig, nameFindings, routeFindings } from './policy/inspect-config.ts';
 import { watching } from './policy/watch.ts';
 
 interface Options {
   readonly config?: string;
   readonly strict?: boolean;
   readonly watch?: boolean;
+  readonly format: Format;
   readonly json?: boolean;
 }
+
+const format = (text: string): Format => {
+  const found = FORMATS.find((f) => f === text);
+  if (found === undefined) throw new InvalidArgumentError(`One of ${FORMATS.join(', ')} is wanted.`);
+  return found;
+};
 
 export function command(io: Io): Command {
   return new Command('check')
     .description(
       'Rules, data, catalogs and scenarios: everything that is wrong with them, each with its place.',
     )
-    .argument('[dir]', 'policy directory (default: policy.dir of --config, else policies)')
+    .argument('[policy]', 'directory or bundle (default: that of --config, else policies)')
     .option(
       '-c, --config <file>',
-      'sluice.yaml: look at it, too, at its routes against the catalogs and at its consents and revocations',
+      'sluice.yaml: look at it, too, at its routes and names against the policy, and at the files it names',
     )
     .option('--strict', 'warnings count as faults')
     .option('--watch', 'again whenever a file has changed')
-    .option('--json', 'print what is found as JSON')
+    .option(
+      '--format <name>',
+      'text, json, github (annotations of a workflow), sarif (code scanning)',
+      format,
+      'text',
+    )
+    .option('--json', 'the same as --format json')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n\nExit code 1 if there is a fault. Warnings are told and do not count.',
+      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n  sluice check policies --strict --format sarif > sluice.sarif\n\nExit code 0: no fault (with --strict: no warning either); 1: there is one; 2: wrong use; 3: could not look, e.g. because there is\nno such directory or no OPA. A note is true and may be meant: it never counts.',
     )
     .action(async (dir: string | undefined, options: Options) => {
       if (!options.watch) return check(io, dir, options);
@@ -43,8 +60,10 @@ export function command(io: Io): Command {
 }
 
 interface Places {
-  /** null where only the configuration could say, and has faults */
+  /** directory or bundle; null where the configuration does not say, or has faults */
   readonly policies: string | null;
+  /** by which a bundle of the configuration must be signed */
+  readonly signing?: SigningConfig | undefined;
   readonly config: (InspectedConfig & { readonly file: string }) | null;
 }
 
@@ -56,38 +75,63 @@ async function placesOf(io: Io, dir: string | undefined, options: Options): Prom
   if (dir !== undefined) return { policies: here(dir), config };
   const { loaded } = config;
   if (loaded === null) return { policies: null, config };
-  const named = loaded.config.policy.dir;
-  return { policies: named === undefined ? here('policies') : resolve(loaded.directory, named), config };
+  const { policy } = loaded.config;
+  const named = policy.dir ?? policy.bundle;
+  return {
+    policies: named === undefined ? null : resolve(loaded.directory, named),
+    signing: policy.bundle === undefined ? undefined : signingOf(policy.signing, loaded.directory),
+    config,
+  };
 }
 
 async function check(io: Io, dir: string | undefined, options: Options): Promise<void> {
-  const { policies, config } = await placesOf(io, dir, options);
-  const policy = policies === null ? null : await inspectPolicy(policies, await resolveOpa({ env: io.env }));
+  const { policies, signing, config } = await placesOf(io, dir, options);
+  const policy =
+    policies === null ? null : await inspected(policies, signing, await resolveOpa({ env: io.env }));
   const found = [...(config?.findings ?? []), ...(policy?.findings ?? [])];
-  if (config?.loaded && policy) found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
+  // A bundle that cannot be loaded has no names to compare with.
+  const isRead = policy?.findings.every((f) => f.rule !== 'bundle' || f.severity !== 'fault');
+  if (config?.loaded && policy && isRead) {
+    found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
+    found.push(...nameFindings(config.loaded, policy.names, new Date()));
+  }
   if (config?.loaded) found.push(...fileFindings(config.loaded, policy?.data ?? null));
   const list = arranged(found, io.cwd);
-  const faults = list.filter((f) => f.severity === 'fault').length;
-  const warnings = list.length - faults;
+  const of = (severity: Finding['severity']): number => list.filter((f) => f.severity === severity).length;
+  const [faults, warnings, notes] = [of('fault'), of('warning'), of('note')];
   const ok = faults === 0 && (!options.strict || warnings === 0);
-  const routes = config?.loaded?.config.routes.length;
-  const counts = { ...policy?.counts, ...(routes === undefined ? {} : { routes }) };
-  if (options.json)
-    io.stdout.write(
-      `${JSON.stringify({ ok, faults, warnings, findings: list, counts, writes: policy?.writes ?? {} }, null, 2)}\n`,
-    );
-  else {
-    tell(list, io);
-    io.stdout.write(
-      `${counted(faults, 'fault')}, ${counted(warnings, 'warning')} in ${policy === null ? 'the configuration; the policy was not looked at' : inPolicy(policy.counts)}${routes === undefined ? '' : `, ${counted(routes, 'route')}`}\n`,
-    );
-  }
-  if (!options.json)
-    for (const [resource, { never, as_read, always }] of Object.entries(policy?.writes ?? {}))
-      io.stdout.write(
-        `${resource}: ${counted(never, 'field')} never written, ${as_read} by whoever may read them, ${always} always\n`,
-      );
   io.exitCode = ok ? 0 : 1;
+  const routes = config?.loaded?.config.routes.length;
+  const format = options.json ? 'json' : options.format;
+  if (format === 'json') {
+    const counts = { ...policy?.counts, ...(routes === undefined ? {} : { routes }) };
+    const content = { ok, faults, warnings, notes, findings: list, counts, writes: policy?.writes ?? {} };
+    io.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
+    return;
+  }
+  if (format === 'sarif') {
+    io.stdout.write(`${JSON.stringify(sarifOf(list, io.cwd), null, 2)}\n`);
+    return;
+  }
+  if (format === 'github') io.stdout.write(githubCommands(list));
+  else tell(list, io);
+  const where = policy === null ? 'the configuration; the policy was not looked at' : inPolicy(policy.counts);
+  io.stdout.write(
+    `${counted(faults, 'fault')}, ${counted(warnings, 'warning')}${notes === 0 ? '' : `, ${counted(notes, 'note')}`} in ${where}${routes === undefined ? '' : `, ${counted(routes, 'route')}`}\n`,
+  );
+  for (const [resource, { never, as_read, always }] of Object.entries(policy?.writes ?? {}))
+    io.stdout.write(
+      `${resource}: ${counted(never, 'field')} never written, ${as_read} by whoever may read them, ${always} always\n`,
+    );
+}
+
+/** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
+async function inspected(path: string, signing: SigningConfig | undefined, opa: Opa): Promise<Inspection> {
+  const isFile = await stat(path).then(
+    (s) => s.isFile(),
+    () => false,
+  );
+  return isFile ? inspectBundle(path, signing, opa) : inspectPolicy(path, opa);
 }
 
 const inPolicy = ({ rules, tests, data, catalogs, fields, scenarios }: Inspection['counts']): string =>

@@ -234,7 +234,7 @@ const sourceOf = (
   });
 };
 
-const signingOf = (signing: PolicyConfig['signing'], baseDir: string): SigningConfig | undefined => {
+export const signingOf = (signing: PolicyConfig['signing'], baseDir: string): SigningConfig | undefined => {
   if (signing === undefined) return undefined;
   const keys: { [kid: string]: SigningKey } = Object.create(null);
   for (const [kid, k] of Object.entries(signing.keys ?? {}))

@@ -35,9 +35,9 @@ async function found(changes: readonly Change[], routes: readonly string[] = ['r
   try {
     const policy = await inspectPolicy(copy.dir, opa!);
     const loaded = parseConfig(ROUTES(routes), 'sluice.yaml', {});
-    return [...policy.findings, ...routeFindings(loaded, policy.catalogs, policy.broken)].map(
-      ({ severity, file: at, message }) => `${severity} ${at?.split('/').at(-1)} ${message}`,
-    );
+    return [...policy.findings, ...routeFindings(loaded, policy.catalogs, policy.broken)]
+      .filter(({ severity }) => severity !== 'note')
+      .map(({ severity, file: at, message }) => `${severity} ${at?.split('/').at(-1)} ${message}`);
   } finally {
     for (const [file, text] of before) writeFileSync(copy.path(file), text);
   }

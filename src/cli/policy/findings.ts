@@ -1,30 +1,39 @@
-/** What is wrong with a policy, each with its place; as lines for people and as JSON. */
+/** What is wrong with a policy, each with its place: gathered, told once, and put in order. How it is printed: `formats.ts`. */
 import { relative } from 'node:path';
-import colours from 'picocolors';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
-import type { Io } from '../io.ts';
 
-export interface Finding extends PolicyFault {
-  readonly severity: 'fault' | 'warning';
+/** A fault that shows in several places is one: what has the same `cause` is told at the first of them. */
+export interface CausedFault extends PolicyFault {
+  readonly cause?: string;
+}
+
+export interface Place {
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export interface Finding extends CausedFault {
+  /** a note is true and perhaps meant: it never counts */
+  readonly severity: 'fault' | 'warning' | 'note';
   /** stable name of what was looked at, e.g. `catalog`, `style` */
   readonly rule: string;
+  /** further places of the same cause */
+  readonly also?: readonly Place[];
 }
 
 export const findings = (
-  faults: readonly PolicyFault[],
+  faults: readonly CausedFault[],
   rule: string,
   severity: Finding['severity'] = 'fault',
 ): Finding[] => faults.map((f) => ({ ...f, rule, severity }));
 
-/** by place, each once, with files as the caller would name them */
+/** by place, each cause once, with files as the caller would name them */
 export function arranged(list: readonly Finding[], cwd: string): Finding[] {
-  const seen = new Set<string>();
-  const here = list.map((f) => (f.file === undefined ? f : { ...f, file: shown(f.file, cwd) }));
-  return here
-    .filter((f) => {
-      const key = `${f.file}:${f.line}:${f.message}`;
-      return seen.has(key) ? false : seen.add(key) !== undefined;
-    })
+  const found: Finding[] = [];
+  const byCause = new Map<string, { at: number; also: Place[] }>();
+  const sorted = list
+    .map((f) => (f.file === undefined ? f : { ...f, file: shown(f.file, cwd) }))
     .sort(
       (a, b) =>
         compare(a.file ?? '', b.file ?? '') ||
@@ -32,6 +41,26 @@ export function arranged(list: readonly Finding[], cwd: string): Finding[] {
         (a.column ?? 0) - (b.column ?? 0) ||
         compare(a.message, b.message),
     );
+  for (const { cause, ...finding } of sorted) {
+    const { severity, rule, file, line, column, message } = finding;
+    const key = `${severity} ${cause ?? `${rule} ${file}:${line}:${message}`}`;
+    const first = byCause.get(key);
+    if (first === undefined) {
+      byCause.set(key, { at: found.length, also: [] });
+      found.push(finding);
+      continue;
+    }
+    const places = [found[first.at]!, ...first.also];
+    if (cause === undefined || places.some((p) => p.file === file && p.line === line && p.column === column))
+      continue;
+    first.also.push({
+      ...(file === undefined ? {} : { file }),
+      ...(line === undefined ? {} : { line }),
+      ...(column === undefined ? {} : { column }),
+    });
+  }
+  for (const { at, also } of byCause.values()) if (also.length > 0) found[at] = { ...found[at]!, also };
+  return found;
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
@@ -42,12 +71,5 @@ export function shown(file: string, cwd: string): string {
   return short !== '' && !short.startsWith('..') && short.length < file.length ? short : file;
 }
 
-export function tell(list: readonly Finding[], io: Io): void {
-  const paint = io.stdout.isTTY === true && !io.env['NO_COLOR'];
-  const { red, yellow, dim } = colours.createColors(paint);
-  for (const f of list) {
-    const place = [f.file, f.line, f.column].filter((p) => p !== undefined).join(':');
-    const mark = f.severity === 'fault' ? red('fault') : yellow('warning');
-    io.stdout.write(`${place === '' ? '' : `${place}: `}${mark}: ${f.message} ${dim(`[${f.rule}]`)}\n`);
-  }
-}
+export const spellPlace = ({ file, line, column }: Place): string =>
+  [file, line, column].filter((p) => p !== undefined).join(':');

@@ -4,6 +4,8 @@ import { isSluiceError } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
+import { nearestOrAll, unknown } from './references.ts';
+import type { Kind, KnownNames } from './scenario-references.ts';
 
 export interface InspectedConfig {
   /** null where it has faults */
@@ -38,8 +40,58 @@ export const routeFindings = (
   routeWarnings(loaded.config.routes, catalogs)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
-      told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity),
+      told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
+        key[0] === 'resource' && severity === 'fault'
+          ? { ...finding, cause: unknown('catalog of a resource', loaded.config.routes[route]?.resource) }
+          : finding,
+      ),
     );
+
+/** Roles, purposes, recipients and dates that it gives credentials and routes, against what the policy's data know. */
+export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date): readonly Finding[] {
+  const { identity, purpose, routes } = loaded.config;
+  const found: Finding[] = [];
+  const say = (path: Path, message: string, severity: Finding['severity'], cause?: string): void => {
+    const [finding] = told(loaded.file, [loaded.fault(path, message)], severity);
+    found.push({ ...finding!, ...(cause === undefined ? {} : { cause }) });
+  };
+  const must = (
+    kind: Kind,
+    name: string | null | undefined,
+    path: Path,
+    severity: Finding['severity'] = 'fault',
+  ) => {
+    const known = names.get(kind);
+    if (name === null || name === undefined || known === undefined || known.has(name)) return;
+    const message = `there is no ${kind} "${name}" in the policy's data${nearestOrAll(name, [...known])}`;
+    say(path, message, severity, unknown(kind, name));
+  };
+  for (const list of ['api_keys', 'certificates'] as const)
+    for (const [i, { subject }] of identity[list].entries()) {
+      const at = ['identity', list, i, 'subject'];
+      for (const [n, role] of subject.roles.entries()) must('role', role, [...at, 'roles', n]);
+      must('purpose', subject.purpose, [...at, 'purpose']);
+      // A policy may know departments and tenants that are no partners.
+      if (!Object.hasOwn(purpose.recipients, subject.organization))
+        must('recipient', subject.organization, [...at, 'organization'], 'warning');
+    }
+  for (const [i, { expires }] of identity.api_keys.entries())
+    if (expires !== undefined && Date.parse(expires) <= now.getTime())
+      say(
+        ['identity', 'api_keys', i, 'expires'],
+        `this key expired on ${expires}: remove it, or give it another date`,
+        'warning',
+      );
+  for (const [i, { purpose: named }] of identity.issuers.entries())
+    must('purpose', named, ['identity', 'issuers', i, 'purpose']);
+  must('purpose', purpose.default, ['purpose', 'default']);
+  for (const [organization, recipient] of Object.entries(purpose.recipients))
+    must('recipient', recipient, ['purpose', 'recipients', organization]);
+  for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
+  return found;
+}
+
+type Path = readonly (string | number)[];
 
 const told = (file: string, faults: readonly Fault[], severity: Finding['severity']): Finding[] =>
   findings(

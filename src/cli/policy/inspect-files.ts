@@ -1,15 +1,16 @@
 /** The files that `sluice.yaml` names and that refuse or revoke: what keeps them from being read, and names that the policy does not know. */
+import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { LoadedConfig } from '../../config/index.ts';
 import { idForms, type ReadConsents, readConsents } from '../../consent/index.ts';
-import { isSluiceError } from '../../errors.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
 import { parseRevoked } from '../../identity/revoked.ts';
 import { textOf, UNMARKED } from '../../observability/complete.ts';
 import { createConsentNames, type NameKind } from '../../policy/consent-names.ts';
 import { isObject } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
-import { type Finding, findings } from './findings.ts';
-import { nearestOrAll } from './references.ts';
+import { type CausedFault, type Finding, findings } from './findings.ts';
+import { nearestOrAll, unknown } from './references.ts';
 
 /** @param data of the policy; null where it could not be looked at: then names are not judged */
 export function fileFindings(
@@ -31,6 +32,7 @@ export function fileFindings(
           'config',
         ),
       );
+  found.push(...keyFindings(loaded));
   const { revocations } = config.identity;
   return revocations === undefined ? found : [...found, ...revocationFindings(revocations)];
 }
@@ -49,7 +51,7 @@ function consentFindings(file: string, data: Data | null): Finding[] {
   const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
   if ('faults' in read) return read.faults;
   const { document, doubts, isUnmarked, place } = read.value;
-  const faults: PolicyFault[] = doubts.map((doubt) => ({ file, ...doubt }));
+  const faults: CausedFault[] = doubts.map((doubt) => ({ file, ...doubt }));
   for (const [id, { flags = [], consents = [] }] of Object.entries(document.data_subjects)) {
     const judge = (kind: NameKind, name: string, ...at: readonly string[]): void => {
       if (names === null || names.knows(kind, name)) return;
@@ -57,6 +59,7 @@ function consentFindings(file: string, data: Data | null): Finding[] {
         file,
         ...place(['data_subjects', id, ...at]),
         message: `there is no ${kind} "${name}" in the policy's data${nearestOrAll(name, names.known(kind))}: this person's records are withheld`,
+        cause: unknown(kind, name),
       });
     };
     for (const [i, flag] of flags.entries()) judge('flag', flag, 'flags', String(i));
@@ -108,6 +111,53 @@ function strangers({ document, place }: ReadConsents, file: string, data: Data |
       ...place(path),
       message: `${what} has the form of no identifier of the policy's data (identifiers.yaml): no record of a catalog with types finds it`,
     }));
+}
+
+/** Keys of issuers and of whoever signs the policy: read at the start, and again when they change. */
+function keyFindings({ config }: LoadedConfig): Finding[] {
+  const sets = config.identity.issuers.flatMap(({ jwks }) => (jwks.file === undefined ? [] : [jwks.file]));
+  const signing = Object.values(config.policy.signing?.keys ?? {});
+  const read = (file: string, judge: (text: string) => void): Finding[] => {
+    const done = attempted(file, 'key', () => judge(textOf(readFileSync(file))));
+    return 'faults' in done ? done.faults : [];
+  };
+  return [
+    ...[...new Set(sets)].flatMap((file) => read(file, judgeKeySet)),
+    ...signing.flatMap(({ algorithm, file }) =>
+      file === undefined ? [] : read(file, (text) => judgeSigningKey(algorithm, text)),
+    ),
+  ];
+}
+
+function judgeKeySet(text: string): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new SluiceError('config_invalid', 'the file is not JSON; a JSON Web Key Set is wanted');
+  }
+  const keys = isObject(value) ? value['keys'] : undefined;
+  if (!Array.isArray(keys) || keys.length === 0)
+    throw new SluiceError('config_invalid', 'the file is no JSON Web Key Set: it has no "keys"');
+  if (keys.every((k) => !isObject(k) || k['kty'] === 'oct' || 'd' in k))
+    throw new SluiceError(
+      'config_invalid',
+      'no public key is in the file: shared and private keys are not used',
+    );
+}
+
+function judgeSigningKey(algorithm: string, text: string): void {
+  if (algorithm.startsWith('HS')) return;
+  try {
+    createPublicKey(text);
+  } catch {
+    throw new SluiceError('config_invalid', `the file is no public key (BEGIN PUBLIC KEY) for ${algorithm}`);
+  }
+  if (/PRIVATE KEY/.test(text))
+    throw new SluiceError(
+      'config_invalid',
+      'the file is a private key: whoever verifies needs the public one only',
+    );
 }
 
 function revocationFindings(file: string): Finding[] {

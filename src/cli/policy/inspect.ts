@@ -3,21 +3,28 @@ import { basename, join } from 'node:path';
 import { isSluiceError } from '../../errors.ts';
 import { parameterFaults } from '../../disclosure/treatments/check.ts';
 import { parseCatalog, readCatalogs } from '../../policy/catalog.ts';
+import { DEFAULT_LIMITS } from '../../policy/archive.ts';
+import { type PolicyBundle, readBundle } from '../../policy/bundle.ts';
 import { compileFiles } from '../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
 import type { YamlDocument } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
 import { faultsIn, type PolicyFault } from '../../policy/opa-faults.ts';
+import type { SigningConfig } from '../../policy/signatures.ts';
+import { readBounded } from '../../policy/sources/file.ts';
 import { createSnapshot, type LivePolicy } from '../../policy/snapshot.ts';
 import { readRoutes, spell } from '../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../routing/compile.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
 import { readDocument } from './documents.ts';
-import { type Finding, findings } from './findings.ts';
-import { type BySchema, nearestOrAll, referenceFaults } from './references.ts';
+import { type CausedFault, type Finding, findings } from './findings.ts';
+import { type BySchema, nearestOrAll, referenceFaults, unknown } from './references.ts';
 import { readScenarios } from './scenario-files.ts';
-import { scenarioReferences } from './scenario-references.ts';
+import { absentData } from './absent-data.ts';
+import { agreementFindings } from './agreements.ts';
+import { fieldReferences, type KnownNames, knownNames, scenarioReferences } from './scenario-references.ts';
+import { filesOf } from './source.ts';
 import { stage } from './stage.ts';
 import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
@@ -30,6 +37,12 @@ export interface Inspection {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   /** resources whose catalog has faults: what follows from that is not told */
   readonly broken: ReadonlySet<string>;
+  /** roles, purposes and so on that its data list */
+  readonly names: KnownNames;
+  /** null where it does not compile */
+  readonly policy: LivePolicy | null;
+  /** data by the schema they keep to */
+  readonly documents: BySchema;
   /** of the policy; null where it does not compile */
   readonly data: { readonly [name: string]: unknown } | null;
   readonly counts: {
@@ -44,23 +57,43 @@ export interface Inspection {
   readonly writes: { readonly [resource: string]: { readonly [mode in WriteMode]: number } };
 }
 
+const NOTHING: Omit<Inspection, 'findings'> = {
+  catalogs: new Map(),
+  broken: new Set(),
+  names: new Map(),
+  policy: null,
+  documents: new Map(),
+  data: null,
+  counts: { rules: 0, tests: 0, data: 0, catalogs: 0, fields: 0, scenarios: 0 },
+  writes: {},
+};
+
 /** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
-export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> {
-  const files = await readPolicyDirectory(dir);
+export const inspectPolicy = async (dir: string, opa: Opa): Promise<Inspection> =>
+  inspectFiles(await readPolicyDirectory(dir), opa);
+
+/** @throws SluiceError `opa_*` */
+export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<Inspection> {
   const found: Finding[] = [];
   const documents = dataFindings(files, found);
   const { catalogs, broken } = catalogFindings(files, found);
   found.push(...findings(referenceFaults(documents, catalogs, broken), 'reference'));
-  const scenarios = scenarioFindings(files, documents, catalogs, broken, found);
+  const names = knownNames(documents);
+  const scenarios = scenarioFindings(files, names, catalogs, broken, found);
+  found.push(...agreementFindings(documents, new Date()));
   const policy = await compiled(files, opa, found);
+  if (policy !== null) found.push(...absentData(policy, files));
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
   // What a fault closes would be told again as a warning, once for every role.
-  if (policy !== null && found.every((f) => f.severity === 'warning'))
+  if (policy !== null && found.every((f) => f.severity !== 'fault'))
     found.push(...unreached(policy, documents, catalogs));
   return {
     findings: found,
     catalogs: byResource(catalogs),
     broken,
+    names,
+    policy,
+    documents,
     data: policy?.data ?? null,
     counts: {
       rules: files.rego.length,
@@ -71,6 +104,36 @@ export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> 
       scenarios,
     },
     writes: writesOf(catalogs, policy?.data ?? {}),
+  };
+}
+
+/**
+ * A bundle that `sluice build` made is looked at as the directory that it was made of, besides what keeps it from being loaded.
+ * @throws SluiceError `bundle_unavailable`, `opa_*`
+ */
+export async function inspectBundle(
+  file: string,
+  signing: SigningConfig | undefined,
+  opa: Opa,
+): Promise<Inspection> {
+  let bundle: PolicyBundle;
+  try {
+    bundle = await readBundle(readBounded(file, DEFAULT_LIMITS.compressed), {
+      name: file,
+      ...(signing === undefined ? {} : { signing }),
+    });
+  } catch (e) {
+    if (!isSluiceError(e) || e.code === 'bundle_unavailable') throw e;
+    return { ...NOTHING, findings: findings([{ file, message: e.message }], 'bundle') };
+  }
+  if (Object.keys(bundle.sources).length > 0) return inspectFiles(filesOf(bundle, file), opa);
+  const note =
+    'this bundle does not say what it was made of: only what its catalogs and data show is checked';
+  return {
+    ...NOTHING,
+    findings: findings([{ file, message: note }], 'bundle', 'note'),
+    catalogs: bundle.catalogs,
+    data: bundle.data,
   };
 }
 
@@ -112,7 +175,12 @@ function catalogFindings(
   const broken = new Set<string>();
   const at = (f: PolicyFile): string => join(files.dir, f.path);
   found.push(
-    ...attempted('catalog', () => readCatalogs(files.catalogs.map((f) => ({ file: at(f), text: f.text })))),
+    ...attempted('catalog', () =>
+      readCatalogs(files.catalogs.map((f) => ({ file: at(f), text: f.text }))),
+    ).map((f) => {
+      const [, resource] = /: no catalog for resource "([^"]+)"/.exec(f.message) ?? [];
+      return resource === undefined ? f : { ...f, cause: unknown('catalog of a resource', resource) };
+    }),
   );
   const catalogs = files.catalogs.flatMap((f) => {
     const { document } = readDocument(at(f), f.text, null);
@@ -151,25 +219,33 @@ const resourcesOf = ({ path, text }: PolicyFile): readonly string[] => [
 
 function scenarioFindings(
   files: PolicyDirectory,
-  data: BySchema,
+  names: KnownNames,
   catalogs: readonly CatalogAt[],
   broken: ReadonlySet<string>,
   found: Finding[],
 ): number {
   const { documents, faults } = readScenarios(files.dir, files.scenarios);
   found.push(...findings(faults, 'scenario'));
-  found.push(...findings(scenarioReferences(documents, data), 'scenario'));
   const resources = byResource(catalogs);
+  found.push(
+    ...findings(
+      [...scenarioReferences(documents, names), ...fieldReferences(documents, resources, broken)],
+      'scenario',
+    ),
+  );
   for (const { content, document } of documents) {
     for (const [i, route] of content.routes.entries())
       if (!resources.has(route.resource) && !broken.has(route.resource))
         found.push(
           ...findings(
             [
-              document.fault(
-                ['routes', i, 'resource'],
-                `there is no catalog of a resource "${route.resource}"${nearestOrAll(route.resource, [...resources.keys()])}`,
-              ),
+              {
+                ...document.fault(
+                  ['routes', i, 'resource'],
+                  `there is no catalog of a resource "${route.resource}"${nearestOrAll(route.resource, [...resources.keys()])}`,
+                ),
+                cause: unknown('catalog of a resource', route.resource),
+              },
             ],
             'scenario',
           ),
@@ -218,12 +294,23 @@ async function compiled(files: PolicyDirectory, opa: Opa, found: Finding[]): Pro
     const rule = e.code === 'policy_builtin_refused' ? 'builtin' : 'compile';
     found.push(
       ...findings(
-        faultsIn(e).filter((f) => !told.has(`${f.file}:${f.line}`)),
+        firstOfParser(faultsIn(e)).filter((f) => !told.has(`${f.file}:${f.line}`)),
         rule,
       ),
     );
     return null;
   }
+}
+
+/** Behind the first error of syntax in a file a parser guesses: what it says of the rest follows from that. */
+function firstOfParser(faults: readonly CausedFault[]): CausedFault[] {
+  const broken = new Set<string | undefined>();
+  return faults.filter(({ file, message }) => {
+    // OPA stops counting; with `--max-errors 0` the strict check tells the rest.
+    if (message.endsWith('error limit reached')) return false;
+    if (!message.startsWith('rego_parse_error')) return true;
+    return broken.has(file) ? false : broken.add(file) !== undefined;
+  });
 }
 
 async function regoFindings(
@@ -237,7 +324,7 @@ async function regoFindings(
   try {
     const told = new Set(found.map((f) => `${f.file}:${f.line}`));
     found.push(
-      ...findings(await strict(opa, staged, annotated(files)), 'strict').filter(
+      ...findings(firstOfParser(await strict(opa, staged, annotated(files))), 'strict').filter(
         (f) => !told.has(`${f.file}:${f.line}`),
       ),
     );

@@ -3,7 +3,7 @@ import { didYouMean } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { patternFault } from '../../policy/catalog.ts';
 import { isObject, type YamlDocument } from '../../policy/document.ts';
-import type { PolicyFault } from '../../policy/opa-faults.ts';
+import type { CausedFault } from './findings.ts';
 
 const FEW = 6;
 
@@ -11,6 +11,9 @@ const FEW = 6;
 export const nearestOrAll = (name: string, names: readonly string[]): string =>
   didYouMean(name, names) ||
   (names.length > 0 && names.length <= FEW ? `; known: ${[...names].sort().join(', ')}` : '');
+
+/** the cause of every fault that comes of one name that is not there */
+export const unknown = (kind: string, name: unknown): string => `no ${kind} ${String(name)}`;
 
 type Members = { readonly [key: string]: unknown };
 type Path = readonly (string | number)[];
@@ -22,8 +25,8 @@ export function referenceFaults(
   documents: BySchema,
   catalogs: readonly { readonly catalog: Catalog; readonly document: YamlDocument }[],
   broken: ReadonlySet<string>,
-): PolicyFault[] {
-  const faults: PolicyFault[] = [];
+): CausedFault[] {
+  const faults: CausedFault[] = [];
   const of = (name: string): readonly YamlDocument[] => documents.get(`policy-${name}.schema.json`) ?? [];
   const namesIn = (name: string): ReadonlySet<string> | null => {
     const found = of(name);
@@ -43,13 +46,14 @@ export function referenceFaults(
     key?: 'key',
   ): void => {
     if (known === null || typeof name !== 'string' || known.has(name)) return;
-    faults.push(
-      document.fault(
+    faults.push({
+      ...document.fault(
         path,
         `${path.join('.')}: there is no ${what} "${name}"${nearestOrAll(name, [...known])}`,
         key,
       ),
-    );
+      cause: unknown(what, name),
+    });
   };
   const list = (
     document: YamlDocument,

@@ -22,7 +22,17 @@ export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Pro
     await writeFile(join(dir, name.replace('.schema.json', '.json')), schemaText(schema));
   await writeFile(join(staged.dir, INPUT), schemaText(DisclosureInputSchema));
   const run = await opa.run(
-    ['check', '--strict', '--format', 'json', '--schema', ownSchemas ? 'schemas' : INPUT, staged.rego],
+    [
+      'check',
+      '--strict',
+      '--max-errors',
+      '0',
+      '--format',
+      'json',
+      '--schema',
+      ownSchemas ? 'schemas' : INPUT,
+      staged.rego,
+    ],
     { cwd: staged.dir },
   );
   if (run.code === 0) return [];

@@ -1,0 +1,47 @@
+/** What docs/policy-tools.md shows is what comes: its console examples are run, its tables compared with the code. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { RULES } from '../../src/cli/policy/finding-formats.ts';
+import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const page = readFileSync(join(ROOT, 'docs/policy-tools.md'), 'utf8');
+const dir = mkdtempSync(join(tmpdir(), 'sluice-tools-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** `$ command` and the lines that follow, in the order of the page */
+const examples = [...page.matchAll(/^```console\n([\s\S]*?)^```/gm)].flatMap((block) =>
+  (block[1] ?? '')
+    .split(/^\$ /m)
+    .slice(1)
+    .map((text) => {
+      const [command = '', ...lines] = text.split('\n');
+      return { command, output: lines.join('\n') };
+    }),
+);
+
+describe.skipIf(opa === null)('docs/policy-tools.md', () => {
+  const copyAs = (name: string): Copy => new Copy(join(ROOT, 'policies'), join(dir, name));
+  copyAs('policies');
+  const broken = copyAs('broken');
+  broken.change('catalog/customer.yaml', 'mask: national_id }', 'mask: nationl_id }');
+  broken.change('data/roles.yaml', 'purposes: [marketing]', 'purposes: [marketting]');
+  broken.change('scenarios/refusals.yaml', 'Sluice-Purpose: marketing', 'Sluice-Purpose: marketting');
+  broken.change('sluice/recipient/recipient.rego', 'input.context.recipient', 'input.contxt.recipient');
+
+  test('has examples', () => expect(examples.length).toBeGreaterThan(0));
+  test.each(examples)('$command', async ({ command, output }) => {
+    const [program, ...argv] = command.match(/'[^']*'|\S+/g)!.map((a) => a.replace(/^'(.*)'$/, '$1'));
+    expect(program).toBe('sluice');
+    const said = await sluice(argv, { cwd: dir });
+    expect(`${said.out}${said.err}`).toBe(output);
+  });
+});
+
+test('the table of rules is that of the code', () => {
+  const rows = [...page.matchAll(/^\| `([a-z]+)` \| (.*) \|$/gm)].map((m) => [m[1], m[2]]);
+  expect(rows.filter(([rule]) => rule! in RULES)).toEqual(Object.entries(RULES));
+});

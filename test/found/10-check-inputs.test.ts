@@ -1,0 +1,319 @@
+/**
+ * Class: `check` passed over an input, or told one fault once for every place it shows in. Root causes: only some of the files that a
+ * configuration names were read; names in credentials and scenarios were compared with nothing; what comes of a fault was told as faults.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { agreementFindings } from '../../src/cli/policy/agreements.ts';
+import { githubCommands, sarifOf } from '../../src/cli/policy/finding-formats.ts';
+import { arranged, type Finding } from '../../src/cli/policy/findings.ts';
+import { readYaml } from '../../src/policy/document.ts';
+import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const dir = mkdtempSync(join(tmpdir(), 'sluice-inputs-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Checked {
+  readonly findings: readonly (Finding & { readonly also?: readonly unknown[] })[];
+}
+/** what counts, with the places */
+async function told(...argv: string[]): Promise<readonly Finding[]> {
+  const { findings } = (await sluice(['check', ...argv, '--json'], { cwd: dir })).json<Checked>();
+  return findings.filter((f) => f.severity !== 'note');
+}
+
+describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', () => {
+  test.each<[string, (p: Copy) => void, RegExp, number]>([
+    [
+      'a purpose is renamed where it is defined',
+      (p) => p.change('data/purposes.yaml', '\n  after_sales:', '\n  aftersales:'),
+      /no purpose "after_sales"; did you mean "aftersales"/,
+      41,
+    ],
+    [
+      'a catalog is removed',
+      (p) => rmSync(p.path('catalog/employee.yaml')),
+      /no catalog for resource "employee"/,
+      11,
+    ],
+    [
+      'a file of data is removed',
+      (p) => rmSync(p.path('data/purposes.yaml')),
+      /the rules read data\.purposes, and no file of data\/ has it/,
+      0,
+    ],
+    [
+      'the end of a file of rules is missing',
+      (p) => p.change('sluice/decision.rego', /$/, '\nx := {\n'),
+      /rego_parse_error/,
+      0,
+    ],
+  ])('%s', async (_what, spoil, said, also) => {
+    const p = new Copy();
+    spoil(p);
+    const findings = await told(p.dir);
+    p.remove();
+    expect(findings.map((f) => f.message)).toEqual([expect.stringMatching(said)]);
+    expect(findings[0]?.also ?? []).toHaveLength(also);
+  });
+
+  test('different causes are all told: more than the ten after which OPA stops', async () => {
+    const p = new Copy();
+    const calls = Array.from({ length: 14 }, (_, i) => `_x_${i} := foo_${i}(1)\n`).join('');
+    p.change('sluice/decision.rego', /$/, `\n${calls}`);
+    const found = (await told(p.dir)).filter((f) => f.severity === 'fault');
+    p.remove();
+    expect(found).toHaveLength(14);
+    expect(found.every((f) => /undefined function foo_\d+$/.test(f.message))).toBe(true);
+  });
+});
+
+const CONFIG = `version: 1
+upstreams: { crm: { url: "http://127.0.0.1:9" } }
+identity:
+  issuers:
+    - { issuer: "https://a.example", audience: s, jwks: { file: ./none.json }, algorithms: [ES256], purpose: delvery }
+    - { issuer: "https://b.example", audience: s, jwks: { file: ./private.json }, algorithms: [ES256] }
+  api_keys:
+    - { id: k, sha256: "${'0'.repeat(64)}", expires: "2024-01-01", subject: { id: k, organization: swift_logistic, roles: [courier, courrier], purpose: delvery } }
+purpose: { default: after_sale, recipients: { swift: swift_logistics, clinic: city_clinik } }
+policy: { dir: ${JSON.stringify(join(ROOT, 'policies'))}, signing: { keys: { a: { algorithm: ES256, file: ./none.pem } } } }
+consent: { file: ./consents.yaml }
+decision_log: { journal: { dir: ./journal } }
+routes:
+  - { match: "GET /a", upstream: crm, resource: cutomer, action: search, records: /items/* }
+  - { match: "GET /b", upstream: crm, resource: cutomer, action: search, records: /items/*, purpose: claim }
+`;
+
+test.skipIf(opa === null)('every name and every file of a configuration is looked at', async () => {
+  writeFileSync(join(dir, 'sluice.yaml'), CONFIG);
+  writeFileSync(
+    join(dir, 'private.json'),
+    JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', d: 'AA' }] }),
+  );
+  writeFileSync(
+    join(dir, 'consents.yaml'),
+    `---
+version: 1
+data_subjects:
+  C1: { consents: [{ purpose: after_sale, categories: [contact], recipient: internal, status: given, from: 2026-01-01 }] }
+...
+`,
+  );
+  const findings = await told('--config', 'sluice.yaml');
+  expect(
+    findings.map(
+      (f) => `${f.severity} ${f.file}:${f.line} ${f.message}${f.also ? ` +${f.also.length}` : ''}`,
+    ),
+  ).toEqual([
+    expect.stringMatching(/^fault consents\.yaml:4 there is no purpose "after_sale".*"after_sales".* \+1$/),
+    'fault none.json:1 the file cannot be read (ENOENT)',
+    'fault none.pem:1 the file cannot be read (ENOENT)',
+    'fault private.json:1 no public key is in the file: shared and private keys are not used',
+    expect.stringMatching(/^fault sluice\.yaml:5 identity\.issuers\[0\]\.purpose: .*"delivery".* \+1$/),
+    expect.stringMatching(/^warning sluice\.yaml:8 identity\.api_keys\[0\]\.expires: this key expired/),
+    expect.stringMatching(
+      /^warning sluice\.yaml:8 identity\.api_keys\[0\]\.subject\.organization: .*"swift_logistics"/,
+    ),
+    expect.stringMatching(/^fault sluice\.yaml:8 identity\.api_keys\[0\]\.subject\.roles\[1\]: .*"courier"/),
+    expect.stringMatching(/^fault sluice\.yaml:9 purpose\.recipients\.clinic: .*"city_clinic"/),
+    expect.stringMatching(/^fault sluice\.yaml:14 routes\[0\]\.resource: .*"customer".* \+1$/),
+    expect.stringMatching(/^fault sluice\.yaml:15 routes\[1\]\.purpose: .*"claims"/),
+  ]);
+});
+
+test.skipIf(opa === null)(
+  'a bundle is looked at as what it was made of, and must carry the signature asked for',
+  async () => {
+    const p = new Copy();
+    p.change('scenarios/support.yaml', 'Sluice-Purpose: after_sales', 'Sluice-Purpose: after_sale');
+    p.change('scenarios/support.yaml', '/id_number: { do: drop', '/id_numbr: { do: drop');
+    p.change('scenarios/support.yaml', 'purpose: after_sales, tier: 2', 'purpose: after_sle, tier: 2');
+    const bundle = join(dir, 'bundle.tar.gz');
+    expect((await sluice(['build', p.dir, '-o', bundle])).code).toBe(0);
+    p.remove();
+    writeFileSync(
+      join(dir, 'by-bundle.yaml'),
+      `version: 1
+upstreams: { crm: { url: "http://127.0.0.1:9" } }
+identity: { api_keys: [{ id: a, sha256: "${'0'.repeat(64)}", subject: { id: a, organization: internal } }] }
+policy: { bundle: ./bundle.tar.gz, signing: { keys: { k: { algorithm: HS256, key: env:NO_SECRET } } } }
+consent: { file: ./empty.yaml }
+routes: [{ match: "GET /a", upstream: crm, resource: customer, action: search, records: /items/* }]
+`,
+    );
+    writeFileSync(join(dir, 'empty.yaml'), '---\nversion: 1\ndata_subjects: {}\n...\n');
+    expect((await told(bundle)).map((f) => f.message)).toEqual([
+      'there is no purpose "after_sale"; did you mean "after_sales"?',
+      'no catalog of these routes has a field /id_numbr; did you mean "/id_number"?',
+      'there is no purpose "after_sle"; did you mean "after_sales"?',
+    ]);
+    process.env['NO_SECRET'] = 'a secret that signed nothing, for this test only';
+    const refused = await told('--config', 'by-bundle.yaml').finally(() => delete process.env['NO_SECRET']);
+    expect(refused.map((f) => `${f.rule} ${f.message}`)).toEqual([
+      expect.stringMatching(/^bundle .*the bundle is not signed/),
+    ]);
+  },
+);
+
+test('an agreement is told of before it ends, noted after, and a day that does not exist is a fault', () => {
+  const read = readYaml(
+    'partners.yaml',
+    ['2026-11-29', '2026-11-30', '2026-12-30', '2026-12-31', '2026-11-31']
+      .map((until, i) => `  p${i}: { agreements: { delivery: { until: "${until}" } } }`)
+      .reduce((text, line) => `${text}\n${line}`, 'partners:'),
+  );
+  if ('faults' in read) throw new Error('not YAML');
+  const documents = new Map([['policy-partners.schema.json', [read.document]]]);
+  const found = agreementFindings(documents, new Date('2026-11-30T23:59:59Z'));
+  expect(arranged(found, '/').map((f) => [f.line, f.severity])).toEqual([
+    [2, 'note'],
+    [3, 'warning'],
+    [4, 'warning'],
+    [6, 'fault'],
+  ]);
+});
+
+describe('formats', () => {
+  const place = fc.record(
+    {
+      file: fc.constantFrom('a b.yaml', 'policies/数据/roles.yaml', '/elsewhere/x,y:z.rego', '100%.yaml'),
+      line: fc.integer({ min: 1, max: 99 }),
+      column: fc.integer({ min: 1, max: 99 }),
+    },
+    { requiredKeys: ['file'] },
+  );
+  const finding: fc.Arbitrary<Finding> = fc
+    .record({
+      severity: fc.constantFrom('fault' as const, 'warning' as const, 'note' as const),
+      rule: fc.constantFrom('catalog', 'style', 'reference'),
+      message: fc.string({
+        unit: fc.constantFrom('a', '\n', '\r', '%', ':', ',', '::', '名', '0A'),
+        minLength: 1,
+      }),
+      at: fc.option(place, { nil: undefined }),
+      cause: fc.option(fc.constantFrom('one', 'two'), { nil: undefined }),
+    })
+    .map(({ at, cause, ...f }) => ({ ...f, ...at, ...(cause === undefined ? {} : { cause }) }));
+
+  test('a command of GitHub Actions is one line, and the runner reads back what was found', () => {
+    fc.assert(
+      fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
+        const lines = githubCommands(list).split('\n');
+        expect(lines.pop()).toBe('');
+        expect(lines).toHaveLength(list.length);
+        for (const [i, line] of lines.entries()) {
+          // as the runner does: actions/runner, src/Runner.Common/ActionCommand.cs
+          const [, command, properties = '', text = ''] = /^::(\w+) ([^\r]*?)::([^\r]*)$/.exec(line)!;
+          const back = (s: string): string =>
+            s
+              .replaceAll('%0D', '\r')
+              .replaceAll('%0A', '\n')
+              .replaceAll('%3A', ':')
+              .replaceAll('%2C', ',')
+              .replaceAll('%25', '%');
+          const read = Object.fromEntries(properties.split(',').map((p) => p.split('=').map(back)));
+          const f = list[i]!;
+          expect(command).toBe({ fault: 'error', warning: 'warning', note: 'notice' }[f.severity]);
+          expect(read['file']).toBe(f.file);
+          expect(read['line']).toBe(f.line?.toString());
+          const data = text.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%');
+          expect(data.startsWith(f.message)).toBe(true);
+        }
+      }),
+    );
+  });
+
+  // What of the OASIS schema concerns the members that are written, closed.
+  const closed = (properties: object, required = Object.keys(properties)) => ({
+    type: 'object',
+    properties,
+    required,
+    additionalProperties: false,
+  });
+  const location = closed({
+    physicalLocation: closed(
+      {
+        artifactLocation: closed(
+          { uri: { type: 'string', format: 'uri-reference' }, uriBaseId: { type: 'string' } },
+          ['uri'],
+        ),
+        region: closed(
+          { startLine: { type: 'integer', minimum: 1 }, startColumn: { type: 'integer', minimum: 1 } },
+          ['startLine'],
+        ),
+      },
+      ['artifactLocation'],
+    ),
+  });
+  const text = closed({ text: { type: 'string' } });
+  const ajv = new Ajv2020({ allErrors: true });
+  formats.default(ajv);
+  const validate = ajv.compile(
+    closed({
+      $schema: { type: 'string', format: 'uri' },
+      version: { const: '2.1.0' },
+      runs: {
+        type: 'array',
+        minItems: 1,
+        items: closed({
+          tool: closed({
+            driver: closed({
+              name: { type: 'string' },
+              semanticVersion: { type: 'string' },
+              rules: {
+                type: 'array',
+                uniqueItems: true,
+                items: closed({ id: { type: 'string' }, shortDescription: text }),
+              },
+            }),
+          }),
+          originalUriBaseIds: closed({
+            SRCROOT: closed({ uri: { type: 'string', format: 'uri', pattern: '/$' } }),
+          }),
+          columnKind: { enum: ['utf16CodeUnits', 'unicodeCodePoints'] },
+          results: {
+            type: 'array',
+            items: closed(
+              {
+                ruleId: { type: 'string' },
+                ruleIndex: { type: 'integer', minimum: 0 },
+                level: { enum: ['none', 'note', 'warning', 'error'] },
+                message: text,
+                locations: { type: 'array', items: location },
+                relatedLocations: { type: 'array', uniqueItems: true, items: location },
+              },
+              ['ruleId', 'ruleIndex', 'level', 'message'],
+            ),
+          },
+        }),
+      },
+    }),
+  );
+  test('SARIF keeps to its schema, and each result names its rule', () => {
+    fc.assert(
+      fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
+        const once = arranged(list, '/work');
+        const sarif = JSON.parse(JSON.stringify(sarifOf(once, '/work'))) as {
+          runs: [
+            {
+              tool: { driver: { rules: { id: string }[] } };
+              results: { ruleId: string; ruleIndex: number }[];
+            },
+          ];
+        };
+        expect([validate(sarif), validate.errors]).toEqual([true, null]);
+        const [{ tool, results }] = sarif.runs;
+        expect(results).toHaveLength(once.length);
+        for (const r of results) expect(tool.driver.rules[r.ruleIndex]?.id).toBe(r.ruleId);
+      }),
+    );
+  });
+});
