@@ -34,7 +34,14 @@ beforeAll(async () => {
       { ...route, match: 'GET /one', action: 'read' },
       { ...route, match: 'GET /data', action: 'read', records: '/data' },
       { ...route, match: 'GET /found', action: 'search', records: '/data', query_params: ['no'] },
-      { ...route, match: 'PUT /data', action: 'update', records: '/data', data_subject: 'C1' },
+      {
+        ...route,
+        match: 'PUT /data',
+        action: 'update',
+        records: '/data',
+        data_subject: 'C1',
+        request: { replaces: false },
+      },
       { ...route, match: 'GET /by', action: 'read', query_fields: { city: '/city' } },
     ],
   });

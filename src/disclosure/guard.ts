@@ -7,20 +7,20 @@
  * the caller would have been shown. Longer than most: searches and writes share how a field is found and judged.
  */
 import { SluiceError } from '../errors.ts';
-import type { DisclosureAnswer, Reason, TreatmentChoice } from '../model/answers.ts';
-import { type Catalog, classOf, writeModeOf } from '../model/catalog.ts';
+import type { DisclosureAnswer, Reason } from '../model/answers.ts';
+import { type Catalog, writeModeOf } from '../model/catalog.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { TypedId } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { CatalogCache } from './catalogs.ts';
-import { choiceOf } from './choice.ts';
+import { choiceFor, choiceOf } from './choice.ts';
 import { idOf, idsOf } from './data-subjects.ts';
 import { isDisguised } from './disguised.ts';
+import { refuseErasing } from './erasing.ts';
 import { isGiven, refuseConflicts, rowIds } from './identifiers.ts';
 import { keep, readStored } from './kept.ts';
 import { isObject, type Leaf } from './leaf.ts';
-import { canonicalPointer } from './program.ts';
 import { without } from './strip.ts';
 import { canonicalIds, type NamedSubject, namedSubject, typedIds } from './subject-places.ts';
 import { typesOf, type WrittenBody, type WrittenRecord, written } from './written.ts';
@@ -131,18 +131,26 @@ export function createGuard({ consents, identities }: GuardDependencies) {
           else if (isMasked(n, leaf)) disguised.push(leaf);
         }
       const bad = [...refused, ...disguised];
-      if (body.erases === true && bad.length === 0)
-        for (const [n, record] of records.entries()) refuseErasing(catalog, record, answersOf(found[n]!));
+      if (bad.length > 0) {
+        refusePatch(body.value, refused);
+        if (!body.strip || body.erases === 'record')
+          throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
+        // Stripped a whole body would be written as nothing at all, and the caller would take that for done.
+        const roots = new Set(records.map(({ place }) => JSON.stringify(place)));
+        const foreign = refused.filter(({ embedded, place }) => embedded || roots.has(JSON.stringify(place)));
+        if (foreign.length > 0) throw notWritable(foreign);
+        refuseInLists(refused, disguised);
+      }
+      if (body.erases != null) {
+        const out = new Set(bad.map(({ place }) => JSON.stringify(place)));
+        for (const [n, record] of records.entries()) {
+          const leaves = record.leaves.filter(({ place }) => !out.has(JSON.stringify(place)));
+          const shown = answersOf(found[n]!).map((judgement) => judgement.shown);
+          refuseErasing(catalog, { ...record, leaves }, shown, body.erases);
+        }
+      }
       if (bad.length === 0)
         return { bytes: kept?.bytes ?? body.bytes, stripped: [], filled: kept?.filled ?? 0 };
-      refusePatch(body.value, refused);
-      if (!body.strip || body.erases === true)
-        throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
-      // Stripped a whole body would be written as nothing at all, and the caller would take that for done.
-      const roots = new Set(records.map(({ place }) => JSON.stringify(place)));
-      const foreign = refused.filter(({ embedded, place }) => embedded || roots.has(JSON.stringify(place)));
-      if (foreign.length > 0) throw notWritable(foreign);
-      refuseInLists(refused, disguised);
       const bytes = without(
         body.bytes,
         bad.map(({ place }) => place),
@@ -192,29 +200,6 @@ const notReal = (leaves: readonly Leaf[]): SluiceError =>
     message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored; a route with request.keep_masked keeps it for you.`,
     paths: pointersOf(leaves),
   });
-
-/**
- * What the caller is not shown as it is stored, and did not send anew, an upstream that replaces the record would erase. Of lists nobody knows
- * which elements there are.
- * @throws SluiceError `write_erases`
- */
-function refuseErasing(catalog: Catalog, { leaves }: WrittenRecord, answers: readonly Judged[]): void {
-  const sent = new Set(leaves.filter(({ listed }) => !listed).map(({ pointer }) => pointer));
-  const erased = Object.entries(catalog.fields).flatMap(([name, entry]) => {
-    const pointer = canonicalPointer(name);
-    if (sent.has(pointer)) return [];
-    if (!('category' in entry)) return [pointer];
-    const isShown = answers.every(
-      ({ shown }) => choiceFor(shown, { pointer, base: pointer, entry }).do === 'disclose',
-    );
-    return isShown ? [] : [pointer];
-  });
-  if (erased.length === 0) return;
-  throw new SluiceError('write_erases', {
-    message: `The upstream replaces the record by what it is sent, and what this caller is not shown would be erased: ${erased.join(', ')}. Let the route keep it (request.keep_masked), or say that the upstream does (request.replaces: false).`,
-    paths: erased,
-  });
-}
 
 /** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
 function refuseInLists(refused: readonly Refused[], disguised: readonly Leaf[]): void {
@@ -273,24 +258,6 @@ function catalogOf(snapshot: PolicySnapshot, input: PolicyInput): Catalog {
   if (!catalog)
     throw new SluiceError('catalog_unknown', `No catalog for the resource "${input.resource.type}".`);
   return catalog;
-}
-
-/** What an answer says of a leaf, which it may name where the catalog has no line, within one that is whole. */
-function choiceFor(
-  answer: DisclosureAnswer,
-  { pointer, base, entry }: Pick<Leaf, 'pointer' | 'base' | 'entry'>,
-): TreatmentChoice {
-  if (!answer.disclose) return { do: 'drop', because: answer.reasons[0]?.code ?? 'record_withheld' };
-  const named = new Map(Object.entries(answer.fields).map(([name, of]) => [canonicalPointer(name), of]));
-  const choice = named.get(pointer) ?? named.get(base);
-  if (choice !== undefined) return choice;
-  const cls = entry === null ? '' : classOf(entry);
-  return (
-    (Object.hasOwn(answer.classes, cls) ? answer.classes[cls] : undefined) ?? {
-      do: 'drop',
-      because: 'class_not_named',
-    }
-  );
 }
 
 /** What the policy says about one data subject's record. */

@@ -56,10 +56,18 @@ export function keep(
   data: { readonly [name: string]: unknown },
 ): { readonly bytes: Uint8Array; readonly places: ReadonlySet<string>; readonly filled: number } {
   const lines = new Map(record?.leaves.map((leaf) => [JSON.stringify(leaf.place), leaf]));
+  const documents = new Set(
+    record?.leaves.flatMap(({ entry, place }) => (entry?.parse === undefined ? [] : [JSON.stringify(place)])),
+  );
   const whole = readExact(Buffer.from(body.bytes).toString('utf8'));
   const place = record?.place ?? [];
   const sent = exactAt(whole, place);
-  if (sent?.kind !== 'object') return { bytes: body.bytes, places: new Set(), filled: 0 };
+  if (sent?.kind !== 'object')
+    throw new SluiceError('body_field_refused', {
+      message:
+        'The request writes something else than an object as its record, which cannot be merged with what is stored. Send an object.',
+      paths: ['/'],
+    });
   const merged = mergeRecord({
     stored: stored.record,
     shown: stored.shown,
@@ -70,6 +78,7 @@ export function keep(
       const leaf = lines.get(JSON.stringify(at));
       return leaf?.entry != null && leaf.value !== null && isDisguised(leaf.entry, SHOWN, leaf.value, data);
     },
+    isDocument: (at) => documents.has(JSON.stringify(at)),
     isFixed(at) {
       const leaf = lines.get(JSON.stringify(at));
       return leaf?.entry != null && writeModeOf(leaf.entry, data) === 'never';

@@ -26,6 +26,8 @@ export interface Merging {
   readonly replaces: boolean;
   /** whether the value at a place of the body is one in disguise */
   isDisguised(place: Place): boolean;
+  /** whether what stands at a place of the body is the text of a document, whose fields have lines of their own */
+  isDocument(place: Place): boolean;
   /** whether nobody may write the value at a place of the body */
   isFixed(place: Place): boolean;
   /** whether a stored scalar, spelled as JSON, would be disguised as the value at a place of the body */
@@ -40,7 +42,7 @@ export interface Merged {
   readonly filled: number;
 }
 
-/** @throws SluiceError `masked_value_refused` for a list in which it cannot be told what is stored where */
+/** @throws SluiceError `masked_value_refused` for a list in which it cannot be told what is stored where; `write_erases` */
 export function mergeRecord(merging: Merging): Merged {
   const merger = new Merger(merging);
   const record = merger.value(merging.stored, merging.shown, merging.sent, merging.place, false);
@@ -71,6 +73,9 @@ class Merger {
     if (shown !== undefined && isSame(sent, shown)) return this.#keep(stored, shown, sent, place);
     if (!listed && sent.kind === 'scalar' && this.#of.isDisguised(place))
       return this.#keep(stored, shown, sent, place);
+    // something else in the place of what holds more than the caller is shown
+    const holds = stored.kind !== 'scalar' || this.#of.isDocument(place);
+    if (holds && (shown === undefined || !isSame(stored, shown))) throw overwritten(place);
     return sent;
   }
 
@@ -99,8 +104,11 @@ class Merger {
       this.#keep({ kind: 'list', items: stored }, shown, sent, place);
       return stored;
     }
-    // nothing of it is shown: whether it may be written at all is for the policy
-    if (shown?.kind !== 'list') return items;
+    if (shown?.kind !== 'list') {
+      if (stored.some((item) => item.kind !== 'scalar')) throw overwritten(place);
+      // nothing of it is shown: whether it may be written at all is for the policy
+      return items;
+    }
     if (shown.items.length !== stored.length) throw unknowable(place);
     const isFixed = (name: string): boolean =>
       items.every((item, i) => !membersOf(item).has(name) || this.#of.isFixed([...place, i, name]));
@@ -199,8 +207,19 @@ function keyOf(
   return names.find(isFixed) ?? names.find(identifies) ?? null;
 }
 
+const pathOf = (place: Place): string =>
+  `/${place.map((step) => (typeof step === 'number' ? '*' : step)).join('/')}`;
+
+const overwritten = (place: Place): SluiceError => {
+  const path = pathOf(place);
+  return new SluiceError('write_erases', {
+    message: `The request puts something else in the place of what is stored, of which the caller is not shown everything: ${path}. Leave it out to keep it, or send its members.`,
+    paths: [path],
+  });
+};
+
 const unknowable = (place: Place): SluiceError => {
-  const path = `/${place.map((step) => (typeof step === 'number' ? '*' : step)).join('/')}`;
+  const path = pathOf(place);
   return new SluiceError('masked_value_refused', {
     message: `The request writes a list of which the caller is not shown everything, and it cannot be told which stored element each of its elements is: ${path}. Leave the list out to keep it, send it as it was read, or send each element with its identifier.`,
     paths: [path],

@@ -115,12 +115,12 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     headers,
     conditional: false,
   };
-  if (selected.bytes !== null && selected.bodyFields.length > 0)
-    forwarded = await writtenBody(selected.bytes, { ...decided, headers }, account, stages);
-  else if (WRITES.has(selected.action) && dataSubject !== null) {
+  if (WRITES.has(selected.action) && bodyFields.length === 0 && dataSubject !== null) {
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }
+  if (bodyFields.length > 0 || route.written.erases === 'record')
+    forwarded = await writtenBody(selected.bytes, { ...decided, headers }, account, stages);
   const listing = listingOf(selected, catalog, decision.obligations);
   // Consents that cannot be read refuse what is found: then nothing may be answered as not found, either.
   if (listing.guarded) await stages.consents.lookup([], new Date(account.timestamp));

@@ -20,13 +20,19 @@ export interface Forwarded {
 
 /** @throws SluiceError what the guard throws; `write_precondition_missing`; what keeps the stored record from being read */
 export async function writtenBody(
-  bytes: Uint8Array,
+  bytes: Uint8Array | null,
   write: Write,
   account: Account,
   stages: Stages,
 ): Promise<Forwarded> {
   const { selected, dataSubject, snapshot, input } = write;
   const { request } = selected.route.config;
+  // Sent nothing, an upstream that replaces the record keeps nothing of it.
+  if (bytes === null || bytes.byteLength === 0)
+    throw new SluiceError(
+      'write_erases',
+      'The request has no body, and the upstream replaces the record by what it is sent. Send the record; or let the route say that the upstream keeps what a body leaves out (request.replaces: false).',
+    );
   const stored =
     selected.stored === null ? null : await storedRecord(selected.stored, write, account, stages);
   const guarded = await stages.guard.body(snapshot, input, {
@@ -38,7 +44,7 @@ export async function writtenBody(
     id: selected.identifier,
     dataSubject: selected.dataSubject,
     person: dataSubject,
-    erases: request.replaces === true && stored === null,
+    erases: stored === null ? selected.route.written.erases : null,
     strip: request.refused_fields === 'strip' && request.format === 'json',
     stored: stored?.record ?? null,
   });

@@ -27,6 +27,7 @@ import {
   uninspectedSegments,
 } from './searches.ts';
 import { isOverride } from './query.ts';
+import { erasesOf } from './replacing.ts';
 import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
@@ -164,7 +165,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
   const shape = shapeOf(config.request.format);
-  const stored = storedPlan(config, template, params, report);
+  const stored = storedPlan(config, params, report);
   const { format, charset, options, statuses, not_found, errors, empty } = config.response;
   if (empty !== undefined) checkEmpty(empty, config, report);
   if (format === 'whole' && config.records !== undefined)
@@ -190,7 +191,11 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
       action: config.action,
       purpose: config.purpose ?? null,
       records: config.records ?? null,
-      written: { record: config.request.record ?? shape.record, elements: shape.elements },
+      written: {
+        record: config.request.record ?? shape.record,
+        elements: shape.elements,
+        erases: erasesOf(config),
+      },
       response: {
         format: format ?? null,
         charset: charset?.toLowerCase() ?? null,

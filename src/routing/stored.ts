@@ -1,6 +1,7 @@
 /** Where the stored record is read that a write is merged with (`request.keep_masked`). */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { writePath } from './path.ts';
+import { erasesOf } from './replacing.ts';
 import { parseTemplate, type Template } from './template.ts';
 import type { StoredAt } from './types.ts';
 
@@ -16,11 +17,11 @@ export interface StoredPlan {
 type Report = (key: readonly (string | number)[], message: string) => void;
 
 export function storedPlan(
-  { action, request }: RouteConfig,
-  { method }: Template,
+  config: RouteConfig,
   params: ReadonlySet<string>,
   report: Report,
 ): StoredPlan | null {
+  const { action, request } = config;
   const { keep_masked: keep, record = '' } = request;
   if (keep === undefined) return null;
   const say = (message: string, ...key: string[]): void =>
@@ -40,8 +41,7 @@ export function storedPlan(
   for (const segment of template?.segments ?? [])
     if (segment.is !== 'text' && !params.has(segment.name))
       say(`names {${segment.name}}, which the path of match does not have`, 'read');
-  const replaces = request.replaces ?? method === 'PUT';
-  return { template, record: at, replaces, version: keep.version ?? null };
+  return { template, record: at, replaces: erasesOf(config) === 'record', version: keep.version ?? null };
 }
 
 export const isUtf8 = (charset: string | undefined): boolean =>

@@ -9,6 +9,9 @@ import type { Paging } from './paging.ts';
 /** Request headers, names in lower case. A list means that the header stood more than once. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** What the upstream erases of a stored record where a body leaves it out: all of it, or within the lists and objects that are sent. */
+export type Erases = 'record' | 'parts';
+
 /** A route as the rest of Sluice sees it. */
 export interface CompiledRoute {
   /** as configured, `GET /api/customers/{id}`: stands in inputs, records and metrics */
@@ -28,6 +31,7 @@ export interface CompiledRoute {
     readonly record: string;
     /** the body is elements: repeated ones are lists that take no step in a path, `#text` is the text of its element */
     readonly elements: boolean;
+    readonly erases: Erases | null;
   };
   readonly response: {
     /** null: as the answer's Content-Type says */

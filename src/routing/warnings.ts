@@ -10,6 +10,7 @@ import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { languageName } from './language-names.ts';
 import { isPagingName } from './paging.ts';
+import { isPut, leavesOut } from './replacing.ts';
 import { isUninspected } from './searches.ts';
 
 export interface RouteFinding extends RouteFault {
@@ -228,18 +229,25 @@ function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: 
 }
 
 /** A caller leaves out what it is not shown, and an upstream that replaces the record erases that. */
-function erasesUnseen({ match, action, request }: RouteConfig, warn: Warn): void {
-  if (action !== 'update' || request.keep_masked !== undefined) return;
-  if (request.replaces === true)
+function erasesUnseen(config: RouteConfig, warn: Warn): void {
+  const { action, request } = config;
+  if (!SENDS_RECORD.has(action) || request.keep_masked !== undefined) return;
+  if (request.replaces !== undefined || !isPut(config)) return;
+  if (leavesOut(request)) {
     warn(
-      ['request', 'replaces'],
-      'what the upstream keeps and no line of the catalog covers is erased by each write, and callers who are not shown every field are refused: add request.keep_masked, which writes all of it as it is stored',
+      ['request', 'refused_fields'],
+      'strip leaves fields out, which an upstream would erase that replaces the record, as a PUT does: say request.replaces: parts if this one keeps the members that are not sent, replaces: false if it keeps all that a body leaves out',
     );
-  else if (request.replaces === undefined && match.startsWith('PUT '))
-    warn(
-      ['match'],
-      'a PUT usually replaces the record, so that what a caller is not shown, and cannot send, would be erased: add request.keep_masked, which writes that as it is stored; or say request: { replaces: false } if the upstream keeps what a body leaves out',
-    );
+    return;
+  }
+  const ways =
+    action === 'create'
+      ? 'request: { replaces: false } if the upstream refuses to create what is there'
+      : `${request.format === 'json' ? 'request.keep_masked, which writes what is hidden as it is stored; or ' : ''}request: { replaces: false } if the upstream keeps all that a body leaves out, replaces: parts if it keeps the members that are not sent`;
+  warn(
+    ['match'],
+    `a PUT is taken to replace the record: callers who are not shown every field of the catalog are refused (write_erases), and what the upstream keeps and no line of the catalog covers is erased. Say what this one does: ${ways}, or replaces: true if it is so`,
+  );
 }
 
 /** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */

@@ -24,6 +24,7 @@ const merge = (stored: Exact, shown: Exact, sent: Exact, replaces: boolean) =>
     replaces,
     isDisguised: () => false,
     isFixed: () => false,
+    isDocument: () => false,
     disguises: () => false,
   });
 

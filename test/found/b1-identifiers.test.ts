@@ -13,6 +13,9 @@ const OPEN = { category: 'open', grade: 1 };
 const field = (category: string) => ({ category, grade: 1 });
 let upstream: HostileUpstream;
 let running: Running;
+// what is left out is not what this file is about
+const keeps = { replaces: false };
+
 beforeAll(async () => {
   upstream = await startHostile();
   const common = { upstream: 'crm', resource: 'user', action: 'update', id: '{id}', data_subject: '{id}' };
@@ -53,15 +56,15 @@ beforeAll(async () => {
       user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) },
     },
     routes: [
-      { ...common, match: 'PUT /users/{id}', query_params: ['id', 'User-ID', 'dry_run'] },
-      { ...common, match: 'PUT /wrapped/{id}', request: { record: '/user', params: ['/meta/**'] } },
-      { ...common, match: 'PUT /parts/{id}', id: 'U-{id}' },
+      { ...common, match: 'PUT /users/{id}', query_params: ['id', 'User-ID', 'dry_run'], request: keeps },
+      { ...common, match: 'PUT /wrapped/{id}', request: { ...keeps, record: '/user', params: ['/meta/**'] } },
+      { ...common, match: 'PUT /parts/{id}', id: 'U-{id}', request: keeps },
       {
         upstream: 'crm',
         resource: 'user',
         action: 'update',
         match: 'PUT /bulk',
-        request: { record: '/rows/*' },
+        request: { ...keeps, record: '/rows/*' },
       },
       {
         ...common,
@@ -69,29 +72,29 @@ beforeAll(async () => {
         id: '{body:/arguments/Id}',
         data_subject: '{body:/arguments/Id}',
         when: { body: { '/operation': 'Update' } },
-        request: { format: 'soap', record: '/arguments/user', params: ['/namespace'] },
+        request: { ...keeps, format: 'soap', record: '/arguments/user', params: ['/namespace'] },
       },
       ...(['PUT update', 'POST create'] as const).map((of) => ({
         match: `${of.split(' ')[0]} /rows`,
         upstream: 'crm',
         resource: 'row',
         action: of.split(' ')[1],
-        request: { format: 'csv' },
+        request: { ...keeps, format: 'csv' },
       })),
-      { ...common, match: 'POST /form/{id}', request: { format: 'form' } },
+      { ...common, match: 'POST /form/{id}', request: { ...keeps, format: 'form' } },
       {
         ...common,
         match: 'POST /rpc',
         id: '{body:/params/0/0}',
         data_subject: '{body:/params/0/0}',
-        request: { record: '/params/1', params: ['/params/0/*'] },
+        request: { ...keeps, record: '/params/1', params: ['/params/0/*'] },
       },
       {
         ...common,
         match: 'POST /position',
         id: '{body:/params/0}',
         data_subject: '{body:/params/0}',
-        request: { record: '/params/1' },
+        request: { ...keeps, record: '/params/1' },
       },
       {
         ...common,
@@ -99,6 +102,7 @@ beforeAll(async () => {
         id: '{query:key}',
         data_subject: '{query:key}',
         repeatable: ['key'],
+        request: keeps,
       },
     ],
   });

@@ -34,7 +34,7 @@ beforeAll(async () => {
     // a policy of somebody's own that knows of reading alone
     answers: { user: { '*': answer({ 'open/1': 'disclose', 'hidden/1': 'drop' }) } },
     routes: [
-      { ...route, match: 'PUT /users/{id}' },
+      { ...route, match: 'PUT /users/{id}', request: { replaces: false } },
       { ...route, match: 'PATCH /users/{id}', request: { refused_fields: 'strip' } },
       { ...route, match: 'POST /form/{id}', request: { format: 'form' } },
     ],

@@ -49,7 +49,7 @@ beforeAll(async () => {
     // everything is seen in clear, and may be written
     answers: { user: { '*': answer({ 'open/1': 'disclose' }) } },
     routes: [
-      { ...route, match: 'PUT /users/{id}', id: '{id}' },
+      { ...route, match: 'PUT /users/{id}', id: '{id}', request: { replaces: false } },
       { ...route, match: 'POST /form/{id}', id: '{id}', request: { format: 'form' } },
       {
         ...route,

@@ -7,8 +7,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { routeWarnings } from '../../src/routing/warnings.ts';
-import { route, routesConfig } from '../routing/setup.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
 import { type Answer, exchange, jsonOf, requestText, textOf } from '../support/wire.ts';
 
@@ -361,28 +359,6 @@ describe('an upstream that replaces, of which nothing is kept', () => {
     expect(jsonOf(await send('PUT /stripped/7', body))).toMatchObject({ code: 'body_field_refused' });
     expect(writes).toEqual([]);
   });
-});
-
-test('whoever configures a PUT is asked what the upstream does with what is left out', () => {
-  const catalog = {
-    resource: 'user',
-    data_subject: [],
-    attributes: {},
-    envelope: {},
-    fields: { '/id': open },
-  };
-  const warnings = (match: string, request: object, action = 'update') =>
-    routeWarnings(
-      routesConfig([route(match, { action, resource: 'user', id: '{id}', data_subject: '{id}', request })]),
-      new Map([['user', catalog]]),
-    ).map(({ message }) => message);
-  expect(warnings('PUT /users/{id}', {})).toEqual([expect.stringMatching(/keep_masked.*replaces: false/)]);
-  expect(warnings('PUT /users/{id}', { refused_fields: 'strip' })).toHaveLength(1);
-  expect(warnings('POST /users/{id}', { replaces: true })).toEqual([expect.stringContaining('keep_masked')]);
-  for (const request of [{ replaces: false }, { keep_masked: {} }, { keep_masked: {}, replaces: true }])
-    expect(warnings('PUT /users/{id}', request)).toEqual([]);
-  expect(warnings('PATCH /users/{id}', {})).toEqual([]);
-  expect(warnings('PUT /users/{id}', {}, 'create')).toEqual([]);
 });
 
 test('without the option the client is refused before anything is erased', async () => {

@@ -17,7 +17,7 @@ let running: Running;
 beforeAll(async () => {
   upstream = await startHostile();
   const route = { upstream: 'crm', resource: 'user', action: 'update' };
-  const request = { refused_fields: 'strip' };
+  const request = { refused_fields: 'strip', replaces: false };
   running = await startSluice({
     upstream: upstream.url,
     catalogs: {

@@ -348,7 +348,12 @@ fields:
   /items/*/name: { category: reference, grade: 1 }
   /name: { category: identity, grade: 3, mask: person_name }
 `;
-const sends = (name: string, route: object, request: object, wanted: object): ExchangeCase =>
+const sends = (
+  name: string,
+  route: { readonly request: object },
+  request: object,
+  wanted: object,
+): ExchangeCase =>
   ({
     name,
     class: 'B5',
@@ -360,6 +365,7 @@ const sends = (name: string, route: object, request: object, wanted: object): Ex
       id: '{id}',
       data_subject: '{id}',
       ...route,
+      request: { replaces: false, ...route.request },
     },
     roles: { support: { contact: 'use', reference: 'use', identity: 'recognise' } },
     request: { method: 'PUT', path: '/c/C1', ...request },

@@ -93,6 +93,7 @@ beforeAll(async () => {
         action: 'update',
         id: '{id}',
         data_subject: '{id}',
+        request: { replaces: false },
       },
     ]),
     config: {

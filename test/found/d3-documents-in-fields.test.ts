@@ -50,7 +50,7 @@ beforeAll(async () => {
       { ...route, match: 'GET /doc', action: 'read' },
       { ...route, match: 'GET /doc.csv', action: 'export', response: { format: 'csv' } },
       { ...route, match: 'GET /doc.xml', action: 'read', response: { format: 'xml' } },
-      { ...route, match: 'PUT /doc', action: 'update' },
+      { ...route, match: 'PUT /doc', action: 'update', request: { replaces: false } },
     ],
   });
 });

@@ -126,6 +126,7 @@ beforeAll(async () => {
         action: 'update',
         id: '{id}',
         data_subject: '{body:/subject/reference}',
+        request: { replaces: false },
       },
       { match: 'POST /fhir', upstream: 'crm', resource: 'fhir', action: 'create' },
       list('api', '/data/*'),

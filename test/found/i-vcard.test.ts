@@ -211,7 +211,7 @@ fields:
           action: 'update',
           id: '{id}',
           data_subject: '{id}',
-          request: { format: 'vcard' },
+          request: { format: 'vcard', replaces: false },
         },
         roles: { support: { contact: 'use', reference: 'use', identity: 'recognise' } },
         request: { method: 'PUT', path: '/a/C1.vcf', headers: { 'content-type': 'text/vcard' }, body },

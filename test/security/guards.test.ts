@@ -149,8 +149,12 @@ beforeAll(async () => {
         records: '/items/*',
         path_fields: { city: '/city' },
       },
-      write('PUT /c/{id}', { id: '{id}', data_subject: '{id}' }),
-      write('PATCH /c/{id}', { id: '{id}', data_subject: '{id}', request: { refused_fields: 'strip' } }),
+      write('PUT /c/{id}', { id: '{id}', data_subject: '{id}', request: { replaces: false } }),
+      write('PATCH /c/{id}', {
+        id: '{id}',
+        data_subject: '{id}',
+        request: { refused_fields: 'strip', replaces: false },
+      }),
       write('POST /rpc', {
         when: { body: { '/method': 'write' } },
         request: { record: '/params/1', params: ['/jsonrpc', '/id', '/params/0/*', '/params/2/**'] },

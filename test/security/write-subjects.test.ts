@@ -21,8 +21,8 @@ beforeAll(async () => {
     answers: { contract: { '*': answer({ 'open/1': 'disclose' }) } },
     dataSubjects: { restricted: { flags: ['restricted'] }, '7': { flags: ['restricted'] } },
     routes: [
-      { ...route, match: 'PUT /named/{id}', id: '{id}', data_subject: '{id}' },
-      { ...route, match: 'PUT /unnamed/{id}', id: '{id}' },
+      { ...route, match: 'PUT /named/{id}', id: '{id}', data_subject: '{id}', request: { replaces: false } },
+      { ...route, match: 'PUT /unnamed/{id}', id: '{id}', request: { replaces: false } },
       { ...route, match: 'DELETE /named/{id}', action: 'delete', id: '{id}', data_subject: '{id}' },
       { ...route, match: 'DELETE /other/{id}', action: 'delete', id: '{id}' },
       { ...route, match: 'POST /empty/{id}', action: 'create', data_subject: '{id}' },

@@ -133,6 +133,7 @@ export const CUSTOMER_ROUTES = [
     action: 'update',
     id: '{id}',
     data_subject: '{id}',
+    request: { replaces: false },
   },
 ];
 

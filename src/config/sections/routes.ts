@@ -218,9 +218,9 @@ const routeSchema = section({
         'refuse',
       ),
       replaces: optional(
-        Type.Boolean({
+        Type.Union([Type.Boolean(), Type.Literal('parts')], {
           description:
-            'whether the upstream erases what a body leaves out; `keep_masked` takes a PUT to do so where this is not said, and a warning asks for it on a PUT without',
+            'what the upstream erases that a body leaves out: of the whole record (`true`, the default of PUT), of the lists and objects that are sent (`parts`, the default of other updates), or nothing at any depth (`false`)',
         }),
       ),
       keep_masked: optional(keepMasked),

@@ -1,0 +1,29 @@
+/** What an upstream does with what a body leaves out, as the route says it or as its method does. */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import { SENDS_RECORD } from '../model/actions.ts';
+import { isOverride } from './query.ts';
+import type { Erases } from './types.ts';
+
+type Route = Pick<RouteConfig, 'match' | 'when' | 'action' | 'request'>;
+
+/** PUT replaces what is stored (RFC 9110 §9.3.4), also where a member of the body says the method. */
+export function isPut({ match, when }: Pick<Route, 'match' | 'when'>): boolean {
+  if (/^PUT\s/.test(match)) return true;
+  return Object.entries(when?.body ?? {}).some(
+    ([pointer, said]) => isOverride(pointer.slice(1)) && [said].flat().includes('PUT'),
+  );
+}
+
+/** Fields are left out of what is sent, and nothing is put in their place: no route for an upstream that replaces the record. */
+export const leavesOut = ({ refused_fields, keep_masked }: RouteConfig['request']): boolean =>
+  refused_fields === 'strip' && keep_masked === undefined;
+
+/** Null: nothing, or nothing is stored yet. */
+export function erasesOf(route: Route): Erases | null {
+  const { action, request } = route;
+  if (!SENDS_RECORD.has(action)) return null;
+  const { replaces } = request;
+  if (replaces !== undefined) return replaces === false ? null : replaces === true ? 'record' : 'parts';
+  if (isPut(route) && !leavesOut(request)) return 'record';
+  return action === 'update' ? 'parts' : null;
+}
