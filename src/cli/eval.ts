@@ -91,8 +91,10 @@ async function evaluate(
   const { bundle } = await openPolicy(source, io, { print: true, entrypoints: [entrypoint] });
   const prints: string[] = [];
   let silent = false;
-  const runtime = await createRuntime(bundle, DEFAULT_LIMITS, (line) => {
-    if (!silent) prints.push(line);
+  const runtime = await createRuntime(bundle, DEFAULT_LIMITS, {
+    print: (line) => {
+      if (!silent) prints.push(line);
+    },
   });
   const outside = { nowNs: BigInt(timeOf(input)) * 1_000_000n, seed: randomUUID };
   const began = performance.now();

@@ -1,22 +1,15 @@
 /** `sluice test`: Rego's unit tests, and scenarios through the whole sidecar. */
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import colours from 'picocolors';
-import { SluiceError } from '../errors.ts';
-import { listPolicyFiles } from '../policy/directory.ts';
-import { resolveOpa } from '../policy/opa.ts';
-import { faultError } from '../policy/opa-faults.ts';
-import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { shown } from './policy/findings.ts';
 import { junit } from './policy/junit.ts';
-import { type Outcome, wantedBy } from './policy/outcome.ts';
-import { playAll } from './policy/play.ts';
-import { progress } from './policy/progress.ts';
-import { type Coverage, regoTests } from './policy/rego-tests.ts';
-import { readScenarios, type ScenarioDocument, scenarioFilesAt } from './policy/scenario-files.ts';
-import { type NamedPolicy, openPolicy } from './policy/source.ts';
+import { Kept } from './policy/kept.ts';
+import type { Outcome } from './policy/outcome.ts';
+import { type Ran, runTests } from './policy/test-run.ts';
+import { Timings } from './policy/timings.ts';
 import { watching } from './policy/watch.ts';
 
 interface Options {
@@ -26,6 +19,7 @@ interface Options {
   readonly threshold: number;
   readonly junit?: string;
   readonly watch?: boolean;
+  readonly timings?: boolean;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
@@ -50,6 +44,7 @@ export function command(io: Io): Command {
     .option('--threshold <percent>', 'with --coverage: exit 1 below', percent, 95)
     .option('--junit <file>', 'write the results there as JUnit XML')
     .option('--watch', 'again whenever a file has changed')
+    .option('--timings', 'say where the time went')
     .option('-v, --verbose', 'name what passed, too')
     .option('--json', 'print the results as JSON')
     .addHelpText(
@@ -59,22 +54,45 @@ export function command(io: Io): Command {
     .action(async (paths: string[], options: Options) => {
       const named = paths.length === 0 ? [options.policies] : paths;
       if (!options.watch) return test(io, named, options);
+      const kept = new Kept();
       await watching(
         io,
         [...new Set([...named, options.policies])].map((p) => resolve(io.cwd, p)),
-        () => test(io, named, options),
+        (outdated) => test(io, named, options, kept, outdated),
       );
     });
 }
 
-interface Ran {
-  readonly outcomes: readonly Outcome[];
-  readonly coverage: readonly { readonly policy: string; readonly coverage: Coverage }[];
-  readonly scenarios: { readonly count: number; readonly milliseconds: number };
+async function test(
+  io: Io,
+  paths: readonly string[],
+  options: Options,
+  kept: Kept = new Kept(),
+  outdated?: AbortSignal,
+): Promise<void> {
+  kept.next();
+  const timings = new Timings();
+  const { ran, rest } = await runTests(
+    io,
+    paths,
+    { ...options, early: outdated !== undefined && options.json !== true },
+    { kept, timings, outdated },
+  );
+  if (outdated?.aborted) return;
+  await tell(io, ran, options, timings);
+  if (rest === null) return;
+  io.stdout.write("OPA's interpreter is running the unit tests, too.\n");
+  const whole = await rest;
+  const added = whole.outcomes.filter((o) => o.state === 'failed' && !ran.outcomes.some((p) => same(o, p)));
+  if (added.length > 0) await tell(io, whole, options, timings);
+  else io.stdout.write('OPA and the engine that decides agree.\n');
 }
 
-async function test(io: Io, paths: readonly string[], options: Options): Promise<void> {
-  const { outcomes, coverage, scenarios } = await everything(io, paths, options);
+const same = (a: Outcome, b: Outcome): boolean =>
+  a.file === b.file && a.line === b.line && a.name === b.name && a.state === b.state;
+
+async function tell(io: Io, ran: Ran, options: Options, timings: Timings): Promise<void> {
+  const { outcomes, coverage, scenarios } = ran;
   if (options.junit !== undefined)
     await writeFile(
       resolve(io.cwd, options.junit),
@@ -90,95 +108,30 @@ async function test(io: Io, paths: readonly string[], options: Options): Promise
           passed: outcomes.filter((o) => o.state === 'passed').length,
           failed: failed.length,
           skipped: outcomes.filter((o) => o.state === 'skipped').length,
+          not_run_on_engine: outcomes.filter((o) => o.unrun !== undefined).length,
           outcomes: outcomes.map((o) => ({ ...o, file: shown(o.file, io.cwd) })),
           coverage: coverage.map((c) => ({
             policy: c.policy,
             percent: c.coverage.percent,
             files: c.coverage.files.map((f) => ({ ...f, file: shown(f.file, io.cwd) })),
           })),
+          ...(options.timings ? { timings: timings.all() } : {}),
         },
         null,
         2,
       )}\n`,
     );
-  else report(io, outcomes, coverage, scenarios, options);
+  else {
+    report(io, outcomes, coverage, scenarios, options);
+    if (options.timings)
+      for (const { phase, milliseconds } of timings.all())
+        io.stdout.write(`${milliseconds.toFixed(1).padStart(9)} ms  ${phase}\n`);
+  }
   if (outcomes.length === 0 && !options.json)
     io.stdout.write(
       options.filter === undefined ? 'There is nothing to test.\n' : 'Nothing has that in its name.\n',
     );
   io.exitCode = failed.length > 0 || thin.length > 0 || outcomes.length === 0 ? 1 : 0;
-}
-
-async function everything(io: Io, paths: readonly string[], options: Options): Promise<Ran> {
-  const wanted = wantedBy(options.filter);
-  const outcomes: Outcome[] = [];
-  const coverage: { policy: string; coverage: Coverage }[] = [];
-  const opened = new Map<string, Promise<NamedPolicy>>();
-  const open = (path: string): Promise<NamedPolicy> => {
-    const key = resolve(io.cwd, path);
-    const found = opened.get(key) ?? openPolicy(path, io);
-    opened.set(key, found);
-    return found;
-  };
-  const plays: { readonly policy: NamedPolicy; readonly documents: readonly ScenarioDocument[] }[] = [];
-  const units: (() => Promise<void>)[] = [];
-  for (const path of paths) {
-    if (await isPolicy(resolve(io.cwd, path))) {
-      const policy = await open(path);
-      plays.push({ policy, documents: documents(policy.files.dir, policy.files.scenarios) });
-      if (policy.files.tests.length > 0) {
-        const opa = await resolveOpa({ env: io.env });
-        const { files, bundle } = policy;
-        units.push(async () => {
-          const ran = await regoTests(opa, files, bundle.dataJson, wanted, options.coverage === true);
-          outcomes.push(...ran.outcomes);
-          if (ran.coverage !== null) coverage.push({ policy: path, coverage: ran.coverage });
-        });
-      }
-    } else {
-      const { dir, files } = await scenarioFilesAt(resolve(io.cwd, path));
-      plays.push({ policy: await open(options.policies), documents: documents(dir, files) });
-    }
-  }
-  const count = plays.reduce(
-    (n, p) => n + p.documents.reduce((m, d) => m + d.content.scenarios.length, 0),
-    0,
-  );
-  const bar = progress(io, count, 'scenarios');
-  const played: Outcome[] = [];
-  const began = performance.now();
-  try {
-    for (const { policy, documents: list } of plays)
-      if (list.length > 0)
-        played.push(...(await playAll(await createSnapshot(policy.bundle), list, wanted, () => bar.add())));
-  } finally {
-    bar.done();
-  }
-  const milliseconds = performance.now() - began;
-  for (const unit of units) await unit();
-  return {
-    outcomes: [...outcomes, ...played],
-    coverage,
-    scenarios: { count: played.length, milliseconds },
-  };
-}
-
-/** a bundle, or a directory with rules in it */
-async function isPolicy(path: string): Promise<boolean> {
-  const s = await stat(path).catch(() => null);
-  if (s === null)
-    throw new SluiceError(
-      'input_invalid',
-      `There is nothing at ${path}. Name a policy, scenarios, or a directory of them.`,
-    );
-  if (s.isFile()) return /\.(?:tgz|tar\.gz)$/.test(path);
-  return (await listPolicyFiles(path)).some((f) => f.path.endsWith('.rego'));
-}
-
-function documents(dir: string, files: Parameters<typeof readScenarios>[1]): readonly ScenarioDocument[] {
-  const read = readScenarios(dir, files);
-  if (read.faults.length > 0) throw faultError('policy_data_invalid', read.faults);
-  return read.documents;
 }
 
 function report(
@@ -212,7 +165,13 @@ function report(
       );
     }
   }
+  for (const o of outcomes)
+    if (o.unrun !== undefined)
+      say(
+        `${yellow('note')} ${o.suite}: ${o.name}: not run on the engine: ${o.unrun} ${dim(`${shown(o.file, io.cwd)}:${o.line}`)}`,
+      );
   const failed = outcomes.filter((o) => o.state === 'failed').length;
+  const unrun = outcomes.filter((o) => o.unrun !== undefined).length;
   const skipped = outcomes.filter((o) => o.state === 'skipped').length;
   const rate =
     scenarios.count === 0
@@ -222,6 +181,6 @@ function report(
         );
   const passed = outcomes.length - failed - skipped;
   say(
-    `${failed > 0 ? red(`${failed} failed`) : green(`${passed} passed`)}${failed > 0 ? `, ${passed} passed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}: ${units} unit tests, ${scenarios.count} scenarios${rate}`,
+    `${failed > 0 ? red(`${failed} failed`) : green(`${passed} passed`)}${failed > 0 ? `, ${passed} passed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}: ${units} unit tests${unrun > 0 ? ` (${unrun} not on the engine)` : ''}, ${scenarios.count} scenarios${rate}`,
   );
 }

@@ -13,10 +13,11 @@ import { SluiceError } from '../errors.ts';
 import { readArchive } from './archive.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
+import type { Catalog } from '../model/catalog.ts';
 import { type PolicyDirectory, readPolicyDirectory } from './directory.ts';
 import { isObject, readYaml } from './document.ts';
 import { numbersKept } from './numbers.ts';
-import { OPA_VERSION, type Opa } from './opa.ts';
+import { OPA_VERSION, type Opa, type OpaRun } from './opa.ts';
 import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
 import { capabilitiesText, explainRefused, refusedBuiltin } from './refused.ts';
@@ -25,12 +26,16 @@ export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
 
 export interface CompileOptions {
   readonly opa: Opa;
-  /** besides `sluice/decision` and `sluice/disclosure` */
+  /** besides `sluice/decision` and `sluice/disclosure`; instead of them, where no file is of `package sluice` */
   readonly entrypoints?: readonly string[];
+  /** instead of all others */
+  readonly only?: readonly string[];
   /** default: digest of everything the policy is made of */
   readonly revision?: string;
-  /** keep `print()` calls; for `sluice test` and `sluice eval` */
+  /** keep `print()` calls; for `sluice eval` */
   readonly print?: boolean;
+  /** of OPA's compiler; default 1 */
+  readonly optimize?: 0 | 1;
 }
 
 /** @throws SluiceError `policy_compile_failed`, `policy_builtin_refused`, `policy_data_invalid`, `catalog_invalid`, `bundle_entrypoint_missing`, `policy_unavailable` */
@@ -48,7 +53,7 @@ export const compileFiles = async (
     });
   const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
   try {
-    const data = withCatalogs(files, await mergedData(files, stage, options.opa));
+    const data = await policyData(files, options.opa);
     const compiled = await compileRego(files, data, stage, options);
     const sources = Object.fromEntries(
       [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
@@ -62,7 +67,7 @@ export const compileFiles = async (
       revision,
       wasm: compiled.wasm,
       data: plain,
-      dataJson: numbersKept.stringify(data.exact),
+      dataJson: data.json,
       reads: compiled.reads,
       catalogs: data.catalogs,
       sources,
@@ -96,12 +101,21 @@ const digestOf = (sources: { readonly [path: string]: string }, entrypoints: rea
   return hash.digest('hex').slice(0, 32);
 };
 
+export interface PolicyData {
+  /** every number as it is spelled */
+  readonly exact: { readonly [name: string]: unknown };
+  readonly catalogs: ReadonlyMap<string, Catalog>;
+  readonly json: string;
+}
+
+/** The base document of a policy: its data files, catalogs and classes. @throws SluiceError `policy_data_invalid`, `catalog_invalid` */
+export const policyData = async (files: PolicyDirectory, opa: Opa): Promise<PolicyData> => {
+  const { exact, catalogs } = withCatalogs(files, await mergedData(files, opa));
+  return { exact, catalogs, json: numbersKept.stringify(exact) };
+};
+
 /** Places come from our reader, values from OPA's: it reads YAML 1.1, where `yes` is true, and its rules for merging count. */
-const mergedData = async (
-  files: PolicyDirectory,
-  stage: string,
-  opa: Opa,
-): Promise<{ [name: string]: unknown }> => {
+const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: string]: unknown }> => {
   const faults: PolicyFault[] = [];
   for (const f of files.data) {
     const read = readYaml(join(files.dir, f.path), f.text);
@@ -115,11 +129,16 @@ const mergedData = async (
   const names = files.data.map(
     (f, i) => `${String(i).padStart(5, '0')}${f.path.endsWith('.json') ? '.json' : '.yaml'}`,
   );
-  await mkdir(join(stage, 'data'));
-  await Promise.all(files.data.map((f, i) => writeFile(join(stage, 'data', names[i]!), f.text)));
-  const run = await opa.run(['eval', '--format', 'json', ...names.flatMap((n) => ['-d', n]), 'data'], {
-    cwd: join(stage, 'data'),
-  });
+  const stage = await mkdtemp(join(tmpdir(), 'sluice-data-'));
+  let run: OpaRun;
+  try {
+    await Promise.all(files.data.map((f, i) => writeFile(join(stage, names[i]!), f.text)));
+    run = await opa.run(['eval', '--format', 'json', ...names.flatMap((n) => ['-d', n]), 'data'], {
+      cwd: stage,
+    });
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
   if (run.code !== 0) {
     const original = (text: string): string =>
       names.reduce((t, n, i) => t.replaceAll(n, join(files.dir, files.data[i]!.path)), text);

@@ -42,6 +42,8 @@ export interface OpaRunOptions {
   readonly stdin?: string;
   /** milliseconds; default 120 000 */
   readonly timeout?: number;
+  /** stops it */
+  readonly signal?: AbortSignal;
 }
 
 export interface Opa {
@@ -197,6 +199,7 @@ const opaAt = (path: string, origin: Opa['origin']): Opa => ({
         stdio: ['pipe', 'pipe', 'pipe'],
         timeout: options.timeout ?? 120_000,
         killSignal: 'SIGKILL',
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       const out: Buffer[] = [];
       const err: Buffer[] = [];

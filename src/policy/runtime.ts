@@ -2,7 +2,7 @@
 import { SluiceError } from '../errors.ts';
 import { type PolicyBundle, pause } from './bundle.ts';
 import type { PolicyLimits } from './config.ts';
-import { createEvaluator, type Evaluation } from './engine.ts';
+import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from './engine.ts';
 import { createMeter, meter } from './fuel.ts';
 import { withHostedBuiltins } from './hosted.ts';
 import { numbersKept } from './numbers.ts';
@@ -12,7 +12,8 @@ export interface Runtime {
   /** @throws SluiceError `policy_*` */
   evaluate(
     entrypoint: string,
-    inputJson: string,
+    /** undefined: there is no input */
+    inputJson: string | undefined,
     outside: { readonly nowNs: bigint; readonly seed: () => string },
   ): Evaluation;
   memoryBytes(): number;
@@ -27,26 +28,24 @@ const RANDOM: ReadonlySet<string> = new Set([
   'io.jwt.encode_sign_raw',
 ]);
 
+export interface RuntimeExtras {
+  readonly print?: (line: string) => void;
+  /** host functions besides OPA's own, of tests */
+  readonly builtins?: { readonly [name: string]: Builtin };
+}
+
+/** An evaluator that is metered, its time and memory bounded. */
+export interface Metered extends Omit<Evaluator, 'snapshot' | 'exports'> {}
+
 /** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded` */
-export const createRuntime = async (
-  bundle: PolicyBundle,
-  limits: PolicyLimits,
-  print?: (line: string) => void,
-): Promise<Runtime> => {
-  let module: WebAssembly.Module;
-  try {
-    // Off the main thread: a large policy does not hold up requests while it is compiled.
-    module = await WebAssembly.compile(meter(withHostedBuiltins(bundle.wasm)));
-  } catch (cause) {
-    if (cause instanceof SluiceError) throw cause;
-    throw new SluiceError('bundle_malformed', {
-      message: `${bundle.name}: not a WebAssembly module that can be metered.`,
-      cause,
-    });
-  }
-  await pause();
-  // as bytes: a string would be a JSON string
-  const data = Buffer.from(neededData(bundle), 'utf8');
+export const createMetered = async (
+  wasm: Uint8Array<ArrayBuffer>,
+  data: Uint8Array,
+  limits: Pick<PolicyLimits, 'evaluation_ms' | 'memory_mb'>,
+  extras: RuntimeExtras = {},
+): Promise<Metered> => {
+  // Off the main thread: a large policy does not hold up requests while it is compiled.
+  const module = await WebAssembly.compile(meter(withHostedBuiltins(wasm)));
   await pause();
   const time = createMeter(
     limits.evaluation_ms,
@@ -61,19 +60,48 @@ export const createRuntime = async (
     maxPages: limits.memory_mb * PAGES_PER_MB,
     // before every host built-in, and within those that may take long
     check: () => time.check(),
-    ...(print === undefined ? {} : { print }),
+    ...extras,
   });
+  return {
+    entrypoints: evaluator.entrypoints,
+    builtins: evaluator.builtins,
+    memoryBytes: () => evaluator.memoryBytes(),
+    evaluate(entrypoint, inputJson, context) {
+      time.start(evaluator.exports);
+      return evaluator.evaluate(entrypoint, inputJson, context);
+    },
+  };
+};
+
+/** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded` */
+export const createRuntime = async (
+  bundle: PolicyBundle,
+  limits: PolicyLimits,
+  extras?: RuntimeExtras,
+): Promise<Runtime> => {
+  // as bytes: a string would be a JSON string
+  const data = Buffer.from(neededData(bundle), 'utf8');
+  await pause();
+  let evaluator: Metered;
+  try {
+    evaluator = await createMetered(bundle.wasm, data, limits, extras);
+  } catch (cause) {
+    if (cause instanceof SluiceError) throw cause;
+    throw new SluiceError('bundle_malformed', {
+      message: `${bundle.name}: not a WebAssembly module that can be metered.`,
+      cause,
+    });
+  }
   const random = evaluator.builtins.some((name) => RANDOM.has(name));
   return {
     entrypoints: evaluator.entrypoints,
     memoryBytes: () => evaluator.memoryBytes(),
     evaluate(entrypoint, inputJson, { nowNs, seed }) {
-      if (Buffer.byteLength(inputJson) > limits.input_bytes)
+      if (inputJson !== undefined && Buffer.byteLength(inputJson) > limits.input_bytes)
         throw new SluiceError(
           'policy_input_too_large',
           `The policy's input has more than ${limits.input_bytes} bytes (policy.limits.input_bytes).`,
         );
-      time.start(evaluator.exports);
       return evaluator.evaluate(entrypoint, inputJson, { nowNs, seed: random ? seed() : '' });
     },
   };

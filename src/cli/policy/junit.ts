@@ -13,7 +13,11 @@ export function junit(outcomes: readonly Outcome[]): string {
     lines.push(`  <testsuite name="${escaped(suite)}" file="${escaped(file)}" ${counts(list)}>`);
     for (const o of list) {
       const head = `    <testcase name="${escaped(o.name)}" classname="${escaped(suite)}" file="${escaped(o.file)}" line="${o.line}" time="${seconds(o.milliseconds)}"`;
-      if (o.state === 'passed' && o.printed === undefined) lines.push(`${head}/>`);
+      const output = [
+        o.unrun === undefined ? [] : [`not run on the engine: ${o.unrun}`],
+        o.printed ?? [],
+      ].flat();
+      if (o.state === 'passed' && output.length === 0) lines.push(`${head}/>`);
       else {
         lines.push(`${head}>`);
         if (o.state === 'failed')
@@ -21,7 +25,7 @@ export function junit(outcomes: readonly Outcome[]): string {
             `      <failure message="${escaped(o.problems[0] ?? '')}">${escaped(o.problems.join('\n'))}</failure>`,
           );
         if (o.state === 'skipped') lines.push('      <skipped/>');
-        if (o.printed !== undefined) lines.push(`      <system-out>${escaped(o.printed)}</system-out>`);
+        if (output.length > 0) lines.push(`      <system-out>${escaped(output.join('\n'))}</system-out>`);
         lines.push('    </testcase>');
       }
     }

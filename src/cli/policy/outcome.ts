@@ -11,6 +11,8 @@ export interface Outcome {
   readonly problems: readonly string[];
   /** what `print()` said */
   readonly printed?: string;
+  /** of a unit test: why the engine that decides could not run it, so that OPA's interpreter alone has judged it */
+  readonly unrun?: string;
 }
 
 export type Wanted = (name: string) => boolean;

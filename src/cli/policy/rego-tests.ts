@@ -1,9 +1,10 @@
-/** Rego's own unit tests, run by OPA against the data as Sluice merges it. */
-
+/** Rego's own unit tests: run by OPA's interpreter and by the engine that decides, which have to agree. */
 import type { PolicyDirectory } from '../../policy/directory.ts';
+import { isObject } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
-import { faultError, faultsOf } from '../../policy/opa-faults.ts';
-import type { Outcome, Wanted } from './outcome.ts';
+import { faultError, faultsOf, MAX_ERRORS } from '../../policy/opa-faults.ts';
+import { holds, type Ran, type UnitTest } from '../../policy/unit-tests.ts';
+import type { Outcome } from './outcome.ts';
 import { type Staged, stage } from './stage.ts';
 
 export interface Coverage {
@@ -17,34 +18,58 @@ export interface Coverage {
   }[];
 }
 
-interface OpaTest {
-  readonly location: { readonly file: string; readonly row: number };
+interface SubCase {
+  readonly name: string;
+  readonly fail?: boolean;
+  readonly sub_results?: { readonly [name: string]: SubCase };
+}
+
+/** One test as `opa test --format json` tells it. */
+export interface OpaTest {
+  readonly location: { readonly file: string; readonly row: number; readonly col: number };
   readonly package: string;
   readonly name: string;
+  /** nanoseconds */
   readonly duration: number;
   readonly fail?: boolean;
   readonly skip?: boolean;
   readonly error?: unknown;
   readonly output?: string;
+  readonly sub_results?: { readonly [name: string]: SubCase };
 }
 
-/** @throws SluiceError `policy_compile_failed` when the tests do not compile */
-export async function regoTests(
+export interface OpaRan {
+  /** by place, see `placeOf` */
+  readonly tests: ReadonlyMap<string, OpaTest>;
+  readonly coverage: Coverage | null;
+}
+
+/** How a test of OPA's run is found among ours: names may occur twice. */
+export const placeOf = (test: UnitTest): string => `${test.file}:${test.line}:${test.column}`;
+
+export const nameOf = (test: UnitTest): string => `${test.package}: ${test.name}`;
+
+/**
+ * @param only tests that are to be run; null: all
+ * @throws SluiceError `policy_compile_failed` when the tests do not compile
+ */
+export async function opaTests(
   opa: Opa,
   files: PolicyDirectory,
   dataJson: string,
-  wanted: Wanted,
+  only: readonly UnitTest[] | null,
   withCoverage: boolean,
-): Promise<{ readonly outcomes: readonly Outcome[]; readonly coverage: Coverage | null }> {
-  if (files.tests.length === 0) return { outcomes: [], coverage: null };
+  signal?: AbortSignal,
+): Promise<OpaRan> {
   const staged = await stage(files, dataJson, { tests: true });
   try {
+    const options = { cwd: staged.dir, timeout: 600_000, ...(signal === undefined ? {} : { signal }) };
+    // The time is of one test.
+    const common = ['--format', 'json', '--timeout', '60s', '--max-errors', MAX_ERRORS];
+    const names = (only ?? []).map((t) => `\\.${escaped(t.name)}$`);
+    const chosen = only === null ? [] : ['--run', [...new Set(names)].join('|')];
     const places = [staged.rego, staged.data];
-    const options = { cwd: staged.dir, timeout: 600_000 };
-    // The time is of one test. One run after the other: each takes every core there is.
-    const common = ['--format', 'json', '--timeout', '60s', ...places];
-    const ran = await opa.run(['test', '--verbose', ...common], options);
-    const covered = withCoverage ? await opa.run(['test', '--coverage', ...common], options) : null;
+    const ran = await opa.run(['test', ...common, ...chosen, ...places], options);
     const tests = parsed<readonly OpaTest[] | null>(ran.stdout);
     if (!Array.isArray(tests))
       throw faultError(
@@ -54,29 +79,162 @@ export async function regoTests(
           ...(f.file === undefined ? {} : { file: staged.original(f.file) }),
         })),
       );
-    const outcomes = (tests as readonly OpaTest[])
-      .filter((t) => wanted(nameOf(t)))
-      .map((t) => outcomeOf(t, staged));
+    const covered = withCoverage
+      ? await opa.run(['test', '--coverage', ...common, ...places], options)
+      : null;
     const report = covered === null ? null : parsed<CoverageReport>(covered.stdout);
-    return { outcomes, coverage: report?.files === undefined ? null : coverageOf(report, staged) };
+    return {
+      tests: new Map(
+        (tests as readonly OpaTest[]).map((t) => [
+          `${staged.relative(t.location.file)}:${t.location.row}:${t.location.col}`,
+          t,
+        ]),
+      ),
+      coverage: report?.files === undefined ? null : coverageOf(report, staged),
+    };
   } finally {
     await staged.remove();
   }
 }
 
-const nameOf = (t: OpaTest): string => `${t.package.replace(/^data\./, '')}: ${t.name}`;
+const escaped = (text: string): string => text.replace(/[^\w]/g, '.');
 
-function outcomeOf(t: OpaTest, staged: Staged): Outcome {
+/** How one of the two saw a test or a sub-case: passed, failed, or what went wrong. */
+type Verdict = 'passed' | 'failed' | { readonly error: string };
+
+/**
+ * What became of a test, or of each of its sub-cases, which count as tests as they do with OPA.
+ * @param opa undefined: OPA did not run it (yet)
+ * @param engine undefined: the engine did not run it
+ */
+export function outcomesOf(
+  test: UnitTest,
+  opa: OpaTest | undefined,
+  engine: Ran | undefined,
+  file: string,
+): Outcome[] {
+  const outcome = (name: string, of: Pick<Outcome, 'state' | 'problems'>): Outcome => ({
+    suite: test.package,
+    name,
+    file,
+    line: test.line,
+    milliseconds:
+      opa !== undefined
+        ? opa.duration / 1e6
+        : engine !== undefined && 'milliseconds' in engine
+          ? engine.milliseconds
+          : 0,
+    ...of,
+    ...(opa?.output === undefined ? {} : { printed: Buffer.from(opa.output, 'base64').toString('utf8') }),
+    ...(engine !== undefined && 'unrun' in engine && opa?.skip !== true ? { unrun: engine.unrun } : {}),
+  });
+  const name = opa?.name ?? test.name;
+  if (opa?.skip) return [outcome(name, { state: 'skipped', problems: [] })];
+  const leaves = opa === undefined ? [] : leavesOf(opa.sub_results ?? {});
+  if (leaves.length === 0) {
+    const verdict =
+      opa === undefined
+        ? null
+        : opa.error !== undefined
+          ? { error: spellError(opa.error) }
+          : opa.fail
+            ? 'failed'
+            : 'passed';
+    return [
+      outcome(
+        name,
+        compared(
+          verdict,
+          verdictOf(engine, (value) => holds(test, value)),
+        ),
+      ),
+    ];
+  }
+  const outcomes = leaves.map(({ path, fail }) =>
+    outcome(
+      `${name}: ${path.join(' / ')}`,
+      compared(
+        fail ? 'failed' : 'passed',
+        verdictOf(engine, (value) => at(value, path) === true),
+      ),
+    ),
+  );
+  const known = new Set(leaves.map((l) => JSON.stringify(l.path)));
+  const more =
+    engine !== undefined && 'value' in engine
+      ? pathsOf(engine.value).filter((p) => !known.has(JSON.stringify(p)))
+      : [];
+  return [
+    ...outcomes,
+    ...more.map((path) =>
+      outcome(`${name}: ${path.join(' / ')}`, {
+        state: 'failed',
+        problems: ["the engine that decides has this sub-case, OPA's interpreter does not"],
+      }),
+    ),
+  ];
+}
+
+function verdictOf(ran: Ran | undefined, passed: (value: unknown) => boolean): Verdict | null {
+  if (ran === undefined || 'unrun' in ran) return null;
+  if ('error' in ran) return { error: ran.error };
+  return passed(ran.value) ? 'passed' : 'failed';
+}
+
+function compared(opa: Verdict | null, engine: Verdict | null): Pick<Outcome, 'state' | 'problems'> {
+  const kind = (v: Verdict): string => (typeof v === 'string' ? v : 'error');
+  const one = opa ?? engine;
+  if (opa !== null && engine !== null && kind(opa) !== kind(engine))
+    return {
+      state: 'failed',
+      problems: [
+        `OPA's interpreter: ${spell(opa)}; the engine that decides: ${spell(engine)}. What is deployed does what the engine does.`,
+      ],
+    };
+  if (one === 'passed') return { state: 'passed', problems: [] };
   return {
-    suite: t.package.replace(/^data\./, ''),
-    name: t.name,
-    file: staged.original(t.location.file),
-    line: t.location.row,
-    state: t.skip ? 'skipped' : t.fail || t.error !== undefined ? 'failed' : 'passed',
-    milliseconds: t.duration / 1e6,
-    problems: t.error !== undefined ? [JSON.stringify(t.error)] : t.fail ? ['the test is not true'] : [],
-    ...(t.output === undefined ? {} : { printed: Buffer.from(t.output, 'base64').toString('utf8') }),
+    state: 'failed',
+    problems: [
+      one === null
+        ? 'neither OPA nor the engine ran it'
+        : one === 'failed'
+          ? 'the test is not true'
+          : one.error,
+    ],
   };
+}
+
+const spell = (v: Verdict): string => (typeof v === 'string' ? v : `error (${v.error})`);
+
+const spellError = (error: unknown): string => {
+  const [first] = Array.isArray(error) ? (error as unknown[]) : [error];
+  return isObject(first) && typeof first['message'] === 'string'
+    ? `${typeof first['code'] === 'string' ? `${first['code']}: ` : ''}${first['message']}`
+    : JSON.stringify(error);
+};
+
+function leavesOf(
+  cases: { readonly [name: string]: SubCase },
+  before: readonly string[] = [],
+): { readonly path: readonly string[]; readonly fail: boolean }[] {
+  return Object.entries(cases)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, { fail = false, sub_results = {} }]) => {
+      const path = [...before, name];
+      return Object.keys(sub_results).length > 0 ? leavesOf(sub_results, path) : [{ path, fail }];
+    });
+}
+
+/** sub-cases that an OPA run names, as the gate of a policy keeps them */
+export const casesOf = (test: OpaTest): readonly (readonly string[])[] =>
+  leavesOf(test.sub_results ?? {}).map((l) => l.path);
+
+const at = (value: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((v, step) => (isObject(v) ? v[step] : undefined), value);
+
+function pathsOf(value: unknown, before: readonly string[] = []): (readonly string[])[] {
+  if (!isObject(value)) return before.length === 0 ? [] : [before];
+  return Object.entries(value).flatMap(([name, v]) => pathsOf(v, [...before, name]));
 }
 
 interface Span {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import { DEFAULT_LIMITS } from '../../policy/archive.ts';
 import type { PolicyBundle } from '../../policy/bundle.ts';
-import { compileFiles } from '../../policy/compile.ts';
+import { type CompileOptions, compileFiles, policyData } from '../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
 import { type Opa, resolveOpa } from '../../policy/opa.ts';
 import { createFileSource } from '../../policy/sources/file.ts';
@@ -18,14 +18,20 @@ export interface NamedPolicy {
   readonly files: PolicyDirectory;
 }
 
-export interface OpenOptions {
-  readonly print?: boolean;
-  readonly entrypoints?: readonly string[];
-  readonly opa?: Opa;
+export type OpenOptions = Omit<Partial<CompileOptions>, 'revision'>;
+
+/** A policy that is compiled when its bundle is asked for. */
+export interface PolicySource {
+  readonly name: string;
+  readonly files: PolicyDirectory;
+  /** whatever is wrong with the policy is thrown here, at every call */
+  bundle(): Promise<PolicyBundle>;
+  /** base document; needs no compiler */
+  dataJson(): Promise<string>;
 }
 
-/** @throws SluiceError `policy_unavailable`, and whatever is wrong with it */
-export async function openPolicy(path: string, io: Io, options: OpenOptions = {}): Promise<NamedPolicy> {
+/** @throws SluiceError `policy_unavailable` */
+export async function openSource(path: string, io: Io, options: OpenOptions = {}): Promise<PolicySource> {
   const at = resolve(io.cwd, path);
   const found = await stat(at).catch(() => null);
   if (found === null)
@@ -35,17 +41,30 @@ export async function openPolicy(path: string, io: Io, options: OpenOptions = {}
     );
   if (found.isDirectory()) {
     const files = await readPolicyDirectory(at);
-    const { opa = await resolveOpa({ env: io.env }), print, entrypoints } = options;
-    const bundle = await compileFiles(files, {
-      opa,
-      ...(print === undefined ? {} : { print }),
-      ...(entrypoints === undefined ? {} : { entrypoints }),
-    });
-    return { name: path, bundle, files };
+    const { opa: given, ...compile } = options;
+    const opa = async (): Promise<Opa> => given ?? (await resolveOpa({ env: io.env }));
+    return {
+      name: path,
+      files,
+      bundle: async () => compileFiles(files, { opa: await opa(), ...compile }),
+      dataJson: async () => (await policyData(files, await opa())).json,
+    };
   }
   const loaded = await createFileSource({ file: at, limits: DEFAULT_LIMITS }).load();
   if (loaded === null) throw new SluiceError('policy_unavailable', `The bundle ${path} cannot be read.`);
-  return { name: path, bundle: loaded.bundle, files: filesOf(loaded.bundle, path) };
+  const { bundle } = loaded;
+  return {
+    name: path,
+    files: filesOf(bundle, path),
+    bundle: async () => bundle,
+    dataJson: async () => bundle.dataJson,
+  };
+}
+
+/** @throws SluiceError `policy_unavailable`, and whatever is wrong with it */
+export async function openPolicy(path: string, io: Io, options: OpenOptions = {}): Promise<NamedPolicy> {
+  const { name, files, bundle } = await openSource(path, io, options);
+  return { name, files, bundle: await bundle() };
 }
 
 /** The files of a bundle, as they lay in the directory it was built from. */

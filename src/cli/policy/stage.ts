@@ -9,6 +9,8 @@ export interface Staged {
   /** relative to `dir` */
   readonly rego: string;
   readonly data: string;
+  /** a file as OPA names it → relative to the policy's directory */
+  relative(file: string): string;
   /** a file as OPA names it → as the policy has it */
   original(file: string): string;
   remove(): Promise<void>;
@@ -28,11 +30,17 @@ export async function stage(
     await mkdir(join(dir, REGO, sub), { recursive: true });
   await Promise.all(rego.map((f) => writeFile(join(dir, REGO, f.path), f.text)));
   await writeFile(join(dir, DATA), dataJson);
+  // Once: a policy may have a folder of that name, too.
+  const relative = (file: string): string => {
+    const inside = file.startsWith(`${dir}/`) ? file.slice(dir.length + 1) : file;
+    return inside.startsWith(`${REGO}/`) ? inside.slice(REGO.length + 1) : inside;
+  };
   return {
     dir,
     rego: REGO,
     data: DATA,
-    original: (file) => join(files.dir, file.replace(/^(?:.*\/)?rego\//, '')),
+    relative,
+    original: (file) => join(files.dir, relative(file)),
     remove: () => rm(dir, { recursive: true, force: true }),
   };
 }

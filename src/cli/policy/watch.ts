@@ -5,31 +5,53 @@ import { stampOf } from '../../observability/stable.ts';
 import { listPolicyFiles } from '../../policy/directory.ts';
 import type { Io } from '../io.ts';
 
-const EVERY_MS = 400;
+const EVERY_MS = 150;
+const NEVER = new Promise<never>(() => undefined);
 
 /**
  * Looks at sizes and times: that works on every file system, mounted and networked ones included.
+ * @param work is given a signal that says that its results are no longer wanted, because a file has changed meanwhile
  * @param signal ends the watch
  */
 export async function watching(
   io: Io,
   paths: readonly string[],
-  work: () => Promise<void>,
+  work: (outdated: AbortSignal) => Promise<void>,
   signal: AbortSignal = interrupted(),
 ): Promise<void> {
   for (;;) {
     const before = await fingerprint(paths);
-    await work().catch((e: unknown) => {
-      // A policy that does not compile is what somebody who edits it has half the time.
-      if (!isSluiceError(e)) throw e;
-      io.stderr.write(`sluice: ${e.message} [${e.code}]\n`);
-    });
-    io.stderr.write('Watching; Ctrl-C ends it.\n');
-    do {
-      if (!(await pause(signal))) return;
-    } while ((await fingerprint(paths)) === before);
+    const change = new AbortController();
+    const outdated = AbortSignal.any([signal, change.signal]);
+    const working = work(outdated)
+      .catch((e: unknown) => {
+        // A policy that does not compile is what somebody who edits it has half the time.
+        if (outdated.aborted) return;
+        if (!isSluiceError(e)) throw e;
+        io.stderr.write(`sluice: ${e.message} [${e.code}]\n`);
+      })
+      .then(() => {
+        if (!outdated.aborted) io.stderr.write('Watching; Ctrl-C ends it.\n');
+      });
+    let changed: boolean;
+    try {
+      // What is no fault of a policy ends the watch.
+      changed = await Promise.race([changeOf(paths, before, outdated), working.then(() => NEVER)]);
+    } finally {
+      change.abort();
+    }
+    await working;
+    if (!changed) return;
     if (io.stdout.isTTY) io.stdout.write('\u001b[2J\u001b[H');
   }
+}
+
+/** false: the wait was ended */
+async function changeOf(paths: readonly string[], before: string, signal: AbortSignal): Promise<boolean> {
+  do {
+    if (!(await pause(signal))) return false;
+  } while ((await fingerprint(paths)) === before);
+  return true;
 }
 
 async function fingerprint(paths: readonly string[]): Promise<string> {

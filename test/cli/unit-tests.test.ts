@@ -1,0 +1,217 @@
+/** Rego's unit tests, which OPA's interpreter and the engine that decides have to agree on. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { outcomesOf } from '../../src/cli/policy/rego-tests.ts';
+import type { UnitTest } from '../../src/policy/unit-tests.ts';
+import { opa, sluice } from './support.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const made: string[] = [];
+afterEach(() => {
+  for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+const policy = (files: { readonly [path: string]: string }): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-unit-'));
+  made.push(dir);
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  return dir;
+};
+
+interface Tested {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly not_run_on_engine: number;
+  readonly outcomes: readonly {
+    readonly suite: string;
+    readonly name: string;
+    readonly state: string;
+    readonly problems: readonly string[];
+    readonly unrun?: string;
+  }[];
+  readonly timings?: readonly { readonly phase: string }[];
+}
+const tested = async (dir: string, ...more: readonly string[]): Promise<Tested> =>
+  (await sluice(['test', dir, '--json', ...more])).json<Tested>();
+
+const KINDS = `package p
+
+f(x) := x + 1
+mock(_) := 7
+cases := {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 2, "y": 3}}
+
+test_true if f(1) == 2
+test_same_name if true
+test_same_name if false
+test_table[note] if {
+	some note, case in cases
+	f(case.x) == case.y
+}
+test_deeper_table[note][side] if {
+	some note, case in cases
+	some side in ["l", "r"]
+	f(case.x) == case.y
+}
+todo_test_later if false
+test_function(x) if x == 1
+test_number := 3
+test_set contains x if some x in [1, 2]
+test_conflict := x if some x in [1, 2]
+test_builtin_mocked if http.send({"url": "x"}).a == 1 with http.send as {"a": 1}
+test_function_mocked if f(1) == 7 with data.p.f as mock
+test_data_mocked if data.q.z == 5 with data.q as {"z": 5}
+test_input_mocked if input.a == 1 with input as {"a": 1}
+test_without_input if not input
+test_time_mocked if time.now_ns() == 5 with time.now_ns as 5
+test_error if 1 / 0 == 2
+nested.test_below if true
+nested["test_quoted"] if true
+test_object.x.y if true
+`;
+
+describe.runIf(opa !== null)('unit tests of Rego', () => {
+  test('of every kind come to what `opa test` says, and are named and counted as it counts', async () => {
+    const dir = policy({ 'kinds_test.rego': KINDS });
+    const { passed, failed, skipped, outcomes } = await tested(dir);
+    const run = await opa!.run(['test', '--verbose', '.'], { cwd: dir });
+    const told = (word: string): number =>
+      Number(new RegExp(`^${word}: (\\d+)/`, 'm').exec(run.stdout)?.[1] ?? 0);
+    expect({ passed, failed, skipped }).toEqual({
+      passed: told('PASS'),
+      failed: told('FAIL') + told('ERROR'),
+      skipped: told('SKIPPED'),
+    });
+    const names = outcomes.map((o) => `${o.state} ${o.name}`);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'passed test_same_name',
+        'failed test_same_name#01',
+        'failed test_table: b',
+        'passed test_table: c',
+        'failed test_deeper_table: b / l',
+        'passed nested.test_below',
+      ]),
+    );
+    // Both saw the same, so that no failure is a difference.
+    expect(outcomes.flatMap((o) => o.problems).filter((p) => p.includes('engine'))).toEqual([]);
+    expect(outcomes.filter((o) => o.unrun !== undefined)).toMatchObject([
+      { name: 'test_function', unrun: 'it is a function', state: 'failed' },
+    ]);
+  });
+
+  test('are run in files without the suffix, and see the data of the policy', async () => {
+    const dir = policy({
+      'lib/lib.rego': 'package lib\n\nlimit := data.limits.high\n\ntest_limit if limit == 3\n',
+      'data/limits.yaml': 'limits: { high: 3 }\n',
+    });
+    const { outcomes } = await tested(dir);
+    expect(outcomes).toMatchObject([{ suite: 'lib', name: 'test_limit', state: 'passed' }]);
+    expect(outcomes[0]?.unrun).toBeUndefined();
+  });
+
+  test('a built-in that is refused and called ends the test on the engine: that is named and counted', async () => {
+    const dir = policy({
+      'a_test.rego': 'package a_test\n\ntest_env if opa.runtime() == opa.runtime()\n\ntest_one if 1 == 1\n',
+    });
+    const said = await sluice(['test', dir]);
+    expect(said.out).toContain(
+      'note a_test: test_env: not run on the engine: it calls opa.runtime, which is refused',
+    );
+    expect(said.out).toContain('2 passed: 2 unit tests (1 not on the engine)');
+  });
+
+  test('a test that OPA passes and the engine does not fails, with what both say', async () => {
+    const dir = policy({
+      // What the engine bounds on purpose, see "Where decisions differ from OPA".
+      'long_test.rego':
+        'package long_test\n\nlong := concat("", [c | some _ in numbers.range(1, 40000); c := "ab"])\n\ntest_long if count(regex.split("b", long)) == 40001\n',
+    });
+    const said = await sluice(['test', dir]);
+    expect(said.code).toBe(1);
+    expect(said.out).toMatch(
+      /FAIL long_test: test_long .*\n {5}OPA's interpreter: passed; the engine that decides: error \(.*32768/,
+    );
+  });
+
+  test('`--filter` runs what it names and nothing else', async () => {
+    const phases = async (filter: string): Promise<string[]> => {
+      const { timings } = await tested('policies', '--filter', filter, '--timings');
+      return (timings ?? []).map((t) => t.phase);
+    };
+    const unit = await phases('test_deny_no_roles');
+    expect(unit).toContain('unit tests on the engine');
+    expect(unit).not.toContain('compile the policy');
+    const scenario = await phases('opted out is reached');
+    expect(scenario).toContain('scenarios');
+    expect(scenario).not.toContain('compile unit tests');
+    expect(scenario).not.toContain("unit tests in OPA's interpreter");
+  });
+
+  test('`--filter` names one sub-case of a table', async () => {
+    const { outcomes } = await tested(
+      policy({ 'kinds_test.rego': KINDS }),
+      '--filter',
+      'deeper_table: c / r',
+    );
+    expect(outcomes.map((o) => `${o.state} ${o.name}`)).toEqual(['passed test_deeper_table: c / r']);
+  });
+});
+
+describe('the verdicts of OPA and of the engine', () => {
+  const of: UnitTest = {
+    package: 'p',
+    name: 'test_x',
+    file: 'p_test.rego',
+    line: 3,
+    column: 1,
+    entrypoint: 'p/test_x',
+    table: false,
+  };
+  const byOpa = { location: { file: '', row: 3, col: 1 }, package: 'data.p', name: 'test_x', duration: 0 };
+  const ran = { milliseconds: 1 };
+  test.each([
+    ['both true', of, {}, { ...ran, value: true }, ['passed']],
+    ['both not true', of, { fail: true }, { ...ran, value: undefined }, ['failed']],
+    ['true only to OPA', of, {}, { ...ran, value: undefined }, ['difference']],
+    ['true only to the engine', of, { fail: true }, { ...ran, value: true }, ['difference']],
+    ['an object is no table', of, { fail: true }, { ...ran, value: { a: true } }, ['failed']],
+    ['an error only to the engine', of, {}, { ...ran, error: 'conflict' }, ['difference']],
+    ['an error to both', of, { error: { message: 'm' } }, { ...ran, error: 'conflict' }, ['failed']],
+    ['not run on the engine', of, {}, { unrun: 'why' }, ['passed']],
+    ['not run yet by OPA', of, undefined, { ...ran, value: true }, ['passed']],
+    ['not run yet by OPA, not true', of, undefined, { ...ran, value: false }, ['failed']],
+    ['run by neither', of, undefined, { unrun: 'why' }, ['failed']],
+    [
+      'a sub-case that only OPA passes',
+      { ...of, table: true },
+      { fail: true, sub_results: { a: { name: 'a' }, b: { name: 'b', fail: true } } },
+      { ...ran, value: {} },
+      ['difference', 'failed'],
+    ],
+    [
+      'a sub-case that only the engine has',
+      { ...of, table: true },
+      { sub_results: { a: { name: 'a' } } },
+      { ...ran, value: { a: true, b: true } },
+      ['passed', 'difference'],
+    ],
+  ] as const)('%s', (_name, unit, opaSays, engineSays, wanted) => {
+    const outcomes = outcomesOf(
+      unit,
+      opaSays === undefined ? undefined : { ...byOpa, ...opaSays },
+      engineSays,
+      'p_test.rego',
+    );
+    const said = outcomes.map((o) =>
+      o.problems.some((p) => /engine/.test(p) && /OPA's/.test(p)) ? 'difference' : o.state,
+    );
+    expect(said).toEqual(wanted);
+    for (const o of outcomes) expect(o.state === 'failed').toBe(o.problems.length > 0);
+  });
+});
