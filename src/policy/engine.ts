@@ -12,6 +12,7 @@ import { builtins as hostBuiltins } from './builtins/index.ts';
 import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
 import { ARRANGE, hostedAt, NEXT } from './hosted.ts';
 import { Iteration } from './iteration.ts';
+import { plainAt, textAt } from './memory.ts';
 import { jsonOf } from './order.ts';
 import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf, wellFormed } from './values.ts';
 
@@ -86,8 +87,6 @@ const { LoadedPolicy } = createRequire(import.meta.url)(
 ) as typeof import('@open-policy-agent/opa-wasm');
 
 const PAGE = 65536;
-const STRING = 4;
-const STRING_INTERNED = 8;
 const DEFAULT_RETAIN = 256;
 const FEWEST_PAGES = 5;
 /** around the one answer in a result set */
@@ -260,12 +259,11 @@ class Live {
     return this.#buffer;
   }
 
-  /** null-terminated text; bytes that are not UTF-8 stand as `values.ts` says */
+  /** null-terminated text */
   text(addr: number): string {
     const bytes = this.bytes();
     const end = bytes.indexOf(0, addr);
-    const text = bytes.toString('utf8', addr, end);
-    return text.includes('\ufffd') ? stringOf(bytes.subarray(addr, end)) : text;
+    return textAt(bytes, addr, end);
   }
 
   ids(name: 'entrypoints' | 'builtins'): ReadonlyMap<string, number> {
@@ -278,15 +276,8 @@ class Live {
   }
 
   read(addr: number): RegoValue {
-    const bytes = this.bytes();
-    const type = bytes[addr];
-    // A string is read where it lies (`opa_string_t`: length at 4, bytes at 8).
-    if (type === STRING || type === STRING_INTERNED) {
-      const at = bytes.readUInt32LE(addr + 8);
-      const end = at + bytes.readUInt32LE(addr + 4);
-      const text = bytes.toString('utf8', at, end);
-      return text.includes('\ufffd') ? stringOf(bytes.subarray(at, end)) : text;
-    }
+    const plain = plainAt(this.bytes(), addr);
+    if (plain !== undefined) return plain;
     const dump = this.exports.opa_value_dump(addr);
     const text = this.text(dump);
     this.exports.opa_free(dump);

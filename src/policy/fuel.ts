@@ -13,14 +13,16 @@ import {
   appended,
   concat,
   count,
+  importsOf,
   leb,
-  limits,
   malformed,
   ORDER,
   Reader,
   SECTION,
   type Section,
+  type Signature,
   sectionsOf,
+  signaturesOf,
   signedLeb,
 } from './wasm-format.ts';
 
@@ -36,34 +38,11 @@ const I64_CONST = 0x42;
 /** more than loading any data takes */
 const FULL = 4_000_000_000_000_000n;
 
-const importedOf = (wasm: Uint8Array, section: Section | undefined): { globals: number; tables: number } => {
-  if (section === undefined) return { globals: 0, tables: 0 };
-  const reader = new Reader(wasm, section.start);
-  let [globals, tables] = [0, 0];
-  for (let n = reader.leb(); n > 0; n--) {
-    reader.skip(reader.leb());
-    reader.skip(reader.leb());
-    const kind = reader.byte();
-    if (kind === 0) reader.leb();
-    else if (kind === 1) {
-      reader.byte();
-      limits(reader);
-      tables += 1;
-    } else if (kind === 2) limits(reader);
-    else if (kind === 3) {
-      reader.byte();
-      reader.byte();
-      globals += 1;
-    } else throw malformed('it imports something unknown');
-  }
-  return { globals, tables };
-};
-
 /** @throws SluiceError `bundle_malformed` */
 export const meter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const sections = sectionsOf(wasm);
   const find = (id: number): Section | undefined => sections.find((s) => s.id === id);
-  const imported = importedOf(wasm, find(SECTION.import));
+  const imported = importsOf(wasm, find(SECTION.import));
   const globals = find(SECTION.global);
   const index = imported.globals + count(wasm, globals);
 
@@ -85,7 +64,7 @@ export const meter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   ]);
   const code = find(SECTION.code);
   if (code !== undefined)
-    made.set(SECTION.code, meterCode(wasm, code, parametersOf(wasm, types, find(SECTION.function)), ticks));
+    made.set(SECTION.code, meterCode(wasm, code, signaturesOf(wasm, types, find(SECTION.function)), ticks));
 
   const out: Uint8Array[] = [wasm.subarray(0, 8)];
   const emit = (id: number, content: Uint8Array): void => {
@@ -116,43 +95,19 @@ const exported = (text: string, kind: number, index: number): number[] => {
   return [...leb(name.length), ...name, kind, ...leb(index)];
 };
 
-/** parameters of each function the module defines */
-const parametersOf = (
-  wasm: Uint8Array,
-  types: Section | undefined,
-  functions: Section | undefined,
-): number[] => {
-  if (types === undefined || functions === undefined) return [];
-  const reader = new Reader(wasm, types.start);
-  const counts: number[] = [];
-  for (let n = reader.leb(); n > 0; n--) {
-    if (reader.byte() !== 0x60) throw malformed('it has a type that is no function');
-    const parameters = reader.leb();
-    reader.skip(parameters);
-    reader.skip(reader.leb());
-    counts.push(parameters);
-  }
-  const indices = new Reader(wasm, functions.start);
-  return Array.from({ length: indices.leb() }, () => {
-    const parameters = counts[indices.leb()];
-    if (parameters === undefined) throw malformed('a function has no type');
-    return parameters;
-  });
-};
-
 const meterCode = (
   wasm: Uint8Array,
   section: Section,
-  parameters: readonly number[],
+  functions: readonly Signature[],
   ticks: Ticks,
 ): Uint8Array => {
   const reader = new Reader(wasm, section.start);
   const bodies = reader.leb();
-  if (bodies !== parameters.length) throw malformed('it does not have a body for each function');
+  if (bodies !== functions.length) throw malformed('it does not have a body for each function');
   const out: Uint8Array[] = [Uint8Array.from(leb(bodies))];
-  for (const own of parameters) {
+  for (const { parameters } of functions) {
     const size = reader.leb();
-    const body = meterBody(wasm, reader.at, reader.at + size, own, ticks);
+    const body = meterBody(wasm, reader.at, reader.at + size, parameters.length, ticks);
     out.push(Uint8Array.from(leb(body.reduce((n, p) => n + p.length, 0))), ...body);
     reader.skip(size);
   }

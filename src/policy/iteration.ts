@@ -1,13 +1,19 @@
 /**
  * Iteration over sets and objects in the memory of a module, in the order of OPA's interpreter: that of their elements or
- * keys. Values are read where they lie (`opa_value` in OPA's `value.h`); only what is nested is decoded to be compared.
+ * keys. Values are read where they lie (`memory.ts`); only what is nested is decoded to be compared.
  */
+import { elementsOf, INTEGER, isText, keysOf, TYPE } from './memory.ts';
 import { compare } from './order.ts';
 import type { RegoValue } from './values.ts';
 
-const TYPE = { boolean: 2, number: 3, string: 4, array: 5, object: 6, set: 7, interned: 8 } as const;
-const INTEGER = 1;
 const FEW = 16;
+
+/** A loaded value is only taken for the one of before while what it consists of lies where it lay. */
+interface Loaded {
+  readonly buckets: number;
+  readonly length: number;
+  readonly keys: readonly number[];
+}
 
 interface Cursor {
   readonly keys: readonly number[];
@@ -19,7 +25,7 @@ export class Iteration {
   readonly #read: (addr: number) => RegoValue;
   readonly #fixed: () => number;
   readonly #cursors = new Map<number, Cursor>();
-  readonly #constants = new Map<number, readonly number[]>();
+  readonly #loaded = new Map<number, Loaded>();
 
   /**
    * @param read the value at an address, of any kind
@@ -39,14 +45,16 @@ export class Iteration {
   /** @returns the element or key after `previous`, the first one after 0; 0 after the last one */
   next(node: number, previous: number): number {
     if (previous === 0) {
-      // Sorted anew unless loaded: memory is used again, and a set may have grown since.
-      const keys = this.#constants.get(node) ?? this.#sorted(this.#keysOf(node));
-      if (node < this.#fixed()) this.#constants.set(node, keys);
+      const keys = this.#inOrder(node);
       this.#cursors.set(node, { keys, at: 0 });
       return keys[0] ?? 0;
     }
-    const cursor = this.#cursors.get(node);
-    if (cursor === undefined) return 0;
+    let cursor = this.#cursors.get(node);
+    if (cursor === undefined) {
+      // The module began to iterate by itself, and then met a key that it leaves to the host.
+      cursor = { keys: this.#inOrder(node), at: 0 };
+      this.#cursors.set(node, cursor);
+    }
     const { keys } = cursor;
     // Two iterations over the same value share a cursor.
     let at = keys[cursor.at] === previous ? cursor.at : keys.indexOf(previous);
@@ -54,6 +62,18 @@ export class Iteration {
     if (at < 0) return 0;
     cursor.at = at + 1;
     return keys[at + 1] ?? 0;
+  }
+
+  #inOrder(node: number): readonly number[] {
+    // Sorted anew unless loaded: memory is used again, and a set may have grown since.
+    if (node >= this.#fixed()) return this.#sorted(keysOf(this.#bytes(), node));
+    const bytes = this.#bytes();
+    const [buckets, length] = [bytes.readUInt32LE(node + 4), bytes.readUInt32LE(node + 12)];
+    const known = this.#loaded.get(node);
+    if (known?.buckets === buckets && known.length === length) return known.keys;
+    const keys = this.#sorted(keysOf(this.#bytes(), node));
+    this.#loaded.set(node, { buckets, length, keys });
+    return keys;
   }
 
   /** Sorts an array of pairs of a path and a value by their paths, in place. */
@@ -64,32 +84,12 @@ export class Iteration {
     const length = bytes.readUInt32LE(array + 8);
     const pairs = Array.from({ length }, (_, i) => {
       const pair = bytes.readUInt32LE(elements + 8 * i + 4);
-      return { pair, path: this.#elementsOf(bytes.readUInt32LE(bytes.readUInt32LE(pair + 4) + 4)) };
+      return { pair, path: elementsOf(bytes, bytes.readUInt32LE(bytes.readUInt32LE(pair + 4) + 4)) };
     });
     pairs.sort((a, b) => this.#compareLists(a.path, b.path));
     const after = this.#bytes();
     for (const [i, { pair }] of pairs.entries()) after.writeUInt32LE(pair, elements + 8 * i + 4);
     return array;
-  }
-
-  #elementsOf(array: number): number[] {
-    const bytes = this.#bytes();
-    const elements = bytes.readUInt32LE(array + 4);
-    return Array.from({ length: bytes.readUInt32LE(array + 8) }, (_, i) =>
-      bytes.readUInt32LE(elements + 8 * i + 4),
-    );
-  }
-
-  #keysOf(node: number): number[] {
-    const bytes = this.#bytes();
-    // an element of an object has a value between its key and the next element
-    const next = bytes[node] === TYPE.object ? 8 : 4;
-    const buckets = bytes.readUInt32LE(node + 4);
-    const keys: number[] = [];
-    for (let n = bytes.readUInt32LE(node + 8), i = 0; i < n; i++)
-      for (let e = bytes.readUInt32LE(buckets + 4 * i); e !== 0; e = bytes.readUInt32LE(e + next))
-        keys.push(bytes.readUInt32LE(e));
-    return keys;
   }
 
   #sorted(keys: number[]): number[] {
@@ -129,7 +129,7 @@ export class Iteration {
       return m < n ? -1 : m > n ? 1 : 0;
     }
     if (x === TYPE.array && y === TYPE.array)
-      return this.#compareLists(this.#elementsOf(a), this.#elementsOf(b));
+      return this.#compareLists(elementsOf(bytes, a), elementsOf(bytes, b));
     return compare(this.#read(a), this.#read(b));
   }
 
@@ -141,8 +141,6 @@ export class Iteration {
     return a.length - b.length;
   }
 }
-
-const isText = (type: number | undefined): boolean => type === TYPE.string || type === TYPE.interned;
 
 const latin1 = (bytes: Buffer, addr: number): string => {
   const at = bytes.readUInt32LE(addr + 8);

@@ -24,6 +24,11 @@ export class Reader {
     }
     throw malformed('a number is too long');
   }
+  text(): string {
+    const length = this.leb();
+    this.skip(length);
+    return new TextDecoder().decode(this.bytes.subarray(this.at - length, this.at));
+  }
   skip(count: number): void {
     this.at += count;
     if (this.at > this.bytes.length) throw malformed('it ends too early');
@@ -90,7 +95,7 @@ export const sectionsOf = (wasm: Uint8Array): Section[] => {
   return sections;
 };
 
-export const limits = (reader: Reader): void => {
+const limits = (reader: Reader): void => {
   const flags = reader.byte();
   reader.leb();
   if ((flags & 1) !== 0) reader.leb();
@@ -124,4 +129,101 @@ export const concat = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> =>
     at += p.length;
   }
   return out;
+};
+
+export interface Imports {
+  /** by their index */
+  readonly functions: readonly string[];
+  readonly globals: number;
+  readonly tables: number;
+}
+
+export const importsOf = (wasm: Uint8Array, section: Section | undefined): Imports => {
+  const functions: string[] = [];
+  let [globals, tables] = [0, 0];
+  if (section === undefined) return { functions, globals, tables };
+  const reader = new Reader(wasm, section.start);
+  for (let n = reader.leb(); n > 0; n--) {
+    reader.text();
+    const name = reader.text();
+    const kind = reader.byte();
+    if (kind === 0) {
+      reader.leb();
+      functions.push(name);
+    } else if (kind === 1) {
+      reader.byte();
+      limits(reader);
+      tables += 1;
+    } else if (kind === 2) limits(reader);
+    else if (kind === 3) {
+      reader.skip(2);
+      globals += 1;
+    } else throw malformed('it imports something unknown');
+  }
+  return { functions, globals, tables };
+};
+
+export interface Signature {
+  /** its index */
+  readonly type: number;
+  /** a letter each: `i` for a number of 32 bits, `?` for any other */
+  readonly parameters: string;
+  readonly results: string;
+}
+
+/** of each function that the module defines */
+export const signaturesOf = (
+  wasm: Uint8Array,
+  types: Section | undefined,
+  functions: Section | undefined,
+): Signature[] => {
+  if (types === undefined || functions === undefined) return [];
+  const reader = new Reader(wasm, types.start);
+  const letters = (): string =>
+    Array.from({ length: reader.leb() }, () => (reader.byte() === 0x7f ? 'i' : '?')).join('');
+  const signatures = Array.from({ length: reader.leb() }, (_, type): Signature => {
+    if (reader.byte() !== 0x60) throw malformed('it has a type that is no function');
+    return { type, parameters: letters(), results: letters() };
+  });
+  const indices = new Reader(wasm, functions.start);
+  return Array.from({ length: indices.leb() }, () => {
+    const signature = signatures[indices.leb()];
+    if (signature === undefined) throw malformed('a function has no type');
+    return signature;
+  });
+};
+
+export const bodiesOf = (wasm: Uint8Array, section: Section): Uint8Array[] => {
+  const reader = new Reader(wasm, section.start);
+  return Array.from({ length: reader.leb() }, () => {
+    const size = reader.leb();
+    reader.skip(size);
+    return wasm.subarray(reader.at - size, reader.at);
+  });
+};
+
+/** part of the section `name` that names the functions */
+const FUNCTION_NAMES = 1;
+
+/** index of each function by its name, where the module names them */
+export const functionNamesOf = (wasm: Uint8Array, sections: readonly Section[]): Map<string, number> => {
+  const names = new Map<string, number>();
+  for (const s of sections) {
+    if (s.id !== 0) continue;
+    const reader = new Reader(wasm.subarray(0, s.end), s.start);
+    if (reader.text() !== 'name') continue;
+    while (reader.at < s.end) {
+      const part = reader.byte();
+      const size = reader.leb();
+      const end = reader.at + size;
+      if (part === FUNCTION_NAMES)
+        for (let n = reader.leb(); n > 0; n--) {
+          const index = reader.leb();
+          const name = reader.text();
+          if (!names.has(name)) names.set(name, index);
+        }
+      reader.at = end;
+    }
+  }
+  return names;
 };

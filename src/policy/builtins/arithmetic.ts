@@ -35,6 +35,9 @@ const isSmall = (n: bigint): boolean => n >= -(1n << 31n) && n < 1n << 31n;
 
 const quotient: Builtin = ([a, b]) => {
   const [x, y] = [number(a), number(b)];
+  // what most quotients are, and 2 µs less
+  if (typeof x === 'number' && typeof y === 'number' && x !== 0 && y !== 0)
+    if ((x | 0) === x && (y | 0) === y && x % y === 0) return x / y;
   const [i, j] = [integerOf(x), integerOf(y)];
   if (j === 0n) return fail('division by zero');
   if (i !== undefined && j !== undefined && i !== 0n && isSmall(i) && isSmall(j) && i % j === 0n)
@@ -78,8 +81,21 @@ const isInt = (n: RegoNumber): boolean => {
   return /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 };
 
+/** of integers that JavaScript adds exactly */
+const smallTotal = (all: readonly RegoNumber[]): number | undefined => {
+  let sum = 0;
+  for (const n of all) {
+    if (typeof n !== 'number' || !Number.isSafeInteger(n)) return undefined;
+    sum += n;
+    if (!Number.isSafeInteger(sum)) return undefined;
+  }
+  return sum;
+};
+
 const total: Builtin = ([v]) => {
   const all = elements(v);
+  const small = smallTotal(all);
+  if (small !== undefined) return small;
   const whole = all.map(integerOf);
   if (whole.every((n) => n !== undefined)) {
     const sum = whole.reduce((total, n) => total + n, 0n);
