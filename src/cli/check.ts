@@ -2,6 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import type { LoadedConfig } from '../config/index.ts';
+import { listOrigins } from '../decision-log/directory.ts';
 import { type Opa, resolveOpa } from '../policy/opa.ts';
 import type { SigningConfig } from '../policy/signatures.ts';
 import { signingOf } from '../policy/store.ts';
@@ -10,13 +12,23 @@ import { FORMATS, type Format, githubCommands, sarifOf, tell } from './policy/fi
 import { arranged, type Finding } from './policy/findings.ts';
 import { type Inspection, inspectBundle, inspectPolicy } from './policy/inspect.ts';
 import { fileFindings } from './policy/inspect-files.ts';
-import { type InspectedConfig, inspectConfig, nameFindings, routeFindings } from './policy/inspect-config.ts';
+import {
+  clientsOf,
+  type InspectedConfig,
+  inspectConfig,
+  nameFindings,
+  routeFindings,
+} from './policy/inspect-config.ts';
+import { progress } from './policy/progress.ts';
+import { usageFindings } from './policy/usage.ts';
 import { watching } from './policy/watch.ts';
 
 interface Options {
   readonly config?: string;
   readonly strict?: boolean;
   readonly watch?: boolean;
+  readonly journal: readonly string[];
+  readonly days: number;
   readonly format: Format;
   readonly json?: boolean;
 }
@@ -25,6 +37,13 @@ const format = (text: string): Format => {
   const found = FORMATS.find((f) => f === text);
   if (found === undefined) throw new InvalidArgumentError(`One of ${FORMATS.join(', ')} is wanted.`);
   return found;
+};
+
+const days = (text: string): number => {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1 || n > 36_500)
+    throw new InvalidArgumentError('A number of days is wanted.');
+  return n;
 };
 
 export function command(io: Io): Command {
@@ -38,6 +57,13 @@ export function command(io: Io): Command {
       'sluice.yaml: look at it, too, at its routes and names against the policy, and at the files it names',
     )
     .option('--strict', 'warnings count as faults')
+    .option(
+      '--journal <dir>',
+      'warn of what was not used, by the decisions on record there; once for each sidecar',
+      (dir: string, before: readonly string[]) => [...before, dir],
+      [] as readonly string[],
+    )
+    .option('--days <n>', 'how far back --journal looks', days, 90)
     .option('--watch', 'again whenever a file has changed')
     .option(
       '--format <name>',
@@ -48,7 +74,7 @@ export function command(io: Io): Command {
     .option('--json', 'the same as --format json')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n  sluice check policies --strict --format sarif > sluice.sarif\n\nExit code 0: no fault (with --strict: no warning either); 1: there is one; 2: wrong use; 3: could not look, e.g. because there is\nno such directory or no OPA. A note is true and may be meant: it never counts.',
+      '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n  sluice check --config sluice.yaml --journal ./data/journal --days 30\n  sluice check policies --strict --format sarif > sluice.sarif\n\nExit code 0: no fault (with --strict: no warning either); 1: there is one; 2: wrong use; 3: could not look, e.g. because there is\nno such directory or no OPA. A note is true and may be meant: it never counts.',
     )
     .action(async (dir: string | undefined, options: Options) => {
       if (!options.watch) return check(io, dir, options);
@@ -96,6 +122,7 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     found.push(...nameFindings(config.loaded, policy.names, new Date()));
   }
   if (config?.loaded) found.push(...fileFindings(config.loaded, policy?.data ?? null));
+  if (options.journal.length > 0) found.push(...(await usage(io, options, policy, config?.loaded ?? null)));
   const list = arranged(found, io.cwd);
   const of = (severity: Finding['severity']): number => list.filter((f) => f.severity === severity).length;
   const [faults, warnings, notes] = [of('fault'), of('warning'), of('note')];
@@ -123,6 +150,30 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     io.stdout.write(
       `${resource}: ${counted(never, 'field')} never written, ${as_read} by whoever may read them, ${always} always\n`,
     );
+}
+
+/** A policy that does not compile cannot be asked what it gives. @throws SluiceError `input_invalid` */
+async function usage(
+  io: Io,
+  options: Options,
+  inspection: Inspection | null,
+  loaded: LoadedConfig | null,
+): Promise<readonly Finding[]> {
+  if (!inspection?.policy) return [];
+  const journals = options.journal.map((dir) => resolve(io.cwd, dir));
+  const origins = (await Promise.all(journals.map(listOrigins))).flat();
+  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
+  const bar = progress(io, bytes, 'bytes of the journal');
+  try {
+    return await usageFindings(inspection.policy, inspection.documents, clientsOf(loaded), {
+      journals,
+      days: options.days,
+      now: new Date(),
+      progress: (n) => bar.add(n),
+    });
+  } finally {
+    bar.done();
+  }
 }
 
 /** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */

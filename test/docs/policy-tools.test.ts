@@ -2,8 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { RULES } from '../../src/cli/policy/finding-formats.ts';
+import { draft } from '../support/decision-records.ts';
+import { openJournal } from '../support/journals.ts';
 import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -32,12 +34,30 @@ describe.skipIf(opa === null)('docs/policy-tools.md', () => {
   broken.change('scenarios/refusals.yaml', 'Sluice-Purpose: marketing', 'Sluice-Purpose: marketting');
   broken.change('sluice/recipient/recipient.rego', 'input.context.recipient', 'input.contxt.recipient');
 
+  beforeAll(async () => {
+    const journal = await openJournal(join(dir, 'quiet'));
+    const at = { timestamp: new Date().toISOString(), outcome: 'modified' } as const;
+    for (const purpose of ['after_sales', 'order_processing'])
+      await journal.append({
+        ...draft(1, { ...at, purpose }),
+        disclosure: {
+          ...draft().disclosure!,
+          by_class: { 'contact/3': { mask: 1 }, 'identity/3': { mask: 1 }, 'transaction/2': { disclose: 4 } },
+        },
+      });
+    await journal.close();
+  });
+
   test('has examples', () => expect(examples.length).toBeGreaterThan(0));
   test.each(examples)('$command', async ({ command, output }) => {
     const [program, ...argv] = command.match(/'[^']*'|\S+/g)!.map((a) => a.replace(/^'(.*)'$/, '$1'));
     expect(program).toBe('sluice');
     const said = await sluice(argv, { cwd: dir });
-    expect(`${said.out}${said.err}`).toBe(output);
+    const lines = `${said.out}${said.err}`;
+    // `…` on a line of its own stands for lines that are left out
+    const wanted = output.split(/^…\n/m).map((part) => part.trim());
+    for (const part of wanted) expect(lines).toContain(part);
+    if (wanted.length === 1) expect(lines).toBe(output);
   });
 });
 

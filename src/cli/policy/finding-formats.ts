@@ -32,6 +32,7 @@ export const RULES: { readonly [rule: string]: string } = {
   strict: 'The rules read only what the input has.',
   style: 'Rules are easy to review.',
   treatment: 'Treatments have parameters that fit.',
+  usage: 'What the policy gives was used (--journal).',
 };
 
 const MARKS = { fault: 'red', warning: 'yellow', note: 'cyan' } as const;

@@ -6,6 +6,7 @@ import { routeWarnings } from '../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
 import type { Kind, KnownNames } from './scenario-references.ts';
+import type { Client } from './usage.ts';
 
 export interface InspectedConfig {
   /** null where it has faults */
@@ -90,6 +91,20 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
   for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
   return found;
 }
+
+/** Callers that it names one by one. */
+export const clientsOf = (loaded: LoadedConfig | null): readonly Client[] =>
+  loaded === null
+    ? []
+    : (['api_keys', 'certificates'] as const).flatMap((list) =>
+        loaded.config.identity[list].map(({ subject }, i) => ({
+          id: subject.id,
+          fault: (message: string) => {
+            const { line, column } = loaded.fault(['identity', list, i, 'subject', 'id'], message);
+            return { file: loaded.file, line, column, message };
+          },
+        })),
+      );
 
 type Path = readonly (string | number)[];
 

@@ -1,0 +1,161 @@
+/** Minimisation by the decisions on record: what counts as used, and what is told of the rest. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { arranged, type Finding } from '../../src/cli/policy/findings.ts';
+import { inspectPolicy } from '../../src/cli/policy/inspect.ts';
+import { type Client, usageFindings } from '../../src/cli/policy/usage.ts';
+import type { DecisionRecordDraft } from '../../src/model/record.ts';
+import { draft } from '../support/decision-records.ts';
+import { openJournal, temporaryDirectory } from '../support/journals.ts';
+import { Copy, lineOf, opa } from './support.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const NOW = new Date('2026-11-30T12:00:00Z');
+const INPUT = draft(1).input as Exclude<DecisionRecordDraft['input'], null>;
+
+/** an allowed decision of one of these roles */
+function decision(
+  roles: readonly string[],
+  purpose: string,
+  over: Partial<DecisionRecordDraft> & { left?: string[]; searched?: string[]; written?: string[] } = {},
+): DecisionRecordDraft {
+  const { left = [], searched = [], written = [], ...more } = over;
+  const base = draft(1);
+  return {
+    ...base,
+    timestamp: '2026-11-29T08:00:00.000Z',
+    outcome: 'modified',
+    subject: { ...base.subject!, properties: { ...base.subject!.properties, roles } },
+    purpose,
+    disclosure: {
+      ...base.disclosure!,
+      by_class: {
+        'financial/4': { drop: 3 },
+        ...Object.fromEntries(left.map((cls) => [cls, { mask: 1, disclose: 0 }])),
+      },
+    },
+    input: {
+      ...INPUT,
+      action: { name: 'read', properties: { query_fields: searched, body_fields: written } },
+    },
+    ...more,
+  };
+}
+
+describe.skipIf(opa === null)('what nobody used', () => {
+  const p = new Copy();
+  let inspection: Awaited<ReturnType<typeof inspectPolicy>>;
+  beforeAll(async () => {
+    inspection = await inspectPolicy(p.dir, opa!);
+  });
+  afterAll(() => p.remove());
+
+  async function told(
+    drafts: readonly DecisionRecordDraft[],
+    { days = 30, clients = [] as readonly Client[] } = {},
+  ): Promise<readonly Finding[]> {
+    const dir = temporaryDirectory();
+    const journal = await openJournal(dir);
+    for (const d of drafts) await journal.append(d);
+    await journal.close();
+    const found = await usageFindings(inspection.policy!, inspection.documents, clients, {
+      journals: [dir],
+      days,
+      now: NOW,
+    });
+    return arranged(found, p.dir);
+  }
+  const about = (found: readonly Finding[], text: string): string[] =>
+    found.filter((f) => f.message.includes(text)).map((f) => f.message);
+  /** categories that support is told to see without using them */
+  const idle = (found: readonly Finding[], role = 'support'): string[] =>
+    found.flatMap((f) => {
+      const [, category] = new RegExp(`role "${role}" may see or write (\\w+)`).exec(f.message) ?? [];
+      return category === undefined ? [] : [category];
+    });
+  const ALL = ['contact', 'financial', 'free_text', 'identity', 'reference', 'staff', 'transaction'];
+
+  test('a category is used by what left, disguised or not, by a search and by a write; not by what was dropped', async () => {
+    const none = await told([decision(['support'], 'after_sales')]);
+    expect(idle(none).sort()).toEqual(ALL);
+    const some = await told([
+      decision(['support'], 'after_sales', { left: ['identity/3'], searched: ['/phone'] }),
+      decision(['support'], 'after_sales', { written: ['/notes'], left: ['reference/1'] }),
+    ]);
+    expect(idle(some).sort()).toEqual(['financial', 'staff', 'transaction']);
+    const finding = some.find((f) => f.message.includes('may see or write financial'));
+    expect(finding).toMatchObject({ severity: 'warning', rule: 'usage' });
+    expect(finding!.file).toBe('data/roles.yaml');
+    expect(finding!.line).toBe(lineOf(p.path('data/roles.yaml'), '      financial: recognise'));
+  });
+
+  test('a refusal, an error and what lies before the window are no use', async () => {
+    const left = ['financial/4', 'transaction/2'];
+    const found = await told([
+      decision(['support'], 'after_sales'),
+      decision(['support'], 'after_sales', { left, outcome: 'denied' }),
+      decision(['support'], 'after_sales', { left, outcome: 'error' }),
+      decision(['support'], 'after_sales', { left, timestamp: '2026-10-30T08:00:00.000Z' }),
+    ]);
+    expect(idle(found).sort()).toEqual(ALL);
+  });
+
+  test('roles, purposes and partners without use are told once each, and nothing that follows from that', async () => {
+    const found = await told([
+      decision(['support', 'analyst'], 'after_sales', { left: ALL.map((c) => `${c}/3`) }),
+      decision(['courier'], 'delivery', { recipient: 'swift_logistics', left: ALL.map((c) => `${c}/3`) }),
+    ]);
+    // An analyst may not act for after-sales: the role has had no use.
+    expect(about(found, 'role "analyst"')).toEqual([
+      'the role "analyst" had no request allowed in the last 30 days',
+    ]);
+    expect(about(found, 'role "support"')).toEqual([]);
+    expect(about(found, '"order_processing"')).toEqual([
+      'nobody acted for the purpose "order_processing" in the last 30 days',
+    ]);
+    expect(about(found, 'partner')).toEqual([
+      'the partner "city_clinic" received nothing in the last 30 days',
+      'the partner "red_lantern_rescue" received nothing in the last 30 days',
+    ]);
+  });
+
+  test('a purpose that others used is told of the role that did not', async () => {
+    const left = ALL.map((c) => `${c}/3`);
+    const found = await told([
+      decision(['support'], 'after_sales', { left }),
+      decision(['store_clerk'], 'order_processing', { left }),
+    ]);
+    expect(about(found, 'role "support"')).toEqual([
+      'the role "support" did not act for order_processing in the last 30 days',
+    ]);
+  });
+
+  test('clients that the configuration lists are judged by their own decisions', async () => {
+    const client = (id: string): Client => ({ id, fault: (message) => ({ file: 'sluice.yaml', message }) });
+    const base = decision(['support'], 'after_sales');
+    const found = await told([{ ...base, subject: { ...base.subject!, id: 'erp' } }], {
+      clients: [client('erp'), client('old-erp')],
+    });
+    expect(about(found, 'client')).toEqual([
+      'the client "old-erp" had no request allowed in the last 30 days',
+    ]);
+  });
+
+  test('what the journal cannot tell is said, and not guessed', async () => {
+    const young = await told([decision(['support'], 'after_sales')]);
+    expect(about(young, 'the journal begins on')).toHaveLength(1);
+    const whole = await told([
+      decision(['support'], 'after_sales', { timestamp: '2026-10-01T00:00:00.000Z' }),
+      decision(['support'], 'after_sales'),
+    ]);
+    expect(about(whole, 'the journal begins on')).toEqual([]);
+    const base = decision(['support'], 'after_sales');
+    const masked = await told([{ ...base, subject: { ...base.subject!, id: '[masked]' } }]);
+    expect(about(masked, 'subjects are masked')).toHaveLength(1);
+    expect(about(masked, 'role "')).toEqual([]);
+    const empty = await told([
+      decision(['support'], 'after_sales', { timestamp: '2026-01-01T00:00:00.000Z' }),
+    ]);
+    expect(empty.map((f) => f.message)).toEqual([expect.stringMatching(/^no decision in the last 30 days/)]);
+  });
+});
