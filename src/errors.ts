@@ -59,6 +59,7 @@ export const ERROR_CODES = [
   'policy_builtin_refused',
   'policy_data_invalid',
   'policy_scenario_failed',
+  'policy_unit_test_failed',
   'opa_not_found',
   'opa_digest_mismatch',
   'opa_failed',

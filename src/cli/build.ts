@@ -56,6 +56,7 @@ export function command(io: Io): Command {
 async function build(io: Io, dir: string, options: Options): Promise<void> {
   const bundle = await compilePolicy(resolve(io.cwd, dir), {
     opa: await resolveOpa({ env: io.env }),
+    tests: true,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
     ...(options.entrypoint === undefined ? {} : { entrypoints: options.entrypoint.map(entrypointOf) }),
   });
@@ -80,13 +81,20 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   );
   if (options.json) {
     io.stdout.write(
-      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, signed_by: key?.kid ?? null, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
+      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, signed_by: key?.kid ?? null, unit_tests: bundle.tests?.tests.length ?? 0, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
     );
     return;
   }
   io.stdout.write(
     `${options.output}: ${size} bytes, revision ${bundle.revision}, ${key === undefined ? 'not signed' : `signed by ${key.kid} (${key.algorithm})`}\n`,
   );
+  const tests = bundle.tests?.tests ?? [];
+  if (tests.length > 0)
+    io.stdout.write(
+      `${tests.length} unit tests, which a sidecar runs before the policy goes live; "sluice test" runs them now\n`,
+    );
+  for (const { package: of, name, reason } of tests)
+    if (reason !== undefined) io.stdout.write(`note ${of}: ${name}: not run on the engine: ${reason}\n`);
   for (const [name, { input, reads_time }] of Object.entries(entrypoints)) {
     io.stdout.write(`${name} reads${reads_time ? ' the time and' : ''}\n`);
     for (const path of input) io.stdout.write(`  ${path}\n`);

@@ -8,6 +8,8 @@ import { catalogsFromData } from './catalog.ts';
 import { isObject } from './document.ts';
 import { numbersKept } from './numbers.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
+import { filesOfUnitTests, unitTestsOf } from './unit-files.ts';
+import type { UnitTests } from './unit-tests.ts';
 
 /** What one entrypoint looks at: base documents as paths, built-ins whose answers are not fixed by their arguments. */
 export interface EntrypointReads {
@@ -44,6 +46,8 @@ export interface PolicyBundle {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   /** relative path → text of what it was built from (rules, tests, data, catalogs, scenarios), if it says */
   readonly sources: { readonly [path: string]: string };
+  /** its unit tests for the engine that decides, if it was built with them */
+  readonly tests?: UnitTests;
 }
 
 export interface BundleOptions {
@@ -101,6 +105,7 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
     if (isObject(listed))
       for (const [path, text] of Object.entries(listed)) if (typeof text === 'string') sources[path] = text;
   }
+  const tests = unitTestsOf(files, json, fail);
   return {
     name,
     revision: manifest.revision,
@@ -111,6 +116,7 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
     reads,
     catalogs,
     sources,
+    ...(tests === null ? {} : { tests }),
   };
 };
 
@@ -296,6 +302,7 @@ export const writeBundle = async (
     ['data.json', text(bundle.dataJson)],
     ['policy.wasm', bundle.wasm],
     [SOURCES, text(JSON.stringify(bundle.sources))],
+    ...filesOfUnitTests(bundle.tests),
     ['.manifest', text(JSON.stringify(manifest))],
   ]);
   if (key !== undefined) files.set('.signatures.json', text(JSON.stringify(await signFiles(files, key))));

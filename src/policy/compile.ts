@@ -20,6 +20,7 @@ import { numbersKept } from './numbers.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa.ts';
 import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
+import { compileUnitTests } from './unit-tests.ts';
 import { capabilitiesText, explainRefused, refusedBuiltin } from './refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
@@ -36,6 +37,8 @@ export interface CompileOptions {
   readonly print?: boolean;
   /** of OPA's compiler; default 1 */
   readonly optimize?: 0 | 1;
+  /** compile its unit tests, too, for whoever tries the policy before it goes live */
+  readonly tests?: boolean;
 }
 
 /** @throws SluiceError `policy_compile_failed`, `policy_builtin_refused`, `policy_data_invalid`, `catalog_invalid`, `bundle_entrypoint_missing`, `policy_unavailable` */
@@ -54,7 +57,10 @@ export const compileFiles = async (
   const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
   try {
     const data = await policyData(files, options.opa);
-    const compiled = await compileRego(files, data, stage, options);
+    const [compiled, tests] = await Promise.all([
+      compileRego(files, data, stage, options),
+      options.tests === true ? compileUnitTests(options.opa, files, undefined, data.json) : null,
+    ]);
     const sources = Object.fromEntries(
       [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
         .flat()
@@ -71,6 +77,7 @@ export const compileFiles = async (
       reads: compiled.reads,
       catalogs: data.catalogs,
       sources,
+      ...(tests === null ? {} : { tests }),
       manifest: {
         revision,
         roots: [''],

@@ -1,5 +1,5 @@
 /**
- * The live policy, and how another takes its place: loaded, checked, tried by the gate (its own scenarios), then swapped
+ * The live policy, and how another takes its place: loaded, checked, tried by the gate (its own unit tests and scenarios), then swapped
  * in at once. Whatever fails on the way leaves the last good policy live and says so. Requests under way keep the
  * snapshot they took.
  */
@@ -26,7 +26,8 @@ import { createFileSource } from './sources/file.ts';
 import type { Loaded, PolicySource } from './sources/source.ts';
 import { createUrlSource } from './sources/url.ts';
 
-export type Gate = (candidate: LivePolicy) => Promise<void>;
+/** Tries a policy before it goes live. @returns what the log is to say of it */
+export type Gate = (candidate: LivePolicy) => Promise<{ readonly [name: string]: unknown } | undefined>;
 
 export interface StoreDependencies {
   readonly logger: Logger;
@@ -34,7 +35,7 @@ export interface StoreDependencies {
   /** what relative paths are relative to */
   readonly baseDir: string;
   readonly metrics?: { count(name: 'policy_reload_failures', by?: number): void };
-  /** tries a policy before it goes live; @throws SluiceError `policy_scenario_failed` */
+  /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
   readonly gate?: Gate;
   readonly opa?: () => Promise<Opa>;
 }
@@ -59,7 +60,7 @@ export const createPolicyStore = async (
   config: PolicyConfig,
   deps: StoreDependencies,
 ): Promise<LivePolicyStore> => {
-  const source = sourceOf(config, deps);
+  const source = sourceOf(config, deps, deps.gate !== undefined);
   const limits: PolicyLimits = settle(DEFAULT_LIMITS, config.limits);
   const cache: CacheLimits = settle(DEFAULT_CACHE, config.cache);
   const listeners: ((policy: PolicySnapshot) => void)[] = [];
@@ -71,13 +72,16 @@ export const createPolicyStore = async (
 
   const activate = async (loaded: Loaded): Promise<void> => {
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
-    await deps.gate?.(candidate);
+    const tried = await deps.gate?.(candidate);
     if (closed) return;
     const first = live === undefined;
     live = candidate;
     activatedAt = deps.clock.now().toISOString();
     error = null;
-    deps.logger.info({ revision: candidate.revision, bundle: candidate.bundle }, 'policy activated');
+    deps.logger.info(
+      { revision: candidate.revision, bundle: candidate.bundle, ...tried },
+      'policy activated',
+    );
     if (!first) for (const listener of listeners) listener(candidate);
     try {
       await loaded.accepted();
@@ -206,6 +210,7 @@ const DEFAULT_POLL = 60_000;
 const sourceOf = (
   config: PolicyConfig,
   { baseDir, opa }: Pick<StoreDependencies, 'baseDir' | 'opa'>,
+  tests: boolean,
 ): PolicySource => {
   const named = [config.dir, config.bundle, config.url].filter((v) => v !== undefined);
   if (named.length !== 1)
@@ -218,7 +223,8 @@ const sourceOf = (
     ratio: settled.ratio,
   };
   const signing = signingOf(config.signing, baseDir);
-  if (config.dir !== undefined) return createDirectorySource({ dir: resolve(baseDir, config.dir), opa });
+  if (config.dir !== undefined)
+    return createDirectorySource({ dir: resolve(baseDir, config.dir), opa, tests });
   if (config.bundle !== undefined)
     return createFileSource({ file: resolve(baseDir, config.bundle), limits, signing });
   const headers: Record<string, string> = {};

@@ -1,20 +1,15 @@
 /**
- * Rego's unit tests on the engine that decides: one WebAssembly module with an entrypoint for each test.
+ * Rego's unit tests, compiled for the engine that decides: one WebAssembly module with an entrypoint for each test.
  *
  * It is not optimized: OPA's optimizer evaluates what it knows, and would answer the tests while it compiles them.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { isSluiceError, SluiceError } from '../errors.ts';
 import { readArchive } from './archive.ts';
-import type { Builtin } from './builtins/types.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
-import { isObject } from './document.ts';
-import { createMetered } from './runtime.ts';
 import type { Opa } from './opa.ts';
 import { faultsOf, spell } from './opa-faults.ts';
-import { REFUSED } from './refused.ts';
 
 export interface UnitTest {
   /** as OPA names them: package without `data.`, and rule */
@@ -29,6 +24,8 @@ export interface UnitTest {
   readonly reason?: string;
   /** has sub-cases: `test_x[name] if …` */
   readonly table: boolean;
+  /** sub-cases by their names, where they are known: that one of them is missing cannot be seen from what a table comes to */
+  readonly cases?: readonly (readonly string[])[];
 }
 
 export interface UnitTests {
@@ -36,13 +33,6 @@ export interface UnitTests {
   /** null: there is none that can be run */
   readonly wasm: Uint8Array<ArrayBuffer> | null;
 }
-
-/** What a test came to on the engine. */
-export type Ran =
-  | { readonly value: unknown; readonly milliseconds: number }
-  /** the evaluation failed */
-  | { readonly error: string; readonly milliseconds: number }
-  | { readonly unrun: string };
 
 const PREFIX = 'test_';
 
@@ -189,6 +179,8 @@ export const compileUnitTests = async (
   opa: Opa,
   files: PolicyDirectory,
   wanted: (test: UnitTest) => boolean = () => true,
+  /** names the sub-cases of tables with this base document, which OPA has to run them for */
+  dataJson?: string,
 ): Promise<UnitTests> => {
   const found = (await findTests(opa, files)).filter((f) => wanted(f.test));
   if (found.length === 0) return { tests: [], wasm: null };
@@ -224,67 +216,62 @@ export const compileUnitTests = async (
       };
     }
     const wasm = (await readArchive(await readFile(out), out)).get('policy.wasm');
-    return { tests, wasm: new Uint8Array(wasm!) };
+    const named = dataJson === undefined ? tests : await withCases(opa, tests, rego, dataJson);
+    return { tests: named, wasm: new Uint8Array(wasm!) };
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
 };
 
-const unrunnable = (test: UnitTest, reason: string): UnitTest =>
-  test.entrypoint === null ? test : { ...test, entrypoint: null, reason };
-
-/** As OPA's own limit of a test. */
-const LIMITS = { evaluation_ms: 60_000, memory_mb: 512 };
-
-/** Built-ins that are refused may be named by tests, which put something else in their place; called, they end the test. */
-const standIns: { readonly [name: string]: Builtin } = Object.fromEntries(
-  Object.keys(REFUSED).map((name) => [
-    name,
-    (): never => {
-      throw new SluiceError('policy_builtin_refused', `it calls ${name}, which is refused`);
-    },
-  ]),
-);
-
-/** Runs tests on the engine, one after the other. @throws SluiceError if the module cannot be loaded */
-export async function* runUnitTests(
-  { wasm, tests }: UnitTests,
+const withCases = async (
+  opa: Opa,
+  tests: readonly UnitTest[],
+  rego: string,
   dataJson: string,
-): AsyncGenerator<readonly [UnitTest, Ran]> {
-  const evaluator =
-    wasm === null
-      ? null
-      : await createMetered(wasm, Buffer.from(dataJson), LIMITS, {
-          builtins: { ...standIns, 'internal.test_case': () => true },
-        });
-  for (const test of tests) {
-    if (test.entrypoint === null || evaluator === null) {
-      yield [test, { unrun: test.reason ?? 'there is no module of the tests' }];
-      continue;
-    }
-    const began = performance.now();
-    const spent = (): number => performance.now() - began;
-    try {
-      const { result } = evaluator.evaluate(test.entrypoint, undefined, {
-        nowNs: BigInt(Date.now()) * 1_000_000n,
-        seed: `${test.file}:${test.line}`,
-      });
-      yield [test, { value: result, milliseconds: spent() }];
-    } catch (e) {
-      if (!isSluiceError(e)) throw e;
-      yield [
-        test,
-        e.code === 'policy_builtin_refused'
-          ? { unrun: e.message }
-          : { error: e.message, milliseconds: spent() },
-      ];
-    }
-  }
+): Promise<UnitTest[]> => {
+  const tables = tests.filter((t) => t.table && t.entrypoint !== null);
+  if (tables.length === 0) return [...tests];
+  const data = `${rego}.json`;
+  await writeFile(data, dataJson);
+  const names = tables.map((t) => `\\.${t.name.replace(/\W/g, '.')}(__at_\\d+_\\d+)?$`);
+  const run = await opa.run(
+    ['test', '--format', 'json', '--timeout', '60s', '--run', names.join('|'), '.', data],
+    { cwd: rego },
+  );
+  const told = (JSON.parse(run.stdout) ?? []) as (SubCases & {
+    readonly location: { readonly file: string; readonly row: number; readonly col: number };
+  })[];
+  const cases = new Map(
+    told.map((t) => [
+      `${t.location.file}:${t.location.row}:${t.location.col}`,
+      subCasesOf(t).map((c) => c.path),
+    ]),
+  );
+  return tests.map((t) => {
+    if (!t.table || t.entrypoint === null) return t;
+    const known = cases.get(`${t.file}:${t.line}:${t.column}`);
+    return known === undefined ? unrunnable(t, 'OPA does not name its sub-cases') : { ...t, cases: known };
+  });
+};
+
+/** As `opa test --format json` has them. */
+export interface SubCases {
+  readonly fail?: boolean;
+  readonly sub_results?: { readonly [name: string]: SubCases };
 }
 
-/** Whether a test holds, as OPA judges it: it is true, or a table of nothing else. */
-export const holds = ({ table }: UnitTest, value: unknown): boolean =>
-  value === true || (table && isObject(value) && allTrue(value));
+/** The innermost sub-cases, which count as tests. */
+export const subCasesOf = (
+  { sub_results = {} }: SubCases,
+  before: readonly string[] = [],
+): { readonly path: readonly string[]; readonly fail: boolean }[] =>
+  Object.entries(sub_results)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, of]) => {
+      const path = [...before, name];
+      const deeper = subCasesOf(of, path);
+      return deeper.length > 0 ? deeper : [{ path, fail: of.fail ?? false }];
+    });
 
-const allTrue = (value: unknown): boolean =>
-  isObject(value) ? Object.values(value).every(allTrue) : value === true;
+const unrunnable = (test: UnitTest, reason: string): UnitTest =>
+  test.entrypoint === null ? test : { ...test, entrypoint: null, reason };

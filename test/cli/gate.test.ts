@@ -2,24 +2,29 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { scenarioGate } from '../../src/cli/policy/gate.ts';
+import { policyGate } from '../../src/cli/policy/gate.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
+import { readBundle, writeBundle } from '../../src/policy/bundle.ts';
+import { compilePolicy } from '../../src/policy/compile.ts';
+import { resolveOpa } from '../../src/policy/opa.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
+import { sluice } from './support.ts';
 
 const POLICIES = new URL('../../policies', import.meta.url).pathname;
 let dir = '';
 
 beforeAll(async () => {
   dir = join(await mkdtemp(join(tmpdir(), 'sluice-gate-')), 'policies');
-  await cp(POLICIES, dir, { recursive: true });
+  // Without its unit tests, which would be the first to fail.
+  await cp(POLICIES, dir, { recursive: true, filter: (file) => !file.endsWith('_test.rego') });
 });
 afterAll(() => rm(join(dir, '..'), { recursive: true, force: true }));
 
 const open = () =>
   createPolicyStore(
     { dir, watch: false },
-    { logger: silentLogger, clock: systemClock, baseDir: dir, gate: scenarioGate },
+    { logger: silentLogger, clock: systemClock, baseDir: dir, gate: policyGate },
   );
 
 test('a policy whose own scenarios fail does not go live, and the last good one stays', async () => {
@@ -49,4 +54,59 @@ test('at the first start it is refused, with the scenario and its place', async 
     message: expect.stringMatching(/scenarios\/\w+\.yaml:\d+ "/),
   });
   await writeFile(roles, text);
+}, 60_000);
+
+/** The default policy, small: its unit tests, and no scenarios. */
+const unitsOnly = async (name: string, rego: string): Promise<string> => {
+  const at = join(dir, '..', name);
+  await cp(POLICIES, at, { recursive: true });
+  await rm(join(at, 'scenarios'), { recursive: true });
+  await writeFile(join(at, 'sluice/more_test.rego'), `package sluice.more_test\n\n${rego}\n`);
+  return at;
+};
+const activated: unknown[] = [];
+const logger = { ...silentLogger, info: (said: unknown) => void activated.push(said) } as typeof silentLogger;
+const openAt = (config: { dir: string } | { bundle: string }) =>
+  createPolicyStore(
+    { ...config, watch: false },
+    { logger, clock: systemClock, baseDir: dir, gate: policyGate },
+  ).then((store) => store.close());
+
+test.each([
+  ['not true', 'test_wrong if data.sluice.decision.allow', 'it is not true'],
+  ['a sub-case of a table', 'test_wrong[n] if {\n\tsome n in ["a", "b"]\n\tn == "a"\n}', 'it is not true'],
+  ['an error', 'test_wrong := x if some x in [1, 2]', 'conflict'],
+])(
+  'a unit test that fails on the engine keeps a policy from going live: %s',
+  async (_what, rego, why) => {
+    const at = await unitsOnly(`wrong-${why.length}-${rego.length}`, rego);
+    const wanted = {
+      code: 'policy_unit_test_failed',
+      message: expect.stringMatching(
+        new RegExp(`^1 of .*more_test\\.rego:3 sluice\\.more_test\\.test_wrong: .*${why}`),
+      ),
+    };
+    await expect(openAt({ dir: at })).rejects.toMatchObject(wanted);
+    // A bundle takes its unit tests along, so that a sidecar without OPA tries them, too.
+    const bundle = join(dir, '..', `wrong-${rego.length}.tar.gz`);
+    expect((await sluice(['build', at, '-o', bundle])).code).toBe(0);
+    await expect(openAt({ bundle })).rejects.toMatchObject(wanted);
+  },
+  60_000,
+);
+
+test('what goes live says how many unit tests it has, and names those that cannot be run on the engine', async () => {
+  const at = await unitsOnly('fetching', 'test_fetches if opa.runtime() == {}');
+  await openAt({ dir: at });
+  expect(activated.at(-1)).toMatchObject({
+    unit_tests: 176,
+    unit_tests_not_run: ['sluice.more_test.test_fetches: it calls opa.runtime, which is refused'],
+  });
+}, 60_000);
+
+test('a bundle that has lost the module of its unit tests is refused', async () => {
+  const at = await unitsOnly('lost', 'test_right if true');
+  const bundle = await compilePolicy(at, { opa: await resolveOpa(), tests: true });
+  const bytes = await writeBundle({ ...bundle, tests: { ...bundle.tests!, wasm: null } });
+  await expect(readBundle(bytes, { name: 'lost' })).rejects.toMatchObject({ code: 'bundle_malformed' });
 }, 60_000);

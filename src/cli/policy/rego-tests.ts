@@ -3,7 +3,8 @@ import type { PolicyDirectory } from '../../policy/directory.ts';
 import { isObject } from '../../policy/document.ts';
 import type { Opa } from '../../policy/opa.ts';
 import { faultError, faultsOf, MAX_ERRORS } from '../../policy/opa-faults.ts';
-import { holds, type Ran, type UnitTest } from '../../policy/unit-tests.ts';
+import { holds, type Ran, valueAt } from '../../policy/unit-run.ts';
+import { type SubCases, subCasesOf, type UnitTest } from '../../policy/unit-tests.ts';
 import type { Outcome } from './outcome.ts';
 import { type Staged, stage } from './stage.ts';
 
@@ -18,14 +19,8 @@ export interface Coverage {
   }[];
 }
 
-interface SubCase {
-  readonly name: string;
-  readonly fail?: boolean;
-  readonly sub_results?: { readonly [name: string]: SubCase };
-}
-
 /** One test as `opa test --format json` tells it. */
-export interface OpaTest {
+export interface OpaTest extends SubCases {
   readonly location: { readonly file: string; readonly row: number; readonly col: number };
   readonly package: string;
   readonly name: string;
@@ -35,7 +30,6 @@ export interface OpaTest {
   readonly skip?: boolean;
   readonly error?: unknown;
   readonly output?: string;
-  readonly sub_results?: { readonly [name: string]: SubCase };
 }
 
 export interface OpaRan {
@@ -130,7 +124,7 @@ export function outcomesOf(
   });
   const name = opa?.name ?? test.name;
   if (opa?.skip) return [outcome(name, { state: 'skipped', problems: [] })];
-  const leaves = opa === undefined ? [] : leavesOf(opa.sub_results ?? {});
+  const leaves = opa === undefined ? [] : subCasesOf(opa);
   if (leaves.length === 0) {
     const verdict =
       opa === undefined
@@ -155,7 +149,7 @@ export function outcomesOf(
       `${name}: ${path.join(' / ')}`,
       compared(
         fail ? 'failed' : 'passed',
-        verdictOf(engine, (value) => at(value, path) === true),
+        verdictOf(engine, (value) => valueAt(value, path) === true),
       ),
     ),
   );
@@ -212,25 +206,6 @@ const spellError = (error: unknown): string => {
     ? `${typeof first['code'] === 'string' ? `${first['code']}: ` : ''}${first['message']}`
     : JSON.stringify(error);
 };
-
-function leavesOf(
-  cases: { readonly [name: string]: SubCase },
-  before: readonly string[] = [],
-): { readonly path: readonly string[]; readonly fail: boolean }[] {
-  return Object.entries(cases)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([name, { fail = false, sub_results = {} }]) => {
-      const path = [...before, name];
-      return Object.keys(sub_results).length > 0 ? leavesOf(sub_results, path) : [{ path, fail }];
-    });
-}
-
-/** sub-cases that an OPA run names, as the gate of a policy keeps them */
-export const casesOf = (test: OpaTest): readonly (readonly string[])[] =>
-  leavesOf(test.sub_results ?? {}).map((l) => l.path);
-
-const at = (value: unknown, path: readonly string[]): unknown =>
-  path.reduce<unknown>((v, step) => (isObject(v) ? v[step] : undefined), value);
 
 function pathsOf(value: unknown, before: readonly string[] = []): (readonly string[])[] {
   if (!isObject(value)) return before.length === 0 ? [] : [before];

@@ -7,13 +7,8 @@ import { listPolicyFiles, type PolicyFile } from '../../policy/directory.ts';
 import { resolveOpa } from '../../policy/opa.ts';
 import { faultError } from '../../policy/opa-faults.ts';
 import { createSnapshot } from '../../policy/snapshot.ts';
-import {
-  compileUnitTests,
-  listUnitTests,
-  type Ran as EngineRan,
-  runUnitTests,
-  type UnitTest,
-} from '../../policy/unit-tests.ts';
+import { type Ran as EngineRan, runUnitTests } from '../../policy/unit-run.ts';
+import { compileUnitTests, listUnitTests, type UnitTest } from '../../policy/unit-tests.ts';
 import type { Io } from '../io.ts';
 import type { Kept } from './kept.ts';
 import { type Outcome, type Wanted, wantedBy } from './outcome.ts';

@@ -2,13 +2,13 @@
 import { type ComposeDependencies, compose, type Sluice } from '../../compose.ts';
 import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { scenarioGate } from '../policy/gate.ts';
+import { policyGate } from '../policy/gate.ts';
 
 /** @throws SluiceError whatever keeps a part from starting */
 export const start = (
   loaded: LoadedConfig,
   deps: Pick<ComposeDependencies, 'logger' | 'workers'>,
-): Promise<Sluice> => compose(loaded, { ...deps, gate: scenarioGate });
+): Promise<Sluice> => compose(loaded, { ...deps, gate: policyGate });
 
 /** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
 export async function reread(sluice: Sluice, logger: Logger): Promise<void> {

@@ -11,12 +11,15 @@ export interface DirectoryOptions {
   /** default: resolved at the first load */
   readonly opa?: (() => Promise<Opa>) | undefined;
   readonly entrypoints?: readonly string[] | undefined;
+  /** with its unit tests */
+  readonly tests?: boolean;
 }
 
 export const createDirectorySource = ({
   dir,
   opa: find = resolveOpa,
   entrypoints,
+  tests = false,
 }: DirectoryOptions): PolicySource => {
   let opa: Opa | undefined;
   /** of the content: names, sizes and times of files may stay the same when it changes */
@@ -31,6 +34,7 @@ export const createDirectorySource = ({
       seen = now;
       const bundle = await compileFiles(files, {
         opa,
+        tests,
         ...(entrypoints === undefined ? {} : { entrypoints }),
       });
       return { bundle, accepted: nothingToAccept };
