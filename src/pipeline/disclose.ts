@@ -22,8 +22,8 @@ const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
 
 /** Whether an answer of the route is one record, or none, by what the route says of it. */
-const isOfOne = ({ route, action }: Selected): boolean =>
-  route.records === null && !LISTS.has(action) && !WRITES.has(action);
+const isOfOne = ({ route: { records }, action }: Selected): boolean =>
+  (records === null || leadsToOne(records)) && !LISTS.has(action) && !WRITES.has(action);
 
 interface Answered extends Decided {
   readonly response: UpstreamResponse;
@@ -48,8 +48,7 @@ export async function disclose(
   // nothing reads as if what it found were withheld.
   const failure = route.response.statuses.includes(status) && !(missing && searched);
   const looked = request.method === 'HEAD';
-  const blank =
-    guarded && !failure && LISTS.has(selected.action) ? (route.config.response.empty ?? null) : null;
+  const blank = guarded && !failure ? (route.config.response.empty ?? null) : null;
   if (blank !== null && (missing || status === 204 || status === 205))
     return emptyList({ blank, looked }, NOTHING_DISCLOSED, reply, account, stages);
   if (!failure && missing) throw nothingFound(route.response.notFound);
@@ -100,10 +99,11 @@ export async function disclose(
   const single =
     !failure &&
     (records === null
-      ? !(lists && ROWS.has(media.format))
+      ? !(ROWS.has(media.format) && (lists || (guarded && !writes)))
       : !lists && media.format === 'json' && leadsToOne(records));
-  // In XML a pointer does not say how many elements it leads to: a record that is withheld was the one asked for if no other is there.
-  const perhapsOne = !failure && !lists && media.format === 'xml' && records !== null;
+  // Rows, and elements of XML, may be one or several: a record that is withheld was the one asked for if no other is there.
+  const perhapsOne =
+    !failure && !lists && (records === null ? ROWS.has(media.format) : media.format === 'xml') && !single;
   // Said beforehand: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({

@@ -3,10 +3,10 @@
  * it does not: the list is narrowed by fields that the records may hide, or must hold groups of people.
  */
 import { SluiceError } from '../errors.ts';
-import { LISTS } from '../model/actions.ts';
+import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
-import type { Page } from '../model/disclosure.ts';
+import type { FormatName, Page } from '../model/disclosure.ts';
 import type { Selected } from '../routing/index.ts';
 
 export interface Listing {
@@ -31,9 +31,8 @@ export function listingOf(
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
-  const { route, upstreamTarget: target } = selected;
-  const isList = LISTS.has(selected.action) || (route.records !== null && !leadsToOne(route.records));
-  if (!guarded || !isList) return { guarded, paged: true, page: null, target };
+  const { upstreamTarget: target } = selected;
+  if (!guarded || !mayHaveSeveral(selected)) return { guarded, paged: true, page: null, target };
   const paging = selected.paging();
   if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
   // Where no record is about anybody all are answered alike: there are no gaps.
@@ -45,6 +44,18 @@ export function listingOf(
     return { guarded, paged: true, page: null, target };
   }
   return { guarded, paged: paging.paged, page: paging.narrowed, target: paging.narrowed.target };
+}
+
+/** Formats whose body is one record, unless a pointer with a wildcard leads to several. */
+const OF_ONE: ReadonlySet<FormatName | null> = new Set<FormatName>(['json', 'form', 'whole']);
+
+/**
+ * Whether the answer may hold several records: that of a search or an export; and that of a read whose rows, lines or elements are records, or whose
+ * format is known only once it is there.
+ */
+function mayHaveSeveral({ action, route: { records, response } }: Selected): boolean {
+  if (LISTS.has(action) || (records !== null && !leadsToOne(records))) return true;
+  return !WRITES.has(action) && !OF_ONE.has(response.format);
 }
 
 /** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */

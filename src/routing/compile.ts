@@ -214,9 +214,10 @@ const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
 
 /** What a list without records answers is sent as it stands, so that it has to be what it says. */
-function checkEmpty(empty: string, { action, response }: RouteConfig, report: Report): void {
+function checkEmpty(empty: string, { action, records, response }: RouteConfig, report: Report): void {
   const at = ['response', 'empty'];
-  if (!LISTS.has(action)) report(at, `a route that does ${action} answers with no list`);
+  const isList = LISTS.has(action) || (READS.has(action) && records?.includes('*') === true);
+  if (!isList) report(at, `a route that does ${action} answers with no list`);
   if (response.format !== undefined && response.format !== 'json')
     report(at, `is JSON, and the answers of this route are ${response.format}`);
   try {
