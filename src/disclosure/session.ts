@@ -91,7 +91,9 @@ export class Session {
   #found = 0;
   #met = 0;
   /** so many records there are, by what the upstream says of the whole list; of several totals the one of what was searched for */
-  #said = Number.POSITIVE_INFINITY;
+  #said: number;
+  /** the upstream says that there are more records than these */
+  #more: boolean;
   #over = false;
   readonly #searched: Searched | null;
   /** what the answer counts must depend on the released records alone */
@@ -114,6 +116,8 @@ export class Session {
     this.#unknown = new UnknownPaths(shared.limits.summary_paths);
     this.#maxRecords = obligations.max_records ?? Number.POSITIVE_INFINITY;
     this.#known = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
+    this.#said = plan.announced?.total ?? Number.POSITIVE_INFINITY;
+    this.#more = plan.announced?.more ?? false;
     const { searched = [] } = plan;
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
@@ -170,7 +174,7 @@ export class Session {
       this.#hold(pieces);
       await this.#process(this.#held, await this.#smallGroups());
     } else if (pieces.length > 0) await this.#process(pieces, null);
-    this.#checkPage();
+    await this.#checkPage();
     this.#fill(false);
     this.#reader.settled?.();
     this.cut(true);
@@ -182,21 +186,28 @@ export class Session {
    * A page that is not full although there may be more records would tell how many were withheld.
    * @throws SluiceError `narrowed_page_refused`
    */
-  #checkPage(): void {
+  async #checkPage(): Promise<void> {
     const { page = null } = this.#plan;
     if (page === null || this.#released >= this.#maxRecords) return;
     if (page.limit !== null && this.#found >= page.offset + page.limit) return;
-    if (this.#met < page.fetch) {
-      if (this.#said === Number.POSITIVE_INFINITY || this.#met >= this.#said) return;
+    if (this.#met >= page.fetch)
       throw new SluiceError(
         'narrowed_page_refused',
-        `The upstream gave only a part of the list that the request narrows: a gap in it would tell what a withheld record holds. Narrow the list further; or let the route say how the upstream pages (paging), and with paging.fetch how many records it gives at once.`,
+        `The request narrows a list of which no more than ${page.fetch} records are looked at (paging.fetch, or paging.size), and too few of them make up the page. Narrow the list further.`,
       );
-    }
-    throw new SluiceError(
-      'narrowed_page_refused',
-      `Of the first ${page.fetch} records that the list has, which are all that is looked at (paging.fetch), too few make up the page. Narrow the list further.`,
-    );
+    if (await this.#goesOn())
+      throw new SluiceError(
+        'narrowed_page_refused',
+        'The upstream gave only a part of the list that the request narrows: a gap in it would tell what a withheld record holds. Narrow the list further; or let the route say how the upstream pages (paging), with a paging.fetch that is no larger than what the upstream gives at once.',
+      );
+  }
+
+  /** Whether the list has records besides those of the body. */
+  async #goesOn(): Promise<boolean> {
+    if (this.#said !== Number.POSITIVE_INFINITY) return this.#met < this.#said;
+    if (this.#met === 0) return false;
+    // Some upstreams name a next page wherever they found anything: what they answer there is more certain.
+    return (await this.#plan.more?.(this.#met)) ?? this.#more;
   }
 
   /** what is ready becomes a part */
@@ -245,7 +256,10 @@ export class Session {
         const piece = pieces[n]!;
         if (piece.kind === 'record') this.#record(piece, states, small?.has(piece) === true);
         else if (piece.kind === 'count') this.#count(piece);
-        else piece.render(this.#out, this.#unknown);
+        else {
+          this.#more ||= piece.more === true;
+          piece.render(this.#out, this.#unknown);
+        }
         if (this.#out.size < part_bytes) continue;
         if (this.#out.held && this.#out.size > this.#shared.limits.hold_bytes) this.#fill(true);
         if (this.ready) this.cut(false);
@@ -501,7 +515,7 @@ export class Session {
   #isWhole(total: number | null, released: number, withheld: number): boolean {
     const { paged = false, page = null } = this.#plan;
     if (released === 0 || this.#released >= this.#maxRecords) return false;
-    if (page !== null) return total === this.#met && this.#met < page.fetch;
+    if (page !== null && Number.isFinite(page.fetch)) return total === this.#met && this.#met < page.fetch;
     return !paged && total === released + withheld;
   }
 

@@ -43,6 +43,10 @@ export interface DisclosurePlan {
   readonly paged?: boolean;
   /** pointers of fields that the caller did not select: what they are is looked at, and left out */
   readonly unasked?: readonly string[];
+  /** what the headers of the answer say of the list's length */
+  readonly announced?: { readonly total: number | null; readonly more: boolean };
+  /** whether the upstream has records behind the first `met`; asked where it does not say how many there are; null: it cannot be asked */
+  more?(met: number): Promise<boolean | null>;
   /** which of the disclosed records leave, where the body has more than the page that was asked for */
   readonly page?: Page | null;
   readonly obligations: Obligations;

@@ -4,11 +4,13 @@ import { CodedReply } from '../coded.ts';
 import type { Media } from '../disclosure/media.ts';
 import { errorShape } from '../error-shape.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
+import type { DisclosurePlan } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary } from '../model/record.ts';
 import { nothingFound, recordNotFound, statusWithheld } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
+import { announced } from '../upstream/announced.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
 import { asRead, type Decided, planOf } from './plan.ts';
@@ -28,6 +30,8 @@ const isOfOne = ({ route: { records }, action }: Selected): boolean =>
 interface Answered extends Decided {
   readonly response: UpstreamResponse;
   readonly listing: Listing;
+  /** that were forwarded */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** The upstream's answer, as the policy lets this caller see it. */
@@ -78,7 +82,7 @@ export async function disclose(
   const lists = LISTS.has(selected.action);
   // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
   const records = route.records ?? (lists && media.format === 'json' ? stages.recordsOf(catalog) : null);
-  const plan = planOf(
+  const plan: DisclosurePlan = planOf(
     answered,
     input,
     {
@@ -89,6 +93,8 @@ export async function disclose(
       searched: selected.queryFields,
       paged,
       page,
+      announced: announced(response.headers),
+      more: (met: number) => goesOn(answered, met, plan, account, stages),
       unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
       options: { ...media.parameters, ...route.response.options },
     },
@@ -152,6 +158,42 @@ export async function disclose(
     await release(parts, released, coded, account, stages);
   } finally {
     coded.close();
+  }
+}
+
+/** Whether an upstream that does not say how many records it has holds more than the ones it gave: it is asked for the next ones. */
+async function goesOn(
+  answered: Answered,
+  met: number,
+  plan: DisclosurePlan,
+  account: Account,
+  stages: Stages,
+): Promise<boolean | null> {
+  const asked = answered.listing.next(met);
+  if (asked === null || asked === 'none') return asked === null ? null : false;
+  const { request, selected, headers } = answered;
+  const response = await stages.upstreams.send(
+    selected.route.upstream,
+    {
+      method: request.method === 'HEAD' ? 'GET' : request.method,
+      target: asked.target,
+      headers: { ...headers },
+      body: asked.body ?? selected.bytes,
+    },
+    (abort) => request.onAbort(abort),
+  );
+  try {
+    account.untold = [...account.untold, { code: 'next_page_asked' }];
+    const { status, body } = response;
+    if ([204, 205, 404, 416, selected.route.response.notFound].includes(status)) return false;
+    if (status !== 200) return true;
+    const { encodings } = mediaOf({ ...answered, response }, false, stages);
+    const { announced: _said, more: _more, page: _page, ...rest } = plan;
+    for await (const { summary } of stages.disclosure.disclose(stages.decode(body, encodings), rest))
+      if (summary.records + summary.records_withheld > 0) return true;
+    return false;
+  } finally {
+    response.body.discard();
   }
 }
 

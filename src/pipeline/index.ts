@@ -132,9 +132,9 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     {
       // What GET would be answered shows only in the body: whether its record may be seen, and whether there is one.
       method: request.method === 'HEAD' ? 'GET' : request.method,
-      target: listing.target,
+      target: listing.asked.target,
       headers: forwarded.headers,
-      body: forwarded.body,
+      body: listing.asked.body ?? forwarded.body,
     },
     (abort) => request.onAbort(abort),
   );
@@ -143,7 +143,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   await turn();
   try {
     if (forwarded.conditional && response.status === 412) throw overtaken();
-    await disclose({ ...decided, response, listing }, reply, account, stages);
+    await disclose({ ...decided, response, listing, headers: forwarded.headers }, reply, account, stages);
   } finally {
     // Whatever nobody has read by now nobody will.
     response.body.discard();

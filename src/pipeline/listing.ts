@@ -7,7 +7,7 @@ import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { FormatName, Page } from '../model/disclosure.ts';
-import type { Selected } from '../routing/index.ts';
+import type { Asked, Selected } from '../routing/index.ts';
 
 export interface Listing {
   /** what the answer tells must depend on the disclosed records alone */
@@ -16,12 +16,13 @@ export interface Listing {
   readonly paged: boolean;
   /** the page that is cut from what is disclosed; null: the upstream has cut it */
   readonly page: Page | null;
-  /** path and query to ask the upstream for */
-  readonly target: string;
+  /** how the upstream is asked */
+  readonly asked: Asked;
+  /** how it is asked for what follows the first `met` records; null: there is no way to; `none`: nothing does */
+  next(met: number): Asked | 'none' | null;
 }
 
-/** No page was asked for: then the answer must be all of the list. */
-const WHOLE: Page = { offset: 0, limit: null, fetch: Number.POSITIVE_INFINITY };
+const NOTHING_MORE = (): null => null;
 
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
 export function listingOf(
@@ -31,19 +32,25 @@ export function listingOf(
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
-  const { upstreamTarget: target } = selected;
-  if (!guarded || !mayHaveSeveral(selected)) return { guarded, paged: true, page: null, target };
+  const asked: Asked = { target: selected.upstreamTarget, body: null };
+  const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
+  if (!guarded || !mayHaveSeveral(selected)) return unpaged;
   const paging = selected.paging();
-  if (paging.narrowed === 'as_it_is') return { guarded, paged: paging.paged, page: null, target };
+  const { paged } = paging;
+  if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
   // Where no record is about anybody all are answered alike: there are no gaps.
   const alike = variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
-  if (paging.narrowed === 'whole')
-    return { guarded, paged: paging.paged, page: narrowed && !alike ? WHOLE : null, target };
+  if (paging.narrowed === 'whole') {
+    // No page was asked for: then the answer must be all of the list.
+    const whole: Page = { offset: 0, limit: null, fetch: paging.most ?? Number.POSITIVE_INFINITY };
+    return { ...unpaged, paged, page: narrowed && !alike ? whole : null };
+  }
   if ('refused' in paging.narrowed) {
     if (narrowed && !alike) throw new SluiceError('narrowed_page_refused', paging.narrowed.refused);
-    return { guarded, paged: true, page: null, target };
+    return unpaged;
   }
-  return { guarded, paged: paging.paged, page: paging.narrowed, target: paging.narrowed.target };
+  const { first, next, ...page } = paging.narrowed;
+  return { guarded, paged, page, asked: first, next };
 }
 
 /** Formats whose body is one record, unless a pointer with a wildcard leads to several. */

@@ -104,7 +104,8 @@ export async function release(
     if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
       return withoutBody(status, summary, nothing, reply, account, stages);
     if (looked) return withoutBody(status, NOTHING_DISCLOSED, headers(summary, last), reply, account, stages);
-    if (searched && !single && listing.page === null && listing.paged) tellGap(summary, account, stages);
+    if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
+      tellGap(summary, account, stages);
     await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
     account.spent('record');
     if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);

@@ -18,6 +18,7 @@ import type { NameTable } from './domain.ts';
 import { pagingFaults } from './paging.ts';
 import type { Steps } from './pointer.ts';
 import {
+  ANY,
   compileSearch,
   isUninspected,
   type QueryPlan,
@@ -70,6 +71,8 @@ export interface BodyPlan {
   readonly fields: readonly { readonly steps: Steps; readonly pointers: readonly string[] }[];
   readonly domains: readonly { readonly steps: Steps; readonly table: NameTable }[];
   readonly searches: readonly { readonly steps: Steps; readonly search: Search }[];
+  /** reads the parameters of a form that no other list names */
+  readonly dialect: Search | null;
   /** where the record that is written stands; null for a request that writes none */
   readonly record: Steps | null;
   /** every scalar of the body must be at one of these places */
@@ -277,12 +280,18 @@ function bodyPlan(
   const overrides = methodsIn(inBody, action, report);
   const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: tokensOf(p), pointers }));
   const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: tokensOf(p), table }));
-  const searches = Object.entries(request.grammar).map(([p, given]) => ({
+  const isDialect = (pointer: string): boolean => request.format === 'form' && pointer === '/*';
+  const compiled = Object.entries(request.grammar).map(([p, given]) => ({
     steps: tokensOf(p),
-    search: compileSearch(given, null, (message) => report(['request', 'grammar', p], message)),
+    isDialect: isDialect(p),
+    search: compileSearch(given, isDialect(p) ? ANY : null, (message) =>
+      report(['request', 'grammar', p], message),
+    ),
   }));
+  const searches = compiled.filter((search) => !search.isDialect);
+  const dialect = compiled.find((search) => search.isDialect)?.search ?? null;
   const allowed = request.params.map(tokensOf);
-  const reads = [inBody, taken, fields, domains, searches, allowed].some((list) => list.length > 0);
+  const reads = [inBody, taken, fields, domains, compiled, allowed].some((list) => list.length > 0);
   if (!writes && !reads) return null;
   const shape: BodyShape = shapeOf(request.format);
   if (request.refused_fields === 'strip' && !isUtf8(request.charset))
@@ -294,6 +303,7 @@ function bodyPlan(
     charset: request.charset?.toLowerCase() ?? null,
     codings: request.content_encoding,
     repeatable: new Set(repeatable),
+    repeats: dialect?.grammar.repeats ?? null,
     overrides,
     actions: request.format === 'soap' ? actionsOf(conditions) : [],
     table: { ...CSV, ...request.options, null: request.options?.null ?? null },
@@ -301,12 +311,16 @@ function bodyPlan(
   };
   return {
     rules,
-    key: JSON.stringify([{ ...rules, repeatable: [...repeatable].sort(), overrides: [...overrides].sort() }]),
+    key: JSON.stringify([
+      { ...rules, repeatable: [...repeatable].sort(), overrides: [...overrides].sort() },
+      dialect === null ? null : request.grammar['/*']?.grammar,
+    ]),
     elements: shape.elements,
     exempt: new Set(record?.length === 0 ? [...overrides, ...allowed.flatMap(memberOf)] : []),
     fields,
     domains,
     searches,
+    dialect,
     record,
     loose: writes
       ? []
@@ -317,7 +331,7 @@ function bodyPlan(
       ...inBody.map((c) => c.steps),
       ...fields.flatMap(({ steps }) => [steps, [...steps, '**']]),
       ...domains.map(({ steps }) => [...steps, '**']),
-      ...searches.map(({ steps }) => [...steps, '**']),
+      ...compiled.map(({ steps }) => [...steps, '**']),
       ...(record === null ? [] : [[...record, '**']]),
       // a GraphQL query, which is warned of by itself
       ...(/graphql/i.test(config.match) && request.params.some((p) => /^\/\*\*?$/.test(p))

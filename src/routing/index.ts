@@ -4,21 +4,23 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
 import { WRITES } from '../model/actions.ts';
 import { otherNamed } from '../model/identifiers.ts';
+import { tokensOf } from '../model/pointer.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import { type Coding, codingOf, decoded } from './body/coding.ts';
 import { parseBody } from './body/index.ts';
+import { rewritten } from './body/rewrite.ts';
 import { type CodecOf, unreadable } from './body/text.ts';
 import { type Charsets, charsetsOf } from './charsets.ts';
 import { withAlways } from './always-fetch.ts';
 import { type BodyPlan, compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { domainFields } from './domain.ts';
-import { readPaging } from './paging.ts';
+import { isPagingName, readPaging } from './paging.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { isHarmless, languageName } from './language-names.ts';
 import { all, at, covered, covers, holdsObject, leaves, scalars } from './pointer.ts';
 import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
-import { readMember, readParameters } from './searches.ts';
+import { readFormParameter, readMember, readParameters } from './searches.ts';
 import { storedAt } from './stored.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
@@ -26,6 +28,7 @@ import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
 import { evaluate, namesSeveral, piecesOf } from './value.ts';
 
 export type { CodecOf } from './body/text.ts';
+export type { Asked } from './paging.ts';
 export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
   CompiledRoute,
@@ -163,12 +166,20 @@ function select(
     bodyFields: [...written].sort(),
     added: asked.added,
     paging: () =>
-      readPaging(
-        chosen,
-        asked.parameters,
-        body === undefined ? [] : untouched(chosen, body),
-        (others) => writePath(target.segments) + writeQuery(others, charsets.of(chosen)),
-      ),
+      readPaging(chosen, {
+        parameters: asked.parameters,
+        inBody: body === undefined ? [] : untouched(chosen, body),
+        at: (pointer) => at(body, tokensOf(pointer)),
+        write: (others, changes) => {
+          const codec = charsets.of(chosen);
+          const written =
+            changes.length === 0 || chosen.body === null
+              ? null
+              : rewritten(bytes, chosen.body.rules.format, codec, changes);
+          if (changes.length > 0 && written === null) return null;
+          return { target: writePath(target.segments) + writeQuery(others, codec), body: written };
+        },
+      }),
     body,
     written: value,
     bytes: given === null ? null : bytes,
@@ -182,12 +193,17 @@ function withoutExempt(body: unknown, exempt: ReadonlySet<string>): unknown {
 }
 
 /** Pointers of the parts of a body that touch no field. */
-function untouched({ route }: MatchableRoute, body: unknown): readonly string[] {
+function untouched({ route, body: plan }: MatchableRoute, body: unknown): readonly string[] {
   const { params, fields } = route.config.request;
-  if (params.length === 0) return [];
+  const dialect = plan?.dialect ?? null;
+  if (params.length === 0 && dialect === null) return [];
   const pointers = new Set<string>();
   leaves(body, pointers, false);
-  return [...pointers].filter((pointer) => !Object.hasOwn(fields, pointer));
+  // Of a language those parameters that ask for a page; the others search.
+  return [...pointers].filter(
+    (pointer) =>
+      !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(tokensOf(pointer).at(-1) ?? '')),
+  );
 }
 
 /** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */
@@ -268,6 +284,12 @@ function examine(
   for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
   for (const { steps, search } of plan.searches)
     for (const value of all(body, steps)) readMember(search, value, used);
+  if (plan.dialect !== null && typeof body === 'object' && body !== null) {
+    const named = plan.allowed.filter((pattern) => pattern[0] !== '*');
+    for (const [name, value] of Object.entries(body))
+      if (!named.some((pattern) => covers(pattern, [name])))
+        readFormParameter(plan.dialect, name, value, used);
+  }
   if (plan.record) for (const record of all(value, plan.record)) leaves(record, written, plan.elements);
 }
 

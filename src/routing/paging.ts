@@ -6,7 +6,10 @@
 import type { PagingConfig } from '../config/sections/paging.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
+import { tokensOf } from '../model/pointer.ts';
+import { type Change, REWRITABLE } from './body/rewrite.ts';
 import type { Condition } from './conditions.ts';
+import { covers } from './pointer.ts';
 import type { Parameters } from './query.ts';
 import type { QueryPlan } from './searches.ts';
 
@@ -24,6 +27,14 @@ export function isPagingName(name: string): boolean {
   return isPaging(name) || isPaging(/\[([^[\]]+)\]$/.exec(name)?.[1] ?? '');
 }
 
+/** How the upstream is asked for a part of the list. */
+export interface Asked {
+  /** path and query */
+  readonly target: string;
+  /** null: as it came */
+  readonly body: Uint8Array | null;
+}
+
 /** A page of what is disclosed: `limit` records, behind `offset` others. */
 export interface Refill {
   readonly offset: number;
@@ -32,7 +43,9 @@ export interface Refill {
   /** so many records the upstream is asked for, from the first */
   readonly fetch: number;
   /** how it is asked for that */
-  readonly target: string;
+  readonly first: Asked;
+  /** how it is asked for what follows the first `met` records; null: the route does not say */
+  next(met: number): Asked | 'none' | null;
 }
 
 /** Why a request is not answered. */
@@ -43,8 +56,10 @@ export interface Refused {
 export interface Paging {
   /** some parameter may ask for a page */
   readonly paged: boolean;
-  /** what a narrowed request is: answered as it is, or if that is all of the list, or with its page refilled, or refused for this reason */
+  /** what a narrowed request is: answered as it is, or unless the upstream says that it gave a part, or with its page refilled, or refused for this reason */
   readonly narrowed: 'as_it_is' | 'whole' | Refill | Refused;
+  /** of a list that the upstream cuts by itself: so many records it gives at most */
+  readonly most: number | null;
 }
 
 type Route = {
@@ -53,26 +68,49 @@ type Route = {
   readonly route: { readonly config: RouteConfig };
 };
 
+/** What of a request may ask for a page, and how the request is written with another. */
+export interface PageSource {
+  readonly parameters: Parameters;
+  /** pointers of the parts of the body that touch no field */
+  readonly inBody: readonly string[];
+  /** the value at a pointer into the body; undefined: none */
+  at(pointer: string): unknown;
+  /** @returns null where the body cannot be written with other numbers */
+  write(parameters: Parameters, changes: readonly Change[]): Asked | null;
+}
+
+const isPointer = (name: string): boolean => name.startsWith('/');
+
 /** @returns faults of a route's `paging` */
 export function pagingFaults(
-  { paging }: RouteConfig,
+  { paging, request }: RouteConfig,
   { names, dialect }: QueryPlan,
   report: (key: readonly string[], message: string) => void,
 ): void {
   if (paging === undefined) return;
-  const { limit, offset, page, narrowed } = paging;
-  if (narrowed === 'refill' && limit === undefined)
+  const { limit, offset, page, size, narrowed } = paging;
+  if (narrowed === 'refill' && limit === undefined && size === undefined)
     report(
       ['paging', 'limit'],
-      'name the parameter that says how many records a page has, or say what narrowed requests are (paging.narrowed)',
+      'name the parameter that says how many records a page has; or the size of the lists that the upstream cuts by itself (paging.size); or say what narrowed requests are (paging.narrowed)',
     );
   if (offset !== undefined && page !== undefined)
     report(
       ['paging', 'page'],
       'a page begins behind so many records (offset) or has a number (page): not both',
     );
+  const params = [...request.params, ...Object.keys(request.grammar)].map(tokensOf);
   for (const [key, name] of Object.entries({ limit, offset, page }))
-    if (name !== undefined && dialect === null && !names.has(name))
+    if (name === undefined) continue;
+    else if (isPointer(name)) {
+      if (!REWRITABLE.has(request.format))
+        report(
+          ['paging', key],
+          `is a place in a body of ${request.format}: pages are written anew in JSON, forms and XML alone. Say paging.narrowed: refuse`,
+        );
+      else if (!params.some((pattern) => covers(pattern, tokensOf(name))))
+        report(['paging', key], 'the route names no such part of the body: add it to request.params');
+    } else if (dialect === null && !names.has(name))
       report(
         ['paging', key],
         `the route names no such query parameter${didYouMean(name, names)}: add it to query_params`,
@@ -87,55 +125,61 @@ function mayPage({ query, conditions }: Route, name: string): boolean {
   return !conditions.some((c) => c.source === 'query' && c.key === name);
 }
 
-/**
- * @param inBody pointers of the parts of the body that touch no field
- * @param write the target that has other parameters
- */
-export function readPaging(
-  route: Route,
-  parameters: Parameters,
-  inBody: readonly string[],
-  write: (parameters: Parameters) => string,
-): Paging {
+export function readPaging(route: Route, source: PageSource): Paging {
   const { paging } = route.route.config;
-  if (paging === undefined || paging.narrowed !== 'refill') {
+  const { parameters, inBody } = source;
+  const inBodyNamed = inBody.filter((pointer) => isPagingName(nameOf(pointer)));
+  if (paging === undefined || paging.narrowed !== 'refill' || paging.limit === undefined) {
+    const most = paging?.narrowed === 'refill' ? (paging.size ?? null) : null;
     const others = parameters.filter(([name]) => mayPage(route, name));
     const paged = others.length > 0 || inBody.length > 0;
-    if (paging?.narrowed === 'pass') return { paged, narrowed: 'as_it_is' };
+    if (paging?.narrowed === 'pass') return { paged, narrowed: 'as_it_is', most };
     const refused =
-      paging === undefined
-        ? others.some(([name, value]) => isPagingName(name) && !ZERO.test(value)) ||
-          inBody.some((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)))
-        : paged;
-    if (refused) return { paged, narrowed: UNDESCRIBED };
+      paging?.narrowed === 'refuse'
+        ? paged
+        : others.some(([name, value]) => isPagingName(name) && !ZERO.test(value)) || inBodyNamed.length > 0;
+    if (refused) return { paged, narrowed: UNDESCRIBED, most };
     if (others.some(([name, value]) => ZERO.test(value) && isPagingName(name) && !POSITION.test(name)))
-      return {
-        paged,
-        narrowed: { offset: 0, limit: 0, fetch: Number.POSITIVE_INFINITY, target: write(parameters) },
-      };
-    return { paged, narrowed: paged ? 'as_it_is' : 'whole' };
+      return { paged, narrowed: none(source, Number.POSITIVE_INFINITY), most };
+    return { paged, narrowed: 'whole', most };
   }
-  const own = new Set([paging.limit, paging.offset, paging.page]);
-  const stray = parameters.some(([name]) => !own.has(name) && isPagingName(name) && mayPage(route, name));
-  const narrowed = stray ? UNDESCRIBED : refillOf(paging, parameters, write);
-  return { paged: parameters.some(([name]) => own.has(name)), narrowed };
+  const own = [paging.limit, paging.offset, paging.page].filter((name) => name !== undefined);
+  const stray =
+    parameters.some(([name]) => !own.includes(name) && isPagingName(name) && mayPage(route, name)) ||
+    inBodyNamed.some((pointer) => !own.includes(pointer));
+  const paged = own.some((name) =>
+    isPointer(name) ? source.at(name) !== undefined : parameters.some(([n]) => n === name),
+  );
+  return { paged, narrowed: stray ? UNDESCRIBED : refillOf(paging, source), most: null };
 }
+
+const nameOf = (pointer: string): string => tokensOf(pointer).at(-1) ?? '';
+
+/** A page that no record is on. */
+const none = (source: PageSource, fetch: number): Refill => ({
+  offset: 0,
+  limit: 0,
+  fetch,
+  first: source.write(source.parameters, [])!,
+  next: () => null,
+});
 
 /** Names of where a page begins: 0 there is the beginning. Elsewhere it asks for no record, and some upstreams give as many as they like. */
 const POSITION = /offset|skip|start|first|after|before|cursor|marker|token|page(?!s|.*(?:size|limit))/i;
 const ZERO = /^0+$/;
 const NUMBER = /^\d{1,9}$/;
 
-function refillOf(
-  paging: PagingConfig,
-  parameters: Parameters,
-  write: (parameters: Parameters) => string,
-): Refill | Refused {
-  const { fetch, first_page } = paging;
+function refillOf(paging: PagingConfig, source: PageSource): Refill | Refused {
+  const { fetch, first_page, size } = paging;
   const read = (name: string | undefined): number | null | undefined => {
-    const found = name === undefined ? [] : parameters.filter(([n]) => n === name);
+    if (name === undefined) return null;
+    const found = isPointer(name)
+      ? [source.at(name)].filter((value) => value !== undefined && value !== null)
+      : source.parameters.flatMap(([n, value]) => (n === name ? [value] : []));
     if (found.length === 0) return null;
-    return found.length === 1 && NUMBER.test(found[0]![1]) ? Number(found[0]![1]) : undefined;
+    const [value] = found;
+    const text = typeof value === 'string' || Number.isSafeInteger(value) ? String(value) : '';
+    return found.length === 1 && NUMBER.test(text) ? Number(text) : undefined;
   };
   const [asked, offset, page] = [read(paging.limit), read(paging.offset), read(paging.page)];
   if (asked === undefined || offset === undefined || page === undefined)
@@ -143,8 +187,8 @@ function refillOf(
       'The request says by something other than a number which page of a narrowed list it wants.',
     );
   // Some upstreams take 0 for "as many as there are", or as their page has: none of them is on this one.
-  if (asked === 0) return { offset: 0, limit: 0, fetch, target: write(parameters) };
-  const limit = asked ?? paging.size ?? null;
+  if (asked === 0) return none(source, fetch);
+  const limit = asked ?? size ?? null;
   if (page !== null && page !== first_page && limit === null)
     return refused('The request does not say how many records a page has that it wants of a narrowed list.');
   const skipped = offset ?? (page === null || limit === null ? 0 : Math.max(0, page - first_page) * limit);
@@ -152,17 +196,56 @@ function refillOf(
     return refused(
       `The page lies beyond the first ${fetch} records of a narrowed list, which are all that is looked at (paging.fetch). Narrow it further.`,
     );
-  const rewritten = parameters.map(([name, value]): [string, string] =>
-    name === paging.limit
-      ? [name, String(fetch)]
-      : name === paging.offset
-        ? [name, '0']
-        : name === paging.page
-          ? [name, String(first_page)]
-          : [name, value],
+  const first = askFor(paging, source, { [paging.limit!]: fetch }, { offset: 0, page: first_page });
+  if (first === null)
+    return refused(
+      'The body does not say in a way that is certain which page of a narrowed list it wants: each number that says it must be there, once.',
+    );
+  return {
+    offset: skipped,
+    limit,
+    fetch,
+    first,
+    next: (met) => {
+      // An upstream gives at least as many as its own pages have: fewer than that are all.
+      if (met < (size ?? 1)) return 'none';
+      const { offset: by, page: number } = paging;
+      // The second page of the size that the upstream makes of it begins behind its first, whatever it gives at once.
+      if (by !== undefined) return askFor(paging, source, { [paging.limit!]: fetch, [by]: met }, {});
+      return number === undefined
+        ? null
+        : askFor(paging, source, { [paging.limit!]: fetch, [number]: first_page + 1 }, {});
+    },
+  };
+}
+
+/**
+ * @param needed what the request must say, whether or not it did
+ * @param changed what it must say where it says anything
+ */
+function askFor(
+  paging: PagingConfig,
+  source: PageSource,
+  needed: Readonly<Record<string, number>>,
+  changed: { readonly offset?: number; readonly page?: number },
+): Asked | null {
+  const { offset, page } = paging;
+  const values = new Map(Object.entries(needed));
+  const isSaid = (name: string): boolean =>
+    isPointer(name) ? source.at(name) !== undefined : source.parameters.some(([n]) => n === name);
+  if (offset !== undefined && changed.offset !== undefined && isSaid(offset))
+    values.set(offset, changed.offset);
+  if (page !== undefined && changed.page !== undefined && isSaid(page)) values.set(page, changed.page);
+  const parameters = source.parameters.map(([name, value]): [string, string] => [
+    name,
+    String(values.get(name) ?? value),
+  ]);
+  for (const [name, value] of values)
+    if (!isPointer(name) && !isSaid(name)) parameters.push([name, String(value)]);
+  const changes = [...values].flatMap(([name, value]) =>
+    isPointer(name) ? [{ steps: tokensOf(name), value }] : [],
   );
-  if (asked === null) rewritten.push([paging.limit!, String(fetch)]);
-  return { offset: skipped, limit, fetch, target: write(rewritten) };
+  return source.write(parameters, changes);
 }
 
 const refused = (message: string): Refused => ({ refused: message });

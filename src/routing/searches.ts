@@ -30,7 +30,8 @@ export interface QueryPlan {
 
 type Report = (key: readonly (string | number)[], message: string) => void;
 
-const ANY = '*';
+/** in place of a name: the language has parameters of many names */
+export const ANY = '*';
 
 /**
  * @param conditions on the query
@@ -81,7 +82,8 @@ export function compileSearch(
   const grammar = grammars[name];
   if (parameter === ANY && !grammar.parameter)
     report(`${name} is the language of one parameter: name the parameter`);
-  if (parameter === null && !grammar.value) report(`${name} is a language of the query, not of a body`);
+  if (parameter === null && !grammar.value)
+    report(`${name} is a language of a query: in a body it is read in a form alone, at "/*"`);
   return { grammar, fields: new Map(Object.entries(fields)) };
 }
 
@@ -219,11 +221,7 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
     if (allows && !allows(value))
       throw unknown(place, 'has a value that the route does not allow (query_values)');
     const refuseSeparator = (): void => {
-      if (!allows && SEPARATOR.test(value))
-        throw unknown(
-          place,
-          'has a ";" or a doubly encoded "&" in its value, which some servers take for the begin of another parameter (query_values)',
-        );
+      if (!allows && SEPARATOR.test(value)) throw unknown(place, `${SEPARATES} (query_values)`);
     };
     if (plan.names.has(name)) {
       refuseSeparator();
@@ -248,6 +246,20 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
     if (seen.has(name) && !repeats)
       throw new SluiceError('request_malformed', `${place} repeats one that stands only once (repeatable).`);
     seen.add(name);
+  }
+}
+
+/**
+ * A parameter of a form that is written in a language of many names.
+ * @throws SluiceError `query_parameter_unknown`
+ */
+export function readFormParameter(search: Search, name: string, value: unknown, used: Set<string>): void {
+  const place = 'A parameter in the body';
+  const { grammar } = search;
+  for (const text of [value].flat()) {
+    if (!grammar.hasSemicolons && SEPARATOR.test(text as string)) throw unknown(place, SEPARATES);
+    if (!grammar.parameter?.(name, text as string, reading(search, place, used)))
+      throw unknown(place, 'is not one that the route names (request.grammar, request.params)');
   }
 }
 
@@ -278,6 +290,9 @@ function brackets(name: string): { readonly base: string; readonly path: readonl
   const m = /^([^[\]]+)((?:\[[^[\]]*\])+)$/.exec(name);
   return m ? { base: m[1]!, path: m[2]!.slice(1, -1).split('][') } : { base: name, path: null };
 }
+
+const SEPARATES =
+  'has a ";" or a doubly encoded "&" in its value, which some servers take for the begin of another parameter';
 
 /** What some servers split a query at, and what a second decoding would make of it. */
 const SEPARATOR = /;|%(?:26|3b|00)/i;

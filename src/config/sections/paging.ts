@@ -5,12 +5,15 @@ import { defaulted, optional, pointer, section, table } from '../kinds.ts';
 export const pagingSchema = section(
   {
     limit: optional(
-      Type.String({ minLength: 1, description: 'query parameter: how many records a page has' }),
+      Type.String({
+        minLength: 1,
+        description: 'query parameter, or pointer into the body (`/limit`): how many records a page has',
+      }),
     ),
     offset: optional(
-      Type.String({ minLength: 1, description: 'query parameter: how many records stand before the page' }),
+      Type.String({ minLength: 1, description: 'the same: how many records stand before the page' }),
     ),
-    page: optional(Type.String({ minLength: 1, description: 'query parameter: the number of the page' })),
+    page: optional(Type.String({ minLength: 1, description: 'the same: the number of the page' })),
     first_page: defaulted(
       Type.Integer({ minimum: 0, maximum: 1, description: 'the number of the first page' }),
       1,
@@ -19,7 +22,8 @@ export const pagingSchema = section(
       Type.Integer({
         minimum: 1,
         maximum: 100_000,
-        description: 'records of a page where the request does not say',
+        description:
+          'records of a page where the request does not say; without `limit`, the most that the upstream gives of a list',
       }),
     ),
     fetch: defaulted(

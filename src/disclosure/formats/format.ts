@@ -107,6 +107,8 @@ export interface FramePiece {
   readonly kind: 'frame';
   /** bytes held for it, where they are many */
   readonly size?: number;
+  /** it says that the list has more records than the body */
+  readonly more?: boolean;
   render(out: Output, account: FrameAccount): void;
 }
 

@@ -15,6 +15,7 @@ import { JsonRecord, type JsonSession, type Lead } from './json-record.ts';
 import { jsonRenderer } from './json-render.ts';
 import { DEEPEST, type JsonScanner, jsonScanner } from './json-scan.ts';
 import { JsonIntake } from './json-intake.ts';
+import { leadsOn } from './json-more.ts';
 import { textAt } from './json-text.ts';
 import { inItsCharset } from './transcoded.ts';
 
@@ -331,8 +332,13 @@ class JsonReader implements BodyReader {
     }
     const because = role === null ? 'uncatalogued' : `envelope_${role}`;
     const whole = this.#frames.length === 0;
+    const more =
+      this.#setup.uniform === true &&
+      element === undefined &&
+      leadsOn(this.#name ?? '', buffer.toString('latin1', start, end));
     this.#pieces.push({
       kind: 'frame',
+      more,
       render: (out: Output, account: FrameAccount) => {
         (element?.deferred ?? account).withheld(path, because);
         if (!whole) return;

@@ -8,18 +8,22 @@ export const parseForm = (
   codec: TextCodec,
   repeatable: ReadonlySet<string>,
   overrides: ReadonlySet<string>,
-): unknown => gathered(readQuery(text, 'form', codec, overrides), repeatable);
+  repeats: ((name: string) => boolean) | null = null,
+): unknown => gathered(readQuery(text, 'form', codec, overrides), repeatable, repeats);
 
 /** @throws SluiceError `body_unreadable` for a name that stands twice and may not */
 export function gathered(
   pairs: Parameters | readonly (readonly [string, unknown])[],
   repeatable: ReadonlySet<string>,
+  repeats: ((name: string) => boolean) | null = null,
 ): unknown {
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of pairs) {
     const held = out[name];
     if (repeatable.has(name)) out[name] = Array.isArray(held) ? [...(held as unknown[]), value] : [value];
     else if (held === undefined) out[name] = value;
+    else if (repeats?.(name) === true)
+      out[name] = Array.isArray(held) ? [...(held as unknown[]), value] : [held, value];
     else throw unreadable('has a field twice that its route does not call repeatable');
   }
   return out;

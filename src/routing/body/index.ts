@@ -83,6 +83,8 @@ export interface BodyRules {
   readonly charset: string | null;
   readonly codings: readonly Coding[];
   readonly repeatable: ReadonlySet<string>;
+  /** names that a language of the form lets stand more than once */
+  readonly repeats: ((name: string) => boolean) | null;
   /** members that may name a method */
   readonly overrides: ReadonlySet<string>;
   /** SOAPActions that the route asks for itself */
@@ -125,7 +127,7 @@ export function parseBody(
     case 'ndjson':
       return parseNdjson(text, depth, overrides);
     case 'form':
-      return parseForm(text, codec, repeatable, overrides);
+      return parseForm(text, codec, repeatable, overrides, rules.repeats);
     case 'csv':
       return parseTable(text, rules.table);
     case 'xml':

@@ -60,7 +60,7 @@ function refuseDuplicates(text: string, depth: number): void {
   }
 }
 
-function closingQuote(text: string, start: number): number {
+export function closingQuote(text: string, start: number): number {
   let i = start + 1;
   for (;;) {
     const c = text.charCodeAt(i);
