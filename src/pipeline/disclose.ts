@@ -10,7 +10,6 @@ import type { DisclosureSummary } from '../model/record.ts';
 import { nothingFound, recordNotFound, statusWithheld } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
-import { announced } from '../upstream/announced.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
 import { asRead, type Decided, planOf } from './plan.ts';
@@ -93,7 +92,7 @@ export async function disclose(
       searched: selected.queryFields,
       paged,
       page,
-      announced: announced(response.headers),
+      announced: rules.announced(response.headers),
       more: (met: number) => goesOn(answered, met, plan, account, stages),
       unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
       options: { ...media.parameters, ...route.response.options },

@@ -4,6 +4,7 @@
  * header (`Set-Cookie`, `Server`, `Link`, `Location`, `Content-Disposition`, `Refresh`, `X-Total-Count`) gets past.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { type Announced, announced } from './announced.ts';
 
 /**
  * Request headers that say nothing about who asks. Conditional and range headers are left out: an answer to them (304, 206, 412) tells
@@ -70,6 +71,8 @@ export interface HeaderRules {
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
     list: Counted | null,
   ): Record<string, string>;
+  /** what the headers of an answer say of the list's length, whether or not they are passed */
+  announced(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Announced;
   /** what passes of an error's headers though its body does not: configured, known to say nothing but when to come again, well formed */
   refused(
     status: number,
@@ -108,6 +111,7 @@ export function headerRules(extra: {
       const picked = pick(headers, responseNames);
       return list === null ? picked : recounted(picked, list);
     },
+    announced,
     refused: (status, headers) =>
       Object.fromEntries(
         Object.entries(pick(headers, responseNames)).filter(([name, value]) =>

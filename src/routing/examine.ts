@@ -1,0 +1,81 @@
+/** What a parsed body searches by and writes, by the plan of its route; what of it touches no field. */
+import { SluiceError } from '../errors.ts';
+import { tokensOf } from '../model/pointer.ts';
+import type { BodyPlan, MatchableRoute } from './compile.ts';
+import { domainFields } from './domain.ts';
+import { isHarmless, languageName } from './language-names.ts';
+import { isPagingName } from './paging.ts';
+import { all, at, covered, covers, holdsObject, leaves, scalars } from './pointer.ts';
+import { readFormParameter, readMember } from './searches.ts';
+
+/** @throws SluiceError `query_parameter_unknown` */
+export function examine(
+  plan: BodyPlan,
+  body: unknown,
+  value: unknown,
+  used: Set<string>,
+  written: Set<string>,
+): void {
+  if (!covered(body, plan.allowed))
+    throw new SluiceError(
+      'query_parameter_unknown',
+      'The body has a member that the route does not name (request.fields, request.params, request.domains, request.grammar).',
+    );
+  if (plan.loose.length > 0) refuseUnnamedSearches(plan, body);
+  for (const { steps, pointers } of plan.fields)
+    for (const value of all(body, steps)) {
+      // `{"name": {"$where": …}}`: an object's members may search by other fields than the one it stands for.
+      if (steps.at(-1) !== '**' && holdsObject(value))
+        throw new SluiceError(
+          'query_parameter_unknown',
+          'The body has an object where the route names a value to search by (request.fields). Name its members, or end the pointer with /**.',
+        );
+      for (const p of pointers) used.add(p);
+    }
+  for (const { steps, table } of plan.domains) domainFields(at(body, steps), table, used);
+  for (const { steps, search } of plan.searches)
+    for (const value of all(body, steps)) readMember(search, value, used);
+  if (plan.dialect !== null && typeof body === 'object' && body !== null) {
+    const named = plan.allowed.filter((pattern) => pattern[0] !== '*');
+    for (const [name, value] of Object.entries(body))
+      if (!named.some((pattern) => covers(pattern, [name])))
+        readFormParameter(plan.dialect, name, value, used);
+  }
+  if (plan.record) for (const record of all(value, plan.record)) leaves(record, written, plan.elements);
+}
+
+/** A route that lets in members of any name (`/params/**`) has not said how a search among them is read. */
+function refuseUnnamedSearches({ allowed, loose }: BodyPlan, body: unknown): void {
+  const named = allowed.filter((pattern) => !loose.some((other) => other.join('/') === pattern.join('/')));
+  for (const [path, value] of scalars(body)) {
+    if (named.some((pattern) => covers(pattern, path))) continue;
+    for (const name of path) {
+      const kind = languageName(name);
+      if (kind !== null && !isHarmless(kind, value))
+        throw new SluiceError(
+          'query_parameter_unknown',
+          'The body has a member with the name of a search language where the route lets in any member (request.params). The route must say how it is read (request.grammar), or list the pointer under uninspected.',
+        );
+    }
+  }
+}
+
+/** The body without the members that the route says touch no field. */
+export function withoutExempt(body: unknown, exempt: ReadonlySet<string>): unknown {
+  if (exempt.size === 0 || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !exempt.has(name)));
+}
+
+/** Pointers of the parts of a body that touch no field. */
+export function untouched({ route, body: plan }: MatchableRoute, body: unknown): readonly string[] {
+  const { params, fields } = route.config.request;
+  const dialect = plan?.dialect ?? null;
+  if (params.length === 0 && dialect === null) return [];
+  const pointers = new Set<string>();
+  leaves(body, pointers, false);
+  // Of a language those parameters that ask for a page; the others search.
+  return [...pointers].filter(
+    (pointer) =>
+      !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(tokensOf(pointer).at(-1) ?? '')),
+  );
+}
