@@ -102,7 +102,12 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
           ...(deps.gate ? { gate: deps.gate } : {}),
         }),
       );
-    for (const { route, key, message } of routeWarnings(config.routes, policy.current().catalogs))
+    const hasConsents = given.consents !== undefined || config.consent.file !== undefined;
+    for (const { route, key, message } of routeWarnings(
+      config.routes,
+      policy.current().catalogs,
+      hasConsents,
+    ))
       logger.warn({}, tell(loaded.file, loaded.fault(['routes', route, ...key], message)));
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;

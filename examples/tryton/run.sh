@@ -39,6 +39,7 @@ cp "$here/consents.yaml" "$work/"
 cp -r "$root/policies" "$work/policies"
 rm -r "$work/policies/scenarios" "$work/policies/catalog"/*
 cp "$here/policies/catalog/"*.yaml "$work/policies/catalog/"
+cp "$here/policies/data/"*.yaml "$work/policies/data/"
 sed -e "s/127.0.0.1:8090/127.0.0.1:$proxy_port/; s/127.0.0.1:8091/127.0.0.1:$admin_port/; s/127.0.0.1:9100/127.0.0.1:$tryton_port/" \
   "$here/sluice.yaml" >"$work/sluice.yaml"
 

@@ -421,7 +421,7 @@ export const catalogsFromData = (
 const catalogFromData = (value: unknown, resource: string, bundle: string): Catalog => {
   const { catalog, faults } = normalise({
     file: bundle,
-    value,
+    value: spelled(value),
     fault: (path, message) => ({
       message: `${bundle}: data.catalog.${resource}: ${path.join(' ')}: ${message}`,
     }),
@@ -433,6 +433,21 @@ const catalogFromData = (value: unknown, resource: string, bundle: string): Cata
     ]);
   return catalog;
 };
+
+/** A catalog is bundled as it is read, where the places of its `data_subject` stand beside their pointers: here as they are written. */
+function spelled(value: unknown): unknown {
+  if (!isObject(value) || !Array.isArray(value['subject_places'])) return value;
+  const { subject_places, ...rest } = value;
+  const people = new Map<unknown, unknown[]>();
+  for (const [i, place] of (subject_places as unknown[]).entries()) {
+    if (!isObject(place)) return value;
+    const { person, ...own } = place;
+    const given = Object.fromEntries(Object.entries(own).filter(([, of]) => of !== null));
+    const key = person ?? `alone ${i}`;
+    people.set(key, [...(people.get(key) ?? []), given]);
+  }
+  return { ...rest, data_subject: [...people.values()].map((of) => (of.length > 1 ? { same: of } : of[0])) };
+}
 
 export interface ClassEntry {
   readonly class: string;

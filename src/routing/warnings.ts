@@ -18,12 +18,16 @@ export interface RouteFinding extends RouteFault {
   readonly severity: 'fault' | 'warning';
 }
 
-/** @param catalogs by resource */
+/**
+ * @param catalogs by resource
+ * @param consents whether there are any: what data subjects have agreed to is looked up by their ids
+ */
 export function routeWarnings(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
+  consents = false,
 ): readonly RouteFinding[] {
-  return [...untypedInSeveralFormats(routes, catalogs), ...eachRoute(routes, catalogs)];
+  return [...(consents ? untypedSubjects(routes, catalogs) : []), ...eachRoute(routes, catalogs)];
 }
 
 function eachRoute(
@@ -59,30 +63,34 @@ function eachRoute(
   });
 }
 
-/** One format may carry another identifier of the same person than the next: consents would bind to one of them only. */
-function untypedInSeveralFormats(
+/**
+ * Where any text is an id, another spelling of one (`c1`, `Ｃ1`) is somebody else, of whom nothing is refused, and one format may carry another
+ * identifier of a person than the next. Once for each resource that a route leads to, also within another.
+ */
+function untypedSubjects(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
 ): readonly RouteFinding[] {
-  const formats = new Map<string, Set<string>>();
-  return routes.flatMap(({ resource, response }, route) => {
+  const told = new Set<string>();
+  const found: RouteFinding[] = [];
+  const visit = (resource: string, route: number): void => {
     const catalog = catalogs.get(resource);
-    if (catalog === undefined || catalog.data_subject.length === 0 || catalog.subject_places !== undefined)
-      return [];
-    const seen = formats.get(resource) ?? new Set<string>();
-    formats.set(resource, seen);
-    const before = seen.size;
-    seen.add(response.format ?? 'json');
-    if (before === 0 || seen.size === before) return [];
-    return [
-      {
+    if (catalog === undefined || told.has(resource)) return;
+    told.add(resource);
+    const untyped =
+      catalog.subject_places?.flatMap(({ at, type }) => (type === null ? [at] : [])) ?? catalog.data_subject;
+    if (untyped.length > 0)
+      found.push({
         route,
-        severity: 'warning' as const,
+        severity: 'warning',
         key: ['resource'],
-        message: `the resource "${resource}" leaves in several formats (${[...seen].join(', ')}), and its catalog does not say what an identifier of a data subject looks like: where one of them carries a login or a name instead of the id, its consents and flags are not found; give data_subject a type (docs/catalog.md, Identifiers)`,
-      },
-    ];
-  });
+        message: `the catalog of "${resource}" takes any text for the id of a data subject (${untyped.join(', ')}): consents and flags of C1 are not found for c1, Ｃ1 or a login; say what an id looks like, e.g. customer_no: { title: Customer number, pattern: "C[0-9]{6}" } in data/identifiers.yaml and data_subject: { at: ${untyped[0]}, type: customer_no } in the catalog (docs/catalog.md, Identifiers)`,
+      });
+    for (const other of Object.values(catalog.variants?.of ?? {})) visit(other, route);
+    for (const entry of Object.values(catalog.fields)) if ('resource' in entry) visit(entry.resource, route);
+  };
+  for (const [route, { resource }] of routes.entries()) visit(resource, route);
+  return found;
 }
 
 type Warn = (key: RouteFault['key'], message: string) => void;

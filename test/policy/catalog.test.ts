@@ -2,9 +2,20 @@ import Ajv from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SluiceError } from '../../src/errors.ts';
+import type { Catalog } from '../../src/model/catalog.ts';
 import { catalogsFromData, classesOf, parseCatalog, readCatalogs } from '../../src/policy/catalog.ts';
 import { pointerFault } from '../../src/policy/pointer-faults.ts';
 import { policySchemas } from '../../src/policy/schemas.ts';
+
+/** Numbers of people say only which places are of one. */
+const namesOf = (catalog: Catalog | undefined): unknown => {
+  const people = [...new Set(catalog?.subject_places?.map(({ person }) => person))];
+  const places = catalog?.subject_places?.map((place) => ({
+    ...place,
+    person: place.person === null ? null : people.indexOf(place.person),
+  }));
+  return { ...catalog, subject_places: places };
+};
 
 const faultsOf = (text: string): string[] => {
   try {
@@ -133,6 +144,23 @@ describe('a catalog', () => {
       customer: { resource: 'customer', fields: { '/agent': { resource: 'employee' } } },
     };
     expect([...catalogsFromData(sound, 'b.tar.gz').keys()]).toEqual(['customer', 'employee']);
+  });
+
+  test.each([
+    '/id',
+    '[/x, /y/*]',
+    '{ at: /id, type: customer_no }',
+    '{ at: /subject, type: customer_no, pattern: "Customer/(.+)" }',
+    '[{ at: /id, type: customer_no }, /name]',
+    '[{ same: [{ at: /id, type: customer_no }, { at: /login, type: login }] }, { at: /payer, type: customer_no }]',
+    '[{ at: /payer, type: customer_no }, { same: [{ at: /a, type: t }, /b] }, { same: [{ at: /c, type: t }, { at: /d, type: t }] }]',
+  ])('is the same from a bundle: data_subject %s', (subject) => {
+    const read = parseCatalog(
+      'c.yaml',
+      `resource: a\ndata_subject: ${subject}\nfields: { /id: { category: x, grade: 1 } }`,
+    );
+    const bundled = JSON.parse(JSON.stringify({ a: read })) as Record<string, unknown>;
+    expect(namesOf(catalogsFromData(bundled, 'b.tar.gz').get('a'))).toEqual(namesOf(read));
   });
 
   test('of a resource that has one already is refused', () => {

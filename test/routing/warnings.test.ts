@@ -137,3 +137,47 @@ describe('a search whose pages nobody describes is warned of', () => {
     expect(search(more)).toEqual([]);
   });
 });
+
+describe('where there are consents, a data subject without a type of identifier is warned of', () => {
+  const untyped = (catalogs: ReadonlyMap<string, Catalog>, consents: boolean, resources: string[]) =>
+    routeWarnings(
+      routesConfig(
+        resources.map((resource, i) =>
+          route(`GET /${i}`, { action: 'search', resource, records: '/items/*' }),
+        ),
+      ),
+      catalogs,
+      consents,
+    ).filter(({ key }) => key[0] === 'resource');
+  const place = { at: '/id', type: 'customer_no', pattern: null, person: null };
+  const typed = ([name, of]: [string, Catalog], type: string | null): [string, Catalog] => [
+    name,
+    { ...of, subject_places: [place, { ...place, at: '/login', type }] },
+  ];
+  test('once a resource, whatever routes lead to it, also within another', () => {
+    const catalogs = new Map([...CATALOGS, catalog('employee', ['/no'])]);
+    const found = untyped(catalogs, true, ['product', 'customer', 'customer', 'employee']);
+    expect(found.map(({ route: i, severity }) => [i, severity])).toEqual([
+      [0, 'warning'],
+      [1, 'warning'],
+    ]);
+    expect(found.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/"employee".*\(\/no\).*identifiers\.yaml.*data_subject: \{ at: \/no, type:/),
+      expect.stringMatching(/"customer".*\(\/id\)/),
+    ]);
+  });
+  test('and each of the types that its records may have', () => {
+    const variants = { by: '/type', of: { C: 'customer' } };
+    const catalogs = new Map([...CATALOGS, ['any', { ...catalog('any', [])[1], variants }] as const]);
+    expect(untyped(catalogs, true, ['any'])).toHaveLength(1);
+  });
+  test('also where one of several places has none', () => {
+    const of = (type: string | null) => new Map([typed(catalog('customer', ['/id', '/login']), type)]);
+    expect(untyped(of(null), true, ['customer'])[0]?.message).toContain('(/login)');
+    expect(untyped(of('login'), true, ['customer'])).toEqual([]);
+  });
+  test('not where nobody is looked up, and not where nobody is named', () => {
+    expect(untyped(CATALOGS, false, ['customer'])).toEqual([]);
+    expect(untyped(CATALOGS, true, ['product']).map(({ message }) => message)).toEqual([]);
+  });
+});

@@ -38,7 +38,7 @@ export const routeFindings = (
   catalogs: ReadonlyMap<string, Catalog>,
   broken: ReadonlySet<string>,
 ): readonly Finding[] =>
-  routeWarnings(loaded.config.routes, catalogs)
+  routeWarnings(loaded.config.routes, catalogs, loaded.config.consent.file !== undefined)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
       told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
