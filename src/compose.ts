@@ -30,7 +30,7 @@ import { detokenizing, type Reverse } from './server/detokenize.ts';
 import { createAnswers } from './server/answers.ts';
 import { createCors } from './server/cors.ts';
 import { createCheckHead } from './server/head.ts';
-import { type Address, draining, injecting, listen, urlOf } from './server/listening.ts';
+import { type Address, draining, listen, urlOf } from './server/listening.ts';
 import type { Listener, Workers } from './server/workers.ts';
 import { createProxyListener, type Malformed, type MalformedCode } from './server/proxy.ts';
 import { record, unrecorded } from './refusal.ts';
@@ -425,7 +425,6 @@ function observe(
   }));
 }
 
-/** Of several workers the first process holds the listening sockets, and deals out the connections. */
 async function listenAs(
   server: Server,
   name: Listener,
@@ -433,7 +432,8 @@ async function listenAs(
   scheme: string,
   workers: Workers | undefined,
 ): Promise<string> {
-  if (workers === undefined) return urlOf(scheme, { ...address, port: await listen(server, address) });
-  workers.accepts(name, injecting(server));
-  return urlOf(scheme, address);
+  const port = await (workers === undefined
+    ? listen(server, address)
+    : workers.listen(name, server, address));
+  return urlOf(scheme, { ...address, port });
 }

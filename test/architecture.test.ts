@@ -138,7 +138,6 @@ describe('architecture', () => {
     /** who else hears it */
     const elsewhere: Readonly<Record<string, string>> = {
       'compose.ts': '`listen` and `draining` of server/listening.ts, for the admin server and its sockets',
-      'cli/serve/dealer.ts': '`listen` of server/listening.ts, for its servers',
       'server/proxy.ts': '`listen` of server/listening.ts, for the server; its sockets here',
       'policy/archive.ts': '`pipeline` and the loops that read',
       'decision-log/archive.ts': '`pipeline`',

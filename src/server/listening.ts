@@ -1,4 +1,4 @@
-/** Opens and closes listeners: on an address, or on connections that another process has accepted. */
+/** Opens and closes listeners: on an address, or on a socket that another process has opened. */
 import type { Server } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { SluiceError } from '../errors.ts';
@@ -32,23 +32,13 @@ export async function listen(server: NetServer, { host, port }: Address): Promis
   return (server.address() as AddressInfo).port;
 }
 
-/** Gives the server connections that another process has accepted. */
-export function injecting(server: Server): (socket: Socket) => void {
-  // Node bounds the time of a head and of a request only once a server listens.
-  server.emit('listening');
-  let open = 0;
-  return (socket) => {
-    socket.on('error', () => undefined);
-    if (open >= (server.maxConnections ?? Number.POSITIVE_INFINITY)) return void socket.destroy();
-    open += 1;
-    socket.once('close', () => {
-      open -= 1;
-    });
-    // as Node's own HTTP server accepts them
-    socket.allowHalfOpen = true;
-    socket.setNoDelay(true);
-    server.emit('connection', socket);
-  };
+/** @param socket as another process has sent it, listening on that port */
+export async function listenOn(server: NetServer, socket: unknown, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', reject);
+    server.listen(socket, resolve);
+  });
+  return port;
 }
 
 /** how long a kept connection may still bring a request when its server closes: ms; one may be on its way */

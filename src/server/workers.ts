@@ -2,8 +2,9 @@
  * Several workers behind one admin listener. Each serves it, whichever is asked gathers what all say, and here that becomes
  * one answer: the worst of them, with the number of the worker it comes from.
  */
-import type { Socket } from 'node:net';
+import type { Server } from 'node:http';
 import type { MetricsReport } from '../observability/totals.ts';
+import type { Address } from './listening.ts';
 
 export interface Finding {
   readonly ok: boolean;
@@ -37,8 +38,12 @@ export type Listener = 'proxy' | 'admin';
 export type Respond = <Q extends Question>(question: Q) => Promise<Answers[Q]>;
 
 export interface Workers {
-  /** says who takes the connections that the first process deals to this worker */
-  accepts(listener: Listener, take: (connection: Socket) => void): void;
+  /**
+   * Listens on the socket that all workers share; whoever is the first opens it.
+   * @returns the port that was really taken
+   * @throws SluiceError `address_in_use`
+   */
+  listen(listener: Listener, server: Server, address: Address): Promise<number>;
   /** one report a worker, by number, this one's among them */
   gather<Q extends Question>(question: Q): Promise<readonly WorkerReport<Q>[]>;
   /** says who answers for this worker */

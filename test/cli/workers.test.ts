@@ -1,6 +1,8 @@
 /** `sluice serve` with several workers: processes that share two ports and a journal, and answer as one. */
+import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { get as httpsGet } from 'node:https';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -260,21 +262,33 @@ describe('sluice serve with workers', () => {
     await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
   }, 60_000);
 
-  test('a connection that was dealt to a worker as it died is closed, and does not hang', async () => {
+  test('a worker that is stuck gets no connection, and its end closes none', async () => {
     const served = await serve();
     const [victim] = workersOf(served);
     process.kill(victim!, 'SIGSTOP');
-    const settled = new Map<number, unknown>();
-    const asked = Array.from({ length: 4 }, (_, i) =>
-      get(served).then(
-        ({ status }) => settled.set(i, status),
-        (e: NodeJS.ErrnoException) => settled.set(i, e.code),
+    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
+    process.kill(victim!, 'SIGKILL');
+    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
+  }, 60_000);
+
+  test('connections that are opened at once and kept do not all go to one worker', async () => {
+    const served = await serve();
+    const { port } = new URL(served.proxy);
+    const sockets = Array.from({ length: 32 }, () => connect(Number(port), '127.0.0.1'));
+    cleaning.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const heads = sockets.map((socket) =>
+      once(
+        socket.on('error', () => undefined),
+        'data',
       ),
     );
-    await until(() => settled.size === 3);
-    process.kill(victim!, 'SIGKILL');
-    await Promise.all(asked);
-    expect([...settled.values()]).toEqual([200, 200, 200, 'ECONNRESET']);
+    for (const socket of sockets) socket.write('GET /customers/C1 HTTP/1.1\r\nHost: a\r\n\r\n');
+    await Promise.all(heads);
+    const origins = recordsIn(join(served.dir, 'journal')).map((r) => r.origin);
+    expect(origins).toHaveLength(32);
+    expect(new Set(origins).size).toBe(2);
   }, 60_000);
 
   test('a faulty configuration is one error', async () => {

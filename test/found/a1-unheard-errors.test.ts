@@ -9,7 +9,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
-import { type Cleaning, customer, get, type Served, serve, until, upstreamOf } from '../support/served.ts';
+import {
+  type Cleaning,
+  childrenOf,
+  customer,
+  get,
+  type Served,
+  serve,
+  until,
+  upstreamOf,
+} from '../support/served.ts';
 
 const certificate = (name: string): string =>
   new URL(`../identity/certificates/${name}`, import.meta.url).pathname;
@@ -109,19 +118,43 @@ describe('a connection that is reset at any moment ends nothing but itself', () 
     expect(await served.ended).toBe(0);
   }, 120_000);
 
-  test('on connections that the first process deals to workers', async () => {
+  test('on ports that workers share; whoever asks beside it is answered at the first attempt', async () => {
     const served = await start({ workers: 2 });
-    for (const bytes of Object.values(PROXY)) await resets(portOf(served.proxy), bytes(), 60);
+    let flooding = true;
+    const ask = async (): Promise<number[]> => {
+      const statuses: number[] = [];
+      do statuses.push((await get(served, issuer)).status);
+      while (flooding);
+      return statuses;
+    };
+    const asked = Promise.all([ask(), ask()]);
+    for (const bytes of Object.values(PROXY)) await resets(portOf(served.proxy), bytes(), 200);
     for (const bytes of Object.values(ADMIN)) await resets(portOf(served.admin), bytes(), 60);
-    await until(() =>
-      get(served, issuer).then(
-        ({ status }) => status === 200,
-        () => false,
-      ),
-    );
+    flooding = false;
+    expect(new Set((await asked).flat())).toEqual(new Set([200]));
+    expect((await get(served, issuer)).status).toBe(200);
     expect(served.log()).not.toContain('a worker ended');
     served.child.kill('SIGTERM');
     expect(await served.ended).toBe(0);
+  }, 120_000);
+
+  test('more resets than connections can wait turn nobody else away', async () => {
+    const served = await start({ workers: 2 });
+    const workers = childrenOf(served.child.pid!);
+    // Whatever comes now waits, as it does while all workers are busy.
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    const sockets = Array.from({ length: 1_200 }, () =>
+      connect(portOf(served.proxy), '127.0.0.1').on('error', () => undefined),
+    );
+    const waiting = (): number => sockets.filter(({ readyState }) => readyState === 'open').length;
+    for (let before = -1; before !== waiting(); await pause(300)) before = waiting();
+    expect(waiting()).toBeGreaterThan(400);
+    for (const socket of sockets) socket.resetAndDestroy();
+    const asked = Array.from({ length: 8 }, () => get(served, issuer).then(({ status }) => status));
+    const answers = Promise.all(asked);
+    await Promise.race([answers, pause(300)]);
+    for (const pid of workers) process.kill(pid, 'SIGCONT');
+    expect(await answers).toEqual(Array(8).fill(200));
   }, 120_000);
 
   test('over TLS, before and behind the handshake', async () => {

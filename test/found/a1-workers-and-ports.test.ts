@@ -1,6 +1,7 @@
 /**
  * Class: what happens to one worker reaches the others or the port. Root cause: the listening sockets belonged to the workers, so that they
- * were closed when none was left, and a worker that kept ending was waited for ever longer. Now the first process holds the sockets.
+ * were closed when none was left, and a worker that kept ending was waited for ever longer. Now the workers share the sockets,
+ * and the first process keeps a copy.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -133,8 +134,8 @@ test('a worker bounds heads, connections and open ends as one process alone does
   cleaning.push(() => {
     for (const socket of sockets) socket.destroy();
   });
-  // three each stay until their heads are late
-  await until(() => closed === 14);
+  // Three at most stay in each worker, until their heads are late: whoever is full may take one that the other had room for.
+  await until(() => closed >= 14);
 }, 60_000);
 
 test.each([

@@ -1,8 +1,10 @@
 /** The worker processes: started, watched, started again when they end, stopped. */
+import type { SendHandle } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Question } from '../../server/workers.ts';
+import type { Listeners, ListeningSocket } from './listeners.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 
 /**
@@ -42,10 +44,9 @@ export interface CrewOptions {
   /** of sluice.yaml */
   readonly text: string;
   readonly logger: Logger;
+  readonly listeners: Listeners;
   onAnswer(id: number, answer: unknown): void;
   onGather(question: Question, reply: (message: ToWorker) => void, id: number): void;
-  /** it can be given a connection */
-  onFree(slot: Slot): void;
   /** its process has ended */
   onEnd(slot: Slot): void;
 }
@@ -90,9 +91,9 @@ export class Crew {
     }
   }
 
-  tell(slot: Slot, message: ToWorker): void {
+  tell(slot: Slot, message: ToWorker, socket?: SendHandle): void {
     // A worker that has just ended is noticed by its exit.
-    if (slot.worker?.isConnected()) slot.worker.send(message, () => undefined);
+    if (slot.worker?.isConnected()) slot.worker.send(message, socket, {}, () => undefined);
   }
 
   /** Every worker finishes its requests. Resolves once all processes are gone: to false if one of them ended badly. */
@@ -119,9 +120,10 @@ export class Crew {
     slot.worker = worker;
     slot.state = 'starting';
     slot.detail = 'starting';
+    const { listeners } = this.#o;
     return new Promise((resolve, reject) => {
       let fault: SluiceError | null = null;
-      worker.on('message', (message: FromWorker) => {
+      worker.on('message', (message: FromWorker, socket?: ListeningSocket) => {
         switch (message.say) {
           case 'hello':
             return this.tell(slot, { say: 'configuration', text: this.#o.text });
@@ -129,10 +131,11 @@ export class Crew {
             slot.state = 'up';
             slot.served = true;
             slot.upSince = performance.now();
-            this.#o.onFree(slot);
             return resolve(message.policy);
-          case 'taken':
-            return this.#o.onFree(slot);
+          case 'listens?':
+            return listeners.give(message.listener, (reply, socket) => this.tell(slot, reply, socket));
+          case 'opened':
+            return listeners.keep(message.listener, message.port, socket!);
           case 'leaving':
             if (slot.worker === worker) slot.state = 'leaving';
             return;

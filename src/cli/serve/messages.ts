@@ -2,8 +2,6 @@
 import type { ErrorCode, SluiceError } from '../../errors.ts';
 import type { Listener, Question, WorkerReport } from '../../server/workers.ts';
 
-export type { Listener };
-
 /** Where it listens, and what it decides by. */
 export interface Ready {
   readonly proxy: string;
@@ -22,8 +20,8 @@ export const WORKER = 'SLUICE_WORKER';
 export type ToWorker =
   /** the text that the primary found without fault: a file that has changed since is not for this run */
   | { readonly say: 'configuration'; readonly text: string }
-  /** with a connection, which it has taken once it says so */
-  | { readonly say: 'connection'; readonly to: Listener }
+  /** with the socket that all share and its port; without: this worker opens it */
+  | { readonly say: 'listen'; readonly listener: Listener; readonly port: number | null }
   | { readonly say: 'asked'; readonly id: number; readonly question: Question }
   | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<Question>[] }
   | { readonly say: 'reread' }
@@ -32,8 +30,10 @@ export type ToWorker =
 export type FromWorker =
   /** it listens to messages now */
   | { readonly say: 'hello' }
+  | { readonly say: 'listens?'; readonly listener: Listener }
+  /** with the socket, for the primary to keep and the others to share */
+  | { readonly say: 'opened'; readonly listener: Listener; readonly port: number }
   | { readonly say: 'ready'; readonly policy: string }
-  | { readonly say: 'taken' }
   /** it finishes what it has, and takes no more */
   | { readonly say: 'leaving' }
   /** why it cannot start; it waits to be ended, so that this is read first */

@@ -1,6 +1,6 @@
 /**
- * The first process where there are several: it has read the configuration, keeps the workers running, accepts connections for
- * them, passes signals and questions on to them, and handles no request.
+ * The first process where there are several: it has read the configuration, keeps the workers running and their listening sockets open,
+ * passes signals and questions on to them, and handles no request.
  */
 import { fileURLToPath } from 'node:url';
 import type { LoadedConfig } from '../../config/index.ts';
@@ -9,8 +9,8 @@ import type { Io } from '../io.ts';
 import { Crew } from './crew.ts';
 import { urlOf } from '../../server/listening.ts';
 import { Gathering } from './gathering.ts';
-import { Dealer } from './dealer.ts';
-import { type Listener, readyLine } from './messages.ts';
+import { Listeners } from './listeners.ts';
+import { readyLine } from './messages.ts';
 import { untilSignalled } from './signals.ts';
 
 const MAIN = fileURLToPath(
@@ -24,6 +24,7 @@ export async function servePrimary(
   logger: Logger,
   io: Io,
 ): Promise<void> {
+  const listeners = new Listeners();
   const gathering = new Gathering(() => crew);
   const crew: Crew = new Crew({
     size,
@@ -31,30 +32,16 @@ export async function servePrimary(
     args: ['serve', '--config', loaded.file],
     text: loaded.text,
     logger,
+    listeners,
     onAnswer: (id, answer) => gathering.answered(id, answer),
     onGather: (question, reply, id) =>
       void gathering.gather(question).then((reports) => reply({ say: 'gathered', id, reports })),
-    onFree: (slot) => dealer.free(slot),
-    onEnd: (slot) => {
-      gathering.ended(slot);
-      dealer.ended(slot);
-    },
+    onEnd: (slot) => gathering.ended(slot),
   });
-  const dealer = new Dealer(() => crew.slots);
   const policy = await crew.start();
   const { listen } = loaded.config;
-  const open = async (name: Listener, scheme: string): Promise<string> =>
-    urlOf(scheme, { ...listen[name], port: await dealer.listen(name, listen[name]) });
-  let proxy: string;
-  let admin: string;
-  try {
-    proxy = await open('proxy', listen.tls ? 'https' : 'http');
-    admin = await open('admin', 'http');
-  } catch (e) {
-    dealer.close();
-    await crew.stop();
-    throw e;
-  }
+  const proxy = urlOf(listen.tls ? 'https' : 'http', { ...listen.proxy, port: listeners.port('proxy') });
+  const admin = urlOf('http', { ...listen.admin, port: listeners.port('admin') });
   io.stdout.write(readyLine({ proxy, admin, policy, workers: size }));
   const hup = (): void => {
     for (const slot of crew.slots) crew.tell(slot, { say: 'reread' });
@@ -67,7 +54,7 @@ export async function servePrimary(
     process.kill(process.pid, signal);
   });
   process.off('SIGHUP', hup);
-  dealer.close();
+  listeners.close();
   logger.info({}, 'stopping');
   if (!(await crew.stop())) io.exitCode = 3;
 }

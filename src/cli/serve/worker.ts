@@ -1,12 +1,14 @@
 /**
- * One worker: a whole sidecar whose connections the primary accepts. Signals are the primary's business, except that
+ * One worker: a whole sidecar on listening sockets that it shares with the others. Signals are the primary's business, except that
  * a SIGTERM to one worker alone makes it finish its requests and leave; the primary starts another.
  */
+import type { SendHandle } from 'node:child_process';
 import cluster from 'node:cluster';
-import type { Socket } from 'node:net';
+import type { Server } from 'node:http';
 import { parseConfig } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { createLogger } from '../../observability/logger.ts';
+import { type Address, listen, listenOn } from '../../server/listening.ts';
 import type { Listener, Question, Respond, WorkerReport, Workers } from '../../server/workers.ts';
 import type { Io } from '../io.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
@@ -37,6 +39,19 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
   }
 }
 
+/** never changes: to wait for it is to wait */
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * The kernel gives a connection to whichever worker asks first, and one that is awake asks again before the others are: of connections that
+ * a proxy opens at once and keeps, one worker would get most. So it waits for as long as another takes to wake up, 0.05 ms.
+ */
+const giveWay = (): void => void Atomics.wait(NOTHING, 0, 0, 0.05);
+
+/** As it is: a server that is sent becomes a server at the other end, and would accept there too. */
+const socketOf = (server: Server): SendHandle =>
+  (server as unknown as { readonly _handle: SendHandle })._handle;
+
 const untilTerminated = (): Promise<void> =>
   new Promise((resolve) => process.once('SIGTERM', () => resolve()));
 
@@ -45,7 +60,7 @@ type Configuration = Extract<ToWorker, { readonly say: 'configuration' }>;
 /** The worker's end of the channel to the primary. */
 class Primary implements Workers {
   readonly #asked = new Map<number, (reports: readonly WorkerReport<Question>[]) => void>();
-  readonly #takes = new Map<Listener, (connection: Socket) => void>();
+  readonly #listens = new Map<Listener, (port: number | null, socket: unknown) => void>();
   #nextId = 1;
   #respond: Respond | null = null;
   #configured: (configuration: Configuration) => void = () => undefined;
@@ -56,12 +71,12 @@ class Primary implements Workers {
   });
 
   constructor() {
-    process.on('message', (message: ToWorker, connection?: Socket) => this.#heard(message, connection));
+    process.on('message', (message: ToWorker, socket?: unknown) => this.#heard(message, socket));
   }
 
-  say(message: FromWorker): void {
+  say(message: FromWorker, socket?: SendHandle): void {
     // A primary that has just ended takes its workers with it: there is nobody to tell of that.
-    if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+    if (process.connected) process.send?.(message, socket, undefined, () => undefined);
   }
 
   configuration(): Promise<Configuration> {
@@ -71,8 +86,16 @@ class Primary implements Workers {
     });
   }
 
-  accepts(listener: Listener, take: (connection: Socket) => void): void {
-    this.#takes.set(listener, take);
+  async listen(listener: Listener, server: Server, address: Address): Promise<number> {
+    server.on('connection', giveWay);
+    const [shared, socket] = await new Promise<[number | null, unknown]>((resolve) => {
+      this.#listens.set(listener, (...told) => resolve(told));
+      this.say({ say: 'listens?', listener });
+    });
+    if (shared !== null) return listenOn(server, socket, shared);
+    const port = await listen(server, address);
+    this.say({ say: 'opened', listener, port }, socketOf(server));
+    return port;
   }
 
   responds(respond: Respond): void {
@@ -87,12 +110,10 @@ class Primary implements Workers {
     });
   }
 
-  #heard(message: ToWorker, connection: Socket | undefined): void {
+  #heard(message: ToWorker, socket: unknown): void {
     switch (message.say) {
-      case 'connection':
-        // none if its other side has left by now
-        if (connection) this.#takes.get(message.to)?.(connection);
-        this.say({ say: 'taken' });
+      case 'listen':
+        this.#listens.get(message.listener)?.(message.port, socket);
         return;
       case 'configuration':
         this.#configured(message);
