@@ -23,6 +23,7 @@ import { type Anchor, formatAnchor } from './anchor.ts';
 import { ARCHIVED, errno, listOrigins, makeDirectory, type Segment, syncDirectory } from './directory.ts';
 import { inspect } from './chain.ts';
 import { readLines } from './lines.ts';
+import { type Lock, tryLock } from './lock.ts';
 import { type ChainInFile, verifyFile } from './verify-file.ts';
 import { verify } from './verify.ts';
 
@@ -53,9 +54,38 @@ export interface ArchivedSegment {
 /**
  * @returns what was moved, by chain and seq
  * @throws SluiceError `chain_broken` if the journal does not verify: then nothing is moved; `input_invalid` if the archive has another file
- *   of a segment's name; `journal_unwritable`
+ *   of a segment's name; `journal_unwritable`, also while another run archives
  */
 export async function archive(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
+  const lock = lockOf(options.dir);
+  try {
+    return await move(options);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Two that move the same segments would remove them from under each other. */
+function lockOf(dir: string): Lock {
+  const path = join(dir, '.archive.lock');
+  let lock: Lock | null;
+  try {
+    lock = tryLock(path);
+  } catch (cause) {
+    throw new SluiceError('journal_unwritable', {
+      message: `${path} cannot be opened (${(cause as Error).message}). Archiving needs the right to write in the journal's directory.`,
+      cause,
+    });
+  }
+  if (lock === null)
+    throw new SluiceError(
+      'journal_unwritable',
+      `Another \`sluice decisions archive\` is moving segments of ${dir}. Run it again once that one has ended.`,
+    );
+  return lock;
+}
+
+async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
   const { dir, to, key } = options;
   const report = await verify({ dir, key });
   if (!report.ok)

@@ -4,6 +4,7 @@
  *   <origin>.<first seq>.jsonl     a segment of the origin's chain, one record a line, append-only
  *   <origin>.head                  the last durable seq and hash, twice (head.ts)
  *   <origin>.lock                  held by the process that appends (lock.ts)
+ *   .archive.lock                  held by the run that moves segments to an archive
  *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
  *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
  *   sinks/<sink>.<origin>.json     how far a sink has got in the origin's chain (sinks/position.ts)

@@ -57,6 +57,18 @@ export const readLines = (
   until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<readonly Line[], void, void> => splitLines(chunksOf(path, from, until), from);
 
+/** Of a segment that was listed and may have been archived since: then it has no lines any more. */
+export async function* linesLeft(
+  path: string,
+  until = Number.POSITIVE_INFINITY,
+): AsyncGenerator<readonly Line[], void, void> {
+  try {
+    yield* readLines(path, 0, until);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw e;
+  }
+}
+
 async function* chunksOf(path: string, from: number, until: number): AsyncGenerator<Buffer, void, void> {
   const file = await open(path, 'r');
   try {

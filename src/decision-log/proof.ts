@@ -2,7 +2,7 @@
 import { GENESIS, inspect } from './chain.ts';
 import type { ChainPosition } from './decision.ts';
 import { listOrigins } from './directory.ts';
-import { readLines } from './lines.ts';
+import { linesLeft } from './lines.ts';
 
 export interface Proof {
   readonly position: ChainPosition;
@@ -30,7 +30,7 @@ async function one(paths: readonly string[], position: ChainPosition): Promise<P
   const say = (intact: boolean, detail: string): Proof => ({ position, intact, detail });
   const marks = [seq - 1, seq].map((n) => Buffer.from(`,"seq":${n},`));
   for (const path of paths) {
-    for await (const lines of readLines(path)) {
+    for await (const lines of linesLeft(path)) {
       for (const { bytes } of lines) {
         if (!marks.some((mark) => bytes.includes(mark))) continue;
         const inspected = inspect(bytes);

@@ -7,7 +7,7 @@ import type { DecisionRecord } from '../model/record.ts';
 import { inspect } from './chain.ts';
 import { type Decision, merge } from './decision.ts';
 import { listOrigins, type Segment } from './directory.ts';
-import { readLines } from './lines.ts';
+import { linesLeft } from './lines.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
@@ -193,7 +193,7 @@ async function* lines(dir: string, from: number, origin?: string): AsyncGenerato
 
 async function* linesOf(segments: readonly Segment[], from: number): AsyncGenerator<Buffer, void, void> {
   for (const segment of await since(segments, from)) {
-    for await (const batch of readLines(segment.path)) {
+    for await (const batch of linesLeft(segment.path)) {
       for (const line of batch) if (line.whole) yield line.bytes;
     }
   }
@@ -210,7 +210,7 @@ async function since(segments: readonly Segment[], from: number): Promise<readon
 }
 
 async function beginning(segment: Segment): Promise<number | null> {
-  for await (const batch of readLines(segment.path, 0, 1 << 20)) {
+  for await (const batch of linesLeft(segment.path, 1 << 20)) {
     const inspected = inspect(batch[0]!.bytes);
     return inspected.ok ? Date.parse(inspected.record.timestamp) : null;
   }

@@ -3,6 +3,7 @@
  * writes for the record it holds; each record must follow the one before; each chain must reach as far as its head,
  * the anchors and the other chains say that it did. A stream: memory does not grow with the journal.
  */
+import { existsSync } from 'node:fs';
 import type { DecisionRecord } from '../model/record.ts';
 import { isSluiceError } from '../errors.ts';
 import { type Anchor, archivedAnchors } from './anchor.ts';
@@ -32,10 +33,23 @@ export interface VerifyOptions {
 
 /** @throws SluiceError `journal_unwritable` if the directory cannot be read */
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  for (;;) {
+    const origins = await listOrigins(options.dir);
+    // Segments may be archived while they are read. Then what is left is verified, with the anchors that say so; each time there are fewer.
+    const isThere = (): boolean => origins.every((o) => o.segments.every(({ path }) => existsSync(path)));
+    try {
+      const report = await verifyListed(options, origins);
+      if (report.ok || isThere()) return report;
+    } catch (e) {
+      if (isThere()) throw e;
+    }
+  }
+}
+
+async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
   const problems = new Problems();
   const claims: Claims = new Map();
   const reports: OriginReport[] = [];
-  const origins = await listOrigins(options.dir);
   const archived = archivedIn(options, problems);
   const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);

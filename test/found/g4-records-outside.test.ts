@@ -2,11 +2,15 @@
  * Class: evidence that cannot be checked once it has left the journal. Root cause: `verify` knew directories only, and a segment that was
  * moved away was told from one that was removed by an anchor that somebody had to write by hand.
  */
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
+import { tryLock } from '../../src/decision-log/lock.ts';
+import { records } from '../../src/decision-log/scan.ts';
+import { verify } from '../../src/decision-log/verify.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
@@ -65,6 +69,91 @@ describe('decisions archive', () => {
         expect(JSON.parse(line)).toMatchObject({ ok: true, chains: [{ gaps: 0 }] });
     },
   );
+
+  test('is refused while another run moves segments, and says so', async () => {
+    const { dir, archive } = await made();
+    const held = tryLock(join(dir, '.archive.lock'))!;
+    const before = segments(dir);
+    const refused = await run(dir, 'archive', '--to', archive);
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('[journal_unwritable]')]);
+    expect(refused.stderr).toContain('Another `sluice decisions archive`');
+    expect(segments(dir)).toEqual(before);
+    held.release();
+    expect((await run(dir, 'archive', '--to', archive)).code).toBe(0);
+  });
+
+  test('several runs at once over the same range lose nothing, and none fails for a file that is gone', async () => {
+    const { dir, archive } = await made(120);
+    const before = segments(dir);
+    const runs = await Promise.all([1, 2, 3].map(() => run(dir, 'archive', '--to', archive)));
+    expect(runs.some(({ code }) => code === 0)).toBe(true);
+    for (const { code, stderr } of runs)
+      if (code !== 0) expect([code, stderr]).toEqual([3, expect.stringContaining('[journal_unwritable]')]);
+    expect([...segments(archive), ...segments(dir)]).toEqual([
+      ...before.slice(0, -1).map((f) => `${f}.gz`),
+      before.at(-1),
+    ]);
+    expect((await run(dir, 'verify')).code).toBe(0);
+  });
+
+  test('runs beside a process that appends, and beside whoever reads', async () => {
+    const { dir, archive, origin } = await made(0);
+    const journal = await openJournal(dir, { segmentSize: 16 << 10 });
+    let over = false;
+    const archiving = (async () => {
+      let moved = 0;
+      while (!over) {
+        const { code, stdout } = await run(dir, 'archive', '--to', archive, '--json');
+        expect(code).toBe(0);
+        moved += stdout.split('\n').length - 1;
+      }
+      return moved;
+    })();
+    const reading = (async () => {
+      while (!over) {
+        const { code, stdout } = await run(dir, 'verify');
+        expect([code, stdout]).toEqual([0, expect.stringContaining('intact')]);
+        expect((await run(dir, 'query', '--json')).code).toBe(0);
+        expect((await run(dir, 'export')).code).toBe(0);
+      }
+    })();
+    for (let i = 0; i < 240; i++) await journal.append(draft(i));
+    over = true;
+    const moved = await archiving;
+    await reading;
+    await journal.close();
+    expect(moved).toBeGreaterThan(0);
+    const report = await verify({ dir, key: null });
+    expect(report.problems).toEqual([]);
+    const [chain] = report.origins;
+    expect(chain).toMatchObject({ origin, last: 240 });
+    expect((chain?.archived ?? 0) + (chain?.records ?? 0)).toBe(240);
+  }, 60_000);
+
+  test('segments that are archived while they are read are no gap to `verify`, and no error to a scan', async () => {
+    const main = new URL('../../src/main.ts', import.meta.url).pathname;
+    const reads: Readonly<Record<string, (dir: string, meanwhile: () => void) => Promise<void>>> = {
+      async verify(dir, meanwhile) {
+        const report = await verify({ dir, key: null, progress: meanwhile });
+        expect(report.problems).toEqual([]);
+      },
+      async scan(dir, meanwhile) {
+        let n = 0;
+        for await (const _ of records(dir, {})) if (n++ === 0) meanwhile();
+        expect(n).toBeGreaterThan(0);
+      },
+    };
+    for (const read of Object.values(reads)) {
+      const { dir, archive } = await made();
+      let archived = false;
+      await read(dir, () => {
+        if (archived) return;
+        archived = true;
+        execFileSync(process.execPath, [main, 'decisions', 'archive', '--journal', dir, '--to', archive]);
+      });
+      expect(segments(dir)).toHaveLength(1);
+    }
+  }, 60_000);
 
   test('goes on behind an anchor that a full disk cut off', async () => {
     const { dir, archive } = await made();
