@@ -2,6 +2,7 @@
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
 import { isCharset, responseFault } from '../disclosure/config.ts';
 import { compileRoutes, narrowsByHeader } from '../routing/config.ts';
+import { isDigest } from '../upstream/config.ts';
 import { startOf } from '../model/moment.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
@@ -157,6 +158,11 @@ function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
           report(
             ['upstreams', name, key, i],
             'has the name of a search, an order or a page, and headers are not looked into: callers could sort by a hidden field; let them use a query parameter, and a route that names it',
+          );
+        else if (key === 'response_headers' && isDigest(header))
+          report(
+            ['upstreams', name, key, i],
+            'is computed from the body as the upstream sent it: whoever has it can try the digits that a mask took out until they fit',
           );
         else if (key === 'response_headers' && SET_HERE.test(header))
           report(['upstreams', name, key, i], 'is a header that Sluice sets itself');

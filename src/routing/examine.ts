@@ -36,7 +36,7 @@ export function examine(
   for (const { steps, search } of plan.searches)
     for (const value of all(body, steps)) readMember(search, value, used);
   if (plan.dialect !== null && typeof body === 'object' && body !== null) {
-    const named = plan.allowed.filter((pattern) => pattern[0] !== '*');
+    const named = plan.allowed.filter((pattern) => pattern[0]?.startsWith('*') !== true);
     for (const [name, value] of Object.entries(body))
       if (!named.some((pattern) => covers(pattern, [name])))
         readFormParameter(plan.dialect, name, value, used);

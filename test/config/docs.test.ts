@@ -6,6 +6,7 @@ import { parseConfig } from '../../src/config/index.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { parseCatalog } from '../../src/policy/catalog.ts';
 import { statusOf } from '../../src/server/problems.ts';
+import { routesConfig } from '../routing/setup.ts';
 import { documented, reference } from './reference.ts';
 
 const docs = (name: string): string => readFileSync(join(import.meta.dirname, '../../docs', name), 'utf8');
@@ -60,6 +61,18 @@ describe('docs/catalog.md', () => {
   test('has an example of every key of a field', () => {
     const keys = ['write', 'parse', 'whole', 'mask', 'generalize', 'resource'];
     expect(keys.filter((key) => !catalogs.some((text) => text.includes(`${key}: `)))).toEqual([]);
+  });
+});
+
+describe.each(['searches.md', 'inference.md'])('docs/%s', (name) => {
+  const blocks = [...docs(name).matchAll(/^( *)```yaml\n([\s\S]*?)```/gm)].map((m) =>
+    (m[2] ?? '').replaceAll(new RegExp(`^${m[1]}`, 'gm'), ''),
+  );
+  const route = '  - match: "GET /api/customers"\n    upstream: crm\n    resource: customer\n    action: search\n';
+  test.each(blocks)('shows routes that load: %j', (text) => {
+    const indented = text.startsWith('  ') ? text : text.replaceAll(/^/gm, '    ').trimEnd();
+    const routes = indented.startsWith('  - ') ? indented : route + indented;
+    expect(routesConfig(parse(`routes:\n${routes}`).routes).length).toBeGreaterThan(0);
   });
 });
 

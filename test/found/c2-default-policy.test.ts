@@ -44,7 +44,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     json(list(found, page), {
       'X-Pagination': JSON.stringify({ TotalCount: found.length }),
       'X-Found': String(found.length),
-      'X-Body-Hash': `h${found.length}`,
+      'X-Cache': found.length > 0 ? 'HIT' : 'MISS',
       'X-Result-Size': String(found.length),
     }),
   more: (found, page) =>
@@ -110,7 +110,7 @@ beforeAll(async () => {
   };
   running = await startSluice({
     upstream: upstream.url,
-    crm: { response_headers: ['X-Pagination', 'X-Found', 'X-Body-Hash', 'X-Result-Size', 'X-Request-Id'] },
+    crm: { response_headers: ['X-Pagination', 'X-Found', 'X-Cache', 'X-Result-Size', 'X-Request-Id'] },
     policy: await policy(),
     claims: {
       sub: 'u-1',

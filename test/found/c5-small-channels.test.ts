@@ -4,7 +4,9 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/index.ts';
 import { isSluiceError } from '../../src/errors.ts';
+import { headerRules } from '../../src/upstream/headers.ts';
 import { answer, catalogOf, disclosed, type Setting, withhold } from '../disclosure/support.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { CUSTOMER_ANSWER, type Running, startSluice } from '../support/sluice.ts';
@@ -226,4 +228,34 @@ describe('a list in a record of XML', () => {
   ])('of which all is dropped leaves no more than an empty one: %s', async (inner) => {
     expect(await disclosed(of(inner), setting)).toBe(of(''));
   });
+});
+
+describe('a digest of the upstream’s body', () => {
+  const DIGESTS =
+    'Content-MD5 X-Body-Hash X-Hash Digest Repr-Digest Content-Digest X-Checksum X-Checksum-Sha256 x-amz-checksum-crc32c X-SHA256 X-Signature X-ETag'.split(
+      ' ',
+    );
+  test.each(DIGESTS)('%s lets masked digits be tried offline: a fault, and never passed', (name) => {
+    const config = (header: string) =>
+      JSON.stringify({
+        version: 1,
+        upstreams: { crm: { url: 'http://127.0.0.1:9', response_headers: [header] } },
+      });
+    expect(() => parseConfig(config(name), 'sluice.yaml', {})).toThrow(/computed from the body/);
+    const passed = headerRules({ response: [name, 'X-Share', 'X-Request-Id'] }).response(
+      { [name.toLowerCase()]: 'abc', 'x-share': '1' },
+      null,
+    );
+    expect(passed).toEqual({ 'x-share': '1' });
+  });
+  test.each('X-Sort x-filter X-Order-By X-Page-Size X-Limit X-Cursor Prefer X-Search X-Group-By'.split(' '))(
+    '%s as a request header is a fault: nothing looks into it',
+    (name) => {
+      const config = JSON.stringify({
+        version: 1,
+        upstreams: { crm: { url: 'http://127.0.0.1:9', request_headers: [name] } },
+      });
+      expect(() => parseConfig(config, 'sluice.yaml', {})).toThrow(/headers are not looked into/);
+    },
+  );
 });

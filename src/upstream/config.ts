@@ -1,0 +1,2 @@
+/** What `loadConfig` asks of headers. */
+export { isDigest } from './headers.ts';
