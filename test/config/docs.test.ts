@@ -68,7 +68,8 @@ describe.each(['searches.md', 'inference.md'])('docs/%s', (name) => {
   const blocks = [...docs(name).matchAll(/^( *)```yaml\n([\s\S]*?)```/gm)].map((m) =>
     (m[2] ?? '').replaceAll(new RegExp(`^${m[1]}`, 'gm'), ''),
   );
-  const route = '  - match: "GET /api/customers"\n    upstream: crm\n    resource: customer\n    action: search\n';
+  const route =
+    '  - match: "GET /api/customers"\n    upstream: crm\n    resource: customer\n    action: search\n';
   test.each(blocks)('shows routes that load: %j', (text) => {
     const indented = text.startsWith('  ') ? text : text.replaceAll(/^/gm, '    ').trimEnd();
     const routes = indented.startsWith('  - ') ? indented : route + indented;
