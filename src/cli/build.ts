@@ -5,9 +5,10 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { writeBundle } from '../policy/bundle.ts';
-import { compilePolicy } from '../policy/compile.ts';
+import { compilePolicy, ENTRYPOINTS } from '../policy/compile.ts';
 import { resolveOpa } from '../policy/opa.ts';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
+import { DEFAULT_LIMITS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
+import { createRuntime } from '../policy/runtime.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { watching } from './policy/watch.ts';
@@ -16,6 +17,7 @@ interface Options {
   readonly output: string;
   readonly revision?: string;
   readonly entrypoint?: string[];
+  readonly optimize: 0 | 1;
   readonly signingKey?: string;
   readonly signingAlg: SigningAlgorithm;
   readonly signingKeyId: string;
@@ -30,13 +32,22 @@ const algorithm = (text: string): SigningAlgorithm => {
   return found;
 };
 
+const level = (text: string): 0 | 1 => {
+  if (text !== '0' && text !== '1') throw new InvalidArgumentError('0 or 1 is wanted.');
+  return text === '0' ? 0 : 1;
+};
+
 export function command(io: Io): Command {
   return new Command('build')
     .description('Compile a policy directory (rules, data, catalogs, scenarios) to a bundle.')
     .argument('[dir]', 'policy directory', 'policies')
     .option('-o, --output <file>', 'the bundle', 'bundle.tar.gz')
     .option('--revision <text>', 'its name in decision records; default: a digest of what it is made of')
-    .option('-e, --entrypoint <rule...>', 'besides sluice/decision and sluice/disclosure')
+    .option(
+      '-e, --entrypoint <rule...>',
+      'besides sluice/decision and sluice/disclosure; instead of them, where no file is of package sluice',
+    )
+    .option('--optimize <level>', "of OPA's compiler: 0 or 1", level, 1)
     .option('--signing-key <file>', 'sign it: PKCS #8 private key (PEM), or the secret for HS*')
     .option('--signing-alg <name>', 'how', algorithm, 'ES256')
     .option('--signing-key-id <id>', 'name of the key in policy.signing.keys', 'default')
@@ -44,7 +55,7 @@ export function command(io: Io): Command {
     .option('--json', 'print what was built as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice build policies -o bundle.tar.gz\n  sluice build policies -o bundle.tar.gz --revision "$(git rev-parse --short HEAD)" --signing-key key.pem --signing-key-id 2026-a',
+      '\nExamples:\n  sluice build policies -o bundle.tar.gz\n  sluice build policies -o bundle.tar.gz --revision "$(git rev-parse --short HEAD)" --signing-key key.pem --signing-key-id 2026-a\n  sluice build gatekeeper/src --entrypoint k8sallowedrepos/violation -o repos.tar.gz',
     )
     .action((dir: string, options: Options) =>
       options.watch
@@ -57,11 +68,13 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   const bundle = await compilePolicy(resolve(io.cwd, dir), {
     opa: await resolveOpa({ env: io.env }),
     tests: true,
+    optimize: options.optimize,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
     ...(options.entrypoint === undefined ? {} : { entrypoints: options.entrypoint.map(entrypointOf) }),
   });
   // What could not be loaded is not written.
-  await createSnapshot(bundle);
+  const served = ENTRYPOINTS.every((e) => bundle.manifest.wasm.some((w) => w.entrypoint === e));
+  await (served ? createSnapshot(bundle) : createRuntime(bundle, DEFAULT_LIMITS));
   const key =
     options.signingKey === undefined
       ? undefined
@@ -91,10 +104,14 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   const tests = bundle.tests?.tests ?? [];
   if (tests.length > 0)
     io.stdout.write(
-      `${tests.length} unit tests, which a sidecar runs before the policy goes live; "sluice test" runs them now\n`,
+      `${tests.length} unit tests${served ? ', which a sidecar runs before the policy goes live' : ''}; "sluice test" runs them now\n`,
     );
   for (const { package: of, name, reason } of tests)
     if (reason !== undefined) io.stdout.write(`note ${of}: ${name}: not run on the engine: ${reason}\n`);
+  if (!served)
+    io.stdout.write(
+      `It answers ${Object.keys(entrypoints).join(', ')}; a sidecar refuses it, for it asks ${ENTRYPOINTS.join(' and ')}.\n`,
+    );
   for (const [name, { input, reads_time }] of Object.entries(entrypoints)) {
     io.stdout.write(`${name} reads${reads_time ? ' the time and' : ''}\n`);
     for (const path of input) io.stdout.write(`  ${path}\n`);

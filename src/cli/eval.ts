@@ -3,12 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import type { PolicyBundle } from '../policy/bundle.ts';
 import { DEFAULT_LIMITS } from '../policy/config.ts';
 import { isObject } from '../policy/document.ts';
+import { faultsIn } from '../policy/opa-faults.ts';
 import { createRuntime } from '../policy/runtime.ts';
 import type { Io } from './io.ts';
-import { openPolicy } from './policy/source.ts';
+import { openSource } from './policy/source.ts';
 import { watching } from './policy/watch.ts';
 
 interface Options {
@@ -36,31 +38,24 @@ export function command(io: Io): Command {
     .option('--json', 'print answer, prints and timing as one JSON document')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice eval data.sluice.decision --input request.json\n  sluice eval -e sluice/disclosure -i - --bundle bundle.tar.gz < request.json\n\nAny rule can be asked of a directory; of a bundle only its entrypoints. Exit code 1 if the rule is undefined.',
+      '\nExamples:\n  sluice eval data.sluice.decision --input request.json\n  sluice eval \'data.sluice.consent.verdict("contact", 3)\'\n  sluice eval data.lib.ports --policies conftest/policy --input deployment.json\n  sluice eval -e sluice/disclosure -i - --bundle bundle.tar.gz < request.json\n\nAnything can be asked of a directory; of a bundle only its entrypoints. Without --input there is none. Exit code 1 if the answer is undefined.',
     )
     .action(async (query: string | undefined, options: Options) => {
       if (query !== undefined && options.entrypoint !== undefined)
         throw new SluiceError('usage_invalid', 'Give a query or an entrypoint, not both.');
       if (options.policies !== undefined && options.bundle !== undefined)
         throw new SluiceError('usage_invalid', 'Give --policies or --bundle, not both.');
-      const entrypoint = (query ?? options.entrypoint ?? 'sluice/decision')
-        .replace(/^data\./, '')
-        .replaceAll('.', '/');
-      if (!/^[A-Za-z_]\w*(\/[A-Za-z_]\w*)*$/.test(entrypoint))
-        throw new SluiceError(
-          'usage_invalid',
-          'A query names a rule, e.g. data.sluice.decision. For expressions use `$(sluice opa --path) eval`.',
-        );
+      const asked = query ?? options.entrypoint?.replaceAll('/', '.') ?? 'data.sluice.decision';
       const input = await inputOf(options.input, io);
       const source = options.bundle ?? options.policies ?? 'policies';
-      const run = (): Promise<void> => evaluate(io, source, entrypoint, input, options.json === true);
+      const run = (): Promise<void> => evaluate(io, source, asked, input, options.json === true);
       if (!options.watch) return run();
       await watching(io, [resolve(io.cwd, source)], run);
     });
 }
 
-async function inputOf(file: string | undefined, io: Io): Promise<string> {
-  if (file === undefined) return '{}';
+async function inputOf(file: string | undefined, io: Io): Promise<string | undefined> {
+  if (file === undefined) return undefined;
   let text: string;
   try {
     text = file === '-' ? await everything(io.stdin) : await readFile(resolve(io.cwd, file), 'utf8');
@@ -81,14 +76,77 @@ async function everything(stream: NodeJS.ReadableStream): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** Where an expression is compiled to: a rule of a package of its own. */
+const QUERY = { path: 'sluice_eval_query/query.rego', entrypoint: 'sluice_eval_query/answer' };
+const RULE = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
+
+interface Question {
+  readonly entrypoint: string;
+  readonly bundle: PolicyBundle;
+}
+
+async function questionOf(io: Io, source: string, query: string): Promise<Question> {
+  const rule = RULE.exec(query.replace(/^data\./, ''))?.[0];
+  const path = rule?.replaceAll('.', '/');
+  const policy = await openSource(source, io, {
+    print: true,
+    ...(path === undefined ? {} : { only: [path] }),
+  });
+  if (!policy.compiles) {
+    if (path === undefined)
+      throw new SluiceError(
+        'usage_invalid',
+        'Of a bundle only its entrypoints can be asked. Name one, e.g. data.sluice.decision, or the directory it was built from.',
+      );
+    return { entrypoint: path, bundle: await policy.bundle() };
+  }
+  const packages = policy.files.rego.flatMap((f) => /^\s*package\s+([\w.]+)/m.exec(f.text)?.[1] ?? []);
+  const isPackage = packages.some((p) => p === rule || p.startsWith(`${rule}.`));
+  if (path?.includes('/') && !isPackage) {
+    try {
+      return { entrypoint: path, bundle: await policy.bundle() };
+    } catch (e) {
+      if (!isSluiceError(e, 'policy_compile_failed') || !/ used as reference, not called/.test(e.message))
+        throw e;
+      throw new SluiceError('usage_invalid', {
+        message: `data.${rule} is a function. Call it: sluice eval 'data.${rule}(…)'`,
+        cause: e,
+      });
+    }
+  }
+  const expression = isPackage ? `data.${rule}` : query;
+  const asked = await openSource(source, io, {
+    print: true,
+    only: [QUERY.entrypoint],
+    besides: [
+      {
+        path: QUERY.path,
+        text: `package sluice_eval_query\n\nanswer := it if {\n\tit := ${expression}\n}\n`,
+      },
+    ],
+  });
+  try {
+    return { entrypoint: QUERY.entrypoint, bundle: await asked.bundle() };
+  } catch (e) {
+    if (!isSluiceError(e, 'policy_compile_failed') || !e.message.includes(QUERY.path)) throw e;
+    throw new SluiceError('usage_invalid', {
+      message: `The query is no expression that has a value: ${faultsIn(e)
+        .map((f) => f.message)
+        .filter((m) => !m.endsWith('var it is unsafe'))
+        .join('; ')}`,
+      cause: e,
+    });
+  }
+}
+
 async function evaluate(
   io: Io,
   source: string,
-  entrypoint: string,
-  input: string,
+  query: string,
+  input: string | undefined,
   json: boolean,
 ): Promise<void> {
-  const { bundle } = await openPolicy(source, io, { print: true, entrypoints: [entrypoint] });
+  const { bundle, entrypoint } = await questionOf(io, source, query);
   const prints: string[] = [];
   let silent = false;
   const runtime = await createRuntime(bundle, DEFAULT_LIMITS, {
@@ -111,14 +169,14 @@ async function evaluate(
   if (result === undefined) io.exitCode = 1;
   if (json) {
     io.stdout.write(
-      `${JSON.stringify({ entrypoint, revision: bundle.revision, defined: result !== undefined, result: result ?? null, print: prints, timing, nondeterminism }, (_k, v: unknown) => (typeof v === 'bigint' ? String(v) : v), 2)}\n`,
+      `${JSON.stringify({ entrypoint: entrypoint === QUERY.entrypoint ? query : entrypoint, revision: bundle.revision, defined: result !== undefined, result: result ?? null, print: prints, timing, nondeterminism }, (_k, v: unknown) => (typeof v === 'bigint' ? String(v) : v), 2)}\n`,
     );
     return;
   }
   for (const line of prints) io.stderr.write(`print: ${line}\n`);
   io.stdout.write(result === undefined ? 'undefined\n' : `${pretty(raw, result)}\n`);
   io.stderr.write(
-    `${entrypoint} of ${source}: ${timing.first_us} µs the first time, ${timing.median_us} µs after that (median of ${RUNS})\n`,
+    `${entrypoint === QUERY.entrypoint ? query : entrypoint} of ${source}: ${timing.first_us} µs the first time, ${timing.median_us} µs after that (median of ${RUNS})\n`,
   );
 }
 
@@ -131,8 +189,8 @@ function pretty(raw: string, result: unknown): string {
 }
 
 /** `time.now_ns()` answers the request's time, as in the sidecar */
-function timeOf(input: string): number {
-  const parsed = JSON.parse(input) as unknown;
+function timeOf(input: string | undefined): number {
+  const parsed = JSON.parse(input ?? '{}') as unknown;
   const context = isObject(parsed) ? parsed['context'] : undefined;
   const at =
     isObject(context) && typeof context['time'] === 'string' ? Date.parse(context['time']) : Number.NaN;

@@ -14,14 +14,15 @@ import { readArchive } from './archive.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { type PolicyDirectory, readPolicyDirectory } from './directory.ts';
+import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
 import { isObject, readYaml } from './document.ts';
 import { numbersKept } from './numbers.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa.ts';
-import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
+import { compileError } from './compile-faults.ts';
+import { faultError, faultsOf, MAX_ERRORS, type PolicyFault } from './opa-faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
 import { compileUnitTests } from './unit-tests.ts';
-import { capabilitiesText, explainRefused, refusedBuiltin } from './refused.ts';
+import { capabilitiesText } from './refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
 
@@ -140,7 +141,8 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   let run: OpaRun;
   try {
     await Promise.all(files.data.map((f, i) => writeFile(join(stage, names[i]!), f.text)));
-    run = await opa.run(['eval', '--format', 'json', ...names.flatMap((n) => ['-d', n]), 'data'], {
+    const placed = names.map((name, i) => `${prefixOf(files.data[i]!)}${name}`);
+    run = await opa.run(['eval', '--format', 'json', ...placed.flatMap((n) => ['-d', n]), 'data'], {
       cwd: stage,
     });
   } finally {
@@ -167,6 +169,12 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   return answer.result[0].expressions[0].value;
 };
 
+/** Where a base document belongs: one that lies in a folder of rules below the name of that folder. */
+const prefixOf = ({ path }: PolicyFile): string => {
+  const folder = path.startsWith('data/') ? '.' : dirname(path);
+  return folder === '.' ? '' : `${folder.replaceAll('/', '.')}:`;
+};
+
 const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown }) => {
   for (const key of ['catalog', 'classes'])
     if (Object.hasOwn(merged, key))
@@ -186,16 +194,27 @@ const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown 
   return { exact, catalogs };
 };
 
-type Level = '0' | '1';
+type Level = 0 | 1;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
+/** OPA 1.19 panics when it has optimised every statement of a policy away, and cannot optimise a package of one name. */
+const UNOPTIMIZED = /^panic:|to create optimized support module/;
+const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
+
+const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
+  if (only !== undefined) return [...only];
+  // Rules of another make, for another use than a sidecar's: it refuses them when it loads them.
+  const foreign = entrypoints.length > 0 && !files.rego.some((f) => OURS.test(f.text));
+  return [...new Set([...(foreign ? [] : ENTRYPOINTS), ...entrypoints])];
+};
 
 const compileRego = async (
   files: PolicyDirectory,
-  data: { readonly exact: { readonly [name: string]: unknown } },
+  data: PolicyData,
   stage: string,
-  { opa, entrypoints: extra = [], print = false }: CompileOptions,
+  options: CompileOptions,
 ): Promise<{ wasm: Uint8Array<ArrayBuffer>; reads: Map<string, EntrypointReads>; entrypoints: string[] }> => {
-  const entrypoints = [...new Set([...ENTRYPOINTS, ...extra])];
+  const { opa, print = false, optimize = 1 } = options;
+  const entrypoints = entrypointsOf(files, options);
   const rego = join(stage, 'rego');
   for (const dir of new Set(files.rego.map((f) => dirname(f.path))))
     await mkdir(join(rego, dir), { recursive: true });
@@ -203,10 +222,13 @@ const compileRego = async (
   const capabilities = join(stage, 'capabilities.json');
   await writeFile(capabilities, await capabilitiesText(opa));
 
-  const checked = await opa.run(['check', '--format', 'json', '--capabilities', capabilities, '.'], {
-    cwd: rego,
-  });
-  if (checked.code !== 0) throw await compileError(opa, faultsOf(checked, files.dir));
+  const check = (...more: readonly string[]): Promise<OpaRun> =>
+    opa.run(
+      ['check', '--format', 'json', '--max-errors', MAX_ERRORS, '--capabilities', capabilities, ...more, '.'],
+      { cwd: rego },
+    );
+  const checked = await check();
+  if (checked.code !== 0) throw await compileError(opa, files, checked, () => check('--v0-compatible'));
 
   const roots = [...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? ''))];
   await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
@@ -221,10 +243,12 @@ const compileRego = async (
       [
         'build',
         '--bundle',
+        // A rule that refers to an entrypoint is not made one itself: a function cannot be.
+        '--prune-unused',
         '--capabilities',
         capabilities,
         '-O',
-        level,
+        String(level),
         '-t',
         target,
         ...flags,
@@ -236,12 +260,16 @@ const compileRego = async (
       { cwd: rego },
     );
     if (run.code === 0) return readArchive(await readFile(out), out);
-    // OPA 1.19 panics when it has optimised every statement of a policy away.
-    if (level === '1' && run.stderr.startsWith('panic:')) return null;
+    if (level === 1 && UNOPTIMIZED.test(`${run.stderr}${run.stdout}`)) return null;
     const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
-    if (missing === null) throw await compileError(opa, faultsOf(run, files.dir));
+    if (missing === null) throw await compileError(opa, files, run, null);
+    const rule = (missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.');
     throw new SluiceError('bundle_entrypoint_missing', {
-      message: `${files.dir}: no rule ${(missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.')}; Sluice asks ${ENTRYPOINTS.join(' and ')}.`,
+      message: `${files.dir}: no rule ${rule}${
+        ENTRYPOINTS.some((e) => rule === `data.${e.replace('/', '.')}`)
+          ? `; Sluice asks ${ENTRYPOINTS.join(' and ')}. To build rules for another use, name theirs with --entrypoint`
+          : ''
+      }.`,
       at: { file: files.dir },
     });
   };
@@ -251,15 +279,8 @@ const compileRego = async (
   };
   // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
   const mixed = roots.some((r) => r === '' || Object.hasOwn(data.exact, r));
-  const { bundle, planned } = (mixed ? null : await both('1')) ?? (await both('0'))!;
+  const { bundle, planned } = (mixed || optimize === 0 ? null : await both(1)) ?? (await both(0))!;
   const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;
   const reads = new Map(entrypoints.map((e) => [e, readsOfPlan(plan, e)]));
   return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints };
-};
-
-const compileError = async (opa: Opa, faults: readonly PolicyFault[]): Promise<SluiceError> => {
-  const refused = faults.filter((f) => refusedBuiltin(f) !== null);
-  if (refused.length === 0) return faultError('policy_compile_failed', faults);
-  const explained = await Promise.all(refused.map((f) => explainRefused(opa, f, refusedBuiltin(f)!)));
-  return faultError('policy_builtin_refused', [...explained, ...faults.filter((f) => !refused.includes(f))]);
 };

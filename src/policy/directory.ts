@@ -103,7 +103,7 @@ export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory>
     // A file that cannot be read may be of a version that is just being removed.
     if (!sameFiles(listed, await listPolicyFiles(dir))) continue;
     if (failure !== null) throw failure;
-    return sorted(dir, files);
+    return byPurpose(dir, files);
   }
   throw new SluiceError('policy_unavailable', {
     message: `The policy directory ${dir} changes all the time while it is read.`,
@@ -115,7 +115,11 @@ const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean 
   a.length === b.length &&
   a.every((f, i) => f.path === b[i]!.path && f.real === b[i]!.real && f.stamp === b[i]!.stamp);
 
-const sorted = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
+/** Base documents where OPA's bundles have them: `lib/data.json` is what `data.lib` holds. */
+const PLACED = /^(?!(?:data|catalog|scenarios)\/)(?:.*\/)?data\.(?:json|ya?ml)$/;
+
+/** What each file is for, by its name. */
+export const byPurpose = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
   const below = (folder: string): PolicyFile[] =>
     files.filter((f) => f.path.startsWith(`${folder}/`) && DOCUMENT.test(f.path));
   const rego = files.filter((f) => f.path.endsWith('.rego'));
@@ -123,7 +127,7 @@ const sorted = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
     dir,
     rego: rego.filter((f) => !f.path.endsWith('_test.rego')),
     tests: rego.filter((f) => f.path.endsWith('_test.rego')),
-    data: below('data'),
+    data: [...below('data'), ...files.filter((f) => PLACED.test(f.path))],
     catalogs: below('catalog'),
     scenarios: below('scenarios'),
   };

@@ -1,6 +1,7 @@
 /** Built-ins whose answer is not a function of the input: a decision that used one could not be replayed. Refused at build. */
 import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
+import type { PolicyDirectory } from './directory.ts';
 import type { Opa } from './opa.ts';
 import type { PolicyFault } from './opa-faults.ts';
 
@@ -22,17 +23,28 @@ export const capabilitiesText = async (opa: Opa): Promise<string> => {
   return JSON.stringify({ ...all, builtins: all.builtins.filter((b) => !Object.hasOwn(REFUSED, b.name)) });
 };
 
-export const refusedBuiltin = (fault: PolicyFault): string | null => {
-  const name = /undefined function (\S+)/.exec(fault.message)?.[1];
-  return name !== undefined && Object.hasOwn(REFUSED, name) ? name : null;
+const REPLACED = /with keyword target must reference existing input, data, or a function/;
+
+/** The refused built-in that a fault is about: one that is called, or that `with` puts something else in the place of. */
+export const refusedBuiltin = (fault: PolicyFault, { dir, rego }: PolicyDirectory): string | null => {
+  const called = /undefined function (\S+)/.exec(fault.message)?.[1];
+  if (called !== undefined) return Object.hasOwn(REFUSED, called) ? called : null;
+  if (!REPLACED.test(fault.message) || fault.line === undefined || fault.column === undefined) return null;
+  const text = rego.find((f) => join(dir, f.path) === fault.file)?.text ?? '';
+  const there = text.split('\n')[fault.line - 1]?.slice(fault.column - 1) ?? '';
+  const name = /^[\w.]+/.exec(there)?.[0] ?? '';
+  return Object.hasOwn(REFUSED, name) ? name : null;
 };
 
-/** The fault in our words: which rule calls what, and what to do instead. */
+/** The fault in our words: which rule uses what, and what to do instead. */
 export const explainRefused = async (opa: Opa, fault: PolicyFault, builtin: string): Promise<PolicyFault> => {
   const rule = await ruleAt(opa, fault);
+  const who = rule === null ? 'a rule' : `rule ${rule}`;
   return {
     ...fault,
-    message: `${rule === null ? 'a rule' : `rule ${rule}`} calls ${builtin}, which is refused: its answer cannot be replayed. Instead, ${REFUSED[builtin]}.`,
+    message: REPLACED.test(fault.message)
+      ? `${who} replaces ${builtin} by \`with\`, and ${builtin} is refused: its answer cannot be replayed. Only tests in files *_test.rego may replace it; instead, ${REFUSED[builtin]}.`
+      : `${who} calls ${builtin}, which is refused: its answer cannot be replayed. Instead, ${REFUSED[builtin]}.`,
   };
 };
 

@@ -5,7 +5,12 @@ import { SluiceError } from '../../errors.ts';
 import { DEFAULT_LIMITS } from '../../policy/archive.ts';
 import type { PolicyBundle } from '../../policy/bundle.ts';
 import { type CompileOptions, compileFiles, policyData } from '../../policy/compile.ts';
-import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../policy/directory.ts';
+import {
+  byPurpose,
+  type PolicyDirectory,
+  type PolicyFile,
+  readPolicyDirectory,
+} from '../../policy/directory.ts';
 import { type Opa, resolveOpa } from '../../policy/opa.ts';
 import { createFileSource } from '../../policy/sources/file.ts';
 import type { Io } from '../io.ts';
@@ -18,12 +23,17 @@ export interface NamedPolicy {
   readonly files: PolicyDirectory;
 }
 
-export type OpenOptions = Omit<Partial<CompileOptions>, 'revision'>;
+export interface OpenOptions extends Omit<Partial<CompileOptions>, 'revision'> {
+  /** rules of a command, compiled with those of a directory */
+  readonly besides?: readonly PolicyFile[];
+}
 
 /** A policy that is compiled when its bundle is asked for. */
 export interface PolicySource {
   readonly name: string;
   readonly files: PolicyDirectory;
+  /** it is a directory: what is asked of it can be chosen */
+  readonly compiles: boolean;
   /** whatever is wrong with the policy is thrown here, at every call */
   bundle(): Promise<PolicyBundle>;
   /** base document; needs no compiler */
@@ -41,12 +51,14 @@ export async function openSource(path: string, io: Io, options: OpenOptions = {}
     );
   if (found.isDirectory()) {
     const files = await readPolicyDirectory(at);
-    const { opa: given, ...compile } = options;
+    const { opa: given, besides = [], ...compile } = options;
+    const all = { ...files, rego: [...files.rego, ...besides] };
     const opa = async (): Promise<Opa> => given ?? (await resolveOpa({ env: io.env }));
     return {
       name: path,
       files,
-      bundle: async () => compileFiles(files, { opa: await opa(), ...compile }),
+      compiles: true,
+      bundle: async () => compileFiles(all, { opa: await opa(), ...compile }),
       dataJson: async () => (await policyData(files, await opa())).json,
     };
   }
@@ -56,6 +68,7 @@ export async function openSource(path: string, io: Io, options: OpenOptions = {}
   return {
     name: path,
     files: filesOf(bundle, path),
+    compiles: false,
     bundle: async () => bundle,
     dataJson: async () => bundle.dataJson,
   };
@@ -68,16 +81,8 @@ export async function openPolicy(path: string, io: Io, options: OpenOptions = {}
 }
 
 /** The files of a bundle, as they lay in the directory it was built from. */
-export function filesOf(bundle: PolicyBundle, dir: string): PolicyDirectory {
-  const files: PolicyFile[] = Object.entries(bundle.sources).map(([path, text]) => ({ path, text }));
-  const below = (folder: string): PolicyFile[] =>
-    files.filter((f) => f.path.startsWith(`${folder}/`) && !f.path.endsWith('.rego'));
-  return {
+export const filesOf = (bundle: PolicyBundle, dir: string): PolicyDirectory =>
+  byPurpose(
     dir,
-    rego: files.filter((f) => f.path.endsWith('.rego') && !f.path.endsWith('_test.rego')),
-    tests: files.filter((f) => f.path.endsWith('_test.rego')),
-    data: below('data'),
-    catalogs: below('catalog'),
-    scenarios: below('scenarios'),
-  };
-}
+    Object.entries(bundle.sources).map(([path, text]) => ({ path, text })),
+  );
