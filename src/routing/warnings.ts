@@ -55,6 +55,7 @@ function eachRoute(
       writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);
+      answersNoMessage(config, catalog, warn);
     }
     renamesFields(config, warn);
     erasesUnseen(config, warn);
@@ -255,6 +256,29 @@ function erasesUnseen(config: RouteConfig, warn: Warn): void {
   warn(
     ['match'],
     `a PUT is taken to replace the record: callers who are not shown every field of the catalog are refused (write_erases), and what the upstream keeps and no line of the catalog covers is erased. Say what this one does: ${ways}, or replaces: true if it is so`,
+  );
+}
+
+/** JSON-RPC 2.0 §5: what an answer must have to be one, and nothing of which is in its records. */
+const RPC_MEMBERS = ['/jsonrpc', '/id', '/error/code'];
+
+/** Around the records leaves what the catalog's envelope names: a client of JSON-RPC waits for the answer with its `id`. */
+function answersNoMessage(
+  { records, request, response, when }: RouteConfig,
+  { resource, envelope, fields }: Catalog,
+  warn: Warn,
+): void {
+  const speaks =
+    response.errors === 'jsonrpc' ||
+    request.params.includes('/jsonrpc') ||
+    when?.body?.['/jsonrpc'] !== undefined;
+  if (!speaks) return;
+  const named = records === undefined ? { ...fields, ...envelope } : envelope;
+  const missing = RPC_MEMBERS.filter((pointer) => !Object.hasOwn(named, pointer));
+  if (missing.length === 0) return;
+  warn(
+    ['response'],
+    `its clients take an answer without ${missing.join(', ')} for no answer to their call, and the catalog of ${resource} does not let that leave: envelope: { ${missing.map((pointer) => `${pointer}: { is: status }`).join(', ')} }, and records (e.g. /result/*) on the route`,
   );
 }
 

@@ -181,3 +181,35 @@ describe('where there are consents, a data subject without a type of identifier 
     expect(untyped(CATALOGS, true, ['product']).map(({ message }) => message)).toEqual([]);
   });
 });
+
+describe('a route of JSON-RPC is warned of', () => {
+  const rpc = (envelope: readonly string[], more: object): readonly string[] =>
+    routeWarnings(
+      routesConfig([route('POST /rpc', { action: 'search', records: '/result/*', ...more })]),
+      new Map([
+        [
+          'customer',
+          {
+            ...catalog('customer', [])[1],
+            envelope: Object.fromEntries(envelope.map((pointer) => [pointer, { is: 'status' }])),
+          },
+        ],
+      ]),
+    ).map(({ message }) => message);
+  const ALL = ['/jsonrpc', '/id', '/error/code'];
+  test.each([
+    ['its refusals are JSON-RPC', { response: { errors: 'jsonrpc' } }],
+    ['its bodies have a version', { request: { params: ['/jsonrpc', '/id'] } }],
+    ['it asks for the version', { when: { body: { '/jsonrpc': '2.0' } } }],
+  ])('where %s and the envelope keeps less than a message', (_what, more) => {
+    for (const missing of ALL)
+      expect(
+        rpc(
+          ALL.filter((p) => p !== missing),
+          more,
+        ),
+      ).toEqual([expect.stringContaining(`envelope: { ${missing}: { is: status } }`)]);
+    expect(rpc(ALL, more)).toEqual([]);
+  });
+  test('and no other', () => expect(rpc([], {})).toEqual([]));
+});
