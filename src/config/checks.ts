@@ -4,6 +4,7 @@ import { isCharset, responseFault } from '../disclosure/config.ts';
 import { compileRoutes, narrowsByHeader } from '../routing/config.ts';
 import { isDigest } from '../upstream/config.ts';
 import { startOf } from '../model/moment.ts';
+import { holdsUnseen } from '../model/spelling.ts';
 import { didYouMean } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
 import { place, type Reading } from './reader.ts';
@@ -57,6 +58,7 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
     checkCredentials(upstreams, identity, report);
   if (identity && isSound('identity') && config.purpose && isSound('purpose'))
     checkCallersHeaders(identity.api_key_header, config.purpose.header, report);
+  if (identity && isSound('identity')) checkSpelling(identity, ['identity'], report);
   const listenIsSound = listen !== undefined && isSound('listen');
   if (identity && isSound('identity') && listenIsSound && insecure)
     checkIdentity(identity, listen, insecure, report);
@@ -71,6 +73,18 @@ export function checkConfig(config: Partial<Config>, reading: Reading): readonly
 }
 
 type Report = (path: Path, message: string) => void;
+
+/** Nobody would be found by such a name, or nobody could be revoked by it. */
+function checkSpelling(value: unknown, path: Path, report: Report): void {
+  if (typeof value === 'string' && holdsUnseen(value))
+    report(path, 'has a blank around it or an invisible character in it: nothing would be found by it');
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, member] of Object.entries(value)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (holdsUnseen(key)) report(at, 'its name has a blank around it or an invisible character in it');
+    checkSpelling(member, at, report);
+  }
+}
 
 function checkRoutes(
   routes: readonly (RouteConfig | null)[],

@@ -4,6 +4,7 @@ import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, type Node, 
 import { SluiceError } from '../errors.ts';
 import { endOf, startOf } from '../model/moment.ts';
 import { tokensOf } from '../model/pointer.ts';
+import { holdsUnseen } from '../model/spelling.ts';
 import { completenessOf } from '../observability/complete.ts';
 import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
 
@@ -149,14 +150,25 @@ function findFaults(value: unknown, root: unknown, faults: Fault[], doubts: Faul
   }
 }
 
-/** Control characters, and what comes along when somebody copies from a page or a sheet. Joiners stay: some scripts need them. */
-const INVISIBLE = /[\p{Cc}\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/u;
+const UNSEEN = 'has a blank around it or an invisible character in it: nothing would be found by it';
 
 /** What the policy would rightly ignore, but whoever wrote it surely meant to count. */
-function findContradictions({ data_subjects }: ConsentsDocument, root: unknown, faults: Fault[]): void {
+function findContradictions(
+  { data_subjects, aliases = {} }: ConsentsDocument,
+  root: unknown,
+  faults: Fault[],
+): void {
+  const seen = (name: string, path: readonly string[], where: string, isKey = false): void => {
+    if (holdsUnseen(name)) faults.push([nodeAt(root, path, isKey), where, UNSEEN]);
+  };
+  for (const [type, table] of Object.entries(aliases))
+    for (const [alias, id] of Object.entries(table)) {
+      seen(alias, ['aliases', type, alias], `aliases.${type}`, true);
+      seen(id, ['aliases', type, alias], `aliases.${type}`);
+    }
   for (const [id, { consents = [] }] of Object.entries(data_subjects)) {
     // ids are looked up without what pads them
-    if (id.trim() !== id || INVISIBLE.test(id))
+    if (holdsUnseen(id))
       faults.push([
         nodeAt(root, ['data_subjects', id], true),
         'data_subjects',

@@ -4,6 +4,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
+import { asSeen } from '../model/spelling.ts';
 import { UNMARKED } from '../observability/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -71,11 +72,11 @@ export function openRevocations(
   return {
     check({ subject, claims }, names) {
       const { ids, digests, subjects } = current();
-      const before = subjects.get(subject.id);
+      const before = subjects.get(asSeen(subject.id));
       const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;
       const isRevoked =
         (digests.size > 0 && names.some((name) => digests.has(name))) ||
-        (ids.size > 0 && claims['jti'] !== undefined && ids.has(String(claims['jti']))) ||
+        (ids.size > 0 && claims['jti'] !== undefined && ids.has(asSeen(String(claims['jti'])))) ||
         (before !== undefined && issued < before);
       if (isRevoked) throw revoked();
     },

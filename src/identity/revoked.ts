@@ -1,6 +1,7 @@
 /** The list of revoked credentials as a file holds it. */
 import { parseDocument } from 'yaml';
 import { startOf } from '../model/moment.ts';
+import { asSeen, holdsUnseen } from '../model/spelling.ts';
 import { type Completeness, completenessOf } from '../observability/complete.ts';
 
 export interface Revoked {
@@ -37,24 +38,24 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
     const { jti, sha256, subject, before: until, ...rest } = (entry ?? {}) as Record<string, unknown>;
     const given = [jti, sha256, subject].filter((v) => v !== undefined);
     const isPlain =
-      given.length === 1 &&
-      typeof given[0] === 'string' &&
-      given[0] !== '' &&
-      // with a blank around it nothing would be found by it
-      given[0].trim() === given[0] &&
-      Object.keys(rest).length === 0;
+      given.length === 1 && typeof given[0] === 'string' && given[0] !== '' && Object.keys(rest).length === 0;
     const time = timeOf(until);
     if (!isPlain || Number.isNaN(time) || (until !== undefined && subject === undefined))
       throw new Error(
         `entry ${i + 1} needs one of jti, sha256, subject, in quotes where it looks like a number (with before, an RFC 3339 time, if wanted)`,
       );
-    if (typeof jti === 'string') ids.add(jti);
+    if (holdsUnseen(given[0] as string))
+      throw new Error(
+        `entry ${i + 1} has a blank around its name or an invisible character in it: nothing would be found by it`,
+      );
+    if (typeof jti === 'string') ids.add(asSeen(jti));
     if (typeof sha256 === 'string') {
       if (!DIGEST.test(sha256))
         throw new Error(`entry ${i + 1} has a sha256 that is not 64 hexadecimal digits`);
       digests.add(sha256.replaceAll(':', '').toLowerCase());
     }
-    if (typeof subject === 'string') subjects.set(subject, Math.max(time, subjects.get(subject) ?? 0));
+    if (typeof subject === 'string')
+      subjects.set(asSeen(subject), Math.max(time, subjects.get(asSeen(subject)) ?? 0));
   }
   return { ids, digests, subjects, isMarked };
 }

@@ -5,6 +5,7 @@
  */
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../model/answers.ts';
 import type { DataSubjectState } from '../model/consent.ts';
+import { holdsUnseen } from '../model/spelling.ts';
 import { isObject } from './document.ts';
 
 export const NAME_UNKNOWN: DisclosureAnswer = Object.freeze(
@@ -38,6 +39,8 @@ export function createConsentNames(data: { readonly [name: string]: unknown }): 
   const judged = new WeakMap<DataSubjectState, boolean>();
   const knows = (kind: NameKind, name: string): boolean => {
     const set = sets[kind];
+    // no rule means a name with a blank around it, whether the data have a list or not
+    if (holdsUnseen(name)) return false;
     if (set === null || set.has(name)) return true;
     // an objection to one purpose
     return kind === 'flag' && name.startsWith(OPT_OUT) && knows('purpose', name.slice(OPT_OUT.length));
