@@ -3,6 +3,7 @@
  * shows what each persona gets to see of the same customers. Runs on what is in the package, and on nothing else.
  */
 import { randomBytes } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -21,6 +22,7 @@ import { startCrm } from './demo/crm.ts';
 import { PERSONAS, type Persona, ROWS } from './demo/personas.ts';
 import { decisionTable } from './decisions/table.ts';
 import type { Io } from './io.ts';
+import { reread } from './serve/sidecar.ts';
 import { wrap } from './text.ts';
 
 interface Options {
@@ -124,9 +126,10 @@ async function demo(io: Io, options: Options): Promise<void> {
     await report(io, sluice, options.json === true);
     if (options.once) return;
     io.stdout.write(
-      `\nproxy  ${sluice.proxy}\nadmin  ${sluice.admin}  (/healthz /readyz /metrics)\nfiles  ${dir}\nCtrl-C ends it.\n`,
+      `\nproxy  ${sluice.proxy}\nadmin  ${sluice.admin}  (/healthz /readyz /metrics)\nfiles  ${dir}\nCtrl-C ends it; SIGHUP (kill -HUP ${process.pid}) reads policy and consents again.\n`,
     );
-    await untilInterrupted();
+    const serving = sluice;
+    await untilInterrupted(() => void reread(serving, log));
   } finally {
     await sluice?.close();
     await crm.close();
@@ -134,10 +137,25 @@ async function demo(io: Io, options: Options): Promise<void> {
   }
 }
 
-const untilInterrupted = (): Promise<void> =>
+/** SIGHUP reads policy and consents again, as it does of `serve`; a terminal that is closed sends it too, and ends the demo. */
+const untilInterrupted = (reread?: () => void): Promise<void> =>
   new Promise((done) => {
-    process.once('SIGINT', done).once('SIGTERM', done);
+    const inTerminal = process.stdout.isTTY === true;
+    const hangup = (): void => {
+      if (reread === undefined || (inTerminal && !hasTerminal())) done();
+      else reread();
+    };
+    process.once('SIGINT', done).once('SIGTERM', done).on('SIGHUP', hangup);
   });
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** examples/insurer/sluice.yaml with this run's addresses and directories. */
 async function configuration(options: Options, crm: string, policies: string): Promise<string> {

@@ -7,7 +7,7 @@ import { createLogger, type Logger } from '../observability/logger.ts';
 import type { Io } from './io.ts';
 import { readyLine, WORKER } from './serve/messages.ts';
 import { servePrimary } from './serve/primary.ts';
-import { untilSignalled } from './serve/signals.ts';
+import { hangups, untilSignalled } from './serve/signals.ts';
 
 export function command(io: Io): Command {
   return new Command('serve')
@@ -35,13 +35,12 @@ const workersOf = ({ workers }: Config): number =>
   workers === 'auto' ? Math.min(availableParallelism(), 64) : workers;
 
 async function serveAlone(loaded: LoadedConfig, logger: Logger, io: Io): Promise<void> {
+  const rereads = hangups();
   const { reread, start } = await import('./serve/sidecar.ts');
   const sluice = await start(loaded, { logger });
   io.stdout.write(readyLine({ proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() }));
-  const hup = (): void => void reread(sluice, logger);
-  process.on('SIGHUP', hup);
+  rereads.to(() => void reread(sluice, logger));
   await untilSignalled();
-  process.off('SIGHUP', hup);
   logger.info({}, 'stopping');
   await sluice.close();
 }

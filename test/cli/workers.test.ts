@@ -243,6 +243,18 @@ describe('sluice serve with workers', () => {
     expect(await many(served, 6)).toEqual(Array(6).fill({ status: 200, text: '{"id":"C1"}' }));
   }, 60_000);
 
+  test('SIGHUP while they start ends none of them', async () => {
+    const { file } = await prepare({ config: { workers: 3 } }, issuer);
+    const { child, log, ready, ended } = launch(file, cleaning);
+    // the first worker serves, the others start
+    await until(() => log().includes('"serving"'), 90);
+    child.kill('SIGHUP');
+    await until(() => ready() !== undefined || child.exitCode !== null || child.signalCode !== null, 90);
+    await until(() => log().match(/policy and consents read again/g)?.length === 3);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  }, 120_000);
+
   test('a worker that is stuck makes all not ready and not alive, by its number', async () => {
     const served = await serve();
     expect((await ask(served, '/readyz')).body).toMatchObject({

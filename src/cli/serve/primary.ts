@@ -11,7 +11,7 @@ import { urlOf } from '../../server/listening.ts';
 import { Gathering } from './gathering.ts';
 import { Listeners } from './listeners.ts';
 import { readyLine } from './messages.ts';
-import { untilSignalled } from './signals.ts';
+import { hangups, untilSignalled } from './signals.ts';
 
 const MAIN = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../main.ts' : '../../main.js', import.meta.url),
@@ -24,6 +24,7 @@ export async function servePrimary(
   logger: Logger,
   io: Io,
 ): Promise<void> {
+  const rereads = hangups();
   const listeners = new Listeners();
   const gathering = new Gathering(() => crew);
   const crew: Crew = new Crew({
@@ -43,17 +44,15 @@ export async function servePrimary(
   const proxy = urlOf(listen.tls ? 'https' : 'http', { ...listen.proxy, port: listeners.port('proxy') });
   const admin = urlOf('http', { ...listen.admin, port: listeners.port('admin') });
   io.stdout.write(readyLine({ proxy, admin, policy, workers: size }));
-  const hup = (): void => {
+  rereads.to(() => {
     for (const slot of crew.slots) crew.tell(slot, { say: 'reread' });
-  };
-  process.on('SIGHUP', hup);
+  });
   await untilSignalled((signal) => {
     crew.kill();
     // As it would have done to a process alone: it ends by the signal.
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });
-  process.off('SIGHUP', hup);
   listeners.close();
   logger.info({}, 'stopping');
   if (!(await crew.stop())) io.exitCode = 3;

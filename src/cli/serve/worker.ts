@@ -13,6 +13,7 @@ import type { Listener, Question, Respond, WorkerReport, Workers } from '../../s
 import type { Io } from '../io.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 import { reread, start } from './sidecar.ts';
+import { Asked } from './signals.ts';
 
 export async function serveWorker(file: string, io: Io): Promise<void> {
   // A terminal sends these to every process of the group: the primary says what is to be done.
@@ -24,7 +25,7 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
     const loaded = parseConfig(text, file, io.env);
     const logger = createLogger({ level: loaded.config.observability.log_level, worker });
     const sluice = await start(loaded, { logger, workers: primary });
-    primary.onReread = () => void reread(sluice, logger);
+    primary.rereads.to(() => void reread(sluice, logger));
     const stopped = Promise.race([untilTerminated(), primary.stopped]);
     logger.info({ origin: sluice.log.origin, pid: process.pid }, 'serving');
     primary.say({ say: 'ready', policy: sluice.revision() });
@@ -65,7 +66,7 @@ class Primary implements Workers {
   #respond: Respond | null = null;
   #configured: (configuration: Configuration) => void = () => undefined;
   #stop: () => void = () => undefined;
-  onReread: () => void = () => undefined;
+  readonly rereads = new Asked();
   readonly stopped = new Promise<void>((resolve) => {
     this.#stop = resolve;
   });
@@ -130,7 +131,7 @@ class Primary implements Workers {
         this.#asked.delete(message.id);
         return;
       case 'reread':
-        this.onReread();
+        this.rereads.come();
         return;
       case 'stop':
         this.#stop();
