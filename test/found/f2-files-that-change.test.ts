@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { openConsentFile } from '../../src/consent/file.ts';
 import { systemClock } from '../../src/observability/clock.ts';
@@ -23,7 +24,10 @@ import { readStable } from '../../src/observability/stable.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import { writeBundle } from '../../src/policy/bundle.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
+import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { FIXTURE, fixture, inputFor, opa, scratch } from '../policy/support.ts';
+import { type Cleaning, customer, get, serve, upstreamOf } from '../support/served.ts';
+import { answer, SCRIPTED } from '../support/sluice.ts';
 
 const open: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -244,6 +248,118 @@ describe('a source that is away for a moment', () => {
     await until(() => store.status().unavailable === null);
     expect(store.status().error?.code).toBe('policy_compile_failed');
   });
+});
+
+describe('a policy directory that changes under load, with two workers', () => {
+  /** Each needs its own catalog and its own data: a mix of both is neither answer. */
+  const VERSIONS = {
+    A: {
+      classes: { '/phone': 'contact', '/name': 'identity' },
+      does: { 'reference/1': 'disclose', 'contact/3': 'mask', 'identity/3': 'disclose' },
+      shown: '{"id":"C1","name":"Li","phone":"138****5678"}',
+    },
+    B: {
+      classes: { '/phone': 'identity', '/name': 'contact' },
+      does: { 'reference/1': 'disclose', 'contact/3': 'drop', 'identity/3': 'mask' },
+      shown: '{"id":"C1","phone":"138****5678"}',
+    },
+  } as const;
+  const FILES = ['sluice/scripted.rego', 'catalog/customer.yaml', 'data/answers.yaml'];
+
+  function writeVersion(dir: string, name: keyof typeof VERSIONS): void {
+    const { classes, does } = VERSIONS[name];
+    const fields = {
+      '/id': { category: 'reference', grade: 1 },
+      '/name': { category: classes['/name'], grade: 3, mask: 'person_name' },
+      '/phone': { category: classes['/phone'], grade: 3, mask: 'phone' },
+    };
+    const texts = [
+      SCRIPTED,
+      JSON.stringify({ resource: 'customer', data_subject: '/id', fields }),
+      JSON.stringify({
+        purposes: { after_sales: {} },
+        obligations: {},
+        answers: { customer: { '*': answer(does) } },
+      }),
+    ];
+    for (const [i, file] of FILES.entries()) {
+      mkdirSync(dirname(join(dir, file)), { recursive: true });
+      writeFileSync(join(dir, file), texts[i]!);
+    }
+  }
+
+  const SWAPS: Readonly<Record<string, (root: string, live: string) => (to: string) => void>> = {
+    'by a link': (root, live) => (to) => link(join(root, to), live),
+    'as a ConfigMap is': (root, live) => {
+      for (const file of FILES) {
+        mkdirSync(dirname(join(live, file)), { recursive: true });
+        symlinkSync(`../..data/${file}`, join(live, file));
+      }
+      return (to) => link(join(root, to), join(live, '..data'));
+    },
+    'file by file': (root, live) => (to) => {
+      for (const file of FILES) {
+        mkdirSync(dirname(join(live, file)), { recursive: true });
+        cpSync(join(root, to, file), join(live, `${file}.new`));
+        renameSync(join(live, `${file}.new`), join(live, file));
+      }
+    },
+  };
+
+  test.each(Object.keys(SWAPS))(
+    '%s 200 times answers by one version or the other, and ends well',
+    async (how) => {
+      const cleaning: Cleaning = [];
+      open.push({ close: () => cleaning.reverse().forEach((clean) => void clean()) });
+      const issuer = await createDevelopmentIssuer();
+      const root = await scratch();
+      writeVersion(join(root, 'A'), 'A');
+      writeVersion(join(root, 'B'), 'B');
+      const live = join(root, 'live');
+      const swap = SWAPS[how]!(root, live);
+      swap('A');
+      const upstream = await upstreamOf(customer, cleaning);
+      const served = await serve(
+        { upstream, config: { workers: 2, policy: { dir: live } } },
+        issuer,
+        cleaning,
+      );
+      let over = false;
+      const answers = new Set<string>();
+      const asking = Promise.all(
+        [1, 2, 3, 4].map(async () => {
+          while (!over) {
+            const found = await get(served, issuer).catch((e: Error) => ({ status: 0, text: e.message }));
+            // a refusal without the id of its decision
+            answers.add(`${found.status} ${found.text.replace(/"decision_id":"[^"]*"/, '')}`);
+          }
+        }),
+      );
+      for (let n = 1; n <= 200; n++) {
+        swap(n % 2 === 0 ? 'A' : 'B');
+        // bursts, and now and then a rest that is long enough to read and compile in
+        await pause(n % 50 === 0 ? 1_000 : n % 7);
+      }
+      swap('B');
+      const ready = async (): Promise<unknown> => (await fetch(`${served.admin}/readyz`)).json();
+      await vi.waitFor(
+        async () => {
+          expect(await ready()).toMatchObject({ status: 'ready' });
+          for (let i = 0; i < 6; i++) expect((await get(served, issuer)).text).toBe(VERSIONS.B.shown);
+        },
+        { timeout: 40_000, interval: 100 },
+      );
+      over = true;
+      await asking;
+      // Between one file and the next of a directory without versions, the mix is what stands there.
+      if (how !== 'file by file')
+        for (const found of answers)
+          expect([`200 ${VERSIONS.A.shown}`, `200 ${VERSIONS.B.shown}`]).toContain(found);
+      expect(answers).toContain(`200 ${VERSIONS.B.shown}`);
+      expect(served.log()).not.toContain('a worker ended');
+    },
+    120_000,
+  );
 });
 
 test('a file that is replaced while it is read is read as one version or the other', async () => {
