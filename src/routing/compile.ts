@@ -173,6 +173,11 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   if (empty !== undefined) checkEmpty(empty, config, report);
   if (format === 'whole' && config.records !== undefined)
     report(['records'], 'an answer that is taken as a whole has no records in it');
+  if (format === 'whole' && LISTS.has(config.action) && searchesByFields(config))
+    report(
+      ['response', 'format'],
+      'an answer that is taken as a whole (a count, a page) cannot be told without the records that are withheld, and the request narrows it by a field: disclose it by its records, or let the route read one thing (action: read)',
+    );
   return {
     template,
     conditions,
@@ -211,6 +216,11 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
     }),
   };
 }
+
+const searchesByFields = ({ path_fields, query_fields, query_grammar, request }: RouteConfig): boolean =>
+  [path_fields, query_fields, query_grammar, request.fields, request.grammar, request.domains].some(
+    (table) => Object.keys(table).length > 0,
+  );
 
 /** What a client of the body's format can read; calls in JSON are of too many kinds to tell. */
 const errorsFor = (format: RequestFormat): ErrorFormat =>

@@ -1,6 +1,6 @@
 /**
- * The parameters of a request: each must be one that the route names, with a value that it allows; those whose value is a search in a
- * language of its own are taken apart by the language's grammar. Says which fields the request searches by.
+ * Reads the query parameters of a request and says which fields it searches by. Every parameter must be one that the route names, and its value one that
+ * the route allows. A value that is written in a search language is parsed by the grammar of that language.
  */
 import { RE2JS } from 're2js';
 import type { RouteConfig } from '../config/sections/routes.ts';
@@ -17,20 +17,23 @@ export interface Search {
 }
 
 export interface QueryPlan {
-  /** of parameters that search by the same fields whatever their value */
+  /** parameter → fields that it searches by, whatever its value (`query_fields`) */
   readonly fields: ReadonlyMap<string, readonly string[]>;
+  /** parameter → the language of its value (`query_grammar`) */
   readonly searches: ReadonlyMap<string, Search>;
-  /** reads what no other table names */
+  /** a language of many parameters (`query_grammar: { "*": … }`): reads every parameter that no other member of the plan names */
   readonly dialect: Search | null;
-  /** all parameters that may stand in the query, but for those of `searches` and `dialect` */
+  /** all other parameters that the query may have */
   readonly names: ReadonlySet<string>;
+  /** parameter → whether it may have this value (`query_values`) */
   readonly values: ReadonlyMap<string, (value: string) => boolean>;
+  /** parameters that may appear more than once */
   readonly repeatable: ReadonlySet<string>;
 }
 
 type Report = (key: readonly (string | number)[], message: string) => void;
 
-/** in place of a name: the language has parameters of many names */
+/** the key of a language of many parameters in `query_grammar` */
 export const ANY = '*';
 
 /**
@@ -101,8 +104,8 @@ function compileValues(allowed: string | readonly string[]): ((value: string) =>
 }
 
 /**
- * A parameter that is called `filter` or `sort` searches by whatever its value names. It needs a grammar; or, with all its values listed, the
- * fields that they name.
+ * Reports each parameter that has the name of a search language (`filter`, `sort`) and no grammar: its value may name any field. Accepted without a grammar
+ * are values that are all listed, together with the fields that they name; and values that name no field.
  */
 function uninspectedLanguages(
   config: RouteConfig,
@@ -141,7 +144,7 @@ function uninspectedLanguages(
   }
 }
 
-/** The same in the body of a request that reads. */
+/** The same for members of the body of a request that reads. */
 export function uninspectedMembers(
   config: RouteConfig,
   valuesOf: (pointer: string) => readonly unknown[] | null,
@@ -180,11 +183,11 @@ function memberName(pointer: string): string {
     .join('')}`;
 }
 
-/** A GraphQL query is warned of by itself (`warnings.ts`). */
+/** `renamesFields` in `warnings.ts` warns of GraphQL queries. */
 const isGraphql = ({ match }: RouteConfig, name: string): boolean =>
   name === 'query' && /graphql/i.test(match);
 
-/** A path that says by what it searches: `/customers/sorted/{order}`. */
+/** The same for parameters of the path: `/customers/sorted/{order}`. */
 export function uninspectedSegments(config: RouteConfig, params: ReadonlySet<string>, report: Report): void {
   for (const name of params) {
     const isId = [config.id, config.data_subject].some((text) => text?.includes(`{${name}}`));
@@ -206,15 +209,15 @@ export const isUninspected = ({ uninspected }: RouteConfig, name: string): boole
   typeof uninspected === 'boolean' ? uninspected : uninspected.includes(name);
 
 /**
- * @param used where the fields go that the request searches by
+ * @param used the fields that the request searches by are added to it
  * @throws SluiceError `query_parameter_unknown`, `request_malformed` for a name twice
  */
 export function readParameters(plan: QueryPlan, parameters: Parameters, used: Set<string>): void {
   const seen = new Set<string>();
-  // Both `filter=…` and `filter[phone]=…`: readers differ in what they make of the two together.
+  // A request with both `filter=…` and `filter[phone]=…` is refused: servers differ in which of the two they read.
   const spread = new Map<string, boolean>();
   for (const [i, [name, value]] of parameters.entries()) {
-    // Named by its position: the name is the caller's, and may be anything.
+    // Messages give the position, since the name is text of the caller's.
     const place = `Query parameter ${i + 1}`;
     let repeats = plan.repeatable.has(name);
     const allows = plan.values.get(name);
@@ -250,7 +253,7 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
 }
 
 /**
- * A parameter of a form that is written in a language of many names.
+ * Reads a parameter of a form by a language of many parameters.
  * @throws SluiceError `query_parameter_unknown`
  */
 export function readFormParameter(search: Search, name: string, value: unknown, used: Set<string>): void {
@@ -285,7 +288,7 @@ function read(
     reading.refuse('is not a parameter of its language');
 }
 
-/** `filter[a][]` → `filter`, `a` and an empty step; anything that is not brackets to its end has none. */
+/** `filter[a][]` → base `filter`, path `a` and an empty step. A name that does not end in brackets has no path. */
 function brackets(name: string): { readonly base: string; readonly path: readonly string[] | null } {
   const m = /^([^[\]]+)((?:\[[^[\]]*\])+)$/.exec(name);
   return m ? { base: m[1]!, path: m[2]!.slice(1, -1).split('][') } : { base: name, path: null };
@@ -294,7 +297,7 @@ function brackets(name: string): { readonly base: string; readonly path: readonl
 const SEPARATES =
   'has a ";" or a doubly encoded "&" in its value, which some servers take for the begin of another parameter';
 
-/** What some servers split a query at, and what a second decoding would make of it. */
+/** Some servers start a new parameter at `;`, and others decode `%26` and `%3b` a second time. */
 const SEPARATOR = /;|%(?:26|3b|00)/i;
 
 function reading({ fields }: Search, place: string, used: Set<string>): Reading {

@@ -413,6 +413,10 @@ describe('languages of many parameters in a body', () => {
       /JSON, forms and XML alone/,
     ],
     [{ paging: {} }, /paging.size/],
+    [
+      { response: { format: 'whole', options: { field: '/n' } }, query_fields: { a: '/a' } },
+      /taken as a whole/,
+    ],
   ])('%j is a fault', (more, said) => {
     expect(() => routesConfig([route('POST /c', { action: 'search', ...more })])).toThrow(said);
   });

@@ -318,17 +318,17 @@ const asked: fc.Arbitrary<Asked> = fc
     offset: part('offset'),
     fields: fc.constantFrom('', '', '&fields=id,name', '&fields=id,balance'),
     method: fc.constantFrom('GET', 'GET', 'GET', 'HEAD'),
-    extra: fc.constantFrom(
-      '',
-      '',
-      '',
-      '&sort=phone',
-      '&order=balance',
-      '&phone=138',
-      '&limit=1',
-      '&filter=balance==1',
-      '&page=2',
-      '&$top=1',
+    extra: fc.oneof(
+      { weight: 5, arbitrary: fc.constant('') },
+      fc.constantFrom(
+        '&sort=phone',
+        '&order=balance',
+        '&phone=138',
+        '&limit=1',
+        '&filter=balance==1',
+        '&page=2',
+        '&$top=1',
+      ),
     ),
   })
   .map(({ style, condition: c, sort, limit, offset, fields, method, extra }): Asked => {
@@ -474,23 +474,27 @@ const HIDDEN: Readonly<Record<string, (n: number) => readonly Row[]>> = {
 
 describe('a caller who asks in every way that the system understands', () => {
   const before = open(PEOPLE);
-  test.each(Object.keys(HIDDEN))('learns nothing of %s', async (what) => {
-    let answered = 0;
-    await fc.assert(
-      fc.asyncProperty(asked, fc.integer({ min: 1, max: 499 }), async (request, n) => {
-        fc.pre(narrows(request));
-        const after = open(HIDDEN[what]!(n));
-        const first = await seen(before, request);
-        if (/^\[\s*200/.test(first)) answered++;
-        expect(await seen(after, request)).toBe(first);
-        after.close();
-      }),
-      {
-        numRuns: Number(process.env['SEARCH_RUNS'] ?? 150),
-        ...(process.env['SEARCH_SEED'] ? { seed: Number(process.env['SEARCH_SEED']) } : {}),
-      },
-    );
-    // that the attacks are not all turned away at the door
-    expect(answered).toBeGreaterThan(15);
-  });
+  test.each(Object.keys(HIDDEN))(
+    'learns nothing of %s',
+    async (what) => {
+      let answered = 0;
+      await fc.assert(
+        fc.asyncProperty(asked, fc.integer({ min: 1, max: 499 }), async (request, n) => {
+          fc.pre(narrows(request));
+          const after = open(HIDDEN[what]!(n));
+          const first = await seen(before, request);
+          if (/^\[\s*200/.test(first)) answered++;
+          expect(await seen(after, request)).toBe(first);
+          after.close();
+        }),
+        {
+          numRuns: Number(process.env['SEARCH_RUNS'] ?? 250),
+          ...(process.env['SEARCH_SEED'] ? { seed: Number(process.env['SEARCH_SEED']) } : {}),
+        },
+      );
+      // that the attacks are not all turned away at the door
+      expect(answered).toBeGreaterThan(15);
+    },
+    120_000,
+  );
 });
