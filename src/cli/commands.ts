@@ -36,6 +36,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./check.ts'),
   },
   {
+    name: 'new',
+    summary: 'add a role, purpose, partner or field to a policy, with a scenario',
+    load: () => import('./new.ts'),
+  },
+  {
+    name: 'fmt',
+    summary: 'write policy YAML in one way',
+    load: () => import('./fmt.ts'),
+  },
+  {
     name: 'test',
     summary: "Rego's unit tests, and scenarios through the whole sidecar",
     load: () => import('./test.ts'),

@@ -709,7 +709,18 @@ describe.runIf(opa !== null)('sluice replay', () => {
 });
 
 test('every command has help with an example', async () => {
-  for (const name of ['build', 'check', 'test', 'eval', 'explain', 'matrix', 'replay', 'schemas', 'opa']) {
+  for (const name of [
+    'build',
+    'check',
+    'test',
+    'eval',
+    'explain',
+    'matrix',
+    'replay',
+    'fmt',
+    'schemas',
+    'opa',
+  ]) {
     const said = await sluice([name, '--help']);
     expect([name, said.code, /Examples?:/.test(said.out), said.out.includes('--json')]).toEqual([
       name,

@@ -1,5 +1,5 @@
 /** What docs/policy-tools.md shows is what comes: its console examples are run, its tables compared with the code. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -64,4 +64,13 @@ describe.skipIf(opa === null)('docs/policy-tools.md', () => {
 test('the table of rules is that of the code', () => {
   const rows = [...page.matchAll(/^\| `([a-z]+)` \| (.*) \|$/gm)].map((m) => [m[1], m[2]]);
   expect(rows.filter(([rule]) => rule! in RULES)).toEqual(Object.entries(RULES));
+});
+
+test('the schemas use no keyword that yaml-language-server lacks (those of JSON Schema draft 7)', () => {
+  const newer = /"(prefixItems|unevaluated\w+|dependent\w+|\$dynamic\w+|\$anchor|m(in|ax)Contains)"/;
+  for (const file of readdirSync(join(ROOT, 'schemas')))
+    expect([file, newer.exec(readFileSync(join(ROOT, 'schemas', file), 'utf8'))?.[0]]).toEqual([
+      file,
+      undefined,
+    ]);
 });
