@@ -226,9 +226,18 @@ function goesUninspected(config: RouteConfig, warn: Warn): void {
 
 /** What a caller would learn from its first search with a page. */
 function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: Warn): void {
-  const { action, paging, query_fields, query_grammar, query_params } = config;
-  const narrows = Object.keys(query_fields).length + Object.keys(query_grammar).length > 0;
+  const { action, paging, query_fields, query_grammar, query_params, request } = config;
+  const { fields, grammar, domains, params } = request;
+  const narrows = [query_fields, query_grammar, fields, grammar, domains].some(
+    (table) => Object.keys(table).length > 0,
+  );
   if (paging !== undefined || !narrows || !LISTS.has(action) || data_subject.length === 0) return;
+  const inBody = params.findIndex((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)));
+  if (inBody >= 0)
+    warn(
+      ['request', 'params', inBody],
+      `"${params[inBody]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging with that pointer, see docs/inference.md`,
+    );
   const at = query_params.findIndex(isPagingName);
   if (at >= 0)
     warn(

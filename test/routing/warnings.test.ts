@@ -213,3 +213,30 @@ describe('a route of JSON-RPC is warned of', () => {
   });
   test('and no other', () => expect(rpc([], {})).toEqual([]));
 });
+
+describe('a search whose page the route does not describe is warned of', () => {
+  const search = { action: 'search', records: '/items/*' };
+  test.each([
+    ['the query', { query_fields: { phone: '/phone' }, query_params: ['limit'] }, '0.query_params.0'],
+    [
+      'the body',
+      { request: { fields: { '/phone': '/phone' }, params: ['/x', '/page/limit'] } },
+      '0.request.params.1',
+    ],
+    [
+      'a body of one language',
+      {
+        request: {
+          grammar: { '/where': { grammar: 'mongo', fields: { phone: '/phone' } } },
+          params: ['/skip'],
+        },
+      },
+      '0.request.params.0',
+    ],
+  ])('in %s', (_, more, at) => {
+    const [only, ...others] = warned({ ...search, ...more }, 'POST /c');
+    expect(only).toMatch(new RegExp(`^${at} .*asks for a page, and a search with a page is refused`));
+    expect(others).toEqual([]);
+    expect(warned({ ...search, ...more, paging: { narrowed: 'refuse' } }, 'POST /c')).toEqual([]);
+  });
+});
