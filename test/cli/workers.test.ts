@@ -283,24 +283,27 @@ describe('sluice serve with workers', () => {
     expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
   }, 60_000);
 
-  test('connections that are opened at once and kept do not all go to one worker', async () => {
+  test('connections that are opened at once and kept reach every worker', async () => {
     const served = await serve();
     const { port } = new URL(served.proxy);
-    const sockets = Array.from({ length: 32 }, () => connect(Number(port), '127.0.0.1'));
-    cleaning.push(() => {
-      for (const socket of sockets) socket.destroy();
+    const text = 'GET /customers/C1 HTTP/1.1\r\nHost: a\r\n\r\n';
+    const pool = async (): Promise<void> => {
+      const sockets = Array.from({ length: 32 }, () =>
+        connect(Number(port), '127.0.0.1').on('error', () => undefined),
+      );
+      cleaning.push(() => {
+        for (const socket of sockets) socket.destroy();
+      });
+      const heads = sockets.map((socket) => once(socket, 'data'));
+      for (const socket of sockets) socket.write(text);
+      await Promise.all(heads);
+    };
+    const origins = (): Set<string> => new Set(recordsIn(join(served.dir, 'journal')).map((r) => r.origin));
+    // On a machine that is busy, one worker may not run while all of a pool are accepted.
+    await until(async () => {
+      await pool();
+      return origins().size === 2;
     });
-    const heads = sockets.map((socket) =>
-      once(
-        socket.on('error', () => undefined),
-        'data',
-      ),
-    );
-    for (const socket of sockets) socket.write('GET /customers/C1 HTTP/1.1\r\nHost: a\r\n\r\n');
-    await Promise.all(heads);
-    const origins = recordsIn(join(served.dir, 'journal')).map((r) => r.origin);
-    expect(origins).toHaveLength(32);
-    expect(new Set(origins).size).toBe(2);
   }, 60_000);
 
   test('a faulty configuration is one error', async () => {
