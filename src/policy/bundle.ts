@@ -63,7 +63,16 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Promise<PolicyBundle> => {
   const files = await readArchive(bytes, options.name, options.limits ?? DEFAULT_LIMITS);
   await verifyFiles(files, options.signing, options.name);
-  return bundleOf(files, options.name, createHash('sha256').update(bytes).digest('hex').slice(0, 32));
+  const revision = createHash('sha256').update(bytes).digest('hex').slice(0, 32);
+  try {
+    return await bundleOf(files, options.name, revision);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new SluiceError('bundle_malformed', {
+      message: `${options.name}: its data are nested too deep. Make them flatter.`,
+      cause,
+    });
+  }
 };
 
 /** Lets what waits have its turn: a large bundle is read in pieces that no request notices. */

@@ -148,6 +148,29 @@ const dataBuffer = (data: unknown): ArrayBuffer => {
   return Uint8Array.from(typeof text === 'string' ? Buffer.from(text) : text).buffer;
 };
 
+/** V8's words for a call through a table of nothing: what a metered module does whose fuel is used up before it is asked. */
+const neverEnds = (cause: unknown): boolean =>
+  cause instanceof WebAssembly.RuntimeError && /null function|table index/.test(cause.message);
+
+const endless = (cause: unknown): SluiceError =>
+  new SluiceError('bundle_malformed', {
+    message:
+      "The policy's WebAssembly computes without end while it is loaded. Build it with OPA 1.19, target wasm.",
+    cause,
+  });
+
+const unlisted = (what: string, cause: unknown): SluiceError =>
+  new SluiceError('bundle_abi_unsupported', {
+    message: `The policy's WebAssembly does not list its ${what}. Build it with OPA 1.19, target wasm.`,
+    cause,
+  });
+
+/** what is called of every module, whatever its ABI */
+const CALLED = [
+  ...['opa_malloc', 'opa_free', 'opa_json_dump', 'opa_json_parse', 'opa_value_dump', 'opa_value_parse'],
+  ...['opa_heap_ptr_get', 'opa_heap_ptr_set', 'eval', 'builtins', 'entrypoints'],
+] as const;
+
 const align = (addr: number): number => (addr + 7) & ~7;
 
 const hostedFunction = (id: number): Builtin | undefined => {
@@ -200,9 +223,15 @@ class Live {
         `The policy was compiled for OPA's WebAssembly ABI ${major ?? '?'}.${minor ?? '?'}; 1.1 to 1.3 are supported. Build it with OPA 1.19.`,
       );
     }
+    const missing = CALLED.filter((name) => typeof this.wasm[name] !== 'function');
+    if (missing.length > 0)
+      throw new SluiceError(
+        'bundle_abi_unsupported',
+        `The policy's WebAssembly does not export ${missing.join(', ')}. Build it with OPA 1.19, target wasm.`,
+      );
     this.#minor = minor;
     if (snapshot === undefined) {
-      const policy = new LoadedPolicy({ instance, module }, memory, minor);
+      const policy = this.#loaded({ instance, module }, minor);
       if (options.data !== undefined) policy.setData(dataBuffer(options.data));
       this.dataAddr = policy.dataAddr;
       this.heapPtr = align(this.exports.opa_heap_ptr_get());
@@ -213,6 +242,17 @@ class Live {
       this.heapPtr = snapshot.heapPtr;
     }
     this.loadedBytes = memory.buffer.byteLength;
+  }
+
+  #loaded(
+    instantiated: WebAssembly.WebAssemblyInstantiatedSource,
+    minor: number,
+  ): InstanceType<typeof LoadedPolicy> {
+    try {
+      return new LoadedPolicy(instantiated, this.memory, minor);
+    } catch (cause) {
+      throw neverEnds(cause) ? endless(cause) : unlisted('entrypoints', cause);
+    }
   }
 
   #instantiate(module: WebAssembly.Module, options: EvaluatorOptions, dispatch: Dispatch, bytes: number) {
@@ -242,6 +282,7 @@ class Live {
           instance: new WebAssembly.Instance(module, { ...options.imports, env: { ...env, memory } }),
         };
       } catch (cause) {
+        if (neverEnds(cause)) throw endless(cause);
         if (cause instanceof WebAssembly.RuntimeError || /memory import/.test(String(cause))) continue;
         throw new SluiceError('bundle_abi_unsupported', {
           message:
@@ -266,13 +307,18 @@ class Live {
     return textAt(bytes, addr, end);
   }
 
+  /** @throws SluiceError `bundle_abi_unsupported` */
   ids(name: 'entrypoints' | 'builtins'): ReadonlyMap<string, number> {
-    const addr = this.exports[name]();
-    const ids = new Map(
-      Object.entries(JSON.parse(this.text(this.exports.opa_json_dump(addr))) as Record<string, number>),
-    );
-    this.exports.opa_heap_ptr_set(this.heapPtr);
-    return ids;
+    try {
+      const addr = this.exports[name]();
+      const ids = new Map(
+        Object.entries(JSON.parse(this.text(this.exports.opa_json_dump(addr))) as Record<string, number>),
+      );
+      this.exports.opa_heap_ptr_set(this.heapPtr);
+      return ids;
+    } catch (cause) {
+      throw unlisted(name, cause);
+    }
   }
 
   read(addr: number): RegoValue {
@@ -399,6 +445,7 @@ export function createEvaluator(module: WebAssembly.Module, options: EvaluatorOp
       if (cause instanceof SluiceError) throw cause;
       if (cause instanceof Abort && cause.message.includes('opa_malloc'))
         throw memoryExceeded(options.maxPages, cause);
+      if (neverEnds(cause)) throw endless(cause);
       throw new SluiceError('policy_data_invalid', {
         message: "The policy's data is not a JSON document that OPA can load. Check data.json.",
         cause,

@@ -24,6 +24,7 @@ import {
   sectionsOf,
   signaturesOf,
   signedLeb,
+  tableElements,
 } from './wasm-format.ts';
 
 /** the exported global that holds what is left */
@@ -35,19 +36,33 @@ const TICKS = 'sluice_ticks';
 const DEAREST = 512;
 
 const I64_CONST = 0x42;
-/** more than loading any data takes */
+/** without a bound, for modules that are trusted */
 const FULL = 4_000_000_000_000_000n;
+/** Ten times what OPA's parser takes for a byte of data, and what it takes to set up a policy's constants; half a second. */
+const LOADING = { byte: 10_000, moduleByte: 1000, least: 500_000_000 } as const;
+const MOST_TABLE_ELEMENTS = 1_000_000;
 
-/** @throws SluiceError `bundle_malformed` */
-export const meter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
+/** What a module may burn before it is asked anything: it has a start function, and reads its data by itself. */
+export const loadingFuel = (moduleBytes: number, dataBytes: number): bigint =>
+  BigInt(LOADING.least + LOADING.moduleByte * moduleBytes + LOADING.byte * dataBytes);
+
+/**
+ * @param fuel what there is until a meter starts
+ * @throws SluiceError `bundle_malformed`
+ */
+export const meter = (wasm: Uint8Array, fuel = FULL): Uint8Array<ArrayBuffer> => {
   const sections = sectionsOf(wasm);
   const find = (id: number): Section | undefined => sections.find((s) => s.id === id);
+  // Only memory that the host makes is bounded.
+  if (find(SECTION.memory) !== undefined) throw malformed('it has a memory of its own');
+  if (tableElements(wasm, find(SECTION.table)) > MOST_TABLE_ELEMENTS)
+    throw malformed('its tables are too large');
   const imported = importsOf(wasm, find(SECTION.import));
   const globals = find(SECTION.global);
   const index = imported.globals + count(wasm, globals);
 
   // mutable i64
-  const global = [0x7e, 0x01, I64_CONST, ...signedLeb(FULL), 0x0b];
+  const global = [0x7e, 0x01, I64_CONST, ...signedLeb(fuel), 0x0b];
   const tables = find(SECTION.table);
   const table = imported.tables + count(wasm, tables);
   const types = find(SECTION.type);
@@ -147,9 +162,9 @@ const OP = { block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, call: 0x1
 const CALL = 64;
 
 interface Toll {
-  readonly at: number;
   price: number;
 }
+const priceOf = (toll: Toll): number => Math.min(toll.price, DEAREST);
 
 /** One function: its locals and one more, then its code with the payments. */
 const meterBody = (
@@ -168,28 +183,31 @@ const meterBody = (
     reader.byte();
   }
   const code = reader.at;
-  const entry: Toll = { at: code, price: 1 };
-  const loops: Toll[] = [];
+  const entry: Toll = { price: 1 };
   // innermost last: which toll an instruction counts for
   const nesting: { readonly toll: Toll; readonly isLoop: boolean }[] = [];
   let current = entry;
   let calls = false;
+  const inserted: { readonly at: number; readonly code: () => Uint8Array }[] = [];
   while (reader.at < end) {
+    const { at } = reader;
     const op = reader.byte();
     current.price += 1;
     if (op === OP.block || op === OP.if || op === OP.loop) {
       blockType(reader);
       nesting.push({ toll: current, isLoop: op === OP.loop });
       if (op === OP.loop) {
-        current = { at: reader.at, price: 1 };
-        loops.push(current);
+        const loop: Toll = { price: 1 };
+        current = loop;
+        inserted.push({ at: reader.at, code: () => atLoop(ticks, tab, priceOf(loop)) });
       }
     } else if (op === OP.end) {
       const left = nesting.pop();
       if (left === undefined) break;
       if (left.isLoop) current = left.toll;
     } else {
-      current.price += immediates(reader, op);
+      const more = immediates(reader, op);
+      if (more > 0) inserted.push({ at, code: () => atEntry(ticks, more) });
       if (op === OP.call || op === OP.indirect) {
         calls = true;
         current.price += CALL;
@@ -198,19 +216,18 @@ const meterBody = (
   }
   if (reader.at !== end) throw malformed('a function does not end where it should');
   // A function without loops and calls runs once through for the call that was paid for.
-  if (!calls && loops.length === 0) return [wasm.subarray(start, end)];
-  const price = (toll: Toll): number => Math.min(toll.price, DEAREST);
+  if (!calls && inserted.length === 0) return [wasm.subarray(start, end)];
   // one more local: the tab
   const out: Uint8Array[] = [
     Uint8Array.from(leb(groups + 1)),
     wasm.subarray(declared, code),
     Uint8Array.from([1, 0x7f]),
   ];
-  if (calls) out.push(atEntry(ticks, price(entry)));
+  if (calls) out.push(atEntry(ticks, priceOf(entry)));
   let from = code;
-  for (const loop of loops) {
-    out.push(wasm.subarray(from, loop.at), atLoop(ticks, tab, price(loop)));
-    from = loop.at;
+  for (const { at, code: payment } of inserted) {
+    out.push(wasm.subarray(from, at), payment());
+    from = at;
   }
   out.push(wasm.subarray(from, end));
   return out;
@@ -223,8 +240,9 @@ const blockType = (reader: Reader): void => {
   else reader.leb();
 };
 
-/** Price of one instruction that moves memory in bulk, beyond an ordinary one. Its length is bounded by the memory. */
+/** Price of one instruction that moves memory in bulk, or grows it: paid where it stands, since most calls do not reach it. */
 const BULK = 64 * 1024;
+const GROWTH = 512 * 1024;
 
 /** Passes what follows an opcode. @returns what the instruction costs beyond one */
 const immediates = (reader: Reader, op: number): number => {
@@ -253,14 +271,16 @@ const immediates = (reader: Reader, op: number): number => {
     case 0x24:
     case 0x25: // table.get, .set
     case 0x26:
-    case 0x3f: // memory.size, .grow
-    case 0x40:
+    case 0x3f: // memory.size
     case 0x41: // i32.const, i64.const
     case 0x42:
     case 0xd0: // ref.null
     case 0xd2: // ref.func
       reader.leb();
       return 0;
+    case 0x40: // memory.grow: the system has to find the memory
+      reader.leb();
+      return GROWTH;
     case 0x0e: // br_table
       for (let n = reader.leb(); n >= 0; n--) reader.leb();
       return 0;

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.ts';
 import { type PolicyBundle, pause } from './bundle.ts';
 import type { PolicyLimits } from './config.ts';
 import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from './engine.ts';
-import { createMeter, meter } from './fuel.ts';
+import { createMeter, loadingFuel, meter } from './fuel.ts';
 import { withHostedBuiltins } from './hosted.ts';
 import { numbersKept } from './numbers.ts';
 
@@ -44,8 +44,9 @@ export const createMetered = async (
   limits: Pick<PolicyLimits, 'evaluation_ms' | 'memory_mb'>,
   extras: RuntimeExtras = {},
 ): Promise<Metered> => {
+  const rewritten = meter(withHostedBuiltins(wasm), loadingFuel(wasm.length, data.length));
   // Off the main thread: a large policy does not hold up requests while it is compiled.
-  const module = await WebAssembly.compile(meter(withHostedBuiltins(wasm)));
+  const module = await WebAssembly.compile(rewritten);
   await pause();
   const time = createMeter(
     limits.evaluation_ms,

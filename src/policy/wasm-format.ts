@@ -70,7 +70,16 @@ export interface Section {
   readonly end: number;
 }
 
-export const SECTION = { type: 1, import: 2, function: 3, table: 4, global: 6, export: 7, code: 10 } as const;
+export const SECTION = {
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  code: 10,
+} as const;
 /** the order the format asks for; a section we add goes to its place */
 export const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
@@ -95,10 +104,24 @@ export const sectionsOf = (wasm: Uint8Array): Section[] => {
   return sections;
 };
 
-const limits = (reader: Reader): void => {
+/** @returns how many there are at first */
+const limits = (reader: Reader): number => {
   const flags = reader.byte();
-  reader.leb();
+  const least = reader.leb();
   if ((flags & 1) !== 0) reader.leb();
+  return least;
+};
+
+/** how many elements all tables of the module have at first */
+export const tableElements = (wasm: Uint8Array, section: Section | undefined): number => {
+  if (section === undefined) return 0;
+  const reader = new Reader(wasm, section.start);
+  let all = 0;
+  for (let n = reader.leb(); n > 0; n--) {
+    if (reader.byte() === 0x40) throw malformed('a table is filled by an expression');
+    all += limits(reader);
+  }
+  return all;
 };
 
 export const count = (wasm: Uint8Array, section: Section | undefined): number =>
