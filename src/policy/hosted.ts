@@ -8,10 +8,12 @@ import { SluiceError } from '../errors.ts';
 import {
   aboveFunction,
   body,
+  allOf,
   callOf,
   type Code,
   type Condition,
   condition,
+  countFunction,
   digitsFunction,
   forgetPlaces,
   functionType,
@@ -84,7 +86,10 @@ export const HOSTED: readonly Hosted[] = [
   hosted('opa_arith_floor', 'floor', 1, 'long numbers'),
   hosted('opa_agg_sum', 'sum', 1),
   hosted('opa_agg_product', 'product', 1),
+  hosted('opa_cidr_contains', 'net.cidr_contains', 2),
+  hosted('opa_cidr_intersects', 'net.cidr_intersects', 2),
   hosted('opa_agg_min', 'min', 1, 'a set with null'),
+  hosted('builtin_object_union_n', 'object.union_n', 1, 'an empty list'),
 ];
 
 /** Numbers of what the host does besides the built-ins that the module numbers itself. */
@@ -129,11 +134,11 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
     return callOf(index, number(id), number(0), ...args);
   };
   /** place of its body */
-  const at = (name: string, arity: number, results: '' | 'i' = 'i'): number | undefined => {
+  const at = (name: string, parameters: string, results: '' | 'i' = 'i'): number | undefined => {
     const place = (names.get(name) ?? -1) - first;
     if (place < 0) return undefined;
     const signature = signatures[place];
-    if (signature?.parameters !== 'i'.repeat(arity) || signature.results !== results)
+    if (signature?.parameters !== parameters || signature.results !== results)
       throw unsupported(`its function ${name} has other arguments`);
     return place;
   };
@@ -150,10 +155,10 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
     return first + bodies.length + added.length - 1;
   };
 
-  const iterate = needed('opa_value_iter', 2);
-  const digits = add(1, digitsFunction());
+  const iterate = needed('opa_value_iter', 'ii');
+  const digits = add(2, digitsFunction());
   for (const [i, { name, arity, of }] of HOSTED.entries()) {
-    const place = at(name, arity);
+    const place = at(name, 'i'.repeat(arity));
     if (place === undefined) continue;
     const answer = host(FIRST_HOSTED + i, ...Array.from({ length: arity }, (_, k) => get(k)));
     bodies[place] =
@@ -164,20 +169,30 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
             when(condition(of, arity, { digits, iterate: first + iterate }), returned(answer)),
           );
   }
+  const submatches = at('opa_regex_find_all_string_submatch', 'iii');
+  if (submatches !== undefined) {
+    const use = {
+      malloc: first + needed('opa_malloc', 'i'),
+      free: first + needed('opa_free', 'i', ''),
+      read: first + needed('opa_number_try_int', 'ii'),
+      make: first + needed('opa_number_int', 'l'),
+    };
+    bodies[submatches] = inFront(bodies[submatches]!, allOf(2, add(1, countFunction(use))));
+  }
   const less = add(2, lessFunction());
   const above = add(3, aboveFunction(less));
   const parts = {
-    malloc: first + needed('opa_malloc', 1),
-    free: first + needed('opa_free', 1, ''),
+    malloc: first + needed('opa_malloc', 'i'),
+    free: first + needed('opa_free', 'i', ''),
     globals: imports.globals + count(wasm, find(SECTION.global)),
     above,
   };
   const sort = add(2, sortFunction(parts));
   const next = add(2, nextFunction(parts, sort, host(NEXT, get(0), get(1))));
   bodies[iterate] = inFront(bodies[iterate]!, orderedIteration(next));
-  const giveBack = needed('opa_heap_ptr_set', 1, '');
+  const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetPlaces(parts));
-  const walk = at('opa_value_transitive_closure', 1);
+  const walk = at('opa_value_transitive_closure', 'i');
   if (walk !== undefined) {
     const original = add(1, bodies[walk]!);
     bodies[walk] = body(0, host(ARRANGE, callOf(original, get(0))));

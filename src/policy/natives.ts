@@ -69,7 +69,7 @@ const lengthOf = (string: Code): Code => word(string, 4);
 const bytesOf = (string: Code): Code => word(string, 8);
 
 /** of arguments, under which the host is asked */
-export type Condition = 'long numbers' | 'more than digits' | 'a set' | 'a set with null';
+export type Condition = 'long numbers' | 'more than digits' | 'a set' | 'a set with null' | 'an empty list';
 
 /** @param use functions of the module */
 export const condition = (
@@ -81,6 +81,8 @@ export const condition = (
   switch (of) {
     case 'a set':
       return equal(byte(last, 0), number(TYPE.set));
+    case 'an empty list':
+      return both(equal(byte(last, 0), number(TYPE.array)), not(word(last, 8)));
     case 'a set with null':
       // OPA takes null for "none yet". It is the first in order.
       return both(
@@ -88,13 +90,45 @@ export const condition = (
         equal(byte(callOf(use.iterate, last, number(0)), 0), number(TYPE.null)),
       );
     case 'more than digits':
-      return not(callOf(use.digits, last));
+      return not(both(isString(last), callOf(use.digits, bytesOf(last), lengthOf(last))));
     case 'long numbers':
-      return Array.from({ length: arity }, (_, i) => isLong(get(i))).reduce(or);
+      return Array.from({ length: arity }, (_, i) => isLong(get(i), use.digits)).reduce(either);
   }
 };
 
-const isLong = (value: Code): Code => and(isNumber(value), differ(byte(value, 1), number(INTEGER)));
+/** neither held as an integer, nor written as one of few digits */
+const isLong = (value: Code, digits: number): Code =>
+  both(
+    isNumber(value),
+    both(differ(byte(value, 1), number(INTEGER)), not(callOf(digits, word(value, 8), word(value, 12)))),
+  );
+
+/** `(number) → number`, or -1 if it is negative: all there are, and not none */
+export const countFunction = (use: {
+  readonly malloc: number;
+  readonly free: number;
+  /** `(number, address) → 0` once the integer is at the address */
+  readonly read: number;
+  /** a number from 64 bits */
+  readonly make: number;
+}): Uint8Array => {
+  const [value, at] = [get(0), get(1)];
+  const long0 = [0x42, 0];
+  const minus1 = [0x42, 0x7f];
+  return body(
+    1,
+    when(not(isNumber(value)), returned(value)),
+    set(1, callOf(use.malloc, number(8))),
+    when(not(callOf(use.read, value, at)), [
+      ...when(lessLongs(long(at, 0), long0), set(0, callOf(use.make, minus1))),
+    ]),
+    callOf(use.free, at),
+    value,
+  );
+};
+
+/** an argument becomes what `countFunction` makes of it */
+export const allOf = (arg: number, count: number): Code => set(arg, callOf(count, get(arg)));
 
 /** in front of `opa_value_iter(node, previous)`: sets and objects of more than one element go in order */
 export const orderedIteration = (next: number): Code => {
@@ -269,19 +303,17 @@ export const forgetPlaces = ({ globals }: Pick<Parts, 'globals'>): Code => [
   ...[...get(0), 0x24, ...leb(globals + 1)],
 ];
 
-/** `(value) → 1 if it is a string of up to 15 digits, written as a number is in JSON` */
+/** `(address, length) → 1 if there are up to 15 digits`, written as a number is in JSON */
 export const digitsFunction = (): Uint8Array => {
-  const [value, at, end] = [get(0), get(1), get(2)];
+  const [at, length, end] = [get(0), get(1), get(2)];
   const isDigit = below(subtract(byte(at, 0), number(0x30)), number(10));
   return body(
-    2,
-    when(not(isString(value)), returned(number(0))),
-    when(not(below(subtract(lengthOf(value), number(1)), number(15))), returned(number(0))),
-    set(1, bytesOf(value)),
-    set(2, add(at, lengthOf(value))),
+    1,
+    when(not(below(subtract(length, number(1)), number(15))), returned(number(0))),
+    set(2, add(at, length)),
     // 007 is a number that keeps its spelling
-    when(and(equal(byte(at, 0), number(0x30)), above(lengthOf(value), number(1))), returned(number(0))),
-    loopWhile(below(at, end), [...when(not(isDigit), returned(number(0))), ...set(1, add(at, number(1)))]),
+    when(and(equal(byte(at, 0), number(0x30)), above(length, number(1))), returned(number(0))),
+    loopWhile(below(at, end), [...when(not(isDigit), returned(number(0))), ...set(0, add(at, number(1)))]),
     number(1),
   );
 };

@@ -133,13 +133,21 @@ export const identity = (v: RegoValue): string => {
     .join()}}`;
 };
 
-/** JSON as OPA writes it: a set is an array in order, a key that is no string is its own JSON in a string. */
+const inKey: { readonly [character: string]: string } = {
+  '<': '\\u003c',
+  '>': '\\u003e',
+  '&': '\\u0026',
+  '\u2028': '\\u2028',
+  '\u2029': '\\u2029',
+};
+const keyText = (key: RegoValue): string =>
+  typeof key === 'string' ? key : jsonOf(key).replace(/[<>&\u2028\u2029]/g, (c) => inKey[c]!);
+
+/** JSON as OPA writes it: a set is an array in order, a key that is no string is its own JSON, as Go writes it, in a string. */
 export const jsonOf = (v: RegoValue): string => {
   if (v instanceof Set) return jsonOf(sorted(v));
   if (Array.isArray(v)) return `[${v.map(jsonOf).join(',')}]`;
   if (!(v instanceof Map)) return encode(v);
-  const members = [...v].map(
-    ([key, item]) => `${encode(typeof key === 'string' ? key : jsonOf(key))}:${jsonOf(item)}`,
-  );
+  const members = [...v].map(([key, item]) => `${encode(keyText(key))}:${jsonOf(item)}`);
   return `{${members.join(',')}}`;
 };

@@ -189,7 +189,7 @@ export const importsOf = (wasm: Uint8Array, section: Section | undefined): Impor
 export interface Signature {
   /** its index */
   readonly type: number;
-  /** a letter each: `i` for a number of 32 bits, `?` for any other */
+  /** a letter each: `i` for a number of 32 bits, `l` for one of 64, `?` for any other */
   readonly parameters: string;
   readonly results: string;
 }
@@ -203,7 +203,7 @@ export const signaturesOf = (
   if (types === undefined || functions === undefined) return [];
   const reader = new Reader(wasm, types.start);
   const letters = (): string =>
-    Array.from({ length: reader.leb() }, () => (reader.byte() === 0x7f ? 'i' : '?')).join('');
+    Array.from({ length: reader.leb() }, () => ({ 127: 'i', 126: 'l' })[reader.byte()] ?? '?').join('');
   const signatures = Array.from({ length: reader.leb() }, (_, type): Signature => {
     if (reader.byte() !== 0x60) throw malformed('it has a type that is no function');
     return { type, parameters: letters(), results: letters() };

@@ -45,6 +45,7 @@ describe('what is answered by the host', () => {
     strings.replace_n({}, "abab")
     format_int(18446744073709551616, 10)
     format_int(18446744073709551616, 16)
+    format_int(123456789012345678901234567890, 16)
     format_int(255, 16)
     format_int(-255, 2)
     format_int(1.9, 10)
@@ -131,4 +132,97 @@ test.each([
     }
     expect(performance.now() - began).toBeLessThan(5000);
   }
+});
+
+describe('what generated questions found', () => {
+  answersAsOpa(`
+    time.parse_ns("2006-01-02 15:04:05 -0700 MST", "2024-01-01 10:00:00 +0800 CST")
+    time.parse_ns("2006-01-02 15:04:05 -0700 MST", "2024-01-01 10:00:00 -0500 EST")
+    time.parse_ns("Mon Jan 2 15:04:05 -0700 MST 2006", "Mon Jan 1 10:00:00 +0800 CST 2024")
+    time.parse_ns("Mon Jan _2 15:04:05 MST 2006", "Mon Jan 1 10:00:00 CST 2024")
+    time.parse_ns("2006-01-02 15:04:05 MST -0700", "2024-01-01 10:00:00 CST +0800")
+    time.parse_ns("2006-01-02T15:04:05 -07 MST", "2024-01-01T10:00:00 +08 CST")
+    time.parse_ns("2006-01-02T15:04:05Z0700 MST", "2024-01-01T10:00:00+0800 CST")
+    time.parse_ns("RFC1123Z", "Mon, 01 Jan 2024 10:00:00 +0800")
+    time.parse_ns("2006-01-02 15:04:05 -0700 MST", "2024-07-01 10:00:00 +0200 CEST")
+    time.parse_ns("2006-01-02 15:04:05.999999999 -0700 MST", "2024-07-01 10:00:00.123 +0000 UTC")
+    time.parse_ns("2006-01-02 15:04:05 -0700 MST", "2024-07-01 10:00:00 +0800 +08")
+    time.parse_ns("2006-01-02 15:04:05 MST", "2024-07-01 10:00:00 GMT+3")
+    time.parse_ns("2006-01-02 15:04:05 -0700 MST", "2024-07-01 10:00:00 +0800 GMT+8")
+    time.parse_ns("MST 2006-01-02 15:04:05 -0700", "CST 2024-07-01 10:00:00 +0800")
+    time.parse_ns("2006-01-02 15:04:05 -07:00 MST", "2024-07-01 10:00:00 +08:00 CST")
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":""})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"})
+    io.jwt.encode_sign({"alg":"RS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysP"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"RSA","n":"AQAB","e":"AQAB"})
+    io.jwt.encode_sign({"alg":"ES256"}, {"a":1}, {"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"})
+    io.jwt.encode_sign({"alg":"none"}, {"a":1}, {"kty":"oct","k":"AyM1SysP"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"!!"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysP=="})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysP","use":"enc"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysP","alg":"HS512"})
+    io.jwt.encode_sign({"alg":"HS256"}, {"a":1}, {"kty":"oct","k":"AyM1SysP","key_ops":["verify"]})
+    io.jwt.encode_sign({"alg":"HS256","typ":"text/plain"}, {"a":1}, {"kty":"oct","k":"AyM1SysP"})
+    io.jwt.encode_sign({"typ":"JWT"}, {"a":1}, {"kty":"oct","k":"AyM1SysP"})
+    io.jwt.encode_sign({"alg":"HS384"}, {"a":1}, {"kty":"oct","k":"AA"})
+    io.jwt.encode_sign_raw(\`{"alg":"HS256"}\`, \`{"a":1\`, \`{"kty":"oct","k":"AyM1SysP"}\`)
+    io.jwt.encode_sign_raw(\`{"alg":"HS256"}\`, \`{"a":1}\`, \`{"kty":"oct","k":"AyM1SysP"\`)
+    io.jwt.encode_sign_raw(\`{"alg":"HS256"}\`, \`\`, \`{"kty":"oct","k":"AyM1SysP"}\`)
+    graphql.parse_query("fragment F($a: Int = 1) on T { f(x: $a) }")
+    graphql.parse_query("fragment F($a: Int) on T { f } query { ...F }")
+    graphql.parse_query("fragment F() on T { f }")
+    graphql.parse_query("fragment F($a: [Int!]! = [1] @d) on T @e { f }")
+    round(0.5)
+    round(-0.5)
+    1e21 + 1
+    floor(-1e-9)
+    ceil(1e21)
+    abs(-1e400)
+    9007199254740993 * 3
+    9223372036854775807 + 1
+    -9223372036854775808 - 1
+    4611686018427387904 * 2
+    0.1 * 3
+    1e308 * 10
+    sum([9223372036854775807, 9223372036854775807])
+    product([9223372036854775807, 2])
+    10 % -3
+    -10 % 3
+    yaml.marshal({"a\\nb": {"c": 1}, "d": "x\\n\\n"})
+    net.cidr_contains("10.0.0.0/8", "10.1.2.3/33")
+    net.cidr_contains("::ffff:10.0.0.0/104", "10.1.2.3")
+    net.cidr_intersects("10.0.0.0/8", "10.1.0.0/16")
+    net.cidr_intersects("10.0.0.0/8", "10.1.0.1")
+    net.cidr_contains("10.0.0.5/8", "10.1.2.3/32")
+    object.union_n([])
+    object.union_n([{"a":1},{"b":2}])
+    strings.render_template("{{.a}}", {"a": "\\u0001"})
+    strings.render_template("{{.a}}", {"a": "\\\\x"})
+    15 % 18446744073709551616
+    to_number("1_000") + 1
+    to_number("1__000")
+    to_number("_1")
+    yaml.marshal({"1.0": 1, "1Mi": 2, "1e3": 3})
+    yaml.marshal(["\\n", "a\\n\\n", 1e400, "1e400"])
+    yaml.unmarshal("{a: b}c")
+    yaml.unmarshal("'x' y")
+    yaml.unmarshal("a\\u0001")
+    yaml.unmarshal("%zz")
+    yaml.unmarshal("1e400")
+    yaml.unmarshal("\\"\\\\ud83d\\\\ude00\\"")
+    units.parse_bytes("100mİ")
+    graphql.parse_query("\\u00a0")
+    regex.find_all_string_submatch_n("a", "aaa", -2)
+    regex.find_all_string_submatch_n("a", "aaa", 2)
+    min({3, null, 1})
+    min({null})
+    min({2, 1.5, "a"})
+    min(set())
+    [{k: 1 | some k in [{"<": 1}]}]
+    to_number("12")
+    to_number("012") == 12
+    to_number("123456789012345")
+    to_number("1234567890123456")
+  `);
 });

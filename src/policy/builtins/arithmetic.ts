@@ -48,7 +48,8 @@ const quotient: Builtin = ([a, b]) => {
 const remainder: Builtin = ([a, b]) => {
   const i = integerOf(number(a)) ?? fail('modulo of a number with a fraction');
   const j = integerOf(number(b)) ?? fail('modulo of a number with a fraction');
-  return j === 0n ? fail('modulo by zero') : fromBig(i % j);
+  // OPA looks at the lowest 64 bits of the divisor only.
+  return BigInt.asIntN(64, j) === 0n ? fail('modulo by zero') : fromBig(i % j);
 };
 
 const unary =

@@ -76,9 +76,9 @@ const selections = (o: RegoObject): string => {
   return all.length === 0 ? '' : ` { ${all.join(' ')} }`;
 };
 
-const variables = (o: RegoObject): string =>
+const variables = (o: RegoObject, key = 'VariableDefinitions'): string =>
   inParentheses(
-    list(o, 'VariableDefinitions')
+    list(o, key)
       .map((v) => `$${name(v, 'Variable')}: ${type(object(member(v, 'Type')))}${fallback(v)}${directives(v)}`)
       .join(', '),
   );
@@ -89,7 +89,8 @@ export const querySource = (o: RegoObject): string =>
       (q) => `${name(q, 'Operation')} ${name(q, 'Name')}${variables(q)}${directives(q)}${selections(q)}`,
     ),
     ...list(o, 'Fragments').map(
-      (f) => `fragment ${name(f, 'Name')} on ${name(f, 'TypeCondition')}${directives(f)}${selections(f)}`,
+      (f) =>
+        `fragment ${name(f, 'Name')}${variables(f, 'VariableDefinition')} on ${name(f, 'TypeCondition')}${directives(f)}${selections(f)}`,
     ),
   ].join('\n');
 

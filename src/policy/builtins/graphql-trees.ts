@@ -178,6 +178,7 @@ export const queryTree = (document: DocumentNode): RegoValue => {
         tree({
           Comment: comment(d),
           Name: d.name.value,
+          VariableDefinition: (d.variableDefinitions ?? []).map(variableTree),
           TypeCondition: d.typeCondition.name.value,
           Directives: directiveTrees(d.directives),
           SelectionSet: selectionTrees(d.selectionSet.selections),

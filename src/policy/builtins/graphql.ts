@@ -22,7 +22,7 @@ import { BuiltinFailure, type Family } from './types.ts';
 /** a document of more tokens is refused: parsing and validating take time with their square */
 const MOST_TOKENS = 50_000;
 
-const EMPTY = /^(?:[\s,\ufeff]|#[^\n\r]*)*$/;
+const EMPTY = /^(?:[ \t\r\n,\ufeff]|#[^\n\r]*)*$/;
 
 const attempt = <T>(run: () => T): T => {
   try {
@@ -39,7 +39,9 @@ const attempt = <T>(run: () => T): T => {
 const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 
 const parse = (source: string): DocumentNode =>
-  EMPTY.test(source) ? NOTHING : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS }));
+  EMPTY.test(source)
+    ? NOTHING
+    : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS, allowLegacyFragmentVariables: true }));
 
 const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
   kind: Kind.DOCUMENT,
@@ -103,7 +105,15 @@ const isValid = (schema: GraphQLSchema, query: DocumentNode): boolean => {
     if (!schema[root]()) return false;
   }
   if (query.definitions.length === 0) return true;
-  return attempt(() => validate(schema, query, specifiedRules, { maxErrors: 1 })).length === 0;
+  // OPA's validator does not look at variables of a fragment.
+  const plain = document(
+    query.definitions.map((d) =>
+      d.kind === Kind.FRAGMENT_DEFINITION && d.variableDefinitions !== undefined
+        ? { ...d, variableDefinitions: [] }
+        : d,
+    ),
+  );
+  return attempt(() => validate(schema, plain, specifiedRules, { maxErrors: 1 })).length === 0;
 };
 
 /** @returns the two trees, or fails */

@@ -64,7 +64,11 @@ const isRecord = (v: unknown): v is Record<string, unknown> =>
   typeof v === 'object' && v !== null && !Array.isArray(v);
 
 const jwkKey = (jwk: Jwk): KeyObject => {
-  if (jwk.kty === 'oct') return createSecretKey(jwk.k ?? fail('the key has no k'), 'base64url');
+  if (jwk.kty === 'oct') {
+    // Node.js leaves out what is no Base64, and would sign with what remains, or with nothing.
+    if (jwk.k === undefined || !/^(?:[\w-]{4})*(?:[\w-]{2,4})$/.test(jwk.k)) return fail('the key has no k');
+    return createSecretKey(jwk.k, 'base64url');
+  }
   return attempt(() =>
     jwk.d === undefined
       ? createPublicKey({ key: jwk, format: 'jwk' })

@@ -206,7 +206,9 @@ interface Read {
   second: number;
   nanosecond: number;
   half: 'am' | 'pm' | undefined;
-  zone: Zone | undefined;
+  /** it says UTC, by name or as Z: that wins over an offset */
+  utc: boolean;
+  offset: Zone | undefined;
 }
 
 const dateOfYearDay = (r: Read): { month: number; day: number } => {
@@ -233,7 +235,8 @@ export const parseTime = (layout: string, text: string): bigint => {
     second: 0,
     nanosecond: 0,
     half: undefined,
-    zone: undefined,
+    utc: false,
+    offset: undefined,
   };
   let rest = text;
 
@@ -325,7 +328,7 @@ export const parseTime = (layout: string, text: string): bigint => {
         r.half = take(/^(?:am|pm)/) === 'pm' ? 'pm' : 'am';
         return;
       case 'MST':
-        r.zone = abbreviated();
+        abbreviation();
         return;
       default:
         if (/^[.,]0/.test(chunk)) {
@@ -334,21 +337,17 @@ export const parseTime = (layout: string, text: string): bigint => {
           if (/^[.,]\d/.test(rest)) r.nanosecond = nanoseconds(take(/^[.,]\d+/).slice(1));
         } else if (chunk.startsWith('Z') && rest.startsWith('Z')) {
           rest = rest.slice(1);
-          r.zone = UTC;
+          r.utc = true;
         } else {
-          r.zone = numeric(chunk);
+          r.offset = numeric(chunk);
         }
     }
   });
 
-  function abbreviated(): Zone {
-    if (rest.startsWith('UTC')) {
-      rest = rest.slice(3);
-      return UTC;
-    }
-    // The offset of an abbreviation is not known: Go takes it for zero.
-    rest = rest.slice(rest.length < 3 ? bad() : zoneLength(rest));
-    return UTC;
+  function abbreviation(): void {
+    // The offset of any other is not known: Go takes it for zero, unless an offset stands beside it.
+    if (rest.startsWith('UTC')) r.utc = true;
+    rest = rest.slice(rest.length < 3 ? bad() : r.utc && rest.startsWith('UTC') ? 3 : zoneLength(rest));
   }
 
   function numeric(chunk: string): Zone {
@@ -366,7 +365,7 @@ export const parseTime = (layout: string, text: string): bigint => {
     r.yearDay === undefined ? { month: r.month ?? 1, day: r.day ?? 1 } : dateOfYearDay(r);
   if (day < 1 || day > daysIn(r.year, month)) bad();
   const { year, hour, minute, second, nanosecond } = r;
-  return momentOf({ year, month, day, hour, minute, second, nanosecond }, r.zone ?? UTC).ns;
+  return momentOf({ year, month, day, hour, minute, second, nanosecond }, r.utc ? UTC : (r.offset ?? UTC)).ns;
 };
 
 const UNITS: { readonly [unit: string]: bigint } = {

@@ -139,8 +139,10 @@ const matches = (
 ): Set<RegoValue> => {
   const out = new Set<RegoValue>();
   const outer = entries(networks);
+  // What nothing is held against is not read.
+  if (outer.length === 0) return out;
   const all = entries(addresses);
-  if (outer.length === 0 || all.length === 0) return out;
+  if (all.length === 0) return out;
   const inner = all.map(([address, index]) => [networkText(address), index] as const);
   for (const [network, name] of outer) {
     const n = cidr(network);
@@ -210,6 +212,11 @@ const merge = (networks: readonly Network[]): Network[] => {
 
 export const net: Family = {
   'net.cidr_is_valid': ([v]) => typeof v === 'string' && parseCidr(v) !== undefined,
+  'net.cidr_contains': ([network, inner]) => containsAll(cidr(network), networkText(inner)),
+  'net.cidr_intersects': ([a, b]) => {
+    const [one, two] = [cidr(a), cidr(b)];
+    return contains(one, two.address) || contains(two, one.address);
+  },
   'net.cidr_contains_matches': ([networks, addresses], context) => matches(networks, addresses, context),
   'net.cidr_expand': ([v]) => expand(cidr(v)),
   'net.cidr_merge': ([v]) =>

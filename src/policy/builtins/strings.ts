@@ -121,9 +121,8 @@ const BASES: { readonly [base: string]: number } = { 2: 2, 8: 8, 10: 10, 16: 16 
 const formatInt = (n: RegoNumber, base: RegoNumber): string => {
   const radix = BASES[numberText(base)] ?? fail('the base is 2, 8, 10 or 16');
   const text = numberText(n);
-  // What fits Go's int is spelled exactly.
-  if (radix === 10 && /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text))
-    return String(BigInt(text));
+  // What is written as an integer is one, however long.
+  if (/^-?\d+$/.test(text)) return BigInt(text).toString(radix);
   return truncated(parseFloat64(n)).toString(radix);
 };
 
@@ -140,6 +139,8 @@ const parseNumber = (text: string): RegoNumber => {
       Number(BigInt(`0x${digits}`)) * 2 ** (Number(hex[4]) - 4 * (hex[3]?.replaceAll('_', '').length ?? 0));
     return Number.isFinite(value) ? (hex[1] === '-' ? -value : value) : fail('out of range');
   }
+  // between digits only
+  if (/\d_\d/.test(text)) return parseNumber(text.replaceAll(/(?<=\d)_(?=\d)/g, ''));
   if (!FLOAT.test(text) || !Number.isFinite(Number(text))) return fail('not a number');
   const m = /^([+-]?)0*(\d*)((?:\.\d*)?)(.*)$/.exec(text)!;
   return numberOf(`${m[1] === '-' ? '-' : ''}${m[2] || '0'}${m[3] === '.' ? '' : m[3]}${m[4]}`);

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { RegoObject } from '../values.ts';
 import { fail, object, string, tooLarge } from './operands.ts';
+import { spell } from './spell.ts';
 import { FUNCTIONS } from './template-functions.ts';
 import { type Node, type Operand, type Pipe, parseTemplate, type Template } from './template-parse.ts';
 import { checkData, inOrder, isTrue, NONE, print, type Value, valueFrom } from './template-values.ts';
@@ -228,6 +229,8 @@ const render = (source: string, data: RegoObject): string => {
     template = parseTemplate(source);
     parsed.set(source, template);
   }
+  // OPA hands the values over as JSON, in which Go's spelling of control characters is none.
+  if (/(?:^|[^\\])(?:\\\\)*\\[avxU]/.test(spell(data))) fail('a value that is no JSON');
   checkData(data);
   return new Run(template).execute(valueFrom(data));
 };

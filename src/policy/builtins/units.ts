@@ -8,6 +8,9 @@ interface Fraction {
   readonly under: bigint;
 }
 
+/** Go's strings.ToLower: of one character, one */
+const lower = (text: string): string => text.replaceAll('İ', 'i').toLowerCase();
+
 const LETTERS = 'kmgtpe';
 const MOST_EXPONENT_DIGITS = 6;
 
@@ -50,7 +53,7 @@ const MILLI: Fraction = { over: 4611686018427388n, under: 1n << 62n };
 const siFactor = (unit: string): Fraction | undefined => {
   if (unit === '') return { over: 1n, under: 1n };
   if (unit === 'm') return MILLI;
-  const low = unit[0]?.toLowerCase() + unit.slice(1).toLowerCase();
+  const low = lower(unit);
   if (!LETTERS.includes(low[0] as string)) return undefined;
   if (low.length === 1) return { over: 1000n ** BigInt(power(low)), under: 1n };
   return low.slice(1) === 'i' ? { over: 1024n ** BigInt(power(low)), under: 1n } : undefined;
@@ -110,7 +113,7 @@ const parse = (text: string): RegoValue => {
 const GUARD = 4096n;
 
 const parseBytes = (text: string): RegoValue => {
-  const [number, unit] = amount(text.toLowerCase().replaceAll('"', ''));
+  const [number, unit] = amount(lower(text).replaceAll('"', ''));
   const factor = byteFactor(unit) ?? fail('the unit is not known');
   const { over, under } = fraction(number);
   const negative = over < 0n;

@@ -8,23 +8,21 @@ import { resolve } from './yaml-words.ts';
 const WIDTH = 80;
 const LONGEST_KEY = 128;
 const INDENT = 2;
+/** what ends a line in YAML 1.1 */
+const BREAK = /[\n\r\u0085\u2028\u2029]/;
 
 const isLetter = (c: string): boolean => /^\p{L}$/u.test(c);
 const isDigit = (c: string): boolean => /^\p{Nd}$/u.test(c);
 
-/** digits are compared as numbers, letters come after what is no letter */
+/** numbers are compared as such, letters come after what is no letter */
 const naturalOrder = (a: string, b: string): number => {
   const x = [...a];
   const y = [...b];
-  let digits = false;
   for (let i = 0; i < x.length && i < y.length; i++) {
     const p = x[i] as string;
     const q = y[i] as string;
-    if (p === q) {
-      digits = isDigit(p);
-      continue;
-    }
-    if (isLetter(p) !== isLetter(q)) return isLetter(p) ? (digits ? -1 : 1) : digits ? 1 : -1;
+    if (p === q) continue;
+    if (isLetter(p) !== isLetter(q)) return isLetter(p) ? 1 : -1;
     if (isLetter(p)) return (p.codePointAt(0) as number) - (q.codePointAt(0) as number);
     const [m, n] = [run(x, i), run(y, i)];
     if (p === '0' || q === '0') {
@@ -187,7 +185,9 @@ const numberYaml = (n: RegoNumber): string => {
     const whole = BigInt(text);
     if (whole >= -(1n << 63n) && whole < 1n << 64n) return String(whole);
   }
-  return shortest(Number(text));
+  const double = Number(text);
+  // read as a word, since it is no number of 64 bits
+  return Number.isFinite(double) ? shortest(double) : text;
 };
 
 const write = (v: RegoValue, place: Place): string => {
@@ -213,22 +213,22 @@ const mapping = (object: ReadonlyMap<RegoValue, RegoValue>, indent: number): str
     .sort(([a], [b]) => naturalOrder(a, b))
     .map(([key, v]) => {
       const name = scalarText(key, { column: indent, indent: indent + INDENT, key: true });
-      const lead = [...name].length > LONGEST_KEY ? `? ${name}\n${' '.repeat(indent)}` : name;
+      if (Buffer.byteLength(key) > LONGEST_KEY || BREAK.test(key)) {
+        const below = { column: indent + INDENT, indent: indent + INDENT, key: false };
+        return `? ${scalarText(key, below)}\n${' '.repeat(indent)}: ${write(v, below)}`;
+      }
       if (isBlock(v)) {
         // A list may stand at its key's column.
         const inner = Array.isArray(v) ? indent : indent + INDENT;
-        return `${lead}:\n${' '.repeat(inner)}${write(v, { column: inner, indent: inner, key: false })}`;
+        return `${name}:\n${' '.repeat(inner)}${write(v, { column: inner, indent: inner, key: false })}`;
       }
       const column = indent + [...name].length + 2;
-      return `${lead}: ${write(v, { column, indent: indent + INDENT, key: false })}`;
+      return `${name}: ${write(v, { column, indent: indent + INDENT, key: false })}`;
     })
     .join(`\n${' '.repeat(indent)}`);
 
 export const yamlText = (v: RegoValue): string =>
-  `${write(plain(v), { column: 0, indent: isBlock(v) || v instanceof Set ? 0 : INDENT, key: false })}\n`.replace(
-    /\n\n$/,
-    '\n',
-  );
+  `${write(plain(v), { column: 0, indent: isBlock(v) || v instanceof Set ? 0 : INDENT, key: false })}\n`;
 
 /** sets become lists, in order */
 const plain = (v: RegoValue): RegoValue => {

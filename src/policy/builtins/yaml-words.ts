@@ -41,7 +41,7 @@ export const resolve = (text: string): RegoValue => {
     if (whole !== undefined) return numberOf(String(whole));
     if (FLOAT.test(plain)) {
       const n = Number(plain);
-      return Number.isFinite(n) ? jsonNumber(n) : fail('the number is too large');
+      if (Number.isFinite(n)) return jsonNumber(n);
     }
   }
   return text;

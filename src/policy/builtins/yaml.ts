@@ -99,18 +99,50 @@ const reader = (anchors: ReadonlyMap<Alias, Node>): ((node: unknown) => RegoValu
   return read;
 };
 
-/** the first document of a stream */
 /** a tenth of a second's work for the parser, which cannot be interrupted */
 const LONGEST = 1 << 15;
 
-const unmarshal = (text: string): RegoValue => {
+/** what go-yaml reads, besides bytes that are not UTF-8 */
+const CONTROL = /[^\t\n\r\u0020-\u007e\u0085\u00a0-\ufffd\u{10000}-\u{10ffff}]/u;
+/** within quotes, one half of what JSON takes two escapes for */
+const HALF = /\\u[dD][89a-fA-F]/;
+
+/** go-yaml reads on only as far as the first value goes, if that has an end of its own */
+const endsBefore = (document: Document, text: string): boolean => {
+  const { contents } = document;
+  const closed =
+    (isMap(contents) || isSeq(contents)) && contents.flow === true
+      ? true
+      : isScalar(contents) &&
+        (contents.type === Scalar.QUOTE_SINGLE || contents.type === Scalar.QUOTE_DOUBLE);
+  const end = contents?.range?.[1];
+  return (
+    closed &&
+    end !== undefined &&
+    !/^\s*[@`]/.test(text.slice(end)) &&
+    document.errors.every((e) => e.code === 'UNEXPECTED_TOKEN' && e.pos[0] >= end)
+  );
+};
+
+/** the first document of a stream */
+const unmarshal = (source: string): RegoValue => {
+  // Line breaks of YAML 1.1 that are none in 1.2.
+  const text = source.replace(/^[\u0085\u2028\u2029]+|[\u0085\u2028\u2029]+$/g, '');
   if (text.length > LONGEST) return tooLong(`YAML of more than ${LONGEST} characters is not read`);
   if (/^%YAML (?!1\.1\s)/m.test(text)) return fail('another version of YAML');
+  if (/^%(?!YAML |TAG )/.test(text)) return fail('a directive that is not known');
+  if (CONTROL.test(text.isWellFormed() ? text : text.toWellFormed())) return fail('a control character');
   const documents = parseAllDocuments(text, { version: '1.1', uniqueKeys: false, logLevel: 'silent' });
   if ('empty' in documents) return null;
   const [first] = documents;
   if (first === undefined) return null;
-  if (first.errors.length > 0) return fail('not YAML');
+  if (first.errors.length > 0 && !endsBefore(first, text)) return fail('not YAML');
+  visit(first, {
+    Scalar(_, { type, range }) {
+      if (type === Scalar.QUOTE_DOUBLE && range && HALF.test(text.slice(range[0], range[1])))
+        fail('half a character');
+    },
+  });
   return reader(meanings(first))(first.contents);
 };
 
