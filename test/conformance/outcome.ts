@@ -4,6 +4,8 @@ export interface Outcome {
   readonly status: 'passed' | 'failed' | 'skipped';
   /** why it failed or was skipped */
   readonly reason?: string;
+  /** it passed because what it asks for is refused by design: the names */
+  readonly refused?: readonly string[];
 }
 
 /** Reads one kind of folder. */
