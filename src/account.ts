@@ -7,6 +7,7 @@ import type { Action, Grant, PolicyInput, Resource, Subject, Tier } from './mode
 import { SluiceError } from './errors.ts';
 import type { ErrorFormat } from './model/exchange.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from './model/record.ts';
+import { tierInForce } from './model/verdict.ts';
 import type { Clock } from './observability/clock.ts';
 import type { PurposeOfUse } from './routing/index.ts';
 
@@ -123,9 +124,9 @@ export class Account {
   }
 
   /** What the policy answered; the tier is what it takes it to be. */
-  decided({ reasons, tier }: DecisionAnswer): void {
-    this.reasons = reasons;
-    this.tier = tier ?? this.tier;
+  decided(answer: DecisionAnswer): void {
+    this.reasons = answer.reasons;
+    this.tier = tierInForce(answer, this.tier);
   }
 
   /** The time since the last mark went into this stage. */

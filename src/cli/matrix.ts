@@ -1,19 +1,25 @@
-/** `sluice matrix`: who gets what, for which purpose, under which consent; and what a change of the policy changes. */
+/** `sluice matrix`: who gets what, for which purpose, under which consent, field by field; and what a change of the policy changes. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
+import { ACTIONS } from '../model/actions.ts';
 import type { Tier } from '../model/input.ts';
-import { createSnapshot } from '../policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { type Axes, type AxesOptions, axesOf } from './policy/axes.ts';
-import { combinations, type Grid, gridOf } from './policy/grid.ts';
-import { changesBetween, grouped, isWider, passages } from './policy/grid-changes.ts';
+import { type Diff, diffText } from './policy/diff-text.ts';
+import { combinations, gridOf } from './policy/grid.ts';
+import { catalogChanges } from './policy/grid-catalogs.ts';
+import { compare } from './policy/grid-changes.ts';
 import { changesHtml, gridHtml } from './policy/grid-html.ts';
-import { changesText, gridCsv, gridText } from './policy/grid-text.ts';
+import { sentencesOf } from './policy/grid-sentences.ts';
+import { gridCsv, gridText } from './policy/grid-text.ts';
 import { progress } from './policy/progress.ts';
 import { openPolicy } from './policy/source.ts';
+import { uncovered } from './policy/uncovered.ts';
 import { watching } from './policy/watch.ts';
+import { widthOf } from './policy/wrap.ts';
 
 interface Options {
   readonly diff?: boolean;
@@ -22,10 +28,11 @@ interface Options {
   readonly tier?: Tier[];
   readonly recipient?: string[];
   readonly resource?: string[];
-  readonly clearance: number | null;
+  readonly clearance?: readonly (number | null)[];
   readonly amr: string;
   readonly justification: string;
   readonly because?: boolean;
+  readonly fields?: boolean;
   readonly csv?: boolean;
   readonly html?: string;
   readonly json?: boolean;
@@ -41,16 +48,17 @@ const tiers = (value: string, before: Tier[] = []): Tier[] => {
   if (!/^[123]$/.test(value)) throw new InvalidArgumentError('A tier is 1, 2 or 3.');
   return [...before, Number(value) as Tier];
 };
-const clearanceOf = (value: string): number | null => {
-  if (value === 'none') return null;
-  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('A number, or none, is wanted.');
-  return Number(value);
-};
+const clearancesOf = (value: string): (number | null)[] =>
+  value.split(',').map((text) => {
+    if (text === 'none') return null;
+    if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('A number, or none, is wanted.');
+    return Number(text);
+  });
 
 export function command(io: Io): Command {
   return new Command('matrix')
     .description(
-      'The disclosure matrix: role × purpose × tier × recipient × consent × class → treatment, by asking the policy.',
+      'The disclosure matrix: role × purpose × tier × recipient × consent × field → treatment, by asking the policy.',
     )
     .argument('[policies...]', 'directory or bundle; two with --diff')
     .option('--diff', 'what changes from the first policy to the second')
@@ -59,11 +67,16 @@ export function command(io: Io): Command {
     .option('--tier <n>', 'only this', tiers)
     .option('--recipient <names>', 'only these', several)
     .option('--resource <names>', 'only these', several)
-    .option('--clearance <n>', "the callers' clearance, or none", clearanceOf, 5)
+    .option(
+      '--clearance <n>',
+      "the callers' clearance, or none; with --diff several (default: 1,2,3,4,5)",
+      clearancesOf,
+    )
     .option('--amr <methods>', 'how the callers have authenticated', 'pwd,otp')
     .option('--justification <text>', 'what the callers give as their reason', 'review of the policy')
-    .option('--because', 'say the reason in every cell of the table')
-    .option('--csv', 'print as CSV, one cell a line')
+    .option('--because', 'say the reason in every cell; with --diff list what is only for another reason')
+    .option('--fields', 'a line for every field, also where all of a class are treated alike')
+    .option('--csv', 'print as CSV, one field in one state a line')
     .option('--html <file>', 'write one HTML file, to read and to print')
     .option('--json', 'print as JSON')
     .option('--exit-code', 'with --diff: exit 1 if anything changes')
@@ -92,60 +105,72 @@ export function command(io: Io): Command {
     });
 }
 
-async function asked(
-  io: Io,
-  name: string,
-  options: Options,
-): Promise<{ grid: Grid; axes: Axes; milliseconds: number }> {
-  const policy = await createSnapshot((await openPolicy(name, io)).bundle, {
-    // Each question is asked once.
-    cache: { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 },
-  });
-  const about: AxesOptions = {
-    role: options.role,
-    purpose: options.purpose,
-    tier: options.tier,
-    recipient: options.recipient,
-    resource: options.resource,
-    clearance: options.clearance,
-    amr: options.amr === '' ? [] : options.amr.split(','),
-    justification: options.justification === '' ? null : options.justification,
-    at: new Date().toISOString(),
-  };
-  const axes = axesOf(policy, about);
+/** The policy that is named, asked each question once. */
+async function open(io: Io, name: string): Promise<LivePolicy> {
+  const cache = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 };
+  return createSnapshot((await openPolicy(name, io)).bundle, { cache });
+}
+
+const aboutCallers = (options: Options, clearance: AxesOptions['clearance']): AxesOptions => ({
+  role: options.role,
+  purpose: options.purpose,
+  tier: options.tier,
+  recipient: options.recipient,
+  resource: options.resource,
+  clearance,
+  amr: options.amr === '' ? [] : options.amr.split(','),
+  justification: options.justification === '' ? null : options.justification,
+  at: new Date().toISOString(),
+});
+
+/** @throws SluiceError `usage_invalid` */
+function axesNamed(policies: readonly LivePolicy[], names: readonly string[], about: AxesOptions): Axes {
+  const axes = axesOf(policies, about);
+  const named = names.join(' and ');
   if (axes.roles.length === 0 || axes.purposes.length === 0)
     throw new SluiceError(
       'usage_invalid',
-      `${name}: its data name no roles or no purposes (data.roles, data.purposes); give them with --role and --purpose.`,
+      `${named}: its data name no roles or no purposes (data.roles, data.purposes); give them with --role and --purpose.`,
     );
-  const unknown = axes.resources.find((r) => !axes.classes.has(r));
+  const unknown = axes.resources.find((r) => !policies.some(({ catalogs }) => catalogs.has(r)));
   if (unknown !== undefined)
-    throw new SluiceError('usage_invalid', `${name} has no catalog of a resource "${unknown}".`);
-  const bar = progress(io, combinations(axes), `asking ${name}`);
-  const began = performance.now();
-  try {
-    const grid = gridOf(policy, axes, about, () => bar.add());
-    return { grid: { ...grid, name }, axes, milliseconds: performance.now() - began };
-  } finally {
-    bar.done();
-  }
+    throw new SluiceError('usage_invalid', `${named} has no catalog of a resource "${unknown}".`);
+  return axes;
 }
 
 const colourful = (io: Io): boolean => io.stdout.isTTY === true && !io.env['NO_COLOR'];
 
-const callersOf = ({ clearance, amr, justification }: Options): string =>
-  `Callers are taken to be ${clearance === null ? 'without a stated clearance' : `cleared for grade ${clearance}`}, authenticated by ${amr === '' ? 'nothing that is stated' : amr.replaceAll(',', ' and ')}, ${justification === '' ? 'without a justification' : 'with a justification'}.`;
+const callersOf = ({ clearance, amr, justification }: AxesOptions): string => {
+  const cleared = Array.isArray(clearance)
+    ? `cleared for each of ${clearance.map((c) => c ?? 'nothing stated').join(', ')}`
+    : clearance === null
+      ? 'without a stated clearance'
+      : `cleared for grade ${String(clearance)}`;
+  const signed = amr.length === 0 ? 'nothing that is stated' : amr.join(' and ');
+  const reason =
+    justification === null ? 'without a justification' : `with the justification “${justification}”`;
+  return `Callers are taken to be ${cleared}, authenticated by ${signed}, ${reason}.`;
+};
 
 async function matrix(io: Io, name: string, options: Options): Promise<void> {
-  const { grid, axes, milliseconds } = await asked(io, name, options);
+  const policy = await open(io, name);
+  const about = aboutCallers(options, options.clearance === undefined ? 5 : (options.clearance[0] ?? null));
+  const axes = axesNamed([policy], [name], about);
+  const bar = progress(io, combinations(axes), `asking ${name}`);
+  const began = performance.now();
+  const grid = gridOf(policy, axes, about, () => bar.add());
+  bar.done();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const callers = callersOf(about);
   if (options.html !== undefined) {
-    const about = { name, made: new Date().toISOString(), callers: callersOf(options) };
-    await writeFile(resolve(io.cwd, options.html), gridHtml(grid, axes, about));
+    const made = new Date().toISOString();
+    await writeFile(resolve(io.cwd, options.html), gridHtml(grid, axes, { name, made, callers }));
   }
   if (options.json) {
     const states = axes.states.map(({ name: state, title }) => ({ name: state, title }));
+    const { revision, rows, denied } = grid;
     io.stdout.write(
-      `${JSON.stringify({ policy: name, revision: grid.revision, states, rows: grid.rows, denied: grid.denied }, null, 1)}\n`,
+      `${JSON.stringify({ policy: name, revision, callers, states, rows, denied }, null, 1)}\n`,
     );
     return;
   }
@@ -153,36 +178,54 @@ async function matrix(io: Io, name: string, options: Options): Promise<void> {
     io.stdout.write(gridCsv(grid));
     return;
   }
-  if (options.html === undefined)
-    io.stdout.write(gridText(grid, { colour: colourful(io), because: options.because === true }));
+  if (options.html === undefined) {
+    const { because = false, fields = false } = options;
+    io.stdout.write(gridText(grid, { colour: colourful(io), because, fields, width: widthOf(io) }));
+  }
   io.stdout.write(
-    `${options.html === undefined ? '\n' : `${options.html}: `}${grid.rows.length} combinations that are allowed with ${grid.cells} cells, ${grid.denied.length} that are refused (${(milliseconds / 1000).toFixed(1)} s)\n`,
+    `${options.html === undefined ? '\n' : `${options.html}: `}${grid.rows.length} combinations that are allowed with ${grid.cells} fields, ${grid.denied.length} that are refused (${seconds} s)\n${callers}\n`,
   );
 }
 
+/** what a grade can be, so that a field that moves to another one is asked about for those whom that concerns */
+const CLEARANCES = [1, 2, 3, 4, 5];
+
 async function diff(io: Io, [a, b]: readonly string[], options: Options): Promise<void> {
-  const before = await asked(io, a!, options);
-  const after = await asked(io, b!, options);
-  const changes = changesBetween(before.grid, after.grid);
-  const groups = grouped(changes);
-  const through = passages(changes);
-  if (options.exitCode && changes.length > 0) io.exitCode = 1;
+  const [before, after] = [await open(io, a!), await open(io, b!)];
+  const about = { ...aboutCallers(options, options.clearance ?? CLEARANCES), action: ASKED };
+  const axes = axesNamed([before, after], [a!, b!], about);
+  const bar = progress(io, combinations(axes), `asking ${a} and ${b}`);
+  const compared = compare(before, after, axes, about, () => bar.add());
+  bar.done();
+  const result: Diff = {
+    names: [a!, b!],
+    sentences: sentencesOf(compared),
+    catalogs: catalogChanges(before, after),
+    states: axes.states.map(({ name }) => name),
+    cells: compared.cells,
+    questions: compared.questions,
+    uncovered: uncovered([before, after], about),
+    recorded: null,
+  };
+  if (options.exitCode && result.sentences.length + result.catalogs.length > 0) io.exitCode = 1;
   if (options.html !== undefined) {
-    const about = { name: b!, made: new Date().toISOString(), callers: callersOf(options) };
-    await writeFile(resolve(io.cwd, options.html), changesHtml(groups, through, [a!, b!], about));
+    const page = { name: b!, made: new Date().toISOString(), callers: callersOf(about) };
+    await writeFile(resolve(io.cwd, options.html), changesHtml(result, page));
   }
   if (options.json) {
+    const { sentences: changes, catalogs, cells, questions, uncovered: not_covered } = result;
+    const names = {
+      before: { policy: a, revision: before.revision },
+      after: { policy: b, revision: after.revision },
+    };
     io.stdout.write(
-      `${JSON.stringify({ before: { policy: a, revision: before.grid.revision }, after: { policy: b, revision: after.grid.revision }, cells: changes.length, passages: through, groups }, null, 1)}\n`,
+      `${JSON.stringify({ ...names, callers: callersOf(about), questions, fields: cells, changes, catalogs, not_covered }, null, 1)}\n`,
     );
     return;
   }
-  const compared = Math.max(before.grid.cells, after.grid.cells);
-  if (changes.length > 0) io.stdout.write(`${changesText(groups, through, colourful(io))}\n`);
-  const wider = changes.filter(isWider).length;
-  io.stdout.write(
-    changes.length === 0
-      ? `Nothing changes: ${compared} cells are the same.\n`
-      : `${changes.length} of ${compared} cells change, ${wider} of them to something wider.\n`,
-  );
+  const { because = false } = options;
+  io.stdout.write(diffText(result, { colour: colourful(io), width: widthOf(io), because }));
 }
+
+/** `detokenize` is what the admin API asks with */
+const ASKED = [...ACTIONS, 'detokenize'];

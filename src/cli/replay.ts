@@ -7,13 +7,16 @@ import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { progress } from './policy/progress.ts';
-import { type Rehearsal, Rehearser, type Shift } from './policy/rehearsal.ts';
+import type { Replay, Shift } from './policy/recorded.ts';
+import { Replayer } from './policy/replayer.ts';
 import { openPolicy } from './policy/source.ts';
 import { watching } from './policy/watch.ts';
+import { widthOf, wrapped } from './policy/wrap.ts';
 
 interface Options {
   readonly journal: string;
   readonly policies: string;
+  readonly before?: string;
   readonly since?: string;
   readonly until?: string;
   readonly purpose?: string;
@@ -24,9 +27,15 @@ interface Options {
 
 export function command(io: Io): Command {
   return new Command('replay')
-    .description('Ask recorded decisions again of another policy: what would change, grouped and counted.')
+    .description(
+      'Ask recorded decisions again of another policy, field by field: what would change, grouped and counted.',
+    )
     .requiredOption('--journal <dir>', 'journal of a sidecar')
     .option('--policies <path>', 'directory or bundle to ask', 'policies')
+    .option(
+      '--before <path>',
+      'the policy that decided, for what records do not keep: kinds of masks, obligations',
+    )
     .option('--since <time>', 'decisions from then on (RFC 3339)')
     .option('--until <time>', 'decisions before then')
     .option('--purpose <name>', 'only these')
@@ -49,7 +58,9 @@ async function replay(io: Io, options: Options): Promise<void> {
   const origins = await listOrigins(dir);
   const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
   const { bundle } = await openPolicy(options.policies, io);
-  const rehearser = new Rehearser(await createSnapshot(bundle));
+  const before =
+    options.before === undefined ? null : await createSnapshot((await openPolicy(options.before, io)).bundle);
+  const replayer = new Replayer(await createSnapshot(bundle), before);
   const bar = progress(io, bytes, 'bytes of the journal');
   try {
     const query = {
@@ -58,11 +69,11 @@ async function replay(io: Io, options: Options): Promise<void> {
       ...(options.until === undefined ? {} : { until: options.until }),
       ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
     };
-    for await (const { record } of records(dir, query, (n) => bar.add(n))) rehearser.take(record);
+    for await (const { record } of records(dir, query, (n) => bar.add(n))) replayer.take(record);
   } finally {
     bar.done();
   }
-  const result = rehearser.result();
+  const result = replayer.result();
   if (options.exitCode && result.shifts.length > 0) io.exitCode = 1;
   if (options.json)
     io.stdout.write(
@@ -71,58 +82,119 @@ async function replay(io: Io, options: Options): Promise<void> {
   else report(io, result, options.policies, bundle.revision);
 }
 
-const TITLES = {
-  verdict: 'Requests that would be decided otherwise',
-  record: 'Records that would be withheld, or no longer',
-  class: 'Classes and fields that would be treated otherwise',
-} as const;
-
-function report(io: Io, result: Rehearsal, name: string, revision: string): void {
-  const { bold, dim } = colours.createColors(io.stdout.isTTY === true && !io.env['NO_COLOR']);
+function report(io: Io, result: Replay, name: string, revision: string): void {
+  const { bold, dim, red } = colours.createColors(io.stdout.isTTY === true && !io.env['NO_COLOR']);
+  const width = widthOf(io);
   const say = (line: string): void => void io.stdout.write(`${line}\n`);
-  const recorded = Object.entries(result.revisions)
-    .map(([r, n]) => `${r} (${n})`)
-    .join(', ');
+  const { decisions, same, left_out, states, shifts } = result;
+  const recorded = Object.entries(result.revisions).map(([r, n]) => `${r} (${n})`);
   say(
-    `${result.decisions} decisions and ${result.states} states of data subjects, asked again of ${name} (${revision})`,
+    wrapped(
+      `${decisions} recorded decisions and ${states} states of data subjects, asked again of ${name} (${revision})`,
+      width,
+    ),
   );
-  say(dim(`recorded under ${recorded === '' ? 'no policy' : recorded}`));
-  for (const kind of ['verdict', 'record', 'class'] as const) {
-    const list = result.shifts.filter((s) => s.kind === kind);
-    if (list.length === 0) continue;
-    say(`\n${bold(TITLES[kind])}`);
-    for (const s of list) {
-      say(`  ${s.cls === null ? '' : `${s.cls}: `}${s.from} → ${s.to}  ${dim(counts(s))}`);
-      say(
-        `    ${s.roles} · ${s.purpose} · ${s.action} ${s.resource}${s.recipient === 'internal' ? '' : ` · to ${s.recipient}`}`,
-      );
-      say(dim(`    ${s.examples.join(' ')}`));
+  say(dim(wrapped(`recorded under ${recorded.length === 0 ? 'no policy' : recorded.join(', ')}`, width)));
+  const otherwise = decisions - same - left_out;
+  const left = left_out === 0 ? '' : ` ${left_out} cannot be replayed.`;
+  const notes = notesOf(result);
+  const inexactly = notes.length > 0 ? ' as far as records tell' : '';
+  say(
+    otherwise > 0
+      ? `${counted(otherwise, 'decision')} would have differed, ${same} not${inexactly}.${left}`
+      : `None of ${counted(decisions - left_out, 'decision')} would have differed${inexactly}.${left}`,
+  );
+  for (const direction of ['wider', 'other', 'narrower', 'reason'] as const) {
+    const own = shifts.filter((s) => s.direction === direction);
+    if (own.length === 0) continue;
+    const title = bold(TITLES[direction]);
+    say(`\n${direction === 'wider' ? red(title) : title}`);
+    for (const s of own) {
+      say(wrapped(`${sentenceOf(s)}: ${countsOf(s)}`, width, '  ', '    '));
+      if (s.gives !== undefined && s.gives.length > 0)
+        say(dim(wrapped(`in clear, where a record has them: ${s.gives.join(', ')}`, width, '      ')));
+      say(dim(wrapped(s.examples.join(' '), width, '      ', '      ')));
     }
   }
-  if (result.shifts.length === 0) say('\nNothing would change.');
-  const notes = notesOf(result);
   if (notes.length > 0) {
-    say(`\n${bold('Not asked exactly')}`);
-    for (const note of notes) say(`  ${note}`);
+    say(`\n${bold('Cannot be replayed, or not exactly')}`);
+    for (const note of notes) say(wrapped(note, width, '  ', '    '));
   }
 }
 
-const counts = (s: Shift): string =>
-  s.kind === 'verdict'
-    ? `${s.decisions} decision${s.decisions === 1 ? '' : 's'}`
-    : `${s.count} record${s.count === 1 ? '' : 's'} in ${s.decisions} decision${s.decisions === 1 ? '' : 's'}`;
+const TITLES: { readonly [D in Shift['direction']]: string } = {
+  wider: 'More would have left',
+  other: 'It would have been disguised or limited in another way',
+  narrower: 'Less would have left',
+  reason: 'For another reason, with the same result',
+};
 
-function notesOf({ inexact: i }: Rehearsal): string[] {
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+const countsOf = (s: Shift): string => {
+  const decisions = counted(s.decisions, 'decision');
+  if (s.kind === 'verdict' || (s.kind === 'limit' && s.count === s.decisions)) return decisions;
+  return `${counted(s.count, s.kind === 'field' ? 'value' : 'record')} in ${decisions}`;
+};
+
+const SHOWN: { readonly [treatment: string]: string } = {
+  disclose: 'in clear',
+  encrypt: 'encrypted',
+  scrub: 'scrubbed',
+  generalize: 'generalized',
+  mask: 'masked',
+  tokenize: 'as tokens',
+  pseudonymize: 'as pseudonyms',
+  nullify: 'as null',
+  drop: 'not at all',
+};
+const shown = (spelled: string): string => SHOWN[spelled] ?? spelled;
+
+export function sentenceOf(s: Shift): string {
+  const to = s.recipient === 'internal' ? '' : `, to ${s.recipient}`;
+  const forWhat = `for ${s.purpose}${to}`;
+  const who = s.roles === '' ? 'a caller without a role' : s.roles;
+  const about = `${s.action} ${s.resource} ${forWhat}`;
+  if (s.kind === 'verdict')
+    return `${who}, ${about}${s.path === null ? '' : `, by ${s.path}`}: ${s.from} → ${s.to}`;
+  if (s.kind === 'limit') return `${who}, ${about}: ${s.path} ${s.from} → ${s.to}`;
+  if (s.kind === 'record') return `${who}, ${about}: ${s.from} → ${s.to}`;
+  if (s.to === 'drop')
+    return `${who} would no longer see ${s.path} of ${s.resource} ${forWhat} (was ${shown(s.from)})`;
+  return `${who} would see ${s.path} of ${s.resource} ${shown(s.to)} ${forWhat} (was ${shown(s.from)})`;
+}
+
+function notesOf({ inexact: i }: Replay): string[] {
   const notes: [number, string][] = [
-    [i.unasked, 'decisions never came to the policy, or are on record without their input: left out'],
+    [
+      i.unasked,
+      'decisions cannot be replayed because their input is not on record (they never came to the policy, or the record was too long)',
+    ],
+    [i.undisclosed, 'decisions were refused and would be allowed: what they would disclose nobody has seen'],
+    [i.states, 'states of data subjects cannot be replayed because records do not list them'],
+    [
+      i.parameters,
+      'disguised values are compared by treatment alone, because how (which mask, which rounding) is not on record: name the policy that decided with --before',
+    ],
+    [
+      i.obligations,
+      'decisions are compared without their obligations (max_records apart), which are not on record: name the policy that decided with --before',
+    ],
+    [i.groups, 'of those would be disclosed in groups, and how records were grouped is not on record'],
+    [
+      i.writes,
+      'writes are compared by their decision and by what was shown: whether each field may be written depends on states that are not on record',
+    ],
+    [
+      i.elsewhere,
+      'fields cannot be compared because the catalog has them in a resource of which the record lists no state',
+    ],
     [i.masked, 'decisions have members masked that this policy reads: asked with the mask in their place'],
     [
       i.attributes,
       'states were asked without the attributes of records, which this policy reads and no record keeps',
     ],
     [i.dates, 'states have consents without the dates that this policy reads'],
-    [i.states, 'states of data subjects are not on record: left out'],
-    [i.undisclosed, 'decisions that were denied would be allowed: what they would disclose nobody has seen'],
   ];
   return notes.filter(([n]) => n > 0).map(([n, text]) => `${n} ${text}`);
 }

@@ -3,6 +3,7 @@ import type { DisclosureAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
+import { withheldBy } from '../model/verdict.ts';
 import { Memory } from './memory.ts';
 import { withoutUnasked } from './unasked.ts';
 
@@ -102,7 +103,7 @@ export class Answers {
       const answer = this.#answer(catalog, state, keys[n]!, attributes);
       questions.push({ resource: catalog.resource, key, state, answer });
       if (!answers.includes(answer)) answers.push(answer);
-      const codes = codesOf(answer);
+      const codes = withheldBy(answer);
       if (codes !== null) withheld = [...(withheld ?? []), ...codes];
     }
     return { catalog, answers, withheld, questions };
@@ -136,16 +137,10 @@ function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: Disclosu
     if (verdict.catalog === catalog && verdict.questions[0]!.key === key) return verdict;
   }
   const questions = [{ resource: catalog.resource, key, state, answer }];
-  const verdict = { catalog, answers: [answer], withheld: codesOf(answer), questions };
+  const verdict = { catalog, answers: [answer], withheld: withheldBy(answer), questions };
   if (verdicts.length >= VERDICTS_REMEMBERED) verdicts.length = 0;
   verdicts.push(verdict);
   return verdict;
-}
-
-/** codes of the reasons why an answer withholds a record; null: it does not */
-function codesOf(answer: DisclosureAnswer): readonly string[] | null {
-  if (answer.disclose === true) return null;
-  return answer.reasons.length > 0 ? answer.reasons.map((r) => r.code) : ['withheld'];
 }
 
 function remember<K, V>(memory: Memory<K, V>, key: K, value: V): void {

@@ -2,9 +2,8 @@
 import { SluiceError } from '../errors.ts';
 import type { DisclosureAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { choiceFor } from './choice.ts';
 import { parsePointer } from './pointer.ts';
-import { canonicalPointer } from './program.ts';
+import { canonicalPointer, choiceAt } from './program.ts';
 import type { WrittenBody, WrittenRecord } from './written.ts';
 
 /**
@@ -30,7 +29,7 @@ export function refuseErasing(
     const pointer = canonicalPointer(name);
     const isShown =
       'category' in entry &&
-      shown.every((answer) => choiceFor(answer, { pointer, base: pointer, entry }).do === 'disclose');
+      shown.every((answer) => choiceAt(answer, { pointer, base: pointer, entry }).do === 'disclose');
     return isShown ? [] : [pointer];
   });
   // an answer may name a part of what a line covers

@@ -13,8 +13,8 @@ import type { Catalog } from '../model/catalog.ts';
 import { NO_STATE } from '../model/consent.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { aboutResource, disclosureInput, variantsOf, withheldBy } from '../model/verdict.ts';
 import { CatalogCache } from './catalogs.ts';
-import { choiceFor, choiceOf } from './choice.ts';
 import { idOf } from './data-subjects.ts';
 import { isDisguised } from './disguised.ts';
 import { refuseErasing } from './erasing.ts';
@@ -22,6 +22,7 @@ import { isGiven, refuseConflicts, rowIds } from './identifiers.ts';
 import { type GuardDependencies, judged } from './judged.ts';
 import { keep, readStored } from './kept.ts';
 import type { Leaf } from './leaf.ts';
+import { choiceAt, choiceOf } from './program.ts';
 import { without } from './strip.ts';
 import {
   notReal,
@@ -48,21 +49,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
   return {
     /** @throws SluiceError `query_field_withheld` */
     query(snapshot: PolicySnapshot, input: PolicyInput): void {
-      const asked = variantsOf(snapshot, catalogOf(snapshot, input)).map((catalog) => ({
-        catalog,
-        answer: snapshot.disclose({
-          ...of(input, catalog),
-          data_subject: NO_STATE,
-          record: { attributes: {} },
-        }),
-      }));
-      const hidden = input.action.properties.query_fields.filter((pointer) => {
-        // Of a resource with several record types, only those that have the field are asked.
-        const having = asked.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
-        return (having.length > 0 ? having : asked).some(
-          ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
-        );
-      });
+      const hidden = hiddenFields(snapshot, input);
       if (hidden.length > 0)
         throw new SluiceError('query_field_withheld', {
           message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
@@ -84,13 +71,9 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const states = await consents.lookup([id], new Date(input.context.time));
       const data_subject = states.get(id) ?? NO_STATE;
       // The request does not say which of several record types it is: each must allow it.
-      for (const catalog of variantsOf(snapshot, catalogOf(snapshot, input))) {
-        const answer = snapshot.disclose({
-          ...of(input, catalog),
-          data_subject,
-          record: { attributes: {} },
-        });
-        if (!answer.disclose) return answer.reasons;
+      for (const catalog of variantsOf(snapshot.catalogs, catalogOf(snapshot, input))) {
+        const answer = snapshot.disclose(disclosureInput(input, catalog.resource, data_subject));
+        if (withheldBy(answer) !== null) return answer.reasons;
       }
       return null;
     },
@@ -98,7 +81,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
     /** @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`, `write_erases`, `write_conflict`, `consent_unavailable` */
     async body(snapshot: PolicySnapshot, asked: PolicyInput, body: WrittenBody): Promise<Guarded> {
       const catalog = writtenCatalog(snapshot, catalogOf(snapshot, asked), body);
-      const input = of(asked, catalog);
+      const input = aboutResource(asked, catalog.resource);
       const compiled = catalogs.compile(catalog, snapshot.catalogs);
       const found = written(body, compiled.base);
       const stored = body.stored === null ? null : readStored(body.stored, body.id);
@@ -120,7 +103,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
         entry !== null &&
         value !== null &&
         answersOf(found[n]!).some(({ shown }) =>
-          isDisguised(entry, choiceFor(shown, { entry, ...leaf }), value, snapshot.data),
+          isDisguised(entry, choiceAt(shown, { entry, ...leaf }), value, snapshot.data),
         );
       const refused: Refused[] = [];
       const disguised: Leaf[] = [];
@@ -166,18 +149,23 @@ export function createGuard({ consents, identities }: GuardDependencies) {
   };
 }
 
+/** Fields that a request searches, filters or sorts by and that its caller may not see undisguised. @throws SluiceError `catalog_unknown` */
+export function hiddenFields(snapshot: PolicySnapshot, input: PolicyInput): readonly string[] {
+  const asked = variantsOf(snapshot.catalogs, catalogOf(snapshot, input)).map((catalog) => ({
+    catalog,
+    answer: snapshot.disclose(disclosureInput(input, catalog.resource, NO_STATE)),
+  }));
+  return input.action.properties.query_fields.filter((pointer) => {
+    // Of a resource with several record types, only those that have the field are asked.
+    const having = asked.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
+    return (having.length > 0 ? having : asked).some(
+      ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
+    );
+  });
+}
+
 const NOWHERE: ReadonlySet<string> = new Set();
 const NO_LEAF: ReadonlySet<Leaf> = new Set();
-
-const of = (input: PolicyInput, { resource }: Catalog): PolicyInput =>
-  resource === input.resource.type ? input : { ...input, resource: { ...input.resource, type: resource } };
-
-/** The catalogs that the records of a resource may have: one, or one for each record type. */
-function variantsOf(snapshot: PolicySnapshot, catalog: Catalog): readonly Catalog[] {
-  if (catalog.variants === undefined) return [catalog];
-  const resources = new Set(Object.values(catalog.variants.of));
-  return [...resources].flatMap((resource) => snapshot.catalogs.get(resource) ?? []);
-}
 
 /** The catalog for the record type that a body names. @throws SluiceError `body_field_refused` */
 function writtenCatalog(snapshot: PolicySnapshot, catalog: Catalog, body: WrittenBody): Catalog {

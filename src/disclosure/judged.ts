@@ -5,6 +5,7 @@ import { type ConsentSource, type DataSubjectState, NO_STATE } from '../model/co
 import type { TypedId } from '../model/disclosure.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { asRead, disclosureInput } from '../model/verdict.ts';
 import { idsOf } from './data-subjects.ts';
 import type { Leaf } from './leaf.ts';
 import { canonicalIds, type NamedSubject, namedSubject, typedIds } from './subject-places.ts';
@@ -53,10 +54,10 @@ export async function judged(
   const ask = (state: DataSubjectState): Judged => {
     let answer = answers.get(state);
     if (!answer) {
-      const about = { data_subject: state, record: { attributes: {} } };
+      const { type } = input.resource;
       answer = {
-        writable: snapshot.disclose({ ...input, ...about }),
-        shown: snapshot.disclose({ ...input, action: { ...input.action, name: 'read' }, ...about }),
+        writable: snapshot.disclose(disclosureInput(input, type, state)),
+        shown: snapshot.disclose(disclosureInput(asRead(input), type, state)),
       };
       answers.set(state, answer);
     }

@@ -3,8 +3,9 @@
  * name, a treatment nobody has, parameters that cannot be prepared: dropped.
  */
 import { SluiceError } from '../errors.ts';
-import type { DisclosureAnswer, TreatmentChoice, TreatmentName } from '../model/answers.ts';
-import type { FieldEntry } from '../model/catalog.ts';
+import type { DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
+import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
+import { type Addressed, choiceIn, stricter } from '../model/verdict.ts';
 import type { Automaton, Field } from './automaton.ts';
 import {
   type Action,
@@ -20,32 +21,10 @@ import {
   UNKNOWN,
   WHOLE,
 } from './formats/format.ts';
+import type { Leaf } from './leaf.ts';
 import { parsePointer } from './pointer.ts';
 import type { Treat, TreatBytes, Treatment, TreatmentContext } from './treatments/treatment.ts';
 import { Trie } from './trie.ts';
-
-/**
- * From the one that tells a recipient most to the one that tells least, in the order of the default policy
- * (`policies/sluice/treatment`), so that "the strictest" is one thing. `encrypt` stands next to `disclose`: it hides the value from everybody but
- * the recipient, who is the one the policy is about. `tokenize` can be reversed by asking, `pseudonymize` cannot.
- */
-const STRICTNESS: readonly TreatmentName[] = [
-  'disclose',
-  'encrypt',
-  'scrub',
-  'generalize',
-  'mask',
-  'tokenize',
-  'pseudonymize',
-  'nullify',
-  'drop',
-];
-const strictness = (choice: TreatmentChoice) => STRICTNESS.indexOf(choice.do);
-
-const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
-const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
-const DIFFERS: TreatmentChoice = { do: 'drop', because: 'answers_differ' };
-const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
 
 /** A treatment of the text as one would be milder than what a line below asks for. */
 const UNPARSED: TreatmentChoice = { do: 'drop', because: 'not_applicable' };
@@ -171,31 +150,55 @@ export function instruct(
   return new Instructions(automaton, scope, choices ?? [], treatments);
 }
 
-function choicesOf(automaton: Automaton, first: number, count: number, answer: DisclosureAnswer) {
+const choicesOf = (automaton: Automaton, first: number, count: number, answer: DisclosureAnswer) =>
+  automaton.all.slice(first, first + count).map((field) => choiceFor(answer, addressed(automaton, field)));
+
+function addressed(automaton: Automaton, field: Field): Addressed {
+  const pointers = [field.pointer];
+  let last = field;
+  while (!last.closed && last.base >= 0) {
+    last = automaton.all[last.base]!;
+    pointers.push(last.pointer);
+  }
+  return { pointers, cls: last.cls, embedded: field.closed };
+}
+
+/** by answer: an answer is read for many fields, and many times */
+const NAMED = new WeakMap<DisclosureAnswer, ReadonlyMap<string, TreatmentChoice>>();
+
+/** What an answer says of a field that it names, or its class. @throws SluiceError `policy_answer_malformed` */
+export const choiceFor = (answer: DisclosureAnswer, field: Addressed): TreatmentChoice =>
+  choiceIn(answer, namedIn(answer), field);
+
+/** The same for a leaf of a body, which an answer may name where the catalog has no line, within one that is whole. */
+export const choiceAt = (
+  answer: DisclosureAnswer,
+  { pointer, base, entry }: Pick<Leaf, 'pointer' | 'base' | 'entry'>,
+): TreatmentChoice =>
+  choiceFor(answer, { pointers: [pointer, base], cls: entry === null ? null : classOf(entry) });
+
+/** The same for a line of a catalog. @param pointer as the catalog writes it */
+export function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): TreatmentChoice {
+  const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
+  return choiceFor(answer, {
+    pointers: [canonicalPointer(pointer)],
+    cls: entry === undefined || 'resource' in entry ? null : classOf(entry),
+    embedded: entry !== undefined && 'resource' in entry,
+  });
+}
+
+/** The fields that an answer names, each by the one spelling of its pointer; named twice, the stricter holds. */
+function namedIn(answer: DisclosureAnswer): ReadonlyMap<string, TreatmentChoice> {
+  const known = NAMED.get(answer);
+  if (known !== undefined) return known;
   const named = new Map<string, TreatmentChoice>();
   for (const [pointer, choice] of Object.entries(answer.fields)) {
     const canonical = canonicalPointer(pointer);
     const other = named.get(canonical);
     named.set(canonical, other === undefined ? choice : stricter(other, choice));
   }
-  // a base has a smaller or greater id than what falls back to it: resolve by recursion, not by order
-  const choiceOf = (field: Field): TreatmentChoice => {
-    const own = named.get(field.pointer);
-    if (field.closed) return own?.do === 'drop' || own?.do === 'nullify' ? own : EMBEDDED;
-    if (own !== undefined) return own;
-    if (field.base >= 0) return choiceOf(automaton.all[field.base]!);
-    if (field.cls === null) return UNCATALOGUED;
-    return Object.hasOwn(answer.classes, field.cls) ? answer.classes[field.cls]! : UNNAMED;
-  };
-  return automaton.all.slice(first, first + count).map(choiceOf);
-}
-
-function stricter(a: TreatmentChoice, b: TreatmentChoice): TreatmentChoice {
-  const [ra, rb] = [strictness(a), strictness(b)];
-  if (ra < 0) return a; // no treatment we know: drops
-  if (rb < 0) return b;
-  if (ra !== rb) return ra > rb ? a : b;
-  return JSON.stringify(a.with ?? {}) === JSON.stringify(b.with ?? {}) ? a : DIFFERS;
+  NAMED.set(answer, named);
+  return named;
 }
 
 /** @throws SluiceError `policy_answer_malformed` for what is no pointer: it might have been meant to hide something */

@@ -3,7 +3,7 @@
  * fields that are hidden in everybody's records (`guard.ts`); here are those that only this one's consents or attributes hide.
  */
 import type { Verdict } from './answers.ts';
-import { choiceOf } from './choice.ts';
+import { choiceOf } from './program.ts';
 
 const HIDDEN: readonly string[] = ['query_field_withheld'];
 

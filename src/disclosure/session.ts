@@ -11,7 +11,6 @@ import { Running, UnknownPaths } from './account.ts';
 import { Answers, type Verdict } from './answers.ts';
 import type { Automaton } from './automaton.ts';
 import type { CatalogCache, CompiledCatalog } from './catalogs.ts';
-import { choiceOf } from './choice.ts';
 import { idOf, idsOf } from './data-subjects.ts';
 import type { DigestCache } from './digest.ts';
 import type {
@@ -28,7 +27,7 @@ import type {
 import { type Grouped, smallGroups } from './groups.ts';
 import { Distinct, Memory } from './memory.ts';
 import { Collected } from './output.ts';
-import type { Instructions, TreatmentSet } from './program.ts';
+import { choiceOf, type Instructions, type TreatmentSet } from './program.ts';
 import { KEY_POINTER } from './pointer.ts';
 import { Searched } from './searched.ts';
 import { canonicalIds, keyOf, typedIds } from './subject-places.ts';

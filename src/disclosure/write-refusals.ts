@@ -2,9 +2,9 @@
 import { SluiceError } from '../errors.ts';
 import { writeModeOf } from '../model/catalog.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { choiceFor } from './choice.ts';
 import type { Judged } from './judged.ts';
 import { isObject, type Leaf } from './leaf.ts';
+import { choiceAt } from './program.ts';
 
 /** A value that may not be written. */
 export interface Refused extends Leaf {
@@ -16,7 +16,7 @@ export interface Refused extends Leaf {
 export function whyNot(leaf: Leaf, answers: readonly Judged[], data: PolicySnapshot['data']): string | null {
   if (leaf.entry === null) return leaf.embedded ? 'embedded_resource' : 'uncatalogued';
   if (writeModeOf(leaf.entry, data) === 'never') return 'write_never';
-  const choices = answers.map(({ writable }) => choiceFor(writable, leaf));
+  const choices = answers.map(({ writable }) => choiceAt(writable, leaf));
   return choices.find((choice) => choice.do !== 'disclose')?.because ?? null;
 }
 

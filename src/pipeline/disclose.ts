@@ -7,12 +7,13 @@ import { LISTS, WRITES } from '../model/actions.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary } from '../model/record.ts';
+import { asRead } from '../model/verdict.ts';
 import { nothingFound, recordNotFound, statusWithheld } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
-import { asRead, type Decided, planOf } from './plan.ts';
+import { type Decided, planOf } from './plan.ts';
 import { emptyList, type Released, release, withoutBody } from './release.ts';
 
 /** bytes of a body that is disclosed in one go; a longer one lets other requests in between */

@@ -9,6 +9,7 @@ import type { Catalog } from '../model/catalog.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import { type Identifier, otherNamed } from '../model/identifiers.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { inTier, variantsOf } from '../model/verdict.ts';
 import { denied, notWritten, record, refuse, unidentified } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Cors } from '../server/cors.ts';
@@ -94,10 +95,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
   account.spent('decision');
   if (!decision.allow) throw denied(decision.reasons, decision.obligations.step_up ?? null);
   // What the policy takes the tier to be is what disclosure is asked with; on record are both, so that either can be asked again.
-  const input =
-    account.tier === asked.context.tier
-      ? asked
-      : { ...asked, context: { ...asked.context, tier: account.tier } };
+  const input = inTier(asked, account.tier);
 
   const catalog = snapshot.catalogs.get(selected.resource.type);
   if (!catalog)
@@ -186,9 +184,7 @@ async function subjectOf(
 ): Promise<string | null> {
   if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
     return dataSubject;
-  const types = Object.values(catalog.variants?.of ?? {}).flatMap(
-    (name) => snapshot.catalogs.get(name) ?? [],
-  );
+  const types = catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog);
   const id = await stages.identities.requested(snapshot.data, [catalog, ...types], dataSubject);
   if (id === null) throw unidentified(account);
   return id;

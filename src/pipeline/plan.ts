@@ -6,6 +6,7 @@ import type { DisclosurePlan } from '../model/disclosure.ts';
 import type { ProxyRequest } from '../model/exchange.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
 
@@ -49,27 +50,10 @@ export const planOf = <B extends Body>(
   ...body,
 });
 
-/**
- * A write's own answer says what may be written; what its echo may show is what the caller may read, or a field that can be
- * written and not read would be read by writing to its neighbour.
- */
-export const asRead = (input: PolicyInput): PolicyInput => ({
-  ...input,
-  action: { ...input.action, name: 'read' },
-});
-
 const askOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
   (resource, data_subject, attributes) =>
-    snapshot.disclose({
-      ...input,
-      resource:
-        resource === input.resource.type
-          ? input.resource
-          : { type: resource, properties: input.resource.properties },
-      data_subject,
-      record: { attributes },
-    });
+    snapshot.disclose(disclosureInput(input, resource, data_subject, attributes));
 
 function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
   const at = new Date(account.timestamp);

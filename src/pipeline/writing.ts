@@ -4,7 +4,8 @@ import { SluiceError } from '../errors.ts';
 import { statusWithheld } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
-import { asRead, type Decided, planOf } from './plan.ts';
+import { asRead } from '../model/verdict.ts';
+import { type Decided, planOf } from './plan.ts';
 
 export interface Write extends Decided {
   /** that are forwarded */

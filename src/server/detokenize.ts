@@ -15,6 +15,7 @@ import { type Catalog, classOf, type FieldEntry } from '../model/catalog.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { inTier } from '../model/verdict.ts';
 import { denied, record, refuse } from '../refusal.ts';
 import type { Stages } from '../stages.ts';
 
@@ -117,7 +118,7 @@ async function answer(
       'The policy discloses groups here, or nothing at all; a single value is neither.',
     );
   const entry = fieldOf(snapshot.catalogs.get(asked.resource), asked);
-  seen(stages, account, snapshot, { ...input, context: { ...input.context, tier: account.tier } });
+  seen(stages, account, snapshot, inTier(input, account.tier));
   madeFor(origin, stages.knownOf(snapshot));
   account.spent('policy');
 

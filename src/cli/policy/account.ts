@@ -1,13 +1,14 @@
 /** A request explained: the verdict with its reasons, and every field with its class, treatment, reason, rule and data. */
+import { fieldsOf } from '../../disclosure/fields.ts';
+import { WRITES } from '../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../model/answers.ts';
-import { classOf } from '../../model/catalog.ts';
 import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
+import { asRead, disclosureInput, inTier, tierInForce } from '../../model/verdict.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Opa } from '../../policy/opa.ts';
 import { classesOf } from '../../policy/catalog.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
 import { Blamer, type Blame } from './blame.ts';
-import { cellsOf } from './grid.ts';
 import type { NamedPolicy } from './source.ts';
 import { stage, type Staged } from './stage.ts';
 import { queriesOf } from './trace.ts';
@@ -19,6 +20,8 @@ export interface StateAsked {
   readonly attributes: DisclosureInput['record']['attributes'];
   /** records; null: none was looked at */
   readonly count: number | null;
+  /** asked for what was shown, and not for what was to be written */
+  readonly shown?: boolean;
 }
 
 export interface ExplainedReason {
@@ -168,16 +171,10 @@ export async function explain(
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
   const explained: ExplainedState[] = [];
   for (const state of answer.allow ? states : []) {
-    const asked: DisclosureInput = {
-      ...input,
-      context: { ...input.context, tier: answer.tier ?? input.context.tier },
-      resource:
-        state.resource === input.resource.type
-          ? input.resource
-          : { type: state.resource, properties: input.resource.properties },
-      data_subject: state.data_subject,
-      record: { attributes: state.attributes },
-    };
+    const inForce = inTier(input, tierInForce(answer, input.context.tier));
+    // what is shown of a record that is written is what may be read of it
+    const shown = WRITES.has(input.action.name) && state.shown === true ? asRead(inForce) : inForce;
+    const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
     explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
   }
   return { input, decision: { ...answer, reasons }, states: explained, untraced };
@@ -213,23 +210,24 @@ function entriesOf(
   outer: string,
 ): Omit<ExplainedClass, 'blame'>[] {
   const catalog = policy.catalogs.get(resource);
-  const fields = new Map<string, string[]>();
-  for (const [pointer, entry] of Object.entries(catalog?.fields ?? {})) {
-    if (!('category' in entry) || (seen !== null && !occurs(pointer, resource, outer, policy, seen)))
+  if (catalog === undefined) return [];
+  const entries = new Map<string, { name: string; do: string; because: string; fields: string[] }>();
+  for (const { path, pointer, resource: of, cls, fate } of fieldsOf(policy.catalogs, catalog, () => answer)
+    .all) {
+    // what is embedded is a question of its own
+    if (
+      of !== resource ||
+      path !== pointer ||
+      (seen !== null && !occurs(pointer, resource, outer, policy, seen))
+    )
       continue;
-    const name = Object.hasOwn(answer.fields, pointer) ? pointer : classOf(entry);
-    fields.set(name, [...(fields.get(name) ?? []), pointer]);
+    const name = cls === null || Object.hasOwn(answer.fields, pointer) ? pointer : cls;
+    const key = JSON.stringify([name, fate.do, fate.because]);
+    const entry = entries.get(key) ?? { name, do: fate.do, because: fate.because, fields: [] };
+    entries.set(key, entry);
+    entry.fields.push(pointer);
   }
-  const cells = cellsOf(
-    answer,
-    [...fields.keys()].filter((n) => !n.startsWith('/')),
-  );
-  return [...fields]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, pointers]) => {
-      const cell = cells[name]!;
-      return { name, do: cell.do, because: cell.because, fields: pointers };
-    });
+  return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
 /** Paths on record start at the outermost record: those of an embedded resource have the field that holds it before them. */

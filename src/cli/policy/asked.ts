@@ -111,6 +111,8 @@ function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {
       data_subject: { consents: a.consents, flags: a.flags },
       attributes: {},
       count: a.count,
+      // a record keeps the states that its answer was disclosed by
+      shown: true,
     })),
     seen: paths.length === 0 ? null : new Set(paths),
     ...droppedIn(disclosure?.withheld ?? []),
@@ -137,7 +139,7 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
     justification: flags.justification ?? null,
     at,
   };
-  const axes = axesOf(policy, options);
+  const axes = axesOf([policy], options);
   const roles = flags.role ?? [];
   const [model] = axes.subjects(roles[0] ?? '', flags.recipient);
   const subject = {

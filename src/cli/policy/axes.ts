@@ -17,8 +17,8 @@ export interface AxesOptions {
   readonly recipient?: readonly string[] | undefined;
   readonly resource?: readonly string[] | undefined;
   readonly action?: readonly string[] | undefined;
-  /** null: the credential states none */
-  readonly clearance: number | null;
+  /** null: the credential states none; several: each is asked about */
+  readonly clearance: number | null | readonly (number | null)[];
   readonly amr: readonly string[];
   readonly justification: string | null;
   readonly at: string;
@@ -40,59 +40,66 @@ export interface Axes {
   readonly resources: readonly string[];
   readonly actions: readonly string[];
   readonly states: readonly NamedState[];
-  /** resource → classes of its catalog */
-  readonly classes: ReadonlyMap<string, readonly string[]>;
-  /** subjects to try in a role: the first who is allowed stands for it */
+  /** what callers are cleared for; more than one where that makes a difference of its own */
+  readonly clearances: readonly (number | null)[];
+  /** who may hold a role, with the first clearance: each kind of caller and organization that its data name, in departments that make a difference */
   subjects(role: string, recipient: string): readonly Subject[];
 }
 
 const INTERNAL = 'internal';
 
-export function axesOf(policy: PolicySnapshot, options: AxesOptions): Axes {
-  const known = knownFrom(policy.data);
-  const classes = new Map([...policy.catalogs].map(([name, c]) => [name, classesOf(c).map((k) => k.class)]));
-  const categories = [
-    ...new Set([...policy.catalogs.values()].flatMap((c) => classesOf(c).map((k) => k.category))),
-  ].sort();
-  const recipients = [INTERNAL, ...[...known.recipients].filter((r) => r !== INTERNAL).sort()];
+/** Of several policies together, so that they are asked the same. */
+export function axesOf(policies: readonly PolicySnapshot[], options: AxesOptions): Axes {
+  const known = policies.map(({ data }) => knownFrom(data));
+  const catalogs = policies.flatMap((policy) => [...policy.catalogs]);
+  const categories = sorted(catalogs.flatMap(([, c]) => classesOf(c).map((k) => k.category)));
+  const partners = sorted(known.flatMap(({ recipients }) => [...recipients])).filter((r) => r !== INTERNAL);
+  const roles = policies.map(({ data }) => data['roles']);
+  const { clearance } = options;
+  const clearances = Array.isArray(clearance) ? clearance : [clearance as number | null];
   return {
-    roles: options.role ?? names(policy.data['roles']),
-    purposes: options.purpose ?? purposesOf(known.purposes, policy.data['roles']),
+    roles: options.role ?? sorted(roles.flatMap(names)),
+    purposes: options.purpose ?? sorted(known.flatMap(({ purposes }, n) => purposesOf(purposes, roles[n]))),
     tiers: options.tier ?? [null, 1, 2, 3],
-    recipients: options.recipient ?? recipients,
-    resources: options.resource ?? [...policy.catalogs.keys()].sort(),
+    recipients: options.recipient ?? [INTERNAL, ...partners],
+    resources: options.resource ?? sorted(catalogs.map(([name]) => name)),
     actions: options.action ?? [...READS],
-    states: states(categories, names(policy.data['flags'])),
-    classes,
-    subjects: (role, recipient) => subjectsOf(role, recipient, policy.data, options),
+    clearances,
+    states: states(categories, sorted(policies.flatMap(({ data }) => names(data['flags'])))),
+    subjects: (role, recipient) => subjectsOf(role, recipient, roles, options, clearances[0] ?? null),
   };
 }
 
+const sorted = (list: readonly string[]): string[] => [...new Set(list)].sort();
+
 /** Purposes that the data name; where they list none, those that roles name. */
 function purposesOf(listed: ReadonlySet<string>, roles: unknown): string[] {
-  if (listed.size > 0) return [...listed].sort();
-  const named = Object.values(isObject(roles) ? roles : {}).flatMap((r) =>
+  if (listed.size > 0) return [...listed];
+  return Object.values(isObject(roles) ? roles : {}).flatMap((r) =>
     isObject(r) ? (texts(r['purposes']) ?? []) : [],
   );
-  return [...new Set(named)].sort();
 }
 
 const names = (value: unknown): string[] =>
-  (Array.isArray(value)
+  Array.isArray(value)
     ? value.filter((v): v is string => typeof v === 'string')
-    : Object.keys(isObject(value) ? value : {})
-  ).sort();
+    : Object.keys(isObject(value) ? value : {});
 
 function states(categories: readonly string[], flags: readonly string[]): NamedState[] {
   const consenting =
-    (status: Consent['status'], over: readonly string[]) =>
+    (status: Consent['status'], over: readonly string[], explicit = true) =>
     (purpose: string, recipient: string): DataSubjectState => ({
-      consents: [{ purpose, categories: over, recipient, status, explicit: true }],
+      consents: [{ purpose, categories: over, recipient, status, explicit }],
       flags: [],
     });
   return [
     { name: 'none', title: 'nothing is known of them', of: () => ({ consents: [], flags: [] }) },
     { name: 'agreed', title: 'agreed explicitly to every category', of: consenting('given', categories) },
+    {
+      name: 'agreed_tacitly',
+      title: 'agreed to every category, not explicitly',
+      of: consenting('given', categories, false),
+    },
     {
       name: 'agreed_generally',
       title: 'agreed to everything in general (*)',
@@ -109,34 +116,48 @@ function states(categories: readonly string[], flags: readonly string[]): NamedS
   ];
 }
 
-/** Who holds a role: as its data describe its holders, where they do (departments, kinds of caller). */
+const KINDS = ['user', 'service', 'partner'];
+
+/** Who holds a role: as the data of any of the policies describe its holders, where they do (departments, kinds of caller). */
 function subjectsOf(
   role: string,
   recipient: string,
-  data: { readonly [name: string]: unknown },
-  { clearance, amr }: AxesOptions,
+  roles: readonly unknown[],
+  { amr }: AxesOptions,
+  clearance: number | null,
 ): Subject[] {
-  const roles = isObject(data['roles']) ? data['roles'] : {};
-  const about = isObject(roles[role]) ? roles[role] : {};
-  const types = texts(about['subject_types']) ?? ['user', 'service', 'partner'];
-  const departments = texts(about['departments']) ?? [null];
+  const about = roles.map((of) => (isObject(of) && isObject(of[role]) ? of[role] : {}));
+  const kinds = sortedAs(
+    KINDS,
+    about.flatMap((of) => texts(of['subject_types']) ?? KINDS),
+  );
+  // of departments that all of them name the first stands for the others (`uncovered.ts` says so)
+  const named = about.map((of): readonly (string | null)[] => texts(of['departments']) ?? [null]);
+  const departments = [...new Set(named.flat())].filter(
+    (name, n) => n === 0 || named.some((list) => !list.includes(name)),
+  );
   const organizations = recipient === INTERNAL ? [INTERNAL] : [INTERNAL, recipient];
-  const [type] = types;
-  const kinds = about['subject_types'] === undefined ? types : [type ?? 'user'];
   return organizations.flatMap((organization) =>
-    kinds.map((kind) => ({
-      type: kind,
-      id: `matrix-${role}`,
-      properties: {
-        roles: [role],
-        department: departments[0] ?? null,
-        organization,
-        clearance,
-        assurance: { amr, acr: null, auth_time: null },
-      },
-    })),
+    kinds.flatMap((type) =>
+      departments.map((department) => ({
+        type,
+        id: `matrix-${role}`,
+        properties: {
+          roles: [role],
+          department,
+          organization,
+          clearance,
+          assurance: { amr, acr: null, auth_time: null },
+        },
+      })),
+    ),
   );
 }
+
+const sortedAs = (order: readonly string[], list: readonly string[]): string[] => {
+  const given = new Set(list);
+  return [...order.filter((name) => given.delete(name)), ...[...given].sort()];
+};
 
 const texts = (value: unknown): string[] | null =>
   Array.isArray(value) && value.length > 0 && value.every((v) => typeof v === 'string') ? value : null;

@@ -1,166 +1,262 @@
-/** Two matrices side by side: only what differs, grouped by what it changes from and to. */
-import type { Cell, Grid, Row } from './grid.ts';
-
-export interface Change {
-  readonly resource: string;
-  /** class or single field */
-  readonly cls: string;
-  /** null: the combination was, or is, not allowed at all */
-  readonly before: Cell | null;
-  readonly after: Cell | null;
-  readonly role: string;
-  readonly purpose: string;
-  readonly tier: Row['tier'];
-  readonly recipient: string;
-  readonly state: string;
-  /** the combination is allowed on one side only */
-  readonly wholeRow: boolean;
+/**
+ * Two policies asked the same, field by field: what becomes of each field of each resource before and after. Both are asked every question of their common
+ * axes, so that a difference is that of the answers and never one of which questions were asked.
+ */
+import type { FieldAt } from '../../disclosure/fields.ts';
+import { SENDS_RECORD } from '../../model/actions.ts';
+import type { DecisionAnswer } from '../../model/answers.ts';
+import type { DataSubjectState } from '../../model/consent.ts';
+import type { PolicyInput } from '../../model/input.ts';
+import { inTier, tierInForce } from '../../model/verdict.ts';
+import type { LivePolicy } from '../../policy/snapshot.ts';
+import type { Axes, AxesOptions } from './axes.ts';
+import {
+  type Caller,
+  type Change,
+  type Circumstance,
+  type Compared,
+  differences,
+  keyOf,
+  limitDirection,
+  tupleOf,
+  type Verdict,
+} from './changes.ts';
+import { clearedFor, inputOf, recordRefusedTo, seenBy, writtenBy } from './grid.ts';
+import { reads } from './uncovered.ts';
+interface Asked {
+  readonly input: PolicyInput;
+  readonly answer: DecisionAnswer;
 }
 
-export interface ChangeGroup {
-  readonly resource: string;
-  readonly cls: string;
-  readonly before: string;
-  readonly after: string;
-  readonly wider: boolean;
-  readonly cells: number;
-  /** who, with the states in which it holds */
-  readonly callers: readonly { readonly caller: string; readonly states: readonly string[] }[];
+/** every question of a caller about a resource, of both */
+export function compare(
+  before: LivePolicy,
+  after: LivePolicy,
+  axes: Axes,
+  options: AxesOptions,
+  step: () => void = () => undefined,
+): Compared {
+  const comparison = new Comparison(before, after);
+  for (const role of axes.roles)
+    for (const purpose of axes.purposes)
+      for (const recipient of axes.recipients)
+        for (const resource of axes.resources) {
+          comparison.ask({ role, purpose, recipient }, resource, axes, options);
+          step();
+        }
+  return comparison.result();
 }
 
-export function changesBetween(before: Grid, after: Grid): Change[] {
-  const keyOf = (r: Row): string => JSON.stringify([r.role, r.purpose, r.tier, r.recipient, r.resource]);
-  const rows = new Map<string, { before?: Row; after?: Row }>();
-  for (const row of before.rows) rows.set(keyOf(row), { before: row });
-  for (const row of after.rows) rows.set(keyOf(row), { ...rows.get(keyOf(row)), after: row });
-  const changes: Change[] = [];
-  for (const pair of rows.values()) {
-    const one = (pair.after ?? pair.before)!;
-    const [before, after] = [cellsOf(pair.before), cellsOf(pair.after)];
-    const states = new Set([...Object.keys(before), ...Object.keys(after)]);
-    for (const state of states) {
-      const a = before[state];
-      const b = after[state];
-      for (const cls of new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})])) {
-        const from = a?.[cls] ?? null;
-        const to = b?.[cls] ?? null;
-        if (from?.do === to?.do && from?.because === to?.because) continue;
-        const { role, purpose, tier, recipient, resource } = one;
-        const wholeRow = pair.before === undefined || pair.after === undefined;
-        changes.push({
-          resource,
-          cls,
-          before: from,
-          after: to,
-          role,
-          purpose,
-          tier,
-          recipient,
-          state,
-          wholeRow,
-        });
-      }
-    }
-  }
-  return changes;
-}
+const NOTHING: readonly FieldAt[] = [];
 
-/** What a row says by state; what may be written stands as one more. */
-function cellsOf(row: Row | undefined): Row['states'] {
-  if (row === undefined) return {};
-  if (row.writes === null) return row.states;
-  const written = Object.entries(row.writes.may).map(([cls, { write, because }]): [string, Cell] => [
-    cls,
-    { do: write ? 'disclose' : 'drop', because },
-  ]);
-  return { ...row.states, [`written by ${row.writes.action}`]: Object.fromEntries(written) };
-}
+class Comparison {
+  readonly #before: LivePolicy;
+  readonly #after: LivePolicy;
+  readonly #found = new Map<
+    string,
+    { change: Change; callers: Map<string, { caller: Caller; tuples: Set<string> }> }
+  >();
+  readonly #asked = new Map<string, Set<string>>();
+  /** neither decision looks at the clearance: it is asked once for all */
+  readonly #clearanceDecides: boolean;
+  /** of what is seen, by what is seen before and after */
+  readonly #known = new WeakMap<readonly FieldAt[], WeakMap<readonly FieldAt[], readonly Change[]>>();
+  #cells = 0;
+  #questions = 0;
 
-/** A combination that is allowed on one side only: what it gives, or gave. */
-export interface Passage {
-  readonly caller: string;
-  readonly resource: string;
-  readonly now: 'allowed' | 'refused';
-  readonly cells: number;
-  /** treatment → classes and fields that get it in one state at least; what gives nothing left out */
-  readonly gives: { readonly [treatment: string]: readonly string[] };
-}
-
-export function passages(changes: readonly Change[]): Passage[] {
-  const found = new Map<string, { first: Change; cells: number; gives: Map<string, Set<string>> }>();
-  for (const c of changes) {
-    const cell = c.before ?? c.after;
-    if (!isPassage(c) || cell === null) continue;
-    const key = JSON.stringify([callerOf(c), c.resource, c.before === null]);
-    const passage = found.get(key) ?? { first: c, cells: 0, gives: new Map<string, Set<string>>() };
-    found.set(key, passage);
-    passage.cells += 1;
-    if ((OPENNESS[cell.do] ?? 0) > 0)
-      passage.gives.set(cell.do, (passage.gives.get(cell.do) ?? new Set()).add(c.cls));
-  }
-  return [...found.values()].map(({ first, cells, gives }) => ({
-    caller: callerOf(first),
-    resource: first.resource,
-    now: first.before === null ? 'allowed' : 'refused',
-    cells,
-    gives: Object.fromEntries([...gives].map(([treatment, names]) => [treatment, [...names].sort()])),
-  }));
-}
-
-const isPassage = (c: Change): boolean => c.wholeRow;
-
-export const isWider = (c: Change): boolean => openness(c.after) > openness(c.before);
-
-const spellCell = (cell: Cell | null): string => (cell === null ? 'nothing' : `${cell.do} (${cell.because})`);
-
-/** how much is left of a value: what is wider after a change is what a reviewer looks at first */
-const OPENNESS: { readonly [treatment: string]: number } = {
-  denied: 0,
-  withheld: 0,
-  drop: 0,
-  nullify: 1,
-  pseudonymize: 2,
-  tokenize: 3,
-  mask: 4,
-  generalize: 5,
-  scrub: 6,
-  encrypt: 7,
-  disclose: 8,
-};
-const openness = (cell: Cell | null): number => (cell === null ? 0 : (OPENNESS[cell.do] ?? 0));
-
-/** Changes within combinations that are allowed on both sides. */
-export function grouped(changes: readonly Change[]): ChangeGroup[] {
-  const groups = new Map<string, { first: Change; cells: number; callers: Map<string, string[]> }>();
-  for (const c of changes) {
-    if (isPassage(c)) continue;
-    const key = JSON.stringify([c.resource, c.cls, spellCell(c.before), spellCell(c.after)]);
-    const group = groups.get(key) ?? { first: c, cells: 0, callers: new Map<string, string[]>() };
-    groups.set(key, group);
-    group.cells += 1;
-    const caller = callerOf(c);
-    const states = group.callers.get(caller) ?? [];
-    states.push(c.state);
-    group.callers.set(caller, states);
-  }
-  return [...groups.values()]
-    .map(({ first, cells, callers }) => ({
-      resource: first.resource,
-      cls: first.cls,
-      before: spellCell(first.before),
-      after: spellCell(first.after),
-      wider: isWider(first),
-      cells,
-      callers: [...callers].map(([caller, states]) => ({ caller, states })),
-    }))
-    .sort(
-      (a, b) =>
-        Number(b.wider) - Number(a.wider) ||
-        (a.resource < b.resource ? -1 : a.resource > b.resource ? 1 : 0) ||
-        (a.cls < b.cls ? -1 : a.cls > b.cls ? 1 : 0) ||
-        b.cells - a.cells,
+  constructor(before: LivePolicy, after: LivePolicy) {
+    this.#before = before;
+    this.#after = after;
+    this.#clearanceDecides = [before, after].some((p) =>
+      reads(p, 'sluice/decision', ['subject', 'properties', 'clearance']),
     );
+  }
+
+  ask(caller: Caller, resource: string, axes: Axes, options: AxesOptions): void {
+    const { role, purpose, recipient } = caller;
+    const universe = new Set<string>();
+    this.#asked.set(keyOf(caller, resource), universe);
+    for (const subject of axes.subjects(role, recipient))
+      for (const action of axes.actions) {
+        // tiers that come to the same in both are one way of asking
+        const tiers = new Set<string>();
+        for (const tier of axes.tiers) {
+          const input = inputOf(subject, action, resource, purpose, recipient, tier, options);
+          const pairs = this.#decideAll(input, axes.clearances);
+          if (pairs.every(([a, b]) => !a.answer.allow && sameVerdict(a.answer, b.answer))) continue;
+          const key = JSON.stringify(pairs.map((pair) => pair.map((p) => [p.input.context.tier, p.answer])));
+          if (tiers.has(key)) continue;
+          tiers.add(key);
+          for (const [n, clearance] of axes.clearances.entries()) {
+            const [a, b] = pairs[n]!;
+            const inForce = (b.answer.allow ? b : a).input.context.tier;
+            const about = {
+              tier: String(inForce ?? 'none'),
+              action,
+              kind: subject.type,
+              department: String(subject.properties.department ?? 'any'),
+              organization: subject.properties.organization,
+              clearance: String(clearance ?? 'none'),
+            };
+            this.#compare(caller, resource, a, b, axes, about, universe);
+          }
+        }
+      }
+  }
+
+  /** both policies' decisions, for each clearance */
+  #decideAll(input: PolicyInput, clearances: Axes['clearances']): readonly (readonly [Asked, Asked])[] {
+    const decide = (asked: PolicyInput): [Asked, Asked] => [
+      this.#decide(this.#before, asked),
+      this.#decide(this.#after, asked),
+    ];
+    const cleared = (asked: PolicyInput, clearance: number | null): PolicyInput => ({
+      ...asked,
+      subject: clearedFor(asked.subject, clearance),
+    });
+    if (this.#clearanceDecides) return clearances.map((clearance) => decide(cleared(input, clearance)));
+    const [a, b] = decide(cleared(input, clearances[0] ?? null));
+    return clearances.map((clearance) => [
+      { ...a, input: cleared(a.input, clearance) },
+      { ...b, input: cleared(b.input, clearance) },
+    ]);
+  }
+
+  #decide(policy: LivePolicy, input: PolicyInput): Asked {
+    this.#questions += 1;
+    const answer = policy.decide(input);
+    return { answer, input: inTier(input, tierInForce(answer, input.context.tier)) };
+  }
+
+  #compare(
+    caller: Caller,
+    resource: string,
+    a: Asked,
+    b: Asked,
+    axes: Axes,
+    about: Omit<Circumstance, 'state'>,
+    universe: Set<string>,
+  ): void {
+    const note = (changes: readonly Change[], state: string): void => {
+      const tuple = tupleOf({ ...about, state });
+      for (const change of changes) this.#note(change, caller, tuple);
+    };
+    const once = (changes: readonly Change[]): void => {
+      for (const { name } of axes.states) note(changes, name);
+    };
+    if (a.answer.allow || b.answer.allow)
+      for (const { name } of axes.states) universe.add(tupleOf({ ...about, state: name }));
+    once(requestChanges(resource, a.answer, b.answer));
+    if (!a.answer.allow && !b.answer.allow) return;
+    if (a.answer.allow && b.answer.allow) once(limitChanges(resource, a, b));
+    for (const state of axes.states)
+      note(this.#stateChanges(resource, a, b, state.of(caller.purpose, caller.recipient)), state.name);
+  }
+
+  #stateChanges(resource: string, a: Asked, b: Asked, state: DataSubjectState): readonly Change[] {
+    const action = b.input.action.name;
+    const changes = this.#fieldChanges('field', resource, a, b, state, seenBy);
+    if (SENDS_RECORD.has(action))
+      return [...changes, ...this.#fieldChanges('write', resource, a, b, state, writtenBy)];
+    if (action !== 'delete') return changes;
+    const refused = [this.#before, this.#after].map((policy, n): Verdict => {
+      const { answer, input } = n === 0 ? a : b;
+      const codes = answer.allow ? recordRefusedTo(policy, input, state) : answer.reasons.map((r) => r.code);
+      return { allow: codes === null, reasons: codes ?? [] };
+    });
+    const change = verdictChange('delete', resource, refused[0]!, refused[1]!);
+    return change === null ? changes : [...changes, change];
+  }
+
+  #fieldChanges(
+    of: 'field' | 'write',
+    resource: string,
+    a: Asked,
+    b: Asked,
+    state: DataSubjectState,
+    fieldsOf: typeof seenBy,
+  ): readonly Change[] {
+    const before = a.answer.allow ? fieldsOf(this.#before, a.input, state) : null;
+    const after = b.answer.allow ? fieldsOf(this.#after, b.input, state) : null;
+    this.#cells += Math.max(before?.length ?? 0, after?.length ?? 0);
+    const known = this.#known.get(before ?? NOTHING) ?? new WeakMap<readonly FieldAt[], readonly Change[]>();
+    this.#known.set(before ?? NOTHING, known);
+    let changes = of === 'field' ? known.get(after ?? NOTHING) : undefined;
+    if (changes === undefined) {
+      changes = differences(of, resource, [this.#before, before], [this.#after, after]);
+      known.set(after ?? NOTHING, changes);
+    }
+    return changes;
+  }
+
+  #note(change: Change, caller: Caller, tuple: string): void {
+    const key = JSON.stringify([change.of, change.resource, change.path, change.before, change.after]);
+    let found = this.#found.get(key);
+    if (found === undefined) {
+      found = { change, callers: new Map() };
+      this.#found.set(key, found);
+    }
+    const who = JSON.stringify([caller.role, caller.purpose, caller.recipient]);
+    let at = found.callers.get(who);
+    if (at === undefined) {
+      at = { caller, tuples: new Set() };
+      found.callers.set(who, at);
+    }
+    at.tuples.add(tuple);
+  }
+
+  result(): Compared {
+    return {
+      found: [...this.#found.values()],
+      asked: this.#asked,
+      cells: this.#cells,
+      questions: this.#questions,
+    };
+  }
 }
 
-export const callerOf = (r: Pick<Row, 'role' | 'purpose' | 'tier' | 'recipient'>): string =>
-  `${r.role} · ${r.purpose}${r.tier === null ? '' : ` · tier ${r.tier}`}${r.recipient === 'internal' ? '' : ` · to ${r.recipient}`}`;
+/** most requests are refused for one of a few reasons */
+const CODES = new WeakMap<DecisionAnswer, readonly string[]>();
+
+function codesOf(answer: DecisionAnswer): readonly string[] {
+  const known = CODES.get(answer) ?? [...new Set(answer.reasons.map((r) => r.code))].sort();
+  CODES.set(answer, known);
+  return known;
+}
+
+const sameVerdict = (a: DecisionAnswer, b: DecisionAnswer): boolean =>
+  a.allow === b.allow && codesOf(a).join() === codesOf(b).join();
+
+function requestChanges(resource: string, a: DecisionAnswer, b: DecisionAnswer): Change[] {
+  const verdict = (answer: DecisionAnswer): Verdict => ({ allow: answer.allow, reasons: codesOf(answer) });
+  const change = verdictChange('request', resource, verdict(a), verdict(b));
+  return change === null ? [] : [change];
+}
+
+function verdictChange(of: 'request' | 'delete', resource: string, a: Verdict, b: Verdict): Change | null {
+  if (a.allow === b.allow && JSON.stringify(a.reasons) === JSON.stringify(b.reasons)) return null;
+  const direction = a.allow === b.allow ? 'reason' : b.allow ? 'wider' : 'narrower';
+  return { of, resource, path: '', before: a, after: b, direction };
+}
+
+function limitChanges(resource: string, a: Asked, b: Asked): Change[] {
+  const limits = ({ answer, input }: Asked): { readonly [name: string]: unknown } => ({
+    ...answer.obligations,
+    tier: input.context.tier,
+  });
+  const [before, after] = [limits(a), limits(b)];
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((path): Change[] => {
+    const [from, to] = [before[path] ?? null, after[path] ?? null];
+    if (JSON.stringify(from) === JSON.stringify(to)) return [];
+    return [
+      {
+        of: 'limit',
+        resource,
+        path,
+        before: { limit: from },
+        after: { limit: to },
+        direction: limitDirection(path, from, to),
+      },
+    ];
+  });
+}

@@ -1,6 +1,8 @@
 /** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
-import { callerOf, type ChangeGroup, type Passage } from './grid-changes.ts';
-import { columns, namesIn } from './grid-text.ts';
+import { catalogText, type Diff, headline, TITLES } from './diff-text.ts';
+import { conditionTexts } from './conditions.ts';
+import type { Sentence } from './grid-sentences.ts';
+import { callerOf, columns, linesOf } from './grid-text.ts';
 import type { Axes } from './axes.ts';
 import type { Grid, Row } from './grid.ts';
 
@@ -63,18 +65,18 @@ function table(row: Row): string {
   const head = shown.map((c) => `<th>${c.states.map(escaped).join('<br>')}</th>`).join('');
   const writes = row.writes?.may ?? {};
   const writeHead = row.writes === null ? '' : `<th>${escaped(row.writes.action)}</th>`;
-  const lines = namesIn(row).map(
-    (cls) =>
-      `<tr><th>${escaped(cls)}</th>${shown
-        .map(({ cells }) => {
-          const cell = cells[cls];
-          return cell === undefined
-            ? '<td></td>'
-            : `<td class="${escaped(cell.do)}">${escaped(cell.do)}<small>${escaped(cell.because)}</small></td>`;
-        })
-        .join('')}${row.writes === null ? '' : writeCell(writes[cls])}</tr>`,
-  );
-  return `<table><thead><tr><th>class</th>${head}${writeHead}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
+  const lines = linesOf(row, shown, true).map(({ label, path, paths }) => {
+    const cells = shown.map((column) => {
+      const cell = column.cells[path];
+      return cell === undefined
+        ? '<td></td>'
+        : `<td class="${escaped(cell.do)}">${escaped(cell.do)}<small>${escaped(cell.because)}</small></td>`;
+    });
+    const fields =
+      paths.length === 1 && paths[0] === label.trim() ? '' : `<small>${escaped(paths.join(', '))}</small>`;
+    return `<tr><th>${escaped(label.trim())}${fields}</th>${cells.join('')}${row.writes === null ? '' : writeCell(writes[path])}</tr>`;
+  });
+  return `<table><thead><tr><th>class and fields</th>${head}${writeHead}</tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
 }
 
 const writeCell = (cell: { readonly write: boolean; readonly because: string } | undefined): string =>
@@ -106,40 +108,28 @@ function refused(grid: Grid): string {
     .join('\n');
 }
 
-export function changesHtml(
-  groups: readonly ChangeGroup[],
-  through: readonly Passage[],
-  names: readonly [string, string],
-  about: About,
-): string {
-  const lines = groups.map(
-    (g) =>
-      `<tr class="${g.wider ? 'wider' : ''}"><th>${escaped(g.resource)} ${escaped(g.cls)}</th><td>${escaped(g.before)}</td><td>${escaped(g.after)}</td><td>${g.cells}</td><td>${g.callers
-        .map((c) => `${escaped(c.caller)}<small>if: ${escaped(c.states.join(', '))}</small>`)
-        .join('')}</td></tr>`,
-  );
+export function changesHtml(diff: Diff, about: About): string {
+  const { names, sentences, catalogs } = diff;
+  const sections = (['wider', 'other', 'narrower', 'reason'] as const).map((direction) => {
+    const own = sentences.filter((s) => s.direction === direction);
+    return own.length === 0
+      ? ''
+      : `<h2>${escaped(TITLES[direction])}</h2>\n<table><thead><tr><th>change</th><th>if</th><th>because</th></tr></thead><tbody>${own.map((s) => sentenceRow(s, diff.states)).join('\n')}</tbody></table>`;
+  });
+  const items = (texts: readonly string[]): string =>
+    `<ul>${texts.map((text) => `<li>${escaped(text)}</li>`).join('')}</ul>`;
   return page(
     `Change of the disclosure matrix: ${names.join(' → ')}`,
     `<h1>Change of the disclosure matrix</h1>
 <p class="about">From <b>${escaped(names[0])}</b> to <b>${escaped(names[1])}</b>, made ${escaped(about.made)}. ${escaped(about.callers)} What is wider afterwards stands first, on red.</p>
-${passagesHtml(through)}
-${
-  groups.length === 0
-    ? '<p>Within what is allowed before and after nothing changes.</p>'
-    : `<table><thead><tr><th>class</th><th>before</th><th>after</th><th>cells</th><th>for whom</th></tr></thead><tbody>${lines.join('\n')}</tbody></table>`
-}`,
+<p>${escaped(headline(diff))}</p>
+${sections.join('\n')}
+${catalogs.length === 0 ? '' : `<h2>In the catalogs</h2>${items(catalogs.map(catalogText))}`}
+<h2>Not covered</h2><p>Asked in one way only; the answer may be otherwise.</p>${items(diff.uncovered)}`,
   );
 }
 
-function passagesHtml(through: readonly Passage[]): string {
-  if (through.length === 0) return '';
-  const lines = through.map(
-    (p) =>
-      `<tr class="${p.now === 'allowed' ? 'wider' : ''}"><th>${escaped(p.resource)}: ${escaped(p.caller)}</th><td>${p.now === 'allowed' ? 'allowed from now on' : 'no longer allowed'}</td><td>${Object.entries(
-        p.gives,
-      )
-        .map(([treatment, names]) => `${escaped(treatment)}<small>${escaped(names.join(', '))}</small>`)
-        .join('')}</td></tr>`,
-  );
-  return `<table><thead><tr><th>combination</th><th>change</th><th>gives, or gave</th></tr></thead><tbody>${lines.join('\n')}</tbody></table>`;
+function sentenceRow(s: Sentence, states: readonly string[]): string {
+  const because = [s.because.before, s.because.after].map((codes) => codes.join(', '));
+  return `<tr class="${s.direction === 'wider' ? 'wider' : ''}"><th>${escaped(s.text)}</th><td>${conditionTexts(s, states).map(escaped).join('<br>')}</td><td>${because.map(escaped).join(' → ')}</td></tr>`;
 }

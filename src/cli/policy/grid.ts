@@ -1,14 +1,20 @@
-/** The disclosure matrix: a policy asked about every combination of its axes. */
-import type { DisclosureAnswer, TreatmentName } from '../../model/answers.ts';
-import type { DisclosureInput, PolicyInput, Subject, Tier } from '../../model/input.ts';
-import { classOf, writeModeOf } from '../../model/catalog.ts';
-import { NO_STATE } from '../../model/consent.ts';
+/** The disclosure matrix: a policy asked about every combination of its axes, field by field. */
+import { type Fate, type FieldAt, fieldsOf } from '../../disclosure/fields.ts';
+import { WRITES } from '../../model/actions.ts';
+import { type Catalog, writeModeOf } from '../../model/catalog.ts';
+import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
+import type { DecisionAnswer, DisclosureAnswer } from '../../model/answers.ts';
+import type { PolicyInput, Subject, Tier } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
+import { asRead, disclosureInput, inTier, tierInForce, withheldBy } from '../../model/verdict.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
-export interface Cell {
-  readonly do: TreatmentName | 'withheld' | 'denied';
-  readonly because: string;
+/** A field with what becomes of it. */
+export interface Cell extends Fate {
+  /** class; null: no line of a catalog names it */
+  readonly cls: string | null;
+  /** of the catalog that has its line */
+  readonly resource: string;
 }
 
 /** What one caller gets of one resource in one way of asking. */
@@ -20,16 +26,17 @@ export interface Row {
   readonly recipient: string;
   readonly resource: string;
   readonly action: string;
-  /** state → class, or single field → what is done */
-  readonly states: { readonly [state: string]: { readonly [cls: string]: Cell } };
+  readonly obligations: DecisionAnswer['obligations'];
+  /** state → field, by its path from the record's root → what becomes of it */
+  readonly states: { readonly [state: string]: { readonly [path: string]: Cell } };
   /** what may be written, of somebody who agreed to everything; null: this caller writes nothing here */
   readonly writes: Writes | null;
 }
 
 export interface Writes {
   readonly action: string;
-  /** class, or single field → whether it may be written, and why */
-  readonly may: { readonly [cls: string]: { readonly write: boolean; readonly because: string } };
+  /** field → whether it may be written, and why */
+  readonly may: { readonly [path: string]: { readonly write: boolean; readonly because: string } };
 }
 
 export interface Denied {
@@ -67,56 +74,91 @@ export function gridOf(
         for (const resource of axes.resources) {
           const { found, reasons } = waysIn(policy, axes, options, { role, purpose, recipient, resource });
           if (found.length === 0) denied.push({ role, purpose, recipient, resource, reasons });
-          for (const { input, tier } of found) {
-            const states: { [state: string]: { [cls: string]: Cell } } = {};
+          for (const { input, tier, obligations } of found) {
+            const states: { [state: string]: { [path: string]: Cell } } = {};
             for (const state of axes.states) {
-              const answer = policy.disclose({
-                ...input,
-                data_subject: state.of(purpose, recipient),
-                record: { attributes: {} },
-              } satisfies DisclosureInput);
-              const line = cellsOf(answer, axes.classes.get(resource) ?? []);
+              const line: { [path: string]: Cell } = Object.create(null);
+              for (const { path, cls, resource: of, fate } of seenBy(
+                policy,
+                input,
+                state.of(purpose, recipient),
+              ))
+                line[path] = { ...fate, cls, resource: of };
               cells += Object.keys(line).length;
               states[state.name] = line;
             }
-            rows.push({
-              role,
-              purpose,
-              tier,
-              recipient,
-              resource,
-              action: input.action.name,
-              states,
-              writes: writesOf(policy, axes, input),
-            });
+            const action = input.action.name;
+            const writes = writesOf(policy, axes, input);
+            rows.push({ role, purpose, tier, recipient, resource, action, obligations, states, writes });
           }
           step();
         }
   return { revision: policy.revision, name: policy.bundle, rows, denied, cells };
 }
 
-const WRITES = ['update', 'create'] as const;
+/** What a caller sees of a record of somebody in a state, of what is embedded in it as of somebody in the same. */
+export function seenBy(
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly FieldAt[] {
+  const catalog = policy.catalogs.get(input.resource.type);
+  if (catalog === undefined) return [];
+  const asked = WRITES.has(input.action.name) ? asRead(input) : input;
+  return fieldsOf(policy.catalogs, catalog, answering(policy, asked, state)).all;
+}
 
-/** The same caller who writes: as the policy answers, but for what the catalog and the data let nobody write. */
+/** Somebody's state counts where a record says whose it is. */
+const answering =
+  (policy: PolicySnapshot, input: PolicyInput, state: DataSubjectState) =>
+  (resource: string): DisclosureAnswer => {
+    const embedded = resource === input.resource.type ? undefined : policy.catalogs.get(resource);
+    const nobodys = embedded !== undefined && embedded.data_subject.length === 0;
+    return policy.disclose(disclosureInput(input, resource, nobodys ? NO_STATE : state));
+  };
+
+/** A field that may be written is one that the answer to the write discloses, unless the catalog or the data let nobody write it. */
+export function writtenBy(
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly FieldAt[] {
+  const catalog = policy.catalogs.get(input.resource.type);
+  if (catalog === undefined) return [];
+  const { all } = fieldsOf(policy.catalogs, catalog, answering(policy, input, state));
+  return all.map((field): FieldAt => {
+    if (field.resource !== catalog.resource && catalog.variants === undefined)
+      return { ...field, fate: { do: 'drop', because: 'embedded_resource' } };
+    return isNeverWritten(policy, policy.catalogs.get(field.resource) ?? catalog, field.pointer)
+      ? { ...field, fate: { do: 'drop', because: 'write_never' } }
+      : field;
+  });
+}
+
+function isNeverWritten(policy: PolicySnapshot, catalog: Catalog, pointer: string): boolean {
+  const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
+  return entry !== undefined && 'category' in entry && writeModeOf(entry, policy.data) === 'never';
+}
+
+/** Codes of the reasons why a record of somebody in a state may not be written or deleted as a whole; null: it may. */
+export const recordRefusedTo = (
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly string[] | null => withheldBy(answering(policy, input, state)(input.resource.type));
+
+const WRITTEN = ['update', 'create'] as const;
+
+/** The same caller who writes. */
 function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Writes | null {
-  const { type } = input.resource;
-  const state = axes.states.find(({ name }) => name === 'agreed');
-  const data_subject = state?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
-  for (const name of WRITES) {
+  const agreed = axes.states.find(({ name }) => name === 'agreed');
+  const state = agreed?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
+  for (const name of WRITTEN) {
     const asked = { ...input, action: { ...input.action, name } };
     if (!policy.decide(asked).allow) continue;
-    const answer = policy.disclose({ ...asked, data_subject, record: { attributes: {} } });
-    const cells = cellsOf(answer, axes.classes.get(type) ?? []);
-    const may: { [cls: string]: { write: boolean; because: string } } = Object.create(null);
-    for (const [cls, cell] of Object.entries(cells))
-      may[cls] = { write: cell.do === 'disclose', because: cell.because };
-    for (const [pointer, entry] of Object.entries(policy.catalogs.get(type)?.fields ?? {})) {
-      if (!('category' in entry) || writeModeOf(entry, policy.data) !== 'never') continue;
-      const never = { write: false, because: 'write_never' };
-      // a class of which every field is never written by its category is told once
-      if (entry.write === undefined) may[classOf(entry)] = never;
-      else may[pointer] = never;
-    }
+    const may: { [path: string]: { write: boolean; because: string } } = Object.create(null);
+    for (const { path, fate } of writtenBy(policy, asked, state))
+      may[path] = { write: fate.do === 'disclose', because: fate.because };
     return { action: name, may };
   }
   return null;
@@ -125,9 +167,10 @@ function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Write
 interface Way {
   readonly input: PolicyInput;
   readonly tier: Tier | null;
+  readonly obligations: DecisionAnswer['obligations'];
 }
 
-interface Question {
+export interface Question {
   readonly role: string;
   readonly purpose: string;
   readonly recipient: string;
@@ -167,11 +210,16 @@ function firstAllowed(
         if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
         continue;
       }
-      const inForce = answer.tier ?? tier;
-      return { tier: inForce, input: { ...asked, context: { ...asked.context, tier: inForce } } };
+      const inForce = tierInForce(answer, tier);
+      return { tier: inForce, input: inTier(asked, inForce), obligations: answer.obligations };
     }
   return null;
 }
+
+export const clearedFor = (subject: Subject, clearance: number | null): Subject => ({
+  ...subject,
+  properties: { ...subject.properties, clearance },
+});
 
 export function inputOf(
   subject: Subject,
@@ -196,28 +244,4 @@ export function inputOf(
       request: { method: 'GET', route: `GET /${resource}`, client_ip: null },
     },
   };
-}
-
-/** class (or pointer of a single field) → what is done; a class that the answer does not name is dropped */
-export function cellsOf(answer: DisclosureAnswer, classes: readonly string[]): { [cls: string]: Cell } {
-  const cells: { [cls: string]: Cell } = Object.create(null);
-  if (!answer.disclose) {
-    const because =
-      answer.reasons
-        .map((r) => r.code)
-        .sort()
-        .join(', ') || 'withheld';
-    for (const cls of classes) cells[cls] = { do: 'withheld', because };
-    return cells;
-  }
-  for (const cls of classes) {
-    const choice = answer.classes[cls];
-    cells[cls] =
-      choice === undefined
-        ? { do: 'drop', because: 'class_not_named' }
-        : { do: choice.do, because: choice.because };
-  }
-  for (const [pointer, choice] of Object.entries(answer.fields))
-    cells[pointer] = { do: choice.do, because: choice.because };
-  return cells;
 }

@@ -2,6 +2,7 @@
 import { ACTIONS } from '../../model/actions.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { classOf } from '../../model/catalog.ts';
+import { classesOf } from '../../policy/catalog.ts';
 import type { YamlDocument } from '../../policy/document.ts';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
@@ -28,7 +29,7 @@ export function unreached(
     // Also what only writes: a purpose may be for that alone.
     action: ACTIONS,
   };
-  const axes = axesOf(policy, options);
+  const axes = axesOf([policy], options);
   if (axes.roles.length === 0 || axes.purposes.length === 0) return [];
   const rows = reached(policy, axes, options);
   const found: PolicyFault[] = [];
@@ -69,7 +70,7 @@ export function unreached(
     for (const [pointer, entry] of Object.entries(catalog.fields)) {
       if (!('category' in entry) || told.has(classOf(entry))) continue;
       const cls = classOf(entry);
-      const cells = own.flatMap((r) => Object.values(r.states).map((s) => s[cls]));
+      const cells = own.flatMap((r) => Object.values(r.states).map((s) => s[pointer]));
       if (cells.some((c) => c !== undefined && c.because !== 'class_not_named' && c.do !== 'withheld'))
         continue;
       told.add(cls);
@@ -105,14 +106,14 @@ function reached(policy: LivePolicy, axes: Axes, options: AxesOptions): readonly
   const named = new Set(
     rows.flatMap((r) =>
       Object.values(r.states).flatMap((s) =>
-        Object.entries(s)
-          .filter(([, c]) => c.because !== 'class_not_named' && c.do !== 'withheld')
-          .map(([cls]) => `${r.resource} ${cls}`),
+        Object.values(s)
+          .filter((c) => c.because !== 'class_not_named' && c.do !== 'withheld')
+          .map((c) => `${r.resource} ${c.cls}`),
       ),
     ),
   );
-  const missing = [...axes.classes].some(([resource, all]) =>
-    all.some((c) => !named.has(`${resource} ${c}`)),
+  const missing = [...policy.catalogs].some(([resource, catalog]) =>
+    classesOf(catalog).some(({ class: cls }) => !named.has(`${resource} ${cls}`)),
   );
   if (missing) for (const [role, purpose] of pairs) ask(role, purpose);
   return rows;

@@ -9,15 +9,16 @@
 import { listOrigins } from '../../decision-log/directory.ts';
 import { MASKED } from '../../decision-log/mask.ts';
 import { records } from '../../decision-log/scan.ts';
-import { ACTIONS } from '../../model/actions.ts';
-import type { DisclosureAnswer } from '../../model/answers.ts';
+import { ACTIONS, SENDS_RECORD } from '../../model/actions.ts';
 import type { Catalog } from '../../model/catalog.ts';
+import { NO_STATE } from '../../model/consent.ts';
 import type { DecisionRecord } from '../../model/record.ts';
+import { inTier, tierInForce } from '../../model/verdict.ts';
 import { isObject } from '../../policy/document.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from './axes.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
-import { inputOf } from './grid.ts';
+import { inputOf, seenBy, writtenBy } from './grid.ts';
 import type { BySchema } from './references.ts';
 
 const DAY = 86_400_000;
@@ -131,7 +132,7 @@ class Used {
   }
 }
 
-const NOTHING_LEFT: ReadonlySet<string> = new Set(['drop', 'nullify']);
+const NOTHING_LEFT: ReadonlySet<string> = new Set(['drop', 'nullify', 'withheld']);
 const isHidden = (value: unknown): boolean =>
   typeof value !== 'string' || value === MASKED || value.startsWith('hmac:');
 const key = (a: string, b: string): string => JSON.stringify([a, b]);
@@ -151,7 +152,7 @@ function unused(
     at: now.toISOString(),
     action: ACTIONS,
   };
-  const axes = axesOf(policy, options);
+  const axes = axesOf([policy], options);
   const found: CausedFault[] = [];
   const at = (name: string, path: readonly (string | number)[], message: string): void => {
     const document = documents
@@ -254,25 +255,14 @@ function visible(
               continue;
             }
             categories ??= new Set();
-            const answer = policy.disclose({
-              ...input,
-              context: { ...input.context, tier: decision.tier ?? tier },
-              data_subject: agreed?.of(purpose, recipient) ?? { consents: [], flags: [] },
-              record: { attributes: {} },
-            });
-            if (answer.disclose)
-              for (const category of left(answer, policy.catalogs.get(resource))) categories.add(category);
+            const asked = inTier(input, tierInForce(decision, tier));
+            const state = agreed?.of(purpose, recipient) ?? NO_STATE;
+            const fieldsOf = SENDS_RECORD.has(action) ? writtenBy : seenBy;
+            for (const { cls, resource: of, fate } of fieldsOf(policy, asked, state))
+              if (cls !== null && of === resource && !NOTHING_LEFT.has(fate.do))
+                categories.add(categoryOf(cls));
           }
   return categories;
-}
-
-function* left({ classes, fields }: DisclosureAnswer, catalog: Catalog | undefined): Generator<string> {
-  for (const [cls, { do: treatment }] of Object.entries(classes))
-    if (!NOTHING_LEFT.has(treatment)) yield categoryOf(cls);
-  for (const [pointer, { do: treatment }] of Object.entries(fields)) {
-    const entry = catalog?.fields[pointer];
-    if (entry !== undefined && 'category' in entry && !NOTHING_LEFT.has(treatment)) yield entry.category;
-  }
 }
 
 const categoryOf = (cls: string): string => cls.replace(/\/\d+$/, '');

@@ -1,0 +1,426 @@
+/** `sluice matrix`: the default policy in copies that each test changes in its way, asked field by field. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Copy, opa, ROOT, type Said, sluice } from './support.ts';
+
+// Each command compiles a policy, some ask it thousands of questions, and tests share the machine.
+vi.setConfig({ testTimeout: 180_000 });
+
+const OWN = join(ROOT, 'test/policy/fixtures/policy');
+const copies: Copy[] = [];
+const copy = (source?: string): Copy => {
+  const made = new Copy(source);
+  copies.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const c of copies.splice(0)) c.remove();
+});
+
+interface Matrix {
+  readonly callers: string;
+  readonly rows: readonly {
+    role: string;
+    purpose: string;
+    tier: number | null;
+    states: Record<string, Record<string, { do: string; because: string; cls: string; with?: object }>>;
+    writes: { may: Record<string, { write: boolean; because: string }> } | null;
+  }[];
+  readonly denied: readonly { role: string; purpose: string; reasons: string[] }[];
+}
+
+interface Sentence {
+  readonly direction: 'wider' | 'narrower' | 'other' | 'reason';
+  readonly about: string;
+  readonly fields: readonly string[];
+  readonly roles: readonly string[];
+  readonly before: string;
+  readonly after: string;
+  readonly text: string;
+  readonly when: readonly Record<string, readonly string[]>[];
+}
+interface Diff {
+  readonly changes: readonly Sentence[];
+  readonly catalogs: readonly {
+    pointer: string | null;
+    what: string;
+    before: string | null;
+    after: string | null;
+    wider: boolean;
+  }[];
+  readonly not_covered: readonly string[];
+}
+
+const ONE = [
+  '--role',
+  'support',
+  '--purpose',
+  'after_sales',
+  '--resource',
+  'customer',
+  '--recipient',
+  'internal',
+];
+
+describe.runIf(opa !== null)('sluice matrix', () => {
+  test('says what a role gets of each field in every state of consent, and what is refused', async () => {
+    const asked = ['--role', 'support', '--resource', 'customer', '--recipient', 'internal'];
+    const { rows, denied, callers } = (
+      await sluice(['matrix', 'policies', ...asked, '--json'])
+    ).json<Matrix>();
+    const row = rows.find((r) => r.purpose === 'after_sales');
+    expect(row?.tier).toBe(2);
+    expect(row?.states['none']?.['/phone']).toMatchObject({
+      do: 'disclose',
+      because: 'tier_2',
+      cls: 'contact/3',
+    });
+    expect(row?.states['opt_out']?.['/phone']).toMatchObject({
+      do: 'mask',
+      because: 'opted_out',
+      with: { kind: 'phone' },
+    });
+    expect(row?.states['withdrew_all']?.['/phone']?.do).toBe('withheld');
+    // an embedded resource is asked about where it stands
+    expect(row?.states['none']?.['/agent/phone']?.cls).toBe('contact/3');
+    expect(row?.writes?.may['/vip']).toEqual({ write: false, because: 'write_never' });
+    expect(denied.find((d) => d.purpose === 'marketing')?.reasons).toEqual(['purpose_not_allowed']);
+    expect(callers).toContain('justification “review of the policy”');
+  });
+
+  test.each([80, 120])(
+    'a class is one line while its fields agree, and %i columns are enough',
+    async (width) => {
+      process.env['COLUMNS'] = String(width);
+      try {
+        const { out } = await sluice(['matrix', 'policies', ...ONE]);
+        const lines = out.split('\n');
+        expect(Math.max(...lines.filter((l) => /^[│┌├└]/.test(l)).map((l) => l.length))).toBeLessThanOrEqual(
+          width,
+        );
+        expect(lines.filter((l) => l.includes('/phone'))).toEqual([]);
+        expect(out).toMatch(/│ identity\/3 \(3\)/);
+        expect(out).toMatch(/│ transaction\/2 \(\d+\/\d+\)/);
+        expect(out).toMatch(/│ {3}\/vip /);
+        for (const state of ['agreed_tacitly', 'erasure_pending']) expect(out).toContain(state);
+        expect(out).toContain('with the justification “review of the policy”');
+      } finally {
+        delete process.env['COLUMNS'];
+      }
+    },
+  );
+
+  test('a caller who writes nothing has no column for it', async () => {
+    const asked = ['--role', 'marketer', '--purpose', 'marketing', '--recipient', 'internal'];
+    const said = await sluice(['matrix', 'policies', ...asked]);
+    expect([said.code, said.err]).toEqual([0, '']);
+    expect(said.out).toMatch(/^customer: marketer · marketing/);
+    expect(said.out).not.toMatch(/update|create/);
+  });
+
+  test('works for a policy of another make, as table, CSV and HTML without script or links elsewhere', async () => {
+    const p = copy(OWN);
+    const table = await sluice(['matrix', p.dir, '--html', p.path('m.html')]);
+    expect(table.code).toBe(0);
+    const html = readFileSync(p.path('m.html'), 'utf8');
+    expect(html).toContain('Disclosure matrix');
+    expect(html).toContain('/phone');
+    expect(html).not.toMatch(/<script|https?:\/\/|<link|@import/);
+    const csv = (await sluice(['matrix', p.dir, '--csv'])).out.split('\r\n');
+    expect(csv[0]).toBe(
+      'resource,role,purpose,tier,recipient,action,state,field,class,treatment,because,parameters',
+    );
+    expect(
+      csv.some((l) =>
+        l.startsWith(
+          'customer,support,after_sales,,internal,read,none,/phone,contact/3,mask,consent_missing,',
+        ),
+      ),
+    ).toBe(true);
+  });
+
+  test('--diff with one policy and a tier of 4 are wrong use', async () => {
+    expect((await sluice(['matrix', '--diff', OWN])).code).toBe(2);
+    expect((await sluice(['matrix', OWN, '--tier', '4'])).code).toBe(2);
+  });
+});
+
+describe.runIf(opa !== null)('sluice matrix --diff', () => {
+  const diff = async (p: Copy, ...args: string[]): Promise<Diff & { said: Said }> => {
+    const said = await sluice(['matrix', '--diff', 'policies', p.dir, '--json', '--exit-code', ...args]);
+    return { ...said.json<Diff>(), said };
+  };
+  const CATALOG = 'catalog/customer.yaml';
+  const PHONE = '/phone: { category: contact, grade: 3, mask: phone }\n  /email';
+
+  /** what is changed, who asks, and the sentence that must be among those said */
+  const CHANGES: readonly [string, [string, string | RegExp, string][], string[], Partial<Sentence>][] = [
+    [
+      'a field moves to a wider class',
+      [[CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email']],
+      ONE,
+      { direction: 'wider', fields: ['/phone'], after: 'in clear' },
+    ],
+    [
+      'a field moves to a lower grade',
+      [[CATALOG, '/id_number: { category: identity, grade: 4', '/id_number: { category: identity, grade: 3']],
+      ['--role', 'adjuster', '--purpose', 'claims', '--resource', 'customer', '--recipient', 'internal'],
+      { direction: 'wider', fields: ['/id_number'], after: 'in clear' },
+    ],
+    [
+      'the kind of a mask changes',
+      [[CATALOG, 'mask: bank_card', 'mask: { kind: generic, keep_last: 4 }']],
+      ONE,
+      {
+        direction: 'other',
+        fields: ['/bank_card'],
+        before: 'masked as bank_card',
+        after: 'masked as generic, keep_last 4',
+      },
+    ],
+    [
+      'a field is new',
+      [[CATALOG, '  /bank_card:', '  /nickname: { category: transaction, grade: 2 }\n  /bank_card:']],
+      ONE,
+      { direction: 'wider', fields: ['/nickname'], before: 'not at all', after: 'in clear' },
+    ],
+    [
+      'a field is gone',
+      [[CATALOG, /^ {2}\/email:.*\n/m, '']],
+      ONE,
+      { direction: 'narrower', fields: ['/email'], before: 'in clear or masked', after: 'not at all' },
+    ],
+    [
+      'a field of an embedded resource moves to another class',
+      [
+        [
+          'catalog/employee.yaml',
+          '/id_number: { category: identity, grade: 4',
+          '/id_number: { category: staff, grade: 1',
+        ],
+      ],
+      ONE,
+      { direction: 'wider', fields: ['/agent/id_number'], after: 'in clear' },
+    ],
+    [
+      'a resource is no longer embedded',
+      [[CATALOG, /^ {2}\/agent:.*\n/m, '']],
+      ONE,
+      {
+        direction: 'narrower',
+        fields: expect.arrayContaining(['/agent/name']) as unknown as string[],
+        after: 'not at all',
+      },
+    ],
+    [
+      'a role may act for one more purpose',
+      [['data/roles.yaml', 'purposes: [claims, emergency]', 'purposes: [claims, emergency, after_sales]']],
+      ['--role', 'adjuster', '--purpose', 'after_sales', '--resource', 'customer'],
+      {
+        direction: 'wider',
+        about: 'request',
+        text: 'adjuster may now read, search and update customer for after_sales (before: purpose_not_allowed)',
+      },
+    ],
+    [
+      'a role may act for one purpose less',
+      [['data/roles.yaml', 'purposes: [claims, emergency]', 'purposes: [claims]']],
+      ['--role', 'adjuster', '--purpose', 'emergency', '--resource', 'customer'],
+      {
+        direction: 'narrower',
+        about: 'request',
+        text: 'adjuster may no longer read and search customer for emergency (purpose_not_allowed)',
+      },
+    ],
+    [
+      'more records are allowed',
+      [['data/roles.yaml', /( {2}support:[\s\S]*?)max_records: 100/, '$1max_records: 150']],
+      ONE,
+      { direction: 'wider', about: 'limit', fields: ['max_records'], before: '100', after: '150' },
+    ],
+    [
+      'groups may be smaller',
+      [['data/tiers.yaml', /min_group_size: \d+/, 'min_group_size: 2']],
+      ['--role', 'analyst', '--purpose', 'market_research', '--resource', 'customer'],
+      { direction: 'wider', about: 'limit', fields: ['min_group_size'], after: '2' },
+    ],
+    [
+      'a field may be written that nobody could write',
+      [
+        [
+          CATALOG,
+          '/vip: { category: transaction, grade: 2, write: never,',
+          '/vip: { category: transaction, grade: 2,',
+        ],
+      ],
+      ONE,
+      { direction: 'wider', about: 'write', fields: ['/vip'] },
+    ],
+    [
+      'a role is opened to another department',
+      [
+        [
+          'data/roles.yaml',
+          'departments: [after-sales, customer-service]',
+          'departments: [after-sales, customer-service, marketing]',
+        ],
+      ],
+      ONE,
+      {
+        direction: 'wider',
+        about: 'request',
+        when: [{ department: ['marketing'] }],
+      },
+    ],
+    [
+      'an objection no longer counts',
+      [['data/flags.yaml', 'withholds: notice', 'withholds: nothing']],
+      ONE,
+      {
+        direction: 'wider',
+        fields: expect.arrayContaining(['/phone']) as unknown as string[],
+        after: 'in clear',
+      },
+    ],
+  ];
+
+  test.each(CHANGES)('%s: the sentence names the field', async (_what, edits, asked, wanted) => {
+    const p = copy();
+    for (const [file, from, to] of edits) p.change(file, from, to);
+    const { changes, said } = await diff(p, ...asked);
+    expect(said.code).toBe(1);
+    expect(changes).toEqual(expect.arrayContaining([expect.objectContaining(wanted)]));
+  });
+
+  test.each([
+    [
+      'an object is covered',
+      [
+        CATALOG,
+        '/notes: { category: free_text, grade: 3,',
+        '/notes: { category: free_text, grade: 3, whole: true,',
+      ],
+      '/notes',
+      'whole',
+      true,
+    ],
+    [
+      'a total is told',
+      [CATALOG, '/page: { is: status }', '/page: { is: status }\n  /next: { is: status }'],
+      '/next',
+      'envelope',
+      true,
+    ],
+    [
+      'a field is no longer counted for groups',
+      [
+        CATALOG,
+        '/gender: { category: identity, grade: 3, quasi_identifier: true }',
+        '/gender: { category: identity, grade: 3 }',
+      ],
+      '/gender',
+      'quasi_identifier',
+      true,
+    ],
+    ['a record is somebody else’s', [CATALOG, 'at: /id,', 'at: /agent/id,'], null, 'data_subject', true],
+    ['the policy looks at another member', [CATALOG, 'vip: /vip,', 'vip: /notes,'], null, 'attributes', true],
+  ] as const)(
+    '%s: no answer shows it, and the line of the catalog is named',
+    async (_what, [file, from, to], pointer, what, wider) => {
+      const p = copy();
+      p.change(file, from, to);
+      const { catalogs, said } = await diff(p, ...ONE);
+      expect(said.code).toBe(1);
+      expect(catalogs).toEqual([expect.objectContaining({ pointer, what, wider })]);
+    },
+  );
+
+  test('who sees more stands first, in sentences, and what was not covered stands last', async () => {
+    const p = copy();
+    p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
+    const { out } = await sluice(['matrix', '--diff', 'policies', p.dir, ...ONE]);
+    const [first = '', ...others] = out.split('\n');
+    expect(first).toContain('1 role sees or may do more than before');
+    expect(others.slice(0, 3)).toContain('  customer, in clear: /phone ← support');
+    expect(out).toContain('support now sees /phone of customer in clear for after_sales (before: masked)');
+    expect(out).toContain('customer withdrew, opt_out');
+    expect(out).toContain('customer /phone: contact/3 → reference/1');
+    const last = out.slice(out.indexOf('Not covered'));
+    for (const named of [
+      'justification: “review of the policy” only',
+      'grants: none',
+      'time: ',
+      'callers with several roles',
+    ])
+      expect(last).toContain(named);
+  });
+
+  test('a field that is given without consent says so', async () => {
+    const p = copy();
+    p.change('data/purposes.yaml', /( {2}marketing:[\s\S]*?consent: )explicit/, '$1by_grade');
+    const asked = [
+      '--role',
+      'marketer',
+      '--purpose',
+      'marketing',
+      '--recipient',
+      'internal',
+      '--resource',
+      'customer',
+    ];
+    const { changes } = await diff(p, ...asked);
+    expect(changes.map(({ text }) => text)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/ in clear for marketing without explicit consent /)]),
+    );
+  });
+
+  test('asks the policy and does not read its data: a rule that is wider than the data is shown', async () => {
+    const p = copy();
+    p.change(
+      'sluice/treatment/treatment.rego',
+      'default _role(_) := [8, 60, {"do": "drop", "because": "category_not_for_role"}]',
+      'default _role(_) := [0, 0, {"do": "disclose", "because": "permitted"}]',
+    );
+    const { changes } = await diff(
+      p,
+      '--role',
+      'marketer',
+      '--purpose',
+      'marketing',
+      '--recipient',
+      'internal',
+    );
+    expect(changes.some((c) => c.direction === 'wider' && c.about === 'field')).toBe(true);
+  });
+
+  test('an attribute of records that rules read is named as not covered', async () => {
+    const p = copy();
+    p.change(
+      'sluice/disclosure.rego',
+      'default may_leave := false',
+      'withholdings contains {"code": "vip"} if input.record.attributes.vip == "never"\n\ndefault may_leave := false',
+    );
+    const { not_covered } = await diff(p, ...ONE);
+    expect(not_covered).toContain('attributes of records (vip): asked without any');
+  });
+
+  test('of the same policy twice nothing changes, and what was not covered is told all the same', async () => {
+    const said = await sluice(['matrix', '--diff', OWN, OWN, '--exit-code']);
+    expect(said.out).toMatch(
+      /^Nothing of what was asked changes: \d+ fields were compared in \d+ decisions\.\n/,
+    );
+    expect(said.out).toContain('Not covered');
+    expect(said.code).toBe(0);
+  });
+
+  test('is one HTML file without script or links elsewhere', async () => {
+    const p = copy(OWN);
+    p.change('catalog/customer.yaml', /(\/phone: \{ category: )contact, grade: 3/, '$1reference, grade: 1');
+    await sluice(['matrix', '--diff', OWN, p.dir, '--html', p.path('d.html')]);
+    const html = readFileSync(p.path('d.html'), 'utf8');
+    expect(html).toContain('now sees /phone of customer');
+    expect(html).toContain('Not covered');
+    expect(html).not.toMatch(/<script|https?:\/\/|<link|@import/);
+  });
+});

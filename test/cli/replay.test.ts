@@ -1,0 +1,300 @@
+/** `sluice replay`: decisions of the demo's journal, asked again of copies of the default policy that each test changes in its way. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Replay } from '../../src/cli/policy/recorded.ts';
+import { Replayer } from '../../src/cli/policy/replayer.ts';
+import type { DecisionRecord } from '../../src/model/record.ts';
+import { compileFiles } from '../../src/policy/compile.ts';
+import { readPolicyDirectory } from '../../src/policy/directory.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import { Copy, opa, ROOT, sluice } from './support.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const copies: Copy[] = [];
+const copy = (): Copy => {
+  const made = new Copy();
+  copies.push(made);
+  return made;
+};
+afterEach(() => {
+  for (const c of copies.splice(0)) c.remove();
+});
+
+const CATALOG = 'catalog/customer.yaml';
+const PHONE = '/phone: { category: contact, grade: 3, mask: phone }\n  /email';
+
+describe.runIf(opa !== null)('sluice replay', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-replay-'));
+  const journal = join(dir, 'journal');
+  beforeAll(async () => {
+    mkdirSync(dir, { recursive: true });
+    const demo = await sluice(['demo', '--once', '--json', '--customers', '50', '--dir', dir]);
+    expect(demo.code).toBe(0);
+  }, 180_000);
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  const replayed = async (policies: string, ...more: string[]) => {
+    const asked = ['replay', '--journal', journal, '--policies', policies, ...more];
+    const said = await sluice([...asked, '--json', '--exit-code']);
+    return { code: said.code, ...said.json<Replay>() };
+  };
+
+  test('the policy that decided decides the same again', async () => {
+    const { code, decisions, same, left_out, shifts } = await replayed('policies');
+    expect(shifts).toEqual([]);
+    expect(decisions).toBeGreaterThan(5);
+    expect(same).toBe(decisions - left_out);
+    expect(code).toBe(0);
+  });
+
+  test('a field that moves to another class is named, with the masked values that would leave in clear', async () => {
+    const p = copy();
+    p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
+    const { code, shifts } = await replayed(p.dir);
+    expect(code).toBe(1);
+    const clear = shifts.find((s) => s.path === '/phone' && s.from === 'mask' && s.to === 'disclose');
+    expect(clear).toMatchObject({
+      kind: 'field',
+      direction: 'wider',
+      roles: 'support',
+      purpose: 'after_sales',
+    });
+    expect(clear!.count).toBeGreaterThan(0);
+    expect(new Set(shifts.map((s) => s.path))).toEqual(new Set(['/phone']));
+    const { out } = await sluice(['replay', '--journal', journal, '--policies', p.dir]);
+    expect(out).toMatch(
+      /support would see \/phone of customer in clear for after_sales \(was masked\): \d+ values? in \d+ decision/,
+    );
+  });
+
+  test('a field that no catalog knew and that would leave now is named', async () => {
+    const known = copy();
+    known.change(CATALOG, /^ {2}\/email:.*\n/m, '');
+    // as if the policy that decided had not known it
+    const { shifts } = await replayedUnder(known, (record) => record);
+    expect(shifts.find((s) => s.path === '/email')).toMatchObject({ direction: 'narrower', to: 'drop' });
+    const policy = await policyOf();
+    const records = recordsOf().map(
+      (record): DecisionRecord => ({
+        ...record,
+        disclosure: record.disclosure && {
+          ...record.disclosure,
+          released: record.disclosure.released.filter((path) => path !== '/email'),
+          withheld: record.disclosure.released.includes('/email')
+            ? [
+                ...record.disclosure.withheld,
+                { path: '/email', do: 'drop', because: 'uncatalogued', count: 3 },
+              ]
+            : record.disclosure.withheld,
+        },
+      }),
+    );
+    const found = replay(policy, null, records).shifts.filter(
+      (s) => s.path === '/email' && s.to === 'disclose',
+    );
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.every((s) => s.direction === 'wider' && s.from === 'drop' && s.count >= 3)).toBe(true);
+  });
+
+  test('the kind of a mask is compared with the policy that decided, and counted without it', async () => {
+    const p = copy();
+    p.change(
+      CATALOG,
+      '/id_number: { category: identity, grade: 4, mask: national_id }',
+      '/id_number: { category: identity, grade: 4, mask: { kind: generic, keep_last: 4 } }',
+    );
+    const alone = await replayed(p.dir);
+    expect(alone.shifts).toEqual([]);
+    expect(alone.inexact.parameters).toBeGreaterThan(0);
+    const { out } = await sluice(['replay', '--journal', journal, '--policies', p.dir]);
+    expect(out).not.toMatch(/Nothing would change/);
+    expect(out).toMatch(/would have differed as far as records tell/);
+    expect(out).toMatch(/disguised values are compared by treatment alone, because how/);
+    const { shifts, inexact } = await replayed(p.dir, '--before', 'policies');
+    expect(inexact.parameters).toBe(0);
+    expect(shifts.find((s) => s.path === '/id_number')).toMatchObject({
+      direction: 'other',
+      from: 'mask {"kind":"national_id"}',
+      to: 'mask {"kind":"generic","keep_last":4}',
+    });
+  });
+
+  test('a lower limit cuts what had left, and other obligations are compared with the policy that decided', async () => {
+    const p = copy();
+    p.change('data/roles.yaml', /( {2}analyst:[\s\S]*?)max_records: 5000/, '$1max_records: 10');
+    p.change('data/tiers.yaml', 'min_group_size: 5', 'min_group_size: 2');
+    const alone = await replayed(p.dir);
+    expect(alone.shifts.find((s) => s.kind === 'limit')).toMatchObject({
+      path: 'max_records',
+      direction: 'narrower',
+      roles: 'analyst',
+      to: '10',
+    });
+    expect(alone.inexact.obligations).toBeGreaterThan(0);
+    expect(alone.inexact.groups).toBeGreaterThan(0);
+    const { shifts, inexact } = await replayed(p.dir, '--before', 'policies');
+    expect(inexact.obligations).toBe(0);
+    expect(shifts.filter((s) => s.kind === 'limit').map((s) => [s.path, s.from, s.to, s.direction])).toEqual(
+      expect.arrayContaining([
+        ['max_records', '5000', '10', 'narrower'],
+        ['min_group_size', '5', '2', 'wider'],
+      ]),
+    );
+  });
+
+  test('every verdict that would change is told, and an example can be explained', async () => {
+    const p = copy();
+    p.change('data/roles.yaml', 'purposes: [claims, emergency]', 'purposes: [claims]');
+    p.change('data/roles.yaml', /( {2}support:[\s\S]*?)contact: use/, '$1contact: recognise');
+    const { code, shifts } = await replayed(p.dir);
+    expect(code).toBe(1);
+    const verdict = shifts.find((s) => s.kind === 'verdict');
+    expect(verdict).toMatchObject({ from: 'allowed', to: 'denied (purpose_not_allowed)', roles: 'adjuster' });
+    expect(shifts).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ path: '/phone', from: 'disclose', to: 'mask', roles: 'support' }),
+      ]),
+    );
+    const explained = await sluice([
+      'explain',
+      '--decision',
+      verdict!.examples[0]!,
+      '--journal',
+      journal,
+      '--policies',
+      p.dir,
+    ]);
+    expect(explained.out).toContain('purpose_not_allowed');
+    expect(explained.out).toContain('recorded under policy');
+  });
+
+  test('records that would no longer be withheld are counted, with what would leave in clear', async () => {
+    const policy = await policyOf();
+    const [record] = recordsOf().filter((r) =>
+      (r.disclosure?.answers ?? []).some((a) => a.disclose && a.resource === 'customer'),
+    );
+    const answers = record!.disclosure!.answers!.map((a) => ({
+      ...a,
+      disclose: false,
+      treatments: {},
+      count: 7,
+    }));
+    const withheld = {
+      ...record!,
+      disclosure: { ...record!.disclosure!, answers, released: [], withheld: [] },
+    };
+    const shift = replay(policy, null, [withheld]).shifts.find(
+      (s) => s.kind === 'record' && s.resource === 'customer',
+    );
+    expect(shift).toMatchObject({
+      direction: 'wider',
+      from: 'record withheld',
+      to: 'record disclosed',
+      count: 7,
+    });
+    expect(shift!.gives).toContain('/id');
+  });
+
+  test('a search that would be refused for a field it is by is told', async () => {
+    const p = copy();
+    p.change(CATALOG, PHONE, '/phone: { category: identity, grade: 4, mask: phone }\n  /email');
+    const policy = await policyOf(p.dir);
+    const records = recordsOf().flatMap((r): DecisionRecord[] => {
+      const input = r.input as { action?: { name: string; properties: object } } | null;
+      if (
+        r.outcome === 'denied' ||
+        input?.action === undefined ||
+        r.subject?.properties.roles[0] !== 'support'
+      )
+        return [];
+      const properties = { ...input.action.properties, query_fields: ['/phone'] };
+      return [{ ...r, input: { ...input, action: { ...input.action, properties } } }];
+    });
+    expect(records.length).toBeGreaterThan(0);
+    const { shifts } = replay(policy, null, records);
+    expect(shifts[0]).toMatchObject({
+      kind: 'verdict',
+      path: '/phone',
+      to: 'refused (query_field_withheld)',
+      direction: 'narrower',
+    });
+  });
+
+  test('what lacks its input or its states is counted and never taken for unchanged', async () => {
+    const policy = await policyOf();
+    const records = recordsOf();
+    const without = replay(
+      policy,
+      null,
+      records.map((r) => ({ ...r, input: null })),
+    );
+    expect(without).toMatchObject({ decisions: records.length, left_out: records.length, same: 0 });
+    expect(without.inexact.unasked).toBe(records.length);
+    const stateless = replay(
+      policy,
+      null,
+      records.map((r) => {
+        if (r.disclosure === null) return r;
+        const { answers: _answers, ...disclosure } = r.disclosure;
+        return { ...r, disclosure };
+      }),
+    );
+    expect(stateless.inexact.states).toBeGreaterThan(0);
+  });
+
+  test('a policy that reads attributes of records is not asked exactly, and that is counted', async () => {
+    const p = copy();
+    p.change(
+      'sluice/disclosure.rego',
+      'default may_leave := false',
+      'withholdings contains {"code": "vip"} if input.record.attributes.vip == "never"\n\ndefault may_leave := false',
+    );
+    expect((await replayed(p.dir)).inexact.attributes).toBeGreaterThan(0);
+  });
+
+  test('every record of the journal keeps to the schema that is published', () => {
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv, ['date-time']);
+    const validate = ajv.compile(
+      JSON.parse(readFileSync(join(ROOT, 'schemas/decision-record.schema.json'), 'utf8')),
+    );
+    const lines = linesOf();
+    expect(lines.length).toBeGreaterThan(5);
+    for (const line of lines) expect([validate(JSON.parse(line)), validate.errors]).toEqual([true, null]);
+    expect(lines.some((l) => l.includes('"answers":[{'))).toBe(true);
+  });
+
+  test('a journal that is not there could not be read: exit 3', async () => {
+    expect((await sluice(['replay', '--journal', join(dir, 'none')])).code).toBe(3);
+  });
+
+  const linesOf = (): string[] =>
+    readdirSync(journal)
+      .filter((f) => f.endsWith('.jsonl'))
+      .flatMap((f) => readFileSync(join(journal, f), 'utf8').trim().split('\n'));
+  const recordsOf = (): DecisionRecord[] =>
+    linesOf()
+      .map((line) => JSON.parse(line) as DecisionRecord)
+      .filter((r) => r.kind === 'disclosure');
+  const policyOf = async (at = join(ROOT, 'policies')): Promise<LivePolicy> =>
+    createSnapshot(await compileFiles(await readPolicyDirectory(at), { opa: opa! }));
+  const replay = (
+    policy: LivePolicy,
+    before: LivePolicy | null,
+    records: readonly DecisionRecord[],
+  ): Replay => {
+    const replayer = new Replayer(policy, before);
+    // as if another policy had decided: what it did is on record, and nothing else of it
+    for (const record of records) replayer.take({ ...record, policy: { revision: 'another', bundle: '' } });
+    return replayer.result();
+  };
+  const replayedUnder = async (
+    p: Copy,
+    change: (record: DecisionRecord) => DecisionRecord,
+  ): Promise<Replay> => replay(await policyOf(p.dir), null, recordsOf().map(change));
+});
