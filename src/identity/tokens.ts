@@ -29,8 +29,8 @@ export interface Verified {
   readonly digests: readonly string[];
 }
 
-/** Keys without an id that a token may fit: more are not tried. */
-const MAX_TRIES = 8;
+/** Keys that a token without a key id may fit: more are not tried, since each costs a verification that nobody has paid for with a credential. */
+export const MAX_TRIES = 8;
 
 /** @throws SluiceError `token_*`, `keys_unavailable` */
 export async function verifyToken(

@@ -87,6 +87,9 @@ export function lineEnd(bytes: Buffer, start: number, final: boolean): number {
 }
 
 export function propertyOf(bytes: Buffer, start: number, end: number): Property | string {
+  // RFC 6350 §3.1 has none: to one reader it is nothing, to another a part of the name
+  if (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf)
+    return 'has a byte order mark: save it as UTF-8 without one';
   const line = Buffer.alloc(end - start);
   const at = new Uint32Array(end - start + 1);
   let length = 0;

@@ -74,6 +74,19 @@ describe('A key replaced', () => {
     await identity.close();
   });
 
+  test.each([
+    ['first', 0, 'accepted'],
+    ['eighth', 7, 'accepted'],
+    ['ninth', 8, 'token_signature_invalid'],
+  ])('among many without an id: what the %s has signed is %s', async (_which, n, expected) => {
+    const keys = await Promise.all(Array.from({ length: 9 }, () => newKey(null)));
+    // a key of another algorithm fits no token, and is not counted
+    publish(await newKey(null, 'RS256'), ...keys);
+    const identity = open();
+    expect(await verdict(identity, bearer(await keys[n]!.sign()))).toBe(expected);
+    await identity.close();
+  });
+
   test('in a file is found by the first token that it signed', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sluice-'));
     const file = join(dir, 'keys.json');

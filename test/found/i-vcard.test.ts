@@ -137,6 +137,7 @@ describe('a vCard', () => {
     ['a lone carriage return', card('FN:a\rTEL:1')],
     ['an open quote', card('TEL;X="a:1')],
     ['an empty line', card('')],
+    ['a byte order mark', `\ufeff${card('FN:a')}`],
   ])('is refused with %s', async (_, body) => {
     expect(await refusal(body, c({}))).toBe('response_malformed');
   });
@@ -182,6 +183,11 @@ describe('a vCard that is sent', () => {
 
   test.each([
     ['two cards', card('FN:a') + card('FN:b')],
+    ['two cards of which the second has a byte order mark', `${card('FN:a')}\ufeff${card('FN:b')}`],
+    ['a byte order mark', `\ufeff${card('FN:a')}`],
+    ['a byte order mark before a property', card('\ufeffFN:a')],
+    ['an end within it', card('FN:a', 'END:VCARD', 'TEL:1')],
+    ['an end with a group', card('FN:a', 'x.END:VCARD', 'x.BEGIN:VCARD', 'TEL:1')],
     ['a property twice that stands once', card('UID:C1', 'UID:C2')],
     ['another version', card('FN:a').replace('4.0', '2.1')],
     ['text behind it', `${card('FN:a')}x`],
@@ -189,6 +195,13 @@ describe('a vCard that is sent', () => {
     ['an encoding that its version has not', card('FN;ENCODING=QUOTED-PRINTABLE:=31')],
   ])('is refused with %s', (_, body) => {
     expect(codeOf(router, 'PUT', '/a/C1.vcf', put(body))).toBe('body_unreadable');
+  });
+
+  test.each([
+    ['several vCards', card('FN:a') + card('FN:b')],
+    ['byte order mark', `\ufeff${card('FN:a')}`],
+  ])('says what is wrong: %s', (said, body) => {
+    expect(() => ask(router, 'PUT', '/a/C1.vcf', put(body))).toThrow(said);
   });
 
   test('is held to what its caller may write, and forwarded byte for byte', async () => {

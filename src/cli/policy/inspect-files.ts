@@ -5,6 +5,7 @@ import type { LoadedConfig } from '../../config/index.ts';
 import { idForms, type ReadConsents, readConsents } from '../../consent/index.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { parseRevoked } from '../../identity/revoked.ts';
+import { MAX_TRIES } from '../../identity/tokens.ts';
 import { textOf, UNMARKED } from '../../observability/complete.ts';
 import { createConsentNames, type NameKind } from '../../policy/consent-names.ts';
 import { isObject } from '../../policy/document.ts';
@@ -143,6 +144,12 @@ function judgeKeySet(text: string): void {
     throw new SluiceError(
       'config_invalid',
       'no public key is in the file: shared and private keys are not used',
+    );
+  const unnamed = keys.filter((k) => isObject(k) && k['kid'] === undefined).length;
+  if (unnamed > MAX_TRIES)
+    throw new SluiceError(
+      'config_invalid',
+      `${unnamed} keys have no "kid": of those that a token may fit the first ${MAX_TRIES} are tried; give keys and tokens a kid`,
     );
 }
 

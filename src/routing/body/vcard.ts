@@ -33,7 +33,10 @@ export function parseVcard(given: Uint8Array): unknown {
   const end = rest.pop();
   if (begin === undefined || end === undefined || !isMark(begin, 'BEGIN') || !isMark(end, 'END'))
     throw unreadable('is not one vCard');
-  const fault = rest.some(({ name }) => name === 'END') ? 'has a card within a card' : cardFault(rest);
+  const ends = rest.findIndex(({ name }) => name === 'END');
+  if (ends >= 0 && rest[ends + 1]?.name === 'BEGIN')
+    throw unreadable('has several vCards, and one is written by one request');
+  const fault = ends >= 0 ? 'has an end within the card' : cardFault(rest);
   if (fault !== null) throw unreadable(`as a vCard ${fault}`);
   const card: Record<string, unknown[]> = Object.create(null) as Record<string, unknown[]>;
   for (const property of rest) {
