@@ -53,7 +53,7 @@ const names = (pointer: string, path: readonly Step[]): boolean => {
   const tokens = pointer.slice(1).split('/');
   return (
     tokens.length <= path.length &&
-    tokens.every((t, n) => t === '*' || t === path[n]!.name) &&
+    tokens.every((t, n) => t === path[n]!.name || (t === '*' && path[n]!.name !== '#text')) &&
     path.slice(tokens.length).every((step) => step.position)
   );
 };

@@ -70,6 +70,23 @@ describe('#text', () => {
     },
   );
 
+  // the same for text alone, above
+  test.each([
+    ['/a/*', '<r><a k="1"><b>x</b></a></r>'],
+    ['/*/*', '<r><a k="1"><b>x</b></a></r>'],
+    ['/*', '<r></r>'],
+    ['/a', '<r></r>'],
+    ['/a/b', '<r><a><b>x</b></a></r>'],
+    ['/a/#text', '<r><a>one  two</a></r>'],
+    ['/*/#text', '<r><a>one  two</a></r>'],
+    ['/a/#text /a/*', '<r><a k="1">one <b>x</b> two</a></r>'],
+  ])('leaves among elements by a line of its own, whatever a star stands for: %s', async (lines, wanted) => {
+    const fields = Object.fromEntries(lines.split(' ').map((line) => [line, 'x/2']));
+    const body = '<r><a k="1">one <b>x</b> two</a></r>';
+    const { text } = await disclose(body, c(fields, { 'x/2': 'disclose' }));
+    expect(text).toBe(wanted);
+  });
+
   test('does not reach what stands in the elements', async () => {
     const { text } = await disclose(
       '<r><note>a<i>CANARY</i></note></r>',

@@ -37,6 +37,8 @@ export interface TreeNode {
   readonly attributes?: readonly TreeNode[];
   /** its children are elements of an array, addressed by `index` */
   readonly array?: boolean;
+  /** it is content that stands among members: text of XML beside elements */
+  readonly isContent?: true;
   /** the name that its content goes by where the catalog tells it from the node (`#text` of an XML element) */
   readonly content?: string;
   /** a single value of bytes that are no text: `children` is empty, and no treatment for texts applies */
@@ -108,6 +110,14 @@ export function textState(matcher: Matcher, state: StateId, name: string): State
   const field = matcher.field(inside);
   const isNamed = field >= 0 && field !== matcher.field(state) && matcher.path(field).endsWith(`/${name}`);
   return isNamed ? inside : state;
+}
+
+/** The state of text among elements: `*` stands for these and not for it, as where there is nothing but text. */
+function amongMembers(matcher: Matcher, from: StateId, node: TreeNode): StateId {
+  const state = enter(matcher, from, node);
+  const field = matcher.field(state);
+  if (field < 0 || !matcher.path(field).endsWith('/*')) return state;
+  return matcher.whole(from) ? from : matcher.nothing;
 }
 
 /** What whoever reads a scalar's content must know of it: by the node's own name, and by that of the content. */
@@ -300,7 +310,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     for (const child of membersOf(node)) {
       const decision = visit(
         child,
-        enter(matcher, state, child),
+        child.isContent === true ? amongMembers(matcher, state, child) : enter(matcher, state, child),
         program,
         () => `${path()}/${tokenOf(child)}`,
       );

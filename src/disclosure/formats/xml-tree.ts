@@ -23,6 +23,7 @@ export interface Hidden extends Span {
 export class Text implements TreeNode, Span {
   readonly kind = 'text';
   readonly names = ['#text'];
+  readonly isContent = true;
   readonly children = null;
   readonly start: number;
   readonly end: number;
