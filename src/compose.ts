@@ -17,13 +17,19 @@ import { detokenize } from './disclosure/treatments/tokenize.ts';
 import { SluiceError } from './errors.ts';
 import { createIdentity } from './identity/index.ts';
 import type { Identity } from './identity/types.ts';
+import type { Reason } from './model/answers.ts';
 import type { ConsentSource } from './model/consent.ts';
 import { type Clock, systemClock } from './observability/clock.ts';
 import type { Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { createPipeline } from './pipeline/index.ts';
 import { createShadow, type ShadowReport } from './policy/shadow.ts';
-import { createPolicyStore, type Gate, type LivePolicyStore } from './policy/store.ts';
+import {
+  createPolicyStore,
+  type Gate,
+  type LivePolicyStore,
+  type StoreDependencies,
+} from './policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from './routing/index.ts';
 import { createAdmin } from './server/admin.ts';
 import { detokenizing, type Reverse } from './server/detokenize.ts';
@@ -100,6 +106,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
           baseDir: directory,
           metrics,
           ...(deps.gate ? { gate: deps.gate } : {}),
+          approvals: approvalRecords(log, clock),
         }),
       );
     const hasConsents = given.consents !== undefined || config.consent.file !== undefined;
@@ -257,6 +264,36 @@ const headersNamed = ({ identity, purpose, upstreams }: Config) => ({
   ],
   response: Object.values(upstreams).flatMap((u) => u.response_headers),
 });
+
+/** Who let which policy go live, and which was kept out, is on record. */
+function approvalRecords(log: OpenDecisionLog, clock: Clock): NonNullable<StoreDependencies['approvals']> {
+  const record = async (
+    outcome: 'allowed' | 'denied',
+    reason: Reason,
+    revision: string,
+    bundle: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    const account = new Account(newDecisionId(), clock);
+    account.kind = 'policy';
+    account.policy = { revision, bundle };
+    account.reasons = [reason];
+    account.labels = labels;
+    await log.append({ ...account.record(outcome, 0, null, null), response: null });
+  };
+  return {
+    approved: ({ digest, revision, reviewer, author, approved_at, key }) =>
+      record(
+        'allowed',
+        { code: 'policy_approved', message: `${reviewer} approved the content ${digest}.` },
+        revision,
+        'approved',
+        { digest, reviewer, approved_at, key, ...(author === undefined ? {} : { author }) },
+      ),
+    refused: ({ name, revision }, message) =>
+      record('denied', { code: 'policy_unapproved', message }, revision, name, {}),
+  };
+}
 
 /** What the shadow policy would have answered otherwise is on record, and nowhere else. */
 function observed(found: ShadowReport, log: OpenDecisionLog, clock: Clock, logger: Logger): void {

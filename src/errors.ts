@@ -60,6 +60,7 @@ export const ERROR_CODES = [
   'policy_data_invalid',
   'policy_scenario_failed',
   'policy_unit_test_failed',
+  'policy_unapproved',
   'opa_not_found',
   'opa_digest_mismatch',
   'opa_failed',

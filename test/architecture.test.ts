@@ -115,7 +115,7 @@ describe('architecture', () => {
   });
 
   test.each([
-    ['jose', ['identity', 'policy/signatures.ts', 'disclosure/treatments']],
+    ['jose', ['identity', 'policy/signatures.ts', 'policy/approval.ts', 'disclosure/treatments']],
     ['@open-policy-agent/opa-wasm', ['policy/engine.ts']],
     ['undici', ['upstream']],
     ['express', ['server']],

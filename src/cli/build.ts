@@ -1,9 +1,10 @@
 /** `sluice build`: a policy directory → a bundle that a sidecar runs without OPA. */
 import { randomUUID } from 'node:crypto';
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
+import { contentDigest, readApprovals } from '../policy/approval.ts';
 import { writeBundle } from '../policy/bundle.ts';
 import { compilePolicy, ENTRYPOINTS } from '../policy/compile.ts';
 import { resolveOpa } from '../policy/opa.ts';
@@ -18,6 +19,7 @@ interface Options {
   readonly revision?: string;
   readonly entrypoint?: string[];
   readonly optimize: 0 | 1;
+  readonly approvals?: string;
   readonly signingKey?: string;
   readonly signingAlg: SigningAlgorithm;
   readonly signingKeyId: string;
@@ -51,6 +53,7 @@ export function command(io: Io): Command {
     .option('--signing-key <file>', 'sign it: PKCS #8 private key (PEM), or the secret for HS*')
     .option('--signing-alg <name>', 'how', algorithm, 'ES256')
     .option('--signing-key-id <id>', 'name of the key in policy.signing.keys', 'default')
+    .option('--approvals <file>', 'signed approvals (sluice approve) to carry along')
     .option('--watch', 'again whenever a file has changed')
     .option('--json', 'print what was built as JSON')
     .addHelpText(
@@ -65,13 +68,14 @@ export function command(io: Io): Command {
 }
 
 async function build(io: Io, dir: string, options: Options): Promise<void> {
-  const bundle = await compilePolicy(resolve(io.cwd, dir), {
+  const compiled = await compilePolicy(resolve(io.cwd, dir), {
     opa: await resolveOpa({ env: io.env }),
     tests: true,
     optimize: options.optimize,
     ...(options.revision === undefined ? {} : { revision: options.revision }),
     ...(options.entrypoint === undefined ? {} : { entrypoints: options.entrypoint.map(entrypointOf) }),
   });
+  const bundle = { ...compiled, approvals: await approvalsAt(io, options.approvals) };
   // What could not be loaded is not written.
   const served = ENTRYPOINTS.every((e) => bundle.manifest.wasm.some((w) => w.entrypoint === e));
   await (served ? createSnapshot(bundle) : createRuntime(bundle, DEFAULT_LIMITS));
@@ -94,7 +98,7 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   );
   if (options.json) {
     io.stdout.write(
-      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, signed_by: key?.kid ?? null, unit_tests: bundle.tests?.tests.length ?? 0, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
+      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, content_digest: contentDigest(bundle), signed_by: key?.kid ?? null, unit_tests: bundle.tests?.tests.length ?? 0, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
     );
     return;
   }
@@ -116,6 +120,14 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
     io.stdout.write(`${name} reads${reads_time ? ' the time and' : ''}\n`);
     for (const path of input) io.stdout.write(`  ${path}\n`);
   }
+}
+
+async function approvalsAt(io: Io, file: string | undefined): Promise<readonly string[]> {
+  if (file === undefined) return [];
+  const text = await readFile(resolve(io.cwd, file), 'utf8').catch((cause: unknown) => {
+    throw new SluiceError('input_invalid', { message: `The approvals ${file} cannot be read.`, cause });
+  });
+  return readApprovals(text, file);
 }
 
 /** `data.sluice.extra` and `sluice/extra` are the same */

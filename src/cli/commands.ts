@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./check.ts'),
   },
   {
+    name: 'approve',
+    summary: 'sign that a policy may go live',
+    load: () => import('./approve.ts'),
+  },
+  {
     name: 'new',
     summary: 'add a role, purpose, partner or field to a policy, with a scenario',
     load: () => import('./new.ts'),

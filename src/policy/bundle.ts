@@ -4,6 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchive } from './archive.ts';
+import { contentDigest, readApprovals } from './approval.ts';
 import { catalogsFromData } from './catalog.ts';
 import { isObject } from './document.ts';
 import { numbersKept } from './numbers.ts';
@@ -46,6 +47,8 @@ export interface PolicyBundle {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   /** relative path → text of what it was built from (rules, tests, data, catalogs, scenarios), if it says */
   readonly sources: { readonly [path: string]: string };
+  /** signed approvals that came with it (`approval.ts`); they are no part of its content */
+  readonly approvals: readonly string[];
   /** its unit tests for the engine that decides, if it was built with them */
   readonly tests?: UnitTests;
 }
@@ -57,6 +60,7 @@ export interface BundleOptions {
 }
 
 const SOURCES = '.sluice/sources.json';
+const APPROVALS = '.sluice/approvals.json';
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws SluiceError `bundle_*`, `catalog_invalid` */
@@ -125,6 +129,9 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
     reads,
     catalogs,
     sources,
+    approvals: files.has(APPROVALS)
+      ? readApprovals(utf8.decode(files.get(APPROVALS)), `${name}: ${APPROVALS}`)
+      : [],
     ...(tests === null ? {} : { tests }),
   };
 };
@@ -294,6 +301,15 @@ const catalogsOf = (
   return catalogsFromData(listed, name);
 };
 
+/** What `sluice approve` signs stands in the manifest, too, for whoever compares it with the sheet that was signed. */
+const withDigest = (bundle: PolicyBundle): Manifest['metadata'] => {
+  const { metadata } = bundle.manifest;
+  const ours = metadata['sluice'];
+  return isObject(ours)
+    ? { ...metadata, sluice: { ...ours, content_digest: contentDigest(bundle) } }
+    : metadata;
+};
+
 /** The files of a bundle that another Sluice, or an OPA, can load. */
 export const writeBundle = async (
   bundle: PolicyBundle,
@@ -305,12 +321,15 @@ export const writeBundle = async (
     roots: bundle.manifest.roots,
     wasm: bundle.manifest.wasm.map((w) => ({ entrypoint: w.entrypoint, module: '/policy.wasm' })),
     rego_version: 1,
-    metadata: bundle.manifest.metadata,
+    metadata: withDigest(bundle),
   };
   const files = new Map<string, Uint8Array>([
     ['data.json', text(bundle.dataJson)],
     ['policy.wasm', bundle.wasm],
     [SOURCES, text(JSON.stringify(bundle.sources))],
+    ...(bundle.approvals.length === 0
+      ? []
+      : [[APPROVALS, text(JSON.stringify({ approvals: bundle.approvals }))] as const]),
     ...filesOfUnitTests(bundle.tests),
     ['.manifest', text(JSON.stringify(manifest))],
   ]);

@@ -78,6 +78,7 @@ export const compileFiles = async (
       reads: compiled.reads,
       catalogs: data.catalogs,
       sources,
+      approvals: [],
       ...(tests === null ? {} : { tests }),
       manifest: {
         revision,

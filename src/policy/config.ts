@@ -18,6 +18,8 @@ export const SIGNING_ALGORITHMS = [
   'ES512',
   'EdDSA',
 ] as const;
+/** With a shared secret whoever verifies an approval could also give it. */
+export const APPROVAL_ALGORITHMS = SIGNING_ALGORITHMS.filter((name) => !name.startsWith('HS'));
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /** as a validator leaves it: members may be absent or undefined */

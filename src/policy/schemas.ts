@@ -297,6 +297,9 @@ const ManifestSchema = Type.Object(
               {
                 format: Type.Literal(1),
                 wasm_sha256: Text,
+                content_digest: Type.Optional(
+                  Type.String({ pattern: '^sha256:[0-9a-f]{64}$', description: 'what an approval names' }),
+                ),
                 entrypoints: Type.Record(
                   Text,
                   Type.Object(

@@ -161,17 +161,15 @@ const goString = (text: string): string =>
   JSON.stringify(text).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 
 /** @throws SluiceError `config_invalid` */
-const importKey = async (
+export const importKey = async (
   spec: SigningKey,
   use: 'sign' | 'verify',
   kid: string,
+  section = 'policy.signing.keys',
 ): Promise<Uint8Array | Awaited<ReturnType<typeof importSPKI>>> => {
   const text = spec.key ?? (spec.file === undefined ? undefined : await keyFile(spec.file));
   if (text === undefined)
-    throw new SluiceError(
-      'config_invalid',
-      `policy.signing.keys.${kid}: give the key, or a file that holds it.`,
-    );
+    throw new SluiceError('config_invalid', `${section}.${kid}: give the key, or a file that holds it.`);
   if (spec.algorithm.startsWith('HS')) return new TextEncoder().encode(text);
   try {
     return use === 'sign' ? await importPKCS8(text, spec.algorithm) : await importSPKI(text, spec.algorithm);
@@ -179,7 +177,7 @@ const importKey = async (
     const form =
       use === 'sign' ? 'a PKCS #8 private key (BEGIN PRIVATE KEY)' : 'a public key (BEGIN PUBLIC KEY)';
     throw new SluiceError('config_invalid', {
-      message: `policy.signing.keys.${kid}: not ${form} for ${spec.algorithm}.`,
+      message: `${section}.${kid}: not ${form} for ${spec.algorithm}.`,
       cause,
     });
   }

@@ -3,11 +3,13 @@
  * in at once. Whatever fails on the way leaves the last good policy live and says so. Requests under way keep the
  * snapshot they took.
  */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
+import { stampOf } from '../observability/stable.ts';
+import { type Approval, type ApprovalConfig, type ApprovalKey, approvalOf } from './approval.ts';
 import type { ArchiveLimits } from './archive.ts';
 import { DEFAULT_LIMITS as ARCHIVE_LIMITS } from './archive.ts';
 import {
@@ -18,6 +20,7 @@ import {
   type PolicyLimits,
   settle,
 } from './config.ts';
+import type { PolicyBundle } from './bundle.ts';
 import type { Opa } from './opa.ts';
 import type { SigningConfig, SigningKey } from './signatures.ts';
 import { createSnapshot, type LivePolicy } from './snapshot.ts';
@@ -25,6 +28,7 @@ import { createDirectorySource } from './sources/directory.ts';
 import { createFileSource } from './sources/file.ts';
 import type { Loaded, PolicySource } from './sources/source.ts';
 import { createUrlSource } from './sources/url.ts';
+import { watchPath } from './sources/watching.ts';
 
 /** Tries a policy before it goes live. @returns what the log is to say of it */
 export type Gate = (candidate: LivePolicy) => Promise<{ readonly [name: string]: unknown } | undefined>;
@@ -38,6 +42,11 @@ export interface StoreDependencies {
   /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
   readonly gate?: Gate;
   readonly opa?: () => Promise<Opa>;
+  /** puts on record what `policy.require_approval` let live or kept out; what cannot be recorded does not go live */
+  readonly approvals?: {
+    approved(approval: Approval): Promise<void>;
+    refused(candidate: { readonly name: string; readonly revision: string }, why: string): Promise<void>;
+  };
 }
 
 export interface LivePolicyStore extends PolicyStore {
@@ -70,9 +79,26 @@ export const createPolicyStore = async (
   let unavailable: Failure | null = null;
   let closed = false;
 
+  const approving = approvingOf(config.require_approval, deps.baseDir);
+  /** before anything of the candidate is run; null: none is asked for */
+  const approved = async (bundle: PolicyBundle): Promise<Approval | null> => {
+    if (approving === undefined) return null;
+    try {
+      return await approvalOf(bundle, approving, deps.clock.now());
+    } catch (e) {
+      if (isSluiceError(e, 'policy_unapproved'))
+        await deps.approvals?.refused(bundle, e.message).catch((err: unknown) => {
+          deps.logger.error({ err }, 'that a policy is not approved could not be recorded');
+        });
+      throw e;
+    }
+  };
+
   const activate = async (loaded: Loaded): Promise<void> => {
+    const approval = await approved(loaded.bundle);
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
     const tried = await deps.gate?.(candidate);
+    if (approval !== null) await deps.approvals?.approved(approval);
     if (closed) return;
     const first = live === undefined;
     live = candidate;
@@ -156,7 +182,21 @@ export const createPolicyStore = async (
   };
 
   await start();
-  const stop = watches ? source.watch(() => void reload()) : () => undefined;
+  const stops = watches ? [source.watch(() => void reload())] : [];
+  // The source says nothing new of a policy that waits for its approval.
+  const approvals = approving?.file;
+  if (watches && approvals !== undefined)
+    stops.push(
+      watchPath(
+        { path: dirname(approvals), recursive: false, fingerprint: async () => stampOf(approvals) },
+        () => {
+          if (error?.code === 'policy_unapproved') void reload(true);
+        },
+      ),
+    );
+  const stop = (): void => {
+    for (const end of stops) end();
+  };
   return {
     current() {
       if (live === undefined) throw new SluiceError('policy_unavailable', 'No policy was activated yet.');
@@ -238,6 +278,23 @@ const sourceOf = (
     limits,
     signing,
   });
+};
+
+const approvingOf = (
+  approval: PolicyConfig['require_approval'],
+  baseDir: string,
+): ApprovalConfig | undefined => {
+  if (approval === undefined) return undefined;
+  const keys: { [kid: string]: ApprovalKey } = Object.create(null);
+  for (const [kid, k] of Object.entries(approval.keys ?? {}))
+    if (k?.algorithm !== undefined)
+      keys[kid] = {
+        algorithm: k.algorithm,
+        key: k.key,
+        file: k.file === undefined ? undefined : resolve(baseDir, k.file),
+        until: k.until,
+      };
+  return { keys, file: approval.file === undefined ? undefined : resolve(baseDir, approval.file) };
 };
 
 export const signingOf = (signing: PolicyConfig['signing'], baseDir: string): SigningConfig | undefined => {

@@ -53,11 +53,15 @@ describe.skipIf(opa === null)('docs/policy-tools.md', () => {
     const [program, ...argv] = command.match(/'[^']*'|\S+/g)!.map((a) => a.replace(/^'(.*)'$/, '$1'));
     expect(program).toBe('sluice');
     const said = await sluice(argv, { cwd: dir });
-    const lines = `${said.out}${said.err}`;
+    // digests change with every change of the policy
+    const undigested = (text: string): string => text.replace(/\b[0-9a-f]{32,64}\b/g, 'digest');
+    const lines = undigested(`${said.out}${said.err}`);
     // `…` on a line of its own stands for lines that are left out
-    const wanted = output.split(/^…\n/m).map((part) => part.trim());
+    const wanted = undigested(output)
+      .split(/^…\n/m)
+      .map((part) => part.trim());
     for (const part of wanted) expect(lines).toContain(part);
-    if (wanted.length === 1) expect(lines).toBe(output);
+    if (wanted.length === 1) expect(lines).toBe(undigested(output));
   });
 });
 

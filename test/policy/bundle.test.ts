@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Header, pack } from 'tar-stream';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { contentDigest } from '../../src/policy/approval.ts';
 import { readArchive, writeArchive } from '../../src/policy/archive.ts';
 import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle.ts';
 import type { SigningAlgorithm } from '../../src/policy/config.ts';
@@ -42,7 +43,19 @@ beforeAll(async () => {
 describe('a bundle', () => {
   test('that was written is read back the same', async () => {
     const back = await read(bytes);
-    expect(back).toEqual({ ...bundle, name: 'b.tar.gz', dataJson: back.dataJson, catalogs: back.catalogs });
+    const { sluice } = bundle.manifest.metadata as { sluice: object };
+    expect(back).toEqual({
+      ...bundle,
+      name: 'b.tar.gz',
+      dataJson: back.dataJson,
+      catalogs: back.catalogs,
+      // what an approval would name is added on the way
+      manifest: {
+        ...bundle.manifest,
+        metadata: { sluice: { ...sluice, content_digest: contentDigest(bundle) } },
+      },
+    });
+    expect(contentDigest(back)).toBe(contentDigest(bundle));
     expect(back.dataJson).toContain('12345678901234567890');
     expect([...back.catalogs.keys()]).toEqual(['customer']);
     expect(back.reads).toEqual(bundle.reads);

@@ -114,10 +114,13 @@ function strangers({ document, place }: ReadConsents, file: string, data: Data |
     }));
 }
 
-/** Keys of issuers and of whoever signs the policy: read at the start, and again when they change. */
+/** Keys of issuers and of whoever signs or approves the policy: read at the start, and again when they change. */
 function keyFindings({ config }: LoadedConfig): Finding[] {
   const sets = config.identity.issuers.flatMap(({ jwks }) => (jwks.file === undefined ? [] : [jwks.file]));
-  const signing = Object.values(config.policy.signing?.keys ?? {});
+  const signing = [
+    ...Object.values(config.policy.signing?.keys ?? {}),
+    ...Object.values(config.policy.require_approval?.keys ?? {}),
+  ];
   const read = (file: string, judge: (text: string) => void): Finding[] => {
     const done = attempted(file, 'key', () => judge(textOf(readFileSync(file))));
     return 'faults' in done ? done.faults : [];

@@ -1,6 +1,6 @@
 /** Where the policy comes from, who must have signed it, and how much it may use. */
 import { type Static, Type } from 'typebox';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../policy/config.ts';
+import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../policy/config.ts';
 import { defaulted, duration, optional, path, secret, section, size, table, url } from '../kinds.ts';
 
 const bounded = (minimum: number, maximum: number, value: number, description: string) =>
@@ -47,6 +47,26 @@ const signingSchema = section({
   required: defaulted(Type.Boolean({ description: 'refuse a bundle that is not signed' }), true),
 });
 
+const approvalSchema = section({
+  keys: table(
+    section({
+      algorithm: Type.Unsafe<SigningAlgorithm>(Type.Enum([...APPROVAL_ALGORITHMS])),
+      key: optional(secret({ lines: 'several', description: 'PEM public key, which may stand here' })),
+      file: optional(path({ description: 'a file that holds it' })),
+      until: optional(
+        Type.String({
+          pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+          description: 'last day on which its approvals count, UTC',
+        }),
+      ),
+    }),
+    { description: 'of reviewers, by key id; never the one that signs bundles' },
+  ),
+  file: optional(
+    path({ description: 'approvals besides those that a bundle carries; read again when it changes' }),
+  ),
+});
+
 const source = {
   dir: optional(path({ description: 'Rego, data and catalogs; compiled at start and on change' })),
   bundle: optional(path({ description: 'a file made by `sluice build` or `opa build -t wasm`' })),
@@ -69,6 +89,7 @@ export const policySchema = section({
   ...source,
   watch: defaulted(Type.Boolean({ description: 'load it anew when it changes' }), true),
   signing: optional(signingSchema),
+  require_approval: optional(approvalSchema),
   limits: defaulted(limitsSchema, {}),
   cache: defaulted(cacheSchema, {}),
   shadow: optional(

@@ -1,0 +1,134 @@
+/** `sluice approve`: a reviewer signs that one policy may go live, and nothing else. */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { SluiceError } from '../errors.ts';
+import { contentDigest, readApprovals, type Statement, signApproval } from '../policy/approval.ts';
+import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
+import type { Io } from './io.ts';
+import { openPolicy } from './policy/source.ts';
+
+interface Options {
+  readonly digest?: string;
+  readonly reviewer?: string;
+  readonly author?: string;
+  readonly until?: string;
+  readonly key?: string;
+  readonly keyId: string;
+  readonly alg: SigningAlgorithm;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+const algorithm = (text: string): SigningAlgorithm => {
+  const found = APPROVAL_ALGORITHMS.find((a) => a === text);
+  if (found === undefined)
+    throw new InvalidArgumentError(`One of ${APPROVAL_ALGORITHMS.join(', ')} is wanted.`);
+  return found;
+};
+const day = (text: string): string => {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  if (
+    !/^\d{4}-\d{2}-\d{2}$/.test(text) ||
+    Number.isNaN(time) ||
+    !new Date(time).toISOString().startsWith(text)
+  )
+    throw new InvalidArgumentError('A day is wanted, e.g. 2026-12-31.');
+  return text;
+};
+const digest = (text: string): string => {
+  if (!/^sha256:[0-9a-f]{64}$/.test(text))
+    throw new InvalidArgumentError('sha256: and 64 hexadecimal digits are wanted.');
+  return text;
+};
+
+export function command(io: Io): Command {
+  return new Command('approve')
+    .description(
+      'Sign that a policy may go live (policy.require_approval); without --key, print the digest of its content.',
+    )
+    .argument('[policy]', 'directory or bundle', 'policies')
+    .option(
+      '--digest <digest>',
+      'what was reviewed, as the sign-off sheet says; another policy is not approved',
+      digest,
+    )
+    .option('--reviewer <name>', 'who approves it')
+    .option('--author <name>', 'who made the change; never the reviewer')
+    .option('--until <day>', 'last day on which it may go live by this approval', day)
+    .option('--key <file>', "the reviewer's PKCS #8 private key (PEM)")
+    .option('--key-id <id>', 'name of the key in policy.require_approval.keys', 'default')
+    .option('--alg <name>', 'how it is signed', algorithm, 'ES256')
+    .option('-o, --output <file>', 'the file that the approval is added to', 'approvals.json')
+    .option('--json', 'print as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sluice approve policies\n  sluice approve policies --digest sha256:… --reviewer "Li Lei" --author "Han Meimei" --key li.pem --key-id li-2026',
+    )
+    .action((policy: string, options: Options) => approve(io, policy, options));
+}
+
+async function approve(io: Io, policy: string, options: Options): Promise<void> {
+  const { bundle } = await openPolicy(policy, io);
+  const content = contentDigest(bundle);
+  if (options.digest !== undefined && options.digest !== content) {
+    io.exitCode = 1;
+    io.stderr.write(
+      `sluice: ${policy} is not what was reviewed: its content is ${content}. Nothing was approved.\n`,
+    );
+    return;
+  }
+  const { key, reviewer } = options;
+  if (key === undefined) {
+    io.stdout.write(
+      options.json
+        ? `${JSON.stringify({ policy, revision: bundle.revision, digest: content }, null, 2)}\n`
+        : `${content}  ${policy} (revision ${bundle.revision})\n`,
+    );
+    return;
+  }
+  if (reviewer === undefined || reviewer.trim() === '')
+    throw new SluiceError('usage_invalid', 'Say who approves it: --reviewer.');
+  const statement: Statement = {
+    digest: content,
+    revision: bundle.revision,
+    reviewer,
+    ...(options.author === undefined ? {} : { author: options.author }),
+    approved_at: new Date().toISOString(),
+    ...(options.until === undefined ? {} : { until: options.until }),
+  };
+  const token = await signApproval(statement, {
+    kid: options.keyId,
+    algorithm: options.alg,
+    file: resolve(io.cwd, key),
+  });
+  const file = resolve(io.cwd, options.output);
+  await write(file, [...(await there(file)), token]);
+  io.stdout.write(
+    options.json
+      ? `${JSON.stringify({ ...statement, key: options.keyId, file: options.output }, null, 2)}\n`
+      : `${options.output}: ${reviewer} approves ${content} (revision ${bundle.revision}) with key ${options.keyId}\n`,
+  );
+}
+
+async function there(file: string): Promise<readonly string[]> {
+  const text = await readFile(file, 'utf8').catch((e: NodeJS.ErrnoException) => {
+    if (e.code === 'ENOENT') return null;
+    throw new SluiceError('input_invalid', { message: `${file} cannot be read.`, cause: e });
+  });
+  return text === null ? [] : readApprovals(text, file);
+}
+
+/** A sidecar that watches the file never sees half of it. */
+async function write(file: string, approvals: readonly string[]): Promise<void> {
+  const partial = `${file}.${randomUUID().slice(0, 8)}.partial`;
+  try {
+    await writeFile(partial, `${JSON.stringify({ approvals }, null, 2)}\n`);
+    await rename(partial, file);
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `The approvals ${file} cannot be written.`, cause });
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
