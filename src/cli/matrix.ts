@@ -18,6 +18,7 @@ import { gridCsv, gridText } from './policy/grid-text.ts';
 import { progress } from './policy/progress.ts';
 import { openPolicy } from './policy/source.ts';
 import { uncovered } from './policy/uncovered.ts';
+import { sheetPolicy, signOffOf } from './policy/sign-off.ts';
 import { watching } from './policy/watch.ts';
 import { widthOf } from './policy/wrap.ts';
 
@@ -35,6 +36,8 @@ interface Options {
   readonly fields?: boolean;
   readonly csv?: boolean;
   readonly html?: string;
+  readonly author?: string;
+  readonly reviewer?: string;
   readonly json?: boolean;
   readonly exitCode?: boolean;
   readonly watch?: boolean;
@@ -78,12 +81,14 @@ export function command(io: Io): Command {
     .option('--fields', 'a line for every field, also where all of a class are treated alike')
     .option('--csv', 'print as CSV, one field in one state a line')
     .option('--html <file>', 'write one HTML file, to read and to print')
+    .option('--author <name>', 'with --diff --html: who made the change, on the sheet to be signed')
+    .option('--reviewer <name>', 'with --diff --html: who is to review it')
     .option('--json', 'print as JSON')
     .option('--exit-code', 'with --diff: exit 1 if anything changes')
     .option('--watch', 'again whenever a file has changed')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice matrix policies --role support --resource customer\n  sluice matrix policies --html matrix.html\n  sluice matrix --diff bundle-live.tar.gz policies\n\nCallers are taken to be as able as they can be: cleared, with a second factor, with a justification. --clearance,\n--amr and --justification say otherwise.',
+      '\nExamples:\n  sluice matrix policies --role support --resource customer\n  sluice matrix policies --html matrix.html\n  sluice matrix --diff bundle-live.tar.gz policies\n  sluice matrix --diff bundle-live.tar.gz policies --html sheet.html --author "Han Meimei" --reviewer "Li Lei"\n\nCallers are taken to be as able as they can be: cleared, with a second factor, with a justification. --clearance,\n--amr and --justification say otherwise.',
     )
     .action(async (named: string[], options: Options) => {
       const policies = named.length === 0 && !options.diff ? ['policies'] : named;
@@ -207,16 +212,18 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
     uncovered: uncovered([before, after], about),
     recorded: null,
   };
+  const sheets = [sheetPolicy(a!, before), sheetPolicy(b!, after)] as const;
+  const signOff = signOffOf(sheets, options);
   if (options.exitCode && result.sentences.length + result.catalogs.length > 0) io.exitCode = 1;
   if (options.html !== undefined) {
     const page = { name: b!, made: new Date().toISOString(), callers: callersOf(about) };
-    await writeFile(resolve(io.cwd, options.html), changesHtml(result, page));
+    await writeFile(resolve(io.cwd, options.html), changesHtml(result, page, signOff));
   }
   if (options.json) {
     const { sentences: changes, catalogs, cells, questions, uncovered: not_covered } = result;
     const names = {
-      before: { policy: a, revision: before.revision },
-      after: { policy: b, revision: after.revision },
+      before: signOff.before,
+      after: signOff.after,
     };
     io.stdout.write(
       `${JSON.stringify({ ...names, callers: callersOf(about), questions, fields: cells, changes, catalogs, not_covered }, null, 1)}\n`,

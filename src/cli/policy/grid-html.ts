@@ -4,6 +4,7 @@ import { conditionTexts } from './conditions.ts';
 import type { Sentence } from './grid-sentences.ts';
 import { callerOf, columns, linesOf } from './grid-text.ts';
 import type { Axes } from './axes.ts';
+import { type SignOff, signOffHtml } from './sign-off.ts';
 import type { Grid, Row } from './grid.ts';
 
 const escaped = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -17,6 +18,7 @@ th,td{border:1px solid #d0d7de;padding:.2rem .5rem;text-align:left;vertical-alig
 thead th{background:#f6f8fa}small{color:#57606a;display:block}
 .disclose{background:#dafbe1}.drop,.withheld,.denied{background:#f6f8fa;color:#57606a}
 .mask,.scrub,.generalize,.pseudonymize,.tokenize,.encrypt,.nullify{background:#fff8c5}
+.sign td{min-width:20rem;height:1.6rem}code{overflow-wrap:anywhere}
 .wider{background:#ffebe9}nav{columns:2;margin:1rem 0}nav a{display:block}
 @media print{body{margin:0;max-width:none;font-size:11px}nav{display:none}h2{break-before:page}h2:first-of-type{break-before:auto}h3{break-after:avoid}}
 `;
@@ -108,7 +110,7 @@ function refused(grid: Grid): string {
     .join('\n');
 }
 
-export function changesHtml(diff: Diff, about: About): string {
+export function changesHtml(diff: Diff, about: About, signOff: SignOff): string {
   const { names, sentences, catalogs } = diff;
   const sections = (['wider', 'other', 'narrower', 'reason'] as const).map((direction) => {
     const own = sentences.filter((s) => s.direction === direction);
@@ -125,7 +127,8 @@ export function changesHtml(diff: Diff, about: About): string {
 <p>${escaped(headline(diff))}</p>
 ${sections.join('\n')}
 ${catalogs.length === 0 ? '' : `<h2>In the catalogs</h2>${items(catalogs.map(catalogText))}`}
-<h2>Not covered</h2><p>Asked in one way only; the answer may be otherwise.</p>${items(diff.uncovered)}`,
+<h2>Not covered</h2><p>Asked in one way only; the answer may be otherwise.</p>${items(diff.uncovered)}
+${signOffHtml(signOff, escaped)}`,
   );
 }
 
