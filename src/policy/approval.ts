@@ -80,6 +80,14 @@ export function contentDigest({ wasm, dataJson, manifest, sources }: Content): s
   return `sha256:${sha256(parts.join('\n'))}`;
 }
 
+/** What is approved stands in the manifest, too, for whoever compares it with the sheet that was signed. */
+export function withDigest(content: Content): Content['manifest']['metadata'] {
+  const { metadata } = content.manifest;
+  const ours = metadata['sluice'];
+  if (!isObject(ours)) return metadata;
+  return { ...metadata, sluice: { ...ours, content_digest: contentDigest(content) } };
+}
+
 const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
 /** a manifest that was written by another hand has its members in another order */
@@ -126,6 +134,17 @@ export function readApprovals(text: string, name: string): readonly string[] {
       `${name}: not { "approvals": [ … ] }, a list of signed approvals.`,
     );
   return list;
+}
+
+/** where a bundle carries them */
+export const APPROVALS = '.sluice/approvals.json';
+
+/** @throws SluiceError `policy_unapproved` */
+export function approvalsIn(files: ReadonlyMap<string, Uint8Array>, name: string): readonly string[] {
+  const content = files.get(APPROVALS);
+  return content === undefined
+    ? []
+    : readApprovals(Buffer.from(content).toString('utf8'), `${name}: ${APPROVALS}`);
 }
 
 /**

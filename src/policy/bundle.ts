@@ -4,7 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchive } from './archive.ts';
-import { contentDigest, readApprovals } from './approval.ts';
+import { APPROVALS, approvalsIn, withDigest } from './approval.ts';
 import { catalogsFromData } from './catalog.ts';
 import { isObject } from './document.ts';
 import { numbersKept } from './numbers.ts';
@@ -60,7 +60,6 @@ export interface BundleOptions {
 }
 
 const SOURCES = '.sluice/sources.json';
-const APPROVALS = '.sluice/approvals.json';
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws SluiceError `bundle_*`, `catalog_invalid` */
@@ -129,9 +128,7 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
     reads,
     catalogs,
     sources,
-    approvals: files.has(APPROVALS)
-      ? readApprovals(utf8.decode(files.get(APPROVALS)), `${name}: ${APPROVALS}`)
-      : [],
+    approvals: approvalsIn(files, name),
     ...(tests === null ? {} : { tests }),
   };
 };
@@ -299,15 +296,6 @@ const catalogsOf = (
   if (!isObject(listed))
     throw new SluiceError('catalog_invalid', `${name}: data.catalog is not an object of catalogs.`);
   return catalogsFromData(listed, name);
-};
-
-/** What `sluice approve` signs stands in the manifest, too, for whoever compares it with the sheet that was signed. */
-const withDigest = (bundle: PolicyBundle): Manifest['metadata'] => {
-  const { metadata } = bundle.manifest;
-  const ours = metadata['sluice'];
-  return isObject(ours)
-    ? { ...metadata, sluice: { ...ours, content_digest: contentDigest(bundle) } }
-    : metadata;
 };
 
 /** The files of a bundle that another Sluice, or an OPA, can load. */
