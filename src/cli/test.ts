@@ -3,8 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import colours from 'picocolors';
+import { SluiceError } from '../errors.ts';
 import type { Io } from './io.ts';
 import { shown } from './policy/findings.ts';
+import { fromDecision } from './policy/from-decision.ts';
 import { junit } from './policy/junit.ts';
 import { Kept } from './policy/kept.ts';
 import type { Outcome } from './policy/outcome.ts';
@@ -20,6 +22,9 @@ interface Options {
   readonly junit?: string;
   readonly watch?: boolean;
   readonly timings?: boolean;
+  readonly fromDecision?: string;
+  readonly journal?: string;
+  readonly output?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
@@ -44,14 +49,27 @@ export function command(io: Io): Command {
     .option('--threshold <percent>', 'with --coverage: exit 1 below', percent, 95)
     .option('--junit <file>', 'write the results there as JUnit XML')
     .option('--watch', 'again whenever a file has changed')
+    .option('--from-decision <id>', 'write the scenario of a recorded decision instead')
+    .option('--journal <dir>', 'with --from-decision: the journal that holds it')
+    .option('-o, --output <file>', 'with --from-decision: where to, instead of standard output')
     .option('--timings', 'say where the time went')
     .option('-v, --verbose', 'name what passed, too')
     .option('--json', 'print the results as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  sluice test policies\n  sluice test test/cases --policies policies\n  sluice test policies --filter "opted out" --watch\n  sluice test policies --coverage --junit results.xml',
+      '\nExamples:\n  sluice test policies\n  sluice test test/cases --policies policies\n  sluice test policies --filter "opted out" --watch\n  sluice test policies --coverage --junit results.xml\n  sluice test policies --from-decision 01a2… --journal data/journal -o policies/scenarios/recorded.yaml',
     )
     .action(async (paths: string[], options: Options) => {
+      if (options.fromDecision !== undefined) {
+        if (options.journal === undefined)
+          throw new SluiceError('usage_invalid', 'Which journal holds the decision? Give --journal <dir>.');
+        return fromDecision(io, {
+          policies: paths[0] ?? options.policies,
+          fromDecision: options.fromDecision,
+          journal: options.journal,
+          ...(options.output === undefined ? {} : { output: options.output }),
+        });
+      }
       const named = paths.length === 0 ? [options.policies] : paths;
       if (!options.watch) return test(io, named, options);
       const kept = new Kept();

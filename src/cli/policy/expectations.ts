@@ -58,7 +58,8 @@ function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
     found.push(...equal(expect.body, json, 'body'));
   for (const [pointer, value] of Object.entries(expect.members ?? {})) {
     const actual = at(json, pointer);
-    if (actual === undefined) found.push(`member ${pointer}: ${told(value)} expected, nothing is there`);
+    if (actual === undefined)
+      found.push(`member ${pointer}: ${told(value)} expected, nothing is there${membersAt(json, pointer)}`);
     else found.push(...equal(value, actual, `member ${pointer}`));
   }
   for (const pointer of expect.absent ?? []) {
@@ -84,7 +85,10 @@ function withheldDifferences(wanted: NonNullable<Scenario['expect']['withheld']>
         ? accounts.map((a) => `${a.do} (${a.because})`).join(', ')
         : released.has(path)
           ? 'it was disclosed'
-          : 'no such field was in the answer';
+          : `no such field was in the answer${listed(
+              [...released, ...all.map((a) => a.path)],
+              '; those that were',
+            )}`;
     return [`withheld ${path}: ${spelled} expected, ${actual}`];
   });
 }
@@ -92,7 +96,13 @@ function withheldDifferences(wanted: NonNullable<Scenario['expect']['withheld']>
 /** every member of `wanted` is in `actual`; others may be too */
 function contained(wanted: unknown, actual: unknown, where: string): string[] {
   if (isObject(wanted) && isObject(actual))
-    return Object.entries(wanted).flatMap(([k, v]) => contained(v, actual[k], `${where}.${k}`));
+    return Object.entries(wanted).flatMap(([k, v]) =>
+      Object.hasOwn(actual, k)
+        ? contained(v, actual[k], `${where}.${k}`)
+        : [
+            `${where}.${k}: ${told(v)} expected, nothing is there${listed(Object.keys(actual), '; there are')}`,
+          ],
+    );
   if (Array.isArray(wanted) && Array.isArray(actual) && wanted.length === actual.length)
     return wanted.flatMap((v, i) => contained(v, actual[i], `${where}.${i}`));
   return Object.is(wanted, actual) ? [] : [`${where}: ${told(wanted)} expected, ${told(actual)} came`];
@@ -132,6 +142,29 @@ function spellDifference(wanted: string, actual: string): string {
     `${from > 0 ? '…' : ''}${t.slice(from, i + AROUND)}${i + AROUND < t.length ? '…' : ''}`;
   return `differs from character ${i + 1} on:\n    expected ${part(wanted)}\n    came     ${part(actual)}`;
 }
+
+/** What there is instead: the members of the innermost thing that a pointer leads to. */
+function membersAt(json: unknown, pointer: string): string {
+  const keys = tokensOf(pointer);
+  for (let n = keys.length - 1; n >= 0; n--) {
+    const path = keys
+      .slice(0, n)
+      .map((k) => `/${k.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+      .join('');
+    const inner = at(json, path);
+    const where = path === '' ? 'the answer' : path;
+    if (Array.isArray(inner)) return `; ${where} has ${inner.length} elements`;
+    if (isObject(inner)) return listed(Object.keys(inner), `; ${where} has`);
+  }
+  return '';
+}
+
+const LISTED = 30;
+const listed = (names: readonly string[], before: string): string => {
+  const all = [...new Set(names)];
+  if (all.length === 0) return '';
+  return `${before} ${all.slice(0, LISTED).join(', ')}${all.length > LISTED ? ` and ${all.length - LISTED} more` : ''}`;
+};
 
 const LONGEST = 200;
 const told = (value: unknown): string => {
