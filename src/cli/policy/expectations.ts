@@ -59,7 +59,9 @@ function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
   for (const [pointer, value] of Object.entries(expect.members ?? {})) {
     const actual = at(json, pointer);
     if (actual === undefined)
-      found.push(`member ${pointer}: ${told(value)} expected, nothing is there${membersAt(json, pointer)}`);
+      found.push(
+        `member ${pointer}: ${told(value)} expected, nothing is there${came.status === expect.status ? membersAt(json, pointer) : ''}`,
+      );
     else found.push(...equal(value, actual, `member ${pointer}`));
   }
   for (const pointer of expect.absent ?? []) {

@@ -68,38 +68,38 @@ export async function runTests(
       plays.push({ source: await openSource(asked.policies, io), documents: documents(dir, files) });
     }
   }
-  try {
-    const scenarios = await playScenarios(io, plays, wanted, around);
-    const engine = await Promise.all(units.map((u) => u.engine));
-    const ran = async (opa: readonly (OpaRan | null)[]): Promise<Ran> => ({
-      outcomes: [
-        ...units.flatMap((u, i) => outcomesIn(u, opa[i] ?? null, engine[i]!, wanted)),
-        ...scenarios.outcomes,
-      ],
-      coverage: units.flatMap(({ source }, i) => {
-        const coverage = opa[i]?.coverage ?? null;
-        return coverage === null ? [] : [{ policy: source.name, coverage }];
-      }),
-      scenarios: { count: scenarios.outcomes.length, milliseconds: scenarios.milliseconds },
-    });
-    const opa = Promise.all(units.map((u) => u.opa));
-    // Sub-cases are named by OPA, so that tables wait for it.
-    const early =
-      asked.early &&
-      engine.every((e) => [...e].every(([t, r]) => !t.table && !('unrun' in r))) &&
-      engine.some((e) => e.size > 0);
-    return early ? { ran: await ran([]), rest: opa.then(ran) } : { ran: await ran(await opa), rest: null };
-  } finally {
-    // A failure of one must not leave the other unheard.
-    for (const u of units) for (const p of [u.engine, u.opa]) p.catch(() => undefined);
-  }
+  const scenarios = await playScenarios(io, plays, wanted, around);
+  const engine = await Promise.all(units.map((u) => u.engine));
+  const ran = async (opa: readonly (OpaRan | null)[]): Promise<Ran> => ({
+    outcomes: [
+      ...units.flatMap((u, i) => outcomesIn(u, opa[i] ?? null, engine[i]!, wanted)),
+      ...scenarios.outcomes,
+    ],
+    coverage: units.flatMap(({ source }, i) => {
+      const coverage = opa[i]?.coverage ?? null;
+      return coverage === null ? [] : [{ policy: source.name, coverage }];
+    }),
+    scenarios: { count: scenarios.outcomes.length, milliseconds: scenarios.milliseconds },
+  });
+  const opa = (): Promise<(OpaRan | null)[]> => Promise.all(units.map((u) => u.opa()));
+  // Sub-cases are named by OPA, so that tables wait for it.
+  const early =
+    asked.early &&
+    engine.every((e) => [...e].every(([t, r]) => !t.table && !('unrun' in r))) &&
+    engine.some((e) => e.size > 0);
+  if (!early) return { ran: await ran(await opa()), rest: null };
+  const rest = opa().then(ran);
+  // Nobody waits for it where the results are outdated by then.
+  rest.catch(() => undefined);
+  return { ran: await ran([]), rest };
 }
 
 /** The unit tests of a policy, being run by both. */
 interface UnitRun {
   readonly source: PolicySource;
   readonly engine: Promise<ReadonlyMap<UnitTest, EngineRan>>;
-  readonly opa: Promise<OpaRan | null>;
+  /** begun by the first call */
+  readonly opa: () => Promise<OpaRan | null>;
 }
 
 async function beginUnits(
@@ -113,7 +113,7 @@ async function beginUnits(
   const none = {
     source,
     engine: Promise.resolve(new Map<UnitTest, EngineRan>()),
-    opa: Promise.resolve(null),
+    opa: async () => null,
   };
   if (![...files.rego, ...files.tests].some((f) => f.text.includes('test_'))) return none;
   const opa = await resolveOpa({ env: io.env });
@@ -136,14 +136,15 @@ async function beginUnits(
     });
   });
   const only = asked.filter === undefined ? null : tests;
-  const byOpa = kept.once(`opa ${digest}`, async () => {
-    const json = await dataJson;
-    return timings.of("unit tests in OPA's interpreter", () =>
-      opaTests(opa, files, json, only, asked.coverage === true, outdated),
-    );
-  });
-  // Heard later on.
-  for (const p of [dataJson, engine, byOpa]) p.catch(() => undefined);
+  const byOpa = (): Promise<OpaRan> =>
+    kept.once(`opa ${digest}`, async () => {
+      const json = await dataJson;
+      return timings.of("unit tests in OPA's interpreter", () =>
+        opaTests(opa, files, json, only, asked.coverage === true, outdated),
+      );
+    });
+  // Heard later on. A watch leaves the machine to what it tells first.
+  for (const p of [dataJson, engine, ...(asked.early ? [] : [byOpa()])]) p.catch(() => undefined);
   return { source, engine, opa: byOpa };
 }
 
