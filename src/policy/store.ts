@@ -280,7 +280,7 @@ const sourceOf = (
   });
 };
 
-const approvingOf = (
+export const approvingOf = (
   approval: PolicyConfig['require_approval'],
   baseDir: string,
 ): ApprovalConfig | undefined => {

@@ -36,6 +36,7 @@ test.skipIf(opa === null)(
     writeFileSync(join(dir, 'li.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
     writeFileSync(join(dir, 'li.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
     writeFileSync(join(dir, 'consents.yaml'), '---\nversion: 1\ndata_subjects: {}\n...\n');
+    writeFileSync(join(dir, 'sluice.yaml'), CONFIG);
     const loaded = parseConfig(CONFIG, join(dir, 'sluice.yaml'), {});
     const records = (): DecisionRecord[] =>
       journalText(join(dir, 'journal'))
@@ -79,6 +80,16 @@ test.skipIf(opa === null)(
     } finally {
       await running.close();
     }
+    const asked = ['decisions', 'query', '--kind', 'policy', '--reason', 'policy_approved', '--json'];
+    const who = await sluice([...asked, '--journal', join(dir, 'journal')]);
+    expect([who.code, who.out.match(/"reviewer": ?"Li Lei"/g)?.length]).toEqual([0, 1]);
+    // Before it goes live, `sluice check` tells that it would not.
+    const checked = await sluice(['check', '--config', join(dir, 'sluice.yaml'), '--json']);
+    expect(checked.err).toBe('');
+    const { findings } = checked.json<{ findings: { rule: string; severity: string; message: string }[] }>();
+    expect(findings.filter((f) => f.rule === 'approval').map((f) => [f.severity, f.message])).toEqual([
+      ['note', expect.stringMatching(/^policy\.require_approval: it would not go live: .*is not approved/)],
+    ]);
     const verified = await sluice(['decisions', 'verify', '--journal', join(dir, 'journal')]);
     expect([verified.code, verified.err]).toEqual([0, expect.anything()]);
   },

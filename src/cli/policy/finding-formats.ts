@@ -12,6 +12,7 @@ export type Format = (typeof FORMATS)[number];
 /** What each rule looks at: of `--format sarif`, and of the table in docs/policy-guide.md. */
 export const RULES: { readonly [rule: string]: string } = {
   agreement: 'An agreement with a partner that has ended or soon ends.',
+  approval: 'The policy has the approval that policy.require_approval asks for.',
   builtin: 'Built-in functions whose answer cannot be replayed are refused.',
   bundle: 'The bundle that the configuration names can be loaded.',
   catalog: 'Each resource has one catalog, and each of its fields a class.',

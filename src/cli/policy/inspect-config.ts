@@ -2,6 +2,9 @@
 import { type Fault, configFaults, type LoadedConfig, loadConfig, spell } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
+import { approvalOf } from '../../policy/approval.ts';
+import type { PolicyBundle } from '../../policy/bundle.ts';
+import { approvingOf } from '../../policy/store.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
@@ -90,6 +93,28 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
     must('recipient', recipient, ['purpose', 'recipients', organization]);
   for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
   return found;
+}
+
+/** Whether a sidecar with this configuration would let the policy go live: before its review it would not, which is no fault. */
+export async function approvalFindings(
+  loaded: LoadedConfig,
+  bundle: PolicyBundle,
+  now: Date,
+): Promise<readonly Finding[]> {
+  const approving = approvingOf(loaded.config.policy.require_approval, loaded.directory);
+  if (approving === undefined) return [];
+  try {
+    await approvalOf(bundle, approving, now);
+    return [];
+  } catch (e) {
+    // A key that cannot be read has been told.
+    if (!isSluiceError(e, 'policy_unapproved')) return [];
+    return told(
+      loaded.file,
+      [loaded.fault(['policy', 'require_approval'], `it would not go live: ${e.message}`)],
+      'note',
+    ).map((f) => ({ ...f, rule: 'approval' }));
+  }
 }
 
 /** Callers that it names one by one. */

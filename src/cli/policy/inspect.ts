@@ -41,6 +41,8 @@ export interface Inspection {
   readonly names: KnownNames;
   /** null where it does not compile */
   readonly policy: LivePolicy | null;
+  /** what would be loaded; null where it cannot be */
+  readonly bundle: PolicyBundle | null;
   /** data by the schema they keep to */
   readonly documents: BySchema;
   /** of the policy; null where it does not compile */
@@ -62,6 +64,7 @@ const NOTHING: Omit<Inspection, 'findings'> = {
   broken: new Set(),
   names: new Map(),
   policy: null,
+  bundle: null,
   documents: new Map(),
   data: null,
   counts: { rules: 0, tests: 0, data: 0, catalogs: 0, fields: 0, scenarios: 0 },
@@ -93,6 +96,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
     broken,
     names,
     policy,
+    bundle: policy?.source ?? null,
     documents,
     data: policy?.data ?? null,
     counts: {
@@ -126,11 +130,13 @@ export async function inspectBundle(
     if (!isSluiceError(e) || e.code === 'bundle_unavailable') throw e;
     return { ...NOTHING, findings: findings([{ file, message: e.message }], 'bundle') };
   }
-  if (Object.keys(bundle.sources).length > 0) return inspectFiles(filesOf(bundle, file), opa);
+  if (Object.keys(bundle.sources).length > 0)
+    return { ...(await inspectFiles(filesOf(bundle, file), opa)), bundle };
   const note =
     'this bundle does not say what it was made of: only what its catalogs and data show is checked';
   return {
     ...NOTHING,
+    bundle,
     findings: findings([{ file, message: note }], 'bundle', 'note'),
     catalogs: bundle.catalogs,
     data: bundle.data,
