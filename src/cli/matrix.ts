@@ -13,14 +13,16 @@ import { combinations, gridOf } from './policy/grid.ts';
 import { catalogChanges } from './policy/grid-catalogs.ts';
 import { compare } from './policy/grid-changes.ts';
 import { changesHtml, gridHtml } from './policy/grid-html.ts';
-import { sentencesOf } from './policy/grid-sentences.ts';
+import { type Sentence, sentencesOf } from './policy/grid-sentences.ts';
 import { gridCsv, gridText } from './policy/grid-text.ts';
 import { progress } from './policy/progress.ts';
+import { Replayer } from './policy/replayer.ts';
 import { openPolicy } from './policy/source.ts';
 import { uncovered } from './policy/uncovered.ts';
 import { sheetPolicy, signOffOf } from './policy/sign-off.ts';
 import { watching } from './policy/watch.ts';
 import { widthOf } from './policy/wrap.ts';
+import { takeAll } from './replay.ts';
 
 interface Options {
   readonly diff?: boolean;
@@ -40,6 +42,7 @@ interface Options {
   readonly reviewer?: string;
   readonly json?: boolean;
   readonly exitCode?: boolean;
+  readonly journal?: string;
   readonly watch?: boolean;
 }
 
@@ -85,6 +88,10 @@ export function command(io: Io): Command {
     .option('--reviewer <name>', 'with --diff --html: who is to review it')
     .option('--json', 'print as JSON')
     .option('--exit-code', 'with --diff: exit 1 if anything changes')
+    .option(
+      '--journal <dir>',
+      'with --diff: count the recorded decisions that each change would have been among',
+    )
     .option('--watch', 'again whenever a file has changed')
     .addHelpText(
       'after',
@@ -202,15 +209,19 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   const bar = progress(io, combinations(axes), `asking ${a} and ${b}`);
   const compared = compare(before, after, axes, about, () => bar.add());
   bar.done();
+  const sentences = sentencesOf(compared);
   const result: Diff = {
     names: [a!, b!],
-    sentences: sentencesOf(compared),
+    sentences,
     catalogs: catalogChanges(before, after),
     states: axes.states.map(({ name }) => name),
     cells: compared.cells,
     questions: compared.questions,
     uncovered: uncovered([before, after], about),
-    recorded: null,
+    recorded:
+      options.journal === undefined
+        ? null
+        : await countRecorded(io, options.journal, before, after, sentences),
   };
   const sheets = [sheetPolicy(a!, before), sheetPolicy(b!, after)] as const;
   const signOff = signOffOf(sheets, options);
@@ -220,7 +231,8 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
     await writeFile(resolve(io.cwd, options.html), changesHtml(result, page, signOff));
   }
   if (options.json) {
-    const { sentences: changes, catalogs, cells, questions, uncovered: not_covered } = result;
+    const { catalogs, cells, questions, uncovered: not_covered, recorded } = result;
+    const changes = sentences.map((s, n) => (recorded === null ? s : { ...s, recorded: recorded[n] }));
     const names = {
       before: signOff.before,
       after: signOff.after,
@@ -232,6 +244,32 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   }
   const { because = false } = options;
   io.stdout.write(diffText(result, { colour: colourful(io), width: widthOf(io), because }));
+}
+
+/** Of each sentence, in how many recorded decisions somebody whom it is about would have been answered so. */
+async function countRecorded(
+  io: Io,
+  journal: string,
+  before: LivePolicy,
+  after: LivePolicy,
+  sentences: readonly Sentence[],
+): Promise<number[]> {
+  const replayer = new Replayer(after, before);
+  await takeAll(io, replayer, journal);
+  const kinds = { field: 'field', limit: 'limit', request: 'verdict', write: null, delete: null } as const;
+  return sentences.map((s) =>
+    replayer.decisionsWith(
+      (shift) =>
+        shift.kind === kinds[s.about] &&
+        shift.direction === s.direction &&
+        shift.resource === s.resource &&
+        shift.roles.split('+').some((role) => s.roles.includes(role)) &&
+        s.purposes.includes(shift.purpose) &&
+        s.recipients.includes(shift.recipient) &&
+        s.actions.includes(shift.action) &&
+        (shift.path === null || s.fields.includes(shift.path)),
+    ),
+  );
 }
 
 /** `detokenize` is what the admin API asks with */

@@ -54,25 +54,15 @@ export function command(io: Io): Command {
 }
 
 async function replay(io: Io, options: Options): Promise<void> {
-  const dir = resolve(io.cwd, options.journal);
-  const origins = await listOrigins(dir);
-  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
   const { bundle } = await openPolicy(options.policies, io);
   const before =
     options.before === undefined ? null : await createSnapshot((await openPolicy(options.before, io)).bundle);
   const replayer = new Replayer(await createSnapshot(bundle), before);
-  const bar = progress(io, bytes, 'bytes of the journal');
-  try {
-    const query = {
-      kind: 'disclosure',
-      ...(options.since === undefined ? {} : { since: options.since }),
-      ...(options.until === undefined ? {} : { until: options.until }),
-      ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
-    };
-    for await (const { record } of records(dir, query, (n) => bar.add(n))) replayer.take(record);
-  } finally {
-    bar.done();
-  }
+  await takeAll(io, replayer, options.journal, {
+    ...(options.since === undefined ? {} : { since: options.since }),
+    ...(options.until === undefined ? {} : { until: options.until }),
+    ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
+  });
   const result = replayer.result();
   if (options.exitCode && result.shifts.length > 0) io.exitCode = 1;
   if (options.json)
@@ -80,6 +70,25 @@ async function replay(io: Io, options: Options): Promise<void> {
       `${JSON.stringify({ policy: options.policies, revision: bundle.revision, ...result }, null, 2)}\n`,
     );
   else report(io, result, options.policies, bundle.revision);
+}
+
+/** Every decision of a journal, with a bar while that takes long. @throws SluiceError where it cannot be read */
+export async function takeAll(
+  io: Io,
+  replayer: Replayer,
+  journal: string,
+  which: { readonly since?: string; readonly until?: string; readonly purpose?: string } = {},
+): Promise<void> {
+  const dir = resolve(io.cwd, journal);
+  const origins = await listOrigins(dir);
+  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
+  const bar = progress(io, bytes, 'bytes of the journal');
+  try {
+    const query = { kind: 'disclosure', ...which };
+    for await (const { record } of records(dir, query, (n) => bar.add(n))) replayer.take(record);
+  } finally {
+    bar.done();
+  }
 }
 
 function report(io: Io, result: Replay, name: string, revision: string): void {

@@ -344,7 +344,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
     expect(first).toContain('1 role sees or may do more than before');
     expect(others.slice(0, 3)).toContain('  customer, in clear: /phone ← support');
     expect(out).toContain('support now sees /phone of customer in clear for after_sales (before: masked)');
-    expect(out).toContain('customer withdrew, opt_out');
+    expect(out).toContain('data subject withdrew, opt_out');
     expect(out).toContain('customer /phone: contact/3 → reference/1');
     const last = out.slice(out.indexOf('Not covered'));
     for (const named of [

@@ -72,6 +72,25 @@ describe.runIf(opa !== null)('sluice replay', () => {
     );
   });
 
+  test('matrix --diff --journal counts the recorded decisions of each sentence', async () => {
+    const p = copy();
+    p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
+    const one = [
+      '--role',
+      'support',
+      '--purpose',
+      'after_sales',
+      '--resource',
+      'customer',
+      '--recipient',
+      'internal',
+    ];
+    const said = await sluice(['matrix', '--diff', 'policies', p.dir, ...one, '--journal', journal]);
+    expect(said.out).toMatch(
+      /sees \/phone of customer in clear for after_sales \(before: masked\)[\s\S]*?[1-9]\d* recorded decisions? would have differed so/,
+    );
+  });
+
   test('a field that no catalog knew and that would leave now is named', async () => {
     const known = copy();
     known.change(CATALOG, /^ {2}\/email:.*\n/m, '');

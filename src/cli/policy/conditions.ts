@@ -88,7 +88,7 @@ const NAMES: { readonly [D in Dimension]: string } = {
   department: 'department',
   organization: 'organization',
   clearance: 'clearance',
-  state: 'customer',
+  state: 'data subject',
 };
 
 /** One line a condition. @param states all that were asked about */

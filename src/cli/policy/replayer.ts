@@ -48,6 +48,8 @@ export class Replayer {
   /** the policy that decided, for what records do not keep; null: not at hand */
   readonly #before: LivePolicy | null;
   readonly #shifts = new Map<string, Shift>();
+  /** of decisions: the parts of one need not come one after the other */
+  readonly #ids = new WeakMap<Shift, Set<string>>();
   readonly #differing = new Set<string>();
   readonly #inexact: Inexact = {
     unasked: 0,
@@ -389,14 +391,21 @@ export class Replayer {
     }
     shift.count += count;
     if (about.direction !== 'reason') this.#differing.add(record.decision_id);
-    const seen = this.#seen.get(shift) === record.decision_id;
-    this.#seen.set(shift, record.decision_id);
-    if (seen) return;
+    const ids = this.#ids.get(shift) ?? new Set<string>();
+    this.#ids.set(shift, ids);
+    if (ids.has(record.decision_id)) return;
+    ids.add(record.decision_id);
     shift.decisions += 1;
     if (shift.examples.length < EXAMPLES) shift.examples.push(record.decision_id);
   }
-  /** parts of a decision come one after the other */
-  readonly #seen = new WeakMap<Shift, string>();
+
+  /** Recorded decisions that any of these changes is among. */
+  decisionsWith(matches: (shift: Shift) => boolean): number {
+    const found = new Set<string>();
+    for (const shift of this.#shifts.values())
+      if (matches(shift)) for (const id of this.#ids.get(shift) ?? []) found.add(id);
+    return found.size;
+  }
 
   result(): Replay {
     const kinds = { verdict: 0, record: 1, field: 2, limit: 3 } as const;
