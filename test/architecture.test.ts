@@ -176,6 +176,15 @@ describe('architecture', () => {
     expect(cycles).toEqual([]);
   });
 
+  test('what a policy answers of a class, the tier in force and the question about a record are read and written in model/verdict.ts alone', () => {
+    const reads =
+      /\b(?:answer|writable|shown)\.classes\[|\.tier \?\? (?:input|asked|this|account|requested)|record: \{ attributes(?:: \{\})? \}/;
+    const elsewhere = files.filter(
+      (f) => f !== 'model/verdict.ts' && reads.test(readFileSync(join(SRC, f), 'utf8')),
+    );
+    expect(elsewhere).toEqual([]);
+  });
+
   test('no file is called utils, helpers, manager or impl', () => {
     expect(files.filter((f) => /(^|\/)(utils?|helpers?|.*manager|.*impl)(\.ts|\/)/i.test(f))).toEqual([]);
   });
