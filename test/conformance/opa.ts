@@ -37,14 +37,15 @@ interface Question {
   bindings(answers: readonly (RegoValue | undefined)[]): RegoObject[];
 }
 
-const DIRECT = /^data((?:\.[A-Za-z_]\w*)+)\s*=\s*([a-z]\w*)$/;
-const WHOLE = /^data\s*=\s*([a-z]\w*)$/;
+/** `data.p.x = input` compares: `input` and `data` are no variables. */
+const VARIABLE = '(?!(?:input|data)$)([a-z]\\w*)';
+const DIRECT = new RegExp(`^data((?:\\.[A-Za-z_]\\w*)+)\\s*=\\s*${VARIABLE}$`);
+const WHOLE = new RegExp(`^data\\s*=\\s*${VARIABLE}$`);
 const PACKAGE = /^\s*package\s+([A-Za-z_]\w*)/m;
 
 const direct = (query: string): Question | undefined => {
   const m = DIRECT.exec(query.trim());
-  // `data.p.x = input` compares: `input` and `data` are no variables.
-  if (m === null || m[2] === 'input' || m[2] === 'data') return undefined;
+  if (m === null) return undefined;
   return {
     entrypoints: [(m[1] as string).slice(1).replaceAll('.', '/')],
     bindings: ([answer]) => (answer === undefined ? [] : [new Map([[m[2] as string, answer]])]),
