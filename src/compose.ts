@@ -282,12 +282,12 @@ function approvalRecords(log: OpenDecisionLog, clock: Clock): NonNullable<StoreD
     await log.append({ ...account.record(outcome, 0, null, null), response: null });
   };
   return {
-    approved: ({ digest, revision, reviewer, author, approved_at, key }) =>
+    approved: ({ name, revision }, { digest, reviewer, author, approved_at, key }) =>
       record(
         'allowed',
         { code: 'policy_approved', message: `${reviewer} approved the content ${digest}.` },
         revision,
-        'approved',
+        name,
         { digest, reviewer, approved_at, key, ...(author === undefined ? {} : { author }) },
       ),
     refused: ({ name, revision }, message) =>

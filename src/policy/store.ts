@@ -33,6 +33,9 @@ import { watchPath } from './sources/watching.ts';
 /** Tries a policy before it goes live. @returns what the log is to say of it */
 export type Gate = (candidate: LivePolicy) => Promise<{ readonly [name: string]: unknown } | undefined>;
 
+/** as it names itself: what an approval is about is its content */
+export type Candidate = Pick<PolicyBundle, 'name' | 'revision'>;
+
 export interface StoreDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
@@ -44,8 +47,8 @@ export interface StoreDependencies {
   readonly opa?: () => Promise<Opa>;
   /** puts on record what `policy.require_approval` let live or kept out; what cannot be recorded does not go live */
   readonly approvals?: {
-    approved(approval: Approval): Promise<void>;
-    refused(candidate: { readonly name: string; readonly revision: string }, why: string): Promise<void>;
+    approved(candidate: Candidate, approval: Approval): Promise<void>;
+    refused(candidate: Candidate, why: string): Promise<void>;
   };
 }
 
@@ -98,7 +101,7 @@ export const createPolicyStore = async (
     const approval = await approved(loaded.bundle);
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
     const tried = await deps.gate?.(candidate);
-    if (approval !== null) await deps.approvals?.approved(approval);
+    if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
     if (closed) return;
     const first = live === undefined;
     live = candidate;

@@ -39,6 +39,8 @@ interface World {
   readonly file: string;
   readonly config: PolicyConfig;
   readonly recorded: string[];
+  /** of those that went live by an approval, as they named themselves */
+  readonly revisions: string[];
   open(): Promise<LivePolicyStore>;
   approve(...tokens: readonly string[]): void;
   /** the policy says something else from now on */
@@ -54,6 +56,7 @@ function world(over: Partial<PolicyConfig> = {}): World {
   cpSync(OWN, dir, { recursive: true });
   const file = join(dir, '../approvals.json');
   const recorded: string[] = [];
+  const revisions: string[] = [];
   const config: PolicyConfig = {
     dir,
     watch: false,
@@ -71,13 +74,17 @@ function world(over: Partial<PolicyConfig> = {}): World {
     file,
     config,
     recorded,
+    revisions,
     async open() {
       const store = await createPolicyStore(config, {
         logger: silentLogger,
         clock: systemClock,
         baseDir: root,
         approvals: {
-          approved: async (a) => void recorded.push(`approved ${a.digest} by ${a.reviewer} with ${a.key}`),
+          approved: async ({ revision }, a) => {
+            revisions.push(revision);
+            recorded.push(`approved ${a.digest} by ${a.reviewer} with ${a.key}`);
+          },
           refused: async ({ revision }, why) => void recorded.push(`refused ${revision} ${why}`),
         },
       });
@@ -117,6 +124,8 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     const store = await w.open();
     const { revision } = store.status();
     expect(w.recorded).toEqual([`approved ${digest} by Li Lei with officer`]);
+    // the policy's own name, by which its decisions are on record; not the one that the approval repeats
+    expect(w.revisions).toEqual([revision]);
     w.change();
     await store.reload();
     expect(store.status()).toMatchObject({ ok: true, revision, error: { code: 'policy_unapproved' } });
