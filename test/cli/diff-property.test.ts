@@ -416,7 +416,7 @@ describe.runIf(opa !== null)('what changes', () => {
           expect(catalogChanges(before, before)).toEqual([]);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
     // a test that compared nothing would prove nothing
     expect(differing.n).toBeGreaterThan(0);

@@ -1,7 +1,8 @@
 /** `sluice matrix`: the default policy in copies that each test changes in its way, asked field by field. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Copy, opa, ROOT, type Said, sluice } from './support.ts';
 
 // Each command compiles a policy, some ask it thousands of questions, and tests share the machine.
@@ -148,9 +149,15 @@ describe.runIf(opa !== null)('sluice matrix', () => {
 
 describe.runIf(opa !== null)('sluice matrix --diff', () => {
   const diff = async (p: Copy, ...args: string[]): Promise<Diff & { said: Said }> => {
-    const said = await sluice(['matrix', '--diff', 'policies', p.dir, '--json', '--exit-code', ...args]);
+    const said = await sluice(['matrix', '--diff', live, p.dir, '--json', '--exit-code', ...args]);
     return { ...said.json<Diff>(), said };
   };
+  // compiled once
+  const live = join(mkdtempSync(join(tmpdir(), 'sluice-live-')), 'live.tar.gz');
+  beforeAll(async () => {
+    expect((await sluice(['build', 'policies', '-o', live])).code).toBe(0);
+  }, 180_000);
+  afterAll(() => rmSync(dirname(live), { recursive: true, force: true }));
   const CATALOG = 'catalog/customer.yaml';
   const PHONE = '/phone: { category: contact, grade: 3, mask: phone }\n  /email';
 

@@ -219,6 +219,38 @@ describe.runIf(opa !== null)('sluice replay', () => {
     expect(shift!.gives).toContain('/id');
   });
 
+  test('of several states a field counts for those whose records had it', async () => {
+    const policy = await policyOf();
+    const [record] = recordsOf().filter((r) =>
+      r.disclosure?.withheld.some((w) => w.path === '/phone' && w.do === 'mask'),
+    );
+    const [masked] = record!.disclosure!.answers!.filter((a) => a.treatments['mask']?.includes('contact/3'));
+    const clear = {
+      ...masked!,
+      flags: [],
+      consents: [],
+      treatments: {
+        disclose: ['contact/3', 'contact/2', 'reference/1', 'reference/2', 'transaction/2'],
+        mask: ['identity/3', 'identity/4', 'financial/4'],
+      },
+    };
+    const both = { ...record!, disclosure: { ...record!.disclosure!, answers: [masked!, clear] } };
+    // asked again of the same policy: the record of the other person had no phone
+    expect(replay(policy, null, [both]).shifts.filter((s) => s.path === '/phone')).toEqual([]);
+  });
+
+  test('a resource that has no catalog any more is told', async () => {
+    const policy = await policyOf();
+    const without = {
+      ...policy,
+      catalogs: new Map([...policy.catalogs].filter(([name]) => name !== 'customer')),
+    };
+    const { shifts } = replay(without, null, recordsOf());
+    expect(shifts).toContainEqual(
+      expect.objectContaining({ kind: 'verdict', direction: 'narrower', to: 'refused (catalog_unknown)' }),
+    );
+  });
+
   test('a search that would be refused for a field it is by is told', async () => {
     const p = copy();
     p.change(CATALOG, PHONE, '/phone: { category: identity, grade: 4, mask: phone }\n  /email');

@@ -3,7 +3,7 @@ import { type Fate, fieldsOf } from '../../disclosure/fields.ts';
 import { ERROR_CODES } from '../../errors.ts';
 import { MASKED } from '../../decision-log/mask.ts';
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
-import type { Catalog } from '../../model/catalog.ts';
+import { type Catalog, classOf } from '../../model/catalog.ts';
 import type { PolicyInput } from '../../model/input.ts';
 import type { AskedState, DecisionRecord, FieldAccount } from '../../model/record.ts';
 import { disclosureInput } from '../../model/verdict.ts';
@@ -89,16 +89,26 @@ export function fateThen(
   pointers: readonly string[],
   now: Fate,
   catalog: Catalog,
+  others: readonly AskedState[],
 ): Fate | null {
   if (!state.disclose) return null;
   const failed = rows.withheld.filter((row) => FAILED.has(row.because));
   const done = rows.withheld.filter((row) => !FAILED.has(row.because));
-  const cls = rows.withheld.find((row) => row.class !== undefined)?.class ?? null;
+  const line = pointers.flatMap((pointer) => catalog.fields[pointer] ?? [])[0];
+  // the account of what was released names no class: that of now is the best there is
+  const ofLine = line !== undefined && 'category' in line ? classOf(line) : null;
+  const cls = rows.withheld.find((row) => row.class !== undefined)?.class ?? ofLine;
   const wanted = treatmentIn(state, pointers, cls);
-  if (rows.released && rows.withheld.length === 0) return { do: 'disclose', because: '' };
+  // Of several states the account is that of another: records in this one did not have the field.
+  const isAnothers = (treatment: string): boolean =>
+    wanted !== null &&
+    wanted !== treatment &&
+    others.some((other) => other.disclose && treatmentIn(other, pointers, cls) === treatment);
+  if (rows.released && rows.withheld.length === 0)
+    return isAnothers('disclose') ? null : { do: 'disclose', because: '' };
   if (!rows.released && done.length > 0 && done.every((row) => row.do === done[0]!.do)) {
     const { do: name, because } = done[0]!;
-    return { do: name as Fate['do'], because };
+    return isAnothers(name) ? null : { do: name as Fate['do'], because };
   }
   if (done.length === 0 && !rows.released && failed.length > 0) {
     // an object where the line covered none: it leaves if the line does now

@@ -138,6 +138,7 @@ export class Replayer {
         );
       return;
     }
+    if (!this.#catalogued(record, who, input.resource.type, first)) return;
     if (first && !this.#search(record, who, input)) return;
     if (first && WRITES.has(input.action.name)) this.#inexact.writes += 1;
     if (first) this.#limits(record, who, asked, answer.obligations);
@@ -153,6 +154,21 @@ export class Replayer {
     const to = spell(codes);
     if (from !== to)
       this.#shift(record, who, { kind: 'verdict', path: null, direction: 'reason', from, to }, 1);
+  }
+
+  /** Of a resource that has no catalog nothing is disclosed. @returns false: nothing else can be compared */
+  #catalogued(record: DecisionRecord, who: Who, resource: string, first: boolean): boolean {
+    const was = !record.reasons.some((r) => r.code === 'catalog_unknown');
+    const is = this.#policy.catalogs.has(resource);
+    if (was === is) return is;
+    const [has, refused] = ['a catalog', 'refused (catalog_unknown)'] as const;
+    const about = { kind: 'verdict', path: null } as const;
+    if (first && is) {
+      this.#shift(record, who, { ...about, direction: 'wider', from: refused, to: has }, 1);
+      this.#inexact.undisclosed += 1;
+    } else if (first)
+      this.#shift(record, who, { ...about, direction: 'narrower', from: has, to: refused }, 1);
+    return false;
   }
 
   /** Whether what was searched by may be searched by then as now. @returns false: nothing else can be compared */
@@ -317,11 +333,12 @@ export class Replayer {
         if (line !== null) this.#inexact.elsewhere += 1;
         continue;
       }
+      const embedded = this.#policy.catalogs.get(resource);
       for (const state of own) {
         const answer = answers.get(state);
-        if (answer === undefined || catalog === undefined) continue;
+        if (answer === undefined || catalog === undefined || embedded === undefined) continue;
         const to = line === null ? GONE : (this.#fatesOf(catalog, resource, answer).get(line) ?? GONE);
-        const from = fateThen(rows, state, [pointer ?? path], to, catalog);
+        const from = fateThen(rows, state, [pointer ?? path], to, embedded, own);
         if (from === null) continue;
         const count = valuesOf(rows, from, own.length === 1 ? null : state);
         let [a, b] = [from, to];
