@@ -28,6 +28,7 @@ export const ERROR_CODES = [
   'query_parameter_unknown',
   'query_field_withheld',
   'narrowed_page_refused',
+  'narrowed_write_refused',
   'body_unreadable',
   'body_too_large',
   'body_encoding_unsupported',

@@ -72,8 +72,11 @@ export interface GrantSource {
 
 /** What a request itself may not do: search by a field it may not see, write one it may not write. */
 export interface RequestGuard {
-  /** @throws SluiceError `query_field_withheld`, `catalog_unknown` */
-  query(snapshot: PolicySnapshot, input: PolicyInput): void;
+  /**
+   * @param person whose record is searched; null: nobody knows yet
+   * @throws SluiceError `query_field_withheld`, `catalog_unknown`, `consent_unavailable`
+   */
+  query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void>;
   /**
    * A write without fields, of the whole record.
    * @returns the reasons why it may not be; null: it may

@@ -8,12 +8,13 @@
  * All three ask `sluice/disclosure`. For a search nobody knows yet whose records will be found, so the policy is asked about no data subject.
  */
 import { SluiceError } from '../errors.ts';
+import { WRITES } from '../model/actions.ts';
 import type { Reason } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { NO_STATE } from '../model/consent.ts';
+import { type DataSubjectState, NO_STATE } from '../model/consent.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { aboutResource, disclosureInput, variantsOf, withheldBy } from '../model/verdict.ts';
+import { aboutResource, asRead, disclosureInput, variantsOf, withheldBy } from '../model/verdict.ts';
 import { CatalogCache } from './catalogs.ts';
 import { idOf } from './data-subjects.ts';
 import { isDisguised } from './disguised.ts';
@@ -45,11 +46,20 @@ export interface Guarded {
 
 export function createGuard({ consents, identities }: GuardDependencies) {
   const catalogs = new CatalogCache();
+  const stateOf = async (person: string, { context }: PolicyInput): Promise<DataSubjectState> => {
+    const id = idOf(person);
+    const states = await consents.lookup([id], new Date(context.time));
+    return states.get(id) ?? NO_STATE;
+  };
 
   return {
-    /** @throws SluiceError `query_field_withheld` */
-    query(snapshot: PolicySnapshot, input: PolicyInput): void {
-      const hidden = hiddenFields(snapshot, input);
+    /**
+     * @param person whose record is searched; null: nobody knows yet whose records will be found
+     * @throws SluiceError `query_field_withheld`, `consent_unavailable`
+     */
+    async query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void> {
+      const state = person === null ? NO_STATE : await stateOf(person, input);
+      const hidden = hiddenFields(snapshot, input, state);
       if (hidden.length > 0)
         throw new SluiceError('query_field_withheld', {
           message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
@@ -67,9 +77,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       input: PolicyInput,
       dataSubject: string,
     ): Promise<readonly Reason[] | null> {
-      const id = idOf(dataSubject);
-      const states = await consents.lookup([id], new Date(input.context.time));
-      const data_subject = states.get(id) ?? NO_STATE;
+      const data_subject = await stateOf(dataSubject, input);
       // The request does not say which of several record types it is: each must allow it.
       for (const catalog of variantsOf(snapshot.catalogs, catalogOf(snapshot, input))) {
         const answer = snapshot.disclose(disclosureInput(input, catalog.resource, data_subject));
@@ -149,16 +157,26 @@ export function createGuard({ consents, identities }: GuardDependencies) {
   };
 }
 
-/** Fields that a request searches, filters or sorts by and that its caller may not see undisguised. @throws SluiceError `catalog_unknown` */
-export function hiddenFields(snapshot: PolicySnapshot, input: PolicyInput): readonly string[] {
-  const asked = variantsOf(snapshot.catalogs, catalogOf(snapshot, input)).map((catalog) => ({
+/**
+ * Fields that a request searches, filters or sorts by and that its caller may not see undisguised. What a write searches by must be shown, too: that it may
+ * be written is not enough.
+ * @param state of the person whose record is searched
+ * @throws SluiceError `catalog_unknown`
+ */
+export function hiddenFields(
+  snapshot: PolicySnapshot,
+  asked: PolicyInput,
+  state: DataSubjectState = NO_STATE,
+): readonly string[] {
+  const input = WRITES.has(asked.action.name) ? asRead(asked) : asked;
+  const answers = variantsOf(snapshot.catalogs, catalogOf(snapshot, input)).map((catalog) => ({
     catalog,
-    answer: snapshot.disclose(disclosureInput(input, catalog.resource, NO_STATE)),
+    answer: snapshot.disclose(disclosureInput(input, catalog.resource, state)),
   }));
   return input.action.properties.query_fields.filter((pointer) => {
     // Of a resource with several record types, only those that have the field are asked.
-    const having = asked.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
-    return (having.length > 0 ? having : asked).some(
+    const having = answers.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
+    return (having.length > 0 ? having : answers).some(
       ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
     );
   });

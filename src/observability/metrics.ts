@@ -14,7 +14,7 @@ export interface Metrics {
   stages(timings: Readonly<Record<string, number>>): void;
   recordsWithheld(count: number): void;
   /** a list that the request narrowed told more than its disclosed records: see `docs/inference.md` */
-  told(route: string, how: 'gap' | 'unfilled'): void;
+  told(route: string, how: 'gap' | 'unfilled' | 'write'): void;
   /** read on scrape: current value of things that others count; `over` says how those of several workers become one */
   gauge(name: string, help: string, read: () => number, over?: 'sum' | 'min'): void;
   /** read on scrape: totals that others count, by a label from a closed list */
@@ -50,7 +50,7 @@ export function createMetrics(): Metrics {
   });
   const narrowed = new Counter({
     name: 'sluice_narrowed_lists_told_total',
-    help: 'Answers to searches that told of withheld records: by a gap on a page (gap), or a page that could not be filled (unfilled).',
+    help: 'Answers to searches that told of withheld records: by a gap on a page (gap), a page that could not be filled (unfilled), or a write to all that was found (write).',
     labelNames: ['route', 'how'],
     registers,
   });

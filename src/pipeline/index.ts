@@ -18,7 +18,7 @@ import { turn } from '../turn.ts';
 import { disclose } from './disclose.ts';
 import { listingOf } from './listing.ts';
 import type { Decided } from './plan.ts';
-import { type Forwarded, overtaken, writtenBody } from './writing.ts';
+import { type Forwarded, overtaken, searchedWrite, writtenBody } from './writing.ts';
 
 export function createPipeline(stages: Stages): (request: ProxyRequest, reply: Reply) => Promise<void> {
   let inFlight = 0;
@@ -105,7 +105,10 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     );
   const dataSubject = await subjectOf(selected, snapshot, catalog, account, stages);
   const decided: Decided = { request, selected, dataSubject, snapshot, input, catalog, decision };
-  if (selected.queryFields.length > 0) stages.guard.query(snapshot, input);
+  if (selected.queryFields.length > 0)
+    await (WRITES.has(selected.action)
+      ? searchedWrite(decided, account, stages)
+      : stages.guard.query(snapshot, input, null));
   const headers = stages.headersOf(route.upstream).request(request.headers);
   if (selected.identifier !== null) refuseOther(headers, selected.identifier);
   let forwarded: { body: Uint8Array | null } & Omit<Forwarded, 'body'> = {

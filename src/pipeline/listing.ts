@@ -25,11 +25,7 @@ export interface Listing {
 const NOTHING_MORE = (): null => null;
 
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
-export function listingOf(
-  selected: Selected,
-  { data_subject, attributes, variants }: Catalog,
-  { min_group_size }: Obligations,
-): Listing {
+export function listingOf(selected: Selected, catalog: Catalog, { min_group_size }: Obligations): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
   const asked: Asked = { target: selected.upstreamTarget, body: null };
@@ -38,8 +34,7 @@ export function listingOf(
   const paging = selected.paging();
   const { paged } = paging;
   if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
-  // Where no record is about anybody all are answered alike: there are no gaps.
-  const alike = variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
+  const alike = isAlike(catalog);
   if (paging.narrowed === 'whole') {
     // No page was asked for: then the answer must be all of the list.
     const whole: Page = { offset: 0, limit: null, fetch: paging.most ?? Number.POSITIVE_INFINITY };
@@ -52,6 +47,10 @@ export function listingOf(
   const { first, next, ...page } = paging.narrowed;
   return { guarded, paged, page, asked: first, next };
 }
+
+/** Whether no record is about anybody, so that the policy answers the same for all: then none is withheld while another is not. */
+export const isAlike = ({ data_subject, attributes, variants }: Catalog): boolean =>
+  variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
 
 /** Formats whose body is one record, unless a pointer with a wildcard leads to several. */
 const OF_ONE: ReadonlySet<FormatName | null> = new Set<FormatName>(['json', 'form', 'whole']);

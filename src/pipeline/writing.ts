@@ -4,6 +4,7 @@ import { SluiceError } from '../errors.ts';
 import { statusWithheld } from '../refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from '../stages.ts';
+import { isAlike } from './listing.ts';
 import { asRead } from '../model/verdict.ts';
 import { type Decided, planOf } from './plan.ts';
 
@@ -17,6 +18,34 @@ export interface Forwarded {
   readonly headers: Record<string, string>;
   /** the upstream is told to write only if the record is the one that was merged */
   readonly conditional: boolean;
+}
+
+/**
+ * A write that searches, too, goes to whatever the search finds. What it searches by must be shown to the caller, in the record of the person
+ * whom the request names. Where it names nobody it would also change records that are withheld.
+ * @throws SluiceError `query_field_withheld`, `narrowed_write_refused`, `consent_unavailable`
+ */
+export async function searchedWrite(write: Decided, account: Account, stages: Stages): Promise<void> {
+  const { selected, dataSubject, snapshot, input, catalog } = write;
+  await stages.guard.query(snapshot, input, dataSubject);
+  if (dataSubject !== null || isAlike(catalog)) return;
+  if (selected.route.config.paging?.narrowed !== 'pass')
+    throw new SluiceError(
+      'narrowed_write_refused',
+      'The request writes whatever a search finds, and does not say whose records these are: records that are withheld would be changed, and the answer would tell that they were found. Name the record in the request, and let the route say whose it is (data_subject).',
+    );
+  account.reasons = [
+    ...account.reasons,
+    {
+      code: 'narrowed_write',
+      message: 'The request wrote whatever its search found (paging.narrowed: pass).',
+    },
+  ];
+  stages.metrics.told(account.request?.route ?? '', 'write');
+  stages.logger.warn(
+    { decision_id: account.id, route: account.request?.route, code: 'narrowed_write' },
+    'a write goes to all records that a search finds, also to those that are withheld',
+  );
 }
 
 /** @throws SluiceError what the guard throws; `write_precondition_missing`; what keeps the stored record from being read */

@@ -4,14 +4,10 @@
  */
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
-import { LISTS, SENDS_RECORD } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { identifies } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
-import { languageName } from './language-names.ts';
-import { isPagingName } from './paging.ts';
-import { isPut, leavesOut } from './replacing.ts';
-import { isUninspected } from './searches.ts';
+import { goesUninspected, pagesUndescribed, searchesByNothing, searchesInPath } from './search-warnings.ts';
+import { aboutAStranger, erasesUnseen, picksByLess, writesUnseen } from './write-warnings.ts';
 
 export interface RouteFinding extends RouteFault {
   /** `fault`: it names what no catalog has; requests that use it are refused */
@@ -96,63 +92,6 @@ function untypedSubjects(
 
 type Warn = (key: RouteFault['key'], message: string) => void;
 
-/** A new record need not be about anybody who is known; one that has an id is, as one that is changed. */
-function aboutAStranger(
-  { action, id, data_subject, request }: RouteConfig,
-  catalog: Catalog,
-  warn: Warn,
-): void {
-  const changes = action === 'update' || action === 'delete' || (action === 'create' && id !== undefined);
-  if (!changes || data_subject !== undefined || catalog.data_subject.length === 0) return;
-  warn(
-    ['action'],
-    `nothing but the body (${catalog.data_subject.join(', ')}) says whose data this writes: one that does not is judged as about a stranger, without that person's refusals and flags (restricted …); say it on the route, e.g. data_subject: "${id ?? `{body:${request.record ?? ''}${catalog.data_subject[0]}}`}"`,
-  );
-}
-
-/** Where the whole body is the record, a member that the route says touches no field is not looked at. */
-function writesUnseen({ action, request }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
-  if (!SENDS_RECORD.has(action) || (request.record ?? '') !== '') return;
-  for (const [i, pointer] of request.params.entries()) {
-    const name = pointer.replace(/\/\*\*$/, '');
-    const field = Object.keys(fields).find((path) => path === name || path.startsWith(`${name}/`));
-    if (field !== undefined)
-      warn(
-        ['request', 'params', i],
-        `the catalog of ${resource} has a line ${field}: a caller may write it unseen, since request.params says that it touches no field; leave it out`,
-      );
-  }
-}
-
-function searchesByNothing(
-  { path_fields, query_fields, query_grammar, request }: RouteConfig,
-  { resource, fields }: Catalog,
-  fault: Warn,
-): void {
-  const tables: readonly (readonly [RouteFault['key'], Searched])[] = [
-    [['path_fields'], path_fields],
-    [['query_fields'], query_fields],
-    [['request', 'fields'], request.fields],
-    ...Object.entries(request.domains).map(([at, table]) => [['request', 'domains', at], table] as const),
-    ...Object.entries(query_grammar).map(
-      ([name, { fields: table }]) => [['query_grammar', name, 'fields'], table] as const,
-    ),
-    ...Object.entries(request.grammar).map(
-      ([at, { fields: table }]) => [['request', 'grammar', at, 'fields'], table] as const,
-    ),
-  ];
-  for (const [key, table] of tables)
-    for (const [name, pointers] of Object.entries(table))
-      for (const pointer of [pointers].flat()) {
-        const entry = Object.hasOwn(fields, pointer) ? fields[pointer] : undefined;
-        if (entry === undefined || 'resource' in entry)
-          fault(
-            [...key, name],
-            `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
-          );
-      }
-}
-
 /** An answer that is not looked into cannot say whose it is, and is of a class only by the line that the route names. */
 function takesWholeForNothing(
   { id, data_subject, response }: RouteConfig,
@@ -175,25 +114,6 @@ function takesWholeForNothing(
     );
 }
 
-/** `/by-phone/{phone}` finds whoever has that number: an answer tells what is in a field that may be hidden. */
-function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): void {
-  for (const [, name] of config.match.matchAll(/\{([^{}.]+)(?:\.\.\.)?\}/g)) {
-    if (
-      Object.hasOwn(config.path_fields, name!) ||
-      [config.id, config.data_subject].some((text) => text?.includes(`{${name}}`))
-    )
-      continue;
-    const pointer = Object.keys(fields).find((field) =>
-      field.toLowerCase().endsWith(`/${name!.toLowerCase()}`),
-    );
-    if (pointer !== undefined)
-      warn(
-        ['match'],
-        `the path parameter {${name}} has the name of a field: say id: "{${name}}" if it names the record, or path_fields: { ${name}: ${pointer} } if it searches by it`,
-      );
-  }
-}
-
 /** A GraphQL query renames what it asks for (aliases): whoever may write it sees any field under the name of one that may be seen. */
 function renamesFields({ match, when, request, query_params }: RouteConfig, warn: Warn): void {
   const named = when?.body?.['/query'];
@@ -207,65 +127,6 @@ function renamesFields({ match, when, request, query_params }: RouteConfig, warn
   for (const [i, pointer] of request.params.entries())
     if (['/query', '/*', '/**'].includes(pointer)) free(['request', 'params', i]);
   if (query_params.includes('query')) free(['query_params', query_params.indexOf('query')]);
-}
-
-function goesUninspected(config: RouteConfig, warn: Warn): void {
-  const names = [
-    ...Object.keys(config.query_fields),
-    ...config.query_params,
-    ...Object.keys(config.when?.query ?? {}),
-  ].filter((name) => languageName(name) !== null && isUninspected(config, name));
-  if (typeof config.uninspected !== 'boolean')
-    names.push(...config.uninspected.filter((name) => name.startsWith('/')));
-  for (const name of names)
-    warn(
-      ['uninspected'],
-      `the parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
-    );
-}
-
-/** What a caller would learn from its first search with a page. */
-function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: Warn): void {
-  const { action, paging, query_fields, query_grammar, query_params, request } = config;
-  const { fields, grammar, domains, params } = request;
-  const narrows = [query_fields, query_grammar, fields, grammar, domains].some(
-    (table) => Object.keys(table).length > 0,
-  );
-  if (paging !== undefined || !narrows || !LISTS.has(action) || data_subject.length === 0) return;
-  const inBody = params.findIndex((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)));
-  if (inBody >= 0)
-    warn(
-      ['request', 'params', inBody],
-      `"${params[inBody]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging with that pointer, see docs/inference.md`,
-    );
-  const at = query_params.findIndex(isPagingName);
-  if (at >= 0)
-    warn(
-      ['query_params', at],
-      `"${query_params[at]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging, see docs/inference.md`,
-    );
-}
-
-/** A caller leaves out what it is not shown, and an upstream that replaces the record erases that. */
-function erasesUnseen(config: RouteConfig, warn: Warn): void {
-  const { action, request } = config;
-  if (!SENDS_RECORD.has(action) || request.keep_masked !== undefined) return;
-  if (request.replaces !== undefined || !isPut(config)) return;
-  if (leavesOut(request)) {
-    warn(
-      ['request', 'refused_fields'],
-      'strip leaves fields out, which an upstream would erase that replaces the record, as a PUT does: say request.replaces: parts if this one keeps the members that are not sent, replaces: false if it keeps all that a body leaves out',
-    );
-    return;
-  }
-  const ways =
-    action === 'create'
-      ? 'request: { replaces: false } if the upstream refuses to create what is there'
-      : `${request.format === 'json' ? 'request.keep_masked, which writes what is hidden as it is stored; or ' : ''}request: { replaces: false } if the upstream keeps all that a body leaves out, replaces: parts if it keeps the members that are not sent`;
-  warn(
-    ['match'],
-    `a PUT is taken to replace the record: callers who are not shown every field of the catalog are refused (write_erases), and what the upstream keeps and no line of the catalog covers is erased. Say what this one does: ${ways}, or replaces: true if it is so`,
-  );
 }
 
 /** JSON-RPC 2.0 §5: what an answer must have to be one, and nothing of which is in its records. */
@@ -290,26 +151,3 @@ function answersNoMessage(
     `its clients take an answer without ${missing.join(', ')} for no answer to their call, and the catalog of ${resource} does not let that leave: envelope: { ${missing.map((pointer) => `${pointer}: { is: status }`).join(', ')} }, and records (e.g. /result/*) on the route`,
   );
 }
-
-/** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */
-function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
-  if (!SENDS_RECORD.has(action)) return;
-  const told = new Set<string>();
-  for (const pointer of Object.keys(fields)) {
-    const [, list, selector, keys] = /^(.*)\/(\[([^\]]*)\])\//.exec(pointer) ?? [];
-    if (list === undefined || selector === undefined || keys === undefined) continue;
-    const named = keys.split(',').map((key) => key.slice(0, key.indexOf('=')));
-    for (const other of Object.keys(fields)) {
-      if (!other.startsWith(`${list}/*/`) && !other.startsWith(`${list}/${selector}/`)) continue;
-      const member = other.slice(list.length + 1).split('/')[1]!;
-      if (named.includes(member) || !identifies(member) || told.has(`${list} ${member}`)) continue;
-      told.add(`${list} ${member}`);
-      warn(
-        ['action'],
-        `the catalog of ${resource} picks from ${list} by ${named.join(', ')}, and an element has ${member}, too: a write that sends both is refused, since the upstream may go by ${member}; let the selector name both, e.g. ${list}/[${member}=…,${keys}]`,
-      );
-    }
-  }
-}
-
-type Searched = { readonly [name: string]: string | readonly string[] };

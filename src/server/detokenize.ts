@@ -118,7 +118,7 @@ async function answer(
       'The policy discloses groups here, or nothing at all; a single value is neither.',
     );
   const entry = fieldOf(snapshot.catalogs.get(asked.resource), asked);
-  seen(stages, account, snapshot, inTier(input, account.tier));
+  await seen(stages, account, snapshot, inTier(input, account.tier));
   madeFor(origin, stages.knownOf(snapshot));
   account.spent('policy');
 
@@ -185,9 +185,14 @@ function turnedBack(
 const irreversible = (message: string): SluiceError => new SluiceError('token_not_reversible', message);
 
 /** @throws SluiceError `policy_denied` for a field that this caller would not be shown as it is */
-function seen(stages: Stages, account: Account, snapshot: PolicySnapshot, input: PolicyInput): void {
+async function seen(
+  stages: Stages,
+  account: Account,
+  snapshot: PolicySnapshot,
+  input: PolicyInput,
+): Promise<void> {
   try {
-    stages.guard.query(snapshot, input);
+    await stages.guard.query(snapshot, input, null);
   } catch (error) {
     if (!isSluiceError(error, 'query_field_withheld')) throw error;
     account.reasons = [

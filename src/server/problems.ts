@@ -40,6 +40,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   query_parameter_unknown: BAD_REQUEST,
   query_field_withheld: FORBIDDEN,
   narrowed_page_refused: FORBIDDEN,
+  narrowed_write_refused: FORBIDDEN,
   body_unreadable: BAD_REQUEST,
   body_too_large: p(413, 'Request too large'),
   body_encoding_unsupported: p(415, 'Unsupported request encoding'),

@@ -36,6 +36,19 @@ describe('a route that writes about somebody whom it does not name is warned of'
   test('where it deletes', () => {
     expect(warned({ action: 'delete', id: '{id}' }, 'DELETE /c/{id}')).toHaveLength(1);
   });
+  test.each([
+    [{ query_fields: { phone: '/phone' } }, 'DELETE /c'],
+    [{ query_grammar: { '*': { grammar: 'postgrest', fields: { phone: '/phone' } } } }, 'DELETE /c'],
+    [{ path_fields: { by: '/phone' } }, 'DELETE /by/{by}'],
+    [{ request: { grammar: { '/f': { grammar: 'mongo', fields: { phone: '/phone' } } } } }, 'DELETE /c'],
+  ])('where it writes whatever a search finds: %j', (more, match) => {
+    for (const action of ['create', 'update', 'delete']) {
+      const [only, ...others] = warned({ action, ...more }, match);
+      expect(only).toMatch(/^0\.action this write goes to whatever a search by \/phone finds/);
+      expect(others).toEqual([]);
+      expect(warned({ action, ...more, resource: 'product' }, match)).toEqual([]);
+    }
+  });
   test('where it creates what has an id already', () => {
     expect(warned({ action: 'create', id: '{id}' })).toHaveLength(1);
   });

@@ -1,0 +1,112 @@
+/** What a route may say of searches and pages and seldom means, and fields that no catalog has. */
+import type { RouteConfig } from '../config/sections/routes.ts';
+import { didYouMean } from '../errors.ts';
+import { LISTS } from '../model/actions.ts';
+import type { Catalog } from '../model/catalog.ts';
+import type { RouteFault } from './compile.ts';
+import { languageName } from './language-names.ts';
+import { isPagingName } from './paging.ts';
+import { isUninspected } from './searches.ts';
+
+type Warn = (key: RouteFault['key'], message: string) => void;
+type Searched = Readonly<Record<string, string | readonly string[]>>;
+
+/** Fields that requests of a route may search by. */
+export const searchedBy = ({
+  path_fields,
+  query_fields,
+  query_grammar,
+  request: { fields, domains, grammar },
+}: RouteConfig): readonly string[] => {
+  const tables = [
+    path_fields,
+    query_fields,
+    fields,
+    ...Object.values(domains),
+    ...[...Object.values(query_grammar), ...Object.values(grammar)].map((search) => search.fields),
+  ];
+  return [...new Set(tables.flatMap((table) => Object.values(table).flat()))];
+};
+
+export function searchesByNothing(
+  { path_fields, query_fields, query_grammar, request }: RouteConfig,
+  { resource, fields }: Catalog,
+  fault: Warn,
+): void {
+  const tables: readonly (readonly [RouteFault['key'], Searched])[] = [
+    [['path_fields'], path_fields],
+    [['query_fields'], query_fields],
+    [['request', 'fields'], request.fields],
+    ...Object.entries(request.domains).map(([at, table]) => [['request', 'domains', at], table] as const),
+    ...Object.entries(query_grammar).map(
+      ([name, { fields: table }]) => [['query_grammar', name, 'fields'], table] as const,
+    ),
+    ...Object.entries(request.grammar).map(
+      ([at, { fields: table }]) => [['request', 'grammar', at, 'fields'], table] as const,
+    ),
+  ];
+  for (const [key, table] of tables)
+    for (const [name, pointers] of Object.entries(table))
+      for (const pointer of [pointers].flat()) {
+        const entry = Object.hasOwn(fields, pointer) ? fields[pointer] : undefined;
+        if (entry === undefined || 'resource' in entry)
+          fault(
+            [...key, name],
+            `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
+          );
+      }
+}
+
+/** `/by-phone/{phone}` finds whoever has that number: an answer tells what is in a field that may be hidden. */
+export function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): void {
+  for (const [, name] of config.match.matchAll(/\{([^{}.]+)(?:\.\.\.)?\}/g)) {
+    if (
+      Object.hasOwn(config.path_fields, name!) ||
+      [config.id, config.data_subject].some((text) => text?.includes(`{${name}}`))
+    )
+      continue;
+    const pointer = Object.keys(fields).find((field) =>
+      field.toLowerCase().endsWith(`/${name!.toLowerCase()}`),
+    );
+    if (pointer !== undefined)
+      warn(
+        ['match'],
+        `the path parameter {${name}} has the name of a field: say id: "{${name}}" if it names the record, or path_fields: { ${name}: ${pointer} } if it searches by it`,
+      );
+  }
+}
+
+export function goesUninspected(config: RouteConfig, warn: Warn): void {
+  const names = [
+    ...Object.keys(config.query_fields),
+    ...config.query_params,
+    ...Object.keys(config.when?.query ?? {}),
+  ].filter((name) => languageName(name) !== null && isUninspected(config, name));
+  if (typeof config.uninspected !== 'boolean')
+    names.push(...config.uninspected.filter((name) => name.startsWith('/')));
+  for (const name of names)
+    warn(
+      ['uninspected'],
+      `the parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
+    );
+}
+
+/** What a caller would learn from its first search with a page. */
+export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: Warn): void {
+  const { action, paging, query_params, request } = config;
+  if (paging !== undefined || !LISTS.has(action) || data_subject.length === 0) return;
+  if (searchedBy(config).length === 0) return;
+  const { params } = request;
+  const inBody = params.findIndex((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)));
+  if (inBody >= 0)
+    warn(
+      ['request', 'params', inBody],
+      `"${params[inBody]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging with that pointer, see docs/inference.md`,
+    );
+  const at = query_params.findIndex(isPagingName);
+  if (at >= 0)
+    warn(
+      ['query_params', at],
+      `"${query_params[at]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging, see docs/inference.md`,
+    );
+}
