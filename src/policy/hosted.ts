@@ -20,6 +20,7 @@ import {
   GLOBALS,
   get,
   lessFunction,
+  lineBreakFunction,
   nextFunction,
   number,
   orderedIteration,
@@ -86,6 +87,7 @@ export const HOSTED: readonly Hosted[] = [
   hosted('opa_arith_floor', 'floor', 1, 'long numbers'),
   hosted('opa_agg_sum', 'sum', 1),
   hosted('opa_agg_product', 'product', 1),
+  hosted('opa_glob_match', 'glob.match', 3, 'a line break'),
   hosted('opa_cidr_contains', 'net.cidr_contains', 2),
   hosted('opa_cidr_intersects', 'net.cidr_intersects', 2),
   hosted('opa_agg_min', 'min', 1, 'a set with null'),
@@ -156,7 +158,11 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
   };
 
   const iterate = needed('opa_value_iter', 'ii');
-  const digits = add(2, digitsFunction());
+  const use = {
+    digits: add(2, digitsFunction()),
+    lineBreak: add(2, lineBreakFunction()),
+    iterate: first + iterate,
+  };
   for (const [i, { name, arity, of }] of HOSTED.entries()) {
     const place = at(name, 'i'.repeat(arity));
     if (place === undefined) continue;
@@ -164,20 +170,17 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
     bodies[place] =
       of === undefined
         ? body(0, answer)
-        : inFront(
-            bodies[place]!,
-            when(condition(of, arity, { digits, iterate: first + iterate }), returned(answer)),
-          );
+        : inFront(bodies[place]!, when(condition(of, arity, use), returned(answer)));
   }
   const submatches = at('opa_regex_find_all_string_submatch', 'iii');
   if (submatches !== undefined) {
-    const use = {
+    const counting = {
       malloc: first + needed('opa_malloc', 'i'),
       free: first + needed('opa_free', 'i', ''),
       read: first + needed('opa_number_try_int', 'ii'),
       make: first + needed('opa_number_int', 'l'),
     };
-    bodies[submatches] = inFront(bodies[submatches]!, allOf(2, add(1, countFunction(use))));
+    bodies[submatches] = inFront(bodies[submatches]!, allOf(2, add(1, countFunction(counting))));
   }
   const less = add(2, lessFunction());
   const above = add(3, aboveFunction(less));

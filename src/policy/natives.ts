@@ -69,18 +69,26 @@ const lengthOf = (string: Code): Code => word(string, 4);
 const bytesOf = (string: Code): Code => word(string, 8);
 
 /** of arguments, under which the host is asked */
-export type Condition = 'long numbers' | 'more than digits' | 'a set' | 'a set with null' | 'an empty list';
+export type Condition =
+  | 'long numbers'
+  | 'more than digits'
+  | 'a set'
+  | 'a set with null'
+  | 'an empty list'
+  | 'a line break';
 
 /** @param use functions of the module */
 export const condition = (
   of: Condition,
   arity: number,
-  use: { readonly digits: number; readonly iterate: number },
+  use: { readonly digits: number; readonly lineBreak: number; readonly iterate: number },
 ): Code => {
   const last = get(arity - 1);
   switch (of) {
     case 'a set':
       return equal(byte(last, 0), number(TYPE.set));
+    case 'a line break':
+      return both(isString(last), callOf(use.lineBreak, bytesOf(last), lengthOf(last)));
     case 'an empty list':
       return both(equal(byte(last, 0), number(TYPE.array)), not(word(last, 8)));
     case 'a set with null':
@@ -302,6 +310,20 @@ export const forgetPlaces = ({ globals }: Pick<Parts, 'globals'>): Code => [
   ...[...number(0), 0x24, ...leb(globals)],
   ...[...get(0), 0x24, ...leb(globals + 1)],
 ];
+
+/** `(address, length) → 1 if there is a line break` */
+export const lineBreakFunction = (): Uint8Array => {
+  const [at, length, end] = [get(0), get(1), get(2)];
+  return body(
+    1,
+    set(2, add(at, length)),
+    loopWhile(below(at, end), [
+      ...when(equal(byte(at, 0), number(0x0a)), returned(number(1))),
+      ...set(0, add(at, number(1))),
+    ]),
+    number(0),
+  );
+};
 
 /** `(address, length) → 1 if there are up to 15 digits`, written as a number is in JSON */
 export const digitsFunction = (): Uint8Array => {

@@ -5,6 +5,7 @@ import { digests } from './digests.ts';
 import { documents } from './documents.ts';
 import { encoding } from './encoding.ts';
 import { format } from './format.ts';
+import { globMatch } from './glob-match.ts';
 import { graphql } from './graphql.ts';
 import { jwt } from './jwt.ts';
 import { net } from './net.ts';
@@ -31,6 +32,7 @@ const FAMILIES: readonly Family[] = [
   documents,
   encoding,
   format,
+  globMatch,
   graphql,
   jwt,
   net,

@@ -41,7 +41,7 @@ const LONGEST = 1 << 15;
 const MOST_STEPS = 1 << 20;
 
 /** @throws SluiceError `policy_deadline_exceeded` */
-const searched = (pattern: string, text: string): string => {
+export const searched = (pattern: string, text: string): string => {
   if (text.length > LONGEST || pattern.length * text.length > MOST_STEPS)
     return tooLong(
       `A text of ${text.length} characters is not searched with a pattern of ${pattern.length} (at most ${LONGEST}, and ${MOST_STEPS} together)`,
