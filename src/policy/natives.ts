@@ -1,7 +1,7 @@
 /**
  * WebAssembly functions that a rewrite adds to a module, written by hand: what the default policy asks for so often that
  * a call of the host each time would cost more than the rest of the evaluation. Each leaves to the host what is rare.
- * `memory.ts` says how values lie in memory.
+ * `memory.ts` says how values lie in memory. (Longer than most: the instructions and what is written with them, in one place.)
  */
 import { INTEGER, TYPE } from './memory.ts';
 import { leb, signedLeb } from './wasm-format.ts';
