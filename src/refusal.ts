@@ -36,7 +36,7 @@ export const statusWithheld = (
 export const nothingFound = (status: number): SluiceError => new UpstreamStatus(status, true, NO_HEADERS);
 
 const OWNERLESS =
-  'The record does not say whose it is where its catalog looks (data_subject), nor does the route.';
+  "Where its catalog looks (data_subject) the record names nobody: nothing stands there, or what does is no id of the type that the catalog gives it (its pattern is in the policy's data/identifiers.yaml). Nor does the route say whose it is.";
 
 /** The one record that was asked for stays behind: the account says why. */
 export function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
@@ -57,12 +57,12 @@ export function recordNotFound(summary: DisclosureSummary, account: Account, sta
   return nothingFound(status);
 }
 
-/** The request names somebody whom nobody knows: the upstream is not asked. */
-export function unidentified(account: Account): SluiceError {
+/** The request names somebody whom nobody knows: the upstream is not asked. @param types that the catalog gives its data subjects */
+export function unidentified(types: readonly string[], account: Account): SluiceError {
   account.reasons = [
     {
       code: 'data_subject_unknown',
-      message: 'The data subject that the request names is none by the types of its catalog (identifiers).',
+      message: `The data subject that the request names is no ${types.join(' or ')}: the catalog asks for that type, and its pattern is in the policy's data/identifiers.yaml. An alias must be known besides (aliases in consents.yaml).`,
     },
   ];
   return new SluiceError(

@@ -6,24 +6,50 @@ import { parsePointer } from './pointer.ts';
 import { canonicalPointer, choiceAt } from './program.ts';
 import type { WrittenBody, WrittenRecord } from './written.ts';
 
+/** A record in a body, with what the policy says that the caller is shown of it. */
+export interface Seen extends Pick<WrittenRecord, 'leaves' | 'place'> {
+  readonly shown: readonly DisclosureAnswer[];
+}
+
 /**
  * What the caller is not shown as it is stored, and did not send anew, is erased: of the record, or within the members that are sent. Of lists
- * nobody knows which elements there are.
- * @param shown what the policy says that the caller is shown
+ * nobody knows which elements there are, and of what no line of the catalog covers nobody is shown anything.
  * @throws SluiceError `write_erases`
  */
 export function refuseErasing(
   catalog: Catalog,
-  { leaves, place }: WrittenRecord,
-  shown: readonly DisclosureAnswer[],
+  records: readonly Seen[],
   erases: NonNullable<WrittenBody['erases']>,
 ): void {
+  const paths = [...new Set(records.flatMap((record) => erasedOf(catalog, record, erases === 'parts')))];
+  const erased = paths.length === 0 ? '' : `: ${paths.join(', ')}`;
+  if (erases === 'unsaid')
+    throw new SluiceError('write_erases', {
+      message: `A PUT replaces the record (RFC 9110), so that what this caller is not shown would be erased${erased === '' ? ', be it only what no line of the catalog covers' : erased}. Let the route say what its upstream does: request.keep_masked, and Sluice keeps what is stored; request.replaces: false or parts, if the upstream does; true, if the catalog covers all that is stored.`,
+      paths,
+    });
+  if (records.length === 0 && erases === 'record')
+    throw new SluiceError(
+      'write_erases',
+      'The request sends a list without records, and the upstream stores what it is sent. Send the records.',
+    );
+  if (paths.length > 0)
+    throw new SluiceError('write_erases', {
+      message: `The upstream stores ${
+        erases === 'record' ? 'the record' : 'lists and objects'
+      } as sent, and what this caller is not shown would be erased${erased}. Let the route keep it (request.keep_masked), or say that the upstream does (request.replaces: false).`,
+      paths,
+    });
+}
+
+/** @param within only of the members that are sent */
+function erasedOf(catalog: Catalog, { leaves, place, shown }: Seen, within: boolean): readonly string[] {
   const sent = new Set(leaves.filter(({ listed }) => !listed).map(({ pointer }) => pointer));
   const members = new Set(leaves.map((leaf) => String(leaf.place[place.length])));
   const isStoredAsSent = (pointer: string): boolean => {
-    if (erases === 'record') return true;
-    const [first, ...within] = parsePointer(pointer);
-    return within.length > 0 && (first?.kind !== 'name' || members.has(first.name));
+    if (!within) return true;
+    const [first, ...rest] = parsePointer(pointer);
+    return rest.length > 0 && (first?.kind !== 'name' || members.has(first.name));
   };
   const hidden = Object.entries(catalog.fields).flatMap(([name, entry]) => {
     const pointer = canonicalPointer(name);
@@ -38,14 +64,5 @@ export function refuseErasing(
       choice.do === 'disclose' ? [] : [canonicalPointer(name)],
     ),
   );
-  const erased = [...new Set([...hidden, ...named])].filter(
-    (pointer) => !sent.has(pointer) && isStoredAsSent(pointer),
-  );
-  if (erased.length === 0) return;
-  throw new SluiceError('write_erases', {
-    message: `The upstream stores ${
-      erases === 'record' ? 'the record' : 'lists and objects'
-    } as sent, and what this caller is not shown would be erased: ${erased.join(', ')}. Let the route keep it (request.keep_masked), or say that the upstream does (request.replaces: false).`,
-    paths: erased,
-  });
+  return [...hidden, ...named].filter((pointer) => !sent.has(pointer) && isStoredAsSent(pointer));
 }

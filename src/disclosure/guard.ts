@@ -135,11 +135,12 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       }
       if (body.erases != null) {
         const out = new Set(bad.map(({ place }) => JSON.stringify(place)));
-        for (const [n, record] of records.entries()) {
-          const leaves = record.leaves.filter(({ place }) => !out.has(JSON.stringify(place)));
-          const shown = answersOf(found[n]!).map((judgement) => judgement.shown);
-          refuseErasing(catalog, { ...record, leaves }, shown, body.erases);
-        }
+        const seen = records.map(({ place, leaves }, n) => ({
+          place,
+          leaves: leaves.filter((leaf) => !out.has(JSON.stringify(leaf.place))),
+          shown: answersOf(found[n]!).map((judgement) => judgement.shown),
+        }));
+        refuseErasing(catalog, seen, body.erases);
       }
       if (bad.length === 0)
         return { bytes: kept?.bytes ?? body.bytes, stripped: [], filled: kept?.filled ?? 0 };

@@ -25,8 +25,8 @@ export interface WrittenBody {
   readonly person: string | null;
   /** what names the record beside the body; null: nothing does */
   readonly id: Identifier | null;
-  /** what the upstream erases where the body leaves it out: all of the record, or within the lists and objects that are sent; nothing where `stored` keeps it */
-  readonly erases?: 'record' | 'parts' | null;
+  /** what the upstream erases where the body leaves it out: all of the record (`unsaid`: also what no catalog covers), or within the lists and objects that are sent; nothing where `stored` keeps it */
+  readonly erases?: 'record' | 'parts' | 'unsaid' | null;
   /** leave refused fields out instead of refusing the request; only for JSON */
   readonly strip: boolean;
   /** the one record as it is stored, where what the caller cannot see is kept; only for JSON */

@@ -120,7 +120,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }
-  if (bodyFields.length > 0 || route.written.erases === 'record')
+  if (bodyFields.length > 0 || route.written.erases === 'record' || route.written.erases === 'unsaid')
     forwarded = await writtenBody(selected.bytes, { ...decided, headers }, account, stages);
   const listing = listingOf(selected, catalog, decision.obligations);
   // Consents that cannot be read refuse what is found: then nothing may be answered as not found, either.
@@ -187,8 +187,14 @@ async function subjectOf(
 ): Promise<string | null> {
   if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
     return dataSubject;
-  const types = catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog);
-  const id = await stages.identities.requested(snapshot.data, [catalog, ...types], dataSubject);
-  if (id === null) throw unidentified(account);
-  return id;
+  const catalogs = [
+    catalog,
+    ...(catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog)),
+  ];
+  const id = await stages.identities.requested(snapshot.data, catalogs, dataSubject);
+  if (id !== null) return id;
+  const types = catalogs.flatMap(({ subject_places = [] }) =>
+    subject_places.flatMap(({ type }) => type ?? []),
+  );
+  throw unidentified([...new Set(types)], account);
 }

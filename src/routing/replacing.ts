@@ -18,12 +18,12 @@ export function isPut({ match, when }: Pick<Route, 'match' | 'when'>): boolean {
 export const leavesOut = ({ refused_fields, keep_masked }: RouteConfig['request']): boolean =>
   refused_fields === 'strip' && keep_masked === undefined;
 
-/** Null: nothing, or nothing is stored yet. */
+/** Null: nothing, or nothing is stored yet. Nothing said of a PUT is no promise that the catalog covers all that is stored. */
 export function erasesOf(route: Route): Erases | null {
   const { action, request } = route;
   if (!SENDS_RECORD.has(action)) return null;
   const { replaces } = request;
   if (replaces !== undefined) return replaces === false ? null : replaces === true ? 'record' : 'parts';
-  if (isPut(route) && !leavesOut(request)) return 'record';
+  if (isPut(route) && !leavesOut(request)) return request.keep_masked === undefined ? 'unsaid' : 'record';
   return action === 'update' ? 'parts' : null;
 }

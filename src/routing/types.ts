@@ -9,8 +9,11 @@ import type { Paging } from './paging.ts';
 /** Request headers, names in lower case. A list means that the header stood more than once. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What the upstream erases of a stored record where a body leaves it out: all of it, or within the lists and objects that are sent. */
-export type Erases = 'record' | 'parts';
+/**
+ * What the upstream erases of a stored record where a body leaves it out: all of it, or within the lists and objects that are sent. `unsaid`: all of it,
+ * and the route does not say that the catalog covers what is stored.
+ */
+export type Erases = 'record' | 'parts' | 'unsaid';
 
 /** A route as the rest of Sluice sees it. */
 export interface CompiledRoute {

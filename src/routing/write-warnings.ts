@@ -64,7 +64,7 @@ export function erasesUnseen(config: RouteConfig, warn: Warn): void {
       : `${request.format === 'json' ? 'request.keep_masked, which writes what is hidden as it is stored; or ' : ''}request: { replaces: false } if the upstream keeps all that a body leaves out, replaces: parts if it keeps the members that are not sent`;
   warn(
     ['match'],
-    `a PUT is taken to replace the record: callers who are not shown every field of the catalog are refused (write_erases), and what the upstream keeps and no line of the catalog covers is erased. Say what this one does: ${ways}, or replaces: true if it is so`,
+    `every request is refused (write_erases) until the route says what its upstream does with what a PUT leaves out: ${ways}, or replaces: true if it erases that and the catalog covers all that it stores (callers who are not shown all of the catalog stay refused)`,
   );
 }
 

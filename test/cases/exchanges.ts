@@ -76,7 +76,7 @@ async function faultsOf(c: ExchangeCase, rules: PolicyBundle): Promise<string[]>
     const sluice = await startSluice({
       upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       crm: c.upstreams ?? {},
-      routes: [{ upstream: 'crm', ...c.route }],
+      routes: [saidOf(c.route)],
       dataSubjects: (c.consents ?? {}) as Record<string, object>,
       claims: CLAIMS,
       policy: policyOf(c, rules),
@@ -90,6 +90,14 @@ async function faultsOf(c: ExchangeCase, rules: PolicyBundle): Promise<string[]>
     server.closeAllConnections();
     server.close();
   }
+}
+
+/** The cases are older than `request.replaces`, and their catalogs cover all that their upstreams have. */
+function saidOf(route: ExchangeCase['route']): object {
+  const { match, request = {} } = route as { match: string; request?: Record<string, unknown> };
+  const says = ['replaces', 'keep_masked', 'refused_fields'].some((option) => option in request);
+  const said = match.startsWith('PUT ') && !says ? { request: { ...request, replaces: true } } : {};
+  return { upstream: 'crm', ...route, ...said };
 }
 
 /** The default policy's rules, compiled once: what differs from case to case is data. */

@@ -23,7 +23,7 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
   });
 
   test(`passes its unit tests, which cover at least ${THRESHOLD} % of every file`, () => {
-    const run = opa('test', '--coverage', ...SOURCES);
+    const run = opa('test', '--coverage', '--timeout', '60s', ...SOURCES);
     // A failure is told in words instead of the report.
     expect({ status: run.status, said: run.status === 0 ? '' : run.stdout + run.stderr }).toEqual({
       status: 0,

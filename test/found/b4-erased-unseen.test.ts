@@ -1,7 +1,8 @@
 /**
  * Class: a write that Sluice lets through erases what its caller was not shown. Root cause: what an upstream does with what a body leaves out was
  * taken to be harmless unless a route said otherwise. Now it is what the method says (PUT replaces the record, RFC 9110 §9.3.4; every
- * other update stores lists and objects as they are sent), unless the route says otherwise.
+ * other update stores lists and objects as they are sent), unless the route says otherwise. Who is shown every line of the catalog may still not be
+ * shown all that is stored: a PUT goes through only if its route says that the catalog covers it, or that the upstream or Sluice keeps it.
  *
  * The upstream is a real server: PUT, however it is spelled, replaces the record; everything else merges it, one level deep.
  */
@@ -57,6 +58,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
   const update = { upstream: 'crm', resource: 'user', action: 'update', id: '{id}', data_subject: '{id}' };
   const small = { ...update, resource: 'small' };
+  const bulk = { upstream: 'crm', resource: 'small', action: 'update' };
   running = await startSluice({
     upstream: `http://127.0.0.1:${(origin.address() as AddressInfo).port}`,
     catalogs: {
@@ -116,6 +118,10 @@ beforeAll(async () => {
         request: { format: 'soap', record: '/arguments', params: ['/namespace'] },
       },
       { ...small, match: 'PUT /small/{id}' },
+      { ...small, match: 'PUT /small-kept/{id}', request: { keep_masked: { read: 'GET /users/{id}' } } },
+      { ...small, match: 'PUT /small-true/{id}', request: { replaces: true } },
+      { ...bulk, match: 'PUT /small', request: { record: '/rows/*' } },
+      { ...bulk, match: 'PUT /small-true', request: { record: '/rows/*', replaces: true } },
     ],
   });
 });
@@ -154,6 +160,15 @@ describe('a write that would erase what its caller is not shown is refused', () 
       ['/salary', '/address/street', '/contacts/*/pin'],
     ],
     ['a PUT of nothing', 'PUT /users/7', {}, ['/salary']],
+    [
+      'a PUT of all that the catalog covers',
+      'PUT /small/7',
+      { id: '7', mail: 'x', address: { city: 'x' } },
+      [],
+    ],
+    ['a PUT of a list', 'PUT /small', { rows: [{ id: '7', mail: 'x' }] }, []],
+    ['a PUT of a list without records', 'PUT /small', { rows: [] }, []],
+    ['… whose route says that it replaces', 'PUT /small-true', { rows: [] }, []],
     ['a PUT of an empty list', 'PUT /users/7', [], ['/salary']],
     ['a PUT without a body', 'PUT /users/7', '', []],
     ['a PUT that leaves out what may not be written', 'PUT /strips/7', MINE, ['/salary']],
@@ -227,7 +242,12 @@ describe('a write that erases nothing unseen goes through', () => {
   test.each<[string, string, unknown, object]>([
     ['a member of its own', 'PATCH /users/7', { mail: 'x' }, { mail: 'x' }],
     ['a list of which all is shown', 'PATCH /users/7', { tags: ['c'] }, { tags: ['c'] }],
-    ['a PUT by one who is shown every field', 'PUT /small/7', { id: '7', mail: 'x' }, { mail: 'x' }],
+    [
+      'a PUT by one who is shown every field, of all that is stored',
+      'PUT /small-true/7',
+      { id: '7', mail: 'x' },
+      { mail: 'x' },
+    ],
     ['a PUT whose upstream keeps other members', 'PUT /parts/7', { mail: 'x' }, { mail: 'x' }],
     [
       'one whose upstream keeps everything',
@@ -249,6 +269,7 @@ describe('a route that keeps what is hidden', () => {
   test.each([
     ['nothing', 'PUT /kept/7', {}, {}],
     ['one member', 'PUT /kept/7', { mail: 'x' }, { mail: 'x' }],
+    ['what no line of the catalog covers, too', 'PUT /small-kept/7', { mail: 'x' }, { mail: 'x' }],
     ['an object', 'PATCH /kept/7', { address: { city: 'y' } }, { address: { city: 'y', street: 'secret' } }],
   ])('keeps it where the body has %s', async (_name, line, body, changed) => {
     expect((await send(line, body)).status).toBe(200);

@@ -219,6 +219,18 @@ describe('an alias', () => {
 
 describe('the identifier of a request', () => {
   test.each([
+    ['that names nobody', 'GET /by_id/cust-42', `{"id":"C100235"}`],
+    ['whose record names nobody', 'GET /by_id/C100235', `{"id":"cust-42"}`],
+  ])('%s is refused with where the type is written', async (_what, line, body) => {
+    upstream.answer = answers(body);
+    const { status, body: refusal } = await ask(line);
+    expect(status).toBe(403);
+    const { reasons } = JSON.parse(refusal.toString()) as { reasons: { code: string; message: string }[] };
+    const unknown = reasons.find(({ code }) => code === 'data_subject_unknown');
+    expect(unknown?.message).toMatch(/type.*data\/identifiers\.yaml/);
+    if (line.includes('cust-42')) expect(unknown?.message).toContain('customer_no');
+  });
+  test.each([
     ['by_id', 'C100235', 200],
     ['by_id', 'C100234', 403],
     ['by_id', 'zhangsan', 403],

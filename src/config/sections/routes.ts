@@ -220,7 +220,7 @@ const routeSchema = section({
       replaces: optional(
         Type.Union([Type.Boolean(), Type.Literal('parts')], {
           description:
-            'what the upstream erases that a body leaves out: of the whole record (`true`, the default of PUT), of the lists and objects that are sent (`parts`, the default of other updates), or nothing at any depth (`false`)',
+            'what the upstream erases that a body leaves out: of the whole record, all of which the catalog covers (`true`), of the lists and objects that are sent (`parts`, the default of other updates), or nothing at any depth (`false`). A PUT that does not say it is refused',
         }),
       ),
       keep_masked: optional(keepMasked),
