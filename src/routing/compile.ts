@@ -17,21 +17,13 @@ import { type Condition, compileConditions, exclude, refines } from './condition
 import type { NameTable } from './domain.ts';
 import { pagingFaults } from './paging.ts';
 import type { Steps } from './pointer.ts';
-import {
-  ANY,
-  compileSearch,
-  isUninspected,
-  type QueryPlan,
-  queryPlan,
-  type Search,
-  uninspectedMembers,
-  uninspectedSegments,
-} from './searches.ts';
+import { ANY, compileSearch, type QueryPlan, queryPlan, type Search } from './searches.ts';
 import { isOverride } from './query.ts';
 import { erasesOf } from './replacing.ts';
 import { isUtf8, type StoredPlan, storedPlan } from './stored.ts';
 import { collide, parseTemplate, shape, type Template } from './template.ts';
 import type { CompiledRoute } from './types.ts';
+import { isUninspected, uninspectedMembers, uninspectedSegments } from './uninspected.ts';
 import { namesIn, parseValue, type ValueTemplate } from './value.ts';
 
 export interface RouteFault {
@@ -249,12 +241,11 @@ function bodyPlan(
   const { action, request, repeatable } = config;
   const inBody = conditions.filter((c) => c.source === 'body');
   const writes = SENDS_RECORD.has(action);
-  if (!writes)
-    uninspectedMembers(
-      config,
-      (pointer) => inBody.find((c) => c.key === pointer && c.values !== null)?.values ?? null,
-      report,
-    );
+  uninspectedMembers(
+    config,
+    (pointer) => inBody.find((c) => c.key === pointer && c.values !== null)?.values ?? null,
+    report,
+  );
   if (request.record !== undefined && !writes)
     report(['request', 'record'], `a route that does ${action} writes no record`);
   if (

@@ -67,3 +67,31 @@ const PLAIN_LIST = /^-?[\p{L}_*][\p{L}\p{N}_.*-]*(?:,-?[\p{L}_*][\p{L}\p{N}_.*-]
 export const isHarmless = (kind: LanguageName, value: unknown): boolean =>
   typeof value === 'boolean' ||
   (typeof value === 'string' && (DIRECTION.test(value) || (kind === 'projection' && PLAIN_LIST.test(value))));
+
+const RELATIONS = words('expand include includes revinclude populate embed relations join joins');
+const ORDERS = /^(?:sort(?!dir)|order(?!dir)|sidx|ordering)/;
+const WORDS = words(
+  'q qs query search searches searchquery searchstring searchterm searchterms searchtext keyword keywords fulltext freetext',
+);
+
+/**
+ * What a message suggests for such a parameter, as a line of `query_grammar` or `request.grammar`.
+ * @param key that the grammar stands at, if it is not the name
+ * @returns null: no grammar reads it, its values can only be listed
+ */
+export function grammarHint(name: string, key?: string): string | null {
+  if (key === undefined && name.startsWith('$')) return `"*": { grammar: odata, ${FIELDS} }`;
+  if (key === undefined && name.startsWith('_')) return `"*": { grammar: fhir, ${FIELDS} }`;
+  const base = name.replace(/\[\d*\]$/, '');
+  if (base.includes('[')) return null;
+  const text = letters(base.slice(base.lastIndexOf('.') + 1));
+  const at = key ?? (/^[\w-]+$/.test(base) ? base : JSON.stringify(base));
+  if (kindOf(text) === 'projection')
+    return RELATIONS.has(text) ? `${at}: { grammar: include, ${FIELDS} }` : `${at}: { grammar: select }`;
+  if (ORDERS.test(text)) return `${at}: { grammar: sort, ${FIELDS} }`;
+  if (WORDS.has(text)) return `${at}: { grammar: text, ${FIELDS} }`;
+  return `${at}: { grammar: …, ${FIELDS} }`;
+}
+
+/** Each name of the upstream and the catalog's line for it. */
+const FIELDS = 'fields: { name: /name }';

@@ -6,7 +6,7 @@ import type { Catalog } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';
 import { languageName } from './language-names.ts';
 import { isPagingName } from './paging.ts';
-import { isUninspected } from './searches.ts';
+import { isUninspected } from './uninspected.ts';
 
 type Warn = (key: RouteFault['key'], message: string) => void;
 type Searched = Readonly<Record<string, string | readonly string[]>>;

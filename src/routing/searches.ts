@@ -5,11 +5,10 @@
 import { RE2JS } from 're2js';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean, SluiceError } from '../errors.ts';
-import { tokensOf } from '../model/pointer.ts';
 import type { Condition } from './conditions.ts';
 import { type Grammar, grammars, type Reading } from './grammars/index.ts';
-import { isHarmless, languageName } from './language-names.ts';
 import type { Parameters } from './query.ts';
+import { uninspectedLanguages } from './uninspected.ts';
 
 export interface Search {
   readonly grammar: Grammar;
@@ -102,111 +101,6 @@ function compileValues(allowed: string | readonly string[]): ((value: string) =>
     return null;
   }
 }
-
-/**
- * Reports each parameter that has the name of a search language (`filter`, `sort`) and no grammar: its value may name any field. Accepted without a grammar
- * are values that are all listed, together with the fields that they name; and values that name no field.
- */
-function uninspectedLanguages(
-  config: RouteConfig,
-  conditions: readonly Condition[],
-  names: ReadonlySet<string>,
-  report: Report,
-): void {
-  const { uninspected, query_values, query_fields, query_params } = config;
-  /** all values that it may have; null: any */
-  const valuesOf = (name: string): readonly unknown[] | null => {
-    const listed = query_values[name];
-    if (typeof listed === 'object') return listed;
-    return conditions.find((c) => c.key === name && c.values !== null)?.values ?? null;
-  };
-  if (Array.isArray(uninspected))
-    for (const [i, name] of (uninspected as readonly string[]).entries())
-      if (!names.has(name) && !name.startsWith('/') && !config.match.includes(`{${name}}`))
-        report(['uninspected', i], `the route names no such query parameter${didYouMean(name, names)}`);
-  for (const name of names) {
-    const kind = languageName(name);
-    const values = valuesOf(name);
-    const hasFields = Object.hasOwn(query_fields, name);
-    if (kind === null || isUninspected(config, name)) continue;
-    if (values !== null && (hasFields || values.every((value) => isHarmless(kind, value)))) continue;
-    const key = hasFields
-      ? ['query_fields', name]
-      : query_params.includes(name)
-        ? ['query_params', query_params.indexOf(name)]
-        : ['when', 'query', name];
-    report(
-      key,
-      values === null
-        ? `"${name}" is the name of a search language, whose value may name any field: say which under query_grammar (docs/searches.md), list its values under query_values and their fields under query_fields, or accept the risk with uninspected: [${JSON.stringify(name)}]`
-        : `"${name}" is the name of a search language, and its values name fields that the request then searches or sorts by: say which, query_fields: { ${JSON.stringify(name)}: [/…] }, or use query_grammar (docs/searches.md)`,
-    );
-  }
-}
-
-/** The same for members of the body of a request that reads. */
-export function uninspectedMembers(
-  config: RouteConfig,
-  valuesOf: (pointer: string) => readonly unknown[] | null,
-  report: Report,
-): void {
-  const { fields, params } = config.request;
-  const members: readonly (readonly [key: readonly (string | number)[], pointer: string])[] = [
-    ...Object.keys(fields).map((pointer) => [['request', 'fields', pointer], pointer] as const),
-    ...params.map((pointer, i) => [['request', 'params', i], pointer] as const),
-    ...Object.keys(config.when?.body ?? {}).map((pointer) => [['when', 'body', pointer], pointer] as const),
-  ];
-  for (const [key, pointer] of members) {
-    const name = memberName(pointer);
-    const kind = languageName(name);
-    if (kind === null || isUninspected(config, pointer) || isGraphql(config, name)) continue;
-    const values = valuesOf(pointer);
-    const hasFields = Object.hasOwn(fields, pointer);
-    if (values !== null && (hasFields || values.every((value) => isHarmless(kind, value)))) continue;
-    report(
-      key,
-      `"${name}" is the name of a search language, whose value may name any field: say which under request.grammar (docs/searches.md)${
-        values === null ? '' : ', or under request.fields, since its values are listed'
-      }; or accept the risk with uninspected: [${JSON.stringify(pointer)}]`,
-    );
-  }
-}
-
-/** `/a/where/**` → `where`; `/filters/0/field` → `filters[0][field]`, as a form would write it. */
-function memberName(pointer: string): string {
-  const steps = tokensOf(pointer.replace(/(?:\/\*\*?)+$/, ''));
-  const clause = steps.findIndex((step, i) => i > 0 && /^(?:\d+|\*)$/.test(step));
-  if (clause === -1) return steps.at(-1) ?? '';
-  return `${steps[clause - 1]!}[0]${steps
-    .slice(clause + 1)
-    .map((step) => `[${step}]`)
-    .join('')}`;
-}
-
-/** `renamesFields` in `warnings.ts` warns of GraphQL queries. */
-const isGraphql = ({ match }: RouteConfig, name: string): boolean =>
-  name === 'query' && /graphql/i.test(match);
-
-/** The same for parameters of the path: `/customers/sorted/{order}`. */
-export function uninspectedSegments(config: RouteConfig, params: ReadonlySet<string>, report: Report): void {
-  for (const name of params) {
-    const isId = [config.id, config.data_subject].some((text) => text?.includes(`{${name}}`));
-    if (languageName(name) === null || isUninspected(config, name) || isId) continue;
-    if (!Object.hasOwn(config.path_fields, name))
-      report(
-        ['match'],
-        `the path parameter {${name}} has the name of a search language, whose value may name any field: write a route for each value, or say the fields under path_fields and the values under params`,
-      );
-    else if (!/^[\w|-]+$/.test(config.params[name] ?? ''))
-      report(
-        ['path_fields', name],
-        `the path parameter {${name}} has the name of a search language, whose value may name any field: list its values, params: { ${name}: "a|b" }`,
-      );
-  }
-}
-
-export const isUninspected = ({ uninspected }: RouteConfig, name: string): boolean =>
-  typeof uninspected === 'boolean' ? uninspected : uninspected.includes(name);
 
 /**
  * @param used the fields that the request searches by are added to it

@@ -252,12 +252,25 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     expect(fault({ request: { fields: { [pointer]: '/name' } } })).toMatch(said);
     expect(fault({ request: { params: [pointer] }, uninspected: [pointer] })).toBe('none');
     expect(fault({ request: { params: [pointer] }, uninspected: true })).toBe('none');
-    expect(fault({ action: 'update', request: { params: [pointer] } })).toBe('none');
+    expect(fault({ action: 'update', request: { params: [pointer] } })).toMatch(said);
+    expect(fault({ action: 'update', request: { params: [pointer], record: '/set' } })).toMatch(said);
+    expect(fault({ action: 'update', when: { body: { [pointer]: 'name' } } })).toBe('none');
     expect(fault({ when: { body: { [pointer]: 'name' } } })).toMatch(said);
     expect(fault({ when: { body: { [pointer]: 'asc' } } })).toBe('none');
     expect(
       fault({ when: { body: { [pointer]: 'name' } }, request: { fields: { [pointer]: '/name' } } }),
     ).toBe('none');
+  });
+  test('several of a route are one fault, which suggests a grammar for each', () => {
+    const of = (query_params: string[]) => fault({ query_params });
+    expect(of(['limit', 'sort', 'fields', 'q', 'filter', 'include'])).toMatch(
+      /^[^\n]*"sort", "fields", "q", "filter", "include" are names of search languages[^\n]*\{ sort: \{ grammar: sort, fields: [^\n]*, fields: \{ grammar: select \}, q: \{ grammar: text, [^\n]*, filter: \{ grammar: …, [^\n]*, include: \{ grammar: include, [^\n]*uninspected: \["sort", "fields", "q", "filter", "include"\]$/,
+    );
+    expect(of(['$filter', '$select'])).toContain('e.g. { "*": { grammar: odata, fields: { name: /name } } }');
+    expect(of(['_sort', '_include'])).toContain('e.g. { "*": { grammar: fhir, fields: { name: /name } } }');
+    expect(fault({ request: { params: ['/a/0/fields/*', '/a/0/order'] } })).toContain(
+      '{ /a/0/fields: { grammar: select }, /a/0/order: { grammar: sort, fields: { name: /name } } }',
+    );
   });
   test('/query is one where the route is none of GraphQL, which is warned of', () => {
     const query = { request: { params: ['/query/**'] } };
