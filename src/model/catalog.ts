@@ -1,5 +1,7 @@
 /** Which field of which resource has which class, and which mask suits it (design §5.4). */
 
+import { LISTS, WRITES } from './actions.ts';
+
 export interface FieldEntry {
   readonly category: string;
   /** 1 public … 5 secret */
@@ -78,6 +80,37 @@ export interface Catalog {
   readonly attributes: { readonly [name: string]: string };
   readonly fields: { readonly [pointer: string]: CatalogEntry };
   readonly envelope: { readonly [pointer: string]: EnvelopeEntry };
+}
+
+/** What of a route says what its answers hold. */
+export interface AnswersOf {
+  readonly action: string;
+  readonly records?: string | undefined;
+  readonly id?: string | undefined;
+  readonly path_fields: { readonly [name: string]: unknown };
+  readonly response: { readonly format?: string | undefined };
+}
+
+/** Formats whose whole answer is one record where nothing says where its records are; `undefined`: it may come as one of them. */
+const OF_ONE: ReadonlySet<string | undefined> = new Set([undefined, 'json', 'xml', 'form']);
+
+/**
+ * Whether answers of a route that may hold the data of several people are one record to its catalog (`data_subject` has a `*`): one of them who objects
+ * withholds all.
+ */
+export function isPageOfOne({ data_subject, envelope }: Catalog, route: AnswersOf): boolean {
+  const { action, records, id, path_fields, response } = route;
+  if (WRITES.has(action) || records !== undefined || !OF_ONE.has(response.format)) return false;
+  if (
+    LISTS.has(action) &&
+    response.format !== 'xml' &&
+    Object.values(envelope).some(({ is }) => is === 'records')
+  )
+    return false;
+  const named = id !== undefined || Object.keys(path_fields).length > 0;
+  return data_subject.some(
+    (at) => at.startsWith('/*') || ((LISTS.has(action) || !named) && at.split('/').includes('*')),
+  );
 }
 
 export const classOf = (entry: FieldEntry): string => `${entry.category}/${entry.grade}`;

@@ -5,7 +5,7 @@
 import { SluiceError } from '../errors.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
-import type { Catalog } from '../model/catalog.ts';
+import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import type { FormatName, Page } from '../model/disclosure.ts';
 import type { Asked, Selected } from '../routing/index.ts';
 
@@ -30,6 +30,11 @@ export function listingOf(selected: Selected, catalog: Catalog, { min_group_size
   const guarded = narrowed || (min_group_size ?? 1) > 1;
   const asked: Asked = { target: selected.upstreamTarget, body: null };
   const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
+  if (narrowed && isPageOfOne(catalog, selected.route.config))
+    throw new SluiceError(
+      'narrowed_page_refused',
+      'The request narrows a list whose page is one record to the catalog, about everybody on it: a refusal would tell that somebody was found who is withheld. Let the route say where the records are (records).',
+    );
   if (!guarded || !mayHaveSeveral(selected)) return unpaged;
   const paging = selected.paging();
   const { paged } = paging;

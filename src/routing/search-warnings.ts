@@ -2,7 +2,7 @@
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import { LISTS } from '../model/actions.ts';
-import type { Catalog } from '../model/catalog.ts';
+import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';
 import { languageName } from './language-names.ts';
 import { isPagingName } from './paging.ts';
@@ -110,3 +110,34 @@ export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog,
       `"${query_params[at]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging, see docs/inference.md`,
     );
 }
+
+/** Everybody on a page who objects would take it from all, and a search would tell by that whom it found. */
+export function takesPageForOne(config: RouteConfig, catalog: Catalog, warn: Warn): void {
+  if (!isPageOfOne(catalog, config)) return;
+  const at = catalog.data_subject.find((place) => place.split('/').includes('*'))!;
+  const records = at.slice(0, at.indexOf('*') + 1);
+  warn(
+    ['action'],
+    `nothing says where the records of its answers are, so that a page is one record, about everybody on it (${at}): one who is withheld withholds all, and searches are refused (narrowed_page_refused); say records: ${records} on the route, and write the catalog's lines from there (${at.slice(records.length) || '""'})`,
+  );
+}
+
+/** `?phone=138…` of a parameter that the route says touches no field. */
+export function searchesInQuery(
+  { query_params, id, data_subject }: RouteConfig,
+  { fields }: Catalog,
+  warn: Warn,
+): void {
+  for (const [i, name] of query_params.entries()) {
+    if ([id, data_subject].some((text) => text?.includes(`{query:${name}}`))) continue;
+    const pointer = Object.keys(fields).find((field) => letters(field) === letters(name));
+    if (pointer !== undefined && !isPagingName(name))
+      warn(
+        ['query_params', i],
+        `"${name}" has the name of a field, and query_params says that it touches none: say query_fields: { ${JSON.stringify(name)}: ${pointer} } if it searches by it`,
+      );
+  }
+}
+
+/** `id_number`, `idNumber` and `/id_number`; `address.city` and `/address/city`. */
+const letters = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');

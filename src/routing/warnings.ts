@@ -6,7 +6,14 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';
-import { goesUninspected, pagesUndescribed, searchesByNothing, searchesInPath } from './search-warnings.ts';
+import {
+  goesUninspected,
+  pagesUndescribed,
+  searchesByNothing,
+  searchesInPath,
+  searchesInQuery,
+  takesPageForOne,
+} from './search-warnings.ts';
 import { aboutAStranger, erasesUnseen, picksByLess, writesUnseen } from './write-warnings.ts';
 
 export interface RouteFinding extends RouteFault {
@@ -48,6 +55,8 @@ function eachRoute(
       searchesByNothing(config, catalog, fault);
       takesWholeForNothing(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
+      searchesInQuery(config, catalog, warn);
+      takesPageForOne(config, catalog, warn);
       writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);

@@ -62,6 +62,51 @@ describe('a route that writes about somebody whom it does not name is warned of'
   });
 });
 
+describe('a page that is one record, about everybody on it, is warned of', () => {
+  const page = (at: string, more: object = {}, envelope: object = {}, match = 'GET /c'): string => {
+    const [name, of] = catalog('page', [at]);
+    const catalogs = new Map([[name, { ...of, envelope } as Catalog]]);
+    return routeWarnings(routesConfig([route(match, { resource: 'page', ...more })]), catalogs)
+      .map(({ message }) => message)
+      .join('\n');
+  };
+  test.each([
+    ['/*/id', {}, '/*'],
+    ['/*/id', { id: '{id}' }, '/*'],
+    ['/items/*/id', {}, '/items/*'],
+    ['/items/*/id', { action: 'search' }, '/items/*'],
+    ['/list/*/owner/id', { action: 'export', response: { format: 'xml' } }, '/list/*'],
+  ])('%s %j', (at, more, records) => {
+    expect(page(at, more, {}, 'id' in more ? 'GET /c/{id}' : 'GET /c')).toContain(
+      `a page is one record, about everybody on it (${at}): one who is withheld withholds all, and searches are refused (narrowed_page_refused); say records: ${records} on the route`,
+    );
+  });
+  test.each([
+    ['its records are named', '/*/id', { records: '/*' }],
+    ['its rows are records', '/*/id', { action: 'export', response: { format: 'csv' } }],
+    ['one record is read, with several people in it', '/members/*/id', { id: '{id}' }],
+    ['it is about one person', '/id', { action: 'search' }],
+  ])('but not where %s', (_, at, more) => {
+    expect(page(at, more, {}, 'id' in more ? 'GET /c/{id}' : 'GET /c')).toBe('');
+  });
+  test('nor where the catalog says where its records are', () => {
+    expect(page('/members/*/id', { action: 'search' }, { '/items': { is: 'records' } })).toBe('');
+  });
+});
+
+describe('a query parameter with the name of a field that is said to touch none is warned of', () => {
+  const said = (query_params: readonly string[], more: object = {}) =>
+    warned({ action: 'search', query_params, records: '/*', ...more }, 'GET /c').join();
+  test.each(['phone', 'Phone', 'PHONE'])('%s', (name) => {
+    expect(said(['x', name])).toContain(
+      `0.query_params.1 "${name}" has the name of a field, and query_params says that it touches none: say query_fields: { "${name}": /phone }`,
+    );
+  });
+  test.each(['status', 'telephone', 'page'])('but not %s', (name) => {
+    expect(said([name])).toBe('');
+  });
+});
+
 describe('a GraphQL route whose query the caller writes is warned of', () => {
   const search = (request: object, more: object = {}) =>
     warned({ action: 'search', request, ...more }, 'POST /api/GraphQL');
