@@ -129,7 +129,7 @@ async function demo(io: Io, options: Options): Promise<void> {
       `\nproxy  ${sluice.proxy}\nadmin  ${sluice.admin}  (/healthz /readyz /metrics)\nfiles  ${dir}\nCtrl-C ends it; SIGHUP (kill -HUP ${process.pid}) reads policy and consents again.\n`,
     );
     const serving = sluice;
-    await untilInterrupted(() => void reread(serving, log));
+    await untilInterrupted(() => void reread(serving, createLogger({ level: 'info' })));
   } finally {
     await sluice?.close();
     await crm.close();

@@ -9,6 +9,7 @@ import {
   childrenOf,
   customer,
   get as getFrom,
+  launch,
   type Served,
   type Setup,
   serve as serveFor,
@@ -16,6 +17,7 @@ import {
   upstreamOf as upstreamFor,
 } from '../support/served.ts';
 import { answer, CUSTOMER_ANSWER, prepare, recordsIn } from '../support/sluice.ts';
+import { opa, ROOT } from './support.ts';
 
 let issuer: DevelopmentIssuer;
 const cleaning: Cleaning = [];
@@ -93,6 +95,22 @@ describe('sluice serve', () => {
     await until(() => served.log().includes('policy and consents read again'));
     expect((await get(served)).status).toBe(403);
   }, 60_000);
+
+  test.skipIf(opa === null)(
+    'SIGHUP while it starts does not end it, and is done when it has started',
+    async () => {
+      const { file } = await prepare({ config: { policy: { dir: join(ROOT, 'policies') } } }, issuer);
+      const { child, log, ready, ended } = launch(file, cleaning);
+      // OPA compiles the policy
+      await until(() => childrenOf(child.pid!).length > 0, 90);
+      child.kill('SIGHUP');
+      await until(() => ready() !== undefined || child.exitCode !== null || child.signalCode !== null, 90);
+      await until(() => log().includes('policy and consents read again'));
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+    },
+    120_000,
+  );
 
   test('SIGTERM lets the request under way finish, takes no other, and exits with 0', async () => {
     let release: (() => void) | undefined;

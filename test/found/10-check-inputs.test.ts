@@ -81,6 +81,8 @@ identity:
   issuers:
     - { issuer: "https://a.example", audience: s, jwks: { file: ./none.json }, algorithms: [ES256], purpose: delvery }
     - { issuer: "https://b.example", audience: s, jwks: { file: ./private.json }, algorithms: [ES256] }
+    - { issuer: "https://c.example", audience: s, jwks: { file: ./eight.json }, algorithms: [ES256, RS256] }
+    - { issuer: "https://d.example", audience: s, jwks: { file: ./nine.json }, algorithms: [ES256] }
   api_keys:
     - { id: k, sha256: "${'0'.repeat(64)}", expires: "2024-01-01", subject: { id: k, organization: swift_logistic, roles: [courier, courrier], purpose: delvery } }
 purpose: { default: after_sale, recipients: { swift: swift_logistics, clinic: city_clinik } }
@@ -98,6 +100,12 @@ test.skipIf(opa === null)('every name and every file of a configuration is looke
     join(dir, 'private.json'),
     JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', d: 'AA' }] }),
   );
+  const unnamed = (n: number, kind: object) => Array.from({ length: n }, () => kind);
+  const ec = unnamed(8, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' });
+  const rsa = unnamed(8, { kty: 'RSA', n: 'AA', e: 'AQAB' });
+  const named = unnamed(9, { ...ec[0], kid: 'k' });
+  writeFileSync(join(dir, 'eight.json'), JSON.stringify({ keys: [...ec, ...rsa, ...named] }));
+  writeFileSync(join(dir, 'nine.json'), JSON.stringify({ keys: [...ec, ec[0]] }));
   writeFileSync(
     join(dir, 'consents.yaml'),
     `---
@@ -114,18 +122,19 @@ data_subjects:
     ),
   ).toEqual([
     expect.stringMatching(/^fault consents\.yaml:4 there is no purpose "after_sale".*"after_sales".* \+1$/),
+    expect.stringMatching(/^fault nine\.json:1 9 keys of one kind \(P-256\) have no "kid"/),
     'fault none.json:1 the file cannot be read (ENOENT)',
     'fault none.pem:1 the file cannot be read (ENOENT)',
     'fault private.json:1 no public key is in the file: shared and private keys are not used',
     expect.stringMatching(/^fault sluice\.yaml:5 identity\.issuers\[0\]\.purpose: .*"delivery".* \+1$/),
-    expect.stringMatching(/^warning sluice\.yaml:8 identity\.api_keys\[0\]\.expires: this key expired/),
+    expect.stringMatching(/^warning sluice\.yaml:10 identity\.api_keys\[0\]\.expires: this key expired/),
     expect.stringMatching(
-      /^warning sluice\.yaml:8 identity\.api_keys\[0\]\.subject\.organization: .*"swift_logistics"/,
+      /^warning sluice\.yaml:10 identity\.api_keys\[0\]\.subject\.organization: .*"swift_logistics"/,
     ),
-    expect.stringMatching(/^fault sluice\.yaml:8 identity\.api_keys\[0\]\.subject\.roles\[1\]: .*"courier"/),
-    expect.stringMatching(/^fault sluice\.yaml:9 purpose\.recipients\.clinic: .*"city_clinic"/),
-    expect.stringMatching(/^fault sluice\.yaml:14 routes\[0\]\.resource: .*"customer".* \+1$/),
-    expect.stringMatching(/^fault sluice\.yaml:15 routes\[1\]\.purpose: .*"claims"/),
+    expect.stringMatching(/^fault sluice\.yaml:10 identity\.api_keys\[0\]\.subject\.roles\[1\]: .*"courier"/),
+    expect.stringMatching(/^fault sluice\.yaml:11 purpose\.recipients\.clinic: .*"city_clinic"/),
+    expect.stringMatching(/^fault sluice\.yaml:16 routes\[0\]\.resource: .*"customer".* \+1$/),
+    expect.stringMatching(/^fault sluice\.yaml:17 routes\[1\]\.purpose: .*"claims"/),
   ]);
 });
 

@@ -148,12 +148,19 @@ function judgeKeySet(text: string): void {
       'config_invalid',
       'no public key is in the file: shared and private keys are not used',
     );
-  const unnamed = keys.filter((k) => isObject(k) && k['kid'] === undefined).length;
-  if (unnamed > MAX_TRIES)
-    throw new SluiceError(
-      'config_invalid',
-      `${unnamed} keys have no "kid": of those that a token may fit the first ${MAX_TRIES} are tried; give keys and tokens a kid`,
-    );
+  const unnamed = new Map<unknown, number>();
+  for (const k of keys)
+    if (isObject(k) && k['kid'] === undefined) {
+      // a token's algorithm fits one kind of key
+      const kind = k['crv'] ?? k['kty'];
+      unnamed.set(kind, (unnamed.get(kind) ?? 0) + 1);
+    }
+  for (const [kind, count] of unnamed)
+    if (count > MAX_TRIES)
+      throw new SluiceError(
+        'config_invalid',
+        `${count} keys of one kind (${String(kind)}) have no "kid", and of those that a token may fit only the first ${MAX_TRIES} are tried: give keys and tokens a kid`,
+      );
 }
 
 function judgeSigningKey(algorithm: string, text: string): void {
