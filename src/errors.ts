@@ -37,6 +37,7 @@ export const ERROR_CODES = [
   'masked_value_refused',
   'write_erases',
   'write_conflict',
+  'write_condition_refused',
   'write_precondition_missing',
   'upgrade_refused',
   'request_timeout',

@@ -2,7 +2,7 @@
 import { type Document, isMap, type Node, type YAMLMap } from 'yaml';
 import { isCharset, responseFault } from '../disclosure/config.ts';
 import { compileRoutes, narrowsByHeader } from '../routing/config.ts';
-import { isDigest } from '../upstream/config.ts';
+import { isDigest, TAG_CONDITIONS } from '../upstream/config.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import { didYouMean } from '../errors.ts';
@@ -188,7 +188,8 @@ function checkUpstreams(upstreams: Config['upstreams'], report: Report): void {
       report(['upstreams', name, 'tls'], 'is given for a URL that is not https:');
     for (const [key, headers] of Object.entries({ request_headers, response_headers }))
       for (const [i, header] of headers.entries())
-        if (NEVER_FORWARDED.test(header))
+        if (key === 'request_headers' && TAG_CONDITIONS.has(header.toLowerCase())) continue;
+        else if (NEVER_FORWARDED.test(header))
           report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
         else if (key === 'request_headers' && narrowsByHeader(header))
           report(

@@ -109,7 +109,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     await (WRITES.has(selected.action)
       ? searchedWrite(decided, account, stages)
       : stages.guard.query(snapshot, input, null));
-  const headers = stages.headersOf(route.upstream).request(request.headers);
+  const headers = stages.headersOf(route.upstream).request(request.headers, WRITES.has(selected.action));
   if (selected.identifier !== null) refuseOther(headers, selected.identifier);
   let forwarded: { body: Uint8Array | null } & Omit<Forwarded, 'body'> = {
     body: selected.bytes,

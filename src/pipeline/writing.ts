@@ -100,6 +100,9 @@ export async function writtenBody(
       { code: 'stored_value_kept', message: `${guarded.filled} values were written as they are stored.` },
     ];
   }
+  const { 'if-match': some = '*', 'if-none-match': none } = headers;
+  if ((some !== '*' && some !== etag) || none === '*' || (none !== undefined && none === etag))
+    throw overtaken();
   if (etag !== null) headers['if-match'] = etag;
   return { body: guarded.bytes, headers, conditional: etag !== null };
 }
@@ -119,7 +122,13 @@ async function storedRecord(
   stages: Stages,
 ) {
   const { request, selected } = write;
-  const { 'content-type': _type, soapaction: _action, ...asking } = write.headers;
+  const {
+    'content-type': _type,
+    soapaction: _action,
+    'if-match': _some,
+    'if-none-match': _none,
+    ...asking
+  } = write.headers;
   const response = await stages.upstreams.send(
     selected.route.upstream,
     { method: 'GET', target, headers: asking, body: null },

@@ -49,6 +49,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   masked_value_refused: p(422, 'A masked value cannot be written back'),
   write_erases: FORBIDDEN,
   write_conflict: p(409, 'The record has changed'),
+  write_condition_refused: BAD_REQUEST,
   write_precondition_missing: p(502, 'The record cannot be written safely'),
   upgrade_refused: p(501, 'Upgrades are not passed on'),
   request_timeout: p(408, 'The request took too long to arrive'),

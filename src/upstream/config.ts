@@ -1,2 +1,2 @@
 /** What `loadConfig` asks of headers. */
-export { isDigest } from './headers.ts';
+export { isDigest, TAG_CONDITIONS } from './headers.ts';

@@ -4,6 +4,7 @@
  * header (`Set-Cookie`, `Server`, `Link`, `Location`, `Content-Disposition`, `Refresh`, `X-Total-Count`) gets past.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { SluiceError } from '../errors.ts';
 import { type Announced, announced } from './announced.ts';
 
 /**
@@ -11,6 +12,14 @@ import { type Announced, announced } from './announced.ts';
  * of bytes that are not disclosed.
  */
 const REQUEST_HEADERS = ['accept', 'accept-language', 'content-type', 'soapaction'] as const;
+
+/**
+ * On what a write depends (RFC 9110 §13.1), and of how much of the record it is (§14.5): one that loses them overwrites what it was not to. `*` asks only
+ * whether there is a record.
+ */
+const WRITE_CONDITIONS = ['if-match', 'if-none-match', 'if-unmodified-since', 'content-range'] as const;
+/** Those that a configuration may let through with an entity tag. */
+export const TAG_CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
 
 /**
  * None by itself: any field's value is text of the upstream's choosing, and Content-Language says what somebody speaks. What a
@@ -38,8 +47,6 @@ const NEVER = new Set([
   'expect',
   'range',
   'if-range',
-  'if-match',
-  'if-none-match',
   'if-modified-since',
   'if-unmodified-since',
   'accept-encoding',
@@ -65,7 +72,8 @@ export interface Counted {
 }
 
 export interface HeaderRules {
-  request(headers: IncomingHttpHeaders): Record<string, string>;
+  /** @throws SluiceError `write_condition_refused` */
+  request(headers: IncomingHttpHeaders, writes: boolean): Record<string, string>;
   /** @param list null for an answer that is one record */
   response(
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -104,9 +112,24 @@ export function headerRules(extra: {
       (h) => !NEVER.has(h) && !h.startsWith('sluice-'),
     );
   const requestNames = allowed(REQUEST_HEADERS, extra.request);
-  const responseNames = allowed(RESPONSE_HEADERS, extra.response).filter((name) => !isDigest(name));
+  const responseNames = allowed(RESPONSE_HEADERS, extra.response).filter(
+    (name) => !isDigest(name) && !TAG_CONDITIONS.has(name),
+  );
   return {
-    request: (headers) => pick(headers, requestNames),
+    request(headers, writes) {
+      const picked = pick(
+        headers,
+        requestNames.filter((name) => writes || !TAG_CONDITIONS.has(name)),
+      );
+      if (writes)
+        for (const name of WRITE_CONDITIONS) {
+          const value = headers[name];
+          if (value === undefined || Object.hasOwn(picked, name)) continue;
+          if (value !== '*') throw conditionRefused(name);
+          picked[name] = value;
+        }
+      return picked;
+    },
     response(headers, list) {
       const picked = pick(headers, responseNames);
       return list === null ? picked : recounted(picked, list);
@@ -120,6 +143,16 @@ export function headerRules(extra: {
       ),
   };
 }
+
+const conditionRefused = (name: string): SluiceError =>
+  new SluiceError(
+    'write_condition_refused',
+    `The write depends on the header ${name}, which is not forwarded: without it the upstream would write in any case. Send the write without it${
+      TAG_CONDITIONS.has(name)
+        ? '; or let the upstream have it (upstreams.<name>.request_headers), where whoever may write a record may also learn whether it has this tag'
+        : ''
+    }.`,
+  );
 
 /** X-Total-Count, X-Total, X-WP-Total, Record-Count, X-Result-Size … */
 const COUNTS = /total|count|records|results?|items|found|matche|hits|rows|size|length/;
