@@ -124,7 +124,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const templateOf = (key: 'id' | 'data_subject'): ValueTemplate | null => {
     const text = config[key];
     if (text === undefined) return null;
-    const value = parseValue(text, params);
+    const value = parseValue(text, params, config.query_values);
     if (typeof value !== 'string') return value;
     report([key], value);
     return null;

@@ -133,7 +133,11 @@ function select(
     chosen.id && id !== undefined && WRITES.has(route.action)
       ? { values: [id, ...piecesOf(chosen.id, sources)], names: chosen.idNames }
       : null;
-  if (identifier !== null && otherNamed(parameters, identifier) !== undefined)
+  const ownName = (name: string): boolean =>
+    chosen.id?.some((part) => part.from === 'query' && part.name === name && part.pattern !== null) === true;
+  // `id=eq.C1` is where the id C1 was taken from.
+  const others = parameters.filter(([name]) => !ownName(name));
+  if (identifier !== null && otherNamed(others, identifier) !== undefined)
     throw new SluiceError(
       'identifier_conflict',
       'A query parameter names another record than the route does. Leave it out, or send what the route says.',

@@ -1,4 +1,6 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
+import { RE2JS } from 're2js';
+import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
 import { pointerOf, tokensOf } from '../model/pointer.ts';
 import { unreadable } from './body/text.ts';
@@ -9,7 +11,8 @@ import type { CompiledRoute } from './types.ts';
 type Part =
   | { readonly from: 'text'; readonly text: string }
   | { readonly from: 'path'; readonly name: string }
-  | { readonly from: 'query'; readonly name: string }
+  /** `pattern` (`query_values`): its group `id` is the part of the value that is the id; null: all of it is */
+  | { readonly from: 'query'; readonly name: string; readonly pattern: RE2JS | null }
   | { readonly from: 'body'; readonly steps: Steps };
 
 export type ValueTemplate = readonly Part[];
@@ -20,8 +23,14 @@ export interface Sources {
   readonly body: unknown;
 }
 
+type Patterns = RouteConfig['query_values'];
+
 /** Returns a sentence when the template cannot be used. */
-export function parseValue(text: string, params: ReadonlySet<string>): ValueTemplate | string {
+export function parseValue(
+  text: string,
+  params: ReadonlySet<string>,
+  patterns: Patterns,
+): ValueTemplate | string {
   const parts: Part[] = [];
   let rest = text;
   while (rest !== '') {
@@ -31,7 +40,7 @@ export function parseValue(text: string, params: ReadonlySet<string>): ValueTemp
     if (open === -1) break;
     const close = rest.indexOf('}', open);
     if (close === -1) return 'has a "{" without "}"';
-    const part = parsePart(rest.slice(open + 1, close), params);
+    const part = parsePart(rest.slice(open + 1, close), params, patterns);
     if (typeof part === 'string') return part;
     parts.push(part);
     rest = rest.slice(close + 1);
@@ -39,8 +48,11 @@ export function parseValue(text: string, params: ReadonlySet<string>): ValueTemp
   return parts;
 }
 
-function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
-  if (inner.startsWith('query:') && inner.length > 6) return { from: 'query', name: inner.slice(6) };
+function parsePart(inner: string, params: ReadonlySet<string>, patterns: Patterns): Part | string {
+  if (inner.startsWith('query:') && inner.length > 6) {
+    const name = inner.slice(6);
+    return { from: 'query', name, pattern: patternWithId(patterns[name]) };
+  }
   if (inner.startsWith('body:')) {
     const pointer = inner.slice(5);
     if (!pointer.startsWith('/') || /(^|\/)\*+(\/|$)/.test(pointer))
@@ -48,6 +60,18 @@ function parsePart(inner: string, params: ReadonlySet<string>): Part | string {
     return { from: 'body', steps: tokensOf(pointer) };
   }
   return params.has(inner) ? { from: 'path', name: inner } : `names {${inner}}, which its path does not have`;
+}
+
+/** `eq\.(?<id>.+)`: PostgREST writes an operator before the id. */
+function patternWithId(text: Patterns[string] | undefined): RE2JS | null {
+  if (typeof text !== 'string') return null;
+  try {
+    const pattern = RE2JS.compile(text);
+    return Object.hasOwn(pattern.namedGroups(), 'id') ? pattern : null;
+  } catch {
+    // `queryPlan` reports it
+    return null;
+  }
 }
 
 /** Names of the parameters and members that a value is taken from. */
@@ -111,8 +135,12 @@ function pieceOf(part: Part, { params, parameters, body }: Sources): string | un
       return part.text;
     case 'path':
       return params[part.name];
-    case 'query':
-      return parameters.find(([name]) => name === part.name)?.[1];
+    case 'query': {
+      const value = parameters.find(([name]) => name === part.name)?.[1];
+      if (part.pattern === null || value === undefined) return value;
+      const matcher = part.pattern.matcher(value);
+      return matcher.matches() ? (matcher.group('id') ?? undefined) : undefined;
+    }
     case 'body':
       return scalar(at(body, part.steps));
   }

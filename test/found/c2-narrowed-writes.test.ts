@@ -2,7 +2,7 @@
  * Class: a write that goes to whichever records a search finds (`PATCH /customers?phone=eq.…`, `DELETE …?balance=gt.5`, a filter in a body). Root cause:
  * what a write searches by was asked about as something written, and about nobody: so that it changed records that are withheld, and its status, count
  * and effect told what is in fields that may not be seen. Property, for every place that a search can stand in and every action that writes: the
- * upstream is asked only where each field searched by is shown to the caller in the record of the person whom the request names.
+ * upstream is asked only where each field searched by is shown to the caller in the record of the person whom the request names (PostgREST: `?id=eq.C1`).
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
@@ -100,18 +100,29 @@ beforeAll(async () => {
       ]),
     ),
     dataSubjects: { R1: { flags: ['restricted'] }, O1: { flags: ['objects'] } },
-    routes: CASES.flatMap(({ place, action }) =>
-      Object.entries(OWNERS).flatMap(([owner, more]) =>
-        Object.keys(FIELDS).map((pointer) => ({
-          match: `${METHODS[action]} /${place}/${owner}${pointer}${PLACES[place]!.path ?? ''}`,
-          upstream: 'crm',
-          resource: 'customer',
-          action,
-          ...PLACES[place]!.route(pointer.slice(1), action === 'delete' ? {} : { record: '/set' }),
-          ...more,
-        })),
+    routes: [
+      ...Object.entries({ PATCH: 'update', DELETE: 'delete' }).map(([method, action]) => ({
+        match: `${method} /single`,
+        upstream: 'crm',
+        resource: 'customer',
+        action,
+        id: '{query:id}',
+        data_subject: '{query:id}',
+        query_values: { id: 'eq\\.(?<id>[A-Z][0-9]+)' },
+      })),
+      ...CASES.flatMap(({ place, action }) =>
+        Object.entries(OWNERS).flatMap(([owner, more]) =>
+          Object.keys(FIELDS).map((pointer) => ({
+            match: `${METHODS[action]} /${place}/${owner}${pointer}${PLACES[place]!.path ?? ''}`,
+            upstream: 'crm',
+            resource: 'customer',
+            action,
+            ...PLACES[place]!.route(pointer.slice(1), action === 'delete' ? {} : { record: '/set' }),
+            ...more,
+          })),
+        ),
       ),
-    ),
+    ],
   });
 });
 afterAll(async () => {
@@ -192,4 +203,52 @@ test('a route that passes such a write has each of them counted, and on record',
   expect((await running.admin('/metrics')).text).toMatch(
     /sluice_narrowed_lists_told_total\{route="DELETE \/parameter\/passed\/phone",how="write"\} [1-9]/,
   );
+});
+
+describe.each(['PATCH', 'DELETE'])('%s of a single record whose id is a part of a parameter', (method) => {
+  const ask = (id: string, body: object = { city: 'x' }) =>
+    method === 'DELETE'
+      ? exchange(running.port, requestText(`DELETE /single?${id}`, running.caller))
+      : exchange(
+          running.port,
+          requestText(
+            `PATCH /single?${id}`,
+            { ...running.caller, 'Content-Type': 'application/json' },
+            JSON.stringify(body),
+          ),
+        );
+
+  test('goes to whom it names, as it was written', async () => {
+    expect((await ask('id=eq.C1')).status).toBeLessThan(300);
+    expect(upstream.received.map(({ target }) => target)).toEqual(['/single?id=eq.C1']);
+    expect(running.records().at(-1)!.resource).toMatchObject({ id: expect.stringMatching(/^hmac/) });
+  });
+
+  test.each([
+    'id=neq.C1',
+    'id=gt.C0',
+    'id=in.(C1,C2)',
+    'id=eq.C1&id=eq.C2',
+    'id=C1',
+    'id=eq.',
+    '',
+    'id=eq.R1',
+    'id=not.eq.C1',
+  ])('is refused for %s', async (query) => {
+    expect((await ask(query)).status).toBeGreaterThanOrEqual(400);
+    expect(upstream.received).toEqual([]);
+  });
+});
+
+test('a body that names another record than the part of the parameter is refused', async () => {
+  const type = { 'Content-Type': 'application/json' };
+  for (const id of ['C2', 'eq.C1']) {
+    const text = requestText(
+      'PATCH /single?id=eq.C1',
+      { ...running.caller, ...type },
+      JSON.stringify({ id, city: 'x' }),
+    );
+    expect(jsonOf(await exchange(running.port, text))['code']).toBe('identifier_conflict');
+  }
+  expect(upstream.received).toEqual([]);
 });
