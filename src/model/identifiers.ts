@@ -56,3 +56,34 @@ export const otherNamed = (
 
 /** `X-Customer-Id` */
 const withoutX = (folded: string): string => folded.replace(/^x(?=.)/, '');
+
+/**
+ * Members beside a record, or beside what it stands in, that name another record than the route: `/data/id`, where JSON:API has the fields at
+ * `/data/attributes`.
+ * @param place of the record in the body; beyond it, with `*`, its own members
+ * @returns pointers
+ */
+export function othersAround(
+  body: unknown,
+  { names, values }: Identifier,
+  place: readonly (string | number)[],
+): readonly string[] {
+  const others: string[] = [];
+  let around = body;
+  let path = '';
+  for (const step of place.map(String)) {
+    if (typeof around !== 'object' || around === null) break;
+    const isCall = path === '' && 'params' in around && 'method' in around;
+    for (const [name, member] of Object.entries(around)) {
+      // of JSON-RPC `id` is that of the call
+      if (name === step || !names.has(foldName(name)) || (isCall && name === 'id')) continue;
+      if (![member].flat().every((said) => saysOne(said, values))) others.push(`${path}/${name}`);
+    }
+    around = (around as { readonly [step: string]: unknown })[step];
+    path += `/${step}`;
+  }
+  return others;
+}
+
+const saysOne = (said: unknown, values: readonly string[]): boolean =>
+  (typeof said === 'string' || Number.isSafeInteger(said)) && values.includes(String(said).trim());

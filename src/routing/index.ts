@@ -2,8 +2,8 @@
 import type { LimitsConfig } from '../config/sections/listen.ts';
 import type { RouteConfig } from '../config/sections/routes.ts';
 import { SluiceError } from '../errors.ts';
-import { WRITES } from '../model/actions.ts';
-import { otherNamed } from '../model/identifiers.ts';
+import { SENDS_RECORD, WRITES } from '../model/actions.ts';
+import { type Identifier, othersAround, otherNamed } from '../model/identifiers.ts';
 import { tokensOf } from '../model/pointer.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import { type Coding, codingOf, decoded } from './body/coding.ts';
@@ -152,6 +152,7 @@ function select(
     );
   const written = new Set<string>();
   const value = chosen.body === null ? body : withoutExempt(body, chosen.body.exempt);
+  if (identifier !== null) refuseOthers(body, value, route, identifier);
   if (chosen.body && body !== undefined) examine(chosen.body, body, value, used, written);
   const asked = withAlways(route.config.always_fetch, parameters);
   return {
@@ -262,3 +263,31 @@ const notRouted = (methods: readonly string[]): SluiceError =>
 
 const unknown = (): SluiceError =>
   new SluiceError('route_unknown', 'No route describes this request. What no route describes is denied.');
+
+/**
+ * What a body has beside the record that is written, or beside the fields of it. Of the record itself the guard looks at it, which knows what is stored.
+ * @param written the body without what the route says touches no field
+ * @throws SluiceError `identifier_conflict`
+ */
+function refuseOthers(
+  body: unknown,
+  written: unknown,
+  route: Selected['route'],
+  identifier: Identifier,
+): void {
+  const place = tokensOf(route.written.record);
+  const paths = !SENDS_RECORD.has(route.action)
+    ? othersAround(body, identifier, [...place, '*'])
+    : place.length > 0
+      ? othersAround(body, identifier, place)
+      : othersAround(without(body, written), identifier, ['*']);
+  if (paths.length === 0) return;
+  throw new SluiceError('identifier_conflict', {
+    message: `The request's body names another record than its route does: ${paths.join(', ')}. Leave it out, or send what the route says.`,
+    paths,
+  });
+}
+
+/** members that one has and the other does not */
+const without = (body: unknown, written: unknown): unknown =>
+  Object.fromEntries(Object.entries(body ?? {}).filter(([name]) => !Object.hasOwn(Object(written), name)));

@@ -58,6 +58,18 @@ beforeAll(async () => {
     routes: [
       { ...common, match: 'PUT /users/{id}', query_params: ['id', 'User-ID', 'dry_run'], request: keeps },
       { ...common, match: 'PUT /wrapped/{id}', request: { ...keeps, record: '/user', params: ['/meta/**'] } },
+      {
+        ...common,
+        match: 'PATCH /api/{id}',
+        request: { ...keeps, record: '/data/attributes', params: ['/data/type', '/data/id', '/meta/**'] },
+      },
+      { ...common, match: 'PATCH /exempt/{id}', request: { ...keeps, params: ['/id', '/trace'] } },
+      {
+        ...common,
+        match: 'POST /call/{id}',
+        request: { ...keeps, record: '/params/0', params: ['/id', '/method', '/jsonrpc', '/userId'] },
+      },
+      { ...common, match: 'POST /drop/{id}', action: 'delete', request: { params: ['/userId', '/why'] } },
       { ...common, match: 'PUT /parts/{id}', id: 'U-{id}', request: keeps },
       {
         upstream: 'crm',
@@ -184,6 +196,23 @@ test.each([
   await expectWritten('PUT /users/7', body);
 });
 
+test.each([
+  [
+    'beside it',
+    'PATCH /api/7',
+    '{"data":{"type":"users","id":"7","attributes":{"mail":"x"}},"meta":{"id":"t-1"}}',
+  ],
+  ['as what touches no field', 'PATCH /exempt/7', '{"id":7,"mail":"x","trace":"t"}'],
+  [
+    'and a call has one of its own',
+    'POST /call/7',
+    '{"jsonrpc":"2.0","id":1,"method":"w","params":[{"mail":"x"}]}',
+  ],
+  ['to be deleted', 'POST /drop/7', '{"userId":"7","why":"x"}'],
+])('a record whose id stands in the body %s is written', async (_what, line, body) => {
+  await expectWritten(line, body);
+});
+
 describe('a record is refused if', () => {
   test.each([
     ['its id is another than that of the route', 'PUT /users/7', '{"id":8,"mail":"x"}'],
@@ -194,6 +223,24 @@ describe('a record is refused if', () => {
     ['its id is compared without a sign', 'PUT /users/7', '{"id":{"not":{"in":["7"]}},"mail":"x"}'],
     ['its id has the name of its resource', 'PUT /users/7', '{"userId":8,"mail":"x"}'],
     ['its id is a number that JavaScript rounds', 'PUT /users/9007199254740992', '{"id":9007199254740993}'],
+    ['another id stands beside it', 'PATCH /api/7', '{"data":{"id":"8","attributes":{"mail":"x"}}}'],
+    [
+      'another id stands beside it, among others',
+      'PATCH /api/7',
+      '{"data":{"id":["7","8"],"attributes":{"mail":"x"}}}',
+    ],
+    [
+      'an object stands as the id beside it',
+      'PATCH /api/7',
+      '{"data":{"id":{"$ne":"7"},"attributes":{"mail":"x"}}}',
+    ],
+    ['another id is said to touch no field', 'PATCH /exempt/7', '{"id":"8","mail":"x"}'],
+    [
+      'a call says another beside its own id',
+      'POST /call/7',
+      '{"method":"w","id":"1","params":[{"mail":"x"}],"userId":8}',
+    ],
+    ['it is deleted, and the body says another', 'POST /drop/7', '{"userId":8}'],
     ['it is wrapped, and its id is another', 'PUT /wrapped/7', '{"user":{"id":8,"mail":"x"}}'],
     ['two members have one name but for case', 'PUT /users/7', '{"mail":"x","Mail":"y"}'],
     [
