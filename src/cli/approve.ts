@@ -4,7 +4,13 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
-import { contentDigest, readApprovals, type Statement, signApproval } from '../policy/approval.ts';
+import {
+  contentDigest,
+  MAX_APPROVALS,
+  readApprovals,
+  type Statement,
+  signApproval,
+} from '../policy/approval.ts';
 import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
 import type { Io } from './io.ts';
 import { openPolicy } from './policy/source.ts';
@@ -104,7 +110,13 @@ async function approve(io: Io, policy: string, options: Options): Promise<void> 
     file: resolve(io.cwd, key),
   });
   const file = resolve(io.cwd, options.output);
-  await write(file, [...(await there(file)), token]);
+  const before = await there(file);
+  if (before.length >= MAX_APPROVALS)
+    throw new SluiceError(
+      'input_invalid',
+      `${options.output} holds ${before.length} approvals, and with more than ${MAX_APPROVALS} it is not read: nothing was added. Take out those of contents that will not go live again.`,
+    );
+  await write(file, [...before, token]);
   io.stdout.write(
     options.json
       ? `${JSON.stringify({ ...statement, key: options.keyId, file: options.output }, null, 2)}\n`

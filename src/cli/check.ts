@@ -122,8 +122,8 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
     found.push(...nameFindings(config.loaded, policy.names, new Date()));
   }
-  if (config?.loaded && policy?.bundle)
-    found.push(...(await approvalFindings(config.loaded, policy.bundle, new Date())));
+  if (config?.loaded)
+    found.push(...(await approvalFindings(config.loaded, policy?.bundle ?? null, new Date())));
   if (config?.loaded) found.push(...fileFindings(config.loaded, policy?.data ?? null));
   if (options.journal.length > 0) found.push(...(await usage(io, options, policy, config?.loaded ?? null)));
   const list = arranged(found, io.cwd);

@@ -116,21 +116,9 @@ function checkPolicy(policy: Config['policy'], report: Report): void {
       report(['policy', 'require_approval', 'keys'], 'is empty: nothing could ever be approved');
     if (policy.dir !== undefined && approval.file === undefined)
       report(['policy', 'require_approval'], 'needs file: a directory carries no approvals');
-    const signing = Object.values(policy.signing?.keys ?? {});
-    for (const [kid, { key, file }] of Object.entries(approval.keys)) {
+    for (const [kid, { key, file }] of Object.entries(approval.keys))
       if (key === undefined && file === undefined)
         report(['policy', 'require_approval', 'keys', kid], 'needs the key, or a file that holds it');
-      if (
-        signing.some(
-          (s) =>
-            (key !== undefined && s.key?.trim() === key.trim()) || (file !== undefined && s.file === file),
-        )
-      )
-        report(
-          ['policy', 'require_approval', 'keys', kid],
-          'also signs bundles (policy.signing.keys): whoever builds a policy could approve it',
-        );
-    }
   }
   const sources = ['dir', 'bundle', 'url'] as const;
   for (const [path, source] of [

@@ -7,18 +7,19 @@
  * same OPA have the same digest.
  *
  * An approval is a compact JWS (RFC 7515) whose payload names the digest. It counts if a key of `policy.require_approval.keys` signed it,
- * the key's time is not over, and neither is its own. Whoever signs bundles does not approve them: the keys are others.
+ * the key's time is not over, and neither is its own. Whoever signs bundles does not approve them: the keys are others, which is looked
+ * at whenever they are read.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { isObject } from './document.ts';
-import { importKey, type SigningKey } from './signatures.ts';
+import { importKey, readKey, type SigningConfig, type SigningKey } from './signatures.ts';
 
 const TYPE = 'sluice-approval+jws';
 /** more than anybody keeps; a file that holds more is not read */
-const MAX_APPROVALS = 1000;
+export const MAX_APPROVALS = 1000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 export interface Statement {
@@ -49,6 +50,8 @@ export interface ApprovalConfig {
   readonly keys: { readonly [kid: string]: ApprovalKey };
   /** besides those that a bundle carries */
   readonly file?: string | undefined;
+  /** of `policy.signing.keys`: who signs bundles, and so approves none */
+  readonly signing: SigningConfig['keys'];
 }
 
 /** A policy as far as it decides, and is shown. */
@@ -149,7 +152,8 @@ export function approvalsIn(files: ReadonlyMap<string, Uint8Array>, name: string
 
 /**
  * The approval that lets a policy go live.
- * @throws SluiceError `policy_unapproved`: there is none, with what is wrong with those there are; `config_*` for a key that cannot be read
+ * @throws SluiceError `policy_unapproved`: there is none, with what is wrong with those there are; `config_*` for a key that cannot be
+ * read, or that signs bundles
  */
 export async function approvalOf(
   bundle: Content & {
@@ -160,6 +164,8 @@ export async function approvalOf(
   config: ApprovalConfig,
   now: Date,
 ): Promise<Approval> {
+  const signer = await signingReviewer(config);
+  if (signer !== null) throw new SluiceError('config_invalid', `${KEYS}.${signer.kid}: ${signer.why}.`);
   const digest = contentDigest(bundle);
   const found = [...bundle.approvals, ...fromFile(config.file)];
   const refused = new Set<string>();
@@ -173,6 +179,42 @@ export async function approvalOf(
     'policy_unapproved',
     `${bundle.name}: the policy ${bundle.revision} with the content ${digest} is not approved: ${why}. Have it reviewed and run "sluice approve".`,
   );
+}
+
+/**
+ * The first key that signs bundles and approves them, too: the same key in another file, under another id, or written otherwise.
+ * @throws SluiceError `config_invalid`, `config_unreadable` for a key that cannot be read
+ */
+export async function signingReviewer({
+  keys,
+  signing,
+}: Pick<ApprovalConfig, 'keys' | 'signing'>): Promise<{ readonly kid: string; readonly why: string } | null> {
+  const signers = new Map<string, string>();
+  for (const [kid, key] of Object.entries(signing))
+    if (!key.algorithm.startsWith('HS')) signers.set(await spkiOf(key, 'policy.signing.keys', kid), kid);
+  if (signers.size === 0) return null;
+  for (const [kid, key] of Object.entries(keys)) {
+    const signer = signers.get(await spkiOf(key, KEYS, kid));
+    if (signer !== undefined)
+      return {
+        kid,
+        why: `also signs bundles (policy.signing.keys.${signer}): whoever builds a policy could approve it. Give the reviewer another key`,
+      };
+  }
+  return null;
+}
+
+/** SubjectPublicKeyInfo (RFC 5280): the key itself, however it is written */
+async function spkiOf(key: SigningKey, section: string, kid: string): Promise<string> {
+  const text = await readKey(key, kid, section);
+  try {
+    return createPublicKey(text).export({ type: 'spki', format: 'der' }).toString('base64');
+  } catch (cause) {
+    throw new SluiceError('config_invalid', {
+      message: `${section}.${kid}: not a public key (BEGIN PUBLIC KEY) for ${key.algorithm}.`,
+      cause,
+    });
+  }
 }
 
 function fromFile(file: string | undefined): readonly string[] {

@@ -160,16 +160,26 @@ const sorted = (value: unknown): string => {
 const goString = (text: string): string =>
   JSON.stringify(text).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
 
-/** @throws SluiceError `config_invalid` */
+/** the text of a key; @throws SluiceError `config_invalid`, `config_unreadable` */
+export const readKey = async (
+  { key, file }: SigningKey,
+  kid: string,
+  section = 'policy.signing.keys',
+): Promise<string> => {
+  const text = key ?? (file === undefined ? undefined : await keyFile(file));
+  if (text === undefined)
+    throw new SluiceError('config_invalid', `${section}.${kid}: give the key, or a file that holds it.`);
+  return text;
+};
+
+/** @throws SluiceError `config_invalid`, `config_unreadable` */
 export const importKey = async (
   spec: SigningKey,
   use: 'sign' | 'verify',
   kid: string,
   section = 'policy.signing.keys',
 ): Promise<Uint8Array | Awaited<ReturnType<typeof importSPKI>>> => {
-  const text = spec.key ?? (spec.file === undefined ? undefined : await keyFile(spec.file));
-  if (text === undefined)
-    throw new SluiceError('config_invalid', `${section}.${kid}: give the key, or a file that holds it.`);
+  const text = await readKey(spec, kid, section);
   if (spec.algorithm.startsWith('HS')) return new TextEncoder().encode(text);
   try {
     return use === 'sign' ? await importPKCS8(text, spec.algorithm) : await importSPKI(text, spec.algorithm);

@@ -82,7 +82,7 @@ export const createPolicyStore = async (
   let unavailable: Failure | null = null;
   let closed = false;
 
-  const approving = approvingOf(config.require_approval, deps.baseDir);
+  const approving = approvingOf(config, deps.baseDir);
   /** before anything of the candidate is run; null: none is asked for */
   const approved = async (bundle: PolicyBundle): Promise<Approval | null> => {
     if (approving === undefined) return null;
@@ -284,7 +284,7 @@ const sourceOf = (
 };
 
 export const approvingOf = (
-  approval: PolicyConfig['require_approval'],
+  { require_approval: approval, signing }: Pick<PolicyConfig, 'require_approval' | 'signing'>,
   baseDir: string,
 ): ApprovalConfig | undefined => {
   if (approval === undefined) return undefined;
@@ -297,7 +297,11 @@ export const approvingOf = (
         file: k.file === undefined ? undefined : resolve(baseDir, k.file),
         until: k.until,
       };
-  return { keys, file: approval.file === undefined ? undefined : resolve(baseDir, approval.file) };
+  return {
+    keys,
+    file: approval.file === undefined ? undefined : resolve(baseDir, approval.file),
+    signing: signingOf(signing, baseDir)?.keys ?? {},
+  };
 };
 
 export const signingOf = (signing: PolicyConfig['signing'], baseDir: string): SigningConfig | undefined => {

@@ -10,12 +10,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { parseConfig } from '../../src/config/index.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { contentDigest, signApproval, type Statement } from '../../src/policy/approval.ts';
+import { contentDigest, signApproval, signingReviewer, type Statement } from '../../src/policy/approval.ts';
 import { readArchive, writeArchive } from '../../src/policy/archive.ts';
 import { readBundle, writeBundle } from '../../src/policy/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
-import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
+import { approvingOf, createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import { opa, ROOT, sluice } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -330,6 +330,11 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     );
     expect([done.code, done.err]).toEqual([0, '']);
     await w.open();
+    const full = JSON.stringify({ approvals: Array(1000).fill('x') });
+    writeFileSync(join(cwd, 'full.json'), full);
+    const more = await sluice(['approve', 'policies', ...args, '-o', 'full.json'], { cwd });
+    expect([more.code, more.err]).toEqual([3, expect.stringContaining('nothing was added')]);
+    expect(readFileSync(join(cwd, 'full.json'), 'utf8')).toBe(full);
     const built = await sluice(
       ['build', 'policies', '-o', 'b.tar.gz', '--approvals', 'approvals.json', '--json'],
       { cwd },
@@ -371,7 +376,92 @@ routes: [{ match: "GET /a", upstream: crm, resource: customer, action: search }]
   expect(
     faults('{ dir: p, require_approval: { file: a.json, keys: { k: { algorithm: HS256, file: k } } } }'),
   ).toMatch(/algorithm/);
-  expect(
-    faults(`{ bundle: b, signing: { keys: { s: ${key} } }, require_approval: { keys: { k: ${key} } } }`),
-  ).toMatch(/also signs bundles/);
+});
+
+describe('whoever signs bundles approves none', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const rsa = pem(publicKey, 'spki');
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(root, name), text);
+    return name;
+  };
+  const wrapped = officer.open.replaceAll('\n', '\r\n');
+
+  test.each<[string, object, object]>([
+    ['the same text', { algorithm: 'ES256', key: officer.open }, { algorithm: 'ES256', key: officer.open }],
+    [
+      'in another file',
+      { algorithm: 'ES256', file: file('signs.pub', officer.open) },
+      { algorithm: 'ES256', file: file('reviews.pub', officer.open) },
+    ],
+    [
+      'in a file, and written in the configuration with other line breaks and a remark',
+      { algorithm: 'ES256', file: 'signs.pub' },
+      { algorithm: 'ES256', key: `the key of Li Lei\n${wrapped}\n\n` },
+    ],
+    [
+      'with another algorithm of the same kind of key',
+      { algorithm: 'RS256', key: rsa },
+      { algorithm: 'PS512', key: rsa },
+    ],
+  ])('a key that signs is found: %s', async (_what, signs, reviews) => {
+    const w = world({
+      signing: { keys: { builder: signs as never } },
+      require_approval: {
+        file: join(root, 'none.json'),
+        keys: { other: { algorithm: 'ES256', key: stranger.open }, li: reviews as never },
+      },
+    });
+    const approving = approvingOf(w.config, root)!;
+    expect(await signingReviewer(approving)).toMatchObject({
+      kid: 'li',
+      why: expect.stringMatching(/^also signs bundles \(policy\.signing\.keys\.builder\)/),
+    });
+    if (opa === null) return;
+    await expect(w.open()).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(/^policy\.require_approval\.keys\.li: also signs bundles/),
+    });
+  });
+
+  test('shared secrets and other keys approve nothing of theirs, and are let be', async () => {
+    const keys = { li: { algorithm: 'ES256', key: officer.open } } as const;
+    const signing = {
+      a: { algorithm: 'HS256', key: 'secret' },
+      b: { algorithm: 'ES256', key: stranger.open },
+    } as const;
+    expect(await signingReviewer({ keys, signing })).toBeNull();
+    expect(await signingReviewer({ keys, signing: {} })).toBeNull();
+  });
+
+  test.skipIf(opa === null)('sluice check tells of it at the line of the reviewer', async () => {
+    const w = world();
+    const cwd = join(w.dir, '..');
+    writeFileSync(join(cwd, 'a.pub'), rsa);
+    writeFileSync(join(cwd, 'b.pub'), rsa);
+    writeFileSync(join(cwd, 'build.pem'), pem(privateKey, 'pkcs8'));
+    writeFileSync(join(cwd, 'c.yaml'), '---\nversion: 1\ndata_subjects: {}\n...\n');
+    writeFileSync(
+      join(cwd, 'sluice.yaml'),
+      `version: 1
+upstreams: { crm: { url: "http://127.0.0.1:9" } }
+identity: { api_keys: [{ id: a, sha256: "${'0'.repeat(64)}", subject: { id: a, organization: internal } }] }
+policy:
+  bundle: ./p.tar.gz
+  signing: { keys: { builder: { algorithm: RS256, file: ./a.pub } } }
+  require_approval:
+    keys:
+      li: { algorithm: RS256, file: ./b.pub }
+consent: { file: ./c.yaml }
+routes: [{ match: "GET /a", upstream: crm, resource: customer, action: search, records: /items/* }]
+`,
+    );
+    const sign = ['--signing-key', 'build.pem', '--signing-alg', 'RS256', '--signing-key-id', 'builder'];
+    expect((await sluice(['build', 'policies', '-o', 'p.tar.gz', ...sign], { cwd })).code).toBe(0);
+    const checked = await sluice(['check', '--config', 'sluice.yaml', '--json'], { cwd });
+    const { findings } = checked.json<{ findings: { message: string; line: number; severity: string }[] }>();
+    expect(findings.filter((f) => /also signs/.test(f.message)).map((f) => [f.severity, f.line])).toEqual([
+      ['fault', 9],
+    ]);
+  });
 });

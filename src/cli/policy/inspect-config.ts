@@ -2,7 +2,7 @@
 import { type Fault, configFaults, type LoadedConfig, loadConfig, spell } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
-import { approvalOf } from '../../policy/approval.ts';
+import { approvalOf, signingReviewer } from '../../policy/approval.ts';
 import type { PolicyBundle } from '../../policy/bundle.ts';
 import { approvingOf } from '../../policy/store.ts';
 import { routeWarnings } from '../../routing/warnings.ts';
@@ -95,25 +95,32 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
   return found;
 }
 
-/** Whether a sidecar with this configuration would let the policy go live: before its review it would not, which is no fault. */
+/**
+ * Whether whoever signs bundles could approve them, and whether a sidecar with this configuration would let the policy go live: before
+ * its review it would not, which is no fault.
+ * @param bundle null where it cannot be loaded
+ */
 export async function approvalFindings(
   loaded: LoadedConfig,
-  bundle: PolicyBundle,
+  bundle: PolicyBundle | null,
   now: Date,
 ): Promise<readonly Finding[]> {
-  const approving = approvingOf(loaded.config.policy.require_approval, loaded.directory);
+  const approving = approvingOf(loaded.config.policy, loaded.directory);
   if (approving === undefined) return [];
+  const at = ['policy', 'require_approval'];
   try {
-    await approvalOf(bundle, approving, now);
+    const signer = await signingReviewer(approving);
+    if (signer !== null)
+      return told(loaded.file, [loaded.fault([...at, 'keys', signer.kid], signer.why)], 'fault');
+    if (bundle !== null) await approvalOf(bundle, approving, now);
     return [];
   } catch (e) {
     // A key that cannot be read has been told.
     if (!isSluiceError(e, 'policy_unapproved')) return [];
-    return told(
-      loaded.file,
-      [loaded.fault(['policy', 'require_approval'], `it would not go live: ${e.message}`)],
-      'note',
-    ).map((f) => ({ ...f, rule: 'approval' }));
+    return told(loaded.file, [loaded.fault(at, `it would not go live: ${e.message}`)], 'note').map((f) => ({
+      ...f,
+      rule: 'approval',
+    }));
   }
 }
 
