@@ -8,7 +8,14 @@ import { type Opa, resolveOpa } from '../policy/opa.ts';
 import type { SigningConfig } from '../policy/signatures.ts';
 import { signingOf } from '../policy/store.ts';
 import type { Io } from './io.ts';
-import { FORMATS, type Format, githubCommands, sarifOf, tell } from './policy/finding-formats.ts';
+import {
+  FORMATS,
+  type Format,
+  githubCommands,
+  repositoryOf,
+  sarifOf,
+  tell,
+} from './policy/finding-formats.ts';
 import { arranged, type Finding } from './policy/findings.ts';
 import { type Inspection, inspectBundle, inspectPolicy } from './policy/inspect.ts';
 import { fileFindings } from './policy/inspect-files.ts';
@@ -140,10 +147,12 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     return;
   }
   if (format === 'sarif') {
-    io.stdout.write(`${JSON.stringify(sarifOf(list, io.cwd), null, 2)}\n`);
+    const about = config?.file ?? policies ?? io.cwd;
+    const sarif = sarifOf(list, { cwd: io.cwd, root: repositoryOf(io), about });
+    io.stdout.write(`${JSON.stringify(sarif, null, 2)}\n`);
     return;
   }
-  if (format === 'github') io.stdout.write(githubCommands(list));
+  if (format === 'github') io.stdout.write(githubCommands(list, io.cwd, repositoryOf(io)));
   else tell(list, io);
   const where = policy === null ? 'the configuration; the policy was not looked at' : inPolicy(policy.counts);
   io.stdout.write(

@@ -44,11 +44,14 @@ export const patternFault = (pattern: unknown): string | null => {
   }
 };
 
+/** a value of which a fault can be told */
+type Placed = Omit<YamlDocument, 'words'>;
+
 /** Collects every fault of one document. */
 class Check {
   readonly faults: PolicyFault[] = [];
-  readonly #doc: YamlDocument;
-  constructor(doc: YamlDocument) {
+  readonly #doc: Placed;
+  constructor(doc: Placed) {
     this.#doc = doc;
   }
 
@@ -206,7 +209,7 @@ class Check {
 /** null-prototype: a field named `__proto__` or `constructor` is a field, not a door. */
 const table = <T>(): { [key: string]: T } => Object.create(null) as { [key: string]: T };
 
-const normalise = (doc: YamlDocument): { catalog: Catalog | null; faults: readonly PolicyFault[] } => {
+const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly PolicyFault[] } => {
   const check = new Check(doc);
   const top = doc.value;
   if (!isObject(top)) {

@@ -13,7 +13,8 @@ export const compileError = async (
   asV0: (() => Promise<OpaRun>) | null,
 ): Promise<SluiceError> => {
   const faults = faultsOf(run, files.dir);
-  if (asV0 !== null && (faults.some(isV0) || (await asV0()).code === 0)) return v0Error(faults, files);
+  const isOld = faults.some((f) => isV0(f) && !isBehindAnother(f, faults));
+  if (asV0 !== null && (isOld || (await asV0()).code === 0)) return v0Error(faults, files);
   const named = faults.map((fault) => ({ fault, builtin: refusedBuiltin(fault, files) }));
   const refused = named.filter((n) => n.builtin !== null);
   if (refused.length === 0) return faultError('policy_compile_failed', faults);
@@ -27,12 +28,18 @@ export const compileError = async (
 const isV0 = ({ message }: PolicyFault): boolean =>
   /^rego_parse_error: .*`(?:if|contains)` keyword is required/.test(message);
 
+/** Behind the first error of syntax in a file a parser guesses: `pakcage x` makes no Rego v0. */
+const isBehindAnother = ({ file, line = 0 }: PolicyFault, faults: readonly PolicyFault[]): boolean =>
+  faults.some(
+    (f) => f.file === file && (f.line ?? 0) <= line && !isV0(f) && f.message.startsWith('rego_parse_error'),
+  );
+
 /** One fault a file and what to do, instead of two a rule. */
 const v0Error = (faults: readonly PolicyFault[], { dir }: PolicyDirectory): SluiceError => {
   const told = new Set<string | undefined>();
   const short = faults.flatMap((f) => {
     if (!isV0(f)) return [f];
-    if (told.has(f.file)) return [];
+    if (told.has(f.file) || isBehindAnother(f, faults)) return [];
     told.add(f.file);
     return [{ ...f, message: 'this is Rego v0, the language before OPA 1.0; Sluice takes Rego v1' }];
   });

@@ -152,11 +152,16 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   if (run.code !== 0) {
     const original = (text: string): string =>
       names.reduce((t, n, i) => t.replaceAll(n, join(files.dir, files.data[i]!.path)), text);
+    /** OPA says of some faults only in their text which file they are in */
+    const fileOf = (text: string): { file?: string } => {
+      const first = names.findIndex((n) => text.includes(n));
+      return first < 0 ? {} : { file: join(files.dir, files.data[first]!.path) };
+    };
     throw faultError(
       'policy_data_invalid',
       faultsOf({ ...run, stderr: '', stdout: run.stdout || run.stderr }, '').map((f) => ({
         ...f,
-        ...(f.file === undefined ? {} : { file: original(f.file) }),
+        ...(f.file === undefined ? fileOf(f.message) : { file: original(f.file) }),
         message: original(f.message).replace(
           'merge error',
           'merge error: two data files give the same key different values',

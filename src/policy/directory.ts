@@ -1,8 +1,10 @@
 /** The files of a policy directory, by what they are for. */
+import { isUtf8 } from 'node:buffer';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { readStable, stampOf } from '../observability/stable.ts';
+import { faultError } from './opa-faults.ts';
 
 export interface PolicyFile {
   /** with forward slashes, relative to the directory */
@@ -51,8 +53,10 @@ export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
       const real = await realpath(join(root, path)).catch(() => null);
       const s = real === null ? null : await stat(real).catch(() => null);
       if (s?.isDirectory()) await walk(path, depth + 1);
-      else if (real !== null && s?.isFile() && (name.endsWith('.rego') || DOCUMENT.test(name)))
-        found.push({ path, size: s.size, real, stamp: stampOf(real) });
+      else if (!name.endsWith('.rego') && !DOCUMENT.test(name)) continue;
+      else if (real !== null && s?.isFile()) found.push({ path, size: s.size, real, stamp: stampOf(real) });
+      // A link that leads nowhere is a file that cannot be read, and never one that is not there.
+      else if (real === null) found.push({ path, size: 0, real: join(root, path), stamp: 'nowhere' });
       if (found.length > MAX_FILES)
         throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_FILES} policy files.`);
     }
@@ -95,7 +99,7 @@ export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory>
     let failure: SluiceError | null = null;
     for (const { path, real } of listed) {
       try {
-        files.push({ path, text: readStable(real, MAX_BYTES).bytes.toString('utf8') });
+        files.push({ path, text: textOf(join(dir, path), readStable(real, MAX_BYTES).bytes) });
       } catch (cause) {
         failure ??= unavailable(dir, join(dir, path), cause);
       }
@@ -109,6 +113,22 @@ export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory>
     message: `The policy directory ${dir} changes all the time while it is read.`,
     at: { file: dir },
   });
+};
+
+/** A byte order mark stays: it is part of the file. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** What is not UTF-8 would be read as names that nobody wrote. @throws SluiceError `policy_compile_failed` */
+const textOf = (file: string, bytes: Uint8Array): string => {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    const lines = Buffer.from(bytes).toString('latin1').split('\n');
+    const line = lines.findIndex((l) => !isUtf8(Buffer.from(l, 'latin1'))) + 1;
+    throw faultError('policy_compile_failed', [
+      { file, ...(line > 0 ? { line } : {}), message: 'this is not UTF-8. Save the file as UTF-8' },
+    ]);
+  }
 };
 
 const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean =>

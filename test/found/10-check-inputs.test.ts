@@ -2,7 +2,7 @@
  * Class: `check` passed over an input, or told one fault once for every place it shows in. Root causes: only some of the files that a
  * configuration names were read; names in credentials and scenarios were compared with nothing; what comes of a fault was told as faults.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -55,6 +55,74 @@ describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', ()
       /rego_parse_error/,
       0,
     ],
+    [
+      'a key is misspelled',
+      (p) => p.change('data/roles.yaml', 'max_grade: 4', 'max_gade: 4'),
+      /unknown key "max_gade"; did you mean "max_grade"\?$/,
+      0,
+    ],
+    [
+      'a name has a comma of another script',
+      (p) => p.change('data/roles.yaml', '[claims, emergency]', '[claims，emergency]'),
+      /there is no purpose "claims，emergency"/,
+      0,
+    ],
+    [
+      'a colon is one of another script',
+      (p) => p.change('data/roles.yaml', 'title: Underwriter', 'title： Underwriter'),
+      /; this line has "：" \(U\+FF1A\), which is no punctuation of YAML$/,
+      0,
+    ],
+    [
+      'a day is written otherwise',
+      (p) => p.change('data/partners.yaml', '"2035-12-31"', '"2035/12/31"'),
+      /there is no day 2035\/12\/31/,
+      0,
+    ],
+    [
+      'an anchor contains itself',
+      (p) => p.change('data/roles.yaml', /$/, '  loop: &a\n    title: x\n    includes: *a\n'),
+      /^the value of the anchor &a contains itself$/,
+      0,
+    ],
+    [
+      'a file holds two documents',
+      (p) => p.change('data/roles.yaml', /$/, '---\nroles: {}\n'),
+      /^a second document begins here/,
+      0,
+    ],
+    [
+      'the first word of a file of rules is misspelled',
+      (p) => p.change('sluice/recipient/recipient.rego', 'package', 'pakcage'),
+      /^rego_parse_error: package expected/,
+      0,
+    ],
+    [
+      'a name is of another script than names are',
+      (p) => p.change('data/partners.yaml', /$/, '  港口快递: { title: x, agreements: {} }\n'),
+      /"港口快递" is not a name: it must match \^\[a-z\]/,
+      0,
+    ],
+    [
+      'a copy was left beside a file',
+      (p) =>
+        p.write(
+          'data/roles.bak.yaml',
+          readFileSync(p.path('data/roles.yaml'), 'utf8').replace('max_grade: 4', 'max_grade: 3'),
+        ),
+      /merge error: two data files give the same key different values/,
+      0,
+    ],
+    [
+      'a file is not UTF-8',
+      (p) =>
+        writeFileSync(
+          p.path('data/roles.yaml'),
+          Buffer.from('roles:\n  a: { title: \xb7\xd6\xce\xf6 }\n', 'latin1'),
+        ),
+      /^this is not UTF-8/,
+      0,
+    ],
   ])('%s', async (_what, spoil, said, also) => {
     const p = new Copy();
     spoil(p);
@@ -62,6 +130,48 @@ describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', ()
     p.remove();
     expect(findings.map((f) => f.message)).toEqual([expect.stringMatching(said)]);
     expect(findings[0]?.also ?? []).toHaveLength(also);
+    expect(findings[0]?.file).toBeDefined();
+  });
+
+  test('a word that is live with another meaning than its file shows is a fault at its place', async () => {
+    const p = new Copy();
+    p.change('data/roles.yaml', 'max_records: 100', 'max_records: 0100');
+    p.change('data/roles.yaml', 'departments: [retail, branch]', 'departments: [retail, on, "off"]');
+    p.change('data/partners.yaml', '  city_clinic:', '  no:');
+    const findings = (await told(p.dir)).filter((f) => f.message.startsWith('OPA reads'));
+    p.remove();
+    expect(findings.map((f) => f.message)).toEqual([
+      'OPA reads no as false, and others as "no": write "no"',
+      'OPA reads 0100 as 64, and others as 100: write it so that both are the same',
+      'OPA reads on as true, and others as "on": write "on"',
+    ]);
+    expect(findings.every((f) => f.line !== undefined && f.column !== undefined)).toBe(true);
+  });
+
+  test('members that another mapping lends (<<) are read as OPA reads them', async () => {
+    const p = new Copy();
+    p.change('data/roles.yaml', '  support:\n', '  support: &support\n');
+    p.change(
+      'data/roles.yaml',
+      /$/,
+      '  senior:\n    <<: *support\n    title: Senior\n    purposes: [after_sals]\n',
+    );
+    const findings = await told(p.dir);
+    p.change('data/roles.yaml', 'after_sals', 'after_sales');
+    const mended = await told(p.dir);
+    p.remove();
+    expect(findings.map((f) => f.message)).toEqual([
+      expect.stringMatching(/no purpose "after_sals"; did you mean "after_sales"/),
+    ]);
+    expect(mended).toEqual([]);
+  });
+
+  test('a link that leads nowhere is no file that was left out', async () => {
+    const p = new Copy();
+    symlinkSync('/nowhere/flags.yaml', p.path('data/more.yaml'));
+    const said = await sluice(['check', p.dir]);
+    p.remove();
+    expect([said.code, said.err]).toEqual([3, expect.stringMatching(/data\/more\.yaml cannot be read/)]);
   });
 
   test('different causes are all told: more than the ten after which OPA stops', async () => {
@@ -215,7 +325,7 @@ describe('formats', () => {
   test('a command of GitHub Actions is one line, and the runner reads back what was found', () => {
     fc.assert(
       fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
-        const lines = githubCommands(list).split('\n');
+        const lines = githubCommands(list, '/work/sub', '/work').split('\n');
         expect(lines.pop()).toBe('');
         expect(lines).toHaveLength(list.length);
         for (const [i, line] of lines.entries()) {
@@ -231,7 +341,8 @@ describe('formats', () => {
           const read = Object.fromEntries(properties.split(',').map((p) => p.split('=').map(back)));
           const f = list[i]!;
           expect(command).toBe({ fault: 'error', warning: 'warning', note: 'notice' }[f.severity]);
-          expect(read['file']).toBe(f.file);
+          // From the root of the repository, whichever directory the step runs in.
+          expect(read['file']).toBe(f.file?.startsWith('/') === false ? `sub/${f.file}` : f.file);
           expect(read['line']).toBe(f.line?.toString());
           const data = text.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%');
           expect(data.startsWith(f.message)).toBe(true);
@@ -259,7 +370,7 @@ describe('formats', () => {
           ['startLine'],
         ),
       },
-      ['artifactLocation'],
+      ['artifactLocation', 'region'],
     ),
   });
   const text = closed({ text: { type: 'string' } });
@@ -296,10 +407,11 @@ describe('formats', () => {
                 ruleIndex: { type: 'integer', minimum: 0 },
                 level: { enum: ['none', 'note', 'warning', 'error'] },
                 message: text,
-                locations: { type: 'array', items: location },
+                locations: { type: 'array', minItems: 1, items: location },
                 relatedLocations: { type: 'array', uniqueItems: true, items: location },
               },
-              ['ruleId', 'ruleIndex', 'level', 'message'],
+              // Optional in the standard; GitHub refuses a log in which one lacks.
+              ['ruleId', 'ruleIndex', 'level', 'message', 'locations'],
             ),
           },
         }),
@@ -310,18 +422,31 @@ describe('formats', () => {
     fc.assert(
       fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
         const once = arranged(list, '/work');
-        const sarif = JSON.parse(JSON.stringify(sarifOf(once, '/work'))) as {
+        const sarif = JSON.parse(
+          JSON.stringify(sarifOf(once, { cwd: '/work/sub', root: '/work', about: '/work/sub' })),
+        ) as {
           runs: [
             {
               tool: { driver: { rules: { id: string }[] } };
-              results: { ruleId: string; ruleIndex: number }[];
+              results: {
+                ruleId: string;
+                ruleIndex: number;
+                locations: { physicalLocation: { artifactLocation: { uri: string } } }[];
+              }[];
             },
           ];
         };
         expect([validate(sarif), validate.errors]).toEqual([true, null]);
         const [{ tool, results }] = sarif.runs;
         expect(results).toHaveLength(once.length);
-        for (const r of results) expect(tool.driver.rules[r.ruleIndex]?.id).toBe(r.ruleId);
+        for (const [i, r] of results.entries()) {
+          expect(tool.driver.rules[r.ruleIndex]?.id).toBe(r.ruleId);
+          const { uri } = r.locations[0]!.physicalLocation.artifactLocation;
+          const file = once[i]!.file ?? '';
+          expect(decodeURIComponent(uri)).toBe(
+            file.startsWith('/') ? `file://${file}` : ['sub', file].filter(Boolean).join('/'),
+          );
+        }
       }),
     );
   });

@@ -85,8 +85,27 @@ function placed(errors: readonly ErrorObject[], document: YamlDocument): PolicyF
       if (!unions.includes(e)) return true;
       return !errors.some((x) => x !== e && within(x, e) && x.instancePath.length > e.instancePath.length);
     })
+    .filter((e) => !isMisspelled(e, errors))
     .map((e) => faultOf(e, document));
 }
+
+/** A key that is missing because it is misspelled is told of as that. */
+const isMisspelled = (missing: ErrorObject, errors: readonly ErrorObject[]): boolean => {
+  const { missingProperty } = missing.params as { missingProperty?: string };
+  return (
+    missingProperty !== undefined &&
+    errors.some(
+      (e) =>
+        e.instancePath === missing.instancePath &&
+        typeof e.params['additionalProperty'] === 'string' &&
+        didYouMean(e.params['additionalProperty'], keysOf(e)) ===
+          didYouMean(missingProperty, [missingProperty]),
+    )
+  );
+};
+
+const keysOf = ({ parentSchema }: ErrorObject): readonly string[] =>
+  Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {});
 
 function faultOf(error: ErrorObject, document: YamlDocument): PolicyFault {
   const path = steps(error.instancePath, document.value);
@@ -98,7 +117,16 @@ function faultOf(error: ErrorObject, document: YamlDocument): PolicyFault {
     propertyName?: string;
   };
   if (params.additionalProperty !== undefined) {
-    const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
+    const known = keysOf(error);
+    const [form] = Object.keys(
+      (error.parentSchema as { patternProperties?: object }).patternProperties ?? {},
+    );
+    if (known.length === 0 && form !== undefined)
+      return document.fault(
+        [...path, params.additionalProperty],
+        `${where}"${params.additionalProperty}" is not a name: it must match ${form}`,
+        'key',
+      );
     const hint =
       didYouMean(params.additionalProperty, known) ||
       (known.length > 0 ? `; known: ${known.join(', ')}` : '');

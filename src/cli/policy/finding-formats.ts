@@ -1,5 +1,5 @@
 /** What is found, printed: for people, as JSON, as commands of GitHub Actions, and as SARIF for code scanning. */
-import { relative, resolve, sep } from 'node:path';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import colours from 'picocolors';
 import type { Io } from '../io.ts';
@@ -59,16 +59,32 @@ const besides = ({ also = [] }: Finding): string =>
 
 const COMMANDS = { fault: 'error', warning: 'warning', note: 'notice' } as const;
 
+/** What names of files are relative to, so that code hosts find them: the repository, in a step of GitHub Actions in any directory of it. */
+export function repositoryOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): string {
+  const workspace = env['GITHUB_WORKSPACE'];
+  return workspace !== undefined && isAbsolute(workspace) && isWithin(workspace, cwd)
+    ? resolve(workspace)
+    : cwd;
+}
+
+const isWithin = (dir: string, path: string): boolean => {
+  const short = relative(dir, path);
+  return short !== '..' && !short.startsWith(`..${sep}`) && !isAbsolute(short);
+};
+
 /**
  * Commands that a step of GitHub Actions prints, one a finding: an annotation at its line. The runner takes a line break for the end of a
  * command, and in a property also `:` and `,`.
  * https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
  */
-export function githubCommands(list: readonly Finding[]): string {
+export function githubCommands(list: readonly Finding[], cwd: string, root: string): string {
+  const named = <P extends Place>(place: P): P =>
+    place.file === undefined ? place : { ...place, file: forward(inRoot(resolve(cwd, place.file), root)) };
   return list
-    .map((f) => {
+    .map((found) => {
+      const f = { ...named(found), ...(found.also === undefined ? {} : { also: found.also.map(named) }) };
       const properties = [
-        ['file', f.file === undefined ? undefined : forward(f.file)],
+        ['file', f.file],
         ['line', f.line],
         ['col', f.column],
         ['title', `sluice check: ${f.rule}`],
@@ -85,8 +101,16 @@ const property = (text: string): string => data(text).replaceAll(':', '%3A').rep
 const LEVELS = { fault: 'error', warning: 'warning', note: 'note' } as const;
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
-/** SARIF 2.1.0: one run, files relative to the directory of the call (`SRCROOT`), places in characters as YAML and Rego count them. */
-export function sarifOf(list: readonly Finding[], cwd: string): object {
+/**
+ * SARIF 2.1.0: one run, files relative to `root` (`SRCROOT`), places in characters as YAML and Rego count them. Code scanning refuses a
+ * log with a result that has no place: what is said of no file is said of what was looked at.
+ * @param about directory or file
+ */
+export function sarifOf(
+  list: readonly Finding[],
+  { cwd, root, about }: { readonly cwd: string; readonly root: string; readonly about: string },
+): object {
+  const at = (place: Place): object => locationOf({ file: about, ...place }, cwd, root);
   const used = [...new Set(list.map((f) => f.rule))].sort();
   const index = new Map(used.map((rule, i) => [rule, i]));
   return {
@@ -101,35 +125,33 @@ export function sarifOf(list: readonly Finding[], cwd: string): object {
             rules: used.map((id) => ({ id, shortDescription: { text: RULES[id] ?? id } })),
           },
         },
-        originalUriBaseIds: { SRCROOT: { uri: `${pathToFileURL(cwd).href.replace(/\/$/, '')}/` } },
+        originalUriBaseIds: { SRCROOT: { uri: `${pathToFileURL(root).href.replace(/\/$/, '')}/` } },
         columnKind: 'utf16CodeUnits',
         results: list.map((f) => ({
           ruleId: f.rule,
           ruleIndex: index.get(f.rule)!,
           level: LEVELS[f.severity],
           message: { text: f.message },
-          ...(f.file === undefined ? {} : { locations: [locationOf(f, cwd)] }),
-          ...(f.also === undefined ? {} : { relatedLocations: f.also.map((p) => locationOf(p, cwd)) }),
+          locations: [at(f)],
+          ...(f.also === undefined ? {} : { relatedLocations: f.also.map(at) }),
         })),
       },
     ],
   };
 }
 
-function locationOf({ file = '', line, column }: Place, cwd: string): object {
-  const short = relative(cwd, resolve(cwd, file));
-  const artifactLocation =
-    short.startsWith('..') || short === ''
-      ? { uri: pathToFileURL(resolve(cwd, file)).href }
-      : { uri: short.split(sep).map(encodeURIComponent).join('/'), uriBaseId: 'SRCROOT' };
+function locationOf({ file = '', line = 1, column }: Place, cwd: string, root: string): object {
+  const path = resolve(cwd, file);
+  const artifactLocation = isWithin(root, path)
+    ? { uri: relative(root, path).split(sep).map(encodeURIComponent).join('/') || '.', uriBaseId: 'SRCROOT' }
+    : { uri: pathToFileURL(path).href };
   return {
     physicalLocation: {
       artifactLocation,
-      ...(line === undefined
-        ? {}
-        : { region: { startLine: line, ...(column === undefined ? {} : { startColumn: column }) } }),
+      region: { startLine: line, ...(column === undefined ? {} : { startColumn: column }) },
     },
   };
 }
 
+const inRoot = (path: string, root: string): string => (isWithin(root, path) ? relative(root, path) : path);
 const forward = (file: string): string => file.split(sep).join('/');

@@ -30,6 +30,7 @@ import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
 import { parseTrees } from './tree.ts';
 import { type CatalogAt, unreached } from './unreached.ts';
+import { ambiguousWords } from './yaml-words.ts';
 
 export interface Inspection {
   readonly findings: readonly Finding[];
@@ -72,8 +73,16 @@ const NOTHING: Omit<Inspection, 'findings'> = {
 };
 
 /** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
-export const inspectPolicy = async (dir: string, opa: Opa): Promise<Inspection> =>
-  inspectFiles(await readPolicyDirectory(dir), opa);
+export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> {
+  let files: PolicyDirectory;
+  try {
+    files = await readPolicyDirectory(dir);
+  } catch (e) {
+    if (!isSluiceError(e, 'policy_compile_failed')) throw e;
+    return { ...NOTHING, findings: findings(faultsIn(e), 'compile') };
+  }
+  return inspectFiles(files, opa);
+}
 
 /** @throws SluiceError `opa_*` */
 export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<Inspection> {
@@ -91,7 +100,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
   if (policy !== null && found.every((f) => f.severity !== 'fault'))
     found.push(...unreached(policy, documents, catalogs));
   return {
-    findings: found,
+    findings: told(found),
     catalogs: byResource(catalogs),
     broken,
     names,
@@ -110,6 +119,13 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
     writes: writesOf(catalogs, policy?.data ?? {}),
   };
 }
+
+/** Of a value that its schema refuses and another check, too, the other knows more: which name was probably meant, which day it is. */
+const told = (found: readonly Finding[]): readonly Finding[] => {
+  const at = ({ file, line, column }: Finding): string => `${file}:${line}:${column}`;
+  const known = new Set(found.filter((f) => f.rule === 'reference' || f.rule === 'agreement').map(at));
+  return found.filter((f) => f.rule !== 'data' || f.line === undefined || !known.has(at(f)));
+};
 
 /**
  * A bundle that `sluice build` made is looked at as the directory that it was made of, besides what keeps it from being loaded.
@@ -169,6 +185,7 @@ function dataFindings(files: PolicyDirectory, found: Finding[]): Map<string, Yam
     const read = readDocument(join(files.dir, path), text, own);
     found.push(...findings(read.faults, 'data'), ...findings(read.unchecked, 'schema', 'warning'));
     if (read.document === null || read.schema === null) continue;
+    if (!path.endsWith('.json')) found.push(...findings(ambiguousWords(read.document), 'data'));
     documents.set(read.schema, [...(documents.get(read.schema) ?? []), read.document]);
   }
   return documents;
