@@ -203,6 +203,7 @@ default _step_up := null
 
 _step_up := data.assurance.step_up if {
 	allow == false
+	_has_factor == false
 	{code | some denial in denials; code := denial.code} == {"mfa_required"}
 }
 
