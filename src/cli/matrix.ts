@@ -20,6 +20,7 @@ import { Replayer } from './policy/replayer.ts';
 import { openPolicy } from './policy/source.ts';
 import { uncovered } from './policy/uncovered.ts';
 import { sheetPolicy, signOffOf } from './policy/sign-off.ts';
+import { sourceChanges } from './policy/source-changes.ts';
 import { watching } from './policy/watch.ts';
 import { widthOf } from './policy/wrap.ts';
 import { takeAll } from './replay.ts';
@@ -75,7 +76,7 @@ export function command(io: Io): Command {
     .option('--resource <names>', 'only these', several)
     .option(
       '--clearance <n>',
-      "the callers' clearance, or none; with --diff several (default: 1,2,3,4,5)",
+      "the callers' clearance, or none; with --diff several (default: none,1,2,3,4,5)",
       clearancesOf,
     )
     .option('--amr <methods>', 'how the callers have authenticated', 'pwd,otp')
@@ -200,11 +201,11 @@ async function matrix(io: Io, name: string, options: Options): Promise<void> {
 }
 
 /** what a grade can be, so that a field that moves to another one is asked about for those whom that concerns */
-const CLEARANCES = [1, 2, 3, 4, 5];
+const CLEARANCES = [null, 1, 2, 3, 4, 5];
 
 async function diff(io: Io, [a, b]: readonly string[], options: Options): Promise<void> {
   const [before, after] = [await open(io, a!), await open(io, b!)];
-  const about = { ...aboutCallers(options, options.clearance ?? CLEARANCES), action: ASKED };
+  const about = { ...aboutCallers(options, options.clearance ?? CLEARANCES), action: ASKED, partly: true };
   const axes = axesNamed([before, after], [a!, b!], about);
   const bar = progress(io, combinations(axes), `asking ${a} and ${b}`);
   const compared = compare(before, after, axes, about, () => bar.add());
@@ -214,6 +215,7 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
     names: [a!, b!],
     sentences,
     catalogs: catalogChanges(before, after),
+    sources: sourceChanges(before, after),
     states: axes.states.map(({ name }) => name),
     cells: compared.cells,
     questions: compared.questions,
@@ -225,20 +227,21 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   };
   const sheets = [sheetPolicy(a!, before), sheetPolicy(b!, after)] as const;
   const signOff = signOffOf(sheets, options);
-  if (options.exitCode && result.sentences.length + result.catalogs.length > 0) io.exitCode = 1;
+  if (options.exitCode && result.sentences.length + result.catalogs.length + result.sources.length > 0)
+    io.exitCode = 1;
   if (options.html !== undefined) {
     const page = { name: b!, made: new Date().toISOString(), callers: callersOf(about) };
     await writeFile(resolve(io.cwd, options.html), changesHtml(result, page, signOff));
   }
   if (options.json) {
-    const { catalogs, cells, questions, uncovered: not_covered, recorded } = result;
+    const { catalogs, sources, cells, questions, uncovered: not_covered, recorded } = result;
     const changes = sentences.map((s, n) => (recorded === null ? s : { ...s, recorded: recorded[n] }));
     const names = {
       before: signOff.before,
       after: signOff.after,
     };
     io.stdout.write(
-      `${JSON.stringify({ ...names, callers: callersOf(about), questions, fields: cells, changes, catalogs, not_covered }, null, 1)}\n`,
+      `${JSON.stringify({ ...names, callers: callersOf(about), questions, fields: cells, changes, catalogs, sources, not_covered }, null, 1)}\n`,
     );
     return;
   }

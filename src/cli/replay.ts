@@ -6,6 +6,8 @@ import { listOrigins } from '../decision-log/directory.ts';
 import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
+import { catalogText } from './policy/diff-text.ts';
+import { type CatalogChange, catalogChanges, isUnanswered } from './policy/grid-catalogs.ts';
 import { progress } from './policy/progress.ts';
 import type { Replay, Shift } from './policy/recorded.ts';
 import { Replayer } from './policy/replayer.ts';
@@ -57,19 +59,21 @@ async function replay(io: Io, options: Options): Promise<void> {
   const { bundle } = await openPolicy(options.policies, io);
   const before =
     options.before === undefined ? null : await createSnapshot((await openPolicy(options.before, io)).bundle);
-  const replayer = new Replayer(await createSnapshot(bundle), before);
+  const policy = await createSnapshot(bundle);
+  const catalogs = before === null ? [] : catalogChanges(before, policy).filter(isUnanswered);
+  const replayer = new Replayer(policy, before);
   await takeAll(io, replayer, options.journal, {
     ...(options.since === undefined ? {} : { since: options.since }),
     ...(options.until === undefined ? {} : { until: options.until }),
     ...(options.purpose === undefined ? {} : { purpose: options.purpose }),
   });
   const result = replayer.result();
-  if (options.exitCode && result.shifts.length > 0) io.exitCode = 1;
+  if (options.exitCode && result.shifts.length + catalogs.length > 0) io.exitCode = 1;
   if (options.json)
     io.stdout.write(
-      `${JSON.stringify({ policy: options.policies, revision: bundle.revision, ...result }, null, 2)}\n`,
+      `${JSON.stringify({ policy: options.policies, revision: bundle.revision, ...result, catalogs }, null, 2)}\n`,
     );
-  else report(io, result, options.policies, bundle.revision);
+  else report(io, result, catalogs, options.policies, bundle.revision);
 }
 
 /** Every decision of a journal, with a bar while that takes long. @throws SluiceError where it cannot be read */
@@ -91,7 +95,13 @@ export async function takeAll(
   }
 }
 
-function report(io: Io, result: Replay, name: string, revision: string): void {
+function report(
+  io: Io,
+  result: Replay,
+  catalogs: readonly CatalogChange[],
+  name: string,
+  revision: string,
+): void {
   const { bold, dim, red } = colours.createColors(io.stdout.isTTY === true && !io.env['NO_COLOR']);
   const width = widthOf(io);
   const say = (line: string): void => void io.stdout.write(`${line}\n`);
@@ -106,7 +116,10 @@ function report(io: Io, result: Replay, name: string, revision: string): void {
   say(dim(wrapped(`recorded under ${recorded.length === 0 ? 'no policy' : recorded.join(', ')}`, width)));
   const otherwise = decisions - same - left_out;
   const left = left_out === 0 ? '' : ` ${left_out} cannot be replayed.`;
-  const notes = notesOf(result);
+  const notes = [
+    ...notesOf(result),
+    ...catalogs.map((c) => `what no record shows, of the catalog: ${catalogText(c)}`),
+  ];
   const inexactly = notes.length > 0 ? ' as far as records tell' : '';
   say(
     otherwise > 0

@@ -147,6 +147,38 @@ const dataEdit: fc.Arbitrary<Edit> = fc.oneof(
         at(data['tiers']!, 'tiers', '2', 'categories')[c] = t;
       },
   ),
+  fc.tuple(fc.constantFrom(...CALLERS), fc.boolean()).map(
+    ([[, p], needed]): Edit =>
+      ({ data }) => {
+        const of = at(data['purposes']!, 'purposes', p);
+        of['mfa'] = needed;
+        of['justification'] = needed ? 'optional' : 'required';
+      },
+  ),
+  fc.tuple(grade, fc.boolean()).map(
+    ([g, needed]): Edit =>
+      ({ data }) => {
+        at(data['grades']!, 'grades', String(g))['mfa'] = needed;
+      },
+  ),
+  fc.tuple(fc.constantFrom(...CALLERS), fc.constantFrom('withhold_record', 'withhold_fields')).map(
+    ([[, p], what]): Edit =>
+      ({ data }) => {
+        at(data['purposes']!, 'purposes', p)['on_refusal'] = what;
+      },
+  ),
+  role.map(
+    (r): Edit =>
+      ({ data }) => {
+        delete at(data['roles']!, 'roles', r)['departments'];
+      },
+  ),
+  fc.integer({ min: 1, max: 4 }).map(
+    (unstated): Edit =>
+      ({ data }) => {
+        at(data['grades']!, 'clearance')['unstated'] = unstated;
+      },
+  ),
   fc.constantFrom('nothing', 'notice', 'record').map(
     (w): Edit =>
       ({ data }) => {
@@ -174,24 +206,28 @@ const ruleEdit: fc.Arbitrary<Edit> = fc
 
 interface Sample {
   readonly caller: (typeof CALLERS)[number];
-  readonly clearance: number;
+  readonly clearance: number | null;
+  /** in what the caller is otherwise than the data describe callers */
+  readonly otherwise: 'nothing' | 'factor' | 'justification' | 'department';
   readonly state: number;
   readonly tier: number | null;
 }
 const sample: fc.Arbitrary<Sample> = fc.record({
   caller: fc.constantFrom(...CALLERS),
-  clearance: grade,
+  clearance: fc.option(grade, { freq: 6 }),
+  otherwise: fc.constantFrom('nothing', 'nothing', 'nothing', 'factor', 'justification', 'department'),
   state: fc.nat({ max: 50 }),
   tier: fc.constantFrom(null, null, 1, 2, 3),
 });
 
 const AT = '2026-11-22T08:00:00Z';
 const ABOUT: AxesOptions = {
-  clearance: [1, 2, 3, 4, 5],
+  clearance: [null, 1, 2, 3, 4, 5],
   amr: ['pwd', 'otp'],
   justification: 'ticket 1',
   at: AT,
   action: ['read', 'search', 'export'],
+  partly: true,
 };
 
 const RECORD = {
@@ -251,7 +287,7 @@ async function played(
           path: `/${action}`,
           headers: {
             'sluice-purpose': purpose,
-            'sluice-justification': 'ticket 1',
+            ...(s.otherwise === 'justification' ? {} : { 'sluice-justification': 'ticket 1' }),
             ...(recipient === 'internal' ? {} : { 'sluice-recipient': recipient }),
             ...(s.tier === null ? {} : { 'sluice-tier': String(s.tier) }),
           },
@@ -259,10 +295,10 @@ async function played(
         token: {
           sub: 'u-1',
           roles: [name],
-          dept,
+          dept: s.otherwise === 'department' ? 'another' : dept,
           org: 'internal',
-          clearance: s.clearance,
-          amr: ['pwd', 'otp'],
+          ...(s.clearance === null ? {} : { clearance: s.clearance }),
+          amr: s.otherwise === 'factor' ? ['pwd'] : ['pwd', 'otp'],
         },
         consents: { C1: said, E1: said },
         upstream: {
@@ -375,7 +411,11 @@ describe.runIf(opa !== null)('what changes', () => {
                       c.state === named.name &&
                       c.organization === 'internal' &&
                       c.kind === 'user' &&
-                      (c.department === department || c.department === 'any'),
+                      c.factor === (s.otherwise === 'factor' ? 'pwd' : 'pwd and otp') &&
+                      c.justification === (s.otherwise === 'justification' ? 'none' : 'given') &&
+                      (s.otherwise === 'department'
+                        ? c.department === 'another'
+                        : c.department === department || c.department === 'not stated'),
                   ),
               ),
             );
@@ -416,7 +456,7 @@ describe.runIf(opa !== null)('what changes', () => {
           expect(catalogChanges(before, before)).toEqual([]);
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 20 },
     );
     // a test that compared nothing would prove nothing
     expect(differing.n).toBeGreaterThan(0);

@@ -30,6 +30,8 @@ const parsed = blocks.map((block) => {
 describe.runIf(opa !== null)('the policy guide', () => {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-guide-'));
   beforeAll(async () => {
+    // consents of the demo and agreements end some day
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-30T08:00:00Z'), shouldAdvanceTime: true });
     symlinkSync(join(ROOT, 'policies'), join(dir, 'policies'));
     cpSync(join(ROOT, 'policies'), join(dir, 'reclassified'), { recursive: true });
     const p = new Copy(join(ROOT, 'policies'), join(dir, 'reclassified'));
@@ -48,7 +50,10 @@ describe.runIf(opa !== null)('the policy guide', () => {
     const demo = await sluice(['demo', '--once', '--json', '--customers', '50', '--dir', join(dir, 'demo')]);
     expect(demo.code).toBe(0);
   });
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  afterAll(() => {
+    vi.useRealTimers();
+    rmSync(dir, { recursive: true, force: true });
+  });
 
   test('shows the matrix, what a change changes and what it would have changed', () => {
     expect(parsed.map(({ argv }) => argv.slice(0, 2).join(' '))).toEqual([

@@ -50,6 +50,7 @@ interface Diff {
     after: string | null;
     wider: boolean;
   }[];
+  readonly sources: readonly { at: string; before: string | null; after: string | null }[];
   readonly not_covered: readonly string[];
 }
 
@@ -292,6 +293,121 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
     ],
   ];
 
+  const claims = [
+    '--role',
+    'adjuster',
+    '--purpose',
+    'claims',
+    '--resource',
+    'customer',
+    '--recipient',
+    'internal',
+  ];
+  const emergency = [
+    '--role',
+    'adjuster',
+    '--purpose',
+    'emergency',
+    '--resource',
+    'customer',
+    '--recipient',
+    'internal',
+  ];
+
+  /** who asks otherwise than the data say callers do, in one thing, and gets through all the same */
+  const OTHERWISE: readonly [string, [string, string | RegExp, string], string[], Partial<Sentence>][] = [
+    [
+      'a purpose needs no second factor',
+      ['data/purposes.yaml', /( {2}claims:[\s\S]*?mfa: )true/, '$1false'],
+      claims,
+      { about: 'request', when: [{ factor: ['pwd'] }] },
+    ],
+    [
+      'a purpose needs no justification',
+      ['data/purposes.yaml', /( {2}emergency:[\s\S]*?justification: )required/, '$1optional'],
+      emergency,
+      { about: 'request', when: [{ justification: ['none'] }] },
+    ],
+    [
+      'callers without a stated clearance are cleared for more',
+      ['data/grades.yaml', 'unstated: 2', 'unstated: 4'],
+      claims,
+      {
+        about: 'field',
+        after: 'in clear',
+        when: [expect.objectContaining({ clearance: ['none'] })] as never,
+      },
+    ],
+    [
+      'rules do not look at the department',
+      [
+        'sluice/subject/subject.rego',
+        'default _is_in_department(_, _) := false',
+        '_is_in_department(_, null) := true\n\ndefault _is_in_department(_, _) := true',
+      ],
+      ONE,
+      { about: 'request', when: [{ department: ['another'] }] },
+    ],
+    [
+      'rules do not look at the kind of caller',
+      [
+        'sluice/subject/subject.rego',
+        '"subject_type_not_allowed": asked.type in role.subject_types',
+        '"subject_type_not_allowed": is_string(asked.type)',
+      ],
+      ONE,
+      { about: 'request', when: [{ kind: ['service', 'partner'] }] },
+    ],
+    [
+      'staff of a partner may ask for what is internal',
+      [
+        'sluice/subject/subject.rego',
+        '\tasked.organization == "internal"\n\tasked.recipient == "internal"',
+        '\tasked.recipient == "internal"',
+      ],
+      ONE,
+      {
+        about: 'request',
+        when: [expect.objectContaining({ organization: expect.arrayContaining(['city_clinic']) })] as never,
+      },
+    ],
+    [
+      'a withdrawal for one category leaves the others',
+      ['data/purposes.yaml', /( {2}marketing:[\s\S]*?on_refusal: )withhold_record/, '$1withhold_fields'],
+      ['--role', 'marketer', '--purpose', 'marketing', '--resource', 'customer', '--recipient', 'internal'],
+      { about: 'field', fields: ['/id'], when: [{ state: ['withdrew_one'] }] },
+    ],
+  ];
+
+  test.each(OTHERWISE)('%s: the sentence names for whom', async (_what, [file, from, to], asked, wanted) => {
+    const p = copy();
+    p.change(file, from, to);
+    const { changes } = await diff(p, ...asked);
+    expect(changes).toEqual(
+      expect.arrayContaining([expect.objectContaining({ direction: 'wider', ...wanted })]),
+    );
+  });
+
+  test.each([
+    ['data/grants.yaml', 'lifts:\n', 'lifts:\n    opted_out: true\n', 'grants.lifts.opted_out'],
+    ['data/assurance.yaml', 'amr: { mfa', 'amr: { sms: true, mfa', 'assurance.amr.sms'],
+    ['data/partners.yaml', 'title: Swift', 'title: Swifter', 'partners.swift_logistics.title'],
+    [
+      'sluice/decision.rego',
+      '# title: What the decision demands besides',
+      '# title: Nobody decides about himself\ndenials contains {"code": "himself", "message": "-"} if input.resource.id == "C1"\n\n# METADATA\n# title: What the decision demands besides',
+      'sluice/decision.rego',
+    ],
+  ])('%s: what no answer shows is named, and is a change', async (file, from, to, at) => {
+    const p = copy();
+    p.change(file, from, to);
+    const { changes, sources, said } = await diff(p, ...ONE);
+    expect([changes, sources.map((s) => s.at), said.code]).toEqual([[], [at], 1]);
+    const { out } = await sluice(['matrix', '--diff', live, p.dir, ...ONE]);
+    expect(out).toMatch(/^No answer that was asked for changes, but the data or rules do \(below\)/);
+    expect(out).toContain(`In the data and rules\n  ${at}: `);
+  });
+
   test.each(CHANGES)('%s: the sentence names the field', async (_what, edits, asked, wanted) => {
     const p = copy();
     for (const [file, from, to] of edits) p.change(file, from, to);
@@ -351,11 +467,11 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
     expect(first).toContain('1 role sees or may do more than before');
     expect(others.slice(0, 3)).toContain('  customer, in clear: /phone ← support');
     expect(out).toContain('support now sees /phone of customer in clear for after_sales (before: masked)');
-    expect(out).toContain('data subject withdrew, opt_out');
+    expect(out).toContain('data subject withdrew_one, withdrew, opt_out');
     expect(out).toContain('customer /phone: contact/3 → reference/1');
     const last = out.slice(out.indexOf('Not covered'));
     for (const named of [
-      'justification: “review of the policy” only',
+      'justification: “review of the policy”, or none, only',
       'grants: none',
       'time: ',
       'callers with several roles',
@@ -415,7 +531,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
   test('of the same policy twice nothing changes, and what was not covered is told all the same', async () => {
     const said = await sluice(['matrix', '--diff', OWN, OWN, '--exit-code']);
     expect(said.out).toMatch(
-      /^Nothing of what was asked changes: \d+ fields were compared in \d+ decisions\.\n/,
+      /^Nothing changes: \d+ fields were compared in \d+ decisions; catalogs, data and rules are the same\.\n/,
     );
     expect(said.out).toContain('Not covered');
     expect(said.code).toBe(0);

@@ -143,6 +143,28 @@ describe.runIf(opa !== null)('sluice replay', () => {
     });
   });
 
+  test.each([
+    [
+      'data_subject: { at: /id, type: customer_no }',
+      'data_subject: { at: /agent/id, type: staff_no }',
+      'data_subject',
+    ],
+    ['/total: { is: total }', '/total: { is: status }', 'envelope'],
+    [
+      '/notes: { category: free_text, grade: 3,',
+      '/notes: { category: free_text, grade: 3, whole: true,',
+      'whole',
+    ],
+  ])('what no record shows of a catalog is told, and is a change: %s', async (from, to, what) => {
+    const p = copy();
+    p.change(CATALOG, from, to);
+    const asked = ['replay', '--journal', journal, '--policies', p.dir, '--before', 'policies'];
+    const { code, out } = await sluice([...asked, '--exit-code']);
+    expect(out).toContain('as far as records tell');
+    expect(out).toMatch(new RegExp(`what no record shows, of the catalog: customer.* ${what}\\s`));
+    expect(code).toBe(1);
+  });
+
   test('a lower limit cuts what had left, and other obligations are compared with the policy that decided', async () => {
     const p = copy();
     p.change('data/roles.yaml', /( {2}analyst:[\s\S]*?)max_records: 5000/, '$1max_records: 10');

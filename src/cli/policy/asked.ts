@@ -139,7 +139,7 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
     justification: flags.justification ?? null,
     at,
   };
-  const axes = axesOf([policy], options);
+  const axes = axesOf([policy], { ...options, partly: true });
   const roles = flags.role ?? [];
   const [model] = axes.subjects(roles[0] ?? '', flags.recipient);
   const subject = {

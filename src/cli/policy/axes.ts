@@ -22,6 +22,8 @@ export interface AxesOptions {
   readonly amr: readonly string[];
   readonly justification: string | null;
   readonly at: string;
+  /** also of people who withdrew a part of what they agreed to */
+  readonly partly?: boolean;
 }
 
 export interface NamedState {
@@ -44,6 +46,14 @@ export interface Axes {
   readonly clearances: readonly (number | null)[];
   /** who may hold a role, with the first clearance: each kind of caller and organization that its data name, in departments that make a difference */
   subjects(role: string, recipient: string): readonly Subject[];
+  /** one of them who differs in one thing from whom the data describe: for whom the rules may not have held what the data say */
+  others(asker: Asker, role: string, recipient: string): readonly Asker[];
+}
+
+/** Who asks, and with which justification. */
+export interface Asker {
+  readonly subject: Subject;
+  readonly justification: string | null;
 }
 
 const INTERNAL = 'internal';
@@ -65,9 +75,42 @@ export function axesOf(policies: readonly PolicySnapshot[], options: AxesOptions
     resources: options.resource ?? sorted(catalogs.map(([name]) => name)),
     actions: options.action ?? [...READS],
     clearances,
-    states: states(categories, sorted(policies.flatMap(({ data }) => names(data['flags'])))),
+    states: states(
+      categories,
+      sorted(policies.flatMap(({ data }) => names(data['flags']))),
+      options.partly ?? false,
+    ),
     subjects: (role, recipient) => subjectsOf(role, recipient, roles, options, clearances[0] ?? null),
+    others: (asker, role, recipient) => othersThan(asker, recipient, aboutRole(roles, role), partners),
   };
+}
+
+/** a department that no data name */
+const ELSEWHERE = 'another';
+
+function othersThan(
+  asker: Asker,
+  recipient: string,
+  about: readonly RoleData[],
+  partners: readonly string[],
+): Asker[] {
+  const { subject, justification } = asker;
+  const { type, properties } = subject;
+  const has = (changed: Partial<Subject['properties']>): Asker => ({
+    ...asker,
+    subject: { ...subject, properties: { ...properties, ...changed } },
+  });
+  const named = kindsOf(about);
+  const kinds = type === named[0] ? KINDS.filter((kind) => !named.includes(kind)) : [];
+  const { assurance } = properties;
+  const amr = assurance.amr.slice(0, 1);
+  return [
+    ...kinds.map((kind) => ({ ...asker, subject: { ...subject, type: kind } })),
+    has({ department: ELSEWHERE }),
+    ...partners.filter((name) => name !== recipient).map((organization) => has({ organization })),
+    ...(amr.length < assurance.amr.length ? [has({ assurance: { ...assurance, amr } })] : []),
+    ...(justification === null ? [] : [{ ...asker, justification: null }]),
+  ];
 }
 
 const sorted = (list: readonly string[]): string[] => [...new Set(list)].sort();
@@ -85,7 +128,7 @@ const names = (value: unknown): string[] =>
     ? value.filter((v): v is string => typeof v === 'string')
     : Object.keys(isObject(value) ? value : {});
 
-function states(categories: readonly string[], flags: readonly string[]): NamedState[] {
+function states(categories: readonly string[], flags: readonly string[], partly: boolean): NamedState[] {
   const consenting =
     (status: Consent['status'], over: readonly string[], explicit = true) =>
     (purpose: string, recipient: string): DataSubjectState => ({
@@ -106,6 +149,17 @@ function states(categories: readonly string[], flags: readonly string[]): NamedS
       of: consenting('given', ['*']),
     },
     { name: 'expired', title: 'had agreed; the consent has expired', of: consenting('expired', categories) },
+    ...categories.slice(0, partly ? 1 : 0).map((one) => ({
+      name: 'withdrew_one',
+      title: `agreed explicitly to every category, and withdrew for one (${one})`,
+      of: (purpose: string, recipient: string): DataSubjectState => ({
+        consents: [
+          ...consenting('given', categories)(purpose, recipient).consents,
+          ...consenting('withdrawn', [one])(purpose, recipient).consents,
+        ],
+        flags: [],
+      }),
+    })),
     { name: 'withdrew', title: 'withdrew for every category', of: consenting('withdrawn', categories) },
     { name: 'withdrew_all', title: 'withdrew everything (*)', of: consenting('withdrawn', ['*']) },
     ...flags.map((flag) => ({
@@ -118,6 +172,17 @@ function states(categories: readonly string[], flags: readonly string[]): NamedS
 
 const KINDS = ['user', 'service', 'partner'];
 
+type RoleData = { readonly [name: string]: unknown };
+
+const aboutRole = (roles: readonly unknown[], role: string): RoleData[] =>
+  roles.map((of) => (isObject(of) && isObject(of[role]) ? of[role] : {}));
+
+const kindsOf = (about: readonly RoleData[]): string[] =>
+  sortedAs(
+    KINDS,
+    about.flatMap((of) => texts(of['subject_types']) ?? KINDS),
+  );
+
 /** Who holds a role: as the data of any of the policies describe its holders, where they do (departments, kinds of caller). */
 function subjectsOf(
   role: string,
@@ -126,11 +191,8 @@ function subjectsOf(
   { amr }: AxesOptions,
   clearance: number | null,
 ): Subject[] {
-  const about = roles.map((of) => (isObject(of) && isObject(of[role]) ? of[role] : {}));
-  const kinds = sortedAs(
-    KINDS,
-    about.flatMap((of) => texts(of['subject_types']) ?? KINDS),
-  );
+  const about = aboutRole(roles, role);
+  const kinds = kindsOf(about);
   // of departments that all of them name the first stands for the others (`uncovered.ts` says so)
   const named = about.map((of): readonly (string | null)[] => texts(of['departments']) ?? [null]);
   const departments = [...new Set(named.flat())].filter(

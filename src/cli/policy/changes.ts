@@ -10,6 +10,8 @@ export const DIMENSIONS = [
   'kind',
   'department',
   'organization',
+  'factor',
+  'justification',
   'clearance',
   'state',
 ] as const;

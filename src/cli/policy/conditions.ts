@@ -26,7 +26,11 @@ function conditions(
   const projections = DIMENSIONS.map((d) => [d, new Set(of.map((c) => c[d]))] as const);
   const inside = universe.filter((c) => projections.every(([d, values]) => values.has(c[d])));
   if (inside.length === of.length) {
-    const named = projections.filter(([d, values]) => values.size < valuesOf(universe, d).length);
+    const named = needed(
+      projections.filter(([d, values]) => values.size < valuesOf(universe, d).length),
+      of.length,
+      universe,
+    );
     return named.length === 0
       ? []
       : [Object.fromEntries(named.map(([d, values]) => [d, [...values]])) as Condition];
@@ -49,6 +53,24 @@ function conditions(
       values.length === all ? condition : { [splitting]: values, ...condition },
     ),
   );
+}
+
+type Projection = readonly [Dimension, ReadonlySet<string>];
+
+/** of whoever differs in one of these the others are as they are: no need to say so */
+const ONE_AT_A_TIME: readonly Dimension[] = ['justification', 'department', 'organization', 'kind', 'factor'];
+
+function needed(
+  named: readonly Projection[],
+  count: number,
+  universe: readonly Circumstance[],
+): readonly Projection[] {
+  return ONE_AT_A_TIME.reduce((kept, dimension) => {
+    const others = kept.filter(([d]) => d !== dimension);
+    if (others.length === 0 || others.length === kept.length) return kept;
+    const inside = universe.filter((c) => others.every(([d, values]) => values.has(c[d])));
+    return inside.length === count ? others : kept;
+  }, named);
 }
 
 /** The dimension whose values differ least in what else holds: it makes the fewest conditions. */
@@ -87,6 +109,8 @@ const NAMES: { readonly [D in Dimension]: string } = {
   kind: 'caller',
   department: 'department',
   organization: 'organization',
+  factor: 'signed in with',
+  justification: 'justification',
   clearance: 'clearance',
   state: 'data subject',
 };

@@ -4,12 +4,15 @@ import type { Direction } from './changes.ts';
 import { conditionTexts } from './conditions.ts';
 import type { CatalogChange } from './grid-catalogs.ts';
 import type { Sentence } from './grid-sentences.ts';
+import type { SourceChange } from './source-changes.ts';
 import { wrapped } from './wrap.ts';
 
 export interface Diff {
   readonly names: readonly [string, string];
   readonly sentences: readonly Sentence[];
   readonly catalogs: readonly CatalogChange[];
+  /** data and rules */
+  readonly sources: readonly SourceChange[];
   /** names of the states of data subjects that were asked about */
   readonly states: readonly string[];
   readonly cells: number;
@@ -52,6 +55,10 @@ export function diffText(diff: Diff, { colour, width, because }: DiffOptions): s
     parts.push(
       `${paint.bold('In the catalogs')}\n${diff.catalogs.map((c) => wrapped(catalogText(c), width, '  ', '    ')).join('\n')}`,
     );
+  if (diff.sources.length > 0)
+    parts.push(
+      `${paint.bold('In the data and rules')}\n${diff.sources.map((c) => wrapped(sourceText(c), width, '  ', '    ')).join('\n')}`,
+    );
   parts.push(
     `${paint.bold('Not covered')} (asked in one way only; the answer may be otherwise)\n${diff.uncovered.map((u) => paint.dim(wrapped(u, width, '  ', '    '))).join('\n')}`,
   );
@@ -61,18 +68,21 @@ export function diffText(diff: Diff, { colour, width, because }: DiffOptions): s
 const recordedFor = ({ sentences, recorded }: Diff, sentence: Sentence): number | null =>
   recorded === null ? null : (recorded[sentences.indexOf(sentence)] ?? 0);
 
-export function headline({ names, sentences, catalogs, cells, questions }: Diff): string {
+export function headline({ names, sentences, catalogs, sources, cells, questions }: Diff): string {
   const compared = `${cells} fields were compared in ${questions} decisions`;
   const wider = sentences.filter((s) => s.direction === 'wider');
   const changed = sentences.filter((s) => s.direction !== 'reason');
   if (sentences.length === 0)
-    return catalogs.length === 0
-      ? `Nothing of what was asked changes: ${compared}.`
-      : `No answer changes, and the catalogs do: ${compared}.`;
+    return catalogs.length + sources.length === 0
+      ? `Nothing changes: ${compared}; catalogs, data and rules are the same.`
+      : `No answer that was asked for changes, but ${[
+          ...(catalogs.length > 0 ? ['the catalogs'] : []),
+          ...(sources.length > 0 ? ['the data or rules'] : []),
+        ].join(' and ')} do (below): ${compared}.`;
   const roles = new Set(wider.flatMap((s) => s.roles)).size;
   const who =
     roles === 0
-      ? 'Nobody sees or may do more than before'
+      ? 'Of those asked about nobody sees or may do more than before'
       : `${roles} role${roles === 1 ? ' sees or may' : 's see or may'} do more than before`;
   return `${names[0]} → ${names[1]}: ${who}. ${changed.length} change${changed.length === 1 ? '' : 's'}; ${compared}.`;
 }
@@ -124,6 +134,18 @@ function sentenceText(s: Sentence, diff: Diff, width: number, dim: (t: string) =
   if (recorded !== null)
     lines.push(dim(`      ${recorded} recorded decision${recorded === 1 ? '' : 's'} would have differed so`));
   return lines.join('\n');
+}
+
+/** longer values are cut: the file has them */
+const LONGEST = 60;
+
+export function sourceText({ at, before, after }: SourceChange): string {
+  if (before === 'present' && after === 'present') return `${at}: otherwise`;
+  const cut = (text: string | null): string =>
+    text === null ? 'none' : text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+  // values that are alike as far as they are shown
+  const [from, to] = [cut(before), cut(after)];
+  return from === to ? `${at}: otherwise` : `${at}: ${from} → ${to}`;
 }
 
 export function catalogText({ resource, pointer, what, before, after, wider }: CatalogChange): string {

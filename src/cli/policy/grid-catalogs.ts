@@ -27,6 +27,13 @@ export function catalogChanges(before: PolicySnapshot, after: PolicySnapshot): C
   return from === to ? found : [...found, change('*', null, 'identifiers', from, to, true)];
 }
 
+/** Of these no answer about a field shows anything, and no decision record either. */
+export const isUnanswered = ({ what }: CatalogChange): boolean =>
+  LET_OUT.has(what) || ABOUT_ALL.has(what) || what === 'envelope';
+
+/** about all fields of a resource, or of all resources */
+const ABOUT_ALL: ReadonlySet<string> = new Set(['data_subject', 'attributes', 'variants', 'identifiers']);
+
 const change = (
   resource: string,
   pointer: string | null,

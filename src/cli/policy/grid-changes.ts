@@ -9,7 +9,7 @@ import type { DataSubjectState } from '../../model/consent.ts';
 import type { PolicyInput } from '../../model/input.ts';
 import { inTier, tierInForce } from '../../model/verdict.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
-import type { Axes, AxesOptions } from './axes.ts';
+import type { Asker, Axes, AxesOptions } from './axes.ts';
 import {
   type Caller,
   type Change,
@@ -47,6 +47,17 @@ export function compare(
   return comparison.result();
 }
 
+/** What is asked of whoever asks. */
+interface Questions {
+  readonly caller: Caller;
+  readonly resource: string;
+  readonly action: string;
+  readonly axes: Axes;
+  readonly options: AxesOptions;
+  /** all in which the caller gets through */
+  readonly universe: Set<string>;
+}
+
 const NOTHING: readonly FieldAt[] = [];
 
 class Comparison {
@@ -73,35 +84,79 @@ class Comparison {
   }
 
   ask(caller: Caller, resource: string, axes: Axes, options: AxesOptions): void {
-    const { role, purpose, recipient } = caller;
+    const { role, recipient } = caller;
     const universe = new Set<string>();
     this.#asked.set(keyOf(caller, resource), universe);
     for (const subject of axes.subjects(role, recipient))
       for (const action of axes.actions) {
-        // tiers that come to the same in both are one way of asking
-        const tiers = new Set<string>();
-        for (const tier of axes.tiers) {
-          const input = inputOf(subject, action, resource, purpose, recipient, tier, options);
-          const pairs = this.#decideAll(input, axes.clearances);
-          if (pairs.every(([a, b]) => !a.answer.allow && sameVerdict(a.answer, b.answer))) continue;
-          const key = JSON.stringify(pairs.map((pair) => pair.map((p) => [p.input.context.tier, p.answer])));
-          if (tiers.has(key)) continue;
-          tiers.add(key);
-          for (const [n, clearance] of axes.clearances.entries()) {
-            const [a, b] = pairs[n]!;
-            const inForce = (b.answer.allow ? b : a).input.context.tier;
-            const about = {
-              tier: String(inForce ?? 'none'),
-              action,
-              kind: subject.type,
-              department: String(subject.properties.department ?? 'any'),
-              organization: subject.properties.organization,
-              clearance: String(clearance ?? 'none'),
-            };
-            this.#compare(caller, resource, a, b, axes, about, universe);
-          }
-        }
+        const asker = { subject, justification: options.justification };
+        const question = { caller, resource, action, axes, options, universe };
+        if (!this.#askAs(asker, question, true)) continue;
+        for (const other of axes.others(asker, role, recipient))
+          if (this.#isSeen(asker, other)) this.#askAs(other, question, false);
       }
+  }
+
+  /** either policy may tell them apart */
+  #isSeen(a: Asker, b: Asker): boolean {
+    const [x, y] = [a.subject.properties, b.subject.properties];
+    return (
+      (a.subject.type !== b.subject.type && this.#reads(['subject', 'type'])) ||
+      (x.department !== y.department && this.#reads(['subject', 'properties', 'department'])) ||
+      (x.organization !== y.organization && this.#reads(['subject', 'properties', 'organization'])) ||
+      (x.assurance !== y.assurance && this.#reads(['subject', 'properties', 'assurance', 'amr'])) ||
+      (a.justification !== b.justification && this.#reads(['context', 'justification']))
+    );
+  }
+
+  #reads(path: readonly string[]): boolean {
+    return [this.#before, this.#after].some((policy) =>
+      (['sluice/decision', 'sluice/disclosure'] as const).some((entrypoint) =>
+        reads(policy, entrypoint, path),
+      ),
+    );
+  }
+
+  /** @returns whether either policy lets the caller through, in some way */
+  #askAs(
+    { subject, justification }: Asker,
+    { caller, resource, action, axes, options, universe }: Questions,
+    refusals: boolean,
+  ): boolean {
+    const { purpose, recipient } = caller;
+    // tiers that come to the same in both are one way of asking
+    const tiers = new Set<string>();
+    let allowed = false;
+    for (const tier of axes.tiers) {
+      const input = inputOf(subject, action, resource, purpose, recipient, tier, {
+        ...options,
+        justification,
+      });
+      const pairs = this.#decideAll(input, axes.clearances);
+      const refused = pairs.every(([a, b]) => !a.answer.allow && !b.answer.allow);
+      if (!refused) allowed = true;
+      if (refused && (!refusals || pairs.every(([a, b]) => sameVerdict(a.answer, b.answer)))) continue;
+      const key = JSON.stringify(pairs.map((pair) => pair.map((p) => [p.input.context.tier, p.answer])));
+      if (tiers.has(key)) continue;
+      tiers.add(key);
+      for (const [n, clearance] of axes.clearances.entries()) {
+        const [a, b] = pairs[n]!;
+        const inForce = (b.answer.allow ? b : a).input.context.tier;
+        const { department, organization, assurance } = subject.properties;
+        const about = {
+          tier: String(inForce ?? 'none'),
+          action,
+          kind: subject.type,
+          department: department ?? 'not stated',
+          organization,
+          factor: assurance.amr.join(' and '),
+          justification: justification === null ? 'none' : 'given',
+          clearance: String(clearance ?? 'none'),
+        };
+        this.#compare(caller, resource, a, b, axes, about, universe);
+      }
+    }
+    return allowed;
   }
 
   /** both policies' decisions, for each clearance */

@@ -1,5 +1,5 @@
 /** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
-import { catalogText, type Diff, headline, TITLES } from './diff-text.ts';
+import { catalogText, type Diff, headline, sourceText, TITLES } from './diff-text.ts';
 import { conditionTexts } from './conditions.ts';
 import type { Sentence } from './grid-sentences.ts';
 import { callerOf, columns, linesOf } from './grid-text.ts';
@@ -111,7 +111,7 @@ function refused(grid: Grid): string {
 }
 
 export function changesHtml(diff: Diff, about: About, signOff: SignOff): string {
-  const { names, sentences, catalogs } = diff;
+  const { names, sentences, catalogs, sources } = diff;
   const sections = (['wider', 'other', 'narrower', 'reason'] as const).map((direction) => {
     const own = sentences.filter((s) => s.direction === direction);
     return own.length === 0
@@ -127,6 +127,7 @@ export function changesHtml(diff: Diff, about: About, signOff: SignOff): string 
 <p>${escaped(headline(diff))}</p>
 ${sections.join('\n')}
 ${catalogs.length === 0 ? '' : `<h2>In the catalogs</h2>${items(catalogs.map(catalogText))}`}
+${sources.length === 0 ? '' : `<h2>In the data and rules</h2>${items(sources.map(sourceText))}`}
 <h2>Not covered</h2><p>Asked in one way only; the answer may be otherwise.</p>${items(diff.uncovered)}
 ${signOffHtml(signOff, escaped)}`,
   );

@@ -43,14 +43,21 @@ export function uncovered(policies: readonly LivePolicy[], options: AxesOptions)
   const { clearance, amr, justification, at } = options;
   const several = Array.isArray(clearance);
   const said: [Path, string][] = [
-    [CLEARANCE, several ? 'callers without a stated clearance' : `clearance: ${clearance ?? 'none'} only`],
+    ...(several && clearance.includes(null)
+      ? []
+      : [
+          [
+            CLEARANCE,
+            several ? 'callers without a stated clearance' : `clearance: ${clearance ?? 'none'} only`,
+          ] as [Path, string],
+        ]),
     [
       ['subject', 'properties', 'assurance', 'amr'],
-      `second factors: callers signed in with ${amr.length === 0 ? 'nothing stated' : amr.join(' and ')} only`,
+      `second factors: callers signed in with ${amr.length === 0 ? 'nothing stated' : [...new Set([amr.join(' and '), amr[0]])].join(', or with ')}, only`,
     ],
     [
       ['context', 'justification'],
-      `justification: ${justification === null ? 'none' : `“${justification}”`} only`,
+      `justification: ${justification === null ? 'none' : `“${justification}”, or none,`} only`,
     ],
     [['context', 'time'], `time: ${at} only`],
     [['context', 'grants'], 'grants: none'],
@@ -60,10 +67,23 @@ export function uncovered(policies: readonly LivePolicy[], options: AxesOptions)
     [...paths.values()].some((read) => overlaps(read, path)) ? [text] : [],
   );
   const others = [...paths.values()].filter(
-    (read) => ![...COVERED, ...STATES, ...said.map(([path]) => path)].some((path) => overlaps(read, path)),
+    (read) =>
+      ![...COVERED, CLEARANCE, ...STATES, ...said.map(([path]) => path)].some((path) => overlaps(read, path)),
   );
   const attributes = others.filter(([first]) => first === 'record').map((path) => path.slice(2).join('.'));
   const rest = others.filter(([first]) => first !== 'record').map((path) => `input.${path.join('.')}`);
+  const aboutCallers: [Path, string][] = [
+    [['subject', 'type'], 'of another kind'],
+    [DEPARTMENT, 'of a department'],
+    [['subject', 'properties', 'organization'], 'of a partner'],
+  ];
+  const strangers = aboutCallers.flatMap(([path, text]) =>
+    [...paths.values()].some((read) => overlaps(read, path)) ? [text] : [],
+  );
+  if (strangers.length > 0)
+    sentences.push(
+      `callers ${strangers.join(', ')} that the data do not name for the role, without a second factor or without a justification: one of these at a time, and only where the callers of the role get through`,
+    );
   if (attributes.length > 0) {
     const named = attributes.filter((name) => name !== '').sort();
     sentences.push(
