@@ -105,6 +105,12 @@ describe.skipIf(opa === null)('sluice new', () => {
       2,
     ],
     [
+      'a category that nobody knows',
+      ['field', 'customer', '/x', '--category', 'contcat', '--grade', '2'],
+      /no category "contcat"; did you mean "contact"/,
+      2,
+    ],
+    [
       'a name that nobody knows',
       ['role', 'x', '--like', 'adjustor'],
       /no role "adjustor"; did you mean "adjuster"/,

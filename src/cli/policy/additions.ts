@@ -59,12 +59,12 @@ export class Sources {
   entry(what: string, of: string): Members {
     const { entries } = this.section(what);
     const found = entries[of];
-    return isObject(found) ? found : unknownName(what.replace(/s$/, ''), of, Object.keys(entries));
+    return isObject(found) ? found : unknownName(oneOf(what), of, Object.keys(entries));
   }
 
   must(what: string, of: string): void {
     const { entries } = this.section(what);
-    if (!Object.hasOwn(entries, of)) unknownName(what.replace(/s$/, ''), of, Object.keys(entries));
+    if (!Object.hasOwn(entries, of)) unknownName(oneOf(what), of, Object.keys(entries));
   }
 }
 
@@ -83,6 +83,8 @@ function read(path: string, text: string): unknown {
   }
 }
 
+const oneOf = (section: string): string => section.replace(/ies$/, 'y').replace(/s$/, '');
+
 const unknownName = (what: string, of: string, names: readonly string[]): never => {
   throw new SluiceError(
     'usage_invalid',
@@ -99,7 +101,7 @@ function copied(
 ): [path: string, text: string] {
   const { path, text, entries } = sources.section(what);
   if (Object.hasOwn(entries, of))
-    throw new SluiceError('usage_invalid', `The ${what.replace(/s$/, '')} "${of}" is in ${path} already.`);
+    throw new SluiceError('usage_invalid', `The ${oneOf(what)} "${of}" is in ${path} already.`);
   sources.entry(what, like);
   const lines = outdented(memberText(path, text, [what, like]))
     .replace(/^[^:\n]+:/, `${of}:`)
