@@ -108,7 +108,7 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   const tests = bundle.tests?.tests ?? [];
   if (tests.length > 0)
     io.stdout.write(
-      `${tests.length} unit tests${served ? ', which a sidecar runs before the policy goes live' : ''}; "sluice test" runs them now\n`,
+      `${tests.length} unit tests, which a sidecar runs before the policy goes live; "sluice test" runs them now\n`,
     );
   for (const { package: of, name, reason } of tests)
     if (reason !== undefined) io.stdout.write(`note ${of}: ${name}: not run on the engine: ${reason}\n`);

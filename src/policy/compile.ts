@@ -21,7 +21,7 @@ import { OPA_VERSION, type Opa, type OpaRun } from './opa.ts';
 import { compileError } from './compile-faults.ts';
 import { faultError, faultsOf, MAX_ERRORS, type PolicyFault } from './opa-faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
-import { compileUnitTests } from './unit-tests.ts';
+import { compileUnitTests } from './unit-compile.ts';
 import { capabilitiesText } from './refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
@@ -38,7 +38,7 @@ export interface CompileOptions {
   readonly print?: boolean;
   /** of OPA's compiler; default 1 */
   readonly optimize?: 0 | 1;
-  /** compile its unit tests, too, for whoever tries the policy before it goes live */
+  /** compile its unit tests, too, for whoever tries the policy before it goes live; not of rules that a sidecar refuses */
   readonly tests?: boolean;
 }
 
@@ -58,10 +58,13 @@ export const compileFiles = async (
   const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
   try {
     const data = await policyData(files, options.opa);
-    const [compiled, tests] = await Promise.all([
-      compileRego(files, data, stage, options),
-      options.tests === true ? compileUnitTests(options.opa, files, undefined, data.json) : null,
-    ]);
+    const testing = withTests(files, options)
+      ? compileUnitTests(options.opa, files, undefined, data.json)
+      : Promise.resolve(null);
+    // What is wrong with the rules is told before what is wrong with the tests.
+    testing.catch(() => undefined);
+    const compiled = await compileRego(files, data, stage, options);
+    const tests = await testing;
     const sources = Object.fromEntries(
       [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
         .flat()
@@ -212,6 +215,10 @@ const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: Compi
   const foreign = entrypoints.length > 0 && !files.rego.some((f) => OURS.test(f.text));
   return [...new Set([...(foreign ? [] : ENTRYPOINTS), ...entrypoints])];
 };
+
+/** Rules of another make never go live, so that nobody would run their tests. */
+const withTests = (files: PolicyDirectory, options: CompileOptions): boolean =>
+  options.tests === true && ENTRYPOINTS.every((e) => entrypointsOf(files, options).includes(e));
 
 const compileRego = async (
   files: PolicyDirectory,

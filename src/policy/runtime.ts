@@ -37,6 +37,18 @@ export interface RuntimeExtras {
 /** An evaluator that is metered, its time and memory bounded. */
 export interface Metered extends Omit<Evaluator, 'snapshot' | 'exports'> {}
 
+/** OPA 1.19 compiles some rules to functions that are not valid, and the engine names the first of them. */
+const invalid = (cause: unknown): SluiceError => {
+  const rule = /"g\d+\.(data\.[^"]+)"/.exec(cause instanceof Error ? cause.message : '')?.[1];
+  return new SluiceError('bundle_malformed', {
+    message:
+      rule === undefined
+        ? "The policy's WebAssembly is not valid."
+        : `OPA compiles ${rule} to WebAssembly that is not valid, as it does where a rule goes through a package that has functions by a variable (data.lib[name]). Move these functions into a package of their own.`,
+    cause,
+  });
+};
+
 /** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded` */
 export const createMetered = async (
   wasm: Uint8Array<ArrayBuffer>,
@@ -46,7 +58,9 @@ export const createMetered = async (
 ): Promise<Metered> => {
   const rewritten = meter(withHostedBuiltins(wasm), loadingFuel(wasm.length, data.length));
   // Off the main thread: a large policy does not hold up requests while it is compiled.
-  const module = await WebAssembly.compile(rewritten);
+  const module = await WebAssembly.compile(rewritten).catch((cause: unknown) => {
+    throw invalid(cause);
+  });
   await pause();
   const time = createMeter(
     limits.evaluation_ms,

@@ -1,15 +1,12 @@
-/**
- * Rego's unit tests, compiled for the engine that decides: one WebAssembly module with an entrypoint for each test.
- *
- * It is not optimized: OPA's optimizer evaluates what it knows, and would answer the tests while it compiles them.
- */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+/** Rego's unit tests as they stand in the files of a policy: which there are, and how they are named. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { readArchive } from './archive.ts';
+import type { SluiceError } from '../errors.ts';
+import { compileError } from './compile-faults.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
-import type { Opa } from './opa.ts';
-import { faultsOf, spell } from './opa-faults.ts';
+import type { Opa, OpaRun } from './opa.ts';
+import { MAX_ERRORS } from './opa-faults.ts';
 
 export interface UnitTest {
   /** as OPA names them: package without `data.`, and rule */
@@ -36,10 +33,10 @@ export interface UnitTests {
 
 const PREFIX = 'test_';
 
-interface Found {
+export interface Found {
   readonly test: UnitTest;
-  /** what stands at its place in the file */
-  readonly spelled: string;
+  /** what stands at its place in the file: the first step of its name */
+  readonly first: string;
 }
 
 interface Term {
@@ -61,14 +58,15 @@ const parsed = new Map<string, Promise<Parsed | null>>();
 const PARSED_AT_MOST = 2000;
 const AT_ONCE = 4;
 
-/** Files that do not parse have no tests here: compiling says what is wrong with them. */
+/** @throws SluiceError `policy_compile_failed` if a file that may hold tests does not parse */
 export const listUnitTests = async (opa: Opa, files: PolicyDirectory): Promise<UnitTest[]> =>
   (await findTests(opa, files)).map((f) => f.test);
 
-const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found[]> => {
+export const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found[]> => {
   const candidates = [...files.rego, ...files.tests].filter((f) => f.text.includes(PREFIX));
   const found: Found[][] = candidates.map(() => []);
   const waiting = [...candidates.entries()];
+  let unread = false;
   const stage = await mkdtemp(join(tmpdir(), 'sluice-parse-'));
   try {
     await Promise.all(
@@ -76,14 +74,40 @@ const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found[]> => 
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const [i, file] = next;
           const tree = await parse(opa, file, join(stage, `${i}.rego`));
-          if (tree !== null) found[i] = testsOf(tree, file);
+          if (tree === null) unread = true;
+          else found[i] = testsOf(tree, file);
         }
       }),
     );
+    // Tests that cannot be read are not absent.
+    if (unread) {
+      const rego = join(stage, 'rego');
+      await write(rego, [...files.rego, ...files.tests]);
+      const fault = await checkedFault(opa, files, rego);
+      if (fault !== null) throw fault;
+    }
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
   return found.flat();
+};
+
+export const write = async (at: string, files: readonly PolicyFile[]): Promise<void> => {
+  for (const dir of new Set(files.map((f) => dirname(f.path))))
+    await mkdir(join(at, dir), { recursive: true });
+  await Promise.all(files.map((f) => writeFile(join(at, f.path), f.text)));
+};
+
+/** What is wrong with rules and tests that lie in a folder; null: nothing that OPA's own check finds. */
+export const checkedFault = async (
+  opa: Opa,
+  files: PolicyDirectory,
+  cwd: string,
+): Promise<SluiceError | null> => {
+  const check = (...more: readonly string[]): Promise<OpaRun> =>
+    opa.run(['check', '--format', 'json', '--max-errors', MAX_ERRORS, ...more, '.'], { cwd });
+  const checked = await check();
+  return checked.code === 0 ? null : compileError(opa, files, checked, () => check('--v0-compatible'));
 };
 
 const parse = (opa: Opa, { text }: PolicyFile, at: string): Promise<Parsed | null> => {
@@ -98,6 +122,10 @@ const parse = (opa: Opa, { text }: PolicyFile, at: string): Promise<Parsed | nul
   }
   return tree;
 };
+
+/** A path as OPA spells it: `a.b["c-d"]`. */
+const spelled = ([first = '', ...more]: readonly string[]): string =>
+  first + more.map((step) => (/^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `["${step}"]`)).join('');
 
 const testsOf = (tree: Parsed, file: PolicyFile): Found[] => {
   const path = (tree.package?.path ?? []).slice(1).map((t) => String(t.value));
@@ -116,7 +144,7 @@ const testsOf = (tree: Parsed, file: PolicyFile): Found[] => {
           ? 'its name holds a "/", which separates the steps of an entrypoint'
           : null;
     const test: UnitTest = {
-      package: path.join('.'),
+      package: spelled(path),
       name: steps.join('.'),
       file: file.path,
       line: location.row,
@@ -125,132 +153,7 @@ const testsOf = (tree: Parsed, file: PolicyFile): Found[] => {
       ...(reason === null ? {} : { reason }),
       table: variable > end && head?.value !== undefined,
     };
-    return [{ test, spelled: steps[0]! }];
-  });
-};
-
-/**
- * Tests of the same name are different tests to OPA, and one rule to a compiler: the second gets another name.
- * @returns the file with new names, and its tests
- */
-const renamed = (file: PolicyFile, found: readonly Found[], taken: Set<string>) => {
-  const lines = file.text.split('\n');
-  const tests: UnitTest[] = [];
-  // From the end, so that places stay right.
-  for (const { test, spelled } of [...found].reverse()) {
-    if (
-      test.entrypoint === null ||
-      !taken.has(`${test.entrypoint} ${file.path}:${test.line}:${test.column}`)
-    ) {
-      tests.unshift(test);
-      continue;
-    }
-    const line = lines[test.line - 1] ?? '';
-    const at = test.column - 1;
-    const name = `${spelled}__at_${test.line}_${test.column}`;
-    if (!test.entrypoint.endsWith(`/${spelled}`) || !line.startsWith(spelled, at)) {
-      tests.unshift({ ...test, entrypoint: null, reason: 'another test has the same name' });
-      continue;
-    }
-    lines[test.line - 1] = `${line.slice(0, at)}${name}${line.slice(at + spelled.length)}`;
-    tests.unshift({ ...test, entrypoint: `${test.entrypoint.slice(0, -spelled.length)}${name}` });
-  }
-  return { text: lines.join('\n'), tests };
-};
-
-/** Places of tests whose name an earlier one has. */
-const repeatedOf = (found: readonly Found[]): Set<string> => {
-  const seen = new Set<string>();
-  const repeated = new Set<string>();
-  for (const { test } of found) {
-    if (test.entrypoint === null) continue;
-    if (seen.has(test.entrypoint))
-      repeated.add(`${test.entrypoint} ${test.file}:${test.line}:${test.column}`);
-    seen.add(test.entrypoint);
-  }
-  return repeated;
-};
-
-/**
- * What does not compile is said of every test as its reason: OPA's own run of the tests tells faults in full.
- * @param wanted which tests are to be run
- */
-export const compileUnitTests = async (
-  opa: Opa,
-  files: PolicyDirectory,
-  wanted: (test: UnitTest) => boolean = () => true,
-  /** names the sub-cases of tables with this base document, which OPA has to run them for */
-  dataJson?: string,
-): Promise<UnitTests> => {
-  const found = (await findTests(opa, files)).filter((f) => wanted(f.test));
-  if (found.length === 0) return { tests: [], wasm: null };
-  const repeated = repeatedOf(found);
-  const stage = await mkdtemp(join(tmpdir(), 'sluice-unit-'));
-  try {
-    const rego = join(stage, 'rego');
-    const all = [...files.rego, ...files.tests];
-    for (const dir of new Set(all.map((f) => dirname(f.path))))
-      await mkdir(join(rego, dir), { recursive: true });
-    const tests: UnitTest[] = [];
-    await Promise.all(
-      all.map((file) => {
-        const here = found.filter((f) => f.test.file === file.path);
-        const { text, tests: of } = renamed(file, here, repeated);
-        tests.push(...of);
-        return writeFile(join(rego, file.path), text);
-      }),
-    );
-    const entrypoints = tests.flatMap((t) => (t.entrypoint === null ? [] : ['-e', t.entrypoint]));
-    if (entrypoints.length === 0) return { tests, wasm: null };
-    const out = join(stage, 'tests.tar.gz');
-    // With `--prune-unused`, rules that refer to an annotated entrypoint do not become entrypoints, which functions cannot be.
-    const run = await opa.run(
-      ['build', '--bundle', '--prune-unused', '-t', 'wasm', '-O', '0', ...entrypoints, '-o', out, '.'],
-      { cwd: rego },
-    );
-    if (run.code !== 0) {
-      const why = faultsOf(run, files.dir).slice(0, 1).map(spell).join();
-      return {
-        tests: tests.map((t) => unrunnable(t, `the tests do not compile to WebAssembly: ${why}`)),
-        wasm: null,
-      };
-    }
-    const wasm = (await readArchive(await readFile(out), out)).get('policy.wasm');
-    const named = dataJson === undefined ? tests : await withCases(opa, tests, rego, dataJson);
-    return { tests: named, wasm: new Uint8Array(wasm!) };
-  } finally {
-    await rm(stage, { recursive: true, force: true });
-  }
-};
-
-const withCases = async (
-  opa: Opa,
-  tests: readonly UnitTest[],
-  rego: string,
-  dataJson: string,
-): Promise<UnitTest[]> => {
-  const tables = tests.filter((t) => t.table && t.entrypoint !== null);
-  if (tables.length === 0) return [...tests];
-  const data = `${rego}.json`;
-  await writeFile(data, dataJson);
-  const names = tables.map((t) => `\\.${t.name.replace(/\W/g, '.')}(__at_\\d+_\\d+)?$`);
-  const run = await opa.run(
-    ['test', '--format', 'json', '--timeout', '60s', '--run', names.join('|'), '.', data],
-    { cwd: rego },
-  );
-  const told = (JSON.parse(run.stdout) ?? []) as (SubCases & {
-    readonly location: { readonly file: string; readonly row: number; readonly col: number };
-  })[];
-  const cases = new Map(
-    told.map((t) => [
-      `${t.location.file}:${t.location.row}:${t.location.col}`,
-      subCasesOf(t).map((c) => c.path),
-    ]),
-  );
-  return tests.map((t) => {
-    if (!t.table || t.entrypoint === null) return t;
-    const known = cases.get(`${t.file}:${t.line}:${t.column}`);
-    return known === undefined ? unrunnable(t, 'OPA does not name its sub-cases') : { ...t, cases: known };
+    return [{ test, first: steps[0]! }];
   });
 };
 
@@ -272,6 +175,3 @@ export const subCasesOf = (
       const deeper = subCasesOf(of, path);
       return deeper.length > 0 ? deeper : [{ path, fail: of.fail ?? false }];
     });
-
-const unrunnable = (test: UnitTest, reason: string): UnitTest =>
-  test.entrypoint === null ? test : { ...test, entrypoint: null, reason };

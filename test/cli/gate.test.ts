@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -94,6 +94,40 @@ test.each([
   },
   60_000,
 );
+
+test.each([
+  ['does not parse', 'test_wrong if {'],
+  ['does not compile', 'test_wrong if data.sluice.decision.allow with input as nothing'],
+])(
+  'a policy with a test file that %s does not go live, and is not built',
+  async (what, rego) => {
+    const at = await unitsOnly(`broken-${what.length}`, rego);
+    await expect(openAt({ dir: at })).rejects.toMatchObject({
+      code: 'policy_compile_failed',
+      message: expect.stringContaining('sluice/more_test.rego:'),
+    });
+    // Alone in a folder without other tests, too: a test that cannot be read is not absent.
+    for (const file of await readdir(at, { recursive: true }))
+      if (file.endsWith('_test.rego') && !file.endsWith('more_test.rego')) await rm(join(at, file));
+    await expect(openAt({ dir: at })).rejects.toMatchObject({ code: 'policy_compile_failed' });
+    const said = await sluice(['build', at, '-o', join(dir, '..', 'broken.tar.gz')]);
+    expect(said.err).toContain('[policy_compile_failed]');
+  },
+  60_000,
+);
+
+test('a test that fails keeps a policy out though another of its name, in the same place of another file, holds', async () => {
+  const at = await unitsOnly('same-name', 'test_one if true');
+  for (const [name, value] of [
+    ['n1', 'false'],
+    ['n2', 'true'],
+  ] as const)
+    await writeFile(
+      join(at, `sluice/${name}_test.rego`),
+      `package sluice.more_test\n\ntest_one if ${value}\n`,
+    );
+  await expect(openAt({ dir: at })).rejects.toMatchObject({ code: 'policy_unit_test_failed' });
+}, 60_000);
 
 test('what goes live says how many unit tests it has, and names those that cannot be run on the engine', async () => {
   const at = await unitsOnly('fetching', 'test_fetches if opa.runtime() == {}');

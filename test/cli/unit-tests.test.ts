@@ -139,6 +139,74 @@ describe.runIf(opa !== null)('unit tests of Rego', () => {
     );
   });
 
+  test('of one name in the same place of several files stay different tests', async () => {
+    const dir = policy({
+      'a_test.rego': 'package same\n\ntest_a if 1 == 1\n',
+      'b_test.rego': 'package same\n\ntest_a if 1 == 2\n',
+      'sub/c_test.rego': 'package same\n\ntest_a if 2 == 2\n',
+      'sub/d_test.rego': 'package same\n\ntest_a if 2 == 3\n',
+    });
+    const { passed, failed, outcomes } = await tested(dir);
+    expect({ passed, failed }).toEqual({ passed: 2, failed: 2 });
+    expect(outcomes.flatMap((o) => o.problems).filter((p) => p.includes('engine'))).toEqual([]);
+  });
+
+  test('are named as OPA names them where a step is no name', async () => {
+    const dir = policy({
+      'odd_test.rego': 'package odd["a-b"]["中"]["1.2"]["x y"]\n\ntest_x if true\n',
+    });
+    const run = await opa!.run(['test', '--format', 'json', '.'], { cwd: dir });
+    const [told] = JSON.parse(run.stdout) as { package: string }[];
+    const { outcomes } = await tested(dir);
+    expect(outcomes.map((o) => [o.suite, o.state])).toEqual([
+      [told!.package.replace(/^data\./, ''), 'passed'],
+    ]);
+  });
+
+  test('that cannot be compiled to WebAssembly are named, and the others run on the engine', async () => {
+    const dir = policy({
+      'lib.rego': 'package lib\n\nf(x) := x\n\no.a := 1\n',
+      'lib_test.rego': `package lib_test
+
+test_package_mocked if data.lib.f(1) with data.lib as {"f": 1}
+test_step_by_variable if {
+	some name in ["o"]
+	data.lib[name].a == 1
+}
+test_right if data.lib.f(1) == 1
+test_wrong if data.lib.f(1) == 2
+`,
+    });
+    const { outcomes } = await tested(dir);
+    expect(outcomes.map((o) => [o.name, o.state, o.unrun?.slice(0, 38)])).toEqual([
+      ['test_package_mocked', 'passed', 'it does not compile to WebAssembly: il'],
+      ['test_step_by_variable', 'passed', 'it does not compile to WebAssembly: OP'],
+      ['test_right', 'passed', undefined],
+      ['test_wrong', 'failed', undefined],
+    ]);
+  });
+
+  test.each<[string, { readonly [path: string]: string }, RegExp]>([
+    [
+      'the only test file',
+      { 'a_test.rego': 'package a\n\ntest_a if {\n' },
+      /a_test\.rego:4.*rego_parse_error/,
+    ],
+    [
+      'one of two',
+      { 'a_test.rego': 'package a\n\ntest_a if {\n', 'b_test.rego': 'package a\n\ntest_b if true\n' },
+      /a_test\.rego:4.*rego_parse_error/,
+    ],
+    ['Rego v0', { 'a_test.rego': 'package a\n\ntest_a { true }\n' }, /this is Rego v0[\s\S]*--v0-v1/],
+  ])('in a file that does not parse are told, and are not nothing to test: %s', async (_what, files, why) => {
+    for (const more of [[], ['--filter', 'test_b']]) {
+      const said = await sluice(['test', policy(files), ...more]);
+      expect(said.code).not.toBe(0);
+      expect(said.err).toMatch(why);
+      expect(said.err).toContain('[policy_compile_failed]');
+    }
+  });
+
   test('`--filter` runs what it names and nothing else', async () => {
     const phases = async (filter: string): Promise<string[]> => {
       const { timings } = await tested('policies', '--filter', filter, '--timings');

@@ -1,4 +1,4 @@
-import { cp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -35,6 +35,15 @@ const copy = async (): Promise<string> => {
   await cp(FIXTURE, dir, { recursive: true });
   return dir;
 };
+/**
+ * A file of a watched directory is replaced as a whole. What `writeFile` opens is empty until it writes, which on a busy machine may be long
+ * enough to be loaded, as whatever another process left unfinished for that long would be.
+ */
+const replace = async (file: string, text: string): Promise<void> => {
+  const whole = join(await scratch(), 'whole');
+  await writeFile(whole, text);
+  await rename(whole, file);
+};
 const allows = (s: LivePolicyStore, role: string, purpose: string): boolean =>
   s.current().decide(inputFor(role, purpose)).allow;
 const until = (condition: () => boolean) =>
@@ -46,7 +55,7 @@ describe('a policy directory', () => {
     const s = await store({ dir });
     const before = s.current();
     expect(allows(s, 'support', 'market_research')).toBe(false);
-    await writeFile(join(dir, 'data/roles.yaml'), 'roles: { support: { purposes: [market_research] } }');
+    await replace(join(dir, 'data/roles.yaml'), 'roles: { support: { purposes: [market_research] } }');
     await until(() => allows(s, 'support', 'market_research'));
     expect(s.status()).toMatchObject({ ok: true, error: null, revision: s.current().revision });
     // who took the snapshot before keeps it
@@ -60,13 +69,13 @@ describe('a policy directory', () => {
     const s = await store({ dir }, { metrics: { count: (n) => void counted.push(n) } });
     const { revision } = s.current();
     const file = join(dir, 'sluice/decision.rego');
-    await writeFile(file, 'package sluice\n\ndecision := {\n');
+    await replace(file, 'package sluice\n\ndecision := {\n');
     await until(() => s.status().error !== null);
     expect(s.status()).toMatchObject({ ok: true, revision, error: { code: 'policy_compile_failed' } });
     expect(s.status().error!.message).toContain(`${file}:4`);
     expect(counted).toEqual(['policy_reload_failures']);
     expect(allows(s, 'support', 'after_sales')).toBe(true);
-    await cp(join(FIXTURE, 'sluice/decision.rego'), file);
+    await replace(file, await readFile(join(FIXTURE, 'sluice/decision.rego'), 'utf8'));
     await until(() => s.status().error === null);
   });
 
