@@ -3,8 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { stringify } from 'yaml';
+import { processIo } from '../../src/cli/io.ts';
 import { differences } from '../../src/cli/policy/expectations.ts';
+import { playOne } from '../../src/cli/policy/play.ts';
+import { readScenarios } from '../../src/cli/policy/scenario-files.ts';
 import { recordedScenario } from '../../src/cli/policy/scenario-recorded.ts';
+import { openPolicy } from '../../src/cli/policy/source.ts';
+import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { scanQuery } from '../../src/decision-log/scan.ts';
 import { opa, ROOT, sluice } from './support.ts';
 
@@ -59,6 +65,31 @@ describe.runIf(opa !== null)('a scenario of a recorded decision', () => {
     const file = join(dir, 'once.yaml');
     expect((await sluice([...argv, '-o', file])).code).toBe(0);
     expect((await sluice([...argv, '-o', file])).err).toContain('a file that is there is not replaced');
+  });
+
+  test.each([
+    [
+      'a search by a field',
+      'GET /api/customers',
+      'search',
+      { query_fields: ['/phone', '/address/city'], body_fields: [] },
+    ],
+    ['a write', 'PUT /api/customers/{id}', 'update', { query_fields: [], body_fields: ['/phone'] }],
+  ])('%s can be played, whatever its parameters were called', async (_what, route, name, properties) => {
+    const { decisions } = await scanQuery(journal).query({ limit: 100 });
+    const read = decisions.find((d) => d.outcome === 'modified' && d.purpose === 'after_sales')!;
+    const policy = await createSnapshot((await openPolicy('policies', { ...processIo(), cwd: ROOT })).bundle);
+    const { file } = recordedScenario(
+      {
+        ...read,
+        request: { ...read.request!, route },
+        input: { ...(read.input as object), action: { name, properties } },
+      },
+      policy,
+    );
+    const { documents } = readScenarios('', [{ path: 'a.yaml', text: stringify(file) }]);
+    const came = await playOne(policy, documents[0]!, 0);
+    expect([came.status, came.decision?.action]).toEqual([200, name]);
   });
 
   test('a decision that is not there, and one without a journal, are told', async () => {

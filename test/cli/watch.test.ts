@@ -84,3 +84,23 @@ test('what was made is kept for the next run, forgotten when a run did not ask f
   await expect(kept.once('b', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await kept.once('b', make)).toBe(3);
 });
+
+test('what the last run began and was stopped with it is made again, once, for the run that asks for it', async () => {
+  const kept = new Kept();
+  kept.next();
+  const stop = new AbortController();
+  const stopped = kept.once(
+    'a',
+    () =>
+      new Promise<number>((_, reject) =>
+        stop.signal.addEventListener('abort', () => reject(new Error('stopped'))),
+      ),
+  );
+  kept.next();
+  let made = 0;
+  const asked = [kept.once('a', async () => ++made), kept.once('a', async () => ++made)];
+  stop.abort();
+  await expect(stopped).rejects.toThrow('stopped');
+  expect(await Promise.all(asked)).toEqual([1, 1]);
+  expect(await kept.once('a', async () => ++made)).toBe(1);
+});

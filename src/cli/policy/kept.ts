@@ -5,12 +5,14 @@ export class Kept {
 
   /** @returns what was made for the same key in this run or the last; what failed is made again */
   once<T>(key: string, make: () => Promise<T>): Promise<T> {
-    const found = (this.#now.get(key) ?? this.#last.get(key)) as Promise<T> | undefined;
-    const made = found ?? make();
+    const now = this.#now.get(key) as Promise<T> | undefined;
+    if (now !== undefined) return now;
+    const last = this.#last.get(key) as Promise<T> | undefined;
+    // What the last run left unfinished may have been stopped with it.
+    const made = last === undefined ? make() : last.catch(make);
     this.#now.set(key, made);
     made.catch(() => {
-      this.#now.delete(key);
-      this.#last.delete(key);
+      for (const all of [this.#now, this.#last]) if (all.get(key) === made) all.delete(key);
     });
     return made;
   }

@@ -57,7 +57,8 @@ export function recordedScenario(
   const [method = 'GET', template = '/'] = decision.request.route.split(' ');
   const target = template.replace(/\{[^}]+\}/g, () => encodeURIComponent(first));
   const parameter = /\{([^}]+)\}/.exec(template)?.[1];
-  const queried = action.properties.query_fields.map((pointer, i) => [`q${i + 1}`, pointer] as const);
+  const written = action.properties.body_fields;
+  const queried = action.properties.query_fields.map((pointer, i) => [`searched_${i + 1}`, pointer] as const);
   const query = queried.length === 0 ? '' : `?${queried.map(([name]) => `${name}=made-up`).join('&')}`;
   const route = {
     match: `${method} ${template}`,
@@ -66,8 +67,9 @@ export function recordedScenario(
     ...(parameter === undefined || isList ? {} : { id: `{${parameter}}` }),
     ...(isList ? { records: '/items/*' } : {}),
     ...(queried.length === 0 ? {} : { query_fields: Object.fromEntries(queried) }),
+    // A body with what was written and nothing else would erase the rest.
+    ...(written.length > 0 && method === 'PUT' ? { request: { replaces: 'parts' as const } } : {}),
   };
-  const written = action.properties.body_fields;
   const scenario: Scenario = {
     name: `As decided in ${decision.decision_id}`,
     now: context.time,
