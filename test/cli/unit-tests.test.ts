@@ -221,6 +221,11 @@ test_wrong if data.lib.f(1) == 2
     expect(scenario).not.toContain("unit tests in OPA's interpreter");
   });
 
+  test('`--filter` says what is no pattern', async () => {
+    const said = await sluice(['test', policy({ 'kinds_test.rego': KINDS }), '--filter', '/(/']);
+    expect([said.code, said.err]).toEqual([2, expect.stringContaining('no regular expression')]);
+  });
+
   test('`--filter` names one sub-case of a table', async () => {
     const { outcomes } = await tested(
       policy({ 'kinds_test.rego': KINDS }),

@@ -1,3 +1,5 @@
+import { SluiceError } from '../../errors.ts';
+
 /** What became of one test or scenario, whatever ran it. */
 export interface Outcome {
   /** what ran: a package of Rego tests, or a file of scenarios */
@@ -22,9 +24,20 @@ export function wantedBy(filter: string | undefined): Wanted {
   if (filter === undefined) return () => true;
   const pattern = /^\/(.*)\/$/.exec(filter)?.[1];
   if (pattern !== undefined) {
-    const expression = new RegExp(pattern, 'iu');
+    const expression = expressionOf(pattern);
     return (name) => expression.test(name);
   }
   const text = filter.toLowerCase();
   return (name) => name.toLowerCase().includes(text);
+}
+
+function expressionOf(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, 'iu');
+  } catch (cause) {
+    throw new SluiceError('usage_invalid', {
+      message: `--filter /${pattern}/ is no regular expression: ${cause instanceof Error ? cause.message : ''}`,
+      cause,
+    });
+  }
 }

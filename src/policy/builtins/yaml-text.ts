@@ -153,8 +153,7 @@ const literal = (text: string, indent: number): string => {
 };
 
 const isText = (text: string): boolean => {
-  if (/^\d{4}-\d\d?-\d\d?(?:$|[Tt\s])/.test(text) || /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/.test(text))
-    return false;
+  if (isTimestamp(text) || /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/.test(text)) return false;
   if (text === '<<') return true;
   try {
     return typeof resolve(text) === 'string';
@@ -235,4 +234,21 @@ const plain = (v: RegoValue): RegoValue => {
   if (v instanceof Set) return sorted(v).map(plain);
   if (Array.isArray(v)) return v.map(plain);
   return v instanceof Map ? new Map([...v].map(([k, item]) => [k, plain(item)] as const)) : v;
+};
+
+const TIMESTAMP =
+  /^(\d{4})-(\d\d?)-(\d\d?)(?:[Tt](\d\d?):(\d\d?):(\d\d?)(?:[.,]\d+)?(?:Z|[-+](?:[01]\d|2[0-4]):[0-5]\d)| (\d\d?):(\d\d?):(\d\d?)(?:[.,]\d+)?)?$/;
+
+/** What go-yaml reads as a time, and so quotes in a text: four layouts, of days that there are. */
+const isTimestamp = (text: string): boolean => {
+  const parts = TIMESTAMP.exec(text);
+  if (parts === null) return false;
+  const [year = 0, month = 0, day = 0, ...time] = parts.slice(1).map((p) => Number(p ?? 0));
+  const date = new Date(Date.UTC(2000, month - 1, day));
+  date.setUTCFullYear(year, month - 1, day);
+  return (
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    time.every((n, i) => n < (i % 3 === 0 ? 24 : 60))
+  );
 };
