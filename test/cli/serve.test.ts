@@ -34,7 +34,7 @@ afterEach(() => {
 });
 
 describe('sluice serve', () => {
-  test('warns at its start of doors that stand open and of writes about nobody, each with its place', async () => {
+  test('warns at its start of doors that stand open, of ids in any spelling and of writes about nobody, each with its place', async () => {
     const upstream = await upstreamOf(customer);
     const route = { upstream: 'crm', resource: 'customer' };
     const served = await serve({
@@ -48,9 +48,10 @@ describe('sluice serve', () => {
     const warned = (): readonly string[] =>
       served.log().match(/"level":40,[^\n]*sluice\.yaml:\d+:\d+: [\w.[\]]+/g) ?? [];
     // the log has a pipe of its own, which may be read later than the line that says it listens
-    await expect.poll(() => warned().length, { timeout: 10_000 }).toBeGreaterThan(1);
+    await expect.poll(() => warned().length, { timeout: 10_000 }).toBeGreaterThan(2);
     expect(warned().map((line) => line.split(': ').at(-1))).toEqual([
       'insecure.literal_secrets',
+      'routes[0].resource',
       'routes[1].action',
     ]);
   }, 60_000);
