@@ -19,8 +19,8 @@ import {
   functionType,
   GLOBALS,
   get,
+  holdsFunction,
   lessFunction,
-  lineBreakFunction,
   nextFunction,
   number,
   orderedIteration,
@@ -87,7 +87,7 @@ export const HOSTED: readonly Hosted[] = [
   hosted('opa_arith_floor', 'floor', 1, 'long numbers'),
   hosted('opa_agg_sum', 'sum', 1),
   hosted('opa_agg_product', 'product', 1),
-  hosted('opa_glob_match', 'glob.match', 3, 'a line break'),
+  hosted('opa_glob_match', 'glob.match', 3, 'a line break or a pattern not quoted'),
   hosted('opa_cidr_contains', 'net.cidr_contains', 2),
   hosted('opa_cidr_intersects', 'net.cidr_intersects', 2),
   hosted('opa_agg_min', 'min', 1, 'a set with null'),
@@ -160,7 +160,8 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
   const iterate = needed('opa_value_iter', 'ii');
   const use = {
     digits: add(2, digitsFunction()),
-    lineBreak: add(2, lineBreakFunction()),
+    lineBreak: add(2, holdsFunction('\n')),
+    unquoted: add(2, holdsFunction('()$\\')),
     iterate: first + iterate,
   };
   for (const [i, { name, arity, of }] of HOSTED.entries()) {

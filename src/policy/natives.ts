@@ -75,20 +75,29 @@ export type Condition =
   | 'a set'
   | 'a set with null'
   | 'an empty list'
-  | 'a line break';
+  | 'a line break or a pattern not quoted';
 
 /** @param use functions of the module */
 export const condition = (
   of: Condition,
   arity: number,
-  use: { readonly digits: number; readonly lineBreak: number; readonly iterate: number },
+  use: {
+    readonly digits: number;
+    readonly lineBreak: number;
+    readonly unquoted: number;
+    readonly iterate: number;
+  },
 ): Code => {
-  const last = get(arity - 1);
+  const [first, last] = [get(0), get(arity - 1)];
   switch (of) {
     case 'a set':
       return equal(byte(last, 0), number(TYPE.set));
-    case 'a line break':
-      return both(isString(last), callOf(use.lineBreak, bytesOf(last), lengthOf(last)));
+    case 'a line break or a pattern not quoted':
+      // Parentheses and $ of a pattern reach RE2 as they are, and an escape within a list as two characters.
+      return either(
+        both(isString(last), callOf(use.lineBreak, bytesOf(last), lengthOf(last))),
+        both(isString(first), callOf(use.unquoted, bytesOf(first), lengthOf(first))),
+      );
     case 'an empty list':
       return both(equal(byte(last, 0), number(TYPE.array)), not(word(last, 8)));
     case 'a set with null':
@@ -311,14 +320,17 @@ export const forgetPlaces = ({ globals }: Pick<Parts, 'globals'>): Code => [
   ...[...get(0), 0x24, ...leb(globals + 1)],
 ];
 
-/** `(address, length) → 1 if there is a line break` */
-export const lineBreakFunction = (): Uint8Array => {
+/** `(address, length) → 1 if one of these characters of ASCII is there` */
+export const holdsFunction = (characters: string): Uint8Array => {
   const [at, length, end] = [get(0), get(1), get(2)];
   return body(
     1,
     set(2, add(at, length)),
     loopWhile(below(at, end), [
-      ...when(equal(byte(at, 0), number(0x0a)), returned(number(1))),
+      ...when(
+        [...characters].map((c) => equal(byte(at, 0), number(c.charCodeAt(0)))).reduce(or),
+        returned(number(1)),
+      ),
       ...set(0, add(at, number(1))),
     ]),
     number(0),

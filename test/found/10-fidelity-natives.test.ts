@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../src/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
-import { answersAsOpa } from '../policy/builtins/oracle.ts';
+import { answersAsOpa, answersOf } from '../policy/builtins/oracle.ts';
 import { policyOf } from '../policy/support.ts';
 
 describe('what is answered by the host', () => {
@@ -369,4 +369,97 @@ describe('what generated questions found', () => {
     glob.match("?", ["\\n"], "\\n")
     glob.match("?", ["\\n"], "a\\n.c")
   `);
+});
+
+test('in a pattern of globs only its own characters mean something: to RE2, which the module asks, others do, too', async () => {
+  const patterns = [
+    ...[
+      '(',
+      ')',
+      '(a)',
+      '(*)',
+      '*(',
+      '(a',
+      'a)',
+      '(?i)a',
+      '((*)',
+      '(**)',
+      '({a,b})',
+      '{(a),b}',
+      '{(*),b}',
+      '(a|b)',
+      '[(-)]',
+      '[(]',
+    ],
+    ...['$', 'a$', '$a', '*$*', '[$]', '^', '^a', 'a+', 'a|b', 'a.b', 'a{2}', '{a.b,c}', '?+'],
+    ...[
+      '\\',
+      'a\\',
+      '\\(',
+      '\\d',
+      '\\pL',
+      '\\[a',
+      '\\{a,b\\}',
+      '{a\\,b}',
+      '{a\\}',
+      '[\\d]',
+      '[\\]]',
+      '[a\\-c]',
+      '[\\-x]',
+    ],
+    ...[
+      '(a-',
+      '[(a',
+      '(]',
+      '({a',
+      '({a,b',
+      '([a-)',
+      '([-a])',
+      '([a-cx])',
+      '([c-a])',
+      '([])',
+      '([!])',
+      '([]])',
+      '(})',
+      '({,a})',
+    ],
+  ];
+  const texts = [
+    '(',
+    ')',
+    '$',
+    '^',
+    '-',
+    ']',
+    '(a)',
+    '()',
+    '(b)',
+    'a',
+    'b',
+    'A',
+    'aa',
+    'a.b',
+    'axb',
+    '.',
+    '\\',
+    'd',
+    'x(',
+    '(x.y)',
+    'a$',
+    '{a',
+    '_',
+    '(a',
+    'a)',
+  ];
+  const lines = patterns.flatMap((pattern) =>
+    ['[]', 'null', '["/", "-"]'].flatMap((delimiters) =>
+      texts.map((text) => `glob.match(${JSON.stringify(pattern)}, ${delimiters}, ${JSON.stringify(text)})`),
+    ),
+  );
+  const answers = await answersOf(lines);
+  const differing = lines.flatMap((line, i) => {
+    const { opa, ours } = answers[i]!;
+    return opa === ours ? [] : [{ line, opa, ours }];
+  });
+  expect(differing).toEqual([]);
 });

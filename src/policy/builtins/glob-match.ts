@@ -1,7 +1,7 @@
 /**
- * `glob.match` of a text with line breaks, as gobwas/glob matches it: `*`, `**` and `?` take them like any other character.
- * The module, which answers all other texts, stops at them (RE2 without the flag `s`), so that a line break in a name would
- * keep it from being recognised.
+ * `glob.match` as gobwas/glob matches, where the module would do otherwise: `*`, `**` and `?` take line breaks like any other character (the
+ * module stops at them, so that a line break in a name would keep it from being recognised), and parentheses and `$` in a pattern stand for
+ * themselves (in the module they are those of RE2: `(*)` would match everything).
  */
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../values.ts';
@@ -18,23 +18,18 @@ const translate = (pattern: string, separators: readonly string[]): string => {
   let depth = 0;
   for (let i = 0; i < runes.length; i++) {
     const c = runes[i] as string;
-    if (c === '\\') out += RE2JS.quote(runes[++i] ?? fail('an escape at the end'));
+    // an escape at the end stands for nothing
+    if (c === '\\') out += RE2JS.quote(runes[++i] ?? '');
     else if (c === '?') out += one;
     else if (c === '*') {
       const any = runes[i + 1] === '*';
       while (runes[i + 1] === '*') i += 1;
       out += any ? `${ANY}*` : `${one}*`;
     } else if (c === '[') {
-      const end = runes.indexOf(']', i + 1);
-      if (end < 0) return fail('a list that is not closed');
       const negated = runes[i + 1] === '!';
-      const list = runes.slice(i + (negated ? 2 : 1), end);
-      if (list.length === 0) return fail('an empty list');
-      const [low, dash, high] = list;
-      const range = list.length === 3 && dash === '-';
-      if (range && (low as string) > (high as string)) return fail('a range out of order');
-      out += `[${negated ? '^' : ''}${range ? `${inClass(low as string)}-${inClass(high as string)}` : list.map(inClass).join('')}]`;
-      i = end;
+      const list = listFrom(runes, i + (negated ? 2 : 1));
+      out += `[${negated ? '^' : ''}${list.text}]`;
+      i = list.end;
     } else if (c === '{') {
       depth += 1;
       out += '(?:';
@@ -44,10 +39,33 @@ const translate = (pattern: string, separators: readonly string[]): string => {
       out += ')';
     } else out += RE2JS.quote(c);
   }
-  return depth === 0 ? out : fail('alternatives that are not closed');
+  // what is not closed ends with the pattern
+  return out + ')'.repeat(depth);
 };
 
-const inClass = (c: string): string => (/[\w]/.test(c) ? c : RE2JS.quote(c));
+/** A range, or characters of which each may be escaped; the end is that of the bracket. */
+const listFrom = (
+  runes: readonly string[],
+  start: number,
+): { readonly text: string; readonly end: number } => {
+  const [low, dash, high, close] = runes.slice(start, start + 4);
+  if (low !== undefined && dash === '-') {
+    if (high === undefined || close !== ']') return fail('a range that is not closed');
+    if (low > high) return fail('a range out of order');
+    return { text: `${inClass(low)}-${inClass(high)}`, end: start + 3 };
+  }
+  let text = '';
+  for (let i = start; i < runes.length; i++) {
+    const c = runes[i] as string;
+    if (c === ']') return text === '' ? fail('an empty list') : { text, end: i };
+    const taken = c === '\\' ? runes[++i] : c;
+    if (taken !== undefined) text += inClass(taken);
+  }
+  return fail('a list that is not closed');
+};
+
+/** `quote` leaves a dash as it is, which makes a range here */
+const inClass = (c: string): string => (c === '-' ? '\\-' : RE2JS.quote(c));
 
 const separatorsOf = (v: RegoValue | undefined): string[] => {
   if (v === null) return [];
