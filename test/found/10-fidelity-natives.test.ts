@@ -422,6 +422,8 @@ test('in a pattern of globs only its own characters mean something: to RE2, whic
       '([]])',
       '(})',
       '({,a})',
+      '(a)\0',
+      '\\(\0',
     ],
   ];
   const texts = [

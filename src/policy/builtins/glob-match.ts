@@ -12,7 +12,8 @@ import type { Family } from './types.ts';
 const ANY = '(?s:.)';
 
 const translate = (pattern: string, separators: readonly string[]): string => {
-  const runes = [...pattern];
+  // gobwas takes a NUL for the end
+  const runes = [...pattern.split('\0', 1).join()];
   const one = separators.length === 0 ? ANY : `[^${separators.map(inClass).join('')}]`;
   let out = '';
   let depth = 0;
