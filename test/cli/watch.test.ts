@@ -46,6 +46,27 @@ test('work that a change overtakes is told so, its failure is not, and it is don
   expect(said.join('')).not.toContain('half-way');
 });
 
+test('a change is worked on once: a file that changed a moment ago still looks different at every look', async () => {
+  writeFileSync(file, 'package a\n');
+  const end = new AbortController();
+  // A change may come at any time between two looks.
+  const changes = 6;
+  let runs = 0;
+  await watching(
+    quiet().io,
+    [dir],
+    async () => {
+      runs += 1;
+      if (runs <= changes)
+        setTimeout(() => writeFileSync(file, `package a\n\nx := ${runs}\n`), 150 + 20 * runs);
+      // longer than the moment in which a look is not trusted
+      else setTimeout(() => end.abort(), 500);
+    },
+    end.signal,
+  );
+  expect(runs).toBe(changes + 1);
+});
+
 test('a fault of the policy is told and waited upon, one of the program ends the watch', async () => {
   const end = new AbortController();
   const { io, said } = quiet();

@@ -124,15 +124,18 @@ async function beginUnits(
   );
   if (tests.length === 0) return none;
   const chosen = new Set(tests.map(placeOf));
-  const digest = digestOf([files.rego, files.tests, files.data, files.catalogs].flat(), [...chosen]);
+  const rules = digestOf([files.rego, files.tests].flat(), [...chosen]);
+  const digest = digestOf([files.data, files.catalogs].flat(), [rules]);
   const dataJson = kept.once(`data ${digest}`, () => timings.of('merge data', () => source.dataJson()));
+  // Without the data, which the engine is given when it runs them.
+  const compiled = kept.once(`compiled ${rules}`, () =>
+    timings.of('compile unit tests', () => compileUnitTests(opa, files, (t) => chosen.has(placeOf(t)))),
+  );
   const engine = kept.once(`engine ${digest}`, async () => {
-    const compiled = await timings.of('compile unit tests', () =>
-      compileUnitTests(opa, files, (t) => chosen.has(placeOf(t))),
-    );
+    const module = await compiled;
     return timings.of('unit tests on the engine', async () => {
       const ran = new Map<UnitTest, EngineRan>();
-      for await (const [t, r] of runUnitTests(compiled, await dataJson)) ran.set(t, r);
+      for await (const [t, r] of runUnitTests(module, await dataJson)) ran.set(t, r);
       return ran;
     });
   });

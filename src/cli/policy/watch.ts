@@ -5,7 +5,8 @@ import { stampOf } from '../../observability/stable.ts';
 import { listPolicyFiles } from '../../policy/directory.ts';
 import type { Io } from '../io.ts';
 
-const EVERY_MS = 150;
+const EVERY_MS = 100;
+const SETTLING_MS = 50;
 const NEVER = new Promise<never>(() => undefined);
 
 /**
@@ -20,7 +21,7 @@ export async function watching(
   signal: AbortSignal = interrupted(),
 ): Promise<void> {
   for (;;) {
-    const before = await fingerprint(paths);
+    const before = await settled(paths);
     const change = new AbortController();
     const outdated = AbortSignal.any([signal, change.signal]);
     const working = work(outdated)
@@ -43,6 +44,19 @@ export async function watching(
     await working;
     if (!changed) return;
     if (io.stdout.isTTY) io.stdout.write('\u001b[2J\u001b[H');
+  }
+}
+
+/**
+ * The fingerprint once two looks agree: an editor may still write, and a file that changed a moment ago looks different at every look.
+ * Work that began before would be outdated at once, and be done twice.
+ */
+async function settled(paths: readonly string[]): Promise<string> {
+  for (let before = await fingerprint(paths); ; ) {
+    await new Promise((done) => setTimeout(done, SETTLING_MS));
+    const now = await fingerprint(paths);
+    if (now === before) return now;
+    before = now;
   }
 }
 

@@ -120,8 +120,9 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
           };
         },
         async leave() {
-          await sluice.close();
+          // First: a sidecar that closes waits for what its callers may still send on connections that they keep.
           agent.destroy();
+          await sluice.close();
           await upstream.close();
         },
       };
