@@ -70,9 +70,10 @@ describe.skipIf(opa === null)('what nobody used', () => {
   /** categories that support is told to see without using them */
   const idle = (found: readonly Finding[], role = 'support'): string[] =>
     found.flatMap((f) => {
-      const [, category] = new RegExp(`role "${role}" may see or write (\\w+)`).exec(f.message) ?? [];
+      const [, category] = new RegExp(`role "${role}" may see or write (\\w+) for`).exec(f.message) ?? [];
       return category === undefined ? [] : [category];
     });
+  /** all classes of a category are used by one that no catalog has */
   const ALL = ['contact', 'financial', 'free_text', 'identity', 'reference', 'staff', 'transaction'];
 
   test('a category is used by what left, disguised or not, by a search and by a write; not by what was dropped', async () => {
@@ -89,6 +90,48 @@ describe.skipIf(opa === null)('what nobody used', () => {
     expect(finding!.line).toBe(lineOf(p.path('data/roles.yaml'), '      financial: recognise'));
   });
 
+  test('of a category that is used the classes that are not are told, once for a role and the purposes of which the same holds', async () => {
+    const only = (found: readonly Finding[]): Finding[] =>
+      found.filter((f) => f.message.includes('of the same categories only'));
+    const classes = (cls: string): readonly string[] =>
+      [...inspection.policy!.catalogs.values()].flatMap(({ fields }) =>
+        Object.values(fields).some((f) => 'category' in f && `${f.category}/${f.grade}` === cls) ? [cls] : [],
+      );
+    expect([classes('identity/3'), classes('identity/4')].every((c) => c.length > 0)).toBe(true);
+    const [told1, ...more] = only(
+      await told([decision(['support'], 'after_sales', { left: ['identity/3', 'contact/2'] })]),
+    );
+    expect(more).toEqual([]);
+    expect(told1!.message).toBe(
+      'the role "support" may see or write contact/3, identity/4 for after_sales, and in the last 30 days of the same categories only contact/2, identity/3 left, was searched by or written',
+    );
+    expect(told1!.line).toBe(
+      lineOf(p.path('data/roles.yaml'), '    purposes: [after_sales, order_processing]'),
+    );
+    // by a search and by a write the class of the field is used
+    const searched = await told([
+      decision(['support'], 'after_sales', {
+        left: ['identity/3', 'identity/4', 'contact/2'],
+        searched: ['/phone'],
+      }),
+    ]);
+    expect(only(searched)).toEqual([]);
+    const both = await told(
+      ['after_sales', 'order_processing'].map((purpose) =>
+        decision(['support'], purpose, { left: ['identity/3'] }),
+      ),
+    );
+    expect(only(both).map((f) => f.message)).toEqual([
+      expect.stringContaining('identity/4 for after_sales, order_processing, and'),
+    ]);
+  });
+
+  test('a class that the catalogs no longer have uses its whole category', async () => {
+    const found = await told([decision(['support'], 'after_sales', { left: ['identity/9'] })]);
+    expect(idle(found)).not.toContain('identity');
+    expect(about(found, 'identity/')).toEqual([]);
+  });
+
   test('a refusal, an error and what lies before the window are no use', async () => {
     const left = ['financial/4', 'transaction/2'];
     const found = await told([
@@ -102,8 +145,8 @@ describe.skipIf(opa === null)('what nobody used', () => {
 
   test('roles, purposes and partners without use are told once each, and nothing that follows from that', async () => {
     const found = await told([
-      decision(['support', 'analyst'], 'after_sales', { left: ALL.map((c) => `${c}/3`) }),
-      decision(['courier'], 'delivery', { recipient: 'swift_logistics', left: ALL.map((c) => `${c}/3`) }),
+      decision(['support', 'analyst'], 'after_sales', { left: ALL.map((c) => `${c}/9`) }),
+      decision(['courier'], 'delivery', { recipient: 'swift_logistics', left: ALL.map((c) => `${c}/9`) }),
     ]);
     // An analyst may not act for after-sales: the role has had no use.
     expect(about(found, 'role "analyst"')).toEqual([
@@ -120,7 +163,7 @@ describe.skipIf(opa === null)('what nobody used', () => {
   });
 
   test('a purpose that others used is told of the role that did not', async () => {
-    const left = ALL.map((c) => `${c}/3`);
+    const left = ALL.map((c) => `${c}/9`);
     const found = await told([
       decision(['support'], 'after_sales', { left }),
       decision(['store_clerk'], 'order_processing', { left }),

@@ -1,8 +1,9 @@
 /**
  * Data minimisation, by the decisions on record: what the policy gives and nobody used in a number of days.
  *
- * A category is **used** by a role for a purpose when, in a decision that was allowed, a field of it left (disguised or not), was
- * searched by, or was written. Whether somebody read what left is not on record. A caller with several roles counts for each of
+ * A class is **used** by a role for a purpose when, in a decision that was allowed, a field of it left (disguised or not), was
+ * searched by, or was written; a category when a class of it was. What is on record with a class that no catalog has any more uses all
+ * classes of its category. Whether somebody read what left is not on record. A caller with several roles counts for each of
  * them that the policy lets act for this purpose. What a role may see is asked of the policy, of a caller who is as able as can be
  * and of a customer who agreed to everything.
  */
@@ -10,7 +11,7 @@ import { listOrigins } from '../../decision-log/directory.ts';
 import { MASKED } from '../../decision-log/mask.ts';
 import { records } from '../../decision-log/scan.ts';
 import { ACTIONS, SENDS_RECORD } from '../../model/actions.ts';
-import type { Catalog } from '../../model/catalog.ts';
+import { type Catalog, classOf } from '../../model/catalog.ts';
 import { NO_STATE } from '../../model/consent.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import { inTier, tierInForce } from '../../model/verdict.ts';
@@ -89,12 +90,18 @@ class Used {
   readonly purposes = new Set<string>();
   /** recipient and purpose */
   readonly agreements = new Set<string>();
-  /** role and purpose → categories */
+  /** role and purpose → classes */
   readonly pairs = new Map<string, Set<string>>();
   readonly #catalogs: ReadonlyMap<string, Catalog>;
+  readonly #classes: ReadonlySet<string>;
 
   constructor(catalogs: ReadonlyMap<string, Catalog>) {
     this.#catalogs = catalogs;
+    this.#classes = new Set(
+      [...catalogs.values()].flatMap(({ fields }) =>
+        Object.values(fields).flatMap((f) => ('category' in f ? classOf(f) : [])),
+      ),
+    );
   }
 
   take(record: DecisionRecord): void {
@@ -108,26 +115,30 @@ class Used {
       this.hidden = true;
     else {
       this.subjects.add(subject.id);
-      const categories = [...this.#categories(record)];
+      const classes = [...this.#used(record)].flatMap((cls) =>
+        this.#classes.has(cls)
+          ? cls
+          : [...this.#classes].filter((known) => categoryOf(known) === categoryOf(cls)),
+      );
       for (const role of roles as string[]) {
         const seen = this.pairs.get(key(role, purpose)) ?? new Set();
-        for (const category of categories) seen.add(category);
+        for (const cls of classes) seen.add(cls);
         this.pairs.set(key(role, purpose), seen);
       }
     }
   }
 
-  *#categories({ disclosure, resource, input }: DecisionRecord): Generator<string> {
+  /** classes */
+  *#used({ disclosure, resource, input }: DecisionRecord): Generator<string> {
     for (const [cls, treatments] of Object.entries(disclosure?.by_class ?? {}))
-      if (Object.entries(treatments).some(([name, n]) => n > 0 && !NOTHING_LEFT.has(name)))
-        yield categoryOf(cls);
+      if (Object.entries(treatments).some(([name, n]) => n > 0 && !NOTHING_LEFT.has(name))) yield cls;
     const fields = this.#catalogs.get(resource?.type ?? '')?.fields ?? {};
     const action = isObject(input) ? input['action'] : undefined;
     const properties = isObject(action) && isObject(action['properties']) ? action['properties'] : {};
     for (const list of [properties['query_fields'], properties['body_fields']])
       for (const pointer of Array.isArray(list) ? (list as unknown[]) : []) {
         const entry = fields[String(pointer)];
-        if (entry !== undefined && 'category' in entry) yield entry.category;
+        if (entry !== undefined && 'category' in entry) yield classOf(entry);
       }
   }
 }
@@ -204,8 +215,8 @@ interface Context {
 function roleFindings(context: Context, role: string): void {
   const { policy, axes, used, span, unusedPurposes, at } = context;
   const may = axes.purposes.flatMap((purpose) => {
-    const categories = visible(context, role, purpose);
-    return categories === null ? [] : [{ purpose, categories, seen: used.pairs.get(key(role, purpose)) }];
+    const classes = visible(context, role, purpose);
+    return classes === null ? [] : [{ purpose, classes, seen: used.pairs.get(key(role, purpose)) }];
   });
   const acted = may.filter(({ seen }) => seen !== undefined);
   if (acted.length === 0) {
@@ -216,32 +227,55 @@ function roleFindings(context: Context, role: string): void {
   const { roles } = policy.data;
   const about = isObject(roles) && isObject(roles[role]) ? roles[role] : {};
   const purposes = Array.isArray(about['purposes']) ? (about['purposes'] as unknown[]) : [];
+  const placeOf = (purpose: string): readonly (string | number)[] => {
+    const index = purposes.indexOf(purpose);
+    return index < 0 ? [role] : [role, 'purposes', index];
+  };
   for (const { purpose, seen } of may)
     if (seen === undefined && !unusedPurposes.has(purpose)) {
-      const index = purposes.indexOf(purpose);
-      const place = index < 0 ? [role] : [role, 'purposes', index];
-      at('roles', place, `the role "${role}" did not act for ${purpose} ${span}`);
+      at('roles', placeOf(purpose), `the role "${role}" did not act for ${purpose} ${span}`);
     }
   const idle = new Map<string, string[]>();
-  for (const { purpose, categories, seen } of acted)
-    for (const category of categories)
-      if (!seen!.has(category)) idle.set(category, [...(idle.get(category) ?? []), purpose]);
+  /** categories that are used, and not all of their classes: the same for several purposes is told once */
+  const partly = new Map<
+    string,
+    { readonly idle: string; readonly only: string; readonly where: string[] }
+  >();
+  for (const { purpose, classes, seen } of acted) {
+    const usedCategories = new Set([...seen!].map(categoryOf));
+    const unseen = [...classes].filter((cls) => !seen!.has(cls)).sort();
+    for (const category of new Set(unseen.map(categoryOf)))
+      if (!usedCategories.has(category)) idle.set(category, [...(idle.get(category) ?? []), purpose]);
+    const rest = unseen.filter((cls) => usedCategories.has(categoryOf(cls)));
+    const about = new Set(rest.map(categoryOf));
+    const only = [...seen!].filter((cls) => about.has(categoryOf(cls))).sort();
+    if (rest.length === 0) continue;
+    const entry = { idle: rest.join(', '), only: only.join(', '), where: [] };
+    const known = partly.get(key(entry.idle, entry.only)) ?? entry;
+    partly.set(key(entry.idle, entry.only), { ...known, where: [...known.where, purpose] });
+  }
   for (const [category, where] of idle)
     at(
       'roles',
       [role, 'categories', category],
       `the role "${role}" may see or write ${category} for ${where.join(', ')}, and ${span} no field of it left, was searched by or written`,
     );
+  for (const { idle: classes, only, where } of partly.values())
+    at(
+      'roles',
+      placeOf(where[0]!),
+      `the role "${role}" may see or write ${classes} for ${where.join(', ')}, and ${span} of the same categories only ${only} left, was searched by or written`,
+    );
 }
 
-/** Categories of which something may leave or be written; null: no request of this role for this purpose is allowed. */
+/** Classes of which something may leave or be written; null: no request of this role for this purpose is allowed. */
 function visible(
   { policy, axes, options }: Context,
   role: string,
   purpose: string,
 ): ReadonlySet<string> | null {
   const agreed = axes.states.find(({ name }) => name === 'agreed');
-  let categories: Set<string> | null = null;
+  let classes: Set<string> | null = null;
   for (const recipient of axes.recipients)
     for (const subject of axes.subjects(role, recipient))
       for (const resource of axes.resources)
@@ -254,15 +288,14 @@ function visible(
               if (tier === null) break;
               continue;
             }
-            categories ??= new Set();
+            classes ??= new Set();
             const asked = inTier(input, tierInForce(decision, tier));
             const state = agreed?.of(purpose, recipient) ?? NO_STATE;
             const fieldsOf = SENDS_RECORD.has(action) ? writtenBy : seenBy;
             for (const { cls, resource: of, fate } of fieldsOf(policy, asked, state))
-              if (cls !== null && of === resource && !NOTHING_LEFT.has(fate.do))
-                categories.add(categoryOf(cls));
+              if (cls !== null && of === resource && !NOTHING_LEFT.has(fate.do)) classes.add(cls);
           }
-  return categories;
+  return classes;
 }
 
 const categoryOf = (cls: string): string => cls.replace(/\/\d+$/, '');
