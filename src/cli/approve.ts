@@ -57,7 +57,7 @@ export function command(io: Io): Command {
     .argument('[policy]', 'directory or bundle', 'policies')
     .option(
       '--digest <digest>',
-      'what was reviewed, as the sign-off sheet says; another policy is not approved',
+      'what was reviewed, as the sign-off sheet says; another policy is not approved (required with --key)',
       digest,
     )
     .option('--reviewer <name>', 'who approves it')
@@ -76,6 +76,17 @@ export function command(io: Io): Command {
 }
 
 async function approve(io: Io, policy: string, options: Options): Promise<void> {
+  const { key, reviewer } = options;
+  if (key !== undefined) {
+    if (reviewer === undefined || reviewer.trim() === '')
+      throw new SluiceError('usage_invalid', 'Say who approves it: --reviewer.');
+    // Whatever happens to be there may be something else than what was read.
+    if (options.digest === undefined)
+      throw new SluiceError(
+        'usage_invalid',
+        `Say what was reviewed: --digest, as it stands on the sign-off sheet. Nothing was approved. (sluice approve ${policy}, without --key, prints the digest of what is there.)`,
+      );
+  }
   const { bundle } = await openPolicy(policy, io);
   const content = contentDigest(bundle);
   if (options.digest !== undefined && options.digest !== content) {
@@ -85,8 +96,7 @@ async function approve(io: Io, policy: string, options: Options): Promise<void> 
     );
     return;
   }
-  const { key, reviewer } = options;
-  if (key === undefined) {
+  if (key === undefined || reviewer === undefined) {
     io.stdout.write(
       options.json
         ? `${JSON.stringify({ policy, revision: bundle.revision, digest: content }, null, 2)}\n`
@@ -94,8 +104,6 @@ async function approve(io: Io, policy: string, options: Options): Promise<void> 
     );
     return;
   }
-  if (reviewer === undefined || reviewer.trim() === '')
-    throw new SluiceError('usage_invalid', 'Say who approves it: --reviewer.');
   const statement: Statement = {
     digest: content,
     revision: bundle.revision,

@@ -50,7 +50,13 @@ test.skipIf(opa === null)(
     });
     expect(records().map((r) => [r.outcome, r.reasons[0]?.code])).toEqual([['denied', 'policy_unapproved']]);
 
-    const approve = ['approve', 'policies', '--reviewer', 'Li Lei', '--key', 'li.pem', '--key-id', 'li-2026'];
+    const { digest } = (await sluice(['approve', 'policies', '--json'], { cwd: dir })).json<{
+      digest: string;
+    }>();
+    const approve = [
+      ...['approve', 'policies', '--digest', digest, '--reviewer', 'Li Lei', '--key', 'li.pem'],
+      ...['--key-id', 'li-2026'],
+    ];
     expect((await sluice(approve, { cwd: dir })).code).toBe(0);
     const running = await compose(loaded, { logger: silentLogger });
     try {

@@ -321,18 +321,21 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
       cwd,
     });
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('is not what was reviewed')]);
-    const own = await sluice(['approve', 'policies', ...args, '--author', 'li lei'], { cwd });
+    const unsaid = await sluice(['approve', 'policies', ...args], { cwd });
+    expect([unsaid.code, unsaid.err]).toEqual([
+      2,
+      expect.stringContaining('Say what was reviewed: --digest'),
+    ]);
+    const read = [...args, '--digest', digest];
+    const own = await sluice(['approve', 'policies', ...read, '--author', 'li lei'], { cwd });
     expect([own.code, own.err]).toEqual([3, expect.stringContaining('does not approve it')]);
     await expect(w.open()).rejects.toMatchObject({ code: 'policy_unapproved' });
-    const done = await sluice(
-      ['approve', 'policies', ...args, '--author', 'Han Meimei', '--digest', digest],
-      { cwd },
-    );
+    const done = await sluice(['approve', 'policies', ...read, '--author', 'Han Meimei'], { cwd });
     expect([done.code, done.err]).toEqual([0, '']);
     await w.open();
     const full = JSON.stringify({ approvals: Array(1000).fill('x') });
     writeFileSync(join(cwd, 'full.json'), full);
-    const more = await sluice(['approve', 'policies', ...args, '-o', 'full.json'], { cwd });
+    const more = await sluice(['approve', 'policies', ...read, '-o', 'full.json'], { cwd });
     expect([more.code, more.err]).toEqual([3, expect.stringContaining('nothing was added')]);
     expect(readFileSync(join(cwd, 'full.json'), 'utf8')).toBe(full);
     const built = await sluice(
