@@ -205,8 +205,12 @@ const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown 
 
 type Level = 0 | 1;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
-/** OPA 1.19 panics when it has optimised every statement of a policy away, and cannot optimise a package of one name. */
-const UNOPTIMIZED = /^panic:|to create optimized support module/;
+/**
+ * OPA's optimiser puts the helper rules that it makes of negations in `package partial`, numbered anew for every entrypoint,
+ * so that the helper of one takes the place of another's and the negation is answered by the wrong rule. The module of the
+ * second entrypoint that has any, and of any further one, carries a number.
+ */
+const REPLACED_HELPERS = /(?:^|\/)optimized\/partial(?:\/.*)?\.\d+\.rego$/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
@@ -272,8 +276,12 @@ const compileRego = async (
       ],
       { cwd: rego },
     );
-    if (run.code === 0) return readArchive(await readFile(out), out);
-    if (level === 1 && UNOPTIMIZED.test(`${run.stderr}${run.stdout}`)) return null;
+    if (run.code === 0) {
+      const bundle = await readArchive(await readFile(out), out);
+      return level === 1 && [...bundle.keys()].some((path) => REPLACED_HELPERS.test(path)) ? null : bundle;
+    }
+    // The policy was checked: what fails is the optimiser (it panics, or takes away functions that are still called).
+    if (level === 1) return null;
     const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
     if (missing === null) throw await compileError(opa, files, run, null);
     const rule = (missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.');
