@@ -3,6 +3,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { run } from '../../src/cli/run.ts';
 import { resolveOpa } from '../../src/policy/opa.ts';
 
@@ -10,6 +12,14 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 
 export const opa = await resolveOpa().catch(() => null);
 if (opa === null) console.warn('skipped: no OPA binary on this machine (see `sluice opa`)');
+
+/** what is wrong with a document by a schema that is published; null: nothing */
+export const faultsBy = (schema: string, document: unknown): unknown => {
+  const ajv = new Ajv2020({ strict: false });
+  formats.default(ajv, ['date-time']);
+  const validate = ajv.compile(JSON.parse(readFileSync(join(ROOT, 'schemas', schema), 'utf8')) as object);
+  return validate(document) ? null : validate.errors;
+};
 
 export interface Said {
   readonly code: number;

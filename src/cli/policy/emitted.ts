@@ -4,6 +4,7 @@ import { decisionLogSchemas } from '../../decision-log/schemas.ts';
 import { dataSchemas } from '../../policy/data-schemas.ts';
 import { scenarioFileSchema } from '../../policy/scenario-schema.ts';
 import { policySchemas } from '../../policy/schemas.ts';
+import { outputSchemas } from './output-schemas.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 
@@ -19,6 +20,9 @@ export function everySchema(): Readonly<Record<string, object>> {
           `policy-${name}.schema.json`,
           { $schema: DRAFT, ...s },
         ]),
+      ),
+      ...Object.fromEntries(
+        Object.entries(outputSchemas).map(([name, s]) => [name, { $schema: DRAFT, ...s }]),
       ),
       'scenario.schema.json': { $schema: DRAFT, ...scenarioFileSchema },
       ...(configSchemas() as Record<string, object>),
