@@ -5,8 +5,8 @@
  */
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../values.ts';
-import { fail, items, string } from './operands.ts';
-import { compile, searched } from './regex.ts';
+import { fail, items, string, tooLong } from './operands.ts';
+import { compile, LONGEST, searched } from './regex.ts';
 import type { Family } from './types.ts';
 
 const ANY = '(?s:.)';
@@ -78,7 +78,10 @@ const separatorsOf = (v: RegoValue | undefined): string[] => {
 
 export const globMatch: Family = {
   'glob.match': ([pattern, delimiters, text]) => {
-    const re = compile(translate(string(pattern), separatorsOf(delimiters)));
-    return re.matches(searched(string(pattern), string(text)));
+    const [glob, whole] = [string(pattern), string(text)];
+    // To compile it cannot be interrupted either, and takes time with its length.
+    if (glob.length > LONGEST) return tooLong(`A pattern of ${glob.length} characters (at most ${LONGEST})`);
+    searched(glob, whole);
+    return compile(translate(glob, separatorsOf(delimiters))).matches(whole);
   },
 };

@@ -37,7 +37,7 @@ export const compile = (pattern: string): RE2JS => {
 };
 
 /** A search cannot be interrupted; its time grows with the product of pattern and text. */
-const LONGEST = 1 << 15;
+export const LONGEST = 1 << 15;
 const MOST_STEPS = 1 << 20;
 
 /** @throws SluiceError `policy_deadline_exceeded` */

@@ -109,6 +109,15 @@ test.each<[name: string, run: () => RegoValue | undefined]>([
   SOON,
 );
 
+test.each(['(', '({a,', '(**'])(
+  'a pattern of globs that takes long to compile is not compiled: %s',
+  (part) => {
+    expect(() => call('glob.match', part.repeat(40_000), null, 'a')).toThrowError(
+      expect.objectContaining({ code: 'policy_deadline_exceeded' }),
+    );
+  },
+);
+
 test('YAML whose size comes from aliases is not read, as OPA does not', () => {
   const lines = many(9, (i) => `k${i}: &k${i} [${many(9, () => (i === 0 ? 'x' : `*k${i - 1}`)).join()}]`);
   expect(() => call('yaml.unmarshal', lines.join('\n'))).toThrow(BuiltinFailure);
