@@ -11,6 +11,7 @@ import { numbersKept } from './numbers.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
 import { filesOfUnitTests, unitTestsOf } from './unit-files.ts';
 import type { UnitTests } from './unit-tests.ts';
+import { refuseReplacedHelpers } from './optimized.ts';
 
 /** What one entrypoint looks at: base documents as paths, built-ins whose answers are not fixed by their arguments. */
 export interface EntrypointReads {
@@ -256,6 +257,7 @@ const wasmOf = (files: Files, manifest: Manifest, name: string): Uint8Array => {
       'bundle_malformed',
       `${name}: several modules (${found.join(', ')}); the entrypoints must be in one. Give them all to one \`opa build\`.`,
     );
+  refuseReplacedHelpers(files, name);
   const wasm = files.get(path)!;
   if (!WebAssembly.validate(new Uint8Array(wasm)))
     throw new SluiceError('bundle_malformed', `${name}: ${path} is not a valid WebAssembly module.`);

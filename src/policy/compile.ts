@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { readArchive } from './archive.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle.ts';
+import { replacedHelpers } from './optimized.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
@@ -205,12 +206,6 @@ const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown 
 
 type Level = 0 | 1;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
-/**
- * OPA's optimiser puts the helper rules that it makes of negations in `package partial`, numbered anew for every entrypoint,
- * so that the helper of one takes the place of another's and the negation is answered by the wrong rule. The module of the
- * second entrypoint that has any, and of any further one, carries a number.
- */
-const REPLACED_HELPERS = /(?:^|\/)optimized\/partial(?:\/.*)?\.\d+\.rego$/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
@@ -278,7 +273,7 @@ const compileRego = async (
     );
     if (run.code === 0) {
       const bundle = await readArchive(await readFile(out), out);
-      return level === 1 && [...bundle.keys()].some((path) => REPLACED_HELPERS.test(path)) ? null : bundle;
+      return level === 1 && replacedHelpers(bundle) !== undefined ? null : bundle;
     }
     // The policy was checked: what fails is the optimiser (it panics, or takes away functions that are still called).
     if (level === 1) return null;

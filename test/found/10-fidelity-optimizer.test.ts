@@ -3,11 +3,14 @@
  * Root cause: OPA's optimiser names the helpers of negations anew for every entrypoint, in one package for all, so that the
  * last one is asked for all. What it optimises so, or cannot optimise, is built without it.
  */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readBundle } from '../../src/policy/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
-import { opa, policyOf } from '../policy/support.ts';
+import { opa, policyOf, scratch } from '../policy/support.ts';
 
 const NOW = { nowNs: 0n, seed: () => 'optimizer' };
 const INPUTS = ['{"vs":[1,2]}', '{"vs":[5,6]}', '{"vs":[1,5]}', '{"vs":[]}'];
@@ -101,6 +104,27 @@ parted if {
       expect(disclosure, input).toEqual({ whole: vs.every((v) => v < 3) });
     }
   });
+});
+
+test('a bundle in which OPA has confused them is refused', async () => {
+  const dir = await scratch();
+  for (const [name, comparison] of [
+    ['a', '> 3'],
+    ['b', '< 3'],
+  ] as const)
+    await writeFile(join(dir, `${name}.rego`), rules(name, comparison));
+  const bundle = async (level: string) => {
+    const out = join(dir, `${level}.tar.gz`);
+    const asked = ['-e', 'a/x/ok', '-e', 'b/x/ok'];
+    const run = await (await opa()).run(['build', '-t', 'wasm', '-O', level, ...asked, '-o', out, dir]);
+    expect(run.code, run.stderr).toBe(0);
+    return readBundle(await readFile(out), { name: 'b.tar.gz' });
+  };
+  await expect(bundle('1')).rejects.toMatchObject({
+    code: 'bundle_malformed',
+    message: expect.stringContaining('negations of one entrypoint for those of another'),
+  });
+  expect((await bundle('0')).wasm.byteLength).toBeGreaterThan(0);
 });
 
 describe('what the optimiser cannot build', () => {
