@@ -79,13 +79,14 @@ export interface RequestGuard {
   query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void>;
   /**
    * A write without fields, of the whole record.
+   * @param person whose record it is; null: the request does not say
    * @returns the reasons why it may not be; null: it may
    * @throws SluiceError `consent_unavailable`
    */
   record(
     snapshot: PolicySnapshot,
     input: PolicyInput,
-    dataSubject: string,
+    person: string | null,
   ): Promise<readonly Reason[] | null>;
   /**
    * @returns the body to forward: as it was, or without the refused fields where the route strips them

@@ -69,15 +69,16 @@ export function createGuard({ consents, identities }: GuardDependencies) {
 
     /**
      * For a write that names no field, such as a deletion: it needs the policy's consent to the whole record.
+     * @param person whose record it is; null: the request does not say, and it is judged as one about a person of whom nothing is known
      * @returns why the policy refuses; null: it does not
      * @throws SluiceError `consent_unavailable`
      */
     async record(
       snapshot: PolicySnapshot,
       input: PolicyInput,
-      dataSubject: string,
+      person: string | null,
     ): Promise<readonly Reason[] | null> {
-      const data_subject = await stateOf(dataSubject, input);
+      const data_subject = person === null ? NO_STATE : await stateOf(person, input);
       // The request does not say which of several record types it is: each must allow it.
       for (const catalog of variantsOf(snapshot.catalogs, catalogOf(snapshot, input))) {
         const answer = snapshot.disclose(disclosureInput(input, catalog.resource, data_subject));

@@ -116,7 +116,7 @@ async function serve(request: ProxyRequest, reply: Reply, account: Account, stag
     headers,
     conditional: false,
   };
-  if (WRITES.has(selected.action) && bodyFields.length === 0 && dataSubject !== null) {
+  if (WRITES.has(selected.action) && bodyFields.length === 0) {
     const reasons = await stages.guard.record(snapshot, input, dataSubject);
     if (reasons !== null) throw notWritten(reasons, account);
   }

@@ -13,18 +13,30 @@ beforeAll(async () => {
   running = await startSluice({
     upstream: upstream.url,
     catalogs: {
+      sealed: { data_subject: '/id', fields: { '/id': OPEN } },
       contract: {
         data_subject: ['/holder/id', '/payer'],
         fields: { '/holder/id': OPEN, '/payer': OPEN, '/title': OPEN },
       },
     },
-    answers: { contract: { '*': answer({ 'open/1': 'disclose' }) } },
+    answers: {
+      contract: { '*': answer({ 'open/1': 'disclose' }) },
+      sealed: {
+        '*': {
+          ...answer({ 'open/1': 'disclose' }),
+          disclose: false,
+          reasons: [{ code: 'sealed', message: 'Nobody.' }],
+        },
+      },
+    },
     dataSubjects: { restricted: { flags: ['restricted'] }, '7': { flags: ['restricted'] } },
     routes: [
       { ...route, match: 'PUT /named/{id}', id: '{id}', data_subject: '{id}', request: { replaces: false } },
       { ...route, match: 'PUT /unnamed/{id}', id: '{id}', request: { replaces: false } },
       { ...route, match: 'DELETE /named/{id}', action: 'delete', id: '{id}', data_subject: '{id}' },
       { ...route, match: 'DELETE /other/{id}', action: 'delete', id: '{id}' },
+      { ...route, resource: 'sealed', match: 'DELETE /sealed/{id}', action: 'delete', id: '{id}' },
+      { ...route, resource: 'sealed', match: 'POST /sealed/{id}/open', id: '{id}' },
       { ...route, match: 'POST /empty/{id}', action: 'create', data_subject: '{id}' },
       { ...route, match: 'POST /bulk', request: { record: '/rows/*' } },
       { ...route, match: 'POST /strip', request: { refused_fields: 'strip' } },
@@ -90,6 +102,19 @@ test.each(['PUT /named/C1', 'DELETE /named/C1', 'DELETE /other/restricted'])(
   async (line) => {
     await exchange(running.port, requestText(line, running.caller));
     expect(upstream.received).toHaveLength(1);
+  },
+);
+
+test.each(['DELETE /sealed/C1', 'POST /sealed/C1/open'])(
+  'a write without a body that names nobody (%s) is judged as one about a person of whom nothing is known',
+  async (line) => {
+    const refused = await exchange(running.port, requestText(line, running.caller));
+    expect(jsonOf(refused)).toMatchObject({
+      status: 403,
+      code: 'record_withheld',
+      reasons: [{ code: 'record_withheld' }, { code: 'sealed' }],
+    });
+    expect(upstream.received).toEqual([]);
   },
 );
 
