@@ -92,7 +92,7 @@ function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly A
 }
 
 class ChainCheck {
-  readonly #files: OriginFiles;
+  #files: OriginFiles;
   readonly #options: VerifyOptions;
   readonly #problems: Problems;
   readonly #claims: Claims;
@@ -127,8 +127,10 @@ class ChainCheck {
   }
 
   async run(): Promise<OriginReport> {
-    // Read before the records: a chain that grows meanwhile can only reach further than this head.
+    // Read before the segments are listed and the records read: a chain that grows meanwhile can only reach further than this head.
     await this.#readHead();
+    const { origin } = this.#files;
+    this.#files = (await listOrigins(this.#options.dir)).find((o) => o.origin === origin) ?? this.#files;
     const live = this.#files.lock && isHeld(lockPath(this.#options.dir, this.#files.origin));
     for (const segment of this.#files.segments) {
       const last = segment === this.#files.segments.at(-1);
