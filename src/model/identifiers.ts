@@ -2,6 +2,7 @@
  * By which names and values an upstream may find a record. A request is checked under the identifier that its route names; a second one
  * beside it, in the query, a header or the body, could have the upstream execute it for another record.
  */
+import { pointerOf } from './pointer.ts';
 
 /** `Customer-Id`, `customer_id` and `customerId` are one name to many frameworks. */
 export const foldName = (name: string): string =>
@@ -57,33 +58,46 @@ export const otherNamed = (
 /** `X-Customer-Id` */
 const withoutX = (folded: string): string => folded.replace(/^x(?=.)/, '');
 
+/** In JSON:API an `id` within these is that of a linked record, or of the request. One with the name of the resource is the record's nevertheless. */
+const OF_OTHERS: ReadonlySet<string> = new Set(['relationships', 'meta']);
+
 /**
- * Members beside a record, or beside what it stands in, that name another record than the route: `/data/id`, where JSON:API has the fields at
- * `/data/attributes`.
- * @param place of the record in the body; beyond it, with `*`, its own members
+ * Members outside a record, at any depth, that name another record than the route: `/data/id`, where JSON:API has the fields at `/data/attributes`.
+ * @param place of the record in the body, `*` for any element; null: the body holds no record
+ * @param others pointers to ids of something else: of whom the route says that the data is about
  * @returns pointers
  */
 export function othersAround(
   body: unknown,
   { names, values }: Identifier,
-  place: readonly (string | number)[],
+  place: readonly string[] | null,
+  others: readonly string[],
 ): readonly string[] {
-  const others: string[] = [];
-  let around = body;
-  let path = '';
-  for (const step of place.map(String)) {
-    if (typeof around !== 'object' || around === null) break;
-    const isCall = path === '' && 'params' in around && 'method' in around;
+  const found: string[] = [];
+  const isOfOther = (name: string, path: readonly string[]): boolean =>
+    // of JSON-RPC `id` is that of the call
+    path.length === 0
+      ? name === 'id' && isCall(body)
+      : USUAL.includes(foldName(name)) && path.some((step) => OF_OTHERS.has(step));
+  const look = (around: unknown, rest: readonly string[] | null, path: readonly string[]): void => {
+    if (typeof around !== 'object' || around === null || rest?.length === 0) return;
+    // Repeated elements of XML are a list that takes no step.
+    const takesNoStep = Array.isArray(around) && !/^(?:\*|\d+)$/.test(rest?.[0] ?? '');
     for (const [name, member] of Object.entries(around)) {
-      // of JSON-RPC `id` is that of the call
-      if (name === step || !names.has(foldName(name)) || (isCall && name === 'id')) continue;
-      if (![member].flat().every((said) => saysOne(said, values))) others.push(`${path}/${name}`);
+      const at = [...path, name];
+      if (rest !== null && (takesNoStep || rest[0] === name || rest[0] === '*'))
+        look(member, takesNoStep ? rest : rest.slice(1), at);
+      else if (!names.has(foldName(name)) || isOfOther(name, path)) look(member, null, at);
+      else if (![member].flat().every((said) => saysOne(said, values)) && !others.includes(pointerOf(at)))
+        found.push(pointerOf(at));
     }
-    around = (around as { readonly [step: string]: unknown })[step];
-    path += `/${step}`;
-  }
-  return others;
+  };
+  look(body, place, []);
+  return found;
 }
+
+const isCall = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'params' in body && 'method' in body;
 
 const saysOne = (said: unknown, values: readonly string[]): boolean =>
   (typeof said === 'string' || Number.isSafeInteger(said)) && values.includes(String(said).trim());

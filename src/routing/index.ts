@@ -24,7 +24,7 @@ import { storedAt } from './stored.ts';
 import { createTable } from './table.ts';
 import { matchTemplate } from './template.ts';
 import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
-import { evaluate, namesSeveral, piecesOf } from './value.ts';
+import { evaluate, namesSeveral, piecesOf, pointersIn } from './value.ts';
 
 export type { CodecOf } from './body/text.ts';
 export type { Asked } from './paging.ts';
@@ -152,7 +152,7 @@ function select(
     );
   const written = new Set<string>();
   const value = chosen.body === null ? body : withoutExempt(body, chosen.body.exempt);
-  if (identifier !== null) refuseOthers(body, value, route, identifier);
+  if (identifier !== null) refuseOthers(body, value, chosen, identifier);
   if (chosen.body && body !== undefined) examine(chosen.body, body, value, used, written);
   const asked = withAlways(route.config.always_fetch, parameters);
   return {
@@ -179,7 +179,7 @@ function select(
           const written =
             changes.length === 0 || chosen.body === null
               ? null
-              : rewritten(bytes, chosen.body.rules.format, codec, changes);
+              : rewritten(bytes, chosen.body.rules, codec, changes);
           if (changes.length > 0 && written === null) return null;
           return { target: writePath(target.segments) + writeQuery(others, codec), body: written };
         },
@@ -265,22 +265,23 @@ const unknown = (): SluiceError =>
   new SluiceError('route_unknown', 'No route describes this request. What no route describes is denied.');
 
 /**
- * What a body has beside the record that is written, or beside the fields of it. Of the record itself the guard looks at it, which knows what is stored.
+ * What a body has outside the record that is written. Of the record itself the guard looks at it, which knows what is stored.
  * @param written the body without what the route says touches no field
  * @throws SluiceError `identifier_conflict`
  */
 function refuseOthers(
   body: unknown,
   written: unknown,
-  route: Selected['route'],
+  { route, dataSubject }: MatchableRoute,
   identifier: Identifier,
 ): void {
+  const subjects = pointersIn(dataSubject ?? []);
   const place = tokensOf(route.written.record);
   const paths = !SENDS_RECORD.has(route.action)
-    ? othersAround(body, identifier, [...place, '*'])
+    ? othersAround(body, identifier, null, subjects)
     : place.length > 0
-      ? othersAround(body, identifier, place)
-      : othersAround(without(body, written), identifier, ['*']);
+      ? othersAround(body, identifier, place, subjects)
+      : othersAround(without(body, written), identifier, null, subjects);
   if (paths.length === 0) return;
   throw new SluiceError('identifier_conflict', {
     message: `The request's body names another record than its route does: ${paths.join(', ')}. Leave it out, or send what the route says.`,

@@ -80,6 +80,10 @@ export const namesIn = (template: ValueTemplate): readonly string[] =>
     part.from === 'text' ? [] : part.from === 'body' ? [part.steps.at(-1) ?? ''] : [part.name],
   );
 
+/** Pointers to the members of the body that a value is taken from. */
+export const pointersIn = (template: ValueTemplate): readonly string[] =>
+  template.flatMap((part) => (part.from === 'body' ? [pointerOf(part.steps)] : []));
+
 /** What databases, C strings and forms leave out of a text: `C1 ` would be nobody to us, and C1 to the upstream. */
 const TRIMMED = /^\s|\s$|[\p{Cc}\p{Cf}]/u;
 

@@ -64,12 +64,34 @@ beforeAll(async () => {
         request: { ...keeps, record: '/data/attributes', params: ['/data/type', '/data/id', '/meta/**'] },
       },
       { ...common, match: 'PATCH /exempt/{id}', request: { ...keeps, params: ['/id', '/trace'] } },
+      { ...common, match: 'PATCH /whole/{id}', request: { ...keeps, params: ['/data/**'] } },
+      {
+        ...common,
+        match: 'PATCH /table/{id}',
+        request: { ...keeps, record: '/records/*/fields', params: ['/records/*/id'] },
+      },
+      {
+        ...common,
+        match: 'PATCH /linked/{id}',
+        request: { ...keeps, record: '/data/attributes', params: ['/data/relationships/**'] },
+      },
+      {
+        ...common,
+        match: 'PATCH /about/{id}',
+        data_subject: '{body:/person/id}',
+        request: { ...keeps, record: '/user' },
+      },
       {
         ...common,
         match: 'POST /call/{id}',
         request: { ...keeps, record: '/params/0', params: ['/id', '/method', '/jsonrpc', '/userId'] },
       },
-      { ...common, match: 'POST /drop/{id}', action: 'delete', request: { params: ['/userId', '/why'] } },
+      {
+        ...common,
+        match: 'POST /drop/{id}',
+        action: 'delete',
+        request: { params: ['/userId', '/why', '/target/id'] },
+      },
       { ...common, match: 'PUT /parts/{id}', id: 'U-{id}', request: keeps },
       {
         upstream: 'crm',
@@ -241,6 +263,23 @@ describe('a record is refused if', () => {
       '{"method":"w","id":"1","params":[{"mail":"x"}],"userId":8}',
     ],
     ['it is deleted, and the body says another', 'POST /drop/7', '{"userId":8}'],
+    ['it is deleted, and the body says another deeper', 'POST /drop/7', '{"target":{"id":8}}'],
+    [
+      'another id stands where the route says that no field does',
+      'PATCH /whole/7',
+      '{"mail":"x","data":{"id":8}}',
+    ],
+    ['another id stands there in a list', 'PATCH /whole/7', '{"mail":"x","data":[{"type":"user","id":8}]}'],
+    [
+      'another id stands deeper beside it',
+      'PUT /wrapped/7',
+      '{"user":{"mail":"x"},"meta":{"of":{"user_id":8}}}',
+    ],
+    [
+      'an element that holds it has another id',
+      'PATCH /table/7',
+      '{"records":[{"id":8,"fields":{"mail":"x"}}]}',
+    ],
     ['it is wrapped, and its id is another', 'PUT /wrapped/7', '{"user":{"id":8,"mail":"x"}}'],
     ['two members have one name but for case', 'PUT /users/7', '{"mail":"x","Mail":"y"}'],
     [
@@ -276,6 +315,14 @@ test.each([
   ['stands beside a list of one id', 'POST /rpc', '{"params":[[7],{"mail":"x"}]}'],
   ['stands beside its id in a list', 'POST /position', '{"params":[7,{"mail":"x"}]}'],
   ['says the part that the route makes its id of', 'PUT /parts/7', '{"id":"7","mail":"x"}'],
+  ['says its id where the route says that no field stands', 'PATCH /whole/7', '{"mail":"x","data":{"id":7}}'],
+  ['is in an element that says its id', 'PATCH /table/7', '{"records":[{"id":"7","fields":{"mail":"x"}}]}'],
+  [
+    'is linked to another',
+    'PATCH /linked/7',
+    '{"data":{"attributes":{"mail":"x"},"relationships":{"owner":{"data":{"type":"user","id":"8"}}}}}',
+  ],
+  ['is about somebody whom the body names', 'PATCH /about/7', '{"person":{"id":"8"},"user":{"mail":"x"}}'],
   ['is one of several that say their own', 'PUT /bulk', '{"rows":[{"id":1,"mail":"x"},{"id":2,"mail":"y"}]}'],
 ])('a record that %s is written', async (_what, line, body) => {
   await expectWritten(line, body);
