@@ -93,8 +93,13 @@ export async function disclose(
       searched: selected.queryFields,
       paged,
       page,
-      announced: rules.announced(response.headers),
-      more: (met: number) => goesOn(answered, met, plan, account, stages),
+      // Only a page that is not full has to know whether the upstream has more.
+      ...(page === null
+        ? {}
+        : {
+            announced: rules.announced(response.headers),
+            more: (met: number) => goesOn(answered, met, plan, account, stages),
+          }),
       unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
       options: { ...media.parameters, ...route.response.options },
     },

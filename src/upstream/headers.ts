@@ -111,16 +111,14 @@ export function headerRules(extra: {
     [...new Set([...base, ...more.map((h) => h.toLowerCase())])].filter(
       (h) => !NEVER.has(h) && !h.startsWith('sluice-'),
     );
-  const requestNames = allowed(REQUEST_HEADERS, extra.request);
+  const writeNames = allowed(REQUEST_HEADERS, extra.request);
+  const readNames = writeNames.filter((name) => !TAG_CONDITIONS.has(name));
   const responseNames = allowed(RESPONSE_HEADERS, extra.response).filter(
     (name) => !isDigest(name) && !TAG_CONDITIONS.has(name),
   );
   return {
     request(headers, writes) {
-      const picked = pick(
-        headers,
-        requestNames.filter((name) => writes || !TAG_CONDITIONS.has(name)),
-      );
+      const picked = pick(headers, writes ? writeNames : readNames);
       if (writes)
         for (const name of WRITE_CONDITIONS) {
           const value = headers[name];

@@ -2,7 +2,7 @@
 import type { Steps } from '../pointer.ts';
 import { encode } from '../path.ts';
 import { readQuery } from '../query.ts';
-import type { RequestFormat } from './index.ts';
+import type { BodyRules, RequestFormat } from './index.ts';
 import { closingQuote } from './json.ts';
 import type { TextCodec } from './text.ts';
 
@@ -17,7 +17,7 @@ export const REWRITABLE: ReadonlySet<RequestFormat> = new Set(['json', 'form', '
 /** @returns null where it is not certain which bytes are the number, or where a missing one would go */
 export function rewritten(
   bytes: Uint8Array,
-  format: RequestFormat,
+  { format, overrides }: Pick<BodyRules, 'format' | 'overrides'>,
   codec: TextCodec,
   changes: readonly Change[],
 ): Uint8Array | null {
@@ -28,7 +28,7 @@ export function rewritten(
       format === 'json'
         ? inJson(text, change)
         : format === 'form'
-          ? inForm(text, change, codec)
+          ? inForm(text, change, codec, overrides)
           : format === 'xml'
             ? inXml(text, change)
             : null;
@@ -94,11 +94,15 @@ function afterWhite(text: string, start: number): number {
   return i;
 }
 
-function inForm(text: string, { steps: [name = ''], value }: Change, codec: TextCodec): string | null {
-  const any = { has: () => true } as unknown as ReadonlySet<string>;
+function inForm(
+  text: string,
+  { steps: [name = ''], value }: Change,
+  codec: TextCodec,
+  overrides: BodyRules['overrides'],
+): string | null {
   const pieces = text.split('&');
   const places = pieces.flatMap((piece, i) =>
-    piece !== '' && readQuery(piece, 'form', codec, any)[0]?.[0] === name ? [i] : [],
+    piece !== '' && readQuery(piece, 'form', codec, overrides)[0]?.[0] === name ? [i] : [],
   );
   const [place, ...more] = places;
   if (more.length > 0) return null;
