@@ -1,10 +1,9 @@
 /** What a parsed body searches by and writes, by the plan of its route; what of it touches no field. */
 import { SluiceError } from '../errors.ts';
-import { tokensOf } from '../model/pointer.ts';
 import type { BodyPlan, MatchableRoute } from './compile.ts';
 import { domainFields } from './domain.ts';
 import { isHarmless, languageName } from './language-names.ts';
-import { isPagingName } from './paging.ts';
+import { isPagingName, nameOf } from './paging.ts';
 import { all, at, covered, covers, holdsObject, leaves, scalars } from './pointer.ts';
 import { readFormParameter, readMember } from './searches.ts';
 
@@ -75,7 +74,6 @@ export function untouched({ route, body: plan }: MatchableRoute, body: unknown):
   leaves(body, pointers, false);
   // Of a language those parameters that ask for a page; the others search.
   return [...pointers].filter(
-    (pointer) =>
-      !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(tokensOf(pointer).at(-1) ?? '')),
+    (pointer) => !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(nameOf(pointer))),
   );
 }

@@ -153,7 +153,8 @@ export function readPaging(route: Route, source: PageSource): Paging {
   return { paged, narrowed: stray ? UNDESCRIBED : refillOf(paging, source), most: null };
 }
 
-const nameOf = (pointer: string): string => tokensOf(pointer).at(-1) ?? '';
+/** the member that a pointer names */
+export const nameOf = (pointer: string): string => tokensOf(pointer).at(-1) ?? '';
 
 /** A page that no record is on. */
 const none = (source: PageSource, fetch: number): Refill => ({

@@ -3,9 +3,10 @@ import type { RouteConfig } from '../config/sections/routes.ts';
 import { didYouMean } from '../errors.ts';
 import { LISTS } from '../model/actions.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
+import { foldName } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { languageName } from './language-names.ts';
-import { isPagingName } from './paging.ts';
+import { isPagingName, nameOf } from './paging.ts';
 import { isUninspected } from './uninspected.ts';
 
 type Warn = (key: RouteFault['key'], message: string) => void;
@@ -97,7 +98,7 @@ export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog,
   if (paging !== undefined || !LISTS.has(action) || data_subject.length === 0) return;
   if (searchedBy(config).length === 0) return;
   const { params } = request;
-  const inBody = params.findIndex((pointer) => isPagingName(pointer.slice(pointer.lastIndexOf('/') + 1)));
+  const inBody = params.findIndex((pointer) => isPagingName(nameOf(pointer)));
   if (inBody >= 0)
     warn(
       ['request', 'params', inBody],
@@ -130,7 +131,7 @@ export function searchesInQuery(
 ): void {
   for (const [i, name] of query_params.entries()) {
     if ([id, data_subject].some((text) => text?.includes(`{query:${name}}`))) continue;
-    const pointer = Object.keys(fields).find((field) => letters(field) === letters(name));
+    const pointer = Object.keys(fields).find((field) => foldName(field) === foldName(name));
     if (pointer !== undefined && !isPagingName(name))
       warn(
         ['query_params', i],
@@ -138,6 +139,3 @@ export function searchesInQuery(
       );
   }
 }
-
-/** `id_number`, `idNumber` and `/id_number`; `address.city` and `/address/city`. */
-const letters = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
