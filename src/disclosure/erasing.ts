@@ -21,7 +21,14 @@ export function refuseErasing(
   records: readonly Seen[],
   erases: NonNullable<WrittenBody['erases']>,
 ): void {
-  const paths = [...new Set(records.flatMap((record) => erasedOf(catalog, record, erases === 'parts')))];
+  const hidden = new Map<DisclosureAnswer, readonly string[]>();
+  // Once an answer: a body may have thousands of records, and the answers to them are few.
+  const hiddenBy = (answer: DisclosureAnswer): readonly string[] => {
+    const found = hidden.get(answer) ?? hiddenIn(catalog, answer);
+    hidden.set(answer, found);
+    return found;
+  };
+  const paths = [...new Set(records.flatMap((record) => erasedOf(record, erases === 'parts', hiddenBy)))];
   const erased = paths.length === 0 ? '' : `: ${paths.join(', ')}`;
   if (erases === 'unsaid')
     throw new SluiceError('write_erases', {
@@ -43,7 +50,11 @@ export function refuseErasing(
 }
 
 /** @param within only of the members that are sent */
-function erasedOf(catalog: Catalog, { leaves, place, shown }: Seen, within: boolean): readonly string[] {
+function erasedOf(
+  { leaves, place, shown }: Seen,
+  within: boolean,
+  hiddenBy: (answer: DisclosureAnswer) => readonly string[],
+): readonly string[] {
   const sent = new Set(leaves.filter(({ listed }) => !listed).map(({ pointer }) => pointer));
   const members = new Set(leaves.map((leaf) => String(leaf.place[place.length])));
   const isStoredAsSent = (pointer: string): boolean => {
@@ -51,18 +62,21 @@ function erasedOf(catalog: Catalog, { leaves, place, shown }: Seen, within: bool
     const [first, ...rest] = parsePointer(pointer);
     return rest.length > 0 && (first?.kind !== 'name' || members.has(first.name));
   };
-  const hidden = Object.entries(catalog.fields).flatMap(([name, entry]) => {
+  return [...new Set(shown.flatMap(hiddenBy))].filter(
+    (pointer) => !sent.has(pointer) && isStoredAsSent(pointer),
+  );
+}
+
+/** What an answer does not show as it is stored: lines of the catalog, and parts of what a line covers. */
+function hiddenIn(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
+  const lines = Object.entries(catalog.fields).flatMap(([name, entry]) => {
     const pointer = canonicalPointer(name);
     const isShown =
-      'category' in entry &&
-      shown.every((answer) => choiceAt(answer, { pointer, base: pointer, entry }).do === 'disclose');
+      'category' in entry && choiceAt(answer, { pointer, base: pointer, entry }).do === 'disclose';
     return isShown ? [] : [pointer];
   });
-  // an answer may name a part of what a line covers
-  const named = shown.flatMap(({ fields }) =>
-    Object.entries(fields).flatMap(([name, choice]) =>
-      choice.do === 'disclose' ? [] : [canonicalPointer(name)],
-    ),
+  const named = Object.entries(answer.fields).flatMap(([name, choice]) =>
+    choice.do === 'disclose' ? [] : [canonicalPointer(name)],
   );
-  return [...hidden, ...named].filter((pointer) => !sent.has(pointer) && isStoredAsSent(pointer));
+  return [...lines, ...named];
 }

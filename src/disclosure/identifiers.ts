@@ -72,13 +72,13 @@ export function refuseConflicts(
     });
   }
   const beside = [
-    ...records.flatMap(({ conflicts, leaves }) =>
-      conflicts
-        .filter(({ place }) =>
-          leaves.some((leaf) => isWithin(leaf, place) && !kept.has(JSON.stringify(leaf.place))),
-        )
-        .map(({ pointer }) => pointer),
-    ),
+    ...records.flatMap(({ conflicts, leaves }) => {
+      if (conflicts.length === 0) return [];
+      const written = around(leaves.filter((leaf) => !kept.has(JSON.stringify(leaf.place))));
+      return conflicts
+        .filter(({ place }) => written.has(JSON.stringify(place)))
+        .map(({ pointer }) => pointer);
+    }),
     ...outside(body.value, new Set(records.map(({ place }) => JSON.stringify(place)))),
   ];
   if (beside.length === 0) return;
@@ -89,7 +89,17 @@ export function refuseConflicts(
   });
 }
 
-const isWithin = ({ place }: Leaf, around: Place): boolean => around.every((step, n) => place[n] === step);
+/** Places of leaves and of all that they stand in. Made once, since each of thousands of elements may be a conflict. */
+function around(leaves: readonly Leaf[]): ReadonlySet<string> {
+  const places = new Set<string>();
+  for (const { place } of leaves)
+    for (let length = place.length; length >= 0; length--) {
+      const size = places.size;
+      // what stands around a place that is known is known, too
+      if (places.add(JSON.stringify(place.slice(0, length))).size === size) break;
+    }
+  return places;
+}
 
 const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): boolean => {
   const member = place[record.place.length];

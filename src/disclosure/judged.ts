@@ -39,15 +39,17 @@ export async function judged(
   { consents, identities }: GuardDependencies,
 ): Promise<(record: WrittenRecord) => readonly Judged[]> {
   const canonical = await canonicalOf(snapshot, records, identities);
-  const namedBy = (record: WrittenRecord): ReadonlySet<string> =>
-    new Set(
+  const named = new Map(
+    records.map((record) => [
+      record,
       idsOf([
         ...(known === null ? [] : [known]),
         ...record.leaves.flatMap(subjectOf),
         ...(canonical.get(record) ?? []),
       ]),
-    );
-  const all = [...new Set(records.flatMap((record) => [...namedBy(record)]))];
+    ]),
+  );
+  const all = [...new Set([...named.values()].flat())];
   const states: ReadonlyMap<string, DataSubjectState> =
     all.length === 0 ? new Map() : await consents.lookup(all, new Date(input.context.time));
   const answers = new Map<DataSubjectState, Judged>();
@@ -63,10 +65,14 @@ export async function judged(
     }
     return answer;
   };
-  return (record) => {
-    const ids = [...namedBy(record)];
-    return ids.length === 0 ? [ask(NO_STATE)] : ids.map((id) => ask(states.get(id) ?? NO_STATE));
-  };
+  // Once a record, and not once a value of it.
+  const judgements = new Map(
+    [...named].map(([record, ids]) => [
+      record,
+      ids.length === 0 ? [ask(NO_STATE)] : [...new Set(ids)].map((id) => ask(states.get(id) ?? NO_STATE)),
+    ]),
+  );
+  return (record) => judgements.get(record)!;
 }
 
 /** Ids of those whom typed places of each record name. @throws SluiceError `body_field_refused` for one that names nobody */

@@ -139,29 +139,23 @@ function* leavesOf(
     }
     if (isObject(node) && Object.keys(node).length > 0) {
       if (!automaton.whole(state))
-        conflicts.push(...aliases(node, path).map((pointer) => ({ pointer, place: around.place })));
+        for (const pointer of aliases(node, path)) conflicts.push({ pointer, place: around.place });
       const within: Leaf[] = [];
       for (const [key, member] of Object.entries(node)) {
         const isText = elements && key === TEXT;
-        within.push(
-          ...walk(member, isText ? state : automaton.step(state, key), {
-            path: isText ? path : `${path}/${escapeToken(key)}`,
-            place: [...around.place, key],
-            subject,
-            listed,
-            key: picks.some(({ wants }) => wants.some((want) => want.key === key)),
-          }),
-        );
+        const leaves = walk(member, isText ? state : automaton.step(state, key), {
+          path: isText ? path : `${path}/${escapeToken(key)}`,
+          place: [...around.place, key],
+          subject,
+          listed,
+          key: picks.some(({ wants }) => wants.some((want) => want.key === key)),
+        });
+        // One by one: as arguments of one call, those of a long list would not fit on the stack.
+        for (const leaf of leaves) within.push(leaf);
       }
       if (picks.length > 0)
-        conflicts.push(
-          ...pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }).map(
-            (pointer) => ({
-              pointer,
-              place: around.place,
-            }),
-          ),
-        );
+        for (const pointer of pickFaults({ node, picks, leaves: within, around, isJson: format === 'json' }))
+          conflicts.push({ pointer, place: around.place });
       yield* within;
       return;
     }

@@ -174,8 +174,10 @@ function joined(items: readonly Item[]): readonly Item[] {
       const value = between.map((item) => (item.kind === 'text' ? item.value : '')).join('');
       const hidden = between.filter((item) => item.kind === 'hidden');
       const text = new Text(run[first]!.start, run[last]!.end, value, hidden);
-      out.push(...run.slice(0, first), text, ...run.slice(last + 1));
-    } else out.push(...run);
+      run = [...run.slice(0, first), text, ...run.slice(last + 1)];
+    }
+    // One by one: as arguments of one call, those of a long run would not fit on the stack.
+    for (const item of run) out.push(item);
     run = [];
   };
   for (const item of items)

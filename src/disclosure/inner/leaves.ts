@@ -49,7 +49,7 @@ export function innerValues(
         const deeper =
           value.kind === 'string' ? innerValues(inside, value.text, automaton, at, nested + 1) : null;
         if (deeper === null) isSound = false;
-        else found.push(...deeper);
+        else for (const leaf of deeper) found.push(leaf);
       }
       return value.kind === 'string' || value.kind === 'number' ? value : { kind: 'null' };
     },

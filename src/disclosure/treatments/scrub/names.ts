@@ -27,7 +27,7 @@ export function findNames(text: string, traits: Traits, numbers: readonly Span[]
   const others: Span[] = [];
   if (traits.han) findByLexicon(text, others);
   if (traits.latin) findKnownNames(text, others);
-  if (others.length > 0) spans.push(...apart(others, surer));
+  if (others.length > 0) for (const span of apart(others, surer)) spans.push(span);
   if (spans.length === 0) return spans;
   findOtherForms(text, spans);
   const names = new Set<string>();
