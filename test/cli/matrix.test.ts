@@ -2,22 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Copy, opa, ROOT, type Said, sluice, faultsBy } from './support.ts';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type Copy, copies, faultsBy, ONE, opa, OWN, type Said, sluice } from './support.ts';
 
 // Each command compiles a policy, some ask it thousands of questions, and tests share the machine.
 vi.setConfig({ testTimeout: 180_000 });
 
-const OWN = join(ROOT, 'test/policy/fixtures/policy');
-const copies: Copy[] = [];
-const copy = (source?: string): Copy => {
-  const made = new Copy(source);
-  copies.push(made);
-  return made;
-};
-afterEach(() => {
-  for (const c of copies.splice(0)) c.remove();
-});
+const copy = copies();
 
 interface Matrix {
   readonly callers: string;
@@ -53,17 +44,6 @@ interface Diff {
   readonly sources: readonly { at: string; before: string | null; after: string | null }[];
   readonly not_covered: readonly string[];
 }
-
-const ONE = [
-  '--role',
-  'support',
-  '--purpose',
-  'after_sales',
-  '--resource',
-  'customer',
-  '--recipient',
-  'internal',
-];
 
 describe.runIf(opa !== null)('sluice matrix', () => {
   test('says what a role gets of each field in every state of consent, and what is refused', async () => {

@@ -2,22 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { unifiedDiff } from '../../src/cli/policy/diff.ts';
 import { memberText, outdented, withMember, withName } from '../../src/cli/policy/yaml-insert.ts';
-import { Copy, opa, sluice } from './support.ts';
+import { type Copy, copies, opa, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
-const copies: Copy[] = [];
-const copy = (): Copy => {
-  const made = new Copy();
-  copies.push(made);
-  return made;
-};
-afterEach(() => {
-  for (const c of copies.splice(0)) c.remove();
-});
+const copy = copies();
 
 /** every file by its path */
 const filesOf = ({ dir }: Copy): Map<string, string> =>

@@ -1,34 +1,15 @@
 /** The commands of those who write policies, run in process on copies of the default policy that each test spoils in its way. */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Copy, lineOf, opa, ROOT, type Said, sluice } from './support.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { Copy, copies, lineOf, opa, OWN, ROOT, type Said, sluice } from './support.ts';
 
 // Each command compiles a policy, some ask it ten thousand questions, and tests share the machine.
 vi.setConfig({ testTimeout: 180_000 });
 
-const OWN = join(ROOT, 'test/policy/fixtures/policy');
 const PATIENT = 'resource: patient\ndata_subject: /no\nfields:\n  /no: { category: reference, grade: 1 }\n';
-const copies: Copy[] = [];
-const copy = (source?: string): Copy => {
-  const made = new Copy(source);
-  copies.push(made);
-  return made;
-};
-afterEach(() => {
-  for (const c of copies.splice(0)) c.remove();
-});
+const copy = copies();
 
 interface Checked {
   readonly ok: boolean;

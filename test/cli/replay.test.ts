@@ -2,26 +2,18 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Replay } from '../../src/cli/policy/recorded.ts';
 import { Replayer } from '../../src/cli/policy/replayer.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
-import { Copy, opa, ROOT, sluice, faultsBy } from './support.ts';
+import { type Copy, copies, faultsBy, ONE, opa, ROOT, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const copies: Copy[] = [];
-const copy = (): Copy => {
-  const made = new Copy();
-  copies.push(made);
-  return made;
-};
-afterEach(() => {
-  for (const c of copies.splice(0)) c.remove();
-});
+const copy = copies();
 
 const CATALOG = 'catalog/customer.yaml';
 const PHONE = '/phone: { category: contact, grade: 3, mask: phone }\n  /email';
@@ -74,17 +66,7 @@ describe.runIf(opa !== null)('sluice replay', () => {
   test('matrix --diff --journal counts the recorded decisions of each sentence', async () => {
     const p = copy();
     p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
-    const one = [
-      '--role',
-      'support',
-      '--purpose',
-      'after_sales',
-      '--resource',
-      'customer',
-      '--recipient',
-      'internal',
-    ];
-    const asked = ['matrix', '--diff', 'policies', p.dir, ...one, '--journal', journal];
+    const asked = ['matrix', '--diff', 'policies', p.dir, ...ONE, '--journal', journal];
     expect((await sluice(asked)).out).toMatch(
       /sees \/phone of customer in clear for after_sales \(before: masked\)[\s\S]*?[1-9]\d* recorded decisions? would have differed so/,
     );

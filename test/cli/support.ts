@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { afterEach } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { resolveOpa } from '../../src/policy/opa.ts';
 
@@ -83,6 +84,28 @@ export class Copy {
     if (existsSync(this.dir)) rmSync(this.dir, { recursive: true, force: true });
   }
 }
+
+/** @returns a maker of copies, which are removed after the test that made them */
+export function copies(): (source?: string) => Copy {
+  const made: Copy[] = [];
+  afterEach(() => {
+    for (const copy of made.splice(0)) copy.remove();
+  });
+  return (source) => {
+    const copy = new Copy(source);
+    made.push(copy);
+    return copy;
+  };
+}
+
+/** a policy directory with few rules of its own */
+export const OWN = join(ROOT, 'test/policy/fixtures/policy');
+
+/** The one combination of caller and resource that most tests of `matrix` and `explain` ask about. */
+export const ONE: string[] = [
+  ...['--role', 'support', '--purpose', 'after_sales'],
+  ...['--resource', 'customer', '--recipient', 'internal'],
+];
 
 /** line of the first line that holds a text, from 1 */
 export const lineOf = (file: string, text: string): number =>

@@ -325,7 +325,7 @@ describe('formats', () => {
   test('a command of GitHub Actions is one line, and the runner reads back what was found', () => {
     fc.assert(
       fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
-        const lines = githubCommands(list, '/work/sub', '/work').split('\n');
+        const lines = githubCommands(list, '/repo/sub', '/repo').split('\n');
         expect(lines.pop()).toBe('');
         expect(lines).toHaveLength(list.length);
         for (const [i, line] of lines.entries()) {
@@ -421,9 +421,9 @@ describe('formats', () => {
   test('SARIF keeps to its schema, and each result names its rule', () => {
     fc.assert(
       fc.property(fc.array(finding, { maxLength: 5 }), (list) => {
-        const once = arranged(list, '/work');
+        const once = arranged(list, '/repo');
         const sarif = JSON.parse(
-          JSON.stringify(sarifOf(once, { cwd: '/work/sub', root: '/work', about: '/work/sub' })),
+          JSON.stringify(sarifOf(once, { cwd: '/repo/sub', root: '/repo', about: '/repo/sub' })),
         ) as {
           runs: [
             {
