@@ -1,6 +1,5 @@
 /** `sluice approve`: a reviewer signs that one policy may go live, and nothing else. */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
@@ -14,6 +13,7 @@ import {
 import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
 import type { Io } from './io.ts';
 import { openPolicy } from './policy/source.ts';
+import { replaceFile } from './replace.ts';
 
 interface Options {
   readonly digest?: string;
@@ -124,7 +124,11 @@ async function approve(io: Io, policy: string, options: Options): Promise<void> 
       'input_invalid',
       `${options.output} holds ${before.length} approvals, and with more than ${MAX_APPROVALS} it is not read: nothing was added. Take out those of contents that will not go live again.`,
     );
-  await write(file, [...before, token]);
+  await replaceFile(
+    file,
+    `${JSON.stringify({ approvals: [...before, token] }, null, 2)}\n`,
+    `The approvals ${options.output}`,
+  );
   io.stdout.write(
     options.json
       ? `${JSON.stringify({ ...statement, key: options.keyId, file: options.output }, null, 2)}\n`
@@ -138,17 +142,4 @@ async function there(file: string): Promise<readonly string[]> {
     throw new SluiceError('input_invalid', { message: `${file} cannot be read.`, cause: e });
   });
   return text === null ? [] : readApprovals(text, file);
-}
-
-/** A sidecar that watches the file never sees half of it. */
-async function write(file: string, approvals: readonly string[]): Promise<void> {
-  const partial = `${file}.${randomUUID().slice(0, 8)}.partial`;
-  try {
-    await writeFile(partial, `${JSON.stringify({ approvals }, null, 2)}\n`);
-    await rename(partial, file);
-  } catch (cause) {
-    throw new SluiceError('input_invalid', { message: `The approvals ${file} cannot be written.`, cause });
-  } finally {
-    await rm(partial, { force: true });
-  }
 }

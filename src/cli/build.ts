@@ -1,6 +1,5 @@
 /** `sluice build`: a policy directory → a bundle that a sidecar runs without OPA. */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
@@ -13,6 +12,7 @@ import { createRuntime } from '../policy/runtime.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
 import { watching } from './policy/watch.ts';
+import { replaceFile } from './replace.ts';
 
 interface Options {
   readonly output: string;
@@ -88,7 +88,7 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
           file: resolve(io.cwd, options.signingKey),
         };
   const file = resolve(io.cwd, options.output);
-  await replace(file, await writeBundle(bundle, key));
+  await replaceFile(file, await writeBundle(bundle, key), `The bundle ${options.output}`);
   const { size } = await stat(file);
   const entrypoints = Object.fromEntries(
     [...(bundle.reads ?? [])].map(([name, reads]) => [
@@ -132,16 +132,3 @@ async function approvalsAt(io: Io, file: string | undefined): Promise<readonly s
 
 /** `data.sluice.extra` and `sluice/extra` are the same */
 const entrypointOf = (text: string): string => text.replace(/^data\./, '').replaceAll('.', '/');
-
-/** A sidecar that watches the file never sees half of it. */
-async function replace(file: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${file}.${randomUUID().slice(0, 8)}.partial`;
-  try {
-    await writeFile(partial, bytes);
-    await rename(partial, file);
-  } catch (cause) {
-    throw new SluiceError('input_invalid', { message: `The bundle ${file} cannot be written.`, cause });
-  } finally {
-    await rm(partial, { force: true });
-  }
-}

@@ -1,6 +1,5 @@
 /** `sluice fmt`: policy YAML written in one way, so that a review shows what was changed and nothing else. */
-import { randomUUID } from 'node:crypto';
-import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
@@ -8,6 +7,7 @@ import { listPolicyFiles } from '../policy/directory.ts';
 import type { Io } from './io.ts';
 import { shown } from './policy/findings.ts';
 import { formatYaml } from './policy/format-yaml.ts';
+import { replaceFile } from './replace.ts';
 
 interface Options {
   readonly check?: boolean;
@@ -36,24 +36,23 @@ async function fmt(
   paths: readonly string[],
   { check = false, json = false }: Options,
 ): Promise<void> {
-  const files = (await Promise.all(paths.map((path) => filesAt(resolve(io.cwd, path))))).flat();
+  const found = await Promise.all(paths.map((path) => filesAt(resolve(io.cwd, path))));
+  const files = new Set(found.flat());
   const changed: string[] = [];
   const refused: { file: string; why: string }[] = [];
-  for (const file of new Set(files)) {
+  for (const file of files) {
     const text = await readFile(file, 'utf8');
     const formatted = formatYaml(text);
     const name = shown(file, io.cwd);
     if ('refused' in formatted) refused.push({ file: name, why: formatted.refused });
     else if (formatted.text !== text) {
       changed.push(name);
-      if (!check) await replace(file, formatted.text);
+      if (!check) await replaceFile(file, formatted.text);
     }
   }
   if (refused.length > 0 || (check && changed.length > 0)) io.exitCode = 1;
   if (json) {
-    io.stdout.write(
-      `${JSON.stringify({ files: files.length, changed, refused, written: !check }, null, 2)}\n`,
-    );
+    io.stdout.write(`${JSON.stringify({ files: files.size, changed, refused, written: !check }, null, 2)}\n`);
     return;
   }
   for (const file of changed) io.stdout.write(`${file}${check ? ': not formatted' : ''}\n`);
@@ -66,18 +65,4 @@ async function filesAt(path: string): Promise<string[]> {
   if (found === null) throw new SluiceError('input_invalid', `There is nothing at ${path}.`);
   if (found.isFile()) return [path];
   return (await listPolicyFiles(path)).filter((f) => /\.ya?ml$/.test(f.path)).map((f) => join(path, f.path));
-}
-
-/** A sidecar that watches the directory never sees half of a file. */
-async function replace(file: string, text: string): Promise<void> {
-  const target = await realpath(file);
-  const partial = `${target}.${randomUUID().slice(0, 8)}.partial`;
-  try {
-    await writeFile(partial, text, { mode: (await stat(target)).mode });
-    await rename(partial, target);
-  } catch (cause) {
-    throw new SluiceError('input_invalid', { message: `${file} cannot be written.`, cause });
-  } finally {
-    await rm(partial, { force: true });
-  }
 }

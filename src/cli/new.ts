@@ -1,7 +1,5 @@
 /** `sluice new`: a role, purpose, partner or field is written where it belongs, with a scenario that says what comes of it. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { compileFiles } from '../policy/compile.ts';
@@ -26,6 +24,7 @@ import { inspectFiles } from './policy/inspect.ts';
 import { expecting, scenarioOf, writtenScenario } from './policy/new-scenario.ts';
 import { playAll, playOne } from './policy/play.ts';
 import { readScenarios } from './policy/scenario-files.ts';
+import { replaceFile } from './replace.ts';
 
 interface Common {
   readonly policies: string;
@@ -128,7 +127,7 @@ async function add(io: Io, options: Common, plan: (policy: Sources) => Addition)
   }
   if (!options.json) tell(found, { ...io, stdout: io.stderr });
   const texts = new Map([...changed, [path, text]]);
-  if (!options.dryRun) for (const [file, content] of texts) await replace(join(dir, file), content);
+  if (!options.dryRun) for (const [file, content] of texts) await replaceFile(join(dir, file), content);
   if (options.json)
     io.stdout.write(
       `${JSON.stringify({ written: options.dryRun !== true, files: [...texts.keys()], scenario: outcomes[0]!.name }, null, 2)}\n`,
@@ -158,16 +157,3 @@ function withTexts(files: PolicyDirectory, texts: ReadonlyMap<string, string>): 
 const headerOf = (scenarios: readonly PolicyFile[]): string =>
   /^#( yaml-language-server:.*)$/m.exec(scenarios[0]?.text ?? '')?.[1] ??
   ' yaml-language-server: $schema=../../schemas/scenario.schema.json';
-
-async function replace(file: string, text: string): Promise<void> {
-  const partial = join(dirname(file), `.${basename(file)}.${randomUUID().slice(0, 8)}.partial`);
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(partial, text);
-    await rename(partial, file);
-  } catch (cause) {
-    throw new SluiceError('input_invalid', { message: `${file} cannot be written.`, cause });
-  } finally {
-    await rm(partial, { force: true });
-  }
-}

@@ -1,0 +1,28 @@
+/** A file written as a whole: a sidecar that watches it never sees half of it. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { SluiceError } from '../errors.ts';
+
+/**
+ * A file that is there keeps its permissions, and a link to it stays a link.
+ * @param what its name in the error
+ * @throws SluiceError `input_invalid`
+ */
+export async function replaceFile(file: string, content: string | Uint8Array, what = file): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  const partial = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.partial`);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    const mode = await stat(target).then(
+      (s) => s.mode,
+      () => undefined,
+    );
+    await writeFile(partial, content, mode === undefined ? {} : { mode });
+    await rename(partial, target);
+  } catch (cause) {
+    throw new SluiceError('input_invalid', { message: `${what} cannot be written.`, cause });
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
