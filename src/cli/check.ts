@@ -30,6 +30,7 @@ import {
 import { progress } from './policy/progress.ts';
 import { usageFindings } from './policy/usage.ts';
 import { watching } from './policy/watch.ts';
+import { counted } from './text.ts';
 
 interface Options {
   readonly config?: string;
@@ -199,5 +200,3 @@ async function inspected(path: string, signing: SigningConfig | undefined, opa: 
 
 const inPolicy = ({ rules, tests, data, catalogs, fields, scenarios }: Inspection['counts']): string =>
   `${counted(rules, 'file')} of rules, ${tests} of tests, ${data} of data, ${counted(catalogs, 'catalog')} with ${fields} fields, ${counted(scenarios, 'scenario')}`;
-
-const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -11,7 +11,7 @@ import { describeDecision } from './decisions/show.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
 import { decisionTable, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
-import type { Io } from './io.ts';
+import { colourful, type Io } from './io.ts';
 
 type Options = SourceOptions & FilterOptions;
 
@@ -113,7 +113,7 @@ async function show(id: string, options: Options, io: Io): Promise<void> {
     io.stdout.write(
       options.json
         ? `${JSON.stringify({ ...decision, proofs: proofs.map(({ intact, detail }) => ({ intact, detail })) })}\n`
-        : describeDecision(decision, proofs, width(io), io.stdout.isTTY === true),
+        : describeDecision(decision, proofs, width(io), colourful(io)),
     );
     if (proofs.some((p) => !p.intact)) io.exitCode = 1;
   } finally {

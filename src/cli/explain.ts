@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import type { Tier } from '../model/input.ts';
 import { resolveOpa } from '../policy/opa.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
-import type { Io } from './io.ts';
+import { colourful, type Io } from './io.ts';
 import {
   type ExplainedReason,
   type ExplainedState,
@@ -158,9 +158,7 @@ function printJson(io: Io, e: Explanation, asked: Asked, revision: string, place
 }
 
 function print(io: Io, e: Explanation, asked: Asked, revision: string, place: Place): void {
-  const { bold, dim, green, red, yellow } = colours.createColors(
-    io.stdout.isTTY === true && !io.env['NO_COLOR'],
-  );
+  const { bold, dim, green, red, yellow } = colours.createColors(colourful(io));
   const say = (line: string): void => void io.stdout.write(`${line}\n`);
   const { subject, action, resource, context } = e.input;
   const { roles, department, clearance: cleared, assurance } = subject.properties;

@@ -9,6 +9,9 @@ export interface Io {
   exitCode: 0 | 1 | 2 | 3;
 }
 
+/** Whether what is printed may have colours: https://no-color.org */
+export const colourful = ({ stdout, env }: Io): boolean => stdout.isTTY === true && !env['NO_COLOR'];
+
 export const processIo = (): Io => ({
   stdout: process.stdout,
   stderr: process.stderr,

@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import { ACTIONS } from '../model/actions.ts';
 import type { Tier } from '../model/input.ts';
 import { createSnapshot, type LivePolicy } from '../policy/snapshot.ts';
-import type { Io } from './io.ts';
+import { colourful, type Io } from './io.ts';
 import { type Axes, type AxesOptions, axesOf } from './policy/axes.ts';
 import { type Diff, diffText } from './policy/diff-text.ts';
 import { combinations, gridOf } from './policy/grid.ts';
@@ -150,8 +150,6 @@ function axesNamed(policies: readonly LivePolicy[], names: readonly string[], ab
     throw new SluiceError('usage_invalid', `${named} has no catalog of a resource "${unknown}".`);
   return axes;
 }
-
-const colourful = (io: Io): boolean => io.stdout.isTTY === true && !io.env['NO_COLOR'];
 
 const callersOf = ({ clearance, amr, justification }: AxesOptions): string => {
   const cleared = Array.isArray(clearance)

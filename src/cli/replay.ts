@@ -5,7 +5,7 @@ import colours from 'picocolors';
 import { listOrigins } from '../decision-log/directory.ts';
 import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
-import type { Io } from './io.ts';
+import { colourful, type Io } from './io.ts';
 import { catalogText } from './policy/diff-text.ts';
 import { type CatalogChange, catalogChanges, isUnanswered } from './policy/grid-catalogs.ts';
 import { progress } from './policy/progress.ts';
@@ -14,6 +14,7 @@ import { Replayer } from './policy/replayer.ts';
 import { openPolicy } from './policy/source.ts';
 import { watching } from './policy/watch.ts';
 import { widthOf, wrapped } from './policy/wrap.ts';
+import { counted } from './text.ts';
 
 interface Options {
   readonly journal: string;
@@ -102,7 +103,7 @@ function report(
   name: string,
   revision: string,
 ): void {
-  const { bold, dim, red } = colours.createColors(io.stdout.isTTY === true && !io.env['NO_COLOR']);
+  const { bold, dim, red } = colours.createColors(colourful(io));
   const width = widthOf(io);
   const say = (line: string): void => void io.stdout.write(`${line}\n`);
   const { decisions, same, left_out, states, shifts } = result;
@@ -150,8 +151,6 @@ const TITLES: { readonly [D in Shift['direction']]: string } = {
   narrower: 'Less would have left',
   reason: 'For another reason, with the same result',
 };
-
-const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 const countsOf = (s: Shift): string => {
   const decisions = counted(s.decisions, 'decision');

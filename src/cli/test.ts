@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import colours from 'picocolors';
 import { SluiceError } from '../errors.ts';
-import type { Io } from './io.ts';
+import { colourful, type Io } from './io.ts';
 import { shown } from './policy/findings.ts';
 import { fromDecision } from './policy/from-decision.ts';
 import { junit } from './policy/junit.ts';
@@ -159,9 +159,7 @@ function report(
   scenarios: Ran['scenarios'],
   options: Options,
 ): void {
-  const { green, red, yellow, dim, bold } = colours.createColors(
-    io.stdout.isTTY === true && !io.env['NO_COLOR'],
-  );
+  const { green, red, yellow, dim, bold } = colours.createColors(colourful(io));
   const say = (line: string): void => void io.stdout.write(`${line}\n`);
   for (const o of outcomes) {
     if (o.state === 'passed' && !options.verbose) continue;

@@ -1,4 +1,7 @@
-/** Text in columns of a terminal, where a Chinese character takes two. */
+/** Text for people, in columns of a terminal, where a Chinese character takes two. */
+
+/** `1 fault`, `2 faults` */
+export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 /** Unicode Standard Annex #11: East Asian wide and full-width, as far as terminals agree, and emoji */

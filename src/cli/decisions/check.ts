@@ -10,6 +10,7 @@ import { verify } from '../../decision-log/verify.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { chainKey, place, type SourceOptions } from './source.ts';
+import { counted } from '../text.ts';
 import { plain, table, width } from './table.ts';
 
 export interface CheckOptions extends SourceOptions {
@@ -62,7 +63,7 @@ function describeFile(report: FileReport, columns: number): string {
     `${c.first}–${c.last}`,
     c.gaps === 0 ? 'without a gap' : `${c.gaps} gap${c.gaps > 1 ? 's' : ''}`,
   ]);
-  const verdict = `${report.file}: ${counted(report.records)}: ${report.ok ? 'intact' : 'BROKEN'}.\n`;
+  const verdict = `${report.file}: ${counted(report.records, 'record')}: ${report.ok ? 'intact' : 'BROKEN'}.\n`;
   const gaps = report.chains.some((c) => c.gaps > 0)
     ? 'Records between the gaps are not in this file; whether they were left out or removed, only the journal tells.\n'
     : '';
@@ -72,8 +73,6 @@ function describeFile(report: FileReport, columns: number): string {
     report.ok ? gaps : problemLines(report),
   ].join('');
 }
-
-const counted = (records: number): string => (records === 1 ? '1 record' : `${records} records`);
 
 function problemLines({
   problems,
@@ -101,7 +100,7 @@ function describe(report: VerifyReport, keyed: boolean, columns: number): string
     report.origins.length === 1
       ? `1 chain (${report.origins[0]!.origin})`
       : `${report.origins.length} chains`;
-  const records = counted(report.records);
+  const records = counted(report.records, 'record');
   if (report.ok) {
     const what =
       report.origins.length === 0

@@ -7,6 +7,7 @@ import type { Copy, Position, Store } from '../../decision-log/index/store.ts';
 import { type Decision, type DecisionQuery, matches, readyQuery } from '../../decision-log/query.ts';
 import { isSluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
+import { counted } from '../text.ts';
 import { plain, resourceOf } from './table.ts';
 
 export function line(d: Decision): string {
@@ -18,7 +19,7 @@ export function line(d: Decision): string {
     d.action ?? d.kind,
     resourceOf(d),
     d.purpose ?? '–',
-    what === null ? '' : `${what.records} record${what.records === 1 ? '' : 's'}`,
+    what === null ? '' : counted(what.records, 'record'),
     what === null || what.withheld.length === 0
       ? ''
       : `withheld ${what.withheld

@@ -5,6 +5,7 @@ import { conditionTexts } from './conditions.ts';
 import type { CatalogChange } from './grid-catalogs.ts';
 import type { Sentence } from './grid-sentences.ts';
 import type { SourceChange } from './source-changes.ts';
+import { counted } from '../text.ts';
 import { wrapped } from './wrap.ts';
 
 export interface Diff {
@@ -84,7 +85,7 @@ export function headline({ names, sentences, catalogs, sources, cells, questions
     roles === 0
       ? 'Of those asked about nobody sees or may do more than before'
       : `${roles} role${roles === 1 ? ' sees or may' : 's see or may'} do more than before`;
-  return `${names[0]} → ${names[1]}: ${who}. ${changed.length} change${changed.length === 1 ? '' : 's'}; ${compared}.`;
+  return `${names[0]} → ${names[1]}: ${who}. ${counted(changed.length, 'change')}; ${compared}.`;
 }
 
 const FIELDS_SHOWN = 6;
@@ -132,7 +133,7 @@ function sentenceText(s: Sentence, diff: Diff, width: number, dim: (t: string) =
   for (const condition of conditionTexts(s, diff.states))
     lines.push(dim(wrapped(`if: ${condition}`, width, '      ', '          ')));
   if (recorded !== null)
-    lines.push(dim(`      ${recorded} recorded decision${recorded === 1 ? '' : 's'} would have differed so`));
+    lines.push(dim(`      ${counted(recorded, 'recorded decision')} would have differed so`));
   return lines.join('\n');
 }
 

@@ -2,7 +2,7 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import colours from 'picocolors';
-import type { Io } from '../io.ts';
+import { colourful, type Io } from '../io.ts';
 import { version } from '../../version.ts';
 import { type Finding, type Place, spellPlace } from './findings.ts';
 
@@ -41,7 +41,7 @@ const MARKS = { fault: 'red', warning: 'yellow', note: 'cyan' } as const;
 const NAMED = 3;
 
 export function tell(list: readonly Finding[], io: Io): void {
-  const paint = io.stdout.isTTY === true && !io.env['NO_COLOR'];
+  const paint = colourful(io);
   const colour = colours.createColors(paint);
   for (const f of list) {
     const place = spellPlace(f);

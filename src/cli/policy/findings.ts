@@ -1,4 +1,4 @@
-/** What is wrong with a policy, each with its place: gathered, told once, and put in order. How it is printed: `formats.ts`. */
+/** What is wrong with a policy, each with its place: gathered, told once, and put in order. How it is printed: `finding-formats.ts`. */
 import { relative } from 'node:path';
 import type { PolicyFault } from '../../policy/opa-faults.ts';
 
