@@ -6,8 +6,10 @@ import { listOrigins } from '../decision-log/directory.ts';
 import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
+import { DIRECTIONS } from './policy/changes.ts';
 import { catalogText } from './policy/diff-text.ts';
 import { type CatalogChange, catalogChanges, isUnanswered } from './policy/grid-catalogs.ts';
+import { WORDS } from './policy/grid-sentences.ts';
 import { progress } from './policy/progress.ts';
 import type { Replay, Shift } from './policy/recorded.ts';
 import { Replayer } from './policy/replayer.ts';
@@ -127,7 +129,7 @@ function report(
       ? `${counted(otherwise, 'decision')} would have differed, ${same} not${inexactly}.${left}`
       : `None of ${counted(decisions - left_out, 'decision')} would have differed${inexactly}.${left}`,
   );
-  for (const direction of ['wider', 'other', 'narrower', 'reason'] as const) {
+  for (const direction of DIRECTIONS) {
     const own = shifts.filter((s) => s.direction === direction);
     if (own.length === 0) continue;
     const title = bold(TITLES[direction]);
@@ -158,18 +160,8 @@ const countsOf = (s: Shift): string => {
   return `${counted(s.count, s.kind === 'field' ? 'value' : 'record')} in ${decisions}`;
 };
 
-const SHOWN: { readonly [treatment: string]: string } = {
-  disclose: 'in clear',
-  encrypt: 'encrypted',
-  scrub: 'scrubbed',
-  generalize: 'generalized',
-  mask: 'masked',
-  tokenize: 'as tokens',
-  pseudonymize: 'as pseudonyms',
-  nullify: 'as null',
-  drop: 'not at all',
-};
-const shown = (spelled: string): string => SHOWN[spelled] ?? spelled;
+const shown = (spelled: string): string =>
+  (WORDS as { readonly [treatment: string]: string })[spelled] ?? spelled;
 
 export function sentenceOf(s: Shift): string {
   const to = s.recipient === 'internal' ? '' : `, to ${s.recipient}`;

@@ -13,6 +13,7 @@ import type { Outcome } from './policy/outcome.ts';
 import { type Ran, runTests } from './policy/test-run.ts';
 import { Timings } from './policy/timings.ts';
 import { watching } from './policy/watch.ts';
+import { spellSpans } from './text.ts';
 
 interface Options {
   readonly policies: string;
@@ -175,7 +176,7 @@ function report(
       `${bold('coverage')} of ${policy}: ${c.percent} % of the lines of its rules (at least ${options.threshold} % are asked for)`,
     );
     for (const f of c.files) {
-      const missed = f.missed.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
+      const missed = spellSpans(f.missed);
       say(
         `  ${String(f.percent).padStart(6)} %  ${shown(f.file, io.cwd)}${missed === '' ? '' : dim(`  not reached: ${missed}`)}`,
       );

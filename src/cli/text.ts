@@ -3,6 +3,20 @@
 /** `1 fault`, `2 faults` */
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
+/** First and last of what follows one upon the other: 3, 4, 5, 7 are 3–5 and 7. @param numbers in any order */
+export function spansOf(numbers: readonly number[]): [number, number][] {
+  const spans: [number, number][] = [];
+  for (const n of [...numbers].sort((a, b) => a - b)) {
+    const last = spans.at(-1);
+    if (last !== undefined && last[1] === n - 1) last[1] = n;
+    else spans.push([n, n]);
+  }
+  return spans;
+}
+
+export const spellSpans = (spans: readonly (readonly [number, number])[]): string =>
+  spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
+
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 /** Unicode Standard Annex #11: East Asian wide and full-width, as far as terminals agree, and emoji */
 const WIDE =

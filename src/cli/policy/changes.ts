@@ -31,7 +31,9 @@ export interface Change {
   readonly direction: Direction;
 }
 
-export type Direction = 'wider' | 'narrower' | 'other' | 'reason';
+/** in the order in which they are told */
+export const DIRECTIONS = ['wider', 'other', 'narrower', 'reason'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
 
 /** An obligation. */
 export interface Limit {
@@ -89,7 +91,8 @@ export function limitDirection(name: string, from: unknown, to: unknown): Direct
 const isNone = (value: unknown): boolean => value === null || value === false;
 const size = (value: unknown, none: number): number => (typeof value === 'number' ? value : none);
 
-const GONE: Fate = { do: 'drop', because: 'uncatalogued' };
+/** a field that the catalog does not have */
+export const GONE: Fate = { do: 'drop', because: 'uncatalogued' };
 
 type Side = readonly [LivePolicy, readonly FieldAt[] | null];
 
@@ -147,7 +150,7 @@ function sideOf(
 }
 
 /** how much is left of a value: 0 for nothing */
-export const openness = (fate: Fate): number =>
+const openness = (fate: Fate): number =>
   fate.do === 'withheld' ? 0 : strictnessOf('drop') - strictnessOf(fate.do);
 
 /** null: the same */

@@ -1,4 +1,5 @@
 /** The circumstances in which a change holds, as conditions: exactly these, in as few words as there are. */
+import { spellSpans, spansOf } from '../text.ts';
 import { type Circumstance, circumstanceOf, DIMENSIONS, type Dimension, type Subject } from './changes.ts';
 
 /** Values of the dimensions that it is about; one that is not named does not matter. */
@@ -142,16 +143,6 @@ function statesOf(values: readonly string[], states: readonly string[]): string 
 
 /** `3–5` for 3, 4 and 5 */
 function ranges(values: readonly string[]): string {
-  const numbers = values
-    .filter((v) => /^\d+$/.test(v))
-    .map(Number)
-    .sort((a, b) => a - b);
-  const others = values.filter((v) => !/^\d+$/.test(v));
-  const spans: [number, number][] = [];
-  for (const n of numbers) {
-    const last = spans.at(-1);
-    if (last !== undefined && last[1] === n - 1) last[1] = n;
-    else spans.push([n, n]);
-  }
-  return [...spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)), ...others].join(', ');
+  const [numbers, others] = [values.filter((v) => /^\d+$/.test(v)), values.filter((v) => !/^\d+$/.test(v))];
+  return [...(numbers.length === 0 ? [] : [spellSpans(spansOf(numbers.map(Number)))]), ...others].join(', ');
 }

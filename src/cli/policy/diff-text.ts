@@ -1,6 +1,6 @@
 /** What a change of the policy changes, for a terminal: who sees more now comes first. */
 import colours from 'picocolors';
-import type { Direction } from './changes.ts';
+import { DIRECTIONS, type Direction } from './changes.ts';
 import { conditionTexts } from './conditions.ts';
 import type { CatalogChange } from './grid-catalogs.ts';
 import type { Sentence } from './grid-sentences.ts';
@@ -41,7 +41,7 @@ export function diffText(diff: Diff, { colour, width, because }: DiffOptions): s
   const paint = colours.createColors(colour);
   const wider = summary(diff.sentences, width);
   const parts: string[] = [`${wrapped(headline(diff), width, '', '  ')}${wider === '' ? '' : `\n${wider}`}`];
-  for (const direction of ['wider', 'other', 'narrower', 'reason'] as const) {
+  for (const direction of DIRECTIONS) {
     const own = diff.sentences.filter((s) => s.direction === direction);
     if (own.length === 0) continue;
     const title = paint.bold(direction === 'wider' ? paint.red(TITLES.wider) : TITLES[direction]);

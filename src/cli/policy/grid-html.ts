@@ -1,4 +1,5 @@
 /** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
+import { DIRECTIONS } from './changes.ts';
 import { catalogText, type Diff, headline, sourceText, TITLES } from './diff-text.ts';
 import { conditionTexts } from './conditions.ts';
 import type { Sentence } from './grid-sentences.ts';
@@ -112,7 +113,7 @@ function refused(grid: Grid): string {
 
 export function changesHtml(diff: Diff, about: About, signOff: SignOff): string {
   const { names, sentences, catalogs, sources } = diff;
-  const sections = (['wider', 'other', 'narrower', 'reason'] as const).map((direction) => {
+  const sections = DIRECTIONS.map((direction) => {
     const own = sentences.filter((s) => s.direction === direction);
     return own.length === 0
       ? ''

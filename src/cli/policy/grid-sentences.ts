@@ -5,6 +5,7 @@ import {
   type Change,
   circumstanceOf,
   type Compared,
+  DIRECTIONS,
   type Direction,
   type Found,
   keyOf,
@@ -35,7 +36,6 @@ export interface Sentence {
   readonly text: string;
 }
 
-const ORDER: readonly Direction[] = ['wider', 'other', 'narrower', 'reason'];
 const ABOUT: readonly Subject[] = ['request', 'field', 'write', 'delete', 'limit'];
 
 export function sentencesOf({ found, asked }: Compared): Sentence[] {
@@ -62,7 +62,7 @@ export function sentencesOf({ found, asked }: Compared): Sentence[] {
     }
   return together([...groups.values()]).sort(
     (a, b) =>
-      ORDER.indexOf(a.direction) - ORDER.indexOf(b.direction) ||
+      DIRECTIONS.indexOf(a.direction) - DIRECTIONS.indexOf(b.direction) ||
       ABOUT.indexOf(a.about) - ABOUT.indexOf(b.about) ||
       rank(a) - rank(b) ||
       compareTexts(a.resource, b.resource) ||
@@ -125,7 +125,8 @@ function reasonsOf(outcome: Change['before']): readonly string[] {
   return isLimit(outcome) ? [] : outcome.reasons;
 }
 
-const WORDS: { readonly [treatment in Fate['do']]: string } = {
+/** what a caller gets of a field */
+export const WORDS: { readonly [treatment in Fate['do']]: string } = {
   disclose: 'in clear',
   encrypt: 'encrypted',
   scrub: 'scrubbed',

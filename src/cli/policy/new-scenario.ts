@@ -3,10 +3,12 @@
  * that is what they want; from then on the scenario keeps it so.
  */
 import { Document, isCollection, isMap, visit } from 'yaml';
+import { LISTS, READS } from '../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../model/catalog.ts';
 import type { Scenario, ScenarioFile } from '../../policy/scenario-schema.ts';
 import { SCENARIO_NOW } from '../../policy/scenario-schema.ts';
 import { formatYaml } from './format-yaml.ts';
+import { SAMPLES } from './samples.ts';
 import type { Came } from './world.ts';
 
 export interface Asked {
@@ -28,14 +30,13 @@ export interface Asked {
 }
 
 const ID = 'C1';
-const LISTS = ['search', 'export'];
 
 /** what it expects is still to be filled in, by `expecting` */
 export function scenarioOf(asked: Asked): ScenarioFile {
   const { about, catalog, partner, purpose } = asked;
   const isOwn = about['recipients'] === 'own';
-  const [action = 'read'] = ['read', ...LISTS].filter((a) => asked.actions.includes(a));
-  const isList = LISTS.includes(action);
+  const [action = 'read'] = [...READS].filter((a) => asked.actions.includes(a));
+  const isList = LISTS.has(action);
   const record = sampleOf(catalog);
   const [department] = Array.isArray(about['departments']) ? (about['departments'] as string[]) : [];
   return {
@@ -147,19 +148,6 @@ export function writtenScenario(file: ScenarioFile, header: string): string {
   const formatted = formatYaml(text);
   return 'text' in formatted ? formatted.text : text;
 }
-
-const SAMPLES: { readonly [kind: string]: unknown } = {
-  person_name: '张三丰',
-  national_id: '110101199003074514',
-  phone: '13812345678',
-  landline: '010-62511234',
-  email: 'zhang@example.com',
-  address: '中关村大街27号',
-  bank_card: '6222020200112233445',
-  plate: '京A12345',
-  passport: 'E12345678',
-  ip: '10.0.0.7',
-};
 
 /** A record with a value for each field that a plain path leads to. */
 function sampleOf({ fields, data_subject }: Catalog): unknown {

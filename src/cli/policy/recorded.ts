@@ -120,7 +120,6 @@ export function fateThen(
   return wanted === null ? null : { do: wanted, because: '' };
 }
 
-export const GONE: Fate = { do: 'drop', because: 'uncatalogued' };
 export const ERRORS: ReadonlySet<string> = new Set(ERROR_CODES);
 
 export const questionOf = (input: PolicyInput, state: AskedState) =>

@@ -5,6 +5,7 @@ import type { Opa } from '../../policy/opa.ts';
 import { faultError, faultsOf, MAX_ERRORS } from '../../policy/opa-faults.ts';
 import { holds, type Ran, valueAt } from '../../policy/unit-run.ts';
 import { type SubCases, subCasesOf, type UnitTest } from '../../policy/unit-tests.ts';
+import { spansOf } from '../text.ts';
 import type { Outcome } from './outcome.ts';
 import { type Staged, stage } from './stage.ts';
 
@@ -236,7 +237,7 @@ function coverageOf(report: CoverageReport, staged: Staged): Coverage {
       return {
         file: staged.original(file),
         percent: percent(hit.size, hit.size + missed.size),
-        missed: runs([...missed]),
+        missed: spansOf([...missed]),
       };
     })
     .sort((a, b) => (a.file < b.file ? -1 : 1));
@@ -252,16 +253,6 @@ const linesOf = (spans: readonly Span[]): Set<number> =>
       Array.from({ length: end.row - start.row + 1 }, (_, i) => start.row + i),
     ),
   );
-
-function runs(lines: number[]): [number, number][] {
-  const found: [number, number][] = [];
-  for (const line of lines.sort((a, b) => a - b)) {
-    const last = found.at(-1);
-    if (last !== undefined && last[1] === line - 1) last[1] = line;
-    else found.push([line, line]);
-  }
-  return found;
-}
 
 function parsed<T>(text: string): T | null {
   try {

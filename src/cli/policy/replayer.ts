@@ -12,12 +12,11 @@ import type { PolicyInput } from '../../model/input.ts';
 import type { AskedState, DecisionRecord, DisclosureSummary } from '../../model/record.ts';
 import { asRead, inTier, tierInForce, withheldBy } from '../../model/verdict.ts';
 import type { LivePolicy } from '../../policy/snapshot.ts';
-import { type Direction, directionOf, limitDirection } from './changes.ts';
+import { DIRECTIONS, directionOf, GONE, limitDirection } from './changes.ts';
 import {
   ERRORS,
   fatesOf,
   fateThen,
-  GONE,
   holdsMasked,
   type Inexact,
   isAsked,
@@ -426,7 +425,6 @@ export class Replayer {
 
   result(): Replay {
     const kinds = { verdict: 0, record: 1, field: 2, limit: 3 } as const;
-    const order: readonly Direction[] = ['wider', 'other', 'narrower', 'reason'];
     return {
       decisions: this.#decisions,
       states: this.#states,
@@ -435,7 +433,7 @@ export class Replayer {
       revisions: Object.fromEntries(this.#revisions),
       shifts: [...this.#shifts.values()].sort(
         (a, b) =>
-          order.indexOf(a.direction) - order.indexOf(b.direction) ||
+          DIRECTIONS.indexOf(a.direction) - DIRECTIONS.indexOf(b.direction) ||
           Number(b.to === 'disclose') - Number(a.to === 'disclose') ||
           kinds[a.kind] - kinds[b.kind] ||
           b.count - a.count,

@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
 import { MASKED } from '../../decision-log/mask.ts';
 import type { Decision } from '../../decision-log/decision.ts';
 import { SluiceError } from '../../errors.ts';
+import { LISTS } from '../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../model/catalog.ts';
 import type { PolicyInput } from '../../model/input.ts';
 import { tokensOf } from '../../model/pointer.ts';
@@ -13,6 +14,7 @@ import type { PolicySnapshot } from '../../model/policy.ts';
 import type { AskedState } from '../../model/record.ts';
 import { isObject } from '../../policy/document.ts';
 import type { Scenario, ScenarioFile } from '../../policy/scenario-schema.ts';
+import { SAMPLES } from './samples.ts';
 
 export interface Recorded {
   readonly file: ScenarioFile;
@@ -20,7 +22,6 @@ export interface Recorded {
   readonly unknown: readonly string[];
 }
 
-const LISTS: ReadonlySet<string> = new Set(['search', 'export']);
 const HOUR = 3_600_000;
 
 /** @throws SluiceError `record_not_found` if the policy was not asked */
@@ -274,19 +275,6 @@ function put(into: Record<string, unknown>, path: string, value: unknown): void 
     }
   }
 }
-
-const SAMPLES: { readonly [mask: string]: string } = {
-  phone: '13812345678',
-  landline: '010-62345678',
-  national_id: '110101199003074514',
-  person_name: '张三丰',
-  email: 'someone@example.com',
-  address: '北京市海淀区中关村大街1号',
-  bank_card: '6222020200112233445',
-  ip: '192.0.2.17',
-  passport: 'E12345678',
-  plate: '京A12345',
-};
 
 function sampleOf(
   path: string,
