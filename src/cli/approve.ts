@@ -12,6 +12,7 @@ import {
 } from '../policy/approval.ts';
 import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
 import type { Io } from './io.ts';
+import { oneOf, refuse } from './options.ts';
 import { openPolicy } from './policy/source.ts';
 import { replaceFile } from './replace.ts';
 
@@ -27,12 +28,6 @@ interface Options {
   readonly json?: boolean;
 }
 
-const algorithm = (text: string): SigningAlgorithm => {
-  const found = APPROVAL_ALGORITHMS.find((a) => a === text);
-  if (found === undefined)
-    throw new InvalidArgumentError(`One of ${APPROVAL_ALGORITHMS.join(', ')} is wanted.`);
-  return found;
-};
 const day = (text: string): string => {
   const time = Date.parse(`${text}T00:00:00Z`);
   if (
@@ -65,14 +60,22 @@ export function command(io: Io): Command {
     .option('--until <day>', 'last day on which it may go live by this approval', day)
     .option('--key <file>', "the reviewer's PKCS #8 private key (PEM)")
     .option('--key-id <id>', 'name of the key in policy.require_approval.keys', 'default')
-    .option('--alg <name>', 'how it is signed', algorithm, 'ES256')
+    .option('--alg <name>', 'how it is signed', oneOf(APPROVAL_ALGORITHMS), 'ES256')
     .option('-o, --output <file>', 'the file that the approval is added to', 'approvals.json')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  sluice approve policies\n  sluice approve policies --digest sha256:… --reviewer "Li Lei" --author "Han Meimei" --key li.pem --key-id li-2026',
     )
-    .action((policy: string, options: Options) => approve(io, policy, options));
+    .action((policy: string, options: Options, command: Command) => {
+      if (options.key === undefined)
+        refuse(
+          command,
+          ['reviewer', 'author', 'until', 'keyId', 'alg', 'output'],
+          'is of an approval, which is signed with --key.',
+        );
+      return approve(io, policy, options);
+    });
 }
 
 async function approve(io: Io, policy: string, options: Options): Promise<void> {

@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../po
 import { createRuntime } from '../policy/runtime.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
+import { oneOf, refuse } from './options.ts';
 import { watching } from './policy/watch.ts';
 import { replaceFile } from './replace.ts';
 
@@ -26,13 +27,6 @@ interface Options {
   readonly watch?: boolean;
   readonly json?: boolean;
 }
-
-const algorithm = (text: string): SigningAlgorithm => {
-  const found = SIGNING_ALGORITHMS.find((a) => a === text);
-  if (found === undefined)
-    throw new InvalidArgumentError(`One of ${SIGNING_ALGORITHMS.join(', ')} is wanted.`);
-  return found;
-};
 
 const level = (text: string): 0 | 1 => {
   if (text !== '0' && text !== '1') throw new InvalidArgumentError('0 or 1 is wanted.');
@@ -51,7 +45,7 @@ export function command(io: Io): Command {
     )
     .option('--optimize <level>', "of OPA's compiler: 0 or 1", level, 1)
     .option('--signing-key <file>', 'sign it: PKCS #8 private key (PEM), or the secret for HS*')
-    .option('--signing-alg <name>', 'how', algorithm, 'ES256')
+    .option('--signing-alg <name>', 'how', oneOf(SIGNING_ALGORITHMS), 'ES256')
     .option('--signing-key-id <id>', 'name of the key in policy.signing.keys', 'default')
     .option('--approvals <file>', 'signed approvals (sluice approve) to carry along')
     .option('--watch', 'again whenever a file has changed')
@@ -60,11 +54,13 @@ export function command(io: Io): Command {
       'after',
       '\nExamples:\n  sluice build policies -o bundle.tar.gz\n  sluice build policies -o bundle.tar.gz --revision "$(git rev-parse --short HEAD)" --signing-key key.pem --signing-key-id 2026-a\n  sluice build gatekeeper/src --entrypoint k8sallowedrepos/violation -o repos.tar.gz',
     )
-    .action((dir: string, options: Options) =>
-      options.watch
+    .action((dir: string, options: Options, command: Command) => {
+      if (options.signingKey === undefined)
+        refuse(command, ['signingAlg', 'signingKeyId'], 'is of a signature: give --signing-key, too.');
+      return options.watch
         ? watching(io, [resolve(io.cwd, dir)], () => build(io, dir, options))
-        : build(io, dir, options),
-    );
+        : build(io, dir, options);
+    });
 }
 
 async function build(io: Io, dir: string, options: Options): Promise<void> {

@@ -1,13 +1,13 @@
 /** `sluice check`: everything that is wrong with a policy directory and a configuration, each with its place. */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { LoadedConfig } from '../config/index.ts';
-import { listOrigins } from '../decision-log/directory.ts';
 import { type Opa, resolveOpa } from '../policy/opa.ts';
 import type { SigningConfig } from '../policy/signatures.ts';
 import { signingOf } from '../policy/store.ts';
 import type { Io } from './io.ts';
+import { oneOf, refuse, whole } from './options.ts';
 import {
   FORMATS,
   type Format,
@@ -27,7 +27,7 @@ import {
   nameFindings,
   routeFindings,
 } from './policy/inspect-config.ts';
-import { progress } from './policy/progress.ts';
+import { journalProgress } from './policy/progress.ts';
 import { usageFindings } from './policy/usage.ts';
 import { watching } from './policy/watch.ts';
 import { counted } from './text.ts';
@@ -41,19 +41,6 @@ interface Options {
   readonly format: Format;
   readonly json?: boolean;
 }
-
-const format = (text: string): Format => {
-  const found = FORMATS.find((f) => f === text);
-  if (found === undefined) throw new InvalidArgumentError(`One of ${FORMATS.join(', ')} is wanted.`);
-  return found;
-};
-
-const days = (text: string): number => {
-  const n = Number(text);
-  if (!Number.isInteger(n) || n < 1 || n > 36_500)
-    throw new InvalidArgumentError('A number of days is wanted.');
-  return n;
-};
 
 export function command(io: Io): Command {
   return new Command('check')
@@ -72,12 +59,12 @@ export function command(io: Io): Command {
       (dir: string, before: readonly string[]) => [...before, dir],
       [] as readonly string[],
     )
-    .option('--days <n>', 'how far back --journal looks', days, 90)
+    .option('--days <n>', 'how far back --journal looks', whole(1, 36_500), 90)
     .option('--watch', 'again whenever a file has changed')
     .option(
       '--format <name>',
       'text, json, github (annotations of a workflow), sarif (code scanning)',
-      format,
+      oneOf(FORMATS),
       'text',
     )
     .option('--json', 'the same as --format json')
@@ -85,7 +72,8 @@ export function command(io: Io): Command {
       'after',
       '\nExamples:\n  sluice check policies\n  sluice check policies --strict --json\n  sluice check --config sluice.yaml\n  sluice check --config sluice.yaml --journal ./data/journal --days 30\n  sluice check policies --strict --format sarif > sluice.sarif\n\nExit code 0: no fault (with --strict: no warning either); 1: there is one; 2: wrong use; 3: could not look, e.g. because there is\nno such directory or no OPA. A note is true and may be meant: it never counts.',
     )
-    .action(async (dir: string | undefined, options: Options) => {
+    .action(async (dir: string | undefined, options: Options, command: Command) => {
+      if (options.journal.length === 0) refuse(command, ['days'], 'is about --journal: give it, too.');
       if (!options.watch) return check(io, dir, options);
       const { policies, config } = await placesOf(io, dir, options);
       return watching(io, [policies ?? resolve(io.cwd, 'policies'), ...(config ? [config.file] : [])], () =>
@@ -174,9 +162,7 @@ async function usage(
 ): Promise<readonly Finding[]> {
   if (!inspection?.policy) return [];
   const journals = options.journal.map((dir) => resolve(io.cwd, dir));
-  const origins = (await Promise.all(journals.map(listOrigins))).flat();
-  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
-  const bar = progress(io, bytes, 'bytes of the journal');
+  const bar = await journalProgress(io, journals);
   try {
     return await usageFindings(inspection.policy, inspection.documents, clientsOf(loaded), {
       journals,

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import colours from 'picocolors';
 import { parseDocument } from 'yaml';
 import { compose, type Sluice } from '../compose.ts';
@@ -22,6 +22,7 @@ import { startCrm } from './demo/crm.ts';
 import { PERSONAS, type Persona, ROWS } from './demo/personas.ts';
 import { decisionTable } from './decisions/table.ts';
 import type { Io } from './io.ts';
+import { whole } from './options.ts';
 import { reread } from './serve/sidecar.ts';
 import { wrap } from './text.ts';
 
@@ -37,13 +38,6 @@ interface Options {
   readonly crmPort: number;
   readonly json?: boolean;
 }
-
-const whole = (low: number, high: number) => (text: string) => {
-  const n = Number(text);
-  if (!Number.isInteger(n) || n < low || n > high)
-    throw new InvalidArgumentError(`A whole number from ${low} to ${high} is wanted.`);
-  return n;
-};
 
 const packaged = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 

@@ -1,12 +1,12 @@
 /** `sluice explain`: one request, every reason; every field with its class, treatment, rule and line of data. */
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import colours from 'picocolors';
 import { SluiceError } from '../errors.ts';
-import type { Tier } from '../model/input.ts';
 import { resolveOpa } from '../policy/opa.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
+import { clearance, names, refuse, tier } from './options.ts';
 import {
   type ExplainedReason,
   type ExplainedState,
@@ -36,16 +36,11 @@ interface Options extends RequestFlags {
   readonly json?: boolean;
 }
 
-const several = (value: string, before: string[] = []): string[] => [...before, ...value.split(',')];
-const tier = (value: string): Tier => {
-  if (!/^[123]$/.test(value)) throw new InvalidArgumentError('A tier is 1, 2 or 3.');
-  return Number(value) as Tier;
-};
-const clearance = (value: string): number | null => {
-  if (value === 'none') return null;
-  if (!/^\d{1,3}$/.test(value)) throw new InvalidArgumentError('A number, or none, is wanted.');
-  return Number(value);
-};
+/** what `askedByFlags` goes by */
+const OF_FLAGS: readonly (keyof RequestFlags)[] = [
+  ...(['role', 'purpose', 'recipient', 'tier', 'action', 'resource', 'department', 'organization'] as const),
+  ...(['clearance', 'amr', 'justification', 'at', 'state', 'record', 'consents'] as const),
+];
 
 export function command(io: Io): Command {
   return new Command('explain')
@@ -57,7 +52,7 @@ export function command(io: Io): Command {
     .option('--journal <dir>', 'where it is on record', './data/journal')
     .option('--scenario <text>', 'a scenario of the policy, by (a part of) its name')
     .option('--scenarios <path>', 'a file or directory of scenarios, instead of those of the policy')
-    .option('--role <names>', 'roles of the caller', several)
+    .option('--role <names>', 'roles of the caller', names)
     .option('--purpose <name>', 'what for')
     .option('--recipient <name>', 'for whom', 'internal')
     .option('--tier <n>', 'tier that the request names', tier)
@@ -72,7 +67,7 @@ export function command(io: Io): Command {
     .option(
       '--state <names>',
       'what is known of the data subject: none, agreed, withdrew, opt_out, … (see sluice matrix)',
-      several,
+      names,
     )
     .option('--record <file>', 'a record of the upstream (JSON): only its fields, with its own data subjects')
     .option('--consents <file>', 'with --record: consents.yaml')
@@ -82,11 +77,20 @@ export function command(io: Io): Command {
       'after',
       '\nExamples:\n  sluice explain --decision 01a1f2c3-… --journal ./data/journal\n  sluice explain --scenario "opted out"\n  sluice explain --role support --purpose after_sales --state opt_out\n  sluice explain --role adjuster --purpose claims --amr pwd,otp --clearance 4 --record customer.json --consents consents.yaml',
     )
-    .action((options: Options) =>
-      options.watch
+    .action((options: Options, command: Command) => {
+      if (options.decision !== undefined || options.scenario !== undefined)
+        refuse(
+          command,
+          OF_FLAGS,
+          'is of a request made up of options, and not for --decision or --scenario.',
+        );
+      if (options.decision === undefined) refuse(command, ['journal'], 'is for --decision: give it, too.');
+      if (options.scenario === undefined) refuse(command, ['scenarios'], 'is for --scenario: give it, too.');
+      if (options.record === undefined) refuse(command, ['consents'], 'is for --record: give it, too.');
+      return options.watch
         ? watching(io, [resolve(io.cwd, options.policies)], () => run(io, options))
-        : run(io, options),
-    );
+        : run(io, options);
+    });
 }
 
 async function run(io: Io, options: Options): Promise<void> {

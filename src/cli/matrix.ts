@@ -1,12 +1,13 @@
 /** `sluice matrix`: who gets what, for which purpose, under which consent, field by field; and what a change of the policy changes. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { ACTIONS } from '../model/actions.ts';
 import type { Tier } from '../model/input.ts';
 import { createSnapshot, type LivePolicy } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
+import { clearance, names, refuse, tier } from './options.ts';
 import { type Axes, type AxesOptions, axesOf } from './policy/axes.ts';
 import { type Diff, diffText } from './policy/diff-text.ts';
 import { combinations, gridOf } from './policy/grid.ts';
@@ -17,7 +18,7 @@ import { type Sentence, sentencesOf } from './policy/grid-sentences.ts';
 import { gridCsv, gridText } from './policy/grid-text.ts';
 import { progress } from './policy/progress.ts';
 import { Replayer } from './policy/replayer.ts';
-import { openPolicy } from './policy/source.ts';
+import { ASKED_ONCE, openPolicy } from './policy/source.ts';
 import { uncovered } from './policy/uncovered.ts';
 import { sheetPolicy, signOffOf } from './policy/sign-off.ts';
 import { sourceChanges } from './policy/source-changes.ts';
@@ -47,20 +48,11 @@ interface Options {
   readonly watch?: boolean;
 }
 
-const several = (value: string, before: string[] = []): string[] => [
-  ...before,
-  ...value.split(',').map((v) => v.trim()),
-];
-const tiers = (value: string, before: Tier[] = []): Tier[] => {
-  if (!/^[123]$/.test(value)) throw new InvalidArgumentError('A tier is 1, 2 or 3.');
-  return [...before, Number(value) as Tier];
-};
-const clearancesOf = (value: string): (number | null)[] =>
-  value.split(',').map((text) => {
-    if (text === 'none') return null;
-    if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('A number, or none, is wanted.');
-    return Number(text);
-  });
+const tiers = (value: string, before: Tier[] = []): Tier[] => [...before, tier(value)];
+const clearances = (value: string): (number | null)[] => value.split(',').map(clearance);
+/** what is of a comparison, and what of one policy */
+const OF_DIFF = ['exitCode', 'journal', 'author', 'reviewer'];
+const OF_ONE = ['fields', 'csv'];
 
 export function command(io: Io): Command {
   return new Command('matrix')
@@ -69,15 +61,15 @@ export function command(io: Io): Command {
     )
     .argument('[policies...]', 'directory or bundle; two with --diff')
     .option('--diff', 'what changes from the first policy to the second')
-    .option('--role <names>', 'only these', several)
-    .option('--purpose <names>', 'only these', several)
+    .option('--role <names>', 'only these', names)
+    .option('--purpose <names>', 'only these', names)
     .option('--tier <n>', 'only this', tiers)
-    .option('--recipient <names>', 'only these', several)
-    .option('--resource <names>', 'only these', several)
+    .option('--recipient <names>', 'only these', names)
+    .option('--resource <names>', 'only these', names)
     .option(
       '--clearance <n>',
       "the callers' clearance, or none; with --diff several (default: none,1,2,3,4,5)",
-      clearancesOf,
+      clearances,
     )
     .option('--amr <methods>', 'how the callers have authenticated', 'pwd,otp')
     .option('--justification <text>', 'what the callers give as their reason', 'review of the policy')
@@ -98,7 +90,13 @@ export function command(io: Io): Command {
       'after',
       '\nExamples:\n  sluice matrix policies --role support --resource customer\n  sluice matrix policies --html matrix.html\n  sluice matrix --diff bundle-live.tar.gz policies\n  sluice matrix --diff bundle-live.tar.gz policies --html sheet.html --author "Han Meimei" --reviewer "Li Lei"\n\nCallers are taken to be as able as they can be: cleared, with a second factor, with a justification. --clearance,\n--amr and --justification say otherwise.',
     )
-    .action(async (named: string[], options: Options) => {
+    .action(async (named: string[], options: Options, command: Command) => {
+      if (options.diff) refuse(command, OF_ONE, 'is about one policy, and not for --diff.');
+      else refuse(command, OF_DIFF, 'is about two policies: give --diff, too.');
+      if (options.html === undefined)
+        refuse(command, ['author', 'reviewer'], 'is for the sheet: give --html, too.');
+      if (!options.diff && (options.clearance ?? []).length > 1)
+        throw new SluiceError('usage_invalid', '--clearance takes several numbers only with --diff.');
       const policies = named.length === 0 && !options.diff ? ['policies'] : named;
       if (policies.length !== (options.diff ? 2 : 1))
         throw new SluiceError(
@@ -118,11 +116,8 @@ export function command(io: Io): Command {
     });
 }
 
-/** The policy that is named, asked each question once. */
-async function open(io: Io, name: string): Promise<LivePolicy> {
-  const cache = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 };
-  return createSnapshot((await openPolicy(name, io)).bundle, { cache });
-}
+const open = async (io: Io, name: string): Promise<LivePolicy> =>
+  createSnapshot((await openPolicy(name, io)).bundle, { cache: ASKED_ONCE });
 
 const aboutCallers = (options: Options, clearance: AxesOptions['clearance']): AxesOptions => ({
   role: options.role,
@@ -137,9 +132,9 @@ const aboutCallers = (options: Options, clearance: AxesOptions['clearance']): Ax
 });
 
 /** @throws SluiceError `usage_invalid` */
-function axesNamed(policies: readonly LivePolicy[], names: readonly string[], about: AxesOptions): Axes {
+function axesNamed(policies: readonly LivePolicy[], paths: readonly string[], about: AxesOptions): Axes {
   const axes = axesOf(policies, about);
-  const named = names.join(' and ');
+  const named = paths.join(' and ');
   if (axes.roles.length === 0 || axes.purposes.length === 0)
     throw new SluiceError(
       'usage_invalid',
@@ -205,6 +200,7 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   const [before, after] = [await open(io, a!), await open(io, b!)];
   const about = { ...aboutCallers(options, options.clearance ?? CLEARANCES), action: ASKED, partly: true };
   const axes = axesNamed([before, after], [a!, b!], about);
+  const signOff = signOffOf([sheetPolicy(a!, before), sheetPolicy(b!, after)], options);
   const bar = progress(io, combinations(axes), `asking ${a} and ${b}`);
   const compared = compare(before, after, axes, about, () => bar.add());
   bar.done();
@@ -223,8 +219,6 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
         ? null
         : await countRecorded(io, options.journal, before, after, sentences),
   };
-  const sheets = [sheetPolicy(a!, before), sheetPolicy(b!, after)] as const;
-  const signOff = signOffOf(sheets, options);
   if (options.exitCode && result.sentences.length + result.catalogs.length + result.sources.length > 0)
     io.exitCode = 1;
   if (options.html !== undefined) {
@@ -233,13 +227,10 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   }
   if (options.json) {
     const { catalogs, sources, cells, questions, uncovered: not_covered, recorded } = result;
+    const { before: was, after: is } = signOff;
     const changes = sentences.map((s, n) => (recorded === null ? s : { ...s, recorded: recorded[n] }));
-    const names = {
-      before: signOff.before,
-      after: signOff.after,
-    };
     io.stdout.write(
-      `${JSON.stringify({ ...names, callers: callersOf(about), questions, fields: cells, changes, catalogs, sources, not_covered }, null, 1)}\n`,
+      `${JSON.stringify({ before: was, after: is, callers: callersOf(about), questions, fields: cells, changes, catalogs, sources, not_covered }, null, 1)}\n`,
     );
     return;
   }

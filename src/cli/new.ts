@@ -7,6 +7,7 @@ import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../p
 import { resolveOpa } from '../policy/opa.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
+import { names, whole } from './options.ts';
 import {
   type Addition,
   type Copied,
@@ -38,7 +39,6 @@ const name = (text: string): string => {
     throw new InvalidArgumentError('A name is lower-case letters, digits and "_", a letter first.');
   return text;
 };
-const several = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 export function command(io: Io): Command {
   const root = new Command('new').description(
@@ -67,7 +67,7 @@ export function command(io: Io): Command {
   )
     .argument('<name>', 'of the purpose', name)
     .requiredOption('--like <purpose>', 'whose lines are copied')
-    .requiredOption('--role <name>', 'who acts for it; may be given again', several)
+    .requiredOption('--role <name>', 'who acts for it; may be given again', names)
     .option('--title <text>', 'for people')
     .action((of: string, options: Like & { readonly role: readonly string[] }) =>
       add(io, options, (p) => newPurpose(p, of, options)),
@@ -85,7 +85,7 @@ export function command(io: Io): Command {
     .argument('<resource>', 'whose catalog')
     .argument('<pointer>', 'as in the catalog, e.g. /orders/*/note')
     .requiredOption('--category <name>', 'what it is about')
-    .requiredOption('--grade <n>', 'how sensitive, 1 to 5', Number)
+    .requiredOption('--grade <n>', 'how sensitive, 1 to 5', whole(1, 5))
     .option('--mask <kind>', 'how it is masked')
     .action((resource: string, pointer: string, options: Common & Field) =>
       add(io, options, (p) => newField(p, resource, pointer, options)),

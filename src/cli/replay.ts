@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';
-import { listOrigins } from '../decision-log/directory.ts';
 import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
@@ -10,7 +9,7 @@ import { DIRECTIONS } from './policy/changes.ts';
 import { catalogText } from './policy/diff-text.ts';
 import { type CatalogChange, catalogChanges, isUnanswered } from './policy/grid-catalogs.ts';
 import { WORDS } from './policy/grid-sentences.ts';
-import { progress } from './policy/progress.ts';
+import { journalProgress } from './policy/progress.ts';
 import type { Replay, Shift } from './policy/recorded.ts';
 import { Replayer } from './policy/replayer.ts';
 import { openPolicy } from './policy/source.ts';
@@ -87,9 +86,7 @@ export async function takeAll(
   which: { readonly since?: string; readonly until?: string; readonly purpose?: string } = {},
 ): Promise<void> {
   const dir = resolve(io.cwd, journal);
-  const origins = await listOrigins(dir);
-  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
-  const bar = progress(io, bytes, 'bytes of the journal');
+  const bar = await journalProgress(io, [dir]);
   try {
     const query = { kind: 'disclosure', ...which };
     for await (const { record } of records(dir, query, (n) => bar.add(n))) replayer.take(record);

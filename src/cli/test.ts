@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import colours from 'picocolors';
 import { SluiceError } from '../errors.ts';
 import { colourful, type Io } from './io.ts';
+import { refuse } from './options.ts';
 import { shown } from './policy/findings.ts';
 import { fromDecision } from './policy/from-decision.ts';
 import { junit } from './policy/junit.ts';
@@ -36,6 +37,9 @@ const percent = (text: string): number => {
   return n;
 };
 
+/** what `--from-decision` does without */
+const OF_RUN = ['filter', 'coverage', 'junit', 'watch', 'timings', 'verbose', 'json'];
+
 export function command(io: Io): Command {
   return new Command('test')
     .description("Rego's unit tests, and scenarios through the whole sidecar.")
@@ -60,10 +64,16 @@ export function command(io: Io): Command {
       'after',
       '\nExamples:\n  sluice test policies\n  sluice test test/cases --policies policies\n  sluice test policies --filter "opted out" --watch\n  sluice test policies --coverage --junit results.xml\n  sluice test policies --from-decision 01a2… --journal data/journal -o policies/scenarios/recorded.yaml',
     )
-    .action(async (paths: string[], options: Options) => {
+    .action(async (paths: string[], options: Options, command: Command) => {
+      if (options.fromDecision === undefined)
+        refuse(command, ['journal', 'output'], 'is for --from-decision: give it, too.');
+      else refuse(command, OF_RUN, 'is about a run of tests, and not for --from-decision.');
+      if (!options.coverage) refuse(command, ['threshold'], 'is for --coverage: give it, too.');
       if (options.fromDecision !== undefined) {
         if (options.journal === undefined)
           throw new SluiceError('usage_invalid', 'Which journal holds the decision? Give --journal <dir>.');
+        if (paths.length > 1)
+          throw new SluiceError('usage_invalid', 'A decision is played under one policy: name one.');
         return fromDecision(io, {
           policies: paths[0] ?? options.policies,
           fromDecision: options.fromDecision,

@@ -24,7 +24,7 @@ import { readScenarios } from './scenario-files.ts';
 import { absentData } from './absent-data.ts';
 import { agreementFindings } from './agreements.ts';
 import { fieldReferences, type KnownNames, knownNames, scenarioReferences } from './scenario-references.ts';
-import { filesOf } from './source.ts';
+import { ASKED_ONCE, filesOf } from './source.ts';
 import { stage } from './stage.ts';
 import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
@@ -307,9 +307,7 @@ function attempted(rule: string, work: () => unknown): Finding[] {
 
 async function compiled(files: PolicyDirectory, opa: Opa, found: Finding[]): Promise<LivePolicy | null> {
   try {
-    // Each question is asked once.
-    const cache = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 };
-    return await createSnapshot(await compileFiles(files, { opa }), { cache });
+    return await createSnapshot(await compileFiles(files, { opa }), { cache: ASKED_ONCE });
   } catch (e) {
     if (!isSluiceError(e) || e.code.startsWith('opa_')) throw e;
     // What is wrong with data and catalogs has been told by their own checks, with more of them.

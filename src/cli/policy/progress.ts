@@ -1,5 +1,6 @@
 /** A bar on stderr while something takes long, if stderr is a terminal; nothing otherwise. */
 import { Presets, SingleBar } from 'cli-progress';
+import { listOrigins } from '../../decision-log/directory.ts';
 import type { Io } from '../io.ts';
 
 export interface Progress {
@@ -8,6 +9,13 @@ export interface Progress {
 }
 
 const SILENT: Progress = { add: () => undefined, done: () => undefined };
+
+/** Of reading journals, by their bytes. @throws SluiceError where one cannot be read */
+export async function journalProgress(io: Io, dirs: readonly string[]): Promise<Progress> {
+  const origins = (await Promise.all(dirs.map(listOrigins))).flat();
+  const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
+  return progress(io, bytes, 'bytes of the journal');
+}
 
 export function progress(io: Io, total: number, what: string): Progress {
   if (io.stderr.isTTY !== true || total === 0) return SILENT;

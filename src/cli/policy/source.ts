@@ -40,6 +40,9 @@ export interface PolicySource {
   dataJson(): Promise<string>;
 }
 
+/** Cache of a policy that is asked each question once. */
+export const ASKED_ONCE = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 } as const;
+
 /** @throws SluiceError `policy_unavailable` */
 export async function openSource(path: string, io: Io, options: OpenOptions = {}): Promise<PolicySource> {
   const at = resolve(io.cwd, path);
