@@ -15,10 +15,10 @@ import {
   repositoryOf,
   sarifOf,
   tell,
-} from './policy/finding-formats.ts';
-import { arranged, type Finding } from './policy/findings.ts';
-import { type Inspection, inspectBundle, inspectPolicy } from './policy/inspect.ts';
-import { fileFindings } from './policy/inspect-files.ts';
+} from './policy/check/finding-formats.ts';
+import { arranged, type Finding } from './policy/check/findings.ts';
+import { type Inspection, inspectBundle, inspectPolicy } from './policy/check/inspect.ts';
+import { fileFindings } from './policy/check/inspect-files.ts';
 import {
   approvalFindings,
   clientsOf,
@@ -26,9 +26,9 @@ import {
   inspectConfig,
   nameFindings,
   routeFindings,
-} from './policy/inspect-config.ts';
+} from './policy/check/inspect-config.ts';
 import { journalProgress } from './policy/progress.ts';
-import { usageFindings } from './policy/usage.ts';
+import { usageFindings } from './policy/check/usage.ts';
 import { watching } from './policy/watch.ts';
 import { counted } from './text.ts';
 

@@ -13,16 +13,16 @@ import {
   Explainer,
   type Explanation,
   explain,
-} from './policy/account.ts';
+} from './policy/explain/account.ts';
 import {
   type Asked,
   askedByFlags,
   askedInJournal,
   askedInScenario,
   type RequestFlags,
-} from './policy/asked.ts';
-import type { Blame } from './policy/blame.ts';
-import { shown } from './policy/findings.ts';
+} from './policy/explain/asked.ts';
+import type { Blame } from './policy/explain/blame.ts';
+import { shown } from './policy/check/findings.ts';
 import { openPolicy } from './policy/source.ts';
 import { watching } from './policy/watch.ts';
 

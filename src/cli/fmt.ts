@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { listPolicyFiles } from '../policy/directory.ts';
 import type { Io } from './io.ts';
-import { shown } from './policy/findings.ts';
-import { formatYaml } from './policy/format-yaml.ts';
+import { shown } from './policy/check/findings.ts';
+import { formatYaml } from './policy/new/format-yaml.ts';
 import { replaceFile } from './replace.ts';
 
 interface Options {

@@ -17,14 +17,14 @@ import {
   newPurpose,
   newRole,
   Sources,
-} from './policy/additions.ts';
-import { unifiedDiff } from './policy/diff.ts';
-import { tell } from './policy/finding-formats.ts';
-import { arranged } from './policy/findings.ts';
-import { inspectFiles } from './policy/inspect.ts';
-import { expecting, scenarioOf, writtenScenario } from './policy/new-scenario.ts';
-import { playAll, playOne } from './policy/play.ts';
-import { readScenarios } from './policy/scenario-files.ts';
+} from './policy/new/additions.ts';
+import { unifiedDiff } from './policy/new/diff.ts';
+import { tell } from './policy/check/finding-formats.ts';
+import { arranged } from './policy/check/findings.ts';
+import { inspectFiles } from './policy/check/inspect.ts';
+import { expecting, scenarioOf, writtenScenario } from './policy/new/new-scenario.ts';
+import { playAll, playOne } from './policy/testing/play.ts';
+import { readScenarios } from './policy/testing/scenario-files.ts';
 import { replaceFile } from './replace.ts';
 
 interface Common {

@@ -5,12 +5,12 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { axesOf, type AxesOptions } from '../../src/cli/policy/axes.ts';
-import { type Change, circumstanceOf, directionOf } from '../../src/cli/policy/changes.ts';
-import { compare } from '../../src/cli/policy/grid-changes.ts';
-import { catalogChanges } from '../../src/cli/policy/grid-catalogs.ts';
-import { sentencesOf } from '../../src/cli/policy/grid-sentences.ts';
-import { openWorld } from '../../src/cli/policy/world.ts';
+import { axesOf, type AxesOptions } from '../../src/cli/policy/matrix/axes.ts';
+import { type Change, circumstanceOf, directionOf } from '../../src/cli/policy/matrix/changes.ts';
+import { compare } from '../../src/cli/policy/matrix/grid-changes.ts';
+import { catalogChanges } from '../../src/cli/policy/matrix/grid-catalogs.ts';
+import { sentencesOf } from '../../src/cli/policy/matrix/grid-sentences.ts';
+import { openWorld } from '../../src/cli/policy/testing/world.ts';
 import type { Fate } from '../../src/disclosure/fields.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import { compileFiles } from '../../src/policy/compile.ts';

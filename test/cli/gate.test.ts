@@ -2,7 +2,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { policyGate } from '../../src/cli/policy/gate.ts';
+import { policyGate } from '../../src/cli/policy/testing/gate.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { readBundle, writeBundle } from '../../src/policy/bundle.ts';

@@ -4,16 +4,16 @@
  */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { explain } from '../../src/cli/policy/account.ts';
-import { seenBy } from '../../src/cli/policy/grid.ts';
-import { differences } from '../../src/cli/policy/expectations.ts';
-import { Replayer } from '../../src/cli/policy/replayer.ts';
+import { explain } from '../../src/cli/policy/explain/account.ts';
+import { seenBy } from '../../src/cli/policy/matrix/grid.ts';
+import { differences } from '../../src/cli/policy/testing/expectations.ts';
+import { Replayer } from '../../src/cli/policy/replay/replayer.ts';
 import {
   readScenarios,
   scenarioFilesAt,
   type ScenarioDocument,
-} from '../../src/cli/policy/scenario-files.ts';
-import { openWorld } from '../../src/cli/policy/world.ts';
+} from '../../src/cli/policy/testing/scenario-files.ts';
+import { openWorld } from '../../src/cli/policy/testing/world.ts';
 import type { Decision } from '../../src/decision-log/decision.ts';
 import type { PolicyInput } from '../../src/model/input.ts';
 import type { DecisionRecord, FieldAccount } from '../../src/model/record.ts';

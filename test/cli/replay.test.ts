@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Replay } from '../../src/cli/policy/recorded.ts';
-import { Replayer } from '../../src/cli/policy/replayer.ts';
+import type { Replay } from '../../src/cli/policy/replay/recorded.ts';
+import { Replayer } from '../../src/cli/policy/replay/replayer.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';

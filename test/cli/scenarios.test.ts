@@ -1,13 +1,13 @@
 /** Golden: every scenario of the default policy and every case of the proxy, through the whole sidecar. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { differences } from '../../src/cli/policy/expectations.ts';
+import { differences } from '../../src/cli/policy/testing/expectations.ts';
 import {
   readScenarios,
   scenarioFilesAt,
   type ScenarioDocument,
-} from '../../src/cli/policy/scenario-files.ts';
-import { openWorld, type Stage, type World } from '../../src/cli/policy/world.ts';
+} from '../../src/cli/policy/testing/scenario-files.ts';
+import { openWorld, type Stage, type World } from '../../src/cli/policy/testing/world.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { opa, ROOT } from './support.ts';

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync, mkdtempSy
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { headerOf, readDocument } from '../../src/cli/policy/documents.ts';
+import { headerOf, readDocument } from '../../src/cli/policy/check/documents.ts';
 import { ROOT, sluice } from './support.ts';
 
 const yaml = ['policies', 'test/cases', 'examples'].flatMap((dir) =>

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { outcomesOf } from '../../src/cli/policy/rego-tests.ts';
+import { outcomesOf } from '../../src/cli/policy/testing/rego-tests.ts';
 import type { UnitTest } from '../../src/policy/unit-tests.ts';
 import { opa, sluice } from './support.ts';
 

@@ -1,8 +1,8 @@
 /** Minimisation by the decisions on record: what counts as used, and what is told of the rest. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { arranged, type Finding } from '../../src/cli/policy/findings.ts';
-import { inspectPolicy } from '../../src/cli/policy/inspect.ts';
-import { type Client, usageFindings } from '../../src/cli/policy/usage.ts';
+import { arranged, type Finding } from '../../src/cli/policy/check/findings.ts';
+import { inspectPolicy } from '../../src/cli/policy/check/inspect.ts';
+import { type Client, usageFindings } from '../../src/cli/policy/check/usage.ts';
 import type { DecisionRecordDraft } from '../../src/model/record.ts';
 import { draft } from '../support/decision-records.ts';
 import { openJournal, temporaryDirectory } from '../support/journals.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { Kept } from '../../src/cli/policy/kept.ts';
+import { Kept } from '../../src/cli/policy/testing/kept.ts';
 import { watching } from '../../src/cli/policy/watch.ts';
 import { SluiceError } from '../../src/errors.ts';
 import { processIo } from '../../src/cli/io.ts';

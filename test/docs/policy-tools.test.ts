@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { RULES } from '../../src/cli/policy/finding-formats.ts';
+import { RULES } from '../../src/cli/policy/check/finding-formats.ts';
 import { draft } from '../support/decision-records.ts';
 import { openJournal } from '../support/journals.ts';
 import { Copy, opa, ROOT, sluice } from '../cli/support.ts';

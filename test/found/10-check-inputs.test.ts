@@ -9,9 +9,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { agreementFindings } from '../../src/cli/policy/agreements.ts';
-import { githubCommands, sarifOf } from '../../src/cli/policy/finding-formats.ts';
-import { arranged, type Finding } from '../../src/cli/policy/findings.ts';
+import { agreementFindings } from '../../src/cli/policy/check/agreements.ts';
+import { githubCommands, sarifOf } from '../../src/cli/policy/check/finding-formats.ts';
+import { arranged, type Finding } from '../../src/cli/policy/check/findings.ts';
 import { readYaml } from '../../src/policy/document.ts';
 import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
 

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { inspectPolicy } from '../../src/cli/policy/inspect.ts';
-import { routeFindings } from '../../src/cli/policy/inspect-config.ts';
+import { inspectPolicy } from '../../src/cli/policy/check/inspect.ts';
+import { routeFindings } from '../../src/cli/policy/check/inspect-config.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { Copy, opa } from '../cli/support.ts';
 

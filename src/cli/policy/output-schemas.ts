@@ -1,6 +1,6 @@
 /** JSON Schemas of what `sluice matrix --diff --json` and `sluice replay --json` print, for programs that read it. */
 import { type TSchema, Type } from 'typebox';
-import { DIMENSIONS } from './changes.ts';
+import { DIMENSIONS } from './matrix/changes.ts';
 
 const closed = { additionalProperties: false } as const;
 const text = Type.String();

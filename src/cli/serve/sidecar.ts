@@ -2,7 +2,7 @@
 import { type ComposeDependencies, compose, type Sluice } from '../../compose.ts';
 import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
-import { policyGate } from '../policy/gate.ts';
+import { policyGate } from '../policy/testing/gate.ts';
 
 /** @throws SluiceError whatever keeps a part from starting */
 export const start = (

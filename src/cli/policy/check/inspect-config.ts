@@ -1,0 +1,153 @@
+/** `sluice.yaml` as `sluice check` sees it: its own faults and warnings, and its routes against the catalogs. */
+import { type Fault, configFaults, type LoadedConfig, loadConfig, spell } from '../../../config/index.ts';
+import { isSluiceError } from '../../../errors.ts';
+import type { Catalog } from '../../../model/catalog.ts';
+import { approvalOf, signingReviewer } from '../../../policy/approval.ts';
+import type { PolicyBundle } from '../../../policy/bundle.ts';
+import { approvingOf } from '../../../policy/store.ts';
+import { routeWarnings } from '../../../routing/warnings.ts';
+import { type Finding, findings } from './findings.ts';
+import { nearestOrAll, unknown } from './references.ts';
+import type { Kind, KnownNames } from './scenario-references.ts';
+import type { Client } from './usage.ts';
+
+export interface InspectedConfig {
+  /** null where it has faults */
+  readonly loaded: LoadedConfig | null;
+  readonly findings: readonly Finding[];
+}
+
+/** @throws SluiceError `config_unreadable` */
+export async function inspectConfig(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<InspectedConfig> {
+  try {
+    const loaded = await loadConfig(file, env);
+    return { loaded, findings: told(file, loaded.warnings, 'warning') };
+  } catch (e) {
+    const faults = isSluiceError(e) ? configFaults(e) : null;
+    if (faults === null) throw e;
+    return { loaded: null, findings: told(file, faults, 'fault') };
+  }
+}
+
+/**
+ * What only the catalogs show of its routes.
+ * @param broken resources whose catalog has faults, which are told already
+ */
+export const routeFindings = (
+  loaded: LoadedConfig,
+  catalogs: ReadonlyMap<string, Catalog>,
+  broken: ReadonlySet<string>,
+): readonly Finding[] =>
+  routeWarnings(loaded.config.routes, catalogs, loaded.config.consent.file !== undefined)
+    .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
+    .flatMap(({ route, key, message, severity }) =>
+      told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
+        key[0] === 'resource' && severity === 'fault'
+          ? { ...finding, cause: unknown('catalog of a resource', loaded.config.routes[route]?.resource) }
+          : finding,
+      ),
+    );
+
+/** Roles, purposes, recipients and dates that it gives credentials and routes, against what the policy's data know. */
+export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date): readonly Finding[] {
+  const { identity, purpose, routes } = loaded.config;
+  const found: Finding[] = [];
+  const say = (path: Path, message: string, severity: Finding['severity'], cause?: string): void => {
+    const [finding] = told(loaded.file, [loaded.fault(path, message)], severity);
+    found.push({ ...finding!, ...(cause === undefined ? {} : { cause }) });
+  };
+  const must = (
+    kind: Kind,
+    name: string | null | undefined,
+    path: Path,
+    severity: Finding['severity'] = 'fault',
+  ) => {
+    const known = names.get(kind);
+    if (name === null || name === undefined || known === undefined || known.has(name)) return;
+    const message = `there is no ${kind} "${name}" in the policy's data${nearestOrAll(name, [...known])}`;
+    say(path, message, severity, unknown(kind, name));
+  };
+  for (const list of ['api_keys', 'certificates'] as const)
+    for (const [i, { subject }] of identity[list].entries()) {
+      const at = ['identity', list, i, 'subject'];
+      for (const [n, role] of subject.roles.entries()) must('role', role, [...at, 'roles', n]);
+      must('purpose', subject.purpose, [...at, 'purpose']);
+      // A policy may know departments and tenants that are no partners.
+      if (!Object.hasOwn(purpose.recipients, subject.organization))
+        must('recipient', subject.organization, [...at, 'organization'], 'warning');
+    }
+  for (const [i, { expires }] of identity.api_keys.entries())
+    if (expires !== undefined && Date.parse(expires) <= now.getTime())
+      say(
+        ['identity', 'api_keys', i, 'expires'],
+        `this key expired on ${expires}: remove it, or give it another date`,
+        'warning',
+      );
+  for (const [i, { purpose: named }] of identity.issuers.entries())
+    must('purpose', named, ['identity', 'issuers', i, 'purpose']);
+  must('purpose', purpose.default, ['purpose', 'default']);
+  for (const [organization, recipient] of Object.entries(purpose.recipients))
+    must('recipient', recipient, ['purpose', 'recipients', organization]);
+  for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
+  return found;
+}
+
+/**
+ * Whether whoever signs bundles could approve them, and whether a sidecar with this configuration would let the policy go live: before
+ * its review it would not, which is no fault.
+ * @param bundle null where it cannot be loaded
+ */
+export async function approvalFindings(
+  loaded: LoadedConfig,
+  bundle: PolicyBundle | null,
+  now: Date,
+): Promise<readonly Finding[]> {
+  const approving = approvingOf(loaded.config.policy, loaded.directory);
+  if (approving === undefined) return [];
+  const at = ['policy', 'require_approval'];
+  try {
+    const signer = await signingReviewer(approving);
+    if (signer !== null)
+      return told(loaded.file, [loaded.fault([...at, 'keys', signer.kid], signer.why)], 'fault');
+    if (bundle !== null) await approvalOf(bundle, approving, now);
+    return [];
+  } catch (e) {
+    // A key that cannot be read has been told.
+    if (!isSluiceError(e, 'policy_unapproved')) return [];
+    return told(loaded.file, [loaded.fault(at, `it would not go live: ${e.message}`)], 'note').map((f) => ({
+      ...f,
+      rule: 'approval',
+    }));
+  }
+}
+
+/** Callers that it names one by one. */
+export const clientsOf = (loaded: LoadedConfig | null): readonly Client[] =>
+  loaded === null
+    ? []
+    : (['api_keys', 'certificates'] as const).flatMap((list) =>
+        loaded.config.identity[list].map(({ subject }, i) => ({
+          id: subject.id,
+          fault: (message: string) => {
+            const { line, column } = loaded.fault(['identity', list, i, 'subject', 'id'], message);
+            return { file: loaded.file, line, column, message };
+          },
+        })),
+      );
+
+type Path = readonly (string | number)[];
+
+const told = (file: string, faults: readonly Fault[], severity: Finding['severity']): Finding[] =>
+  findings(
+    faults.map(({ line, column, path, message }) => ({
+      file,
+      line,
+      column,
+      message: path.length === 0 ? message : `${spell(path)}: ${message}`,
+    })),
+    'config',
+    severity,
+  );

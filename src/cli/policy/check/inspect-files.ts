@@ -1,0 +1,211 @@
+/** The files that `sluice.yaml` names and that refuse or revoke: what keeps them from being read, and names that the policy does not know. */
+import { createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { LoadedConfig } from '../../../config/index.ts';
+import { idForms, type ReadConsents, readConsents } from '../../../consent/index.ts';
+import { isSluiceError, SluiceError } from '../../../errors.ts';
+import { parseRevoked } from '../../../identity/revoked.ts';
+import { MAX_TRIES } from '../../../identity/tokens.ts';
+import { textOf, UNMARKED } from '../../../observability/complete.ts';
+import { createConsentNames, type NameKind } from '../../../policy/consent-names.ts';
+import { isObject } from '../../../policy/document.ts';
+import type { PolicyFault } from '../../../policy/opa-faults.ts';
+import { type CausedFault, type Finding, findings } from './findings.ts';
+import { nearestOrAll, unknown } from './references.ts';
+
+/** @param data of the policy; null where it could not be looked at: then names are not judged */
+export function fileFindings(
+  loaded: LoadedConfig,
+  data: { readonly [name: string]: unknown } | null,
+): Finding[] {
+  const { config } = loaded;
+  const found = consentFindings(config.consent.file, data);
+  for (const type of Object.keys(config.consent.lookups))
+    if (data !== null && !isAlias(data, type))
+      found.push(
+        ...findings(
+          [loaded.fault(['consent', 'lookups', type], noAlias(type))].map(({ line, column, message }) => ({
+            file: loaded.file,
+            line,
+            column,
+            message: `consent.lookups.${type}: ${message}`,
+          })),
+          'config',
+        ),
+      );
+  found.push(...keyFindings(loaded));
+  const { revocations } = config.identity;
+  return revocations === undefined ? found : [...found, ...revocationFindings(revocations)];
+}
+
+type Data = { readonly [name: string]: unknown };
+
+const isAlias = ({ identifiers }: Data, type: string): boolean => {
+  const known = isObject(identifiers) ? identifiers[type] : undefined;
+  return isObject(known) && known['resolves_to'] !== undefined;
+};
+const noAlias = (type: string): string =>
+  `there is no identifier "${type}" in the policy's data that resolves_to another`;
+
+function consentFindings(file: string, data: Data | null): Finding[] {
+  const names = data === null ? null : createConsentNames(data);
+  const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
+  if ('faults' in read) return read.faults;
+  const { document, doubts, isUnmarked, place } = read.value;
+  const faults: CausedFault[] = doubts.map((doubt) => ({ file, ...doubt }));
+  for (const [id, { flags = [], consents = [] }] of Object.entries(document.data_subjects)) {
+    const judge = (kind: NameKind, name: string, ...at: readonly string[]): void => {
+      if (names === null || names.knows(kind, name)) return;
+      faults.push({
+        file,
+        ...place(['data_subjects', id, ...at]),
+        message: `there is no ${kind} "${name}" in the policy's data${nearestOrAll(name, names.known(kind))}: this person's records are withheld`,
+        cause: unknown(kind, name),
+      });
+    };
+    for (const [i, flag] of flags.entries()) judge('flag', flag, 'flags', String(i));
+    for (const [i, { purpose, recipient, categories }] of consents.entries()) {
+      judge('purpose', purpose, 'consents', String(i), 'purpose');
+      judge('recipient', recipient, 'consents', String(i), 'recipient');
+      for (const [n, category] of categories.entries())
+        judge('category', category, 'consents', String(i), 'categories', String(n));
+    }
+  }
+  for (const type of Object.keys(document.aliases ?? {}))
+    if (data !== null && !isAlias(data, type))
+      faults.push({
+        file,
+        ...place(['aliases', type]),
+        message: `aliases: ${noAlias(type)}: they are never looked for`,
+      });
+  return [
+    ...findings(faults, 'consent'),
+    ...findings(strangers(read.value, file, data), 'identifier', 'warning'),
+    ...(isUnmarked ? unmarked(file) : []),
+  ];
+}
+
+/** more would not be read anyway */
+const MAX_STRANGERS = 50;
+
+/** Ids that have the form of none: a refusal that is kept under one of them is never found. */
+function strangers({ document, place }: ReadConsents, file: string, data: Data | null): PolicyFault[] {
+  const isKnown = data === null ? null : idForms(data);
+  if (isKnown === null) return [];
+  const ids = Object.keys(document.data_subjects).map((id) => ({
+    id,
+    path: ['data_subjects', id],
+    what: 'this id',
+  }));
+  const targets = Object.entries(document.aliases ?? {}).flatMap(([type, aliases]) =>
+    Object.entries(aliases).map(([alias, id]) => ({
+      id,
+      path: ['aliases', type, alias],
+      what: `aliases.${type}: what this alias leads to`,
+    })),
+  );
+  return [...ids, ...targets]
+    .filter(({ id }) => !isKnown(id))
+    .slice(0, MAX_STRANGERS)
+    .map(({ path, what }) => ({
+      file,
+      ...place(path),
+      message: `${what} has the form of no identifier of the policy's data (identifiers.yaml): no record of a catalog with types finds it`,
+    }));
+}
+
+/** Keys of issuers and of whoever signs or approves the policy: read at the start, and again when they change. */
+function keyFindings({ config }: LoadedConfig): Finding[] {
+  const sets = config.identity.issuers.flatMap(({ jwks }) => (jwks.file === undefined ? [] : [jwks.file]));
+  const signing = [
+    ...Object.values(config.policy.signing?.keys ?? {}),
+    ...Object.values(config.policy.require_approval?.keys ?? {}),
+  ];
+  const read = (file: string, judge: (text: string) => void): Finding[] => {
+    const done = attempted(file, 'key', () => judge(textOf(readFileSync(file))));
+    return 'faults' in done ? done.faults : [];
+  };
+  return [
+    ...[...new Set(sets)].flatMap((file) => read(file, judgeKeySet)),
+    ...signing.flatMap(({ algorithm, file }) =>
+      file === undefined ? [] : read(file, (text) => judgeSigningKey(algorithm, text)),
+    ),
+  ];
+}
+
+function judgeKeySet(text: string): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new SluiceError('config_invalid', 'the file is not JSON; a JSON Web Key Set is wanted');
+  }
+  const keys = isObject(value) ? value['keys'] : undefined;
+  if (!Array.isArray(keys) || keys.length === 0)
+    throw new SluiceError('config_invalid', 'the file is no JSON Web Key Set: it has no "keys"');
+  if (keys.every((k) => !isObject(k) || k['kty'] === 'oct' || 'd' in k))
+    throw new SluiceError(
+      'config_invalid',
+      'no public key is in the file: shared and private keys are not used',
+    );
+  const unnamed = new Map<unknown, number>();
+  for (const k of keys)
+    if (isObject(k) && k['kid'] === undefined) {
+      // a token's algorithm fits one kind of key
+      const kind = k['crv'] ?? k['kty'];
+      unnamed.set(kind, (unnamed.get(kind) ?? 0) + 1);
+    }
+  for (const [kind, count] of unnamed)
+    if (count > MAX_TRIES)
+      throw new SluiceError(
+        'config_invalid',
+        `${count} keys of one kind (${String(kind)}) have no "kid", and of those that a token may fit only the first ${MAX_TRIES} are tried: give keys and tokens a kid`,
+      );
+}
+
+function judgeSigningKey(algorithm: string, text: string): void {
+  if (algorithm.startsWith('HS')) return;
+  try {
+    createPublicKey(text);
+  } catch {
+    throw new SluiceError('config_invalid', `the file is no public key (BEGIN PUBLIC KEY) for ${algorithm}`);
+  }
+  if (/PRIVATE KEY/.test(text))
+    throw new SluiceError(
+      'config_invalid',
+      'the file is a private key: whoever verifies needs the public one only',
+    );
+}
+
+function revocationFindings(file: string): Finding[] {
+  const read = attempted(file, 'revocation', () => parseRevoked(textOf(readFileSync(file))));
+  if ('faults' in read) return read.faults;
+  return read.value.isMarked ? [] : unmarked(file);
+}
+
+const unmarked = (file: string): Finding[] =>
+  findings([{ file, line: 1, column: 1, message: UNMARKED }], 'complete', 'warning');
+
+type Attempt<T> = { readonly value: T } | { readonly faults: Finding[] };
+
+function attempted<T>(file: string, rule: string, work: () => T): Attempt<T> {
+  try {
+    return { value: work() };
+  } catch (e) {
+    const { code, message } = e as NodeJS.ErrnoException;
+    const told =
+      !isSluiceError(e) && code !== undefined ? `the file cannot be read (${code})` : message.trim();
+    return { faults: told.split('\n').flatMap((line) => faultOf(file, rule, line)) };
+  }
+}
+
+/** `file:line:column: message`, as readers of consents tell it; else of the file as a whole */
+function faultOf(file: string, rule: string, line: string): Finding[] {
+  if (/^\d+ faults:$/.test(line)) return [];
+  const rest = line.startsWith(`${file}:`) ? /^(\d+):(\d+): (.*)$/.exec(line.slice(file.length + 1)) : null;
+  const place =
+    rest === null
+      ? { line: 1, column: 1, message: line }
+      : { line: Number(rest[1]), column: Number(rest[2]), message: rest[3] ?? '' };
+  return findings([{ file, ...place }], rule);
+}

@@ -1,0 +1,152 @@
+/** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
+import { didYouMean } from '../../../errors.ts';
+import type { Catalog } from '../../../model/catalog.ts';
+import { patternFault } from '../../../policy/catalog.ts';
+import { isObject, type YamlDocument } from '../../../policy/document.ts';
+import type { CausedFault } from './findings.ts';
+
+const FEW = 6;
+
+/** `; did you mean …?`, else what there is, where that is little */
+export const nearestOrAll = (name: string, names: readonly string[]): string =>
+  didYouMean(name, names) ||
+  (names.length > 0 && names.length <= FEW ? `; known: ${[...names].sort().join(', ')}` : '');
+
+/** the cause of every fault that comes of one name that is not there */
+export const unknown = (kind: string, name: unknown): string => `no ${kind} ${String(name)}`;
+
+type Members = { readonly [key: string]: unknown };
+type Path = readonly (string | number)[];
+
+/** documents by the schema that they keep to, e.g. `policy-roles.schema.json` */
+export type BySchema = ReadonlyMap<string, readonly YamlDocument[]>;
+
+export function referenceFaults(
+  documents: BySchema,
+  catalogs: readonly { readonly catalog: Catalog; readonly document: YamlDocument }[],
+  broken: ReadonlySet<string>,
+): CausedFault[] {
+  const faults: CausedFault[] = [];
+  const of = (name: string): readonly YamlDocument[] => documents.get(`policy-${name}.schema.json`) ?? [];
+  const namesIn = (name: string): ReadonlySet<string> | null => {
+    const found = of(name);
+    return found.length === 0 ? null : new Set(found.flatMap((d) => Object.keys(section(d, name))));
+  };
+  const purposes = namesIn('purposes');
+  const categories = namesIn('categories');
+  const grades = namesIn('grades');
+  const resources =
+    catalogs.length === 0 ? null : new Set([...catalogs.map((c) => c.catalog.resource), ...broken]);
+  const must = (
+    document: YamlDocument,
+    path: Path,
+    name: unknown,
+    known: ReadonlySet<string> | null,
+    what: string,
+    key?: 'key',
+  ): void => {
+    if (known === null || typeof name !== 'string' || known.has(name)) return;
+    faults.push({
+      ...document.fault(
+        path,
+        `${path.join('.')}: there is no ${what} "${name}"${nearestOrAll(name, [...known])}`,
+        key,
+      ),
+      cause: unknown(what, name),
+    });
+  };
+  const list = (
+    document: YamlDocument,
+    path: Path,
+    value: unknown,
+    known: ReadonlySet<string> | null,
+    what: string,
+  ): void => {
+    if (Array.isArray(value))
+      for (const [i, name] of value.entries()) must(document, [...path, i], name, known, what);
+  };
+  const keys = (
+    document: YamlDocument,
+    path: Path,
+    value: unknown,
+    known: ReadonlySet<string> | null,
+    what: string,
+  ): void => {
+    for (const name of Object.keys(isObject(value) ? value : {}))
+      must(document, [...path, name], name, known, what, 'key');
+  };
+
+  for (const d of of('roles'))
+    for (const [name, role] of members(d, 'roles')) {
+      list(d, ['roles', name, 'purposes'], role['purposes'], purposes, 'purpose');
+      list(d, ['roles', name, 'resources'], role['resources'], resources, 'catalog of a resource');
+      keys(d, ['roles', name, 'categories'], role['categories'], categories, 'category');
+    }
+  for (const d of of('purposes'))
+    for (const [name, purpose] of members(d, 'purposes'))
+      list(d, ['purposes', name, 'needs'], purpose['needs'], categories, 'category');
+  for (const d of of('tiers'))
+    for (const [name, tier] of members(d, 'tiers'))
+      keys(d, ['tiers', name, 'categories'], tier['categories'], categories, 'category');
+  for (const d of of('flags'))
+    for (const [name, flag] of members(d, 'flags'))
+      list(d, ['flags', name, 'except'], flag['except'], purposes, 'purpose');
+  for (const d of of('partners'))
+    for (const [name, partner] of members(d, 'partners')) {
+      keys(d, ['partners', name, 'agreements'], partner['agreements'], purposes, 'purpose');
+      for (const [purpose, agreement] of Object.entries(
+        isObject(partner['agreements']) ? partner['agreements'] : {},
+      )) {
+        if (!isObject(agreement)) continue;
+        const at = ['partners', name, 'agreements', purpose];
+        keys(d, [...at, 'categories'], agreement['categories'], categories, 'category');
+        const fields = isObject(agreement['fields']) ? agreement['fields'] : {};
+        keys(d, [...at, 'fields'], fields, resources, 'catalog of a resource');
+        for (const [resource, pointers] of Object.entries(fields)) {
+          const catalog = catalogs.find((c) => c.catalog.resource === resource)?.catalog;
+          if (catalog)
+            keys(
+              d,
+              [...at, 'fields', resource],
+              pointers,
+              new Set(Object.keys(catalog.fields)),
+              `field of ${resource}`,
+            );
+        }
+      }
+    }
+  const identifiers = namesIn('identifiers');
+  for (const d of of('identifiers'))
+    for (const [name, { pattern, resolves_to }] of members(d, 'identifiers')) {
+      const wrong = patternFault(pattern);
+      if (wrong !== null)
+        faults.push(d.fault(['identifiers', name, 'pattern'], `identifiers.${name}: ${wrong}`));
+      must(d, ['identifiers', name, 'resolves_to'], resolves_to, identifiers, 'identifier');
+      const target = typeof resolves_to === 'string' ? section(d, 'identifiers')[resolves_to] : undefined;
+      if (isObject(target) && target['resolves_to'] !== undefined)
+        faults.push(
+          d.fault(
+            ['identifiers', name, 'resolves_to'],
+            `identifiers.${name}: "${String(resolves_to)}" is an alias itself; name the type that consents are kept under`,
+          ),
+        );
+    }
+  for (const { catalog, document } of catalogs) {
+    for (const { type } of catalog.subject_places ?? [])
+      must(document, ['data_subject'], type, identifiers ?? new Set(), 'identifier (data/identifiers.yaml)');
+    for (const [pointer, entry] of Object.entries(catalog.fields))
+      if ('category' in entry) {
+        must(document, ['fields', pointer, 'category'], entry.category, categories, 'category');
+        must(document, ['fields', pointer, 'grade'], String(entry.grade), grades, 'grade');
+      }
+  }
+  return faults;
+}
+
+const section = (document: YamlDocument, name: string): Members => {
+  const value = isObject(document.value) ? document.value[name] : undefined;
+  return isObject(value) ? value : {};
+};
+
+const members = (document: YamlDocument, name: string): [string, Members][] =>
+  Object.entries(section(document, name)).filter((e): e is [string, Members] => isObject(e[1]));

@@ -1,0 +1,70 @@
+/** `opa check --strict` with the input's schema: a misspelled member of the input is found before it denies everybody. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PolicyDirectory } from '../../../policy/directory.ts';
+import { isObject } from '../../../policy/document.ts';
+import type { Opa } from '../../../policy/opa.ts';
+import { faultsOf, type PolicyFault } from '../../../policy/opa-faults.ts';
+import { DisclosureInputSchema } from '../../../policy/schemas.ts';
+import { everySchema, schemaText } from '../emitted.ts';
+import type { Staged } from '../stage.ts';
+
+/** whether rules name schemas of their own, in annotations */
+export const annotated = (files: PolicyDirectory): boolean =>
+  files.rego.some((f) => /^#\s+schemas:/m.test(f.text));
+
+const INPUT = 'disclosure-input.schema.json';
+
+export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Promise<PolicyFault[]> {
+  const dir = join(staged.dir, 'schemas');
+  await mkdir(dir);
+  for (const [name, schema] of Object.entries(everySchema()))
+    await writeFile(join(dir, name.replace('.schema.json', '.json')), schemaText(schema));
+  await writeFile(join(staged.dir, INPUT), schemaText(DisclosureInputSchema));
+  const run = await opa.run(
+    [
+      'check',
+      '--strict',
+      '--max-errors',
+      '0',
+      '--format',
+      'json',
+      '--schema',
+      ownSchemas ? 'schemas' : INPUT,
+      staged.rego,
+    ],
+    { cwd: staged.dir },
+  );
+  if (run.code === 0) return [];
+  const errors = (parsed(run.stderr) ?? parsed(run.stdout))?.errors ?? [];
+  const open = new Set(
+    errors.filter(isOpen).map((e) => `${e.location?.file}:${e.location?.row}:${e.location?.col}`),
+  );
+  return faultsOf(run, '')
+    .filter((f) => !open.has(`${f.file}:${f.line}:${f.column}`))
+    .map((f) => ({ ...f, ...(f.file === undefined ? {} : { file: staged.original(f.file) }) }));
+}
+
+interface TypeError {
+  readonly location?: { readonly file?: string; readonly row?: number; readonly col?: number };
+  readonly details?: { readonly ref?: readonly { readonly value: unknown }[]; readonly pos?: number };
+}
+
+const parsed = (text: string): { readonly errors?: readonly TypeError[] } | null => {
+  try {
+    return JSON.parse(text) as { errors?: readonly TypeError[] };
+  } catch {
+    return null;
+  }
+};
+
+/** OPA takes an object that lists members for one that has no others; ours may (claims of your own, obligations). */
+function isOpen({ details }: TypeError): boolean {
+  if (details?.ref === undefined || details.pos === undefined) return false;
+  let schema: unknown = DisclosureInputSchema;
+  for (const { value } of details.ref.slice(1, details.pos)) {
+    const properties = isObject(schema) ? schema['properties'] : undefined;
+    schema = isObject(properties) ? properties[String(value)] : undefined;
+  }
+  return isObject(schema) && schema['additionalProperties'] === true;
+}

@@ -1,0 +1,80 @@
+/** The habits of docs/policy-guide.md that a machine can see: those that close doors are faults, the others warnings. */
+import { dirname, join } from 'node:path';
+import type { PolicyDirectory } from '../../../policy/directory.ts';
+import type { Opa } from '../../../policy/opa.ts';
+import type { Finding } from './findings.ts';
+import type { Staged } from '../stage.ts';
+import type { Tree } from '../explain/tree.ts';
+
+const LONGEST_RULE = 30;
+const LONGEST_FILE = 500;
+
+export function styleFindings(trees: readonly Tree[], files: PolicyDirectory): Finding[] {
+  const found: Finding[] = [];
+  const say = (
+    tree: Tree,
+    row: number,
+    message: string,
+    severity: Finding['severity'] = 'warning',
+    rule = 'style',
+  ): void => {
+    found.push({ file: join(files.dir, tree.path), line: row, column: 1, message, severity, rule });
+  };
+  const defaults = new Set<string>();
+  const titled = new Set<string>();
+  for (const tree of trees)
+    for (const rule of tree.rules) {
+      const key = `${tree.package}.${rule.name}`;
+      if (rule.isDefault && rule.value === false) defaults.add(key);
+      if (rule.titled) titled.add(key);
+    }
+  const told = new Set<string>();
+  for (const tree of trees) {
+    const isTest = tree.path.endsWith('_test.rego');
+    const home = dirname(tree.path) === '.' ? '' : dirname(tree.path).replaceAll('/', '.');
+    if (!isTest && tree.package !== home && home !== '')
+      say(tree, tree.packageRow, `package ${tree.package} lies in the directory of package ${home}`);
+    if (isTest && !tree.package.endsWith('_test'))
+      say(tree, tree.packageRow, `tests are a package of their own: ${tree.package}_test`);
+    if (tree.rows > LONGEST_FILE)
+      say(tree, 1, `${tree.rows} lines: more than ${LONGEST_FILE} are hard to review; split the file`);
+    for (const rule of tree.rules) {
+      const key = `${tree.package}.${rule.name}`;
+      const first = !told.has(key);
+      told.add(key);
+      if (rule.lastRow - rule.row > LONGEST_RULE)
+        say(tree, rule.row, `${rule.name}: a rule of more than ${LONGEST_RULE} lines wants splitting`);
+      if (!first || isTest) continue;
+      if (!/^_?[a-z][a-z0-9_]*$/.test(rule.name)) say(tree, rule.row, `${rule.name}: names are snake_case`);
+      if (/^_?(get|list)_/.test(rule.name))
+        say(tree, rule.row, `${rule.name}: a rule is what it gives; leave out "get" and "list"`);
+      if (rule.name === 'allow' && !defaults.has(key))
+        say(
+          tree,
+          rule.row,
+          'allow has no `default allow := false`: where nothing allows it is undefined, and what asks `allow == false` is too',
+          'fault',
+          'default',
+        );
+      if (!rule.name.startsWith('_') && !titled.has(key))
+        say(tree, rule.row, `${rule.name}: a public rule has a title (# METADATA)`);
+    }
+  }
+  return found;
+}
+
+/** Files that `opa fmt` would write otherwise. */
+export async function unformatted(opa: Opa, staged: Staged): Promise<Finding[]> {
+  const run = await opa.run(['fmt', '--list', staged.rego], { cwd: staged.dir });
+  return run.stdout
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((file) => ({
+      file: staged.original(file.trim()),
+      line: 1,
+      column: 1,
+      message: 'not formatted: run `opa fmt --write`',
+      severity: 'warning',
+      rule: 'format',
+    }));
+}

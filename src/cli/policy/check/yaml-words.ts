@@ -1,0 +1,27 @@
+/**
+ * Words of a data file that mean one thing to OPA, whose values are live (YAML 1.1), and another to schemas, editors and whoever reads the
+ * file (YAML 1.2): `no` is false, `0100` is 64. In quotes, or spelled otherwise, they mean one thing to all.
+ */
+import { resolve } from '../../../policy/builtins/yaml-words.ts';
+import type { YamlDocument } from '../../../policy/document.ts';
+import type { PolicyFault } from '../../../policy/opa-faults.ts';
+import { isNumber, numberText } from '../../../policy/values.ts';
+
+export const ambiguousWords = (document: YamlDocument): PolicyFault[] =>
+  document.words().flatMap(({ spelled, value, line, column }) => {
+    const live = meaningOf(spelled);
+    if (live === value || (typeof value === 'number' && Number(live) === value && typeof live !== 'string'))
+      return [];
+    const message = `OPA reads ${spelled} as ${JSON.stringify(live)}, and others as ${JSON.stringify(value)}: write ${typeof value === 'string' ? `"${spelled}"` : 'it so that both are the same'}`;
+    return [{ file: document.file, line, column, message }];
+  });
+
+function meaningOf(spelled: string): unknown {
+  try {
+    const live = resolve(spelled);
+    return isNumber(live) ? Number(numberText(live)) : live;
+  } catch {
+    // `.inf`: OPA refuses the file, and says so
+    return spelled;
+  }
+}

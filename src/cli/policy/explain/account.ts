@@ -1,0 +1,248 @@
+/** A request explained: the verdict with its reasons, and every field with its class, treatment, reason, rule and data. */
+import { fieldsOf } from '../../../disclosure/fields.ts';
+import { WRITES } from '../../../model/actions.ts';
+import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
+import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
+import { asRead, disclosureInput, inTier, tierInForce } from '../../../model/verdict.ts';
+import { SluiceError } from '../../../errors.ts';
+import type { Opa } from '../../../policy/opa.ts';
+import { classesOf } from '../../../policy/catalog.ts';
+import type { LivePolicy } from '../../../policy/snapshot.ts';
+import { Blamer, type Blame } from './blame.ts';
+import type { NamedPolicy } from '../source.ts';
+import { stage, type Staged } from '../stage.ts';
+import { queriesOf } from './trace.ts';
+import { parseTrees } from './tree.ts';
+
+export interface StateAsked {
+  readonly resource: string;
+  readonly data_subject: DisclosureInput['data_subject'];
+  readonly attributes: DisclosureInput['record']['attributes'];
+  /** records; null: none was looked at */
+  readonly count: number | null;
+  /** asked for what was shown, and not for what was to be written */
+  readonly shown?: boolean;
+}
+
+export interface ExplainedReason {
+  readonly code: string;
+  readonly message?: string;
+  readonly blame: Blame;
+}
+
+export interface ExplainedClass {
+  /** class, or single field that the answer names */
+  readonly name: string;
+  readonly do: string;
+  readonly because: string;
+  readonly blame: Blame;
+  /** pointers of the catalog that it holds for */
+  readonly fields: readonly string[];
+}
+
+export interface ExplainedState extends StateAsked {
+  readonly disclose: boolean;
+  readonly reasons: readonly ExplainedReason[];
+  readonly classes: readonly ExplainedClass[];
+}
+
+export interface Explanation {
+  readonly input: PolicyInput;
+  readonly decision: Omit<DecisionAnswer, 'reasons'> & { readonly reasons: readonly ExplainedReason[] };
+  readonly states: readonly ExplainedState[];
+  /** why rules and data are not named, if they are not */
+  readonly untraced: string | null;
+}
+
+const UNKNOWN: Blame = { rule: null, data: [] };
+
+/** Traces are large: this many at once. */
+const AT_ONCE = 2;
+
+export class Explainer {
+  readonly #policy: LivePolicy;
+  readonly #opa: Opa;
+  readonly #staged: Staged;
+  readonly #blamer: Blamer;
+
+  private constructor(policy: LivePolicy, opa: Opa, staged: Staged, blamer: Blamer) {
+    this.#policy = policy;
+    this.#opa = opa;
+    this.#staged = staged;
+    this.#blamer = blamer;
+  }
+
+  /** null: the bundle has no rules in source, so nothing can be traced */
+  static async open(named: NamedPolicy, policy: LivePolicy, opa: Opa): Promise<Explainer | null> {
+    if (named.files.rego.length === 0) return null;
+    const staged = await stage(named.files, named.bundle.dataJson);
+    const trees = await parseTrees(opa, staged, named.files.rego);
+    return new Explainer(policy, opa, staged, new Blamer(trees, named.bundle.data, named.files.data));
+  }
+
+  close(): Promise<void> {
+    return this.#staged.remove();
+  }
+
+  /** Blames for codes of an answer to a query. */
+  async reasons(
+    query: 'data.sluice.decision' | 'data.sluice.disclosure',
+    input: object,
+    reasons: DecisionAnswer['reasons'],
+  ): Promise<ExplainedReason[]> {
+    if (reasons.length === 0) return [];
+    const queries = await this.#trace(query, input);
+    return reasons.map((r) => ({
+      ...r,
+      blame: this.#blamer.blame(queries, r.code, { words: [r.code], outcome: null }),
+    }));
+  }
+
+  async classes(
+    input: DisclosureInput,
+    entries: readonly { readonly name: string; readonly do: string; readonly because: string }[],
+  ): Promise<Blame[]> {
+    const known = this.#classEntries(input.resource.type);
+    const blames: Blame[] = [];
+    for (let i = 0; i < entries.length; i += AT_ONCE)
+      blames.push(
+        ...(await Promise.all(
+          entries.slice(i, i + AT_ONCE).map(async (entry) => {
+            const cls = known.find((k) => k.class === entry.name);
+            // With only this class before it, the trace is about this class alone.
+            const narrowed =
+              cls === undefined
+                ? ''
+                : ` with data.classes as ${JSON.stringify({ [input.resource.type]: [cls] })}`;
+            const queries = await this.#trace(`data.sluice.disclosure${narrowed}`, input);
+            return this.#blamer.blame(queries, entry.because, {
+              words: cls === undefined ? [entry.name] : [cls.category, String(cls.grade), cls.class],
+              outcome: entry.do,
+            });
+          }),
+        )),
+      );
+    return blames;
+  }
+
+  #classEntries(resource: string) {
+    const catalog = this.#policy.catalogs.get(resource);
+    return catalog === undefined ? [] : classesOf(catalog);
+  }
+
+  async #trace(query: string, input: object): Promise<ReturnType<typeof queriesOf>> {
+    const run = await this.#opa.run(
+      [
+        'eval',
+        '--format',
+        'json',
+        '--explain',
+        'full',
+        '-d',
+        this.#staged.rego,
+        '-d',
+        this.#staged.data,
+        '--stdin-input',
+        query,
+      ],
+      { cwd: this.#staged.dir, stdin: JSON.stringify(input) },
+    );
+    if (run.code !== 0) throw new SluiceError('opa_failed', `OPA could not trace ${query}.`);
+    return queriesOf((JSON.parse(run.stdout) as { explanation?: unknown }).explanation ?? []);
+  }
+}
+
+/**
+ * @param seen pointers that occurred, where that is known: the others are left out
+ * @param explainer null: rules and data are not named
+ */
+export async function explain(
+  policy: LivePolicy,
+  explainer: Explainer | null,
+  input: PolicyInput,
+  states: readonly StateAsked[],
+  seen: ReadonlySet<string> | null,
+): Promise<Explanation> {
+  const answer = policy.decide(input);
+  const untraced =
+    explainer === null ? 'the bundle was not built by `sluice build`: it has no rules to look at' : null;
+  const reasons =
+    (await explainer?.reasons('data.sluice.decision', input, answer.reasons)) ??
+    answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
+  const explained: ExplainedState[] = [];
+  for (const state of answer.allow ? states : []) {
+    const inForce = inTier(input, tierInForce(answer, input.context.tier));
+    // what is shown of a record that is written is what may be read of it
+    const shown = WRITES.has(input.action.name) && state.shown === true ? asRead(inForce) : inForce;
+    const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
+    explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
+  }
+  return { input, decision: { ...answer, reasons }, states: explained, untraced };
+}
+
+async function explainState(
+  policy: LivePolicy,
+  explainer: Explainer | null,
+  asked: DisclosureInput,
+  state: StateAsked,
+  seen: ReadonlySet<string> | null,
+  outer: string,
+): Promise<ExplainedState> {
+  const answer = policy.disclose(asked);
+  const reasons =
+    (await explainer?.reasons('data.sluice.disclosure', asked, answer.reasons)) ??
+    answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
+  const entries = answer.disclose ? entriesOf(policy, state.resource, answer, seen, outer) : [];
+  const blames = (await explainer?.classes(asked, entries)) ?? entries.map(() => UNKNOWN);
+  return {
+    ...state,
+    disclose: answer.disclose,
+    reasons,
+    classes: entries.map((e, i) => ({ ...e, blame: blames[i] ?? UNKNOWN })),
+  };
+}
+
+function entriesOf(
+  policy: LivePolicy,
+  resource: string,
+  answer: DisclosureAnswer,
+  seen: ReadonlySet<string> | null,
+  outer: string,
+): Omit<ExplainedClass, 'blame'>[] {
+  const catalog = policy.catalogs.get(resource);
+  if (catalog === undefined) return [];
+  const entries = new Map<string, { name: string; do: string; because: string; fields: string[] }>();
+  for (const { path, pointer, resource: of, cls, fate } of fieldsOf(policy.catalogs, catalog, () => answer)
+    .all) {
+    // what is embedded is a question of its own
+    if (
+      of !== resource ||
+      path !== pointer ||
+      (seen !== null && !occurs(pointer, resource, outer, policy, seen))
+    )
+      continue;
+    const name = cls === null || Object.hasOwn(answer.fields, pointer) ? pointer : cls;
+    const key = JSON.stringify([name, fate.do, fate.because]);
+    const entry = entries.get(key) ?? { name, do: fate.do, because: fate.because, fields: [] };
+    entries.set(key, entry);
+    entry.fields.push(pointer);
+  }
+  return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** Paths on record start at the outermost record: those of an embedded resource have the field that holds it before them. */
+function occurs(
+  pointer: string,
+  resource: string,
+  outer: string,
+  policy: LivePolicy,
+  seen: ReadonlySet<string>,
+): boolean {
+  if (resource === outer && seen.has(pointer)) return true;
+  for (const catalog of policy.catalogs.values())
+    for (const [holder, entry] of Object.entries(catalog.fields)) {
+      if (!('resource' in entry) || entry.resource !== resource) continue;
+      for (const path of seen) if (path.endsWith(`${holder}${pointer}`)) return true;
+    }
+  return false;
+}

@@ -1,0 +1,247 @@
+/** The disclosure matrix: a policy asked about every combination of its axes, field by field. */
+import { type Fate, type FieldAt, fieldsOf } from '../../../disclosure/fields.ts';
+import { WRITES } from '../../../model/actions.ts';
+import { type Catalog, writeModeOf } from '../../../model/catalog.ts';
+import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
+import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
+import type { PolicyInput, Subject, Tier } from '../../../model/input.ts';
+import type { PolicySnapshot } from '../../../model/policy.ts';
+import { asRead, disclosureInput, inTier, tierInForce, withheldBy } from '../../../model/verdict.ts';
+import type { Axes, AxesOptions } from './axes.ts';
+
+/** A field with what becomes of it. */
+export interface Cell extends Fate {
+  /** class; null: no line of a catalog names it */
+  readonly cls: string | null;
+  /** of the catalog that has its line */
+  readonly resource: string;
+}
+
+/** What one caller gets of one resource in one way of asking. */
+export interface Row {
+  readonly role: string;
+  readonly purpose: string;
+  /** in force; null: the policy has no tiers */
+  readonly tier: Tier | null;
+  readonly recipient: string;
+  readonly resource: string;
+  readonly action: string;
+  readonly obligations: DecisionAnswer['obligations'];
+  /** state → field, by its path from the record's root → what becomes of it */
+  readonly states: { readonly [state: string]: { readonly [path: string]: Cell } };
+  /** what may be written, of somebody who agreed to everything; null: this caller writes nothing here */
+  readonly writes: Writes | null;
+}
+
+export interface Writes {
+  readonly action: string;
+  /** field → whether it may be written, and why */
+  readonly may: { readonly [path: string]: { readonly write: boolean; readonly because: string } };
+}
+
+export interface Denied {
+  readonly role: string;
+  readonly purpose: string;
+  readonly recipient: string;
+  readonly resource: string;
+  readonly reasons: readonly string[];
+}
+
+export interface Grid {
+  readonly revision: string;
+  readonly name: string;
+  readonly rows: readonly Row[];
+  /** combinations that are refused whatever the tier and the action */
+  readonly denied: readonly Denied[];
+  readonly cells: number;
+}
+
+export const combinations = (axes: Axes): number =>
+  axes.roles.length * axes.purposes.length * axes.recipients.length * axes.resources.length;
+
+export function gridOf(
+  policy: PolicySnapshot,
+  axes: Axes,
+  options: AxesOptions,
+  step: () => void = () => undefined,
+): Grid {
+  const rows: Row[] = [];
+  const denied: Denied[] = [];
+  let cells = 0;
+  for (const role of axes.roles)
+    for (const purpose of axes.purposes)
+      for (const recipient of axes.recipients)
+        for (const resource of axes.resources) {
+          const { found, reasons } = waysIn(policy, axes, options, { role, purpose, recipient, resource });
+          if (found.length === 0) denied.push({ role, purpose, recipient, resource, reasons });
+          for (const { input, tier, obligations } of found) {
+            const states: { [state: string]: { [path: string]: Cell } } = {};
+            for (const state of axes.states) {
+              const line: { [path: string]: Cell } = Object.create(null);
+              for (const { path, cls, resource: of, fate } of seenBy(
+                policy,
+                input,
+                state.of(purpose, recipient),
+              ))
+                line[path] = { ...fate, cls, resource: of };
+              cells += Object.keys(line).length;
+              states[state.name] = line;
+            }
+            const action = input.action.name;
+            const writes = writesOf(policy, axes, input);
+            rows.push({ role, purpose, tier, recipient, resource, action, obligations, states, writes });
+          }
+          step();
+        }
+  return { revision: policy.revision, name: policy.bundle, rows, denied, cells };
+}
+
+/** What a caller sees of a record of somebody in a state, of what is embedded in it as of somebody in the same. */
+export function seenBy(
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly FieldAt[] {
+  const catalog = policy.catalogs.get(input.resource.type);
+  if (catalog === undefined) return [];
+  const asked = WRITES.has(input.action.name) ? asRead(input) : input;
+  return fieldsOf(policy.catalogs, catalog, answering(policy, asked, state)).all;
+}
+
+/** Somebody's state counts where a record says whose it is. */
+const answering =
+  (policy: PolicySnapshot, input: PolicyInput, state: DataSubjectState) =>
+  (resource: string): DisclosureAnswer => {
+    const embedded = resource === input.resource.type ? undefined : policy.catalogs.get(resource);
+    const nobodys = embedded !== undefined && embedded.data_subject.length === 0;
+    return policy.disclose(disclosureInput(input, resource, nobodys ? NO_STATE : state));
+  };
+
+/** A field that may be written is one that the answer to the write discloses, unless the catalog or the data let nobody write it. */
+export function writtenBy(
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly FieldAt[] {
+  const catalog = policy.catalogs.get(input.resource.type);
+  if (catalog === undefined) return [];
+  const { all } = fieldsOf(policy.catalogs, catalog, answering(policy, input, state));
+  return all.map((field): FieldAt => {
+    if (field.resource !== catalog.resource && catalog.variants === undefined)
+      return { ...field, fate: { do: 'drop', because: 'embedded_resource' } };
+    return isNeverWritten(policy, policy.catalogs.get(field.resource) ?? catalog, field.pointer)
+      ? { ...field, fate: { do: 'drop', because: 'write_never' } }
+      : field;
+  });
+}
+
+function isNeverWritten(policy: PolicySnapshot, catalog: Catalog, pointer: string): boolean {
+  const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
+  return entry !== undefined && 'category' in entry && writeModeOf(entry, policy.data) === 'never';
+}
+
+/** Codes of the reasons why a record of somebody in a state may not be written or deleted as a whole; null: it may. */
+export const recordRefusedTo = (
+  policy: PolicySnapshot,
+  input: PolicyInput,
+  state: DataSubjectState,
+): readonly string[] | null => withheldBy(answering(policy, input, state)(input.resource.type));
+
+const WRITTEN = ['update', 'create'] as const;
+
+/** The same caller who writes. */
+function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Writes | null {
+  const agreed = axes.states.find(({ name }) => name === 'agreed');
+  const state = agreed?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
+  for (const name of WRITTEN) {
+    const asked = { ...input, action: { ...input.action, name } };
+    if (!policy.decide(asked).allow) continue;
+    const may: { [path: string]: { write: boolean; because: string } } = Object.create(null);
+    for (const { path, fate } of writtenBy(policy, asked, state))
+      may[path] = { write: fate.do === 'disclose', because: fate.because };
+    return { action: name, may };
+  }
+  return null;
+}
+
+interface Way {
+  readonly input: PolicyInput;
+  readonly tier: Tier | null;
+  readonly obligations: DecisionAnswer['obligations'];
+}
+
+export interface Question {
+  readonly role: string;
+  readonly purpose: string;
+  readonly recipient: string;
+  readonly resource: string;
+}
+
+/** The ways of asking that are allowed, one for each tier in force: the first subject and action that get through. */
+function waysIn(
+  policy: PolicySnapshot,
+  axes: Axes,
+  options: AxesOptions,
+  question: Question,
+): { found: Way[]; reasons: string[] } {
+  const found = new Map<Tier | null, Way>();
+  const reasons = new Set<string>();
+  for (const tier of axes.tiers) {
+    if (found.has(tier)) continue;
+    const way = firstAllowed(policy, axes, options, question, tier, reasons);
+    if (way !== null && !found.has(way.tier)) found.set(way.tier, way);
+  }
+  return { found: [...found.values()], reasons: [...reasons].sort() };
+}
+
+function firstAllowed(
+  policy: PolicySnapshot,
+  axes: Axes,
+  options: AxesOptions,
+  { role, purpose, recipient, resource }: Question,
+  tier: Tier | null,
+  reasons: Set<string>,
+): Way | null {
+  for (const subject of axes.subjects(role, recipient))
+    for (const action of axes.actions) {
+      const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
+      const answer = policy.decide(asked);
+      if (!answer.allow) {
+        if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
+        continue;
+      }
+      const inForce = tierInForce(answer, tier);
+      return { tier: inForce, input: inTier(asked, inForce), obligations: answer.obligations };
+    }
+  return null;
+}
+
+export const clearedFor = (subject: Subject, clearance: number | null): Subject => ({
+  ...subject,
+  properties: { ...subject.properties, clearance },
+});
+
+export function inputOf(
+  subject: Subject,
+  action: string,
+  resource: string,
+  purpose: string,
+  recipient: string,
+  tier: Tier | null,
+  { justification, at }: Pick<AxesOptions, 'justification' | 'at'>,
+): PolicyInput {
+  return {
+    subject,
+    action: { name: action, properties: { query_fields: [], body_fields: [] } },
+    resource: { type: resource, properties: {} },
+    context: {
+      purpose,
+      tier,
+      recipient,
+      justification,
+      time: at,
+      grants: [],
+      request: { method: 'GET', route: `GET /${resource}`, client_ip: null },
+    },
+  };
+}

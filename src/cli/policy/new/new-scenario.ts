@@ -1,0 +1,187 @@
+/**
+ * A scenario for what was just added to a policy: a request that it is about, and what comes of it now. Whoever adds it reads whether
+ * that is what they want; from then on the scenario keeps it so.
+ */
+import { Document, isCollection, isMap, visit } from 'yaml';
+import { LISTS, READS } from '../../../model/actions.ts';
+import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
+import type { Scenario, ScenarioFile } from '../../../policy/scenario-schema.ts';
+import { SCENARIO_NOW } from '../../../policy/scenario-schema.ts';
+import { formatYaml } from './format-yaml.ts';
+import { SAMPLES } from './samples.ts';
+import type { Came } from '../testing/world.ts';
+
+export interface Asked {
+  /** of the file */
+  readonly title: string;
+  /** of the scenario */
+  readonly name: string;
+  readonly role: string;
+  /** as the policy's data describe it */
+  readonly about: { readonly [key: string]: unknown };
+  readonly purpose: string;
+  readonly justified: boolean;
+  readonly actions: readonly string[];
+  /** a partner; null: internal */
+  readonly partner: string | null;
+  /** categories that the customer agreed to give the partner */
+  readonly agreed: readonly string[];
+  readonly catalog: Catalog;
+}
+
+const ID = 'C1';
+
+/** what it expects is still to be filled in, by `expecting` */
+export function scenarioOf(asked: Asked): ScenarioFile {
+  const { about, catalog, partner, purpose } = asked;
+  const isOwn = about['recipients'] === 'own';
+  const [action = 'read'] = [...READS].filter((a) => asked.actions.includes(a));
+  const isList = LISTS.has(action);
+  const record = sampleOf(catalog);
+  const [department] = Array.isArray(about['departments']) ? (about['departments'] as string[]) : [];
+  return {
+    title: asked.title,
+    now: SCENARIO_NOW,
+    routes: [
+      isList
+        ? { match: 'GET /records', resource: catalog.resource, action, records: '/items/*' }
+        : { match: 'GET /records/{id}', resource: catalog.resource, action, id: '{id}' },
+    ],
+    scenarios: [
+      {
+        name: asked.name,
+        request: {
+          method: 'GET',
+          path: isList ? '/records' : `/records/${ID}`,
+          headers: {
+            'Sluice-Purpose': purpose,
+            ...(partner === null ? {} : { 'Sluice-Recipient': partner }),
+            ...(asked.justified ? { 'Sluice-Justification': 'ticket 1' } : {}),
+          },
+        },
+        token: {
+          sub: 'u-1',
+          roles: [asked.role],
+          ...(department === undefined ? {} : { dept: department }),
+          org: isOwn && partner !== null ? partner : 'internal',
+          clearance: Number(about['max_grade'] ?? 5),
+          amr: ['pwd', 'otp'],
+        },
+        ...(asked.agreed.length === 0
+          ? {}
+          : {
+              consents: {
+                [ID]: {
+                  consents: [
+                    {
+                      purpose,
+                      categories: [...asked.agreed],
+                      recipient: partner ?? 'internal',
+                      status: 'given',
+                      explicit: true,
+                    },
+                  ],
+                },
+              },
+            }),
+        upstream: {
+          status: 200,
+          headers: { 'content-type': 'application/json' },
+          body: isList ? { items: [record] } : record,
+        },
+        expect: { status: 200 },
+      },
+    ],
+  } satisfies ScenarioFile;
+}
+
+/** the scenario with what came of it as what must come */
+export function expecting(file: ScenarioFile, { status, decision, asked }: Came): ScenarioFile {
+  const [scenario] = file.scenarios;
+  const disclosure = decision?.disclosure ?? null;
+  const { upstream, expect: _, ...request } = scenario!;
+  const isAsked = asked.length > 0;
+  const expect: Scenario['expect'] = {
+    status,
+    ...(status >= 400 && decision !== null ? { reasons: decision.reasons.map((r) => r.code) } : {}),
+    ...(disclosure === null || disclosure.withheld.length === 0
+      ? {}
+      : {
+          withheld: Object.fromEntries(
+            disclosure.withheld.map(({ path, do: treatment, because }) => [path, { do: treatment, because }]),
+          ),
+        }),
+    ...(decision === null
+      ? {}
+      : {
+          record: {
+            outcome: decision.outcome,
+            ...(disclosure === null
+              ? {}
+              : {
+                  disclosure: {
+                    records: disclosure.records,
+                    records_withheld: disclosure.records_withheld,
+                    released: [...disclosure.released],
+                  },
+                }),
+          },
+        }),
+  };
+  return { ...file, scenarios: [{ ...request, ...(isAsked ? { upstream: upstream! } : {}), expect }] };
+}
+
+/** @param header the comment that names the schema */
+export function writtenScenario(file: ScenarioFile, header: string): string {
+  const document = new Document(file);
+  visit(document, {
+    Collection: (_key, node, path) => {
+      // one line for each member of a scenario, and for each field that is expected to be withheld
+      const above = path.filter((p) => isCollection(p)).length;
+      const { length } = JSON.stringify(node.toJSON());
+      if (above >= 3 && (!isMap(node) || length < 110)) node.flow = true;
+      if (above === 2 && length < 110 && isMap(node) && !node.has('expect')) node.flow = true;
+    },
+  });
+  document.commentBefore = `${header}\n\n Written by \`sluice new\`: what the policy does with it now. Read whether that is what you want.`;
+  const text = document.toString({ lineWidth: 0 });
+  const formatted = formatYaml(text);
+  return 'text' in formatted ? formatted.text : text;
+}
+
+/** A record with a value for each field that a plain path leads to. */
+function sampleOf({ fields, data_subject }: Catalog): unknown {
+  const root: Branch = {};
+  for (const [pointer, entry] of Object.entries(fields)) put(root, pointer, exampleOf(entry));
+  for (const pointer of data_subject) put(root, pointer, ID);
+  return root;
+}
+
+interface Branch {
+  [key: string]: unknown;
+}
+
+function put(root: Branch, pointer: string, value: unknown): void {
+  const steps = pointer.slice(1).split('/');
+  // selectors, positions and any key: what would stand there depends on the system
+  if (value === undefined || steps[0] === '*' || steps.some((s) => /^[[#@\d]/.test(s))) return;
+  let here: unknown = root;
+  for (const [i, step] of steps.entries()) {
+    const next = steps[i + 1];
+    const fresh = next === undefined ? value : next === '*' ? [] : {};
+    const name = step === '*' ? 0 : step.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (typeof here !== 'object' || here === null || Array.isArray(here) !== (step === '*')) return;
+    const branch = here as Branch;
+    if (next === undefined) branch[name] = value;
+    else branch[name] ??= fresh;
+    here = branch[name];
+  }
+}
+
+function exampleOf(entry: CatalogEntry): unknown {
+  if (!('category' in entry) || entry.parse !== undefined || entry.whole === true) return undefined;
+  const kind = typeof entry.mask === 'string' ? entry.mask : entry.mask?.kind;
+  if (kind !== undefined && kind in SAMPLES) return SAMPLES[kind];
+  if (entry.generalize?.['date'] !== undefined) return '2024-05-01';
+  return entry.generalize?.['round'] === undefined ? 'text' : 1200;
+}

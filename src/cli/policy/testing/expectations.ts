@@ -1,0 +1,187 @@
+/** What a scenario expects against what came of it: one sentence for each difference. */
+import { tokensOf } from '../../../model/pointer.ts';
+import type { Scenario } from '../../../policy/scenario-schema.ts';
+import { isObject } from '../../../policy/document.ts';
+import type { Came } from './world.ts';
+
+export function differences({ expect, upstream }: Scenario, came: Came): string[] {
+  const found: string[] = [];
+  const { decision } = came;
+  const reasons = decision?.reasons.map((r) => r.code) ?? [];
+  if (came.status !== expect.status)
+    found.push(
+      `status: ${expect.status} expected, ${came.status} came${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
+    );
+  for (const [name, value] of Object.entries(expect.headers ?? {})) {
+    const actual = came.headers[name.toLowerCase()];
+    if (String(actual) !== value)
+      found.push(`header ${name}: ${JSON.stringify(value)} expected, ${told(actual)} came`);
+  }
+  found.push(...bodyDifferences(expect, came));
+  for (const code of expect.reasons ?? [])
+    if (!reasons.includes(code))
+      found.push(`reasons: ${code} expected, ${reasons.length === 0 ? 'none' : reasons.join(', ')} came`);
+  found.push(...withheldDifferences(expect.withheld ?? {}, came));
+  if (expect.record !== undefined) {
+    if (decision === null) found.push('record: none was written');
+    else found.push(...contained(expect.record, JSON.parse(JSON.stringify(decision)), 'record'));
+  }
+  const asked = expect.upstream_asked ?? upstream !== undefined;
+  if (asked !== came.asked.length > 0)
+    found.push(
+      asked
+        ? 'upstream: it was to be asked, and was not'
+        : `upstream: it was not to be asked, and was asked ${came.asked.map((a) => `${a.method} ${a.target}`).join(', ')}`,
+    );
+  return found;
+}
+
+function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
+  const found: string[] = [];
+  const text = came.body.toString('utf8');
+  if (typeof expect.body === 'string') {
+    if (text !== expect.body) found.push(`body: ${spellDifference(expect.body, text)}`);
+  }
+  const wantsJson =
+    (expect.body !== undefined && typeof expect.body !== 'string') ||
+    expect.members !== undefined ||
+    (expect.absent ?? []).length > 0;
+  if (!wantsJson) return found;
+  let json: unknown;
+  try {
+    json = text === '' ? undefined : JSON.parse(text);
+  } catch {
+    found.push(`body: JSON was expected, and came: ${told(text)}`);
+    return found;
+  }
+  if (expect.body !== undefined && typeof expect.body !== 'string')
+    found.push(...equal(expect.body, json, 'body'));
+  for (const [pointer, value] of Object.entries(expect.members ?? {})) {
+    const actual = at(json, pointer);
+    if (actual === undefined)
+      found.push(
+        `member ${pointer}: ${told(value)} expected, nothing is there${came.status === expect.status ? membersAt(json, pointer) : ''}`,
+      );
+    else found.push(...equal(value, actual, `member ${pointer}`));
+  }
+  for (const pointer of expect.absent ?? []) {
+    const actual = at(json, pointer);
+    if (actual !== undefined)
+      found.push(`absent ${pointer}: nothing was to be there, and there is ${told(actual)}`);
+  }
+  return found;
+}
+
+function withheldDifferences(wanted: NonNullable<Scenario['expect']['withheld']>, came: Came): string[] {
+  const all = came.decision?.disclosure?.withheld ?? [];
+  const released = new Set(came.decision?.disclosure?.released ?? []);
+  return Object.entries(wanted).flatMap(([path, choice]) => {
+    const accounts = all.filter((a) => a.path === path);
+    const fits = accounts.some((a) =>
+      typeof choice === 'string' ? a.do === choice : a.do === choice.do && a.because === choice.because,
+    );
+    if (fits) return [];
+    const spelled = typeof choice === 'string' ? choice : `${choice.do} (${choice.because})`;
+    const actual =
+      accounts.length > 0
+        ? accounts.map((a) => `${a.do} (${a.because})`).join(', ')
+        : released.has(path)
+          ? 'it was disclosed'
+          : `no such field was in the answer${listed(
+              [...released, ...all.map((a) => a.path)],
+              '; those that were',
+            )}`;
+    return [`withheld ${path}: ${spelled} expected, ${actual}`];
+  });
+}
+
+/** every member of `wanted` is in `actual`; others may be too */
+function contained(wanted: unknown, actual: unknown, where: string): string[] {
+  if (isObject(wanted) && isObject(actual))
+    return Object.entries(wanted).flatMap(([k, v]) =>
+      Object.hasOwn(actual, k)
+        ? contained(v, actual[k], `${where}.${k}`)
+        : [
+            `${where}.${k}: ${told(v)} expected, nothing is there${listed(Object.keys(actual), '; there are')}`,
+          ],
+    );
+  if (Array.isArray(wanted) && Array.isArray(actual) && wanted.length === actual.length)
+    return wanted.flatMap((v, i) => contained(v, actual[i], `${where}.${i}`));
+  return Object.is(wanted, actual) ? [] : [`${where}: ${told(wanted)} expected, ${told(actual)} came`];
+}
+
+/** equal as JSON: the order of members does not count */
+function equal(wanted: unknown, actual: unknown, where: string): string[] {
+  if (isObject(wanted) && isObject(actual)) {
+    const keys = [...new Set([...Object.keys(wanted), ...Object.keys(actual)])];
+    return keys.flatMap((k) => {
+      const there = `${where}/${k}`;
+      if (!Object.hasOwn(actual, k)) return [`${there}: ${told(wanted[k])} expected, nothing is there`];
+      if (!Object.hasOwn(wanted, k)) return [`${there}: nothing expected, ${told(actual[k])} came`];
+      return equal(wanted[k], actual[k], there);
+    });
+  }
+  if (Array.isArray(wanted) && Array.isArray(actual)) {
+    const length = Math.max(wanted.length, actual.length);
+    return Array.from({ length }, (_, i) => i).flatMap((i) => {
+      const there = `${where}/${i}`;
+      if (i >= actual.length) return [`${there}: ${told(wanted[i])} expected, nothing is there`];
+      if (i >= wanted.length) return [`${there}: nothing expected, ${told(actual[i])} came`];
+      return equal(wanted[i], actual[i], there);
+    });
+  }
+  return wanted === actual ? [] : [`${where}: ${told(wanted)} expected, ${told(actual)} came`];
+}
+
+const AROUND = 40;
+
+/** where two texts part */
+function spellDifference(wanted: string, actual: string): string {
+  let i = 0;
+  while (i < wanted.length && wanted[i] === actual[i]) i += 1;
+  const from = Math.max(0, i - AROUND / 2);
+  const part = (t: string): string =>
+    `${from > 0 ? '…' : ''}${t.slice(from, i + AROUND)}${i + AROUND < t.length ? '…' : ''}`;
+  return `differs from character ${i + 1} on:\n    expected ${part(wanted)}\n    came     ${part(actual)}`;
+}
+
+/** What there is instead: the members of the innermost thing that a pointer leads to. */
+function membersAt(json: unknown, pointer: string): string {
+  const keys = tokensOf(pointer);
+  for (let n = keys.length - 1; n >= 0; n--) {
+    const path = keys
+      .slice(0, n)
+      .map((k) => `/${k.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+      .join('');
+    const inner = at(json, path);
+    const where = path === '' ? 'the answer' : path;
+    if (Array.isArray(inner)) return `; ${where} has ${inner.length} elements`;
+    if (isObject(inner)) return listed(Object.keys(inner), `; ${where} has`);
+  }
+  return '';
+}
+
+const LISTED = 30;
+const listed = (names: readonly string[], before: string): string => {
+  const all = [...new Set(names)];
+  if (all.length === 0) return '';
+  return `${before} ${all.slice(0, LISTED).join(', ')}${all.length > LISTED ? ` and ${all.length - LISTED} more` : ''}`;
+};
+
+const LONGEST = 200;
+const told = (value: unknown): string => {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+};
+
+/** RFC 6901 */
+function at(value: unknown, pointer: string): unknown {
+  let here = value;
+  for (const key of tokensOf(pointer)) {
+    if (Array.isArray(here)) here = /^(0|[1-9]\d*)$/.test(key) ? here[Number(key)] : undefined;
+    else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
+    else return undefined;
+  }
+  return here;
+}

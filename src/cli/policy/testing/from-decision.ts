@@ -1,0 +1,118 @@
+/** `sluice test --from-decision`: writes the scenario of a recorded decision, with what comes of it under this policy. */
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { stringify } from 'yaml';
+import type { Decision } from '../../../decision-log/decision.ts';
+import { scanQuery } from '../../../decision-log/scan.ts';
+import { SluiceError } from '../../../errors.ts';
+import { createSnapshot } from '../../../policy/snapshot.ts';
+import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
+import type { Io } from '../../io.ts';
+import { playOne } from './play.ts';
+import { readScenarios } from './scenario-files.ts';
+import { recordedScenario } from './scenario-recorded.ts';
+import { openPolicy } from '../source.ts';
+import type { Came } from './world.ts';
+
+export interface FromDecision {
+  readonly policies: string;
+  readonly fromDecision: string;
+  readonly journal: string;
+  readonly output?: string;
+}
+
+/** @throws SluiceError `record_not_found`, and what keeps the scenario from being played */
+export async function fromDecision(io: Io, options: FromDecision): Promise<void> {
+  const id = options.fromDecision;
+  const decision = await scanQuery(resolve(io.cwd, options.journal)).get(id);
+  if (decision === null)
+    throw new SluiceError('record_not_found', `The journal at ${options.journal} has no decision ${id}.`);
+  const policy = await createSnapshot((await openPolicy(options.policies, io)).bundle);
+  const { file, unknown } = recordedScenario(decision, policy);
+  const came = await playOne(policy, parsed(file), 0);
+  const whole: ScenarioFile = {
+    ...file,
+    scenarios: file.scenarios.map((s) => ({ ...s, expect: expectOf(came) })),
+  };
+  const differs = differencesOf(decision, came, policy.revision);
+  const text = [
+    '# yaml-language-server: $schema=../../schemas/scenario.schema.json',
+    `# Decision ${id}, recorded ${decision.timestamp} under policy ${decision.policy?.revision ?? '?'}. What the record does not hold:`,
+    ...unknown.map((u) => `# - ${u}`),
+    ...(differs.length === 0
+      ? []
+      : ['# What comes of it differs from what is on record:', ...differs.map((d) => `# - ${d}`)]),
+    stringify(whole, { lineWidth: 0 }),
+  ].join('\n');
+  if (options.output === undefined) io.stdout.write(text);
+  else {
+    await writeFile(resolve(io.cwd, options.output), text, { flag: 'wx' }).catch((cause: unknown) => {
+      throw new SluiceError('input_invalid', {
+        message: `${options.output} cannot be written; a file that is there is not replaced.`,
+        cause,
+      });
+    });
+    io.stdout.write(`${options.output}: the scenario of decision ${id}\n`);
+  }
+  for (const u of unknown) io.stderr.write(`not on record: ${u}\n`);
+  for (const d of differs) io.stderr.write(`differs from the record: ${d}\n`);
+}
+
+/** As the file will be read. */
+function parsed(file: ScenarioFile) {
+  const { documents, faults } = readScenarios('', [{ path: 'recorded.yaml', text: stringify(file) }]);
+  const [document] = documents;
+  if (document === undefined || faults.length > 0)
+    throw new SluiceError(
+      'record_not_found',
+      `No scenario can be made of this decision: ${faults.map((f) => f.message).join('; ')}`,
+    );
+  return document;
+}
+
+const TOLD = 20;
+
+type Expect = ScenarioFile['scenarios'][number]['expect'];
+
+/** What must come of it from now on: status, reasons of a refusal, what is withheld and what is disclosed. */
+function expectOf(came: Came): Expect {
+  const { decision } = came;
+  const refused = came.status >= 400;
+  const withheld = decision?.disclosure?.withheld ?? [];
+  return {
+    status: came.status,
+    ...(refused && decision !== null ? { reasons: decision.reasons.map((r) => r.code) } : {}),
+    ...(withheld.length === 0
+      ? {}
+      : { withheld: Object.fromEntries(withheld.map((w) => [w.path, { do: w.do, because: w.because }])) }),
+    record: {
+      outcome: decision?.outcome ?? 'error',
+      ...(decision?.disclosure ? { disclosure: { released: [...decision.disclosure.released] } } : {}),
+    },
+    upstream_asked: came.asked.length > 0,
+  };
+}
+
+function differencesOf(recorded: Decision, { decision, status }: Came, revision: string): string[] {
+  const told = (d: Decision | null): string =>
+    d === null ? 'no decision' : `${d.outcome} (${d.reasons.map((r) => r.code).join(', ')})`;
+  const found: string[] = [];
+  if (recorded.policy !== null && recorded.policy.revision !== revision)
+    found.push(`the policy is another: ${revision}`);
+  if (told(recorded) !== told(decision)) found.push(`${told(recorded)} then, ${told(decision)} now`);
+  if (recorded.response !== null && recorded.response.status !== status)
+    found.push(`status ${recorded.response.status} then, ${status} now`);
+  const done = (d: Decision | null): Map<string, string> =>
+    new Map([
+      ...(d?.disclosure?.released ?? []).map((p) => [p, 'disclose'] as const),
+      ...(d?.disclosure?.withheld ?? []).map((w) => [w.path, `${w.do} (${w.because})`] as const),
+    ]);
+  const fields: string[] = [];
+  const [then, now] = [done(recorded), done(decision)];
+  for (const path of [...new Set([...then.keys(), ...now.keys()])].sort()) {
+    const [a, b] = [then.get(path) ?? 'not there', now.get(path) ?? 'not there'];
+    if (a !== b) fields.push(`${path}: ${a} then, ${b} now`);
+  }
+  const more = fields.length - TOLD;
+  return [...found, ...fields.slice(0, TOLD), ...(more > 0 ? [`${more} more fields`] : [])];
+}

@@ -1,0 +1,91 @@
+/** Plays scenarios, file by file, through the whole sidecar. */
+import type { LivePolicy } from '../../../policy/snapshot.ts';
+import { SluiceError } from '../../../errors.ts';
+import { differences } from './expectations.ts';
+import type { Outcome, Wanted } from './outcome.ts';
+import type { ScenarioDocument } from './scenario-files.ts';
+import { type Came, openWorld, type World } from './world.ts';
+
+/** Names of scenarios are wanted by `<title>: <name>`. @throws SluiceError what keeps a file's sidecar from starting */
+export async function playAll(
+  policy: LivePolicy,
+  documents: readonly ScenarioDocument[],
+  wanted: Wanted,
+  each: (outcome: Outcome) => void = () => undefined,
+): Promise<Outcome[]> {
+  const played: Outcome[][] = documents.map(() => []);
+  const world = await openWorld(policy);
+  const waiting = [...documents.entries()];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [position, document] = next;
+      await playFile(world, document, wanted, (outcome) => {
+        played[position]!.push(outcome);
+        each(outcome);
+      });
+    }
+  };
+  try {
+    const done = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, work));
+    for (const d of done) if (d.status === 'rejected') throw d.reason;
+  } finally {
+    await world.close();
+  }
+  return played.flat();
+}
+
+/** files at a time: while one waits for its sockets another computes */
+const SIDE_BY_SIDE = 4;
+
+async function playFile(
+  world: World,
+  { file, content, line }: ScenarioDocument,
+  wanted: Wanted,
+  each: (outcome: Outcome) => void,
+): Promise<void> {
+  const chosen = [...content.scenarios.entries()].filter(([, s]) => wanted(`${content.title}: ${s.name}`));
+  if (chosen.length === 0) return;
+  const stage = await world.enter(content).catch((cause: Error) => {
+    throw new SluiceError('config_invalid', {
+      message: `${file}: the routes cannot be used. ${cause.message}`,
+      cause,
+    });
+  });
+  try {
+    for (const [index, scenario] of chosen) {
+      const began = performance.now();
+      let problems: string[];
+      try {
+        problems = differences(scenario, await stage.play(scenario));
+      } catch (e) {
+        problems = [`the connection broke before the answer was complete (${(e as Error).message})`];
+      }
+      each({
+        suite: content.title,
+        name: scenario.name,
+        file,
+        line: line(index),
+        state: problems.length === 0 ? 'passed' : 'failed',
+        milliseconds: performance.now() - began,
+        problems,
+      });
+    }
+  } finally {
+    await stage.leave();
+  }
+}
+
+/** What comes of one scenario. @throws SluiceError */
+export async function playOne(policy: LivePolicy, document: ScenarioDocument, index: number): Promise<Came> {
+  const world = await openWorld(policy);
+  try {
+    const stage = await world.enter(document.content);
+    try {
+      return await stage.play(document.content.scenarios[index]!);
+    } finally {
+      await stage.leave();
+    }
+  } finally {
+    await world.close();
+  }
+}

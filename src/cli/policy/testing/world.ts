@@ -1,0 +1,269 @@
+/**
+ * The world of a scenario: a real sidecar on real sockets, an upstream that answers what the scenario says, an issuer
+ * that signs its claims, its consents, its grants and a clock that stands still. Only what is around Sluice is made up.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, createServer, type IncomingMessage, request as send, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compose, type Sluice } from '../../../compose.ts';
+import { parseConfig } from '../../../config/index.ts';
+import { createStaticConsents, type StaticConsents } from '../../../consent/index.ts';
+import { createDecisionLog, type OpenDecisionLog } from '../../../decision-log/decision-log.ts';
+import { type Decision, merge } from '../../../decision-log/decision.ts';
+import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../../identity/development-issuer.ts';
+import type { Grant } from '../../../model/input.ts';
+import type { DecisionRecord } from '../../../model/record.ts';
+import { createLogger } from '../../../observability/logger.ts';
+import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/scenario-schema.ts';
+import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicyStore } from '../../../policy/store.ts';
+
+/** What came of a scenario. */
+export interface Came {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  readonly decision: Decision | null;
+  /** what the upstream was asked, in order */
+  readonly asked: readonly { readonly method: string; readonly target: string }[];
+}
+
+export interface World {
+  /** scenarios of one file come one after the other, since they share a sidecar; files may be played side by side */
+  enter(file: ScenarioFile): Promise<Stage>;
+  close(): Promise<void>;
+}
+
+export interface Stage {
+  play(scenario: Scenario): Promise<Came>;
+  leave(): Promise<void>;
+}
+
+const UPSTREAM = 'crm';
+/** The same in every run, so that a scenario may expect a pseudonym. They protect nothing. */
+const SECRET = (use: string): string =>
+  Buffer.from(`sluice scenarios: ${use}`.padEnd(32, '.')).toString('base64');
+const ENV = {
+  SCENARIO_PSEUDONYMIZE: SECRET('pseudonymize'),
+  SCENARIO_TOKENIZE: SECRET('tokenize'),
+  SCENARIO_DATA_SUBJECTS: SECRET('data subjects'),
+};
+
+/** @throws SluiceError what keeps the sidecar from starting */
+export async function openWorld(policy: LivePolicy): Promise<World> {
+  const dir = await mkdtemp(join(tmpdir(), 'sluice-scenarios-'));
+  const issuer = await createDevelopmentIssuer();
+  await writeFile(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
+  const logger = createLogger({ level: 'silent' });
+  const env = { ...ENV };
+  const log = await createDecisionLog(
+    {
+      journal: { dir: join(dir, 'journal'), durability: 'interval', sync_interval: 60_000, min_free: 65_536 },
+    },
+    { logger, baseDir: dir },
+  );
+  return {
+    async enter(file) {
+      const upstream = await openUpstream();
+      const clock = new StandingClock();
+      const records: DecisionRecord[] = [];
+      const recording: OpenDecisionLog = {
+        ...log,
+        async append(draft) {
+          const record = await log.append(draft);
+          records.push(record);
+          return record;
+        },
+      };
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const consents: StaticConsents = createStaticConsents({}, { exposeDates: policy.reads_consent_dates });
+      let grants: readonly Grant[] = [];
+      const loaded = parseConfig(
+        JSON.stringify(configuration(file, issuer, upstream.url)),
+        join(dir, 'sluice.yaml'),
+        env,
+      );
+      const sluice: Sluice = await compose(loaded, {
+        logger,
+        clock,
+        given: {
+          log: recording,
+          policy: standing(policy),
+          consents,
+          grants: { active: async () => grants },
+        },
+      });
+      const known = new Set<string>();
+      return {
+        async play(scenario) {
+          clock.at = new Date(scenario.now ?? file.now ?? SCENARIO_NOW);
+          for (const id of known) consents.forget(id);
+          known.clear();
+          for (const [id, state] of Object.entries(scenario.consents ?? {})) {
+            known.add(id);
+            consents.set(id, {
+              ...(state.flags === undefined ? {} : { flags: state.flags }),
+              consents: (state.consents ?? []).map((c) => ({ ...c, recipient: c.recipient ?? 'internal' })),
+            });
+          }
+          grants = (scenario.grants ?? []) as readonly Grant[];
+          upstream.answer = scenario.upstream;
+          upstream.asked = [];
+          records.length = 0;
+          const answer = await ask(sluice.proxy, scenario, await tokenOf(scenario, issuer, clock), agent);
+          return {
+            ...answer,
+            decision: records.length === 0 ? null : merge(records),
+            asked: upstream.asked,
+          };
+        },
+        async leave() {
+          // First: a sidecar that closes waits for what its callers may still send on connections that they keep.
+          agent.destroy();
+          await sluice.close();
+          await upstream.close();
+        },
+      };
+    },
+    async close() {
+      await log.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+class StandingClock {
+  at = new Date(SCENARIO_NOW);
+  now(): Date {
+    return this.at;
+  }
+  micros(): number {
+    return performance.now() * 1000;
+  }
+}
+
+const standing = (policy: LivePolicy): LivePolicyStore => ({
+  current: () => policy,
+  status: () => ({ ok: true, revision: policy.revision, activated_at: null, error: null, unavailable: null }),
+  reload: async () => undefined,
+  onActivate: () => undefined,
+  close: async () => undefined,
+});
+
+const configuration = (file: ScenarioFile, issuer: DevelopmentIssuer, upstream: string): object => ({
+  version: 1,
+  listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0' },
+  upstreams: Object.fromEntries(
+    file.routes.map((r) => [
+      String((r as { readonly upstream?: unknown }).upstream ?? UPSTREAM),
+      { url: upstream },
+    ]),
+  ),
+  identity: {
+    issuers: [
+      {
+        issuer: issuer.issuer,
+        audience: issuer.audience,
+        jwks: { file: './keys.json' },
+        algorithms: ['ES256'],
+        claims: { roles: 'roles', department: 'dept', organization: 'org', clearance: 'clearance' },
+      },
+    ],
+  },
+  policy: { dir: '.' },
+  consent: { file: './consents.yaml' },
+  keys: {
+    pseudonyms: { use: 'pseudonymize', secret: 'env:SCENARIO_PSEUDONYMIZE' },
+    tokens: { use: 'tokenize', secret: 'env:SCENARIO_TOKENIZE' },
+    data_subjects: { use: 'data_subjects', secret: 'env:SCENARIO_DATA_SUBJECTS' },
+  },
+  routes: file.routes.map((r) => ({ upstream: UPSTREAM, ...r })),
+});
+
+async function tokenOf(
+  { token }: Scenario,
+  issuer: DevelopmentIssuer,
+  clock: StandingClock,
+): Promise<string | null> {
+  return token === null ? null : issuer.sign(token as Record<string, unknown>, 8 * 3600, clock.at);
+}
+
+function ask(
+  proxy: string,
+  { request }: Scenario,
+  token: string | null,
+  agent: Agent,
+): Promise<Pick<Came, 'status' | 'headers' | 'body'>> {
+  const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
+  for (const [name, value] of Object.entries(request.headers ?? {}))
+    headers[name.toLowerCase()] = /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value);
+  const body = bytesOf(request.body);
+  if (body !== null) {
+    if (typeof request.body !== 'string') headers['content-type'] ??= 'application/json';
+    headers['content-length'] = String(body.length);
+  }
+  return new Promise((resolve, reject) => {
+    const outgoing = send(
+      proxy + request.path,
+      { method: request.method, headers, agent },
+      (response: IncomingMessage) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks),
+          }),
+        );
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body ?? undefined);
+  });
+}
+
+/** text as it is, anything else as JSON */
+const bytesOf = (body: unknown): Buffer | null =>
+  body === undefined ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+
+interface Upstream {
+  readonly url: string;
+  answer: Scenario['upstream'];
+  asked: { readonly method: string; readonly target: string }[];
+  close(): Promise<void>;
+}
+
+async function openUpstream(): Promise<Upstream> {
+  const server: Server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => {
+      upstream.asked.push({ method: request.method ?? '', target: request.url ?? '' });
+      const { answer } = upstream;
+      if (answer === undefined) return response.writeHead(500).end();
+      const body = bytesOf(answer.body);
+      if (typeof answer.body !== 'string' && body !== null)
+        response.setHeader('content-type', 'application/json');
+      for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+      response.writeHead(answer.status);
+      response.end(body ?? undefined);
+    });
+  });
+  await new Promise<void>((resolve, reject) =>
+    server.on('error', reject).listen({ port: 0, host: '127.0.0.1', exclusive: true }, resolve),
+  );
+  const upstream: Upstream = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    answer: undefined,
+    asked: [],
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return upstream;
+}
