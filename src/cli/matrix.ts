@@ -17,6 +17,7 @@ import { changesHtml, gridHtml } from './policy/matrix/grid-html.ts';
 import { type Sentence, sentencesOf } from './policy/matrix/grid-sentences.ts';
 import { gridCsv, gridText } from './policy/matrix/grid-text.ts';
 import { progress } from './policy/progress.ts';
+import { takeAll } from './policy/replay/journal.ts';
 import { Replayer } from './policy/replay/replayer.ts';
 import { ASKED_ONCE, openPolicy } from './policy/source.ts';
 import { uncovered } from './policy/matrix/uncovered.ts';
@@ -24,7 +25,6 @@ import { sheetPolicy, signOffOf } from './policy/matrix/sign-off.ts';
 import { sourceChanges } from './policy/matrix/source-changes.ts';
 import { watching } from './policy/watch.ts';
 import { widthOf } from './policy/wrap.ts';
-import { takeAll } from './replay.ts';
 
 interface Options {
   readonly diff?: boolean;

@@ -2,14 +2,13 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';
-import { records } from '../decision-log/scan.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
 import { DIRECTIONS } from './policy/matrix/changes.ts';
 import { catalogText } from './policy/matrix/diff-text.ts';
 import { type CatalogChange, catalogChanges, isUnanswered } from './policy/matrix/grid-catalogs.ts';
 import { WORDS } from './policy/matrix/grid-sentences.ts';
-import { journalProgress } from './policy/progress.ts';
+import { takeAll } from './policy/replay/journal.ts';
 import type { Replay, Shift } from './policy/replay/recorded.ts';
 import { Replayer } from './policy/replay/replayer.ts';
 import { openPolicy } from './policy/source.ts';
@@ -76,23 +75,6 @@ async function replay(io: Io, options: Options): Promise<void> {
       `${JSON.stringify({ policy: options.policies, revision: bundle.revision, ...result, catalogs }, null, 2)}\n`,
     );
   else report(io, result, catalogs, options.policies, bundle.revision);
-}
-
-/** Every decision of a journal, with a bar while that takes long. @throws SluiceError where it cannot be read */
-export async function takeAll(
-  io: Io,
-  replayer: Replayer,
-  journal: string,
-  which: { readonly since?: string; readonly until?: string; readonly purpose?: string } = {},
-): Promise<void> {
-  const dir = resolve(io.cwd, journal);
-  const bar = await journalProgress(io, [dir]);
-  try {
-    const query = { kind: 'disclosure', ...which };
-    for await (const { record } of records(dir, query, (n) => bar.add(n))) replayer.take(record);
-  } finally {
-    bar.done();
-  }
 }
 
 function report(

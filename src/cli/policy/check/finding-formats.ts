@@ -9,7 +9,7 @@ import { type Finding, type Place, spellPlace } from './findings.ts';
 export const FORMATS = ['text', 'json', 'github', 'sarif'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What each rule looks at: of `--format sarif`, and of the table in docs/policy-guide.md. */
+/** What each rule looks at: of `--format sarif`, and of the table in docs/policy-tools.md. */
 export const RULES: { readonly [rule: string]: string } = {
   agreement: 'An agreement with a partner that has ended or soon ends.',
   approval: 'The policy has the approval that policy.require_approval asks for.',
