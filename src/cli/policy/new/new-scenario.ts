@@ -5,10 +5,11 @@
 import { Document, isCollection, isMap, visit } from 'yaml';
 import { LISTS, READS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
-import type { Scenario, ScenarioFile } from '../../../policy/scenario-schema.ts';
+import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
 import { SCENARIO_NOW } from '../../../policy/scenario-schema.ts';
 import { formatYaml } from './format-yaml.ts';
 import { SAMPLES } from './samples.ts';
+import { expectationOf } from '../testing/expectations.ts';
 import type { Came } from '../testing/world.ts';
 
 export interface Asked {
@@ -96,39 +97,14 @@ export function scenarioOf(asked: Asked): ScenarioFile {
 }
 
 /** the scenario with what came of it as what must come */
-export function expecting(file: ScenarioFile, { status, decision, asked }: Came): ScenarioFile {
+export function expecting(file: ScenarioFile, came: Came): ScenarioFile {
   const [scenario] = file.scenarios;
-  const disclosure = decision?.disclosure ?? null;
   const { upstream, expect: _, ...request } = scenario!;
-  const isAsked = asked.length > 0;
-  const expect: Scenario['expect'] = {
-    status,
-    ...(status >= 400 && decision !== null ? { reasons: decision.reasons.map((r) => r.code) } : {}),
-    ...(disclosure === null || disclosure.withheld.length === 0
-      ? {}
-      : {
-          withheld: Object.fromEntries(
-            disclosure.withheld.map(({ path, do: treatment, because }) => [path, { do: treatment, because }]),
-          ),
-        }),
-    ...(decision === null
-      ? {}
-      : {
-          record: {
-            outcome: decision.outcome,
-            ...(disclosure === null
-              ? {}
-              : {
-                  disclosure: {
-                    records: disclosure.records,
-                    records_withheld: disclosure.records_withheld,
-                    released: [...disclosure.released],
-                  },
-                }),
-          },
-        }),
+  const isAsked = came.asked.length > 0;
+  return {
+    ...file,
+    scenarios: [{ ...request, ...(isAsked ? { upstream: upstream! } : {}), expect: expectationOf(came) }],
   };
-  return { ...file, scenarios: [{ ...request, ...(isAsked ? { upstream: upstream! } : {}), expect }] };
 }
 
 /** @param header the comment that names the schema */

@@ -185,3 +185,35 @@ function at(value: unknown, pointer: string): unknown {
   }
   return here;
 }
+
+/** What came of a scenario as what must come of it from now on: status, reasons of a refusal, what is withheld and what is disclosed. */
+export function expectationOf({ status, decision }: Came): Scenario['expect'] {
+  const disclosure = decision?.disclosure ?? null;
+  return {
+    status,
+    ...(status >= 400 && decision !== null ? { reasons: decision.reasons.map((r) => r.code) } : {}),
+    ...(disclosure === null || disclosure.withheld.length === 0
+      ? {}
+      : {
+          withheld: Object.fromEntries(
+            disclosure.withheld.map(({ path, do: treatment, because }) => [path, { do: treatment, because }]),
+          ),
+        }),
+    ...(decision === null
+      ? {}
+      : {
+          record: {
+            outcome: decision.outcome,
+            ...(disclosure === null
+              ? {}
+              : {
+                  disclosure: {
+                    records: disclosure.records,
+                    records_withheld: disclosure.records_withheld,
+                    released: [...disclosure.released],
+                  },
+                }),
+          },
+        }),
+  };
+}

@@ -8,6 +8,7 @@ import { SluiceError } from '../../../errors.ts';
 import { createSnapshot } from '../../../policy/snapshot.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
 import type { Io } from '../../io.ts';
+import { expectationOf } from './expectations.ts';
 import { playOne } from './play.ts';
 import { readScenarios } from './scenario-files.ts';
 import { recordedScenario } from './scenario-recorded.ts';
@@ -32,7 +33,10 @@ export async function fromDecision(io: Io, options: FromDecision): Promise<void>
   const came = await playOne(policy, parsed(file), 0);
   const whole: ScenarioFile = {
     ...file,
-    scenarios: file.scenarios.map((s) => ({ ...s, expect: expectOf(came) })),
+    scenarios: file.scenarios.map((s) => ({
+      ...s,
+      expect: { ...expectationOf(came), upstream_asked: came.asked.length > 0 },
+    })),
   };
   const differs = differencesOf(decision, came, policy.revision);
   const text = [
@@ -71,27 +75,6 @@ function parsed(file: ScenarioFile) {
 }
 
 const TOLD = 20;
-
-type Expect = ScenarioFile['scenarios'][number]['expect'];
-
-/** What must come of it from now on: status, reasons of a refusal, what is withheld and what is disclosed. */
-function expectOf(came: Came): Expect {
-  const { decision } = came;
-  const refused = came.status >= 400;
-  const withheld = decision?.disclosure?.withheld ?? [];
-  return {
-    status: came.status,
-    ...(refused && decision !== null ? { reasons: decision.reasons.map((r) => r.code) } : {}),
-    ...(withheld.length === 0
-      ? {}
-      : { withheld: Object.fromEntries(withheld.map((w) => [w.path, { do: w.do, because: w.because }])) }),
-    record: {
-      outcome: decision?.outcome ?? 'error',
-      ...(decision?.disclosure ? { disclosure: { released: [...decision.disclosure.released] } } : {}),
-    },
-    upstream_asked: came.asked.length > 0,
-  };
-}
 
 function differencesOf(recorded: Decision, { decision, status }: Came, revision: string): string[] {
   const told = (d: Decision | null): string =>
