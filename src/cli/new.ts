@@ -7,7 +7,7 @@ import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../p
 import { resolveOpa } from '../policy/opa.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';
-import { names, whole } from './options.ts';
+import { names } from './options.ts';
 import {
   type Addition,
   type Copied,
@@ -85,7 +85,7 @@ export function command(io: Io): Command {
     .argument('<resource>', 'whose catalog')
     .argument('<pointer>', 'as in the catalog, e.g. /orders/*/note')
     .requiredOption('--category <name>', 'what it is about')
-    .requiredOption('--grade <n>', 'how sensitive, 1 to 5', whole(1, 5))
+    .requiredOption('--grade <n>', 'how sensitive, 1 to 5', Number)
     .option('--mask <kind>', 'how it is masked')
     .action((resource: string, pointer: string, options: Common & Field) =>
       add(io, options, (p) => newField(p, resource, pointer, options)),

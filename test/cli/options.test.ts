@@ -30,7 +30,6 @@ test.each([
 });
 
 test.each([
-  ['new field customer /x --category contact --grade 9', '--grade'],
   ['check policies --days 0 --journal data', '--days'],
   ['check policies --format yaml', '--format'],
 ])('sluice %s: the value of %s is refused before anything is done', async (line, option) => {
