@@ -213,7 +213,7 @@ const checkRoots = (
   data: { readonly [name: string]: unknown },
   name: string,
 ): void => {
-  const clean = roots.map((r) => r.replace(/^\/+|\/+$/g, ''));
+  const clean = roots.map((r) => r.replace(/^\/+|(?<!\/)\/+$/g, ''));
   for (const [i, a] of clean.entries())
     for (const b of clean.slice(i + 1))
       if (a === b || a === '' || b === '' || a.startsWith(`${b}/`) || b.startsWith(`${a}/`))

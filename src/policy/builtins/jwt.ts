@@ -59,7 +59,7 @@ const decode = (text: string): RegoValue[] => {
     return decode(
       Buffer.from(payload)
         .toString('utf8')
-        .replace(/^["']+|["']+$/g, ''),
+        .replace(/^["']+|(?<!["'])["']+$/g, ''),
     );
   }
   return [header, jsonObject(payload), Buffer.from(base64url(token.signature)).toString('hex')];

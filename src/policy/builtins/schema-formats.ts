@@ -41,7 +41,10 @@ const isUri = (text: string): boolean => {
 const isReference = (text: string): boolean => !text.includes('\\') && succeeds(() => parseUri(text));
 
 const isTemplate = (text: string): boolean =>
-  isReference(text) && !/^[^{]*\}|\{[^}]*\{|\{[^}]*$/.test(parseUri(text).path.replace(/\{[^}]*\}/g, ''));
+  isReference(text) &&
+  !/^[^{]*\}|\{[^}]*\{|\{[^}]*$/.test(
+    parseUri(text).path.replace(/\{[^}]*(?:\}|$)/g, (part) => (part.endsWith('}') ? '' : part)),
+  );
 
 const isEmail = (text: string): boolean => text.length <= LONGEST_ADDRESS && ADDRESS.test(text);
 

@@ -77,7 +77,7 @@ const pieces = (source: string): Piece[] => {
     }
     let start = open + 2;
     if (source[start] === '-' && SPACE.includes(source[start + 1] ?? 'x')) {
-      text = text.replace(/[ \t\r\n]+$/, '');
+      text = text.replace(/(?<![ \t\r\n])[ \t\r\n]+$/, '');
       start += 2;
     }
     out.push({ text, action: false });

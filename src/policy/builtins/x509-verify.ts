@@ -55,7 +55,7 @@ const optionsOf = (given: RegoObject, nowNs: bigint): Options => {
   for (const [key, value] of given) {
     switch (key) {
       case 'DNSName':
-        host = string(value).replace(/^"+|"+$/g, '');
+        host = string(value).replace(/^"+|(?<!")"+$/g, '');
         break;
       case 'CurrentTime':
         at = Number(int64(value) / 1_000_000n);

@@ -127,7 +127,7 @@ const endsBefore = (document: Document, text: string): boolean => {
 /** the first document of a stream */
 const unmarshal = (source: string): RegoValue => {
   // Line breaks of YAML 1.1 that are none in 1.2.
-  const text = source.replace(/^[\u0085\u2028\u2029]+|[\u0085\u2028\u2029]+$/g, '');
+  const text = source.replace(/^[\u0085\u2028\u2029]+|(?<![\u0085\u2028\u2029])[\u0085\u2028\u2029]+$/g, '');
   if (text.length > LONGEST) return tooLong(`YAML of more than ${LONGEST} characters is not read`);
   if (/^%YAML (?!1\.1\s)/m.test(text)) return fail('another version of YAML');
   if (/^%(?!YAML |TAG )/.test(text)) return fail('a directive that is not known');

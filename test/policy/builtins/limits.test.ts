@@ -1,5 +1,6 @@
 /** What would take far too long, or far too much memory, ends early; and what looks like it is answered quickly. */
 import { describe, expect, test } from 'vitest';
+import { isSluiceError } from '../../../src/errors.ts';
 import { builtins } from '../../../src/policy/builtins/index.ts';
 import { BuiltinFailure, EvaluationContext } from '../../../src/policy/builtins/types.ts';
 import type { RegoValue } from '../../../src/policy/values.ts';
@@ -73,6 +74,45 @@ test.each<[name: string, run: () => RegoValue | undefined, answer: RegoValue]>([
   },
   SOON,
 );
+
+const within = (c: string): string => `a${c.repeat(200_000)}b`;
+const format = (name: string): RegoValue =>
+  new Map([
+    ['type', 'string'],
+    ['format', name],
+  ]);
+const nested = (payload: string): string =>
+  `${Buffer.from('{"alg":"none","cty":"JWT"}').toString('base64url')}.${Buffer.from(payload).toString('base64url')}.`;
+
+describe('a text that is almost what is looked for takes a time that grows with its length', () => {
+  test.each<[name: string, ...args: RegoValue[]]>([
+    ['graphql.parse_query', `${'#'.repeat(30)}\n{`],
+    ['graphql.parse_schema', `${'#'.repeat(30)}\n{`],
+    ['graphql.is_valid', `${'#'.repeat(30)}\n{`, 'type Query { a: Int }'],
+    ['yaml.unmarshal', within('\u2028')],
+    ['strings.render_template', `${within(' ')}{{- 1}}`, new Map()],
+    ['io.jwt.decode', nested(within('"'))],
+    ['json.match_schema', `http://a/${'{'.repeat(200_000)}`, format('uri-template')],
+    ['json.match_schema', `/${'/'.repeat(200_000)}~`, format('json-pointer')],
+    ['to_number', `1${'_1'.repeat(100_000)}_`],
+  ])(
+    '%s',
+    (name, ...args) => {
+      try {
+        call(name, ...args);
+      } catch (e) {
+        // whatever it answers, it has answered
+        if (!(e instanceof BuiltinFailure) && !isSluiceError(e)) throw e;
+      }
+    },
+    SOON,
+  );
+
+  test('and what is nothing but comments is still no document', () => {
+    expect(call('graphql.parse_query', '# a # b\n, #\r\n\ufeff')).toEqual(call('graphql.parse_query', ''));
+    expect(call('graphql.parse_query', '# a\n{ b } # c')).not.toEqual(call('graphql.parse_query', ''));
+  });
+});
 
 test.each<[name: string, run: () => RegoValue | undefined]>([
   ['a graph with too many paths', () => call('graph.reachable_paths', clique(400), ['n0'])],
