@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { SluiceError } from '../errors.ts';
+import { SluiceError } from '../errors.ts';
 import { compileError } from './compile-faults.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
 import type { Opa, OpaRun } from './opa.ts';
@@ -53,9 +53,9 @@ interface Parsed {
   readonly rules?: readonly ParsedRule[];
 }
 
-/** Parsed files by their text: a watch parses what was changed. */
-const parsed = new Map<string, Promise<Parsed | null>>();
-const PARSED_AT_MOST = 2000;
+/** Tests by the text of their file, because a watch parses what was changed. OPA's tree is fifty times as long as the text. */
+const known = new Map<string, Promise<readonly Found[] | null>>();
+const KNOWN_AT_MOST = 2000;
 const AT_ONCE = 4;
 
 /** @throws SluiceError `policy_compile_failed` if a file that may hold tests does not parse */
@@ -73,9 +73,9 @@ export const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found
       Array.from({ length: AT_ONCE }, async () => {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const [i, file] = next;
-          const tree = await parse(opa, file, join(stage, `${i}.rego`));
-          if (tree === null) unread = true;
-          else found[i] = testsOf(tree, file);
+          const tests = await read(opa, file, join(stage, `${i}.rego`));
+          if (tests === null) unread = true;
+          else found[i] = tests.map(({ test, first }) => ({ test: { ...test, file: file.path }, first }));
         }
       }),
     );
@@ -83,8 +83,13 @@ export const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found
     if (unread) {
       const rego = join(stage, 'rego');
       await write(rego, [...files.rego, ...files.tests]);
-      const fault = await checkedFault(opa, files, rego);
-      if (fault !== null) throw fault;
+      throw (
+        (await checkedFault(opa, files, rego)) ??
+        new SluiceError(
+          'policy_compile_failed',
+          `${files.dir}: OPA could not parse the unit tests. Try again.`,
+        )
+      );
     }
   } finally {
     await rm(stage, { recursive: true, force: true });
@@ -103,31 +108,34 @@ export const checkedFault = async (
   opa: Opa,
   files: PolicyDirectory,
   cwd: string,
+  flags: readonly string[] = [],
 ): Promise<SluiceError | null> => {
   const check = (...more: readonly string[]): Promise<OpaRun> =>
-    opa.run(['check', '--format', 'json', '--max-errors', MAX_ERRORS, ...more, '.'], { cwd });
+    opa.run(['check', '--format', 'json', '--max-errors', MAX_ERRORS, ...flags, ...more, '.'], { cwd });
   const checked = await check();
   return checked.code === 0 ? null : compileError(opa, files, checked, () => check('--v0-compatible'));
 };
 
-const parse = (opa: Opa, { text }: PolicyFile, at: string): Promise<Parsed | null> => {
-  let tree = parsed.get(text);
-  if (tree === undefined) {
-    if (parsed.size >= PARSED_AT_MOST) parsed.clear();
-    tree = writeFile(at, text)
+/** @returns tests of no file yet; null: it does not parse */
+const read = (opa: Opa, { text }: PolicyFile, at: string): Promise<readonly Found[] | null> => {
+  let tests = known.get(text);
+  if (tests === undefined) {
+    if (known.size >= KNOWN_AT_MOST) known.clear();
+    const forget = (): void => void known.delete(text);
+    tests = writeFile(at, text)
       .then(() => opa.run(['parse', '--format', 'json', '--json-include', 'locations,-comments', at]))
-      .then((run) => (run.code === 0 ? (JSON.parse(run.stdout) as Parsed) : null));
-    parsed.set(text, tree);
-    tree.catch(() => parsed.delete(text));
+      .then((run) => (run.code === 0 ? testsOf(JSON.parse(run.stdout) as Parsed) : null));
+    known.set(text, tests);
+    tests.then((t) => t ?? forget(), forget);
   }
-  return tree;
+  return tests;
 };
 
 /** A path as OPA spells it: `a.b["c-d"]`. */
 const spelled = ([first = '', ...more]: readonly string[]): string =>
   first + more.map((step) => (/^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `["${step}"]`)).join('');
 
-const testsOf = (tree: Parsed, file: PolicyFile): Found[] => {
+const testsOf = (tree: Parsed): Found[] => {
   const path = (tree.package?.path ?? []).slice(1).map((t) => String(t.value));
   return (tree.rules ?? []).flatMap(({ head, location }) => {
     const ref = head?.ref ?? [];
@@ -146,7 +154,7 @@ const testsOf = (tree: Parsed, file: PolicyFile): Found[] => {
     const test: UnitTest = {
       package: spelled(path),
       name: steps.join('.'),
-      file: file.path,
+      file: '',
       line: location.row,
       column: location.col,
       entrypoint: reason === null ? [...path, ...steps].join('/') : null,
