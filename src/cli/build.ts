@@ -94,13 +94,17 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
   );
   if (options.json) {
     io.stdout.write(
-      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, content_digest: contentDigest(bundle), signed_by: key?.kid ?? null, unit_tests: bundle.tests?.tests.length ?? 0, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
+      `${JSON.stringify({ file: options.output, size, revision: bundle.revision, content_digest: contentDigest(bundle), signed_by: key?.kid ?? null, unit_tests: bundle.tests?.tests.length ?? 0, unoptimized: bundle.unoptimized ?? null, entrypoints, resources: [...bundle.catalogs.keys()] }, null, 2)}\n`,
     );
     return;
   }
   io.stdout.write(
     `${options.output}: ${size} bytes, revision ${bundle.revision}, ${key === undefined ? 'not signed' : `signed by ${key.kid} (${key.algorithm})`}\n`,
   );
+  if (bundle.unoptimized !== undefined)
+    io.stdout.write(
+      `note built without OPA's optimizer (--optimize 0), so decisions may take longer: ${bundle.unoptimized}\n`,
+    );
   const tests = bundle.tests?.tests ?? [];
   if (tests.length > 0)
     io.stdout.write(

@@ -11,9 +11,10 @@
  * at whenever they are read.
  */
 import { createHash, createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
 import { isSluiceError, SluiceError } from '../errors.ts';
+import { readStable } from '../observability/stable.ts';
+import { decidesNothing } from './directory.ts';
 import { isObject } from './document.ts';
 import { importKey, readKey, type SigningConfig, type SigningKey } from './signatures.ts';
 
@@ -71,7 +72,7 @@ export function contentDigest({ wasm, dataJson, manifest, sources }: Content): s
   const ours = manifest.metadata['sluice'];
   const { content_digest: _, ...claims } = isObject(ours) ? ours : {};
   const texts = Object.entries(sources)
-    .filter(([path]) => !path.endsWith('_test.rego') && !path.startsWith('scenarios/'))
+    .filter(([path]) => !decidesNothing(path))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const parts = [
     'sluice policy content 1',
@@ -221,13 +222,15 @@ function fromFile(file: string | undefined): readonly string[] {
   if (file === undefined) return [];
   let bytes: Buffer;
   try {
-    bytes = readFileSync(file);
+    ({ bytes } = readStable(file, MAX_BYTES));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new SluiceError('policy_unapproved', { message: `${file}: the approvals cannot be read.`, cause });
+    const why = cause instanceof RangeError ? `: ${cause.message}` : '';
+    throw new SluiceError('policy_unapproved', {
+      message: `${file}: the approvals cannot be read${why}.`,
+      cause,
+    });
   }
-  if (bytes.length > MAX_BYTES)
-    throw new SluiceError('policy_unapproved', `${file}: the approvals have more than ${MAX_BYTES} bytes.`);
   return readApprovals(bytes.toString('utf8'), file);
 }
 

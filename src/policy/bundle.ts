@@ -52,6 +52,8 @@ export interface PolicyBundle {
   readonly approvals: readonly string[];
   /** its unit tests for the engine that decides, if it was built with them */
   readonly tests?: UnitTests;
+  /** why it was compiled here without OPA's optimiser, though that was asked for; such rules may take longer */
+  readonly unoptimized?: string;
 }
 
 export interface BundleOptions {

@@ -6,7 +6,7 @@
  * is looked up by key.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../errors.ts';
@@ -15,14 +15,15 @@ import type { EntrypointReads, PolicyBundle } from './bundle.ts';
 import { replacedHelpers } from './optimized.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
+import { decidesNothing, type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
 import { isObject, readYaml } from './document.ts';
 import { numbersKept } from './numbers.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa.ts';
 import { compileError } from './compile-faults.ts';
-import { faultError, faultsOf, MAX_ERRORS, type PolicyFault } from './opa-faults.ts';
+import { faultError, faultsOf, type PolicyFault } from './opa-faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
 import { compileUnitTests } from './unit-compile.ts';
+import { checkedFault, write } from './unit-tests.ts';
 import { capabilitiesText } from './refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
@@ -84,6 +85,7 @@ export const compileFiles = async (
       sources,
       approvals: [],
       ...(tests === null ? {} : { tests }),
+      ...(compiled.unoptimized === undefined ? {} : { unoptimized: compiled.unoptimized }),
       manifest: {
         revision,
         roots: [''],
@@ -107,7 +109,7 @@ const digestOf = (sources: { readonly [path: string]: string }, entrypoints: rea
   const hash = createHash('sha256').update(`${OPA_VERSION}\0${entrypoints.join('\0')}`);
   // Tests and scenarios do not change what the policy answers.
   for (const path of Object.keys(sources).sort())
-    if (!path.endsWith('_test.rego') && !path.startsWith('scenarios/'))
+    if (!decidesNothing(path))
       hash.update(
         `\0${Buffer.byteLength(path)} ${path}\0${Buffer.byteLength(sources[path]!)} ${sources[path]}`,
       );
@@ -205,6 +207,8 @@ const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown 
 };
 
 type Level = 0 | 1;
+/** why a policy is not optimised */
+type Unoptimized = string;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
 
@@ -224,30 +228,28 @@ const compileRego = async (
   data: PolicyData,
   stage: string,
   options: CompileOptions,
-): Promise<{ wasm: Uint8Array<ArrayBuffer>; reads: Map<string, EntrypointReads>; entrypoints: string[] }> => {
+): Promise<{
+  wasm: Uint8Array<ArrayBuffer>;
+  reads: Map<string, EntrypointReads>;
+  entrypoints: string[];
+  unoptimized: Unoptimized | undefined;
+}> => {
   const { opa, print = false, optimize = 1 } = options;
   const entrypoints = entrypointsOf(files, options);
   const rego = join(stage, 'rego');
-  for (const dir of new Set(files.rego.map((f) => dirname(f.path))))
-    await mkdir(join(rego, dir), { recursive: true });
-  await Promise.all(files.rego.map((f) => writeFile(join(rego, f.path), f.text)));
+  await write(rego, files.rego);
   const capabilities = join(stage, 'capabilities.json');
   await writeFile(capabilities, await capabilitiesText(opa));
 
-  const check = (...more: readonly string[]): Promise<OpaRun> =>
-    opa.run(
-      ['check', '--format', 'json', '--max-errors', MAX_ERRORS, '--capabilities', capabilities, ...more, '.'],
-      { cwd: rego },
-    );
-  const checked = await check();
-  if (checked.code !== 0) throw await compileError(opa, files, checked, () => check('--v0-compatible'));
+  const fault = await checkedFault(opa, files, rego, ['--capabilities', capabilities]);
+  if (fault !== null) throw fault;
 
   const roots = [...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? ''))];
   await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
   const build = async (
     target: 'wasm' | 'plan',
     level: Level,
-  ): Promise<ReadonlyMap<string, Uint8Array> | null> => {
+  ): Promise<ReadonlyMap<string, Uint8Array> | Unoptimized> => {
     const out = join(stage, `${target}.tar.gz`);
     const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
     const asked = entrypoints.flatMap((e) => ['-e', e]);
@@ -273,10 +275,12 @@ const compileRego = async (
     );
     if (run.code === 0) {
       const bundle = await readArchive(await readFile(out), out);
-      return level === 1 && replacedHelpers(bundle) !== undefined ? null : bundle;
+      return level === 1 && replacedHelpers(bundle) !== undefined
+        ? 'it would take a negation of one entrypoint for that of another'
+        : bundle;
     }
     // The policy was checked: what fails is the optimiser (it panics, or takes away functions that are still called).
-    if (level === 1) return null;
+    if (level === 1) return 'it fails on these rules';
     const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
     if (missing === null) throw await compileError(opa, files, run, null);
     const rule = (missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.');
@@ -291,12 +295,23 @@ const compileRego = async (
   };
   const both = async (level: Level) => {
     const [bundle, planned] = await Promise.all([build('wasm', level), build('plan', level)]);
-    return bundle === null || planned === null ? null : { bundle, planned };
+    if (typeof bundle === 'string') return bundle;
+    return typeof planned === 'string' ? planned : { bundle, planned };
   };
   // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
-  const mixed = roots.some((r) => r === '' || Object.hasOwn(data.exact, r));
-  const { bundle, planned } = (mixed || optimize === 0 ? null : await both(1)) ?? (await both(0))!;
+  const mixed = roots.find((r) => r === '' || Object.hasOwn(data.exact, r));
+  const optimized =
+    optimize === 0
+      ? undefined
+      : mixed === undefined
+        ? await both(1)
+        : `data and rules may both stand in data${mixed && `.${mixed}`}, and it would take the data for absent`;
+  const unoptimized = typeof optimized === 'string' ? optimized : undefined;
+  const built = typeof optimized === 'object' ? optimized : await both(0);
+  // Without the optimiser a build succeeds or throws.
+  if (typeof built === 'string') throw new Error(built);
+  const { bundle, planned } = built;
   const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;
   const reads = new Map(entrypoints.map((e) => [e, readsOfPlan(plan, e)]));
-  return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints };
+  return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints, unoptimized };
 };

@@ -138,6 +138,12 @@ const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean 
 /** Base documents where OPA's bundles have them: `lib/data.json` is what `data.lib` holds. */
 const PLACED = /^(?!(?:data|catalog|scenarios)\/)(?:.*\/)?data\.(?:json|ya?ml)$/;
 
+const isTest = (path: string): boolean => path.endsWith('_test.rego');
+const isScenario = (path: string): boolean => path.startsWith('scenarios/') && DOCUMENT.test(path);
+
+/** A policy answers the same without them. A rule in the folder of scenarios is a rule. */
+export const decidesNothing = (path: string): boolean => isTest(path) || isScenario(path);
+
 /** What each file is for, by its name. */
 export const byPurpose = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
   const below = (folder: string): PolicyFile[] =>
@@ -145,10 +151,10 @@ export const byPurpose = (dir: string, files: readonly PolicyFile[]): PolicyDire
   const rego = files.filter((f) => f.path.endsWith('.rego'));
   return {
     dir,
-    rego: rego.filter((f) => !f.path.endsWith('_test.rego')),
-    tests: rego.filter((f) => f.path.endsWith('_test.rego')),
+    rego: rego.filter((f) => !isTest(f.path)),
+    tests: rego.filter((f) => isTest(f.path)),
     data: [...below('data'), ...files.filter((f) => PLACED.test(f.path))],
     catalogs: below('catalog'),
-    scenarios: below('scenarios'),
+    scenarios: files.filter((f) => isScenario(f.path)),
   };
 };

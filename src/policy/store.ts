@@ -111,6 +111,11 @@ export const createPolicyStore = async (
       { revision: candidate.revision, bundle: candidate.bundle, ...tried },
       'policy activated',
     );
+    if (loaded.bundle.unoptimized !== undefined)
+      deps.logger.info(
+        { bundle: candidate.bundle },
+        `the policy was compiled without OPA's optimizer, so decisions may take longer: ${loaded.bundle.unoptimized}`,
+      );
     if (!first) for (const listener of listeners) listener(candidate);
     try {
       await loaded.accepted();

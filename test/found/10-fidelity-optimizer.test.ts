@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { readBundle } from '../../src/policy/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import type { PolicyFile } from '../../src/policy/directory.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
 import { opa, policyOf, scratch } from '../policy/support.ts';
 
@@ -28,24 +29,24 @@ bad if {
 good(v) if v ${comparison}
 `;
 
-const built = async (
+const compiled = async (
   of: readonly (readonly [name: string, text: string])[],
   entrypoints: readonly string[],
+  data: readonly PolicyFile[] = [],
 ) =>
-  createRuntime(
-    await compileFiles(
-      {
-        dir: 'policy',
-        rego: of.map(([name, text]) => ({ path: `${name}/x.rego`, text })),
-        tests: [],
-        data: [],
-        catalogs: [],
-        scenarios: [],
-      },
-      { opa: await opa(), entrypoints: [...entrypoints] },
-    ),
-    DEFAULT_LIMITS,
+  compileFiles(
+    {
+      dir: 'policy',
+      rego: of.map(([name, text]) => ({ path: `${name}/x.rego`, text })),
+      tests: [],
+      data,
+      catalogs: [],
+      scenarios: [],
+    },
+    { opa: await opa(), entrypoints: [...entrypoints] },
   );
+const built = async (...of: Parameters<typeof compiled>) =>
+  createRuntime(await compiled(...of), DEFAULT_LIMITS);
 
 describe('negations in several entrypoints', () => {
   test('each is answered by its own rule, in whatever order they are asked for', async () => {
@@ -104,6 +105,14 @@ parted if {
       expect(disclosure, input).toEqual({ whole: vs.every((v) => v < 3) });
     }
   });
+});
+
+test('a policy that is built without the optimiser says why, and one that is optimised says nothing', async () => {
+  const [a, b] = [['a', rules('a', '> 3')] as const, ['b', rules('b', '< 3')] as const];
+  expect((await compiled([a], ['a/x/ok'])).unoptimized).toBeUndefined();
+  expect((await compiled([a, b], ['a/x/ok', 'b/x/ok'])).unoptimized).toContain('negation');
+  const beside = { path: 'data/a.yaml', text: 'a: { y: 1 }' };
+  expect((await compiled([a], ['a/x/ok'], [beside])).unoptimized).toContain('data.a,');
 });
 
 test('a bundle in which OPA has confused them is refused', async () => {

@@ -1,4 +1,4 @@
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
@@ -40,6 +40,14 @@ describe('a policy directory', () => {
     expect((await compile(copy)).revision).toBe(revision);
     await writeFile(join(copy, 'sluice/other_test.rego'), 'package sluice_test\n');
     expect((await compile(copy)).revision).toBe(revision);
+    await mkdir(join(copy, 'scenarios'), { recursive: true });
+    await writeFile(join(copy, 'scenarios/other.yaml'), '# none yet\n');
+    expect((await compile(copy)).revision).toBe(revision);
+    // a rule, wherever it stands
+    const rule = join(copy, 'scenarios/other.rego');
+    await writeFile(rule, 'package other\n');
+    expect((await compile(copy)).revision).not.toBe(revision);
+    await rm(rule);
     await writeFile(join(copy, 'data/roles.yaml'), 'roles: {}');
     expect((await compile(copy)).revision).not.toBe(revision);
   });
