@@ -197,8 +197,10 @@ export const createPolicyStore = async (
     stops.push(
       watchPath(
         { path: dirname(approvals), recursive: false, fingerprint: async () => stampOf(approvals) },
-        () => {
-          if (error?.code === 'policy_unapproved') void reload(true);
+        async () => {
+          // A load under way may have read the approvals before they changed, and has not failed yet.
+          await running;
+          if (error?.code === 'policy_unapproved') await reload(true);
         },
       ),
     );

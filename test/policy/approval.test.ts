@@ -3,7 +3,7 @@
  * hostile variant leaves the last good policy live, says so by one stable code, and is on record.
  */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -41,7 +41,8 @@ interface World {
   readonly recorded: string[];
   /** of those that went live by an approval, as they named themselves */
   readonly revisions: string[];
-  open(): Promise<LivePolicyStore>;
+  /** @param refusing what recording a refusal waits for */
+  open(refusing?: () => Promise<void>): Promise<LivePolicyStore>;
   approve(...tokens: readonly string[]): void;
   /** the policy says something else from now on */
   change(): void;
@@ -75,7 +76,7 @@ function world(over: Partial<PolicyConfig> = {}): World {
     config,
     recorded,
     revisions,
-    async open() {
+    async open(refusing = async () => undefined) {
       const store = await createPolicyStore(config, {
         logger: silentLogger,
         clock: systemClock,
@@ -85,7 +86,10 @@ function world(over: Partial<PolicyConfig> = {}): World {
             revisions.push(revision);
             recorded.push(`approved ${a.digest} by ${a.reviewer} with ${a.key}`);
           },
-          refused: async ({ revision }, why) => void recorded.push(`refused ${revision} ${why}`),
+          refused: async ({ revision }, why) => {
+            recorded.push(`refused ${revision} ${why}`);
+            await refusing();
+          },
         },
       });
       stores.push(store);
@@ -148,6 +152,30 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     expect(store.status().error?.code).toBe('policy_unapproved');
     w.approve(await sign(await digestOf(w.dir)));
     await vi.waitFor(() => expect(store.status().error).toBeNull(), { timeout: 60_000 });
+  });
+
+  test('an approval that comes while its refusal is being recorded is not overlooked', async () => {
+    const w = world({ watch: true });
+    w.approve(await sign(digest));
+    let release = (): void => undefined;
+    const recording = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let refusals = 0;
+    const store = await w.open(() => {
+      refusals++;
+      return recording;
+    });
+    w.change();
+    const refused = store.reload();
+    await vi.waitFor(() => expect(refusals).toBe(1), { timeout: 60_000 });
+    w.approve(await sign(await digestOf(w.dir)));
+    // Longer than the watch takes to see the file come to rest: nothing else will tell of it.
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    release();
+    await refused;
+    await vi.waitFor(() => expect(store.status().error).toBeNull(), { timeout: 60_000 });
+    expect(w.revisions).toHaveLength(2);
   });
 
   const tampered = (token: string, change: (s: Statement) => object): string => {
@@ -307,6 +335,13 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     writeFileSync(join(w.dir, 'sluice/more_test.rego'), 'package sluice_test\n\ntest_more if true\n');
     expect(await digestOf(w.dir)).toBe(digest);
     expect(contentDigest(await compilePolicy(w.dir, { opa: opa!, revision: 'v2' }))).toBe(digest);
+    // A rule in the folder of scenarios is a rule: what of it is shown is approved, too.
+    mkdirSync(join(w.dir, 'scenarios'), { recursive: true });
+    writeFileSync(join(w.dir, 'scenarios/more.yaml'), '# none yet\n');
+    expect(await digestOf(w.dir)).toBe(digest);
+    writeFileSync(join(w.dir, 'scenarios/more.rego'), 'package more\n');
+    expect(await digestOf(w.dir)).not.toBe(digest);
+    rmSync(join(w.dir, 'scenarios/more.rego'));
     w.change();
     expect(await digestOf(w.dir)).not.toBe(digest);
   });
