@@ -67,6 +67,8 @@ test.skipIf(opa === null)(
       'Li Lei',
       '--reviewer',
       'li lei',
+      '--html',
+      sheet,
     ]);
     expect([own.code, own.err]).toEqual([2, expect.stringContaining('does not review it')]);
     p.remove();
