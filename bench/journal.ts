@@ -6,9 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seal } from '../src/decision-log/chain.ts';
+import { seal } from '../src/decision-log/journal/chain.ts';
 import { createDecisionLog } from '../src/decision-log/decision-log.ts';
-import { verify } from '../src/decision-log/verify.ts';
+import { verify } from '../src/decision-log/verify/verify.ts';
 import { silentLogger } from '../src/observability/logger.ts';
 import { draft } from '../test/support/decision-records.ts';
 

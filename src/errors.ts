@@ -1,6 +1,6 @@
 /**
  * One base class, a literal union of stable codes, `cause` kept. The HTTP status and title of each code stand in
- * `server/problems.ts`; what a code means to its reader stands in `docs/errors.md`.
+ * `endpoints/problems.ts`; what a code means to its reader stands in `docs/errors.md`.
  */
 export const ERROR_CODES = [
   // identity

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
-import type { PolicyBundle } from '../../src/policy/bundle.ts';
+import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { DEFAULT_POLICY, opa } from './policies.ts';
 
 export interface Against {

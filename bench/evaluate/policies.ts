@@ -1,9 +1,9 @@
 /** The default policy, and the same policy with more data than anybody has. */
 import { fileURLToPath } from 'node:url';
-import type { PolicyBundle } from '../../src/policy/bundle.ts';
+import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { type PolicyFile, readPolicyDirectory } from '../../src/policy/directory.ts';
-import { type Opa, resolveOpa } from '../../src/policy/opa.ts';
+import { type Opa, resolveOpa } from '../../src/policy/opa/opa.ts';
 import type { DisclosureInput, PolicyInput } from '../../src/model/input.ts';
 
 export const DEFAULT_POLICY = fileURLToPath(new URL('../../policies', import.meta.url));

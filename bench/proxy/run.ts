@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { hasWrk, openLoop, wrk } from './load.ts';
 import { startNginx, writeNginx } from './nginx.ts';
 import { check, print, type Row } from './report.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import iconv from 'iconv-lite';
 import { parseDocument } from 'yaml';
-import { compose } from '../../src/compose.ts';
+import { compose } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { createLogger } from '../../src/observability/logger.ts';

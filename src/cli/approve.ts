@@ -9,7 +9,7 @@ import {
   readApprovals,
   type Statement,
   signApproval,
-} from '../policy/approval.ts';
+} from '../policy/bundle/approval.ts';
 import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
 import type { Io } from './io.ts';
 import { oneOf, refuse } from './options.ts';

@@ -1,7 +1,7 @@
 /** `sluice decisions`: what an auditor asks of the log. */
 import { Command } from 'commander';
-import { prove } from '../decision-log/proof.ts';
-import type { Decision } from '../decision-log/query.ts';
+import { prove } from '../decision-log/verify/proof.ts';
+import type { Decision } from '../decision-log/index/query.ts';
 import { archive, type ArchiveCommandOptions } from './decisions/archive.ts';
 import { check, checkFiles, type CheckOptions } from './decisions/check.ts';
 import { exportRecords } from './decisions/export.ts';

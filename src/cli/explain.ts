@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';
 import { SluiceError } from '../errors.ts';
-import { resolveOpa } from '../policy/opa.ts';
+import { resolveOpa } from '../policy/opa/opa.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import { colourful, type Io } from './io.ts';
 import { clearance, names, refuse, tier } from './options.ts';

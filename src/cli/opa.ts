@@ -1,7 +1,7 @@
 /** `sluice opa`: the OPA binary that compiles policies here. */
 import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
-import { OPA_VERSION, resolveOpa } from '../policy/opa.ts';
+import { OPA_VERSION, resolveOpa } from '../policy/opa/opa.ts';
 import type { Io } from './io.ts';
 
 interface Options {

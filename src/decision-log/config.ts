@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { DecisionLogConfig } from '../config/sections/decision-log.ts';
 import type { WorkerSettings } from './index/protocol.ts';
-import { instanceName } from './origin.ts';
+import { instanceName } from './journal/origin.ts';
 
 export { DEFAULT_MASK } from './mask.ts';
 

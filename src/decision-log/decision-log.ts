@@ -7,14 +7,14 @@ import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { type DecisionLogInput, indexOf, settings, sinksOf } from './config.ts';
 import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
-import { headPath, listOrigins } from './directory.ts';
-import { readHead } from './head.ts';
+import { headPath, listOrigins } from './journal/directory.ts';
+import { readHead } from './journal/head.ts';
 import { newDecisionId } from './ids.ts';
 import { Copies, type StoreStatus } from './index/copies.ts';
 import { openSqliteIndex } from './index/sqlite.ts';
-import { Journal, type JournalHooks } from './journal.ts';
+import { Journal, type JournalHooks } from './journal/journal.ts';
 import { compileMask, DEFAULT_MASK } from './mask.ts';
-import { pseudonymous, type QueryInterface } from './query.ts';
+import { pseudonymous, type QueryInterface } from './index/query.ts';
 import { generateKey, keyBytes } from './secret.ts';
 
 export interface DecisionLogDeps {

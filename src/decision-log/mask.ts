@@ -8,7 +8,7 @@ import { SluiceError } from '../errors.ts';
 import { tokensOf } from '../model/pointer.ts';
 import type { DecisionRecordDraft } from '../model/record.ts';
 import type { DataSubjectHasher } from './data-subject.ts';
-import { isConstant } from './spelling.ts';
+import { isConstant } from './journal/spelling.ts';
 
 export interface MaskRules {
   readonly pseudonymize: readonly string[];

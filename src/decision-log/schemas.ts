@@ -1,7 +1,7 @@
 /** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
 import { type TSchema, Type } from 'typebox';
 import { TREATMENTS } from '../model/answers.ts';
-import { RECORD_NAMES } from './query.ts';
+import { RECORD_NAMES } from './index/query.ts';
 
 const closed = { additionalProperties: false } as const;
 const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { SluiceError } from '../errors.ts';
-import { errno, syncDirectory } from './directory.ts';
+import { errno, syncDirectory } from './journal/directory.ts';
 
 /** Shorter keys could be guessed. */
 const MIN_BYTES = 16;

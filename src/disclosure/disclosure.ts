@@ -4,13 +4,13 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosurePart, DisclosurePlan, DisclosureStage, FormatName } from '../model/disclosure.ts';
-import { CatalogCache } from './catalogs.ts';
-import { DigestCache } from './digest.ts';
+import { CatalogCache } from './fields/catalogs.ts';
+import { DigestCache } from './session/digest.ts';
 import type { DisclosureLimits, Format } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { Patience } from './patience.ts';
-import { Session } from './session.ts';
+import { Patience } from './session/patience.ts';
+import { Session } from './session/session.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 

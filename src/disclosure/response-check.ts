@@ -1,7 +1,7 @@
 /** What a route says of its answers, tried at the start: a misspelled option is a table misread, and the first request is late to learn it. */
 import { isSluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
-import { CatalogCache } from './catalogs.ts';
+import { CatalogCache } from './fields/catalogs.ts';
 import { charset as charsetNamed } from './charsets.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';

@@ -1,16 +1,16 @@
 /** The upstream's answer, as the policy lets this caller see it: what of it is data, in which format, and what its headers say. */
-import { type Account, NOTHING_DISCLOSED } from '../account.ts';
-import { CodedReply } from '../coded.ts';
+import { type Account, NOTHING_DISCLOSED } from './account.ts';
+import { CodedReply } from './coded-reply.ts';
 import type { Media } from '../disclosure/media.ts';
-import { errorShape } from '../error-shape.ts';
+import { errorShape } from './error-shape.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary } from '../model/record.ts';
 import { asRead } from '../model/verdict.ts';
-import { nothingFound, recordNotFound, statusWithheld } from '../refusal.ts';
+import { nothingFound, recordNotFound, statusWithheld } from './refusal.ts';
 import type { Selected } from '../routing/index.ts';
-import type { Stages } from '../stages.ts';
+import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
 import { type Decided, planOf } from './plan.ts';

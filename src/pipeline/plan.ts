@@ -1,5 +1,5 @@
 /** What every stage behind the decision goes by, and how bytes of the upstream are disclosed by it. */
-import type { Account } from '../account.ts';
+import type { Account } from './account.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
@@ -8,7 +8,7 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
-import type { Stages } from '../stages.ts';
+import type { Stages } from './stages.ts';
 
 /** A request that the policy has let through. */
 export interface Decided {

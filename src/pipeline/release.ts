@@ -1,10 +1,10 @@
 /** Each part of what is disclosed: recorded, durable, then sent. What ends an answer without a body is here, too. */
-import { type Account, NOTHING_DISCLOSED } from '../account.ts';
+import { type Account, NOTHING_DISCLOSED } from './account.ts';
 import type { DisclosurePart } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
-import { record, recordNotFound, recordWithheld } from '../refusal.ts';
-import type { Acknowledgement, Stages } from '../stages.ts';
+import { record, recordNotFound, recordWithheld } from './refusal.ts';
+import type { Acknowledgement, Stages } from './stages.ts';
 import type { Listing } from './listing.ts';
 
 /** There is nothing to disclose: an answer without a body and without a word about one. */

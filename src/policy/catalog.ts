@@ -12,7 +12,7 @@ import type {
 } from '../model/catalog.ts';
 import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from './document.ts';
-import { faultError, type PolicyFault } from './opa-faults.ts';
+import { faultError, type PolicyFault } from './opa/faults.ts';
 import { pickFault, pointerFault } from './pointer-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS, PARSED } from './schemas.ts';
 

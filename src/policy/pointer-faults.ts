@@ -18,7 +18,7 @@ export const pointerFault = (pointer: string): string | null => {
   return null;
 };
 
-/** as many ranks as a path's specificity tells apart (`disclosure/trie.ts`) */
+/** as many ranks as a path's specificity tells apart (`disclosure/fields/trie.ts`) */
 const MOST_KEYS = 7;
 
 /** `[key=value]`, or `[key=value,key=value]` where several must agree. */

@@ -8,7 +8,7 @@
  * `input` makes it name the whole input.) A statement this file does not know reads everything. (Long because the
  * statements of the plan are one table.)
  */
-import type { EntrypointReads } from './bundle.ts';
+import type { EntrypointReads } from './bundle/bundle.ts';
 import { isObject } from './document.ts';
 
 interface Operand {

@@ -1,11 +1,11 @@
 /** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
 import { SluiceError } from '../errors.ts';
-import { type PolicyBundle, pause } from './bundle.ts';
+import { type PolicyBundle, pause } from './bundle/bundle.ts';
 import type { PolicyLimits } from './config.ts';
-import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from './engine.ts';
-import { createMeter, loadingFuel, meter } from './fuel.ts';
-import { withHostedBuiltins } from './hosted.ts';
-import { numbersKept } from './numbers.ts';
+import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from '../rego/engine.ts';
+import { createMeter, loadingFuel, meter } from '../rego/fuel.ts';
+import { withHostedBuiltins } from '../rego/hosted.ts';
+import { numbersKept } from '../rego/numbers.ts';
 
 export interface Runtime {
   readonly entrypoints: readonly string[];

@@ -13,11 +13,11 @@ import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../mod
 import type { DisclosureInput, PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { decisionOf, disclosureOf, Malformed } from './answers.ts';
-import type { EntrypointReads, PolicyBundle } from './bundle.ts';
+import type { EntrypointReads, PolicyBundle } from './bundle/bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from './config.ts';
 import { createSteps, type Instant } from './clockstep.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
-import type { Nondeterminism } from './engine.ts';
+import type { Nondeterminism } from '../rego/engine.ts';
 import { mentions } from './mentions.ts';
 import { createProjection, type KeyOf, withTime } from './projection.ts';
 import { createRuntime, type Runtime } from './runtime.ts';

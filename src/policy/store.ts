@@ -9,9 +9,9 @@ import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { stampOf } from '../observability/stable.ts';
-import { type Approval, type ApprovalConfig, type ApprovalKey, approvalOf } from './approval.ts';
-import type { ArchiveLimits } from './archive.ts';
-import { DEFAULT_LIMITS as ARCHIVE_LIMITS } from './archive.ts';
+import { type Approval, type ApprovalConfig, type ApprovalKey, approvalOf } from './bundle/approval.ts';
+import type { ArchiveLimits } from './bundle/archive.ts';
+import { DEFAULT_LIMITS as ARCHIVE_LIMITS } from './bundle/archive.ts';
 import {
   type CacheLimits,
   DEFAULT_CACHE,
@@ -20,9 +20,9 @@ import {
   type PolicyLimits,
   settle,
 } from './config.ts';
-import type { PolicyBundle } from './bundle.ts';
-import type { Opa } from './opa.ts';
-import type { SigningConfig, SigningKey } from './signatures.ts';
+import type { PolicyBundle } from './bundle/bundle.ts';
+import type { Opa } from './opa/opa.ts';
+import type { SigningConfig, SigningKey } from './bundle/signatures.ts';
 import { createSnapshot, type LivePolicy } from './snapshot.ts';
 import { createDirectorySource } from './sources/directory.ts';
 import { createFileSource } from './sources/file.ts';

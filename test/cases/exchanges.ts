@@ -1,11 +1,11 @@
 /** Cases of one request and the upstream's answer, on the default policy with the roles of the case. */
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { PolicyBundle } from '../../src/policy/bundle.ts';
+import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { classesOf, parseCatalog } from '../../src/policy/catalog.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { startSluice } from '../support/sluice.ts';
 import type { Result } from './run.ts';
 

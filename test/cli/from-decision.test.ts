@@ -11,7 +11,7 @@ import { readScenarios } from '../../src/cli/policy/testing/scenario-files.ts';
 import { recordedScenario } from '../../src/cli/policy/testing/scenario-recorded.ts';
 import { openPolicy } from '../../src/cli/policy/source.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
-import { scanQuery } from '../../src/decision-log/scan.ts';
+import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { opa, ROOT, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 240_000 });

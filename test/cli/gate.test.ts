@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { policyGate } from '../../src/cli/policy/testing/gate.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { readBundle, writeBundle } from '../../src/policy/bundle.ts';
+import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { sluice } from './support.ts';
 

@@ -14,7 +14,7 @@ import {
   type ScenarioDocument,
 } from '../../src/cli/policy/testing/scenario-files.ts';
 import { openWorld } from '../../src/cli/policy/testing/world.ts';
-import type { Decision } from '../../src/decision-log/decision.ts';
+import type { Decision } from '../../src/decision-log/index/decision.ts';
 import type { PolicyInput } from '../../src/model/input.ts';
 import type { DecisionRecord, FieldAccount } from '../../src/model/record.ts';
 import { inTier } from '../../src/model/verdict.ts';

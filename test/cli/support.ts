@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterEach } from 'vitest';
 import { run } from '../../src/cli/run.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 

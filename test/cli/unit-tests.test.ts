@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { outcomesOf } from '../../src/cli/policy/testing/rego-tests.ts';
-import type { UnitTest } from '../../src/policy/unit-tests.ts';
+import type { UnitTest } from '../../src/policy/unit-tests/list.ts';
 import { opa, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 120_000 });

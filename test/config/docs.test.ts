@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/index.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { parseCatalog } from '../../src/policy/catalog.ts';
-import { statusOf } from '../../src/server/problems.ts';
+import { statusOf } from '../../src/endpoints/problems.ts';
 import { routesConfig } from '../routing/setup.ts';
 import { documented, reference } from './reference.ts';
 

@@ -10,13 +10,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { readArchive } from '../../src/policy/archive.ts';
-import { createEvaluator } from '../../src/policy/engine.ts';
-import { createMeter, meter } from '../../src/policy/fuel.ts';
-import { withHostedBuiltins } from '../../src/policy/hosted.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
-import { compare, equal } from '../../src/policy/order.ts';
-import { REFUSED } from '../../src/policy/refused.ts';
+import { readArchive } from '../../src/policy/bundle/archive.ts';
+import { createEvaluator } from '../../src/rego/engine.ts';
+import { createMeter, meter } from '../../src/rego/fuel.ts';
+import { withHostedBuiltins } from '../../src/rego/hosted.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
+import { compare, equal } from '../../src/rego/order.ts';
+import { REFUSED } from '../../src/policy/opa/refused.ts';
 import {
   decode,
   encode,
@@ -24,7 +24,7 @@ import {
   numberOf,
   type RegoObject,
   type RegoValue,
-} from '../../src/policy/values.ts';
+} from '../../src/rego/values.ts';
 
 export interface Difference {
   /** why it is no news: the row of the documentation's table */

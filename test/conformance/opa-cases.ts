@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
-import { decode, numberOf, type RegoObject, type RegoValue } from '../../src/policy/values.ts';
+import { decode, numberOf, type RegoObject, type RegoValue } from '../../src/rego/values.ts';
 
 export interface OpaCase {
   /** file and note: names are not unique without the file */

@@ -1,8 +1,8 @@
 /** What OPA itself answers to a case, with either of its evaluators. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Opa } from '../../src/policy/opa.ts';
-import { decode, encode, type RegoObject, type RegoValue } from '../../src/policy/values.ts';
+import type { Opa } from '../../src/policy/opa/opa.ts';
+import { decode, encode, type RegoObject, type RegoValue } from '../../src/rego/values.ts';
 import type { OpaCase } from './opa-cases.ts';
 
 export interface Bench {

@@ -1,9 +1,9 @@
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arrange, canonical } from '../../src/decision-log/canonical.ts';
-import { linesOf } from '../../src/decision-log/pages.ts';
-import { spell as spellTo } from '../../src/decision-log/spelling.ts';
+import { arrange, canonical } from '../../src/decision-log/journal/canonical.ts';
+import { linesOf } from '../../src/decision-log/journal/pages.ts';
+import { spell as spellTo } from '../../src/decision-log/journal/spelling.ts';
 
 const spell = (value: unknown): string | null => {
   const lines = linesOf();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DecisionLogInput } from '../../src/decision-log/config.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
-import type { JournalHooks } from '../../src/decision-log/journal.ts';
+import type { JournalHooks } from '../../src/decision-log/journal/journal.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { GENESIS } from '../../src/decision-log/chain.ts';
+import { GENESIS } from '../../src/decision-log/journal/chain.ts';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
-import { isHeld } from '../../src/decision-log/lock.ts';
-import { verify } from '../../src/decision-log/verify.ts';
+import { isHeld } from '../../src/decision-log/journal/lock.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';

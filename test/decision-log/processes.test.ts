@@ -10,7 +10,7 @@ import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import { generatedKey } from '../../src/decision-log/secret.ts';
-import { verify } from '../../src/decision-log/verify.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import type { Task } from '../support/racing-child.ts';
 

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { decisionLogSchemas } from '../../src/decision-log/schemas.ts';
-import { split } from '../../src/decision-log/split.ts';
+import { split } from '../../src/decision-log/journal/split.ts';
 import { draft } from '../support/decision-records.ts';
 import { openJournal, temporaryDirectory } from '../support/journals.ts';
 

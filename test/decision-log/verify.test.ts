@@ -4,10 +4,10 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, wr
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { formatAnchor, parseHead, readAnchors } from '../../src/decision-log/anchor.ts';
-import { canonical } from '../../src/decision-log/canonical.ts';
-import { GENESIS, seal } from '../../src/decision-log/chain.ts';
-import { verify } from '../../src/decision-log/verify.ts';
+import { formatAnchor, parseHead, readAnchors } from '../../src/decision-log/verify/anchor.ts';
+import { canonical } from '../../src/decision-log/journal/canonical.ts';
+import { GENESIS, seal } from '../../src/decision-log/journal/chain.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../src/model/record.ts';
 import { draft } from '../support/decision-records.ts';
 import { openJournal, temporaryDirectory, writeJournal } from '../support/journals.ts';

@@ -1,6 +1,6 @@
 /** Catalogs of many paths: name/value lists with hundreds of names, and names that begin alike. */
 import { expect, test } from 'vitest';
-import { Automaton } from '../../src/disclosure/automaton.ts';
+import { Automaton } from '../../src/disclosure/fields/automaton.ts';
 import { catalogOf, answer, disclosed } from './support.ts';
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);

@@ -1,8 +1,8 @@
 /** A record merged with what a caller sends who was shown a part of it: whatever is hidden, nothing of it is lost. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Exact, isSame, readExact, writeExact } from '../../src/disclosure/exact.ts';
-import { mergeRecord } from '../../src/disclosure/merge.ts';
+import { type Exact, isSame, readExact, writeExact } from '../../src/disclosure/guard/exact.ts';
+import { mergeRecord } from '../../src/disclosure/guard/merge.ts';
 
 const MASK = '****';
 

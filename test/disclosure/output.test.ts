@@ -1,6 +1,6 @@
 /** Short bodies share a block, one after the other: what one was given must stay what it is. */
 import { describe, expect, test } from 'vitest';
-import { Collected } from '../../src/disclosure/output.ts';
+import { Collected } from '../../src/disclosure/session/output.ts';
 
 const written = (out: Collected): string => Buffer.concat(out.take()).toString();
 

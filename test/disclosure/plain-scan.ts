@@ -22,8 +22,8 @@ import {
   STRING,
   TOO_DEEP,
   TRUE,
-} from '../../src/disclosure/formats/json-index.ts';
-import { bufferOf, textAt } from '../../src/disclosure/formats/json-text.ts';
+} from '../../src/disclosure/formats/json/index.ts';
+import { bufferOf, textAt } from '../../src/disclosure/formats/json/text.ts';
 
 export class PlainScanner {
   entries = new Int32Array(1024 * STRIDE);

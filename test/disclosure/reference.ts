@@ -2,7 +2,7 @@
  * The disclosure of one JSON record as plainly as it can be said: JSON.parse, a recursive walk that compares every path with every pointer,
  * JSON.stringify. Slow, and wrong about spelling; the engine must agree with it about everything else.
  */
-import { parsePointer, type Step } from '../../src/disclosure/pointer.ts';
+import { parsePointer, type Step } from '../../src/disclosure/fields/pointer.ts';
 import type { DisclosureAnswer, TreatmentChoice } from '../../src/model/answers.ts';
 import { type Catalog, classOf, type FieldEntry } from '../../src/model/catalog.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Automaton } from '../../src/disclosure/automaton.ts';
-import { AMBIGUOUS, MALFORMED, MORE, STRIDE, TOO_DEEP } from '../../src/disclosure/formats/json-index.ts';
-import { jsonScanner } from '../../src/disclosure/formats/json-scan.ts';
+import { Automaton } from '../../src/disclosure/fields/automaton.ts';
+import { AMBIGUOUS, MALFORMED, MORE, STRIDE, TOO_DEEP } from '../../src/disclosure/formats/json/index.ts';
+import { jsonScanner } from '../../src/disclosure/formats/json/scan.ts';
 import { PlainScanner } from './plain-scan.ts';
 import { catalogOf } from './support.ts';
 
@@ -134,7 +134,7 @@ describe('the scanner in WebAssembly', () => {
     const { spawnSync } = await import('node:child_process');
     const { existsSync } = await import('node:fs');
     const { fileURLToPath } = await import('node:url');
-    const folder = fileURLToPath(new URL('../../src/disclosure/formats/assembly/', import.meta.url));
+    const folder = fileURLToPath(new URL('../../src/disclosure/formats/json/assembly/', import.meta.url));
     if (!existsSync(`${folder}node_modules/assemblyscript`)) {
       console.log(
         'skipped: AssemblyScript is not installed there (npm ci in src/disclosure/formats/assembly)',

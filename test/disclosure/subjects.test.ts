@@ -1,6 +1,6 @@
 /** Whose data a record is, however it spells that. */
 import { describe, expect, test } from 'vitest';
-import { subjectId } from '../../src/disclosure/subject-id.ts';
+import { subjectId } from '../../src/disclosure/subjects/id.ts';
 import { answer, catalogOf, disclosed, type Setting, summaryOf, withhold } from './support.ts';
 
 const catalog = catalogOf(

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { scanQuery } from '../../src/decision-log/scan.ts';
+import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 240_000 });

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
-import type { Journal } from '../../src/decision-log/journal.ts';
-import { verify } from '../../src/decision-log/verify.ts';
+import type { Journal } from '../../src/decision-log/journal/journal.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';

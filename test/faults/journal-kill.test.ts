@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { verify } from '../../src/decision-log/verify.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { openJournal, temporaryDirectory } from '../support/journals.ts';
 

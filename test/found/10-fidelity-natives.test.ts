@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../src/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
-import { answersAsOpa, answersOf } from '../policy/builtins/oracle.ts';
+import { answersAsOpa, answersOf } from '../rego/builtins/oracle.ts';
 import { policyOf } from '../policy/support.ts';
 
 describe('what is answered by the host', () => {

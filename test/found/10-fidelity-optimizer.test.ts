@@ -6,7 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readBundle } from '../../src/policy/bundle.ts';
+import { readBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
 import type { PolicyFile } from '../../src/policy/directory.ts';

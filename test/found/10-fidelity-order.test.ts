@@ -4,8 +4,8 @@
  */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode, encode, type RegoValue } from '../../src/policy/values.ts';
-import { answersAsOpa, answersOf, expectSame } from '../policy/builtins/oracle.ts';
+import { decode, encode, type RegoValue } from '../../src/rego/values.ts';
+import { answersAsOpa, answersOf, expectSame } from '../rego/builtins/oracle.ts';
 
 describe('what iterates over a literal', () => {
   answersAsOpa(`

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { isDisguised } from '../../src/disclosure/disguised.ts';
+import { isDisguised } from '../../src/disclosure/guard/disguised.ts';
 import { createMask, MASK_KINDS } from '../../src/disclosure/treatments/masks/kinds.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';

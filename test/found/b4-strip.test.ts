@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { without } from '../../src/disclosure/strip.ts';
-import type { Place } from '../../src/disclosure/leaf.ts';
+import { without } from '../../src/disclosure/guard/strip.ts';
+import type { Place } from '../../src/disclosure/guard/leaf.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
 import { type Answer, exchange, jsonOf, requestText } from '../support/wire.ts';

@@ -3,8 +3,8 @@
  * conflict was looked for among all values, and lists of values were handed over as arguments of one call, which the stack does not hold.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { judged } from '../../src/disclosure/judged.ts';
-import type { Leaf } from '../../src/disclosure/leaf.ts';
+import { judged } from '../../src/disclosure/guard/judged.ts';
+import type { Leaf } from '../../src/disclosure/guard/leaf.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
 import { exchange, jsonOf, requestText } from '../support/wire.ts';

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { classesOf, parseCatalog } from '../../src/policy/catalog.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 import { exchange, requestText, textOf } from '../support/wire.ts';

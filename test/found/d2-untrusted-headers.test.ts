@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { responseFault } from '../../src/disclosure/response-check.ts';
-import { escapeToken, parsePointer } from '../../src/disclosure/pointer.ts';
+import { escapeToken, parsePointer } from '../../src/disclosure/fields/pointer.ts';
 import { pointerFault } from '../../src/policy/pointer-faults.ts';
 import { disclose, refusal } from '../disclosure/formats/support.ts';
 

@@ -3,7 +3,7 @@
  * credential or a store confirmed stood in the same members, without a word about which is which.
  */
 import { expect, test } from 'vitest';
-import { Account } from '../../src/account.ts';
+import { Account } from '../../src/pipeline/account.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import type { Grant, Subject } from '../../src/model/input.ts';
 import { systemClock } from '../../src/observability/clock.ts';

@@ -22,7 +22,7 @@ import { observeFile } from '../../src/observability/file.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { readStable } from '../../src/observability/stable.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { writeBundle } from '../../src/policy/bundle.ts';
+import { writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { FIXTURE, fixture, inputFor, opa, scratch } from '../policy/support.ts';

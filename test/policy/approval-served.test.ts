@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { compose } from '../../src/compose.ts';
+import { compose } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';

@@ -10,9 +10,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { parseConfig } from '../../src/config/index.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { contentDigest, signApproval, signingReviewer, type Statement } from '../../src/policy/approval.ts';
-import { readArchive, writeArchive } from '../../src/policy/archive.ts';
-import { readBundle, writeBundle } from '../../src/policy/bundle.ts';
+import {
+  contentDigest,
+  signApproval,
+  signingReviewer,
+  type Statement,
+} from '../../src/policy/bundle/approval.ts';
+import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
+import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { approvingOf, createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';

@@ -7,11 +7,11 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Header, pack } from 'tar-stream';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { contentDigest } from '../../src/policy/approval.ts';
-import { readArchive, writeArchive } from '../../src/policy/archive.ts';
-import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle.ts';
+import { contentDigest } from '../../src/policy/bundle/approval.ts';
+import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
+import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import type { SigningAlgorithm } from '../../src/policy/config.ts';
-import type { SigningConfig } from '../../src/policy/signatures.ts';
+import type { SigningConfig } from '../../src/policy/bundle/signatures.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { disclosureFor, FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';
 

@@ -2,7 +2,7 @@ import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { REFUSED } from '../../src/policy/refused.ts';
+import { REFUSED } from '../../src/policy/opa/refused.ts';
 import { FIXTURE, fixture, opa, policyOf, rejection, scratch } from './support.ts';
 
 const RULES = 'package sluice\n\ndecision := {}\n\ndisclosure := {}\n';

@@ -12,8 +12,8 @@ import { type Header, pack } from 'tar-stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { readArchive, writeArchive } from '../../src/policy/archive.ts';
-import { type PolicyBundle, writeBundle } from '../../src/policy/bundle.ts';
+import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
+import { type PolicyBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import {
@@ -25,7 +25,7 @@ import {
   leb,
   SECTION,
   sectionsOf,
-} from '../../src/policy/wasm-format.ts';
+} from '../../src/rego/wasm-format.ts';
 import { fixture, inputFor, opa, rejection } from './support.ts';
 
 const SIGNING = { keys: { k: { algorithm: 'HS256' as const, key: 'a secret of the test' } } };

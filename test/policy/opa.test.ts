@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { opa, rejection, scratch } from './support.ts';
 
 const script = async (dir: string, name = 'opa'): Promise<string> => {

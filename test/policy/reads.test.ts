@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Grant, PolicyInput } from '../../src/model/input.ts';
-import type { PolicyBundle } from '../../src/policy/bundle.ts';
+import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { createProjection } from '../../src/policy/projection.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SluiceError } from '../../src/errors.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { writeBundle } from '../../src/policy/bundle.ts';
+import { writeBundle } from '../../src/policy/bundle/bundle.ts';
 import type { PolicyConfig } from '../../src/policy/config.ts';
 import { createPolicyStore, type LivePolicyStore, type StoreDependencies } from '../../src/policy/store.ts';
 import { FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';

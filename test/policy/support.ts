@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import type { DisclosureInput, PolicyInput } from '../../src/model/input.ts';
-import type { PolicyBundle } from '../../src/policy/bundle.ts';
+import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles, compilePolicy } from '../../src/policy/compile.ts';
 import type { PolicyFile } from '../../src/policy/directory.ts';
-import { type Opa, resolveOpa } from '../../src/policy/opa.ts';
+import { type Opa, resolveOpa } from '../../src/policy/opa/opa.ts';
 
 export const FIXTURE = fileURLToPath(new URL('./fixtures/policy', import.meta.url));
 

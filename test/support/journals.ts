@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { Journal, type JournalOptions } from '../../src/decision-log/journal.ts';
+import { Journal, type JournalOptions } from '../../src/decision-log/journal/journal.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from './decision-records.ts';
 

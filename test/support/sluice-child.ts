@@ -1,6 +1,6 @@
 /** A Sluice to be killed. Argument: its sluice.yaml. Prints its port, as JSON, once it listens. */
 import { readFileSync, writeSync } from 'node:fs';
-import { compose } from '../../src/compose.ts';
+import { compose } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 

@@ -5,14 +5,14 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type Sluice } from '../../src/compose.ts';
+import { compose, type Sluice } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { createLogger } from '../../src/observability/logger.ts';
-import { type PolicyBundle, writeBundle } from '../../src/policy/bundle.ts';
+import { type PolicyBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
-import { resolveOpa } from '../../src/policy/opa.ts';
+import { resolveOpa } from '../../src/policy/opa/opa.ts';
 
 /**
  * `data.answers[resource][action or "*"]` is the disclosure answer, `data.answers[resource].objects` that about whoever has the flag

@@ -2,11 +2,11 @@
 import { appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
-import { type Anchor, formatAnchor, parseHead, readAnchors } from '../../decision-log/anchor.ts';
-import type { OriginReport, Problem, VerifyReport } from '../../decision-log/problems.ts';
+import { type Anchor, formatAnchor, parseHead, readAnchors } from '../../decision-log/verify/anchor.ts';
+import type { OriginReport, Problem, VerifyReport } from '../../decision-log/verify/problems.ts';
 import { readSecret } from '../../decision-log/secret.ts';
-import { type FileReport, verifyFile } from '../../decision-log/verify-file.ts';
-import { verify } from '../../decision-log/verify.ts';
+import { type FileReport, verifyFile } from '../../decision-log/verify/file.ts';
+import { verify } from '../../decision-log/verify/verify.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { chainKey, place, type SourceOptions } from './source.ts';

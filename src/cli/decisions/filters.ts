@@ -1,6 +1,6 @@
 /** The options that narrow which decisions are meant. */
 import type { Command } from 'commander';
-import { type DecisionQuery, readyQuery, RECORD_NAMES } from '../../decision-log/query.ts';
+import { type DecisionQuery, readyQuery, RECORD_NAMES } from '../../decision-log/index/query.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 
 export interface FilterOptions {

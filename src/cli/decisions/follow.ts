@@ -1,10 +1,10 @@
 /** `sluice decisions tail`: one line a record, as they are written. */
-import { merge } from '../../decision-log/decision.ts';
-import { headPath, listOrigins } from '../../decision-log/directory.ts';
-import { readHead } from '../../decision-log/head.ts';
+import { merge } from '../../decision-log/index/decision.ts';
+import { headPath, listOrigins } from '../../decision-log/journal/directory.ts';
+import { readHead } from '../../decision-log/journal/head.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
 import type { Copy, Position, Store } from '../../decision-log/index/store.ts';
-import { type Decision, type DecisionQuery, matches, readyQuery } from '../../decision-log/query.ts';
+import { type Decision, type DecisionQuery, matches, readyQuery } from '../../decision-log/index/query.ts';
 import { isSluiceError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { counted } from '../text.ts';

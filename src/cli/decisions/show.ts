@@ -1,7 +1,7 @@
 /** One decision, for an auditor: who, why, on which consent, what left and how, and whether the log still holds it. */
 import pc from 'picocolors';
-import type { Proof } from '../../decision-log/proof.ts';
-import type { Decision } from '../../decision-log/query.ts';
+import type { Proof } from '../../decision-log/verify/proof.ts';
+import type { Decision } from '../../decision-log/index/query.ts';
 import { wrap } from '../text.ts';
 import { plain, resourceOf, table } from './table.ts';
 

@@ -1,6 +1,6 @@
 /** Tables that fit the terminal; a Chinese character takes two columns, and data cannot steer the terminal. */
 import Table from 'cli-table3';
-import type { Decision } from '../../decision-log/query.ts';
+import type { Decision } from '../../decision-log/index/query.ts';
 import type { Io } from '../io.ts';
 import { wrap } from '../text.ts';
 

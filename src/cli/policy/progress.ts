@@ -1,6 +1,6 @@
 /** A bar on stderr while something takes long, if stderr is a terminal; nothing otherwise. */
 import { Presets, SingleBar } from 'cli-progress';
-import { listOrigins } from '../../decision-log/directory.ts';
+import { listOrigins } from '../../decision-log/journal/directory.ts';
 import type { Io } from '../io.ts';
 
 export interface Progress {

@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { SluiceError } from '../../errors.ts';
-import { DEFAULT_LIMITS } from '../../policy/archive.ts';
-import type { PolicyBundle } from '../../policy/bundle.ts';
+import { DEFAULT_LIMITS } from '../../policy/bundle/archive.ts';
+import type { PolicyBundle } from '../../policy/bundle/bundle.ts';
 import { type CompileOptions, compileFiles, policyData } from '../../policy/compile.ts';
 import {
   byPurpose,
@@ -11,7 +11,7 @@ import {
   type PolicyFile,
   readPolicyDirectory,
 } from '../../policy/directory.ts';
-import { type Opa, resolveOpa } from '../../policy/opa.ts';
+import { type Opa, resolveOpa } from '../../policy/opa/opa.ts';
 import { createFileSource } from '../../policy/sources/file.ts';
 import type { Io } from '../io.ts';
 

@@ -3,7 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { Question } from '../../server/workers.ts';
+import type { Question } from '../../endpoints/admin/workers.ts';
 import type { Listeners, ListeningSocket } from './listeners.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 

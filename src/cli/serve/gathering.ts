@@ -1,6 +1,6 @@
 /** Questions of the admin listener, passed on to every worker, and what has been counted by workers that are gone. */
 import { kept, type MetricsReport } from '../../observability/totals.ts';
-import type { Answers, Question, WorkerReport } from '../../server/workers.ts';
+import type { Answers, Question, WorkerReport } from '../../endpoints/admin/workers.ts';
 import { type Crew, type Slot, serves } from './crew.ts';
 
 /** milliseconds; longer than a worker gives one of its own checks */

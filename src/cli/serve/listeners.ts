@@ -5,7 +5,7 @@
  */
 import type { SendHandle } from 'node:child_process';
 import type { ToWorker } from './messages.ts';
-import type { Listener } from '../../server/workers.ts';
+import type { Listener } from '../../endpoints/admin/workers.ts';
 
 /** what Node gives of a handle that is sent as it is: no server is made of it, so nothing is accepted on it */
 export type ListeningSocket = SendHandle & { close(): void };

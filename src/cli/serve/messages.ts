@@ -1,6 +1,6 @@
 /** What `sluice serve` says on stdout, and the primary and its workers to each other. */
 import type { ErrorCode, SluiceError } from '../../errors.ts';
-import type { Listener, Question, WorkerReport } from '../../server/workers.ts';
+import type { Listener, Question, WorkerReport } from '../../endpoints/admin/workers.ts';
 
 /** Where it listens, and what it decides by. */
 export interface Ready {

@@ -7,7 +7,7 @@ import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Io } from '../io.ts';
 import { Crew } from './crew.ts';
-import { urlOf } from '../../server/listening.ts';
+import { urlOf } from '../../endpoints/listening.ts';
 import { Gathering } from './gathering.ts';
 import { Listeners } from './listeners.ts';
 import { readyLine } from './messages.ts';

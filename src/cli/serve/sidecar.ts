@@ -1,5 +1,5 @@
 /** One serving process, alone or as a worker: its start, and what SIGHUP asks of it. */
-import { type ComposeDependencies, compose, type Sluice } from '../../compose.ts';
+import { type ComposeDependencies, compose, type Sluice } from '../../compose/compose.ts';
 import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { policyGate } from '../policy/testing/gate.ts';

@@ -2,8 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { Decision } from '../decision.ts';
-import type { DecisionPage, QueryInterface } from '../query.ts';
+import type { Decision } from './decision.ts';
+import type { DecisionPage, QueryInterface } from './query.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 
 /** Distributed over those that are missing: what a caller may leave out. */

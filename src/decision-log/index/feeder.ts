@@ -2,10 +2,10 @@
  * Copies records from the journal to a store: at least once, in order within an origin, resumable. Only what a head
  * covers is copied: what is behind it may yet be cut away, were its flush to fail.
  */
-import { inspect } from '../chain.ts';
-import { headPath, listOrigins, type OriginFiles } from '../directory.ts';
-import { readHead } from '../head.ts';
-import { readLines } from '../lines.ts';
+import { inspect } from '../journal/chain.ts';
+import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts';
+import { readHead } from '../journal/head.ts';
+import { readLines } from '../journal/lines.ts';
 import type { Copy, Position, Store } from './store.ts';
 
 /** Records of one transaction, and its bytes. */

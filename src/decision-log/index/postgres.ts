@@ -5,8 +5,8 @@
 import pg from 'pg';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
-import { type Decision, merge } from '../decision.ts';
-import { LONGEST, page, type ReadyQuery } from '../query.ts';
+import { type Decision, merge } from './decision.ts';
+import { LONGEST, page, type ReadyQuery } from './query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
 const SCHEMA = `

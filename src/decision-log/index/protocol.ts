@@ -1,5 +1,5 @@
 /** What the main thread and the worker that makes the copies say to each other. */
-import type { DecisionQuery } from '../query.ts';
+import type { DecisionQuery } from './query.ts';
 
 export interface WorkerSettings {
   readonly dir: string;

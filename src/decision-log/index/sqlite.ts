@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
-import { type Decision, merge } from '../decision.ts';
-import { makeDirectory } from '../directory.ts';
-import { isBusy } from '../lock.ts';
-import { LONGEST, page, type ReadyQuery } from '../query.ts';
+import { type Decision, merge } from './decision.ts';
+import { makeDirectory } from '../journal/directory.ts';
+import { isBusy } from '../journal/lock.ts';
+import { LONGEST, page, type ReadyQuery } from './query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
 const VERSION = 1;

@@ -1,6 +1,6 @@
 /** A place that copies of records go to: an index or a sink. Fed from the journal by feeder.ts. */
 import type { DecisionRecord } from '../../model/record.ts';
-import type { QueryInterface } from '../query.ts';
+import type { QueryInterface } from './query.ts';
 
 /** How far an origin has been copied. */
 export interface Position {

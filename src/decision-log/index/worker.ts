@@ -4,10 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError } from '../../errors.ts';
-import type { QueryInterface } from '../query.ts';
-import { lockPath } from '../directory.ts';
-import { isHeld } from '../lock.ts';
-import { scanQuery } from '../scan.ts';
+import type { QueryInterface } from './query.ts';
+import { lockPath } from '../journal/directory.ts';
+import { isHeld } from '../journal/lock.ts';
+import { scanQuery } from './scan.ts';
 import { fileSink, stdoutSink } from '../sinks/sinks.ts';
 import { feed } from './feeder.ts';
 import { openPostgresIndex } from './postgres.ts';

@@ -1,7 +1,7 @@
 /** Where a sink has got to, kept in a file beside the journal. */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { errno, makeDirectory } from '../directory.ts';
+import { errno, makeDirectory } from '../journal/directory.ts';
 import type { Position } from '../index/store.ts';
 
 export class PositionFile {

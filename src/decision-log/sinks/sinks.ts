@@ -4,8 +4,8 @@ import { write as writeFd } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { errno, makeDirectory } from '../directory.ts';
-import { tryLock } from '../lock.ts';
+import { errno, makeDirectory } from '../journal/directory.ts';
+import { tryLock } from '../journal/lock.ts';
 import type { Store } from '../index/store.ts';
 import { PositionFile } from './position.ts';
 

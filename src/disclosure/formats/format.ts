@@ -67,7 +67,7 @@
  */
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { FormatName, Scalar } from '../../model/disclosure.ts';
-import type { NamedSubject } from '../subject-places.ts';
+import type { NamedSubject } from '../subjects/places.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
 
 export interface Format {

@@ -7,9 +7,9 @@
  */
 import { SluiceError } from '../../errors.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import { escapeToken } from '../pointer.ts';
-import { subjectId } from '../subject-id.ts';
-import { type NamedSubject, namedSubject } from '../subject-places.ts';
+import { escapeToken } from '../fields/pointer.ts';
+import { subjectId } from '../subjects/id.ts';
+import { type NamedSubject, namedSubject } from '../subjects/places.ts';
 import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
 import {
   DISCLOSE,

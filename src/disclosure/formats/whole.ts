@@ -1,6 +1,6 @@
 /** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
 import { SluiceError } from '../../errors.ts';
-import { columnName } from '../pointer.ts';
+import { columnName } from '../fields/pointer.ts';
 import type {
   BodyReader,
   FormatSetup,

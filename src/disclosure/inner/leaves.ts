@@ -1,6 +1,6 @@
 /** What a document in a text would write, value by value: a program that lets everything through and takes note of it. */
 import { type Account, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
-import type { Automaton } from '../automaton.ts';
+import type { Automaton } from '../fields/automaton.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import { MOST_NESTED } from './inner.ts';
 import { INNER_FORMATS } from './registry.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { compileFiles } from '../compile.ts';
 import { listPolicyFiles, type PolicyDirectory, readPolicyDirectory } from '../directory.ts';
-import { type Opa, resolveOpa } from '../opa.ts';
+import { type Opa, resolveOpa } from '../opa/opa.ts';
 import { nothingToAccept, type PolicySource } from './source.ts';
 import { watchPath } from './watching.ts';
 

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import { readStable, stampOf } from '../../observability/stable.ts';
-import type { ArchiveLimits } from '../archive.ts';
-import { readBundle } from '../bundle.ts';
-import type { SigningConfig } from '../signatures.ts';
+import type { ArchiveLimits } from '../bundle/archive.ts';
+import { readBundle } from '../bundle/bundle.ts';
+import type { SigningConfig } from '../bundle/signatures.ts';
 import { nothingToAccept, type PolicySource } from './source.ts';
 import { watchPath } from './watching.ts';
 

@@ -1,5 +1,5 @@
 /** Where a policy comes from. */
-import type { PolicyBundle } from '../bundle.ts';
+import type { PolicyBundle } from '../bundle/bundle.ts';
 
 export interface Loaded {
   readonly bundle: PolicyBundle;

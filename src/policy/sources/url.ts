@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
-import type { ArchiveLimits } from '../archive.ts';
-import { readBundle } from '../bundle.ts';
-import type { SigningConfig } from '../signatures.ts';
+import type { ArchiveLimits } from '../bundle/archive.ts';
+import { readBundle } from '../bundle/bundle.ts';
+import type { SigningConfig } from '../bundle/signatures.ts';
 import { readBounded } from './file.ts';
 import type { Loaded, PolicySource } from './source.ts';
 

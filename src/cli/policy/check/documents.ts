@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { tokensOf } from '../../../model/pointer.ts';
 import { readYaml, type YamlDocument } from '../../../policy/document.ts';
-import type { PolicyFault } from '../../../policy/opa-faults.ts';
+import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import { everySchema } from '../emitted.ts';
 
 /** https://github.com/redhat-developer/yaml-language-server#using-inlined-schema */

@@ -2,8 +2,8 @@
 import { type Fault, configFaults, type LoadedConfig, loadConfig, spell } from '../../../config/index.ts';
 import { isSluiceError } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
-import { approvalOf, signingReviewer } from '../../../policy/approval.ts';
-import type { PolicyBundle } from '../../../policy/bundle.ts';
+import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
+import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';

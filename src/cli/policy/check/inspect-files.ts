@@ -9,7 +9,7 @@ import { MAX_TRIES } from '../../../identity/tokens.ts';
 import { textOf, UNMARKED } from '../../../observability/complete.ts';
 import { createConsentNames, type NameKind } from '../../../policy/consent-names.ts';
 import { isObject } from '../../../policy/document.ts';
-import type { PolicyFault } from '../../../policy/opa-faults.ts';
+import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
 

@@ -1,7 +1,7 @@
 /** The habits of docs/policy-guide.md that a machine can see: those that close doors are faults, the others warnings. */
 import { dirname, join } from 'node:path';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import type { Opa } from '../../../policy/opa.ts';
+import type { Opa } from '../../../policy/opa/opa.ts';
 import type { Finding } from './findings.ts';
 import type { Staged } from '../stage.ts';
 import type { Tree } from '../explain/tree.ts';

@@ -7,9 +7,9 @@
  * them that the policy lets act for this purpose. What a role may see is asked of the policy, of a caller who is as able as can be
  * and of a customer who agreed to everything.
  */
-import { listOrigins } from '../../../decision-log/directory.ts';
+import { listOrigins } from '../../../decision-log/journal/directory.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
-import { records } from '../../../decision-log/scan.ts';
+import { records } from '../../../decision-log/index/scan.ts';
 import { ACTIONS, SENDS_RECORD } from '../../../model/actions.ts';
 import { type Catalog, classOf } from '../../../model/catalog.ts';
 import { NO_STATE } from '../../../model/consent.ts';

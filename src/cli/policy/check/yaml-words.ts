@@ -2,10 +2,10 @@
  * Words of a data file that mean one thing to OPA, whose values are live (YAML 1.1), and another to schemas, editors and whoever reads the
  * file (YAML 1.2): `no` is false, `0100` is 64. In quotes, or spelled otherwise, they mean one thing to all.
  */
-import { resolve } from '../../../policy/builtins/yaml-words.ts';
+import { resolve } from '../../../rego/builtins/yaml-words.ts';
 import type { YamlDocument } from '../../../policy/document.ts';
-import type { PolicyFault } from '../../../policy/opa-faults.ts';
-import { isNumber, numberText } from '../../../policy/values.ts';
+import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import { isNumber, numberText } from '../../../rego/values.ts';
 
 export const ambiguousWords = (document: YamlDocument): PolicyFault[] =>
   document.words().flatMap(({ spelled, value, line, column }) => {

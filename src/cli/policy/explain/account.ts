@@ -1,11 +1,11 @@
 /** A request explained: the verdict with its reasons, and every field with its class, treatment, reason, rule and data. */
-import { fieldsOf } from '../../../disclosure/fields.ts';
+import { fieldsOf } from '../../../disclosure/fields/fates.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
 import { asRead, disclosureInput, inTier, tierInForce } from '../../../model/verdict.ts';
 import { SluiceError } from '../../../errors.ts';
-import type { Opa } from '../../../policy/opa.ts';
+import type { Opa } from '../../../policy/opa/opa.ts';
 import { classesOf } from '../../../policy/catalog.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { Blamer, type Blame } from './blame.ts';

@@ -1,6 +1,6 @@
 /** Rego files as OPA's parser sees them: which rules there are, where, and which texts stand in them. */
 import type { PolicyFile } from '../../../policy/directory.ts';
-import type { Opa } from '../../../policy/opa.ts';
+import type { Opa } from '../../../policy/opa/opa.ts';
 import { isObject } from '../../../policy/document.ts';
 import type { Staged } from '../stage.ts';
 

@@ -1,6 +1,6 @@
 /** The part of a review sheet that is signed: which content was compared with which, who made the change, who reviews it. */
 import { SluiceError } from '../../../errors.ts';
-import { contentDigest } from '../../../policy/approval.ts';
+import { contentDigest } from '../../../policy/bundle/approval.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 
 export interface SignOff {

@@ -1,6 +1,6 @@
 /** The decisions of a journal, for a replay. */
 import { resolve } from 'node:path';
-import { records } from '../../../decision-log/scan.ts';
+import { records } from '../../../decision-log/index/scan.ts';
 import type { Io } from '../../io.ts';
 import { journalProgress } from '../progress.ts';
 import type { Replayer } from './replayer.ts';

@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
-import type { Decision } from '../../../decision-log/decision.ts';
-import { scanQuery } from '../../../decision-log/scan.ts';
+import type { Decision } from '../../../decision-log/index/decision.ts';
+import { scanQuery } from '../../../decision-log/index/scan.ts';
 import { SluiceError } from '../../../errors.ts';
 import { createSnapshot } from '../../../policy/snapshot.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';

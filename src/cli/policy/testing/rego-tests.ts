@@ -1,10 +1,10 @@
 /** Rego's own unit tests: run by OPA's interpreter and by the engine that decides, which have to agree. */
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import { isObject } from '../../../policy/document.ts';
-import type { Opa } from '../../../policy/opa.ts';
-import { faultError, faultsOf, MAX_ERRORS } from '../../../policy/opa-faults.ts';
-import { holds, type Ran, valueAt } from '../../../policy/unit-run.ts';
-import { type SubCases, subCasesOf, type UnitTest } from '../../../policy/unit-tests.ts';
+import type { Opa } from '../../../policy/opa/opa.ts';
+import { faultError, faultsOf, MAX_ERRORS } from '../../../policy/opa/faults.ts';
+import { holds, type Ran, valueAt } from '../../../policy/unit-tests/run.ts';
+import { type SubCases, subCasesOf, type UnitTest } from '../../../policy/unit-tests/list.ts';
 import { spansOf } from '../../text.ts';
 import type { Outcome } from './outcome.ts';
 import { type Staged, stage } from '../stage.ts';

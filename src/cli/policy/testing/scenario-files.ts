@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SluiceError } from '../../../errors.ts';
 import type { YamlDocument } from '../../../policy/document.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
-import type { PolicyFault } from '../../../policy/opa-faults.ts';
+import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
 import { readDocument } from '../check/documents.ts';
 

@@ -4,7 +4,7 @@
  */
 import { RE2JS } from 're2js';
 import { MASKED } from '../../../decision-log/mask.ts';
-import type { Decision } from '../../../decision-log/decision.ts';
+import type { Decision } from '../../../decision-log/index/decision.ts';
 import { SluiceError } from '../../../errors.ts';
 import { LISTS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';

@@ -1,8 +1,8 @@
 /** The thread that runs a policy's unit tests before it goes live. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, isSluiceError } from '../../../errors.ts';
-import { type Ran, runUnitTests } from '../../../policy/unit-run.ts';
-import type { UnitTest, UnitTests } from '../../../policy/unit-tests.ts';
+import { type Ran, runUnitTests } from '../../../policy/unit-tests/run.ts';
+import type { UnitTest, UnitTests } from '../../../policy/unit-tests/list.ts';
 
 export interface UnitWork {
   readonly tests: UnitTests;

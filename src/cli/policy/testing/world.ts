@@ -7,11 +7,11 @@ import { Agent, createServer, type IncomingMessage, request as send, type Server
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type Sluice } from '../../../compose.ts';
+import { compose, type Sluice } from '../../../compose/compose.ts';
 import { parseConfig } from '../../../config/index.ts';
 import { createStaticConsents, type StaticConsents } from '../../../consent/index.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../../decision-log/decision-log.ts';
-import { type Decision, merge } from '../../../decision-log/decision.ts';
+import { type Decision, merge } from '../../../decision-log/index/decision.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../../identity/development-issuer.ts';
 import type { Grant } from '../../../model/input.ts';
 import type { DecisionRecord } from '../../../model/record.ts';

@@ -1,0 +1,114 @@
+/** One decision as its reader wants it: the records of its parts put together again. */
+import type {
+  AskedState,
+  DecisionRecord,
+  DecisionRecordDraft,
+  DisclosureSummary,
+  FieldAccount,
+} from '../../model/record.ts';
+
+export interface ChainPosition {
+  readonly origin: string;
+  readonly seq: number;
+  readonly prev_hash: string;
+  readonly hash: string;
+  readonly part: DecisionRecord['part'];
+  readonly timestamp: string;
+}
+
+export interface Decision extends Omit<DecisionRecordDraft, 'part'> {
+  /** where its records stand, by part */
+  readonly chain: readonly ChainPosition[];
+  /** the final part is among them */
+  readonly complete: boolean;
+}
+
+/** Puts the records of one decision together. @param records one at least, all of the same decision */
+export function merge(records: readonly DecisionRecord[]): Decision {
+  const parts = [...records].sort(byPart);
+  const first = parts[0]!;
+  const last = parts.at(-1)!;
+  const { part: _p, origin: _o, seq: _s, prev_hash: _v, hash: _h, ...draft } = first;
+  return {
+    ...draft,
+    outcome: outcomeOf(parts),
+    reasons: distinct(parts.flatMap((p) => p.reasons)),
+    disclosure: summed(parts.map((p) => p.disclosure).filter((d) => d !== null)),
+    upstream: last.upstream ?? first.upstream,
+    response: last.response ?? first.response,
+    timings_us: last.timings_us,
+    chain: parts.map(({ origin, seq, prev_hash, hash, part, timestamp }) => ({
+      origin,
+      seq,
+      prev_hash,
+      hash,
+      part,
+      timestamp,
+    })),
+    complete: parts.some((p) => p.part.last),
+  };
+}
+
+const byPart = (a: DecisionRecord, b: DecisionRecord): number =>
+  a.part.number - b.part.number || (a.part.piece ?? 1) - (b.part.piece ?? 1) || a.seq - b.seq;
+
+/** The gravest of the parts: an answer that broke off is an error, one part redacted makes it modified. */
+function outcomeOf(parts: readonly DecisionRecord[]): DecisionRecord['outcome'] {
+  for (const outcome of ['error', 'denied', 'modified', 'observed'] as const) {
+    if (parts.some((p) => p.outcome === outcome)) return outcome;
+  }
+  return 'allowed';
+}
+
+function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | null {
+  const [first] = summaries;
+  if (first === undefined || summaries.length === 1) return first ?? null;
+  const withheld = new Map<string, FieldAccount>();
+  const byClass: { [cls: string]: { [treatment: string]: number } } = {};
+  const reasons: { [code: string]: number } = {};
+  for (const summary of summaries) {
+    for (const account of summary.withheld) {
+      const key = JSON.stringify([account.path, account.class, account.do, account.because]);
+      const known = withheld.get(key);
+      withheld.set(key, known ? { ...known, count: known.count + account.count } : account);
+    }
+    for (const [cls, treatments] of Object.entries(summary.by_class)) {
+      const counts = Object.hasOwn(byClass, cls) ? byClass[cls]! : {};
+      for (const [name, n] of Object.entries(treatments)) counts[name] = (counts[name] ?? 0) + n;
+      byClass[cls] = counts;
+    }
+    for (const [code, n] of Object.entries(summary.withheld_reasons ?? {}))
+      reasons[code] = (reasons[code] ?? 0) + n;
+  }
+  const consents = [...new Set(summaries.flatMap((s) => s.consents ?? []))];
+  const answers = counted(summaries.flatMap((s) => s.answers ?? []));
+  const omitted = summaries.reduce((n, s) => n + (s.answers_omitted ?? 0), 0);
+  return {
+    records: summaries.reduce((n, s) => n + s.records, 0),
+    records_withheld: summaries.reduce((n, s) => n + s.records_withheld, 0),
+    released: [...new Set(summaries.flatMap((s) => s.released))],
+    withheld: [...withheld.values()],
+    by_class: byClass,
+    data_subjects: [...new Set(summaries.flatMap((s) => s.data_subjects))],
+    ...(Object.keys(reasons).length > 0 ? { withheld_reasons: reasons } : {}),
+    ...(consents.length > 0 ? { consents } : {}),
+    ...(answers.length > 0 ? { answers } : {}),
+    ...(omitted > 0 ? { answers_omitted: omitted } : {}),
+  };
+}
+
+/** Equal states with equal answers, once, their counts added. */
+function counted(states: readonly AskedState[]): AskedState[] {
+  const found = new Map<string, AskedState>();
+  for (const { count, ...state } of states) {
+    const key = JSON.stringify(state);
+    found.set(key, { ...state, count: count + (found.get(key)?.count ?? 0) });
+  }
+  return [...found.values()];
+}
+
+function distinct<T>(values: readonly T[]): T[] {
+  const seen = new Map<string, T>();
+  for (const value of values) seen.set(JSON.stringify(value), value);
+  return [...seen.values()];
+}

@@ -1,0 +1,207 @@
+/**
+ * Questions to the decision log. Three answer them: the journal itself (scan.ts), SQLite and PostgreSQL (index/). Each
+ * narrows as it can; whether a decision is an answer is decided here, once, so that all three give the same ones.
+ */
+import { didYouMean, SluiceError } from '../../errors.ts';
+import type { DecisionRecord } from '../../model/record.ts';
+import type { DataSubjectHasher } from '../data-subject.ts';
+import type { Decision } from './decision.ts';
+import type { MaskRules } from '../mask.ts';
+
+export interface DecisionQuery {
+  /** RFC 3339; a decision's time is that of its first record. From `since` on, before `until`. */
+  readonly since?: string;
+  readonly until?: string;
+  readonly decision_id?: string;
+  /** id of who asked */
+  readonly subject?: string;
+  /** as it stands in the log: `hmac:<key id>:<hex>` */
+  readonly data_subject?: string;
+  readonly purpose?: string;
+  readonly recipient?: string;
+  readonly action?: string;
+  readonly resource_type?: string;
+  /** as it stands in the log */
+  readonly resource_id?: string;
+  readonly outcome?: string;
+  readonly kind?: string;
+  /** of a field, released or withheld, e.g. `/id_number` */
+  readonly path?: string;
+  /** with `path`: only where it left undisguised */
+  readonly released?: boolean;
+  /** code of a reason */
+  readonly reason?: string;
+  readonly grant_id?: string;
+  readonly origin?: string;
+  /** 1 to 1000; 50 if not given */
+  readonly limit?: number;
+  /** of the page before */
+  readonly cursor?: string;
+}
+
+export interface DecisionPage {
+  /** newest first (by decision id, which sorts by time) */
+  readonly decisions: readonly Decision[];
+  /** null: there are no more */
+  readonly cursor: string | null;
+}
+
+export interface QueryInterface {
+  /** @throws SluiceError `input_invalid` for a query that makes no sense */
+  query(query: DecisionQuery): Promise<DecisionPage>;
+  get(decisionId: string): Promise<Decision | null>;
+}
+
+/** The same query in the words of the log: plain ids of data subjects and resources become their HMACs. */
+export function pseudonymous(
+  query: DecisionQuery,
+  hasher: DataSubjectHasher,
+  rules: MaskRules,
+): DecisionQuery {
+  const { data_subject, resource_id } = query;
+  const hidden = rules.pseudonymize.includes('/resource/id') && !rules.keep.includes('/resource/id');
+  return {
+    ...query,
+    ...(data_subject === undefined ? {} : { data_subject: hasher(data_subject) }),
+    ...(resource_id === undefined ? {} : { resource_id: hidden ? hasher(resource_id) : resource_id }),
+  };
+}
+
+export type { Decision } from './decision.ts';
+
+/** A query with its times as numbers and its bounds checked. */
+export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'limit'> {
+  readonly from: number;
+  readonly to: number;
+  readonly limit: number;
+}
+
+/** Names that a record can hold: a query for another has no answer, now or ever. */
+export const RECORD_NAMES = {
+  outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
+  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
+} as const;
+
+/** A JSON Pointer (RFC 6901), as records have them; a star stands for any element. */
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
+
+/** @throws SluiceError `input_invalid` */
+export function readyQuery(query: DecisionQuery): ReadyQuery {
+  const { since, until, limit = 50, ...rest } = query;
+  for (const name of ['outcome', 'kind'] as const) {
+    const value = rest[name];
+    const known: readonly string[] = RECORD_NAMES[name];
+    if (value !== undefined && !known.includes(value))
+      throw new SluiceError(
+        'input_invalid',
+        `${name} is one of ${known.join(', ')}${didYouMean(value, known) || '.'}`,
+      );
+  }
+  if (rest.path !== undefined && !POINTER.test(rest.path))
+    throw new SluiceError(
+      'input_invalid',
+      'path is a JSON Pointer as the catalog writes it, such as /id_number or /orders/*/amount; "/" in a name is written ~1, "~" ~0.',
+    );
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+    throw new SluiceError('input_invalid', 'limit is a whole number from 1 to 1000.');
+  if (rest.cursor !== undefined && !/^[\w-]{1,100}$/.test(rest.cursor))
+    throw new SluiceError('input_invalid', 'cursor is what the page before gave as its cursor.');
+  return {
+    ...rest,
+    limit,
+    from: since === undefined ? Number.NEGATIVE_INFINITY : instant(since, 'since'),
+    to: until === undefined ? Number.POSITIVE_INFINITY : instant(until, 'until'),
+  };
+}
+
+function instant(text: string, name: string): number {
+  const at = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/i.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(at))
+    throw new SluiceError(
+      'input_invalid',
+      `${name} is a time as RFC 3339 writes it, such as 2026-11-22T08:00:00Z.`,
+    );
+  return at;
+}
+
+/** Milliseconds between the first and the last record of one decision, at the most. */
+export const LONGEST = 6 * 3_600_000;
+
+/** Is the whole decision an answer? */
+export function matches(d: Decision, q: ReadyQuery): boolean {
+  const at = Date.parse(d.timestamp);
+  return (
+    at >= q.from &&
+    at < q.to &&
+    is(q.decision_id, d.decision_id) &&
+    is(q.subject, d.subject?.id) &&
+    is(q.purpose, d.purpose) &&
+    is(q.recipient, d.recipient) &&
+    is(q.action, d.action) &&
+    is(q.resource_type, d.resource?.type) &&
+    is(q.resource_id, d.resource?.id) &&
+    is(q.outcome, d.outcome) &&
+    is(q.kind, d.kind) &&
+    is(q.grant_id, d.grant_id) &&
+    (q.origin === undefined || d.chain.some((c) => c.origin === q.origin)) &&
+    (q.reason === undefined || d.reasons.some((r) => r.code === q.reason)) &&
+    (q.data_subject === undefined || concerns(d, q.data_subject)) &&
+    (q.path === undefined || holdsPath(d, q.path, q.released ?? false))
+  );
+}
+
+/** Could a decision with this record among its own be an answer? Says yes too often, never no too often. */
+export function mayMatch(r: DecisionRecord, q: ReadyQuery): boolean {
+  return (
+    Date.parse(r.timestamp) >= q.from &&
+    is(q.decision_id, r.decision_id) &&
+    is(q.subject, r.subject?.id) &&
+    is(q.purpose, r.purpose) &&
+    is(q.kind, r.kind) &&
+    (q.data_subject === undefined || concerns(r, q.data_subject))
+  );
+}
+
+/**
+ * Texts that a record's line must hold for `mayMatch` to be true: what is not there need not be parsed. Canonical JSON
+ * has one spelling for each string.
+ */
+export const needles = (q: ReadyQuery): readonly string[] =>
+  [q.decision_id, q.subject, q.purpose, q.kind, q.data_subject]
+    .filter((text) => text !== undefined)
+    .map((text) => JSON.stringify(text));
+
+const is = (wanted: string | undefined, actual: string | null | undefined): boolean =>
+  wanted === undefined || wanted === actual;
+
+/** A request for one customer that was denied disclosed nobody, but was about that customer. */
+const concerns = (d: Pick<Decision, 'disclosure' | 'resource'>, hashed: string): boolean =>
+  (d.disclosure?.data_subjects.includes(hashed) ?? false) || d.resource?.id === hashed;
+
+const holdsPath = (d: Decision, path: string, released: boolean): boolean =>
+  d.disclosure !== null &&
+  (d.disclosure.released.includes(path) || (!released && d.disclosure.withheld.some((w) => w.path === path)));
+
+/** Looks through candidates, newest first, until a page is full. */
+export async function page(
+  query: DecisionQuery,
+  /** up to `n` decisions that may match and sort before `before`, newest first */
+  candidates: (q: ReadyQuery, before: string | null, n: number) => Promise<readonly Decision[]>,
+): Promise<DecisionPage> {
+  const q = readyQuery(query);
+  const found: Decision[] = [];
+  let before = q.cursor ?? null;
+  for (;;) {
+    const n = Math.max(q.limit + 1, 64);
+    const batch = await candidates(q, before, n);
+    for (const decision of batch) {
+      before = decision.decision_id;
+      if (!matches(decision, q)) continue;
+      if (found.length === q.limit) return { decisions: found, cursor: found.at(-1)!.decision_id };
+      found.push(decision);
+    }
+    if (batch.length < n) return { decisions: found, cursor: null };
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * Answers from the journal itself, without an index: in one pass, however few of the decisions are an answer, and two more
+ * if decisions were recorded as complete and then broke off. Only lines that their hash confirms are believed. Memory is bounded by
+ * the page, by the decisions that were under way at one time and by those that broke off, not by the journal.
+ */
+import type { DecisionRecord } from '../../model/record.ts';
+import { inspect } from '../journal/chain.ts';
+import { type Decision, merge } from './decision.ts';
+import { listOrigins, type Segment } from '../journal/directory.ts';
+import { linesLeft } from '../journal/lines.ts';
+import {
+  type DecisionPage,
+  type DecisionQuery,
+  LONGEST,
+  matches,
+  mayMatch,
+  needles,
+  type QueryInterface,
+  type ReadyQuery,
+  readyQuery,
+} from './query.ts';
+
+/** Clocks step back now and then; a segment is skipped only if it ends this long before. */
+const SLACK = 3_600_000;
+
+export function scanQuery(dir: string): QueryInterface {
+  return {
+    async query(query: DecisionQuery): Promise<DecisionPage> {
+      const q = readyQuery(query);
+      /** what became of decisions that a record came late to; null: they are no answer */
+      const late = new Map<string, Decision | null>();
+      let newest: Newest;
+      for (;;) {
+        newest = new Newest(q.limit + 1, q.cursor ?? null);
+        const more = new Set<string>();
+        for await (const decision of decisions(dir, q, (id) => newest.wants(id), more))
+          if (!late.has(decision.decision_id) && matches(decision, q)) newest.add(decision);
+        for (const decision of late.values()) if (decision !== null) newest.add(decision);
+        const ids = new Set([...more].filter((id) => !late.has(id) && newest.wants(id)));
+        if (ids.size === 0) break;
+        for (const decision of await complete(dir, ids, q.from))
+          late.set(decision.decision_id, matches(decision, q) ? decision : null);
+        for (const id of ids) if (!late.has(id)) late.set(id, null);
+      }
+      const found = newest.take();
+      return found.length <= q.limit
+        ? { decisions: found, cursor: null }
+        : { decisions: found.slice(0, q.limit), cursor: found[q.limit - 1]!.decision_id };
+    },
+    async get(decisionId: string): Promise<Decision | null> {
+      return (await complete(dir, new Set([decisionId]), Number.NEGATIVE_INFINITY))[0] ?? null;
+    },
+  };
+}
+
+/** All records of some decisions, put together. */
+async function complete(dir: string, ids: ReadonlySet<string>, from: number): Promise<Decision[]> {
+  const found = new Map<string, DecisionRecord[]>();
+  if (ids.size === 0) return [];
+  for await (const line of lines(dir, from)) {
+    const id = idOf(line);
+    if (id !== null && !ids.has(id)) continue;
+    const record = parse(line);
+    if (record === null || !ids.has(record.decision_id)) continue;
+    found.set(record.decision_id, [...(found.get(record.decision_id) ?? []), record]);
+  }
+  return [...found.values()].map(merge);
+}
+
+/** The newest decisions of those that are added, by id, which sorts by time. */
+class Newest {
+  readonly #most: number;
+  readonly #before: string | null;
+  #kept = new Map<string, Decision>();
+  #least = '';
+
+  /** @param before ids from here on are of a page that was read already */
+  constructor(most: number, before: string | null) {
+    this.#most = most;
+    this.#before = before;
+  }
+
+  wants(id: string): boolean {
+    return id >= this.#least && (this.#before === null || id < this.#before);
+  }
+
+  add(decision: Decision): void {
+    if (!this.wants(decision.decision_id)) return;
+    this.#kept.set(decision.decision_id, decision);
+    if (this.#kept.size >= 2 * this.#most) this.#prune();
+  }
+
+  take(): readonly Decision[] {
+    this.#prune();
+    return [...this.#kept.values()];
+  }
+
+  #prune(): void {
+    const sorted = [...this.#kept].sort(([a], [b]) => (a < b ? 1 : -1)).slice(0, this.#most);
+    this.#kept = new Map(sorted);
+    if (sorted.length === this.#most) this.#least = sorted.at(-1)![0];
+  }
+}
+
+/** Canonical order puts the id right behind the action. */
+const ID = /^\{"action":(?:null|"[^"\\]*"),"decision_id":"([\w-]+)"/;
+
+const idOf = (line: Buffer): string | null => ID.exec(line.toString('latin1', 0, 200))?.[1] ?? null;
+
+/** Of a decision with one record. Within a text its quotes would be escaped, so that this stands for nothing else. */
+const ONLY = Buffer.from('"part":{"last":true,"number":1}');
+
+/**
+ * Every decision that may be an answer, each once. The records of one decision stand in one chain in their order, among those of others;
+ * they are kept together until its last one, or until it is too old to go on.
+ * @param late takes the ids of decisions of which a record came after the last one
+ */
+async function* decisions(
+  dir: string,
+  q: ReadyQuery,
+  wanted: (id: string) => boolean,
+  late: Set<string>,
+): AsyncGenerator<Decision, void, void> {
+  const texts = needles(q).map((t) => Buffer.from(t));
+  for (const files of await listOrigins(dir)) {
+    if (q.origin !== undefined && files.origin !== q.origin) continue;
+    const open = new Map<string, DecisionRecord[]>();
+    for await (const line of linesOf(files.segments, q.from)) {
+      const id = idOf(line);
+      if (id !== null && !wanted(id)) continue;
+      const only = line.includes(ONLY);
+      if (only && !texts.every((t) => line.includes(t))) continue;
+      const record = parse(line);
+      if (record === null || !wanted(record.decision_id)) continue;
+      if (only) {
+        if (mayMatch(record, q)) yield merge([record]);
+        continue;
+      }
+      const records = open.get(record.decision_id);
+      if (records !== undefined) records.push(record);
+      else if (record.part.number === 1) open.set(record.decision_id, [record]);
+      else late.add(record.decision_id);
+      if (record.part.last && records !== undefined) {
+        open.delete(record.decision_id);
+        yield merge(records);
+      } else if (!record.part.last) yield* brokenOff(open, Date.parse(record.timestamp));
+    }
+    for (const records of open.values()) yield merge(records);
+  }
+}
+
+/** Those that began so long before `now` that nothing more will come. */
+function* brokenOff(open: Map<string, DecisionRecord[]>, now: number): Generator<Decision, void, void> {
+  for (const [id, records] of open) {
+    if (Date.parse(records[0]!.timestamp) >= now - LONGEST) return;
+    open.delete(id);
+    yield merge(records);
+  }
+}
+
+function parse(line: Buffer): DecisionRecord | null {
+  const inspected = inspect(line);
+  return inspected.ok ? inspected.record : null;
+}
+
+export interface Found {
+  readonly record: DecisionRecord;
+  /** as it stands in the journal */
+  readonly line: string;
+}
+
+/** Every record that answers the query by itself, in the order of the chains. `limit` and `cursor` do not apply. */
+export async function* records(
+  dir: string,
+  query: DecisionQuery,
+  progress?: (bytes: number) => void,
+): AsyncGenerator<Found, void, void> {
+  const q = readyQuery(query);
+  const texts = needles(q).map((t) => Buffer.from(t));
+  for await (const line of lines(dir, q.from, q.origin)) {
+    progress?.(line.length + 1);
+    if (!texts.every((t) => line.includes(t))) continue;
+    const record = parse(line);
+    if (record !== null && matches(merge([record]), q)) yield { record, line: line.toString() };
+  }
+}
+
+async function* lines(dir: string, from: number, origin?: string): AsyncGenerator<Buffer, void, void> {
+  for (const files of await listOrigins(dir)) {
+    if (origin === undefined || files.origin === origin) yield* linesOf(files.segments, from);
+  }
+}
+
+async function* linesOf(segments: readonly Segment[], from: number): AsyncGenerator<Buffer, void, void> {
+  for (const segment of await since(segments, from)) {
+    for await (const batch of linesLeft(segment.path)) {
+      for (const line of batch) if (line.whole) yield line.bytes;
+    }
+  }
+}
+
+/** Leaves out the segments that end before `from`: those whose next one begins before it. */
+async function since(segments: readonly Segment[], from: number): Promise<readonly Segment[]> {
+  if (!Number.isFinite(from)) return segments;
+  for (let i = segments.length - 1; i > 0; i--) {
+    const began = await beginning(segments[i]!);
+    if (began !== null && began < from - SLACK) return segments.slice(i);
+  }
+  return segments;
+}
+
+async function beginning(segment: Segment): Promise<number | null> {
+  for await (const batch of linesLeft(segment.path, 1 << 20)) {
+    const inspected = inspect(batch[0]!.bytes);
+    return inspected.ok ? Date.parse(inspected.record.timestamp) : null;
+  }
+  return null;
+}

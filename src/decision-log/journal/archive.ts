@@ -1,0 +1,208 @@
+/**
+ * Moves full segments out of a journal: compressed, read back and compared, and only then removed. An anchor in `archived.ndjson`, in the
+ * journal and beside the archive, says that they were moved on purpose; with `decision_log.journal.key` it is signed.
+ */
+import {
+  appendFileSync,
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { SluiceError } from '../../errors.ts';
+import { type Anchor, formatAnchor } from '../verify/anchor.ts';
+import { ARCHIVED, errno, listOrigins, makeDirectory, type Segment, syncDirectory } from './directory.ts';
+import { inspect } from './chain.ts';
+import { readLines } from './lines.ts';
+import { type Lock, tryLock } from './lock.ts';
+import { type ChainInFile, verifyFile } from '../verify/file.ts';
+import { verify } from '../verify/verify.ts';
+
+export interface ArchiveOptions {
+  /** of the journal */
+  readonly dir: string;
+  readonly to: string;
+  /** only segments whose last record is older */
+  readonly before: Date | null;
+  /** `decision_log.journal.key` */
+  readonly key: Buffer | null;
+  /** seq up to which every index and sink has the records of a chain */
+  copied(origin: string): Promise<number>;
+  progress?(bytes: number, total: number): void;
+}
+
+export interface ArchivedSegment {
+  readonly origin: string;
+  /** name in the archive */
+  readonly file: string;
+  readonly records: number;
+  readonly first: number;
+  readonly last: number;
+  /** before it was compressed */
+  readonly bytes: number;
+}
+
+/**
+ * @returns what was moved, by chain and seq
+ * @throws SluiceError `chain_broken` if the journal does not verify: then nothing is moved; `input_invalid` if the archive has another file
+ *   of a segment's name; `journal_unwritable`, also while another run archives
+ */
+export async function archive(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
+  const lock = lockOf(options.dir);
+  try {
+    return await move(options);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Two that move the same segments would remove them from under each other. */
+function lockOf(dir: string): Lock {
+  const path = join(dir, '.archive.lock');
+  let lock: Lock | null;
+  try {
+    lock = tryLock(path);
+  } catch (cause) {
+    throw new SluiceError('journal_unwritable', {
+      message: `${path} cannot be opened (${(cause as Error).message}). Archiving needs the right to write in the journal's directory.`,
+      cause,
+    });
+  }
+  if (lock === null)
+    throw new SluiceError(
+      'journal_unwritable',
+      `Another \`sluice decisions archive\` is moving segments of ${dir}. Run it again once that one has ended.`,
+    );
+  return lock;
+}
+
+async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
+  const { dir, to, key } = options;
+  const report = await verify({ dir, key });
+  if (!report.ok)
+    throw new SluiceError(
+      'chain_broken',
+      'The journal does not verify, so nothing was archived. Run `sluice decisions verify` and find out why first.',
+    );
+  const chosen: { readonly origin: string; readonly segment: Segment }[] = [];
+  for (const { origin, segments } of await listOrigins(dir)) {
+    // The newest records stay: the next start goes on behind them.
+    const newest = segments.findLastIndex((s) => s.size > 0);
+    const copied = await options.copied(origin);
+    for (const segment of segments.slice(0, Math.max(0, newest))) {
+      const last = await lastOf(segment);
+      if (last === null || last.seq > copied) break;
+      if (options.before !== null && Date.parse(last.timestamp) >= options.before.getTime()) break;
+      chosen.push({ origin, segment });
+    }
+  }
+  const total = chosen.reduce((sum, { segment }) => sum + segment.size, 0);
+  const moved: ArchivedSegment[] = [];
+  let done = 0;
+  if (chosen.length > 0) makeDirectory(to);
+  for (const { origin, segment } of chosen) {
+    const { records, first, last, hash } = await copy(segment, to);
+    const anchor: Anchor = { origin, seq: last, hash, at: new Date().toISOString(), archived: true };
+    const line = formatAnchor(anchor, key);
+    // First where it stays, then in the journal, then the segment goes: whatever stops this in between, nothing is lost or missed.
+    for (const place of [to, dir]) append(place, line);
+    rmSync(segment.path);
+    syncDirectory(dir);
+    moved.push({ origin, file: nameOf(segment), records, first, last, bytes: segment.size });
+    done += segment.size;
+    options.progress?.(done, total);
+  }
+  return moved;
+}
+
+const nameOf = (segment: Segment): string => `${segment.file}.gz`;
+
+async function copy(segment: Segment, to: string): Promise<ChainInFile> {
+  const path = join(to, nameOf(segment));
+  const [source] = (await verifyFile(segment.path)).chains;
+  if (!existsSync(path)) {
+    const draft = `${path}.new`;
+    try {
+      await pipeline(createReadStream(segment.path), createGzip(), createWriteStream(draft, { mode: 0o640 }));
+      sync(draft);
+      renameSync(draft, path);
+      syncDirectory(to);
+    } catch (cause) {
+      rmSync(draft, { force: true });
+      throw new SluiceError('journal_unwritable', {
+        message: `${path} cannot be written (${errno(cause)}). The segment was left where it is.`,
+        cause,
+      });
+    }
+  }
+  const back = await verifyFile(path);
+  const [copied] = back.chains;
+  if (
+    !back.ok ||
+    back.chains.length !== 1 ||
+    source === undefined ||
+    copied === undefined ||
+    !same(source, copied)
+  )
+    throw new SluiceError(
+      'input_invalid',
+      `${path} is not a copy of the segment ${segment.file}. Move it away and archive again; the segment was left where it is.`,
+    );
+  return copied;
+}
+
+const same = (a: ChainInFile, b: ChainInFile): boolean =>
+  a.origin === b.origin &&
+  a.records === b.records &&
+  a.first === b.first &&
+  a.last === b.last &&
+  a.hash === b.hash;
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What stands behind the last newline is an anchor that was cut off, by a full disk: its segment is still there, and is archived again. */
+function append(dir: string, line: string): void {
+  const file = join(dir, ARCHIVED);
+  try {
+    if (existsSync(file)) {
+      const bytes = readFileSync(file);
+      const whole = bytes.lastIndexOf('\n') + 1;
+      if (whole < bytes.length) truncateSync(file, whole);
+    }
+    appendFileSync(file, line, { mode: 0o640, flush: true });
+    syncDirectory(dir);
+  } catch (cause) {
+    throw new SluiceError('journal_unwritable', {
+      message: `${file} cannot be written (${errno(cause)}). The segment was left where it is.`,
+      cause,
+    });
+  }
+}
+
+async function lastOf(
+  segment: Segment,
+): Promise<{ readonly seq: number; readonly timestamp: string } | null> {
+  let last: Buffer | null = null;
+  for await (const lines of readLines(segment.path)) {
+    const line = lines.at(-1)!;
+    last = line.whole ? Buffer.from(line.bytes) : null;
+  }
+  const inspected = last === null ? null : inspect(last);
+  return inspected?.ok ? inspected.record : null;
+}

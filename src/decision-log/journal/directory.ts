@@ -1,0 +1,116 @@
+/**
+ * What stands in a journal's directory:
+ *
+ *   <origin>.<first seq>.jsonl     a segment of the origin's chain, one record a line, append-only
+ *   <origin>.head                  the last durable seq and hash, twice (head.ts)
+ *   <origin>.lock                  held by the process that appends (lock.ts)
+ *   .archive.lock                  held by the run that moves segments to an archive
+ *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
+ *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
+ *   sinks/<sink>.<origin>.json     how far a sink has got in the origin's chain (sinks/position.ts)
+ *   sinks/<sink>.lock              held by the process that writes to the sink
+ *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SluiceError } from '../../errors.ts';
+
+export interface Segment {
+  readonly file: string;
+  readonly path: string;
+  readonly first: number;
+  readonly size: number;
+}
+
+export interface OriginFiles {
+  readonly origin: string;
+  /** by first seq */
+  readonly segments: readonly Segment[];
+  readonly head: boolean;
+  readonly lock: boolean;
+  /** names of the half-written tails set aside */
+  readonly torn: readonly string[];
+}
+
+export const ARCHIVED = 'archived.ndjson';
+export const QUARANTINE = 'quarantine';
+const ORIGIN = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
+const SEGMENT = new RegExp(`^(${ORIGIN})\\.(\\d{16})\\.jsonl$`);
+const SIDE = new RegExp(`^(${ORIGIN})\\.(head|lock)$`);
+const TORN = new RegExp(`^(${ORIGIN})\\.\\d{16}\\.\\d+\\.torn$`);
+
+export const segmentName = (origin: string, first: number): string =>
+  `${origin}.${String(first).padStart(16, '0')}.jsonl`;
+export const headPath = (dir: string, origin: string): string => join(dir, `${origin}.head`);
+export const lockPath = (dir: string, origin: string): string => join(dir, `${origin}.lock`);
+
+/** Every origin with anything in the directory, by name. @throws SluiceError `journal_unwritable` if it cannot be read */
+export async function listOrigins(dir: string): Promise<OriginFiles[]> {
+  let names: string[];
+  try {
+    names = await readdir(dir);
+  } catch (cause) {
+    throw new SluiceError('journal_unwritable', {
+      message: `The journal directory ${dir} cannot be read (${errno(cause)}). Name an existing one, or create it.`,
+      cause,
+    });
+  }
+  const found = new Map<string, { segments: Segment[]; head: boolean; lock: boolean; torn: string[] }>();
+  const of = (origin: string) => {
+    let entry = found.get(origin);
+    if (!entry) {
+      entry = { segments: [], head: false, lock: false, torn: [] };
+      found.set(origin, entry);
+    }
+    return entry;
+  };
+  for (const file of names) {
+    const segment = SEGMENT.exec(file);
+    const side = SIDE.exec(file);
+    if (segment) {
+      const path = join(dir, file);
+      const size = (await stat(path).catch(() => null))?.size;
+      if (size !== undefined) of(segment[1]!).segments.push({ file, path, first: Number(segment[2]), size });
+    } else if (side?.[2] === 'head') of(side[1]!).head = true;
+    else if (side?.[2] === 'lock') of(side[1]!).lock = true;
+  }
+  for (const file of await readdir(join(dir, QUARANTINE)).catch(() => [])) {
+    const torn = TORN.exec(file);
+    if (torn) of(torn[1]!).torn.push(file);
+  }
+  return [...found]
+    .map(([origin, f]) => ({ origin, ...f, segments: f.segments.sort((a, b) => a.first - b.first) }))
+    .sort((a, b) => (a.origin < b.origin ? -1 : 1));
+}
+
+/**
+ * Creates a directory and those above it. Not `mkdir` with `recursive`: that one never returns where the file system
+ * answers ENOENT although the parent is there, as /proc does.
+ */
+export function makeDirectory(dir: string): void {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(dir);
+  if (parent !== dir) makeDirectory(parent);
+  try {
+    mkdirSync(dir, { mode: 0o750 });
+  } catch (e) {
+    // Another worker may have been quicker.
+    if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw e;
+  }
+}
+
+/** A new name is durable only once its directory is. */
+export function syncDirectory(dir: string): void {
+  const fd = openSync(dir, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export const errno = (e: unknown): string => {
+  const code = (e as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : 'unknown error';
+};

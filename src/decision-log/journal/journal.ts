@@ -1,0 +1,439 @@
+/**
+ * The write-ahead file of decision records. Group commit: appends that arrive while one write to the disk is under way share
+ * the next, so that a busy sidecar pays one flush for hundreds of requests and an idle one pays it at once.
+ *
+ * When a write or a flush fails, nothing of that batch is believed: its appends are refused, the segment is cut back
+ * to what was acknowledged, and every further append is refused at once until a probe has written again. (After a
+ * failed fsync Linux forgets which pages were dirty, so trying the same flush again proves nothing: see "fsyncgate".)
+ *
+ * A long file: a record's way from append to acknowledgement, and back when it fails, is one state machine.
+ */
+import { statfs } from 'node:fs/promises';
+import { SluiceError } from '../../errors.ts';
+import type { Logger } from '../../observability/logger.ts';
+import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
+import { type Sealed, seal } from './chain.ts';
+import { Pages, runOf } from './pages.ts';
+import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
+import { HeadWriter } from './head.ts';
+import { type Lock, tryLock } from './lock.ts';
+import { type Claimed, claimOrigin } from './origin.ts';
+import type { Tip } from './recover.ts';
+import { Segment } from './segment.ts';
+import { split } from './split.ts';
+
+export interface JournalOptions {
+  readonly dir: string;
+  /** first part of the origin's name, see `instanceName` */
+  readonly instance: string;
+  readonly durability: 'strict' | 'interval';
+  /** milliseconds between flushes when `interval` */
+  readonly syncInterval: number;
+  /** bytes; a new segment begins once one has reached it */
+  readonly segmentSize: number;
+  /** bytes of one line; what is longer is written as several records */
+  readonly maxRecord: number;
+  /** bytes that must stay free on the file system */
+  readonly minFree: number;
+  /** signs the head */
+  readonly key: Buffer | null;
+  readonly logger: Logger;
+  /** milliseconds between looks at free space, and between attempts to write again after a failure */
+  readonly probeInterval?: number;
+  readonly hooks?: JournalHooks;
+}
+
+export interface JournalHooks {
+  /** after each commit: records in it, its bytes, how long it took, and the seq that is now durable */
+  committed?(commit: { records: number; bytes: number; micros: number; seq: number }): void;
+  failed?(fault: SluiceError): void;
+  recovered?(): void;
+}
+
+interface Pending {
+  readonly record: DecisionRecord;
+  readonly bytes: Buffer;
+  resolve(record: DecisionRecord): void;
+  reject(fault: SluiceError): void;
+}
+
+/** One write carries this many bytes at most, so that a commit stays short. */
+const BATCH = 4 << 20;
+/** A busy event loop fills a batch for this long at most. */
+const GATHER_MS = 1;
+/** Records waiting to be written; beyond it the disk is not keeping up and requests are turned away. */
+const BACKLOG = 64 << 20;
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+export class Journal {
+  readonly origin: string;
+  readonly dir: string;
+  readonly claimed: Claimed;
+  readonly #o: JournalOptions;
+  #head: HeadWriter;
+  #lock: Lock;
+  readonly #segment: Segment;
+  /** the newest record that was chained, and the newest that is acknowledged */
+  #tip: Tip;
+  #acknowledged: Tip;
+  /** acknowledged and flushed; the same as `#acknowledged` when strict */
+  #flushed: Tip;
+  #queue: Pending[] = [];
+  readonly #pages = new Pages();
+  #backlog = 0;
+  #fault: SluiceError | null = null;
+  #pumping: Promise<void> | null = null;
+  /** the newest batch is being told to the head and to its callers */
+  #saying: Promise<void> = Promise.resolve();
+  #flushing: Promise<void> | null = null;
+  #headSynced: Tip;
+  #freeBudget = 0;
+  #probing: Promise<void> | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #closed = false;
+
+  /** @throws SluiceError `journal_unwritable` when the directory cannot be written, `journal_full` when nothing fits */
+  static async open(options: JournalOptions): Promise<Journal> {
+    let claimed: Claimed;
+    try {
+      makeDirectory(options.dir);
+      claimed = await claimOrigin(options.dir, options.instance, options.key);
+    } catch (e) {
+      throw unwritable(options.dir, e);
+    }
+    let journal: Journal | null = null;
+    try {
+      journal = new Journal(options, claimed);
+      syncDirectory(options.dir);
+      await journal.#head.sync(journal.#headAt(claimed.tip));
+      await journal.#look();
+      journal.#watch();
+      return journal;
+    } catch (e) {
+      if (journal !== null) journal.#head.close();
+      claimed.lock.release();
+      throw unwritable(options.dir, e);
+    }
+  }
+
+  private constructor(options: JournalOptions, claimed: Claimed) {
+    this.#o = options;
+    this.dir = options.dir;
+    this.origin = claimed.origin;
+    this.claimed = claimed;
+    this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
+    const strict = options.durability === 'strict';
+    this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, strict, claimed.segment);
+    this.#lock = claimed.lock;
+    this.#head = this.#openHead();
+  }
+
+  /** The newest record that is acknowledged. */
+  get tip(): Tip {
+    return this.#acknowledged;
+  }
+
+  /** Records chained but not acknowledged. */
+  get waiting(): number {
+    return this.#tip.seq - this.#acknowledged.seq;
+  }
+
+  get fault(): SluiceError | null {
+    return this.#fault;
+  }
+
+  /**
+   * Resolves once the record is durable; a record longer than `maxRecord` becomes several, the last of which is
+   * returned. Records get their places in the chain in the order of the calls.
+   */
+  async append(draft: DecisionRecordDraft): Promise<DecisionRecord> {
+    if (this.#fault !== null) throw this.#fault;
+    if (this.#closed) throw closed();
+    const sealed = this.#seal(draft);
+    if (sealed.bytes.length <= this.#o.maxRecord) return this.#enqueue(sealed);
+    this.#pages.back(sealed.bytes);
+    const pieces = split(draft, this.#o.maxRecord);
+    const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
+    return records.at(-1)!;
+  }
+
+  #seal(draft: DecisionRecordDraft): Sealed {
+    const link = { origin: this.origin, seq: this.#tip.seq + 1, prev_hash: this.#tip.hash };
+    return seal(draft, link, this.#pages);
+  }
+
+  #enqueue({ record, bytes }: Sealed): Promise<DecisionRecord> {
+    return new Promise((resolve, reject) => {
+      if (this.#backlog > BACKLOG)
+        throw new SluiceError(
+          'overloaded',
+          `More than ${BACKLOG >> 20} MiB of decision records wait for ${this.dir}: the disk does not keep up.`,
+        );
+      this.#tip = { seq: record.seq, hash: record.hash };
+      this.#backlog += bytes.length;
+      this.#queue.push({ record, bytes, resolve, reject });
+      this.#pumping ??= this.#pump();
+    });
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0 && this.#fault === null) {
+      await this.#gather();
+      const batch = this.#take();
+      if (batch.length === 0) continue;
+      const began = performance.now();
+      try {
+        const bytes = await this.#commit(batch);
+        const micros = (performance.now() - began) * 1000;
+        if (this.#o.durability === 'interval') this.#acknowledge(batch, bytes, micros);
+        // The next batch is written while the head is. Nobody is told of a record that the head does not know.
+        else
+          this.#saying = this.#head
+            .put(this.#headAt(this.#acknowledged))
+            .then(() => this.#acknowledge(batch, bytes, micros));
+      } catch (e) {
+        this.#fail(e, batch);
+      }
+    }
+    this.#pumping = null;
+    if (this.#queue.length > 0 && this.#fault === null) this.#pumping = this.#pump();
+  }
+
+  #acknowledge(batch: readonly Pending[], bytes: number, micros: number): void {
+    for (const pending of batch) pending.resolve(pending.record);
+    this.#o.hooks?.committed?.({ records: batch.length, bytes, micros, seq: batch.at(-1)!.record.seq });
+  }
+
+  /**
+   * Waits while every turn of the event loop brings more, for a moment at most: to the disk two records are as much work
+   * as twenty.
+   */
+  async #gather(): Promise<void> {
+    const until = performance.now() + GATHER_MS;
+    let before: number;
+    do {
+      before = this.#queue.length;
+      await new Promise(setImmediate);
+    } while (this.#queue.length > before && performance.now() < until);
+  }
+
+  #take(): Pending[] {
+    let size = 0;
+    let n = 0;
+    while (n < this.#queue.length && (n === 0 || size + this.#queue[n]!.bytes.length <= BATCH)) {
+      size += this.#queue[n]!.bytes.length;
+      n++;
+    }
+    this.#backlog -= size;
+    return n === this.#queue.length ? this.#queue.splice(0) : this.#queue.splice(0, n);
+  }
+
+  async #commit(batch: readonly Pending[]): Promise<number> {
+    const bytes = runOf(batch.map((pending) => pending.bytes));
+    const page = this.#queue.length === 0 ? this.#pages.leave() : null;
+    this.#freeBudget -= bytes.length;
+    if (this.#freeBudget < 0) await this.#look();
+    if (this.#fault !== null) throw this.#fault;
+    await this.#segment.append(bytes, batch[0]!.record.seq);
+    const last = batch.at(-1)!.record;
+    const tip = { seq: last.seq, hash: last.hash };
+    if (this.#o.durability === 'strict') this.#flushed = tip;
+    this.#segment.acknowledge(bytes.length);
+    this.#acknowledged = tip;
+    if (page !== null) this.#pages.reuse(page);
+    return bytes.length;
+  }
+
+  #fail(cause: unknown, batch: readonly Pending[]): void {
+    const fault = cause instanceof SluiceError ? cause : failure(this.dir, cause);
+    const first = this.#fault === null;
+    this.#fault = fault;
+    this.#tip = this.#acknowledged;
+    const refused = [...batch, ...this.#queue.splice(0)];
+    this.#backlog = 0;
+    for (const pending of refused) pending.reject(fault);
+    if (first) {
+      this.#o.logger.error({ err: fault, origin: this.origin }, 'the journal refuses records');
+      this.#o.hooks?.failed?.(fault);
+    }
+  }
+
+  /** Free space, and that the files in use are still those under their names. */
+  async #look(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.dir);
+    const free = bavail * bsize;
+    // Looked at again before half of what is left could be written.
+    this.#freeBudget = Math.max(0, Math.floor((free - this.#o.minFree) / 2));
+    if (free < this.#o.minFree) {
+      const fault = new SluiceError(
+        'journal_full',
+        `The file system of ${this.dir} has ${mib(free)} MiB free, less than decision_log.journal.min_free (${mib(this.#o.minFree)} MiB). Free some space.`,
+      );
+      if (this.#fault === null) this.#fail(fault, []);
+      return;
+    }
+    this.#checkPlaces();
+  }
+
+  #checkPlaces(): void {
+    this.#segment.checkPlace();
+    if (!this.#head.inPlace() || !this.#lock.inPlace())
+      throw new SluiceError(
+        'journal_unwritable',
+        `The head or the lock of ${this.origin} in ${this.dir} was removed or replaced while in use. They are made anew; run \`sluice decisions verify\`.`,
+      );
+  }
+
+  #openHead(): HeadWriter {
+    return new HeadWriter(headPath(this.dir, this.origin), this.#headAt(this.#flushed), this.#o.key);
+  }
+
+  /**
+   * The directory, lock and head under their names, wherever those that were open have gone. The chain goes on with its next seq:
+   * records that are not there any more are missed by `verify`.
+   */
+  #reopen(): void {
+    makeDirectory(this.dir);
+    if (!this.#lock.inPlace()) {
+      const lock = tryLock(lockPath(this.dir, this.origin));
+      if (lock === null)
+        throw new SluiceError(
+          'journal_unwritable',
+          `Another process appends to the chain ${this.origin} in ${this.dir}, which was replaced while in use. Restart this one.`,
+        );
+      this.#lock.release();
+      this.#lock = lock;
+    }
+    if (!this.#head.inPlace()) {
+      const head = this.#openHead();
+      this.#head.close();
+      this.#head = head;
+    }
+    syncDirectory(this.dir);
+  }
+
+  #watch(): void {
+    const every = this.#o.probeInterval ?? 1000;
+    this.#timers.push(
+      setInterval(() => {
+        this.#probing ??= this.#probe().finally(() => {
+          this.#probing = null;
+        });
+      }, every).unref(),
+    );
+    if (this.#o.durability === 'interval')
+      this.#timers.push(setInterval(() => void this.#flushNow(), this.#o.syncInterval).unref());
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#pumping !== null && this.#fault !== null) return;
+    try {
+      if (this.#fault !== null) return await this.#resume();
+      await this.#look();
+      if (this.#headSynced.seq !== this.#flushed.seq) {
+        const tip = this.#flushed;
+        await this.#head.sync(this.#headAt(tip));
+        this.#headSynced = tip;
+      }
+    } catch (e) {
+      if (!this.#closed) this.#fail(e, []);
+    }
+  }
+
+  /** Cuts away what was not acknowledged, proves that the disk takes a durable write, and only then goes on. */
+  async #resume(): Promise<void> {
+    this.#reopen();
+    const { bavail, bsize } = await statfs(this.dir);
+    if (bavail * bsize < this.#o.minFree) return;
+    await this.#segment.cut();
+    await this.#head.sync(this.#headAt(this.#flushed));
+    this.#freeBudget = 0;
+    this.#tip = this.#acknowledged;
+    this.#fault = null;
+    this.#o.logger.info({ origin: this.origin }, 'the journal takes records again');
+    this.#o.hooks?.recovered?.();
+  }
+
+  #flushNow(): Promise<void> {
+    if (this.#flushing !== null) return this.#flushing;
+    if (this.#flushed === this.#acknowledged || this.#fault !== null) return Promise.resolve();
+    const [fd, tip] = [this.#segment.descriptor, this.#acknowledged];
+    this.#flushing = this.#segment
+      .flush()
+      .then(
+        () => {
+          this.#flushed = tip;
+          void this.#head.put(this.#headAt(tip));
+        },
+        // A rotation has flushed and closed this one meanwhile.
+        (e) => (this.#segment.descriptor === fd ? this.#fail(e, []) : undefined),
+      )
+      .finally(() => {
+        this.#flushing = null;
+      });
+    return this.#flushing;
+  }
+
+  #headAt(tip: Tip): { origin: string; seq: number; hash: string; at: string } {
+    return { origin: this.origin, seq: tip.seq, hash: tip.hash, at: new Date().toISOString() };
+  }
+
+  /** At the end nothing is made anew. What was acknowledged was in its place then. */
+  #warnIfAstray(): void {
+    try {
+      this.#checkPlaces();
+    } catch (err) {
+      this.#o.logger.error({ err, origin: this.origin }, 'the journal is closed out of its place');
+    }
+  }
+
+  /** Everything appended is durable, the head too; further appends are refused. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    while (this.#pumping !== null) await this.#pumping;
+    await this.#saying;
+    await this.#probing;
+    await this.#flushing;
+    const clean = this.#fault === null;
+    this.#fault ??= closed();
+    try {
+      if (clean) {
+        this.#warnIfAstray();
+        await this.#segment.flush();
+        this.#flushed = this.#acknowledged;
+      } else await this.#segment.cut();
+      await this.#head.sync(this.#headAt(this.#flushed));
+    } finally {
+      await this.#segment.close().catch(() => undefined);
+      this.#head.close();
+      this.#lock.release();
+    }
+  }
+}
+
+const closed = (): SluiceError => new SluiceError('journal_unwritable', 'The journal is closed.');
+
+const mib = (bytes: number): number => Math.round(bytes / (1 << 20));
+
+const failure = (dir: string, cause: unknown): SluiceError =>
+  FULL.has(errno(cause))
+    ? new SluiceError('journal_full', {
+        message: `Decision records cannot be written to ${dir}: no space is left (${errno(cause)}). Free some.`,
+        cause,
+      })
+    : new SluiceError('journal_unwritable', {
+        message: `Decision records cannot be written to ${dir} (${errno(cause)}). Nothing is released until they can.`,
+        cause,
+      });
+
+const unwritable = (dir: string, cause: unknown): SluiceError =>
+  cause instanceof SluiceError
+    ? cause
+    : FULL.has(errno(cause))
+      ? failure(dir, cause)
+      : new SluiceError('journal_unwritable', {
+          message: `The journal directory ${dir} cannot be written (${errno(cause)}). Sluice does not start without a place for its decision records: set decision_log.journal.dir to a directory that this user may write.`,
+          cause,
+        });

@@ -1,0 +1,147 @@
+/**
+ * A record that would be longer than `max_record` is written as several, in order, under the same decision and part:
+ * the lists of the disclosure are dealt out among them, everything that counts is in the first, so the pieces add up
+ * as parts do. What is not a list (the policy's input, say) and is too long alone is replaced by its length and digest.
+ */
+import { hash } from 'node:crypto';
+import { SluiceError } from '../../errors.ts';
+import type { Subject } from '../../model/input.ts';
+import type { DecisionRecordDraft, DisclosureSummary } from '../../model/record.ts';
+import { arrange } from './canonical.ts';
+
+const LISTS = ['released', 'withheld', 'data_subjects', 'consents', 'answers'] as const;
+type ListName = (typeof LISTS)[number];
+
+/** Members that may be long and are not needed to find or to place a record. */
+const OMITTABLE = [
+  'input',
+  'resource',
+  'subject',
+  'reasons',
+  'labels',
+  'timings_us',
+  'justification',
+] as const;
+
+/** Room for what the chain adds: origin, seq and two hashes. */
+const LINK = 400;
+
+const size = (value: unknown): number => Buffer.byteLength(arrange(value).json);
+
+/** @throws SluiceError `record_too_large` when even the bare record does not fit */
+export function split(draft: DecisionRecordDraft, limit: number): readonly DecisionRecordDraft[] {
+  const bare = { ...draft, disclosure: withoutLists(draft.disclosure) };
+  const kept = shortened(bare, limit / 2);
+  const d = draft.disclosure;
+  const slices = d === null ? [] : dealt(d, limit - size(kept) - LINK - 64);
+  if (d === null) return [kept];
+  const [only] = slices;
+  if (slices.length === 1)
+    return [{ ...kept, disclosure: { ...kept.disclosure, ...only } as DisclosureSummary }];
+  return slices.map((lists, i) => ({
+    ...kept,
+    disclosure: (i === 0
+      ? { ...kept.disclosure, ...lists }
+      : { ...emptyLists(d), records: 0, records_withheld: 0, by_class: {}, ...lists }) as DisclosureSummary,
+    part: {
+      number: draft.part.number,
+      last: draft.part.last && i === slices.length - 1,
+      piece: i + 1,
+      pieces: slices.length,
+    },
+  }));
+}
+
+const emptyLists = (d: DisclosureSummary) => ({
+  released: [],
+  withheld: [],
+  data_subjects: [],
+  ...(d.consents === undefined ? {} : { consents: [] }),
+  ...(d.answers === undefined ? {} : { answers: [] }),
+});
+
+const withoutLists = (d: DisclosureSummary | null): DisclosureSummary | null =>
+  d === null ? null : { ...d, ...emptyLists(d) };
+
+function shortened(draft: DecisionRecordDraft, limit: number): DecisionRecordDraft {
+  let short: { [member: string]: unknown } = { ...draft };
+  for (const member of OMITTABLE) {
+    const bytes = size(short);
+    if (bytes <= limit) break;
+    const value = short[member];
+    const text = arrange(value).json;
+    if (text.length > 256)
+      short = {
+        ...short,
+        [member]: omitted(member, value, {
+          bytes: Buffer.byteLength(text),
+          sha256: hash('sha256', text, 'hex'),
+        }),
+      };
+  }
+  if (size(short) > limit)
+    throw new SluiceError(
+      'record_too_large',
+      'A decision record is too long even without its lists and input; raise decision_log.journal.max_record.',
+    );
+  return short as unknown as DecisionRecordDraft;
+}
+
+/** In the member's own shape, so that the record stays what its schema says. */
+function omitted(
+  member: (typeof OMITTABLE)[number],
+  value: unknown,
+  what: { bytes: number; sha256: string },
+): unknown {
+  const note = `[omitted: ${what.bytes} bytes, sha256 ${what.sha256}]`;
+  switch (member) {
+    case 'justification':
+      return note;
+    case 'reasons':
+      return [{ code: 'omitted', message: note }];
+    case 'labels':
+      return { omitted: note };
+    case 'timings_us':
+      return {};
+    case 'resource':
+      return { type: note, properties: {} };
+    case 'subject':
+      return bareSubject(value as Subject, note, what);
+    default:
+      return { omitted: what };
+  }
+}
+
+const bareSubject = (subject: Subject, note: string, what: object) => ({
+  type: subject.type,
+  id: subject.id.length > 1024 ? note : subject.id,
+  properties: { omitted: what },
+});
+
+/** Deals the lists out, in order, into slices of at most `room` bytes. */
+function dealt(d: DisclosureSummary, room: number): Array<Partial<Record<ListName, unknown[]>>> {
+  const slices: Array<Partial<Record<ListName, unknown[]>>> = [];
+  let slice: Partial<Record<ListName, unknown[]>> = {};
+  let used = 0;
+  for (const list of LISTS) {
+    for (const item of d[list] ?? []) {
+      const bytes = size(item) + 1;
+      if (bytes > room)
+        throw new SluiceError(
+          'record_too_large',
+          `One item of disclosure.${list} has ${bytes} bytes; raise decision_log.journal.max_record.`,
+        );
+      if (used + bytes > room) {
+        slices.push(slice);
+        slice = {};
+        used = 0;
+      }
+      const items = slice[list] ?? [];
+      items.push(item);
+      slice[list] = items;
+      used += bytes;
+    }
+  }
+  slices.push(slice);
+  return slices;
+}

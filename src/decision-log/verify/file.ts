@@ -1,0 +1,181 @@
+/**
+ * Checks records outside of a journal: an export, one segment, an archived segment (gzip). Each line must be what Sluice writes for the
+ * record in it; records of one chain that follow each other must be linked. What is not in the file cannot be missed: an export holds
+ * what its filter let through, so gaps are counted and not held against it.
+ */
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { SluiceError } from '../../errors.ts';
+import type { Anchor } from './anchor.ts';
+import { inspect } from '../journal/chain.ts';
+import { errno } from '../journal/directory.ts';
+import { type Line, splitLines } from '../journal/lines.ts';
+import { type ProblemKind, Problems } from './problems.ts';
+import { FAULTS } from './verify.ts';
+
+export interface FileReport {
+  readonly ok: boolean;
+  readonly file: string;
+  readonly records: number;
+  readonly chains: readonly ChainInFile[];
+  readonly problems: Problems['kept'];
+  readonly problems_total: number;
+}
+
+export interface ChainInFile {
+  readonly origin: string;
+  readonly records: number;
+  readonly first: number;
+  readonly last: number;
+  /** of the last record */
+  readonly hash: string;
+  /** places at which records of the chain are not in the file */
+  readonly gaps: number;
+}
+
+/** what is kept of a line that is longer than any record */
+const LONGEST_SHOWN = 4096;
+
+const begins = (...bytes: number[]) => {
+  const head = Buffer.from(bytes);
+  return (line: Buffer): boolean => line.subarray(0, head.length).equals(head);
+};
+/** how a file shows that something wrote it anew: the records may be unharmed, but these are not the bytes that Sluice wrote */
+const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly means: string }[] = [
+  {
+    shows: (line) => line.at(-1) === 0x0d && line.length > 1,
+    means: 'ends with CR LF: an editor or a transfer has rewritten the file',
+  },
+  {
+    shows: begins(0xef, 0xbb, 0xbf),
+    means: 'begins with a byte order mark: an editor has rewritten the file',
+  },
+  { shows: begins(0xff, 0xfe), means: 'begins as UTF-16 does: an editor has rewritten the file' },
+  { shows: begins(0x1f, 0x8b), means: 'begins as gzip does: what was decompressed is compressed again' },
+  { shows: begins(0x28, 0xb5, 0x2f, 0xfd), means: 'begins as zstd does: decompress it first' },
+];
+
+const GZIP = Buffer.from([0x1f, 0x8b]);
+
+/** @throws SluiceError `input_invalid` when it cannot be read, or holds no records at all */
+export async function verifyFile(path: string, anchors: readonly Anchor[] = []): Promise<FileReport> {
+  const file = basename(path);
+  const problems = new Problems();
+  const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
+  const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
+  let hint: string | null = null;
+  let number = 0;
+  let records = 0;
+  const say = (
+    what: ProblemKind,
+    message: string,
+    record?: { readonly origin: string; readonly seq: number; readonly decision_id: string },
+  ): void =>
+    problems.add({
+      what,
+      message,
+      origin: record?.origin ?? '',
+      file,
+      line: number,
+      seq: record?.seq ?? null,
+      decision_id: record?.decision_id ?? null,
+    });
+  try {
+    for await (const line of linesOf(path)) {
+      number++;
+      if (!line.whole) {
+        say(
+          'line_malformed',
+          line.bytes.length < LONGEST_SHOWN
+            ? 'The line has no end: the file is cut off.'
+            : 'The line is longer than any record, or has no end.',
+        );
+        continue;
+      }
+      const rewritten = REWRITTEN.find(({ shows }) => shows(line.bytes));
+      if (rewritten !== undefined) {
+        hint ??= rewritten.means;
+        say('line_malformed', `The line ${rewritten.means}`);
+        continue;
+      }
+      const inspected = inspect(line.bytes);
+      if (!inspected.ok) {
+        say(inspected.fault, FAULTS[inspected.fault]);
+        continue;
+      }
+      const { record } = inspected;
+      const { origin, seq, hash, prev_hash } = record;
+      records++;
+      const chain = chains.get(origin);
+      if (chain === undefined)
+        chains.set(origin, { origin, records: 1, first: seq, last: seq, hash, gaps: 0 });
+      else {
+        if (seq <= chain.last)
+          say(
+            'record_repeated',
+            `Record ${seq} stands behind ${chain.last}: repeated or out of order.`,
+            record,
+          );
+        else if (seq > chain.last + 1) chain.gaps++;
+        else if (prev_hash !== chain.hash)
+          say('prev_hash_mismatch', 'Its prev_hash is not the hash of the record before it.', record);
+        Object.assign(chain, { records: chain.records + 1, last: seq, hash });
+      }
+      const anchor = anchored.get(`${origin} ${seq}`);
+      if (anchor !== undefined && anchor.hash !== hash)
+        say('anchor_mismatch', 'An anchor names another hash for this record.', record);
+    }
+  } catch (cause) {
+    if (number === 0)
+      throw new SluiceError('input_invalid', {
+        message: `${file} cannot be read (${errno(cause)}).`,
+        at: { file: path },
+        cause,
+      });
+    say('file_unreadable', `The file cannot be read to its end (${errno(cause)}).`);
+  }
+  if (records === 0)
+    throw new SluiceError('input_invalid', {
+      message: `${file} holds no decision record${number === 0 ? ': it is empty' : hint === null ? '' : `: it ${hint}`}. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,
+      at: { file: path },
+    });
+  return {
+    ok: problems.total === 0,
+    file,
+    records,
+    chains: [...chains.values()],
+    problems: problems.kept,
+    problems_total: problems.total,
+  };
+}
+
+/** What is compressed shows it by its first bytes, whatever it is called. */
+async function* linesOf(path: string): AsyncGenerator<Line, void, void> {
+  const raw = createReadStream(path, { highWaterMark: 1 << 20 });
+  const iterator = raw[Symbol.asyncIterator]();
+  try {
+    const first = await iterator.next();
+    if (first.done === true) return;
+    const head = first.value as Buffer;
+    const all = (async function* () {
+      yield head;
+      for (;;) {
+        const next = await iterator.next();
+        if (next.done === true) return;
+        yield next.value as Buffer;
+      }
+    })();
+    if (!head.subarray(0, 2).equals(GZIP)) {
+      for await (const lines of splitLines(all)) yield* lines;
+      return;
+    }
+    const packed = Readable.from(all);
+    const plain = createGunzip();
+    packed.once('error', (e) => plain.destroy(e));
+    for await (const lines of splitLines(packed.pipe(plain))) yield* lines;
+  } finally {
+    raw.destroy();
+  }
+}

@@ -1,0 +1,55 @@
+/** Does the journal still say what a reader was shown? Checks single records, where `verify` checks whole chains. */
+import { GENESIS, inspect } from '../journal/chain.ts';
+import type { ChainPosition } from '../index/decision.ts';
+import { listOrigins } from '../journal/directory.ts';
+import { linesLeft } from '../journal/lines.ts';
+
+export interface Proof {
+  readonly position: ChainPosition;
+  readonly intact: boolean;
+  /** what was found, a sentence */
+  readonly detail: string;
+}
+
+/** Looks each position up in the journal: its own hash, and that it follows the record before it. */
+export async function prove(dir: string, positions: readonly ChainPosition[]): Promise<Proof[]> {
+  const origins = await listOrigins(dir);
+  const proofs: Proof[] = [];
+  for (const position of positions) {
+    const segments = origins.find((o) => o.origin === position.origin)?.segments ?? [];
+    const at = segments.findLastIndex((s) => s.first <= position.seq);
+    const paths = [segments[at - 1], segments[at]].filter((s) => s !== undefined).map((s) => s.path);
+    proofs.push(await one(paths, position));
+  }
+  return proofs;
+}
+
+async function one(paths: readonly string[], position: ChainPosition): Promise<Proof> {
+  const { seq } = position;
+  let before: string | null = seq === 1 ? GENESIS : null;
+  const say = (intact: boolean, detail: string): Proof => ({ position, intact, detail });
+  const marks = [seq - 1, seq].map((n) => Buffer.from(`,"seq":${n},`));
+  for (const path of paths) {
+    for await (const lines of linesLeft(path)) {
+      for (const { bytes } of lines) {
+        if (!marks.some((mark) => bytes.includes(mark))) continue;
+        const inspected = inspect(bytes);
+        if (!inspected.ok) {
+          if (inspected.record?.seq === seq)
+            return say(false, 'The record was altered: its hash is not that of its content.');
+          continue;
+        }
+        const { record } = inspected;
+        if (record.seq === seq - 1) before = record.hash;
+        if (record.seq !== seq) continue;
+        if (record.hash !== position.hash)
+          return say(false, 'The journal holds another record at this place.');
+        if (before === null) return say(true, 'Its hash verifies; the record before it is not here.');
+        return before === record.prev_hash
+          ? say(true, 'Its hash verifies, and it follows the record before it.')
+          : say(false, 'Its hash verifies, but it does not follow the record before it.');
+      }
+    }
+  }
+  return say(false, 'The journal does not hold this record any more.');
+}

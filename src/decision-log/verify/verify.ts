@@ -1,0 +1,327 @@
+/**
+ * Reads a journal from its first byte to its last and believes nothing: each line must be, byte for byte, what `seal`
+ * writes for the record it holds; each record must follow the one before; each chain must reach as far as its head,
+ * the anchors and the other chains say that it did. A stream: memory does not grow with the journal.
+ */
+import { existsSync } from 'node:fs';
+import type { DecisionRecord } from '../../model/record.ts';
+import { isSluiceError } from '../../errors.ts';
+import { type Anchor, archivedAnchors } from './anchor.ts';
+import { GENESIS, inspect } from '../journal/chain.ts';
+import {
+  ARCHIVED,
+  errno,
+  headPath,
+  listOrigins,
+  lockPath,
+  type OriginFiles,
+  type Segment,
+} from '../journal/directory.ts';
+import { type HeadState, readHead } from '../journal/head.ts';
+import { type Line, readLines } from '../journal/lines.ts';
+import { isHeld } from '../journal/lock.ts';
+import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
+import { type Claims, checkClaims, peerClaims } from '../journal/claims.ts';
+
+export interface VerifyOptions {
+  readonly dir: string;
+  /** `decision_log.journal.key`; without it a signature is not checked, and the report says so */
+  readonly key: Buffer | null;
+  readonly anchors?: readonly Anchor[];
+  progress?(bytes: number, total: number): void;
+}
+
+/** @throws SluiceError `journal_unwritable` if the directory cannot be read */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  for (;;) {
+    const origins = await listOrigins(options.dir);
+    // Segments may be archived while they are read. Then what is left is verified, with the anchors that say so; each time there are fewer.
+    const isThere = (): boolean => origins.every((o) => o.segments.every(({ path }) => existsSync(path)));
+    try {
+      const report = await verifyListed(options, origins);
+      if (report.ok || isThere()) return report;
+    } catch (e) {
+      if (isThere()) throw e;
+    }
+  }
+}
+
+async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
+  const problems = new Problems();
+  const claims: Claims = new Map();
+  const reports: OriginReport[] = [];
+  const archived = archivedIn(options, problems);
+  const anchors = [...(options.anchors ?? []), ...archived];
+  const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
+  let done = 0;
+  for (const files of origins) {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, claims, (bytes) => {
+      done += bytes;
+      options.progress?.(Math.min(done, total), total);
+    });
+    reports.push(await chain.run());
+  }
+  await checkClaims(claims, anchors, reports, origins, problems);
+  return {
+    ok: problems.total === 0,
+    records: reports.reduce((n, o) => n + o.records, 0),
+    origins: reports,
+    problems: problems.kept,
+    problems_total: problems.total,
+    anchors: options.anchors?.length ?? 0,
+  };
+}
+
+/** What says in the journal itself that records were moved away counts only with a signature, where there is a key. */
+function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly Anchor[] {
+  try {
+    return archivedAnchors(dir, key);
+  } catch (e) {
+    if (!isSluiceError(e)) throw e;
+    problems.add({
+      what: 'archive_unreadable',
+      message: `${e.message} So nothing says which records were archived.`,
+      origin: '',
+      file: ARCHIVED,
+      line: e.at?.line ?? null,
+      seq: null,
+      decision_id: null,
+    });
+    return [];
+  }
+}
+
+class ChainCheck {
+  #files: OriginFiles;
+  readonly #options: VerifyOptions;
+  readonly #problems: Problems;
+  readonly #claims: Claims;
+  readonly #progress: (bytes: number) => void;
+  readonly #anchors: ReadonlyMap<number, Anchor>;
+  /** what the next record must be; `prev` is null where nothing can be said, after a record that was not believed */
+  #next: { seq: number; prev: string | null } = { seq: 1, prev: GENESIS };
+  #records = 0;
+  #first = 0;
+  #hash = GENESIS;
+  #from: string | null = null;
+  #until: string | null = null;
+  #archived = 0;
+  #hashAtHead: string | null = null;
+  #head: HeadState | null = null;
+
+  constructor(
+    files: OriginFiles,
+    options: VerifyOptions,
+    problems: Problems,
+    claims: Claims,
+    progress: (bytes: number) => void,
+  ) {
+    this.#files = files;
+    this.#options = options;
+    this.#problems = problems;
+    this.#claims = claims;
+    this.#progress = progress;
+    this.#anchors = new Map(
+      (options.anchors ?? []).filter((a) => a.origin === files.origin).map((a) => [a.seq, a]),
+    );
+  }
+
+  async run(): Promise<OriginReport> {
+    // Read before the segments are listed and the records read: a chain that grows meanwhile can only reach further than this head.
+    await this.#readHead();
+    const { origin } = this.#files;
+    this.#files = (await listOrigins(this.#options.dir)).find((o) => o.origin === origin) ?? this.#files;
+    const live = this.#files.lock && isHeld(lockPath(this.#options.dir, this.#files.origin));
+    for (const segment of this.#files.segments) {
+      const last = segment === this.#files.segments.at(-1);
+      try {
+        await this.#segment(segment, last, live);
+      } catch (e) {
+        this.#report(
+          'file_unreadable',
+          `${segment.file} cannot be read (${errno(e)}).`,
+          segment.file,
+          null,
+          null,
+        );
+      }
+    }
+    const signed = this.#checkHead();
+    const last = this.#next.seq - 1;
+    const headSeq = this.#head?.latest?.head.seq ?? last;
+    return {
+      origin: this.#files.origin,
+      records: this.#records,
+      first: this.#first,
+      last: this.#records === 0 ? 0 : last,
+      hash: this.#hash,
+      from: this.#from,
+      until: this.#until,
+      head: signed,
+      beyond_head: Math.max(0, last - headSeq),
+      torn_tails: this.#files.torn.length,
+      archived: this.#archived,
+      live,
+    };
+  }
+
+  async #segment(segment: Segment, last: boolean, live: boolean): Promise<void> {
+    const { file } = segment;
+    if (segment.size > 0 && segment.first !== this.#next.seq) this.#startsAt(segment);
+    let number = 0;
+    let read = 0;
+    for await (const lines of readLines(segment.path)) {
+      for (const line of lines) {
+        number++;
+        if (line.whole) this.#line(line, file, number);
+        else if (!(last && live && this.#beyondHead())) this.#torn(line, file, number, last);
+      }
+      const end = lines.at(-1)!;
+      this.#progress(end.offset + end.bytes.length - read);
+      read = end.offset + end.bytes.length;
+    }
+  }
+
+  /** A segment's name says where it begins; a gap before it is a segment that is gone. */
+  #startsAt(segment: Segment): void {
+    const { first, file } = segment;
+    const { seq } = this.#next;
+    const archived = this.#anchors.get(first - 1);
+    if (this.#first === 0 && archived?.archived === true) {
+      this.#next = { seq: first, prev: archived.hash };
+      this.#archived = first - 1;
+      return;
+    }
+    if (first > seq) {
+      const gone = first - 1 === seq ? `Record ${seq} is` : `Records ${seq} to ${first - 1} are`;
+      this.#report(
+        'records_missing',
+        `${gone} missing: no segment before ${file} holds them.`,
+        file,
+        null,
+        seq,
+      );
+    } else
+      this.#report(
+        'record_repeated',
+        `${file} begins at ${first}, which was there before.`,
+        file,
+        null,
+        first,
+      );
+    this.#next = { seq: first, prev: null };
+  }
+
+  #line(line: Line, file: string, number: number): void {
+    const inspected = inspect(line.bytes);
+    if (!inspected.ok) {
+      const claim = inspected.record;
+      const id = typeof claim?.decision_id === 'string' ? claim.decision_id : null;
+      this.#report(inspected.fault, FAULTS[inspected.fault], file, number, this.#next.seq, id);
+      this.#next = { seq: this.#next.seq + 1, prev: null };
+      return;
+    }
+    this.#record(inspected.record, file, number);
+  }
+
+  #record(record: DecisionRecord, file: string, number: number): void {
+    const { seq, prev } = this.#next;
+    const say = (what: ProblemKind, message: string) =>
+      this.#report(what, message, file, number, record.seq, record.decision_id);
+    if (record.origin !== this.#files.origin)
+      say('origin_mismatch', `This record belongs to the chain ${printable(record.origin)}.`);
+    else if (record.seq < seq)
+      say('record_repeated', `Record ${record.seq} stands where ${seq} belongs: repeated or out of order.`);
+    else if (record.seq > seq)
+      say(
+        'records_missing',
+        `Record ${record.seq} stands where ${seq} belongs: ${record.seq - seq} missing or out of order.`,
+      );
+    else if (prev !== null && record.prev_hash !== prev)
+      say(
+        'prev_hash_mismatch',
+        'Its prev_hash is not the hash of the record before it: one of the two was replaced.',
+      );
+    this.#next = { seq: record.seq + 1, prev: record.hash };
+    if (this.#first === 0) this.#first = record.seq;
+    this.#records++;
+    this.#hash = record.hash;
+    this.#from ??= record.timestamp;
+    this.#until = record.timestamp;
+    if (record.seq === this.#head?.latest?.head.seq) this.#hashAtHead = record.hash;
+    const anchor = this.#anchors.get(record.seq);
+    if (anchor !== undefined && anchor.hash !== record.hash)
+      say(
+        'anchor_mismatch',
+        `The anchor of ${anchor.at ?? 'unknown date'} names another hash for this record.`,
+      );
+    if (record.kind === 'admin') peerClaims(record, this.#claims);
+  }
+
+  #torn(line: Line, file: string, number: number, last: boolean): void {
+    const what = last && this.#beyondHead() ? 'torn_tail' : 'line_malformed';
+    const message =
+      what === 'torn_tail'
+        ? `${line.bytes.length} bytes of a half-written record: a crash; the next start sets them aside.`
+        : 'The line has no end.';
+    this.#report(what, message, file, number, this.#next.seq);
+    if (what === 'line_malformed') this.#next = { seq: this.#next.seq + 1, prev: null };
+  }
+
+  /** The next record is one that the head does not know of yet. */
+  #beyondHead(): boolean {
+    return this.#next.seq > (this.#head?.latest?.head.seq ?? 0);
+  }
+
+  /** A slot may be in the middle of being written; a damaged one stays damaged. */
+  async #readHead(): Promise<void> {
+    for (let tries = 0; tries < 5; tries++) {
+      this.#head = readHead(headPath(this.#options.dir, this.#files.origin), this.#options.key);
+      if (this.#head === null || !this.#head.damaged) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  #checkHead(): OriginReport['head'] {
+    const file = `${this.#files.origin}.head`;
+    const say = (what: ProblemKind, message: string, seq: number | null = null) =>
+      this.#report(what, message, file, null, seq);
+    if (this.#head === null) {
+      say('head_missing', 'The head of this chain is gone, so nobody can say how far it reached.');
+      return 'none';
+    }
+    if (this.#head.damaged) say('head_damaged', 'The head of this chain was altered or half written.');
+    if (this.#head.latest === null) return 'none';
+    const { head, signed } = this.#head.latest;
+    if (head.origin !== this.#files.origin)
+      say('head_mismatch', `The head belongs to the chain ${printable(head.origin)}.`);
+    if (signed === 'wrong') say('head_signature_wrong', 'The head is not signed with the key at hand.');
+    if (signed === 'no' && this.#options.key !== null)
+      say('head_unsigned', 'The head is not signed, though a key is at hand.');
+    const last = this.#next.seq - 1;
+    if (head.seq > last)
+      say('tail_missing', `The chain reached ${head.seq}, as its head says, but ends at ${last}.`, last + 1);
+    else if (head.seq > 0 && this.#first > 0 && head.seq >= this.#first && this.#hashAtHead !== head.hash)
+      say('head_mismatch', `The head names another hash for record ${head.seq}.`, head.seq);
+    return signed === 'yes' ? 'signed' : signed === 'unchecked' ? 'unchecked' : 'unsigned';
+  }
+
+  #report(
+    what: ProblemKind,
+    message: string,
+    file: string | null,
+    line: number | null,
+    seq: number | null,
+    decision_id: string | null = null,
+  ): void {
+    this.#problems.add({ what, message, origin: this.#files.origin, file, line, seq, decision_id });
+  }
+}
+
+export const FAULTS = {
+  line_malformed: 'This line is not a decision record.',
+  hash_mismatch: 'This record was altered: its hash is not the hash of its content.',
+  not_canonical: 'This record is not written as Sluice writes it, so its hash is not over its content.',
+} as const;
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);

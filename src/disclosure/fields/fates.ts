@@ -1,0 +1,241 @@
+/**
+ * What a policy does to each field of a resource, without a body at hand. Made of the same compiled catalogs and instructions that a body is disclosed by, so
+ * that what a command tells of a field is what becomes of its values.
+ */
+import { isSluiceError } from '../../errors.ts';
+import type { DisclosureAnswer, TreatmentChoice } from '../../model/answers.ts';
+import type { Catalog, FieldEntry } from '../../model/catalog.ts';
+import { withheldBy } from '../../model/verdict.ts';
+import type { Automaton } from './automaton.ts';
+import { CatalogCache } from './catalogs.ts';
+import { KEY, parsePointer, type Step } from './pointer.ts';
+import { instruct } from './program.ts';
+import { DROP } from '../treatments/prepared.ts';
+import { TREATMENT_FILES } from '../treatments/registry.ts';
+import type { TreatmentContext } from '../treatments/treatment.ts';
+
+/** What becomes of a field. */
+export interface Fate {
+  readonly do: TreatmentChoice['do'] | 'withheld';
+  readonly because: string;
+  /** what the treatment goes by, of the catalog and of the answer; absent: nothing that it could */
+  readonly with?: { readonly [parameter: string]: unknown };
+}
+
+/** One field, at its place from the record's root. */
+export interface FieldAt {
+  readonly path: string;
+  /** of the catalog that has its line */
+  readonly resource: string;
+  readonly pointer: string;
+  /** null: the answer names it, and no line of the catalog does */
+  readonly cls: string | null;
+  readonly fate: Fate;
+}
+
+export interface Fields {
+  /** in the order of the catalog; embedded resources where they stand */
+  readonly all: readonly FieldAt[];
+  /** codes of the reasons why no record leaves; null: they do */
+  readonly withheld: readonly string[] | null;
+}
+
+const TREATMENTS = new Map(TREATMENT_FILES.map((treatment) => [treatment.name as string, treatment]));
+/** no treatment that wants a key is prepared here */
+const CONTEXT = { recipient: '', purpose: '' } as TreatmentContext;
+const cache = new CatalogCache();
+/** resources within resources are followed so far: a resource may embed itself */
+const DEEPEST = 8;
+
+/** @param ask about records of a resource, the outer or an embedded one */
+export function fieldsOf(
+  catalogs: ReadonlyMap<string, Catalog>,
+  catalog: Catalog,
+  ask: (resource: string) => DisclosureAnswer,
+): Fields {
+  const compiled = cache.compile(catalog, catalogs);
+  settled(compiled.base);
+  const answers = new Map<string, DisclosureAnswer>();
+  const answerOf = (resource: string): DisclosureAnswer => {
+    const answer = answers.get(resource) ?? ask(resource);
+    answers.set(resource, answer);
+    return answer;
+  };
+  const extra = new Map<string, ReadonlySet<string>>();
+  const resources = [...new Set(compiled.base.scopes.map((s) => s.catalog.resource))];
+  const known = remembered(catalog, resources.map(answerOf));
+  if (known.fields !== undefined) return known.fields;
+  try {
+    for (const resource of resources) {
+      const own = catalogs.get(resource) ?? catalog;
+      const pointers = compiled.extra(own, answerOf(resource));
+      if (pointers.length > 0) extra.set(resource, new Set(pointers));
+    }
+  } catch (error) {
+    if (!isSluiceError(error, 'policy_answer_malformed')) throw error;
+    // The proxy refuses a request whose answer cannot be read.
+    return { all: within(compiled.base, () => null, error.code), withheld: [error.code] };
+  }
+  const automaton = settled(compiled.extended(extra));
+  const all = within(automaton, answerOf, null);
+  const withheld = catalog.variants === undefined ? withheldBy(answerOf(catalog.resource)) : null;
+  known.fields = { all, withheld };
+  return known.fields;
+}
+
+const SETTLED = new WeakSet<Automaton>();
+
+/** with all that the catalogs name, embedded resources too */
+function settled(automaton: Automaton): Automaton {
+  if (!SETTLED.has(automaton)) automaton.settle();
+  SETTLED.add(automaton);
+  return automaton;
+}
+
+interface Known {
+  fields?: Fields;
+  readonly next: WeakMap<DisclosureAnswer, Known>;
+}
+const KNOWN = new WeakMap<Catalog, Known>();
+
+/** What was made of the same answers about the same catalog: a policy gives the same few to many questions. */
+function remembered(catalog: Catalog, answers: readonly DisclosureAnswer[]): Known {
+  let known = KNOWN.get(catalog) ?? { next: new WeakMap() };
+  KNOWN.set(catalog, known);
+  for (const answer of answers) {
+    const next: Known = known.next.get(answer) ?? { next: new WeakMap() };
+    known.next.set(answer, next);
+    known = next;
+  }
+  return known;
+}
+
+function within(
+  automaton: Automaton,
+  answerOf: (resource: string) => DisclosureAnswer | null,
+  malformed: string | null,
+): FieldAt[] {
+  return automaton.scopes.flatMap((scope, n): FieldAt[] => {
+    if (scope.prefix.split('/').length > DEEPEST * 4) return [];
+    const { resource } = scope.catalog;
+    const answer = answerOf(resource);
+    const codes = answer === null ? [malformed!] : withheldBy(answer);
+    const choices =
+      codes === null
+        ? instruct(automaton, n, [answer!], { byName: TREATMENTS, context: CONTEXT }).choices
+        : null;
+    return automaton.all
+      .slice(scope.firstField, scope.firstField + scope.fieldCount)
+      .flatMap((field, at): FieldAt[] => {
+        // a part of a line that an answer names is listed once, as the part that it is
+        if (field.base >= 0) return [];
+        const fate: Fate =
+          choices === null
+            ? { do: 'withheld', because: [...codes!].sort().join(', ') }
+            : fateOf(choices[at]!, field.entry);
+        return [{ path: field.path, resource, pointer: field.pointer, cls: field.cls, fate }];
+      });
+  });
+}
+
+const NO_LINE: FieldEntry = { category: 'unknown', grade: 5 };
+/** those that need no key, so that what they do can be told without one */
+const UNKEYED: ReadonlySet<string> = new Set(['mask', 'generalize', 'scrub']);
+
+const fateOf = (choice: TreatmentChoice, entry: FieldEntry | null): Fate => {
+  const { do: name, because } = choice;
+  // without a rule that it could go by, a treatment drops every value
+  if (UNKEYED.has(name) && TREATMENTS.get(name)!.prepare(entry ?? NO_LINE, choice, CONTEXT) === DROP)
+    return { do: 'drop', because: 'not_applicable' };
+  const parameters = parametersOf(choice, entry);
+  return parameters === null ? { do: name, because } : { do: name, because, with: parameters };
+};
+
+/** The answer's parameters over those of the catalog's line, as treatments take them. */
+function parametersOf(
+  { do: name, with: own = {} }: TreatmentChoice,
+  entry: FieldEntry | null,
+): NonNullable<Fate['with']> | null {
+  if (name === 'disclose' || name === 'drop' || name === 'nullify') return null;
+  const line = entry?.[name];
+  const stated = typeof line === 'string' ? { kind: line } : line;
+  return { ...(name === 'mask' ? { kind: 'generic' } : {}), ...stated, ...own };
+}
+
+/** A line of a catalog that covers a place. */
+export interface Covering {
+  readonly resource: string;
+  /** from the record's root; null: no line covers it */
+  readonly path: string | null;
+  /** the same in the catalog of its resource */
+  readonly pointer: string | null;
+}
+
+/**
+ * The lines that cover a path of a decision record: several where a step of it may stand for several things, none where the catalog knows
+ * nothing of it.
+ */
+export function coveringOf(
+  catalogs: ReadonlyMap<string, Catalog>,
+  catalog: Catalog,
+  path: string,
+): readonly Covering[] {
+  const automaton = cache.compile(catalog, catalogs).base;
+  let steps: readonly Step[];
+  try {
+    steps = parsePointer(path);
+  } catch {
+    return [];
+  }
+  let states = new Set(typedStates(automaton, automaton.root));
+  for (const step of steps) {
+    const next = new Set<number>();
+    for (const at of states)
+      for (const to of stepsFrom(automaton, at, step))
+        for (const s of typedStates(automaton, to)) next.add(s);
+    states = next;
+  }
+  const found = new Map<string, Covering>();
+  for (const id of states) {
+    const { scope } = automaton.states[id]!;
+    const field = automaton.field(id);
+    const own = field >= 0 && (!automaton.through(id) || automaton.whole(id)) ? automaton.all[field]! : null;
+    const { resource } = automaton.scopes[scope]!.catalog;
+    found.set(`${resource} ${own?.path}`, {
+      resource,
+      path: own?.path ?? null,
+      pointer: own?.pointer ?? null,
+    });
+  }
+  const covered = [...found.values()].filter(({ path: own }) => own !== null);
+  return covered.length > 0 ? covered : [...found.values()];
+}
+
+/** A state, or what begins in it: an embedded resource, records of several types. */
+function typedStates(automaton: Automaton, id: number): readonly number[] {
+  const { conditions } = automaton.states[id]!;
+  const typed = conditions.flatMap(({ wants, typed: by }) =>
+    by === true ? [automaton.select(id, (key) => wants.find((w) => w.key === key)?.value)] : [],
+  );
+  return [id, ...typed].map((state) => {
+    const embeds = automaton.scope(state);
+    return embeds < 0 ? state : automaton.entry(embeds);
+  });
+}
+
+function stepsFrom(automaton: Automaton, from: number, step: Step): readonly number[] {
+  if (step.kind === 'name') {
+    const position = /^(0|[1-9]\d*)$/.test(step.name) ? [automaton.item(from, Number(step.name))] : [];
+    return [automaton.step(from, step.name), ...position];
+  }
+  if (step.kind === 'key') return [automaton.step(from, KEY)];
+  if (step.kind === 'any') return [automaton.step(from, UNHEARD), automaton.item(from, UNLISTED)];
+  const want = new Map(step.wants.map(({ key, value }) => [key, value]));
+  return [automaton.step(from, UNHEARD), automaton.item(from, UNLISTED)].map((to) =>
+    automaton.select(to, (key) => want.get(key)),
+  );
+}
+
+/** no catalog names it: what is met here is what `*` leads to */
+const UNHEARD = '\udffd';
+const UNLISTED = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,68 @@
+/**
+ * Names that the upstream uses and no catalog knows, as paths that may stand in a record: remembered by where they stood, so that the same
+ * name in every record of a million costs one comparison each. Bounded: what the upstream makes up is not kept without end.
+ */
+import { stringEnd, textAt } from '../formats/json/text.ts';
+import { escapeToken } from './pointer.ts';
+
+const PER_STATE = 64;
+const STATES = 1024;
+
+interface Known {
+  /** the name with its quotes, as the upstream spelled it */
+  readonly spelled: Buffer;
+  readonly path: string;
+}
+
+export class UnknownNames {
+  readonly #pathOf: (state: number) => string;
+  readonly #elements = new Map<number, string>();
+  readonly #known = new Map<number, Known[]>();
+
+  /** @param pathOf the path of a state's place, from the record's root */
+  constructor(pathOf: (state: number) => string) {
+    this.#pathOf = pathOf;
+  }
+
+  /** the path of an element of the array at a state */
+  element(state: number): string {
+    let path = this.#elements.get(state);
+    if (path === undefined) {
+      path = presentable(`${this.#pathOf(state)}/*`);
+      this.#elements.set(state, path);
+    }
+    return path;
+  }
+
+  /** the path of the member of the object at a state whose name's opening quote stands at `start` */
+  member(state: number, source: Buffer, start: number): string {
+    let known = this.#known.get(state);
+    if (known === undefined) {
+      known = [];
+      if (this.#known.size < STATES) this.#known.set(state, known);
+    }
+    for (const { spelled, path } of known) if (stands(source, start, spelled)) return path;
+    const end = stringEnd(source, start);
+    const name = textAt(source, start, end, source.subarray(start, end).includes(0x5c));
+    const path = presentable(`${this.#pathOf(state)}/${escapeToken(name)}`);
+    if (known.length < PER_STATE && end - start <= 128)
+      known.push({ spelled: Buffer.from(source.subarray(start, end)), path });
+    return path;
+  }
+}
+
+function stands(source: Buffer, start: number, spelled: Buffer): boolean {
+  // the last byte first: it is the closing quote, which ends no other name of that length
+  for (let n = spelled.length - 1; n > 0; n--) if (source[start + n] !== spelled[n]) return false;
+  return true;
+}
+
+const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|.@|.{65}/u;
+/** a path that may stand in a record */
+export const presentable = (path: string) =>
+  path.length > 1024
+    ? '…'
+    : path
+        .split('/')
+        .map((token) => (LOOKS_LIKE_DATA.test(token) ? '*' : token))
+        .join('/');

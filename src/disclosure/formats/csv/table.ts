@@ -1,0 +1,299 @@
+/** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
+import { SluiceError } from '../../../errors.ts';
+import type { SubjectPlace } from '../../../model/catalog.ts';
+import type { Charset } from '../../charsets.ts';
+import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './lexer.ts';
+import { columnName } from '../../fields/pointer.ts';
+import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
+import { Speller, single, textOf, unescaped } from './text.ts';
+import {
+  type Action,
+  DISCLOSE,
+  DROP,
+  type FieldId,
+  type Matcher,
+  type Output,
+  type Program,
+  type RecordScope,
+  type StateId,
+} from '../format.ts';
+
+export interface Column {
+  readonly state: StateId;
+  readonly field: FieldId;
+}
+
+export interface Plan {
+  readonly columns: readonly Column[];
+  readonly actions: readonly Action[];
+  /** every cell leaves as it is */
+  readonly whole: boolean;
+}
+
+/** a column that the policy may look at, by the names it goes by */
+interface Attributed {
+  readonly column: number;
+  readonly names: readonly string[];
+}
+
+/** by matcher, the highest position that it knows */
+const HIGHEST = new WeakMap<Matcher, number>();
+
+export class Table {
+  readonly dialect: Dialect;
+  readonly charset: Charset;
+  readonly unit: 1 | 2;
+  readonly #matcher: Matcher;
+  readonly #code: (bytes: Uint8Array, i: number) => number;
+  readonly #columns = new WeakMap<Matcher, readonly Column[]>();
+  readonly #plans = new WeakMap<Program, Plan>();
+  /** those of the row before */
+  #program: Program | null = null;
+  #plan: Plan | null = null;
+  readonly #separator: Uint8Array;
+  readonly #speller: Speller;
+  readonly #mark: string;
+  /** spelling of a cell without a value, besides the empty one */
+  readonly #null: Buffer | null;
+  #names: readonly (string | null)[] = [];
+  /** columns that share a name of the catalog: nobody can say which of them it means */
+  #ambiguous: ReadonlySet<number> = new Set();
+  #described = -1;
+  /** columns that say whose data a row is */
+  #subjects: readonly number[] = [];
+  /** the same where the id has a type or is a part of the cell */
+  #places: readonly { readonly column: number; readonly place: SubjectPlace }[] = [];
+  #attributed: readonly Attributed[] = [];
+  #last: { readonly row: Row; readonly attributes: RecordScope['attributes'] } | null = null;
+
+  constructor(dialect: Dialect, charset: Charset, matcher: Matcher, nullText: string | null = null) {
+    this.dialect = dialect;
+    this.charset = charset;
+    this.unit = unitOf(charset);
+    this.#matcher = matcher;
+    this.#code = codeAt(charset);
+    this.#separator = charset.encode(String.fromCharCode(dialect.separator));
+    this.#speller = new Speller(dialect, charset);
+    this.#mark = dialect.quote === null ? '' : String.fromCharCode(dialect.quote);
+    this.#null = nullText === null ? null : charset.encode(nullText);
+  }
+
+  get columns(): number {
+    return this.#names.length;
+  }
+
+  /**
+   * The highest position that the catalog names, where no column is known by its name. A table of fewer columns is not the one that
+   * the catalog describes: perhaps it is cut at another separator, with all of a row in its first column.
+   */
+  described(): number {
+    if (this.#described < 0)
+      this.#described = this.#names.some((_, k) => this.named(k)) ? 0 : highestOf(this.#matcher);
+    return this.#described;
+  }
+
+  /**
+   * @param names of the columns; null: only its position is known. A name that looks like a position is no position.
+   * @throws SluiceError `response_malformed` where a name that stands twice is that of an attribute
+   */
+  open(names: readonly (string | null)[]): void {
+    this.#names = names.map((name) => (name === null ? null : columnName(name)));
+    this.#ambiguous = this.#sharedNames();
+    const marked = this.#at(this.#matcher).flatMap(({ state }, column) =>
+      this.#matcher
+        .marks(state)
+        .filter(({ up }) => up === 0)
+        .map(({ subject, places, attributes }) => ({ column, subject, places, names: attributes })),
+    );
+    this.#subjects = marked.filter((m) => m.subject && m.places === null).map(({ column }) => column);
+    this.#places = marked.flatMap(({ column, places }) => (places ?? []).map((place) => ({ column, place })));
+    this.#attributed = marked.filter(({ names }) => names.length > 0);
+  }
+
+  #at(matcher: Matcher): readonly Column[] {
+    const known = this.#columns.get(matcher);
+    if (known !== undefined) return known;
+    const columns = this.#names.map((name, k): Column => {
+      const position = `#${k + 1}`;
+      const state = this.#ambiguous.has(k)
+        ? matcher.nothing
+        : name === null
+          ? matcher.step(matcher.root, position)
+          : matcher.step(matcher.root, name, position);
+      return { state, field: matcher.field(state) };
+    });
+    this.#columns.set(matcher, columns);
+    return columns;
+  }
+
+  #sharedNames(): ReadonlySet<number> {
+    const first = new Map<string, number>();
+    const shared = new Set<number>();
+    for (const [k, name] of this.#names.entries()) {
+      if (name === null || !this.named(k)) continue;
+      const other = first.get(name);
+      if (other === undefined) first.set(name, k);
+      else {
+        // What the policy goes by would be missing for it, and nobody can say with what effect.
+        const marks = this.#matcher.marks(this.#matcher.step(this.#matcher.root, name));
+        if (marks.some(({ attributes }) => attributes.length > 0))
+          throw new SluiceError(
+            'response_malformed',
+            'The header of the table has a name twice by which the catalog takes an attribute.',
+          );
+        shared.add(other).add(k);
+      }
+    }
+    return shared;
+  }
+
+  /** is the column in the catalog by the name that its header gives it? */
+  named(k: number): boolean {
+    const name = this.#names[k] ?? null;
+    if (name === null) return false;
+    const state = this.#matcher.step(this.#matcher.root, name);
+    return this.#matcher.field(state) >= 0 || this.#matcher.marks(state).length > 0;
+  }
+
+  plan(program: Program, matcher: Matcher): Plan {
+    if (program === this.#program) return this.#plan!;
+    const plan = this.#plans.get(program) ?? this.#planOf(program, matcher);
+    this.#program = program;
+    this.#plan = plan;
+    return plan;
+  }
+
+  #planOf(program: Program, matcher: Matcher): Plan {
+    const columns = this.#at(matcher);
+    const actions = columns.map(({ field }) => (field < 0 ? DROP : program.action(field)));
+    const plan = { columns, actions, whole: actions.every((a) => a === DISCLOSE) };
+    this.#plans.set(program, plan);
+    return plan;
+  }
+
+  start(row: Row, k: number): number {
+    return k === 0 ? row.start : row.ends[row.first + k - 1]! + this.unit;
+  }
+
+  end(row: Row, k: number): number {
+    return row.ends[row.first + k]!;
+  }
+
+  /** Text of a cell without its quotes; null where the bytes are not of the charset. */
+  text(row: Row, k: number): string | null {
+    return this.textOf(row.bytes, this.start(row, k), this.end(row, k));
+  }
+
+  /** the same of the cell that stands from `start` to before `end` */
+  textOf(bytes: Buffer, start: number, end: number): string | null {
+    const back = this.dialect.escape;
+    let text: string | null;
+    if (this.quoted(bytes, start, end)) {
+      const raw = textOf(this.charset, bytes, start + this.unit, end - this.unit);
+      text = raw === null ? null : single(raw, this.#mark);
+    } else text = textOf(this.charset, bytes, start, end);
+    return back === null || text === null ? text : unescaped(text, String.fromCharCode(back));
+  }
+
+  /** an unquoted cell without a character, or spelled as the route's `null`: no value, as against the empty text `""` */
+  empty(row: Row, k: number): boolean {
+    return this.isNull(row.bytes, this.start(row, k), row.ends[row.first + k]!);
+  }
+
+  /** the same of the cell that stands from `start` to before `end` */
+  isNull(bytes: Buffer, start: number, end: number): boolean {
+    if (start === end) return true;
+    const spelled = this.#null;
+    return spelled !== null && end - start === spelled.length && spelled.compare(bytes, start, end) === 0;
+  }
+
+  /** Writes the null of the table; nothing where an empty cell is that. @returns whether it wrote anything */
+  writeNull(out: Output): boolean {
+    if (this.#null === null) return false;
+    out.bytes(this.#null, 0, this.#null.length);
+    return true;
+  }
+
+  /** does the cell that stands from `start` to before `end` have quotes around it? */
+  quoted(bytes: Buffer, start: number, end: number): boolean {
+    return end > start && this.#code(bytes, start) === this.dialect.quote;
+  }
+
+  /** Writes a value in the body's charset, quoted where the original was or where it has to be. */
+  write(out: Output, text: string, quoted: boolean): void {
+    this.#speller.write(out, text, quoted);
+  }
+
+  separate(out: Output): void {
+    out.bytes(this.#separator, 0, this.#separator.length);
+  }
+
+  /** @throws SluiceError `response_malformed` where two columns give one attribute two values */
+  scopes(row: Row): readonly RecordScope[] {
+    const subjects: string[] = [];
+    for (const column of this.#subjects) {
+      if (column >= row.count || this.empty(row, column)) continue;
+      const text = this.text(row, column);
+      if (text !== null && text !== '' && !subjects.includes(text)) subjects.push(text);
+    }
+    return [{ scope: -1, subjects, named: this.#named(row), attributes: this.#attributesOf(row) }];
+  }
+
+  #named(row: Row): readonly NamedSubject[] | undefined {
+    if (this.#places.length === 0) return undefined;
+    const named: NamedSubject[] = [];
+    for (const { column, place } of this.#places) {
+      if (column >= row.count || this.empty(row, column)) continue;
+      const text = this.text(row, column);
+      // a cell that cannot be read names somebody all the same
+      const found = text === null ? { place, text } : namedSubject(place, { kind: 'string', text });
+      if (found !== null) named.push(found);
+    }
+    return named;
+  }
+
+  /** The very object of the row before where the bytes are the same: what was asked about it need not be asked again. */
+  #attributesOf(row: Row): RecordScope['attributes'] {
+    const last = this.#last;
+    if (last !== null && this.#attributed.every(({ column }) => sameCell(this, row, last.row, column)))
+      return last.attributes;
+    const attributes: Record<string, string | null> = {};
+    for (const { column, names } of this.#attributed) {
+      if (column >= row.count) continue;
+      const text = this.empty(row, column) ? null : this.text(row, column);
+      for (const name of names) {
+        if (Object.hasOwn(attributes, name) && attributes[name] !== text)
+          throw new SluiceError(
+            'response_malformed',
+            `A row has two columns for the attribute ${name} that differ.`,
+          );
+        attributes[name] = text;
+      }
+    }
+    this.#last = { row, attributes: Object.freeze(attributes) };
+    return attributes;
+  }
+}
+
+/** both rows have the cell, or neither, and its bytes are the same */
+function sameCell(table: Table, a: Row, b: Row, column: number): boolean {
+  if (column >= a.count || column >= b.count) return column >= a.count && column >= b.count;
+  const end = a.ends[a.first + column]!;
+  let i = table.start(a, column);
+  let j = table.start(b, column);
+  if (end - i !== b.ends[b.first + column]! - j) return false;
+  for (; i < end; i++, j++) if (a.bytes[i] !== b.bytes[j]) return false;
+  return true;
+}
+
+function highestOf(matcher: Matcher): number {
+  let highest = HIGHEST.get(matcher);
+  if (highest === undefined) {
+    // no column is the 0th: where this leads any position leads that no path names
+    const other = matcher.step(matcher.root, '#0');
+    highest = MAX_COLUMNS;
+    while (highest > 0 && matcher.step(matcher.root, `#${highest}`) === other) highest--;
+    HIGHEST.set(matcher, highest);
+  }
+  return highest;
+}

@@ -1,0 +1,194 @@
+/**
+ * The bytes of a body as they arrive: one growing buffer with a cursor, UTF-8 checked natively chunk by chunk, and for a value whose end has not
+ * arrived yet a finder of that end that never looks at a byte twice. Bytes that pieces refer to are not overwritten before all
+ * pieces are settled.
+ */
+import { isUtf8 } from 'node:buffer';
+import { SluiceError } from '../../../errors.ts';
+import { bufferOf } from './text.ts';
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** white space and separators before a value may be this much longer than the limit of a record before they are refused with it */
+const SLACK = 64 * 1024;
+
+export class JsonIntake {
+  buffer: Buffer = NO_BYTES;
+  /** cursor and end of what has arrived */
+  at = 0;
+  end = 0;
+  started = false;
+  /** no piece refers to the buffer's bytes any more */
+  free = false;
+  /** the buffer is ours to append to */
+  #owned = false;
+  /** up to here it is known to be UTF-8 */
+  #valid = 0;
+  /** bytes of the body before the buffer's first one */
+  #before = 0;
+  // the finder: where it is (-1: not at work), where it began, and in what
+  #finder = -1;
+  #began = 0;
+  #depth = 0;
+  #quoted = false;
+  #escaped = false;
+
+  /**
+   * @param keep bytes from here on are still needed
+   * @returns by how much offsets into the buffer have moved down
+   */
+  push(chunk: Uint8Array, keep: number): number {
+    const rest = this.end - keep;
+    let moved = 0;
+    if (this.#owned && this.end + chunk.length <= this.buffer.length) {
+      this.buffer.set(chunk, this.end);
+      this.end += chunk.length;
+    } else if (this.#owned && this.free && rest + chunk.length <= this.buffer.length) {
+      this.buffer.copyWithin(0, keep, this.end);
+      this.buffer.set(chunk, rest);
+      moved = this.#move(keep, this.buffer, rest + chunk.length, true);
+    } else if (rest === 0) {
+      moved = this.#move(keep, bufferOf(chunk), chunk.length, false);
+    } else {
+      // room for what comes next as well, so that most chunks find it
+      const grown = Buffer.allocUnsafeSlow(Math.max(2 * rest, rest + 2 * chunk.length));
+      this.buffer.copy(grown, 0, keep, this.end);
+      grown.set(chunk, rest);
+      moved = this.#move(keep, grown, rest + chunk.length, true);
+    }
+    this.#validate(this.end - unfinished(this.buffer, this.#valid, this.end));
+    return moved;
+  }
+
+  /** all there is, at once */
+  whole(body: Uint8Array): void {
+    this.buffer = bufferOf(body);
+    this.end = body.length;
+    this.#validate(this.end);
+  }
+
+  /** nothing more comes */
+  finish(): void {
+    this.#validate(this.end);
+  }
+
+  /** Looks for a byte order mark and steps over it; false: too early to say. */
+  start(final: boolean): boolean {
+    const { buffer, end } = this;
+    if (end === 0 || (end < 3 && buffer[0] === 0xef && !final)) return false;
+    if (end >= 3 && buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf) this.at = 3;
+    this.started = true;
+    return true;
+  }
+
+  byte(): number {
+    return this.buffer[this.at]!;
+  }
+
+  /** Steps over white space; false: nothing else has arrived. */
+  white(): boolean {
+    const { buffer, end } = this;
+    let at = this.at;
+    while (at < end) {
+      const c = buffer[at]!;
+      if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) break;
+      at++;
+    }
+    this.at = at;
+    return at < end;
+  }
+
+  /** The value at the cursor was found incomplete: wait for its end. */
+  await(): void {
+    if (this.#finder >= 0) return;
+    this.#finder = this.at;
+    this.#began = this.at;
+    this.#depth = 0;
+    this.#quoted = false;
+    this.#escaped = false;
+  }
+
+  /** Whether it is worth scanning the value at the cursor (again). */
+  complete(final: boolean): boolean {
+    if (this.#finder < 0) return true;
+    if (!this.#find() && !final) return false;
+    this.#finder = -1;
+    return true;
+  }
+
+  /** @throws SluiceError `record_too_large` when what is kept since `from` exceeds the limit */
+  check(from: number, limit: number): void {
+    if (this.end - from > limit + SLACK && this.at < this.end) throw this.tooLarge(limit);
+    if (this.at - from > limit + SLACK) throw this.tooLarge(limit);
+  }
+
+  /** The same for what is complete, so that it does not depend on how it arrived. */
+  checkTo(from: number, to: number, limit: number): void {
+    if (to - from > limit + SLACK) throw this.tooLarge(limit);
+  }
+
+  malformed(at: number, what: string): SluiceError {
+    return new SluiceError('response_malformed', {
+      message: `the response is refused: ${what}`,
+      place: `byte ${this.#before + at}`,
+    });
+  }
+
+  tooLarge(limit: number): SluiceError {
+    return new SluiceError('record_too_large', {
+      message: `the response has a record (or a value around the records) of more than ${limit} bytes; name the place of the records with the route's "records", or raise limits.record`,
+      place: `near byte ${this.#before + this.at}`,
+    });
+  }
+
+  #move(keep: number, buffer: Buffer, end: number, owned: boolean): number {
+    this.buffer = buffer;
+    this.end = end;
+    this.at -= keep;
+    this.#valid -= keep;
+    this.#finder = this.#finder < 0 ? -1 : this.#finder - keep;
+    this.#began -= keep;
+    this.#before += keep;
+    this.#owned = owned;
+    return keep;
+  }
+
+  #validate(to: number): void {
+    if (to <= this.#valid) return;
+    const whole = this.#valid === 0 && to === this.buffer.length;
+    if (!isUtf8(whole ? this.buffer : this.buffer.subarray(this.#valid, to)))
+      throw this.malformed(this.#valid, 'what follows is not UTF-8');
+    this.#valid = to;
+  }
+
+  #find(): boolean {
+    const { buffer, end } = this;
+    for (let at = this.#finder; at < end; at++) {
+      const c = buffer[at]!;
+      if (this.#quoted) {
+        if (this.#escaped) this.#escaped = false;
+        else if (c === 0x5c) this.#escaped = true;
+        else if (c === 0x22) {
+          this.#quoted = false;
+          if (this.#depth === 0) return true;
+        }
+      } else if (c === 0x22) this.#quoted = true;
+      else if (c === 0x7b || c === 0x5b) this.#depth++;
+      else if (c === 0x7d || c === 0x5d) {
+        if (--this.#depth <= 0) return true;
+      } else if (this.#depth === 0 && (c === 0x2c || c <= 0x20) && at > this.#began) return true;
+    }
+    this.#finder = end;
+    return false;
+  }
+}
+
+/** bytes at the end that begin a character and do not finish it (0 … 3) */
+function unfinished(buffer: Buffer, from: number, end: number): number {
+  for (let back = 1; back <= 3 && end - back >= from; back++) {
+    const c = buffer[end - back]!;
+    if (c < 0x80) return 0;
+    if (c >= 0xc0) return back < (c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2) ? back : 0;
+  }
+  return 0;
+}

@@ -1,0 +1,520 @@
+/**
+ * JSON (RFC 8259) as a stream. Around the records only the structure that leads to them is followed, token by token; a record (or a value
+ * around the records) is taken whole, once all of it has arrived. A byte order mark is left out (RFC 8259 §8.1 forbids to send one). Other
+ * charsets than UTF-8: `transcoded.ts`. Longer than others: one state machine.
+ */
+import { SluiceError } from '../../../errors.ts';
+import type { Automaton } from '../../fields/automaton.ts';
+import { escapeToken } from '../../fields/pointer.ts';
+import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from '../format.ts';
+import { exactly } from '../count.ts';
+import { holdsObject } from './container.ts';
+import { ElementRecord, JsonElement } from './element.ts';
+import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './index.ts';
+import { JsonRecord, type JsonSession, type Lead } from './record.ts';
+import { jsonRenderer } from './render.ts';
+import { DEEPEST, type JsonScanner, jsonScanner } from './scan.ts';
+import { JsonIntake } from './intake.ts';
+import { leadsOn } from './more.ts';
+import { textAt } from './text.ts';
+import { inItsCharset } from './transcoded.ts';
+
+export const json: Format = {
+  name: 'json',
+  open: (setup) => inItsCharset(setup, (utf8) => new JsonReader(utf8)),
+};
+
+/** A container around the records, open in the source and in the output. */
+interface Frame {
+  readonly array: boolean;
+  readonly state: StateId;
+  readonly parent: Frame | undefined;
+  /** the list element that it is, or is in */
+  readonly element: JsonElement | undefined;
+  /** its own name in the parent; null: an element, or the root */
+  readonly name: string | null;
+  /** elements begun, for positions */
+  index: number;
+  /** members written; only touched while rendering */
+  kept: number;
+  /** white space before the first member, so that it can stand before whichever is the first to stay */
+  lead: Buffer;
+}
+
+/** the path of a member of a container */
+function pathOf(frame: Frame | undefined, name: string | null): string {
+  if (frame === undefined) return '';
+  return `${pathOf(frame.parent, frame.name)}/${name === null ? '*' : escapeToken(name)}`;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/** what is due next (after white space) */
+const ROOT = 0; // the body's value
+const FIRST = 1; // a member, or the end of the container
+const COMMA = 2; // a comma, or the end of the container
+const MEMBER = 3; // a member
+const COLON = 4;
+const VALUE = 5;
+const NOTHING = 6; // the body is complete
+
+class JsonReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #session: JsonSession;
+  readonly #in: JsonIntake;
+  readonly #depth: number;
+  readonly #frames: Frame[] = [];
+  #due = ROOT;
+  #pieces: Piece[] = [];
+  #ready = false;
+  #pages: JsonPage[] = [];
+  /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
+  #gap = 0;
+  #member = 0;
+  #state: StateId;
+  /** the member's name; null: an element, or the root */
+  #name: string | null = null;
+
+  constructor(setup: FormatSetup) {
+    this.#setup = setup;
+    this.#session = {
+      matcher: setup.matcher as Automaton,
+      scanner: jsonScanner(),
+      renderer: jsonRenderer(),
+      most: setup.limits.record_members,
+    };
+    this.#in = new JsonIntake();
+    this.#depth = Math.min(setup.limits.depth, DEEPEST);
+    this.#state = setup.envelope.root;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#rebase(this.#in.push(chunk, this.#gap));
+    return this.#run(false);
+  }
+
+  settled(): void {
+    if (this.#pages.length > 0) {
+      for (const page of this.#pages) this.#session.scanner.release(page);
+      this.#pages = [];
+    }
+    this.#in.free = true;
+  }
+
+  end(): readonly Piece[] {
+    this.#in.finish();
+    return this.#last();
+  }
+
+  whole(body: Uint8Array): readonly Piece[] {
+    this.#in.whole(body);
+    return this.#last();
+  }
+
+  #last(): readonly Piece[] {
+    const pieces = this.#run(true);
+    if (this.#due !== NOTHING) throw this.#in.malformed(this.#in.at, 'it ends before its value does');
+    return pieces;
+  }
+
+  #rebase(moved: number): void {
+    this.#gap -= moved;
+    this.#member -= moved;
+  }
+
+  #run(final: boolean): readonly Piece[] {
+    this.#pieces = [];
+    this.#ready = false;
+    this.#in.free = false;
+    while (this.#advance(final));
+    this.#session.scanner.take();
+    this.#in.check(this.#gap, this.#setup.limits.record_bytes);
+    return this.#pieces;
+  }
+
+  /** hands what has arrived to the scanner, once a run */
+  #scanner(): JsonScanner {
+    const { scanner, matcher } = this.#session;
+    if (!this.#ready) this.#pages.push(scanner.begin(matcher, this.#in.buffer, this.#in.at, this.#in.end));
+    this.#ready = true;
+    return scanner;
+  }
+
+  /** one step of the machine; false: more bytes are needed, or it is over */
+  #advance(final: boolean): boolean {
+    const input = this.#in;
+    if (!input.started) {
+      if (!input.start(final)) return false;
+      this.#gap = input.at;
+    }
+    if (!input.white()) {
+      if (this.#due === NOTHING) this.#trail();
+      return false;
+    }
+    switch (this.#due) {
+      case ROOT:
+        this.#member = input.at;
+        this.#due = VALUE;
+        return true;
+      case FIRST:
+        return this.#atEnd() ? this.#close() : this.#first(final);
+      case COMMA:
+        return this.#atEnd() ? this.#close() : this.#comma();
+      case MEMBER:
+        return this.#begin(final);
+      case COLON:
+        if (input.byte() !== 0x3a) throw input.malformed(input.at, 'a colon is missing');
+        input.at++;
+        this.#due = VALUE;
+        return true;
+      case VALUE:
+        return this.#valueStep(final);
+      default:
+        throw input.malformed(input.at, 'something follows its value');
+    }
+  }
+
+  #atEnd(): boolean {
+    return this.#in.byte() === (this.#frames.at(-1)!.array ? 0x5d : 0x7d);
+  }
+
+  #comma(): boolean {
+    const input = this.#in;
+    if (input.byte() !== 0x2c) throw input.malformed(input.at, 'a comma is missing');
+    input.at++;
+    this.#due = MEMBER;
+    return true;
+  }
+
+  #first(final: boolean): boolean {
+    const input = this.#in;
+    const frame = this.#frames.at(-1)!;
+    // usually none; what there is must outlive the buffer
+    if (input.at > this.#gap) frame.lead = Buffer.from(input.buffer.subarray(this.#gap, input.at));
+    this.#due = MEMBER;
+    return this.#begin(final);
+  }
+
+  #begin(final: boolean): boolean {
+    const frame = this.#frames.at(-1)!;
+    if (!frame.array) return this.#key(frame, final);
+    this.#next(frame);
+    return true;
+  }
+
+  #key(frame: Frame, final: boolean): boolean {
+    const input = this.#in;
+    if (input.byte() !== 0x22) throw input.malformed(input.at, 'a name in quotes is expected');
+    if (!input.complete(final)) return false;
+    const scanner = this.#scanner();
+    const end = scanner.string(input.at, input.end, final);
+    if (end < 0) return this.#stopped(end);
+    const name = textAt(input.buffer, input.at, end, scanner.escaped);
+    this.#member = input.at;
+    this.#state = this.#setup.envelope.step(frame.state, name);
+    this.#name = name;
+    input.at = end;
+    this.#due = COLON;
+    return true;
+  }
+
+  #valueStep(final: boolean): boolean {
+    const input = this.#in;
+    const { envelope, limits, matcher } = this.#setup;
+    const role = envelope.role(this.#state);
+    const c = input.byte();
+    if (role !== 'record' && (c === 0x7b || c === 0x5b) && envelope.inner(this.#state)) {
+      return this.#open(c === 0x5b);
+    }
+    if (!input.complete(final)) return false;
+    const scanner = this.#scanner();
+    const record = role === 'record';
+    const name = record ? this.#name : null;
+    const state = record ? matcher.begin(name) : matcher.nothing;
+    const start = input.at;
+    const end = scanner.scan(start, input.end, state, this.#frames.length, this.#depth, final);
+    if (end < 0) return this.#stopped(end);
+    if (end - this.#member > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
+    input.checkTo(this.#gap, end, limits.record_bytes);
+    const lead = new Separator(this.#frames.at(-1), input.buffer, this.#gap, this.#member, start);
+    const nothing = c === 0x6e && this.#isNothing(role);
+    if (record && !nothing) {
+      const size = end - this.#member;
+      const piece = new JsonRecord(this.#session, input.buffer, { start, end, size, name }, lead, 0);
+      const frame = this.#frames.at(-1);
+      this.#pieces.push(
+        frame?.element === undefined
+          ? piece
+          : new ElementRecord(piece, frame.element, this.#isRepeated(frame)),
+      );
+    } else if (nothing && role === null && this.#isList()) this.#emptyList(lead);
+    else this.#around(nothing ? 'status' : role, lead, start, end, c);
+    this.#done(end);
+    return true;
+  }
+
+  /** whether what stands here, in that container, is one of several: an element of a list, or of a map */
+  #isRepeated(frame: Frame): boolean {
+    return frame.array || this.#setup.envelope.any(this.#state);
+  }
+
+  /** Whether a null here says that there is no record, or no list of them: it stays. One among several is a record that is nobody's. */
+  #isNothing(role: ReturnType<FormatSetup['envelope']['role']>): boolean {
+    const { envelope } = this.#setup;
+    const frame = this.#frames.at(-1);
+    if (role === 'record') return frame === undefined || !this.#isRepeated(frame);
+    return role === null && envelope.inner(this.#state);
+  }
+
+  /** whether a list of records is due here that must be spelled one way where it has none */
+  #isList(): boolean {
+    const { envelope, uniform = false } = this.#setup;
+    return uniform && envelope.role(envelope.item(this.#state, 0)) === 'record';
+  }
+
+  /** in place of the null that some writers have for a list without elements */
+  #emptyList(lead: Lead): void {
+    const element = this.#frames.at(-1)?.element;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out) => {
+        const to = element?.around(out) ?? out;
+        lead.write(to);
+        to.text('[]');
+      },
+    });
+  }
+
+  /** a value around the records */
+  #around(
+    role: ReturnType<FormatSetup['envelope']['role']>,
+    lead: Lead,
+    start: number,
+    end: number,
+    c: number,
+  ) {
+    const { buffer } = this.#in;
+    const element = this.#frames.at(-1)?.element;
+    if (role === 'status' && !holdsObject(buffer, start, end)) {
+      this.#pieces.push({
+        kind: 'frame',
+        render: (out) => {
+          const to = element?.around(out) ?? out;
+          lead.write(to);
+          to.bytes(buffer, start, end);
+        },
+      });
+      return;
+    }
+    const path = pathOf(this.#frames.at(-1), this.#name);
+    const count = role === 'record_count' || role === 'total' ? countAt(buffer, start, end, c) : null;
+    if ((role === 'record_count' || role === 'total') && count !== null) {
+      const { quoted, value: counted } = count;
+      // bytes of its own: it may be written when all the records have been, and those of the buffer are others by then
+      const spelled = Buffer.from(buffer.subarray(start, end));
+      this.#pieces.push({
+        kind: 'count',
+        role,
+        path,
+        counted: element,
+        // a text is kept or null, and never a total that we have made
+        value: quoted ? null : counted,
+        begin: (out) => {
+          element?.keep(out);
+          lead.write(out);
+        },
+        render: (out, value) => {
+          if (value === 'keep' || c === 0x6e) out.bytes(spelled, 0, spelled.length);
+          else out.text(quoted && value !== null ? `"${value}"` : String(value));
+        },
+      });
+      return;
+    }
+    const because = role === null ? 'uncatalogued' : `envelope_${role}`;
+    const whole = this.#frames.length === 0;
+    const more =
+      this.#setup.uniform === true &&
+      element === undefined &&
+      leadsOn(this.#name ?? '', buffer.toString('latin1', start, end));
+    this.#pieces.push({
+      kind: 'frame',
+      more,
+      render: (out: Output, account: FrameAccount) => {
+        (element?.deferred ?? account).withheld(path, because);
+        if (!whole) return;
+        lead.write(out);
+        out.text('null');
+      },
+    });
+  }
+
+  #open(array: boolean): boolean {
+    const input = this.#in;
+    if (this.#frames.length >= this.#depth) throw this.#tooDeep();
+    const { buffer } = input;
+    const parent = this.#frames.at(-1);
+    const bracket = input.at++;
+    input.checkTo(this.#gap, bracket, this.#setup.limits.record_bytes);
+    let element = parent?.element;
+    if (parent !== undefined && !array && this.#isRepeated(parent)) element = this.#element(parent, bracket);
+    else {
+      const lead = new Separator(parent, buffer, this.#gap, this.#member, bracket);
+      this.#pieces.push({
+        kind: 'frame',
+        render: (out) => {
+          const to = element?.around(out) ?? out;
+          lead.write(to);
+          to.bytes(buffer, bracket, bracket + 1);
+        },
+      });
+    }
+    this.#frames.push({
+      array,
+      state: this.#state,
+      parent,
+      element,
+      name: this.#name,
+      index: 0,
+      kept: 0,
+      lead: NO_BYTES,
+    });
+    this.#gap = input.at;
+    this.#due = FIRST;
+    return true;
+  }
+
+  /** It begins later, if at all: from bytes of its own, since those of the buffer may be others by then. */
+  #element(list: Frame, bracket: number): JsonElement {
+    const gap = this.#gap;
+    const own = Buffer.from(this.#in.buffer.subarray(gap, bracket + 1));
+    const lead = new Separator(list, own, 0, this.#member - gap, bracket - gap);
+    const { limits, uniform = false } = this.#setup;
+    return new JsonElement(list.element, limits.record_bytes, uniform, (out) => {
+      lead.write(out);
+      out.bytes(own, bracket - gap, bracket - gap + 1);
+    });
+  }
+
+  #close(): boolean {
+    const input = this.#in;
+    const { buffer } = input;
+    const gap = this.#gap;
+    const end = input.at + 1;
+    input.checkTo(gap, input.at, this.#setup.limits.record_bytes);
+    const frame = this.#frames.pop()!;
+    const { element, parent } = frame;
+    const { uniform = false } = this.#setup;
+    const own = element !== parent?.element;
+    this.#pieces.push({
+      kind: 'frame',
+      render: (out, account) => {
+        if (own && element?.close(out, account) === false) return;
+        const from = uniform && frame.kept === 0 ? end - 1 : gap;
+        (element?.around(out) ?? out).bytes(buffer, from, end);
+      },
+    });
+    this.#done(end);
+    return true;
+  }
+
+  #done(end: number): void {
+    const input = this.#in;
+    const frame = this.#frames.at(-1);
+    input.at = end;
+    this.#gap = end;
+    this.#due = frame === undefined ? NOTHING : COMMA;
+    // the way most lists are spelled, in one step: a comma and the next element at once
+    if (frame?.array !== true || end + 1 >= input.end) return;
+    if (input.buffer[end] !== 0x2c || input.buffer[end + 1]! <= 0x20) return;
+    input.at = end + 1;
+    this.#next(frame);
+  }
+
+  #next(frame: Frame): void {
+    this.#member = this.#in.at;
+    this.#state = this.#setup.envelope.item(frame.state, frame.index++);
+    this.#name = null;
+    this.#due = VALUE;
+  }
+
+  /** white space after the body's value */
+  #trail(): void {
+    const { buffer, at } = this.#in;
+    const gap = this.#gap;
+    if (at === gap) return;
+    this.#pieces.push({ kind: 'frame', render: (out) => out.bytes(buffer, gap, at) });
+    this.#gap = at;
+  }
+
+  #stopped(why: number): false {
+    const input = this.#in;
+    const { errorAt } = this.#session.scanner;
+    if (why === MORE) {
+      input.await();
+      return false;
+    }
+    if (why === TOO_DEEP) throw this.#tooDeep();
+    if (why === AMBIGUOUS)
+      throw input.malformed(errorAt, 'an object names twice the member that a catalog path selects by');
+    if (why === MALFORMED) throw input.malformed(errorAt, 'it is not JSON (RFC 8259)');
+    throw new SluiceError('internal', 'the scanner answered with an unknown code');
+  }
+
+  #tooDeep(): SluiceError {
+    const depth = this.#depth;
+    return new SluiceError(
+      'response_too_deep',
+      `the response has containers within containers deeper than ${depth}; raise limits.depth if that is what it should be`,
+    );
+  }
+}
+
+/** More than a system holds of anything: what has more digits is no count but a text of digits, such as a telephone number. */
+const QUOTED = /^\d{1,9}$/;
+
+/**
+ * A count: a number, one in quotes (OData 2, and 4 for a client that asks for it), or null where the upstream does not know it.
+ * @returns null: it is something else, and might be anything
+ */
+function countAt(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  c: number,
+): { quoted: boolean; value: number | null } | null {
+  if (c === 0x2d || (c >= 0x30 && c <= 0x39) || c === 0x6e)
+    return { quoted: false, value: exactly(buffer.toString('latin1', start, end)) };
+  if (c !== 0x22) return null;
+  const text = buffer.toString('latin1', start + 1, end - 1);
+  return QUOTED.test(text) ? { quoted: true, value: Number(text) } : null;
+}
+
+/** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */
+class Separator implements Lead {
+  readonly #frame: Frame | undefined;
+  readonly #source: Buffer;
+  readonly #gap: number;
+  readonly #member: number;
+  readonly #value: number;
+
+  constructor(frame: Frame | undefined, source: Buffer, gap: number, member: number, value: number) {
+    this.#frame = frame;
+    this.#source = source;
+    this.#gap = gap;
+    this.#member = member;
+    this.#value = value;
+  }
+
+  /** a body that is one record must still be JSON */
+  withhold(out: Output): void {
+    if (this.#frame === undefined) out.text('null');
+  }
+
+  write(out: Output): void {
+    const frame = this.#frame;
+    if (frame !== undefined && frame.kept++ === 0) {
+      if (frame.lead.length > 0) out.bytes(frame.lead, 0, frame.lead.length);
+      out.bytes(this.#source, this.#member, this.#value);
+    } else out.bytes(this.#source, this.#gap, this.#value);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * NDJSON (also JSON Lines): one JSON value a line, each a record. Empty lines stay; a withheld record goes with its line end, and leaves no two
+ * empty lines where there was one between records. A value that spans lines is refused: whoever reads line by line would see something else than we did.
+ */
+import { SluiceError } from '../../../errors.ts';
+import type { Automaton } from '../../fields/automaton.ts';
+import type { BodyReader, Format, FormatSetup, Output, Piece } from '../format.ts';
+import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './index.ts';
+import { JsonIntake } from './intake.ts';
+import { JsonRecord, type JsonSession, type Lead } from './record.ts';
+import { jsonRenderer } from './render.ts';
+import { DEEPEST, jsonScanner } from './scan.ts';
+import { LineEnds } from '../line-ends.ts';
+import { inItsCharset } from './transcoded.ts';
+
+export const ndjson: Format = {
+  name: 'ndjson',
+  open: (setup) => inItsCharset(setup, (utf8) => new NdjsonReader(utf8)),
+};
+
+const NEWLINE = 0x0a;
+
+class NdjsonReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #session: JsonSession;
+  readonly #in = new JsonIntake();
+  /** begin of the line, and how far its end was looked for */
+  #line = 0;
+  #looked = 0;
+  readonly #pages: JsonPage[] = [];
+  // only touched while rendering: a record was withheld since the last that left, and nothing left since the last empty line
+  #gone = false;
+  #apart = true;
+  readonly #ends: LineEnds | null;
+
+  constructor(setup: FormatSetup) {
+    this.#setup = setup;
+    this.#ends = setup.uniform === true ? new LineEnds() : null;
+    const matcher = setup.matcher as Automaton;
+    const most = setup.limits.record_members;
+    this.#session = { matcher, scanner: jsonScanner(), renderer: jsonRenderer(), most };
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    const moved = this.#in.push(chunk, this.#line);
+    this.#line -= moved;
+    this.#looked -= moved;
+    return this.#run(false);
+  }
+
+  settled(): void {
+    for (const page of this.#pages) this.#session.scanner.release(page);
+    this.#pages.length = 0;
+    this.#in.free = true;
+  }
+
+  end(): readonly Piece[] {
+    this.#in.finish();
+    const pieces = this.#run(true);
+    return this.#ends === null ? pieces : [...pieces, this.#ends.end()];
+  }
+
+  #run(final: boolean): readonly Piece[] {
+    const input = this.#in;
+    const pieces: Piece[] = [];
+    input.free = false;
+    if (!input.started) {
+      if (!input.start(final)) return pieces;
+      this.#line = input.at;
+      this.#looked = input.at;
+    }
+    const { scanner, matcher } = this.#session;
+    let begun = false;
+    while (true) {
+      const at = input.buffer.subarray(0, input.end).indexOf(NEWLINE, this.#looked);
+      if (at < 0 && !(final && this.#line < input.end)) break;
+      const end = at < 0 ? input.end : at + 1;
+      if (!begun) this.#pages.push(scanner.begin(matcher, input.buffer, this.#line, input.end));
+      begun = true;
+      pieces.push(this.#piece(this.#line, end));
+      this.#line = end;
+      this.#looked = end;
+    }
+    scanner.take();
+    this.#looked = input.end;
+    input.at = this.#line;
+    input.check(this.#line, this.#setup.limits.record_bytes);
+    return pieces;
+  }
+
+  /** the line from `start` to `end`, line end included */
+  #piece(start: number, end: number): Piece {
+    const input = this.#in;
+    const { buffer } = input;
+    const { limits, matcher } = this.#setup;
+    const ends = this.#ends;
+    if (ends !== null) ends.complete = buffer[end - 1] === NEWLINE;
+    if (end - start > limits.record_bytes) throw input.tooLarge(limits.record_bytes);
+    const value = white(buffer, start, end);
+    if (value === end)
+      return {
+        kind: 'frame',
+        render: (out: Output) => {
+          if (this.#gone && this.#apart) return;
+          this.#apart = true;
+          ends?.before(out);
+          out.bytes(buffer, start, end);
+        },
+      };
+    const { scanner } = this.#session;
+    const depth = Math.min(limits.depth, DEEPEST);
+    const close = scanner.scan(value, end, matcher.root, 0, depth, true);
+    if (close === TOO_DEEP)
+      throw new SluiceError('response_too_deep', `a record has containers deeper than ${limits.depth}`);
+    if (close === AMBIGUOUS)
+      throw input.malformed(
+        scanner.errorAt,
+        'an object names twice the member that a catalog path selects by',
+      );
+    if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
+    if (white(buffer, close, end) !== end)
+      throw input.malformed(close, 'something follows the value of its line');
+    const lead: Lead = {
+      write: (out) => {
+        this.#gone = false;
+        this.#apart = false;
+        ends?.before(out);
+        ends?.after(buffer.subarray(close, end));
+        out.bytes(buffer, start, value);
+      },
+      withhold: () => {
+        this.#gone = true;
+      },
+    };
+    return new JsonRecord(
+      this.#session,
+      buffer,
+      { start: value, end: close, size: end - start, name: null },
+      lead,
+      ends === null ? end - close : 0,
+    );
+  }
+}
+
+function white(buffer: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end) {
+    const c = buffer[at]!;
+    if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) break;
+    at++;
+  }
+  return at;
+}

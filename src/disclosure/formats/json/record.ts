@@ -1,0 +1,303 @@
+/** A record of a JSON body: its bytes, its index, and what the index says about whose data it is. */
+import { SluiceError } from '../../../errors.ts';
+import type { SubjectPlace } from '../../../model/catalog.ts';
+import type { Scalar } from '../../../model/disclosure.ts';
+import type { Automaton } from '../../fields/automaton.ts';
+import type { KeyLine, Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
+import { type JsonPage, OPEN_ARRAY } from './index.ts';
+import type { JsonRenderer } from './render.ts';
+import { DEEPEST, type JsonScanner } from './scan.ts';
+import { scalarAt, textAt } from './text.ts';
+import { plain, setAttribute } from '../tree.ts';
+import { subjectId } from '../../subjects/id.ts';
+import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
+
+/** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
+export interface Lead {
+  write(out: Output): void;
+  /** the record is withheld: writes what stands in its place, which is nothing where it leaves no hole */
+  withhold(out: Output): void;
+}
+
+/** What the records of one body share. */
+export interface JsonSession {
+  readonly matcher: Automaton;
+  readonly scanner: JsonScanner;
+  readonly renderer: JsonRenderer;
+  /** `DisclosureLimits.record_members`: here of embedded resources, ids of data subjects and attributes, each of which costs a question */
+  readonly most: number;
+}
+
+/** Where a record stands. */
+export interface Extent {
+  readonly start: number;
+  readonly end: number;
+  /** bytes held for it */
+  readonly size: number;
+  /** that it stands under; null: it is an element, a line or the body */
+  readonly name: string | null;
+}
+
+export class JsonRecord implements RecordPiece {
+  readonly kind = 'record';
+  readonly size: number;
+  readonly scopes: readonly RecordScope[];
+  readonly #session: JsonSession;
+  readonly #source: Buffer;
+  readonly #page: JsonPage;
+  readonly #first: number;
+  /** where embedded resources begin */
+  readonly #begins: readonly number[];
+  readonly #lead: Lead;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #tail: number;
+  readonly #name: string | null;
+
+  /**
+   * The record that the scanner has just scanned, whose value is `start` to `end`.
+   * @param tail bytes after the value that go with it (the line end of NDJSON)
+   */
+  constructor(
+    session: JsonSession,
+    source: Buffer,
+    { start, end, size, name }: Extent,
+    lead: Lead,
+    tail: number,
+  ) {
+    const { scanner } = session;
+    this.#session = session;
+    this.#source = source;
+    this.#page = scanner.page;
+    this.#first = scanner.firstEntry;
+    this.#lead = lead;
+    this.#start = start;
+    this.#end = end;
+    this.#tail = tail;
+    this.#name = name;
+    this.size = size;
+    this.#begins = scanner.scopeCount === scanner.firstScope ? NONE : beginsOf(scanner);
+    const { firstMark, markCount } = scanner;
+    const asked = scanner.scopeCount - scanner.firstScope + markCount - firstMark;
+    if (asked > session.most)
+      throw new SluiceError(
+        'record_too_large',
+        `A record has more than ${session.most} embedded resources, ids of data subjects and attributes (limits.record_members).`,
+      );
+    if (session.matcher.embedsByKey) refuseLists(session.matcher, scanner);
+    this.scopes = scopesOf(session.matcher, source, scanner, { firstMark, markCount, name });
+  }
+
+  render(out: Output, rendering: Rendering | null): void {
+    if (rendering === null) {
+      this.#lead.withhold(out);
+      return;
+    }
+    this.#lead.write(out);
+    const { renderer, matcher } = this.#session;
+    if (rendering.matcher === matcher) renderer.render(this.#page, this.#first, this.#begins, rendering, out);
+    else {
+      const page = this.#again(rendering.matcher);
+      renderer.render(page, 0, this.#begins, rendering, out);
+      this.#session.scanner.release(page);
+    }
+    if (this.#tail > 0) out.bytes(this.#source, this.#end, this.#end + this.#tail);
+  }
+
+  group(rendering: Rendering): string {
+    const { renderer, matcher } = this.#session;
+    if (rendering.matcher === matcher)
+      return renderer.group(this.#page, this.#first, this.#begins, rendering);
+    const page = this.#again(rendering.matcher);
+    const group = renderer.group(page, 0, this.#begins, rendering);
+    this.#session.scanner.release(page);
+    return group;
+  }
+
+  /** the index under a matcher that knows more paths */
+  #again(matcher: Matcher): JsonPage {
+    const { scanner } = this.#session;
+    scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
+    // it was valid and not too deep before
+    if (scanner.scan(this.#start, this.#end, matcher.begin(this.#name), 0, DEEPEST, true) !== this.#end)
+      throw new SluiceError('internal', 'a record that was valid could not be read a second time');
+    scanner.take();
+    return scanner.page;
+  }
+}
+
+/** A list would stay without its elements, and its name with it: that name says whose data it is. */
+function refuseLists(matcher: Automaton, scanner: JsonScanner): void {
+  for (let n = scanner.firstEntry; n < scanner.entryCount; n++) {
+    const tag = scanner.word(n, 0);
+    if ((tag & 0xff) !== OPEN_ARRAY) continue;
+    const scope = matcher.scope(tag >> 8);
+    if (scope >= 0 && matcher.key(scope) !== null)
+      throw new SluiceError(
+        'response_malformed',
+        'A list stands where the catalog has a map of records by their data subjects. Nothing of the record was disclosed.',
+      );
+  }
+}
+
+const NONE: readonly number[] = [];
+const NO_ATTRIBUTES: RecordScope['attributes'] = Object.freeze({});
+
+function beginsOf(scanner: JsonScanner): number[] {
+  const begins: number[] = [];
+  for (let n = scanner.firstScope; n < scanner.scopeCount; n++)
+    begins.push(scanner.word(scanner.scope(n), 2));
+  return begins;
+}
+
+function scopesOf(
+  matcher: Automaton,
+  source: Buffer,
+  scanner: JsonScanner,
+  { firstMark, markCount, name }: Marked,
+): readonly RecordScope[] {
+  const { firstScope, scopeCount } = scanner;
+  const scopes = [new OpenScope(-1)];
+  if (name !== null) addKey(scopes[0]!, matcher.key(0), name);
+  for (let n = firstScope; n < scopeCount; n++) {
+    const entry = scanner.scope(n);
+    const id = matcher.scope(scanner.word(entry, 0) >> 8);
+    const scope = new OpenScope(id);
+    scopes.push(scope);
+    const key = matcher.key(id);
+    if (key === null) continue;
+    const own = matcher.isRecord(id)
+      ? name
+      : memberName(source, scanner.word(entry, 1), scanner.word(entry, 2));
+    if (own !== null) addKey(scope, key, own);
+  }
+  const chain = firstScope === scopeCount ? null : new Chain(scanner);
+  for (let n = firstMark; n < markCount; n++) {
+    const entry = scanner.mark(n);
+    const tag = scanner.word(entry, 0);
+    const kind = tag & 0xff;
+    const value = scalarAt(source, kind, scanner.word(entry, 2), scanner.word(entry, 3));
+    const around = chain === null ? OUTERMOST : chain.at(entry);
+    for (const { up, subject, places, attributes } of matcher.marks(tag >> 8)) {
+      const scope = scopes[around[around.length - 1 - up] ?? -1];
+      if (scope === undefined) continue;
+      if (places !== null) addNamed(scope, places, value);
+      else {
+        const id = subject ? subjectId(value) : null;
+        if (id !== null) addSubject(scope, id);
+      }
+      if (attributes.length === 0) continue;
+      scope.values ??= new Map();
+      for (const name of attributes) setAttribute(scope.values, name, value);
+    }
+  }
+  for (const scope of scopes) if (scope.values !== null) scope.attributes = plainly(scope.values);
+  return scopes;
+}
+
+interface Marked {
+  readonly firstMark: number;
+  readonly markCount: number;
+  /** that the record stands under */
+  readonly name: string | null;
+}
+
+/** the name before a value; null: it is an element */
+function memberName(source: Buffer, member: number, value: number): string | null {
+  if (member === value || source[member] !== QUOTE) return null;
+  const end = source.lastIndexOf(QUOTE, value - 1) + 1;
+  return textAt(source, member, end, true);
+}
+
+function addKey(scope: OpenScope, line: KeyLine | null, name: string): void {
+  if (line === null) return;
+  scope.keyed = true;
+  const { subject, places, attributes } = line.mark;
+  const value: Scalar = { kind: 'string', text: name };
+  if (places !== null) addNamed(scope, places, value);
+  else if (subject && name !== '') addSubject(scope, name);
+  if (attributes.length === 0) return;
+  scope.values ??= new Map();
+  for (const attribute of attributes) setAttribute(scope.values, attribute, value);
+}
+
+class OpenScope implements RecordScope {
+  readonly scope: number;
+  readonly subjects: string[] = [];
+  named: NamedSubject[] | undefined;
+  keyed: boolean | undefined;
+  attributes = NO_ATTRIBUTES;
+  /** the subjects once more, once they are many */
+  known: Set<string> | null = null;
+  values: Map<string, Scalar> | null = null;
+
+  constructor(scope: number) {
+    this.scope = scope;
+  }
+}
+
+const QUOTE = 0x22;
+const FEW = 16;
+const OUTERMOST: readonly number[] = [0];
+
+function addSubject(scope: OpenScope, id: string): void {
+  const { subjects } = scope;
+  if (subjects.length >= FEW) scope.known ??= new Set(subjects);
+  if (scope.known?.has(id) ?? subjects.includes(id)) return;
+  subjects.push(id);
+  scope.known?.add(id);
+}
+
+function addNamed(scope: OpenScope, places: readonly SubjectPlace[], value: Scalar): void {
+  for (const place of places) {
+    const named = namedSubject(place, value);
+    if (named === null) continue;
+    scope.named ??= [];
+    scope.named.push(named);
+  }
+}
+
+function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {
+  const attributes: { [name: string]: ReturnType<typeof plain> } = {};
+  for (const [name, value] of values) {
+    // an assignment to this name would not make a member
+    if (name === '__proto__')
+      Object.defineProperty(attributes, name, { value: plain(value), enumerable: true });
+    else attributes[name] = plain(value);
+  }
+  return attributes;
+}
+
+/** The scopes around entries that are asked about in the order of the document, which is that of the scopes too: each is looked at twice. */
+class Chain {
+  readonly #scanner: JsonScanner;
+  /** from the record itself inwards */
+  readonly #around = [0];
+  #next: number;
+
+  constructor(scanner: JsonScanner) {
+    this.#scanner = scanner;
+    this.#next = scanner.firstScope;
+  }
+
+  at(entry: number): readonly number[] {
+    const { firstScope, scopeCount } = this.#scanner;
+    for (; this.#next < scopeCount; this.#next++) {
+      const open = this.#scanner.scope(this.#next);
+      if (open >= entry) break;
+      this.#leave(open);
+      this.#around.push(this.#next - firstScope + 1);
+    }
+    this.#leave(entry);
+    return this.#around;
+  }
+
+  /** those that end before an entry */
+  #leave(entry: number): void {
+    const scanner = this.#scanner;
+    for (let last = this.#around.at(-1)!; last > 0; last = this.#around.at(-1)!) {
+      if (entry < scanner.word(scanner.scope(scanner.firstScope + last - 1), 3)) return;
+      this.#around.pop();
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * An automaton as the scanner reads it (`assembly/scan.ts`): one record of 48 bytes a state, hash tables of names, tables of positions. Made once
+ * an automaton, and again when a selector has led to a state that was not there.
+ */
+import { SluiceError } from '../../../errors.ts';
+import type { Automaton } from '../../fields/automaton.ts';
+
+const STATE_SIZE = 48;
+const SLOT_SIZE = 24;
+const WALKS_OBJECT = 1;
+const WALKS_ARRAY = 2;
+const SCOPE = 4;
+const MARKED = 8;
+const SELECTS = 16;
+/** positions are looked up in a table: 256 KiB a state is enough for any export */
+const MAX_POSITION = 65_535;
+
+export interface Tables {
+  /** addresses within are relative to its beginning */
+  readonly bytes: Uint8Array;
+  /** where the addresses stand that must be made absolute */
+  readonly relocations: Uint32Array;
+  /** number of states it has */
+  readonly states: number;
+}
+
+export function tablesOf(automaton: Automaton): Tables {
+  automaton.settle();
+  const { states } = automaton;
+  const writer = new Writer(states.length * STATE_SIZE);
+  for (const state of states) {
+    const at = state.id * STATE_SIZE;
+    const walks = state.inner || state.marked;
+    const flags =
+      (walks ? WALKS_OBJECT | WALKS_ARRAY : 0) |
+      (state.embeds >= 0 ? SCOPE : 0) |
+      (state.marks.length > 0 ? MARKED : 0) |
+      (state.conditions.length > 0 ? SELECTS : 0);
+    writer.word(at, flags);
+    writer.word(at + 4, state.otherName);
+    writer.word(at + 8, state.otherItem);
+    writer.names(at + 12, state.names);
+    writer.positions(at + 20, state.positions);
+    writer.word(at + 28, state.embeds >= 0 ? automaton.entry(state.embeds) : 0);
+    writer.names(at + 32, new Map(automaton.selectorKeys(state.id).map((key, n) => [key, n])));
+  }
+  return { ...writer.done(), states: states.length };
+}
+
+class Writer {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #end: number;
+  readonly #relocations: number[] = [];
+
+  constructor(size: number) {
+    this.#end = size;
+    this.#bytes = new Uint8Array(Math.max(1024, size * 4));
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  word(at: number, value: number): void {
+    this.#view.setInt32(at, value, true);
+  }
+
+  /** address and mask of a hash table at `at`; see `lookup` in the scanner */
+  names(at: number, all: ReadonlyMap<string, number>): void {
+    // a name that must be escaped never stands as it is, and must not be looked for across the quote that is in it
+    const names = new Map([...all].filter(([name]) => JSON.stringify(name).length === name.length + 2));
+    let slots = 1;
+    while (slots < names.size * 2) slots *= 2;
+    const table = this.#room(slots * SLOT_SIZE);
+    for (let n = 0; n < slots; n++) this.#view.setUint32(table + n * SLOT_SIZE + 8, 0xffffffff, true);
+    for (const [name, outcome] of names) {
+      const key = Buffer.from(name, 'utf8');
+      // as it stands in a document, its closing quote included; what is read of it at once is sixteen bytes
+      const copy = this.#room(key.length + 16);
+      this.#bytes.set(key, copy);
+      const prefix = this.#view.getBigUint64(copy, true);
+      const last = key.length < 8 ? 0n : this.#view.getBigUint64(copy + key.length - 8, true);
+      const mixed = BigInt.asUintN(64, prefix * 0x9e3779b97f4a7c15n + last * 0xc2b2ae3d27d4eb4fn);
+      let slot = (Number(mixed >> 40n) + key.length * 31) & (slots - 1);
+      this.#bytes[copy + key.length] = 0x22;
+      while (this.#view.getUint32(table + slot * SLOT_SIZE + 8, true) !== 0xffffffff)
+        slot = (slot + 1) & (slots - 1);
+      const s = table + slot * SLOT_SIZE;
+      this.#view.setBigUint64(s, prefix, true);
+      this.#view.setUint32(s + 8, key.length, true);
+      this.#view.setInt32(s + 12, outcome, true);
+      this.#pointer(s + 16, copy);
+    }
+    this.#pointer(at, table);
+    this.word(at + 4, slots - 1);
+  }
+
+  positions(at: number, positions: ReadonlyMap<string, number>): void {
+    const numbers = [...positions].filter(([position]) => /^(0|[1-9]\d*)$/.test(position));
+    if (numbers.length === 0) return;
+    const count = Math.max(...numbers.map(([position]) => Number(position))) + 1;
+    if (count > MAX_POSITION) {
+      throw new SluiceError('catalog_invalid', `a catalog path has a position beyond ${MAX_POSITION}`);
+    }
+    const table = this.#room(count * 4);
+    for (let n = 0; n < count; n++) this.word(table + n * 4, -1);
+    for (const [position, outcome] of numbers) this.word(table + Number(position) * 4, outcome);
+    this.#pointer(at, table);
+    this.word(at + 4, count);
+  }
+
+  done(): { bytes: Uint8Array; relocations: Uint32Array } {
+    return { bytes: this.#bytes.slice(0, this.#end), relocations: Uint32Array.from(this.#relocations) };
+  }
+
+  #pointer(at: number, to: number): void {
+    this.word(at, to);
+    this.#relocations.push(at);
+  }
+
+  #room(size: number): number {
+    const at = (this.#end + 7) & ~7;
+    this.#end = at + size;
+    if (this.#end + 8 > this.#bytes.length) {
+      const grown = new Uint8Array((this.#end + 8) * 2);
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
+    }
+    return at;
+  }
+}

@@ -1,0 +1,115 @@
+/** One property of a card, and what becomes of its line. */
+import { escaped, type Property } from '../../../model/vcard.ts';
+import type { Decision, TreeNode } from '../tree.ts';
+import { replacement } from '../whole.ts';
+
+/** octets of a line (RFC 6350 §3.2) */
+const FOLD = 75;
+
+/** A property as the tree sees it, and the nodes that its line is made of. */
+export interface Line {
+  readonly property: Property;
+  readonly node: TreeNode;
+  readonly list: TreeNode;
+  readonly group: TreeNode | null;
+  readonly parameters: readonly { readonly name: string; readonly node: TreeNode }[];
+  readonly values: readonly { readonly node: TreeNode; readonly start: number; readonly end: number }[];
+}
+
+/** What a line becomes: null: it stays as it is; empty: it goes. */
+export class LineWriter {
+  readonly #bytes: Buffer;
+  readonly #line: Line;
+  readonly #decisions: ReadonlyMap<TreeNode, Decision>;
+
+  constructor(bytes: Buffer, line: Line, decisions: ReadonlyMap<TreeNode, Decision>) {
+    this.#bytes = bytes;
+    this.#line = line;
+    this.#decisions = decisions;
+  }
+
+  write(): readonly Uint8Array[] | null {
+    const { node, list, property } = this.#line;
+    const whole = this.#whole(list, node.index === 0) ?? this.#whole(node, true);
+    if (whole === 'keep') return null;
+    if (whole === 'drop') return [];
+    if (whole !== null)
+      return [
+        Buffer.from(`${property.name}:`),
+        ...this.#folded(escaped(whole.text), property.name.length + 1),
+        Buffer.from(property.eol),
+      ];
+    const { values, group, parameters } = this.#line;
+    const of = (n: TreeNode): Decision => this.#decisions.get(n) ?? 'drop';
+    if (values.every((value) => of(value.node) === 'drop')) return [];
+    if (
+      [group, ...parameters.map((p) => p.node), ...values.map((v) => v.node)].every(
+        (n) => n === null || of(n) === 'keep',
+      )
+    )
+      return null;
+    return this.#spliced(of);
+  }
+
+  /** what becomes of all of a node; null: its members have decisions of their own */
+  #whole(node: TreeNode, first: boolean): 'keep' | 'drop' | { readonly text: string } | null {
+    const decision = this.#decisions.get(node) ?? 'drop';
+    if (decision === 'walk') return null;
+    if (decision === 'keep') return 'keep';
+    const text = replacement(decision);
+    return text === null || !first ? 'drop' : { text };
+  }
+
+  #spliced(of: (node: TreeNode) => Decision): readonly Uint8Array[] {
+    const { property, group, parameters, values } = this.#line;
+    const { at } = property;
+    const out: Uint8Array[] = [];
+    let from = property.start;
+    const skip = (start: number, end: number): void => {
+      out.push(this.#bytes.subarray(from, at[start]!));
+      from = at[end]!;
+    };
+    if (property.group !== null && group !== null && of(group) !== 'keep')
+      skip(property.group.start, property.group.end);
+    const treated = new Map(parameters.map(({ name, node }) => [name, of(node)]));
+    for (const { name, start, end } of property.parameters) {
+      const decision = treated.get(name);
+      if (decision === undefined || decision === 'keep') continue;
+      skip(start, end);
+      const text = replacement(decision);
+      // once, where several parameters say it
+      if (text !== null && !text.includes('"')) {
+        out.push(Buffer.from(`;${name}="${text.replace(/[\r\n]/g, ' ')}"`));
+        treated.set(name, 'drop');
+      }
+    }
+    for (const { node, start, end } of values) {
+      const decision = of(node);
+      if (decision === 'keep') continue;
+      skip(start, end);
+      const text = replacement(decision);
+      if (text !== null) out.push(...this.#folded(escaped(text), start));
+    }
+    out.push(this.#bytes.subarray(from, property.end));
+    return out;
+  }
+
+  /** A value that continues a line of so many octets. */
+  #folded(text: string, before: number): readonly Uint8Array[] {
+    const out: Uint8Array[] = [];
+    let room = FOLD - (before % FOLD);
+    let piece = '';
+    for (const character of text) {
+      const length = Buffer.byteLength(character);
+      if (length > room) {
+        out.push(Buffer.from(`${piece}${this.#line.property.eol} `));
+        piece = '';
+        room = FOLD - 1;
+      }
+      piece += character;
+      room -= length;
+    }
+    out.push(Buffer.from(piece));
+    return out;
+  }
+}

@@ -1,0 +1,237 @@
+// vCard 3.0 and 4.0: a card is a record. A property is a member by its name, a list since every property may stand more than once, of objects:
+// `/TEL/*/value`, its parameters `/TEL/*/TYPE`, its group `/TEL/*/group`; N and ADR have components in place of a value: `/N/*/family`. What is
+// disclosed keeps its folds; a property whose value is dropped goes with its line.
+import { SluiceError } from '../../../errors.ts';
+import type { Scalar } from '../../../model/disclosure.ts';
+import {
+  cardFault,
+  componentNames,
+  componentsOf,
+  isBinary,
+  isMark,
+  isSyntax,
+  lineEnd,
+  parameterOf,
+  parameterText,
+  type Property,
+  propertyOf,
+  schemeOf,
+  textOf,
+} from '../../../model/vcard.ts';
+import type {
+  BodyReader,
+  Format,
+  FormatSetup,
+  Matcher,
+  Output,
+  Piece,
+  RecordPiece,
+  RecordScope,
+  Rendering,
+} from '../format.ts';
+import { onlyOptions } from '../options.ts';
+import { decide, readTree, type TreeNode, type TreeRecord } from '../tree.ts';
+import { groupTree } from '../tree-group.ts';
+import { type Line, LineWriter } from './line.ts';
+import { member } from '../whole.ts';
+
+export const vcard: Format = {
+  name: 'vcard',
+  open(setup) {
+    onlyOptions('vcard', setup.options, []);
+    if (!/^(?:utf-?8|us-ascii|)$/i.test(setup.charset))
+      throw new SluiceError(
+        'response_charset_unknown',
+        'A vCard is UTF-8 (RFC 6350 §3.1), and this one says otherwise.',
+      );
+    return new CardReader(setup);
+  },
+};
+
+const view = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+class CardReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  #bytes: Buffer = Buffer.alloc(0);
+  /** of the card that is open; null: none is */
+  #card: Property[] | null = null;
+
+  constructor(setup: FormatSetup) {
+    this.#setup = setup;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#bytes = this.#bytes.length === 0 ? view(chunk) : Buffer.concat([this.#bytes, chunk]);
+    return this.#run(false);
+  }
+
+  end(): readonly Piece[] {
+    const pieces = this.#run(true);
+    if (this.#card !== null) throw malformed('is cut short');
+    return pieces;
+  }
+
+  #run(final: boolean): readonly Piece[] {
+    const pieces: Piece[] = [];
+    const { record_bytes, record_members } = this.#setup.limits;
+    const bytes = this.#bytes;
+    // positions of an open card are those of these bytes: it is read anew when more have come
+    let at = 0;
+    let begun = at;
+    this.#card = null;
+    for (let end = lineEnd(bytes, at, final); end >= 0; end = lineEnd(bytes, at, final)) {
+      const start = at;
+      at = end;
+      if (this.#card === null && /^[ \t\r\n]*$/.test(bytes.toString('latin1', start, end))) {
+        pieces.push({ kind: 'frame', render: (out) => out.bytes(bytes, start, end) });
+        begun = end;
+        continue;
+      }
+      const property = propertyOf(bytes, start, end);
+      if (typeof property === 'string') throw malformed(property);
+      if (this.#card === null) {
+        if (!isMark(property, 'BEGIN')) throw malformed('has something else than cards in it');
+        this.#card = [];
+        begun = start;
+      } else if (isMark(property, 'END')) {
+        pieces.push(new Card(bytes, begun, end, this.#card, this.#setup.matcher));
+        this.#card = null;
+        begun = end;
+      } else {
+        this.#card.push(property);
+        if (this.#card.length > record_members)
+          throw tooLarge(`more than ${record_members} properties (limits.record_members)`);
+      }
+      if (end - begun > record_bytes) throw tooLarge(`more than ${record_bytes} bytes (limits.record)`);
+    }
+    if (bytes.length - begun > record_bytes)
+      throw tooLarge(`more than ${record_bytes} bytes (limits.record)`);
+    this.#bytes = bytes.subarray(begun);
+    return pieces;
+  }
+}
+
+class Card implements RecordPiece {
+  readonly kind = 'record';
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #lines: readonly Line[];
+  readonly #root: TreeNode;
+  readonly #tree: TreeRecord;
+
+  constructor(bytes: Buffer, start: number, end: number, properties: readonly Property[], matcher: Matcher) {
+    const fault = cardFault(properties);
+    if (fault !== null) throw malformed(fault);
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    const { lines, lists } = linesOf(properties, bytes);
+    this.#lines = lines;
+    this.#root = {
+      names: [],
+      children: lists,
+      scalar: () => ({ kind: 'null', text: 'null' }),
+      source: () => bytes.toString('utf8', start, end),
+    };
+    this.#tree = readTree(matcher, this.#root);
+  }
+
+  get size(): number {
+    return this.#end - this.#start;
+  }
+
+  get scopes(): readonly RecordScope[] {
+    return this.#tree.scopes;
+  }
+
+  group(rendering: Rendering): string {
+    return groupTree(this.#root, this.#tree, rendering);
+  }
+
+  render(out: Output, rendering: Rendering | null): void {
+    if (rendering === null) return;
+    const decisions = decide(this.#root, this.#tree, rendering);
+    let from = this.#start;
+    for (const line of this.#lines) {
+      const written = new LineWriter(this.#bytes, line, decisions).write();
+      if (written === null) continue;
+      out.bytes(this.#bytes, from, line.property.start);
+      for (const bytes of written) out.bytes(bytes, 0, bytes.length);
+      from = line.property.end;
+    }
+    out.bytes(this.#bytes, from, this.#end);
+  }
+}
+
+function linesOf(
+  properties: readonly Property[],
+  bytes: Buffer,
+): { lines: readonly Line[]; lists: readonly TreeNode[] } {
+  const lists = new Map<string, List>();
+  const lines = properties.flatMap((property): Line[] => {
+    const { name } = property;
+    if (name === 'VERSION') return [];
+    const list = lists.get(name) ?? listOf(name);
+    lists.set(name, list);
+    const group = property.group === null ? null : member(['group'], property.group.name);
+    const parameters = parametersOf(property);
+    const values = valuesOf(property);
+    const node: TreeNode = {
+      names: [],
+      index: list.items.length,
+      children: [
+        ...(group === null ? [] : [group]),
+        ...parameters.map((p) => p.node),
+        ...values.map((v) => v.node),
+      ],
+      scalar: none,
+      source: () => bytes.toString('utf8', property.start, property.end),
+    };
+    list.items.push(node);
+    return [{ property, node, list: list.node, group, parameters, values }];
+  });
+  return { lines, lists: [...lists.values()].map(({ node }) => node) };
+}
+
+interface List {
+  readonly node: TreeNode;
+  readonly items: TreeNode[];
+}
+
+function listOf(name: string): List {
+  const items: TreeNode[] = [];
+  const source = (): string => items.map((item) => item.source()).join('');
+  return { items, node: { names: [name], children: items, array: true, scalar: none, source } };
+}
+
+const none = (): Scalar => ({ kind: 'null', text: 'null' });
+
+/** One node a name: TYPE may be said in several parameters. */
+function parametersOf(property: Property): Line['parameters'] {
+  const names = new Set(property.parameters.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const values = parameterOf(property, name);
+    return isSyntax(name, values) ? [] : [{ name, node: member([name], parameterText(name, values)) }];
+  });
+}
+
+function valuesOf(property: Property): Line['values'] {
+  const { line, name } = property;
+  const names = componentNames(name);
+  if (names === null) {
+    const start = property.value + schemeOf(property);
+    const text = isBinary(property) ? null : textOf(line.subarray(start));
+    return [{ node: member(['value'], text), start, end: line.length }];
+  }
+  const spans = componentsOf(property);
+  return spans.map(([start, end], k) => ({
+    node: member([names(k)], textOf(line.subarray(start, end))),
+    start,
+    end,
+  }));
+}
+
+const malformed = (what: string): SluiceError => new SluiceError('response_malformed', `The vCard ${what}.`);
+const tooLarge = (what: string): SluiceError => new SluiceError('record_too_large', `A card has ${what}.`);

@@ -1,0 +1,387 @@
+/**
+ * XML, SOAP, Atom, XML-RPC. Elements are members by their local name, attributes `@name`; a repeated element is simply met again, `*`
+ * stands for any element. Comments, processing instructions and whatever else is no element, attribute or text are left out;
+ * a DOCTYPE is refused. Memory holds one record, or one token around the records.
+ *
+ * Options of a route's `response`:
+ * - `namespaces: { crm: "urn:crm" }`: then an element of that namespace is `crm:name` in paths, one of no namespace `name`, and one of any
+ *   other namespace is in no catalog. Without it the local name counts, whatever the prefix.
+ * - `dialect: xmlrpc`: inside a record, structs are objects, arrays are lists and values are values (`xml-rpc.ts`)
+ *
+ * Longer than most: one switch over tokens in each of four modes, which share the same few positions.
+ */
+import { SluiceError } from '../../../errors.ts';
+import { type Charset, UTF8 } from '../../charsets.ts';
+import { escapeToken } from '../../fields/pointer.ts';
+import type { BodyReader, Format, FormatSetup, Piece, StateId } from '../format.ts';
+import { choice, mapping, onlyOptions } from '../options.ts';
+import { Builder } from './build.ts';
+import { xmlCharset } from './charset.ts';
+import { copy, count, isCount, literal, Shell, type Source, withheld } from './frames.ts';
+import { malformed, spansOf, type Token, XmlLexer } from './lexer.ts';
+import { type Parsed, XmlParser } from './parser.ts';
+import { type Dialect, PLAIN, XmlRecord } from './render.ts';
+import { emptied } from './soap.ts';
+import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './rpc.ts';
+import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './tree.ts';
+
+export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
+
+const EMPTY = new Uint8Array(0);
+/** of XML-RPC */
+const RESPONSE = '/methodResponse';
+const FAULT = `${RESPONSE}/fault`;
+/** what a SOAP envelope must have */
+const SOAP = /^\/(?:[^/:]+:)?Envelope\/(?:[^/:]+:)?Body(?:\/[^/]+)?$/;
+/** `xml:lang`, `xml:space`: bound to that prefix without a declaration (Namespaces in XML 1.0 §3) */
+const XML = 'http://www.w3.org/XML/1998/namespace';
+/** what saxes is given at once: tokens and events of this much are held */
+const SLICE = 32 * 1024;
+
+/** An open element around the records. */
+interface Frame {
+  readonly state: StateId;
+  readonly path: string;
+  /** its text stays */
+  readonly status: boolean;
+  /** null: its tags leave as they are spelled */
+  readonly shell: Shell | null;
+}
+
+/** What is being done with the tokens: `around` the records, a subtree being built, or one left out. */
+type Mode = { readonly kind: 'around' } | Building | { readonly kind: 'drop'; readonly depth: number };
+type Building = { readonly builder: Builder; readonly lead: number } & (
+  | { readonly kind: 'record' }
+  | { readonly kind: 'count'; readonly role: 'record_count' | 'total'; readonly path: string }
+);
+
+const AROUND: Mode = { kind: 'around' };
+
+class XmlReader implements BodyReader {
+  readonly #setup: FormatSetup;
+  readonly #naming: Naming;
+  readonly #dialect: Dialect;
+  readonly #frames: Frame[] = [];
+  #head: Uint8Array = EMPTY;
+  #charset: Charset = UTF8;
+  #lexer: XmlLexer | null = null;
+  #parser: XmlParser | null = null;
+  #pieces: Piece[] = [];
+  #mode: Mode = AROUND;
+  #depth = 0;
+  /** positions count from here; what stands before is done with */
+  #origin = 0;
+  /** pieces are those of a start tag that is put together */
+  #bare = false;
+  /** white space that waits to see whether what follows stays */
+  #lead: Span | null = null;
+  /** text that waits for what follows it */
+  #waiting: Token | null = null;
+
+  constructor(setup: FormatSetup) {
+    const { options } = setup;
+    onlyOptions('xml', options, ['namespaces', 'dialect']);
+    this.#setup = setup;
+    this.#naming = namingOf(mapping(options, 'namespaces'));
+    const dialect = choice(options, 'dialect', 'plain', ['plain', 'xmlrpc'] as const);
+    this.#dialect = dialect === 'xmlrpc' ? XMLRPC : PLAIN;
+  }
+
+  push(chunk: Uint8Array): readonly Piece[] {
+    this.#pieces = [];
+    for (let from = 0; from < chunk.length; from += SLICE)
+      this.#take(chunk.subarray(from, from + SLICE), false);
+    return this.#pieces;
+  }
+
+  end(): readonly Piece[] {
+    this.#pieces = [];
+    this.#take(EMPTY, true);
+    this.#flush();
+    return this.#pieces;
+  }
+
+  #take(chunk: Uint8Array, final: boolean): void {
+    if (this.#lexer === null) {
+      this.#head = this.#head.length === 0 ? chunk : Buffer.concat([this.#head, chunk]);
+      const { charset, charsetCertain = false } = this.#setup;
+      const found = xmlCharset(charset || null, this.#head, final, charsetCertain);
+      if (found === null) return;
+      this.#charset = found.charset;
+      this.#lexer = new XmlLexer(found.charset);
+      this.#parser = new XmlParser(found.charset, this.#setup.limits);
+      this.#lexer.append(this.#head, 0);
+      this.#lexer.at = found.mark;
+      if (found.mark > 0) this.#pieces.push(copy(this.#source, 0, found.mark));
+      this.#head = EMPTY;
+    } else this.#append(this.#lexer, chunk);
+    const lexer = this.#lexer;
+    const tokens = this.#waiting === null ? [] : [this.#waiting];
+    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) tokens.push(token);
+    // saxes tells the meaning of a text with what follows
+    this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
+    if (final && lexer.at < lexer.intake.bytes.length) throw malformed('is cut short');
+    for (const parsed of this.#parser!.read(tokens, lexer.intake.bytes, final)) this.#token(parsed);
+    if (lexer.intake.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
+  }
+
+  #append(lexer: XmlLexer, chunk: Uint8Array): void {
+    const moved = lexer.append(chunk, this.#origin);
+    this.#origin -= moved;
+    if (this.#waiting !== null)
+      this.#waiting = { kind: 'text', start: this.#waiting.start - moved, end: this.#waiting.end - moved };
+  }
+
+  get #source(): Source {
+    return { bytes: this.#lexer!.intake.bytes, base: this.#origin, charset: this.#charset };
+  }
+
+  #token({ token, text, tag, declaration }: Parsed): void {
+    if (token.end - token.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
+    const place = { kind: token.kind, start: token.start - this.#origin, end: token.end - this.#origin };
+    if (token.kind === 'start') this.#depth++;
+    const item =
+      tag !== null
+        ? this.#open(place, token, tag)
+        : text !== null
+          ? new Text(place.start, place.end, text)
+          : place;
+    const mode = this.#mode;
+    if (mode.kind === 'around') this.#around(item, declaration);
+    else if (mode.kind === 'drop') {
+      if (token.kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
+    } else this.#build(mode, item);
+    if (token.kind === 'end') this.#depth--;
+    this.#forget(token.end);
+  }
+
+  /** Lets go of bytes that nothing waits for. */
+  #forget(done: number): void {
+    const at = done - this.#origin;
+    if (this.#mode.kind === 'record' || this.#mode.kind === 'count') {
+      if (at > this.#setup.limits.record_bytes) throw this.#tooLarge();
+      return;
+    }
+    const lead = this.#lead;
+    this.#origin += lead?.start ?? at;
+    if (lead !== null) this.#lead = { start: 0, end: lead.end - lead.start };
+  }
+
+  /** Text around the records: white space waits, anything else is in no catalog. */
+  #loose(text: Text): void {
+    this.#flush();
+    const frame = this.#frames.at(-1);
+    if (text.blank) this.#lead = { start: text.start, end: text.end };
+    else if (frame?.status === true) this.#piece(copy(this.#source, text.start, text.end));
+    else this.#piece(withheld(`${frame?.path ?? ''}/#text`, 'uncatalogued'));
+  }
+
+  #flush(): void {
+    if (this.#lead !== null) this.#piece(copy(this.#source, this.#lead.start, this.#lead.end));
+    this.#lead = null;
+  }
+
+  #piece(piece: Piece): void {
+    const shell = this.#bare ? null : (this.#frames.at(-1)?.shell ?? null);
+    this.#pieces.push(shell === null ? piece : shell.within(piece));
+  }
+
+  /** the end tag of an element around the records */
+  #end(item: Token): void {
+    const shell = this.#frames.at(-1)?.shell ?? null;
+    if (shell === null) {
+      this.#flush();
+      this.#pieces.push(copy(this.#source, item.start, item.end));
+      this.#frames.pop();
+      return;
+    }
+    const start = this.#lead?.start ?? item.start;
+    this.#lead = null;
+    this.#frames.pop();
+    this.#piece(shell.end(copy(this.#source, start, item.end)));
+  }
+
+  #around(item: OpenTag | Text | Token, declaration: boolean): void {
+    if ('attributes' in item) this.#element(item);
+    else if (item.kind === 'text') this.#loose(item as Text);
+    else if (item.kind === 'end') this.#end(item);
+    else if (declaration) {
+      this.#flush();
+      this.#piece(copy(this.#source, item.start, item.end));
+    } else this.#lead = null; // a comment takes the white space before it along
+  }
+
+  #element(tag: OpenTag): void {
+    const { envelope } = this.#setup;
+    const parent = this.#frames.at(-1);
+    // where the body itself is the record, its root element is
+    const whole = parent === undefined && envelope.role(envelope.root) === 'record';
+    const state = whole ? envelope.root : envelope.step(parent?.state ?? envelope.root, tag.names[0]!);
+    const path = `${parent?.path ?? ''}/${escapeToken(tag.names[0]!)}`;
+    const role = envelope.role(state);
+    if (role === 'record')
+      this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
+    else if (role !== 'status' && envelope.inner(state) && this.#setup.uniform === true)
+      this.#shell(tag, state, path);
+    else if (envelope.inner(state) || role === 'status') {
+      const status = role === 'status';
+      this.#flush();
+      const from = this.#opening(tag, state, path);
+      this.#piece(copy(this.#source, from, tag.span.end));
+      if (!tag.empty) this.#frames.push({ state, path, status, shell: null });
+    } else if (role === 'record_count' || role === 'total')
+      this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
+    else {
+      this.#piece(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
+      const left = path === FAULT && this.#dialect === XMLRPC ? WITHHELD_FAULT : emptied(tag);
+      if (left !== null) {
+        this.#flush();
+        this.#piece(literal(this.#charset, left));
+      } else if (parent === undefined) {
+        // a document keeps its root element, empty
+        this.#flush();
+        const end = this.#emptyEnd(tag, path, NO_RESULT);
+        this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, end));
+      }
+      this.#lead = null;
+      if (!tag.empty) this.#mode = { kind: 'drop', depth: this.#depth };
+    }
+  }
+
+  /** How an element ends behind its name or attributes where nothing in it stays. */
+  #emptyEnd({ name }: OpenTag, path: string, message: string): string {
+    if (path !== RESPONSE || this.#dialect !== XMLRPC) return '/>';
+    const { bytes, base } = this.#source;
+    return `>${message}</${this.#charset.decode(bytes.subarray(base + name.start, base + name.end))}>`;
+  }
+
+  /** An element that leads to records: one that is left without any must not tell that it had some. */
+  #shell(tag: OpenTag, state: StateId, path: string): void {
+    const outer = this.#frames.at(-1)?.shell ?? null;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#bare = true;
+    this.#flush();
+    const from = this.#opening(tag, state, path);
+    this.#piece(copy(this.#source, from, tag.rest));
+    this.#bare = false;
+    const start = this.#pieces;
+    this.#pieces = pieces;
+    const rest = copy(this.#source, tag.rest, tag.span.end);
+    const frames = start.filter((piece) => piece.kind === 'frame');
+    // a count among its attributes leaves in any case
+    const stays = this.#frames.length === 0 || SOAP.test(path) || frames.length < start.length;
+    if (stays) for (const piece of start) this.#piece(piece);
+    const shell = new Shell(
+      outer,
+      stays ? [rest] : [...frames, rest],
+      stays ? literal(this.#charset, this.#emptyEnd(tag, path, NO_RECORDS)) : null,
+    );
+    if (tag.empty) this.#piece(shell.end(literal(this.#charset, '')));
+    else this.#frames.push({ state, path, status: false, shell });
+  }
+
+  /**
+   * The tag of an element around the records: its attributes stay only if the envelope says so.
+   * @returns from where on the rest of the tag is still to be written
+   */
+  #opening(tag: OpenTag, state: StateId, path: string): number {
+    const { envelope } = this.#setup;
+    let from = tag.span.start;
+    for (const attribute of tag.attributes) {
+      if (attribute.declares) continue;
+      const name = attribute.names[0]!;
+      const role = envelope.role(envelope.step(state, name));
+      if (role === 'status') continue;
+      const [first, last] = attribute.inner;
+      const before = { start: from, end: first };
+      from = attribute.end;
+      if ((role === 'record_count' || role === 'total') && /^\d{1,18}$/.test(attribute.source())) {
+        const parts = {
+          before,
+          value: { start: first, end: last },
+          after: { start: last, end: attribute.end },
+        };
+        const spelled = { text: attribute.source(), ...parts };
+        this.#piece(count(this.#source, role, `${path}/${escapeToken(name)}`, spelled));
+        continue;
+      }
+      const because = role === null ? 'uncatalogued' : `envelope_${role}`;
+      this.#piece(copy(this.#source, before.start, attribute.start));
+      this.#piece(withheld(`${path}/${escapeToken(name)}`, because));
+    }
+    return from;
+  }
+
+  #leadStart(tag: OpenTag): number {
+    const start = this.#lead?.start ?? tag.span.start;
+    this.#lead = null;
+    return start;
+  }
+
+  #builder(tag: OpenTag): Builder {
+    return new Builder(tag, this.#charset, this.#setup.limits.record_members);
+  }
+
+  #begin(mode: Building): void {
+    if (mode.builder.root.empty) this.#finish(mode);
+    else this.#mode = mode;
+  }
+
+  #build(mode: Building, item: OpenTag | Text | Token): void {
+    if ('attributes' in item) mode.builder.start(item);
+    else if (item.kind === 'text') mode.builder.text(item as Text);
+    else if (item.kind !== 'end') mode.builder.hidden(item.start, item.end);
+    else if (mode.builder.end(item.start, item.end)) this.#finish(mode);
+  }
+
+  #finish(mode: Building): void {
+    this.#mode = AROUND;
+    const source = this.#source;
+    const root = mode.builder.finish(source);
+    const lead = { start: mode.lead, end: root.start };
+    if (mode.kind === 'record') {
+      if (root.end - lead.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
+      this.#piece(new XmlRecord({ ...source, lead }, root, this.#dialect, this.#setup.matcher));
+    } else if (isCount(root))
+      this.#piece(
+        count(source, mode.role, mode.path, {
+          text: root.text,
+          before: { start: lead.start, end: root.tag.end },
+          value: { start: root.tag.end, end: root.close.start },
+          after: root.close,
+        }),
+      );
+    else this.#piece(withheld(mode.path, `envelope_${mode.role}`));
+  }
+
+  #open({ start, end }: Token, token: Token, tag: ParsedTag): OpenTag {
+    const raw = this.#lexer!.intake.bytes.subarray(token.start, token.end);
+    const spans = spansOf(this.#charset, raw, tag.attributes.length > 0);
+    const agree =
+      spans.attributes.length === tag.attributes.length &&
+      spans.attributes.every(
+        ({ name: [from, to] }, k) => this.#charset.decode(raw.subarray(from, to)) === tag.attributes[k]!.name,
+      );
+    if (!agree) throw malformed('has a tag whose attributes cannot be told apart');
+    return openTag(tag, spans, start, end, token.kind === 'empty', this.#naming);
+  }
+
+  #tooLarge(): SluiceError {
+    return new SluiceError(
+      'record_too_large',
+      `A record of the XML document, or one piece of text around the records, exceeds ${this.#setup.limits.record_bytes} bytes.`,
+    );
+  }
+}
+
+function namingOf(namespaces: ReadonlyMap<string, string>): Naming {
+  if (namespaces.size === 0) return (local) => local;
+  const prefixes = new Map([[XML, 'xml'], ...[...namespaces].map(([prefix, uri]) => [uri, prefix] as const)]);
+  return (local, uri) => {
+    const prefix = uri === '' ? '' : prefixes.get(uri);
+    // no catalog has a name with braces: an element of a namespace nobody named is unknown
+    if (prefix === undefined) return `{${uri}}${local}`;
+    return prefix === '' ? local : `${prefix}:${local}`;
+  };
+}

@@ -1,0 +1,82 @@
+/** What a write would erase without anybody having written it: what the upstream stores as it is sent, and the caller was not shown. */
+import { SluiceError } from '../../errors.ts';
+import type { DisclosureAnswer } from '../../model/answers.ts';
+import type { Catalog } from '../../model/catalog.ts';
+import { parsePointer } from '../fields/pointer.ts';
+import { canonicalPointer, choiceAt } from '../fields/program.ts';
+import type { WrittenBody, WrittenRecord } from './written.ts';
+
+/** A record in a body, with what the policy says that the caller is shown of it. */
+export interface Seen extends Pick<WrittenRecord, 'leaves' | 'place'> {
+  readonly shown: readonly DisclosureAnswer[];
+}
+
+/**
+ * What the caller is not shown as it is stored, and did not send anew, is erased: of the record, or within the members that are sent. Of lists
+ * nobody knows which elements there are, and of what no line of the catalog covers nobody is shown anything.
+ * @throws SluiceError `write_erases`
+ */
+export function refuseErasing(
+  catalog: Catalog,
+  records: readonly Seen[],
+  erases: NonNullable<WrittenBody['erases']>,
+): void {
+  const hidden = new Map<DisclosureAnswer, readonly string[]>();
+  // Once an answer: a body may have thousands of records, and the answers to them are few.
+  const hiddenBy = (answer: DisclosureAnswer): readonly string[] => {
+    const found = hidden.get(answer) ?? hiddenIn(catalog, answer);
+    hidden.set(answer, found);
+    return found;
+  };
+  const paths = [...new Set(records.flatMap((record) => erasedOf(record, erases === 'parts', hiddenBy)))];
+  const erased = paths.length === 0 ? '' : `: ${paths.join(', ')}`;
+  if (erases === 'unsaid')
+    throw new SluiceError('write_erases', {
+      message: `A PUT replaces the record (RFC 9110), so that what this caller is not shown would be erased${erased === '' ? ', be it only what no line of the catalog covers' : erased}. Let the route say what its upstream does: request.keep_masked, and Sluice keeps what is stored; request.replaces: false or parts, if the upstream does; true, if the catalog covers all that is stored.`,
+      paths,
+    });
+  if (records.length === 0 && erases === 'record')
+    throw new SluiceError(
+      'write_erases',
+      'The request sends a list without records, and the upstream stores what it is sent. Send the records.',
+    );
+  if (paths.length > 0)
+    throw new SluiceError('write_erases', {
+      message: `The upstream stores ${
+        erases === 'record' ? 'the record' : 'lists and objects'
+      } as sent, and what this caller is not shown would be erased${erased}. Let the route keep it (request.keep_masked), or say that the upstream does (request.replaces: false).`,
+      paths,
+    });
+}
+
+/** @param within only of the members that are sent */
+function erasedOf(
+  { leaves, place, shown }: Seen,
+  within: boolean,
+  hiddenBy: (answer: DisclosureAnswer) => readonly string[],
+): readonly string[] {
+  const sent = new Set(leaves.filter(({ listed }) => !listed).map(({ pointer }) => pointer));
+  const members = new Set(leaves.map((leaf) => String(leaf.place[place.length])));
+  const isStoredAsSent = (pointer: string): boolean => {
+    if (!within) return true;
+    const [first, ...rest] = parsePointer(pointer);
+    return rest.length > 0 && (first?.kind !== 'name' || members.has(first.name));
+  };
+  return [...new Set(shown.flatMap(hiddenBy))].filter(
+    (pointer) => !sent.has(pointer) && isStoredAsSent(pointer),
+  );
+}
+
+/** What an answer does not show as it is stored: lines of the catalog, and parts of what a line covers. */
+function hiddenIn(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
+  const lines = Object.entries(catalog.fields).flatMap(([name, entry]) => {
+    const pointer = canonicalPointer(name);
+    const isShown =
+      'category' in entry && choiceAt(answer, { pointer, base: pointer, entry }).do === 'disclose';
+    return isShown ? [] : [pointer];
+  });
+  const named = Object.entries(answer.fields).flatMap(([name, choice]) =>
+    choice.do === 'disclose' ? [] : [canonicalPointer(name)],
+  );
+  return [...lines, ...named];
+}

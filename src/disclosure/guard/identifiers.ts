@@ -1,0 +1,127 @@
+/** Identifiers of a record that a body repeats: they must say what the route says, or the upstream might write another record. */
+import { SluiceError } from '../../errors.ts';
+import type { Catalog } from '../../model/catalog.ts';
+import { foldName, identifierNames } from '../../model/identifiers.ts';
+import { tokensOf } from '../../model/pointer.ts';
+import { idOf } from '../subjects/spelling.ts';
+import { isObject, type Leaf, type Place } from './leaf.ts';
+import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
+import { namedSubject } from '../subjects/places.ts';
+
+/** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */
+export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): boolean =>
+  (isId(body, record, leaf) &&
+    isPlain(leaf, record.place.length + 1) &&
+    body.id!.values.some((id) => says(leaf, id))) ||
+  (leaf.subject !== null &&
+    body.dataSubject !== null &&
+    isPlain(leaf, leaf.subject) &&
+    (says(leaf, body.dataSubject) || names(leaf, body.dataSubject)));
+
+/** Deeper in an object an id may be what the upstream is to compare with: `{"id": {"$ne": "C1"}}`. */
+const isPlain = ({ place }: Leaf, depth: number): boolean =>
+  place.slice(depth).every((step) => typeof step === 'number' || step === '$oid' || step === '#text');
+
+/**
+ * In a list of records that exist each says which one it is: by one member with the name of an identifier, which is no field being written
+ * then. Of two an upstream may go by either; and it must be the one that the record is judged by, where the catalog says whose a record is.
+ */
+export function rowIds(
+  body: WrittenBody,
+  records: readonly WrittenRecord[],
+  { resource, data_subject }: Catalog,
+): ReadonlySet<Leaf> {
+  if (body.id !== null || !tokensOf(body.record).includes('*')) return new Set();
+  const own = identifierNames(resource, []);
+  return new Set(
+    records.flatMap(({ place, leaves }) => {
+      const ids = leaves.filter((leaf) => own.has(foldName(String(leaf.place[place.length] ?? ''))));
+      return ids.length === 1 &&
+        ids.every((id) => isPlain(id, place.length + 1) && (id.subject !== null || data_subject.length === 0))
+        ? ids
+        : [];
+    }),
+  );
+}
+
+/** `Patient/123`, of which the route says 123 */
+const names = ({ places, value }: Leaf, id: string): boolean =>
+  value !== null && (places ?? []).some((place) => namedSubject(place, value)?.text === idOf(id));
+
+/**
+ * @param kept places at which nothing is written: what stands there is what is stored
+ * @throws SluiceError `identifier_conflict`
+ */
+export function refuseConflicts(
+  body: WrittenBody,
+  records: readonly WrittenRecord[],
+  catalog: Catalog,
+  kept: ReadonlySet<string>,
+): void {
+  const about = records.flatMap((record) =>
+    record.leaves
+      .filter((leaf) => isId(body, record, leaf) || isOnlySubject(body, catalog, leaf))
+      .filter((leaf) => !isGiven(body, record, leaf) && !kept.has(JSON.stringify(leaf.place)))
+      .map(({ pointer }) => pointer),
+  );
+  if (about.length > 0) {
+    const paths = [...new Set(about)];
+    throw new SluiceError('identifier_conflict', {
+      message: `The request's body names another record than its route does: ${paths.join(', ')}. Leave it out, or send what the route says.`,
+      paths,
+    });
+  }
+  const beside = [
+    ...records.flatMap(({ conflicts, leaves }) => {
+      if (conflicts.length === 0) return [];
+      const written = around(leaves.filter((leaf) => !kept.has(JSON.stringify(leaf.place))));
+      return conflicts
+        .filter(({ place }) => written.has(JSON.stringify(place)))
+        .map(({ pointer }) => pointer);
+    }),
+    ...outside(body.value, new Set(records.map(({ place }) => JSON.stringify(place)))),
+  ];
+  if (beside.length === 0) return;
+  const paths = [...new Set(beside)];
+  throw new SluiceError('identifier_conflict', {
+    message: `The request's body says by more than one member which field it writes, and they may not agree upstream: ${paths.join(', ')}. Send only the keys that the catalog's selector names; or let the selector name them all, e.g. [id=3,name=Mobile].`,
+    paths,
+  });
+}
+
+/** Places of leaves and of all that they stand in. Made once, since each of thousands of elements may be a conflict. */
+function around(leaves: readonly Leaf[]): ReadonlySet<string> {
+  const places = new Set<string>();
+  for (const { place } of leaves)
+    for (let length = place.length; length >= 0; length--) {
+      const size = places.size;
+      // what stands around a place that is known is known, too
+      if (places.add(JSON.stringify(place.slice(0, length))).size === size) break;
+    }
+  return places;
+}
+
+const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): boolean => {
+  const member = place[record.place.length];
+  return id !== null && typeof member === 'string' && id.names.has(foldName(member));
+};
+
+/** Of several data subjects the route names one: the others are fields like any other. */
+const isOnlySubject = ({ dataSubject }: WrittenBody, { data_subject }: Catalog, leaf: Leaf): boolean =>
+  dataSubject !== null && data_subject.length === 1 && leaf.subject !== null && !leaf.listed;
+
+const says = ({ value }: Leaf, id: string): boolean =>
+  value !== null &&
+  (value.kind === 'string' || (value.kind === 'number' && Number.isSafeInteger(Number(value.text)))) &&
+  idOf(value.text) === id;
+
+/** Members of one name but for case, where the body is not a record: there an upstream may find which record it is. */
+function outside(value: unknown, records: ReadonlySet<string>, place: Place = [], path = ''): string[] {
+  if (typeof value !== 'object' || value === null || records.has(JSON.stringify(place))) return [];
+  const own = isObject(value) ? aliases(value, path) : [];
+  const within = Object.entries(value).flatMap(([key, member]) => {
+    const isList = Array.isArray(value);
+    return outside(member, records, [...place, isList ? Number(key) : key], `${path}/${isList ? '*' : key}`);
+  });
+  return [...own, ...within];
+}

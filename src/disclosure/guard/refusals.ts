@@ -1,0 +1,75 @@
+/** Why a value may not be written, and the refusals that say so. */
+import { SluiceError } from '../../errors.ts';
+import { writeModeOf } from '../../model/catalog.ts';
+import type { PolicySnapshot } from '../../model/policy.ts';
+import type { Judged } from './judged.ts';
+import { isObject, type Leaf } from './leaf.ts';
+import { choiceAt } from '../fields/program.ts';
+
+/** A value that may not be written. */
+export interface Refused extends Leaf {
+  /** code of the reason */
+  readonly because: string;
+}
+
+/** The code of the reason why a value may not be written, by anybody or by this caller; null: it may. */
+export function whyNot(leaf: Leaf, answers: readonly Judged[], data: PolicySnapshot['data']): string | null {
+  if (leaf.entry === null) return leaf.embedded ? 'embedded_resource' : 'uncatalogued';
+  if (writeModeOf(leaf.entry, data) === 'never') return 'write_never';
+  const choices = answers.map(({ writable }) => choiceAt(writable, leaf));
+  return choices.find((choice) => choice.do !== 'disclose')?.because ?? null;
+}
+
+export const pointersOf = (leaves: readonly Leaf[]): readonly string[] => [
+  ...new Set(leaves.map(({ pointer }) => pointer)),
+];
+
+const withReasons = (leaves: readonly Refused[]): string =>
+  [...new Set(leaves.map(({ pointer, because }) => `${pointer} (${because})`))].join(', ');
+
+export const notWritable = (leaves: readonly Refused[]): SluiceError =>
+  new SluiceError('body_field_refused', {
+    message: `The request writes a field that this caller may not write: ${withReasons(leaves)}.`,
+    paths: pointersOf(leaves),
+  });
+
+export const notReal = (leaves: readonly Leaf[]): SluiceError =>
+  new SluiceError('masked_value_refused', {
+    message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored; a route with request.keep_masked keeps it for you.`,
+    paths: pointersOf(leaves),
+  });
+
+/** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
+export function refuseInLists(refused: readonly Refused[], disguised: readonly Leaf[]): void {
+  const listed = disguised.filter((leaf) => leaf.listed);
+  if (listed.length > 0)
+    throw new SluiceError('masked_value_refused', {
+      message: `The request writes back a list with disguised values: ${pointersOf(listed).join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, send it whole with real values, or set request.keep_masked on the route.`,
+      paths: pointersOf(listed),
+    });
+  const within = refused.filter((leaf) => leaf.listed);
+  if (within.length > 0)
+    throw new SluiceError('body_field_refused', {
+      message: `The request writes a field within a list that this caller may not write: ${withReasons(within)}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it, or set request.keep_masked on the route.`,
+      paths: pointersOf(within),
+    });
+}
+
+/** A JSON Patch names the fields that it writes in its values, where Sluice does not look. The refusal says so. */
+export function refusePatch(value: unknown, refused: readonly Leaf[]): void {
+  if (!refused.some(({ entry }) => entry === null) || !isPatch(value)) return;
+  throw new SluiceError('body_field_refused', {
+    message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${pointersOf(refused).join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
+    paths: pointersOf(refused),
+  });
+}
+
+const OPERATIONS: readonly unknown[] = ['add', 'remove', 'replace', 'move', 'copy', 'test'];
+
+const isPatch = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every(
+    (operation) =>
+      isObject(operation) && OPERATIONS.includes(operation['op']) && typeof operation['path'] === 'string',
+  );

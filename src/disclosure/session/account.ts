@@ -1,0 +1,293 @@
+/** Counts what is done to every value of a part, and makes the part's summary of it. Paths and classes, never values. */
+import type { FieldAccount } from '../../model/record.ts';
+import type { Automaton } from '../fields/automaton.ts';
+import {
+  type Account,
+  type Action,
+  DROP,
+  type FieldId,
+  type FrameAccount,
+  type Program,
+  type StateId,
+} from '../formats/format.ts';
+import { MOST_NESTED, textOf } from '../inner/inner.ts';
+import { INNER_FORMATS } from '../inner/registry.ts';
+import { matcherAt } from '../inner/view.ts';
+import type { Instructions } from '../fields/program.ts';
+import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
+import { presentable } from '../fields/unknown.ts';
+import type { Scalar } from '../../model/disclosure.ts';
+
+/** Most bodies are one record: what counts it is as long as the catalog, and used again. */
+const IDLE = new WeakMap<Instructions, Running[]>();
+const MOST_IDLE = 64;
+
+const NOTHING: Treated = Object.freeze({ kind: 'null' });
+/** RFC 8259 §6 */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** The instructions for one scope, in use on one body: everything it does is counted. */
+export class Running implements Program, Account {
+  readonly instructions: Instructions;
+  readonly account: Account = this;
+  // plain arrays: a typed array of this size would live outside the heap, which costs more than all it counts
+  readonly done: number[];
+  readonly failed: number[];
+  /** objects left out because a field's line is not whole, by field; few answers have any */
+  readonly objects = new Map<number, number>();
+  #unknown: UnknownPaths;
+  readonly #automaton: Automaton;
+  readonly #first: number;
+  readonly #prefix: string;
+  /** documents within documents that are being read */
+  #nested = 0;
+  counts: number[] = [];
+  dirty = false;
+  anyFailed = false;
+
+  /** @param unknown where paths in no catalog are counted */
+  static of(instructions: Instructions, unknown: UnknownPaths): Running {
+    const idle = IDLE.get(instructions)?.pop();
+    if (idle === undefined) return new Running(instructions, unknown);
+    idle.#unknown = unknown;
+    return idle;
+  }
+
+  /** It is not used any more, and all that it counted was taken. */
+  rest(): void {
+    const idle = IDLE.get(this.instructions);
+    if (idle === undefined) IDLE.set(this.instructions, [this]);
+    else if (idle.length < MOST_IDLE) idle.push(this);
+  }
+
+  private constructor(instructions: Instructions, unknown: UnknownPaths) {
+    this.instructions = instructions;
+    this.#automaton = instructions.automaton;
+    this.#first = instructions.firstField;
+    this.#prefix = this.#automaton.scopes[instructions.scope]!.prefix;
+    this.#unknown = unknown;
+    this.done = new Array(instructions.choices.length).fill(0);
+    this.failed = new Array(instructions.choices.length).fill(0);
+  }
+
+  action(field: FieldId): Action {
+    return field < 0 ? DROP : ((this.instructions.actions[field - this.#first] ?? DROP) as Action);
+  }
+
+  elements(field: FieldId): boolean {
+    return this.instructions.whole[field - this.#first] !== 1;
+  }
+
+  treat(state: StateId, value: Scalar | Container): Treated {
+    const field = this.#automaton.field(state);
+    const whole = this.instructions.whole[field - this.#first] === 1;
+    if ((value.kind === 'container' || this.#automaton.through(state)) && !whole) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    if (value.kind === 'null') {
+      this.withheld(field);
+      return NOTHING;
+    }
+    const { parse } = this.#automaton.all[field]!.entry ?? {};
+    if (parse !== undefined) return this.#parsed(parse, state, value);
+    const treated = this.instructions.treat(field)(value);
+    if (treated === 'drop' || (treated.kind === 'number' && !NUMBER.test(treated.text))) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    this.withheld(field);
+    return treated;
+  }
+
+  /** A document in a text: what the lines below the field's let through. */
+  #parsed(name: string, state: StateId, value: Scalar | Container): Treated {
+    const field = this.#automaton.field(state);
+    const format = INNER_FORMATS.get(name);
+    if (value.kind !== 'string' || format === undefined || this.#nested >= MOST_NESTED) {
+      this.inapplicable(field);
+      return 'drop';
+    }
+    this.#nested++;
+    try {
+      const segments = format.disclose(value.text, matcherAt(this.#automaton, state), this);
+      if (segments === null) {
+        this.inapplicable(field);
+        return 'drop';
+      }
+      this.released(field);
+      return {
+        kind: 'string',
+        text: textOf(value.text, segments),
+        document: { before: value.text, segments },
+      };
+    } finally {
+      this.#nested--;
+    }
+  }
+
+  bytes(state: StateId): TreatBytes | null {
+    return this.instructions.bytes(state);
+  }
+
+  released(field: FieldId): void {
+    this.dirty = true;
+    this.done[field - this.#first]!++;
+  }
+  withheld(field: FieldId): void {
+    this.dirty = true;
+    this.done[field - this.#first]!++;
+  }
+  inapplicable(field: FieldId): void {
+    this.dirty = true;
+    this.anyFailed = true;
+    this.failed[field - this.#first]!++;
+  }
+  notWhole(field: FieldId): void {
+    this.dirty = true;
+    this.objects.set(field - this.#first, (this.objects.get(field - this.#first) ?? 0) + 1);
+  }
+  codes(): Uint8Array {
+    const codes = this.instructions.codes();
+    if (this.counts.length === 0) this.counts = new Array(codes.length).fill(0);
+    while (this.counts.length < codes.length) this.counts.push(0);
+    return codes;
+  }
+
+  /** moves what was counted by state to the fields */
+  settle(): void {
+    const { counts } = this;
+    const { states } = this.#automaton;
+    for (let id = 0; id < counts.length; id++) {
+      const count = counts[id]!;
+      if (count === 0) continue;
+      this.done[states[id]!.field - this.#first]! += count;
+      this.dirty = true;
+      counts[id] = 0;
+    }
+  }
+
+  unknownAt(path: string): void {
+    this.#unknown.at(path);
+  }
+
+  unknown(path: () => string): void {
+    this.#unknown.account(path(), 'drop', UNCATALOGUED, this.#prefix);
+  }
+  scopeWithheld(path: string): void {
+    this.#unknown.account(path, 'drop', 'embedded_withheld', this.#prefix);
+  }
+
+  clear(): void {
+    if (!this.dirty) return;
+    this.done.fill(0);
+    if (this.anyFailed) this.failed.fill(0);
+    // emptying an empty map makes a new table for it
+    if (this.objects.size > 0) this.objects.clear();
+    this.anyFailed = false;
+    this.dirty = false;
+  }
+}
+
+/**
+ * Paths outside every catalog. The upstream chooses them, so their number and length are bounded (the rest is counted under `…`), and a
+ * name that looks like data (a map keyed by telephone number or e-mail) is written as `*`.
+ */
+export class UnknownPaths implements FrameAccount {
+  readonly #limit: number;
+  #rows: UnknownRow[] = [];
+  /** once the rows are many: those by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
+  #uncatalogued: Map<string, UnknownRow> | null = null;
+  #others: Map<string, UnknownRow> | null = null;
+  #overflow = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** counts a path in no catalog that is presentable already */
+  at(path: string): void {
+    const known =
+      this.#uncatalogued === null
+        ? rowOf(this.#rows, path, 'drop', UNCATALOGUED)
+        : this.#uncatalogued.get(path);
+    if (known !== undefined) known.count++;
+    else this.#add({ path, do: 'drop', because: UNCATALOGUED, count: 1 });
+  }
+
+  /** counts a path, with what was done to it and why */
+  account(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
+    const full = prefix + presentable(path);
+    if (because === UNCATALOGUED && treatment === 'drop') {
+      this.at(full);
+      return;
+    }
+    const known =
+      this.#others === null
+        ? rowOf(this.#rows, full, treatment, because)
+        : this.#others.get(keyOf(full, treatment, because));
+    if (known !== undefined) known.count++;
+    else this.#add({ path: full, do: treatment, because, count: 1 });
+  }
+
+  withheld(path: string, because: string): void {
+    this.account(path, 'drop', because);
+  }
+
+  /** the rows; counting begins anew */
+  take(): FieldAccount[] {
+    const rows: FieldAccount[] = this.#rows;
+    if (this.#overflow > 0)
+      rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
+    if (rows.length > 0) {
+      this.#rows = [];
+      this.#uncatalogued = null;
+      this.#others = null;
+      this.#overflow = 0;
+    }
+    return rows;
+  }
+
+  #add(row: UnknownRow): void {
+    if (this.#rows.length >= this.#limit) {
+      this.#overflow++;
+      return;
+    }
+    this.#rows.push(row);
+    if (this.#uncatalogued === null && this.#rows.length > FEW) {
+      this.#uncatalogued = new Map();
+      this.#others = new Map();
+      for (const each of this.#rows) this.#index(each);
+    } else this.#index(row);
+  }
+
+  #index(row: UnknownRow): void {
+    if (row.because === UNCATALOGUED && row.do === 'drop') this.#uncatalogued?.set(row.path, row);
+    else this.#others?.set(keyOf(row.path, row.do, row.because), row);
+  }
+}
+
+/** so many rows are looked through faster than found in a map */
+const FEW = 8;
+
+function rowOf(
+  rows: readonly UnknownRow[],
+  path: string,
+  treatment: string,
+  because: string,
+): UnknownRow | undefined {
+  for (const row of rows)
+    if (row.path === path && row.because === because && row.do === treatment) return row;
+  return undefined;
+}
+
+const keyOf = (path: string, treatment: string, because: string): string => `${treatment} ${because} ${path}`;
+
+const UNCATALOGUED = 'uncatalogued';
+
+interface UnknownRow {
+  readonly path: string;
+  readonly do: 'drop' | 'nullify';
+  readonly because: string;
+  count: number;
+}

@@ -1,0 +1,305 @@
+/** The account of one part: adds up what its running instructions, its records and its frames counted. */
+import type { DisclosureAnswer } from '../../model/answers.ts';
+import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
+import type { Running, UnknownPaths } from './account.ts';
+import type { Question, Verdict } from './answers.ts';
+import { Distinct, Memory } from './memory.ts';
+import type { Instructions } from '../fields/program.ts';
+
+/** What is counted a record. */
+export class Tally {
+  records = 0;
+  withheld = 0;
+  /** codes of reasons, and how many records each withheld; null: none was */
+  reasons: Map<string, number> | null = null;
+  readonly subjects = new Distinct();
+  readonly consents = new Distinct();
+  readonly asked = new AskedStates();
+
+  withhold(codes: readonly string[]): void {
+    this.withheld++;
+    this.reasons ??= new Map();
+    for (const code of codes) this.reasons.set(code, (this.reasons.get(code) ?? 0) + 1);
+  }
+
+  clear(): void {
+    this.records = 0;
+    this.withheld = 0;
+    this.reasons = null;
+    this.asked.clear();
+  }
+}
+
+/** distinct states on record in one part; a page of 100 customers usually has two or three */
+const LISTED_STATES = 32;
+
+interface Times {
+  readonly verdict: Verdict;
+  times: number;
+}
+
+/** The states that the policy was asked about, each with its answer, counted. */
+class AskedStates {
+  /** by verdict: counting is all that happens for a record */
+  readonly #verdicts = new Memory<Verdict, Times>();
+
+  count(verdict: Verdict): void {
+    const known = this.#verdicts.get(verdict);
+    if (known === undefined) this.#verdicts.set(verdict, { verdict, times: 1 });
+    else known.times++;
+  }
+
+  /** the rows, and how many there was no room for */
+  summary(): { readonly answers: readonly AskedState[]; readonly omitted: number } {
+    // few enough that looking through them costs less than a map
+    const rows: { readonly question: Question; count: number }[] = [];
+    let omitted = 0;
+    for (const { verdict, times } of this.#verdicts.values())
+      for (const question of verdict.questions) {
+        const row = rows.find((r) => isSameQuestion(r.question, question));
+        if (row !== undefined) row.count += times;
+        else if (rows.length >= LISTED_STATES) omitted += 1;
+        else rows.push({ question, count: times });
+      }
+    return { answers: rows.map(({ question, count }) => askedState(question, count)), omitted };
+  }
+
+  clear(): void {
+    this.#verdicts.clear();
+  }
+}
+
+const isSameQuestion = (a: Question, b: Question): boolean =>
+  a.answer === b.answer && a.resource === b.resource && a.key === b.key;
+
+const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
+const STATES_REMEMBERED = 256;
+
+/** of questions asked about one record, as most bodies are */
+const ASKED_ONCE = new WeakMap<Question, AskedState>();
+
+/** One object for what is alike, since its text on record is remembered by it. */
+function askedState(question: Question, count: number): AskedState {
+  if (count !== 1) return askedTimes(question, count);
+  let asked = ASKED_ONCE.get(question);
+  if (asked === undefined) {
+    asked = askedTimes(question, 1);
+    ASKED_ONCE.set(question, asked);
+  }
+  return asked;
+}
+
+function askedTimes({ resource, key, state, answer }: Question, count: number): AskedState {
+  let states = STATES.get(answer);
+  if (states === undefined) {
+    states = new Map();
+    STATES.set(answer, states);
+  }
+  const name = `${count} ${resource} ${key}`;
+  let asked = states.get(name);
+  if (asked === undefined) {
+    const { consents, flags } = state;
+    const { disclose } = answer;
+    asked = Object.freeze({ consents, count, disclose, flags, resource, treatments: treatmentsOf(answer) });
+    if (states.size >= STATES_REMEMBERED) states.clear();
+    states.set(name, asked);
+  }
+  return asked;
+}
+
+const TREATMENTS = new WeakMap<DisclosureAnswer, AskedState['treatments']>();
+
+function treatmentsOf(answer: DisclosureAnswer): AskedState['treatments'] {
+  const known = TREATMENTS.get(answer);
+  if (known !== undefined) return known;
+  const treatments: { [treatment: string]: string[] } = {};
+  for (const choices of [answer.classes, answer.fields])
+    for (const [name, choice] of Object.entries(choices)) {
+      const list = treatments[choice.do] ?? [];
+      list.push(name);
+      treatments[choice.do] = list;
+    }
+  for (const list of Object.values(treatments)) Object.freeze(list);
+  const sorted = Object.freeze(
+    Object.fromEntries(Object.entries(treatments).sort(([a], [b]) => (a < b ? -1 : 1))),
+  );
+  TREATMENTS.set(answer, sorted);
+  return sorted;
+}
+
+interface Row {
+  path: string;
+  class?: string;
+  do: string;
+  because: string;
+  count: number;
+}
+
+type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
+
+/** Takes the counts: they start at zero again for the next part. */
+export function takeSummary(
+  tally: Tally,
+  running: Iterable<Running>,
+  unknown: UnknownPaths,
+): DisclosureSummary {
+  const used: Running[] = [];
+  for (const each of running) {
+    each.settle();
+    if (each.dirty) used.push(each);
+  }
+  const { released, withheld, by_class } = pathsOf(used, unknown.take(), tally.records);
+  for (const each of used) each.clear();
+  const { answers, omitted } = tally.asked.summary();
+  const { records, reasons } = tally;
+  const consents = tally.consents.take();
+  const data_subjects = tally.subjects.take();
+  const records_withheld = tally.withheld;
+  tally.clear();
+  // as most are, spelled out: putting members together one by one costs more than all of them
+  if (answers.length > 0 && omitted === 0 && consents.length === 0 && reasons === null)
+    return { answers, by_class, data_subjects, records, records_withheld, released, withheld };
+  return {
+    ...(answers.length > 0 ? { answers } : {}),
+    ...(omitted > 0 ? { answers_omitted: omitted } : {}),
+    by_class,
+    ...(consents.length > 0 ? { consents } : {}),
+    data_subjects,
+    records,
+    records_withheld,
+    released,
+    withheld,
+    ...(reasons !== null ? { withheld_reasons: Object.fromEntries(reasons) } : {}),
+  };
+}
+
+/** Accounts of small answers by what was counted: alike down to the same objects, which what is made of them can be remembered by. */
+const ACCOUNTS = new WeakMap<Instructions, Accounts>();
+const REMEMBERED = 256;
+const FEW_RECORDS = 16;
+
+interface Counted {
+  readonly running: readonly {
+    readonly instructions: Instructions;
+    readonly done: readonly number[];
+    readonly failed: readonly number[];
+    readonly objects: ReadonlyMap<number, number>;
+  }[];
+  readonly unknown: readonly FieldAccount[];
+  readonly paths: Paths;
+}
+
+interface Accounts {
+  readonly byHash: Map<number, Counted[]>;
+  size: number;
+}
+
+function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], records: number): Paths {
+  const [first] = used;
+  if (first === undefined || records > FEW_RECORDS || unknown.length > FEW_RECORDS)
+    return addUp(used, unknown);
+  let accounts = ACCOUNTS.get(first.instructions);
+  if (accounts === undefined) {
+    accounts = { byHash: new Map(), size: 0 };
+    ACCOUNTS.set(first.instructions, accounts);
+  }
+  const hash = hashOf(used, unknown);
+  const alike = accounts.byHash.get(hash);
+  if (alike !== undefined) for (const known of alike) if (isAlike(known, used, unknown)) return known.paths;
+  const paths = frozen(addUp(used, unknown));
+  if (accounts.size >= REMEMBERED) {
+    accounts.byHash.clear();
+    accounts.size = 0;
+  }
+  const running = used.map(({ instructions, done, failed, objects }) => ({
+    instructions,
+    done: [...done],
+    failed: [...failed],
+    objects: new Map(objects),
+  }));
+  const counted = { running, unknown, paths };
+  if (alike === undefined || accounts.size === 0) accounts.byHash.set(hash, [counted]);
+  else alike.push(counted);
+  accounts.size++;
+  return paths;
+}
+
+/** of the counts of values alone: the rest seldom differs, and is compared */
+function hashOf(used: readonly Running[], unknown: readonly FieldAccount[]): number {
+  let hash = unknown.length;
+  for (const { done } of used)
+    for (let n = 0; n < done.length; n++) hash = (Math.imul(hash, 31) + done[n]!) | 0;
+  for (const { count } of unknown) hash = (Math.imul(hash, 31) + count) | 0;
+  return hash;
+}
+
+function isAlike(known: Counted, used: readonly Running[], unknown: readonly FieldAccount[]): boolean {
+  if (known.running.length !== used.length || known.unknown.length !== unknown.length) return false;
+  for (let n = 0; n < used.length; n++) {
+    const [a, b] = [known.running[n]!, used[n]!];
+    if (a.instructions !== b.instructions) return false;
+    if (!areEqual(a.done, b.done) || !areEqual(a.failed, b.failed)) return false;
+    if (a.objects.size !== b.objects.size) return false;
+    for (const [field, count] of a.objects) if (b.objects.get(field) !== count) return false;
+  }
+  for (let n = 0; n < unknown.length; n++) {
+    const [a, b] = [known.unknown[n]!, unknown[n]!];
+    if (a.path !== b.path || a.count !== b.count || a.because !== b.because || a.do !== b.do) return false;
+  }
+  return true;
+}
+
+function areEqual(a: readonly number[], b: readonly number[]): boolean {
+  for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
+  return true;
+}
+
+function frozen(paths: Paths): Paths {
+  Object.freeze(paths.released);
+  for (const row of paths.withheld) Object.freeze(row);
+  Object.freeze(paths.withheld);
+  for (const row of Object.values(paths.by_class)) Object.freeze(row);
+  Object.freeze(paths.by_class);
+  return Object.freeze(paths);
+}
+
+function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Paths {
+  const released = new Set<string>();
+  const withheld = new Map<string, Row>();
+  const classes: { [cls: string]: { [treatment: string]: number } } = {};
+  const count = (cls: string | null, name: string, times: number) => {
+    if (cls === null) return;
+    if (!Object.hasOwn(classes, cls)) Object.defineProperty(classes, cls, { value: {}, enumerable: true });
+    const row = classes[cls]!;
+    row[name] = (row[name] ?? 0) + times;
+  };
+  const account = (row: Row) => {
+    const key = `${row.do} ${row.because} ${row.path}`;
+    const known = withheld.get(key);
+    if (known) known.count += row.count;
+    else withheld.set(key, row);
+  };
+  for (const each of used) {
+    const { automaton, firstField, choices } = each.instructions;
+    for (let n = 0; n < choices.length; n++) {
+      const done = each.done[n]!;
+      const failed = each.failed[n]!;
+      const objects = each.objects.get(n) ?? 0;
+      if (done === 0 && failed === 0 && objects === 0) continue;
+      const field = automaton.all[firstField + n]!;
+      const choice = choices[n]!;
+      const row = field.cls === null ? { path: field.path } : { path: field.path, class: field.cls };
+      if (done > 0 && choice.do === 'disclose') released.add(field.path);
+      else if (done > 0) account({ ...row, do: choice.do, because: choice.because, count: done });
+      if (failed > 0) account({ ...row, do: 'drop', because: 'not_applicable', count: failed });
+      if (objects > 0) account({ ...row, do: 'drop', because: 'not_whole', count: objects });
+      if (done > 0) count(field.cls, choice.do, done);
+      if (failed + objects > 0) count(field.cls, 'drop', failed + objects);
+    }
+  }
+  return {
+    released: [...released].sort(),
+    withheld: [...(withheld.values() as Iterable<FieldAccount>), ...unknown],
+    by_class: classes,
+  };
+}

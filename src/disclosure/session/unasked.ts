@@ -1,0 +1,23 @@
+/** Fields that the upstream was asked for though the caller did not select them: the policy's answer, without them. */
+import type { DisclosureAnswer, TreatmentChoice } from '../../model/answers.ts';
+
+const UNASKED: TreatmentChoice = Object.freeze({ do: 'drop', because: 'not_asked_for' });
+/** by answer: what is made of an answer is remembered by it */
+const WITHOUT = new WeakMap<DisclosureAnswer, Map<string, DisclosureAnswer>>();
+
+export function withoutUnasked(answer: DisclosureAnswer, pointers: readonly string[]): DisclosureAnswer {
+  if (pointers.length === 0) return answer;
+  let known = WITHOUT.get(answer);
+  if (known === undefined) {
+    known = new Map();
+    WITHOUT.set(answer, known);
+  }
+  const key = pointers.join('\n');
+  let without = known.get(key);
+  if (without === undefined) {
+    const fields = { ...answer.fields, ...Object.fromEntries(pointers.map((pointer) => [pointer, UNASKED])) };
+    without = Object.freeze({ ...answer, fields });
+    known.set(key, without);
+  }
+  return without;
+}

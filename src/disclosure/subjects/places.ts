@@ -1,0 +1,88 @@
+/**
+ * Places of a record that say whose it is, where the catalog gives them a type or a part of the value (`{ at: /subject/reference, type: patient_no,
+ * pattern: "Patient/(.+)" }`). What stands there names somebody only if it has the form of that type, and is then looked for among the aliases.
+ */
+import { LRUCache } from 'lru-cache';
+import { RE2JS } from 're2js';
+import type { SubjectPlace } from '../../model/catalog.ts';
+import type { Scalar, TypedId } from '../../model/disclosure.ts';
+import { idOf } from './spelling.ts';
+import { subjectId } from './id.ts';
+
+/** What a place holds. */
+export interface NamedSubject {
+  readonly place: SubjectPlace;
+  /** null: something stands there that no id can be */
+  readonly text: string | null;
+}
+
+/** longer ids are nobody's */
+const LONGEST = 256;
+
+/** @returns null: nothing stands there, so it names nobody */
+export function namedSubject(place: SubjectPlace, value: Scalar): NamedSubject | null {
+  if (value.kind === 'null') return null;
+  if (value.kind === 'boolean') return { place, text: null };
+  const text = idOf(subjectId(value) ?? '');
+  if (text === '') return null;
+  return { place, text: text.length > LONGEST ? null : partOf(place, text) };
+}
+
+/** The part of a value that is the id: what the first group of the place's pattern matches. */
+function partOf({ pattern }: SubjectPlace, text: string): string | null {
+  if (pattern === null) return text;
+  const matcher = compiled(pattern).matcher(text);
+  if (!matcher.matches()) return null;
+  const part = matcher.groupCount() > 0 ? matcher.group(1) : text;
+  return part === null || part === undefined || idOf(part) === '' ? null : idOf(part);
+}
+
+const patterns = new LRUCache<string, RE2JS>({ max: 500 });
+
+/** linear in the text, whatever the pattern: the text is the upstream's */
+function compiled(pattern: string): RE2JS {
+  let re = patterns.get(pattern);
+  if (re === undefined) {
+    re = RE2JS.compile(pattern);
+    patterns.set(pattern, re);
+  }
+  return re;
+}
+
+/** by type and text; unambiguous, since a type is a word */
+export const keyOf = ({ type, text }: TypedId): string => `${type}\n${text}`;
+
+/** Those of a scope that must be looked up. */
+export function* typedIds(named: readonly NamedSubject[]): Generator<TypedId> {
+  for (const { place, text } of named)
+    if (text !== null && place.type !== null) yield { type: place.type, text };
+}
+
+/**
+ * Whose data a scope is, by what its places hold.
+ * @param known ids by `keyOf`
+ * @returns null: a place names somebody whom nobody knows, or places of one person name several
+ */
+export function canonicalIds(
+  named: readonly NamedSubject[],
+  known: ReadonlyMap<string, string>,
+): readonly string[] | null {
+  const ids = new Set<string>();
+  const together = new Map<number, Set<string>>();
+  const unknown = new Set<number>();
+  for (const { place, text } of named) {
+    const { type, person } = place;
+    const id = text === null ? undefined : type === null ? text : known.get(keyOf({ type, text }));
+    if (person === null) {
+      if (id === undefined) return null;
+      ids.add(id);
+    } else if (id === undefined) unknown.add(person);
+    else together.set(person, (together.get(person) ?? new Set()).add(id));
+  }
+  for (const [person, all] of together) {
+    if (all.size > 1) return null;
+    for (const id of all) ids.add(id);
+    unknown.delete(person);
+  }
+  return unknown.size > 0 ? null : [...ids];
+}

@@ -1,0 +1,75 @@
+/**
+ * What the head of a request must not have, seen on the raw header list, where duplicates and odd spellings still show
+ * (RFC 9110 §7.2 Host). What frames a body is judged before, on the bytes (`framing.ts`).
+ */
+import { SluiceError } from '../../errors.ts';
+
+/** At most one of each: a second one means that two readers may see two requests. */
+const SINGLE = new Set([
+  'host',
+  'content-type',
+  'content-encoding',
+  'authorization',
+  'expect',
+  'soapaction',
+  'sluice-purpose',
+  'sluice-recipient',
+  'sluice-tier',
+  'sluice-justification',
+  'sluice-grant',
+]);
+
+export interface Head {
+  readonly rawHeaders: readonly string[];
+  /** `1.0` or `1.1` */
+  readonly version: string;
+}
+
+export type CheckHead = (head: Head) => void;
+
+/**
+ * @param count header fields at most (limits.header_count)
+ * @returns throws SluiceError `host_ambiguous`, `request_malformed`, `body_encoding_unsupported`
+ */
+export const createCheckHead =
+  (count: number): CheckHead =>
+  ({ rawHeaders, version }) => {
+    if (version !== '1.1' && version !== '1.0') throw malformed('is neither of HTTP/1.1 nor of HTTP/1.0');
+    if (rawHeaders.length > count * 2)
+      throw malformed(`has more than ${count} header fields (limits.header_count)`);
+    const seen = new Set<string>();
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = (rawHeaders[i] ?? '').toLowerCase();
+      if (!SINGLE.has(name)) continue;
+      if (seen.has(name))
+        throw name === 'host'
+          ? new SluiceError('host_ambiguous', 'The request has more than one Host header.')
+          : malformed(`has more than one ${name} header`);
+      seen.add(name);
+      checkValue(name, rawHeaders[i + 1] ?? '');
+    }
+    if (!seen.has('host') && version !== '1.0')
+      throw new SluiceError('host_ambiguous', 'The request has no Host header.');
+  };
+
+function checkValue(name: string, value: string): void {
+  switch (name) {
+    case 'host':
+      if (!/^(?:[\w.-]+|\[[\d:a-f.]+\])(?::\d{1,5})?$/i.test(value))
+        throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
+      return;
+    case 'content-encoding':
+      // which of them a route takes the route says
+      if (!/^(?:identity|(?:x-)?gzip|deflate|br)$/i.test(value))
+        throw new SluiceError(
+          'body_encoding_unsupported',
+          'The request has a Content-Encoding that is not supported: send its body without.',
+        );
+      return;
+    case 'expect':
+      if (value.toLowerCase() !== '100-continue')
+        throw malformed('expects something other than 100-continue');
+  }
+}
+
+const malformed = (what: string): SluiceError => new SluiceError('request_malformed', `The request ${what}.`);

@@ -1,0 +1,202 @@
+/** The proxy listener: node:http in, one `ProxyRequest` and one `Reply` for the pipeline. Knows nothing of policies. */
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { SluiceError } from '../../errors.ts';
+import type { ProxyRequest, Reply } from '../../model/exchange.ts';
+import { createAnswers } from '../answers.ts';
+import { statusOf } from '../problems.ts';
+import { Connection } from './connection.ts';
+import { brokeOff, NodeReply } from './exchange.ts';
+
+/** Bounds on what a caller may cost before it is known; each can be set under `limits` in sluice.yaml. */
+export interface ListenerLimits {
+  /** bytes of all header fields together */
+  readonly header_bytes: number;
+  /** ms until the head, and until the whole request, must have arrived (slow loris); the latter too for an answer to be taken */
+  readonly header_timeout: number;
+  readonly request_timeout: number;
+  readonly keep_alive_timeout: number;
+  readonly connections: number;
+}
+
+export interface TlsOptions {
+  readonly cert: string;
+  readonly key: string;
+  /** when given, callers must show a certificate that this CA signed */
+  readonly client_ca?: string;
+}
+
+export type Handler = (request: ProxyRequest, reply: Reply) => Promise<void>;
+
+export type MalformedCode = 'request_malformed' | 'request_timeout' | 'upgrade_refused';
+
+/** Called for bytes that never became a request: the listener answers, the caller of this records. Never rejects. */
+export type Malformed = (
+  ip: string | null,
+  code: MalformedCode,
+  status: number,
+) => Promise<{
+  /** the decision's */
+  readonly id: string;
+  /** why it is not on record: then nothing else is said */
+  readonly unrecorded: SluiceError | null;
+}>;
+
+export function createProxyListener(
+  handle: Handler,
+  malformed: Malformed,
+  limits: ListenerLimits,
+  tls?: TlsOptions,
+): Server {
+  const options = {
+    maxHeaderSize: limits.header_bytes,
+    headersTimeout: Math.min(limits.header_timeout, limits.request_timeout),
+    requestTimeout: limits.request_timeout,
+    keepAliveTimeout: limits.keep_alive_timeout,
+    connectionsCheckingInterval: Math.min(1_000, limits.header_timeout, limits.request_timeout),
+    insecureHTTPParser: false,
+    // Node would answer by itself, without a record; `checkHead` refuses what it would.
+    requireHostHeader: false,
+    noDelay: true,
+    // Java's HttpClient offers HTTP/2 with its first request on every plain connection, and takes HTTP/1.1 as the answer (RFC 9110 §7.8).
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() !== 'h2c',
+  };
+  const server = tls
+    ? (createTlsServer({
+        ...options,
+        cert: tls.cert,
+        key: tls.key,
+        minVersion: 'TLSv1.2',
+        // Node's own is 120 s: whoever connects and says nothing would be waited for that long.
+        handshakeTimeout: options.headersTimeout,
+        ...(tls.client_ca === undefined
+          ? {}
+          : { ca: tls.client_ca, requestCert: true, rejectUnauthorized: true }),
+      }) as unknown as Server)
+    : createServer(options);
+  // Beyond its count Node leaves headers out silently, a second Host as well; `limits.header_count` is checked on all of them.
+  server.maxHeadersCount = 0;
+  server.maxConnections = limits.connections;
+  // A caller may end its side behind its last request and wait for the answer: `Connection` sees to it. Node's types do not name it.
+  Object.assign(server, { httpAllowHalfOpen: true });
+
+  const connections = new WeakMap<Socket, Connection>();
+  // Node takes its own listeners away (CONNECT, Upgrade) and is late with them (TLS): an error that nobody hears ends the process.
+  server.on('connection', (socket: Socket) => void socket.on('error', () => undefined));
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    socket.on('error', () => undefined);
+    connections.set(
+      socket,
+      new Connection(socket, (connection, why) => refuseBytes(connection, 'request_malformed', why)),
+    );
+  });
+
+  const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
+    const request = connections.get(message.socket)?.request(message, response) ?? null;
+    if (request === null) return void message.socket.destroy();
+    handle(request, new NodeReply(request, response, limits.request_timeout)).catch(() => response.destroy());
+  };
+  server.on('request', onRequest);
+  // `Expect: 100-continue`: nothing is promised before the policy has spoken. Other expectations `checkHead` refuses.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
+
+  const unsecured = new WeakSet<Socket>();
+
+  /** Bytes that are no request: recorded, answered behind the answer under way, and the connection ended; once. */
+  const refuseBytes = (
+    connection: Connection,
+    code: MalformedCode,
+    why?: string,
+    status = statusOf(code),
+  ): void => {
+    connection.shut();
+    malformed(connection.ip, code, status).then(({ id, unrecorded }) =>
+      connection.end(
+        unrecorded
+          ? rawAnswer(connection.isHead, unrecorded, id)
+          : rawAnswer(connection.isHead, SAID[code](why), id, status),
+      ),
+    );
+  };
+  const refuseUpgrade = (_message: IncomingMessage, socket: Socket): void => {
+    const connection = connections.get(socket);
+    if (connection) refuseBytes(connection, 'upgrade_refused');
+    else socket.destroy();
+  };
+  // Any other upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
+  server.on('upgrade', refuseUpgrade);
+  server.on('connect', refuseUpgrade);
+  server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
+    const connection = connections.get(socket);
+    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
+    if (error.code === 'ECONNRESET') return void socket.destroy();
+    if (connection === undefined) {
+      if (unsecured.has(socket)) return;
+      // TLS has not come about: nothing can be said, and an end would wait for a handshake that never comes.
+      unsecured.add(socket);
+      const code = late ? 'request_timeout' : 'request_malformed';
+      const ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+      malformed(ip, code, statusOf(code)).then(() => socket.destroy());
+      return;
+    }
+    if (connection.isShut) return;
+    if (!socket.writable) return void socket.destroy();
+    const request = connection.unfinished;
+    // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
+    if (request !== null) request.fail(late ? tooLate() : bodyFailure(error.code));
+    else if (late) refuseBytes(connection, 'request_timeout');
+    else
+      refuseBytes(
+        connection,
+        'request_malformed',
+        undefined,
+        error.code === 'HPE_HEADER_OVERFLOW' ? 431 : undefined,
+      );
+  });
+  return server;
+}
+
+const tooLate = (): SluiceError =>
+  new SluiceError(
+    'request_timeout',
+    'The request did not arrive in time (limits.header_timeout, limits.request_timeout).',
+  );
+
+const bodyFailure = (code: string | undefined): SluiceError =>
+  code === 'HPE_INVALID_EOF_STATE'
+    ? brokeOff()
+    : new SluiceError('request_malformed', 'The body is not framed as RFC 9112 has it.');
+
+const SAID: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
+  request_malformed: (why) =>
+    new SluiceError(
+      'request_malformed',
+      why === undefined
+        ? 'The bytes received are not an HTTP/1.1 request (RFC 9112).'
+        : `The request ${why} (RFC 9112).`,
+    ),
+  request_timeout: tooLate,
+  upgrade_refused: () =>
+    new SluiceError('upgrade_refused', 'An upgraded connection would leave the policy’s sight.'),
+};
+
+const { refused } = createAnswers([]);
+
+function rawAnswer(toHead: boolean, error: SluiceError, id: string, status?: number): string {
+  const answer = refused(error, id, [{ code: error.code }], status);
+  const headers = {
+    ...answer.headers,
+    ...(toHead ? {} : { 'content-length': String(answer.body.byteLength) }),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n${lines.join('')}\r\n${toHead ? '' : answer.body.toString('utf8')}`;
+}
