@@ -61,22 +61,39 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
-  test('a stage imports model, errors, observability, its own files and types of config', () => {
+  test('a stage imports model, documents, errors, observability and its own files', () => {
     const allowed = (i: Import): boolean => {
       const to = room(i.from);
       return (
-        ['model', 'errors.ts', 'observability', room(i.file)].includes(to) ||
-        (to === 'config' && i.typeOnly) ||
+        ['model', 'documents', 'errors.ts', 'observability', room(i.file)].includes(to) ||
         (to === 'rego' && room(i.file) === 'policy')
       );
     };
     expect(breaches(local.filter((i) => STAGES.includes(room(i.file)) && !allowed(i)))).toEqual([]);
   });
 
-  test('only config and commands read the sections that a stage defines of the configuration', () => {
-    const sections = local.filter((i) => room(i.file) === 'config' && STAGES.includes(room(i.from)));
-    // A stage owns the schema of its own section; config puts the sections together.
-    expect(breaches(sections.filter((i) => !/\/(config|keys|keys-config)\.ts$/.test(i.from)))).toEqual([]);
+  test('documents imports model, errors and its own files', () => {
+    expect(
+      breaches(
+        local.filter(
+          (i) => room(i.file) === 'documents' && !['documents', 'model', 'errors.ts'].includes(room(i.from)),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('config imports nothing of a stage but its section', () => {
+    const ofStages = local.filter(
+      (i) => room(i.file) === 'config' && [...STAGES, 'endpoints', 'observability'].includes(room(i.from)),
+    );
+    expect(breaches(ofStages.filter((i) => !/\/(section|config|schema)\.ts$/.test(i.from)))).toEqual([]);
+  });
+
+  test('only config puts sections together: elsewhere a section is run by its own folder alone', () => {
+    const sections = local.filter((i) => /(?:^|\/)section(?:\.ts$|\/)/.test(i.from) && !i.typeOnly);
+    expect(
+      breaches(sections.filter((i) => room(i.file) !== 'config' && room(i.file) !== room(i.from))),
+    ).toEqual([]);
   });
 
   test('the pipeline takes its stages as arguments: it imports types of them, and runs none', () => {

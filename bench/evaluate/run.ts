@@ -12,7 +12,7 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { writeBundle } from '../../src/policy/bundle/bundle.ts';
-import { DEFAULT_CACHE } from '../../src/policy/config.ts';
+import { DEFAULT_CACHE } from '../../src/policy/settings.ts';
 import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { startOpa } from './against.ts';

@@ -10,7 +10,7 @@ import {
   type Statement,
   signApproval,
 } from '../policy/bundle/approval.ts';
-import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
+import { APPROVAL_ALGORITHMS, type SigningAlgorithm } from '../policy/settings.ts';
 import type { Io } from './io.ts';
 import { oneOf, refuse } from './options.ts';
 import { openPolicy } from './policy/source.ts';

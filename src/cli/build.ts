@@ -7,7 +7,7 @@ import { contentDigest, readApprovals } from '../policy/bundle/approval.ts';
 import { writeBundle } from '../policy/bundle/bundle.ts';
 import { compilePolicy, ENTRYPOINTS } from '../policy/compile.ts';
 import { resolveOpa } from '../policy/opa/opa.ts';
-import { DEFAULT_LIMITS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/config.ts';
+import { DEFAULT_LIMITS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/settings.ts';
 import { createRuntime } from '../policy/runtime.ts';
 import { createSnapshot } from '../policy/snapshot.ts';
 import type { Io } from './io.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import { type Config, type LoadedConfig, tell } from '../config/index.ts';
-import type { UpstreamSection } from '../config/sections/upstreams.ts';
+import type { UpstreamSection } from '../upstream/section.ts';
 import { createConsentSource, createIdentities, createLookups } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
 import { charset as charsetNamed } from '../disclosure/charsets.ts';

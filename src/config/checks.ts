@@ -6,14 +6,14 @@ import { isDigest, TAG_CONDITIONS } from '../upstream/config.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import { didYouMean } from '../errors.ts';
-import type { Fault, Path } from './faults.ts';
-import { place, type Reading } from './reader.ts';
+import type { Fault, Path } from '../documents/faults.ts';
+import { place, type Reading } from '../documents/reader.ts';
 import type { Config } from './schema.ts';
-import type { CorsConfig } from './sections/cors.ts';
-import type { IdentityConfig } from './sections/identity.ts';
-import type { ListenConfig } from './sections/listen.ts';
-import type { InsecureConfig } from './sections/process.ts';
-import type { RouteConfig } from './sections/routes.ts';
+import type { CorsConfig } from '../endpoints/proxy/section.ts';
+import type { IdentityConfig } from '../identity/section.ts';
+import type { ListenConfig } from '../endpoints/section.ts';
+import type { InsecureConfig } from './section.ts';
+import type { RouteConfig } from '../routing/section.ts';
 
 /** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, and what overrides method, path or caller. */
 const NEVER_FORWARDED =

@@ -4,13 +4,13 @@ import { dirname, resolve } from 'node:path';
 import { Document, LineCounter, parseDocument } from 'yaml';
 import { SluiceError } from '../errors.ts';
 import { checkConfig, warningsOf, whereIs } from './checks.ts';
-import { configInvalid, type Fault, type Path } from './faults.ts';
-import { type Reading, read, type Schema } from './reader.ts';
+import { configInvalid, type Fault, type Path } from '../documents/faults.ts';
+import { type Reading, read, type Schema } from '../documents/reader.ts';
 import { type Config, configSchema } from './schema.ts';
-import { routesSchema } from './sections/routes.ts';
+import { routesSchema } from '../routing/section.ts';
 
 export type { Config } from './schema.ts';
-export { configFaults, type Fault, spell, tell } from './faults.ts';
+export { configFaults, type Fault, spell, tell } from '../documents/faults.ts';
 export { configSchemas } from './schemas.ts';
 
 export interface LoadedConfig {

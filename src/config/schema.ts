@@ -1,17 +1,16 @@
 /** The sections of `sluice.yaml`, put together. A section that a stage owns has its schema there. */
 import { type Static, Type } from 'typebox';
-import { defaulted, optional, section } from './kinds.ts';
-import { consentSchema } from './sections/consent.ts';
-import { corsSchema } from './sections/cors.ts';
-import { decisionLogSchema } from './sections/decision-log.ts';
-import { identitySchema } from './sections/identity.ts';
-import { keysSchema } from './sections/keys.ts';
-import { limitsSchema, listenSchema } from './sections/listen.ts';
-import { policySchema } from './sections/policy.ts';
-import { insecureSchema, observabilitySchema, workersSchema } from './sections/process.ts';
-import { purposeSchema } from './sections/purpose.ts';
-import { routesSchema } from './sections/routes.ts';
-import { upstreamsSchema } from './sections/upstreams.ts';
+import { defaulted, optional, section } from '../documents/kinds.ts';
+import { consentSchema } from '../consent/section.ts';
+import { corsSchema } from '../endpoints/proxy/section.ts';
+import { decisionLogSchema } from '../decision-log/section.ts';
+import { identitySchema } from '../identity/section.ts';
+import { keysSchema } from '../disclosure/section.ts';
+import { limitsSchema, listenSchema } from '../endpoints/section.ts';
+import { policySchema } from '../policy/section.ts';
+import { insecureSchema, observabilitySchema, workersSchema } from './section.ts';
+import { purposeSchema, routesSchema } from '../routing/section.ts';
+import { upstreamsSchema } from '../upstream/section.ts';
 
 export const configSchema = section({
   version: Type.Literal(1),

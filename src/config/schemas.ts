@@ -1,7 +1,7 @@
 /** JSON Schemas for editors and other tools, written to `schemas/`: our own annotations turned into standard keywords. */
-import { consentsDocumentSchema } from '../consent/config.ts';
+import { consentsDocumentSchema } from '../consent/schema.ts';
 import { configSchema } from './schema.ts';
-import type { Schema } from './reader.ts';
+import type { Schema } from '../documents/reader.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 const ENV = 'env:[A-Za-z_][A-Za-z0-9_]*';

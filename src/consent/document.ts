@@ -5,8 +5,8 @@ import { SluiceError } from '../errors.ts';
 import { endOf, startOf } from '../model/moment.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { holdsUnseen } from '../model/spelling.ts';
-import { completenessOf } from '../observability/complete.ts';
-import { type ConsentsDocument, consentsDocumentSchema } from './config.ts';
+import { completenessOf } from '../documents/complete.ts';
+import { type ConsentsDocument, consentsDocumentSchema } from './schema.ts';
 
 const checker = Compile(consentsDocumentSchema);
 /** More would not be read anyway. */

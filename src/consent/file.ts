@@ -3,11 +3,11 @@
  * unreadable is not passed over: the lines nobody can read may be withdrawals. Unless `stale_if_error` says otherwise,
  * lookups are refused until the file is whole again.
  */
-import type { ConsentConfig } from '../config/sections/consent.ts';
+import type { ConsentConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
 import type { Clock } from '../observability/clock.ts';
-import { UNMARKED } from '../observability/complete.ts';
+import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
 import { readConsents } from './document.ts';

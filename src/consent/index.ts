@@ -1,9 +1,9 @@
 /** Where consents come from. */
-import type { ConsentConfig } from '../config/sections/consent.ts';
+import type { ConsentConfig } from './section.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import { type ConsentDependencies, openConsentFile } from './file.ts';
 
-export type { ConsentEntry, ConsentsDocument } from './config.ts';
+export type { ConsentEntry, ConsentsDocument } from './schema.ts';
 export { parseConsents, type ReadConsents, readConsents } from './document.ts';
 export { createIdentities, type Identities, idForms } from './identities.ts';
 export { type Ask, createLookups } from './lookups.ts';

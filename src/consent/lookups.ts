@@ -3,7 +3,7 @@
  * while, a bounded number of them, and only those that found somebody: who is not found now may be there in a moment.
  */
 import { LRUCache } from 'lru-cache';
-import type { LookupConfig } from '../config/sections/consent.ts';
+import type { LookupConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { tokensOf } from '../model/pointer.ts';
 

@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
-import type { ConsentEntry } from './config.ts';
+import type { ConsentEntry } from './schema.ts';
 import { endOf, startOf } from '../model/moment.ts';
 
 interface Dated {

@@ -1,6 +1,6 @@
 /** Consents in memory: for tests, scenarios and the demonstration. A change counts at once. */
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
-import type { ConsentEntry } from './config.ts';
+import type { ConsentEntry } from './schema.ts';
 import { createStates, type Prepared } from './states.ts';
 
 export interface StaticConsents extends ConsentSource {

@@ -5,7 +5,7 @@
 import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type DecisionLogInput, indexOf, settings, sinksOf } from './config.ts';
+import { type DecisionLogInput, indexOf, settings, sinksOf } from './settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher } from './data-subject.ts';
 import { headPath, listOrigins } from './journal/directory.ts';
 import { readHead } from './journal/head.ts';

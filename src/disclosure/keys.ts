@@ -4,7 +4,7 @@
  * is old. Nothing here is ever logged or part of a message.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { KeyConfig } from '../config/sections/keys.ts';
+import type { KeyConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';

@@ -1,6 +1,6 @@
 /** API keys → Subject. Only digests are kept: who reads the configuration cannot use the keys. */
 import { hash } from 'node:crypto';
-import type { IdentityConfig } from '../config/sections/identity.ts';
+import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import type { Clock } from '../observability/clock.ts';

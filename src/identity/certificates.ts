@@ -1,5 +1,5 @@
 /** Client certificates → Subject. The TLS layer has verified the chain; here it is only looked up whose it is. */
-import type { IdentityConfig } from '../config/sections/identity.ts';
+import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
 import type { Subject } from '../model/input.ts';

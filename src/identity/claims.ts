@@ -1,5 +1,5 @@
 /** What a token says → Subject. A claim that is there and cannot be read is a refusal, never a default. */
-import type { IssuerConfig, SubjectConfig } from '../config/sections/identity.ts';
+import type { IssuerConfig, SubjectConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
 import { tokensOf } from '../model/pointer.ts';

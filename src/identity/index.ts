@@ -4,7 +4,7 @@
  * those keys would have to be fetched anew.
  */
 import { LRUCache } from 'lru-cache';
-import type { IdentityConfig } from '../config/sections/identity.ts';
+import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
 import type { Clock } from '../observability/clock.ts';

@@ -4,7 +4,7 @@
  * that the issuer has withdrawn must stop working here too.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import type { IssuerConfig } from '../config/sections/identity.ts';
+import type { IssuerConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import { observeFile } from '../observability/file.ts';

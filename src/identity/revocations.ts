@@ -5,7 +5,7 @@
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import { asSeen } from '../model/spelling.ts';
-import { UNMARKED } from '../observability/complete.ts';
+import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
 import { parseRevoked, type Revoked } from './revoked.ts';

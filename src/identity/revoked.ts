@@ -2,7 +2,7 @@
 import { parseDocument } from 'yaml';
 import { startOf } from '../model/moment.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
-import { type Completeness, completenessOf } from '../observability/complete.ts';
+import { type Completeness, completenessOf } from '../documents/complete.ts';
 
 export interface Revoked {
   readonly ids: ReadonlySet<string>;

@@ -7,7 +7,7 @@ import {
   type JWTVerifyOptions,
   jwtVerify,
 } from 'jose';
-import type { IssuerConfig } from '../config/sections/identity.ts';
+import type { IssuerConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import { type Claims, claimAt, freeze, subjectOf } from './claims.ts';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from './clock.ts';
-import { textOf } from './complete.ts';
+import { textOf } from '../documents/complete.ts';
 import { readStable, stampOf } from './stable.ts';
 
 export interface ObservedFile<T> {

@@ -11,7 +11,7 @@ import {
   TREATMENTS,
   type TreatmentChoice,
 } from '../model/answers.ts';
-import { isObject } from './document.ts';
+import { isObject } from '../documents/yaml.ts';
 
 /** what is malformed, as a path and a rule; never a value */
 export class Malformed extends Error {}

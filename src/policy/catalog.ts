@@ -11,7 +11,7 @@ import type {
   Variants,
 } from '../model/catalog.ts';
 import { classOf, WRITE_MODES } from '../model/catalog.ts';
-import { isObject, readYaml, type YamlDocument } from './document.ts';
+import { isObject, readYaml, type YamlDocument } from '../documents/yaml.ts';
 import { faultError, type PolicyFault } from './opa/faults.ts';
 import { pickFault, pointerFault } from './pointer-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS, PARSED } from './schemas.ts';

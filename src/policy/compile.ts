@@ -16,7 +16,7 @@ import { replacedHelpers } from './bundle/optimized.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { decidesNothing, type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
-import { isObject, readYaml } from './document.ts';
+import { isObject, readYaml } from '../documents/yaml.ts';
 import { numbersKept } from '../rego/numbers.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';

@@ -6,7 +6,7 @@
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../model/answers.ts';
 import type { DataSubjectState } from '../model/consent.ts';
 import { holdsUnseen } from '../model/spelling.ts';
-import { isObject } from './document.ts';
+import { isObject } from '../documents/yaml.ts';
 
 export const NAME_UNKNOWN: DisclosureAnswer = Object.freeze(
   WITHHOLD_ALL(

@@ -7,7 +7,7 @@
  * kept from request to request, its part of the key is one look-up.
  */
 import { LRUCache } from 'lru-cache';
-import { isObject } from './document.ts';
+import { isObject } from '../documents/yaml.ts';
 
 export type KeyOf = (input: object, time: string) => string;
 

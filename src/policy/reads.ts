@@ -9,7 +9,7 @@
  * statements of the plan are one table.)
  */
 import type { EntrypointReads } from './bundle/bundle.ts';
-import { isObject } from './document.ts';
+import { isObject } from '../documents/yaml.ts';
 
 interface Operand {
   readonly type: string;

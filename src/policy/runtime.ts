@@ -1,7 +1,7 @@
 /** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
 import { SluiceError } from '../errors.ts';
 import { type PolicyBundle, pause } from './bundle/bundle.ts';
-import type { PolicyLimits } from './config.ts';
+import type { PolicyLimits } from './settings.ts';
 import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from '../rego/engine.ts';
 import { createMeter, loadingFuel, meter } from '../rego/fuel.ts';
 import { withHostedBuiltins } from '../rego/hosted.ts';

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DecisionAnswer, DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import type { PolicyShadowConfig } from './config.ts';
+import type { PolicyShadowConfig } from './settings.ts';
 import { createPolicyStore, type LivePolicyStore, type StoreDependencies } from './store.ts';
 
 /** One thing the shadow policy answered otherwise: what, as the live policy has it, as the shadow has it. */

@@ -14,7 +14,7 @@ import type { DisclosureInput, PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { decisionOf, disclosureOf, Malformed } from './answers.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle/bundle.ts';
-import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from './config.ts';
+import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from './settings.ts';
 import { createSteps, type Instant } from './clockstep.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
 import type { Nondeterminism } from '../rego/engine.ts';

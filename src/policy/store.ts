@@ -19,7 +19,7 @@ import {
   type PolicyConfig,
   type PolicyLimits,
   settle,
-} from './config.ts';
+} from './settings.ts';
 import type { PolicyBundle } from './bundle/bundle.ts';
 import type { Opa } from './opa/opa.ts';
 import type { SigningConfig, SigningKey } from './bundle/signatures.ts';

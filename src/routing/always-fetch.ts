@@ -2,7 +2,7 @@
  * A request that selects fields (`fields=name,city`) may leave out whose a record is, and the record is withheld for it. A route can have such fields
  * asked for with every selection; what the caller did not ask for is left out of the answer again.
  */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import type { Parameters } from './query.ts';
 
 export interface Selection {

@@ -1,5 +1,5 @@
 /** `when`: what tells apart requests that share a method and a path. */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { at, type Steps } from './pointer.ts';
 import type { Parameters } from './query.ts';

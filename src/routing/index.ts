@@ -1,6 +1,5 @@
 /** Method + canonical path (+ query, headers, body) → route, resource, action, fields used. */
-import type { LimitsConfig } from '../config/sections/listen.ts';
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { SENDS_RECORD, WRITES } from '../model/actions.ts';
 import { type Identifier, othersAround, otherNamed } from '../model/identifiers.ts';
@@ -105,7 +104,13 @@ export function createRouter(configs: readonly RouteConfig[], limits: Limits, co
   };
 }
 
-type Limits = Pick<LimitsConfig, 'target' | 'depth' | 'request_body' | 'decoded_ratio'>;
+/** of the section `limits` */
+interface Limits {
+  readonly target: number;
+  readonly depth: number;
+  readonly request_body: number;
+  readonly decoded_ratio: number;
+}
 
 const EMPTY = new Uint8Array(0);
 

@@ -3,8 +3,8 @@
  * the gap that it matched. So the upstream is asked for the list from its beginning, and the page is cut from what is disclosed of it
  * (`Refill`); or the request is refused, by what it says and never by what is found.
  */
-import type { PagingConfig } from '../config/sections/paging.ts';
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { PagingConfig } from './section/paging.ts';
+import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../errors.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { type Change, REWRITABLE } from './body/rewrite.ts';

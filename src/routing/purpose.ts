@@ -1,5 +1,5 @@
 /** Purpose, recipient, tier, justification and grant of a request, and the rules on who may claim what. */
-import type { PurposeConfig } from '../config/sections/purpose.ts';
+import type { PurposeConfig } from './section/purpose.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject, Tier } from '../model/input.ts';
 import type { CompiledRoute, Headers, Known, PurposeOfUse } from './types.ts';

@@ -1,5 +1,5 @@
 /** What an upstream does with what a body leaves out, as the route says it or as its method does. */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { SENDS_RECORD } from '../model/actions.ts';
 import { isOverride } from './query.ts';
 import type { Erases } from './types.ts';

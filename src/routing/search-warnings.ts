@@ -1,5 +1,5 @@
 /** What a route may say of searches and pages and seldom means, and fields that no catalog has. */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../errors.ts';
 import { LISTS } from '../model/actions.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';

@@ -3,7 +3,7 @@
  * the route allows. A value that is written in a search language is parsed by the grammar of that language.
  */
 import { RE2JS } from 're2js';
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { didYouMean, SluiceError } from '../errors.ts';
 import type { Condition } from './conditions.ts';
 import { type Grammar, grammars, type Reading } from './grammars/index.ts';

@@ -1,5 +1,5 @@
 /** Where the stored record is read that a write is merged with (`request.keep_masked`). */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { writePath } from './path.ts';
 import { erasesOf } from './replacing.ts';
 import { parseTemplate, type Template } from './template.ts';

@@ -1,5 +1,5 @@
 /** What the routing stage gives and takes. */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';

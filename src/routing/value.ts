@@ -1,6 +1,6 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
 import { RE2JS } from 're2js';
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { pointerOf, tokensOf } from '../model/pointer.ts';
 import { unreadable } from './body/text.ts';

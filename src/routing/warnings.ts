@@ -2,7 +2,7 @@
  * What a route may say and seldom means, and what it names that no catalog has. Only the catalogs show it, so it is said once they are
  * there: at the start, and by `sluice check`, for which a name that is not there is a fault.
  */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../errors.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';

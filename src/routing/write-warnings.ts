@@ -1,5 +1,5 @@
 /** What a route that writes may say and seldom means. */
-import type { RouteConfig } from '../config/sections/routes.ts';
+import type { RouteConfig } from './section.ts';
 import { SENDS_RECORD, WRITES } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { identifies } from '../model/identifiers.ts';

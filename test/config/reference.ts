@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Schema } from '../../src/config/reader.ts';
+import type { Schema } from '../../src/documents/reader.ts';
 import { configSchema } from '../../src/config/schema.ts';
 
 export const DOCUMENT = join(import.meta.dirname, '../../docs/configuration.md');

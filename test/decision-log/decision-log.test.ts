@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { DecisionLogInput } from '../../src/decision-log/config.ts';
+import type { DecisionLogInput } from '../../src/decision-log/settings.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import type { JournalHooks } from '../../src/decision-log/journal/journal.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';

@@ -12,7 +12,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { agreementFindings } from '../../src/cli/policy/check/agreements.ts';
 import { githubCommands, sarifOf } from '../../src/cli/policy/check/finding-formats.ts';
 import { arranged, type Finding } from '../../src/cli/policy/check/findings.ts';
-import { readYaml } from '../../src/policy/document.ts';
+import { readYaml } from '../../src/documents/yaml.ts';
 import { Copy, opa, ROOT, sluice } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 180_000 });

@@ -4,7 +4,7 @@
  */
 import { beforeAll, expect, test } from 'vitest';
 import { isSluiceError } from '../../src/errors.ts';
-import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { createRuntime, type Runtime } from '../../src/policy/runtime.ts';
 import { policyOf } from '../policy/support.ts';
 

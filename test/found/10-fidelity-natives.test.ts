@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../src/errors.ts';
-import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
 import { answersAsOpa, answersOf } from '../rego/builtins/oracle.ts';
 import { policyOf } from '../policy/support.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
-import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import type { PolicyFile } from '../../src/policy/directory.ts';
 import { createRuntime } from '../../src/policy/runtime.ts';
 import { opa, policyOf, scratch } from '../policy/support.ts';

@@ -12,7 +12,7 @@ import { createConsentSource, readConsents } from '../../src/consent/index.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
 import type { ConsentSource } from '../../src/model/consent.ts';
 import { systemClock } from '../../src/observability/clock.ts';
-import { textOf } from '../../src/observability/complete.ts';
+import { textOf } from '../../src/documents/complete.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { createConsentNames } from '../../src/policy/consent-names.ts';
 import { ROOT, sluice } from '../cli/support.ts';

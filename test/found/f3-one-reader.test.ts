@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { configFaults, parseConfig, spell } from '../../src/config/index.ts';
-import type { Schema } from '../../src/config/reader.ts';
+import type { Schema } from '../../src/documents/reader.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { isSluiceError } from '../../src/errors.ts';
 

@@ -11,7 +11,7 @@ import {
   SignJWT,
 } from 'jose';
 import { parseConfig } from '../../src/config/index.ts';
-import type { IdentityConfig } from '../../src/config/sections/identity.ts';
+import type { IdentityConfig } from '../../src/identity/section.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { createIdentity, type Identity } from '../../src/identity/index.ts';

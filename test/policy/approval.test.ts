@@ -19,7 +19,7 @@ import {
 import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
 import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import type { PolicyConfig } from '../../src/policy/config.ts';
+import type { PolicyConfig } from '../../src/policy/settings.ts';
 import { approvingOf, createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import { opa, ROOT, sluice } from '../cli/support.ts';
 

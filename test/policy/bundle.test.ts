@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { contentDigest } from '../../src/policy/bundle/approval.ts';
 import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
 import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
-import type { SigningAlgorithm } from '../../src/policy/config.ts';
+import type { SigningAlgorithm } from '../../src/policy/settings.ts';
 import type { SigningConfig } from '../../src/policy/bundle/signatures.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { disclosureFor, FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';

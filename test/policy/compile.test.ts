@@ -78,7 +78,7 @@ describe('a policy directory', () => {
       data: 'sluice: { extra: { x: 7 } }',
     });
     const { createRuntime } = await import('../../src/policy/runtime.ts');
-    const { DEFAULT_LIMITS } = await import('../../src/policy/config.ts');
+    const { DEFAULT_LIMITS } = await import('../../src/policy/settings.ts');
     const runtime = await createRuntime(bundle, DEFAULT_LIMITS);
     expect(runtime.evaluate('sluice/decision', '{}', { nowNs: 0n, seed: () => '' }).result).toBe(7);
   });

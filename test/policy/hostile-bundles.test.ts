@@ -14,7 +14,7 @@ import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
 import { type PolicyBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
-import type { PolicyConfig } from '../../src/policy/config.ts';
+import type { PolicyConfig } from '../../src/policy/settings.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import {
   bodiesOf,

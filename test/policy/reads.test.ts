@@ -7,7 +7,7 @@ import { compileFiles } from '../../src/policy/compile.ts';
 import { createProjection } from '../../src/policy/projection.ts';
 import { createSnapshot } from '../../src/policy/snapshot.ts';
 import { createRuntime, type Runtime } from '../../src/policy/runtime.ts';
-import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { fixture, inputFor, opa, policyOf } from './support.ts';
 
 const paths = async (rule: string): Promise<string[]> => {

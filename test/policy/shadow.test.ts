@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import type { PolicyShadowConfig } from '../../src/policy/config.ts';
+import type { PolicyShadowConfig } from '../../src/policy/settings.ts';
 import {
   createShadow,
   decisionDifferences,

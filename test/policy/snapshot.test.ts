@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Consent } from '../../src/model/consent.ts';
 import type { DisclosureInput } from '../../src/model/input.ts';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
-import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
 import { codesOf, disclosureFor, fixture, inputFor, policyOf } from './support.ts';
 

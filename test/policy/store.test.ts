@@ -7,7 +7,7 @@ import { SluiceError } from '../../src/errors.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { writeBundle } from '../../src/policy/bundle/bundle.ts';
-import type { PolicyConfig } from '../../src/policy/config.ts';
+import type { PolicyConfig } from '../../src/policy/settings.ts';
 import { createPolicyStore, type LivePolicyStore, type StoreDependencies } from '../../src/policy/store.ts';
 import { FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { DEFAULT_LIMITS } from '../../src/policy/config.ts';
+import { DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { createEvaluator, type Evaluator } from '../../src/rego/engine.ts';
 import { FUEL, meter } from '../../src/rego/fuel.ts';
 import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PurposeConfig } from '../../src/config/sections/purpose.ts';
+import type { PurposeConfig } from '../../src/routing/section/purpose.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import type { Subject } from '../../src/model/input.ts';
 import { knownFrom, resolvePurpose } from '../../src/routing/index.ts';

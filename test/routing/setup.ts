@@ -1,7 +1,7 @@
 /** Routers from routes as they stand in sluice.yaml. */
 import { parseConfig } from '../../src/config/index.ts';
 import { charset } from '../../src/disclosure/charsets.ts';
-import type { RouteConfig } from '../../src/config/sections/routes.ts';
+import type { RouteConfig } from '../../src/routing/section.ts';
 import { type ErrorCode, isSluiceError } from '../../src/errors.ts';
 import { createRouter, type Headers, type Router, type Selected } from '../../src/routing/index.ts';
 

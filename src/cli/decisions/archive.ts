@@ -1,7 +1,7 @@
 /** `sluice decisions archive`: full segments leave the journal, and it still verifies. */
 import { resolve } from 'node:path';
 import { archive as archiveSegments } from '../../decision-log/journal/archive.ts';
-import { indexOf, sinksOf } from '../../decision-log/config.ts';
+import { indexOf, sinksOf } from '../../decision-log/settings.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../decision-log/index/postgres.ts';
 import { openSqliteIndex } from '../../decision-log/index/sqlite.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/index.ts';
-import { type DecisionLogInput, indexOf, settings } from '../../decision-log/config.ts';
+import { type DecisionLogInput, indexOf, settings } from '../../decision-log/settings.ts';
 import { type DataSubjectHasher, dataSubjectHasher, isHashed } from '../../decision-log/data-subject.ts';
 import { feed } from '../../decision-log/index/feeder.ts';
 import { openPostgresIndex } from '../../decision-log/index/postgres.ts';

@@ -2,7 +2,7 @@
  * Cross-origin requests of browsers (the Fetch standard, "CORS protocol"), for the origins that the configuration names and no others. A
  * preflight carries no credential and asks for nothing: it is answered from the configuration and the route table alone, and recorded.
  */
-import type { CorsConfig } from '../../config/sections/cors.ts';
+import type { CorsConfig } from './section.ts';
 import { SluiceError } from '../../errors.ts';
 import type { ProxyRequest, Reply } from '../../model/exchange.ts';
 

@@ -15,7 +15,7 @@ import { CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { readStable } from '../../observability/stable.ts';
 import { decidesNothing } from '../directory.ts';
-import { isObject } from '../document.ts';
+import { isObject } from '../../documents/yaml.ts';
 import { importKey, readKey, type SigningConfig, type SigningKey } from './signatures.ts';
 
 const TYPE = 'sluice-approval+jws';

@@ -6,7 +6,7 @@ import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchi
 import { APPROVALS, approvalsIn, withDigest } from './approval.ts';
 import { checkRoots, mergeData } from './data.ts';
 import { catalogsFromData } from '../catalog.ts';
-import { isObject } from '../document.ts';
+import { isObject } from '../../documents/yaml.ts';
 import { numbersKept } from '../../rego/numbers.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
 import { filesOfUnitTests, unitTestsOf } from '../unit-tests/files.ts';

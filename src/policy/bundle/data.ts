@@ -2,7 +2,7 @@
 import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
-import { isObject } from '../document.ts';
+import { isObject } from '../../documents/yaml.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

@@ -9,8 +9,8 @@ import { CompactSign, compactVerify, decodeProtectedHeader, errors, importPKCS8,
 import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
-import type { SigningAlgorithm } from '../config.ts';
-import { isObject } from '../document.ts';
+import type { SigningAlgorithm } from '../settings.ts';
+import { isObject } from '../../documents/yaml.ts';
 import { numbersKept } from '../../rego/numbers.ts';
 
 export interface SigningKey {

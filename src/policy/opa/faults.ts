@@ -1,14 +1,10 @@
 /** What OPA says is wrong, as one SluiceError that names every place. */
 import { join } from 'node:path';
+import type { PolicyFault } from '../../documents/faults.ts';
 import { SluiceError } from '../../errors.ts';
 import type { OpaRun } from './opa.ts';
 
-export interface PolicyFault {
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly message: string;
-}
+export type { PolicyFault } from '../../documents/faults.ts';
 
 /** No limit: OPA stops at ten faults unless told otherwise. */
 export const MAX_ERRORS = '0';

@@ -1,6 +1,6 @@
 /** Unit tests as a bundle holds them: what there is to run, and the module. */
 import type { Files } from '../bundle/archive.ts';
-import { isObject } from '../document.ts';
+import { isObject } from '../../documents/yaml.ts';
 import type { UnitTest, UnitTests } from './list.ts';
 
 const TESTS = '.sluice/tests.json';

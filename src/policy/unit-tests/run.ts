@@ -1,7 +1,7 @@
 /** Runs the compiled unit tests of a policy on the engine that decides. */
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { Builtin } from '../../rego/builtins/types.ts';
-import { isObject } from '../document.ts';
+import { isObject } from '../../documents/yaml.ts';
 import { REFUSED } from '../opa/refused.ts';
 import { createMetered } from '../runtime.ts';
 import type { UnitTest, UnitTests } from './list.ts';

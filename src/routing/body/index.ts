@@ -1,5 +1,5 @@
 /** Request bodies by the format that the route declares; the caller's Content-Type must agree, since the upstream may obey it. */
-import type { RouteConfig } from '../../config/sections/routes.ts';
+import type { RouteConfig } from '../section.ts';
 import type { Coding } from './coding.ts';
 import { parseForm } from './form.ts';
 import { parseJson, parseNdjson } from './json.ts';

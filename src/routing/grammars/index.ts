@@ -1,5 +1,5 @@
 /** The languages that a route may name in `query_grammar` and `request.grammar`. */
-import type { GRAMMARS } from '../../config/sections/routes.ts';
+import type { GRAMMARS } from '../section.ts';
 import { directus } from './directus.ts';
 import type { Grammar } from './grammar.ts';
 import { fhir } from './fhir.ts';

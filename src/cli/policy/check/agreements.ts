@@ -1,5 +1,5 @@
 /** Agreements with partners by their dates: one that has ended may stay in the file for the record, one that soon ends wants renewing. */
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import type { BySchema } from './references.ts';
 

@@ -6,7 +6,7 @@ import type { ErrorObject, ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { tokensOf } from '../../../model/pointer.ts';
-import { readYaml, type YamlDocument } from '../../../policy/document.ts';
+import { readYaml, type YamlDocument } from '../../../documents/yaml.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import { everySchema } from '../emitted.ts';
 

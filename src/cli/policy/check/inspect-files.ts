@@ -6,9 +6,9 @@ import { idForms, type ReadConsents, readConsents } from '../../../consent/index
 import { isSluiceError, SluiceError } from '../../../errors.ts';
 import { parseRevoked } from '../../../identity/revoked.ts';
 import { MAX_TRIES } from '../../../identity/tokens.ts';
-import { textOf, UNMARKED } from '../../../observability/complete.ts';
+import { textOf, UNMARKED } from '../../../documents/complete.ts';
 import { createConsentNames, type NameKind } from '../../../policy/consent-names.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';

@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../../../policy/bundle/archive.ts';
 import { type PolicyBundle, readBundle } from '../../../policy/bundle/bundle.ts';
 import { compileFiles } from '../../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../../policy/directory.ts';
-import type { YamlDocument } from '../../../policy/document.ts';
+import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import { faultsIn, type PolicyFault } from '../../../policy/opa/faults.ts';
 import type { SigningConfig } from '../../../policy/bundle/signatures.ts';

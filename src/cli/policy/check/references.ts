@@ -2,7 +2,7 @@
 import { didYouMean } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { patternFault } from '../../../policy/catalog.ts';
-import { isObject, type YamlDocument } from '../../../policy/document.ts';
+import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { CausedFault } from './findings.ts';
 
 const FEW = 6;

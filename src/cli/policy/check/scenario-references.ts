@@ -5,7 +5,7 @@
  */
 import { didYouMean } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
-import { isObject, type YamlDocument } from '../../../policy/document.ts';
+import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { Scenario } from '../../../policy/scenario-schema.ts';
 import type { CausedFault } from './findings.ts';
 import { type BySchema, nearestOrAll, unknown } from './references.ts';

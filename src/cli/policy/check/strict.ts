@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import { faultsOf, type PolicyFault } from '../../../policy/opa/faults.ts';
 import { DisclosureInputSchema } from '../../../policy/schemas.ts';

@@ -3,7 +3,7 @@ import { ACTIONS } from '../../../model/actions.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
 import { classesOf } from '../../../policy/catalog.ts';
-import type { YamlDocument } from '../../../policy/document.ts';
+import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';

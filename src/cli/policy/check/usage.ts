@@ -15,7 +15,7 @@ import { type Catalog, classOf } from '../../../model/catalog.ts';
 import { NO_STATE } from '../../../model/consent.ts';
 import type { DecisionRecord } from '../../../model/record.ts';
 import { inTier, tierInForce } from '../../../model/verdict.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';

@@ -3,7 +3,7 @@
  * file (YAML 1.2): `no` is false, `0100` is 64. In quotes, or spelled otherwise, they mean one thing to all.
  */
 import { resolve } from '../../../rego/builtins/yaml-words.ts';
-import type { YamlDocument } from '../../../policy/document.ts';
+import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import { isNumber, numberText } from '../../../rego/values.ts';
 

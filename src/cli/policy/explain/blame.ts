@@ -5,7 +5,7 @@
  * what it called and who called it looked up; of those, what is about this class, or gives this treatment.
  */
 import type { PolicyFile } from '../../../policy/directory.ts';
-import { isObject, readYaml, type YamlDocument } from '../../../policy/document.ts';
+import { isObject, readYaml, type YamlDocument } from '../../../documents/yaml.ts';
 import { type Bindings, holds, type Query, type Reference } from './trace.ts';
 import type { Tree, TreeRule } from './tree.ts';
 

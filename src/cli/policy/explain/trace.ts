@@ -1,5 +1,5 @@
 /** OPA's full trace of one evaluation, as the queries that it consists of. */
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 
 /** A term's value where it has one; undefined where it does not (a variable that is not bound, a call). */
 export type Bindings = ReadonlyMap<string, unknown>;

@@ -1,7 +1,7 @@
 /** Rego files as OPA's parser sees them: which rules there are, where, and which texts stand in them. */
 import type { PolicyFile } from '../../../policy/directory.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Staged } from '../stage.ts';
 
 export interface TreeRule {

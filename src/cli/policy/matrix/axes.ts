@@ -8,7 +8,7 @@ import type { Consent, DataSubjectState } from '../../../model/consent.ts';
 import type { Subject, Tier } from '../../../model/input.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import { classesOf } from '../../../policy/catalog.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 
 export interface AxesOptions {
   readonly role?: readonly string[] | undefined;

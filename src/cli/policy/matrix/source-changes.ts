@@ -3,7 +3,7 @@
  * told all the same. Catalogs are compared by `grid-catalogs.ts`.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 
 /** A member of the data, or a file of rules. */

@@ -2,7 +2,7 @@
 import { parse, stringify } from 'yaml';
 import { didYouMean, SluiceError } from '../../../errors.ts';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Asked } from './new-scenario.ts';
 import { memberText, outdented, withMember, withName } from './yaml-insert.ts';
 

@@ -7,7 +7,7 @@ import { type Catalog, classOf } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import type { AskedState, DecisionRecord, FieldAccount } from '../../../model/record.ts';
 import { disclosureInput } from '../../../model/verdict.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import type { Direction } from '../matrix/changes.ts';
 

@@ -1,7 +1,7 @@
 /** What a scenario expects against what came of it: one sentence for each difference. */
 import { tokensOf } from '../../../model/pointer.ts';
 import type { Scenario } from '../../../policy/scenario-schema.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Came } from './world.ts';
 
 export function differences({ expect, upstream }: Scenario, came: Came): string[] {

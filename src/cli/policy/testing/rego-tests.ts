@@ -1,6 +1,6 @@
 /** Rego's own unit tests: run by OPA's interpreter and by the engine that decides, which have to agree. */
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import { faultError, faultsOf, MAX_ERRORS } from '../../../policy/opa/faults.ts';
 import { holds, type Ran, valueAt } from '../../../policy/unit-tests/run.ts';

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../../../errors.ts';
-import type { YamlDocument } from '../../../policy/document.ts';
+import type { YamlDocument } from '../../../documents/yaml.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';

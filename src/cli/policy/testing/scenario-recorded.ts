@@ -12,7 +12,7 @@ import type { PolicyInput } from '../../../model/input.ts';
 import { tokensOf } from '../../../model/pointer.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import type { AskedState } from '../../../model/record.ts';
-import { isObject } from '../../../policy/document.ts';
+import { isObject } from '../../../documents/yaml.ts';
 import type { Scenario, ScenarioFile } from '../../../policy/scenario-schema.ts';
 import { SAMPLES } from '../new/samples.ts';
 

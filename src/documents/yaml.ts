@@ -11,7 +11,7 @@ import {
   Scalar,
   visit,
 } from 'yaml';
-import type { PolicyFault } from './opa/faults.ts';
+import type { PolicyFault } from './faults.ts';
 
 export interface YamlDocument {
   readonly file: string;

@@ -1,11 +1,12 @@
 /** Which requests exist, and what each of them is. A request that no route describes is denied. Longer than most: a route is one section. */
 import { type Static, Type } from 'typebox';
-import { ACTIONS } from '../../model/actions.ts';
-import { ERROR_FORMATS, type ErrorFormat } from '../../model/exchange.ts';
-import type { ActionName } from '../../model/input.ts';
-import { defaulted, oneOrMore, optional, pointer, section, table } from '../kinds.ts';
-import { keepMasked } from './keep-masked.ts';
-import { alwaysFetchSchema, pagingSchema } from './paging.ts';
+import { ACTIONS } from '../model/actions.ts';
+import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';
+import type { ActionName } from '../model/input.ts';
+import { defaulted, oneOrMore, optional, pointer, section, table } from '../documents/kinds.ts';
+export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
+import { keepMasked } from './section/keep-masked.ts';
+import { alwaysFetchSchema, pagingSchema } from './section/paging.ts';
 
 const REQUEST_FORMATS = [
   'json',

@@ -1,7 +1,17 @@
 /** Where the policy comes from, who must have signed it, and how much it may use. */
 import { type Static, Type } from 'typebox';
-import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../../policy/config.ts';
-import { defaulted, duration, optional, path, secret, section, size, table, url } from '../kinds.ts';
+import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from './settings.ts';
+import {
+  defaulted,
+  duration,
+  optional,
+  path,
+  secret,
+  section,
+  size,
+  table,
+  url,
+} from '../documents/kinds.ts';
 
 const bounded = (minimum: number, maximum: number, value: number, description: string) =>
   defaulted(Type.Integer({ minimum, maximum, description }), value);

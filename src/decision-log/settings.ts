@@ -1,7 +1,7 @@
 /** The section `decision_log` of sluice.yaml as the log takes it, with what a caller may leave out. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import type { DecisionLogConfig } from '../config/sections/decision-log.ts';
+import type { DecisionLogConfig } from './section.ts';
 import type { WorkerSettings } from './index/protocol.ts';
 import { instanceName } from './journal/origin.ts';
 

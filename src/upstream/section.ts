@@ -1,6 +1,6 @@
 /** The systems that Sluice protects. */
 import { type Static, Type } from 'typebox';
-import { defaulted, duration, optional, path, secret, section, table, url } from '../kinds.ts';
+import { defaulted, duration, optional, path, secret, section, table, url } from '../documents/kinds.ts';
 
 const headerName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
 

@@ -1,7 +1,17 @@
 /** Where decisions are recorded, and what of a request stands in the record. */
 import { type Static, Type } from 'typebox';
-import { DEFAULT_MASK } from '../../decision-log/config.ts';
-import { database, defaulted, duration, optional, path, pointer, secret, section, size } from '../kinds.ts';
+import { DEFAULT_MASK } from './settings.ts';
+import {
+  database,
+  defaulted,
+  duration,
+  optional,
+  path,
+  pointer,
+  secret,
+  section,
+  size,
+} from '../documents/kinds.ts';
 
 const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);
 

@@ -1,6 +1,6 @@
 /** Keys of treatments, by id. */
 import { type Static, Type } from 'typebox';
-import { optional, secret, section, table } from '../kinds.ts';
+import { optional, secret, section, table } from '../documents/kinds.ts';
 
 const keySchema = section({
   use: Type.Unsafe<'pseudonymize' | 'tokenize' | 'encrypt' | 'data_subjects'>(

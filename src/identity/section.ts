@@ -1,6 +1,17 @@
 /** How a caller proves who it is, and what its credential says about it. */
 import { type Static, Type } from 'typebox';
-import { defaulted, duration, oneOrMore, optional, path, section, size, table, text, url } from '../kinds.ts';
+import {
+  defaulted,
+  duration,
+  oneOrMore,
+  optional,
+  path,
+  section,
+  size,
+  table,
+  text,
+  url,
+} from '../documents/kinds.ts';
 
 /** Asymmetric only: with a shared secret, whoever verifies a token could also have made it (RFC 8725 §3.1, §3.2). */
 export const ALGORITHMS = [

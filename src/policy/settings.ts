@@ -1,5 +1,5 @@
 /** The `policy` section: where the policy comes from, who must have signed it, and how much it may use. */
-import type { PolicySection } from '../config/sections/policy.ts';
+import type { PolicySection } from './section.ts';
 
 const MiB = 1024 * 1024;
 

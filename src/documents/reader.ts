@@ -14,7 +14,7 @@ import {
 } from 'yaml';
 import { didYouMean, SluiceError } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
-import { convert, describeKind, referred } from './kind-values.ts';
+import { convert, describeKind, referred } from './values.ts';
 import type { Kind } from './kinds.ts';
 
 export interface Schema {

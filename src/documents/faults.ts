@@ -1,6 +1,13 @@
 /** Faults of a document, collected so that all of them can be told at once, each with its place. */
 import { SluiceError } from '../errors.ts';
 
+export interface PolicyFault {
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly message: string;
+}
+
 /** `['routes', 2, 'upstream']` */
 export type Path = readonly (string | number)[];
 
