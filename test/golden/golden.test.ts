@@ -1,0 +1,116 @@
+/**
+ * Plays each case under this directory against a real proxy, a real upstream and the real policy: README.md says how to write one.
+ * `UPDATE_GOLDEN=1 vitest run test/golden` writes the expected sections anew.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { type HostileUpstream, startHostile } from '../support/hostile.ts';
+import { policyWith } from '../support/policy.ts';
+import { type Running, startSluice } from '../support/sluice.ts';
+import { play, readCase } from './case.ts';
+import { type CaseFile, CaseError, yamlOf } from './case-file.ts';
+
+const HERE = import.meta.dirname;
+const ROOT = join(HERE, '../..');
+const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
+const BASE = parse(readFileSync(join(HERE, 'sluice.yaml'), 'utf8')) as Record<string, unknown>;
+
+const paths = (readdirSync(HERE, { recursive: true }) as string[]).filter((p) => p.endsWith('.case')).sort();
+
+let upstream: HostileUpstream;
+const running = new Map<string, Promise<Running>>();
+const directories: string[] = [];
+
+beforeAll(async () => {
+  upstream = await startHostile();
+  await policyWith({}); // OPA compiles the default rules: on a busy machine longer than a test may take
+}, 120_000);
+afterAll(async () => {
+  for (const one of running.values())
+    await one.then(
+      (r) => r.close(),
+      () => {},
+    );
+  await upstream?.close();
+  for (const dir of directories) rmSync(dir, { recursive: true, force: true });
+});
+
+/** What a case says of the configuration and the policy: cases that say the same share a Sluice. */
+const setupOf = (file: CaseFile) =>
+  file.sections.filter((s) => /^(?:file |sluice\.yaml|consents\.yaml|policies\/)/.test(s.name));
+
+function sluiceFor(file: CaseFile): Promise<Running> {
+  const key = setupOf(file)
+    .map((s) => `${s.name}\n${s.text}`)
+    .sort()
+    .join('\n\n');
+  const known = running.get(key) ?? start(file);
+  running.set(key, known);
+  return known;
+}
+
+async function start(file: CaseFile): Promise<Running> {
+  const dir = mkdtempSync(join(tmpdir(), 'sluice-golden-'));
+  directories.push(dir);
+  const sections = setupOf(file);
+  const yaml = (name: string) =>
+    yamlOf(
+      file,
+      sections.find((s) => s.name === name),
+    );
+  for (const { name, text } of sections)
+    if (name.startsWith('file ')) writeFileSync(join(dir, name.slice('file '.length)), `${text}\n`);
+  const { routes, upstreams = {}, ...config } = { ...BASE, ...yaml('sluice.yaml') } as Record<string, object>;
+  const { data_subjects = {}, aliases } = yaml('consents.yaml') as Record<string, Record<string, never>>;
+  try {
+    return await startSluice({
+      dir,
+      upstream: upstream.url,
+      crm: (upstreams as Record<string, object>)['crm'] ?? {},
+      routes: routes as object[],
+      config,
+      dataSubjects: data_subjects,
+      ...(aliases === undefined ? {} : { aliases }),
+      policy: await policyWith({
+        data: yaml('policies/data'),
+        rego: sections.find((s) => s.name === 'policies/sluice.rego')?.text,
+        catalogs: sections.filter((s) => s.name.startsWith('policies/catalog/')).map((s) => s.text),
+      }),
+    });
+  } catch (e) {
+    throw new CaseError(file.path, sections[0]?.line ?? 1, `Sluice does not start: ${(e as Error).message}`);
+  }
+}
+
+async function passes(shown: string, source: string, update: (text: string) => void): Promise<void> {
+  const file = readCase(shown, source);
+  const text = await play(source, file, { running: await sluiceFor(file), upstream });
+  if (text === source) return;
+  if (UPDATE) return update(text);
+  const where = `${shown}:${firstDifference(source, text)}`;
+  expect(text, `${where}: it came out otherwise (UPDATE_GOLDEN=1 writes what came out)`).toBe(source);
+}
+
+function firstDifference(a: string, b: string): number {
+  const other = b.split('\n');
+  return a.split('\n').findIndex((line, i) => line !== other[i]) + 1;
+}
+
+const nameOf = (path: string): string =>
+  path.slice(path.indexOf('/') + 1, -'.case'.length).replaceAll('-', ' ');
+
+describe.each(Object.entries(Object.groupBy(paths, (p) => p.split('/')[0]!)))('%s', (_area, files = []) => {
+  test.each(files.map((path) => [nameOf(path), path]))('%s', (_name, path) => {
+    const absolute = join(HERE, path);
+    const update = (text: string) => writeFileSync(absolute, text);
+    return passes(relative(ROOT, absolute), readFileSync(absolute, 'utf8'), update);
+  });
+});
+
+test('the example of the README passes', () => {
+  const example = /^```\n(.*?)^```$/ms.exec(readFileSync(join(HERE, 'README.md'), 'utf8'))?.[1];
+  return passes('test/golden/README.md, the example', example!, () => {});
+});
