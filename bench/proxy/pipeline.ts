@@ -21,7 +21,7 @@ import type { ProxyRequest, Reply } from '../../src/model/exchange.ts';
 import { systemClock as clock } from '../../src/observability/clock.ts';
 import { silentLogger as logger } from '../../src/observability/logger.ts';
 import { createMetrics } from '../../src/observability/metrics.ts';
-import { createPipeline } from '../../src/pipeline/pipeline.ts';
+import { createProxyPipeline } from '../../src/pipeline/proxy.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from '../../src/routing/index.ts';
 import { createAnswers } from '../../src/endpoints/answers.ts';
@@ -127,7 +127,7 @@ const stages: Stages = {
   limits: config.limits,
   labels: config.observability.labels,
 };
-const handle = createPipeline(stages);
+const handle = createProxyPipeline(stages);
 const headers = { host: 'localhost', authorization: `Bearer ${token}`, 'sluice-purpose': 'after_sales' };
 let asked = 0;
 let failed = 0;

@@ -17,19 +17,14 @@ import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { SluiceError } from '../errors.ts';
 import { createIdentity } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
-import type { Reason } from '../model/answers.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
-import { createPipeline } from '../pipeline/pipeline.ts';
-import { createShadow, type ShadowReport } from '../policy/shadow.ts';
-import {
-  createPolicyStore,
-  type Gate,
-  type LivePolicyStore,
-  type StoreDependencies,
-} from '../policy/store.ts';
+import { approvalRecords, malformedRecord, shadowRecord } from '../pipeline/event-records.ts';
+import { createProxyPipeline } from '../pipeline/proxy.ts';
+import { createShadow } from '../policy/shadow.ts';
+import { createPolicyStore, type Gate, type LivePolicyStore } from '../policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
 import { createAdmin } from '../endpoints/admin/admin.ts';
 import { detokenizing, type Reverse } from '../endpoints/detokenize/detokenize.ts';
@@ -38,9 +33,7 @@ import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { type Address, draining, listen, urlOf } from '../endpoints/listening.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
-import { createProxyListener, type Malformed, type MalformedCode } from '../endpoints/proxy/proxy.ts';
-import { record, unrecorded } from '../pipeline/refusal.ts';
-import { Account } from '../pipeline/account.ts';
+import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import type { GrantSource, Stages } from '../pipeline/stages.ts';
 import { headerRules } from '../upstream/headers.ts';
 import type { UpstreamBody } from '../upstream/body.ts';
@@ -106,7 +99,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
           baseDir: directory,
           metrics,
           ...(deps.gate ? { gate: deps.gate } : {}),
-          approvals: approvalRecords(log, clock),
+          approvals: approvalRecords({ log, newDecisionId, clock }),
         }),
       );
     const hasConsents = given.consents !== undefined || config.consent.file !== undefined;
@@ -127,7 +120,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
             clock,
             baseDir: directory,
             metrics,
-            report: (found) => observed(found, log, clock, logger),
+            report: shadowRecord({ log, newDecisionId, clock, logger }),
           }),
         )
       : null;
@@ -200,8 +193,8 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     const reverse: Reverse = (token, origin) => detokenize(token, { ...origin, keys });
 
     const proxy = createProxyListener(
-      createPipeline(stages),
-      malformed(stages),
+      createProxyPipeline(stages),
+      malformedRecord(stages),
       config.limits,
       tlsOf(config),
     );
@@ -264,61 +257,6 @@ const headersNamed = ({ identity, purpose, upstreams }: Config) => ({
   ],
   response: Object.values(upstreams).flatMap((u) => u.response_headers),
 });
-
-/** Who let which policy go live, and which was kept out, is on record. */
-function approvalRecords(log: OpenDecisionLog, clock: Clock): NonNullable<StoreDependencies['approvals']> {
-  const record = async (
-    outcome: 'allowed' | 'denied',
-    reason: Reason,
-    revision: string,
-    bundle: string,
-    labels: Readonly<Record<string, string>>,
-  ): Promise<void> => {
-    const account = new Account(newDecisionId(), clock);
-    account.kind = 'policy';
-    account.policy = { revision, bundle };
-    account.reasons = [reason];
-    account.labels = labels;
-    await log.append({ ...account.record(outcome, 0, null, null), response: null });
-  };
-  return {
-    approved: ({ name, revision }, { digest, reviewer, author, approved_at, key }) =>
-      record(
-        'allowed',
-        { code: 'policy_approved', message: `${reviewer} approved the content ${digest}.` },
-        revision,
-        name,
-        { digest, reviewer, approved_at, key, ...(author === undefined ? {} : { author }) },
-      ),
-    refused: ({ name, revision }, message) =>
-      record('denied', { code: 'policy_unapproved', message }, revision, name, {}),
-  };
-}
-
-/** What the shadow policy would have answered otherwise is on record, and nowhere else. */
-function observed(found: ShadowReport, log: OpenDecisionLog, clock: Clock, logger: Logger): void {
-  const account = new Account(newDecisionId(), clock);
-  const { subject, action, resource, context } = found.input;
-  account.kind = 'policy';
-  account.subject = subject;
-  account.action = action.name;
-  account.resource = resource;
-  account.purpose = context.purpose;
-  account.tier = context.tier;
-  account.recipient = context.recipient;
-  account.policy = { revision: found.revision.shadow, bundle: 'shadow' };
-  account.input = found.input;
-  account.labels = { question: found.question, live_revision: found.revision.live };
-  account.reasons = found.differences.map(({ of, live, shadow }) => ({
-    code: 'shadow_differs',
-    message: `${of}: ${JSON.stringify(live)} live, ${JSON.stringify(shadow)} shadow`,
-  }));
-  log
-    .append({ ...account.record('observed', 0, null, null), response: null })
-    .catch((err: unknown) =>
-      logger.error({ err }, 'a difference of the shadow policy could not be recorded'),
-    );
-}
 
 function upstreamConfigs(config: Config): Record<string, UpstreamConfig> {
   return Object.fromEntries(
@@ -387,23 +325,6 @@ const encoding: Stages['encoding'] = (accepted) => {
   const coding = negotiate(typeof accepted === 'string' ? accepted : accepted?.join(', '));
   return coding === null || coding === 'identity' ? null : { coding, encode: encodeStream(coding) };
 };
-
-/** Bytes that never became a request are on record too. */
-function malformed(stages: Stages) {
-  return async (ip: string | null, code: MalformedCode, status: number): ReturnType<Malformed> => {
-    const account = new Account(stages.newDecisionId(), stages.clock);
-    account.labels = stages.labels;
-    account.request = { method: '', route: null, path: null, client_ip: ip };
-    account.reasons = [{ code }];
-    try {
-      await record(account.record('denied', status, null, null), stages);
-      return { id: account.id, unrecorded: null };
-    } catch (err) {
-      stages.logger.error({ err, decision_id: account.id, code }, 'decision could not be recorded');
-      return { id: account.id, unrecorded: unrecorded(err) };
-    }
-  };
-}
 
 const LOOKUP_BYTES = 64 * 1024;
 

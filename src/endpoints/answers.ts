@@ -4,7 +4,8 @@ import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { DisclosureSummary, FieldAccount } from '../model/record.ts';
-import { type ErrorShape, emptyMessage, PROBLEM, rendered } from './error-formats.ts';
+import type { ErrorShape } from '../pipeline/error-shape.ts';
+import { emptyMessage, PROBLEM, rendered } from './error-formats.ts';
 import { problem } from './problems.ts';
 
 /** `Sluice-Withheld` is cut here: proxies on the way commonly refuse larger fields (design §5.5). */

@@ -2,17 +2,8 @@
  * A refusal as the client of a route reads refusals. Every format carries what `problem+json` does: the code, the decision's id and the
  * reasons. A client of SOAP or of remote calls reads a body only where the status is the one that its protocol has for faults.
  */
-import type { ErrorFormat } from '../model/exchange.ts';
+import type { ErrorShape } from '../pipeline/error-shape.ts';
 import type { ProblemBody } from './problems.ts';
-
-/** What the request says about its answer. */
-export interface ErrorShape {
-  readonly format: ErrorFormat;
-  /** of SOAP: version 1.2, else 1.1 */
-  readonly soap12: boolean;
-  /** of JSON-RPC: the `id` of the call, as JSON */
-  readonly id: string;
-}
 
 export const PROBLEM: ErrorShape = Object.freeze({ format: 'problem', soap12: false, id: 'null' });
 

@@ -1,8 +1,8 @@
-/** A reply in a content coding (RFC 9110 §8.4): what is released goes through an encoder on its way to the caller. */
+/** A reply in a content coding (RFC 9110 §8.4): an encoder stands between what is released and the caller. */
 import type { Reply } from '../model/exchange.ts';
 
 export interface Encoding {
-  /** as it stands in Content-Encoding */
+  /** its name in Content-Encoding */
   readonly coding: string;
   encode(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
@@ -13,7 +13,7 @@ export class CodedReply implements Reply {
   readonly #reply: Reply;
   readonly #encoding: Encoding;
   readonly #source = new Handover();
-  /** the encoder at work, until everything it made is with the caller */
+  /** settles when everything that the encoder made has been sent */
   #running: Promise<void> = Promise.resolve();
 
   constructor(reply: Reply, encoding: Encoding) {
@@ -35,7 +35,7 @@ export class CodedReply implements Reply {
   start(status: number, headers: Headers): void {
     this.#reply.start(status, this.#coded(headers));
     this.#running = this.#run();
-    // Whoever writes next, or ends, learns of it.
+    // The next `write` or `end` throws it.
     this.#running.catch((e: unknown) => this.#source.fail(e));
   }
 
@@ -54,7 +54,7 @@ export class CodedReply implements Reply {
     this.#reply.abort();
   }
 
-  /** Lets go of the encoder, wherever it is. */
+  /** Ends the encoder, whatever its state. */
   close(): void {
     this.#source.fail(new Error('the answer is over'));
   }
@@ -77,7 +77,7 @@ async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, 
   yield* chunks;
 }
 
-/** Chunks handed over one at a time: giving the next one waits until the last one was taken. */
+/** A channel without a buffer: `give` waits until the chunk before was taken. */
 class Handover implements AsyncIterable<Uint8Array> {
   #offered: Uint8Array | null = null;
   #finished = false;

@@ -1,5 +1,5 @@
-/** The upstream's answer, as the policy lets this caller see it: what of it is data, in which format, and what its headers say. */
-import { type Account, NOTHING_DISCLOSED } from './account.ts';
+/** The upstream's answer, as the policy discloses it to this caller: what of it is data, in which format, and with which headers. */
+import { type DecisionEntry, NOTHING_DISCLOSED } from './record.ts';
 import { CodedReply } from './coded-reply.ts';
 import type { Media } from '../disclosure/media.ts';
 import { errorShape } from './error-shape.ts';
@@ -13,32 +13,33 @@ import type { Selected } from '../routing/index.ts';
 import type { Stages } from './stages.ts';
 import type { UpstreamResponse } from '../upstream/upstream.ts';
 import { leadsToOne, type Listing } from './listing.ts';
-import { type Decided, planOf } from './plan.ts';
-import { emptyList, type Released, release, withoutBody } from './release.ts';
+import { type Access, disclosurePlan } from './plan.ts';
+import { type PartsOptions, releaseBodiless, releaseEmptyList, releaseParts } from './release.ts';
+import { forwardedMethod } from './forward.ts';
 
-/** bytes of a body that is disclosed in one go; a longer one lets other requests in between */
-const WHOLE = 64 * 1024;
-/** whose records are rows or lines, whether or not the route says so */
+/** bytes of a body that is disclosed without a pause; a longer one lets other requests run in between */
+const UNDIVIDED = 64 * 1024;
+/** formats whose records are rows or lines, whether or not the route says so */
 const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
-/** Parts of something we did not ask for: ranges and deltas are never forwarded. */
+/** Answers to ranges and deltas, which are never asked for. */
 const PARTIAL: ReadonlySet<number> = new Set([206, 226]);
 
-/** Whether an answer of the route is one record, or none, by what the route says of it. */
+/** Whether an answer of the route is one record or none, as far as the route says. */
 const isOfOne = ({ route: { records }, action }: Selected): boolean =>
   (records === null || leadsToOne(records)) && !LISTS.has(action) && !WRITES.has(action);
 
-interface Answered extends Decided {
+export interface Answered extends Access {
   readonly response: UpstreamResponse;
   readonly listing: Listing;
-  /** that were forwarded */
+  /** headers that were forwarded */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The upstream's answer, as the policy lets this caller see it. */
+/** Discloses the upstream's answer, and releases it part by part. @throws SluiceError what refuses it as a whole */
 export async function disclose(
   answered: Answered,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
   const { request, selected, catalog, decision, response, listing } = answered;
@@ -48,17 +49,17 @@ export async function disclose(
   const missing = status === 404 || status === route.response.notFound;
   const searched = selected.queryFields.length > 0;
   const { guarded, paged, page } = listing;
-  // An error that the route classes is data like any other, and its status says what it always says; but that a search has found
-  // nothing reads as if what it found were withheld.
+  // An error that the route lists (`response.statuses`) is data like any other. But where a search has found nothing, the answer must be the
+  // same as where all that it found is withheld.
   const failure = route.response.statuses.includes(status) && !(missing && searched);
-  const looked = request.method === 'HEAD';
-  const blank = guarded && !failure ? (route.config.response.empty ?? null) : null;
-  if (blank !== null && (missing || status === 204 || status === 205))
-    return emptyList({ blank, looked }, NOTHING_DISCLOSED, reply, account, stages);
+  const headOnly = request.method === 'HEAD';
+  const emptyList = guarded && !failure ? (route.config.response.empty ?? null) : null;
+  if (emptyList !== null && (missing || status === 204 || status === 205))
+    return releaseEmptyList({ emptyList, headOnly }, NOTHING_DISCLOSED, reply, entry, stages);
   if (!failure && missing) throw nothingFound(route.response.notFound);
   if (!failure && (status < 200 || status >= 300 || PARTIAL.has(status)))
     throw statusWithheld(status, rules.refused(status, response.headers));
-  const nothing = rules.response(response.headers, {
+  const emptyHeaders = rules.response(response.headers, {
     records: 0,
     records_withheld: 0,
     last: false,
@@ -66,14 +67,15 @@ export async function disclose(
     paged: true,
   });
   const empty = status === 204 || status === 205 || body.empty();
-  // Where the headers name a format that is refused, the body is not waited for: it may never begin, or never end.
+  // Where the headers name a format that is refused, Sluice does not wait for the body: it may never begin, or never end.
   const named = response.headers['content-type'] !== undefined;
   const known = empty === true || !named ? null : mediaOf(answered, failure, stages);
   if (empty === true || (empty !== false && (await empty))) {
     if (searched && isOfOne(selected) && !failure)
-      throw recordNotFound(NOTHING_DISCLOSED, account, route.response.notFound);
-    if (blank !== null) return emptyList({ blank, looked }, NOTHING_DISCLOSED, reply, account, stages);
-    return withoutBody(status, NOTHING_DISCLOSED, nothing, reply, account, stages);
+      throw recordNotFound(NOTHING_DISCLOSED, entry, route.response.notFound);
+    if (emptyList !== null)
+      return releaseEmptyList({ emptyList, headOnly }, NOTHING_DISCLOSED, reply, entry, stages);
+    return releaseBodiless(status, NOTHING_DISCLOSED, emptyHeaders, reply, entry, stages);
   }
 
   const media = known ?? mediaOf(answered, failure, stages);
@@ -82,7 +84,7 @@ export async function disclose(
   const lists = LISTS.has(selected.action);
   // A list's route may leave it to the catalog where the records are; one record's answer has no such place.
   const records = route.records ?? (lists && media.format === 'json' ? stages.recordsOf(catalog) : null);
-  const plan: DisclosurePlan = planOf(
+  const plan: DisclosurePlan = disclosurePlan(
     answered,
     input,
     {
@@ -98,12 +100,12 @@ export async function disclose(
         ? {}
         : {
             announced: rules.announced(response.headers),
-            more: (met: number) => goesOn(answered, met, plan, account, stages),
+            more: (received: number) => hasMore(answered, received, plan, entry, stages),
           }),
       unasked: selected.added.filter((pointer) => !selected.queryFields.includes(pointer)),
       options: { ...media.parameters, ...route.response.options },
     },
-    account,
+    entry,
     stages,
   );
   // `{"code":0,"data":{…}}` is one record as much as `{…}` is
@@ -113,9 +115,9 @@ export async function disclose(
       ? !(ROWS.has(media.format) && (lists || (guarded && !writes)))
       : !lists && media.format === 'json' && leadsToOne(records));
   // Rows, and elements of XML, may be one or several: a record that is withheld was the one asked for if no other is there.
-  const perhapsOne =
+  const perhapsSingle =
     !failure && !lists && (records === null ? ROWS.has(media.format) : media.format === 'xml') && !single;
-  // Said beforehand: where a long list is cut is not known before its first part has left.
+  // Always told: where a long list is cut is not known before its first part has left.
   const mostRecords = decision.obligations.max_records ?? null;
   const headers = (summary: DisclosureSummary, last: boolean): Record<string, string> => ({
     ...rules.response(
@@ -130,57 +132,57 @@ export async function disclose(
             paged: paged || (page !== null && Number.isFinite(page.fetch)),
           },
     ),
-    ...stages.answers.disclosed(account.id, media.contentType, guarded ? catalogued(summary) : summary),
+    ...stages.answers.disclosed(entry.id, media.contentType, guarded ? catalogued(summary) : summary),
     ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
   });
-  // What came plain stays plain: compressing what was not would make lengths tell of contents (BREACH).
-  // Nor is a guarded list encoded: many upstreams compress long answers only, so that the coding would tell how much was found.
+  // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
+  // Nor is a guarded list: many upstreams compress long answers only, so that the coding would tell how much was found.
   const encoding =
     guarded || media.encodings.length === 0 ? null : stages.encoding(request.headers['accept-encoding']);
-  const whole = media.encodings.length === 0 ? body.whole(WHOLE) : null;
+  const whole = media.encodings.length === 0 ? body.whole(UNDIVIDED) : null;
   const parts =
     whole === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : await stages.disclosure.whole(whole, plan);
   const { notFound } = route.response;
-  const released: Released = {
+  const options: PartsOptions = {
     status,
     headers,
-    nothing,
+    emptyHeaders,
     single,
-    perhapsOne,
+    perhapsSingle,
     writes,
     listing,
     searched,
-    looked,
-    blank,
+    headOnly,
+    emptyList,
     notFound,
-    acknowledged: () => stages.answers.acknowledged(errorShape(request, account, stages)),
+    acknowledged: () => stages.answers.acknowledged(errorShape(request, entry, stages)),
   };
-  if (encoding === null) return release(parts, released, reply, account, stages);
+  if (encoding === null) return releaseParts(parts, options, reply, entry, stages);
   const coded = new CodedReply(reply, encoding);
   try {
-    await release(parts, released, coded, account, stages);
+    await releaseParts(parts, options, coded, entry, stages);
   } finally {
     coded.close();
   }
 }
 
-/** Whether an upstream that does not say how many records it has holds more than the ones it gave: it is asked for the next ones. */
-async function goesOn(
+/** Whether the upstream, which does not say how many records it has, has more than those received: it is asked for the next ones. */
+async function hasMore(
   answered: Answered,
-  met: number,
+  received: number,
   plan: DisclosurePlan,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<boolean | null> {
-  const asked = answered.listing.next(met);
+  const asked = answered.listing.next(received);
   if (asked === null || asked === 'none') return asked === null ? null : false;
   const { request, selected, headers } = answered;
   const response = await stages.upstreams.send(
     selected.route.upstream,
     {
-      method: request.method === 'HEAD' ? 'GET' : request.method,
+      method: forwardedMethod(request.method),
       target: asked.target,
       headers: { ...headers },
       body: asked.body ?? selected.bytes,
@@ -188,7 +190,7 @@ async function goesOn(
     (abort) => request.onAbort(abort),
   );
   try {
-    account.untold = [...account.untold, { code: 'next_page_asked' }];
+    entry.internalReasons = [...entry.internalReasons, { code: 'next_page_asked' }];
     const { status, body } = response;
     if ([204, 205, 404, 416, selected.route.response.notFound].includes(status)) return false;
     if (status !== 200) return true;
@@ -202,7 +204,7 @@ async function goesOn(
   }
 }
 
-/** An error may come as a page where a success comes as data: then its status is all that is passed on. */
+/** An error may come as an HTML page where a success comes as data: then only its status is passed on. */
 function mediaOf({ request, selected, response }: Answered, failure: boolean, stages: Stages): Media {
   try {
     return stages.mediaOf(response.headers, selected.route.response, request.headers.accept);
@@ -213,7 +215,7 @@ function mediaOf({ request, selected, response }: Answered, failure: boolean, st
   }
 }
 
-/** A next page or facets may be there only where something was found: that they were left out would tell. */
+/** Members such as a link to the next page may be there only where something was found: naming them as withheld would tell. */
 const catalogued = (summary: DisclosureSummary): DisclosureSummary => ({
   ...summary,
   withheld: summary.withheld.filter(({ because }) => because !== 'uncatalogued'),

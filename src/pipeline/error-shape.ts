@@ -1,28 +1,36 @@
 /**
- * In which format a request is refused: that of its route. Before there is a route, that which all routes of its path, or else all routes,
- * have in common; where they have none in common, `problem+json`.
+ * The format in which a request is refused: that of its route. Before there is a route, the format that all routes of its path have, or
+ * else all routes; where they differ, `problem+json`.
  */
-import type { Account } from './account.ts';
-import type { ProxyRequest } from '../model/exchange.ts';
-import type { ErrorShape } from '../endpoints/error-formats.ts';
+import type { DecisionEntry } from './record.ts';
+import type { ErrorFormat, ProxyRequest } from '../model/exchange.ts';
 import type { Stages } from './stages.ts';
+
+/** How the client of a request reads a refusal. */
+export interface ErrorShape {
+  readonly format: ErrorFormat;
+  /** SOAP: version 1.2, else 1.1 */
+  readonly soap12: boolean;
+  /** JSON-RPC: the `id` of the call, as JSON */
+  readonly id: string;
+}
 
 const LONGEST_ID = 256;
 
 export function errorShape(
-  request: ProxyRequest,
-  account: Account,
+  request: Pick<ProxyRequest, 'method' | 'target' | 'headers'>,
+  entry: DecisionEntry,
   { router }: Pick<Stages, 'router'>,
 ): ErrorShape {
-  const format = account.errors ?? router.errorsOf(request.method, request.target, request.headers);
+  const format = entry.errorFormat ?? router.errorsOf(request.method, request.target, request.headers);
   return {
     format,
     soap12: /^\s*application\/soap\+xml\b/i.test(request.headers['content-type'] ?? ''),
-    id: format === 'jsonrpc' && account.sent !== null ? idOf(account.sent) : 'null',
+    id: format === 'jsonrpc' && entry.requestBody !== null ? idOf(entry.requestBody) : 'null',
   };
 }
 
-/** The id of a call, as JSON: a number in the caller's own digits, since it is compared with them. */
+/** The id of a call, as JSON. A number keeps the caller's own digits, since clients compare them. */
 function idOf(body: Uint8Array): string {
   const digits = new WeakMap<object, string>();
   let call: unknown;

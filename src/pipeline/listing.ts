@@ -18,8 +18,8 @@ export interface Listing {
   readonly page: Page | null;
   /** how the upstream is asked */
   readonly asked: Asked;
-  /** how it is asked for what follows the first `met` records; null: there is no way to; `none`: nothing does */
-  next(met: number): Asked | 'none' | null;
+  /** how it is asked for what follows the first `received` records; null: there is no way; `none`: nothing follows */
+  next(received: number): Asked | 'none' | null;
 }
 
 const NOTHING_MORE = (): null => null;

@@ -1,5 +1,4 @@
-/** What every stage behind the decision goes by, and how bytes of the upstream are disclosed by it. */
-import type { Account } from './account.ts';
+/** An authorized request with what disclosure needs, and the plan by which a body is disclosed. */
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { DisclosurePlan } from '../model/disclosure.ts';
@@ -8,16 +7,17 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
+import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
-/** A request that the policy has let through. */
-export interface Decided {
-  readonly request: ProxyRequest;
+/** A request that the policy permits, of a resource that has a catalog. */
+export interface Access {
+  readonly request: Pick<ProxyRequest, 'method' | 'target' | 'headers' | 'hasBody' | 'onAbort'>;
   readonly selected: Selected;
-  /** the id that the consents of the person are kept under whom the request names; null: it names nobody */
+  /** the data subject that the request names, by the id that its consents are kept under; null: it names none */
   readonly dataSubject: string | null;
   readonly snapshot: PolicySnapshot;
-  /** what the policy was asked */
+  /** what the policy was asked, in the tier in force */
   readonly input: PolicyInput;
   readonly catalog: Catalog;
   readonly decision: DecisionAnswer;
@@ -26,14 +26,14 @@ export interface Decided {
 type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
 
 /**
- * @param input what the policy is asked about each record: `asRead` of a write's
- * @param body what is special to this body
+ * @param input of the questions about records: `asRead` for the answer to a write
+ * @param body members of the plan that depend on the body
  */
-export const planOf = <B extends Body>(
-  { dataSubject, snapshot, catalog, decision }: Decided,
+export const disclosurePlan = <B extends Body>(
+  { dataSubject, snapshot, catalog, decision }: Access,
   input: PolicyInput,
   body: B,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): DisclosurePlan => ({
   catalog,
@@ -42,20 +42,20 @@ export const planOf = <B extends Body>(
   obligations: decision.obligations,
   recipient: input.context.recipient,
   purpose: input.context.purpose,
-  decisionId: account.id,
+  decisionId: entry.id,
   attributesRead: snapshot.reads_attributes,
   identify: (values) => stages.identities.identify(snapshot.data, values),
-  consents: stateLookup(stages, account),
-  ask: askOf(snapshot, input),
+  consents: consentLookup(stages, entry),
+  ask: disclosureOf(snapshot, input),
   ...body,
 });
 
-const askOf =
+const disclosureOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
   (resource, data_subject, attributes) =>
     snapshot.disclose(disclosureInput(input, resource, data_subject, attributes));
 
-function stateLookup(stages: Stages, account: Account): DisclosurePlan['consents'] {
-  const at = new Date(account.timestamp);
+function consentLookup(stages: Stages, entry: DecisionEntry): DisclosurePlan['consents'] {
+  const at = new Date(entry.timestamp);
   return (ids) => stages.consents.lookup(ids, at);
 }

@@ -1,18 +1,18 @@
-/** How a request ends that is not answered with data: recorded, then said in our own words. */
-import type { Account } from './account.ts';
+/** How a request ends that is refused: recorded, then answered in Sluice's own words. */
+import { type DecisionEntry, unrecorded, writeRecord } from './record.ts';
 import { errorShape } from './error-shape.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
-import type { DecisionRecordDraft, DisclosureSummary, Outcome } from '../model/record.ts';
+import type { DisclosureSummary, Outcome } from '../model/record.ts';
 import type { Refusal, Stages } from './stages.ts';
 
 /**
- * An upstream's answer outside 2xx is nobody's data and nobody has classed it: its status stays where it tells the caller
- * something it can act on, its body never, its headers where they say when to try again (`HeaderRules.refused`).
+ * An answer of the upstream outside 2xx, which no catalog describes. Its body is never passed on; its status is where the caller can act on
+ * it, and those of its headers that say when to try again (`HeaderRules.refused`).
  */
 class UpstreamStatus extends SluiceError {
-  /** what the caller is answered; null: that the upstream's answer cannot be disclosed */
+  /** the status that the caller gets; null: that of an answer that cannot be disclosed */
   readonly passed: number | null;
   constructor(status: number, isPassed: boolean, headers: Readonly<Record<string, string>>) {
     super('upstream_status_withheld', {
@@ -32,34 +32,38 @@ export const statusWithheld = (
   headers: Readonly<Record<string, string>> = NO_HEADERS,
 ): SluiceError => new UpstreamStatus(status, PASSED_STATUS.has(status), headers);
 
-/** The upstream says that there is no such record. One answer, byte for byte, whether it is so or `recordNotFound` says it. */
+/** There is no such record. The same answer, byte for byte, whether the upstream says so or `recordNotFound`. */
 export const nothingFound = (status: number): SluiceError => new UpstreamStatus(status, true, NO_HEADERS);
 
 const OWNERLESS =
   "Where its catalog looks (data_subject) the record names nobody: nothing stands there, or what does is no id of the type that the catalog gives it (its pattern is in the policy's data/identifiers.yaml). Nor does the route say whose it is.";
 
-/** The one record that was asked for stays behind: the account says why. */
-export function recordWithheld(summary: DisclosureSummary, account: Account): SluiceError {
-  account.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) =>
+/** The one record that was asked for is withheld. Its reasons are told. */
+export function recordWithheld(summary: DisclosureSummary, entry: DecisionEntry): SluiceError {
+  entry.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) =>
     code === 'data_subject_unknown' ? { code, message: OWNERLESS } : { code },
   );
-  account.withheld = summary;
+  entry.withheld = summary;
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }
 
 /**
- * The one record that a search found is withheld, or there is none. In a list it would not be there; here its refusal would say that somebody has what was
- * searched by. So the caller gets, to the letter, what it would get where the upstream finds nothing.
+ * The one record that a search found is withheld, or there is none. A refusal would tell that somebody has what was searched by, so the
+ * caller gets exactly what it would get where the upstream finds nothing.
  */
-export function recordNotFound(summary: DisclosureSummary, account: Account, status: number): SluiceError {
-  account.untold = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
-  account.withheld = summary;
+export function recordNotFound(
+  summary: DisclosureSummary,
+  entry: DecisionEntry,
+  status: number,
+): SluiceError {
+  entry.internalReasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  entry.withheld = summary;
   return nothingFound(status);
 }
 
-/** The request names somebody whom nobody knows: the upstream is not asked. @param types that the catalog gives its data subjects */
-export function unidentified(types: readonly string[], account: Account): SluiceError {
-  account.reasons = [
+/** The request names an unknown data subject: the upstream is not asked. @param types that the catalog gives its data subjects */
+export function unidentified(types: readonly string[], entry: DecisionEntry): SluiceError {
+  entry.reasons = [
     {
       code: 'data_subject_unknown',
       message: `The data subject that the request names is no ${types.join(' or ')}: the catalog asks for that type, and its pattern is in the policy's data/identifiers.yaml. An alias must be known besides (aliases in consents.yaml).`,
@@ -71,16 +75,16 @@ export function unidentified(types: readonly string[], account: Account): Sluice
   );
 }
 
-/** A record that may not be written as a whole: the upstream is not asked. */
-export function notWritten(reasons: readonly Reason[], account: Account): SluiceError {
-  account.reasons = reasons;
+/** The record may not be written as a whole: the upstream is not asked. */
+export function writeWithheld(reasons: readonly Reason[], entry: DecisionEntry): SluiceError {
+  entry.reasons = reasons;
   return new SluiceError(
     'record_withheld',
     'The policy does not let this caller write the record of this data subject. The reasons say why.',
   );
 }
 
-/** What the policy's no is called. */
+/** The policy's denial. @param stepUp the stronger authentication that the policy asks for */
 export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
   new SluiceError(
     (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
@@ -90,7 +94,7 @@ export const denied = (reasons: readonly Reason[], stepUp: string | null): Sluic
       : `The policy asks for a stronger authentication first: ${stepUp}.`,
   );
 
-/** A policy that fails is a denial with the failure's code, so that operators can tell it from a verdict. */
+/** A policy that fails denies with the failure's code, so that operators can tell a failure from a decision. */
 const POLICY_FAILURES: ReadonlySet<string> = new Set([
   'policy_undefined',
   'policy_answer_malformed',
@@ -100,30 +104,14 @@ const POLICY_FAILURES: ReadonlySet<string> = new Set([
   'policy_input_too_large',
 ]);
 
-/** Counts a record and makes it durable; resolves when its bytes may leave. */
-export const record = (draft: DecisionRecordDraft, stages: Stages): Promise<unknown> => {
-  stages.metrics.stages(draft.timings_us);
-  if (draft.part.last)
-    stages.metrics.request(
-      draft.request?.route ?? null,
-      draft.outcome,
-      draft.response?.status ?? 0,
-      draft.outcome === 'denied' || draft.outcome === 'error' ? (draft.reasons[0]?.code ?? null) : null,
-    );
-  return stages.log.append(draft);
-};
+/** What a refusal depends on of the request that it answers. */
+export type Refusable = Pick<ProxyRequest, 'method' | 'target' | 'headers' | 'hasBody'>;
 
-/** Why the journal did not take a record. */
-export const unrecorded = (failure: unknown): SluiceError =>
-  isSluiceError(failure)
-    ? failure
-    : new SluiceError('journal_unwritable', 'The decision could not be recorded.');
-
-/** A denial or a failure: recorded, then said, in our own words only. */
+/** A denial or a failure: recorded, then answered. */
 export async function refuse(
-  request: ProxyRequest,
+  request: Refusable,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
   thrown: unknown,
 ): Promise<void> {
@@ -131,34 +119,34 @@ export async function refuse(
     ? thrown
     : new SluiceError('internal', { message: 'Sluice failed.', cause: thrown });
   if (!isSluiceError(thrown))
-    stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: account.id }, 'internal error');
-  if (!account.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
-    account.reasons = [{ code: error.code, message: error.message }, ...account.reasons];
+    stages.logger.error({ err: thrown, stack: ownStack(thrown), decision_id: entry.id }, 'internal error');
+  if (!entry.reasons.some((r) => r.code === error.code) && error.code !== 'policy_denied')
+    entry.reasons = [{ code: error.code, message: error.message }, ...entry.reasons];
   if (error.place !== undefined)
     stages.logger.warn(
-      { decision_id: account.id, code: error.code, place: error.place },
+      { decision_id: entry.id, code: error.code, place: error.place },
       'the upstream’s answer cannot be read',
     );
-  // It was found out from the answer: so it tells, if little, that records were withheld.
-  if (error.code === 'narrowed_page_refused' && account.upstream !== null) {
-    stages.metrics.told(account.request?.route ?? '', 'unfilled');
+  // The refusal follows from the upstream's answer, so it tells, if little, that records were withheld.
+  if (error.code === 'narrowed_page_refused' && entry.upstream !== null) {
+    stages.metrics.told(entry.request?.route ?? '', 'unfilled');
     stages.logger.warn(
-      { decision_id: account.id, route: account.request?.route, code: error.code },
+      { decision_id: entry.id, route: entry.request?.route, code: error.code },
       'a page of a narrowed list could not be filled from the records that are looked at',
     );
   }
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
-  const shape = errorShape(request, account, stages);
-  const refusal = stages.answers.refused(error, account.id, account.reasons, status, shape);
-  // An answer that breaks off in its middle has failed, whatever for.
+  const shape = errorShape(request, entry, stages);
+  const refusal = stages.answers.refused(error, entry.id, entry.reasons, status, shape);
+  // An answer that is broken off has failed, whatever the reason.
   const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
   const outcome: Outcome = failed ? 'error' : 'denied';
   try {
-    await record(account.record(outcome, refusal.status, null, account.withheld), stages);
+    await writeRecord(entry.draft(outcome, refusal.status, null, entry.withheld), stages);
   } catch (failure) {
-    // The journal does not take it: the log is the last place left to say so, and the caller still gets nothing.
+    // The operational log is the last place to report it; the caller gets nothing all the same.
     stages.logger.error(
-      { err: failure, decision_id: account.id, code: error.code },
+      { err: failure, decision_id: entry.id, code: error.code },
       'decision could not be recorded',
     );
     if (!reply.started) {
@@ -166,21 +154,21 @@ export async function refuse(
       answer(
         request,
         reply,
-        stages.answers.refused(error, account.id, [{ code: error.code }], undefined, shape),
+        stages.answers.refused(error, entry.id, [{ code: error.code }], undefined, shape),
       );
       return;
     }
   }
-  // Something has left already: a clean end would pass for the whole answer.
+  // A part has been sent already: a clean end would pass for the whole answer.
   if (reply.started) reply.abort();
   else answer(request, reply, refusal, CLOSING.has(error.code));
 }
 
-/** Whoever sends such a head may see other requests on the connection than we do. */
+/** The sender of such a head may see other requests on this connection than Sluice does. */
 const CLOSING: ReadonlySet<ErrorCode> = new Set(['request_malformed', 'host_ambiguous']);
 
-function answer(request: ProxyRequest, reply: Reply, refusal: Refusal, close = false): void {
-  // A body that was not read would be taken for the next request on this connection.
+function answer(request: Refusable, reply: Reply, refusal: Refusal, close = false): void {
+  // A body that was not read would be parsed as the next request of this connection.
   const headers = request.hasBody || close ? { ...refusal.headers, connection: 'close' } : refusal.headers;
   reply.send(refusal.status, headers, [refusal.body]);
 }
@@ -192,3 +180,10 @@ const ownStack = (e: unknown): string | undefined =>
         .filter((l) => l.startsWith('    at '))
         .join('\n')
     : undefined;
+
+/** The upstream's 412, or a condition of the request that the stored record does not meet. */
+export const writeConflict = (): SluiceError =>
+  new SluiceError(
+    'write_conflict',
+    'The record has changed since it was read. Read it again, and repeat the change.',
+  );

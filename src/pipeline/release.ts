@@ -1,132 +1,151 @@
-/** Each part of what is disclosed: recorded, durable, then sent. What ends an answer without a body is here, too. */
-import { type Account, NOTHING_DISCLOSED } from './account.ts';
+/** What leaves: each part is recorded, durable, then sent. */
 import type { DisclosurePart } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
-import { record, recordNotFound, recordWithheld } from './refusal.ts';
-import type { Acknowledgement, Stages } from './stages.ts';
 import type { Listing } from './listing.ts';
+import { type DecisionEntry, NOTHING_DISCLOSED, writeRecord } from './record.ts';
+import { recordNotFound, recordWithheld } from './refusal.ts';
+import type { Acknowledgement, Stages } from './stages.ts';
 
-/** There is nothing to disclose: an answer without a body and without a word about one. */
-export async function withoutBody(
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** null: none is sent */
+  readonly body: Uint8Array | null;
+}
+
+/** An answer of one piece, sent when its record is durable. @param disclosure null: the answer has no data of anybody */
+export async function release(
+  { status, headers, body }: WholeAnswer,
+  disclosure: DisclosureSummary | null,
+  reply: Reply,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<void> {
+  const draft = entry.draft(outcomeOf(disclosure), status, body?.byteLength ?? 0, disclosure);
+  await writeRecord(draft, stages);
+  await reply.send(status, headers, body === null ? [] : [body]);
+}
+
+/** There is nothing to disclose: an answer without a body, and without the headers that describe one. */
+export function releaseBodiless(
   status: number,
   summary: DisclosureSummary,
   passed: Readonly<Record<string, string>>,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  await record(account.record(outcomeOf(summary), status, 0, summary), stages);
-  const { 'content-type': _none, ...headers } = stages.answers.disclosed(account.id, '', summary);
-  await reply.send(status, { ...passed, ...headers }, []);
+  const { 'content-type': _none, ...headers } = stages.answers.disclosed(entry.id, '', summary);
+  return release({ status, headers: { ...passed, ...headers }, body: null }, summary, reply, entry, stages);
 }
 
-/** A write has happened and its echo is withheld: a client that wants a message gets an empty one. */
-async function acknowledge(
+/** A write has happened and its echo is withheld: a client that expects a message gets an empty one. */
+function acknowledge(
   { contentType, body }: Acknowledgement,
   status: number,
   summary: DisclosureSummary,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  await record(account.record(outcomeOf(summary), status, body.byteLength, summary), stages);
-  await reply.send(status, stages.answers.disclosed(account.id, contentType, summary), [body]);
+  const headers = stages.answers.disclosed(entry.id, contentType, summary);
+  return release({ status, headers, body }, summary, reply, entry, stages);
 }
 
-/** No record of a guarded list leaves: what says so is the route's own, so that it depends on nothing that the upstream found. */
-export async function emptyList(
-  { blank, looked }: { readonly blank: string; readonly looked: boolean },
+/** No record of a guarded list leaves: the body is the route's own, so that it depends on nothing that the upstream found. */
+export function releaseEmptyList(
+  { emptyList, headOnly }: { readonly emptyList: string; readonly headOnly: boolean },
   summary: DisclosureSummary,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const body = Buffer.from(blank);
-  await record(account.record(outcomeOf(summary), 200, looked ? 0 : body.byteLength, summary), stages);
-  const headers = stages.answers.disclosed(account.id, 'application/json', NOTHING_DISCLOSED);
-  await reply.send(200, headers, looked ? [] : [body]);
+  const headers = stages.answers.disclosed(entry.id, 'application/json', NOTHING_DISCLOSED);
+  const body = headOnly ? null : Buffer.from(emptyList);
+  return release({ status: 200, headers, body }, summary, reply, entry, stages);
 }
 
-export interface Released {
+/** How the parts of an upstream's answer leave. */
+export interface PartsOptions {
   readonly status: number;
   readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
-  /** what is passed of the upstream's headers beside an empty body */
-  readonly nothing: Record<string, string>;
+  /** headers of the upstream that are passed on beside an empty body */
+  readonly emptyHeaders: Record<string, string>;
   /** the answer is one record, not a list of them */
   readonly single: boolean;
-  /** it may be one: then no part of it has others */
-  readonly perhapsOne: boolean;
+  /** it may be one record: then no part of it has others */
+  readonly perhapsSingle: boolean;
   readonly writes: boolean;
   /** the request searched by fields */
   readonly searched: boolean;
   readonly listing: Listing;
-  /** the answer is looked at, and none of it is sent: HEAD */
-  readonly looked: boolean;
-  /** what a guarded list answers with where no record leaves (`response.empty`); null: as the upstream's reads without records */
-  readonly blank: string | null;
+  /** HEAD: the answer is processed, and none of it is sent */
+  readonly headOnly: boolean;
+  /** body of a guarded list of which no record leaves (`response.empty`); null: the upstream's own, without records */
+  readonly emptyList: string | null;
   /** the status that says that there is no such record */
   readonly notFound: number;
-  /** what says that a write has happened and tells nothing else */
+  /** a message that says that a write has happened, and nothing else */
   readonly acknowledged: () => Acknowledgement | null;
 }
 
-/** Each part: recorded, durable, then sent. */
-export async function release(
+export async function releaseParts(
   parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
-  released: Released,
+  options: PartsOptions,
   reply: Reply,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const { status, headers, nothing, writes, searched, listing, looked, notFound } = released;
+  const { status, headers, writes, searched, listing, headOnly, emptyList } = options;
   for await (const { chunks, summary, last } of parts) {
-    account.spent('disclosure');
+    entry.endStage('disclosure');
     const single =
-      released.single || (released.perhapsOne && last && !reply.started && summary.records === 0);
+      options.single || (options.perhapsSingle && last && !reply.started && summary.records === 0);
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
-    // None was found, or none that may be told of: of a search both are one answer.
+    // A search that finds none and one that finds only withheld records have the same answer.
     if (single && searched && !writes && summary.records === 0)
-      throw recordNotFound(summary, account, notFound);
+      throw recordNotFound(summary, entry, options.notFound);
     if (single && summary.records_withheld > 0) {
-      // The one record that was asked for is withheld: a refusal, not an empty answer. A write has happened all the same.
+      // The one record that was asked for is withheld: a refusal, not an empty answer. But a write has happened already.
       if (writes && !reply.started) {
-        const message = released.acknowledged();
+        const message = options.acknowledged();
         return message === null
-          ? withoutBody(status, summary, {}, reply, account, stages)
-          : acknowledge(message, status, summary, reply, account, stages);
+          ? releaseBodiless(status, summary, {}, reply, entry, stages)
+          : acknowledge(message, status, summary, reply, entry, stages);
       }
-      throw recordWithheld(summary, account);
+      throw recordWithheld(summary, entry);
     }
-    if (released.blank !== null && last && !reply.started && summary.records === 0)
-      return emptyList({ blank: released.blank, looked }, summary, reply, account, stages);
-    // What an upstream that found nothing answers with may be an empty body.
+    if (emptyList !== null && last && !reply.started && summary.records === 0)
+      return releaseEmptyList({ emptyList, headOnly }, summary, reply, entry, stages);
+    // Upstreams that found nothing may answer with an empty body.
     if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
-      return withoutBody(status, summary, nothing, reply, account, stages);
-    if (looked) return withoutBody(status, NOTHING_DISCLOSED, headers(summary, last), reply, account, stages);
+      return releaseBodiless(status, summary, options.emptyHeaders, reply, entry, stages);
+    if (headOnly)
+      return releaseBodiless(status, NOTHING_DISCLOSED, headers(summary, last), reply, entry, stages);
     if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
-      tellGap(summary, account, stages);
-    await record(account.record(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
-    account.spent('record');
+      reportGap(summary, entry, stages);
+    await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
+    entry.endStage('record');
     if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);
     else {
       if (!reply.started) reply.start(status, headers(summary, last));
       await reply.write(chunks);
       if (last) await reply.end();
     }
-    account.spent('release');
+    entry.endStage('release');
   }
 }
 
-/** A page of a narrowed list on which the upstream's records were fewer than it holds: its gaps tell. Counted, and on record. */
-function tellGap(summary: DisclosureSummary, account: Account, stages: Stages): void {
+/** Records are withheld from a page of a narrowed list that the upstream has cut: the gaps tell of them. Counted, and recorded. */
+function reportGap(summary: DisclosureSummary, entry: DecisionEntry, stages: Stages): void {
   const { max_records: cut = 0 } = summary.withheld_reasons ?? {};
-  if (summary.records_withheld <= cut || account.reasons.some(({ code }) => code === 'narrowed_page_gap'))
+  if (summary.records_withheld <= cut || entry.reasons.some(({ code }) => code === 'narrowed_page_gap'))
     return;
-  account.reasons = [...account.reasons, { code: 'narrowed_page_gap', message: GAP }];
-  stages.metrics.told(account.request?.route ?? '', 'gap');
+  entry.reasons = [...entry.reasons, { code: 'narrowed_page_gap', message: GAP }];
+  stages.metrics.told(entry.request?.route ?? '', 'gap');
   stages.logger.warn(
-    { decision_id: account.id, route: account.request?.route, code: 'narrowed_page_gap' },
+    { decision_id: entry.id, route: entry.request?.route, code: 'narrowed_page_gap' },
     'a page of a narrowed list has gaps where records were withheld',
   );
 }
@@ -134,7 +153,8 @@ function tellGap(summary: DisclosureSummary, account: Account, stages: Stages): 
 const GAP =
   'The request narrowed a list and may have asked for a page of it; records were withheld from the page, and its gaps tell of them (paging).';
 
-function outcomeOf(summary: DisclosureSummary): Outcome {
+function outcomeOf(summary: DisclosureSummary | null): Outcome {
+  if (summary === null) return 'allowed';
   return summary.withheld.length > 0 || summary.records_withheld > 0 ? 'modified' : 'allowed';
 }
 

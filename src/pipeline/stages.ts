@@ -1,5 +1,6 @@
-/** The stages of a request as the pipeline is given them. */
+/** The stages of a request, as the pipeline is given them. It imports none of them. */
 import type { Encoding } from './coded-reply.ts';
+import type { ErrorShape } from './error-shape.ts';
 import type { Coding } from '../disclosure/encodings.ts';
 import type { Guarded } from '../disclosure/guard/guard.ts';
 import type { WrittenBody } from '../disclosure/guard/written.ts';
@@ -11,7 +12,7 @@ import type { Reason } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import type { DisclosureStage } from '../model/disclosure.ts';
-import type { ProxyRequest } from '../model/exchange.ts';
+import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { Grant, PolicyInput, Subject } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
@@ -21,8 +22,6 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Known, PurposeOfUse, Router } from '../routing/index.ts';
 import type { PurposeRequest } from '../routing/purpose.ts';
 import type { HeaderRules } from '../upstream/headers.ts';
-import type { Cors } from '../endpoints/proxy/cors.ts';
-import type { ErrorShape } from '../endpoints/error-formats.ts';
 import type { UpstreamResponse, Upstreams } from '../upstream/upstream.ts';
 
 export interface Stages {
@@ -33,9 +32,9 @@ export interface Stages {
   readonly knownOf: (snapshot: PolicySnapshot) => Known;
   readonly policy: PolicyStore;
   readonly consents: ConsentSource;
-  /** whom identifiers name */
+  /** the data subject that an identifier names */
   readonly identities: Identities;
-  /** active grants of a caller; absent: nobody has any */
+  /** absent: nobody has grants */
   readonly grants?: GrantSource | undefined;
   readonly guard: RequestGuard;
   readonly mediaOf: (
@@ -43,7 +42,7 @@ export interface Stages {
     route: RouteResponse,
     accept: string | undefined,
   ) => Media;
-  /** where the catalog says that the records of a list are; null: it does not */
+  /** pointer to the records of a list, as its catalog says; null: it does not */
   readonly recordsOf: (catalog: Catalog) => string | null;
   readonly upstreams: Upstreams;
   readonly headersOf: (upstream: string) => HeaderRules;
@@ -51,12 +50,12 @@ export interface Stages {
     body: AsyncIterable<Uint8Array>,
     encodings: readonly Coding[],
   ) => AsyncIterable<Uint8Array>;
-  /** how to encode an answer for what a caller says it accepts; null: not at all */
+  /** content coding of an answer for a caller's Accept-Encoding; null: none */
   readonly encoding: (accepted: string | string[] | undefined) => Encoding | null;
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
   readonly answers: AnswerHeaders;
-  /** absent: pages of other origins get nothing */
+  /** absent: browsers keep answers from pages of other origins */
   readonly cors?: Cors | undefined;
   readonly newDecisionId: () => string;
   readonly clock: Clock;
@@ -67,20 +66,34 @@ export interface Stages {
 }
 
 export interface GrantSource {
+  /** The grants that a caller has at a time. */
   active(subject: Subject, at: Date): Promise<readonly Grant[]>;
 }
 
-/** What a request itself may not do: search by a field it may not see, write one it may not write. */
+/** Cross-origin requests of browsers (the Fetch standard, "CORS protocol"). */
+export interface Cors {
+  /** The reply with the CORS headers of every answer to this request. */
+  reply(request: ProxyRequest, reply: Reply): Reply;
+  isPreflight(request: ProxyRequest): boolean;
+  /**
+   * @param methods those that routes of the path have
+   * @returns headers of the answer
+   * @throws SluiceError `origin_not_allowed`, `method_not_allowed`, `route_unknown`
+   */
+  preflight(request: ProxyRequest, methods: readonly string[]): Readonly<Record<string, string>>;
+}
+
+/** Checks of the request itself: a caller may not search by a field it may not see, nor write one it may not write. */
 export interface RequestGuard {
   /**
-   * @param person whose record is searched; null: nobody knows yet
+   * @param person data subject whose record is searched; null: not known yet
    * @throws SluiceError `query_field_withheld`, `catalog_unknown`, `consent_unavailable`
    */
   query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void>;
   /**
-   * A write without fields, of the whole record.
-   * @param person whose record it is; null: the request does not say
-   * @returns the reasons why it may not be; null: it may
+   * A write of the whole record, such as a deletion.
+   * @param person data subject of the record; null: the request does not say
+   * @returns the reasons that refuse it; null: none
    * @throws SluiceError `consent_unavailable`
    */
   record(
@@ -89,7 +102,7 @@ export interface RequestGuard {
     person: string | null,
   ): Promise<readonly Reason[] | null>;
   /**
-   * @returns the body to forward: as it was, or without the refused fields where the route strips them
+   * @returns the body to forward: unchanged, or without the refused fields where the route strips them
    * @throws SluiceError `identifier_conflict`, `body_field_refused`, `masked_value_refused`
    */
   body(snapshot: PolicySnapshot, input: PolicyInput, body: WrittenBody): Promise<Guarded>;
@@ -110,16 +123,16 @@ export interface AnswerHeaders {
   ): Refusal;
 }
 
-/** A message of a route's protocol that says nothing. */
+/** A message of a route's protocol without content. */
 export interface Acknowledgement {
   readonly contentType: string;
   readonly body: Uint8Array;
 }
 
 export interface Refusal {
-  /** as it is sent: some protocols have one status for all faults */
+  /** the status that is sent: some protocols have one for all faults */
   readonly status: number;
-  /** what it would be in plain HTTP */
+  /** the status that it would be in plain HTTP */
   readonly meaning: number;
   readonly headers: Record<string, string>;
   readonly body: Uint8Array;

@@ -1,31 +1,31 @@
-/** What a write sends to the upstream: the body as the guard lets it through, merged with the stored record where the route says so. */
-import type { Account } from './account.ts';
+/** The request that a write sends to the upstream: its body as the guard passes it, merged with the stored record where the route says so. */
+import type { DecisionEntry } from './record.ts';
 import { SluiceError } from '../errors.ts';
-import { statusWithheld } from './refusal.ts';
+import { statusWithheld, writeConflict } from './refusal.ts';
 import type { Selected } from '../routing/index.ts';
 import type { Stages } from './stages.ts';
 import { isAlike } from './listing.ts';
 import { asRead } from '../model/verdict.ts';
-import { type Decided, planOf } from './plan.ts';
+import { type Access, disclosurePlan } from './plan.ts';
 
-export interface Write extends Decided {
-  /** that are forwarded */
+export interface Write extends Access {
+  /** the headers that are forwarded */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface Forwarded {
-  readonly body: Uint8Array;
+export interface WrittenRequest {
+  readonly body: Uint8Array | null;
   readonly headers: Record<string, string>;
-  /** the upstream is told to write only if the record is the one that was merged */
+  /** the upstream is told to write only if the record has not changed since it was merged */
   readonly conditional: boolean;
 }
 
 /**
- * A write that searches, too, goes to whatever the search finds. What it searches by must be shown to the caller, in the record of the person
- * whom the request names. Where it names nobody it would also change records that are withheld.
+ * A write that also searches changes whatever the search finds. The fields it searches by must be shown to the caller, in the record of the
+ * person whom the request names. Where it names nobody, it would also change records that are withheld.
  * @throws SluiceError `query_field_withheld`, `narrowed_write_refused`, `consent_unavailable`
  */
-export async function searchedWrite(write: Decided, account: Account, stages: Stages): Promise<void> {
+export async function searchedWrite(write: Access, entry: DecisionEntry, stages: Stages): Promise<void> {
   const { selected, dataSubject, snapshot, input, catalog } = write;
   await stages.guard.query(snapshot, input, dataSubject);
   if (dataSubject !== null || isAlike(catalog)) return;
@@ -34,37 +34,36 @@ export async function searchedWrite(write: Decided, account: Account, stages: St
       'narrowed_write_refused',
       'The request writes whatever a search finds, and does not say whose records these are: records that are withheld would be changed, and the answer would tell that they were found. Name the record in the request, and let the route say whose it is (data_subject).',
     );
-  account.reasons = [
-    ...account.reasons,
+  entry.reasons = [
+    ...entry.reasons,
     {
       code: 'narrowed_write',
       message: 'The request wrote whatever its search found (paging.narrowed: pass).',
     },
   ];
-  stages.metrics.told(account.request?.route ?? '', 'write');
+  stages.metrics.told(entry.request?.route ?? '', 'write');
   stages.logger.warn(
-    { decision_id: account.id, route: account.request?.route, code: 'narrowed_write' },
+    { decision_id: entry.id, route: entry.request?.route, code: 'narrowed_write' },
     'a write goes to all records that a search finds, also to those that are withheld',
   );
 }
 
 /** @throws SluiceError what the guard throws; `write_precondition_missing`; what keeps the stored record from being read */
-export async function writtenBody(
+export async function writtenRequest(
   bytes: Uint8Array | null,
   write: Write,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
-): Promise<Forwarded> {
+): Promise<WrittenRequest> {
   const { selected, dataSubject, snapshot, input } = write;
   const { request } = selected.route.config;
-  // Sent nothing, an upstream that replaces the record keeps nothing of it.
+  // An upstream that replaces the record would keep nothing of it.
   if (bytes === null || bytes.byteLength === 0)
     throw new SluiceError(
       'write_erases',
       'The request has no body, and the upstream replaces the record by what it is sent. Send the record; or let the route say that the upstream keeps what a body leaves out (request.replaces: false).',
     );
-  const stored =
-    selected.stored === null ? null : await storedRecord(selected.stored, write, account, stages);
+  const stored = selected.stored === null ? null : await storedRecord(selected.stored, write, entry, stages);
   const guarded = await stages.guard.body(snapshot, input, {
     value: selected.written,
     bytes,
@@ -79,8 +78,8 @@ export async function writtenBody(
     stored: stored?.record ?? null,
   });
   if (guarded.stripped.length > 0)
-    account.reasons = [
-      ...account.reasons,
+    entry.reasons = [
+      ...entry.reasons,
       {
         code: 'body_field_stripped',
         message: `Left out of what was written: ${guarded.stripped.join(', ')}.`,
@@ -95,30 +94,23 @@ export async function writtenBody(
         'write_precondition_missing',
         'The upstream gives no strong ETag for the stored record and the route names no version (request.keep_masked.version), so that a change in between would be overwritten unseen. Leave out what is masked, and for an upstream that merges what it is sent use request.refused_fields: strip.',
       );
-    account.untold = [
-      ...account.untold,
+    entry.internalReasons = [
+      ...entry.internalReasons,
       { code: 'stored_value_kept', message: `${guarded.filled} values were written as they are stored.` },
     ];
   }
   const { 'if-match': some = '*', 'if-none-match': none } = headers;
   if ((some !== '*' && some !== etag) || none === '*' || (none !== undefined && none === etag))
-    throw overtaken();
+    throw writeConflict();
   if (etag !== null) headers['if-match'] = etag;
   return { body: guarded.bytes, headers, conditional: etag !== null };
 }
 
-/** The upstream's 412: somebody wrote the record after it was read. */
-export const overtaken = (): SluiceError =>
-  new SluiceError(
-    'write_conflict',
-    'The record has changed since it was read. Read it again, and repeat the change.',
-  );
-
-/** For the guard alone: nothing of it is in any answer. */
+/** Read for the guard alone: none of it is in any answer. */
 async function storedRecord(
   { target, record, replaces, version }: NonNullable<Selected['stored']>,
   write: Write,
-  account: Account,
+  entry: DecisionEntry,
   stages: Stages,
 ) {
   const { request, selected } = write;
@@ -135,7 +127,7 @@ async function storedRecord(
     (abort) => request.onAbort(abort),
   );
   try {
-    account.untold = [...account.untold, { code: 'stored_record_read' }];
+    entry.internalReasons = [...entry.internalReasons, { code: 'stored_record_read' }];
     if (response.status !== 200) throw statusWithheld(response.status);
     const media = stages.mediaOf(response.headers, { format: null, charset: null }, undefined);
     if (media.format !== 'json' || !/^(?:utf-8)?$/i.test(media.charset))
@@ -144,11 +136,11 @@ async function storedRecord(
         'The stored record, which is needed to keep what is masked, is not JSON in UTF-8.',
       );
     const bytes = await limited(stages.decode(response.body, media.encodings), stages.limits.request_body);
-    const plan = planOf(
+    const plan = disclosurePlan(
       write,
       asRead(write.input),
       { format: 'json', charset: 'utf-8', records: record === '' ? null : record, options: {} },
-      account,
+      entry,
       stages,
     );
     const shown: Uint8Array[] = [];

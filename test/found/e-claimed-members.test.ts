@@ -3,10 +3,13 @@
  * credential or a store confirmed stood in the same members, without a word about which is which.
  */
 import { expect, test } from 'vitest';
-import { Account } from '../../src/pipeline/account.ts';
 import { parseConfig } from '../../src/config/index.ts';
+import type { DecisionAnswer } from '../../src/model/answers.ts';
 import type { Grant, Subject } from '../../src/model/input.ts';
+import { tierInForce } from '../../src/model/verdict.ts';
 import { systemClock } from '../../src/observability/clock.ts';
+import { policyInput } from '../../src/pipeline/authorize.ts';
+import { DecisionEntry } from '../../src/pipeline/record.ts';
 import { resolvePurpose } from '../../src/routing/index.ts';
 
 const SUBJECT: Subject = {
@@ -42,23 +45,32 @@ function claimed(
     tier = null,
   }: { claims?: object; grants?: Grant[]; tier?: 1 | 2 | 3 | null } = {},
 ): readonly string[] | undefined {
-  const account = new Account('d', systemClock);
-  account.subject = SUBJECT;
-  account.resource = { type: 'x', properties: {} };
-  account.request = { client_ip: null, method: 'GET', path: '/', route: 'GET /' };
-  account.meant(
-    resolvePurpose(CONFIG, {
-      headers,
-      subject: SUBJECT,
-      claims: claims as Record<string, unknown>,
-      purpose: null,
-      route: { purpose: headers['sluice-purpose'] === undefined ? 'after_sales' : null },
-      known: KNOWN,
-    }),
-  );
-  account.question({ name: 'read', properties: { body_fields: [], query_fields: [] } }, grants);
-  account.decided({ allow: true, reasons: [], tier, obligations: {} });
-  return account.record('allowed', 200, 0, null).claimed;
+  const entry = new DecisionEntry('d', systemClock);
+  entry.subject = SUBJECT;
+  entry.resource = { type: 'x', properties: {} };
+  entry.request = { client_ip: null, method: 'GET', path: '/', route: 'GET /' };
+  const use = resolvePurpose(CONFIG, {
+    headers,
+    subject: SUBJECT,
+    claims: claims as Record<string, unknown>,
+    purpose: null,
+    route: { purpose: headers['sluice-purpose'] === undefined ? 'after_sales' : null },
+    known: KNOWN,
+  });
+  entry.setPurpose(use);
+  const asked = policyInput({
+    subject: SUBJECT,
+    action: { name: 'read', properties: { body_fields: [], query_fields: [] } },
+    resource: { type: 'x', properties: {} },
+    use,
+    grants,
+    request: entry.request,
+    time: entry.timestamp,
+  });
+  entry.setInput(asked);
+  const answer: DecisionAnswer = { allow: true, reasons: [], tier, obligations: {} };
+  entry.setDecision(answer, tierInForce(answer, use.tier));
+  return entry.draft('allowed', 200, 0, null).claimed;
 }
 
 test.each([

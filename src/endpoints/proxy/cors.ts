@@ -4,20 +4,10 @@
  */
 import type { CorsConfig } from './section.ts';
 import { SluiceError } from '../../errors.ts';
-import type { ProxyRequest, Reply } from '../../model/exchange.ts';
+import type { Reply } from '../../model/exchange.ts';
+import type { Cors } from '../../pipeline/stages.ts';
 
 type Headers = Readonly<Record<string, string>>;
-
-export interface Cors {
-  /** The reply with what a browser must be told beside every answer to this request. */
-  reply(request: ProxyRequest, reply: Reply): Reply;
-  isPreflight(request: ProxyRequest): boolean;
-  /**
-   * @param methods those that routes of the path have
-   * @throws SluiceError `origin_not_allowed`, `method_not_allowed`, `route_unknown`
-   */
-  preflight(request: ProxyRequest, methods: readonly string[]): Headers;
-}
 
 /** what scripts may read besides the fields that they always may */
 const EXPOSED = ['Sluice-Decision-Id', 'Sluice-Withheld', 'Sluice-Max-Records', 'Retry-After', 'Allow'];

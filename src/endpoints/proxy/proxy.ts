@@ -10,6 +10,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../../errors.ts';
 import type { ProxyRequest, Reply } from '../../model/exchange.ts';
+import type { MalformedCode, MalformedRecord } from '../../pipeline/event-records.ts';
 import { createAnswers } from '../answers.ts';
 import { statusOf } from '../problems.ts';
 import { Connection } from './connection.ts';
@@ -35,23 +36,9 @@ export interface TlsOptions {
 
 export type Handler = (request: ProxyRequest, reply: Reply) => Promise<void>;
 
-export type MalformedCode = 'request_malformed' | 'request_timeout' | 'upgrade_refused';
-
-/** Called for bytes that never became a request: the listener answers, the caller of this records. Never rejects. */
-export type Malformed = (
-  ip: string | null,
-  code: MalformedCode,
-  status: number,
-) => Promise<{
-  /** the decision's */
-  readonly id: string;
-  /** why it is not on record: then nothing else is said */
-  readonly unrecorded: SluiceError | null;
-}>;
-
 export function createProxyListener(
   handle: Handler,
-  malformed: Malformed,
+  malformed: MalformedRecord,
   limits: ListenerLimits,
   tls?: TlsOptions,
 ): Server {

@@ -1,15 +1,15 @@
 /**
- * The account of one request: filled in as the request goes through its stages, turned into decision records at its
+ * The entry of one request: filled in as the request goes through its stages, turned into decision records at its
  * end. Whatever happened so far is on record, whichever way the request ends.
  */
 import type { DecisionAnswer, Reason } from '../model/answers.ts';
-import type { Action, Grant, PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
-import { SluiceError } from '../errors.ts';
+import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from '../model/record.ts';
-import { tierInForce } from '../model/verdict.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { PurposeOfUse } from '../routing/index.ts';
+import type { Stages } from './stages.ts';
 
 export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   records: 0,
@@ -20,9 +20,9 @@ export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   data_subjects: [],
 });
 
-const NOTHING_CLAIMED: readonly string[] = Object.freeze([]);
+const NONE_CLAIMED: readonly string[] = Object.freeze([]);
 
-/** in the order of canonical JSON */
+/** sorted, as canonical JSON orders them */
 const STAGES = [
   'decision',
   'disclosure',
@@ -35,7 +35,7 @@ const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-export class Account {
+export class DecisionEntry {
   readonly id: string;
   kind: RecordKind = 'disclosure';
   subject: Subject | null = null;
@@ -47,20 +47,20 @@ export class Account {
   justification: string | null = null;
   grantId: string | null = null;
   reasons: readonly Reason[] = [];
-  /** reasons that stand on record and that the caller is not told */
-  untold: readonly Reason[] = [];
+  /** recorded, and not told to the caller */
+  internalReasons: readonly Reason[] = [];
   request: DecisionRecordDraft['request'] = null;
   upstream: DecisionRecordDraft['upstream'] = null;
   policy: DecisionRecordDraft['policy'] = null;
   input: PolicyInput | null = null;
-  /** what a refusal kept back, where the answer had already been looked at */
+  /** what a refusal withheld, where the upstream's answer had been processed already */
   withheld: DisclosureSummary | null = null;
   traceId: string | null = null;
   labels: Readonly<Record<string, string>> = {};
-  /** how refusals of the request's route read; null: there is no route yet */
-  errors: ErrorFormat | null = null;
-  /** the request's body: never on record, a refusal's answer may repeat the id of a call in it */
-  sent: Uint8Array | null = null;
+  /** format of the refusals of the request's route; null: there is no route yet */
+  errorFormat: ErrorFormat | null = null;
+  /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
+  requestBody: Uint8Array | null = null;
   readonly #timings: { [stage in Stage]?: number } = {};
   readonly #timestamp: string;
   readonly #clock: Clock;
@@ -76,17 +76,13 @@ export class Account {
     this.#mark = clock.micros();
   }
 
+  /** RFC 3339: when the request came */
   get timestamp(): string {
     return this.#timestamp;
   }
 
-  /** parts recorded so far */
-  get parts(): number {
-    return this.#parts;
-  }
-
-  /** What the caller says the data is for. */
-  meant(use: PurposeOfUse): void {
+  /** Purpose, recipient and tier that the request states. */
+  setPurpose(use: PurposeOfUse): void {
     this.#use = use;
     this.purpose = use.purpose;
     this.recipient = use.recipient;
@@ -95,67 +91,45 @@ export class Account {
     this.grantId = use.grant;
   }
 
-  /**
-   * What the policy is asked about the request so far. Members are in the order of canonical JSON, here and in the
-   * record: it need not sort them.
-   */
-  question(action: Action, grants: readonly Grant[]): PolicyInput {
-    const { subject, resource, request } = this;
-    const use = this.#use;
-    if (subject === null || resource === null || request === null || use === null)
-      throw new SluiceError('internal', 'The policy is asked about a request that is not known yet.');
-    this.#grantFound = this.grantId !== null && grants.some(({ id }) => id === this.grantId);
-    const { client_ip, method, route } = request;
-    this.input = {
-      action,
-      context: {
-        grants,
-        justification: use.justification,
-        purpose: use.purpose,
-        recipient: use.recipient,
-        request: { client_ip, method, route: route ?? '' },
-        tier: use.tier,
-        time: this.#timestamp,
-      },
-      resource,
-      subject,
-    };
-    return this.input;
+  /** What the policy is asked. */
+  setInput(input: PolicyInput): void {
+    this.input = input;
+    this.#grantFound = this.grantId !== null && input.context.grants.some(({ id }) => id === this.grantId);
   }
 
-  /** What the policy answered; the tier is what it takes it to be. */
-  decided(answer: DecisionAnswer): void {
+  /** @param tier in force */
+  setDecision(answer: DecisionAnswer, tier: Tier | null): void {
     this.reasons = answer.reasons;
-    this.tier = tierInForce(answer, this.tier);
+    this.tier = tier;
   }
 
-  /** The time since the last mark went into this stage. */
-  spent(stage: Stage): void {
+  /** Counts the time since the previous stage ended as this stage's. */
+  endStage(stage: Stage): void {
     const now = this.#clock.micros();
     this.#timings[stage] = (this.#timings[stage] ?? 0) + Math.round(now - this.#mark);
     this.#mark = now;
   }
 
-  #timingsSoFar(): { readonly [stage in Stage]?: number } {
+  #sortedTimings(): { readonly [stage in Stage]?: number } {
     const sorted: { [stage in Stage]?: number } = {};
     for (const stage of STAGES) {
-      const spent = this.#timings[stage];
-      if (spent !== undefined) sorted[stage] = spent;
+      const time = this.#timings[stage];
+      if (time !== undefined) sorted[stage] = time;
     }
     return sorted;
   }
 
-  /** Members of the record that the caller stated and nothing here has verified, sorted. */
+  /** Members of the record that rest on the caller's word alone, sorted. */
   #claimed(): readonly string[] {
     const use = this.#use;
-    if (use === null) return NOTHING_CLAIMED;
+    if (use === null) return NONE_CLAIMED;
     const stated = use.tier === this.tier ? use.claimed : use.claimed.filter((name) => name !== 'tier');
     if (this.grantId !== null && !this.#grantFound) return ['grant_id', ...stated];
-    return stated.length === 0 ? NOTHING_CLAIMED : stated;
+    return stated.length === 0 ? NONE_CLAIMED : stated;
   }
 
-  /** The record of the next part. Timings are those up to here: the record is written before the bytes. */
-  record(
+  /** The record of the next part. It is written before the part's bytes, so its timings end here. */
+  draft(
     outcome: Outcome,
     status: number,
     bytes: number | null,
@@ -177,17 +151,50 @@ export class Account {
       recipient: this.recipient,
       justification: this.justification,
       grant_id: this.grantId,
-      reasons: this.untold.length === 0 ? this.reasons : [...this.reasons, ...this.untold],
+      reasons: this.internalReasons.length === 0 ? this.reasons : [...this.reasons, ...this.internalReasons],
       disclosure,
       request: this.request,
       upstream: this.upstream,
       response: { bytes, status },
       policy: this.policy,
       input: this.input,
-      timings_us: this.#timingsSoFar(),
+      timings_us: this.#sortedTimings(),
       trace_id: this.traceId,
       labels: this.labels,
       part: { last, number: this.#parts },
     };
   }
 }
+
+/** A new entry, of a request that has just come. */
+export function openEntry(
+  { newDecisionId, clock, labels }: Pick<Stages, 'newDecisionId' | 'clock' | 'labels'>,
+  request: DecisionRecordDraft['request'],
+): DecisionEntry {
+  const entry = new DecisionEntry(newDecisionId(), clock);
+  entry.labels = labels;
+  entry.request = request;
+  return entry;
+}
+
+/** Counts a record in the metrics and writes it. Resolves when it is durable: only then may the bytes that it covers leave. */
+export function writeRecord(
+  draft: DecisionRecordDraft,
+  { metrics, log }: Pick<Stages, 'metrics' | 'log'>,
+): Promise<unknown> {
+  metrics.stages(draft.timings_us);
+  if (draft.part.last)
+    metrics.request(
+      draft.request?.route ?? null,
+      draft.outcome,
+      draft.response?.status ?? 0,
+      draft.outcome === 'denied' || draft.outcome === 'error' ? (draft.reasons[0]?.code ?? null) : null,
+    );
+  return log.append(draft);
+}
+
+/** Why the decision log did not take a record. */
+export const unrecorded = (failure: unknown): SluiceError =>
+  isSluiceError(failure)
+    ? failure
+    : new SluiceError('journal_unwritable', 'The decision could not be recorded.');

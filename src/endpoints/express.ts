@@ -1,0 +1,72 @@
+/** Endpoints on the admin listener (Express): requests, replies and JSON bodies in the terms of the pipeline. */
+import express, { type Request, type Response } from 'express';
+import { SluiceError } from '../errors.ts';
+import type { Reply } from '../model/exchange.ts';
+import type { Refusable } from '../pipeline/refusal.ts';
+
+export const clientIpOf = (req: Request): string | null =>
+  req.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+
+export const refusableOf = (req: Request): Refusable => ({
+  method: req.method,
+  target: req.url,
+  headers: req.headers,
+  get hasBody() {
+    // Asked when the refusal is sent: what is unread by then stays on the connection.
+    return !req.complete;
+  },
+});
+
+export const replyOf = (res: Response): Reply => ({
+  get started() {
+    return res.headersSent;
+  },
+  send(status, headers, chunks) {
+    res.writeHead(status, headers);
+    for (const chunk of chunks) res.write(chunk);
+    res.end();
+  },
+  start(status, headers) {
+    res.writeHead(status, headers);
+  },
+  async write(chunks) {
+    for (const chunk of chunks) res.write(chunk);
+  },
+  end() {
+    res.end();
+  },
+  abort() {
+    res.destroy();
+  },
+});
+
+/** Reads a body of JSON in UTF-8. @param limit bytes */
+export function jsonReader(limit: number): (req: Request, res: Response) => Promise<unknown> {
+  const raw = express.raw({ type: () => true, limit, inflate: false });
+  return async (req, res) => {
+    if (!/^application\/json\s*(;|$)/i.test(req.headers['content-type'] ?? ''))
+      throw unreadable('The body is wanted as application/json.');
+    await new Promise<void>((resolve, reject) => {
+      raw(req, res, (error?: unknown) => (error ? reject(readFailure(error, limit)) : resolve()));
+    });
+    try {
+      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(req.body as Uint8Array)) as unknown;
+    } catch {
+      throw unreadable('The body is not JSON in UTF-8.');
+    }
+  };
+}
+
+function readFailure(error: unknown, limit: number): SluiceError {
+  const { type } = error as { type?: string };
+  if (type === 'entity.too.large')
+    return new SluiceError('body_too_large', `The body is larger than ${limit} bytes.`);
+  if (type === 'encoding.unsupported')
+    return new SluiceError('body_encoding_unsupported', 'The body is compressed. Send it as it is.');
+  return new SluiceError('request_aborted', {
+    message: 'The body could not be read to its end.',
+    cause: error,
+  });
+}
+
+export const unreadable = (message: string): SluiceError => new SluiceError('body_unreadable', message);

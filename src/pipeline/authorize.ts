@@ -1,0 +1,158 @@
+/**
+ * The authorization core: who asks, what for, and whether the policy permits it. Every endpoint asks through `authorize`, so that no check
+ * can be missing in one of them. An endpoint translates its protocol into an `AuthorizationRequest`; there need be no proxied request.
+ */
+import type { Authenticated, Headers, Peer } from '../identity/types.ts';
+import type { DecisionAnswer } from '../model/answers.ts';
+import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
+import type { PolicySnapshot } from '../model/policy.ts';
+import { inTier, tierInForce } from '../model/verdict.ts';
+import type { Known, PurposeOfUse } from '../routing/index.ts';
+import type { DecisionEntry } from './record.ts';
+import { denied } from './refusal.ts';
+import type { Stages } from './stages.ts';
+
+export interface AuthorizationRequest<T extends Target = Target> {
+  /** with the caller's credential, and the purpose, recipient, tier, justification and grant that the request states */
+  readonly headers: Headers;
+  readonly peer: Peer;
+  /** Called once the caller is known: a caller without a valid credential learns nothing of routes, and its body is not read. */
+  target(): T | Promise<T>;
+}
+
+/** What the caller wants to do. An endpoint may add members of its own. */
+export interface Target {
+  readonly resource: Resource;
+  readonly action: string;
+  /** the purpose where the request states none; null: the caller's, or the configured default */
+  readonly purpose: string | null;
+  /** Properties of the action, which may depend on the purpose. */
+  properties(use: PurposeOfUse): Action['properties'];
+}
+
+/** A request that the policy permits. */
+export interface Authorized<T extends Target = Target> {
+  readonly target: T;
+  readonly use: PurposeOfUse;
+  /** pinned: the request is served by it to its end */
+  readonly snapshot: PolicySnapshot;
+  /** purposes and recipients that the snapshot knows */
+  readonly known: Known;
+  readonly decision: DecisionAnswer;
+  /** what the policy was asked, in the tier in force: input of the questions about disclosure */
+  readonly input: PolicyInput;
+}
+
+/**
+ * Fills in the entry on the way, so that a refusal is recorded with what was known by then.
+ * @throws SluiceError every refusal: of the credential, of what `target` throws, of the purpose, and of the policy (`policy_denied`, or
+ *   the code of its failure). An endpoint whose protocol answers a denial with success catches it; forgetting to do so denies.
+ */
+export async function authorize<T extends Target>(
+  request: AuthorizationRequest<T>,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<Authorized<T>> {
+  // Awaited only where there is a promise: mostly the credential is remembered, and the request has no body.
+  const authenticated = stages.identity.authenticate(request.headers, request.peer);
+  const caller = authenticated instanceof Promise ? await authenticated : authenticated;
+  entry.subject = caller.subject;
+  entry.endStage('identity');
+
+  const found = request.target();
+  const target = found instanceof Promise ? await found : found;
+  entry.action = target.action;
+  entry.resource = target.resource;
+  entry.endStage('routing');
+
+  const snapshot = stages.policy.current();
+  entry.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
+  const known = stages.knownOf(snapshot);
+  const use = purposeOf(request.headers, caller, target, known, stages);
+  entry.setPurpose(use);
+  const action = { name: target.action, properties: target.properties(use) };
+  const grants = await grantsOf(caller.subject, entry, stages);
+  const asked = policyInput({
+    action,
+    grants,
+    request: entry.request,
+    resource: target.resource,
+    subject: caller.subject,
+    time: entry.timestamp,
+    use,
+  });
+  entry.setInput(asked);
+
+  const { answer, input } = decide(snapshot, asked);
+  entry.setDecision(answer, input.context.tier);
+  entry.endStage('decision');
+  if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
+  return { target, use, snapshot, known, decision: answer, input };
+}
+
+const purposeOf = (
+  headers: Headers,
+  { subject, claims, purpose }: Authenticated,
+  route: Target,
+  known: Known,
+  stages: Stages,
+): PurposeOfUse => stages.purposeOf({ headers, subject, claims, purpose, route, known });
+
+const NO_GRANTS: readonly Grant[] = Object.freeze([]);
+
+/** The grants that are active for the caller when the request came. */
+const grantsOf = (
+  subject: Subject,
+  entry: DecisionEntry,
+  { grants }: Stages,
+): readonly Grant[] | Promise<readonly Grant[]> =>
+  grants === undefined ? NO_GRANTS : grants.active(subject, new Date(entry.timestamp));
+
+export interface PolicyInputParts {
+  readonly subject: Subject;
+  readonly action: Action;
+  readonly resource: Resource;
+  readonly use: Pick<PurposeOfUse, 'purpose' | 'recipient' | 'tier' | 'justification'>;
+  readonly grants: readonly Grant[];
+  readonly request: (Omit<Context['request'], 'route'> & { readonly route: string | null }) | null;
+  /** RFC 3339, UTC */
+  readonly time: string;
+}
+
+/**
+ * The input of `sluice/decision`, for requests and for commands alike. Its members are in the order of canonical JSON, so that the decision
+ * log need not sort them.
+ */
+export function policyInput(parts: PolicyInputParts): PolicyInput {
+  const { action, grants, request, resource, subject, time, use } = parts;
+  return {
+    action,
+    context: {
+      grants,
+      justification: use.justification,
+      purpose: use.purpose,
+      recipient: use.recipient,
+      request: {
+        client_ip: request?.client_ip ?? null,
+        method: request?.method ?? '',
+        route: request?.route ?? '',
+      },
+      tier: use.tier,
+      time,
+    },
+    resource,
+    subject,
+  };
+}
+
+export interface Decision {
+  readonly answer: DecisionAnswer;
+  /** the input in the tier in force */
+  readonly input: PolicyInput;
+}
+
+/** The only call of `sluice/decision`. The commands use it as well, so that what they report is what the proxy does. */
+export function decide(policy: Pick<PolicySnapshot, 'decide'>, asked: PolicyInput): Decision {
+  const answer = policy.decide(asked);
+  return { answer, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
+}

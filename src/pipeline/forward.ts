@@ -1,0 +1,110 @@
+/** An authorized request on its way to the upstream: what it searches by and writes is checked, then what is sent is put together. */
+import { SluiceError } from '../errors.ts';
+import { WRITES } from '../model/actions.ts';
+import type { Catalog } from '../model/catalog.ts';
+import type { ProxyRequest } from '../model/exchange.ts';
+import { type Identifier, otherNamed } from '../model/identifiers.ts';
+import type { PolicySnapshot } from '../model/policy.ts';
+import { variantsOf } from '../model/verdict.ts';
+import type { Selected } from '../routing/index.ts';
+import type { UpstreamRequest } from '../upstream/upstream.ts';
+import type { Authorized } from './authorize.ts';
+import { type Listing, listingOf } from './listing.ts';
+import type { Access } from './plan.ts';
+import type { DecisionEntry } from './record.ts';
+import { unidentified, writeWithheld } from './refusal.ts';
+import type { Routed } from './route.ts';
+import type { Stages } from './stages.ts';
+import { searchedWrite, type WrittenRequest, writtenRequest } from './write.ts';
+
+export interface Prepared {
+  readonly access: Access;
+  readonly forwarded: UpstreamRequest;
+  /** the upstream is told to write only if the record has not changed */
+  readonly conditional: boolean;
+  readonly listing: Listing;
+}
+
+/** @throws SluiceError what keeps the request from being forwarded */
+export async function prepare(
+  request: ProxyRequest,
+  { target: { selected }, snapshot, input, decision }: Authorized<Routed>,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<Prepared> {
+  const catalog = snapshot.catalogs.get(selected.resource.type);
+  if (!catalog)
+    throw new SluiceError(
+      'catalog_unknown',
+      `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
+    );
+  const dataSubject = await dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  const access: Access = { request, selected, dataSubject, snapshot, input, catalog, decision };
+  const { action, bodyFields, identifier, queryFields, route } = selected;
+  const writes = WRITES.has(action);
+  if (queryFields.length > 0)
+    await (writes ? searchedWrite(access, entry, stages) : stages.guard.query(snapshot, input, null));
+  const headers = stages.headersOf(route.upstream).request(request.headers, writes);
+  if (identifier !== null) refuseOtherIdentifier(headers, identifier);
+  if (writes && bodyFields.length === 0) {
+    const reasons = await stages.guard.record(snapshot, input, dataSubject);
+    if (reasons !== null) throw writeWithheld(reasons, entry);
+  }
+  const { erases } = route.written;
+  const written: WrittenRequest =
+    bodyFields.length > 0 || erases === 'record' || erases === 'unsaid'
+      ? await writtenRequest(selected.bytes, { ...access, headers }, entry, stages)
+      : { body: selected.bytes, headers, conditional: false };
+  const listing = listingOf(selected, catalog, decision.obligations);
+  // Where consents cannot be read, what is found is refused: so nothing may be answered as not found, either.
+  if (listing.guarded) await stages.consents.lookup([], new Date(entry.timestamp));
+  return {
+    access,
+    listing,
+    forwarded: {
+      method: forwardedMethod(request.method),
+      target: listing.asked.target,
+      headers: written.headers,
+      body: listing.asked.body ?? written.body,
+    },
+    conditional: written.conditional,
+  };
+}
+
+/** What GET would be answered shows only in the body: whether its record may be disclosed, and whether there is one. */
+export const forwardedMethod = (method: string): string => (method === 'HEAD' ? 'GET' : method);
+
+/** @throws SluiceError `identifier_conflict` */
+function refuseOtherIdentifier(headers: Readonly<Record<string, string>>, identifier: Identifier): void {
+  const name = otherNamed(Object.entries(headers), identifier);
+  if (name === undefined) return;
+  throw new SluiceError(
+    'identifier_conflict',
+    `The header ${name} names another record than the route does. Leave it out, or send what the route says.`,
+  );
+}
+
+/**
+ * Whose data the request says it is about: an id of a type that the catalog gives its data subjects. Any other text, such as an unknown
+ * alias, would be judged as a person without consents and flags.
+ */
+async function dataSubjectOf(
+  { dataSubject }: Selected,
+  snapshot: PolicySnapshot,
+  catalog: Catalog,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<string | null> {
+  if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
+    return dataSubject;
+  const catalogs = [
+    catalog,
+    ...(catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog)),
+  ];
+  const id = await stages.identities.requested(snapshot.data, catalogs, dataSubject);
+  if (id !== null) return id;
+  const types = catalogs.flatMap(({ subject_places = [] }) =>
+    subject_places.flatMap(({ type }) => type ?? []),
+  );
+  throw unidentified([...new Set(types)], entry);
+}

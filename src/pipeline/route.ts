@@ -1,0 +1,47 @@
+/** What a proxied request asks for: its route, resource and action, and the fields that it searches by and writes. */
+import type { ProxyRequest } from '../model/exchange.ts';
+import type { RouteCandidates, Selected } from '../routing/index.ts';
+import type { Target } from './authorize.ts';
+import type { DecisionEntry } from './record.ts';
+import type { Stages } from './stages.ts';
+
+export interface Routed extends Target {
+  readonly selected: Selected;
+}
+
+/**
+ * Answers at once for a request without a body.
+ * @throws SluiceError what `Router.match`, `Router.select` and `ProxyRequest.read` throw
+ */
+export function routed(
+  request: ProxyRequest,
+  entry: DecisionEntry,
+  stages: Stages,
+): Routed | Promise<Routed> {
+  const candidates = stages.router.match(request.method, request.target, request.headers);
+  if (!request.hasBody) return select(candidates, null, request, entry, stages);
+  return request
+    .read(stages.limits.request_body)
+    .then((body) => select(candidates, body, request, entry, stages));
+}
+
+function select(
+  candidates: RouteCandidates,
+  body: Uint8Array | null,
+  { method, peer }: ProxyRequest,
+  entry: DecisionEntry,
+  { router }: Stages,
+): Routed {
+  entry.requestBody = body;
+  const selected = router.select(candidates, body);
+  const { action, resource, route, bodyFields, queryFields } = selected;
+  entry.errorFormat = route.response.errors;
+  entry.request = { client_ip: peer.ip, method, path: route.path, route: route.template };
+  return {
+    selected,
+    action,
+    resource,
+    purpose: route.purpose,
+    properties: () => ({ body_fields: bodyFields, query_fields: queryFields }),
+  };
+}
