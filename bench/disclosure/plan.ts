@@ -1,5 +1,5 @@
 /** The plan that every contestant carries out, and the same for those who work on parsed values. */
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import { mask } from '../../src/disclosure/treatments/mask.ts';
 import type { Treat } from '../../src/disclosure/treatments/treatment.ts';
 import type { DisclosureAnswer, TreatmentChoice, TreatmentName } from '../../src/model/answers.ts';

@@ -1,10 +1,10 @@
 /** The same for tables: customers as a CRM exports them, as the default policy has a support agent see them. */
 import { parse as parseCsv } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { Running, type UnknownPaths } from '../../src/disclosure/session/account.ts';
+import { Running, type UnknownPaths } from '../../src/disclosure/session/counter.ts';
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
 import { compileEnvelope } from '../../src/disclosure/fields/envelope.ts';
-import { csv } from '../../src/disclosure/formats/csv/csv.ts';
+import { csv } from '../../src/disclosure/formats/csv/reader.ts';
 import { DEFAULT_LIMITS } from '../../src/disclosure/limits.ts';
 import { instruct } from '../../src/disclosure/fields/program.ts';
 import { TREATMENT_FILES } from '../../src/disclosure/treatments/registry.ts';

@@ -4,9 +4,9 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
-import { charset as charsetNamed, isCharset } from './charsets.ts';
+import { charset as charsetNamed, isCharset } from './formats/shared/charsets.ts';
 import { type Coding, parseContentEncoding } from './encodings.ts';
-import { typesOf } from './formats/whole-body.ts';
+import { typesOf } from './formats/opaque/reader.ts';
 
 export interface RouteResponse {
   readonly format: FormatName | null;

@@ -2,7 +2,7 @@
 import { isSluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import { CatalogCache } from './fields/catalogs.ts';
-import { charset as charsetNamed } from './charsets.ts';
+import { charset as charsetNamed } from './formats/shared/charsets.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 

@@ -2,7 +2,7 @@
 import type { Encoding } from './coded-reply.ts';
 import type { ErrorShape } from './error-shape.ts';
 import type { Coding } from '../disclosure/encodings.ts';
-import type { Guarded } from '../disclosure/guard/guard.ts';
+import type { Guarded } from '../disclosure/guard/requests.ts';
 import type { WrittenBody } from '../disclosure/guard/written.ts';
 import type { Media, RouteResponse } from '../disclosure/media.ts';
 import type { Identities } from '../consent/index.ts';

@@ -11,7 +11,7 @@ import { compare } from '../../src/cli/policy/matrix/grid-changes.ts';
 import { catalogChanges } from '../../src/cli/policy/matrix/grid-catalogs.ts';
 import { sentencesOf } from '../../src/cli/policy/matrix/grid-sentences.ts';
 import { openWorld } from '../../src/cli/policy/testing/world.ts';
-import type { Fate } from '../../src/disclosure/fields/fates.ts';
+import type { Fate } from '../../src/disclosure/fields/outcomes.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { type PolicyDirectory, readPolicyDirectory } from '../../src/policy/directory.ts';

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/index.ts';
-import { charset } from '../../src/disclosure/charsets.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import { parseConsents } from '../../src/consent/index.ts';
 import { createRouter } from '../../src/routing/index.ts';
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
-import { UTF8 } from '../../src/disclosure/charsets.ts';
+import { UTF8 } from '../../src/disclosure/formats/shared/charsets.ts';
 import { CsvLexer, type Dialect, type Row } from '../../src/disclosure/formats/csv/lexer.ts';
 import { Table } from '../../src/disclosure/formats/csv/table.ts';
 import type { Outcome, Runner } from './outcome.ts';

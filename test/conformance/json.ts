@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import type { Catalog } from '../../src/model/catalog.ts';
 import type { DisclosurePlan } from '../../src/model/disclosure.ts';

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import iconv from 'iconv-lite';
 import { describe, expect, test } from 'vitest';
-import { byteOrderMark, charset, charsetNames, charsetOf, UTF8 } from '../../src/disclosure/charsets.ts';
+import {
+  byteOrderMark,
+  charset,
+  charsetNames,
+  charsetOf,
+  UTF8,
+} from '../../src/disclosure/formats/shared/charsets.ts';
 
 const all = charsetNames().map(charset);
 const multibyte = all.filter((c) => c.layout === 'multibyte');

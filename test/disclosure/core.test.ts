@@ -924,7 +924,7 @@ describe('parts', () => {
   });
 
   test('what may leave does not wait for an upstream that has gone quiet', async () => {
-    const { createDisclosureStage } = await import('../../src/disclosure/disclosure.ts');
+    const { createDisclosureStage } = await import('../../src/disclosure/stage.ts');
     const { keys, planOf } = await import('./support.ts');
     const stage = createDisclosureStage({ keys, limits: { idle_ms: 5 } });
     let release = () => {};

@@ -1,7 +1,7 @@
 /** Whose data it is, where ids come padded or blank: the person's own consents count, never those of a stranger. */
 import { describe, expect, test } from 'vitest';
 import { idOf, idsOf } from '../../src/disclosure/subjects/spelling.ts';
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import type { FormatName } from '../../src/model/disclosure.ts';
 import { catalogOf, keys, planOf, withhold, answer } from './support.ts';
 

@@ -292,7 +292,7 @@ describe('what is refused', () => {
   });
 
   test('nothing of the record that is refused, nor after it, is among the parts before', async () => {
-    const { createDisclosureStage } = await import('../../src/disclosure/disclosure.ts');
+    const { createDisclosureStage } = await import('../../src/disclosure/stage.ts');
     const { cut, keys, planOf } = await import('./support.ts');
     const stage = createDisclosureStage({ keys, limits: { part_bytes: 50 } });
     const body = `[${Array.from({ length: 50 }, (_, n) => `{"id":"r${n}"}`).join(',')},{"id":"BAD" "v":1},{"id":"AFTER"}]`;

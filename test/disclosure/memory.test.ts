@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Distinct, Memory } from '../../src/disclosure/session/memory.ts';
+import { Distinct, Memory } from '../../src/disclosure/session/small.ts';
 
 describe('a memory', () => {
   test('gives what was set last for a key, and nothing for others', () => {

@@ -22,7 +22,7 @@ import {
   STRING,
   TOO_DEEP,
   TRUE,
-} from '../../src/disclosure/formats/json/index.ts';
+} from '../../src/disclosure/formats/json/entries.ts';
 import { bufferOf, textAt } from '../../src/disclosure/formats/json/text.ts';
 
 export class PlainScanner {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
-import { AMBIGUOUS, MALFORMED, MORE, STRIDE, TOO_DEEP } from '../../src/disclosure/formats/json/index.ts';
+import { AMBIGUOUS, MALFORMED, MORE, STRIDE, TOO_DEEP } from '../../src/disclosure/formats/json/entries.ts';
 import { jsonScanner } from '../../src/disclosure/formats/json/scan.ts';
 import { PlainScanner } from './plain-scan.ts';
 import { catalogOf } from './support.ts';

@@ -1,5 +1,5 @@
 /** Plans and bodies for tests of the disclosure stage itself. */
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import type { DisclosureLimits } from '../../src/disclosure/formats/format.ts';
 import type { Treatment } from '../../src/disclosure/treatments/treatment.ts';
 import type {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import type { DisclosurePart } from '../../src/model/disclosure.ts';
 import { answer, bytesOf, catalogOf, cut, keys, planOf, type Setting, stars } from './support.ts';
 

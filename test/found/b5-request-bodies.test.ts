@@ -5,7 +5,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { charset } from '../../src/disclosure/charsets.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import { type ExchangeCase, exchanges } from '../cases/exchanges.ts';
 import { routeWarnings } from '../../src/routing/warnings.ts';
 import { ask, codeOf, JSON_TYPE, route, routerOf, routesConfig } from '../routing/setup.ts';

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { charset } from '../../src/disclosure/charsets.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import { rewritten } from '../../src/routing/body/rewrite.ts';
 import { UTF8 } from '../../src/routing/body/text.ts';
 import { announced } from '../../src/upstream/announced.ts';

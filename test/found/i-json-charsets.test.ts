@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { charset } from '../../src/disclosure/charsets.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import { mediaOf } from '../../src/disclosure/media.ts';
 import { responseFault } from '../../src/disclosure/response-check.ts';
 import { disclose, refusal } from '../disclosure/formats/support.ts';

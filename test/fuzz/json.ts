@@ -4,7 +4,7 @@
  * leaves is what the plain reference would let leave.
  */
 import { isUtf8 } from 'node:buffer';
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import type { DisclosureAnswer, TreatmentName } from '../../src/model/answers.ts';
 import type { Catalog } from '../../src/model/catalog.ts';

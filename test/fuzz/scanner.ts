@@ -1,6 +1,6 @@
 /** The scanner in WebAssembly against the plain one, on damaged JSON: the same outcome, the same index, the same place of the fault. */
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
-import { MORE, STRIDE } from '../../src/disclosure/formats/json/index.ts';
+import { MORE, STRIDE } from '../../src/disclosure/formats/json/entries.ts';
 import { jsonScanner } from '../../src/disclosure/formats/json/scan.ts';
 import { PlainScanner } from '../disclosure/plain-scan.ts';
 import { catalogOf } from '../disclosure/support.ts';

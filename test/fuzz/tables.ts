@@ -5,8 +5,8 @@
  */
 import { parse } from 'csv-parse/sync';
 import { SaxesParser } from 'saxes';
-import { charset } from '../../src/disclosure/charsets.ts';
-import { createDisclosureStage } from '../../src/disclosure/disclosure.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
+import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import type { DisclosurePlan, FormatName } from '../../src/model/disclosure.ts';
 import { answer, catalogOf, keys, planOf, stars } from '../disclosure/support.ts';

@@ -1,6 +1,6 @@
 /** Routers from routes as they stand in sluice.yaml. */
 import { parseConfig } from '../../src/config/index.ts';
-import { charset } from '../../src/disclosure/charsets.ts';
+import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import type { RouteConfig } from '../../src/routing/section.ts';
 import { type ErrorCode, isSluiceError } from '../../src/errors.ts';
 import { createRouter, type Headers, type Router, type Selected } from '../../src/routing/index.ts';

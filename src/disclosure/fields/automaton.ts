@@ -14,7 +14,7 @@ import type { FieldId, KeyLine, Mark, Matcher, StateId } from '../formats/format
 import type { Want } from './pointer.ts';
 import { escapeToken, KEY, KEY_POINTER, parsePointer } from './pointer.ts';
 import { childrenOf, RANK, Trie, type TrieNode } from './trie.ts';
-import { UnknownNames } from './unknown.ts';
+import { UnknownNames } from '../formats/json/unknown-names.ts';
 
 export interface Field {
   /** in the catalog of its resource */

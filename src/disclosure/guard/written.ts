@@ -4,10 +4,10 @@ import type { Scalar } from '../../model/disclosure.ts';
 import type { Identifier } from '../../model/identifiers.ts';
 import { tokensOf } from '../../model/pointer.ts';
 import type { Automaton } from '../fields/automaton.ts';
-import { textMarks, textState } from '../formats/tree.ts';
+import { textMarks, textState } from '../formats/shared/tree.ts';
 import { innerValues } from '../inner/leaves.ts';
 import { isObject, type Leaf, type Place, scalarOf, scalarText } from './leaf.ts';
-import { pickFaults } from '../fields/picks.ts';
+import { pickFaults } from './picks.ts';
 import { escapeToken, parsePointer } from '../fields/pointer.ts';
 
 export interface WrittenBody {

@@ -3,9 +3,9 @@
  * strictly by RFC 8259; what is left out or replaced is cut out of the text.
  */
 import type { Scalar } from '../../model/disclosure.ts';
-import { type Decision, decide, type TreeNode } from '../formats/tree.ts';
+import { type Decision, decide, type TreeNode } from '../formats/shared/tree.ts';
 import { isSluiceError } from '../../errors.ts';
-import { INNER_LIMITS, type InnerFormat, type Segment } from './inner.ts';
+import { INNER_LIMITS, type InnerFormat, type Segment } from './format.ts';
 
 interface JsonNode extends TreeNode {
   readonly children: readonly JsonNode[] | null;

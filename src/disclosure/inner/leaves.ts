@@ -2,7 +2,7 @@
 import { type Account, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import { MOST_NESTED } from './inner.ts';
+import { MOST_NESTED } from './format.ts';
 import { INNER_FORMATS } from './registry.ts';
 import { matcherAt } from './view.ts';
 

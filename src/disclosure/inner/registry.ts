@@ -1,5 +1,5 @@
 /** The formats that `parse` knows, one a line. */
-import type { InnerFormat } from './inner.ts';
+import type { InnerFormat } from './format.ts';
 import { json } from './json.ts';
 import { vcard, xml } from './xml.ts';
 

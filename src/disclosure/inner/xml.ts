@@ -1,9 +1,9 @@
 /** XML or a vCard in a field: read and written as a body is, whose one record is the whole document. */
 import { isSluiceError } from '../../errors.ts';
 import type { Envelope, Format, FrameAccount, Output, Piece } from '../formats/format.ts';
-import { vcard as vcardFormat } from '../formats/vcard/vcard.ts';
-import { xml as xmlFormat } from '../formats/xml/xml.ts';
-import { INNER_LIMITS, type InnerFormat, type Segment } from './inner.ts';
+import { vcard as vcardFormat } from '../formats/vcard/reader.ts';
+import { xml as xmlFormat } from '../formats/xml/reader.ts';
+import { INNER_LIMITS, type InnerFormat, type Segment } from './format.ts';
 
 const RECORD: Envelope = {
   root: 0,

@@ -2,7 +2,7 @@
  * A record that is found by a field which this caller does not see in it tells what the field holds. The guard refuses a search by
  * fields that are hidden in everybody's records (`guard.ts`); here are those that only this one's consents or attributes hide.
  */
-import type { Verdict } from './answers.ts';
+import type { Verdict } from './verdicts.ts';
 import { choiceOf } from '../fields/program.ts';
 
 const HIDDEN: readonly string[] = ['query_field_withheld'];

@@ -1,9 +1,9 @@
 /** The account of one part: adds up what its running instructions, its records and its frames counted. */
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
-import type { Running, UnknownPaths } from './account.ts';
-import type { Question, Verdict } from './answers.ts';
-import { Distinct, Memory } from './memory.ts';
+import type { Running, UnknownPaths } from './counter.ts';
+import type { Question, Verdict } from './verdicts.ts';
+import { Distinct, Memory } from './small.ts';
 import type { Instructions } from '../fields/program.ts';
 
 /** What is counted a record. */

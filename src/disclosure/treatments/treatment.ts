@@ -12,7 +12,7 @@
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import type { Changed } from '../inner/inner.ts';
+import type { Changed } from '../inner/format.ts';
 import type { Clock } from '../../observability/clock.ts';
 
 /** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */

@@ -2,7 +2,7 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { charset } from '../../../src/disclosure/charsets.ts';
+import { charset } from '../../../src/disclosure/formats/shared/charsets.ts';
 import { decodeStream, encodeStream, parseContentEncoding } from '../../../src/disclosure/encodings.ts';
 import type { FormatName } from '../../../src/model/disclosure.ts';
 import { type Case, cutting, disclose, pieces } from './support.ts';

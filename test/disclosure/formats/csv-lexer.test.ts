@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { charset, UTF8 } from '../../../src/disclosure/charsets.ts';
+import { charset, UTF8 } from '../../../src/disclosure/formats/shared/charsets.ts';
 import { CsvLexer, type Dialect, MAX_COLUMNS } from '../../../src/disclosure/formats/csv/lexer.ts';
 import { Table } from '../../../src/disclosure/formats/csv/table.ts';
 import { Automaton } from '../../../src/disclosure/fields/automaton.ts';

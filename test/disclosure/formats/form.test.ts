@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { charset } from '../../../src/disclosure/charsets.ts';
+import { charset } from '../../../src/disclosure/formats/shared/charsets.ts';
 import { type Case, cutting, disclose, refusal } from './support.ts';
 import { processorTime } from '../../support/processor-time.ts';
 

@@ -1,6 +1,6 @@
 /** What a route says of its answers, through a whole Sluice. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { charset } from '../../../src/disclosure/charsets.ts';
+import { charset } from '../../../src/disclosure/formats/shared/charsets.ts';
 import { answers, type HostileUpstream, startHostile } from '../../support/hostile.ts';
 import { CUSTOMER, CUSTOMER_ROUTES, type Running, startSluice } from '../../support/sluice.ts';
 import { exchange, headerOf, jsonOf, requestText } from '../../support/wire.ts';

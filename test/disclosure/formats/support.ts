@@ -1,6 +1,6 @@
 /** Bodies through the real disclosure stage: a catalog, an answer for everybody, and a stream cut where the test says. */
 import fc from 'fast-check';
-import { createDisclosureStage } from '../../../src/disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../../src/disclosure/stage.ts';
 import type { DisclosureLimits } from '../../../src/disclosure/formats/format.ts';
 import { isSluiceError } from '../../../src/errors.ts';
 import type { DisclosureAnswer, Obligations, TreatmentName } from '../../../src/model/answers.ts';

@@ -1,5 +1,5 @@
 /** A request explained: the verdict with its reasons, and every field with its class, treatment, reason, rule and data. */
-import { fieldsOf } from '../../../disclosure/fields/fates.ts';
+import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';

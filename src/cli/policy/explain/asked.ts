@@ -5,7 +5,7 @@ import { type ConsentsDocument, createIdentities, readConsents } from '../../../
 import { createStaticConsents } from '../../../consent/static.ts';
 import type { Decision } from '../../../decision-log/index/decision.ts';
 import { scanQuery } from '../../../decision-log/index/scan.ts';
-import { createDisclosureStage } from '../../../disclosure/disclosure.ts';
+import { createDisclosureStage } from '../../../disclosure/stage.ts';
 import { createKeyRing } from '../../../disclosure/keys.ts';
 import { SluiceError } from '../../../errors.ts';
 import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';

@@ -2,7 +2,7 @@
  * Two policies asked the same, field by field: what becomes of each field of each resource before and after. Both are asked every question of their common
  * axes, so that a difference is that of the answers and never one of which questions were asked.
  */
-import type { FieldAt } from '../../../disclosure/fields/fates.ts';
+import type { FieldAt } from '../../../disclosure/fields/outcomes.ts';
 import { SENDS_RECORD } from '../../../model/actions.ts';
 import type { DecisionAnswer } from '../../../model/answers.ts';
 import type { DataSubjectState } from '../../../model/consent.ts';

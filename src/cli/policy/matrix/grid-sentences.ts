@@ -1,5 +1,5 @@
 /** Changes as sentences: what is alike for several fields, callers and circumstances is said once, and never of more than it holds for. */
-import type { Fate } from '../../../disclosure/fields/fates.ts';
+import type { Fate } from '../../../disclosure/fields/outcomes.ts';
 import {
   type Caller,
   type Change,

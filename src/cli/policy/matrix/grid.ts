@@ -1,5 +1,5 @@
 /** The disclosure matrix: a policy asked about every combination of its axes, field by field. */
-import { type Fate, type FieldAt, fieldsOf } from '../../../disclosure/fields/fates.ts';
+import { type Fate, type FieldAt, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import { type Catalog, writeModeOf } from '../../../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';

@@ -1,5 +1,5 @@
 /** What a decision record tells of what left and why, in the terms in which another policy is asked. */
-import { type Fate, fieldsOf } from '../../../disclosure/fields/fates.ts';
+import { type Fate, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { ERROR_CODES } from '../../../errors.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../../model/answers.ts';

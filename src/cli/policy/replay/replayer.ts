@@ -3,8 +3,8 @@
  * question at the same time; what is not on record (attributes of records, hidden members, parameters of masks) is counted, not guessed.
  * Longer than most: all of it goes over one record with the same memory.
  */
-import { hiddenFields } from '../../../disclosure/guard/guard.ts';
-import { type Covering, coveringOf, type Fate } from '../../../disclosure/fields/fates.ts';
+import { hiddenFields } from '../../../disclosure/guard/requests.ts';
+import { type Covering, coveringOf, type Fate } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DisclosureAnswer } from '../../../model/answers.ts';
 import type { Catalog } from '../../../model/catalog.ts';

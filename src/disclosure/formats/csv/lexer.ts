@@ -6,8 +6,8 @@
  * never closed, a separator that might be half of a character. A quote inside an unquoted cell is a character like any other.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../../charsets.ts';
-import { Intake } from '../intake.ts';
+import type { Charset } from '../shared/charsets.ts';
+import { Intake } from '../shared/input-buffer.ts';
 
 export interface Dialect {
   /** ASCII codes */

@@ -1,7 +1,7 @@
 /** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
 import { SluiceError } from '../../../errors.ts';
 import type { SubjectPlace } from '../../../model/catalog.ts';
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './lexer.ts';
 import { columnName } from '../../fields/pointer.ts';
 import { type NamedSubject, namedSubject } from '../../subjects/places.ts';

@@ -1,5 +1,5 @@
 /** What a cell of a table says, and how a text is spelled as one: the dialect's quotes and escapes, the body's charset. */
-import { type Charset, UTF8 } from '../../charsets.ts';
+import { type Charset, UTF8 } from '../shared/charsets.ts';
 import type { Dialect } from './lexer.ts';
 import type { Output } from '../format.ts';
 

@@ -2,7 +2,7 @@
 import type { Automaton } from '../../fields/automaton.ts';
 import type { Treated } from '../../treatments/treatment.ts';
 import { DISCLOSE, type FieldId, type Program, type StateId } from '../format.ts';
-import { ARRAY, MIXED, OPEN_ARRAY } from './index.ts';
+import { ARRAY, MIXED, OPEN_ARRAY } from './entries.ts';
 import { kindAt, scalarAt, stringEnd, valueEnd } from './text.ts';
 
 /** An object or array met by a treatment, or disclosed where no line covers objects: what stands in its place, or null if it goes. */

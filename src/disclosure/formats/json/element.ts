@@ -4,7 +4,7 @@
  * until the record is known to stay; an element whose only records were withheld is left out whole, its separator included.
  */
 import { SluiceError } from '../../../errors.ts';
-import { Deferred } from '../deferred.ts';
+import { Deferred } from '../shared/deferred.ts';
 import type { Counted, FrameAccount, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 
 export class JsonElement implements Counted {

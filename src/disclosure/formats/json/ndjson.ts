@@ -5,12 +5,12 @@
 import { SluiceError } from '../../../errors.ts';
 import type { Automaton } from '../../fields/automaton.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from '../format.ts';
-import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './index.ts';
-import { JsonIntake } from './intake.ts';
+import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './entries.ts';
+import { JsonIntake } from './input.ts';
 import { JsonRecord, type JsonSession, type Lead } from './record.ts';
 import { jsonRenderer } from './render.ts';
 import { DEEPEST, jsonScanner } from './scan.ts';
-import { LineEnds } from '../line-ends.ts';
+import { LineEnds } from '../shared/line-ends.ts';
 import { inItsCharset } from './transcoded.ts';
 
 export const ndjson: Format = {

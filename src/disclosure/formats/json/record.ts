@@ -4,11 +4,11 @@ import type { SubjectPlace } from '../../../model/catalog.ts';
 import type { Scalar } from '../../../model/disclosure.ts';
 import type { Automaton } from '../../fields/automaton.ts';
 import type { KeyLine, Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
-import { type JsonPage, OPEN_ARRAY } from './index.ts';
+import { type JsonPage, OPEN_ARRAY } from './entries.ts';
 import type { JsonRenderer } from './render.ts';
 import { DEEPEST, type JsonScanner } from './scan.ts';
 import { scalarAt, textAt } from './text.ts';
-import { plain, setAttribute } from '../tree.ts';
+import { plain, setAttribute } from '../shared/tree.ts';
 import { subjectId } from '../../subjects/id.ts';
 import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
 

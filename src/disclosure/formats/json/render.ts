@@ -7,10 +7,19 @@ import { QuasiValues } from '../../session/groups.ts';
 import { writeText } from '../../session/output.ts';
 import { isUntouched, LONGER, type TreatBytes } from '../../treatments/treatment.ts';
 import { DISCLOSE, type Output, type Program, type Rendering, type StateId, TREAT } from '../format.ts';
-import { CLOSE, type JsonPage, NULL, OPEN_ARRAY, OPEN_OBJECT, OPEN_SCOPE, STRIDE, STRING } from './index.ts';
+import {
+  CLOSE,
+  type JsonPage,
+  NULL,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  OPEN_SCOPE,
+  STRIDE,
+  STRING,
+} from './entries.ts';
 import { jsonScanner, type Scribe } from './scan.ts';
 import { containerTreated, spelled } from './container.ts';
-import { JSON_SPELLING, respelled } from '../../inner/respell.ts';
+import { JSON_SPELLING, respelled } from '../shared/respell.ts';
 import { scalarAt, stringEnd } from './text.ts';
 
 const GONE = 0;

@@ -6,7 +6,7 @@
 import { SluiceError } from '../../../errors.ts';
 import type { Automaton } from '../../fields/automaton.ts';
 import type { StateId } from '../format.ts';
-import { AMBIGUOUS, type JsonPage, NULL, STRIDE } from './index.ts';
+import { AMBIGUOUS, type JsonPage, NULL, STRIDE } from './entries.ts';
 import { type Tables, tablesOf } from './tables.ts';
 import { scalarAt, textAt } from './text.ts';
 import { SCANNER } from './wasm.ts';

@@ -1,6 +1,6 @@
 /** JSON's spelling of single values: decoding what was scanned, encoding what stands in its place. */
 import type { Scalar } from '../../../model/disclosure.ts';
-import { ESCAPED, FALSE, NULL, NUMBER, STRING, TRUE } from './index.ts';
+import { ESCAPED, FALSE, NULL, NUMBER, STRING, TRUE } from './entries.ts';
 
 const TRUE_VALUE: Scalar = { kind: 'boolean', text: 'true' };
 const FALSE_VALUE: Scalar = { kind: 'boolean', text: 'false' };

@@ -5,7 +5,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { SluiceError } from '../../../errors.ts';
-import { type Charset, charset as charsetNamed, charsetOf, MARK_LENGTH } from '../../charsets.ts';
+import { type Charset, charset as charsetNamed, charsetOf, MARK_LENGTH } from '../shared/charsets.ts';
 import type {
   BodyReader,
   CountPiece,

@@ -1,7 +1,7 @@
 /** One property of a card, and what becomes of its line. */
 import { escaped, type Property } from '../../../model/vcard.ts';
-import type { Decision, TreeNode } from '../tree.ts';
-import { replacement } from '../whole.ts';
+import type { Decision, TreeNode } from '../shared/tree.ts';
+import { replacement } from '../shared/single-record.ts';
 
 /** octets of a line (RFC 6350 §3.2) */
 const FOLD = 75;

@@ -1,6 +1,6 @@
 /** Builds the tree of one subtree as its tokens arrive. Positions count from the reader's origin. */
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import { Element, type OpenTag, type Text } from './tree.ts';
 
 export class Builder {

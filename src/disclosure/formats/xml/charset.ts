@@ -4,7 +4,7 @@
 the route says it, somebody has looked: a declaration left over from before the system spoke UTF-8 does not count then.
  */
 import { SluiceError } from '../../../errors.ts';
-import { byteOrderMark, type Charset, charset, charsetOf, UTF8 } from '../../charsets.ts';
+import { byteOrderMark, type Charset, charset, charsetOf, UTF8 } from '../shared/charsets.ts';
 
 /** a declaration longer than this is none */
 const DECLARATION = 1024;

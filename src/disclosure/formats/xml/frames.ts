@@ -1,8 +1,8 @@
 /** What stands around the records of an XML document, as pieces. */
-import { exactly } from '../count.ts';
-import { Deferred } from '../deferred.ts';
+import { exactly } from '../shared/count.ts';
+import { Deferred } from '../shared/deferred.ts';
 import type { CountPiece, FramePiece, Output, Piece } from '../format.ts';
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import { type Element, encodeXml, type Span } from './tree.ts';
 
 /** Bytes of the document that stay valid: pieces are rendered later. */

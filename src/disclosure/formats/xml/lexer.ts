@@ -4,9 +4,9 @@
  * differently is refused.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import { codeAt, unitOf } from '../csv/lexer.ts';
-import { Intake } from '../intake.ts';
+import { Intake } from '../shared/input-buffer.ts';
 
 export type TokenKind = 'text' | 'start' | 'empty' | 'end' | 'cdata' | 'comment' | 'instruction';
 

@@ -6,7 +6,7 @@
  */
 import { SaxesParser } from 'saxes';
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import type { DisclosureLimits } from '../format.ts';
 import { malformed, type Token } from './lexer.ts';
 import type { ParsedTag } from './tree.ts';

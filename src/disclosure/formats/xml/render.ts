@@ -1,10 +1,10 @@
 /** Writes a record of XML: everything is copied but what a decision replaces or leaves out. */
-import type { Charset } from '../../charsets.ts';
+import type { Charset } from '../shared/charsets.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
-import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from '../tree.ts';
-import { groupTree } from '../tree-group.ts';
-import type { Changed } from '../../inner/inner.ts';
-import { respelled, XML_SPELLING } from '../../inner/respell.ts';
+import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from '../shared/tree.ts';
+import { groupTree } from '../shared/tree-group.ts';
+import type { Changed } from '../../inner/format.ts';
+import { respelled, XML_SPELLING } from '../shared/respell.ts';
 import { emptied, isSoap } from './soap.ts';
 import {
   type Element,

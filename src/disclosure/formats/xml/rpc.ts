@@ -3,7 +3,7 @@
  * an answer is catalogued with the same paths as its JSON-RPC twin. The record is a `<value>`, or the whole `<methodResponse>`.
  */
 import type { Scalar } from '../../../model/disclosure.ts';
-import type { Decision, TreeNode } from '../tree.ts';
+import type { Decision, TreeNode } from '../shared/tree.ts';
 import { malformed } from './lexer.ts';
 import { type Dialect, hide, type Splice } from './render.ts';
 import { type Element, encodeXml } from './tree.ts';

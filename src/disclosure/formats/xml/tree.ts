@@ -4,8 +4,8 @@
  * own in a path. Comments and processing instructions belong to nobody and never leave.
  */
 import type { Scalar } from '../../../model/disclosure.ts';
-import type { Charset } from '../../charsets.ts';
-import type { TreeNode } from '../tree.ts';
+import type { Charset } from '../shared/charsets.ts';
+import type { TreeNode } from '../shared/tree.ts';
 import type { TagSpans } from './lexer.ts';
 
 export interface Span {

@@ -1,5 +1,5 @@
 /** Options of a route's `response`, read strictly: an option misspelled is a table misread. */
-import { SluiceError } from '../../errors.ts';
+import { SluiceError } from '../../../errors.ts';
 
 type Options = { readonly [name: string]: unknown };
 

@@ -3,9 +3,9 @@
  * goes by its `id` would write another one. So everything that a written element says beside its values must be a key of the selector.
  */
 import { looksAlike } from '../../model/identifiers.ts';
-import type { Pick } from './automaton.ts';
-import { escapeToken } from './pointer.ts';
-import { type Leaf, scalarText } from '../guard/leaf.ts';
+import type { Pick } from '../fields/automaton.ts';
+import { escapeToken } from '../fields/pointer.ts';
+import { type Leaf, scalarText } from './leaf.ts';
 
 interface Element {
   readonly node: { readonly [name: string]: unknown };

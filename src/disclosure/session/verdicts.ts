@@ -4,7 +4,7 @@ import type { Catalog } from '../../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../../model/consent.ts';
 import type { DisclosurePlan } from '../../model/disclosure.ts';
 import { withheldBy } from '../../model/verdict.ts';
-import { Memory } from './memory.ts';
+import { Memory } from './small.ts';
 import { withoutUnasked } from './unasked.ts';
 
 /** distinct answers of one body that are remembered; an attribute of many values may make more */

@@ -11,10 +11,10 @@
  * Longer than most: one switch over tokens in each of four modes, which share the same few positions.
  */
 import { SluiceError } from '../../../errors.ts';
-import { type Charset, UTF8 } from '../../charsets.ts';
+import { type Charset, UTF8 } from '../shared/charsets.ts';
 import { escapeToken } from '../../fields/pointer.ts';
 import type { BodyReader, Format, FormatSetup, Piece, StateId } from '../format.ts';
-import { choice, mapping, onlyOptions } from '../options.ts';
+import { choice, mapping, onlyOptions } from '../shared/options.ts';
 import { Builder } from './build.ts';
 import { xmlCharset } from './charset.ts';
 import { copy, count, isCount, literal, Shell, type Source, withheld } from './frames.ts';

@@ -4,12 +4,12 @@
  */
 import { SluiceError } from '../../../errors.ts';
 import { BOUNDARY, type PartPlace, partPlaces } from '../../../model/multipart.ts';
-import { type Charset, charset, UTF8 } from '../../charsets.ts';
+import { type Charset, charset, UTF8 } from '../shared/charsets.ts';
 import type { Format, FormatSetup, Output } from '../format.ts';
-import { onlyOptions } from '../options.ts';
+import { onlyOptions } from '../shared/options.ts';
 import { parseHeaders, type PartHeaders } from './headers.ts';
-import type { Decision, TreeNode } from '../tree.ts';
-import { type Members, member, replacement, WholeReader } from '../whole.ts';
+import type { Decision, TreeNode } from '../shared/tree.ts';
+import { type Members, member, replacement, WholeReader } from '../shared/single-record.ts';
 
 const MAX_PARTS = 4096;
 

@@ -5,12 +5,12 @@
  * an index of byte offsets (`json-render.ts`) with the same rules. Longer than most: reading
  * and deciding walk the same way.
  */
-import { SluiceError } from '../../errors.ts';
-import type { Scalar } from '../../model/disclosure.ts';
-import { escapeToken } from '../fields/pointer.ts';
-import { subjectId } from '../subjects/id.ts';
-import { type NamedSubject, namedSubject } from '../subjects/places.ts';
-import { type Container, isUntouched, type Treated } from '../treatments/treatment.ts';
+import { SluiceError } from '../../../errors.ts';
+import type { Scalar } from '../../../model/disclosure.ts';
+import { escapeToken } from '../../fields/pointer.ts';
+import { subjectId } from '../../subjects/id.ts';
+import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
+import { type Container, isUntouched, type Treated } from '../../treatments/treatment.ts';
 import {
   DISCLOSE,
   DROP,
@@ -21,7 +21,7 @@ import {
   type RecordScope,
   type Rendering,
   type StateId,
-} from './format.ts';
+} from '../format.ts';
 
 export interface TreeNode {
   /** all names it goes by (`phone`, `#3`); for an element of an array its index instead */

@@ -10,12 +10,12 @@ import {
   type Program,
   type StateId,
 } from '../formats/format.ts';
-import { MOST_NESTED, textOf } from '../inner/inner.ts';
+import { MOST_NESTED, textOf } from '../inner/format.ts';
 import { INNER_FORMATS } from '../inner/registry.ts';
 import { matcherAt } from '../inner/view.ts';
 import type { Instructions } from '../fields/program.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
-import { presentable } from '../fields/unknown.ts';
+import { presentable } from '../formats/json/unknown-names.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 
 /** Most bodies are one record: what counts it is as long as the catalog, and used again. */

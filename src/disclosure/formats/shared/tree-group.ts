@@ -1,5 +1,5 @@
 /** The group of a record that is held as a tree (`RecordPiece.group`): the values of its quasi-identifiers as they would leave. */
-import { QuasiValues } from '../session/groups.ts';
+import { QuasiValues } from '../../session/groups.ts';
 import {
   DISCLOSE,
   DROP,
@@ -8,7 +8,7 @@ import {
   type Program,
   type Rendering,
   type StateId,
-} from './format.ts';
+} from '../format.ts';
 import {
   contentState,
   enter,

@@ -3,11 +3,11 @@
  * disclosed keeps its own percent signs; what is dropped goes with its name.
  */
 import { SluiceError } from '../../../errors.ts';
-import { type Charset, charset } from '../../charsets.ts';
+import { type Charset, charset } from '../shared/charsets.ts';
 import type { Format, Output } from '../format.ts';
-import { onlyOptions } from '../options.ts';
-import type { Decision, TreeNode } from '../tree.ts';
-import { type Members, member, namesOf, replacement, WholeReader } from '../whole.ts';
+import { onlyOptions } from '../shared/options.ts';
+import type { Decision, TreeNode } from '../shared/tree.ts';
+import { type Members, member, namesOf, replacement, WholeReader } from '../shared/single-record.ts';
 
 export const form: Format = {
   name: 'form',

@@ -16,13 +16,13 @@
  *   (default), `refuse` the body, `keep` counting from the left
  */
 import { SluiceError } from '../../../errors.ts';
-import { type Charset, charsetOf, MARK_LENGTH } from '../../charsets.ts';
+import { type Charset, charsetOf, MARK_LENGTH } from '../shared/charsets.ts';
 import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './lexer.ts';
 import { Header, RaggedRow, TableRow } from './row.ts';
 import { Table } from './table.ts';
 import type { BodyReader, Format, FormatSetup, FramePiece, Output, Piece, RecordPiece } from '../format.ts';
-import { LineEnds } from '../line-ends.ts';
-import { character, choice, onlyOptions, texts, whole, word } from '../options.ts';
+import { LineEnds } from '../shared/line-ends.ts';
+import { character, choice, onlyOptions, texts, whole, word } from '../shared/options.ts';
 
 export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, ',', '"') };
 /** IANA's tab-separated-values know no quotes: a quote taken for one could swallow the tabs behind it */

@@ -2,7 +2,7 @@
  * What was left out around a record, in an element that may go with it: told of only if the element stays, since otherwise the account of an answer
  * would tell that there was one.
  */
-import type { FrameAccount } from './format.ts';
+import type { FrameAccount } from '../format.ts';
 
 /** different places in one element; what upstreams make up is not kept without end */
 const MOST = 64;

@@ -9,8 +9,8 @@ import { DigestCache } from './session/digest.ts';
 import type { DisclosureLimits, Format } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { Patience } from './session/patience.ts';
-import { Session } from './session/session.ts';
+import { Patience } from './session/idle-timer.ts';
+import { Session } from './session/engine.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 

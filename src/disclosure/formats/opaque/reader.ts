@@ -6,7 +6,7 @@
  * - `field`: pointer of a line of the catalog
  * - `types`: what the upstream's Content-Type may be (`media.ts` looks): its login or error page is not the document
  */
-import { SluiceError } from '../../errors.ts';
+import { SluiceError } from '../../../errors.ts';
 import {
   type BodyReader,
   DISCLOSE,
@@ -17,8 +17,8 @@ import {
   type RecordPiece,
   type RecordScope,
   type Rendering,
-} from './format.ts';
-import { onlyOptions } from './options.ts';
+} from '../format.ts';
+import { onlyOptions } from '../shared/options.ts';
 
 export const wholeBody: Format = {
   name: 'whole',

@@ -29,11 +29,11 @@ import type {
   RecordScope,
   Rendering,
 } from '../format.ts';
-import { onlyOptions } from '../options.ts';
-import { decide, readTree, type TreeNode, type TreeRecord } from '../tree.ts';
-import { groupTree } from '../tree-group.ts';
+import { onlyOptions } from '../shared/options.ts';
+import { decide, readTree, type TreeNode, type TreeRecord } from '../shared/tree.ts';
+import { groupTree } from '../shared/tree-group.ts';
 import { type Line, LineWriter } from './line.ts';
-import { member } from '../whole.ts';
+import { member } from '../shared/single-record.ts';
 
 export const vcard: Format = {
   name: 'vcard',

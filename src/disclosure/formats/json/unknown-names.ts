@@ -2,8 +2,8 @@
  * Names that the upstream uses and no catalog knows, as paths that may stand in a record: remembered by where they stood, so that the same
  * name in every record of a million costs one comparison each. Bounded: what the upstream makes up is not kept without end.
  */
-import { stringEnd, textAt } from '../formats/json/text.ts';
-import { escapeToken } from './pointer.ts';
+import { stringEnd, textAt } from './text.ts';
+import { escapeToken } from '../../fields/pointer.ts';
 
 const PER_STATE = 64;
 const STATES = 1024;

@@ -6,7 +6,7 @@
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
-import { SluiceError } from '../errors.ts';
+import { SluiceError } from '../../../errors.ts';
 
 /**
  * - `octets`: every byte below 0x80 is that ASCII character wherever it stands (UTF-8, ISO-8859-x, windows-125x)

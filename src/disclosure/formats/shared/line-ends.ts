@@ -2,7 +2,7 @@
  * Line ends of records that are lines, for lists that must not tell of withheld records (`FormatSetup.uniform`): each is written before the
  * next record that leaves, the last one only if the body's last line had one. Otherwise `A⏎B` without B would leave as `A⏎`, and tell.
  */
-import type { FramePiece, Output } from './format.ts';
+import type { FramePiece, Output } from '../format.ts';
 
 const NOTHING = new Uint8Array(0);
 

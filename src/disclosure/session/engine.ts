@@ -7,8 +7,8 @@ import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
 import type { DisclosurePart, DisclosurePlan, TypedId } from '../../model/disclosure.ts';
-import { Running, UnknownPaths } from './account.ts';
-import { Answers, type Verdict } from './answers.ts';
+import { Running, UnknownPaths } from './counter.ts';
+import { Answers, type Verdict } from './verdicts.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { CatalogCache, CompiledCatalog } from '../fields/catalogs.ts';
 import { idOf, idsOf } from '../subjects/spelling.ts';
@@ -25,7 +25,7 @@ import type {
   Rendering,
 } from '../formats/format.ts';
 import { type Grouped, smallGroups } from './groups.ts';
-import { Distinct, Memory } from './memory.ts';
+import { Distinct, Memory } from './small.ts';
 import { Collected } from './output.ts';
 import { choiceOf, type Instructions, type TreatmentSet } from '../fields/program.ts';
 import { KEY_POINTER } from '../fields/pointer.ts';

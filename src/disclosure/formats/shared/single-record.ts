@@ -1,6 +1,6 @@
 /** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
-import { SluiceError } from '../../errors.ts';
-import { columnName } from '../fields/pointer.ts';
+import { SluiceError } from '../../../errors.ts';
+import { columnName } from '../../fields/pointer.ts';
 import type {
   BodyReader,
   FormatSetup,
@@ -10,7 +10,7 @@ import type {
   RecordPiece,
   RecordScope,
   Rendering,
-} from './format.ts';
+} from '../format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
 import { groupTree } from './tree-group.ts';
 
