@@ -2,13 +2,12 @@
 import { ACTIONS } from '../../../model/actions.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
-import { classesOf } from '../../../policy/catalog.ts';
-import type { YamlDocument } from '../../../documents/yaml.ts';
+import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { PolicyFault } from '../../../policy/opa/faults.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type Finding, findings } from './findings.ts';
-import { gridOf, type Row } from '../matrix/grid.ts';
+import { type Cell, gridOf, type Row } from '../matrix/grid.ts';
 
 export interface CatalogAt {
   readonly catalog: Catalog;
@@ -31,7 +30,7 @@ export function unreached(
   };
   const axes = axesOf([policy], options);
   if (axes.roles.length === 0 || axes.purposes.length === 0) return [];
-  const rows = reached(policy, axes, options);
+  const rows = reached(policy, axes, options, catalogs);
   const found: PolicyFault[] = [];
   const at = (schema: string, path: readonly string[], message: string): PolicyFault =>
     documents.get(schema)?.[0]?.fault(path, message, 'key') ?? { message };
@@ -71,8 +70,7 @@ export function unreached(
       if (!('category' in entry) || told.has(classOf(entry))) continue;
       const cls = classOf(entry);
       const cells = own.flatMap((r) => Object.values(r.states).map((s) => s[pointer]));
-      if (cells.some((c) => c !== undefined && c.because !== 'class_not_named' && c.do !== 'withheld'))
-        continue;
+      if (cells.some(isAnswered)) continue;
       told.add(cls);
       found.push(
         document.fault(
@@ -86,35 +84,53 @@ export function unreached(
   return findings(found, 'coverage', 'warning');
 }
 
-/** Rows of as many combinations as it takes to reach every role, purpose and class that can be reached. */
-function reached(policy: LivePolicy, axes: Axes, options: AxesOptions): readonly Row[] {
+/**
+ * Rows of as many combinations as it takes to reach every role, purpose and field that can be reached. A combination is asked about
+ * unless it can reach nothing new; those that the data of the roles name come first, since they are the likely ones.
+ */
+function reached(
+  policy: LivePolicy,
+  axes: Axes,
+  options: AxesOptions,
+  catalogs: readonly CatalogAt[],
+): readonly Row[] {
   const rows: Row[] = [];
   const roles = new Set<string>();
   const purposes = new Set<string>();
-  const asked = new Set<string>();
-  const ask = (role: string, purpose: string): void => {
-    if (asked.has(`${role} ${purpose}`)) return;
-    asked.add(`${role} ${purpose}`);
-    const { rows: more } = gridOf(policy, { ...axes, roles: [role], purposes: [purpose] }, options);
-    if (more.length === 0) return;
-    rows.push(...more);
-    roles.add(role);
-    purposes.add(purpose);
+  const resources = new Set<string>();
+  /** resource → its fields that no answer has named yet */
+  const left = new Map(catalogs.map(({ catalog }) => [catalog.resource, new Set(classified(catalog))]));
+  const data = policy.data['roles'];
+  const isNamed = ([role, purpose]: readonly [string, string]): boolean => {
+    const about = isObject(data) ? data[role] : undefined;
+    const named = isObject(about) ? about['purposes'] : undefined;
+    return Array.isArray(named) && named.includes(purpose);
   };
   const pairs = axes.roles.flatMap((role) => axes.purposes.map((purpose) => [role, purpose] as const));
-  for (const [role, purpose] of pairs) if (!roles.has(role) || !purposes.has(purpose)) ask(role, purpose);
-  const named = new Set(
-    rows.flatMap((r) =>
-      Object.values(r.states).flatMap((s) =>
-        Object.values(s)
-          .filter((c) => c.because !== 'class_not_named' && c.do !== 'withheld')
-          .map((c) => `${r.resource} ${c.cls}`),
-      ),
+  const combinations = [pairs.filter(isNamed), pairs.filter((p) => !isNamed(p))].flatMap((some) =>
+    axes.recipients.flatMap((recipient) =>
+      some.flatMap((pair) => axes.resources.map((resource) => [...pair, recipient, resource] as const)),
     ),
   );
-  const missing = [...policy.catalogs].some(([resource, catalog]) =>
-    classesOf(catalog).some(({ class: cls }) => !named.has(`${resource} ${cls}`)),
-  );
-  if (missing) for (const [role, purpose] of pairs) ask(role, purpose);
+  for (const [role, purpose, recipient, resource] of combinations) {
+    const fields = left.get(resource) ?? new Set();
+    const isCovered = fields.size === 0 && (resources.has(resource) || !left.has(resource));
+    if (isCovered && roles.has(role) && purposes.has(purpose)) continue;
+    const one = { roles: [role], purposes: [purpose], recipients: [recipient], resources: [resource] };
+    for (const row of gridOf(policy, { ...axes, ...one }, options).rows) {
+      rows.push(row);
+      roles.add(role);
+      purposes.add(purpose);
+      resources.add(resource);
+      for (const state of Object.values(row.states))
+        for (const pointer of fields) if (isAnswered(state[pointer])) fields.delete(pointer);
+    }
+  }
   return rows;
 }
+
+const classified = ({ fields }: Catalog): string[] =>
+  Object.keys(fields).filter((pointer) => 'category' in fields[pointer]!);
+
+const isAnswered = (cell: Cell | undefined): boolean =>
+  cell !== undefined && cell.because !== 'class_not_named' && cell.do !== 'withheld';
