@@ -33,6 +33,10 @@ const imports: Import[] = files.flatMap((file) => {
   });
 });
 
+/** A source file without its comments. */
+const codeOf = (file: string): string =>
+  readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+
 const room = (path: string): string => (path.includes('/') ? (path.split('/')[0] as string) : path);
 const local = imports.filter((i) => files.includes(i.from) || i.from.startsWith('..'));
 const breaches = (list: readonly Import[]): string[] => list.map((i) => `${i.file} imports ${i.from}`);
@@ -112,14 +116,42 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
-  test('an endpoint knows the pipeline, not the stages', () => {
+  test('an endpoint uses stages only through authorize, disclose and what records and releases their results', () => {
+    const foreign = local.filter(
+      (i) => room(i.file) === 'endpoints' && [...STAGES, 'cli', 'compose'].includes(room(i.from)),
+    );
+    expect(breaches(foreign)).toEqual([]);
+    const entries = ['authorize', 'disclose', 'disclose-field', 'handle', 'proxy', 'record', 'release'];
+    const deep = local.filter(
+      (i) =>
+        room(i.file) === 'endpoints' &&
+        room(i.from) === 'pipeline' &&
+        !i.typeOnly &&
+        !entries.includes(i.from.slice('pipeline/'.length, -'.ts'.length)),
+    );
+    expect(breaches(deep)).toEqual([]);
+    // An endpoint passes the stages on: it reads no member of them.
+    const reads = /(?<!\/)\bstages\s*(?:\?\.|\.|\[)|\}\s*(?::\s*[^,)=]*\bStages\b|=\s*stages\b)/;
+    expect(reads.test('stages.guard.query(x)') && reads.test('({ log }: Stages)')).toBe(true);
+    expect(files.filter((f) => f.startsWith('endpoints/') && reads.test(codeOf(f)))).toEqual([]);
+  });
+
+  test('the pipeline knows no endpoint', () => {
     expect(
-      breaches(
-        local.filter(
-          (i) => room(i.file) === 'endpoints' && [...STAGES, 'cli', 'compose'].includes(room(i.from)),
-        ),
-      ),
+      breaches(local.filter((i) => room(i.file) === 'pipeline' && room(i.from) === 'endpoints')),
     ).toEqual([]);
+  });
+
+  test('sluice/decision is asked in pipeline/authorize.ts alone, by commands as well', () => {
+    const elsewhere: Readonly<Record<string, string>> = {
+      'policy/shadow.ts': 'asks the live and the shadow policy what authorize asks',
+    };
+    const asks = /[\w)\]]\s*\??\.decide\b|\{[^{}]*\bdecide\b[^{}]*\}\s*=\s*\w*(?:policy|snapshot)/i;
+    const asking = files.filter((f) => asks.test(codeOf(f)));
+    expect(asking.filter((f) => f !== 'pipeline/authorize.ts' && !(f in elsewhere))).toEqual([]);
+    expect(['pipeline/authorize.ts', ...Object.keys(elsewhere)].filter((f) => !asking.includes(f))).toEqual(
+      [],
+    );
   });
 
   test('the console sees only the query interface of the decision log', () => {
@@ -201,13 +233,35 @@ describe('architecture', () => {
     expect(cycles).toEqual([]);
   });
 
-  test('what a policy answers of a class, the tier in force and the question about a record are read and written in model/verdict.ts alone', () => {
-    const reads =
-      /\b(?:answer|writable|shown)\.classes\[|\.tier \?\? (?:input|asked|this|account|requested)|record: \{ attributes(?:: \{\})? \}/;
-    const elsewhere = files.filter(
-      (f) => f !== 'model/verdict.ts' && reads.test(readFileSync(join(SRC, f), 'utf8')),
+  test('answers of the policy are interpreted in model/verdict.ts alone, and questions about records are built there', () => {
+    /** files that read members of an answer and draw no conclusion from them */
+    const elsewhere: Readonly<Record<string, string>> = {
+      'policy/shadow.ts': 'compares two answers member by member',
+      'disclosure/fields/program.ts': 'indexes the named fields by pointer for `choiceIn`',
+      'disclosure/fields/catalogs.ts': 'adds the named fields to the automaton',
+      'disclosure/session/unasked.ts': 'adds fields to an answer',
+      'disclosure/session/summary.ts': 'writes the answer into the record',
+      'cli/explain.ts': 'prints what `explain` found, which has members of these names',
+      'cli/policy/explain/account.ts': 'says whether an answer named a field or its class',
+    };
+    const answer = '(?:answer|answers\\[\\w+\\]!?|live|shadow|writable|shown|decision)';
+    const reads = new RegExp(
+      [
+        // treatments by class and by field, and whether the record is disclosed at all
+        '(?<!\\.)\\.classes\\b(?!\\()',
+        `\\b${answer}\\??\\.(?:fields\\b|disclose\\b(?!\\())`,
+        `\\{[^{}]*\\b(?:classes|fields|disclose)\\b[^{}]*\\} = ${answer}\\b`,
+        // the tier in force
+        '(?<!flags|options)\\.tier \\?\\?',
+        `\\b${answer}\\.tier (?:===|!==) null \\?`,
+        // the question about a record
+        'record: \\{ attributes(?:: \\{\\})? \\}',
+      ].join('|'),
     );
-    expect(elsewhere).toEqual([]);
+    const reading = files.filter((f) => f !== 'model/verdict.ts' && reads.test(codeOf(f)));
+    expect(reading.filter((f) => !(f in elsewhere))).toEqual([]);
+    expect(Object.keys(elsewhere).filter((f) => !reading.includes(f))).toEqual([]);
+    expect(reads.test(codeOf('model/verdict.ts'))).toBe(true);
   });
 
   test('no file is called utils, helpers, manager or impl', () => {

@@ -78,6 +78,10 @@ export function choiceIn(
   return Object.hasOwn(answer.classes, cls) ? answer.classes[cls]! : UNNAMED;
 }
 
+/** Fields that an answer names and does not disclose, as it spells them. */
+export const hiddenByName = (answer: DisclosureAnswer): readonly string[] =>
+  Object.entries(answer.fields).flatMap(([name, choice]) => (choice.do === 'disclose' ? [] : [name]));
+
 /** The tier in force: what the policy takes it to be, else what the request named. */
 export const tierInForce = (answer: DecisionAnswer, requested: Tier | null): Tier | null =>
   answer.tier ?? requested;

@@ -1,6 +1,7 @@
 /** What a write would erase without anybody having written it: what the upstream stores as it is sent, and the caller was not shown. */
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer } from '../../model/answers.ts';
+import { hiddenByName } from '../../model/verdict.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { parsePointer } from '../fields/pointer.ts';
 import { canonicalPointer, choiceAt } from '../fields/program.ts';
@@ -75,8 +76,5 @@ function hiddenIn(catalog: Catalog, answer: DisclosureAnswer): readonly string[]
       'category' in entry && choiceAt(answer, { pointer, base: pointer, entry }).do === 'disclose';
     return isShown ? [] : [pointer];
   });
-  const named = Object.entries(answer.fields).flatMap(([name, choice]) =>
-    choice.do === 'disclose' ? [] : [canonicalPointer(name)],
-  );
-  return [...lines, ...named];
+  return [...lines, ...hiddenByName(answer).map(canonicalPointer)];
 }

@@ -14,7 +14,7 @@ import { ACTIONS, SENDS_RECORD } from '../../../model/actions.ts';
 import { type Catalog, classOf } from '../../../model/catalog.ts';
 import { NO_STATE } from '../../../model/consent.ts';
 import type { DecisionRecord } from '../../../model/record.ts';
-import { inTier, tierInForce } from '../../../model/verdict.ts';
+import { decide } from '../../../pipeline/authorize.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
@@ -282,14 +282,13 @@ function visible(
         for (const action of axes.actions)
           for (const tier of axes.tiers) {
             const input = inputOf(subject, action, resource, purpose, recipient, tier, options);
-            const decision = policy.decide(input);
-            if (!decision.allow) {
+            const { answer, input: asked } = decide(policy, input);
+            if (!answer.allow) {
               // Most combinations are refused whatever the tier: only those that go through without naming one are asked with each.
               if (tier === null) break;
               continue;
             }
             classes ??= new Set();
-            const asked = inTier(input, tierInForce(decision, tier));
             const state = agreed?.of(purpose, recipient) ?? NO_STATE;
             const fieldsOf = SENDS_RECORD.has(action) ? writtenBy : seenBy;
             for (const { cls, resource: of, fate } of fieldsOf(policy, asked, state))

@@ -3,7 +3,8 @@ import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
-import { asRead, disclosureInput, inTier, tierInForce } from '../../../model/verdict.ts';
+import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
+import { decide } from '../../../pipeline/authorize.ts';
 import { SluiceError } from '../../../errors.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import { classesOf } from '../../../policy/catalog.ts';
@@ -163,7 +164,7 @@ export async function explain(
   states: readonly StateAsked[],
   seen: ReadonlySet<string> | null,
 ): Promise<Explanation> {
-  const answer = policy.decide(input);
+  const { answer, input: inForce } = decide(policy, input);
   const untraced =
     explainer === null ? 'the bundle was not built by `sluice build`: it has no rules to look at' : null;
   const reasons =
@@ -171,7 +172,6 @@ export async function explain(
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
   const explained: ExplainedState[] = [];
   for (const state of answer.allow ? states : []) {
-    const inForce = inTier(input, tierInForce(answer, input.context.tier));
     // what is shown of a record that is written is what may be read of it
     const shown = WRITES.has(input.action.name) && state.shown === true ? asRead(inForce) : inForce;
     const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
@@ -192,7 +192,7 @@ async function explainState(
   const reasons =
     (await explainer?.reasons('data.sluice.disclosure', asked, answer.reasons)) ??
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
-  const entries = answer.disclose ? entriesOf(policy, state.resource, answer, seen, outer) : [];
+  const entries = withheldBy(answer) === null ? entriesOf(policy, state.resource, answer, seen, outer) : [];
   const blames = (await explainer?.classes(asked, entries)) ?? entries.map(() => UNKNOWN);
   return {
     ...state,

@@ -7,7 +7,7 @@ import { SENDS_RECORD } from '../../../model/actions.ts';
 import type { DecisionAnswer } from '../../../model/answers.ts';
 import type { DataSubjectState } from '../../../model/consent.ts';
 import type { PolicyInput } from '../../../model/input.ts';
-import { inTier, tierInForce } from '../../../model/verdict.ts';
+import { type Decision, decide } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import type { Asker, Axes, AxesOptions } from './axes.ts';
 import {
@@ -23,10 +23,6 @@ import {
 } from './changes.ts';
 import { clearedFor, inputOf, recordRefusedTo, seenBy, writtenBy } from './grid.ts';
 import { reads } from './uncovered.ts';
-interface Asked {
-  readonly input: PolicyInput;
-  readonly answer: DecisionAnswer;
-}
 
 /** every question of a caller about a resource, of both */
 export function compare(
@@ -160,8 +156,8 @@ class Comparison {
   }
 
   /** both policies' decisions, for each clearance */
-  #decideAll(input: PolicyInput, clearances: Axes['clearances']): readonly (readonly [Asked, Asked])[] {
-    const decide = (asked: PolicyInput): [Asked, Asked] => [
+  #decideAll(input: PolicyInput, clearances: Axes['clearances']): readonly (readonly [Decision, Decision])[] {
+    const decide = (asked: PolicyInput): [Decision, Decision] => [
       this.#decide(this.#before, asked),
       this.#decide(this.#after, asked),
     ];
@@ -177,17 +173,16 @@ class Comparison {
     ]);
   }
 
-  #decide(policy: LivePolicy, input: PolicyInput): Asked {
+  #decide(policy: LivePolicy, input: PolicyInput): Decision {
     this.#questions += 1;
-    const answer = policy.decide(input);
-    return { answer, input: inTier(input, tierInForce(answer, input.context.tier)) };
+    return decide(policy, input);
   }
 
   #compare(
     caller: Caller,
     resource: string,
-    a: Asked,
-    b: Asked,
+    a: Decision,
+    b: Decision,
     axes: Axes,
     about: Omit<Circumstance, 'state'>,
     universe: Set<string>,
@@ -208,7 +203,7 @@ class Comparison {
       note(this.#stateChanges(resource, a, b, state.of(caller.purpose, caller.recipient)), state.name);
   }
 
-  #stateChanges(resource: string, a: Asked, b: Asked, state: DataSubjectState): readonly Change[] {
+  #stateChanges(resource: string, a: Decision, b: Decision, state: DataSubjectState): readonly Change[] {
     const action = b.input.action.name;
     const changes = this.#fieldChanges('field', resource, a, b, state, seenBy);
     if (SENDS_RECORD.has(action))
@@ -226,8 +221,8 @@ class Comparison {
   #fieldChanges(
     of: 'field' | 'write',
     resource: string,
-    a: Asked,
-    b: Asked,
+    a: Decision,
+    b: Decision,
     state: DataSubjectState,
     fieldsOf: typeof seenBy,
   ): readonly Change[] {
@@ -294,8 +289,8 @@ function verdictChange(of: 'request' | 'delete', resource: string, a: Verdict, b
   return { of, resource, path: '', before: a, after: b, direction };
 }
 
-function limitChanges(resource: string, a: Asked, b: Asked): Change[] {
-  const limits = ({ answer, input }: Asked): { readonly [name: string]: unknown } => ({
+function limitChanges(resource: string, a: Decision, b: Decision): Change[] {
+  const limits = ({ answer, input }: Decision): { readonly [name: string]: unknown } => ({
     ...answer.obligations,
     tier: input.context.tier,
   });

@@ -6,7 +6,8 @@ import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { PolicyInput, Subject, Tier } from '../../../model/input.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
-import { asRead, disclosureInput, inTier, tierInForce, withheldBy } from '../../../model/verdict.ts';
+import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
+import { decide, policyInput } from '../../../pipeline/authorize.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
 /** A field with what becomes of it. */
@@ -155,7 +156,7 @@ function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Write
   const state = agreed?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
   for (const name of WRITTEN) {
     const asked = { ...input, action: { ...input.action, name } };
-    if (!policy.decide(asked).allow) continue;
+    if (!decide(policy, asked).answer.allow) continue;
     const may: { [path: string]: { write: boolean; because: string } } = Object.create(null);
     for (const { path, fate } of writtenBy(policy, asked, state))
       may[path] = { write: fate.do === 'disclose', because: fate.because };
@@ -205,13 +206,12 @@ function firstAllowed(
   for (const subject of axes.subjects(role, recipient))
     for (const action of axes.actions) {
       const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
-      const answer = policy.decide(asked);
+      const { answer, input } = decide(policy, asked);
       if (!answer.allow) {
         if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
         continue;
       }
-      const inForce = tierInForce(answer, tier);
-      return { tier: inForce, input: inTier(asked, inForce), obligations: answer.obligations };
+      return { tier: input.context.tier, input, obligations: answer.obligations };
     }
   return null;
 }
@@ -230,18 +230,13 @@ export function inputOf(
   tier: Tier | null,
   { justification, at }: Pick<AxesOptions, 'justification' | 'at'>,
 ): PolicyInput {
-  return {
+  return policyInput({
     subject,
     action: { name: action, properties: { query_fields: [], body_fields: [] } },
     resource: { type: resource, properties: {} },
-    context: {
-      purpose,
-      tier,
-      recipient,
-      justification,
-      time: at,
-      grants: [],
-      request: { method: 'GET', route: `GET /${resource}`, client_ip: null },
-    },
-  };
+    use: { purpose, recipient, tier, justification },
+    grants: [],
+    request: { method: 'GET', route: `GET /${resource}`, client_ip: null },
+    time: at,
+  });
 }

@@ -10,7 +10,8 @@ import type { DisclosureAnswer } from '../../../model/answers.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import type { AskedState, DecisionRecord, DisclosureSummary } from '../../../model/record.ts';
-import { asRead, inTier, tierInForce, withheldBy } from '../../../model/verdict.ts';
+import { asRead, withheldBy } from '../../../model/verdict.ts';
+import { decide } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { DIRECTIONS, directionOf, GONE, limitDirection } from '../matrix/changes.ts';
 import {
@@ -111,7 +112,7 @@ export class Replayer {
 
   #ask(record: DecisionRecord, asked: PolicyInput, first: boolean): void {
     const was = wasAllowed(record);
-    const answer = this.#policy.decide(asked);
+    const { answer, input } = decide(this.#policy, asked);
     const who = whoOf(asked);
     if (was !== answer.allow) {
       if (!first) return;
@@ -127,7 +128,6 @@ export class Replayer {
       if (answer.allow) this.#inexact.undisclosed += 1;
       return;
     }
-    const input = inTier(asked, tierInForce(answer, asked.context.tier));
     if (!answer.allow) {
       if (first)
         this.#reasons(
@@ -199,7 +199,7 @@ export class Replayer {
       if (Number(now['min_group_size'] ?? 1) > 1) this.#inexact.groups += 1;
       return;
     }
-    const then: { readonly [name: string]: unknown } = decider.decide(asked).obligations;
+    const then: { readonly [name: string]: unknown } = decide(decider, asked).answer.obligations;
     for (const path of new Set([...Object.keys(then), ...Object.keys(now)])) {
       const [from, to] = [then[path] ?? null, now[path] ?? null];
       if (JSON.stringify(from) === JSON.stringify(to)) continue;
