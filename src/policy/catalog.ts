@@ -437,9 +437,14 @@ const catalogFromData = (value: unknown, resource: string, bundle: string): Cata
   return catalog;
 };
 
-/** A catalog is bundled as it is read, where the places of its `data_subject` stand beside their pointers: here as they are written. */
+/**
+ * A catalog is bundled as it is read, where the places of its `data_subject` stand beside their pointers, and a catalog with variants has
+ * empty members that none may have in a file: here as they are written.
+ */
 function spelled(value: unknown): unknown {
-  if (!isObject(value) || !Array.isArray(value['subject_places'])) return value;
+  if (!isObject(value)) return value;
+  if (value['variants'] !== undefined) return withoutEmpty(value, ['fields', 'data_subject', 'attributes']);
+  if (!Array.isArray(value['subject_places'])) return value;
   const { subject_places, ...rest } = value;
   const people = new Map<unknown, unknown[]>();
   for (const [i, place] of (subject_places as unknown[]).entries()) {
@@ -451,6 +456,11 @@ function spelled(value: unknown): unknown {
   }
   return { ...rest, data_subject: [...people.values()].map((of) => (of.length > 1 ? { same: of } : of[0])) };
 }
+
+const withoutEmpty = (value: Record<string, unknown>, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(value).filter(([name, of]) => !names.includes(name) || Object.keys(Object(of)).length > 0),
+  );
 
 export interface ClassEntry {
   readonly class: string;

@@ -49,11 +49,6 @@ test.each([
     WHOLE.replace('A title.', ''),
     'x.case:1: A case begins with a sentence that says what it shows, before its first section.',
   ],
-  [
-    'a title that is none',
-    WHOLE.replace('-- token --', '--token--'),
-    'x.case:3: A section begins with a line "-- name --".',
-  ],
 ])('tells of %s, with its line', (_what, text, message) => {
   expect(() => readCase('x.case', text)).toThrow(message);
 });

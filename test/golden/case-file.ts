@@ -51,7 +51,7 @@ const TITLE = /^-- (.*?)(?: \(([^()]*)\))? --$/;
 /** @throws CaseError every fault of the file's structure, with its line */
 export function parseCase(path: string, text: string, isCharset: (name: string) => boolean): CaseFile {
   const lines = text.split('\n');
-  const titles = lines.flatMap((line, i) => (/^--.*--$/.test(line) ? [i] : []));
+  const titles = lines.flatMap((line, i) => (/^-- .* --$/.test(line) ? [i] : []));
   const fail = (line: number, message: string): never => {
     throw new CaseError(path, line, message);
   };
@@ -59,8 +59,7 @@ export function parseCase(path: string, text: string, isCharset: (name: string) 
   if (description === '')
     fail(1, 'A case begins with a sentence that says what it shows, before its first section.');
   const sections = titles.map((at, n): Section => {
-    const [, name = '', options] =
-      TITLE.exec(lines[at]!) ?? fail(at + 1, 'A section begins with a line "-- name --".');
+    const [, name = '', options] = TITLE.exec(lines[at]!)!;
     const kind = kindOf(name);
     if (kind === undefined)
       return fail(

@@ -65,12 +65,16 @@ export async function play(
     keep(section, text, options);
   }
   const expected = sectionOf(file, 'answer')!;
-  const { text, options } = answered(answer, records[0]!, expected);
+  const { text, options } = answered(
+    answer,
+    records[0]!,
+    [expected, ...answers].flatMap((s) => s.options),
+  );
   keep(expected, text, options);
   const record = sectionOf(file, 'record')!;
   const wanted = yamlOf(file, record);
   const projected = project(
-    Object.keys(wanted).length === 0 ? present(SUMMARY, records[0]) : wanted,
+    Object.keys(wanted).length === 0 ? summaryOf(records[0]!) : wanted,
     records[0],
   ) as Record<string, unknown>;
   if (!isDeepStrictEqual(projected, wanted)) keep(record, spelled(projected));
@@ -178,7 +182,7 @@ function disagreements(answer: Answer, record: DecisionRecord): string[] {
 function answered(
   answer: Answer,
   record: DecisionRecord,
-  section: Section,
+  declared: readonly string[],
 ): { readonly text: string; readonly options: readonly string[] } {
   const headers = [...answer.headers].flatMap(([name, values]) =>
     values.map((v): [string, string] => [name, v]),
@@ -189,20 +193,23 @@ function answered(
   const missing = REQUIRED.filter((name) => !answer.headers.has(name)).map(
     (name) => `${capitalised(name)}: none`,
   );
-  const { text, options } = bodyText(answer.body, headers, section.options);
+  const { text, options } = bodyText(answer.body, headers, declared);
   const lines = [`HTTP/1.1 ${answer.status} ${answer.phrase}`.trimEnd(), ...shown, ...missing];
   return { text: `${lines.join('\n')}${text === '' ? '' : `\n\n${steady(text, record)}`}`, options };
 }
 
-/** A text without what differs from one run to the next, or is prose. */
-function steady(text: string, record: DecisionRecord): string {
-  return text
-    .replaceAll(record.decision_id, '{decision_id}')
-    .replace(/"(detail|message|faultString)":"(?:[^"\\]|\\.)*"/g, (whole, name: string) =>
-      text.includes('{decision_id}') || text.includes(record.decision_id) ? `"${name}":"{text}"` : whole,
-    )
+/** A text without what differs from one run to the next, and without the explanations of a refusal, which are prose. */
+function steady(text: string, { decision_id, reasons }: DecisionRecord): string {
+  const prose = reasons.flatMap(({ message }) => (message === undefined ? [] : [message]));
+  return prose
+    .flatMap((message) => [JSON.stringify(message).slice(1, -1), escapedXml(message)])
+    .reduce((all, message) => all.replaceAll(message, '{text}'), text)
+    .replaceAll(decision_id, '{decision_id}')
     .replace(/eyJ[\w-]+(?:\.[\w-]*){4}/g, '{jwe}');
 }
+
+const escapedXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 /** Of what an upstream receives: what each request has, and is the runner's or undici's. */
 const RECEIVED_USUAL: Readonly<Record<string, (value: string) => boolean>> = {
@@ -239,9 +246,6 @@ const folded = (value: string): string => (value.length < 100 ? value : value.re
 const SUMMARY: Readonly<Record<string, unknown>> = {
   outcome: '',
   reasons: [{ code: '' }],
-  purpose: '',
-  tier: 0,
-  recipient: '',
   disclosure: {
     records: 0,
     records_withheld: 0,
@@ -250,6 +254,13 @@ const SUMMARY: Readonly<Record<string, unknown>> = {
     withheld_reasons: {},
   },
 };
+
+/** The members of `SUMMARY` that a record has; an allowed request's reasons say only that it is one. */
+function summaryOf(record: DecisionRecord): unknown {
+  const { reasons, ...rest } = SUMMARY;
+  const refused = record.outcome === 'denied' || record.outcome === 'error';
+  return present({ outcome: rest['outcome'], ...(refused ? { reasons } : {}), ...rest }, record);
+}
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

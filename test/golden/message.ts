@@ -66,6 +66,7 @@ function bytesOf(text: string, options: readonly string[], named: string | undef
 export function bodyText(
   received: Buffer,
   headers: Message['headers'],
+  /** charsets that the body may be in, besides the one that its Content-Type names */
   declared: readonly string[],
 ): { readonly text: string; readonly options: readonly string[] } {
   const options: string[] = [];
@@ -75,12 +76,13 @@ export function bodyText(
     bytes = CODINGS[coding][1](bytes);
     options.push(coding);
   }
-  const label = declared.find((o) => isCharset(o)) ?? charsetNamed(headers) ?? 'utf-8';
-  if (declared.includes(label)) options.push(label);
-  let text = iconv.decode(bytes, label, { stripBOM: false });
-  if (!iconv.encode(text, label).equals(bytes))
-    return { text: bytes.toString('base64'), options: ['base64'] };
-  text = text.replaceAll('\ufeff', '{BOM}');
+  const stated = charsetNamed(headers) ?? 'utf-8';
+  const reads = (label: string): boolean =>
+    iconv.encode(iconv.decode(bytes, label, { stripBOM: false }), label).equals(bytes);
+  const label = [stated, ...declared.filter((o) => isCharset(o))].find(reads);
+  if (label === undefined) return { text: bytes.toString('base64'), options: ['base64'] };
+  if (label !== stated) options.push(label);
+  let text = iconv.decode(bytes, label, { stripBOM: false }).replaceAll('\ufeff', '{BOM}');
   if (text.includes('\n') && !/(^|[^\r])\n/.test(text)) {
     text = text.replaceAll('\r\n', '\n');
     options.push('crlf');

@@ -163,6 +163,13 @@ describe('a catalog', () => {
     expect(namesOf(catalogsFromData(bundled, 'b.tar.gz').get('a'))).toEqual(namesOf(read));
   });
 
+  test('with variants is the same from a bundle', () => {
+    const read = parseCatalog('c.yaml', 'resource: a\nvariants: { by: /type, of: { Person: b } }');
+    const b = parseCatalog('b.yaml', 'resource: b\nfields: {}');
+    const bundled = JSON.parse(JSON.stringify({ a: read, b })) as Record<string, unknown>;
+    expect(catalogsFromData(bundled, 'b.tar.gz').get('a')).toEqual(read);
+  });
+
   test('of a resource that has one already is refused', () => {
     const text = 'resource: a\nfields: {}';
     expect(() =>
