@@ -8,19 +8,17 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
-import { readArchive } from './bundle/archive.ts';
+import { type Files, readArchive } from './bundle/archive.ts';
 import type { EntrypointReads, PolicyBundle } from './bundle/bundle.ts';
 import { replacedHelpers } from './bundle/optimized.ts';
-import { classesOf, readCatalogs } from './catalog.ts';
-import type { Catalog } from '../model/catalog.ts';
-import { decidesNothing, type PolicyDirectory, type PolicyFile, readPolicyDirectory } from './directory.ts';
-import { isObject, readYaml } from '../documents/yaml.ts';
+import { type PolicyData, policyData } from './data.ts';
+import { decidesNothing, type PolicyDirectory, readPolicyDirectory } from './directory.ts';
+import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
 import { numbersKept } from '../rego/numbers.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
-import { faultError, faultsOf, type PolicyFault } from './opa/faults.ts';
 import { type Plan, readsOfPlan } from './reads.ts';
 import { compileUnitTests } from './unit-tests/compile.ts';
 import { checkedFault, write } from './unit-tests/list.ts';
@@ -40,6 +38,8 @@ export interface CompileOptions {
   readonly print?: boolean;
   /** of OPA's compiler; default 1 */
   readonly optimize?: 0 | 1;
+  /** keeps what is made of the same files, see `Keep` */
+  readonly keep?: Keep;
   /** compile its unit tests, too, for whoever tries the policy before it goes live; not of rules that a sidecar refuses */
   readonly tests?: boolean;
 }
@@ -57,52 +57,47 @@ export const compileFiles = async (
       message: `${files.dir}: no Rego file in the policy directory. Put its rules there: those of the default policy are policies/sluice.`,
       at: { file: files.dir },
     });
-  const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
-  try {
-    const data = await policyData(files, options.opa);
-    const testing = withTests(files, options)
-      ? compileUnitTests(options.opa, files, undefined, data.json)
-      : Promise.resolve(null);
-    // What is wrong with the rules is told before what is wrong with the tests.
-    testing.catch(() => undefined);
-    const compiled = await compileRego(files, data, stage, options);
-    const tests = await testing;
-    const sources = Object.fromEntries(
-      [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
-        .flat()
-        .map((f) => [f.path, f.text]),
-    );
-    const revision = options.revision ?? digestOf(sources, compiled.entrypoints);
-    const plain = numbersKept.plain(data.exact) as { readonly [name: string]: unknown };
-    return {
-      name: files.dir,
+  const data = await policyData(files, options.opa, options.keep);
+  const testing = withTests(files, options)
+    ? compileUnitTests(options.opa, files, undefined, data.json)
+    : Promise.resolve(null);
+  // What is wrong with the rules is told before what is wrong with the tests.
+  testing.catch(() => undefined);
+  const compiled = await compileRules(files, data, options);
+  const tests = await testing;
+  const sources = Object.fromEntries(
+    [files.rego, files.tests, files.data, files.catalogs, files.scenarios]
+      .flat()
+      .map((f) => [f.path, f.text]),
+  );
+  const revision = options.revision ?? digestOf(sources, compiled.entrypoints);
+  const plain = numbersKept.plain(data.exact) as { readonly [name: string]: unknown };
+  return {
+    name: files.dir,
+    revision,
+    wasm: compiled.wasm,
+    data: plain,
+    dataJson: data.json,
+    reads: compiled.reads,
+    catalogs: data.catalogs,
+    sources,
+    approvals: [],
+    ...(tests === null ? {} : { tests }),
+    ...(compiled.unoptimized === undefined ? {} : { unoptimized: compiled.unoptimized }),
+    manifest: {
       revision,
-      wasm: compiled.wasm,
-      data: plain,
-      dataJson: data.json,
-      reads: compiled.reads,
-      catalogs: data.catalogs,
-      sources,
-      approvals: [],
-      ...(tests === null ? {} : { tests }),
-      ...(compiled.unoptimized === undefined ? {} : { unoptimized: compiled.unoptimized }),
-      manifest: {
-        revision,
-        roots: [''],
-        wasm: compiled.entrypoints.map((entrypoint) => ({ entrypoint, module: '/policy.wasm' })),
-        metadata: {
-          sluice: {
-            format: 1,
-            opa: OPA_VERSION,
-            wasm_sha256: createHash('sha256').update(compiled.wasm).digest('hex'),
-            entrypoints: Object.fromEntries(compiled.reads),
-          },
+      roots: [''],
+      wasm: compiled.entrypoints.map((entrypoint) => ({ entrypoint, module: '/policy.wasm' })),
+      metadata: {
+        sluice: {
+          format: 1,
+          opa: OPA_VERSION,
+          wasm_sha256: createHash('sha256').update(compiled.wasm).digest('hex'),
+          entrypoints: Object.fromEntries(compiled.reads),
         },
       },
-    };
-  } finally {
-    await rm(stage, { recursive: true, force: true });
-  }
+    },
+  };
 };
 
 const digestOf = (sources: { readonly [path: string]: string }, entrypoints: readonly string[]): string => {
@@ -114,96 +109,6 @@ const digestOf = (sources: { readonly [path: string]: string }, entrypoints: rea
         `\0${Buffer.byteLength(path)} ${path}\0${Buffer.byteLength(sources[path]!)} ${sources[path]}`,
       );
   return hash.digest('hex').slice(0, 32);
-};
-
-export interface PolicyData {
-  /** every number as it is spelled */
-  readonly exact: { readonly [name: string]: unknown };
-  readonly catalogs: ReadonlyMap<string, Catalog>;
-  readonly json: string;
-}
-
-/** The base document of a policy: its data files, catalogs and classes. @throws SluiceError `policy_data_invalid`, `catalog_invalid` */
-export const policyData = async (files: PolicyDirectory, opa: Opa): Promise<PolicyData> => {
-  const { exact, catalogs } = withCatalogs(files, await mergedData(files, opa));
-  return { exact, catalogs, json: numbersKept.stringify(exact) };
-};
-
-/** Places come from our reader, values from OPA's: it reads YAML 1.1, where `yes` is true, and its rules for merging count. */
-const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: string]: unknown }> => {
-  const faults: PolicyFault[] = [];
-  for (const f of files.data) {
-    const read = readYaml(join(files.dir, f.path), f.text);
-    if ('faults' in read) faults.push(...read.faults);
-    else if (!isObject(read.document.value))
-      faults.push(read.document.fault([], 'a data file is a mapping; its top-level keys become data.<key>'));
-  }
-  if (faults.length > 0) throw faultError('policy_data_invalid', faults);
-  if (files.data.length === 0) return Object.create(null);
-  // A file's own name may hold a colon, which OPA takes for a prefix: it sees numbers instead.
-  const names = files.data.map(
-    (f, i) => `${String(i).padStart(5, '0')}${f.path.endsWith('.json') ? '.json' : '.yaml'}`,
-  );
-  const stage = await mkdtemp(join(tmpdir(), 'sluice-data-'));
-  let run: OpaRun;
-  try {
-    await Promise.all(files.data.map((f, i) => writeFile(join(stage, names[i]!), f.text)));
-    const placed = names.map((name, i) => `${prefixOf(files.data[i]!)}${name}`);
-    run = await opa.run(['eval', '--format', 'json', ...placed.flatMap((n) => ['-d', n]), 'data'], {
-      cwd: stage,
-    });
-  } finally {
-    await rm(stage, { recursive: true, force: true });
-  }
-  if (run.code !== 0) {
-    const original = (text: string): string =>
-      names.reduce((t, n, i) => t.replaceAll(n, join(files.dir, files.data[i]!.path)), text);
-    /** OPA says of some faults only in their text which file they are in */
-    const fileOf = (text: string): { file?: string } => {
-      const first = names.findIndex((n) => text.includes(n));
-      return first < 0 ? {} : { file: join(files.dir, files.data[first]!.path) };
-    };
-    throw faultError(
-      'policy_data_invalid',
-      faultsOf({ ...run, stderr: '', stdout: run.stdout || run.stderr }, '').map((f) => ({
-        ...f,
-        ...(f.file === undefined ? fileOf(f.message) : { file: original(f.file) }),
-        message: original(f.message).replace(
-          'merge error',
-          'merge error: two data files give the same key different values',
-        ),
-      })),
-    );
-  }
-  const answer = numbersKept.parse(run.stdout) as {
-    result: [{ expressions: [{ value: { [name: string]: unknown } }] }];
-  };
-  return answer.result[0].expressions[0].value;
-};
-
-/** Where a base document belongs: one that lies in a folder of rules below the name of that folder. */
-const prefixOf = ({ path }: PolicyFile): string => {
-  const folder = path.startsWith('data/') ? '.' : dirname(path);
-  return folder === '.' ? '' : `${folder.replaceAll('/', '.')}:`;
-};
-
-const withCatalogs = (files: PolicyDirectory, merged: { [name: string]: unknown }) => {
-  for (const key of ['catalog', 'classes'])
-    if (Object.hasOwn(merged, key))
-      throw faultError('policy_data_invalid', [
-        {
-          file: join(files.dir, 'data'),
-          message: `the key "${key}" is made from catalog/*.yaml; name yours differently`,
-        },
-      ]);
-  const list = readCatalogs(files.catalogs.map((f) => ({ file: join(files.dir, f.path), text: f.text })));
-  const catalogs = new Map(list.map((c) => [c.resource, c]));
-  const exact = {
-    ...merged,
-    catalog: Object.fromEntries(catalogs),
-    classes: Object.fromEntries(list.map((c) => [c.resource, classesOf(c)])),
-  };
-  return { exact, catalogs };
 };
 
 type Level = 0 | 1;
@@ -223,33 +128,60 @@ const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: Compi
 const withTests = (files: PolicyDirectory, options: CompileOptions): boolean =>
   options.tests === true && ENTRYPOINTS.every((e) => entrypointsOf(files, options).includes(e));
 
-const compileRego = async (
+interface CompiledRules {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  readonly reads: ReadonlyMap<string, EntrypointReads>;
+  readonly entrypoints: readonly string[];
+  readonly unoptimized: Unoptimized | undefined;
+}
+
+/** Of the data they depend on nothing but whether some of it stands where rules stand. */
+const compileRules = async (
   files: PolicyDirectory,
   data: PolicyData,
-  stage: string,
   options: CompileOptions,
-): Promise<{
-  wasm: Uint8Array<ArrayBuffer>;
-  reads: Map<string, EntrypointReads>;
-  entrypoints: string[];
-  unoptimized: Unoptimized | undefined;
-}> => {
-  const { opa, print = false, optimize = 1 } = options;
+): Promise<CompiledRules> => {
+  const { opa, print = false, optimize = 1, keep = KEEP_NOTHING } = options;
   const entrypoints = entrypointsOf(files, options);
+  const roots = rootsOf(files);
+  const mixed = roots.find((r) => r === '' || Object.hasOwn(data.exact, r));
+  return keep(keyOf('rules', [files.dir, entrypoints, print, optimize, mixed], files.rego), async () => {
+    const stage = await mkdtemp(join(tmpdir(), 'sluice-policy-'));
+    try {
+      return await compileRego(opa, files, stage, { entrypoints, roots, mixed, print, optimize });
+    } finally {
+      await rm(stage, { recursive: true, force: true });
+    }
+  });
+};
+
+const rootsOf = (files: PolicyDirectory): string[] => [
+  ...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? '')),
+];
+
+interface RegoOptions {
+  readonly entrypoints: readonly string[];
+  /** first steps of the packages' names */
+  readonly roots: readonly string[];
+  /** the first of them that data may stand in, too */
+  readonly mixed: string | undefined;
+  readonly print: boolean;
+  readonly optimize: Level;
+}
+
+const compileRego = async (
+  opa: Opa,
+  files: PolicyDirectory,
+  stage: string,
+  { entrypoints, roots, mixed, print, optimize }: RegoOptions,
+): Promise<CompiledRules> => {
   const rego = join(stage, 'rego');
   await write(rego, files.rego);
   const capabilities = join(stage, 'capabilities.json');
   await writeFile(capabilities, await capabilitiesText(opa));
-
-  const fault = await checkedFault(opa, files, rego, ['--capabilities', capabilities]);
-  if (fault !== null) throw fault;
-
-  const roots = [...new Set(files.rego.map((f) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(f.text)?.[1] ?? ''))];
   await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
-  const build = async (
-    target: 'wasm' | 'plan',
-    level: Level,
-  ): Promise<ReadonlyMap<string, Uint8Array> | Unoptimized> => {
+  /** what it builds, or how it failed */
+  const build = async (target: 'wasm' | 'plan', level: Level): Promise<Files | OpaRun> => {
     const out = join(stage, `${target}.tar.gz`);
     const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
     const asked = entrypoints.flatMap((e) => ['-e', e]);
@@ -273,18 +205,14 @@ const compileRego = async (
       ],
       { cwd: rego },
     );
-    if (run.code === 0) {
-      const bundle = await readArchive(await readFile(out), out);
-      return level === 1 && replacedHelpers(bundle) !== undefined
-        ? 'it would take a negation of one entrypoint for that of another'
-        : bundle;
-    }
-    // The policy was checked: what fails is the optimiser (it panics, or takes away functions that are still called).
-    if (level === 1) return 'it fails on these rules';
+    return run.code === 0 ? readArchive(await readFile(out), out) : run;
+  };
+  /** why rules that pass the check do not build without the optimiser */
+  const buildError = async (run: OpaRun): Promise<SluiceError> => {
     const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
-    if (missing === null) throw await compileError(opa, files, run, null);
+    if (missing === null) return compileError(opa, files, run, null);
     const rule = (missing[1] ?? missing[2]!.replaceAll('/', '.')).replace(/^(?!data\.)/, 'data.');
-    throw new SluiceError('bundle_entrypoint_missing', {
+    return new SluiceError('bundle_entrypoint_missing', {
       message: `${files.dir}: no rule ${rule}${
         ENTRYPOINTS.some((e) => rule === `data.${e.replace('/', '.')}`)
           ? `; Sluice asks ${ENTRYPOINTS.join(' and ')}. To build rules for another use, name theirs with --entrypoint`
@@ -293,13 +221,20 @@ const compileRego = async (
       at: { file: files.dir },
     });
   };
-  const both = async (level: Level) => {
+  const both = async (level: Level): Promise<{ bundle: Files; planned: Files } | Unoptimized> => {
     const [bundle, planned] = await Promise.all([build('wasm', level), build('plan', level)]);
-    if (typeof bundle === 'string') return bundle;
-    return typeof planned === 'string' ? planned : { bundle, planned };
+    if (!('code' in bundle) && !('code' in planned))
+      return level === 1 && [bundle, planned].some((b) => replacedHelpers(b) !== undefined)
+        ? 'it would take a negation of one entrypoint for that of another'
+        : { bundle, planned };
+    // It checks no more than a build does, and tells more.
+    const fault = await checkedFault(opa, files, rego, ['--capabilities', capabilities]);
+    if (fault !== null) throw fault;
+    // What fails is the optimiser (it panics, or takes away functions that are still called).
+    if (level === 1) return 'it fails on these rules';
+    throw await buildError('code' in bundle ? bundle : (planned as OpaRun));
   };
   // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
-  const mixed = roots.find((r) => r === '' || Object.hasOwn(data.exact, r));
   const optimized =
     optimize === 0
       ? undefined

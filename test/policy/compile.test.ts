@@ -2,6 +2,8 @@ import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import type { Keep } from '../../src/policy/keep.ts';
+import type { Opa } from '../../src/policy/opa/opa.ts';
 import { REFUSED } from '../../src/policy/opa/refused.ts';
 import { FIXTURE, fixture, opa, policyOf, rejection, scratch } from './support.ts';
 
@@ -50,6 +52,45 @@ describe('a policy directory', () => {
     await rm(rule);
     await writeFile(join(copy, 'data/roles.yaml'), 'roles: {}');
     expect((await compile(copy)).revision).not.toBe(revision);
+  });
+
+  test('is compiled again only as far as it has changed, where what was made is kept', async () => {
+    const dir = await scratch();
+    await cp(FIXTURE, dir, { recursive: true });
+    const real = await opa();
+    let runs: string[] = [];
+    const counting: Opa = {
+      ...real,
+      run: (args, options) => {
+        runs.push(args[0]!);
+        return real.run(args, options);
+      },
+    };
+    const kept = new Map<string, Promise<unknown>>();
+    const keep: Keep = <T>(key: string, make: () => Promise<T>) => {
+      const made = (kept.get(key) as Promise<T> | undefined) ?? make();
+      kept.set(key, made);
+      return made;
+    };
+    const compiled = async () => {
+      runs = [];
+      const bundle = await compilePolicy(dir, { opa: counting, keep });
+      const whole = await compile(dir);
+      expect(bundle.revision).toBe(whole.revision);
+      expect(bundle.dataJson).toBe(whole.dataJson);
+      expect(bundle.reads).toEqual(whole.reads);
+      expect(Buffer.from(bundle.wasm).equals(whole.wasm)).toBe(true);
+      return runs.filter((command) => command !== 'capabilities').sort();
+    };
+    expect(await compiled()).toEqual(['build', 'build', 'eval']);
+    expect(await compiled()).toEqual([]);
+    await writeFile(join(dir, 'data/roles.yaml'), 'roles: {}');
+    expect(await compiled()).toEqual(['eval']);
+    await writeFile(join(dir, 'sluice/more.rego'), 'package sluice.more\n\nx := data.limits\n');
+    expect(await compiled()).toEqual(['build', 'build']);
+    // Data at the name of a package: the optimizer would take it for absent.
+    await writeFile(join(dir, 'data/mixed.yaml'), 'sluice: { here: 1 }');
+    expect(await compiled()).toEqual(['build', 'build', 'eval']);
   });
 
   test('reads YAML as OPA does', async () => {

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import { DEFAULT_LIMITS } from '../../policy/bundle/archive.ts';
 import type { PolicyBundle } from '../../policy/bundle/bundle.ts';
-import { type CompileOptions, compileFiles, policyData } from '../../policy/compile.ts';
+import { type CompileOptions, compileFiles } from '../../policy/compile.ts';
+import { policyData } from '../../policy/data.ts';
 import {
   byPurpose,
   type PolicyDirectory,
@@ -62,7 +63,7 @@ export async function openSource(path: string, io: Io, options: OpenOptions = {}
       files,
       compiles: true,
       bundle: async () => compileFiles(all, { opa: await opa(), ...compile }),
-      dataJson: async () => (await policyData(files, await opa())).json,
+      dataJson: async () => (await policyData(files, await opa(), options.keep)).json,
     };
   }
   const loaded = await createFileSource({ file: at, limits: DEFAULT_LIMITS }).load();

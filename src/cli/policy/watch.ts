@@ -6,7 +6,7 @@ import { listPolicyFiles } from '../../policy/directory.ts';
 import type { Io } from '../io.ts';
 
 const EVERY_MS = 100;
-const SETTLING_MS = 50;
+const SETTLING_MS = 20;
 const NEVER = new Promise<never>(() => undefined);
 
 /**

@@ -1,6 +1,7 @@
 /** Built-ins whose answer is not a function of the input: a decision that used one could not be replayed. Refused at build. */
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
+import { stampOf } from '../../observability/stable.ts';
 import type { PolicyDirectory } from '../directory.ts';
 import type { Opa } from './opa.ts';
 import type { PolicyFault } from './faults.ts';
@@ -14,8 +15,23 @@ export const REFUSED: { readonly [builtin: string]: string } = {
   'providers.aws.sign_req': 'sign in the upstream configuration (upstreams.<name>.auth)',
 };
 
+/** By the binary as it stands. */
+const texts = new Map<string, Promise<string>>();
+
 /** OPA's own capabilities without them, as the JSON text of a `--capabilities` file. */
-export const capabilitiesText = async (opa: Opa): Promise<string> => {
+export const capabilitiesText = (opa: Opa): Promise<string> => {
+  const key = `${opa.path} ${stampOf(opa.path)}`;
+  let text = texts.get(key);
+  if (text === undefined) {
+    texts.clear();
+    text = listed(opa);
+    texts.set(key, text);
+    text.catch(() => void texts.delete(key));
+  }
+  return text;
+};
+
+const listed = async (opa: Opa): Promise<string> => {
   const run = await opa.run(['capabilities', '--current']);
   if (run.code !== 0)
     throw new SluiceError('opa_failed', `OPA at ${opa.path} does not list its capabilities: is it OPA 1.x?`);

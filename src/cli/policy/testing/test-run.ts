@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SluiceError } from '../../../errors.ts';
+import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
+import type { Keep } from '../../../policy/keep.ts';
 import { resolveOpa } from '../../../policy/opa/opa.ts';
 import { faultError } from '../../../policy/opa/faults.ts';
 import { createSnapshot } from '../../../policy/snapshot.ts';
@@ -59,14 +61,18 @@ export async function runTests(
   const wanted = wantedBy(asked.filter);
   const units: UnitRun[] = [];
   const plays: Play[] = [];
+  const keep: Keep = (key, make) => around.kept.once(key, make);
   for (const path of paths) {
     if (await isPolicy(resolve(io.cwd, path))) {
-      const source = await openSource(path, io);
-      plays.push({ source, documents: documents(source.files.dir, source.files.scenarios) });
+      const source = await openSource(path, io, { keep });
+      plays.push({ source, documents: await documents(source.files.dir, source.files.scenarios, keep) });
       units.push(await beginUnits(io, source, wanted, asked, around));
     } else {
       const { dir, files } = await scenarioFilesAt(resolve(io.cwd, path));
-      plays.push({ source: await openSource(asked.policies, io), documents: documents(dir, files) });
+      plays.push({
+        source: await openSource(asked.policies, io, { keep }),
+        documents: await documents(dir, files, keep),
+      });
     }
   }
   const scenarios = await playScenarios(io, plays, wanted, around);
@@ -126,7 +132,7 @@ async function beginUnits(
   const chosen = new Set(tests.map(placeOf));
   const rules = digestOf([files.rego, files.tests].flat(), [...chosen]);
   const digest = digestOf([files.data, files.catalogs].flat(), [rules]);
-  const dataJson = kept.once(`data ${digest}`, () => timings.of('merge data', () => source.dataJson()));
+  const dataJson = timings.of('merge data', () => source.dataJson());
   // Without the data, which the engine is given when it runs them.
   const compiled = kept.once(`compiled ${rules}`, () =>
     timings.of('compile unit tests', () => compileUnitTests(opa, files, (t) => chosen.has(placeOf(t)))),
@@ -218,12 +224,9 @@ async function playScenarios(
   try {
     for (const { source, documents: list } of chosen) {
       const { files } = source;
-      const policy = await kept.once(
-        `policy ${digestOf([files.rego, files.data, files.catalogs].flat(), [files.dir])}`,
-        async () => {
-          const bundle = await timings.of('compile the policy', () => source.bundle());
-          return timings.of('load the policy', () => createSnapshot(bundle));
-        },
+      const bundle = await timings.of('compile the policy', () => source.bundle());
+      const policy = await kept.once(policyKey(files.dir, bundle), () =>
+        timings.of('load the policy', () => createSnapshot(bundle)),
       );
       const began = performance.now();
       outcomes.push(...(await timings.of('scenarios', () => playAll(policy, list, wanted, () => bar.add()))));
@@ -241,6 +244,12 @@ const digestOf = (files: readonly PolicyFile[], more: readonly string[]): string
   return hash.digest('hex');
 };
 
+const policyKey = (dir: string, { revision, wasm, dataJson }: PolicyBundle): string =>
+  `policy ${createHash('sha256')
+    .update(JSON.stringify([dir, revision, dataJson]))
+    .update(wasm)
+    .digest('hex')}`;
+
 /** a bundle, or a directory with rules in it */
 async function isPolicy(path: string): Promise<boolean> {
   const s = await stat(path).catch(() => null);
@@ -253,8 +262,15 @@ async function isPolicy(path: string): Promise<boolean> {
   return (await listPolicyFiles(path)).some((f) => f.path.endsWith('.rego'));
 }
 
-function documents(dir: string, files: Parameters<typeof readScenarios>[1]): readonly ScenarioDocument[] {
-  const read = readScenarios(dir, files);
-  if (read.faults.length > 0) throw faultError('policy_data_invalid', read.faults);
-  return read.documents;
+async function documents(
+  dir: string,
+  files: readonly PolicyFile[],
+  keep: Keep,
+): Promise<readonly ScenarioDocument[]> {
+  const read = await Promise.all(
+    files.map((f) => keep(`scenarios ${digestOf([f], [dir])}`, async () => readScenarios(dir, [f]))),
+  );
+  const faults = read.flatMap((r) => r.faults);
+  if (faults.length > 0) throw faultError('policy_data_invalid', faults);
+  return read.flatMap((r) => r.documents);
 }
