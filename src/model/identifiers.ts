@@ -36,8 +36,8 @@ const loosely = (text: string): string => {
     .normalize('NFKC')
     .toLowerCase()
     .replace(/[\s\p{C}]+/gu, '');
-  const number = /^\+?0*(\d+)(?:\.0*)?$/.exec(plain);
-  return number === null ? plain : number[1]!;
+  const number = /^\+?(\d+)(?:\.0*)?$/.exec(plain);
+  return number === null ? plain : number[1]!.replace(/^0+(?=\d)/, '');
 };
 
 /** How a write's route names its record. */

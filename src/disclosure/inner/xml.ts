@@ -14,12 +14,11 @@ const RECORD: Envelope = {
   any: () => false,
 };
 const NOBODY: FrameAccount = { withheld: () => {} };
-const LAST = /\s*$/;
 
 const asBody = (format: Format): InnerFormat => ({
   name: format.name,
   disclose(text, matcher, program) {
-    if (LAST.exec(text)!.index === 0 || !text.isWellFormed()) return null;
+    if (text.trim() === '' || !text.isWellFormed()) return null;
     const bytes = Buffer.from(text, 'utf8');
     const capture = new Capture(text, bytes);
     try {

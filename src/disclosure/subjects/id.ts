@@ -17,7 +17,7 @@ export function subjectId({ kind, text }: Scalar): string | null {
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
   if (digits === '') return '0';
   const zeros = Number(exponent) - fraction.length;
-  const significant = digits.replace(/0+$/, '');
+  const significant = digits.replace(/(?<!0)0+$/, '');
   const trailing = zeros + digits.length - significant.length;
   if (trailing < 0 || significant.length + trailing > DIGITS) return text;
   return `${sign}${significant}${'0'.repeat(trailing)}`;

@@ -133,7 +133,7 @@ const shortest = (x: BigFloat, precision: number): Decimal => {
     const rest = exact.digits.slice(i + 1);
     const half = rest[0] === '5' && rest.length === 1 ? head % 2n === 1n : (rest[0] ?? '0') >= '5';
     const text = String(up && (!down || half) ? head + 1n : head);
-    const stripped = text.replace(/0+$/, '') || '0';
+    const stripped = text.replace(/(?<!0)0+$/, '') || '0';
     return { digits: stripped, point: exact.point + text.length - (i + 1) };
   }
   return exact;

@@ -172,7 +172,7 @@ const numberOperand = (text: string): Operand => {
   const value = goInteger(plain);
   if (value !== undefined)
     return BigInt.asIntN(64, value) === value ? { kind: 'int', value } : fail('the integer is too large');
-  return /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain)
+  return /^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(plain)
     ? { kind: 'float', value: Number(plain) }
     : fail('not a number');
 };

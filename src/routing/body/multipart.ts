@@ -15,7 +15,7 @@ const STRUCTURED =
   /^(?:multipart|message)\/|[/+]xml$|^application\/x-www-form-urlencoded$|csv$|ndjson$|yaml$/;
 const DISPOSITION =
   /^form-data[ \t]*;[ \t]*name="([^"\\\r\n\0]*)"(?:[ \t]*;[ \t]*filename="([^"\\\r\n\0]*)")?[ \t]*$/i;
-const TYPE = /^([!#$&^_.+0-9a-z-]+\/[!#$&^_.+0-9a-z-]+)[ \t]*(?:;[ \t]*charset="?([0-9a-z_.:-]+)"?)?[ \t]*$/;
+const TYPE = /^([!#$&^_.+0-9a-z-]+\/[!#$&^_.+0-9a-z-]+)(?:[ \t]*;[ \t]*charset="?([0-9a-z_.:-]+)"?)?[ \t]*$/;
 
 export interface MultipartRules {
   readonly codec: TextCodec;

@@ -66,7 +66,7 @@ function decoded(base64: string): string {
 }
 
 function number(digits: string): unknown {
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(digits)) throw malformed();
+  if (!/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(digits)) throw malformed();
   const n = Number(digits);
   // A number that would change stays text: it can be forwarded, and compared, but not mistaken for another.
   return Number.isInteger(n) && !Number.isSafeInteger(n) ? digits : n;

@@ -51,7 +51,7 @@ export const JSON_SPELLING: Spelling = {
 
 /** Of text between tags, and of an attribute. */
 export const XML_SPELLING = {
-  escaped: /&[^;]*;/g,
+  escaped: /&[^&;]*;/g,
   units: (reference: string): number => {
     const hex = /^&#x([0-9a-fA-F]+);$/.exec(reference)?.[1];
     const decimal = /^&#(\d+);$/.exec(reference)?.[1];

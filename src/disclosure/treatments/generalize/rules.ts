@@ -179,8 +179,8 @@ const prefix: RuleFactory = (parameters) => {
       return parts.length <= kept || /\p{C}/u.test(head) || head.length > 8 * kept ? null : `${head}${REST}`;
     },
     recognises(text) {
-      const drawn = withStars(text).replace(/\s+(?=\*)/gu, '');
-      const head = drawn.replace(/\*+$/, '');
+      const drawn = withStars(text).replace(/(?<!\s)\s+(?=\*)/gu, '');
+      const head = drawn.replace(/(?<!\*)\*+$/, '');
       // a star alone may end a value of its own
       return drawn.length - head.length >= 2 && head.length <= 8 * kept && graphemes(head).length <= kept;
     },
