@@ -58,7 +58,10 @@ export const otherNamed = (
 /** `X-Customer-Id` */
 const withoutX = (folded: string): string => folded.replace(/^x(?=.)/, '');
 
-/** In JSON:API an `id` within these is that of a linked record, or of the request. One with the name of the resource is the record's nevertheless. */
+/**
+ * In JSON:API an `id` within these is that of a linked record, or of the request. One with the name of the resource is the record's nevertheless, and
+ * so is one beside a record that stands within them.
+ */
 const OF_OTHERS: ReadonlySet<string> = new Set(['relationships', 'meta']);
 
 /**
@@ -74,20 +77,23 @@ export function othersAround(
   others: readonly string[],
 ): readonly string[] {
   const found: string[] = [];
-  const isOfOther = (name: string, path: readonly string[]): boolean =>
+  const isOfOther = (name: string, path: readonly string[], isBeside: boolean): boolean =>
     // of JSON-RPC `id` is that of the call
     path.length === 0
       ? name === 'id' && isCall(body)
-      : USUAL.includes(foldName(name)) && path.some((step) => OF_OTHERS.has(step));
+      : !isBeside && USUAL.includes(foldName(name)) && path.some((step) => OF_OTHERS.has(step));
   const look = (around: unknown, rest: readonly string[] | null, path: readonly string[]): void => {
     if (typeof around !== 'object' || around === null || rest?.length === 0) return;
     // Repeated elements of XML are a list that takes no step.
     const takesNoStep = Array.isArray(around) && !/^(?:\*|\d+)$/.test(rest?.[0] ?? '');
     for (const [name, member] of Object.entries(around)) {
       const at = [...path, name];
-      if (rest !== null && (takesNoStep || rest[0] === name || rest[0] === '*'))
+      const isId = names.has(foldName(name)) && !isOfOther(name, path, rest !== null);
+      // `*` may be the name of a member, too, but no record is a single value
+      const isStep = rest?.[0] === '*' && !(isId && Object(member) !== member);
+      if (rest !== null && (takesNoStep || isStep || rest[0] === name))
         look(member, takesNoStep ? rest : rest.slice(1), at);
-      else if (!names.has(foldName(name)) || isOfOther(name, path)) look(member, null, at);
+      else if (!isId) look(member, null, at);
       else if (![member].flat().every((said) => saysOne(said, values)) && !others.includes(pointerOf(at)))
         found.push(pointerOf(at));
     }

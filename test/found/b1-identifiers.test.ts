@@ -77,6 +77,16 @@ beforeAll(async () => {
       },
       {
         ...common,
+        match: 'PATCH /meta/{id}',
+        request: { ...keeps, record: '/meta/fields', params: ['/meta/id'] },
+      },
+      {
+        ...common,
+        match: 'PATCH /named/{id}',
+        request: { ...keeps, record: '/records/*/fields', params: ['/records/**'] },
+      },
+      {
+        ...common,
         match: 'PATCH /about/{id}',
         data_subject: '{body:/person/id}',
         request: { ...keeps, record: '/user' },
@@ -279,6 +289,16 @@ describe('a record is refused if', () => {
       'an element that holds it has another id',
       'PATCH /table/7',
       '{"records":[{"id":8,"fields":{"mail":"x"}}]}',
+    ],
+    [
+      'it stands in what has ids of other records elsewhere, and the id beside it is another',
+      'PATCH /meta/7',
+      '{"meta":{"id":8,"fields":{"mail":"x"}}}',
+    ],
+    [
+      'one stands where a list of records is expected, and its id is another',
+      'PATCH /named/7',
+      '{"records":{"id":8,"fields":{"mail":"x"}}}',
     ],
     ['it is wrapped, and its id is another', 'PUT /wrapped/7', '{"user":{"id":8,"mail":"x"}}'],
     ['two members have one name but for case', 'PUT /users/7', '{"mail":"x","Mail":"y"}'],
