@@ -1,5 +1,5 @@
 /** `sluice build`: a policy directory → a bundle that a sidecar runs without OPA. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
@@ -84,8 +84,9 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
           file: resolve(io.cwd, options.signingKey),
         };
   const file = resolve(io.cwd, options.output);
-  await replaceFile(file, await writeBundle(bundle, key), `The bundle ${options.output}`);
-  const { size } = await stat(file);
+  const bytes = await writeBundle(bundle, key);
+  await replaceFile(file, bytes, `The bundle ${options.output}`);
+  const size = bytes.length;
   const entrypoints = Object.fromEntries(
     [...(bundle.reads ?? [])].map(([name, reads]) => [
       name,

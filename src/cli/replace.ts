@@ -1,11 +1,11 @@
 /** A file written as a whole: a sidecar that watches it never sees half of it. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 
 /**
- * A file that is there keeps its permissions, and a link to it stays a link.
+ * A file that is there keeps its permissions, and a link to it stays a link. A pipe or a device (`/dev/stdout`) is written to, and never replaced.
  * @param what its name in the error
  * @throws SluiceError `input_invalid`
  */
@@ -13,12 +13,12 @@ export async function replaceFile(file: string, content: string | Uint8Array, wh
   const target = await realpath(file).catch(() => file);
   const partial = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.partial`);
   try {
+    const there = await stat(file).catch(() => null);
+    if (there !== null && !there.isFile()) return await writeFile(file, content);
     await mkdir(dirname(target), { recursive: true });
-    const mode = await stat(target).then(
-      (s) => s.mode,
-      () => undefined,
-    );
-    await writeFile(partial, content, mode === undefined ? {} : { mode });
+    await writeFile(partial, content, there === null ? {} : { mode: there.mode });
+    // The umask takes permissions from a new file.
+    if (there !== null) await chmod(partial, there.mode);
     await rename(partial, target);
   } catch (cause) {
     throw new SluiceError('input_invalid', { message: `${what} cannot be written.`, cause });
