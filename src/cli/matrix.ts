@@ -93,6 +93,9 @@ export function command(io: Io): Command {
     .action(async (named: string[], options: Options, command: Command) => {
       if (options.diff) refuse(command, OF_ONE, 'is about one policy, and not for --diff.');
       else refuse(command, OF_DIFF, 'is about two policies: give --diff, too.');
+      if (options.json) refuse(command, ['csv'], 'is another format than --json.');
+      if (options.html !== undefined || options.json || options.csv)
+        refuse(command, ['fields'], 'is for a table in the terminal.');
       if (options.html === undefined)
         refuse(command, ['author', 'reviewer'], 'is for the sheet: give --html, too.');
       if (!options.diff && (options.clearance ?? []).length > 1)

@@ -17,6 +17,8 @@ test.each([
   ['matrix --diff policies policies --csv', '--csv', '--diff'],
   ['matrix --diff policies policies --fields', '--fields', '--diff'],
   ['matrix --diff policies policies --author Han', '--author', '--html'],
+  ['matrix policies --csv --json', '--csv', '--json'],
+  ['matrix policies --fields --html x.html', '--fields', 'terminal'],
   ['matrix policies --clearance 1,2', '--clearance', '--diff'],
   ['test policies --journal data', '--journal', '--from-decision'],
   ['test policies --threshold 50', '--threshold', '--coverage'],
