@@ -48,6 +48,8 @@ export interface ShadowDependencies extends Omit<StoreDependencies, 'metrics' | 
   /** must not throw; called between requests */
   readonly report: (report: ShadowReport) => void;
   readonly random?: () => number;
+  /** milliseconds of a monotonic clock, by which the share of the processor is measured */
+  readonly now?: () => number;
 }
 
 const DEFAULT_SAMPLE = 0.1;
@@ -60,30 +62,30 @@ const SLICE_MS = 2;
 
 /** @throws SluiceError what keeps the shadow policy from being loaded the first time */
 export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDependencies): Promise<Shadow> => {
-  const { metrics: _counted, report, random = Math.random, ...rest } = deps;
+  const { metrics: _counted, report, random = Math.random, now = () => performance.now(), ...rest } = deps;
   const store = await createPolicyStore(config, rest);
   const sample = config.sample ?? DEFAULT_SAMPLE;
   const share = config.cpu ?? DEFAULT_CPU;
   const queue: (() => void)[] = [];
   let [asked, different, skipped] = [0, 0, 0];
   let allowance = SAVED_MS;
-  let refilled = performance.now();
+  let refilled = now();
   let scheduled: NodeJS.Immediate | NodeJS.Timeout | undefined;
   let closed = false;
 
   const refill = (): void => {
-    const now = performance.now();
-    allowance = Math.min(SAVED_MS, allowance + (now - refilled) * share);
-    refilled = now;
+    const at = now();
+    allowance = Math.min(SAVED_MS, allowance + (at - refilled) * share);
+    refilled = at;
   };
   const work = (): void => {
     scheduled = undefined;
     refill();
-    const start = performance.now();
-    while (queue.length > 0 && allowance > 0 && performance.now() - start < SLICE_MS) {
-      const before = performance.now();
+    const start = now();
+    while (queue.length > 0 && allowance > 0 && now() - start < SLICE_MS) {
+      const before = now();
       queue.shift()!();
-      allowance -= performance.now() - before;
+      allowance -= now() - before;
     }
     schedule();
   };

@@ -186,7 +186,10 @@ describe('limits', () => {
 });
 
 test('closing lets a request under way finish', async () => {
-  const running = await startSluice({ upstream: upstream.url });
+  const running = await startSluice({
+    upstream: upstream.url,
+    config: { limits: { keep_alive_timeout: '5m' } },
+  });
   let go = (): void => undefined;
   upstream.answer = (request, socket) => {
     go = () => answers('{"id":"C1"}')(request, socket);
@@ -195,12 +198,9 @@ test('closing lets a request under way finish', async () => {
   const wire = await Wire.open(running.port);
   wire.write(requestText('GET /customers/C1', running.caller));
   await expect.poll(() => upstream.received.length).toBe(before + 1);
-  const began = Date.now();
   const closing = running.close();
-  await new Promise((r) => setTimeout(r, 50));
   go();
   expect((await wire.answer()).status).toBe(200);
-  await closing;
   // and does not wait for a connection that is merely kept alive
-  expect(Date.now() - began).toBeLessThan(3000);
+  await closing;
 });

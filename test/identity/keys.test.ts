@@ -1,7 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Identity } from '../../src/identity/index.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import {
@@ -37,10 +37,14 @@ describe('keys at a URL', () => {
   const open = (more: object = {}): Identity => identityWith({ issuers: [fromUrl(server.url, more)] }, clock);
 
   test('are fetched when the first token comes, by one request however many tokens come', async () => {
-    server.answer.delay = 50;
+    const all = Promise.withResolvers<void>();
+    server.answer.after = all.promise;
     const identity = open();
     const tokens = await Promise.all(Array.from({ length: 20 }, (_, i) => one.sign({ sub: `u-${i}` })));
-    await Promise.all(tokens.map((t) => identity.authenticate(bearer(t), NOBODY)));
+    const authenticated = tokens.map((t) => identity.authenticate(bearer(t), NOBODY));
+    await vi.waitFor(() => expect(server.asked()).toBe(1), 20_000);
+    all.resolve();
+    await Promise.all(authenticated);
     expect(server.asked()).toBe(1);
   });
 
@@ -98,10 +102,8 @@ describe('keys at a URL', () => {
   });
 
   test('are not waited for longer than their timeout', async () => {
-    server.answer.delay = 5_000;
-    const started = performance.now();
+    server.answer.silent = true;
     expect(await verdict(open({ timeout: '200ms' }), bearer(await one.sign()))).toBe('keys_unavailable');
-    expect(performance.now() - started).toBeLessThan(2_000);
   });
 
   test.each([

@@ -117,15 +117,31 @@ export async function verdict(
 /** A key server whose answer can be changed; counts what it is asked. */
 export async function keyServer(): Promise<{
   readonly url: string;
-  readonly answer: { status: number; body: string; delay: number; headers: Record<string, string> };
+  readonly answer: {
+    status: number;
+    body: string;
+    headers: Record<string, string>;
+    /** never answers */
+    silent: boolean;
+    /** answers once this is resolved */
+    after: Promise<unknown> | null;
+  };
   readonly asked: () => number;
   readonly close: () => Promise<void>;
 }> {
-  const answer = { status: 200, body: '{"keys":[]}', delay: 0, headers: {} as Record<string, string> };
+  const answer = {
+    status: 200,
+    body: '{"keys":[]}',
+    headers: {} as Record<string, string>,
+    silent: false,
+    after: null as Promise<unknown> | null,
+  };
   let asked = 0;
-  const server: Server = createServer((_req, res) => {
+  const server: Server = createServer(async (_req, res) => {
     asked += 1;
-    setTimeout(() => res.writeHead(answer.status, answer.headers).end(answer.body), answer.delay);
+    if (answer.silent) return;
+    await answer.after;
+    res.writeHead(answer.status, answer.headers).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

