@@ -7,7 +7,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import type { PolicyBundle } from '../policy/bundle/bundle.ts';
 import { DEFAULT_LIMITS } from '../policy/settings.ts';
 import { isObject } from '../documents/yaml.ts';
-import { faultsIn } from '../policy/opa/faults.ts';
+import { faultsIn } from '../documents/faults.ts';
 import { createRuntime } from '../policy/runtime.ts';
 import type { Io } from './io.ts';
 import { openSource } from './policy/source.ts';

@@ -2,7 +2,8 @@
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
-import { type Config, type LoadedConfig, loadConfig, tell } from '../config/index.ts';
+import { type Config, type LoadedConfig, loadConfig } from '../config/index.ts';
+import { spellFault } from '../documents/faults.ts';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import type { Io } from './io.ts';
 import { readyLine, WORKER } from './serve/messages.ts';
@@ -23,7 +24,7 @@ export function command(io: Io): Command {
         return (await import('./serve/worker.ts')).serveWorker(file, io);
       const loaded = await loadConfig(file, io.env);
       const logger = createLogger({ level: loaded.config.observability.log_level });
-      for (const warning of loaded.warnings) logger.warn({}, tell(loaded.file, warning));
+      for (const warning of loaded.warnings) logger.warn({}, spellFault(warning));
       const workers = workersOf(loaded.config);
       if (workers === 1) await serveAlone(loaded, logger, io);
       else await servePrimary(loaded, workers, logger, io);

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
-import { type Config, type LoadedConfig, tell } from '../config/index.ts';
+import type { Config, LoadedConfig } from '../config/index.ts';
+import { spellFault } from '../documents/faults.ts';
 import type { UpstreamSection } from '../upstream/section.ts';
 import { createConsentSource, createIdentities, createLookups } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
@@ -108,7 +109,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       policy.current().catalogs,
       hasConsents,
     ))
-      logger.warn({}, tell(loaded.file, loaded.fault(['routes', route, ...key], message)));
+      logger.warn({}, spellFault(loaded.fault(['routes', route, ...key], message)));
     // States with dates in them seldom coincide: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =

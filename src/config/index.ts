@@ -1,17 +1,17 @@
 /** `sluice.yaml` → a configuration that can be relied on: loaded, validated, defaults filled in, secrets resolved. */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Document, LineCounter, parseDocument } from 'yaml';
+import { decodeUtf8 } from '../documents/complete.ts';
+import { type Fault, faultError, inOrder, type Path, type PlacedFault } from '../documents/faults.ts';
+import { readDocument, readPlain, type Schema } from '../documents/reader.ts';
+import { isObject, readYaml } from '../documents/yaml.ts';
 import { SluiceError } from '../errors.ts';
-import { checkConfig, warningsOf, whereIs } from './checks.ts';
-import { configInvalid, type Fault, type Path } from '../documents/faults.ts';
-import { type Reading, read, type Schema } from '../documents/reader.ts';
-import { type Config, configSchema } from './schema.ts';
 import { routesSchema } from '../routing/section.ts';
+import { checkConfig, warningsOf } from './checks.ts';
+import { type Config, configSchema } from './schema.ts';
 
-export type { Config } from './schema.ts';
-export { configFaults, type Fault, spell, tell } from '../documents/faults.ts';
 export { configSchemas } from './schemas.ts';
+export type { Config } from './schema.ts';
 
 export interface LoadedConfig {
   readonly config: Config;
@@ -22,9 +22,9 @@ export interface LoadedConfig {
   /** absolute; relative paths in the file start here */
   readonly directory: string;
   /** dangerous options in use, for the log at start */
-  readonly warnings: readonly Fault[];
+  readonly warnings: readonly PlacedFault[];
   /** with its place, for what only other stages can see */
-  fault(path: Path, message: string): Fault;
+  fault(path: Path, message: string): PlacedFault;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -40,17 +40,13 @@ export async function loadConfig(path: string, env: Env): Promise<LoadedConfig> 
       cause,
     });
   }
-  return parseConfig(textOf(bytes, path), path, env);
-}
-
-/** Names in another charset would be names that no catalog and no upstream has. */
-function textOf(bytes: Uint8Array, path: string): string {
+  let text: string;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    const message = 'the file is not UTF-8: save it in this encoding';
-    throw configInvalid(path, [{ line: 1, column: 1, path: [], message }]);
+    text = decodeUtf8(bytes);
+  } catch (e) {
+    throw invalid([{ file: path, line: 1, column: 1, message: (e as Error).message }]);
   }
+  return parseConfig(text, path, env);
 }
 
 /**
@@ -58,39 +54,34 @@ function textOf(bytes: Uint8Array, path: string): string {
  * @throws SluiceError `config_invalid`
  */
 export function parseConfig(text: string, file: string, env: Env): LoadedConfig {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
-  const faults: Fault[] = [...document.errors, ...document.warnings].map(({ code, pos, message }) => {
-    const { line, col } = lines.linePos(pos[0]);
-    const told = code === 'MULTIPLE_DOCS' ? SEVERAL : lowerFirst(message);
-    return { line: Math.max(line, 1), column: Math.max(col, 1), path: [], message: told };
-  });
-  if (faults.length === 0 && document.contents === null)
-    faults.push({ line: 1, column: 1, path: [], message: EMPTY });
-  // A document with broken syntax would only have follow-on faults.
-  if (faults.length > 0) throw configInvalid(file, faults);
-  const reading: Reading = {
-    document,
-    lines,
-    directory: resolve(dirname(file)),
+  const yaml = readYaml(file, text, { dialect: 'sluice', mostAliases: MOST_ALIASES });
+  if ('faults' in yaml) throw invalid(yaml.faults);
+  const { document } = yaml;
+  if (document.root === null) throw invalid([{ file, line: 1, column: 1, message: EMPTY }]);
+  const directory = resolve(dirname(file));
+  const { value, faults } = readDocument(document, configSchema as unknown as Schema, {
     env,
-    literalSecrets: document.getIn(['insecure', 'literal_secrets']) === true,
-    faults,
-  };
-  const config = read(reading, configSchema as unknown as Schema, document.contents, []) as
-    | Config
-    | undefined;
-  if (config !== undefined) faults.push(...checkConfig(config, reading));
-  if (config === undefined || faults.length > 0) throw configInvalid(file, faults);
+    directory,
+    literalSecrets: allowsLiteralSecrets(document.value),
+  });
+  const found = isObject(value)
+    ? [...faults, ...checkConfig(value as Partial<Config>, document, faults)]
+    : faults;
+  if (found.length > 0) throw invalid(found);
+  const config = value as Config;
   return {
     config,
     file,
     text,
-    directory: reading.directory,
-    warnings: warningsOf(config, reading),
-    fault: (path, message) => ({ ...whereIs(reading, path), path, message }),
+    directory,
+    warnings: warningsOf(config, document),
+    fault: (path, message) => ({ ...document.fault(path, message), path }),
   };
 }
+
+/** It decides how the other sections are read, and so it is looked up before them. */
+const allowsLiteralSecrets = (value: unknown): boolean =>
+  isObject(value) && isObject(value['insecure']) && value['insecure']['literal_secrets'] === true;
 
 /**
  * Routes that stand in another document than `sluice.yaml`, with what the reader fills in there.
@@ -98,23 +89,16 @@ export function parseConfig(text: string, file: string, env: Env): LoadedConfig 
  */
 export function readRoutes(routes: readonly object[]): {
   readonly routes: Config['routes'] | null;
-  readonly faults: readonly Pick<Fault, 'path' | 'message'>[];
+  readonly faults: ReturnType<typeof readPlain>['faults'];
 } {
-  const document = new Document(routes);
-  const faults: Fault[] = [];
-  const reading: Reading = {
-    document,
-    lines: new LineCounter(),
-    directory: resolve('/'),
-    env: {},
-    literalSecrets: false,
-    faults,
-  };
-  const value = read(reading, routesSchema as unknown as Schema, document.contents, []);
+  const references = { env: {}, directory: resolve('/'), literalSecrets: false };
+  const { value, faults } = readPlain(routes, routesSchema as unknown as Schema, references);
   return { routes: faults.length === 0 ? (value as Config['routes']) : null, faults };
 }
 
-const SEVERAL = 'a second YAML document begins here; a configuration is one';
-const EMPTY = 'the file is empty; docs/configuration.md has the smallest one that works';
+const invalid = (faults: readonly Fault[]): SluiceError =>
+  faultError('config_invalid', inOrder(faults), { heading: 'faults in the configuration' });
 
-const lowerFirst = (s: string): string => s.charAt(0).toLowerCase() + s.slice(1).replace(/\.$/, '');
+/** Its author is trusted, and may repeat a route's settings as often as there are routes. */
+const MOST_ALIASES = 1_000_000;
+const EMPTY = 'the file is empty; docs/configuration.md has the smallest one that works';

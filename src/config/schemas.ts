@@ -1,59 +1,11 @@
-/** JSON Schemas for editors and other tools, written to `schemas/`: our own annotations turned into standard keywords. */
-import { consentsDocumentSchema } from '../consent/schema.ts';
-import { configSchema } from './schema.ts';
+/** The JSON Schemas of what `schemas/` has of the configuration. */
+import { consentsDocumentSchema } from '../consent/section.ts';
+import { jsonSchema } from '../documents/json-schema.ts';
 import type { Schema } from '../documents/reader.ts';
-
-const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
-const ENV = 'env:[A-Za-z_][A-Za-z0-9_]*';
-const OWN = new Set(['kind', 'one_of', 'min', 'max', 'lines']);
+import { configSchema } from './schema.ts';
 
 /** file name → schema */
-export function configSchemas(): Record<string, unknown> {
-  return {
-    'sluice.schema.json': {
-      $schema: DRAFT,
-      title: 'sluice.yaml',
-      ...standard(configSchema as unknown as Schema, true),
-    },
-    'consents.schema.json': {
-      $schema: DRAFT,
-      title: 'consents.yaml',
-      ...standard(consentsDocumentSchema as unknown as Schema, false),
-    },
-  };
-}
-
-/** @param fromEnv any text may be `env:NAME` */
-function standard(schema: Schema, fromEnv: boolean): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(schema))
-    if (!OWN.has(key) && !key.startsWith('~')) out[key] = inner(key, value, fromEnv);
-  // What has a default may be left out.
-  if (schema.required)
-    out['required'] = schema.required.filter((name) => schema.properties?.[name]?.default === undefined);
-  if (schema.one_of) out['oneOf'] = schema.one_of.map((name) => ({ required: [name] }));
-  if (schema.pattern && fromEnv) out['pattern'] = `^(?:${ENV}$|${schema.pattern.replace(/^\^/, '')})`;
-  if (schema.kind === 'secret' && schema.lines === undefined) out['pattern'] = `^(?:${ENV}|file:.+)$`;
-  if (fromEnv && schema.enum?.every((value) => typeof value === 'string')) {
-    delete out['enum'];
-    out['anyOf'] = [{ enum: schema.enum }, { pattern: `^${ENV}$` }];
-  }
-  if (schema.min !== undefined || schema.max !== undefined)
-    out['description'] = [schema.description, `(${schema.min ?? ''}…${schema.max ?? ''})`]
-      .filter(Boolean)
-      .join(' ');
-  return out;
-}
-
-const isSchemaMap = (key: string): boolean => key === 'properties' || key === 'patternProperties';
-
-function inner(key: string, value: unknown, fromEnv: boolean): unknown {
-  if (isSchemaMap(key))
-    return Object.fromEntries(
-      Object.entries(value as object).map(([k, s]) => [k, standard(s as Schema, fromEnv)]),
-    );
-  if (key === 'anyOf') return (value as Schema[]).map((s) => standard(s, fromEnv));
-  if ((key === 'items' || key === 'additionalProperties') && typeof value === 'object')
-    return standard(value as Schema, fromEnv);
-  return value;
-}
+export const configSchemas = (): Record<string, unknown> => ({
+  'sluice.schema.json': jsonSchema('sluice.yaml', configSchema as unknown as Schema, true),
+  'consents.schema.json': jsonSchema('consents.yaml', consentsDocumentSchema as unknown as Schema, false),
+});

@@ -65,3 +65,8 @@ export const consentsDocumentSchema = Type.Object(
 
 export type ConsentsDocument = Static<typeof consentsDocumentSchema>;
 export type ConsentEntry = Static<typeof entrySchema>;
+
+/** every name that the document itself gives a member */
+export const KEYS: ReadonlySet<string> = new Set(
+  [consentsDocumentSchema, entrySchema, consentSchema].flatMap(({ properties }) => Object.keys(properties)),
+);

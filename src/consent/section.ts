@@ -41,3 +41,5 @@ export const consentSchema = section(
 
 export type LookupConfig = Static<typeof lookupSchema>;
 export type ConsentConfig = Static<typeof consentSchema>;
+
+export { consentsDocumentSchema } from './schema.ts';

@@ -10,7 +10,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fromReference } from '../documents/secrets.ts';
 import { SluiceError } from '../errors.ts';
 import { errno, syncDirectory } from './journal/directory.ts';
 
@@ -26,13 +27,14 @@ export interface SecretSource {
 
 /** @throws SluiceError `config_invalid`, naming `where` and never the value */
 export function readSecret(reference: string, where: string, source: SecretSource): Buffer {
-  const text = readReference(reference, where, source);
-  if (text === null)
+  const held = fromReference(reference, { env: source.env, directory: source.baseDir });
+  if (held === null)
     throw new SluiceError(
       'config_invalid',
       `${where}: write env:NAME or file:PATH; a key itself has no place in a configuration.`,
     );
-  return keyBytes(text, where);
+  if ('fault' in held) throw new SluiceError('config_invalid', `${where}: ${held.fault}.`);
+  return keyBytes(held.value, where);
 }
 
 /** @throws SluiceError `config_invalid`, naming `where` and never the value */
@@ -44,32 +46,6 @@ export function keyBytes(secret: string, where: string): Buffer {
       `${where}: the key has ${bytes.length} bytes; it needs ${MIN_BYTES} at least.`,
     );
   return bytes;
-}
-
-/** What `env:NAME` or `file:PATH` stands for, without white space around it; null: it is neither. */
-function readReference(reference: string, where: string, source: SecretSource): string | null {
-  if (reference.startsWith('env:')) return fromEnvironment(reference.slice(4), where, source).trim();
-  if (reference.startsWith('file:'))
-    return fromFile(resolve(source.baseDir, reference.slice(5)), where).trim();
-  return null;
-}
-
-function fromEnvironment(name: string, where: string, source: SecretSource): string {
-  const value = source.env[name];
-  if (value === undefined)
-    throw new SluiceError('config_invalid', `${where}: the environment variable ${name} is not set.`);
-  return value;
-}
-
-function fromFile(path: string, where: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new SluiceError('config_invalid', {
-      message: `${where}: ${path} cannot be read (${errno(cause)}).`,
-      cause,
-    });
-  }
 }
 
 /** The key beside a journal, if it has one. */

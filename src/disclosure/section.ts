@@ -1,5 +1,8 @@
 /** Keys of treatments, by id. */
 import { type Static, Type } from 'typebox';
+import type { Path, Report } from '../documents/faults.ts';
+import { isCharset } from './formats/shared/charsets.ts';
+import { responseFault } from './response-check.ts';
 import { optional, secret, section, table } from '../documents/kinds.ts';
 
 const keySchema = section({
@@ -25,3 +28,24 @@ const keySchema = section({
 export const keysSchema = table(keySchema, { key: '^[A-Za-z0-9_.-]{1,64}$' });
 
 export type KeyConfig = Static<typeof keySchema>;
+
+/**
+ * What the schema of a route cannot say of its bodies: charsets, and the options of their formats.
+ * @param path of the route
+ */
+export function checkBodies(
+  {
+    response,
+    request: { charset },
+  }: {
+    readonly response: Parameters<typeof responseFault>[0];
+    readonly request: { readonly charset?: string | undefined };
+  },
+  path: Path,
+  report: Report,
+): void {
+  const fault = responseFault(response);
+  if (fault !== null) report([...path, 'response', fault.key], fault.message);
+  if (charset !== undefined && !isCharset(charset))
+    report([...path, 'request', 'charset'], 'names no charset that is supported (docs/formats.md#charsets)');
+}

@@ -4,15 +4,21 @@
  * close them; and a file that is now the beginning of what it was before is taken for cut off.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Document, isCollection, isMap } from 'yaml';
+import { isCollection, isMap } from 'yaml';
+import type { YamlDocument } from './yaml.ts';
 
 /** Control characters that YAML does not allow, and what a conversion leaves of characters that it could not read. */
 const NOT_TEXT = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/;
 
+/** Names in another charset would be names that no catalog and no upstream has. @throws Error */
+export function decodeUtf8(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new Error('the file is not UTF-8: save it as UTF-8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
 /** @throws Error when the bytes are no UTF-8 text, as after a crash, a copy that failed or a conversion */
 export function textOf(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) throw new Error('the file is not UTF-8: save it as UTF-8');
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const text = decodeUtf8(bytes);
   const at = text.search(NOT_TEXT);
   if (at < 0) return text;
   throw new Error(
@@ -28,11 +34,11 @@ export interface Completeness {
 }
 
 /** @param before what the file was when it was last read; null: it has not been read yet */
-export function completenessOf(document: Document, text: string, before: string | null): Completeness {
-  const { docStart, docEnd } = document.directives ?? {};
+export function completenessOf({ tree, root, text }: YamlDocument, before: string | null): Completeness {
+  const { docStart, docEnd } = tree.directives ?? {};
   const ends = docEnd === true;
-  const isMarked = (docStart === true && ends) || isClosed(document.contents);
-  if (docStart === true && !ends && !isClosed(document.contents))
+  const isMarked = (docStart === true && ends) || isClosed(root);
+  if (docStart === true && !ends && !isClosed(root))
     return {
       fault:
         'the file begins with "---" and does not end with "...": it may be cut off. End it with a line "..."',

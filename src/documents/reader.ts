@@ -1,21 +1,16 @@
 /**
- * Reads a YAML document against a schema: faults with their places, defaults filled in, kinds (`kinds.ts`) turned into
- * what the rest of Sluice sees. It works on the YAML nodes rather than on values, because only they know where they
+ * Reads a YAML document against a schema: faults with their places, defaults filled in, kinds (`kinds.ts`) converted to
+ * what the rest of Sluice sees. It works on the nodes rather than on values, because only they know where they
  * stand. Longer than most files: one case for each JSON Schema keyword that our schemas use; any other is a mistake of ours.
  */
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  type LineCounter,
-  type Node,
-  type Document as YamlDocument,
-} from 'yaml';
-import { didYouMean, SluiceError } from '../errors.ts';
+import { Document, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
+import { SluiceError } from '../errors.ts';
 import type { Fault, Path } from './faults.ts';
-import { convert, describeKind, referred } from './values.ts';
 import type { Kind } from './kinds.ts';
+import { didYouMean } from './near-name.ts';
+import type { Origin } from './secrets.ts';
+import { convert, describeKind, textOf } from './values.ts';
+import type { YamlDocument } from './yaml.ts';
 
 export interface Schema {
   readonly type?: string | readonly string[];
@@ -79,31 +74,55 @@ const KEYWORDS: ReadonlySet<string> = new Set<keyof Schema | 'title' | 'examples
   ] as const),
 ]);
 
-export interface Reading {
-  readonly document: YamlDocument;
-  readonly lines: LineCounter;
-  /** directory that relative paths start from */
-  readonly directory: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly literalSecrets: boolean;
+/** What texts of a document may refer to; null: every text stands for itself. */
+export type References = (Origin & { readonly literalSecrets: boolean }) | null;
+
+interface Context {
+  readonly tree: Document;
+  readonly placeOf: YamlDocument['placeOf'];
+  readonly references: References;
   readonly faults: Fault[];
+}
+
+/** @returns what the document holds; of no use if there are faults, which have a path and a place each */
+export function readDocument(
+  { file, tree, root, placeOf }: YamlDocument,
+  schema: Schema,
+  references: References,
+): { readonly value: unknown; readonly faults: readonly Fault[] } {
+  const faults: Fault[] = [];
+  const value = read({ tree, placeOf, references, faults }, schema, root, []);
+  return { value, faults: faults.map((fault) => ({ file, ...fault })) };
+}
+
+/** Reads a value that stands in no file. @returns faults with a path each, without a place */
+export function readPlain(
+  given: unknown,
+  schema: Schema,
+  references: References,
+): { readonly value: unknown; readonly faults: readonly Required<Pick<Fault, 'path' | 'message'>>[] } {
+  const tree = new Document(given);
+  const faults: Fault[] = [];
+  const nowhere = { line: 1, column: 1 };
+  const value = read({ tree, placeOf: () => nowhere, references, faults }, schema, tree.contents, []);
+  return { value, faults: faults.map(({ path = [], message }) => ({ path, message })) };
 }
 
 /** What a node that could not be read stands for. A reading with faults is never used. */
 const UNREAD = undefined;
 const MAX_DEPTH = 40;
 
-export function read(
-  reading: Reading,
+function read(
+  context: Context,
   schema: Schema,
   given: Node | null | undefined,
   path: Path,
   at?: Node,
 ): unknown {
-  const written = isAlias(given) ? given.resolve(reading.document) : given;
-  const node = numberFrom(reading, schema, written) ?? written;
+  const written = isAlias(given) ? given.resolve(context.tree) : given;
+  const node = numberFrom(context, schema, written) ?? written;
   const fault = (message: string): typeof UNREAD => {
-    reading.faults.push({ ...place(reading, node ?? at), path, message });
+    context.faults.push({ ...context.placeOf(node ?? at), path, message });
     return UNREAD;
   };
   for (const keyword of Object.keys(schema))
@@ -112,24 +131,22 @@ export function read(
         'internal',
         `The schema at ${path.join('.')} uses "${keyword}", which the reader does not know.`,
       );
-  if (isAlias(given) && !node) return fault(`there is no anchor &${given.source} before this alias`);
-  // An alias may point at its own ancestor.
   if (path.length > MAX_DEPTH) return fault('is nested too deeply');
 
   const kind = typeOf(node);
   if (schema.anyOf) {
-    const value = readAny(reading, schema, kind, node, path, fault);
+    const value = readAny(context, schema, kind, node, path, fault);
     return schema.kind === 'one_or_more' && value !== UNREAD && !Array.isArray(value) ? [value] : value;
   }
   if (!accepts(schema, kind)) return fault(`must be ${describe(schema)}`);
-  if (isMap(node)) return readMap(reading, schema, node, path);
+  if (isMap(node)) return readMap(context, schema, node, path);
   if (isSeq(node)) {
     if (schema.minItems !== undefined && node.items.length < schema.minItems)
       return fault(`needs at least ${schema.minItems} item${schema.minItems === 1 ? '' : 's'}`);
     if (schema.maxItems !== undefined && node.items.length > schema.maxItems)
       return fault(`has more than ${schema.maxItems} items`);
     const items = node.items.map((item, i) =>
-      read(reading, schema.items ?? {}, item as Node, [...path, i], node),
+      read(context, schema.items ?? {}, item as Node, [...path, i], node),
     );
     if (schema.uniqueItems && new Set(items.map((i) => JSON.stringify(i))).size < items.length)
       return fault('names the same thing twice');
@@ -137,24 +154,26 @@ export function read(
   }
   let value = isScalar(node) ? node.value : null;
   if (typeof value === 'string') {
-    const said = referred(value, schema, reading);
-    if ('fault' in said) return fault(said.fault);
-    value = said.value;
+    const held = context.references === null ? { value } : textOf(value, schema, context.references);
+    if ('fault' in held) return fault(held.fault);
+    value = held.value;
   }
   const wrong = check(schema, value);
   if (wrong) return fault(wrong);
   if (schema.kind === undefined || schema.kind === 'one_or_more') return value;
-  const converted = convert(schema.kind, value, schema, reading.directory);
+  const converted = convert(schema.kind, value, schema, context.references?.directory ?? '/');
   return 'fault' in converted ? fault(converted.fault) : converted.value;
 }
 
 /** `env:NAME` where no text may stand: the number, or true or false, that the variable spells. */
-function numberFrom(reading: Reading, schema: Schema, node: Node | null | undefined): Node | null {
-  if (!isScalar(node) || typeof node.value !== 'string' || takesText(schema)) return null;
-  const said = referred(node.value, {}, reading);
-  if ('fault' in said || said.value === node.value || !/^(?:-?\d+(?:\.\d+)?|true|false)$/.test(said.value))
+function numberFrom(context: Context, schema: Schema, node: Node | null | undefined): Node | null {
+  const { references } = context;
+  if (references === null || !isScalar(node) || typeof node.value !== 'string' || takesText(schema))
     return null;
-  const value = reading.document.createNode(JSON.parse(said.value));
+  const held = textOf(node.value, {}, references);
+  if ('fault' in held || held.value === node.value || !/^(?:-?\d+(?:\.\d+)?|true|false)$/.test(held.value))
+    return null;
+  const value = context.tree.createNode(JSON.parse(held.value));
   if (node.range) value.range = node.range;
   return accepts(schema, typeOf(value)) ? value : null;
 }
@@ -164,7 +183,7 @@ const takesText = (schema: Schema): boolean =>
     ? schema.anyOf.some(takesText)
     : schema.enum === undefined && schema.const === undefined && accepts(schema, 'string');
 
-function readMap(reading: Reading, schema: Schema, node: import('yaml').YAMLMap, path: Path): unknown {
+function readMap(context: Context, schema: Schema, node: YAMLMap, path: Path): unknown {
   // Without a prototype: a table's keys are whatever somebody called their things, `constructor` included.
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const known = schema.properties ?? {};
@@ -174,30 +193,30 @@ function readMap(reading: Reading, schema: Schema, node: import('yaml').YAMLMap,
     const key = isScalar(pair.key) ? String(pair.key.value) : '';
     const here = [...path, key];
     const refuse = (message: string): void => {
-      reading.faults.push({ ...place(reading, (pair.key as Node) ?? node), path: here, message });
+      context.faults.push({ ...context.placeOf((pair.key as Node) ?? node), path: here, message });
     };
     const inTable = tables.find(([pattern]) => new RegExp(pattern, 'u').test(key))?.[1];
     const inner = Object.hasOwn(known, key)
       ? known[key]
       : (inTable ?? (typeof open === 'object' ? open : open === false || tables.length > 0 ? null : {}));
-    if (inner) out[key] = read(reading, inner, pair.value as Node | null, here, (pair.key as Node) ?? node);
+    if (inner) out[key] = read(context, inner, pair.value as Node | null, here, (pair.key as Node) ?? node);
     else if (tables.length > 0) refuse(`is not a name that can stand here (${tables[0]![0]})`);
     else refuse(`unknown key${didYouMean(key, Object.keys(known))}`);
   }
   const missing = (name: string, message: string): void => {
-    reading.faults.push({ ...place(reading, node), path: [...path, name], message });
+    context.faults.push({ ...context.placeOf(node), path: [...path, name], message });
   };
   for (const [name, inner] of Object.entries(known)) {
     if (name in out) continue;
     if (inner.default !== undefined)
-      out[name] = read(reading, inner, reading.document.createNode(inner.default), [...path, name], node);
+      out[name] = read(context, inner, context.tree.createNode(inner.default), [...path, name], node);
     else if (schema.required?.includes(name)) missing(name, 'is missing');
   }
   if (schema.one_of) {
     const given = schema.one_of.filter((name) => name in out);
     if (given.length !== 1)
-      reading.faults.push({
-        ...place(reading, node),
+      context.faults.push({
+        ...context.placeOf(node),
         path,
         message: `needs exactly one of ${schema.one_of.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
       });
@@ -207,7 +226,7 @@ function readMap(reading: Reading, schema: Schema, node: import('yaml').YAMLMap,
 
 /** Of the alternatives that take this type of node, the first without faults; else the faults of the nearest one. */
 function readAny(
-  reading: Reading,
+  context: Context,
   schema: Schema,
   type: NodeType,
   node: Node | null | undefined,
@@ -217,14 +236,14 @@ function readAny(
   let nearest: readonly Fault[] | null = null;
   const fitting = (schema.anyOf ?? []).filter((s) => accepts(s, type));
   for (const alternative of fitting) {
-    const trial: Reading = { ...reading, faults: [] };
+    const trial: Context = { ...context, faults: [] };
     const value = read(trial, alternative, node, path);
     if (trial.faults.length === 0) return value;
     if (nearest === null || trial.faults.length < nearest.length) nearest = trial.faults;
   }
   if (nearest === null || (fitting.length > 1 && type !== 'object'))
     return fault(`must be ${describe(schema)}`);
-  reading.faults.push(...nearest);
+  context.faults.push(...nearest);
   return UNREAD;
 }
 
@@ -289,14 +308,4 @@ function describe(schema: Schema): string {
   return typesOf(schema)
     .map((t) => NAMES[t] ?? t)
     .join(' or ');
-}
-
-export function place(
-  reading: Pick<Reading, 'lines'>,
-  node: Node | null | undefined,
-): { line: number; column: number } {
-  const start = node?.range?.[0];
-  if (start === undefined) return { line: 1, column: 1 };
-  const { line, col } = reading.lines.linePos(start);
-  return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }

@@ -1,7 +1,17 @@
-/** How the kinds of `kinds.ts` are spelled, and what they turn into. */
-import { readFileSync } from 'node:fs';
+/** How the kinds of `kinds.ts` are written, and what they are converted to. */
 import { resolve } from 'node:path';
+import { syntaxFault } from '../model/pointer-faults.ts';
 import type { Address, Kind } from './kinds.ts';
+import {
+  checkSecret,
+  fromEnvironment,
+  fromReference,
+  isOpen,
+  namesVariable,
+  type Origin,
+  type Resolved,
+} from './secrets.ts';
+import { bytes, milliseconds } from './units.ts';
 
 type Converted = { readonly value: unknown } | { readonly fault: string };
 interface Bounds {
@@ -23,65 +33,33 @@ const DESCRIPTIONS: { readonly [K in Kind]: string } = {
 
 export const describeKind = (kind: Kind): string => DESCRIPTIONS[kind];
 
-const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
-/** What a secret of several lines may be without being secret. */
-const PUBLIC_PEM = /^\s*-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE)-----/;
-const SECRETS: readonly (Kind | undefined)[] = ['secret', 'database'];
-
-interface Origin {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** relative paths start here */
-  readonly directory: string;
-  readonly literalSecrets: boolean;
-}
-
-/**
- * What a text stands for: itself, the variable of `env:NAME`, for a secret the content of `file:PATH`. Every text of the configuration goes
- * through here, so that all sections read alike.
- */
-export function referred(
-  text: string,
-  { kind, lines }: { readonly kind?: Kind | 'one_or_more'; readonly lines?: 'several' },
-  { env, directory, literalSecrets }: Origin,
-): { readonly value: string } | { readonly fault: string } {
-  const isSecret = SECRETS.includes(kind as Kind);
-  const variable = ENV.exec(text)?.[1];
-  if (variable !== undefined) {
-    const held = env[variable];
-    if (held === undefined || held === '')
-      return { fault: `the environment variable ${variable} is not set` };
-    return { value: held };
-  }
-  if (kind !== undefined && text.startsWith('env:'))
-    return { fault: 'names no environment variable: write env:NAME, of letters, digits and _' };
-  if (!isSecret) return { value: text };
-  if (text.startsWith('file:')) {
-    try {
-      return { value: readFileSync(resolve(directory, text.slice(5)), 'utf8').replace(/\r?\n$/, '') };
-    } catch (e) {
-      return {
-        fault: `the secret's file cannot be read (${(e as NodeJS.ErrnoException).code ?? 'unknown error'})`,
-      };
-    }
-  }
-  const isOpen = kind === 'database' ? !hasPassword(text) : lines === 'several' && PUBLIC_PEM.test(text);
-  if (isOpen || literalSecrets) return { value: text };
-  return {
-    fault:
-      'a secret does not stand in a configuration file: write env:NAME or file:PATH (insecure.literal_secrets)',
-  };
-}
-
-/** Also where it cannot be read as a URL: then nobody knows what is in it. */
-function hasPassword(text: string): boolean {
-  if (!URL.canParse(text)) return true;
-  const { password, searchParams } = new URL(text);
-  return password !== '' || [...searchParams.keys()].some((key) => /pass/i.test(key));
-}
-
 const must = (kind: Kind): Converted => ({ fault: `must be ${DESCRIPTIONS[kind]}` });
 
-/** @param value what `referred` has made of it */
+/**
+ * The text that a text of a document stands for: itself, the variable of `env:NAME`, or the content of `file:PATH` where a secret is
+ * expected. Every text of a configuration is resolved here, so that all sections take the same references.
+ */
+export function textOf(
+  text: string,
+  { kind, lines }: { readonly kind?: Kind | 'one_or_more'; readonly lines?: 'several' },
+  origin: Origin & { readonly literalSecrets: boolean },
+): Resolved {
+  if (kind === 'secret' || kind === 'database') {
+    const held = fromReference(text, origin);
+    if (held !== null) return held;
+    if (isOpen(text, kind, lines) || origin.literalSecrets) return { value: text };
+    return {
+      fault:
+        'a secret does not stand in a configuration file: write env:NAME or file:PATH (insecure.literal_secrets)',
+    };
+  }
+  const held = fromEnvironment(text, origin);
+  // Text without a kind may begin with "env:" and mean it.
+  if (held === null || (kind === undefined && !namesVariable(text))) return { value: text };
+  return held;
+}
+
+/** @param value of a text, what `textOf` returns */
 export function convert(
   kind: Kind,
   value: unknown,
@@ -98,7 +76,7 @@ export function convert(
     case 'path':
       return path(String(value), directory);
     case 'secret':
-      return secret(String(value), bounds.lines);
+      return checkSecret(String(value), bounds.lines);
     case 'database':
       return /^postgres(?:ql)?:\/\/\S+$/.test(String(value).trim())
         ? { value: String(value).trim() }
@@ -106,7 +84,7 @@ export function convert(
     case 'address':
       return address(String(value));
     case 'pointer':
-      return isPointer(String(value)) ? { value } : must(kind);
+      return pointer(String(value));
     case 'url':
       return url(String(value));
   }
@@ -124,42 +102,11 @@ function within(
   return { value: n };
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function milliseconds(value: unknown): number | null {
-  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(value));
-  return m ? Math.round(Number(m[1]) * UNIT_MS[m[2]!]!) : null;
-}
-
-const UNIT_BYTES: Readonly<Record<string, number>> = {
-  B: 1,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-};
-
-function bytes(value: unknown): number | null {
-  const m = /^(\d+)(B|KiB|MiB|GiB|TiB)?$/.exec(String(value));
-  const n = m ? Number(m[1]) * UNIT_BYTES[m[2] ?? 'B']! : Number.NaN;
-  return Number.isSafeInteger(n) ? n : null;
-}
-
 /** `file:` and the like belong to secrets; here they would name a directory of that name. */
 function path(text: string, directory: string): Converted {
   if (/^(?:file|base64|https?):|\0/i.test(text))
     return { fault: 'must be a path, without "file:" before it' };
   return { value: resolve(directory, text) };
-}
-
-/** What is in the file or the environment never gets into a message. */
-function secret(value: string, lines: 'several' | undefined): Converted {
-  if (value.trim() === '') return { fault: 'the secret is empty' };
-  if (value.includes('\0') || (lines === undefined && /[\r\n]/.test(value)))
-    return { fault: 'the secret has more than one line' };
-  if (value.startsWith('\ufeff'))
-    return { fault: 'the secret begins with a byte order mark: write its file without one' };
-  return { value };
 }
 
 function address(text: string): Converted {
@@ -170,20 +117,9 @@ function address(text: string): Converted {
   return { value };
 }
 
-/**
- * Steps after `/`, `~` only as `~0` or `~1` (RFC 6901 §3) or as `~2` before a name; a step in brackets only as `[key=value,…]`, there with
- * `~3` to `~6` as well.
- */
-function isPointer(text: string): boolean {
-  if (!text.startsWith('/')) return false;
-  return text
-    .slice(1)
-    .split('/')
-    .every((step) =>
-      step.startsWith('[')
-        ? /^\[[^=\]]+=.+\]$/.test(step) && !/~(?![013-6])/.test(step)
-        : !/~(?![01])/.test(step.replace(/^~2/, '')),
-    );
+function pointer(text: string): Converted {
+  const fault = syntaxFault(text);
+  return fault === null ? { value: text } : { fault: `must be ${DESCRIPTIONS.pointer}: ${fault}` };
 }
 
 function url(text: string): Converted {

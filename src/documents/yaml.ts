@@ -1,112 +1,142 @@
-/** YAML (and JSON, its subset) read with the place of every value, so that a fault names file, line and column. */
+/** The one reader of YAML (and JSON, its subset): values with the place of each, so that a fault names file, line and column. */
 import {
+  type Alias,
   type Document,
+  isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
   type Pair,
+  parse,
   parseDocument,
   Scalar,
   visit,
 } from 'yaml';
-import type { PolicyFault } from './faults.ts';
+import type { Fault, Path, Place, PlacedFault } from './faults.ts';
 
 export interface YamlDocument {
   readonly file: string;
+  readonly text: string;
   readonly value: unknown;
+  /** the parsed tree, for what works on nodes; null: the file holds no value */
+  readonly root: Node | null;
+  readonly tree: Document;
   /** names and values without quotes, as they are spelled, with what they mean here (YAML 1.2) and where they stand */
   words(): readonly Word[];
-  /** a fault at a value (or, with `key`, at the name of the member that holds it) */
-  fault(path: readonly (string | number)[], message: string, key?: 'key'): PolicyFault;
+  placeOf(node: Node | null | undefined): Place;
+  /** of a value, or of the nearest one above it that is there; with `key`, of the name of the member that holds it */
+  place(path: Path, key?: 'key'): Place;
+  fault(path: Path, message: string, key?: 'key'): PlacedFault;
 }
 
-export interface Word {
+export interface Word extends Place {
   readonly spelled: string;
   readonly value: unknown;
-  readonly line: number;
-  readonly column: number;
 }
 
-/** Anchors may repeat a node, never enough to fill the memory ("billion laughs"). */
-const MAX_ALIASES = 1000;
+export interface Reading {
+  /**
+   * `sluice`: keys are text, and a tag that nobody knows is a fault. `opa`: files that OPA reads as well; `<<: *anchor` adds the members of
+   * another mapping.
+   */
+  readonly dialect: 'sluice' | 'opa';
+  /** The file is about people: messages quote nothing of it. */
+  readonly isPersonal?: boolean;
+  /** `!!omap` makes another value of a list than who reads the file expects */
+  readonly tags?: 'refused';
+  /** An anchor may repeat a value, but not so often that it fills the memory ("billion laughs"). */
+  readonly mostAliases?: number;
+}
 
-export const readYaml = (
-  file: string,
-  text: string,
-): { readonly document: YamlDocument } | { readonly faults: readonly PolicyFault[] } => {
+const MOST_ALIASES = 1000;
+
+export type ReadYaml = { readonly document: YamlDocument } | { readonly faults: readonly Fault[] };
+
+/** @param reading as a file of a policy, unless something else is said */
+export function readYaml(file: string, text: string, reading: Reading = { dialect: 'opa' }): ReadYaml {
+  const { dialect, isPersonal = false, tags, mostAliases = MOST_ALIASES } = reading;
   const lines = new LineCounter();
-  const doc = parseDocument(text, {
+  const tree = parseDocument(text, {
     lineCounter: lines,
-    uniqueKeys: true,
     prettyErrors: false,
     strict: true,
-    // as OPA reads it: `<<: *anchor` adds the members of another mapping
-    merge: true,
+    // Compared below: the parser's own comparison takes quadratic time.
+    uniqueKeys: false,
+    ...(dialect === 'opa' ? { merge: true } : { stringKeys: true }),
   });
-  const at = (offset: number): { line: number; column: number } => {
+  const at = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  if (doc.errors.length > 0) {
-    // Behind the first error of syntax a parser guesses: what it says of the rest follows from that.
-    const [first] = doc.errors.filter((e) => e.code !== 'DUPLICATE_KEY');
-    const told = doc.errors.filter((e) => e === first || e.code === 'DUPLICATE_KEY');
-    return {
-      faults: told.map((e) => {
-        const place = at(e.pos[0]);
-        return { file, ...place, message: `${sentenceOf(e)}${wideIn(text, place.line)}` };
-      }),
-    };
+  const placeOf = (node: Node | null | undefined): Place => at(node?.range?.[0] ?? 0);
+  // What follows the first syntax error is the parser's guess, and so are errors in it.
+  const [broken] = tree.errors;
+  const { repeated, tagged, aliases } = odditiesOf(tree.contents);
+  const faults: Fault[] = [];
+  const report = (place: Place, message: string): void => {
+    faults.push({ file, ...place, message });
+  };
+  if (broken !== undefined) {
+    const place = at(broken.pos[0]);
+    const message = `${sentenceOf(broken)}${wideIn(text, place.line)}`;
+    report(place, isPersonal ? `is not YAML (${broken.code.toLowerCase()})` : message);
   }
-  const circular = circularIn(doc);
-  if (circular !== null)
-    return {
-      faults: [
-        { file, ...at(circular.at), message: `the value of the anchor &${circular.name} contains itself` },
-      ],
-    };
+  for (const key of repeated) report(placeOf(key), 'this key is there already');
+  if (broken !== undefined) return { faults };
+  if (dialect === 'sluice')
+    for (const warning of tree.warnings)
+      report(
+        at(warning.pos[0]),
+        isPersonal ? `is not plain YAML (${warning.code.toLowerCase()})` : sentenceOf(warning),
+      );
+  if (tags === 'refused') for (const node of tagged) report(placeOf(node), 'has a tag (!…): leave it out');
+  for (const { alias, isCircular } of aliases) {
+    const name = isPersonal ? '' : ` &${alias.source}`;
+    report(
+      placeOf(alias),
+      isCircular
+        ? `the value of the anchor${name} contains itself`
+        : `there is no anchor${name} before this alias`,
+    );
+  }
+  if (faults.length > 0) return { faults };
+
+  const root = tree.contents;
+  const place = (path: Path, key?: 'key'): Place => placeOf(nodeAt(root, path, key === 'key'));
   let value: unknown;
   try {
-    value = doc.toJS({ maxAliasCount: MAX_ALIASES, mapAsMap: false });
-  } catch (e) {
-    return { faults: [{ file, line: 1, column: 1, message: (e as Error).message }] };
+    value = tree.toJS({ maxAliasCount: mostAliases, mapAsMap: false });
+  } catch {
+    return {
+      faults: [{ file, line: 1, column: 1, message: 'aliases (*name) repeat too much of this file' }],
+    };
   }
-  const place = (path: readonly (string | number)[], key: boolean): number => {
-    let node: Node | null = doc.contents;
-    let last = node?.range?.[0] ?? 0;
-    for (const [depth, step] of path.entries()) {
-      if (isMap(node)) {
-        const pair: Pair | undefined = node.items.find(
-          (p) => isScalar(p.key) && String(p.key.value) === String(step),
-        );
-        const name = (pair?.key as Node | undefined)?.range?.[0];
-        if (pair === undefined) return last;
-        if (name !== undefined) last = name;
-        if (key && depth === path.length - 1) return last;
-        node = (pair.value as Node | null) ?? null;
-      } else if (isSeq(node) && typeof step === 'number')
-        node = (node.items[step] as Node | undefined) ?? null;
-      else return last;
-      if (node?.range) last = node.range[0];
-    }
-    return last;
-  };
   return {
     document: {
       file,
+      text,
       value,
-      words: () => wordsOf(doc).map(({ node, offset }) => ({ ...node, ...at(offset) })),
-      fault: (path, message, key) => ({ file, ...at(place(path, key === 'key')), message }),
+      root,
+      tree,
+      words: () => wordsOf(tree).map(({ offset, ...word }) => ({ ...word, ...at(offset) })),
+      placeOf,
+      place,
+      fault: (path, message, key) => ({ file, ...place(path, key), message }),
     },
   };
-};
+}
 
-const sentenceOf = ({ code, message }: { readonly code: string; readonly message: string }): string =>
-  code === 'MULTIPLE_DOCS'
-    ? 'a second document begins here (---): a file holds one'
-    : (message.split('\n')[0] ?? message);
+/** A data file of a bundle as OPA reads it: YAML 1.1, where `yes` is true. @throws Error for what is not YAML */
+export const parseBundled = (text: string): unknown => parse(text, { version: '1.1' });
+
+const sentenceOf = ({ code, message }: { readonly code: string; readonly message: string }): string => {
+  if (code === 'MULTIPLE_DOCS') return 'a second YAML document begins here (---): a file holds one';
+  const line = message.split('\n')[0] ?? message;
+  return `${line.charAt(0).toLowerCase()}${line.slice(1).replace(/\.$/, '')}`;
+};
 
 /** Punctuation as a Chinese keyboard types it is text to YAML. */
 function wideIn(text: string, line: number): string {
@@ -116,26 +146,75 @@ function wideIn(text: string, line: number): string {
   return `; this line has "${found}" (${code}), which is no punctuation of YAML`;
 }
 
-/** an alias within what it stands for */
-function circularIn(doc: Document): { readonly name: string; readonly at: number } | null {
-  let found: { readonly name: string; readonly at: number } | null = null;
-  visit(doc, {
-    Alias(_key, node, path) {
-      const of = node.resolve(doc);
-      if (of === undefined || !path.includes(of)) return undefined;
-      found = { name: node.source, at: node.range?.[0] ?? 0 };
-      return visit.BREAK;
-    },
-  });
+interface Oddities {
+  /** keys that stand in their mapping a second time: another reader may take the other value */
+  readonly repeated: Node[];
+  readonly tagged: Node[];
+  /** aliases of an anchor that is not there yet, or of a value that they are part of */
+  readonly aliases: { readonly alias: Alias; readonly isCircular: boolean }[];
+}
+
+function odditiesOf(root: unknown): Oddities {
+  const found: Oddities = { repeated: [], tagged: [], aliases: [] };
+  // An anchor counts from its place on, until another of that name.
+  const anchors = new Map<string, Node>();
+  const open = new Set<Node>();
+  const walk = (node: unknown): void => {
+    if (isAlias(node)) {
+      const of = anchors.get(node.source);
+      if (of === undefined || open.has(of)) found.aliases.push({ alias: node, isCircular: of !== undefined });
+      return;
+    }
+    if (!isScalar(node) && !isMap(node) && !isSeq(node)) return;
+    if (node.tag !== undefined) found.tagged.push(node);
+    if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    if (isScalar(node)) return;
+    open.add(node);
+    if (isSeq(node)) for (const item of node.items) walk(item);
+    else {
+      const seen = new Set<string>();
+      for (const { key, value } of node.items) {
+        walk(key);
+        if (isScalar(key)) {
+          const name = String(key.value);
+          if (seen.has(name)) found.repeated.push(key);
+          seen.add(name);
+        }
+        walk(value);
+      }
+    }
+    open.delete(node);
+  };
+  walk(root);
   return found;
 }
 
-function wordsOf(doc: Document): { node: { spelled: string; value: unknown }; offset: number }[] {
-  const words: { node: { spelled: string; value: unknown }; offset: number }[] = [];
-  visit(doc, {
+function nodeAt(root: Node | null, path: Path, key: boolean): Node | null {
+  let node: unknown = root;
+  let found = root;
+  for (const [depth, step] of path.entries()) {
+    if (isMap(node)) {
+      const pair: Pair | undefined = node.items.find(
+        (p) => isScalar(p.key) && String(p.key.value) === String(step),
+      );
+      if (pair === undefined) break;
+      if (isNode(pair.key)) found = pair.key;
+      if (key && depth === path.length - 1) break;
+      node = pair.value;
+    } else if (isSeq(node)) node = node.items[Number(step)];
+    else break;
+    if (!isNode(node)) break;
+    found = node;
+  }
+  return found;
+}
+
+function wordsOf(tree: Document): { spelled: string; value: unknown; offset: number }[] {
+  const words: { spelled: string; value: unknown; offset: number }[] = [];
+  visit(tree, {
     Scalar(_key, { type, tag, source, value, range }) {
       if (type === Scalar.PLAIN && tag === undefined && source !== undefined && range && source !== '<<')
-        words.push({ node: { spelled: source, value }, offset: range[0] });
+        words.push({ spelled: source, value, offset: range[0] });
     },
   });
   return words;

@@ -1,8 +1,10 @@
 /** The list of revoked credentials as a file holds it. */
-import { parseDocument } from 'yaml';
+import type { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
 import { type Completeness, completenessOf } from '../documents/complete.ts';
+import { type Fault, faultError } from '../documents/faults.ts';
+import { readYaml } from '../documents/yaml.ts';
 
 export interface Revoked {
   readonly ids: ReadonlySet<string>;
@@ -20,38 +22,40 @@ const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 /**
  * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued); `[]` where there are none.
- * @throws Error when the list cannot be trusted: no names in it, only places
+ * @throws SluiceError `config_invalid` when the list cannot be trusted: no names in it, only places
  */
 export function parseRevoked(text: string, before: string | null = null): Revoked {
-  const document = parseDocument(text, { prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken) throw new Error(`the list is not YAML (${broken.code.toLowerCase()})`);
-  const { fault, isMarked } = completenessOf(document, text, before);
-  if (fault !== null) throw new Error(fault);
-  const entries: unknown = document.toJS();
+  const yaml = readYaml('', text, { dialect: 'sluice', isPersonal: true });
+  if ('faults' in yaml) throw invalid(yaml.faults);
+  const { document } = yaml;
+  const { fault, isMarked } = completenessOf(document, before);
+  if (fault !== null) throw invalid([document.fault([], fault)]);
+  const entries: unknown = document.value;
   if (!Array.isArray(entries))
-    throw new Error('a list is wanted; where nothing is revoked yet, write [] rather than nothing');
+    throw invalid([
+      document.fault([], 'a list is wanted; where nothing is revoked yet, write [] rather than nothing'),
+    ]);
   const ids = new Set<string>();
   const digests = new Set<string>();
   const subjects = new Map<string, number>();
   for (const [i, entry] of entries.entries()) {
+    const refuse = (message: string): never => {
+      throw invalid([document.fault([i], `entry ${i + 1} ${message}`)]);
+    };
     const { jti, sha256, subject, before: until, ...rest } = (entry ?? {}) as Record<string, unknown>;
     const given = [jti, sha256, subject].filter((v) => v !== undefined);
     const isPlain =
       given.length === 1 && typeof given[0] === 'string' && given[0] !== '' && Object.keys(rest).length === 0;
     const time = timeOf(until);
     if (!isPlain || Number.isNaN(time) || (until !== undefined && subject === undefined))
-      throw new Error(
-        `entry ${i + 1} needs one of jti, sha256, subject, in quotes where it looks like a number (with before, an RFC 3339 time, if wanted)`,
+      refuse(
+        'needs one of jti, sha256, subject, in quotes where it looks like a number (with before, an RFC 3339 time, if wanted)',
       );
     if (holdsUnseen(given[0] as string))
-      throw new Error(
-        `entry ${i + 1} has a blank around its name or an invisible character in it: nothing would be found by it`,
-      );
+      refuse('has a blank around its name or an invisible character in it: nothing would be found by it');
     if (typeof jti === 'string') ids.add(asSeen(jti));
     if (typeof sha256 === 'string') {
-      if (!DIGEST.test(sha256))
-        throw new Error(`entry ${i + 1} has a sha256 that is not 64 hexadecimal digits`);
+      if (!DIGEST.test(sha256)) refuse('has a sha256 that is not 64 hexadecimal digits');
       digests.add(sha256.replaceAll(':', '').toLowerCase());
     }
     if (typeof subject === 'string')
@@ -59,6 +63,13 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
   }
   return { ids, digests, subjects, isMarked };
 }
+
+/** The caller knows the file. */
+const invalid = (faults: readonly Fault[]): SluiceError =>
+  faultError(
+    'config_invalid',
+    faults.map(({ file: _, ...fault }) => fault),
+  );
 
 function timeOf(moment: unknown): number {
   if (moment === undefined) return Number.POSITIVE_INFINITY;

@@ -1,5 +1,8 @@
 /** How a caller proves who it is, and what its credential says about it. */
 import { type Static, Type } from 'typebox';
+import type { Path, Report } from '../documents/faults.ts';
+import { startOf } from '../model/moment.ts';
+import { holdsUnseen } from '../model/spelling.ts';
 import {
   defaulted,
   duration,
@@ -161,3 +164,39 @@ export const identitySchema = section(
 export type IdentityConfig = Static<typeof identitySchema>;
 export type IssuerConfig = Static<typeof issuerSchema>;
 export type SubjectConfig = Static<typeof subjectSchema>;
+
+/** @param report paths start at `identity` */
+export function checkIdentity(identity: IdentityConfig, report: Report): void {
+  const { issuers, api_keys, certificates } = identity;
+  checkSpelling(identity, ['identity'], report);
+  if (issuers.length + api_keys.length + certificates.length === 0)
+    report(['identity'], 'names no issuer, API key or certificate: nobody could ever be let in');
+  for (const [i, { issuer, jwks }] of issuers.entries()) {
+    if (issuers.findIndex((other) => other.issuer === issuer) < i)
+      report(['identity', 'issuers', i, 'issuer'], 'is there twice');
+    for (const [k, key] of (jwks.keys ?? []).entries())
+      if ('d' in key || key.kty === 'oct')
+        report(
+          ['identity', 'issuers', i, 'jwks', 'keys', k],
+          'is a private or shared key; only public keys belong here',
+        );
+  }
+  for (const [i, key] of api_keys.entries()) {
+    if (api_keys.findIndex((other) => other.sha256 === key.sha256 || other.id === key.id) < i)
+      report(['identity', 'api_keys', i], 'has the id or the digest of another key');
+    if (key.expires !== undefined && Number.isNaN(startOf(key.expires)))
+      report(['identity', 'api_keys', i, 'expires'], 'is no date or time of the calendar');
+  }
+}
+
+/** Nobody would be found by such a name, or nobody could be revoked by it. */
+function checkSpelling(value: unknown, path: Path, report: Report): void {
+  if (typeof value === 'string' && holdsUnseen(value))
+    report(path, 'has a blank around it or an invisible character in it: nothing would be found by it');
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, member] of Object.entries(value)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    if (holdsUnseen(key)) report(at, 'its name has a blank around it or an invisible character in it');
+    checkSpelling(member, at, report);
+  }
+}

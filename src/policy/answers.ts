@@ -2,7 +2,7 @@
  * What an entrypoint answered → a checked, frozen answer. Strict, because every slip opens a door: `alow: true` must not
  * be read as silence, nor `obligation:` as no obligations. (Pomerium once took a malformed `deny` for false.)
  */
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import {
   type DecisionAnswer,
   type DisclosureAnswer,

@@ -1,6 +1,6 @@
 /** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. Longer than most: one check for each key. */
 import { RE2JS } from 're2js';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import type {
   Catalog,
   CatalogEntry,
@@ -12,8 +12,8 @@ import type {
 } from '../model/catalog.ts';
 import { classOf, WRITE_MODES } from '../model/catalog.ts';
 import { isObject, readYaml, type YamlDocument } from '../documents/yaml.ts';
-import { faultError, type PolicyFault } from './opa/faults.ts';
-import { pickFault, pointerFault } from './pointer-faults.ts';
+import { type Fault, faultError, type Path } from '../documents/faults.ts';
+import { catalogFault, pickFault } from '../model/pointer-faults.ts';
 import { ENVELOPE_ROLES, FIELD_TREATMENTS, PARSED } from './schemas.ts';
 
 const TOP = ['resource', 'data_subject', 'attributes', 'variants', 'fields', 'envelope'] as const;
@@ -31,8 +31,6 @@ const NAME = /^[A-Za-z_][\w.:-]*$/;
 /** a category is half of a class name, `contact/3`: it has no slash */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 
-type Path = readonly (string | number)[];
-
 /** What is wrong with a regular expression in RE2's syntax, which takes time that is linear in the text; null: nothing. */
 export const patternFault = (pattern: unknown): string | null => {
   if (typeof pattern !== 'string' || pattern === '') return 'pattern is a regular expression';
@@ -45,11 +43,13 @@ export const patternFault = (pattern: unknown): string | null => {
 };
 
 /** a value of which a fault can be told */
-type Placed = Omit<YamlDocument, 'words'>;
+interface Placed extends Pick<YamlDocument, 'file' | 'value'> {
+  fault(path: Path, message: string, key?: 'key'): Fault;
+}
 
 /** Collects every fault of one document. */
 class Check {
-  readonly faults: PolicyFault[] = [];
+  readonly faults: Fault[] = [];
   readonly #doc: Placed;
   constructor(doc: Placed) {
     this.#doc = doc;
@@ -70,7 +70,7 @@ class Check {
   }
 
   pointer(value: unknown, path: Path, what: string): value is string {
-    const wrong = typeof value === 'string' ? pointerFault(value) : 'a path is a string like "/a/b"';
+    const wrong = typeof value === 'string' ? catalogFault(value) : 'a path is a string like "/a/b"';
     if (wrong !== null) this.say(path, `${what}: ${wrong}`);
     return wrong === null;
   }
@@ -209,7 +209,7 @@ class Check {
 /** null-prototype: a field named `__proto__` or `constructor` is a field, not a door. */
 const table = <T>(): { [key: string]: T } => Object.create(null) as { [key: string]: T };
 
-const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly PolicyFault[] } => {
+const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly Fault[] } => {
   const check = new Check(doc);
   const top = doc.value;
   if (!isObject(top)) {
@@ -246,7 +246,7 @@ const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly Pol
   if (top['fields'] === undefined && top['variants'] === undefined)
     check.say([], 'fields: a catalog lists the fields it knows; every other is dropped');
   for (const [pointer, value] of section('fields')) {
-    const wrong = pointerFault(pointer);
+    const wrong = catalogFault(pointer);
     if (wrong !== null) check.say(['fields', pointer], `fields: "${pointer}": ${wrong}`, 'key');
     const entry = check.entry(value, ['fields', pointer], pointer);
     if (entry !== null) fields[pointer] = entry;
@@ -276,7 +276,7 @@ const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly Pol
   }
   const envelope = table<EnvelopeEntry>();
   for (const [pointer, value] of section('envelope')) {
-    const wrong = pointerFault(pointer) ?? pickFault(pointer);
+    const wrong = catalogFault(pointer) ?? pickFault(pointer);
     if (wrong !== null) check.say(['envelope', pointer], `envelope: "${pointer}": ${wrong}`, 'key');
     const is = isObject(value) ? value['is'] : undefined;
     if (isObject(value)) check.keys(value, ['is'], ['envelope', pointer], `envelope ${pointer}`);
@@ -328,7 +328,7 @@ const readAll = (
   files: readonly { readonly file: string; readonly text: string }[],
   whole: boolean,
 ): Catalog[] => {
-  const faults: PolicyFault[] = [];
+  const faults: Fault[] = [];
   const read: { readonly catalog: Catalog; readonly doc: YamlDocument }[] = [];
   const homes = new Map<string, string>();
   for (const { file, text } of files) {

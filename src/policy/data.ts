@@ -8,7 +8,8 @@ import { numbersKept } from '../rego/numbers.ts';
 import { classesOf, readCatalogs } from './catalog.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
 import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
-import { faultError, faultsOf, type PolicyFault } from './opa/faults.ts';
+import { type Fault, faultError } from '../documents/faults.ts';
+import { faultsOf } from './opa/faults.ts';
 import type { Opa, OpaRun } from './opa/opa.ts';
 
 export interface PolicyData {
@@ -31,7 +32,7 @@ export const policyData = async (
 
 /** Places come from our reader, values from OPA's: it reads YAML 1.1, where `yes` is true, and its rules for merging count. */
 const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: string]: unknown }> => {
-  const faults: PolicyFault[] = [];
+  const faults: Fault[] = [];
   for (const f of files.data) {
     const read = readYaml(join(files.dir, f.path), f.text);
     if ('faults' in read) faults.push(...read.faults);

@@ -4,7 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { readStable, stampOf } from '../observability/stable.ts';
-import { faultError } from './opa/faults.ts';
+import { faultError } from '../documents/faults.ts';
 
 export interface PolicyFile {
   /** with forward slashes, relative to the directory */

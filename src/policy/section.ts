@@ -1,5 +1,7 @@
 /** Where the policy comes from, who must have signed it, and how much it may use. */
 import { type Static, Type } from 'typebox';
+import type { Report } from '../documents/faults.ts';
+import { headerFault } from '../documents/secrets.ts';
 import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from './settings.ts';
 import {
   defaulted,
@@ -118,3 +120,33 @@ export const policySchema = section({
 });
 
 export type PolicySection = Static<typeof policySchema>;
+
+/** @param report paths start at `policy` */
+export function checkPolicy(policy: PolicySection, report: Report): void {
+  const { require_approval: approval } = policy;
+  if (approval !== undefined) {
+    if (Object.keys(approval.keys).length === 0)
+      report(['policy', 'require_approval', 'keys'], 'is empty: nothing could ever be approved');
+    if (policy.dir !== undefined && approval.file === undefined)
+      report(['policy', 'require_approval'], 'needs file: a directory carries no approvals');
+    for (const [kid, { key, file }] of Object.entries(approval.keys))
+      if (key === undefined && file === undefined)
+        report(['policy', 'require_approval', 'keys', kid], 'needs the key, or a file that holds it');
+  }
+  const sources = ['dir', 'bundle', 'url'] as const;
+  for (const [path, source] of [
+    [['policy'], policy] as const,
+    [['policy', 'shadow'], policy.shadow] as const,
+  ]) {
+    for (const [name, value] of Object.entries(source?.headers ?? {})) {
+      const fault = headerFault(value);
+      if (fault !== null) report([...path, 'headers', name], fault);
+    }
+    const given = source ? sources.filter((name) => source[name] !== undefined) : [];
+    if (source && given.length !== 1)
+      report(
+        path,
+        `needs exactly one of ${sources.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
+      );
+  }
+}

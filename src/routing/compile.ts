@@ -1,6 +1,6 @@
 /** Routes as configured → routes as matched, with every fault of theirs found before the first request. Long: one check a member of the section. */
 import type { RouteConfig } from './section.ts';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import { LISTS, READS, SENDS_RECORD } from '../model/actions.ts';
 import { identifierNames } from '../model/identifiers.ts';
 import type { ErrorFormat } from '../model/exchange.ts';

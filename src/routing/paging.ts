@@ -5,7 +5,7 @@
  */
 import type { PagingConfig } from './section/paging.ts';
 import type { RouteConfig } from './section.ts';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { type Change, REWRITABLE } from './body/rewrite.ts';
 import type { Condition } from './conditions.ts';

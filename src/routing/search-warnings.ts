@@ -1,6 +1,6 @@
 /** What a route may say of searches and pages and seldom means, and fields that no catalog has. */
 import type { RouteConfig } from './section.ts';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import { LISTS } from '../model/actions.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import { foldName } from '../model/identifiers.ts';

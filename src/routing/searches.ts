@@ -4,7 +4,8 @@
  */
 import { RE2JS } from 're2js';
 import type { RouteConfig } from './section.ts';
-import { didYouMean, SluiceError } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
+import { SluiceError } from '../errors.ts';
 import type { Condition } from './conditions.ts';
 import { type Grammar, grammars, type Reading } from './grammars/index.ts';
 import type { Parameters } from './query.ts';

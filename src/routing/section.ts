@@ -3,6 +3,10 @@ import { type Static, Type } from 'typebox';
 import { ACTIONS } from '../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';
 import type { ActionName } from '../model/input.ts';
+import type { Report } from '../documents/faults.ts';
+import { compileRoutes } from './compile.ts';
+import { languageName } from './language-names.ts';
+import { isPagingName } from './paging.ts';
 import { defaulted, oneOrMore, optional, pointer, section, table } from '../documents/kinds.ts';
 export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
 import { keepMasked } from './section/keep-masked.ts';
@@ -310,3 +314,19 @@ const routeSchema = section({
 export const routesSchema = Type.Array(routeSchema, { minItems: 1, description: 'the requests that exist' });
 
 export type RouteConfig = Static<typeof routeSchema>;
+
+/**
+ * What their schema cannot say: templates, patterns, conditions, requests that two routes match.
+ * @param routes null for one that has faults already
+ * @param report paths start at `routes`
+ */
+export function checkRoutes(routes: readonly (RouteConfig | null)[], report: Report): void {
+  for (const { route, key, message } of compileRoutes(routes).faults)
+    report(['routes', route, ...key], message);
+}
+
+/** Whether a request header says which records are wanted: `X-Sort`, `X-Filter`, `X-Page-Size`, `Prefer: odata.maxpagesize=1`. */
+export const narrowsByHeader = (header: string): boolean => {
+  const name = header.replace(/^x-/i, '');
+  return languageName(name) === 'search' || isPagingName(name) || /^prefer$/i.test(name);
+};

@@ -1,6 +1,6 @@
 /** Parameters that have the name of a search language (`filter`, `sort`) and of which the route does not say how they are read: their values may name any field. */
 import type { RouteConfig } from './section.ts';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import { SENDS_RECORD } from '../model/actions.ts';
 import { tokensOf } from '../model/pointer.ts';
 import type { Condition } from './conditions.ts';

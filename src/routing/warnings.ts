@@ -3,7 +3,7 @@
  * there: at the start, and by `sluice check`, for which a name that is not there is a fault.
  */
 import type { RouteConfig } from './section.ts';
-import { didYouMean } from '../errors.ts';
+import { didYouMean } from '../documents/near-name.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { RouteFault } from './compile.ts';
 import {

@@ -27,34 +27,12 @@ export const TAG_CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none
  */
 const RESPONSE_HEADERS: readonly string[] = [];
 
-/** Never forwarded, whatever a configuration adds: RFC 9110 §7.6.1 hop-by-hop, framing, credentials, routing of the hop. */
-const NEVER = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-  'content-encoding',
-  'host',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'expect',
-  'range',
-  'if-range',
-  'if-modified-since',
-  'if-unmodified-since',
-  'accept-encoding',
-  'etag',
-  'last-modified',
-  'content-range',
-  'accept-ranges',
-]);
+/** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, validators, and what overrides method, path or caller. */
+const NEVER =
+  /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:length|encoding|range)|host|authorization|cookie|set-cookie|expect|range|if-.*|accept-(?:encoding|ranges)|etag|last-modified|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|sluice-.*)$/i;
+
+/** What no configuration can let through, in either direction; of `TAG_CONDITIONS` requests are an exception. */
+export const isNeverForwarded = (header: string): boolean => NEVER.test(header);
 
 /** RFC 9110 §5.5 field-vchar, without obs-text: what is no text to one reader may be to another. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
@@ -109,7 +87,7 @@ export function headerRules(extra: {
 }): HeaderRules {
   const allowed = (base: readonly string[], more: readonly string[] = []): readonly string[] =>
     [...new Set([...base, ...more.map((h) => h.toLowerCase())])].filter(
-      (h) => !NEVER.has(h) && !h.startsWith('sluice-'),
+      (h) => TAG_CONDITIONS.has(h) || !isNeverForwarded(h),
     );
   const writeNames = allowed(REQUEST_HEADERS, extra.request);
   const readNames = writeNames.filter((name) => !TAG_CONDITIONS.has(name));

@@ -1,5 +1,8 @@
 /** The systems that Sluice protects. */
 import { type Static, Type } from 'typebox';
+import type { Report } from '../documents/faults.ts';
+import { headerFault } from '../documents/secrets.ts';
+import { isDigest, isNeverForwarded, TAG_CONDITIONS } from './headers.ts';
 import { defaulted, duration, optional, path, secret, section, table, url } from '../documents/kinds.ts';
 
 const headerName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
@@ -60,3 +63,62 @@ export const upstreamsSchema = table(upstreamSchema, {
 });
 
 export type UpstreamSection = Static<typeof upstreamSchema>;
+
+/** Set by Sluice on every answer, so that an upstream's would be lost, or would say what `cors` does not. */
+const SET_HERE = /^(?:access-control-.*|cache-control|content-type|vary|x-content-type-options)$/i;
+/** Read or forwarded in a meaning of its own: no place for a purpose or a credential. */
+const TAKEN = /^(?:accept|accept-language|content-type|origin|soapaction)$/i;
+/** Headers in which an upstream may want its credential, though a caller's never gets there. */
+const CREDENTIALS = /^(?:authorization|cookie|proxy-authorization)$/i;
+
+/** Whether a request header has a meaning of its own, so that it cannot carry a purpose or a credential. */
+export const isTaken = (header: string): boolean => isNeverForwarded(header) || TAKEN.test(header);
+
+/**
+ * @param narrows says of a request header that it chooses records, as a query parameter of that name does
+ * @param report paths start at `upstreams`
+ */
+export function checkUpstreams(
+  upstreams: Readonly<Record<string, UpstreamSection>>,
+  narrows: (header: string) => boolean,
+  report: Report,
+): void {
+  for (const [name, { url, auth, tls, request_headers, response_headers }] of Object.entries(upstreams)) {
+    if (url.includes('?'))
+      report(['upstreams', name, 'url'], 'has a query; a base path is all that it may have');
+    if ((tls.cert === undefined) !== (tls.key === undefined))
+      report(['upstreams', name, 'tls'], 'needs both cert and key, or neither');
+    if (!/^https:/i.test(url) && (tls.ca ?? tls.cert) !== undefined)
+      report(['upstreams', name, 'tls'], 'is given for a URL that is not https:');
+    for (const [key, headers] of Object.entries({ request_headers, response_headers }))
+      for (const [i, header] of headers.entries())
+        if (key === 'request_headers' && TAG_CONDITIONS.has(header.toLowerCase())) continue;
+        else if (isNeverForwarded(header))
+          report(['upstreams', name, key, i], 'is a header that never crosses Sluice');
+        else if (key === 'request_headers' && narrows(header))
+          report(
+            ['upstreams', name, key, i],
+            'has the name of a search, an order or a page, and headers are not looked into: callers could sort by a hidden field; let them use a query parameter, and a route that names it',
+          );
+        else if (key === 'response_headers' && isDigest(header))
+          report(
+            ['upstreams', name, key, i],
+            'is computed from the body as the upstream sent it: whoever has it can try the digits that a mask took out until they fit',
+          );
+        else if (key === 'response_headers' && SET_HERE.test(header))
+          report(['upstreams', name, key, i], 'is a header that Sluice sets itself');
+    const own = auth?.header?.name;
+    if (own !== undefined && !CREDENTIALS.test(own) && isTaken(own))
+      report(
+        ['upstreams', name, 'auth', 'header', 'name'],
+        'is a header with a meaning of its own: no credential can stand in it',
+      );
+    for (const [at, value] of [
+      [['bearer'], auth?.bearer],
+      [['header', 'value'], auth?.header?.value],
+    ] as const) {
+      const fault = value === undefined ? null : headerFault(value);
+      if (fault !== null) report(['upstreams', name, 'auth', ...at], fault);
+    }
+  }
+}

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { configSchemas, loadConfig, parseConfig, spell, tell } from '../../src/config/index.ts';
+import { configSchemas, loadConfig, parseConfig } from '../../src/config/index.ts';
+import { spellFault, spellPath } from '../../src/documents/faults.ts';
 import { isSluiceError } from '../../src/errors.ts';
 
 /** design §5.5, both blocks */
@@ -220,7 +221,7 @@ describe('faults', () => {
       'query_params: [a], query_fields: { a: /a }',
       'routes[3].query_params: "a" is among query_fields already',
     ],
-    ['a member twice', 'version: 1', 'version: 1\nversion: 1', 'unique'],
+    ['a member twice', 'version: 1', 'version: 1\nversion: 1', 'this key is there already'],
     [
       'an unknown member of a decision log',
       'durability:',
@@ -387,7 +388,7 @@ describe('values', () => {
       'f',
       {},
     );
-    expect(warnings.map((w) => spell(w.path))).toEqual(['insecure.literal_secrets']);
+    expect(warnings.map((w) => spellPath(w.path ?? []))).toEqual(['insecure.literal_secrets']);
   });
   test('that open doors are warned of, each with its place', () => {
     const text = `${upstream('tls: { insecure: { skip_verify: true } }').replace('127.0.0.1:8081', '0.0.0.0:8081')}insecure: { plain_http_keys: true }\n`;
@@ -397,7 +398,7 @@ describe('values', () => {
     };
     expect(
       parseConfig(text, 'f', {}).warnings.map((w) =>
-        tell('f', w)
+        spellFault(w)
           .split(/:\d+: |: /)
           .slice(0, 2),
       ),

@@ -158,7 +158,7 @@ describe('consents.yaml', () => {
     expect(faultsOf(text)).toContain(
       'consents.yaml:5:85: consents[0].status: must be one of given, withdrawn',
     );
-    expect(faultsOf(text)).toContain('consents.yaml:6:11: consents[1]: has an unknown key');
+    expect(faultsOf(text)).toContain('consents.yaml:6:11: consents[1]: unknown key; did you mean "purpose"?');
     expect(faultsOf(text)).not.toContain('C100234');
   });
   test.each([

@@ -88,7 +88,7 @@ describe.skipIf(opa === null)('one cause is one finding, whatever it spoils', ()
     [
       'a file holds two documents',
       (p) => p.change('data/roles.yaml', /$/, '---\nroles: {}\n'),
-      /^a second document begins here/,
+      /^a second YAML document begins here/,
       0,
     ],
     [

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { responseFault } from '../../src/disclosure/response-check.ts';
 import { escapeToken, parsePointer } from '../../src/disclosure/fields/pointer.ts';
-import { pointerFault } from '../../src/policy/pointer-faults.ts';
+import { catalogFault } from '../../src/model/pointer-faults.ts';
 import { disclose, refusal } from '../disclosure/formats/support.ts';
 
 const csv = (fields: Record<string, string>, options: Record<string, unknown> = {}) =>
@@ -118,7 +118,7 @@ describe('a name of a column', () => {
         ),
         async (name) => {
           const pointer = `/~2${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-          expect(pointerFault(pointer)).toBeNull();
+          expect(catalogFault(pointer)).toBeNull();
           const quoted = `"${name.replaceAll('"', '""')}"`;
           const { text } = await disclose(`id,${quoted},other\n1,open,CANARY\n`, csv({ [pointer]: 'x/1' }));
           if (name === 'id' || name === 'other') return;

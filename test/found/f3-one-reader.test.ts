@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { configFaults, parseConfig, spell } from '../../src/config/index.ts';
+import { parseConfig } from '../../src/config/index.ts';
+import { faultsIn, spellPath } from '../../src/documents/faults.ts';
 import type { Schema } from '../../src/documents/reader.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { isSluiceError } from '../../src/errors.ts';
@@ -97,9 +98,9 @@ function faults(config: Json, env: Record<string, string> = ENV): readonly strin
     parse(config, env);
     return [];
   } catch (e) {
-    const found = isSluiceError(e) ? configFaults(e) : null;
-    if (found === null) throw e;
-    return found.map((f) => `${spell(f.path)}: ${f.message}`);
+    if (!isSluiceError(e, 'config_invalid')) throw e;
+    const found = faultsIn(e);
+    return found.map((f) => `${spellPath(f.path ?? [])}: ${f.message}`);
   }
 }
 
@@ -169,17 +170,17 @@ test('the file with every kind of value is read', () => {
 });
 
 describe('each value is refused where it is not of its kind, with one fault at its place, without the value', () => {
-  test.each(LEAVES.map((l) => [spell(l.path), l] as const))('%s', (_name, { path, kind }) => {
+  test.each(LEAVES.map((l) => [spellPath(l.path), l] as const))('%s', (_name, { path, kind }) => {
     for (const bad of [...BAD[kind]!, 'env:UNSET', 'env:not-a-name', 'env:', {}, []]) {
       const found = faults(put(FULL(), path, bad));
-      expect([bad, found.map((f) => f.split(': ')[0])]).toEqual([bad, [spell(path)]]);
+      expect([bad, found.map((f) => f.split(': ')[0])]).toEqual([bad, [spellPath(path)]]);
       for (const text of ['hunter2', 'aGVsbG8', 'sixteen', 'u:p@']) expect(found.join()).not.toContain(text);
     }
   });
 });
 
 describe('each value may come from the environment', () => {
-  test.each(LEAVES.map((l) => [spell(l.path), l] as const))('%s', (_name, { path, kind }) => {
+  test.each(LEAVES.map((l) => [spellPath(l.path), l] as const))('%s', (_name, { path, kind }) => {
     let given: unknown = FULL();
     for (const step of path) given = (given as Json)[step];
     const text = String(given);
@@ -190,14 +191,14 @@ describe('each value may come from the environment', () => {
     if (kind !== 'secret' && kind !== 'text' && kind !== 'path')
       expect(faults(config, { ...ENV, GIVEN: 'no such value' })).toHaveLength(1);
     expect(faults(config, { ...ENV, GIVEN: '' })).toEqual([
-      `${spell(path)}: the environment variable GIVEN is not set`,
+      `${spellPath(path)}: the environment variable GIVEN is not set`,
     ]);
   });
 });
 
 describe('bounds hold in every section', () => {
   const bounded = LEAVES.filter(({ schema }) => schema.min !== undefined || schema.max !== undefined);
-  test.each(bounded.map((l) => [spell(l.path), l] as const))('%s', (_name, { path, schema }) => {
+  test.each(bounded.map((l) => [spellPath(l.path), l] as const))('%s', (_name, { path, schema }) => {
     const unit = /[A-Za-z]+$/.exec(schema.min ?? schema.max ?? '')?.[0] ?? '';
     const beyond = (text: string, by: number): string =>
       `${Math.max(0, Number.parseInt(text, 10) + by)}${unit}`;
@@ -205,13 +206,13 @@ describe('bounds hold in every section', () => {
       expect(faults(put(FULL(), path, schema.min))).toEqual([]);
       if (Number.parseInt(schema.min, 10) > 0)
         expect(faults(put(FULL(), path, beyond(schema.min, -1)))).toEqual([
-          `${spell(path)}: must be at least ${schema.min}`,
+          `${spellPath(path)}: must be at least ${schema.min}`,
         ]);
     }
     if (schema.max !== undefined) {
       const above = `${Number.parseInt(schema.max, 10) + 1}${/[A-Za-z]+$/.exec(schema.max)![0]}`;
       expect(faults(put(FULL(), path, schema.max))).toEqual([]);
-      expect(faults(put(FULL(), path, above))).toEqual([`${spell(path)}: must be at most ${schema.max}`]);
+      expect(faults(put(FULL(), path, above))).toEqual([`${spellPath(path)}: must be at most ${schema.max}`]);
     }
   });
 });

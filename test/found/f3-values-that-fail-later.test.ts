@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { configFaults, loadConfig, parseConfig, spell } from '../../src/config/index.ts';
+import { loadConfig, parseConfig } from '../../src/config/index.ts';
+import { faultsIn, spellPath } from '../../src/documents/faults.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { createApiKeys } from '../../src/identity/api-keys.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
@@ -39,7 +40,7 @@ function faults(sections: object, env: Readonly<Record<string, string>> = {}): s
   } catch (e) {
     if (!isSluiceError(e)) throw e;
     for (const secret of Object.values(env)) expect(e.message).not.toContain(secret);
-    return (configFaults(e) ?? []).map((f) => spell(f.path));
+    return faultsIn(e).map((f) => spellPath(f.path ?? []));
   }
 }
 

@@ -3,7 +3,7 @@
  * among elements went by, and a comment or a CDATA section made two values of one.
  */
 import { describe, expect, test } from 'vitest';
-import { pointerFault } from '../../src/policy/pointer-faults.ts';
+import { catalogFault } from '../../src/model/pointer-faults.ts';
 import { disclose } from '../disclosure/formats/support.ts';
 
 const c = (fields: Record<string, string>, answer: object, more: object = {}) => ({
@@ -21,7 +21,7 @@ const c = (fields: Record<string, string>, answer: object, more: object = {}) =>
 
 describe('#text', () => {
   test('is a step that a catalog can have', () => {
-    expect(pointerFault('/note/#text')).toBeNull();
+    expect(catalogFault('/note/#text')).toBeNull();
   });
 
   const fields = { '/note/#text': 'x/3', '/note/b': 'x/2', '/note/@k': 'x/2' };

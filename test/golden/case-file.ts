@@ -1,6 +1,6 @@
 /** Reads and rewrites case files: a description, then sections that each begin with a line `-- name (options) --` (see README.md). */
 import { parseDocument } from 'yaml';
-import { didYouMean } from '../../src/errors.ts';
+import { didYouMean } from '../../src/documents/near-name.ts';
 
 export interface Section {
   readonly name: string;

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { SluiceError } from '../../src/errors.ts';
 import type { Catalog } from '../../src/model/catalog.ts';
 import { catalogsFromData, classesOf, parseCatalog, readCatalogs } from '../../src/policy/catalog.ts';
-import { pointerFault } from '../../src/policy/pointer-faults.ts';
+import { catalogFault } from '../../src/model/pointer-faults.ts';
 import { policySchemas } from '../../src/policy/schemas.ts';
 
 /** Numbers of people say only which places are of one. */
@@ -208,10 +208,10 @@ describe('a pointer', () => {
     '/a~0b',
     '/a b',
   ])('may be %s', (p) => {
-    expect(pointerFault(p)).toBeNull();
+    expect(catalogFault(p)).toBeNull();
   });
   test.each(['a', '', '/', '/a//b', '/a~2', '/[x]', '/[=1]', '/#0', '/@'])('may not be %j', (p) => {
-    expect(pointerFault(p)).not.toBeNull();
+    expect(catalogFault(p)).not.toBeNull();
   });
 });
 

@@ -1,6 +1,6 @@
 /** An empty answer may mean that nothing happened, or that a name was misspelled: names that no decision has are told. */
 import type { Decision, DecisionQuery, QueryInterface } from '../../decision-log/index/query.ts';
-import { didYouMean } from '../../errors.ts';
+import { didYouMean } from '../../documents/near-name.ts';
 import type { Io } from '../io.ts';
 import { plain } from './table.ts';
 

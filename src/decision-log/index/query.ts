@@ -2,7 +2,8 @@
  * Questions to the decision log. Three answer them: the journal itself (scan.ts), SQLite and PostgreSQL (index/). Each
  * narrows as it can; whether a decision is an answer is decided here, once, so that all three give the same ones.
  */
-import { didYouMean, SluiceError } from '../../errors.ts';
+import { didYouMean } from '../../documents/near-name.ts';
+import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import type { DataSubjectHasher } from '../data-subject.ts';
 import type { Decision } from './decision.ts';

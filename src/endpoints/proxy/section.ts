@@ -1,5 +1,6 @@
 /** Which web pages may read answers in a browser. Without this section none may. */
 import { type Static, Type } from 'typebox';
+import type { Report } from '../../documents/faults.ts';
 import { defaulted, duration, section } from '../../documents/kinds.ts';
 
 const name = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
@@ -44,3 +45,30 @@ export const corsSchema = section(
 );
 
 export type CorsConfig = Static<typeof corsSchema>;
+
+/** Browsers send an origin in one spelling; a pattern must not take in what others can register. */
+export function checkCors({ origins, credentials }: CorsConfig, report: Report): void {
+  for (const [i, origin] of origins.entries()) {
+    const path = ['cors', 'origins', i];
+    if (origin === '*') {
+      if (origins.length > 1) report(path, 'stands for every origin: the others say nothing beside it');
+      if (credentials) report(path, 'cannot go with credentials: name the origins');
+      continue;
+    }
+    const [, host = '', port] = /^https?:\/\/(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(origin) ?? [];
+    const fixed = host.split('*').at(-1) ?? '';
+    if (
+      origin !== origin.toLowerCase() ||
+      host === '' ||
+      (port !== undefined && !/^(?:\*|[0-9]{1,5})$/.test(port))
+    )
+      report(path, 'is not an origin as browsers send it: https://host or https://host:port');
+    else if (port === (origin.startsWith('https:') ? '443' : '80'))
+      report(path, 'names the default port, which browsers leave out');
+    else if (host.includes('*') && !/^\.[a-z0-9-]+\.[a-z0-9.-]+$/.test(fixed))
+      report(
+        path,
+        'takes in hosts of anybody: write it as https://*.example.com, with at least two labels behind the *',
+      );
+  }
+}

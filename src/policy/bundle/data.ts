@@ -1,8 +1,7 @@
 /** The base documents of a bundle: merged from its data files, each below the folder it lies in, and held against its roots. */
-import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
-import { isObject } from '../../documents/yaml.ts';
+import { isObject, parseBundled } from '../../documents/yaml.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -19,8 +18,7 @@ export const mergeData = (
     if (file === 'data.json') value = json(path);
     else if (file === 'data.yaml' || file === 'data.yml') {
       try {
-        // OPA reads YAML 1.1
-        value = parseYaml(utf8.decode(files.get(path)), { version: '1.1', uniqueKeys: true });
+        value = parseBundled(utf8.decode(files.get(path)));
       } catch (cause) {
         fail(`${path} is not YAML.`, cause);
       }

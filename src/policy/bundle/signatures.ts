@@ -6,11 +6,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { CompactSign, compactVerify, decodeProtectedHeader, errors, importPKCS8, importSPKI } from 'jose';
-import { parse as parseYaml } from 'yaml';
 import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
 import type { SigningAlgorithm } from '../settings.ts';
-import { isObject } from '../../documents/yaml.ts';
+import { isObject, parseBundled } from '../../documents/yaml.ts';
 import { numbersKept } from '../../rego/numbers.ts';
 
 export interface SigningKey {
@@ -139,7 +138,7 @@ const fileHash = (path: string, content: Uint8Array, algorithm: string): string 
   const text = new TextDecoder().decode(content);
   try {
     return hash
-      .update(sorted(/ya?ml$/.test(path) ? parseYaml(text, { version: '1.1' }) : numbersKept.parse(text)))
+      .update(sorted(/ya?ml$/.test(path) ? parseBundled(text) : numbersKept.parse(text)))
       .digest('hex');
   } catch {
     return '';

@@ -2,7 +2,8 @@
 import type { SluiceError } from '../../errors.ts';
 import type { PolicyDirectory } from '../directory.ts';
 import type { Opa, OpaRun } from './opa.ts';
-import { faultError, faultsOf, type PolicyFault } from './faults.ts';
+import { faultError, type Fault } from '../../documents/faults.ts';
+import { faultsOf } from './faults.ts';
 import { explainRefused, refusedBuiltin } from './refused.ts';
 
 /** @param asV0 checks the same rules as Rego v0; null: they have been checked, and are not */
@@ -25,17 +26,17 @@ export const compileError = async (
   ]);
 };
 
-const isV0 = ({ message }: PolicyFault): boolean =>
+const isV0 = ({ message }: Fault): boolean =>
   /^rego_parse_error: .*`(?:if|contains)` keyword is required/.test(message);
 
 /** Behind the first error of syntax in a file a parser guesses: `pakcage x` makes no Rego v0. */
-const isBehindAnother = ({ file, line = 0 }: PolicyFault, faults: readonly PolicyFault[]): boolean =>
+const isBehindAnother = ({ file, line = 0 }: Fault, faults: readonly Fault[]): boolean =>
   faults.some(
     (f) => f.file === file && (f.line ?? 0) <= line && !isV0(f) && f.message.startsWith('rego_parse_error'),
   );
 
 /** One fault a file and what to do, instead of two a rule. */
-const v0Error = (faults: readonly PolicyFault[], { dir }: PolicyDirectory): SluiceError => {
+const v0Error = (faults: readonly Fault[], { dir }: PolicyDirectory): SluiceError => {
   const told = new Set<string | undefined>();
   const short = faults.flatMap((f) => {
     if (!isV0(f)) return [f];
@@ -43,9 +44,7 @@ const v0Error = (faults: readonly PolicyFault[], { dir }: PolicyDirectory): Slui
     told.add(f.file);
     return [{ ...f, message: 'this is Rego v0, the language before OPA 1.0; Sluice takes Rego v1' }];
   });
-  return faultError(
-    'policy_compile_failed',
-    short,
-    `Written for OPA before 1.0? \`$(sluice opa --path) fmt --v0-v1 --write ${dir}\` rewrites Rego v0 as v1.`,
-  );
+  return faultError('policy_compile_failed', short, {
+    advice: `Written for OPA before 1.0? \`$(sluice opa --path) fmt --v0-v1 --write ${dir}\` rewrites Rego v0 as v1.`,
+  });
 };

@@ -4,7 +4,7 @@ import { SluiceError } from '../../errors.ts';
 import { stampOf } from '../../observability/stable.ts';
 import type { PolicyDirectory } from '../directory.ts';
 import type { Opa } from './opa.ts';
-import type { PolicyFault } from './faults.ts';
+import type { Fault } from '../../documents/faults.ts';
 
 /** built-in → what to do instead */
 export const REFUSED: { readonly [builtin: string]: string } = {
@@ -42,7 +42,7 @@ const listed = async (opa: Opa): Promise<string> => {
 const REPLACED = /with keyword target must reference existing input, data, or a function/;
 
 /** The refused built-in that a fault is about: one that is called, or that `with` puts something else in the place of. */
-export const refusedBuiltin = (fault: PolicyFault, { dir, rego }: PolicyDirectory): string | null => {
+export const refusedBuiltin = (fault: Fault, { dir, rego }: PolicyDirectory): string | null => {
   const called = /undefined function (\S+)/.exec(fault.message)?.[1];
   if (called !== undefined) return Object.hasOwn(REFUSED, called) ? called : null;
   if (!REPLACED.test(fault.message) || fault.line === undefined || fault.column === undefined) return null;
@@ -53,7 +53,7 @@ export const refusedBuiltin = (fault: PolicyFault, { dir, rego }: PolicyDirector
 };
 
 /** The fault in our words: which rule uses what, and what to do instead. */
-export const explainRefused = async (opa: Opa, fault: PolicyFault, builtin: string): Promise<PolicyFault> => {
+export const explainRefused = async (opa: Opa, fault: Fault, builtin: string): Promise<Fault> => {
   const rule = await ruleAt(opa, fault);
   const who = rule === null ? 'a rule' : `rule ${rule}`;
   return {
@@ -68,7 +68,7 @@ interface Located {
   readonly location?: { readonly row?: number };
 }
 
-const ruleAt = async (opa: Opa, fault: PolicyFault): Promise<string | null> => {
+const ruleAt = async (opa: Opa, fault: Fault): Promise<string | null> => {
   if (fault.file === undefined || fault.line === undefined) return null;
   const run = await opa.run(['parse', '--format', 'json', '--json-include', 'locations', join(fault.file)]);
   if (run.code !== 0) return null;

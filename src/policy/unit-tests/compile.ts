@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { readArchive } from '../bundle/archive.ts';
 import type { PolicyDirectory, PolicyFile } from '../directory.ts';
 import type { Opa, OpaRun } from '../opa/opa.ts';
-import { faultsOf, spell } from '../opa/faults.ts';
+import { spellFault } from '../../documents/faults.ts';
+import { faultsOf } from '../opa/faults.ts';
 import {
   checkedFault,
   type Found,
@@ -123,7 +124,7 @@ const build = async (
       ],
       { cwd: rego },
     );
-    if (run.code !== 0) return faultsOf(run, files.dir).slice(0, 1).map(spell).join();
+    if (run.code !== 0) return faultsOf(run, files.dir).slice(0, 1).map(spellFault).join();
     const wasm = new Uint8Array((await readArchive(await readFile(out), out)).get('policy.wasm')!);
     return WebAssembly.validate(wasm) ? wasm : 'OPA compiles it to a module that is not valid';
   };

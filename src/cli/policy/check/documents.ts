@@ -1,5 +1,5 @@
 /** YAML files against the schema that their header names: every fault at once, each with its place. */
-import { didYouMean } from '../../../errors.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { ErrorObject, ValidateFunction } from 'ajv';
@@ -7,7 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { tokensOf } from '../../../model/pointer.ts';
 import { readYaml, type YamlDocument } from '../../../documents/yaml.ts';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
 import { everySchema } from '../emitted.ts';
 
 /** https://github.com/redhat-developer/yaml-language-server#using-inlined-schema */
@@ -24,9 +24,9 @@ export interface ReadDocument {
   readonly document: YamlDocument | null;
   /** base name of the schema in force, e.g. `policy-roles.schema.json` */
   readonly schema: string | null;
-  readonly faults: readonly PolicyFault[];
+  readonly faults: readonly Fault[];
   /** what could not be checked, and why */
-  readonly unchecked: readonly PolicyFault[];
+  readonly unchecked: readonly Fault[];
 }
 
 /** @param fallback schema of a file that names none */
@@ -73,7 +73,7 @@ function validatorOf(name: string, path: string | null): ValidateFunction | null
   return validate;
 }
 
-function placed(errors: readonly ErrorObject[], document: YamlDocument): PolicyFault[] {
+function placed(errors: readonly ErrorObject[], document: YamlDocument): Fault[] {
   const unions = errors.filter((e) => e.keyword === 'anyOf' || e.keyword === 'oneOf');
   const within = (e: ErrorObject, u: ErrorObject): boolean => e.schemaPath.startsWith(`${u.schemaPath}/`);
   return errors
@@ -107,7 +107,7 @@ const isMisspelled = (missing: ErrorObject, errors: readonly ErrorObject[]): boo
 const keysOf = ({ parentSchema }: ErrorObject): readonly string[] =>
   Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {});
 
-function faultOf(error: ErrorObject, document: YamlDocument): PolicyFault {
+function faultOf(error: ErrorObject, document: YamlDocument): Fault {
   const path = steps(error.instancePath, document.value);
   const where = path.length === 0 ? '' : `${path.join('.')}: `;
   const params = error.params as {

@@ -1,9 +1,9 @@
 /** What is wrong with a policy, each with its place: gathered, told once, and put in order. How it is printed: `finding-formats.ts`. */
 import { relative } from 'node:path';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
 
 /** A fault that shows in several places is one: what has the same `cause` is told at the first of them. */
-export interface CausedFault extends PolicyFault {
+export interface CausedFault extends Fault {
   readonly cause?: string;
 }
 

@@ -1,5 +1,6 @@
 /** `sluice.yaml` as `sluice check` sees it: its own faults and warnings, and its routes against the catalogs. */
-import { type Fault, configFaults, type LoadedConfig, loadConfig, spell } from '../../../config/index.ts';
+import { type LoadedConfig, loadConfig } from '../../../config/index.ts';
+import { type Fault, faultsIn, type Path, sentenceOf } from '../../../documents/faults.ts';
 import { isSluiceError } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
@@ -24,11 +25,10 @@ export async function inspectConfig(
 ): Promise<InspectedConfig> {
   try {
     const loaded = await loadConfig(file, env);
-    return { loaded, findings: told(file, loaded.warnings, 'warning') };
+    return { loaded, findings: told(loaded.warnings, 'warning') };
   } catch (e) {
-    const faults = isSluiceError(e) ? configFaults(e) : null;
-    if (faults === null) throw e;
-    return { loaded: null, findings: told(file, faults, 'fault') };
+    if (!isSluiceError(e, 'config_invalid')) throw e;
+    return { loaded: null, findings: told(faultsIn(e), 'fault') };
   }
 }
 
@@ -44,7 +44,7 @@ export const routeFindings = (
   routeWarnings(loaded.config.routes, catalogs, loaded.config.consent.file !== undefined)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
-      told(loaded.file, [loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
+      told([loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>
         key[0] === 'resource' && severity === 'fault'
           ? { ...finding, cause: unknown('catalog of a resource', loaded.config.routes[route]?.resource) }
           : finding,
@@ -56,7 +56,7 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
   const { identity, purpose, routes } = loaded.config;
   const found: Finding[] = [];
   const say = (path: Path, message: string, severity: Finding['severity'], cause?: string): void => {
-    const [finding] = told(loaded.file, [loaded.fault(path, message)], severity);
+    const [finding] = told([loaded.fault(path, message)], severity);
     found.push({ ...finding!, ...(cause === undefined ? {} : { cause }) });
   };
   const must = (
@@ -110,14 +110,13 @@ export async function approvalFindings(
   const at = ['policy', 'require_approval'];
   try {
     const signer = await signingReviewer(approving);
-    if (signer !== null)
-      return told(loaded.file, [loaded.fault([...at, 'keys', signer.kid], signer.why)], 'fault');
+    if (signer !== null) return told([loaded.fault([...at, 'keys', signer.kid], signer.why)], 'fault');
     if (bundle !== null) await approvalOf(bundle, approving, now);
     return [];
   } catch (e) {
     // A key that cannot be read has been told.
     if (!isSluiceError(e, 'policy_unapproved')) return [];
-    return told(loaded.file, [loaded.fault(at, `it would not go live: ${e.message}`)], 'note').map((f) => ({
+    return told([loaded.fault(at, `it would not go live: ${e.message}`)], 'note').map((f) => ({
       ...f,
       rule: 'approval',
     }));
@@ -132,21 +131,17 @@ export const clientsOf = (loaded: LoadedConfig | null): readonly Client[] =>
         loaded.config.identity[list].map(({ subject }, i) => ({
           id: subject.id,
           fault: (message: string) => {
-            const { line, column } = loaded.fault(['identity', list, i, 'subject', 'id'], message);
-            return { file: loaded.file, line, column, message };
+            const { path: _, ...fault } = loaded.fault(['identity', list, i, 'subject', 'id'], message);
+            return fault;
           },
         })),
       );
 
-type Path = readonly (string | number)[];
-
-const told = (file: string, faults: readonly Fault[], severity: Finding['severity']): Finding[] =>
+const told = (faults: readonly Fault[], severity: Finding['severity']): Finding[] =>
   findings(
-    faults.map(({ line, column, path, message }) => ({
-      file,
-      line,
-      column,
-      message: path.length === 0 ? message : `${spell(path)}: ${message}`,
+    faults.map(({ path, ...fault }) => ({
+      ...fault,
+      message: sentenceOf({ message: fault.message, ...(path && { path }) }),
     })),
     'config',
     severity,

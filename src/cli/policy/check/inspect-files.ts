@@ -9,7 +9,7 @@ import { MAX_TRIES } from '../../../identity/tokens.ts';
 import { textOf, UNMARKED } from '../../../documents/complete.ts';
 import { createConsentNames, type NameKind } from '../../../policy/consent-names.ts';
 import { isObject } from '../../../documents/yaml.ts';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import { type Fault, faultsIn } from '../../../documents/faults.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
 
@@ -52,7 +52,7 @@ function consentFindings(file: string, data: Data | null): Finding[] {
   const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
   if ('faults' in read) return read.faults;
   const { document, doubts, isUnmarked, place } = read.value;
-  const faults: CausedFault[] = doubts.map((doubt) => ({ file, ...doubt }));
+  const faults: CausedFault[] = [...doubts];
   for (const [id, { flags = [], consents = [] }] of Object.entries(document.data_subjects)) {
     const judge = (kind: NameKind, name: string, ...at: readonly string[]): void => {
       if (names === null || names.knows(kind, name)) return;
@@ -89,7 +89,7 @@ function consentFindings(file: string, data: Data | null): Finding[] {
 const MAX_STRANGERS = 50;
 
 /** Ids that have the form of none: a refusal that is kept under one of them is never found. */
-function strangers({ document, place }: ReadConsents, file: string, data: Data | null): PolicyFault[] {
+function strangers({ document, place }: ReadConsents, file: string, data: Data | null): Fault[] {
   const isKnown = data === null ? null : idForms(data);
   if (isKnown === null) return [];
   const ids = Object.keys(document.data_subjects).map((id) => ({
@@ -192,20 +192,12 @@ function attempted<T>(file: string, rule: string, work: () => T): Attempt<T> {
   try {
     return { value: work() };
   } catch (e) {
+    if (isSluiceError(e)) {
+      const faults = faultsIn(e).map((fault) => ({ file, line: 1, column: 1, ...fault }));
+      return { faults: findings(faults, rule) };
+    }
     const { code, message } = e as NodeJS.ErrnoException;
-    const told =
-      !isSluiceError(e) && code !== undefined ? `the file cannot be read (${code})` : message.trim();
-    return { faults: told.split('\n').flatMap((line) => faultOf(file, rule, line)) };
+    const told = code === undefined ? message.trim() : `the file cannot be read (${code})`;
+    return { faults: findings([{ file, line: 1, column: 1, message: told }], rule) };
   }
-}
-
-/** `file:line:column: message`, as readers of consents tell it; else of the file as a whole */
-function faultOf(file: string, rule: string, line: string): Finding[] {
-  if (/^\d+ faults:$/.test(line)) return [];
-  const rest = line.startsWith(`${file}:`) ? /^(\d+):(\d+): (.*)$/.exec(line.slice(file.length + 1)) : null;
-  const place =
-    rest === null
-      ? { line: 1, column: 1, message: line }
-      : { line: Number(rest[1]), column: Number(rest[2]), message: rest[3] ?? '' };
-  return findings([{ file, ...place }], rule);
 }

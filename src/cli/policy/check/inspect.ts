@@ -9,11 +9,11 @@ import { compileFiles } from '../../../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../../../policy/directory.ts';
 import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
-import { faultsIn, type PolicyFault } from '../../../policy/opa/faults.ts';
+import { type Fault, faultsIn, sentenceOf } from '../../../documents/faults.ts';
 import type { SigningConfig } from '../../../policy/bundle/signatures.ts';
 import { readBounded } from '../../../policy/sources/file.ts';
 import { createSnapshot, type LivePolicy } from '../../../policy/snapshot.ts';
-import { readRoutes, spell } from '../../../config/index.ts';
+import { readRoutes } from '../../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../../routing/compile.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
@@ -276,11 +276,11 @@ function scenarioFindings(
     const { routes, faults: unread } = readRoutes(
       content.routes.map((route) => ({ upstream: 'crm', action: 'read', ...route })),
     );
-    const at = ({ route, key, message }: RouteFault): PolicyFault =>
+    const at = ({ route, key, message }: RouteFault): Fault =>
       document.fault(['routes', route, ...key], message);
     found.push(
       ...findings(
-        unread.map(({ path, message }) => document.fault(['routes', ...path], `${spell(path)}: ${message}`)),
+        unread.map(({ path, message }) => document.fault(['routes', ...path], sentenceOf({ path, message }))),
         'scenario',
       ),
     );

@@ -1,5 +1,5 @@
 /** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
-import { didYouMean } from '../../../errors.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { patternFault } from '../../../policy/catalog.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';

@@ -3,7 +3,7 @@
  * expects a refusal passes for a reason that nobody thought of. A scenario that is about an unknown name says so by the reason it
  * expects (`role_unknown`).
  */
-import { didYouMean } from '../../../errors.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { Scenario } from '../../../policy/scenario-schema.ts';

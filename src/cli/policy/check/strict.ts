@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
-import { faultsOf, type PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
+import { faultsOf } from '../../../policy/opa/faults.ts';
 import { DisclosureInputSchema } from '../../../policy/schemas.ts';
 import { everySchema, schemaText } from '../emitted.ts';
 import type { Staged } from '../stage.ts';
@@ -15,7 +16,7 @@ export const annotated = (files: PolicyDirectory): boolean =>
 
 const INPUT = 'disclosure-input.schema.json';
 
-export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Promise<PolicyFault[]> {
+export async function strict(opa: Opa, staged: Staged, ownSchemas: boolean): Promise<Fault[]> {
   const dir = join(staged.dir, 'schemas');
   await mkdir(dir);
   for (const [name, schema] of Object.entries(everySchema()))

@@ -3,7 +3,7 @@ import { ACTIONS } from '../../../model/actions.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
 import type { LivePolicy } from '../../../policy/snapshot.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type Finding, findings } from './findings.ts';
@@ -31,8 +31,8 @@ export function unreached(
   const axes = axesOf([policy], options);
   if (axes.roles.length === 0 || axes.purposes.length === 0) return [];
   const rows = reached(policy, axes, options, catalogs);
-  const found: PolicyFault[] = [];
-  const at = (schema: string, path: readonly string[], message: string): PolicyFault =>
+  const found: Fault[] = [];
+  const at = (schema: string, path: readonly string[], message: string): Fault =>
     documents.get(schema)?.[0]?.fault(path, message, 'key') ?? { message };
   const roles = new Set(rows.map((r) => r.role));
   const purposes = new Set(rows.map((r) => r.purpose));

@@ -4,10 +4,10 @@
  */
 import { resolve } from '../../../rego/builtins/yaml-words.ts';
 import type { YamlDocument } from '../../../documents/yaml.ts';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
 import { isNumber, numberText } from '../../../rego/values.ts';
 
-export const ambiguousWords = (document: YamlDocument): PolicyFault[] =>
+export const ambiguousWords = (document: YamlDocument): Fault[] =>
   document.words().flatMap(({ spelled, value, line, column }) => {
     const live = meaningOf(spelled);
     if (live === value || (typeof value === 'number' && Number(live) === value && typeof live !== 'string'))

@@ -1,6 +1,7 @@
 /** What `sluice new` adds to a policy: the lines of each kind, and what a scenario of it asks. */
 import { parse, stringify } from 'yaml';
-import { didYouMean, SluiceError } from '../../../errors.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
+import { SluiceError } from '../../../errors.ts';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Asked } from './new-scenario.ts';

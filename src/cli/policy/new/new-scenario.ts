@@ -5,6 +5,7 @@
 import { Document, isCollection, isMap, visit } from 'yaml';
 import { LISTS, READS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
+import { decodeToken } from '../../../model/pointer.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
 import { SCENARIO_NOW } from '../../../policy/scenario-schema.ts';
 import { formatYaml } from './format-yaml.ts';
@@ -145,7 +146,7 @@ function put(root: Branch, pointer: string, value: unknown): void {
   for (const [i, step] of steps.entries()) {
     const next = steps[i + 1];
     const fresh = next === undefined ? value : next === '*' ? [] : {};
-    const name = step === '*' ? 0 : step.replaceAll('~1', '/').replaceAll('~0', '~');
+    const name = step === '*' ? 0 : decodeToken(step);
     if (typeof here !== 'object' || here === null || Array.isArray(here) !== (step === '*')) return;
     const branch = here as Branch;
     if (next === undefined) branch[name] = value;

@@ -1,5 +1,5 @@
 /** What a scenario expects against what came of it: one sentence for each difference. */
-import { tokensOf } from '../../../model/pointer.ts';
+import { pointerOf, tokensOf } from '../../../model/pointer.ts';
 import type { Scenario } from '../../../policy/scenario-schema.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Came } from './world.ts';
@@ -149,10 +149,7 @@ function spellDifference(wanted: string, actual: string): string {
 function membersAt(json: unknown, pointer: string): string {
   const keys = tokensOf(pointer);
   for (let n = keys.length - 1; n >= 0; n--) {
-    const path = keys
-      .slice(0, n)
-      .map((k) => `/${k.replaceAll('~', '~0').replaceAll('/', '~1')}`)
-      .join('');
+    const path = pointerOf(keys.slice(0, n));
     const inner = at(json, path);
     const where = path === '' ? 'the answer' : path;
     if (Array.isArray(inner)) return `; ${where} has ${inner.length} elements`;

@@ -2,7 +2,8 @@
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
-import { faultError, faultsOf, MAX_ERRORS } from '../../../policy/opa/faults.ts';
+import { faultError } from '../../../documents/faults.ts';
+import { faultsOf, MAX_ERRORS } from '../../../policy/opa/faults.ts';
 import { holds, type Ran, valueAt } from '../../../policy/unit-tests/run.ts';
 import { type SubCases, subCasesOf, type UnitTest } from '../../../policy/unit-tests/list.ts';
 import { spansOf } from '../../text.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SluiceError } from '../../../errors.ts';
 import type { YamlDocument } from '../../../documents/yaml.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
-import type { PolicyFault } from '../../../policy/opa/faults.ts';
+import type { Fault } from '../../../documents/faults.ts';
 import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
 import { readDocument } from '../check/documents.ts';
 
@@ -19,12 +19,12 @@ export interface ScenarioDocument {
 
 export interface ReadScenarios {
   readonly documents: readonly ScenarioDocument[];
-  readonly faults: readonly PolicyFault[];
+  readonly faults: readonly Fault[];
 }
 
 export function readScenarios(dir: string, files: readonly PolicyFile[]): ReadScenarios {
   const documents: ScenarioDocument[] = [];
-  const faults: PolicyFault[] = [];
+  const faults: Fault[] = [];
   for (const { path, text } of files) {
     const file = join(dir, path);
     const read = readDocument(file, text, 'scenario.schema.json');
@@ -43,7 +43,7 @@ export function readScenarios(dir: string, files: readonly PolicyFile[]): ReadSc
 }
 
 /** A name is how a scenario is asked for. */
-function repeated(document: YamlDocument): PolicyFault[] {
+function repeated(document: YamlDocument): Fault[] {
   const seen = new Set<string>();
   return (document.value as ScenarioFile).scenarios.flatMap(({ name }, i) => {
     if (!seen.has(name)) {

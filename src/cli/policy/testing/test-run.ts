@@ -7,7 +7,7 @@ import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
 import type { Keep } from '../../../policy/keep.ts';
 import { resolveOpa } from '../../../policy/opa/opa.ts';
-import { faultError } from '../../../policy/opa/faults.ts';
+import { faultError } from '../../../documents/faults.ts';
 import { createSnapshot } from '../../../policy/snapshot.ts';
 import { type Ran as EngineRan, runUnitTests } from '../../../policy/unit-tests/run.ts';
 import { compileUnitTests } from '../../../policy/unit-tests/compile.ts';
