@@ -24,7 +24,7 @@ import { createMetrics } from '../../src/observability/metrics.ts';
 import { createProxyPipeline } from '../../src/pipeline/proxy.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose } from '../../src/routing/index.ts';
-import { createAnswers } from '../../src/endpoints/answers.ts';
+import { createResponses } from '../../src/endpoints/responses.ts';
 import { createCheckHead } from '../../src/endpoints/proxy/head.ts';
 import type { Stages } from '../../src/pipeline/stages.ts';
 import { UpstreamBody } from '../../src/upstream/body.ts';
@@ -119,7 +119,7 @@ const stages: Stages = {
   encoding: () => null,
   disclosure,
   log,
-  answers: createAnswers([]),
+  responses: createResponses([]),
   newDecisionId,
   clock,
   metrics,

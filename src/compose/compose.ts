@@ -29,7 +29,7 @@ import { createPolicyStore, type Gate, type LivePolicyStore } from '../policy/st
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
 import { createAdmin } from '../endpoints/admin/admin.ts';
 import { detokenizing, type Reverse } from '../endpoints/detokenize/detokenize.ts';
-import { createAnswers } from '../endpoints/answers.ts';
+import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { type Address, draining, listen, urlOf } from '../endpoints/listening.ts';
@@ -178,7 +178,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       encoding,
       disclosure,
       log,
-      answers: createAnswers([
+      responses: createResponses([
         config.purpose.header,
         ...(config.identity.api_keys.length > 0 ? [config.identity.api_key_header] : []),
       ]),

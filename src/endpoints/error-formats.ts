@@ -1,6 +1,6 @@
 /**
- * A refusal as the client of a route reads refusals. Every format carries what `problem+json` does: the code, the decision's id and the
- * reasons. A client of SOAP or of remote calls reads a body only where the status is the one that its protocol has for faults.
+ * A refusal in the format that the clients of a route read. Every format has what `problem+json` has: the code, the decision's id and the
+ * reasons. Clients of SOAP and RPC protocols read a body only with the status that their protocol has for faults.
  */
 import type { ErrorShape } from '../pipeline/error-shape.ts';
 import type { ProblemBody } from './problems.ts';
@@ -13,7 +13,7 @@ export interface Rendered {
   readonly text: string;
 }
 
-/** HTTP itself, below every protocol, acts upon these: challenges, methods, times to wait. */
+/** HTTP clients act on these statuses below any protocol: challenges, methods, times to wait. */
 const OF_HTTP: ReadonlySet<number> = new Set([401, 405, 408, 413, 429, 499, 503]);
 
 export function rendered(problem: ProblemBody, shape: ErrorShape): Rendered {
@@ -56,7 +56,7 @@ export function rendered(problem: ProblemBody, shape: ErrorShape): Rendered {
   }
 }
 
-/** A message without a result, where a client of the protocol wants one; null where an empty answer does. */
+/** A message without a result, where the protocol requires one; null: an empty answer will do. */
 export function emptyMessage({
   format,
   soap12,
@@ -83,7 +83,7 @@ const json = (status: number, type: string, body: unknown): Rendered => ({
   text: `${JSON.stringify(body)}\n`,
 });
 
-/** The shape of Directus and GraphQL, beside the members of a problem. */
+/** An element of `errors` as Directus and GraphQL have it, beside the members of a problem. */
 const listed = ({ detail, code, decision_id, reasons }: ProblemBody): object => ({
   message: detail,
   extensions: { code, decision_id, reasons },
@@ -113,7 +113,7 @@ const SOAP11 = 'http://schemas.xmlsoap.org/soap/envelope/';
 const SOAP12 = 'http://www.w3.org/2003/05/soap-envelope';
 const DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n';
 
-/** The problem in elements of a namespace of its own. */
+/** The problem as XML, in a namespace of its own. */
 function detailOf({ code, status, decision_id, reasons, paths = [] }: ProblemBody): string {
   const told = reasons.map(
     (r) =>
@@ -140,7 +140,7 @@ const soap12Fault = (problem: ProblemBody): string =>
     problem.detail,
   )}</soap:Text></soap:Reason><soap:Detail>${detailOf(problem)}</soap:Detail></soap:Fault></soap:Body></soap:Envelope>\n`;
 
-/** The specification has two members and no others, so that all else stands in the text. */
+/** A fault has exactly two members, so everything else is in the text. */
 function xmlRpcFault({ status, detail, code, decision_id, reasons }: ProblemBody): string {
   const why = reasons.map((r) => r.code).join(', ');
   const text = `${detail} (${code}; decision ${decision_id}${why === '' ? '' : `; reasons: ${why}`})`;

@@ -17,7 +17,7 @@ export const urlOf = (scheme: string, { host, port }: Address): string =>
  */
 export async function listen(server: NetServer, { host, port }: Address): Promise<number> {
   await new Promise<void>((resolve, reject) => {
-    // It stays: an error of a later accept (too many open files) would end the process if nobody heard it.
+    // The listener stays: an unhandled error of a later accept (too many open files) would end the process.
     server.on('error', (cause: NodeJS.ErrnoException) =>
       reject(
         new SluiceError('address_in_use', {
@@ -26,7 +26,7 @@ export async function listen(server: NetServer, { host, port }: Address): Promis
         }),
       ),
     );
-    // A sidecar that merely tries a policy within a worker listens for itself.
+    // A sidecar that tries a policy within a worker must not share the worker's listeners.
     server.listen({ port, host, exclusive: true }, resolve);
   });
   return (server.address() as AddressInfo).port;
@@ -41,15 +41,15 @@ export async function listenOn(server: NetServer, socket: unknown, port: number)
   return port;
 }
 
-/** how long a kept connection may still bring a request when its server closes: ms; one may be on its way */
+/** ms for which a kept connection may still send a request when its server closes: one may be in transit */
 const LAST_REQUEST_MS = 500;
 
 /**
- * Closing lets requests under way finish, for `grace` milliseconds. The next answer on each connection says that it is the last one there:
- * whoever had its connection closed instead, just as it sent a request, could not tell whether that was carried out (RFC 9112 §9.6).
+ * Closing lets requests in flight finish, for `grace` milliseconds. The next answer on each connection says `Connection: close`: a client whose
+ * connection is closed while it sends a request could not tell whether the request was served (RFC 9112 §9.6).
  */
 export function draining(server: Server, grace: number): { close(): Promise<void> } {
-  // Node forgets a connection once an upgrade was asked for on it, and knows of none that it has not accepted itself.
+  // Node does not track connections on which an upgrade was requested, nor those that it has not accepted itself.
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -58,11 +58,11 @@ export function draining(server: Server, grace: number): { close(): Promise<void
   return {
     close: () =>
       new Promise((resolve) => {
-        // Of an HTTP server it would close idle connections at once.
+        // `http.Server.close` would close idle connections at once.
         NetServer.prototype.close.call(server);
-        // Node counts requests from now on, since there was no such bound before.
+        // Node counts requests from now on, since there was no limit before.
         server.maxRequestsPerSocket = 1;
-        // of those that are answered from now on; the others are idle now
+        // for connections that are answered from now on; the others are idle now
         Object.assign(server, { keepAliveTimeout: LAST_REQUEST_MS, keepAliveTimeoutBuffer: 0 });
         const last = setTimeout(() => server.closeIdleConnections(), LAST_REQUEST_MS);
         const timer = setTimeout(() => {
@@ -74,7 +74,7 @@ export function draining(server: Server, grace: number): { close(): Promise<void
           clearTimeout(last);
           clearTimeout(timer);
           clearInterval(left);
-          // It also stops looking for late requests.
+          // Also stops the timer that checks for late requests.
           server.close();
           resolve();
         }

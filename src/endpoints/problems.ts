@@ -1,4 +1,4 @@
-/** The one table from error code to HTTP answer (RFC 9457). An answer holds our own words only, nothing of the upstream's. */
+/** The table from error code to HTTP answer (RFC 9457). An answer has Sluice's own text only, nothing of the upstream's. */
 import type { ErrorCode, SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 
@@ -15,7 +15,7 @@ const BAD_REQUEST = p(400, 'Bad request');
 const BAD_GATEWAY = p(502, 'The upstream’s answer cannot be disclosed');
 const UNAVAILABLE = p(503, 'Not available');
 
-/** Every code that can end a request. One that is not here ends it as 500 `internal`. */
+/** Every code that can end a request. Any other code is answered as 500 `internal`. */
 const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   token_missing: UNAUTHENTICATED,
   token_malformed: UNAUTHENTICATED,

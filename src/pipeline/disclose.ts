@@ -132,7 +132,7 @@ export async function disclose(
             paged: paged || (page !== null && Number.isFinite(page.fetch)),
           },
     ),
-    ...stages.answers.disclosed(entry.id, media.contentType, guarded ? catalogued(summary) : summary),
+    ...stages.responses.disclosed(entry.id, media.contentType, guarded ? catalogued(summary) : summary),
     ...(single || mostRecords === null ? {} : { 'sluice-max-records': String(mostRecords) }),
   });
   // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
@@ -157,7 +157,7 @@ export async function disclose(
     headOnly,
     emptyList,
     notFound,
-    acknowledged: () => stages.answers.acknowledged(errorShape(request, entry, stages)),
+    acknowledged: () => stages.responses.acknowledged(errorShape(request, entry, stages)),
   };
   if (encoding === null) return releaseParts(parts, options, reply, entry, stages);
   const coded = new CodedReply(reply, encoding);

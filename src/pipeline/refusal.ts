@@ -137,7 +137,7 @@ export async function refuse(
   }
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
   const shape = errorShape(request, entry, stages);
-  const refusal = stages.answers.refused(error, entry.id, entry.reasons, status, shape);
+  const refusal = stages.responses.refused(error, entry.id, entry.reasons, status, shape);
   // An answer that is broken off has failed, whatever the reason.
   const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
   const outcome: Outcome = failed ? 'error' : 'denied';
@@ -154,7 +154,7 @@ export async function refuse(
       answer(
         request,
         reply,
-        stages.answers.refused(error, entry.id, [{ code: error.code }], undefined, shape),
+        stages.responses.refused(error, entry.id, [{ code: error.code }], undefined, shape),
       );
       return;
     }

@@ -36,7 +36,7 @@ export function releaseBodiless(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const { 'content-type': _none, ...headers } = stages.answers.disclosed(entry.id, '', summary);
+  const { 'content-type': _none, ...headers } = stages.responses.disclosed(entry.id, '', summary);
   return release({ status, headers: { ...passed, ...headers }, body: null }, summary, reply, entry, stages);
 }
 
@@ -49,7 +49,7 @@ function acknowledge(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const headers = stages.answers.disclosed(entry.id, contentType, summary);
+  const headers = stages.responses.disclosed(entry.id, contentType, summary);
   return release({ status, headers, body }, summary, reply, entry, stages);
 }
 
@@ -61,7 +61,7 @@ export function releaseEmptyList(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const headers = stages.answers.disclosed(entry.id, 'application/json', NOTHING_DISCLOSED);
+  const headers = stages.responses.disclosed(entry.id, 'application/json', NOTHING_DISCLOSED);
   const body = headOnly ? null : Buffer.from(emptyList);
   return release({ status: 200, headers, body }, summary, reply, entry, stages);
 }

@@ -54,7 +54,7 @@ export interface Stages {
   readonly encoding: (accepted: string | string[] | undefined) => Encoding | null;
   readonly disclosure: DisclosureStage;
   readonly log: DecisionLog;
-  readonly answers: AnswerHeaders;
+  readonly responses: Responses;
   /** absent: browsers keep answers from pages of other origins */
   readonly cors?: Cors | undefined;
   readonly newDecisionId: () => string;
@@ -109,7 +109,7 @@ export interface RequestGuard {
 }
 
 /** Headers and bodies of the answers that Sluice gives. */
-export interface AnswerHeaders {
+export interface Responses {
   disclosed(decisionId: string, contentType: string, summary: DisclosureSummary): Record<string, string>;
   /** null: the protocol needs no message */
   acknowledged(shape: ErrorShape): Acknowledgement | null;

@@ -7,7 +7,7 @@ import { SaxesParser } from 'saxes';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SluiceError } from '../../src/errors.ts';
 import { ERROR_FORMATS } from '../../src/model/exchange.ts';
-import { createAnswers } from '../../src/endpoints/answers.ts';
+import { createResponses } from '../../src/endpoints/responses.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 import { type Answer, exchange, headerOf, jsonOf, requestText, textOf } from '../support/wire.ts';
@@ -167,7 +167,7 @@ describe('A refusal', () => {
   });
 
   test('is well formed whatever stands in its reasons', () => {
-    const { refused } = createAnswers([]);
+    const { refused } = createResponses([]);
     fc.assert(
       fc.property(
         fc.constantFrom(...ERROR_FORMATS),

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { headerRules } from '../../src/upstream/headers.ts';
 import { bytesOf, catalogOf, answer, partsOf, type Setting, withhold } from '../disclosure/support.ts';
-import { withheldHeader } from '../../src/endpoints/answers.ts';
+import { withheldHeader } from '../../src/endpoints/responses.ts';
 
 interface Row {
   readonly id: string;

@@ -3,7 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
-import type { Question } from '../../endpoints/admin/workers.ts';
+import type { ReportKind } from '../../endpoints/admin/workers.ts';
 import type { Listeners, ListeningSocket } from './listeners.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 
@@ -46,7 +46,7 @@ export interface CrewOptions {
   readonly logger: Logger;
   readonly listeners: Listeners;
   onAnswer(id: number, answer: unknown): void;
-  onGather(question: Question, reply: (message: ToWorker) => void, id: number): void;
+  onGather(question: ReportKind, reply: (message: ToWorker) => void, id: number): void;
   /** its process has ended */
   onEnd(slot: Slot): void;
 }

@@ -1,6 +1,6 @@
 /** Questions of the admin listener, passed on to every worker, and what has been counted by workers that are gone. */
 import { kept, type MetricsReport } from '../../observability/totals.ts';
-import type { Answers, Question, WorkerReport } from '../../endpoints/admin/workers.ts';
+import type { Reports, ReportKind, WorkerReport } from '../../endpoints/admin/workers.ts';
 import { type Crew, type Slot, serves } from './crew.ts';
 
 /** milliseconds; longer than a worker gives one of its own checks */
@@ -32,12 +32,12 @@ export class Gathering {
     if (last !== undefined) this.#gone = this.#gone.then((gone) => kept([gone, last]));
   }
 
-  async gather(question: Question): Promise<readonly WorkerReport<Question>[]> {
+  async gather(question: ReportKind): Promise<readonly WorkerReport<ReportKind>[]> {
     const reports = await Promise.all(this.#crew().slots.map((slot) => this.#ask(slot, question)));
     return question === 'metrics' ? [...reports, await this.#own(reports)] : reports;
   }
 
-  async #ask(slot: Slot, question: Question): Promise<WorkerReport<Question>> {
+  async #ask(slot: Slot, question: ReportKind): Promise<WorkerReport<ReportKind>> {
     const { number: worker, detail } = slot;
     const crew = this.#crew();
     if (!serves(slot)) return { worker, state: 'down', detail };
@@ -59,11 +59,11 @@ export class Gathering {
         : { worker, state: 'down', detail: slot.detail };
     // An answer that comes just before the end of its process still counts as its last.
     if (question === 'metrics' && slot.worker === process) this.#last.set(slot, answer.is as MetricsReport);
-    return { worker, state: 'up', answer: answer.is as Answers[Question] };
+    return { worker, state: 'up', answer: answer.is as Reports[ReportKind] };
   }
 
   /** The primary's part of the metrics, as if it were a worker. */
-  async #own(reports: readonly WorkerReport<Question>[]): Promise<WorkerReport<'metrics'>> {
+  async #own(reports: readonly WorkerReport<ReportKind>[]): Promise<WorkerReport<'metrics'>> {
     const { slots } = this.#crew();
     const silent = slots.filter((slot) => reports.find((r) => r.worker === slot.number)?.state === 'silent');
     const still = silent.flatMap((slot) => this.#last.get(slot) ?? []);

@@ -1,6 +1,6 @@
 /** What `sluice serve` says on stdout, and the primary and its workers to each other. */
 import type { ErrorCode, SluiceError } from '../../errors.ts';
-import type { Listener, Question, WorkerReport } from '../../endpoints/admin/workers.ts';
+import type { Listener, ReportKind, WorkerReport } from '../../endpoints/admin/workers.ts';
 
 /** Where it listens, and what it decides by. */
 export interface Ready {
@@ -22,8 +22,8 @@ export type ToWorker =
   | { readonly say: 'configuration'; readonly text: string }
   /** with the socket that all share and its port; without: this worker opens it */
   | { readonly say: 'listen'; readonly listener: Listener; readonly port: number | null }
-  | { readonly say: 'asked'; readonly id: number; readonly question: Question }
-  | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<Question>[] }
+  | { readonly say: 'asked'; readonly id: number; readonly question: ReportKind }
+  | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<ReportKind>[] }
   | { readonly say: 'reread' }
   | { readonly say: 'stop' };
 
@@ -44,4 +44,4 @@ export type FromWorker =
       readonly at: SluiceError['at'];
     }
   | { readonly say: 'answer'; readonly id: number; readonly answer: unknown }
-  | { readonly say: 'gather'; readonly id: number; readonly question: Question };
+  | { readonly say: 'gather'; readonly id: number; readonly question: ReportKind };

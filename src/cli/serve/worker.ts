@@ -9,7 +9,7 @@ import { parseConfig } from '../../config/index.ts';
 import { isSluiceError } from '../../errors.ts';
 import { createLogger } from '../../observability/logger.ts';
 import { type Address, listen, listenOn } from '../../endpoints/listening.ts';
-import type { Listener, Question, Respond, WorkerReport, Workers } from '../../endpoints/admin/workers.ts';
+import type { Listener, ReportKind, Respond, WorkerReport, Workers } from '../../endpoints/admin/workers.ts';
 import type { Io } from '../io.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 import { reread, start } from './sidecar.ts';
@@ -60,7 +60,7 @@ type Configuration = Extract<ToWorker, { readonly say: 'configuration' }>;
 
 /** The worker's end of the channel to the primary. */
 class Primary implements Workers {
-  readonly #asked = new Map<number, (reports: readonly WorkerReport<Question>[]) => void>();
+  readonly #asked = new Map<number, (reports: readonly WorkerReport<ReportKind>[]) => void>();
   readonly #listens = new Map<Listener, (port: number | null, socket: unknown) => void>();
   #nextId = 1;
   #respond: Respond | null = null;
@@ -103,10 +103,10 @@ class Primary implements Workers {
     this.#respond = respond;
   }
 
-  gather<Q extends Question>(question: Q): Promise<readonly WorkerReport<Q>[]> {
+  gather<Q extends ReportKind>(question: Q): Promise<readonly WorkerReport<Q>[]> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
-      this.#asked.set(id, resolve as (reports: readonly WorkerReport<Question>[]) => void);
+      this.#asked.set(id, resolve as (reports: readonly WorkerReport<ReportKind>[]) => void);
       this.say({ say: 'gather', id, question });
     });
   }

@@ -1,12 +1,12 @@
-/** The admin listener (Express): health, readiness, metrics. It listens beside the proxy, on an address of its own. */
+/** The admin listener (Express): health, readiness, metrics. It has an address of its own. */
 import express, { type Express } from 'express';
 import type { Metrics } from '../../observability/metrics.ts';
 import { summed } from '../../observability/totals.ts';
 import {
-  type Answers,
+  type Reports,
   type Finding,
   livenessOf,
-  type Question,
+  type ReportKind,
   type Readiness,
   type Respond,
   statusOfChecks,
@@ -16,7 +16,7 @@ import {
 
 export interface Check {
   readonly name: string;
-  /** never throws; `detail` is shown to operators */
+  /** `detail` is shown to operators */
   run(): Promise<Finding>;
 }
 
@@ -24,9 +24,9 @@ export interface AdminDependencies {
   readonly metrics: Metrics;
   readonly checks: readonly Check[];
   readonly version: string;
-  /** where there are several: health, readiness and metrics are told of all of them */
+  /** absent: a single process; else health, readiness and metrics are those of all workers */
   readonly workers?: Workers | undefined;
-  /** further routes: each mounts itself */
+  /** further endpoints; each mounts its own routes */
   readonly extensions?: readonly ((app: Express) => void)[];
 }
 
@@ -34,12 +34,12 @@ const READY_TIMEOUT_MS = 3_000;
 
 export function createAdmin(deps: AdminDependencies): Express {
   const { metrics, checks, version, workers, extensions = [] } = deps;
-  const own: { readonly [Q in Question]: () => Promise<Answers[Q]> } = {
+  const own: { readonly [Q in ReportKind]: () => Promise<Reports[Q]> } = {
     alive: async () => null,
     ready: () => readinessOf(checks),
     metrics: () => metrics.report(),
   };
-  workers?.responds(((question: Question) => own[question]()) as Respond);
+  workers?.responds(((question: ReportKind) => own[question]()) as Respond);
 
   const app = express();
   app.disable('x-powered-by');

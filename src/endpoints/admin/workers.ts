@@ -1,6 +1,6 @@
 /**
- * Several workers behind one admin listener. Each serves it, whichever is asked gathers what all say, and here that becomes
- * one answer: the worst of them, with the number of the worker it comes from.
+ * Several workers behind one admin listener. Every worker serves it; the one that is asked gathers the reports of all and answers with the
+ * worst, with the number of the worker that it comes from.
  */
 import type { Server } from 'node:http';
 import type { MetricsReport } from '../../observability/totals.ts';
@@ -8,7 +8,7 @@ import type { Address } from '../listening.ts';
 
 export interface Finding {
   readonly ok: boolean;
-  /** it serves, and somebody must look at it: one bad push must not take every replica out of service */
+  /** it serves and needs attention: a bad policy must not take every replica out of service */
   readonly degraded?: boolean;
   readonly detail?: unknown;
 }
@@ -20,33 +20,33 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, Finding>>;
 }
 
-/** What a worker can be asked for, and what it then says. */
-export interface Answers {
+/** Reports that a worker can be asked for. */
+export interface Reports {
   readonly alive: null;
   readonly ready: Readiness;
   readonly metrics: MetricsReport;
 }
-export type Question = keyof Answers;
+export type ReportKind = keyof Reports;
 
-export type WorkerReport<Q extends Question> =
-  | { readonly worker: number; readonly state: 'up'; readonly answer: Answers[Q] }
-  /** `down`: not started, or ended and about to be started again; `silent`: it runs and did not answer in time */
+export type WorkerReport<Q extends ReportKind> =
+  | { readonly worker: number; readonly state: 'up'; readonly answer: Reports[Q] }
+  /** `down`: not started, or to be started again; `silent`: it runs and did not answer in time */
   | { readonly worker: number; readonly state: 'down' | 'silent'; readonly detail?: string };
 
 export type Listener = 'proxy' | 'admin';
 
-export type Respond = <Q extends Question>(question: Q) => Promise<Answers[Q]>;
+export type Respond = <Q extends ReportKind>(question: Q) => Promise<Reports[Q]>;
 
 export interface Workers {
   /**
-   * Listens on the socket that all workers share; whoever is the first opens it.
-   * @returns the port that was really taken
+   * Listens on the socket that all workers share; the first worker opens it.
+   * @returns the port
    * @throws SluiceError `address_in_use`
    */
   listen(listener: Listener, server: Server, address: Address): Promise<number>;
-  /** one report a worker, by number, this one's among them */
-  gather<Q extends Question>(question: Q): Promise<readonly WorkerReport<Q>[]>;
-  /** says who answers for this worker */
+  /** One report a worker, by number, including this worker's. */
+  gather<Q extends ReportKind>(question: Q): Promise<readonly WorkerReport<Q>[]>;
+  /** Sets the function that answers for this worker. */
   responds(respond: Respond): void;
 }
 
@@ -56,13 +56,11 @@ const rank = ({ ok, degraded }: Finding): number => (!ok ? 2 : degraded ? 1 : 0)
 export const statusOfChecks = (checks: readonly Finding[]): Status =>
   RANKS[Math.max(0, ...checks.map(rank))]!;
 
-/**
- * A worker that is down gets no requests, the others serve: degraded. One that is silent still holds connections: not ready.
- */
+/** A worker that is down gets no requests, and the others serve. A silent one still holds connections. */
 const ABSENT = { down: 'degraded', silent: 'not ready' } as const;
 
 export interface WorstReadiness extends Readiness {
-  /** of each check the worst finding, and whose it is */
+  /** the worst finding of each check, and its worker */
   readonly checks: Readonly<Record<string, Finding & { readonly worker: number }>>;
   readonly workers: Readonly<Record<number, { readonly status: string; readonly detail?: string }>>;
 }
@@ -88,7 +86,7 @@ export function worstOf(reports: readonly WorkerReport<'ready'>[]): WorstReadine
   return { status: RANKS[worst]!, checks, workers };
 }
 
-/** Alive: every worker that runs has answered. */
+/** Alive if every running worker has answered. */
 export function livenessOf(reports: readonly WorkerReport<'alive'>[]): {
   readonly ok: boolean;
   readonly workers: Readonly<Record<number, string>>;

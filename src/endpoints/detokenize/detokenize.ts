@@ -61,7 +61,7 @@ export const detokenizing =
             {
               headers: req.headers,
               peer: { ip },
-              target: async () => targetOf(questionOf(await readJson(req, res))),
+              target: async () => targetOf(queryOf(await readJson(req, res))),
             },
             entry,
             stages,
@@ -78,7 +78,7 @@ export const detokenizing =
       });
   };
 
-interface Question {
+interface TokenQuery {
   readonly token: string;
   readonly resource: string;
   readonly field: string;
@@ -88,32 +88,32 @@ interface Question {
 }
 
 interface TokenTarget extends Target {
-  readonly question: Question;
+  readonly query: TokenQuery;
 }
 
-const targetOf = (question: Question): TokenTarget => ({
-  question,
+const targetOf = (query: TokenQuery): TokenTarget => ({
+  query,
   action: ACTION,
-  resource: { type: question.resource, properties: {} },
+  resource: { type: query.resource, properties: {} },
   purpose: null,
   properties(use) {
-    const audience = audienceOf(question, use);
+    const audience = audienceOf(query, use);
     if (use.recipient !== 'internal' && audience.recipient !== use.recipient)
       throw new SluiceError(
         'recipient_unknown',
         'A caller from outside can only turn back tokens that were made for itself.',
       );
-    return { body_fields: [], made_for: audience, query_fields: [question.field] };
+    return { body_fields: [], made_for: audience, query_fields: [query.field] };
   },
 });
 
 /** for whom and why a token was made */
 type Audience = Pick<TokenOrigin, 'recipient' | 'purpose'>;
 
-/** What the question says of its token, else what the request says of itself. */
-const audienceOf = (question: Question, use: Audience): Audience => ({
-  recipient: question.recipient ?? use.recipient,
-  purpose: question.purpose ?? use.purpose,
+/** What the query says of its token, else what the request says of itself. */
+const audienceOf = (query: TokenQuery, use: Audience): Audience => ({
+  recipient: query.recipient ?? use.recipient,
+  purpose: query.purpose ?? use.purpose,
 });
 
 async function answer(
@@ -123,8 +123,8 @@ async function answer(
   stages: Stages,
   reverse: Reverse,
 ): Promise<void> {
-  const { question } = authorized.target;
-  const { field } = question;
+  const { query } = authorized.target;
+  const { field } = query;
   const line = await discloseField(
     authorized,
     {
@@ -135,11 +135,11 @@ async function answer(
     entry,
     stages,
   );
-  const audience = audienceOf(question, authorized.use);
+  const audience = audienceOf(query, authorized.use);
   refuseUnknown(audience, authorized);
   entry.endStage('policy');
 
-  const { value, key } = turnedBack(question, audience, line.tokenize, reverse);
+  const { value, key } = turnedBack(query, audience, line.tokenize, reverse);
   entry.labels = { ...entry.labels, token_key: key };
   const body = Buffer.from(`${JSON.stringify({ value, key_id: key, decision_id: entry.id })}\n`);
   const headers = {
@@ -172,7 +172,7 @@ function refuseUnknown({ recipient, purpose }: Audience, { known }: Authorized):
 
 /** @throws SluiceError `token_not_reversible`, `treatment_key_unknown` where there is no key at all */
 function turnedBack(
-  { token, key_id }: Question,
+  { token, key_id }: TokenQuery,
   audience: Audience,
   parameters: FieldEntry['tokenize'],
   reverse: Reverse,
@@ -196,7 +196,7 @@ const REQUIRED = ['token', 'resource', 'field'] as const;
 const MEMBERS: ReadonlySet<string> = new Set([...REQUIRED, 'recipient', 'purpose', 'key_id']);
 
 /** @throws SluiceError `body_unreadable` */
-function questionOf(body: unknown): Question {
+function queryOf(body: unknown): TokenQuery {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw unreadable('The body is not a JSON object.');
   for (const name of REQUIRED) if (!Object.hasOwn(body, name)) throw unreadable(`The body lacks "${name}".`);
@@ -207,5 +207,5 @@ function questionOf(body: unknown): Question {
     if (typeof value !== 'string' || value === '' || value.length > 1_024)
       throw unreadable(`"${name}" is not a text of 1 to 1024 characters.`);
   }
-  return body as Question;
+  return body as TokenQuery;
 }

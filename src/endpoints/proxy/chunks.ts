@@ -1,8 +1,8 @@
 /**
- * Chunked request bodies, held to the plainest form of RFC 9112 §7.1: no chunk extensions, no trailer fields. Servers have disagreed
- * about where an extension ends (a bare CR or LF in it), and whoever disagrees with us about that sees another request than we do.
+ * Chunked request bodies in the plain form of RFC 9112 §7.1: without chunk extensions and trailer fields. Servers have disagreed about where
+ * an extension ends (a bare CR or LF in it), and a server that disagrees with Sluice would see another request.
  *
- * Node's parser takes extensions and does not show them, so this goes before it (`framing.ts`).
+ * Node's parser accepts extensions and does not show them, so this comes before it (`framing.ts`).
  */
 
 const SIZE = 0;
@@ -20,7 +20,7 @@ const MAX_DIGITS = 8;
 const CR = 13;
 const LF = 10;
 
-/** Follows the framing of one body. `done` after its last byte, `bad` for good once something is not in the plain form. */
+/** The framing of one body: `done` after its last byte, `bad` for good after bytes that are not in the plain form. */
 export class ChunkFraming {
   #state: number = SIZE;
   #size = 0;
@@ -34,7 +34,7 @@ export class ChunkFraming {
     return this.#state === BAD;
   }
 
-  /** @returns where it stopped: at the end of the bytes, behind the body, or (`bad`) behind what is not in the plain form */
+  /** @returns the index where it stopped: at the end of the bytes, after the body, or (`bad`) after the byte that is not in the plain form */
   push(bytes: Uint8Array, start = 0): number {
     let i = start;
     while (i < bytes.length && this.#state < DONE) {

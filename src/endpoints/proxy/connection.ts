@@ -1,11 +1,10 @@
 /**
- * One connection of a caller. What it sends passes the strict framing (`framing.ts`) before Node's parser, and one request at a time:
- * the next one is read only once the answer to the one before has left. So no answer can be written into another one, nothing behind a
- * request that ends the connection is ever carried out, and a caller that pipelines costs no more than one that does not
- * (RFC 9112 §9.3.2 lets a server answer in turn).
+ * One connection of a caller. Its bytes pass the strict framing (`framing.ts`) before Node's parser, one request at a time: the next request
+ * is read when the answer to the previous one has been sent. So no answer can be written into another, no request behind one that ends the
+ * connection is served, and a caller that pipelines costs no more than others (RFC 9112 §9.3.2 lets a server answer in turn).
  *
- * This takes Node's parser off its fast path, which reads from the socket below JavaScript: some 5 µs a request, and a copy of the
- * parser's current buffer, the other way to see the bytes, costs as much.
+ * This takes Node's parser off its fast path, which reads from the socket without JavaScript: about 5 µs a request. The alternative, a copy
+ * of the parser's current buffer, costs as much.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -15,14 +14,14 @@ import type { PeerCertificate } from '../../model/exchange.ts';
 import { NodeRequest } from './exchange.ts';
 import { RequestFraming } from './framing.ts';
 
-/** bytes behind a request under way that are kept; beyond them the socket is not read */
+/** bytes that are buffered behind a request in flight; the socket is not read beyond them */
 const HELD_BYTES = 64 * 1024;
 /**
- * A caller that has ended its side may have gone or may still read: TCP does not tell which. So its request goes on for this long; once
- * its answer has begun, writing tells. Longer, and requests that nobody waits for would keep the upstream's connections.
+ * A caller that has ended its side may be gone or may still read: TCP does not tell which. Its request goes on for this long; when the answer
+ * has begun, a failing write tells. Any longer, and requests without a reader would occupy the upstream's connections.
  */
 const HALF_CLOSED_MS = 2_000;
-/** What still comes while a connection is ended is taken and forgotten: closing on it would reset the answer away (RFC 9112 §9.6). */
+/** Bytes that come while a connection is ended are discarded: to close on them would reset the connection before the answer is read (RFC 9112 §9.6). */
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 4 * 1024 * 1024;
 
@@ -30,11 +29,11 @@ type Read = (bytes: Uint8Array) => void;
 
 export class Connection {
   readonly ip: string | null;
-  /** called once, when something has come that is no request; the connection reads nothing more by then */
+  /** called once, for bytes that are not a request; the connection is shut by then */
   readonly #refuse: (connection: Connection, why: string) => void;
   readonly #socket: Socket;
   readonly #parse: Read;
-  /** as Node takes the end of what the other side sends: the answer under way is then the last one */
+  /** Node's listener for the end of input: the answer in flight is then the last one */
   readonly #finish: () => void;
   readonly #framing = new RequestFraming();
   #held: Uint8Array[] = [];
@@ -42,10 +41,10 @@ export class Connection {
   /** the newest request, and whether its answer has not left yet */
   #newest: NodeRequest | null = null;
   #answering = false;
-  /** requests that the parser has found, and that the framing has passed on to it */
+  /** requests that the parser has emitted, and that the framing has passed to it */
   #found = 0;
   #passed = 0;
-  /** nothing more is read as a request */
+  /** no further bytes are read as a request */
   #shut = false;
   /** the other side sends nothing more */
   #ended = false;
@@ -58,7 +57,7 @@ export class Connection {
     this.#socket = socket;
     this.#refuse = refuse;
     this.ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
-    // Node reads from the socket by one listener. With another in its place it leaves its fast path and reads what it is given.
+    // Node reads from the socket by one `data` listener. When it is replaced, Node leaves its fast path and parses what it is given.
     const listeners = socket.listeners('data') as Read[];
     const [parse] = listeners;
     const finish = socket.listeners('end').at(-1);
@@ -82,7 +81,7 @@ export class Connection {
     return this.#certificate;
   }
 
-  /** what is being read is a HEAD request, or was to be one */
+  /** the request that is being read is a HEAD request, whether or not it is well formed */
   get isHead(): boolean {
     return this.#framing.isHead;
   }
@@ -91,12 +90,12 @@ export class Connection {
     return this.#shut;
   }
 
-  /** the request whose bytes have not all come yet */
+  /** the request whose bytes have not all arrived yet */
   get unfinished(): NodeRequest | null {
     return this.#newest?.incomplete ? this.#newest : null;
   }
 
-  /** What the parser has found; null if nothing more is to be carried out. */
+  /** A request that the parser has emitted; null: it must not be served. */
   request(message: IncomingMessage, response: ServerResponse): NodeRequest | null {
     if (this.#shut || this.#answering) return null;
     this.#found++;
@@ -107,16 +106,16 @@ export class Connection {
     return request;
   }
 
-  /** Nothing more that comes is a request. */
+  /** Reads no further request. */
   shut(): void {
     this.#shut = true;
     this.#held = [];
     this.#heldBytes = 0;
-    // It would not be read otherwise, so that the other side's end would not be noticed.
+    // A paused socket would not report that the other side has ended.
     this.#socket.resume();
   }
 
-  /** Ends the connection behind the answer under way, with these bytes or without any. */
+  /** Ends the connection after the answer in flight, with these bytes or without any. */
   end(bytes: string | null): void {
     this.shut();
     const socket = this.#socket;
@@ -139,7 +138,7 @@ export class Connection {
     else this.#read(bytes);
   }
 
-  /** What was asked before is still answered, in turn. */
+  /** Requests that came before the end are still answered, in turn. */
   #end(): void {
     this.#ended = true;
     if (this.#shut) return;
@@ -161,7 +160,7 @@ export class Connection {
     let at = 0;
     while (at < bytes.length) {
       if (framing.done) {
-        // Its answer is under way: the rest waits.
+        // The request before is being answered: the rest waits.
         if (this.#answering) return void this.#hold(bytes.subarray(at));
         framing.reset();
       }
@@ -169,7 +168,7 @@ export class Connection {
       let end = framing.push(bytes, at);
       const { begin } = framing;
       if (framing.fault !== null && !wasInBody) return void this.#fault(framing.fault);
-      // The parser gets a request's head even if its body goes wrong at once: then it is that request which is refused.
+      // The parser gets a request's head even if its body is malformed at once: then that request is refused.
       const head = end;
       while (end < bytes.length && !framing.done && framing.fault === null) end = framing.push(bytes, end);
       const good = framing.fault === null ? end : wasInBody ? begin : head;
@@ -186,7 +185,7 @@ export class Connection {
   #fault(why: string): void {
     this.shut();
     const request = this.unfinished;
-    // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
+    // A request with a malformed body is refused by the pipeline, which records it.
     if (request === null) this.#refuse(this, why);
     else request.fail(new SluiceError('request_malformed', `The request ${why} (RFC 9112).`));
   }

@@ -1,6 +1,6 @@
 /**
- * Cross-origin requests of browsers (the Fetch standard, "CORS protocol"), for the origins that the configuration names and no others. A
- * preflight carries no credential and asks for nothing: it is answered from the configuration and the route table alone, and recorded.
+ * Cross-origin requests of browsers (the Fetch standard, "CORS protocol"), for the origins that the configuration names. A preflight
+ * carries no credential: it is answered from the configuration and the route table alone, and recorded.
  */
 import type { CorsConfig } from './section.ts';
 import { SluiceError } from '../../errors.ts';
@@ -9,9 +9,9 @@ import type { Cors } from '../../pipeline/stages.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** what scripts may read besides the fields that they always may */
+/** response headers that scripts may read, besides those that they always may */
 const EXPOSED = ['Sluice-Decision-Id', 'Sluice-Withheld', 'Sluice-Max-Records', 'Retry-After', 'Allow'];
-/** what Sluice itself reads of a request, and what it forwards of any (`upstream/headers.ts`) */
+/** request headers that Sluice reads, and those that it always forwards (`upstream/headers.ts`) */
 const ACCEPTED = [
   'Accept',
   'Accept-Language',
@@ -25,7 +25,7 @@ const ACCEPTED = [
   'Sluice-Grant',
 ];
 
-/** @param named request headers that say who asks and why, where a configuration calls them otherwise; and response headers that pass */
+/** @param named headers from other sections of the configuration: for the credential and the purpose, and those that pass the proxy */
 export function createCors(
   config: CorsConfig,
   named: { readonly request: readonly string[]; readonly response: readonly string[] },
@@ -84,13 +84,13 @@ export function createCors(
 
 const NOTHING: Headers = Object.freeze({});
 
-/** Names that differ in more than their case; field names have none. */
+/** Without names that differ in case only, which field names ignore. */
 function distinct(names: readonly string[]): string[] {
   const seen = new Map(names.map((name) => [name.toLowerCase(), name]));
   return [...seen.values()];
 }
 
-/** An origin is compared as a whole, in the one spelling that browsers send (RFC 6454 §6.2); `*` stands for one label of a host. */
+/** Origins are compared as a whole, in the spelling that browsers send (RFC 6454 §6.2); `*` stands for one label of a host. */
 function originsOf(origins: readonly string[]): (origin: string) => boolean {
   if (origins.includes('*')) return () => true;
   const exact = new Set(origins.filter((origin) => !origin.includes('*')));
@@ -100,7 +100,7 @@ function originsOf(origins: readonly string[]): (origin: string) => boolean {
   return (origin) => exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
 }
 
-/** Says beside every answer whose scripts may read it; that answers differ by origin, also where this one is not allowed. */
+/** Adds the CORS headers to every answer, and `Vary: Origin` even where the origin is not allowed. */
 class CorsReply implements Reply {
   readonly #reply: Reply;
   readonly #headers: Headers;

@@ -1,4 +1,4 @@
-/** One request and its reply on a connection: what the pipeline sees of node:http. */
+/** One request and its reply on a connection: node:http in the terms of the pipeline. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SluiceError } from '../../errors.ts';
@@ -17,12 +17,12 @@ export class NodeRequest implements ProxyRequest {
   readonly #response: ServerResponse;
   #failure: SluiceError | null = null;
   #reject: ((failure: SluiceError) => void) | null = null;
-  #forgotten: (() => void) | null = null;
+  #discarded: (() => void) | null = null;
 
   constructor(message: IncomingMessage, response: ServerResponse, connection: Connection) {
     this.#message = message;
     this.#response = response;
-    // Without a listener an error of either would end the process; whoever reads or writes learns it by other ways.
+    // An unhandled error event would end the process; readers and writers are told by `close` and `destroyed`.
     message.on('error', () => undefined);
     response.on('error', () => undefined);
     this.method = message.method ?? '';
@@ -37,7 +37,7 @@ export class NodeRequest implements ProxyRequest {
       message.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
   }
 
-  /** its body has not arrived whole */
+  /** a part of it has not arrived yet */
   get incomplete(): boolean {
     return !this.#message.complete;
   }
@@ -47,11 +47,11 @@ export class NodeRequest implements ProxyRequest {
     return this.#response.headersSent;
   }
 
-  /** What has gone wrong with this request on the wire: whoever reads its body, or is about to, learns it. */
+  /** Reports a fault of the bytes: reading the body, now or later, rejects with it. */
   fail(failure: SluiceError): void {
     this.#failure ??= failure;
     this.#reject?.(failure);
-    this.#forgotten?.();
+    this.#discarded?.();
   }
 
   onAbort(listener: () => void): void {
@@ -66,12 +66,12 @@ export class NodeRequest implements ProxyRequest {
   }
 
   /**
-   * Takes and forgets the rest of a body that is refused, within bounds: to close on a caller that is still sending would reset
-   * the connection, and take our answer from it before it has been read (RFC 9112 §9.6).
+   * Discards the rest of a refused body, within bounds: to close while the caller is still sending would reset the connection before the
+   * caller has read the answer (RFC 9112 §9.6).
    */
-  forget(done: () => void): void {
+  discard(done: () => void): void {
     const message = this.#message;
-    // A caller that waits to be asked for its body sends none, and behind a fault nothing is read.
+    // A caller that expects 100 (Continue) sends no body, and after a fault nothing is read.
     const waits = message.headers.expect !== undefined || this.#failure !== null;
     if (message.complete || message.destroyed || waits) {
       done();
@@ -89,7 +89,7 @@ export class NodeRequest implements ProxyRequest {
       bytes += chunk.byteLength;
       if (bytes > LINGER_BYTES) over();
     }
-    this.#forgotten = over;
+    this.#discarded = over;
     message.on('data', count).on('close', over).on('end', over);
     message.resume();
   }
@@ -100,8 +100,8 @@ export class NodeRequest implements ProxyRequest {
     if (declared > limit) return Promise.reject(tooLarge(limit));
     if (this.#failure) return Promise.reject(this.#failure);
     if (message.destroyed && !message.complete) return Promise.reject(brokeOff());
-    // RFC 9110 §10.1.1: an HTTP/1.0 client cannot know interim answers. One that has sent its
-    // body already is told as well: without it Node would end the connection behind the answer.
+    // RFC 9110 §10.1.1: HTTP/1.0 has no interim answers. 100 (Continue) is sent even if the body has arrived: without it Node would
+    // end the connection after the answer.
     const asked = message.headers.expect !== undefined && this.version === '1.1';
     if (asked && ownsSocket(this.#response)) this.#response.writeContinue();
     return new Promise((resolve, reject) => {
@@ -125,7 +125,7 @@ export class NodeRequest implements ProxyRequest {
   }
 }
 
-/** What is written to a response that is not its socket's current one comes out of order: Node puts the head before it. */
+/** Bytes written to a response that is not its socket's current one are sent out of order: Node puts the head before them. */
 const ownsSocket = ({ socket, headersSent }: ServerResponse): boolean => socket !== null && !headersSent;
 
 const LINGER_MS = 1_000;
@@ -147,11 +147,11 @@ export class NodeReply implements Reply {
   readonly #request: NodeRequest;
   readonly #response: ServerResponse;
   readonly #bodiless: boolean;
-  /** without chunks the end of the connection is the end of the answer */
+  /** HTTP/1.0 has no chunks: the end of the connection is the end of the answer */
   readonly #framedByClose: boolean;
   readonly #stall: number;
 
-  /** @param stall ms that a caller may leave an answer untaken */
+  /** @param stall ms for which a caller may read nothing of an answer */
   constructor(request: NodeRequest, response: ServerResponse, stall: number) {
     this.#request = request;
     this.#response = response;
@@ -177,7 +177,7 @@ export class NodeReply implements Reply {
     response.writeHead(status, { ...headers, 'content-length': String(length) });
     if (headers['connection'] === 'close' && this.#request.incomplete) {
       for (const c of chunks) response.write(c);
-      this.#request.forget(() => response.end());
+      this.#request.discard(() => response.end());
       return;
     }
     const last = chunks.length - 1;
@@ -200,8 +200,8 @@ export class NodeReply implements Reply {
     let more = true;
     for (const c of chunks) more = response.write(c);
     response.uncork();
-    // Behind another answer there is no socket yet. Where there is one it alone knows whether it took everything: what `write`
-    // said while corked stands for bytes that may be gone by now, and no drain would follow.
+    // A response that waits behind another has no socket yet. Where there is a socket, only it knows whether it is full: what `write`
+    // returned while corked may be outdated by now, and no drain event would follow.
     const { socket } = response;
     if (socket === null ? more : !socket.writableNeedDrain) return Promise.resolve();
     if (socket !== null) this.#watch(socket);
@@ -229,13 +229,13 @@ export class NodeReply implements Reply {
     this.#response.destroy();
   }
 
-  /** Node counts as idle a connection on which nothing moves, and destroys it. */
+  /** Node destroys a connection on which no bytes move for the timeout. */
   #watch(socket: Socket): void {
     socket.setTimeout(this.#stall);
   }
 }
 
-/** Only the TCP connection can be reset, which Node keeps out of sight below TLS; null if it is not where it was. */
+/** Only the TCP connection can be reset. Below TLS Node keeps it in a private member; null: it has none. */
 const connectionBelow = (socket: Socket): Socket | null =>
   'encrypted' in socket ? ((socket as Socket & { readonly _parent?: Socket })._parent ?? null) : socket;
 

@@ -1,9 +1,9 @@
 /**
- * Where one HTTP/1.1 request ends and the next begins, byte by byte and in the strict grammar of RFC 9112. Node's parser is lenient
- * (bare CR or LF before a request line, several spaces in it), and what it reads is gone before anybody can look. So the bytes
- * of a connection pass through here first, and the parser gets only those of one well-framed request at a time.
+ * Finds where an HTTP/1.1 request ends and the next begins, by the strict grammar of RFC 9112. Node's parser is lenient (bare CR or LF
+ * before a request line, several spaces in it) and does not show the bytes it has read. So the bytes of a connection pass through here
+ * first, and the parser gets those of one well-framed request at a time.
  *
- * The head is a table-driven automaton, since a head may be cut anywhere. Beyond framing nothing is judged here.
+ * The head is read by a state machine, since it may be split between any two bytes. Only framing is checked here.
  */
 import { ChunkFraming } from './chunks.ts';
 
@@ -43,9 +43,9 @@ function table(holds: (byte: number) => boolean): Uint8Array {
 }
 
 const VERSION_TEXT = Buffer.from('HTTP/1.');
-/** RFC 9112 §2.2 lets empty lines before a request line be ignored; more than a few are no accident. */
+/** RFC 9112 §2.2 lets empty lines before a request line be ignored; more than a few are refused. */
 const EMPTY_LINES = 4;
-/** a name or value that is longer is none of those that frame a body */
+/** longer names and values are none of those that frame a body */
 const KEPT = 64;
 const TOO_LONG = '?'.repeat(KEPT);
 
@@ -64,9 +64,9 @@ export class RequestFraming {
   #coding: string | null = null;
   #left = 0;
   #chunks: ChunkFraming | null = null;
-  /** why the bytes are no request, in our own words */
+  /** why the bytes are no request, without quoting them */
   #fault: string | null = null;
-  /** where the request's first byte stands in the bytes that were looked at last */
+  /** index of the request's first byte in the bytes pushed last */
   #begin = 0;
 
   get fault(): string | null {
@@ -75,18 +75,18 @@ export class RequestFraming {
   get begin(): number {
     return this.#begin;
   }
-  /** nothing of the next request has come yet */
+  /** no byte of the next request has come yet */
   get fresh(): boolean {
     return this.#state <= START_LF;
   }
-  /** its head is over: what is wrong from here on is wrong with its body */
+  /** the head is complete: a fault from here on is one of the body */
   get inBody(): boolean {
     return this.#left > 0 || this.#chunks !== null;
   }
   get chunked(): boolean {
     return this.#chunks !== null;
   }
-  /** its answer has no body, whatever else is wrong with it (RFC 9110 §9.3.2) */
+  /** its answer has no body, even if it is malformed (RFC 9110 §9.3.2) */
   get isHead(): boolean {
     return this.#method === 'HEAD';
   }
@@ -94,7 +94,7 @@ export class RequestFraming {
     return this.#state === DONE;
   }
 
-  /** Makes ready for the next request. */
+  /** Prepares for the next request. */
   reset(): void {
     this.#state = START;
     this.#emptyLines = 0;
@@ -106,8 +106,8 @@ export class RequestFraming {
   }
 
   /**
-   * Goes on with the request from `at`.
-   * @returns where it stopped: behind the head, behind the request's last byte, at the end of the bytes, or (`fault`) at what is no request
+   * Continues the request at index `at`.
+   * @returns the index where it stopped: after the head, after the request's last byte, at the end of the bytes, or (`fault`) at the fault
    */
   push(bytes: Uint8Array, at: number): number {
     this.#begin = at;
@@ -224,13 +224,13 @@ export class RequestFraming {
     return length;
   }
 
-  /** What follows the head, whose last byte stands at `last`. */
+  /** The body's framing, after the head. @param last index of the head's last byte */
   #body(last: number): number {
     const length = this.#length;
     const coding = this.#coding;
     if (coding !== null) {
       if (length !== null) return this.#refuse('has both Content-Length and Transfer-Encoding', last);
-      // RFC 9112 §6.1: an HTTP/1.0 sender cannot know it, so that one which sends it is not what it seems.
+      // RFC 9112 §6.1: HTTP/1.0 does not have it, so the message may be framed for another recipient.
       if (this.#minor === 0) return this.#refuse('has a Transfer-Encoding in HTTP/1.0', last);
       if (coding !== 'chunked') return this.#refuse('has a Transfer-Encoding other than "chunked"', last);
       this.#chunks = new ChunkFraming();
@@ -243,7 +243,7 @@ export class RequestFraming {
     return last + 1;
   }
 
-  /** @returns false if it is a second one of those that frame the body */
+  /** @returns false for a second field that frames the body */
   #field(): boolean {
     if (this.#value === null) return true;
     const value = this.#value.replace(/[ \t]+$/, '');
@@ -266,7 +266,7 @@ export class RequestFraming {
     const isSpace = byte === SPACE || byte === TAB;
     if (isSpace && value === '') return;
     if (value.length < KEPT) this.#value = value + String.fromCharCode(byte);
-    // What was kept of it could pass for a whole value.
+    // The kept part could pass for a valid value.
     else if (!isSpace) this.#value = TOO_LONG;
   }
 

@@ -1,10 +1,10 @@
 /**
- * What the head of a request must not have, seen on the raw header list, where duplicates and odd spellings still show
- * (RFC 9110 §7.2 Host). What frames a body is judged before, on the bytes (`framing.ts`).
+ * Checks of a request's head, on the raw header list, which still has duplicates and odd spellings (RFC 9110 §7.2 Host). The fields that
+ * frame a body are checked before, on the bytes (`framing.ts`).
  */
 import { SluiceError } from '../../errors.ts';
 
-/** At most one of each: a second one means that two readers may see two requests. */
+/** Allowed once: of two, different recipients may use different ones. */
 const SINGLE = new Set([
   'host',
   'content-type',
@@ -29,7 +29,7 @@ export type CheckHead = (head: Head) => void;
 
 /**
  * @param count header fields at most (limits.header_count)
- * @returns throws SluiceError `host_ambiguous`, `request_malformed`, `body_encoding_unsupported`
+ * @returns a function that throws SluiceError `host_ambiguous`, `request_malformed`, `body_encoding_unsupported`
  */
 export const createCheckHead =
   (count: number): CheckHead =>
@@ -59,7 +59,7 @@ function checkValue(name: string, value: string): void {
         throw new SluiceError('host_ambiguous', 'The Host header does not name one host.');
       return;
     case 'content-encoding':
-      // which of them a route takes the route says
+      // a route says which of them it accepts
       if (!/^(?:identity|(?:x-)?gzip|deflate|br)$/i.test(value))
         throw new SluiceError(
           'body_encoding_unsupported',

@@ -1,4 +1,4 @@
-/** The proxy listener: node:http in, one `ProxyRequest` and one `Reply` for the pipeline. Knows nothing of policies. */
+/** The proxy listener: turns node:http into a `ProxyRequest` and a `Reply` for the pipeline. */
 import {
   createServer,
   type IncomingMessage,
@@ -11,16 +11,16 @@ import type { Socket } from 'node:net';
 import { SluiceError } from '../../errors.ts';
 import type { ProxyRequest, Reply } from '../../model/exchange.ts';
 import type { MalformedCode, MalformedRecord } from '../../pipeline/event-records.ts';
-import { createAnswers } from '../answers.ts';
+import { createResponses } from '../responses.ts';
 import { statusOf } from '../problems.ts';
 import { Connection } from './connection.ts';
 import { brokeOff, NodeReply } from './exchange.ts';
 
-/** Bounds on what a caller may cost before it is known; each can be set under `limits` in sluice.yaml. */
+/** Bounds on what a caller may cost before it is authenticated; each is a key under `limits` in sluice.yaml. */
 export interface ListenerLimits {
   /** bytes of all header fields together */
   readonly header_bytes: number;
-  /** ms until the head, and until the whole request, must have arrived (slow loris); the latter too for an answer to be taken */
+  /** ms until the head, and until the whole request, must have arrived (slow loris); the latter also for an answer to be read */
   readonly header_timeout: number;
   readonly request_timeout: number;
   readonly keep_alive_timeout: number;
@@ -49,7 +49,7 @@ export function createProxyListener(
     keepAliveTimeout: limits.keep_alive_timeout,
     connectionsCheckingInterval: Math.min(1_000, limits.header_timeout, limits.request_timeout),
     insecureHTTPParser: false,
-    // Node would answer by itself, without a record; `checkHead` refuses what it would.
+    // Node would answer by itself, without a record; `checkHead` refuses the same.
     requireHostHeader: false,
     noDelay: true,
     // Java's HttpClient offers HTTP/2 with its first request on every plain connection, and takes HTTP/1.1 as the answer (RFC 9110 §7.8).
@@ -61,21 +61,21 @@ export function createProxyListener(
         cert: tls.cert,
         key: tls.key,
         minVersion: 'TLSv1.2',
-        // Node's own is 120 s: whoever connects and says nothing would be waited for that long.
+        // Node's default is 120 s, for a client that connects and sends nothing.
         handshakeTimeout: options.headersTimeout,
         ...(tls.client_ca === undefined
           ? {}
           : { ca: tls.client_ca, requestCert: true, rejectUnauthorized: true }),
       }) as unknown as Server)
     : createServer(options);
-  // Beyond its count Node leaves headers out silently, a second Host as well; `limits.header_count` is checked on all of them.
+  // Beyond its limit Node drops headers silently, a second Host among them; `limits.header_count` is checked on all.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
-  // A caller may end its side behind its last request and wait for the answer: `Connection` sees to it. Node's types do not name it.
+  // A caller may end its side after its last request and wait for the answer (see `Connection`). Node's types lack the option.
   Object.assign(server, { httpAllowHalfOpen: true });
 
   const connections = new WeakMap<Socket, Connection>();
-  // Node takes its own listeners away (CONNECT, Upgrade) and is late with them (TLS): an error that nobody hears ends the process.
+  // Node removes its own error listeners (CONNECT, Upgrade) and adds them late (TLS); an unhandled error event ends the process.
   server.on('connection', (socket: Socket) => void socket.on('error', () => undefined));
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     socket.on('error', () => undefined);
@@ -91,13 +91,13 @@ export function createProxyListener(
     handle(request, new NodeReply(request, response, limits.request_timeout)).catch(() => response.destroy());
   };
   server.on('request', onRequest);
-  // `Expect: 100-continue`: nothing is promised before the policy has spoken. Other expectations `checkHead` refuses.
+  // `Expect: 100-continue` is answered when the body is read, after authentication. `checkHead` refuses other expectations.
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
 
   const unsecured = new WeakSet<Socket>();
 
-  /** Bytes that are no request: recorded, answered behind the answer under way, and the connection ended; once. */
+  /** Bytes that are not a request: recorded, answered after the answer in flight, and the connection is ended. */
   const refuseBytes = (
     connection: Connection,
     code: MalformedCode,
@@ -109,7 +109,7 @@ export function createProxyListener(
       connection.end(
         unrecorded
           ? rawAnswer(connection.isHead, unrecorded, id)
-          : rawAnswer(connection.isHead, SAID[code](why), id, status),
+          : rawAnswer(connection.isHead, MALFORMED[code](why), id, status),
       ),
     );
   };
@@ -118,7 +118,7 @@ export function createProxyListener(
     if (connection) refuseBytes(connection, 'upgrade_refused');
     else socket.destroy();
   };
-  // Any other upgrade would take the connection out of the policy's sight (RFC 9110 §7.8).
+  // After an upgrade the policy would not see what the connection carries (RFC 9110 §7.8).
   server.on('upgrade', refuseUpgrade);
   server.on('connect', refuseUpgrade);
   server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
@@ -127,7 +127,7 @@ export function createProxyListener(
     if (error.code === 'ECONNRESET') return void socket.destroy();
     if (connection === undefined) {
       if (unsecured.has(socket)) return;
-      // TLS has not come about: nothing can be said, and an end would wait for a handshake that never comes.
+      // There is no TLS session to answer on, and ending the socket would wait for a handshake that never comes.
       unsecured.add(socket);
       const code = late ? 'request_timeout' : 'request_malformed';
       const ip = socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
@@ -137,7 +137,7 @@ export function createProxyListener(
     if (connection.isShut) return;
     if (!socket.writable) return void socket.destroy();
     const request = connection.unfinished;
-    // A request whose body goes wrong is still that request: its own exit from the pipeline records and answers it.
+    // A request with a malformed body is refused by the pipeline, which records it.
     if (request !== null) request.fail(late ? tooLate() : bodyFailure(error.code));
     else if (late) refuseBytes(connection, 'request_timeout');
     else
@@ -162,7 +162,7 @@ const bodyFailure = (code: string | undefined): SluiceError =>
     ? brokeOff()
     : new SluiceError('request_malformed', 'The body is not framed as RFC 9112 has it.');
 
-const SAID: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
+const MALFORMED: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
   request_malformed: (why) =>
     new SluiceError(
       'request_malformed',
@@ -175,7 +175,7 @@ const SAID: Readonly<Record<MalformedCode, (why?: string) => SluiceError>> = {
     new SluiceError('upgrade_refused', 'An upgraded connection would leave the policy’s sight.'),
 };
 
-const { refused } = createAnswers([]);
+const { refused } = createResponses([]);
 
 function rawAnswer(toHead: boolean, error: SluiceError, id: string, status?: number): string {
   const answer = refused(error, id, [{ code: error.code }], status);

@@ -1,4 +1,4 @@
-/** Headers and bodies of what Sluice itself says: beside a disclosed body, or instead of one. */
+/** Headers of disclosed answers; headers and bodies of refusals. */
 import { DisplayString, serializeList, Token } from 'structured-headers';
 import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
@@ -8,16 +8,16 @@ import type { ErrorShape } from '../pipeline/error-shape.ts';
 import { emptyMessage, PROBLEM, rendered } from './error-formats.ts';
 import { problem } from './problems.ts';
 
-/** `Sluice-Withheld` is cut here: proxies on the way commonly refuse larger fields (design §5.5). */
+/** `Sluice-Withheld` is cut at this length: intermediaries commonly refuse larger fields. */
 const WITHHELD_BYTES = 4096;
 
 /**
- * What is disclosed to one caller for one purpose is nobody else's: no cache may keep it, and none may take it for an
- * answer to another (design §7.7). No validators: an ETag of ours or the upstream's would tell of hidden fields.
+ * What is disclosed to one caller for one purpose must not be stored by a cache or reused for another request. There are no validators: an
+ * ETag, of Sluice or of the upstream, would tell of hidden fields.
  */
 const PRIVATE = { 'cache-control': 'private, no-store', 'x-content-type-options': 'nosniff' } as const;
 
-/** Request headers that an answer depends on, besides those that a configuration names. */
+/** request headers that an answer depends on, besides those that the configuration names */
 const VARY = [
   'Authorization',
   'Sluice-Purpose',
@@ -28,11 +28,11 @@ const VARY = [
 ] as const;
 
 const REMEMBERED = new LRUCache<string, string>({ max: 1_000 });
-/** of accounts that cannot change: those of answers that are alike are one object */
-const OF_ACCOUNT = new WeakMap<readonly FieldAccount[], string>();
+/** by frozen list: equal answers share one */
+const HEADERS = new WeakMap<readonly FieldAccount[], string>();
 
-/** @param named headers that say who asks and why, where a configuration calls them otherwise */
-export function createAnswers(named: readonly string[]) {
+/** @param named headers for the credential and the purpose, as the configuration names them */
+export function createResponses(named: readonly string[]) {
   const known = new Set(VARY.map((name) => name.toLowerCase()));
   const vary = [...VARY, ...named.filter((name) => !known.has(name.toLowerCase()))].join(', ');
 
@@ -70,7 +70,7 @@ export function createAnswers(named: readonly string[]) {
         'sluice-decision-id': decisionId,
       };
       if (body.status === 401) headers['www-authenticate'] = challenge(error.code);
-      // Of an upstream's 503 only the upstream can say when it ends.
+      // Sluice does not know when an upstream's own 503 ends.
       if (body.status === 503 && status === undefined) headers['retry-after'] = '1';
       if (error.headers !== undefined) Object.assign(headers, error.headers);
       return { status: answer.status, meaning: body.status, headers, body: Buffer.from(answer.text) };
@@ -79,32 +79,31 @@ export function createAnswers(named: readonly string[]) {
 }
 
 function headerOf(withheld: readonly FieldAccount[]): string {
-  let header = OF_ACCOUNT.get(withheld);
+  let header = HEADERS.get(withheld);
   if (header === undefined) {
     header = withheldHeader(withheld);
-    if (Object.isFrozen(withheld) && withheld.every(Object.isFrozen)) OF_ACCOUNT.set(withheld, header);
+    if (Object.isFrozen(withheld) && withheld.every(Object.isFrozen)) HEADERS.set(withheld, header);
   }
   return header;
 }
 
 /**
- * RFC 9651 list of paths, each with what was done and why; ends with `…;more=N` where it was cut. A name that no catalog knows is the
- * upstream's own text and may be data (a map keyed by names of people): such fields are one `*` here; the decision record, which
- * the caller does not see, has them by name.
+ * An RFC 9651 list of paths, each with the treatment and the reason; it ends with `…;more=N` where it was cut. A name that no catalog has is
+ * the upstream's text and may be data (a map keyed by names of people). Such fields are one `*` here; the decision record has their names.
  */
 export function withheldHeader(withheld: readonly FieldAccount[]): string {
   if (withheld.length === 0) return '';
   const key = withheld.map((w) => `${w.path}\n${w.do}\n${w.because}`).join('\n\n');
   const remembered = REMEMBERED.get(key);
   if (remembered !== undefined) return remembered;
-  const told = withheld.filter((w) => w.because !== UNKNOWN);
+  const listed = withheld.filter((w) => w.because !== UNKNOWN);
   const unknown = withheld.find((w) => w.because === UNKNOWN);
-  if (unknown) told.push({ ...unknown, path: '*' });
+  if (unknown) listed.push({ ...unknown, path: '*' });
   const members: string[] = [];
   let size = 0;
-  for (const [i, w] of told.entries()) {
+  for (const [i, w] of listed.entries()) {
     const text = member(w);
-    const rest = `"...";more=${told.length - i}`;
+    const rest = `"...";more=${listed.length - i}`;
     if (size + text.length + 2 + rest.length > WITHHELD_BYTES) {
       members.push(rest);
       break;
@@ -121,7 +120,7 @@ const UNKNOWN = 'uncatalogued';
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 function member(w: FieldAccount): string {
-  // structured-headers 2.1 writes the first sixteen characters by one digit, which no reader takes (RFC 9651 §4.1.11)
+  // structured-headers 2.1 escapes U+0000 to U+000F with one digit, which parsers refuse (RFC 9651 §4.1.11)
   const bare = PRINTABLE.test(w.path) ? w.path : new DisplayString(w.path.replace(/[\0-\x0f]/g, '\ufffd'));
   const parameters = new Map<string, string | Token>([
     ['reason', token(w.because)],

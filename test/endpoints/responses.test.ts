@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { parseList } from 'structured-headers';
 import { expect, test } from 'vitest';
-import { withheldHeader } from '../../src/endpoints/answers.ts';
+import { withheldHeader } from '../../src/endpoints/responses.ts';
 
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }),
