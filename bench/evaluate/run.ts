@@ -13,7 +13,7 @@ import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { DEFAULT_CACHE } from '../../src/policy/settings.ts';
-import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
 import { startOpa } from './against.ts';
 import { decisionInput, disclosureInput, enlarged } from './policies.ts';

@@ -9,7 +9,7 @@ import { compilePolicy, ENTRYPOINTS } from '../policy/compile.ts';
 import { resolveOpa } from '../policy/opa/opa.ts';
 import { DEFAULT_LIMITS, SIGNING_ALGORITHMS, type SigningAlgorithm } from '../policy/settings.ts';
 import { createRuntime } from '../policy/runtime.ts';
-import { createSnapshot } from '../policy/snapshot.ts';
+import { createSnapshot } from '../policy/snapshot/index.ts';
 import type { Io } from './io.ts';
 import { oneOf, refuse } from './options.ts';
 import { watching } from './policy/watch.ts';

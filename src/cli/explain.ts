@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import colours from 'picocolors';
 import { SluiceError } from '../errors.ts';
 import { resolveOpa } from '../policy/opa/opa.ts';
-import { createSnapshot } from '../policy/snapshot.ts';
+import { createSnapshot } from '../policy/snapshot/index.ts';
 import { colourful, type Io } from './io.ts';
 import { clearance, names, refuse, tier } from './options.ts';
 import {

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { ACTIONS } from '../model/actions.ts';
 import type { Tier } from '../model/input.ts';
-import { createSnapshot, type LivePolicy } from '../policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../policy/snapshot/index.ts';
 import { colourful, type Io } from './io.ts';
 import { clearance, names, refuse, tier } from './options.ts';
 import { type Axes, type AxesOptions, axesOf } from './policy/matrix/axes.ts';

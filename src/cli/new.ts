@@ -5,7 +5,7 @@ import { SluiceError } from '../errors.ts';
 import { compileFiles } from '../policy/compile.ts';
 import { type PolicyDirectory, type PolicyFile, readPolicyDirectory } from '../policy/directory.ts';
 import { resolveOpa } from '../policy/opa/opa.ts';
-import { createSnapshot } from '../policy/snapshot.ts';
+import { createSnapshot } from '../policy/snapshot/index.ts';
 import type { Io } from './io.ts';
 import { names } from './options.ts';
 import {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';
-import { createSnapshot } from '../policy/snapshot.ts';
+import { createSnapshot } from '../policy/snapshot/index.ts';
 import { colourful, type Io } from './io.ts';
 import { DIRECTIONS } from './policy/matrix/changes.ts';
 import { catalogText } from './policy/matrix/diff-text.ts';

@@ -3,9 +3,9 @@ import { SluiceError } from '../errors.ts';
 import { type PolicyBundle, pause } from './bundle/bundle.ts';
 import type { PolicyLimits } from './settings.ts';
 import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from '../rego/engine.ts';
-import { createMeter, loadingFuel, meter } from '../rego/fuel.ts';
-import { withHostedBuiltins } from '../rego/hosted.ts';
-import { numbersKept } from '../rego/numbers.ts';
+import { createMeter, loadingFuel, meter } from '../rego/wasm/metering.ts';
+import { withHostedBuiltins } from '../rego/wasm/hosted.ts';
+import { numbersKept } from '../rego/exact-json.ts';
 
 export interface Runtime {
   readonly entrypoints: readonly string[];

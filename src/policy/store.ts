@@ -23,7 +23,7 @@ import {
 import type { PolicyBundle } from './bundle/bundle.ts';
 import type { Opa } from './opa/opa.ts';
 import type { SigningConfig, SigningKey } from './bundle/signatures.ts';
-import { createSnapshot, type LivePolicy } from './snapshot.ts';
+import { createSnapshot, type LivePolicy } from './snapshot/index.ts';
 import { createDirectorySource } from './sources/directory.ts';
 import { createFileSource } from './sources/file.ts';
 import type { Loaded, PolicySource } from './sources/source.ts';

@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import { SluiceError } from '../errors.ts';
 import { builtins as hostBuiltins } from './builtins/index.ts';
 import { type Builtin, BuiltinFailure, EvaluationContext, type Nondeterminism } from './builtins/types.ts';
-import { ARRANGE, hostedAt, NEXT } from './hosted.ts';
+import { ARRANGE, hostedAt, NEXT } from './wasm/hosted.ts';
 import { Iteration } from './iteration.ts';
 import { plainAt, textAt } from './memory.ts';
 import { jsonOf } from './order.ts';

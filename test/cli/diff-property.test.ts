@@ -15,8 +15,8 @@ import type { Fate } from '../../src/disclosure/fields/outcomes.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { type PolicyDirectory, readPolicyDirectory } from '../../src/policy/directory.ts';
-import type { ScenarioFile } from '../../src/policy/scenario-schema.ts';
-import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import type { ScenarioFile } from '../../src/policy/schemas/scenario.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { opa, ROOT } from './support.ts';
 
 vi.setConfig({ testTimeout: 600_000 });

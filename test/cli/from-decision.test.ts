@@ -10,7 +10,7 @@ import { playOne } from '../../src/cli/policy/testing/play.ts';
 import { readScenarios } from '../../src/cli/policy/testing/scenario-files.ts';
 import { recordedScenario } from '../../src/cli/policy/testing/scenario-recorded.ts';
 import { openPolicy } from '../../src/cli/policy/source.ts';
-import { createSnapshot } from '../../src/policy/snapshot.ts';
+import { createSnapshot } from '../../src/policy/snapshot/index.ts';
 import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { opa, ROOT, sluice } from './support.ts';
 

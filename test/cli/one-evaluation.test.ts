@@ -20,7 +20,7 @@ import type { DecisionRecord, FieldAccount } from '../../src/model/record.ts';
 import { inTier } from '../../src/model/verdict.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { opa, ROOT } from './support.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });

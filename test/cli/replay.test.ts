@@ -8,7 +8,7 @@ import { Replayer } from '../../src/cli/policy/replay/replayer.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { type Copy, copies, faultsBy, ONE, opa, ROOT, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 180_000 });

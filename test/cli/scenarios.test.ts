@@ -9,7 +9,7 @@ import {
 } from '../../src/cli/policy/testing/scenario-files.ts';
 import { openWorld, type Stage, type World } from '../../src/cli/policy/testing/world.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { createSnapshot } from '../../src/policy/snapshot.ts';
+import { createSnapshot } from '../../src/policy/snapshot/index.ts';
 import { opa, ROOT } from './support.ts';
 
 const read = async (dir: string): Promise<readonly ScenarioDocument[]> => {

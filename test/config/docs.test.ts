@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/index.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { parseCatalog } from '../../src/policy/catalog.ts';
+import { parseCatalog } from '../../src/policy/catalog/read.ts';
 import { statusOf } from '../../src/endpoints/problems.ts';
 import { routesConfig } from '../routing/setup.ts';
 import { documented, reference } from './reference.ts';

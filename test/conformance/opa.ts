@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isSluiceError } from '../../src/errors.ts';
 import { readArchive } from '../../src/policy/bundle/archive.ts';
 import { type Builtin, createEvaluator } from '../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../src/rego/hosted.ts';
+import { withHostedBuiltins } from '../../src/rego/wasm/hosted.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { equal, sorted } from '../../src/rego/order.ts';
 import { capabilitiesText, REFUSED } from '../../src/policy/opa/refused.ts';

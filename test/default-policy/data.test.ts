@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Value } from 'typebox/value';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { type DataSchemaName, dataSchemas } from '../../src/policy/data-schemas.ts';
+import { type DataSchemaName, dataSchemas } from '../../src/policy/schemas/data.ts';
 
 const DIR = 'policies/data';
 const read = (path: string): Record<string, unknown> => parse(readFileSync(path, 'utf8'));

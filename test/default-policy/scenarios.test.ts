@@ -14,7 +14,7 @@ import {
   type ScenarioFile,
   scenarioFileSchema,
   SCENARIO_NOW,
-} from '../../src/policy/scenario-schema.ts';
+} from '../../src/policy/schemas/scenario.ts';
 
 const OPA = process.env['OPA_BIN'] ?? 'node_modules/opa-linux-x64/opa';
 const FILES = ['policies/scenarios', 'test/cases'].flatMap((dir) =>

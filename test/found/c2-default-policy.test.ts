@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { classesOf, parseCatalog } from '../../src/policy/catalog.ts';
+import { classesOf, parseCatalog } from '../../src/policy/catalog/read.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';

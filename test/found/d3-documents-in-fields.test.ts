@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { INNER_FORMATS } from '../../src/disclosure/inner/registry.ts';
-import { parseCatalog } from '../../src/policy/catalog.ts';
-import { PARSED } from '../../src/policy/schemas.ts';
+import { parseCatalog } from '../../src/policy/catalog/read.ts';
+import { PARSED } from '../../src/policy/schemas/documents.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { answer as says, type Running, startSluice } from '../support/sluice.ts';
 import { exchange, requestText, textOf } from '../support/wire.ts';

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { readConsents } from '../../src/consent/index.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
-import { createConsentNames } from '../../src/policy/consent-names.ts';
+import { createConsentNames } from '../../src/policy/snapshot/consent-names.ts';
 import { asSeen, holdsUnseen } from '../../src/model/spelling.ts';
 
 const NAMES: readonly [string, string][] = [

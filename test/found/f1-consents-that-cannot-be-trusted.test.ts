@@ -14,7 +14,7 @@ import type { ConsentSource } from '../../src/model/consent.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { textOf } from '../../src/documents/complete.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
-import { createConsentNames } from '../../src/policy/consent-names.ts';
+import { createConsentNames } from '../../src/policy/snapshot/consent-names.ts';
 import { ROOT, sluice } from '../cli/support.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { type Running, startSluice } from '../support/sluice.ts';

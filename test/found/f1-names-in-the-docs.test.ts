@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { type ConsentEntry, readConsents } from '../../src/consent/index.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
-import { createConsentNames } from '../../src/policy/consent-names.ts';
+import { createConsentNames } from '../../src/policy/snapshot/consent-names.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');

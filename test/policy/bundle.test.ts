@@ -12,7 +12,7 @@ import { readArchive, writeArchive } from '../../src/policy/bundle/archive.ts';
 import { type PolicyBundle, readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import type { SigningAlgorithm } from '../../src/policy/settings.ts';
 import type { SigningConfig } from '../../src/policy/bundle/signatures.ts';
-import { createSnapshot } from '../../src/policy/snapshot.ts';
+import { createSnapshot } from '../../src/policy/snapshot/index.ts';
 import { disclosureFor, FIXTURE, fixture, inputFor, opa, rejection, scratch } from './support.ts';
 
 const run = promisify(execFile);

@@ -25,7 +25,7 @@ import {
   leb,
   SECTION,
   sectionsOf,
-} from '../../src/rego/wasm-format.ts';
+} from '../../src/rego/wasm/format.ts';
 import { fixture, inputFor, opa, rejection } from './support.ts';
 
 const SIGNING = { keys: { k: { algorithm: 'HS256' as const, key: 'a secret of the test' } } };

@@ -11,7 +11,7 @@ import {
   type ShadowDependencies,
   type ShadowReport,
 } from '../../src/policy/shadow.ts';
-import { createSnapshot } from '../../src/policy/snapshot.ts';
+import { createSnapshot } from '../../src/policy/snapshot/index.ts';
 import { disclosureFor, FIXTURE, fixture, inputFor, opa, scratch } from './support.ts';
 
 const open: { close(): Promise<void> }[] = [];

@@ -4,7 +4,7 @@ import type { Consent } from '../../src/model/consent.ts';
 import type { DisclosureInput } from '../../src/model/input.ts';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/settings.ts';
-import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { codesOf, disclosureFor, fixture, inputFor, policyOf } from './support.ts';
 
 const snapshotOf = async (decision: string, disclosure = '{"disclose": true}'): Promise<LivePolicy> =>

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { createEvaluator, type Evaluator } from '../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../src/rego/hosted.ts';
+import { withHostedBuiltins } from '../../src/rego/wasm/hosted.ts';
 import { policyOf } from '../policy/support.ts';
 
 const NOW = { nowNs: 0n, seed: '' };

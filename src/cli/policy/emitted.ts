@@ -1,9 +1,9 @@
 /** Every schema that the code defines, as `schemas/` holds it. */
 import { configSchemas } from '../../config/index.ts';
 import { decisionLogSchemas } from '../../decision-log/schemas.ts';
-import { dataSchemas } from '../../policy/data-schemas.ts';
-import { scenarioFileSchema } from '../../policy/scenario-schema.ts';
-import { policySchemas } from '../../policy/schemas.ts';
+import { dataSchemas } from '../../policy/schemas/data.ts';
+import { scenarioFileSchema } from '../../policy/schemas/scenario.ts';
+import { policySchemas } from '../../policy/schemas/documents.ts';
 import { outputSchemas } from './output-schemas.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';

@@ -1,29 +1,29 @@
 /** Every built-in that OPA 1.19 leaves to its host, and those of the module that `hosted.ts` replaces, by name. */
-import { arithmetic } from './arithmetic.ts';
+import { arithmetic } from './numbers/arithmetic.ts';
 import { casts } from './casts.ts';
 import { digests } from './digests.ts';
-import { documents } from './documents.ts';
+import { documents } from './json/documents.ts';
 import { encoding } from './encoding.ts';
-import { format } from './format.ts';
-import { globMatch } from './glob-match.ts';
-import { graphql } from './graphql.ts';
-import { jwt } from './jwt.ts';
+import { format } from './text/sprintf.ts';
+import { globMatch } from './text/glob.ts';
+import { graphql } from './graphql/index.ts';
+import { jwt } from './jwt/index.ts';
 import { net } from './net.ts';
-import { numbers } from './numbers.ts';
-import { objects } from './objects.ts';
-import { patch } from './patch.ts';
-import { regex } from './regex.ts';
-import { schema } from './schema.ts';
+import { numbers } from './numbers/range.ts';
+import { objects } from './json/objects.ts';
+import { patch } from './json/patch.ts';
+import { regex } from './text/regex.ts';
+import { schema } from './json-schema/index.ts';
 import { semver } from './semver.ts';
-import { strings } from './strings.ts';
-import { template } from './template.ts';
-import { time } from './time.ts';
+import { strings } from './text/strings.ts';
+import { template } from './template/index.ts';
+import { time } from './time/index.ts';
 import type { Builtin, Family } from './types.ts';
-import { units } from './units.ts';
+import { units } from './numbers/units.ts';
 import { uri } from './uri.ts';
 import { uuid } from './uuid.ts';
-import { x509 } from './x509.ts';
-import { yaml } from './yaml.ts';
+import { x509 } from './x509/index.ts';
+import { yaml } from './yaml/index.ts';
 
 const FAMILIES: readonly Family[] = [
   arithmetic,

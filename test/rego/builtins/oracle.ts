@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readArchive } from '../../../src/policy/bundle/archive.ts';
 import { createEvaluator } from '../../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../../src/rego/hosted.ts';
+import { withHostedBuiltins } from '../../../src/rego/wasm/hosted.ts';
 import { resolveOpa } from '../../../src/policy/opa/opa.ts';
 import { equal } from '../../../src/rego/order.ts';
 import { decode, encode, type RegoObject, type RegoValue } from '../../../src/rego/values.ts';

@@ -1,6 +1,6 @@
 /** Data that the rules read and no file holds: whatever depends on it is undefined, so that a file that was left out closes doors without a word. */
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Finding, findings } from './findings.ts';
 
 /** One fault for each name below `data`, however many rules read it. */

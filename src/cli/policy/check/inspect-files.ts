@@ -7,7 +7,7 @@ import { isSluiceError, SluiceError } from '../../../errors.ts';
 import { parseRevoked } from '../../../identity/revoked.ts';
 import { MAX_TRIES } from '../../../identity/tokens.ts';
 import { textOf, UNMARKED } from '../../../documents/complete.ts';
-import { createConsentNames, type NameKind } from '../../../policy/consent-names.ts';
+import { createConsentNames, type NameKind } from '../../../policy/snapshot/consent-names.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import { type Fault, faultsIn } from '../../../documents/faults.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';

@@ -2,7 +2,7 @@
 import { basename, join } from 'node:path';
 import { isSluiceError } from '../../../errors.ts';
 import { parameterFaults } from '../../../disclosure/treatments/check.ts';
-import { parseCatalog, readCatalogs } from '../../../policy/catalog.ts';
+import { parseCatalog, readCatalogs } from '../../../policy/catalog/read.ts';
 import { DEFAULT_LIMITS } from '../../../policy/bundle/archive.ts';
 import { type PolicyBundle, readBundle } from '../../../policy/bundle/bundle.ts';
 import { compileFiles } from '../../../policy/compile.ts';
@@ -12,7 +12,7 @@ import type { Opa } from '../../../policy/opa/opa.ts';
 import { type Fault, faultsIn, sentenceOf } from '../../../documents/faults.ts';
 import type { SigningConfig } from '../../../policy/bundle/signatures.ts';
 import { readBounded } from '../../../policy/sources/file.ts';
-import { createSnapshot, type LivePolicy } from '../../../policy/snapshot.ts';
+import { createSnapshot, type LivePolicy } from '../../../policy/snapshot/index.ts';
 import { readRoutes } from '../../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../../routing/compile.ts';

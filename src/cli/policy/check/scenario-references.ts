@@ -6,7 +6,7 @@
 import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
-import type { Scenario } from '../../../policy/scenario-schema.ts';
+import type { Scenario } from '../../../policy/schemas/scenario.ts';
 import type { CausedFault } from './findings.ts';
 import { type BySchema, nearestOrAll, unknown } from './references.ts';
 import type { ScenarioDocument } from '../testing/scenario-files.ts';

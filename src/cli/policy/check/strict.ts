@@ -6,7 +6,7 @@ import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import type { Fault } from '../../../documents/faults.ts';
 import { faultsOf } from '../../../policy/opa/faults.ts';
-import { DisclosureInputSchema } from '../../../policy/schemas.ts';
+import { DisclosureInputSchema } from '../../../policy/schemas/documents.ts';
 import { everySchema, schemaText } from '../emitted.ts';
 import type { Staged } from '../stage.ts';
 

@@ -4,7 +4,7 @@ import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { Fault } from '../../../documents/faults.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type Finding, findings } from './findings.ts';
 import { type Cell, gridOf, type Row } from '../matrix/grid.ts';

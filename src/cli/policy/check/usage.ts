@@ -16,7 +16,7 @@ import { NO_STATE } from '../../../model/consent.ts';
 import type { DecisionRecord } from '../../../model/record.ts';
 import { decide } from '../../../pipeline/authorize.ts';
 import { isObject } from '../../../documents/yaml.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import { inputOf, seenBy, writtenBy } from '../matrix/grid.ts';

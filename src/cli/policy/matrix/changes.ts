@@ -1,7 +1,7 @@
 /** What may be otherwise between two policies: one change, the circumstances in which it holds, and which of two outcomes tells more. */
 import { coveringOf, type Fate, type FieldAt } from '../../../disclosure/fields/outcomes.ts';
 import { strictnessOf } from '../../../model/verdict.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 
 /** How a field, a limit or a whole request is asked for. */
 export const DIMENSIONS = [

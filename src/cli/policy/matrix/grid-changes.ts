@@ -8,7 +8,7 @@ import type { DecisionAnswer } from '../../../model/answers.ts';
 import type { DataSubjectState } from '../../../model/consent.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import { type Decision, decide } from '../../../pipeline/authorize.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Asker, Axes, AxesOptions } from './axes.ts';
 import {
   type Caller,

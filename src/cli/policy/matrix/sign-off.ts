@@ -1,7 +1,7 @@
 /** The part of a review sheet that is signed: which content was compared with which, who made the change, who reviews it. */
 import { SluiceError } from '../../../errors.ts';
 import { contentDigest } from '../../../policy/bundle/approval.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 
 export interface SignOff {
   readonly before: SheetPolicy;

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../../documents/yaml.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 
 /** A member of the data, or a file of rules. */
 export interface SourceChange {

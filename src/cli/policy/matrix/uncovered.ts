@@ -1,5 +1,5 @@
 /** What a comparison of policies holds still though their answers may depend on it: named, so that nobody takes it for covered. */
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { AxesOptions } from './axes.ts';
 
 type Path = readonly string[];

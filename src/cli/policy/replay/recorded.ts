@@ -8,7 +8,7 @@ import type { PolicyInput } from '../../../model/input.ts';
 import type { AskedState, DecisionRecord, FieldAccount } from '../../../model/record.ts';
 import { disclosureInput } from '../../../model/verdict.ts';
 import { isObject } from '../../../documents/yaml.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Direction } from '../matrix/changes.ts';
 
 export interface Who {

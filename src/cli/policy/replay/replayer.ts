@@ -12,7 +12,7 @@ import type { PolicyInput } from '../../../model/input.ts';
 import type { AskedState, DecisionRecord, DisclosureSummary } from '../../../model/record.ts';
 import { asRead, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { DIRECTIONS, directionOf, GONE, limitDirection } from '../matrix/changes.ts';
 import {
   ERRORS,

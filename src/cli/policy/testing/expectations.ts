@@ -1,6 +1,6 @@
 /** What a scenario expects against what came of it: one sentence for each difference. */
 import { pointerOf, tokensOf } from '../../../model/pointer.ts';
-import type { Scenario } from '../../../policy/scenario-schema.ts';
+import type { Scenario } from '../../../policy/schemas/scenario.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Came } from './world.ts';
 

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../../errors.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Gate } from '../../../policy/store.ts';
 import { holds, type Ran } from '../../../policy/unit-tests/run.ts';
 import type { UnitTest } from '../../../policy/unit-tests/list.ts';

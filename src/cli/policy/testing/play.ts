@@ -1,5 +1,5 @@
 /** Plays scenarios, file by file, through the whole sidecar. */
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { SluiceError } from '../../../errors.ts';
 import { differences } from './expectations.ts';
 import type { Outcome, Wanted } from './outcome.ts';

@@ -5,7 +5,7 @@ import { SluiceError } from '../../../errors.ts';
 import type { YamlDocument } from '../../../documents/yaml.ts';
 import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
 import type { Fault } from '../../../documents/faults.ts';
-import type { ScenarioFile } from '../../../policy/scenario-schema.ts';
+import type { ScenarioFile } from '../../../policy/schemas/scenario.ts';
 import { readDocument } from '../check/documents.ts';
 
 export interface ScenarioDocument {

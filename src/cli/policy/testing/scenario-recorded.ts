@@ -13,7 +13,7 @@ import { tokensOf } from '../../../model/pointer.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import type { AskedState } from '../../../model/record.ts';
 import { isObject } from '../../../documents/yaml.ts';
-import type { Scenario, ScenarioFile } from '../../../policy/scenario-schema.ts';
+import type { Scenario, ScenarioFile } from '../../../policy/schemas/scenario.ts';
 import { SAMPLES } from '../new/samples.ts';
 
 export interface Recorded {

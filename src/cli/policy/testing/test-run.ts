@@ -8,7 +8,7 @@ import { listPolicyFiles, type PolicyFile } from '../../../policy/directory.ts';
 import type { Keep } from '../../../policy/keep.ts';
 import { resolveOpa } from '../../../policy/opa/opa.ts';
 import { faultError } from '../../../documents/faults.ts';
-import { createSnapshot } from '../../../policy/snapshot.ts';
+import { createSnapshot } from '../../../policy/snapshot/index.ts';
 import { type Ran as EngineRan, runUnitTests } from '../../../policy/unit-tests/run.ts';
 import { compileUnitTests } from '../../../policy/unit-tests/compile.ts';
 import { listUnitTests, type UnitTest } from '../../../policy/unit-tests/list.ts';

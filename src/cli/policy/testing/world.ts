@@ -16,8 +16,8 @@ import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../../identi
 import type { Grant } from '../../../model/input.ts';
 import type { DecisionRecord } from '../../../model/record.ts';
 import { createLogger } from '../../../observability/logger.ts';
-import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/scenario-schema.ts';
-import type { LivePolicy } from '../../../policy/snapshot.ts';
+import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/schemas/scenario.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { LivePolicyStore } from '../../../policy/store.ts';
 
 /** What came of a scenario. */

@@ -1,0 +1,194 @@
+/**
+ * Schemas of the default policy's data, one a file of `policies/data/`; `schemas/policy-<name>.schema.json` are written from
+ * these. Whoever replaces the rules may use data of any other shape; these hold for files whose header names them.
+ */
+import { type TSchema, Type } from 'typebox';
+import { ACTIONS } from '../../model/actions.ts';
+import { TREATMENTS } from '../../model/answers.ts';
+import { WRITE_MODES } from '../../model/catalog.ts';
+
+const closed = { additionalProperties: false } as const;
+const NAME = '^[a-z][a-z0-9_]*$';
+const Name = (description: string) => Type.String({ pattern: NAME, description });
+const Names = (description: string) =>
+  Type.Array(Type.String({ pattern: NAME }), { description, uniqueItems: true });
+const Title = Type.String({ minLength: 1, description: 'for people' });
+const byName = (value: TSchema, description: string) =>
+  Type.Record(Type.String({ pattern: NAME }), value, { ...closed, description });
+const oneOf = <const T extends readonly (string | number)[]>(values: T, description: string) =>
+  Type.Enum([...values], { description });
+const Grade = (description: string) => Type.Integer({ minimum: 1, maximum: 5, description });
+const Treatment = oneOf(TREATMENTS, 'what is done to a field');
+const Limit = (description: string) => Type.Integer({ minimum: 1, description });
+const Actions = (description: string) =>
+  Type.Array(Type.Enum([...ACTIONS, 'detokenize']), {
+    description,
+    uniqueItems: true,
+  });
+const file = (title: string, members: { readonly [key: string]: TSchema }) =>
+  Type.Object({ ...members }, { ...closed, title });
+const settings = (members: { readonly [key: string]: TSchema }) => Type.Object({ ...members }, closed);
+const WITHHELD = ['mask', 'drop'] as const;
+const Writable = Names('of categories: only these are written; absent: as each category and field says');
+
+const Role = settings({
+  title: Title,
+  subject_types: Type.Array(Type.Enum(['user', 'service', 'partner']), { minItems: 1, uniqueItems: true }),
+  recipients: oneOf(
+    ['internal', 'own', 'any'],
+    'internal: for us only; own: a partner for itself; any: our staff, for us or for a partner with an agreement',
+  ),
+  departments: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), { description: 'absent: any department', uniqueItems: true }),
+  ),
+  purposes: Names('purposes of purposes.yaml'),
+  actions: Actions('what the role may do'),
+  resources: Type.Array(Type.String({ minLength: 1 }), {
+    description: 'resources of catalog/*.yaml',
+    uniqueItems: true,
+  }),
+  categories: byName(
+    oneOf(['use', 'recognise'], 'use: work with it; recognise: tell one customer from another'),
+    'a category that is not named is dropped',
+  ),
+  max_grade: Grade('the highest grade the role reaches'),
+  max_records: Limit('at once'),
+  mfa: oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself'),
+  write: Type.Optional(Writable),
+});
+
+const Purpose = settings({
+  title: Title,
+  dpv: Type.String({ pattern: '^dpv:[A-Z][A-Za-z]*$', description: 'W3C DPV purpose, https://w3id.org/dpv' }),
+  legal_basis: Type.String({ pattern: '^dpv:[A-Z][A-Za-z]*$', description: 'W3C DPV legal basis' }),
+  tiers: Type.Array(Type.Enum([1, 2, 3]), {
+    minItems: 1,
+    uniqueItems: true,
+    description: 'the first is the default',
+  }),
+  needs: Names('categories needed beyond the tier'),
+  consent: oneOf(
+    ['by_grade', 'explicit', 'waived'],
+    'by_grade: as grades.yaml says; explicit: for all from grade 2 on; waived: the law does not ask for it',
+  ),
+  on_refusal: oneOf(['withhold_fields', 'withhold_record'], 'what a withdrawal or an opt-out takes away'),
+  justification: oneOf(['required', 'optional'], 'whether the request must say why'),
+  mfa: Type.Boolean({ description: 'needs a second factor' }),
+  review: Type.Boolean({ description: 'somebody looks at every use afterwards' }),
+  actions: Type.Optional(Actions('only these; absent: what role and tier allow')),
+  write: Type.Optional(Writable),
+});
+
+const Tier = settings({
+  title: Title,
+  description: Type.Optional(Type.String()),
+  categories: byName(Treatment, 'the most that the tier gives; a category that is not named is outside it'),
+  max_grade: Grade('the highest grade in this tier'),
+  above_grade: Treatment,
+  actions: Actions('what the tier is for'),
+  max_records: Limit('at once'),
+  min_group_size: Type.Union([Type.Integer({ minimum: 2 }), Type.Null()], {
+    description: 'records whose quasi-identifiers fewer than this many share are withheld',
+  }),
+  review: Type.Boolean({ description: 'somebody looks at every use afterwards' }),
+  watermark: Type.Boolean(),
+  grants: Type.Boolean({ description: 'whether a grant can go beyond this tier' }),
+});
+
+const GradeSettings = settings({
+  title: Title,
+  consent: oneOf(['none', 'notice', 'explicit'], 'notice: told, and may opt out; explicit: asked and agreed'),
+  above_limit: oneOf(WITHHELD, 'what is left for a caller whose clearance or role does not reach it'),
+  mfa: Type.Boolean({ description: 'needs a second factor' }),
+  leaves: Type.Boolean({ description: 'false: never, whoever asks' }),
+});
+
+const Category = settings({
+  title: Title,
+  withheld_as: oneOf(
+    WITHHELD,
+    'what is left where consent or a second factor is missing; partners get `drop`',
+  ),
+  leaves: Type.Boolean({ description: 'false: never, whoever asks' }),
+  write: Type.Optional(
+    oneOf(
+      WRITE_MODES,
+      'who may write it, where the catalog does not say. never: nobody; as_read (the default): whoever may see it undisguised, or scrubbed; always: also who may not see it',
+    ),
+  ),
+});
+
+const Agreement = settings({
+  categories: byName(Grade('highest grade'), 'what the agreement lists'),
+  fields: Type.Optional(
+    Type.Record(
+      Type.String({ minLength: 1 }),
+      Type.Record(
+        Type.String({ pattern: '^/' }),
+        Type.String({ pattern: '^[a-z][a-z0-9_]*/[1-5]$' }),
+        closed,
+      ),
+      { description: 'resource → single field → the class it is judged by' },
+    ),
+  ),
+  until: Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'last day, UTC' }),
+  max_records: Limit('at once'),
+});
+
+const Partner = settings({ title: Title, agreements: byName(Agreement, 'by purpose') });
+
+const Flag = Type.Union([
+  settings({ title: Title, withholds: Type.Literal('nothing') }),
+  settings({ title: Title, withholds: Type.Literal('notice') }),
+  settings({
+    title: Title,
+    withholds: Type.Literal('record'),
+    except: Type.Optional(Names('purposes it does not hold for')),
+  }),
+]);
+
+const Identifier = settings({
+  title: Title,
+  pattern: Type.String({ minLength: 1, description: 'RE2; what is such an identifier as a whole' }),
+  resolves_to: Type.Optional(
+    Name('the type that it is an alias of: looked up in consents.yaml (aliases) and by consent.lookups'),
+  ),
+});
+
+const Accepted = (description: string) =>
+  Type.Record(Type.String({ minLength: 1 }), Type.Boolean(), { description });
+
+export const dataSchemas = {
+  roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
+  purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
+  tiers: file('Tiers', {
+    tiers: Type.Object({ '1': Tier, '2': Tier, '3': Tier }, { ...closed, description: 'how wide a need is' }),
+  }),
+  grades: file('Grades', {
+    grades: Type.Object(
+      { '1': GradeSettings, '2': GradeSettings, '3': GradeSettings, '4': GradeSettings, '5': GradeSettings },
+      closed,
+    ),
+    clearance: settings({ unstated: Grade('of a caller whose credential states none') }),
+  }),
+  categories: file('Categories', { categories: byName(Category, 'what a field is about') }),
+  partners: file('Partners', { partners: byName(Partner, 'organisations outside') }),
+  assurance: file('Assurance', {
+    assurance: settings({
+      amr: Accepted('RFC 8176 methods that are a second factor'),
+      acr: Accepted('authentication contexts that are two factors'),
+      actions: Accepted('actions that need a second factor whatever the purpose'),
+      step_up: Name('what the caller is asked for'),
+    }),
+    justification: settings({ min_length: Limit('characters besides white space at the ends') }),
+  }),
+  flags: file('Flags of data subjects', { flags: byName(Flag, 'marks on a data subject') }),
+  identifiers: file('Identifiers of data subjects', {
+    identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),
+  }),
+  grants: file('Grants', {
+    grants: settings({ lifts: byName(Type.Boolean(), 'limits that a grant may lift, by their `because`') }),
+  }),
+} as const satisfies { readonly [name: string]: TSchema };
+
+export type DataSchemaName = keyof typeof dataSchemas;

@@ -1,0 +1,344 @@
+/** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. Longer than most: documents that name each other stand in one file. */
+import { type TSchema, Type } from 'typebox';
+import { TREATMENTS } from '../../model/answers.ts';
+import { WRITE_MODES } from '../../model/catalog.ts';
+import type { EnvelopeRole, FieldEntry } from '../../model/catalog.ts';
+
+/** treatments whose parameters a catalog may give for a field */
+export const FIELD_TREATMENTS = [
+  'mask',
+  'generalize',
+  'pseudonymize',
+  'tokenize',
+  'encrypt',
+  'scrub',
+] as const satisfies readonly (keyof FieldEntry)[];
+export const ENVELOPE_ROLES = [
+  'record',
+  'records',
+  'record_count',
+  'total',
+  'link',
+  'status',
+  'drop',
+] as const satisfies readonly EnvelopeRole[];
+
+/** what `parse` of a line may be (`disclosure/inner/registry.ts`) */
+export const PARSED = ['json', 'xml', 'vcard'] as const;
+
+const closed = { additionalProperties: false } as const;
+const open = { additionalProperties: true } as const;
+const Nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const Text = Type.String();
+const Names = Type.Array(Text);
+const Tier = Type.Enum([1, 2, 3]);
+const Timestamp = Type.String({ format: 'date-time' });
+const Parameters = Type.Object({}, open);
+const Pointer = (description: string) => Type.String({ pattern: '^/', description });
+const POINTERS = '^/';
+/** around the records, where no step picks by a sibling */
+const PLACES = '^(/([^/[][^/]*)?)+$';
+
+const Subject = Type.Object(
+  {
+    type: Text,
+    id: Text,
+    properties: Type.Object(
+      {
+        roles: Names,
+        department: Nullable(Text),
+        organization: Text,
+        clearance: Nullable(Type.Integer()),
+        assurance: Type.Object(
+          { amr: Names, acr: Nullable(Text), auth_time: Nullable(Type.Number()) },
+          closed,
+        ),
+      },
+      open,
+    ),
+  },
+  closed,
+);
+
+const Action = Type.Object(
+  {
+    name: Text,
+    properties: Type.Object({ query_fields: Names, body_fields: Names }, open),
+  },
+  closed,
+);
+
+const Resource = Type.Object(
+  { type: Text, id: Type.Optional(Text), properties: Type.Object({}, open) },
+  closed,
+);
+
+const Grant = Type.Object(
+  {
+    id: Text,
+    purpose: Type.Optional(Text),
+    resource: Type.Optional(Text),
+    data_subject: Type.Optional(Text),
+    categories: Type.Optional(Names),
+    until: Timestamp,
+  },
+  open,
+);
+
+const Context = Type.Object(
+  {
+    purpose: Text,
+    tier: Nullable(Tier),
+    recipient: Text,
+    justification: Nullable(Text),
+    time: Timestamp,
+    grants: Type.Array(Grant),
+    request: Type.Object({ method: Text, route: Text, client_ip: Nullable(Text) }, closed),
+  },
+  closed,
+);
+
+const Consent = Type.Object(
+  {
+    id: Type.Optional(Text),
+    purpose: Text,
+    categories: Names,
+    recipient: Text,
+    status: Type.Enum(['given', 'withdrawn', 'expired', 'pending']),
+    explicit: Type.Optional(Type.Boolean()),
+    from: Type.Optional(Timestamp),
+    until: Type.Optional(Timestamp),
+  },
+  closed,
+);
+
+const request = { subject: Subject, action: Action, resource: Resource, context: Context };
+const PolicyInputSchema = Type.Object(request, { ...closed, title: 'Input of sluice/decision' });
+export const DisclosureInputSchema = Type.Object(
+  {
+    ...request,
+    data_subject: Type.Object({ consents: Type.Array(Consent), flags: Names }, closed),
+    record: Type.Object(
+      { attributes: Type.Record(Text, Type.Union([Text, Type.Number(), Type.Boolean(), Type.Null()])) },
+      closed,
+    ),
+  },
+  { ...closed, title: 'Input of sluice/disclosure' },
+);
+
+const Reason = Type.Object({ code: Type.String({ minLength: 1 }), message: Type.Optional(Text) }, closed);
+
+const DecisionAnswerSchema = Type.Object(
+  {
+    allow: Type.Boolean(),
+    reasons: Type.Optional(Type.Array(Reason)),
+    tier: Type.Optional(Nullable(Tier)),
+    obligations: Type.Optional(
+      Type.Object(
+        {
+          max_records: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
+          watermark: Type.Optional(Nullable(Type.Boolean())),
+          min_group_size: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
+          step_up: Type.Optional(Nullable(Text)),
+          review: Type.Optional(Nullable(Type.Boolean())),
+        },
+        open,
+      ),
+    ),
+  },
+  { ...closed, title: 'Answer of sluice/decision' },
+);
+
+const Choice = Type.Object(
+  { do: Type.Enum([...TREATMENTS]), because: Text, with: Type.Optional(Parameters) },
+  closed,
+);
+
+const DisclosureAnswerSchema = Type.Object(
+  {
+    disclose: Type.Boolean(),
+    reasons: Type.Optional(Type.Array(Reason)),
+    classes: Type.Optional(Type.Record(Text, Choice)),
+    fields: Type.Optional(Type.Record(Type.String({ pattern: POINTERS }), Choice, closed)),
+  },
+  { ...closed, title: 'Answer of sluice/disclosure' },
+);
+
+const Field = Type.Object(
+  {
+    category: Type.String({ description: 'what the field is about: contact, identity, transaction, …' }),
+    grade: Type.Integer({ minimum: 1, maximum: 5, description: '1 public … 5 secret (never leaves)' }),
+    parse: Type.Optional(
+      Type.Enum([...PARSED], {
+        description:
+          'the text is a document of this format: disclosed by the lines below, dropped where it is none',
+      }),
+    ),
+    whole: Type.Optional(
+      Type.Boolean({
+        description:
+          'true: covers all that stands below, members added later too; without it a scalar, or an array of scalars',
+      }),
+    ),
+    mask: Type.Optional(Type.Union([Text, Type.Object({ kind: Text }, open)])),
+    generalize: Type.Optional(Parameters),
+    pseudonymize: Type.Optional(Parameters),
+    tokenize: Type.Optional(Parameters),
+    encrypt: Type.Optional(Parameters),
+    scrub: Type.Optional(Parameters),
+    write: Type.Optional(
+      Type.Enum([...WRITE_MODES], {
+        description:
+          'who may write it. never: nobody; as_read: whoever may see it undisguised, or scrubbed; always: also who may not see it. Default: as its category says in the data of the policy',
+      }),
+    ),
+    quasi_identifier: Type.Optional(
+      Type.Boolean({ description: 'counted when records are grouped for min_group_size' }),
+    ),
+    description: Type.Optional(Text),
+  },
+  closed,
+);
+const Embedded = Type.Object(
+  {
+    resource: Type.String({ description: 'an embedded resource, with its own catalog and data subject' }),
+    description: Type.Optional(Text),
+  },
+  closed,
+);
+
+const Place = (description: string) =>
+  Type.Union([
+    Pointer(description),
+    Type.Object(
+      {
+        at: Pointer(description),
+        type: Type.Optional(
+          Type.String({ description: 'of identifiers.yaml: what the value must be to name anybody' }),
+        ),
+        pattern: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'RE2; matches the whole value, and its first group is the id: "Patient/(.+)"',
+          }),
+        ),
+      },
+      closed,
+    ),
+  ]);
+
+const CatalogSchema = Type.Object(
+  {
+    resource: Type.String({ description: 'name of the resource this catalog is about' }),
+    data_subject: Type.Optional(
+      Type.Union([
+        Place('where a record says whose it is'),
+        Type.Array(
+          Type.Union([
+            Place('one of those whom a record is about'),
+            Type.Object(
+              {
+                same: Type.Array(Place('one of the places that name the same person'), {
+                  minItems: 2,
+                  description: 'places that name one person: the first of them that is known counts',
+                }),
+              },
+              closed,
+            ),
+          ]),
+        ),
+        Type.Null(),
+      ]),
+    ),
+    attributes: Type.Optional(
+      Nullable(Type.Record(Text, Pointer('what the policy may look at, per record'))),
+    ),
+    variants: Type.Optional(
+      Type.Object(
+        {
+          by: Pointer('the member that says what a record is, or `/{key}`: its own name'),
+          of: Type.Record(Text, Text, {
+            minProperties: 1,
+            description:
+              'what it says → the resource whose catalog holds; anything else withholds the record',
+          }),
+        },
+        { ...closed, description: 'records of several types in one place, instead of fields' },
+      ),
+    ),
+    fields: Type.Optional(
+      Type.Record(Type.String({ pattern: POINTERS }), Type.Union([Field, Embedded]), closed),
+    ),
+    envelope: Type.Optional(
+      Nullable(
+        Type.Record(
+          Type.String({ pattern: PLACES }),
+          Type.Object({ is: Type.Enum([...ENVELOPE_ROLES]) }, closed),
+          closed,
+        ),
+      ),
+    ),
+  },
+  { ...closed, title: 'Catalog of a resource' },
+);
+
+const Paths = Type.Array(Type.Array(Text));
+const ManifestSchema = Type.Object(
+  {
+    revision: Type.Optional(Text),
+    roots: Type.Optional(Names),
+    rego_version: Type.Optional(Type.Integer()),
+    wasm: Type.Optional(Type.Array(Type.Object({ entrypoint: Text, module: Text }, open))),
+    metadata: Type.Optional(
+      Type.Object(
+        {
+          sluice: Type.Optional(
+            Type.Object(
+              {
+                format: Type.Literal(1),
+                wasm_sha256: Text,
+                content_digest: Type.Optional(
+                  Type.String({ pattern: '^sha256:[0-9a-f]{64}$', description: 'what an approval names' }),
+                ),
+                entrypoints: Type.Record(
+                  Text,
+                  Type.Object(
+                    {
+                      input: Paths,
+                      data: Paths,
+                      nondeterministic: Names,
+                      reads_time: Type.Boolean(),
+                      consent_dates: Type.Boolean(),
+                      without_grants: Type.Optional(
+                        Type.Object({ input: Paths, reads_time: Type.Boolean() }, open),
+                      ),
+                    },
+                    open,
+                  ),
+                ),
+              },
+              open,
+            ),
+          ),
+        },
+        open,
+      ),
+    ),
+  },
+  { ...open, title: 'Manifest of a policy bundle' },
+);
+
+const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
+
+/** file name under `schemas/` → JSON Schema */
+export const policySchemas = (): Record<string, object> =>
+  Object.fromEntries(
+    Object.entries({
+      'policy-input': PolicyInputSchema,
+      'decision-answer': DecisionAnswerSchema,
+      'disclosure-input': DisclosureInputSchema,
+      'disclosure-answer': DisclosureAnswerSchema,
+      catalog: CatalogSchema,
+      'bundle-manifest': ManifestSchema,
+    }).map(([name, schema]) => [`${name}.schema.json`, { $schema: DRAFT, ...schema }]),
+  );

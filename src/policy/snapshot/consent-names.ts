@@ -1,0 +1,78 @@
+/**
+ * Names in what is known of a data subject that the policy's data do not have. A misspelled flag or purpose would change nothing,
+ * so that a refusal would be passed over: the records of that data subject are withheld. A list that the data do not hold at all
+ * (`flags`, `purposes`, `categories`, `partners`) is none of this policy's, and names of its kind are the rules' own affair.
+ */
+import { type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
+import type { DataSubjectState } from '../../model/consent.ts';
+import { holdsUnseen } from '../../model/spelling.ts';
+import { isObject } from '../../documents/yaml.ts';
+
+export const NAME_UNKNOWN: DisclosureAnswer = Object.freeze(
+  WITHHOLD_ALL(
+    'consent_name_unknown',
+    'The consents or flags of the data subject use a name that the policy does not know. See sluice check --config.',
+  ),
+);
+
+export type NameKind = 'flag' | 'purpose' | 'category' | 'recipient' | 'status';
+
+export interface ConsentNames {
+  /** of a state, as often as it is asked about */
+  knowsAll(state: DataSubjectState): boolean;
+  knows(kind: NameKind, name: string): boolean;
+  /** for a message; empty: any */
+  known(kind: NameKind): readonly string[];
+}
+
+const STATUSES: ReadonlySet<string> = new Set(['given', 'withdrawn', 'expired', 'pending']);
+const OPT_OUT = 'opt_out:';
+
+export function createConsentNames(data: { readonly [name: string]: unknown }): ConsentNames {
+  const sets: Readonly<Record<NameKind, ReadonlySet<string> | null>> = {
+    flag: namesOf(data['flags']),
+    purpose: namesOf(data['purposes'], '*'),
+    category: namesOf(data['categories'], '*'),
+    recipient: namesOf(data['partners'], '*', 'internal'),
+    status: STATUSES,
+  };
+  const judged = new WeakMap<DataSubjectState, boolean>();
+  const knows = (kind: NameKind, name: string): boolean => {
+    const set = sets[kind];
+    // no rule means a name with a blank around it, whether the data have a list or not
+    if (holdsUnseen(name)) return false;
+    if (set === null || set.has(name)) return true;
+    // an objection to one purpose
+    return kind === 'flag' && name.startsWith(OPT_OUT) && knows('purpose', name.slice(OPT_OUT.length));
+  };
+  const judge = ({ consents, flags }: DataSubjectState): boolean =>
+    flags.every((flag) => knows('flag', flag)) &&
+    consents.every(
+      ({ purpose, recipient, categories, status }) =>
+        knows('purpose', purpose) &&
+        knows('recipient', recipient) &&
+        knows('status', status) &&
+        categories.every((category) => knows('category', category)),
+    );
+  return {
+    knows,
+    known: (kind) => [...(sets[kind] ?? [])],
+    knowsAll(state) {
+      // What is no state at all is for the policy to refuse.
+      if (!Array.isArray(state?.flags) || !Array.isArray(state.consents)) return true;
+      if (!Object.isFrozen(state)) return judge(state);
+      let known = judged.get(state);
+      if (known === undefined) {
+        known = judge(state);
+        judged.set(state, known);
+      }
+      return known;
+    },
+  };
+}
+
+function namesOf(document: unknown, ...others: readonly string[]): ReadonlySet<string> | null {
+  if (Array.isArray(document))
+    return new Set([...document.filter((n): n is string => typeof n === 'string'), ...others]);
+  return isObject(document) ? new Set([...Object.keys(document), ...others]) : null;
+}

@@ -1,0 +1,278 @@
+/**
+ * One revision of the policy, ready to be asked. Neither question ever throws: whatever goes wrong is a denial whose
+ * reason names the failure.
+ *
+ * An answer is kept under exactly what the entrypoint reads of the input, so that two requests that look the same to the
+ * policy share one answer object (callers may key what they derive from it by identity). An answer that depended on the
+ * clock is good within its time step only; one that depended on random numbers is never kept.
+ */
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { isSluiceError, SluiceError } from '../../errors.ts';
+import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
+import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
+import type { PolicySnapshot } from '../../model/policy.ts';
+import { decisionOf, disclosureOf, Malformed } from './answers.ts';
+import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
+import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
+import { createSteps, type Instant } from './time-steps.ts';
+import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
+import type { Nondeterminism } from '../../rego/engine.ts';
+import { mentions } from './constants.ts';
+import { createProjection, type KeyOf, withTime } from './projection.ts';
+import { createRuntime, type Runtime } from '../runtime.ts';
+
+export interface SnapshotOptions {
+  readonly limits?: PolicyLimits;
+  readonly cache?: CacheLimits;
+}
+
+export interface CacheStats {
+  readonly hits: number;
+  readonly misses: number;
+  readonly entries: number;
+}
+
+/** What the store hands out: the model's snapshot, and what commands and metrics ask besides. */
+export interface LivePolicy extends PolicySnapshot {
+  readonly source: PolicyBundle;
+  /** what the evaluation behind an answer saw of the outside, for the decision record; undefined: nothing, or within a time step */
+  outside(answer: DecisionAnswer | DisclosureAnswer): Nondeterminism | undefined;
+  stats(): CacheStats;
+  /** bytes of WebAssembly memory in use */
+  memoryBytes(): number;
+}
+
+const DECISION = 'sluice/decision';
+const DISCLOSURE = 'sluice/disclosure';
+
+/** @throws SluiceError `bundle_abi_unsupported`, `bundle_entrypoint_missing`, `bundle_malformed`, `policy_builtin_refused`, `policy_memory_exceeded` */
+export const createSnapshot = async (
+  bundle: PolicyBundle,
+  options: SnapshotOptions = {},
+): Promise<LivePolicy> => {
+  const cache = options.cache ?? DEFAULT_CACHE;
+  const runtime = await createRuntime(bundle, options.limits ?? DEFAULT_LIMITS);
+  const missing = [DECISION, DISCLOSURE].filter((e) => !runtime.entrypoints.includes(e));
+  if (missing.length > 0)
+    throw new SluiceError(
+      'bundle_entrypoint_missing',
+      `${bundle.name}: no entrypoint ${missing.join(', ')}; build with -e sluice/decision -e sluice/disclosure.`,
+    );
+  const steps = createSteps(cache.time_step_ms);
+  const outside = new WeakMap<object, Nondeterminism>();
+  const question = <A extends object>(
+    entrypoint: string,
+    parse: (v: unknown) => A,
+    failed: (e: SluiceError) => A,
+  ) =>
+    new Question(entrypoint, bundle.reads?.get(entrypoint) ?? null, {
+      runtime,
+      cache,
+      steps,
+      outside,
+      parse,
+      failed,
+    });
+  const decision = question<DecisionAnswer>(DECISION, decisionOf, (e) => denial(e));
+  const names = createConsentNames(bundle.data);
+  const disclosure = question<DisclosureAnswer>(DISCLOSURE, disclosureOf, (e) =>
+    Object.freeze(WITHHOLD_ALL(e.code, e.message)),
+  );
+  return {
+    revision: bundle.revision,
+    bundle: bundle.name,
+    source: bundle,
+    catalogs: bundle.catalogs,
+    data: bundle.data,
+    reads_consent_dates:
+      bundle.reads?.get(DISCLOSURE)?.consent_dates ??
+      (mentions(bundle.wasm, 'from') || mentions(bundle.wasm, 'until')),
+    reads_attributes: attributesOf(bundle.reads?.get(DISCLOSURE)?.input ?? null),
+    decide: (input: PolicyInput) => decision.ask(input),
+    disclose: (input: DisclosureInput) =>
+      names.knowsAll(input.data_subject) ? disclosure.ask(input) : NAME_UNKNOWN,
+    outside: (answer) => outside.get(answer),
+    stats: () => ({
+      hits: decision.hits + disclosure.hits,
+      misses: decision.misses + disclosure.misses,
+      entries: decision.entries + disclosure.entries,
+    }),
+    memoryBytes: () => runtime.memoryBytes(),
+  };
+};
+
+const ATTRIBUTES = ['record', 'attributes'];
+
+const attributesOf = (paths: EntrypointReads['input'] | null): readonly string[] | null => {
+  const names = new Set<string>();
+  for (const path of paths ?? [[]]) {
+    if (!ATTRIBUTES.every((step, i) => i >= path.length || path[i] === step)) continue;
+    const name = path[ATTRIBUTES.length];
+    if (name === undefined) return null;
+    names.add(name);
+  }
+  return [...names].sort();
+};
+
+const denial = (e: SluiceError): DecisionAnswer =>
+  Object.freeze({
+    allow: false,
+    reasons: [{ code: e.code, message: e.message }],
+    tier: null,
+    obligations: {},
+  });
+
+interface Kept<A> {
+  readonly answer: A;
+  /** the step it is good for; null: any */
+  readonly step: number | null;
+  /** a failure is asked again after a while; milliseconds of the monotonic clock */
+  readonly until: number | null;
+}
+
+interface Around<A> {
+  readonly runtime: Runtime;
+  readonly cache: CacheLimits;
+  readonly steps: (time: string) => Instant | null;
+  readonly outside: WeakMap<object, Nondeterminism>;
+  readonly parse: (value: unknown) => A;
+  readonly failed: (e: SluiceError) => A;
+}
+
+/** What the entrypoint can see of an input. */
+interface Sight {
+  /** before a key, so that no two sights share one */
+  readonly mark: string;
+  readonly keyOf: KeyOf;
+  readonly stepped: boolean;
+}
+
+/** A failing input would cost its whole budget each time it is sent. */
+const FAILURE_KEPT_MS = 5000;
+const DISTINCT_ANSWERS = 4096;
+
+class Question<A extends object> {
+  hits = 0;
+  misses = 0;
+  readonly #entrypoint: string;
+  readonly #around: Around<A>;
+  readonly #any: Sight;
+  /** of an input without a grant */
+  readonly #ungranted: Sight;
+  readonly #kept: LRUCache<string, Kept<A>> | null;
+  /** by what the policy answered, so that equal answers are one object */
+  readonly #distinct = new LRUCache<string, A>({ max: DISTINCT_ANSWERS });
+
+  constructor(entrypoint: string, reads: EntrypointReads | null, around: Around<A>) {
+    this.#entrypoint = entrypoint;
+    this.#around = around;
+    this.#any = {
+      mark: '',
+      keyOf: createProjection(reads === null ? null : reads.input),
+      stepped: reads?.reads_time ?? true,
+    };
+    const less = reads?.without_grants;
+    this.#ungranted =
+      less === undefined
+        ? this.#any
+        : { mark: '-', keyOf: createProjection(less.input), stepped: less.reads_time };
+    const { entries, bytes } = around.cache;
+    this.#kept = entries === 0 ? null : new LRUCache({ max: entries, maxSize: bytes });
+  }
+
+  get entries(): number {
+    return this.#kept?.size ?? 0;
+  }
+
+  ask(input: PolicyInput | DisclosureInput): A {
+    try {
+      return this.#ask(input);
+    } catch (e) {
+      return this.#around.failed(
+        isSluiceError(e)
+          ? e
+          : new SluiceError('policy_evaluation_failed', {
+              message: 'The policy could not be asked.',
+              cause: e,
+            }),
+      );
+    }
+  }
+
+  #ask(input: PolicyInput | DisclosureInput): A {
+    const time = input.context.time;
+    const instant = this.#around.steps(time);
+    if (instant === null)
+      throw new SluiceError(
+        'policy_evaluation_failed',
+        'context.time of the policy input is not an RFC 3339 time.',
+      );
+    const { grants } = input.context;
+    const { mark, keyOf, stepped } =
+      Array.isArray(grants) && grants.length === 0 ? this.#ungranted : this.#any;
+    const seen = stepped ? instant.text : time;
+    if (this.#kept === null) return this.#evaluate(input, seen, instant).answer;
+    const key = mark + keyOf(input, seen);
+    const kept = this.#kept.get(key);
+    if (
+      kept !== undefined &&
+      (kept.step === null || kept.step === instant.milliseconds) &&
+      (kept.until === null || performance.now() < kept.until)
+    ) {
+      this.hits += 1;
+      return kept.answer;
+    }
+    this.misses += 1;
+    const { size, ...fresh } = this.#evaluate(input, seen, instant);
+    if (size !== null) this.#kept.set(key, fresh, { size: size + key.length * 2 + 128 });
+    return fresh.answer;
+  }
+
+  /** `size` null: not to be kept */
+  #evaluate(input: object, seen: string, instant: Instant): Kept<A> & { readonly size: number | null } {
+    const { runtime, parse, failed, outside } = this.#around;
+    try {
+      const text = JSON.stringify(withTime(input as { readonly [key: string]: unknown }, seen));
+      const { result, raw, nondeterminism } = runtime.evaluate(this.#entrypoint, text, {
+        nowNs: BigInt(instant.milliseconds) * 1_000_000n,
+        seed: randomUUID,
+      });
+      if (result === undefined)
+        throw new SluiceError(
+          'policy_undefined',
+          `The policy has no answer: ${this.#entrypoint} is undefined for this input.`,
+        );
+      if (nondeterminism.seed !== undefined) {
+        const answer = parse(result);
+        outside.set(answer, nondeterminism);
+        return { answer, step: null, until: null, size: null };
+      }
+      let answer = this.#distinct.get(raw);
+      if (answer === undefined) {
+        answer = parse(result);
+        this.#distinct.set(raw, answer);
+      }
+      return {
+        answer,
+        step: nondeterminism.now_ns === undefined ? null : instant.milliseconds,
+        until: null,
+        size: raw.length * 2,
+      };
+    } catch (e) {
+      const error =
+        e instanceof Malformed
+          ? new SluiceError(
+              'policy_answer_malformed',
+              `The answer of ${this.#entrypoint} is malformed: ${e.message}.`,
+            )
+          : isSluiceError(e)
+            ? e
+            : new SluiceError('policy_evaluation_failed', {
+                message: 'The policy could not be evaluated.',
+                cause: e,
+              });
+      return { answer: failed(error), step: null, until: performance.now() + FAILURE_KEPT_MS, size: 512 };
+    }
+  }
+}

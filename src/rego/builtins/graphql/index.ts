@@ -1,0 +1,158 @@
+/** `graphql.*`: parsing and validation by graphql-js, with the leniencies of the parser that OPA uses. */
+import {
+  buildASTSchema,
+  type DefinitionNode,
+  type DocumentNode,
+  extendSchema,
+  type GraphQLSchema,
+  isExecutableDefinitionNode,
+  Kind,
+  type OperationTypeNode,
+  parse as parseGraphql,
+  specifiedRules,
+  validate,
+  validateSchema,
+} from 'graphql';
+import type { RegoValue } from '../../values.ts';
+import { querySource, schemaSource } from './source.ts';
+import { commentTree, isExtension, queryTree, schemaTree } from './trees.ts';
+import { fail, isLimit, string, tooLarge } from '../operands.ts';
+import { BuiltinFailure, type Family } from '../types.ts';
+
+/** a document of more tokens is refused: parsing and validating take time with their square */
+const MOST_TOKENS = 50_000;
+
+/** In two steps: one pattern for lines of comments and what is between them takes exponential time. */
+const isEmpty = (source: string): boolean => !/[^ \t\r\n,\ufeff]/.test(source.replace(/#[^\n\r]*/g, ''));
+
+const attempt = <T>(run: () => T): T => {
+  try {
+    return run();
+  } catch (e) {
+    if (e instanceof BuiltinFailure || isLimit(e)) throw e;
+    // graphql's own limit has no type of its own.
+    if (e instanceof Error && /more tha[nt] \d+ tokens/.test(e.message))
+      return tooLarge(`A GraphQL document of more than ${MOST_TOKENS} tokens is not read`);
+    return fail('not valid GraphQL');
+  }
+};
+
+const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
+
+const parse = (source: string): DocumentNode =>
+  isEmpty(source)
+    ? NOTHING
+    : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS, allowLegacyFragmentVariables: true }));
+
+const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
+  kind: Kind.DOCUMENT,
+  definitions,
+});
+
+const queryOf = (v: RegoValue | undefined): DocumentNode => {
+  const parsed = parse(v instanceof Map ? querySource(v) : string(v));
+  return parsed.definitions.every(isExecutableDefinitionNode) ? parsed : fail('not a query');
+};
+
+const schemaOf = (v: RegoValue | undefined): DocumentNode => {
+  const parsed = parse(v instanceof Map ? schemaSource(v) : string(v));
+  return parsed.definitions.some(isExecutableDefinitionNode) ? fail('not a schema') : parsed;
+};
+
+const nameOf = (d: DefinitionNode): string => ('name' in d ? (d.name?.value ?? '') : '');
+
+/** OPA's parser lets a type begin with its extension. */
+const withBases = ({ definitions }: DocumentNode): DocumentNode => {
+  const defined = new Set(definitions.filter((d) => !isExtension(d)).map(nameOf));
+  return document(
+    definitions.map((d) => {
+      if (!isExtension(d) || d.kind === Kind.SCHEMA_EXTENSION || defined.has(nameOf(d))) return d;
+      defined.add(nameOf(d));
+      return { ...d, kind: d.kind.replace(/Extension$/, 'Definition') } as DefinitionNode;
+    }),
+  );
+};
+
+/** a schema without a query is one that can only be asked nothing; OPA's validator does not look for cycles of inputs */
+const HARMLESS = /^Query root type must be provided|^Cannot reference Input Object/;
+
+/** types that every schema has already */
+const BUILT_IN = ['Int', 'Float', 'String', 'Boolean', 'ID'];
+
+const build = (source: DocumentNode): GraphQLSchema =>
+  attempt(() => {
+    const { definitions } = withBases(source);
+    if (definitions.some((d) => d.kind === Kind.SCALAR_TYPE_DEFINITION && BUILT_IN.includes(nameOf(d)))) {
+      return fail('a type that is there already');
+    }
+    const bases = document(definitions.filter((d) => !isExtension(d)));
+    const extensions = document(definitions.filter(isExtension));
+    const base = buildASTSchema(bases);
+    const schema = extensions.definitions.length === 0 ? base : extendSchema(base, extensions);
+    if (validateSchema(schema).some((e) => !HARMLESS.test(e.message))) return fail('not a valid schema');
+    return schema;
+  });
+
+const ROOTS = {
+  query: 'getQueryType',
+  mutation: 'getMutationType',
+  subscription: 'getSubscriptionType',
+} as const;
+
+const isValid = (schema: GraphQLSchema, query: DocumentNode): boolean => {
+  for (const d of query.definitions) {
+    if (d.kind !== Kind.OPERATION_DEFINITION) continue;
+    const root = ROOTS[d.operation as `${OperationTypeNode}`];
+    if (!schema[root]()) return false;
+  }
+  if (query.definitions.length === 0) return true;
+  // OPA's validator does not look at variables of a fragment.
+  const plain = document(
+    query.definitions.map((d) =>
+      d.kind === Kind.FRAGMENT_DEFINITION && d.variableDefinitions !== undefined
+        ? { ...d, variableDefinitions: [] }
+        : d,
+    ),
+  );
+  return attempt(() => validate(schema, plain, specifiedRules, { maxErrors: 1 })).length === 0;
+};
+
+/** @returns the two trees, or fails */
+const checked = (
+  query: RegoValue | undefined,
+  schema: RegoValue | undefined,
+): readonly [RegoValue, RegoValue] => {
+  const q = queryOf(query);
+  const s = schemaOf(schema);
+  if (!isValid(build(s), q)) return fail('the query is not valid against the schema');
+  return [queryTree(q), schemaTree(s)];
+};
+
+const holds = (run: () => unknown): boolean => {
+  try {
+    run();
+    return true;
+  } catch (e) {
+    if (e instanceof BuiltinFailure) return false;
+    throw e;
+  }
+};
+
+export const graphql: Family = {
+  'graphql.parse': ([query, schema]) => [...checked(query, schema)],
+  'graphql.parse_and_verify': ([query, schema]) => {
+    try {
+      return [true, ...checked(query, schema)];
+    } catch (e) {
+      if (e instanceof BuiltinFailure) return [false, new Map(), new Map()];
+      throw e;
+    }
+  },
+  'graphql.parse_query': ([query]) => queryTree(queryOf(string(query))),
+  'graphql.parse_schema': ([schema]) => {
+    const source = string(schema);
+    return isEmpty(source) ? commentTree(source) : schemaTree(schemaOf(source));
+  },
+  'graphql.is_valid': ([query, schema]) => holds(() => checked(query, schema)),
+  'graphql.schema_is_valid': ([schema]) => holds(() => build(schemaOf(schema))),
+};

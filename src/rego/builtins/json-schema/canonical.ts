@@ -1,0 +1,14 @@
+/** JSON in which equal values are spelled alike: numbers as the doubles that Go's JSON writes, keys in order. */
+import { isNumber, numberText, type RegoNumber, type RegoValue } from '../../values.ts';
+import { marshal } from '../json/objects.ts';
+import { jsonNumber } from '../yaml/words.ts';
+
+const double = (n: RegoNumber): RegoValue => jsonNumber(Number(numberText(n)));
+
+const normal = (v: RegoValue): RegoValue => {
+  if (isNumber(v)) return double(v);
+  if (Array.isArray(v)) return v.map(normal);
+  return v instanceof Map ? new Map([...v].map(([key, item]) => [key, normal(item)] as const)) : v;
+};
+
+export const canonical = (v: RegoValue): string => marshal(normal(v));

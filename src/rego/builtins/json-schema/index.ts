@@ -1,0 +1,69 @@
+/** `json.match_schema`, `json.verify_schema`. Schemas are never fetched: a reference must lead into the schema itself. */
+import { LRUCache } from 'lru-cache';
+import { encode, fieldsOf, parseJson, type RegoValue } from '../../values.ts';
+import { marshal } from '../json/objects.ts';
+import { fail, isLimit } from '../operands.ts';
+import { compileSchema, type Schema } from './compile.ts';
+import { SchemaFault, fault } from './faults.ts';
+import { mismatchesOf } from './validate.ts';
+import type { Family } from '../types.ts';
+
+/** a JSON text, or an object or an array as its JSON */
+const documentOf = (v: RegoValue | undefined): RegoValue => {
+  if (typeof v === 'string') {
+    try {
+      return parseJson(v);
+    } catch (e) {
+      if (isLimit(e)) throw e;
+      return fault('invalid JSON string');
+    }
+  }
+  // Through JSON, so that sets and keys of other types are what a schema can speak of.
+  return v instanceof Map || Array.isArray(v)
+    ? parseJson(marshal(v))
+    : fault('wrong type, expected string or object');
+};
+
+const schemas = new LRUCache<string, Schema>({ max: 100 });
+
+const schemaOf = (v: RegoValue | undefined): Schema => {
+  const key = v === undefined ? '' : encode(v);
+  let schema = schemas.get(key);
+  if (schema === undefined) {
+    schema = compileSchema(documentOf(v));
+    schemas.set(key, schema);
+  }
+  return schema;
+};
+
+/** a fault of the schema: the call is undefined */
+const orUndefined = <T>(run: () => T): T => {
+  try {
+    return run();
+  } catch (e) {
+    return e instanceof SchemaFault ? fail(e.message) : throwAgain(e);
+  }
+};
+
+const throwAgain = (e: unknown): never => {
+  throw e;
+};
+
+export const schema: Family = {
+  'json.verify_schema': ([v]) => {
+    try {
+      schemaOf(v);
+      return [true, null];
+    } catch (e) {
+      return e instanceof SchemaFault ? [false, `jsonschema: ${e.message}`] : throwAgain(e);
+    }
+  },
+  'json.match_schema': ([document, v]) =>
+    orUndefined(() => {
+      const found = mismatchesOf(schemaOf(v), documentOf(document));
+      return [
+        found.length === 0,
+        found.map(({ error, type, field, desc }) => fieldsOf({ error, type, field, desc })),
+      ];
+    }),
+};

@@ -1,0 +1,166 @@
+/** `object.subset`, `graph.reachable_paths`, `json.marshal_with_options` */
+import { bytesOf, encode, type RegoObject, type RegoValue } from '../../values.ts';
+import { equal, identity, sorted } from '../../order.ts';
+import { fail, items, object, string, tooLarge } from '../operands.ts';
+import type { Family } from '../types.ts';
+
+/** the value of a key of any type */
+export const get = (o: RegoObject, key: RegoValue): RegoValue | undefined => {
+  const direct = o.get(key);
+  if (direct !== undefined || typeof key === 'string') return direct;
+  for (const [k, v] of o) if (equal(k, key)) return v;
+  return undefined;
+};
+
+/** Knuth, Morris and Pratt's search: linear, however alike the elements are */
+const runsThrough = (whole: readonly RegoValue[], part: readonly RegoValue[]): boolean => {
+  if (part.length > whole.length) return false;
+  if (part.length === 0) return true;
+  const wanted = part.map(identity);
+  const back = [0];
+  for (let i = 1, k = 0; i < wanted.length; i++) {
+    while (k > 0 && wanted[i] !== wanted[k]) k = back[k - 1] as number;
+    if (wanted[i] === wanted[k]) k += 1;
+    back.push(k);
+  }
+  let matched = 0;
+  for (const item of whole.map(identity)) {
+    while (matched > 0 && item !== wanted[matched]) matched = back[matched - 1] as number;
+    if (item === wanted[matched]) matched += 1;
+    if (matched === wanted.length) return true;
+  }
+  return false;
+};
+
+/** @returns undefined if the two cannot be compared so; an array and a set only at the top */
+const subset = (whole: RegoValue, part: RegoValue, top: boolean): boolean | undefined => {
+  if (whole instanceof Map && part instanceof Map) {
+    for (const [key, value] of part) {
+      const other = get(whole, key);
+      if (other === undefined || !(subset(other, value, false) ?? equal(other, value))) return false;
+    }
+    return true;
+  }
+  if (part instanceof Set && (whole instanceof Set || (top && Array.isArray(whole)))) {
+    const all = new Set([...whole].map(identity));
+    return [...part].every((v) => all.has(identity(v)));
+  }
+  return Array.isArray(whole) && Array.isArray(part) ? runsThrough(whole, part) : undefined;
+};
+
+/** nodes of all paths together: a graph can have far more paths than nodes */
+const MOST_NODES = 1_000_000;
+const MOST_STEPS = 200_000;
+
+const edgesOf = (edges: RegoValue): readonly RegoValue[] =>
+  Array.isArray(edges) ? edges : edges instanceof Set ? sorted(edges) : [];
+
+/** What was reached on one path counts as reached on those tried after it, as OPA 1.19 has it. */
+const reachablePaths = (graph: RegoObject, starts: readonly RegoValue[]): Set<RegoValue> => {
+  const edgesByNode = new Map([...graph].map(([node, edges]) => [identity(node), edgesOf(edges)]));
+  // Paths are compared as wholes when they enter the set in the policy's memory.
+  const out = new Set<RegoValue>();
+  const path: RegoValue[] = [];
+  let nodes = 0;
+  let steps = 0;
+  const found = (): void => {
+    nodes += path.length;
+    if (nodes > MOST_NODES) tooLarge(`graph.reachable_paths found paths of more than ${MOST_NODES} nodes`);
+    out.add([...path]);
+  };
+  const follow = (node: RegoValue, reached: Set<string>): void => {
+    steps += 1;
+    if (steps > MOST_STEPS) tooLarge(`graph.reachable_paths went more than ${MOST_STEPS} steps`);
+    const name = identity(node);
+    const next = edgesByNode.get(name);
+    if (next === undefined) {
+      found();
+      return;
+    }
+    path.push(node);
+    let ended = next.length === 0;
+    for (const neighbour of next) {
+      if (reached.has(identity(neighbour))) {
+        ended = true;
+        continue;
+      }
+      reached.add(name);
+      follow(neighbour, reached);
+    }
+    if (ended) found();
+    path.pop();
+  };
+  for (const start of starts) {
+    const name = identity(start);
+    const next = edgesByNode.get(name);
+    if (next === undefined) continue;
+    path.push(start);
+    if (next.length === 0) found();
+    for (const neighbour of next) follow(neighbour, new Set([name]));
+    path.pop();
+  }
+  return out;
+};
+
+/** the five characters that Go's JSON writer escapes besides what JSON demands */
+const escapeHtml = (json: string): string =>
+  json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const byBytes = (a: string, b: string): number => Buffer.compare(bytesOf(a), bytesOf(b));
+
+/** Go's json.Marshal of a value: keys in order, a set as an array in order */
+export const marshal = (v: RegoValue): string => write(v, '', '\n', false);
+
+const write = (v: RegoValue, indent: string, line: string, pretty: boolean): string => {
+  if (v instanceof Set) return write(sorted(v), indent, line, pretty);
+  const inner = pretty ? line + indent : '';
+  const end = pretty ? line : '';
+  if (Array.isArray(v)) {
+    if (v.length === 0) return '[]';
+    return `[${inner}${v.map((item) => write(item, indent, inner, pretty)).join(`,${inner}`)}${end}]`;
+  }
+  if (!(v instanceof Map)) return escapeHtml(encode(v));
+  if (v.size === 0) return '{}';
+  const keyed = [...v].map(([key, item]) => [typeof key === 'string' ? key : marshal(key), item] as const);
+  const members = keyed
+    .sort(([a], [b]) => byBytes(a, b))
+    .map(
+      ([key, item]) => `${escapeHtml(encode(key))}:${pretty ? ' ' : ''}${write(item, indent, inner, pretty)}`,
+    );
+  return `{${inner}${members.join(`,${inner}`)}${end}}`;
+};
+
+const marshalWith = (v: RegoValue, options: RegoObject): string => {
+  let prefix = '';
+  let indent = '\t';
+  let implied = false;
+  let pretty: boolean | undefined;
+  for (const [key, value] of options) {
+    switch (key) {
+      case 'prefix':
+        prefix = string(value);
+        implied = true;
+        break;
+      case 'indent':
+        indent = string(value);
+        implied = true;
+        break;
+      case 'pretty':
+        pretty = typeof value === 'boolean' ? value : fail('pretty must be a boolean');
+        break;
+      default:
+        return fail('an option that is not known');
+    }
+  }
+  if (!(pretty ?? implied)) return marshal(v);
+  return prefix + write(v, indent, `\n${prefix}`, true);
+};
+
+export const objects: Family = {
+  // of nothing: the module answers all others
+  'object.union_n': ([v]) => (items(v).length === 0 ? new Map() : fail('not nothing')),
+  'object.subset': ([whole, part]) =>
+    subset(whole as RegoValue, part as RegoValue, true) ?? fail('both must be objects, sets or arrays'),
+  'graph.reachable_paths': ([graph, initial]) => reachablePaths(object(graph), items(initial)),
+  'json.marshal_with_options': ([v, options]) => marshalWith(v as RegoValue, object(options)),
+};

@@ -1,0 +1,109 @@
+/** What a template computes with, and how Go prints it. Numbers of the data are texts (json.Number), literals are not. */
+import { compare } from '../../order.ts';
+import { isNumber, numberText, type RegoObject, type RegoValue } from '../../values.ts';
+import { type Argument, formatArgument, sprintf } from '../text/go-fmt.ts';
+import { fail } from '../operands.ts';
+
+export type Value =
+  /** a key that is not there */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'nil' }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  | { readonly kind: 'int'; readonly value: bigint }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'number'; readonly value: string }
+  | { readonly kind: 'list'; readonly value: readonly RegoValue[] }
+  | { readonly kind: 'map'; readonly value: RegoObject };
+
+export const NONE: Value = { kind: 'none' };
+
+export const valueFrom = (v: RegoValue | undefined): Value => {
+  if (v === undefined) return NONE;
+  if (v === null) return { kind: 'nil' };
+  if (typeof v === 'boolean') return { kind: 'bool', value: v };
+  if (typeof v === 'string') return { kind: 'string', value: v };
+  if (isNumber(v)) return { kind: 'number', value: numberText(v) };
+  if (Array.isArray(v)) return { kind: 'list', value: v };
+  return v instanceof Map ? { kind: 'map', value: v } : fail('a set has no place in a template');
+};
+
+/** what cannot be given to a template at all: sets, and keys that are no text */
+export const checkData = (v: RegoValue): void => {
+  if (v instanceof Set) fail('a set has no place in a template');
+  if (Array.isArray(v)) v.forEach(checkData);
+  if (v instanceof Map) {
+    for (const [key, item] of v) {
+      if (typeof key !== 'string') fail('a key that is no text');
+      checkData(item);
+    }
+  }
+};
+
+export const isTrue = (v: Value): boolean => {
+  switch (v.kind) {
+    case 'none':
+    case 'nil':
+      return false;
+    case 'bool':
+      return v.value;
+    case 'int':
+      return v.value !== 0n;
+    case 'float':
+      return v.value !== 0;
+    case 'map':
+      return v.value.size > 0;
+    default:
+      return v.value.length > 0;
+  }
+};
+
+export const inOrder = (m: RegoObject): readonly (readonly [string, RegoValue])[] =>
+  [...m].map(([key, item]) => [String(key), item] as const).sort(([a], [b]) => compare(a, b));
+
+const argumentOf = (v: Value): Argument => {
+  switch (v.kind) {
+    case 'none':
+    case 'nil':
+      return { type: '<nil>' };
+    case 'bool':
+      return { type: 'bool', value: v.value };
+    case 'int':
+      return { type: 'int', value: v.value };
+    case 'float':
+      return { type: 'float64', value: v.value };
+    case 'string':
+      return { type: 'string', value: v.value };
+    case 'number':
+      return { type: 'json.Number', value: v.value };
+    case 'list':
+      return { type: '[]interface {}', items: v.value.map((item) => argumentOf(valueFrom(item))) };
+    case 'map':
+      return {
+        type: 'map[string]interface {}',
+        members: inOrder(v.value).map(([key, item]) => [key, argumentOf(valueFrom(item))] as const),
+      };
+  }
+};
+
+/** Go's fmt.Sprint of one value; what is not there prints as such */
+export const print = (v: Value): string =>
+  v.kind === 'none' || v.kind === 'nil' ? '<undefined>' : formatArgument(argumentOf(v));
+
+const isText = (v: Value): boolean => v.kind === 'string' || v.kind === 'number';
+
+/** a space between two values of which neither is a text */
+export const sprint = (values: readonly Value[]): string =>
+  values
+    .map((v, i) => {
+      const before = values[i - 1];
+      const space = before !== undefined && !isText(before) && !isText(v) ? ' ' : '';
+      return space + formatArgument(argumentOf(v));
+    })
+    .join('');
+
+export const sprintln = (values: readonly Value[]): string =>
+  `${values.map((v) => formatArgument(argumentOf(v))).join(' ')}\n`;
+
+export const sprintfValues = (layout: string, values: readonly Value[]): string =>
+  sprintf(layout, values.map(argumentOf));

@@ -1,0 +1,87 @@
+/**
+ * `glob.match` as gobwas/glob matches, where the module would do otherwise: `*`, `**` and `?` take line breaks like any other character (the
+ * module stops at them, so that a line break in a name would keep it from being recognised), and parentheses and `$` in a pattern stand for
+ * themselves (in the module they are those of RE2: `(*)` would match everything).
+ */
+import { RE2JS } from 're2js';
+import type { RegoValue } from '../../values.ts';
+import { fail, items, string, tooLong } from '../operands.ts';
+import { compile, LONGEST, searched } from './regex.ts';
+import type { Family } from '../types.ts';
+
+const ANY = '(?s:.)';
+
+const translate = (pattern: string, separators: readonly string[]): string => {
+  // gobwas takes a NUL for the end
+  const runes = [...pattern.split('\0', 1).join()];
+  const one = separators.length === 0 ? ANY : `[^${separators.map(inClass).join('')}]`;
+  let out = '';
+  let depth = 0;
+  for (let i = 0; i < runes.length; i++) {
+    const c = runes[i] as string;
+    // an escape at the end stands for nothing
+    if (c === '\\') out += RE2JS.quote(runes[++i] ?? '');
+    else if (c === '?') out += one;
+    else if (c === '*') {
+      const any = runes[i + 1] === '*';
+      while (runes[i + 1] === '*') i += 1;
+      out += any ? `${ANY}*` : `${one}*`;
+    } else if (c === '[') {
+      const negated = runes[i + 1] === '!';
+      const list = listFrom(runes, i + (negated ? 2 : 1));
+      out += `[${negated ? '^' : ''}${list.text}]`;
+      i = list.end;
+    } else if (c === '{') {
+      depth += 1;
+      out += '(?:';
+    } else if (c === ',' && depth > 0) out += '|';
+    else if (c === '}' && depth > 0) {
+      depth -= 1;
+      out += ')';
+    } else out += RE2JS.quote(c);
+  }
+  // what is not closed ends with the pattern
+  return out + ')'.repeat(depth);
+};
+
+/** A range, or characters of which each may be escaped; the end is that of the bracket. */
+const listFrom = (
+  runes: readonly string[],
+  start: number,
+): { readonly text: string; readonly end: number } => {
+  const [low, dash, high, close] = runes.slice(start, start + 4);
+  if (low !== undefined && dash === '-') {
+    if (high === undefined || close !== ']') return fail('a range that is not closed');
+    if (low > high) return fail('a range out of order');
+    return { text: `${inClass(low)}-${inClass(high)}`, end: start + 3 };
+  }
+  let text = '';
+  for (let i = start; i < runes.length; i++) {
+    const c = runes[i] as string;
+    if (c === ']') return text === '' ? fail('an empty list') : { text, end: i };
+    const taken = c === '\\' ? runes[++i] : c;
+    if (taken !== undefined) text += inClass(taken);
+  }
+  return fail('a list that is not closed');
+};
+
+/** `quote` leaves a dash as it is, which makes a range here */
+const inClass = (c: string): string => (c === '-' ? '\\-' : RE2JS.quote(c));
+
+const separatorsOf = (v: RegoValue | undefined): string[] => {
+  if (v === null) return [];
+  const list = items(v).map((s) =>
+    [...string(s)].length === 1 ? string(s) : fail('a delimiter of one character'),
+  );
+  return list.length === 0 ? ['.'] : list;
+};
+
+export const globMatch: Family = {
+  'glob.match': ([pattern, delimiters, text]) => {
+    const [glob, whole] = [string(pattern), string(text)];
+    // To compile it cannot be interrupted either, and takes time with its length.
+    if (glob.length > LONGEST) return tooLong(`A pattern of ${glob.length} characters (at most ${LONGEST})`);
+    searched(glob, whole);
+    return compile(translate(glob, separatorsOf(delimiters))).matches(whole);
+  },
+};

@@ -1,0 +1,241 @@
+/**
+ * Built-ins that OPA compiles into the module and that answer otherwise there than in OPA's interpreter, or never: each
+ * is rewritten to call the host, which answers as the interpreter does. What iterates over sets and objects is made to
+ * go in order, as the interpreter does; the module's own order is that of hashes. The functions are found by the names
+ * that OPA leaves in the module.
+ */
+import { SluiceError } from '../../errors.ts';
+import {
+  aboveFunction,
+  body,
+  allOf,
+  callOf,
+  type Code,
+  type Condition,
+  condition,
+  countFunction,
+  digitsFunction,
+  forgetPlaces,
+  functionType,
+  GLOBALS,
+  get,
+  holdsFunction,
+  lessFunction,
+  nextFunction,
+  number,
+  orderedIteration,
+  returned,
+  sortFunction,
+  when,
+} from './native-functions.ts';
+import {
+  appended,
+  bodiesOf,
+  concat,
+  count,
+  functionNamesOf,
+  importsOf,
+  leb,
+  malformed,
+  Reader,
+  SECTION,
+  type Section,
+  sectionsOf,
+  signaturesOf,
+} from './format.ts';
+
+interface Hosted {
+  /** the function in the module */
+  readonly name: string;
+  /** the built-in that answers */
+  readonly builtin: string;
+  readonly arity: 1 | 2 | 3 | 4;
+  /** when; always where it is not given. Otherwise the module's own code answers as OPA does, and faster. */
+  readonly of?: Condition;
+}
+
+const hosted = (name: string, builtin: string, arity: Hosted['arity'], of?: Condition): Hosted => ({
+  name,
+  builtin,
+  arity,
+  ...(of === undefined ? {} : { of }),
+});
+
+export const HOSTED: readonly Hosted[] = [
+  hosted('opa_json_marshal', 'json.marshal', 1),
+  hosted('opa_json_unmarshal', 'json.unmarshal', 1),
+  hosted('opa_json_is_valid', 'json.is_valid', 1),
+  hosted('opa_base64_is_valid', 'base64.is_valid', 1),
+  hosted('opa_base64_decode', 'base64.decode', 1),
+  hosted('opa_base64_url_decode', 'base64url.decode', 1),
+  hosted('opa_strings_indexof', 'indexof', 2),
+  hosted('opa_strings_replace', 'replace', 3),
+  hosted('opa_strings_replace_n', 'strings.replace_n', 2),
+  hosted('opa_strings_format_int', 'format_int', 2),
+  hosted('opa_strings_concat', 'concat', 2, 'a set'),
+  hosted('opa_to_number', 'to_number', 1, 'more than digits'),
+  hosted('builtin_json_remove', 'json.remove', 2),
+  hosted('builtin_json_filter', 'json.filter', 2),
+  hosted('opa_arith_plus', 'plus', 2, 'long numbers'),
+  hosted('opa_arith_minus', 'minus', 2, 'long numbers'),
+  hosted('opa_arith_multiply', 'mul', 2, 'long numbers'),
+  hosted('opa_arith_divide', 'div', 2),
+  hosted('opa_arith_rem', 'rem', 2, 'long numbers'),
+  hosted('opa_arith_abs', 'abs', 1, 'long numbers'),
+  hosted('opa_arith_round', 'round', 1, 'long numbers'),
+  hosted('opa_arith_ceil', 'ceil', 1, 'long numbers'),
+  hosted('opa_arith_floor', 'floor', 1, 'long numbers'),
+  hosted('opa_agg_sum', 'sum', 1),
+  hosted('opa_agg_product', 'product', 1),
+  hosted('opa_glob_match', 'glob.match', 3, 'a line break or a pattern not quoted'),
+  hosted('opa_cidr_contains', 'net.cidr_contains', 2),
+  hosted('opa_cidr_intersects', 'net.cidr_intersects', 2),
+  hosted('opa_agg_min', 'min', 1, 'a set with null'),
+  hosted('builtin_object_union_n', 'object.union_n', 1, 'an empty list'),
+];
+
+/** Numbers of what the host does besides the built-ins that the module numbers itself. */
+const FIRST = 1 << 24;
+/** the element of a set, or the key of an object, after another in order */
+export const NEXT = FIRST;
+/** puts what `walk` found in order */
+export const ARRANGE = FIRST + 1;
+const FIRST_HOSTED = FIRST + 2;
+export const hostedAt = (id: number): string | undefined => HOSTED[id - FIRST_HOSTED]?.builtin;
+
+/**
+ * A module that is stripped of its names would decide otherwise than OPA's interpreter, and one whose functions take other
+ * arguments would not even load: both are refused.
+ */
+const unsupported = (why: string): SluiceError =>
+  new SluiceError(
+    'bundle_abi_unsupported',
+    `The policy's WebAssembly cannot be made to answer as OPA's interpreter does: ${why}. Build it with OPA 1.19, target wasm, and leave its section "name" in it.`,
+  );
+
+/** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported` */
+export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
+  const sections = sectionsOf(wasm);
+  const find = (id: number): Section => {
+    const section = sections.find((s) => s.id === id);
+    if (section === undefined) throw unsupported(`it has no section ${id}`);
+    return section;
+  };
+  const imports = importsOf(wasm, find(SECTION.import));
+  const types = find(SECTION.type);
+  const names = functionNamesOf(wasm, sections);
+  const signatures = signaturesOf(wasm, types, find(SECTION.function));
+  const bodies = bodiesOf(wasm, find(SECTION.code));
+  if (bodies.length !== signatures.length) throw malformed('it does not have a body for each function');
+
+  const first = imports.functions.length;
+  const host = (id: number, ...args: readonly Code[]): Code => {
+    const name = `opa_builtin${args.length}`;
+    const index = imports.functions.indexOf(name);
+    if (index < 0) throw unsupported(`it does not import ${name}`);
+    return callOf(index, number(id), number(0), ...args);
+  };
+  /** place of its body */
+  const at = (name: string, parameters: string, results: '' | 'i' = 'i'): number | undefined => {
+    const place = (names.get(name) ?? -1) - first;
+    if (place < 0) return undefined;
+    const signature = signatures[place];
+    if (signature?.parameters !== parameters || signature.results !== results)
+      throw unsupported(`its function ${name} has other arguments`);
+    return place;
+  };
+  const needed = (...wanted: Parameters<typeof at>): number => {
+    const place = at(...wanted);
+    if (place === undefined) throw unsupported(`it names no function ${wanted[0]}`);
+    return place;
+  };
+  const added: { readonly type: readonly number[]; readonly body: Uint8Array }[] = [];
+  const manyTypes = count(wasm, types);
+  /** @returns its index */
+  const add = (arity: number, content: Uint8Array): number => {
+    added.push({ type: leb(manyTypes + arity - 1), body: content });
+    return first + bodies.length + added.length - 1;
+  };
+
+  const iterate = needed('opa_value_iter', 'ii');
+  const use = {
+    digits: add(2, digitsFunction()),
+    lineBreak: add(2, holdsFunction('\n')),
+    unquoted: add(2, holdsFunction('()$\\')),
+    iterate: first + iterate,
+  };
+  for (const [i, { name, arity, of }] of HOSTED.entries()) {
+    const place = at(name, 'i'.repeat(arity));
+    if (place === undefined) continue;
+    const answer = host(FIRST_HOSTED + i, ...Array.from({ length: arity }, (_, k) => get(k)));
+    bodies[place] =
+      of === undefined
+        ? body(0, answer)
+        : inFront(bodies[place]!, when(condition(of, arity, use), returned(answer)));
+  }
+  const submatches = at('opa_regex_find_all_string_submatch', 'iii');
+  if (submatches !== undefined) {
+    const counting = {
+      malloc: first + needed('opa_malloc', 'i'),
+      free: first + needed('opa_free', 'i', ''),
+      read: first + needed('opa_number_try_int', 'ii'),
+      make: first + needed('opa_number_int', 'l'),
+    };
+    bodies[submatches] = inFront(bodies[submatches]!, allOf(2, add(1, countFunction(counting))));
+  }
+  const less = add(2, lessFunction());
+  const above = add(3, aboveFunction(less));
+  const parts = {
+    malloc: first + needed('opa_malloc', 'i'),
+    free: first + needed('opa_free', 'i', ''),
+    globals: imports.globals + count(wasm, find(SECTION.global)),
+    above,
+  };
+  const sort = add(2, sortFunction(parts));
+  const next = add(2, nextFunction(parts, sort, host(NEXT, get(0), get(1))));
+  bodies[iterate] = inFront(bodies[iterate]!, orderedIteration(next));
+  const giveBack = needed('opa_heap_ptr_set', 'i', '');
+  bodies[giveBack] = inFront(bodies[giveBack]!, forgetPlaces(parts));
+  const walk = at('opa_value_transitive_closure', 'i');
+  if (walk !== undefined) {
+    const original = add(1, bodies[walk]!);
+    bodies[walk] = body(0, host(ARRANGE, callOf(original, get(0))));
+  }
+
+  const more = (id: number, entries: readonly (readonly number[])[]): [number, Uint8Array] => [
+    id,
+    appended(wasm, find(id), entries),
+  ];
+  const made = new Map<number, Uint8Array>([
+    more(SECTION.type, [1, 2, 3].map(functionType)),
+    more(
+      SECTION.function,
+      added.map((a) => a.type),
+    ),
+    more(SECTION.global, GLOBALS),
+    [
+      SECTION.code,
+      concat([
+        Uint8Array.from(leb(bodies.length + added.length)),
+        ...[...bodies, ...added.map((a) => a.body)].flatMap((b) => [Uint8Array.from(leb(b.length)), b]),
+      ]),
+    ],
+  ]);
+  return concat([
+    wasm.subarray(0, 8),
+    ...sections.flatMap((s) => {
+      const bytes = made.get(s.id) ?? wasm.subarray(s.start, s.end);
+      return [Uint8Array.from([s.id, ...leb(bytes.length)]), bytes];
+    }),
+  ]);
+};
+
+/** a body with code before its own */
+const inFront = (body: Uint8Array, before: readonly number[]): Uint8Array => {
+  const reader = new Reader(body);
+  for (let n = reader.leb(); n > 0; n--) {
+    reader.leb();
+    reader.byte();
+  }
+  return concat([body.subarray(0, reader.at), Uint8Array.from(before), body.subarray(reader.at)]);
+};
