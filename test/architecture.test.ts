@@ -108,6 +108,18 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
+  test('rego imports nothing of Sluice', () => {
+    expect(breaches(local.filter((i) => room(i.file) === 'rego' && room(i.from) !== 'rego'))).toEqual([]);
+  });
+
+  test('others import only rego/index.ts of rego', () => {
+    expect(
+      breaches(
+        local.filter((i) => room(i.from) === 'rego' && room(i.file) !== 'rego' && i.from !== 'rego/index.ts'),
+      ),
+    ).toEqual([]);
+  });
+
   test('only compose wires: nothing but commands imports it', () => {
     expect(
       breaches(
@@ -172,7 +184,7 @@ describe('architecture', () => {
       'jose',
       ['identity', 'policy/bundle/signatures.ts', 'policy/bundle/approval.ts', 'disclosure/treatments'],
     ],
-    ['@open-policy-agent/opa-wasm', ['rego/engine.ts']],
+    ['@open-policy-agent/opa-wasm', ['rego/instance.ts']],
     ['undici', ['upstream']],
     ['express', ['endpoints']],
     ['prom-client', ['observability']],

@@ -16,7 +16,7 @@ import { replacedHelpers } from './bundle/optimized.ts';
 import { type PolicyData, policyData } from './data.ts';
 import { decidesNothing, type PolicyDirectory, readPolicyDirectory } from './directory.ts';
 import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
-import { numbersKept } from '../rego/exact-json.ts';
+import { numbersKept } from '../rego/index.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
 import { type Plan, readsOfPlan } from './opa/reads.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isObject, readYaml } from '../documents/yaml.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { numbersKept } from '../rego/exact-json.ts';
+import { numbersKept } from '../rego/index.ts';
 import { classesOf, readCatalogs } from './catalog/read.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
 import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';

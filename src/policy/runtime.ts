@@ -1,11 +1,41 @@
-/** The evaluator of one revision: metered, its memory bounded, its host functions held to the same budget. */
-import { SluiceError } from '../errors.ts';
+/** The evaluator of one revision: its limits come from the configuration, its errors are Sluice's, and it loads only the data that is read. */
+import { type ErrorCode, SluiceError } from '../errors.ts';
+import {
+  type Evaluation,
+  type Evaluator,
+  type Limits,
+  load,
+  type LoadOptions,
+  numbersKept,
+  RegoError,
+  type RegoErrorCode,
+} from '../rego/index.ts';
 import { type PolicyBundle, pause } from './bundle/bundle.ts';
 import type { PolicyLimits } from './settings.ts';
-import { type Builtin, createEvaluator, type Evaluation, type Evaluator } from '../rego/engine.ts';
-import { createMeter, loadingFuel, meter } from '../rego/wasm/metering.ts';
-import { withHostedBuiltins } from '../rego/wasm/hosted.ts';
-import { numbersKept } from '../rego/exact-json.ts';
+
+const CODES: { readonly [code in RegoErrorCode]: ErrorCode } = {
+  module_malformed: 'bundle_malformed',
+  module_unsupported: 'bundle_abi_unsupported',
+  builtin_unknown: 'policy_builtin_refused',
+  data_invalid: 'policy_data_invalid',
+  entrypoint_missing: 'bundle_entrypoint_missing',
+  input_too_large: 'policy_input_too_large',
+  memory_exceeded: 'policy_memory_exceeded',
+  deadline_exceeded: 'policy_deadline_exceeded',
+  evaluation_failed: 'policy_evaluation_failed',
+};
+
+/** the setting that each limit comes from, named where the limit is reached */
+const SETTINGS: { readonly [limit in keyof Limits]: string } = {
+  evaluationMs: 'policy.limits.evaluation_ms',
+  memoryMb: 'policy.limits.memory_mb',
+};
+
+const sluiceError = (e: unknown): unknown => {
+  if (!(e instanceof RegoError)) return e;
+  const setting = e.limit === undefined ? '' : ` (${SETTINGS[e.limit]})`;
+  return new SluiceError(CODES[e.code], { message: `${e.message}${setting}`, cause: e.cause });
+};
 
 export interface Runtime {
   readonly entrypoints: readonly string[];
@@ -19,8 +49,7 @@ export interface Runtime {
   memoryBytes(): number;
 }
 
-const PAGES_PER_MB = 16;
-/** built-ins that want a seed, which takes longer to make than a small evaluation may */
+/** built-ins that use the seed, which takes longer to make than a small evaluation may take */
 const RANDOM: ReadonlySet<string> = new Set([
   'rand.intn',
   'uuid.rfc4122',
@@ -28,62 +57,33 @@ const RANDOM: ReadonlySet<string> = new Set([
   'io.jwt.encode_sign_raw',
 ]);
 
-export interface RuntimeExtras {
-  readonly print?: (line: string) => void;
-  /** host functions besides OPA's own, of tests */
-  readonly builtins?: { readonly [name: string]: Builtin };
-}
+export type RuntimeExtras = Pick<LoadOptions, 'print' | 'builtins'>;
 
-/** An evaluator that is metered, its time and memory bounded. */
-export interface Metered extends Omit<Evaluator, 'snapshot' | 'exports'> {}
-
-/** OPA 1.19 compiles some rules to functions that are not valid, and the engine names the first of them. */
-const invalid = (cause: unknown): SluiceError => {
-  const rule = /"g\d+\.(data\.[^"]+)"/.exec(cause instanceof Error ? cause.message : '')?.[1];
-  return new SluiceError('bundle_malformed', {
-    message:
-      rule === undefined
-        ? "The policy's WebAssembly is not valid."
-        : `OPA compiles ${rule} to WebAssembly that is not valid, as it does where a rule goes through a package that has functions by a variable (data.lib[name]). Move these functions into a package of their own.`,
-    cause,
-  });
-};
-
-/** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded` */
+/**
+ * An evaluator whose time and memory are bounded, and which throws errors of Sluice.
+ * @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported`, `policy_builtin_refused`, `policy_memory_exceeded`
+ */
 export const createMetered = async (
   wasm: Uint8Array<ArrayBuffer>,
   data: Uint8Array,
   limits: Pick<PolicyLimits, 'evaluation_ms' | 'memory_mb'>,
   extras: RuntimeExtras = {},
-): Promise<Metered> => {
-  const rewritten = meter(withHostedBuiltins(wasm), loadingFuel(wasm.length, data.length));
-  // Off the main thread: a large policy does not hold up requests while it is compiled.
-  const module = await WebAssembly.compile(rewritten).catch((cause: unknown) => {
-    throw invalid(cause);
-  });
-  await pause();
-  const time = createMeter(
-    limits.evaluation_ms,
-    () =>
-      new SluiceError(
-        'policy_deadline_exceeded',
-        `The policy did not answer within its budget (policy.limits.evaluation_ms: ${limits.evaluation_ms}).`,
-      ),
-  );
-  const evaluator = createEvaluator(module, {
-    data,
-    maxPages: limits.memory_mb * PAGES_PER_MB,
-    // before every host built-in, and within those that may take long
-    check: () => time.check(),
+): Promise<Evaluator> => {
+  const evaluator = await load(wasm, {
     ...extras,
+    data,
+    limits: { evaluationMs: limits.evaluation_ms, memoryMb: limits.memory_mb },
+  }).catch((e: unknown) => {
+    throw sluiceError(e);
   });
   return {
-    entrypoints: evaluator.entrypoints,
-    builtins: evaluator.builtins,
-    memoryBytes: () => evaluator.memoryBytes(),
+    ...evaluator,
     evaluate(entrypoint, inputJson, context) {
-      time.start(evaluator.exports);
-      return evaluator.evaluate(entrypoint, inputJson, context);
+      try {
+        return evaluator.evaluate(entrypoint, inputJson, context);
+      } catch (e) {
+        throw sluiceError(e);
+      }
     },
   };
 };
@@ -97,7 +97,7 @@ export const createRuntime = async (
   // as bytes: a string would be a JSON string
   const data = Buffer.from(neededData(bundle), 'utf8');
   await pause();
-  let evaluator: Metered;
+  let evaluator: Evaluator;
   try {
     evaluator = await createMetered(bundle.wasm, data, limits, extras);
   } catch (cause) {
@@ -122,7 +122,7 @@ export const createRuntime = async (
   };
 };
 
-/** Only what some entrypoint can look at is loaded: a catalog of ten thousand fields serves others, not the rules. */
+/** The data without the top-level members that no entrypoint reads, e.g. a catalog of ten thousand fields. */
 const neededData = (bundle: PolicyBundle): string => {
   const { reads } = bundle;
   if (reads === null || reads.size < bundle.manifest.wasm.length) return bundle.dataJson;

@@ -11,9 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readArchive } from '../../src/policy/bundle/archive.ts';
-import { createEvaluator } from '../../src/rego/engine.ts';
+import { createEvaluator } from '../../src/rego/evaluator.ts';
 import { createMeter, meter } from '../../src/rego/wasm/metering.ts';
-import { withHostedBuiltins } from '../../src/rego/wasm/hosted.ts';
+import { asOpaInterpreter } from '../../src/rego/wasm/hosted.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { compare, equal } from '../../src/rego/order.ts';
 import { REFUSED } from '../../src/policy/opa/refused.ts';
@@ -717,11 +717,10 @@ export const differential = async (
     const run = await opa.run(['eval', '--format', 'raw', '-d', rego, '-i', input, 'data.fuzz']);
     if (run.code !== 0) throw new Error(run.stderr + run.stdout);
     const theirs = decode(run.stdout) as RegoObject;
-    const time = createMeter(BUDGET, () => new Error('the budget is used up'));
-    const evaluator = createEvaluator(new WebAssembly.Module(meter(withHostedBuiltins(wasm))), {
+    const evaluator = createEvaluator(new WebAssembly.Module(meter(asOpaInterpreter(wasm))), {
       data: {},
       maxPages: 4096,
-      check: () => time.check(),
+      meter: createMeter(BUDGET),
     });
     const differences: Difference[] = [];
     for (const [i, list] of cases.entries()) {
@@ -731,7 +730,6 @@ export const differential = async (
         let got: RegoValue | undefined;
         let failure: string | undefined;
         try {
-          time.start(evaluator.exports);
           const { raw } = evaluator.evaluate(
             `fuzz/r${i}`,
             encode(new Map([[`r${i}`, [caseOf(values, k)]]])),

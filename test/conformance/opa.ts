@@ -2,10 +2,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isSluiceError } from '../../src/errors.ts';
+import { RegoError } from '../../src/rego/errors.ts';
 import { readArchive } from '../../src/policy/bundle/archive.ts';
-import { type Builtin, createEvaluator } from '../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../src/rego/wasm/hosted.ts';
+import { createEvaluator } from '../../src/rego/evaluator.ts';
+import type { Builtin } from '../../src/rego/builtins/types.ts';
+import { asOpaInterpreter } from '../../src/rego/wasm/hosted.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { equal, sorted } from '../../src/rego/order.ts';
 import { capabilitiesText, REFUSED } from '../../src/policy/opa/refused.ts';
@@ -149,7 +150,7 @@ const runCase = async (bench: Bench, c: OpaCase, id: number): Promise<Outcome> =
   }
   let answers: RegoObject[];
   try {
-    const evaluator = createEvaluator(new WebAssembly.Module(withHostedBuiltins(built.wasm)), {
+    const evaluator = createEvaluator(new WebAssembly.Module(asOpaInterpreter(built.wasm)), {
       data: c.data === undefined ? {} : new TextEncoder().encode(encode(c.data)),
       maxPages: MAX_PAGES,
       builtins: SLEEP,
@@ -158,7 +159,8 @@ const runCase = async (bench: Bench, c: OpaCase, id: number): Promise<Outcome> =
     const raws = question.entrypoints.map((e) => evaluator.evaluate(e, input, NOW).raw);
     answers = question.bindings(raws.map((raw) => (raw === '' ? undefined : decode(raw))));
   } catch (e) {
-    if (!isSluiceError(e)) return { ...outcome(c, 'failed'), reason: `the engine failed: ${String(e)}` };
+    if (!(e instanceof RegoError))
+      return { ...outcome(c, 'failed'), reason: `the engine failed: ${String(e)}` };
     const judged = judgeError(c, `${e.code}: ${e.message}`);
     if (judged.status === 'passed' || (await askOpa(bench, c, id, 'wasm')) !== undefined) return judged;
     return { ...outcome(c, 'skipped'), reason: `OPA's own WebAssembly target fails too: ${e.message}` };

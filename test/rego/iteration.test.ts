@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
-import { createEvaluator, type Evaluator } from '../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../src/rego/wasm/hosted.ts';
+import { createEvaluator, type Evaluator } from '../../src/rego/evaluator.ts';
+import { Instance } from '../../src/rego/instance.ts';
+import { asOpaInterpreter } from '../../src/rego/wasm/hosted.ts';
 import { policyOf } from '../policy/support.ts';
 
 const NOW = { nowNs: 0n, seed: '' };
@@ -44,10 +45,15 @@ const DATA = {
 let bundle: PolicyBundle;
 let module: WebAssembly.Module;
 let kept: Evaluator;
+let memory: WebAssembly.Memory;
 beforeAll(async () => {
   bundle = await policyOf(REGO, { data: JSON.stringify(DATA) });
-  module = new WebAssembly.Module(withHostedBuiltins(bundle.wasm));
-  kept = createEvaluator(module, { data: bundle.data, maxPages: 4096 });
+  module = new WebAssembly.Module(asOpaInterpreter(bundle.wasm));
+  kept = createEvaluator(module, {
+    data: bundle.data,
+    maxPages: 4096,
+    meter: { start: (exports) => void (memory = exports['memory'] as WebAssembly.Memory), check: () => {} },
+  });
 });
 
 test('what was loaded is in the same order in each of a thousand evaluations as in a first one', () => {
@@ -68,17 +74,18 @@ test('what was loaded is in the same order in each of a thousand evaluations as 
       if (String(answer[name]) !== loaded) expect(String(answer[name]), text).toBe(loaded);
     // A new instance knows nothing of earlier evaluations.
     if (i % 20 === 0) {
-      const fresh = createEvaluator(module, { snapshot: kept.snapshot(), maxPages: 4096 });
+      const fresh = createEvaluator(module, { data: bundle.data, maxPages: 4096 });
       expect(fresh.evaluate('sluice/decision', text, NOW).raw).toBe(raw);
     }
   }
 });
 
 test('no evaluation writes into what was loaded', () => {
-  const { memory } = kept.exports as unknown as { memory: WebAssembly.Memory };
-  const { dataAddr, heapPtr, memory: before } = kept.snapshot();
-  // Below lie the module's constants and its stack.
-  const start = createEvaluator(module, { maxPages: 4096 }).snapshot().heapPtr;
+  const load = (options: { readonly data?: unknown }) =>
+    new Instance(module, { ...options, maxPages: 4096 }, () => 0).loadedState();
+  const { dataAddr, heapPtr, memory: before } = load({ data: bundle.data });
+  // Below the heap are the module's constants and its stack.
+  const start = load({}).heapPtr;
   expect(start).toBeLessThan(dataAddr);
   expect(Buffer.compare(Buffer.from(memory.buffer, start, heapPtr - start), before.subarray(start))).toBe(0);
 });

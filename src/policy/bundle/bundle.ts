@@ -7,7 +7,7 @@ import { APPROVALS, approvalsIn, withDigest } from './approval.ts';
 import { checkRoots, mergeData } from './data.ts';
 import { catalogsFromData } from '../catalog/read.ts';
 import { isObject } from '../../documents/yaml.ts';
-import { numbersKept } from '../../rego/exact-json.ts';
+import { numbersKept } from '../../rego/index.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
 import { filesOfUnitTests, unitTestsOf } from '../unit-tests/files.ts';
 import type { UnitTests } from '../unit-tests/list.ts';

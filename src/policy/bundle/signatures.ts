@@ -10,7 +10,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
 import type { SigningAlgorithm } from '../settings.ts';
 import { isObject, parseBundled } from '../../documents/yaml.ts';
-import { numbersKept } from '../../rego/exact-json.ts';
+import { numbersKept } from '../../rego/index.ts';
 
 export interface SigningKey {
   readonly algorithm: SigningAlgorithm;

@@ -17,7 +17,7 @@ import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
 import { createSteps, type Instant } from './time-steps.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
-import type { Nondeterminism } from '../../rego/engine.ts';
+import type { Nondeterminism } from '../../rego/index.ts';
 import { mentions } from './constants.ts';
 import { createProjection, type KeyOf, withTime } from './projection.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';

@@ -1,6 +1,6 @@
 /** Runs the compiled unit tests of a policy on the engine that decides. */
-import { isSluiceError, SluiceError } from '../../errors.ts';
-import type { Builtin } from '../../rego/builtins/types.ts';
+import { isSluiceError } from '../../errors.ts';
+import { type Builtin, RegoError } from '../../rego/index.ts';
 import { isObject } from '../../documents/yaml.ts';
 import { REFUSED } from '../opa/refused.ts';
 import { createMetered } from '../runtime.ts';
@@ -24,7 +24,7 @@ const standIns: { readonly [name: string]: Builtin } = Object.fromEntries(
   Object.keys(REFUSED).map((name) => [
     name,
     (): never => {
-      throw new SluiceError('policy_builtin_refused', `it calls ${name}, which is refused`);
+      throw new RegoError('builtin_unknown', `it calls ${name}, which is refused`);
     },
   ]),
 );

@@ -1,5 +1,5 @@
-/** Arguments of built-ins, narrowed as OPA narrows them: what has the wrong type makes the call undefined. */
-import { SluiceError } from '../../errors.ts';
+/** Arguments of built-ins, narrowed as OPA narrows them: an argument of the wrong type makes the call undefined. */
+import { RegoError } from '../errors.ts';
 import { integerOf } from '../order.ts';
 import {
   bytesOf,
@@ -11,27 +11,28 @@ import {
 } from '../values.ts';
 import { BuiltinFailure } from './types.ts';
 
+/** makes the call undefined */
 export const fail = (why: string): never => {
   throw new BuiltinFailure(why);
 };
 
-/** OPA would answer, but with more than an evaluation may take: no answer at all is better than undefined. */
+/** Ends the evaluation where OPA would answer with more data than an evaluation may hold: undefined would be a wrong answer. */
 export const tooLarge = (what: string): never => {
-  throw new SluiceError('policy_memory_exceeded', `${what}.`);
+  throw new RegoError('memory_exceeded', `${what}.`);
 };
 
-/** The work cannot be interrupted, and would take longer than an evaluation may. */
+/** Ends the evaluation before work that cannot be interrupted and may take longer than an evaluation may. */
 export const tooLong = (what: string): never => {
-  throw new SluiceError('policy_deadline_exceeded', `${what}: that takes longer than an evaluation may.`);
+  throw new RegoError('deadline_exceeded', `${what}: that takes longer than an evaluation may.`);
 };
 
-/** to be thrown on, not taken for a fault of what is being read */
-export const isLimit = (e: unknown): boolean => e instanceof SluiceError || e instanceof RangeError;
+/** whether an exception is a limit that was reached, and not a fault of the text that is being read */
+export const isLimit = (e: unknown): boolean => e instanceof RegoError || e instanceof RangeError;
 
 export const string = (v: RegoValue | undefined): string =>
   typeof v === 'string' ? v : fail('operand must be a string');
 
-/** a string as the bytes that Go sees */
+/** a string as its bytes in Go */
 export const bytes = (v: RegoValue | undefined): Uint8Array => bytesOf(string(v));
 
 export const boolean = (v: RegoValue | undefined): boolean =>
@@ -50,7 +51,7 @@ export const int64 = (v: RegoValue | undefined): bigint => {
   return BigInt.asIntN(64, n) === n ? n : fail('operand is out of range');
 };
 
-/** an integer that is used as a count or an index: written as one, `1.0` is not */
+/** an integer that is used as a count or an index; `1.0` is not one */
 export const int = (v: RegoValue | undefined): number =>
   /^-?\d+$/.test(numberText(number(v))) ? Number(int64(v)) : fail('operand must be an integer');
 

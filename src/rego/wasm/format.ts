@@ -1,5 +1,5 @@
-/** The format of a WebAssembly module (version 1), as far as a rewriter of modules that OPA builds needs it. */
-import { SluiceError } from '../../errors.ts';
+/** The binary format of a WebAssembly module (version 1): the parts that rewriting a module of OPA needs. */
+import { RegoError } from '../errors.ts';
 
 export class Reader {
   at: number;
@@ -14,7 +14,7 @@ export class Reader {
     this.at += 1;
     return b;
   }
-  /** LEB128; also used to skip signed ones, whose length follows the same rule */
+  /** Reads an unsigned LEB128 number. Also skips a signed one, whose length follows the same rule. */
   leb(): number {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {
@@ -35,9 +35,9 @@ export class Reader {
   }
 }
 
-export const malformed = (why: string): SluiceError =>
-  new SluiceError(
-    'bundle_malformed',
+export const malformed = (why: string): RegoError =>
+  new RegoError(
+    'module_malformed',
     `The policy's WebAssembly cannot be rewritten: ${why}. Build it with OPA 1.19.`,
   );
 
@@ -80,7 +80,7 @@ export const SECTION = {
   export: 7,
   code: 10,
 } as const;
-/** the order the format asks for; a section we add goes to its place */
+/** the order of sections that the format requires, by id */
 export const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 export const sectionsOf = (wasm: Uint8Array): Section[] => {
@@ -104,30 +104,30 @@ export const sectionsOf = (wasm: Uint8Array): Section[] => {
   return sections;
 };
 
-/** @returns how many there are at first */
+/** Reads the limits of a table or a memory. @returns the initial size */
 const limits = (reader: Reader): number => {
   const flags = reader.byte();
-  const least = reader.leb();
+  const initial = reader.leb();
   if ((flags & 1) !== 0) reader.leb();
-  return least;
+  return initial;
 };
 
-/** how many elements all tables of the module have at first */
+/** the initial number of elements of all tables together */
 export const tableElements = (wasm: Uint8Array, section: Section | undefined): number => {
   if (section === undefined) return 0;
   const reader = new Reader(wasm, section.start);
-  let all = 0;
+  let total = 0;
   for (let n = reader.leb(); n > 0; n--) {
-    if (reader.byte() === 0x40) throw malformed('a table is filled by an expression');
-    all += limits(reader);
+    if (reader.byte() === 0x40) throw malformed('a table is initialized by an expression');
+    total += limits(reader);
   }
-  return all;
+  return total;
 };
 
 export const count = (wasm: Uint8Array, section: Section | undefined): number =>
   section === undefined ? 0 : new Reader(wasm, section.start).leb();
 
-/** a vector section with more entries */
+/** the content of a vector section, with entries appended */
 export const appended = (
   wasm: Uint8Array,
   section: Section | undefined,
@@ -155,7 +155,7 @@ export const concat = (parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> =>
 };
 
 export interface Imports {
-  /** by their index */
+  /** names, by index */
   readonly functions: readonly string[];
   readonly globals: number;
   readonly tables: number;
@@ -181,20 +181,20 @@ export const importsOf = (wasm: Uint8Array, section: Section | undefined): Impor
     else if (kind === 3) {
       reader.skip(2);
       globals += 1;
-    } else throw malformed('it imports something unknown');
+    } else throw malformed('it imports something of an unknown kind');
   }
   return { functions, globals, tables };
 };
 
 export interface Signature {
-  /** its index */
+  /** index of the type */
   readonly type: number;
-  /** a letter each: `i` for a number of 32 bits, `l` for one of 64, `?` for any other */
+  /** one letter a parameter: `i` is i32, `l` is i64, `?` is any other type */
   readonly parameters: string;
   readonly results: string;
 }
 
-/** of each function that the module defines */
+/** the signature of each function that the module defines */
 export const signaturesOf = (
   wasm: Uint8Array,
   types: Section | undefined,
@@ -205,7 +205,7 @@ export const signaturesOf = (
   const letters = (): string =>
     Array.from({ length: reader.leb() }, () => ({ 127: 'i', 126: 'l' })[reader.byte()] ?? '?').join('');
   const signatures = Array.from({ length: reader.leb() }, (_, type): Signature => {
-    if (reader.byte() !== 0x60) throw malformed('it has a type that is no function');
+    if (reader.byte() !== 0x60) throw malformed('it has a type that is not a function type');
     return { type, parameters: letters(), results: letters() };
   });
   const indices = new Reader(wasm, functions.start);
@@ -216,6 +216,7 @@ export const signaturesOf = (
   });
 };
 
+/** the code of each function that the module defines: locals and instructions */
 export const bodiesOf = (wasm: Uint8Array, section: Section): Uint8Array[] => {
   const reader = new Reader(wasm, section.start);
   return Array.from({ length: reader.leb() }, () => {
@@ -225,10 +226,10 @@ export const bodiesOf = (wasm: Uint8Array, section: Section): Uint8Array[] => {
   });
 };
 
-/** part of the section `name` that names the functions */
+/** id of the part of the section `name` that names the functions */
 const FUNCTION_NAMES = 1;
 
-/** index of each function by its name, where the module names them */
+/** index of each function by its name, from the section `name` */
 export const functionNamesOf = (wasm: Uint8Array, sections: readonly Section[]): Map<string, number> => {
   const names = new Map<string, number>();
   for (const s of sections) {

@@ -1,10 +1,11 @@
 /**
- * Built-ins that OPA compiles into the module and that answer otherwise there than in OPA's interpreter, or never: each
- * is rewritten to call the host, which answers as the interpreter does. What iterates over sets and objects is made to
- * go in order, as the interpreter does; the module's own order is that of hashes. The functions are found by the names
- * that OPA leaves in the module.
+ * Rewrites a module so that it answers as OPA's interpreter does.
+ *
+ * OPA compiles some built-ins into the module whose results differ from the interpreter's, or that never return. Each of
+ * them is replaced by a call of the host. Iteration over sets and objects is sorted, as in the interpreter; the module's own
+ * order is that of hashes. Functions are found by the names that OPA leaves in the module.
  */
-import { SluiceError } from '../../errors.ts';
+import { RegoError } from '../errors.ts';
 import {
   aboveFunction,
   body,
@@ -45,12 +46,12 @@ import {
 } from './format.ts';
 
 interface Hosted {
-  /** the function in the module */
+  /** name of the function in the module */
   readonly name: string;
-  /** the built-in that answers */
+  /** the built-in that is called instead */
   readonly builtin: string;
   readonly arity: 1 | 2 | 3 | 4;
-  /** when; always where it is not given. Otherwise the module's own code answers as OPA does, and faster. */
+  /** arguments for which the host is called; for all others the module's own code is right, and faster. Default: all */
   readonly of?: Condition;
 }
 
@@ -94,27 +95,27 @@ export const HOSTED: readonly Hosted[] = [
   hosted('builtin_object_union_n', 'object.union_n', 1, 'an empty list'),
 ];
 
-/** Numbers of what the host does besides the built-ins that the module numbers itself. */
+/** Ids of host functions start here; the module numbers its own built-ins from 0. */
 const FIRST = 1 << 24;
-/** the element of a set, or the key of an object, after another in order */
+/** host function: the element of a set, or the key of an object, that follows another in order */
 export const NEXT = FIRST;
-/** puts what `walk` found in order */
+/** host function: sorts the result of `walk` */
 export const ARRANGE = FIRST + 1;
 const FIRST_HOSTED = FIRST + 2;
 export const hostedAt = (id: number): string | undefined => HOSTED[id - FIRST_HOSTED]?.builtin;
 
 /**
- * A module that is stripped of its names would decide otherwise than OPA's interpreter, and one whose functions take other
- * arguments would not even load: both are refused.
+ * A module without function names cannot be rewritten, and would answer otherwise than OPA's interpreter; one whose
+ * functions have other parameters would not load. Both are refused.
  */
-const unsupported = (why: string): SluiceError =>
-  new SluiceError(
-    'bundle_abi_unsupported',
+const unsupported = (why: string): RegoError =>
+  new RegoError(
+    'module_unsupported',
     `The policy's WebAssembly cannot be made to answer as OPA's interpreter does: ${why}. Build it with OPA 1.19, target wasm, and leave its section "name" in it.`,
   );
 
-/** @throws SluiceError `bundle_malformed`, `bundle_abi_unsupported` */
-export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
+/** @throws RegoError `module_malformed`, `module_unsupported` */
+export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const sections = sectionsOf(wasm);
   const find = (id: number): Section => {
     const section = sections.find((s) => s.id === id);
@@ -135,13 +136,13 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
     if (index < 0) throw unsupported(`it does not import ${name}`);
     return callOf(index, number(id), number(0), ...args);
   };
-  /** place of its body */
+  /** index of the function's body; undefined if the module has no such function */
   const at = (name: string, parameters: string, results: '' | 'i' = 'i'): number | undefined => {
     const place = (names.get(name) ?? -1) - first;
     if (place < 0) return undefined;
     const signature = signatures[place];
     if (signature?.parameters !== parameters || signature.results !== results)
-      throw unsupported(`its function ${name} has other arguments`);
+      throw unsupported(`its function ${name} has other parameters`);
     return place;
   };
   const needed = (...wanted: Parameters<typeof at>): number => {
@@ -151,7 +152,7 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
   };
   const added: { readonly type: readonly number[]; readonly body: Uint8Array }[] = [];
   const manyTypes = count(wasm, types);
-  /** @returns its index */
+  /** Adds a function. @returns its index */
   const add = (arity: number, content: Uint8Array): number => {
     added.push({ type: leb(manyTypes + arity - 1), body: content });
     return first + bodies.length + added.length - 1;
@@ -230,7 +231,7 @@ export const withHostedBuiltins = (wasm: Uint8Array): Uint8Array<ArrayBuffer> =>
   ]);
 };
 
-/** a body with code before its own */
+/** a function body with code inserted after its locals */
 const inFront = (body: Uint8Array, before: readonly number[]): Uint8Array => {
   const reader = new Reader(body);
   for (let n = reader.leb(); n > 0; n--) {

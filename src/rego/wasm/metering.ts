@@ -1,14 +1,18 @@
 /**
- * Bounded evaluation without threads. The module is rewritten so that every function and every turn of a loop pays for
- * the instructions in it. Functions and loops are the only ways for code to run again (WebAssembly has no other jump
- * backwards), so paying there bounds everything. The price of a piece is the number of its instructions without those of
- * loops inside it. What a loop owes is run up in a local first, and a function without loops and calls is paid for by its
- * caller: together that leaves 20 to 40 % on top of an unmetered evaluation of the default policy.
+ * Bounds the time of an evaluation without a second thread, by metering.
  *
- * Who has nothing left calls out, through a table that the module gets (an import would renumber its functions): the host
- * looks at the clock, and either gives the next ration or throws. Instructions alone are a poor clock where a policy
- * waits for memory; the clock alone would have to be asked all the time. (Over 330 lines: it is one format, read once.)
+ * The module is rewritten: every function and every iteration of a loop subtracts the number of its instructions from a
+ * global, the fuel. Code can only run again through a call or a loop (WebAssembly has no other backward jump), so metering
+ * these two bounds every evaluation. The price of a piece of code is the number of its instructions, those of inner loops
+ * not counted. A loop adds up its price in a local first, and a function without loops and calls is paid for by its caller.
+ * A metered evaluation of the default policy takes 20 to 40 % longer than an unmetered one.
+ *
+ * When the fuel is used up, the module calls the host through a table that the rewrite adds (an import would renumber the
+ * functions). The host reads the clock and either refills the fuel or throws. Instructions alone do not measure time well
+ * where a policy waits for memory; reading the clock at every step would cost too much. (Longer than most files: one table of
+ * instructions.)
  */
+import { RegoError } from '../errors.ts';
 import {
   appended,
   concat,
@@ -27,35 +31,36 @@ import {
   tableElements,
 } from './format.ts';
 
-/** the exported global that holds what is left */
-export const FUEL = 'sluice_fuel';
-/** the exported table whose one function is called when nothing is left; without one, the module traps */
-const TICKS = 'sluice_ticks';
+/** name of the exported global that holds the remaining fuel */
+export const FUEL = 'rego_fuel';
+/** name of the exported table whose only function is called when the fuel is used up; while it is empty, the module traps */
+const HOST_TABLE = 'rego_out_of_fuel';
 
-/** Of the largest functions, one big switch, a pass executes little. */
-const DEAREST = 512;
+/** The largest functions are one switch, of which a call executes a small part: no price is higher than this. */
+const MAX_PRICE = 512;
 
 const I64_CONST = 0x42;
-/** without a bound, for modules that are trusted */
-const FULL = 4_000_000_000_000_000n;
-/** Ten times what OPA's parser takes for a byte of data, and what it takes to set up a policy's constants; half a second. */
-const LOADING = { byte: 10_000, moduleByte: 1000, least: 500_000_000 } as const;
-const MOST_TABLE_ELEMENTS = 1_000_000;
+/** practically unlimited, for modules that are trusted */
+const UNLIMITED = 4_000_000_000_000_000n;
+/** Fuel for loading: ten times what OPA's parser uses for a byte of data and what constants use for a byte of the module. The minimum lasts half a second. */
+const LOADING = { dataByte: 10_000, moduleByte: 1000, min: 500_000_000 } as const;
+const MAX_TABLE_ELEMENTS = 1_000_000;
 
-/** What a module may burn before it is asked anything: it has a start function, and reads its data by itself. */
+/** Fuel for loading a module, which runs its start function and parses the data. */
 export const loadingFuel = (moduleBytes: number, dataBytes: number): bigint =>
-  BigInt(LOADING.least + LOADING.moduleByte * moduleBytes + LOADING.byte * dataBytes);
+  BigInt(LOADING.min + LOADING.moduleByte * moduleBytes + LOADING.dataByte * dataBytes);
 
 /**
- * @param fuel what there is until a meter starts
- * @throws SluiceError `bundle_malformed`
+ * Rewrites a module so that it is metered.
+ * @param fuel the initial fuel, which lasts until a meter is started
+ * @throws RegoError `module_malformed`
  */
-export const meter = (wasm: Uint8Array, fuel = FULL): Uint8Array<ArrayBuffer> => {
+export const meter = (wasm: Uint8Array, fuel = UNLIMITED): Uint8Array<ArrayBuffer> => {
   const sections = sectionsOf(wasm);
   const find = (id: number): Section | undefined => sections.find((s) => s.id === id);
-  // Only memory that the host makes is bounded.
+  // Only a memory that the host creates is bounded.
   if (find(SECTION.memory) !== undefined) throw malformed('it has a memory of its own');
-  if (tableElements(wasm, find(SECTION.table)) > MOST_TABLE_ELEMENTS)
+  if (tableElements(wasm, find(SECTION.table)) > MAX_TABLE_ELEMENTS)
     throw malformed('its tables are too large');
   const imported = importsOf(wasm, find(SECTION.import));
   const globals = find(SECTION.global);
@@ -66,7 +71,7 @@ export const meter = (wasm: Uint8Array, fuel = FULL): Uint8Array<ArrayBuffer> =>
   const tables = find(SECTION.table);
   const table = imported.tables + count(wasm, tables);
   const types = find(SECTION.type);
-  const ticks: Ticks = { global: index, table, type: count(wasm, types) };
+  const host: Host = { global: index, table, type: count(wasm, types) };
   const made = new Map<number, Uint8Array>([
     [SECTION.type, appended(wasm, types, [[0x60, 0, 0]])],
     // one function reference
@@ -74,12 +79,12 @@ export const meter = (wasm: Uint8Array, fuel = FULL): Uint8Array<ArrayBuffer> =>
     [SECTION.global, appended(wasm, globals, [global])],
     [
       SECTION.export,
-      appended(wasm, find(SECTION.export), [exported(FUEL, 3, index), exported(TICKS, 1, table)]),
+      appended(wasm, find(SECTION.export), [exported(FUEL, 3, index), exported(HOST_TABLE, 1, table)]),
     ],
   ]);
   const code = find(SECTION.code);
   if (code !== undefined)
-    made.set(SECTION.code, meterCode(wasm, code, signaturesOf(wasm, types, find(SECTION.function)), ticks));
+    made.set(SECTION.code, meterCode(wasm, code, signaturesOf(wasm, types, find(SECTION.function)), host));
 
   const out: Uint8Array[] = [wasm.subarray(0, 8)];
   const emit = (id: number, content: Uint8Array): void => {
@@ -99,7 +104,8 @@ export const meter = (wasm: Uint8Array, fuel = FULL): Uint8Array<ArrayBuffer> =>
   return concat(out);
 };
 
-interface Ticks {
+/** indices of what the rewrite added: the global with the fuel, the table, the type of its function */
+interface Host {
   readonly global: number;
   readonly table: number;
   readonly type: number;
@@ -114,7 +120,7 @@ const meterCode = (
   wasm: Uint8Array,
   section: Section,
   functions: readonly Signature[],
-  ticks: Ticks,
+  host: Host,
 ): Uint8Array => {
   const reader = new Reader(wasm, section.start);
   const bodies = reader.leb();
@@ -122,70 +128,71 @@ const meterCode = (
   const out: Uint8Array[] = [Uint8Array.from(leb(bodies))];
   for (const { parameters } of functions) {
     const size = reader.leb();
-    const body = meterBody(wasm, reader.at, reader.at + size, parameters.length, ticks);
+    const body = meterBody(wasm, reader.at, reader.at + size, parameters.length, host);
     out.push(Uint8Array.from(leb(body.reduce((n, p) => n + p.length, 0))), ...body);
     reader.skip(size);
   }
   return concat(out);
 };
 
-/** `if (fuel < 0) ticks[0]()` */
-const look = ({ global, table, type }: Ticks): number[] => [
+/** `if (fuel < 0) table[0]()` */
+const checkFuel = ({ global, table, type }: Host): number[] => [
   ...[0x23, ...leb(global), I64_CONST, 0, 0x53, 0x04, 0x40],
   ...[0x41, 0, 0x11, ...leb(type), ...leb(table), 0x0b],
 ];
 
-/** at the start of a function that calls others: `fuel -= price`, and a look */
-const atEntry = (ticks: Ticks, price: number): Uint8Array =>
+/** `fuel -= price; checkFuel` */
+const pay = (host: Host, price: number): Uint8Array =>
   Uint8Array.from([
-    ...[0x23, ...leb(ticks.global), I64_CONST, ...signedLeb(BigInt(price)), 0x7d, 0x24, ...leb(ticks.global)],
-    ...look(ticks),
+    ...[0x23, ...leb(host.global), I64_CONST, ...signedLeb(BigInt(price)), 0x7d, 0x24, ...leb(host.global)],
+    ...checkFuel(host),
   ]);
 
-/** What a loop runs up in a local of its function before it is taken off the global: a register is cheaper. */
-const TAB = 256;
+/** A loop adds up its price in a local and subtracts it from the global when it exceeds this: a local is cheaper to update. */
+const MAX_DUE = 256;
 
-/** at the head of a loop: `if ((tab += price) > TAB) { fuel -= tab; tab = 0; look }` */
-const atLoop = (ticks: Ticks, tab: number, price: number): Uint8Array =>
+/** at the head of a loop: `if ((due += price) > MAX_DUE) { fuel -= due; due = 0; checkFuel }` */
+const payInLoop = (host: Host, due: number, price: number): Uint8Array =>
   Uint8Array.from([
-    ...[0x20, ...leb(tab), 0x41, ...signedLeb(BigInt(price)), 0x6a, 0x22, ...leb(tab)],
-    ...[0x41, ...signedLeb(BigInt(TAB)), 0x4b, 0x04, 0x40],
-    ...[0x23, ...leb(ticks.global), 0x20, ...leb(tab), 0xad, 0x7d, 0x24, ...leb(ticks.global)],
-    ...[0x41, 0, 0x21, ...leb(tab)],
-    ...look(ticks),
+    ...[0x20, ...leb(due), 0x41, ...signedLeb(BigInt(price)), 0x6a, 0x22, ...leb(due)],
+    ...[0x41, ...signedLeb(BigInt(MAX_DUE)), 0x4b, 0x04, 0x40],
+    ...[0x23, ...leb(host.global), 0x20, ...leb(due), 0xad, 0x7d, 0x24, ...leb(host.global)],
+    ...[0x41, 0, 0x21, ...leb(due)],
+    ...checkFuel(host),
     0x0b,
   ]);
 
 const OP = { block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, call: 0x10, indirect: 0x11 } as const;
 
-/** A call costs more than itself: a small function does not pay for being entered, nor for its last unpaid tab. */
-const CALL = 64;
+/** Price of a call. It includes that of a function without loops and calls, and what a loop's local holds when the function returns. */
+const CALL_PRICE = 64;
 
-interface Toll {
+/** the price of a function's code or of a loop's body, counted while the instructions are read */
+interface Counter {
   price: number;
 }
-const priceOf = (toll: Toll): number => Math.min(toll.price, DEAREST);
+const priceOf = (counter: Counter): number => Math.min(counter.price, MAX_PRICE);
 
-/** One function: its locals and one more, then its code with the payments. */
+/** Rewrites one function: one more local, and code that pays. */
 const meterBody = (
   wasm: Uint8Array,
   start: number,
   end: number,
   parameters: number,
-  ticks: Ticks,
+  host: Host,
 ): Uint8Array[] => {
   const reader = new Reader(wasm, start);
   const groups = reader.leb();
   const declared = reader.at;
-  let tab = parameters;
+  let due = parameters;
   for (let n = groups; n > 0; n--) {
-    tab += reader.leb();
+    due += reader.leb();
     reader.byte();
   }
   const code = reader.at;
-  const entry: Toll = { price: 1 };
-  // innermost last: which toll an instruction counts for
-  const nesting: { readonly toll: Toll; readonly isLoop: boolean }[] = [];
+  const entry: Counter = { price: 1 };
+  // the open blocks, innermost last, with the counter around each
+  const nesting: { readonly outer: Counter; readonly isLoop: boolean }[] = [];
   let current = entry;
   let calls = false;
   const inserted: { readonly at: number; readonly code: () => Uint8Array }[] = [];
@@ -195,35 +202,35 @@ const meterBody = (
     current.price += 1;
     if (op === OP.block || op === OP.if || op === OP.loop) {
       blockType(reader);
-      nesting.push({ toll: current, isLoop: op === OP.loop });
+      nesting.push({ outer: current, isLoop: op === OP.loop });
       if (op === OP.loop) {
-        const loop: Toll = { price: 1 };
+        const loop: Counter = { price: 1 };
         current = loop;
-        inserted.push({ at: reader.at, code: () => atLoop(ticks, tab, priceOf(loop)) });
+        inserted.push({ at: reader.at, code: () => payInLoop(host, due, priceOf(loop)) });
       }
     } else if (op === OP.end) {
       const left = nesting.pop();
       if (left === undefined) break;
-      if (left.isLoop) current = left.toll;
+      if (left.isLoop) current = left.outer;
     } else {
       const more = immediates(reader, op);
-      if (more > 0) inserted.push({ at, code: () => atEntry(ticks, more) });
+      if (more > 0) inserted.push({ at, code: () => pay(host, more) });
       if (op === OP.call || op === OP.indirect) {
         calls = true;
-        current.price += CALL;
+        current.price += CALL_PRICE;
       }
     }
   }
-  if (reader.at !== end) throw malformed('a function does not end where it should');
-  // A function without loops and calls runs once through for the call that was paid for.
+  if (reader.at !== end) throw malformed('a function does not end where its length says');
+  // A function without loops and calls is covered by the price of the call.
   if (!calls && inserted.length === 0) return [wasm.subarray(start, end)];
-  // one more local: the tab
+  // one more local: the price that is due
   const out: Uint8Array[] = [
     Uint8Array.from(leb(groups + 1)),
     wasm.subarray(declared, code),
     Uint8Array.from([1, 0x7f]),
   ];
-  if (calls) out.push(atEntry(ticks, priceOf(entry)));
+  if (calls) out.push(pay(host, priceOf(entry)));
   let from = code;
   for (const { at, code: payment } of inserted) {
     out.push(wasm.subarray(from, at), payment());
@@ -240,11 +247,11 @@ const blockType = (reader: Reader): void => {
   else reader.leb();
 };
 
-/** Price of one instruction that moves memory in bulk, or grows it: paid where it stands, since most calls do not reach it. */
+/** Prices of instructions that copy memory in bulk or grow it. They are paid where they stand, since most calls do not reach them. */
 const BULK = 64 * 1024;
 const GROWTH = 512 * 1024;
 
-/** Passes what follows an opcode. @returns what the instruction costs beyond one */
+/** Skips the operands that follow an opcode. @returns the price of the instruction beyond one */
 const immediates = (reader: Reader, op: number): number => {
   if (op >= 0x45 && op <= 0xc4) return 0; // comparisons, arithmetic, conversions, sign extension
   if (op >= 0x28 && op <= 0x3e) {
@@ -278,7 +285,7 @@ const immediates = (reader: Reader, op: number): number => {
     case 0xd2: // ref.func
       reader.leb();
       return 0;
-    case 0x40: // memory.grow: the system has to find the memory
+    case 0x40: // memory.grow
       reader.leb();
       return GROWTH;
     case 0x0e: // br_table
@@ -311,13 +318,13 @@ const immediates = (reader: Reader, op: number): number => {
       return BULK;
     }
     default:
-      // SIMD, threads, tail calls and exceptions: OPA emits none, and a jump we do not know could go back.
+      // SIMD, threads, tail calls and exceptions: OPA emits none, and an unknown jump could go backward.
       throw malformed(`unknown instruction 0x${op.toString(16)}`);
   }
 };
 
-/** A function as a table takes it: a module that imports `e.t` and exports it again. */
-const GATE = Uint8Array.from([
+/** A table only accepts WebAssembly functions. This module imports the function `e.t` and exports it as one. */
+const WRAPPER = Uint8Array.from([
   ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
   ...[1, 4, 1, 0x60, 0, 0],
   ...[2, 7, 1, 1, 0x65, 1, 0x74, 0, 0],
@@ -325,53 +332,59 @@ const GATE = Uint8Array.from([
 ]);
 
 export interface Meter {
-  /** to be called before each evaluation, with the exports of the instance that will run it */
+  /** Starts the time of one evaluation. @param exports of the instance that runs it */
   start(exports: WebAssembly.Exports): void;
-  /** @throws what `exceeded` makes, if the time is used up; for calls that leave the module */
+  /** For host functions, whose time the fuel does not measure. @throws RegoError `deadline_exceeded` */
   check(): void;
 }
 
-/** Burnt between two looks at the clock. */
-const RATION = 10_000_000n;
-/** Rations a millisecond can hold at most on any machine we know: the bound if the clock stands still. */
-const RATIONS_PER_MS = 20;
+/** Fuel between two readings of the clock. */
+const REFILL = 10_000_000n;
+/** More refills than any known machine uses in a millisecond: the limit where the clock does not advance. */
+const MAX_REFILLS_PER_MS = 20;
 
 /** @param budget processor time of one evaluation, in milliseconds */
-export const createMeter = (budget: number, exceeded: () => Error): Meter => {
+export const createMeter = (budget: number): Meter => {
   let exports: WebAssembly.Exports | undefined;
   let started = 0;
-  let busy: number | null = null;
-  let rations = 0;
-  // Another process may have the core: only time that this thread had counts. It is asked for when the first ration is
-  // burnt, or the wall clock is over, because most evaluations end before either.
-  const spent = (): number => {
+  /** processor time of this thread when it was first read */
+  let base: number | null = null;
+  let refills = 0;
+  const exceeded = (): RegoError =>
+    new RegoError('deadline_exceeded', `The policy did not answer within its budget of ${budget} ms.`, {
+      limit: 'evaluationMs',
+    });
+  // Only the processor time of this thread counts, since other processes may use the core. It is read when the first fuel is
+  // used up or the wall clock is over the budget; most evaluations end before either.
+  const used = (): number => {
     const { user, system } = process.threadCpuUsage();
     const now = (user + system) / 1000;
-    busy ??= now;
-    return now - busy;
+    base ??= now;
+    return now - base;
   };
   const check = (): void => {
-    if (performance.now() - started > budget && spent() > budget) throw exceeded();
+    if (performance.now() - started > budget && used() > budget) throw exceeded();
   };
-  const tick = (): void => {
-    rations -= 1;
-    if (rations < 0) throw exceeded();
-    if (busy === null) spent();
+  const refill = (): void => {
+    refills -= 1;
+    if (refills < 0) throw exceeded();
+    if (base === null) used();
     else check();
-    (exports?.[FUEL] as WebAssembly.Global).value = RATION;
+    (exports?.[FUEL] as WebAssembly.Global).value = REFILL;
   };
-  const gate = new WebAssembly.Instance(new WebAssembly.Module(GATE), { e: { t: tick } }).exports['t'];
+  const refillFunction = new WebAssembly.Instance(new WebAssembly.Module(WRAPPER), { e: { t: refill } })
+    .exports['t'];
   return {
     check,
     start(of) {
       if (exports !== of) {
         exports = of;
-        (of[TICKS] as unknown as { set(index: number, value: unknown): void }).set(0, gate);
+        (of[HOST_TABLE] as unknown as { set(index: number, value: unknown): void }).set(0, refillFunction);
       }
-      (of[FUEL] as WebAssembly.Global).value = RATION;
-      rations = budget * RATIONS_PER_MS;
+      (of[FUEL] as WebAssembly.Global).value = REFILL;
+      refills = budget * MAX_REFILLS_PER_MS;
       started = performance.now();
-      busy = null;
+      base = null;
     },
   };
 };

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readArchive } from '../../../src/policy/bundle/archive.ts';
-import { createEvaluator } from '../../../src/rego/engine.ts';
-import { withHostedBuiltins } from '../../../src/rego/wasm/hosted.ts';
+import { createEvaluator } from '../../../src/rego/evaluator.ts';
+import { asOpaInterpreter } from '../../../src/rego/wasm/hosted.ts';
 import { resolveOpa } from '../../../src/policy/opa/opa.ts';
 import { equal } from '../../../src/rego/order.ts';
 import { decode, encode, type RegoObject, type RegoValue } from '../../../src/rego/values.ts';
@@ -49,7 +49,7 @@ export const answersOf = async (
     const wasm = (await readArchive(await readFile(bundle), 'p')).get('policy.wasm');
     if (wasm === undefined) throw new Error('no policy.wasm');
     const ours = decode(
-      createEvaluator(new WebAssembly.Module(withHostedBuiltins(wasm)), {
+      createEvaluator(new WebAssembly.Module(asOpaInterpreter(wasm)), {
         data: {},
         maxPages: MAX_PAGES,
       }).evaluate('p', encode(input), NOW).raw,

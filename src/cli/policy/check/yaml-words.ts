@@ -2,10 +2,9 @@
  * Words of a data file that mean one thing to OPA, whose values are live (YAML 1.1), and another to schemas, editors and whoever reads the
  * file (YAML 1.2): `no` is false, `0100` is 64. In quotes, or spelled otherwise, they mean one thing to all.
  */
-import { resolve } from '../../../rego/builtins/yaml/words.ts';
 import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { Fault } from '../../../documents/faults.ts';
-import { isNumber, numberText } from '../../../rego/values.ts';
+import { isNumber, numberText, readYamlWord } from '../../../rego/index.ts';
 
 export const ambiguousWords = (document: YamlDocument): Fault[] =>
   document.words().flatMap(({ spelled, value, line, column }) => {
@@ -18,7 +17,7 @@ export const ambiguousWords = (document: YamlDocument): Fault[] =>
 
 function meaningOf(spelled: string): unknown {
   try {
-    const live = resolve(spelled);
+    const live = readYamlWord(spelled);
     return isNumber(live) ? Number(numberText(live)) : live;
   } catch {
     // `.inf`: OPA refuses the file, and says so

@@ -40,7 +40,7 @@ export const compile = (pattern: string): RE2JS => {
 export const LONGEST = 1 << 15;
 const MOST_STEPS = 1 << 20;
 
-/** @throws SluiceError `policy_deadline_exceeded` */
+/** @throws RegoError `deadline_exceeded` */
 export const searched = (pattern: string, text: string): string => {
   if (text.length > LONGEST || pattern.length * text.length > MOST_STEPS)
     return tooLong(

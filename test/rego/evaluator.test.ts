@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { SluiceError } from '../../src/errors.ts';
 import { readArchive } from '../../src/policy/bundle/archive.ts';
 import { BuiltinFailure } from '../../src/rego/builtins/types.ts';
-import { createEvaluator, type Evaluator, type EvaluatorOptions } from '../../src/rego/engine.ts';
+import { RegoError } from '../../src/rego/errors.ts';
+import { createEvaluator, type Evaluator, type EvaluatorOptions } from '../../src/rego/evaluator.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 
 const NOW = { nowNs: 1_700_000_000_000_000_000n, seed: 'seed' };
@@ -149,7 +148,7 @@ describe('an evaluator', () => {
 
   test('refuses an entrypoint that it does not have', () => {
     expect(() => evaluator().evaluate('p/nothing', '{}', NOW)).toThrow(
-      expect.objectContaining({ code: 'bundle_entrypoint_missing' }),
+      expect.objectContaining({ code: 'entrypoint_missing' }),
     );
   });
 
@@ -207,7 +206,7 @@ describe('an evaluation that goes wrong', () => {
     const e = evaluator();
     expect(() => ask(e, 'conflict', { a: true, b: true })).toThrow(
       expect.objectContaining({
-        code: 'policy_evaluation_failed',
+        code: 'evaluation_failed',
         message: expect.stringMatching(/p\.rego:\d+.*conflict/s),
       }),
     );
@@ -217,7 +216,7 @@ describe('an evaluation that goes wrong', () => {
   test('memory beyond the bound is refused, and the next evaluation is sound', () => {
     const e = evaluator({ maxPages: 24 });
     expect(() => ask(e, 'same', Array(200_000).fill(1))).toThrow(
-      expect.objectContaining({ code: 'policy_memory_exceeded' }),
+      expect.objectContaining({ code: 'memory_exceeded' }),
     );
     wellAfter(e);
     expect(e.memoryBytes()).toBeLessThanOrEqual(24 * 65536);
@@ -226,7 +225,7 @@ describe('an evaluation that goes wrong', () => {
   test('an input that cannot fit is refused before anything runs', () => {
     const e = evaluator({ maxPages: 8 });
     expect(() => ask(e, 'same', 'x'.repeat(1_000_000))).toThrow(
-      expect.objectContaining({ code: 'policy_input_too_large' }),
+      expect.objectContaining({ code: 'input_too_large' }),
     );
     wellAfter(e);
   });
@@ -235,14 +234,8 @@ describe('an evaluation that goes wrong', () => {
     const e = evaluator({ maxPages: 4096 });
     const deep = '['.repeat(200_000) + ']'.repeat(200_000);
     expect(() => e.evaluate('p/same', deep, NOW)).toThrow(
-      expect.objectContaining({ code: 'policy_evaluation_failed' }),
+      expect.objectContaining({ code: 'evaluation_failed' }),
     );
-    wellAfter(e);
-  });
-
-  test('a trap may be explained by who wrapped the module', () => {
-    const e = evaluator({ explainTrap: () => Object.assign(new Error('mine')) as never });
-    expect(() => ask(e, 'conflict', { a: true, b: true })).toThrow('mine');
     wellAfter(e);
   });
 
@@ -260,7 +253,7 @@ describe('an evaluation that goes wrong', () => {
       },
     });
     expect(() => e.evaluate('p/x', '{"s":"a"}', NOW)).toThrow(
-      expect.objectContaining({ code: 'policy_evaluation_failed' }),
+      expect.objectContaining({ code: 'evaluation_failed' }),
     );
     broken = false;
     expect(e.evaluate('p/x', '{"s":"a"}', NOW).result).toBe('fine');
@@ -269,13 +262,14 @@ describe('an evaluation that goes wrong', () => {
   test('a host built-in is left once the time is over, and the next evaluation has time', () => {
     let over = true;
     const e = evaluator({
-      check: () => {
-        if (over) throw new SluiceError('policy_deadline_exceeded', 'over');
+      meter: {
+        start: () => {},
+        check: () => {
+          if (over) throw new RegoError('deadline_exceeded', 'over');
+        },
       },
     });
-    expect(() => ask(e, 'spelled', { n: 1 })).toThrow(
-      expect.objectContaining({ code: 'policy_deadline_exceeded' }),
-    );
+    expect(() => ask(e, 'spelled', { n: 1 })).toThrow(expect.objectContaining({ code: 'deadline_exceeded' }));
     over = false;
     expect(ask(e, 'spelled', { n: 1 })).toBe('1');
   });
@@ -312,12 +306,12 @@ describe('memory', () => {
   });
 
   test('an instance that grew is replaced', () => {
-    const e = evaluator({ maxPages: 4096, retainPages: 16 });
+    const e = evaluator({ maxPages: 4096 });
     const before = e.memoryBytes();
     ask(
       e,
       'walked',
-      Array.from({ length: 3_000 }, (_, i) => [i, [i]]),
+      Array.from({ length: 30_000 }, (_, i) => [i, [i]]),
     );
     expect(e.memoryBytes()).toBe(0);
     ask(e, 'known', { name: 'ann' });
@@ -332,7 +326,7 @@ describe('loading', () => {
     ]);
     expect(() => createEvaluator(new WebAssembly.Module(bytes), { data: {}, maxPages: 64 })).toThrow(
       expect.objectContaining({
-        code: 'policy_builtin_refused',
+        code: 'builtin_unknown',
         message: expect.stringContaining('http.send'),
       }),
     );
@@ -357,13 +351,13 @@ describe('loading', () => {
   test('refuses a module that is no policy', () => {
     const nothing = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(() => createEvaluator(nothing, { data: {}, maxPages: 64 })).toThrow(
-      expect.objectContaining({ code: 'bundle_abi_unsupported' }),
+      expect.objectContaining({ code: 'module_unsupported' }),
     );
   });
 
   test('refuses data that does not fit the memory', () => {
     expect(() => evaluator({ data: { big: Array(100_000).fill('x') }, maxPages: 16 })).toThrow(
-      expect.objectContaining({ code: 'policy_memory_exceeded' }),
+      expect.objectContaining({ code: 'memory_exceeded' }),
     );
   });
 
@@ -377,30 +371,5 @@ describe('loading', () => {
     const bytes = await compile(`package p\n\nx := count("${'a'.repeat(900_000)}")\n`, ['p/x']);
     const e = createEvaluator(new WebAssembly.Module(bytes), { data: {}, maxPages: 256 });
     expect(e.evaluate('p/x', undefined, NOW).result).toBe(900_000);
-  });
-
-  test('a snapshot taken in one thread starts an evaluator in another', async () => {
-    const { memory, dataAddr, heapPtr } = evaluator().snapshot();
-    const worker = new Worker(
-      `const { parentPort, workerData } = require('node:worker_threads');
-       import(workerData.engine).then(({ createEvaluator }) => {
-         const e = createEvaluator(workerData.module, { snapshot: workerData.snapshot, maxPages: 64 });
-         parentPort.postMessage(e.evaluate('p/known', '{"name":"ann"}', { nowNs: 0n, seed: '' }).result);
-       });`,
-      {
-        eval: true,
-        workerData: {
-          module,
-          snapshot: { memory, dataAddr, heapPtr },
-          engine: new URL('../../src/rego/engine.ts', import.meta.url).href,
-        },
-      },
-    );
-    const answer = await new Promise((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
-    await worker.terminate();
-    expect(answer).toEqual({ age: 7 });
   });
 });
