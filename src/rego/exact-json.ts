@@ -1,4 +1,4 @@
-/** JSON in which a number that a double cannot hold keeps the digits it was written with. */
+/** JSON without loss of precision: a number that a double cannot hold keeps the text it was written with. */
 
 interface Raw {
   readonly rawJSON: string;
@@ -18,11 +18,11 @@ const keep = (_key: string, value: unknown, context: { source?: string }): unkno
     ? json.rawJSON(context.source)
     : value;
 
-/** Only a text with a long or unusually written number pays for the reviver; in doubt (within a string) it does. */
+/** A number that may change when it is read as a double and written again. May also match within a string. Only such texts are parsed with the slow reviver. */
 const UNUSUAL = /(?:^|[[,:])\s*(?:-0|-?\d+[.eE]|-?\d{16})/;
 
 export const numbersKept = {
-  /** whether some number may not survive being read as a double and written again */
+  /** whether some number of the text may change when it is read as a double and written again */
   needed: (text: string): boolean => UNUSUAL.test(text),
   parse: (text: string): unknown => (UNUSUAL.test(text) ? json.parse(text, keep) : JSON.parse(text)),
   stringify: (value: unknown): string => JSON.stringify(value),

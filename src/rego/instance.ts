@@ -6,7 +6,6 @@
  * (Longer than most: the exports of OPA's module and every use of them are in this one file.)
  */
 import { createRequire } from 'node:module';
-import type { Builtin } from './builtins/types.ts';
 import { RegoError } from './errors.ts';
 import { Iteration } from './iteration.ts';
 import { plainAt, textAt } from './memory.ts';

@@ -1,14 +1,15 @@
 /**
- * Iteration over sets and objects in the memory of a module, in the order of OPA's interpreter: that of their elements or
- * keys. Values are read where they lie (`memory.ts`); only what is nested is decoded to be compared.
+ * Iterates over sets and objects in the memory of a module in the order of OPA's interpreter: sorted by element or key.
+ * Strings, integers and arrays are compared in memory (`memory.ts`); other values are decoded first.
  */
 import { elementsOf, INTEGER, isText, keysOf, TYPE } from './memory.ts';
 import { compare } from './order.ts';
 import type { RegoValue } from './values.ts';
 
-const FEW = 16;
+/** up to this many keys, insertion sort is the fastest */
+const SMALL = 16;
 
-/** A loaded value is only taken for the one of before while what it consists of lies where it lay. */
+/** The sorted keys of a loaded value. They are reused while its table of buckets and its length are the same. */
 interface Loaded {
   readonly buckets: number;
   readonly length: number;
@@ -28,8 +29,9 @@ export class Iteration {
   readonly #loaded = new Map<number, Loaded>();
 
   /**
-   * @param read the value at an address, of any kind
-   * @param fixed what lies below this address was loaded, and never changes
+   * @param bytes the module's memory
+   * @param read reads the value at an address, of any type
+   * @param fixed values below this address were loaded with the data and never change
    */
   constructor(bytes: () => Buffer, read: (addr: number) => RegoValue, fixed: () => number) {
     this.#fixed = fixed;
@@ -37,12 +39,12 @@ export class Iteration {
     this.#read = read;
   }
 
-  /** to be called before each evaluation: addresses mean other values then */
+  /** Call before each evaluation, in which the same addresses hold other values. */
   forget(): void {
     this.#cursors.clear();
   }
 
-  /** @returns the element or key after `previous`, the first one after 0; 0 after the last one */
+  /** @returns the element or key that follows `previous`; the first one if `previous` is 0; 0 after the last one */
   next(node: number, previous: number): number {
     if (previous === 0) {
       const keys = this.#inOrder(node);
@@ -51,12 +53,12 @@ export class Iteration {
     }
     let cursor = this.#cursors.get(node);
     if (cursor === undefined) {
-      // The module began to iterate by itself, and then met a key that it leaves to the host.
+      // The module started the iteration itself, and then met a key that it does not sort.
       cursor = { keys: this.#inOrder(node), at: 0 };
       this.#cursors.set(node, cursor);
     }
     const { keys } = cursor;
-    // Two iterations over the same value share a cursor.
+    // Two iterations over the same value share a cursor, so it may be at another key.
     let at = keys[cursor.at] === previous ? cursor.at : keys.indexOf(previous);
     if (at < 0) at = keys.findIndex((key) => this.#compare(key, previous) === 0);
     if (at < 0) return 0;
@@ -65,7 +67,7 @@ export class Iteration {
   }
 
   #inOrder(node: number): readonly number[] {
-    // Sorted anew unless loaded: memory is used again, and a set may have grown since.
+    // Only the keys of loaded values are kept: other memory is reused, and a set may have grown.
     if (node >= this.#fixed()) return this.#sorted(keysOf(this.#bytes(), node));
     const bytes = this.#bytes();
     const [buckets, length] = [bytes.readUInt32LE(node + 4), bytes.readUInt32LE(node + 12)];
@@ -76,7 +78,7 @@ export class Iteration {
     return keys;
   }
 
-  /** Sorts an array of pairs of a path and a value by their paths, in place. */
+  /** Sorts the result of `walk`, an array of [path, value], by path, in place. */
   arrange(array: number): number {
     if (array === 0) return 0;
     const bytes = this.#bytes();
@@ -95,10 +97,9 @@ export class Iteration {
   #sorted(keys: number[]): number[] {
     const bytes = this.#bytes();
     if (!keys.every((key) => isText(bytes[key]))) return keys.sort((a, b) => this.#compare(a, b));
-    // One character a byte: the order of these is the order of the bytes.
+    // Read as Latin-1, one character a byte, so that their order is that of the bytes.
     const texts = keys.map((key) => latin1(bytes, key));
-    // Most have few elements: inserting is the fastest way to sort them.
-    if (keys.length <= FEW) {
+    if (keys.length <= SMALL) {
       for (let i = 1; i < keys.length; i++) {
         const [key, text] = [keys[i]!, texts[i]!];
         let at = i;

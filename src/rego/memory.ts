@@ -1,11 +1,14 @@
 /**
- * How values lie in the memory of a module (`opa_value` in OPA's `value.h`): the type in the first byte, then
+ * Reads values from the memory of a module. Layout of `opa_value` in OPA's `value.h`: byte 0 is the type; the rest depends on
+ * it. Numbers in this table are byte offsets; all pointers and lengths are 32-bit, little endian.
  *
- *   boolean                the value at 1
- *   number                 at 1 how it is held: an integer of 64 bits at 8, or text at 8 with its length at 12
- *   string (two types)     length at 4, bytes at 8
- *   array                  elements at 4, length at 8; an element is its index and its value
- *   object, set            buckets at 4, how many at 8, length at 12; an element is its key (, its value) and the next one
+ *   boolean              1: value
+ *   number               1: representation; 8: 64-bit integer, or pointer to text, whose length is at 12
+ *   string, interned     4: length; 8: pointer to the bytes
+ *   array                4: pointer to elements (pointer to index, pointer to value); 8: length
+ *   object, set          4: pointer to buckets; 8: number of buckets; 12: length
+ *   entry of an object   0: key; 4: value; 8: next entry of the bucket
+ *   entry of a set       0: element; 4: next entry of the bucket
  */
 import { numberOf, type RegoValue, stringOf } from './values.ts';
 
@@ -19,17 +22,19 @@ export const TYPE = {
   set: 7,
   interned: 8,
 } as const;
+/** representations of a number */
 export const INTEGER = 1;
 const TEXT = 2;
 
 export const isText = (type: number | undefined): boolean => type === TYPE.string || type === TYPE.interned;
 
-/** bytes that are not UTF-8 stand as `values.ts` says */
+/** the string of some bytes; `values.ts` says how bytes that are not UTF-8 are represented */
 export const textAt = (bytes: Buffer, start: number, end: number): string => {
   const text = bytes.toString('utf8', start, end);
   return text.includes('\ufffd') ? stringOf(bytes.subarray(start, end)) : text;
 };
 
+/** addresses of the elements of an array */
 export const elementsOf = (bytes: Buffer, array: number): number[] => {
   const elements = bytes.readUInt32LE(array + 4);
   return Array.from({ length: bytes.readUInt32LE(array + 8) }, (_, i) =>
@@ -37,8 +42,8 @@ export const elementsOf = (bytes: Buffer, array: number): number[] => {
   );
 };
 
+/** addresses of the keys of an object or the elements of a set, in the order of their hashes */
 export const keysOf = (bytes: Buffer, node: number): number[] => {
-  // an element of an object has a value between its key and the next element
   const next = bytes[node] === TYPE.object ? 8 : 4;
   const buckets = bytes.readUInt32LE(node + 4);
   const keys: number[] = [];
@@ -48,7 +53,7 @@ export const keysOf = (bytes: Buffer, node: number): number[] => {
   return keys;
 };
 
-/** @returns undefined where an object or a set is in it: their order is the module's to tell */
+/** Reads a value. @returns undefined if it contains an object or a set, which is dumped as text by the module instead */
 export const plainAt = (bytes: Buffer, addr: number): RegoValue | undefined => {
   switch (bytes[addr]) {
     case TYPE.null:

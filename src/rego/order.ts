@@ -1,7 +1,7 @@
-/** OPA's total order of values: null < booleans < numbers < strings < arrays < objects < sets. */
+/** Equality and order of values as in OPA: null < booleans < numbers < strings < arrays < objects < sets. */
 import { bytesOf, encode, isNumber, numberText, type RegoNumber, type RegoValue } from './values.ts';
 
-/** A decimal as written: `digits` × 10^`exponent`, digits without trailing zeros. */
+/** `digits` × 10^`exponent`, digits without leading and trailing zeros */
 interface Decimal {
   readonly negative: boolean;
   readonly digits: string;
@@ -16,7 +16,7 @@ const decimalOf = (text: string): Decimal => {
   if (m === null) throw new SyntaxError('not a number');
   const fraction = m[3] ?? '';
   const all = (m[2] ?? '') + fraction;
-  // By hand: /0+$/ takes quadratic time on a long run of zeros that is not the last.
+  // Not /0+$/, which takes quadratic time on a long run of zeros in the middle.
   let end = all.length;
   while (end > 0 && all.charCodeAt(end - 1) === ZERO) end -= 1;
   const digits = all.slice(0, end).replace(/^0+/, '');
@@ -36,7 +36,7 @@ const magnitude = (a: Decimal, b: Decimal): number => {
   return x < y ? -1 : x > y ? 1 : 0;
 };
 
-/** Exact, whatever the spelling: `1`, `1.0` and `10e-1` are equal. */
+/** Compares the exact values: `1`, `1.0` and `10e-1` are equal. */
 export const compareNumbers = (a: RegoNumber, b: RegoNumber): number => {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   const x = decimalOf(numberText(a));
@@ -51,12 +51,12 @@ export const integerOf = (n: RegoNumber): bigint | undefined => {
   return integerOfText(n.text);
 };
 
-/** 10^4096 is beyond every integer a built-in takes, and cheap to hold. */
-const MOST_ZEROS = 4096;
+/** 10^4096 is larger than every integer that a built-in accepts, and small enough to compute. */
+const MAX_ZEROS = 4096;
 
 const integerOfText = (text: string): bigint | undefined => {
   const d = decimalOf(text);
-  if (d.exponent < 0 || d.exponent > MOST_ZEROS) return undefined;
+  if (d.exponent < 0 || d.exponent > MAX_ZEROS) return undefined;
   const value = BigInt(d.digits || '0') * 10n ** BigInt(d.exponent);
   return d.negative ? -value : value;
 };
@@ -76,7 +76,7 @@ const rank = (v: RegoValue): number =>
               ? 5
               : 6;
 
-/** Go compares strings byte by byte; UTF-16 order differs from that beyond the basic plane. */
+/** As in Go, by bytes of UTF-8. UTF-16 order differs from that beyond the basic plane. */
 const compareStrings = (a: string, b: string): number => {
   if (a === b) return 0;
   return Buffer.compare(bytesOf(a), bytesOf(b));
@@ -117,7 +117,7 @@ export const compare = (a: RegoValue, b: RegoValue): number => {
 
 export const equal = (a: RegoValue, b: RegoValue): boolean => compare(a, b) === 0;
 
-/** Text that two values share if, and only if, they are equal. */
+/** A text that is the same for two values if and only if they are equal. */
 export const identity = (v: RegoValue): string => {
   if (typeof v === 'string') return JSON.stringify(v);
   if (v === null || typeof v === 'boolean') return String(v);
@@ -143,7 +143,7 @@ const inKey: { readonly [character: string]: string } = {
 const keyText = (key: RegoValue): string =>
   typeof key === 'string' ? key : jsonOf(key).replace(/[<>&\u2028\u2029]/g, (c) => inKey[c]!);
 
-/** JSON as OPA writes it: a set is an array in order, a key that is no string is its own JSON, as Go writes it, in a string. */
+/** JSON as OPA writes it: a set as a sorted array, a key that is not a string as a string that holds its JSON. */
 export const jsonOf = (v: RegoValue): string => {
   if (v instanceof Set) return jsonOf(sorted(v));
   if (Array.isArray(v)) return `[${v.map(jsonOf).join(',')}]`;

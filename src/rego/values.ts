@@ -1,13 +1,13 @@
 /**
- * Rego values in JavaScript, and the lossless text in which they cross the WebAssembly boundary: OPA's value text
+ * Rego values in JavaScript, and the text in which they are passed to and from WebAssembly without loss: OPA's value text
  * (`opa_value_dump`/`opa_value_parse`), which is JSON plus set literals (`{1,2}`, `set()`) and object keys of any type.
  *
- * A number is a JavaScript number only where its shortest spelling is the spelling it came with; every other one keeps
- * its text. A string may hold bytes that are not UTF-8 (Rego strings are Go strings): each such byte stands as a lone
- * low surrogate U+DC80…U+DCFF, which valid text cannot contain.
+ * A number is a JavaScript number only if `String` of it is the text it was written as; any other number keeps its text
+ * (`NumberText`). A string may contain bytes that are not UTF-8, since Rego strings are Go strings: each such byte is
+ * represented as a lone low surrogate U+DC80…U+DCFF, which valid text cannot contain.
  */
 
-/** A number whose spelling a JavaScript number would not keep: `1.0`, `12345678901234567890`, `1e400`. */
+/** A number whose text a JavaScript number would not keep: `1.0`, `12345678901234567890`, `1e400`. */
 export class NumberText {
   readonly text: string;
   constructor(text: string) {
@@ -32,7 +32,7 @@ export const numberOf = (text: string): RegoNumber => {
 const utf8 = new TextEncoder();
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** length of the valid UTF-8 sequence at `i` (Unicode 15, table 3-7), 0 where there is none */
+/** length of the valid UTF-8 sequence at `i` (Unicode 15, table 3-7); 0 if there is none */
 const sequenceLength = (bytes: Uint8Array, i: number): number => {
   const a = bytes[i] ?? 0;
   if (a < 0x80) return 1;
@@ -46,7 +46,7 @@ const sequenceLength = (bytes: Uint8Array, i: number): number => {
   return width;
 };
 
-/** Bytes → string, keeping what is not UTF-8. */
+/** Bytes → string, without loss. */
 export const stringOf = (bytes: Uint8Array): string => {
   try {
     return strict.decode(bytes);
@@ -84,6 +84,7 @@ export const bytesOf = (s: string): Uint8Array => {
 /** true if the string holds bytes that are not UTF-8 */
 export const isRaw = (s: string): boolean => !s.isWellFormed() && RAW.test(s);
 
+/** an object with these members */
 export const fieldsOf = (fields: { readonly [key: string]: RegoValue }): RegoObject =>
   new Map<RegoValue, RegoValue>(Object.entries(fields));
 
@@ -94,7 +95,7 @@ const quote = (s: string): string => {
   return ESCAPED.test(well) ? JSON.stringify(well) : `"${well}"`;
 };
 
-/** The value text that `opa_value_parse` reads. */
+/** Writes value text. */
 export const encode = (v: RegoValue): string => {
   switch (typeof v) {
     case 'string':
@@ -125,7 +126,7 @@ export const encode = (v: RegoValue): string => {
 
 const NUMBER = /-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?/y;
 
-/** Reads value text. @throws SyntaxError where the text is not of that form. */
+/** Reads value text. @throws SyntaxError if the text is malformed */
 export const decode = (text: string): RegoValue => {
   let at = 0;
 
@@ -233,16 +234,17 @@ export const decode = (text: string): RegoValue => {
   return out;
 };
 
-/** A surrogate escape without its other half, which OPA's parser aborts on; Go reads it as U+FFFD, and so do we. */
-const LONE_ESCAPE = /\\(?:u(?:([dD][89abAB]..\\u[dD][c-fC-F]..)|([dD][89a-fA-F]..))|[^u]|u)/g;
+/** any escape; group 1: an escaped surrogate pair, group 2: half a pair */
+const ESCAPE = /\\(?:u(?:([dD][89abAB]..\\u[dD][c-fC-F]..)|([dD][89a-fA-F]..))|[^u]|u)/g;
+/** Replaces an escape of half a surrogate pair by U+FFFD, as Go reads it. OPA's WebAssembly parser would abort. */
 export const wellFormed = (json: string): string =>
   json.includes('\\u')
-    ? json.replace(LONE_ESCAPE, (all, _pair, lone) => (lone === undefined ? all : '\\ufffd'))
+    ? json.replace(ESCAPE, (all, _pair, lone) => (lone === undefined ? all : '\\ufffd'))
     : json;
 
-/** JSON text → value, every number as spelled. @throws SyntaxError */
+/** JSON text → value, without loss. @throws SyntaxError */
 export const parseJson = (text: string): RegoValue => {
-  // Value text is more than JSON: what has a set in it is refused here.
+  // Value text is a superset of JSON: refuse sets and keys that are not strings.
   JSON.parse(text);
   return decode(wellFormed(text.toWellFormed()));
 };

@@ -308,11 +308,7 @@ describe('memory', () => {
   test('an instance that grew is replaced', () => {
     const e = evaluator({ maxPages: 4096 });
     const before = e.memoryBytes();
-    ask(
-      e,
-      'walked',
-      Array.from({ length: 30_000 }, (_, i) => [i, [i]]),
-    );
+    ask(e, 'same', 'x'.repeat(20_000_000));
     expect(e.memoryBytes()).toBe(0);
     ask(e, 'known', { name: 'ann' });
     expect(e.memoryBytes()).toBe(before);

@@ -52,7 +52,12 @@ beforeAll(async () => {
   kept = createEvaluator(module, {
     data: bundle.data,
     maxPages: 4096,
-    meter: { start: (exports) => void (memory = exports['memory'] as WebAssembly.Memory), check: () => {} },
+    meter: {
+      start: (exports) => {
+        memory = exports['memory'] as WebAssembly.Memory;
+      },
+      check: () => {},
+    },
   });
 });
 

@@ -1,4 +1,4 @@
-/** `cast_*`: built-ins that OPA has deprecated, which bundles of Rego v0 may still call. */
+/** `cast_*`: deprecated by OPA; bundles of Rego v0 may still call them. */
 import { sorted } from '../order.ts';
 import type { RegoValue } from '../values.ts';
 import { boolean, fail, items, object, string } from './operands.ts';

@@ -1,4 +1,4 @@
-/** `hex.*`, `base64url.*`, `urlquery.*`: text codings, as Go's encoding/hex, encoding/base64 and net/url do them. */
+/** `hex.*`, `base64url.*`, `urlquery.*`: text encodings as in Go's encoding/hex, encoding/base64 and net/url. */
 import { sorted } from '../order.ts';
 import { bytesOf, type RegoValue, stringOf } from '../values.ts';
 import { fail, items, object, string } from './operands.ts';
@@ -6,7 +6,7 @@ import type { Family } from './types.ts';
 
 const HEX = '0123456789abcdef';
 
-/** Base64 with the padding that Go's StdEncoding wants; line breaks are passed over. */
+/** Base64 with padding, as Go's StdEncoding; line breaks are ignored. */
 export const base64 = (text: string): Uint8Array => {
   const plain = text.replace(/[\r\n]/g, '');
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(plain))
@@ -14,7 +14,7 @@ export const base64 = (text: string): Uint8Array => {
   return Buffer.from(plain, 'base64');
 };
 
-/** Base64url whose padding may be left out (RFC 7515, appendix C), as `base64url.decode` reads it. */
+/** Base64url with or without padding (RFC 7515, appendix C), as `base64url.decode` reads it. */
 export const base64url = (text: string): Uint8Array => {
   const padded = text.endsWith('=') ? text : text.padEnd(Math.ceil(text.length / 4) * 4, '=');
   const plain = padded.replace(/[\r\n]/g, '');
@@ -72,7 +72,7 @@ const decodeObject = (text: string): RegoValue => {
   const out = new Map<string, RegoValue[]>();
   for (const part of text.split('&')) {
     if (part === '') continue;
-    if (part.includes(';')) return fail('a semicolon separates nothing in a query');
+    if (part.includes(';')) return fail('a query may not contain a semicolon');
     const at = part.indexOf('=');
     const key = queryUnescape(at < 0 ? part : part.slice(0, at));
     const value = queryUnescape(at < 0 ? '' : part.slice(at + 1));

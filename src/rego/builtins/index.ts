@@ -1,4 +1,4 @@
-/** Every built-in that OPA 1.19 leaves to its host, and those of the module that `hosted.ts` replaces, by name. */
+/** Every built-in that OPA 1.19 leaves to its host, and every function of the module that `wasm/hosted.ts` replaces, by name. */
 import { arithmetic } from './numbers/arithmetic.ts';
 import { casts } from './casts.ts';
 import { digests } from './digests.ts';

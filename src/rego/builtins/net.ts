@@ -1,4 +1,4 @@
-/** `net.cidr_*`, as Go's net package reads addresses. An address is kept as a number of 128 bits, IPv4 as `::ffff:0:0/96`. */
+/** `net.cidr_*`, as Go's net package reads addresses. Addresses are numbers of 128 bits; IPv4 is mapped to `::ffff:0:0/96`. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { RegoValue } from '../values.ts';
 import { fail, items, string, tooLarge } from './operands.ts';
@@ -6,13 +6,13 @@ import type { EvaluationContext, Family } from './types.ts';
 
 const MAPPED = 0xffffn << 32n;
 const BITS = 128;
-/** more addresses than that are no answer but an attack on memory */
-const MOST_ADDRESSES = 1n << 18n;
+/** a result of more addresses would fill the memory */
+const MAX_ADDRESSES = 1n << 18n;
 
 interface Network {
   /** lowest address; for an address given without a prefix, the address itself */
   readonly address: bigint;
-  /** of 128 */
+  /** 0 … 128 */
   readonly prefix: number;
 }
 
@@ -97,7 +97,7 @@ const spell = (address: bigint): string => {
   return `${parts.slice(0, start).join(':')}::${parts.slice(start + length).join(':')}`;
 };
 
-/** an address as its 4 or 16 bytes, as text */
+/** 4 or 16 bytes → address as text */
 export const spellAddress = (bytes: Uint8Array): string | undefined => {
   const n = BigInt(`0x${Buffer.from(bytes).toString('hex') || '0'}`);
   return bytes.length === 4 ? spell(MAPPED | n) : bytes.length === 16 ? spell(n) : undefined;
@@ -117,13 +117,13 @@ export const containsMasked = (network: string, mask: Uint8Array, address: strin
 const spellNetwork = (n: Network): string =>
   `${spell(n.address)}/${isMapped(n.address) && n.prefix >= 96 ? n.prefix - 96 : n.prefix}`;
 
-/** [what to look in, what to call it] for each entry of an operand of `net.cidr_contains_matches` */
+/** [CIDR or address, key in the result] of each entry of an operand of `net.cidr_contains_matches` */
 const entries = (v: RegoValue | undefined): readonly (readonly [RegoValue, RegoValue])[] => {
   const cidrOf = (entry: RegoValue): RegoValue => {
     if (typeof entry === 'string') return entry;
     return Array.isArray(entry) && entry.length > 0
       ? (entry[0] as RegoValue)
-      : fail('an entry that is no CIDR');
+      : fail('an entry is not a CIDR');
   };
   if (typeof v === 'string') return [[v, v]];
   if (Array.isArray(v)) return v.map((entry, i) => [cidrOf(entry), i] as const);
@@ -139,7 +139,7 @@ const matches = (
 ): Set<RegoValue> => {
   const out = new Set<RegoValue>();
   const outer = entries(networks);
-  // What nothing is held against is not read.
+  // If one operand is empty, OPA does not parse the other.
   if (outer.length === 0) return out;
   const all = entries(addresses);
   if (all.length === 0) return out;
@@ -154,9 +154,9 @@ const matches = (
 
 const expand = (n: Network): Set<RegoValue> => {
   const count = hostMask(n.prefix) + 1n;
-  if (count > MOST_ADDRESSES) {
+  if (count > MAX_ADDRESSES) {
     return tooLarge(
-      `net.cidr_expand was asked for ${count} addresses; at most ${MOST_ADDRESSES} are expanded. Compare with net.cidr_contains instead`,
+      `net.cidr_expand was asked for ${count} addresses; at most ${MAX_ADDRESSES} are expanded. Compare with net.cidr_contains instead`,
     );
   }
   const out = new Set<RegoValue>();

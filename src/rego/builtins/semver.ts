@@ -1,4 +1,4 @@
-/** `semver.*` (https://semver.org, 2.0.0, with OPA's leniency: a leading `v` and leading zeros are accepted). */
+/** `semver.*` (https://semver.org, 2.0.0, and as in OPA with an optional leading `v` and leading zeros). */
 import { fail, string } from './operands.ts';
 import type { Family } from './types.ts';
 

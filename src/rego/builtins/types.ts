@@ -1,18 +1,18 @@
-/** What a host built-in is, and what it may know of the evaluation it runs in. */
+/** The type of a host built-in, and the context of the evaluation that it is called in. */
 import type { RegoValue } from '../values.ts';
 
-/** The arguments have no answer: the call is undefined, as OPA says in its default (not strict) mode. */
+/** Thrown by a built-in that has no result for its arguments: the call is undefined, as in OPA's default (not strict) mode. */
 export class BuiltinFailure extends Error {}
 
-/** What of the outside an evaluation looked at; with it, the evaluation can be repeated exactly. */
+/** The values of time and chance that an evaluation read. With the same ones, it returns the same result. */
 export interface Nondeterminism {
-  /** nanoseconds since the epoch, if the policy asked for the time */
+  /** nanoseconds since the epoch, if the policy read the time */
   readonly now_ns?: string;
-  /** the seed of random numbers and identifiers, if the policy asked for any */
+  /** the seed of random numbers and identifiers, if the policy read any */
   readonly seed?: string;
 }
 
-/** The outside as one evaluation sees it: fixed at its start, and what was looked at is noted. */
+/** Time and chance, fixed for one evaluation. Reading them is noted in `nondeterminism`. */
 export class EvaluationContext {
   readonly #nowNs: bigint;
   readonly #seed: string;
@@ -38,7 +38,7 @@ export class EvaluationContext {
     return this.#seed;
   }
 
-  /** to be called in loops as long as the arguments are; throws once the evaluation has used up its time */
+  /** Call in loops whose length depends on the arguments. @throws RegoError `deadline_exceeded` */
   check(): void {
     this.#check?.();
   }
@@ -56,9 +56,10 @@ export class EvaluationContext {
 }
 
 /**
- * Answers one call. Undefined, or a thrown `BuiltinFailure`, makes the call undefined; any other exception fails the
- * evaluation.
+ * Answers one call. Returning undefined, or throwing `BuiltinFailure`, makes the call undefined. A `RegoError` ends the
+ * evaluation with that error; any other exception ends it with `evaluation_failed`.
  */
 export type Builtin = (args: readonly RegoValue[], context: EvaluationContext) => RegoValue | undefined;
 
+/** built-ins by name */
 export type Family = { readonly [name: string]: Builtin };

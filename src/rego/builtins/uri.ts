@@ -13,14 +13,14 @@ export interface Uri {
   readonly raw_path: string;
   readonly raw_query: string;
   readonly fragment: string;
-  /** what follows the scheme where that is no path */
+  /** the part after the scheme, if it does not start with a slash */
   readonly opaque: string;
   /** host and port as written */
   readonly host: string;
   readonly user: boolean;
 }
 
-/** characters that stand for themselves in an encoded path, as Go's URL.EscapedPath keeps them */
+/** characters that Go's URL.EscapedPath does not encode */
 const PATH_CHARACTER = /[A-Za-z0-9\-_.~$&+,/:;=@!'()*[\]]/;
 
 const escapePath = (path: string): string => {
@@ -42,7 +42,7 @@ const parseAuthority = (authority: string): Authority => {
   if (at >= 0) {
     const user = authority.slice(0, at);
     if (!/^[A-Za-z0-9\-._:~!$&'()*+,;=%@]*$/.test(user))
-      return fail('the user part has characters it may not have');
+      return fail('the user part has characters that are not allowed');
     percentDecode(user, false);
   }
   const host = authority.slice(at + 1);
@@ -65,11 +65,11 @@ const parseAuthority = (authority: string): Authority => {
   for (const m of name.matchAll(/%(?!25)(..)/g))
     if (Number.parseInt(m[1] ?? '', 16) < 0x80) return fail('the host is encoded');
   if (/[\u0000-\u0020#/?@\\^`{|}[\]\u007f]/.test(name))
-    return fail('the host has characters it may not have');
+    return fail('the host has characters that are not allowed');
   return { hostname: percentDecode(name, false), port, host, user: at >= 0 };
 };
 
-/** Go's url.Parse (RFC 3986, read leniently). */
+/** Go's url.Parse, which is more lenient than RFC 3986. */
 export const parseUri = (text: string): Uri => {
   if (/[\u0000-\u001f\u007f]/.test(text)) return fail('control characters');
   const hash = text.indexOf('#');

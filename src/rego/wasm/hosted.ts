@@ -16,7 +16,7 @@ import {
   condition,
   countFunction,
   digitsFunction,
-  forgetPlaces,
+  forgetSlots,
   functionType,
   GLOBALS,
   get,
@@ -196,7 +196,7 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const next = add(2, nextFunction(parts, sort, host(NEXT, get(0), get(1))));
   bodies[iterate] = inFront(bodies[iterate]!, orderedIteration(next));
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
-  bodies[giveBack] = inFront(bodies[giveBack]!, forgetPlaces(parts));
+  bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
   const walk = at('opa_value_transitive_closure', 'i');
   if (walk !== undefined) {
     const original = add(1, bodies[walk]!);

@@ -1,4 +1,4 @@
-/** `graphql.*`: parsing and validation by graphql-js, with the leniencies of the parser that OPA uses. */
+/** `graphql.*`: parsing and validation by graphql-js, as lenient as the parser that OPA uses. */
 import {
   buildASTSchema,
   type DefinitionNode,
@@ -19,10 +19,10 @@ import { commentTree, isExtension, queryTree, schemaTree } from './trees.ts';
 import { fail, isLimit, string, tooLarge } from '../operands.ts';
 import { BuiltinFailure, type Family } from '../types.ts';
 
-/** a document of more tokens is refused: parsing and validating take time with their square */
-const MOST_TOKENS = 50_000;
+/** limit for tokens of a document: parsing and validating take quadratic time */
+const MAX_TOKENS = 50_000;
 
-/** In two steps: one pattern for lines of comments and what is between them takes exponential time. */
+/** In two steps, since one pattern for comments and the rest takes exponential time. */
 const isEmpty = (source: string): boolean => !/[^ \t\r\n,\ufeff]/.test(source.replace(/#[^\n\r]*/g, ''));
 
 const attempt = <T>(run: () => T): T => {
@@ -30,9 +30,9 @@ const attempt = <T>(run: () => T): T => {
     return run();
   } catch (e) {
     if (e instanceof BuiltinFailure || isLimit(e)) throw e;
-    // graphql's own limit has no type of its own.
+    // graphql-js has no error type for this limit.
     if (e instanceof Error && /more tha[nt] \d+ tokens/.test(e.message))
-      return tooLarge(`A GraphQL document of more than ${MOST_TOKENS} tokens is not read`);
+      return tooLarge(`A GraphQL document of more than ${MAX_TOKENS} tokens is not read`);
     return fail('not valid GraphQL');
   }
 };
@@ -42,7 +42,7 @@ const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 const parse = (source: string): DocumentNode =>
   isEmpty(source)
     ? NOTHING
-    : attempt(() => parseGraphql(source, { maxTokens: MOST_TOKENS, allowLegacyFragmentVariables: true }));
+    : attempt(() => parseGraphql(source, { maxTokens: MAX_TOKENS, allowLegacyFragmentVariables: true }));
 
 const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
   kind: Kind.DOCUMENT,
@@ -61,7 +61,7 @@ const schemaOf = (v: RegoValue | undefined): DocumentNode => {
 
 const nameOf = (d: DefinitionNode): string => ('name' in d ? (d.name?.value ?? '') : '');
 
-/** OPA's parser lets a type begin with its extension. */
+/** OPA's parser accepts `extend type` without a definition of the type. */
 const withBases = ({ definitions }: DocumentNode): DocumentNode => {
   const defined = new Set(definitions.filter((d) => !isExtension(d)).map(nameOf));
   return document(
@@ -73,17 +73,17 @@ const withBases = ({ definitions }: DocumentNode): DocumentNode => {
   );
 };
 
-/** a schema without a query is one that can only be asked nothing; OPA's validator does not look for cycles of inputs */
+/** Errors that OPA's validator does not report: a schema without a query type, and cycles of input types. */
 const HARMLESS = /^Query root type must be provided|^Cannot reference Input Object/;
 
-/** types that every schema has already */
+/** types that every schema has */
 const BUILT_IN = ['Int', 'Float', 'String', 'Boolean', 'ID'];
 
 const build = (source: DocumentNode): GraphQLSchema =>
   attempt(() => {
     const { definitions } = withBases(source);
     if (definitions.some((d) => d.kind === Kind.SCALAR_TYPE_DEFINITION && BUILT_IN.includes(nameOf(d)))) {
-      return fail('a type that is there already');
+      return fail('a type is already defined');
     }
     const bases = document(definitions.filter((d) => !isExtension(d)));
     const extensions = document(definitions.filter(isExtension));
@@ -106,7 +106,7 @@ const isValid = (schema: GraphQLSchema, query: DocumentNode): boolean => {
     if (!schema[root]()) return false;
   }
   if (query.definitions.length === 0) return true;
-  // OPA's validator does not look at variables of a fragment.
+  // OPA's validator ignores variables of a fragment.
   const plain = document(
     query.definitions.map((d) =>
       d.kind === Kind.FRAGMENT_DEFINITION && d.variableDefinitions !== undefined

@@ -1,4 +1,4 @@
-/** The trees that OPA shows back to GraphQL source, so that a tree given as an argument is read like a text. */
+/** Writes OPA's trees of GraphQL documents as source text, so that a tree given as an argument can be parsed like text. */
 import type { RegoObject, RegoValue } from '../../values.ts';
 import { array, fail, object, string } from '../operands.ts';
 
@@ -11,7 +11,7 @@ const text = (o: RegoObject, name: string): string => {
 
 const NAME = /^[_A-Za-z]\w*$/;
 
-/** a name, which nothing but a name can stand for */
+/** a member that must be a GraphQL name */
 const name = (o: RegoObject, field: string): string => {
   const v = text(o, field);
   return v === '' || NAME.test(v) ? v : fail('not a name');
@@ -69,7 +69,7 @@ const fallback = (o: RegoObject): string => {
 
 const selections = (o: RegoObject): string => {
   const all = list(o, 'SelectionSet').map((s) => {
-    // OPA reads every selection of a tree as a field, and then finds no field of that name.
+    // OPA reads every selection of a tree as a field, so a fragment fails there, too.
     if (!s.has('Alias')) return fail('a fragment in a tree');
     return `${name(s, 'Alias')}: ${name(s, 'Name')}${inParentheses(argumentList(list(s, 'Arguments')))}${directives(s)}${selections(s)}`;
   });
@@ -127,7 +127,7 @@ const KEYWORDS: { readonly [kind: string]: string } = {
 };
 
 const definition = (o: RegoObject, extend: boolean): string => {
-  const keyword = KEYWORDS[text(o, 'Kind')] ?? fail('a kind of type that is not known');
+  const keyword = KEYWORDS[text(o, 'Kind')] ?? fail('an unknown kind of type');
   const interfaces = names(o, 'Interfaces').join(' & ');
   const types = names(o, 'Types').join(' | ');
   const values = list(o, 'EnumValues')

@@ -1,4 +1,4 @@
-/** graphql-js documents as the trees that OPA shows: gqlparser's, without positions and without null or empty members. */
+/** Converts documents of graphql-js to the trees that OPA returns: those of gqlparser, without positions and without null or empty members. */
 import {
   type ConstDirectiveNode,
   type DefinitionNode,
@@ -22,7 +22,7 @@ type Tree = { readonly [member: string]: RegoValue | undefined };
 const isEmpty = (v: RegoValue | undefined): boolean =>
   v === undefined || v === null || (Array.isArray(v) && v.length === 0) || (v instanceof Map && v.size === 0);
 
-/** leaves out what is null or empty; an empty text stays */
+/** an object without its null and empty members; empty strings stay */
 const tree = (members: Tree): RegoValue =>
   fieldsOf(
     Object.fromEntries(Object.entries(members).filter(([, v]) => !isEmpty(v))) as {
@@ -48,7 +48,7 @@ const commentsBefore = (token: Token | null | undefined): RegoValue => {
 
 const comment = (node: Located): RegoValue => commentsBefore(node.loc?.startToken);
 
-/** of what may be described: comments before the description, and before the thing itself */
+/** comments before the description of a definition, and before the definition itself */
 const comments = (node: Described): Tree => {
   const text = node.description?.loc?.endToken;
   if (text === undefined) return { AfterDescriptionComment: comment(node) };
@@ -251,7 +251,7 @@ const definitionTree = (d: DefinitionNode): RegoValue => {
   });
 };
 
-/** a document of nothing but comments has no tokens to hang them on */
+/** the tree of a document that consists of comments only, which graphql-js does not attach to a node */
 export const commentTree = (source: string): RegoValue => {
   const list = [...source.matchAll(/#[^\n\r]*/g)].map(([line]) => fieldsOf({ Value: line }));
   return tree({ Comment: tree({ List: list }) });

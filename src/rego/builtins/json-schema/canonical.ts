@@ -1,4 +1,4 @@
-/** JSON in which equal values are spelled alike: numbers as the doubles that Go's JSON writes, keys in order. */
+/** A JSON text that is the same for equal values: numbers as doubles, as Go's JSON writes them, keys sorted. */
 import { isNumber, numberText, type RegoNumber, type RegoValue } from '../../values.ts';
 import { marshal } from '../json/objects.ts';
 import { jsonNumber } from '../yaml/words.ts';

@@ -1,8 +1,7 @@
 /**
- * Reads a JSON Schema (draft 4, 6, 7, or what OPA calls hybrid: all of them) as gojsonschema does. Longer than most
- * files: one keyword after the other, in the order in which gojsonschema finds fault with them.
+ * Reads a JSON Schema (draft 4, 6, 7, or "hybrid": the keywords of all of them) as gojsonschema does. Longer than most
+ * files: all keywords, in the order in which gojsonschema reports errors in them.
  */
-import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 import { compareNumbers, integerOf } from '../../order.ts';
 import {
@@ -16,9 +15,12 @@ import {
 import { canonical } from './canonical.ts';
 import { fault, invalidType } from './faults.ts';
 import { compile as compilePattern } from '../text/regex.ts';
+import draft04 from './metaschemas/draft-04.json' with { type: 'json' };
+import draft06 from './metaschemas/draft-06.json' with { type: 'json' };
+import draft07 from './metaschemas/draft-07.json' with { type: 'json' };
 
 export interface Schema {
-  /** true and false as schemas */
+  /** the schema is `true` or `false` */
   pass?: boolean;
   ref?: Schema;
   types: string[];
@@ -62,14 +64,14 @@ const DRAFTS: { readonly [url: string]: number } = {
   'http://json-schema.org/draft-06/schema': 6,
   'http://json-schema.org/draft-07/schema': 7,
 };
-/** no `$schema`: the keywords of all drafts */
+/** without `$schema`: the keywords of all drafts */
 const HYBRID = 99;
 const TYPES = ['array', 'boolean', 'integer', 'number', 'null', 'object', 'string'];
 
-const METASCHEMAS: { readonly [url: string]: string } = {
-  'http://json-schema.org/draft-04/schema': 'ajv-draft-04/dist/refs/json-schema-draft-04.json',
-  'http://json-schema.org/draft-06/schema': 'ajv/dist/refs/json-schema-draft-06.json',
-  'http://json-schema.org/draft-07/schema': 'ajv/dist/refs/json-schema-draft-07.json',
+const METASCHEMAS: { readonly [url: string]: object } = {
+  'http://json-schema.org/draft-04/schema': draft04,
+  'http://json-schema.org/draft-06/schema': draft06,
+  'http://json-schema.org/draft-07/schema': draft07,
 };
 
 const isText = (v: RegoValue | undefined): v is string => typeof v === 'string';
@@ -88,7 +90,7 @@ const list = (m: RegoObject, key: string): readonly RegoValue[] => {
 const count = (m: RegoObject, key: string): number | undefined => {
   const v = m.get(key);
   if (v === undefined) return undefined;
-  // `1.0` is no integer here.
+  // `1.0` is not an integer here.
   const n = isNumber(v) && /^-?\d+$/.test(numberText(v)) ? integerOf(v) : undefined;
   if (n === undefined) return fault(`${key} must be of an integer`);
   return n < 0n ? fault(`${key} must be greater than or equal to 0`) : Number(n);
@@ -103,7 +105,7 @@ const draftOf = (document: RegoValue): number => {
   return DRAFTS[url.replace(/#$/, '')] ?? HYBRID;
 };
 
-/** RFC 3986 resolution, where the base may be nothing */
+/** RFC 3986 reference resolution; the base may be empty */
 const resolve = (base: string, ref: string): string => {
   if (ref === '' || ref.startsWith('#')) return base.replace(/#.*$/s, '') + (ref === '#' ? '' : ref);
   if (URL.canParse(base)) return new URL(ref, base).href.replace(/#$/, '');
@@ -111,6 +113,7 @@ const resolve = (base: string, ref: string): string => {
   return ref.startsWith('/') ? ref : `/${ref}`;
 };
 
+/** a schema that can be referred to */
 interface Pooled {
   readonly node: RegoValue;
   readonly base: string;
@@ -134,7 +137,7 @@ class Compiler {
     return this.#schema(document, '', draftOf(document));
   }
 
-  /** every schema with an id, by its absolute name */
+  /** Adds every schema with an id to the pool, by its absolute URI. */
   #collect(node: RegoValue, base: string, draft: number): void {
     if (Array.isArray(node)) for (const item of node) this.#collect(item, base, draft);
     if (!(node instanceof Map)) return;
@@ -170,9 +173,9 @@ class Compiler {
   }
 
   #metaschema(url: string): Pooled | undefined {
-    const file = METASCHEMAS[url];
-    if (file === undefined) return undefined;
-    const node = parseJson(JSON.stringify(createRequire(import.meta.url)(file)));
+    const metaschema = METASCHEMAS[url];
+    if (metaschema === undefined) return undefined;
+    const node = parseJson(JSON.stringify(metaschema));
     const pooled = { node, base: url, draft: draftOf(node) };
     this.#pool.set(url, pooled);
     return pooled;
@@ -181,7 +184,7 @@ class Compiler {
   #reference(reference: string): Schema {
     const known = this.#references.get(reference);
     if (known !== undefined) return known;
-    // Known before it is read, because it may refer to itself.
+    // Set before the schema is read, because it may refer to itself.
     const schema = empty();
     this.#references.set(reference, schema);
     const { node, base, draft } = this.#find(reference);

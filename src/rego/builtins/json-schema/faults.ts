@@ -1,6 +1,6 @@
-/** What is wrong with a document or a schema, in the words of gojsonschema, which OPA uses. */
+/** Errors of documents and of schemas, with the messages of gojsonschema, which OPA uses. */
 
-/** the schema itself cannot be used */
+/** an error in the schema itself */
 export class SchemaFault extends Error {}
 
 export function fault(message: string): never {

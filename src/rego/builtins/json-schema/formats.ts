@@ -1,4 +1,4 @@
-/** `format` of JSON Schema, as gojsonschema checks it; a format that is not known holds for everything. */
+/** `format` of JSON Schema, as gojsonschema checks it; an unknown format accepts everything. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { parseTime, RFC3339 } from '../time/layouts.ts';
 import { compile } from '../text/regex.ts';
@@ -21,13 +21,13 @@ const isTime =
 const HOST =
   /^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]))*$/;
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\u0080-\\uffff-]+";
-/** RFC 5322 address, with or without a name before it */
+/** RFC 5322 address, with or without a display name */
 const ADDRESS = new RegExp(
   `^\\s*(?:(?:${ATOM}|"(?:[^"\\\\]|\\\\.)*")(?:\\s+(?:${ATOM}|"(?:[^"\\\\]|\\\\.)*"))*\\s*)?<((?:${ATOM}(?:\\.${ATOM})*|"(?:[^"\\\\]|\\\\.)*")@(?:${ATOM}(?:\\.${ATOM})*|\\[[^\\]]*\\]))>\\s*$|` +
     `^\\s*(?:${ATOM}(?:\\.${ATOM})*|"(?:[^"\\\\]|\\\\.)*")@(?:${ATOM}(?:\\.${ATOM})*|\\[[^\\]]*\\])\\s*$`,
 );
-/** beyond what a mailbox may have, and what a backtracking expression should see */
-const LONGEST_ADDRESS = 512;
+/** longer than any mailbox; bounds the time of the backtracking expression */
+const MAX_ADDRESS_LENGTH = 512;
 
 const isUri = (text: string): boolean => {
   if (text.includes('\\')) return false;
@@ -46,7 +46,7 @@ const isTemplate = (text: string): boolean =>
     parseUri(text).path.replace(/\{[^}]*(?:\}|$)/g, (part) => (part.endsWith('}') ? '' : part)),
   );
 
-const isEmail = (text: string): boolean => text.length <= LONGEST_ADDRESS && ADDRESS.test(text);
+const isEmail = (text: string): boolean => text.length <= MAX_ADDRESS_LENGTH && ADDRESS.test(text);
 
 const FORMATS: ReadonlyMap<string, (text: string) => boolean> = new Map([
   ['date', isTime('2006-01-02')],

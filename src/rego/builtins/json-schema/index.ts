@@ -1,4 +1,4 @@
-/** `json.match_schema`, `json.verify_schema`. Schemas are never fetched: a reference must lead into the schema itself. */
+/** `json.match_schema`, `json.verify_schema`. Schemas are never fetched: a reference must point into the schema itself. */
 import { LRUCache } from 'lru-cache';
 import { encode, fieldsOf, parseJson, type RegoValue } from '../../values.ts';
 import { marshal } from '../json/objects.ts';
@@ -8,7 +8,7 @@ import { SchemaFault, fault } from './faults.ts';
 import { mismatchesOf } from './validate.ts';
 import type { Family } from '../types.ts';
 
-/** a JSON text, or an object or an array as its JSON */
+/** the document of an operand: a JSON text, an object or an array */
 const documentOf = (v: RegoValue | undefined): RegoValue => {
   if (typeof v === 'string') {
     try {
@@ -18,7 +18,7 @@ const documentOf = (v: RegoValue | undefined): RegoValue => {
       return fault('invalid JSON string');
     }
   }
-  // Through JSON, so that sets and keys of other types are what a schema can speak of.
+  // Converted to JSON, since a schema cannot describe sets or keys that are not strings.
   return v instanceof Map || Array.isArray(v)
     ? parseJson(marshal(v))
     : fault('wrong type, expected string or object');
@@ -36,7 +36,7 @@ const schemaOf = (v: RegoValue | undefined): Schema => {
   return schema;
 };
 
-/** a fault of the schema: the call is undefined */
+/** an error in the schema makes the call undefined */
 const orUndefined = <T>(run: () => T): T => {
   try {
     return run();

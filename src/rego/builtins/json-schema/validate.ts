@@ -1,4 +1,4 @@
-/** Holds a document against a schema, finding the mismatches that gojsonschema finds. */
+/** Validates a document against a schema and reports the mismatches that gojsonschema reports. */
 import { compareNumbers, integerOf } from '../../order.ts';
 import {
   isNumber,
@@ -17,10 +17,10 @@ import { isFormat } from './formats.ts';
 
 type Path = readonly string[];
 
-/** deeper than that a schema refers to itself without end */
-const DEEPEST = 400;
+/** a deeper recursion means that the schema refers to itself endlessly */
+const MAX_DEPTH = 400;
 
-/** what was found wrong, and how much was found right: the best of several tries is the one to show */
+/** The mismatches of one validation, and a score: of several alternatives, the one with the highest score is reported. */
 class Result {
   readonly mismatches: Mismatch[] = [];
   score = 0;
@@ -51,7 +51,7 @@ const fits = (type: string, types: readonly string[]): boolean =>
 
 const spell = (n: RegoNumber): string => shortest(Number(numberText(n)));
 
-/** exact: both as integers of the same power of ten */
+/** exact: both are scaled to integers by the same power of ten */
 const isMultiple = (n: RegoNumber, of: RegoNumber): boolean => {
   const scale = (x: RegoNumber): number => {
     const m = /^-?\d+(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(numberText(x));
@@ -61,7 +61,7 @@ const isMultiple = (n: RegoNumber, of: RegoNumber): boolean => {
   const whole = (x: RegoNumber): bigint => {
     const [mantissa = '', power = '0'] = numberText(x).split(/[eE]/);
     return (
-      integerOf(new NumberText(`${mantissa}e${Number(power) + places}`)) ?? fail('a number out of reach')
+      integerOf(new NumberText(`${mantissa}e${Number(power) + places}`)) ?? fail('a number is out of range')
     );
   };
   return whole(n) % whole(of) === 0n;
@@ -74,7 +74,7 @@ const check = (s: Schema, v: RegoValue, path: Path, depth: number): Result => {
 };
 
 const validate = (s: Schema, v: RegoValue, result: Result, path: Path, depth: number): void => {
-  if (depth > DEEPEST) fail('the schema refers to itself without end');
+  if (depth > MAX_DEPTH) fail('the schema refers to itself endlessly');
   if (s.pass !== undefined) {
     if (!s.pass) result.add('false', path);
     return;
@@ -104,7 +104,7 @@ const validate = (s: Schema, v: RegoValue, result: Result, path: Path, depth: nu
   result.score += 1;
 };
 
-/** Go walks objects in any order; ours is that of the names */
+/** Go iterates over objects in random order; here the names are sorted */
 const inOrder = <T>(m: ReadonlyMap<string, T>): readonly (readonly [string, T])[] =>
   [...m].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 

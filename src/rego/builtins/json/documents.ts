@@ -6,8 +6,8 @@ import { fail, isLimit, items, object, string } from '../operands.ts';
 import { pathOf } from './patch.ts';
 import type { Family } from '../types.ts';
 
-/** Go's decoder goes no deeper */
-const DEEPEST = 10_000;
+/** limit of Go's decoder */
+const MAX_DEPTH = 10_000;
 
 const tooDeep = (text: string): boolean => {
   let depth = 0;
@@ -20,14 +20,14 @@ const tooDeep = (text: string): boolean => {
     } else if (c === 34) inString = true;
     else if (c === 91 || c === 123) {
       depth += 1;
-      if (depth > DEEPEST) return true;
+      if (depth > MAX_DEPTH) return true;
     } else if (c === 93 || c === 125) depth -= 1;
   }
   return false;
 };
 
 const unmarshal = (text: string): RegoValue => {
-  if (text.length > DEEPEST && tooDeep(text)) return fail('nested too deep');
+  if (text.length > MAX_DEPTH && tooDeep(text)) return fail('nested too deep');
   try {
     return parseJson(text);
   } catch (e) {
@@ -37,7 +37,7 @@ const unmarshal = (text: string): RegoValue => {
 };
 
 const isValid = (text: string): boolean => {
-  if (text.length > DEEPEST && tooDeep(text)) return false;
+  if (text.length > MAX_DEPTH && tooDeep(text)) return false;
   try {
     JSON.parse(text);
     return true;
@@ -47,7 +47,7 @@ const isValid = (text: string): boolean => {
   }
 };
 
-/** what the paths lead to: null where one ends, and nothing below that */
+/** Paths as a tree. A child is null where a path ends; longer paths through it change nothing. */
 interface Branch {
   readonly children: Map<string, Branch | null>;
 }

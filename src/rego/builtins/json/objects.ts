@@ -4,7 +4,7 @@ import { equal, identity, sorted } from '../../order.ts';
 import { fail, items, object, string, tooLarge } from '../operands.ts';
 import type { Family } from '../types.ts';
 
-/** the value of a key of any type */
+/** the member of an object whose key is equal to `key`, of any type */
 export const get = (o: RegoObject, key: RegoValue): RegoValue | undefined => {
   const direct = o.get(key);
   if (direct !== undefined || typeof key === 'string') return direct;
@@ -12,8 +12,8 @@ export const get = (o: RegoObject, key: RegoValue): RegoValue | undefined => {
   return undefined;
 };
 
-/** Knuth, Morris and Pratt's search: linear, however alike the elements are */
-const runsThrough = (whole: readonly RegoValue[], part: readonly RegoValue[]): boolean => {
+/** whether `part` is a contiguous part of `whole` (Knuth-Morris-Pratt: linear time) */
+const containsRun = (whole: readonly RegoValue[], part: readonly RegoValue[]): boolean => {
   if (part.length > whole.length) return false;
   if (part.length === 0) return true;
   const wanted = part.map(identity);
@@ -32,7 +32,7 @@ const runsThrough = (whole: readonly RegoValue[], part: readonly RegoValue[]): b
   return false;
 };
 
-/** @returns undefined if the two cannot be compared so; an array and a set only at the top */
+/** @returns undefined if the types cannot be compared. An array and a set can be compared at the top only. */
 const subset = (whole: RegoValue, part: RegoValue, top: boolean): boolean | undefined => {
   if (whole instanceof Map && part instanceof Map) {
     for (const [key, value] of part) {
@@ -45,32 +45,32 @@ const subset = (whole: RegoValue, part: RegoValue, top: boolean): boolean | unde
     const all = new Set([...whole].map(identity));
     return [...part].every((v) => all.has(identity(v)));
   }
-  return Array.isArray(whole) && Array.isArray(part) ? runsThrough(whole, part) : undefined;
+  return Array.isArray(whole) && Array.isArray(part) ? containsRun(whole, part) : undefined;
 };
 
-/** nodes of all paths together: a graph can have far more paths than nodes */
-const MOST_NODES = 1_000_000;
-const MOST_STEPS = 200_000;
+/** limit for the nodes of all paths together: a graph can have far more paths than nodes */
+const MAX_NODES = 1_000_000;
+const MAX_STEPS = 200_000;
 
 const edgesOf = (edges: RegoValue): readonly RegoValue[] =>
   Array.isArray(edges) ? edges : edges instanceof Set ? sorted(edges) : [];
 
-/** What was reached on one path counts as reached on those tried after it, as OPA 1.19 has it. */
+/** As in OPA 1.19, a node that one path reached counts as reached for the paths tried after it. */
 const reachablePaths = (graph: RegoObject, starts: readonly RegoValue[]): Set<RegoValue> => {
   const edgesByNode = new Map([...graph].map(([node, edges]) => [identity(node), edgesOf(edges)]));
-  // Paths are compared as wholes when they enter the set in the policy's memory.
+  // Duplicates are removed when the set is written to the module's memory.
   const out = new Set<RegoValue>();
   const path: RegoValue[] = [];
   let nodes = 0;
   let steps = 0;
   const found = (): void => {
     nodes += path.length;
-    if (nodes > MOST_NODES) tooLarge(`graph.reachable_paths found paths of more than ${MOST_NODES} nodes`);
+    if (nodes > MAX_NODES) tooLarge(`graph.reachable_paths found paths of more than ${MAX_NODES} nodes`);
     out.add([...path]);
   };
   const follow = (node: RegoValue, reached: Set<string>): void => {
     steps += 1;
-    if (steps > MOST_STEPS) tooLarge(`graph.reachable_paths went more than ${MOST_STEPS} steps`);
+    if (steps > MAX_STEPS) tooLarge(`graph.reachable_paths went more than ${MAX_STEPS} steps`);
     const name = identity(node);
     const next = edgesByNode.get(name);
     if (next === undefined) {
@@ -102,13 +102,13 @@ const reachablePaths = (graph: RegoObject, starts: readonly RegoValue[]): Set<Re
   return out;
 };
 
-/** the five characters that Go's JSON writer escapes besides what JSON demands */
+/** the five characters that Go's JSON writer escapes besides those that JSON requires */
 const escapeHtml = (json: string): string =>
   json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 const byBytes = (a: string, b: string): number => Buffer.compare(bytesOf(a), bytesOf(b));
 
-/** Go's json.Marshal of a value: keys in order, a set as an array in order */
+/** Go's json.Marshal of a value: keys sorted, a set as a sorted array */
 export const marshal = (v: RegoValue): string => write(v, '', '\n', false);
 
 const write = (v: RegoValue, indent: string, line: string, pretty: boolean): string => {
@@ -149,7 +149,7 @@ const marshalWith = (v: RegoValue, options: RegoObject): string => {
         pretty = typeof value === 'boolean' ? value : fail('pretty must be a boolean');
         break;
       default:
-        return fail('an option that is not known');
+        return fail('unknown option');
     }
   }
   if (!(pretty ?? implied)) return marshal(v);
@@ -157,8 +157,8 @@ const marshalWith = (v: RegoValue, options: RegoObject): string => {
 };
 
 export const objects: Family = {
-  // of nothing: the module answers all others
-  'object.union_n': ([v]) => (items(v).length === 0 ? new Map() : fail('not nothing')),
+  // Only called for an empty list; the module computes all others.
+  'object.union_n': ([v]) => (items(v).length === 0 ? new Map() : fail('not empty')),
   'object.subset': ([whole, part]) =>
     subset(whole as RegoValue, part as RegoValue, true) ?? fail('both must be objects, sets or arrays'),
   'graph.reachable_paths': ([graph, initial]) => reachablePaths(object(graph), items(initial)),

@@ -1,4 +1,4 @@
-/** `json.patch` (RFC 6902) over Rego values: paths may be arrays of keys of any type, and lead through sets. */
+/** `json.patch` (RFC 6902) over Rego values: paths may be arrays of keys of any type, and may pass through sets. */
 import { equal } from '../../order.ts';
 import { NumberText, type RegoObject, type RegoValue } from '../../values.ts';
 import { get } from './objects.ts';
@@ -7,7 +7,7 @@ import type { Family } from '../types.ts';
 
 type Path = readonly RegoValue[];
 
-/** leading slashes do not count: `a/b` and `//a/b` are `/a/b` */
+/** leading slashes are ignored: `a/b` and `//a/b` mean `/a/b` */
 export const pathOf = (v: RegoValue): Path => {
   if (Array.isArray(v)) return v;
   const text = string(v);
@@ -25,7 +25,7 @@ const index = (key: RegoValue, length: number): number => {
   return Number(text);
 };
 
-/** null is a value, undefined is none */
+/** undefined means that there is no value; null is a value */
 const some = (v: RegoValue | undefined): RegoValue => (v === undefined ? fail('there is no such value') : v);
 
 /** the element of an array, or of a set equal to the key, or the value of an object's key */
@@ -62,7 +62,7 @@ const removeHere = (v: RegoValue, key: RegoValue): RegoValue => {
   return array(v).toSpliced(index(key, array(v).length), 1);
 };
 
-/** puts another value where the key is */
+/** replaces the value at a key */
 const replaceHere = (v: RegoValue, key: RegoValue, value: RegoValue): RegoValue => {
   if (v instanceof Map) return new Map([...v].map(([k, old]) => [k, equal(k, key) ? value : old] as const));
   if (v instanceof Set) return new Set([...v].map((item) => (equal(item, key) ? value : item)));
@@ -103,9 +103,9 @@ const apply = (v: RegoValue | undefined, operation: RegoObject): RegoValue | und
     case 'copy':
       return insert(v, path, at(whole(), pathOf(member('from'))));
     case 'test':
-      return equal(at(whole(), path), member('value')) ? v : fail('the value is another');
+      return equal(at(whole(), path), member('value')) ? v : fail('the value differs');
     default:
-      return fail('an operation that is not known');
+      return fail('unknown operation');
   }
 };
 

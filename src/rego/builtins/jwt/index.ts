@@ -22,7 +22,7 @@ interface Token {
   readonly header: string;
   readonly payload: string;
   readonly signature: string;
-  /** what is signed */
+  /** the bytes that are signed */
   readonly signed: Uint8Array;
 }
 
@@ -54,7 +54,7 @@ const decode = (text: string): RegoValue[] => {
   const header = headerOf(token);
   const payload = base64url(token.payload);
   const cty = header.get('cty');
-  // A token within a token may stand in quotes.
+  // A nested token may be in quotes.
   if (cty !== undefined && string(cty) === 'JWT') {
     return decode(
       Buffer.from(payload)
@@ -69,7 +69,7 @@ interface Header {
   readonly alg: string;
   readonly kid: string;
   readonly cty: string;
-  /** no critical parameter that is not understood, and an algorithm */
+  /** the header has an algorithm and no unknown critical parameter */
   readonly valid: boolean;
 }
 
@@ -92,7 +92,7 @@ const headerFields = (header: RegoObject): Header => {
   return { alg, kid: text('kid'), cty: text('cty'), valid: alg !== '' && !unknown };
 };
 
-/** a key with the token's id alone, or else any key whose algorithm is the token's or is not said */
+/** the keys to try: the one with the token's key id; if there is none, all whose algorithm is the token's or is not given */
 const candidates = (keys: readonly Key[], kid: string, alg: string): readonly Key[] => {
   const named = kid === '' ? undefined : keys.find((k) => k.kid === kid);
   return named !== undefined ? [named] : keys.filter((k) => k.alg === '' || k.alg === alg);
@@ -125,8 +125,7 @@ interface Constraints {
 const KNOWN = ['cert', 'secret', 'alg', 'iss', 'aud', 'time'];
 
 const constraintsOf = (o: RegoObject, context: EvaluationContext): Constraints => {
-  for (const name of o.keys())
-    if (!KNOWN.includes(string(name))) return fail('a constraint that is not known');
+  for (const name of o.keys()) if (!KNOWN.includes(string(name))) return fail('unknown constraint');
   const text = (name: string): string => {
     const v = o.get(name);
     return v === undefined ? '' : string(v);
@@ -142,7 +141,7 @@ const constraintsOf = (o: RegoObject, context: EvaluationContext): Constraints =
   if (!(time >= 0) || !Number.isFinite(time)) return fail('time must not be negative');
   const keys = cert === undefined ? undefined : verificationKeys(string(cert));
   const secret = text('secret');
-  if ((keys === undefined) === (secret === '')) return fail('exactly one of cert and secret is wanted');
+  if ((keys === undefined) === (secret === '')) return fail('exactly one of cert and secret is required');
   return { keys, secret, alg: text('alg'), iss: text('iss'), aud: text('aud'), time };
 };
 
@@ -159,7 +158,7 @@ const signatureHolds = (c: Constraints, header: Header, token: Token): boolean =
 const audienceFits = (aud: RegoValue, wanted: string): boolean =>
   typeof aud === 'string' ? aud === wanted : Array.isArray(aud) && aud.includes(wanted);
 
-/** the claims that RFC 7519, 4.1 registers */
+/** checks the claims registered in RFC 7519, 4.1 */
 const claimsHold = (payload: RegoObject, c: Constraints): boolean => {
   if (c.iss !== '') {
     const iss = payload.get('iss');
@@ -215,7 +214,7 @@ const encodeSign = (header: string, payload: string, jwk: string): string => {
   if (key === undefined) return fail('no key');
   const fields = jsonObject(bytesOf(header));
   const alg = string(fields.get('alg'));
-  if (!ALGORITHMS.has(alg)) return fail('an algorithm that is not known');
+  if (!ALGORITHMS.has(alg)) return fail('unknown algorithm');
   const typ = fields.get('typ');
   if ((typeof typ !== 'string' || typ === 'JWT') && !isJson(payload)) return fail('the payload is not JSON');
   const base64 = (text: string): string => Buffer.from(bytesOf(text)).toString('base64url');

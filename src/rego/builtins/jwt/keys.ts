@@ -11,7 +11,7 @@ import { fail } from '../operands.ts';
 
 export interface Key {
   readonly key: KeyObject;
-  /** empty if the key does not say */
+  /** empty if the key does not name one */
   readonly alg: string;
   readonly kid: string;
 }
@@ -27,11 +27,11 @@ const END_REST = /-----\r?\n?/y;
 interface PemBlock {
   readonly type: string;
   readonly text: string;
-  /** what follows it */
+  /** the text after the block */
   readonly rest: string;
 }
 
-/** the first block whose END, the next one after its BEGIN, names the same type */
+/** the first block whose END line names the same type as its BEGIN line */
 export const pemBlock = (text: string): PemBlock | undefined => {
   let end = -1;
   for (const m of text.matchAll(BEGIN)) {
@@ -65,8 +65,9 @@ const isRecord = (v: unknown): v is Record<string, unknown> =>
 
 const jwkKey = (jwk: Jwk): KeyObject => {
   if (jwk.kty === 'oct') {
-    // Node.js leaves out what is no Base64, and would sign with what remains, or with nothing.
-    if (jwk.k === undefined || !/^(?:[\w-]{4})*(?:[\w-]{2,4})$/.test(jwk.k)) return fail('the key has no k');
+    // Node.js ignores characters that are not Base64, and would sign with the rest, or with an empty key.
+    if (jwk.k === undefined || !/^(?:[\w-]{4})*(?:[\w-]{2,4})$/.test(jwk.k))
+      return fail('the key has no valid k');
     return createSecretKey(jwk.k, 'base64url');
   }
   return attempt(() =>
@@ -78,7 +79,7 @@ const jwkKey = (jwk: Jwk): KeyObject => {
 
 const text = (v: unknown): string => (typeof v === 'string' ? v : '');
 
-/** the keys of a JWK or a JWK set, those with an algorithm that JWS does not know left out */
+/** the keys of a JWK or a JWK set, without those whose algorithm JWS does not define */
 export const jwks = (source: string): Key[] => {
   const parsed: unknown = attempt(() => JSON.parse(source));
   if (!isRecord(parsed)) return fail('not a JWK');

@@ -1,5 +1,5 @@
 /**
- * JWS signatures (RFC 7518, RFC 8037). Signing is deterministic, so that a recorded decision can be repeated: ECDSA by
+ * JWS signatures (RFC 7518, RFC 8037). Signing is deterministic, so that an evaluation can be repeated: ECDSA by
  * RFC 6979, PSS with a salt derived from the key and the message.
  */
 import {
@@ -18,7 +18,7 @@ import { fail } from '../operands.ts';
 export const hashOf = (alg: string): string => `sha${alg.slice(2)}`;
 
 interface Curve {
-  /** in OpenSSL's ECDH */
+  /** name in OpenSSL */
   readonly name: string;
   /** order of the group (SEC 2) */
   readonly order: bigint;
@@ -55,7 +55,7 @@ const big = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toStri
 const bytesOf = (n: bigint, size: number): Buffer =>
   Buffer.from(n.toString(16).padStart(size * 2, '0'), 'hex');
 
-/** both halves as numbers, whatever their length, in the length that OpenSSL takes */
+/** the two numbers r and s of a signature of any length, each padded to the size that OpenSSL expects */
 const halves = (signature: Uint8Array, size: number): Buffer | undefined => {
   const middle = Math.floor(signature.length / 2);
   const r = big(signature.subarray(0, middle));
@@ -64,7 +64,7 @@ const halves = (signature: Uint8Array, size: number): Buffer | undefined => {
   return r < limit && s < limit ? Buffer.concat([bytesOf(r, size), bytesOf(s, size)]) : undefined;
 };
 
-/** @returns false also where the key is of another kind than the algorithm's */
+/** @returns false, too, if the key is not of the algorithm's type */
 export const verifies = (
   alg: string,
   key: KeyObject,
@@ -106,7 +106,7 @@ const power = (base: bigint, exponent: bigint, m: bigint): bigint => {
   return out;
 };
 
-/** RFC 6979, 3.2: the nonces that key and message give */
+/** the nonces that are derived from key and message (RFC 6979, 3.2) */
 function* nonces(hash: string, secret: Buffer, digest: Buffer, curve: Curve): Generator<bigint> {
   const width = curve.order.toString(2).length;
   const toInt = (bytes: Buffer): bigint => {
@@ -148,7 +148,7 @@ const signEs = (alg: string, key: KeyObject, message: Uint8Array): Buffer => {
   for (const nonce of nonces(hashOf(alg), padded, digest, curve)) {
     const ecdh = createECDH(curve.name);
     ecdh.setPrivateKey(bytesOf(nonce, curve.size));
-    // The point nonce × G, uncompressed: 04, x, y.
+    // The public key is the point nonce × G, uncompressed: 04, x, y.
     const r = modulo(big(ecdh.getPublicKey().subarray(1, 1 + curve.size)), curve.order);
     const s = modulo(power(nonce, curve.order - 2n, curve.order) * (z + r * big(padded)), curve.order);
     if (r !== 0n && s !== 0n) return Buffer.concat([bytesOf(r, curve.size), bytesOf(s, curve.size)]);

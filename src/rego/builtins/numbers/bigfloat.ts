@@ -1,8 +1,8 @@
-/** Numbers as OPA's interpreter computes with them: Go's `big.Float` with a mantissa of 64 binary digits, rounded to even. */
+/** The arithmetic of OPA's interpreter: Go's `big.Float` with a mantissa of 64 bits, rounded to nearest even. */
 import { numberOf, numberText, type RegoNumber } from '../../values.ts';
 import { tooLarge } from '../operands.ts';
 
-/** `mantissa` × 2^`exponent`; zero has the mantissa 0 */
+/** `mantissa` × 2^`exponent`; the mantissa of zero is 0 */
 export interface BigFloat {
   readonly negative: boolean;
   readonly mantissa: bigint;
@@ -10,15 +10,15 @@ export interface BigFloat {
 }
 
 const PRECISION = 64;
-/** decimal digits before or behind the point, beyond which nothing is computed */
-const MOST_DIGITS = 5000;
+/** limit for the decimal digits before and after the point */
+const MAX_DIGITS = 5000;
 
 const bits = (n: bigint): number => {
   const hex = n.toString(16);
   return n === 0n ? 0 : (hex.length - 1) * 4 + (32 - Math.clz32(Number.parseInt(hex[0]!, 16)));
 };
 
-/** the nearest with so many binary digits, halves to even; `rest` tells that something below is not zero */
+/** Rounds to `precision` bits, halves to even. `rest`: bits below those of `value` are not all zero. */
 const rounded = (value: BigFloat, precision: number, rest = false): BigFloat => {
   const extra = bits(value.mantissa) - precision;
   if (extra <= 0) return value;
@@ -56,8 +56,8 @@ export const parseFloat64 = (n: RegoNumber): BigFloat => {
   const fraction = m[3] ?? '';
   const digits = m[2] + fraction;
   const tens = Number(m[4] ?? 0) - fraction.length;
-  if (digits.length > MOST_DIGITS || Math.abs(tens) > MOST_DIGITS)
-    tooLarge(`Numbers of more than ${MOST_DIGITS} digits are not computed with`);
+  if (digits.length > MAX_DIGITS || Math.abs(tens) > MAX_DIGITS)
+    tooLarge(`Numbers of more than ${MAX_DIGITS} digits are not supported`);
   const whole = rounded({ negative: m[1] === '-', mantissa: BigInt(digits), exponent: 0 }, PRECISION);
   if (whole.mantissa === 0n || tens === 0) return whole;
   const power = rounded(
@@ -90,7 +90,7 @@ export const multiply = (x: BigFloat, y: BigFloat): BigFloat =>
 
 export const divide = (x: BigFloat, y: BigFloat): BigFloat => quotient(x, y, PRECISION);
 
-/** without its fraction */
+/** the integer part */
 export const truncated = (x: BigFloat): bigint => {
   const n = x.exponent >= 0 ? x.mantissa << BigInt(x.exponent) : x.mantissa >> BigInt(-x.exponent);
   return x.negative ? -n : n;
@@ -100,9 +100,9 @@ export const isInteger = (x: BigFloat): boolean =>
   x.exponent >= 0 || (x.mantissa & ((1n << BigInt(-x.exponent)) - 1n)) === 0n;
 
 interface Decimal {
-  /** without zeros at its end */
+  /** without trailing zeros */
   readonly digits: string;
-  /** digits before the point */
+  /** position of the decimal point */
   readonly point: number;
 }
 
@@ -114,10 +114,10 @@ const decimalOf = (mantissa: bigint, exponent: number): Decimal => {
   return { digits: digits.slice(0, end), point: digits.length + Math.min(0, exponent) };
 };
 
-/** the fewest digits that are read as the same number again, as Go's roundShortest finds them */
+/** the shortest decimal that is parsed to the same number (Go's roundShortest) */
 const shortest = (x: BigFloat, precision: number): Decimal => {
   const exact = decimalOf(x.mantissa, x.exponent);
-  // twice the mantissa, filled up to the precision: its neighbours lie one off
+  // Twice the mantissa, extended to the precision, so that the midpoints to its neighbours are one off.
   const shift = precision + 1 - bits(x.mantissa);
   const mantissa = x.mantissa << BigInt(shift);
   const lower = decimalOf(mantissa - 1n, x.exponent - shift);

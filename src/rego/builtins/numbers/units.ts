@@ -8,13 +8,13 @@ interface Fraction {
   readonly under: bigint;
 }
 
-/** Go's strings.ToLower: of one character, one */
+/** Go's strings.ToLower, which maps one character to one */
 const lower = (text: string): string => text.replaceAll('İ', 'i').toLowerCase();
 
 const LETTERS = 'kmgtpe';
-const MOST_EXPONENT_DIGITS = 6;
+const MAX_EXPONENT_DIGITS = 6;
 
-/** "10.5Gi" → ["10.5", "Gi"]; an `e` belongs to the number only where digits follow */
+/** "10.5Gi" → ["10.5", "Gi"]; an `e` is part of the number only if digits follow */
 const split = (text: string): readonly [string, string] => {
   let i = 0;
   for (; i < text.length; i++) {
@@ -24,30 +24,30 @@ const split = (text: string): readonly [string, string] => {
     if (!/[\d+-]/.test(text[i + 1] ?? '')) break;
     if (/[+-]/.test(text[i + 1] as string)) i += 1;
     const digits = /^\d*/.exec(text.slice(i + 1))?.[0].length ?? 0;
-    if (digits > MOST_EXPONENT_DIGITS) return fail('the exponent is too large');
+    if (digits > MAX_EXPONENT_DIGITS) return fail('the exponent is too large');
   }
   return [text.slice(0, i), text.slice(i)];
 };
 
-/** what a fraction of a million digits would cost; OPA computes it, a policy has no use for it */
-const MOST_EXPONENT = 4096;
+/** limit that bounds the time; OPA computes fractions of up to a million digits */
+const MAX_EXPONENT = 4096;
 
 const fraction = (text: string): Fraction => {
   const m = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text);
   if (m === null || `${m[2]}${m[3] ?? ''}` === '') return fail('not a number');
   const decimals = m[3] ?? '';
   const exponent = Number(m[4] ?? 0) - decimals.length;
-  if (Math.abs(exponent) > MOST_EXPONENT) return fail('the exponent is too large');
+  if (Math.abs(exponent) > MAX_EXPONENT) return fail('the exponent is too large');
   const digits = BigInt(`${m[2]}${decimals}`) * (m[1] === '-' ? -1n : 1n);
   return exponent >= 0
     ? { over: digits * 10n ** BigInt(exponent), under: 1n }
     : { over: digits, under: 10n ** BigInt(-exponent) };
 };
 
-/** how often ×1000 or ×1024 the unit's letter stands for */
+/** the power of 1000 or 1024 that the letter of a unit means */
 const power = (unit: string): number => LETTERS.indexOf(unit[0] as string) + 1;
 
-/** the double nearest to 0.001, which is what OPA multiplies with */
+/** the double nearest to 0.001, as in OPA */
 const MILLI: Fraction = { over: 4611686018427388n, under: 1n << 62n };
 
 const siFactor = (unit: string): Fraction | undefined => {
@@ -66,11 +66,11 @@ const byteFactor = (unit: string): bigint | undefined => {
   return /^.ib?$/.test(unit) ? 1024n ** BigInt(power(unit)) : undefined;
 };
 
-/** What has more characters is no amount; exact arithmetic on it takes time that grows with their square. */
-const LONGEST = 4096;
+/** limit that bounds the time of exact arithmetic, which is quadratic */
+const MAX_LENGTH = 4096;
 
 const amount = (text: string): readonly [string, string] => {
-  if (text.length > LONGEST) return tooLong(`An amount of more than ${LONGEST} characters is not read`);
+  if (text.length > MAX_LENGTH) return tooLong(`An amount of more than ${MAX_LENGTH} characters is not read`);
   if (text.includes(' ')) return fail('spaces are not allowed');
   const [number, unit] = split(text);
   return number === '' ? fail('no amount') : [number, unit];
@@ -78,7 +78,7 @@ const amount = (text: string): readonly [string, string] => {
 
 const DECIMALS = 10;
 
-/** ten decimals, halves away from zero, as Go's Rat.FloatString(10) */
+/** ten decimals, halves rounded away from zero (Go's Rat.FloatString(10)) */
 const spell = ({ over, under }: Fraction): string => {
   const negative = over < 0n;
   const scaled = (negative ? -over : over) * 10n ** BigInt(DECIMALS) * 2n;
@@ -87,7 +87,7 @@ const spell = ({ over, under }: Fraction): string => {
   return `${negative ? '-' : ''}${digits.slice(0, -DECIMALS)}.${digits.slice(-DECIMALS)}`;
 };
 
-/** the nearest number of 64 binary digits, halves to even: what Go's big.Float, which OPA counts bytes with, holds */
+/** Rounds to 64 bits, halves to even: OPA computes bytes with Go's big.Float. */
 const MANTISSA = 64;
 const toMantissa = (n: bigint): bigint => {
   const extra = n.toString(2).length - MANTISSA;
@@ -101,7 +101,7 @@ const toMantissa = (n: bigint): bigint => {
 
 const parse = (text: string): RegoValue => {
   const [number, unit] = amount(text.replaceAll('"', ''));
-  const factor = siFactor(unit) ?? fail('the unit is not known');
+  const factor = siFactor(unit) ?? fail('unknown unit');
   const { over, under } = fraction(number);
   const product = { over: over * factor.over, under: under * factor.under };
   return numberOf(
@@ -109,12 +109,12 @@ const parse = (text: string): RegoValue => {
   );
 };
 
-/** binary digits kept behind the point, far more than a mantissa has */
+/** bits kept after the point, far more than a mantissa has */
 const GUARD = 4096n;
 
 const parseBytes = (text: string): RegoValue => {
   const [number, unit] = amount(lower(text).replaceAll('"', ''));
-  const factor = byteFactor(unit) ?? fail('the unit is not known');
+  const factor = byteFactor(unit) ?? fail('unknown unit');
   const { over, under } = fraction(number);
   const negative = over < 0n;
   const mantissa = toMantissa(((negative ? -over : over) << GUARD) / under);

@@ -10,9 +10,9 @@ const text = (value: string): Value => ({ kind: 'string', value });
 const bool = (value: boolean): Value => ({ kind: 'bool', value });
 
 const one = (args: readonly Value[]): Value =>
-  args.length === 1 ? (args[0] as Value) : fail('exactly one argument is wanted');
+  args.length === 1 ? (args[0] as Value) : fail('exactly one argument is expected');
 
-/** texts of either kind compare as texts; none and nil are comparable to everything */
+/** the kind for comparisons: strings and json.Number are both strings; none and nil compare to everything */
 const kindOf = (v: Value): string => (v.kind === 'number' ? 'string' : v.kind === 'nil' ? 'none' : v.kind);
 
 const equals = (a: Value, b: Value): boolean => {
@@ -32,7 +32,7 @@ const less = (a: Value, b: Value): boolean => {
 };
 
 const textOf = (v: Value): string =>
-  v.kind === 'string' || v.kind === 'number' ? v.value : fail('a text is wanted');
+  v.kind === 'string' || v.kind === 'number' ? v.value : fail('a string is expected');
 
 const compareWith =
   (holds: (a: Value, b: Value) => boolean): TemplateFunction =>
@@ -40,7 +40,7 @@ const compareWith =
     const [a, b] = args;
     return args.length === 2 && a !== undefined && b !== undefined
       ? bool(holds(a, b))
-      : fail('two arguments are wanted');
+      : fail('two arguments are expected');
   };
 
 const position = (v: Value, most: number): number => {
@@ -53,14 +53,14 @@ const step = (v: Value, key: Value): Value => {
     case 'list':
       return valueFrom(v.value[position(key, v.value.length - 1)]);
     case 'map':
-      return key.kind === 'string' ? valueFrom(v.value.get(key.value)) : fail('a key is a text');
+      return key.kind === 'string' ? valueFrom(v.value.get(key.value)) : fail('a key is a string');
     case 'string':
     case 'number': {
       const bytes = bytesOf(v.value);
       return { kind: 'int', value: BigInt(bytes[position(key, bytes.length - 1)] as number) };
     }
     default:
-      return fail('nothing that has an index');
+      return fail('the value cannot be indexed');
   }
 };
 
@@ -73,7 +73,7 @@ const slice = (args: readonly Value[]): Value => {
     return { kind: 'list', value: v.value.slice(start, end) };
   }
   const bytes = bytesOf(textOf(v));
-  if (bounds.length > 2) return fail('a text has no capacity');
+  if (bounds.length > 2) return fail('a string has no capacity');
   const end = bounds[1] === undefined ? bytes.length : position(bounds[1], bytes.length);
   const start = bounds[0] === undefined ? 0 : position(bounds[0], end);
   return text(stringOf(bytes.slice(start, end)));
@@ -84,7 +84,7 @@ const lengthOf = (v: Value): number => {
   return v.kind === 'list' ? v.value.length : bytesOf(textOf(v)).length;
 };
 
-/** one text as it is, or all values printed */
+/** a single string unchanged; otherwise all values printed */
 const joined = (args: readonly Value[]): string =>
   args.length === 1 && args[0]?.kind === 'string' ? args[0].value : sprint(args);
 
@@ -109,8 +109,8 @@ const js = (s: string): string =>
     .join('');
 
 export const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map<string, TemplateFunction>([
-  ['and', (args) => args.find((v) => !isTrue(v)) ?? args.at(-1) ?? fail('an argument is wanted')],
-  ['or', (args) => args.find(isTrue) ?? args.at(-1) ?? fail('an argument is wanted')],
+  ['and', (args) => args.find((v) => !isTrue(v)) ?? args.at(-1) ?? fail('an argument is expected')],
+  ['or', (args) => args.find(isTrue) ?? args.at(-1) ?? fail('an argument is expected')],
   ['not', (args) => bool(!isTrue(one(args)))],
   ['len', (args) => ({ kind: 'int', value: BigInt(lengthOf(one(args))) })],
   ['index', ([v, ...keys]) => keys.reduce(step, v ?? NONE)],
@@ -120,7 +120,7 @@ export const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map<string, 
   [
     'printf',
     ([layout, ...args]) =>
-      text(sprintfValues(layout?.kind === 'string' ? layout.value : fail('a layout is a text'), args)),
+      text(sprintfValues(layout?.kind === 'string' ? layout.value : fail('a format is a string'), args)),
   ],
   ['html', (args) => text(joined(args).replace(/[&'"<>\0]/g, (c) => HTML[c] as string))],
   ['js', (args) => text(js(joined(args)))],
@@ -129,7 +129,7 @@ export const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map<string, 
     'eq',
     ([a, ...others]) =>
       a === undefined || others.length === 0
-        ? fail('something to compare with is wanted')
+        ? fail('two arguments are expected')
         : bool(others.some((b) => equals(a, b))),
   ],
   ['ne', compareWith((a, b) => !equals(a, b))],

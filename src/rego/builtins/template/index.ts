@@ -8,12 +8,12 @@ import { type Node, type Operand, type Pipe, parseTemplate, type Template } from
 import { checkData, inOrder, isTrue, NONE, print, type Value, valueFrom } from './values.ts';
 import type { Family } from '../types.ts';
 
-/** templates that call templates end here */
-const DEEPEST = 500;
-const LONGEST = 8 * 1024 * 1024;
-const MOST_STEPS = 500_000;
+/** limit for templates that call templates */
+const MAX_DEPTH = 500;
+const MAX_LENGTH = 8 * 1024 * 1024;
+const MAX_STEPS = 500_000;
 
-/** break and continue leave the nodes they stand among */
+/** how a list of nodes was left early */
 type Leaving = 'break' | 'continue' | undefined;
 
 class Run {
@@ -31,12 +31,13 @@ class Run {
 
   #write(text: string): void {
     this.#out += text;
-    if (this.#out.length > LONGEST) tooLarge(`strings.render_template wrote more than ${LONGEST} characters`);
+    if (this.#out.length > MAX_LENGTH)
+      tooLarge(`strings.render_template wrote more than ${MAX_LENGTH} characters`);
   }
 
   #step(): void {
     this.#steps += 1;
-    if (this.#steps > MOST_STEPS) tooLarge(`strings.render_template went more than ${MOST_STEPS} steps`);
+    if (this.#steps > MAX_STEPS) tooLarge(`strings.render_template went more than ${MAX_STEPS} steps`);
   }
 
   #nodes(nodes: readonly Node[], dot: Value, scope: Map<string, Value>, depth: number): Leaving {
@@ -63,7 +64,7 @@ class Run {
       }
       case 'template': {
         const body = this.#template.named.get(node.name) ?? fail('no template of that name');
-        if (depth > DEEPEST) fail('templates call each other without end');
+        if (depth > MAX_DEPTH) fail('templates call each other endlessly');
         const value = node.pipe === undefined ? NONE : this.#pipe(node.pipe, dot, scope);
         this.#nodes(body, value, new Map([['$', value]]), depth + 1);
         return undefined;
@@ -121,7 +122,7 @@ class Run {
       if (first.kind === 'function') last = this.#call(first.name, args, last, dot, scope);
       else {
         if (args.length > 0 || last !== undefined) return fail('only a function takes arguments');
-        if (first.kind === 'nil') return fail('nil is no command');
+        if (first.kind === 'nil') return fail('nil is not a command');
         last = this.#operand(first, dot, scope);
       }
     }
@@ -135,12 +136,12 @@ class Run {
     dot: Value,
     scope: Map<string, Value>,
   ): Value {
-    const f = FUNCTIONS.get(name) ?? fail('a function that is not known');
+    const f = FUNCTIONS.get(name) ?? fail('unknown function');
     const values: Value[] = [];
     for (const arg of args) {
       const v = this.#operand(arg, dot, scope);
       values.push(v);
-      // Neither looks further than it has to.
+      // Both stop at the first argument that decides.
       if ((name === 'and' && !isTrue(v)) || (name === 'or' && isTrue(v))) return v;
     }
     return f(last === undefined ? values : [...values, last]);
@@ -153,7 +154,7 @@ class Run {
       case 'field':
         return walk(dot, o.path);
       case 'variable':
-        return walk(scope.get(o.name) ?? fail('a variable that is not declared'), o.path);
+        return walk(scope.get(o.name) ?? fail('undeclared variable'), o.path);
       case 'pipe':
         return walk(this.#pipe(o.pipe, dot, scope), o.path);
       case 'function':
@@ -166,7 +167,7 @@ class Run {
   }
 }
 
-/** variables of a block hide those around it; assignment reaches out to where the variable is */
+/** The variables of a block. They hide those of outer blocks; an assignment changes the variable where it was declared. */
 class Scope extends Map<string, Value> {
   readonly #outer: Map<string, Value>;
   constructor(outer: Map<string, Value>) {
@@ -194,7 +195,7 @@ const walk = (v: Value, path: readonly string[]): Value =>
     if (at.kind === 'none') return NONE;
     return at.kind === 'map'
       ? valueFrom((at.value as RegoObject).get(name))
-      : fail('a field of what has none');
+      : fail('the value has no fields');
   }, v);
 
 const roundsOf = (v: Value): readonly (readonly [Value, Value])[] => {
@@ -209,7 +210,7 @@ const roundsOf = (v: Value): readonly (readonly [Value, Value])[] => {
         ([key, item]) => [{ kind: 'string', value: key }, valueFrom(item)] as const,
       );
     case 'int': {
-      if (v.value > BigInt(MOST_STEPS))
+      if (v.value > BigInt(MAX_STEPS))
         return tooLarge(`strings.render_template was asked for ${v.value} rounds`);
       return Array.from({ length: Math.max(0, Number(v.value)) }, (_, i) => {
         const n: Value = { kind: 'int', value: BigInt(i) };
@@ -217,7 +218,7 @@ const roundsOf = (v: Value): readonly (readonly [Value, Value])[] => {
       });
     }
     default:
-      return fail('nothing to range over');
+      return fail('the value cannot be ranged over');
   }
 };
 
@@ -229,8 +230,8 @@ const render = (source: string, data: RegoObject): string => {
     template = parseTemplate(source);
     parsed.set(source, template);
   }
-  // OPA hands the values over as JSON, in which Go's spelling of control characters is none.
-  if (/(?:^|[^\\])(?:\\\\)*\\[avxU]/.test(spell(data))) fail('a value that is no JSON');
+  // OPA passes the values as JSON text in which some control characters are escaped as in Go, which is not valid JSON.
+  if (/(?:^|[^\\])(?:\\\\)*\\[avxU]/.test(spell(data))) fail('a value is not valid JSON');
   checkData(data);
   return new Run(template).execute(valueFrom(data));
 };

@@ -1,4 +1,4 @@
-/** Go's text/template syntax (https://pkg.go.dev/text/template) as a tree. Longer than most: a grammar in one place. */
+/** Go's text/template syntax (https://pkg.go.dev/text/template) as a tree. Longer than most files: one grammar. */
 import { goInteger } from '../numbers/go-integers.ts';
 import { fail } from '../operands.ts';
 
@@ -16,7 +16,7 @@ export type Operand =
 export interface Pipe {
   readonly variables: readonly string[];
   readonly declares: boolean;
-  /** each a function or a value with its arguments */
+  /** each command is a function or a value, followed by its arguments */
   readonly commands: readonly (readonly Operand[])[];
 }
 
@@ -44,7 +44,7 @@ interface Piece {
 
 const SPACE = ' \t\r\n';
 
-/** where the action that starts here ends, past quoted text */
+/** the end of the action that starts at `from`; quoted text is skipped */
 const endOfAction = (source: string, from: number): number => {
   for (let i = from; i < source.length; i++) {
     const c = source[i] as string;
@@ -62,7 +62,7 @@ const endOfAction = (source: string, from: number): number => {
   return fail('an action is not closed');
 };
 
-/** text and actions, white space trimmed where `{{-` and `-}}` say so */
+/** Splits the source into text and actions, and trims white space at `{{-` and `-}}`. */
 const pieces = (source: string): Piece[] => {
   const out: Piece[] = [];
   let at = 0;
@@ -108,7 +108,7 @@ const TOKEN = new RegExp(
 interface Token {
   readonly text: string;
   readonly type: 'string' | 'field' | 'variable' | 'number' | 'word' | 'symbol';
-  /** white space stands before it */
+  /** white space precedes it */
   readonly spaced: boolean;
 }
 
@@ -117,7 +117,7 @@ const tokenize = (source: string): Token[] => {
   let spaced = true;
   for (let at = 0; at < source.length; ) {
     TOKEN.lastIndex = at;
-    const m = TOKEN.exec(source) ?? fail('a character that means nothing');
+    const m = TOKEN.exec(source) ?? fail('unexpected character');
     at += m[0].length;
     if (m[1] !== undefined) {
       spaced = true;
@@ -162,7 +162,7 @@ const unquote = (quoted: string): string => {
         if (code !== undefined) return String.fromCodePoint(Number.parseInt(code, 16));
         if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
         if (ESCAPES[c] !== undefined) return ESCAPES[c];
-        return '\\\'"'.includes(c) ? c : fail('an escape that is not known');
+        return '\\\'"'.includes(c) ? c : fail('unknown escape');
       },
     );
 };
@@ -222,7 +222,7 @@ const operand = (r: Reader, scope: Scope): Operand => {
       const [name = '$'] = t.text.split('.');
       return scope.includes(name)
         ? { kind: 'variable', name, path: pathOf(t.text) }
-        : fail('a variable that is not declared');
+        : fail('undeclared variable');
     }
     case 'word':
       if (t.text === 'true' || t.text === 'false') return { kind: 'bool', value: t.text === 'true' };
@@ -247,7 +247,7 @@ const command = (r: Reader, scope: Scope): Operand[] => {
   return out;
 };
 
-/** `$a, $b := ` stands at the start of a pipeline; two variables only in `range` */
+/** Reads `$a, $b := ` at the start of a pipeline; two variables are allowed only in `range`. */
 const declaration = (r: Reader, scope: Scope, range: boolean): { variables: string[]; declares: boolean } => {
   const first = r.peek();
   if (first?.type !== 'variable' || first.text.includes('.')) return { variables: [], declares: false };
@@ -255,7 +255,7 @@ const declaration = (r: Reader, scope: Scope, range: boolean): { variables: stri
   if (second === ':=' || second === '=') {
     r.next();
     r.next();
-    if (second === '=' && !scope.includes(first.text)) return fail('a variable that is not declared');
+    if (second === '=' && !scope.includes(first.text)) return fail('undeclared variable');
     return { variables: [first.text], declares: second === ':=' };
   }
   const assign = r.peek(3)?.text;
@@ -265,8 +265,7 @@ const declaration = (r: Reader, scope: Scope, range: boolean): { variables: stri
   r.next();
   const variables = [one, r.next().text];
   r.next();
-  if (assign === '=' && !variables.every((v) => scope.includes(v)))
-    return fail('a variable that is not declared');
+  if (assign === '=' && !variables.every((v) => scope.includes(v))) return fail('undeclared variable');
   return { variables, declares: assign === ':=' };
 };
 
@@ -280,7 +279,7 @@ const pipeline = (r: Reader, scope: Scope, range: boolean): Pipe => {
   if (commands[0]?.length === 0) return fail('a value is missing');
   for (const [first] of commands.slice(1)) {
     if (first !== undefined && ['bool', 'string', 'int', 'float', 'nil', 'dot'].includes(first.kind)) {
-      return fail('a value cannot be given another');
+      return fail('a value cannot take arguments');
     }
   }
   if (declares) scope.push(...variables);
@@ -289,7 +288,7 @@ const pipeline = (r: Reader, scope: Scope, range: boolean): Pipe => {
 
 interface Block {
   readonly nodes: Node[];
-  /** what ended it: `end`, `else …`, or nothing */
+  /** the action that ended the list: `end` or `else …`; undefined at the end of the source */
   readonly ender: Reader | undefined;
   readonly word: string;
 }
@@ -361,7 +360,7 @@ class Parser {
     }
   }
 
-  /** one that says nothing may be said again */
+  /** An empty definition may be replaced. */
   #define(name: string, nodes: readonly Node[]): void {
     const isEmpty = (body: readonly Node[] | undefined): boolean =>
       (body ?? []).every((n) => n.kind === 'text' && n.text.trim() === '');

@@ -1,11 +1,11 @@
-/** What a template computes with, and how Go prints it. Numbers of the data are texts (json.Number), literals are not. */
+/** The values of a template, and how Go prints them. Numbers from the data are strings (json.Number); literals are numbers. */
 import { compare } from '../../order.ts';
 import { isNumber, numberText, type RegoObject, type RegoValue } from '../../values.ts';
 import { type Argument, formatArgument, sprintf } from '../text/go-fmt.ts';
 import { fail } from '../operands.ts';
 
 export type Value =
-  /** a key that is not there */
+  /** a missing key */
   | { readonly kind: 'none' }
   | { readonly kind: 'nil' }
   | { readonly kind: 'bool'; readonly value: boolean }
@@ -25,16 +25,16 @@ export const valueFrom = (v: RegoValue | undefined): Value => {
   if (typeof v === 'string') return { kind: 'string', value: v };
   if (isNumber(v)) return { kind: 'number', value: numberText(v) };
   if (Array.isArray(v)) return { kind: 'list', value: v };
-  return v instanceof Map ? { kind: 'map', value: v } : fail('a set has no place in a template');
+  return v instanceof Map ? { kind: 'map', value: v } : fail('a template cannot use a set');
 };
 
-/** what cannot be given to a template at all: sets, and keys that are no text */
+/** refuses sets and keys that are not strings */
 export const checkData = (v: RegoValue): void => {
-  if (v instanceof Set) fail('a set has no place in a template');
+  if (v instanceof Set) fail('a template cannot use a set');
   if (Array.isArray(v)) v.forEach(checkData);
   if (v instanceof Map) {
     for (const [key, item] of v) {
-      if (typeof key !== 'string') fail('a key that is no text');
+      if (typeof key !== 'string') fail('a key is not a string');
       checkData(item);
     }
   }
@@ -86,13 +86,13 @@ const argumentOf = (v: Value): Argument => {
   }
 };
 
-/** Go's fmt.Sprint of one value; what is not there prints as such */
+/** Go's fmt.Sprint of one value; a missing one prints as `<no value>` */
 export const print = (v: Value): string =>
   v.kind === 'none' || v.kind === 'nil' ? '<undefined>' : formatArgument(argumentOf(v));
 
 const isText = (v: Value): boolean => v.kind === 'string' || v.kind === 'number';
 
-/** a space between two values of which neither is a text */
+/** Go's fmt.Sprint: a space between two values if neither is a string */
 export const sprint = (values: readonly Value[]): string =>
   values
     .map((v, i) => {

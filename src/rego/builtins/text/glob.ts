@@ -1,25 +1,25 @@
 /**
- * `glob.match` as gobwas/glob matches, where the module would do otherwise: `*`, `**` and `?` take line breaks like any other character (the
- * module stops at them, so that a line break in a name would keep it from being recognised), and parentheses and `$` in a pattern stand for
- * themselves (in the module they are those of RE2: `(*)` would match everything).
+ * `glob.match` as gobwas/glob matches, for arguments for which the module answers otherwise. `*`, `**` and `?` match line breaks,
+ * too (in the module they stop there, so that a name with a line break would not be matched). Parentheses and `$` in a pattern
+ * are literal (in the module they have their meaning in RE2: `(*)` would match everything).
  */
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../../values.ts';
 import { fail, items, string, tooLong } from '../operands.ts';
-import { compile, LONGEST, searched } from './regex.ts';
+import { compile, MAX_LENGTH, searched } from './regex.ts';
 import type { Family } from '../types.ts';
 
 const ANY = '(?s:.)';
 
 const translate = (pattern: string, separators: readonly string[]): string => {
-  // gobwas takes a NUL for the end
+  // gobwas reads NUL as the end of the pattern
   const runes = [...pattern.split('\0', 1).join()];
   const one = separators.length === 0 ? ANY : `[^${separators.map(inClass).join('')}]`;
   let out = '';
   let depth = 0;
   for (let i = 0; i < runes.length; i++) {
     const c = runes[i] as string;
-    // an escape at the end stands for nothing
+    // an escape at the end is ignored
     if (c === '\\') out += RE2JS.quote(runes[++i] ?? '');
     else if (c === '?') out += one;
     else if (c === '*') {
@@ -40,11 +40,11 @@ const translate = (pattern: string, separators: readonly string[]): string => {
       out += ')';
     } else out += RE2JS.quote(c);
   }
-  // what is not closed ends with the pattern
+  // groups that are not closed end with the pattern
   return out + ')'.repeat(depth);
 };
 
-/** A range, or characters of which each may be escaped; the end is that of the bracket. */
+/** Reads `[a-z]` or `[abc]`, whose characters may be escaped. `end` is the position of the bracket. */
 const listFrom = (
   runes: readonly string[],
   start: number,
@@ -65,13 +65,13 @@ const listFrom = (
   return fail('a list that is not closed');
 };
 
-/** `quote` leaves a dash as it is, which makes a range here */
+/** `RE2JS.quote` does not escape a dash, which would make a range within brackets */
 const inClass = (c: string): string => (c === '-' ? '\\-' : RE2JS.quote(c));
 
 const separatorsOf = (v: RegoValue | undefined): string[] => {
   if (v === null) return [];
   const list = items(v).map((s) =>
-    [...string(s)].length === 1 ? string(s) : fail('a delimiter of one character'),
+    [...string(s)].length === 1 ? string(s) : fail('a delimiter is one character'),
   );
   return list.length === 0 ? ['.'] : list;
 };
@@ -79,8 +79,9 @@ const separatorsOf = (v: RegoValue | undefined): string[] => {
 export const globMatch: Family = {
   'glob.match': ([pattern, delimiters, text]) => {
     const [glob, whole] = [string(pattern), string(text)];
-    // To compile it cannot be interrupted either, and takes time with its length.
-    if (glob.length > LONGEST) return tooLong(`A pattern of ${glob.length} characters (at most ${LONGEST})`);
+    // Compiling cannot be interrupted, and its time grows with the length.
+    if (glob.length > MAX_LENGTH)
+      return tooLong(`A pattern of ${glob.length} characters (at most ${MAX_LENGTH})`);
     searched(glob, whole);
     return compile(translate(glob, separatorsOf(delimiters))).matches(whole);
   },

@@ -1,8 +1,9 @@
 /**
- * `regex.globs_match`: whether two patterns of characters, `.`, `[a-z]`, `+` and `*` can match the same text. OPA walks
- * them left to right (package glob-intersection), after joining repetitions of the same characters, and so answers no to
- * some pairs of which a set theorist would say yes, e.g. `a*` and the empty pattern, and yes to `a` and `a+a+`. The same
- * walk is done here, with every pair of positions looked at once.
+ * `regex.globs_match`: whether two patterns of characters, `.`, `[a-z]`, `+` and `*` can match the same text.
+ *
+ * OPA (package glob-intersection) joins repetitions of the same characters and then compares the patterns from left to right.
+ * Its answer is not always the mathematical one: no for `a*` and the empty pattern, yes for `a` and `a+a+`. The same algorithm is used
+ * here, but each pair of positions is computed once.
  */
 import { fail } from '../operands.ts';
 
@@ -12,9 +13,9 @@ interface Range {
 }
 
 interface Token {
-  /** a set of one character is not that character */
+  /** `[a]` is not the same as `a` */
   readonly kind: 'character' | 'any' | 'set';
-  /** null: any character; otherwise ranges in order, apart from each other */
+  /** null: any character; otherwise sorted ranges that do not overlap */
   readonly characters: readonly Range[] | null;
   readonly flag: '' | '+' | '*';
 }
@@ -70,7 +71,7 @@ const tokenize = (pattern: string): Token[] => {
   const tokens: Token[] = [];
   while (at < runes.length) {
     const { rune, escaped } = next();
-    if (!escaped && (rune === ']' || FLAGS.includes(rune))) return fail(`${rune} stands where it may not`);
+    if (!escaped && (rune === ']' || FLAGS.includes(rune))) return fail(`${rune} is not allowed here`);
     const kind = escaped ? 'character' : rune === '.' ? 'any' : rune === '[' ? 'set' : 'character';
     const characters = kind === 'any' ? null : kind === 'set' ? set() : one(rune);
     const flag = FLAGS.includes(runes[at] ?? ' ') ? (runes[at++] as '+' | '*') : '';
@@ -101,7 +102,7 @@ const isSame = (a: Token, b: Token): boolean => {
   );
 };
 
-/** a*a+ is a+ */
+/** joins repetitions: a*a+ → a+ */
 const simplify = (tokens: readonly Token[]): Token[] => {
   const out: Token[] = [];
   for (const token of tokens) {
@@ -118,7 +119,7 @@ export const globsIntersect = (left: string, right: string): boolean => {
   const b = simplify(tokenize(right));
   const known = new Map<string, boolean>();
 
-  /** whether what follows position i of the one and j of the other can match the same text */
+  /** whether `one` from position i and `two` from position j can match the same text */
   const from = (one: readonly Token[], i: number, two: readonly Token[], j: number): boolean => {
     const key = `${one === a}:${i}:${j}`;
     let answer = known.get(key);
@@ -145,7 +146,7 @@ export const globsIntersect = (left: string, right: string): boolean => {
     if ((one[i] as Token).flag === '*') return starred(one, i, two, j);
     const first = two[j] as Token;
     if (!overlap(one[i] as Token, first)) return false;
-    // What repeats on the other side is not used up by matching once.
+    // A repeated token of the other pattern may match again.
     return starred(one, i, two, j + 1) || (first.flag !== '' && from(one, i + 1, two, j));
   };
 

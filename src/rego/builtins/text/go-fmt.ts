@@ -1,7 +1,7 @@
 /**
- * Go's `fmt.Sprintf` over what OPA hands it: int64, *big.Int, float64 and string. Longer than most files because Go's
- * verbs, flags and complaints (`%!d(string=hi)`) belong together and are easier to check against Go's documentation
- * (https://pkg.go.dev/fmt) in one place.
+ * Go's `fmt.Sprintf` for the types that OPA passes to it: int64, *big.Int, float64 and string. Longer than most files: Go's
+ * verbs, flags and error texts (`%!d(string=hi)`) are in one place, to be compared with Go's documentation
+ * (https://pkg.go.dev/fmt).
  */
 import { bytesOf, stringOf } from '../../values.ts';
 import { canBackquote, quote, quoteRune } from './rego-source.ts';
@@ -32,8 +32,8 @@ interface Spec {
   precision: number | undefined;
 }
 
-/** Go refuses wider fields too */
-const WIDEST = 1_000_000;
+/** Go's limit for width and precision */
+const MAX_WIDTH = 1_000_000;
 
 const runeCount = (text: string): number => {
   let n = 0;
@@ -48,7 +48,7 @@ const pad = (text: string, spec: Spec, zero = spec.zero): string => {
   return (zero ? '0' : ' ').repeat(missing) + text;
 };
 
-/** sign, prefix and digits of an integer; zeros go between prefix and digits */
+/** sign, prefix and digits of an integer, padded with zeros between prefix and digits */
 const integer = (n: bigint, base: number, spec: Spec, upper: boolean, prefix: string): string => {
   const negative = n < 0n;
   let digits = (negative ? -n : n).toString(base);
@@ -66,7 +66,7 @@ const integer = (n: bigint, base: number, spec: Spec, upper: boolean, prefix: st
   return pad(sign + prefix + octal + digits, spec, false);
 };
 
-/** big.Int formats itself, and pads zeros after its prefix within the width */
+/** big.Int has its own formatter, which counts the prefix as part of the width */
 const bigInteger = (n: bigint, base: number, spec: Spec, upper: boolean, prefix: string): string => {
   const negative = n < 0n;
   let digits = (negative ? -n : n).toString(base);
@@ -119,7 +119,7 @@ const formatInt = (n: bigint, verb: string, spec: Spec, big: boolean): string | 
   return undefined;
 };
 
-/** an exponent of at least two digits, as C and Go write it */
+/** an exponent of at least two digits, as in C and Go */
 const exponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2');
 
 /** value = mantissa × 2^power */
@@ -185,7 +185,7 @@ export const shortest = (value: number): string =>
 
 const powerOf = (text: string): number => Number(/e([+-]\d+)$/.exec(text)?.[1] ?? 0);
 
-/** Go's %g: the shortest digits, or `precision` significant ones; `sharp` keeps zeros at the end */
+/** Go's %g: the shortest digits, or `precision` significant digits; `sharp` keeps trailing zeros */
 const general = (value: number, precision: number | undefined, sharp: boolean): string => {
   if (precision === undefined) {
     const e = exponent(value.toExponential());
@@ -198,7 +198,7 @@ const general = (value: number, precision: number | undefined, sharp: boolean): 
   return sharp ? text : text.replace(/(\.\d*?)0+(e|$)/, '$1$2').replace(/\.(e|$)/, '$1');
 };
 
-/** fills up to so many digits, behind a point */
+/** appends zeros until there are so many digits, after adding a point if there is none */
 const zeros = (text: string, digits: number): string => {
   const [mantissa = '', ...rest] = text.split(/(?=e)/);
   const pointed = mantissa.includes('.') ? mantissa : `${mantissa}.`;
@@ -390,7 +390,7 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
     let afterIndex = false;
     let bad = '';
 
-    /** `[3]` */
+    /** reads an argument index, e.g. `[3]` */
     const readIndex = (): void => {
       afterIndex = false;
       if (runes[at] !== '[') return;
@@ -415,8 +415,8 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
       const arg = args[next++];
       if (
         (arg?.type !== 'int64' && arg?.type !== 'int') ||
-        arg.value > BigInt(WIDEST) ||
-        arg.value < BigInt(-WIDEST)
+        arg.value > BigInt(MAX_WIDTH) ||
+        arg.value < BigInt(-MAX_WIDTH)
       )
         return undefined;
       return Number(arg.value);
@@ -460,7 +460,7 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
       const width = readNumber();
       if (width !== undefined) {
         if (afterIndex) goodIndex = false;
-        if (width > WIDEST) at = runes.length;
+        if (width > MAX_WIDTH) at = runes.length;
         spec.width = width;
       }
     }
@@ -477,7 +477,7 @@ export const sprintf = (layout: string, args: readonly Argument[]): string => {
         afterIndex = false;
       } else {
         const precision = readNumber() ?? 0;
-        if (precision > WIDEST) at = runes.length;
+        if (precision > MAX_WIDTH) at = runes.length;
         spec.precision = precision;
       }
     }

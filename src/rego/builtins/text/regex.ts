@@ -16,7 +16,7 @@ const attempt = (pattern: string): RE2JS | undefined => {
   }
 };
 
-/** Go lets two groups have one name: the second and those after it get another */
+/** Go allows two groups of the same name; re2js does not, so later ones are renamed */
 const distinct = (pattern: string): string => {
   const seen = new Map<string, number>();
   return pattern.replace(/\\.|\(\?P?<(\w+)>/gs, (all, name: string | undefined) => {
@@ -36,15 +36,15 @@ export const compile = (pattern: string): RE2JS => {
   return re;
 };
 
-/** A search cannot be interrupted; its time grows with the product of pattern and text. */
-export const LONGEST = 1 << 15;
-const MOST_STEPS = 1 << 20;
+/** A search cannot be interrupted; its time grows with the product of the lengths of pattern and text. */
+export const MAX_LENGTH = 1 << 15;
+const MAX_STEPS = 1 << 20;
 
 /** @throws RegoError `deadline_exceeded` */
 export const searched = (pattern: string, text: string): string => {
-  if (text.length > LONGEST || pattern.length * text.length > MOST_STEPS)
+  if (text.length > MAX_LENGTH || pattern.length * text.length > MAX_STEPS)
     return tooLong(
-      `A text of ${text.length} characters is not searched with a pattern of ${pattern.length} (at most ${LONGEST}, and ${MOST_STEPS} together)`,
+      `A text of ${text.length} characters is not searched with a pattern of ${pattern.length} (at most ${MAX_LENGTH}, and ${MAX_STEPS} together)`,
     );
   return text;
 };
@@ -52,13 +52,13 @@ export const searched = (pattern: string, text: string): string => {
 interface Match {
   readonly start: number;
   readonly end: number;
-  /** text of each group; undefined where it took no part */
+  /** text of a group; undefined if it did not participate in the match */
   group(n: number | string): string | undefined;
 }
 
 const BETWEEN_CHECKS = 64;
 
-/** Go's FindAll: an empty match right after the one before it does not count. */
+/** Go's FindAll: an empty match directly after another match is skipped. */
 function* matches(re: RE2JS, text: string, most: number, context: EvaluationContext): Generator<Match> {
   const matcher = re.matcher(searched(re.pattern(), text));
   let previous = -1;
@@ -93,7 +93,7 @@ const split = (re: RE2JS, text: string, context: EvaluationContext): string[] =>
   return out;
 };
 
-/** the first group of that name that took part */
+/** the text of the first group of that name that participated in the match */
 const named = (m: Match, name: string): string => {
   try {
     for (let n = 0; ; n++) {
@@ -127,7 +127,7 @@ const replace = (re: RE2JS, text: string, template: string, context: EvaluationC
   return out + text.slice(end);
 };
 
-/** `urn:{\w+}` → the text between the delimiters is a pattern, the rest stands for itself. */
+/** A template such as `urn:{\w+}`: the text between the delimiters is a pattern, the rest is literal. */
 const template = (text: string, open: string, close: string): RE2JS => {
   let pattern = '^';
   let depth = 0;

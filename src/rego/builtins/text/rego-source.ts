@@ -1,4 +1,4 @@
-/** A value as Rego source spells it: what `sprintf("%v")` prints of collections, as Go's ast.Term.String. */
+/** A value as Rego source: what `sprintf("%v")` prints for collections (Go's ast.Term.String). */
 import { compare, sorted } from '../../order.ts';
 import { bytesOf, isNumber, numberText, type RegoValue } from '../../values.ts';
 

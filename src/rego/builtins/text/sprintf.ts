@@ -14,7 +14,7 @@ const numberArgument = (n: RegoNumber): Argument => {
     return value >= -MAX && value < MAX ? { type: 'int64', value } : { type: '*big.Int', value };
   }
   const value = Number(text);
-  // A number written with an exponent and no point reaches Go's formatter as text.
+  // OPA passes a number with an exponent and without a point to Go's formatter as text.
   return text.includes('.') && Number.isFinite(value)
     ? { type: 'float64', value }
     : { type: 'string', value: text };
@@ -25,7 +25,7 @@ const argumentOf = (v: RegoValue): Argument => {
   return { type: 'string', value: typeof v === 'string' ? v : spell(v) };
 };
 
-/** each argument is the set of values it may have: none is undefined, several make several lines */
+/** Each argument of `print` is the set of its values: an empty set prints `<undefined>`, several values print several lines. */
 function* lines(args: readonly RegoValue[], soFar: readonly string[]): Generator<string> {
   const [first, ...rest] = args;
   if (first === undefined) {

@@ -1,4 +1,4 @@
-/** `strings.*`, `indexof_n`, `glob.quote_meta`: on characters (Go's runes), not on UTF-16 units. */
+/** `strings.*`, `indexof_n`, `glob.quote_meta`. They count characters (Go's runes), not UTF-16 units. */
 import { compare, sorted } from '../../order.ts';
 import { bytesOf, numberOf, numberText, type RegoNumber, type RegoValue, stringOf } from '../../values.ts';
 import { parseFloat64, truncated } from '../numbers/bigfloat.ts';
@@ -7,7 +7,7 @@ import type { EvaluationContext, Family } from '../types.ts';
 
 const runes = (text: string): string[] => [...text];
 
-/** positions, in characters, of every occurrence, overlapping ones too */
+/** positions, in characters, of all occurrences, including overlapping ones */
 const positions = (text: string, search: string): number[] => {
   if (search === '') return fail('an empty search string');
   const out: number[] = [];
@@ -30,10 +30,10 @@ const splitN = (text: string, delimiter: string, n: number): string[] => {
 
 const reversed = (text: string): string => text.split('').reverse().join('');
 
-/** Each string is looked up between the prefixes in order: of those before it, only the last kept can begin it. */
+/** Binary search in the sorted prefixes: only the last prefix that sorts before a string can be its prefix. */
 const anyStarts = (values: readonly string[], prefixes: readonly string[]): boolean => {
   const kept: string[] = [];
-  // What begins with another prefix adds nothing; without those, no prefix lies between another and what it begins.
+  // Prefixes that start with another prefix are left out; otherwise one could sort between a prefix and its strings.
   for (const prefix of [...prefixes].sort()) {
     const last = kept.at(-1);
     if (last === undefined || !prefix.startsWith(last)) kept.push(prefix);
@@ -50,13 +50,13 @@ const anyStarts = (values: readonly string[], prefixes: readonly string[]): bool
   });
 };
 
-/** more than a policy's memory holds */
-const LONGEST = 1 << 26;
+/** larger than a policy's memory */
+const MAX_LENGTH = 1 << 26;
 const BETWEEN_CHECKS = 4096;
 
 /**
- * Go's strings.Replacer: at each place the first key that fits is replaced, on bytes. The empty key fits everywhere, but
- * not twice in a row at one place.
+ * Go's strings.Replacer, on bytes: at each position the first key that matches is replaced. The empty key matches everywhere,
+ * but not twice at the same position.
  */
 const replaceAll = (
   text: string,
@@ -78,7 +78,8 @@ const replaceAll = (
   const put = (at: number, value: string): void => {
     out += source.slice(last, at) + value;
     last = at;
-    if (out.length > LONGEST) tooLarge(`A text of more than ${LONGEST} bytes came of replacing`);
+    if (out.length > MAX_LENGTH)
+      tooLarge(`A text of more than ${MAX_LENGTH} bytes would be the result of a replacement`);
   };
   for (let at = 0, steps = 1; at <= source.length; steps++) {
     if (steps % BETWEEN_CHECKS === 0) context.check();
@@ -99,15 +100,15 @@ const replaceAll = (
   return stringOf(Buffer.from(out + source.slice(last), 'latin1'));
 };
 
-/** one character a byte */
+/** the UTF-8 bytes of a text, one character a byte */
 const latin1 = (text: string): string => Buffer.from(bytesOf(text)).toString('latin1');
 
-/** what has an empty search string has no answer */
+/** position of the first occurrence, in characters; an empty search string fails */
 const firstOf = (text: string, search: string): number => {
   if (search === '') return fail('an empty search string');
   if (isAscii(text)) return text.indexOf(search);
   for (let at = text.indexOf(search); at >= 0; at = text.indexOf(search, at + 1)) {
-    // not within a pair of surrogates
+    // not in the middle of a surrogate pair
     const before = text.slice(0, at);
     if (before.isWellFormed() || !text.isWellFormed()) return runes(before).length;
   }
@@ -119,9 +120,9 @@ const isAscii = (text: string): boolean => !/[^\u0000-\u007f]/.test(text);
 const BASES: { readonly [base: string]: number } = { 2: 2, 8: 8, 10: 10, 16: 16 };
 
 const formatInt = (n: RegoNumber, base: RegoNumber): string => {
-  const radix = BASES[numberText(base)] ?? fail('the base is 2, 8, 10 or 16');
+  const radix = BASES[numberText(base)] ?? fail('the base must be 2, 8, 10 or 16');
   const text = numberText(n);
-  // What is written as an integer is one, however long.
+  // exact, whatever the length
   if (/^-?\d+$/.test(text)) return BigInt(text).toString(radix);
   return truncated(parseFloat64(n)).toString(radix);
 };
@@ -129,7 +130,7 @@ const formatInt = (n: RegoNumber, base: RegoNumber): string => {
 const FLOAT = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)$/;
 const HEX_FLOAT = /^([+-]?)0[xX]([\da-fA-F_]*)(?:\.([\da-fA-F_]*))?[pP]([+-]?\d+)$/;
 
-/** Go's strconv.ParseFloat, the number as it is spelled */
+/** Go's strconv.ParseFloat; the number keeps its text */
 const parseNumber = (text: string): RegoNumber => {
   const hex = HEX_FLOAT.exec(text);
   if (hex !== null) {
@@ -139,7 +140,7 @@ const parseNumber = (text: string): RegoNumber => {
       Number(BigInt(`0x${digits}`)) * 2 ** (Number(hex[4]) - 4 * (hex[3]?.replaceAll('_', '').length ?? 0));
     return Number.isFinite(value) ? (hex[1] === '-' ? -value : value) : fail('out of range');
   }
-  // between digits only
+  // underscores between digits
   if (/\d_\d/.test(text)) return parseNumber(text.replaceAll(/(?<=\d)_(?=\d)/g, ''));
   if (!FLOAT.test(text) || !Number.isFinite(Number(text))) return fail('not a number');
   const m = /^([+-]?)0*(\d*)((?:\.\d*)?)(.*)$/.exec(text)!;

@@ -1,4 +1,4 @@
-/** Calendar arithmetic on the proleptic Gregorian calendar, in nanoseconds since 1970 and in what a zone's clock shows. */
+/** Calendar arithmetic on the proleptic Gregorian calendar, between nanoseconds since 1970 and the local time of a zone. */
 import type { Zone } from './zones.ts';
 
 export interface Civil {
@@ -12,7 +12,7 @@ export interface Civil {
   readonly nanosecond: number;
 }
 
-/** an instant with the zone it is shown in */
+/** an instant, and the zone in which it is shown */
 export interface Moment {
   readonly ns: bigint;
   readonly zone: Zone;
@@ -24,11 +24,11 @@ const DAY = 86_400;
 const floorDiv = (a: number, b: number): number => Math.floor(a / b);
 const mod = (a: number, b: number): number => a - floorDiv(a, b) * b;
 
-/** days since 1970-01-01; the month may be out of its range */
+/** days since 1970-01-01; the month may be out of range */
 const daysOf = (year: number, month: number, day: number): number => {
   const y = year + floorDiv(month - 1, 12);
   const m = mod(month - 1, 12) + 1;
-  // Years start in March, so that a leap day is a year's last (Hinnant, "chrono-compatible low-level date algorithms").
+  // Years start in March, so that a leap day is the last day of a year (Hinnant, "chrono-compatible low-level date algorithms").
   const shifted = m <= 2 ? y - 1 : y;
   const era = floorDiv(shifted, 400);
   const yearOfEra = shifted - era * 400;
@@ -60,7 +60,7 @@ const dateOf = (days: number): { year: number; month: number; day: number } => {
   };
 };
 
-/** seconds since 1970, and the nanoseconds on top */
+/** [whole seconds since 1970, remaining nanoseconds] */
 export const split = (ns: bigint): readonly [number, number] => {
   const nanosecond = ((ns % SECOND) + SECOND) % SECOND;
   return [Number((ns - nanosecond) / SECOND), Number(nanosecond)];
@@ -80,15 +80,15 @@ export const civilOf = ({ ns, zone }: Moment): Civil => {
   };
 };
 
-/** 0: Sunday */
+/** 0 is Sunday */
 export const weekdayOf = ({ year, month, day }: Civil): number => mod(daysOf(year, month, day) + 4, 7);
 
 export const yearDayOf = ({ year, month, day }: Civil): number =>
   daysOf(year, month, day) - daysOf(year, 1, 1) + 1;
 
 /**
- * The instant at which the zone's clock shows this; out-of-range members roll over. Where the clock jumps, the choice is
- * Go's (time.Date): the offset before the jump is tried first.
+ * The instant of a local time; out-of-range members roll over. Where the zone's offset changes, the choice is that of Go's
+ * time.Date: the offset before the change is tried first.
  */
 export const momentOf = (civil: Civil, zone: Zone): Moment => {
   const wall =

@@ -7,8 +7,8 @@ import type { Family } from '../types.ts';
 import { UTC, zoneOf } from './zones.ts';
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
-const LEAST = -(1n << 63n);
-const MOST = (1n << 63n) - 1n;
+const MIN_INT64 = -(1n << 63n);
+const MAX_INT64 = (1n << 63n) - 1n;
 
 /** ns, [ns, zone] or [ns, zone, layout] */
 const moment = (v: RegoValue | undefined): Moment & { readonly layout: string } => {
@@ -16,21 +16,21 @@ const moment = (v: RegoValue | undefined): Moment & { readonly layout: string } 
   const [ns, zone, layout] = v;
   return {
     ns: int64(ns),
-    zone: zone === undefined ? UTC : (zoneOf(string(zone)) ?? fail('no such time zone')),
+    zone: zone === undefined ? UTC : (zoneOf(string(zone)) ?? fail('unknown time zone')),
     layout: layout === undefined ? '' : string(layout),
   };
 };
 
-/** what fits Go's int64: 1677 … 2262 */
+/** a number within Go's int64: 1677 … 2262 */
 const nanoseconds = (ns: bigint): RegoValue =>
-  ns < LEAST || ns > MOST ? fail('the time is out of range') : numberOf(String(ns));
+  ns < MIN_INT64 || ns > MAX_INT64 ? fail('the time is out of range') : numberOf(String(ns));
 
-/** the most that a calendar of int64 nanoseconds can hold, in years: what is beyond it is out of range anyhow */
-const FARTHEST = 1_000_000;
+/** far more years than int64 nanoseconds can represent; bounds the arithmetic */
+const MAX_YEARS = 1_000_000;
 
 const added = (v: RegoValue | undefined, years: number, months: number, days: number): RegoValue => {
   const from = moment(v);
-  if ([years, months, days].some((n) => Math.abs(n) > FARTHEST * 366))
+  if ([years, months, days].some((n) => Math.abs(n) > MAX_YEARS * 366))
     return fail('the time is out of range');
   const c = civilOf(from);
   return nanoseconds(
@@ -40,7 +40,7 @@ const added = (v: RegoValue | undefined, years: number, months: number, days: nu
 
 const fields = ['year', 'month', 'day', 'hour', 'minute', 'second'] as const satisfies (keyof Civil)[];
 
-/** years, months, days, hours, minutes and seconds between two times, on the clock of the first one's zone */
+/** years, months, days, hours, minutes and seconds between two times, in the zone of the first one */
 const difference = (a: RegoValue | undefined, b: RegoValue | undefined): RegoValue => {
   const one = moment(a);
   const two = { ...moment(b), zone: one.zone };

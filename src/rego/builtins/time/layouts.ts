@@ -1,6 +1,6 @@
 /**
  * Go's time layouts (https://pkg.go.dev/time#pkg-constants): formatting and parsing by example. Longer than most files:
- * both directions share one table of chunks and have to agree on it.
+ * both directions share one table of chunks.
  */
 import {
   type Civil,
@@ -42,13 +42,13 @@ const MONTHS = 'January February March April May June July August September Octo
 );
 const DAYS = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ');
 
-/** longest first; what stands for a name must not run on in small letters */
+/** Longest first. A name (`Jan`, `Mon`) is a chunk only if no lower-case letter follows. */
 const CHUNK =
   /January|Jan(?![a-z])|Monday|Mon(?![a-z])|MST|002|0[1-6]|15|1|2006|2|(?<=_)2006|__2|_2(?!006)|3|4|5|PM|pm|[-Z](?:070000|07:00:00|0700|07:00|07)|[.,](?:0+|9+)(?!\d)/y;
 
 interface Piece {
   readonly literal: string;
-  /** empty at the end */
+  /** empty at the end of the layout */
   readonly chunk: string;
 }
 
@@ -159,9 +159,9 @@ export const formatTime = (moment: Moment, layout: string): string => {
     .join('');
 };
 
-const bad = (): never => fail('the text is not of the layout');
+const bad = (): never => fail('the text does not match the layout');
 
-/** a run of spaces in the layout stands for any run of them */
+/** a run of spaces in the layout matches any run of spaces */
 const skip = (value: string, literal: string): string => {
   let v = value;
   let p = literal;
@@ -179,7 +179,7 @@ const skip = (value: string, literal: string): string => {
   return v;
 };
 
-/** length of what looks like a zone's abbreviation */
+/** length of the text at the start that may be the abbreviation of a zone */
 const zoneLength = (v: string): number => {
   if (/^(?:ChST|MeST)/.test(v)) return 4;
   const signed = (text: string): number => {
@@ -206,7 +206,7 @@ interface Read {
   second: number;
   nanosecond: number;
   half: 'am' | 'pm' | undefined;
-  /** it says UTC, by name or as Z: that wins over an offset */
+  /** the text says UTC, by name or as Z, which takes precedence over an offset */
   utc: boolean;
   offset: Zone | undefined;
 }
@@ -223,7 +223,7 @@ const dateOfYearDay = (r: Read): { month: number; day: number } => {
   return { month, day: left };
 };
 
-/** Go's time.Parse: without a zone in the layout, UTC. */
+/** Go's time.Parse; UTC if the layout has no zone. */
 export const parseTime = (layout: string, text: string): bigint => {
   const r: Read = {
     year: 0,
@@ -316,7 +316,7 @@ export const parseTime = (layout: string, text: string): bigint => {
       case '05': {
         r.second = within(numberOf(chunk === '05'), 0, 59);
         const next = all[i + 1];
-        // A fraction is read even where the layout has none.
+        // A fraction is accepted even if the layout has none.
         if (/^[.,]\d/.test(rest) && !(next?.literal === '' && /^[.,]/.test(next.chunk)))
           r.nanosecond = nanoseconds(take(/^[.,]\d+/).slice(1));
         return;
@@ -345,7 +345,7 @@ export const parseTime = (layout: string, text: string): bigint => {
   });
 
   function abbreviation(): void {
-    // The offset of any other is not known: Go takes it for zero, unless an offset stands beside it.
+    // The offset of other abbreviations is unknown: Go assumes zero, unless the text also has an offset.
     if (rest.startsWith('UTC')) r.utc = true;
     rest = rest.slice(rest.length < 3 ? bad() : r.utc && rest.startsWith('UTC') ? 3 : zoneLength(rest));
   }
@@ -382,7 +382,7 @@ const UNITS: { readonly [unit: string]: bigint } = {
   y: 365n * 86_400n * SECOND,
 };
 
-/** as many digits of a fraction as 63 bits hold, which is where Go stops reading */
+/** the digits of a fraction that fit 63 bits; Go ignores the others */
 const leading = (fraction: string): string => {
   let digits = fraction.slice(0, 19);
   if (BigInt(digits || '0') >= 1n << 63n) digits = digits.slice(0, -1);
@@ -398,7 +398,7 @@ export const parseDuration = (text: string): bigint => {
   if (terms.length === 0 || terms.map((t) => t[0]).join('') !== body) return fail('not a duration');
   let total = 0n;
   for (const [, whole = '', fraction = '', unit = ''] of terms) {
-    const factor = Object.hasOwn(UNITS, unit) ? (UNITS[unit] as bigint) : fail('not a unit of time');
+    const factor = Object.hasOwn(UNITS, unit) ? (UNITS[unit] as bigint) : fail('unknown unit of time');
     if (whole === '' && fraction === '') return fail('not a duration');
     total += BigInt(whole || '0') * factor;
     if (fraction !== '') {

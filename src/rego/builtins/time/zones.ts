@@ -5,7 +5,7 @@ import { abbreviationOf, isZoneName } from './zone-names.ts';
 export interface ZoneState {
   /** seconds east of UTC */
   readonly offset: number;
-  /** e.g. `CET`; empty where the zone has none */
+  /** abbreviation, e.g. `CET`; empty if the zone has none */
   readonly name: string;
 }
 
@@ -60,7 +60,7 @@ export const zoneOf = (name: string): Zone | undefined => {
     } catch {
       return undefined;
     }
-    // Asking ICU costs microseconds; within one quarter of an hour no zone changes twice.
+    // A query of ICU takes microseconds. No zone changes twice within a quarter of an hour.
     const states = new LRUCache<number, ZoneState>({ max: 200 });
     zone = {
       at(seconds) {

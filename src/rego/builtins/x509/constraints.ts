@@ -1,4 +1,4 @@
-/** Which names a certificate may be for: host names (RFC 6125) and name constraints (RFC 5280, 4.2.1.10). */
+/** Checks of names: host names (RFC 6125) and name constraints (RFC 5280, 4.2.1.10). */
 import { isIP } from 'node:net';
 import type { RegoObject, RegoValue } from '../../values.ts';
 import { containsMasked, sameAddress } from '../net.ts';
@@ -12,7 +12,7 @@ const texts = (fields: Fields, name: string): readonly string[] =>
 
 const lower = (text: string): string => text.toLowerCase().replace(/\.$/, '');
 
-/** `*` stands for one whole label, the leftmost */
+/** `*` matches exactly one label, the leftmost */
 const patternMatches = (pattern: string, host: string): boolean => {
   const want = lower(pattern).split('.');
   const have = lower(host).split('.');
@@ -26,7 +26,7 @@ export const hostMatches = (host: string, leaf: Fields): boolean => {
   return texts(leaf, 'DNSNames').some((pattern) => patternMatches(pattern, host));
 };
 
-/** a constraint with a leading dot wants at least one more label */
+/** a constraint with a leading dot requires at least one more label */
 const domainMatches = (name: string, constraint: string): boolean => {
   const n = lower(name);
   const c = lower(constraint);
@@ -73,7 +73,7 @@ const KINDS: readonly {
   },
 ];
 
-/** what the authority may vouch for covers every name of the certificate below it */
+/** whether the name constraints of an authority permit every name of a certificate below it */
 export const namesPermitted = (authority: Fields, below: Fields): boolean =>
   KINDS.every(({ names, constraints, matches }) => {
     const permitted = list(authority, `Permitted${constraints}`);

@@ -1,14 +1,14 @@
-/** DER (ITU-T X.690) as a tree, read by asn1js. */
+/** DER (ITU-T X.690) as a tree, parsed by asn1js. */
 import { type AsnType, fromBER } from 'asn1js';
 import { fail } from '../operands.ts';
 
 export interface Der {
-  /** context-specific: the tag's meaning is the structure's */
+  /** the tag is context-specific */
   readonly context: boolean;
   readonly tag: number;
-  /** with tag and length */
+  /** encoded, with tag and length */
   readonly raw: Uint8Array;
-  /** without */
+  /** encoded, without tag and length */
   readonly content: Uint8Array;
   readonly children: readonly Der[];
 }
@@ -42,14 +42,14 @@ const node = (block: AsnType): Der => {
   };
 };
 
-/** one element and nothing after it */
+/** parses exactly one element */
 export const parseDer = (bytes: Uint8Array): Der => {
   const [first, rest] = parseFirst(bytes);
   return rest.length === 0 ? first : fail('data after the structure');
 };
 
 export const parseFirst = (bytes: Uint8Array): readonly [Der, Uint8Array] => {
-  // asn1js wants the bytes to fill their buffer.
+  // asn1js reads the whole underlying buffer.
   const { offset, result } = fromBER(Uint8Array.from(bytes).buffer);
   if (offset <= 0) return fail('not DER');
   return [node(result), bytes.subarray(offset)];
@@ -85,7 +85,7 @@ export const oidOf = (d: Der): number[] => {
 
 export const bitsOf = (d: Der): Uint8Array => d.content.subarray(1);
 
-/** text of the string types that names are written in */
+/** the text of any of ASN.1's string types */
 export const textOf = (d: Der): string => {
   if (d.tag === TAG.bmpString) return Buffer.from(d.content).swap16().toString('utf16le');
   return Buffer.from(d.content).toString('utf8');

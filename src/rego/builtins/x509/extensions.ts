@@ -50,7 +50,7 @@ const alternativeNames = (names: Der, fields: Fields): void => {
         break;
       }
       case 7:
-        push(fields, 'IPAddresses', spellAddress(name.content) ?? fail('an address of another length'));
+        push(fields, 'IPAddresses', spellAddress(name.content) ?? fail('invalid length of an address'));
         break;
       default:
     }
@@ -59,7 +59,7 @@ const alternativeNames = (names: Der, fields: Fields): void => {
 
 const addressRange = (d: Der): RegoValue => {
   const half = d.content.length / 2;
-  const ip = spellAddress(d.content.subarray(0, half)) ?? fail('an address of another length');
+  const ip = spellAddress(d.content.subarray(0, half)) ?? fail('invalid length of an address');
   return fieldsOf({ IP: ip, Mask: base64(d.content.subarray(half)) });
 };
 
@@ -84,7 +84,7 @@ const nameConstraints = (d: Der, critical: boolean, fields: Fields): void => {
   }
 };
 
-/** bits are counted from the left */
+/** KeyUsage as a bit mask; ASN.1 counts bits from the left */
 const keyUsage = (d: Der): number => {
   const bits = bitsOf(d);
   let usage = 0;
@@ -114,7 +114,7 @@ const policyConstraints = (d: Der, fields: Fields): void => {
   }
 };
 
-/** @returns false if the extension is not one that Go reads */
+/** @returns false if Go does not parse this extension */
 const readExtension = (oid: string, critical: boolean, d: Der, fields: Fields): boolean => {
   switch (oid) {
     case '2.5.29.15':
@@ -232,7 +232,7 @@ export const EXTENSION_FIELDS: Fields = {
   PolicyMappings: null,
 };
 
-/** reads a list of Extension into the fields; `Extensions` has them as they are */
+/** parses a list of Extension into the fields; `Extensions` holds them unparsed */
 export const readExtensions = (list: Der, fields: Fields): void => {
   for (const extension of list.children) {
     const id = oidOf(part(extension, 0));

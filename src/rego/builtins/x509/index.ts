@@ -33,7 +33,7 @@ const publicKeyFields = (info: Der): RegoValue => {
     return fieldsOf({ N: number(integerOf(part(key, 0))), E: number(integerOf(part(key, 1))) });
   }
   if (algorithm === 3) {
-    if (bits[0] !== 4) return fail('a point that is not written out');
+    if (bits[0] !== 4) return fail('a compressed point');
     const half = (bits.length - 1) / 2;
     const coordinate = (from: number): RegoValue =>
       number(BigInt(`0x${Buffer.from(bits.subarray(from, from + half)).toString('hex')}`));
@@ -75,7 +75,7 @@ const certificate = (der: Der): Fields => {
 
 const withoutUriStrings = ({ URIStrings: _, ...fields }: Fields): Fields => fields;
 
-/** DER of each certificate in PEM blocks, or in a run of DER */
+/** the certificates of PEM blocks, or of concatenated DER */
 const certificatesOf = (text: string): Der[] => {
   let bytes: Uint8Array;
   if (text.startsWith('-----BEGIN')) bytes = pemBytes(text);
@@ -94,7 +94,7 @@ const certificatesOf = (text: string): Der[] => {
   return out;
 };
 
-/** OpenSSL has the last word on what is a certificate */
+/** Only a certificate that OpenSSL accepts, too, is valid. */
 const checked = (der: Der): void => {
   try {
     new X509Certificate(der.raw);
@@ -155,7 +155,7 @@ const request = (text: string): RegoValue => {
   });
 };
 
-/** pkix.AttributeTypeAndValueSET: only attributes whose values are sets of typed values are kept */
+/** pkix.AttributeTypeAndValueSET; attributes whose values are not sets of typed values are left out */
 const attributesOf = (attributes: Der | undefined): RegoValue => {
   const out: RegoValue[] = [];
   for (const attribute of attributes?.children ?? []) {
@@ -178,7 +178,7 @@ const attributesOf = (attributes: Der | undefined): RegoValue => {
   return out.length === 0 ? null : out;
 };
 
-/** as PEM, whether given as PEM, base64 of PEM or base64 of DER */
+/** PEM from PEM, base64 of PEM, or base64 of DER */
 const asPem = (text: string, type: string): string => {
   if (text.startsWith('-----BEGIN ')) return text;
   const decoded = Buffer.from(decodeBase64(text));
@@ -203,9 +203,9 @@ const keyPair = (certificatePem: string, keyPem: string): RegoValue => {
   try {
     matches = new X509Certificate(leaf).checkPrivateKey(key.key);
   } catch {
-    return fail('not a key of the certificate');
+    return fail('the key does not belong to the certificate');
   }
-  if (!matches) return fail('not a key of the certificate');
+  if (!matches) return fail('the key does not belong to the certificate');
   const fields = certificate(parseDer(leaf));
   return fieldsOf({
     Certificate: chain.map(base64),

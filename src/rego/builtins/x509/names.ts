@@ -45,7 +45,7 @@ export const nameOf = (d: Der): RegoValue => {
   return fieldsOf(out);
 };
 
-/** x509.SignatureAlgorithm by the algorithm's identifier; RSA-PSS is told apart by its hash */
+/** x509.SignatureAlgorithm by the algorithm's identifier; for RSA-PSS it also depends on the hash */
 const SIGNATURES: { readonly [oid: string]: number } = {
   '1.2.840.113549.1.1.2': 1,
   '1.2.840.113549.1.1.4': 2,

@@ -34,7 +34,7 @@ const jwkOf = (key: KeyObject): PrivateJwk => {
   try {
     return key.export({ format: 'jwk' }) as PrivateJwk;
   } catch {
-    return fail('a kind of key that is not known');
+    return fail('unknown type of key');
   }
 };
 
@@ -63,7 +63,7 @@ const pemOf = (text: string): string => {
   }
 };
 
-/** every private key in PEM blocks, which may stand in base64 */
+/** the private keys of PEM blocks, or of base64 of PEM blocks */
 export const privateKeys = (text: string): PrivateKey[] => {
   const out: PrivateKey[] = [];
   for (let block = pemBlock(pemOf(text)); block !== undefined; block = pemBlock(block.rest)) {

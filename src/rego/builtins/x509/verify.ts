@@ -1,4 +1,4 @@
-/** Certificate chains, judged as Go's x509.Certificate.Verify does (RFC 5280, 6). */
+/** Verifies certificate chains as Go's x509.Certificate.Verify does (RFC 5280, 6). */
 import { X509Certificate } from 'node:crypto';
 import { isNumber, type RegoObject, type RegoValue } from '../../values.ts';
 import type { Der } from './der.ts';
@@ -45,7 +45,7 @@ const USAGES = [
 
 const usageOf = (name: string): number => {
   const i = USAGES.indexOf(name.replace(/^"|"$/g, '').replace(/^KeyUsage/, ''));
-  return i < 0 ? fail('a key usage that is not known') : i;
+  return i < 0 ? fail('unknown key usage') : i;
 };
 
 const optionsOf = (given: RegoObject, nowNs: bigint): Options => {
@@ -69,7 +69,7 @@ const optionsOf = (given: RegoObject, nowNs: bigint): Options => {
           .map(usageOf);
         break;
       default:
-        if (typeof key === 'string') return fail('an option that is not known');
+        if (typeof key === 'string') return fail('unknown option');
     }
   }
   return { host, at, usages: usages.length === 0 ? [SERVER] : usages };
@@ -99,7 +99,7 @@ const isSignedBy = (child: Certificate, parent: Certificate): boolean => {
   }
 };
 
-/** may stand above this chain of certificates, leaf first */
+/** whether `c` may be the next certificate of this chain, leaf first; the leaf itself if the chain is empty */
 const isValidAbove = (c: Certificate, chain: readonly Certificate[], at: number): boolean => {
   if (c.fields['UnhandledCriticalExtensions'] !== null || !inTime(c, at)) return false;
   if (chain.length === 0) return true;
@@ -110,7 +110,7 @@ const isValidAbove = (c: Certificate, chain: readonly Certificate[], at: number)
   return chain.every((below) => namesPermitted(c.fields, below.fields));
 };
 
-/** every certificate that says what it is for must be for it */
+/** whether every certificate that restricts its key usage allows one of these usages */
 const allows = (chain: readonly Certificate[], usages: readonly number[]): boolean => {
   if (usages.includes(ANY)) return true;
   return usages.some((wanted) =>
@@ -122,7 +122,7 @@ const allows = (chain: readonly Certificate[], usages: readonly number[]): boole
   );
 };
 
-const LONGEST = 16;
+const MAX_CHAIN = 16;
 
 const chains = function* (
   chain: readonly Certificate[],
@@ -131,7 +131,7 @@ const chains = function* (
   at: number,
 ): Generator<readonly Certificate[]> {
   const last = chain.at(-1) as Certificate;
-  if (chain.length > LONGEST) return;
+  if (chain.length > MAX_CHAIN) return;
   if (isSignedBy(last, root) && isValidAbove(root, chain, at) && !chain.some((c) => isSame(c, root)))
     yield [...chain, root];
   for (const next of intermediates) {
@@ -142,8 +142,8 @@ const chains = function* (
 };
 
 /**
- * @param given root first, then what may stand between, the certificate in question last
- * @returns the chain from that certificate to the root, or undefined if there is none
+ * @param given root first, then intermediate certificates, the certificate to verify last
+ * @returns the chain from the verified certificate to the root; undefined if there is none
  */
 export const verifyChain = (
   given: readonly Certificate[],

@@ -1,4 +1,4 @@
-/** `yaml.*`, as sigs.k8s.io/yaml reads and writes YAML 1.1: through JSON, keys as text. */
+/** `yaml.*`, as sigs.k8s.io/yaml reads and writes YAML 1.1: converted to JSON, keys as strings. */
 import {
   type Alias,
   type Document,
@@ -19,9 +19,9 @@ import type { Family } from '../types.ts';
 import { yamlText } from './write.ts';
 import { resolve } from './words.ts';
 
-/** expansions of aliases: "billion laughs" ends here */
-const MOST_NODES = 400_000;
-const MOST_REPEATED = 0.99;
+/** limit for nodes after aliases are expanded ("billion laughs") */
+const MAX_NODES = 400_000;
+const MAX_REPEATED = 0.99;
 
 const TAGS: { readonly [tag: string]: (text: string) => RegoValue } = {
   'tag:yaml.org,2002:str': (text) => text,
@@ -42,10 +42,10 @@ const scalar = (node: Scalar): RegoValue => {
 const keyText = (v: RegoValue): string => {
   if (typeof v === 'string') return v;
   if (typeof v === 'boolean' || typeof v === 'number') return String(v);
-  return fail('a key that is no scalar');
+  return fail('a key is not a scalar');
 };
 
-/** what each alias stands for: the last node before it that has the name */
+/** the node that each alias refers to: the last one before it with that anchor */
 const meanings = (document: Document): ReadonlyMap<Alias, Node> => {
   const named = new Map<string, Node>();
   const out = new Map<Alias, Node>();
@@ -65,13 +65,13 @@ const reader = (anchors: ReadonlyMap<Alias, Node>): ((node: unknown) => RegoValu
   const read = (node: unknown): RegoValue => {
     nodes += 1;
     if (open.size > 0) repeated += 1;
-    if (nodes > MOST_NODES) {
-      // OPA does not read those whose size comes from aliases, and all others.
-      if (repeated > nodes * MOST_REPEATED) return fail('excessive aliasing');
-      return tooLarge(`A YAML document of more than ${MOST_NODES} nodes is not read`);
+    if (nodes > MAX_NODES) {
+      // OPA refuses documents that are large because of aliases, and reads other large ones.
+      if (repeated > nodes * MAX_REPEATED) return fail('excessive aliasing');
+      return tooLarge(`A YAML document of more than ${MAX_NODES} nodes is not read`);
     }
     if (isAlias(node)) {
-      const meant = anchors.get(node) ?? fail('an alias of nothing');
+      const meant = anchors.get(node) ?? fail('an alias has no anchor');
       if (open.has(meant)) return fail('an anchor whose value contains itself');
       open.add(meant);
       const value = read(meant);
@@ -99,15 +99,15 @@ const reader = (anchors: ReadonlyMap<Alias, Node>): ((node: unknown) => RegoValu
   return read;
 };
 
-/** a tenth of a second's work for the parser, which cannot be interrupted */
-const LONGEST = 1 << 15;
+/** takes the parser, which cannot be interrupted, about 0.1 s */
+const MAX_LENGTH = 1 << 15;
 
-/** what go-yaml reads, besides bytes that are not UTF-8 */
+/** a character that go-yaml refuses */
 const CONTROL = /[^\t\n\r\u0020-\u007e\u0085\u00a0-\ufffd\u{10000}-\u{10ffff}]/u;
-/** within quotes, one half of what JSON takes two escapes for */
+/** an escaped half of a surrogate pair, within quotes */
 const HALF = /\\u[dD][89a-fA-F]/;
 
-/** go-yaml reads on only as far as the first value goes, if that has an end of its own */
+/** go-yaml stops reading after the first value, if that value is delimited (quotes, brackets) */
 const endsBefore = (document: Document, text: string): boolean => {
   const { contents } = document;
   const closed =
@@ -126,11 +126,11 @@ const endsBefore = (document: Document, text: string): boolean => {
 
 /** the first document of a stream */
 const unmarshal = (source: string): RegoValue => {
-  // Line breaks of YAML 1.1 that are none in 1.2.
+  // Characters that are line breaks in YAML 1.1 and not in 1.2.
   const text = source.replace(/^[\u0085\u2028\u2029]+|(?<![\u0085\u2028\u2029])[\u0085\u2028\u2029]+$/g, '');
-  if (text.length > LONGEST) return tooLong(`YAML of more than ${LONGEST} characters is not read`);
+  if (text.length > MAX_LENGTH) return tooLong(`YAML of more than ${MAX_LENGTH} characters is not read`);
   if (/^%YAML (?!1\.1\s)/m.test(text)) return fail('another version of YAML');
-  if (/^%(?!YAML |TAG )/.test(text)) return fail('a directive that is not known');
+  if (/^%(?!YAML |TAG )/.test(text)) return fail('an unknown directive');
   if (CONTROL.test(text.isWellFormed() ? text : text.toWellFormed())) return fail('a control character');
   const documents = parseAllDocuments(text, { version: '1.1', uniqueKeys: false, logLevel: 'silent' });
   if ('empty' in documents) return null;
@@ -140,7 +140,7 @@ const unmarshal = (source: string): RegoValue => {
   visit(first, {
     Scalar(_, { type, range }) {
       if (type === Scalar.QUOTE_DOUBLE && range && HALF.test(text.slice(range[0], range[1])))
-        fail('half a character');
+        fail('half a surrogate pair');
     },
   });
   return reader(meanings(first))(first.contents);

@@ -1,4 +1,4 @@
-/** What an unquoted word of YAML 1.1 means to go-yaml (version 2). */
+/** The value of an unquoted word of YAML 1.1, as go-yaml (version 2) reads it. */
 import { numberOf, type RegoValue } from '../../values.ts';
 import { goInteger } from '../numbers/go-integers.ts';
 import { fail } from '../operands.ts';
@@ -8,15 +8,15 @@ const NO = /^(?:n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 const NULL = /^(?:|~|null|Null|NULL)$/;
 const FLOAT = /^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/;
 const SPECIAL = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
-const MOST = 1n << 64n;
-const LEAST = -(1n << 63n);
+const MAX = 1n << 64n;
+const MIN = -(1n << 63n);
 
 const integer = (text: string): bigint | undefined => {
   const value = goInteger(text);
-  return value !== undefined && value >= LEAST && value < MOST ? value : undefined;
+  return value !== undefined && value >= MIN && value < MAX ? value : undefined;
 };
 
-/** a double as Go's JSON writes it */
+/** a double, spelled as Go's JSON writes it */
 export const jsonNumber = (n: number): RegoValue => {
   const magnitude = Math.abs(n);
   if (n === 0) return Object.is(n, -0) ? numberOf('-0') : 0;
@@ -29,7 +29,7 @@ const decimalText = (n: number): string => {
   return /e/.test(text) ? n.toFixed(20).replace(/0+$/, '') : text;
 };
 
-/** what an unquoted word means */
+/** @returns the value of an unquoted word */
 export const resolve = (text: string): RegoValue => {
   if (NULL.test(text)) return null;
   if (YES.test(text)) return true;

@@ -6,15 +6,15 @@ import { isNumber, numberText, type RegoNumber, type RegoValue } from '../../val
 import { resolve } from './words.ts';
 
 const WIDTH = 80;
-const LONGEST_KEY = 128;
+const MAX_KEY_BYTES = 128;
 const INDENT = 2;
-/** what ends a line in YAML 1.1 */
+/** a line break of YAML 1.1 */
 const BREAK = /[\n\r\u0085\u2028\u2029]/;
 
 const isLetter = (c: string): boolean => /^\p{L}$/u.test(c);
 const isDigit = (c: string): boolean => /^\p{Nd}$/u.test(c);
 
-/** numbers are compared as such, letters come after what is no letter */
+/** go-yaml's order of keys: runs of digits are compared as numbers; letters sort after other characters */
 const naturalOrder = (a: string, b: string): number => {
   const x = [...a];
   const y = [...b];
@@ -26,7 +26,7 @@ const naturalOrder = (a: string, b: string): number => {
     if (isLetter(p)) return (p.codePointAt(0) as number) - (q.codePointAt(0) as number);
     const [m, n] = [run(x, i), run(y, i)];
     if (p === '0' || q === '0') {
-      // A zero within a number is not the start of one.
+      // A zero in the middle of a number does not start one.
       let j = i - 1;
       while (j >= 0 && isDigit(x[j] as string)) {
         if (x[j] !== '0') return plainRun(x, y, i);
@@ -51,7 +51,7 @@ const plainRun = (x: readonly string[], y: readonly string[], i: number): number
   return m.length === n.length ? (m.value < n.value ? -1 : 1) : m.length - n.length;
 };
 
-/** what go-yaml takes for printable: no tab, nothing beyond the basic plane */
+/** characters that go-yaml writes unescaped: no tab, nothing beyond the basic plane */
 const PRINTABLE = /^[\n\u0020-\u007e\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]$/;
 const INDICATOR = /^[#,[\]{}&*!|>'"%@`]/;
 
@@ -109,12 +109,12 @@ const escapeRune = (c: string): string => {
 interface Place {
   /** column at which the text starts */
   readonly column: number;
-  /** where a continued line starts */
+  /** indentation of a continued line */
   readonly indent: number;
   readonly key: boolean;
 }
 
-/** breaks at single spaces beyond the width; `escaped`: how a space at a line's start is kept, if it can be */
+/** Breaks lines at single spaces beyond the width. `escaped`: how to write a space at the start of a line, if that is possible. */
 const fold = (
   runes: readonly string[],
   { column, indent, key }: Place,
@@ -185,7 +185,7 @@ const numberYaml = (n: RegoNumber): string => {
     if (whole >= -(1n << 63n) && whole < 1n << 64n) return String(whole);
   }
   const double = Number(text);
-  // read as a word, since it is no number of 64 bits
+  // A number that no double holds is written as it is, and read as a string.
   return Number.isFinite(double) ? shortest(double) : text;
 };
 
@@ -212,12 +212,12 @@ const mapping = (object: ReadonlyMap<RegoValue, RegoValue>, indent: number): str
     .sort(([a], [b]) => naturalOrder(a, b))
     .map(([key, v]) => {
       const name = scalarText(key, { column: indent, indent: indent + INDENT, key: true });
-      if (Buffer.byteLength(key) > LONGEST_KEY || BREAK.test(key)) {
+      if (Buffer.byteLength(key) > MAX_KEY_BYTES || BREAK.test(key)) {
         const below = { column: indent + INDENT, indent: indent + INDENT, key: false };
         return `? ${scalarText(key, below)}\n${' '.repeat(indent)}: ${write(v, below)}`;
       }
       if (isBlock(v)) {
-        // A list may stand at its key's column.
+        // A list is not indented below its key.
         const inner = Array.isArray(v) ? indent : indent + INDENT;
         return `${name}:\n${' '.repeat(inner)}${write(v, { column: inner, indent: inner, key: false })}`;
       }
@@ -229,7 +229,7 @@ const mapping = (object: ReadonlyMap<RegoValue, RegoValue>, indent: number): str
 export const yamlText = (v: RegoValue): string =>
   `${write(plain(v), { column: 0, indent: isBlock(v) || v instanceof Set ? 0 : INDENT, key: false })}\n`;
 
-/** sets become lists, in order */
+/** replaces sets by sorted arrays */
 const plain = (v: RegoValue): RegoValue => {
   if (v instanceof Set) return sorted(v).map(plain);
   if (Array.isArray(v)) return v.map(plain);
@@ -239,7 +239,7 @@ const plain = (v: RegoValue): RegoValue => {
 const TIMESTAMP =
   /^(\d{4})-(\d\d?)-(\d\d?)(?:[Tt](\d\d?):(\d\d?):(\d\d?)(?:[.,]\d+)?(?:Z|[-+](?:[01]\d|2[0-4]):[0-5]\d)| (\d\d?):(\d\d?):(\d\d?)(?:[.,]\d+)?)?$/;
 
-/** What go-yaml reads as a time, and so quotes in a text: four layouts, of days that there are. */
+/** A text that go-yaml would read as a time, and therefore quotes: one of four layouts, with a valid date. */
 const isTimestamp = (text: string): boolean => {
   const parts = TIMESTAMP.exec(text);
   if (parts === null) return false;
