@@ -1,16 +1,16 @@
 /**
- * A second policy asked about the same requests, beside the live one and after it: what it would have answered is
- * compared and reported, and never used. It works between requests, on a sample, within a share of the processor; what
- * does not fit is left out and counted.
+ * A second policy that is asked the same questions as the live one, after it. Its answers are compared and reported, and never
+ * used. It works between requests, on a sample of them, within a share of the processor; requests that do not fit in that
+ * share are skipped.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { DecisionAnswer, DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { PolicyShadowConfig } from './settings.ts';
-import { createPolicyStore, type LivePolicyStore, type StoreDependencies } from './store.ts';
+import { createPolicyStore, type StoreDependencies } from './store.ts';
 
-/** One thing the shadow policy answered otherwise: what, as the live policy has it, as the shadow has it. */
+/** One part of an answer that differs between the two policies. */
 export interface Difference {
   /** `allow`, `tier`, `reasons`, `obligations.max_records`, `disclose`, `classes.contact/3`, `fields./notes` */
   readonly of: string;
@@ -25,21 +25,9 @@ export interface ShadowReport {
   readonly differences: readonly Difference[];
 }
 
-export interface ShadowStats {
-  readonly asked: number;
-  readonly different: number;
-  /** sampled, but the share of the processor or the queue was used up */
-  readonly skipped: number;
-}
-
 export interface Shadow {
-  /** the same policy, whose questions are also put to the shadow */
+  /** the same policy, whose questions are also asked of the shadow */
   beside<S extends PolicySnapshot>(live: S): S;
-  /** the store of the shadow policy itself */
-  readonly store: LivePolicyStore;
-  stats(): ShadowStats;
-  /** resolves when nothing is waiting to be asked */
-  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -55,27 +43,26 @@ export interface ShadowDependencies extends Omit<StoreDependencies, 'metrics' | 
 const DEFAULT_SAMPLE = 0.1;
 const DEFAULT_CPU = 0.05;
 const QUEUE = 512;
-/** a pause saves up no more than this much work, in milliseconds */
-const SAVED_MS = 20;
-/** longest piece of work between two requests, in milliseconds */
+/** work that can be saved up while there are no requests, in milliseconds */
+const MAX_ALLOWANCE_MS = 20;
+/** longest time of work between two requests, in milliseconds */
 const SLICE_MS = 2;
 
-/** @throws SluiceError what keeps the shadow policy from being loaded the first time */
+/** @throws SluiceError if the shadow policy cannot be loaded the first time */
 export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDependencies): Promise<Shadow> => {
   const { metrics: _counted, report, random = Math.random, now = () => performance.now(), ...rest } = deps;
   const store = await createPolicyStore(config, rest);
   const sample = config.sample ?? DEFAULT_SAMPLE;
   const share = config.cpu ?? DEFAULT_CPU;
   const queue: (() => void)[] = [];
-  let [asked, different, skipped] = [0, 0, 0];
-  let allowance = SAVED_MS;
+  let allowance = MAX_ALLOWANCE_MS;
   let refilled = now();
   let scheduled: NodeJS.Immediate | NodeJS.Timeout | undefined;
   let closed = false;
 
   const refill = (): void => {
     const at = now();
-    allowance = Math.min(SAVED_MS, allowance + (at - refilled) * share);
+    allowance = Math.min(MAX_ALLOWANCE_MS, allowance + (at - refilled) * share);
     refilled = at;
   };
   const work = (): void => {
@@ -100,10 +87,7 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
   const later = (task: () => void): void => {
     if (closed || random() >= sample) return;
     refill();
-    if (queue.length >= QUEUE || allowance <= 0) {
-      skipped += 1;
-      return;
-    }
+    if (queue.length >= QUEUE || allowance <= 0) return;
     queue.push(task);
     schedule();
   };
@@ -119,11 +103,9 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
       try {
         const shadow = store.current();
         const other = ask(shadow);
-        asked += 1;
         deps.metrics?.count('shadow_evaluations');
         const found = differences(answer, other);
         if (found.length === 0) return;
-        different += 1;
         deps.metrics?.count('shadow_differences');
         report({
           question,
@@ -138,13 +120,12 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
 
   const wrapped = new WeakMap<PolicySnapshot, PolicySnapshot>();
   return {
-    store,
     beside<S extends PolicySnapshot>(live: S): S {
       let both = wrapped.get(live) as S | undefined;
       if (both === undefined) {
         both = {
           ...live,
-          // The shadow may depend on others.
+          // The shadow may read other attributes than the live policy.
           reads_attributes: null,
           decide(input: PolicyInput): DecisionAnswer {
             const answer = live.decide(input);
@@ -160,10 +141,6 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
         wrapped.set(live, both);
       }
       return both;
-    },
-    stats: () => ({ asked, different, skipped }),
-    async settled() {
-      while (queue.length > 0 && !closed) await new Promise((done) => setTimeout(done, 5));
     },
     async close() {
       closed = true;
@@ -183,7 +160,7 @@ const codes = (answer: { readonly reasons: readonly { readonly code: string }[] 
 const differ = (of: string, live: unknown, shadow: unknown): Difference[] =>
   isDeepStrictEqual(live, shadow) ? [] : [{ of, live, shadow }];
 
-/** what one names and the other does not is compared with null, which for an obligation means the same as its absence */
+/** Compares two objects member by member. A missing obligation is compared as null, which means the same. */
 const byName = (of: string, live: Named, shadow: Named, value: (v: unknown) => unknown): Difference[] =>
   [...new Set([...Object.keys(live), ...Object.keys(shadow)])]
     .sort()
@@ -201,7 +178,7 @@ export const decisionDifferences = (live: DecisionAnswer, shadow: DecisionAnswer
         ...byName('obligations.', live.obligations, shadow.obligations, (v) => v ?? null),
       ];
 
-/** A class that is not named is dropped: naming it with `drop` is no difference. */
+/** A class that an answer does not name is dropped, so naming it with `drop` is not a difference. */
 const treatment = (choice: unknown): string => (choice as TreatmentChoice | undefined)?.do ?? 'drop';
 
 export const disclosureDifferences = (live: DisclosureAnswer, shadow: DisclosureAnswer): Difference[] =>

@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import { isSluiceError, SluiceError } from '../errors.ts';
-import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
+import type { PolicyStore } from '../model/policy.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { stampOf } from '../observability/stable.ts';
@@ -63,8 +63,6 @@ export interface LivePolicyStore extends PolicyStore {
    * @param anew reads and activates what there is even if nothing is new
    */
   reload(anew?: boolean): Promise<void>;
-  /** called after every activation but the first */
-  onActivate(listener: (policy: PolicySnapshot) => void): void;
 }
 
 /** @throws SluiceError what keeps the first policy from being activated */
@@ -75,7 +73,6 @@ export const createPolicyStore = async (
   const source = sourceOf(config, deps, deps.gate !== undefined);
   const limits: PolicyLimits = settle(DEFAULT_LIMITS, config.limits);
   const cache: CacheLimits = settle(DEFAULT_CACHE, config.cache);
-  const listeners: ((policy: PolicySnapshot) => void)[] = [];
   let live: LivePolicy | undefined;
   let activatedAt: string | null = null;
   let error: Failure | null = null;
@@ -103,7 +100,6 @@ export const createPolicyStore = async (
     const tried = await deps.gate?.(candidate);
     if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
     if (closed) return;
-    const first = live === undefined;
     live = candidate;
     activatedAt = deps.clock.now().toISOString();
     error = null;
@@ -116,7 +112,6 @@ export const createPolicyStore = async (
         { bundle: candidate.bundle },
         `the policy was compiled without OPA's optimizer, so decisions may take longer: ${loaded.bundle.unoptimized}`,
       );
-    if (!first) for (const listener of listeners) listener(candidate);
     try {
       await loaded.accepted();
     } catch (err) {
@@ -220,7 +215,6 @@ export const createPolicyStore = async (
       unavailable,
     }),
     reload,
-    onActivate: (listener) => void listeners.push(listener),
     async close() {
       closed = true;
       clearTimeout(timer);

@@ -17,7 +17,6 @@ import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
 import { createSteps, type Instant } from './time-steps.ts';
 import { createConsentNames, NAME_UNKNOWN } from './consent-names.ts';
-import type { Nondeterminism } from '../../rego/index.ts';
 import { mentions } from './constants.ts';
 import { createProjection, type KeyOf, withTime } from './projection.ts';
 import { createRuntime, type Runtime } from '../runtime.ts';
@@ -36,8 +35,6 @@ export interface CacheStats {
 /** What the store hands out: the model's snapshot, and what commands and metrics ask besides. */
 export interface LivePolicy extends PolicySnapshot {
   readonly source: PolicyBundle;
-  /** what the evaluation behind an answer saw of the outside, for the decision record; undefined: nothing, or within a time step */
-  outside(answer: DecisionAnswer | DisclosureAnswer): Nondeterminism | undefined;
   stats(): CacheStats;
   /** bytes of WebAssembly memory in use */
   memoryBytes(): number;
@@ -60,7 +57,6 @@ export const createSnapshot = async (
       `${bundle.name}: no entrypoint ${missing.join(', ')}; build with -e sluice/decision -e sluice/disclosure.`,
     );
   const steps = createSteps(cache.time_step_ms);
-  const outside = new WeakMap<object, Nondeterminism>();
   const question = <A extends object>(
     entrypoint: string,
     parse: (v: unknown) => A,
@@ -70,7 +66,6 @@ export const createSnapshot = async (
       runtime,
       cache,
       steps,
-      outside,
       parse,
       failed,
     });
@@ -92,7 +87,6 @@ export const createSnapshot = async (
     decide: (input: PolicyInput) => decision.ask(input),
     disclose: (input: DisclosureInput) =>
       names.knowsAll(input.data_subject) ? disclosure.ask(input) : NAME_UNKNOWN,
-    outside: (answer) => outside.get(answer),
     stats: () => ({
       hits: decision.hits + disclosure.hits,
       misses: decision.misses + disclosure.misses,
@@ -135,7 +129,6 @@ interface Around<A> {
   readonly runtime: Runtime;
   readonly cache: CacheLimits;
   readonly steps: (time: string) => Instant | null;
-  readonly outside: WeakMap<object, Nondeterminism>;
   readonly parse: (value: unknown) => A;
   readonly failed: (e: SluiceError) => A;
 }
@@ -231,7 +224,7 @@ class Question<A extends object> {
 
   /** `size` null: not to be kept */
   #evaluate(input: object, seen: string, instant: Instant): Kept<A> & { readonly size: number | null } {
-    const { runtime, parse, failed, outside } = this.#around;
+    const { runtime, parse, failed } = this.#around;
     try {
       const text = JSON.stringify(withTime(input as { readonly [key: string]: unknown }, seen));
       const { result, raw, nondeterminism } = runtime.evaluate(this.#entrypoint, text, {
@@ -243,11 +236,8 @@ class Question<A extends object> {
           'policy_undefined',
           `The policy has no answer: ${this.#entrypoint} is undefined for this input.`,
         );
-      if (nondeterminism.seed !== undefined) {
-        const answer = parse(result);
-        outside.set(answer, nondeterminism);
-        return { answer, step: null, until: null, size: null };
-      }
+      if (nondeterminism.seed !== undefined)
+        return { answer: parse(result), step: null, until: null, size: null };
       let answer = this.#distinct.get(raw);
       if (answer === undefined) {
         answer = parse(result);

@@ -148,7 +148,6 @@ const standing = (policy: LivePolicy): LivePolicyStore => ({
   current: () => policy,
   status: () => ({ ok: true, revision: policy.revision, activated_at: null, error: null, unavailable: null }),
   reload: async () => undefined,
-  onActivate: () => undefined,
   close: async () => undefined,
 });
 
