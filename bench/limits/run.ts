@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { check, print, type Row } from '../proxy/report.ts';
 import { disclosure } from './disclosure.ts';
 import { policy } from './policy.ts';
+import { runs } from './runs.ts';
 import { treatments } from './treatments.ts';
 import { tables } from './tables.ts';
 
@@ -21,7 +22,7 @@ export interface Limit {
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } });
 
 const rows: Row[] = [];
-for (const { name, measured } of [...tables, ...treatments, ...disclosure, ...(await policy())]) {
+for (const { name, measured } of [...tables, ...treatments, ...disclosure, ...runs, ...(await policy())]) {
   if (!name.includes(values.only)) continue;
   let worst = 0;
   for (const work of measured) {
