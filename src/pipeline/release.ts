@@ -71,7 +71,7 @@ export interface PartsOptions {
   readonly status: number;
   readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
   /** headers of the upstream that are passed on beside an empty body */
-  readonly emptyHeaders: Record<string, string>;
+  readonly emptyHeaders: () => Record<string, string>;
   /** the answer is one record, not a list of them */
   readonly single: boolean;
   /** it may be one record: then no part of it has others */
@@ -120,7 +120,7 @@ export async function releaseParts(
       return releaseEmptyList({ emptyList, headOnly }, summary, reply, entry, stages);
     // Upstreams that found nothing may answer with an empty body.
     if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
-      return releaseBodiless(status, summary, options.emptyHeaders, reply, entry, stages);
+      return releaseBodiless(status, summary, options.emptyHeaders(), reply, entry, stages);
     if (headOnly)
       return releaseBodiless(status, NOTHING_DISCLOSED, headers(summary, last), reply, entry, stages);
     if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
