@@ -10,7 +10,7 @@ import { type Change, circumstanceOf, directionOf } from '../../src/cli/policy/m
 import { compare } from '../../src/cli/policy/matrix/grid-changes.ts';
 import { catalogChanges } from '../../src/cli/policy/matrix/grid-catalogs.ts';
 import { sentencesOf } from '../../src/cli/policy/matrix/grid-sentences.ts';
-import { openWorld } from '../../src/cli/policy/testing/world.ts';
+import { openSandbox } from '../../src/cli/policy/testing/sandbox.ts';
 import type { Fate } from '../../src/disclosure/fields/outcomes.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
@@ -267,9 +267,9 @@ async function played(
   policy: LivePolicy,
   samples: readonly { readonly sample: Sample; readonly state: DataSubjectState }[],
 ) {
-  const world = await openWorld(policy);
+  const sandbox = await openSandbox(policy);
   try {
-    const stage = await world.enter(FILE);
+    const sidecar = await sandbox.open(FILE);
     const answers: (Record<string, unknown> | null)[] = [];
     for (const { sample: s, state } of samples) {
       const [name, purpose, dept, recipient, action] = s.caller;
@@ -280,7 +280,7 @@ async function played(
         ...(c.status === 'expired' ? { until: '2026-01-01T00:00:00Z' } : {}),
       }));
       const said = { consents, flags: [...state.flags] };
-      const came = await stage.play({
+      const result = await sidecar.run({
         name: 'sampled',
         request: {
           method: 'GET',
@@ -308,15 +308,15 @@ async function played(
         },
         expect: { status: 200 },
       });
-      const body = came.status === 200 ? (JSON.parse(came.body.toString('utf8')) as Document) : null;
+      const body = result.status === 200 ? (JSON.parse(result.body.toString('utf8')) as Document) : null;
       answers.push(
         body === null ? null : action === 'read' ? body : ((body['items'] as Document[])[0] ?? {}),
       );
     }
-    await stage.leave();
+    await sidecar.close();
     return answers;
   } finally {
-    await world.close();
+    await sandbox.close();
   }
 }
 

@@ -13,7 +13,7 @@ import {
   scenarioFilesAt,
   type ScenarioDocument,
 } from '../../src/cli/policy/testing/scenario-files.ts';
-import { openWorld } from '../../src/cli/policy/testing/world.ts';
+import { openSandbox } from '../../src/cli/policy/testing/sandbox.ts';
 import type { Decision } from '../../src/decision-log/index/decision.ts';
 import type { PolicyInput } from '../../src/model/input.ts';
 import type { DecisionRecord, FieldAccount } from '../../src/model/record.ts';
@@ -53,7 +53,7 @@ describe.runIf(opa !== null)('of the golden cases', () => {
     policy = await createSnapshot(
       await compileFiles(await readPolicyDirectory(join(ROOT, 'policies')), { opa: opa! }),
     );
-    const world = await openWorld(policy);
+    const sandbox = await openSandbox(policy);
     try {
       for (const at of ['policies/scenarios', 'test/cases']) {
         const { dir, files } = await scenarioFilesAt(join(ROOT, at));
@@ -61,17 +61,17 @@ describe.runIf(opa !== null)('of the golden cases', () => {
         for (const document of documents) await play(document);
       }
     } finally {
-      await world.close();
+      await sandbox.close();
     }
     async function play({ file, content }: ScenarioDocument): Promise<void> {
-      const stage = await world.enter(content);
+      const sidecar = await sandbox.open(content);
       for (const scenario of content.scenarios) {
-        const came = await stage.play(scenario);
+        const result = await sidecar.run(scenario);
         const name = `${file.slice(ROOT.length + 1)}: ${scenario.name}`;
-        if (came.decision !== null)
-          played.push({ name, decision: came.decision, problems: differences(scenario, came) });
+        if (result.decision !== null)
+          played.push({ name, decision: result.decision, problems: differences(scenario, result) });
       }
-      await stage.leave();
+      await sidecar.close();
     }
   });
 

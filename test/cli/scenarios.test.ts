@@ -7,7 +7,7 @@ import {
   scenarioFilesAt,
   type ScenarioDocument,
 } from '../../src/cli/policy/testing/scenario-files.ts';
-import { openWorld, type Stage, type World } from '../../src/cli/policy/testing/world.ts';
+import { openSandbox, type SandboxedSidecar, type Sandbox } from '../../src/cli/policy/testing/sandbox.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { createSnapshot } from '../../src/policy/snapshot/index.ts';
 import { opa, ROOT } from './support.ts';
@@ -21,21 +21,23 @@ const read = async (dir: string): Promise<readonly ScenarioDocument[]> => {
 const documents = [...(await read('policies/scenarios')), ...(await read('test/cases'))];
 
 describe.runIf(opa !== null)('scenarios through the whole sidecar', () => {
-  let world: World;
+  let sandbox: Sandbox;
   beforeAll(async () => {
-    world = await openWorld(await createSnapshot(await compilePolicy(join(ROOT, 'policies'), { opa: opa! })));
+    sandbox = await openSandbox(
+      await createSnapshot(await compilePolicy(join(ROOT, 'policies'), { opa: opa! })),
+    );
   });
-  afterAll(() => world.close());
+  afterAll(() => sandbox.close());
 
   describe.each(documents.map((d) => [d.content.title, d] as const))('%s', (_title, { content }) => {
-    let stage: Stage;
+    let sidecar: SandboxedSidecar;
     beforeAll(async () => {
-      stage = await world.enter(content);
+      sidecar = await sandbox.open(content);
     });
-    afterAll(() => stage.leave());
+    afterAll(() => sidecar.close());
 
     test.each(content.scenarios.map((s) => [s.name, s] as const))('%s', async (_name, scenario) => {
-      expect(differences(scenario, await stage.play(scenario))).toEqual([]);
+      expect(differences(scenario, await sidecar.run(scenario))).toEqual([]);
     });
   });
 });

@@ -89,9 +89,10 @@ export async function askedInScenario(
         .map((f) => `"${f.scenario.name}"`)
         .join(', ')}. Give more of it.`,
     );
-  const came = await playOne(policy, first.document, first.index);
-  if (came.decision === null) throw new SluiceError('record_not_found', 'The scenario came to no decision.');
-  return { ...ofDecision(came.decision, `scenario "${first.scenario.name}"`), revision: null };
+  const result = await playOne(policy, first.document, first.index);
+  if (result.decision === null)
+    throw new SluiceError('record_not_found', 'The scenario came to no decision.');
+  return { ...ofDecision(result.decision, `scenario "${first.scenario.name}"`), revision: null };
 }
 
 function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {

@@ -11,7 +11,7 @@ import { SCENARIO_NOW } from '../../../policy/schemas/scenario.ts';
 import { formatYaml } from './format-yaml.ts';
 import { SAMPLES } from './samples.ts';
 import { expectationOf } from '../testing/expectations.ts';
-import type { Came } from '../testing/world.ts';
+import type { ScenarioResult } from '../testing/sandbox.ts';
 
 export interface Asked {
   /** of the file */
@@ -98,13 +98,13 @@ export function scenarioOf(asked: Asked): ScenarioFile {
 }
 
 /** the scenario with what came of it as what must come */
-export function expecting(file: ScenarioFile, came: Came): ScenarioFile {
+export function expecting(file: ScenarioFile, result: ScenarioResult): ScenarioFile {
   const [scenario] = file.scenarios;
   const { upstream, expect: _, ...request } = scenario!;
-  const isAsked = came.asked.length > 0;
+  const isAsked = result.asked.length > 0;
   return {
     ...file,
-    scenarios: [{ ...request, ...(isAsked ? { upstream: upstream! } : {}), expect: expectationOf(came) }],
+    scenarios: [{ ...request, ...(isAsked ? { upstream: upstream! } : {}), expect: expectationOf(result) }],
   };
 }
 

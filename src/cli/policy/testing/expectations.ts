@@ -2,43 +2,43 @@
 import { pointerOf, tokensOf } from '../../../model/pointer.ts';
 import type { Scenario } from '../../../policy/schemas/scenario.ts';
 import { isObject } from '../../../documents/yaml.ts';
-import type { Came } from './world.ts';
+import type { ScenarioResult } from './sandbox.ts';
 
-export function differences({ expect, upstream }: Scenario, came: Came): string[] {
+export function differences({ expect, upstream }: Scenario, result: ScenarioResult): string[] {
   const found: string[] = [];
-  const { decision } = came;
+  const { decision } = result;
   const reasons = decision?.reasons.map((r) => r.code) ?? [];
-  if (came.status !== expect.status)
+  if (result.status !== expect.status)
     found.push(
-      `status: ${expect.status} expected, ${came.status} came${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
+      `status: ${expect.status} expected, ${result.status} came${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}`,
     );
   for (const [name, value] of Object.entries(expect.headers ?? {})) {
-    const actual = came.headers[name.toLowerCase()];
+    const actual = result.headers[name.toLowerCase()];
     if (String(actual) !== value)
       found.push(`header ${name}: ${JSON.stringify(value)} expected, ${told(actual)} came`);
   }
-  found.push(...bodyDifferences(expect, came));
+  found.push(...bodyDifferences(expect, result));
   for (const code of expect.reasons ?? [])
     if (!reasons.includes(code))
       found.push(`reasons: ${code} expected, ${reasons.length === 0 ? 'none' : reasons.join(', ')} came`);
-  found.push(...withheldDifferences(expect.withheld ?? {}, came));
+  found.push(...withheldDifferences(expect.withheld ?? {}, result));
   if (expect.record !== undefined) {
     if (decision === null) found.push('record: none was written');
     else found.push(...contained(expect.record, JSON.parse(JSON.stringify(decision)), 'record'));
   }
   const asked = expect.upstream_asked ?? upstream !== undefined;
-  if (asked !== came.asked.length > 0)
+  if (asked !== result.asked.length > 0)
     found.push(
       asked
         ? 'upstream: it was to be asked, and was not'
-        : `upstream: it was not to be asked, and was asked ${came.asked.map((a) => `${a.method} ${a.target}`).join(', ')}`,
+        : `upstream: it was not to be asked, and was asked ${result.asked.map((a) => `${a.method} ${a.target}`).join(', ')}`,
     );
   return found;
 }
 
-function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
+function bodyDifferences(expect: Scenario['expect'], result: ScenarioResult): string[] {
   const found: string[] = [];
-  const text = came.body.toString('utf8');
+  const text = result.body.toString('utf8');
   if (typeof expect.body === 'string') {
     if (text !== expect.body) found.push(`body: ${spellDifference(expect.body, text)}`);
   }
@@ -60,7 +60,7 @@ function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
     const actual = at(json, pointer);
     if (actual === undefined)
       found.push(
-        `member ${pointer}: ${told(value)} expected, nothing is there${came.status === expect.status ? membersAt(json, pointer) : ''}`,
+        `member ${pointer}: ${told(value)} expected, nothing is there${result.status === expect.status ? membersAt(json, pointer) : ''}`,
       );
     else found.push(...equal(value, actual, `member ${pointer}`));
   }
@@ -72,9 +72,12 @@ function bodyDifferences(expect: Scenario['expect'], came: Came): string[] {
   return found;
 }
 
-function withheldDifferences(wanted: NonNullable<Scenario['expect']['withheld']>, came: Came): string[] {
-  const all = came.decision?.disclosure?.withheld ?? [];
-  const released = new Set(came.decision?.disclosure?.released ?? []);
+function withheldDifferences(
+  wanted: NonNullable<Scenario['expect']['withheld']>,
+  result: ScenarioResult,
+): string[] {
+  const all = result.decision?.disclosure?.withheld ?? [];
+  const released = new Set(result.decision?.disclosure?.released ?? []);
   return Object.entries(wanted).flatMap(([path, choice]) => {
     const accounts = all.filter((a) => a.path === path);
     const fits = accounts.some((a) =>
@@ -184,7 +187,7 @@ function at(value: unknown, pointer: string): unknown {
 }
 
 /** What came of a scenario as what must come of it from now on: status, reasons of a refusal, what is withheld and what is disclosed. */
-export function expectationOf({ status, decision }: Came): Scenario['expect'] {
+export function expectationOf({ status, decision }: ScenarioResult): Scenario['expect'] {
   const disclosure = decision?.disclosure ?? null;
   return {
     status,

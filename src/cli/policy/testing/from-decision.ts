@@ -13,7 +13,7 @@ import { playOne } from './play.ts';
 import { readScenarios } from './scenario-files.ts';
 import { recordedScenario } from './scenario-recorded.ts';
 import { openPolicy } from '../source.ts';
-import type { Came } from './world.ts';
+import type { ScenarioResult } from './sandbox.ts';
 
 export interface FromDecision {
   readonly policies: string;
@@ -30,15 +30,15 @@ export async function fromDecision(io: Io, options: FromDecision): Promise<void>
     throw new SluiceError('record_not_found', `The journal at ${options.journal} has no decision ${id}.`);
   const policy = await createSnapshot((await openPolicy(options.policies, io)).bundle);
   const { file, unknown } = recordedScenario(decision, policy);
-  const came = await playOne(policy, parsed(file), 0);
+  const result = await playOne(policy, parsed(file), 0);
   const whole: ScenarioFile = {
     ...file,
     scenarios: file.scenarios.map((s) => ({
       ...s,
-      expect: { ...expectationOf(came), upstream_asked: came.asked.length > 0 },
+      expect: { ...expectationOf(result), upstream_asked: result.asked.length > 0 },
     })),
   };
-  const differs = differencesOf(decision, came, policy.revision);
+  const differs = differencesOf(decision, result, policy.revision);
   const text = [
     '# yaml-language-server: $schema=../../schemas/scenario.schema.json',
     `# Decision ${id}, recorded ${decision.timestamp} under policy ${decision.policy?.revision ?? '?'}. What the record does not hold:`,
@@ -76,7 +76,7 @@ function parsed(file: ScenarioFile) {
 
 const TOLD = 20;
 
-function differencesOf(recorded: Decision, { decision, status }: Came, revision: string): string[] {
+function differencesOf(recorded: Decision, { decision, status }: ScenarioResult, revision: string): string[] {
   const told = (d: Decision | null): string =>
     d === null ? 'no decision' : `${d.outcome} (${d.reasons.map((r) => r.code).join(', ')})`;
   const found: string[] = [];

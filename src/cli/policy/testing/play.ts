@@ -4,7 +4,7 @@ import { SluiceError } from '../../../errors.ts';
 import { differences } from './expectations.ts';
 import type { Outcome, Wanted } from './outcome.ts';
 import type { ScenarioDocument } from './scenario-files.ts';
-import { type Came, openWorld, type World } from './world.ts';
+import { type ScenarioResult, openSandbox, type Sandbox } from './sandbox.ts';
 
 /** Names of scenarios are wanted by `<title>: <name>`. @throws SluiceError what keeps a file's sidecar from starting */
 export async function playAll(
@@ -14,12 +14,12 @@ export async function playAll(
   each: (outcome: Outcome) => void = () => undefined,
 ): Promise<Outcome[]> {
   const played: Outcome[][] = documents.map(() => []);
-  const world = await openWorld(policy);
+  const sandbox = await openSandbox(policy);
   const waiting = [...documents.entries()];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [position, document] = next;
-      await playFile(world, document, wanted, (outcome) => {
+      await playFile(sandbox, document, wanted, (outcome) => {
         played[position]!.push(outcome);
         each(outcome);
       });
@@ -29,7 +29,7 @@ export async function playAll(
     const done = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, work));
     for (const d of done) if (d.status === 'rejected') throw d.reason;
   } finally {
-    await world.close();
+    await sandbox.close();
   }
   return played.flat();
 }
@@ -38,14 +38,14 @@ export async function playAll(
 const SIDE_BY_SIDE = 4;
 
 async function playFile(
-  world: World,
+  sandbox: Sandbox,
   { file, content, line }: ScenarioDocument,
   wanted: Wanted,
   each: (outcome: Outcome) => void,
 ): Promise<void> {
   const chosen = [...content.scenarios.entries()].filter(([, s]) => wanted(`${content.title}: ${s.name}`));
   if (chosen.length === 0) return;
-  const stage = await world.enter(content).catch((cause: Error) => {
+  const sidecar = await sandbox.open(content).catch((cause: Error) => {
     throw new SluiceError('config_invalid', {
       message: `${file}: the routes cannot be used. ${cause.message}`,
       cause,
@@ -56,7 +56,7 @@ async function playFile(
       const began = performance.now();
       let problems: string[];
       try {
-        problems = differences(scenario, await stage.play(scenario));
+        problems = differences(scenario, await sidecar.run(scenario));
       } catch (e) {
         problems = [`the connection broke before the answer was complete (${(e as Error).message})`];
       }
@@ -71,21 +71,25 @@ async function playFile(
       });
     }
   } finally {
-    await stage.leave();
+    await sidecar.close();
   }
 }
 
 /** What comes of one scenario. @throws SluiceError */
-export async function playOne(policy: LivePolicy, document: ScenarioDocument, index: number): Promise<Came> {
-  const world = await openWorld(policy);
+export async function playOne(
+  policy: LivePolicy,
+  document: ScenarioDocument,
+  index: number,
+): Promise<ScenarioResult> {
+  const sandbox = await openSandbox(policy);
   try {
-    const stage = await world.enter(document.content);
+    const sidecar = await sandbox.open(document.content);
     try {
-      return await stage.play(document.content.scenarios[index]!);
+      return await sidecar.run(document.content.scenarios[index]!);
     } finally {
-      await stage.leave();
+      await sidecar.close();
     }
   } finally {
-    await world.close();
+    await sandbox.close();
   }
 }

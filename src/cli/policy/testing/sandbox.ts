@@ -1,6 +1,6 @@
 /**
- * The world of a scenario: a real sidecar on real sockets, an upstream that answers what the scenario says, an issuer
- * that signs its claims, its consents, its grants and a clock that stands still. Only what is around Sluice is made up.
+ * Where scenarios run: a real sidecar on real sockets, with an upstream, an issuer, consents, grants and a clock that the scenario defines.
+ * Only what is around Sluice is simulated.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, createServer, type IncomingMessage, request as send, type Server } from 'node:http';
@@ -20,8 +20,8 @@ import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { LivePolicyStore } from '../../../policy/store.ts';
 
-/** What came of a scenario. */
-export interface Came {
+/** The answer to a scenario's request, and its decision. */
+export interface ScenarioResult {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
@@ -30,15 +30,15 @@ export interface Came {
   readonly asked: readonly { readonly method: string; readonly target: string }[];
 }
 
-export interface World {
-  /** scenarios of one file come one after the other, since they share a sidecar; files may be played side by side */
-  enter(file: ScenarioFile): Promise<Stage>;
+export interface Sandbox {
+  /** Starts a sidecar for the scenarios of a file, which run one after the other. Several files may run at a time. */
+  open(file: ScenarioFile): Promise<SandboxedSidecar>;
   close(): Promise<void>;
 }
 
-export interface Stage {
-  play(scenario: Scenario): Promise<Came>;
-  leave(): Promise<void>;
+export interface SandboxedSidecar {
+  run(scenario: Scenario): Promise<ScenarioResult>;
+  close(): Promise<void>;
 }
 
 const UPSTREAM = 'crm';
@@ -52,7 +52,7 @@ const ENV = {
 };
 
 /** @throws SluiceError what keeps the sidecar from starting */
-export async function openWorld(policy: LivePolicy): Promise<World> {
+export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-scenarios-'));
   const issuer = await createDevelopmentIssuer();
   await writeFile(join(dir, 'keys.json'), JSON.stringify(issuer.jwks));
@@ -65,9 +65,9 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
     { logger, baseDir: dir },
   );
   return {
-    async enter(file) {
+    async open(file) {
       const upstream = await openUpstream();
-      const clock = new StandingClock();
+      const clock = new FixedClock();
       const records: DecisionRecord[] = [];
       const recording: OpenDecisionLog = {
         ...log,
@@ -90,14 +90,14 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
         clock,
         given: {
           log: recording,
-          policy: standing(policy),
+          policy: fixed(policy),
           consents,
           grants: { active: async () => grants },
         },
       });
       const known = new Set<string>();
       return {
-        async play(scenario) {
+        async run(scenario) {
           clock.at = new Date(scenario.now ?? file.now ?? SCENARIO_NOW);
           for (const id of known) consents.forget(id);
           known.clear();
@@ -119,7 +119,7 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
             asked: upstream.asked,
           };
         },
-        async leave() {
+        async close() {
           // First: a sidecar that closes waits for what its callers may still send on connections that they keep.
           agent.destroy();
           await sluice.close();
@@ -134,7 +134,7 @@ export async function openWorld(policy: LivePolicy): Promise<World> {
   };
 }
 
-class StandingClock {
+class FixedClock {
   at = new Date(SCENARIO_NOW);
   now(): Date {
     return this.at;
@@ -144,7 +144,7 @@ class StandingClock {
   }
 }
 
-const standing = (policy: LivePolicy): LivePolicyStore => ({
+const fixed = (policy: LivePolicy): LivePolicyStore => ({
   current: () => policy,
   status: () => ({ ok: true, revision: policy.revision, activated_at: null, error: null, unavailable: null }),
   reload: async () => undefined,
@@ -184,7 +184,7 @@ const configuration = (file: ScenarioFile, issuer: DevelopmentIssuer, upstream: 
 async function tokenOf(
   { token }: Scenario,
   issuer: DevelopmentIssuer,
-  clock: StandingClock,
+  clock: FixedClock,
 ): Promise<string | null> {
   return token === null ? null : issuer.sign(token as Record<string, unknown>, 8 * 3600, clock.at);
 }
@@ -194,7 +194,7 @@ function ask(
   { request }: Scenario,
   token: string | null,
   agent: Agent,
-): Promise<Pick<Came, 'status' | 'headers' | 'body'>> {
+): Promise<Pick<ScenarioResult, 'status' | 'headers' | 'body'>> {
   const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
   for (const [name, value] of Object.entries(request.headers ?? {}))
     headers[name.toLowerCase()] = /^[\x20-\x7e]*$/.test(value) ? value : encodeURIComponent(value);
