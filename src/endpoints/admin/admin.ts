@@ -14,6 +14,9 @@ import {
   worstOf,
 } from './workers.ts';
 
+/** Mounts an endpoint on the admin listener. */
+export type AdminEndpoint = (app: Express) => void;
+
 export interface Check {
   readonly name: string;
   /** `detail` is shown to operators */
@@ -26,14 +29,14 @@ export interface AdminDependencies {
   readonly version: string;
   /** absent: a single process; else health, readiness and metrics are those of all workers */
   readonly workers?: Workers | undefined;
-  /** further endpoints; each mounts its own routes */
-  readonly extensions?: readonly ((app: Express) => void)[];
+  /** beside health, readiness and metrics */
+  readonly endpoints?: readonly AdminEndpoint[];
 }
 
 const READY_TIMEOUT_MS = 3_000;
 
 export function createAdmin(deps: AdminDependencies): Express {
-  const { metrics, checks, version, workers, extensions = [] } = deps;
+  const { metrics, checks, version, workers, endpoints = [] } = deps;
   const own: { readonly [Q in ReportKind]: () => Promise<Reports[Q]> } = {
     alive: async () => null,
     ready: () => readinessOf(checks),
@@ -71,7 +74,7 @@ export function createAdmin(deps: AdminDependencies): Express {
     res.type(metrics.registry.contentType).send(page);
   });
 
-  for (const extend of extensions) extend(app);
+  for (const mount of endpoints) mount(app);
 
   app.use((_req, res) => {
     res.status(404).type('application/problem+json').send({ title: 'No such page', status: 404 });

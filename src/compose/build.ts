@@ -1,0 +1,207 @@
+/** Builds the stages of a request from a configuration, without listening. */
+import type { Config, LoadedConfig } from '../config/index.ts';
+import { createConsentSource, createIdentities, createLookups } from '../consent/index.ts';
+import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
+import { charset as charsetNamed } from '../disclosure/formats/shared/charsets.ts';
+import { createDisclosureStage } from '../disclosure/stage.ts';
+import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from '../disclosure/encodings.ts';
+import { recordsPointer } from '../disclosure/fields/envelope.ts';
+import { createGuard } from '../disclosure/guard/requests.ts';
+import { createKeyRing, type KeyRing } from '../disclosure/keys.ts';
+import { mediaOf } from '../disclosure/media.ts';
+import { spellFault } from '../documents/faults.ts';
+import { createResponses } from '../endpoints/responses.ts';
+import { createCors } from '../endpoints/proxy/cors.ts';
+import { createCheckHead } from '../endpoints/proxy/head.ts';
+import { createIdentity } from '../identity/index.ts';
+import type { Identity } from '../identity/types.ts';
+import type { ConsentSource } from '../model/consent.ts';
+import { type Clock, systemClock } from '../observability/clock.ts';
+import type { Logger } from '../observability/logger.ts';
+import { createMetrics, type Metrics } from '../observability/metrics.ts';
+import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
+import type { GrantSource, Stages } from '../pipeline/stages.ts';
+import { createShadow } from '../policy/shadow.ts';
+import { createPolicyStore, type Gate, type LivePolicyStore } from '../policy/store.ts';
+import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
+import { type HeaderRules, headerRules } from '../upstream/headers.ts';
+import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
+import { registerGauges } from './gauges.ts';
+import { opening } from './opened.ts';
+import { lookupThrough, upstreamConfigs } from './upstreams.ts';
+
+export interface BuildDependencies {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** tries a policy before it goes live */
+  readonly gate?: Gate;
+  /** parts that the caller has built, and closes: the others are built as the configuration says */
+  readonly given?: {
+    readonly log?: OpenDecisionLog;
+    readonly policy?: LivePolicyStore;
+    readonly consents?: ConsentSource;
+    readonly grants?: GrantSource;
+    readonly upstreams?: Upstreams;
+  };
+}
+
+/** Everything that endpoints, health checks and commands use. */
+export interface Parts {
+  readonly stages: Stages;
+  readonly log: OpenDecisionLog;
+  readonly policy: LivePolicyStore;
+  readonly consents: ConsentSource;
+  readonly identity: Identity;
+  readonly upstreams: Upstreams;
+  readonly keys: KeyRing;
+  readonly metrics: Metrics;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws SluiceError whatever keeps a part from starting: `policy_compile_failed`, `journal_unwritable`, `consent_invalid` …; what had been
+ *   opened by then is closed again
+ */
+export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Parts> =>
+  opening(async (opened) => {
+    const { config, directory } = loaded;
+    const { logger, given = {} } = deps;
+    const clock = deps.clock ?? systemClock;
+    const metrics = createMetrics();
+    const around = { logger, clock, baseDir: directory };
+
+    const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
+    const policy =
+      given.policy ??
+      opened.add(
+        await createPolicyStore(config.policy, {
+          ...around,
+          metrics,
+          ...(deps.gate ? { gate: deps.gate } : {}),
+          approvals: approvalRecords({ log, newDecisionId, clock }),
+        }),
+      );
+    warnAboutRoutes(loaded, policy, given.consents !== undefined, logger);
+    // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.
+    const readsDates = (): boolean => policy.current().reads_consent_dates;
+    const consents =
+      given.consents ?? opened.add(await createConsentSource(config.consent, { clock, logger, readsDates }));
+    const shadow = config.policy.shadow
+      ? opened.add(
+          await createShadow(config.policy.shadow, {
+            ...around,
+            metrics,
+            report: shadowRecord({ log, newDecisionId, clock, logger }),
+          }),
+        )
+      : null;
+    const identity = opened.add(createIdentity(config.identity, { clock, logger }));
+    const upstreams = given.upstreams ?? opened.add(createUpstreams(upstreamConfigs(config)));
+    const identities = createIdentities(
+      consents,
+      createLookups(config.consent.lookups, lookupThrough(upstreams)),
+    );
+    const keys = createKeyRing(config.keys, { clock });
+
+    const stages: Stages = {
+      checkHead: createCheckHead(config.limits.header_count),
+      identity,
+      router: createRouter(config.routes, config.limits, charsetNamed),
+      purposeOf: (request) => resolvePurpose(config.purpose, request),
+      knownOf: ({ data }) => knownFrom(data),
+      policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
+      consents,
+      grants: given.grants,
+      identities,
+      guard: createGuard({ consents, identities }),
+      mediaOf,
+      recordsOf: recordsPointer,
+      upstreams,
+      headersOf: headerRulesOf(config),
+      decode: decoder(config),
+      encoding,
+      disclosure: createDisclosureStage({
+        keys,
+        dataSubject: log.dataSubject,
+        limits: disclosureLimits(config),
+      }),
+      log,
+      responses: createResponses(credentialHeaders(config)),
+      cors: config.cors && createCors(config.cors, headersNamed(config)),
+      newDecisionId,
+      clock,
+      metrics,
+      logger,
+      limits: config.limits,
+      labels: config.observability.labels,
+    };
+    registerGauges({ metrics, log, policy, identity });
+    return {
+      stages,
+      log,
+      policy,
+      consents,
+      identity,
+      upstreams,
+      keys,
+      metrics,
+      close: () => opened.close(),
+    };
+  });
+
+function warnAboutRoutes(
+  loaded: LoadedConfig,
+  policy: LivePolicyStore,
+  givenConsents: boolean,
+  logger: Logger,
+): void {
+  const { config, fault } = loaded;
+  const hasConsents = givenConsents || config.consent.file !== undefined;
+  for (const { route, key, message } of routeWarnings(config.routes, policy.current().catalogs, hasConsents))
+    logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
+}
+
+/** Request headers that name the purpose, or carry a credential other than Authorization. */
+const credentialHeaders = ({ purpose, identity }: Config): string[] => [
+  purpose.header,
+  ...(identity.api_keys.length > 0 ? [identity.api_key_header] : []),
+];
+
+/** Header fields that pages of other origins need, and that the configuration names in other sections. */
+const headersNamed = (config: Config) => {
+  const upstreams = Object.values(config.upstreams);
+  return {
+    request: [...credentialHeaders(config), ...upstreams.flatMap((u) => u.request_headers)],
+    response: upstreams.flatMap((u) => u.response_headers),
+  };
+};
+
+function headerRulesOf({ upstreams }: Config): Stages['headersOf'] {
+  const rules = new Map<string, HeaderRules>(
+    Object.entries(upstreams).map(([name, u]) => [
+      name,
+      headerRules({ request: u.request_headers, response: u.response_headers }),
+    ]),
+  );
+  // Routes name configured upstreams only.
+  return (name) => rules.get(name) as HeaderRules;
+}
+
+const disclosureLimits = ({ limits }: Config) => ({
+  depth: limits.depth,
+  record_bytes: limits.record,
+  record_members: limits.record_members,
+  group_bytes: limits.group,
+});
+
+function decoder({ limits }: Config): Stages['decode'] {
+  return (body, encodings) =>
+    encodings.length === 0
+      ? body
+      : decodeStream(encodings, { ...DECODE_LIMITS, maxRatio: limits.decoded_ratio })(body);
+}
+
+const encoding: Stages['encoding'] = (accepted) => {
+  const coding = negotiate(typeof accepted === 'string' ? accepted : accepted?.join(', '));
+  return coding === null || coding === 'identity' ? null : { coding, encode: encodeStream(coding) };
+};

@@ -1,0 +1,27 @@
+/**
+ * What `/readyz` checks. A check that is not ok makes the sidecar `not ready`. A degraded check keeps it in service: it still answers
+ * correctly, and an operator must look at it.
+ */
+import type { Check } from '../endpoints/admin/admin.ts';
+import type { Parts } from './build.ts';
+
+export const checksOf = ({ policy, log, consents, identity, upstreams }: Parts): readonly Check[] => [
+  {
+    name: 'policy',
+    run: async () => {
+      const detail = policy.status();
+      // After a failed reload the last good policy goes on serving.
+      return { ok: detail.ok, degraded: (detail.error ?? detail.unavailable) !== null, detail };
+    },
+  },
+  { name: 'journal', run: async () => log.status() },
+  { name: 'consent', run: () => consents.ready() },
+  { name: 'identity', run: () => identity.ready() },
+  {
+    name: 'upstreams',
+    run: async () => {
+      const detail = await upstreams.reachable();
+      return { ok: detail.every((u) => u.ok), detail };
+    },
+  },
+];

@@ -1,0 +1,74 @@
+/** Opens the listeners of a sidecar. An endpoint is registered here in one line. */
+import { createServer, type Server } from 'node:http';
+import type { Config } from '../config/index.ts';
+import { detokenize } from '../disclosure/treatments/tokenize.ts';
+import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
+import type { Listener, Workers } from '../endpoints/admin/workers.ts';
+import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
+import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
+import { createProxyListener } from '../endpoints/proxy/proxy.ts';
+import { malformedRecord } from '../pipeline/event-records.ts';
+import { createProxyPipeline } from '../pipeline/proxy.ts';
+import { version } from '../version.ts';
+import type { Parts } from './build.ts';
+import { checksOf } from './health.ts';
+import { opening } from './opened.ts';
+import { listenerTls } from './tls.ts';
+
+/** Endpoints on the admin listener. */
+const onAdmin = ({ stages, keys }: Parts): readonly AdminEndpoint[] => [
+  detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys })),
+];
+
+/** Listeners, in the order in which they open; the last closes first. */
+const LISTENERS: { readonly [L in Listener]: Open } = { proxy, admin };
+
+type Open = (parts: Parts, config: Config, workers: Workers | undefined) => Opening;
+
+interface Opening {
+  readonly server: Server;
+  readonly address: Address;
+  readonly scheme: 'http' | 'https';
+  /** milliseconds that requests under way may take when it closes */
+  readonly grace: number;
+}
+
+function proxy({ stages }: Parts, config: Config): Opening {
+  const tls = listenerTls(config);
+  return {
+    server: createProxyListener(createProxyPipeline(stages), malformedRecord(stages), config.limits, tls),
+    address: config.listen.proxy,
+    scheme: tls ? 'https' : 'http',
+    grace: config.limits.shutdown,
+  };
+}
+
+function admin(parts: Parts, config: Config, workers: Workers | undefined): Opening {
+  const app = createAdmin({
+    metrics: parts.metrics,
+    version: version(),
+    workers,
+    checks: checksOf(parts),
+    endpoints: onAdmin(parts),
+  });
+  return { server: createServer(app), address: config.listen.admin, scheme: 'http', grace: 1_000 };
+}
+
+/** URLs of the listeners, with the ports that were really taken. */
+export type Listening = { readonly [L in Listener]: string } & { close(): Promise<void> };
+
+/**
+ * Closing lets requests under way finish, and resolves when all listeners are closed.
+ * @throws SluiceError `address_in_use`, `config_invalid`
+ */
+export const listen = (parts: Parts, config: Config, workers: Workers | undefined): Promise<Listening> =>
+  opening(async (opened) => {
+    const urls: Partial<Record<Listener, string>> = {};
+    for (const name of Object.keys(LISTENERS) as Listener[]) {
+      const { server, address, scheme, grace } = LISTENERS[name](parts, config, workers);
+      opened.add(draining(server, grace));
+      const port = await (workers?.listen(name, server, address) ?? listenAt(server, address));
+      urls[name] = urlOf(scheme, { ...address, port });
+    }
+    return { ...(urls as Record<Listener, string>), close: () => opened.close() };
+  });
