@@ -316,6 +316,7 @@ describe('architecture', () => {
       'README.md',
       'LICENSE',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       '.gitignore',
       '.npmrc',
       '.git',

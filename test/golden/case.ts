@@ -46,7 +46,10 @@ export async function play(
     ...(answer.complete ? [] : ['The answer is cut short.']),
     ...(records[0] === undefined ? [] : disagreements(answer, records[0])),
   ];
-  if (faults.length > 0) throw new CaseError(file.path, sectionOf(file, 'answer')!.line, faults.join(' '));
+  if (faults.length > 0) {
+    const got = `It was answered: ${answer.status} ${answer.body.toString('utf8', 0, 400)}`;
+    throw new CaseError(file.path, sectionOf(file, 'answer')!.line, [...faults, got].join('\n  '));
+  }
 
   const changed = new Map<Section, Partial<Section>>();
   const keep = (section: Section, text: string, options = section.options): void => {
@@ -97,7 +100,11 @@ function requestBytes({ start, headers, body }: Message, token: string | null): 
       ? []
       : [`Content-Length: ${body.length}`]),
   ];
-  return Buffer.concat([Buffer.from(`${[line, ...lines].join('\r\n')}\r\n\r\n`), body]);
+  const chunked = headerIn(headers, 'transfer-encoding') === 'chunked';
+  return Buffer.concat([
+    Buffer.from(`${[line, ...lines].join('\r\n')}\r\n\r\n`),
+    chunked ? chunks(body, [7]) : body,
+  ]);
 }
 
 function answerBytes(section: Section, method: string): Buffer {
@@ -200,12 +207,16 @@ function answered(
 
 /** A text without what differs from one run to the next, and without the explanations of a refusal, which are prose. */
 function steady(text: string, { decision_id, reasons }: DecisionRecord): string {
+  const encrypted = text.replace(/eyJ[\w-]+(?:\.[\w-]*){4}/g, '{jwe}');
+  if (!text.includes(decision_id)) return encrypted;
   const prose = reasons.flatMap(({ message }) => (message === undefined ? [] : [message]));
   return prose
     .flatMap((message) => [JSON.stringify(message).slice(1, -1), escapedXml(message)])
-    .reduce((all, message) => all.replaceAll(message, '{text}'), text)
+    .reduce((all, message) => all.replaceAll(message, '{text}'), encrypted)
     .replaceAll(decision_id, '{decision_id}')
-    .replace(/eyJ[\w-]+(?:\.[\w-]*){4}/g, '{jwe}');
+    .replace(/"(detail|message)":"(?:[^"\\]|\\.)*"/g, '"$1":"{text}"')
+    .replace(/(<faultstring>|<soap:Text[^>]*>)[^<]*/, '$1{text}')
+    .replace(/<string>[^<]*(?= \(\w+; decision )/, '<string>{text}');
 }
 
 const escapedXml = (text: string): string =>

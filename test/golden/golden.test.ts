@@ -5,7 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { policyWith } from '../support/policy.ts';
@@ -21,7 +21,7 @@ const BASE = parse(readFileSync(join(HERE, 'sluice.yaml'), 'utf8')) as Record<st
 const paths = (readdirSync(HERE, { recursive: true }) as string[]).filter((p) => p.endsWith('.case')).sort();
 
 let upstream: HostileUpstream;
-const running = new Map<string, Promise<Running>>();
+const started = new Map<string, Promise<Running>>();
 const directories: string[] = [];
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await policyWith({}); // OPA compiles the default rules: on a busy machine longer than a test may take
 }, 120_000);
 afterAll(async () => {
-  for (const one of running.values())
+  for (const one of started.values())
     await one.then(
       (r) => r.close(),
       () => {},
@@ -38,17 +38,23 @@ afterAll(async () => {
   for (const dir of directories) rmSync(dir, { recursive: true, force: true });
 });
 
-/** What a case says of the configuration and the policy: cases that say the same share a Sluice. */
+/** What a case says of the configuration and the policy: cases that say the same share a Sluice, whatever their consents. */
 const setupOf = (file: CaseFile) =>
-  file.sections.filter((s) => /^(?:file |sluice\.yaml|consents\.yaml|policies\/)/.test(s.name));
+  file.sections.filter((s) => /^(?:file |sluice\.yaml|policies\/)/.test(s.name));
+
+const consentsOf = (file: CaseFile) =>
+  yamlOf(
+    file,
+    file.sections.find((s) => s.name === 'consents.yaml'),
+  );
 
 function sluiceFor(file: CaseFile): Promise<Running> {
   const key = setupOf(file)
     .map((s) => `${s.name}\n${s.text}`)
     .sort()
     .join('\n\n');
-  const known = running.get(key) ?? start(file);
-  running.set(key, known);
+  const known = started.get(key) ?? start(file);
+  started.set(key, known);
   return known;
 }
 
@@ -64,7 +70,6 @@ async function start(file: CaseFile): Promise<Running> {
   for (const { name, text } of sections)
     if (name.startsWith('file ')) writeFileSync(join(dir, name.slice('file '.length)), `${text}\n`);
   const { routes, upstreams = {}, ...config } = { ...BASE, ...yaml('sluice.yaml') } as Record<string, object>;
-  const { data_subjects = {}, aliases } = yaml('consents.yaml') as Record<string, Record<string, never>>;
   try {
     return await startSluice({
       dir,
@@ -72,8 +77,6 @@ async function start(file: CaseFile): Promise<Running> {
       crm: (upstreams as Record<string, object>)['crm'] ?? {},
       routes: routes as object[],
       config,
-      dataSubjects: data_subjects,
-      ...(aliases === undefined ? {} : { aliases }),
       policy: await policyWith({
         data: yaml('policies/data'),
         rego: sections.find((s) => s.name === 'policies/sluice.rego')?.text,
@@ -85,9 +88,25 @@ async function start(file: CaseFile): Promise<Running> {
   }
 }
 
+/** Gives a running Sluice the consents of a case, as whoever keeps them would: by writing the file. */
+async function consent({ dir, sluice: { consents } }: Running, file: CaseFile): Promise<void> {
+  const path = join(dir, 'consents.yaml');
+  const text = JSON.stringify({ version: 1, data_subjects: {}, ...consentsOf(file) });
+  if (readFileSync(path, 'utf8') === text) return;
+  const before = consents.revision();
+  writeFileSync(path, text);
+  consents.refresh?.();
+  if (consents.revision() !== before) return;
+  await vi.waitUntil(async () => !(await consents.ready()).ok, { timeout: 5_000 });
+  const section = file.sections.find((s) => s.name === 'consents.yaml');
+  throw new CaseError(file.path, section?.line ?? 1, `${(await consents.ready()).detail}`);
+}
+
 async function passes(shown: string, source: string, update: (text: string) => void): Promise<void> {
   const file = readCase(shown, source);
-  const text = await play(source, file, { running: await sluiceFor(file), upstream });
+  const running = await sluiceFor(file);
+  await consent(running, file);
+  const text = await play(source, file, { running, upstream });
   if (text === source) return;
   if (UPDATE) return update(text);
   const where = `${shown}:${firstDifference(source, text)}`;
@@ -113,4 +132,15 @@ describe.each(Object.entries(Object.groupBy(paths, (p) => p.split('/')[0]!)))('%
 test('the example of the README passes', () => {
   const example = /^```\n(.*?)^```$/ms.exec(readFileSync(join(HERE, 'README.md'), 'utf8'))?.[1];
   return passes('test/golden/README.md, the example', example!, () => {});
+});
+
+test('every code that a refusal can have is in a case, or the README says why in none', () => {
+  const refusals = readFileSync(join(ROOT, 'docs/errors.md'), 'utf8').matchAll(/^\| `(\w+)` \| \d+ \|/gm);
+  const excused = readFileSync(join(HERE, 'README.md'), 'utf8').matchAll(/^\| `(\w+)` \|/gm);
+  const shown = paths.flatMap((path) => {
+    const text = readFileSync(join(HERE, path), 'utf8');
+    return [...text.slice(text.lastIndexOf('\n-- answer')).matchAll(/\bcode"?: ?"?(\w+)/g)];
+  });
+  const named = [...shown, ...excused].map(([, code]) => code);
+  expect([...refusals].map(([, code]) => code).filter((code) => !named.includes(code))).toEqual([]);
 });
