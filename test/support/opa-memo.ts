@@ -20,9 +20,12 @@ import { deserialize, serialize } from 'node:v8';
 import { vi } from 'vitest';
 import type { Opa, OpaRun, OpaRunOptions } from '../../src/policy/opa/opa.ts';
 
+/** of the entries; another one makes all that were written before unknown */
+const FORMAT = 2;
+
 interface Entry {
   readonly run: OpaRun;
-  /** bytes of the file that `-o` names */
+  /** bytes of the file that `-o` or `--output` names */
   readonly output: Uint8Array | null;
 }
 
@@ -56,14 +59,23 @@ function remembering(opa: Opa, dir: string): Opa {
   const run = async (args: readonly string[], options: OpaRunOptions = {}): Promise<OpaRun> => {
     const { cwd } = options;
     if (!compiles(args) || options.signal !== undefined) return opa.run(args, options);
-    const output = args.includes('-o') ? args[args.indexOf('-o') + 1]! : null;
+    const at = args.findIndex((arg) => arg === '-o' || arg === '--output');
+    const output = at < 0 ? null : args[at + 1]!;
+    if (args[0] === 'build' && output === null) return opa.run(args, options);
     const scratch = scratchIn([...(cwd === undefined ? [] : [cwd]), ...args.filter(isAbsolute)]);
     const numbered = (text: string): string =>
       scratch.reduce((t, path, i) => t.replaceAll(path, `\0scratch ${i}\0`), text);
     const named = (text: string): string =>
       scratch.reduce((t, path, i) => t.replaceAll(`\0scratch ${i}\0`, path), text);
     const hash = createHash('sha256').update(
-      JSON.stringify([opa.path, size, mtimeMs, cwd === undefined ? null : numbered(cwd), args.map(numbered)]),
+      JSON.stringify([
+        FORMAT,
+        opa.path,
+        size,
+        mtimeMs,
+        cwd === undefined ? null : numbered(cwd),
+        args.map(numbered),
+      ]),
     );
     hash.update(`\0${options.stdin ?? ''}`);
     for (const arg of args.slice(1)) {
