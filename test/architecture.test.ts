@@ -181,27 +181,79 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
-  test.each([
-    [
-      'jose',
-      ['identity', 'policy/bundle/signatures.ts', 'policy/bundle/approval.ts', 'disclosure/treatments'],
-    ],
-    ['@open-policy-agent/opa-wasm', ['rego/instance.ts']],
-    ['graphql', ['rego/builtins/graphql']],
-    ['asn1js', ['rego/builtins/x509']],
-    ['ajv', ['cli']],
-    ['undici', ['upstream']],
-    ['express', ['endpoints']],
-    ['prom-client', ['observability']],
-    ['pino', ['observability']],
-    ['pg', ['decision-log/index', 'consent']],
-    ['node:sqlite', ['decision-log', 'consent']],
-    ['saxes', ['disclosure/formats', 'routing']],
-    ['iconv-lite', ['disclosure']],
-    ['@noble/ciphers', ['disclosure/treatments']],
-  ])('one owner: %s is imported in %s alone', (name, owners) => {
+  /** folders or files that may import a package; several only with a reason */
+  const OWNERS: Readonly<
+    Record<string, readonly string[] | { readonly in: readonly string[]; readonly why: string }>
+  > = {
+    '@noble/ciphers': ['disclosure/treatments/'],
+    '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
+    ajv: ['cli/policy/check/documents.ts'],
+    'ajv-formats': ['cli/policy/check/documents.ts'],
+    asn1js: ['rego/builtins/x509'],
+    'cli-progress': ['cli/'],
+    'cli-table3': ['cli/'],
+    commander: ['cli/'],
+    express: ['endpoints/'],
+    graphql: ['rego/builtins/graphql'],
+    'iconv-lite': ['disclosure/formats/shared/charsets.ts'],
+    jose: {
+      in: ['identity/', 'policy/bundle/', 'disclosure/treatments/'],
+      why: 'tokens, signatures of bundles and encrypted values are three uses of one library of cryptography',
+    },
+    'lru-cache': { in: [''], why: 'a cache belongs to what it caches' },
+    pg: ['decision-log/index/'],
+    picocolors: ['cli/'],
+    pino: ['observability/'],
+    'prom-client': ['observability/'],
+    re2js: { in: ['documents/pattern.ts', 'rego/builtins/'], why: 'rego imports nothing of Sluice' },
+    saxes: {
+      in: ['disclosure/formats/xml/', 'routing/body/'],
+      why: 'answers and requests are read by two stages, which import nothing of each other',
+    },
+    'structured-headers': ['endpoints/'],
+    'tar-stream': ['policy/bundle/'],
+    typebox: ['documents/kinds.ts'],
+    undici: ['upstream/'],
+    yaml: {
+      in: ['documents/', 'rego/builtins/'],
+      why: 'the built-ins yaml.* of Rego read values of a policy as OPA does, and no documents of Sluice',
+    },
+  };
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    readonly dependencies: Readonly<Record<string, string>>;
+  };
+
+  test('every package has an owner, and only one unless a reason is given', () => {
+    expect(Object.keys(OWNERS).sort()).toEqual(Object.keys(manifest.dependencies).sort());
+    expect(Object.entries(OWNERS).filter(([, of]) => Array.isArray(of) && of.length > 1)).toEqual([]);
+  });
+
+  test.each(Object.keys(OWNERS))('the package %s is imported by its owner alone', (name) => {
+    const of = OWNERS[name]!;
+    const folders = 'why' in of ? of.in : of;
     const users = imports.filter((i) => i.from === name || i.from.startsWith(`${name}/`));
-    expect(breaches(users.filter((i) => !owners.some((o) => i.file.startsWith(o))))).toEqual([]);
+    expect(breaches(users.filter((i) => !folders.some((folder) => i.file.startsWith(folder))))).toEqual([]);
+  });
+
+  test('SQLite is used by the decision log alone', () => {
+    const users = imports.filter((i) => i.from === 'node:sqlite');
+    expect(users.length).toBeGreaterThan(0);
+    expect(breaches(users.filter((i) => !i.file.startsWith('decision-log/')))).toEqual([]);
+  });
+
+  const filesWith = (code: RegExp): string[] =>
+    files.filter((f) => code.test(readFileSync(join(SRC, f), 'utf8')));
+
+  test('only documents resolves env: and file:', () => {
+    expect(filesWith(/startsWith\(\s*'(?:env|file):'|\/\^\(?(?:\?:)?(?:env|file):/)).toEqual([
+      'documents/secrets.ts',
+    ]);
+  });
+
+  test('the escapes of JSON Pointers are decoded in model/pointer.ts alone', () => {
+    // rego imports nothing of Sluice
+    const decoding = filesWith(/replaceAll\('~[01]'/).filter((f) => !f.startsWith('rego/'));
+    expect(decoding).toEqual(['model/pointer.ts']);
   });
 
   test('whatever emits errors has a listener for them in the file that creates it', () => {

@@ -11,9 +11,9 @@ import { fileURLToPath } from 'node:url';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import colours from 'picocolors';
-import { parseDocument } from 'yaml';
 import { compose, type Sluice } from '../compose/compose.ts';
 import { parseConfig } from '../config/index.ts';
+import { withValues } from '../documents/write.ts';
 import { scanQuery } from '../decision-log/index/scan.ts';
 import { verify } from '../decision-log/verify/verify.ts';
 import { createDevelopmentIssuer } from '../identity/development-issuer.ts';
@@ -153,13 +153,13 @@ function hasTerminal(): boolean {
 
 /** examples/insurer/sluice.yaml with this run's addresses and directories. */
 async function configuration(options: Options, crm: string, policies: string): Promise<string> {
-  const document = parseDocument(await readFile(packaged('examples/insurer/sluice.yaml'), 'utf8'));
-  document.setIn(['listen', 'proxy'], `127.0.0.1:${options.once ? 0 : options.port}`);
-  document.setIn(['listen', 'admin'], `127.0.0.1:${options.once ? 0 : options.adminPort}`);
-  document.setIn(['upstreams', 'crm', 'url'], crm);
-  document.setIn(['policy', 'dir'], policies);
-  document.setIn(['decision_log', 'journal', 'dir'], './journal');
-  return document.toString();
+  return withValues(await readFile(packaged('examples/insurer/sluice.yaml'), 'utf8'), [
+    [['listen', 'proxy'], `127.0.0.1:${options.once ? 0 : options.port}`],
+    [['listen', 'admin'], `127.0.0.1:${options.once ? 0 : options.adminPort}`],
+    [['upstreams', 'crm', 'url'], crm],
+    [['policy', 'dir'], policies],
+    [['decision_log', 'journal', 'dir'], './journal'],
+  ]);
 }
 
 interface Answer {

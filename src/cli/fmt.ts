@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import { listPolicyFiles } from '../policy/directory.ts';
 import type { Io } from './io.ts';
 import { shown } from './policy/check/findings.ts';
-import { formatYaml } from './policy/new/format-yaml.ts';
+import { formatYaml } from '../documents/format.ts';
 import { replaceFile } from './replace.ts';
 
 interface Options {

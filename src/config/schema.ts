@@ -1,6 +1,5 @@
 /** The sections of `sluice.yaml`, put together. A section that a stage owns has its schema there. */
-import { type Static, Type } from 'typebox';
-import { defaulted, optional, section } from '../documents/kinds.ts';
+import { defaulted, optional, section, type Static, Type } from '../documents/kinds.ts';
 import { consentSchema } from '../consent/section.ts';
 import { corsSchema } from '../endpoints/proxy/section.ts';
 import { decisionLogSchema } from '../decision-log/section.ts';

@@ -1,6 +1,5 @@
 /** The process itself: what it tells operators, and the options that open doors. */
-import { type Static, Type } from 'typebox';
-import { defaulted, section, table } from '../documents/kinds.ts';
+import { defaulted, section, type Static, table, Type } from '../documents/kinds.ts';
 
 export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })], {
   description:

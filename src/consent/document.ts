@@ -1,7 +1,7 @@
 /** Reads `consents.yaml` (or JSON, which is YAML): every fault at once with its place, never an id or a value. */
-import { Compile } from 'typebox/compile';
 import { completenessOf } from '../documents/complete.ts';
 import { type Fault, faultError, type Path, type Place, sentenceOf } from '../documents/faults.ts';
+import { compiledCheck } from '../documents/kinds.ts';
 import { readDocument, type Schema } from '../documents/reader.ts';
 import { isObject, readYaml, type YamlDocument } from '../documents/yaml.ts';
 import type { SluiceError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { endOf, startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import { type ConsentsDocument, consentsDocumentSchema, KEYS } from './schema.ts';
 
-const checker = Compile(consentsDocumentSchema);
+const isSound = compiledCheck(consentsDocumentSchema);
 /** More would not be read anyway. */
 const MAX_FAULTS = 50;
 
@@ -44,7 +44,7 @@ export function readConsents(text: string, file: string, before: string | null =
   const { fault, isMarked } = completenessOf(read, before);
   if (fault !== null) throw invalid([read.fault([], fault)]);
   // The compiled check is fast; the reader, which knows places, is asked about a document that fails it.
-  const found = checker.Check(read.value) ? [] : faultsOf(read);
+  const found = isSound(read.value) ? [] : faultsOf(read);
   const doubts = found.filter((f) => isDoubt(f, read.value)).map(anonymous);
   const faults = found.filter((f) => !isDoubt(f, read.value)).map(anonymous);
   const document = read.value as ConsentsDocument;

@@ -3,7 +3,7 @@
  * (`identifiers` of the policy's data); a type that `resolves_to` another is looked for among the aliases of the consents, then by the look-up that
  * the configuration names. Whatever is left over names nobody.
  */
-import { RE2JS } from 're2js';
+import { compilePattern, type Pattern } from '../documents/pattern.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import type { TypedId } from '../model/disclosure.ts';
@@ -32,7 +32,7 @@ export interface Identities {
 }
 
 interface IdentifierType {
-  readonly pattern: RE2JS;
+  readonly pattern: Pattern;
   readonly resolvesTo: string | null;
 }
 
@@ -103,7 +103,7 @@ function compile(document: unknown): Types {
     if (typeof pattern !== 'string') continue;
     try {
       types.set(name, {
-        pattern: RE2JS.compile(pattern),
+        pattern: compilePattern(pattern),
         resolvesTo: typeof resolves_to === 'string' ? resolves_to : null,
       });
     } catch {

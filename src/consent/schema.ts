@@ -1,5 +1,5 @@
 /** The document `consents.yaml`. */
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '../documents/kinds.ts';
 
 const closed = { additionalProperties: false } as const;
 const Word = Type.String({ minLength: 1, maxLength: 256 });

@@ -1,6 +1,5 @@
 /** Where consents are kept. */
-import { type Static, Type } from 'typebox';
-import { defaulted, duration, path, pointer, section, table } from '../documents/kinds.ts';
+import { defaulted, duration, path, pointer, section, type Static, table, Type } from '../documents/kinds.ts';
 
 const lookupSchema = section({
   upstream: Type.String({ minLength: 1, description: 'one of `upstreams`; asked with its own credential' }),

@@ -1,5 +1,5 @@
 /** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
-import { type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from '../documents/kinds.ts';
 import { TREATMENTS } from '../model/answers.ts';
 import { RECORD_NAMES } from './index/query.ts';
 

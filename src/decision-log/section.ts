@@ -1,5 +1,4 @@
 /** Where decisions are recorded, and what of a request stands in the record. */
-import { type Static, Type } from 'typebox';
 import { DEFAULT_MASK } from './settings.ts';
 import {
   database,
@@ -11,6 +10,8 @@ import {
   secret,
   section,
   size,
+  type Static,
+  Type,
 } from '../documents/kinds.ts';
 
 const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), [...value]);

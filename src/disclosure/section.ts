@@ -1,9 +1,8 @@
 /** Keys of treatments, by id. */
-import { type Static, Type } from 'typebox';
 import type { Path, Report } from '../documents/faults.ts';
 import { isCharset } from './formats/shared/charsets.ts';
 import { responseFault } from './response-check.ts';
-import { optional, secret, section, table } from '../documents/kinds.ts';
+import { optional, secret, section, type Static, table, Type } from '../documents/kinds.ts';
 
 const keySchema = section({
   use: Type.Unsafe<'pseudonymize' | 'tokenize' | 'encrypt' | 'data_subjects'>(

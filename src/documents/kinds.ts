@@ -3,6 +3,15 @@
  * of Sluice gets to see (its static type). `reader.ts` turns one into the other; the annotation `kind` says how.
  */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+
+export { type Static, type TSchema, Type };
+
+/** A check of values that is compiled, for documents that are long. */
+export const compiledCheck = (schema: TSchema): ((value: unknown) => boolean) => {
+  const validator = Compile(schema);
+  return (value) => validator.Check(value);
+};
 
 export type Kind =
   | 'text'

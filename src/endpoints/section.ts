@@ -1,6 +1,15 @@
 /** Where Sluice listens, and what a caller may cost it. */
-import { type Static, Type } from 'typebox';
-import { address, defaulted, duration, optional, path, section, size } from '../documents/kinds.ts';
+import {
+  address,
+  defaulted,
+  duration,
+  optional,
+  path,
+  section,
+  size,
+  type Static,
+  Type,
+} from '../documents/kinds.ts';
 
 export const listenSchema = section(
   {

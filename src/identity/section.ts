@@ -1,5 +1,4 @@
 /** How a caller proves who it is, and what its credential says about it. */
-import { type Static, Type } from 'typebox';
 import type { Path, Report } from '../documents/faults.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
@@ -11,8 +10,10 @@ import {
   path,
   section,
   size,
+  type Static,
   table,
   text,
+  Type,
   url,
 } from '../documents/kinds.ts';
 

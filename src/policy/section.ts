@@ -1,5 +1,4 @@
 /** Where the policy comes from, who must have signed it, and how much it may use. */
-import { type Static, Type } from 'typebox';
 import type { Report } from '../documents/faults.ts';
 import { headerFault } from '../documents/secrets.ts';
 import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from './settings.ts';
@@ -11,7 +10,9 @@ import {
   secret,
   section,
   size,
+  type Static,
   table,
+  Type,
   url,
 } from '../documents/kinds.ts';
 

@@ -2,7 +2,7 @@
  * Reads the query parameters of a request and says which fields it searches by. Every parameter must be one that the route names, and its value one that
  * the route allows. A value that is written in a search language is parsed by the grammar of that language.
  */
-import { RE2JS } from 're2js';
+import { compilePattern } from '../documents/pattern.ts';
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { SluiceError } from '../errors.ts';
@@ -96,7 +96,7 @@ function compileValues(allowed: string | readonly string[]): ((value: string) =>
     return (value) => values.has(value);
   }
   try {
-    const pattern = RE2JS.compile(allowed);
+    const pattern = compilePattern(allowed);
     return (value) => pattern.matches(value);
   } catch {
     return null;

@@ -1,5 +1,4 @@
 /** Which requests exist, and what each of them is. A request that no route describes is denied. Longer than most: a route is one section. */
-import { type Static, Type } from 'typebox';
 import { ACTIONS } from '../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';
 import type { ActionName } from '../model/input.ts';
@@ -7,7 +6,16 @@ import type { Report } from '../documents/faults.ts';
 import { compileRoutes } from './compile.ts';
 import { languageName } from './language-names.ts';
 import { isPagingName } from './paging.ts';
-import { defaulted, oneOrMore, optional, pointer, section, table } from '../documents/kinds.ts';
+import {
+  defaulted,
+  oneOrMore,
+  optional,
+  pointer,
+  section,
+  type Static,
+  table,
+  Type,
+} from '../documents/kinds.ts';
 export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
 import { keepMasked } from './section/keep-masked.ts';
 import { alwaysFetchSchema, pagingSchema } from './section/paging.ts';

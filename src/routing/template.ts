@@ -1,5 +1,5 @@
 /** Path templates: `/api/customers/{id}/notes`, `/files/{path...}`. Which of several is the more specific. */
-import { RE2JS } from 're2js';
+import { compilePattern, type Pattern } from '../documents/pattern.ts';
 
 export type Segment =
   | { readonly is: 'text'; readonly text: string }
@@ -9,7 +9,7 @@ export type Segment =
       /** `Customers('{id}')`, `{id}.json`: what stands around the parameter in its segment */
       readonly before: string;
       readonly after: string;
-      readonly pattern: RE2JS | null;
+      readonly pattern: Pattern | null;
     }
   | { readonly is: 'rest'; readonly name: string };
 
@@ -55,7 +55,7 @@ export function parseTemplate(match: string, patterns: Readonly<Record<string, s
     }
     const source = Object.hasOwn(patterns, name) ? patterns[name]! : null;
     try {
-      const pattern = source === null ? null : RE2JS.compile(source);
+      const pattern = source === null ? null : compilePattern(source);
       segments.push({ is: 'param', name, before, after, pattern });
     } catch {
       return `has a pattern for ${name} that is not RE2 syntax`;

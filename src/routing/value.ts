@@ -1,5 +1,5 @@
 /** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
-import { RE2JS } from 're2js';
+import { compilePattern, type Pattern } from '../documents/pattern.ts';
 import type { RouteConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { pointerOf, tokensOf } from '../model/pointer.ts';
@@ -12,7 +12,7 @@ type Part =
   | { readonly from: 'text'; readonly text: string }
   | { readonly from: 'path'; readonly name: string }
   /** `pattern` (`query_values`): its group `id` is the part of the value that is the id; null: all of it is */
-  | { readonly from: 'query'; readonly name: string; readonly pattern: RE2JS | null }
+  | { readonly from: 'query'; readonly name: string; readonly pattern: Pattern | null }
   | { readonly from: 'body'; readonly steps: Steps };
 
 export type ValueTemplate = readonly Part[];
@@ -63,10 +63,10 @@ function parsePart(inner: string, params: ReadonlySet<string>, patterns: Pattern
 }
 
 /** `eq\.(?<id>.+)`: PostgREST writes an operator before the id. */
-function patternWithId(text: Patterns[string] | undefined): RE2JS | null {
+function patternWithId(text: Patterns[string] | undefined): Pattern | null {
   if (typeof text !== 'string') return null;
   try {
-    const pattern = RE2JS.compile(text);
+    const pattern = compilePattern(text);
     return Object.hasOwn(pattern.namedGroups(), 'id') ? pattern : null;
   } catch {
     // `queryPlan` reports it

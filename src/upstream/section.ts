@@ -1,9 +1,19 @@
 /** The systems that Sluice protects. */
-import { type Static, Type } from 'typebox';
 import type { Report } from '../documents/faults.ts';
 import { headerFault } from '../documents/secrets.ts';
 import { isDigest, isNeverForwarded, TAG_CONDITIONS } from './headers.ts';
-import { defaulted, duration, optional, path, secret, section, table, url } from '../documents/kinds.ts';
+import {
+  defaulted,
+  duration,
+  optional,
+  path,
+  secret,
+  section,
+  type Static,
+  table,
+  Type,
+  url,
+} from '../documents/kinds.ts';
 
 const headerName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
 

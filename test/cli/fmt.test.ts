@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { Lexer, parse } from 'yaml';
-import { formatYaml } from '../../src/cli/policy/new/format-yaml.ts';
+import { formatYaml } from '../../src/documents/format.ts';
 import { ROOT, sluice } from './support.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sluice-fmt-'));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { unifiedDiff } from '../../src/cli/policy/new/diff.ts';
-import { memberText, outdented, withMember, withName } from '../../src/cli/policy/new/yaml-insert.ts';
+import { memberText, outdented, withMember, withName } from '../../src/documents/insert.ts';
 import { type Copy, copies, opa, sluice } from './support.ts';
 
 vi.setConfig({ testTimeout: 300_000 });

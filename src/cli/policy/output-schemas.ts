@@ -1,5 +1,5 @@
 /** JSON Schemas of what `sluice matrix --diff --json` and `sluice replay --json` print, for programs that read it. */
-import { type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from '../../documents/kinds.ts';
 import { DIMENSIONS } from './matrix/changes.ts';
 
 const closed = { additionalProperties: false } as const;

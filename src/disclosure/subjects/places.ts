@@ -3,7 +3,7 @@
  * pattern: "Patient/(.+)" }`). What stands there names somebody only if it has the form of that type, and is then looked for among the aliases.
  */
 import { LRUCache } from 'lru-cache';
-import { RE2JS } from 're2js';
+import { compilePattern, type Pattern } from '../../documents/pattern.ts';
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar, TypedId } from '../../model/disclosure.ts';
 import { idOf } from './spelling.ts';
@@ -37,13 +37,13 @@ function partOf({ pattern }: SubjectPlace, text: string): string | null {
   return part === null || part === undefined || idOf(part) === '' ? null : idOf(part);
 }
 
-const patterns = new LRUCache<string, RE2JS>({ max: 500 });
+const patterns = new LRUCache<string, Pattern>({ max: 500 });
 
 /** linear in the text, whatever the pattern: the text is the upstream's */
-function compiled(pattern: string): RE2JS {
+function compiled(pattern: string): Pattern {
   let re = patterns.get(pattern);
   if (re === undefined) {
-    re = RE2JS.compile(pattern);
+    re = compilePattern(pattern);
     patterns.set(pattern, re);
   }
   return re;

@@ -1,7 +1,6 @@
 /** Which web pages may read answers in a browser. Without this section none may. */
-import { type Static, Type } from 'typebox';
 import type { Report } from '../../documents/faults.ts';
-import { defaulted, duration, section } from '../../documents/kinds.ts';
+import { defaulted, duration, section, type Static, Type } from '../../documents/kinds.ts';
 
 const name = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
 

@@ -1,5 +1,5 @@
 /** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. Longer than most: one check for each key. */
-import { RE2JS } from 're2js';
+import { patternFault } from '../../documents/pattern.ts';
 import { didYouMean } from '../../documents/near-name.ts';
 import type {
   Catalog,
@@ -30,17 +30,6 @@ const FIELD = [
 const NAME = /^[A-Za-z_][\w.:-]*$/;
 /** a category is half of a class name, `contact/3`: it has no slash */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
-
-/** What is wrong with a regular expression in RE2's syntax, which takes time that is linear in the text; null: nothing. */
-export const patternFault = (pattern: unknown): string | null => {
-  if (typeof pattern !== 'string' || pattern === '') return 'pattern is a regular expression';
-  try {
-    RE2JS.compile(pattern);
-    return null;
-  } catch {
-    return 'pattern is not a regular expression of RE2 (https://github.com/google/re2/wiki/Syntax)';
-  }
-};
 
 /** a value of which a fault can be told */
 interface Placed extends Pick<YamlDocument, 'file' | 'value'> {

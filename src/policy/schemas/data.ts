@@ -2,7 +2,7 @@
  * Schemas of the default policy's data, one a file of `policies/data/`; `schemas/policy-<name>.schema.json` are written from
  * these. Whoever replaces the rules may use data of any other shape; these hold for files whose header names them.
  */
-import { type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from '../../documents/kinds.ts';
 import { ACTIONS } from '../../model/actions.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';

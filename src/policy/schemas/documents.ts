@@ -1,5 +1,5 @@
 /** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. Longer than most: documents that name each other stand in one file. */
-import { type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from '../../documents/kinds.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import type { EnvelopeRole, FieldEntry } from '../../model/catalog.ts';

@@ -2,7 +2,7 @@
  * A scenario: one request with everything around it, and what must come of it. `policies/scenarios/*.yaml` and
  * `test/cases/*.yaml` are files of scenarios; `docs/policy-guide.md` explains the format to those who write them.
  */
-import { type Static, Type } from 'typebox';
+import { type Static, Type } from '../../documents/kinds.ts';
 
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;

@@ -1,6 +1,5 @@
 /** How a write is merged with the record that is stored. */
-import { Type } from 'typebox';
-import { optional, pointer, section } from '../../documents/kinds.ts';
+import { optional, pointer, section, Type } from '../../documents/kinds.ts';
 
 export const keepMasked = section(
   {

@@ -1,6 +1,5 @@
 /** What a route says of the pages and the selections of its upstream, so that neither tells of withheld records. */
-import { type Static, Type } from 'typebox';
-import { defaulted, optional, pointer, section, table } from '../../documents/kinds.ts';
+import { defaulted, optional, pointer, section, type Static, table, Type } from '../../documents/kinds.ts';
 
 export const pagingSchema = section(
   {

@@ -1,6 +1,5 @@
 /** Where a request's purpose, recipient and tier come from. */
-import { type Static, Type } from 'typebox';
-import { defaulted, section, table } from '../../documents/kinds.ts';
+import { defaulted, section, type Static, table, Type } from '../../documents/kinds.ts';
 
 const header = Type.String({ pattern: '^[A-Za-z0-9-]+$', maxLength: 64 });
 

@@ -1,7 +1,7 @@
 /** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
 import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
-import { patternFault } from '../../../policy/catalog/read.ts';
+import { patternFault } from '../../../documents/pattern.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { CausedFault } from './findings.ts';
 

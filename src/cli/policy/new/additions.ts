@@ -1,11 +1,12 @@
 /** What `sluice new` adds to a policy: the lines of each kind, and what a scenario of it asks. */
-import { parse, stringify } from 'yaml';
 import { didYouMean } from '../../../documents/near-name.ts';
 import { SluiceError } from '../../../errors.ts';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
-import { isObject } from '../../../documents/yaml.ts';
+import { faultError } from '../../../documents/faults.ts';
+import { writeScalar } from '../../../documents/write.ts';
+import { isObject, readYaml } from '../../../documents/yaml.ts';
 import type { Asked } from './new-scenario.ts';
-import { memberText, outdented, withMember, withName } from './yaml-insert.ts';
+import { memberText, outdented, withMember, withName } from '../../../documents/insert.ts';
 
 export interface Copied {
   readonly like: string;
@@ -74,14 +75,10 @@ interface Members {
 }
 
 function read(path: string, text: string): unknown {
-  try {
-    return parse(text);
-  } catch (cause) {
-    throw new SluiceError('input_invalid', {
-      message: `${path} is not YAML. Mend it first (sluice check).`,
-      cause,
-    });
-  }
+  const yaml = readYaml(path, text);
+  if ('faults' in yaml)
+    throw faultError('input_invalid', yaml.faults, { advice: 'Correct it first (sluice check).' });
+  return yaml.document.value;
 }
 
 const oneOf = (section: string): string => section.replace(/ies$/, 'y').replace(/s$/, '');
@@ -108,7 +105,7 @@ function copied(
     .replace(/^[^:\n]+:/, `${of}:`)
     .replace(
       /^( +title: ).*$/m,
-      (_all, key: string) => `${key}${stringify(title ?? of.replaceAll('_', ' ')).trim()}`,
+      (_all, key: string) => `${key}${writeScalar(title ?? of.replaceAll('_', ' '))}`,
     );
   return [path, withMember(path, text, [what], lines)];
 }
@@ -184,8 +181,8 @@ export function newField(sources: Sources, resource: string, pointer: string, op
     throw new SluiceError('usage_invalid', `The field ${pointer} is in ${path} already.`);
   if (!pointer.startsWith('/')) throw new SluiceError('usage_invalid', `A field begins with "/": ${pointer}`);
   sources.must('categories', options.category);
-  const mask = options.mask === undefined ? '' : `, mask: ${stringify(options.mask).trim()}`;
-  const key = stringify(pointer).trim();
+  const mask = options.mask === undefined ? '' : `, mask: ${writeScalar(options.mask)}`;
+  const key = writeScalar(pointer);
   const line = `${key}: { category: ${options.category}, grade: ${options.grade}${mask} }\n`;
   const roles = Object.entries(sources.section('roles').entries).filter((e): e is [string, Members] =>
     isObject(e[1]),

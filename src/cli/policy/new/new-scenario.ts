@@ -2,13 +2,13 @@
  * A scenario for what was just added to a policy: a request that it is about, and what comes of it now. Whoever adds it reads whether
  * that is what they want; from then on the scenario keeps it so.
  */
-import { Document, isCollection, isMap, visit } from 'yaml';
 import { LISTS, READS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
 import { decodeToken } from '../../../model/pointer.ts';
 import type { ScenarioFile } from '../../../policy/schemas/scenario.ts';
 import { SCENARIO_NOW } from '../../../policy/schemas/scenario.ts';
-import { formatYaml } from './format-yaml.ts';
+import { formatYaml } from '../../../documents/format.ts';
+import { writeCommented } from '../../../documents/write.ts';
 import { SAMPLES } from './samples.ts';
 import { expectationOf } from '../testing/expectations.ts';
 import type { ScenarioResult } from '../testing/sandbox.ts';
@@ -110,18 +110,11 @@ export function expecting(file: ScenarioFile, result: ScenarioResult): ScenarioF
 
 /** @param header the comment that names the schema */
 export function writtenScenario(file: ScenarioFile, header: string): string {
-  const document = new Document(file);
-  visit(document, {
-    Collection: (_key, node, path) => {
-      // one line for each member of a scenario, and for each field that is expected to be withheld
-      const above = path.filter((p) => isCollection(p)).length;
-      const { length } = JSON.stringify(node.toJSON());
-      if (above >= 3 && (!isMap(node) || length < 110)) node.flow = true;
-      if (above === 2 && length < 110 && isMap(node) && !node.has('expect')) node.flow = true;
-    },
-  });
-  document.commentBefore = `${header}\n\n Written by \`sluice new\`: what the policy does with it now. Read whether that is what you want.`;
-  const text = document.toString({ lineWidth: 0 });
+  const comment = `${header}\n\n Written by \`sluice new\`: what the policy does with it now. Read whether that is what you want.`;
+  // one line for each member of a scenario, and for each field that is expected to be withheld
+  const text = writeCommented(file, comment, ({ depth, isMap, length, has }) =>
+    depth >= 3 ? !isMap || length < 110 : depth === 2 && isMap && length < 110 && !has('expect'),
+  );
   const formatted = formatYaml(text);
   return 'text' in formatted ? formatted.text : text;
 }

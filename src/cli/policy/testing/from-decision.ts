@@ -1,7 +1,7 @@
 /** `sluice test --from-decision`: writes the scenario of a recorded decision, with what comes of it under this policy. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { stringify } from 'yaml';
+import { writeYaml } from '../../../documents/write.ts';
 import type { Decision } from '../../../decision-log/index/decision.ts';
 import { scanQuery } from '../../../decision-log/index/scan.ts';
 import { SluiceError } from '../../../errors.ts';
@@ -46,7 +46,7 @@ export async function fromDecision(io: Io, options: FromDecision): Promise<void>
     ...(differs.length === 0
       ? []
       : ['# What comes of it differs from what is on record:', ...differs.map((d) => `# - ${d}`)]),
-    stringify(whole, { lineWidth: 0 }),
+    writeYaml(whole),
   ].join('\n');
   if (options.output === undefined) io.stdout.write(text);
   else {
@@ -64,7 +64,7 @@ export async function fromDecision(io: Io, options: FromDecision): Promise<void>
 
 /** As the file will be read. */
 function parsed(file: ScenarioFile) {
-  const { documents, faults } = readScenarios('', [{ path: 'recorded.yaml', text: stringify(file) }]);
+  const { documents, faults } = readScenarios('', [{ path: 'recorded.yaml', text: writeYaml(file) }]);
   const [document] = documents;
   if (document === undefined || faults.length > 0)
     throw new SluiceError(

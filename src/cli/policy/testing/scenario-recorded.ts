@@ -2,7 +2,7 @@
  * A scenario from a recorded decision. A record holds who asked, what for and in which states data subjects were, and never a value: records
  * of the upstream are made up with the members that the decision told of, ids too. What the record does not hold is said.
  */
-import { RE2JS } from 're2js';
+import { compilePattern } from '../../../documents/pattern.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
 import type { Decision } from '../../../decision-log/index/decision.ts';
 import { SluiceError } from '../../../errors.ts';
@@ -197,7 +197,7 @@ function madeUpId(
     ...[3, 5, 7, 8, 9].map((d) => `1${d}${String(n).padStart(9, '0')}`),
   ];
   if (!isObject(known) || typeof known['pattern'] !== 'string') return forms[0]!;
-  const pattern = RE2JS.compile(known['pattern']);
+  const pattern = compilePattern(known['pattern']);
   return forms.find((form) => pattern.matches(form)) ?? forms[0]!;
 }
 

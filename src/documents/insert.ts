@@ -1,6 +1,6 @@
 /** Entries put into YAML as text: what is there keeps its lines, its comments and its order. */
 import { isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
-import { SluiceError } from '../../../errors.ts';
+import { SluiceError } from '../errors.ts';
 
 type Path = readonly string[];
 
@@ -8,7 +8,7 @@ const parsed = (file: string, text: string) => {
   const document = parseDocument(text, { prettyErrors: false });
   if (document.errors.length > 0)
     throw new SluiceError('input_invalid', {
-      message: `${file} is not YAML: ${document.errors[0]!.message}. Mend it first (sluice check).`,
+      message: `${file} is not YAML: ${document.errors[0]!.message}. Correct it first (sluice check).`,
       at: { file },
     });
   return document;
