@@ -7,7 +7,8 @@ import { identitySchema } from '../identity/section.ts';
 import { keysSchema } from '../disclosure/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
-import { insecureSchema, observabilitySchema, workersSchema } from './section.ts';
+import { observabilitySchema } from '../observability/section.ts';
+import { insecureSchema, workersSchema } from './section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
 import { upstreamsSchema } from '../upstream/section.ts';
 

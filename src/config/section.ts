@@ -1,24 +1,10 @@
-/** The process itself: what it tells operators, and the options that open doors. */
-import { defaulted, section, type Static, table, Type } from '../documents/kinds.ts';
+/** The process itself: how many workers it has, and options that make it less safe. */
+import { defaulted, section, type Static, Type } from '../documents/kinds.ts';
 
 export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })], {
   description:
     'processes that serve, 1 to 64; `auto`: one for each core that this process may use. Limits and caches are each worker’s own',
 });
-
-export const observabilitySchema = section(
-  {
-    log_level: defaulted(Type.Enum(['debug', 'info', 'warn', 'error']), 'info'),
-    labels: defaulted(
-      table(Type.String({ maxLength: 256 }), {
-        key: '^[a-z][a-z0-9_]*$',
-        description: 'added to every decision record',
-      }),
-      {},
-    ),
-  },
-  { description: 'logs and labels' },
-);
 
 export const insecureSchema = section(
   {
