@@ -12,7 +12,7 @@ export const refusableOf = (req: Request): Refusable => ({
   target: req.url,
   headers: req.headers,
   get hasBody() {
-    // Asked when the refusal is sent: what is unread by then stays on the connection.
+    // Asked when the request is refused: some of the body may not have been read.
     return !req.complete;
   },
 });

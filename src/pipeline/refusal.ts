@@ -115,6 +115,8 @@ export async function refuse(
   stages: Stages,
   thrown: unknown,
 ): Promise<void> {
+  // A body that was not read would be parsed as the next request of the connection, which is therefore closed.
+  const { hasBody } = request;
   const error = isSluiceError(thrown)
     ? thrown
     : new SluiceError('internal', { message: 'Sluice failed.', cause: thrown });
@@ -151,25 +153,21 @@ export async function refuse(
     );
     if (!reply.started) {
       const error = unrecorded(failure);
-      answer(
-        request,
-        reply,
-        stages.responses.refused(error, entry.id, [{ code: error.code }], undefined, shape),
-      );
+      const reasons = [{ code: error.code }];
+      answer(reply, stages.responses.refused(error, entry.id, reasons, undefined, shape), hasBody);
       return;
     }
   }
   // A part has been sent already: a clean end would pass for the whole answer.
   if (reply.started) reply.abort();
-  else answer(request, reply, refusal, CLOSING.has(error.code));
+  else answer(reply, refusal, hasBody || CLOSING.has(error.code));
 }
 
 /** The sender of such a head may see other requests on this connection than Sluice does. */
 const CLOSING: ReadonlySet<ErrorCode> = new Set(['request_malformed', 'host_ambiguous']);
 
-function answer(request: Refusable, reply: Reply, refusal: Refusal, close = false): void {
-  // A body that was not read would be parsed as the next request of this connection.
-  const headers = request.hasBody || close ? { ...refusal.headers, connection: 'close' } : refusal.headers;
+function answer(reply: Reply, refusal: Refusal, close: boolean): void {
+  const headers = close ? { ...refusal.headers, connection: 'close' } : refusal.headers;
   reply.send(refusal.status, headers, [refusal.body]);
 }
 
