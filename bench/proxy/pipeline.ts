@@ -97,7 +97,7 @@ const stages: Stages = {
   identity,
   router: createRouter(config.routes, config.limits),
   purposeOf: (request) => resolvePurpose(config.purpose, request),
-  knownOf: () => known,
+  knownNames: () => known,
   policy,
   consents,
   identities,

@@ -108,7 +108,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       identity,
       router: createRouter(config.routes, config.limits, charsetNamed),
       purposeOf: (request) => resolvePurpose(config.purpose, request),
-      knownOf: ({ data }) => knownFrom(data),
+      knownNames: ({ data }) => knownFrom(data),
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
       grants: given.grants,

@@ -67,7 +67,7 @@ export async function authorize<T extends Target>(
 
   const snapshot = stages.policy.current();
   entry.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
-  const known = stages.knownOf(snapshot);
+  const known = stages.knownNames(snapshot);
   const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
   const action = { name: target.action, properties: target.properties(use) };

@@ -1,6 +1,6 @@
 /**
- * Whether an answer is a list that must not tell of withheld records by its counts, gaps or length, and how the upstream is asked for it so that
- * it does not: the list is narrowed by fields that the records may hide, or must hold groups of people.
+ * Lists that must not tell of withheld records by their counts, gaps or length: those that are narrowed by fields which records may hide,
+ * and those that must hold groups of people. Decides how the upstream is asked for them.
  */
 import { SluiceError } from '../errors.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
@@ -41,7 +41,7 @@ export function listingOf(selected: Selected, catalog: Catalog, { min_group_size
   if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
   const alike = isAlike(catalog);
   if (paging.narrowed === 'whole') {
-    // No page was asked for: then the answer must be all of the list.
+    // No page was asked for, so the answer must be the whole list.
     const whole: Page = { offset: 0, limit: null, fetch: paging.most ?? Number.POSITIVE_INFINITY };
     return { ...unpaged, paged, page: narrowed && !alike ? whole : null };
   }
@@ -53,7 +53,7 @@ export function listingOf(selected: Selected, catalog: Catalog, { min_group_size
   return { guarded, paged, page, asked: first, next };
 }
 
-/** Whether no record is about anybody, so that the policy answers the same for all: then none is withheld while another is not. */
+/** Whether no record has a data subject or attributes: then the policy withholds all of them or none. */
 export const isAlike = ({ data_subject, attributes, variants }: Catalog): boolean =>
   variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
 
@@ -61,13 +61,13 @@ export const isAlike = ({ data_subject, attributes, variants }: Catalog): boolea
 const OF_ONE: ReadonlySet<FormatName | null> = new Set<FormatName>(['json', 'form', 'whole']);
 
 /**
- * Whether the answer may hold several records: that of a search or an export; and that of a read whose rows, lines or elements are records, or whose
- * format is known only once it is there.
+ * Whether the answer may hold several records: a search, an export, or a read whose rows, lines or elements are records or whose format is
+ * known only when the answer comes.
  */
 function mayHaveSeveral({ action, route: { records, response } }: Selected): boolean {
   if (LISTS.has(action) || (records !== null && !leadsToOne(records))) return true;
   return !WRITES.has(action) && !OF_ONE.has(response.format);
 }
 
-/** A pointer that no wildcard or selector makes lead to several places (of JSON: in XML a repeated element needs none). */
+/** Whether a pointer has no wildcard and no selector, so that it leads to one place in JSON. In XML elements may be repeated. */
 export const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);

@@ -29,7 +29,8 @@ export interface Stages {
   readonly identity: Identity;
   readonly router: Router;
   readonly purposeOf: (request: PurposeRequest) => PurposeOfUse;
-  readonly knownOf: (snapshot: PolicySnapshot) => Known;
+  /** purposes and recipients in the policy's data */
+  readonly knownNames: (snapshot: PolicySnapshot) => Known;
   readonly policy: PolicyStore;
   readonly consents: ConsentSource;
   /** the data subject that an identifier names */
