@@ -45,6 +45,7 @@ export async function play(
         ]),
     ...(answer.complete ? [] : ['The answer is cut short.']),
     ...(records[0] === undefined ? [] : disagreements(answer, records[0])),
+    ...leaks(answer, running),
   ];
   if (faults.length > 0) {
     const got = `It was answered: ${answer.status} ${answer.body.toString('utf8', 0, 400)}`;
@@ -173,6 +174,18 @@ const USUAL: Readonly<Record<string, (value: string, answer: Answer) => boolean>
 };
 /** those of them without which an answer shows a line `Name: none` */
 const REQUIRED = ['cache-control', 'x-content-type-options', 'vary', 'sluice-decision-id'];
+
+/** What a case calls `CANARY` is the upstream's own: it is nowhere but in what the upstream sent. */
+function leaks(answer: Answer, running: Running): string[] {
+  const places = {
+    answer: answer.head + answer.body.toString('latin1'),
+    log: running.log(),
+    journal: running.journalText(),
+  };
+  return Object.entries(places).flatMap(([name, text]) =>
+    text.includes('CANARY') ? [`CANARY is in the ${name}.`] : [],
+  );
+}
 
 function disagreements(answer: Answer, record: DecisionRecord): string[] {
   const id = answer.headers.get('sluice-decision-id')?.join();

@@ -67,17 +67,8 @@ describe('a token is refused', () => {
       'token_signature_invalid',
     );
   });
-  test('when another key signed it under the same key id', async () => {
-    expect(await refused(await other.sign())).toBe('token_signature_invalid');
-  });
-  test('when it is meant for another audience', async () => {
-    expect(await refused(await key.sign({ aud: 'billing' }))).toBe('token_audience_mismatch');
-  });
   test('when it names no audience', async () => {
     expect(await refused(await key.sign({ aud: undefined }))).toBe('token_audience_mismatch');
-  });
-  test('when its issuer is unknown', async () => {
-    expect(await refused(await key.sign({ iss: 'https://evil.example' }))).toBe('token_issuer_unknown');
   });
   test.each(['__proto__', 'constructor', ''])('when its issuer is %j', async (iss) => {
     expect(await refused(await key.sign({ iss }))).toBe('token_issuer_unknown');
@@ -190,9 +181,6 @@ describe('a header is refused', () => {
   });
   test('when it is of another scheme', async () => {
     expect(await verdict(identity, { authorization: 'Basic dTpw' })).toBe('token_missing');
-  });
-  test('when it is not there', async () => {
-    expect(await verdict(identity, {})).toBe('token_missing');
   });
   test('when it has text after the token', async () => {
     expect(await verdict(identity, { authorization: `Bearer ${await key.sign()} x` })).toBe(
