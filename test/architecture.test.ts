@@ -256,6 +256,52 @@ describe('architecture', () => {
     expect(decoding).toEqual(['model/pointer.ts']);
   });
 
+  const FORMATS = 'disclosure/formats/';
+
+  test('a format imports format.ts, formats/shared/ and its own folder', () => {
+    const own = (i: Import): string => i.file.split('/').slice(0, 3).join('/');
+    const allowed = (i: Import): boolean =>
+      i.from === `${FORMATS}format.ts` ||
+      [own(i), `${FORMATS}shared`].some((folder) => i.from.startsWith(`${folder}/`)) ||
+      ['model', 'errors.ts'].includes(room(i.from));
+    const formats = local.filter(
+      (i) => /^disclosure\/formats\/[^/]+\//.test(i.file) && !i.file.startsWith(`${FORMATS}shared/`),
+    );
+    expect(formats.length).toBeGreaterThan(50);
+    expect(breaches(formats.filter((i) => !allowed(i)))).toEqual([]);
+  });
+
+  test('formats.ts alone registers formats: no other file imports one, except documents in fields (inner/)', () => {
+    const isFormat = (file: string): boolean => /^disclosure\/formats\/(?!shared\/)[^/]+\//.test(file);
+    expect(
+      breaches(
+        local.filter(
+          (i) =>
+            isFormat(i.from) &&
+            !isFormat(i.file) &&
+            i.file !== `${FORMATS}formats.ts` &&
+            !i.file.startsWith('disclosure/inner/'),
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test('of disclosure, formats/ imports subjects/ and treatments/ alone, which import no other part of it', () => {
+    const below = [FORMATS, 'disclosure/subjects/', 'disclosure/treatments/'];
+    const within = (i: Import): boolean => i.from.startsWith('disclosure/');
+    expect(
+      breaches(
+        local.filter(
+          (i) => i.file.startsWith(FORMATS) && within(i) && !below.some((b) => i.from.startsWith(b)),
+        ),
+      ),
+    ).toEqual([]);
+    for (const folder of below.slice(1))
+      expect(
+        breaches(local.filter((i) => i.file.startsWith(folder) && within(i) && !i.from.startsWith(folder))),
+      ).toEqual([]);
+  });
+
   test('whatever emits errors has a listener for them in the file that creates it', () => {
     // Of Node and of the packages that we use: what ends the process if its 'error' event is not heard.
     const created =
@@ -367,6 +413,7 @@ describe('architecture', () => {
       'biome.json',
       'README.md',
       'LICENSE',
+      'CONTRIBUTING.md',
       'CHANGELOG.md',
       'CONTRIBUTING.md',
       '.gitignore',

@@ -5,7 +5,7 @@ import { parser } from 'stream-json';
 import { pick } from 'stream-json/filters/pick.js';
 import { streamArray } from 'stream-json/streamers/stream-array.js';
 import { streamValues } from 'stream-json/streamers/stream-values.js';
-import { Running, UnknownPaths } from '../../src/disclosure/session/counter.ts';
+import { ProgramRun, UnknownPaths } from '../../src/disclosure/session/counter.ts';
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
 import { compileEnvelope } from '../../src/disclosure/fields/envelope.ts';
 import type { BodyReader, Matcher, Piece } from '../../src/disclosure/formats/format.ts';
@@ -46,7 +46,7 @@ export const splice: Contestant = spliced((records) => ({
     limits: DEFAULT_LIMITS,
   }),
   matcher: automaton,
-  running: (unknown) => Running.of(instructions, unknown),
+  running: (unknown) => ProgramRun.of(instructions, unknown),
 }));
 
 /** A format's reader and renderer with one known program. */
@@ -54,7 +54,7 @@ export function spliced(
   open: (records: '/items/*' | null) => {
     readonly reader: BodyReader;
     readonly matcher: Matcher;
-    readonly running: (unknown: UnknownPaths) => Running;
+    readonly running: (unknown: UnknownPaths) => ProgramRun;
   },
 ): Contestant {
   return async (chunks, records) => {
@@ -71,9 +71,9 @@ export function spliced(
       reader.settled?.();
     };
     const [only] = chunks;
-    if (only !== undefined && chunks.length === 1 && reader.whole !== undefined) {
+    if (only !== undefined && chunks.length === 1 && reader.pushAll !== undefined) {
       out.expect(only.length);
-      write(reader.whole(only));
+      write(reader.pushAll(only));
     } else {
       for (const chunk of chunks) {
         out.expect(chunk.length);
@@ -94,7 +94,9 @@ export function spliced(
 export const whole: Contestant = async (chunks, records) => {
   const wanted = records === null ? singlePlan : plan;
   const parts =
-    chunks.length === 1 ? await stage.whole(chunks[0]!, wanted) : stage.disclose(each(chunks), wanted);
+    chunks.length === 1
+      ? await stage.discloseBuffer(chunks[0]!, wanted)
+      : stage.disclose(each(chunks), wanted);
   const left: Uint8Array[] = [];
   for await (const part of parts) left.push(...part.chunks);
   return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);

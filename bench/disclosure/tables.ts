@@ -1,7 +1,7 @@
 /** The same for tables: customers as a CRM exports them, as the default policy has a support agent see them. */
 import { parse as parseCsv } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { Running, type UnknownPaths } from '../../src/disclosure/session/counter.ts';
+import { ProgramRun, type UnknownPaths } from '../../src/disclosure/session/counter.ts';
 import { Automaton } from '../../src/disclosure/fields/automaton.ts';
 import { compileEnvelope } from '../../src/disclosure/fields/envelope.ts';
 import { csv } from '../../src/disclosure/formats/csv/reader.ts';
@@ -81,7 +81,7 @@ const envelope = compileEnvelope(catalog, null);
 export const spliceTable: Contestant = spliced(() => ({
   reader: csv.open({ matcher: automaton, envelope, charset: '', options: {}, limits: DEFAULT_LIMITS }),
   matcher: automaton,
-  running: (unknown: UnknownPaths) => Running.of(instructions, unknown),
+  running: (unknown: UnknownPaths) => ProgramRun.of(instructions, unknown),
 }));
 
 const plan = {

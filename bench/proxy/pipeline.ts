@@ -14,7 +14,7 @@ import { createDecisionLog, newDecisionId } from '../../src/decision-log/decisio
 import { createDisclosureStage } from '../../src/disclosure/stage.ts';
 import { createGuard } from '../../src/disclosure/guard/requests.ts';
 import { createKeyRing } from '../../src/disclosure/keys.ts';
-import { mediaOf } from '../../src/disclosure/media.ts';
+import { layoutOf, mediaOf } from '../../src/disclosure/media.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { createIdentity } from '../../src/identity/index.ts';
 import type { ProxyRequest, Reply } from '../../src/model/exchange.ts';
@@ -103,6 +103,7 @@ const stages: Stages = {
   identities,
   guard: createGuard({ consents, identities }),
   mediaOf,
+  layoutOf,
   upstreams: {
     send: async () => {
       await new Promise(setImmediate);

@@ -8,7 +8,7 @@ import { DECODE_LIMITS, decodeStream, encodeStream, negotiate } from '../disclos
 import { recordsPointer } from '../disclosure/fields/envelope.ts';
 import { createGuard } from '../disclosure/guard/requests.ts';
 import { createKeyRing, type KeyRing } from '../disclosure/keys.ts';
-import { mediaOf } from '../disclosure/media.ts';
+import { layoutOf, mediaOf } from '../disclosure/media.ts';
 import { spellFault } from '../documents/faults.ts';
 import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
@@ -115,6 +115,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       identities,
       guard: createGuard({ consents, identities }),
       mediaOf,
+      layoutOf,
       recordsOf: recordsPointer,
       upstreams,
       headersOf: headerRulesOf(config),

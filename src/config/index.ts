@@ -6,7 +6,6 @@ import { type Fault, faultError, inOrder, type Path, type PlacedFault } from '..
 import { readDocument, readPlain, type Schema } from '../documents/reader.ts';
 import { isObject, readYaml } from '../documents/yaml.ts';
 import { SluiceError } from '../errors.ts';
-import { routesSchema } from '../routing/section.ts';
 import { checkConfig, warningsOf } from './checks.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -92,7 +91,11 @@ export function readRoutes(routes: readonly object[]): {
   readonly faults: ReturnType<typeof readPlain>['faults'];
 } {
   const references = { env: {}, directory: resolve('/'), literalSecrets: false };
-  const { value, faults } = readPlain(routes, routesSchema as unknown as Schema, references);
+  const { value, faults } = readPlain(
+    routes,
+    configSchema.properties.routes as unknown as Schema,
+    references,
+  );
   return { routes: faults.length === 0 ? (value as Config['routes']) : null, faults };
 }
 

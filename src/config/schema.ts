@@ -4,7 +4,7 @@ import { consentSchema } from '../consent/section.ts';
 import { corsSchema } from '../endpoints/proxy/section.ts';
 import { decisionLogSchema } from '../decision-log/section.ts';
 import { identitySchema } from '../identity/section.ts';
-import { keysSchema } from '../disclosure/section.ts';
+import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
@@ -23,7 +23,7 @@ export const configSchema = section({
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),
-  routes: routesSchema,
+  routes: routesSchema(RESPONSE_FORMATS),
   limits: defaulted(limitsSchema, {}),
   keys: defaulted(keysSchema, {}),
   observability: defaulted(observabilitySchema, {}),

@@ -16,7 +16,7 @@ import {
   createZstdCompress,
   createZstdDecompress,
 } from 'node:zlib';
-import { type ErrorCode, SluiceError } from '../errors.ts';
+import { SluiceError } from '../errors.ts';
 
 export type Coding = 'gzip' | 'deflate' | 'br' | 'zstd';
 type Bytes = AsyncIterable<Uint8Array>;
@@ -38,40 +38,26 @@ export const DECODE_LIMITS: DecodeLimits = { maxBytes: 16 * 1024 ** 3, maxRatio:
 const MAX_CHAIN = 3;
 const CHUNK = 64 * 1024;
 
-/** Where a fault is reported: a body of the upstream's, or one of the client's. */
-export type Side = 'response' | 'request';
-const CODES: Record<Side, Record<'unsupported' | 'malformed' | 'large', ErrorCode>> = {
-  response: {
-    unsupported: 'response_encoding_unsupported',
-    malformed: 'response_encoding_malformed',
-    large: 'response_too_large',
-  },
-  request: {
-    unsupported: 'body_encoding_unsupported',
-    malformed: 'body_unreadable',
-    large: 'body_too_large',
-  },
-};
-
 /**
  * Codings of a `Content-Encoding` field in the order they were applied, `identity` left out.
- * @throws SluiceError `response_encoding_unsupported` (`body_encoding_unsupported` for a request)
+ * @throws SluiceError `response_encoding_unsupported`
  */
-export function parseContentEncoding(header: string | null | undefined, side: Side = 'response'): Coding[] {
+export function parseContentEncoding(header: string | null | undefined): Coding[] {
   const codings: Coding[] = [];
   for (const item of (header ?? '').split(',')) {
     const name = item.trim().toLowerCase();
     if (name === '' || name === 'identity') continue;
     const coding = name === 'x-gzip' ? 'gzip' : name;
     if (coding !== 'gzip' && coding !== 'deflate' && coding !== 'br' && coding !== 'zstd')
-      throw new SluiceError(CODES[side].unsupported, {
-        message: `The ${side} body has a Content-Encoding that is not known here; gzip, deflate, br and zstd are.`,
+      throw new SluiceError('response_encoding_unsupported', {
+        message:
+          'The response body has an unknown Content-Encoding; gzip, deflate, br and zstd are supported.',
       });
     codings.push(coding);
   }
   if (codings.length > MAX_CHAIN)
-    throw new SluiceError(CODES[side].unsupported, {
-      message: `The ${side} body is encoded ${codings.length} times over; at most ${MAX_CHAIN} are undone.`,
+    throw new SluiceError('response_encoding_unsupported', {
+      message: `The response body is encoded ${codings.length} times over; at most ${MAX_CHAIN} codings are decoded.`,
     });
   return codings;
 }
@@ -79,23 +65,17 @@ export function parseContentEncoding(header: string | null | undefined, side: Si
 /**
  * Undoes a chain of codings.
  * @throws SluiceError, from the stream: `response_encoding_malformed` for bytes that are not of the coding, end early or
- *   go on after its end; `response_too_large` past a limit (`body_unreadable`, `body_too_large` for a request)
+ *   go on after its end; `response_too_large` past a limit
  */
 export function decodeStream(
   codings: readonly Coding[],
   limits: DecodeLimits = DECODE_LIMITS,
-  side: Side = 'response',
 ): (source: Bytes) => Bytes {
   // the coding that was applied last is undone first
-  return (source) => codings.reduceRight((body, coding) => undo(body, coding, limits, side), source);
+  return (source) => codings.reduceRight((body, coding) => undo(body, coding, limits), source);
 }
 
-async function* undo(
-  source: Bytes,
-  coding: Coding,
-  limits: DecodeLimits,
-  side: Side,
-): AsyncGenerator<Uint8Array> {
+async function* undo(source: Bytes, coding: Coding, limits: DecodeLimits): AsyncGenerator<Uint8Array> {
   const input = source[Symbol.asyncIterator]();
   const counted = { in: 0, out: 0 };
   let codec: Codec | undefined;
@@ -108,7 +88,7 @@ async function* undo(
       feeding.catch((e: unknown) => codec?.destroy(e as Error));
       for await (const chunk of codec as AsyncIterable<Uint8Array>) {
         counted.out += chunk.length;
-        guard(counted, coding, limits, side);
+        guard(counted, coding, limits);
         yield chunk;
       }
       head = await feeding;
@@ -119,8 +99,8 @@ async function* undo(
   } catch (e) {
     // node:zlib's own faults carry a code; whatever the source threw (an aborted upstream) is not ours to rename
     if (!isCodecFault(e)) throw e;
-    throw new SluiceError(CODES[side].malformed, {
-      message: `The ${side} body is not valid ${coding}: it is damaged, cut short or followed by something else.`,
+    throw new SluiceError('response_encoding_malformed', {
+      message: `The response body is not valid ${coding}: it is damaged, cut short or followed by something else.`,
       cause: e,
     });
   } finally {
@@ -129,14 +109,14 @@ async function* undo(
   }
 }
 
-function guard(counted: { in: number; out: number }, coding: Coding, limits: DecodeLimits, side: Side): void {
+function guard(counted: { in: number; out: number }, coding: Coding, limits: DecodeLimits): void {
   if (counted.out > limits.maxBytes)
-    throw new SluiceError(CODES[side].large, {
-      message: `The ${side} body exceeds ${limits.maxBytes} bytes once its ${coding} coding is undone.`,
+    throw new SluiceError('response_too_large', {
+      message: `The response body exceeds ${limits.maxBytes} bytes once its ${coding} coding is undone.`,
     });
   if (counted.out > limits.ratioFloor && counted.out > counted.in * limits.maxRatio)
-    throw new SluiceError(CODES[side].large, {
-      message: `The ${side} body unpacks to more than ${limits.maxRatio} times its ${coding}-coded size.`,
+    throw new SluiceError('response_too_large', {
+      message: `The response body unpacks to more than ${limits.maxRatio} times its ${coding}-coded size.`,
     });
 }
 

@@ -18,10 +18,7 @@ const SHORTEST_RSA = 2048;
 export type { KeyConfig };
 export type KeysConfig = { readonly [id: string]: KeyConfig };
 
-export interface KeyRing extends TreatmentKeys {
-  /** ids and uses for `sluice check` and the admin page; never a secret */
-  list(): readonly { readonly id: string; readonly use: KeyConfig['use']; readonly current: boolean }[];
-}
+export type KeyRing = TreatmentKeys;
 
 export interface KeyRingOptions {
   readonly clock?: Clock;
@@ -136,17 +133,6 @@ export function createKeyRing(config: KeysConfig, options: KeyRingOptions = {}):
     recipient(recipient: string, id?: string): RecipientKey {
       const key = find('encrypt', recipient, id);
       return { id: key.id, key: key.material as KeyObject };
-    },
-    list() {
-      return held.map((key) => {
-        let current = false;
-        try {
-          current = find(key.use, key.recipient, undefined) === key;
-        } catch {
-          // all keys of this use begin later
-        }
-        return { id: key.id, use: key.use, current };
-      });
     },
   };
 }

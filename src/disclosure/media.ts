@@ -3,10 +3,11 @@
  * guessed from the content: a body that neither the upstream nor the route names is refused.
  */
 import { SluiceError } from '../errors.ts';
-import type { FormatName } from '../model/disclosure.ts';
+import type { FormatName, Layout } from '../model/disclosure.ts';
 import { charset as charsetNamed, isCharset } from './formats/shared/charsets.ts';
 import { type Coding, parseContentEncoding } from './encodings.ts';
-import { typesOf } from './formats/opaque/reader.ts';
+import type { Format, FormatMedia } from './formats/format.ts';
+import { FORMATS } from './formats/formats.ts';
 
 export interface RouteResponse {
   readonly format: FormatName | null;
@@ -17,67 +18,32 @@ export interface RouteResponse {
 
 export interface Media {
   readonly format: FormatName;
+  readonly layout: Layout;
   /** lower case; empty where nobody says and the body itself may (a declaration, a byte order mark) */
   readonly charset: string;
   /** content codings in the order they were applied, e.g. `['gzip']` */
   readonly encodings: readonly Coding[];
   /** parameters of the Content-Type that the format needs to read the body */
-  readonly parameters: { readonly boundary?: string };
+  readonly parameters: { readonly [name: string]: string };
   /** the Content-Type of the disclosed body */
   readonly contentType: string;
 }
 
-const FORMATS: Readonly<Record<string, FormatName>> = {
-  'application/json': 'json',
-  'text/json': 'json',
-  'application/x-ndjson': 'ndjson',
-  'application/ndjson': 'ndjson',
-  'application/jsonl': 'ndjson',
-  'application/x-jsonlines': 'ndjson',
-  'application/xml': 'xml',
-  'text/xml': 'xml',
-  'text/csv': 'csv',
-  'application/csv': 'csv',
-  'text/tab-separated-values': 'tsv',
-  'application/x-www-form-urlencoded': 'form',
-  'multipart/form-data': 'multipart',
-  'text/vcard': 'vcard',
-  'text/x-vcard': 'vcard',
-  'text/directory': 'vcard',
-};
-
+/** pages and pictures, which no route's format makes data of */
 const NEVER_DATA = /^(application\/xhtml|image\/|audio\/|video\/|font\/)/;
 
-/** formats whose body can name its charset */
-const SELF_DESCRIBING: ReadonlySet<FormatName> = new Set(['xml', 'csv', 'tsv']);
+const BY_NAME: ReadonlyMap<FormatName, Format> = new Map(FORMATS.map((format) => [format.name, format]));
+const BY_TYPE: ReadonlyMap<string, Format> = new Map(
+  FORMATS.flatMap((format) => format.media.types.map((type) => [type, format] as const)),
+);
 
-const CONTENT_TYPES: Readonly<Record<Exclude<FormatName, 'whole'>, string>> = {
-  json: 'application/json',
-  ndjson: 'application/x-ndjson',
-  xml: 'application/xml',
-  csv: 'text/csv',
-  tsv: 'text/tab-separated-values',
-  form: 'application/x-www-form-urlencoded',
-  multipart: 'multipart/form-data',
-  vcard: 'text/vcard',
-};
-
-/** with a structured suffix, in use, and said by servers that were not asked for it */
-const REGISTERED: ReadonlySet<string> = new Set([
-  ...Object.keys(FORMATS),
-  'application/hal+json',
-  'application/vnd.api+json',
-  'application/fhir+json',
-  'application/ld+json',
-  'application/geo+json',
-  'application/scim+json',
-  'application/problem+json',
-  'application/atom+xml',
-  'application/rss+xml',
-  'application/soap+xml',
-  'application/fhir+xml',
-  'application/problem+xml',
-]);
+/**
+ * Types that are passed on. A type is text that the upstream chose and could hold anything, so that only registered ones are, and those that the caller
+ * has named itself.
+ */
+const REGISTERED: ReadonlySet<string> = new Set(
+  FORMATS.flatMap(({ media }) => [...media.types, ...(media.suffix?.registered ?? [])]),
+);
 
 const names = (accept: string, type: string): boolean =>
   accept.split(',').some((item) => item.split(';')[0]?.trim().toLowerCase() === type);
@@ -101,60 +67,66 @@ export function mediaOf(
   const [essence = '', ...parameters] = one(headers, 'content-type').split(';');
   const type = essence.trim().toLowerCase();
   const declared = formatOf(type);
-  const format = route.format ?? declared;
-  if (format === 'whole') return wholeMedia(headers, route, type, parameters);
+  const format = route.format === null ? declared : (BY_NAME.get(route.format) ?? null);
+  if (format?.media.typesOf !== undefined)
+    return mediaOfTypes(headers, route, format, format.media.typesOf(route.options ?? {}), type, parameters);
   if (format === null || type.includes(','))
     throw new SluiceError(
       'response_format_unsupported',
       'The upstream answered in a format that Sluice cannot look into. Set response.format on the route if the upstream names it wrongly.',
     );
-  // A page instead of data is an upstream's error or login page: a route's format does not make data of it. Only JSON cannot be mistaken
-  // for one, and old systems (SuiteCRM, PHP at large) do say text/html of it.
-  const page = type === 'text/html' ? format !== 'json' && format !== 'ndjson' : NEVER_DATA.test(type);
+  const { media } = format;
+  // An upstream answers with an error or login page in place of data. Old systems (SuiteCRM, PHP) label JSON as text/html.
+  const page = type === 'text/html' ? media.html !== true : NEVER_DATA.test(type);
   if (declared === null && page)
     throw new SluiceError(
       'response_format_unsupported',
-      `The upstream answered with a page or a picture. The route's response.format does not make ${format} of it.`,
+      `The upstream answered with a page or a picture. The route's response.format does not make ${format.name} of it.`,
     );
   const named = parameter(parameters, 'charset') || undefined;
-  const charset = (route.charset ?? named ?? (SELF_DESCRIBING.has(format) ? '' : 'utf-8')).toLowerCase();
-  // A label that nobody knows is refused here, before there is a body to wait for.
+  const fallback = media.declaresCharset === true ? '' : 'utf-8';
+  const charset = (route.charset ?? named ?? fallback).toLowerCase();
+  // An unknown label is refused before the body is waited for.
   if (charset !== '') charsetNamed(charset);
-  const boundary = parameter(parameters, 'boundary');
-  const encodings = parseContentEncoding(one(headers, 'content-encoding'));
-  // A type is text of the upstream's, and could hold anything: a registered one is kept where it fits. So is one that the caller
-  // has named itself. Other parameters are not passed on.
   const kept = declared === format && (REGISTERED.has(type) || (accept !== undefined && names(accept, type)));
-  const base = kept ? type : CONTENT_TYPES[format];
-  const contentType =
-    (format === 'json' || format === 'ndjson') && /^(?:utf-?8|us-ascii)$/.test(charset)
-      ? base
-      : format === 'multipart'
-        ? `${base}; boundary="${(boundary ?? '').replace(/["\\\r\n]/g, '')}"`
-        : format === 'form' || (named === undefined && route.charset === null)
-          ? base
-          : `${base}; charset=${labelOf(charset)}`;
+  const found: Record<string, string> = {};
+  for (const name of media.parameters ?? []) {
+    const value = parameter(parameters, name);
+    if (value !== undefined) found[name] = value;
+  }
+  let contentType = kept ? type : media.types[0]!;
+  for (const name of media.parameters ?? [])
+    contentType += `; ${name}="${(found[name] ?? '').replace(/["\\\r\n]/g, '')}"`;
+  if (statesCharset(media, charset, named !== undefined || route.charset !== null))
+    contentType += `; charset=${labelOf(charset)}`;
   return {
-    format,
+    format: format.name,
+    layout: format.layout,
     charset,
-    encodings,
-    parameters: boundary === undefined || format !== 'multipart' ? {} : { boundary },
+    encodings: parseContentEncoding(one(headers, 'content-encoding')),
+    parameters: found,
     contentType,
   };
+}
+
+function statesCharset({ charsetParameter }: FormatMedia, charset: string, stated: boolean): boolean {
+  if (charsetParameter === 'never' || !stated) return false;
+  return charsetParameter === 'if_stated' || !/^(?:utf-?8|us-ascii)$/.test(charset);
 }
 
 /** A label is text of the upstream's: one that is more than a name is passed on as the name that we know it by. */
 const labelOf = (label: string): string =>
   /^[a-z0-9]+(?:[._:-][a-z0-9]+)*$/.test(label) || !isCharset(label) ? label : charsetNamed(label).name;
 
-/** A body that is not looked into is one of the types that the route names, or else an error or login page. */
-function wholeMedia(
+/** The body must be of a type that the route names: another one is probably an error or login page. */
+function mediaOfTypes(
   headers: Headers,
-  { charset: given, options = {} }: RouteResponse,
+  { charset: given }: RouteResponse,
+  { name, layout }: Format,
+  types: readonly string[],
   type: string,
   parameters: readonly string[],
 ): Media {
-  const types = typesOf(options);
   if (!types.includes(type))
     throw new SluiceError(
       'response_format_unsupported',
@@ -162,7 +134,8 @@ function wholeMedia(
     );
   const charset = given ?? parameter(parameters, 'charset') ?? '';
   return {
-    format: 'whole',
+    format: name,
+    layout,
     charset,
     encodings: parseContentEncoding(one(headers, 'content-encoding')),
     parameters: {},
@@ -170,13 +143,20 @@ function wholeMedia(
   };
 }
 
-function formatOf(type: string): FormatName | null {
-  const known = FORMATS[type];
+function formatOf(type: string): Format | null {
+  const known = BY_TYPE.get(type);
   if (known !== undefined) return known;
-  if (type.endsWith('+json')) return 'json';
-  if (type.endsWith('+xml') && type !== 'application/xhtml+xml' && type !== 'image/svg+xml') return 'xml';
+  for (const format of FORMATS) {
+    const { suffix } = format.media;
+    if (suffix !== undefined && type.endsWith(suffix.name) && suffix.except?.includes(type) !== true)
+      return format;
+  }
   return null;
 }
+
+/** How the records of a format stand in a body; null: no such format. */
+export const layoutOf = (format: FormatName | null): Layout | null =>
+  format === null ? null : (BY_NAME.get(format)?.layout ?? null);
 
 function parameter(parameters: readonly string[], name: string): string | undefined {
   for (const p of parameters) {

@@ -32,8 +32,8 @@ export function responseFault({ format: name, charset, options }: ExpectedRespon
       matcher: compiled.base,
       envelope: compiled.envelope(null),
       charset: charset ?? 'utf-8',
-      // comes with each answer, and only there
-      options: name === 'multipart' ? { boundary: 'x', ...options } : options,
+      // the parameters of the Content-Type are known only when the answer comes
+      options: { ...Object.fromEntries((format.media.parameters ?? []).map((p) => [p, 'x'])), ...options },
       limits: DEFAULT_LIMITS,
     });
     return null;

@@ -1,8 +1,12 @@
-/** Keys of treatments, by id. */
+/** The keys of treatments, by id; and the formats that a route may name. */
 import type { Path, Report } from '../documents/faults.ts';
 import { isCharset } from './formats/shared/charsets.ts';
 import { responseFault } from './response-check.ts';
 import { optional, secret, section, type Static, table, Type } from '../documents/kinds.ts';
+import { FORMATS } from './formats/formats.ts';
+
+/** what a route's `response.format` may be */
+export const RESPONSE_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 const keySchema = section({
   use: Type.Unsafe<'pseudonymize' | 'tokenize' | 'encrypt' | 'data_subjects'>(

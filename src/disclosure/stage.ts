@@ -9,7 +9,7 @@ import { DigestCache } from './session/digest.ts';
 import type { DisclosureLimits, Format } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { Patience } from './session/idle-timer.ts';
+import { IdleTimer } from './session/idle-timer.ts';
 import { Session } from './session/engine.ts';
 import { TREATMENT_FILES } from './treatments/registry.ts';
 import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
@@ -54,9 +54,9 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
 
   return {
     disclose: (body, plan) => run(open(plan), body, limits),
-    async whole(body, plan) {
+    async discloseBuffer(body, plan) {
       const session = open(plan);
-      await session.whole(body);
+      await session.pushAll(body);
       return session.take();
     },
   };
@@ -70,13 +70,13 @@ async function* run(
   limits: DisclosureLimits,
 ): AsyncGenerator<DisclosurePart, void, void> {
   const chunks = body[Symbol.asyncIterator]();
-  const patience = new Patience(limits.idle_ms);
+  const idle = new IdleTimer(limits.idle_ms);
   let over = false;
   try {
     while (true) {
       const next = chunks.next();
       // what may leave does not wait for an upstream that has gone quiet
-      if (session.ready && !(await patience.with(next))) {
+      if (session.ready && !(await idle.with(next))) {
         session.cut(false);
         for (const part of session.take()) yield part;
       }
@@ -93,7 +93,7 @@ async function* run(
     await session.end();
     for (const part of session.take()) yield part;
   } finally {
-    patience.end();
+    idle.end();
     if (!over) await chunks.return?.();
   }
 }

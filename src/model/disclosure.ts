@@ -4,8 +4,17 @@ import type { Catalog } from './catalog.ts';
 import type { DataSubjectState } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 
-/** `whole`: not looked into, the body is one field of the catalog */
-export type FormatName = 'json' | 'ndjson' | 'xml' | 'csv' | 'tsv' | 'form' | 'multipart' | 'vcard' | 'whole';
+/** Name of a format that is registered in `disclosure/formats/formats.ts`. */
+export type FormatName = string;
+
+/**
+ * How the records of a format stand in a body:
+ * - `value`: somewhere in one value; the route or the catalog says where. Without that, and with a pointer without a wildcard, the body is one record
+ * - `elements`: as `value`, but elements may repeat at each step of a pointer
+ * - `rows`: each row, line or entry is a record
+ * - `single`: the body is one record
+ */
+export type Layout = 'value' | 'elements' | 'rows' | 'single';
 
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }
@@ -102,5 +111,5 @@ export interface DisclosureStage {
    */
   disclose(body: AsyncIterable<Uint8Array>, plan: DisclosurePlan): AsyncGenerator<DisclosurePart, void, void>;
   /** The same for a short body that has arrived whole: no stream in between. */
-  whole(body: Uint8Array, plan: DisclosurePlan): Promise<readonly DisclosurePart[]>;
+  discloseBuffer(body: Uint8Array, plan: DisclosurePlan): Promise<readonly DisclosurePart[]>;
 }

@@ -76,9 +76,6 @@ export function mediaOf({ request, selected, response }: Answered, failure: bool
 export const isOfOne = ({ route: { records }, action }: Selected): boolean =>
   (records === null || leadsToOne(records)) && !LISTS.has(action) && !WRITES.has(action);
 
-/** formats whose records are rows or lines, whether or not the route says so */
-const ROWS: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'vcard']);
-
 export interface AnswerShape {
   /** pointer to the records; null: the whole answer is one, or its rows are the records */
   readonly records: string | null;
@@ -91,18 +88,17 @@ export interface AnswerShape {
 export function shapeOf(
   { selected: { action, route }, catalog, listing: { guarded } }: Answered,
   { failure }: AnswerKind,
-  { format }: Media,
+  { layout }: Media,
   stages: Stages,
 ): AnswerShape {
   const lists = LISTS.has(action);
   // The route of a list may leave it to the catalog where the records are.
-  const records = route.records ?? (lists && format === 'json' ? stages.recordsOf(catalog) : null);
-  const rows = ROWS.has(format);
+  const records = route.records ?? (lists && layout === 'value' ? stages.recordsOf(catalog) : null);
   // `{"code":0,"data":{…}}` is one record as much as `{…}` is.
   const single =
     records === null
-      ? !(rows && (lists || (guarded && !WRITES.has(action))))
-      : !lists && format === 'json' && leadsToOne(records);
-  const perhapsSingle = !single && !lists && (records === null ? rows : format === 'xml');
+      ? !(layout === 'rows' && (lists || (guarded && !WRITES.has(action))))
+      : !lists && layout === 'value' && leadsToOne(records);
+  const perhapsSingle = !single && !lists && layout === (records === null ? 'rows' : 'elements');
   return { records, single: single && !failure, perhapsSingle: perhapsSingle && !failure };
 }

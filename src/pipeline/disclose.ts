@@ -61,7 +61,7 @@ export async function disclose(
   const parts =
     undivided === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
-      : await stages.disclosure.whole(undivided, plan);
+      : await stages.disclosure.discloseBuffer(undivided, plan);
   const options = optionsOf(answered, kind, media, shape, entry, stages);
   if (encoding === null) return releaseParts(parts, options, reply, entry, stages);
   const coded = new CodedReply(reply, encoding);

@@ -55,7 +55,7 @@ export async function prepare(
     bodyFields.length > 0 || erases === 'record' || erases === 'unsaid'
       ? await writtenRequest(selected.bytes, { ...access, headers }, entry, stages)
       : { body: selected.bytes, headers, conditional: false };
-  const listing = listingOf(selected, catalog, decision.obligations);
+  const listing = listingOf(selected, catalog, decision.obligations, stages.layoutOf);
   // Where consents cannot be read, what is found is refused: so nothing may be answered as not found, either.
   if (listing.guarded) await stages.consents.lookup([], new Date(entry.timestamp));
   return {

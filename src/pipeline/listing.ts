@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
-import type { FormatName, Page } from '../model/disclosure.ts';
+import type { FormatName, Layout, Page } from '../model/disclosure.ts';
 import type { Asked, Selected } from '../routing/index.ts';
 
 export interface Listing {
@@ -22,10 +22,21 @@ export interface Listing {
   next(received: number): Asked | 'none' | null;
 }
 
+/** null: the format is not known before the answer comes */
+type LayoutOf = (format: FormatName | null) => Layout | null;
+
+/** Whether a body is one record, unless a pointer with a wildcard leads to several. */
+const isOfOne = (layout: Layout | null): boolean => layout === 'value' || layout === 'single';
+
 const NOTHING_MORE = (): null => null;
 
 /** @throws SluiceError `narrowed_page_refused`, which depends on nothing but the request */
-export function listingOf(selected: Selected, catalog: Catalog, { min_group_size }: Obligations): Listing {
+export function listingOf(
+  selected: Selected,
+  catalog: Catalog,
+  { min_group_size }: Obligations,
+  layoutOf: LayoutOf,
+): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
   const asked: Asked = { target: selected.upstreamTarget, body: null };
@@ -35,7 +46,7 @@ export function listingOf(selected: Selected, catalog: Catalog, { min_group_size
       'narrowed_page_refused',
       'The request narrows a list whose page is one record to the catalog, about everybody on it: a refusal would tell that somebody was found who is withheld. Let the route say where the records are (records).',
     );
-  if (!guarded || !mayHaveSeveral(selected)) return unpaged;
+  if (!guarded || !mayHaveSeveral(selected, layoutOf)) return unpaged;
   const paging = selected.paging();
   const { paged } = paging;
   if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
@@ -57,16 +68,13 @@ export function listingOf(selected: Selected, catalog: Catalog, { min_group_size
 export const isAlike = ({ data_subject, attributes, variants }: Catalog): boolean =>
   variants === undefined && data_subject.length === 0 && Object.keys(attributes).length === 0;
 
-/** Formats whose body is one record, unless a pointer with a wildcard leads to several. */
-const OF_ONE: ReadonlySet<FormatName | null> = new Set<FormatName>(['json', 'form', 'whole']);
-
 /**
  * Whether the answer may hold several records: a search, an export, or a read whose rows, lines or elements are records or whose format is
  * known only when the answer comes.
  */
-function mayHaveSeveral({ action, route: { records, response } }: Selected): boolean {
+function mayHaveSeveral({ action, route: { records, response } }: Selected, layoutOf: LayoutOf): boolean {
   if (LISTS.has(action) || (records !== null && !leadsToOne(records))) return true;
-  return !WRITES.has(action) && !OF_ONE.has(response.format);
+  return !WRITES.has(action) && !isOfOne(layoutOf(response.format));
 }
 
 /** Whether a pointer has no wildcard and no selector, so that it leads to one place in JSON. In XML elements may be repeated. */

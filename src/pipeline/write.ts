@@ -145,7 +145,7 @@ async function storedRecord(
     );
     const shown: Uint8Array[] = [];
     let withheld = 0;
-    for (const { chunks, summary } of await stages.disclosure.whole(bytes, plan)) {
+    for (const { chunks, summary } of await stages.disclosure.discloseBuffer(bytes, plan)) {
       shown.push(...chunks);
       withheld += summary.records_withheld;
     }

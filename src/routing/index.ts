@@ -84,7 +84,6 @@ export function createRouter(configs: readonly RouteConfig[], limits: Limits, co
         target: read,
         parametersOf,
         headers,
-        needsBody: remaining.some((r) => r.body !== null),
         route: decided ? first.route : null,
       };
     },

@@ -54,8 +54,6 @@ export interface CompiledRoute {
 
 /** What a method and a path have been narrowed down to. */
 export interface RouteCandidates {
-  /** the body must be read and given to `select` */
-  readonly needsBody: boolean;
   /** null while the body may still decide between several */
   readonly route: CompiledRoute | null;
 }
@@ -115,7 +113,7 @@ export interface Router {
   /** Of a request that has no route yet: the format that the routes which it may be have in common. Never throws. */
   errorsOf(method: string, target: string, headers?: Headers): ErrorFormat;
   /**
-   * @param body the whole body if there is one; required when `needsBody` (an absent body is an empty one)
+   * @param body the whole body if there is one; an absent body is an empty one
    * @throws SluiceError `route_unknown`, `body_unreadable`, `query_parameter_unknown`, `method_override_refused`
    */
   select(candidates: RouteCandidates, body?: Uint8Array | null): Selected;

@@ -11,7 +11,7 @@ import { compare } from '../../src/cli/policy/matrix/grid-changes.ts';
 import { catalogChanges } from '../../src/cli/policy/matrix/grid-catalogs.ts';
 import { sentencesOf } from '../../src/cli/policy/matrix/grid-sentences.ts';
 import { openSandbox } from '../../src/cli/policy/testing/sandbox.ts';
-import type { Fate } from '../../src/disclosure/fields/outcomes.ts';
+import type { FieldOutcome } from '../../src/disclosure/fields/outcomes.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { type PolicyDirectory, readPolicyDirectory } from '../../src/policy/directory.ts';
@@ -362,7 +362,7 @@ async function edited(files: PolicyDirectory, edits: readonly Edit[]): Promise<L
   return createSnapshot(bundle);
 }
 
-const isFate = (outcome: Change['before']): outcome is Fate => 'do' in outcome;
+const isFieldOutcome = (outcome: Change['before']): outcome is FieldOutcome => 'do' in outcome;
 
 describe.runIf(opa !== null)('what changes', () => {
   test('is what the proxy does otherwise, named by field and circumstance', async () => {
@@ -431,7 +431,7 @@ describe.runIf(opa !== null)('what changes', () => {
             const spoken = sentencesOf(compared).flatMap(({ fields: f }) => f);
             for (const { change } of fields) {
               expect(spoken).toContain(change.path);
-              if (!isFate(change.before) || !isFate(change.after)) continue;
+              if (!isFieldOutcome(change.before) || !isFieldOutcome(change.after)) continue;
               expect(directionOf(change.before, change.after)).toBe(change.direction);
               // what is in clear on one side only is another value on the other, where the record has it
               const isClear = (change.before.do === 'disclose') !== (change.after.do === 'disclose');

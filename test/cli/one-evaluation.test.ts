@@ -133,11 +133,14 @@ describe.runIf(opa !== null)('of the golden cases', () => {
       const { disclosure, tier } = one.decision;
       if (input === null || disclosure === null) continue;
       const states = disclosure.answers ?? [];
-      const fates = states.flatMap(({ consents, flags }) =>
-        seenBy(policy, inTier(input, tier), { consents, flags }).map(({ path, fate }) => ({ path, ...fate })),
+      const outcomes = states.flatMap(({ consents, flags }) =>
+        seenBy(policy, inTier(input, tier), { consents, flags }).map(({ path, outcome }) => ({
+          path,
+          ...outcome,
+        })),
       );
       for (const row of disclosure.withheld.filter(byPolicy)) {
-        const said = fates.filter(({ path }) => path === row.path).map((f) => `${f.do} (${f.because})`);
+        const said = outcomes.filter(({ path }) => path === row.path).map((f) => `${f.do} (${f.because})`);
         // a treatment without a rule for this field drops its values: the matrix says so beforehand
         expect([one.name, row.path, said]).toEqual([
           one.name,
@@ -147,7 +150,7 @@ describe.runIf(opa !== null)('of the golden cases', () => {
         compared += 1;
       }
       for (const path of disclosure.released) {
-        const said = fates.filter((f) => f.path === path).map((f) => f.do);
+        const said = outcomes.filter((f) => f.path === path).map((f) => f.do);
         expect([one.name, path, said]).toEqual([one.name, path, expect.arrayContaining(['disclose'])]);
         compared += 1;
       }

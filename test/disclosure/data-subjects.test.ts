@@ -22,7 +22,7 @@ async function asked(body: string, format: FormatName, dataSubject: string | nul
       return new Map(ids.map((id) => [id, { consents: [], flags: id === 'C1' ? ['gone'] : [] }]));
     },
   });
-  const parts = await stage.whole(Buffer.from(body), plan);
+  const parts = await stage.discloseBuffer(Buffer.from(body), plan);
   return { looked, summary: parts.at(-1)!.summary };
 }
 

@@ -174,12 +174,6 @@ describe('decoding', () => {
     await new Promise((r) => setTimeout(r, 20));
     expect(released).toBe(true);
   });
-
-  test('speaks of the request where the body is the client’s', async () => {
-    expect(
-      await code(read(decodeStream(['gzip'], DECODE_LIMITS, 'request')(pieces(Buffer.from('x'), 1)))),
-    ).toBe('body_unreadable');
-  });
 });
 
 describe('the Content-Encoding field', () => {

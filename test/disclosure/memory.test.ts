@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { Distinct, Memory } from '../../src/disclosure/session/small.ts';
+import { SmallSet, SmallMap } from '../../src/disclosure/session/small.ts';
 
 describe('a memory', () => {
   test('gives what was set last for a key, and nothing for others', () => {
-    const memory = new Memory<string, number>();
+    const memory = new SmallMap<string, number>();
     expect(memory.get('a')).toBeUndefined();
     memory.set('a', 1);
     memory.set('b', 2);
@@ -16,7 +16,7 @@ describe('a memory', () => {
   });
 
   test('is empty once it was cleared', () => {
-    const memory = new Memory<string, number>();
+    const memory = new SmallMap<string, number>();
     for (const key of ['a', 'b']) memory.set(key, 1);
     memory.clear();
     expect([memory.size, memory.get('a'), memory.get('b'), ...memory.values()]).toEqual([
@@ -32,7 +32,7 @@ describe('distinct texts', () => {
     'are given once each, in the order in which they came: %d of them',
     (count) => {
       const texts = Array.from({ length: count }, (_, n) => `t${n}`);
-      const distinct = new Distinct();
+      const distinct = new SmallSet();
       for (const text of [...texts, ...texts.toReversed()]) distinct.add(text);
       expect(distinct.size).toBe(count);
       expect(distinct.take()).toEqual(texts);

@@ -20,7 +20,7 @@ async function streamed(body: Uint8Array, setting: Setting): Promise<unknown> {
 
 async function whole(body: Uint8Array, setting: Setting): Promise<unknown> {
   try {
-    const parts = await stage.whole(Uint8Array.from(body), planOf(setting));
+    const parts = await stage.discloseBuffer(Uint8Array.from(body), planOf(setting));
     return [bytesOf([...parts]).toString('hex'), parts.map((p) => p.summary), parts.map((p) => p.last)];
   } catch (e) {
     return codeOf(e);

@@ -10,11 +10,10 @@
  */
 import { SluiceError } from '../../errors.ts';
 import { type Catalog, classOf, type FieldEntry, type Variants } from '../../model/catalog.ts';
-import type { FieldId, KeyLine, Mark, Matcher, StateId } from '../formats/format.ts';
+import type { FieldId, KeyLine, Mark, Matcher, StateId, Transitions } from '../formats/format.ts';
 import type { Want } from './pointer.ts';
 import { escapeToken, KEY, KEY_POINTER, parsePointer } from './pointer.ts';
 import { childrenOf, RANK, Trie, type TrieNode } from './trie.ts';
-import { UnknownNames } from '../formats/json/unknown-names.ts';
 
 export interface Field {
   /** in the catalog of its resource */
@@ -114,7 +113,6 @@ export class Automaton implements Matcher {
   readonly root: StateId;
   readonly nothing: StateId;
   readonly quasi: readonly FieldId[];
-  readonly unknownNames = new UnknownNames((state) => this.pathOf(state));
   readonly #catalogs: ReadonlyMap<string, Catalog>;
   readonly #extra: ReadonlyMap<string, readonly string[]>;
   readonly #tries = new Map<Catalog, Trie>();
@@ -322,6 +320,11 @@ export class Automaton implements Matcher {
   /** the same from the record's root */
   pathOf(id: StateId): string {
     return this.scopes[this.states[id]!.scope]!.prefix + this.pointer(id);
+  }
+
+  transitions(): readonly Transitions[] {
+    this.settle();
+    return this.states;
   }
 
   /** Makes every state that names, positions and selectors lead to (of selectors those that are not too many together). */

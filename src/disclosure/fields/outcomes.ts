@@ -15,7 +15,7 @@ import { TREATMENT_FILES } from '../treatments/registry.ts';
 import type { TreatmentContext } from '../treatments/treatment.ts';
 
 /** What becomes of a field. */
-export interface Fate {
+export interface FieldOutcome {
   readonly do: TreatmentChoice['do'] | 'withheld';
   readonly because: string;
   /** what the treatment goes by, of the catalog and of the answer; absent: nothing that it could */
@@ -30,7 +30,7 @@ export interface FieldAt {
   readonly pointer: string;
   /** null: the answer names it, and no line of the catalog does */
   readonly cls: string | null;
-  readonly fate: Fate;
+  readonly outcome: FieldOutcome;
 }
 
 export interface Fields {
@@ -129,11 +129,11 @@ function within(
       .flatMap((field, at): FieldAt[] => {
         // a part of a line that an answer names is listed once, as the part that it is
         if (field.base >= 0) return [];
-        const fate: Fate =
+        const outcome: FieldOutcome =
           choices === null
             ? { do: 'withheld', because: [...codes!].sort().join(', ') }
-            : fateOf(choices[at]!, field.entry);
-        return [{ path: field.path, resource, pointer: field.pointer, cls: field.cls, fate }];
+            : outcomeOf(choices[at]!, field.entry);
+        return [{ path: field.path, resource, pointer: field.pointer, cls: field.cls, outcome }];
       });
   });
 }
@@ -142,7 +142,7 @@ const NO_LINE: FieldEntry = { category: 'unknown', grade: 5 };
 /** those that need no key, so that what they do can be told without one */
 const UNKEYED: ReadonlySet<string> = new Set(['mask', 'generalize', 'scrub']);
 
-const fateOf = (choice: TreatmentChoice, entry: FieldEntry | null): Fate => {
+const outcomeOf = (choice: TreatmentChoice, entry: FieldEntry | null): FieldOutcome => {
   const { do: name, because } = choice;
   // without a rule that it could go by, a treatment drops every value
   if (UNKEYED.has(name) && TREATMENTS.get(name)!.prepare(entry ?? NO_LINE, choice, CONTEXT) === DROP)
@@ -155,7 +155,7 @@ const fateOf = (choice: TreatmentChoice, entry: FieldEntry | null): Fate => {
 function parametersOf(
   { do: name, with: own = {} }: TreatmentChoice,
   entry: FieldEntry | null,
-): NonNullable<Fate['with']> | null {
+): NonNullable<FieldOutcome['with']> | null {
   if (name === 'disclose' || name === 'drop' || name === 'nullify') return null;
   const line = entry?.[name];
   const stated = typeof line === 'string' ? { kind: line } : line;

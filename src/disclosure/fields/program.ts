@@ -21,7 +21,6 @@ import {
   UNKNOWN,
   WHOLE,
 } from '../formats/format.ts';
-import type { Leaf } from '../guard/leaf.ts';
 import { parsePointer } from './pointer.ts';
 import type { Treat, TreatBytes, Treatment, TreatmentContext } from '../treatments/treatment.ts';
 import { Trie } from './trie.ts';
@@ -45,7 +44,7 @@ export class Instructions {
   readonly actions: Uint8Array;
   readonly choices: readonly TreatmentChoice[];
   /** 1: its treatment takes containers whole */
-  readonly whole: Uint8Array;
+  readonly takesContainers: Uint8Array;
   readonly #treatments: TreatmentSet;
   readonly #treats: (Treat | undefined)[];
   readonly #bytes: (TreatBytes | null | undefined)[] = [];
@@ -69,7 +68,7 @@ export class Instructions {
     this.actions = Uint8Array.from(this.choices, (choice, n) =>
       isParsed(n) && actionOf(choice) === DISCLOSE ? TREAT : actionOf(choice),
     );
-    this.whole = Uint8Array.from(this.choices, (choice, n) =>
+    this.takesContainers = Uint8Array.from(this.choices, (choice, n) =>
       !isParsed(n) && treatments.byName.get(choice.do)?.containers === true ? 1 : 0,
     );
     this.#treatments = treatments;
@@ -107,7 +106,7 @@ export class Instructions {
       this.#bytes[state] = null;
       return null;
     }
-    const reached = !automaton.through(state) || this.whole[field - this.firstField] === 1;
+    const reached = !automaton.through(state) || this.takesContainers[field - this.firstField] === 1;
     const bytes = (reached ? this.treat(field).bytes : undefined) ?? null;
     this.#bytes[state] = bytes;
     return bytes;
@@ -170,11 +169,17 @@ const NAMED = new WeakMap<DisclosureAnswer, ReadonlyMap<string, TreatmentChoice>
 export const choiceFor = (answer: DisclosureAnswer, field: Addressed): TreatmentChoice =>
   choiceIn(answer, namedIn(answer), field);
 
-/** The same for a leaf of a body, which an answer may name where the catalog has no line, within one that is whole. */
-export const choiceAt = (
-  answer: DisclosureAnswer,
-  { pointer, base, entry }: Pick<Leaf, 'pointer' | 'base' | 'entry'>,
-): TreatmentChoice =>
+/** A value in a body, by the line of the catalog that covers it. */
+interface Covered {
+  /** the path that an answer names, or that of the line */
+  readonly pointer: string;
+  /** of the line */
+  readonly base: string;
+  readonly entry: FieldEntry | null;
+}
+
+/** The same for a value in a body. An answer may name it though the catalog has no line for it, within a line that is `whole`. */
+export const choiceAt = (answer: DisclosureAnswer, { pointer, base, entry }: Covered): TreatmentChoice =>
   choiceFor(answer, { pointers: [pointer, base], cls: entry === null ? null : classOf(entry) });
 
 /** The same for a line of a catalog. @param pointer as the catalog writes it */

@@ -66,14 +66,51 @@
  * spells pointers, indices as `*`). Bytes go to `out`.
  */
 import type { SubjectPlace } from '../../model/catalog.ts';
-import type { FormatName, Scalar } from '../../model/disclosure.ts';
+import type { FormatName, Layout, Scalar } from '../../model/disclosure.ts';
 import type { NamedSubject } from '../subjects/places.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
 
+export {
+  type ChangedDocument,
+  type Container,
+  isUntouched,
+  LONGER,
+  type Segment,
+  type TreatBytes,
+  type Treated,
+} from '../treatments/treatment.ts';
+
 export interface Format {
+  /** the name of the format in a route's `response.format` */
   readonly name: FormatName;
+  readonly layout: Layout;
+  readonly media: FormatMedia;
   /** @throws SluiceError `response_charset_unknown`, `config_invalid` for options it does not know */
   open(setup: FormatSetup): BodyReader;
+}
+
+/** Which Content-Types belong to a format, and what a disclosed body of it is labelled with. */
+export interface FormatMedia {
+  /** the first is sent with a disclosed body if the upstream's own type is not passed on */
+  readonly types: readonly string[];
+  /** every other type with this structured syntax suffix (RFC 6838 §4.2.8) belongs to the format too, e.g. `+json` */
+  readonly suffix?: {
+    readonly name: string;
+    /** registered types with the suffix, which are passed on */
+    readonly registered: readonly string[];
+    /** types with the suffix that are pages or pictures */
+    readonly except?: readonly string[];
+  };
+  /** A body of type `text/html` is accepted if the route names the format: a page cannot be parsed as this format. */
+  readonly html?: true;
+  /** The body can declare its charset: without a label its own declaration counts, not UTF-8. */
+  readonly declaresCharset?: true;
+  /** when the Content-Type of a disclosed body has a charset parameter */
+  readonly charsetParameter: 'if_stated' | 'unless_utf8' | 'never';
+  /** parameters of the Content-Type that the reader takes as options, and that are passed on, e.g. `boundary` */
+  readonly parameters?: readonly string[];
+  /** Only the types that the route's options name are accepted, instead of `types`. @throws SluiceError `config_invalid` */
+  typesOf?(options: { readonly [name: string]: unknown }): readonly string[];
 }
 
 export interface FormatSetup {
@@ -98,7 +135,7 @@ export interface BodyReader {
   /** The body is over. @throws SluiceError `response_malformed` if it is cut short */
   end(): readonly Piece[];
   /** In place of `push` and `end`, for a body that is there as a whole: what both would answer. */
-  whole?(body: Uint8Array): readonly Piece[];
+  pushAll?(body: Uint8Array): readonly Piece[];
 }
 
 export type Piece = FramePiece | RecordPiece | CountPiece;
@@ -109,7 +146,7 @@ export interface FramePiece {
   readonly size?: number;
   /** it says that the list has more records than the body */
   readonly more?: boolean;
-  render(out: Output, account: FrameAccount): void;
+  render(out: Output, counter: FrameCounter): void;
 }
 
 export interface CountPiece {
@@ -236,12 +273,41 @@ export interface Matcher {
   scope(state: StateId): number;
   entry(scope: number): StateId;
   marks(state: StateId): readonly Mark[];
-  /** pointer of the field in the catalog */
+  /** path of the field from the record's root, as catalogs spell it */
   path(field: FieldId): string;
+  /** path of a state's place from the record's root, as its most specific catalog line spells it */
+  pathOf(state: StateId): string;
+  /** the same within its scope */
+  pointer(state: StateId): string;
+  /** whether the `*` of a path leads here: one of several values, of a list or of a map */
+  any(state: StateId): boolean;
+  /** whether a scope is the record itself, as one of several record types */
+  isRecord(scope: number): boolean;
+  /** some embedded resource is named by the member that it stands under */
+  readonly embedsByKey: boolean;
+  /** Every state with its transitions, for a format that follows them by itself. Later calls of `step` and `select` may add states. */
+  transitions(): readonly Transitions[];
   /** fields named `quasi_identifier` in the catalog of the record itself, in a fixed order */
   readonly quasi: readonly FieldId[];
   /** whether a field is named `quasi_identifier` in its catalog, be that of an embedded resource */
   isQuasi(field: FieldId): boolean;
+}
+
+/** One state of a matcher, and where each name and position leads from it. */
+export interface Transitions {
+  readonly id: StateId;
+  readonly inner: boolean;
+  readonly marked: boolean;
+  /** `Matcher.scope` */
+  readonly embeds: number;
+  readonly marks: readonly Mark[];
+  /** selectors that `Matcher.select` resolves here */
+  readonly conditions: readonly unknown[];
+  readonly names: ReadonlyMap<string, StateId>;
+  readonly positions: ReadonlyMap<string, StateId>;
+  /** where any other name leads, and any other position */
+  readonly otherName: StateId;
+  readonly otherItem: StateId;
 }
 
 /** The catalog's envelope and the place of the records, as an automaton over the body's own paths. */
@@ -279,7 +345,7 @@ export interface Program {
   bytes(state: StateId): TreatBytes | null;
   /** false: the treatment takes containers whole */
   elements(field: FieldId): boolean;
-  readonly account: Account;
+  readonly counter: Counter;
   /**
    * The same by state, for a format that walks an index of states: the low bits are an action or `UNKNOWN`, with `INNER` and `EMBEDS` beside
    * them. What is disclosed, dropped, nullified or treated in bytes is accounted for by adding to `counts`, instead of `account`.
@@ -298,7 +364,7 @@ export const POSITIONAL = 32;
 /** objects here are covered: see `Matcher.whole` */
 export const WHOLE = 64;
 
-export interface Account {
+export interface Counter {
   /** left as it was */
   released(field: FieldId): void;
   /** left out, or null: for `action`s DROP and NULLIFY as the answer says */
@@ -315,7 +381,7 @@ export interface Account {
   scopeWithheld(path: string): void;
 }
 
-export interface FrameAccount {
+export interface FrameCounter {
   /** a field around the records that was left out or made null, with the reason: `envelope_link`, `envelope_drop`, `uncatalogued` */
   withheld(path: string, because: string): void;
 }

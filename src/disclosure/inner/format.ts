@@ -2,19 +2,7 @@
  * A document that stands as text in a field of another (`parse: json` on a line of a catalog): JSON in a column, XML in a SOAP string. It is
  * disclosed by the lines below, with the programs of the record it stands in.
  */
-import type { DisclosureLimits, Matcher, Program } from '../formats/format.ts';
-
-/** What an inner document becomes: stretches of its own text by offset, and what stands in the place of others. */
-export type Segment =
-  | { readonly from: number; readonly to: number }
-  /** new text, as the inner format spells it */
-  | { readonly text: string };
-
-/** A document that stood as text in a field, of which some was left out or replaced. */
-export interface Changed {
-  readonly before: string;
-  readonly segments: readonly Segment[];
-}
+import type { DisclosureLimits, Matcher, Program, Segment } from '../formats/format.ts';
 
 export interface InnerFormat {
   readonly name: string;

@@ -5,7 +5,8 @@
 import type { Scalar } from '../../model/disclosure.ts';
 import { type Decision, decide, type TreeNode } from '../formats/shared/tree.ts';
 import { isSluiceError } from '../../errors.ts';
-import { INNER_LIMITS, type InnerFormat, type Segment } from './format.ts';
+import type { Segment } from '../formats/format.ts';
+import { INNER_LIMITS, type InnerFormat } from './format.ts';
 
 interface JsonNode extends TreeNode {
   readonly children: readonly JsonNode[] | null;

@@ -1,5 +1,5 @@
 /** What a document in a text would write, value by value: a program that lets everything through and takes note of it. */
-import { type Account, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
+import { type Counter, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import { MOST_NESTED } from './format.ts';
@@ -26,7 +26,7 @@ export function innerValues(
   const found: InnerValue[] = [];
   let isSound = true;
   const unknown = (): void => void found.push({ field: -1, value: null });
-  const account: Account = {
+  const counter: Counter = {
     released: () => {},
     withheld: () => {},
     inapplicable: unknown,
@@ -55,7 +55,7 @@ export function innerValues(
     },
     bytes: () => null,
     elements: () => true,
-    account,
+    counter,
     codes: () => new Uint8Array(0),
     counts: [],
   };

@@ -25,5 +25,11 @@ export const matcherAt = (matcher: Matcher, state: StateId): Matcher => ({
   scope: (id) => matcher.scope(id),
   entry: (scope) => matcher.entry(scope),
   path: (field) => matcher.path(field),
+  pathOf: (id) => matcher.pathOf(id),
+  pointer: (id) => matcher.pointer(id),
+  any: (id) => matcher.any(id),
+  isRecord: (scope) => matcher.isRecord(scope),
+  embedsByKey: false,
+  transitions: () => matcher.transitions(),
   isQuasi: (field) => matcher.isQuasi(field),
 });

@@ -1,9 +1,9 @@
 /** XML or a vCard in a field: read and written as a body is, whose one record is the whole document. */
 import { isSluiceError } from '../../errors.ts';
-import type { Envelope, Format, FrameAccount, Output, Piece } from '../formats/format.ts';
+import type { Envelope, Format, FrameCounter, Output, Piece, Segment } from '../formats/format.ts';
 import { vcard as vcardFormat } from '../formats/vcard/reader.ts';
 import { xml as xmlFormat } from '../formats/xml/reader.ts';
-import { INNER_LIMITS, type InnerFormat, type Segment } from './format.ts';
+import { INNER_LIMITS, type InnerFormat } from './format.ts';
 
 const RECORD: Envelope = {
   root: 0,
@@ -13,7 +13,7 @@ const RECORD: Envelope = {
   inner: () => false,
   any: () => false,
 };
-const NOBODY: FrameAccount = { withheld: () => {} };
+const NOBODY: FrameCounter = { withheld: () => {} };
 
 const asBody = (format: Format): InnerFormat => ({
   name: format.name,

@@ -2,11 +2,11 @@
 import type { FieldAccount } from '../../model/record.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import {
-  type Account,
+  type Counter,
   type Action,
   DROP,
   type FieldId,
-  type FrameAccount,
+  type FrameCounter,
   type Program,
   type StateId,
 } from '../formats/format.ts';
@@ -15,11 +15,11 @@ import { INNER_FORMATS } from '../inner/registry.ts';
 import { matcherAt } from '../inner/view.ts';
 import type { Instructions } from '../fields/program.ts';
 import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts';
-import { presentable } from '../formats/json/unknown-names.ts';
+import { presentable } from '../formats/shared/presentable.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 
 /** Most bodies are one record: what counts it is as long as the catalog, and used again. */
-const IDLE = new WeakMap<Instructions, Running[]>();
+const IDLE = new WeakMap<Instructions, ProgramRun[]>();
 const MOST_IDLE = 64;
 
 const NOTHING: Treated = Object.freeze({ kind: 'null' });
@@ -27,9 +27,9 @@ const NOTHING: Treated = Object.freeze({ kind: 'null' });
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /** The instructions for one scope, in use on one body: everything it does is counted. */
-export class Running implements Program, Account {
+export class ProgramRun implements Program, Counter {
   readonly instructions: Instructions;
-  readonly account: Account = this;
+  readonly counter: Counter = this;
   // plain arrays: a typed array of this size would live outside the heap, which costs more than all it counts
   readonly done: number[];
   readonly failed: number[];
@@ -46,9 +46,9 @@ export class Running implements Program, Account {
   anyFailed = false;
 
   /** @param unknown where paths in no catalog are counted */
-  static of(instructions: Instructions, unknown: UnknownPaths): Running {
+  static of(instructions: Instructions, unknown: UnknownPaths): ProgramRun {
     const idle = IDLE.get(instructions)?.pop();
-    if (idle === undefined) return new Running(instructions, unknown);
+    if (idle === undefined) return new ProgramRun(instructions, unknown);
     idle.#unknown = unknown;
     return idle;
   }
@@ -75,12 +75,12 @@ export class Running implements Program, Account {
   }
 
   elements(field: FieldId): boolean {
-    return this.instructions.whole[field - this.#first] !== 1;
+    return this.instructions.takesContainers[field - this.#first] !== 1;
   }
 
   treat(state: StateId, value: Scalar | Container): Treated {
     const field = this.#automaton.field(state);
-    const whole = this.instructions.whole[field - this.#first] === 1;
+    const whole = this.instructions.takesContainers[field - this.#first] === 1;
     if ((value.kind === 'container' || this.#automaton.through(state)) && !whole) {
       this.inapplicable(field);
       return 'drop';
@@ -172,10 +172,10 @@ export class Running implements Program, Account {
   }
 
   unknown(path: () => string): void {
-    this.#unknown.account(path(), 'drop', UNCATALOGUED, this.#prefix);
+    this.#unknown.counter(path(), 'drop', UNCATALOGUED, this.#prefix);
   }
   scopeWithheld(path: string): void {
-    this.#unknown.account(path, 'drop', 'embedded_withheld', this.#prefix);
+    this.#unknown.counter(path, 'drop', 'embedded_withheld', this.#prefix);
   }
 
   clear(): void {
@@ -193,7 +193,7 @@ export class Running implements Program, Account {
  * Paths outside every catalog. The upstream chooses them, so their number and length are bounded (the rest is counted under `…`), and a
  * name that looks like data (a map keyed by telephone number or e-mail) is written as `*`.
  */
-export class UnknownPaths implements FrameAccount {
+export class UnknownPaths implements FrameCounter {
   readonly #limit: number;
   #rows: UnknownRow[] = [];
   /** once the rows are many: those by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
@@ -216,7 +216,7 @@ export class UnknownPaths implements FrameAccount {
   }
 
   /** counts a path, with what was done to it and why */
-  account(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
+  counter(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
     const full = prefix + presentable(path);
     if (because === UNCATALOGUED && treatment === 'drop') {
       this.at(full);
@@ -231,7 +231,7 @@ export class UnknownPaths implements FrameAccount {
   }
 
   withheld(path: string, because: string): void {
-    this.account(path, 'drop', because);
+    this.counter(path, 'drop', because);
   }
 
   /** the rows; counting begins anew */

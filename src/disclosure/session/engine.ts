@@ -7,8 +7,8 @@ import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
 import type { DisclosurePart, DisclosurePlan, TypedId } from '../../model/disclosure.ts';
-import { Running, UnknownPaths } from './counter.ts';
-import { Answers, type Verdict } from './verdicts.ts';
+import { ProgramRun, UnknownPaths } from './counter.ts';
+import { Verdicts, type Verdict } from './verdicts.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { CatalogCache, CompiledCatalog } from '../fields/catalogs.ts';
 import { idOf, idsOf } from '../subjects/spelling.ts';
@@ -25,7 +25,7 @@ import type {
   Rendering,
 } from '../formats/format.ts';
 import { type Grouped, smallGroups } from './groups.ts';
-import { Distinct, Memory } from './small.ts';
+import { SmallSet, SmallMap } from './small.ts';
 import { Collected } from './output.ts';
 import { choiceOf, type Instructions, type TreatmentSet } from '../fields/program.ts';
 import { KEY_POINTER } from '../fields/pointer.ts';
@@ -64,14 +64,14 @@ export class Session {
   readonly #shared: Shared;
   readonly #compiled: CompiledCatalog;
   readonly #reader: BodyReader;
-  readonly #answers: Answers;
+  readonly #answers: Verdicts;
   readonly #treatments: TreatmentSet;
   readonly #out = new Collected();
   readonly #tally = new Tally();
   readonly #unknown: UnknownPaths;
-  readonly #running = new Memory<Instructions, Running>();
+  readonly #running = new SmallMap<Instructions, ProgramRun>();
   /** of records without embedded resources, by their verdict */
-  readonly #renderings = new Memory<Verdict, Rendering>();
+  readonly #renderings = new SmallMap<Verdict, Rendering>();
   readonly #maxRecords: number;
   readonly #minGroup: number;
   /** pieces held back until the groups are counted */
@@ -111,7 +111,7 @@ export class Session {
       byName: shared.treatments,
       context: { recipient, purpose, keys: shared.keys },
     };
-    this.#answers = new Answers(plan);
+    this.#answers = new Verdicts(plan);
     this.#unknown = new UnknownPaths(shared.limits.summary_paths);
     this.#maxRecords = obligations.max_records ?? Number.POSITIVE_INFINITY;
     this.#known = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
@@ -153,14 +153,14 @@ export class Session {
   }
 
   /** all of the body at once, in place of `push` and `end` */
-  async whole(body: Uint8Array): Promise<void> {
-    if (this.#reader.whole === undefined) {
+  async pushAll(body: Uint8Array): Promise<void> {
+    if (this.#reader.pushAll === undefined) {
       if (body.length > 0) await this.push(body);
       await this.end();
       return;
     }
     this.#out.expect(body.length);
-    await this.#finish(this.#reader.whole(body));
+    await this.#finish(this.#reader.pushAll(body));
   }
 
   /** the body is over: the rest, and the last part */
@@ -269,7 +269,7 @@ export class Session {
   /** all data subjects in a batch: their states are one question */
   #ids(pieces: readonly Piece[], from: number, to: number): readonly string[] {
     if (this.#released >= this.#maxRecords) return NOBODYS;
-    const ids = new Distinct();
+    const ids = new SmallSet();
     for (let n = from; n < to; n++) {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
@@ -325,7 +325,7 @@ export class Session {
     if (withheld !== null) {
       // what a caller can put right by asking for the field; of a search it would tell that something was found
       if (withheld === OWNERLESS && !this.#guarded)
-        this.#unknown.account(this.#compiled.catalog.data_subject[0] ?? '', 'drop', OWNERLESS[0]!);
+        this.#unknown.counter(this.#compiled.catalog.data_subject[0] ?? '', 'drop', OWNERLESS[0]!);
       this.#withhold(piece, withheld);
       this.#over = piece.only !== undefined;
       return;
@@ -471,10 +471,10 @@ export class Session {
     return this.#shared.catalogs.instructions(automaton, scope, answers, this.#treatments);
   }
 
-  #run(instructions: Instructions): Running {
+  #run(instructions: Instructions): ProgramRun {
     let running = this.#running.get(instructions);
     if (!running) {
-      running = Running.of(instructions, this.#unknown);
+      running = ProgramRun.of(instructions, this.#unknown);
       this.#running.set(instructions, running);
     }
     return running;
@@ -496,13 +496,13 @@ export class Session {
       if (this.#guarded) {
         if (closed && this.#isWhole(value, released, withheld))
           return this.#plan.page == null ? released : this.#found;
-        this.#unknown.account(path, 'nullify', 'count_not_told');
+        this.#unknown.counter(path, 'nullify', 'count_not_told');
         return null;
       }
       if (closed && withheld === 0) return 'keep';
       // All that there are have been seen: what is left of them is the total, as if the others had never been.
       if (closed && !this.#cutShort && value === released + withheld) return released;
-      this.#unknown.account(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
+      this.#unknown.counter(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
       return null;
     });
   }
@@ -543,7 +543,7 @@ export class Session {
         }
         // a rehearsal: its account is thrown away
         const scratch = new UnknownPaths(0);
-        const group = piece.group(this.#rendering(asked, (i) => Running.of(i, scratch)));
+        const group = piece.group(this.#rendering(asked, (i) => ProgramRun.of(i, scratch)));
         groups.push({ record: piece, group, people: peopleOf(asked) });
       }
     }
@@ -571,7 +571,7 @@ const untyped = (catalog: Catalog): Verdict => ({
   catalog,
   answers: [],
   withheld: ['record_type_unknown'],
-  questions: [],
+  stateAnswers: [],
 });
 
 const OWNERLESS: readonly string[] = ['data_subject_unknown'];
@@ -580,5 +580,5 @@ const unnamed = (catalog: Catalog): Verdict => ({
   catalog,
   answers: [],
   withheld: OWNERLESS,
-  questions: [],
+  stateAnswers: [],
 });

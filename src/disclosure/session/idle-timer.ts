@@ -1,5 +1,5 @@
 /** Waits for a promise, but not for ever: one timer a body, made when there is something to wait for and pushed ahead from then on. */
-export class Patience {
+export class IdleTimer {
   readonly #ms: number;
   #timer: NodeJS.Timeout | null = null;
   #wake: (() => void) | null = null;

@@ -1,11 +1,12 @@
 /** The bytes of a part while it is written. Counts that are not known yet leave a hole that is filled before the part may leave. */
 import type { CountPiece, Output } from '../formats/format.ts';
+import { writeJsonString, writeUtf8 } from '../formats/shared/utf8.ts';
 
 const BLOCK = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 /** a body that is expected to be longer has a block of its own */
 const FEW_BYTES = 8 * 1024;
-/** below this many bytes (or characters) a loop is faster than a native call */
+/** below this many bytes a loop is faster than a native call */
 const SHORT = 24;
 
 /**
@@ -43,7 +44,7 @@ export class Collected implements Output {
     // three bytes a UTF-16 unit at most
     if (this.#at + text.length * 3 > this.#block.length) this.#room(text.length * 3);
     const from = this.#at;
-    this.#at = encoded(text, this.#block, from);
+    this.#at = writeUtf8(text, this.#block, from);
     this.size += this.#at - from;
   }
 
@@ -51,7 +52,7 @@ export class Collected implements Output {
     const most = 6 * text.length + 2;
     if (this.#at + most > this.#block.length) this.#room(most);
     const from = this.#at;
-    this.#at = writeText(text, true, this.#block, from);
+    this.#at = writeJsonString(text, this.#block, from);
     this.size += this.#at - from;
   }
 
@@ -130,44 +131,4 @@ export class Collected implements Output {
     this.#from = 0;
     this.#at = 0;
   }
-}
-
-const QUOTE = 0x22;
-
-/** Writes a text (`json`: as a JSON string) as UTF-8 where there is room for it. Where it ends. */
-export function writeText(text: string, json: boolean, block: Buffer, from: number): number {
-  if (!json) return encoded(text, block, from);
-  if (text.length >= SHORT || !isPlain(text)) return encoded(JSON.stringify(text), block, from);
-  block[from] = QUOTE;
-  const end = encoded(text, block, from + 1);
-  block[end] = QUOTE;
-  return end + 1;
-}
-
-/** needs nothing but quotes to be a JSON string */
-function isPlain(text: string): boolean {
-  for (let n = 0; n < text.length; n++) {
-    const c = text.charCodeAt(n);
-    if (c < 0x20 || c === 0x22 || c === 0x5c || (c >= 0xd800 && c <= 0xdfff)) return false;
-  }
-  return true;
-}
-
-/** Writes a text as UTF-8; for a short one a loop is faster than a native call. Where it ends. */
-function encoded(text: string, block: Buffer, from: number): number {
-  if (text.length >= SHORT) return from + block.write(text, from, 'utf8');
-  let at = from;
-  for (let n = 0; n < text.length; n++) {
-    const c = text.charCodeAt(n);
-    if (c < 0x80) block[at++] = c;
-    else if (c < 0x800) {
-      block[at++] = 0xc0 | (c >> 6);
-      block[at++] = 0x80 | (c & 0x3f);
-    } else if (c < 0xd800 || c > 0xdfff) {
-      block[at++] = 0xe0 | (c >> 12);
-      block[at++] = 0x80 | ((c >> 6) & 0x3f);
-      block[at++] = 0x80 | (c & 0x3f);
-    } else return from + block.write(text, from, 'utf8');
-  }
-  return at;
 }

@@ -1,5 +1,5 @@
 /** A map of which most bodies need one entry: that stands in fields, since a `Map` costs more than all that is kept in it. */
-export class Memory<K, V> {
+export class SmallMap<K, V> {
   #key: K | undefined;
   #value: V | undefined;
   #more: Map<K, V> | null = null;
@@ -41,7 +41,7 @@ export class Memory<K, V> {
 const FEW = 8;
 
 /** Different texts, in the order in which they came; mostly few. */
-export class Distinct {
+export class SmallSet {
   #few: string[] = [];
   #all: Set<string> | null = null;
 

@@ -1,9 +1,9 @@
 /** The account of one part: adds up what its running instructions, its records and its frames counted. */
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
-import type { Running, UnknownPaths } from './counter.ts';
-import type { Question, Verdict } from './verdicts.ts';
-import { Distinct, Memory } from './small.ts';
+import type { ProgramRun, UnknownPaths } from './counter.ts';
+import type { StateAnswer, Verdict } from './verdicts.ts';
+import { SmallSet, SmallMap } from './small.ts';
 import type { Instructions } from '../fields/program.ts';
 
 /** What is counted a record. */
@@ -12,8 +12,8 @@ export class Tally {
   withheld = 0;
   /** codes of reasons, and how many records each withheld; null: none was */
   reasons: Map<string, number> | null = null;
-  readonly subjects = new Distinct();
-  readonly consents = new Distinct();
+  readonly subjects = new SmallSet();
+  readonly consents = new SmallSet();
   readonly asked = new AskedStates();
 
   withhold(codes: readonly string[]): void {
@@ -41,7 +41,7 @@ interface Times {
 /** The states that the policy was asked about, each with its answer, counted. */
 class AskedStates {
   /** by verdict: counting is all that happens for a record */
-  readonly #verdicts = new Memory<Verdict, Times>();
+  readonly #verdicts = new SmallMap<Verdict, Times>();
 
   count(verdict: Verdict): void {
     const known = this.#verdicts.get(verdict);
@@ -52,10 +52,10 @@ class AskedStates {
   /** the rows, and how many there was no room for */
   summary(): { readonly answers: readonly AskedState[]; readonly omitted: number } {
     // few enough that looking through them costs less than a map
-    const rows: { readonly question: Question; count: number }[] = [];
+    const rows: { readonly question: StateAnswer; count: number }[] = [];
     let omitted = 0;
     for (const { verdict, times } of this.#verdicts.values())
-      for (const question of verdict.questions) {
+      for (const question of verdict.stateAnswers) {
         const row = rows.find((r) => isSameQuestion(r.question, question));
         if (row !== undefined) row.count += times;
         else if (rows.length >= LISTED_STATES) omitted += 1;
@@ -69,17 +69,17 @@ class AskedStates {
   }
 }
 
-const isSameQuestion = (a: Question, b: Question): boolean =>
+const isSameQuestion = (a: StateAnswer, b: StateAnswer): boolean =>
   a.answer === b.answer && a.resource === b.resource && a.key === b.key;
 
 const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
 const STATES_REMEMBERED = 256;
 
 /** of questions asked about one record, as most bodies are */
-const ASKED_ONCE = new WeakMap<Question, AskedState>();
+const ASKED_ONCE = new WeakMap<StateAnswer, AskedState>();
 
 /** One object for what is alike, since its text on record is remembered by it. */
-function askedState(question: Question, count: number): AskedState {
+function askedState(question: StateAnswer, count: number): AskedState {
   if (count !== 1) return askedTimes(question, count);
   let asked = ASKED_ONCE.get(question);
   if (asked === undefined) {
@@ -89,7 +89,7 @@ function askedState(question: Question, count: number): AskedState {
   return asked;
 }
 
-function askedTimes({ resource, key, state, answer }: Question, count: number): AskedState {
+function askedTimes({ resource, key, state, answer }: StateAnswer, count: number): AskedState {
   let states = STATES.get(answer);
   if (states === undefined) {
     states = new Map();
@@ -140,10 +140,10 @@ type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
 /** Takes the counts: they start at zero again for the next part. */
 export function takeSummary(
   tally: Tally,
-  running: Iterable<Running>,
+  running: Iterable<ProgramRun>,
   unknown: UnknownPaths,
 ): DisclosureSummary {
-  const used: Running[] = [];
+  const used: ProgramRun[] = [];
   for (const each of running) {
     each.settle();
     if (each.dirty) used.push(each);
@@ -194,7 +194,7 @@ interface Accounts {
   size: number;
 }
 
-function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], records: number): Paths {
+function pathsOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[], records: number): Paths {
   const [first] = used;
   if (first === undefined || records > FEW_RECORDS || unknown.length > FEW_RECORDS)
     return addUp(used, unknown);
@@ -225,7 +225,7 @@ function pathsOf(used: readonly Running[], unknown: readonly FieldAccount[], rec
 }
 
 /** of the counts of values alone: the rest seldom differs, and is compared */
-function hashOf(used: readonly Running[], unknown: readonly FieldAccount[]): number {
+function hashOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): number {
   let hash = unknown.length;
   for (const { done } of used)
     for (let n = 0; n < done.length; n++) hash = (Math.imul(hash, 31) + done[n]!) | 0;
@@ -233,7 +233,7 @@ function hashOf(used: readonly Running[], unknown: readonly FieldAccount[]): num
   return hash;
 }
 
-function isAlike(known: Counted, used: readonly Running[], unknown: readonly FieldAccount[]): boolean {
+function isAlike(known: Counted, used: readonly ProgramRun[], unknown: readonly FieldAccount[]): boolean {
   if (known.running.length !== used.length || known.unknown.length !== unknown.length) return false;
   for (let n = 0; n < used.length; n++) {
     const [a, b] = [known.running[n]!, used[n]!];
@@ -263,7 +263,7 @@ function frozen(paths: Paths): Paths {
   return Object.freeze(paths);
 }
 
-function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Paths {
+function addUp(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): Paths {
   const released = new Set<string>();
   const withheld = new Map<string, Row>();
   const classes: { [cls: string]: { [treatment: string]: number } } = {};
@@ -273,7 +273,7 @@ function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Path
     const row = classes[cls]!;
     row[name] = (row[name] ?? 0) + times;
   };
-  const account = (row: Row) => {
+  const counter = (row: Row) => {
     const key = `${row.do} ${row.because} ${row.path}`;
     const known = withheld.get(key);
     if (known) known.count += row.count;
@@ -290,9 +290,9 @@ function addUp(used: readonly Running[], unknown: readonly FieldAccount[]): Path
       const choice = choices[n]!;
       const row = field.cls === null ? { path: field.path } : { path: field.path, class: field.cls };
       if (done > 0 && choice.do === 'disclose') released.add(field.path);
-      else if (done > 0) account({ ...row, do: choice.do, because: choice.because, count: done });
-      if (failed > 0) account({ ...row, do: 'drop', because: 'not_applicable', count: failed });
-      if (objects > 0) account({ ...row, do: 'drop', because: 'not_whole', count: objects });
+      else if (done > 0) counter({ ...row, do: choice.do, because: choice.because, count: done });
+      if (failed > 0) counter({ ...row, do: 'drop', because: 'not_applicable', count: failed });
+      if (objects > 0) counter({ ...row, do: 'drop', because: 'not_whole', count: objects });
       if (done > 0) count(field.cls, choice.do, done);
       if (failed + objects > 0) count(field.cls, 'drop', failed + objects);
     }

@@ -4,7 +4,7 @@ import type { Catalog } from '../../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../../model/consent.ts';
 import type { DisclosurePlan } from '../../model/disclosure.ts';
 import { withheldBy } from '../../model/verdict.ts';
-import { Memory } from './small.ts';
+import { SmallMap } from './small.ts';
 import { withoutUnasked } from './unasked.ts';
 
 /** distinct answers of one body that are remembered; an attribute of many values may make more */
@@ -20,11 +20,11 @@ export interface Verdict {
   /** codes of the reasons if any of the answers withholds the record; null: it may leave */
   readonly withheld: readonly string[] | null;
   /** what was asked, for the account */
-  readonly questions: readonly Question[];
+  readonly stateAnswers: readonly StateAnswer[];
 }
 
 /** One state that the policy was asked about, and its answer. */
-export interface Question {
+export interface StateAnswer {
   readonly resource: string;
   /** of the state: equal for equal states */
   readonly key: string;
@@ -38,16 +38,16 @@ interface Canonical {
   readonly state: DataSubjectState;
 }
 
-export class Answers {
+export class Verdicts {
   readonly #plan: DisclosurePlan;
   // Emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer.
-  readonly #answers = new Memory<string, DisclosureAnswer>();
+  readonly #answers = new SmallMap<string, DisclosureAnswer>();
   /** by the states (and attributes) asked about; what is found by the very state object needs no key at all */
-  readonly #verdicts = new Memory<string, Verdict>();
-  readonly #byState = new Memory<DataSubjectState, Verdict>();
+  readonly #verdicts = new SmallMap<string, Verdict>();
+  readonly #byState = new SmallMap<DataSubjectState, Verdict>();
   /** the attributes asked about last, and what was said about them: a table gives one object for rows that are alike */
   #attributes: Attributes | null = null;
-  readonly #bySameAttributes = new Memory<DataSubjectState, Verdict>();
+  readonly #bySameAttributes = new SmallMap<DataSubjectState, Verdict>();
   readonly #narrow: (attributes: Attributes) => Attributes;
 
   constructor(plan: DisclosurePlan) {
@@ -77,7 +77,7 @@ export class Answers {
   }
 
   /** what the very same attributes were answered with, by state; null: they were not those asked about last */
-  #memoryFor(attributes: Attributes): Memory<DataSubjectState, Verdict> | null {
+  #memoryFor(attributes: Attributes): SmallMap<DataSubjectState, Verdict> | null {
     if (isEmpty(attributes)) return this.#byState;
     if (attributes === this.#attributes) return this.#bySameAttributes;
     this.#attributes = attributes;
@@ -96,17 +96,17 @@ export class Answers {
       return verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, keys[0]!, attributes));
     }
     const answers: DisclosureAnswer[] = [];
-    const questions: Question[] = [];
+    const stateAnswers: StateAnswer[] = [];
     let withheld: string[] | null = null;
     for (let n = 0; n < states.length; n++) {
       const { key, state } = canonicalOf(states[n]!);
       const answer = this.#answer(catalog, state, keys[n]!, attributes);
-      questions.push({ resource: catalog.resource, key, state, answer });
+      stateAnswers.push({ resource: catalog.resource, key, state, answer });
       if (!answers.includes(answer)) answers.push(answer);
       const codes = withheldBy(answer);
       if (codes !== null) withheld = [...(withheld ?? []), ...codes];
     }
-    return { catalog, answers, withheld, questions };
+    return { catalog, answers, withheld, stateAnswers };
   }
 
   #answer(catalog: Catalog, state: DataSubjectState, key: string, attributes: Attributes): DisclosureAnswer {
@@ -134,16 +134,16 @@ function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: Disclosu
     VERDICTS.set(answer, verdicts);
   }
   for (const verdict of verdicts) {
-    if (verdict.catalog === catalog && verdict.questions[0]!.key === key) return verdict;
+    if (verdict.catalog === catalog && verdict.stateAnswers[0]!.key === key) return verdict;
   }
-  const questions = [{ resource: catalog.resource, key, state, answer }];
-  const verdict = { catalog, answers: [answer], withheld: withheldBy(answer), questions };
+  const stateAnswers = [{ resource: catalog.resource, key, state, answer }];
+  const verdict = { catalog, answers: [answer], withheld: withheldBy(answer), stateAnswers };
   if (verdicts.length >= VERDICTS_REMEMBERED) verdicts.length = 0;
   verdicts.push(verdict);
   return verdict;
 }
 
-function remember<K, V>(memory: Memory<K, V>, key: K, value: V): void {
+function remember<K, V>(memory: SmallMap<K, V>, key: K, value: V): void {
   if (memory.size >= REMEMBERED) memory.clear();
   memory.set(key, value);
 }

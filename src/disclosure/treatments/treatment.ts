@@ -12,7 +12,6 @@
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import type { Changed } from '../inner/format.ts';
 import type { Clock } from '../../observability/clock.ts';
 
 /** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */
@@ -56,9 +55,21 @@ export interface Container {
   readonly text: string;
 }
 
-/** What stands in the value's place; of a document in a string (`inner/`) also which stretches of it stay. A string's `text` is plain: the format quotes and escapes it. A number's is spelled as JSON spells numbers. */
+/** A piece of a document that was changed: a range of the original text, or new text in the spelling of the document's format. */
+export type Segment = { readonly from: number; readonly to: number } | { readonly text: string };
+
+/** A document that is the text of a field, after some of it was left out or replaced. */
+export interface ChangedDocument {
+  readonly before: string;
+  readonly segments: readonly Segment[];
+}
+
+/**
+ * What replaces a value. The `text` of a string is not escaped: the format escapes it. The `text` of a number is spelled as in JSON.
+ * `document` says which ranges of a document in a string are unchanged, so that the format can keep their spelling.
+ */
 export type Treated =
-  | { readonly kind: 'string'; readonly text: string; readonly document?: Changed | undefined }
+  | { readonly kind: 'string'; readonly text: string; readonly document?: ChangedDocument | undefined }
   | { readonly kind: 'number'; readonly text: string }
   | { readonly kind: 'null' }
   | 'drop';

@@ -291,8 +291,8 @@ function visible(
             classes ??= new Set();
             const state = agreed?.of(purpose, recipient) ?? NO_STATE;
             const fieldsOf = SENDS_RECORD.has(action) ? writtenBy : seenBy;
-            for (const { cls, resource: of, fate } of fieldsOf(policy, asked, state))
-              if (cls !== null && of === resource && !NOTHING_LEFT.has(fate.do)) classes.add(cls);
+            for (const { cls, resource: of, outcome } of fieldsOf(policy, asked, state))
+              if (cls !== null && of === resource && !NOTHING_LEFT.has(outcome.do)) classes.add(cls);
           }
   return classes;
 }

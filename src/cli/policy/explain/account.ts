@@ -212,7 +212,7 @@ function entriesOf(
   const catalog = policy.catalogs.get(resource);
   if (catalog === undefined) return [];
   const entries = new Map<string, { name: string; do: string; because: string; fields: string[] }>();
-  for (const { path, pointer, resource: of, cls, fate } of fieldsOf(policy.catalogs, catalog, () => answer)
+  for (const { path, pointer, resource: of, cls, outcome } of fieldsOf(policy.catalogs, catalog, () => answer)
     .all) {
     // what is embedded is a question of its own
     if (
@@ -222,8 +222,8 @@ function entriesOf(
     )
       continue;
     const name = cls === null || Object.hasOwn(answer.fields, pointer) ? pointer : cls;
-    const key = JSON.stringify([name, fate.do, fate.because]);
-    const entry = entries.get(key) ?? { name, do: fate.do, because: fate.because, fields: [] };
+    const key = JSON.stringify([name, outcome.do, outcome.because]);
+    const entry = entries.get(key) ?? { name, do: outcome.do, because: outcome.because, fields: [] };
     entries.set(key, entry);
     entry.fields.push(pointer);
   }

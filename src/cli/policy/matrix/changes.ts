@@ -1,5 +1,5 @@
 /** What may be otherwise between two policies: one change, the circumstances in which it holds, and which of two outcomes tells more. */
-import { coveringOf, type Fate, type FieldAt } from '../../../disclosure/fields/outcomes.ts';
+import { coveringOf, type FieldOutcome, type FieldAt } from '../../../disclosure/fields/outcomes.ts';
 import { strictnessOf } from '../../../model/verdict.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 
@@ -26,8 +26,8 @@ export interface Change {
   readonly resource: string;
   /** path of the field, name of the limit, '' for what is about the whole */
   readonly path: string;
-  readonly before: Fate | Limit | Verdict;
-  readonly after: Fate | Limit | Verdict;
+  readonly before: FieldOutcome | Limit | Verdict;
+  readonly after: FieldOutcome | Limit | Verdict;
   readonly direction: Direction;
 }
 
@@ -92,7 +92,7 @@ const isNone = (value: unknown): boolean => value === null || value === false;
 const size = (value: unknown, none: number): number => (typeof value === 'number' ? value : none);
 
 /** a field that the catalog does not have */
-export const GONE: Fate = { do: 'drop', because: 'uncatalogued' };
+export const GONE: FieldOutcome = { do: 'drop', because: 'uncatalogued' };
 
 type Side = readonly [LivePolicy, readonly FieldAt[] | null];
 
@@ -102,14 +102,14 @@ export function differences(of: 'field' | 'write', resource: string, a: Side, b:
   const [before, after] = [sideOf(resource, a, shared), sideOf(resource, b, shared)];
   const changes: Change[] = [];
   for (const path of new Set([...after.labels, ...before.labels])) {
-    const [from, to] = [before.fate(path), after.fate(path)];
+    const [from, to] = [before.outcome(path), after.outcome(path)];
     const direction = directionOf(from, to, of);
     if (direction !== null) changes.push({ of, resource, path, before: from, after: to, direction });
   }
   return changes;
 }
 
-const DENIED: Fate = { do: 'withheld', because: 'denied' };
+const DENIED: FieldOutcome = { do: 'withheld', because: 'denied' };
 
 /** A place that records of several types have is told by the type. */
 const labelOf = (path: string, resource: string, shared: ReadonlySet<string>): string =>
@@ -131,18 +131,18 @@ function sideOf(
   resource: string,
   [policy, fields]: Side,
   shared: ReadonlySet<string>,
-): { readonly labels: readonly string[]; fate(label: string): Fate } {
-  if (fields === null) return { labels: [], fate: () => DENIED };
-  const fates = new Map(fields.map((f) => [labelOf(f.path, f.resource, shared), f.fate]));
+): { readonly labels: readonly string[]; outcome(label: string): FieldOutcome } {
+  if (fields === null) return { labels: [], outcome: () => DENIED };
+  const outcomes = new Map(fields.map((f) => [labelOf(f.path, f.resource, shared), f.outcome]));
   const catalog = policy.catalogs.get(resource);
   return {
-    labels: [...fates.keys()],
-    fate(label) {
-      const own = fates.get(label);
+    labels: [...outcomes.keys()],
+    outcome(label) {
+      const own = outcomes.get(label);
       if (own !== undefined || catalog === undefined) return own ?? GONE;
       // a place without a line of its own may be within one
       const within = coveringOf(policy.catalogs, catalog, label.replace(/ \([^)]*\)$/, '')).flatMap((c) =>
-        c.path === null ? [] : (fates.get(labelOf(c.path, c.resource, shared)) ?? []),
+        c.path === null ? [] : (outcomes.get(labelOf(c.path, c.resource, shared)) ?? []),
       );
       return within.sort((x, y) => openness(y) - openness(x))[0] ?? GONE;
     },
@@ -150,13 +150,18 @@ function sideOf(
 }
 
 /** how much is left of a value: 0 for nothing */
-const openness = (fate: Fate): number =>
-  fate.do === 'withheld' ? 0 : strictnessOf('drop') - strictnessOf(fate.do);
+const openness = (outcome: FieldOutcome): number =>
+  outcome.do === 'withheld' ? 0 : strictnessOf('drop') - strictnessOf(outcome.do);
 
 /** null: the same */
-export function directionOf(from: Fate, to: Fate, of: 'field' | 'write' = 'field'): Direction | null {
+export function directionOf(
+  from: FieldOutcome,
+  to: FieldOutcome,
+  of: 'field' | 'write' = 'field',
+): Direction | null {
   // what is not wholly disclosed is not written, however much of it is seen
-  const open = (fate: Fate): number => (of === 'field' ? openness(fate) : Number(fate.do === 'disclose'));
+  const open = (outcome: FieldOutcome): number =>
+    of === 'field' ? openness(outcome) : Number(outcome.do === 'disclose');
   const [a, b] = [open(from), open(to)];
   if (a !== b) return b > a ? 'wider' : 'narrower';
   if (of === 'write') return from.because === to.because ? null : 'reason';

@@ -1,5 +1,5 @@
 /** Changes as sentences: what is alike for several fields, callers and circumstances is said once, and never of more than it holds for. */
-import type { Fate } from '../../../disclosure/fields/outcomes.ts';
+import type { FieldOutcome } from '../../../disclosure/fields/outcomes.ts';
 import {
   type Caller,
   type Change,
@@ -117,16 +117,16 @@ function merged(found: readonly Found[]): Merged[] {
   return [...all.values()];
 }
 
-const isFate = (outcome: Change['before']): outcome is Fate => 'do' in outcome;
+const isFieldOutcome = (outcome: Change['before']): outcome is FieldOutcome => 'do' in outcome;
 const isLimit = (outcome: Change['before']): outcome is Limit => 'limit' in outcome;
 
 function reasonsOf(outcome: Change['before']): readonly string[] {
-  if (isFate(outcome)) return outcome.because.split(', ');
+  if (isFieldOutcome(outcome)) return outcome.because.split(', ');
   return isLimit(outcome) ? [] : outcome.reasons;
 }
 
 /** what a caller gets of a field */
-export const WORDS: { readonly [treatment in Fate['do']]: string } = {
+export const WORDS: { readonly [treatment in FieldOutcome['do']]: string } = {
   disclose: 'in clear',
   encrypt: 'encrypted',
   scrub: 'scrubbed',
@@ -141,7 +141,7 @@ export const WORDS: { readonly [treatment in Fate['do']]: string } = {
 
 function spellOutcome({ of, direction }: Change, outcome: Change['before']): string {
   if (isLimit(outcome)) return outcome.limit === null ? 'none' : JSON.stringify(outcome.limit);
-  if (!isFate(outcome)) {
+  if (!isFieldOutcome(outcome)) {
     const verdict = (outcome as Verdict).allow ? 'allowed' : 'refused';
     return direction === 'reason' ? `${verdict} (${(outcome as Verdict).reasons.join(', ')})` : verdict;
   }
@@ -156,7 +156,7 @@ function spellOutcome({ of, direction }: Change, outcome: Change['before']): str
   return WORDS[outcome.do];
 }
 
-function parameters({ kind, ...rest }: NonNullable<Fate['with']>): string {
+function parameters({ kind, ...rest }: NonNullable<FieldOutcome['with']>): string {
   const others = Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return [kind === undefined ? [] : [`as ${String(kind)}`], others].flat().join(', ');
 }

@@ -1,5 +1,5 @@
 /** The disclosure matrix: a policy asked about every combination of its axes, field by field. */
-import { type Fate, type FieldAt, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
+import { type FieldOutcome, type FieldAt, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import { type Catalog, writeModeOf } from '../../../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
@@ -11,7 +11,7 @@ import { decide, policyInput } from '../../../pipeline/authorize.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
 /** A field with what becomes of it. */
-export interface Cell extends Fate {
+export interface Cell extends FieldOutcome {
   /** class; null: no line of a catalog names it */
   readonly cls: string | null;
   /** of the catalog that has its line */
@@ -79,12 +79,12 @@ export function gridOf(
             const states: { [state: string]: { [path: string]: Cell } } = {};
             for (const state of axes.states) {
               const line: { [path: string]: Cell } = Object.create(null);
-              for (const { path, cls, resource: of, fate } of seenBy(
+              for (const { path, cls, resource: of, outcome } of seenBy(
                 policy,
                 input,
                 state.of(purpose, recipient),
               ))
-                line[path] = { ...fate, cls, resource: of };
+                line[path] = { ...outcome, cls, resource: of };
               cells += Object.keys(line).length;
               states[state.name] = line;
             }
@@ -129,9 +129,9 @@ export function writtenBy(
   const { all } = fieldsOf(policy.catalogs, catalog, answering(policy, input, state));
   return all.map((field): FieldAt => {
     if (field.resource !== catalog.resource && catalog.variants === undefined)
-      return { ...field, fate: { do: 'drop', because: 'embedded_resource' } };
+      return { ...field, outcome: { do: 'drop', because: 'embedded_resource' } };
     return isNeverWritten(policy, policy.catalogs.get(field.resource) ?? catalog, field.pointer)
-      ? { ...field, fate: { do: 'drop', because: 'write_never' } }
+      ? { ...field, outcome: { do: 'drop', because: 'write_never' } }
       : field;
   });
 }
@@ -158,8 +158,8 @@ function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Write
     const asked = { ...input, action: { ...input.action, name } };
     if (!decide(policy, asked).answer.allow) continue;
     const may: { [path: string]: { write: boolean; because: string } } = Object.create(null);
-    for (const { path, fate } of writtenBy(policy, asked, state))
-      may[path] = { write: fate.do === 'disclose', because: fate.because };
+    for (const { path, outcome } of writtenBy(policy, asked, state))
+      may[path] = { write: outcome.do === 'disclose', because: outcome.because };
     return { action: name, may };
   }
   return null;

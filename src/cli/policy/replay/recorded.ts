@@ -1,5 +1,5 @@
 /** What a decision record tells of what left and why, in the terms in which another policy is asked. */
-import { type Fate, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
+import { type FieldOutcome, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { ERROR_CODES } from '../../../errors.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../../model/answers.ts';
@@ -87,10 +87,10 @@ export function fateThen(
   rows: Rows,
   state: AskedState,
   pointers: readonly string[],
-  now: Fate,
+  now: FieldOutcome,
   catalog: Catalog,
   others: readonly AskedState[],
-): Fate | null {
+): FieldOutcome | null {
   if (!state.disclose) return null;
   const failed = rows.withheld.filter((row) => FAILED.has(row.because));
   const done = rows.withheld.filter((row) => !FAILED.has(row.because));
@@ -108,7 +108,7 @@ export function fateThen(
     return isAnothers('disclose') ? null : { do: 'disclose', because: '' };
   if (!rows.released && done.length > 0 && done.every((row) => row.do === done[0]!.do)) {
     const { do: name, because } = done[0]!;
-    return isAnothers(name) ? null : { do: name as Fate['do'], because };
+    return isAnothers(name) ? null : { do: name as FieldOutcome['do'], because };
   }
   if (done.length === 0 && !rows.released && failed.length > 0) {
     // an object where the line covered none: it leaves if the line does now
@@ -128,25 +128,31 @@ export const questionOf = (input: PolicyInput, state: AskedState) =>
 /** a total or a count around the records, made null: no field of a record */
 export const isCount = (row: FieldAccount): boolean => row.class === undefined && row.do === 'nullify';
 
-/** Fates of the fields of one resource, where it stands in records of another. */
-export function fatesOf(
+/** Outcomes of the fields of one resource, where it stands in records of another. */
+export function outcomesOf(
   policy: LivePolicy,
   catalog: Catalog,
   resource: string,
   answer: DisclosureAnswer,
-): ReadonlyMap<string, Fate> {
+): ReadonlyMap<string, FieldOutcome> {
   const other = WITHHOLD_ALL('not_asked');
   const { all } = fieldsOf(policy.catalogs, catalog, (of) => (of === resource ? answer : other));
-  return new Map(all.filter((field) => field.resource === resource).map(({ path, fate }) => [path, fate]));
+  return new Map(
+    all.filter((field) => field.resource === resource).map(({ path, outcome }) => [path, outcome]),
+  );
 }
 
 /** @param pointers by which a state's treatments may name the field */
-function treatmentIn(state: AskedState, pointers: readonly string[], cls: string | null): Fate['do'] | null {
+function treatmentIn(
+  state: AskedState,
+  pointers: readonly string[],
+  cls: string | null,
+): FieldOutcome['do'] | null {
   const named = (names: readonly string[]): boolean => names.some((name) => pointers.includes(name));
   const treatments = Object.entries(state.treatments);
   const own = treatments.find(([, names]) => named(names));
-  if (own !== undefined || cls === null) return (own?.[0] ?? null) as Fate['do'] | null;
-  return (treatments.find(([, names]) => names.includes(cls))?.[0] ?? 'drop') as Fate['do'];
+  if (own !== undefined || cls === null) return (own?.[0] ?? null) as FieldOutcome['do'] | null;
+  return (treatments.find(([, names]) => names.includes(cls))?.[0] ?? 'drop') as FieldOutcome['do'];
 }
 
 const isWhole = (catalog: Catalog, pointers: readonly string[]): boolean =>
@@ -156,7 +162,7 @@ const isWhole = (catalog: Catalog, pointers: readonly string[]): boolean =>
   });
 
 /** Values that were treated so; where several states share the account, at most as many as there are. */
-export function valuesOf(rows: Rows, from: Fate, state: AskedState | null): number {
+export function valuesOf(rows: Rows, from: FieldOutcome, state: AskedState | null): number {
   const counted = rows.withheld.filter((row) => row.do === from.do).reduce((n, row) => n + row.count, 0);
   if (counted === 0) return state?.count ?? 1;
   return state === null ? counted : Math.min(counted, state.count);

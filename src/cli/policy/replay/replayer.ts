@@ -4,7 +4,7 @@
  * Longer than most: all of it goes over one record with the same memory.
  */
 import { hiddenFields } from '../../../disclosure/guard/requests.ts';
-import { type Covering, coveringOf, type Fate } from '../../../disclosure/fields/outcomes.ts';
+import { type Covering, coveringOf, type FieldOutcome } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DisclosureAnswer } from '../../../model/answers.ts';
 import type { Catalog } from '../../../model/catalog.ts';
@@ -16,7 +16,7 @@ import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { DIRECTIONS, directionOf, GONE, limitDirection } from '../matrix/changes.ts';
 import {
   ERRORS,
-  fatesOf,
+  outcomesOf,
   fateThen,
   holdsMasked,
   type Inexact,
@@ -68,7 +68,7 @@ export class Replayer {
   readonly #reads: readonly (readonly string[])[];
   readonly #readsAttributes: boolean;
   readonly #covering = new Map<string, readonly Covering[]>();
-  readonly #fates = new WeakMap<DisclosureAnswer, Map<string, ReadonlyMap<string, Fate>>>();
+  readonly #outcomes = new WeakMap<DisclosureAnswer, Map<string, ReadonlyMap<string, FieldOutcome>>>();
   /** long answers: records so far, until the last part has come */
   readonly #lengths = new Map<string, number>();
   #decisions = 0;
@@ -292,8 +292,8 @@ export class Replayer {
     const catalog = this.#policy.catalogs.get(state.resource);
     const gives =
       opened && catalog !== undefined
-        ? [...this.#fatesOf(catalog, state.resource, answer)].flatMap(([path, fate]) =>
-            fate.do === 'disclose' ? path : [],
+        ? [...this.#outcomesOf(catalog, state.resource, answer)].flatMap(([path, outcome]) =>
+            outcome.do === 'disclose' ? path : [],
           )
         : [];
     const [from, to] = ['record withheld', 'record disclosed'];
@@ -336,7 +336,7 @@ export class Replayer {
       for (const state of own) {
         const answer = answers.get(state);
         if (answer === undefined || catalog === undefined || embedded === undefined) continue;
-        const to = line === null ? GONE : (this.#fatesOf(catalog, resource, answer).get(line) ?? GONE);
+        const to = line === null ? GONE : (this.#outcomesOf(catalog, resource, answer).get(line) ?? GONE);
         const from = fateThen(rows, state, [pointer ?? path], to, embedded, own);
         if (from === null) continue;
         const count = valuesOf(rows, from, own.length === 1 ? null : state);
@@ -352,8 +352,8 @@ export class Replayer {
         }
         const direction = directionOf(a, { ...b, because: a.because });
         if (direction === null) continue;
-        const spell = (fate: Fate): string =>
-          direction === 'other' ? `${fate.do} ${JSON.stringify(fate.with ?? {})}` : fate.do;
+        const spell = (outcome: FieldOutcome): string =>
+          direction === 'other' ? `${outcome.do} ${JSON.stringify(outcome.with ?? {})}` : outcome.do;
         const about = { kind: 'field', path, direction, from: spell(a), to: spell(b) } as const;
         this.#shift(record, { ...who, resource: input.resource.type }, about, count);
       }
@@ -367,13 +367,13 @@ export class Replayer {
     state: AskedState,
     resource: string,
     path: string,
-  ): Fate | undefined {
+  ): FieldOutcome | undefined {
     const catalog = decider.catalogs.get(input.resource.type);
     if (catalog === undefined) return undefined;
     const answer = decider.disclose(questionOf(input, state));
-    const fates = fatesOf(decider, catalog, resource, answer);
+    const outcomes = outcomesOf(decider, catalog, resource, answer);
     const lines = coveringOf(decider.catalogs, catalog, path);
-    return lines.flatMap((l) => (l.path === null ? [] : (fates.get(l.path) ?? [])))[0];
+    return lines.flatMap((l) => (l.path === null ? [] : (outcomes.get(l.path) ?? [])))[0];
   }
 
   #coveringOf(outer: string, catalog: Catalog | undefined, path: string): readonly Covering[] {
@@ -384,13 +384,17 @@ export class Replayer {
     return known.length > 0 ? known : [{ resource: outer, path: null, pointer: null }];
   }
 
-  #fatesOf(catalog: Catalog, resource: string, answer: DisclosureAnswer): ReadonlyMap<string, Fate> {
-    const known = this.#fates.get(answer) ?? new Map<string, ReadonlyMap<string, Fate>>();
-    this.#fates.set(answer, known);
+  #outcomesOf(
+    catalog: Catalog,
+    resource: string,
+    answer: DisclosureAnswer,
+  ): ReadonlyMap<string, FieldOutcome> {
+    const known = this.#outcomes.get(answer) ?? new Map<string, ReadonlyMap<string, FieldOutcome>>();
+    this.#outcomes.set(answer, known);
     const key = `${catalog.resource} ${resource}`;
-    const fates = known.get(key) ?? fatesOf(this.#policy, catalog, resource, answer);
-    known.set(key, fates);
-    return fates;
+    const outcomes = known.get(key) ?? outcomesOf(this.#policy, catalog, resource, answer);
+    known.set(key, outcomes);
+    return outcomes;
   }
 
   #shift(

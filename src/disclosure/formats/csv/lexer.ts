@@ -6,8 +6,8 @@
  * never closed, a separator that might be half of a character. A quote inside an unquoted cell is a character like any other.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../shared/charsets.ts';
-import { Intake } from '../shared/input-buffer.ts';
+import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
+import { InputBuffer } from '../shared/input-buffer.ts';
 
 export interface Dialect {
   /** ASCII codes */
@@ -51,7 +51,7 @@ export class CsvLexer {
   readonly #code: (bytes: Uint8Array, i: number) => number;
   readonly #plain: Seek;
   readonly #quoted: Seek;
-  readonly #intake = new Intake();
+  readonly #input = new InputBuffer();
   /** the separator could be half of a character: every row must be proven to be of the charset */
   readonly #proven: boolean;
   #state: State = 'start';
@@ -77,7 +77,7 @@ export class CsvLexer {
 
   /** Adds bytes and hands over the rows that they complete. */
   push(chunk: Uint8Array, row: (row: Row) => void): void {
-    const moved = this.#intake.append(asBuffer(chunk), this.#start);
+    const moved = this.#input.append(asBuffer(chunk), this.#start);
     if (moved > 0) {
       this.#at -= moved;
       this.#start -= moved;
@@ -85,13 +85,13 @@ export class CsvLexer {
       for (let k = 0; k < this.#count; k++) this.#ends[this.#first + k]! -= moved;
     }
     this.#lex(false, row);
-    if (this.#intake.bytes.length - this.#start > this.#limits.record_bytes) this.#tooLarge();
+    if (this.#input.bytes.length - this.#start > this.#limits.record_bytes) this.#tooLarge();
   }
 
   /** @throws SluiceError `response_malformed` for a body that ends within a quoted cell or a character */
   end(row: (row: Row) => void): void {
     this.#lex(true, row);
-    const length = this.#intake.bytes.length;
+    const length = this.#input.bytes.length;
     if (this.#state === 'quoted') this.#fault('ends within a quoted cell');
     if (this.#at !== length) this.#fault('ends within a character');
     if (this.#state === 'cr') this.#emit(row);
@@ -102,7 +102,7 @@ export class CsvLexer {
   }
 
   #lex(final: boolean, row: (row: Row) => void): void {
-    const { bytes } = this.#intake;
+    const { bytes } = this.#input;
     const { separator, quote, escape: back } = this.#dialect;
     const unit = this.#unit;
     const code = this.#code;
@@ -207,7 +207,7 @@ export class CsvLexer {
 
   #emit(row: (row: Row) => void): void {
     // what goes in is a Buffer, and slabs are
-    const bytes = this.#intake.bytes as Buffer;
+    const bytes = this.#input.bytes as Buffer;
     const start = this.#start;
     const end = this.#at;
     if (end - start > this.#limits.record_bytes) this.#tooLarge();
@@ -238,15 +238,6 @@ export class CsvLexer {
 
 const asBuffer = (chunk: Uint8Array): Buffer =>
   chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-
-export const unitOf = (charset: Charset): 1 | 2 => (charset.layout.startsWith('utf16') ? 2 : 1);
-
-/** Reads the unit at `i`; what is not ASCII is some number above. */
-export function codeAt(charset: Charset): (bytes: Uint8Array, i: number) => number {
-  if (charset.layout === 'utf16le') return (bytes, i) => bytes[i]! | (bytes[i + 1]! << 8);
-  if (charset.layout === 'utf16be') return (bytes, i) => (bytes[i]! << 8) | bytes[i + 1]!;
-  return (bytes, i) => bytes[i]!;
-}
 
 /**
  * No second byte of GB18030, Big5, Shift_JIS, EUC-KR is below 0x40 but GB18030's digits: `,` `;` `"`, tab and line ends mean

@@ -16,17 +16,27 @@
  *   (default), `refuse` the body, `keep` counting from the left
  */
 import { SluiceError } from '../../../errors.ts';
-import { type Charset, charsetOf, MARK_LENGTH } from '../shared/charsets.ts';
-import { CsvLexer, codeAt, type Dialect, type Row, unitOf } from './lexer.ts';
+import { type Charset, charsetOf, codeAt, MARK_LENGTH, unitOf } from '../shared/charsets.ts';
+import { CsvLexer, type Dialect, type Row } from './lexer.ts';
 import { Header, RaggedRow, TableRow } from './row.ts';
 import { Table } from './table.ts';
 import type { BodyReader, Format, FormatSetup, FramePiece, Output, Piece, RecordPiece } from '../format.ts';
 import { LineEnds } from '../shared/line-ends.ts';
-import { character, choice, onlyOptions, texts, whole, word } from '../shared/options.ts';
+import { character, choice, onlyOptions, integer, texts, word } from '../shared/options.ts';
 
-export const csv: Format = { name: 'csv', open: (setup) => new CsvReader(setup, ',', '"') };
+export const csv: Format = {
+  name: 'csv',
+  layout: 'rows',
+  media: { types: ['text/csv', 'application/csv'], declaresCharset: true, charsetParameter: 'if_stated' },
+  open: (setup) => new CsvReader(setup, ',', '"'),
+};
 /** IANA's tab-separated-values know no quotes: a quote taken for one could swallow the tabs behind it */
-export const tsv: Format = { name: 'tsv', open: (setup) => new CsvReader(setup, '\t', '') };
+export const tsv: Format = {
+  name: 'tsv',
+  layout: 'rows',
+  media: { types: ['text/tab-separated-values'], declaresCharset: true, charsetParameter: 'if_stated' },
+  open: (setup) => new CsvReader(setup, '\t', ''),
+};
 
 const EMPTY = new Uint8Array(0);
 const MAX_SKIP = 1000;
@@ -67,7 +77,7 @@ class CsvReader implements BodyReader {
     this.#trim = choice(options, 'trim', false, [true, false]);
     this.#null = nullText(options, this.#dialect);
     this.#ragged = choice(options, 'ragged', 'drop', ['drop', 'refuse', 'keep'] as const);
-    this.#skip = whole(options, 'skip', MAX_SKIP);
+    this.#skip = integer(options, 'skip', MAX_SKIP);
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
@@ -175,7 +185,7 @@ class CsvReader implements BodyReader {
       };
     };
     if (piece.kind === 'frame')
-      return { kind: 'frame', render: (out, account) => piece.render(line(out), account) };
+      return { kind: 'frame', render: (out, counter) => piece.render(line(out), counter) };
     return {
       kind: 'record',
       size: piece.size,
@@ -221,7 +231,7 @@ function asciiOf(bytes: Uint8Array, charset: Charset): string {
 /** a line before the header is in no catalog, nor in a column */
 const SKIPPED: FramePiece = {
   kind: 'frame',
-  render: (_, account) => account.withheld('/#0', 'uncatalogued'),
+  render: (_, counter) => counter.withheld('/#0', 'uncatalogued'),
 };
 
 const copied = (bytes: Uint8Array, start: number, end: number): FramePiece => ({

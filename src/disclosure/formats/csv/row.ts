@@ -62,9 +62,9 @@ export class TableRow implements RecordPiece {
     if (rendering === null || program === null) return;
     const table = this.#table;
     const { bytes, start, end, ends, first, count } = this.#row;
-    const { columns, actions, whole } = table.plan(program, rendering.matcher);
-    if (whole && count === columns.length) {
-      for (const { field } of columns) program.account.released(field);
+    const { columns, actions, untouched } = table.plan(program, rendering.matcher);
+    if (untouched && count === columns.length) {
+      for (const { field } of columns) program.counter.released(field);
       out.bytes(bytes, start, end);
       return;
     }
@@ -73,7 +73,7 @@ export class TableRow implements RecordPiece {
     for (let k = 0; k < count; k++) {
       const stop = ends[first + k]!;
       const column = columns[k];
-      if (column !== undefined && actions[k] === DISCLOSE) program.account.released(column.field);
+      if (column !== undefined && actions[k] === DISCLOSE) program.counter.released(column.field);
       else {
         const text = this.#replacement(k, column, program, actions[k] === TREAT, cell, stop);
         if (text !== undefined) {
@@ -103,8 +103,8 @@ export class TableRow implements RecordPiece {
   ): string | null | undefined {
     if (column !== undefined && column.field >= 0) {
       if (treat) return this.#treated(column, program, start, end);
-      program.account.withheld(column.field);
-    } else program.account.unknown(() => `/#${k + 1}`);
+      program.counter.withheld(column.field);
+    } else program.counter.unknown(() => `/#${k + 1}`);
     return null;
   }
 
@@ -112,7 +112,7 @@ export class TableRow implements RecordPiece {
   #treated(column: Column, program: Program, start: number, end: number): string | null | undefined {
     const text = this.#table.textOf(this.#row.bytes, start, end);
     if (text === null) {
-      program.account.inapplicable(column.field);
+      program.counter.inapplicable(column.field);
       return null;
     }
     const isNull = this.#table.isNull(this.#row.bytes, start, end);
@@ -168,7 +168,7 @@ export class RaggedRow implements RecordPiece {
   render(out: Output, rendering: Rendering | null): void {
     const program = rendering?.program(0, 0) ?? null;
     if (program === null) return;
-    for (let k = 0; k < this.#row.count; k++) program.account.unknown(() => `/#${k + 1}`);
+    for (let k = 0; k < this.#row.count; k++) program.counter.unknown(() => `/#${k + 1}`);
     for (let k = 1; k < this.#table.columns; k++) this.#table.separate(out);
     out.bytes(this.#row.bytes, this.#row.ends[this.#row.first + this.#row.count - 1]!, this.#row.end);
   }

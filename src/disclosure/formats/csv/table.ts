@@ -1,10 +1,10 @@
 /** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
 import { SluiceError } from '../../../errors.ts';
 import type { SubjectPlace } from '../../../model/catalog.ts';
-import type { Charset } from '../shared/charsets.ts';
-import { codeAt, type Dialect, MAX_COLUMNS, type Row, unitOf } from './lexer.ts';
-import { columnName } from '../../fields/pointer.ts';
-import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
+import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
+import { type Dialect, MAX_COLUMNS, type Row } from './lexer.ts';
+import { columnName } from '../../../model/pointer.ts';
+import { type NamedSubject, namedSubject } from '../shared/scope.ts';
 import { Speller, single, textOf, unescaped } from './text.ts';
 import {
   type Action,
@@ -26,8 +26,8 @@ export interface Column {
 export interface Plan {
   readonly columns: readonly Column[];
   readonly actions: readonly Action[];
-  /** every cell leaves as it is */
-  readonly whole: boolean;
+  /** every cell is disclosed */
+  readonly untouched: boolean;
 }
 
 /** a column that the policy may look at, by the names it goes by */
@@ -166,7 +166,7 @@ export class Table {
   #planOf(program: Program, matcher: Matcher): Plan {
     const columns = this.#at(matcher);
     const actions = columns.map(({ field }) => (field < 0 ? DROP : program.action(field)));
-    const plan = { columns, actions, whole: actions.every((a) => a === DISCLOSE) };
+    const plan = { columns, actions, untouched: actions.every((a) => a === DISCLOSE) };
     this.#plans.set(program, plan);
     return plan;
   }

@@ -7,16 +7,18 @@ import { type Charset, charset } from '../shared/charsets.ts';
 import type { Format, Output } from '../format.ts';
 import { onlyOptions } from '../shared/options.ts';
 import type { Decision, TreeNode } from '../shared/tree.ts';
-import { type Members, member, namesOf, replacement, WholeReader } from '../shared/single-record.ts';
+import { type Members, member, namesOf, replacement, SingleRecordReader } from '../shared/single-record.ts';
 
 export const form: Format = {
   name: 'form',
+  layout: 'single',
+  media: { types: ['application/x-www-form-urlencoded'], charsetParameter: 'never' },
   open(setup) {
     onlyOptions('form', setup.options, []);
     const named = charset(setup.charset || 'utf-8');
     if (named.layout.startsWith('utf16'))
       throw new SluiceError('response_charset_unknown', 'A form is written in ASCII; UTF-16 is not.');
-    return new WholeReader(setup, (body) => parse(body, named, setup.limits.record_members));
+    return new SingleRecordReader(setup, (body) => parse(body, named, setup.limits.record_members));
   },
 };
 

@@ -1,14 +1,12 @@
 /** What stands in place of a container that is one value: treated whole, or element by element, or disclosed without the objects in it. */
-import type { Automaton } from '../../fields/automaton.ts';
-import type { Treated } from '../../treatments/treatment.ts';
-import { DISCLOSE, type FieldId, type Program, type StateId } from '../format.ts';
+import { DISCLOSE, type FieldId, type Matcher, type Program, type StateId, type Treated } from '../format.ts';
 import { ARRAY, MIXED, OPEN_ARRAY } from './entries.ts';
 import { kindAt, scalarAt, stringEnd, valueEnd } from './text.ts';
 
 /** An object or array met by a treatment, or disclosed where no line covers objects: what stands in its place, or null if it goes. */
 export function containerTreated(
   program: Program,
-  matcher: Automaton,
+  matcher: Matcher,
   source: Buffer,
   state: StateId,
   kind: number,
@@ -24,7 +22,7 @@ export function containerTreated(
   }
   const taken = disclosed || !program.elements(field);
   if (taken && !matcher.whole(state) && holdsObject(source, start, end)) {
-    program.account.notWhole(field);
+    program.counter.notWhole(field);
     return null;
   }
   return spelled(program.treat(state, { kind: 'container', text: source.toString('utf8', start, end) }));
@@ -65,12 +63,12 @@ function elementsDisclosed(
     const close = valueEnd(source, at);
     let text: string | null = null;
     if (source[at] === 0x7b) {
-      program.account.notWhole(field);
+      program.counter.notWhole(field);
       if (positional) text = 'null';
     } else if (source[at] === 0x5b && holdsObject(source, at, close))
       text = elementsDisclosed(source, at, close, field, program, positional);
     else {
-      program.account.released(field);
+      program.counter.released(field);
       text = spelling(at, close);
     }
     if (text !== null) {

@@ -5,7 +5,7 @@
  */
 import { SluiceError } from '../../../errors.ts';
 import { Deferred } from '../shared/deferred.ts';
-import type { Counted, FrameAccount, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
+import type { Counted, FrameCounter, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 
 export class JsonElement implements Counted {
   readonly #outer: JsonElement | undefined;
@@ -65,10 +65,10 @@ export class JsonElement implements Counted {
   }
 
   /** @returns false: nothing of it is written, its end neither */
-  close(out: Output, account: FrameAccount): boolean {
+  close(out: Output, counter: FrameCounter): boolean {
     this.closed = true;
     if (this.#held !== null && this.#withheld) return false;
-    this.deferred?.tell(this.#outer?.deferred ?? account);
+    this.deferred?.tell(this.#outer?.deferred ?? counter);
     this.#release(this.#outer?.around(out) ?? out);
     return true;
   }

@@ -12,7 +12,7 @@ const NO_BYTES = Buffer.alloc(0);
 /** white space and separators before a value may be this much longer than the limit of a record before they are refused with it */
 const SLACK = 64 * 1024;
 
-export class JsonIntake {
+export class JsonInput {
   buffer: Buffer = NO_BYTES;
   /** cursor and end of what has arrived */
   at = 0;
@@ -61,7 +61,7 @@ export class JsonIntake {
   }
 
   /** all there is, at once */
-  whole(body: Uint8Array): void {
+  setAll(body: Uint8Array): void {
     this.buffer = bufferOf(body);
     this.end = body.length;
     this.#validate(this.end);

@@ -3,10 +3,9 @@
  * empty lines where there was one between records. A value that spans lines is refused: whoever reads line by line would see something else than we did.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Automaton } from '../../fields/automaton.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from '../format.ts';
 import { AMBIGUOUS, type JsonPage, TOO_DEEP } from './entries.ts';
-import { JsonIntake } from './input.ts';
+import { JsonInput } from './input.ts';
 import { JsonRecord, type JsonSession, type Lead } from './record.ts';
 import { jsonRenderer } from './render.ts';
 import { DEEPEST, jsonScanner } from './scan.ts';
@@ -15,6 +14,12 @@ import { inItsCharset } from './transcoded.ts';
 
 export const ndjson: Format = {
   name: 'ndjson',
+  layout: 'rows',
+  media: {
+    types: ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines'],
+    html: true,
+    charsetParameter: 'unless_utf8',
+  },
   open: (setup) => inItsCharset(setup, (utf8) => new NdjsonReader(utf8)),
 };
 
@@ -23,7 +28,7 @@ const NEWLINE = 0x0a;
 class NdjsonReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #session: JsonSession;
-  readonly #in = new JsonIntake();
+  readonly #in = new JsonInput();
   /** begin of the line, and how far its end was looked for */
   #line = 0;
   #looked = 0;
@@ -36,9 +41,8 @@ class NdjsonReader implements BodyReader {
   constructor(setup: FormatSetup) {
     this.#setup = setup;
     this.#ends = setup.uniform === true ? new LineEnds() : null;
-    const matcher = setup.matcher as Automaton;
     const most = setup.limits.record_members;
-    this.#session = { matcher, scanner: jsonScanner(), renderer: jsonRenderer(), most };
+    this.#session = { matcher: setup.matcher, scanner: jsonScanner(), renderer: jsonRenderer(), most };
   }
 
   push(chunk: Uint8Array): readonly Piece[] {

@@ -4,9 +4,8 @@
  * charsets than UTF-8: `transcoded.ts`. Longer than others: one state machine.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Automaton } from '../../fields/automaton.ts';
-import { escapeToken } from '../../fields/pointer.ts';
-import type { BodyReader, Format, FormatSetup, FrameAccount, Output, Piece, StateId } from '../format.ts';
+import { escapeToken } from '../../../model/pointer.ts';
+import type { BodyReader, Format, FormatSetup, FrameCounter, Output, Piece, StateId } from '../format.ts';
 import { exactly } from '../shared/count.ts';
 import { holdsObject } from './container.ts';
 import { ElementRecord, JsonElement } from './element.ts';
@@ -14,13 +13,31 @@ import { AMBIGUOUS, type JsonPage, MALFORMED, MORE, TOO_DEEP } from './entries.t
 import { JsonRecord, type JsonSession, type Lead } from './record.ts';
 import { jsonRenderer } from './render.ts';
 import { DEEPEST, type JsonScanner, jsonScanner } from './scan.ts';
-import { JsonIntake } from './input.ts';
+import { JsonInput } from './input.ts';
 import { leadsOn } from './more.ts';
 import { textAt } from './text.ts';
 import { inItsCharset } from './transcoded.ts';
 
 export const json: Format = {
   name: 'json',
+  layout: 'value',
+  media: {
+    types: ['application/json', 'text/json'],
+    suffix: {
+      name: '+json',
+      registered: [
+        'application/hal+json',
+        'application/vnd.api+json',
+        'application/fhir+json',
+        'application/ld+json',
+        'application/geo+json',
+        'application/scim+json',
+        'application/problem+json',
+      ],
+    },
+    html: true,
+    charsetParameter: 'unless_utf8',
+  },
   open: (setup) => inItsCharset(setup, (utf8) => new JsonReader(utf8)),
 };
 
@@ -61,14 +78,14 @@ const NOTHING = 6; // the body is complete
 class JsonReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #session: JsonSession;
-  readonly #in: JsonIntake;
+  readonly #in: JsonInput;
   readonly #depth: number;
   readonly #frames: Frame[] = [];
   #due = ROOT;
   #pieces: Piece[] = [];
   #ready = false;
   #pages: JsonPage[] = [];
-  /** offsets into the intake's buffer: end of the member before, start of this member, state of its value */
+  /** offsets into the input's buffer: end of the member before, start of this member, state of its value */
   #gap = 0;
   #member = 0;
   #state: StateId;
@@ -78,12 +95,12 @@ class JsonReader implements BodyReader {
   constructor(setup: FormatSetup) {
     this.#setup = setup;
     this.#session = {
-      matcher: setup.matcher as Automaton,
+      matcher: setup.matcher,
       scanner: jsonScanner(),
       renderer: jsonRenderer(),
       most: setup.limits.record_members,
     };
-    this.#in = new JsonIntake();
+    this.#in = new JsonInput();
     this.#depth = Math.min(setup.limits.depth, DEEPEST);
     this.#state = setup.envelope.root;
   }
@@ -106,8 +123,8 @@ class JsonReader implements BodyReader {
     return this.#last();
   }
 
-  whole(body: Uint8Array): readonly Piece[] {
-    this.#in.whole(body);
+  pushAll(body: Uint8Array): readonly Piece[] {
+    this.#in.setAll(body);
     return this.#last();
   }
 
@@ -339,8 +356,8 @@ class JsonReader implements BodyReader {
     this.#pieces.push({
       kind: 'frame',
       more,
-      render: (out: Output, account: FrameAccount) => {
-        (element?.deferred ?? account).withheld(path, because);
+      render: (out: Output, counter: FrameCounter) => {
+        (element?.deferred ?? counter).withheld(path, because);
         if (!whole) return;
         lead.write(out);
         out.text('null');
@@ -407,8 +424,8 @@ class JsonReader implements BodyReader {
     const own = element !== parent?.element;
     this.#pieces.push({
       kind: 'frame',
-      render: (out, account) => {
-        if (own && element?.close(out, account) === false) return;
+      render: (out, counter) => {
+        if (own && element?.close(out, counter) === false) return;
         const from = uniform && frame.kept === 0 ? end - 1 : gap;
         (element?.around(out) ?? out).bytes(buffer, from, end);
       },

@@ -1,16 +1,11 @@
 /** A record of a JSON body: its bytes, its index, and what the index says about whose data it is. */
 import { SluiceError } from '../../../errors.ts';
-import type { SubjectPlace } from '../../../model/catalog.ts';
-import type { Scalar } from '../../../model/disclosure.ts';
-import type { Automaton } from '../../fields/automaton.ts';
-import type { KeyLine, Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
+import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 import { type JsonPage, OPEN_ARRAY } from './entries.ts';
 import type { JsonRenderer } from './render.ts';
 import { DEEPEST, type JsonScanner } from './scan.ts';
 import { scalarAt, textAt } from './text.ts';
-import { plain, setAttribute } from '../shared/tree.ts';
-import { subjectId } from '../../subjects/id.ts';
-import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
+import { ScopeBuilder } from '../shared/scope.ts';
 
 /** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
 export interface Lead {
@@ -21,7 +16,7 @@ export interface Lead {
 
 /** What the records of one body share. */
 export interface JsonSession {
-  readonly matcher: Automaton;
+  readonly matcher: Matcher;
   readonly scanner: JsonScanner;
   readonly renderer: JsonRenderer;
   /** `DisclosureLimits.record_members`: here of embedded resources, ids of data subjects and attributes, each of which costs a question */
@@ -117,7 +112,7 @@ export class JsonRecord implements RecordPiece {
   /** the index under a matcher that knows more paths */
   #again(matcher: Matcher): JsonPage {
     const { scanner } = this.#session;
-    scanner.begin(matcher as Automaton, this.#source, this.#start, this.#end);
+    scanner.begin(matcher, this.#source, this.#start, this.#end);
     // it was valid and not too deep before
     if (scanner.scan(this.#start, this.#end, matcher.begin(this.#name), 0, DEEPEST, true) !== this.#end)
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
@@ -127,7 +122,7 @@ export class JsonRecord implements RecordPiece {
 }
 
 /** A list would stay without its elements, and its name with it: that name says whose data it is. */
-function refuseLists(matcher: Automaton, scanner: JsonScanner): void {
+function refuseLists(matcher: Matcher, scanner: JsonScanner): void {
   for (let n = scanner.firstEntry; n < scanner.entryCount; n++) {
     const tag = scanner.word(n, 0);
     if ((tag & 0xff) !== OPEN_ARRAY) continue;
@@ -141,7 +136,6 @@ function refuseLists(matcher: Automaton, scanner: JsonScanner): void {
 }
 
 const NONE: readonly number[] = [];
-const NO_ATTRIBUTES: RecordScope['attributes'] = Object.freeze({});
 
 function beginsOf(scanner: JsonScanner): number[] {
   const begins: number[] = [];
@@ -151,25 +145,27 @@ function beginsOf(scanner: JsonScanner): number[] {
 }
 
 function scopesOf(
-  matcher: Automaton,
+  matcher: Matcher,
   source: Buffer,
   scanner: JsonScanner,
   { firstMark, markCount, name }: Marked,
 ): readonly RecordScope[] {
   const { firstScope, scopeCount } = scanner;
-  const scopes = [new OpenScope(-1)];
-  if (name !== null) addKey(scopes[0]!, matcher.key(0), name);
+  const outermost = new ScopeBuilder(-1);
+  const scopes = [outermost];
+  const ownKey = name === null ? null : matcher.key(0);
+  if (name !== null && ownKey !== null) outermost.addKey(ownKey.mark, name);
   for (let n = firstScope; n < scopeCount; n++) {
     const entry = scanner.scope(n);
     const id = matcher.scope(scanner.word(entry, 0) >> 8);
-    const scope = new OpenScope(id);
+    const scope = new ScopeBuilder(id);
     scopes.push(scope);
     const key = matcher.key(id);
     if (key === null) continue;
     const own = matcher.isRecord(id)
       ? name
       : memberName(source, scanner.word(entry, 1), scanner.word(entry, 2));
-    if (own !== null) addKey(scope, key, own);
+    if (own !== null) scope.addKey(key.mark, own);
   }
   const chain = firstScope === scopeCount ? null : new Chain(scanner);
   for (let n = firstMark; n < markCount; n++) {
@@ -178,20 +174,10 @@ function scopesOf(
     const kind = tag & 0xff;
     const value = scalarAt(source, kind, scanner.word(entry, 2), scanner.word(entry, 3));
     const around = chain === null ? OUTERMOST : chain.at(entry);
-    for (const { up, subject, places, attributes } of matcher.marks(tag >> 8)) {
-      const scope = scopes[around[around.length - 1 - up] ?? -1];
-      if (scope === undefined) continue;
-      if (places !== null) addNamed(scope, places, value);
-      else {
-        const id = subject ? subjectId(value) : null;
-        if (id !== null) addSubject(scope, id);
-      }
-      if (attributes.length === 0) continue;
-      scope.values ??= new Map();
-      for (const name of attributes) setAttribute(scope.values, name, value);
-    }
+    for (const mark of matcher.marks(tag >> 8))
+      scopes[around[around.length - 1 - mark.up] ?? -1]?.add(mark, value);
   }
-  for (const scope of scopes) if (scope.values !== null) scope.attributes = plainly(scope.values);
+  for (const scope of scopes) scope.close();
   return scopes;
 }
 
@@ -209,64 +195,8 @@ function memberName(source: Buffer, member: number, value: number): string | nul
   return textAt(source, member, end, true);
 }
 
-function addKey(scope: OpenScope, line: KeyLine | null, name: string): void {
-  if (line === null) return;
-  scope.keyed = true;
-  const { subject, places, attributes } = line.mark;
-  const value: Scalar = { kind: 'string', text: name };
-  if (places !== null) addNamed(scope, places, value);
-  else if (subject && name !== '') addSubject(scope, name);
-  if (attributes.length === 0) return;
-  scope.values ??= new Map();
-  for (const attribute of attributes) setAttribute(scope.values, attribute, value);
-}
-
-class OpenScope implements RecordScope {
-  readonly scope: number;
-  readonly subjects: string[] = [];
-  named: NamedSubject[] | undefined;
-  keyed: boolean | undefined;
-  attributes = NO_ATTRIBUTES;
-  /** the subjects once more, once they are many */
-  known: Set<string> | null = null;
-  values: Map<string, Scalar> | null = null;
-
-  constructor(scope: number) {
-    this.scope = scope;
-  }
-}
-
 const QUOTE = 0x22;
-const FEW = 16;
 const OUTERMOST: readonly number[] = [0];
-
-function addSubject(scope: OpenScope, id: string): void {
-  const { subjects } = scope;
-  if (subjects.length >= FEW) scope.known ??= new Set(subjects);
-  if (scope.known?.has(id) ?? subjects.includes(id)) return;
-  subjects.push(id);
-  scope.known?.add(id);
-}
-
-function addNamed(scope: OpenScope, places: readonly SubjectPlace[], value: Scalar): void {
-  for (const place of places) {
-    const named = namedSubject(place, value);
-    if (named === null) continue;
-    scope.named ??= [];
-    scope.named.push(named);
-  }
-}
-
-function plainly(values: Map<string, Scalar>): RecordScope['attributes'] {
-  const attributes: { [name: string]: ReturnType<typeof plain> } = {};
-  for (const [name, value] of values) {
-    // an assignment to this name would not make a member
-    if (name === '__proto__')
-      Object.defineProperty(attributes, name, { value: plain(value), enumerable: true });
-    else attributes[name] = plain(value);
-  }
-  return attributes;
-}
 
 /** The scopes around entries that are asked about in the order of the document, which is that of the scopes too: each is looked at twice. */
 class Chain {

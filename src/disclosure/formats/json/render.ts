@@ -2,11 +2,20 @@
  * Writes records from their index. The walk itself, which copies the longest runs there are and cuts the rest out with its commas, is the
  * module's (`assembly/scan.ts`, `render`); this is who answers it: programs, treatments, accounts.
  */
-import type { Automaton } from '../../fields/automaton.ts';
-import { QuasiValues } from '../../session/groups.ts';
-import { writeText } from '../../session/output.ts';
-import { isUntouched, LONGER, type TreatBytes } from '../../treatments/treatment.ts';
-import { DISCLOSE, type Output, type Program, type Rendering, type StateId, TREAT } from '../format.ts';
+import { QuasiValues } from '../shared/quasi-values.ts';
+import { writeJsonString, writeUtf8 } from '../shared/utf8.ts';
+import {
+  DISCLOSE,
+  isUntouched,
+  LONGER,
+  type Matcher,
+  type Output,
+  type Program,
+  type Rendering,
+  type StateId,
+  TREAT,
+  type TreatBytes,
+} from '../format.ts';
 import {
   CLOSE,
   type JsonPage,
@@ -21,6 +30,7 @@ import { jsonScanner, type Scribe } from './scan.ts';
 import { containerTreated, spelled } from './container.ts';
 import { JSON_SPELLING, respelled } from '../shared/respell.ts';
 import { scalarAt, stringEnd } from './text.ts';
+import { unknownNamesOf } from './unknown-names.ts';
 
 const GONE = 0;
 const NULLED = 1;
@@ -34,7 +44,7 @@ class Renderer implements Scribe {
   #page: JsonPage | null = null;
   #begins: readonly number[] = NONE;
   #rendering: Rendering | null = null;
-  #matcher: Automaton | null = null;
+  #matcher: Matcher | null = null;
   #out: Output | null = null;
 
   /**
@@ -51,7 +61,7 @@ class Renderer implements Scribe {
     this.#page = page;
     this.#begins = begins;
     this.#rendering = rendering;
-    this.#matcher = rendering.matcher as Automaton;
+    this.#matcher = rendering.matcher;
     this.#out = out;
     this.#programs.length = 0;
     const end = scanner.render(first, this.#codesOf(root));
@@ -127,7 +137,7 @@ class Renderer implements Scribe {
         return from;
       }
     }
-    return writeText(text, json, scanner.bytes, from);
+    return json ? writeJsonString(text, scanner.bytes, from) : writeUtf8(text, scanner.bytes, from);
   }
 
   flush(to: number): number {
@@ -137,18 +147,18 @@ class Renderer implements Scribe {
   }
 
   unknown(number: number, state: StateId, entry: number, element: number): void {
-    const { account } = this.#programs[number]!;
+    const { counter } = this.#programs[number]!;
     if (state < 0) {
-      account.unknown(() => '');
+      counter.unknown(() => '');
       return;
     }
     const matcher = this.#matcher!;
-    const { unknownNames } = matcher;
-    if (element !== 0) account.unknownAt(unknownNames.element(state));
+    const unknownNames = unknownNamesOf(matcher);
+    if (element !== 0) counter.unknownAt(unknownNames.element(state));
     else {
       const scope = matcher.scope(state);
       const names = scope < 0 ? state : matcher.entry(scope);
-      account.unknownAt(unknownNames.member(names, this.#page!.source, this.#scanner.word(entry, 1)));
+      counter.unknownAt(unknownNames.member(names, this.#page!.source, this.#scanner.word(entry, 1)));
     }
   }
 
@@ -159,7 +169,7 @@ class Renderer implements Scribe {
     const scope = placeOf(this.#begins, scanner.word(entry, 2)) + 1;
     const program = scope === 0 ? null : this.#rendering!.program(scope, matcher.scope(state));
     if (program !== null) return this.#codesOf(program);
-    this.#programs[number]!.account.scopeWithheld(matcher.pointer(state));
+    this.#programs[number]!.counter.scopeWithheld(matcher.pointer(state));
     return 0;
   }
 
@@ -168,7 +178,7 @@ class Renderer implements Scribe {
    * @param begins where the record's embedded scopes begin, in order
    */
   group(page: JsonPage, first: number, begins: readonly number[], rendering: Rendering): string {
-    const matcher = rendering.matcher as Automaton;
+    const matcher = rendering.matcher;
     const values = new QuasiValues();
     const { source } = page;
     const entries = this.#scanner.entriesOf(page);

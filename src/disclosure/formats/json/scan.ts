@@ -4,8 +4,7 @@
  * who may move what in that memory is best seen in one place.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Automaton } from '../../fields/automaton.ts';
-import type { StateId } from '../format.ts';
+import type { Matcher, StateId } from '../format.ts';
 import { AMBIGUOUS, type JsonPage, NULL, STRIDE } from './entries.ts';
 import { type Tables, tablesOf } from './tables.ts';
 import { scalarAt, textAt } from './text.ts';
@@ -90,9 +89,9 @@ class Scanner {
   #codesEnd = 0;
   readonly #codes = new Map<Uint8Array, number>();
   #loaded: Tables | null = null;
-  readonly #tables = new WeakMap<Automaton, Tables>();
+  readonly #tables = new WeakMap<Matcher, Tables>();
   // the source of the scan at work
-  #automaton: Automaton | null = null;
+  #matcher: Matcher | null = null;
   #source: Buffer = Buffer.alloc(0);
   #from = 0;
   #to = 0;
@@ -107,9 +106,9 @@ class Scanner {
       env: { memory: this.#memory },
       scan: {
         hostStep: (state: number, from: number, to: number) =>
-          this.#checked(this.#automaton!.step(state, this.#text(from, to))),
+          this.#checked(this.#matcher!.step(state, this.#text(from, to))),
         hostSelectKey: (state: number, from: number, to: number) =>
-          this.#automaton!.selectorKeys(state).indexOf(this.#text(from, to)),
+          this.#matcher!.selectorKeys(state).indexOf(this.#text(from, to)),
         hostSelectBegin: (state: number) => {
           this.#selecting = state;
           this.#selected = new Map();
@@ -129,9 +128,9 @@ class Scanner {
   }
 
   /** Makes the bytes of a source ready to be scanned, at the offsets they have there; what is found goes to a new page. */
-  begin(automaton: Automaton, source: Buffer, from: number, to: number): JsonPage {
+  begin(matcher: Matcher, source: Buffer, from: number, to: number): JsonPage {
     this.#evict();
-    this.#automaton = automaton;
+    this.#matcher = matcher;
     this.#source = source;
     this.#from = from;
     this.#to = to;
@@ -216,7 +215,7 @@ class Scanner {
       this.firstMark = words[cells + 1]!;
       this.firstScope = words[cells + 2]!;
       const result = this.#wasm.scan(this.#base, at, end, state, depth, limit, final ? 1 : 0);
-      if (result === STALE) this.#tables.delete(this.#automaton!);
+      if (result === STALE) this.#tables.delete(this.#matcher!);
       else if (result !== FULL) {
         this.firstEntry = first;
         return result;
@@ -316,9 +315,9 @@ class Scanner {
 
   /** (re)places the regions, grows the memory, and loads what was loaded */
   #layout(): void {
-    const automaton = this.#automaton;
-    if (automaton !== null) {
-      const size = this.#tablesFor(automaton).bytes.length;
+    const matcher = this.#matcher;
+    if (matcher !== null) {
+      const size = this.#tablesFor(matcher).bytes.length;
       if (size > this.#tablesSize) this.#tablesSize = align(size * 2);
     }
     this.#input = align(TABLES + this.#tablesSize);
@@ -334,7 +333,7 @@ class Scanner {
     this.#grow(this.#codesAt);
     this.#wasm.configure(CELLS, NESTING, FRAMES, this.#marks, this.#scopes, this.#index, end);
     this.#loaded = null;
-    if (automaton !== null) this.#load();
+    if (matcher !== null) this.#load();
   }
 
   /** bytes that a treated value may take, at most, before what was written is handed on */
@@ -351,7 +350,7 @@ class Scanner {
   }
 
   #load(): void {
-    const tables = this.#tablesFor(this.#automaton!);
+    const tables = this.#tablesFor(this.#matcher!);
     if (tables.bytes.length > this.#tablesSize) {
       this.#layout();
       return;
@@ -368,11 +367,11 @@ class Scanner {
     this.#wasm.reset();
   }
 
-  #tablesFor(automaton: Automaton): Tables {
-    let tables = this.#tables.get(automaton);
+  #tablesFor(matcher: Matcher): Tables {
+    let tables = this.#tables.get(matcher);
     if (tables === undefined) {
-      tables = tablesOf(automaton);
-      this.#tables.set(automaton, tables);
+      tables = tablesOf(matcher);
+      this.#tables.set(matcher, tables);
     }
     return tables;
   }
@@ -392,11 +391,11 @@ class Scanner {
   }
 
   #select(): number {
-    const automaton = this.#automaton!;
-    const keys = automaton.selectorKeys(this.#selecting);
+    const matcher = this.#matcher!;
+    const keys = matcher.selectorKeys(this.#selecting);
     const selected = this.#selected;
     return this.#checked(
-      automaton.select(this.#selecting, (key) => selected.get(keys.indexOf(key)) ?? undefined),
+      matcher.select(this.#selecting, (key) => selected.get(keys.indexOf(key)) ?? undefined),
     );
   }
 }

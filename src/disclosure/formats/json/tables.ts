@@ -3,7 +3,7 @@
  * an automaton, and again when a selector has led to a state that was not there.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Automaton } from '../../fields/automaton.ts';
+import type { Matcher } from '../format.ts';
 
 const STATE_SIZE = 48;
 const SLOT_SIZE = 24;
@@ -24,9 +24,8 @@ export interface Tables {
   readonly states: number;
 }
 
-export function tablesOf(automaton: Automaton): Tables {
-  automaton.settle();
-  const { states } = automaton;
+export function tablesOf(matcher: Matcher): Tables {
+  const states = matcher.transitions();
   const writer = new Writer(states.length * STATE_SIZE);
   for (const state of states) {
     const at = state.id * STATE_SIZE;
@@ -41,8 +40,8 @@ export function tablesOf(automaton: Automaton): Tables {
     writer.word(at + 8, state.otherItem);
     writer.names(at + 12, state.names);
     writer.positions(at + 20, state.positions);
-    writer.word(at + 28, state.embeds >= 0 ? automaton.entry(state.embeds) : 0);
-    writer.names(at + 32, new Map(automaton.selectorKeys(state.id).map((key, n) => [key, n])));
+    writer.word(at + 28, state.embeds >= 0 ? matcher.entry(state.embeds) : 0);
+    writer.names(at + 32, new Map(matcher.selectorKeys(state.id).map((key, n) => [key, n])));
   }
   return { ...writer.done(), states: states.length };
 }

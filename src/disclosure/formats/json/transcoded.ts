@@ -173,7 +173,7 @@ class TranscodedRecord implements RecordPiece {
 
 const frame = (inner: FramePiece, encoder: Encoder): FramePiece => ({
   ...inner,
-  render: (out, account) => encoder.write(out, (to) => inner.render(to, account)),
+  render: (out, counter) => encoder.write(out, (to) => inner.render(to, counter)),
 });
 
 const count = (inner: CountPiece, encoder: Encoder): CountPiece => ({

@@ -2,8 +2,10 @@
  * Names that the upstream uses and no catalog knows, as paths that may stand in a record: remembered by where they stood, so that the same
  * name in every record of a million costs one comparison each. Bounded: what the upstream makes up is not kept without end.
  */
+import type { Matcher } from '../format.ts';
+import { presentable } from '../shared/presentable.ts';
 import { stringEnd, textAt } from './text.ts';
-import { escapeToken } from '../../fields/pointer.ts';
+import { escapeToken } from '../../../model/pointer.ts';
 
 const PER_STATE = 64;
 const STATES = 1024;
@@ -14,7 +16,7 @@ interface Known {
   readonly path: string;
 }
 
-export class UnknownNames {
+class UnknownNames {
   readonly #pathOf: (state: number) => string;
   readonly #elements = new Map<number, string>();
   readonly #known = new Map<number, Known[]>();
@@ -57,12 +59,15 @@ function stands(source: Buffer, start: number, spelled: Buffer): boolean {
   return true;
 }
 
-const LOOKS_LIKE_DATA = /\d[\d -]{4,}\d|.@|.{65}/u;
-/** a path that may stand in a record */
-export const presentable = (path: string) =>
-  path.length > 1024
-    ? '…'
-    : path
-        .split('/')
-        .map((token) => (LOOKS_LIKE_DATA.test(token) ? '*' : token))
-        .join('/');
+const BY_MATCHER = new WeakMap<Matcher, UnknownNames>();
+
+export type { UnknownNames };
+
+export function unknownNamesOf(matcher: Matcher): UnknownNames {
+  let names = BY_MATCHER.get(matcher);
+  if (names === undefined) {
+    names = new UnknownNames((state) => matcher.pathOf(state));
+    BY_MATCHER.set(matcher, names);
+  }
+  return names;
+}

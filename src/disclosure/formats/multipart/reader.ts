@@ -9,18 +9,20 @@ import type { Format, FormatSetup, Output } from '../format.ts';
 import { onlyOptions } from '../shared/options.ts';
 import { parseHeaders, type PartHeaders } from './headers.ts';
 import type { Decision, TreeNode } from '../shared/tree.ts';
-import { type Members, member, replacement, WholeReader } from '../shared/single-record.ts';
+import { type Members, member, replacement, SingleRecordReader } from '../shared/single-record.ts';
 
 const MAX_PARTS = 4096;
 
 export const multipart: Format = {
   name: 'multipart',
+  layout: 'single',
+  media: { types: ['multipart/form-data'], charsetParameter: 'never', parameters: ['boundary'] },
   open(setup: FormatSetup) {
     onlyOptions('multipart', setup.options, ['boundary']);
     const { boundary } = setup.options;
     if (typeof boundary !== 'string' || !BOUNDARY.test(boundary))
       throw malformed('names no boundary in its Content-Type, or none that RFC 2046 allows');
-    return new WholeReader(setup, (body) =>
+    return new SingleRecordReader(setup, (body) =>
       parse(Buffer.from(body.buffer, body.byteOffset, body.length), boundary),
     );
   },

@@ -20,12 +20,14 @@ import {
 } from '../format.ts';
 import { onlyOptions } from '../shared/options.ts';
 
-export const wholeBody: Format = {
+export const opaque: Format = {
   name: 'whole',
+  layout: 'single',
+  media: { types: [], charsetParameter: 'if_stated', typesOf },
   open({ options }) {
     onlyOptions('whole', options, ['field', 'types']);
     typesOf(options);
-    return new WholeBodyReader(fieldOf(options));
+    return new OpaqueReader(fieldOf(options));
   },
 };
 
@@ -33,7 +35,7 @@ export const wholeBody: Format = {
 const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 
 /** @throws SluiceError `config_invalid` */
-export function typesOf(options: { readonly [name: string]: unknown }): readonly string[] {
+function typesOf(options: { readonly [name: string]: unknown }): readonly string[] {
   const { types } = options;
   if (
     !Array.isArray(types) ||
@@ -57,12 +59,12 @@ function fieldOf(options: { readonly [name: string]: unknown }): string {
   return field;
 }
 
-class WholeBodyReader implements BodyReader {
-  readonly #record: WholeBody;
+class OpaqueReader implements BodyReader {
+  readonly #record: OpaqueRecord;
   #begun = false;
 
   constructor(field: string) {
-    this.#record = new WholeBody(field);
+    this.#record = new OpaqueRecord(field);
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
@@ -80,7 +82,7 @@ class WholeBodyReader implements BodyReader {
   }
 }
 
-class WholeBody implements RecordPiece {
+class OpaqueRecord implements RecordPiece {
   readonly kind = 'record';
   readonly size = 0;
   readonly only: string;
@@ -99,7 +101,7 @@ class WholeBody implements RecordPiece {
     for (const name of this.only.slice(1).split('/')) state = matcher.step(state, name);
     const field = matcher.field(state);
     if (program.action(field) !== DISCLOSE) return;
-    program.account.released(field);
+    program.counter.released(field);
     this.#leaves = true;
   }
 

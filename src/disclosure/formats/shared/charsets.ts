@@ -30,6 +30,16 @@ export interface Charset {
   encode(text: string, substitute?: (character: string) => string): Buffer;
 }
 
+/** Bytes of one code unit. */
+export const unitOf = (charset: Charset): 1 | 2 => (charset.layout.startsWith('utf16') ? 2 : 1);
+
+/** A function that reads the code unit at `i`. Units that are not ASCII are read as some number above 0x7f. */
+export function codeAt(charset: Charset): (bytes: Uint8Array, i: number) => number {
+  if (charset.layout === 'utf16le') return (bytes, i) => bytes[i]! | (bytes[i + 1]! << 8);
+  if (charset.layout === 'utf16be') return (bytes, i) => (bytes[i]! << 8) | bytes[i + 1]!;
+  return (bytes, i) => bytes[i]!;
+}
+
 type Width = Charset['width'];
 const one: Width = () => 1;
 

@@ -4,7 +4,7 @@
  */
 const EMPTY = new Uint8Array(0);
 
-export class Intake {
+export class InputBuffer {
   /** exactly what has arrived; valid until the next `append` */
   bytes: Uint8Array = EMPTY;
   #slab: Uint8Array = EMPTY;

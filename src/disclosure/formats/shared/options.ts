@@ -42,7 +42,7 @@ export function character(options: Options, name: string, fallback: string): num
 }
 
 /** A whole number from 0 up. @throws SluiceError `config_invalid` */
-export function whole(options: Options, name: string, most: number): number {
+export function integer(options: Options, name: string, most: number): number {
   const value = options[name] ?? 0;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most)
     throw fault(`The option ${name} is a whole number up to ${most}.`);

@@ -1,5 +1,5 @@
 /** The spelling of a text in its outer document, some of it replaced: what stays keeps its escapes. */
-import type { Segment } from '../../inner/format.ts';
+import type { Segment } from '../format.ts';
 
 export interface Spelling {
   /** matches one escape */

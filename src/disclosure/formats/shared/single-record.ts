@@ -1,6 +1,6 @@
 /** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
 import { SluiceError } from '../../../errors.ts';
-import { columnName } from '../../fields/pointer.ts';
+import { columnName } from '../../../model/pointer.ts';
 import type {
   BodyReader,
   FormatSetup,
@@ -20,7 +20,7 @@ export interface Members {
   render(out: Output, decisions: ReadonlyMap<TreeNode, Decision>): void;
 }
 
-export class WholeReader implements BodyReader {
+export class SingleRecordReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #parse: (body: Uint8Array) => Members;
   readonly #chunks: Uint8Array[] = [];
@@ -42,11 +42,11 @@ export class WholeReader implements BodyReader {
 
   end(): readonly Piece[] {
     const body = Buffer.concat(this.#chunks);
-    return [new WholeRecord(this.#parse(body), body.length, this.#setup.matcher)];
+    return [new SingleRecord(this.#parse(body), body.length, this.#setup.matcher)];
   }
 }
 
-class WholeRecord implements RecordPiece {
+class SingleRecord implements RecordPiece {
   readonly kind = 'record';
   readonly size: number;
   readonly #members: Members;

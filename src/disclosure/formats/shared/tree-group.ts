@@ -1,5 +1,5 @@
 /** The group of a record that is held as a tree (`RecordPiece.group`): the values of its quasi-identifiers as they would leave. */
-import { QuasiValues } from '../../session/groups.ts';
+import { QuasiValues } from './quasi-values.ts';
 import {
   DISCLOSE,
   DROP,

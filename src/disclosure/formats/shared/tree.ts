@@ -7,13 +7,12 @@
  */
 import { SluiceError } from '../../../errors.ts';
 import type { Scalar } from '../../../model/disclosure.ts';
-import { escapeToken } from '../../fields/pointer.ts';
-import { subjectId } from '../../subjects/id.ts';
-import { type NamedSubject, namedSubject } from '../../subjects/places.ts';
-import { type Container, isUntouched, type Treated } from '../../treatments/treatment.ts';
+import { escapeToken } from '../../../model/pointer.ts';
 import {
+  type Container,
   DISCLOSE,
   DROP,
+  isUntouched,
   type Mark,
   type Matcher,
   NULLIFY,
@@ -21,7 +20,9 @@ import {
   type RecordScope,
   type Rendering,
   type StateId,
+  type Treated,
 } from '../format.ts';
+import { ScopeBuilder } from './scope.ts';
 
 export interface TreeNode {
   /** all names it goes by (`phone`, `#3`); for an element of an array its index instead */
@@ -138,44 +139,21 @@ export function enterRecord(matcher: Matcher, root: TreeNode): StateId {
 
 /** Finds the scopes of a record, whose data they hold and what the policy may look at. */
 export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
-  const scopes: {
-    scope: number;
-    keyed: boolean;
-    subjects: Set<string>;
-    named: NamedSubject[];
-    attributes: Map<string, Scalar>;
-  }[] = [];
+  const scopes: ScopeBuilder[] = [];
   const begins = new Map<TreeNode, number>();
   const open = (id: number, node: TreeNode): number => {
     const key = matcher.key(Math.max(id, 0));
     const name = nameOf(node);
-    const keyed = key !== null && name !== null;
-    const scope: (typeof scopes)[number] = {
-      scope: id,
-      keyed,
-      subjects: new Set(),
-      named: [],
-      attributes: new Map(),
-    };
-    if (keyed) take(scope, key.mark, { kind: 'string', text: name });
+    const scope = new ScopeBuilder(id);
+    if (key !== null && name !== null) scope.addKey(key.mark, name);
     return scopes.push(scope) - 1;
-  };
-
-  const take = (scope: (typeof scopes)[number], mark: Mark, value: Scalar): void => {
-    const id = mark.subject && mark.places === null ? subjectId(value) : null;
-    if (id !== null) scope.subjects.add(id);
-    for (const place of mark.places ?? []) {
-      const named = namedSubject(place, value);
-      if (named !== null) scope.named.push(named);
-    }
-    for (const name of mark.attributes) setAttribute(scope.attributes, name, value);
   };
 
   const visit = (node: TreeNode, state: StateId, chain: readonly number[]) => {
     if (node.children === null) {
       for (const mark of textMarks(matcher, state, node.content)) {
         const scope = scopes[chain[chain.length - 1 - mark.up] ?? -1];
-        if (scope) take(scope, mark, node.scalar());
+        if (scope) scope.add(mark, node.scalar());
       }
       if (!isObject(node)) return;
     }
@@ -194,35 +172,8 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
     }
   };
   visit(root, enterRecord(matcher, root), [open(-1, root)]);
-  return {
-    begins,
-    scopes: scopes.map((scope) => ({
-      scope: scope.scope,
-      subjects: [...scope.subjects],
-      keyed: scope.keyed ? true : undefined,
-      named: scope.named.length === 0 ? undefined : scope.named,
-      attributes: Object.fromEntries([...scope.attributes].map(([name, value]) => [name, plain(value)])),
-    })),
-  };
-}
-
-/** @throws SluiceError `response_malformed` for an attribute with two different values */
-export function setAttribute(attributes: Map<string, Scalar>, name: string, value: Scalar): void {
-  const known = attributes.get(name);
-  if (known && (known.kind !== value.kind || known.text !== value.text)) {
-    throw new SluiceError('response_malformed', `a record spells its attribute ${name} twice, differently`);
-  }
-  attributes.set(name, value);
-}
-
-export function plain(value: Scalar): string | number | boolean | null {
-  if (value.kind === 'string') return value.text;
-  if (value.kind === 'boolean') return value.text === 'true';
-  if (value.kind === 'null') return null;
-  // a number that a double cannot hold reaches the policy as text, so that no two ids become one
-  const number = Number(value.text);
-  const held = Number.isSafeInteger(number) || !/^-?\d{16,}$/.test(value.text);
-  return held && Number.isFinite(number) ? number : value.text;
+  for (const scope of scopes) scope.close();
+  return { begins, scopes };
 }
 
 /**
@@ -237,12 +188,12 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     const state = contentState(matcher, node, at);
     const field = matcher.field(state);
     if (field < 0) {
-      program.account.unknown(path);
+      program.counter.unknown(path);
       return 'drop';
     }
     const action = program.action(field);
     if (action === DROP || action === NULLIFY) {
-      program.account.withheld(field);
+      program.counter.withheld(field);
       return action === DROP ? 'drop' : 'null';
     }
     const uncovered = holdsObject(node) && !matcher.whole(state);
@@ -252,11 +203,11 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
       return 'walk';
     }
     if (uncovered && (action === DISCLOSE || !program.elements(field))) {
-      program.account.notWhole(field);
+      program.counter.notWhole(field);
       return 'drop';
     }
     if (action === DISCLOSE) {
-      program.account.released(field);
+      program.counter.released(field);
       return 'keep';
     }
     const value: Scalar | Container =
@@ -324,15 +275,15 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
       const index = record.begins.get(node);
       const inside = index === undefined ? null : rendering.program(index, id);
       if (inside === null) {
-        program.account.scopeWithheld(path());
+        program.counter.scopeWithheld(path());
         return 'drop';
       }
-      if (node.children === null && node.scalar().kind !== 'null') inside.account.unknown(() => '');
+      if (node.children === null && node.scalar().kind !== 'null') inside.counter.unknown(() => '');
       members(node, matcher.entry(id), inside, NOWHERE);
       return 'walk';
     }
     if (node.children === null) {
-      program.account.unknown(path);
+      program.counter.unknown(path);
       return 'drop';
     }
     for (const child of node.children) {
@@ -342,7 +293,7 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
           scope(child, state, id, program, () => `${path()}/*`),
         );
       else {
-        program.account.unknown(() => `${path()}/*`);
+        program.counter.unknown(() => `${path()}/*`);
         decisions.set(child, 'drop');
       }
     }

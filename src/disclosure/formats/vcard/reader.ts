@@ -37,6 +37,8 @@ import { member } from '../shared/single-record.ts';
 
 export const vcard: Format = {
   name: 'vcard',
+  layout: 'rows',
+  media: { types: ['text/vcard', 'text/x-vcard', 'text/directory'], charsetParameter: 'if_stated' },
   open(setup) {
     onlyOptions('vcard', setup.options, []);
     if (!/^(?:utf-?8|us-ascii|)$/i.test(setup.charset))

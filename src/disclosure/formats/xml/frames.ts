@@ -85,11 +85,11 @@ export class Shell {
   end(tag: FramePiece): FramePiece {
     return {
       kind: 'frame',
-      render: (out, account) => {
-        if (this.#open) tag.render(out, account);
-        else if (this.#empty !== null) this.#empty.render(out, account);
+      render: (out, counter) => {
+        if (this.#open) tag.render(out, counter);
+        else if (this.#empty !== null) this.#empty.render(out, counter);
         else return;
-        this.#deferred.tell(account);
+        this.#deferred.tell(counter);
       },
     };
   }
@@ -121,7 +121,7 @@ export class Shell {
 
 export const withheld = (path: string, because: string): FramePiece => ({
   kind: 'frame',
-  render: (_, account) => account.withheld(path, because),
+  render: (_, counter) => counter.withheld(path, because),
 });
 
 /** A number in the envelope, in an element's content or an attribute's value. */

@@ -4,9 +4,8 @@
  * differently is refused.
  */
 import { SluiceError } from '../../../errors.ts';
-import type { Charset } from '../shared/charsets.ts';
-import { codeAt, unitOf } from '../csv/lexer.ts';
-import { Intake } from '../shared/input-buffer.ts';
+import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
+import { InputBuffer } from '../shared/input-buffer.ts';
 
 export type TokenKind = 'text' | 'start' | 'empty' | 'end' | 'cdata' | 'comment' | 'instruction';
 
@@ -23,7 +22,7 @@ const APOS = 0x27;
 const CDATA = '![CDATA[';
 
 export class XmlLexer {
-  readonly intake = new Intake();
+  readonly input = new InputBuffer();
   /** everything before has been handed out */
   at = 0;
   readonly #charset: Charset;
@@ -43,7 +42,7 @@ export class XmlLexer {
 
   /** @returns by how much positions have moved down; what stands before `keep` is forgotten */
   append(chunk: Uint8Array, keep: number): number {
-    const moved = this.intake.append(chunk, keep);
+    const moved = this.input.append(chunk, keep);
     this.at -= moved;
     this.#scanned -= moved;
     this.#begins -= moved;
@@ -52,7 +51,7 @@ export class XmlLexer {
 
   /** The next whole token, or null until more bytes arrive. @throws SluiceError `response_malformed` for a DOCTYPE */
   next(final: boolean): Token | null {
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     const start = this.at;
     if (start + this.#unit > bytes.length) {
       if (final && start < bytes.length) throw malformed('ends within a character');
@@ -80,12 +79,12 @@ export class XmlLexer {
   #text(start: number, final: boolean): Token | null {
     const end = this.#find(Math.max(this.#scanned, start), LT);
     if (end >= 0) return this.#token('text', start, end);
-    return final ? this.#token('text', start, this.intake.bytes.length) : null;
+    return final ? this.#token('text', start, this.input.bytes.length) : null;
   }
 
   /** up to a `>` that `tail` stands before, `skip` units or more behind the start */
   #until(kind: TokenKind, start: number, skip: number, tail: string): Token | null {
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     const unit = this.#unit;
     const first = start + skip * unit;
     for (let from = Math.max(this.#scanned, first); ; ) {
@@ -101,7 +100,7 @@ export class XmlLexer {
   }
 
   #tag(start: number): Token | null {
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     const unit = this.#unit;
     const code = this.#code;
     let quote = this.#quote;
@@ -122,7 +121,7 @@ export class XmlLexer {
 
   /** `<` `>` and quotes are never half of a character (`csv-lexer.ts`), so bytes may be searched for them. */
   #find(from: number, wanted: number): number {
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     if (this.#unit === 1) {
       const at = bytes.indexOf(wanted, from);
       this.#scanned = at < 0 ? bytes.length : at;
@@ -137,7 +136,7 @@ export class XmlLexer {
   /** `]` is half of a character in the two-byte charsets: is there a character's beginning at `at`? */
   #aligned(from: number, at: number): boolean {
     if (this.#charset.layout !== 'multibyte') return true;
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     // from where the last such question ended: a token full of them is walked through once
     let i = Math.max(from, this.#begins);
     while (i < at) i += Math.max(1, this.#charset.width(bytes, i));
@@ -147,7 +146,7 @@ export class XmlLexer {
 
   /** up to `units` characters from `i`; what is not ASCII ends them with a character that nothing begins with */
   #ascii(i: number, units: number): string {
-    const { bytes } = this.intake;
+    const { bytes } = this.input;
     let text = '';
     for (let k = 0; k < units && i + (k + 1) * this.#unit <= bytes.length; k++)
       text += String.fromCharCode(Math.min(this.#code(bytes, i + k * this.#unit), 0xffff));

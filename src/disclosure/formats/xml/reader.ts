@@ -12,7 +12,7 @@
  */
 import { SluiceError } from '../../../errors.ts';
 import { type Charset, UTF8 } from '../shared/charsets.ts';
-import { escapeToken } from '../../fields/pointer.ts';
+import { escapeToken } from '../../../model/pointer.ts';
 import type { BodyReader, Format, FormatSetup, Piece, StateId } from '../format.ts';
 import { choice, mapping, onlyOptions } from '../shared/options.ts';
 import { Builder } from './build.ts';
@@ -25,7 +25,27 @@ import { emptied } from './soap.ts';
 import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './rpc.ts';
 import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './tree.ts';
 
-export const xml: Format = { name: 'xml', open: (setup) => new XmlReader(setup) };
+export const xml: Format = {
+  name: 'xml',
+  layout: 'elements',
+  media: {
+    types: ['application/xml', 'text/xml'],
+    suffix: {
+      name: '+xml',
+      registered: [
+        'application/atom+xml',
+        'application/rss+xml',
+        'application/soap+xml',
+        'application/fhir+xml',
+        'application/problem+xml',
+      ],
+      except: ['application/xhtml+xml', 'image/svg+xml'],
+    },
+    declaresCharset: true,
+    charsetParameter: 'if_stated',
+  },
+  open: (setup) => new XmlReader(setup),
+};
 
 const EMPTY = new Uint8Array(0);
 /** of XML-RPC */
@@ -120,9 +140,9 @@ class XmlReader implements BodyReader {
     for (let token = lexer.next(final); token !== null; token = lexer.next(final)) tokens.push(token);
     // saxes tells the meaning of a text with what follows
     this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
-    if (final && lexer.at < lexer.intake.bytes.length) throw malformed('is cut short');
-    for (const parsed of this.#parser!.read(tokens, lexer.intake.bytes, final)) this.#token(parsed);
-    if (lexer.intake.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
+    if (final && lexer.at < lexer.input.bytes.length) throw malformed('is cut short');
+    for (const parsed of this.#parser!.read(tokens, lexer.input.bytes, final)) this.#token(parsed);
+    if (lexer.input.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
   }
 
   #append(lexer: XmlLexer, chunk: Uint8Array): void {
@@ -133,7 +153,7 @@ class XmlReader implements BodyReader {
   }
 
   get #source(): Source {
-    return { bytes: this.#lexer!.intake.bytes, base: this.#origin, charset: this.#charset };
+    return { bytes: this.#lexer!.input.bytes, base: this.#origin, charset: this.#charset };
   }
 
   #token({ token, text, tag, declaration }: Parsed): void {
@@ -356,7 +376,7 @@ class XmlReader implements BodyReader {
   }
 
   #open({ start, end }: Token, token: Token, tag: ParsedTag): OpenTag {
-    const raw = this.#lexer!.intake.bytes.subarray(token.start, token.end);
+    const raw = this.#lexer!.input.bytes.subarray(token.start, token.end);
     const spans = spansOf(this.#charset, raw, tag.attributes.length > 0);
     const agree =
       spans.attributes.length === tag.attributes.length &&

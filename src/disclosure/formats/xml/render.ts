@@ -1,9 +1,8 @@
 /** Writes a record of XML: everything is copied but what a decision replaces or leaves out. */
 import type { Charset } from '../shared/charsets.ts';
-import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
+import type { ChangedDocument, Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from '../shared/tree.ts';
 import { groupTree } from '../shared/tree-group.ts';
-import type { Changed } from '../../inner/format.ts';
 import { respelled, XML_SPELLING } from '../shared/respell.ts';
 import { emptied, isSoap } from './soap.ts';
 import {
@@ -38,14 +37,14 @@ export class Splice {
     this.#from = end;
   }
 
-  replace(start: number, end: number, text: string, document?: Changed): void {
+  replace(start: number, end: number, text: string, document?: ChangedDocument): void {
     const kept = document === undefined ? null : this.#respelled(start, end, document);
     this.skip(start, end);
     this.markup(kept ?? encodeXml(this.charset, text));
   }
 
   /** null: it is spelled with more than references, so it is spelled anew */
-  #respelled(start: number, end: number, { before, segments }: Changed): Uint8Array | null {
+  #respelled(start: number, end: number, { before, segments }: ChangedDocument): Uint8Array | null {
     const { charset } = this;
     const spelled = charset.decode(this.#bytes.subarray(this.#base + start, this.#base + end));
     if (spelled === null || /[<\r]/.test(spelled)) return null;
@@ -70,7 +69,7 @@ type Decisions = ReadonlyMap<TreeNode, Decision>;
 const isTreated = (d: Decision): d is Extract<Decision, { kind: 'string' | 'number' }> =>
   typeof d === 'object' && d.kind !== 'null';
 
-const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): Changed | undefined =>
+const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): ChangedDocument | undefined =>
   d.kind === 'string' ? d.document : undefined;
 
 function renderElement(splice: Splice, element: Element, decision: Decision, decisions: Decisions): void {
