@@ -1,9 +1,8 @@
 /**
- * A policy directory → bundle. OPA checks and compiles the Rego; this file decides what it is given.
+ * Compiles a policy directory to a bundle. OPA checks and compiles the Rego; this file prepares its input.
  *
- * The rules are compiled without the data: OPA's optimiser evaluates whatever it knows, and would unroll a loop over a
- * thousand roles into a thousand rules, whose evaluation then costs a thousand times as much. Left as a reference, data
- * is looked up by key.
+ * The rules are compiled without the data. With the data, OPA's optimizer would unroll a loop over a thousand roles into a
+ * thousand rules, which are much slower to evaluate. Without it, data is looked up by key.
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -28,19 +27,19 @@ export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
 
 export interface CompileOptions {
   readonly opa: Opa;
-  /** besides `sluice/decision` and `sluice/disclosure`; instead of them, where no file is of `package sluice` */
+  /** in addition to `sluice/decision` and `sluice/disclosure`; instead of them if no file is of `package sluice` */
   readonly entrypoints?: readonly string[];
-  /** instead of all others */
+  /** the only entrypoints, instead of all others */
   readonly only?: readonly string[];
-  /** default: digest of everything the policy is made of */
+  /** default: digest of all files of the policy */
   readonly revision?: string;
   /** keep `print()` calls; for `sluice eval` */
   readonly print?: boolean;
-  /** of OPA's compiler; default 1 */
+  /** optimization level of OPA's compiler; default 1 */
   readonly optimize?: 0 | 1;
-  /** keeps what is made of the same files, see `Keep` */
+  /** cache of results for the same files, see `Keep` */
   readonly keep?: Keep;
-  /** compile its unit tests, too, for whoever tries the policy before it goes live; not of rules that a sidecar refuses */
+  /** compile its unit tests, too, to run them before the policy goes live; ignored for rules without Sluice's entrypoints */
   readonly tests?: boolean;
 }
 
@@ -61,7 +60,7 @@ export const compileFiles = async (
   const testing = withTests(files, options)
     ? compileUnitTests(options.opa, files, undefined, data.json)
     : Promise.resolve(null);
-  // What is wrong with the rules is told before what is wrong with the tests.
+  // An error in the rules is reported before an error in the tests.
   testing.catch(() => undefined);
   const compiled = await compileRules(files, data, options);
   const tests = await testing;
@@ -102,7 +101,7 @@ export const compileFiles = async (
 
 const digestOf = (sources: { readonly [path: string]: string }, entrypoints: readonly string[]): string => {
   const hash = createHash('sha256').update(`${OPA_VERSION}\0${entrypoints.join('\0')}`);
-  // Tests and scenarios do not change what the policy answers.
+  // Tests and scenarios do not change the policy's answers.
   for (const path of Object.keys(sources).sort())
     if (!decidesNothing(path))
       hash.update(
@@ -112,19 +111,19 @@ const digestOf = (sources: { readonly [path: string]: string }, entrypoints: rea
 };
 
 type Level = 0 | 1;
-/** why a policy is not optimised */
+/** the reason why a policy is not optimized */
 type Unoptimized = string;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
   if (only !== undefined) return [...only];
-  // Rules of another make, for another use than a sidecar's: it refuses them when it loads them.
+  // Rules for another purpose. A sidecar refuses them when it loads the bundle.
   const foreign = entrypoints.length > 0 && !files.rego.some((f) => OURS.test(f.text));
   return [...new Set([...(foreign ? [] : ENTRYPOINTS), ...entrypoints])];
 };
 
-/** Rules of another make never go live, so that nobody would run their tests. */
+/** Rules without Sluice's entrypoints never go live, so their tests would not be run. */
 const withTests = (files: PolicyDirectory, options: CompileOptions): boolean =>
   options.tests === true && ENTRYPOINTS.every((e) => entrypointsOf(files, options).includes(e));
 
@@ -135,7 +134,7 @@ interface CompiledRules {
   readonly unoptimized: Unoptimized | undefined;
 }
 
-/** Of the data they depend on nothing but whether some of it stands where rules stand. */
+/** The result depends on the data only in so far as data and rules may share a root. */
 const compileRules = async (
   files: PolicyDirectory,
   data: PolicyData,
@@ -161,9 +160,9 @@ const rootsOf = (files: PolicyDirectory): string[] => [
 
 interface RegoOptions {
   readonly entrypoints: readonly string[];
-  /** first steps of the packages' names */
+  /** first steps of the package names */
   readonly roots: readonly string[];
-  /** the first of them that data may stand in, too */
+  /** the first of them that may also contain data */
   readonly mixed: string | undefined;
   readonly print: boolean;
   readonly optimize: Level;
@@ -180,7 +179,7 @@ const compileRego = async (
   const capabilities = join(stage, 'capabilities.json');
   await writeFile(capabilities, await capabilitiesText(opa));
   await writeFile(join(rego, '.manifest'), JSON.stringify({ roots }));
-  /** what it builds, or how it failed */
+  /** runs `opa build` @returns the files, or the failed run */
   const build = async (target: 'wasm' | 'plan', level: Level): Promise<Files | OpaRun> => {
     const out = join(stage, `${target}.tar.gz`);
     const flags = print && target === 'wasm' ? ['--wasm-include-print'] : [];
@@ -189,7 +188,7 @@ const compileRego = async (
       [
         'build',
         '--bundle',
-        // A rule that refers to an entrypoint is not made one itself: a function cannot be.
+        // Otherwise rules that refer to an entrypoint become entrypoints, which a function cannot be.
         '--prune-unused',
         '--capabilities',
         capabilities,
@@ -207,7 +206,7 @@ const compileRego = async (
     );
     return run.code === 0 ? readArchive(await readFile(out), out) : run;
   };
-  /** why rules that pass the check do not build without the optimiser */
+  /** the error of rules that pass the check, but do not build without the optimizer */
   const buildError = async (run: OpaRun): Promise<SluiceError> => {
     const missing = MISSING.exec(`${run.stderr}${run.stdout}`);
     if (missing === null) return compileError(opa, files, run, null);
@@ -227,14 +226,14 @@ const compileRego = async (
       return level === 1 && [bundle, planned].some((b) => replacedHelpers(b) !== undefined)
         ? 'it would take a negation of one entrypoint for that of another'
         : { bundle, planned };
-    // It checks no more than a build does, and tells more.
+    // The check finds the same errors as a build, with better messages.
     const fault = await checkedFault(opa, files, rego, ['--capabilities', capabilities]);
     if (fault !== null) throw fault;
-    // What fails is the optimiser (it panics, or takes away functions that are still called).
+    // The optimizer failed: it panics, or removes functions that are still called.
     if (level === 1) return 'it fails on these rules';
     throw await buildError('code' in bundle ? bundle : (planned as OpaRun));
   };
-  // Data beside rules of the same package would lie in the roots, so the optimiser would take it for absent.
+  // Data in the same package as rules would lie within the roots, and the optimizer would assume that it is absent.
   const optimized =
     optimize === 0
       ? undefined
@@ -243,7 +242,7 @@ const compileRego = async (
         : `data and rules may both stand in data${mixed && `.${mixed}`}, and it would take the data for absent`;
   const unoptimized = typeof optimized === 'string' ? optimized : undefined;
   const built = typeof optimized === 'object' ? optimized : await both(0);
-  // Without the optimiser a build succeeds or throws.
+  // Without the optimizer a build succeeds or throws.
   if (typeof built === 'string') throw new Error(built);
   const { bundle, planned } = built;
   const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;

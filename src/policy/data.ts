@@ -1,4 +1,4 @@
-/** The base document of a policy: what its data files, merged, and its catalogs come to. */
+/** The base document of a policy: its data files merged, and its catalogs. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import { faultsOf } from './opa/faults.ts';
 import type { Opa, OpaRun } from './opa/opa.ts';
 
 export interface PolicyData {
-  /** every number as it is spelled */
+  /** without loss of precision */
   readonly exact: { readonly [name: string]: unknown };
   readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly json: string;
@@ -30,7 +30,7 @@ export const policyData = async (
     return { exact, catalogs, json: numbersKept.stringify(exact) };
   });
 
-/** Places come from our reader, values from OPA's: it reads YAML 1.1, where `yes` is true, and its rules for merging count. */
+/** Faults and their places come from our YAML reader, values from OPA, whose YAML version (1.1, where `yes` is true) and merge rules apply. */
 const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: string]: unknown }> => {
   const faults: Fault[] = [];
   for (const f of files.data) {
@@ -41,7 +41,7 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   }
   if (faults.length > 0) throw faultError('policy_data_invalid', faults);
   if (files.data.length === 0) return Object.create(null);
-  // A file's own name may hold a colon, which OPA takes for a prefix: it sees numbers instead.
+  // OPA reads a colon in a file name as a prefix, so the files are given numbers as names.
   const names = files.data.map(
     (f, i) => `${String(i).padStart(5, '0')}${f.path.endsWith('.json') ? '.json' : '.yaml'}`,
   );
@@ -59,7 +59,7 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   if (run.code !== 0) {
     const original = (text: string): string =>
       names.reduce((t, n, i) => t.replaceAll(n, join(files.dir, files.data[i]!.path)), text);
-    /** OPA says of some faults only in their text which file they are in */
+    /** some of OPA's errors name the file in their text only */
     const fileOf = (text: string): { file?: string } => {
       const first = names.findIndex((n) => text.includes(n));
       return first < 0 ? {} : { file: join(files.dir, files.data[first]!.path) };
@@ -82,7 +82,7 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
   return answer.result[0].expressions[0].value;
 };
 
-/** Where a base document belongs: one that lies in a folder of rules below the name of that folder. */
+/** OPA's prefix for a data file: a file in a folder of rules belongs below the name of that folder. */
 const prefixOf = ({ path }: PolicyFile): string => {
   const folder = path.startsWith('data/') ? '.' : dirname(path);
   return folder === '.' ? '' : `${folder.replaceAll('/', '.')}:`;

@@ -1,4 +1,4 @@
-/** The files of a policy directory, by what they are for. */
+/** Lists and reads the files of a policy directory, by purpose. */
 import { isUtf8 } from 'node:buffer';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,13 +30,13 @@ export interface ListedFile {
   readonly path: string;
   /** bytes */
   readonly size: number;
-  /** without links: what is read stays one version's, whatever a link leads to by then */
+  /** path without links, so that a link that changes during the read does not mix two versions */
   readonly real: string;
   readonly stamp: string;
 }
 
 /**
- * Follows links, because a Kubernetes ConfigMap is a directory of links; skips names that start with a dot.
+ * Lists the files. Follows links, because a Kubernetes ConfigMap is a directory of links; skips names that start with a dot.
  * @throws SluiceError `policy_unavailable`, `policy_compile_failed`
  */
 export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
@@ -55,7 +55,7 @@ export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
       if (s?.isDirectory()) await walk(path, depth + 1);
       else if (!name.endsWith('.rego') && !DOCUMENT.test(name)) continue;
       else if (real !== null && s?.isFile()) found.push({ path, size: s.size, real, stamp: stampOf(real) });
-      // A link that leads nowhere is a file that cannot be read, and never one that is not there.
+      // A dangling link is a file that cannot be read, and not a missing file.
       else if (real === null) found.push({ path, size: 0, real: join(root, path), stamp: 'nowhere' });
       if (found.length > MAX_FILES)
         throw new SluiceError('policy_compile_failed', `${dir}: more than ${MAX_FILES} policy files.`);
@@ -63,7 +63,7 @@ export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
   };
   let root: string;
   try {
-    // Once: a link to the directory may lead to another version while it is read.
+    // Resolved once, since a link to the directory may change to another version during the read.
     root = await realpath(dir);
     await walk('', 0);
   } catch (cause) {
@@ -81,12 +81,12 @@ const unavailable = (dir: string, what: string, cause?: unknown): SluiceError =>
         at: { file: what },
       });
 
-/** Readings before it is said that a directory does not come to rest, and the pause between them. */
+/** attempts to read a directory that changes during the read, and the pause between them */
 const TRIES = 20;
 const PAUSE_MS = 50;
 
 /**
- * One version of the directory: read, and read again from the start if anything of it changed meanwhile.
+ * Reads one consistent version of the directory. Starts again if a file changed during the read.
  * @throws SluiceError `policy_unavailable`, `policy_compile_failed`
  */
 export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory> => {
@@ -104,21 +104,21 @@ export const readPolicyDirectory = async (dir: string): Promise<PolicyDirectory>
         failure ??= unavailable(dir, join(dir, path), cause);
       }
     }
-    // A file that cannot be read may be of a version that is just being removed.
+    // A file that cannot be read may belong to a version that is being replaced.
     if (!sameFiles(listed, await listPolicyFiles(dir))) continue;
     if (failure !== null) throw failure;
     return byPurpose(dir, files);
   }
   throw new SluiceError('policy_unavailable', {
-    message: `The policy directory ${dir} changes all the time while it is read.`,
+    message: `The policy directory ${dir} keeps changing while it is read.`,
     at: { file: dir },
   });
 };
 
-/** A byte order mark stays: it is part of the file. */
+/** keeps a byte order mark, which is part of the file */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** What is not UTF-8 would be read as names that nobody wrote. @throws SluiceError `policy_compile_failed` */
+/** Refuses text that is not UTF-8, since it could be read as other names. @throws SluiceError `policy_compile_failed` */
 const textOf = (file: string, bytes: Uint8Array): string => {
   try {
     return utf8.decode(bytes);
@@ -135,16 +135,16 @@ const sameFiles = (a: readonly ListedFile[], b: readonly ListedFile[]): boolean 
   a.length === b.length &&
   a.every((f, i) => f.path === b[i]!.path && f.real === b[i]!.real && f.stamp === b[i]!.stamp);
 
-/** Base documents where OPA's bundles have them: `lib/data.json` is what `data.lib` holds. */
-const PLACED = /^(?!(?:data|catalog|scenarios)\/)(?:.*\/)?data\.(?:json|ya?ml)$/;
+/** Data files outside of `data/`, as in OPA's bundles: `lib/data.json` is `data.lib`. */
+const BESIDE_RULES = /^(?!(?:data|catalog|scenarios)\/)(?:.*\/)?data\.(?:json|ya?ml)$/;
 
 const isTest = (path: string): boolean => path.endsWith('_test.rego');
 const isScenario = (path: string): boolean => path.startsWith('scenarios/') && DOCUMENT.test(path);
 
-/** A policy answers the same without them. A rule in the folder of scenarios is a rule. */
+/** Files that do not change the policy's answers. A Rego file in the folder of scenarios is a rule. */
 export const decidesNothing = (path: string): boolean => isTest(path) || isScenario(path);
 
-/** What each file is for, by its name. */
+/** groups the files by purpose, from their names */
 export const byPurpose = (dir: string, files: readonly PolicyFile[]): PolicyDirectory => {
   const below = (folder: string): PolicyFile[] =>
     files.filter((f) => f.path.startsWith(`${folder}/`) && DOCUMENT.test(f.path));
@@ -153,7 +153,7 @@ export const byPurpose = (dir: string, files: readonly PolicyFile[]): PolicyDire
     dir,
     rego: rego.filter((f) => !isTest(f.path)),
     tests: rego.filter((f) => isTest(f.path)),
-    data: [...below('data'), ...files.filter((f) => PLACED.test(f.path))],
+    data: [...below('data'), ...files.filter((f) => BESIDE_RULES.test(f.path))],
     catalogs: below('catalog'),
     scenarios: files.filter((f) => isScenario(f.path)),
   };

@@ -1,8 +1,8 @@
-/** What is made of files and kept for the next time, by their content. */
+/** A cache of results that were computed from files, by their content. */
 import { createHash } from 'node:crypto';
 import type { PolicyFile } from './directory.ts';
 
-/** Answers with what was made for the same key before, or makes it: whoever compiles again and again compiles what changed. */
+/** Returns the result for the same key from before, or computes it. A watch compiles only what changed. */
 export type Keep = <T>(key: string, make: () => Promise<T>) => Promise<T>;
 
 export const KEEP_NOTHING: Keep = (_, make) => make();

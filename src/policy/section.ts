@@ -1,4 +1,4 @@
-/** Where the policy comes from, who must have signed it, and how much it may use. */
+/** Schema of the `policy` section: the source of the policy, its signatures and approvals, and its limits. */
 import type { Report } from '../documents/faults.ts';
 import { headerFault } from '../documents/secrets.ts';
 import { APPROVAL_ALGORITHMS, SIGNING_ALGORITHMS, type SigningAlgorithm } from './settings.ts';

@@ -1,4 +1,4 @@
-/** The `policy` section: where the policy comes from, who must have signed it, and how much it may use. */
+/** Types, limits and defaults of the `policy` section of the configuration. */
 import type { PolicySection } from './section.ts';
 
 const MiB = 1024 * 1024;
@@ -18,11 +18,11 @@ export const SIGNING_ALGORITHMS = [
   'ES512',
   'EdDSA',
 ] as const;
-/** With a shared secret whoever verifies an approval could also give it. */
+/** Without shared secrets: whoever can verify an approval could also make one. */
 export const APPROVAL_ALGORITHMS = SIGNING_ALGORITHMS.filter((name) => !name.startsWith('HS'));
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
-/** as a validator leaves it: members may be absent or undefined */
+/** every member may be absent or undefined, as after validation */
 type Loose<T> = {
   readonly [K in keyof T]?: NonNullable<T[K]> extends object
     ? Loose<NonNullable<T[K]>> | undefined
@@ -57,7 +57,7 @@ export const DEFAULT_LIMITS: PolicyLimits = {
 
 export const DEFAULT_CACHE: CacheLimits = { entries: 20_000, bytes: 32 * MiB, time_step_ms: 1000 };
 
-/** the defaults where a value is absent */
+/** fills in defaults for absent values */
 export const settle = <T extends object>(
   defaults: T,
   given: { readonly [K in keyof T]?: T[K] | undefined } | undefined,

@@ -1,6 +1,6 @@
 /**
- * The live policy, and how another takes its place: loaded, checked, tried by the gate (its own unit tests and scenarios), then swapped
- * in at once. Whatever fails on the way leaves the last good policy live and says so. Requests under way keep the
+ * Holds the live policy and replaces it. A new policy is loaded, checked, tested by the gate (its own unit tests and scenarios), and then
+ * swapped in atomically. If any step fails, the last good policy stays live, and the error is reported. Requests in progress keep the
  * snapshot they took.
  */
 import { dirname, resolve } from 'node:path';
@@ -30,22 +30,22 @@ import type { Loaded, PolicySource } from './sources/source.ts';
 import { createUrlSource } from './sources/url.ts';
 import { watchPath } from './sources/watching.ts';
 
-/** Tries a policy before it goes live. @returns what the log is to say of it */
+/** Tests a policy before it goes live. @returns fields for the log */
 export type Gate = (candidate: LivePolicy) => Promise<{ readonly [name: string]: unknown } | undefined>;
 
-/** as it names itself: what an approval is about is its content */
+/** the names of a policy, for records of its approval */
 export type Candidate = Pick<PolicyBundle, 'name' | 'revision'>;
 
 export interface StoreDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** what relative paths are relative to */
+  /** base of relative paths */
   readonly baseDir: string;
   readonly metrics?: { count(name: 'policy_reload_failures', by?: number): void };
   /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
   readonly gate?: Gate;
   readonly opa?: () => Promise<Opa>;
-  /** puts on record what `policy.require_approval` let live or kept out; what cannot be recorded does not go live */
+  /** Records which policies `policy.require_approval` admitted or refused. A policy whose record cannot be written does not go live. */
   readonly approvals?: {
     approved(candidate: Candidate, approval: Approval): Promise<void>;
     refused(candidate: Candidate, why: string): Promise<void>;
@@ -55,17 +55,17 @@ export interface StoreDependencies {
 export interface LivePolicyStore extends PolicyStore {
   current(): LivePolicy;
   status(): ReturnType<PolicyStore['status']> & {
-    /** the source cannot be reached; the live policy is the last one it gave */
+    /** set while the source cannot be reached; the live policy is the last one that was loaded */
     readonly unavailable: { readonly code: string; readonly message: string; readonly at: string } | null;
   };
   /**
-   * Looks for something new now; resolves when it is live or refused.
-   * @param anew reads and activates what there is even if nothing is new
+   * Checks the source now; resolves when a changed policy is live or refused.
+   * @param anew loads and activates the policy even if nothing changed
    */
   reload(anew?: boolean): Promise<void>;
 }
 
-/** @throws SluiceError what keeps the first policy from being activated */
+/** @throws SluiceError if the first policy cannot be activated */
 export const createPolicyStore = async (
   config: PolicyConfig,
   deps: StoreDependencies,
@@ -80,7 +80,7 @@ export const createPolicyStore = async (
   let closed = false;
 
   const approving = approvingOf(config, deps.baseDir);
-  /** before anything of the candidate is run; null: none is asked for */
+  /** Checks the approval before anything of the candidate is run. @returns null if no approval is required */
   const approved = async (bundle: PolicyBundle): Promise<Approval | null> => {
     if (approving === undefined) return null;
     try {
@@ -88,7 +88,7 @@ export const createPolicyStore = async (
     } catch (e) {
       if (isSluiceError(e, 'policy_unapproved'))
         await deps.approvals?.refused(bundle, e.message).catch((err: unknown) => {
-          deps.logger.error({ err }, 'that a policy is not approved could not be recorded');
+          deps.logger.error({ err }, 'the refusal of an unapproved policy could not be recorded');
         });
       throw e;
     }
@@ -115,7 +115,7 @@ export const createPolicyStore = async (
     try {
       await loaded.accepted();
     } catch (err) {
-      deps.logger.warn({ err }, 'the policy is live, but could not be kept for the next start');
+      deps.logger.warn({ err }, 'the policy is live, but could not be stored for the next start');
     }
   };
 
@@ -134,7 +134,7 @@ export const createPolicyStore = async (
 
   const watches = config.watch !== false || config.url !== undefined;
   let timer: NodeJS.Timeout | undefined;
-  /** A source that is back as it was tells of no change, so it is looked for. */
+  /** A source that is back unchanged does not report a change, so it is polled. */
   const again = (): void => {
     if (!watches || closed) return;
     clearTimeout(timer);
@@ -163,7 +163,7 @@ export const createPolicyStore = async (
       fail(e);
     }
   };
-  // One at a time; a change during a load is looked at after it, and many such changes once.
+  // One load at a time. Changes during a load cause one further load after it.
   let running: Promise<void> | undefined;
   let waiting: Promise<void> | undefined;
   let waitingAnew = false;
@@ -186,14 +186,14 @@ export const createPolicyStore = async (
 
   await start();
   const stops = watches ? [source.watch(() => void reload())] : [];
-  // The source says nothing new of a policy that waits for its approval.
+  // The source does not report a change when a policy receives its approval, so the approvals are watched, too.
   const approvals = approving?.file;
   if (watches && approvals !== undefined)
     stops.push(
       watchPath(
         { path: dirname(approvals), recursive: false, fingerprint: async () => stampOf(approvals) },
         async () => {
-          // A load under way may have read the approvals before they changed, and has not failed yet.
+          // A load in progress may have read the approvals before they changed; wait for its result.
           await running;
           if (error?.code === 'policy_unapproved') await reload(true);
         },
@@ -224,10 +224,10 @@ export const createPolicyStore = async (
   };
 };
 
-/** Codes of a source that cannot be read at the moment: they say nothing about the policy, and pass when it can be read again. */
+/** Errors of a source that cannot be read at the moment. They say nothing about the policy, and end when it can be read again. */
 const UNAVAILABLE: ReadonlySet<string> = new Set(['bundle_unavailable', 'policy_unavailable']);
 
-/** milliseconds until a source that could not be read is asked again */
+/** milliseconds until a source that could not be read is tried again */
 const RETRY_MS = 2000;
 
 interface Failure {
@@ -247,7 +247,7 @@ const failureOf = (e: unknown, clock: Clock): Failure => {
       };
 };
 
-/** milliseconds */
+/** poll interval in milliseconds */
 const DEFAULT_POLL = 60_000;
 
 /** @throws SluiceError `config_invalid` */

@@ -1,14 +1,14 @@
 /**
- * Approvals: a reviewer's signed word that one policy may go live.
+ * Approvals: a reviewer signs that one policy may go live.
  *
- * What is approved is the **content digest**: the compiled module, the data with the catalogs in it, what the manifest says of the
- * entrypoints, and the text of rules, data and catalogs that `sluice explain` shows. Not in it are the revision (a label), unit tests and
- * scenarios (they can only keep a policy from going live) and the approvals themselves. A directory and the bundle built from it by the
- * same OPA have the same digest.
+ * The approved value is the **content digest**. It covers the compiled module, the data with the catalogs, the manifest's entries of
+ * the entrypoints, and the text of rules, data and catalogs, which `sluice explain` shows. It does not cover the revision (a label),
+ * unit tests and scenarios (they can only prevent a policy from going live), and the approvals. A directory and the bundle that the
+ * same OPA builds from it have the same digest.
  *
- * An approval is a compact JWS (RFC 7515) whose payload names the digest. It counts if a key of `policy.require_approval.keys` signed it,
- * the key's time is not over, and neither is its own. Whoever signs bundles does not approve them: the keys are others, which is looked
- * at whenever they are read.
+ * An approval is a compact JWS (RFC 7515) whose payload names the digest. It is valid if a key of `policy.require_approval.keys`
+ * signed it, and neither the key nor the approval has expired. A key that signs bundles must not be among these keys; this is checked
+ * whenever the keys are read.
  */
 import { createHash, createPublicKey } from 'node:crypto';
 import { CompactSign, compactVerify, decodeProtectedHeader } from 'jose';
@@ -19,14 +19,14 @@ import { isObject } from '../../documents/yaml.ts';
 import { importKey, readKey, type SigningConfig, type SigningKey } from './signatures.ts';
 
 const TYPE = 'sluice-approval+jws';
-/** more than anybody keeps; a file that holds more is not read */
+/** a file with more approvals is refused */
 export const MAX_APPROVALS = 1000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 export interface Statement {
   /** `sha256:` and 64 hexadecimal digits */
   readonly digest: string;
-  /** as the policy named itself, for people */
+  /** name that the policy gave itself, for people */
   readonly revision: string;
   readonly reviewer: string;
   /** who made the change; never the reviewer */
@@ -43,19 +43,19 @@ export interface Approval extends Statement {
 }
 
 export interface ApprovalKey extends SigningKey {
-  /** last day on which its approvals count, UTC */
+  /** last day on which approvals by this key are valid, UTC */
   readonly until?: string | undefined;
 }
 
 export interface ApprovalConfig {
   readonly keys: { readonly [kid: string]: ApprovalKey };
-  /** besides those that a bundle carries */
+  /** file with approvals, in addition to those in the bundle */
   readonly file?: string | undefined;
-  /** of `policy.signing.keys`: who signs bundles, and so approves none */
+  /** `policy.signing.keys`: these keys sign bundles, and may not approve them */
   readonly signing: SigningConfig['keys'];
 }
 
-/** A policy as far as it decides, and is shown. */
+/** The parts of a policy that the digest covers. */
 export interface Content {
   readonly wasm: Uint8Array;
   readonly dataJson: string;
@@ -67,7 +67,7 @@ export interface Content {
   readonly sources: { readonly [path: string]: string };
 }
 
-/** of what decides; the same for a directory and for the bundle built from it */
+/** the same for a directory and for the bundle built from it */
 export function contentDigest({ wasm, dataJson, manifest, sources }: Content): string {
   const ours = manifest.metadata['sluice'];
   const { content_digest: _, ...claims } = isObject(ours) ? ours : {};
@@ -84,7 +84,7 @@ export function contentDigest({ wasm, dataJson, manifest, sources }: Content): s
   return `sha256:${sha256(parts.join('\n'))}`;
 }
 
-/** What is approved stands in the manifest, too, for whoever compares it with the sheet that was signed. */
+/** The manifest's metadata with the content digest, so that it can be compared with the digest that was signed. */
 export function withDigest(content: Content): Content['manifest']['metadata'] {
   const { metadata } = content.manifest;
   const ours = metadata['sluice'];
@@ -94,7 +94,7 @@ export function withDigest(content: Content): Content['manifest']['metadata'] {
 
 const sha256 = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
-/** a manifest that was written by another hand has its members in another order */
+/** sorts members, since manifests of other tools have them in another order */
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
@@ -140,7 +140,7 @@ export function readApprovals(text: string, name: string): readonly string[] {
   return list;
 }
 
-/** where a bundle carries them */
+/** path of the approvals in a bundle */
 export const APPROVALS = '.sluice/approvals.json';
 
 /** @throws SluiceError `policy_unapproved` */
@@ -152,9 +152,9 @@ export function approvalsIn(files: ReadonlyMap<string, Uint8Array>, name: string
 }
 
 /**
- * The approval that lets a policy go live.
- * @throws SluiceError `policy_unapproved`: there is none, with what is wrong with those there are; `config_*` for a key that cannot be
- * read, or that signs bundles
+ * Finds a valid approval of a policy.
+ * @throws SluiceError `policy_unapproved` if there is none, with the reason why each existing one is invalid; `config_*` if a key cannot
+ * be read, or also signs bundles
  */
 export async function approvalOf(
   bundle: Content & {
@@ -183,7 +183,7 @@ export async function approvalOf(
 }
 
 /**
- * The first key that signs bundles and approves them, too: the same key in another file, under another id, or written otherwise.
+ * The first approval key that also signs bundles, even if it is in another file, under another id, or in another format.
  * @throws SluiceError `config_invalid`, `config_unreadable` for a key that cannot be read
  */
 export async function signingReviewer({
@@ -205,7 +205,7 @@ export async function signingReviewer({
   return null;
 }
 
-/** SubjectPublicKeyInfo (RFC 5280): the key itself, however it is written */
+/** SubjectPublicKeyInfo (RFC 5280), which is the same for a key in any format */
 async function spkiOf(key: SigningKey, section: string, kid: string): Promise<string> {
   const text = await readKey(key, kid, section);
   try {
@@ -234,7 +234,7 @@ function fromFile(file: string | undefined): readonly string[] {
   return readApprovals(bytes.toString('utf8'), file);
 }
 
-/** @returns text: why it does not count */
+/** @returns a text if the approval is not valid: the reason */
 async function verified(
   token: string,
   { keys }: ApprovalConfig,

@@ -1,5 +1,5 @@
 /**
- * A tar.gz read into memory, trusting nothing: not its size, not its ratio, not its paths. Written with fixed times and
+ * Reads a tar.gz into memory, with limits for its size, its compression ratio and its paths. Writes one with fixed times and
  * owners, so that the same content gives the same bytes.
  */
 import { Readable } from 'node:stream';
@@ -9,12 +9,12 @@ import { extract, pack } from 'tar-stream';
 import { SluiceError } from '../../errors.ts';
 
 export interface ArchiveLimits {
-  /** bytes of the archive as it came */
+  /** size of the archive in bytes */
   readonly compressed: number;
-  /** bytes of its content, all files together */
+  /** size of all files together in bytes */
   readonly expanded: number;
   readonly files: number;
-  /** expanded to compressed, looked at above 1 MiB: what a bomb has and a policy has not */
+  /** expanded ÷ compressed; checked above 1 MiB, against decompression bombs */
   readonly ratio: number;
 }
 
@@ -71,7 +71,7 @@ export const readArchive = async (
     }
   })();
   try {
-    // Counted again before tar: headers and padding expand too.
+    // Counted before tar, too, since headers and padding are not in the files.
     await Promise.all([
       pipeline(Readable.from([bytes]), createGunzip(), counted(allowed * 2, name), tar),
       read,
@@ -107,7 +107,7 @@ const classify = (e: unknown, name: string): SluiceError => {
   return new SluiceError('bundle_malformed', { message: `${name}: not a tar.gz archive.`, cause: e });
 };
 
-/** One leading slash is how OPA writes its own entries; anything else that could leave the root is refused, not repaired. */
+/** Removes the leading slash that OPA writes. Any other path that could leave the root is refused. */
 const canonical = (path: string, name: string): string => {
   const relative = path.replace(/^(?:\.\/|\/)/, '');
   const steps = relative.split('/');

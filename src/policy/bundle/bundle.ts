@@ -1,4 +1,4 @@
-/** OPA's bundle format, read and written. A bundle of plain `opa build -t wasm` is as good as one of ours. */
+/** Reads and writes OPA's bundle format. A bundle of plain `opa build -t wasm` is accepted, too. */
 import { createHash } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
@@ -13,7 +13,7 @@ import { filesOfUnitTests, unitTestsOf } from '../unit-tests/files.ts';
 import type { UnitTests } from '../unit-tests/list.ts';
 import { refuseReplacedHelpers } from './optimized.ts';
 
-/** What one entrypoint looks at: base documents as paths, built-ins whose answers are not fixed by their arguments. */
+/** What one entrypoint reads: paths of input and data, and built-ins whose results depend on more than their arguments. */
 export interface EntrypointReads {
   /** below `input`; `[]` means the whole input */
   readonly input: readonly (readonly string[])[];
@@ -23,7 +23,7 @@ export interface EntrypointReads {
   readonly reads_time: boolean;
   /** `from` or `until` of a consent */
   readonly consent_dates: boolean;
-  /** where `input.context.grants` is an empty list, if that is less */
+  /** the same if `input.context.grants` is an empty list, if that is less */
   readonly without_grants?: { readonly input: EntrypointReads['input']; readonly reads_time: boolean };
 }
 
@@ -39,20 +39,20 @@ export interface PolicyBundle {
   readonly name: string;
   readonly revision: string;
   readonly wasm: Uint8Array<ArrayBuffer>;
-  /** base documents: as values, and as JSON text in which every number is spelled as it was written */
+  /** base documents: as values, and as JSON text without loss of precision */
   readonly data: { readonly [name: string]: unknown };
   readonly dataJson: string;
   readonly manifest: Manifest;
-  /** null: not known, so the whole input counts */
+  /** null: unknown, so the whole input is part of the cache key */
   readonly reads: ReadonlyMap<string, EntrypointReads> | null;
   readonly catalogs: ReadonlyMap<string, Catalog>;
-  /** relative path → text of what it was built from (rules, tests, data, catalogs, scenarios), if it says */
+  /** the files it was built from (rules, tests, data, catalogs, scenarios), relative path → text; empty if the bundle does not contain them */
   readonly sources: { readonly [path: string]: string };
-  /** signed approvals that came with it (`approval.ts`); they are no part of its content */
+  /** signed approvals in the bundle (`approval.ts`); not part of its content */
   readonly approvals: readonly string[];
-  /** its unit tests for the engine that decides, if it was built with them */
+  /** its compiled unit tests, if it was built with them */
   readonly tests?: UnitTests;
-  /** why it was compiled here without OPA's optimiser, though that was asked for; such rules may take longer */
+  /** why it was compiled without OPA's optimizer, although optimization was requested; evaluations may take longer */
   readonly unoptimized?: string;
 }
 
@@ -81,7 +81,7 @@ export const readBundle = async (bytes: Uint8Array, options: BundleOptions): Pro
   }
 };
 
-/** Lets what waits have its turn: a large bundle is read in pieces that no request notices. */
+/** Yields to the event loop: a large bundle is read in small steps, so that requests are not delayed. */
 export const pause = (): Promise<void> => new Promise((resume) => setImmediate(resume));
 
 const bundleOf = async (files: Files, name: string, fallbackRevision: string): Promise<PolicyBundle> => {
@@ -167,7 +167,7 @@ const readManifest = (value: unknown, name: string, fallbackRevision: string): M
   };
 };
 
-/** OPA: the manifest says which module has which entrypoint; without it, the one `policy.wasm` there is. */
+/** The module with the entrypoints, as the manifest names it; `policy.wasm` if it names none. */
 const wasmOf = (files: Files, manifest: Manifest, name: string): Uint8Array => {
   const listed = new Set(manifest.wasm.map((w) => w.module.replace(/^\//, '')));
   const found = [...files.keys()].filter((p) =>
@@ -191,7 +191,7 @@ const wasmOf = (files: Files, manifest: Manifest, name: string): Uint8Array => {
   return wasm;
 };
 
-/** What the manifest says about entrypoints holds for the module it was written for, and for no other. */
+/** What the manifest says that entrypoints read; null if the manifest was written for another module. */
 const readsOf = (manifest: Manifest, wasm: Uint8Array): ReadonlyMap<string, EntrypointReads> | null => {
   const ours = manifest.metadata['sluice'];
   if (!isObject(ours) || ours['format'] !== 1 || !isObject(ours['entrypoints'])) return null;
@@ -227,7 +227,7 @@ const catalogsOf = (
   return catalogsFromData(listed, name);
 };
 
-/** The files of a bundle that another Sluice, or an OPA, can load. */
+/** Writes a bundle that Sluice and OPA can load. */
 export const writeBundle = async (
   bundle: PolicyBundle,
   key?: SigningKey & { readonly kid: string },

@@ -1,4 +1,4 @@
-/** The base documents of a bundle: merged from its data files, each below the folder it lies in, and held against its roots. */
+/** The base documents of a bundle: its data files merged, each below the path of its folder, and checked against its roots. */
 import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
 import { isObject, parseBundled } from '../../documents/yaml.ts';
@@ -35,7 +35,7 @@ export const mergeData = (
   return root;
 };
 
-/** false if two documents give the same path different kinds of value, or two leaves */
+/** @returns false if both documents have a value at the same path and one of them is not an object */
 const merge = (into: { [name: string]: unknown }, from: { readonly [name: string]: unknown }): boolean =>
   Object.entries(from).every(([key, value]) => {
     if (!(key in into)) {
@@ -46,7 +46,7 @@ const merge = (into: { [name: string]: unknown }, from: { readonly [name: string
     return isObject(there) && isObject(value) && merge(there as { [name: string]: unknown }, value);
   });
 
-/** Roots say which part of `data` a bundle owns: none inside another, and no data outside of them. */
+/** Checks the roots, which are the parts of `data` that the bundle owns: no root may contain another, and no data may lie outside. */
 export const checkRoots = (
   roots: readonly string[],
   data: { readonly [name: string]: unknown },

@@ -1,12 +1,12 @@
 /**
- * What OPA's optimiser does to negations. It puts the helper rules that it makes of them in `package partial`, numbered anew
- * for every entrypoint, so that the helper of one takes the place of another's and the negation is answered by the wrong rule.
+ * Detects a fault of OPA's optimizer. It makes helper rules of negations in `package partial`, numbered from the start for every
+ * entrypoint, so that the helper of one entrypoint replaces that of another, and a negation is computed by the wrong rule.
  */
 import { SluiceError } from '../../errors.ts';
 
 type Files = ReadonlyMap<string, Uint8Array>;
 
-/** The file of the second entrypoint that has helpers, and of any further one, carries a number. */
+/** @returns the file of the second entrypoint with helpers, which has a number in its name; undefined if there is none */
 export const replacedHelpers = (files: Files): string | undefined =>
   [...files.keys()].find((path) => /(?:^|\/)optimized\/partial(?:\/.*)?\.\d+\.rego$/.test(path));
 
@@ -15,6 +15,6 @@ export const refuseReplacedHelpers = (files: Files, name: string): void => {
   if (replaced !== undefined)
     throw new SluiceError(
       'bundle_malformed',
-      `${name}: ${replaced}: OPA's optimiser has taken negations of one entrypoint for those of another. Build it with \`sluice build\`, or \`opa build -O 0\`.`,
+      `${name}: ${replaced}: OPA's optimizer confused negations of two entrypoints. Build it with \`sluice build\`, or \`opa build -O 0\`.`,
     );
 };

@@ -1,7 +1,7 @@
 /**
  * `.signatures.json` as OPA writes it: a JWS whose payload lists every file with its SHA-256. Structured files (data,
- * manifest) are hashed by value: keys sorted, nothing escaped that JSON does not ask for, so that a file written
- * differently with the same meaning keeps its hash (OPA `v1/bundle/hash.go`).
+ * manifest) are hashed as canonical JSON (keys sorted, minimal escapes), so that the hash does not depend on formatting
+ * (OPA `v1/bundle/hash.go`).
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -21,9 +21,9 @@ export interface SigningKey {
 }
 
 export interface SigningConfig {
-  /** by key id: several, so that keys can be changed without a gap */
+  /** by key id; several, so that keys can be rotated */
   readonly keys: { readonly [kid: string]: SigningKey };
-  /** refuse what is not signed; default true when keys are given */
+  /** refuse a bundle that is not signed; default true if keys are given */
   readonly required?: boolean;
 }
 
@@ -104,7 +104,7 @@ const onlyToken = (document: Uint8Array): string | null => {
   }
 };
 
-/** older signatures name the key in the payload */
+/** the key id in the payload, where older signatures have it */
 const payloadKeyId = (token: string): unknown => {
   const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
   return isObject(payload) && payload['keyid'] !== '' ? payload['keyid'] : undefined;

@@ -1,4 +1,4 @@
-/** Catalog documents (design §5.4): read, checked to the last fault, normalised into `model/catalog.ts`. Longer than most: one check for each key. */
+/** Reads catalog documents, reports every fault, and normalizes them to `model/catalog.ts`. Longer than most files: one check for each key. */
 import { patternFault } from '../../documents/pattern.ts';
 import { didYouMean } from '../../documents/near-name.ts';
 import type {
@@ -28,10 +28,10 @@ const FIELD = [
   'description',
 ] as const;
 const NAME = /^[A-Za-z_][\w.:-]*$/;
-/** a category is half of a class name, `contact/3`: it has no slash */
+/** no slash, since a class name is `category/grade` */
 const CATEGORY = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 
-/** a value of which a fault can be told */
+/** a document that can report the place of a fault */
 interface Placed extends Pick<YamlDocument, 'file' | 'value'> {
   fault(path: Path, message: string, key?: 'key'): Fault;
 }
@@ -64,7 +64,7 @@ class Check {
     return wrong === null;
   }
 
-  /** One of `data_subject`: a path, or `{ at, type, pattern }`. */
+  /** one entry of `data_subject`: a path, or `{ at, type, pattern }` */
   place(value: unknown, path: Path, person: number | null): SubjectPlace | null {
     if (!isObject(value))
       return this.pointer(value, path, 'data_subject')
@@ -112,7 +112,7 @@ class Check {
     return { by: by as string, of: table };
   }
 
-  /** `data_subject`: one place or several, of which `{ same: […] }` are those that name one person. */
+  /** `data_subject`: one place or several; those in `{ same: […] }` name the same person */
   places(value: unknown): readonly SubjectPlace[] {
     if (value === undefined || value === null) return [];
     const many = Array.isArray(value);
@@ -195,7 +195,7 @@ class Check {
   }
 }
 
-/** null-prototype: a field named `__proto__` or `constructor` is a field, not a door. */
+/** without a prototype, so that a field may be named `__proto__` or `constructor` */
 const table = <T>(): { [key: string]: T } => Object.create(null) as { [key: string]: T };
 
 const normalise = (doc: Placed): { catalog: Catalog | null; faults: readonly Fault[] } => {
@@ -301,13 +301,13 @@ const deepFreeze = <T>(value: T): T => {
 };
 
 /**
- * One of a set: what it embeds is not looked for.
+ * Reads one catalog without checking that the resources it embeds exist.
  * @throws SluiceError `catalog_invalid` with every fault, each with its place
  */
 export const parseCatalog = (file: string, text: string): Catalog => readAll([{ file, text }], false)[0]!;
 
 /**
- * A whole set: each resource once, embedded resources known.
+ * Reads all catalogs: each resource may occur once, and embedded resources must exist.
  * @throws SluiceError `catalog_invalid`
  */
 export const readCatalogs = (files: readonly { readonly file: string; readonly text: string }[]): Catalog[] =>
@@ -343,7 +343,7 @@ const readAll = (
   if (whole && faults.length === 0)
     for (const { catalog, doc } of read)
       faults.push(
-        ...[...homeless(catalog, [...homes.keys()]), ...nested(catalog, read)].map(({ path, message }) =>
+        ...[...undescribed(catalog, [...homes.keys()]), ...nested(catalog, read)].map(({ path, message }) =>
           doc.fault(path, message),
         ),
       );
@@ -351,7 +351,7 @@ const readAll = (
   return read.map((r) => r.catalog);
 };
 
-/** A type that is of several types again: its records would be of none. */
+/** Faults of variants that have variants themselves: their records would match no catalog. */
 const nested = (
   { variants }: Catalog,
   read: readonly { readonly catalog: Catalog }[],
@@ -367,8 +367,8 @@ const nested = (
       : [],
   );
 
-/** What a catalog embeds and nobody describes: every answer with such a catalog would be refused. */
-const homeless = (catalog: Catalog, known: readonly string[]): { path: Path; message: string }[] =>
+/** Faults of embedded resources that no catalog describes: every response with such a catalog would be refused. */
+const undescribed = (catalog: Catalog, known: readonly string[]): { path: Path; message: string }[] =>
   [
     ...Object.entries(catalog.fields).flatMap(([pointer, entry]) =>
       'resource' in entry
@@ -398,7 +398,7 @@ export const catalogsFromData = (
     Object.entries(listed).map(([resource, value]) => [resource, catalogFromData(value, resource, bundle)]),
   );
   const faults = [...catalogs].flatMap(([resource, catalog]) =>
-    homeless(catalog, [...catalogs.keys()]).map(({ message }) => ({
+    undescribed(catalog, [...catalogs.keys()]).map(({ message }) => ({
       message: `${bundle}: data.catalog.${resource}: ${message}`,
     })),
   );
@@ -427,8 +427,8 @@ const catalogFromData = (value: unknown, resource: string, bundle: string): Cata
 };
 
 /**
- * A catalog is bundled as it is read, where the places of its `data_subject` stand beside their pointers, and a catalog with variants has
- * empty members that none may have in a file: here as they are written.
+ * Converts a catalog of a bundle back to the form of a catalog file. In a bundle, catalogs are in normalized form, with parsed places of
+ * `data_subject`, and with empty members that a file may not have.
  */
 function spelled(value: unknown): unknown {
   if (!isObject(value)) return value;
@@ -458,8 +458,8 @@ export interface ClassEntry {
 }
 
 /**
- * The distinct classes of a resource, embedded resources included (they are treated with the answer for the resource that
- * holds them only if it has no catalog of its own). The policy goes over these, so its cost does not grow with the fields.
+ * The distinct classes of a resource, including those of embedded resources. The policy iterates over classes, so its cost does
+ * not grow with the number of fields.
  */
 export const classesOf = (catalog: Catalog): ClassEntry[] => {
   const found = new Map<string, ClassEntry>();

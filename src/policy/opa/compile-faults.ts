@@ -1,4 +1,4 @@
-/** Why a policy does not compile: refused built-ins and Rego v0 by their names, everything else in OPA's words. */
+/** Why a policy does not compile. Refused built-ins and Rego v0 have messages of their own; other faults have OPA's message. */
 import type { SluiceError } from '../../errors.ts';
 import type { PolicyDirectory } from '../directory.ts';
 import type { Opa, OpaRun } from './opa.ts';
@@ -6,7 +6,7 @@ import { faultError, type Fault } from '../../documents/faults.ts';
 import { faultsOf } from './faults.ts';
 import { explainRefused, refusedBuiltin } from './refused.ts';
 
-/** @param asV0 checks the same rules as Rego v0; null: they have been checked, and are not */
+/** @param asV0 checks the same rules as Rego v0; null: the rules are known not to be Rego v0 */
 export const compileError = async (
   opa: Opa,
   files: PolicyDirectory,
@@ -29,13 +29,13 @@ export const compileError = async (
 const isV0 = ({ message }: Fault): boolean =>
   /^rego_parse_error: .*`(?:if|contains)` keyword is required/.test(message);
 
-/** Behind the first error of syntax in a file a parser guesses: `pakcage x` makes no Rego v0. */
+/** After the first syntax error in a file, later ones are unreliable: `pakcage x` does not mean Rego v0. */
 const isBehindAnother = ({ file, line = 0 }: Fault, faults: readonly Fault[]): boolean =>
   faults.some(
     (f) => f.file === file && (f.line ?? 0) <= line && !isV0(f) && f.message.startsWith('rego_parse_error'),
   );
 
-/** One fault a file and what to do, instead of two a rule. */
+/** one fault for each file, instead of two for each rule */
 const v0Error = (faults: readonly Fault[], { dir }: PolicyDirectory): SluiceError => {
   const told = new Set<string | undefined>();
   const short = faults.flatMap((f) => {

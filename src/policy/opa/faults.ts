@@ -1,12 +1,12 @@
-/** What OPA says is wrong, as faults with their places. */
+/** Parses the errors of OPA into faults with their places. */
 import { join } from 'node:path';
 import type { Fault } from '../../documents/faults.ts';
 import type { OpaRun } from './opa.ts';
 
-/** No limit: OPA stops at ten faults unless told otherwise. */
+/** value of OPA's --max-errors: no limit (OPA's default is 10) */
 export const MAX_ERRORS = '0';
 
-/** Faults in what `opa check --format json` (stderr) or `opa build` (plain text) printed; files are put under `root`. */
+/** The faults in the output of `opa check --format json` (stderr) or `opa build` (plain text); `root` is prepended to file names. */
 export const faultsOf = (run: OpaRun, root: string): Fault[] => {
   const text = run.stderr.trim() === '' ? run.stdout : run.stderr;
   try {

@@ -1,8 +1,8 @@
 /**
- * The OPA binary: the Rego compiler. Needed to build a policy, never to run one (design §8).
+ * The OPA binary, which compiles Rego. It is needed to build a policy, and never to evaluate one.
  *
- * What the user names (`OPA_BIN`) is run as it is. Anything that was merely found is run only if its SHA-256 is one
- * the OPA project published, so that a planted `opa` on PATH is not executed with the sidecar's rights.
+ * The binary that `OPA_BIN` names is run as it is. A binary that was found elsewhere is run only if its SHA-256 is one that the
+ * OPA project published, so that a planted `opa` on PATH is not executed with the sidecar's rights.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,7 +16,7 @@ import { SluiceError } from '../../errors.ts';
 
 export const OPA_VERSION = '1.19.0';
 
-/** SHA-256 of the official static builds, by what `process.platform` and `process.arch` call the machine. */
+/** SHA-256 of the official static builds, by `process.platform`/`process.arch` */
 const PUBLISHED: { readonly [platform: string]: { readonly asset: string; readonly sha256: string } } = {
   'linux/x64': {
     asset: 'opa_linux_amd64_static',
@@ -42,15 +42,15 @@ export interface OpaRunOptions {
   readonly stdin?: string;
   /** milliseconds; default 120 000 */
   readonly timeout?: number;
-  /** stops it */
+  /** stops the process */
   readonly signal?: AbortSignal;
 }
 
 export interface Opa {
   readonly path: string;
-  /** where it came from, for messages */
+  /** how the binary was found, for messages */
   readonly origin: 'OPA_BIN' | 'PATH' | 'npm' | 'download';
-  /** Runs a subcommand to its end, whatever its exit code. @throws SluiceError `opa_failed` if it cannot be run or does not end */
+  /** Runs a subcommand and returns its exit code and output. @throws SluiceError `opa_failed` if it cannot be started or does not end */
   run(args: readonly string[], options?: OpaRunOptions): Promise<OpaRun>;
 }
 
@@ -112,7 +112,7 @@ const packagedBinary = (): string | null => {
 
 const onPath = async (path: string): Promise<string | null> => {
   for (const dir of path.split(delimiter)) {
-    // A relative entry (or an empty one) means the working directory, which whoever started us may not own.
+    // A relative or empty entry means the working directory, which may belong to another user.
     if (!isAbsolute(dir)) continue;
     const file = join(dir, process.platform === 'win32' ? 'opa.exe' : 'opa');
     if (await isExecutable(file)) return file;
@@ -129,7 +129,7 @@ const isExecutable = async (path: string): Promise<boolean> => {
   }
 };
 
-/** A digest is taken once for a file as it stands: path, inode, size and times. */
+/** Digest by path, inode, size and times of the file: hashing 60 MB takes 0.2 s. */
 const digests = new Map<string, string>();
 
 const isPublished = async (path: string): Promise<boolean> => {
@@ -190,7 +190,7 @@ const opaAt = (path: string, origin: Opa['origin']): Opa => ({
     new Promise<OpaRun>((resolve, reject) => {
       const child = spawn(path, [...args], {
         cwd: options.cwd,
-        // Rego can read the environment (opa.runtime): it gets none of ours.
+        // Rego can read the environment (opa.runtime), so Sluice's environment is not passed on.
         env: {
           PATH: process.env['PATH'] ?? '',
           HOME: process.env['HOME'] ?? '',

@@ -1,12 +1,11 @@
 /**
- * Which parts of `input` and `data` an entrypoint can look at, from OPA's plan: the same intermediate code that its
- * WebAssembly is made of.
+ * Computes which parts of `input` and `data` an entrypoint can read, from OPA's plan, the intermediate code of which OPA makes
+ * WebAssembly.
  *
- * Every local of the plan stands for a set of paths; a member access or an iteration goes one step down, passing a
- * local to a function takes its paths along, and whatever else is done with a local (compared, put into a
- * value, given to a built-in) reads all that lies below its paths. (`opa deps` says less: a function that is given
- * `input` makes it name the whole input.) A statement this file does not know reads everything. (Long because the
- * statements of the plan are one table.)
+ * Every local of the plan has a set of paths. A member access or an iteration extends the paths by one step; passing a local to
+ * a function passes its paths; any other use of a local (comparison, part of a value, argument of a built-in) reads
+ * everything below its paths. An unknown statement reads everything. (`opa deps` is less precise: if `input` is passed to a
+ * function, it names the whole input.) Longer than most files: the statements of the plan are one table.
  */
 import type { EntrypointReads } from '../bundle/bundle.ts';
 import { isObject } from '../../documents/yaml.ts';
@@ -39,11 +38,11 @@ export interface Plan {
   readonly funcs: { readonly funcs: readonly Func[] };
 }
 
-/** a path as text: steps joined by NUL; the first step is `input` or `data` */
+/** a path as text: steps joined by NUL, the first one `input` or `data` */
 type Path = string;
-/** the step to an element that is not known beforehand */
+/** a step to an element that is not known statically */
 const ANY = '\u0001';
-/** last step of a path of whose value only this was seen: that it is there, and of what type it is */
+/** last step of a path of whose value only the existence and the type are read */
 const SEEN = '';
 const TYPE_TESTS: ReadonlySet<string> = new Set(
   ['array', 'boolean', 'null', 'number', 'object', 'set', 'string'].map((t) => `is_${t}`).concat('type_name'),
@@ -51,7 +50,7 @@ const TYPE_TESTS: ReadonlySet<string> = new Set(
 type Paths = ReadonlySet<Path>;
 const NOTHING: Paths = new Set();
 
-/** contexts a function may be looked at in before the analysis gives up and takes everything for read */
+/** limit for analysed calls; beyond it, everything counts as read */
 const MAX_CONTEXTS = 20_000;
 
 const NONDETERMINISTIC: readonly string[] = ['time.now_ns', 'rand.intn', 'uuid.rfc4122'];
@@ -83,7 +82,7 @@ export const readsOfPlan = (plan: Plan, entrypoint: string): EntrypointReads => 
   const analysis = analysed(true);
   if (analysis === null) return EVERYTHING;
   const reads = readsOf(analysis);
-  // Nearly no request has a grant, and what a grant is held against (whose data, until when) is no matter then.
+  // Almost no request has a grant. Without one, what grants are compared with is not read.
   const less = analysed(false);
   if (less === null || less.mocked) return reads;
   const { input, reads_time } = readsOf(less);
@@ -113,7 +112,7 @@ const readsOf = (analysis: Analysis): EntrypointReads => {
 
 const meets = (a: readonly string[], b: readonly string[]): boolean => isPrefix(a, b) || isPrefix(b, a);
 
-/** up to the first step that is not known: from there on everything counts */
+/** the path up to the first step that is not known statically; everything below counts as read */
 const known = (path: readonly string[]): readonly string[] => {
   const end = path.indexOf(ANY);
   return end < 0 ? path : path.slice(0, end);
@@ -121,11 +120,11 @@ const known = (path: readonly string[]): readonly string[] => {
 
 class Unknown extends Error {}
 
-/** What a local may be: paths it may stand for, and the strings it lists if it is an array written out in the policy. */
+/** What a local may be: its paths, and its strings if it is an array literal of the policy. */
 interface Value {
   readonly paths: Paths;
   readonly list: readonly string[] | null;
-  /** it is what stands at its one path, and can be nothing else */
+  /** the local is exactly the value at its only path */
   readonly exact: boolean;
 }
 const NEITHER: Value = { paths: NOTHING, list: null, exact: false };
@@ -140,8 +139,8 @@ const join = (a: Value | undefined, b: Value | undefined): Value => {
 };
 
 /**
- * Locals at one point of a function. Within straight code an assignment replaces; a block can be left at any point, so
- * after it a local may be whatever it was before or was given inside.
+ * Locals at one point of a function. An assignment replaces the value in straight-line code. A block can be left at any point, so
+ * after it a local may have its value from before the block or any value assigned inside.
  */
 class Locals {
   readonly #now: Map<number, Value>;
@@ -166,7 +165,7 @@ class Locals {
     return new Locals(this.#now, this.returned);
   }
 
-  /** @returns whether anything is new */
+  /** @returns whether anything changed */
   leave(inner: Locals): boolean {
     let grew = false;
     for (const [local, value] of inner.#given) {
@@ -183,14 +182,14 @@ class Locals {
 class Analysis {
   readonly read = new Set<Path>();
   readonly called = new Set<string>();
-  /** a `with` puts values of its own in the place of the input's */
+  /** a `with` statement replaces parts of the input */
   mocked = false;
   readonly #granted: boolean;
   readonly #strings: readonly string[];
   readonly #functions: ReadonlyMap<string, Func>;
   readonly #answers = new Map<string, Paths>();
 
-  /** @param granted false: `input.context.grants` is taken to be empty, so that nothing happens in a loop over it */
+  /** @param granted false: `input.context.grants` is assumed to be empty, so that loops over it are skipped */
   constructor(plan: Plan, granted: boolean) {
     this.#granted = granted;
     this.#strings = (plan.static.strings ?? []).map((s) => s.value);
@@ -261,7 +260,7 @@ class Analysis {
         if (!this.#granted && isGrants(held(stmt['source']))) return;
         locals.set(stmt['key'] as number, NEITHER);
         locals.set(stmt['value'] as number, standsFor(this.#below(of(stmt['source']), [ANY])));
-        // A later round may start with what an earlier one left.
+        // Repeat until nothing changes, since an iteration may start with values of an earlier one.
         while (this.#block(stmt['block'] as Block, locals));
         return;
       case 'WithStmt':
@@ -327,12 +326,12 @@ class Analysis {
 
   #text(key: Operand): string {
     const text = this.#strings[key.value as number];
-    // A step with the separator in it, or an empty one, could be taken for another path.
+    // An empty step, or one that contains the separator, would be ambiguous.
     if (text === undefined || text === '' || /^\x01|\0/.test(text)) throw new Unknown();
     return text;
   }
 
-  /** steps down; that something is there has been seen, whatever happens to the value */
+  /** extends the paths by steps; the existence of the values counts as read in any case */
   #below(paths: Paths, steps: readonly string[]): Paths {
     const below = [...paths].map((p) => [p, ...steps].join('\0'));
     for (const p of below) this.read.add(`${p}\0${SEEN}`);
@@ -384,8 +383,8 @@ const isPrefix = (a: readonly string[], b: readonly string[]): boolean =>
 const isMark = (path: readonly string[]): boolean => path.at(-1) === SEEN;
 
 /**
- * Without those that lie below another, in a fixed order. That something is there, and that it is an object, shows in
- * what is read below it, too: the key of a cached answer tells where on its way a path ends and on what.
+ * The paths without those that lie below another one, sorted. Existence and type need no path of their own if something
+ * below is read: the cache key then says where a path ends, and at a value of what type.
  */
 const shortest = (found: readonly (readonly string[])[]): string[][] => {
   const paths = found.filter((p) => !isMark(p));

@@ -1,4 +1,4 @@
-/** Built-ins whose answer is not a function of the input: a decision that used one could not be replayed. Refused at build. */
+/** Built-ins whose result is not a function of the input. They are refused at build, because a decision that used one could not be replayed. */
 import { join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
 import { stampOf } from '../../observability/stable.ts';
@@ -6,7 +6,7 @@ import type { PolicyDirectory } from '../directory.ts';
 import type { Opa } from './opa.ts';
 import type { Fault } from '../../documents/faults.ts';
 
-/** built-in → what to do instead */
+/** built-in → advice what to do instead */
 export const REFUSED: { readonly [builtin: string]: string } = {
   'http.send': 'put what it fetches into data/ or into the request (claims, consents, grants)',
   'net.lookup_ip_addr': 'compare addresses with net.cidr_contains and a list in data/',
@@ -18,7 +18,7 @@ export const REFUSED: { readonly [builtin: string]: string } = {
 /** By the binary as it stands. */
 const texts = new Map<string, Promise<string>>();
 
-/** OPA's own capabilities without them, as the JSON text of a `--capabilities` file. */
+/** OPA's capabilities without the refused built-ins, as JSON text for `--capabilities` */
 export const capabilitiesText = (opa: Opa): Promise<string> => {
   const key = `${opa.path} ${stampOf(opa.path)}`;
   let text = texts.get(key);
@@ -41,7 +41,7 @@ const listed = async (opa: Opa): Promise<string> => {
 
 const REPLACED = /with keyword target must reference existing input, data, or a function/;
 
-/** The refused built-in that a fault is about: one that is called, or that `with` puts something else in the place of. */
+/** the refused built-in that a fault is about, which is called or replaced by `with` */
 export const refusedBuiltin = (fault: Fault, { dir, rego }: PolicyDirectory): string | null => {
   const called = /undefined function (\S+)/.exec(fault.message)?.[1];
   if (called !== undefined) return Object.hasOwn(REFUSED, called) ? called : null;
@@ -52,7 +52,7 @@ export const refusedBuiltin = (fault: Fault, { dir, rego }: PolicyDirectory): st
   return Object.hasOwn(REFUSED, name) ? name : null;
 };
 
-/** The fault in our words: which rule uses what, and what to do instead. */
+/** the fault with a message that says which rule uses the built-in, and what to do instead */
 export const explainRefused = async (opa: Opa, fault: Fault, builtin: string): Promise<Fault> => {
   const rule = await ruleAt(opa, fault);
   const who = rule === null ? 'a rule' : `rule ${rule}`;

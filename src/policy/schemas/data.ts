@@ -1,6 +1,6 @@
 /**
- * Schemas of the default policy's data, one a file of `policies/data/`; `schemas/policy-<name>.schema.json` are written from
- * these. Whoever replaces the rules may use data of any other shape; these hold for files whose header names them.
+ * Schemas of the default policy's data, one for each file of `policies/data/`. `schemas/policy-<name>.schema.json` are generated
+ * from them. Other rules may use other data; a schema applies to files whose header names it.
  */
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { ACTIONS } from '../../model/actions.ts';

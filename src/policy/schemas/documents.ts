@@ -1,4 +1,4 @@
-/** Schemas of the documents that cross the policy's boundary; `schemas/*.schema.json` are written from these. Longer than most: documents that name each other stand in one file. */
+/** Schemas of the documents that are passed to and from the policy. `schemas/*.schema.json` are generated from them. Longer than most files: documents that refer to each other are in one file. */
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
@@ -23,7 +23,7 @@ export const ENVELOPE_ROLES = [
   'drop',
 ] as const satisfies readonly EnvelopeRole[];
 
-/** what `parse` of a line may be (`disclosure/inner/registry.ts`) */
+/** values of `parse` in a catalog line (`disclosure/inner/registry.ts`) */
 export const PARSED = ['json', 'xml', 'vcard'] as const;
 
 const closed = { additionalProperties: false } as const;
@@ -36,7 +36,7 @@ const Timestamp = Type.String({ format: 'date-time' });
 const Parameters = Type.Object({}, open);
 const Pointer = (description: string) => Type.String({ pattern: '^/', description });
 const POINTERS = '^/';
-/** around the records, where no step picks by a sibling */
+/** a path to the records, in which no step selects by a sibling */
 const PLACES = '^(/([^/[][^/]*)?)+$';
 
 const Subject = Type.Object(

@@ -1,6 +1,6 @@
 /**
- * A scenario: one request with everything around it, and what must come of it. `policies/scenarios/*.yaml` and
- * `test/cases/*.yaml` are files of scenarios; `docs/policy-guide.md` explains the format to those who write them.
+ * A scenario: one request with its context, and the expected result. `policies/scenarios/*.yaml` and
+ * `test/cases/*.yaml` are files of scenarios; `docs/policy-guide.md` explains the format.
  */
 import { type Static, Type } from '../../documents/kinds.ts';
 
@@ -142,5 +142,5 @@ export const scenarioFileSchema = Type.Object(
 export type Scenario = Static<typeof scenarioSchema>;
 export type ScenarioFile = Static<typeof scenarioFileSchema>;
 
-/** the time of a scenario that names none */
+/** the time of a scenario that does not specify one */
 export const SCENARIO_NOW = '2026-11-22T08:00:00Z';

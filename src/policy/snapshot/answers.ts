@@ -1,6 +1,6 @@
 /**
- * What an entrypoint answered → a checked, frozen answer. Strict, because every slip opens a door: `alow: true` must not
- * be read as silence, nor `obligation:` as no obligations. (Pomerium once took a malformed `deny` for false.)
+ * Checks what an entrypoint answered, and freezes it. Strict, because a typing error must not grant access: `alow: true` must not be
+ * read as no answer, nor `obligation:` as no obligations. (Pomerium once read a malformed `deny` as false.)
  */
 import { didYouMean } from '../../documents/near-name.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../../model/answers.ts';
 import { isObject } from '../../documents/yaml.ts';
 
-/** what is malformed, as a path and a rule; never a value */
+/** The message has a path and the rule that is broken, and never a value. */
 export class Malformed extends Error {}
 
 const fail = (path: string, rule: string): never => {
@@ -25,8 +25,7 @@ type Members = { readonly [key: string]: unknown };
 const members = (value: unknown, path: string, known: readonly string[] | null): Members => {
   if (!isObject(value)) return fail(path, 'is not an object');
   if (known !== null)
-    for (const key of Object.keys(value))
-      if (!known.includes(key)) fail(path, 'has a member that is not known');
+    for (const key of Object.keys(value)) if (!known.includes(key)) fail(path, 'has an unknown member');
   return value;
 };
 
@@ -60,7 +59,7 @@ const obligationsOf = (value: unknown): Obligations => {
   for (const [name, v] of Object.entries(named)) {
     const holds = OBLIGATIONS[name];
     if (holds === undefined) {
-      // Others are passed on as advice; a slip of the pen in a name that binds is not advice.
+      // Unknown obligations are passed on as advice, but not a misspelled one of ours.
       if (didYouMean(name, OBLIGATION_NAMES) !== '')
         fail('obligations', 'has a name that is nearly one of ours');
     } else if (v !== null && !holds(v)) fail(`obligations.${name}`, 'has a value of the wrong kind');
@@ -87,8 +86,7 @@ const choicesOf = (value: unknown, path: string): { readonly [key: string]: Trea
   if (value === undefined) return choices;
   for (const [key, v] of Object.entries(members(value, path, null))) {
     const choice = members(v, path, ['do', 'because', 'with']);
-    if (!(TREATMENTS as readonly unknown[]).includes(choice['do']))
-      fail(path, 'has a treatment that is not known');
+    if (!(TREATMENTS as readonly unknown[]).includes(choice['do'])) fail(path, 'has an unknown treatment');
     if (typeof choice['because'] !== 'string' || choice['because'] === '')
       fail(path, 'has an entry without because');
     if (choice['with'] !== undefined) members(choice['with'], `${path} with`, null);

@@ -1,7 +1,7 @@
 /**
- * Names in what is known of a data subject that the policy's data do not have. A misspelled flag or purpose would change nothing,
- * so that a refusal would be passed over: the records of that data subject are withheld. A list that the data do not hold at all
- * (`flags`, `purposes`, `categories`, `partners`) is none of this policy's, and names of its kind are the rules' own affair.
+ * Checks that the policy's data define the names that a data subject's consents and flags use. A misspelled flag or purpose would have
+ * no effect, so that a refusal of consent would be ignored. Therefore the records of such a data subject are withheld. If the data
+ * have no list of a kind (`flags`, `purposes`, `categories`, `partners`), names of that kind are not checked.
  */
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
 import type { DataSubjectState } from '../../model/consent.ts';
@@ -18,10 +18,10 @@ export const NAME_UNKNOWN: DisclosureAnswer = Object.freeze(
 export type NameKind = 'flag' | 'purpose' | 'category' | 'recipient' | 'status';
 
 export interface ConsentNames {
-  /** of a state, as often as it is asked about */
+  /** whether all names of a state are known; remembered for frozen states */
   knowsAll(state: DataSubjectState): boolean;
   knows(kind: NameKind, name: string): boolean;
-  /** for a message; empty: any */
+  /** the known names, for messages; empty: any name */
   known(kind: NameKind): readonly string[];
 }
 
@@ -39,7 +39,7 @@ export function createConsentNames(data: { readonly [name: string]: unknown }): 
   const judged = new WeakMap<DataSubjectState, boolean>();
   const knows = (kind: NameKind, name: string): boolean => {
     const set = sets[kind];
-    // no rule means a name with a blank around it, whether the data have a list or not
+    // A name with blanks or invisible characters matches no rule, even if there is no list.
     if (holdsUnseen(name)) return false;
     if (set === null || set.has(name)) return true;
     // an objection to one purpose
@@ -58,7 +58,7 @@ export function createConsentNames(data: { readonly [name: string]: unknown }): 
     knows,
     known: (kind) => [...(sets[kind] ?? [])],
     knowsAll(state) {
-      // What is no state at all is for the policy to refuse.
+      // A malformed state is refused by the policy.
       if (!Array.isArray(state?.flags) || !Array.isArray(state.consents)) return true;
       if (!Object.isFrozen(state)) return judge(state);
       let known = judged.get(state);

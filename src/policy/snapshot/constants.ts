@@ -1,8 +1,8 @@
-/** Whether a compiled policy has a word among its constants, e.g. the name of a member that it may look at. */
+/** Searches the constants of a compiled policy, e.g. for the name of a member that it may read. */
 
 /**
- * OPA keeps constant strings ended by NUL. Where one begins is not marked, so `valid_until` counts for `until` too: to
- * say yes too often is harmless.
+ * Constant strings end with NUL in OPA's module, but their start is not marked, so that `valid_until` matches `until`, too. A false
+ * positive is harmless.
  */
 export const mentions = (wasm: Uint8Array, word: string): boolean =>
   Buffer.from(wasm.buffer, wasm.byteOffset, wasm.byteLength).includes(`${word}\0`);

@@ -1,10 +1,9 @@
 /**
- * One revision of the policy, ready to be asked. Neither question ever throws: whatever goes wrong is a denial whose
- * reason names the failure.
+ * One revision of the policy, ready to be asked. `decide` and `disclose` never throw: a failure is a denial whose reason names it.
  *
- * An answer is kept under exactly what the entrypoint reads of the input, so that two requests that look the same to the
- * policy share one answer object (callers may key what they derive from it by identity). An answer that depended on the
- * clock is good within its time step only; one that depended on random numbers is never kept.
+ * Answers are cached by exactly the parts of the input that the entrypoint reads. Equal answers are one object, so that callers can
+ * memoize by identity what they derive from an answer. An answer that depends on the clock is valid within its time step; one
+ * that depends on random numbers is not cached.
  */
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -32,7 +31,7 @@ export interface CacheStats {
   readonly entries: number;
 }
 
-/** What the store hands out: the model's snapshot, and what commands and metrics ask besides. */
+/** The model's snapshot, with what commands and metrics need in addition. */
 export interface LivePolicy extends PolicySnapshot {
   readonly source: PolicyBundle;
   stats(): CacheStats;
@@ -57,21 +56,21 @@ export const createSnapshot = async (
       `${bundle.name}: no entrypoint ${missing.join(', ')}; build with -e sluice/decision -e sluice/disclosure.`,
     );
   const steps = createSteps(cache.time_step_ms);
-  const question = <A extends object>(
-    entrypoint: string,
+  const entrypoint = <A extends object>(
+    name: string,
     parse: (v: unknown) => A,
     failed: (e: SluiceError) => A,
   ) =>
-    new Question(entrypoint, bundle.reads?.get(entrypoint) ?? null, {
+    new Entrypoint(name, bundle.reads?.get(name) ?? null, {
       runtime,
       cache,
       steps,
       parse,
       failed,
     });
-  const decision = question<DecisionAnswer>(DECISION, decisionOf, (e) => denial(e));
+  const decision = entrypoint<DecisionAnswer>(DECISION, decisionOf, (e) => denial(e));
   const names = createConsentNames(bundle.data);
-  const disclosure = question<DisclosureAnswer>(DISCLOSURE, disclosureOf, (e) =>
+  const disclosure = entrypoint<DisclosureAnswer>(DISCLOSURE, disclosureOf, (e) =>
     Object.freeze(WITHHOLD_ALL(e.code, e.message)),
   );
   return {
@@ -117,15 +116,15 @@ const denial = (e: SluiceError): DecisionAnswer =>
     obligations: {},
   });
 
-interface Kept<A> {
+interface CachedAnswer<A> {
   readonly answer: A;
-  /** the step it is good for; null: any */
+  /** the time step in which it is valid; null: any */
   readonly step: number | null;
-  /** a failure is asked again after a while; milliseconds of the monotonic clock */
+  /** when a failure expires, in milliseconds of the monotonic clock; null: never */
   readonly until: number | null;
 }
 
-interface Around<A> {
+interface EntrypointOptions<A> {
   readonly runtime: Runtime;
   readonly cache: CacheLimits;
   readonly steps: (time: string) => Instant | null;
@@ -133,35 +132,37 @@ interface Around<A> {
   readonly failed: (e: SluiceError) => A;
 }
 
-/** What the entrypoint can see of an input. */
-interface Sight {
-  /** before a key, so that no two sights share one */
-  readonly mark: string;
+/** How the cache key of an input is made. */
+interface KeyMaker {
+  /** distinguishes the keys of two makers */
+  readonly prefix: string;
   readonly keyOf: KeyOf;
+  /** the entrypoint reads the time, which is rounded to its step */
   readonly stepped: boolean;
 }
 
-/** A failing input would cost its whole budget each time it is sent. */
-const FAILURE_KEPT_MS = 5000;
+/** Failures are cached, because an input that exceeds the budget would use it up on each request. */
+const FAILURE_TTL_MS = 5000;
 const DISTINCT_ANSWERS = 4096;
 
-class Question<A extends object> {
+/** One entrypoint with its cache of answers. */
+class Entrypoint<A extends object> {
   hits = 0;
   misses = 0;
   readonly #entrypoint: string;
-  readonly #around: Around<A>;
-  readonly #any: Sight;
-  /** of an input without a grant */
-  readonly #ungranted: Sight;
-  readonly #kept: LRUCache<string, Kept<A>> | null;
-  /** by what the policy answered, so that equal answers are one object */
+  readonly #options: EntrypointOptions<A>;
+  readonly #any: KeyMaker;
+  /** for an input without grants */
+  readonly #ungranted: KeyMaker;
+  readonly #cache: LRUCache<string, CachedAnswer<A>> | null;
+  /** answers by their JSON, so that equal answers are one object */
   readonly #distinct = new LRUCache<string, A>({ max: DISTINCT_ANSWERS });
 
-  constructor(entrypoint: string, reads: EntrypointReads | null, around: Around<A>) {
+  constructor(entrypoint: string, reads: EntrypointReads | null, options: EntrypointOptions<A>) {
     this.#entrypoint = entrypoint;
-    this.#around = around;
+    this.#options = options;
     this.#any = {
-      mark: '',
+      prefix: '',
       keyOf: createProjection(reads === null ? null : reads.input),
       stepped: reads?.reads_time ?? true,
     };
@@ -169,20 +170,20 @@ class Question<A extends object> {
     this.#ungranted =
       less === undefined
         ? this.#any
-        : { mark: '-', keyOf: createProjection(less.input), stepped: less.reads_time };
-    const { entries, bytes } = around.cache;
-    this.#kept = entries === 0 ? null : new LRUCache({ max: entries, maxSize: bytes });
+        : { prefix: '-', keyOf: createProjection(less.input), stepped: less.reads_time };
+    const { entries, bytes } = options.cache;
+    this.#cache = entries === 0 ? null : new LRUCache({ max: entries, maxSize: bytes });
   }
 
   get entries(): number {
-    return this.#kept?.size ?? 0;
+    return this.#cache?.size ?? 0;
   }
 
   ask(input: PolicyInput | DisclosureInput): A {
     try {
       return this.#ask(input);
     } catch (e) {
-      return this.#around.failed(
+      return this.#options.failed(
         isSluiceError(e)
           ? e
           : new SluiceError('policy_evaluation_failed', {
@@ -195,38 +196,42 @@ class Question<A extends object> {
 
   #ask(input: PolicyInput | DisclosureInput): A {
     const time = input.context.time;
-    const instant = this.#around.steps(time);
+    const instant = this.#options.steps(time);
     if (instant === null)
       throw new SluiceError(
         'policy_evaluation_failed',
         'context.time of the policy input is not an RFC 3339 time.',
       );
     const { grants } = input.context;
-    const { mark, keyOf, stepped } =
+    const { prefix, keyOf, stepped } =
       Array.isArray(grants) && grants.length === 0 ? this.#ungranted : this.#any;
-    const seen = stepped ? instant.text : time;
-    if (this.#kept === null) return this.#evaluate(input, seen, instant).answer;
-    const key = mark + keyOf(input, seen);
-    const kept = this.#kept.get(key);
+    const policyTime = stepped ? instant.text : time;
+    if (this.#cache === null) return this.#evaluate(input, policyTime, instant).answer;
+    const key = prefix + keyOf(input, policyTime);
+    const cached = this.#cache.get(key);
     if (
-      kept !== undefined &&
-      (kept.step === null || kept.step === instant.milliseconds) &&
-      (kept.until === null || performance.now() < kept.until)
+      cached !== undefined &&
+      (cached.step === null || cached.step === instant.milliseconds) &&
+      (cached.until === null || performance.now() < cached.until)
     ) {
       this.hits += 1;
-      return kept.answer;
+      return cached.answer;
     }
     this.misses += 1;
-    const { size, ...fresh } = this.#evaluate(input, seen, instant);
-    if (size !== null) this.#kept.set(key, fresh, { size: size + key.length * 2 + 128 });
+    const { size, ...fresh } = this.#evaluate(input, policyTime, instant);
+    if (size !== null) this.#cache.set(key, fresh, { size: size + key.length * 2 + 128 });
     return fresh.answer;
   }
 
-  /** `size` null: not to be kept */
-  #evaluate(input: object, seen: string, instant: Instant): Kept<A> & { readonly size: number | null } {
-    const { runtime, parse, failed } = this.#around;
+  /** `size` null: not to be cached */
+  #evaluate(
+    input: object,
+    time: string,
+    instant: Instant,
+  ): CachedAnswer<A> & { readonly size: number | null } {
+    const { runtime, parse, failed } = this.#options;
     try {
-      const text = JSON.stringify(withTime(input as { readonly [key: string]: unknown }, seen));
+      const text = JSON.stringify(withTime(input as { readonly [key: string]: unknown }, time));
       const { result, raw, nondeterminism } = runtime.evaluate(this.#entrypoint, text, {
         nowNs: BigInt(instant.milliseconds) * 1_000_000n,
         seed: randomUUID,
@@ -262,7 +267,7 @@ class Question<A extends object> {
                 message: 'The policy could not be evaluated.',
                 cause: e,
               });
-      return { answer: failed(error), step: null, until: performance.now() + FAILURE_KEPT_MS, size: 512 };
+      return { answer: failed(error), step: null, until: performance.now() + FAILURE_TTL_MS, size: 512 };
     }
   }
 }

@@ -1,10 +1,9 @@
 /**
- * The key of a cached answer: exactly what the entrypoint can see of an input, and nothing else.
+ * The key of a cached answer: exactly the parts of an input that the entrypoint can read.
  *
- * Two inputs share a key if and only if all paths that are read hold the same JSON. The paths are a tree that is walked
- * beside the input; the text of each part says where it ends, so that two different inputs never run together. What is
- * below an object that is frozen to its leaves cannot change and is remembered with the object: for a subject that is
- * kept from request to request, its part of the key is one look-up.
+ * Two inputs have the same key if and only if all paths that are read have the same JSON. The paths are a tree that is walked
+ * together with the input. Each part of the key is self-delimiting, so that different inputs cannot have the same key. The part
+ * for a deeply frozen object is remembered with the object: a subject that is reused across requests costs one look-up.
  */
 import { LRUCache } from 'lru-cache';
 import { isObject } from '../../documents/yaml.ts';
@@ -13,15 +12,15 @@ export type KeyOf = (input: object, time: string) => string;
 
 type Members = { readonly [key: string]: unknown };
 
-/** Numbers of texts are never given twice, so forgetting one costs a miss and never a wrong hit. */
-const KNOWN_TEXTS = 20_000;
-const LONGEST_KNOWN = 64 * 1024;
+/** JSON texts are replaced by numbers in keys. A number is never reused, so an evicted text causes a miss and never a wrong hit. */
+const NUMBERED_TEXTS = 20_000;
+const MAX_NUMBERED_LENGTH = 64 * 1024;
 
 const isDeepFrozen = (value: unknown): boolean =>
   typeof value !== 'object' ||
   value === null ||
   (Object.isFrozen(value) &&
-    // What JSON writes must be what is frozen: no accessors, no toJSON from a class.
+    // JSON must depend on frozen members only: no accessors, no class with toJSON.
     (Array.isArray(value) || isPlain(value)) &&
     Object.values(Object.getOwnPropertyDescriptors(value)).every(
       (d) => 'value' in d && isDeepFrozen(d.value),
@@ -34,11 +33,11 @@ const isPlain = (value: object): boolean => {
 
 interface Step {
   readonly name: string;
-  /** a name that every object inherits is looked for among its own members only */
+  /** a name that objects inherit, e.g. `constructor`: only own members count */
   readonly inherited: boolean;
   whole: boolean;
   readonly below: Step[];
-  readonly remembered: WeakMap<object, string>;
+  readonly memo: WeakMap<object, string>;
 }
 
 const step = (name: string): Step => ({
@@ -46,7 +45,7 @@ const step = (name: string): Step => ({
   inherited: name in Object.prototype,
   whole: false,
   below: [],
-  remembered: new WeakMap(),
+  memo: new WeakMap(),
 });
 
 const treeOf = (paths: readonly (readonly string[])[]): Step => {
@@ -66,14 +65,14 @@ const treeOf = (paths: readonly (readonly string[])[]): Step => {
   return root;
 };
 
-/** @param paths `null`: nothing is known of what is read, so the whole input is the key */
+/** @param paths `null`: unknown, so the whole input is the key */
 export const createProjection = (paths: readonly (readonly string[])[] | null): KeyOf => {
-  const numbers = new LRUCache<string, string>({ max: KNOWN_TEXTS });
+  const numbers = new LRUCache<string, string>({ max: NUMBERED_TEXTS });
   let next = 0;
 
   const numbered = (value: object): string => {
     const text = JSON.stringify(value) ?? '';
-    if (text.length > LONGEST_KNOWN) return `j${text.length}:${text}`;
+    if (text.length > MAX_NUMBERED_LENGTH) return `j${text.length}:${text}`;
     let number = numbers.get(text);
     if (number === undefined) {
       next += 1;
@@ -86,7 +85,7 @@ export const createProjection = (paths: readonly (readonly string[])[] | null): 
   const list = (value: readonly unknown[]): string => {
     let text = `[${value.length}:`;
     for (const item of value) {
-      // in a list, JSON writes null for what it cannot write
+      // JSON writes null for a list element that it cannot represent
       text +=
         typeof item === 'object' && item !== null && !Array.isArray(item)
           ? numbered(item)
@@ -113,10 +112,10 @@ export const createProjection = (paths: readonly (readonly string[])[] | null): 
 
   const walk = (value: unknown, at: Step): string => {
     if (typeof value !== 'object' || value === null) return at.whole ? part(value) : kind(value);
-    const known = at.remembered.get(value);
+    const known = at.memo.get(value);
     if (known !== undefined) return known;
     const text = at.whole ? part(value) : Array.isArray(value) ? kind(value) : members(value as Members, at);
-    if (Object.isFrozen(value) && isDeepFrozen(value)) at.remembered.set(value, text);
+    if (Object.isFrozen(value) && isDeepFrozen(value)) at.memo.set(value, text);
     return text;
   };
 
@@ -132,7 +131,7 @@ export const createProjection = (paths: readonly (readonly string[])[] | null): 
   const context = root.below.find((s) => s.name === 'context');
   if (context === undefined || !(context.whole || context.below.some((s) => s.name === 'time')))
     return (input) => members(input as Members, root);
-  // The time of the input is not what the policy sees: its step is.
+  // The policy reads the time's step, and not the time of the input.
   if (context.whole) return (input, time) => members(withTime(input as Members, time) as Members, root);
   root.below.splice(root.below.indexOf(context), 1);
   context.below.splice(
@@ -143,7 +142,7 @@ export const createProjection = (paths: readonly (readonly string[])[] | null): 
     `${time.length}:${time}${members(input as Members, root)}${walk((input as Members)['context'], context)}`;
 };
 
-/** where a path ends too early, and on what, is seen too */
+/** the type of a value at which a path ends early, which is part of the key, too */
 const kind = (value: unknown): string =>
   value === null ? 'Z' : Array.isArray(value) ? 'A' : KINDS[typeof value]!;
 const KINDS: { readonly [type: string]: string } = {
@@ -157,7 +156,7 @@ const KINDS: { readonly [type: string]: string } = {
   object: 'O',
 };
 
-/** the input with the time of its step: what the policy is asked, and what the key is made of */
+/** the input with the time rounded to its step, for the policy and for the key */
 export const withTime = (input: Members, time: string): object => {
   const context = input['context'];
   return isObject(context) && context['time'] !== time ? { ...input, context: { ...context, time } } : input;

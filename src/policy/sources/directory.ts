@@ -1,4 +1,4 @@
-/** A directory of Rego, data and catalogs, compiled here. */
+/** Policy source: a directory of Rego, data and catalogs, which is compiled. */
 import { createHash } from 'node:crypto';
 import { compileFiles } from '../compile.ts';
 import { listPolicyFiles, type PolicyDirectory, readPolicyDirectory } from '../directory.ts';
@@ -11,7 +11,7 @@ export interface DirectoryOptions {
   /** default: resolved at the first load */
   readonly opa?: (() => Promise<Opa>) | undefined;
   readonly entrypoints?: readonly string[] | undefined;
-  /** with its unit tests */
+  /** compile its unit tests, too */
   readonly tests?: boolean;
 }
 
@@ -22,7 +22,7 @@ export const createDirectorySource = ({
   tests = false,
 }: DirectoryOptions): PolicySource => {
   let opa: Opa | undefined;
-  /** of the content: names, sizes and times of files may stay the same when it changes */
+  /** digest of the content, since names, sizes and times may stay the same when it changes */
   let seen = '';
   return {
     name: dir,

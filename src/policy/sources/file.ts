@@ -1,4 +1,4 @@
-/** A bundle in a file. */
+/** Policy source: a bundle in a file. */
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { SluiceError } from '../../errors.ts';
@@ -16,7 +16,7 @@ export interface FileOptions {
 }
 
 export const createFileSource = ({ file, limits, signing }: FileOptions): PolicySource => {
-  /** of the content */
+  /** digest of the content */
   let seen = '';
   return {
     name: file,
@@ -32,7 +32,7 @@ export const createFileSource = ({ file, limits, signing }: FileOptions): Policy
       });
       return { bundle, accepted: nothingToAccept };
     },
-    // The directory, because a bundle is replaced by renaming another over it.
+    // Watch the directory, because a bundle is replaced by renaming another file to its name.
     watch: (changed) =>
       watchPath({ path: dirname(file), recursive: false, fingerprint: async () => stampOf(file) }, changed),
   };

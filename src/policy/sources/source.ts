@@ -1,4 +1,4 @@
-/** Where a policy comes from. */
+/** The interface of a policy source: directory, file or URL. */
 import type { PolicyBundle } from '../bundle/bundle.ts';
 
 export interface Loaded {
@@ -10,14 +10,14 @@ export interface Loaded {
 export interface PolicySource {
   readonly name: string;
   /**
-   * null: nothing new since the last load. Says the same of a policy that was refused: it is not tried again until it changes.
-   * @param anew reads and answers even if nothing is new
+   * null: nothing changed since the last load, whether that policy was activated or refused.
+   * @param anew loads even if nothing changed
    * @throws SluiceError `policy_unavailable` or `bundle_unavailable` when the source cannot be read at the moment
    */
   load(anew?: boolean): Promise<Loaded | null>;
-  /** what may stand in for the source at a start at which it cannot be reached */
+  /** a stored policy, for a start during which the source cannot be reached */
   fallback?(): Promise<Loaded | null>;
-  /** calls back when there may be something new, until the returned function is called */
+  /** Calls back when the source may have changed. @returns a function that ends this */
   watch(changed: () => void): () => void;
 }
 

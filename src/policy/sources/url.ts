@@ -1,6 +1,6 @@
 /**
- * A bundle served over HTTP, asked for again and again: cheap when nothing changed (ETag), spread out so that a thousand
- * sidecars do not come at once, and kept on disk for a start while the server is down.
+ * Policy source: a bundle served over HTTP, polled with ETag and jitter (so that many sidecars do not poll at once), and stored on
+ * disk for a start during which the server is down.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import type { Loaded, PolicySource } from './source.ts';
 
 export interface UrlOptions {
   readonly url: string;
-  /** milliseconds between two looks */
+  /** milliseconds between two requests */
   readonly poll: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly cacheDir?: string | undefined;
@@ -24,7 +24,7 @@ export interface UrlOptions {
 }
 
 const TIMEOUT_MS = 30_000;
-/** a look comes within this part of the poll time, earlier or later */
+/** a request comes up to this part of the poll interval earlier or later */
 const JITTER = 0.2;
 
 export const createUrlSource = (options: UrlOptions): PolicySource => {
@@ -54,7 +54,7 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
         throw unavailable(name, `the server answers with status ${response.status}`);
       }
       const bytes = await bounded(response, name, limits.compressed);
-      // Also after a refusal: the same bytes are not tried twice.
+      // Set after a refusal, too, so that the same bytes are not tried twice.
       etag = response.headers.get('etag');
       const now = sha256(bytes);
       if (now === digest && !anew) return null;
@@ -69,7 +69,7 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
     },
     async fallback() {
       if (cached === null) return null;
-      // Whoever can write the cache cannot sign: it is read like what comes over the wire.
+      // The stored bundle is verified like one from the network, since others may be able to write to the directory.
       const bytes = readKept(cached, limits.compressed);
       return bytes === null ? null : { bundle: await read(bytes), accepted: async () => undefined };
     },
@@ -93,7 +93,7 @@ export const createUrlSource = (options: UrlOptions): PolicySource => {
 
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
-/** a name for logs and records: user, password and query may be credentials */
+/** the URL for logs and records, without user, password and query, which may be credentials */
 const withoutSecrets = (url: string): string => {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname}`;
@@ -111,7 +111,7 @@ const request = async (
   headers: Readonly<Record<string, string>>,
 ): Promise<Response> => {
   try {
-    // A redirect could lead anywhere, with our headers: the address is given as it is.
+    // A redirect would send our headers to another server.
     return await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (cause) {
     const timeout = (cause as Error).name === 'TimeoutError';
@@ -143,7 +143,7 @@ const bounded = async (response: Response, name: string, limit: number): Promise
   return Buffer.concat(chunks);
 };
 
-/** null: nothing was kept that can be read */
+/** @returns null if there is no stored bundle that can be read */
 const readKept = (file: string, limit: number): Uint8Array | null => {
   try {
     return readBounded(file, limit);

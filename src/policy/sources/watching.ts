@@ -1,6 +1,6 @@
 /**
- * Changes on disk: `fs.watch` where it works, and a look every few seconds because on network file systems, bind mounts
- * and ConfigMaps it does not always.
+ * Detects changes on disk: by `fs.watch`, and by polling every few seconds, because `fs.watch` does not always work on network
+ * file systems, bind mounts and ConfigMaps.
  */
 import { type FSWatcher, watch } from 'node:fs';
 
@@ -20,7 +20,7 @@ export const watchPath = (
 ): (() => void) => {
   let closed = false;
   let quiet: NodeJS.Timeout | undefined;
-  // Not known at first: what changed between the load and the first look is told by the first look, which always calls.
+  // Undefined at first, so that the first poll always calls back: the files may have changed since they were loaded.
   let last: string | undefined;
   let looking = false;
   let again = false;
@@ -32,7 +32,7 @@ export const watchPath = (
     looking = true;
     do {
       again = false;
-      // Unreadable for a moment, as during a rename, counts as a change: the load reports what is wrong.
+      // Files that cannot be read, e.g. during a rename, count as changed; loading them reports the error.
       const now = await fingerprint().catch(() => 'unreadable');
       if (closed) break;
       if (now !== last) changed();
@@ -50,7 +50,7 @@ export const watchPath = (
     watcher = watch(path, { recursive, persistent: false }, soon);
     watcher.on('error', () => watcher?.close());
   } catch {
-    // no inotify here: the look below is enough
+    // no inotify on this system: polling is enough
   }
   const timer = setInterval(() => void look(), LOOK_MS);
   timer.unref();

@@ -1,7 +1,7 @@
 /**
- * Rego's unit tests, compiled for the engine that decides: one WebAssembly module with an entrypoint for each test.
+ * Compiles Rego's unit tests to one WebAssembly module with an entrypoint for each test.
  *
- * It is not optimized: OPA's optimizer evaluates what it knows, and would answer the tests while it compiles them.
+ * The module is not optimized: OPA's optimizer would evaluate the tests while it compiles them.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,13 +23,13 @@ import {
 } from './list.ts';
 
 /**
- * Tests of the same name are different tests to OPA, and one rule to a compiler: all but the first get a name that no other has.
+ * OPA runs tests of the same name separately, but the compiler merges them into one rule. All but the first are renamed.
  * @returns the file with new names, and its tests
  */
 const renamed = (file: PolicyFile, found: readonly Found[], repeated: ReadonlyMap<Found, number>) => {
   const lines = file.text.split('\n');
   const tests: UnitTest[] = [];
-  // From the end, so that places stay right.
+  // From the end, so that earlier offsets stay valid.
   for (const of of [...found].reverse()) {
     const { test, first } = of;
     const count = repeated.get(of);
@@ -52,7 +52,7 @@ const renamed = (file: PolicyFile, found: readonly Found[], repeated: ReadonlyMa
 
 const REPEATED = '__repeated_';
 
-/** Tests whose name an earlier one has, numbered through all files: places repeat from file to file. */
+/** the tests whose name an earlier one has, numbered across all files */
 const repeatedOf = (found: readonly Found[]): Map<Found, number> => {
   const seen = new Set<string>();
   const repeated = new Map<Found, number>();
@@ -67,7 +67,7 @@ const repeatedOf = (found: readonly Found[]): Map<Found, number> => {
 
 /**
  * @param wanted which tests are to be run
- * @throws SluiceError `policy_compile_failed`: tests that do not compile are not tests that hold
+ * @throws SluiceError `policy_compile_failed` if the tests do not compile
  */
 export const compileUnitTests = async (
   opa: Opa,
@@ -101,9 +101,9 @@ export const compileUnitTests = async (
 };
 
 /**
- * Builds one module of all tests that can be in it. Some tests run in OPA's interpreter, but OPA 1.19 does not compile them to
- * WebAssembly (a value in the place of a package that has functions), or to a module that is not valid (a step into such a package
- * by a variable). Either would spoil the module for all: each is found and named.
+ * Builds one module of all tests that can be compiled. Some tests run in OPA's interpreter, but OPA 1.19 does not compile them to
+ * WebAssembly (`with` replaces a package that has functions), or compiles them to an invalid module (a variable selects within such
+ * a package). One such test would prevent the module; they are found by bisection and reported.
  */
 const build = async (
   opa: Opa,
@@ -113,7 +113,7 @@ const build = async (
   rego: string,
 ): Promise<{ readonly runnable: UnitTest[]; readonly wasm: UnitTests['wasm'] }> => {
   const out = join(stage, 'tests.tar.gz');
-  /** the module, or why there is none */
+  /** the module, or the reason why there is none */
   const built = async (of: readonly UnitTest[]): Promise<Uint8Array<ArrayBuffer> | string> => {
     const run = await opa.run(
       // With `--prune-unused`, rules that refer to an annotated entrypoint do not become entrypoints, which functions cannot be.
@@ -152,13 +152,13 @@ const build = async (
     if (fault !== null) throw fault;
     const known = reasons.size;
     await search(some, wasm);
-    // Each compiles, and all together do not.
+    // Each test compiles alone, but they do not compile together.
     if (reasons.size === known)
       for (const t of some) reasons.set(t, 'the tests do not compile to WebAssembly together');
   }
 };
 
-/** Builds at most to find the tests that do not compile; where they do not suffice, tests are named that might. */
+/** limit for builds to find the tests that do not compile; beyond it, candidates are reported */
 const SEARCH_BUILDS = 64;
 
 const withCases = async (
@@ -190,7 +190,7 @@ const withCases = async (
   });
 };
 
-/** Nothing where OPA cannot write them: it fails on some numbers. */
+/** the results of OPA; none where it fails to write them, as it does for some numbers */
 const resultsOf = ({ stdout }: OpaRun): Located[] => {
   try {
     return (JSON.parse(stdout) ?? []) as Located[];
@@ -203,6 +203,6 @@ interface Located extends SubCases {
   readonly location: { readonly file: string; readonly row: number; readonly col: number };
 }
 
-/** @param reason undefined: it can be run, as far as is known */
+/** @param reason undefined: the test can be run, as far as is known */
 const unrunnable = (test: UnitTest, reason: string | undefined): UnitTest =>
   test.entrypoint === null || reason === undefined ? test : { ...test, entrypoint: null, reason };

@@ -1,4 +1,4 @@
-/** Unit tests as a bundle holds them: what there is to run, and the module. */
+/** The unit tests in a bundle: a list, and their compiled module. */
 import type { Files } from '../bundle/archive.ts';
 import { isObject } from '../../documents/yaml.ts';
 import type { UnitTest, UnitTests } from './list.ts';
@@ -22,7 +22,7 @@ export const unitTestsOf = (
   const listed = json(TESTS);
   const tests = Array.isArray(listed) ? listed.map(unitTestOf) : [];
   const wasm = files.get(TESTS_WASM);
-  // A test that is lost on the way would never fail.
+  // A test that is missing would never fail.
   if (tests.length === 0 || (wasm === undefined && tests.some((t) => t.entrypoint !== null)))
     fail(`${TESTS} names no tests, or their module ${TESTS_WASM} is missing.`);
   return { tests, wasm: wasm === undefined ? null : new Uint8Array(wasm) };

@@ -1,4 +1,4 @@
-/** Rego's unit tests as they stand in the files of a policy: which there are, and how they are named. */
+/** Finds the unit tests in the Rego files of a policy, and their names. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,25 +9,25 @@ import type { Opa, OpaRun } from '../opa/opa.ts';
 import { MAX_ERRORS } from '../opa/faults.ts';
 
 export interface UnitTest {
-  /** as OPA names them: package without `data.`, and rule */
+  /** names as in OPA's output: package without `data.`, and rule */
   readonly package: string;
   readonly name: string;
   /** relative to the policy's directory */
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** null: the engine cannot run it, see `reason` */
+  /** null: it cannot be run, see `reason` */
   readonly entrypoint: string | null;
   readonly reason?: string;
   /** has sub-cases: `test_x[name] if …` */
   readonly table: boolean;
-  /** sub-cases by their names, where they are known: that one of them is missing cannot be seen from what a table comes to */
+  /** names of the sub-cases, if they are known: the result of a table does not show that a sub-case is missing */
   readonly cases?: readonly (readonly string[])[];
 }
 
 export interface UnitTests {
   readonly tests: readonly UnitTest[];
-  /** null: there is none that can be run */
+  /** null: no test can be run */
   readonly wasm: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -53,7 +53,7 @@ interface Parsed {
   readonly rules?: readonly ParsedRule[];
 }
 
-/** Tests by the text of their file, because a watch parses what was changed. OPA's tree is fifty times as long as the text. */
+/** Tests by the text of their file, so that a watch parses only changed files. The tests are kept, since OPA's syntax tree is 50 times as large as the text. */
 const known = new Map<string, Promise<readonly Found[] | null>>();
 const KNOWN_AT_MOST = 2000;
 const AT_ONCE = 4;
@@ -79,7 +79,7 @@ export const findTests = async (opa: Opa, files: PolicyDirectory): Promise<Found
         }
       }),
     );
-    // Tests that cannot be read are not absent.
+    // A file that OPA cannot parse may contain tests, so it must not be skipped.
     if (unread) {
       const rego = join(stage, 'rego');
       await write(rego, [...files.rego, ...files.tests]);
@@ -103,7 +103,7 @@ export const write = async (at: string, files: readonly PolicyFile[]): Promise<v
   await Promise.all(files.map((f) => writeFile(join(at, f.path), f.text)));
 };
 
-/** What is wrong with rules and tests that lie in a folder; null: nothing that OPA's own check finds. */
+/** Runs `opa check` in a folder. @returns the error; null if there is none */
 export const checkedFault = async (
   opa: Opa,
   files: PolicyDirectory,
@@ -116,7 +116,7 @@ export const checkedFault = async (
   return checked.code === 0 ? null : compileError(opa, files, checked, () => check('--v0-compatible'));
 };
 
-/** @returns tests of no file yet; null: it does not parse */
+/** @returns the tests, without the name of their file; null if OPA cannot parse it */
 const read = (opa: Opa, { text }: PolicyFile, at: string): Promise<readonly Found[] | null> => {
   let tests = known.get(text);
   if (tests === undefined) {
@@ -131,7 +131,7 @@ const read = (opa: Opa, { text }: PolicyFile, at: string): Promise<readonly Foun
   return tests;
 };
 
-/** A path as OPA spells it: `a.b["c-d"]`. */
+/** a path as OPA writes it: `a.b["c-d"]` */
 const spelled = ([first = '', ...more]: readonly string[]): string =>
   first + more.map((step) => (/^[A-Za-z_]\w*$/.test(step) ? `.${step}` : `["${step}"]`)).join('');
 
@@ -139,7 +139,7 @@ const testsOf = (tree: Parsed): Found[] => {
   const path = (tree.package?.path ?? []).slice(1).map((t) => String(t.value));
   return (tree.rules ?? []).flatMap(({ head, location }) => {
     const ref = head?.ref ?? [];
-    // As OPA does: the first step of the constant part that has the prefix ends the name.
+    // As in OPA, the name ends at the first constant step with the prefix `test_`.
     const variable = ref.findIndex((t, i) => i > 0 && t.type !== 'string');
     const constant = (variable < 0 ? ref : ref.slice(0, variable)).map((t) => String(t.value));
     const end = constant.findIndex((name) => name.startsWith(PREFIX));
@@ -165,13 +165,13 @@ const testsOf = (tree: Parsed): Found[] => {
   });
 };
 
-/** As `opa test --format json` has them. */
+/** sub-cases in the output of `opa test --format json` */
 export interface SubCases {
   readonly fail?: boolean;
   readonly sub_results?: { readonly [name: string]: SubCases };
 }
 
-/** The innermost sub-cases, which count as tests. */
+/** the innermost sub-cases, which count as tests */
 export const subCasesOf = (
   { sub_results = {} }: SubCases,
   before: readonly string[] = [],

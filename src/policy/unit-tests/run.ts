@@ -1,4 +1,4 @@
-/** Runs the compiled unit tests of a policy on the engine that decides. */
+/** Runs the compiled unit tests of a policy on the engine that also decides requests. */
 import { isSluiceError } from '../../errors.ts';
 import { type Builtin, RegoError } from '../../rego/index.ts';
 import { isObject } from '../../documents/yaml.ts';
@@ -6,7 +6,7 @@ import { REFUSED } from '../opa/refused.ts';
 import { createMetered } from '../runtime.ts';
 import type { UnitTest, UnitTests } from './list.ts';
 
-/** What a test came to on the engine. */
+/** the result of a test */
 export type Ran =
   | { readonly value: unknown; readonly milliseconds: number }
   /** the evaluation failed */
@@ -16,10 +16,10 @@ export type Ran =
 export const valueAt = (value: unknown, path: readonly string[]): unknown =>
   path.reduce<unknown>((v, step) => (isObject(v) ? v[step] : undefined), value);
 
-/** As OPA's own limit of a test. */
+/** OPA's limit of time for a test, and enough memory */
 const LIMITS = { evaluation_ms: 60_000, memory_mb: 512 };
 
-/** Built-ins that are refused may be named by tests, which put something else in their place; called, they end the test. */
+/** Tests may replace refused built-ins by `with`, so they may be named. A test that calls one is reported as not run. */
 const standIns: { readonly [name: string]: Builtin } = Object.fromEntries(
   Object.keys(REFUSED).map((name) => [
     name,
@@ -65,7 +65,7 @@ export async function* runUnitTests(
   }
 }
 
-/** Whether a test holds, as OPA judges it: it is true, or a table of nothing else that lacks no sub-case. */
+/** Whether a test passes, by OPA's rules: its value is true, or all values of its table are, and no sub-case is missing. */
 export const holds = ({ table, cases = [] }: UnitTest, value: unknown): boolean =>
   value === true ||
   (table && isObject(value) && allTrue(value) && cases.every((path) => valueAt(value, path) === true));

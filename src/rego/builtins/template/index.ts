@@ -1,5 +1,4 @@
 /** `strings.render_template`: Go's text/template over the given values. */
-import { LRUCache } from 'lru-cache';
 import type { RegoObject } from '../../values.ts';
 import { fail, object, string, tooLarge } from '../operands.ts';
 import { spell } from '../text/rego-source.ts';
@@ -222,14 +221,8 @@ const roundsOf = (v: Value): readonly (readonly [Value, Value])[] => {
   }
 };
 
-const parsed = new LRUCache<string, Template>({ max: 100 });
-
 const render = (source: string, data: RegoObject): string => {
-  let template = parsed.get(source);
-  if (template === undefined) {
-    template = parseTemplate(source);
-    parsed.set(source, template);
-  }
+  const template = parseTemplate(source);
   // OPA passes the values as JSON text in which some control characters are escaped as in Go, which is not valid JSON.
   if (/(?:^|[^\\])(?:\\\\)*\\[avxU]/.test(spell(data))) fail('a value is not valid JSON');
   checkData(data);
