@@ -379,6 +379,19 @@ describe('architecture', () => {
     expect(reads.test(codeOf('model/verdict.ts'))).toBe(true);
   });
 
+  test('a benchmark is type-checked, and takes its stages from compose/build.ts', () => {
+    const { include } = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
+      readonly include: readonly string[];
+    };
+    expect(include).toContain('bench');
+    const bench = (readdirSync(join(ROOT, 'bench'), { recursive: true }) as string[])
+      .filter((f) => f.endsWith('.ts') && !f.includes('node_modules'))
+      .map((f) => [f, readFileSync(join(ROOT, 'bench', f), 'utf8')] as const);
+    const wired = bench.filter(([, text]) => text.includes('createProxyPipeline('));
+    expect(wired.map(([f]) => f)).toContain('pipeline.ts');
+    expect(wired.filter(([, text]) => !text.includes('compose/build.ts')).map(([f]) => f)).toEqual([]);
+  });
+
   test('no file is called utils, helpers, manager or impl', () => {
     expect(files.filter((f) => /(^|\/)(utils?|helpers?|.*manager|.*impl)(\.ts|\/)/i.test(f))).toEqual([]);
   });

@@ -182,7 +182,7 @@ if (wanted.has('reload')) {
   const size = await replace('r0');
   const store = await createPolicyStore(
     { bundle: file, watch: false },
-    { logger: silentLogger, clock: systemClock, env: {}, baseDir: dir },
+    { logger: silentLogger, clock: systemClock, baseDir: dir },
   );
   const stalls: number[] = [];
   for (let i = 1; i <= rounds; i++) {

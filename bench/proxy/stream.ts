@@ -29,7 +29,11 @@ export async function stream(mib: number): Promise<Row[]> {
   const stops: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
   try {
     const policies = join(dir, 'policies');
-    cpSync(join(import.meta.dirname, '../../policies'), policies, { recursive: true });
+    // Without its tests: they expect the limits that are lifted here, and a policy that fails its tests is not activated.
+    cpSync(join(import.meta.dirname, '../../policies'), policies, {
+      recursive: true,
+      filter: (path) => !path.endsWith('_test.rego') && !path.endsWith('/scenarios'),
+    });
     for (const name of readdirSync(join(policies, 'data'))) {
       const path = join(policies, 'data', name);
       writeFileSync(path, readFileSync(path, 'utf8').replace(/max_records: \d+/g, 'max_records: 1000000000'));
