@@ -1,4 +1,4 @@
-/** What no section can say alone: each section's own checks, and names and values of one section that another must have or must not have. */
+/** Runs the checks of each section, and checks what concerns several sections. */
 import { checkBodies } from '../disclosure/section.ts';
 import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
@@ -13,7 +13,7 @@ import type { Config } from './schema.ts';
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
 
 /**
- * @param found the faults that are known already: what they are about is left alone
+ * @param found faults that are known already; values that have one are not checked
  * @returns further faults
  */
 export function checkConfig(
@@ -83,7 +83,7 @@ function checkLookups({ lookups }: Config['consent'], upstreams: readonly string
       );
 }
 
-/** A header of two meanings would put the one into the place of the other: a token into the record as a purpose. */
+/** If two settings named the same header, one value would be read as the other: a token would be recorded as a purpose. */
 function checkCallersHeaders(key: string, purpose: string, report: Report): void {
   const message = 'is a header with a meaning of its own: name another';
   if (isTaken(key)) report(['identity', 'api_key_header'], message);

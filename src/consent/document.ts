@@ -1,4 +1,4 @@
-/** Reads `consents.yaml` (or JSON, which is YAML): every fault at once with its place, never an id or a value. */
+/** Reads `consents.yaml` (or JSON, which is YAML). Faults are reported together, each with its place, and never quote an id or a value. */
 import { completenessOf } from '../documents/complete.ts';
 import { type Fault, faultError, type Path, type Place, sentenceOf } from '../documents/faults.ts';
 import { compiledCheck } from '../documents/kinds.ts';
@@ -10,50 +10,50 @@ import { holdsUnseen } from '../model/spelling.ts';
 import { type ConsentsDocument, consentsDocumentSchema, KEYS } from './schema.ts';
 
 const isSound = compiledCheck(consentsDocumentSchema);
-/** More would not be read anyway. */
+/** Nobody reads more than these. */
 const MAX_FAULTS = 50;
 
-/** A document that can be used, with what has to be mended in it all the same. */
+/** A document that can be used, although it may have faults. */
 export interface ReadConsents {
   readonly document: ConsentsDocument;
-  /** nothing shows that the file is complete */
+  /** the file has no end marker: a truncation would not be detected */
   readonly isUnmarked: boolean;
-  /** a misspelled status, which withholds the records of one data subject only */
-  readonly doubts: readonly Fault[];
-  /** where a value stands */
+  /** misspelled statuses, each of which only withholds the records of one data subject */
+  readonly tolerated: readonly Fault[];
+  /** where a value is in the file */
   place(path: Path): Place;
 }
 
-/** For whoever takes no doubts. @throws SluiceError `consent_invalid` */
+/** Tolerates no fault. @throws SluiceError `consent_invalid` */
 export function parseConsents(text: string, file: string): ConsentsDocument {
-  const { document, doubts } = readConsents(text, file);
-  if (doubts.length > 0) throw invalid(doubts);
+  const { document, tolerated } = readConsents(text, file);
+  if (tolerated.length > 0) throw invalid(tolerated);
   return document;
 }
 
 /**
- * @param before what the file was when it was last read; null: it has not been read yet
+ * @param before the file's text when it was last read; null if it has not been read before
  * @throws SluiceError `consent_invalid` when the file cannot be trusted as a whole
  */
 export function readConsents(text: string, file: string, before: string | null = null): ReadConsents {
-  // An anchor may stand for very many equal entries.
+  // One anchor may be used for very many equal entries.
   const options = { dialect: 'sluice', isPersonal: true, tags: 'refused', mostAliases: 1_000_000 } as const;
   const yaml = readYaml(file, text, options);
   if ('faults' in yaml) throw invalid(yaml.faults);
   const { document: read } = yaml;
   const { fault, isMarked } = completenessOf(read, before);
   if (fault !== null) throw invalid([read.fault([], fault)]);
-  // The compiled check is fast; the reader, which knows places, is asked about a document that fails it.
+  // The compiled check is fast. Only for a document that fails it, the reader finds the faults with their places.
   const found = isSound(read.value) ? [] : faultsOf(read);
-  const doubts = found.filter((f) => isDoubt(f, read.value)).map(anonymous);
-  const faults = found.filter((f) => !isDoubt(f, read.value)).map(anonymous);
+  const tolerated = found.filter((f) => isTolerated(f, read.value)).map(anonymous);
+  const faults = found.filter((f) => !isTolerated(f, read.value)).map(anonymous);
   const document = read.value as ConsentsDocument;
   if (faults.length === 0) faults.push(...contradictions(document, read));
-  if (faults.length > 0) throw invalid([...faults, ...doubts]);
+  if (faults.length > 0) throw invalid([...faults, ...tolerated]);
   return {
     document,
     isUnmarked: !isMarked,
-    doubts: doubts.slice(0, MAX_FAULTS),
+    tolerated: tolerated.slice(0, MAX_FAULTS),
     place: read.place,
   };
 }
@@ -62,15 +62,15 @@ const invalid = (faults: readonly Fault[]): SluiceError =>
   faultError('consent_invalid', faults.slice(0, MAX_FAULTS), { heading: 'faults' });
 
 function faultsOf(read: YamlDocument): readonly Fault[] {
-  // A consent's texts stand for themselves: `env:` is no reference here.
+  // Texts of consents are no references: `env:` has no meaning here.
   const { faults } = readDocument(read, consentsDocumentSchema as unknown as Schema, null);
   return faults.length > 0
     ? faults
     : [read.fault([], 'has not the form of consents (schemas/consents.schema.json)')];
 }
 
-/** A status that there is, and that is none of those that there are. */
-function isDoubt({ path = [] }: Fault, value: unknown): boolean {
+/** Whether a fault is about a status that is present but unknown. */
+function isTolerated({ path = [] }: Fault, value: unknown): boolean {
   const [top, , list, i, key] = path;
   if (path.length !== 5 || top !== 'data_subjects' || list !== 'consents' || key !== 'status') return false;
   let consent = value;
@@ -78,7 +78,7 @@ function isDoubt({ path = [] }: Fault, value: unknown): boolean {
   return isObject(consent) && 'status' in consent;
 }
 
-/** Without the data subject's id and other words of the file, which have no place in a log. */
+/** Removes the data subject's id and other words of the file from the path, since the message may be logged. */
 function anonymous({ path = [], ...fault }: Fault): Fault {
   const shown: (string | number)[] = [];
   const [top] = path;
@@ -92,7 +92,7 @@ function anonymous({ path = [], ...fault }: Fault): Fault {
 
 const UNSEEN = 'has a blank around it or an invisible character in it: nothing would be found by it';
 
-/** What the policy would rightly ignore, but whoever wrote it surely meant to count. */
+/** Entries that are valid but have no effect, which their author cannot have wanted. */
 function contradictions(
   { data_subjects, aliases = {} }: ConsentsDocument,
   read: YamlDocument,
@@ -107,7 +107,6 @@ function contradictions(
       seen(id, ['aliases', type, alias], `aliases.${type}`);
     }
   for (const [id, { consents = [] }] of Object.entries(data_subjects)) {
-    // ids are looked up without what pads them
     if (holdsUnseen(id))
       faults.push(
         read.fault(

@@ -1,7 +1,6 @@
 /**
- * Consents in a YAML file. A withdrawal counts from the moment it is written, which is why a file that has become
- * unreadable is not passed over: the lines nobody can read may be withdrawals. Unless `stale_if_error` says otherwise,
- * lookups are refused until the file is whole again.
+ * Consents in a YAML file. A withdrawal counts from the moment it is written. A file that has become unreadable may hold new
+ * withdrawals, so lookups are refused until it can be read again, unless `stale_if_error` allows the last good content for a while.
  */
 import type { ConsentConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
@@ -16,7 +15,7 @@ import { createStates, type Prepared } from './states.ts';
 export interface ConsentDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** does the live policy read `from` and `until`? Without it the configuration alone decides. */
+  /** whether the live policy reads `from` and `until`; if not given, the configuration alone decides */
   readonly readsDates?: () => boolean;
 }
 
@@ -27,10 +26,10 @@ export function openConsentFile(
 ): ConsentSource {
   const states = createStates(() => config.expose_dates || readsDates());
   const load = (text: string, before: string | null) => {
-    const { document, doubts, isUnmarked } = readConsents(text, config.file, before);
+    const { document, tolerated, isUnmarked } = readConsents(text, config.file, before);
     const { data_subjects } = document;
     if (isUnmarked) logger.warn({ file: config.file }, `consents: ${UNMARKED}`);
-    for (const { line, message } of doubts)
+    for (const { line, message } of tolerated)
       logger.error({ file: config.file, line }, `consents: ${message}: this person's records are withheld`);
     const entries = new Map<string, Prepared>();
     for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));

@@ -1,7 +1,7 @@
 /**
- * From what a record or a request carries to the id that consents are kept under. A value names somebody only if it has the form of its type
- * (`identifiers` of the policy's data); a type that `resolves_to` another is looked for among the aliases of the consents, then by the look-up that
- * the configuration names. Whatever is left over names nobody.
+ * Maps the identifiers of records and requests to the ids that consents are kept under. A value counts only if it matches the pattern of its
+ * type (`identifiers` of the policy's data). A type that `resolves_to` another is resolved by the aliases of the consents, then by the look-up
+ * of the configuration. All other values identify nobody.
  */
 import { compilePattern, type Pattern } from '../documents/pattern.ts';
 import type { Catalog } from '../model/catalog.ts';
@@ -11,7 +11,7 @@ import type { Lookups } from './lookups.ts';
 
 export interface Identities {
   /**
-   * Ids by type, line break and value; without an entry: nobody.
+   * @returns ids by type, line break and value; without an entry for a value that identifies nobody
    * @param data of the policy that decides
    * @throws SluiceError `consent_unavailable`
    */
@@ -20,8 +20,8 @@ export interface Identities {
     values: readonly TypedId[],
   ): Promise<ReadonlyMap<string, string>>;
   /**
-   * The id of whom a request names, held to the types of the catalogs that its records may have.
-   * @returns null: nobody, or one person by one type and another by another
+   * The id of the data subject that a request names, of a type that the catalogs of its records allow.
+   * @returns null for nobody, and if different types identify different people
    * @throws SluiceError `consent_unavailable`
    */
   requested(
@@ -89,13 +89,13 @@ export function createIdentities(
   return identities;
 }
 
-/** Tells ids that consents can be kept under from what no type allows; null: the policy has no types. */
+/** Checks whether an id matches a type that consents are kept under; null if the policy has no types. */
 export function idForms(data: { readonly [name: string]: unknown }): ((id: string) => boolean) | null {
   const own = [...compile(data['identifiers']).values()].filter(({ resolvesTo }) => resolvesTo === null);
   return own.length === 0 ? null : (id) => own.some(({ pattern }) => pattern.matches(id));
 }
 
-/** A type that is malformed is nobody's: a policy that is loaded without its schemas must not open anything by that. */
+/** Values of a malformed type identify nobody, since a policy may be loaded without a check of its schemas. */
 function compile(document: unknown): Types {
   const types = new Map<string, IdentifierType>();
   for (const [name, value] of Object.entries(members(document))) {
@@ -107,7 +107,7 @@ function compile(document: unknown): Types {
         resolvesTo: typeof resolves_to === 'string' ? resolves_to : null,
       });
     } catch {
-      // no pattern: no value is of this type
+      // not a pattern: no value is of this type
     }
   }
   return types;

@@ -1,6 +1,6 @@
 /**
- * Aliases that the protected system itself knows: a GET that answers a login with the customer's number. Answers are remembered for a short
- * while, a bounded number of them, and only those that found somebody: who is not found now may be there in a moment.
+ * Resolves aliases by asking the protected system, for example a GET that returns the customer's number for a login. Successful
+ * answers are cached for a short time, in a bounded cache. An alias that was not found is not cached, since it may be created at any time.
  */
 import { LRUCache } from 'lru-cache';
 import type { LookupConfig } from './section.ts';
@@ -10,20 +10,20 @@ import { tokensOf } from '../model/pointer.ts';
 export interface Lookups {
   has(type: string): boolean;
   /**
-   * @returns null: the upstream knows nobody of that name
+   * @returns null if the upstream knows nobody of that name
    * @throws SluiceError `consent_unavailable`
    */
   find(type: string, value: string): Promise<string | null>;
 }
 
-/** @returns the status, and the body where it is no longer than a few kilobytes; null: it is */
+/** @returns the status, and the body; null for a body longer than a few kilobytes */
 export type Ask = (
   upstream: string,
   target: string,
 ) => Promise<{ readonly status: number; readonly body: string | null }>;
 
 const REMEMBERED = 10_000;
-/** questions under way at once */
+/** concurrent requests */
 const AT_ONCE = 8;
 
 export function createLookups(configs: Readonly<Record<string, LookupConfig>>, ask: Ask): Lookups {
@@ -69,7 +69,7 @@ export function createLookups(configs: Readonly<Record<string, LookupConfig>>, a
   return {
     has: (type) => Object.hasOwn(configs, type),
     async find(type, value) {
-      // A path of dots alone would lead elsewhere.
+      // `.` and `..` would be path segments with a meaning (RFC 3986 §5.2.4).
       if (/^\.+$/.test(value)) return null;
       const known = remembered.get(type)?.get(value);
       if (known !== undefined) return known;
@@ -90,7 +90,7 @@ const failed = (type: string, why: string, cause?: unknown): SluiceError =>
     cause,
   });
 
-/** null: nothing stands there that an id could be; undefined: the text is not JSON */
+/** @returns null if there is no id at the pointer; undefined if the text is not JSON */
 function memberAt(text: string, pointer: string): string | null | undefined {
   let value: unknown;
   try {

@@ -1,6 +1,6 @@
 /**
- * What a data subject's entry says at a given time. Equal states are one frozen object, so that the policy is asked once
- * a distinct state: a page of a hundred customers usually has two or three.
+ * The consent state of a data subject at a given time. Equal states are the same frozen object, so that the policy is asked once
+ * for each distinct state: a page of a hundred customers usually has two or three.
  */
 import { LRUCache } from 'lru-cache';
 import type { Consent, DataSubjectState } from '../model/consent.ts';
@@ -15,7 +15,7 @@ interface Dated {
   readonly dates: Pick<Consent, 'from' | 'until'>;
 }
 
-/** An entry, with its last answer and for how long that holds. */
+/** An entry with its last state, and for which times that state is valid. */
 export interface Prepared {
   readonly consents: readonly Dated[];
   readonly flags: readonly string[];
@@ -34,7 +34,7 @@ export interface States {
 
 const DISTINCT_STATES = 10_000;
 
-/** @param exposeDates asked at every answer: a policy that is reloaded may read what the last one did not */
+/** @param exposeDates called for every lookup, since a reloaded policy may read dates that the last one did not */
 export function createStates(exposeDates: () => boolean): States {
   const interned = new LRUCache<string, DataSubjectState>({ max: DISTINCT_STATES });
 
@@ -53,7 +53,7 @@ export function createStates(exposeDates: () => boolean): States {
     prepare: ({ consents = [], flags = [] }) => ({
       consents: consents.map(({ from, until, status, ...rest }) => ({
         consent: { ...rest, categories: [...rest.categories].sort() },
-        // A status that is none withholds the record: it may be a withdrawal, misspelled.
+        // An unknown status withholds the record: it may be a misspelled withdrawal.
         status: status === 'given' || status === 'withdrawn' ? status : 'unknown',
         from: from === undefined ? Number.NEGATIVE_INFINITY : startOf(from),
         until: until === undefined ? Number.POSITIVE_INFINITY : endOf(until),
@@ -75,7 +75,7 @@ export function createStates(exposeDates: () => boolean): States {
       const consents = entry.consents.map(({ consent, status, from, until, dates: known }): Consent => {
         const dates = dated ? known : {};
         if (status !== 'given') return { ...consent, status, ...dates };
-        // The consent is given from `from` up to and including the millisecond `until`.
+        // A consent is valid from the millisecond `from` to the millisecond `until`, both included.
         for (const change of [from, until + 1]) {
           if (change <= at) since = Math.max(since, change);
           else before = Math.min(before, change);

@@ -1,12 +1,12 @@
-/** Consents in memory: for tests, scenarios and the demonstration. A change counts at once. */
+/** Consents in memory, for tests, scenarios and the demonstration. A change takes effect immediately. */
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
 import type { ConsentEntry } from './schema.ts';
 import { createStates, type Prepared } from './states.ts';
 
 export interface StaticConsents extends ConsentSource {
-  /** replaces all that is known of a data subject */
+  /** replaces a data subject's entry */
   set(id: string, entry: ConsentEntry): void;
-  /** withdraws the consents to a purpose; of one recipient if it is named */
+  /** withdraws the consents to a purpose, for one recipient if it is named */
   withdraw(id: string, purpose: string, recipient?: string): void;
   forget(id: string): void;
 }

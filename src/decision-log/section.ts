@@ -1,4 +1,4 @@
-/** Where decisions are recorded, and what of a request stands in the record. */
+/** Where decisions are recorded, and which parts of a request are masked in the record. */
 import { DEFAULT_MASK } from './settings.ts';
 import {
   database,

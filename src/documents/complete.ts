@@ -1,22 +1,22 @@
 /**
- * Whether a YAML file that grants or refuses is complete. YAML in block style stays valid when it is cut off between two entries, and
- * what is lost may be a refusal. Three things show it: a file that begins with `---` must end with `...`; a document in brackets has to
- * close them; and a file that is now the beginning of what it was before is taken for cut off.
+ * Whether a YAML file that grants or refuses something is complete. YAML in block style stays valid when it is truncated between two
+ * entries, and the lost entries may be refusals. Three rules detect it: a file that begins with `---` must end with `...`; a document in
+ * brackets must close them; and a file that has become a prefix of its previous content counts as truncated.
  */
 import { isUtf8 } from 'node:buffer';
 import { isCollection, isMap } from 'yaml';
 import type { YamlDocument } from './yaml.ts';
 
-/** Control characters that YAML does not allow, and what a conversion leaves of characters that it could not read. */
+/** Control characters that YAML does not allow, and the replacement character that a failed conversion leaves. */
 const NOT_TEXT = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]/;
 
-/** Names in another charset would be names that no catalog and no upstream has. @throws Error */
+/** A file in another charset would give names that match nothing. @throws Error if the bytes are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new Error('the file is not UTF-8: save it as UTF-8');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
-/** @throws Error when the bytes are no UTF-8 text, as after a crash, a copy that failed or a conversion */
+/** @throws Error if the bytes are not UTF-8 text, as after a crash, a failed copy or a failed conversion */
 export function textOf(bytes: Uint8Array): string {
   const text = decodeUtf8(bytes);
   const at = text.search(NOT_TEXT);
@@ -27,13 +27,13 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 export interface Completeness {
-  /** why the file cannot be trusted to be complete; null: nothing speaks against it */
+  /** why the file may be incomplete; null if it seems complete */
   readonly fault: string | null;
-  /** a later cut would be noticed, even by a process that starts after it */
+  /** a later truncation would be detected, even by a process that starts after it */
   readonly isMarked: boolean;
 }
 
-/** @param before what the file was when it was last read; null: it has not been read yet */
+/** @param before the file's text when it was last read; null if it has not been read before */
 export function completenessOf({ tree, root, text }: YamlDocument, before: string | null): Completeness {
   const { docStart, docEnd } = tree.directives ?? {};
   const ends = docEnd === true;
@@ -57,7 +57,7 @@ export function completenessOf({ tree, root, text }: YamlDocument, before: strin
 export const UNMARKED =
   'nothing shows that the file is complete: begin it with a line "---" and end it with a line "...", so that one that was cut off is refused';
 
-/** In brackets, or a map whose last value is: without its end it is not YAML. */
+/** A collection in brackets, or a map that ends with one: truncated, it would not be YAML. */
 function isClosed(node: unknown): boolean {
   if (!isCollection(node)) return false;
   if (node.flow === true) return true;

@@ -1,7 +1,7 @@
 /**
- * Policy YAML written in one way. What a file means is not touched: every scalar keeps its spelling and its quotes (`4820.50`, `yes` and
- * `"110101"` mean different things to different readers of YAML), members their order, comments their words. A file of which the
- * result would differ in anything but white space and brackets is left as it is.
+ * Formats policy YAML (`sluice fmt`). The meaning of a file does not change: every scalar keeps its spelling and its quotes (`4820.50`, `yes`
+ * and `"110101"` mean different things to different readers of YAML), members keep their order and comments their text. A file is left
+ * as it is if the result would differ in more than white space and brackets.
  *
  * The rules: two spaces a level; `{ a: 1 }` and `[a, b]` where the collection stands on one line, a block where it takes several;
  * at most one empty line in a row; no white space at the end of a line, one line break at the end of the file.
@@ -24,13 +24,13 @@ import {
 
 export type Formatted =
   | { readonly text: string }
-  /** why it is left as it is */
+  /** why the file is left as it is */
   | { readonly refused: string };
 
-/** in front of a comment that stood behind a key, which the library puts on a line of its own */
+/** marks a comment that follows a key on its line, which the library would move to a line of its own */
 const BEHIND = '\u0001';
 
-/** Times that a comment may find its place anew before the file is given up. */
+/** Comments can move in each round of formatting; after so many rounds the file is left as it is. */
 const ROUNDS = 10;
 
 export function formatYaml(text: string): Formatted {
@@ -45,7 +45,7 @@ export function formatYaml(text: string): Formatted {
 
 function once(text: string): Formatted {
   const source = text.replace(/^\ufeff/, '').replaceAll('\r\n', '\n');
-  // Scalars are text as far as this is concerned: what is not understood is not spelled anew.
+  // All scalars are read as text, so that none is written differently.
   const documents = read(source);
   const [document] = documents;
   if (document === undefined || documents.length > 1) return { refused: 'it does not hold one document' };
@@ -65,7 +65,7 @@ function once(text: string): Formatted {
     .replace(/\n{3,}/g, '\n\n')
     .trimEnd()}\n`;
   const marks = marksOf(source);
-  // White space within a text of several lines is part of what it says.
+  // White space within a scalar of several lines is part of its value.
   for (const text of [tidy, written]) {
     const [again, ...more] = read(text);
     if (again === undefined || more.length > 0 || again.errors.length > 0) continue;
@@ -87,10 +87,10 @@ type Tag = Tags[number];
 const isTextTag = (tag: Tag): tag is ScalarTag =>
   typeof tag === 'object' && tag.tag === 'tag:yaml.org,2002:str';
 
-/** columns after which a text that took several lines goes on in the next */
+/** line width for a folded scalar that takes several lines */
 const FOLDED_AT = 110;
 
-/** Text that stood on one line stays on one. */
+/** A scalar on one line stays on one line. */
 const folding = (tag: ScalarTag): ScalarTag => ({
   ...tag,
   stringify: (item, ctx, ...more) => {
@@ -101,7 +101,7 @@ const folding = (tag: ScalarTag): ScalarTag => ({
   },
 });
 
-/** What a document means to a reader of any schema: its nodes in order, with the spelling of plain scalars. */
+/** The meaning of a document under any schema: its nodes in order, with the spelling of plain scalars. */
 function signatureOf(document: Document): string {
   const parts: unknown[] = [];
   visit(document, {
@@ -116,7 +116,7 @@ function signatureOf(document: Document): string {
   return JSON.stringify(parts);
 }
 
-/** Comments, and where the document begins and ends. */
+/** Comments and document markers in order. */
 const marksOf = (text: string): string =>
   JSON.stringify(
     [...new Lexer().lex(text)]
@@ -150,7 +150,7 @@ function arrange(document: Document, source: string): void {
   });
 }
 
-/** `[a, b]` and `{ a: 1 }`: the library has one setting for both. */
+/** The library has one setting for the padding of lists and of mappings. */
 function pad(node: Writes, flowCollectionPadding: string): void {
   const written = node.toString;
   node.toString = (ctx, ...more) =>

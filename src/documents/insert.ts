@@ -1,4 +1,4 @@
-/** Entries put into YAML as text: what is there keeps its lines, its comments and its order. */
+/** Inserts entries into YAML as text, so that existing lines, comments and their order do not change. */
 import { isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import { SluiceError } from '../errors.ts';
 
@@ -17,7 +17,7 @@ const parsed = (file: string, text: string) => {
 const pairsOf = (map: YAMLMap): readonly Pair<Node, Node | null>[] => map.items as Pair<Node, Node | null>[];
 const keyOf = (pair: Pair<Node, unknown>): string => (isScalar(pair.key) ? String(pair.key.value) : '');
 
-/** offset behind the last character of a value, without what stands behind it */
+/** offset after the last character of a value, without a comment that follows it */
 function endOf(node: Node | null, otherwise: number): number {
   if (node === null) return otherwise;
   if (isMap(node) && node.flow !== true && node.items.length > 0) {
@@ -30,14 +30,14 @@ function endOf(node: Node | null, otherwise: number): number {
 }
 
 const lineStart = (text: string, offset: number): number => text.lastIndexOf('\n', offset - 1) + 1;
-/** behind the line break of the line; of a block scalar, whose value ends with one, behind that */
+/** offset after the line's line break; the value of a block scalar includes it */
 function lineEnd(text: string, offset: number): number {
   if (text[offset - 1] === '\n') return offset;
   const end = text.indexOf('\n', offset);
   return end < 0 ? text.length : end + 1;
 }
 
-/** The lines of one member, to be written again under another name. @throws SluiceError `input_invalid` */
+/** The lines of one member, to be copied under another name. @throws SluiceError `input_invalid` */
 export function memberText(file: string, text: string, path: Path): string {
   const document = parsed(file, text);
   const parent = document.getIn(path.slice(0, -1)) as YAMLMap;
@@ -56,8 +56,8 @@ export function memberText(file: string, text: string, path: Path): string {
 }
 
 /**
- * @param lines of the member, indented by two spaces a level from nothing
- * @returns the text with them behind the last member of the mapping at `path`
+ * @param lines of the member, indented by two spaces a level, the first line not at all
+ * @returns the text with the lines after the last member of the mapping at `path`
  * @throws SluiceError `input_invalid`
  */
 export function withMember(file: string, text: string, path: Path, lines: string): string {
@@ -79,7 +79,7 @@ export function withMember(file: string, text: string, path: Path, lines: string
   return `${before}${before.endsWith('\n') ? '' : '\n'}${indented(lines, indent)}${text.slice(at)}`;
 }
 
-/** @returns the text with a name at the end of the list at `path` */
+/** @returns the text with the name as the last item of the list at `path` */
 export function withName(file: string, text: string, path: Path, name: string): string {
   const document = parsed(file, text);
   const list = document.getIn(path);
@@ -101,7 +101,7 @@ export function withName(file: string, text: string, path: Path, name: string): 
 const indented = (lines: string, columns: number): string =>
   lines.replace(/^(?=[^\n])/gm, ' '.repeat(columns)).replace(/\n*$/, '\n');
 
-/** Lines moved to the left until the first one stands at the edge. */
+/** Removes the indentation of the first line from all lines. */
 export function outdented(lines: string): string {
   const indent = /^ */.exec(lines)![0].length;
   return lines.replace(new RegExp(`^ {0,${indent}}`, 'gm'), '');

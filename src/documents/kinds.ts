@@ -1,13 +1,13 @@
 /**
- * The kinds of value a configuration holds beyond JSON's: how each is spelled in YAML (its JSON Schema) and what the rest
- * of Sluice gets to see (its static type). `reader.ts` turns one into the other; the annotation `kind` says how.
+ * The kinds of values that documents hold beyond JSON's types. Each has a JSON Schema (how it is written in YAML) and a static type
+ * (what the rest of Sluice gets). `reader.ts` converts the one to the other, by the annotation `kind`.
  */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 
 export { type Static, type TSchema, Type };
 
-/** A check of values that is compiled, for documents that are long. */
+/** Compiles a schema to a fast check of values, for long documents. */
 export const compiledCheck = (schema: TSchema): ((value: unknown) => boolean) => {
   const validator = Compile(schema);
   return (value) => validator.Check(value);
@@ -28,7 +28,7 @@ export type Kind =
 export const text = (o: { description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'text', minLength: 1, ...o });
 
-/** `500ms`, `10s`, `5m`, `12h`, `30d`; seen as milliseconds */
+/** `500ms`, `10s`, `5m`, `12h`, `30d`; converted to milliseconds */
 export const duration = (o: { min?: string; max?: string; default?: string; description?: string } = {}) =>
   Type.Unsafe<number>({
     type: 'string',
@@ -37,7 +37,7 @@ export const duration = (o: { min?: string; max?: string; default?: string; desc
     ...o,
   });
 
-/** `64KiB`, `4MiB`, `1GiB`, or a number of bytes; seen as bytes */
+/** `64KiB`, `4MiB`, `1GiB`, or a number of bytes; converted to bytes */
 export const size = (o: { min?: string; max?: string; default?: string; description?: string } = {}) =>
   Type.Unsafe<number>({
     type: ['string', 'integer'],
@@ -47,17 +47,17 @@ export const size = (o: { min?: string; max?: string; default?: string; descript
   });
 
 /**
- * `env:NAME` or `file:PATH`, never the secret itself; seen as the secret. One of several lines may be a PEM public key, which is no
- * secret and may stand in the file.
+ * `env:NAME` or `file:PATH`, never the secret itself; converted to the secret. A value of several lines may also be a PEM public key, which
+ * is no secret and may be in the document.
  */
 export const secret = (o: { lines?: 'several'; description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'secret', ...o });
 
-/** `env:NAME` or `file:PATH`, or a PostgreSQL URL without a password; seen as the URL */
+/** `env:NAME` or `file:PATH`, or a PostgreSQL URL without a password; converted to the URL */
 export const database = (o: { description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'database', ...o });
 
-/** a path, relative to the configuration file; seen as an absolute path */
+/** a path, relative to the configuration file; converted to an absolute path */
 export const path = (o: { default?: string; description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'path', minLength: 1, ...o });
 
@@ -70,30 +70,30 @@ export interface Address {
 export const address = (o: { default?: string; description?: string } = {}) =>
   Type.Unsafe<Address>({ type: 'string', kind: 'address', ...o });
 
-/** a JSON Pointer as design §5.4 extends it (`*`, positions, `[key=value]`) */
+/** a pointer in the grammar of `model/pointer.ts` */
 export const pointer = (o: { description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'pointer', ...o });
 
-/** an `http:` or `https:` URL without credentials; seen as text */
+/** an `http:` or `https:` URL without credentials; stays text */
 export const url = (o: { description?: string } = {}) =>
   Type.Unsafe<string>({ type: 'string', kind: 'url', ...o });
 
-/** An object that refuses members it does not know. */
+/** An object that may have no other members. */
 export const section = <P extends TProperties>(
   properties: P,
   options: { description?: string; one_of?: string[] } = {},
 ) => Type.Object(properties, { additionalProperties: false, ...options });
 
-/** May be left out; is there nevertheless, as `value`, for whoever reads the configuration. */
+/** A member that may be left out, and then has this value. */
 export const defaulted = <S extends TSchema>(schema: S, value: unknown): Present<S> =>
   Type.Optional({ ...schema, default: value }) as unknown as Present<S>;
 
-/** A schema that its object does not require, with a value that is never absent. */
+/** Not required by the schema of its object, but never absent after reading. */
 type Present<S extends TSchema> = ReturnType<typeof Type.Unsafe<Static<S>>>;
 
 export const optional = Type.Optional;
 
-/** One, or a list of at least one; seen as a list */
+/** One item, or a list of at least one; converted to a list */
 export const oneOrMore = <S extends TSchema>(item: S, options: { description?: string } = {}) =>
   Type.Unsafe<readonly Static<S>[]>({
     anyOf: [item, Type.Array(item, { minItems: 1, uniqueItems: true })],

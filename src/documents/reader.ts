@@ -1,7 +1,7 @@
 /**
- * Reads a YAML document against a schema: faults with their places, defaults filled in, kinds (`kinds.ts`) converted to
- * what the rest of Sluice sees. It works on the nodes rather than on values, because only they know where they
- * stand. Longer than most files: one case for each JSON Schema keyword that our schemas use; any other is a mistake of ours.
+ * Reads a YAML document against a schema: finds faults with their places, fills in defaults, and converts kinds (`kinds.ts`). It works on
+ * nodes rather than on values, because only nodes know their place in the file. Longer than most files: it has a case for each JSON Schema
+ * keyword that our schemas use. Any other keyword is an internal error.
  */
 import { Document, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import { SluiceError } from '../errors.ts';
@@ -74,7 +74,7 @@ const KEYWORDS: ReadonlySet<string> = new Set<keyof Schema | 'title' | 'examples
   ] as const),
 ]);
 
-/** What texts of a document may refer to; null: every text stands for itself. */
+/** Where references (`env:`, `file:`) are resolved; null: texts are no references. */
 export type References = (Origin & { readonly literalSecrets: boolean }) | null;
 
 interface Context {
@@ -84,7 +84,7 @@ interface Context {
   readonly faults: Fault[];
 }
 
-/** @returns what the document holds; of no use if there are faults, which have a path and a place each */
+/** @returns the value, not to be used if there are faults; each fault has a path and a place */
 export function readDocument(
   { file, tree, root, placeOf }: YamlDocument,
   schema: Schema,
@@ -95,7 +95,7 @@ export function readDocument(
   return { value, faults: faults.map((fault) => ({ file, ...fault })) };
 }
 
-/** Reads a value that stands in no file. @returns faults with a path each, without a place */
+/** Reads a value that comes from no file. @returns faults with a path each, without a place */
 export function readPlain(
   given: unknown,
   schema: Schema,
@@ -108,7 +108,7 @@ export function readPlain(
   return { value, faults: faults.map(({ path = [], message }) => ({ path, message })) };
 }
 
-/** What a node that could not be read stands for. A reading with faults is never used. */
+/** The value of a node with a fault. The result of a reading with faults is never used. */
 const UNREAD = undefined;
 const MAX_DEPTH = 40;
 
@@ -165,7 +165,7 @@ function read(
   return 'fault' in converted ? fault(converted.fault) : converted.value;
 }
 
-/** `env:NAME` where no text may stand: the number, or true or false, that the variable spells. */
+/** For `env:NAME` where the schema allows no text: the number or boolean that the variable holds. */
 function numberFrom(context: Context, schema: Schema, node: Node | null | undefined): Node | null {
   const { references } = context;
   if (references === null || !isScalar(node) || typeof node.value !== 'string' || takesText(schema))
@@ -184,7 +184,7 @@ const takesText = (schema: Schema): boolean =>
     : schema.enum === undefined && schema.const === undefined && accepts(schema, 'string');
 
 function readMap(context: Context, schema: Schema, node: YAMLMap, path: Path): unknown {
-  // Without a prototype: a table's keys are whatever somebody called their things, `constructor` included.
+  // Without a prototype, since a table's keys can be any name, `constructor` included.
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   const known = schema.properties ?? {};
   const tables = Object.entries(schema.patternProperties ?? {});
@@ -224,7 +224,7 @@ function readMap(context: Context, schema: Schema, node: YAMLMap, path: Path): u
   return out;
 }
 
-/** Of the alternatives that take this type of node, the first without faults; else the faults of the nearest one. */
+/** The first alternative of a union without faults, else the faults of the alternative with the fewest. */
 function readAny(
   context: Context,
   schema: Schema,

@@ -24,10 +24,10 @@ export interface YamlDocument {
   /** the parsed tree, for what works on nodes; null: the file holds no value */
   readonly root: Node | null;
   readonly tree: Document;
-  /** names and values without quotes, as they are spelled, with what they mean here (YAML 1.2) and where they stand */
+  /** plain scalars: spelling, value in YAML 1.2, and place */
   words(): readonly Word[];
   placeOf(node: Node | null | undefined): Place;
-  /** of a value, or of the nearest one above it that is there; with `key`, of the name of the member that holds it */
+  /** of a value, or of the nearest existing value above it; with `key`, of the member's name */
   place(path: Path, key?: 'key'): Place;
   fault(path: Path, message: string, key?: 'key'): PlacedFault;
 }
@@ -39,13 +39,13 @@ export interface Word extends Place {
 
 export interface Reading {
   /**
-   * `sluice`: keys are text, and a tag that nobody knows is a fault. `opa`: files that OPA reads as well; `<<: *anchor` adds the members of
+   * `sluice`: keys are text, and an unknown tag is a fault. `opa`: for files that OPA also reads; `<<: *anchor` adds the members of
    * another mapping.
    */
   readonly dialect: 'sluice' | 'opa';
-  /** The file is about people: messages quote nothing of it. */
+  /** The file is about people: messages quote nothing from it. */
   readonly isPersonal?: boolean;
-  /** `!!omap` makes another value of a list than who reads the file expects */
+  /** for files in which a tag would be misleading: `!!omap` makes a map of a list */
   readonly tags?: 'refused';
   /** An anchor may repeat a value, but not so often that it fills the memory ("billion laughs"). */
   readonly mostAliases?: number;
@@ -55,7 +55,7 @@ const MOST_ALIASES = 1000;
 
 export type ReadYaml = { readonly document: YamlDocument } | { readonly faults: readonly Fault[] };
 
-/** @param reading as a file of a policy, unless something else is said */
+/** @param reading by default, as a file of a policy */
 export function readYaml(file: string, text: string, reading: Reading = { dialect: 'opa' }): ReadYaml {
   const { dialect, isPersonal = false, tags, mostAliases = MOST_ALIASES } = reading;
   const lines = new LineCounter();
@@ -72,7 +72,7 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   const placeOf = (node: Node | null | undefined): Place => at(node?.range?.[0] ?? 0);
-  // What follows the first syntax error is the parser's guess, and so are errors in it.
+  // After the first syntax error the parser guesses, and further errors are not reliable.
   const [broken] = tree.errors;
   const { repeated, tagged, aliases } = odditiesOf(tree.contents);
   const faults: Fault[] = [];
@@ -138,7 +138,7 @@ const sentenceOf = ({ code, message }: { readonly code: string; readonly message
   return `${line.charAt(0).toLowerCase()}${line.slice(1).replace(/\.$/, '')}`;
 };
 
-/** Punctuation as a Chinese keyboard types it is text to YAML. */
+/** Names full-width punctuation of the line, as a Chinese keyboard types it, which is text to YAML. */
 function wideIn(text: string, line: number): string {
   const [found] = /[：，｛｝［］“”‘’\u00a0\u3000]/.exec(text.split('\n')[line - 1] ?? '') ?? [];
   if (found === undefined) return '';
@@ -147,16 +147,16 @@ function wideIn(text: string, line: number): string {
 }
 
 interface Oddities {
-  /** keys that stand in their mapping a second time: another reader may take the other value */
+  /** keys that their mapping has already: another reader may take the other value */
   readonly repeated: Node[];
   readonly tagged: Node[];
-  /** aliases of an anchor that is not there yet, or of a value that they are part of */
+  /** aliases of an anchor that is not defined before them, or of a value that contains them */
   readonly aliases: { readonly alias: Alias; readonly isCircular: boolean }[];
 }
 
 function odditiesOf(root: unknown): Oddities {
   const found: Oddities = { repeated: [], tagged: [], aliases: [] };
-  // An anchor counts from its place on, until another of that name.
+  // An anchor is valid from its place on, until it is redefined.
   const anchors = new Map<string, Node>();
   const open = new Set<Node>();
   const walk = (node: unknown): void => {

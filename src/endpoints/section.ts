@@ -1,4 +1,4 @@
-/** Where Sluice listens, and what a caller may cost it. */
+/** The addresses that Sluice listens on, and limits for each request. */
 import {
   address,
   defaulted,

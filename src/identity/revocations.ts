@@ -1,6 +1,6 @@
 /**
- * Credentials that must no longer be taken: a YAML list, read again when it changes. While it cannot be read nobody can
- * be known not to be on it, so that everybody is refused.
+ * Revoked credentials: a YAML list that is read again when it changes. While it cannot be read, every credential may be revoked,
+ * and all are refused.
  */
 import { SluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
@@ -13,12 +13,12 @@ import type { Authenticated } from './types.ts';
 
 export interface Revocations {
   /**
-   * @param digests SHA-256, hex, of what the credential may be listed by: a token's signing input, an API key
+   * @param digests SHA-256, in hexadecimal, that the credential may be listed by: of a token's signing input, of an API key
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
   check(authenticated: Authenticated, digests: readonly string[]): void;
   /**
-   * Of a client certificate, whoever it is taken for.
+   * For a client certificate, whichever subject it has.
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
   checkDigest(digest: string): void;

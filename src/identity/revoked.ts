@@ -1,4 +1,4 @@
-/** The list of revoked credentials as a file holds it. */
+/** Parses the list of revoked credentials. */
 import type { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
@@ -14,15 +14,15 @@ export interface Revoked {
   readonly isMarked: Completeness['isMarked'];
 }
 
-/** `Date.parse` takes nearly anything for some year, and an early one revokes less. */
+/** `Date.parse` accepts nearly any text as some date, and an early date revokes less. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
-/** of a certificate also with the colons that tools print */
+/** in hexadecimal; for a certificate also with colons, as tools print it */
 const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 /**
  * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued); `[]` where there are none.
- * @throws SluiceError `config_invalid` when the list cannot be trusted: no names in it, only places
+ * @throws SluiceError `config_invalid` with places, but without names of the list
  */
 export function parseRevoked(text: string, before: string | null = null): Revoked {
   const yaml = readYaml('', text, { dialect: 'sluice', isPersonal: true });
@@ -32,9 +32,7 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
   if (fault !== null) throw invalid([document.fault([], fault)]);
   const entries: unknown = document.value;
   if (!Array.isArray(entries))
-    throw invalid([
-      document.fault([], 'a list is wanted; where nothing is revoked yet, write [] rather than nothing'),
-    ]);
+    throw invalid([document.fault([], 'must be a list; write [] if nothing is revoked yet')]);
   const ids = new Set<string>();
   const digests = new Set<string>();
   const subjects = new Map<string, number>();
@@ -64,7 +62,7 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
   return { ids, digests, subjects, isMarked };
 }
 
-/** The caller knows the file. */
+/** The caller adds the file's name. */
 const invalid = (faults: readonly Fault[]): SluiceError =>
   faultError(
     'config_invalid',

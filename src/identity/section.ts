@@ -1,4 +1,4 @@
-/** How a caller proves who it is, and what its credential says about it. */
+/** How callers authenticate, and which claims of a credential describe them. */
 import type { Path, Report } from '../documents/faults.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
@@ -17,7 +17,7 @@ import {
   url,
 } from '../documents/kinds.ts';
 
-/** Asymmetric only: with a shared secret, whoever verifies a token could also have made it (RFC 8725 §3.1, §3.2). */
+/** Asymmetric only: with a shared secret, a verifier of tokens could also issue them (RFC 8725 §3.1, §3.2). */
 export const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -190,7 +190,7 @@ export function checkIdentity(identity: IdentityConfig, report: Report): void {
   }
 }
 
-/** Nobody would be found by such a name, or nobody could be revoked by it. */
+/** A name with invisible characters matches nothing, and a revocation by it has no effect. */
 function checkSpelling(value: unknown, path: Path, report: Report): void {
   if (typeof value === 'string' && holdsUnseen(value))
     report(path, 'has a blank around it or an invisible character in it: nothing would be found by it');

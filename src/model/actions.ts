@@ -1,4 +1,4 @@
-/** What a request does, by how its answer is treated. */
+/** The actions of requests, and the sets of them that stages distinguish. */
 import type { ActionName } from './input.ts';
 
 export const ACTIONS = [
@@ -13,8 +13,8 @@ export const ACTIONS = [
 const setOf = (...names: readonly ActionName[]): ReadonlySet<string> => new Set(names);
 
 export const READS = setOf('read', 'search', 'export');
-/** whose answer is a list of records */
+/** actions whose answer is a list of records */
 export const LISTS = setOf('search', 'export');
 export const WRITES = setOf('create', 'update', 'delete');
-/** whose body is a record */
+/** actions whose body is a record */
 export const SENDS_RECORD = setOf('create', 'update');

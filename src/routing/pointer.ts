@@ -1,11 +1,11 @@
-/** JSON Pointers (RFC 6901) over parsed bodies; `*` stands for one step, `**` for any number of steps. */
+/** Pointers (`model/pointer.ts`) into parsed bodies. `*` matches one step, `**` any number of steps. */
 import { pointerOf } from '../model/pointer.ts';
 
 export type Steps = readonly string[];
 
 const isContainer = (v: unknown): v is object => typeof v === 'object' && v !== null;
 
-/** Neither a scalar nor a list of scalars, at any depth. */
+/** Whether a value has an object with members, at any depth of its lists. */
 export const holdsObject = (v: unknown): boolean =>
   Array.isArray(v) ? v.some(holdsObject) : isContainer(v) && Object.keys(v).length > 0;
 
@@ -21,7 +21,7 @@ export function at(tree: unknown, steps: Steps): unknown {
   return node;
 }
 
-/** Every value that a pointer with wildcards picks. */
+/** Every value that a pointer with wildcards matches. */
 export function* all(tree: unknown, steps: Steps): Generator<unknown, void, void> {
   const [step, ...rest] = steps;
   if (step === undefined) yield tree;
@@ -37,8 +37,8 @@ export function* all(tree: unknown, steps: Steps): Generator<unknown, void, void
 }
 
 /**
- * Is every scalar of the tree at a place that one of the patterns names? An empty object or list says nothing: it may also stand where
- * a pattern names what could be in it.
+ * Whether each scalar of the tree is at a place that matches one of the patterns. An empty object or list may also be where a pattern
+ * matches a part that it could have.
  */
 export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
   if (patterns.some((p) => p[0] === '**' && p.length === 1)) return true;
@@ -62,7 +62,7 @@ export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
 
 /**
  * Pointers of all scalars (and empty containers), list positions as `*`.
- * @param elements a list is repeated elements, which take no step, and `#text` the text of its element
+ * @param elements for XML: a list is a repeated element, which adds no step, and `#text` is the text of its element
  */
 export function leaves(tree: unknown, into: Set<string>, elements: boolean, prefix: Steps = []): void {
   const children = isContainer(tree) ? Object.entries(tree) : [];
@@ -74,7 +74,7 @@ export function leaves(tree: unknown, into: Set<string>, elements: boolean, pref
   }
 }
 
-/** Every scalar of the tree with its place; empty containers hold none. */
+/** Every scalar of the tree with its path. */
 export function* scalars(
   tree: unknown,
   path: Steps = [],
@@ -83,7 +83,7 @@ export function* scalars(
   else for (const [key, child] of Object.entries(tree)) yield* scalars(child, [...path, key]);
 }
 
-/** Whether a pattern names a place, itself or as a part of what stands below. */
+/** Whether a pattern matches a path. */
 export function covers(pattern: Steps, path: Steps): boolean {
   const [step, ...rest] = pattern;
   if (step === undefined) return path.length === 0;

@@ -1,4 +1,4 @@
-/** Which requests exist, and what each of them is. A request that no route describes is denied. Longer than most: a route is one section. */
+/** Which requests exist, and what each of them means. A request without a route is denied. Longer than most files, since a route is one section. */
 import { ACTIONS } from '../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';
 import type { ActionName } from '../model/input.ts';
@@ -320,7 +320,7 @@ export const routesSchema = (responseFormats: readonly string[]) =>
 export type RouteConfig = Static<ReturnType<typeof routeSchema>>;
 
 /**
- * What their schema cannot say: templates, patterns, conditions, requests that two routes match.
+ * Checks what the schema cannot express: templates, patterns, conditions, requests that two routes match.
  * @param routes null for one that has faults already
  * @param report paths start at `routes`
  */
@@ -329,7 +329,7 @@ export function checkRoutes(routes: readonly (RouteConfig | null)[], report: Rep
     report(['routes', route, ...key], message);
 }
 
-/** Whether a request header says which records are wanted: `X-Sort`, `X-Filter`, `X-Page-Size`, `Prefer: odata.maxpagesize=1`. */
+/** Whether a request header selects records: `X-Sort`, `X-Filter`, `X-Page-Size`, `Prefer: odata.maxpagesize=1`. */
 export const narrowsByHeader = (header: string): boolean => {
   const name = header.replace(/^x-/i, '');
   return languageName(name) === 'search' || isPagingName(name) || /^prefer$/i.test(name);

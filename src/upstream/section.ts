@@ -74,18 +74,18 @@ export const upstreamsSchema = table(upstreamSchema, {
 
 export type UpstreamSection = Static<typeof upstreamSchema>;
 
-/** Set by Sluice on every answer, so that an upstream's would be lost, or would say what `cors` does not. */
+/** Set by Sluice on every answer: an upstream's value would be lost, or would contradict `cors`. */
 const SET_HERE = /^(?:access-control-.*|cache-control|content-type|vary|x-content-type-options)$/i;
-/** Read or forwarded in a meaning of its own: no place for a purpose or a credential. */
+/** Headers with a meaning of their own, which cannot carry a purpose or a credential. */
 const TAKEN = /^(?:accept|accept-language|content-type|origin|soapaction)$/i;
-/** Headers in which an upstream may want its credential, though a caller's never gets there. */
+/** Headers that may carry the upstream's credential, though a caller's are never forwarded. */
 const CREDENTIALS = /^(?:authorization|cookie|proxy-authorization)$/i;
 
 /** Whether a request header has a meaning of its own, so that it cannot carry a purpose or a credential. */
 export const isTaken = (header: string): boolean => isNeverForwarded(header) || TAKEN.test(header);
 
 /**
- * @param narrows says of a request header that it chooses records, as a query parameter of that name does
+ * @param narrows whether a request header selects records, as a query parameter of that name does
  * @param report paths start at `upstreams`
  */
 export function checkUpstreams(

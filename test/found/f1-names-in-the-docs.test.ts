@@ -33,8 +33,8 @@ const consents = [
 test('consents in the docs and examples can be read, are marked as complete and use names of the default policy', () => {
   expect(consents.length).toBeGreaterThan(3);
   for (const { file, text } of consents) {
-    const { document, isUnmarked, doubts } = readConsents(text, file);
-    expect({ file, isUnmarked, doubts }).toEqual({ file, isUnmarked: false, doubts: [] });
+    const { document, isUnmarked, tolerated } = readConsents(text, file);
+    expect({ file, isUnmarked, tolerated }).toEqual({ file, isUnmarked: false, tolerated: [] });
     for (const { flags = [], consents: given = [] } of Object.values<ConsentEntry>(document.data_subjects))
       expect([file, names.knowsAll({ flags, consents: given })]).toEqual([file, true]);
   }

@@ -1,4 +1,4 @@
-/** Pointers of catalogs (`model/pointer.ts`) as the steps that programs are made of. */
+/** Pointers of catalogs as steps (`model/pointer.ts`), or an error. */
 import { SluiceError } from '../../errors.ts';
 import { type Step, stepsOf } from '../../model/pointer.ts';
 

@@ -1,4 +1,4 @@
-/** Which web pages may read answers in a browser. Without this section none may. */
+/** Which web pages may read answers in a browser. Without this section no page may. */
 import type { Report } from '../../documents/faults.ts';
 import { defaulted, duration, section, type Static, Type } from '../../documents/kinds.ts';
 
@@ -45,7 +45,7 @@ export const corsSchema = section(
 
 export type CorsConfig = Static<typeof corsSchema>;
 
-/** Browsers send an origin in one spelling; a pattern must not take in what others can register. */
+/** Browsers spell each origin in one way, and a pattern must not match hosts that others can register. */
 export function checkCors({ origins, credentials }: CorsConfig, report: Report): void {
   for (const [i, origin] of origins.entries()) {
     const path = ['cors', 'origins', i];

@@ -1,4 +1,4 @@
-/** How a write is merged with the record that is stored. */
+/** How a write is merged with the stored record. */
 import { optional, pointer, section, Type } from '../../documents/kinds.ts';
 
 export const keepMasked = section(

@@ -1,4 +1,4 @@
-/** What a route says of the pages and the selections of its upstream, so that neither tells of withheld records. */
+/** How the upstream pages and selects records, so that neither reveals withheld records. */
 import { defaulted, optional, pointer, section, type Static, table, Type } from '../../documents/kinds.ts';
 
 export const pagingSchema = section(

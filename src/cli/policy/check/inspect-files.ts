@@ -51,8 +51,8 @@ function consentFindings(file: string, data: Data | null): Finding[] {
   const names = data === null ? null : createConsentNames(data);
   const read = attempted(file, 'consent', () => readConsents(textOf(readFileSync(file)), file));
   if ('faults' in read) return read.faults;
-  const { document, doubts, isUnmarked, place } = read.value;
-  const faults: CausedFault[] = [...doubts];
+  const { document, tolerated, isUnmarked, place } = read.value;
+  const faults: CausedFault[] = [...tolerated];
   for (const [id, { flags = [], consents = [] }] of Object.entries(document.data_subjects)) {
     const judge = (kind: NameKind, name: string, ...at: readonly string[]): void => {
       if (names === null || names.knows(kind, name)) return;
