@@ -15,7 +15,7 @@ import { replacedHelpers } from './bundle/optimized.ts';
 import { type PolicyData, policyData } from './data.ts';
 import { decidesNothing, type PolicyDirectory, readPolicyDirectory } from './directory.ts';
 import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
-import { numbersKept } from '../rego/index.ts';
+import { exactJson } from '../rego/index.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
 import { type Plan, readsOfPlan } from './opa/reads.ts';
@@ -70,7 +70,7 @@ export const compileFiles = async (
       .map((f) => [f.path, f.text]),
   );
   const revision = options.revision ?? digestOf(sources, compiled.entrypoints);
-  const plain = numbersKept.plain(data.exact) as { readonly [name: string]: unknown };
+  const plain = exactJson.plain(data.exact) as { readonly [name: string]: unknown };
   return {
     name: files.dir,
     revision,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isObject, readYaml } from '../documents/yaml.ts';
 import type { Catalog } from '../model/catalog.ts';
-import { numbersKept } from '../rego/index.ts';
+import { exactJson } from '../rego/index.ts';
 import { classesOf, readCatalogs } from './catalog/read.ts';
 import type { PolicyDirectory, PolicyFile } from './directory.ts';
 import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
@@ -27,7 +27,7 @@ export const policyData = async (
 ): Promise<PolicyData> =>
   keep(keyOf('data', [files.dir], files.data, files.catalogs), async () => {
     const { exact, catalogs } = withCatalogs(files, await mergedData(files, opa));
-    return { exact, catalogs, json: numbersKept.stringify(exact) };
+    return { exact, catalogs, json: exactJson.stringify(exact) };
   });
 
 /** Faults and their places come from our YAML reader, values from OPA, whose YAML version (1.1, where `yes` is true) and merge rules apply. */
@@ -76,7 +76,7 @@ const mergedData = async (files: PolicyDirectory, opa: Opa): Promise<{ [name: st
       })),
     );
   }
-  const answer = numbersKept.parse(run.stdout) as {
+  const answer = exactJson.parse(run.stdout) as {
     result: [{ expressions: [{ value: { [name: string]: unknown } }] }];
   };
   return answer.result[0].expressions[0].value;

@@ -6,7 +6,7 @@ import {
   type Limits,
   load,
   type LoadOptions,
-  numbersKept,
+  exactJson,
   RegoError,
   type RegoErrorCode,
 } from '../rego/index.ts';
@@ -132,8 +132,8 @@ const neededData = (bundle: PolicyBundle): string => {
       if (root === undefined) return bundle.dataJson;
       roots.add(root);
     }
-  const all = numbersKept.needed(bundle.dataJson)
-    ? (numbersKept.parse(bundle.dataJson) as typeof bundle.data)
+  const all = exactJson.needed(bundle.dataJson)
+    ? (exactJson.parse(bundle.dataJson) as typeof bundle.data)
     : bundle.data;
-  return numbersKept.stringify(Object.fromEntries(Object.entries(all).filter(([name]) => roots.has(name))));
+  return exactJson.stringify(Object.fromEntries(Object.entries(all).filter(([name]) => roots.has(name))));
 };

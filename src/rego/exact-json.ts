@@ -13,25 +13,28 @@ const json = JSON as unknown as {
   ): unknown;
 };
 
-const keep = (_key: string, value: unknown, context: { source?: string }): unknown =>
+const reviver = (_key: string, value: unknown, context: { source?: string }): unknown =>
   typeof value === 'number' && context.source !== undefined && String(value) !== context.source
     ? json.rawJSON(context.source)
     : value;
 
-/** A number that may change when it is read as a double and written again. May also match within a string. Only such texts are parsed with the slow reviver. */
+/**
+ * A number that may change when it is read as a double and written again. May match within a string, too. Only a text that
+ * matches is parsed with the slow reviver.
+ */
 const UNUSUAL = /(?:^|[[,:])\s*(?:-0|-?\d+[.eE]|-?\d{16})/;
 
-export const numbersKept = {
+export const exactJson = {
   /** whether some number of the text may change when it is read as a double and written again */
   needed: (text: string): boolean => UNUSUAL.test(text),
-  parse: (text: string): unknown => (UNUSUAL.test(text) ? json.parse(text, keep) : JSON.parse(text)),
+  parse: (text: string): unknown => (UNUSUAL.test(text) ? json.parse(text, reviver) : JSON.parse(text)),
   stringify: (value: unknown): string => JSON.stringify(value),
   isRaw: (value: unknown): value is Raw => json.isRawJSON(value),
   /** the same value with ordinary numbers */
   plain: (value: unknown): unknown => {
     if (typeof value !== 'object' || value === null) return value;
     if (json.isRawJSON(value)) return Number(value.rawJSON);
-    if (Array.isArray(value)) return value.map((v) => numbersKept.plain(v));
-    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, numbersKept.plain(v)]));
+    if (Array.isArray(value)) return value.map((v) => exactJson.plain(v));
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, exactJson.plain(v)]));
   },
 };

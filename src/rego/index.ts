@@ -4,7 +4,7 @@
  * - `load` makes an `Evaluator` of a module; `Evaluator.evaluate` answers an entrypoint, within limits of time and memory.
  * - `RegoError` is what both throw; its `code` is stable.
  * - `BuiltinFailure`, `Builtin` and the value types serve host functions of your own (`LoadOptions.builtins`).
- * - `numbersKept` parses and prints JSON without changing numbers; `readYamlWord` reads an unquoted word of YAML as OPA does.
+ * - `exactJson` parses and prints JSON without changing numbers; `readYamlWord` reads an unquoted word of YAML as OPA does.
  */
 export { BuiltinFailure } from './builtins/types.ts';
 export type { Builtin, EvaluationContext, Nondeterminism } from './builtins/types.ts';
@@ -12,7 +12,7 @@ export { resolve as readYamlWord } from './builtins/yaml/words.ts';
 export { RegoError } from './errors.ts';
 export type { Limits, RegoErrorCode } from './errors.ts';
 export type { Evaluation, EvaluationInput, Evaluator } from './evaluator.ts';
-export { numbersKept } from './exact-json.ts';
+export { exactJson } from './exact-json.ts';
 export { load } from './load.ts';
 export type { LoadOptions } from './load.ts';
 export { isNumber, numberText } from './values.ts';

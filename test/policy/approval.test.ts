@@ -259,7 +259,7 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
   const signOwn = (of: string): Promise<string> =>
     signAs('sluice-approval+jws', statement(of, { author: 'li lei ' }));
 
-  test('files that are no list of approvals, and cannot be read, approve nothing', async () => {
+  test('a file that is not a list of approvals, or cannot be read, approves nothing', async () => {
     const w = world();
     for (const text of ['', '[]', '{"approvals":[1]}', '{"approvals":"x"}']) {
       writeFileSync(w.file, text);
@@ -267,7 +267,7 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     }
   });
 
-  test('a bundle carries its approval; whoever takes it elsewhere in the bundle changes what it would approve', async () => {
+  test('the approval in a bundle is not valid for changed contents of the bundle', async () => {
     const bundle = await compilePolicy(OWN, { opa: opa! });
     expect(contentDigest(bundle)).toBe(digest);
     const token = await sign(digest);
@@ -335,7 +335,7 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
     }
   });
 
-  test('what decides nothing needs no new approval: tests, scenarios, the name of the revision', async () => {
+  test('tests, scenarios and the name of the revision can change without a new approval', async () => {
     const w = world();
     writeFileSync(join(w.dir, 'sluice/more_test.rego'), 'package sluice_test\n\ntest_more if true\n');
     expect(await digestOf(w.dir)).toBe(digest);
@@ -386,7 +386,7 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
   });
 });
 
-test('the configuration refuses approvals that could approve nothing, or that whoever builds could give', () => {
+test('the configuration refuses approval keys that cannot approve, or that also sign bundles', () => {
   const faults = (policy: string): string => {
     try {
       parseConfig(
@@ -421,7 +421,7 @@ routes: [{ match: "GET /a", upstream: crm, resource: customer, action: search }]
   ).toMatch(/algorithm/);
 });
 
-describe('whoever signs bundles approves none', () => {
+describe('a key that signs bundles cannot approve them', () => {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const rsa = pem(publicKey, 'spki');
   const file = (name: string, text: string): string => {
@@ -467,7 +467,7 @@ describe('whoever signs bundles approves none', () => {
     });
   });
 
-  test('shared secrets and other keys approve nothing of theirs, and are let be', async () => {
+  test('shared secrets and unrelated keys among the signing keys are accepted', async () => {
     const keys = { li: { algorithm: 'ES256', key: officer.open } } as const;
     const signing = {
       a: { algorithm: 'HS256', key: 'secret' },

@@ -41,7 +41,7 @@ beforeAll(async () => {
 });
 
 describe('a bundle', () => {
-  test('that was written is read back the same', async () => {
+  test('is read back as it was written', async () => {
     const back = await read(bytes);
     const { sluice } = bundle.manifest.metadata as { sluice: object };
     expect(back).toEqual({
@@ -110,7 +110,7 @@ describe('a bundle', () => {
     expect((await read(b)).data).toEqual({ a: { x: 1, b: { true: true } } });
   });
 
-  test('whose manifest speaks of another module loses what it says about reads', async () => {
+  test('ignores what its manifest says of reads if it was written for another module', async () => {
     const files = new Map(await readArchive(bytes, 'b'));
     const manifest = JSON.parse(Buffer.from(files.get('.manifest')!).toString()) as {
       metadata: { sluice: { wasm_sha256: string } };
@@ -193,7 +193,7 @@ describe('a bundle is refused', () => {
     expect((await rejection(read(content))).code).toBe(code);
   });
 
-  test('without a module, with several, or with one that is none', async () => {
+  test('without a module, with several, or with an invalid one', async () => {
     expect((await rejection(read(await archive([[{ name: '/data.json' }, '{}']])))).code).toBe(
       'bundle_malformed',
     );
@@ -379,7 +379,7 @@ describe('a signature', () => {
     expect((await rejection(read(bytes, { keys: {}, required: true }))).code).toBe('bundle_key_unknown');
   });
 
-  test('may be by any of the keys, so that keys can be changed without a gap', async () => {
+  test('may be by any of the keys, so that keys can be rotated', async () => {
     const keys = {
       old: { algorithm: 'RS256' as const, key: rsa.public },
       new: { algorithm: 'ES256' as const, key: ec.public },
@@ -435,7 +435,7 @@ describe('a signature', () => {
     expect(e.code).toBe('bundle_signature_invalid');
   });
 
-  test('holds for a data file that is written differently and means the same', async () => {
+  test('stays valid for a data file that is formatted differently', async () => {
     const key = { kid: 'k1', algorithm: 'ES256' as const, key: ec.private };
     const files = new Map(await readArchive(await writeBundle(bundle, key), 'b'));
     files.set(

@@ -29,7 +29,7 @@ const faultsOf = (text: string): string[] => {
 };
 
 describe('a catalog', () => {
-  test('has its data subjects as a list, however it is written', () => {
+  test('has its data subjects as a list, in any notation', () => {
     expect(parseCatalog('c.yaml', 'resource: a\ndata_subject: /id\nfields: {}').data_subject).toEqual([
       '/id',
     ]);
@@ -63,7 +63,7 @@ describe('a catalog', () => {
     ]);
   });
 
-  test('picks nothing by a sibling around the records', () => {
+  test('selects nothing by a sibling around the records', () => {
     expect(
       faultsOf(
         'resource: a\nfields: { "/[k=v]/a": { category: c, grade: 1 } }\nenvelope: { "/t/[k=v]/n": { is: drop } }',
@@ -71,7 +71,7 @@ describe('a catalog', () => {
     ).toEqual([expect.stringContaining('envelope: "/t/[k=v]/n": around the records nothing is picked')]);
   });
 
-  test('says of a line whether it covers objects, and of an embedded resource it does not', () => {
+  test('says whether a line covers objects; one with an embedded resource does not', () => {
     const c = parseCatalog('c.yaml', 'resource: a\nfields:\n  /a: { category: x, grade: 5, whole: true }');
     expect(c.fields['/a']).toEqual({ category: 'x', grade: 5, whole: true });
     expect(
@@ -131,7 +131,7 @@ describe('a catalog', () => {
     expect(readCatalogs([{ file: 'a.yaml', text: itself }])).toHaveLength(1);
   });
 
-  test('in the data of a bundle is held to the same', () => {
+  test('in the data of a bundle is checked in the same way', () => {
     const listed = {
       customer: { resource: 'customer', fields: { '/agent': { resource: 'employe' } } },
       employee: { resource: 'employee', fields: {} },
@@ -170,7 +170,7 @@ describe('a catalog', () => {
     expect(catalogsFromData(bundled, 'b.tar.gz').get('a')).toEqual(read);
   });
 
-  test('of a resource that has one already is refused', () => {
+  test('of a resource that already has one is refused', () => {
     const text = 'resource: a\nfields: {}';
     expect(() =>
       readCatalogs([

@@ -35,7 +35,7 @@ describe('a policy directory', () => {
     expect(Object.keys(bundle.sources)).toContain('sluice/decision_test.rego');
   });
 
-  test('has a revision that depends on what it answers, and on nothing else', async () => {
+  test('has a revision that depends only on the files that decide', async () => {
     const copy = await scratch();
     await cp(FIXTURE, copy, { recursive: true });
     const { revision } = await fixture();
@@ -54,7 +54,7 @@ describe('a policy directory', () => {
     expect((await compile(copy)).revision).not.toBe(revision);
   });
 
-  test('is compiled again only as far as it has changed, where what was made is kept', async () => {
+  test('is compiled again only where it has changed, if results are kept', async () => {
     const dir = await scratch();
     await cp(FIXTURE, dir, { recursive: true });
     const real = await opa();
@@ -124,7 +124,7 @@ describe('a policy directory', () => {
     expect(runtime.evaluate('sluice/decision', '{}', { nowNs: 0n, seed: () => '' }).result).toBe(7);
   });
 
-  test('costs the same to ask whatever the number of roles: a loop over data is not unrolled', async () => {
+  test('takes the same time for any number of roles: a loop over data is not unrolled', async () => {
     const roles = (n: number): string =>
       `roles: {${Array.from({ length: n }, (_, i) => `r${i}: { p: [x] }`).join(', ')}}`;
     const rego =
@@ -205,7 +205,7 @@ describe('a fault in a policy directory', () => {
     expect((await rejection(policyOf(RULES, { data: `${key}: {}` }))).code).toBe('policy_data_invalid');
   });
 
-  test('that is an empty or missing directory is said', async () => {
+  test('that is an empty or missing directory is reported', async () => {
     expect((await rejection(compile(await scratch()))).code).toBe('policy_compile_failed');
     expect((await rejection(compile('/nowhere/at/all'))).code).toBe('policy_unavailable');
   });

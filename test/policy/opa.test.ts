@@ -30,18 +30,18 @@ describe('the OPA binary', () => {
   });
   afterAll(() => new Promise<void>((done) => void server.close(() => done())));
 
-  test('that the user names is run as it is', async () => {
+  test('named by the user is run as it is', async () => {
     const file = await script(await scratch());
     const found = await resolveOpa({ env: { OPA_BIN: file } });
     expect(found.origin).toBe('OPA_BIN');
     expect((await found.run(['version'])).stdout).toBe('planted\n');
   });
 
-  test('that the user names and that is not there is an error, not a reason to look elsewhere', async () => {
+  test('named by the user but missing is an error', async () => {
     expect((await rejection(resolveOpa({ env: { OPA_BIN: '/nowhere/opa' } }))).code).toBe('opa_not_found');
   });
 
-  test('that is merely found on PATH is passed over unless it is the published one', async () => {
+  test('found on PATH is skipped unless it is a published one', async () => {
     const planted = await scratch();
     await script(planted);
     const found = await resolveOpa({ env: { PATH: planted } });
@@ -51,7 +51,7 @@ describe('the OPA binary', () => {
     expect((await resolveOpa({ env: { PATH: official } })).origin).toBe('PATH');
   });
 
-  test('is never looked for in the working directory', async () => {
+  test('is never searched in the working directory', async () => {
     const e = await rejection(
       resolveOpa({
         env: { PATH: '.::relative' },
@@ -64,7 +64,7 @@ describe('the OPA binary', () => {
     expect(e.message).toContain('OPA_BIN');
   });
 
-  test('is refused by its digest, and not run, when nothing else is there', async () => {
+  test('with another digest is refused, and not run, if there is no other', async () => {
     const planted = await scratch();
     const file = await script(planted);
     const e = await rejection(
@@ -80,7 +80,7 @@ describe('the OPA binary', () => {
     await expect(access(join(planted, 'was-run'))).rejects.toThrow();
   });
 
-  test('is downloaded as a last resort, verified, and kept', async () => {
+  test('is downloaded as a last resort, verified, and stored', async () => {
     const options = {
       env: {},
       platform: 'linux/x64',

@@ -65,7 +65,7 @@ describe('what an entrypoint reads', () => {
     expect(bundle.reads!.get('sluice/disclosure')!.reads_time).toBe(false);
   });
 
-  test('says whether the dates of consents are looked at', async () => {
+  test('says whether the dates of consents are read', async () => {
     const of = async (rule: string): Promise<boolean> =>
       (await policyOf(`package sluice\n\ndecision := {}\n\ndisclosure := x if {\n${rule}\n}\n`)).reads!.get(
         'sluice/disclosure',
@@ -138,7 +138,7 @@ describe('inputs that share a key', () => {
   ];
   const anInput = fc.record(Object.fromEntries(names.map((n) => [n, value])), { requiredKeys: [] });
 
-  test('share an answer, whatever the policy does with its input', () => {
+  test('have the same answer, whatever the policy does with its input', () => {
     const kept = new Map<string, unknown>();
     let shared = 0;
     const projections = rules.map((r) => createProjection(bundle.reads!.get(`reads/${r}`)!.input));
@@ -201,7 +201,7 @@ any_held if { some g in input.context.grants; g.id == input.resource.id }
       `package sluice\n\ndecision := {"allow": ok}\n\ndefault ok := false\n\nok if {\n${rule}\n}\n${HELPERS}\ndisclosure := {}\n`,
     );
 
-  test.each(LOOPS)('are not held against what only a loop over grants looks at: %s', async (rule) => {
+  test.each(LOOPS)('do not depend on what only a loop over grants reads: %s', async (rule) => {
     const reads = (await withRule(rule)).reads!.get('sluice/decision')!;
     expect(reads.input.map((p) => p.join('.'))).toContain('resource.id');
     expect(reads.without_grants?.input.map((p) => p.join('.'))).toEqual(['context.grants']);

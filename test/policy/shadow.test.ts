@@ -53,7 +53,7 @@ const beside = async (
 const STRICTER = { 'data/roles.yaml': 'roles: { support: { purposes: [] } }' };
 
 describe('a shadow policy', () => {
-  test('never changes an answer, and reports what it would have answered', async () => {
+  test('never changes an answer, and reports the differences', async () => {
     const { both, live, reports } = await beside(STRICTER);
     const input = inputFor('support', 'after_sales');
     expect(both.decide(input)).toBe(live.decide(input));
@@ -72,7 +72,7 @@ describe('a shadow policy', () => {
     });
   });
 
-  test('reports the classes that would be treated otherwise', async () => {
+  test('reports the classes whose treatment differs', async () => {
     const { both, reports } = await beside({
       'catalog/customer.yaml': 'resource: customer\nfields: { /id: { category: reference, grade: 3 } }',
     });
@@ -129,7 +129,7 @@ describe('a shadow policy', () => {
   });
 });
 
-test('an obligation that is null is the same as none, and drop the same as not named', () => {
+test('an obligation that is null equals a missing one, and drop equals a class that is not named', () => {
   const decision = { allow: true, reasons: [], tier: 2 as const, obligations: {} };
   expect(decisionDifferences(decision, { ...decision, obligations: { step_up: null } })).toEqual([]);
   const disclosure = { disclose: true, reasons: [], classes: {}, fields: {} };

@@ -32,14 +32,14 @@ describe('a question', () => {
     expect(policy.decide(inputFor('support', 'market_research')).allow).toBe(false);
   });
 
-  test('has one answer object for inputs that the policy cannot tell apart', () => {
+  test('has one answer object for inputs that differ only in what the policy does not read', () => {
     const first = policy.decide(inputFor('support', 'after_sales'));
     const other = inputFor('support', 'after_sales', '2027-01-01T00:00:00Z');
     expect(policy.decide({ ...other, resource: { ...other.resource, id: 'C7' } })).toBe(first);
     expect(Object.isFrozen(first.obligations)).toBe(true);
   });
 
-  test('is not answered for one role, purpose or consent with what another may have', () => {
+  test('never gets the cached answer of another role, purpose or consent', () => {
     const given: Consent = {
       purpose: 'after_sales',
       categories: ['contact'],
@@ -57,7 +57,7 @@ describe('a question', () => {
     ]).toEqual(['disclose', 'mask', 'mask', 'disclose']);
   });
 
-  test('sees a change in an object that was asked about before', () => {
+  test('notices a change in an object that was part of an earlier question', () => {
     const roles = ['support'];
     const base = inputFor('support', 'after_sales');
     const input = {
@@ -109,7 +109,7 @@ describe('time', () => {
   const at = (policy: LivePolicy, time: string) =>
     policy.decide(inputFor('support', 'after_sales', time)).obligations['at'];
 
-  test('is seen in steps, so that answers can be kept within one', async () => {
+  test('is rounded to steps, so that answers can be cached within one', async () => {
     const policy = await snapshotOf('{"allow": true, "obligations": {"at": input.context.time}}');
     expect(at(policy, '2026-11-22T08:00:00.900Z')).toBe('2026-11-22T08:00:00.000Z');
     expect(at(policy, '2026-11-22T08:00:00.100Z')).toBe('2026-11-22T08:00:00.000Z');
@@ -118,14 +118,14 @@ describe('time', () => {
     expect(at(policy, '2026-11-22T09:00:00+01:00')).toBe('2026-11-22T08:00:00.000Z');
   });
 
-  test('that is no time denies', async () => {
+  test('that is not a valid time denies', async () => {
     const policy = await snapshotOf('{"allow": true}');
     expect(codesOf(policy.decide(inputFor('support', 'x', 'yesterday')))).toEqual([
       'policy_evaluation_failed',
     ]);
   });
 
-  test('that the policy does not read does not make its answers old', async () => {
+  test('does not expire answers of a policy that does not read it', async () => {
     const policy = await snapshotOf('{"allow": true}');
     at(policy, '2026-11-22T08:00:00Z');
     at(policy, '2030-11-22T08:00:00Z');

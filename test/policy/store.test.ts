@@ -87,7 +87,7 @@ describe('a policy directory', () => {
     expect(e.at).toMatchObject({ file: join(dir, 'sluice/decision.rego'), line: 4 });
   });
 
-  test('is not watched when it shall not be', async () => {
+  test('is not watched if watching is off', async () => {
     const dir = await copy();
     const s = await store({ dir, watch: false });
     await writeFile(join(dir, 'data/roles.yaml'), 'roles: {}');
@@ -121,7 +121,7 @@ describe('the gate', () => {
     expect(allows(s, 'support', 'after_sales')).toBe(true);
   });
 
-  test('is asked one policy at a time, and the newest is the one that stays', async () => {
+  test('tests one policy at a time, and the newest one stays live', async () => {
     const dir = await copy();
     let [inside, most] = [0, 0];
     const s = await store(
@@ -146,7 +146,7 @@ describe('the gate', () => {
 });
 
 describe('a bundle file', () => {
-  test('is loaded, and again when another is renamed over it', async () => {
+  test('is loaded again when another file is renamed over it', async () => {
     const dir = await scratch();
     const file = join(dir, 'b.tar.gz');
     const bundle = await fixture();
@@ -199,7 +199,7 @@ describe('a bundle at a URL', () => {
     return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/b.tar.gz?token=hidden`, close };
   };
 
-  test('is asked for with its ETag and its headers, and fetched again only when it is another', async () => {
+  test('is requested with its ETag and headers, and loaded again only when it has changed', async () => {
     const bundle = await fixture();
     let [revision, asked] = ['one', 0];
     const log: [number, string | undefined][] = [];
@@ -226,7 +226,7 @@ describe('a bundle at a URL', () => {
     expect(s.current().bundle).not.toContain('hidden');
   });
 
-  test('is looked at again and again, each time a little earlier or later', async () => {
+  test('is polled with jitter', async () => {
     const bytes = await writeBundle(await fixture());
     const at: number[] = [];
     const { url } = await serve((_req, res) => {
@@ -239,7 +239,7 @@ describe('a bundle at a URL', () => {
     expect(new Set(gaps.map((g) => Math.round(g))).size).toBeGreaterThan(1);
   });
 
-  test('is taken from the disk at a start while the server is down, and verified there too', async () => {
+  test('is loaded from disk at a start while the server is down, and verified, too', async () => {
     const cache_dir = await scratch();
     const signing = { keys: { k: { algorithm: 'HS256' as const, key: 'secret' } } };
     const bytes = await writeBundle(await fixture(), { kid: 'k', algorithm: 'HS256', key: 'secret' });

@@ -89,7 +89,7 @@ describe('an evaluator', () => {
     expect(ask(e, 'same')).toBeUndefined();
   });
 
-  test('gives any JSON back as it was, as text and as bytes', () => {
+  test('returns any JSON unchanged, given as text and as bytes', () => {
     const e = evaluator();
     fc.assert(
       fc.property(fc.json({ noUnicodeString: false }), (json) => {
@@ -126,7 +126,7 @@ describe('an evaluator', () => {
     );
   });
 
-  test('hands bytes that are not UTF-8 to built-ins and back', () => {
+  test('passes bytes that are not UTF-8 to built-ins and back', () => {
     const e = evaluator();
     expect(ask(e, 'hashed', { raw: '/wD+' })).toBe(
       createHash('sha256').update(Buffer.from('ff00fe', 'hex')).digest('hex'),
@@ -160,7 +160,7 @@ describe('an evaluator', () => {
 });
 
 describe('time and chance', () => {
-  test('the time is the one given, and is noted only where it was asked for', () => {
+  test('the time is the given one, and is noted only if the policy reads it', () => {
     const e = evaluator();
     expect(e.evaluate('p/now', undefined, NOW)).toMatchObject({
       raw: '1700000000000000000',
@@ -169,7 +169,7 @@ describe('time and chance', () => {
     expect(e.evaluate('p/same', '1', NOW).nondeterminism).toEqual({});
   });
 
-  test('the same seed throws the same dice, another seed others', () => {
+  test('the same seed gives the same random numbers, another seed others', () => {
     const e = evaluator();
     const first = e.evaluate('p/dice', undefined, NOW);
     expect(e.evaluate('p/dice', undefined, NOW).result).toEqual(first.result);
@@ -185,7 +185,7 @@ describe('time and chance', () => {
     );
   });
 
-  test('a signature repeats itself', () => {
+  test('a signature is the same each time', () => {
     const key = {
       kty: 'EC',
       crv: 'P-256',
@@ -202,7 +202,7 @@ describe('time and chance', () => {
 describe('an evaluation that goes wrong', () => {
   const wellAfter = (e: Evaluator): void => expect(ask(e, 'known', { name: 'ann' })).toEqual({ age: 7 });
 
-  test('a conflict says where, and the next evaluation is sound', () => {
+  test('a conflict names its place, and the next evaluation is correct', () => {
     const e = evaluator();
     expect(() => ask(e, 'conflict', { a: true, b: true })).toThrow(
       expect.objectContaining({
@@ -213,7 +213,7 @@ describe('an evaluation that goes wrong', () => {
     wellAfter(e);
   });
 
-  test('memory beyond the bound is refused, and the next evaluation is sound', () => {
+  test('memory beyond the limit is refused, and the next evaluation is correct', () => {
     const e = evaluator({ maxPages: 24 });
     expect(() => ask(e, 'same', Array(200_000).fill(1))).toThrow(
       expect.objectContaining({ code: 'memory_exceeded' }),
@@ -230,7 +230,7 @@ describe('an evaluation that goes wrong', () => {
     wellAfter(e);
   });
 
-  test('an input nested too deep is refused, and the next evaluation is sound', () => {
+  test('an input nested too deep is refused, and the next evaluation is correct', () => {
     const e = evaluator({ maxPages: 4096 });
     const deep = '['.repeat(200_000) + ']'.repeat(200_000);
     expect(() => e.evaluate('p/same', deep, NOW)).toThrow(
@@ -239,7 +239,7 @@ describe('an evaluation that goes wrong', () => {
     wellAfter(e);
   });
 
-  test('a built-in that fails by itself fails the evaluation, not the next', async () => {
+  test('a built-in that throws fails its evaluation, but not the next', async () => {
     const bytes = await compile('package p\n\nx := uuid.rfc4122(input.s)\n', ['p/x']);
     let broken = true;
     const e = createEvaluator(new WebAssembly.Module(bytes), {
@@ -259,7 +259,7 @@ describe('an evaluation that goes wrong', () => {
     expect(e.evaluate('p/x', '{"s":"a"}', NOW).result).toBe('fine');
   });
 
-  test('a host built-in is left once the time is over, and the next evaluation has time', () => {
+  test('a host built-in ends when the time is used up, and the next evaluation has its full time', () => {
     let over = true;
     const e = evaluator({
       meter: {
@@ -274,7 +274,7 @@ describe('an evaluation that goes wrong', () => {
     expect(ask(e, 'spelled', { n: 1 })).toBe('1');
   });
 
-  test('any order of good and bad evaluations answers the good ones alike', () => {
+  test('evaluations that fail, in any order, do not change the results of others', () => {
     const e = evaluator({ maxPages: 48 });
     const good = (): void => wellAfter(e);
     const bad = [
@@ -305,7 +305,7 @@ describe('memory', () => {
     expect(e.memoryBytes()).toBe(warm);
   });
 
-  test('an instance that grew is replaced', () => {
+  test('an instance that has grown is replaced', () => {
     const e = evaluator({ maxPages: 4096 });
     const before = e.memoryBytes();
     ask(e, 'same', 'x'.repeat(20_000_000));
@@ -316,7 +316,7 @@ describe('memory', () => {
 });
 
 describe('loading', () => {
-  test('refuses a policy that calls what nobody answers', async () => {
+  test('refuses a policy that calls an unknown built-in', async () => {
     const bytes = await compile('package p\n\nx := http.send({"method": "get", "url": "http://a"})\n', [
       'p/x',
     ]);
@@ -328,7 +328,7 @@ describe('loading', () => {
     );
   });
 
-  test('a host may answer functions of its own', async () => {
+  test('the host may add built-ins of its own', async () => {
     const bytes = await compile('package p\n\nx := http.send({"method": "get", "url": "http://a"})\n', [
       'p/x',
     ]);
@@ -344,7 +344,7 @@ describe('loading', () => {
     expect(e.evaluate('p/x', undefined, NOW).result).toBeUndefined();
   });
 
-  test('refuses a module that is no policy', () => {
+  test('refuses a module that is not a policy', () => {
     const nothing = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     expect(() => createEvaluator(nothing, { data: {}, maxPages: 64 })).toThrow(
       expect.objectContaining({ code: 'module_unsupported' }),
@@ -357,7 +357,7 @@ describe('loading', () => {
     );
   });
 
-  test('data of any JSON, also as bytes, is what the policy sees', () => {
+  test('data may be a value, or JSON text as bytes', () => {
     for (const data of [{ known: { ann: 1 } }, new TextEncoder().encode('{"known":{"ann":1}}')]) {
       expect(ask(evaluator({ data }), 'known', { name: 'ann' })).toBe(1);
     }

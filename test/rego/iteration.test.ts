@@ -61,7 +61,7 @@ beforeAll(async () => {
   });
 });
 
-test('what was loaded is in the same order in each of a thousand evaluations as in a first one', () => {
+test('loaded values have the same order in each of a thousand evaluations', () => {
   const keys = fc.array(fc.oneof(fc.constantFrom('k1', 'k30', 'k599', 'kx'), fc.string({ maxLength: 6 })), {
     maxLength: 40,
   });
@@ -85,7 +85,7 @@ test('what was loaded is in the same order in each of a thousand evaluations as 
   }
 });
 
-test('no evaluation writes into what was loaded', () => {
+test('no evaluation writes to loaded values', () => {
   const load = (options: { readonly data?: unknown }) =>
     new Instance(module, { ...options, maxPages: 4096 }, () => 0).loadedState();
   const { dataAddr, heapPtr, memory: before } = load({ data: bundle.data });

@@ -7,7 +7,7 @@ import { APPROVALS, approvalsIn, withDigest } from './approval.ts';
 import { checkRoots, mergeData } from './data.ts';
 import { catalogsFromData } from '../catalog/read.ts';
 import { isObject } from '../../documents/yaml.ts';
-import { numbersKept } from '../../rego/index.ts';
+import { exactJson } from '../../rego/index.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';
 import { filesOfUnitTests, unitTestsOf } from '../unit-tests/files.ts';
 import type { UnitTests } from '../unit-tests/list.ts';
@@ -93,7 +93,7 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
   };
   const json = (path: string): unknown => {
     try {
-      return numbersKept.parse(utf8.decode(files.get(path)));
+      return exactJson.parse(utf8.decode(files.get(path)));
     } catch (cause) {
       return fail(`${path} is not JSON.`, cause);
     }
@@ -106,8 +106,8 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
   const wasm = wasmOf(files, manifest, name);
   const reads = readsOf(manifest, wasm);
   await pause();
-  const dataJson = numbersKept.stringify(exact);
-  const data = (numbersKept.needed(dataJson) ? numbersKept.plain(exact) : exact) as {
+  const dataJson = exactJson.stringify(exact);
+  const data = (exactJson.needed(dataJson) ? exactJson.plain(exact) : exact) as {
     readonly [name: string]: unknown;
   };
   await pause();
@@ -139,7 +139,7 @@ const bundleOf = async (files: Files, name: string, fallbackRevision: string): P
 const readManifest = (value: unknown, name: string, fallbackRevision: string): Manifest => {
   const wrong = (what: string): SluiceError =>
     new SluiceError('bundle_malformed', `${name}: .manifest: ${what}.`);
-  const m = numbersKept.plain(value);
+  const m = exactJson.plain(value);
   if (!isObject(m)) throw wrong('not an object');
   const { revision, roots, metadata, wasm } = m;
   if (revision !== undefined && typeof revision !== 'string') throw wrong('revision is not text');

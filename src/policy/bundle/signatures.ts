@@ -10,7 +10,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Files } from './archive.ts';
 import type { SigningAlgorithm } from '../settings.ts';
 import { isObject, parseBundled } from '../../documents/yaml.ts';
-import { numbersKept } from '../../rego/index.ts';
+import { exactJson } from '../../rego/index.ts';
 
 export interface SigningKey {
   readonly algorithm: SigningAlgorithm;
@@ -138,7 +138,7 @@ const fileHash = (path: string, content: Uint8Array, algorithm: string): string 
   const text = new TextDecoder().decode(content);
   try {
     return hash
-      .update(sorted(/ya?ml$/.test(path) ? parseBundled(text) : numbersKept.parse(text)))
+      .update(sorted(/ya?ml$/.test(path) ? parseBundled(text) : exactJson.parse(text)))
       .digest('hex');
   } catch {
     return '';
@@ -148,12 +148,12 @@ const fileHash = (path: string, content: Uint8Array, algorithm: string): string 
 /** Go's `json.Encoder` without HTML escaping escapes U+2028 and U+2029; keys are sorted by their UTF-8 bytes. */
 const sorted = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(sorted).join(',')}]`;
-  if (isObject(value) && !numbersKept.isRaw(value))
+  if (isObject(value) && !exactJson.isRaw(value))
     return `{${Object.keys(value)
       .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
       .map((k) => `${goString(k)}:${sorted(value[k])}`)
       .join(',')}}`;
-  return typeof value === 'string' ? goString(value) : numbersKept.stringify(value);
+  return typeof value === 'string' ? goString(value) : exactJson.stringify(value);
 };
 
 const goString = (text: string): string =>

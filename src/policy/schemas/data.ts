@@ -190,5 +190,3 @@ export const dataSchemas = {
     grants: settings({ lifts: byName(Type.Boolean(), 'limits that a grant may lift, by their `because`') }),
   }),
 } as const satisfies { readonly [name: string]: TSchema };
-
-export type DataSchemaName = keyof typeof dataSchemas;

@@ -62,7 +62,7 @@ const hosted = (name: string, builtin: string, arity: Hosted['arity'], of?: Cond
   ...(of === undefined ? {} : { of }),
 });
 
-export const HOSTED: readonly Hosted[] = [
+const HOSTED: readonly Hosted[] = [
   hosted('opa_json_marshal', 'json.marshal', 1),
   hosted('opa_json_unmarshal', 'json.unmarshal', 1),
   hosted('opa_json_is_valid', 'json.is_valid', 1),

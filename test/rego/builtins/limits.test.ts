@@ -84,7 +84,7 @@ const format = (name: string): RegoValue =>
 const nested = (payload: string): string =>
   `${Buffer.from('{"alg":"none","cty":"JWT"}').toString('base64url')}.${Buffer.from(payload).toString('base64url')}.`;
 
-describe('a text that is almost what is looked for takes a time that grows with its length', () => {
+describe('the time for a text that almost matches grows with its length', () => {
   test.each<[name: string, ...args: RegoValue[]]>([
     ['graphql.parse_query', `${'#'.repeat(30)}\n{`],
     ['graphql.parse_schema', `${'#'.repeat(30)}\n{`],
@@ -109,7 +109,7 @@ describe('a text that is almost what is looked for takes a time that grows with 
     SOON,
   );
 
-  test('and what is nothing but comments is still no document', () => {
+  test('a document of comments only is empty', () => {
     expect(call('graphql.parse_query', '# a # b\n, #\r\n\ufeff')).toEqual(call('graphql.parse_query', ''));
     expect(call('graphql.parse_query', '# a\n{ b } # c')).not.toEqual(call('graphql.parse_query', ''));
   });
@@ -159,12 +159,12 @@ test.each(['(', '({a,', '(**'])(
   },
 );
 
-test('YAML whose size comes from aliases is not read, as OPA does not', () => {
+test('YAML that is large because of aliases is refused, as in OPA', () => {
   const lines = many(9, (i) => `k${i}: &k${i} [${many(9, () => (i === 0 ? 'x' : `*k${i - 1}`)).join()}]`);
   expect(() => call('yaml.unmarshal', lines.join('\n'))).toThrow(BuiltinFailure);
 });
 
-describe('an evaluation whose time is over', () => {
+describe('an evaluation whose time is used up', () => {
   const over = new EvaluationContext(0n, 'seed', undefined, () => {
     throw new Error('over');
   });

@@ -96,7 +96,7 @@ test('times are formatted, read and taken apart as Go does', async () => {
   ]);
 });
 
-test('zones are abbreviated as they have been since 1970', async () => {
+test('abbreviations of zones are those since 1970', async () => {
   const ns = fc.bigInt({ min: 0n, max: 2n ** 62n });
   const zone = fc.constantFrom(
     ...[
@@ -210,7 +210,7 @@ test('globs intersect alike', async () => {
   );
 });
 
-test('amounts with any unit are counted alike', async () => {
+test('amounts with any unit are parsed alike', async () => {
   const number = fc
     .tuple(digits, fc.option(digits, { nil: undefined }))
     .map(([w, f]) => `${w}${f === undefined ? '' : `.${f}`}`);
@@ -359,7 +359,7 @@ test('patches change or refuse to change any document alike', async () => {
   );
 });
 
-test('documents are held against schemas alike', async () => {
+test('documents are validated against schemas alike', async () => {
   const keyword = fc.oneof(
     fc.record({ type: fc.constantFrom('string', 'integer', 'number', 'object', 'array', 'boolean', 'null') }),
     fc.record({ minimum: integer, multipleOf: fc.constantFrom(1, 2, 0.5) }),

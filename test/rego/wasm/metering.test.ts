@@ -52,7 +52,7 @@ describe('a metered module', () => {
     expect([used(), used()]).toEqual([used(), used()]);
   });
 
-  test('is refused if it holds an instruction that is not known', async () => {
+  test('with an unknown instruction is refused', async () => {
     // one function: v128.const, which SIMD has and OPA does not emit
     const wasm = Uint8Array.from([
       ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -64,7 +64,7 @@ describe('a metered module', () => {
     expect(() => meter(wasm)).toThrow('unknown instruction 0xfd');
   });
 
-  test('can be any module that was cut off: it is refused, not misread', async () => {
+  test('that is cut off at any byte is refused', async () => {
     const { wasm } = await fixture();
     fc.assert(
       fc.property(fc.integer({ min: 0, max: wasm.length - 1 }), (length) => {
