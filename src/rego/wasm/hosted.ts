@@ -7,12 +7,27 @@
  */
 import { RegoError } from '../errors.ts';
 import {
+  appended,
+  bodiesOf,
+  concat,
+  count,
+  functionNamesOf,
+  importsOf,
+  leb,
+  malformed,
+  Reader,
+  SECTION,
+  type Section,
+  sectionsOf,
+  signaturesOf,
+} from './format.ts';
+import {
   aboveFunction,
-  body,
   allOf,
-  callOf,
+  body,
   type Code,
   type Condition,
+  callOf,
   condition,
   countFunction,
   digitsFunction,
@@ -29,21 +44,6 @@ import {
   sortFunction,
   when,
 } from './native-functions.ts';
-import {
-  appended,
-  bodiesOf,
-  concat,
-  count,
-  functionNamesOf,
-  importsOf,
-  leb,
-  malformed,
-  Reader,
-  SECTION,
-  type Section,
-  sectionsOf,
-  signaturesOf,
-} from './format.ts';
 
 interface Hosted {
   /** name of the function in the module */

@@ -14,10 +14,10 @@ import {
   validateSchema,
 } from 'graphql';
 import type { RegoValue } from '../../values.ts';
-import { querySource, schemaSource } from './source.ts';
-import { commentTree, isExtension, queryTree, schemaTree } from './trees.ts';
 import { fail, isLimit, string, tooLarge } from '../operands.ts';
 import { BuiltinFailure, type Family } from '../types.ts';
+import { querySource, schemaSource } from './source.ts';
+import { commentTree, isExtension, queryTree, schemaTree } from './trees.ts';
 
 /** limit for tokens of a document: parsing and validating take quadratic time */
 const MAX_TOKENS = 50_000;

@@ -12,9 +12,9 @@ import {
   type RegoObject,
   type RegoValue,
 } from '../../values.ts';
+import { compile as compilePattern } from '../text/regex.ts';
 import { canonical } from './canonical.ts';
 import { fault, invalidType } from './faults.ts';
-import { compile as compilePattern } from '../text/regex.ts';
 import draft04 from './metaschemas/draft-04.json' with { type: 'json' };
 import draft06 from './metaschemas/draft-06.json' with { type: 'json' };
 import draft07 from './metaschemas/draft-07.json' with { type: 'json' };

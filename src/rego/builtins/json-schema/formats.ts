@@ -1,7 +1,7 @@
 /** `format` of JSON Schema, as gojsonschema checks it; an unknown format accepts everything. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { parseTime, RFC3339 } from '../time/layouts.ts';
 import { compile } from '../text/regex.ts';
+import { parseTime, RFC3339 } from '../time/layouts.ts';
 import { parseUri } from '../uri.ts';
 
 const succeeds = (run: () => unknown): boolean => {

@@ -3,10 +3,10 @@ import { LRUCache } from 'lru-cache';
 import { encode, fieldsOf, parseJson, type RegoValue } from '../../values.ts';
 import { marshal } from '../json/objects.ts';
 import { fail, isLimit } from '../operands.ts';
-import { compileSchema, type Schema } from './compile.ts';
-import { SchemaFault, fault } from './faults.ts';
-import { mismatchesOf } from './validate.ts';
 import type { Family } from '../types.ts';
+import { compileSchema, type Schema } from './compile.ts';
+import { fault, SchemaFault } from './faults.ts';
+import { mismatchesOf } from './validate.ts';
 
 /** the document of an operand: a JSON text, an object or an array */
 const documentOf = (v: RegoValue | undefined): RegoValue => {

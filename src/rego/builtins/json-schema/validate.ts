@@ -8,8 +8,8 @@ import {
   type RegoObject,
   type RegoValue,
 } from '../../values.ts';
-import { shortest } from '../text/go-fmt.ts';
 import { fail } from '../operands.ts';
+import { shortest } from '../text/go-fmt.ts';
 import { canonical } from './canonical.ts';
 import type { Schema } from './compile.ts';
 import { type Mismatch, type MismatchType, mismatch } from './faults.ts';

@@ -1,10 +1,10 @@
 /** `json.marshal`, `json.unmarshal`, `json.is_valid`, `json.remove`, `json.filter` */
 import { identity } from '../../order.ts';
 import { parseJson, type RegoObject, type RegoValue } from '../../values.ts';
-import { marshal } from './objects.ts';
 import { fail, isLimit, items, object, string } from '../operands.ts';
-import { pathOf } from './patch.ts';
 import type { Family } from '../types.ts';
+import { marshal } from './objects.ts';
+import { pathOf } from './patch.ts';
 
 /** limit of Go's decoder */
 const MAX_DEPTH = 10_000;

@@ -1,6 +1,6 @@
 /** `object.subset`, `graph.reachable_paths`, `json.marshal_with_options` */
-import { bytesOf, encode, type RegoObject, type RegoValue } from '../../values.ts';
 import { equal, identity, sorted } from '../../order.ts';
+import { bytesOf, encode, type RegoObject, type RegoValue } from '../../values.ts';
 import { fail, items, object, string, tooLarge } from '../operands.ts';
 import type { Family } from '../types.ts';
 

@@ -1,9 +1,9 @@
 /** `json.patch` (RFC 6902) over Rego values: paths may be arrays of keys of any type, and may pass through sets. */
 import { equal } from '../../order.ts';
 import { NumberText, type RegoObject, type RegoValue } from '../../values.ts';
-import { get } from './objects.ts';
 import { array, fail, object, string } from '../operands.ts';
 import type { Family } from '../types.ts';
+import { get } from './objects.ts';
 
 type Path = readonly RegoValue[];
 

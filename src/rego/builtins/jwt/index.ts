@@ -12,11 +12,11 @@ import {
   type RegoValue,
 } from '../../values.ts';
 import { base64url } from '../encoding.ts';
-import { ALGORITHMS, type Key, jwks, verificationKeys } from './keys.ts';
 import { marshal } from '../json/objects.ts';
 import { fail, isLimit, object, string } from '../operands.ts';
-import { sign, verifies } from './signatures.ts';
 import type { Builtin, EvaluationContext, Family } from '../types.ts';
+import { ALGORITHMS, jwks, type Key, verificationKeys } from './keys.ts';
+import { sign, verifies } from './signatures.ts';
 
 interface Token {
   readonly header: string;

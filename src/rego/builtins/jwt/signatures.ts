@@ -8,10 +8,10 @@ import {
   createHash,
   createHmac,
   type KeyObject,
-  privateEncrypt,
   sign as nodeSign,
-  timingSafeEqual,
   verify as nodeVerify,
+  privateEncrypt,
+  timingSafeEqual,
 } from 'node:crypto';
 import { fail } from '../operands.ts';
 

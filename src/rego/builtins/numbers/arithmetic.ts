@@ -1,6 +1,8 @@
 /** Arithmetic. The module computes with small integers itself, except for division, `sum` and `product`. */
 import { integerOf, sorted } from '../../order.ts';
 import { numberOf, numberText, type RegoNumber, type RegoValue } from '../../values.ts';
+import { fail, items, number, tooLarge } from '../operands.ts';
+import type { Builtin, Family } from '../types.ts';
 import {
   add,
   type BigFloat,
@@ -13,8 +15,6 @@ import {
   parseFloat64,
   truncated,
 } from './bigfloat.ts';
-import { fail, items, number, tooLarge } from '../operands.ts';
-import type { Builtin, Family } from '../types.ts';
 
 /** limit for the binary digits of an exact product */
 const MAX_BITS = 1 << 17;

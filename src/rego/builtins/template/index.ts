@@ -2,10 +2,10 @@
 import type { RegoObject } from '../../values.ts';
 import { fail, object, string, tooLarge } from '../operands.ts';
 import { spell } from '../text/rego-source.ts';
+import type { Family } from '../types.ts';
 import { FUNCTIONS } from './functions.ts';
 import { type Node, type Operand, type Pipe, parseTemplate, type Template } from './parse.ts';
 import { checkData, inOrder, isTrue, NONE, print, type Value, valueFrom } from './values.ts';
-import type { Family } from '../types.ts';
 
 /** limit for templates that call templates */
 const MAX_DEPTH = 500;

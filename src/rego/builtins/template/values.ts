@@ -1,8 +1,8 @@
 /** The values of a template, and how Go prints them. Numbers from the data are strings (json.Number); literals are numbers. */
 import { compare } from '../../order.ts';
 import { isNumber, numberText, type RegoObject, type RegoValue } from '../../values.ts';
-import { type Argument, formatArgument, sprintf } from '../text/go-fmt.ts';
 import { fail } from '../operands.ts';
+import { type Argument, formatArgument, sprintf } from '../text/go-fmt.ts';
 
 export type Value =
   /** a missing key */

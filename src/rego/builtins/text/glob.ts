@@ -6,8 +6,8 @@
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../../values.ts';
 import { fail, items, string, tooLong } from '../operands.ts';
-import { compile, MAX_LENGTH, searched } from './regex.ts';
 import type { Family } from '../types.ts';
+import { compile, MAX_LENGTH, searched } from './regex.ts';
 
 const ANY = '(?s:.)';
 

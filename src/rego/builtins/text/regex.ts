@@ -2,9 +2,9 @@
 import { LRUCache } from 'lru-cache';
 import { RE2JS } from 're2js';
 import type { RegoValue } from '../../values.ts';
-import { globsIntersect } from './globs-match.ts';
 import { fail, int, string, tooLong } from '../operands.ts';
 import type { EvaluationContext, Family } from '../types.ts';
+import { globsIntersect } from './globs-match.ts';
 
 const compiled = new LRUCache<string, RE2JS>({ max: 200 });
 

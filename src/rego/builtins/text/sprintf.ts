@@ -1,9 +1,9 @@
 /** `sprintf` and `print`. */
 import { isNumber, numberText, type RegoNumber, type RegoValue } from '../../values.ts';
-import { type Argument, sprintf } from './go-fmt.ts';
 import { array, string } from '../operands.ts';
-import { spell } from './rego-source.ts';
 import type { Family } from '../types.ts';
+import { type Argument, sprintf } from './go-fmt.ts';
+import { spell } from './rego-source.ts';
 
 const MAX = 1n << 63n;
 

@@ -1,9 +1,9 @@
 /** `time.*`, on nanoseconds since the epoch and Go's layouts. */
 import { numberOf, type RegoValue } from '../../values.ts';
-import { type Civil, civilOf, daysIn, type Moment, momentOf, weekdayOf } from './civil.ts';
-import { formatTime, layoutOf, parseDuration, parseTime, RFC3339, RFC3339_NANO } from './layouts.ts';
 import { fail, int, int64, string } from '../operands.ts';
 import type { Family } from '../types.ts';
+import { type Civil, civilOf, daysIn, type Moment, momentOf, weekdayOf } from './civil.ts';
+import { formatTime, layoutOf, parseDuration, parseTime, RFC3339, RFC3339_NANO } from './layouts.ts';
 import { UTC, zoneOf } from './zones.ts';
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;

@@ -2,6 +2,7 @@
  * Go's time layouts (https://pkg.go.dev/time#pkg-constants): formatting and parsing by example. Longer than most files:
  * both directions share one table of chunks.
  */
+import { fail } from '../operands.ts';
 import {
   type Civil,
   civilOf,
@@ -14,7 +15,6 @@ import {
   weekdayOf,
   yearDayOf,
 } from './civil.ts';
-import { fail } from '../operands.ts';
 import { fixedZone, UTC, type Zone } from './zones.ts';
 
 const NAMED: { readonly [name: string]: string } = {

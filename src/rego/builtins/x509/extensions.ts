@@ -1,9 +1,9 @@
 /** Certificate extensions (RFC 5280, 4.2) as the fields of Go's x509.Certificate. */
 import { fieldsOf, numberOf, type RegoValue } from '../../values.ts';
-import { bitsOf, type Der, integerOf, oidOf, parseDer, part, TAG, tagged } from './der.ts';
 import { spellAddress } from '../net.ts';
 import { fail } from '../operands.ts';
 import { parseUri, type Uri } from '../uri.ts';
+import { bitsOf, type Der, integerOf, oidOf, parseDer, part, TAG, tagged } from './der.ts';
 import { KEY_USAGES } from './names.ts';
 
 export type Fields = { [field: string]: RegoValue };

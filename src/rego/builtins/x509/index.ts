@@ -1,6 +1,10 @@
 /** `crypto.x509.*`, `crypto.parse_private_keys`: certificates, requests and keys in the shape of Go's structures. */
 import { X509Certificate } from 'node:crypto';
 import { bytesOf, fieldsOf, numberOf, type RegoValue } from '../../values.ts';
+import { base64 as decodeBase64 } from '../encoding.ts';
+import { pemBlock } from '../jwt/keys.ts';
+import { fail, string } from '../operands.ts';
+import type { Family } from '../types.ts';
 import {
   bitsOf,
   type Der,
@@ -13,13 +17,9 @@ import {
   tagged,
   timeOf,
 } from './der.ts';
-import { base64 as decodeBase64 } from '../encoding.ts';
-import { pemBlock } from '../jwt/keys.ts';
-import { fail, string } from '../operands.ts';
-import { privateKeys, rsaJwk } from './private-keys.ts';
-import type { Family } from '../types.ts';
 import { base64, EXTENSION_FIELDS, type Fields, readExtensions } from './extensions.ts';
 import { KEY_ALGORITHMS, nameOf, signatureAlgorithm } from './names.ts';
+import { privateKeys, rsaJwk } from './private-keys.ts';
 import { verifyChain } from './verify.ts';
 
 const number = (n: bigint): RegoValue => numberOf(String(n));

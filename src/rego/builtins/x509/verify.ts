@@ -1,10 +1,9 @@
 /** Verifies certificate chains as Go's x509.Certificate.Verify does (RFC 5280, 6). */
 import { X509Certificate } from 'node:crypto';
 import { isNumber, type RegoObject, type RegoValue } from '../../values.ts';
-import type { Der } from './der.ts';
 import { fail, int64, items, object, string } from '../operands.ts';
-
 import { hostMatches, namesPermitted } from './constraints.ts';
+import type { Der } from './der.ts';
 import type { Fields } from './extensions.ts';
 
 export interface Certificate {

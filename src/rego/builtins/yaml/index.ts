@@ -16,8 +16,8 @@ import {
 import type { RegoValue } from '../../values.ts';
 import { fail, isLimit, string, tooLarge, tooLong } from '../operands.ts';
 import type { Family } from '../types.ts';
-import { yamlText } from './write.ts';
 import { resolve } from './words.ts';
+import { yamlText } from './write.ts';
 
 /** limit for nodes after aliases are expanded ("billion laughs") */
 const MAX_NODES = 400_000;

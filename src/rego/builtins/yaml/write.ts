@@ -1,8 +1,8 @@
 /** A value as go-yaml (version 2) writes its JSON: block style, keys in natural order, lines folded after column 80. */
 import { sorted } from '../../order.ts';
-import { shortest } from '../text/go-fmt.ts';
-import { marshal } from '../json/objects.ts';
 import { isNumber, numberText, type RegoNumber, type RegoValue } from '../../values.ts';
+import { marshal } from '../json/objects.ts';
+import { shortest } from '../text/go-fmt.ts';
 import { resolve } from './words.ts';
 
 const WIDTH = 80;
