@@ -25,7 +25,7 @@ function feed(bytes: Buffer, cuts: readonly number[]): { readonly plain: boolean
 }
 const cuts = fc.array(fc.nat(400), { maxLength: 12 }).map((a) => a.toSorted((x, y) => x - y));
 
-test('a body in the plain form is followed to its end, however it is cut', () => {
+test('finds the end of a body in the plain form, however its bytes are split', () => {
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 8 }), cuts, (body, at) => {
       const bytes = Buffer.concat([...body.map(encode), END]);
@@ -36,14 +36,14 @@ test('a body in the plain form is followed to its end, however it is cut', () =>
   );
 });
 
-test('what follows a body is not looked at', () => {
+test('does not read past the end of a body', () => {
   expect(feed(Buffer.concat([END, Buffer.from('GET / HTTP/1.1\r\n')]), [3])).toEqual({
     plain: true,
     done: true,
   });
 });
 
-test('a byte that is put anywhere into the framing is refused, or makes the body another one', () => {
+test('refuses a byte inserted anywhere into the framing, unless it makes another valid body', () => {
   fc.assert(
     fc.property(chunk, fc.nat(), fc.constantFrom(...';\r\n\t xg'), cuts, (only, where, extra, at) => {
       const bytes = Buffer.concat([encode({ ...only, zeros: 0 }), END]);
@@ -57,7 +57,7 @@ test('a byte that is put anywhere into the framing is refused, or makes the body
   );
 });
 
-test('once refused it stays refused', () => {
+test('stays refused after a fault', () => {
   const framing = new ChunkFraming();
   framing.push(Buffer.from('5;a'));
   framing.push(Buffer.from('0\r\n\r\n'));

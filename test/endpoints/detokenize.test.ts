@@ -1,4 +1,4 @@
-/** `POST /v1/detokenize`: a token turned back for whom the policy lets, on record, over real sockets. */
+/** `POST /v1/detokenize` over real sockets: permitted and refused requests, and their records. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -105,7 +105,7 @@ async function ask(
 const last = () => running.records().at(-1)!;
 
 describe('detokenize', () => {
-  test('a token is turned back into the value, for a caller whom the policy lets', async () => {
+  test('turns a token back into the value for a caller whom the policy permits', async () => {
     const { phone } = await disclosed();
     expect(phone).not.toBe(PHONE);
     const { status, json } = await ask({ token: phone, resource: 'customer', field: '/phone' });
@@ -116,28 +116,28 @@ describe('detokenize', () => {
     });
   });
 
-  test('the catalog says how a field’s tokens are made', async () => {
+  test('uses the parameters of the field in the catalog', async () => {
     const { card } = await disclosed();
     expect(card).toMatch(/^622202\d{6}7894$/);
     const { json } = await ask({ token: card, resource: 'customer', field: '/card' });
     expect(json['value']).toBe('6222021234567894');
   });
 
-  test('a token made for another recipient and purpose is turned back by naming both', async () => {
+  test('turns back a token of another recipient and purpose if both are named', async () => {
     const { phone } = await disclosed({ 'Sluice-Purpose': 'marketing', 'Sluice-Recipient': 'logistics' });
     const asked = { token: phone, resource: 'customer', field: '/phone' };
     expect((await ask(asked)).json['value']).not.toBe(PHONE);
     expect((await ask({ ...asked, recipient: 'logistics', purpose: 'marketing' })).json['value']).toBe(PHONE);
   });
 
-  test('a token of an older key is turned back by naming the key', async () => {
+  test('turns back a token of an older key if the key is named', async () => {
     const asked = { token: '73959630114', resource: 'customer', field: '/phone' };
     const made = { recipient: 'partner', purpose: 'claims', key_id: 'tok-2025' };
     const { json } = await ask({ ...asked, ...made });
     expect(json).toMatchObject({ value: PHONE, key_id: 'tok-2025' });
   });
 
-  test('a key that does not exist is refused without a value', async () => {
+  test('refuses a key that does not exist', async () => {
     const { status, json } = await ask({
       token: '73959630114',
       resource: 'customer',
@@ -160,7 +160,7 @@ describe('detokenize', () => {
     expect([status, json['code'], json['value']]).toEqual([400, 'token_not_reversible', undefined]);
   });
 
-  test('the record names the field, the class and the key, and neither token nor value', async () => {
+  test('records the field, the class and the key, and neither token nor value', async () => {
     const { phone } = await disclosed();
     const { json } = await ask({ token: phone, resource: 'customer', field: '/phone' });
     const found = last();
@@ -180,13 +180,13 @@ describe('detokenize', () => {
     expect(running.log()).not.toContain(PHONE);
   });
 
-  test('who has no credential is refused, and that is on record', async () => {
+  test('refuses and records a caller without a credential', async () => {
     const { status, json, type } = await ask({ token: '1', resource: 'customer', field: '/phone' }, {});
     expect([status, json['code'], type]).toEqual([401, 'token_missing', 'application/problem+json']);
     expect(last()).toMatchObject({ outcome: 'denied', action: 'detokenize', subject: null });
   });
 
-  test('who may not act is refused by the policy, and learns nothing of the catalog', async () => {
+  test('tells nothing of the catalog to a caller whom the policy denies', async () => {
     const token = await running.issuer.sign({ sub: 'u-2', roles: ['denied'], org: 'internal', clearance: 3 });
     const headers = { Authorization: `Bearer ${token}`, 'Sluice-Purpose': 'after_sales' };
     for (const field of ['/phone', '/no_such_field']) {
@@ -195,7 +195,7 @@ describe('detokenize', () => {
     }
   });
 
-  test('a field that the caller would not see undisguised is refused, whatever the decision says', async () => {
+  test('refuses a field that the caller would not be shown undisguised, although the decision permits the request', async () => {
     const { status, json } = await ask({
       token: '110101199003074514',
       resource: 'customer',
@@ -206,7 +206,7 @@ describe('detokenize', () => {
     expect(last().reasons[0]).toMatchObject({ code: 'field_withheld' });
   });
 
-  test('a purpose has to be stated', async () => {
+  test('refuses a request without a purpose', async () => {
     const { Authorization } = running.caller as { Authorization: string };
     const { status, json } = await ask(
       { token: '13812345678', resource: 'customer', field: '/phone' },
@@ -215,7 +215,7 @@ describe('detokenize', () => {
     expect([status, json['code']]).toEqual([403, 'purpose_missing']);
   });
 
-  test('a caller from outside cannot turn back what was made for somebody else', async () => {
+  test('refuses a caller from outside who names another recipient', async () => {
     const token = await running.issuer.sign({ sub: 'p', roles: ['x'], org: 'logistics', clearance: 3 });
     const { status, json } = await ask(
       { token: '13812345678', resource: 'customer', field: '/phone', recipient: 'internal' },
@@ -249,12 +249,12 @@ describe('detokenize', () => {
     expect(json['detail']).toMatch(hint);
   });
 
-  test('a body that is too large, or of another type, is refused', async () => {
+  test('refuses a body that is too large or of another type', async () => {
     expect((await ask(`{"token":"${'1'.repeat(20_000)}"}`)).status).toBe(413);
     expect((await ask('token=1', running.caller, 'application/x-www-form-urlencoded')).status).toBe(400);
   });
 
-  test('other methods are told to use POST', async () => {
+  test('answers other methods with 405 and Allow: POST', async () => {
     const { status } = await running.admin('/v1/detokenize');
     expect(status).toBe(405);
   });

@@ -51,7 +51,7 @@ const request = fc
 const cutsOf = (bytes: Buffer) =>
   fc.array(fc.nat(bytes.length), { maxLength: 12 }).map((a) => a.toSorted((x, y) => x - y));
 
-test('a request is followed to its last byte and no further, however it is cut', () => {
+test('finds the last byte of a request, however its bytes are split', () => {
   fc.assert(
     fc.property(
       request.chain((bytes) => fc.tuple(fc.constant(bytes), cutsOf(bytes))),
@@ -71,7 +71,7 @@ test('a request is followed to its last byte and no further, however it is cut',
   );
 });
 
-test('where bytes are cut changes neither the end of a request nor its fault, whatever the bytes are', () => {
+test('finds the same end or fault for any bytes, however they are split', () => {
   fc.assert(
     fc.property(
       request

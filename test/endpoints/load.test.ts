@@ -44,7 +44,7 @@ describe('long answers', () => {
   });
   afterAll(() => running?.close());
 
-  test('192 MiB go through in parts, and memory does not grow with them', async () => {
+  test('discloses 192 MiB in parts without memory that grows with them', async () => {
     const measure = async (size: number) => {
       endless(size);
       const wire = await Wire.open(running.port);
@@ -76,7 +76,7 @@ describe('long answers', () => {
     );
   }, 90_000);
 
-  test('a caller that does not read holds the upstream back', async () => {
+  test('stops reading from the upstream while the caller does not read', async () => {
     const state = endless(256 * MiB);
     const wire = await Wire.open(running.port);
     wire.socket.pause();
@@ -96,7 +96,7 @@ describe('long answers', () => {
 });
 
 describe('limits', () => {
-  test('a caller that never reads is given up after limits.request_timeout, and the upstream with it', async () => {
+  test('closes the connections of a caller that never reads after limits.request_timeout, and the upstream’s', async () => {
     const running = await startSluice({
       upstream: upstream.url,
       config: { limits: { request_timeout: '700ms' } },
@@ -114,7 +114,7 @@ describe('limits', () => {
     await running.close();
   }, 60_000);
 
-  test('more requests at once than limits.in_flight are refused, and taken again afterwards', async () => {
+  test('refuses requests beyond limits.in_flight, and serves them again afterwards', async () => {
     const running = await startSluice({ upstream: upstream.url, config: { limits: { in_flight: 3 } } });
     const waiting: (() => void)[] = [];
     upstream.answer = (request, socket) => void waiting.push(() => answers('{"id":"C1"}')(request, socket));
@@ -137,7 +137,7 @@ describe('limits', () => {
     await running.close();
   });
 
-  test('connections beyond limits.connections are closed', async () => {
+  test('closes connections beyond limits.connections', async () => {
     const running = await startSluice({ upstream: upstream.url, config: { limits: { connections: 2 } } });
     const wires = await Promise.all([1, 2].map(() => Wire.open(running.port)));
     const third = await Wire.open(running.port);
@@ -147,7 +147,7 @@ describe('limits', () => {
     await running.close();
   });
 
-  test('many connections at once are all answered, each with its own record', async () => {
+  test('answers many connections at a time, each with its own record', async () => {
     const running = await startSluice({ upstream: upstream.url });
     upstream.answer = (request, socket) =>
       answers(`{"id":"${request.target.slice('/customers/'.length)}"}`)(request, socket);
@@ -166,7 +166,7 @@ describe('limits', () => {
     await running.close();
   }, 60_000);
 
-  test('requests on one connection, one after the other, leave nothing behind', async () => {
+  test('keeps nothing of the requests that one connection has sent', async () => {
     const running = await startSluice({ upstream: upstream.url });
     upstream.answer = answers('{"id":"C1"}');
     const warnings: string[] = [];
@@ -185,7 +185,7 @@ describe('limits', () => {
   }, 60_000);
 });
 
-test('closing lets a request under way finish', async () => {
+test('lets a request in flight finish when it closes', async () => {
   const running = await startSluice({
     upstream: upstream.url,
     config: { limits: { keep_alive_timeout: '5m' } },

@@ -23,7 +23,7 @@ const account = fc.record({
   count: fc.constant(1),
 });
 
-test('Sluice-Withheld is a list of RFC 9651 of 4 KiB at most, whatever fields and reasons are called', () => {
+test('Sluice-Withheld is an RFC 9651 list of at most 4 KiB, for any names of fields and reasons', () => {
   fc.assert(
     fc.property(fc.array(account, { minLength: 1, maxLength: 60 }), (withheld) => {
       const header = withheldHeader(withheld);

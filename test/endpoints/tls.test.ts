@@ -36,7 +36,7 @@ const chunkedHead = () =>
     'Transfer-Encoding': 'chunked',
   });
 
-test('a plain chunked body is read, and the connection goes on', async () => {
+test('reads a plain chunked body, and keeps the connection open', async () => {
   upstream.answer = answers('{"id":"C1"}');
   const wire = await Wire.open(running.port, { tls: true });
   for (let i = 0; i < 3; i++) {
@@ -64,7 +64,7 @@ test.each([
   expect(upstream.received).toEqual([]);
 });
 
-test('bytes that are no request are refused, and on record', async () => {
+test('refuses and records bytes that are no request', async () => {
   const before = running.records().length;
   const wire = await Wire.open(running.port, { tls: true });
   wire.write('\0\r\n\r\n');
@@ -73,7 +73,7 @@ test('bytes that are no request are refused, and on record', async () => {
   wire.destroy();
 });
 
-test('an answer that breaks off does not end as a whole one does', async () => {
+test('does not end an answer that breaks off like a complete one', async () => {
   const items = `{"id":"C1","name":"${'n'.repeat(200)}"},`.repeat(8000);
   upstream.answer = answers(`{"items":[${items} oops]}`);
   for (const version of ['1.1', '1.0']) {
@@ -102,7 +102,7 @@ describe('where TLS does not come about', () => {
         .write(bytes);
     });
 
-  test('the wait for a handshake ends after limits.header_timeout, on record', async () => {
+  test('ends and records a handshake that takes longer than limits.header_timeout', async () => {
     const before = running.records().length;
     await closed('');
     await expect
@@ -110,7 +110,7 @@ describe('where TLS does not come about', () => {
       .toMatchObject([{ outcome: 'denied', reasons: [{ code: 'request_timeout' }] }]);
   });
 
-  test('a request in plain text ends the connection, on record', async () => {
+  test('closes the connection of a plain-text request, and records it', async () => {
     const before = running.records().length;
     await closed('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     await expect

@@ -8,11 +8,11 @@ const says = (worker: number, status: Status, checks: object = {}): WorkerReport
   ({ worker, state: 'up', answer: { status, checks } }) as WorkerReport<'ready'>;
 
 describe('readiness of several workers', () => {
-  test('is ready when all are', () => {
+  test('is ready if all workers are', () => {
     expect(worstOf([says(1, 'ready'), says(2, 'ready')]).status).toBe('ready');
   });
 
-  test('is what the worst says, and each check is shown at its worst, with the worker it comes from', () => {
+  test('is that of the worst worker, and shows the worst finding of each check with its worker', () => {
     const fine = { ok: true };
     const found = worstOf([
       says(1, 'degraded', { journal: fine, policy: { ok: true, degraded: true } }),
@@ -29,7 +29,7 @@ describe('readiness of several workers', () => {
     });
   });
 
-  test('is degraded while one is down, since the others serve; not ready while one is silent, since it holds connections', () => {
+  test('is degraded while a worker is down, and not ready while one is silent', () => {
     const down = { worker: 2, state: 'down', detail: 'ended by SIGKILL' } as const;
     const silent = { worker: 2, state: 'silent' } as const;
     expect(worstOf([says(1, 'ready'), down])).toMatchObject({
@@ -40,7 +40,7 @@ describe('readiness of several workers', () => {
     expect(worstOf([says(1, 'not ready'), down]).status).toBe('not ready');
   });
 
-  test('they are alive while every one that runs answers', () => {
+  test('reports them alive while every running worker answers', () => {
     const up = { worker: 1, state: 'up', answer: null } as const;
     expect(livenessOf([up, { worker: 2, state: 'down' }]).ok).toBe(true);
     expect(livenessOf([up, { worker: 2, state: 'silent' }])).toEqual({
@@ -64,7 +64,7 @@ describe('metrics of several workers', () => {
   // The channel between processes carries JSON.
   const sent = <T>(report: T): T => JSON.parse(JSON.stringify(report)) as T;
 
-  test('are added up, histograms by bucket; a gauge is summed or its least, as it says', async () => {
+  test('are added up, histograms by bucket; a gauge is summed or its minimum taken, as it declares', async () => {
     const page = await summed(sent([await worker(1, 2), await worker(0, 3)]));
     expect(page).toContain('sluice_requests_total{route="GET /a",status="200",code=""} 5');
     expect(page).toContain('sluice_stage_duration_seconds_bucket{le="0.0001",stage="identity"} 5');
@@ -75,7 +75,7 @@ describe('metrics of several workers', () => {
     expect(page).toMatch(/^healthy 0$/m);
   });
 
-  test('of one worker read as its own page does', async () => {
+  test('of one worker are the same as its own page', async () => {
     const metrics = createMetrics();
     metrics.request('GET /a', 'denied', 403, 'policy_denied');
     metrics.stages({ identity: 60 });
@@ -89,7 +89,7 @@ describe('metrics of several workers', () => {
     );
   });
 
-  test('of workers that are gone, what was counted stays, what was measured does not', async () => {
+  test('keep the counters of workers that have ended, and not their gauges', async () => {
     const gone = await kept(sent([await kept([await worker(1, 1)]), await worker(0, 2)]));
     const page = await summed(sent([gone, await worker(1, 4)]));
     expect(page).toContain('sluice_decisions_total{outcome="allowed"} 7');
