@@ -156,6 +156,13 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
+  test('the input of sluice/decision is built in pipeline/authorize.ts alone, for commands as well', () => {
+    const builds = /\bcontext: \{[^{}]*\bgrants\b/;
+    expect(files.filter((f) => builds.test(codeOf(f)) && !f.startsWith('model/'))).toEqual([
+      'pipeline/authorize.ts',
+    ]);
+  });
+
   test('sluice/decision is asked in pipeline/authorize.ts alone, by commands as well', () => {
     const elsewhere: Readonly<Record<string, string>> = {
       'policy/shadow.ts': 'asks the live and the shadow policy what authorize asks',

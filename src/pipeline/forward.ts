@@ -2,7 +2,6 @@
 import { SluiceError } from '../errors.ts';
 import { WRITES } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
-import type { ProxyRequest } from '../model/exchange.ts';
 import { type Identifier, otherNamed } from '../model/identifiers.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { variantsOf } from '../model/verdict.ts';
@@ -27,7 +26,7 @@ export interface Prepared {
 
 /** @throws SluiceError what keeps the request from being forwarded */
 export async function prepare(
-  request: ProxyRequest,
+  request: Access['request'],
   { target: { selected }, snapshot, input, decision }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,

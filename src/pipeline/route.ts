@@ -1,9 +1,12 @@
-/** What a proxied request asks for: its route, resource and action, and the fields that it searches by and writes. */
+/** What an HTTP request to the upstream asks for: its route, resource and action, and the fields that it searches by and writes. */
 import type { ProxyRequest } from '../model/exchange.ts';
 import type { RouteCandidates, Selected } from '../routing/index.ts';
 import type { Target } from './authorize.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
+
+/** What routing needs of a request, whether or not it is forwarded. */
+export type Routable = Pick<ProxyRequest, 'method' | 'target' | 'headers' | 'peer' | 'hasBody' | 'read'>;
 
 export interface Routed extends Target {
   readonly selected: Selected;
@@ -13,11 +16,7 @@ export interface Routed extends Target {
  * Answers at once for a request without a body.
  * @throws SluiceError what `Router.match`, `Router.select` and `ProxyRequest.read` throw
  */
-export function routed(
-  request: ProxyRequest,
-  entry: DecisionEntry,
-  stages: Stages,
-): Routed | Promise<Routed> {
+export function routed(request: Routable, entry: DecisionEntry, stages: Stages): Routed | Promise<Routed> {
   const candidates = stages.router.match(request.method, request.target, request.headers);
   if (!request.hasBody) return select(candidates, null, request, entry, stages);
   return request
@@ -28,7 +27,7 @@ export function routed(
 function select(
   candidates: RouteCandidates,
   body: Uint8Array | null,
-  { method, peer }: ProxyRequest,
+  { method, peer }: Routable,
   entry: DecisionEntry,
   { router }: Stages,
 ): Routed {
