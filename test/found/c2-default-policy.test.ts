@@ -8,11 +8,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { classesOf, parseCatalog } from '../../src/policy/catalog/read.ts';
-import { compileFiles } from '../../src/policy/compile.ts';
-import { readPolicyDirectory } from '../../src/policy/directory.ts';
-import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
+import { policyWith } from '../support/policy.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 import { exchange, requestText, textOf } from '../support/wire.ts';
 
@@ -71,31 +68,14 @@ let upstream: HostileUpstream;
 let running: Running;
 let people: readonly Person[] = OTHERS;
 
-async function policy() {
-  const files = await readPolicyDirectory(new URL('../../policies', import.meta.url).pathname);
-  const rules = await compileFiles({ ...files, tests: [], scenarios: [] }, { opa: await resolveOpa() });
-  const customer = parseCatalog(
-    'customer',
-    `resource: customer
+const CATALOG = `resource: customer
 data_subject: /id
 fields:
   /id: { category: reference, grade: 1 }
   /phone: { category: contact, grade: 3, mask: phone }
   /balance: { category: transaction, grade: 2 }
 envelope: { /items: { is: records }, /total: { is: total } }
-`,
-  );
-  const data = structuredClone(rules.data) as Record<string, Record<string, unknown>>;
-  data['catalog']!['customer'] = customer;
-  data['classes']!['customer'] = classesOf(customer);
-  return {
-    ...rules,
-    data,
-    dataJson: JSON.stringify(data),
-    catalogs: new Map([['customer', customer]]),
-    sources: {},
-  };
-}
+`;
 
 beforeAll(async () => {
   upstream = await startHostile();
@@ -111,7 +91,7 @@ beforeAll(async () => {
   running = await startSluice({
     upstream: upstream.url,
     crm: { response_headers: ['X-Pagination', 'X-Found', 'X-Cache', 'X-Result-Size', 'X-Request-Id'] },
-    policy: await policy(),
+    policy: await policyWith({ catalogs: [CATALOG] }),
     claims: {
       sub: 'u-1',
       roles: ['support'],

@@ -21,7 +21,9 @@ const BASE = parse(readFileSync(join(HERE, 'sluice.yaml'), 'utf8')) as Record<st
 const paths = (readdirSync(HERE, { recursive: true }) as string[]).filter((p) => p.endsWith('.case')).sort();
 
 let upstream: HostileUpstream;
+/** least recently used first; each takes some 8 MB */
 const started = new Map<string, Promise<Running>>();
+const AT_ONCE = 10;
 const directories: string[] = [];
 
 beforeAll(async () => {
@@ -29,11 +31,7 @@ beforeAll(async () => {
   await policyWith({}); // OPA compiles the default rules: on a busy machine longer than a test may take
 }, 120_000);
 afterAll(async () => {
-  for (const one of started.values())
-    await one.then(
-      (r) => r.close(),
-      () => {},
-    );
+  for (const one of started.values()) await close(one);
   await upstream?.close();
   for (const dir of directories) rmSync(dir, { recursive: true, force: true });
 });
@@ -48,13 +46,26 @@ const consentsOf = (file: CaseFile) =>
     file.sections.find((s) => s.name === 'consents.yaml'),
   );
 
-function sluiceFor(file: CaseFile): Promise<Running> {
+const close = (one: Promise<Running>): Promise<void> =>
+  one.then(
+    (running) => running.close(),
+    () => {}, // it did not start, which its cases have said
+  );
+
+async function sluiceFor(file: CaseFile): Promise<Running> {
   const key = setupOf(file)
     .map((s) => `${s.name}\n${s.text}`)
     .sort()
     .join('\n\n');
   const known = started.get(key) ?? start(file);
+  started.delete(key);
   started.set(key, known);
+  const [oldest = ''] = started.keys();
+  if (started.size > AT_ONCE) {
+    const one = started.get(oldest)!;
+    started.delete(oldest);
+    await close(one);
+  }
   return known;
 }
 
@@ -70,6 +81,13 @@ async function start(file: CaseFile): Promise<Running> {
   for (const { name, text } of sections)
     if (name.startsWith('file ')) writeFileSync(join(dir, name.slice('file '.length)), `${text}\n`);
   const { routes, upstreams = {}, ...config } = { ...BASE, ...yaml('sluice.yaml') } as Record<string, object>;
+  const others = Object.keys(upstreams).filter((name) => name !== 'crm');
+  if (others.length > 0)
+    throw new CaseError(
+      file.path,
+      sections[0]!.line,
+      `A case has one upstream, crm, and not ${others.join()}.`,
+    );
   try {
     return await startSluice({
       dir,
