@@ -109,10 +109,12 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
   let value: unknown;
   try {
     value = tree.toJS({ maxAliasCount: mostAliases, mapAsMap: false });
-  } catch {
-    return {
-      faults: [{ file, line: 1, column: 1, message: 'aliases (*name) repeat too much of this file' }],
-    };
+  } catch (e) {
+    // There is no place in what the library throws here.
+    const isAliases = /alias count/.test((e as Error).message);
+    const message = isAliases ? 'aliases (*name) repeat too much of this file' : sentenceOf(e as Error);
+    report({ line: 1, column: 1 }, isPersonal && !isAliases ? 'is not plain YAML' : message);
+    return { faults };
   }
   return {
     document: {
@@ -132,7 +134,7 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
 /** A data file of a bundle as OPA reads it: YAML 1.1, where `yes` is true. @throws Error for what is not YAML */
 export const parseBundled = (text: string): unknown => parse(text, { version: '1.1' });
 
-const sentenceOf = ({ code, message }: { readonly code: string; readonly message: string }): string => {
+const sentenceOf = ({ code, message }: { readonly code?: string; readonly message: string }): string => {
   if (code === 'MULTIPLE_DOCS') return 'a second YAML document begins here (---): a file holds one';
   const line = message.split('\n')[0] ?? message;
   return `${line.charAt(0).toLowerCase()}${line.slice(1).replace(/\.$/, '')}`;
