@@ -1,9 +1,9 @@
 /** What the tests of the policy engine share: the fixture compiled once, and inputs. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
 import type { DisclosureInput, PolicyInput } from '../../src/model/input.ts';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { compileFiles, compilePolicy } from '../../src/policy/compile.ts';
@@ -50,8 +50,9 @@ export const scratch = async (): Promise<string> => {
   made.push(dir);
   return dir;
 };
-afterAll(async () => {
-  for (const dir of made.splice(0)) await rm(dir, { recursive: true, force: true });
+// Test files share this module: a hook would belong to the first of them alone.
+process.once('exit', () => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
 });
 
 export const inputFor = (role: string, purpose: string, time = '2026-11-22T08:00:00Z'): PolicyInput => ({
