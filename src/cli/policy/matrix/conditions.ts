@@ -9,10 +9,28 @@ export type Condition = { readonly [D in Dimension]?: readonly string[] };
  * The circumstances as conditions that hold for exactly these and no others of those that were asked about.
  * @param asked all in which the caller gets through, before or after
  */
-export function describe(tuples: ReadonlySet<string>, asked: ReadonlySet<string>): Condition[] {
-  const of = [...tuples].map(circumstanceOf);
-  const universe = [...new Set([...asked, ...tuples])].map(circumstanceOf);
+export function describe(
+  tuples: ReadonlySet<string>,
+  asked: ReadonlySet<string>,
+  circumstances: Circumstances,
+): Condition[] {
+  const of = [...tuples].map((tuple) => circumstances.of(tuple));
+  const universe = [...new Set([...asked, ...tuples])].map((tuple) => circumstances.of(tuple));
   return conditions(of, universe, DIMENSIONS);
+}
+
+/** Each is parsed once: the same ones hold for many fields. */
+export class Circumstances {
+  readonly #known = new Map<string, Circumstance>();
+
+  of(tuple: string): Circumstance {
+    let known = this.#known.get(tuple);
+    if (known === undefined) {
+      known = circumstanceOf(tuple);
+      this.#known.set(tuple, known);
+    }
+    return known;
+  }
 }
 
 const valuesOf = (list: readonly Circumstance[], d: Dimension): string[] => [

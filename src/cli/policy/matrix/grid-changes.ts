@@ -63,6 +63,8 @@ class Comparison {
     string,
     { change: Change; callers: Map<string, { caller: Caller; tuples: Set<string> }> }
   >();
+  /** `differences` gives the same changes again for what is seen alike */
+  readonly #keys = new WeakMap<Change, string>();
   readonly #asked = new Map<string, Set<string>>();
   /** neither decision looks at the clearance: it is asked once for all */
   readonly #clearanceDecides: boolean;
@@ -240,7 +242,11 @@ class Comparison {
   }
 
   #note(change: Change, caller: Caller, tuple: string): void {
-    const key = JSON.stringify([change.of, change.resource, change.path, change.before, change.after]);
+    let key = this.#keys.get(change);
+    if (key === undefined) {
+      key = JSON.stringify([change.of, change.resource, change.path, change.before, change.after]);
+      this.#keys.set(change, key);
+    }
     let found = this.#found.get(key);
     if (found === undefined) {
       found = { change, callers: new Map() };

@@ -3,7 +3,6 @@ import type { FieldOutcome } from '../../../disclosure/fields/outcomes.ts';
 import {
   type Caller,
   type Change,
-  circumstanceOf,
   type Compared,
   DIRECTIONS,
   type Direction,
@@ -13,7 +12,7 @@ import {
   type Subject,
   type Verdict,
 } from './changes.ts';
-import { type Condition, consentWords, describe } from './conditions.ts';
+import { Circumstances, type Condition, consentWords, describe } from './conditions.ts';
 
 export interface Sentence {
   readonly direction: Direction;
@@ -40,11 +39,17 @@ const ABOUT: readonly Subject[] = ['request', 'field', 'write', 'delete', 'limit
 
 export function sentencesOf({ found, asked }: Compared): Sentence[] {
   const groups = new Map<string, Group>();
+  const circumstances = new Circumstances();
+  /** caller, resource and tuples → the conditions: fields that change alike change in the same circumstances */
+  const described = new Map<string, readonly Condition[]>();
   for (const one of merged(found))
     for (const { caller, tuples, before } of one.callers.values()) {
-      const when = describe(tuples, asked.get(keyOf(caller, one.change.resource)) ?? tuples);
       const { of, resource, direction } = one.change;
-      const actions = [...new Set([...tuples].map((tuple) => circumstanceOf(tuple).action))];
+      const where = keyOf(caller, resource);
+      const same = `${where} ${[...tuples].join()}`;
+      const when = described.get(same) ?? describe(tuples, asked.get(where) ?? tuples, circumstances);
+      described.set(same, when);
+      const actions = [...new Set([...tuples].map((tuple) => circumstances.of(tuple).action))];
       const from = [...before].sort().join(' or ');
       const key = JSON.stringify([of, resource, direction, from, one.after, caller, actions, when]);
       const group = groups.get(key) ?? {
