@@ -1,11 +1,11 @@
 /** `sluice serve` with several workers: processes that share two ports and a journal, and answer as one. */
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get as httpsGet } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/index.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import {
@@ -74,85 +74,241 @@ const value = (page: string, name: string): number =>
     .filter((line) => line.startsWith(name) && /[ {]/.test(line[name.length] ?? ''))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 
-describe('sluice serve with workers', () => {
+const ENDED = 'a worker ended; it is started again';
+const AGAIN = 'a worker serves again';
+const COUNTED = [
+  'sluice_requests_total',
+  'sluice_decisions_total',
+  'sluice_stage_duration_seconds_count{stage="identity"}',
+];
+
+/** how often the log says it */
+const times = (served: Served, text: string): number => served.log().split(text).length - 1;
+
+describe('two workers that serve on through all of these', () => {
+  const kept: Cleaning = [];
+  const config = {
+    policy: { bundle: './bundle.tar.gz', watch: false },
+    decision_log: { journal: { dir: './journal' }, index: { sqlite: './decisions.db' } },
+    workers: 2,
+  };
+  /** what the upstream does with a request */
+  let handle = customer;
+  let upstream: string;
+  let served: Served;
+  let journal: string;
+  const isReady = (): Promise<boolean> =>
+    ask(served, '/readyz').then(
+      ({ body }) => body.status === 'ready',
+      () => false,
+    );
+  /** records of one test alone */
+  let earlier: ReadonlySet<string>;
+  const records = () => recordsIn(journal).filter((r) => !earlier.has(r.hash));
+
+  beforeAll(async () => {
+    upstream = await upstreamOf((res) => handle(res), kept);
+    served = await serveFor({ upstream, config }, issuer, kept);
+    journal = join(served.dir, 'journal');
+  }, 120_000);
+  beforeEach(async () => {
+    await until(isReady);
+    earlier = new Set(recordsIn(journal).map((r) => r.hash));
+  }, 60_000);
+  afterEach(() => {
+    handle = customer;
+  });
+  afterAll(() => {
+    for (const clean of kept.splice(0).reverse()) clean();
+  });
+
+  /** Ends so many workers and waits until they serve again. */
+  const killed = async (kill: () => void, count = 1): Promise<void> => {
+    const again = times(served, AGAIN);
+    kill();
+    await until(() => times(served, AGAIN) === again + count);
+  };
+
   test('serves one address from several processes, each with a chain of its own', async () => {
-    const served = await serve();
     expect(served.log()).toMatch(/^\{"ready":true,.*"workers":2\}$/m);
     expect(served.log().match(/"ready":true/g)).toHaveLength(1);
     expect(new URL(served.proxy).port).not.toBe('0');
     expect(new URL(served.admin).port).not.toBe('0');
     expect(workersOf(served)).toHaveLength(2);
-    expect(await many(served, 20)).toEqual(Array(20).fill(SHOWN));
-    const journal = join(served.dir, 'journal');
-    const records = recordsIn(journal);
-    expect(records).toHaveLength(20);
-    expect(new Set(records.map((r) => r.origin)).size).toBe(2);
+    let asked = 0;
+    // Whichever worker is awake accepts, so that it may take more than one try to reach both.
+    await until(async () => {
+      expect(await many(served, 20)).toEqual(Array(20).fill(SHOWN));
+      asked += 20;
+      return new Set(records().map((r) => r.origin)).size === 2;
+    });
+    expect(records()).toHaveLength(asked);
     expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
   }, 60_000);
 
-  test('`auto` is one for each core, and one alone is no other process', async () => {
-    const { availableParallelism } = await import('node:os');
-    const served = await serve({}, 'auto');
-    const cores = Math.min(availableParallelism(), 64);
-    expect(workersOf(served)).toHaveLength(cores === 1 ? 0 : cores);
-  }, 60_000);
-
   test('adds its metrics up, whichever worker is asked, and forgets nothing of one that died', async () => {
-    const served = await serve();
+    const counted = async (): Promise<number[]> => {
+      const { text } = await ask(served, '/metrics');
+      return COUNTED.map((name) => value(text, name));
+    };
+    const from = await counted();
+    const more = (n: number): number[] => from.map((count) => count + n);
     await many(served, 10);
     for (let i = 0; i < 3; i++) {
+      expect(await counted()).toEqual(more(10));
       const { text } = await ask(served, '/metrics');
-      expect(value(text, 'sluice_requests_total')).toBe(10);
-      expect(value(text, 'sluice_decisions_total')).toBe(10);
-      expect(value(text, 'sluice_stage_duration_seconds_count{stage="identity"}')).toBe(10);
       expect(value(text, 'sluice_journal_ok')).toBe(1);
       expect(value(text, 'sluice_policy_ok')).toBe(1);
       expect(value(text, 'sluice_workers')).toBe(2);
     }
-    process.kill(workersOf(served)[0]!, 'SIGKILL');
-    await until(() => served.log().includes('a worker serves again'));
+    const restarts = async () => value((await ask(served, '/metrics')).text, 'sluice_worker_restarts_total');
+    const restarted = await restarts();
+    await killed(() => process.kill(workersOf(served)[0]!, 'SIGKILL'));
     await many(served, 4);
-    const { text } = await ask(served, '/metrics');
-    expect(value(text, 'sluice_requests_total')).toBe(14);
-    expect(value(text, 'sluice_stage_duration_seconds_count{stage="identity"}')).toBe(14);
-    expect(value(text, 'sluice_worker_restarts_total')).toBe(1);
+    expect(await counted()).toEqual(more(14));
+    expect(await restarts()).toBe(restarted + 1);
   }, 60_000);
 
   test('kill -9 of one: the others serve, it comes back to its chain, and nothing is missing', async () => {
-    const served = await serve();
     await many(served, 6);
     const [victim, other] = workersOf(served);
+    const [ended, again] = [times(served, ENDED), times(served, AGAIN)];
     process.kill(victim!, 'SIGKILL');
-    await until(() => served.log().includes('a worker ended; it is started again'));
+    await until(() => times(served, ENDED) > ended);
     const down = await ask(served, '/readyz');
     expect(Object.values(down.body.workers)).toContainEqual({ status: 'ready' });
-    if (!served.log().includes('a worker serves again'))
-      expect([down.status, down.body.status]).toEqual([200, 'degraded']);
+    if (times(served, AGAIN) === again) expect([down.status, down.body.status]).toEqual([200, 'degraded']);
     expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
-    await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
+    await until(isReady);
     expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
     const after = workersOf(served);
     expect(after).toHaveLength(2);
     expect(after).toContain(other);
     expect(after).not.toContain(victim);
-    const journal = join(served.dir, 'journal');
     const report = await verify({ dir: journal, key: null });
     expect(report.problems).toEqual([]);
     expect(report.origins).toHaveLength(2);
-    expect(recordsIn(journal)).toHaveLength(18);
+    expect(records()).toHaveLength(18);
   }, 60_000);
 
   test('kill -9 of all: they come back at the same address, though any free port was asked for', async () => {
-    const served = await serve();
-    for (const pid of workersOf(served)) process.kill(pid, 'SIGKILL');
-    const ready = (): Promise<boolean> =>
-      ask(served, '/readyz').then(
-        ({ body }) => body.status === 'ready',
-        () => false,
-      );
-    await until(ready);
+    await killed(() => {
+      for (const pid of workersOf(served)) process.kill(pid, 'SIGKILL');
+    }, 2);
+    await until(isReady);
     expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
-    expect((await verify({ dir: join(served.dir, 'journal'), key: null })).problems).toEqual([]);
+    expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
+  }, 60_000);
+
+  test('SIGTERM to one worker makes it leave after its requests, and another takes its place', async () => {
+    const waiting: (() => void)[] = [];
+    handle = (res) => void waiting.push(() => customer(res));
+    const [stopping, again] = [times(served, '"stopping"'), times(served, AGAIN)];
+    const pending = many(served, 4);
+    await until(() => waiting.length === 4);
+    const [one] = workersOf(served);
+    process.kill(one!, 'SIGTERM');
+    await until(() => times(served, '"stopping"') > stopping);
+    for (const release of waiting) release();
+    expect(await pending).toEqual(Array(4).fill(SHOWN));
+    await until(() => times(served, AGAIN) > again);
+    expect(workersOf(served)).toHaveLength(2);
+    expect(served.child.exitCode).toBe(null);
+  }, 60_000);
+
+  test('SIGHUP reaches every worker', async () => {
+    const read = async (setup: Setup): Promise<void> => {
+      const known = times(served, 'policy and consents read again');
+      await prepare({ upstream, config, dir: served.dir, ...setup }, issuer);
+      served.child.kill('SIGHUP');
+      await until(() => times(served, 'policy and consents read again') === known + 2);
+    };
+    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
+    await read({ answers: { customer: { '*': answer({ 'reference/1': 'disclose' }) } } });
+    expect(await many(served, 6)).toEqual(Array(6).fill({ status: 200, text: '{"id":"C1"}' }));
+    await read({});
+    expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
+  }, 60_000);
+
+  test('a worker that is stuck makes all not ready and not alive, by its number', async () => {
+    expect((await ask(served, '/readyz')).body).toMatchObject({
+      status: 'ready',
+      checks: { journal: { ok: true }, policy: { ok: true } },
+      workers: { 1: { status: 'ready' }, 2: { status: 'ready' } },
+    });
+    expect((await ask(served, '/healthz')).body).toMatchObject({ workers: { 1: 'up', 2: 'up' } });
+    const second = Number([...served.log().matchAll(/"worker":2,.*"pid":(\d+)/g)].at(-1)?.[1]);
+    process.kill(second, 'SIGSTOP');
+    const ready = await ask(served, '/readyz');
+    expect([ready.status, ready.body.status]).toEqual([503, 'not ready']);
+    expect(ready.body.workers).toMatchObject({ 1: { status: 'ready' }, 2: { status: 'silent' } });
+    const alive = await ask(served, '/healthz');
+    expect([alive.status, alive.body.workers]).toEqual([503, { 1: 'up', 2: 'silent' }]);
+    process.kill(second, 'SIGCONT');
+    await until(isReady);
+  }, 60_000);
+
+  test('a worker that is stuck gets no connection, and its end closes none', async () => {
+    const [victim] = workersOf(served);
+    process.kill(victim!, 'SIGSTOP');
+    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
+    process.kill(victim!, 'SIGKILL');
+    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
+  }, 60_000);
+
+  test('connections that are opened at once and kept reach every worker', async () => {
+    const { port } = new URL(served.proxy);
+    const text = 'GET /customers/C1 HTTP/1.1\r\nHost: a\r\n\r\n';
+    const pool = async (): Promise<void> => {
+      const sockets = Array.from({ length: 32 }, () =>
+        connect(Number(port), '127.0.0.1').on('error', () => undefined),
+      );
+      cleaning.push(() => {
+        for (const socket of sockets) socket.destroy();
+      });
+      const heads = sockets.map((socket) => once(socket, 'data'));
+      for (const socket of sockets) socket.write(text);
+      await Promise.all(heads);
+    };
+    const origins = (): Set<string> => new Set(records().map((r) => r.origin));
+    // On a machine that is busy, one worker may not run while all of a pool are accepted.
+    await until(async () => {
+      await pool();
+      return origins().size === 2;
+    });
+  }, 60_000);
+
+  test('a worker that comes back has the configuration of this run, whatever the file says by then', async () => {
+    const text = readFileSync(served.file);
+    writeFileSync(served.file, 'nonsense: [');
+    await killed(() => process.kill(workersOf(served)[0]!, 'SIGKILL'));
+    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
+    writeFileSync(served.file, text);
+  }, 60_000);
+
+  test('decisions made by one worker are in the index for all', async () => {
+    await many(served, 20);
+    const made = recordsIn(journal).length;
+    const { openSqliteIndex } = await import('../../src/decision-log/index/sqlite.ts');
+    const index = openSqliteIndex(join(served.dir, 'decisions.db'));
+    cleaning.push(() => void index.close());
+    const indexed = async () => (await index.query({ kind: 'disclosure', limit: 1000 })).decisions.length;
+    await until(async () => (await indexed()) === made);
+  }, 60_000);
+
+  test('workers do not outlive the first process', async () => {
+    const pids = workersOf(served);
+    served.child.kill('SIGKILL');
+    await until(() => !pids.some(isAlive));
+  }, 60_000);
+});
+
+describe('sluice serve with workers', () => {
+  test('`auto` is one for each core, and one alone is no other process', async () => {
+    const { availableParallelism } = await import('node:os');
+    const served = await serve({}, 'auto');
+    const cores = Math.min(availableParallelism(), 64);
+    expect(workersOf(served)).toHaveLength(cores === 1 ? 0 : cores);
   }, 60_000);
 
   test('SIGTERM lets requests under way finish in every worker, then all processes are gone', async () => {
@@ -193,12 +349,14 @@ describe('sluice serve with workers', () => {
   }, 60_000);
 
   test('a second signal ends all at once', async () => {
-    const upstream = await upstreamOf(() => undefined, cleaning);
+    let asked = false;
+    const upstream = await upstreamOf(() => {
+      asked = true;
+    }, cleaning);
     const served = await serve({ upstream });
     const pids = workersOf(served);
     const pending = get(served).catch(() => 'broken off');
-    await until(async () => value((await ask(served, '/metrics')).text, 'sluice_workers') === 2);
-    await pause(200);
+    await until(() => asked);
     served.child.kill('SIGTERM');
     await until(() => served.log().includes('"stopping"'));
     served.child.kill('SIGTERM');
@@ -206,41 +364,6 @@ describe('sluice serve with workers', () => {
     expect(served.child.signalCode).toBe('SIGTERM');
     expect(await pending).toBe('broken off');
     await until(() => !pids.some(isAlive));
-  }, 60_000);
-
-  test('workers do not outlive the first process', async () => {
-    const served = await serve();
-    const pids = workersOf(served);
-    served.child.kill('SIGKILL');
-    await until(() => !pids.some(isAlive));
-  }, 60_000);
-
-  test('SIGTERM to one worker makes it leave after its requests, and another takes its place', async () => {
-    const waiting: (() => void)[] = [];
-    const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
-    const served = await serve({ upstream });
-    const pending = many(served, 4);
-    await until(() => waiting.length === 4);
-    const [one] = workersOf(served);
-    process.kill(one!, 'SIGTERM');
-    await until(() => served.log().includes('"stopping"'));
-    for (const release of waiting) release();
-    expect(await pending).toEqual(Array(4).fill(SHOWN));
-    await until(() => served.log().includes('a worker serves again'));
-    expect(workersOf(served)).toHaveLength(2);
-    expect(served.child.exitCode).toBe(null);
-  }, 60_000);
-
-  test('SIGHUP reaches every worker', async () => {
-    const upstream = await upstreamOf(customer, cleaning);
-    const config = { policy: { bundle: './bundle.tar.gz', watch: false }, workers: 2 };
-    const served = await serve({ upstream, config });
-    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
-    const answers = { customer: { '*': answer({ 'reference/1': 'disclose' }) } };
-    await prepare({ upstream, config, dir: served.dir, answers }, issuer);
-    served.child.kill('SIGHUP');
-    await until(() => served.log().match(/policy and consents read again/g)?.length === 2);
-    expect(await many(served, 6)).toEqual(Array(6).fill({ status: 200, text: '{"id":"C1"}' }));
   }, 60_000);
 
   test('SIGHUP while they start ends none of them', async () => {
@@ -255,57 +378,6 @@ describe('sluice serve with workers', () => {
     expect(await ended).toBe(0);
   }, 120_000);
 
-  test('a worker that is stuck makes all not ready and not alive, by its number', async () => {
-    const served = await serve();
-    expect((await ask(served, '/readyz')).body).toMatchObject({
-      status: 'ready',
-      checks: { journal: { ok: true }, policy: { ok: true } },
-      workers: { 1: { status: 'ready' }, 2: { status: 'ready' } },
-    });
-    expect((await ask(served, '/healthz')).body).toMatchObject({ workers: { 1: 'up', 2: 'up' } });
-    const second = Number(/"worker":2,.*"pid":(\d+)/.exec(served.log())?.[1]);
-    process.kill(second, 'SIGSTOP');
-    const ready = await ask(served, '/readyz');
-    expect([ready.status, ready.body.status]).toEqual([503, 'not ready']);
-    expect(ready.body.workers).toMatchObject({ 1: { status: 'ready' }, 2: { status: 'silent' } });
-    const alive = await ask(served, '/healthz');
-    expect([alive.status, alive.body.workers]).toEqual([503, { 1: 'up', 2: 'silent' }]);
-    process.kill(second, 'SIGCONT');
-    await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
-  }, 60_000);
-
-  test('a worker that is stuck gets no connection, and its end closes none', async () => {
-    const served = await serve();
-    const [victim] = workersOf(served);
-    process.kill(victim!, 'SIGSTOP');
-    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
-    process.kill(victim!, 'SIGKILL');
-    expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
-  }, 60_000);
-
-  test('connections that are opened at once and kept reach every worker', async () => {
-    const served = await serve();
-    const { port } = new URL(served.proxy);
-    const text = 'GET /customers/C1 HTTP/1.1\r\nHost: a\r\n\r\n';
-    const pool = async (): Promise<void> => {
-      const sockets = Array.from({ length: 32 }, () =>
-        connect(Number(port), '127.0.0.1').on('error', () => undefined),
-      );
-      cleaning.push(() => {
-        for (const socket of sockets) socket.destroy();
-      });
-      const heads = sockets.map((socket) => once(socket, 'data'));
-      for (const socket of sockets) socket.write(text);
-      await Promise.all(heads);
-    };
-    const origins = (): Set<string> => new Set(recordsIn(join(served.dir, 'journal')).map((r) => r.origin));
-    // On a machine that is busy, one worker may not run while all of a pool are accepted.
-    await until(async () => {
-      await pool();
-      return origins().size === 2;
-    });
-  }, 60_000);
-
   test('a faulty configuration is one error', async () => {
     const { file } = await prepare({ config: { workers: 4, upstreams: {} } }, issuer);
     const { ended, log } = launch(file, cleaning);
@@ -313,16 +385,11 @@ describe('sluice serve with workers', () => {
     expect(log().match(/config_invalid/g)).toHaveLength(1);
   }, 60_000);
 
-  test.each([0, 65, 'many', 1.5])(
-    'workers: %s is refused',
-    async (workers) => {
-      const { file } = await prepare({ config: { workers } }, issuer);
-      const { ended, log } = launch(file, cleaning);
-      expect(await ended).toBe(3);
-      expect(log()).toMatch(/sluice\.yaml:\d+:\d+: workers: must be /);
-    },
-    60_000,
-  );
+  test.each([0, 65, 'many', 1.5])('workers: %s is refused', async (workers) => {
+    const { dir, file, text } = await prepare({ config: { workers } }, issuer);
+    cleaning.push(() => rmSync(dir, { recursive: true }));
+    expect(() => parseConfig(text, file, {})).toThrow(/sluice\.yaml:\d+:\d+: workers: must be /);
+  });
 
   test('what keeps the workers from starting is told once, with the exit code of one process', async () => {
     const { file, dir } = await prepare({ config: { workers: 4 } }, issuer);
@@ -343,14 +410,6 @@ describe('sluice serve with workers', () => {
     expect(log().match(/address_in_use/g)).toHaveLength(1);
   }, 60_000);
 
-  test('a worker that comes back has the configuration of this run, whatever the file says by then', async () => {
-    const served = await serve();
-    writeFileSync(served.file, 'nonsense: [');
-    process.kill(workersOf(served)[0]!, 'SIGKILL');
-    await until(() => served.log().includes('a worker serves again'));
-    expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
-  }, 60_000);
-
   test('a worker that cannot come back is tried again, ever more patiently, until it can', async () => {
     const served = await serve({ config: { policy: { bundle: './bundle.tar.gz', watch: false } } });
     const bundle = join(served.dir, 'bundle.tar.gz');
@@ -366,17 +425,6 @@ describe('sluice serve with workers', () => {
     expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
     writeFileSync(bundle, whole);
     await until(async () => (await ask(served, '/readyz')).body.status === 'ready');
-  }, 60_000);
-
-  test('decisions made by one worker are in the index for all', async () => {
-    const served = await serve({
-      config: { decision_log: { journal: { dir: './journal' }, index: { sqlite: './decisions.db' } } },
-    });
-    await many(served, 20);
-    const { openSqliteIndex } = await import('../../src/decision-log/index/sqlite.ts');
-    const index = openSqliteIndex(join(served.dir, 'decisions.db'));
-    cleaning.push(() => void index.close());
-    await until(async () => (await index.query({ kind: 'disclosure', limit: 100 })).decisions.length === 20);
   }, 60_000);
 
   test('serves TLS from every worker', async () => {
