@@ -63,7 +63,6 @@ describe('sluice serve', () => {
     expect((await get(served)).text).toBe('{"id":"C1","name":"Li","phone":"138****5678"}');
     const answers = { customer: { '*': answer({ 'reference/1': 'disclose' }) } };
     await prepare({ upstream, config, dir: served.dir, answers }, issuer);
-    await new Promise((done) => setTimeout(done, 300));
     expect((await get(served)).text).toContain('138****5678');
     served.child.kill('SIGHUP');
     await until(() => served.log().includes('policy and consents read again'));

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ConsentEntry,
   createConsentSource,
@@ -225,12 +225,8 @@ describe('a consent file', () => {
     }
   };
   const eventually = async (consents: ConsentSource, wanted: string): Promise<string> => {
-    let last = '';
-    for (let i = 0; i < 100 && last !== wanted; i++) {
-      last = await seen(consents);
-      if (last !== wanted) await new Promise((r) => setTimeout(r, 30));
-    }
-    return last;
+    await vi.waitFor(async () => expect(await seen(consents)).toBe(wanted), 20_000);
+    return wanted;
   };
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-consent-'));
@@ -273,8 +269,7 @@ describe('a consent file', () => {
   test('that breaks serves on for as long as stale_if_error says, and says that it is not ready', async () => {
     const consents = await open({ stale_if_error: 600_000 });
     writeFileSync(path(), '{');
-    for (let i = 0; i < 100 && (await consents.ready()).ok; i++) await new Promise((r) => setTimeout(r, 30));
-    expect((await consents.ready()).ok).toBe(false);
+    await vi.waitFor(async () => expect((await consents.ready()).ok).toBe(false), 20_000);
     expect(await seen(consents)).toBe('given');
   });
   test('that is not there keeps Sluice from starting', async () => {

@@ -239,6 +239,12 @@ describe('decisions tail', () => {
 
   test('follows a journal that is being written', async () => {
     const { dir } = await recorded(2);
+    const earlier = await createDecisionLog(
+      { journal: { dir, instance: 'test', min_free: 65_536 } },
+      { logger: silentLogger },
+    );
+    await earlier.append(draft(2, { purpose: 'claims' }));
+    await earlier.close();
     const main = new URL('../../src/main.ts', import.meta.url).pathname;
     const child = spawn(process.execPath, [
       main,
@@ -256,7 +262,8 @@ describe('decisions tail', () => {
       out += chunk.toString();
     });
     try {
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      // it prints what is there, and follows from there on
+      await expect.poll(() => out, { timeout: 20_000 }).toContain('"purpose":"claims"');
       const log = await createDecisionLog(
         { journal: { dir, instance: 'test', min_free: 65_536 } },
         { logger: silentLogger },
@@ -265,7 +272,7 @@ describe('decisions tail', () => {
       const { hash } = await log.append(draft(101, { purpose: 'claims' }));
       await expect.poll(() => out, { timeout: 10_000 }).toContain(hash);
       await log.close();
-      expect(out.trim().split('\n')).toHaveLength(1);
+      expect(out.trim().split('\n')).toHaveLength(2);
     } finally {
       child.kill('SIGINT');
     }

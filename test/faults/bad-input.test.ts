@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { answers, type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
 import { prepare, type Running, SCRIPTED, startSluice } from '../support/sluice.ts';
-import { type Answer, exchange, headerOf, jsonOf, requestText, textOf } from '../support/wire.ts';
+import { type Answer, exchange, headerOf, jsonOf, requestText, textOf, Wire } from '../support/wire.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 const CANARY = 'canary-91c2';
@@ -266,15 +266,19 @@ describe('the upstream', () => {
   });
   test('is cut off in the middle of a long list: what was sent does not end as a whole answer does', async () => {
     const items = `{"id":"C1","name":"${'n'.repeat(200)}"},`.repeat(12_000);
+    let breakOff = (): void => undefined;
     upstream.answer = (_request, socket) => {
       socket.write(
         `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000000\r\n\r\n{"items":[${items}`,
       );
-      setTimeout(() => socket.destroy(), 150);
+      breakOff = () => socket.destroy();
     };
-    const answer = await exchange(running.port, requestText('GET /customers', running.caller), {
-      timeout: 10_000,
-    });
+    const wire = await Wire.open(running.port);
+    // once a part of it has been answered
+    wire.socket.once('data', () => breakOff());
+    wire.write(requestText('GET /customers', running.caller));
+    const answer = await wire.answer({ timeout: 20_000 });
+    wire.destroy();
     expect(answer.status).toBe(200);
     expect(answer.complete).toBe(false);
     const id = headerOf(answer, 'sluice-decision-id');

@@ -10,15 +10,15 @@ import { openJournal, temporaryDirectory } from '../support/journals.ts';
 
 const CHILD = new URL('../support/journal-child.ts', import.meta.url).pathname;
 
-/** Runs the child until it has acknowledged something, then a random while longer, and kills it. */
+/** Runs the child until it has acknowledged a random number of records, and kills it while it writes the next ones. */
 async function killed(dir: string, ...args: string[]): Promise<string[]> {
   const child = spawn(process.execPath, [CHILD, dir, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const enough = 1 + Math.random() * 100;
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString();
+    if (out.split('\n').length > enough) child.kill('SIGKILL');
   });
-  await once(child.stdout, 'data');
-  setTimeout(() => child.kill('SIGKILL'), Math.random() * 60);
   await once(child, 'close');
   return out.split('\n').slice(0, -1);
 }

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createConsentSource, readConsents } from '../../src/consent/index.ts';
 import { parseRevoked } from '../../src/identity/revoked.ts';
 import type { ConsentSource } from '../../src/model/consent.ts';
@@ -206,8 +206,8 @@ describe('a file that is damaged', () => {
       (e: { code: string }) => e.code,
     );
   const eventually = async (wanted: string): Promise<string> => {
-    for (let i = 0; i < 200 && (await outcome()) !== wanted; i++) await new Promise((r) => setTimeout(r, 20));
-    return outcome();
+    await vi.waitFor(async () => expect(await outcome()).toBe(wanted), 20_000);
+    return wanted;
   };
 
   test.each(Object.entries(DAMAGED))('(%s) keeps Sluice from starting', async (_what, bytes) => {

@@ -1,4 +1,4 @@
-/** Runs targets in turns until the time is up; every case is named by its seed and number, and can be run again alone. */
+/** Runs targets in turns for a number of cases or a time; every case is named by its seed and number, and can be run again alone. */
 import { Finding, type FuzzTarget, Random } from './target.ts';
 
 export interface Failure {
@@ -16,7 +16,8 @@ export interface Progress {
 
 export interface LoopOptions {
   readonly seed: number;
-  readonly milliseconds: number;
+  /** default: no limit of time */
+  readonly milliseconds?: number;
   /** the first case, and the only one if `cases` is 1 */
   readonly first?: number;
   readonly cases?: number;
@@ -26,7 +27,7 @@ export interface LoopOptions {
 }
 
 export async function fuzz(targets: readonly FuzzTarget[], options: LoopOptions): Promise<Progress> {
-  const stop = performance.now() + options.milliseconds;
+  const stop = performance.now() + (options.milliseconds ?? Number.POSITIVE_INFINITY);
   const failures: Failure[] = [];
   let cases = 0;
   let reported = performance.now();

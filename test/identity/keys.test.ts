@@ -145,11 +145,8 @@ describe('keys in a file', () => {
     renameSync(`${path()}.new`, path());
   };
   const eventually = async (check: () => Promise<boolean>): Promise<boolean> => {
-    for (let i = 0; i < 100; i++) {
-      if (await check()) return true;
-      await new Promise((r) => setTimeout(r, 50));
-    }
-    return false;
+    await vi.waitFor(async () => expect(await check()).toBe(true), 20_000);
+    return true;
   };
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'sluice-keys-'));

@@ -171,16 +171,19 @@ describe.skipIf(opa === null)('policy.require_approval', () => {
       refusals++;
       return recording;
     });
+    const other = await w.open();
     w.change();
     const refused = store.reload();
+    await other.reload();
     await vi.waitFor(() => expect(refusals).toBe(1), { timeout: 60_000 });
     w.approve(await sign(await digestOf(w.dir)));
-    // Longer than the watch takes to see the file come to rest: nothing else will tell of it.
-    await new Promise((resolve) => setTimeout(resolve, 5000));
+    // The watch of the other has seen the file come to rest, so that nothing else will tell of it.
+    await vi.waitFor(() => expect(other.status().error).toBeNull(), { timeout: 60_000 });
     release();
     await refused;
     await vi.waitFor(() => expect(store.status().error).toBeNull(), { timeout: 60_000 });
-    expect(w.revisions).toHaveLength(2);
+    // of each of them: at the start, and when the approval came
+    expect(w.revisions).toHaveLength(4);
   });
 
   const tampered = (token: string, change: (s: Statement) => object): string => {
