@@ -10,9 +10,11 @@ function directory(name: string): string {
   const dir = join(cache, name);
   mkdirSync(dir, { recursive: true });
   for (const entry of readdirSync(dir)) {
-    const file = join(dir, entry);
-    const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat?.isFile() && stat.mtimeMs < Date.now() - OLD_MS) rmSync(file, { force: true });
+    const path = join(dir, entry);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    // Node's cache is a folder for each version of Node, which grows with every change of a source file.
+    const since = stat?.isDirectory() ? stat.birthtimeMs : stat?.mtimeMs;
+    if (since !== undefined && since < Date.now() - OLD_MS) rmSync(path, { recursive: true, force: true });
   }
   return dir;
 }
@@ -24,6 +26,7 @@ process.env['SLUICE_TEST_COMPILED'] = directory('opa');
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/warm.ts'],
     setupFiles: ['test/support/opa-memo.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
