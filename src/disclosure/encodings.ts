@@ -1,6 +1,6 @@
 /**
- * Content codings (RFC 9110 §8.4): what the upstream compressed is decoded before it is read, and what is released is
- * encoded again as the client accepts. Both directions are streams over node:zlib with bounded memory.
+ * Content codings (RFC 9110 §8.4): decodes bodies of the upstream, and encodes released bodies as the client accepts. Both directions are
+ * streams over node:zlib with bounded memory.
  */
 import type { Transform } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -20,21 +20,21 @@ import { SluiceError } from '../errors.ts';
 
 export type Coding = 'gzip' | 'deflate' | 'br' | 'zstd';
 type Bytes = AsyncIterable<Uint8Array>;
-/** node:zlib's streams: `bytesWritten` counts the input that the codec has consumed, not what was written to it */
+/** a stream of node:zlib; `bytesWritten` counts the input that the codec has consumed, not what was written to it */
 type Codec = Transform & { readonly bytesWritten: number; flush(kind: number, done: () => void): void };
 
 export interface DecodeLimits {
-  /** bytes after decoding, of every stage of a chain */
+  /** bytes after decoding, for each coding of a chain */
   readonly maxBytes: number;
   /** decoded bytes for each encoded byte; deflate cannot exceed 1032, zstd and brotli have no bound of their own */
   readonly maxRatio: number;
-  /** the ratio is looked at only past this many decoded bytes: a short, repetitive answer is no bomb */
+  /** the ratio is checked only beyond this many decoded bytes: a short, repetitive answer is no decompression bomb */
   readonly ratioFloor: number;
 }
 
 export const DECODE_LIMITS: DecodeLimits = { maxBytes: 16 * 1024 ** 3, maxRatio: 250, ratioFloor: 1024 ** 2 };
 
-/** Two are seen in the field (a compressed export behind a compressing server); more is somebody's bomb. */
+/** Two codings occur in practice (a compressed export behind a compressing server). */
 const MAX_CHAIN = 3;
 const CHUNK = 64 * 1024;
 
@@ -63,7 +63,7 @@ export function parseContentEncoding(header: string | null | undefined): Coding[
 }
 
 /**
- * Undoes a chain of codings.
+ * Decodes a chain of codings.
  * @throws SluiceError, from the stream: `response_encoding_malformed` for bytes that are not of the coding, end early or
  *   go on after its end; `response_too_large` past a limit
  */
@@ -80,7 +80,7 @@ async function* undo(source: Bytes, coding: Coding, limits: DecodeLimits): Async
   const counted = { in: 0, out: 0 };
   let codec: Codec | undefined;
   try {
-    // No byte at all is an empty body whatever the header says (answers to HEAD, 304 and many to PUT).
+    // a body without bytes is empty whatever the header says (answers to HEAD, 304, many to PUT)
     let head: Uint8Array | null = await peek(input, 2);
     while (head !== null && head.length > 0) {
       codec = decoder(coding, head);
@@ -92,15 +92,15 @@ async function* undo(source: Bytes, coding: Coding, limits: DecodeLimits): Async
         yield chunk;
       }
       head = await feeding;
-      // gzip members node:zlib joins by itself, zstd frames (RFC 8878 §3: they "can be concatenated") only where a chunk
-      // ends between them; after the end of anything else nothing may follow
+      // node:zlib joins gzip members, but zstd frames (RFC 8878 §3: they "can be concatenated") only if a chunk ends between them; after
+      // the end of other codings nothing may follow
       if (head !== null && coding !== 'zstd') throw new TrailingBytes();
     }
   } catch (e) {
-    // node:zlib's own faults carry a code; whatever the source threw (an aborted upstream) is not ours to rename
+    // errors of node:zlib have a code; an error of the source (an aborted upstream) is rethrown unchanged
     if (!isCodecFault(e)) throw e;
     throw new SluiceError('response_encoding_malformed', {
-      message: `The response body is not valid ${coding}: it is damaged, cut short or followed by something else.`,
+      message: `The response body is not valid ${coding}: it is damaged, truncated or followed by other bytes.`,
       cause: e,
     });
   } finally {
@@ -112,15 +112,15 @@ async function* undo(source: Bytes, coding: Coding, limits: DecodeLimits): Async
 function guard(counted: { in: number; out: number }, coding: Coding, limits: DecodeLimits): void {
   if (counted.out > limits.maxBytes)
     throw new SluiceError('response_too_large', {
-      message: `The response body exceeds ${limits.maxBytes} bytes once its ${coding} coding is undone.`,
+      message: `The response body exceeds ${limits.maxBytes} bytes after ${coding} decoding.`,
     });
   if (counted.out > limits.ratioFloor && counted.out > counted.in * limits.maxRatio)
     throw new SluiceError('response_too_large', {
-      message: `The response body unpacks to more than ${limits.maxRatio} times its ${coding}-coded size.`,
+      message: `The response body decodes to more than ${limits.maxRatio} times its ${coding}-coded size.`,
     });
 }
 
-/** Writes the source into the codec until the codec has come to an end of its own: then what it left, else null. */
+/** Writes the source into the codec. If the codec ends before the source does, returns the rest of the chunk; else null. */
 async function feed(
   codec: Codec,
   head: Uint8Array,
@@ -164,7 +164,7 @@ const write = (codec: Codec, chunk: Uint8Array): Promise<void> =>
     codec.write(chunk, (e) => (e ? fail(e) : done()));
   });
 
-/** The first chunk of the source, of at least `n` bytes if there are as many. */
+/** The first bytes of the source: at least `n`, if there are as many. */
 async function peek(input: AsyncIterator<Uint8Array>, n: number): Promise<Uint8Array> {
   let head: Uint8Array = new Uint8Array(0);
   while (head.length < n) {
@@ -175,7 +175,7 @@ async function peek(input: AsyncIterator<Uint8Array>, n: number): Promise<Uint8A
   return head;
 }
 
-/** Whoever iterates hears its errors; after that nobody would, and one of them would end the process. */
+/** The iteration reports errors; one after its end would terminate the process without this listener. */
 const heard = (codec: Transform): Codec => codec.on('error', () => undefined) as Codec;
 
 function decoder(coding: Coding, head: Uint8Array): Codec {
@@ -183,7 +183,7 @@ function decoder(coding: Coding, head: Uint8Array): Codec {
     case 'gzip':
       return heard(createGunzip({ chunkSize: CHUNK }));
     case 'deflate': {
-      // RFC 9110 §8.4.1.2 means zlib (RFC 1950), but some servers send bare deflate; the two-byte header tells them apart
+      // RFC 9110 §8.4.1.2 means zlib (RFC 1950), but some servers send raw deflate; the two-byte header distinguishes them
       const [cmf = 0, flg = 0] = head;
       const wrapped = (cmf & 0x0f) === 8 && cmf >> 4 <= 7 && ((cmf << 8) | flg) % 31 === 0;
       return heard((wrapped ? createInflate : createInflateRaw)({ chunkSize: CHUNK }));
@@ -191,7 +191,7 @@ function decoder(coding: Coding, head: Uint8Array): Codec {
     case 'br':
       return heard(createBrotliDecompress({ chunkSize: CHUNK }));
     case 'zstd':
-      // RFC 9659: a window over 8 MiB is not sent as a content coding; it would be this process's memory
+      // RFC 9659: a content coding has a window of at most 8 MiB, which bounds the memory
       return heard(
         createZstdDecompress({
           chunkSize: CHUNK,
@@ -201,12 +201,12 @@ function decoder(coding: Coding, head: Uint8Array): Codec {
   }
 }
 
-/** Ours, where the client likes several equally: the cheapest for its size first. */
+/** our preference among codings with equal weight: the cheapest for its size first */
 const PREFERENCE: readonly Coding[] = ['zstd', 'br', 'gzip', 'deflate'];
 
 /**
- * The coding to answer in (RFC 9110 §12.5.3): the client's highest weight, then our preference. `identity` when the
- * field is absent, empty or malformed; null when the client refuses everything that can be sent.
+ * The coding of an answer (RFC 9110 §12.5.3): the client's highest weight, then our preference. `identity` if the field is absent, empty or
+ * malformed; null if the client accepts none that can be sent.
  */
 export function negotiate(acceptEncoding: string | null | undefined): Coding | 'identity' | null {
   if (acceptEncoding === null || acceptEncoding === undefined || acceptEncoding.trim() === '')
@@ -231,13 +231,13 @@ export function negotiate(acceptEncoding: string | null | undefined): Coding | '
       bestWeight = weight;
     }
   }
-  // identity is acceptable unless refused by name, or by `*;q=0` without its name; unnamed, it is the last resort
+  // identity is acceptable unless it is refused by name, or by `*;q=0`; if it is not named, it comes last
   const identity = weights.get('identity') ?? (star === 0 ? 0 : null);
   if (identity !== null && identity > bestWeight) return 'identity';
   return best ?? (identity === 0 ? null : 'identity');
 }
 
-/** Encodes a stream; what has been written is flushed whenever the source pauses, so that a slow feed arrives in time. */
+/** Encodes a stream. The output is flushed whenever the source pauses, so that a slow source arrives in time. */
 export function encodeStream(coding: Coding | 'identity'): (source: Bytes) => Bytes {
   return (source) => (coding === 'identity' ? source : apply(source, coding));
 }
@@ -278,7 +278,7 @@ function encoder(coding: Coding): { codec: Codec; flush: number } {
       };
     case 'br':
       return {
-        // quality 4 is about gzip's cost; a 512 KiB window keeps a thousand open answers affordable
+        // quality 4 costs about as much as gzip; a 512 KiB window bounds the memory of a thousand concurrent answers
         codec: heard(
           createBrotliCompress({
             chunkSize: CHUNK,

@@ -1,7 +1,7 @@
 /**
- * The key ring: secrets of `pseudonymize`, `tokenize` and the data-subject digests, and recipients' public keys for `encrypt`. A use
- * has any number of keys; the one with the latest `from` that has begun is current and serves what is new, all of them serve what
- * is old. Nothing here is ever logged or part of a message.
+ * The key ring: secrets for `pseudonymize`, `tokenize` and data-subject digests, and public keys of recipients for `encrypt`. A use can have
+ * several keys. The one with the latest `from` in the past is current and is used for new values; old values can use all of them. Keys are
+ * never logged and never part of a message.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { KeyConfig } from './section.ts';
@@ -10,7 +10,7 @@ import { startOf } from '../model/moment.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { RecipientKey, SecretUse, TreatmentKey, TreatmentKeys } from './treatments/treatment.ts';
 
-/** bytes; HMAC-SHA-256 loses nothing above its own width (RFC 2104, section 3) */
+/** bytes; the output length of SHA-256 (RFC 2104, section 3) */
 const SHORTEST_SECRET = 32;
 /** bits; NIST SP 800-57 part 1, until 2030 */
 const SHORTEST_RSA = 2048;
@@ -38,16 +38,16 @@ const invalid = (id: string, what: string): SluiceError =>
 
 function secretBytes(id: string, text: string): Uint8Array {
   const plain = text.trim();
-  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(plain)) throw invalid(id, 'secret: base64 or base64url is wanted');
+  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(plain)) throw invalid(id, 'secret: must be base64 or base64url');
   const bytes = Buffer.from(plain, 'base64');
   if (bytes.length < SHORTEST_SECRET)
-    throw invalid(id, `secret: at least ${SHORTEST_SECRET} bytes are wanted, there are ${bytes.length}`);
+    throw invalid(id, `secret: must have at least ${SHORTEST_SECRET} bytes, has ${bytes.length}`);
   return bytes;
 }
 
 function publicKey(id: string, text: string): KeyObject {
   const wanted =
-    'secret: the recipient’s public key is wanted, as PEM or JWK (RSA from 2048 bits, P-256, P-384, P-521, X25519)';
+    'secret: must be the recipient’s public key, as PEM or JWK (RSA from 2048 bits, P-256, P-384, P-521, X25519)';
   let key: KeyObject;
   const plain = text.trim();
   const pem = plain.startsWith('-----') ? plain : Buffer.from(plain, 'base64').toString('utf8').trim();
@@ -62,7 +62,7 @@ function publicKey(id: string, text: string): KeyObject {
       key = createPublicKey(pem);
     }
   } catch {
-    // the cause may quote the key
+    // no cause: it may quote the key
     throw invalid(id, wanted);
   }
   const details = key.asymmetricKeyDetails;
@@ -78,7 +78,7 @@ function publicKey(id: string, text: string): KeyObject {
 function beginning(id: string, from: string | undefined): number {
   if (from === undefined) return Number.NEGATIVE_INFINITY;
   const at = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(from) ? startOf(from) : Number.NaN;
-  if (Number.isNaN(at)) throw invalid(id, 'from: an RFC 3339 date or time is wanted, such as 2026-01-01');
+  if (Number.isNaN(at)) throw invalid(id, 'from: must be an RFC 3339 date or time, such as 2026-01-01');
   return at;
 }
 
@@ -98,7 +98,7 @@ function hold(id: string, config: KeyConfig): Held {
 }
 
 /**
- * Loads every key at once, so that a missing one stops the start and not a request.
+ * Loads all keys at the start, so that a missing one is reported then and not by a request.
  * @throws SluiceError `config_invalid` that names the key by id
  */
 export function createKeyRing(config: KeysConfig, options: KeyRingOptions = {}): KeyRing {

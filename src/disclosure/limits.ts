@@ -1,4 +1,4 @@
-/** Named defaults of the disclosure stage and the bounds within which a configuration may move them. */
+/** Default limits of the disclosure stage. */
 import type { DisclosureLimits } from './formats/format.ts';
 
 const KiB = 1024;

@@ -1,6 +1,6 @@
 /**
- * From the upstream's headers and what the route says, to the format and charset that a body is read in. Nothing is
- * guessed from the content: a body that neither the upstream nor the route names is refused.
+ * Determines the format and charset of a body from the upstream's headers and the route. Nothing is guessed from the content: a body whose
+ * format neither of them names is refused.
  */
 import { SluiceError } from '../errors.ts';
 import type { FormatName, Layout } from '../model/disclosure.ts';
@@ -12,14 +12,14 @@ import { FORMATS } from './formats/formats.ts';
 export interface RouteResponse {
   readonly format: FormatName | null;
   readonly charset: string | null;
-  /** those of the format */
+  /** options of the format */
   readonly options?: { readonly [name: string]: unknown };
 }
 
 export interface Media {
   readonly format: FormatName;
   readonly layout: Layout;
-  /** lower case; empty where nobody says and the body itself may (a declaration, a byte order mark) */
+  /** lower case; empty if only the body can state it (a declaration, a byte order mark) */
   readonly charset: string;
   /** content codings in the order they were applied, e.g. `['gzip']` */
   readonly encodings: readonly Coding[];
@@ -56,7 +56,7 @@ const one = (headers: Headers, name: string): string => {
 };
 
 /**
- * @param accept the caller's Accept field: a type of the upstream's own making is passed on if the caller has named it
+ * @param accept the caller's Accept field: an unregistered type of the upstream is passed on if the caller names it
  * @throws SluiceError `response_format_unsupported`, `response_charset_unknown`, `response_encoding_unsupported`
  */
 export function mediaOf(
@@ -114,7 +114,7 @@ function statesCharset({ charsetParameter }: FormatMedia, charset: string, state
   return charsetParameter === 'if_stated' || !/^(?:utf-?8|us-ascii)$/.test(charset);
 }
 
-/** A label is text of the upstream's: one that is more than a name is passed on as the name that we know it by. */
+/** A label is text that the upstream chose: unless it is a plain name, the canonical name is passed on. */
 const labelOf = (label: string): string =>
   /^[a-z0-9]+(?:[._:-][a-z0-9]+)*$/.test(label) || !isCharset(label) ? label : charsetNamed(label).name;
 

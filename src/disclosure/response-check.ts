@@ -1,4 +1,4 @@
-/** What a route says of its answers, tried at the start: a misspelled option is a table misread, and the first request is late to learn it. */
+/** Checks at the start what a route states about its answers: charset, and the options of the format. */
 import { isSluiceError } from '../errors.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import { CatalogCache } from './fields/catalogs.ts';
@@ -19,7 +19,7 @@ export interface ResponseFault {
   readonly message: string;
 }
 
-/** Null: it is sound, as far as it does not depend on the answer's own Content-Type. */
+/** Null: no fault, as far as it does not depend on the Content-Type of the answer. */
 export function responseFault({ format: name, charset, options }: ExpectedResponse): ResponseFault | null {
   let key: ResponseFault['key'] = 'charset';
   try {
@@ -39,7 +39,7 @@ export function responseFault({ format: name, charset, options }: ExpectedRespon
     return null;
   } catch (e) {
     if (!isSluiceError(e)) throw e;
-    // a format that does not take this charset says so when it is opened
+    // a format that does not support the charset throws when it is opened
     return { key: e.code === 'config_invalid' ? key : 'charset', message: e.message };
   }
 }

@@ -1,11 +1,11 @@
 /**
- * The disclosure stage: `createDisclosureStage(…).disclose(body, plan)` turns a body into parts that may leave, and says of each
- * exactly what was done to it. See `README.md` beside this file for the flow.
+ * The disclosure stage: `createDisclosureStage(…).disclose(body, plan)` turns a body into parts that may be released, each with a summary of
+ * what was done to it. See `README.md` for the flow.
  */
 import { SluiceError } from '../errors.ts';
 import type { DisclosurePart, DisclosurePlan, DisclosureStage, FormatName } from '../model/disclosure.ts';
 import { CatalogCache } from './fields/catalogs.ts';
-import { DigestCache } from './session/digest.ts';
+import { digestBy } from './session/digest.ts';
 import type { DisclosureLimits, Format } from './formats/format.ts';
 import { FORMATS } from './formats/formats.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -16,15 +16,15 @@ import type { Treatment, TreatmentKeys } from './treatments/treatment.ts';
 
 export interface DisclosureDependencies {
   readonly keys: TreatmentKeys;
-  /** the decision log's digest of a data subject's id; without it the key ring's key makes it */
+  /** the decision log's keyed digest of a data subject's id */
   readonly dataSubject?: (id: string) => string;
   readonly limits?: Partial<DisclosureLimits>;
-  /** besides the ones of this folder, or in their place */
+  /** in addition to the built-in ones; one with the same name replaces the built-in one */
   readonly treatments?: readonly Treatment[];
   readonly formats?: readonly Format[];
 }
 
-/** a chunk of any size is worked on in slices of this many bytes, so that parts can leave before all of it is done */
+/** Chunks are processed in slices of this many bytes, so that parts can be released before a large chunk is done. */
 const SLICE = 256 * 1024;
 
 export function createDisclosureStage(dependencies: DisclosureDependencies): DisclosureStage {
@@ -35,7 +35,7 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
     limits,
     treatments: new Map(treatments.map((treatment) => [treatment.name as string, treatment])),
     catalogs: new CatalogCache(),
-    digests: dependencies.dataSubject ? { of: dependencies.dataSubject } : new DigestCache(dependencies.keys),
+    dataSubject: dependencies.dataSubject ?? digestBy(dependencies.keys),
   };
   const formats = new Map<FormatName, Format>(
     [...FORMATS, ...(dependencies.formats ?? [])].map((format) => [format.name, format]),
@@ -75,7 +75,7 @@ async function* run(
   try {
     while (true) {
       const next = chunks.next();
-      // what may leave does not wait for an upstream that has gone quiet
+      // bytes that can be released do not wait for an upstream that is silent
       if (session.ready && !(await idle.with(next))) {
         session.cut(false);
         for (const part of session.take()) yield part;

@@ -1,12 +1,12 @@
 /**
- * A catalog (with the catalogs of the resources embedded in it) compiled to an automaton over names and positions. A state is the set
- * of catalog paths that are still possible at a place, so that `*`, names, positions and selectors that overlap are followed
- * together; states are made when first reached and kept. Their number is bounded by the catalog, never by the data: a name that
- * the catalog does not know leads to the state of "any other name". Longer than most: states and the steps between them are one machine.
+ * A catalog, with the catalogs of its embedded resources, compiled to an automaton over names and positions. A state is the set of catalog
+ * paths that are still possible at a place, so that overlapping names, positions, selectors and `*` are followed together. States are
+ * created when first reached and kept. Their number is bounded by the catalog, not by the data: every name that the catalog does not have
+ * leads to the same state. Longer than most: the states and the steps between them belong together.
  *
- * Which path wins: the deepest that names an ancestor of the value or the value itself; of two equally deep ones the more specific
- * (`Trie`); of two equally specific ones an embedded resource, then the higher grade. What a winner covers: itself and the elements of arrays
- * that stand there, and only if it is `whole` the members of objects. Where it does not cover a member, nothing does.
+ * Precedence: the deepest path for the value or a container of it; of equally deep ones the more specific (`Trie`); of equally specific ones
+ * an embedded resource, then the higher grade. A path covers the value and the elements of arrays, and members of objects only if it is
+ * `whole`. A member that the winning path does not cover is covered by none.
  */
 import { SluiceError } from '../../errors.ts';
 import { type Catalog, classOf, type FieldEntry, type Variants } from '../../model/catalog.ts';
@@ -23,15 +23,15 @@ export interface Field {
   readonly entry: FieldEntry | null;
   /** null: named by an answer where no catalog has an entry */
   readonly cls: string | null;
-  /** the field whose treatment it has where the answer does not name it; -1: none */
+  /** the field whose treatment applies if the answer does not name this one; -1: none */
   readonly base: FieldId;
-  /** an embedded resource that an answer reaches into: may only be left out */
+  /** an embedded resource, part of which an answer names: it can only be dropped */
   readonly closed: boolean;
-  /** covers objects too, with all that stands in them */
+  /** covers objects too, with all their members */
   readonly whole: boolean;
 }
 
-/** A place where a resource stands: the record itself (0), or an embedding. */
+/** A place of a resource: the record itself (0), or an embedded resource. */
 export interface Scope {
   readonly catalog: Catalog;
   readonly prefix: string;
@@ -40,40 +40,40 @@ export interface Scope {
   readonly firstField: number;
   readonly fieldCount: number;
   readonly parent: number;
-  /** reuse key of a resource that embeds itself */
+  /** identifies the embedding, so that a resource that embeds itself reuses its scope */
   readonly key: string;
   root: StateId;
 }
 
-/** A branch of a catalog that is still possible. `up`: how many scopes outward that catalog is; 0: the innermost one. */
+/** A branch of a catalog that is still possible. `up`: how many scopes outward the catalog is (0: the innermost). */
 interface Branch {
   readonly node: TrieNode;
   readonly up: number;
 }
 
 interface Condition {
-  /** it tells of what type the thing is that stands here, and picks no field of a list */
+  /** it selects the record type, not an element of a list */
   readonly typed?: true;
   readonly wants: readonly Want[];
   readonly branch: Branch;
 }
 
-/** The conditions of a state by the first key they ask for and the value they want: a catalog may have hundreds for one list of name/value pairs. */
+/** The conditions of a state, indexed by first key and value: a catalog may have hundreds of them for one list of name/value pairs. */
 interface Selectors {
-  /** all that any of them asks for */
+  /** all keys of the conditions */
   readonly keys: readonly string[];
-  /** for each key the conditions that ask for it first, by value */
+  /** for each key, the conditions with it as their first key, by value */
   readonly wanted: readonly ReadonlyMap<string, readonly Condition[]>[];
-  /** for each key the values that any of them wants */
+  /** for each key, all values of the conditions */
   readonly values: readonly ReadonlySet<string>[];
 }
 
-/** What a selector picks, for whoever asks more of an element than `select` does. */
+/** A selector and what it selects, for the guard, which checks more than `select` does. */
 export interface Pick {
   readonly wants: readonly Want[];
-  /** of the element, as the catalog names it */
+  /** pointer of the element, as the catalog spells it */
   readonly pointer: string;
-  /** names of the members that it has lines for, or for what is in them */
+  /** names of the members with catalog lines at or below them */
   readonly members: readonly string[];
 }
 
@@ -83,16 +83,16 @@ export interface State {
   readonly branches: readonly Branch[];
   readonly conditions: readonly Condition[];
   readonly field: FieldId;
-  /** the field it would have without what answers have added */
+  /** the field by the catalog alone, without pointers that answers added */
   readonly plain: FieldId;
   readonly through: boolean;
-  /** scope that begins here; -1: none */
+  /** the scope that begins here; -1: none */
   readonly embeds: number;
   readonly inner: boolean;
   readonly marked: boolean;
   readonly positional: boolean;
   readonly marks: readonly Mark[];
-  /** branches that name a data subject here: themselves, or the array that this is an element of */
+  /** branches that mark a data subject here, or on the array around this element */
   readonly subjects: readonly Branch[];
   readonly names: Map<string, StateId>;
   readonly positions: Map<string, StateId>;
@@ -100,9 +100,9 @@ export interface State {
   otherItem: StateId;
 }
 
-/** Far beyond what a catalog of real fields needs; a set of overlapping wildcards past it is a mistake. */
+/** Far more than a real catalog needs; overlapping wildcards that exceed it are a mistake. */
 const MAX_STATES = 100_000;
-/** what the values of several keys lead to together, at one place, if it is to be made beforehand */
+/** bound for the combinations of selector values at one place that are created in advance */
 const MAX_OUTCOMES = 4096;
 
 export class Automaton implements Matcher {
@@ -122,7 +122,7 @@ export class Automaton implements Matcher {
   readonly #selectors = new Map<StateId, Selectors>();
 
   /**
-   * @param extra pointers that an answer names besides the catalog's, by resource
+   * @param extra pointers that an answer names in addition to the catalog's, by resource
    * @throws SluiceError `catalog_invalid`, `catalog_unknown` (an embedded resource without a catalog)
    */
   constructor(
@@ -150,11 +150,11 @@ export class Automaton implements Matcher {
 
   step(from: StateId, name: string, ...aliases: string[]): StateId {
     const state = this.states[from]!;
-    // a name that no path has from here adds nothing to what the others lead to
+    // an alias without a path from here changes nothing
     if (aliases.length > 0 && aliases.some((alias) => state.names.has(alias)))
       return this.#next(state, [name, ...aliases], 'name');
     const known = state.names.get(name);
-    if (known !== undefined) return known < 0 ? this.#learn(state, state.names, name, 'name') : known;
+    if (known !== undefined) return known < 0 ? this.#addStep(state, state.names, name, 'name') : known;
     if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');
     return state.otherName;
   }
@@ -174,14 +174,12 @@ export class Automaton implements Matcher {
     };
   }
 
-  /** an embedded resource is named by the member that it stands under */
   get embedsByKey(): boolean {
     this.#embedsByKey ??= this.scopes.some((_, scope) => scope > 0 && this.key(scope) !== null);
     return this.#embedsByKey;
   }
   #embedsByKey: boolean | null = null;
 
-  /** whether a scope is the record itself, as one of several types */
   isRecord(scope: number): boolean {
     return this.scopes[scope]!.parent === 0 && this.catalog.variants !== undefined;
   }
@@ -192,7 +190,7 @@ export class Automaton implements Matcher {
       const position = String(index);
       const known = state.positions.get(position);
       if (known !== undefined)
-        return known < 0 ? this.#learn(state, state.positions, position, 'item') : known;
+        return known < 0 ? this.#addStep(state, state.positions, position, 'item') : known;
     }
     if (state.otherItem < 0) state.otherItem = this.#next(state, [], 'item');
     return state.otherItem;
@@ -217,11 +215,11 @@ export class Automaton implements Matcher {
       for (const { wants, branch } of wanted[n]!.get(value) ?? [])
         if (wants.every((want) => sibling(want.key) === want.value)) met.push(branch);
     }
-    // the field so far is what the place inherits, or what `*` says of it: `#state` finds out again from the branches
+    // `#state` derives the field again from the branches
     return this.#state(state.scope, [...state.branches, ...met], [], state, state.through, state.subjects);
   }
 
-  /** The selectors of the record's own catalog that may pick what stands here. */
+  /** The selectors of the record's own catalog that may match at a state. */
   picks(id: StateId): readonly Pick[] {
     const own = this.states[id]!.conditions.filter(({ branch, typed }) => branch.up === 0 && typed !== true);
     return own.map(({ wants, branch }) => ({
@@ -255,8 +253,8 @@ export class Automaton implements Matcher {
   }
 
   /**
-   * Makes what a state's selectors lead to, since whatever is first met later has the scanner's tables made anew: all that values of several keys
-   * lead to together or, where that is too much, what each leads to alone.
+   * Creates the states that a state's selectors lead to, since a state that is created later makes the JSON scanner rebuild its tables: for all
+   * combinations of values or, if there are too many, for each value alone.
    */
   #settleSelectors(id: StateId): void {
     const { keys, values } = this.#selectorsOf(id);
@@ -282,7 +280,6 @@ export class Automaton implements Matcher {
   inner(id: StateId): boolean {
     return this.states[id]!.inner;
   }
-  /** whether a path's `*` leads here */
   any(id: StateId): boolean {
     return this.states[id]!.branches.some(({ node }) => node.rank.endsWith(RANK.any));
   }
@@ -311,13 +308,11 @@ export class Automaton implements Matcher {
     return this.all[field]!.path;
   }
 
-  /** the pointer of a state's place within its scope, as its most specific path spells it */
   pointer(id: StateId): string {
     const nodes = this.states[id]!.branches.filter((b) => b.up === 0).map((b) => b.node);
     return nodes.sort((a, b) => (a.rank < b.rank ? 1 : -1))[0]?.pointer ?? '';
   }
 
-  /** the same from the record's root */
   pathOf(id: StateId): string {
     return this.scopes[this.states[id]!.scope]!.prefix + this.pointer(id);
   }
@@ -327,14 +322,14 @@ export class Automaton implements Matcher {
     return this.states;
   }
 
-  /** Makes every state that names, positions and selectors lead to (of selectors those that are not too many together). */
+  /** Creates every state that names, positions and selectors lead to, as far as `MAX_OUTCOMES` allows. */
   settle(): void {
     // `states` grows while this runs
     for (let id = 0; id < this.states.length; id++) {
       for (const name of [...this.states[id]!.names.keys()]) this.step(id, name);
       for (const position of [...this.states[id]!.positions.keys()]) {
         const known = this.states[id]!.positions.get(position)!;
-        if (known < 0) this.#learn(this.states[id]!, this.states[id]!.positions, position, 'item');
+        if (known < 0) this.#addStep(this.states[id]!, this.states[id]!.positions, position, 'item');
       }
       const state = this.states[id]!;
       if (state.otherName < 0) state.otherName = this.#next(state, [], 'name');
@@ -344,9 +339,9 @@ export class Automaton implements Matcher {
     }
   }
 
-  #learn(state: State, memory: Map<string, StateId>, name: string, kind: 'name' | 'item'): StateId {
+  #addStep(state: State, steps: Map<string, StateId>, name: string, kind: 'name' | 'item'): StateId {
     const next = this.#next(state, [name], kind);
-    memory.set(name, next);
+    steps.set(name, next);
     return next;
   }
 
@@ -380,8 +375,8 @@ export class Automaton implements Matcher {
   }
 
   /**
-   * interns the state of a place: which branches are possible, and what it inherits
-   * @param listed branches that name a data subject by the array that this is an element of: each of its scalars is an id
+   * Interns the state for a set of branches and what is inherited.
+   * @param listed branches that mark a data subject on the array around this element: each scalar in it is an id
    */
   #state(
     scope: number,
@@ -416,7 +411,7 @@ export class Automaton implements Matcher {
     }
     const id = this.states.length;
     this.#interned.set(key, id);
-    // conditions count only once `select` has settled them
+    // the branches of conditions do not count before `select` resolves them
     const below = branches.filter((b) => b.up === 0).map((b) => b.node);
     const marks = branches.filter((b) => isMarked(b.node));
     const inherited = listed.filter((b) => !marks.some((own) => own.node === b.node && own.up === b.up));
@@ -431,7 +426,7 @@ export class Automaton implements Matcher {
       through: own === null && through && field >= 0,
       embeds: -1,
       inner: embedded === null && below.some((node) => hasBelow(node, isNamed)),
-      // an array of ids is looked into
+      // an array of ids is walked into
       marked: subjects.length > 0 || branches.some((b) => hasBelow(b.node, isMarked)),
       positional: branches.some((b) => [...b.node.exact.keys()].some((name) => /^(0|[1-9]\d*)$/.test(name))),
       marks: [...marks.map(markOf), ...inherited.map(subjectOf)],
@@ -504,7 +499,7 @@ export class Automaton implements Matcher {
       if (entryOf(node) !== null) continue;
       const closed = embeds(catalog, trie, node);
       add(node, fieldKey(id, node, -1), { entry: null, cls: null, base: -1, closed, whole: false });
-      // what it falls back to is known only where it stands: one field for each possibility
+      // the field that it falls back to depends on the place: one field for each possibility
       if (isAdded(node) && !closed) {
         for (const base of bases)
           add(node, fieldKey(id, node, base.id), {
@@ -586,7 +581,7 @@ const variantsAt = ({ node, up }: Branch): Condition[] =>
     typed: true,
   }));
 
-/** a field, or something with a catalog of its own, stands here */
+/** whether a field or a resource is at the node */
 const isNamed = (node: TrieNode) => node.naming !== null || node.variants.length > 0;
 
 const ids = (branches: readonly Branch[]) =>
@@ -600,14 +595,14 @@ const NO_FIELD = { field: -1, plain: -1 };
 const entryOf = (node: TrieNode): FieldEntry | null =>
   node.naming?.kind === 'field' ? node.naming.entry : null;
 
-/** named by an answer, not by the catalog */
+/** whether an answer names the node and the catalog does not */
 const isAdded = (node: TrieNode) => node.naming?.kind === 'field' && node.naming.entry === null;
 
 /** whether the catalog has an embedded resource at a node */
 const embeds = (catalog: Catalog, trie: Trie, node: TrieNode) =>
   Object.entries(catalog.fields).some(([pointer, entry]) => 'resource' in entry && trie.at(pointer) === node);
 const isMarked = (node: TrieNode) => node.subject || node.attributes.length > 0;
-/** of an element: the attributes of an array are not those of what is in it */
+/** the mark of an element: attributes of the array do not apply to it */
 const subjectOf = ({ node, up }: Branch): Mark => ({
   up,
   subject: true,
@@ -631,7 +626,7 @@ function addVariants(trie: Trie, pointer: string, { by, of }: Variants): void {
       trie.variant(trie.at(pointer), { key, value }, resource);
     return;
   }
-  // Within a record the name is a step of the path.
+  // within a record the name is a step of the path
   const around = pointer.slice(0, pointer.lastIndexOf('/'));
   for (const [name, resource] of Object.entries(of))
     if (last.kind === 'any' || (last.kind === 'name' && last.name === name))

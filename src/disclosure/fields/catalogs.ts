@@ -1,4 +1,4 @@
-/** Compiled catalogs and answers, kept as long as what they were compiled from. */
+/** Caches compiled catalogs and answers as long as their sources exist. */
 import { LRUCache } from 'lru-cache';
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { Catalog } from '../../model/catalog.ts';
@@ -8,12 +8,12 @@ import type { Envelope } from '../formats/format.ts';
 import { canonicalPointer, type Instructions, instruct, type TreatmentSet } from './program.ts';
 import type { TreatmentContext } from '../treatments/treatment.ts';
 
-/** sets of extra pointers kept per catalog; a policy that builds pointers out of data would have more */
+/** cached sets of extra pointers for each catalog; a policy that derives pointers from data would have more */
 const EXTENSIONS = 64;
 const ENVELOPES = 64;
-/** prepared treatments hold the key that was current then: this long after a rotation the old one is used at most */
+/** Prepared treatments hold the key that was current when they were prepared: after a rotation the old key is used for at most this long. */
 const PREPARED_MS = 60_000;
-/** recipients, purposes and scopes that one answer is kept prepared for */
+/** cached combinations of recipient, purpose and scope for each answer */
 const PREPARED = 64;
 
 interface Prepared {
@@ -32,10 +32,8 @@ export class CompiledCatalog {
   readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly base: Automaton;
   readonly #envelopes = new LRUCache<string, Envelope>({ max: ENVELOPES });
-  /** the envelope that was asked for last */
-  #last: { readonly records: string | null; readonly envelope: Envelope } | null = null;
   readonly #extended = new LRUCache<string, Automaton>({ max: EXTENSIONS });
-  /** an answer is to one question, about one resource */
+  /** by answer: an answer is about one resource */
   readonly #extra = new WeakMap<DisclosureAnswer, readonly string[]>();
   readonly #known = new Map<string, ReadonlySet<string>>();
 
@@ -46,14 +44,6 @@ export class CompiledCatalog {
   }
 
   envelope(records: string | null): Envelope {
-    const last = this.#last;
-    if (last !== null && last.records === records) return last.envelope;
-    const envelope = this.#envelopeAt(records);
-    this.#last = { records, envelope };
-    return envelope;
-  }
-
-  #envelopeAt(records: string | null): Envelope {
     const name = records === null ? 'whole' : `at ${records}`;
     let envelope = this.#envelopes.get(name);
     if (!envelope) {
@@ -63,7 +53,7 @@ export class CompiledCatalog {
     return envelope;
   }
 
-  /** pointers that an answer names and the catalog of its resource does not */
+  /** Pointers that an answer names and the catalog of its resource does not. */
   extra(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
     let extra = this.#extra.get(answer);
     if (extra === undefined) {
@@ -78,7 +68,7 @@ export class CompiledCatalog {
     if (pointers.length === 0) return pointers;
     let known = this.#known.get(catalog.resource);
     if (!known) {
-      // an entry that embeds a resource is not a field: an answer that names it wants the automaton extended
+      // an embedded resource is no field: an answer that names it needs an extended automaton
       const fields = Object.entries(catalog.fields).filter(([, entry]) => !('resource' in entry));
       known = new Set(fields.map(([pointer]) => canonicalPointer(pointer)));
       this.#known.set(catalog.resource, known);
@@ -111,7 +101,7 @@ export class CatalogCache {
     return compiled;
   }
 
-  /** the strictest of the answers for each field; kept by the first of them */
+  /** Compiles the answers, the strictest for each field. Cached by the first of them. */
   instructions(
     automaton: Automaton,
     scope: number,

@@ -1,4 +1,4 @@
-/** The catalog's envelope and the place of the records, over the body's own paths. */
+/** Compiles a catalog's envelope and the pointer to the records to an automaton over the paths of the body. */
 import { SluiceError } from '../../errors.ts';
 import type { Catalog, EnvelopeRole, FieldEntry } from '../../model/catalog.ts';
 import { Automaton } from './automaton.ts';
@@ -16,14 +16,14 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
   for (const [pointer] of roles) {
     if (pointer.includes('/['))
       throw new SluiceError('catalog_invalid', {
-        message: `the path ${JSON.stringify(pointer)} picks by what stands beside it, which around the records has not arrived yet`,
+        message: `the path ${JSON.stringify(pointer)} has a selector, which is not possible around the records`,
         paths: [pointer],
       });
   }
   const fields: Record<string, FieldEntry> = Object.create(null);
   for (const [pointer, role] of roles) {
-    // The catalog's own idea of where the records are yields to the route's. A role holds for all that stands below, but that something
-    // tells how a request went says nothing about what an object there may hold.
+    // The route's pointer to the records replaces the catalog's. A role covers everything below, except `status`: it says nothing about the
+    // members of an object.
     if (role !== null)
       fields[pointer] = { category: role, grade: role === 'record' ? 5 : 1, whole: role !== 'status' };
   }
@@ -47,7 +47,7 @@ export function compileEnvelope(catalog: Catalog, records: string | null): Envel
 
 const roleOf = (role: EnvelopeRole): Role => (role === 'records' ? null : role);
 
-/** The records pointer that a catalog's envelope gives (`/items: { is: records }`), for a route that does not say. */
+/** The pointer to the records by a catalog's envelope (`/items: { is: records }`), for a route that states none. */
 export function recordsPointer(catalog: Catalog): string | null {
   const found = Object.entries(catalog.envelope).find(([, entry]) => entry.is === 'records');
   if (!found) return null;

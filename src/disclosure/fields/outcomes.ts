@@ -1,6 +1,6 @@
 /**
- * What a policy does to each field of a resource, without a body at hand. Made of the same compiled catalogs and instructions that a body is disclosed by, so
- * that what a command tells of a field is what becomes of its values.
+ * The outcome of a policy for each field of a resource, without a body. It is derived from the same compiled catalogs and instructions that
+ * disclose bodies, so that a command reports what the proxy does.
  */
 import { isSluiceError } from '../../errors.ts';
 import type { DisclosureAnswer, TreatmentChoice } from '../../model/answers.ts';
@@ -14,40 +14,40 @@ import { DROP } from '../treatments/prepared.ts';
 import { TREATMENT_FILES } from '../treatments/registry.ts';
 import type { TreatmentContext } from '../treatments/treatment.ts';
 
-/** What becomes of a field. */
+/** What is done to a field. */
 export interface FieldOutcome {
   readonly do: TreatmentChoice['do'] | 'withheld';
   readonly because: string;
-  /** what the treatment goes by, of the catalog and of the answer; absent: nothing that it could */
+  /** the parameters of the treatment, from the catalog and the answer; absent: it takes none */
   readonly with?: { readonly [parameter: string]: unknown };
 }
 
 /** One field, at its place from the record's root. */
 export interface FieldAt {
   readonly path: string;
-  /** of the catalog that has its line */
+  /** of the catalog with the field's line */
   readonly resource: string;
   readonly pointer: string;
-  /** null: the answer names it, and no line of the catalog does */
+  /** null: the answer names the field, and the catalog has no line for it */
   readonly cls: string | null;
   readonly outcome: FieldOutcome;
 }
 
 export interface Fields {
-  /** in the order of the catalog; embedded resources where they stand */
+  /** in the order of the catalog, with embedded resources in their places */
   readonly all: readonly FieldAt[];
-  /** codes of the reasons why no record leaves; null: they do */
+  /** reason codes for which all records are withheld; null: they are not */
   readonly withheld: readonly string[] | null;
 }
 
 const TREATMENTS = new Map(TREATMENT_FILES.map((treatment) => [treatment.name as string, treatment]));
-/** no treatment that wants a key is prepared here */
+/** no treatment that needs a key is prepared here */
 const CONTEXT = { recipient: '', purpose: '' } as TreatmentContext;
 const cache = new CatalogCache();
-/** resources within resources are followed so far: a resource may embed itself */
+/** limit of nested resources: a resource may embed itself */
 const DEEPEST = 8;
 
-/** @param ask about records of a resource, the outer or an embedded one */
+/** @param ask the answer for records of a resource, the outer or an embedded one */
 export function fieldsOf(
   catalogs: ReadonlyMap<string, Catalog>,
   catalog: Catalog,
@@ -73,7 +73,7 @@ export function fieldsOf(
     }
   } catch (error) {
     if (!isSluiceError(error, 'policy_answer_malformed')) throw error;
-    // The proxy refuses a request whose answer cannot be read.
+    // the proxy refuses a request with such an answer
     return { all: within(compiled.base, () => null, error.code), withheld: [error.code] };
   }
   const automaton = settled(compiled.extended(extra));
@@ -85,7 +85,7 @@ export function fieldsOf(
 
 const SETTLED = new WeakSet<Automaton>();
 
-/** with all that the catalogs name, embedded resources too */
+/** The automaton with all its states created, those of embedded resources included. */
 function settled(automaton: Automaton): Automaton {
   if (!SETTLED.has(automaton)) automaton.settle();
   SETTLED.add(automaton);
@@ -98,7 +98,7 @@ interface Known {
 }
 const KNOWN = new WeakMap<Catalog, Known>();
 
-/** What was made of the same answers about the same catalog: a policy gives the same few to many questions. */
+/** The cached fields for a catalog and a sequence of answers: a policy gives few distinct answers to many questions. */
 function remembered(catalog: Catalog, answers: readonly DisclosureAnswer[]): Known {
   let known = KNOWN.get(catalog) ?? { next: new WeakMap() };
   KNOWN.set(catalog, known);
@@ -127,7 +127,7 @@ function within(
     return automaton.all
       .slice(scope.firstField, scope.firstField + scope.fieldCount)
       .flatMap((field, at): FieldAt[] => {
-        // a part of a line that an answer names is listed once, as the part that it is
+        // a field that an answer added within a line is listed once
         if (field.base >= 0) return [];
         const outcome: FieldOutcome =
           choices === null
@@ -139,19 +139,19 @@ function within(
 }
 
 const NO_LINE: FieldEntry = { category: 'unknown', grade: 5 };
-/** those that need no key, so that what they do can be told without one */
+/** treatments that need no key, so that they can be prepared here */
 const UNKEYED: ReadonlySet<string> = new Set(['mask', 'generalize', 'scrub']);
 
 const outcomeOf = (choice: TreatmentChoice, entry: FieldEntry | null): FieldOutcome => {
   const { do: name, because } = choice;
-  // without a rule that it could go by, a treatment drops every value
+  // a treatment without usable parameters drops every value
   if (UNKEYED.has(name) && TREATMENTS.get(name)!.prepare(entry ?? NO_LINE, choice, CONTEXT) === DROP)
     return { do: 'drop', because: 'not_applicable' };
   const parameters = parametersOf(choice, entry);
   return parameters === null ? { do: name, because } : { do: name, because, with: parameters };
 };
 
-/** The answer's parameters over those of the catalog's line, as treatments take them. */
+/** The parameters of the catalog's line, overridden by those of the answer. */
 function parametersOf(
   { do: name, with: own = {} }: TreatmentChoice,
   entry: FieldEntry | null,
@@ -162,19 +162,16 @@ function parametersOf(
   return { ...(name === 'mask' ? { kind: 'generic' } : {}), ...stated, ...own };
 }
 
-/** A line of a catalog that covers a place. */
+/** A catalog line that covers a path. */
 export interface Covering {
   readonly resource: string;
-  /** from the record's root; null: no line covers it */
+  /** of the line, from the record's root; null: no line covers the path */
   readonly path: string | null;
-  /** the same in the catalog of its resource */
+  /** of the line, within its resource */
   readonly pointer: string | null;
 }
 
-/**
- * The lines that cover a path of a decision record: several where a step of it may stand for several things, none where the catalog knows
- * nothing of it.
- */
+/** The lines that cover a path of a decision record. There are several if a step of the path is ambiguous. */
 export function coveringOf(
   catalogs: ReadonlyMap<string, Catalog>,
   catalog: Catalog,
@@ -211,7 +208,7 @@ export function coveringOf(
   return covered.length > 0 ? covered : [...found.values()];
 }
 
-/** A state, or what begins in it: an embedded resource, records of several types. */
+/** A state, and the states for each record type, each as the start of its embedded resource if it is one. */
 function typedStates(automaton: Automaton, id: number): readonly number[] {
   const { conditions } = automaton.states[id]!;
   const typed = conditions.flatMap(({ wants, typed: by }) =>
@@ -229,13 +226,13 @@ function stepsFrom(automaton: Automaton, from: number, step: Step): readonly num
     return [automaton.step(from, step.name), ...position];
   }
   if (step.kind === 'key') return [automaton.step(from, KEY)];
-  if (step.kind === 'any') return [automaton.step(from, UNHEARD), automaton.item(from, UNLISTED)];
+  if (step.kind === 'any') return [automaton.step(from, OTHER_NAME), automaton.item(from, OTHER_POSITION)];
   const want = new Map(step.wants.map(({ key, value }) => [key, value]));
-  return [automaton.step(from, UNHEARD), automaton.item(from, UNLISTED)].map((to) =>
+  return [automaton.step(from, OTHER_NAME), automaton.item(from, OTHER_POSITION)].map((to) =>
     automaton.select(to, (key) => want.get(key)),
   );
 }
 
-/** no catalog names it: what is met here is what `*` leads to */
-const UNHEARD = '\udffd';
-const UNLISTED = Number.MAX_SAFE_INTEGER;
+/** a name and a position that no catalog has: they lead where `*` leads */
+const OTHER_NAME = '\udffd';
+const OTHER_POSITION = Number.MAX_SAFE_INTEGER;

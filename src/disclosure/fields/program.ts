@@ -1,6 +1,6 @@
 /**
- * An answer of the policy compiled for one scope of an automaton: field → what to do. Fail closed throughout: a class the answer does not
- * name, a treatment nobody has, parameters that cannot be prepared: dropped.
+ * Compiles answers of the policy for one scope of an automaton: field → action. Fails closed: a field is dropped if the answer does not name
+ * its class, the treatment is unknown or its parameters are invalid.
  */
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer, TreatmentChoice } from '../../model/answers.ts';
@@ -25,7 +25,7 @@ import { parsePointer } from './pointer.ts';
 import type { Treat, TreatBytes, Treatment, TreatmentContext } from '../treatments/treatment.ts';
 import { Trie } from './trie.ts';
 
-/** A treatment of the text as one would be milder than what a line below asks for. */
+/** For a document (`parse`): treating the whole text could be milder than a line below requires. */
 const UNPARSED: TreatmentChoice = { do: 'drop', because: 'not_applicable' };
 const UNTREATABLE: TreatmentChoice = { do: 'drop', because: 'treatment_unknown' };
 
@@ -36,14 +36,14 @@ export interface TreatmentSet {
   readonly context: TreatmentContext;
 }
 
-/** What one or several answers say about the fields of one scope. */
+/** One or several answers, compiled for the fields of one scope. */
 export class Instructions {
   readonly automaton: Automaton;
   readonly scope: number;
   readonly firstField: number;
   readonly actions: Uint8Array;
   readonly choices: readonly TreatmentChoice[];
-  /** 1: its treatment takes containers whole */
+  /** by field, 1: its treatment takes containers as a unit */
   readonly takesContainers: Uint8Array;
   readonly #treatments: TreatmentSet;
   readonly #treats: (Treat | undefined)[];
@@ -64,7 +64,7 @@ export class Instructions {
       if (!isKnown(choice, treatments)) return UNTREATABLE;
       return isParsed(n) && actionOf(choice) === TREAT ? UNPARSED : choice;
     });
-    // what is disclosed of a document is for the lines below it to say
+    // what is disclosed of a document is decided by the lines below it
     this.actions = Uint8Array.from(this.choices, (choice, n) =>
       isParsed(n) && actionOf(choice) === DISCLOSE ? TREAT : actionOf(choice),
     );
@@ -75,7 +75,7 @@ export class Instructions {
     this.#treats = new Array(choices.length).fill(undefined);
   }
 
-  /** `Program.codes`: worked out for all states at once, and again when there are more of them */
+  /** `Program.codes`, extended when the automaton has new states. */
   codes(): Uint8Array {
     const { states } = this.automaton;
     const known = this.#codes.length;
@@ -133,7 +133,7 @@ function actionOf(choice: TreatmentChoice): Action {
   return choice.do === 'drop' ? DROP : TREAT;
 }
 
-/** Compiles the answers for one scope; with several the strictest choice of each field. None of them may withhold the record. */
+/** Compiles the answers for one scope, the strictest choice for each field. None of the answers may withhold the record. */
 export function instruct(
   automaton: Automaton,
   scope: number,
@@ -162,10 +162,9 @@ function addressed(automaton: Automaton, field: Field): Addressed {
   return { pointers, cls: last.cls, embedded: field.closed };
 }
 
-/** by answer: an answer is read for many fields, and many times */
 const NAMED = new WeakMap<DisclosureAnswer, ReadonlyMap<string, TreatmentChoice>>();
 
-/** What an answer says of a field that it names, or its class. @throws SluiceError `policy_answer_malformed` */
+/** The choice of an answer for a field, by its pointer or class. @throws SluiceError `policy_answer_malformed` */
 export const choiceFor = (answer: DisclosureAnswer, field: Addressed): TreatmentChoice =>
   choiceIn(answer, namedIn(answer), field);
 
@@ -182,7 +181,7 @@ interface Covered {
 export const choiceAt = (answer: DisclosureAnswer, { pointer, base, entry }: Covered): TreatmentChoice =>
   choiceFor(answer, { pointers: [pointer, base], cls: entry === null ? null : classOf(entry) });
 
-/** The same for a line of a catalog. @param pointer as the catalog writes it */
+/** The same for a catalog line. @param pointer as the catalog spells it */
 export function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: string): TreatmentChoice {
   const entry = Object.hasOwn(catalog.fields, pointer) ? catalog.fields[pointer] : undefined;
   return choiceFor(answer, {
@@ -192,7 +191,7 @@ export function choiceOf(catalog: Catalog, answer: DisclosureAnswer, pointer: st
   });
 }
 
-/** The fields that an answer names, each by the one spelling of its pointer; named twice, the stricter holds. */
+/** The fields that an answer names, by canonical pointer. If one is named twice, the stricter choice applies. */
 function namedIn(answer: DisclosureAnswer): ReadonlyMap<string, TreatmentChoice> {
   const known = NAMED.get(answer);
   if (known !== undefined) return known;
@@ -206,13 +205,13 @@ function namedIn(answer: DisclosureAnswer): ReadonlyMap<string, TreatmentChoice>
   return named;
 }
 
-/** @throws SluiceError `policy_answer_malformed` for what is no pointer: it might have been meant to hide something */
+/** @throws SluiceError `policy_answer_malformed` for an invalid pointer: it may have been intended to hide a field */
 export function canonicalPointer(pointer: string): string {
   try {
     parsePointer(pointer);
   } catch (cause) {
     throw new SluiceError('policy_answer_malformed', {
-      message: 'the answer names a field by something that is no pointer',
+      message: 'the answer names a field by an invalid pointer',
       cause,
       paths: [pointer],
     });

@@ -1,8 +1,8 @@
-/** The pointers of one catalog as a tree of steps; `automaton.ts` walks it, several branches at a time. */
+/** The pointers of one catalog as a tree of steps. The automaton follows several branches of it at a time. */
 import type { FieldEntry, SubjectPlace } from '../../model/catalog.ts';
 import { escapeToken, KEY_POINTER, parsePointer, spellWants, type Step, type Want } from './pointer.ts';
 
-/** What a pointer of a catalog (or of an answer) names. */
+/** What a pointer of a catalog or an answer stands for. */
 export type Naming =
   | { readonly kind: 'field'; readonly entry: FieldEntry | null }
   | { readonly kind: 'embedded'; readonly resource: string };
@@ -10,31 +10,31 @@ export type Naming =
 export interface TrieNode {
   readonly id: number;
   readonly pointer: string;
-  /** one character a step, ordered so that the greater string is the more specific path */
+  /** one character for each step, ordered so that the greater string is the more specific path */
   readonly rank: string;
   readonly exact: Map<string, TrieNode>;
   any: TrieNode | null;
-  /** the name that the record stands under; of the root alone */
+  /** the name of the record (`/{key}`); only at the root */
   key: TrieNode | null;
-  /** resources of which one stands here, by what a member of it says, or its name (`KEY`) */
+  /** the resources that may be here, selected by a member or the name (`KEY`) */
   readonly variants: { readonly want: Want; readonly node: TrieNode }[];
   /** by the selector's spelling */
   readonly selectors: Map<string, { readonly wants: readonly Want[]; readonly node: TrieNode }>;
   naming: Naming | null;
   subject: boolean;
-  /** what the data subject's id here must be, where the catalog says it */
+  /** requirements for the data subject's id here, if the catalog states any */
   readonly places: SubjectPlace[];
   readonly attributes: string[];
 }
 
 /**
- * A selector has looked at the data, so it beats a name or a position, which beat `*`; one of more keys beats one of fewer. Compared from
- * the left: for `/a/b/c`, the path `/a/*` + `/c` beats `/*` + `/b/c`.
+ * A selector depends on the data, so it precedes a name or position, which precede `*`; more keys precede fewer. Compared from the left: for
+ * `/a/b/c`, the path `/a/*` + `/c` precedes `/*` + `/b/c`.
  */
 export const RANK = { name: '2', any: '1' } as const;
 const SELECTOR_RANKS = '3456789';
 
-/** beats everything else that names the same place */
+/** precedes every other path for the same place */
 const VARIANT = '9';
 
 const rankOf = (step: Exclude<Step, { kind: 'key' }>): string =>
@@ -48,14 +48,14 @@ export class Trie {
     this.root = this.#node('', '');
   }
 
-  /** the node of a pointer, made if it is not there */
+  /** The node of a pointer, created if it does not exist. */
   at(pointer: string): TrieNode {
     let node = this.root;
     for (const step of parsePointer(pointer)) node = this.#child(node, step);
     return node;
   }
 
-  /** the resource that stands at a node if what `want` names says so */
+  /** Adds the resource that is at a node if `want` matches. */
   variant(node: TrieNode, want: Want, resource: string): void {
     const variant = this.#node(node.pointer, node.rank + VARIANT);
     variant.naming = { kind: 'embedded', resource };

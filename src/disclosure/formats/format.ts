@@ -1,69 +1,69 @@
 /**
- * What a format is: the half of the disclosure engine that knows how a body is spelled. The other half (`disclosure.ts`) knows
- * about data subjects, consent, the policy's answers, parts and summaries, and nothing about bytes. Longer than most: the contract is in one place.
+ * The contract of a format. A format knows how a body is spelled; the rest of the disclosure stage knows data subjects, consents, the policy's
+ * answers, parts and summaries, and nothing about bytes. Longer than most: the contract is in one place.
  *
  *     body bytes ─▶ BodyReader.push ─▶ Piece, Piece, Piece … (in the order of the body)
  *                                        │ record pieces: subjects + attributes ─▶ consents ─▶ ask ─▶ Program
  *                                        ▼
- *                                      Piece.render(…, out)   each piece exactly once, in the same order
+ *                                      Piece.render(out, …)   each piece exactly once, in the same order
  *
- * A reader is given the body in chunks split anywhere (in the middle of a character, a quote, a CRLF) and answers with the
- * pieces that are complete. What it holds back between two calls is bounded by `limits.record_bytes`; it throws
- * `record_too_large` beyond that, `response_too_deep` beyond `limits.depth`, `response_malformed` for what its grammar refuses.
- * After a throw nothing more is asked of it: pieces returned before stay valid, so a reader must not return a piece
- * before every byte of that piece is known to be well-formed. Messages say what and at which offset or line, never a value.
+ * A reader gets the body in chunks that may be cut anywhere (within a character, a quote, a CRLF) and returns the pieces that are complete.
+ * It keeps at most `limits.record_bytes` between two calls. It throws `record_too_large` beyond that, `response_too_deep` beyond
+ * `limits.depth`, and `response_malformed` for what its grammar does not allow. After an error it is not called again. Pieces that it
+ * returned before stay valid, so it must not return a piece before all bytes of the piece are known to be well-formed. Error messages
+ * state what is wrong and at which offset or line; they never contain a value.
  *
  * Three kinds of pieces:
- * - `frame`: bytes around the records (declarations, envelopes, header line, closing tags). The reader has already removed what
- *   the catalog's `envelope` does not keep (default: everything but the structure that leads to the records).
- * - `record`: one record. Its scopes say whose data it holds. `render` is given one program a scope, or null where that scope is
- *   withheld: a withheld record writes nothing and leaves no hole (separators included: a reader may keep state between
- *   renders, since they happen in order); a withheld embedded scope is dropped like a field.
- * - `count`: a number in the envelope that depends on how many records are released (`record_count`, `total`). If it stands before the
- *   records, the engine holds the answer back until it is known, up to a limit; then it is null.
+ * - `frame`: bytes around the records (declarations, envelopes, header line, closing tags), without what the catalog's `envelope` does not
+ *   keep. By default that is everything but the structure that leads to the records.
+ * - `record`: one record. Its scopes say whose data it contains. `render` gets a program for each scope, or null for a withheld one. A
+ *   withheld record writes nothing and leaves no gap, separators included; a reader may keep state between renders for this, since they
+ *   happen in order. A withheld embedded scope is dropped like a field.
+ * - `count`: a number in the envelope that depends on how many records are released (`record_count`, `total`). If it precedes the records,
+ *   the session holds the answer back until the number is known, up to a limit; beyond the limit the number becomes null.
  *
- * ## How values find their field
- * A `Matcher` is a catalog compiled to an automaton. A format walks a record from `matcher.root` with `step`, one step for a
- * name, an index, an attribute:
+ * ## How a value finds its field
+ * A `Matcher` is a catalog compiled to an automaton. A format walks through a record from `matcher.root`, one step for each name, index
+ * or attribute:
  *
  *     let state = m.root;                             // the record itself
  *     state = m.step(state, 'orders');                // member of an object, child element, column …
  *     state = m.item(state, 0);                       // element of an array
- *     state = m.step(state, 'amount', '#3');          // several names for the same thing: a column's name and its position
+ *     state = m.step(state, 'amount', '#3');          // several names for the same value: a column's name and position
  *     if (m.selectors(state)) state = m.select(state, (sibling) => textOfSibling(sibling) ?? undefined);
  *
- * `select` resolves `[key=value]` steps: ask it once for a value that is an object (an element with children, …), right after
- * stepping onto it, with a function that gives the text of its scalar member `key` (decoded), or undefined. Where a key is
- * spelled twice in the same object the format must throw `response_malformed` (which of them is right is anyone's guess).
+ * `select` resolves `[key=value]` steps. Call it once for a value that is an object (an element with children, …), right after the step to
+ * it, with a function that returns the decoded text of its scalar member `key`, or undefined. If an object has the key twice, the format
+ * must throw `response_malformed`, since readers differ in which one they use.
  *
  * Then, for the state of a value:
- * - `m.field(state)` is the field it belongs to (that of the deepest catalogued ancestor or itself), or -1: unknown, to be dropped.
- * - `m.inner(state)`: a catalogued field may stand deeper; a container with one is walked into and keeps its structure. Without
- *   it the whole subtree is one value of `field(state)`: treated (or dropped) in one piece.
- * - `m.whole(state)`: its line in the catalog covers objects. Without it an object that stands here (or in an array here) is dropped
- *   (`account.notWhole`) wherever it would leave as it is: disclosed, or in a container that a treatment takes.
- * - `m.through(state)`: the field is inherited from a container and an object's key lies between. Treatments for strings do not reach through
- *   objects: such a value is dropped (`not_applicable`) unless the action is disclose, nullify, drop or takes containers.
- *   `Program.treat` does this by itself when given the state.
- * - `m.positional(state)`: the catalog addresses the elements of this array by number: a dropped element is replaced by the format's null, so
- *   that the others keep their places. Elsewhere it is removed with its separator.
- * - `m.scope(state)`: this value is an embedded resource (-1 if not): the object (or each object of the array) starts a new scope whose
- *   `matcher root` is `m.entry(scope)`; anything else there is dropped.
- * - `m.marks(state)`: this value is a data subject's id, or an attribute of its scope, whatever happens to it as a field.
+ * - `m.field(state)`: the field that it belongs to, by the deepest catalog line for the value or a container of it; -1: no field, to be dropped.
+ * - `m.inner(state)`: a catalogued field may be deeper. A container is walked into and keeps its structure. Otherwise the subtree is one
+ *   value of `field(state)` and is treated or dropped as a unit.
+ * - `m.whole(state)`: the catalog line covers objects (`whole: true`). Otherwise an object here, or in an array here, is dropped
+ *   (`counter.notWhole`) wherever it would be released unchanged: disclosed, or within a container that a treatment takes.
+ * - `m.through(state)`: the field is inherited from a container, with an object in between. Treatments for strings do not apply through
+ *   objects: such a value is dropped (`not_applicable`) unless the action is disclose, nullify or drop, or takes containers.
+ *   `Program.treat` checks this by the state.
+ * - `m.positional(state)`: the catalog addresses elements of this array by number. A dropped element becomes the format's null, so that
+ *   the others keep their positions. In other arrays it is removed with its separator.
+ * - `m.scope(state)`: the value is an embedded resource (-1: it is not). The object, or each object of the array, begins a new scope whose
+ *   root is `m.entry(scope)`. Anything else here is dropped.
+ * - `m.marks(state)`: the value is a data subject's id or an attribute of its scope, whatever is done to it as a field.
  *
  * ## Rendering
- * `render` walks the record again (or the index made of it) with `rendering.matcher`, which may know more paths than the matcher of
- * reading (the answer named fields that the catalog does not): states, fields and scope ids of one matcher mean nothing to another. A place
- * that began a scope while reading may be a plain field now (never the other way round), so scopes are recognised by where they
- * begin, not by counting. For every value: `program.action(field)`:
+ * `render` walks through the record, or its index, again with `rendering.matcher`. That matcher may know more paths than the one used for
+ * reading, since the answer can name fields that the catalog does not. States, fields and scope ids of one matcher are meaningless to
+ * another. A place that began a scope while reading may be a plain field now (never the reverse), so scopes are identified by where they
+ * begin, not by counting. For every value, by `program.action(field)`:
  *
- *     DISCLOSE  copy the source bytes, untouched                     account.released(field)
- *     DROP      leave it out with its name and separator             account.withheld(field, …)
+ *     DISCLOSE  copy the source bytes                                counter.released(field)
+ *     DROP      leave it out with its name and separator             counter.withheld(field)
  *     NULLIFY   the format's null (JSON null, empty element, empty column)
  *     TREAT     program.treat(state, value): a Treated, or 'drop'
  *
- * and every value is accounted for exactly once (`treat` does it by itself) through `program.account` (unknown ones with `unknown(path)`, path as the format
- * spells pointers, indices as `*`). Bytes go to `out`.
+ * Every value is counted exactly once through `program.counter` (`treat` does it itself). A value without a field is counted with
+ * `unknown(path)`, where array indices are written as `*`. Bytes go to `out`.
  */
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { FormatName, Layout, Scalar } from '../../model/disclosure.ts';
@@ -114,27 +114,27 @@ export interface FormatMedia {
 }
 
 export interface FormatSetup {
-  /** of the records */
+  /** for the records */
   readonly matcher: Matcher;
-  /** what the fields around the records are */
+  /** for the fields around the records */
   readonly envelope: Envelope;
   readonly charset: string;
-  /** what the body declares of itself does not count against it */
+  /** the charset is the route's: what the body declares does not contradict it */
   readonly charsetCertain?: boolean;
-  /** a list without records is spelled one way, so that one whose records were all withheld cannot be told from one that had none */
+  /** An empty list must have one spelling, so that a list whose records were all withheld reads like one that had none. */
   readonly uniform?: boolean;
   readonly options: { readonly [name: string]: unknown };
   readonly limits: DisclosureLimits;
 }
 
 export interface BodyReader {
-  /** Takes the next bytes (owned by the reader from now on) and answers with the pieces that are complete. */
+  /** Takes the next bytes, which the reader then owns, and returns the pieces that are complete. */
   push(chunk: Uint8Array): readonly Piece[];
-  /** All pieces it has answered with so far are rendered, and nobody will ask anything of them again. */
+  /** All pieces returned so far are rendered and no longer used. */
   settled?(): void;
-  /** The body is over. @throws SluiceError `response_malformed` if it is cut short */
+  /** Ends the body. @throws SluiceError `response_malformed` if it is truncated */
   end(): readonly Piece[];
-  /** In place of `push` and `end`, for a body that is there as a whole: what both would answer. */
+  /** Takes the whole body, instead of `push` and `end`. */
   pushAll?(body: Uint8Array): readonly Piece[];
 }
 
@@ -142,9 +142,9 @@ export type Piece = FramePiece | RecordPiece | CountPiece;
 
 export interface FramePiece {
   readonly kind: 'frame';
-  /** bytes held for it, where they are many */
+  /** bytes held for it, if there are many */
   readonly size?: number;
-  /** it says that the list has more records than the body */
+  /** it states that the list has more records than the body */
   readonly more?: boolean;
   render(out: Output, counter: FrameCounter): void;
 }
@@ -152,23 +152,23 @@ export interface FramePiece {
 export interface CountPiece {
   readonly kind: 'count';
   readonly role: 'record_count' | 'total';
-  /** of the field in the envelope, for the account */
+  /** of the field in the envelope, for the counter */
   readonly path: string;
-  /** of the records that it counts, if they are not all of the body's: those of one element of a list */
+  /** the records that it counts, if not all of the body's: those of one element of a list */
   readonly counted?: Counted | undefined;
-  /** the number as the upstream has it; null: it has none that can be read exactly */
+  /** the upstream's number; null: it cannot be read exactly */
   readonly value: number | null;
-  /** what stands before the number (separator, name), in its turn like every piece */
+  /** writes the separator and name before the number, in the order of the pieces */
   begin(out: Output): void;
-  /** the number itself, perhaps later. `keep`: the upstream's own bytes (nothing was withheld); a number; or null */
+  /** writes the number, possibly later: the upstream's own bytes (`keep`), another number, or null */
   render(out: Output, value: 'keep' | number | null): void;
 }
 
-/** What became of records so far. */
+/** How many records were released and withheld so far. */
 export interface Counted {
   readonly released: number;
   readonly withheld: number;
-  /** no more of them come */
+  /** there are no more of them */
   readonly closed: boolean;
 }
 
@@ -176,47 +176,44 @@ export interface RecordPiece {
   readonly kind: 'record';
   /** bytes held for it */
   readonly size: number;
-  /**
-   * The catalog's line that the whole body is: it is disclosed as it is, or the record is withheld, and all that comes behind it is
-   * nobody's.
-   */
+  /** Pointer of the catalog line for the whole body, which is released unchanged or withheld. */
   readonly only?: string;
   /** [0] is the record itself; the others are embedded resources in document order, a parent before its children */
   readonly scopes: readonly RecordScope[];
-  /** Writes the record; null: it is withheld, so nothing is written. */
+  /** Writes the record; null: it is withheld. */
   render(out: Output, rendering: Rendering | null): void;
   /**
-   * The values (as they would leave) that decide its group for `min_group_size`, by quasi-identifier, those of embedded resources
-   * included, joined unambiguously. Dropped ones count as the same. Writes nothing.
+   * A key of the record's group for `min_group_size`: its quasi-identifiers after treatment, joined unambiguously, those of embedded
+   * resources included. Dropped values are equal. Writes nothing.
    */
   group(rendering: Rendering): string;
 }
 
 /** How one record is to be rendered. */
 export interface Rendering {
-  /** may know more paths than the matcher of reading; all programs of the rendering are for it */
+  /** may know more paths than the matcher used for reading; the programs are for this one */
   readonly matcher: Matcher;
   /**
    * @param scope index into the record's `scopes`
-   * @param id what `matcher.scope` says there (0 for the record itself)
-   * @returns null: that scope is withheld: leave the value out and account it with `account.scopeWithheld(path)` of the scope around it
+   * @param id `matcher.scope` at that place (0 for the record itself)
+   * @returns null: that scope is withheld; leave the value out and call `counter.scopeWithheld(path)` of the scope around it
    */
   program(scope: number, id: number): Program | null;
 }
 
 export interface RecordScope {
-  /** -1 for the record itself, else what `Matcher.scope` said */
+  /** `Matcher.scope`; -1 for the record itself */
   readonly scope: number;
   /** ids of data subjects found in it, decoded, without repetition */
   readonly subjects: readonly string[];
-  /** it stands under a name of which its catalog says something */
+  /** its catalog has a line for the name that it stands under (`/{key}`) */
   readonly keyed?: boolean | undefined;
-  /** the same of places whose ids have a type or are a part of the value; absent: the catalog has none of those */
+  /** the same for places whose ids have a type or are part of a value; absent: the catalog has no such places */
   readonly named?: readonly NamedSubject[] | undefined;
   readonly attributes: { readonly [name: string]: string | number | boolean | null };
 }
 
-/** Where bytes go. Ranges of a source are copied at once; the source may be reused afterwards. */
+/** The output of a render. Bytes are copied at once, so a source may be reused afterwards. */
 export interface Output {
   bytes(source: Uint8Array, start: number, end: number): void;
   /** encoded as UTF-8 (a format in another charset encodes by itself and uses `bytes`) */
@@ -229,9 +226,9 @@ export type StateId = number;
 /** an index into the matcher's fields; -1: in no catalog */
 export type FieldId = number;
 
-/** What a scalar is besides a field. */
+/** What a scalar is in addition to a field: a data subject's id or attributes. */
 export interface Mark {
-  /** of which scope: 0 the one the value stands in, 1 the one around that, … */
+  /** the scope that it belongs to: 0 its own, 1 the one around that, … */
   readonly up: number;
   readonly subject: boolean;
   /** what the id must be there; null: any */
@@ -240,20 +237,20 @@ export interface Mark {
   readonly attributes: readonly string[];
 }
 
-/** What the name is that a scope stands under in a map. */
+/** The catalog line for the name that a scope stands under in a map. */
 export interface KeyLine {
-  /** -1: the catalog has no line for it, and it stays with its record like any structure */
+  /** -1: the name is no field and is kept with its record, like structure */
   readonly field: FieldId;
   readonly mark: Mark;
 }
 
 export interface Matcher {
   readonly root: StateId;
-  /** where a record begins that stands under this name; null: under none */
+  /** the start state of a record with this name; null: without a name */
   begin(name: string | null): StateId;
-  /** of a scope as `scope` counts them, 0 for the record itself; null: the catalog says nothing of its name */
+  /** the line for the name of a scope (0: the record itself); null: the catalog has none */
   key(scope: number): KeyLine | null;
-  /** the state of a value that no path leads to or through */
+  /** the state of a value that no path reaches */
   readonly nothing: StateId;
   /** number of fields, ids 0 … fields-1 */
   readonly fields: number;
@@ -265,7 +262,7 @@ export interface Matcher {
   select(state: StateId, sibling: (key: string) => string | undefined): StateId;
   field(state: StateId): FieldId;
   inner(state: StateId): boolean;
-  /** like `inner`, but for data subjects and attributes: to be looked into while reading, not kept while rendering */
+  /** a data subject or attribute may be deeper: walk into the container while reading, but do not keep it for that while rendering */
   marked(state: StateId): boolean;
   through(state: StateId): boolean;
   whole(state: StateId): boolean;
@@ -287,9 +284,9 @@ export interface Matcher {
   readonly embedsByKey: boolean;
   /** Every state with its transitions, for a format that follows them by itself. Later calls of `step` and `select` may add states. */
   transitions(): readonly Transitions[];
-  /** fields named `quasi_identifier` in the catalog of the record itself, in a fixed order */
+  /** fields with `quasi_identifier` in the catalog of the record itself, in a fixed order */
   readonly quasi: readonly FieldId[];
-  /** whether a field is named `quasi_identifier` in its catalog, be that of an embedded resource */
+  /** whether a field has `quasi_identifier` in its catalog, which may be that of an embedded resource */
   isQuasi(field: FieldId): boolean;
 }
 
@@ -315,95 +312,94 @@ export interface Envelope {
   readonly root: StateId;
   step(state: StateId, name: string, ...aliases: string[]): StateId;
   item(state: StateId, index: number): StateId;
-  /** what stands here (a `record` is taken whole, whatever `inner` says); null: not named, dropped */
+  /** the role of the value (a `record` is taken as a unit, whatever `inner` says); null: none, drop it */
   role(state: StateId): 'record' | 'record_count' | 'total' | 'link' | 'status' | 'drop' | null;
-  /** a container here is structure that leads to something named deeper: it stays and is walked into */
+  /** a container here leads to something named deeper: keep it and walk into it */
   inner(state: StateId): boolean;
-  /** a `*` leads here: it is one of several, be they of a list or of a map */
+  /** a `*` leads here: the value is one of several, of a list or of a map */
   any(state: StateId): boolean;
 }
 
-/** what is done to a field; numbers, since programs are arrays of them */
+/** what is done to a field; numbers, since programs are byte arrays */
 export const DROP = 0;
 export const DISCLOSE = 1;
 export const NULLIFY = 2;
 export const TREAT = 3;
 export type Action = typeof DROP | typeof DISCLOSE | typeof NULLIFY | typeof TREAT;
 
-/** One answer of the policy (or several, the strictest of each), compiled for one matcher. */
+/** One or several answers of the policy, the strictest for each field, compiled for one matcher. */
 export interface Program {
   /** for -1 too: DROP */
   action(field: FieldId): Action;
   /**
-   * Carries out a TREAT on a scalar, or on a whole container. Accounts for the value by itself, whatever the outcome (nothing
-   * else may be called for it), and answers null for a null. A container met by a treatment that takes none is answered
-   * with 'drop', unless it is an array: then `elements(field)` is true and the format treats its elements one by one. A container of a
-   * treatment that takes them must be one that the field covers (`Matcher.whole`).
+   * Treats a scalar, or a container as a unit, and counts the value: call no counter for it. Returns null for a null. For a treatment that
+   * takes no containers it returns 'drop', so if `elements(field)` is true the format treats the elements of an array one by one. A
+   * container must be covered by the field (`Matcher.whole`).
    */
   treat(state: StateId, value: Scalar | Container): Treated;
-  /** What treats strings of a state whose action is TREAT without decoding them, if anything does; accounted for by adding to `counts`. */
+  /** Treats the bytes of strings of a TREAT state without decoding them; null: not possible. Count the value in `counts`. */
   bytes(state: StateId): TreatBytes | null;
-  /** false: the treatment takes containers whole */
+  /** false: the treatment takes containers as a unit */
   elements(field: FieldId): boolean;
   readonly counter: Counter;
   /**
-   * The same by state, for a format that walks an index of states: the low bits are an action or `UNKNOWN`, with `INNER` and `EMBEDS` beside
-   * them. What is disclosed, dropped, nullified or treated in bytes is accounted for by adding to `counts`, instead of `account`.
+   * The actions by state, for a format that walks an index of states: an action or `UNKNOWN` in the low bits, flags above. Values that are
+   * disclosed, dropped, nullified or treated in bytes are counted in `counts` (by state), not through `counter`.
    */
   codes(): Uint8Array;
   readonly counts: number[];
 }
 
 export const UNKNOWN = 4;
-/** a container here is walked into */
+/** flag: `Matcher.inner` */
 export const INNER = 8;
-/** an embedded resource stands here */
+/** flag: an embedded resource */
 export const EMBEDS = 16;
-/** the elements of an array here have positions: see `Matcher.positional` */
+/** flag: `Matcher.positional` */
 export const POSITIONAL = 32;
-/** objects here are covered: see `Matcher.whole` */
+/** flag: `Matcher.whole` */
 export const WHOLE = 64;
 
 export interface Counter {
-  /** left as it was */
+  /** released unchanged */
   released(field: FieldId): void;
-  /** left out, or null: for `action`s DROP and NULLIFY as the answer says */
+  /** dropped or nullified as the answer says */
   withheld(field: FieldId): void;
-  /** could not be treated (an object met by a treatment for strings) and was left out */
+  /** dropped because the treatment does not apply (an object, but a treatment for strings) */
   inapplicable(field: FieldId): void;
-  /** an object that the field's line does not cover, left out; see `Matcher.whole` */
+  /** an object that the field's line does not cover, dropped; see `Matcher.whole` */
   notWhole(field: FieldId): void;
-  /** in no catalog; the path is only built if there is room for it in the summary */
+  /** dropped: in no catalog */
   unknown(path: () => string): void;
-  /** the same for a path from the record's root that was made presentable before (`UnknownNames`) */
+  /** the same for a path from the record's root that is presentable already (`shared/presentable.ts`) */
   unknownAt(path: string): void;
-  /** an embedded resource whose own answer withholds it; the path within the scope it stands in */
+  /** dropped: an embedded resource whose own answer withholds it; the path is within the scope around it */
   scopeWithheld(path: string): void;
 }
 
 export interface FrameCounter {
-  /** a field around the records that was left out or made null, with the reason: `envelope_link`, `envelope_drop`, `uncatalogued` */
+  /** a field around the records that was dropped or nullified, with the reason: `envelope_link`, `envelope_drop`, `uncatalogued` */
   withheld(path: string, because: string): void;
 }
 
 /** Bounds of the stage; defaults in `limits.ts`. */
 export interface DisclosureLimits {
-  /** containers within containers, from the root of the body */
+  /** nesting of containers, from the root of the body */
   readonly depth: number;
   /** bytes of one record, or of one value around the records */
   readonly record_bytes: number;
-  /** values of one record (elements and attributes, pairs) in formats that hold it as a tree */
+  /** values of one record (elements, attributes, pairs) in formats that hold it as a tree */
   readonly record_members: number;
   /** bytes released in one part */
   readonly part_bytes: number;
-  /** records whose consent is looked up together */
+  /** records whose consents are looked up together */
   readonly batch_records: number;
   /** bytes held back for a count that precedes its records */
   readonly hold_bytes: number;
-  /** bytes held back to count groups (`min_group_size`) */
+  /** bytes held back to form groups (`min_group_size`) */
   readonly group_bytes: number;
-  /** distinct paths in one part's summary; the rest is summed under `…` */
+  /** distinct paths in the summary of a part; the rest is counted under `…` */
   readonly summary_paths: number;
-  /** milliseconds that released bytes wait for company while the upstream is silent */
+  /** milliseconds that released bytes wait for more while the upstream is silent */
   readonly idle_ms: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Whether a value of a write is one that Sluice has disguised. The caller may have it from a colleague, from another purpose or out of a
- * longer text, so that it does not matter what the caller itself is shown.
+ * Recognises values of a write that are results of a treatment (masks, tokens …). The caller may have such a value from a colleague, from
+ * another purpose or from a longer text, so that not only the treatment that applies to the caller counts.
  */
 import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
@@ -13,8 +13,8 @@ import type { Recognise, Treatment } from '../treatments/treatment.ts';
 const TREATMENTS = new Map<string, Treatment>(TREATMENT_FILES.map((t) => [t.name, t]));
 
 /**
- * @param shown what the caller would be shown of the field
- * @param data of the policy: what tiers do to its category
+ * @param shown the treatment of the field for this caller
+ * @param data of the policy, with the treatments of the tiers by category
  */
 export function isDisguised(
   entry: FieldEntry,
@@ -27,7 +27,7 @@ export function isDisguised(
   return value.kind === 'string' && shapesOf(entry, data).some((isOne) => isOne(value));
 }
 
-/** Whether a value is the mask of a stored one, spelled as JSON, by the field's own kind of mask. */
+/** Whether a value is the mask of a stored value (spelled as JSON) by the field's kind of mask. */
 export function isMaskOf(entry: FieldEntry, spelled: string, value: Scalar): boolean {
   const stored: unknown = JSON.parse(spelled);
   if (typeof stored !== 'string' || entry.mask === undefined || value.kind !== 'string') return false;
@@ -37,13 +37,13 @@ export function isMaskOf(entry: FieldEntry, spelled: string, value: Scalar): boo
 
 const bare = (text: string): string => withStars(text).replace(/\*+/g, '*').trim();
 
-/** prepared once a line: of texts that some tier scrubs, and of others */
+/** by catalog line: for fields that some tier scrubs, and for others */
 const SCRUBBED = new WeakMap<FieldEntry, readonly Recognise[]>();
 const OTHERS = new WeakMap<FieldEntry, readonly Recognise[]>();
 
 /**
- * The treatments whose results look like nothing else: of `generalize` and `tokenize` a result may be a real value, so that they are
- * recognised only where the caller is shown them.
+ * Recognisers of the treatments whose results cannot be real values. A result of `generalize` or `tokenize` can be one, so these are recognised
+ * only if the treatment applies to the caller.
  */
 function shapesOf(entry: FieldEntry, data: { readonly [name: string]: unknown }): readonly Recognise[] {
   const scrubbed = entry.scrub !== undefined || isScrubbed(entry.category, data);
@@ -59,7 +59,7 @@ function shapesOf(entry: FieldEntry, data: { readonly [name: string]: unknown })
   return all;
 }
 
-/** Some tier of the default policy's data scrubs the category: a colleague may see what this caller reads in clear. */
+/** Whether some tier of the policy's data scrubs the category: a colleague may then be shown the scrubbed text. */
 const isScrubbed = (category: string, { tiers }: { readonly [name: string]: unknown }): boolean =>
   isTable(tiers) &&
   Object.values(tiers).some(
@@ -69,9 +69,9 @@ const isScrubbed = (category: string, { tiers }: { readonly [name: string]: unkn
 const isTable = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === 'object' && value !== null;
 
-/** a value that was hidden whole; a number or an address of which the middle was hidden */
+/** a value that is masked completely; a number or an e-mail address that is masked in the middle */
 const MASKED = /^\s*\*{4,}\s*$|[\p{L}\p{N}][ .-]?\*{3,}[ .-]?\p{N}|[\p{L}\p{N}]\*{2,}@/u;
 
-/** What a field without a kind of mask holds may be a note with a masked number in it. */
+/** A field without a kind of mask may contain a note with a masked number. */
 const isMaskedText: Recognise = ({ text }) =>
   text.includes('*') || /[^\p{ASCII}]/u.test(text) ? MASKED.test(withStars(text)) : false;

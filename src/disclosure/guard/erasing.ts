@@ -1,4 +1,4 @@
-/** What a write would erase without anybody having written it: what the upstream stores as it is sent, and the caller was not shown. */
+/** Refuses writes that would erase fields which the caller is not shown, because the upstream stores the body as it is sent. */
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import { hiddenByName } from '../../model/verdict.ts';
@@ -7,14 +7,14 @@ import { parsePointer } from '../fields/pointer.ts';
 import { canonicalPointer, choiceAt } from '../fields/program.ts';
 import type { WrittenBody, WrittenRecord } from './written.ts';
 
-/** A record in a body, with what the policy says that the caller is shown of it. */
+/** A record of a body, with the answers for reading it. */
 export interface Seen extends Pick<WrittenRecord, 'leaves' | 'place'> {
   readonly shown: readonly DisclosureAnswer[];
 }
 
 /**
- * What the caller is not shown as it is stored, and did not send anew, is erased: of the record, or within the members that are sent. Of lists
- * nobody knows which elements there are, and of what no line of the catalog covers nobody is shown anything.
+ * A field is erased if the caller is not shown it unchanged and does not send it: of the record, or within the members that are sent. Elements
+ * of lists are unknown here, and fields without a catalog line are shown to nobody.
  * @throws SluiceError `write_erases`
  */
 export function refuseErasing(
@@ -23,7 +23,7 @@ export function refuseErasing(
   erases: NonNullable<WrittenBody['erases']>,
 ): void {
   const hidden = new Map<DisclosureAnswer, readonly string[]>();
-  // Once an answer: a body may have thousands of records, and the answers to them are few.
+  // by answer: a body may have thousands of records and few distinct answers
   const hiddenBy = (answer: DisclosureAnswer): readonly string[] => {
     const found = hidden.get(answer) ?? hiddenIn(catalog, answer);
     hidden.set(answer, found);
@@ -50,7 +50,7 @@ export function refuseErasing(
     });
 }
 
-/** @param within only of the members that are sent */
+/** @param within only fields within the members that are sent */
 function erasedOf(
   { leaves, place, shown }: Seen,
   within: boolean,
@@ -68,7 +68,7 @@ function erasedOf(
   );
 }
 
-/** What an answer does not show as it is stored: lines of the catalog, and parts of what a line covers. */
+/** Pointers that an answer does not disclose unchanged: catalog lines, and fields that the answer names. */
 function hiddenIn(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
   const lines = Object.entries(catalog.fields).flatMap(([name, entry]) => {
     const pointer = canonicalPointer(name);

@@ -1,10 +1,10 @@
-/** JSON values whose scalars keep the spelling that they came in: what is written back must be what was stored, to the last digit. */
+/** JSON values whose scalars keep their spelling, so that stored values are written back to the last digit. */
 export type Exact =
   | { readonly kind: 'object'; readonly members: ReadonlyMap<string, Exact> }
   | { readonly kind: 'list'; readonly items: readonly Exact[] }
   | { readonly kind: 'scalar'; readonly spelled: string };
 
-/** ES2026: the source argument of a reviver, in V8 since 11.4; TypeScript's library has it not yet. */
+/** ES2026: the reviver's context argument, in V8 since 11.4, is missing in TypeScript's library. */
 const parse = JSON.parse as (
   text: string,
   reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
@@ -25,7 +25,7 @@ export function writeExact(value: Exact): string {
   return `{${[...value.members].map(([name, of]) => `${JSON.stringify(name)}:${writeExact(of)}`).join(',')}}`;
 }
 
-/** Equal as values: `88` is `88.0`, since clients write numbers anew, and members have no order. */
+/** Whether two values are equal: `88` equals `88.0`, since clients reserialize numbers, and the order of members does not count. */
 export function isSame(a: Exact, b: Exact): boolean {
   if (a.kind === 'scalar' && b.kind === 'scalar')
     return a.spelled === b.spelled || JSON.parse(a.spelled) === JSON.parse(b.spelled);
@@ -38,7 +38,7 @@ export function isSame(a: Exact, b: Exact): boolean {
   });
 }
 
-/** the value at a place; undefined if there is none */
+/** The value at a place; undefined if there is none. */
 export function exactAt(value: Exact, place: readonly (string | number)[]): Exact | undefined {
   let node: Exact | undefined = value;
   for (const step of place)
@@ -53,7 +53,7 @@ export function exactAt(value: Exact, place: readonly (string | number)[]): Exac
 
 const EMPTY: Exact = { kind: 'object', members: new Map() };
 
-/** the same value with another one at a place; members that lead there are made where they are missing */
+/** A copy of the value with another value at a place. Missing members on the way are created. */
 export function exactWith(value: Exact, place: readonly (string | number)[], other: Exact): Exact {
   const [step, ...rest] = place;
   if (step === undefined) return other;

@@ -1,4 +1,4 @@
-/** Identifiers of a record that a body repeats: they must say what the route says, or the upstream might write another record. */
+/** Checks identifiers in a body: they must equal those of the route, since the upstream could use either to find the record. */
 import { SluiceError } from '../../errors.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import { foldName, identifierNames } from '../../model/identifiers.ts';
@@ -8,7 +8,7 @@ import { isObject, type Leaf, type Place } from './leaf.ts';
 import { aliases, type WrittenBody, type WrittenRecord } from './written.ts';
 import { namedSubject } from '../subjects/places.ts';
 
-/** The record's own identifier, and whose data it is, as the route says both: that is no field being written. */
+/** Whether a leaf is the record's identifier or data subject and equals the route's: such a leaf writes no field. */
 export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): boolean =>
   (isId(body, record, leaf) &&
     isPlain(leaf, record.place.length + 1) &&
@@ -18,13 +18,13 @@ export const isGiven = (body: WrittenBody, record: WrittenRecord, leaf: Leaf): b
     isPlain(leaf, leaf.subject) &&
     (says(leaf, body.dataSubject) || names(leaf, body.dataSubject)));
 
-/** Deeper in an object an id may be what the upstream is to compare with: `{"id": {"$ne": "C1"}}`. */
+/** Whether the value is not within an object, where it could be an operand: `{"id": {"$ne": "C1"}}`. */
 const isPlain = ({ place }: Leaf, depth: number): boolean =>
   place.slice(depth).every((step) => typeof step === 'number' || step === '$oid' || step === '#text');
 
 /**
- * In a list of records that exist each says which one it is: by one member with the name of an identifier, which is no field being written
- * then. Of two an upstream may go by either; and it must be the one that the record is judged by, where the catalog says whose a record is.
+ * The identifiers of existing records in a list: each record has one member with the name of an identifier, which writes no field. With two such
+ * members the upstream could use either. If the catalog names data subjects, the identifier must be one.
  */
 export function rowIds(
   body: WrittenBody,
@@ -44,12 +44,12 @@ export function rowIds(
   );
 }
 
-/** `Patient/123`, of which the route says 123 */
+/** Whether a typed place (`Patient/123`) names the route's id (`123`). */
 const names = ({ places, value }: Leaf, id: string): boolean =>
   value !== null && (places ?? []).some((place) => namedSubject(place, value)?.text === idOf(id));
 
 /**
- * @param kept places at which nothing is written: what stands there is what is stored
+ * @param kept places whose stored values are kept
  * @throws SluiceError `identifier_conflict`
  */
 export function refuseConflicts(
@@ -89,13 +89,13 @@ export function refuseConflicts(
   });
 }
 
-/** Places of leaves and of all that they stand in. Made once, since each of thousands of elements may be a conflict. */
+/** The places of leaves and of all their containers. Computed once, since thousands of elements may have conflicts. */
 function around(leaves: readonly Leaf[]): ReadonlySet<string> {
   const places = new Set<string>();
   for (const { place } of leaves)
     for (let length = place.length; length >= 0; length--) {
       const size = places.size;
-      // what stands around a place that is known is known, too
+      // the containers of a known place are known too
       if (places.add(JSON.stringify(place.slice(0, length))).size === size) break;
     }
   return places;
@@ -106,7 +106,7 @@ const isId = ({ id }: WrittenBody, record: WrittenRecord, { place }: Leaf): bool
   return id !== null && typeof member === 'string' && id.names.has(foldName(member));
 };
 
-/** Of several data subjects the route names one: the others are fields like any other. */
+/** If there are several data subjects, the route names one, and the others are ordinary fields. */
 const isOnlySubject = ({ dataSubject }: WrittenBody, { data_subject }: Catalog, leaf: Leaf): boolean =>
   dataSubject !== null && data_subject.length === 1 && leaf.subject !== null && !leaf.listed;
 
@@ -115,7 +115,7 @@ const says = ({ value }: Leaf, id: string): boolean =>
   (value.kind === 'string' || (value.kind === 'number' && Number.isSafeInteger(Number(value.text)))) &&
   idOf(value.text) === id;
 
-/** Members of one name but for case, where the body is not a record: there an upstream may find which record it is. */
+/** Members outside of the records whose names differ only in case: the upstream may take the record's id from either. */
 function outside(value: unknown, records: ReadonlySet<string>, place: Place = [], path = ''): string[] {
   if (typeof value !== 'object' || value === null || records.has(JSON.stringify(place))) return [];
   const own = isObject(value) ? aliases(value, path) : [];

@@ -1,4 +1,4 @@
-/** What the policy says about the records that a request writes. */
+/** The policy's answers about the records that a request writes. */
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import { type ConsentSource, type DataSubjectState, NO_STATE } from '../../model/consent.ts';
@@ -13,23 +13,23 @@ import type { WrittenRecord } from './written.ts';
 
 export interface GuardDependencies {
   readonly consents: ConsentSource;
-  /** whom typed identifiers name */
+  /** looks up the persons of typed identifiers */
   readonly identities: {
     identify(data: PolicySnapshot['data'], values: readonly TypedId[]): Promise<ReadonlyMap<string, string>>;
   };
 }
 
-/** The policy's answers about the record of one data subject. */
+/** The policy's answers for one data subject of a record. */
 export interface Judged {
-  /** asked with the write's action: `disclose` means that the field may be written */
+  /** for the action of the write: `disclose` means that the field may be written */
   readonly writable: DisclosureAnswer;
-  /** asked with the action `read`: what the caller would be shown */
+  /** for the action `read` */
   readonly shown: DisclosureAnswer;
 }
 
 /**
- * Asks the policy about each data subject that a record may belong to: the one that the route names, and those that the record names itself, since
- * the upstream may go by either. A write must be allowed by all of these answers.
+ * Asks the policy about each data subject of a record: the one that the route names and those that the record names, since the upstream may use
+ * either. All answers must allow the write.
  */
 export async function judged(
   snapshot: PolicySnapshot,
@@ -65,7 +65,7 @@ export async function judged(
     }
     return answer;
   };
-  // Once a record, and not once a value of it.
+  // once for each record, not for each value
   const judgements = new Map(
     [...named].map(([record, ids]) => [
       record,
@@ -75,7 +75,7 @@ export async function judged(
   return (record) => judgements.get(record)!;
 }
 
-/** Ids of those whom typed places of each record name. @throws SluiceError `body_field_refused` for one that names nobody */
+/** The ids by the typed places of each record. @throws SluiceError `body_field_refused` for a value that names nobody */
 async function canonicalOf(
   snapshot: PolicySnapshot,
   records: readonly WrittenRecord[],
@@ -90,14 +90,14 @@ async function canonicalOf(
       if (ids === null)
         throw new SluiceError(
           'body_field_refused',
-          "The request's body says whose data it is by a value that names nobody: it has not the form of its type, or no alias is known. Send the identifier that the catalog expects (data_subject).",
+          "The request's body names its data subject by a value that names nobody: it does not have the form of its type, or no alias is known. Send the identifier that the catalog expects (data_subject).",
         );
       return [record, ids];
     }),
   );
 }
 
-/** What places with a type hold. @throws SluiceError `body_unreadable` */
+/** The values of typed places. @throws SluiceError `body_unreadable` */
 function namedIn(leaf: Leaf): readonly NamedSubject[] {
   const { value, places } = leaf;
   if (value === null || places === null) return [];
@@ -118,6 +118,6 @@ function checkNumber({ value, pointer }: Leaf): void {
   if (value?.kind !== 'number' || Number.isSafeInteger(Number(value.text))) return;
   throw new SluiceError(
     'body_unreadable',
-    `The request's body says whose data it is (${pointer}) by a number that is not whole, or too large to be read exactly. Send it as a text.`,
+    `The request's body names its data subject (${pointer}) by a number that is no integer or too large to be read exactly. Send it as a string.`,
   );
 }

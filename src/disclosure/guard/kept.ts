@@ -1,4 +1,4 @@
-/** What a write keeps as it is stored: read beside the body, and put in its place. */
+/** Merges a write with the stored record, so that values which the caller is not shown are kept. */
 import { SluiceError } from '../../errors.ts';
 import type { TreatmentChoice } from '../../model/answers.ts';
 import { writeModeOf } from '../../model/catalog.ts';
@@ -27,7 +27,7 @@ export function readStored(
   if (stored?.kind !== 'object')
     throw new SluiceError(
       'response_malformed',
-      'The stored record is not where the route says (request.keep_masked.record).',
+      'The stored record is not at the place that the route states (request.keep_masked.record).',
     );
   const ids = [...stored.members].flatMap(([name, value]) =>
     id?.names.has(foldName(name)) && value.kind === 'scalar' ? [String(JSON.parse(value.spelled))] : [],
@@ -35,7 +35,7 @@ export function readStored(
   if (ids.length > 0 && !ids.some((text) => id!.values.includes(text)))
     throw new SluiceError(
       'response_malformed',
-      'The stored record is another than the one that is written (request.keep_masked.read).',
+      'The stored record is not the one that is written (request.keep_masked.read).',
     );
   return {
     record: stored,
@@ -46,7 +46,7 @@ export function readStored(
 }
 
 /**
- * The body with what the caller was not shown, or sent in disguise, as it is stored.
+ * Returns the body with the stored values of what the caller was not shown or sent as the result of a treatment.
  * @param data of the policy
  */
 export function keep(
@@ -59,13 +59,13 @@ export function keep(
   const documents = new Set(
     record?.leaves.flatMap(({ entry, place }) => (entry?.parse === undefined ? [] : [JSON.stringify(place)])),
   );
-  const whole = readExact(Buffer.from(body.bytes).toString('utf8'));
+  const root = readExact(Buffer.from(body.bytes).toString('utf8'));
   const place = record?.place ?? [];
-  const sent = exactAt(whole, place);
+  const sent = exactAt(root, place);
   if (sent?.kind !== 'object')
     throw new SluiceError('body_field_refused', {
       message:
-        'The request writes something else than an object as its record, which cannot be merged with what is stored. Send an object.',
+        'The request writes a record that is no object and cannot be merged with the stored one. Send an object.',
       paths: ['/'],
     });
   const merged = mergeRecord({
@@ -98,10 +98,10 @@ export function keep(
     places.add(JSON.stringify([...place, ...stored.version]));
     written = exactWith(written, stored.version, version);
   }
-  // Nothing is stored otherwise than it was sent: then it goes byte for byte.
+  // nothing was changed by the merge: the body is forwarded byte for byte
   if (merged.filled === 0 && stored.version === null) return { bytes: body.bytes, places, filled: 0 };
   return {
-    bytes: Buffer.from(writeExact(exactWith(whole, place, written)), 'utf8'),
+    bytes: Buffer.from(writeExact(exactWith(root, place, written)), 'utf8'),
     places,
     filled: merged.filled,
   };
@@ -109,7 +109,7 @@ export function keep(
 
 const SHOWN: TreatmentChoice = { do: 'disclose', because: 'stored' };
 
-/** The record is another than the one that was merged. */
+/** The record is not the version that the caller read. */
 const changed = (): SluiceError =>
   new SluiceError(
     'write_conflict',
@@ -119,5 +119,5 @@ const changed = (): SluiceError =>
 const unversioned = (): SluiceError =>
   new SluiceError(
     'write_precondition_missing',
-    'The stored record has no version where the route looks for one (request.keep_masked.version), so that a change in between would go unseen.',
+    'The stored record has no version at the place that the route states (request.keep_masked.version), so that a concurrent change could not be detected.',
   );

@@ -1,25 +1,25 @@
-/** A value that a request's body writes. */
+/** The values that a request's body writes. */
 import type { FieldEntry, SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 
-/** where something stands in a body: names and positions from its root */
+/** a place in a body: names and positions from its root */
 export type Place = readonly (string | number)[];
 
 export interface Leaf {
-  /** as the catalog writes it; the concrete pointer of a field that no catalog knows */
+  /** as the catalog spells it; the concrete pointer if the field is in no catalog */
   readonly pointer: string;
-  /** of the catalog's line, where only an answer names the pointer */
+  /** pointer of the catalog's line, which differs if an answer added the field */
   readonly base: string;
   readonly entry: FieldEntry | null;
-  /** in an embedded resource, which is written through a route of its own */
+  /** in an embedded resource, which must be written through its own route */
   readonly embedded: boolean;
-  /** it says whose data the record is, or stands where that is said: at so many steps from the root; null: it does not */
+  /** it is a data subject's id or within the value of one, which is at this depth from the root; null: it is not */
   readonly subject: number | null;
-  /** what an id must be there; null: any */
+  /** requirements for an id there; null: none */
   readonly places: readonly SubjectPlace[] | null;
   /** an element of a list, or within one */
   readonly listed: boolean;
-  /** key of a selector that picked the object it stands in: it says which field is written, and is none itself */
+  /** it is the key of a selector that matched its object: it states which field is written and is no field */
   readonly key: boolean;
   /** null for an empty object or list */
   readonly value: Scalar | null;

@@ -1,14 +1,14 @@
 /**
- * A write merged with the record that is stored, for a caller who was shown only a part of it. Three records are compared: the stored one,
- * what of it this caller is shown, and what the caller sends.
+ * Merges a write with the stored record for a caller who is shown only a part of it. Three records are compared: the stored one, what the
+ * caller is shown of it, and what the caller sends.
  *
- *   sent as it is shown     it is not being written: the stored value stays
- *   sent disguised          the stored value stays
- *   sent otherwise          it is being written, if it may be
- *   not sent                the stored value stays; a null erases it
+ *   sent as it is shown     the stored value is kept
+ *   sent treated            the stored value is kept
+ *   sent otherwise          the value is written, if it may be
+ *   not sent                the stored value is kept; a null erases it
  *
- * A list is stored as it is sent, so that its elements must be known again: by a member that the caller is shown and nobody may write, by an
- * identifier, or because they are as they are shown. An element of which the caller is not shown everything must be among them.
+ * A list is stored as it is sent, so that its elements must be matched with the stored ones: by a member that the caller is shown and nobody
+ * may write, by an identifier, or by equality with what is shown. Each element that the caller is shown only in part must be matched.
  */
 import { SluiceError } from '../../errors.ts';
 import { identifies } from '../../model/identifiers.ts';
@@ -17,32 +17,32 @@ import type { Place } from './leaf.ts';
 
 export interface Merging {
   readonly stored: Exact;
-  /** undefined: nothing of the record is shown */
+  /** what the caller is shown; undefined: nothing */
   readonly shown: Exact | undefined;
   readonly sent: Exact;
-  /** of the record in the body */
+  /** the place of the record in the body */
   readonly place: Place;
-  /** the upstream erases what a body leaves out */
+  /** the upstream erases what a body omits */
   readonly replaces: boolean;
-  /** whether the value at a place of the body is one in disguise */
+  /** whether the value at a place of the body is the result of a treatment */
   isDisguised(place: Place): boolean;
-  /** whether what stands at a place of the body is the text of a document, whose fields have lines of their own */
+  /** whether the value at a place of the body is a document whose fields have catalog lines (`parse`) */
   isDocument(place: Place): boolean;
   /** whether nobody may write the value at a place of the body */
   isFixed(place: Place): boolean;
-  /** whether a stored scalar, spelled as JSON, would be disguised as the value at a place of the body */
+  /** whether the value at a place of the body is the mask of a stored scalar, spelled as JSON */
   disguises(place: Place, stored: string): boolean;
 }
 
 export interface Merged {
   readonly record: Exact;
-  /** places of the body, as JSON, at which nothing is written */
+  /** places of the body, as JSON, whose stored values are kept */
   readonly kept: ReadonlySet<string>;
-  /** members and elements that the caller did not send, or sent in disguise */
+  /** number of members and elements that the caller omitted or sent treated */
   readonly filled: number;
 }
 
-/** @throws SluiceError `masked_value_refused` for a list in which it cannot be told what is stored where; `write_erases` */
+/** @throws SluiceError `masked_value_refused` for a list whose elements cannot be matched; `write_erases` */
 export function mergeRecord(merging: Merging): Merged {
   const merger = new Merger(merging);
   const record = merger.value(merging.stored, merging.shown, merging.sent, merging.place, false);
@@ -73,7 +73,7 @@ class Merger {
     if (shown !== undefined && isSame(sent, shown)) return this.#keep(stored, shown, sent, place);
     if (!listed && sent.kind === 'scalar' && this.#of.isDisguised(place))
       return this.#keep(stored, shown, sent, place);
-    // something else in the place of what holds more than the caller is shown
+    // a replacement would erase more than the caller is shown
     const holds = stored.kind !== 'scalar' || this.#of.isDocument(place);
     if (holds && (shown === undefined || !isSame(stored, shown))) throw overwritten(place);
     return sent;
@@ -88,7 +88,7 @@ class Merger {
     const members = new Map<string, Exact>();
     for (const [name, value] of sent)
       members.set(name, this.value(stored.get(name), shown.get(name), value, [...place, name], false));
-    // An upstream that merges records need not merge what is deeper in them.
+    // an upstream that merges records may not merge nested objects
     if (this.#of.replaces || place.length > this.#of.place.length)
       for (const [name, value] of stored)
         if (!sent.has(name)) {
@@ -106,7 +106,7 @@ class Merger {
     }
     if (shown?.kind !== 'list') {
       if (stored.some((item) => item.kind !== 'scalar')) throw overwritten(place);
-      // nothing of it is shown: whether it may be written at all is for the policy
+      // nothing of the list is shown: the policy decides whether it may be written
       return items;
     }
     if (shown.items.length !== stored.length) throw unknowable(place);
@@ -125,12 +125,12 @@ class Merger {
         ? this.#keep(stored[n]!, shown.items[n], item, at)
         : this.value(stored[n], shown.items[n], item, at, true);
     });
-    // what the caller is not shown as it is could be erased unseen
+    // an element that the caller is not shown unchanged would be erased
     if (stored.some((item, n) => !taken.has(n) && !isSame(item, shown.items[n]!))) throw unknowable(place);
     return merged;
   }
 
-  /** which stored element a sent one is; null: a new one */
+  /** the index of the stored element that a sent one is; null: it is new */
   #indexOf(
     item: Exact,
     i: number,
@@ -153,7 +153,7 @@ class Merger {
     }
     const same = among((n) => isSame(item, shown[n]!));
     if (same !== null || item.kind !== 'scalar' || !this.#of.isDisguised(at)) return same;
-    // from a colleague, who is shown less: only what this caller is shown as it is may be compared
+    // a mask from a colleague who is shown less: it may be compared only with values that this caller is shown unchanged
     return among((n) => {
       const value = stored[n]!;
       return value.kind === 'scalar' && isSame(value, shown[n]!) && this.#of.disguises(at, value.spelled);
@@ -179,7 +179,7 @@ function* placesOf(value: Exact, place: Place): Generator<Place> {
   else yield place;
 }
 
-/** A member by which the elements of a list are known: shown as it is stored, one for each, and best one that no caller may have changed. */
+/** A member that identifies the elements of a list: shown unchanged and unique, preferably one that nobody may write. */
 function keyOf(
   stored: readonly Exact[],
   shown: readonly Exact[],
@@ -194,7 +194,7 @@ function keyOf(
     });
   const isKey = (name: string): boolean => {
     const [ours, real] = [spelled(shown, name), spelled(stored, name)];
-    // a new element has none yet
+    // a new element has no key yet
     const theirs = spelled(sent, name).filter((value) => value !== null);
     return (
       theirs.length > 0 &&
@@ -213,7 +213,7 @@ const pathOf = (place: Place): string =>
 const overwritten = (place: Place): SluiceError => {
   const path = pathOf(place);
   return new SluiceError('write_erases', {
-    message: `The request puts something else in the place of what is stored, of which the caller is not shown everything: ${path}. Leave it out to keep it, or send its members.`,
+    message: `The request replaces a stored value of which the caller is not shown everything: ${path}. Omit it to keep it, or send its members.`,
     paths: [path],
   });
 };
@@ -221,7 +221,7 @@ const overwritten = (place: Place): SluiceError => {
 const unknowable = (place: Place): SluiceError => {
   const path = pathOf(place);
   return new SluiceError('masked_value_refused', {
-    message: `The request writes a list of which the caller is not shown everything, and it cannot be told which stored element each of its elements is: ${path}. Leave the list out to keep it, send it as it was read, or send each element with its identifier.`,
+    message: `The request writes a list of which the caller is not shown everything, and its elements cannot be matched with the stored ones: ${path}. Omit the list to keep it, send it as it was read, or send each element with its identifier.`,
     paths: [path],
   });
 };

@@ -1,6 +1,6 @@
 /**
- * An element of a list that a selector picks (`/fields/[name=Mobile]/value`) is checked as the field that its `name` says. An upstream that
- * goes by its `id` would write another one. So everything that a written element says beside its values must be a key of the selector.
+ * Checks list elements that selectors match (`/fields/[name=Mobile]/value`). Such an element is checked as the field that its `name` states,
+ * but an upstream that uses its `id` could write another field. So every other member of the element must be a key of the selector.
  */
 import { looksAlike } from '../../model/identifiers.ts';
 import type { Pick } from '../fields/automaton.ts';
@@ -9,20 +9,20 @@ import { type Leaf, scalarText } from './leaf.ts';
 
 interface Element {
   readonly node: { readonly [name: string]: unknown };
-  /** the selectors that may pick it */
+  /** the selectors that may match it */
   readonly picks: readonly Pick[];
-  /** all that stands in it */
+  /** all its leaves */
   readonly leaves: readonly Leaf[];
   readonly around: { readonly path: string; readonly place: readonly (string | number)[] };
   readonly isJson: boolean;
 }
 
-/** Pointers of what may name another field than the one that was checked; empty: nothing does. */
+/** Pointers of members that may name another field than the one that was checked. */
 export function pickFaults({ node, picks, leaves, around, isJson }: Element): readonly string[] {
   const sibling = (key: string): string | undefined =>
     Object.hasOwn(node, key) ? exactly(node[key]) : undefined;
   const to = (name: string): string => `${around.path}/${escapeToken(name)}`;
-  // In a map the member's own name says which field it is; in XML a name is that of every element.
+  // in a map the member's own name states the field; in XML every element has a name
   if (isJson && typeof around.place.at(-1) === 'string') return [around.path];
   const depth = around.place.length;
   const memberOf = (leaf: Leaf): string => String(leaf.place[depth]);
@@ -38,7 +38,7 @@ export function pickFaults({ node, picks, leaves, around, isJson }: Element): re
     );
     return faults.reduce((fewest, of) => (of.length < fewest.length ? of : fewest));
   }
-  // No selector picks it, so that a line with `*` covers it: that must hold for the upstream too.
+  // no selector matches, so that a line with `*` applies; that must hold for the upstream too
   const wants = picks.flatMap((pick) => pick.wants);
   const unnamed = wants.filter(({ key }) => sibling(key) === undefined).map(({ key }) => to(key));
   const nearly = wants
@@ -51,6 +51,6 @@ export function pickFaults({ node, picks, leaves, around, isJson }: Element): re
   return [...new Set([...unnamed, ...nearly, ...others])];
 }
 
-/** A number that JavaScript rounds is none that the upstream reads. */
+/** The text of a scalar; undefined for a number that JavaScript rounds, since the upstream reads another one. */
 const exactly = (value: unknown): string | undefined =>
   typeof value === 'number' && !Number.isSafeInteger(value) ? undefined : scalarText(value);

@@ -1,4 +1,4 @@
-/** Why a value may not be written, and the refusals that say so. */
+/** The reasons why a value may not be written, and the errors for them. */
 import { SluiceError } from '../../errors.ts';
 import { writeModeOf } from '../../model/catalog.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
@@ -8,11 +8,11 @@ import { choiceAt } from '../fields/program.ts';
 
 /** A value that may not be written. */
 export interface Refused extends Leaf {
-  /** code of the reason */
+  /** reason code */
   readonly because: string;
 }
 
-/** The code of the reason why a value may not be written, by anybody or by this caller; null: it may. */
+/** The reason code for which a value may not be written; null: it may be. */
 export function whyNot(leaf: Leaf, answers: readonly Judged[], data: PolicySnapshot['data']): string | null {
   if (leaf.entry === null) return leaf.embedded ? 'embedded_resource' : 'uncatalogued';
   if (writeModeOf(leaf.entry, data) === 'never') return 'write_never';
@@ -35,11 +35,11 @@ export const notWritable = (leaves: readonly Refused[]): SluiceError =>
 
 export const notReal = (leaves: readonly Leaf[]): SluiceError =>
   new SluiceError('masked_value_refused', {
-    message: `The request writes a value in the form in which Sluice disguises this field: ${pointersOf(leaves).join(', ')}. Leave the field out to keep what is stored; a route with request.keep_masked keeps it for you.`,
+    message: `The request writes a value that is the result of a treatment of this field: ${pointersOf(leaves).join(', ')}. Omit the field to keep the stored value; a route with request.keep_masked keeps it automatically.`,
     paths: pointersOf(leaves),
   });
 
-/** A list is written as a whole: without a part of it, it would be stored shorter or poorer than it is. */
+/** Refuses to strip values from lists: a list is stored as it is sent, so that elements would be lost. */
 export function refuseInLists(refused: readonly Refused[], disguised: readonly Leaf[]): void {
   const listed = disguised.filter((leaf) => leaf.listed);
   if (listed.length > 0)
@@ -55,7 +55,7 @@ export function refuseInLists(refused: readonly Refused[], disguised: readonly L
     });
 }
 
-/** A JSON Patch names the fields that it writes in its values, where Sluice does not look. The refusal says so. */
+/** Refuses a JSON Patch with an error of its own: it names fields in its values, which Sluice does not interpret. */
 export function refusePatch(value: unknown, refused: readonly Leaf[]): void {
   if (!refused.some(({ entry }) => entry === null) || !isPatch(value)) return;
   throw new SluiceError('body_field_refused', {

@@ -1,11 +1,11 @@
 /**
- * Refuses a request for the fields that it names, before the upstream is asked:
+ * Checks the fields that a request names, before the upstream is called. It refuses:
  *
- * - a search, filter or sort by a field that the caller may not see undisguised, since the answers would tell its value bit by bit;
+ * - a search, filter or sort by a field that the caller may not see unchanged, since the answers would reveal its value step by step;
  * - a write of a field that the caller may not write;
- * - a write of a value in the form in which Sluice disguised it, which would overwrite the real one.
+ * - a write of a value that is the result of a treatment, which would overwrite the real value.
  *
- * All three ask `sluice/disclosure`. For a search nobody knows yet whose records will be found, so the policy is asked about no data subject.
+ * All three ask `sluice/disclosure`. For a search the data subjects are not known yet, so the policy is asked about none.
  */
 import { SluiceError } from '../../errors.ts';
 import { WRITES } from '../../model/actions.ts';
@@ -38,9 +38,9 @@ import { typesOf, type WrittenBody, type WrittenRecord, written } from './writte
 
 export interface Guarded {
   readonly bytes: Uint8Array;
-  /** pointers of fields left out */
+  /** pointers of fields that were removed */
   readonly stripped: readonly string[];
-  /** how many values were taken from the stored record, because the caller sent a mask in their place or left them out */
+  /** number of values taken from the stored record, because the caller sent a mask or omitted them */
   readonly filled: number;
 }
 
@@ -54,7 +54,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
 
   return {
     /**
-     * @param person whose record is searched; null: nobody knows yet whose records will be found
+     * @param person whose record is searched; null: not known before the search
      * @throws SluiceError `query_field_withheld`, `consent_unavailable`
      */
     async query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void> {
@@ -68,9 +68,9 @@ export function createGuard({ consents, identities }: GuardDependencies) {
     },
 
     /**
-     * For a write that names no field, such as a deletion: it needs the policy's consent to the whole record.
-     * @param person whose record it is; null: the request does not say, and it is judged as one about a person of whom nothing is known
-     * @returns why the policy refuses; null: it does not
+     * Checks a write that names no field, such as a deletion: the policy must allow the record.
+     * @param person whose record it is; null: unknown, so that the policy is asked about a person without consents
+     * @returns the reasons for refusing; null: allowed
      * @throws SluiceError `consent_unavailable`
      */
     async record(
@@ -79,7 +79,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       person: string | null,
     ): Promise<readonly Reason[] | null> {
       const data_subject = person === null ? NO_STATE : await stateOf(person, input);
-      // The request does not say which of several record types it is: each must allow it.
+      // the request does not state the record type, so the answer for each type must allow it
       for (const catalog of variantsOf(snapshot.catalogs, catalogOf(snapshot, input))) {
         const answer = snapshot.disclose(disclosureInput(input, catalog.resource, data_subject));
         if (withheldBy(answer) !== null) return answer.reasons;
@@ -97,7 +97,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       const kept = stored === null ? null : keep(body, stored, found[0], snapshot.data);
       refuseConflicts(body, found, catalog, kept?.places ?? NOWHERE);
       const answersOf = await judged(snapshot, input, body.person, found, { consents, identities });
-      // An answer may name a path below a line of the catalog. That path is then a field of its own, and the body is read again with it.
+      // An answer may name a path below a catalog line. The path is then a field, and the body is read again with it.
       const named = found
         .flatMap(answersOf)
         .flatMap(({ writable, shown }) => [writable, shown])
@@ -128,7 +128,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
         refusePatch(body.value, refused);
         if (!body.strip || body.erases === 'record')
           throw refused.length > 0 ? notWritable(refused) : notReal(disguised);
-        // A record that is refused as a whole is not stripped: the caller would take an empty write for a success.
+        // a record that is refused completely is not stripped: the caller would consider an empty write a success
         const roots = new Set(records.map(({ place }) => JSON.stringify(place)));
         const foreign = refused.filter(({ embedded, place }) => embedded || roots.has(JSON.stringify(place)));
         if (foreign.length > 0) throw notWritable(foreign);
@@ -152,7 +152,7 @@ export function createGuard({ consents, identities }: GuardDependencies) {
       );
       const stripped = pointersOf(bad);
       if (stored === null) return { bytes, stripped, filled: 0 };
-      // The fields that were stripped keep their stored values.
+      // stripped fields keep their stored values
       const again = keep({ bytes }, stored, records[0], snapshot.data);
       return { bytes: again.bytes, stripped, filled: again.filled };
     },
@@ -160,8 +160,8 @@ export function createGuard({ consents, identities }: GuardDependencies) {
 }
 
 /**
- * Fields that a request searches, filters or sorts by and that its caller may not see undisguised. What a write searches by must be shown, too: that it may
- * be written is not enough.
+ * Fields that a request searches, filters or sorts by and that the caller may not see unchanged. For a write, permission to write the field is not
+ * enough: the caller must be shown it.
  * @param state of the person whose record is searched
  * @throws SluiceError `catalog_unknown`
  */
@@ -176,7 +176,7 @@ export function hiddenFields(
     answer: snapshot.disclose(disclosureInput(input, catalog.resource, state)),
   }));
   return input.action.properties.query_fields.filter((pointer) => {
-    // Of a resource with several record types, only those that have the field are asked.
+    // for a resource with several record types, the types that have the field count
     const having = answers.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
     return (having.length > 0 ? having : answers).some(
       ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
@@ -187,7 +187,7 @@ export function hiddenFields(
 const NOWHERE: ReadonlySet<string> = new Set();
 const NO_LEAF: ReadonlySet<Leaf> = new Set();
 
-/** The catalog for the record type that a body names. @throws SluiceError `body_field_refused` */
+/** The catalog of the record type that a body states. @throws SluiceError `body_field_refused` */
 function writtenCatalog(snapshot: PolicySnapshot, catalog: Catalog, body: WrittenBody): Catalog {
   if (catalog.variants === undefined) return catalog;
   const { by, of: resources } = catalog.variants;
@@ -198,7 +198,7 @@ function writtenCatalog(snapshot: PolicySnapshot, catalog: Catalog, body: Writte
   const found = resource === undefined ? undefined : snapshot.catalogs.get(resource);
   if (found === undefined)
     throw new SluiceError('body_field_refused', {
-      message: `The request's body writes records of no type that the catalog knows, or of several: ${by} says what a record is. Send one type in one request.`,
+      message: `The request's body writes records of an unknown type, or of several types. ${by} states the type of a record. Send one type in one request.`,
       paths: [by],
     });
   return found;

@@ -1,17 +1,17 @@
-/** A JSON body without some of its members: what stays is byte for byte what the caller sent. */
+/** Removes members from a JSON body. The rest is byte for byte what the caller sent. */
 import type { Place } from './leaf.ts';
 
-/** What is to be left out, as a tree of names and positions. */
+/** The members to remove, as a tree of names and positions. */
 interface Cut {
   readonly within: Map<string | number, Cut>;
   gone: boolean;
 }
 
 /**
- * @param bytes a JSON text in UTF-8, known to be well-formed
+ * @param bytes a well-formed JSON text in UTF-8
  * @param gone places of members of objects
- * @param records containers that stay when they become empty, with all around them; any other one goes too, since an empty object
- *   would erase what is stored
+ * @param records containers that are kept when they become empty, with their containers; others are removed, since an empty object would
+ *   erase what is stored
  */
 export function without(bytes: Uint8Array, gone: readonly Place[], records: readonly Place[]): Uint8Array {
   const root = cut();
@@ -50,7 +50,7 @@ class Splicer {
     this.#value(root, []);
     let out = '';
     let from = 0;
-    // a member that goes may have members that went before it
+    // a removed member may contain members that were removed before
     for (const cut of this.#cuts.sort((a, b) => a.from - b.from || b.to - a.to)) {
       if (cut.to <= from) continue;
       out += this.#text.slice(from, Math.max(from, cut.from));
@@ -59,7 +59,7 @@ class Splicer {
     return out + this.#text.slice(from);
   }
 
-  /** @returns whether nothing is left of it */
+  /** @returns whether the value became empty */
   #value(cut: Cut | undefined, place: Place): boolean {
     const first = this.#text[this.#at];
     if (first === '{') return this.#object(cut, place);
@@ -90,7 +90,7 @@ class Splicer {
     return members.length > 0 && members.every(({ gone }) => gone);
   }
 
-  /** A comma goes with the member behind it, or with the first one that goes before any stays. */
+  /** A comma is removed with the member after it, or with the first member if no member before it is kept. */
   #leaveOut(
     members: readonly { readonly from: number; readonly to: number; readonly gone: boolean }[],
   ): void {
@@ -113,7 +113,7 @@ class Splicer {
     this.#at++;
   }
 
-  /** to the next member or element, or to the bracket */
+  /** Moves to the next member or element, or to the closing bracket. */
   #next(): void {
     this.#blanks();
     if (this.#text[this.#at] === ',') this.#at++;

@@ -1,4 +1,4 @@
-/** The records of a request's body, leaf by leaf, each leaf with the line of the catalog that covers it. */
+/** Reads the records of a request's body as leaves, each with the catalog line that covers it. */
 import type { SubjectPlace } from '../../model/catalog.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 import type { Identifier } from '../../model/identifiers.ts';
@@ -17,46 +17,49 @@ export interface WrittenBody {
   readonly format: 'json' | 'form' | 'xmlrpc' | 'soap' | (string & {});
   /** pointer to the record in the body, `*` for several; '' the whole body */
   readonly record: string;
-  /** lists are repeated elements, which take no step in a path, and `#text` is the text of its element (XML, multipart) */
+  /** lists are repeated elements, which are no step of a path, and `#text` is the text of an element (XML, multipart) */
   readonly elements?: boolean;
-  /** whose data it is, as the route says it; null: it does not */
+  /** the data subject that the route states; null: none */
   readonly dataSubject: string | null;
-  /** the id that the consents of that person are kept under */
+  /** the id under which consents of that person are stored */
   readonly person: string | null;
-  /** what names the record beside the body; null: nothing does */
+  /** the identifier of the record outside of the body; null: none */
   readonly id: Identifier | null;
-  /** what the upstream erases where the body leaves it out: all of the record (`unsaid`: also what no catalog covers), or within the lists and objects that are sent; nothing where `stored` keeps it */
+  /**
+   * What the upstream erases if the body omits it: fields of the record (`unsaid`: even those without a catalog line), or fields within the lists
+   * and objects that are sent (`parts`). Nothing if `stored` keeps it.
+   */
   readonly erases?: 'record' | 'parts' | 'unsaid' | null;
-  /** leave refused fields out instead of refusing the request; only for JSON */
+  /** remove refused fields instead of refusing the request; only for JSON */
   readonly strip: boolean;
-  /** the one record as it is stored, where what the caller cannot see is kept; only for JSON */
+  /** the stored record, if values that the caller cannot see are to be kept; only for JSON */
   readonly stored: StoredRecord | null;
 }
 
 export interface StoredRecord {
-  /** a JSON text, with the record in it */
+  /** a JSON text that contains the record */
   readonly bytes: Uint8Array;
-  /** the same as the caller is shown it; null: nothing of it */
+  /** the same as the caller is shown it; null: nothing */
   readonly shown: Uint8Array | null;
-  /** pointer to the record in both; '' the whole */
+  /** pointer to the record in both; '': the whole text */
   readonly record: string;
   /** the upstream erases what a body leaves out */
   readonly replaces: boolean;
-  /** pointer in the record to a number or text that changes with every write: it goes back as it is stored */
+  /** pointer in the record to a value that changes with every write and is sent back as it is stored */
   readonly version: string | null;
 }
 
 /** A member that may name another field than the one that was checked. */
 export interface Conflict {
   readonly pointer: string;
-  /** of the object that it stands in */
+  /** place of its object */
   readonly place: Place;
 }
 
 export interface WrittenRecord {
   readonly place: Place;
   readonly leaves: readonly Leaf[];
-  /** pointers of identifiers that contradict the one by which a field was picked */
+  /** members that contradict the selector by which a field was selected */
   readonly conflicts: readonly Conflict[];
 }
 
@@ -68,14 +71,14 @@ export const written = (body: WrittenBody, automaton: Automaton): readonly Writt
     return { place, leaves, conflicts };
   });
 
-/** A data subject that is named where a value stands. */
+/** A data subject that a value names. */
 interface Subject {
-  /** steps from the root */
+  /** depth from the root */
   readonly depth: number;
   readonly places: readonly SubjectPlace[] | null;
 }
 
-/** the name that the text of an element goes by */
+/** the name of the text of an element */
 const TEXT = '#text';
 
 function subjectAt(
@@ -90,7 +93,7 @@ function subjectAt(
   return { depth, places: places.length === 0 ? null : places };
 }
 
-/** What the records of a body say they are; undefined: nothing that could be told. @param by pointer of one step, or of the record's name */
+/** The types that the records of a body state; undefined: none. @param by pointer of one step, or of the record's name */
 export function typesOf(body: WrittenBody, by: string): readonly (string | undefined)[] {
   const [step] = parsePointer(by);
   return [...at(body.value, tokensOf(body.record), [])].map(({ value, place }) => {
@@ -124,7 +127,7 @@ function* leavesOf(
         ? automaton.select(from, (key) => scalarText(Object.hasOwn(node, key) ? node[key] : undefined))
         : from;
     const state = content === undefined ? at : textState(automaton, at, content);
-    // all of it, where a list or an object stands in the id's place: an upstream may take any part of it
+    // if a list or object is in the place of an id, every part of it counts, since the upstream may use any
     const subject = subjectAt(automaton, at, content, around.place.length) ?? around.subject;
     if (Array.isArray(node) && node.length > 0) {
       for (const [i, item] of node.entries())
@@ -150,7 +153,7 @@ function* leavesOf(
           listed,
           key: picks.some(({ wants }) => wants.some((want) => want.key === key)),
         });
-        // One by one: as arguments of one call, those of a long list would not fit on the stack.
+        // not as arguments of one call: those of a long list would exceed the stack
         for (const leaf of leaves) within.push(leaf);
       }
       if (picks.length > 0)
@@ -159,12 +162,12 @@ function* leavesOf(
       yield* within;
       return;
     }
-    // An empty record writes nothing.
+    // an empty record writes nothing
     if (path === '' && typeof node === 'object' && node !== null) return;
     const field = automaton.field(state);
     const known = field < 0 ? undefined : automaton.all[field];
     const embedded = known !== undefined && known.path !== known.pointer;
-    // An empty object has no member to be refused, and is still none that the line covers.
+    // an empty object has no members, but only a `whole` line covers it
     const covered = !isObject(node) || automaton.whole(state);
     const entry = known && !embedded && covered ? known.entry : null;
     const pointer = entry && known ? known.pointer : path === '' ? '/' : path;
@@ -187,7 +190,7 @@ function* leavesOf(
   yield* walk(root, automaton.root, { path: '', place, subject: null, listed: false, key: false });
 }
 
-/** The leaves of a document that stands as text in a field. One that is none has a leaf that nobody may write. */
+/** The leaves of a document in a field (`parse`). A text that is no such document has one leaf that nobody may write. */
 function* within(
   automaton: Automaton,
   state: number,
@@ -213,7 +216,7 @@ function* within(
   }
 }
 
-/** `Id` beside `id`: some upstreams bind names without regard to case, and take either. */
+/** Members whose names differ only in case (`Id`, `id`): some upstreams ignore case and take either. */
 export function aliases(node: { readonly [name: string]: unknown }, path: string): string[] {
   const seen = new Map<string, string>();
   return Object.keys(node).flatMap((name) => {
@@ -224,7 +227,7 @@ export function aliases(node: { readonly [name: string]: unknown }, path: string
   });
 }
 
-/** What a pointer picks. A body that has nothing there gives `undefined`, which no field allows. */
+/** The values at a pointer. If the body has none, the value is `undefined`, which no field allows. */
 function* at(
   value: unknown,
   [key, ...rest]: readonly string[],

@@ -1,20 +1,20 @@
 /**
- * A document that stands as text in a field of another (`parse: json` on a line of a catalog): JSON in a column, XML in a SOAP string. It is
- * disclosed by the lines below, with the programs of the record it stands in.
+ * The contract of a document that is the text of a field (`parse: json` on a catalog line): JSON in a column, XML in a SOAP string. It is
+ * disclosed by the catalog lines below, with the programs of its record.
  */
 import type { DisclosureLimits, Matcher, Program, Segment } from '../formats/format.ts';
 
 export interface InnerFormat {
   readonly name: string;
   /**
-   * @param matcher begins (`begin`, `root`) where the field's own line is: what stands in the document is a step from there
-   * @returns null: the text is not such a document, or is one that nothing may be left of
+   * @param matcher its `root` is the state of the field, so that members of the document are steps from there
+   * @returns null: the text is not such a document, or nothing of it may be released
    */
   disclose(text: string, matcher: Matcher, program: Program): readonly Segment[] | null;
 }
 
-/** documents within documents: more than anybody writes on purpose */
-export const MOST_NESTED = 4;
+/** limit of documents within documents */
+export const MAX_NESTED = 4;
 
 export const INNER_LIMITS: DisclosureLimits = {
   depth: 64,

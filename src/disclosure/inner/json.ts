@@ -1,6 +1,6 @@
 /**
- * JSON in a field. The scanner that reads bodies is at work on the outer document, so this one reads a text by itself, into a tree with offsets,
- * strictly by RFC 8259; what is left out or replaced is cut out of the text.
+ * JSON in a field. The scanner for bodies is in use for the outer document, so that this reader parses the text itself, strictly by RFC 8259,
+ * into a tree with offsets. Values that are dropped or replaced are cut out of the text.
  */
 import type { Scalar } from '../../model/disclosure.ts';
 import { type Decision, decide, type TreeNode } from '../formats/shared/tree.ts';
@@ -10,7 +10,7 @@ import { INNER_LIMITS, type InnerFormat } from './format.ts';
 
 interface JsonNode extends TreeNode {
   readonly children: readonly JsonNode[] | null;
-  /** of the value */
+  /** offsets of the value */
   readonly start: number;
   readonly end: number;
   /** where the member or element begins */
@@ -47,7 +47,7 @@ function editsOf(root: JsonNode, own: Decision, decisions: ReadonlyMap<TreeNode,
     if (decision !== 'walk') edits.push({ from: node.start, to: node.end, text: spelled(decision) });
     else members(node.children ?? []);
   };
-  /** A comma goes with the member behind it, or with the first one that goes before any stays. */
+  /** A comma is removed with the member after it, or with the first member if no member before it is kept. */
   const members = (children: readonly JsonNode[]): void => {
     let before: number | null = null;
     for (const [n, child] of children.entries()) {
@@ -93,7 +93,7 @@ class Reader {
     this.#text = text;
   }
 
-  /** null: it is not JSON, or more of it than is looked into */
+  /** null: the text is not JSON, or exceeds the limits */
   document(): JsonNode | null {
     this.#match(BLANKS);
     const root = this.#value(this.#at, { names: [''] }, 0);

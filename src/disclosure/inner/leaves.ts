@@ -1,15 +1,15 @@
-/** What a document in a text would write, value by value: a program that lets everything through and takes note of it. */
+/** Lists the values of a document in a text that a request writes, by means of a program that collects every value. */
 import { type Counter, DROP, type FieldId, type Program, type StateId, TREAT } from '../formats/format.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { Scalar } from '../../model/disclosure.ts';
-import { MOST_NESTED } from './format.ts';
+import { MAX_NESTED } from './format.ts';
 import { INNER_FORMATS } from './registry.ts';
 import { matcherAt } from './view.ts';
 
 export interface InnerValue {
-  /** of the line that covers it; -1: none does */
+  /** the field of the line that covers it; -1: none */
   readonly field: FieldId;
-  /** null: no scalar */
+  /** null: not a scalar */
   readonly value: Scalar | null;
 }
 
@@ -22,7 +22,7 @@ export function innerValues(
   nested = 1,
 ): readonly InnerValue[] | null {
   const format = INNER_FORMATS.get(parse);
-  if (format === undefined || nested > MOST_NESTED) return null;
+  if (format === undefined || nested > MAX_NESTED) return null;
   const found: InnerValue[] = [];
   let isSound = true;
   const unknown = (): void => void found.push({ field: -1, value: null });

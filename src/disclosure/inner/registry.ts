@@ -1,4 +1,4 @@
-/** The formats that `parse` knows, one a line. */
+/** The formats of `parse`, one line each. */
 import type { InnerFormat } from './format.ts';
 import { json } from './json.ts';
 import { vcard, xml } from './xml.ts';

@@ -1,10 +1,10 @@
-/** A matcher whose records begin at a place of another: the same states, fields and scopes. */
+/** A matcher whose root is a state of another matcher: the states, fields and scopes are the same. */
 import type { Matcher, StateId } from '../formats/format.ts';
 
 export const matcherAt = (matcher: Matcher, state: StateId): Matcher => ({
   root: state,
   begin: () => state,
-  // no name of the outer document is one of the inner one's
+  // the inner document is not under a name of its own
   key: () => null,
   nothing: matcher.nothing,
   fields: matcher.fields,
@@ -16,7 +16,7 @@ export const matcherAt = (matcher: Matcher, state: StateId): Matcher => ({
   select: (id, sibling) => matcher.select(id, sibling),
   field: (id) => matcher.field(id),
   inner: (id) => matcher.inner(id),
-  // whose data a record is was read before anything in it was parsed
+  // the data subjects of the record were read before the document is parsed
   marked: () => false,
   marks: () => [],
   through: (id) => matcher.through(id),

@@ -1,4 +1,4 @@
-/** XML or a vCard in a field: read and written as a body is, whose one record is the whole document. */
+/** XML or a vCard in a field: processed like a body whose only record is the document. */
 import { isSluiceError } from '../../errors.ts';
 import type { Envelope, Format, FrameCounter, Output, Piece, Segment } from '../formats/format.ts';
 import { vcard as vcardFormat } from '../formats/vcard/reader.ts';
@@ -31,7 +31,7 @@ const asBody = (format: Format): InnerFormat => ({
         limits: INNER_LIMITS,
       });
       const pieces: readonly Piece[] = [...reader.push(bytes), ...reader.end()];
-      // a second one would be another record, and nobody can say whose
+      // a second record would have no known data subject
       if (pieces.filter(({ kind }) => kind === 'record').length !== 1) return null;
       for (const piece of pieces) {
         if (piece.kind === 'record') piece.render(capture, { matcher, program: () => program });
@@ -49,12 +49,12 @@ const asBody = (format: Format): InnerFormat => ({
 export const xml = asBody(xmlFormat);
 export const vcard = asBody(vcardFormat);
 
-/** What is written, as stretches of the document where it is copied from there. */
+/** Records the output as segments: ranges of the document for copied bytes, texts for the others. */
 class Capture implements Output {
   readonly segments: Segment[] = [];
   readonly #text: string;
   readonly #bytes: Buffer;
-  /** a place in the bytes and the same in the text */
+  /** the same position in the bytes and in the text */
   #byte = 0;
   #char = 0;
 

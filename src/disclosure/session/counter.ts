@@ -1,4 +1,4 @@
-/** Counts what is done to every value of a part, and makes the part's summary of it. Paths and classes, never values. */
+/** Counts what is done to each value of a part, by field. Keeps paths and classes, never values. */
 import type { FieldAccount } from '../../model/record.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import {
@@ -10,7 +10,7 @@ import {
   type Program,
   type StateId,
 } from '../formats/format.ts';
-import { MOST_NESTED, textOf } from '../inner/format.ts';
+import { MAX_NESTED, textOf } from '../inner/format.ts';
 import { INNER_FORMATS } from '../inner/registry.ts';
 import { matcherAt } from '../inner/view.ts';
 import type { Instructions } from '../fields/program.ts';
@@ -18,49 +18,31 @@ import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts'
 import { presentable } from '../formats/shared/presentable.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 
-/** Most bodies are one record: what counts it is as long as the catalog, and used again. */
-const IDLE = new WeakMap<Instructions, ProgramRun[]>();
-const MOST_IDLE = 64;
-
 const NOTHING: Treated = Object.freeze({ kind: 'null' });
 /** RFC 8259 §6 */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** The instructions for one scope, in use on one body: everything it does is counted. */
+/** The instructions for one scope, executed on one body. Every value is counted. */
 export class ProgramRun implements Program, Counter {
   readonly instructions: Instructions;
   readonly counter: Counter = this;
-  // plain arrays: a typed array of this size would live outside the heap, which costs more than all it counts
+  // plain arrays: allocating a small typed array outside the heap costs more than the counting
   readonly done: number[];
   readonly failed: number[];
-  /** objects left out because a field's line is not whole, by field; few answers have any */
+  /** objects dropped because the field's line is not `whole`, by field; rarely any */
   readonly objects = new Map<number, number>();
-  #unknown: UnknownPaths;
+  readonly #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
   readonly #prefix: string;
-  /** documents within documents that are being read */
+  /** depth of nested documents (`parse`) */
   #nested = 0;
   counts: number[] = [];
   dirty = false;
   anyFailed = false;
 
-  /** @param unknown where paths in no catalog are counted */
-  static of(instructions: Instructions, unknown: UnknownPaths): ProgramRun {
-    const idle = IDLE.get(instructions)?.pop();
-    if (idle === undefined) return new ProgramRun(instructions, unknown);
-    idle.#unknown = unknown;
-    return idle;
-  }
-
-  /** It is not used any more, and all that it counted was taken. */
-  rest(): void {
-    const idle = IDLE.get(this.instructions);
-    if (idle === undefined) IDLE.set(this.instructions, [this]);
-    else if (idle.length < MOST_IDLE) idle.push(this);
-  }
-
-  private constructor(instructions: Instructions, unknown: UnknownPaths) {
+  /** @param unknown counts the paths that are in no catalog */
+  constructor(instructions: Instructions, unknown: UnknownPaths) {
     this.instructions = instructions;
     this.#automaton = instructions.automaton;
     this.#first = instructions.firstField;
@@ -100,11 +82,11 @@ export class ProgramRun implements Program, Counter {
     return treated;
   }
 
-  /** A document in a text: what the lines below the field's let through. */
+  /** Discloses a document within a text by the catalog lines below the field's. */
   #parsed(name: string, state: StateId, value: Scalar | Container): Treated {
     const field = this.#automaton.field(state);
     const format = INNER_FORMATS.get(name);
-    if (value.kind !== 'string' || format === undefined || this.#nested >= MOST_NESTED) {
+    if (value.kind !== 'string' || format === undefined || this.#nested >= MAX_NESTED) {
       this.inapplicable(field);
       return 'drop';
     }
@@ -154,7 +136,7 @@ export class ProgramRun implements Program, Counter {
     return codes;
   }
 
-  /** moves what was counted by state to the fields */
+  /** Adds the counts by state to the counts by field. */
   settle(): void {
     const { counts } = this;
     const { states } = this.#automaton;
@@ -172,17 +154,17 @@ export class ProgramRun implements Program, Counter {
   }
 
   unknown(path: () => string): void {
-    this.#unknown.counter(path(), 'drop', UNCATALOGUED, this.#prefix);
+    this.#unknown.count(path(), 'drop', UNCATALOGUED, this.#prefix);
   }
   scopeWithheld(path: string): void {
-    this.#unknown.counter(path, 'drop', 'embedded_withheld', this.#prefix);
+    this.#unknown.count(path, 'drop', 'embedded_withheld', this.#prefix);
   }
 
   clear(): void {
     if (!this.dirty) return;
     this.done.fill(0);
     if (this.anyFailed) this.failed.fill(0);
-    // emptying an empty map makes a new table for it
+    // clearing an empty map still allocates a new table
     if (this.objects.size > 0) this.objects.clear();
     this.anyFailed = false;
     this.dirty = false;
@@ -190,13 +172,13 @@ export class ProgramRun implements Program, Counter {
 }
 
 /**
- * Paths outside every catalog. The upstream chooses them, so their number and length are bounded (the rest is counted under `…`), and a
- * name that looks like data (a map keyed by telephone number or e-mail) is written as `*`.
+ * Counts paths that are in no catalog. The upstream chooses these names, so their number and length are bounded (the rest is counted under
+ * `…`), and a name that looks like data (a map keyed by telephone number or e-mail address) is written as `*`.
  */
 export class UnknownPaths implements FrameCounter {
   readonly #limit: number;
   #rows: UnknownRow[] = [];
-  /** once the rows are many: those by path where the reason is that no catalog knows it, which is nearly always; by reason and path else */
+  /** indexes for more than `FEW` rows: uncatalogued paths by path, the others by treatment, reason and path */
   #uncatalogued: Map<string, UnknownRow> | null = null;
   #others: Map<string, UnknownRow> | null = null;
   #overflow = 0;
@@ -205,7 +187,7 @@ export class UnknownPaths implements FrameCounter {
     this.#limit = limit;
   }
 
-  /** counts a path in no catalog that is presentable already */
+  /** counts an uncatalogued path that was made presentable before */
   at(path: string): void {
     const known =
       this.#uncatalogued === null
@@ -215,8 +197,8 @@ export class UnknownPaths implements FrameCounter {
     else this.#add({ path, do: 'drop', because: UNCATALOGUED, count: 1 });
   }
 
-  /** counts a path, with what was done to it and why */
-  counter(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
+  /** counts a path with its treatment and reason */
+  count(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
     const full = prefix + presentable(path);
     if (because === UNCATALOGUED && treatment === 'drop') {
       this.at(full);
@@ -231,10 +213,10 @@ export class UnknownPaths implements FrameCounter {
   }
 
   withheld(path: string, because: string): void {
-    this.counter(path, 'drop', because);
+    this.count(path, 'drop', because);
   }
 
-  /** the rows; counting begins anew */
+  /** Returns the rows and resets the counts. */
   take(): FieldAccount[] {
     const rows: FieldAccount[] = this.#rows;
     if (this.#overflow > 0)
@@ -267,7 +249,7 @@ export class UnknownPaths implements FrameCounter {
   }
 }
 
-/** so many rows are looked through faster than found in a map */
+/** up to this number of rows an array is searched faster than a map */
 const FEW = 8;
 
 function rowOf(

@@ -1,6 +1,6 @@
 /**
- * One body on its way: pieces in, parts out. Looks up consents a batch at a time, asks the policy once a distinct state, renders every
- * piece in its order and keeps the account. Longer than most: the order of these steps is the promise.
+ * Discloses one body: takes the pieces of a reader and returns parts. Looks up consents in batches, asks the policy once for each distinct
+ * state, renders every piece in order and counts what was done. Longer than most: these steps depend on their order.
  */
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer } from '../../model/answers.ts';
@@ -12,7 +12,6 @@ import { Verdicts, type Verdict } from './verdicts.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import type { CatalogCache, CompiledCatalog } from '../fields/catalogs.ts';
 import { idOf, idsOf } from '../subjects/spelling.ts';
-import type { DigestCache } from './digest.ts';
 import type {
   BodyReader,
   CountPiece,
@@ -25,7 +24,6 @@ import type {
   Rendering,
 } from '../formats/format.ts';
 import { type Grouped, smallGroups } from './groups.ts';
-import { SmallSet, SmallMap } from './small.ts';
 import { Collected } from './output.ts';
 import { choiceOf, type Instructions, type TreatmentSet } from '../fields/program.ts';
 import { KEY_POINTER } from '../fields/pointer.ts';
@@ -39,20 +37,21 @@ export interface Shared {
   readonly limits: DisclosureLimits;
   readonly treatments: ReadonlyMap<string, Treatment>;
   readonly catalogs: CatalogCache;
-  readonly digests: Pick<DigestCache, 'of'>;
+  /** the keyed digest of a data subject's id */
+  readonly dataSubject: (id: string) => string;
 }
 
 type States = ReadonlyMap<string, DataSubjectState>;
 const NO_STATES: States = new Map();
-/** renderings remembered in one body */
+/** renderings kept for one body */
 const RENDERINGS = 1024;
 
 const NOBODY: readonly DataSubjectState[] = [NO_STATE];
-const NOBODYS: readonly string[] = [];
+const NO_TEXTS: readonly string[] = [];
 const NO_IDS: ReadonlyMap<string, string> = new Map();
 const NO_PIECES: readonly Piece[] = [];
 
-/** One scope of a record: what the policy says, and on whom and what that rests. */
+/** The verdict for one scope of a record, with the data subjects and states that it is based on. */
 interface Asked {
   readonly verdict: Verdict;
   readonly subjects: readonly string[];
@@ -69,37 +68,37 @@ export class Session {
   readonly #out = new Collected();
   readonly #tally = new Tally();
   readonly #unknown: UnknownPaths;
-  readonly #running = new SmallMap<Instructions, ProgramRun>();
-  /** of records without embedded resources, by their verdict */
-  readonly #renderings = new SmallMap<Verdict, Rendering>();
+  readonly #running = new Map<Instructions, ProgramRun>();
+  /** for records without embedded resources, by verdict */
+  readonly #renderings = new Map<Verdict, Rendering>();
   readonly #maxRecords: number;
   readonly #minGroup: number;
   /** pieces held back until the groups are counted */
   #held: readonly Piece[] = NO_PIECES;
   #heldBytes = 0;
-  /** of those the ones that `max_records` cuts off */
+  /** held records beyond `max_records` */
   #beyond: ReadonlySet<RecordPiece> | null = null;
-  /** parts that are complete and not handed out yet */
+  /** complete parts that were not taken yet */
   #parts: DisclosurePart[] = [];
-  /** of the whole body */
+  /** counts of records of the whole body */
   #released = 0;
   #withheld = 0;
   /** records beyond `max_records` were withheld */
   #cutShort = false;
-  /** disclosed records met, be they on the page or not, and records met at all */
+  /** disclosed records read, on the page or not; and all records read */
   #found = 0;
-  #met = 0;
-  /** so many records there are, by what the upstream says of the whole list; of several totals the one of what was searched for */
-  #said: number;
-  /** the upstream says that there are more records than these */
+  #read = 0;
+  /** the total that the upstream states for the list; of several totals the lowest, which is that of the search */
+  #announcedTotal: number;
+  /** the upstream states that there are more records than in this body */
   #more: boolean;
   #over = false;
   readonly #searched: Searched | null;
-  /** what the answer counts must depend on the released records alone */
+  /** counts in the answer must depend on the released records alone */
   readonly #guarded: boolean;
-  /** whose data it is by the request's own account; null: it has none */
-  readonly #known: string | null;
-  /** of the batch at work, ids of those whom typed values name */
+  /** the data subject that the request names; null: it names none */
+  readonly #requestSubject: string | null;
+  /** for the current batch, ids by typed value */
   #identified: ReadonlyMap<string, string> = NO_IDS;
 
   constructor(format: Format, plan: DisclosurePlan, shared: Shared) {
@@ -114,8 +113,8 @@ export class Session {
     this.#answers = new Verdicts(plan);
     this.#unknown = new UnknownPaths(shared.limits.summary_paths);
     this.#maxRecords = obligations.max_records ?? Number.POSITIVE_INFINITY;
-    this.#known = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
-    this.#said = plan.announced?.total ?? Number.POSITIVE_INFINITY;
+    this.#requestSubject = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
+    this.#announcedTotal = plan.announced?.total ?? Number.POSITIVE_INFINITY;
     this.#more = plan.announced?.more ?? false;
     const { searched = [] } = plan;
     this.#searched = searched.length === 0 ? null : new Searched(searched);
@@ -132,12 +131,12 @@ export class Session {
     });
   }
 
-  /** something is waiting to leave, and may */
+  /** bytes can be released now */
   get ready(): boolean {
     return this.#out.size > 0 && !this.#out.held;
   }
 
-  /** nothing of what is still to come may leave */
+  /** nothing of the rest of the body may be released */
   get over(): boolean {
     return this.#over;
   }
@@ -152,7 +151,7 @@ export class Session {
     }
   }
 
-  /** all of the body at once, in place of `push` and `end` */
+  /** Takes the whole body, instead of `push` and `end`. */
   async pushAll(body: Uint8Array): Promise<void> {
     if (this.#reader.pushAll === undefined) {
       if (body.length > 0) await this.push(body);
@@ -163,7 +162,7 @@ export class Session {
     await this.#finish(this.#reader.pushAll(body));
   }
 
-  /** the body is over: the rest, and the last part */
+  /** Ends the body and creates the last part. */
   async end(): Promise<void> {
     await this.#finish(this.#reader.end());
   }
@@ -178,50 +177,49 @@ export class Session {
     this.#reader.settled?.();
     this.cut(true);
     this.#out.end();
-    for (const running of this.#running.values()) running.rest();
   }
 
   /**
-   * A page that is not full although there may be more records would tell how many were withheld.
+   * Refuses a page that is not full although there may be more records: it would reveal how many were withheld.
    * @throws SluiceError `narrowed_page_refused`
    */
   async #checkPage(): Promise<void> {
     const { page = null } = this.#plan;
     if (page === null || this.#released >= this.#maxRecords) return;
     if (page.limit !== null && this.#found >= page.offset + page.limit) return;
-    if (this.#met >= page.fetch)
+    if (this.#read >= page.fetch)
       throw new SluiceError(
         'narrowed_page_refused',
         `The request narrows a list of which no more than ${page.fetch} records are looked at (paging.fetch, or paging.size), and too few of them make up the page. Narrow the list further.`,
       );
-    if (await this.#goesOn())
+    if (await this.#hasMore())
       throw new SluiceError(
         'narrowed_page_refused',
         'The upstream gave only a part of the list that the request narrows: a gap in it would tell what a withheld record holds. Narrow the list further; or let the route say how the upstream pages (paging), with a paging.fetch that is no larger than what the upstream gives at once.',
       );
   }
 
-  /** Whether the list has records besides those of the body. */
-  async #goesOn(): Promise<boolean> {
-    if (this.#said !== Number.POSITIVE_INFINITY) return this.#met < this.#said;
-    if (this.#met === 0) return false;
-    // Some upstreams name a next page wherever they found anything: what they answer there is more certain.
-    return (await this.#plan.more?.(this.#met)) ?? this.#more;
+  /** Whether the list has more records than the body. */
+  async #hasMore(): Promise<boolean> {
+    if (this.#announcedTotal !== Number.POSITIVE_INFINITY) return this.#read < this.#announcedTotal;
+    if (this.#read === 0) return false;
+    // Some upstreams always name a next page, so that its content is more reliable than its announcement.
+    return (await this.#plan.more?.(this.#read)) ?? this.#more;
   }
 
-  /** what is ready becomes a part */
+  /** Creates a part from what was written since the last one. */
   cut(last: boolean): void {
     const chunks = this.#out.take();
     const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown);
     this.#parts.push({ chunks, summary, last });
-    // answers that depend on an attribute may differ from record to record: what was counted may be forgotten
+    // Answers that depend on an attribute may differ for each record. The counts are in the summary, so the runs can be dropped.
     if (this.#running.size > RENDERINGS) {
       this.#running.clear();
       this.#renderings.clear();
     }
   }
 
-  /** the parts that are complete; they are nobody's but the caller's from then on */
+  /** Returns the complete parts. The caller owns them. */
   take(): readonly DisclosurePart[] {
     const parts = this.#parts;
     if (parts.length > 0) this.#parts = [];
@@ -266,10 +264,10 @@ export class Session {
     }
   }
 
-  /** all data subjects in a batch: their states are one question */
+  /** ids of all data subjects in a batch: their states are looked up together */
   #ids(pieces: readonly Piece[], from: number, to: number): readonly string[] {
-    if (this.#released >= this.#maxRecords) return NOBODYS;
-    const ids = new SmallSet();
+    if (this.#released >= this.#maxRecords) return NO_TEXTS;
+    const ids = new Set<string>();
     for (let n = from; n < to; n++) {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
@@ -277,13 +275,14 @@ export class Session {
         const named = this.#namedBy(scope);
         if (named === null) continue;
         for (const id of named) ids.add(id);
-        if (this.#known !== null && named.length === 0 && this.#isRecord(scope)) ids.add(this.#known);
+        if (this.#requestSubject !== null && named.length === 0 && this.#isRecord(scope))
+          ids.add(this.#requestSubject);
       }
     }
-    return ids.take();
+    return [...ids];
   }
 
-  /** who the typed values of a batch name; null: there are none */
+  /** ids by the typed values of a batch; null: the batch has none */
   #typed(pieces: readonly Piece[], from: number, to: number): Promise<ReadonlyMap<string, string>> | null {
     if (this.#released >= this.#maxRecords) return null;
     let wanted: Map<string, TypedId> | null = null;
@@ -301,13 +300,13 @@ export class Session {
     return identify.call(this.#plan, [...wanted.values()]);
   }
 
-  /** ids of whom a scope is about; null: it names somebody whom nobody knows */
+  /** ids of the data subjects of a scope; null: it has a value that names no known person */
   #namedBy({ subjects, named }: RecordScope): readonly string[] | null {
     return named === undefined ? idsOf(subjects) : canonicalIds(named, this.#identified);
   }
 
   #record(piece: RecordPiece, states: States, small: boolean): void {
-    this.#met++;
+    this.#read++;
     const { page = null } = this.#plan;
     const isFull = page !== null && this.#found >= page.offset + (page.limit ?? Number.POSITIVE_INFINITY);
     if (isFull && this.#released >= this.#maxRecords) {
@@ -323,9 +322,9 @@ export class Session {
     this.#tally.asked.count(own.verdict);
     const withheld = this.#withheldBy(own.verdict, piece.only) ?? (small ? ['group_size_unmet'] : null);
     if (withheld !== null) {
-      // what a caller can put right by asking for the field; of a search it would tell that something was found
-      if (withheld === OWNERLESS && !this.#guarded)
-        this.#unknown.counter(this.#compiled.catalog.data_subject[0] ?? '', 'drop', OWNERLESS[0]!);
+      // A caller can avoid this by requesting the field. For a search it would reveal that something was found.
+      if (withheld === NO_SUBJECT && !this.#guarded)
+        this.#unknown.count(this.#compiled.catalog.data_subject[0] ?? '', 'drop', NO_SUBJECT[0]!);
       this.#withhold(piece, withheld);
       this.#over = piece.only !== undefined;
       return;
@@ -355,18 +354,18 @@ export class Session {
     }
   }
 
-  /** codes of the reasons why a record of this verdict stays; null: none */
+  /** reason codes for withholding records of this verdict; null: they may be released */
   #withheldBy(verdict: Verdict, only?: string): readonly string[] | null {
     return (
       verdict.withheld ??
       this.#searched?.withheldBy(verdict) ??
-      (only === undefined ? null : disguisedBy(verdict, only))
+      (only === undefined ? null : treatedBy(verdict, only))
     );
   }
 
-  /** whose data left, and on which consents that rested */
+  /** Records the data subjects and the consents that the release is based on. */
   #attribute({ subjects, states }: Asked): void {
-    for (const id of subjects) this.#tally.subjects.add(this.#shared.digests.of(id));
+    for (const id of subjects) this.#tally.subjects.add(this.#shared.dataSubject(id));
     for (const { consents } of states) {
       for (const { id } of consents) if (id !== undefined) this.#tally.consents.add(id);
     }
@@ -378,11 +377,11 @@ export class Session {
     this.#tally.withhold(codes);
   }
 
-  /** what the policy says about the record itself: of several types, about what it is */
+  /** the verdict on the record itself; with several record types, on the record as its type */
   #askOwn({ scopes }: RecordPiece, states: States): Asked {
     if (this.#compiled.catalog.variants === undefined) return this.#ask(scopes[0]!, states);
     if (scopes.length > 1) return this.#ask(scopes[1]!, states);
-    return { verdict: untyped(this.#compiled.catalog), subjects: NOBODYS, states: NOBODY };
+    return { verdict: untyped(this.#compiled.catalog), subjects: NO_TEXTS, states: NOBODY };
   }
 
   #askAll(piece: RecordPiece, states: States, own: Asked): Asked[] {
@@ -390,12 +389,12 @@ export class Session {
     return piece.scopes.map((scope, n) => (n < first ? own : this.#ask(scope, states)));
   }
 
-  /** whether a scope is the record itself, as which the request may say whose it is */
+  /** Whether a scope is the record itself: only then does the request's data subject apply. */
   #isRecord({ scope }: RecordScope): boolean {
     return scope < 0 || this.#compiled.base.isRecord(scope);
   }
 
-  /** The name that a scope stands under has left with it. */
+  /** Counts the name that a scope stands under as released with it. */
   #accountKey({ scope }: RecordScope, { answers, withheld }: Verdict): void {
     const { base } = this.#compiled;
     const id = Math.max(scope, 0);
@@ -403,15 +402,18 @@ export class Session {
     if (field >= 0 && withheld === null) this.#run(this.#instructions(base, id, answers)).released(field);
   }
 
-  /** what the policy says about a scope of a record */
+  /** the verdict on a scope of a record */
   #ask(recorded: RecordScope, states: States): Asked {
     const { scope, attributes, keyed } = recorded;
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
     const named = this.#namedBy(recorded);
-    if (named === null) return { verdict: unnamed(catalog), subjects: NOBODYS, states: NOBODY };
-    const ids = named.length > 0 || this.#known === null || !this.#isRecord(recorded) ? named : [this.#known];
+    if (named === null) return { verdict: unnamed(catalog), subjects: NO_TEXTS, states: NOBODY };
+    const ids =
+      named.length > 0 || this.#requestSubject === null || !this.#isRecord(recorded)
+        ? named
+        : [this.#requestSubject];
     if (ids.length === 0) {
-      // A caller that can choose an answer's fields could leave out whose it is, and an objection with it.
+      // A caller that chooses the fields could otherwise omit the data subject, and with it an objection.
       const verdict =
         catalog.data_subject.length > 0 ? unnamed(catalog) : this.#answers.ask(catalog, NOBODY, attributes);
       return { verdict, subjects: ids, states: NOBODY };
@@ -422,10 +424,10 @@ export class Session {
     return { verdict: keyed === true ? this.#byKey(verdict) : verdict, subjects: ids, states: theirs };
   }
 
-  /** A name in a map cannot be disguised: a record leaves with it as it is, or stays. */
+  /** A name in a map cannot be treated: the record is released with the name unchanged, or withheld. */
   #byKey(verdict: Verdict): Verdict {
     if (verdict.withheld !== null || !Object.hasOwn(verdict.catalog.fields, KEY_POINTER)) return verdict;
-    const withheld = disguisedBy(verdict, KEY_POINTER);
+    const withheld = treatedBy(verdict, KEY_POINTER);
     return withheld === null ? verdict : { ...verdict, withheld };
   }
 
@@ -474,7 +476,7 @@ export class Session {
   #run(instructions: Instructions): ProgramRun {
     let running = this.#running.get(instructions);
     if (!running) {
-      running = ProgramRun.of(instructions, this.#unknown);
+      running = new ProgramRun(instructions, this.#unknown);
       this.#running.set(instructions, running);
     }
     return running;
@@ -482,45 +484,45 @@ export class Session {
 
   #count(piece: CountPiece): void {
     if (piece.role === 'total' && piece.counted === undefined)
-      this.#said = Math.min(this.#said, piece.value ?? Number.POSITIVE_INFINITY);
+      this.#announcedTotal = Math.min(this.#announcedTotal, piece.value ?? Number.POSITIVE_INFINITY);
     piece.begin(this.#out);
-    this.#out.hole(piece);
+    this.#out.placeholder(piece);
   }
 
-  /** @param early the counts are not known yet and cannot be waited for any longer */
+  /** @param early the hold limit is reached before the counts are known */
   #fill(early: boolean): void {
     const all = { released: this.#released, withheld: this.#withheld, closed: !early };
     this.#out.fill(({ role, path, value, counted }) => {
       const { released, withheld, closed } = counted ?? all;
       if (closed && role === 'record_count') return released;
       if (this.#guarded) {
-        if (closed && this.#isWhole(value, released, withheld))
+        if (closed && this.#isTotalSafe(value, released, withheld))
           return this.#plan.page == null ? released : this.#found;
-        this.#unknown.counter(path, 'nullify', 'count_not_told');
+        this.#unknown.count(path, 'nullify', 'count_not_told');
         return null;
       }
       if (closed && withheld === 0) return 'keep';
-      // All that there are have been seen: what is left of them is the total, as if the others had never been.
+      // The body has all records of the list, so the number of released ones is the total, as if the others did not exist.
       if (closed && !this.#cutShort && value === released + withheld) return released;
-      this.#unknown.counter(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
+      this.#unknown.count(path, 'nullify', closed ? 'records_withheld' : 'count_before_records');
       return null;
     });
   }
 
   /**
-   * Whether the number that is left of a total tells nothing but what the released records tell. Zero does: that something matched and was
-   * withheld must read as that nothing matched, whatever page was asked for.
+   * Whether the total reveals no more than the released records do. Zero never qualifies: an answer whose matches were all withheld must read
+   * as one without matches, for any page.
    */
-  #isWhole(total: number | null, released: number, withheld: number): boolean {
+  #isTotalSafe(total: number | null, released: number, withheld: number): boolean {
     const { paged = false, page = null } = this.#plan;
     if (released === 0 || this.#released >= this.#maxRecords) return false;
-    if (page !== null && Number.isFinite(page.fetch)) return total === this.#met && this.#met < page.fetch;
+    if (page !== null && Number.isFinite(page.fetch)) return total === this.#read && this.#read < page.fetch;
     return !paged && total === released + withheld;
   }
 
   /**
-   * The held records whose group is smaller than it must be. Groups are of what leaves: records beyond `max_records` are in none, and do not
-   * follow up for those that are taken out here.
+   * The held records whose group is too small. Groups consist of records that can be released: those beyond `max_records` belong to none, and do
+   * not replace records that are withheld here.
    */
   async #smallGroups(): Promise<ReadonlySet<RecordPiece>> {
     const records = this.#held.filter((piece) => piece.kind === 'record');
@@ -536,14 +538,14 @@ export class Session {
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states, this.#askOwn(piece, states));
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
-        // of a page the whole list is looked at, so that whoever turns the pages sees the groups of one list
+        // for a page, the groups of the whole list count, so that they are the same on every page
         if (groups.length >= this.#maxRecords && !Number.isFinite(this.#plan.page?.fetch)) {
           beyond.add(piece);
           continue;
         }
-        // a rehearsal: its account is thrown away
+        // this rendering only computes the group: its counts are discarded
         const scratch = new UnknownPaths(0);
-        const group = piece.group(this.#rendering(asked, (i) => ProgramRun.of(i, scratch)));
+        const group = piece.group(this.#rendering(asked, (i) => new ProgramRun(i, scratch)));
         groups.push({ record: piece, group, people: peopleOf(asked) });
       }
     }
@@ -552,14 +554,14 @@ export class Session {
   }
 }
 
-/** Whose a record is: by its own account, or where its catalog names nobody by that of what is embedded in it. */
+/** The people of a record: its own data subjects; if its catalog names none, those of its embedded resources. */
 function peopleOf([own, ...embedded]: readonly Asked[]): readonly string[] {
-  if (own === undefined || own.subjects.length > 0) return own?.subjects ?? NOBODYS;
-  return embedded.flatMap(({ verdict, subjects }) => (verdict.withheld === null ? subjects : NOBODYS));
+  if (own === undefined || own.subjects.length > 0) return own?.subjects ?? NO_TEXTS;
+  return embedded.flatMap(({ verdict, subjects }) => (verdict.withheld === null ? subjects : NO_TEXTS));
 }
 
-/** What is looked at as one thing leaves as it is or not at all. */
-function disguisedBy({ catalog, answers }: Verdict, pointer: string): readonly string[] | null {
+/** Reason codes if the field at `pointer` is not disclosed unchanged; null: it is. */
+function treatedBy({ catalog, answers }: Verdict, pointer: string): readonly string[] | null {
   const because = answers
     .map((answer) => choiceOf(catalog, answer, pointer))
     .filter((choice) => choice.do !== 'disclose')
@@ -574,11 +576,11 @@ const untyped = (catalog: Catalog): Verdict => ({
   stateAnswers: [],
 });
 
-const OWNERLESS: readonly string[] = ['data_subject_unknown'];
+const NO_SUBJECT: readonly string[] = ['data_subject_unknown'];
 
 const unnamed = (catalog: Catalog): Verdict => ({
   catalog,
   answers: [],
-  withheld: OWNERLESS,
+  withheld: NO_SUBJECT,
   stateAnswers: [],
 });

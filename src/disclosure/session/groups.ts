@@ -1,16 +1,16 @@
 /**
- * k-anonymity (Sweeney 2002): records of fewer than k people look alike by their quasi-identifiers as they would leave. What is counted is
- * people, since five rows of one customer hide nobody.
+ * Finds groups that are too small for k-anonymity (Sweeney 2002). A group is the records whose quasi-identifiers are equal after treatment. The
+ * size of a group is its number of people, since five rows of one customer hide nobody.
  */
 
 export interface Grouped<T> {
   readonly record: T;
   readonly group: string;
-  /** whose data it is; empty: nobody's, as its catalog says, so that it stands for itself */
+  /** ids of the data subjects; empty if the catalog names none: the record then counts as one person */
   readonly people: readonly string[];
 }
 
-/** @returns the records whose group has fewer than `k` members that have no person in common */
+/** @returns the records whose group has fewer than `k` records without a common person */
 export function smallGroups<T>(grouped: readonly Grouped<T>[], k: number): ReadonlySet<T> {
   const groups = new Map<string, { readonly seen: Set<string>; size: number }>();
   for (const { group, people } of grouped) {

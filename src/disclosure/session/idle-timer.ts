@@ -1,4 +1,4 @@
-/** Waits for a promise, but not for ever: one timer a body, made when there is something to wait for and pushed ahead from then on. */
+/** Waits for promises up to a time limit. One timer serves a whole body: it is created at the first wait and refreshed by later ones. */
 export class IdleTimer {
   readonly #ms: number;
   #timer: NodeJS.Timeout | null = null;
@@ -8,14 +8,14 @@ export class IdleTimer {
     this.#ms = ms;
   }
 
-  /** whether the promise settles in time; its failure is left to whoever awaits it */
+  /** Resolves to whether the promise settles in time. A rejection is left to the code that awaits the promise itself. */
   async with(promise: Promise<unknown>): Promise<boolean> {
     let settled = false;
     const mark = () => {
       settled = true;
     };
     promise.then(mark, mark);
-    // what is there already comes within a few turns of the microtask queue
+    // a value that is available already arrives within a few microtasks: no timer is needed
     for (let turn = 0; turn < 4 && !settled; turn++) await null;
     if (settled) return true;
     return new Promise((resolve) => {

@@ -1,17 +1,17 @@
-/** The bytes of a part while it is written. Counts that are not known yet leave a hole that is filled before the part may leave. */
+/** Buffers the bytes of a part. A count that is not known yet leaves a placeholder, which is filled in before the part is released. */
 import type { CountPiece, Output } from '../formats/format.ts';
 import { writeJsonString, writeUtf8 } from '../formats/shared/utf8.ts';
 
 const BLOCK = 64 * 1024;
 const NO_BYTES = Buffer.alloc(0);
-/** a body that is expected to be longer has a block of its own */
+/** a body that is expected to be longer gets a block of its own */
 const FEW_BYTES = 8 * 1024;
 /** below this many bytes a loop is faster than a native call */
 const SHORT = 24;
 
 /**
- * What the last short body left of its block: most bodies are short, and a block for each would cost more than writing it. Who takes it owns it
- * until it is given back; bytes that were handed out are never written again.
+ * The unused rest of the last short body's block, since allocating a block for each short body costs more than writing it. One writer at a time owns
+ * it. Bytes that were handed out are never overwritten.
  */
 const spare: { block: Buffer; at: number } = { block: NO_BYTES, at: 0 };
 
@@ -22,7 +22,7 @@ export class Collected implements Output {
   #block: Buffer = NO_BYTES;
   #from = 0;
   #at = 0;
-  #holes = 0;
+  #placeholders = 0;
 
   bytes(source: Uint8Array, start: number, end: number): void {
     const length = end - start;
@@ -41,7 +41,7 @@ export class Collected implements Output {
   }
 
   text(text: string): void {
-    // three bytes a UTF-16 unit at most
+    // at most three bytes for each UTF-16 code unit
     if (this.#at + text.length * 3 > this.#block.length) this.#room(text.length * 3);
     const from = this.#at;
     this.#at = writeUtf8(text, this.#block, from);
@@ -56,7 +56,7 @@ export class Collected implements Output {
     this.size += this.#at - from;
   }
 
-  /** so many bytes are about to be read, and hardly more will be written */
+  /** Announces the size of the input; the output is about as long. */
   expect(bytes: number): void {
     if (this.#block !== NO_BYTES) return;
     const wanted = bytes + 256;
@@ -73,7 +73,7 @@ export class Collected implements Output {
     spare.at = 0;
   }
 
-  /** nothing more is written */
+  /** Ends the output: returns the rest of the block for the next body. */
   end(): void {
     if (this.#block.length === BLOCK) {
       spare.block = this.#block;
@@ -84,24 +84,24 @@ export class Collected implements Output {
     this.#at = 0;
   }
 
-  /** leaves room for a count */
-  hole(piece: CountPiece): void {
+  /** Adds a placeholder for a count. */
+  placeholder(piece: CountPiece): void {
     this.#cut();
     this.#chunks.push(piece);
-    this.#holes++;
+    this.#placeholders++;
   }
 
   get held(): boolean {
-    return this.#holes > 0;
+    return this.#placeholders > 0;
   }
 
-  /** fills the holes: what `value` says for each */
+  /** Fills the placeholders with what `value` returns. */
   fill(value: (piece: CountPiece) => 'keep' | number | null): void {
-    if (this.#holes === 0) return;
+    if (this.#placeholders === 0) return;
     this.#cut();
     const chunks = this.#chunks;
     this.#chunks = [];
-    this.#holes = 0;
+    this.#placeholders = 0;
     for (const chunk of chunks) {
       if (chunk instanceof Uint8Array) this.#chunks.push(chunk);
       else {
@@ -111,7 +111,7 @@ export class Collected implements Output {
     }
   }
 
-  /** What was written, in chunks; the next part begins. Nothing is `held`. */
+  /** Returns the chunks of this part and begins the next one. No placeholder may be open. */
   take(): Uint8Array[] {
     this.#cut();
     const chunks = this.#chunks as Uint8Array[];

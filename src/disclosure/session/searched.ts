@@ -1,6 +1,6 @@
 /**
- * A record that is found by a field which this caller does not see in it tells what the field holds. The guard refuses a search by
- * fields that are hidden in everybody's records (`guard.ts`); here are those that only this one's consents or attributes hide.
+ * Withholds a record that was found by a field which the caller may not see in it: that it was found reveals the field's value. The guard
+ * refuses searches by fields that are hidden in every record; this is for fields that only the consents or attributes of one record hide.
  */
 import type { Verdict } from './verdicts.ts';
 import { choiceOf } from '../fields/program.ts';
@@ -16,7 +16,7 @@ export class Searched {
     this.#pointers = pointers;
   }
 
-  /** codes of the reasons why records of this verdict are withheld; null: each field is shown as it is */
+  /** reason codes for which records of this verdict are withheld; null: every searched field is disclosed */
   withheldBy(verdict: Verdict): readonly string[] | null {
     let hidden = this.#known.get(verdict);
     if (hidden === undefined) {

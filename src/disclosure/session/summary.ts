@@ -3,7 +3,6 @@ import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
 import type { ProgramRun, UnknownPaths } from './counter.ts';
 import type { StateAnswer, Verdict } from './verdicts.ts';
-import { SmallSet, SmallMap } from './small.ts';
 import type { Instructions } from '../fields/program.ts';
 
 /** What is counted a record. */
@@ -12,8 +11,8 @@ export class Tally {
   withheld = 0;
   /** codes of reasons, and how many records each withheld; null: none was */
   reasons: Map<string, number> | null = null;
-  readonly subjects = new SmallSet();
-  readonly consents = new SmallSet();
+  readonly subjects = new Set<string>();
+  readonly consents = new Set<string>();
   readonly asked = new AskedStates();
 
   withhold(codes: readonly string[]): void {
@@ -26,6 +25,8 @@ export class Tally {
     this.records = 0;
     this.withheld = 0;
     this.reasons = null;
+    this.subjects.clear();
+    this.consents.clear();
     this.asked.clear();
   }
 }
@@ -41,7 +42,7 @@ interface Times {
 /** The states that the policy was asked about, each with its answer, counted. */
 class AskedStates {
   /** by verdict: counting is all that happens for a record */
-  readonly #verdicts = new SmallMap<Verdict, Times>();
+  readonly #verdicts = new Map<Verdict, Times>();
 
   count(verdict: Verdict): void {
     const known = this.#verdicts.get(verdict);
@@ -152,8 +153,8 @@ export function takeSummary(
   for (const each of used) each.clear();
   const { answers, omitted } = tally.asked.summary();
   const { records, reasons } = tally;
-  const consents = tally.consents.take();
-  const data_subjects = tally.subjects.take();
+  const consents = [...tally.consents];
+  const data_subjects = [...tally.subjects];
   const records_withheld = tally.withheld;
   tally.clear();
   // as most are, spelled out: putting members together one by one costs more than all of them

@@ -1,8 +1,8 @@
-/** Fields that the upstream was asked for though the caller did not select them: the policy's answer, without them. */
+/** Drops fields that Sluice requested from the upstream although the caller did not select them. */
 import type { DisclosureAnswer, TreatmentChoice } from '../../model/answers.ts';
 
 const UNASKED: TreatmentChoice = Object.freeze({ do: 'drop', because: 'not_asked_for' });
-/** by answer: what is made of an answer is remembered by it */
+/** Other caches are keyed by the answer object, so equal inputs must give the same object. */
 const WITHOUT = new WeakMap<DisclosureAnswer, Map<string, DisclosureAnswer>>();
 
 export function withoutUnasked(answer: DisclosureAnswer, pointers: readonly string[]): DisclosureAnswer {

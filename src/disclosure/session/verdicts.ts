@@ -1,38 +1,37 @@
-/** Asks the policy once a distinct state (and distinct attributes), whatever the number of records. */
+/** Asks the policy once for each distinct consent state (and distinct attributes), however many records there are. */
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { Catalog } from '../../model/catalog.ts';
 import type { Consent, DataSubjectState } from '../../model/consent.ts';
 import type { DisclosurePlan } from '../../model/disclosure.ts';
 import { withheldBy } from '../../model/verdict.ts';
-import { SmallMap } from './small.ts';
 import { withoutUnasked } from './unasked.ts';
 
-/** distinct answers of one body that are remembered; an attribute of many values may make more */
-const REMEMBERED = 1024;
+/** entries of one body's caches, which are emptied when full; an attribute with many values may need more */
+const MAX_ENTRIES = 1024;
 
 type Attributes = Parameters<DisclosurePlan['ask']>[2];
 
-/** What the policy says about data subjects in the same states with the same attributes. */
+/** The policy's answers for a scope of a record. Records in the same states with the same attributes share one object. */
 export interface Verdict {
   readonly catalog: Catalog;
-  /** one a distinct state; the strictest of them counts */
+  /** one for each distinct state; the strictest applies */
   readonly answers: readonly DisclosureAnswer[];
-  /** codes of the reasons if any of the answers withholds the record; null: it may leave */
+  /** reason codes if an answer withholds the record; null: it may be released */
   readonly withheld: readonly string[] | null;
-  /** what was asked, for the account */
+  /** what was asked, for the decision record */
   readonly stateAnswers: readonly StateAnswer[];
 }
 
-/** One state that the policy was asked about, and its answer. */
+/** A state that the policy was asked about, with its answer. */
 export interface StateAnswer {
   readonly resource: string;
-  /** of the state: equal for equal states */
+  /** equal for equal states */
   readonly key: string;
   readonly state: DataSubjectState;
   readonly answer: DisclosureAnswer;
 }
 
-/** A state as the policy sees it: without the ids of consents, in an order of its own, so that equal states are one. */
+/** A state without the ids of its consents and in a fixed order, so that equal states have equal keys. */
 interface Canonical {
   readonly key: string;
   readonly state: DataSubjectState;
@@ -40,14 +39,10 @@ interface Canonical {
 
 export class Verdicts {
   readonly #plan: DisclosurePlan;
-  // Emptied when full: most bodies are one record, for which a cache that keeps its order would cost more than the answer.
-  readonly #answers = new SmallMap<string, DisclosureAnswer>();
-  /** by the states (and attributes) asked about; what is found by the very state object needs no key at all */
-  readonly #verdicts = new SmallMap<string, Verdict>();
-  readonly #byState = new SmallMap<DataSubjectState, Verdict>();
-  /** the attributes asked about last, and what was said about them: a table gives one object for rows that are alike */
-  #attributes: Attributes | null = null;
-  readonly #bySameAttributes = new SmallMap<DataSubjectState, Verdict>();
+  readonly #answers = new Map<string, DisclosureAnswer>();
+  /** by key; a state object that was seen before needs no key (`#byState`) */
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #byState = new Map<DataSubjectState, Verdict>();
   readonly #narrow: (attributes: Attributes) => Attributes;
 
   constructor(plan: DisclosurePlan) {
@@ -57,12 +52,11 @@ export class Verdicts {
 
   ask(catalog: Catalog, states: readonly DataSubjectState[], recorded: Attributes): Verdict {
     const attributes = this.#narrow(recorded);
-    const only = states.length === 1 && catalog === this.#plan.catalog ? states[0]! : null;
-    const memory = only === null ? null : this.#memoryFor(attributes);
-    if (only !== null) {
-      const known = memory?.get(only);
-      if (known !== undefined) return known;
-    }
+    // without attributes, the state object alone identifies the verdict
+    const only =
+      states.length === 1 && catalog === this.#plan.catalog && isEmpty(attributes) ? states[0]! : null;
+    const known = only === null ? undefined : this.#byState.get(only);
+    if (known !== undefined) return known;
     const about = attributesKey(attributes);
     const keys: string[] = [];
     for (const state of states) keys.push(`${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
@@ -70,19 +64,10 @@ export class Verdicts {
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
       verdict = this.#judge(catalog, states, keys, attributes);
-      remember(this.#verdicts, key, verdict);
+      store(this.#verdicts, key, verdict);
     }
-    if (only !== null && memory !== null) remember(memory, only, verdict);
+    if (only !== null) store(this.#byState, only, verdict);
     return verdict;
-  }
-
-  /** what the very same attributes were answered with, by state; null: they were not those asked about last */
-  #memoryFor(attributes: Attributes): SmallMap<DataSubjectState, Verdict> | null {
-    if (isEmpty(attributes)) return this.#byState;
-    if (attributes === this.#attributes) return this.#bySameAttributes;
-    this.#attributes = attributes;
-    if (this.#bySameAttributes.size > 0) this.#bySameAttributes.clear();
-    return null;
   }
 
   #judge(
@@ -117,15 +102,15 @@ export class Verdicts {
         this.#plan.ask(catalog.resource, state, attributes),
         catalog === own ? unasked : NONE,
       );
-      remember(this.#answers, key, answer);
+      store(this.#answers, key, answer);
     }
     return answer;
   }
 }
 
-/** Verdicts on one state each, by their answer: a policy gives many bodies the same one, and what is made of a verdict is remembered by it. */
+/** Verdicts for one state, by answer: many bodies get the same answer, and caches that are keyed by the verdict then apply across bodies. */
 const VERDICTS = new WeakMap<DisclosureAnswer, Verdict[]>();
-const VERDICTS_REMEMBERED = 8;
+const MAX_VERDICTS = 8;
 
 function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: DisclosureAnswer): Verdict {
   let verdicts = VERDICTS.get(answer);
@@ -138,14 +123,14 @@ function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: Disclosu
   }
   const stateAnswers = [{ resource: catalog.resource, key, state, answer }];
   const verdict = { catalog, answers: [answer], withheld: withheldBy(answer), stateAnswers };
-  if (verdicts.length >= VERDICTS_REMEMBERED) verdicts.length = 0;
+  if (verdicts.length >= MAX_VERDICTS) verdicts.length = 0;
   verdicts.push(verdict);
   return verdict;
 }
 
-function remember<K, V>(memory: SmallMap<K, V>, key: K, value: V): void {
-  if (memory.size >= REMEMBERED) memory.clear();
-  memory.set(key, value);
+function store<K, V>(cache: Map<K, V>, key: K, value: V): void {
+  if (cache.size >= MAX_ENTRIES) cache.clear();
+  cache.set(key, value);
 }
 
 const NONE: readonly string[] = [];
@@ -154,7 +139,7 @@ const NO_ATTRIBUTES: Attributes = Object.freeze({});
 const asTheyAre = (attributes: Attributes): Attributes => attributes;
 const none = (): Attributes => NO_ATTRIBUTES;
 
-/** Leaves those that an answer may depend on: records that differ in the others are asked about once. */
+/** Keeps the attributes that an answer may depend on: records that differ only in others need one question. */
 function narrowing(names: readonly string[] | null): (attributes: Attributes) => Attributes {
   if (names === null) return asTheyAre;
   if (names.length === 0) return none;
@@ -175,7 +160,7 @@ function isEmpty(attributes: Attributes): boolean {
   return true;
 }
 
-/** Of states that cannot change: a consent source gives many data subjects, and many bodies, the same one. */
+/** For frozen states only. A consent source returns the same object for many data subjects and bodies. */
 const CANONICAL = new WeakMap<DataSubjectState, Canonical>();
 
 function canonicalOf(state: DataSubjectState): Canonical {
@@ -192,7 +177,7 @@ const isFrozen = (state: DataSubjectState): boolean =>
   [state, state.consents, state.flags].every(Object.isFrozen) &&
   state.consents.every((consent) => Object.isFrozen(consent) && Object.isFrozen(consent.categories));
 
-/** members in one order, so that the text of equal consents is equal */
+/** The members are in a fixed order, so that equal consents have equal JSON texts. */
 function withoutId(consent: Consent): Consent {
   const { purpose, recipient, status, explicit, from, until } = consent;
   return Object.freeze({
@@ -212,8 +197,8 @@ function byText(a: Consent, b: Consent): number {
 }
 
 /**
- * Unambiguous: a text says its length, and its type stands before it. Attributes that come in another order have another key: the
- * policy is asked once more, and its own memory answers.
+ * Unambiguous: each text is preceded by its length and type. Attributes in another order give another key: the policy is then asked once more,
+ * and its own cache answers.
  */
 function attributesKey(attributes: Attributes): string {
   let key = '';

@@ -1,14 +1,14 @@
 /**
- * The id of a data subject as a record spells it. A number goes by its value: systems that hold ids as doubles write `100.0` or `1.0E2` for 100, and
- * what somebody has refused must not depend on that.
+ * The id of a data subject by a value of a record. A number is normalized: systems that store ids as doubles write `100.0` or `1.0E2` for 100, and
+ * a person's consents must not depend on the spelling.
  */
 import type { Scalar } from '../../model/disclosure.ts';
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,6}))?$/;
-/** longer ones are nobody's, and stay as they are spelled */
+/** longer numbers are not normalized */
 const DIGITS = 64;
 
-/** null: it names nobody, as an empty text does where a system has no null */
+/** Null: the value names nobody. Some systems use an empty text for null. */
 export function subjectId({ kind, text }: Scalar): string | null {
   if (kind === 'string') return text === '' ? null : text;
   if (kind !== 'number') return null;

@@ -1,6 +1,6 @@
 /**
- * Places of a record that say whose it is, where the catalog gives them a type or a part of the value (`{ at: /subject/reference, type: patient_no,
- * pattern: "Patient/(.+)" }`). What stands there names somebody only if it has the form of that type, and is then looked for among the aliases.
+ * Data subjects by places with a type or a pattern (`{ at: /subject/reference, type: patient_no, pattern: "Patient/(.+)" }`). A value names a
+ * person only if it has the form of the type; it is then looked up among the aliases.
  */
 import { LRUCache } from 'lru-cache';
 import { compilePattern, type Pattern } from '../../documents/pattern.ts';
@@ -9,17 +9,17 @@ import type { Scalar, TypedId } from '../../model/disclosure.ts';
 import { idOf } from './spelling.ts';
 import { subjectId } from './id.ts';
 
-/** What a place holds. */
+/** The value of a place. */
 export interface NamedSubject {
   readonly place: SubjectPlace;
-  /** null: something stands there that no id can be */
+  /** null: the value cannot be an id */
   readonly text: string | null;
 }
 
-/** longer ids are nobody's */
+/** a longer text is no id */
 const LONGEST = 256;
 
-/** @returns null: nothing stands there, so it names nobody */
+/** @returns null: there is no value, so that nobody is named */
 export function namedSubject(place: SubjectPlace, value: Scalar): NamedSubject | null {
   if (value.kind === 'null') return null;
   if (value.kind === 'boolean') return { place, text: null };
@@ -28,7 +28,7 @@ export function namedSubject(place: SubjectPlace, value: Scalar): NamedSubject |
   return { place, text: text.length > LONGEST ? null : partOf(place, text) };
 }
 
-/** The part of a value that is the id: what the first group of the place's pattern matches. */
+/** The part of a value that is the id: the first group of the place's pattern. */
 function partOf({ pattern }: SubjectPlace, text: string): string | null {
   if (pattern === null) return text;
   const matcher = compiled(pattern).matcher(text);
@@ -49,19 +49,19 @@ function compiled(pattern: string): Pattern {
   return re;
 }
 
-/** by type and text; unambiguous, since a type is a word */
+/** a key by type and text; unambiguous, since a type has no line break */
 export const keyOf = ({ type, text }: TypedId): string => `${type}\n${text}`;
 
-/** Those of a scope that must be looked up. */
+/** The ids of a scope that must be looked up. */
 export function* typedIds(named: readonly NamedSubject[]): Generator<TypedId> {
   for (const { place, text } of named)
     if (text !== null && place.type !== null) yield { type: place.type, text };
 }
 
 /**
- * Whose data a scope is, by what its places hold.
+ * The data subjects of a scope, by the values of its places.
  * @param known ids by `keyOf`
- * @returns null: a place names somebody whom nobody knows, or places of one person name several
+ * @returns null: a value names no known person, or places of one person name several
  */
 export function canonicalIds(
   named: readonly NamedSubject[],

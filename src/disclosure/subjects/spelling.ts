@@ -1,10 +1,10 @@
 /**
- * Ids of data subjects as they are asked about. Columns of fixed width come padded (`"C1        "`), and whoever pads an id must not get
- * another person's consents for it, that is, none; an id of nothing but blanks names nobody.
+ * Normalizes ids of data subjects. Columns of fixed width are padded (`"C1        "`), and the consents of a person must be found for the padded
+ * id too. An id of blanks names nobody.
  */
 const isPadding = (c: string): boolean => c === '\0' || c.trim() === '';
 
-/** The id without blanks and null characters around it; empty: it names nobody. */
+/** The id without surrounding blanks and null characters; empty: it names nobody. */
 export function idOf(text: string): string {
   let start = 0;
   let end = text.length;
@@ -13,7 +13,7 @@ export function idOf(text: string): string {
   return text.slice(start, end);
 }
 
-/** The very list where there is nothing to take away, as nearly always. */
+/** Returns the same array if no id is padded, which is the usual case. */
 export function idsOf(texts: readonly string[]): readonly string[] {
   for (const text of texts)
     if (text === '' || isPadding(text[0]!) || isPadding(text.at(-1)!)) return bare(texts);

@@ -49,7 +49,7 @@ test('a fault names the key and what is wrong, and never the secret', () => {
   const short = Buffer.alloc(16, 1).toString('base64');
   expect(message({ k: { use: 'tokenize', secret: short } })).toMatch(/keys\.k: .*at least 32 bytes.*16/);
   expect(message({ k: { use: 'tokenize', secret: short } })).not.toContain(short);
-  expect(message({ k: { use: 'tokenize', secret: 'hunter2!' } })).toMatch(/base64 or base64url is wanted/);
+  expect(message({ k: { use: 'tokenize', secret: 'hunter2!' } })).toMatch(/must be base64 or base64url/);
   expect(message({ k: { use: 'tokenize', secret: 'hunter2!' } })).not.toContain('hunter2');
   expect(message({ k: { use: 'encrypt', secret: secret() } })).toMatch(/names its recipient/);
   expect(message({ k: { use: 'tokenize', secret: secret(), recipient: 'x' } })).toMatch(
@@ -71,5 +71,5 @@ test('a recipient’s key is public and strong, as PEM or JWK', () => {
     '{}',
     'null',
   ])
-    expect(() => load(bad)).toThrow(/public key is wanted/);
+    expect(() => load(bad)).toThrow(/must be the recipient’s public key/);
 });

@@ -1,9 +1,9 @@
 /**
- * Rows and cells of CSV and TSV (RFC 4180, and what is sold as such) as offsets into the bytes that arrived. csv-parse gives no
- * offsets, and a disclosed cell must leave in the very bytes it came in; it is the oracle of this lexer's tests instead.
+ * Finds the rows and cells of CSV and TSV (RFC 4180 and common variants) as offsets into the received bytes, so that disclosed cells are
+ * released byte for byte. csv-parse returns no offsets; the tests compare this lexer with it.
  *
- * Where readers of CSV disagree about where a cell ends, the body is refused: text after a closing quote, a quote that is
- * never closed, a separator that might be half of a character. A quote inside an unquoted cell is a character like any other.
+ * If readers of CSV disagree where a cell ends, the body is refused: text after a closing quote, a quote without an end, a separator that may be
+ * part of a character. A quote within an unquoted cell is an ordinary character.
  */
 import { SluiceError } from '../../../errors.ts';
 import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
@@ -14,7 +14,7 @@ export interface Dialect {
   readonly separator: number;
   /** null: quotes mean nothing */
   readonly quote: number | null;
-  /** a backslash before any character makes it an ordinary one; null: only a doubled quote does */
+  /** the escape character; null: only a doubled quote is an escape */
   readonly escape: number | null;
 }
 
@@ -22,7 +22,7 @@ export interface LexerLimits {
   readonly record_bytes: number;
 }
 
-/** Cells of one row: `ends[first] … ends[first + count - 1]`; between two cells stands one separator. */
+/** The cells of one row end at `ends[first] … ends[first + count - 1]`; there is one separator between two cells. */
 export interface Row {
   readonly bytes: Buffer;
   readonly start: number;
@@ -33,14 +33,14 @@ export interface Row {
   readonly count: number;
 }
 
-/** as many as the most patient spreadsheet has */
+/** the limit of Excel */
 export const MAX_COLUMNS = 16_384;
 const CR = 13;
 const LF = 10;
 const ARENA = 16 * 1024;
 
 type State = 'start' | 'plain' | 'quoted' | 'closed' | 'cr';
-/** the next special character at or after `i`; where the bytes end first, the complement of where to go on */
+/** returns the next special character at or after `i`; if there is none, the bitwise complement of where to continue */
 type Seek = (bytes: Uint8Array, i: number, final: boolean) => number;
 
 export class CsvLexer {
@@ -52,7 +52,7 @@ export class CsvLexer {
   readonly #plain: Seek;
   readonly #quoted: Seek;
   readonly #input = new InputBuffer();
-  /** the separator could be half of a character: every row must be proven to be of the charset */
+  /** the separator could be part of a character: every row must be decoded to check the charset */
   readonly #proven: boolean;
   #state: State = 'start';
   #at = 0;
@@ -75,13 +75,13 @@ export class CsvLexer {
     this.#proven = this.#unit === 1 && !specials.every(standsForItself);
   }
 
-  /** Adds bytes and hands over the rows that they complete. */
+  /** Adds bytes and passes on the rows that are complete. */
   push(chunk: Uint8Array, row: (row: Row) => void): void {
     const moved = this.#input.append(asBuffer(chunk), this.#start);
     if (moved > 0) {
       this.#at -= moved;
       this.#start -= moved;
-      // cells of the unfinished row: no row handed over has them
+      // only cells of the incomplete row: complete rows keep their own offsets
       for (let k = 0; k < this.#count; k++) this.#ends[this.#first + k]! -= moved;
     }
     this.#lex(false, row);
@@ -168,7 +168,7 @@ export class CsvLexer {
     this.#at = i;
   }
 
-  /** past the separator or the first character of a line end */
+  /** Handles the separator or the first character of a line end, which ends at `i`. */
   #after(i: number, c: number, row: (row: Row) => void): number {
     if (c === this.#dialect.separator) this.#state = 'start';
     else if (c === CR) this.#state = 'cr';
@@ -179,7 +179,7 @@ export class CsvLexer {
     return i;
   }
 
-  /** past the character behind a backslash; negative if it has not arrived */
+  /** the end of the character after a backslash; negative if it has not arrived */
   #escaped(bytes: Uint8Array, i: number, final: boolean): number {
     if (i + this.#unit > bytes.length) {
       if (final) this.#fault('ends with a backslash');
@@ -197,7 +197,7 @@ export class CsvLexer {
     this.#ends[this.#first + this.#count++] = end;
   }
 
-  /** A new arena for offsets: rows handed over keep theirs. */
+  /** Allocates a new arena for offsets; complete rows keep the old one. */
   #renew(): void {
     const next = new Int32Array(Math.max(ARENA, 2 * this.#count));
     next.set(this.#ends.subarray(this.#first, this.#first + this.#count), 0);
@@ -206,7 +206,7 @@ export class CsvLexer {
   }
 
   #emit(row: (row: Row) => void): void {
-    // what goes in is a Buffer, and slabs are
+    // both chunks and slabs are Buffers
     const bytes = this.#input.bytes as Buffer;
     const start = this.#start;
     const end = this.#at;
@@ -230,7 +230,7 @@ export class CsvLexer {
 
   #tooLarge(): never {
     throw new SluiceError('record_too_large', {
-      message: `A line of the table exceeds ${this.#limits.record_bytes} bytes; is its quoting what the route says?`,
+      message: `A line of the table exceeds ${this.#limits.record_bytes} bytes. Check the option quote of the route.`,
       place: `line ${this.#rows + 1}`,
     });
   }
@@ -240,8 +240,8 @@ const asBuffer = (chunk: Uint8Array): Buffer =>
   chunk instanceof Buffer ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 
 /**
- * No second byte of GB18030, Big5, Shift_JIS, EUC-KR is below 0x40 but GB18030's digits: `,` `;` `"`, tab and line ends mean
- * themselves wherever they stand, even behind a character that was cut short. `|`, `~`, `^` and the backslash may be half of one.
+ * In GB18030, Big5, Shift_JIS and EUC-KR no second byte is below 0x40, except the digits of GB18030: `,` `;` `"`, tab and line ends are never
+ * part of a character, not even after a truncated one. `|`, `~`, `^` and the backslash may be.
  */
 const standsForItself = (special: number): boolean => special < 0x40;
 
@@ -287,7 +287,7 @@ function multibyteSeeker(charset: Charset, special: Uint8Array): Seek {
       }
       const width = charset.width(bytes, at);
       if (width === 0 && !final) return ~at;
-      at += Math.max(width, 1); // where no character stands the row will not be proven
+      at += Math.max(width, 1); // an invalid character is found when the row is decoded
     }
     return ~at;
   };

@@ -1,18 +1,18 @@
 /**
- * CSV and TSV. A row is a record, a cell a field by its column's name (`/phone`) and position (`/#3`). A dropped cell leaves an
- * empty one, so that the others keep their places; what is disclosed keeps its quotes, spaces and formulas to the byte.
+ * CSV and TSV. A row is a record; a cell is a field by the name (`/phone`) and the position (`/#3`) of its column. A dropped cell becomes
+ * empty, so that the others keep their positions. Disclosed cells keep their quotes, spaces and formulas byte for byte.
  *
  * Options of a route's `response`:
- * - `header`: true (default): the first line names the columns, and the names that the catalog does not know are emptied, because
- *   where the upstream forgot its header that line is somebody's data; `keep`: it leaves as it is; false: there is none;
- *   `{ exact: [names] }`: these and no others, in this order, or the body is refused
- * - `trim`: blanks around a name in the header are no part of it
- * - `null`: spelling of a cell without a value, where that is not the empty one (MySQL's `\N`)
- * - `separator`, `quote`, `escape`: one character; `quote: ""` for writers that never quote (TSV's default), `escape: "\\"`
- *   for those that put a backslash before it. Excel's first line `sep=;` names the separator where the route does not, and stays
- * - `skip`: so many lines stand before the header (titles); they are left out
- * - `ragged`: what to do with a row that is shorter or longer than the header, where a stray separator may have moved one
- *   column's value into another, or shorter than the catalog's positions, where the separator may be another: `drop` its values
+ * - `header`: true (default): the first line names the columns. Names that are not in the catalog are emptied, because if the upstream
+ *   omits its header, that line is data. `keep`: the line is released unchanged. false: there is no header. `{ exact: [names] }`: exactly
+ *   these names in this order, or the body is refused
+ * - `trim`: ignore blanks around the names in the header
+ * - `null`: spelling of a cell without a value, if it is not the empty cell (MySQL's `\N`)
+ * - `separator`, `quote`, `escape`: one character; `quote: ""` for writers that never quote (default for TSV), `escape: "\\"` for writers
+ *   that escape by backslash. A first line `sep=;` (Excel) states the separator if the route does not, and is kept
+ * - `skip`: the number of lines before the header (titles), which are removed
+ * - `ragged`: how to treat a row whose number of cells differs from the header's, since an extra separator may have moved a value into
+ *   another column, or which has fewer cells than the catalog's positions, since the separator may be another one: `drop` its values
  *   (default), `refuse` the body, `keep` counting from the left
  */
 import { SluiceError } from '../../../errors.ts';
@@ -30,7 +30,7 @@ export const csv: Format = {
   media: { types: ['text/csv', 'application/csv'], declaresCharset: true, charsetParameter: 'if_stated' },
   open: (setup) => new CsvReader(setup, ',', '"'),
 };
-/** IANA's tab-separated-values know no quotes: a quote taken for one could swallow the tabs behind it */
+/** text/tab-separated-values (IANA) has no quotes: interpreting one could hide the tabs after it */
 export const tsv: Format = {
   name: 'tsv',
   layout: 'rows',
@@ -40,7 +40,7 @@ export const tsv: Format = {
 
 const EMPTY = new Uint8Array(0);
 const MAX_SKIP = 1000;
-/** Excel's first line, which names the separator and holds no data; some writers quote it */
+/** the first line of Excel, which states the separator; some writers quote it */
 const SEPARATOR_LINE = /^("?)sep=([\t !#-/:-@[-`{-~])\1(?=[\r\n]|$)/i;
 const LONGEST_START = MARK_LENGTH + 2 * '"sep=;"\r'.length;
 
@@ -48,7 +48,7 @@ class CsvReader implements BodyReader {
   readonly #setup: FormatSetup;
   #dialect: Dialect;
   readonly #header: boolean | 'keep';
-  /** the names that the header must have */
+  /** the required names of the header */
   readonly #exact: readonly string[] | null;
   readonly #trim: boolean;
   readonly #null: string | null;
@@ -58,7 +58,7 @@ class CsvReader implements BodyReader {
   #table: Table | null = null;
   #lines = 0;
   #skip: number;
-  /** the next row is Excel's line */
+  /** the next row is the line with the separator */
   #preamble = false;
   readonly #ends: LineEnds | null;
 
@@ -69,7 +69,7 @@ class CsvReader implements BodyReader {
     this.#ends = setup.uniform === true ? new LineEnds() : null;
     this.#dialect = dialectOf(options, separator, quote);
     this.#exact = exactHeader(options);
-    // names that the route itself says are nobody's data
+    // names that the route states are no data
     this.#header =
       this.#exact === null
         ? choice<boolean | 'keep'>(options, 'header', true, [true, false, 'keep'])
@@ -111,8 +111,8 @@ class CsvReader implements BodyReader {
   }
 
   /**
-   * Without a header that line could be somebody's data: then it is a row like any other.
-   * @throws SluiceError `response_malformed` if it would be a row, and names another separator than rows are cut at
+   * Reads the line with the separator. Without a header the line could be data and is treated as a row.
+   * @throws SluiceError `response_malformed` if it is treated as a row and states another separator
    */
   #separator(start: Uint8Array, charset: Charset): void {
     const found = SEPARATOR_LINE.exec(asciiOf(start, charset))?.[2]?.charCodeAt(0);
@@ -122,7 +122,7 @@ class CsvReader implements BodyReader {
       if (said || found === this.#dialect.separator || this.#ragged === 'keep') return;
       throw new SluiceError(
         'response_malformed',
-        'The table begins with a line that names its separator (sep=), which is not the one that it is read with; say separator on the route.',
+        'The table begins with a line that states another separator (sep=) than the one it is read with. Set the option separator on the route.',
       );
     }
     this.#preamble = true;
@@ -153,7 +153,7 @@ class CsvReader implements BodyReader {
     } else this.#record(row, pieces);
   }
 
-  /** @throws SluiceError `response_malformed` for another header than the route asks for */
+  /** @throws SluiceError `response_malformed` if the header is not the one that the route requires */
   #namesIn(row: Row, table: Table): readonly (string | null)[] {
     const names = Array.from({ length: row.count }, (_, k) => {
       const name = table.text(row, k);
@@ -163,12 +163,12 @@ class CsvReader implements BodyReader {
     if (exact !== null && (names.length !== exact.length || names.some((name, k) => name !== exact[k])))
       throw new SluiceError(
         'response_malformed',
-        'The table has another header than the route asks for (response.options.header.exact).',
+        'The header of the table is not the one that the route requires (response.options.header.exact).',
       );
     return names;
   }
 
-  /** a piece that is a line of the table, and ends with its line end */
+  /** wraps a piece that is a line, so that its line end is written by `LineEnds` */
   #line(row: Row, piece: FramePiece | RecordPiece): FramePiece | RecordPiece {
     const ends = this.#ends;
     if (ends === null) return piece;
@@ -204,18 +204,18 @@ class CsvReader implements BodyReader {
     else if (this.#ragged === 'drop') pieces.push(this.#line(row, new RaggedRow(table, row)));
     else if (row.count !== table.columns)
       throw new SluiceError('response_malformed', {
-        message: 'A line of the table has another number of cells than the first.',
+        message: 'A line of the table does not have as many cells as the first.',
         place: `line ${this.#lines}: ${row.count} cells, not ${table.columns}`,
       });
     else
       throw new SluiceError('response_malformed', {
-        message: `The table has fewer columns than the catalog names (#${table.described()}); is its separator what the route says?`,
+        message: `The table has fewer columns than the catalog addresses (#${table.described()}). Check the separator of the route.`,
         place: `${row.count} columns`,
       });
   }
 }
 
-/** The first characters, as many as Excel's line and its end can have, up to the first that is not ASCII, which nothing is found by. */
+/** The first characters of a body up to the first that is not ASCII, as many as the line with the separator can have. */
 function asciiOf(bytes: Uint8Array, charset: Charset): string {
   const unit = unitOf(charset);
   const code = codeAt(charset);
@@ -228,7 +228,7 @@ function asciiOf(bytes: Uint8Array, charset: Charset): string {
   return text;
 }
 
-/** a line before the header is in no catalog, nor in a column */
+/** a line before the header belongs to no field */
 const SKIPPED: FramePiece = {
   kind: 'frame',
   render: (_, counter) => counter.withheld('/#0', 'uncatalogued'),
@@ -247,12 +247,12 @@ function exactHeader(options: FormatSetup['options']): readonly string[] | null 
   return texts(header as FormatSetup['options'], 'exact');
 }
 
-/** @throws SluiceError `config_invalid` for a spelling that a cell cannot have without quotes */
+/** @throws SluiceError `config_invalid` for a spelling that an unquoted cell cannot have */
 function nullText(options: FormatSetup['options'], { separator, quote }: Dialect): string | null {
   const text = word(options, 'null');
   for (const code of [separator, quote])
     if (text !== null && code !== null && text.includes(String.fromCharCode(code)))
-      throw new SluiceError('config_invalid', 'The option null has no separator and no quote in it.');
+      throw new SluiceError('config_invalid', 'The option null must not contain the separator or the quote.');
   return text;
 }
 
@@ -263,6 +263,9 @@ function dialectOf(options: FormatSetup['options'], separator: string, quote: st
     escape: character(options, 'escape', ''),
   };
   if (dialect.separator === dialect.quote || dialect.separator === dialect.escape)
-    throw new SluiceError('config_invalid', 'The separator of a table cannot be its quote or its escape.');
+    throw new SluiceError(
+      'config_invalid',
+      'The separator of a table must differ from its quote and its escape.',
+    );
   return dialect.escape === dialect.quote ? { ...dialect, escape: null } : dialect;
 }

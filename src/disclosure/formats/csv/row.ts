@@ -1,4 +1,4 @@
-/** What a table is made of: the header, rows, and rows that do not fit. */
+/** The pieces of a table: the header, rows, and rows with a wrong number of cells. */
 import type { Scalar } from '../../../model/disclosure.ts';
 import type { Row } from './lexer.ts';
 import type { Column, Table } from './table.ts';
@@ -81,9 +81,9 @@ export class TableRow implements RecordPiece {
           from = stop;
           if (text !== null) table.write(out, text, table.quoted(bytes, cell, stop));
           else if (actions[k] === NULLIFY && table.writeNull(out)) {
-            // that is the cell
+            // the null was written
           }
-          // alone in its row an empty cell would read as no row at all
+          // an empty cell alone in its row would be read as an empty line
           else if (count === 1 && table.dialect.quote !== null) table.write(out, '', true);
         }
       }
@@ -92,7 +92,7 @@ export class TableRow implements RecordPiece {
     out.bytes(bytes, from, end);
   }
 
-  /** what is written in the place of a cell; null: nothing; undefined: the cell stays as it is */
+  /** the replacement of a cell; null: none; undefined: the cell is kept */
   #replacement(
     k: number,
     column: Column | undefined,
@@ -108,7 +108,7 @@ export class TableRow implements RecordPiece {
     return null;
   }
 
-  /** @returns undefined where the treatment found nothing to change */
+  /** @returns undefined if the treatment changes nothing */
   #treated(column: Column, program: Program, start: number, end: number): string | null | undefined {
     const text = this.#table.textOf(this.#row.bytes, start, end);
     if (text === null) {
@@ -141,7 +141,7 @@ export class TableRow implements RecordPiece {
     );
   }
 
-  /** the text, or the bytes where they are no text: two cells are the same if their bytes mean the same */
+  /** the text of a cell, or its bytes if they are not in the charset: for comparing cells */
   #raw(k: number): string {
     const { bytes, ends, first } = this.#row;
     const text = this.#table.text(this.#row, k);
@@ -150,7 +150,7 @@ export class TableRow implements RecordPiece {
   }
 }
 
-/** A row of which nobody can say which value belongs to which column: it names no data subject, and all its cells are emptied. */
+/** A row whose values cannot be assigned to columns: it names no data subject, and all its cells are emptied. */
 export class RaggedRow implements RecordPiece {
   readonly kind = 'record';
   readonly scopes: readonly RecordScope[] = [{ scope: -1, subjects: [], attributes: {} }];

@@ -1,4 +1,4 @@
-/** The columns of one table: where they stand in the catalog, what a program does with them, how a cell is read and written. */
+/** The columns of one table: their fields, the actions of a program for them, and how cells are read and written. */
 import { SluiceError } from '../../../errors.ts';
 import type { SubjectPlace } from '../../../model/catalog.ts';
 import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
@@ -30,13 +30,13 @@ export interface Plan {
   readonly untouched: boolean;
 }
 
-/** a column that the policy may look at, by the names it goes by */
+/** a column with attributes for the policy */
 interface Attributed {
   readonly column: number;
   readonly names: readonly string[];
 }
 
-/** by matcher, the highest position that it knows */
+/** the highest position that a matcher knows */
 const HIGHEST = new WeakMap<Matcher, number>();
 
 export class Table {
@@ -47,21 +47,18 @@ export class Table {
   readonly #code: (bytes: Uint8Array, i: number) => number;
   readonly #columns = new WeakMap<Matcher, readonly Column[]>();
   readonly #plans = new WeakMap<Program, Plan>();
-  /** those of the row before */
-  #program: Program | null = null;
-  #plan: Plan | null = null;
   readonly #separator: Uint8Array;
   readonly #speller: Speller;
   readonly #mark: string;
-  /** spelling of a cell without a value, besides the empty one */
+  /** spelling of a cell without a value, in addition to the empty cell */
   readonly #null: Buffer | null;
   #names: readonly (string | null)[] = [];
-  /** columns that share a name of the catalog: nobody can say which of them it means */
+  /** columns that share a name of the catalog, so that it is ambiguous */
   #ambiguous: ReadonlySet<number> = new Set();
   #described = -1;
-  /** columns that say whose data a row is */
+  /** columns with ids of data subjects */
   #subjects: readonly number[] = [];
-  /** the same where the id has a type or is a part of the cell */
+  /** the same for ids that have a type or are part of the cell */
   #places: readonly { readonly column: number; readonly place: SubjectPlace }[] = [];
   #attributed: readonly Attributed[] = [];
   #last: { readonly row: Row; readonly attributes: RecordScope['attributes'] } | null = null;
@@ -83,8 +80,8 @@ export class Table {
   }
 
   /**
-   * The highest position that the catalog names, where no column is known by its name. A table of fewer columns is not the one that
-   * the catalog describes: perhaps it is cut at another separator, with all of a row in its first column.
+   * The highest position that the catalog addresses, if no column is known by name. A table with fewer columns is not the one that the catalog
+   * describes; it may have another separator.
    */
   described(): number {
     if (this.#described < 0)
@@ -93,8 +90,8 @@ export class Table {
   }
 
   /**
-   * @param names of the columns; null: only its position is known. A name that looks like a position is no position.
-   * @throws SluiceError `response_malformed` where a name that stands twice is that of an attribute
+   * @param names of the columns; null: only the position is known. A name that looks like a position is no position.
+   * @throws SluiceError `response_malformed` if a duplicate name is that of an attribute
    */
   open(names: readonly (string | null)[]): void {
     this.#names = names.map((name) => (name === null ? null : columnName(name)));
@@ -134,12 +131,12 @@ export class Table {
       const other = first.get(name);
       if (other === undefined) first.set(name, k);
       else {
-        // What the policy goes by would be missing for it, and nobody can say with what effect.
+        // the policy would not see the attribute, with unknown effect
         const marks = this.#matcher.marks(this.#matcher.step(this.#matcher.root, name));
         if (marks.some(({ attributes }) => attributes.length > 0))
           throw new SluiceError(
             'response_malformed',
-            'The header of the table has a name twice by which the catalog takes an attribute.',
+            'The header of the table has a duplicate name that is an attribute in the catalog.',
           );
         shared.add(other).add(k);
       }
@@ -147,7 +144,7 @@ export class Table {
     return shared;
   }
 
-  /** is the column in the catalog by the name that its header gives it? */
+  /** Whether the catalog has the column's name. */
   named(k: number): boolean {
     const name = this.#names[k] ?? null;
     if (name === null) return false;
@@ -156,11 +153,7 @@ export class Table {
   }
 
   plan(program: Program, matcher: Matcher): Plan {
-    if (program === this.#program) return this.#plan!;
-    const plan = this.#plans.get(program) ?? this.#planOf(program, matcher);
-    this.#program = program;
-    this.#plan = plan;
-    return plan;
+    return this.#plans.get(program) ?? this.#planOf(program, matcher);
   }
 
   #planOf(program: Program, matcher: Matcher): Plan {
@@ -179,12 +172,12 @@ export class Table {
     return row.ends[row.first + k]!;
   }
 
-  /** Text of a cell without its quotes; null where the bytes are not of the charset. */
+  /** The text of a cell without quotes; null if the bytes are not in the charset. */
   text(row: Row, k: number): string | null {
     return this.textOf(row.bytes, this.start(row, k), this.end(row, k));
   }
 
-  /** the same of the cell that stands from `start` to before `end` */
+  /** the same for the cell from `start` to `end` */
   textOf(bytes: Buffer, start: number, end: number): string | null {
     const back = this.dialect.escape;
     let text: string | null;
@@ -195,31 +188,31 @@ export class Table {
     return back === null || text === null ? text : unescaped(text, String.fromCharCode(back));
   }
 
-  /** an unquoted cell without a character, or spelled as the route's `null`: no value, as against the empty text `""` */
+  /** Whether a cell has no value: it is empty or spelled as the route's `null`. A quoted empty text `""` is a value. */
   empty(row: Row, k: number): boolean {
     return this.isNull(row.bytes, this.start(row, k), row.ends[row.first + k]!);
   }
 
-  /** the same of the cell that stands from `start` to before `end` */
+  /** the same for the cell from `start` to `end` */
   isNull(bytes: Buffer, start: number, end: number): boolean {
     if (start === end) return true;
     const spelled = this.#null;
     return spelled !== null && end - start === spelled.length && spelled.compare(bytes, start, end) === 0;
   }
 
-  /** Writes the null of the table; nothing where an empty cell is that. @returns whether it wrote anything */
+  /** Writes the null of the table. @returns false: the null is the empty cell, so nothing was written */
   writeNull(out: Output): boolean {
     if (this.#null === null) return false;
     out.bytes(this.#null, 0, this.#null.length);
     return true;
   }
 
-  /** does the cell that stands from `start` to before `end` have quotes around it? */
+  /** Whether the cell from `start` to `end` is quoted. */
   quoted(bytes: Buffer, start: number, end: number): boolean {
     return end > start && this.#code(bytes, start) === this.dialect.quote;
   }
 
-  /** Writes a value in the body's charset, quoted where the original was or where it has to be. */
+  /** Writes a value in the charset of the body, quoted if the original was or if necessary. */
   write(out: Output, text: string, quoted: boolean): void {
     this.#speller.write(out, text, quoted);
   }
@@ -228,7 +221,7 @@ export class Table {
     out.bytes(this.#separator, 0, this.#separator.length);
   }
 
-  /** @throws SluiceError `response_malformed` where two columns give one attribute two values */
+  /** @throws SluiceError `response_malformed` if two columns have different values for an attribute */
   scopes(row: Row): readonly RecordScope[] {
     const subjects: string[] = [];
     for (const column of this.#subjects) {
@@ -245,14 +238,14 @@ export class Table {
     for (const { column, place } of this.#places) {
       if (column >= row.count || this.empty(row, column)) continue;
       const text = this.text(row, column);
-      // a cell that cannot be read names somebody all the same
+      // a cell that cannot be decoded names an unknown person
       const found = text === null ? { place, text } : namedSubject(place, { kind: 'string', text });
       if (found !== null) named.push(found);
     }
     return named;
   }
 
-  /** The very object of the row before where the bytes are the same: what was asked about it need not be asked again. */
+  /** Returns the object of the previous row if the bytes are equal, so that caches by attributes apply. */
   #attributesOf(row: Row): RecordScope['attributes'] {
     const last = this.#last;
     if (last !== null && this.#attributed.every(({ column }) => sameCell(this, row, last.row, column)))
@@ -275,7 +268,7 @@ export class Table {
   }
 }
 
-/** both rows have the cell, or neither, and its bytes are the same */
+/** Whether both rows have the cell with equal bytes, or neither has it. */
 function sameCell(table: Table, a: Row, b: Row, column: number): boolean {
   if (column >= a.count || column >= b.count) return column >= a.count && column >= b.count;
   const end = a.ends[a.first + column]!;
@@ -289,7 +282,7 @@ function sameCell(table: Table, a: Row, b: Row, column: number): boolean {
 function highestOf(matcher: Matcher): number {
   let highest = HIGHEST.get(matcher);
   if (highest === undefined) {
-    // no column is the 0th: where this leads any position leads that no path names
+    // there is no column 0: it leads where every position leads that no path has
     const other = matcher.step(matcher.root, '#0');
     highest = MAX_COLUMNS;
     while (highest > 0 && matcher.step(matcher.root, `#${highest}`) === other) highest--;

@@ -1,14 +1,14 @@
-/** What a cell of a table says, and how a text is spelled as one: the dialect's quotes and escapes, the body's charset. */
+/** Decodes and encodes the text of cells: the quotes and escapes of the dialect, and the charset of the body. */
 import { type Charset, UTF8 } from '../shared/charsets.ts';
 import type { Dialect } from './lexer.ts';
 import type { Output } from '../format.ts';
 
-/** below this many bytes putting characters together is faster than a native call */
+/** below this many bytes a loop is faster than a native call */
 const FEW_BYTES = 12;
 
 /**
- * Text of `bytes` from `start` to before `end`; null where they are not of the charset. Of a charset that keeps ASCII where it is (all but
- * UTF-16 do) cells of nothing else need no decoder.
+ * The text of `bytes` from `start` to `end`; null if they are not in the charset. All charsets but UTF-16 contain ASCII, so that cells of ASCII
+ * need no decoder.
  */
 export function textOf(charset: Charset, bytes: Buffer, start: number, end: number): string | null {
   if (charset.layout === 'utf16le' || charset.layout === 'utf16be')
@@ -29,7 +29,7 @@ function isAscii(bytes: Buffer, start: number, end: number): boolean {
   return seen < 0x80;
 }
 
-/** A text of nothing but UTF-8's three-byte characters from U+1000 to U+CFFF, as Chinese names are; null for any other. */
+/** The text of bytes that are only three-byte UTF-8 characters from U+1000 to U+CFFF, such as Chinese names; null for others. */
 function fewIdeographs(bytes: Buffer, start: number, end: number): string | null {
   let text = '';
   for (let i = start; i < end; i += 3) {
@@ -43,14 +43,14 @@ function fewIdeographs(bytes: Buffer, start: number, end: number): string | null
   return text;
 }
 
-/** Spells texts as cells of a table, each to be read as the same text again. */
+/** Writes texts as cells, so that they are read as the same text. */
 export class Speller {
   readonly #charset: Charset;
   readonly #utf8: boolean;
   readonly #quote: string | null;
   readonly #separator: string;
   readonly #back: string | null;
-  /** ASCII: 1 for what cannot stand in a cell without quotes */
+  /** by ASCII code, 1: the character needs quotes */
   readonly #special = new Uint8Array(0x80);
 
   constructor({ separator, quote, escape: back }: Dialect, charset: Charset) {
@@ -62,7 +62,7 @@ export class Speller {
     for (const special of [separator, quote, back, 10, 13]) if (special !== null) this.#special[special] = 1;
   }
 
-  /** Writes a text in the body's charset, quoted where the original was or where it has to be. */
+  /** Writes a text in the charset of the body, quoted if the original was or if necessary. */
   write(out: Output, text: string, quoted: boolean): void {
     const spelled = quoted || !this.#isPlain(text) ? this.#spell(text, quoted) : text;
     if (this.#utf8) {
@@ -73,7 +73,7 @@ export class Speller {
     out.bytes(bytes, 0, bytes.length);
   }
 
-  /** nothing of it has to be quoted or escaped, in any dialect */
+  /** whether the text needs no quotes and no escapes */
   #isPlain(text: string): boolean {
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
@@ -86,7 +86,7 @@ export class Speller {
     const [mark, sep, slash] = [this.#quote, this.#separator, this.#back];
     const slashed = slash === null ? text : text.replaceAll(slash, slash + slash);
     if (mark === null) {
-      // without quotes a line end cannot be written, nor a separator that has no escape
+      // without quotes, a line end cannot be written, nor a separator without an escape
       return slashed.replaceAll(sep, slash === null ? ' ' : slash + sep).replace(/[\r\n]+/g, ' ');
     }
     const needed = quoted || text.includes(sep) || text.includes(mark) || /[\r\n]|^\s|\s$/.test(text);
@@ -94,15 +94,15 @@ export class Speller {
   }
 }
 
-/** white space, for all that is known here: ASCII's and whatever is beyond Latin-1 and below the ideographs */
+/** possibly white space: a superset that is fast to check */
 const mayBeBlank = (unit: number): boolean =>
   unit <= 0x20 || (unit >= 0x80 && unit <= 0xa0) || (unit >= 0x1680 && unit < 0x3400) || unit >= 0xfe00;
 
-/** A text as it stands between quotes, where one of them is written as two. */
+/** Resolves doubled quotes within a quoted text. */
 export const single = (text: string, mark: string): string =>
   text.includes(mark) ? text.replaceAll(mark + mark, mark) : text;
 
-/** MySQL's and PostgreSQL's escapes; before anything else the backslash just goes. */
+/** Resolves the escapes of MySQL and PostgreSQL; before other characters the backslash is removed. */
 export const unescaped = (text: string, back: string): string => {
   if (!text.includes(back)) return text;
   let out = '';

@@ -1,6 +1,6 @@
 /**
- * `application/x-www-form-urlencoded`: one record whose fields go by their decoded names (`/phone`) and places (`/#3`). What is
- * disclosed keeps its own percent signs; what is dropped goes with its name.
+ * `application/x-www-form-urlencoded`: one record with fields by decoded name (`/phone`) and position (`/#3`). Disclosed pairs keep their
+ * percent-encoding; a dropped pair is removed with its name.
  */
 import { SluiceError } from '../../../errors.ts';
 import { type Charset, charset } from '../shared/charsets.ts';
@@ -28,7 +28,7 @@ const SEMICOLON = 0x3b;
 
 interface Pair {
   readonly start: number;
-  /** of the value: behind the `=`, or the end where there is none */
+  /** start of the value: after the `=`, or the end of the pair */
   readonly value: number;
   readonly end: number;
   readonly node: TreeNode | null;
@@ -36,7 +36,7 @@ interface Pair {
 
 function parse(body: Uint8Array, charset: Charset, most: number): Members {
   if (body.includes(SEMICOLON))
-    throw malformed('has a ";", which some readers take for "&"; a writer sends it as %3B');
+    throw malformed('has a ";", which some readers interpret as "&"; it must be encoded as %3B');
   const pairs: Pair[] = [];
   for (let start = 0; start <= body.length; ) {
     if (pairs.length === most)
@@ -49,7 +49,7 @@ function parse(body: Uint8Array, charset: Charset, most: number): Members {
     const found = body[name] === EQUALS ? body.indexOf(AMPERSAND, name) : name;
     const end = found < 0 ? body.length : found;
     const value = Math.min(name + 1, end);
-    // `a=1&&b=2`: nothing between two separators is no field
+    // `a=1&&b=2`: an empty pair is no field
     const node =
       start === end
         ? null
@@ -88,7 +88,7 @@ function render(
   }
 }
 
-/** URL Standard §5.1, but a `%` that is no escape is refused: readers differ about it. */
+/** URL Standard §5.1, but a `%` without two hexadecimal digits is refused, since readers differ. */
 function unescaped(bytes: Uint8Array): Uint8Array {
   if (!bytes.includes(0x25) && !bytes.includes(0x2b)) return bytes;
   const out = new Uint8Array(bytes.length);

@@ -1,9 +1,9 @@
-/** What stands in place of a container that is one value: treated whole, or element by element, or disclosed without the objects in it. */
+/** The replacement of a container that is one value: treated as a unit or by element, or disclosed without its objects. */
 import { DISCLOSE, type FieldId, type Matcher, type Program, type StateId, type Treated } from '../format.ts';
 import { ARRAY, MIXED, OPEN_ARRAY } from './entries.ts';
 import { kindAt, scalarAt, stringEnd, valueEnd } from './text.ts';
 
-/** An object or array met by a treatment, or disclosed where no line covers objects: what stands in its place, or null if it goes. */
+/** The replacement of an object or array that is treated, or disclosed by a line that does not cover objects; null: it is dropped. */
 export function containerTreated(
   program: Program,
   matcher: Matcher,
@@ -28,14 +28,14 @@ export function containerTreated(
   return spelled(program.treat(state, { kind: 'container', text: source.toString('utf8', start, end) }));
 }
 
-/** as JSON spells it; null: it is left out */
+/** The JSON spelling of a treated value; null: it is dropped. */
 export function spelled(treated: Treated): string | null {
   if (treated === 'drop') return null;
   if (treated.kind === 'null') return 'null';
   return treated.kind === 'number' ? treated.text : JSON.stringify(treated.text);
 }
 
-/** whether an object stands in a valid value */
+/** Whether a valid value contains an object. */
 export function holdsObject(source: Buffer, start: number, end: number): boolean {
   let at = start;
   while (at < end) {
@@ -45,7 +45,7 @@ export function holdsObject(source: Buffer, start: number, end: number): boolean
   return false;
 }
 
-/** An array without the objects in it; the rest as it is spelled. The text is known to be valid. */
+/** A valid array without its objects; the rest keeps its spelling. */
 function elementsDisclosed(
   source: Buffer,
   start: number,
@@ -82,14 +82,14 @@ function elementsDisclosed(
   return out + spelling(before, end);
 }
 
-/** where the next element of an array begins, or its bracket stands */
+/** The start of the next element of an array, or its closing bracket. */
 function elementAt(source: Buffer, from: number): number {
   let at = from;
   while (source[at]! <= 0x20 || source[at] === 0x2c) at++;
   return at;
 }
 
-/** An array of scalars, treated one by one; spelled anew, since nothing of it is disclosed. The text is known to be valid. */
+/** A valid array of scalars with each treated. It is reserialized, since nothing of it is disclosed. */
 function elementsTreated(
   source: Buffer,
   start: number,

@@ -1,7 +1,7 @@
 /**
- * An element of a list, or a member of a map, that holds its record deeper (`resource` in an `entry` of a FHIR Bundle, `node` in an edge of GraphQL). A withheld record
- * must leave no hole, and `{}` is one: it tells how many there were. So what stands around the record within its element is held back
- * until the record is known to stay; an element whose only records were withheld is left out whole, its separator included.
+ * An element of a list or member of a map that contains its record at a deeper level (`resource` in an `entry` of a FHIR Bundle, `node` in a
+ * GraphQL edge). A withheld record must leave no gap, and `{}` would be one. So the bytes around the record within the element are held back until
+ * the record is released; an element whose records were all withheld is removed with its separator.
  */
 import { SluiceError } from '../../../errors.ts';
 import { Deferred } from '../shared/deferred.ts';
@@ -10,22 +10,22 @@ import type { Counted, FrameCounter, Output, RecordPiece, RecordScope, Rendering
 export class JsonElement implements Counted {
   readonly #outer: JsonElement | undefined;
   readonly #limit: number;
-  /** writes what begins the element; it comes from bytes of its own */
+  /** writes the start of the element, from a copy */
   readonly #begin: (out: Output) => void;
   #held: Buffer[] | null = [];
   #size = 0;
   #withheld = false;
-  // of its records, and whether they are all there: `Counted`
+  // `Counted`: for its records
   released = 0;
   withheld = 0;
   closed = false;
 
-  /** where it is told what was left out in it; null: at once */
+  /** collects the counts of dropped fields within it; null: they are counted at once */
   readonly deferred: Deferred | null;
 
   /**
-   * @param limit bytes that may be held back
-   * @param uniform one that goes must not be told of
+   * @param limit number of bytes that may be held back
+   * @param uniform a removed element must not be counted
    */
   constructor(outer: JsonElement | undefined, limit: number, uniform: boolean, begin: (out: Output) => void) {
     this.#outer = outer;
@@ -34,12 +34,12 @@ export class JsonElement implements Counted {
     this.deferred = uniform ? new Deferred() : null;
   }
 
-  /** where something within the element but outside of its record goes */
+  /** the output for bytes within the element and outside of its record */
   around(out: Output): Output {
     return this.#held === null ? (this.#outer?.around(out) ?? out) : this.#holding;
   }
 
-  /** The element stays, and those around it: what was held back is written. */
+  /** Keeps the element and those around it: writes what was held back. */
   keep(out: Output): void {
     this.#outer?.keep(out);
     this.#release(out);
@@ -57,18 +57,18 @@ export class JsonElement implements Counted {
     this.#withheld = true;
   }
 
-  /** one of its records stays, or not */
+  /** Counts one of its records. */
   count(stays: boolean): void {
     if (stays) this.released++;
     else this.withheld++;
     this.#outer?.count(stays);
   }
 
-  /** @returns false: nothing of it is written, its end neither */
+  /** @returns false: the element is removed, its end included */
   close(out: Output, counter: FrameCounter): boolean {
     this.closed = true;
     if (this.#held !== null && this.#withheld) return false;
-    this.deferred?.tell(this.#outer?.deferred ?? counter);
+    this.deferred?.flush(this.#outer?.deferred ?? counter);
     this.#release(this.#outer?.around(out) ?? out);
     return true;
   }
@@ -79,24 +79,24 @@ export class JsonElement implements Counted {
     json: (text) => this.#hold(Buffer.from(JSON.stringify(text))),
   };
 
-  /** The bytes are the caller's again afterwards. */
+  /** Holds back bytes. */
   #hold(bytes: Buffer): void {
     this.#size += bytes.length;
     if (this.#size > this.#limit)
       throw new SluiceError(
         'record_too_large',
-        `what stands around a record within its list element is longer than ${this.#limit} bytes (limits.record)`,
+        `A list element has more than ${this.#limit} bytes around its record (limits.record).`,
       );
     this.#held?.push(bytes);
   }
 }
 
-/** A record within an element: it decides what becomes of the element. */
+/** A record within an element: if it is released, the element is kept. */
 export class ElementRecord implements RecordPiece {
   readonly kind = 'record';
   readonly #record: RecordPiece;
   readonly #element: JsonElement;
-  /** the record is an element itself, of a list within the element */
+  /** the record is itself an element of a list within the element */
   readonly #listed: boolean;
 
   constructor(record: RecordPiece, element: JsonElement, listed: boolean) {

@@ -1,7 +1,6 @@
 /**
- * The bytes of a body as they arrive: one growing buffer with a cursor, UTF-8 checked natively chunk by chunk, and for a value whose end has not
- * arrived yet a finder of that end that never looks at a byte twice. Bytes that pieces refer to are not overwritten before all
- * pieces are settled.
+ * Buffers the bytes of a body: one growing buffer with a cursor, with UTF-8 validated for each chunk. For an incomplete value, a finder looks for
+ * its end and reads each byte once. Bytes that pieces refer to are not overwritten before all pieces are settled.
  */
 import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../../../errors.ts';
@@ -9,24 +8,24 @@ import { bufferOf } from './text.ts';
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** white space and separators before a value may be this much longer than the limit of a record before they are refused with it */
+/** by how much white space and separators before a value may exceed the record limit */
 const SLACK = 64 * 1024;
 
 export class JsonInput {
   buffer: Buffer = NO_BYTES;
-  /** cursor and end of what has arrived */
+  /** the cursor, and the end of the bytes received */
   at = 0;
   end = 0;
   started = false;
-  /** no piece refers to the buffer's bytes any more */
+  /** no piece refers to bytes of the buffer */
   free = false;
-  /** the buffer is ours to append to */
+  /** the buffer was allocated here and can be appended to */
   #owned = false;
-  /** up to here it is known to be UTF-8 */
+  /** the bytes before this offset are valid UTF-8 */
   #valid = 0;
-  /** bytes of the body before the buffer's first one */
+  /** number of bytes of the body before the buffer */
   #before = 0;
-  // the finder: where it is (-1: not at work), where it began, and in what
+  // state of the finder: its position (-1: inactive), its start, and the context there
   #finder = -1;
   #began = 0;
   #depth = 0;
@@ -34,8 +33,8 @@ export class JsonInput {
   #escaped = false;
 
   /**
-   * @param keep bytes from here on are still needed
-   * @returns by how much offsets into the buffer have moved down
+   * @param keep the first byte that is still needed
+   * @returns by how much offsets into the buffer have decreased
    */
   push(chunk: Uint8Array, keep: number): number {
     const rest = this.end - keep;
@@ -50,7 +49,7 @@ export class JsonInput {
     } else if (rest === 0) {
       moved = this.#move(keep, bufferOf(chunk), chunk.length, false);
     } else {
-      // room for what comes next as well, so that most chunks find it
+      // with room for the next chunks
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * rest, rest + 2 * chunk.length));
       this.buffer.copy(grown, 0, keep, this.end);
       grown.set(chunk, rest);
@@ -60,19 +59,19 @@ export class JsonInput {
     return moved;
   }
 
-  /** all there is, at once */
+  /** Sets the whole body. */
   setAll(body: Uint8Array): void {
     this.buffer = bufferOf(body);
     this.end = body.length;
     this.#validate(this.end);
   }
 
-  /** nothing more comes */
+  /** Ends the body. */
   finish(): void {
     this.#validate(this.end);
   }
 
-  /** Looks for a byte order mark and steps over it; false: too early to say. */
+  /** Skips a byte order mark; false: more bytes are needed. */
   start(final: boolean): boolean {
     const { buffer, end } = this;
     if (end === 0 || (end < 3 && buffer[0] === 0xef && !final)) return false;
@@ -85,7 +84,7 @@ export class JsonInput {
     return this.buffer[this.at]!;
   }
 
-  /** Steps over white space; false: nothing else has arrived. */
+  /** Skips white space; false: nothing else has arrived. */
   white(): boolean {
     const { buffer, end } = this;
     let at = this.at;
@@ -98,7 +97,7 @@ export class JsonInput {
     return at < end;
   }
 
-  /** The value at the cursor was found incomplete: wait for its end. */
+  /** Starts the finder, since the value at the cursor is incomplete. */
   await(): void {
     if (this.#finder >= 0) return;
     this.#finder = this.at;
@@ -108,7 +107,7 @@ export class JsonInput {
     this.#escaped = false;
   }
 
-  /** Whether it is worth scanning the value at the cursor (again). */
+  /** Whether the value at the cursor should be scanned: it may be complete. */
   complete(final: boolean): boolean {
     if (this.#finder < 0) return true;
     if (!this.#find() && !final) return false;
@@ -116,13 +115,13 @@ export class JsonInput {
     return true;
   }
 
-  /** @throws SluiceError `record_too_large` when what is kept since `from` exceeds the limit */
+  /** @throws SluiceError `record_too_large` if the bytes since `from` exceed the limit */
   check(from: number, limit: number): void {
     if (this.end - from > limit + SLACK && this.at < this.end) throw this.tooLarge(limit);
     if (this.at - from > limit + SLACK) throw this.tooLarge(limit);
   }
 
-  /** The same for what is complete, so that it does not depend on how it arrived. */
+  /** The same for a complete value, so that the result does not depend on the chunks. */
   checkTo(from: number, to: number, limit: number): void {
     if (to - from > limit + SLACK) throw this.tooLarge(limit);
   }
@@ -157,7 +156,7 @@ export class JsonInput {
     if (to <= this.#valid) return;
     const whole = this.#valid === 0 && to === this.buffer.length;
     if (!isUtf8(whole ? this.buffer : this.buffer.subarray(this.#valid, to)))
-      throw this.malformed(this.#valid, 'what follows is not UTF-8');
+      throw this.malformed(this.#valid, 'it is not UTF-8');
     this.#valid = to;
   }
 
@@ -183,7 +182,7 @@ export class JsonInput {
   }
 }
 
-/** bytes at the end that begin a character and do not finish it (0 … 3) */
+/** number of bytes of an incomplete character at the end (0 to 3) */
 function unfinished(buffer: Buffer, from: number, end: number): number {
   for (let back = 1; back <= 3 && end - back >= from; back++) {
     const c = buffer[end - back]!;

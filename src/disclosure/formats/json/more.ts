@@ -1,12 +1,12 @@
 /**
- * Members around records by which an answer says that the list goes on: `next`, `@odata.nextLink`, `has_more`, `"last": false` of Spring. Cursors and
- * tokens are none: many upstreams give one with every record that they find.
+ * Recognises members around records that state that the list has more records: `next`, `@odata.nextLink`, `has_more`, Spring's `"last": false`.
+ * Cursors and tokens do not count: many upstreams send one with every result.
  */
 
 const NEXT =
   /^(?:@?(?:odata\.)?_{0,2}next_?(?:link|page|url|uri|href|page_?url|records_?url)?|_?has_?(?:more|next|next_?page|more_?(?:records|items|results))|more|more_?(?:records|items|results)|is_?truncated|truncated)$/i;
 const LAST = /^(?:last|is_?last|last_?page|is_?last_?page|done|complete)$/i;
-/** what says that there is none */
+/** values that state that there is no next page */
 const NONE = /^(?:null|false|""|0|\[\]|\{\})$/;
 /** `"relation": "next"` of FHIR, `"rel": "next"` of HATEOAS */
 const RELATION = /"rel(?:ation)?"\s*:\s*"next"/;

@@ -1,6 +1,6 @@
 /**
- * NDJSON (also JSON Lines): one JSON value a line, each a record. Empty lines stay; a withheld record goes with its line end, and leaves no two
- * empty lines where there was one between records. A value that spans lines is refused: whoever reads line by line would see something else than we did.
+ * NDJSON (also JSON Lines): each line is a JSON value and a record. Empty lines are kept; a withheld record is removed with its line end, and two
+ * empty lines around it become one. A value that spans lines is refused, since other readers read line by line.
  */
 import { SluiceError } from '../../../errors.ts';
 import type { BodyReader, Format, FormatSetup, Output, Piece } from '../format.ts';
@@ -29,13 +29,13 @@ class NdjsonReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #session: JsonSession;
   readonly #in = new JsonInput();
-  /** begin of the line, and how far its end was looked for */
+  /** start of the line, and how far it was searched for its end */
   #line = 0;
   #looked = 0;
   readonly #pages: JsonPage[] = [];
-  // only touched while rendering: a record was withheld since the last that left, and nothing left since the last empty line
-  #gone = false;
-  #apart = true;
+  // only used while rendering: a record was withheld since the last released one; nothing was released since the last empty line
+  #withheld = false;
+  #afterBlank = true;
   readonly #ends: LineEnds | null;
 
   constructor(setup: FormatSetup) {
@@ -105,8 +105,8 @@ class NdjsonReader implements BodyReader {
       return {
         kind: 'frame',
         render: (out: Output) => {
-          if (this.#gone && this.#apart) return;
-          this.#apart = true;
+          if (this.#withheld && this.#afterBlank) return;
+          this.#afterBlank = true;
           ends?.before(out);
           out.bytes(buffer, start, end);
         },
@@ -123,17 +123,17 @@ class NdjsonReader implements BodyReader {
       );
     if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
     if (white(buffer, close, end) !== end)
-      throw input.malformed(close, 'something follows the value of its line');
+      throw input.malformed(close, 'there are characters after the value of its line');
     const lead: Lead = {
       write: (out) => {
-        this.#gone = false;
-        this.#apart = false;
+        this.#withheld = false;
+        this.#afterBlank = false;
         ends?.before(out);
         ends?.after(buffer.subarray(close, end));
         out.bytes(buffer, start, value);
       },
       withhold: () => {
-        this.#gone = true;
+        this.#withheld = true;
       },
     };
     return new JsonRecord(

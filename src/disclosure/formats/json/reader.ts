@@ -1,7 +1,7 @@
 /**
- * JSON (RFC 8259) as a stream. Around the records only the structure that leads to them is followed, token by token; a record (or a value
- * around the records) is taken whole, once all of it has arrived. A byte order mark is left out (RFC 8259 §8.1 forbids to send one). Other
- * charsets than UTF-8: `transcoded.ts`. Longer than others: one state machine.
+ * Reads JSON (RFC 8259) as a stream. The structure that leads to the records is followed token by token; a record, or a value around the
+ * records, is scanned when it is complete. A byte order mark is removed (RFC 8259 §8.1 forbids sending one). For charsets other than UTF-8 see
+ * `transcoded.ts`. Longer than most: one state machine.
  */
 import { SluiceError } from '../../../errors.ts';
 import { escapeToken } from '../../../model/pointer.ts';
@@ -41,20 +41,20 @@ export const json: Format = {
   open: (setup) => inItsCharset(setup, (utf8) => new JsonReader(utf8)),
 };
 
-/** A container around the records, open in the source and in the output. */
+/** An open container around the records. */
 interface Frame {
   readonly array: boolean;
   readonly state: StateId;
   readonly parent: Frame | undefined;
-  /** the list element that it is, or is in */
+  /** the list element that it is or belongs to */
   readonly element: JsonElement | undefined;
-  /** its own name in the parent; null: an element, or the root */
+  /** its name in the parent; null: an element, or the root */
   readonly name: string | null;
-  /** elements begun, for positions */
+  /** number of elements so far */
   index: number;
-  /** members written; only touched while rendering */
+  /** number of members written; only used while rendering */
   kept: number;
-  /** white space before the first member, so that it can stand before whichever is the first to stay */
+  /** white space before the first member, which is written before the first kept one */
   lead: Buffer;
 }
 
@@ -66,8 +66,8 @@ function pathOf(frame: Frame | undefined, name: string | null): string {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** what is due next (after white space) */
-const ROOT = 0; // the body's value
+/** the expected next token (after white space) */
+const ROOT = 0; // the value of the body
 const FIRST = 1; // a member, or the end of the container
 const COMMA = 2; // a comma, or the end of the container
 const MEMBER = 3; // a member
@@ -85,7 +85,7 @@ class JsonReader implements BodyReader {
   #pieces: Piece[] = [];
   #ready = false;
   #pages: JsonPage[] = [];
-  /** offsets into the input's buffer: end of the member before, start of this member, state of its value */
+  /** end of the previous member, start of this member (offsets into the buffer), and the state of its value */
   #gap = 0;
   #member = 0;
   #state: StateId;
@@ -130,7 +130,7 @@ class JsonReader implements BodyReader {
 
   #last(): readonly Piece[] {
     const pieces = this.#run(true);
-    if (this.#due !== NOTHING) throw this.#in.malformed(this.#in.at, 'it ends before its value does');
+    if (this.#due !== NOTHING) throw this.#in.malformed(this.#in.at, 'it is truncated');
     return pieces;
   }
 
@@ -149,7 +149,7 @@ class JsonReader implements BodyReader {
     return this.#pieces;
   }
 
-  /** hands what has arrived to the scanner, once a run */
+  /** Passes the bytes to the scanner, once for each run. */
   #scanner(): JsonScanner {
     const { scanner, matcher } = this.#session;
     if (!this.#ready) this.#pages.push(scanner.begin(matcher, this.#in.buffer, this.#in.at, this.#in.end));
@@ -157,7 +157,7 @@ class JsonReader implements BodyReader {
     return scanner;
   }
 
-  /** one step of the machine; false: more bytes are needed, or it is over */
+  /** one step; false: more bytes are needed, or the body is complete */
   #advance(final: boolean): boolean {
     const input = this.#in;
     if (!input.started) {
@@ -187,7 +187,7 @@ class JsonReader implements BodyReader {
       case VALUE:
         return this.#valueStep(final);
       default:
-        throw input.malformed(input.at, 'something follows its value');
+        throw input.malformed(input.at, 'there are characters after its value');
     }
   }
 
@@ -206,7 +206,7 @@ class JsonReader implements BodyReader {
   #first(final: boolean): boolean {
     const input = this.#in;
     const frame = this.#frames.at(-1)!;
-    // usually none; what there is must outlive the buffer
+    // a copy, since it is used after the buffer may be overwritten
     if (input.at > this.#gap) frame.lead = Buffer.from(input.buffer.subarray(this.#gap, input.at));
     this.#due = MEMBER;
     return this.#begin(final);
@@ -270,12 +270,12 @@ class JsonReader implements BodyReader {
     return true;
   }
 
-  /** whether what stands here, in that container, is one of several: an element of a list, or of a map */
+  /** Whether the current value is one of several: an element of a list or of a map. */
   #isRepeated(frame: Frame): boolean {
     return frame.array || this.#setup.envelope.any(this.#state);
   }
 
-  /** Whether a null here says that there is no record, or no list of them: it stays. One among several is a record that is nobody's. */
+  /** Whether a null means that there is no record or no list: it is kept. A null among several values is a record without a data subject. */
   #isNothing(role: ReturnType<FormatSetup['envelope']['role']>): boolean {
     const { envelope } = this.#setup;
     const frame = this.#frames.at(-1);
@@ -283,13 +283,13 @@ class JsonReader implements BodyReader {
     return role === null && envelope.inner(this.#state);
   }
 
-  /** whether a list of records is due here that must be spelled one way where it has none */
+  /** Whether the current value is a list of records that must have one spelling if it is empty. */
   #isList(): boolean {
     const { envelope, uniform = false } = this.#setup;
     return uniform && envelope.role(envelope.item(this.#state, 0)) === 'record';
   }
 
-  /** in place of the null that some writers have for a list without elements */
+  /** Writes `[]` instead of the null that some writers use for an empty list. */
   #emptyList(lead: Lead): void {
     const element = this.#frames.at(-1)?.element;
     this.#pieces.push({
@@ -327,14 +327,14 @@ class JsonReader implements BodyReader {
     const count = role === 'record_count' || role === 'total' ? countAt(buffer, start, end, c) : null;
     if ((role === 'record_count' || role === 'total') && count !== null) {
       const { quoted, value: counted } = count;
-      // bytes of its own: it may be written when all the records have been, and those of the buffer are others by then
+      // a copy: it may be written after all records, when the buffer has other bytes
       const spelled = Buffer.from(buffer.subarray(start, end));
       this.#pieces.push({
         kind: 'count',
         role,
         path,
         counted: element,
-        // a text is kept or null, and never a total that we have made
+        // a quoted number is kept or nullified, never recomputed as a total
         value: quoted ? null : counted,
         begin: (out) => {
           element?.keep(out);
@@ -348,7 +348,7 @@ class JsonReader implements BodyReader {
       return;
     }
     const because = role === null ? 'uncatalogued' : `envelope_${role}`;
-    const whole = this.#frames.length === 0;
+    const isRoot = this.#frames.length === 0;
     const more =
       this.#setup.uniform === true &&
       element === undefined &&
@@ -358,7 +358,7 @@ class JsonReader implements BodyReader {
       more,
       render: (out: Output, counter: FrameCounter) => {
         (element?.deferred ?? counter).withheld(path, because);
-        if (!whole) return;
+        if (!isRoot) return;
         lead.write(out);
         out.text('null');
       },
@@ -400,7 +400,7 @@ class JsonReader implements BodyReader {
     return true;
   }
 
-  /** It begins later, if at all: from bytes of its own, since those of the buffer may be others by then. */
+  /** Creates a list element. It copies its first bytes, which are written later or not at all. */
   #element(list: Frame, bracket: number): JsonElement {
     const gap = this.#gap;
     const own = Buffer.from(this.#in.buffer.subarray(gap, bracket + 1));
@@ -440,7 +440,7 @@ class JsonReader implements BodyReader {
     input.at = end;
     this.#gap = end;
     this.#due = frame === undefined ? NOTHING : COMMA;
-    // the way most lists are spelled, in one step: a comma and the next element at once
+    // fast path for the usual spelling of lists: a comma and the next element
     if (frame?.array !== true || end + 1 >= input.end) return;
     if (input.buffer[end] !== 0x2c || input.buffer[end + 1]! <= 0x20) return;
     input.at = end + 1;
@@ -454,7 +454,7 @@ class JsonReader implements BodyReader {
     this.#due = VALUE;
   }
 
-  /** white space after the body's value */
+  /** Handles white space after the value of the body. */
   #trail(): void {
     const { buffer, at } = this.#in;
     const gap = this.#gap;
@@ -486,12 +486,12 @@ class JsonReader implements BodyReader {
   }
 }
 
-/** More than a system holds of anything: what has more digits is no count but a text of digits, such as a telephone number. */
+/** A number with more digits is no count but a text of digits, such as a telephone number. */
 const QUOTED = /^\d{1,9}$/;
 
 /**
- * A count: a number, one in quotes (OData 2, and 4 for a client that asks for it), or null where the upstream does not know it.
- * @returns null: it is something else, and might be anything
+ * Parses a count: a number, a quoted number (OData 2, and 4 on request), or null if the upstream does not know it.
+ * @returns null: the value is no count
  */
 function countAt(
   buffer: Buffer,
@@ -506,7 +506,7 @@ function countAt(
   return QUOTED.test(text) ? { quoted: true, value: Number(text) } : null;
 }
 
-/** Comma, white space and key before a member, as the upstream spelled them; without the comma before the first that stays. */
+/** Writes the comma, white space and key before a member as the upstream spelled them; no comma before the first kept member. */
 class Separator implements Lead {
   readonly #frame: Frame | undefined;
   readonly #source: Buffer;
@@ -522,7 +522,7 @@ class Separator implements Lead {
     this.#value = value;
   }
 
-  /** a body that is one record must still be JSON */
+  /** a withheld body must still be JSON */
   withhold(out: Output): void {
     if (this.#frame === undefined) out.text('null');
   }

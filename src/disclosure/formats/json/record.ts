@@ -1,4 +1,4 @@
-/** A record of a JSON body: its bytes, its index, and what the index says about whose data it is. */
+/** A record of a JSON body: its bytes, its index, and its scopes. */
 import { SluiceError } from '../../../errors.ts';
 import type { Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 import { type JsonPage, OPEN_ARRAY } from './entries.ts';
@@ -7,29 +7,29 @@ import { DEEPEST, type JsonScanner } from './scan.ts';
 import { scalarAt, textAt } from './text.ts';
 import { ScopeBuilder } from '../shared/scope.ts';
 
-/** Writes what stands before a record (separator, white space, key) and keeps count for the next one. */
+/** Writes the separator, white space and key before a record. */
 export interface Lead {
   write(out: Output): void;
-  /** the record is withheld: writes what stands in its place, which is nothing where it leaves no hole */
+  /** writes the replacement of a withheld record, usually nothing */
   withhold(out: Output): void;
 }
 
-/** What the records of one body share. */
+/** Shared by the records of one body. */
 export interface JsonSession {
   readonly matcher: Matcher;
   readonly scanner: JsonScanner;
   readonly renderer: JsonRenderer;
-  /** `DisclosureLimits.record_members`: here of embedded resources, ids of data subjects and attributes, each of which costs a question */
+  /** `DisclosureLimits.record_members`; applied to embedded resources, data-subject ids and attributes, since other values are cheap */
   readonly most: number;
 }
 
-/** Where a record stands. */
+/** The position of a record. */
 export interface Extent {
   readonly start: number;
   readonly end: number;
   /** bytes held for it */
   readonly size: number;
-  /** that it stands under; null: it is an element, a line or the body */
+  /** the name of its member; null: it is an element, a line or the body */
   readonly name: string | null;
 }
 
@@ -41,7 +41,7 @@ export class JsonRecord implements RecordPiece {
   readonly #source: Buffer;
   readonly #page: JsonPage;
   readonly #first: number;
-  /** where embedded resources begin */
+  /** offsets of embedded resources */
   readonly #begins: readonly number[];
   readonly #lead: Lead;
   readonly #start: number;
@@ -50,8 +50,8 @@ export class JsonRecord implements RecordPiece {
   readonly #name: string | null;
 
   /**
-   * The record that the scanner has just scanned, whose value is `start` to `end`.
-   * @param tail bytes after the value that go with it (the line end of NDJSON)
+   * Takes the record that was scanned last.
+   * @param tail number of bytes after the value that belong to the record (the line end of NDJSON)
    */
   constructor(
     session: JsonSession,
@@ -92,7 +92,7 @@ export class JsonRecord implements RecordPiece {
     const { renderer, matcher } = this.#session;
     if (rendering.matcher === matcher) renderer.render(this.#page, this.#first, this.#begins, rendering, out);
     else {
-      const page = this.#again(rendering.matcher);
+      const page = this.#rescan(rendering.matcher);
       renderer.render(page, 0, this.#begins, rendering, out);
       this.#session.scanner.release(page);
     }
@@ -103,17 +103,16 @@ export class JsonRecord implements RecordPiece {
     const { renderer, matcher } = this.#session;
     if (rendering.matcher === matcher)
       return renderer.group(this.#page, this.#first, this.#begins, rendering);
-    const page = this.#again(rendering.matcher);
+    const page = this.#rescan(rendering.matcher);
     const group = renderer.group(page, 0, this.#begins, rendering);
     this.#session.scanner.release(page);
     return group;
   }
 
-  /** the index under a matcher that knows more paths */
-  #again(matcher: Matcher): JsonPage {
+  /** Scans the record again with a matcher that knows more paths. */
+  #rescan(matcher: Matcher): JsonPage {
     const { scanner } = this.#session;
     scanner.begin(matcher, this.#source, this.#start, this.#end);
-    // it was valid and not too deep before
     if (scanner.scan(this.#start, this.#end, matcher.begin(this.#name), 0, DEEPEST, true) !== this.#end)
       throw new SluiceError('internal', 'a record that was valid could not be read a second time');
     scanner.take();
@@ -121,7 +120,7 @@ export class JsonRecord implements RecordPiece {
   }
 }
 
-/** A list would stay without its elements, and its name with it: that name says whose data it is. */
+/** Refuses a list in the place of an embedded resource that is named by its member: the list and the name would be kept without elements. */
 function refuseLists(matcher: Matcher, scanner: JsonScanner): void {
   for (let n = scanner.firstEntry; n < scanner.entryCount; n++) {
     const tag = scanner.word(n, 0);
@@ -130,7 +129,7 @@ function refuseLists(matcher: Matcher, scanner: JsonScanner): void {
     if (scope >= 0 && matcher.key(scope) !== null)
       throw new SluiceError(
         'response_malformed',
-        'A list stands where the catalog has a map of records by their data subjects. Nothing of the record was disclosed.',
+        'A list is in the place of a map of records by data subject. Nothing of the record was disclosed.',
       );
   }
 }
@@ -184,11 +183,11 @@ function scopesOf(
 interface Marked {
   readonly firstMark: number;
   readonly markCount: number;
-  /** that the record stands under */
+  /** the name of the record */
   readonly name: string | null;
 }
 
-/** the name before a value; null: it is an element */
+/** the name of a member by its offsets; null: it is an element */
 function memberName(source: Buffer, member: number, value: number): string | null {
   if (member === value || source[member] !== QUOTE) return null;
   const end = source.lastIndexOf(QUOTE, value - 1) + 1;
@@ -198,10 +197,10 @@ function memberName(source: Buffer, member: number, value: number): string | nul
 const QUOTE = 0x22;
 const OUTERMOST: readonly number[] = [0];
 
-/** The scopes around entries that are asked about in the order of the document, which is that of the scopes too: each is looked at twice. */
+/** Determines the scopes around entries. Entries must be requested in document order, so that each scope is visited twice. */
 class Chain {
   readonly #scanner: JsonScanner;
-  /** from the record itself inwards */
+  /** from the record itself to the innermost scope */
   readonly #around = [0];
   #next: number;
 
@@ -222,7 +221,7 @@ class Chain {
     return this.#around;
   }
 
-  /** those that end before an entry */
+  /** Leaves the scopes that end before an entry. */
   #leave(entry: number): void {
     const scanner = this.#scanner;
     for (let last = this.#around.at(-1)!; last > 0; last = this.#around.at(-1)!) {

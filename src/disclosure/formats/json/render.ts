@@ -1,6 +1,6 @@
 /**
- * Writes records from their index. The walk itself, which copies the longest runs there are and cuts the rest out with its commas, is the
- * module's (`assembly/scan.ts`, `render`); this is who answers it: programs, treatments, accounts.
+ * Writes records from their index. The WebAssembly module (`assembly/scan.ts`, `render`) copies the disclosed ranges and cuts out the rest with
+ * its commas. This is its host: programs, treatments and counts.
  */
 import { QuasiValues } from '../shared/quasi-values.ts';
 import { writeJsonString, writeUtf8 } from '../shared/utf8.ts';
@@ -39,7 +39,7 @@ const NONE: readonly number[] = [];
 
 class Renderer implements Scribe {
   readonly #scanner = jsonScanner();
-  /** by the numbers that the module knows them by */
+  /** by the number that the module uses */
   readonly #programs: Program[] = [];
   #page: JsonPage | null = null;
   #begins: readonly number[] = NONE;
@@ -49,7 +49,7 @@ class Renderer implements Scribe {
 
   /**
    * @param first the record's first entry in its page
-   * @param begins where the record's embedded scopes begin, in order
+   * @param begins offsets of the record's embedded scopes, in order
    */
   render(page: JsonPage, first: number, begins: readonly number[], rendering: Rendering, out: Output): void {
     const root = rendering.program(0, 0);
@@ -72,7 +72,7 @@ class Renderer implements Scribe {
       if (word < 0) counts = this.#programs[word & 0x7fffffff]!.counts;
       else counts[word]!++;
     }
-    // nothing of a body is kept beyond it
+    // release the references to the body
     this.#page = null;
     this.#begins = NONE;
     this.#rendering = null;
@@ -113,7 +113,7 @@ class Renderer implements Scribe {
     return this.#write(treated.text, treated.kind === 'string', at);
   }
 
-  /** @returns where the string ends, or -1 */
+  /** @returns the end of the string, or -1 */
   #inBytes(treat: TreatBytes, source: Buffer, start: number, end: number, at: number): number {
     const { bytes, outputEnd, slack } = this.#scanner;
     if (at + end - start + LONGER + slack > outputEnd) return -1;
@@ -126,7 +126,7 @@ class Renderer implements Scribe {
 
   #write(text: string, json: boolean, at: number): number {
     const scanner = this.#scanner;
-    // a unit of a string takes six bytes at most (\u0000)
+    // a code unit takes at most six bytes (\u0000)
     const most = (json ? 6 : 3) * text.length + 2;
     let from = at;
     if (from + most + scanner.slack > scanner.outputEnd) {
@@ -174,8 +174,8 @@ class Renderer implements Scribe {
   }
 
   /**
-   * The values of quasi-identifiers as they would leave; see `RecordPiece.group`.
-   * @param begins where the record's embedded scopes begin, in order
+   * Computes the group key (`RecordPiece.group`).
+   * @param begins offsets of the record's embedded scopes, in order
    */
   group(page: JsonPage, first: number, begins: readonly number[], rendering: Rendering): string {
     const matcher = rendering.matcher;
@@ -184,7 +184,7 @@ class Renderer implements Scribe {
     const entries = this.#scanner.entriesOf(page);
     const word = (entry: number, slot: number) => entries[entry * STRIDE + slot]!;
     const last = (word(first, 0) & 0xff) >= OPEN_OBJECT ? word(first, 3) : first;
-    /** containers around the entry: the program for what stands in each, which elements of lists it stands in, and elements begun */
+    /** the containers around the current entry */
     const around: Around[] = [];
     const outermost: Around = {
       program: rendering.program(0, 0)!,
@@ -223,7 +223,7 @@ class Renderer implements Scribe {
       if (!matcher.isQuasi(field)) continue;
       const action = program.action(field);
       const path = matcher.path(field);
-      // a path that picks by what stands beside it means the same wherever in its list that is
+      // a path with a selector means the same at any position of its list
       const leaves = (text: string) =>
         values.add(path, path.includes('/[') && !path.includes('*') ? '' : place, text);
       if (kind > NULL && (action === TREAT || (action === DISCLOSE && !matcher.whole(state))))
@@ -235,7 +235,7 @@ class Renderer implements Scribe {
     return values.toString();
   }
 
-  /** a program's codes, in the module's memory, with the number it goes by in this record */
+  /** Loads the codes of a program into the module's memory and numbers the program. */
   #codesOf(program: Program): number {
     let number = this.#programs.indexOf(program);
     if (number < 0) number = this.#programs.push(program) - 1;
@@ -255,13 +255,13 @@ export type JsonRenderer = Renderer;
 
 let renderer: Renderer | null = null;
 
-/** the process's renderer: as with the scanner, the writing of a record is never interrupted */
+/** One renderer for the process: rendering a record is never interrupted. */
 export function jsonRenderer(): Renderer {
   renderer ??= new Renderer();
   return renderer;
 }
 
-/** where a number stands among others in rising order; -1: nowhere */
+/** The index of a number in a sorted array; -1: it is not contained. */
 function placeOf(numbers: readonly number[], wanted: number): number {
   let from = 0;
   let to = numbers.length;

@@ -1,7 +1,7 @@
 /**
- * The host of the scanner (`assembly/scan.ts`): one for the process, since neither a scan nor the writing of a record is ever interrupted. Its memory
- * holds the tables of one automaton, the bytes of one page with their index, and a record being written (`json-render.ts`). Longer than others:
- * who may move what in that memory is best seen in one place.
+ * The host of the WebAssembly scanner (`assembly/scan.ts`). There is one for the process, since neither a scan nor the rendering of a record is ever
+ * interrupted. Its memory has the tables of one matcher, the bytes and the index of one page, and the output of a render (`render.ts`). Longer
+ * than most: the layout of the memory is in one place.
  */
 import { SluiceError } from '../../../errors.ts';
 import type { Matcher, StateId } from '../format.ts';
@@ -11,15 +11,15 @@ import { scalarAt, textAt } from './text.ts';
 import { SCANNER } from './wasm.ts';
 
 const FULL = -5;
-/** a state was met that the tables do not have */
+/** the automaton reached a state that is not in the tables */
 const STALE = -6;
 
 const PAGE = 65_536;
 const CELLS = 4096;
 const NESTING = 8192;
-/** the scanner's own stacks stand below the first page of tables */
+/** the stacks of the scanner, below the tables */
 const FRAMES = PAGE;
-/** containers within containers that the stacks have room for */
+/** nesting of containers that the stacks have room for */
 export const DEEPEST = 32_768;
 const TABLES = FRAMES + 16 * (DEEPEST + 1);
 
@@ -49,7 +49,7 @@ interface Exports {
   render(base: number, first: number, codes: number, to: number, limit: number): number;
 }
 
-/** Who answers the module while it writes a record. */
+/** The callbacks of the module while it renders a record. */
 export interface Scribe {
   treat(program: number, entry: number, at: number): number;
   unknown(program: number, state: number, entry: number, element: number): void;
@@ -57,24 +57,24 @@ export interface Scribe {
   flush(to: number): number;
 }
 
-/** read or written beyond the end of a region, sixteen bytes at a time */
+/** the module reads and writes up to 16 bytes beyond the end of a region */
 const MARGIN = 64;
-/** for treated values, besides twice the input */
+/** room for treated values, in addition to twice the input */
 const OUTPUT = 128 * 1024;
 
 const align = (at: number) => (at + 15) & ~15;
 
-/** compiled codes of programs beyond this many bytes are thrown away and begun anew */
+/** limit for the loaded codes of programs, in bytes; beyond it all are discarded */
 const CODES = 1024 * 1024;
 
 class Scanner {
   readonly #memory = new WebAssembly.Memory({ initial: 1 });
   readonly #wasm: Exports;
-  /** the memory; another object after it has grown */
+  /** a view of the memory; replaced when the memory grows */
   bytes = Buffer.alloc(0);
   #words = new Int32Array(0);
   scribe: Scribe | null = null;
-  // capacities, and where the regions begin
+  // capacities and addresses of the regions
   #tablesSize = 64 * 1024;
   #inputSize = 512 * 1024;
   #capacity = 16 * 1024;
@@ -82,7 +82,7 @@ class Scanner {
   #marks = 0;
   #scopes = 0;
   #index = 0;
-  /** where a record is written, and the end of that */
+  /** start and end of the output region */
   output = 0;
   outputEnd = 0;
   #codesAt = 0;
@@ -90,13 +90,13 @@ class Scanner {
   readonly #codes = new Map<Uint8Array, number>();
   #loaded: Tables | null = null;
   readonly #tables = new WeakMap<Matcher, Tables>();
-  // the source of the scan at work
+  // the source of the current scan
   #matcher: Matcher | null = null;
   #source: Buffer = Buffer.alloc(0);
   #from = 0;
   #to = 0;
   #page: JsonPage | null = null;
-  // the selection at work
+  // the current selection
   #selecting: StateId = 0;
   #selected = new Map<number, string | null>();
 
@@ -127,7 +127,7 @@ class Scanner {
     this.#layout();
   }
 
-  /** Makes the bytes of a source ready to be scanned, at the offsets they have there; what is found goes to a new page. */
+  /** Loads the bytes of a source for scanning, at the same offsets. The entries go to a new page. */
   begin(matcher: Matcher, source: Buffer, from: number, to: number): JsonPage {
     this.#evict();
     this.#matcher = matcher;
@@ -142,12 +142,12 @@ class Scanner {
     return this.#page;
   }
 
-  /** Brings a page (back) into memory, to be written from. */
+  /** Loads a page into memory for rendering. */
   bring(page: JsonPage): void {
     if (this.#page === page) return;
     const { entries } = page;
     if (entries === null)
-      throw new SluiceError('internal', 'the index of a record is gone before the record is written');
+      throw new SluiceError('internal', 'the index of a record was released before the record was rendered');
     this.#evict();
     this.#page = page;
     this.#source = page.source;
@@ -160,13 +160,13 @@ class Scanner {
     );
   }
 
-  /** The entries of a page, wherever they are. */
+  /** The entries of a page, in memory or copied. */
   entriesOf(page: JsonPage): Int32Array {
     if (page.entries === null && this.#page === page) this.#copy(page);
     return page.entries ?? NO_WORDS;
   }
 
-  /** Writes the record at an entry of the page in memory. @returns the end of the output */
+  /** Renders the record at an entry of the page in memory. @returns the end of the output */
   render(first: number, codes: number): number {
     return this.#wasm.render(this.#base, first, codes, this.output, this.outputEnd);
   }
@@ -179,7 +179,7 @@ class Scanner {
     return this.#words[(this.#marks >> 2) + n]!;
   }
 
-  /** The address of a program's codes; the word before them is `number`. */
+  /** Loads the codes of a program and returns their address; the word before them is `number`. */
   codes(codes: Uint8Array, number: number): number {
     let at = this.#codes.get(codes);
     if (at === undefined) {
@@ -194,7 +194,7 @@ class Scanner {
     return at;
   }
 
-  /** makes room for the codes of a record that is about to be written */
+  /** Discards loaded codes if they exceed the limit. */
   tidy(): void {
     if (this.#codesEnd - this.#codesAt < CODES) return;
     this.#codes.clear();
@@ -203,9 +203,9 @@ class Scanner {
 
   /**
    * Scans the value that begins at `at` (no white space before it).
-   * @param depth containers around it
-   * @param final nothing follows `end`: what is incomplete is malformed
-   * @returns where it ends, or MORE, MALFORMED, TOO_DEEP, AMBIGUOUS
+   * @param depth number of containers around it
+   * @param final the body ends at `end`, so that an incomplete value is malformed
+   * @returns the end of the value, or MORE, MALFORMED, TOO_DEEP, AMBIGUOUS
    */
   scan(at: number, end: number, state: StateId, depth: number, limit: number, final: boolean): number {
     while (true) {
@@ -221,7 +221,7 @@ class Scanner {
         return result;
       }
       if (first > 0) {
-        // what the page has so far must not be lost: the value goes to a page of its own
+        // the entries of the page must be kept, so that the value goes to a new page
         this.#evict();
         this.#page = {
           source: this.#source,
@@ -236,7 +236,7 @@ class Scanner {
     }
   }
 
-  /** Where the string that begins at `at` ends, or MORE, MALFORMED. */
+  /** The end of the string that begins at `at`, or MORE, MALFORMED. */
   string(at: number, end: number, final: boolean): number {
     return this.#wasm.scanString(this.#base, at, end, final ? 1 : 0);
   }
@@ -245,11 +245,11 @@ class Scanner {
     return this.#wasm.wasEscaped() === 1;
   }
 
-  /** the page that the last scan's entries will be in */
+  /** the page of the last scan */
   get page(): JsonPage {
     return this.#page!;
   }
-  /** where the last scan's entries, marks and scopes begin */
+  /** the first entry, mark and scope of the last scan */
   firstEntry = 0;
   firstMark = 0;
   firstScope = 0;
@@ -267,7 +267,7 @@ class Scanner {
     return this.#words[(CELLS >> 2) + 3]!;
   }
 
-  /** word `slot` of an entry, while its page is not taken */
+  /** word `slot` of an entry of the page in memory */
   word(entry: number, slot: number): number {
     return this.#words[(this.#index >> 2) + entry * STRIDE + slot]!;
   }
@@ -278,23 +278,22 @@ class Scanner {
     return this.#words[(this.#scopes >> 2) + n]!;
   }
 
-  /** The run is over: no more entries come to the page. */
+  /** Ends the page: no more entries are added. */
   take(): void {
     if (this.#page !== null) this.#page.count = this.entryCount;
   }
 
-  /** The records of a page are rendered: its room is free. */
+  /** Releases a page whose records are rendered. */
   release(page: JsonPage): void {
     page.done = true;
     if (this.#page === page) {
       this.#page = null;
       this.#source = NO_BYTES;
     }
-    if (page.entries !== null) giveBack(page.entries);
     page.entries = null;
   }
 
-  /** what is in memory is about to be overwritten */
+  /** Copies the entries of the page in memory before they are overwritten. */
   #evict(): void {
     const page = this.#page;
     if (page === null || page.done || page.entries !== null) return;
@@ -305,7 +304,7 @@ class Scanner {
     if (page.count === 0) page.count = this.entryCount;
     const words = page.count * STRIDE;
     const from = this.#index >> 2;
-    page.entries = roomFor(words);
+    page.entries = new Int32Array(words);
     page.entries.set(this.#words.subarray(from, from + words));
   }
 
@@ -313,7 +312,7 @@ class Scanner {
     return this.#input - this.#from;
   }
 
-  /** (re)places the regions, grows the memory, and loads what was loaded */
+  /** Arranges the regions, grows the memory, and loads the source again. */
   #layout(): void {
     const matcher = this.#matcher;
     if (matcher !== null) {
@@ -336,7 +335,7 @@ class Scanner {
     if (matcher !== null) this.#load();
   }
 
-  /** bytes that a treated value may take, at most, before what was written is handed on */
+  /** bytes of the output region that must stay free for source bytes when a treated value is written */
   get slack(): number {
     return this.#inputSize + MARGIN;
   }
@@ -361,7 +360,7 @@ class Scanner {
       this.#wasm.automaton(TABLES);
       this.#loaded = tables;
     }
-    // a copy of all of it needs no view on a part of it
+    // the complete source needs no view
     if (this.#from === 0 && this.#to === this.#source.length) this.bytes.set(this.#source, this.#input);
     else this.#source.copy(this.bytes, this.#input, this.#from, this.#to);
     this.#wasm.reset();
@@ -403,24 +402,9 @@ class Scanner {
 const NO_WORDS = new Int32Array(0);
 const NO_BYTES = Buffer.alloc(0);
 
-/** Room for indexes, used again and again: a typed array lives outside the heap, which costs more than filling it. */
-const ROOMS: { readonly words: number; readonly most: number; readonly free: Int32Array[] }[] = [
-  { words: 2048, most: 64, free: [] },
-  { words: 64 * 1024, most: 8, free: [] },
-];
-
-function roomFor(words: number): Int32Array {
-  for (const size of ROOMS) if (words <= size.words) return size.free.pop() ?? new Int32Array(size.words);
-  return new Int32Array(words);
-}
-
-function giveBack(room: Int32Array): void {
-  for (const { words, most, free } of ROOMS) if (room.length === words && free.length < most) free.push(room);
-}
-
 let scanner: Scanner | null = null;
 
-/** the process's scanner, made when the first JSON body comes */
+/** The scanner of the process, created for the first JSON body. */
 export function jsonScanner(): Scanner {
   if (scanner === null) {
     if (!WebAssembly.validate(Buffer.from(SCANNER, 'base64')))

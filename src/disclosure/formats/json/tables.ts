@@ -1,6 +1,6 @@
 /**
- * An automaton as the scanner reads it (`assembly/scan.ts`): one record of 48 bytes a state, hash tables of names, tables of positions. Made once
- * an automaton, and again when a selector has led to a state that was not there.
+ * Encodes a matcher for the scanner (`assembly/scan.ts`): 48 bytes for each state, hash tables of names, tables of positions. Encoded once for
+ * each matcher, and again if a selector leads to a new state.
  */
 import { SluiceError } from '../../../errors.ts';
 import type { Matcher } from '../format.ts';
@@ -12,15 +12,15 @@ const WALKS_ARRAY = 2;
 const SCOPE = 4;
 const MARKED = 8;
 const SELECTS = 16;
-/** positions are looked up in a table: 256 KiB a state is enough for any export */
+/** positions are looked up in a table of at most 256 KiB for each state */
 const MAX_POSITION = 65_535;
 
 export interface Tables {
-  /** addresses within are relative to its beginning */
+  /** addresses within are relative to its start */
   readonly bytes: Uint8Array;
-  /** where the addresses stand that must be made absolute */
+  /** offsets of the addresses, which must be made absolute */
   readonly relocations: Uint32Array;
-  /** number of states it has */
+  /** number of states */
   readonly states: number;
 }
 
@@ -64,7 +64,7 @@ class Writer {
 
   /** address and mask of a hash table at `at`; see `lookup` in the scanner */
   names(at: number, all: ReadonlyMap<string, number>): void {
-    // a name that must be escaped never stands as it is, and must not be looked for across the quote that is in it
+    // a name that needs escapes is compared after decoding, never byte for byte
     const names = new Map([...all].filter(([name]) => JSON.stringify(name).length === name.length + 2));
     let slots = 1;
     while (slots < names.size * 2) slots *= 2;
@@ -72,7 +72,7 @@ class Writer {
     for (let n = 0; n < slots; n++) this.#view.setUint32(table + n * SLOT_SIZE + 8, 0xffffffff, true);
     for (const [name, outcome] of names) {
       const key = Buffer.from(name, 'utf8');
-      // as it stands in a document, its closing quote included; what is read of it at once is sixteen bytes
+      // as spelled in a document, with the closing quote; the scanner reads 16 bytes at a time
       const copy = this.#room(key.length + 16);
       this.#bytes.set(key, copy);
       const prefix = this.#view.getBigUint64(copy, true);

@@ -1,4 +1,4 @@
-/** JSON's spelling of single values: decoding what was scanned, encoding what stands in its place. */
+/** Decodes scalars of JSON that the scanner has validated. */
 import type { Scalar } from '../../../model/disclosure.ts';
 import { ESCAPED, FALSE, NULL, NUMBER, STRING, TRUE } from './entries.ts';
 
@@ -6,7 +6,7 @@ const TRUE_VALUE: Scalar = { kind: 'boolean', text: 'true' };
 const FALSE_VALUE: Scalar = { kind: 'boolean', text: 'false' };
 const NULL_VALUE: Scalar = { kind: 'null', text: 'null' };
 
-/** what `Buffer.toString` itself calls, which is most of what it costs for a short text */
+/** the methods that `Buffer.toString` calls; the rest of `toString` is most of its cost for a short text */
 interface Slices extends Buffer {
   latin1Slice(start: number, end: number): string;
   utf8Slice(start: number, end: number): string;
@@ -16,7 +16,7 @@ interface Slices extends Buffer {
 export const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** The text of a string whose quotes stand at `start` and `end - 1`; the scanner has validated it. */
+/** The text of a valid string with its quotes at `start` and `end - 1`. */
 export function textAt(source: Buffer, start: number, end: number, escaped: boolean): string {
   if (escaped) return JSON.parse(source.toString('utf8', start, end)) as string;
   return isAscii(source, start, end)
@@ -24,7 +24,7 @@ export function textAt(source: Buffer, start: number, end: number, escaped: bool
     : (source as Slices).utf8Slice(start + 1, end - 1);
 }
 
-/** asked of short texts only: they are decoded in half the time if they are */
+/** Whether a short text is ASCII, since ASCII is decoded in half the time. */
 function isAscii(source: Buffer, start: number, end: number): boolean {
   if (end - start > 64) return false;
   for (let at = start; at < end; at++) if (source[at]! >= 0x80) return false;
@@ -45,18 +45,18 @@ export function scalarAt(source: Buffer, kind: number, start: number, end: numbe
     case NULL:
       return NULL_VALUE;
     default:
-      throw new RangeError(`kind ${kind} is no scalar`);
+      throw new RangeError(`kind ${kind} is not a scalar`);
   }
 }
 
-/** Where a valid string that begins at `start` ends. */
+/** The end of a valid string that begins at `start`. */
 export function stringEnd(source: Buffer, start: number): number {
   let at = start + 1;
   while (at < source.length && source[at] !== 0x22) at += source[at] === 0x5c ? 2 : 1;
   return at + 1;
 }
 
-/** Where a valid value that begins at `start` ends. */
+/** The end of a valid value that begins at `start`. */
 export function valueEnd(source: Buffer, start: number): number {
   if (source[start] === 0x22) return stringEnd(source, start);
   let depth = 0;

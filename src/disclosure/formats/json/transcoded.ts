@@ -1,7 +1,7 @@
 /**
- * JSON in another charset than UTF-8. The scanner knows UTF-8 alone, so the body is put into it on the way in, and what leaves is put back on
- * the way out. Both are exact: a character whose bytes the charset would not write again is refused, so what is disclosed is byte for byte what came.
- * Characters are told apart by the charset's own widths, so the second byte of one (0x5C in GBK, Big5 and Shift_JIS) is never a backslash.
+ * JSON in charsets other than UTF-8. The scanner supports only UTF-8, so that the input is transcoded to UTF-8 and the output back. Both are
+ * exact: bytes that the charset would not encode again are refused, so that disclosed values stay byte for byte the same. Characters are
+ * delimited by the widths of the charset, so that a second byte 0x5C (GBK, Big5, Shift_JIS) is never a backslash.
  */
 import { isAscii } from 'node:buffer';
 import { SluiceError } from '../../../errors.ts';
@@ -19,17 +19,18 @@ import type {
 
 const NO_BYTES = Buffer.alloc(0);
 const UTF8 = 'utf-8';
-/** which the scanner reads as they are */
+/** charsets that the scanner reads without transcoding */
 const PLAIN: ReadonlySet<string> = new Set([UTF8, 'us-ascii']);
 
 /**
- * @param open the reader of UTF-8
+ * Opens a reader for the charset of a body.
+ * @param open creates the reader for UTF-8
  * @throws SluiceError `response_charset_unknown`
  */
 export function inItsCharset(setup: FormatSetup, open: (setup: FormatSetup) => BodyReader): BodyReader {
   const { charset: label } = setup;
   if (label === '' || label === UTF8) return open(setup);
-  // `utf-16` alone says which way round it is by its mark
+  // for `utf-16` the byte order mark states the order
   if (!/^utf-?16$/i.test(label) && PLAIN.has(charsetNamed(label).name)) return open(setup);
   return new TranscodedReader(setup, open({ ...setup, charset: UTF8 }));
 }
@@ -39,9 +40,9 @@ class TranscodedReader implements BodyReader {
   readonly #inner: BodyReader;
   #charset: Charset | null = null;
   #encoder: Encoder | null = null;
-  /** bytes of a character that is not complete, or of the body's head */
+  /** bytes of an incomplete character, or of the start of the body */
   #rest: Buffer = NO_BYTES;
-  /** what finds out whether the body is UTF-8; null: it is not, or nobody asks */
+  /** checks whether the body is UTF-8; null: it is not, or need not be checked */
   #utf8: InstanceType<typeof TextDecoder> | null;
 
   constructor(setup: FormatSetup, inner: BodyReader) {
@@ -76,7 +77,7 @@ class TranscodedReader implements BodyReader {
       this.#charset = charset;
       this.#encoder = new Encoder(charset);
       if (charset.layout.startsWith('utf16')) this.#utf8 = null;
-      // In UTF-16 it may be all that says which way round the text is.
+      // kept, since it may be the only indication of the byte order
       if (mark > 0) pieces.push(copied(bytes.subarray(0, mark)));
       bytes = bytes.subarray(mark);
       this.#mayBeUtf8(bytes);
@@ -85,15 +86,15 @@ class TranscodedReader implements BodyReader {
     this.#rest = Buffer.from(bytes.subarray(end));
     if (end === 0) return pieces;
     const text = this.#charset.decode(bytes.subarray(0, end));
-    // what would not come back as the same bytes cannot be kept byte for byte
+    // bytes that are not reproduced by encoding cannot be kept exactly
     if (text === null || !this.#charset.encode(text).equals(bytes.subarray(0, end)))
       throw notOfCharset(this.#charset);
     return [...pieces, ...this.#wrapped(this.#inner.push(Buffer.from(text, 'utf8')))];
   }
 
   /**
-   * Most readers of JSON take it for UTF-8 whatever its label says (RFC 8259 §8.1, RFC 8259 §11 "no charset parameter is defined"). Where that would go
-   * well, they would see other texts than those that were looked into.
+   * Refuses a body that is valid UTF-8 although it is labelled otherwise: most readers of JSON ignore the label (RFC 8259 §8.1, §11 "no charset
+   * parameter is defined") and would read other texts than Sluice did.
    */
   #mayBeUtf8(chunk: Uint8Array): void {
     if (this.#utf8 === null || isAscii(chunk)) return;
@@ -105,7 +106,7 @@ class TranscodedReader implements BodyReader {
     }
     throw new SluiceError(
       'response_charset_unknown',
-      'The answer says that it is in another charset than UTF-8, and its bytes are UTF-8. Set response.charset on the route to what it really is.',
+      'The answer is labelled with another charset than UTF-8, but its bytes are UTF-8. Set response.charset on the route to the real charset.',
     );
   }
 
@@ -121,7 +122,7 @@ class TranscodedReader implements BodyReader {
   }
 }
 
-/** Where complete characters end. @throws SluiceError `response_malformed` for what can be none */
+/** The end of the last complete character. @throws SluiceError `response_malformed` for an invalid one */
 function wholeCharacters(charset: Charset, bytes: Buffer): number {
   const units = charset.layout.startsWith('utf16');
   let at = 0;
@@ -141,7 +142,7 @@ function wholeCharacters(charset: Charset, bytes: Buffer): number {
 const notOfCharset = ({ name }: Charset): SluiceError =>
   new SluiceError(
     'response_malformed',
-    `The answer is said to be in ${name}, and has bytes that are no character of it, or not the ones that it is written with.`,
+    `The answer is labelled ${name} and has bytes that are invalid in it, or are not the ones that it encodes to.`,
   );
 
 class TranscodedRecord implements RecordPiece {
@@ -191,7 +192,7 @@ const copied = (bytes: Buffer): FramePiece => ({
   render: (out) => out.bytes(bytes, 0, bytes.length),
 });
 
-/** Puts UTF-8 back into the charset. A run may be cut anywhere: what is left of a character waits for the rest. */
+/** Transcodes the output from UTF-8 to the charset. An incomplete character is kept until the rest is written. */
 class Encoder implements Output {
   readonly #charset: Charset;
   /** ASCII is the same in both */
@@ -219,13 +220,13 @@ class Encoder implements Output {
       return;
     }
     const bytes = this.#rest.length === 0 ? given : Buffer.concat([this.#rest, given]);
-    const whole = bytes.length - cutOff(bytes);
-    this.#rest = Buffer.from(bytes.subarray(whole));
-    if (whole > 0) this.text(bytes.toString('utf8', 0, whole));
+    const complete = bytes.length - cutOff(bytes);
+    this.#rest = Buffer.from(bytes.subarray(complete));
+    if (complete > 0) this.text(bytes.toString('utf8', 0, complete));
   }
 
   text(text: string): void {
-    // beyond ASCII there are only strings, where a character that the charset lacks has an escape
+    // characters beyond ASCII occur only in strings, where one that the charset lacks can be escaped
     const bytes = this.#charset.encode(text, escaped);
     this.#out!.bytes(bytes, 0, bytes.length);
   }
@@ -240,7 +241,7 @@ const escaped = (character: string): string =>
     .map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
     .join('');
 
-/** Bytes of a character of UTF-8 that is cut off at the end. */
+/** The number of bytes of an incomplete UTF-8 character at the end. */
 function cutOff(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;

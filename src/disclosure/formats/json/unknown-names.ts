@@ -1,6 +1,6 @@
 /**
- * Names that the upstream uses and no catalog knows, as paths that may stand in a record: remembered by where they stood, so that the same
- * name in every record of a million costs one comparison each. Bounded: what the upstream makes up is not kept without end.
+ * Paths of members that are in no catalog, made presentable for decision records. Cached by state and spelling, so that a name that occurs in
+ * every record costs one comparison. Bounded, since the upstream chooses the names.
  */
 import type { Matcher } from '../format.ts';
 import { presentable } from '../shared/presentable.ts';
@@ -11,7 +11,7 @@ const PER_STATE = 64;
 const STATES = 1024;
 
 interface Known {
-  /** the name with its quotes, as the upstream spelled it */
+  /** the name with quotes, as the upstream spelled it */
   readonly spelled: Buffer;
   readonly path: string;
 }
@@ -21,7 +21,7 @@ class UnknownNames {
   readonly #elements = new Map<number, string>();
   readonly #known = new Map<number, Known[]>();
 
-  /** @param pathOf the path of a state's place, from the record's root */
+  /** @param pathOf the path of a state, from the record's root */
   constructor(pathOf: (state: number) => string) {
     this.#pathOf = pathOf;
   }
@@ -36,7 +36,7 @@ class UnknownNames {
     return path;
   }
 
-  /** the path of the member of the object at a state whose name's opening quote stands at `start` */
+  /** the path of a member of the object at a state; the opening quote of its name is at `start` */
   member(state: number, source: Buffer, start: number): string {
     let known = this.#known.get(state);
     if (known === undefined) {
@@ -54,7 +54,7 @@ class UnknownNames {
 }
 
 function stands(source: Buffer, start: number, spelled: Buffer): boolean {
-  // the last byte first: it is the closing quote, which ends no other name of that length
+  // from the end: the closing quote rules out most other names at once
   for (let n = spelled.length - 1; n > 0; n--) if (source[start + n] !== spelled[n]) return false;
   return true;
 }

@@ -1,12 +1,12 @@
-/** Headers of one part of a multipart form, read strictly: what readers could take for another name is refused. */
+/** Parses the headers of one part of a multipart form strictly: a name that readers could interpret differently is refused. */
 import { SluiceError } from '../../../errors.ts';
 
 export interface PartHeaders {
   readonly name: string;
-  /** with the `; filename="…"` it stands in; `raw`: its bytes, one a character */
+  /** the range of the parameter `; filename="…"`; `raw`: its bytes as Latin-1 characters */
   readonly filename: { readonly start: number; readonly end: number; readonly raw: string } | null;
   readonly charset: string | null;
-  /** lines that stay, line ends included */
+  /** lines that are kept, line ends included */
   readonly kept: readonly { readonly start: number; readonly end: number }[];
 }
 
@@ -28,8 +28,8 @@ export function parseHeaders(body: Buffer, start: number, end: number): PartHead
     const stop = crlf < 0 || crlf > end ? end : crlf;
     const [, header = '', value = ''] = LINE.exec(body.toString('latin1', at, stop)) ?? [];
     const key = header.toLowerCase();
-    if (key === '' || /[\r\n\0]/.test(value)) throw malformed('has a header that is none, or that is folded');
-    if (seen.has(key)) throw malformed('has a header twice');
+    if (key === '' || /[\r\n\0]/.test(value)) throw malformed('has an invalid or folded header');
+    if (seen.has(key)) throw malformed('has a duplicate header');
     seen.add(key);
     const line = { start: at, end: stop + 2 };
     if (key === 'content-disposition') {
@@ -38,7 +38,7 @@ export function parseHeaders(body: Buffer, start: number, end: number): PartHead
     } else if (key === 'content-type') {
       const [, type = '', named] = PLAIN_TYPE.exec(value) ?? [];
       if (/^\s*(multipart|message)\//i.test(value))
-        throw malformed('holds another multipart, which is not looked into');
+        throw malformed('contains another multipart, which is not supported');
       charset = named ?? null;
       if (type !== '') kept.push(line);
     } else if (key === 'content-transfer-encoding' && !/^(7bit|8bit|binary)[ \t]*$/i.test(value))
@@ -51,22 +51,22 @@ export function parseHeaders(body: Buffer, start: number, end: number): PartHead
 
 function disposition(value: string, at: number): { name: string; filename: PartHeaders['filename'] } {
   const parameters = DISPOSITION.exec(value)?.[1];
-  // a backslash is an escape to some readers and a character to others; `name*` (RFC 5987) is not for forms
+  // readers differ in whether a backslash is an escape; `name*` (RFC 5987) is not allowed in forms
   if (parameters === undefined)
-    throw malformed('has a Content-Disposition that readers could read differently');
+    throw malformed('has a Content-Disposition that readers interpret differently');
   const offset = at + 'form-data'.length;
   const found = new Map<string, { start: number; end: number; raw: string }>();
   for (const m of parameters.matchAll(PARAMETER)) {
     const key = m[1]!.toLowerCase();
     if (found.has(key) || (key !== 'name' && key !== 'filename'))
-      throw malformed('has a Content-Disposition with a parameter twice, or unknown');
+      throw malformed('has a Content-Disposition with a duplicate or unknown parameter');
     found.set(key, { start: offset + m.index, end: offset + m.index + m[0].length, raw: m[2] ?? m[3] ?? '' });
   }
   const raw = found.get('name')?.raw;
   if (raw === undefined) throw malformed('has no Content-Disposition with a name');
   const name = Buffer.from(raw, 'latin1').toString('utf8');
   if (name === '_charset_')
-    throw malformed('names the charset of its other parts (RFC 7578 §4.6), which is not supported');
+    throw malformed('states the charset of the other parts (RFC 7578 §4.6), which is not supported');
   return { name, filename: found.get('filename') ?? null };
 }
 

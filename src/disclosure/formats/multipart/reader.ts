@@ -1,6 +1,6 @@
 /**
- * `multipart/form-data` (RFC 7578): one record whose parts are fields by name, a part's file name the field `@filename` below it.
- * Of a part's headers Content-Disposition and a plain Content-Type stay.
+ * `multipart/form-data` (RFC 7578): one record with its parts as fields by name; the file name of a part is the field `@filename` below it. Of
+ * the headers of a part, Content-Disposition and a plain Content-Type are kept.
  */
 import { SluiceError } from '../../../errors.ts';
 import { BOUNDARY, type PartPlace, partPlaces } from '../../../model/multipart.ts';
@@ -21,7 +21,7 @@ export const multipart: Format = {
     onlyOptions('multipart', setup.options, ['boundary']);
     const { boundary } = setup.options;
     if (typeof boundary !== 'string' || !BOUNDARY.test(boundary))
-      throw malformed('names no boundary in its Content-Type, or none that RFC 2046 allows');
+      throw malformed('has no boundary in its Content-Type that RFC 2046 allows');
     return new SingleRecordReader(setup, (body) =>
       parse(Buffer.from(body.buffer, body.byteOffset, body.length), boundary),
     );

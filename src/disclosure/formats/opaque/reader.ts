@@ -1,10 +1,10 @@
 /**
- * A body that is not looked into (PDF, image, page): the route says which field of the catalog all of it is, and of which types it
- * may be. One record that leaves to the byte where the policy discloses that field, and else not at all.
+ * A body that is not parsed (PDF, image, page). The route states which field of the catalog the body is, and its possible types. The body is one
+ * record, which is released byte for byte if the policy discloses the field, and otherwise withheld.
  *
  * Options of a route's `response`:
- * - `field`: pointer of a line of the catalog
- * - `types`: what the upstream's Content-Type may be (`media.ts` looks): its login or error page is not the document
+ * - `field`: pointer of a catalog line
+ * - `types`: the accepted Content-Types (checked in `media.ts`), so that a login or error page is not taken for the document
  */
 import { SluiceError } from '../../../errors.ts';
 import {
@@ -31,7 +31,7 @@ export const opaque: Format = {
   },
 };
 
-/** `type/subtype` of RFC 6838, and no ranges: what stands behind the slash would be the upstream's own words */
+/** `type/subtype` (RFC 6838) without ranges: a range would pass on a subtype that the upstream chose */
 const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 
 /** @throws SluiceError `config_invalid` */
@@ -44,7 +44,7 @@ function typesOf(options: { readonly [name: string]: unknown }): readonly string
   )
     throw new SluiceError(
       'config_invalid',
-      'The option types lists what the Content-Type may be, in small letters and without parameters: [application/pdf, image/png].',
+      'The option types lists the accepted Content-Types, in lower case and without parameters: [application/pdf, image/png].',
     );
   return types;
 }
@@ -54,7 +54,7 @@ function fieldOf(options: { readonly [name: string]: unknown }): string {
   if (typeof field !== 'string' || !/^(\/[^/*[\]#@~]+)+$/.test(field))
     throw new SluiceError(
       'config_invalid',
-      'The option field is the line of the catalog that the whole body is: /contract.',
+      'The option field is the pointer of the catalog line for the body: /contract.',
     );
   return field;
 }
@@ -105,7 +105,7 @@ class OpaqueRecord implements RecordPiece {
     this.#leaves = true;
   }
 
-  /** what of the body has arrived: behind the record, and with it */
+  /** the piece for a chunk of the body, which is released with the record */
   bytes(chunk: Uint8Array): FramePiece {
     return {
       kind: 'frame',

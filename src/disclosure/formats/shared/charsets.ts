@@ -1,32 +1,31 @@
 /**
- * Character sets of response bodies. A body is lexed on its own bytes, never on a transcoded copy, so that what is
- * disclosed stays byte for byte what the upstream sent; `width` tells a lexer where the next character begins, because
- * in GB18030, Big5, Shift_JIS and EUC-KR the second byte of a character may look like `\`, `|` or `@`. iconv-lite maps
- * values to text for treatments and replacements back to bytes.
+ * Character sets of response bodies. Formats scan the original bytes, not a transcoded copy, so that disclosed values stay byte for byte
+ * what the upstream sent. `width` tells where the next character begins, because the second byte of a character in GB18030, Big5,
+ * Shift_JIS and EUC-KR may equal `\`, `|` or `@`. iconv-lite decodes values for treatments and encodes the replacements.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
 import { SluiceError } from '../../../errors.ts';
 
 /**
- * - `octets`: every byte below 0x80 is that ASCII character wherever it stands (UTF-8, ISO-8859-x, windows-125x)
- * - `multibyte`: a byte below 0x80 may be the rest of a character
- * - `utf16le`, `utf16be`: two bytes a unit
+ * - `octets`: a byte below 0x80 is always that ASCII character (UTF-8, ISO-8859-x, windows-125x)
+ * - `multibyte`: a byte below 0x80 may be the second byte of a character
+ * - `utf16le`, `utf16be`: two bytes for each code unit
  */
 export type Layout = 'octets' | 'multibyte' | 'utf16le' | 'utf16be';
 
 export interface Charset {
-  /** canonical, lower case: what a Content-Type sent on should name */
+  /** canonical name in lower case, for a Content-Type */
   readonly name: string;
   readonly layout: Layout;
   /**
-   * Bytes of the character at `i`; 0 when `bytes` ends within it; -1 when no character can stand there, so that two
-   * readers could disagree about where the next one begins.
+   * Length in bytes of the character at `i`; 0 if `bytes` ends within it; -1 if there is no valid character, so that readers could disagree
+   * where the next one begins.
    */
   width(bytes: Uint8Array, i: number): number;
-  /** Text of whole characters; null if any byte means nothing. A byte order mark is U+FEFF like any other character. */
+  /** Decodes complete characters; null if a byte is invalid. A byte order mark is decoded as U+FEFF. */
   decode(bytes: Uint8Array): string | null;
-  /** Bytes of a text; what the charset lacks is replaced by `substitute` (default `?`). Never throws. */
+  /** Encodes a text; a character that the charset lacks is replaced by `substitute` (default `?`). Never throws. */
   encode(text: string, substitute?: (character: string) => string): Buffer;
 }
 
@@ -43,7 +42,7 @@ export function codeAt(charset: Charset): (bytes: Uint8Array, i: number) => numb
 type Width = Charset['width'];
 const one: Width = () => 1;
 
-/** A two-byte charset; `trail` must be exact: a lead byte before anything else is where parsers disagree. */
+/** A two-byte charset. `trail` must be exact: parsers disagree about a lead byte before any other byte. */
 const pairs =
   (lead: (b: number) => boolean, trail: (b: number) => boolean): Width =>
   (bytes, i) => {
@@ -76,7 +75,7 @@ const shiftJis = pairs(
   (b) => (b >= 0x81 && b <= 0x9f) || (b >= 0xe0 && b <= 0xfc),
   (b) => b >= 0x40 && b <= 0xfc && b !== 0x7f,
 );
-/** as every reader takes the label: with Microsoft's extension (code page 949), whose trail bytes may be letters */
+/** including Microsoft's extension (code page 949), as readers interpret the label; its second bytes may be letters */
 const eucKr = pairs(
   isGbLead,
   (b) => (b >= 0x41 && b <= 0x5a) || (b >= 0x61 && b <= 0x7a) || (b >= 0x81 && b <= 0xfe),
@@ -99,7 +98,7 @@ const utf8: Width = (bytes, i) => {
   for (let k = 1; k < n; k++) {
     const b = bytes[i + k];
     if (b === undefined) return 0;
-    if ((b & 0xc0) !== 0x80) return k; // a stray byte: ASCII keeps its meaning wherever it stands
+    if ((b & 0xc0) !== 0x80) return k; // an invalid sequence: ASCII keeps its meaning
   }
   return n;
 };
@@ -117,9 +116,8 @@ const view = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /**
- * iconv-lite marks what it cannot map with U+FFFD. Where a charset has that very character it comes back to the same bytes.
- * A pair without a character is followed differently by different readers (some read its second byte again), so it may only
- * ever be decoded inside a value whose ends are certain.
+ * iconv-lite maps invalid bytes to U+FFFD. If a charset has that character, encoding it gives the same bytes again. Readers differ in how
+ * they continue after an invalid pair (some read its second byte again), so only a value with known ends may be decoded.
  */
 function mapped(bytes: Uint8Array, codec: string): string | null {
   const text = iconv.decode(view(bytes), codec, { stripBOM: false });
@@ -139,16 +137,16 @@ const unicode = (codec: 'utf-8' | 'utf-16le' | 'utf-16be'): Pick<Charset, 'decod
       }
     },
     encode(text) {
-      const whole = text.toWellFormed();
-      if (codec === 'utf-8') return Buffer.from(whole, 'utf8');
-      const out = Buffer.from(whole, 'utf16le');
+      const wellFormed = text.toWellFormed();
+      if (codec === 'utf-8') return Buffer.from(wellFormed, 'utf8');
+      const out = Buffer.from(wellFormed, 'utf16le');
       return codec === 'utf-16be' ? out.swap16() : out;
     },
   };
 };
 
 const legacy = (codec: string): Pick<Charset, 'decode' | 'encode'> => ({
-  // every charset admitted below keeps ASCII where it is
+  // every charset below contains ASCII
   decode: (bytes) => (isAscii(bytes) ? view(bytes).toString('latin1') : mapped(bytes, codec)),
   encode(text, substitute = () => '?') {
     const out = iconv.encode(text, codec);
@@ -164,7 +162,7 @@ const legacy = (codec: string): Pick<Charset, 'decode' | 'encode'> => ({
 const known = new Map<string, Charset>();
 const bare = (label: string): string => label.toLowerCase().replace(/[^a-z0-9]/g, '');
 
-function admit(
+function define(
   name: string,
   layout: Layout,
   width: Width,
@@ -175,15 +173,15 @@ function admit(
   for (const label of [name, ...labels]) known.set(bare(label), charset);
 }
 
-admit('utf-8', 'octets', utf8, unicode('utf-8'), 'utf8', 'unicode-1-1-utf-8');
-admit('utf-16le', 'utf16le', utf16(1), unicode('utf-16le'), 'ucs-2le');
-admit('utf-16be', 'utf16be', utf16(0), unicode('utf-16be'), 'ucs-2be');
-admit('us-ascii', 'octets', one, legacy('us-ascii'), 'ascii', 'iso646-us', 'ANSI_X3.4-1968');
-admit('gb18030', 'multibyte', gb18030, legacy('gb18030'), 'gb18030-2005', 'gb18030-2022', 'cp54936');
-admit('gbk', 'multibyte', gbk, legacy('gbk'), 'x-gbk', 'cp936', 'ms936', 'windows-936');
-// GB 2312 is a subset of GBK, and what carries its label is often the superset
-admit('gb2312', 'multibyte', gbk, legacy('gbk'), 'gb_2312-80', 'csgb2312', 'euc-cn', 'chinese', 'iso-ir-58');
-admit(
+define('utf-8', 'octets', utf8, unicode('utf-8'), 'utf8', 'unicode-1-1-utf-8');
+define('utf-16le', 'utf16le', utf16(1), unicode('utf-16le'), 'ucs-2le');
+define('utf-16be', 'utf16be', utf16(0), unicode('utf-16be'), 'ucs-2be');
+define('us-ascii', 'octets', one, legacy('us-ascii'), 'ascii', 'iso646-us', 'ANSI_X3.4-1968');
+define('gb18030', 'multibyte', gb18030, legacy('gb18030'), 'gb18030-2005', 'gb18030-2022', 'cp54936');
+define('gbk', 'multibyte', gbk, legacy('gbk'), 'x-gbk', 'cp936', 'ms936', 'windows-936');
+// GB 2312 is a subset of GBK, and a body with its label is often GBK
+define('gb2312', 'multibyte', gbk, legacy('gbk'), 'gb_2312-80', 'csgb2312', 'euc-cn', 'chinese', 'iso-ir-58');
+define(
   'big5',
   'multibyte',
   big5,
@@ -195,7 +193,7 @@ admit(
   'cp950',
   'ms950',
 );
-admit(
+define(
   'shift_jis',
   'multibyte',
   shiftJis,
@@ -207,7 +205,7 @@ admit(
   'windows-31j',
   'ms_kanji',
 );
-admit(
+define(
   'euc-kr',
   'multibyte',
   eucKr,
@@ -219,17 +217,17 @@ admit(
   'ms949',
   'uhc',
 );
-admit('euc-jp', 'multibyte', eucJp, legacy('euc-jp'), 'x-euc-jp');
+define('euc-jp', 'multibyte', eucJp, legacy('euc-jp'), 'x-euc-jp');
 for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16])
-  admit(`iso-8859-${n}`, 'octets', one, legacy(`iso-8859-${n}`), `iso8859-${n}`, `8859-${n}`);
+  define(`iso-8859-${n}`, 'octets', one, legacy(`iso-8859-${n}`), `iso8859-${n}`, `8859-${n}`);
 for (const n of [874, 1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258])
-  admit(`windows-${n}`, 'octets', one, legacy(`windows-${n}`), `cp${n}`, `x-cp${n}`, `ms-${n}`);
+  define(`windows-${n}`, 'octets', one, legacy(`windows-${n}`), `cp${n}`, `x-cp${n}`, `ms-${n}`);
 for (const n of [437, 850, 852, 855, 857, 858, 860, 861, 862, 863, 865, 866])
-  admit(`ibm${n}`, 'octets', one, legacy(`cp${n}`), `cp${n}`);
-admit('koi8-r', 'octets', one, legacy('koi8-r'), 'koi8');
-admit('koi8-u', 'octets', one, legacy('koi8-u'));
-admit('macintosh', 'octets', one, legacy('macintosh'), 'x-mac-roman');
-admit('tis-620', 'octets', one, legacy('tis-620'));
+  define(`ibm${n}`, 'octets', one, legacy(`cp${n}`), `cp${n}`);
+define('koi8-r', 'octets', one, legacy('koi8-r'), 'koi8');
+define('koi8-u', 'octets', one, legacy('koi8-u'));
+define('macintosh', 'octets', one, legacy('macintosh'), 'x-mac-roman');
+define('tis-620', 'octets', one, legacy('tis-620'));
 for (const [label, name] of Object.entries({
   latin1: 'iso-8859-1',
   latin2: 'iso-8859-2',
@@ -240,10 +238,10 @@ known.set('iso88598i', known.get('iso88598')!);
 
 export const UTF8: Charset = known.get('utf8')!;
 
-/** Names of what is supported, for messages, documentation and tests. */
+/** Names of the supported charsets, for messages, documentation and tests. */
 export const charsetNames = (): string[] => [...new Set([...known.values()].map((c) => c.name))];
 
-/** Marks at the head of a body, longest first: UTF-32's begins with UTF-16's. */
+/** Byte order marks, longest first: the one of UTF-32 begins with that of UTF-16. */
 const MARKS: readonly { readonly name: string; readonly bytes: readonly number[] }[] = [
   { name: 'utf-32', bytes: [0xff, 0xfe, 0, 0] },
   { name: 'utf-32', bytes: [0, 0, 0xfe, 0xff] },
@@ -252,7 +250,7 @@ const MARKS: readonly { readonly name: string; readonly bytes: readonly number[]
   { name: 'utf-16le', bytes: [0xff, 0xfe] },
   { name: 'utf-16be', bytes: [0xfe, 0xff] },
 ];
-/** bytes that `charsetOf` wants to see at the head of a body */
+/** bytes of a body that `charsetOf` needs */
 export const MARK_LENGTH = 4;
 
 /** The byte order mark a body begins with, if any. */
@@ -262,11 +260,11 @@ export function byteOrderMark(head: Uint8Array): { readonly name: string; readon
   return null;
 }
 
-/** does a label name a charset that is supported? */
+/** Whether a label names a supported charset. */
 export const isCharset = (label: string): boolean => known.has(bare(label));
 
 /**
- * The charset a label names; `utf-16` alone does not say which way round it is.
+ * The charset that a label names. `utf-16` alone is refused, since it states no byte order.
  * @throws SluiceError `response_charset_unknown`
  */
 export function charset(label: string): Charset {
@@ -275,26 +273,25 @@ export function charset(label: string): Charset {
   throw new SluiceError('response_charset_unknown', {
     message:
       bare(label) === 'utf16'
-        ? 'The body is said to be UTF-16 and has no byte order mark; have the route say utf-16le or utf-16be.'
+        ? 'The body is labelled UTF-16 and has no byte order mark. Set response.charset on the route to utf-16le or utf-16be.'
         : `The charset of the body is not supported. Supported are ${charsetNames().join(', ')}.`,
   });
 }
 
 /**
- * The charset of a body from its label (Content-Type or route; null: not said, so UTF-8) and its first bytes, and the
- * length of its byte order mark.
- * @throws SluiceError `response_charset_unknown`, also when the mark contradicts the label: whoever believes the other
- *   one would read other fields
+ * The charset of a body by its label (Content-Type or route; null: none, so UTF-8) and its first bytes, with the length of its byte order
+ * mark.
+ * @throws SluiceError `response_charset_unknown`, also if the mark contradicts the label, since a reader could use either
  */
 export function charsetOf(label: string | null, head: Uint8Array): { charset: Charset; mark: number } {
   const mark = byteOrderMark(head);
   if (label !== null && bare(label) !== 'utf16') {
     const named = charset(label);
     if (mark === null || mark.name === named.name) return { charset: named, mark: mark?.length ?? 0 };
-    // GB18030's mark is ordinary text in GBK
+    // the mark of GB18030 is ordinary text in GBK
     if (mark.name === 'gb18030') return { charset: named, mark: 0 };
     throw new SluiceError('response_charset_unknown', {
-      message: `The body is said to be ${named.name} and begins with the byte order mark of ${mark.name}; correct the label or the route's charset.`,
+      message: `The body is labelled ${named.name} and begins with the byte order mark of ${mark.name}. Correct the label or the route's charset.`,
     });
   }
   if (label === null) {

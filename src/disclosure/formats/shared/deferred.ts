@@ -1,21 +1,21 @@
 /**
- * What was left out around a record, in an element that may go with it: told of only if the element stays, since otherwise the account of an answer
- * would tell that there was one.
+ * Defers the counting of fields around a record until it is known whether the element around them is kept: counted for a removed element, they
+ * would reveal that it existed.
  */
 import type { FrameCounter } from '../format.ts';
 
-/** different places in one element; what upstreams make up is not kept without end */
-const MOST = 64;
+/** bound for distinct fields of one element, which the upstream chooses */
+const MAX_ROWS = 64;
 
 export class Deferred implements FrameCounter {
   readonly #rows = new Map<string, readonly [path: string, because: string]>();
 
   withheld(path: string, because: string): void {
-    if (this.#rows.size < MOST) this.#rows.set(`${because} ${path}`, [path, because]);
+    if (this.#rows.size < MAX_ROWS) this.#rows.set(`${because} ${path}`, [path, because]);
   }
 
-  /** the element stays */
-  tell(counter: FrameCounter): void {
+  /** The element is kept: counts its fields. */
+  flush(counter: FrameCounter): void {
     for (const [path, because] of this.#rows.values()) counter.withheld(path, because);
     this.#rows.clear();
   }

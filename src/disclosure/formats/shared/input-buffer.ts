@@ -1,17 +1,17 @@
 /**
- * What has arrived of a body and is not finished yet, in one stretch of memory. Ranges of it may be kept by pieces that wait
- * for their programs: bytes once written are never moved or overwritten, a stretch that is full is left to them.
+ * Buffers the bytes of a body that are not processed yet, contiguously. Pieces may keep ranges of the buffer: bytes are never moved or
+ * overwritten; when a slab is full, a new one is allocated.
  */
 const EMPTY = new Uint8Array(0);
 
 export class InputBuffer {
-  /** exactly what has arrived; valid until the next `append` */
+  /** the buffered bytes; valid until the next `append` */
   bytes: Uint8Array = EMPTY;
   #slab: Uint8Array = EMPTY;
 
   /**
-   * Adds a chunk, dropping what stands before `keep`.
-   * @returns by how much every position has moved down
+   * Adds a chunk and discards the bytes before `keep`.
+   * @returns by how much every position has decreased
    */
   append(chunk: Uint8Array, keep: number): number {
     const held = this.bytes.length - keep;
@@ -26,7 +26,7 @@ export class InputBuffer {
       this.bytes = this.#slab.subarray(0, end + chunk.length);
       return 0;
     }
-    // Doubling keeps a long record in small chunks from being copied again with each of them.
+    // doubled, so that a long record in small chunks is not copied for each of them
     const size = held < chunk.length ? held + chunk.length : 2 * (held + chunk.length);
     const slab = Buffer.allocUnsafeSlow(size);
     slab.set(this.bytes.subarray(keep), 0);

@@ -1,28 +1,28 @@
 /**
- * Line ends of records that are lines, for lists that must not tell of withheld records (`FormatSetup.uniform`): each is written before the
- * next record that leaves, the last one only if the body's last line had one. Otherwise `A⏎B` without B would leave as `A⏎`, and tell.
+ * Writes line ends so that they reveal no withheld records (`FormatSetup.uniform`). Each line end is written before the next released line, the
+ * last one only if the last line of the body had one. Otherwise `A⏎B` with B withheld would become `A⏎`.
  */
 import type { FramePiece, Output } from '../format.ts';
 
 const NOTHING = new Uint8Array(0);
 
 export class LineEnds {
-  #due: Uint8Array = NOTHING;
-  /** the body's last line ends with a line end */
+  #pending: Uint8Array = NOTHING;
+  /** the last line of the body has a line end */
   complete = true;
 
-  /** a line is about to be written */
+  /** Writes the pending line end. Call it before a line is written. */
   before(out: Output): void {
-    if (this.#due.length > 0) out.bytes(this.#due, 0, this.#due.length);
-    this.#due = NOTHING;
+    if (this.#pending.length > 0) out.bytes(this.#pending, 0, this.#pending.length);
+    this.#pending = NOTHING;
   }
 
-  /** a line was written without its end, which is these bytes */
+  /** Keeps the line end of a line that was written without it. */
   after(bytes: Uint8Array): void {
-    this.#due = Uint8Array.from(bytes);
+    this.#pending = Uint8Array.from(bytes);
   }
 
-  /** the body is over */
+  /** the piece for the end of the body */
   end(): FramePiece {
     return {
       kind: 'frame',

@@ -1,4 +1,4 @@
-/** Options of a route's `response`, read strictly: an option misspelled is a table misread. */
+/** Reads the options of a route's `response` strictly: with a misspelled option a body would be misread. */
 import { SluiceError } from '../../../errors.ts';
 
 type Options = { readonly [name: string]: unknown };
@@ -41,7 +41,7 @@ export function character(options: Options, name: string, fallback: string): num
   return value.charCodeAt(0);
 }
 
-/** A whole number from 0 up. @throws SluiceError `config_invalid` */
+/** An integer from 0 to `most`. @throws SluiceError `config_invalid` */
 export function integer(options: Options, name: string, most: number): number {
   const value = options[name] ?? 0;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most)

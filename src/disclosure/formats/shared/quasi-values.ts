@@ -1,8 +1,8 @@
-/** The values of a record's quasi-identifiers as they would leave, by path and place. */
+/** The quasi-identifiers of a record after treatment, by path and place. */
 export class QuasiValues {
   readonly #values = new Map<string, string[]>();
 
-  /** @param place which elements of lists it stands in: which values stand together is part of a combination */
+  /** @param place the list elements around the value, since values of one element belong together */
   add(path: string, place: string, value: string): void {
     const key = `${path} ${place}`;
     const known = this.#values.get(key);
@@ -10,7 +10,7 @@ export class QuasiValues {
     else known.push(value);
   }
 
-  /** unambiguous, and equal for equal values however the records order them */
+  /** an unambiguous key, independent of the order of the values */
   toString(): string {
     return JSON.stringify([...this.#values].sort(([a], [b]) => (a < b ? -1 : 1)));
   }

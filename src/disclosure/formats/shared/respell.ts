@@ -1,18 +1,18 @@
-/** The spelling of a text in its outer document, some of it replaced: what stays keeps its escapes. */
+/** Replaces parts of an escaped text and keeps the spelling of the rest, escapes included. */
 import type { Segment } from '../format.ts';
 
 export interface Spelling {
   /** matches one escape */
   readonly escaped: RegExp;
-  /** UTF-16 units of the text that an escape stands for */
+  /** UTF-16 code units that an escape stands for */
   units(spelled: string): number;
   encode(text: string): string;
 }
 
 /**
- * @param spelled of all of the text
+ * @param spelled the escaped spelling of the text
  * @param segments in ascending order
- * @returns null: the spelling is not the text's, unit for unit
+ * @returns null: the spelling does not match the text unit for unit
  */
 export function respelled(
   spelled: string,
@@ -26,7 +26,7 @@ export function respelled(
   }));
   if (spelled.length - escapes.reduce((sum, { longer }) => sum + longer, 0) !== text.length) return null;
   let next = 0;
-  /** by how much the spelling is longer so far */
+  /** by how much the spelling is longer than the text so far */
   let longer = 0;
   const at = (wanted: number): number => {
     for (let e = escapes[next]; e !== undefined && e.from - longer < wanted; e = escapes[next]) {
@@ -49,7 +49,7 @@ export const JSON_SPELLING: Spelling = {
   encode: (text) => JSON.stringify(text).slice(1, -1),
 };
 
-/** Of text between tags, and of an attribute. */
+/** for text between tags and for attribute values */
 export const XML_SPELLING = {
   escaped: /&[^&;]*;/g,
   units: (reference: string): number => {

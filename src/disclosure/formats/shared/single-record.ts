@@ -1,4 +1,4 @@
-/** Bodies that are one record and are small by nature (a form, a multipart form): held whole, up to the record limit. */
+/** A reader for small bodies that are one record (a form, a multipart form). The body is buffered, up to the record limit. */
 import { SluiceError } from '../../../errors.ts';
 import { columnName } from '../../../model/pointer.ts';
 import type {
@@ -14,7 +14,7 @@ import type {
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from './tree.ts';
 import { groupTree } from './tree-group.ts';
 
-/** The body as members of an object, and how what becomes of them is written down. */
+/** The parsed body: its members, and a function that writes those that are kept. */
 export interface Members {
   readonly nodes: readonly TreeNode[];
   render(out: Output, decisions: ReadonlyMap<TreeNode, Decision>): void;
@@ -80,7 +80,7 @@ class SingleRecord implements RecordPiece {
 }
 
 /**
- * A value among the members. Bytes that are no text of the charset may be disclosed or dropped, and no treatment for texts applies.
+ * Creates a member. `text` is null for bytes that are not in the charset: they can be disclosed or dropped, but not treated.
  */
 export function member(
   names: readonly string[],
@@ -97,7 +97,7 @@ export function member(
   };
 }
 
-/** A name that looks like a position is none. */
+/** The names of a member: its own, and its position. A name that looks like a position is escaped. */
 export const namesOf = (name: string | null, index: number): readonly string[] => {
   const position = `#${index + 1}`;
   return name === null ? [position] : [columnName(name), position];

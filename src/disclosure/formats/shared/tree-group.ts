@@ -1,4 +1,4 @@
-/** The group of a record that is held as a tree (`RecordPiece.group`): the values of its quasi-identifiers as they would leave. */
+/** Computes the group key of a record that is held as a tree (`RecordPiece.group`). */
 import { QuasiValues } from './quasi-values.ts';
 import {
   DISCLOSE,
@@ -19,7 +19,6 @@ import {
   type TreeRecord,
 } from './tree.ts';
 
-/** The group of a record, by the values of its quasi-identifiers as they would leave (`RecordPiece.group`). */
 export function groupTree(root: TreeNode, record: TreeRecord, rendering: Rendering): string {
   const { matcher } = rendering;
   const values = new QuasiValues();
@@ -29,7 +28,7 @@ export function groupTree(root: TreeNode, record: TreeRecord, rendering: Renderi
     const quasi = matcher.isQuasi(field);
     if (node.children === null && quasi) {
       const path = matcher.path(field);
-      // a path that picks by what stands beside it means the same wherever in its list that is
+      // a path with a selector means the same at any position of its list
       const where = path.includes('/[') && !path.includes('*') ? '' : place;
       values.add(path, where, leaving(node, own, program, matcher));
     }
@@ -51,7 +50,7 @@ export function groupTree(root: TreeNode, record: TreeRecord, rendering: Renderi
   return values.toString();
 }
 
-/** The members of a node, each with its place: by its number among those of its name. */
+/** The members of a node with their places: each is numbered among those of its name. */
 function placed(node: TreeNode, place: string): [TreeNode, string][] {
   const met = new Map<string, number>();
   return membersOf(node).map((child) => {

@@ -1,9 +1,8 @@
 /**
- * The walk of a record that a format holds as a tree (an element with its children, a row of columns, a form). The format builds
- * `TreeNode`s, `readTree` finds scopes, subjects and attributes, and `decide` says for every node what becomes of it; writing that down in the
- * format's own spelling is all that is left to the format. JSON, whose records are never turned into objects, has its own walk over
- * an index of byte offsets (`json-render.ts`) with the same rules. Longer than most: reading
- * and deciding walk the same way.
+ * Reads and decides records that a format holds as trees (an element with its children, a form, a card). The format builds `TreeNode`s.
+ * `readTree` finds scopes, data subjects and attributes; `decide` returns a decision for every node; the format then writes the result in
+ * its own spelling. JSON does not build trees: it applies the same rules to an index of byte offsets (`json/render.ts`). Longer than
+ * most: both functions walk the same way.
  */
 import { SluiceError } from '../../../errors.ts';
 import type { Scalar } from '../../../model/disclosure.ts';
@@ -25,32 +24,29 @@ import {
 import { ScopeBuilder } from './scope.ts';
 
 export interface TreeNode {
-  /** all names it goes by (`phone`, `#3`); for an element of an array its index instead */
+  /** all its names (`phone`, `#3`); empty for an element of an array */
   readonly names: readonly string[];
-  /** position in the array it is an element of; undefined: it is a named member */
+  /** position in its array; undefined: it is a named member */
   readonly index?: number;
   /** null: a scalar */
   readonly children: readonly TreeNode[] | null;
-  /**
-   * Members that stand beside its content (`@type` of an XML element): like `children`, but a node that has them can be a scalar
-   * as well, whose content and attributes each have a decision of their own.
-   */
+  /** members in addition to the content (`@type` of an XML element); a scalar may have them, and its content is decided separately */
   readonly attributes?: readonly TreeNode[];
   /** its children are elements of an array, addressed by `index` */
   readonly array?: boolean;
-  /** it is content that stands among members: text of XML beside elements */
+  /** it is text between members (XML mixed content) */
   readonly isContent?: true;
-  /** the name that its content goes by where the catalog tells it from the node (`#text` of an XML element) */
+  /** the name by which the catalog can address the content apart from the node (`#text` of an XML element) */
   readonly content?: string;
-  /** a single value of bytes that are no text: `children` is empty, and no treatment for texts applies */
+  /** a value of bytes that are no text: `children` is empty, and treatments for texts do not apply */
   readonly binary?: boolean;
-  /** of a scalar; decoded */
+  /** the decoded value of a scalar */
   scalar(): Scalar;
-  /** the container as the upstream spelled it, for treatments that take it whole */
+  /** the container as the upstream spelled it, for treatments that take containers */
   source(): string;
 }
 
-/** What becomes of a node. `walk`: a container that stays, its children have decisions of their own. */
+/** What is done with a node. `walk`: a container that is kept; its children have decisions of their own. */
 export type Decision = 'keep' | 'drop' | 'null' | 'walk' | Exclude<Treated, 'drop'>;
 
 export interface TreeRecord {
@@ -61,26 +57,26 @@ export interface TreeRecord {
 
 export const isObject = (node: TreeNode) =>
   node.array !== true && (node.children !== null || (node.attributes ?? NONE).length > 0);
-/** An object, or an array with one in it: what only a line that is `whole` covers. */
+/** Whether the node is an object or contains one in an array: only a `whole` line covers it. */
 const holdsObject = (node: TreeNode): boolean =>
   node.children !== null &&
   node.binary !== true &&
   (node.array === true ? node.children.some(holdsObject) : true);
 const NONE: readonly TreeNode[] = [];
-/** built only where it is asked for */
+/** a function, since few paths are needed */
 type Path = () => string;
 const NOWHERE: Path = () => '';
 export const membersOf = (node: TreeNode): readonly TreeNode[] =>
   node.attributes === undefined ? (node.children ?? NONE) : [...node.attributes, ...(node.children ?? NONE)];
 
-/** The text of a scalar member by its name, for selectors. @throws SluiceError `response_malformed` where it is spelled twice */
+/** The text of a scalar member by its name, for selectors. @throws SluiceError `response_malformed` for a duplicate name */
 function siblingOf(node: TreeNode): (key: string) => string | undefined {
   return (key) => {
     const found = membersOf(node).filter((child) => child.names.includes(key));
     if (found.length > 1) {
       throw new SluiceError(
         'response_malformed',
-        'a record names the same member twice where a path selects by its value',
+        'A record has a member twice that a catalog path selects by.',
       );
     }
     const only = found[0];
@@ -97,14 +93,14 @@ export function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId 
   return matcher.selectors(state) && isObject(node) ? matcher.select(state, siblingOf(node)) : state;
 }
 
-/** The state of a scalar's content: that of the line that names it (`/note/#text`), or the node's own. */
+/** The state of a scalar's content: by the line that names it (`/note/#text`), or the node's own. */
 export function contentState(matcher: Matcher, node: TreeNode, state: StateId): StateId {
   return node.content === undefined || node.children !== null
     ? state
     : textState(matcher, state, node.content);
 }
 
-/** `*` stands for members and never for the content: the node's own line would be passed over, which may be the stricter one. */
+/** The state of a content by its name. `*` matches members but never the content, since the node's own line may be stricter. */
 export function textState(matcher: Matcher, state: StateId, name: string): StateId {
   if (!matcher.inner(state)) return state;
   const inside = matcher.step(state, name);
@@ -113,7 +109,7 @@ export function textState(matcher: Matcher, state: StateId, name: string): State
   return isNamed ? inside : state;
 }
 
-/** The state of text among elements: `*` stands for these and not for it, as where there is nothing but text. */
+/** The state of text between elements: `*` matches the elements and not the text, as for an element that has only text. */
 function amongMembers(matcher: Matcher, from: StateId, node: TreeNode): StateId {
   const state = enter(matcher, from, node);
   const field = matcher.field(state);
@@ -121,7 +117,7 @@ function amongMembers(matcher: Matcher, from: StateId, node: TreeNode): StateId 
   return matcher.whole(from) ? from : matcher.nothing;
 }
 
-/** What whoever reads a scalar's content must know of it: by the node's own name, and by that of the content. */
+/** The marks of a scalar's content: by the node's name, and by the name of the content. */
 export function textMarks(matcher: Matcher, state: StateId, name: string | undefined): readonly Mark[] {
   const marks = matcher.marks(state);
   if (name === undefined || !matcher.marked(state)) return marks;
@@ -131,13 +127,13 @@ export function textMarks(matcher: Matcher, state: StateId, name: string | undef
 
 const nameOf = (node: TreeNode): string | null => (node.index === undefined ? (node.names[0] ?? null) : null);
 
-/** where a record begins: one of several types by what it says, or by its name */
+/** The start state of a record, which may depend on its type or its name. */
 export function enterRecord(matcher: Matcher, root: TreeNode): StateId {
   const state = matcher.begin(nameOf(root));
   return matcher.selectors(state) && isObject(root) ? matcher.select(state, siblingOf(root)) : state;
 }
 
-/** Finds the scopes of a record, whose data they hold and what the policy may look at. */
+/** Finds the scopes of a record with their data subjects and attributes. */
 export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
   const scopes: ScopeBuilder[] = [];
   const begins = new Map<TreeNode, number>();
@@ -177,8 +173,8 @@ export function readTree(matcher: Matcher, root: TreeNode): TreeRecord {
 }
 
 /**
- * Says for every node what becomes of it, and accounts for it. Nodes below `keep`, `drop`, `null` or a treated one have no decision.
- * An element of an array that the catalog addresses by number is never `drop` but `null`.
+ * Decides every node and counts it. Nodes below one that is kept, dropped, nullified or treated have no decision. In an array that the
+ * catalog addresses by number, elements are nullified instead of dropped.
  */
 export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering): Map<TreeNode, Decision> {
   const { matcher } = rendering;
@@ -230,20 +226,20 @@ export function decide(root: TreeNode, record: TreeRecord, rendering: Rendering)
     if (single && (node.attributes ?? NONE).length > 0) return content(node, state, program, path);
     if (single || !matcher.inner(state)) return scalarOrWhole(node, state, program, path);
     members(node, state, program, path);
-    return node === root || node.attributes === undefined ? 'walk' : shell(node, state, program);
+    return node === root || node.attributes === undefined ? 'walk' : emptied(node, state, program);
   };
 
   /**
-   * What becomes of an element of XML none of whose members stay: what would of one that has none, since `<orders></orders>` beside
-   * customers who have no `orders` would tell that there are some.
+   * The decision for an XML element none of whose members is kept: the same as for one without members, since `<orders></orders>` would
+   * reveal that there are orders.
    */
-  const shell = (node: TreeNode, state: StateId, program: Program): Decision => {
+  const emptied = (node: TreeNode, state: StateId, program: Program): Decision => {
     if (membersOf(node).some((member) => decisions.get(member) !== 'drop')) return 'walk';
     const field = matcher.field(state);
     return field < 0 || program.action(field) === DROP ? 'drop' : 'null';
   };
 
-  /** a scalar with attributes: what becomes of its content; it stays, emptied, where an attribute does */
+  /** The decision for the content of a scalar with attributes; it is kept without content if an attribute is kept. */
   const content = (node: TreeNode, state: StateId, program: Program, path: Path): Decision => {
     const bare =
       matcher.field(contentState(matcher, node, state)) < 0 &&

@@ -1,4 +1,4 @@
-/** One property of a card, and what becomes of its line. */
+/** Writes the line of one property of a card. */
 import { escaped, type Property } from '../../../model/vcard.ts';
 import type { Decision, TreeNode } from '../shared/tree.ts';
 import { replacement } from '../shared/single-record.ts';
@@ -6,7 +6,7 @@ import { replacement } from '../shared/single-record.ts';
 /** octets of a line (RFC 6350 §3.2) */
 const FOLD = 75;
 
-/** A property as the tree sees it, and the nodes that its line is made of. */
+/** A property and the tree nodes of its line. */
 export interface Line {
   readonly property: Property;
   readonly node: TreeNode;
@@ -16,7 +16,7 @@ export interface Line {
   readonly values: readonly { readonly node: TreeNode; readonly start: number; readonly end: number }[];
 }
 
-/** What a line becomes: null: it stays as it is; empty: it goes. */
+/** Returns the new bytes of a line; null: unchanged; empty: removed. */
 export class LineWriter {
   readonly #bytes: Buffer;
   readonly #line: Line;
@@ -30,13 +30,13 @@ export class LineWriter {
 
   write(): readonly Uint8Array[] | null {
     const { node, list, property } = this.#line;
-    const whole = this.#whole(list, node.index === 0) ?? this.#whole(node, true);
-    if (whole === 'keep') return null;
-    if (whole === 'drop') return [];
-    if (whole !== null)
+    const decided = this.#decisionOf(list, node.index === 0) ?? this.#decisionOf(node, true);
+    if (decided === 'keep') return null;
+    if (decided === 'drop') return [];
+    if (decided !== null)
       return [
         Buffer.from(`${property.name}:`),
-        ...this.#folded(escaped(whole.text), property.name.length + 1),
+        ...this.#folded(escaped(decided.text), property.name.length + 1),
         Buffer.from(property.eol),
       ];
     const { values, group, parameters } = this.#line;
@@ -51,8 +51,8 @@ export class LineWriter {
     return this.#spliced(of);
   }
 
-  /** what becomes of all of a node; null: its members have decisions of their own */
-  #whole(node: TreeNode, first: boolean): 'keep' | 'drop' | { readonly text: string } | null {
+  /** the decision for a node as a unit; null: its members have decisions of their own */
+  #decisionOf(node: TreeNode, first: boolean): 'keep' | 'drop' | { readonly text: string } | null {
     const decision = this.#decisions.get(node) ?? 'drop';
     if (decision === 'walk') return null;
     if (decision === 'keep') return 'keep';
@@ -77,7 +77,7 @@ export class LineWriter {
       if (decision === undefined || decision === 'keep') continue;
       skip(start, end);
       const text = replacement(decision);
-      // once, where several parameters say it
+      // written once, even if several parameters have the name
       if (text !== null && !text.includes('"')) {
         out.push(Buffer.from(`;${name}="${text.replace(/[\r\n]/g, ' ')}"`));
         treated.set(name, 'drop');
@@ -94,7 +94,7 @@ export class LineWriter {
     return out;
   }
 
-  /** A value that continues a line of so many octets. */
+  /** Folds a value that follows this many octets of its line. */
   #folded(text: string, before: number): readonly Uint8Array[] {
     const out: Uint8Array[] = [];
     let room = FOLD - (before % FOLD);

@@ -1,6 +1,6 @@
-// vCard 3.0 and 4.0: a card is a record. A property is a member by its name, a list since every property may stand more than once, of objects:
-// `/TEL/*/value`, its parameters `/TEL/*/TYPE`, its group `/TEL/*/group`; N and ADR have components in place of a value: `/N/*/family`. What is
-// disclosed keeps its folds; a property whose value is dropped goes with its line.
+// vCard 3.0 and 4.0: a card is a record. A property is a list of objects, since it may occur more than once: `/TEL/*/value`, its parameters
+// `/TEL/*/TYPE`, its group `/TEL/*/group`. N and ADR have components instead of a value: `/N/*/family`. Disclosed lines keep their folds; a
+// property whose value is dropped is removed with its line.
 import { SluiceError } from '../../../errors.ts';
 import type { Scalar } from '../../../model/disclosure.ts';
 import {
@@ -44,7 +44,7 @@ export const vcard: Format = {
     if (!/^(?:utf-?8|us-ascii|)$/i.test(setup.charset))
       throw new SluiceError(
         'response_charset_unknown',
-        'A vCard is UTF-8 (RFC 6350 §3.1), and this one says otherwise.',
+        'A vCard is UTF-8 (RFC 6350 §3.1), but this one is labelled otherwise.',
       );
     return new CardReader(setup);
   },
@@ -56,7 +56,7 @@ const view = (bytes: Uint8Array): Buffer =>
 class CardReader implements BodyReader {
   readonly #setup: FormatSetup;
   #bytes: Buffer = Buffer.alloc(0);
-  /** of the card that is open; null: none is */
+  /** properties of the open card; null: no card is open */
   #card: Property[] | null = null;
 
   constructor(setup: FormatSetup) {
@@ -70,7 +70,7 @@ class CardReader implements BodyReader {
 
   end(): readonly Piece[] {
     const pieces = this.#run(true);
-    if (this.#card !== null) throw malformed('is cut short');
+    if (this.#card !== null) throw malformed('is truncated');
     return pieces;
   }
 
@@ -78,7 +78,7 @@ class CardReader implements BodyReader {
     const pieces: Piece[] = [];
     const { record_bytes, record_members } = this.#setup.limits;
     const bytes = this.#bytes;
-    // positions of an open card are those of these bytes: it is read anew when more have come
+    // positions refer to these bytes, so that an open card is read again when more have arrived
     let at = 0;
     let begun = at;
     this.#card = null;
@@ -93,7 +93,7 @@ class CardReader implements BodyReader {
       const property = propertyOf(bytes, start, end);
       if (typeof property === 'string') throw malformed(property);
       if (this.#card === null) {
-        if (!isMark(property, 'BEGIN')) throw malformed('has something else than cards in it');
+        if (!isMark(property, 'BEGIN')) throw malformed('has lines outside of cards');
         this.#card = [];
         begun = start;
       } else if (isMark(property, 'END')) {
@@ -210,7 +210,7 @@ function listOf(name: string): List {
 
 const none = (): Scalar => ({ kind: 'null', text: 'null' });
 
-/** One node a name: TYPE may be said in several parameters. */
+/** One node for each name: TYPE may be given in several parameters. */
 function parametersOf(property: Property): Line['parameters'] {
   const names = new Set(property.parameters.map(({ name }) => name));
   return [...names].flatMap((name) => {

@@ -1,4 +1,4 @@
-/** Builds the tree of one subtree as its tokens arrive. Positions count from the reader's origin. */
+/** Builds the tree of one subtree from its tokens. Positions are relative to the reader's origin. */
 import { SluiceError } from '../../../errors.ts';
 import type { Charset } from '../shared/charsets.ts';
 import { Element, type OpenTag, type Text } from './tree.ts';
@@ -12,7 +12,7 @@ export class Builder {
   #bytes = new Uint8Array(0);
   #base = 0;
 
-  /** @param most elements, attributes and whatever else is held for each of them */
+  /** @param most limit for elements, attributes and other items */
   constructor(tag: OpenTag, charset: Charset, most: number) {
     this.#charset = charset;
     this.#most = most;
@@ -31,7 +31,7 @@ export class Builder {
 
   text(text: Text): void {
     const { items } = this.#open.at(-1)!;
-    // an element's content is one value with it, and blanks that indent its children are none
+    // the only text of an element is counted with it; white space between children is not counted
     if (items.length > 0 && (!text.blank || items.at(-1)!.kind === 'text')) this.#count(1);
     items.push(text);
   }
@@ -56,14 +56,14 @@ export class Builder {
     return this.#open.length === 0;
   }
 
-  /** @param source bytes that stay as they are from now on */
+  /** @param source bytes that are not modified afterwards */
   finish(source: { readonly bytes: Uint8Array; readonly base: number }): Element {
     this.#bytes = source.bytes as Uint8Array<ArrayBuffer>;
     this.#base = source.base;
     return this.root;
   }
 
-  /** An element as the upstream spelled it, without comments and processing instructions. */
+  /** The source of an element without comments and processing instructions. */
   readonly #source = (element: Element): string => {
     let out = '';
     let at = element.start;

@@ -1,12 +1,12 @@
 /**
- * The encoding of an XML document (XML 1.0 appendix F, RFC 7303 §3): its byte order mark, what the upstream or the route says, and
- * its own declaration, in this order. Where two of them disagree the document is refused: the client might believe the other. Where
-the route says it, somebody has looked: a declaration left over from before the system spoke UTF-8 does not count then.
+ * The encoding of an XML document (XML 1.0 appendix F, RFC 7303 §3): its byte order mark, the label of the upstream or the route, and its
+ * declaration, in this order. If two of them differ, the document is refused, since the client could use either. If the label is the
+ * route's, the declaration is ignored: it may be outdated.
  */
 import { SluiceError } from '../../../errors.ts';
 import { byteOrderMark, type Charset, charset, charsetOf, UTF8 } from '../shared/charsets.ts';
 
-/** a declaration longer than this is none */
+/** maximum length of a declaration */
 const DECLARATION = 1024;
 const ENCODING =
   /^<\?xml[ \t\r\n][^>]*?[ \t\r\n]encoding[ \t\r\n]*=[ \t\r\n]*(["'])([A-Za-z][A-Za-z0-9._-]*)\1/;
@@ -28,13 +28,13 @@ export function xmlCharset(
   const declaration = certain ? null : declared(head.subarray(mark?.length ?? 0), wide);
   if (declaration === undefined && head.length < DECLARATION && !final) return null;
 
-  // `UTF-16` says nothing about the order of the bytes: the mark or the first character does
+  // `UTF-16` does not state the byte order: the mark or the first character does
   const named = (name: string): Charset => {
     if (!/^utf-?16$/i.test(name)) return charset(name);
     if (wide !== null) return charset(wide);
     throw new SluiceError(
       'response_charset_unknown',
-      'The XML document is said to be UTF-16 and does not begin so; have the route say what it is (response.charset).',
+      'The XML document is labelled UTF-16 but does not begin with it. Set response.charset on the route.',
     );
   };
   const said = [
@@ -48,7 +48,7 @@ export function xmlCharset(
     if (other !== first && !(isGbk(first) && isGbk(other)))
       throw new SluiceError(
         'response_charset_unknown',
-        `The XML document is ${first.name} by one account and ${other.name} by another (byte order mark, Content-Type or route, declaration); have them agree, or have the route say what it is (response.charset).`,
+        `The XML document has two charsets, ${first.name} and ${other.name} (byte order mark, Content-Type or route, declaration). Make them agree, or set response.charset on the route.`,
       );
   return { charset: first, mark: mark?.length ?? 0 };
 }

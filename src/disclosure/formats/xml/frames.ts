@@ -1,18 +1,18 @@
-/** What stands around the records of an XML document, as pieces. */
+/** The pieces around the records of an XML document. */
 import { exactly } from '../shared/count.ts';
 import { Deferred } from '../shared/deferred.ts';
 import type { CountPiece, FramePiece, Output, Piece } from '../format.ts';
 import type { Charset } from '../shared/charsets.ts';
 import { type Element, encodeXml, type Span } from './tree.ts';
 
-/** Bytes of the document that stay valid: pieces are rendered later. */
+/** Bytes of the document that stay unmodified until the pieces are rendered. */
 export interface Source {
   readonly bytes: Uint8Array;
   readonly base: number;
   readonly charset: Charset;
 }
 
-/** what a piece costs besides its bytes */
+/** the cost of a piece in addition to its bytes */
 const FRAME = 256;
 
 export const copy = ({ bytes, base }: Source, start: number, end: number): FramePiece => ({
@@ -27,20 +27,20 @@ export const literal = (charset: Charset, text: string): FramePiece => {
 };
 
 /**
- * Around the records, an element in which nothing stays: it goes too, or, where the document needs it, is spelled one way (`<items/>`), so that
- * nothing tells what it held.
+ * An element around the records that is written only if something in it is kept. Otherwise it is removed or, if the document needs it, written
+ * in one spelling (`<items/>`), so that it does not reveal its content.
  */
 export class Shell {
   readonly #outer: Shell | null;
-  /** its start tag, as far as it is not written yet */
+  /** the part of its start tag that is not written yet */
   readonly #start: readonly FramePiece[];
   readonly #deferred = new Deferred();
   readonly #empty: FramePiece | null;
   #open = false;
 
   /**
-   * @param start pieces of its start tag that leave if something in it does
-   * @param empty how it ends where nothing in it stays, what is before `start` having left; null: it goes then
+   * @param start pieces of its start tag, written with the first kept piece in it
+   * @param empty the end of the element if nothing in it is kept (the part before `start` is then written already); null: it is removed
    */
   constructor(outer: Shell | null, start: readonly FramePiece[], empty: FramePiece | null) {
     this.#outer = outer;
@@ -48,7 +48,7 @@ export class Shell {
     this.#empty = empty;
   }
 
-  /** a piece that stands in it */
+  /** Wraps a piece within the element. */
   within(piece: Piece): Piece {
     if (piece.kind === 'count')
       return {
@@ -81,7 +81,7 @@ export class Shell {
     };
   }
 
-  /** its end tag, with the white space before it */
+  /** Wraps its end tag with the white space before it. */
   end(tag: FramePiece): FramePiece {
     return {
       kind: 'frame',
@@ -89,7 +89,7 @@ export class Shell {
         if (this.#open) tag.render(out, counter);
         else if (this.#empty !== null) this.#empty.render(out, counter);
         else return;
-        this.#deferred.tell(counter);
+        this.#deferred.flush(counter);
       },
     };
   }
@@ -146,7 +146,7 @@ export const count = (
   },
 });
 
-/** a count is a number and nothing else: anything else might be anything */
+/** Whether an element is a count: only digits. */
 export const isCount = (element: Element): boolean =>
   element.children === null &&
   element.attributes.length === 0 &&

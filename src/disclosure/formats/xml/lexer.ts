@@ -1,7 +1,6 @@
 /**
- * Where the tokens of an XML document begin and end in its own bytes. What they mean is saxes's business: every token is also
- * given to saxes, which must report exactly that token and nothing else (`xml-reader.ts`), so a document that the two would cut
- * differently is refused.
+ * Finds the tokens of an XML document in its bytes. saxes interprets them: every token is also passed to saxes, which must report exactly that
+ * token (`parser.ts`), so that a document which the two tokenize differently is refused.
  */
 import { SluiceError } from '../../../errors.ts';
 import { type Charset, codeAt, unitOf } from '../shared/charsets.ts';
@@ -23,15 +22,15 @@ const CDATA = '![CDATA[';
 
 export class XmlLexer {
   readonly input = new InputBuffer();
-  /** everything before has been handed out */
+  /** the tokens before this offset were returned */
   at = 0;
   readonly #charset: Charset;
   readonly #unit: 1 | 2;
   readonly #code: (bytes: Uint8Array, i: number) => number;
-  /** how far an unfinished token has been looked through, and the quote that is open in it */
+  /** how far an incomplete token was scanned, and its open quote */
   #scanned = 0;
   #quote = 0;
-  /** in it, a place at which a character is known to begin */
+  /** an offset in it at which a character begins */
   #begins = 0;
 
   constructor(charset: Charset) {
@@ -40,7 +39,7 @@ export class XmlLexer {
     this.#code = codeAt(charset);
   }
 
-  /** @returns by how much positions have moved down; what stands before `keep` is forgotten */
+  /** Appends a chunk and discards the bytes before `keep`. @returns by how much positions have decreased */
   append(chunk: Uint8Array, keep: number): number {
     const moved = this.input.append(chunk, keep);
     this.at -= moved;
@@ -49,7 +48,7 @@ export class XmlLexer {
     return moved;
   }
 
-  /** The next whole token, or null until more bytes arrive. @throws SluiceError `response_malformed` for a DOCTYPE */
+  /** The next complete token, or null if more bytes are needed. @throws SluiceError `response_malformed` for a DOCTYPE */
   next(final: boolean): Token | null {
     const { bytes } = this.input;
     const start = this.at;
@@ -65,7 +64,7 @@ export class XmlLexer {
     if (head.startsWith('!--')) return this.#until('comment', start, 4, '--');
     if (head === CDATA) return this.#until('cdata', start, 9, ']]');
     if (CDATA.startsWith(head) || '!--'.startsWith(head)) return null;
-    // Without a DOCTYPE there are no entities but the five of XML: no bombs, no files, no servers asked.
+    // Without a DOCTYPE there are only the five predefined entities: no entity expansion, no external files or requests.
     throw malformed('has a document type declaration (DOCTYPE), which is not accepted');
   }
 
@@ -82,7 +81,7 @@ export class XmlLexer {
     return final ? this.#token('text', start, this.input.bytes.length) : null;
   }
 
-  /** up to a `>` that `tail` stands before, `skip` units or more behind the start */
+  /** A token that ends with `tail` and `>`, at least `skip` units after its start. */
   #until(kind: TokenKind, start: number, skip: number, tail: string): Token | null {
     const { bytes } = this.input;
     const unit = this.#unit;
@@ -119,7 +118,7 @@ export class XmlLexer {
     return null;
   }
 
-  /** `<` `>` and quotes are never half of a character (`csv-lexer.ts`), so bytes may be searched for them. */
+  /** Searches for a byte. `<`, `>` and quotes are never part of a multibyte character. */
   #find(from: number, wanted: number): number {
     const { bytes } = this.input;
     if (this.#unit === 1) {
@@ -133,18 +132,18 @@ export class XmlLexer {
     return -1;
   }
 
-  /** `]` is half of a character in the two-byte charsets: is there a character's beginning at `at`? */
+  /** Whether a character begins at `at`: in two-byte charsets `]` may be the second byte of one. */
   #aligned(from: number, at: number): boolean {
     if (this.#charset.layout !== 'multibyte') return true;
     const { bytes } = this.input;
-    // from where the last such question ended: a token full of them is walked through once
+    // continues where the last check ended, so that a token is scanned once
     let i = Math.max(from, this.#begins);
     while (i < at) i += Math.max(1, this.#charset.width(bytes, i));
     this.#begins = i;
     return i === at;
   }
 
-  /** up to `units` characters from `i`; what is not ASCII ends them with a character that nothing begins with */
+  /** Up to `units` characters from `i`, for comparison with ASCII texts. */
   #ascii(i: number, units: number): string {
     const { bytes } = this.input;
     let text = '';
@@ -154,9 +153,9 @@ export class XmlLexer {
   }
 }
 
-/** One attribute of a start tag, as offsets from the tag's beginning in bytes. */
+/** One attribute of a start tag, as byte offsets from the start of the tag. */
 export interface AttributeSpan {
-  /** of the white space before the name */
+  /** start of the white space before the name */
   readonly start: number;
   readonly name: readonly [number, number];
   /** without the quotes */
@@ -167,7 +166,7 @@ export interface AttributeSpan {
 export interface TagSpans {
   readonly name: readonly [number, number];
   readonly attributes: readonly AttributeSpan[];
-  /** of the white space and `>` or `/>` that end it */
+  /** start of the white space and `>` or `/>` at the end */
   readonly rest: number;
 }
 
@@ -177,14 +176,14 @@ const NO_ATTRIBUTES: readonly AttributeSpan[] = [];
 const REST = /^[ \t\r\n]*\/?>$/;
 
 /**
- * Cuts a tag that saxes has found well-formed.
- * @param attributed false: it is known to have no attributes
+ * Splits a tag that saxes has accepted.
+ * @param attributed false: it has no attributes
  * @throws SluiceError `response_malformed`
  */
 export function spansOf(charset: Charset, tag: Uint8Array, attributed: boolean): TagSpans {
   const unit = unitOf(charset);
   if (!attributed && unit === 1) return bareSpans(tag);
-  // Byte for byte (or unit for unit): what is looked for here is ASCII, and never half of a character.
+  // unit for unit: the delimiters are ASCII and never part of a multibyte character
   const view =
     unit === 1
       ? Buffer.from(tag.buffer, tag.byteOffset, tag.length).toString('latin1')
@@ -206,8 +205,7 @@ export function spansOf(charset: Charset, tag: Uint8Array, attributed: boolean):
     });
     at = end;
   }
-  if (name < 2 || !REST.test(view.slice(at)))
-    throw malformed('has a tag whose attributes cannot be told apart');
+  if (name < 2 || !REST.test(view.slice(at))) throw malformed('has a tag whose attributes are ambiguous');
   return { name: [unit, name * unit], attributes, rest: at * unit };
 }
 

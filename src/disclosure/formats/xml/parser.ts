@@ -1,8 +1,7 @@
 /**
- * saxes beside the lexer: what the lexer has cut into tokens is written to saxes, which must report those tokens, in that order,
- * each ending at that very character, and nothing else. saxes checks what XML demands (names, entities, namespaces, nesting); the
- * lexer knows where in the bytes things stand. Neither is believed alone, so no spelling can be one thing to the redaction and
- * another to the reader.
+ * Runs saxes on the tokens of the lexer. saxes must report the same tokens in the same order, each ending at the same character. saxes checks the
+ * rules of XML (names, entities, namespaces, nesting); the lexer knows the offsets. Requiring both to agree prevents a spelling that the
+ * redaction and the reader would interpret differently.
  */
 import { SaxesParser } from 'saxes';
 import { SluiceError } from '../../../errors.ts';
@@ -11,12 +10,12 @@ import type { DisclosureLimits } from '../format.ts';
 import { malformed, type Token } from './lexer.ts';
 import type { ParsedTag } from './tree.ts';
 
-/** What saxes says about one token. */
+/** A token with the result of saxes. */
 export interface Parsed {
   readonly token: Token;
-  /** of text and CDATA, entities resolved */
+  /** the text of text and CDATA tokens, with entities resolved */
   readonly text: string | null;
-  /** of a start or empty tag */
+  /** for a start or empty tag */
   readonly tag: ParsedTag | null;
   /** `<?xml … ?>` */
   readonly declaration: boolean;
@@ -35,11 +34,11 @@ export class XmlParser {
   readonly #saxes = new SaxesParser({ xmlns: true });
   #events: Event[] = [];
   #next = 0;
-  /** characters given so far */
+  /** number of characters passed so far */
   #given = 0;
   #fault: string | null = null;
 
-  /** @param limits of which `record_members` is the most attributes that one element may have */
+  /** @param limits `record_members` limits the attributes of one element */
   constructor(charset: Charset, limits: Pick<DisclosureLimits, 'depth' | 'record_members'>) {
     this.#charset = charset;
     const saxes = this.#saxes;
@@ -65,7 +64,7 @@ export class XmlParser {
     saxes.on('opentag', (tag) => {
       attributes = 0;
       depth += 1;
-      // here, since saxes looks through all that is open for the namespace of each name
+      // checked here, since saxes searches all open elements for the namespace of each name
       if (depth > deepest && !tag.isSelfClosing)
         throw new SluiceError('response_too_deep', `The XML document nests deeper than ${deepest} elements.`);
       const { name, local, uri } = tag;
@@ -75,8 +74,8 @@ export class XmlParser {
       depth -= 1;
       report('close');
     });
-    // Where, but not what: saxes's messages quote the document. At once, since saxes would go on, with an error for each character
-    // of a tag that may have megabytes of them.
+    // Only the position: messages of saxes quote the document. Thrown at once, since saxes would continue with an error for each character of a
+    // tag, which may have megabytes.
     saxes.on('error', () => {
       this.#fault = `line ${saxes.line}, column ${saxes.column}`;
       throw this.#malformed();
@@ -84,7 +83,7 @@ export class XmlParser {
   }
 
   /**
-   * @param tokens one after the other, without a gap; the last is no text unless the body is over
+   * @param tokens consecutive tokens; the last is a text only at the end of the body
    * @throws SluiceError `response_malformed`
    */
   read(tokens: readonly Token[], bytes: Uint8Array, final: boolean): Parsed[] {
@@ -108,7 +107,7 @@ export class XmlParser {
     const declaration = token.kind === 'instruction' && this.#events[this.#next]?.kind === 'declaration';
     switch (token.kind) {
       case 'text':
-        // reported with the `<` behind it
+        // reported at the `<` after it
         return { token, text: this.#take('text', null).text, tag: null, declaration };
       case 'cdata':
         return { token, text: this.#take('cdata').text, tag: null, declaration };
@@ -123,7 +122,7 @@ export class XmlParser {
         this.#take('close');
         break;
       case 'comment':
-        // reported at its `--`, behind which saxes takes nothing but the `>`
+        // reported at its `--`, after which saxes accepts only `>`
         this.#take('comment', 1);
         break;
       default:
@@ -132,7 +131,7 @@ export class XmlParser {
     return { token, text: null, tag: null, declaration };
   }
 
-  /** @param before how many characters before the token's end it is reported; null: behind it */
+  /** @param before by how many characters the event precedes the end of the token; null: it follows the token */
   #take(kind: Kind, before: number | null = 0): Event {
     const event = this.#events[this.#next++];
     if (event?.kind !== kind || (before !== null && event.position !== this.#given - before))
@@ -141,11 +140,11 @@ export class XmlParser {
   }
 
   #malformed(): SluiceError {
-    return malformed('is not well-formed, or is cut short', this.#fault ?? 'its tokens are ambiguous');
+    return malformed('is not well-formed or is truncated', this.#fault ?? 'its tokens are ambiguous');
   }
 }
 
-/** UTF-16 units that a token's bytes, known to be of the charset, decode to. */
+/** The number of UTF-16 code units of a token, whose bytes are valid in the charset. */
 function unitsOf(charset: Charset, bytes: Uint8Array, { start, end }: Token): number {
   if (charset.layout === 'utf16le' || charset.layout === 'utf16be') return (end - start) / 2;
   if (charset.layout === 'octets') {

@@ -1,14 +1,14 @@
 /**
- * XML, SOAP, Atom, XML-RPC. Elements are members by their local name, attributes `@name`; a repeated element is simply met again, `*`
- * stands for any element. Comments, processing instructions and whatever else is no element, attribute or text are left out;
- * a DOCTYPE is refused. Memory holds one record, or one token around the records.
+ * XML, SOAP, Atom, XML-RPC. Elements are members by local name, attributes by `@name`; repeated elements have the same path; `*` matches any
+ * element. Everything but elements, attributes and text (comments, processing instructions) is removed; a DOCTYPE is refused. Memory holds one
+ * record, or one token around the records.
  *
  * Options of a route's `response`:
- * - `namespaces: { crm: "urn:crm" }`: then an element of that namespace is `crm:name` in paths, one of no namespace `name`, and one of any
- *   other namespace is in no catalog. Without it the local name counts, whatever the prefix.
- * - `dialect: xmlrpc`: inside a record, structs are objects, arrays are lists and values are values (`xml-rpc.ts`)
+ * - `namespaces: { crm: "urn:crm" }`: an element of that namespace is `crm:name` in paths, one without a namespace is `name`, and elements of
+ *   other namespaces match no path. Without this option only the local name counts.
+ * - `dialect: xmlrpc`: within a record, structs are objects, arrays are lists and values are scalars (`rpc.ts`)
  *
- * Longer than most: one switch over tokens in each of four modes, which share the same few positions.
+ * Longer than most: one state machine over tokens with shared positions.
  */
 import { SluiceError } from '../../../errors.ts';
 import { type Charset, UTF8 } from '../shared/charsets.ts';
@@ -48,27 +48,27 @@ export const xml: Format = {
 };
 
 const EMPTY = new Uint8Array(0);
-/** of XML-RPC */
+/** XML-RPC */
 const RESPONSE = '/methodResponse';
 const FAULT = `${RESPONSE}/fault`;
-/** what a SOAP envelope must have */
+/** the required elements of a SOAP envelope */
 const SOAP = /^\/(?:[^/:]+:)?Envelope\/(?:[^/:]+:)?Body(?:\/[^/]+)?$/;
 /** `xml:lang`, `xml:space`: bound to that prefix without a declaration (Namespaces in XML 1.0 §3) */
 const XML = 'http://www.w3.org/XML/1998/namespace';
-/** what saxes is given at once: tokens and events of this much are held */
+/** bytes that are passed to saxes at once, which bounds the tokens and events in memory */
 const SLICE = 32 * 1024;
 
 /** An open element around the records. */
 interface Frame {
   readonly state: StateId;
   readonly path: string;
-  /** its text stays */
+  /** its text is kept */
   readonly status: boolean;
-  /** null: its tags leave as they are spelled */
+  /** null: its tags are copied */
   readonly shell: Shell | null;
 }
 
-/** What is being done with the tokens: `around` the records, a subtree being built, or one left out. */
+/** How tokens are handled: `around` the records, building a subtree, or dropping one. */
 type Mode = { readonly kind: 'around' } | Building | { readonly kind: 'drop'; readonly depth: number };
 type Building = { readonly builder: Builder; readonly lead: number } & (
   | { readonly kind: 'record' }
@@ -89,13 +89,13 @@ class XmlReader implements BodyReader {
   #pieces: Piece[] = [];
   #mode: Mode = AROUND;
   #depth = 0;
-  /** positions count from here; what stands before is done with */
+  /** origin of positions; the bytes before it are processed */
   #origin = 0;
-  /** pieces are those of a start tag that is put together */
+  /** pieces belong to the start tag of a new shell */
   #bare = false;
-  /** white space that waits to see whether what follows stays */
+  /** pending white space, which is released with the item after it */
   #lead: Span | null = null;
-  /** text that waits for what follows it */
+  /** pending text, since saxes reports it with the next token */
   #waiting: Token | null = null;
 
   constructor(setup: FormatSetup) {
@@ -138,9 +138,9 @@ class XmlReader implements BodyReader {
     const lexer = this.#lexer;
     const tokens = this.#waiting === null ? [] : [this.#waiting];
     for (let token = lexer.next(final); token !== null; token = lexer.next(final)) tokens.push(token);
-    // saxes tells the meaning of a text with what follows
+    // saxes reports a text with the next token
     this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
-    if (final && lexer.at < lexer.input.bytes.length) throw malformed('is cut short');
+    if (final && lexer.at < lexer.input.bytes.length) throw malformed('is truncated');
     for (const parsed of this.#parser!.read(tokens, lexer.input.bytes, final)) this.#token(parsed);
     if (lexer.input.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
   }
@@ -175,7 +175,7 @@ class XmlReader implements BodyReader {
     this.#forget(token.end);
   }
 
-  /** Lets go of bytes that nothing waits for. */
+  /** Releases processed bytes. */
   #forget(done: number): void {
     const at = done - this.#origin;
     if (this.#mode.kind === 'record' || this.#mode.kind === 'count') {
@@ -187,7 +187,7 @@ class XmlReader implements BodyReader {
     if (lead !== null) this.#lead = { start: 0, end: lead.end - lead.start };
   }
 
-  /** Text around the records: white space waits, anything else is in no catalog. */
+  /** Handles text around the records: white space is pending, other text is in no catalog. */
   #loose(text: Text): void {
     this.#flush();
     const frame = this.#frames.at(-1);
@@ -206,7 +206,7 @@ class XmlReader implements BodyReader {
     this.#pieces.push(shell === null ? piece : shell.within(piece));
   }
 
-  /** the end tag of an element around the records */
+  /** Handles the end tag of an element around the records. */
   #end(item: Token): void {
     const shell = this.#frames.at(-1)?.shell ?? null;
     if (shell === null) {
@@ -228,15 +228,15 @@ class XmlReader implements BodyReader {
     else if (declaration) {
       this.#flush();
       this.#piece(copy(this.#source, item.start, item.end));
-    } else this.#lead = null; // a comment takes the white space before it along
+    } else this.#lead = null; // a comment is removed with the white space before it
   }
 
   #element(tag: OpenTag): void {
     const { envelope } = this.#setup;
     const parent = this.#frames.at(-1);
-    // where the body itself is the record, its root element is
-    const whole = parent === undefined && envelope.role(envelope.root) === 'record';
-    const state = whole ? envelope.root : envelope.step(parent?.state ?? envelope.root, tag.names[0]!);
+    // if the body is the record, the root element is
+    const isRecord = parent === undefined && envelope.role(envelope.root) === 'record';
+    const state = isRecord ? envelope.root : envelope.step(parent?.state ?? envelope.root, tag.names[0]!);
     const path = `${parent?.path ?? ''}/${escapeToken(tag.names[0]!)}`;
     const role = envelope.role(state);
     if (role === 'record')
@@ -258,7 +258,7 @@ class XmlReader implements BodyReader {
         this.#flush();
         this.#piece(literal(this.#charset, left));
       } else if (parent === undefined) {
-        // a document keeps its root element, empty
+        // a document needs its root element
         this.#flush();
         const end = this.#emptyEnd(tag, path, NO_RESULT);
         this.#pieces.push(copy(this.#source, tag.span.start, tag.name.end), literal(this.#charset, end));
@@ -268,14 +268,14 @@ class XmlReader implements BodyReader {
     }
   }
 
-  /** How an element ends behind its name or attributes where nothing in it stays. */
+  /** The end of an element after its name or attributes if nothing in it is kept. */
   #emptyEnd({ name }: OpenTag, path: string, message: string): string {
     if (path !== RESPONSE || this.#dialect !== XMLRPC) return '/>';
     const { bytes, base } = this.#source;
     return `>${message}</${this.#charset.decode(bytes.subarray(base + name.start, base + name.end))}>`;
   }
 
-  /** An element that leads to records: one that is left without any must not tell that it had some. */
+  /** Opens an element that leads to records. Without released records it must not reveal that it had some. */
   #shell(tag: OpenTag, state: StateId, path: string): void {
     const outer = this.#frames.at(-1)?.shell ?? null;
     const pieces = this.#pieces;
@@ -289,7 +289,7 @@ class XmlReader implements BodyReader {
     this.#pieces = pieces;
     const rest = copy(this.#source, tag.rest, tag.span.end);
     const frames = start.filter((piece) => piece.kind === 'frame');
-    // a count among its attributes leaves in any case
+    // a count in its attributes is always written
     const stays = this.#frames.length === 0 || SOAP.test(path) || frames.length < start.length;
     if (stays) for (const piece of start) this.#piece(piece);
     const shell = new Shell(
@@ -302,8 +302,8 @@ class XmlReader implements BodyReader {
   }
 
   /**
-   * The tag of an element around the records: its attributes stay only if the envelope says so.
-   * @returns from where on the rest of the tag is still to be written
+   * Writes the start tag of an element around the records; attributes are kept if the envelope names them.
+   * @returns the start of the rest of the tag
    */
   #opening(tag: OpenTag, state: StateId, path: string): number {
     const { envelope } = this.#setup;
@@ -400,7 +400,7 @@ function namingOf(namespaces: ReadonlyMap<string, string>): Naming {
   const prefixes = new Map([[XML, 'xml'], ...[...namespaces].map(([prefix, uri]) => [uri, prefix] as const)]);
   return (local, uri) => {
     const prefix = uri === '' ? '' : prefixes.get(uri);
-    // no catalog has a name with braces: an element of a namespace nobody named is unknown
+    // no path has a name with braces, so that elements of other namespaces match none
     if (prefix === undefined) return `{${uri}}${local}`;
     return prefix === '' ? local : `${prefix}:${local}`;
   };

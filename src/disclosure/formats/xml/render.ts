@@ -1,4 +1,4 @@
-/** Writes a record of XML: everything is copied but what a decision replaces or leaves out. */
+/** Writes a record of XML: copies everything that no decision replaces or drops. */
 import type { Charset } from '../shared/charsets.ts';
 import type { ChangedDocument, Matcher, Output, RecordPiece, RecordScope, Rendering } from '../format.ts';
 import { type Decision, decide, readTree, type TreeNode, type TreeRecord } from '../shared/tree.ts';
@@ -15,7 +15,7 @@ import {
   withinBlanks,
 } from './tree.ts';
 
-/** Copies one stretch of bytes with some of it left out or replaced. Positions are given in ascending order. */
+/** Copies a range of bytes and drops or replaces parts of it. Positions must be in ascending order. */
 export class Splice {
   readonly out: Output;
   readonly charset: Charset;
@@ -31,7 +31,7 @@ export class Splice {
     this.#from = from;
   }
 
-  /** copies up to `start` and goes on at `end` */
+  /** Copies up to `start` and continues at `end`. */
   skip(start: number, end: number): void {
     if (start > this.#from) this.out.bytes(this.#bytes, this.#base + this.#from, this.#base + start);
     this.#from = end;
@@ -43,13 +43,13 @@ export class Splice {
     this.markup(kept ?? encodeXml(this.charset, text));
   }
 
-  /** null: it is spelled with more than references, so it is spelled anew */
+  /** Keeps the spelling of unchanged parts; null: not possible, since the spelling has more than references. */
   #respelled(start: number, end: number, { before, segments }: ChangedDocument): Uint8Array | null {
     const { charset } = this;
     const spelled = charset.decode(this.#bytes.subarray(this.#base + start, this.#base + end));
     if (spelled === null || /[<\r]/.test(spelled)) return null;
     const encode = (text: string): string => charset.decode(encodeXml(charset, text)) ?? '';
-    // the text that was looked into has no white space around it
+    // the text was parsed without surrounding white space
     const [first, last] = withinBlanks(spelled);
     const kept = respelled(spelled.slice(first, last), before, segments, { ...XML_SPELLING, encode });
     return kept === null ? null : charset.encode(spelled.slice(0, first) + kept + spelled.slice(last));
@@ -59,8 +59,8 @@ export class Splice {
     this.out.bytes(bytes, 0, bytes.length);
   }
 
-  /** copies a piece from elsewhere without moving on */
-  again(start: number, end: number): void {
+  /** Copies another range without changing the position. */
+  copy(start: number, end: number): void {
     this.out.bytes(this.#bytes, this.#base + start, this.#base + end);
   }
 }
@@ -73,10 +73,10 @@ const documentOf = (d: Extract<Decision, { kind: 'string' | 'number' }>): Change
   d.kind === 'string' ? d.document : undefined;
 
 function renderElement(splice: Splice, element: Element, decision: Decision, decisions: Decisions): void {
-  const whole = decision === 'keep' && element.children !== null;
-  // a null that was looked at stays one; of a value that is withheld not even that is told
+  const unchanged = decision === 'keep' && element.children !== null;
+  // `xsi:nil` is kept with the content; for a withheld value it would reveal that the value is null
   const nil = decision !== 'null' && decision !== 'drop' && !isTreated(decision);
-  renderAttributes(splice, element, whole ? null : decisions, nil);
+  renderAttributes(splice, element, unchanged ? null : decisions, nil);
   if (decision === 'walk') renderItems(splice, element.parts, decisions);
   else if (decision === 'keep') hide(splice, element);
   else if (isTreated(decision) && element.empty) {
@@ -84,19 +84,19 @@ function renderElement(splice: Splice, element: Element, decision: Decision, dec
     splice.markup(splice.charset.encode('>'));
     splice.markup(encodeXml(splice.charset, decision.text));
     splice.markup(splice.charset.encode('</'));
-    splice.again(element.name.start, element.name.end);
+    splice.copy(element.name.start, element.name.end);
     splice.markup(splice.charset.encode('>'));
   } else if (isTreated(decision)) {
     const { text } = decision;
     splice.replace(element.tag.end, element.close.start, text, documentOf(decision));
   } else {
-    // spelled one way, whatever stood in it
+    // one spelling, whatever the content was
     splice.skip(element.rest, element.end);
     splice.markup(splice.charset.encode('/>'));
   }
 }
 
-/** @param decisions null: all of them stay */
+/** @param decisions null: all attributes are kept */
 function renderAttributes(splice: Splice, element: Element, decisions: Decisions | null, nil = false): void {
   if (decisions === null) return;
   for (const attribute of element.all) {
@@ -119,7 +119,7 @@ function renderItems(splice: Splice, items: readonly Item[], decisions: Decision
       before = item;
       continue;
     }
-    // what is left out takes the white space before it along
+    // a dropped item is removed with the white space before it
     if (decision === 'drop') splice.skip(before?.start ?? item.start, item.end);
     else if (item.kind === 'element') renderElement(splice, item, decision, decisions);
     else if (isTreated(decision)) splice.replace(item.start, item.end, padded(item, decision.text));
@@ -129,7 +129,7 @@ function renderItems(splice: Splice, items: readonly Item[], decisions: Decision
   }
 }
 
-/** The words around an element keep their distance from it: what is treated is the text without the white space around it. */
+/** Restores the white space around a text, which is treated without it. */
 const padded = (item: Text | Hidden, text: string): string => {
   if (item.kind !== 'text') return text;
   const [lead = ''] = /^[ \t\r\n]*/.exec(item.value) ?? [];
@@ -138,7 +138,7 @@ const padded = (item: Text | Hidden, text: string): string => {
   return lead + text + item.value.slice(end);
 };
 
-/** Leaves out comments and processing instructions, which are nobody's field. */
+/** Removes comments and processing instructions, which belong to no field. */
 export function hide(splice: Splice, element: Element): void {
   for (const item of element.items) {
     if (item.kind === 'hidden') splice.skip(item.start, item.end);
@@ -146,11 +146,11 @@ export function hide(splice: Splice, element: Element): void {
   }
 }
 
-/** What is left of an element that must not be left out. */
+/** The decision for an element that must not be removed. */
 const withheldOf = (element: Element): Decision => (isSoap(element, 'Envelope') ? 'walk' : 'null');
 const NO_DECISIONS: Decisions = new Map();
 
-/** How the elements of a record are seen as members, and how its decisions are written down. */
+/** How the elements of a record map to tree nodes, and how decisions are written. */
 export interface Dialect {
   view(element: Element): TreeNode;
   render(splice: Splice, element: Element, view: TreeNode, decisions: Decisions): void;
@@ -160,7 +160,7 @@ export const PLAIN: Dialect = {
   view: (element) => element,
   render(splice, element, view, decisions) {
     const decision = decisions.get(view) ?? 'drop';
-    // a record that is nothing but one dropped value is left without it: no hole, and no document without its root
+    // a record that is one dropped value is emptied, since a document needs its root
     renderElement(splice, element, decision === 'drop' ? withheldOf(element) : decision, decisions);
   },
 };
@@ -176,7 +176,7 @@ export class XmlRecord implements RecordPiece {
   readonly #lead: Span;
   readonly #tree: TreeRecord;
 
-  /** @param lead white space before the record, which leaves only with it */
+  /** @param lead white space before the record, which is released with it */
   constructor(
     source: {
       readonly bytes: Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * XML-RPC (http://xmlrpc.com/spec.md): a record's structs, arrays and values seen as the objects, lists and scalars they are, so that
- * an answer is catalogued with the same paths as its JSON-RPC twin. The record is a `<value>`, or the whole `<methodResponse>`.
+ * XML-RPC (http://xmlrpc.com/spec.md): maps structs, arrays and values of a record to objects, lists and scalars, so that an answer has the same
+ * catalog paths as in JSON-RPC. The record is a `<value>`, or the complete `<methodResponse>`.
  */
 import type { Scalar } from '../../../model/disclosure.ts';
 import type { Decision, TreeNode } from '../shared/tree.ts';
@@ -17,8 +17,8 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const WRAPPERS = ['methodResponse', 'params', 'param', 'fault'];
 
 /**
- * A `methodResponse` has one result or one fault, and is no message without. What stands in it where the answer's own is not disclosed: a
- * result, a list without records, and a fault for a fault, since that must not pass for a result.
+ * A `methodResponse` must have one result or one fault. These replace one that is not disclosed: an empty result, an empty list, and a fault for a
+ * fault, which must not become a result.
  */
 export const NO_RESULT = '<params><param><value><nil/></value></param></params>';
 export const NO_RECORDS = '<params><param><value><array><data/></array></value></param></params>';
@@ -30,18 +30,18 @@ class Value implements TreeNode {
   readonly index?: number;
   /** `<value>` */
   readonly element: Element;
-  /** the element of its type; null: a string without one */
+  /** the type element; null: an untyped string */
   readonly typed: Element | null;
   readonly children: readonly Value[] | null;
   readonly array: boolean;
-  /** `<member>` or `<value>` → the value it holds */
+  /** `<member>` or `<value>` → its value */
   readonly parts = new Map<Element, Value>();
 
   constructor(element: Element, names: readonly string[], index?: number) {
     bare(element, element.elements.length === 0);
     const [typed = null, ...more] = element.elements;
     if (typed !== null) bare(typed, typed.local !== 'struct' && typed.local !== 'array');
-    if (element.local !== 'value' || more.length > 0) throw malformed('is not what XML-RPC makes of a value');
+    if (element.local !== 'value' || more.length > 0) throw malformed('has an invalid XML-RPC value');
     this.names = names;
     if (index !== undefined) this.index = index;
     this.element = element;
@@ -63,7 +63,7 @@ class Value implements TreeNode {
     const complete = member.local === 'member' && name?.local === 'name' && value !== undefined;
     if (complete) bare(name, true);
     if (!complete || name.elements.length > 0 || more.length > 0)
-      throw malformed('has a struct that is not of XML-RPC');
+      throw malformed('has an invalid XML-RPC struct');
     const found = new Value(value, [name.text]);
     this.parts.set(member, found);
     return found;
@@ -71,7 +71,7 @@ class Value implements TreeNode {
 
   #elements(array: Element): Value[] {
     const [data, ...more] = array.elements;
-    if (data?.local !== 'data' || more.length > 0) throw malformed('has an array that is not of XML-RPC');
+    if (data?.local !== 'data' || more.length > 0) throw malformed('has an invalid XML-RPC array');
     bare(data);
     return data.elements.map((element, index) => {
       const found = new Value(element, [], index);
@@ -95,10 +95,11 @@ class Value implements TreeNode {
   }
 }
 
-/** XML-RPC has no attributes, and text only where a scalar is: what stands there all the same would be nobody's field. */
+/** Refuses attributes, and text outside of scalars: XML-RPC has none, and they would belong to no field. */
 function bare(element: Element, scalar = false): void {
   const text = !scalar && element.items.some((item) => item.kind === 'text' && !item.blank);
-  if (text || element.attributes.length > 0) throw malformed('has text or attributes where XML-RPC has none');
+  if (text || element.attributes.length > 0)
+    throw malformed('has text or attributes that XML-RPC does not allow');
 }
 
 export const XMLRPC: Dialect = {
@@ -107,7 +108,7 @@ export const XMLRPC: Dialect = {
     while (WRAPPERS.includes(at.local)) {
       bare(at);
       const [only, ...more] = at.elements;
-      if (only === undefined || more.length > 0) throw malformed('is no XML-RPC answer with one value');
+      if (only === undefined || more.length > 0) throw malformed('is not an XML-RPC response with one value');
       at = only;
     }
     return new Value(at, []);
@@ -123,7 +124,7 @@ export const XMLRPC: Dialect = {
   },
 };
 
-/** Visits an element and those below, leaving out comments, until `taken` says that it has seen to one. */
+/** Visits an element and its descendants and removes comments; descendants of an element that `taken` handles are skipped. */
 function within(splice: Splice, element: Element, taken: (element: Element) => boolean): void {
   if (taken(element)) return;
   for (const item of element.items) {
@@ -164,11 +165,11 @@ function replace(
   }
   if (!element.empty) return;
   markup('</');
-  splice.again(element.name.start, element.name.end);
+  splice.copy(element.name.start, element.name.end);
   markup('>');
 }
 
-/** Members of a struct, or elements within an array's `<data>`; one that is left out takes the white space before it along. */
+/** Writes the members of a struct or the elements of an array; a dropped one is removed with the white space before it. */
 function parts(splice: Splice, around: Element, node: Value, decisions: Decisions): void {
   let before: number | null = null;
   for (const item of around.items) {

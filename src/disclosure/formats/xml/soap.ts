@@ -1,6 +1,6 @@
 /**
- * A SOAP message keeps its Envelope and Body whatever is withheld of it: to its readers an Envelope without a Body is no message (SOAP 1.1
- * §4, SOAP 1.2 part 1 §5.1). Neither holds a value by itself.
+ * A SOAP message keeps its Envelope and Body even if everything else is withheld, since an Envelope needs a Body (SOAP 1.1 §4, SOAP 1.2 part 1
+ * §5.1). Neither contains a value by itself.
  */
 const NAMESPACES: ReadonlySet<string> = new Set([
   'http://schemas.xmlsoap.org/soap/envelope/',
@@ -15,7 +15,7 @@ interface Named {
 export const isSoap = ({ local, uri }: Named, name: 'Envelope' | 'Body'): boolean =>
   local === name && NAMESPACES.has(uri);
 
-/** The element without content, in our own spelling; null for an element that may be left out. */
+/** The element without content; null for an element that may be removed. */
 export function emptied(element: Named): string | null {
   const { uri } = element;
   if (isSoap(element, 'Body')) return `<soap:Body xmlns:soap="${uri}"/>`;

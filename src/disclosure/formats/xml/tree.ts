@@ -1,7 +1,7 @@
 /**
- * One record of an XML document: its elements as offsets into the document's bytes, seen by `tree.ts` as named members. A child
- * element is a member by its name, an attribute by `@name`, its text `#text` where a path says so; repeated elements need no step of their
- * own in a path. Comments and processing instructions belong to nobody and never leave.
+ * The tree of one record of an XML document, with offsets into the bytes (`shared/tree.ts`). A child element is a member by its name, an
+ * attribute by `@name`, text by `#text` if a path has it; repeated elements are no step of a path. Comments and processing instructions are
+ * never released.
  */
 import type { Scalar } from '../../../model/disclosure.ts';
 import type { Charset } from '../shared/charsets.ts';
@@ -30,7 +30,7 @@ export class Text implements TreeNode, Span {
   /** decoded, entities resolved */
   readonly value: string;
   readonly blank: boolean;
-  /** comments and processing instructions that it goes around */
+  /** comments and processing instructions within it */
   readonly within: readonly Hidden[];
   constructor(start: number, end: number, value: string, within: readonly Hidden[] = []) {
     this.within = within;
@@ -55,9 +55,9 @@ class Attribute implements TreeNode, Span {
   readonly end: number;
   /** between the quotes */
   readonly inner: readonly [number, number];
-  /** a namespace declaration: structure, which names depend on */
+  /** a namespace declaration, which is structure */
   readonly declares: boolean;
-  /** `xsi:nil="true"`: says that its element's content is null, and so belongs to that content */
+  /** `xsi:nil="true"`, which belongs to the content of the element */
   readonly nil: boolean;
   readonly #value: string;
   constructor(
@@ -90,17 +90,17 @@ export class Element implements TreeNode {
   readonly local: string;
   readonly uri: string;
   readonly tag: Span;
-  /** of the name as it is spelled in the tag */
+  /** the name in the tag */
   readonly name: Span;
-  /** where the tag's `>` or `/>` begins, white space included */
+  /** start of the `>` or `/>` of the tag, white space included */
   readonly rest: number;
   /** `<name/>` */
   readonly empty: boolean;
-  /** the name that its text goes by where a path tells it from the element */
+  /** the name by which a path can address its text */
   readonly content = '#text';
   readonly all: readonly Attribute[];
   readonly items: Item[] = [];
-  /** its end tag; nothing where the element is empty */
+  /** its end tag; empty for `<name/>` */
   close: Span;
   readonly #source: (element: Element) => string;
   #children: readonly TreeNode[] | null | undefined = undefined;
@@ -143,7 +143,7 @@ export class Element implements TreeNode {
     return this.#children;
   }
 
-  /** Its items, text between two elements in one piece: a comment or CDATA in the middle of a number does not make two values of it. */
+  /** Its items, with the text between two elements joined, since a comment or CDATA within a number does not split it. */
   get parts(): readonly Item[] {
     this.#parts ??= joined(this.items);
     return this.#parts;
@@ -176,7 +176,7 @@ function joined(items: readonly Item[]): readonly Item[] {
       const text = new Text(run[first]!.start, run[last]!.end, value, hidden);
       run = [...run.slice(0, first), text, ...run.slice(last + 1)];
     }
-    // One by one: as arguments of one call, those of a long run would not fit on the stack.
+    // not as arguments of one call: those of a long run would exceed the stack
     for (const item of run) out.push(item);
     run = [];
   };
@@ -192,15 +192,15 @@ function joined(items: readonly Item[]): readonly Item[] {
 const BLANKS = ' \t\r\n';
 const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
-/** XML has no types: text without the white space around it; none at all is no value. */
+/** The scalar of a text: without surrounding white space; null if it is empty. */
 function scalarOf(text: string): Scalar {
   const trimmed = text.slice(...withinBlanks(text));
   return trimmed === '' ? { kind: 'null', text: 'null' } : { kind: 'string', text: trimmed };
 }
 
-/** Where a text begins and ends without the white space around it. */
+/** The range of a text without surrounding white space. */
 export function withinBlanks(text: string): readonly [start: number, end: number] {
-  // by hand: a pattern that ends in `+$` would try anew from each of a million blanks
+  // no regular expression: `+$` would backtrack from each blank
   let start = 0;
   let end = text.length;
   while (start < end && BLANKS.includes(text[start]!)) start += 1;
@@ -208,10 +208,10 @@ export function withinBlanks(text: string): readonly [start: number, end: number
   return [start, end];
 }
 
-/** How names of a document become names of paths. */
+/** Maps names of the document to names of paths. */
 export type Naming = (local: string, uri: string) => string;
 
-/** A start tag as saxes read it, attributes in the order of the tag. */
+/** A start tag as parsed by saxes, with attributes in order. */
 export interface ParsedTag {
   readonly name: string;
   readonly local: string;
@@ -226,7 +226,7 @@ export interface ParsedAttribute {
   readonly value: string;
 }
 
-/** A start tag with its places; all positions count from one origin. */
+/** A start tag with its positions, relative to the reader's origin. */
 export interface OpenTag {
   readonly names: readonly string[];
   readonly local: string;
@@ -238,7 +238,7 @@ export interface OpenTag {
   readonly attributes: readonly Attribute[];
 }
 
-/** @param at where the tag begins */
+/** @param at start of the tag */
 export function openTag(
   tag: ParsedTag,
   spans: TagSpans,
@@ -278,7 +278,7 @@ function kindOf({ prefix, name, local, uri, value }: ParsedAttribute): 'plain' |
   return uri === XSI && local === 'nil' && /^\s*(?:true|false|1|0)\s*$/.test(value) ? 'nil' : 'plain';
 }
 
-/** Escapes for content and attribute values alike; what XML 1.0 cannot hold at all is left out. */
+/** Escapes content and attribute values; characters that XML 1.0 does not allow are removed. */
 function escapeXml(text: string): string {
   return text
     .toWellFormed()
