@@ -1,4 +1,4 @@
-/** One case: the request goes out, the upstream answers as the case says, and what came of it is written as the case's expected sections. */
+/** Runs one case: sends its request, lets the upstream answer as the case says, and returns the case with the actual answer and record. */
 import { createHmac, createSign, generateKeyPairSync } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
@@ -14,7 +14,7 @@ export const readCase = (path: string, text: string): CaseFile => parseCase(path
 const named = (file: CaseFile, name: string): Section[] => file.sections.filter((s) => s.name === name);
 export const sectionOf = (file: CaseFile, name: string): Section | undefined => named(file, name)[0];
 
-/** @returns the case's text with its expected sections as they came out: the same text, where the case passes */
+/** @returns the text of the case with the actual sections in place of the expected ones: the same text if the case passes */
 export async function play(
   source: string,
   file: CaseFile,

@@ -1,6 +1,6 @@
 /**
- * Plays each case under this directory against a real proxy, a real upstream and the real policy: README.md says how to write one.
- * `UPDATE_GOLDEN=1 vitest run test/golden` writes the expected sections anew.
+ * Runs each case in this directory against a real proxy, a real upstream and the real policy; README.md says how to write one.
+ * `UPDATE_GOLDEN=1 vitest run test/golden` replaces the expected sections by the actual ones.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -106,7 +106,7 @@ async function start(file: CaseFile): Promise<Running> {
   }
 }
 
-/** Gives a running Sluice the consents of a case, as whoever keeps them would: by writing the file. */
+/** Gives a running Sluice the consents of a case: writes its file and has it read again. */
 async function consent({ dir, sluice: { consents } }: Running, file: CaseFile): Promise<void> {
   const path = join(dir, 'consents.yaml');
   const text = JSON.stringify({ version: 1, data_subjects: {}, ...consentsOf(file) });
@@ -128,7 +128,7 @@ async function passes(shown: string, source: string, update: (text: string) => v
   if (text === source) return;
   if (UPDATE) return update(text);
   const where = `${shown}:${firstDifference(source, text)}`;
-  expect(text, `${where}: it came out otherwise (UPDATE_GOLDEN=1 writes what came out)`).toBe(source);
+  expect(text, `${where}: the result differs (UPDATE_GOLDEN=1 writes the actual one)`).toBe(source);
 }
 
 function firstDifference(a: string, b: string): number {
@@ -147,9 +147,27 @@ describe.each(Object.entries(Object.groupBy(paths, (p) => p.split('/')[0]!)))('%
   });
 });
 
-test('the example of the README passes', () => {
-  const example = /^```\n(.*?)^```$/ms.exec(readFileSync(join(HERE, 'README.md'), 'utf8'))?.[1];
-  return passes('test/golden/README.md, the example', example!, () => {});
+const EXAMPLE = /^```\n(.*?)^```$/ms.exec(readFileSync(join(HERE, 'README.md'), 'utf8'))![1]!;
+
+test('the example of the README passes', () => passes('README.md, the example', EXAMPLE, () => {}));
+
+test('an update fills an empty answer and an empty record', async () => {
+  const [head, answer] = EXAMPLE.split(/^-- (?:answer|record) --\n/m) as [string, string];
+  const file = readCase('README.md, the example', `${head}-- answer --\n\n-- record --\n`);
+  const running = await sluiceFor(file);
+  await consent(running, file);
+  expect(await play(`${head}-- answer --\n\n-- record --\n`, file, { running, upstream })).toBe(
+    `${head}-- answer --
+${answer}-- record --
+outcome: modified
+disclosure:
+  records: 1
+  records_withheld: 0
+  released: [/id]
+  withheld:
+    - { path: /phone, do: mask, because: opted_out }
+`,
+  );
 });
 
 test('every code that a refusal can have is in a case, or the README says why in none', () => {
