@@ -1,5 +1,5 @@
 /** Who may import what (design §4). Each rule is one sentence; a breach names the file and the import. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -401,6 +401,14 @@ describe('architecture', () => {
 
   test('no file is called utils, helpers, manager or impl', () => {
     expect(files.filter((f) => /(^|\/)(utils?|helpers?|.*manager|.*impl)(\.ts|\/)/i.test(f))).toEqual([]);
+  });
+
+  test('a folder of more than 15 files has a README', () => {
+    const counts = Map.groupBy(files, (f) => dirname(f));
+    const unexplained = [...counts].filter(
+      ([folder, list]) => list.length > 15 && !existsSync(join(SRC, folder, 'README.md')),
+    );
+    expect(unexplained.map(([folder, list]) => `${folder}: ${list.length} files`)).toEqual([]);
   });
 
   test('a source file over 330 lines says why in its first comment', () => {
