@@ -1,5 +1,6 @@
 /** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
 import { type TSchema, Type } from '../documents/kinds.ts';
+import { schemaFile } from '../documents/json-schema.ts';
 import { TREATMENTS } from '../model/answers.ts';
 import { RECORD_NAMES } from './index/query.ts';
 
@@ -141,8 +142,5 @@ function names3(...values: readonly number[]) {
 }
 
 export const decisionLogSchemas = (): { readonly [file: string]: object } => ({
-  'decision-record.schema.json': {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    ...decisionRecordSchema,
-  },
+  'decision-record.schema.json': schemaFile(decisionRecordSchema),
 });

@@ -3,14 +3,17 @@ import type { Schema } from './reader.ts';
 import { ENV_PATTERN } from './secrets.ts';
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
+/** A schema as a file of its own. */
+export const schemaFile = <S extends object>(schema: S): { readonly $schema: string } & S => ({
+  $schema: DRAFT,
+  ...schema,
+});
+
 const OWN = new Set(['kind', 'one_of', 'min', 'max', 'lines']);
 
 /** @param fromEnv any text may be `env:NAME` */
-export const jsonSchema = (title: string, schema: Schema, fromEnv: boolean): Record<string, unknown> => ({
-  $schema: DRAFT,
-  title,
-  ...standard(schema, fromEnv),
-});
+export const jsonSchema = (title: string, schema: Schema, fromEnv: boolean): Record<string, unknown> =>
+  schemaFile({ title, ...standard(schema, fromEnv) });
 
 function standard(schema: Schema, fromEnv: boolean): Record<string, unknown> {
   const out: Record<string, unknown> = {};

@@ -1,11 +1,12 @@
 /** Durations and sizes as they are written in documents. */
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** the units of durations, in milliseconds */
+export const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `500ms`, `10s`, `5m`, `12h`, `30d` */
 export function milliseconds(value: unknown): number | null {
   const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(value));
-  return m ? Math.round(Number(m[1]) * UNIT_MS[m[2]!]!) : null;
+  return m ? Math.round(Number(m[1]) * UNIT_MS[m[2] as keyof typeof UNIT_MS]) : null;
 }
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {

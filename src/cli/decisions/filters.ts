@@ -1,4 +1,5 @@
 /** The options that narrow which decisions are meant. */
+import { UNIT_MS } from '../../documents/units.ts';
 import type { Command } from 'commander';
 import { type DecisionQuery, readyQuery, RECORD_NAMES } from '../../decision-log/index/query.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
@@ -74,13 +75,7 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
   return wanted;
 }
 
-const UNITS: { readonly [unit: string]: number } = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-};
+const UNITS: { readonly [unit: string]: number } = { ...UNIT_MS, w: 7 * UNIT_MS.d };
 
 /** RFC 3339, or so long ago. @throws SluiceError `usage_invalid` */
 export function time(text: string, option: string, now: Date): string {

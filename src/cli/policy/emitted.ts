@@ -1,12 +1,11 @@
 /** Every schema that the code defines, as `schemas/` holds it. */
+import { schemaFile } from '../../documents/json-schema.ts';
 import { configSchemas } from '../../config/index.ts';
 import { decisionLogSchemas } from '../../decision-log/schemas.ts';
 import { dataSchemas } from '../../policy/schemas/data.ts';
 import { scenarioFileSchema } from '../../policy/schemas/scenario.ts';
 import { policySchemas } from '../../policy/schemas/documents.ts';
 import { outputSchemas } from './output-schemas.ts';
-
-const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 
 let known: Readonly<Record<string, object>> | undefined;
 
@@ -16,15 +15,10 @@ export function everySchema(): Readonly<Record<string, object>> {
     Object.entries({
       ...policySchemas(),
       ...Object.fromEntries(
-        Object.entries(dataSchemas).map(([name, s]) => [
-          `policy-${name}.schema.json`,
-          { $schema: DRAFT, ...s },
-        ]),
+        Object.entries(dataSchemas).map(([name, s]) => [`policy-${name}.schema.json`, schemaFile(s)]),
       ),
-      ...Object.fromEntries(
-        Object.entries(outputSchemas).map(([name, s]) => [name, { $schema: DRAFT, ...s }]),
-      ),
-      'scenario.schema.json': { $schema: DRAFT, ...scenarioFileSchema },
+      ...Object.fromEntries(Object.entries(outputSchemas).map(([name, s]) => [name, schemaFile(s)])),
+      'scenario.schema.json': schemaFile(scenarioFileSchema),
       ...(configSchemas() as Record<string, object>),
       ...decisionLogSchemas(),
     }).sort(([a], [b]) => (a < b ? -1 : 1)),

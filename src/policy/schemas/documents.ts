@@ -1,5 +1,6 @@
 /** Schemas of the documents that are passed to and from the policy. `schemas/*.schema.json` are generated from them. Longer than most files: documents that refer to each other are in one file. */
 import { type TSchema, Type } from '../../documents/kinds.ts';
+import { schemaFile } from '../../documents/json-schema.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import type { EnvelopeRole, FieldEntry } from '../../model/catalog.ts';
@@ -328,8 +329,6 @@ const ManifestSchema = Type.Object(
   { ...open, title: 'Manifest of a policy bundle' },
 );
 
-const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
-
 /** file name under `schemas/` → JSON Schema */
 export const policySchemas = (): Record<string, object> =>
   Object.fromEntries(
@@ -340,5 +339,5 @@ export const policySchemas = (): Record<string, object> =>
       'disclosure-answer': DisclosureAnswerSchema,
       catalog: CatalogSchema,
       'bundle-manifest': ManifestSchema,
-    }).map(([name, schema]) => [`${name}.schema.json`, { $schema: DRAFT, ...schema }]),
+    }).map(([name, schema]) => [`${name}.schema.json`, schemaFile(schema)]),
   );
