@@ -1,15 +1,15 @@
-/** The account of one part: adds up what its running instructions, its records and its frames counted. */
+/** Builds the summary of a part from the counts of its programs, records and frames. */
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
 import type { ProgramRun, UnknownPaths } from './counter.ts';
 import type { StateAnswer, Verdict } from './verdicts.ts';
 import type { Instructions } from '../fields/program.ts';
 
-/** What is counted a record. */
+/** What is counted by record. */
 export class Tally {
   records = 0;
   withheld = 0;
-  /** codes of reasons, and how many records each withheld; null: none was */
+  /** number of withheld records by reason code; null: none */
   reasons: Map<string, number> | null = null;
   readonly subjects = new Set<string>();
   readonly consents = new Set<string>();
@@ -31,17 +31,17 @@ export class Tally {
   }
 }
 
-/** distinct states on record in one part; a page of 100 customers usually has two or three */
-const LISTED_STATES = 32;
+/** limit of distinct states in a summary; a page of 100 customers usually has two or three */
+const MAX_STATES = 32;
 
 interface Times {
   readonly verdict: Verdict;
   times: number;
 }
 
-/** The states that the policy was asked about, each with its answer, counted. */
+/** Counts the states that the policy was asked about. */
 class AskedStates {
-  /** by verdict: counting is all that happens for a record */
+  /** by verdict, so that a record needs one lookup */
   readonly #verdicts = new Map<Verdict, Times>();
 
   count(verdict: Verdict): void {
@@ -50,16 +50,16 @@ class AskedStates {
     else known.times++;
   }
 
-  /** the rows, and how many there was no room for */
+  /** the rows, and the number of rows beyond the limit */
   summary(): { readonly answers: readonly AskedState[]; readonly omitted: number } {
-    // few enough that looking through them costs less than a map
+    // an array: for so few rows it is faster than a map
     const rows: { readonly question: StateAnswer; count: number }[] = [];
     let omitted = 0;
     for (const { verdict, times } of this.#verdicts.values())
       for (const question of verdict.stateAnswers) {
         const row = rows.find((r) => isSameQuestion(r.question, question));
         if (row !== undefined) row.count += times;
-        else if (rows.length >= LISTED_STATES) omitted += 1;
+        else if (rows.length >= MAX_STATES) omitted += 1;
         else rows.push({ question, count: times });
       }
     return { answers: rows.map(({ question, count }) => askedState(question, count)), omitted };
@@ -74,12 +74,12 @@ const isSameQuestion = (a: StateAnswer, b: StateAnswer): boolean =>
   a.answer === b.answer && a.resource === b.resource && a.key === b.key;
 
 const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
-const STATES_REMEMBERED = 256;
+const MAX_CACHED_STATES = 256;
 
-/** of questions asked about one record, as most bodies are */
+/** for a count of 1: most bodies are one record */
 const ASKED_ONCE = new WeakMap<StateAnswer, AskedState>();
 
-/** One object for what is alike, since its text on record is remembered by it. */
+/** Equal rows are the same frozen object, so that the decision log can cache its JSON. */
 function askedState(question: StateAnswer, count: number): AskedState {
   if (count !== 1) return askedTimes(question, count);
   let asked = ASKED_ONCE.get(question);
@@ -102,7 +102,7 @@ function askedTimes({ resource, key, state, answer }: StateAnswer, count: number
     const { consents, flags } = state;
     const { disclose } = answer;
     asked = Object.freeze({ consents, count, disclose, flags, resource, treatments: treatmentsOf(answer) });
-    if (states.size >= STATES_REMEMBERED) states.clear();
+    if (states.size >= MAX_CACHED_STATES) states.clear();
     states.set(name, asked);
   }
   return asked;
@@ -138,7 +138,7 @@ interface Row {
 
 type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
 
-/** Takes the counts: they start at zero again for the next part. */
+/** Takes the counts, which are reset for the next part. */
 export function takeSummary(
   tally: Tally,
   running: Iterable<ProgramRun>,
@@ -157,7 +157,7 @@ export function takeSummary(
   const data_subjects = [...tally.subjects];
   const records_withheld = tally.withheld;
   tally.clear();
-  // as most are, spelled out: putting members together one by one costs more than all of them
+  // the usual case as a literal, which is faster than spreading conditional members
   if (answers.length > 0 && omitted === 0 && consents.length === 0 && reasons === null)
     return { answers, by_class, data_subjects, records, records_withheld, released, withheld };
   return {
@@ -174,9 +174,12 @@ export function takeSummary(
   };
 }
 
-/** Accounts of small answers by what was counted: alike down to the same objects, which what is made of them can be remembered by. */
-const ACCOUNTS = new WeakMap<Instructions, Accounts>();
-const REMEMBERED = 256;
+/**
+ * Path summaries of small answers, by their counts. Equal counts give the same frozen object, so that the decision log can cache its JSON: see
+ * README.md for the gain.
+ */
+const PATH_SUMMARIES = new WeakMap<Instructions, PathSummaries>();
+const MAX_CACHED_SUMMARIES = 256;
 const FEW_RECORDS = 16;
 
 interface Counted {
@@ -190,7 +193,7 @@ interface Counted {
   readonly paths: Paths;
 }
 
-interface Accounts {
+interface PathSummaries {
   readonly byHash: Map<number, Counted[]>;
   size: number;
 }
@@ -199,18 +202,18 @@ function pathsOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[], 
   const [first] = used;
   if (first === undefined || records > FEW_RECORDS || unknown.length > FEW_RECORDS)
     return addUp(used, unknown);
-  let accounts = ACCOUNTS.get(first.instructions);
-  if (accounts === undefined) {
-    accounts = { byHash: new Map(), size: 0 };
-    ACCOUNTS.set(first.instructions, accounts);
+  let cached = PATH_SUMMARIES.get(first.instructions);
+  if (cached === undefined) {
+    cached = { byHash: new Map(), size: 0 };
+    PATH_SUMMARIES.set(first.instructions, cached);
   }
   const hash = hashOf(used, unknown);
-  const alike = accounts.byHash.get(hash);
+  const alike = cached.byHash.get(hash);
   if (alike !== undefined) for (const known of alike) if (isAlike(known, used, unknown)) return known.paths;
   const paths = frozen(addUp(used, unknown));
-  if (accounts.size >= REMEMBERED) {
-    accounts.byHash.clear();
-    accounts.size = 0;
+  if (cached.size >= MAX_CACHED_SUMMARIES) {
+    cached.byHash.clear();
+    cached.size = 0;
   }
   const running = used.map(({ instructions, done, failed, objects }) => ({
     instructions,
@@ -219,13 +222,13 @@ function pathsOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[], 
     objects: new Map(objects),
   }));
   const counted = { running, unknown, paths };
-  if (alike === undefined || accounts.size === 0) accounts.byHash.set(hash, [counted]);
+  if (alike === undefined || cached.size === 0) cached.byHash.set(hash, [counted]);
   else alike.push(counted);
-  accounts.size++;
+  cached.size++;
   return paths;
 }
 
-/** of the counts of values alone: the rest seldom differs, and is compared */
+/** A hash of the counts of values; the rest rarely differs and is compared. */
 function hashOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): number {
   let hash = unknown.length;
   for (const { done } of used)

@@ -1,4 +1,4 @@
-/** What is wrong with the parameters of a catalog's field. At run time they drop the field; `sluice check` says it before. */
+/** Checks the treatment parameters of a catalog field. At run time invalid parameters drop the field; `sluice check` reports them before. */
 import { isSluiceError } from '../../errors.ts';
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
@@ -28,7 +28,7 @@ const CHECKS: { readonly [name in TreatmentName]?: (entry: FieldEntry, choice: T
     },
   };
 
-/** One message a treatment whose parameters make no sense, e.g. `mask: unknown kind of mask "phnoe"; known: …`. */
+/** One message for each treatment with invalid parameters, e.g. `mask: unknown kind of mask "phnoe"; known: …`. */
 export function parameterFaults(entry: FieldEntry): readonly string[] {
   const faults: string[] = [];
   for (const [name, check] of Object.entries(CHECKS)) {

@@ -1,4 +1,4 @@
-/** `drop`: the field is left out with its name. */
+/** `drop`: the field is removed with its name. */
 import { DROP } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
 
@@ -6,6 +6,6 @@ export const drop: Treatment = {
   name: 'drop',
   containers: true,
   prepare: () => DROP,
-  // the caller was shown no shape; whether it may write the field at all is the policy's to say
+  // a dropped field has no recognisable form; the policy decides whether it may be written
   recognise: () => () => false,
 };

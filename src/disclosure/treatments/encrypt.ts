@@ -1,9 +1,9 @@
 /**
- * `encrypt`: the value as a JWE (RFC 7516, compact) to the recipient's public key, readable by the recipient's own systems and by
- * nobody between. Written over node:crypto because a treatment is synchronous and jose is not; the tests open every one with jose.
+ * `encrypt`: the value as a JWE (RFC 7516, compact) for the recipient's public key. Implemented with node:crypto because a treatment is
+ * synchronous and jose is not; the tests decrypt with jose.
  *
- * RSA keys: RSA-OAEP-256. P-256, P-384, P-521, X25519: ECDH-ES+A256KW with an ephemeral key a value. Content: A256GCM. The
- * plaintext is the value as JSON (`cty: json`), so that a number stays a number; an object or array as the upstream spelled it.
+ * RSA keys: RSA-OAEP-256. P-256, P-384, P-521, X25519: ECDH-ES+A256KW with an ephemeral key for each value. Content: A256GCM. The plaintext is
+ * the value as JSON (`cty: json`), so that a number stays a number; an object or array keeps the upstream's spelling.
  */
 import {
   constants,
@@ -21,7 +21,7 @@ import { onlyKnown, text } from './parameters.ts';
 import { merged, orDrop } from './prepared.ts';
 import type { Recognise, Treatment } from './treatment.ts';
 
-/** in whatever text, since nothing else looks so */
+/** within any text, since nothing else has this form */
 const JWE =
   /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+/;
 /** RFC 3394, section 2.2.3.1 */
@@ -40,7 +40,7 @@ const length32 = (value: number): Buffer => {
   return out;
 };
 
-/** Concat KDF (NIST SP 800-56A) as RFC 7518, section 4.6.2 has it, with empty party information, for one 256-bit key. */
+/** Concat KDF (NIST SP 800-56A) by RFC 7518, section 4.6.2, with empty party information, for one 256-bit key. */
 const agreedKey = (secret: Buffer): Buffer =>
   createHash('sha256')
     .update(length32(1))
@@ -100,7 +100,7 @@ function sealed(plaintext: string, content: string, kid: string, wrap: Wrap): st
   return [head, ...parts].join('.');
 }
 
-// a text that was wrapped on its way has line breaks in it
+// a client may have wrapped the text, so that it contains line breaks
 const recognise: Recognise = (value) =>
   value.kind === 'string' && (JWE.test(plainly(value.text)) || JWE.test(value.text.replace(/\s+/g, '')));
 
@@ -116,7 +116,7 @@ export const encrypt: Treatment = {
       if (wrap === null) return () => 'drop';
       return (value) => {
         if (value.kind === 'null') return { kind: 'null' };
-        // As with every treatment: some formats cannot tell an empty text from none.
+        // as in every treatment, since some formats do not distinguish an empty text from null
         if (value.kind === 'string' && value.text === '') return { kind: 'string', text: '' };
         if (!value.text.isWellFormed()) return 'drop';
         const markup = value.kind === 'container' && /^\s*</.test(value.text);

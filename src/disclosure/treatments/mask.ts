@@ -1,4 +1,4 @@
-/** `mask`: hides part of a value by the rule of its kind (`masks/`). Without a kind in the catalog everything is hidden. */
+/** `mask`: hides part of a value by the rule of its kind (`masks/`). Without a kind in the catalog the complete value is hidden. */
 import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
 import { createMask } from './masks/kinds.ts';
@@ -22,7 +22,7 @@ export const mask: Treatment = {
       const treat: Treat = (value) => {
         if (value.kind === 'container') return 'drop';
         if (value.kind === 'null') return { kind: 'null' };
-        // of a boolean nothing can be shown that would not be all of it
+        // any visible part of a boolean would reveal it
         return asString(value.kind === 'boolean' ? HIDDEN : chosen.apply(value.text));
       };
       return chosen.bytes === undefined ? treat : Object.assign(treat, { bytes: chosen.bytes });

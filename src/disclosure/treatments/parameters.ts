@@ -1,4 +1,4 @@
-/** Parameters of a treatment come from people's catalogs and policies: read strictly, with a fault that names what was wrong. */
+/** Reads parameters of treatments, which come from catalogs and policies, strictly. Errors name the parameter. */
 import { SluiceError } from '../../errors.ts';
 
 export type Parameters = { readonly [parameter: string]: unknown };
@@ -12,7 +12,7 @@ export function onlyKnown(parameters: Parameters, known: readonly string[]): voi
   }
 }
 
-/** A whole number from 0 to `most`. */
+/** An integer from 0 to `most`. */
 export function natural(parameters: Parameters, name: string, fallback: number, most: number): number {
   const value = parameters[name];
   if (value === undefined) return fallback;

@@ -1,4 +1,4 @@
-/** What the treatments' `prepare` have in common: parameters put together, and nonsense answered by dropping. */
+/** Shared by the `prepare` functions of treatments: merging parameters, and dropping values if parameters are invalid. */
 import { isSluiceError } from '../../errors.ts';
 import type { TreatmentChoice } from '../../model/answers.ts';
 import { fault, type Parameters } from './parameters.ts';
@@ -9,7 +9,7 @@ const EVERYTHING: Recognise = () => true;
 
 export const asString = (text: string | null): Treated => (text === null ? 'drop' : { kind: 'string', text });
 
-/** The answer's `with` over the catalog's; an answer that brings a member of `leading` of its own replaces the catalog's whole. */
+/** The answer's parameters over the catalog's. If the answer has a member of `leading`, the catalog's are not used. */
 export function merged(
   catalog: unknown,
   choice: TreatmentChoice,
@@ -31,7 +31,7 @@ function orElse<T>(make: () => T, otherwise: T): T {
   }
 }
 
-/** Parameters that make no sense drop the value … */
+/** With invalid parameters every value is dropped … */
 export const orDrop = (make: () => Treat): Treat => orElse(make, DROP);
-/** … and refuse the write. */
+/** … and every write is refused. */
 export const orRefuse = (make: () => Recognise): Recognise => orElse(make, EVERYTHING);

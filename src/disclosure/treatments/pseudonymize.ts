@@ -1,8 +1,7 @@
 /**
- * `pseudonymize`: a name of our own for a value, by HMAC-SHA-256 (RFC 2104; the keyed function of ENISA's pseudonymisation advice).
- * The same for one recipient and purpose whichever field or answer it stands in, so that records can be joined; another for
- * another recipient or purpose, so that two recipients cannot join theirs. Not reversible. `{ scope }` keeps two kinds of values
- * apart; a new key means new pseudonyms.
+ * `pseudonymize`: replaces a value by a keyed digest, HMAC-SHA-256 (RFC 2104; recommended by ENISA for pseudonymisation). It is the same for one
+ * recipient and purpose in every field and answer, so that records can be joined, and differs between recipients and purposes, so that two
+ * recipients cannot join their records. Not reversible. `{ scope }` separates kinds of values; a new key gives new pseudonyms.
  */
 import { createHmac } from 'node:crypto';
 import { plainly } from './masks/returned.ts';
@@ -11,9 +10,9 @@ import { merged, orDrop } from './prepared.ts';
 import type { Treatment } from './treatment.ts';
 
 const PREFIX = 'ps_';
-/** 128 bits: no collision is to be expected below 2^64 values */
+/** 128 bits: no collision is expected below 2^64 values */
 const BYTES = 16;
-/** in whatever text, since no other word looks so; a client may have changed its case */
+/** within any text, since no other word has this form; a client may have changed the case */
 const SHAPE = /(?<![A-Za-z0-9_-])ps_[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])/i;
 
 export const pseudonymize: Treatment = {
@@ -29,7 +28,7 @@ export const pseudonymize: Treatment = {
         .digest();
       return (value) => {
         if (value.kind === 'null') return { kind: 'null' };
-        // a boolean has two pseudonyms, which anybody can tell apart by counting; ill-formed text collides in UTF-8
+        // the two pseudonyms of a boolean could be identified by frequency; ill-formed texts collide in UTF-8
         if (value.kind === 'container' || value.kind === 'boolean' || !value.text.isWellFormed())
           return 'drop';
         if (value.text === '') return { kind: 'string', text: '' };

@@ -1,7 +1,7 @@
 /**
- * `scrub`: free text with what identifies a person masked in place: Chinese identity numbers, mobiles and other telephone numbers,
- * bank cards, documents, e-mail addresses, plates, and names that a label, a title or a lexicon points out. `{ entities: [...] }` looks for
- * some of them only. It finds what has a form or a label, not whatever a person may write: measured in bench/RESULTS.md.
+ * `scrub`: masks identifying parts of a free text: Chinese identity numbers, mobile and other telephone numbers, bank cards, documents, e-mail
+ * addresses, plates, and names found by a label, a title or a lexicon. `{ entities: [...] }` selects some of them. It finds what has a form or a
+ * label, not everything that a person may write; recall is measured in bench/RESULTS.md.
  */
 import type { TreatmentChoice } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
@@ -34,13 +34,13 @@ export function entitiesFor(entry: FieldEntry, choice: TreatmentChoice): Readonl
   );
 }
 
-/** What stands for a value that was found: an address whose domain could not be told from the text after it is hidden whole. */
+/** The replacement of a found value. An address whose domain cannot be delimited is hidden completely. */
 const maskedBy = (entity: Entity, found: string): string =>
   entity === 'email' && !/[@＠]/.test(found) ? HIDDEN : MASKS[entity].apply(found);
 
 /**
- * A value that was found in a view, in its place in the text. Where the mask keeps the length, what it leaves stays as it is encoded, and
- * the tags between do; else the masked value stands before the tags.
+ * Masks a value that was found in a view, in the original text. If the mask keeps the length, the visible characters keep their encoding and the
+ * tags between them; otherwise the masked value is placed before the tags.
  */
 function maskedView(
   { entity, view }: Found & { readonly view: NonNullable<Found['view']> },
@@ -52,7 +52,7 @@ function maskedView(
   const kept = masked.length === found.length;
   let out = kept ? '' : masked;
   for (let i = start; i < end; ) {
-    // units of one source stay or go together
+    // code units of one source are kept or replaced together
     let next = i + 1;
     while (next < end && of.starts[next] === of.starts[i] && of.ends[next] === of.ends[i]) next += 1;
     const units = masked.slice(i - start, next - start);
@@ -65,7 +65,7 @@ function maskedView(
   return out;
 }
 
-/** The text with every entity found masked by the mask of its kind. */
+/** The text with every found entity masked by the mask of its kind. */
 export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(ENTITIES)): string {
   let out = '';
   let from = 0;
@@ -81,11 +81,11 @@ export function scrubText(text: string, entities: ReadonlySet<Entity> = new Set(
   return out + text.slice(from);
 }
 
-/** emphasis, as people write it: no value of ours begins with one star or two and ends so before a word */
+/** emphasis by one or two stars around words, which is no mask */
 const EMPHASIS = /(?<![\p{L}\p{N}*])(\*{1,2})(?![\s*.])[^*\n]{1,40}(?<![\s*])\1(?![\p{L}\p{N}*])/gu;
-/** stars as our masks write them: three or more; two or one after an initial … */
+/** stars as masks write them: three or more; one or two after an initial … */
 const SCRUBBED = /\*{3}|(?<![\p{L}\p{N}*])\p{Lu}\*{1,2}(?![\p{Script=Latin}\p{N}*])/u;
-/** … or after an ideograph that is a word by itself, or a surname: 必填* is neither */
+/** … or after an ideograph that is a separate word or a surname, unlike 必填* */
 const SCRUBBED_NAME = /(?<=(.)?)(\p{Script=Han})\*{1,2}(?!\*)/gsu;
 const IDEOGRAPH = /\p{Script=Han}/u;
 
@@ -103,13 +103,10 @@ function isScrubbed(note: string): boolean {
   return false;
 }
 
-/** the same as other clients draw them; a single bullet behind an ideograph begins a line of a list */
+/** the same with the signs of other clients; a single bullet after an ideograph is a list item */
 const REDRAWN = /\*{3}|\p{Nd}{2} ?\*{2,} ?\p{Nd}{2}|\p{Nd}{2}x{3,}\p{Nd}{2}/iu;
 
-/**
- * UTF-16 units. A hostile text costs up to four microseconds for each, so that a longer one would keep every other request of the
- * process waiting for half a second.
- */
+/** UTF-16 code units. A hostile text costs up to four microseconds for each, so that a longer one would block the process for half a second. */
 export const LONGEST_TEXT = 100_000;
 
 export const scrub: Treatment = {

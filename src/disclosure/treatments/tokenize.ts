@@ -1,12 +1,11 @@
 /**
- * `tokenize`: a value of the same shape in the value's place, which the holder of the key can turn back. Format-preserving
- * encryption FF1 (NIST SP 800-38G) over the ASCII letters and digits; all else stays where it is, a digit becomes a digit, a
- * capital a capital. Digits alone go through FF1 in radix 10; a mixed value is one number in the mixed radix of its places and goes
- * through FF1 in radix 2 with cycle walking (Black and Rogaway 2002), which keeps it in range.
+ * `tokenize`: replaces a value by one of the same form that the holder of the key can reverse. Format-preserving encryption FF1 (NIST
+ * SP 800-38G) over ASCII letters and digits: a digit becomes a digit, a capital a capital, other characters are kept. Values of digits use FF1 in
+ * radix 10; a mixed value is one number in the mixed radix of its positions and uses FF1 in radix 2 with cycle walking (Black and Rogaway 2002).
  *
- * The key is derived for one recipient and purpose; the kept ends and the layout are the tweak. `{ keep_first, keep_last }` leave
- * that many letters or digits in clear. Values with fewer than 10^6 possibilities (SP 800-38G rev. 1), with letters beyond
- * ASCII, or too long are dropped. A format-preserving token cannot name its key: who turns it back says which (default: the current).
+ * The key is derived for one recipient and purpose; the kept ends and the layout are the tweak. `{ keep_first, keep_last }` keep that many letters
+ * or digits. Values with fewer than 10^6 possibilities (SP 800-38G rev. 1), with letters beyond ASCII, or too long are dropped. A token cannot
+ * name its key: the caller that reverses it states the key (default: the current one).
  */
 import { createHmac } from 'node:crypto';
 import { FF1 } from '@noble/ciphers/ff1.js';
@@ -18,7 +17,7 @@ import { asString, merged, orDrop, orRefuse } from './prepared.ts';
 import type { Treatment, TreatmentContext, TreatmentKeys } from './treatment.ts';
 
 const SMALLEST_DOMAIN = 1_000_000n;
-/** places; FF1 in big integers takes time quadratic in them */
+/** positions; FF1 with big integers takes quadratic time */
 const LONGEST = 128;
 const MOST_KEPT = 16;
 const WELL_FORMED = /^[\x20-\x7e]+$/;
@@ -39,15 +38,15 @@ function optionsOf(parameters: Parameters): Options {
 interface Layout {
   /** positions of the letters and digits to be replaced */
   readonly at: readonly number[];
-  /** per position: how many characters its class has, and the code of the first */
+  /** for each position: the size of its character class, and the code of the first character */
   readonly radix: readonly number[];
   readonly zero: readonly number[];
   readonly size: bigint;
-  /** what stays and the classes of what does not: the same for a value and its token */
+  /** the kept characters and the classes of the others: equal for a value and its token */
   readonly tweak: string;
 }
 
-/** Null where a value cannot be tokenized. */
+/** Null if a value cannot be tokenized. */
 function layoutOf(text: string, options: Options): Layout | null {
   if (text.length > 4 * LONGEST || !WELL_FORMED.test(text)) return null;
   const at: number[] = [];
@@ -106,8 +105,8 @@ const keyFor = (audience: Audience, id?: string): Uint8Array =>
     .digest();
 
 /**
- * The catalog's alone. A token has no room to say how it was made, so that one made with an answer's own `keep_first` could be turned back
- * into some other value, and nobody would notice: an answer that wants others than the catalog has makes no token.
+ * Only parameters of the catalog are used. A token does not contain its parameters, so that one made with an answer's own `keep_first` would be
+ * reversed to a wrong value without an error. An answer with other parameters than the catalog makes no token.
  */
 export function optionsFor(entry: FieldEntry, choice: TreatmentChoice): Options {
   const { do: name, because } = choice;
@@ -143,16 +142,16 @@ export const tokenize: Treatment = {
 };
 
 export interface DetokenizeContext extends Audience {
-  /** the key the token was made with, where it is not the current one */
+  /** the key of the token, if it is not the current one */
   readonly keyId?: string;
-  /** `keep_first`, `keep_last` as they were when the token was made */
+  /** `keep_first` and `keep_last` of the token */
   readonly parameters?: Parameters;
 }
 
 /**
- * The value that a token stands for. A token says nothing about its origin: with another key, recipient, purpose or
- * parameters than it was made with, the answer is some other value of the same shape.
- * @throws SluiceError `token_not_reversible` where the text cannot be a token, `treatment_key_unknown`, `catalog_invalid`
+ * Reverses a token. A token does not contain its origin: with another key, recipient, purpose or parameters the result is another value of the same
+ * form.
+ * @throws SluiceError `token_not_reversible` if the text cannot be a token, `treatment_key_unknown`, `catalog_invalid`
  */
 export function detokenize(
   token: string,

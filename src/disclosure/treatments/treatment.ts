@@ -1,13 +1,12 @@
 /**
- * What a treatment is. `disclose`, `nullify` and `drop` are carried out by the engine itself; every other name of
- * `TREATMENTS` has one file here, listed in `registry.ts`.
+ * The contract of a treatment. `disclose`, `nullify` and `drop` are executed by the session; every other name of `TREATMENTS` has a file here,
+ * listed in `registry.ts`.
  *
- * `prepare` runs once for a field under an answer (its result is kept as long as the answer is), so everything that can be
- * worked out ahead (parameters, keys, patterns) belongs there. The function it returns runs once a value and must be
- * synchronous, must not keep or log the value, and must not throw for a value it cannot treat: it answers `'drop'`.
+ * `prepare` runs once for a field under an answer, and its result is cached as long as the answer, so parameters, keys and patterns are processed
+ * there. The function that it returns runs once for each value. It must be synchronous, must not keep or log the value, and must return `'drop'`
+ * instead of throwing for a value that it cannot treat.
  *
- * The engine never hands over a null (nothing to disguise: it stays null), nor an object or array unless
- * `containers` is set; arrays of scalars are treated element by element.
+ * It never gets a null, which stays null, nor an object or array unless `containers` is set; arrays of scalars are treated element by element.
  */
 import type { TreatmentChoice, TreatmentName } from '../../model/answers.ts';
 import type { FieldEntry } from '../../model/catalog.ts';
@@ -17,12 +16,12 @@ import type { Clock } from '../../observability/clock.ts';
 /** Keys of the treatments, by use and id; a recipient's own public key for `encrypt`. */
 export interface TreatmentKeys {
   /**
-   * The secret for a use; without an id the current one. Old ones stay readable by id so that keys can rotate.
+   * The secret for a use: the current one, or that of an id, so that keys can be rotated.
    * @throws SluiceError `treatment_key_unknown`
    */
   secret(use: SecretUse, id?: string): TreatmentKey;
   /**
-   * The public key (JWK or SPKI PEM) a recipient gave us; without an id its current one.
+   * The public key of a recipient: the current one, or that of an id.
    * @throws SluiceError `treatment_key_unknown`
    */
   recipient(recipient: string, id?: string): RecipientKey;
@@ -74,7 +73,7 @@ export type Treated =
   | { readonly kind: 'null' }
   | 'drop';
 
-/** A note in which nothing was found, for one: it leaves as the upstream spelled it. */
+/** Whether a treatment changed nothing (such as a note without findings): the value keeps its spelling. */
 export const isUntouched = (value: Scalar | Container, treated: Treated): boolean =>
   treated !== 'drop' &&
   treated.kind === value.kind &&
@@ -83,15 +82,14 @@ export const isUntouched = (value: Scalar | Container, treated: Treated): boolea
 
 export interface Treat {
   (value: Scalar | Container): Treated;
-  /** the same from bytes to bytes, if it is worth it */
+  /** the same from bytes to bytes, if it is faster */
   readonly bytes?: TreatBytes;
 }
 
 /**
- * A string's text in UTF-8, in the spelling that most values of its kind have, to what stands in its place: decoding and encoding a short text
- * costs several times what masking it does. Writes at most `LONGER` bytes more than it read, and nothing that a JSON string would have to escape
- * unless it read it.
- * @returns where what it wrote ends; -1: another spelling, for `Treat` itself, and what was written counts for nothing
+ * Treats a UTF-8 string with the usual spelling of its kind without decoding it, since decoding and encoding a short text cost several times as
+ * much as masking it. Writes at most `LONGER` bytes more than it reads, and no byte that needs an escape in JSON unless it read it.
+ * @returns the end of the output; -1: another spelling, to be treated by `Treat`; the output is then discarded
  */
 export type TreatBytes = (
   source: Uint8Array,
@@ -104,18 +102,16 @@ export const LONGER = 8;
 
 export interface Treatment {
   readonly name: TreatmentName;
-  /** can stand in for a whole object or array (`encrypt`) */
+  /** can treat an object or array as a unit (`encrypt`) */
   readonly containers?: boolean;
   /**
-   * Parameters: the answer's `choice.with` over the catalog's `entry[name]`. Parameters that make no sense are answered by a
-   * function that drops, never by one that lets the value through.
-   * @throws SluiceError `treatment_key_unknown`: the whole answer is refused, since the operator must mend it
+   * Parameters are the answer's `choice.with` over the catalog's `entry[name]`. With invalid parameters the function must drop every value.
+   * @throws SluiceError `treatment_key_unknown`: the answer is refused, since the operator must add the key
    */
   prepare(entry: FieldEntry, choice: TreatmentChoice, context: TreatmentContext): Treat;
   /**
-   * Whether a value of a write has the shape that this field is shown in under this answer: such a value must not overwrite the
-   * real one. Where a shape cannot be told from a real value (`tokenize`), every value that could be one is recognised. Same
-   * parameters as `prepare`; parameters that make no sense give a function that recognises everything.
+   * Whether a value of a write can be a result of this treatment, which must not overwrite the real value. If results cannot be distinguished from
+   * real values (`tokenize`), every value that could be one is recognised. Parameters as in `prepare`; with invalid ones everything is recognised.
    */
   recognise(entry: FieldEntry, choice: TreatmentChoice): Recognise;
 }

@@ -1,21 +1,21 @@
-/** Dates as legacy systems spell them, read without guessing: what could be two dates is none, unless an order is given. */
+/** Parses dates in the spellings of legacy systems. An ambiguous date is none, unless an order is given. */
 
-/** from coarse to fine; a day on somebody's clock (with a zone) is finer than a day */
+/** from coarse to fine; a day with a time zone is finer than a day */
 export const PRECISIONS = ['year', 'quarter', 'month', 'day', 'time'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 export interface CalendarDate {
   readonly year: number;
-  /** 1–12; null where the text does not say, or not unambiguously */
+  /** 1–12; null if the text does not state it unambiguously */
   readonly month: number | null;
   readonly day: number | null;
-  /** how finely the text tells it, whether or not all of that is certain */
+  /** the precision of the text, even if a part is ambiguous */
   readonly precision: Precision;
 }
 
 export type DateOrder = 'ymd' | 'dmy' | 'mdy';
 
-/** how a field's numbers count from 1970, and how far its days are from UTC's, in minutes; a number is no date unless that is said */
+/** the unit of numeric dates since 1970, and the offset of its days from UTC in minutes; without it a number is no date */
 export interface Epoch {
   readonly unit: 'seconds' | 'millis';
   readonly offset: number;
@@ -42,12 +42,12 @@ const CHINESE = new RegExp(
   `^((?:民国|民國)?[0-9]{1,4})\\s?年\\s?(?:([0-9]{1,2})\\s?月\\s?(?:${CHINESE_DAY}(?:,?\\s*${CLOCKED}|${ZONE})?|${CHINESE_DAY}\\s*${CHINESE_CLOCK})?)?$`,
   'i',
 );
-/** of Taiwan's calendar, where nothing else begins with three digits: 079/03/07 */
+/** the calendar of Taiwan: no other date begins with three digits: 079/03/07 */
 const REPUBLIC_FIRST = new RegExp(`^([01][0-9]{2})([-/.])([0-9]{1,2})\\2([0-9]{1,2})${TIME}$`, 'i');
 const REPUBLIC = 1911;
 const YEAR_LAST = new RegExp(`^([0-9]{1,2})([-/.])([0-9]{1,2})\\2([0-9]{4})${TIME}$`, 'i');
 const YEAR_ONLY = /^([0-9]{4})$/;
-/** by their beginnings, which three letters tell apart */
+/** by the first three letters */
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const MONTH =
   '(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)';
@@ -59,7 +59,7 @@ const NAMED = new RegExp(
   'i',
 );
 const NAMED_MONTH = new RegExp(`^${MONTH}\\.?,?[ -]([0-9]{4})$`, 'i');
-/** of .NET's and WCF's JSON: milliseconds, and whose clock they were read on */
+/** JSON of .NET and WCF: milliseconds and an offset */
 const NET = /^\/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)\/$/;
 const COUNTED = /^-?[0-9]{1,16}(?:\.[0-9]{1,9})?$/;
 
@@ -69,7 +69,7 @@ type Groups = Readonly<Record<string, string | undefined>>;
 
 const FURTHEST = 14 * 60;
 
-/** Whether a clock can show it. AM and PM go with twelve hours, the Chinese halves of the day with more (下午 15:00). */
+/** Whether a time is valid. AM and PM need twelve hours; Chinese halves of the day allow more (下午 15:00). */
 function isTime({ hour = '0', minute = '0', second = '0', before, after, offset }: Groups): boolean {
   if (before !== undefined && after !== undefined) return false;
   const last = /^[AP]M$/i.test(before ?? after ?? '') ? 12 : 23;
@@ -80,7 +80,7 @@ function isTime({ hour = '0', minute = '0', second = '0', before, after, offset 
   return minutes <= 59 && hours * 60 + minutes <= FURTHEST;
 }
 
-/** Null for what is no day of the calendar, no time of a clock, or of another weekday than it says. */
+/** Null for an invalid day or time, or a wrong weekday. */
 function checked(year: string, month?: string, day?: string, groups: Groups = {}): CalendarDate | null {
   const y = Number(year);
   const m = month === undefined ? null : Number(month);

@@ -1,4 +1,4 @@
-/** Decimal numbers without loss: an amount of 30 digits is rounded in its own digits, never through a double. */
+/** Exact decimal numbers: an amount of 30 digits is rounded exactly, not as a double. */
 
 export interface Decimal {
   /** value = units · 10^-scale */
@@ -8,7 +8,7 @@ export interface Decimal {
 
 const NUMBER = /^([+-]?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?$/;
 const GROUPED = /^[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?$/;
-/** digits, and powers of ten; beyond that it is no amount of anything */
+/** limits for digits and exponents of amounts */
 const LONGEST = 400;
 
 /** `1234.50`, `-7`, `1e3`, `1,234.50`; null for anything else. */
@@ -47,19 +47,19 @@ const CURRENCIES = new Set([
     '円',
   ],
 ]);
-/** `¥`, `CNY `, ` 元`: a sign, or a word of the list; what stands for more than one (万, k) is none */
+/** `¥`, `CNY `, ` 元`: a sign or word of the list; multipliers (万, k) are none */
 const isMoney = (word: string): boolean => /^(?:\p{Sc}|)$/u.test(word.trim()) || CURRENCIES.has(word.trim());
 const AMOUNT =
   /^(\(?)([+-]?)([^0-9().,+-]{0,4})([+-]?[0-9][0-9.,]*(?:[eE][+-]?[0-9]{1,4})?)([^0-9().,+-]{0,4})(\)?)$/u;
 
 export interface Amount {
   readonly value: Decimal;
-  /** what stands before and behind the number, a blank included */
+  /** the text before and after the number, blanks included */
   readonly before: string;
   readonly after: string;
 }
 
-/** A number with a currency or without; in brackets it is less than nothing, as accountants write it. */
+/** Parses a number with or without a currency; a number in brackets is negative, as in accounting. */
 export function parseAmount(text: string): Amount | null {
   if (text.length > LONGEST) return null;
   const found = AMOUNT.exec(text.normalize('NFKC').trim());
@@ -97,7 +97,7 @@ export function compareDecimals(a: Decimal, b: Decimal): -1 | 0 | 1 {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** To the nearest multiple of a positive step; a half goes away from zero. */
+/** Rounds to the nearest multiple of a positive step, half away from zero. */
 export function roundDecimal(value: Decimal, step: Decimal): Decimal {
   const [units, by, scale] = aligned(value, step);
   const size = units < 0n ? -units : units;

@@ -1,4 +1,4 @@
-/** The ways to make a value coarser, one function each: parameters in, a rule for values out. */
+/** The rules of `generalize`, one function each: from parameters to a rule for values. */
 import type { Clock } from '../../../observability/clock.ts';
 import { divisionOf } from '../masks/china.ts';
 import { graphemes } from '../masks/mask.ts';
@@ -14,12 +14,12 @@ import {
   roundDecimal,
 } from './decimal.ts';
 
-/** What stands in the value's place, or null where the rule does not apply; `number` only for numbers that stay numbers. */
+/** The replacement of a value, or null if the rule does not apply; `number` only for numbers that remain numbers. */
 export interface Rule {
   apply(text: string): string | null;
   /** a number in gives a number out */
   readonly numeric: boolean;
-  /** the shape of what `apply` gives, as far as it can be told from a real value */
+  /** recognises results of `apply`, as far as they differ from real values */
   recognises(text: string): boolean;
 }
 
@@ -70,12 +70,12 @@ const date: RuleFactory = (parameters) => {
   };
 };
 
-/** Nobody is older: a date that says so is not a birth date. */
+/** an age limit: an earlier date is no birth date */
 const OLDEST = 130;
-/** whole years, whatever part of the next one is said besides: `34`, `34.5`, `34岁`, `34周岁` */
+/** an age in complete years; fractions are ignored: `34`, `34.5`, `34岁`, `34周岁` */
 const AGE = /^([0-9]{1,3})(?:\.[0-9]{1,4})?(?: ?(?:周?[岁歲]|週歲|years?(?: old)?|yrs?|y\/?o))?$/i;
 
-/** `{ age: 10 }`: bands of that many years, from a birth date at this time or from an age; `top` (90) and above are one band (45 CFR 164.514). */
+/** `{ age: 10 }`: bands of that many years, from a birth date or an age; `top` (90) and above are one band (45 CFR 164.514). */
 const age: RuleFactory = (parameters, clock) => {
   onlyKnown(parameters, ['age', 'top', ...READING]);
   const width = natural(parameters, 'age', 10, 100);
@@ -88,14 +88,14 @@ const age: RuleFactory = (parameters, clock) => {
     const high = Math.min(low + width, top) - 1;
     return low === high ? String(low) : `${low}-${high}`;
   };
-  /** a band of one year says what an age in years says */
+  /** a band of one year is the age */
   const isSingle = (years: number): boolean =>
     bandOf(years) === String(years) || (years >= top && top === OLDEST);
   const bands = new Set(Array.from({ length: OLDEST + 1 }, (_, years) => bandOf(years)));
   return {
     numeric: false,
     apply(text) {
-      // with an epoch a number is a time, never an age
+      // with `epoch` a number is a date, not an age
       const given = reading.epoch === null ? AGE.exec(text.normalize('NFKC').trim())?.[1] : undefined;
       const born = given === undefined ? parseDate(text, reading) : null;
       if (given !== undefined && !/\.\d/.test(text) && isSingle(Number(given))) return null;
@@ -123,7 +123,7 @@ const round: RuleFactory = (parameters) => {
       ? null
       : `${amount.before}${formatDecimal(roundDecimal(amount.value, step))}${amount.after}`;
   };
-  // a rounded amount may be the real one: a write that brings a multiple of the step cannot be told from one
+  // a rounded amount may be a real one, so that results cannot be recognised
   const recognises = (text: string): boolean => {
     const value = parseAmount(text)?.value;
     return value !== undefined && compareDecimals(roundDecimal(value, step), value) === 0;
@@ -166,7 +166,7 @@ const ranges: RuleFactory = (parameters) => {
 
 const REST = '***';
 
-/** `{ prefix: 3 }`: the first characters and three stars; a value that is no longer than that is not coarser for it. */
+/** `{ prefix: 3 }`: the first characters and three stars; a value that is not longer is refused. */
 const prefix: RuleFactory = (parameters) => {
   onlyKnown(parameters, ['prefix']);
   const kept = natural(parameters, 'prefix', 0, 32);
@@ -181,7 +181,7 @@ const prefix: RuleFactory = (parameters) => {
     recognises(text) {
       const drawn = withStars(text).replace(/(?<!\s)\s+(?=\*)/gu, '');
       const head = drawn.replace(/(?<!\*)\*+$/, '');
-      // a star alone may end a value of its own
+      // a single star may be the end of a real value
       return drawn.length - head.length >= 2 && head.length <= 8 * kept && graphemes(head).length <= kept;
     },
   };
@@ -191,7 +191,7 @@ const prefix: RuleFactory = (parameters) => {
 const address: RuleFactory = (parameters) => {
   onlyKnown(parameters, ['address']);
   const level = oneOf(parameters, 'address', 'province', ['province', 'city']);
-  // the division and nothing that stands in it, however much of its name is written
+  // only a division, in any spelling of its name
   const isDivision = (text: string): boolean => {
     const found = text.length > 1024 ? null : divisionOf(text);
     if (found === null) return false;

@@ -1,7 +1,7 @@
 /**
- * Postal addresses: province and city stay, the rest is hidden. Chinese addresses are read by the list of divisions, from the large to
- * the small; others from the end, part by part between commas, and only where a country, a state or a postcode shows that it is
- * an address at all. `{ keep: province }` hides the city too.
+ * Postal addresses: province and city are kept, the rest is hidden. Chinese addresses are read by the list of divisions, from the large to the
+ * small; others from the end, by the parts between commas, and only if a country, a state or a postcode identifies an address.
+ * `{ keep: province }` hides the city too.
  */
 import { oneOf, onlyKnown } from '../parameters.ts';
 import { divisionOf } from './china.ts';
@@ -11,7 +11,7 @@ import type { Shape } from './returned.ts';
 
 const PLACE = /^\p{L}[\p{L}\p{M}.'’-]*(?: [\p{L}\p{M}.'’-]+){0,3}$/u;
 const LONGEST_PLACE = 40;
-/** ZIP and the four to six digits of most countries; Britain's and Canada's letters and digits; Japan's 〒 */
+/** ZIP codes and four to six digits; British and Canadian postcodes; Japan's 〒 */
 const POSTCODE =
   /(?:^|[ -])(?:[0-9]{4,6}(?:-[0-9]{3,4})?|[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9])(?= |$)/;
 const DIGIT = /\p{N}/u;
@@ -22,7 +22,7 @@ const SHAPE: Shape = {
   within: /\p{Script=Han}\*{4,}|(?<![\p{L}\p{N}*])\*{4,}, ?\p{L}/u,
 };
 
-/** what stands in a city: where an address leaves the city out, this stands in front of the country */
+/** parts within a city: if an address has no city, such a part precedes the country */
 const STREET =
   /(?:^| )(?:(?:street|str|st|road|rd|avenue|ave|av|lane|ln|drive|dr|way|close|court|ct|crescent|place|pl|square|sq|terrace|boulevard|blvd|highway|hwy|parkway|pkwy|row|mews|walk|alley|path|circuit|building|bldg|tower|house|cottage|villa|villas|estate|mansion|centre|center|plaza|court|lodge|hall|floor|flat|room|unit|suite|apartment|apt|block|gardens?|grove|hill|view|heights|lu|jie|dajie|hutong)\.?(?: (?:north|south|east|west|central|n|s|e|w)\.?)?$|(?:rue|via|calle|rua|avenida|carrer|jalan|jl|ul|ulica|p\.?o\.? ?box|c\/o|attn|the)\b)|[a-zäöüß](?:straße|strasse|str\.?|gasse|weg|platz|allee|gata|gatan|vej|straat|laan)(?: |$)/i;
 const PERSON = /^(?:mr|mrs|ms|miss|dr|prof)\b\.?/i;

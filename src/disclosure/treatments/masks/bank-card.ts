@@ -1,7 +1,7 @@
 /**
  * Payment cards (ISO/IEC 7812: 12 to 19 digits here) and IBANs (ISO 13616). PCI DSS 4.0 req. 3.4.1 lets at most the first
  * six (eight for PANs of 16 digits and more) and the last four be shown; the default shows the last four alone. The Luhn digit
- * is not asked for: many domestic account numbers have none, and a mistyped number is no less secret.
+ * is not checked: many domestic account numbers have none, and a mistyped number is as sensitive.
  */
 import { oneOf, onlyKnown } from '../parameters.ts';
 import { cardBytes } from './bytes.ts';
@@ -9,7 +9,7 @@ import { cellsOf, compact, starredBetween } from './cells.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { NUMBER_WITHIN } from './returned.ts';
 
-/** digits and nothing else: most numbers are, and the general rule would say the same of them */
+/** fast path for digits only, with the same result as the general rule */
 const PLAIN_NUMBER = /^[0-9]{12,19}$/;
 
 export function bankCard(parameters: MaskParameters): Mask {
@@ -20,7 +20,7 @@ export function bankCard(parameters: MaskParameters): Mask {
     'bank_card',
     keep === 0 ? 'the last 4 digits (IBAN: the country too)' : `the first ${keep} and the last 4 digits`,
     {
-      // of an IBAN the country
+      // an IBAN keeps its country
       pattern: new RegExp(`^[A-Z\\p{Nd}]{0,${Math.max(keep, 2)}}\\*[A-Z\\p{Nd}]{0,4}$`, 'iu'),
       sees: 'characters',
       within: NUMBER_WITHIN,

@@ -1,4 +1,4 @@
-/** Masks of values in the usual spelling, from bytes to bytes: each does what the mask of its kind does to the same text (`TreatBytes`). */
+/** Masks for values with the usual spelling, from bytes to bytes (`TreatBytes`). Each gives the same result as the mask of its kind. */
 import type { TreatBytes } from '../treatment.ts';
 import { COMPOUND_SURNAMES } from './surnames.ts';
 
@@ -42,7 +42,7 @@ export const nationalIdBytes: TreatBytes = (source, start, end, into, at) => {
   return starredBytes(source, start, end, into, at, 6, 4);
 };
 
-/** a card's number, of which the first `shown(digits)` and the last four stay */
+/** a card number; the first `shown(digits)` and the last four digits are kept */
 export const cardBytes =
   (shown: (digits: number) => number): TreatBytes =>
   (source, start, end, into, at) => {
@@ -51,18 +51,18 @@ export const cardBytes =
     return starredBytes(source, start, end, into, at, shown(digits), 4);
   };
 
-/** whatever it is, four stars for it */
+/** four stars for any value */
 export const hiddenBytes: TreatBytes = (_source, start, end, into, at) => {
   if (start === end) return at;
   for (let n = 0; n < 4; n++) into[at + n] = STAR;
   return at + 4;
 };
 
-/** the first of the CJK ideographs (U+4E00 … U+9FFF), three bytes each */
+/** the first CJK ideograph (U+4E00 to U+9FFF, three bytes each) */
 const IDEOGRAPHS = 0x4e00;
 const MOST_IDEOGRAPHS = 0x9fff - IDEOGRAPHS + 1;
 
-/** the number of the ideograph whose bytes stand at `at`, in valid UTF-8; -1: something else stands there */
+/** The index of the ideograph at `at` in valid UTF-8; -1: another character. */
 function ideographAt(source: Uint8Array, at: number): number {
   const lead = source[at]!;
   if (lead < 0xe4 || lead > 0xe9) return -1;

@@ -1,11 +1,11 @@
 /**
- * Numbers as people write them: any script's digits, full-width forms, separators inside. A text is turned into a `shape` with
- * one ASCII character a code point, so that a pattern found in the shape says which code points of the text to hide.
+ * Numbers as people write them: digits of any script, full-width forms, separators. A text is mapped to a `shape` with one ASCII character for each
+ * code point, so that a match in the shape gives the code points to hide.
  */
 
 const DECIMAL = /\p{Nd}/u;
 
-/** Decimal digits stand in blocks of ten in code point order (Unicode 4.6), so the value is the distance to the block's start. */
+/** Decimal digits are in blocks of ten in order (Unicode 4.6), so that the value is the offset in the block. */
 function digitOf(char: string): string {
   let before = 0;
   for (let point = char.codePointAt(0)! - 1; DECIMAL.test(String.fromCodePoint(point)); point -= 1)
@@ -42,9 +42,9 @@ function shapeOf(char: string): string {
 }
 
 export interface Cells {
-  /** code points as they stand; of ASCII the text itself */
+  /** the code points; for ASCII the text itself */
   readonly chars: ArrayLike<string>;
-  /** as long as `chars`, ASCII; `?` for whatever cannot be part of a number */
+  /** ASCII, as long as `chars`; `?` for characters that cannot be part of a number */
   readonly shape: string;
 }
 
@@ -56,7 +56,7 @@ export function cellsOf(text: string): Cells {
   return { chars, shape: chars.map(shapeOf).join('') };
 }
 
-/** Positions in a shape of what is none of the separators, and those characters together. */
+/** The positions of characters that are no separators, and these characters. */
 export function compact(
   shape: string,
   separators: string,
@@ -74,7 +74,7 @@ export function compact(
   return { at, text: from === 0 ? shape : text + shape.slice(from) };
 }
 
-/** The text with a star in place of each of the named code points, which are in order. */
+/** The text with a star for each of the given code points, which are in order. */
 export function starred(cells: Cells, hidden: readonly number[]): string {
   const { chars } = cells;
   let out = '';
@@ -88,6 +88,6 @@ export function starred(cells: Cells, hidden: readonly number[]): string {
   return out;
 }
 
-/** The text with stars for all of `at` but the first `first` and the last `last`. */
+/** The text with stars for all positions of `at` but the first `first` and the last `last`. */
 export const starredBetween = (cells: Cells, at: readonly number[], first: number, last: number): string =>
   starred(cells, at.slice(first, at.length - last));

@@ -1,10 +1,10 @@
 /**
- * The divisions of China down to the prefecture, by GB/T 2260 and its ministry's yearly list (2023), so that what stays visible of an
- * address is an entry of a public list and never a piece of somebody's text. Longer than most files because it is that list.
+ * The divisions of China down to the prefecture, by GB/T 2260 and the ministry's yearly list (2023). The visible part of an address is an entry of
+ * this public list, never a part of the input. Longer than most: it is that list.
  */
 
 interface Province {
-  /** as people shorten it: `广东` */
+  /** short name: `广东` */
   readonly short: string;
   /** `广东省` */
   readonly full: string;
@@ -88,21 +88,21 @@ const CITIES: readonly City[] = PROVINCES.flatMap((province) =>
   }),
 );
 
-/** by the first character: an address has to look at a handful */
+/** by the first character, so that an address is compared with few names */
 const CITIES_BY_FIRST = Map.groupBy(CITIES, (city) => city.name[0]!);
 
 export interface Division {
   readonly province: Province;
-  /** the city's full name, where the text names one that is known */
+  /** full name of the city, if the text has a known one */
   readonly city: string | null;
-  /** where the province's own name ends in the text; `start` if the text names the city alone */
+  /** end of the province's name in the text; `start` if the text has only the city */
   readonly start: number;
   readonly provinceEnd: number;
-  /** where the city's name ends; `provinceEnd` if the text names none that is known */
+  /** end of the city's name; `provinceEnd` if the text has no known city */
   readonly cityEnd: number;
 }
 
-/** What a short name must not run on into: `朝阳` is a city, `朝阳区` and `朝阳路` are not. */
+/** A short name must not be followed by these: `朝阳` is a city, `朝阳区` and `朝阳路` are not. */
 const RUNS_ON = /^[市县区州路街道镇乡村旗盟族藏]/;
 const GAP = /^[ \u3000,，\-/·|]{0,3}/;
 
@@ -128,10 +128,10 @@ function cityAt(
 
 const PREFIX = /^[ \u3000]*(?:(?:邮编[:：]?)?[0-9]{6}[ ,，]*)?(?:中华人民共和国|中国)?[ \u3000,，]*/;
 
-/** Reads the divisions at the start of an address as the Chinese write it: from the large to the small. */
+/** Reads the divisions at the start of a Chinese address, from the large to the small. */
 export function divisionOf(text: string): Division | null {
   const start = PREFIX.exec(text)![0].length;
-  // a city's full name wins over a province's short one: 吉林市, 海南藏族自治州
+  // the full name of a city precedes the short name of a province: 吉林市, 海南藏族自治州
   const alone = cityAt(text, start, null, true);
   let province: { province: Province; end: number } | null = null;
   for (const candidate of PROVINCES) {

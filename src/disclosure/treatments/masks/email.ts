@@ -7,10 +7,10 @@ const STARS = '***';
 const DOMAIN =
   /^(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,62})\.){1,8}(?:\p{L}[\p{L}\p{M}]{1,62}|xn--[a-z0-9-]{1,59})$/u;
 const LOCAL = /^[^\s\p{C}@"<>(),:;[\]\\]{1,64}$/u;
-/** nothing that combines with what stands before or after it */
+/** characters that do not combine with their neighbours */
 const INITIAL = /^[\p{L}\p{N}]\p{M}{0,3}$/u;
 
-/** so many x where we write three stars: initials are short */
+/** number of x that count as three stars; fewer may be initials */
 const SHAPE: Shape = {
   pattern: /(?:^|[,;、 ])(?:[\p{L}\p{N}]\p{M}{0,3})?\*@/u,
   sees: 'words',
@@ -18,7 +18,7 @@ const SHAPE: Shape = {
   fewestX: 3,
 };
 
-/** one address of letters, digits and the usual marks: most are, and the general rule would say the same of them */
+/** fast path for one address of usual characters, with the same result as the general rule */
 const PLAIN_ADDRESS =
   /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,63}$/;
 const LONGEST_HOST = 253;
@@ -46,7 +46,7 @@ export function email(parameters: MaskParameters): Mask {
         const cut = text.indexOf('@');
         return `${cut > 1 ? text[0]! : ''}${STARS}@${domain === 'hide' ? STARS : text.slice(cut + 1)}`;
       }
-      // several addresses in one field, as legacy systems keep them
+      // several addresses in one field, as in legacy systems
       const parts: string[] = [];
       let addresses = 0;
       for (const part of text.split(/([\s,;，；、]+)/)) {

@@ -5,15 +5,15 @@ import type { Shape } from './returned.ts';
 
 const MOST_KEPT = 16;
 const NOTHING = /(?!)/u;
-/** a control, format or unassigned character, a lone surrogate, or a mark that would lean on the star before it */
+/** a control, format or unassigned character, a lone surrogate, or a combining mark */
 const UNFIT = /^[\p{M}\p{C}]|[\p{Cc}\p{Cs}*＊]/u;
 
 const fits = (parts: readonly string[]): boolean =>
   parts.every((part) => part.length <= 8 && !UNFIT.test(part));
 
 /**
- * `{ keep_first, keep_last }` (both 0 unless given): the value's ends around four stars. Reveals at most half of the
- * characters: a shorter value is hidden whole.
+ * `{ keep_first, keep_last }` (default 0): keeps the ends of the value around four stars. At most half of the characters are kept; a shorter value
+ * is hidden completely.
  */
 export function generic(parameters: MaskParameters): Mask {
   onlyKnown(parameters, ['keep_first', 'keep_last']);
@@ -28,7 +28,7 @@ export function generic(parameters: MaskParameters): Mask {
     pattern: new RegExp(`^${some(first)}\\*${some(last)}$`, 'u'),
     sees: 'words',
     fewestX: HIDDEN.length,
-    // of a value that was hidden whole nothing but the stars could tell, so that a text which has more of them in it is a new one
+    // a completely hidden value is only stars, so that a text with other characters is a new value
     within:
       first + last === 0
         ? NOTHING

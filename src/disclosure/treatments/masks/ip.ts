@@ -1,4 +1,4 @@
-/** IP addresses: half of an IPv4 address, the first 32 bits (what a registry gives a provider) of an IPv6 address. */
+/** IP addresses: keeps half of an IPv4 address, or the first 32 bits (a provider's allocation) of an IPv6 address. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { onlyKnown } from '../parameters.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
@@ -23,12 +23,12 @@ export function ip(parameters: MaskParameters): Mask {
     if (isIPv4(address)) return half(address);
     if (MASKED_4.test(address) || MASKED_6.test(address)) return address;
     if (!isIPv6(address)) return null;
-    // RFC 4291 2.5.5.2: an IPv4 address in IPv6 clothing
+    // RFC 4291 2.5.5.2: IPv4-mapped
     const mapped = /^::ffff:([0-9.]+)$/.exec(address)?.[1];
     if (mapped !== undefined) return `::ffff:${half(mapped)}`;
     const [high = '', low] = address.split('::');
     const known = high === '' ? [] : high.split(':');
-    // without `::` there are eight groups; with it the missing ones are zero
+    // without `::` there are eight groups; with it the omitted ones are zero
     const groups = low === undefined ? known : [...known, '0', '0'];
     return `${groups[0]}:${groups[1]}:*:*:*:*:*:*`;
   });

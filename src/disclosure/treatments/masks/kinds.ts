@@ -1,4 +1,4 @@
-/** The kinds of mask a catalog may name, by name. */
+/** The kinds of masks by name. */
 import { fault } from '../parameters.ts';
 import { address } from './address.ts';
 import { bankCard } from './bank-card.ts';
@@ -35,8 +35,8 @@ export type MaskSpec = string | ({ readonly kind: string } & MaskParameters);
 const isKind = (kind: string): kind is MaskKind => Object.hasOwn(FACTORIES, kind);
 
 /**
- * The mask a catalog asks for: a kind, or a kind with parameters.
- * @throws SluiceError `catalog_invalid` for a kind or a parameter that is not known
+ * The mask of a catalog line: a kind, or a kind with parameters.
+ * @throws SluiceError `catalog_invalid` for an unknown kind or parameter
  */
 export function createMask(spec: MaskSpec): Mask {
   const { kind, ...parameters } = typeof spec === 'string' ? { kind: spec } : spec;
@@ -44,5 +44,5 @@ export function createMask(spec: MaskSpec): Mask {
   return FACTORIES[kind](parameters);
 }
 
-/** Whether a text has the shape that this mask gives: what a write must not bring back. */
+/** Whether a text has the form of this mask's output, which a write must not contain. */
 export const isMasked = (spec: MaskSpec, text: string): boolean => createMask(spec).recognises(text);

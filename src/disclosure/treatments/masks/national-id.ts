@@ -1,7 +1,7 @@
 /**
  * Identity numbers of mainland China (GB 11643-1999, 18 characters, and its predecessor of 15), Hong Kong, Macau and Taiwan, and of
  * foreigners' permanent residence cards, by the table of documents.
- * Check digits are not asked for: a mistyped number is no less secret, and a star has none.
+ * Check digits are not checked: a mistyped number is as sensitive.
  */
 import { onlyKnown } from '../parameters.ts';
 import { nationalIdBytes } from './bytes.ts';
@@ -12,7 +12,7 @@ import { NUMBER_WITHIN } from './returned.ts';
 
 const KINDS = documentsOf('national_id');
 
-/** of the mainland, spelled plainly: most are, and the rules would say the same of them */
+/** fast path for mainland numbers in the usual spelling, with the same result */
 const PLAIN_ID = /^[0-9]{17}[0-9Xx]$/;
 
 export function nationalId(parameters: MaskParameters): Mask {

@@ -1,7 +1,7 @@
 /**
- * Names of persons. One initial a word, or the surname of a Chinese name: `张三丰` → `张**`. A compound surname is one
- * surname, so it stays whole where a given name follows: `欧阳娜娜` → `欧阳**`, `司马光` → `司马*`; alone it is as secret as
- * any two characters (`欧阳` → `欧*`). A surname that stands behind a blank is kept there (`伟 张` → `* 张`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: their first character stays.
+ * Names of persons. Keeps one initial for each word, or the surname of a Chinese name: `张三丰` → `张**`. A compound surname is kept if a given name
+ * follows: `欧阳娜娜` → `欧阳**`, `司马光` → `司马*`; alone it is treated as any two characters (`欧阳` → `欧*`). A surname after a blank is kept there
+ * (`伟 张` → `* 张`). Names with a middle dot (`阿卜杜拉·买买提`) have no surname: the first character is kept.
  */
 import { onlyKnown } from '../parameters.ts';
 import { nameBytes } from './bytes.ts';
@@ -15,18 +15,18 @@ const SEPARATOR = /^[ \t\xa0\u3000,，.．()（）/·•・‧∙⋅]$/u;
 const IN_WORD = /^[*'’‘ʼ`-]$|^\p{L}/u;
 const INITIAL = /^\p{L}[\p{L}\p{M}\u200c\u200d]{0,5}$/u;
 
-/** a name of one script in the usual order; others are looked at twice */
+/** a name of one script in the usual order; others need a second check */
 const STABLE = /^(?:[\u4e00-\u9fff]{1,2}\*{1,4}|[A-Z]\*{1,20}(?: [A-Z]\*{1,20}){0,3})$/;
 
-/** a Chinese name of the usual length: most are, and what follows would say the same of them */
+/** fast path for Chinese names of the usual length, with the same result */
 const USUAL = /^[\u4e00-\u9fff]{2,3}$/;
 
-/** words of an initial, or of a Chinese surname, and stars; what the two begin with is kept apart, so that each text is read in one way */
+/** words of an initial or a Chinese surname with stars; the alternatives begin differently, so that matching is unambiguous */
 const SHAPE: Shape = {
   pattern:
     /^(?:[ ,.()/·‧⋅・]*(?:\p{Script=Han}{1,2}|(?!\p{Script=Han})\p{L}\p{M}*)?\*)+(?: \p{Script=Han}{1,2})?[ ,.()/·‧⋅・]*$/u,
   sees: 'words',
-  // a surname with two stars, or one and then no letter but a title's; an initial with two, or one that ends the word
+  // a surname with two stars, or with one and a title or no letter; an initial with two stars, or with one at the end of the word
   within:
     /\p{Script=Han}\*{2,}|\p{Script=Han}\*(?=$|[^\p{L}\p{N}*]|先生|女士|小姐|太太)|(?<![\p{L}\p{M}\p{N}*'’-])\p{L}\p{M}{0,3}\*{2,}(?![\p{L}\p{N}])/u,
 };
@@ -42,7 +42,7 @@ const isLatin = (unit: number): boolean =>
 const LATIN_SEPARATORS = ' ,.()/';
 const LATIN_IN_WORD = "*'`-";
 
-/** A name in Latin letters by the general rule, of which little is left there; undefined: it is in no such letters. */
+/** Masks a name in Latin letters; undefined: it has other letters. */
 function latin(text: string): string | null | undefined {
   let out = '';
   let words = 0;
@@ -55,7 +55,7 @@ function latin(text: string): string | null | undefined {
     }
     if (i > begun) {
       words += 1;
-      // the rest may still be in other letters
+      // the rest may have other letters
       if (words > MOST_WORDS || i - begun > LONGEST_WORD) return undefined;
       out +=
         i - begun > 1 && isLatin(text.charCodeAt(begun))
@@ -68,21 +68,21 @@ function latin(text: string): string | null | undefined {
   return words === 0 ? null : out;
 }
 
-/** How many characters of a Chinese name are surname; -1 if it is too long to be a name. */
+/** The length of the surname of a Chinese name; -1 if the text is too long for a name. */
 function surname(name: readonly string[]): number {
   if (name.length > LONGEST_CHINESE) return -1;
   if (name.length >= 3 && COMPOUND_SURNAMES.has(name[0]! + name[1]!)) return 2;
   return name.length >= 2 ? 1 : 0;
 }
 
-/** Whether a word is a surname by itself, or begins with one that has a given name behind it. */
+/** Whether a word is a surname, or begins with one followed by a given name. */
 const isSurnameWord = (word: string): boolean => isCompoundSurname(word) || isSurname(word);
 const beginsWithSurname = (word: string): boolean =>
   isSurname(word[0]!) || isCompoundSurname(word.slice(0, 2));
 
 /**
- * Which word of a Chinese name in several is or begins with the surname. Given name first (`伟 张`) the last one is; where both could be,
- * or neither, it is `unknown`.
+ * Which word of a Chinese name of several words is or begins with the surname. If the given name is first (`伟 张`), it is the last one; if it is
+ * ambiguous, the result is `unknown`.
  */
 function surnameIn(
   words: readonly (readonly number[])[],
@@ -91,7 +91,7 @@ function surnameIn(
   const [first, last] = [words[0]!, words.at(-1)!].map((word) => word.map((index) => parts[index]!).join(''));
   if (isCompoundSurname(first!)) return 'first';
   const atLast = isSurnameWord(last!);
-  // what is written whole before a surname is a given name, even one that begins like a surname: 方圆 张
+  // a complete word before a surname is a given name, even if it begins like a surname: 方圆 张
   if (first!.length > 1) return atLast ? 'last' : beginsWithSurname(first!) ? 'first' : 'unknown';
   if (!isSurname(first!)) return atLast ? 'last' : 'unknown';
   return atLast ? 'unknown' : 'first';
@@ -140,7 +140,7 @@ export function personName(parameters: MaskParameters): Mask {
       const name = words.flat();
       const order = chinese && !dotted && words.length > 1 ? surnameIn(words, parts) : 'first';
       if (order === 'unknown') {
-        // whichever is kept could be the given name
+        // the kept character could be the given name
       } else if (order === 'last') {
         keep(words.at(-1)!, words.at(-1)!.length);
       } else if (chinese && !dotted) {

@@ -3,7 +3,7 @@ import { mobileBytes } from './bytes.ts';
 import { type Mask, type MaskParameters, maskOf } from './mask.ts';
 import { TELEPHONE, telephones } from './telephone.ts';
 
-/** a mobile number of mainland China spelled plainly: most numbers are, and the general rule would say the same of them */
+/** fast path for mobile numbers of mainland China in the usual spelling, with the same result */
 const PLAIN_MOBILE = /^1[3-9][0-9]{9}$/;
 
 export function phone(parameters: MaskParameters): Mask {

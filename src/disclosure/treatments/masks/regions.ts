@@ -1,4 +1,4 @@
-/** Countries, and the states or provinces of those whose addresses name them: what the end of a Western address may show. */
+/** Countries, and states or provinces that are part of addresses: the visible end of a Western address. */
 
 const NAMED = `usa us u.s. u.s.a. uk u.k. england scotland wales northern ireland uae prc p.r.c. p.r. china korea russia
 czech republic the netherlands holland hong kong macau macao taiwan viet nam vietnam turkey ivory coast`;

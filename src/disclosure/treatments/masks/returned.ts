@@ -1,18 +1,18 @@
 /**
- * A masked value as it comes back in a write: a client may have changed the number of its stars, drawn them as other signs, put blanks or
- * invisible characters between, or sent full-width forms. All of these are one text here, and a kind says by a pattern where in it
- * the sign stands. A pattern asks less than the mask writes: what has a sign in that place is no value of the kind.
+ * Recognises masked values in writes. A client may have changed the number of stars, replaced them by other signs, inserted blanks or invisible
+ * characters, or sent full-width forms. The text is normalized, and each kind has a pattern for it. A pattern is more permissive than the mask: a
+ * text with a sign at that position is no real value of the kind.
  */
 export interface Shape {
-  /** of the text with each run of signs as one star; linear in its length */
+  /** applies to the text with each run of signs as one star; must be linear */
   readonly pattern: RegExp;
-  /** what the pattern is given: letters, digits and stars alone, or words with a blank between them and what punctuates them */
+  /** the input of the pattern: only letters, digits and stars, or words with blanks and punctuation */
   readonly sees: 'characters' | 'words';
-  /** several values may stand in one field */
+  /** a field may contain several values */
   readonly list?: true;
-  /** one in a longer text, such as a note that somebody put behind it; of a text with NFKC's letters and `*` for stars and bullets */
+  /** matches a mask within a longer text, such as one with a remark; applies to the NFKC text with `*` for stars and bullets */
   readonly within?: RegExp;
-  /** how many x in a row are a sign, since fewer may be part of a value; 2 unless given */
+  /** number of consecutive x that count as a sign, since fewer may be part of a value; default 2 */
   readonly fewestX?: number;
 }
 
@@ -24,18 +24,18 @@ const UNSEEN = /\ufeff|(?!\s)[\p{Cf}\p{Cc}\p{Me}\p{Default_Ignorable_Code_Point}
 const LIST = /[,;/|\n、，；]/;
 const PUNCTUATION = /[^\p{L}\p{M}\p{N}*]/gu;
 const IDEOGRAPH = /\p{Script=Han}/u;
-/** nothing but x: as many as hide a value whole, since fewer are a code or a size */
+/** only x: as many as a completely hidden value has, since fewer may be a code or a size */
 const ONLY_X = /^x{4,}$/i;
 
-/** Masks hide a longer value whole: what is longer without repeated signs and blanks is none of ours. */
+/** Longer values are hidden completely, so that a longer text (without repeated signs and blanks) is no mask. */
 const LONGEST = 1024;
 
 const visible = (text: string): string => text.replace(UNSEEN, '').replace(SIGNS, '*');
 
-/** A text as it was typed first: no invisible or full-width characters, one dash, no blanks or quotes around it. */
+/** Normalizes a text: no invisible or full-width characters, one kind of dash, no surrounding blanks or quotes. */
 export function plainly(text: string): string {
   const bare = text.replace(UNSEEN, '').normalize('NFKC').replace(DASHES, '-');
-  // not by a pattern: one that is bound to the end reads a long run of blanks from each of them
+  // no regular expression: one anchored at the end is quadratic for a long run of blanks
   let start = 0;
   let end = bare.length;
   while (start < end && AROUND.test(bare[start]!)) start += 1;
@@ -45,16 +45,16 @@ export function plainly(text: string): string {
 const AROUND = /[\s"'“”‘’「」]/u;
 const DASHES = /[\p{Pd}\u2212~〜～]/gu;
 
-/** The text with every sign a star and without what nobody sees; runs and blanks stay. */
+/** The text with every sign as a star and without invisible characters; runs and blanks are kept. */
 export const withStars = (text: string): string => visible(text).normalize('NFKC');
 
 export const isReturned = (text: string, shape: Shape): boolean =>
   (shape.list === true ? text.split(LIST) : [text]).some((part) => isOne(part, shape)) ||
   (shape.within !== undefined && isWithin(text, shape.within));
 
-/** What is longer holds more than a value and a word about it. */
+/** a longer text is more than a value with a remark */
 const LONGEST_AROUND = 4096;
-/** fewer than in a value by itself: an ornament in a note is none of ours */
+/** fewer signs than in a value alone, since a note may contain ornaments */
 const STARS = /[*＊﹡\u2217\u2022\u25cf]/gu;
 const EVERY_STAR = new RegExp(STARS.source, 'u');
 
@@ -68,10 +68,10 @@ function isWithin(text: string, within: RegExp): boolean {
   return within.test(plain) || ALL_HIDDEN.test(plain);
 }
 
-/** a value that was hidden whole, with a word before or behind it */
+/** a completely hidden value with a word before or after it */
 const ALL_HIDDEN = /^[\s"'([<]*\*{4,}(?![\p{L}\p{N}*])|(?<![\p{L}\p{N}*@.])\*{4,}[\s"')\]>.。]*$/u;
 
-/** Stars of a number, at most so many letters and digits before them and behind: `电话138****5678（已核实）`. What is whole has none beside it. */
+/** A masked number within a text: stars with a limited number of letters and digits around them: `电话138****5678（已核实）`. */
 export const NUMBER_WITHIN =
   /(?<![A-Za-z0-9*]|[A-Za-z0-9][ .-])(?:[A-Za-z0-9][ .-]?){1,8}(?<!\*)\*{3,}|(?<!\*)\*{3,}[ .-]?[A-Za-z0-9]{1,4}(?![A-Za-z0-9])/u;
 
@@ -95,7 +95,7 @@ function fits(seen: string, { pattern }: Shape): boolean {
   );
 }
 
-/** x for a star: any behind an ideograph, else `fewest` in a row */
+/** Replaces x by stars: any after an ideograph, otherwise at least `fewest` in a row. */
 const crossed = (text: string, fewest: number): string =>
   text.replace(/x+/gi, (run, at: number) =>
     run.length >= fewest || (at > 0 && IDEOGRAPH.test(text[at - 1]!)) ? '*' : run,

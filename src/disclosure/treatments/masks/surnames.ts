@@ -8,7 +8,7 @@ export const COMPOUND_SURNAMES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** The surnames of about 99 % of China's people (Ministry of Public Security, 2020), simplified and traditional; not those that are mostly words. */
+/** The surnames of about 99 % of the Chinese (Ministry of Public Security, 2020), simplified and traditional, without those that are usually other words. */
 const SINGLE = new Set(
   '王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛' +
     '闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉' +

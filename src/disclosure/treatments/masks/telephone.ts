@@ -1,6 +1,6 @@
 /**
- * Telephone numbers, for the kinds `phone` and `landline`: mainland China's own plan first (MIIT 2017 numbering plan), any
- * other number by ITU-T E.164. Separators, prefixes and the script of the digits stay as they were; an extension is hidden.
+ * Telephone numbers, for the kinds `phone` and `landline`: first by the numbering plan of mainland China (MIIT 2017), other numbers by ITU-T
+ * E.164. Separators, prefixes and the script of the digits are kept; an extension is hidden.
  */
 import { type Cells, cellsOf, compact, starred } from './cells.ts';
 import { NUMBER_WITHIN, type Shape } from './returned.ts';
@@ -15,10 +15,10 @@ export const TELEPHONE: Shape = {
 
 const SEPARATORS = ' -().';
 const EXTENSION = /^(.*?[0-9*)])[ ,-]*(?:ext\.?|extension|[x#])[ .:-]*([0-9*]{1,6}) *$/i;
-/** `010-12345678-803`: what follows the dash behind a whole landline */
+/** `010-12345678-803`: an extension after a complete landline number */
 const DASHED = /^(.*[0-9*])-([0-9*]{1,6}) *$/;
 
-/** how many of a number's digits are the prefix to keep, the area to keep, the end to keep; the rest is hidden */
+/** number of digits of prefix, area and end that are kept; the rest is hidden */
 type Rule = (
   digits: string,
   plus: boolean,
@@ -36,7 +36,7 @@ const COUNTRY =
 /** At least four digits are hidden, whatever the length. */
 const tailOf = (subscriber: number): number => Math.min(4, subscriber - 4);
 
-/** 1-312-555-0123, a number of North America: nobody cuts a mobile of the mainland behind its 1 and then so */
+/** 1-312-555-0123, a North American number: mobile numbers of the mainland are not grouped like that */
 const isNorthAmerican = (digits: string, cuts: readonly number[]): boolean =>
   digits.length === 11 && cuts.includes(1) && cuts.includes(4) && cuts.includes(7) && cuts.length === 3;
 
@@ -51,7 +51,7 @@ const landline: Rule = (digits, plus, cuts) => {
   const found = LANDLINE.exec(digits) ?? TRUNK_AFTER_COUNTRY.exec(digits);
   if (found !== null && (!plus || found[1]!.startsWith('86'))) {
     const head = found[1]!.length + found[2]!.length;
-    // a number that is cut, but not behind its area code, is of another plan: 090-1234-5678 is no number of area 901
+    // a number grouped differently than after its area code is of another plan: 090-1234-5678 is not in area 901
     if (cuts.length === 0 || cuts.includes(head)) return { head, tail: tailOf(digits.length - head) };
     return null;
   }
@@ -72,7 +72,7 @@ const foreign: Rule = (digits, plus) => {
   return digits.length >= 7 && digits.length <= 12 ? { head: 0, tail: tailOf(digits.length) } : null;
 };
 
-/** After how many of the digits a separator stands. */
+/** The numbers of digits before each separator. */
 function cutsOf(at: readonly number[]): number[] {
   const cuts: number[] = [];
   for (let i = 1; i < at.length; i += 1) if (at[i]! > at[i - 1]! + 1) cuts.push(i);
@@ -92,15 +92,15 @@ function one(cells: Cells, shape: string, rule: Rule): readonly number[] | null 
 }
 
 /**
- * Whether what is before a dash can be a number by itself, with its extension behind: more digits than a local number has, or a local one
- * without another cut. 0912-345-678 and 415-555-2671 are whole numbers of other plans.
+ * Whether the part before a dash can be a complete number with an extension after it: more digits than a local number, or a local number without
+ * another separator. 0912-345-678 and 415-555-2671 are complete numbers of other plans.
  */
 const mayHaveExtension = (shape: string): boolean =>
   shape.replace(/[^0-9*]/g, '').length > 8 || /^ *[2-9*][0-9*]{6,7} *$/.test(shape);
 
 const LEADS = '转轉分机機';
 
-/** `转`, `轉`, `分机`, `分機` lead to an extension as `x` does. */
+/** `转`, `轉`, `分机`, `分機` precede an extension, as `x` does. */
 function marked({ chars, shape }: Cells): Cells {
   let leads = shape;
   for (let i = 0; i < chars.length; i += 1)
@@ -128,7 +128,7 @@ function masked(text: string, rules: readonly Rule[]): string | null {
 
 const LIST = /([,;/|\n、，；])/;
 
-/** One number, or several with commas, slashes or the like between them; null where any of them is something else. */
+/** Masks one number, or several with separators between them; null if one of them is no number. */
 export function telephones(text: string, first: 'mobile' | 'landline'): string | null {
   const rules = first === 'mobile' ? [mobile, landline, foreign] : [landline, mobile, foreign];
   const whole = masked(text, rules);

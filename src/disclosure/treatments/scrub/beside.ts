@@ -1,6 +1,6 @@
 /**
- * Names that stand beside a number or an address, and nothing else with them: `张伟 13812345678`, `（关之琳）` behind an account,
- * `Yuki Tanaka (yuki@example.com)`. Only what touches a span that was found is read, a few dozen characters each.
+ * Finds names next to a number or an address: `张伟 13812345678`, `（关之琳）` after an account number, `Yuki Tanaka (yuki@example.com)`. Reads only a
+ * few dozen characters next to each span that was found.
  */
 import { isWholeName } from './chinese-names.ts';
 import { isNoNameWord } from './english-words.ts';
@@ -8,13 +8,13 @@ import type { Span } from './span.ts';
 import { isSurname } from '../masks/surnames.ts';
 
 const REACH = 64;
-/** what may stand between a name and its number */
+/** characters between a name and its number */
 const SEPARATORS = new Set(' \t\u3000,，、:：;；/／|｜-—(（<＜[【"“=＝\n☎📞📱📧✉👤');
 const MOST_SEPARATORS = 4;
-/** what the number is, where that is glued to the name */
+/** a word for the kind of number that directly follows the name */
 const NAMED_NUMBER =
   /(?:的?(?:联系|聯絡|移动|移動)?(?:手机|手機|电话|電話|身份证|身份證|证件|卡|账|帳|邮箱|郵箱|微信)(?:号码|號碼|号|號)?|收)$/u;
-/** ideographs of a name and of such words */
+/** ideographs of a name and such words */
 const LONGEST_RUN = 10;
 const LATIN_END =
   /(?:^|[^\p{L}\p{N}'’.-])(\p{Lu}[\p{Script=Latin}\p{M}'’-]*\.?(?:,? \p{Lu}[\p{Script=Latin}\p{M}'’-]*\.?){1,3})[ \t]?[,;:(<|/-]?[ \t]?(?:(?:tel|phone|mob|mobile|cell|email|e-mail)\b[ .:]{0,3})?[(<+]?$/iu;
@@ -26,7 +26,7 @@ const isCapital = (unit: number): boolean => (unit >= 0x41 && unit <= 0x5a) || (
 const isWordUnit = (unit: number): boolean =>
   isIdeograph(unit) || isLetter(unit) || unit >= 0xff10 || (unit >= 0xc0 && unit <= 0x24f);
 
-/** The place before which separators, and the sex between two of them, stand up to `start`. */
+/** The start of the separators before `start`, with a sex between two of them. */
 function pastSeparators(text: string, start: number): number {
   let at = start;
   for (let n = 0; n < MOST_SEPARATORS && at > 0; n += 1) {
@@ -42,7 +42,7 @@ function chinese(text: string, end: number): Span | null {
   while (from > 0 && end - from <= LONGEST_RUN && isIdeograph(text.charCodeAt(from - 1))) from -= 1;
   const length = end - from;
   if (length < 2 || length > LONGEST_RUN || !isSurname(text[from]!)) {
-    // compound surnames begin with characters that are none
+    // compound surnames begin with characters that are no surnames
     if (length < 3 || length > LONGEST_RUN) return null;
   }
   if (from > 0 && (isLetter(text.charCodeAt(from - 1)) || text.charCodeAt(from - 1) === 0xb7)) return null;
@@ -84,7 +84,7 @@ function before(text: string, start: number): Span | null {
   return isLetter(unit) || unit === 0x2e ? latin(text, start, end) : null;
 }
 
-/** `<name>` behind a number: in brackets, or between what parts a table */
+/** `<name>` after a number: in brackets, or between table separators */
 const BEHIND = /^[ \t]?(?:[（(](\p{Script=Han}{2,4})[)）]|[/／|｜](\p{Script=Han}{2,4})(?=$|[^\p{L}\p{N}]))/u;
 const OPENS = '（(/／|｜ \t';
 
@@ -97,7 +97,7 @@ function after(text: string, end: number): Span | null {
   return { entity: 'person_name', start, end: start + name.length };
 }
 
-/** @param numbers what was found in the text already */
+/** @param numbers spans that were found already */
 export function findBeside(text: string, numbers: readonly Span[], spans: Span[]): void {
   for (const { start, end } of numbers) {
     const left = before(text, start);

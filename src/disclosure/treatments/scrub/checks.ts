@@ -1,4 +1,4 @@
-/** What tells a number of a kind from any other number of its length: check digits, dates, assigned prefixes. Digits are ASCII here. */
+/** Checks that distinguish kinds of numbers from other numbers of the same length: check digits, dates, assigned prefixes. Digits are ASCII. */
 
 /** GB/T 2260 province codes */
 const PROVINCE = /^(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)/;
@@ -10,7 +10,7 @@ function isDate(year: number, month: number, day: number): boolean {
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
-/** Area and birth date of an 18-digit identity number are possible, whatever its check digit. */
+/** Whether area and birth date of an 18-digit identity number are possible; the check digit is not checked. */
 export function hasIdentityShape(id: string): boolean {
   const year = Number(id.slice(6, 10));
   return (
@@ -23,7 +23,7 @@ export function hasIdentityShape(id: string): boolean {
 
 const WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 
-/** ISO 7064 MOD 11-2, as GB 11643-1999 applies it. */
+/** ISO 7064 MOD 11-2, by GB 11643-1999. */
 export function hasIdentityCheck(id: string): boolean {
   let sum = 0;
   for (let i = 0; i < 17; i += 1) sum += (id.charCodeAt(i) - 48) * WEIGHTS[i]!;
@@ -46,7 +46,7 @@ export function isLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-/** Issuer prefixes with the lengths their schemes give out; a date or a counter at the start of an order number is none of them. */
+/** Issuer prefixes with the lengths of their schemes; a date or counter at the start of an order number matches none. */
 const CARD =
   /^(?:62\d{14,17}|81\d{14,17}|4(?:\d{12}|\d{15}|\d{18})|5[0-8]\d{14,17}|6(?:[03457-9])\d{14,17}|3[47]\d{13}|35\d{14}|3(?:0[0-5]|[689]\d)\d{11}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|(?:9558|103\d)\d{15})$/;
 

@@ -1,22 +1,22 @@
 /**
- * Views of a text in which markup and encodings are undone, so that what a reader of the page or of the inner document sees is
- * searched too: character references, escapes of JSON and JavaScript (any number of times over), percent-encoding (UTF-8 or GBK),
- * quoted-printable, and tags. Every unit of a view knows the units of the source that it stands for.
+ * Decoded views of a text, so that the text that a reader of the page or nested document sees is searched too: character references, escapes of JSON
+ * and JavaScript (nested to any depth), percent-encoding (UTF-8 or GBK), quoted-printable, and tags. Each code unit of a view is mapped to its range
+ * in the source.
  */
 import { isUtf8 } from 'node:buffer';
 
 export interface View {
   readonly text: string;
-  /** for each unit of `text`, where its source begins and ends; units that share a source have equal places */
+  /** for each code unit of `text`, the start and end of its source; units of the same source have equal ranges */
   readonly starts: ArrayLike<number>;
   readonly ends: ArrayLike<number>;
 }
 
-/** what a text without any encoding or tag has none of */
+/** characters that every encoding or tag has */
 const MAYBE =
   /&[#A-Za-z]|\\["'/\\bfnrtux]|%u?[0-9A-Fa-f]{2}|=[0-9A-F]{2}=[0-9A-F]{2}|=[^\s&=]*\+|<[A-Za-z/!?]/;
 
-/** A run of backslashes counts once, so that a long one is read once. */
+/** a run of backslashes is matched as one, so that a long one is read once */
 const ENCODED =
   /&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});?|(?<!\\)\\{1,64}(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/bfnrt])|%u[0-9a-fA-F]{4}|(?:%[0-9a-fA-F]{2})+|(?:=[0-9A-F]{2}){2,}|(?<=[?&=][^\s&?]{0,80})\+|<!\[CDATA\[|\]\]>/g;
 
@@ -66,7 +66,7 @@ const NAMED: ReadonlyMap<string, string> = new Map([
 ]);
 const ESCAPES: { readonly [letter: string]: string } = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
-/** Deeper than this nobody encodes by mistake. */
+/** limit of nested encodings; deeper ones are no accident */
 const MOST_LAYERS = 8;
 
 class Builder {
@@ -87,7 +87,7 @@ class Builder {
     }
   }
 
-  /** `made` stands for the units from `start` to before `end`. */
+  /** Maps `made` to the source from `start` to `end`. */
   put(made: string, start: number, end: number): void {
     this.text += made;
     for (let i = 0; i < made.length; i += 1) {
@@ -100,7 +100,7 @@ class Builder {
 const character = (point: number): string | null =>
   point > 0 && point <= 0x10ffff && (point < 0xd800 || point > 0xdfff) ? String.fromCodePoint(point) : null;
 
-/** What a character reference or an escape stands for; null: nothing that is known. */
+/** The character of a reference or an escape; null: unknown. */
 function meant(found: string): string | null {
   if (found[0] === '+') return ' ';
   if (found[0] === '<' || found[0] === ']') return '';
@@ -112,7 +112,7 @@ function meant(found: string): string | null {
   const escaped = found.replace(/^(?:\\+|%)/, '');
   if (escaped.length === 1) return ESCAPES[escaped] ?? escaped;
   const hex = escaped.replace(/^[ux]\{?|\}$/g, '');
-  // half a pair is put as it is: the other half follows
+  // a surrogate is added as it is: the other half follows
   return escaped.length === 5
     ? String.fromCharCode(Number.parseInt(hex, 16))
     : character(Number.parseInt(hex, 16));
@@ -120,7 +120,7 @@ function meant(found: string): string | null {
 
 const GBK = new TextDecoder('gbk');
 
-/** Bytes written as `%E5` or `=E5`, three units each. */
+/** Decodes bytes that are spelled `%E5` or `=E5`. */
 function decodeBytes(run: string, at: number, into: Builder): void {
   const byte = (i: number): number => Number.parseInt(run.slice(3 * i + 1, 3 * i + 3), 16);
   const count = run.length / 3;
@@ -177,14 +177,14 @@ function onceDecoded(view: View): View | null {
   return built.text === view.text ? null : built;
 }
 
-/** `[^<>]` between the brackets: what does not close is read once. */
+/** `[^<>]` within tags, so that an unclosed tag is read once */
 const TAGS =
   /(?:<!--[^<>]*-->|<!\[CDATA\[|\]\]>|<[!/?]?[A-Za-z][^<>]*>)(?:\s{0,64}(?:<!--[^<>]*-->|<!\[CDATA\[|\]\]>|<[!/?]?[A-Za-z][^<>]*>))*/g;
 const CELL = /<\/?(?:td|th|dt|dd|div|label|option)\b/i;
 const BLOCK = /<\/?(?:p|li|tr|h[1-6]|table|ul|ol|dl|section|article|tbody|thead|body|html)\b/i;
 const BREAK = /<(?:br|hr)\b/i;
 
-/** without tags: of a cell a bar stays, of a block a line break, of other tags nothing */
+/** removes tags: cells become a bar, blocks a line break, other tags nothing */
 function untagged(view: View): View | null {
   let built: Builder | null = null;
   let from = 0;
@@ -200,13 +200,13 @@ function untagged(view: View): View | null {
   return built;
 }
 
-/** A character reference with its end, an escaped quote or slash: nobody writes them to mean anything else. */
+/** unambiguous encodings: a complete character reference, an escaped quote or slash */
 const UNDOUBTED = /^(?:&[#0-9A-Za-z]+;|\\+["'/])$/;
 
 export interface Views {
-  /** decoded, and without its tags; none of a text that has neither encodings nor tags */
+  /** decoded views, with and without tags; none for a text without encodings and tags */
   readonly views: readonly View[];
-  /** the first view shows everything that the text itself does */
+  /** the first view contains everything that the text does */
   readonly covered: boolean;
 }
 
@@ -215,15 +215,15 @@ export function viewsOf(text: string): Views {
   const { view, layers } = decoded(text);
   const bare = untagged(view);
   if (layers === 0) return { views: bare === null ? [] : [bare], covered: false };
-  // what a second layer is, only the first one's result tells: &#37;13812345678
+  // the second layer is known only after decoding the first: &#37;13812345678
   const covered = layers === 1 && [...text.matchAll(ENCODED)].every(([found]) => UNDOUBTED.test(found));
   return { views: bare === null ? [view] : [view, bare], covered };
 }
 
-/** Whether a text is encoded in more layers than are undone: what is in it cannot be told. */
+/** Whether a text has more layers of encoding than are decoded, so that its content is unknown. */
 export const isTooDeep = (text: string): boolean => MAYBE.test(text) && decoded(text).layers > MOST_LAYERS;
 
-/** The text as `view`, after as many layers as it has; `MOST_LAYERS` are undone at most. */
+/** The decoded view of a text, with at most `MOST_LAYERS` layers. */
 function decoded(text: string): { readonly view: View; readonly layers: number } {
   const starts = Uint32Array.from({ length: text.length }, (_, i) => i);
   let view: View = { text, starts, ends: starts.map((at) => at + 1) };

@@ -1,12 +1,12 @@
 /**
- * Identity numbers and accounts with letters in them, in a folded text: Hong Kong's and Taiwan's identity cards (by check digit, or a
- * label that says what it is) and IBANs (ISO 13616, by their check digits).
+ * Finds identity numbers and accounts with letters in a folded text: identity cards of Hong Kong and Taiwan (by check digit or label) and IBANs
+ * (ISO 13616, by check digits).
  */
 import type { Span } from './span.ts';
 
 const HONG_KONG = /([A-Za-z]{1,2})([0-9]{6}) ?(?:\(([0-9A-Za-z])\)|([0-9Aa])(?![A-Za-z0-9]))/y;
 const TAIWAN = /([A-Za-z])([1289A-Da-d][0-9]{8})(?![A-Za-z0-9])/y;
-/** the countries that have them (SWIFT's registry) */
+/** countries with IBANs (SWIFT registry) */
 const IBAN =
   /(?:A[DELTZ]|B[AEGHRY]|C[HRYZ]|D[EKO]|E[EGS]|F[IOR]|G[BEILRT]|H[RU]|I[ELQST]|JO|K[WZ]|L[BCITUVY]|M[CDEKRTU]|N[LO]|P[KLST]|QA|R[OS]|S[ACEIKMV]|T[LNR]|UA|VA|VG|XK)[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])/y;
 
@@ -23,12 +23,12 @@ function hasHongKongCheck(letters: string, digits: string, check: string): boole
     ...(letters.length === 1 ? [36] : []),
     ...Array.from(letters.toUpperCase(), (letter) => letter.charCodeAt(0) - 55),
     ...Array.from(digits, Number),
-    check.toUpperCase() === 'A' ? 10 : Number(check), // another letter is none
+    check.toUpperCase() === 'A' ? 10 : Number(check), // other letters are invalid
   ];
   return values.reduce((sum, value, i) => sum + value * (9 - i), 0) % 11 === 0;
 }
 
-/** what the letter of a place counts for, from A */
+/** the values of the letters, from A */
 const PLACES = [
   10, 11, 12, 13, 14, 15, 16, 17, 34, 18, 19, 20, 21, 22, 35, 23, 24, 25, 26, 27, 28, 29, 32, 30, 31, 33,
 ];
@@ -55,13 +55,13 @@ function hasIbanCheck(iban: string): boolean {
   return rest === 1;
 }
 
-/** Whatever of these begins at `at`, where one or two letters stand before digits and no letter or digit before those; null: none. */
+/** The number at `at`, which has one or two letters before digits and no letter or digit before them; null: none. */
 export function documentAt(text: string, at: number): Span | null {
   const found = matchAt(HONG_KONG, text, at);
   if (found !== null) {
     const [whole, letters, digits, bracketed, bare] = found;
     const check = hasHongKongCheck(letters!, digits!, bracketed ?? bare!);
-    // seven digits behind a letter are also a passport or an order: without brackets both must speak for it
+    // a letter and seven digits may be a passport or an order: without brackets, label and check digit are required
     if (bracketed === undefined ? check && labelled(text, at) : check || labelled(text, at))
       return { entity: 'national_id', start: at, end: at + whole.length };
   }

@@ -1,4 +1,4 @@
-/** E-mail addresses in a folded text. Each `@` is looked at from both sides up to the next one, so every character is read at most twice. */
+/** Finds e-mail addresses in a folded text. Searches from each `@` up to the next one, so that every character is read at most twice. */
 import type { Span } from './span.ts';
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
@@ -9,14 +9,14 @@ const setOf = (chars: string): Uint8Array => {
 };
 const LOCAL = setOf(`${LETTERS}.!#$%&'*+/=?^_\`{|}~-`);
 const HOST = setOf(`${LETTERS}.-`);
-/** what quotes or brackets an address is not part of it */
+/** quotes and brackets around an address are not part of it */
 const AROUND = setOf(".'`*/|{}=?!&#");
 const isIn = (set: Uint8Array, unit: number): boolean =>
   unit < 0x80 ? set[unit] === 1 : unit >= 0xc0 && unit <= 0x24f;
 
 const DOMAIN =
   /^(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,62})\.)+(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{1,59})/;
-/** the domain may be in another script: then the end is not to be told from the text that follows, and the host stays out of the span */
+/** the domain may be in another script: then its end is unknown, and the domain is not part of the span */
 const FOREIGN = /^[\p{L}\p{N}-]{1,63}\.[\p{L}]{2,}/u;
 
 export function findEmails(text: string, spans: Span[]): void {

@@ -1,6 +1,6 @@
 /**
- * English names: after a title (`Mr. Smith`) or a label (`Name: John Smith`). A title or a label is a word, so the text is asked for them
- * where a word begins; only what may be one is read by the patterns.
+ * Finds English names after a title (`Mr. Smith`) or a label (`Name: John Smith`). Titles and labels are words, so that patterns are applied only at
+ * word starts that may be one.
  */
 import { chineseNameAt, exactNameAt } from './chinese-names.ts';
 import { CAPITALISED, LABELS, TITLE_BEFORE, trimmed, uncapitalised, WORD } from './english-words.ts';
@@ -10,14 +10,14 @@ const TITLED = new RegExp(
   `\\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Mister)\\b\\.?[ \\t]{1,2}(${WORD}(?:[ \\t]${WORD}){0,2})`,
   'vy',
 );
-/** with `i` and `u`, ſ is an s and the Kelvin sign a k: for texts that have one */
+/** with flags `i` and `u`, ſ matches s and the Kelvin sign matches k; for texts that contain them */
 const ODD_LABELS = new RegExp(`\\b(?:${LABELS})\\b`, 'giu');
 /** `Name: `, `"name":"`, `<name>`, `name=` */
 const AFTER_LABEL = /^(?: is| was)?["'>]?[ \t]*[:：=|-]?[ \t\u3000]{0,3}["“'(]?/i;
 /** `product name: …` names no person */
 const OTHER_NAMES =
   /(?:\b|_|(?<=[a-z])(?=[A-Z]))(?:product|file|brand|company|model|item|store|shop|plan|user|host|domain|event|campaign|bank|branch|display|class|table|column|field|key|tag|group|role|category|type|dept|department|job|method|function|variable|school|project|street|city|hotel|course|service|package|device|app|account|order)[ _-]?$/i;
-/** ASCII letters by their place in the alphabet, whatever their case; -1 for all else */
+/** the index of an ASCII letter in the alphabet, ignoring case; -1 for other characters */
 const letterOf = (unit: number): number => {
   const place = (unit | 0x20) - 0x61;
   return unit < 0x80 && place >= 0 && place < 26 ? place : -1;
@@ -27,7 +27,7 @@ const isWordUnit = (unit: number): boolean =>
   letterOf(unit) >= 0 || (unit >= 0x30 && unit <= 0x39) || unit === 0x5f;
 
 const LETTERS = 26;
-/** a pair of characters that a label may begin with; what is no letter counts as one */
+/** pairs of characters at the start of labels; all non-letters count as one character */
 const pairAt = (text: string, at: number): number => {
   const second = letterOf(text.charCodeAt(at + 1));
   return letterOf(text.charCodeAt(at)) * (LETTERS + 1) + (second < 0 ? LETTERS : second);
@@ -35,7 +35,7 @@ const pairAt = (text: string, at: number): number => {
 const BY_PAIR = Map.groupBy(LABELS.split('|'), (label) => pairAt(label, 0));
 const CANDIDATES = Array.from({ length: LETTERS * (LETTERS + 1) }, (_, pair) => BY_PAIR.get(pair) ?? null);
 
-/** Where the label at `at` ends; -1: none stands there. What stands before `at` is looked at by the caller. */
+/** The end of the label at `at`; -1: none. The caller checks the text before `at`. */
 function labelEnd(text: string, at: number): number {
   if (letterOf(text.charCodeAt(at)) < 0) return -1;
   const candidates = CANDIDATES[pairAt(text, at)];
@@ -47,7 +47,7 @@ function labelEnd(text: string, at: number): number {
   return -1;
 }
 
-/** ASCII letters in either case, all else as it is */
+/** a pattern for ASCII letters in either case */
 function standsAt(label: string, text: string, at: number): boolean {
   if (at + label.length > text.length) return false;
   for (let n = 1; n < label.length; n += 1) {
@@ -58,7 +58,7 @@ function standsAt(label: string, text: string, at: number): boolean {
   return true;
 }
 
-/** what a title begins with */
+/** first letters of titles */
 export const TITLE_LETTERS = 'MDPS';
 const isTitleLetter = (unit: number): boolean =>
   unit === 0x4d || unit === 0x44 || unit === 0x50 || unit === 0x53;
@@ -84,10 +84,10 @@ function afterTitles(text: string, spans: Span[]): void {
 const isCapital = (unit: number): boolean => unit >= 0x41 && unit <= 0x5a;
 const isIdeograph = (unit: number): boolean => unit >= 0x3400 && unit <= 0x9fff;
 
-/** `userName` is an account's name, or a person's where it is one in ideographs. */
+/** `userName` is the name of an account, or of a person if it is in ideographs */
 const ACCOUNT = /user[_-]?$/i;
 
-/** The name behind a label that stands from `at` to before `after`. `inner`: it is part of a key, such as `customerName` or `cust_name`. */
+/** The name after a label from `at` to `after`. `inner`: the label is part of a key, such as `customerName` or `cust_name`. */
 function named(text: string, at: number, after: number, inner: boolean): Span | null {
   const label = text.slice(at, after).toLowerCase();
   const before = text.slice(Math.max(0, at - 10), at);
@@ -146,8 +146,8 @@ function afterLabels(text: string, spans: Span[]): void {
 }
 
 /**
- * @param titled the text has one of `TITLE_LETTERS`
- * @param odd the text has letters that only case folding makes Latin ones
+ * @param titled the text contains one of `TITLE_LETTERS`
+ * @param odd the text contains letters that are Latin only after case folding
  */
 export function findEnglishNames(text: string, titled: boolean, odd: boolean, spans: Span[]): void {
   if (titled) afterTitles(text, spans);

@@ -1,4 +1,4 @@
-/** Everything that identifies a person in a text, as far as its form, its label or the words around it tell. */
+/** Finds everything in a text that identifies a person by its form, its label or the words around it. */
 import { type View, viewsOf } from './decode.ts';
 import { findEmails } from './emails.ts';
 import { fold } from './fold.ts';
@@ -12,14 +12,14 @@ import { findSpokenNumbers } from './spoken.ts';
 
 const rank = (span: Span): number => ENTITIES.indexOf(span.entity);
 
-/** A span of the text, or of a view of it: then the value is read there, and `start` and `end` are places of the text. */
+/** A span of the text. With a view, the value is read from the view, and `start` and `end` are positions in the text. */
 export interface Found extends Span {
   readonly view?: { readonly of: View; readonly start: number; readonly end: number };
-  /** only the end of what was found is left: its kind's mask would not know it */
+  /** only the end of the found value is left, which the mask of its kind would not recognise */
   readonly rest?: true;
 }
 
-/** Spans in order that do not overlap; of two that do, the kind that stands first in `ENTITIES` stays. */
+/** The spans in order without overlaps; of two overlapping ones, the kind that is first in `ENTITIES` is kept. */
 export function findEntities(text: string, wanted: ReadonlySet<Entity>): readonly Found[] {
   const { views, covered } = viewsOf(text);
   if (views.length === 0) return findIn(text, wanted);
@@ -43,7 +43,7 @@ function findIn(text: string, wanted: ReadonlySet<Entity>): Span[] {
   if (traits.digits) findLabelled(plain, traits.document, traits.latin, all);
   if (traits.spoken) findSpokenNumbers(text, all);
   if (traits.plates) findPlates(plain, all);
-  // concatenated, not spread: a hostile text has more spans than a call has arguments
+  // concatenated, not spread: a hostile text has more spans than a call may have arguments
   const names = wanted.has('person_name') ? findNames(text, traits, all) : [];
   return settled(all.length === 0 ? names : names.length === 0 ? all : all.concat(names), wanted);
 }
@@ -57,7 +57,7 @@ function settled(all: Span[], wanted: ReadonlySet<Entity>): Span[] {
     const before = spans.at(-1);
     if (before === undefined || span.start >= before.end) spans.push(span);
     else if (rank(span) < rank(before)) {
-      // a name that ran on into something surer keeps what stands before it
+      // a name that overlaps a more reliable span keeps the part before it
       spans.pop();
       if (before.start < span.start) spans.push({ ...before, end: span.start });
       spans.push(span);
@@ -67,7 +67,7 @@ function settled(all: Span[], wanted: ReadonlySet<Entity>): Span[] {
   return spans;
 }
 
-/** What the views found beside the text: of two that overlap the longer one stays, and of the other what reaches beyond it. */
+/** Merges spans of views and text: of two overlapping spans the longer is kept, and the part of the other beyond it. */
 function united(all: Found[]): Found[] {
   all.sort((a, b) => a.start - b.start || b.end - a.end || rank(a) - rank(b));
   const spans: Found[] = [];

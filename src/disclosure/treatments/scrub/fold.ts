@@ -1,7 +1,7 @@
 /**
- * A text made plain for searching, with every UTF-16 unit in its old place, so that what is found there is cut here: full-width forms
- * and other scripts' digits become ASCII, odd blanks and dashes the usual ones, and what is invisible between two digits (zero-width
- * and control characters, combining marks, keycaps) a filler that the searches skip.
+ * Normalizes a text for searching without changing the positions of its UTF-16 code units: full-width forms and digits of other scripts become ASCII,
+ * unusual blanks and dashes become the usual ones, and invisible characters between digits (zero-width and control characters, combining marks,
+ * keycaps) become a filler that the finders skip.
  */
 export const FILLER = '\x01';
 
@@ -25,7 +25,7 @@ function plain(char: string): string {
   return DASH.test(char) ? '-' : char;
 }
 
-/** Ideographs, `、` and `。`, ASCII but its control characters, and its white space: what nothing is made of. */
+/** Characters that folding does not change: ideographs, `、`, `。`, ASCII without control characters, and white space. */
 export const isPlainUnit = (unit: number): boolean =>
   (unit >= 0x20 && unit < 0x7f) ||
   (unit >= 0x4e00 && unit <= 0x9fff) ||
@@ -33,7 +33,7 @@ export const isPlainUnit = (unit: number): boolean =>
   unit === 0x3002 ||
   (unit >= 9 && unit <= 13);
 
-/** what each unit of the basic plane becomes, as far as it was met; 0: not met yet */
+/** cache: the folded form of each code unit of the basic plane; 0: not computed yet */
 const BECOMES = new Uint16Array(0x10000);
 
 function learned(unit: number): number {

@@ -1,6 +1,6 @@
 /**
- * A name that is given twice: in Latin letters and in ideographs, or with a former, English or short form behind it: `Zhang San（张三）`,
- * `张三(ZHANG SAN)`, `张三/Zhang San`, `张三（曾用名：张小三）`. Only what touches a name that was found is read, a few dozen characters each.
+ * Finds second forms of a name: in Latin letters and ideographs, or a former, English or short form after it: `Zhang San（张三）`, `张三(ZHANG SAN)`,
+ * `张三/Zhang San`, `张三（曾用名：张小三）`. Reads only a few dozen characters next to each name that was found.
  */
 import { chineseNameAt, isWholeName } from './chinese-names.ts';
 import { CAPITALISED, isNoNameWord, trimmed } from './english-words.ts';
@@ -8,14 +8,14 @@ import { otherNameAt } from './other-scripts.ts';
 import type { Span } from './span.ts';
 
 const REACH = 72;
-/** what may stand between two forms; a bracket says most */
+/** characters between two forms; a bracket is the strongest indication */
 const OPENING = /^[ \t\u3000]{0,2}[（(［[【〔「『<《|/／,，、;；:：\\-—=“"'‘]{0,2}[ \t\u3000]{0,2}/u;
 const BRACKET = /[（(［[【〔「『<《]/;
-/** what such a form is */
+/** words for the kind of form */
 const CALLED =
   /^(?:又名|曾用名|别名|別名|原名|本名|英文名|中文名|姓名|拼音|外文名|小名|昵称|化名|英文|中文|名字|aka|a\.k\.a\.|formerly|née|nee|also|known as|English name|Chinese name|name|in Chinese|in English)[ \t]?[:：=是为]?[ \t]?/iu;
 const HAN_WORD = /^\p{Script=Han}{1,4}(?:[ \u3000·•・‧]\p{Script=Han}{1,8})?/u;
-/** behind a form in brackets */
+/** after a form in brackets */
 const CLOSING = /^[ \t]?[）)］\]】〕」』>》,，、;；/／]/u;
 const LATIN = /\p{Script=Latin}/u;
 const HAN = /\p{Script=Han}/u;
@@ -25,7 +25,7 @@ const GIVEN_BEHIND =
 const ONE_WORD = /^\p{Lu}[\p{L}'’-]*$/u;
 const MOST_FORMS = 3;
 
-/** The other form that stands at `at`, behind a name in the other script or, in brackets, in the same; null: none. */
+/** The other form at `at`, in the other script or, in brackets, in the same; null: none. */
 function formAt(text: string, at: number, latin: boolean): Span | null {
   const opening = OPENING.exec(text.slice(at, at + 8))?.[0] ?? '';
   if (opening === '' && !latin && !LATIN.test(text[at] ?? ' ')) return null;
@@ -58,27 +58,27 @@ function formAt(text: string, at: number, latin: boolean): Span | null {
   const capitals = CAPITALISED.exec(ahead)?.[0] ?? ALL_CAPITALS.exec(ahead)?.[0] ?? '';
   let length = trimmed(capitals);
   if (length <= 1) {
-    // without capitals, in brackets of its own: 张三（zhang san）
+    // without capitals, in separate brackets: 张三（zhang san）
     const small = /^\p{Ll}{2,}(?:[ ,'-]{1,2}\p{Ll}+){0,3}/u.exec(ahead)?.[0] ?? '';
     length =
       /[（(]/.test(opening) && small !== '' && CLOSING.test(ahead.slice(small.length)) ? small.length : 0;
   }
   const words = ahead.slice(0, length).split(/[ ,\t]+/);
   if (length <= 1 || words.some((word) => isNoNameWord(word) || NO_FORM.test(word))) return null;
-  // one word in brackets behind a Latin name is as likely a place
+  // one word in brackets after a Latin name may be a place
   if (latin && called === '' && words.length < 2) return null;
-  // a surname in front of the given name, with a comma: ZHANG, San
+  // surname first, with a comma: ZHANG, San
   const comma = /^, ?\p{Lu}[\p{L}'’-]*/u.exec(ahead.slice(length))?.[0].length ?? 0;
   return { entity: 'person_name', start, end: start + length + comma };
 }
 
 const ends = (ahead: string, at: number): boolean => !/^[\p{L}\p{N}]/u.test(ahead.slice(at, at + 1));
 
-/** in capitals behind a name, and no name */
+/** words in capitals after a name that are no names */
 const NO_FORM =
   /^(?:HKID|USD|RMB|CNY|HKD|TWD|VIP|SVIP|PDF|SMS|MMS|KYC|ETC|POS|ATM|NFC|SIM|VAT|OTP|DOB|TEL|QQ|OK|NA|N\/A|EMS|COD|CEO|CFO|CTO|HR|IT|PM|AM)$/;
 
-/** Forms behind the names that were found are added to them. */
+/** Adds the other forms to the names that were found. */
 export function findOtherForms(text: string, spans: Span[]): void {
   const found = spans.length;
   for (let i = 0; i < found; i += 1) {

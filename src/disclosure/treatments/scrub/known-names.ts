@@ -1,6 +1,6 @@
 /**
- * Names in Latin letters that no label points out: a usual given name (`call Dave back`, `Harriet Jones`), or a Chinese name in pinyin
- * (`Zhang Guohua`, `SU XIAOLEI`). Given names that are words, places or brands as well are not in the list.
+ * Finds names in Latin letters without a label: a common given name (`call Dave back`, `Harriet Jones`) or a Chinese name in pinyin (`Zhang Guohua`,
+ * `SU XIAOLEI`). Given names that are also words, places or brands are not in the list.
  */
 import { isNoNameWord } from './english-words.ts';
 import type { Span } from './span.ts';
@@ -32,17 +32,17 @@ const PINYIN = new RegExp(
   'i',
 );
 
-/** words with a capital, and what joins two of them */
+/** capitalised words and their connectors */
 const WORDS = /(?<![\p{L}\p{N}@.])\p{Lu}[\p{L}'’-]*(?:,? \p{Lu}[\p{L}'’-]*){0,3}/gu;
 const HAN = /\p{Script=Han}/u;
-/** of a word by itself what is no part of a given name */
+/** the part of a word that is not part of a given name */
 const ALONE = /(?:['’]s|-[\s\S]*|\p{Script=Han}[\s\S]*)$/u;
 const MOST = 3;
-/** what a firm, a street or a thing is called by */
+/** words after names of firms, streets or things */
 const NO_PERSON =
   /^(?:Inc|Ltd|Co|Corp|Bank|Hotel|Road|Street|Ave|Avenue|Store|Shop|University|Hospital|Insurance|Airlines?|Group|Company|Airport|Mall|Plaza|Financial|District|City|Day|Pay|Card|Lake|Park|Bay|Court|Square|House)\.?$/;
 
-/** How many of the words, from the first, are a name; 0: none. */
+/** The number of leading words that are a name; 0: none. */
 function nameIn(words: readonly string[]): number {
   const first = words[0]!;
   for (const count of [2, 3]) {
@@ -69,7 +69,7 @@ function nameIn(words: readonly string[]): number {
 
 export function findKnownNames(text: string, spans: Span[]): void {
   for (const { 0: found, index } of text.matchAll(WORDS)) {
-    // most words with a capital begin a sentence
+    // most capitalised words begin a sentence
     if (!found.includes(' ') && !GIVEN.has(found.replace(ALONE, '').toLowerCase())) continue;
     let at = 0;
     // David陈: the ideographs are looked for elsewhere

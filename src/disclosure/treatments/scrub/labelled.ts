@@ -1,6 +1,6 @@
 /**
- * Numbers of documents and accounts that only a label tells, in a folded text: `护照E12345678`, `卡号：…` with a digit mistyped. A label
- * says more than a check digit, so what stands behind one is masked whatever its digits are.
+ * Finds numbers of documents and accounts by their label in a folded text: `护照E12345678`, `卡号：…` with a wrong digit. A label is a stronger
+ * indication than a check digit, so that a number after one is masked whatever its digits are.
  */
 import { DOCUMENTS, IDENTITY_WORDS, SERVICE_WORDS, TRAVEL_WORDS } from '../masks/documents.ts';
 import type { Entity, Span } from './span.ts';
@@ -23,12 +23,12 @@ const LABELS = new Words(
     words.split('|').map((word): { word: string; kind: Kind } => ({ word, kind })),
   ),
 );
-/** characters that a label begins with */
+/** first characters of labels */
 export const LABEL_CHARS = LABELS.first;
 
-/** what says that a number follows: in a label, in a key */
+/** words for a number, in a label or a key */
 const NUMBERED = '(?=[ _-]?(?:card|no|num|doc|code|hao))';
-/** English labels and keys of members: `Passport No`, `idNumber`, `card_no`; pinyin and its initials, as old systems have them */
+/** English labels and keys of members: `Passport No`, `idNumber`, `card_no`; pinyin and its initials, as in legacy systems */
 const KEYS: Readonly<Record<'travel' | 'identity' | 'account', readonly string[]>> = {
   travel: [
     `passport|PP${NUMBERED}`,
@@ -62,7 +62,7 @@ const ENGLISH = new RegExp(
     .join('|'),
   'iy',
 );
-/** the two letters that an English label or key begins with */
+/** the first two letters of English labels and keys */
 const BEGINNINGS = new Set(
   'pa pp tr re ma vi hu hz tx to id mi na ca hk nr ss aa fi ce so dr sf zj gm sh zh sb yb ib ac a/ cr de ba yh sk kh ka yi'
     .split(' ')
@@ -70,10 +70,10 @@ const BEGINNINGS = new Set(
 );
 const isLetter = (unit: number): boolean => (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a;
 
-/** of nobody's identity: `order id no` */
+/** labels that are no identity documents: `order id no` */
 const NOT_IDENTITY =
   /(?:order|product|item|device|session|ticket|case|claim|transaction|user|app|serial|tracking|gift|policy)[ _-]?$/i;
-/** of no bank */
+/** labels that are no bank accounts */
 const NOT_BANK = /(?:购物|礼品|储值|加油|公交|门禁|充值|礼品)$/;
 
 /** between a label and its number */
@@ -82,10 +82,10 @@ const LINK =
 const RUN = /(?:[A-Z]{1,2}[ -]|[A-Za-z]{0,3})[0-9][A-Za-z0-9]*(?:\([0-9A-Za-z]\)|\/[0-9](?![0-9]))?/y;
 const MORE = /\x01{0,8}[ -]\x01{0,8}([0-9]+[Xx]?(?:\([0-9A-Za-z]\))?)(?![A-Za-z0-9])/y;
 const IN_FRONT = /(?<![A-Za-z0-9])([A-Za-z]{0,3}[0-9]{5,17}[0-9A-Za-z]?) ?[（(]$/;
-/** of issue or expiry, where the number was meant to stand */
+/** dates of issue or expiry in the place of the number */
 const DATE = /(?:19|20)[0-9]{2}(?:年|[-./][01]?[0-9][-./][0-3]?[0-9](?![0-9]))/y;
 const SERVICE = /(?:\p{Script=Han}{1,3}字?)?第? ?[A-Z]{0,2}[0-9]{4,12}(?:-[0-9]{2,8}){0,3}(?![0-9年月])号?/uy;
-/** 军字第1234567号, behind a label that may be any document's */
+/** 军字第1234567号, after a label for any document */
 const WORDED = /\p{Script=Han}{1,3}字第? ?[0-9]{4,12}号?/uy;
 const FEWEST_DIGITS = 4;
 const LONGEST_RUN = 40;
@@ -110,7 +110,7 @@ const FEWEST: Readonly<Record<'identity' | 'travel' | 'account', number>> = {
 const isWhole = (kind: keyof typeof WHOLE, number: string): boolean =>
   WHOLE[kind](number.replace(/[()]/g, '').length);
 
-/** Where the number that begins at `at` ends, and its letters and digits; null: it is too short for its kind. */
+/** The end of the number at `at`, with its letters and digits; null: too short for its kind. */
 function numberAt(
   text: string,
   at: number,
@@ -127,7 +127,7 @@ function numberAt(
     end += more[0].length;
     number += more[1]!;
     if (number.length > 19) break;
-    // what a dash joins to a number that is not complete belongs to it: 900101-1234567
+    // a part after a dash belongs to an incomplete number: 900101-1234567
     const joined = best !== null && more[0].includes('-') && !isWhole(kind, best.number);
     if (best === null || joined || isWhole(kind, number))
       best = number.length >= FEWEST[kind] ? { end, number } : best;
@@ -136,7 +136,7 @@ function numberAt(
   return best;
 }
 
-/** An identity number has its own mask, whatever the label says; what has the shape of neither is hidden whole. */
+/** An identity number has its own mask, whatever the label is; a value without a known form is hidden completely. */
 function entityOf(kind: 'identity' | 'travel' | 'account', number: string): Entity {
   if (kind === 'account') return 'bank_card';
   const upper = number.toUpperCase();
@@ -171,7 +171,7 @@ function behind(text: string, label: number, at: number, kind: Kind, spans: Span
   spans.push({ entity: entityOf(kind, inFront[1]!), start: end - inFront[1]!.length, end });
 }
 
-/** @param first where the first Chinese label could begin; -1: nowhere */
+/** @param first first possible position of a Chinese label; -1: none */
 export function findLabelled(text: string, first: number, latin: boolean, spans: Span[]): void {
   if (first >= 0)
     for (let i = first; i < text.length; i += 1) {
@@ -187,7 +187,7 @@ function behindEnglish(text: string, spans: Span[]): void {
   let before = 0x20;
   for (let i = 0; i < text.length; i += 1) {
     const unit = text.charCodeAt(i);
-    // where a word begins, or one within a key: cardNo, cert_no, customerIdNo
+    // at the start of a word, or of a word within a key: cardNo, cert_no, customerIdNo
     const begins = isLetter(unit) && (!isLetter(before) || (unit < 0x61 && before >= 0x61));
     before = unit;
     if (!begins || !BEGINNINGS.has(((unit | 0x20) << 8) | (text.charCodeAt(i + 1) | 0x20))) continue;

@@ -1,7 +1,7 @@
 /**
- * Chinese names that no label points out, by a lexicon: a run of ideographs is cut into words so that the product of their probabilities is
- * greatest, and a surname with a given name is a word too, with the probabilities of its characters and of what stands beside it.
- * Found so are two names of three in notes; the rest needs more than words (`bench/RESULTS.md`).
+ * Finds Chinese names without a label by a lexicon: segments a run of ideographs into words with the greatest product of probabilities, where a surname
+ * with a given name is a word too, with a probability by its characters and the words next to it. This finds two of three names in notes
+ * (`bench/RESULTS.md`).
  */
 import { PROVINCES } from '../masks/china.ts';
 import { COMPOUND_SURNAMES, isSurname } from '../masks/surnames.ts';
@@ -10,7 +10,7 @@ import { LABEL_WORDS } from './labels.ts';
 import { GIVEN, WORDS } from './lexicon-data.ts';
 import type { Span } from './span.ts';
 
-/** log of the number of words that the frequencies are of */
+/** log of the total of the word frequencies */
 const TOTAL = Math.log(60_101_750);
 const LONGEST_WORD = 3;
 
@@ -23,17 +23,17 @@ function* rows(table: string): Generator<readonly [word: string, frequency: numb
   }
 }
 
-/** words of insurance and shops that the dictionary lacks, as frequent as a common word */
+/** words of insurance and retail that the dictionary lacks, with the frequency of a common word */
 const OF_THE_TRADE =
   '曾用名 英文名 中文名 车损 高管 承保 加费 加保 投保 被保 续保 核保 退保 查勘 定损 三者 报案 保单 保费 理赔 出险 险种 客诉 工单 回访 坐席 派单 转办 包邮 包裹 单号 下单 快递 签收 换货 全款 安装 师傅 时效 催件 余额 满减 柜台 网点 质保 保修 配件 工时 钣金 车架 车主 户名 关税 应发 应收 高中 车险 寿险 钱款 金额 司机 双方 冷静期 宽限期 何时 任何 方便 平安 和谐 温馨';
 
 const keyOf = (text: string, at: number): number => text.charCodeAt(at) * 0x10000 + text.charCodeAt(at + 1);
 
-/** log of the frequency of single characters; 0: not known */
+/** log of the frequency of single characters; 0: unknown */
 const SINGLE = new Float32Array(0x10000);
 const PAIRS = new Map<number, number>();
 const TRIPLES = new Map<string, number>();
-/** pairs that a word of three begins with */
+/** first two characters of words of three */
 const BEGINS = new Set<number>();
 for (const [word, logarithm] of rows(WORDS)) {
   if (word.length === 1) SINGLE[word.charCodeAt(0)] = logarithm;
@@ -50,7 +50,7 @@ const PLACES = PROVINCES.flatMap(({ short, full, cities }) => [
   ...cities.map((city) => city.slice(0, -1)),
 ]);
 
-/** as frequent as a common word */
+/** the frequency of a common word */
 const COMMON = 8;
 for (const word of [...OF_THE_TRADE.split(' '), ...NOT_NAMES, ...LABEL_WORDS, ...PLACES]) {
   if (word.length === 2) PAIRS.set(keyOf(word, 0), Math.max(COMMON, PAIRS.get(keyOf(word, 0)) ?? 0));
@@ -60,7 +60,7 @@ for (const word of [...OF_THE_TRADE.split(' '), ...NOT_NAMES, ...LABEL_WORDS, ..
   }
 }
 
-/** log of the probability of each character in its place of a given name */
+/** log of the probability of each character by its position in a given name */
 function places(table: string): Float32Array {
   const entries = [...rows(table)];
   const sum = entries.reduce((all, [, logarithm]) => all + Math.exp(logarithm), 300);
@@ -85,11 +85,11 @@ for (let unit = 0x4e00; unit <= 0x9fff; unit += 1) {
 const COMPOUND = -7.5;
 const COMPOUNDS: ReadonlySet<number> = new Set([...COMPOUND_SURNAMES].map((pair) => keyOf(pair, 0)));
 
-/** log of how often a word of a note is a name */
+/** log of the probability that a word of a note is a name */
 const PRIOR = -3.2;
 const TWO_GIVEN = Math.log(0.8);
 const ONE_GIVEN = Math.log(0.2);
-/** what it counts that a name stands at an end of the run, or beside a word that names stand beside */
+/** weight of a position at an end of the run, or next to a word that occurs next to names */
 const AT_END = 1.4;
 const BESIDE = 2.6;
 const NOT_BESIDE = -4;
@@ -106,24 +106,24 @@ const RIGHT = chars(
 const RIGHT_PAIRS = pairs(
   '来电 来访 反映 反馈 表示 投诉 要求 申请 报案 提出 希望 拒绝 同意 签字 签收 先生 女士 小姐 师傅 经理 老师 阿姨 大姐 律师 医生 名下 本人 夫妇 投保 驾驶 陈述 代收 代签 代办 代领 情绪 态度 电话 手机 身份 否认 作证 顶班 跟进 负责 接待 处理 说明 认为 坚持 通过 个人',
 );
-/** what a place, a firm or a thing is called by */
+/** words after names of places, firms or things */
 const NOT_RIGHT = chars('路街道区县镇乡村市省州山河湖江桥店城园厂院校站港湾岛楼苑庄牌型款险');
 
 const NICKNAMED = -9;
 const LEAST = -44;
 const NICKNAME = '小老阿';
-/** characters that a name may begin with */
+/** first characters of names */
 const STARTS = new Uint8Array(0x10000);
 for (let unit = 0x4e00; unit <= 0x9fff; unit += 1)
   if (SURNAME[unit]! > Number.NEGATIVE_INFINITY) STARTS[unit] = 1;
 for (const word of [...NICKNAME, ...COMPOUND_SURNAMES]) STARTS[word.charCodeAt(0)] = 1;
-/** characters that only traditional texts have: the dictionary does not know their words */
+/** characters of traditional texts, whose words are not in the dictionary */
 const TRADITIONAL =
   /[請這個們來說話電號碼聯絡連詢問單據費險賠償證書員種業務時間會過還沒對麼買賣車輛開關門現實體區鄉縣國廣東華為發達報處辦經濟費顧戶醫藥療辭職]/;
 
 const isIdeograph = (unit: number): boolean => unit >= 0x4e00 && unit <= 0x9fff;
 
-/** log of how much sooner the characters from `at` to `end` are a name than any others, for what stands beside them */
+/** log of the likelihood ratio that the characters from `at` to `end` are a name, by their neighbours */
 function beside(run: string, at: number, end: number): number {
   let sum = 0;
   if (at === 0) sum += AT_END;
@@ -135,7 +135,7 @@ function beside(run: string, at: number, end: number): number {
   return sum;
 }
 
-/** log of the probability that the characters from `at` are a name of `length`; -∞: they cannot be one */
+/** log of the probability that the characters from `at` are a name of `length`; -∞: impossible */
 function nameOf(run: string, at: number, length: number): number {
   const unit = run.charCodeAt(at);
   const compound = length >= 3 && COMPOUNDS.has(keyOf(run, at));
@@ -151,7 +151,7 @@ function nameOf(run: string, at: number, length: number): number {
   if (length === 2) {
     const surname = SURNAME[unit]! + PRIOR + ONE_GIVEN + ONLY[second]!;
     if (!NICKNAME.includes(run[at]!)) return surname;
-    // 小王, 老李: any of the surnames that people have is as likely; 阿 stands before given names too
+    // 小王, 老李: all surnames are equally likely; 阿 precedes given names too
     const nickname =
       run[at] === '阿'
         ? -2
@@ -168,7 +168,7 @@ function nameOf(run: string, at: number, length: number): number {
 const LONGEST_NAME = 4;
 const LONGEST_RUN = 400;
 
-/** the best way to each place of a run: its worth, where its last word begins, and whether that is a name */
+/** the best segmentation up to each position: its score, the start of its last word, and whether that is a name */
 const BEST = new Float64Array(LONGEST_RUN + 1);
 const FROM = new Int32Array(LONGEST_RUN + 1);
 const NAMED = new Uint8Array(LONGEST_RUN + 1);
@@ -183,7 +183,7 @@ function relax(at: number, end: number, worth: number, name: 0 | 1): void {
 
 function inRun(run: string, base: number, spans: Span[]): void {
   const length = run.length;
-  // most runs have nothing that could be a name
+  // most runs contain no possible name
   let any = false;
   for (let i = 0; i + 1 < length && !any; i += 1) any = STARTS[run.charCodeAt(i)] === 1;
   if (!any || TRADITIONAL.test(run)) return;
@@ -213,7 +213,7 @@ function inRun(run: string, base: number, spans: Span[]): void {
     if (NAMED[end] === 1) spans.push({ entity: 'person_name', start: base + FROM[end]!, end: base + end });
 }
 
-/** Names in the runs of ideographs of a text; each is cut at `LONGEST_RUN`. */
+/** The names in the runs of ideographs of a text; runs are split at `LONGEST_RUN`. */
 export function findByLexicon(text: string, spans: Span[]): void {
   for (let at = 0; at < text.length; at += 1) {
     if (!isIdeograph(text.charCodeAt(at))) continue;

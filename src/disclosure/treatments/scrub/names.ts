@@ -1,7 +1,7 @@
 /**
- * Names of persons that the text itself points out: after a label (`姓名：张三`, `Name: John Smith`), before or after a title
- * (`王五先生`, `Mr. Smith`), beside a number (`张伟 13812345678`). A name found so is looked for in the rest of the text too. Names without any label are
- * looked for by a lexicon, which misses three of ten: a field that must not show any wants dropping.
+ * Finds names of persons by a label (`姓名：张三`, `Name: John Smith`), a title (`王五先生`, `Mr. Smith`) or a number next to them (`张伟 13812345678`). Names
+ * found this way are searched in the rest of the text too. Names without a label are found by a lexicon, which misses three of ten: a field that must
+ * not show any name should be dropped.
  */
 import { findBeside } from './beside.ts';
 import { findChineseNames } from './chinese-names.ts';
@@ -14,10 +14,10 @@ import type { Span } from './span.ts';
 
 const HAN = /\p{Script=Han}/u;
 
-/** so that a text with thousands of names stays linear */
+/** limit of names to search for, so that the time stays linear */
 const MOST_REPEATED = 8;
 
-/** @param numbers what else was found in the text: a name may stand beside it */
+/** @param numbers the other spans of the text, which may have names next to them */
 export function findNames(text: string, traits: Traits, numbers: readonly Span[]): Span[] {
   const spans: Span[] = [];
   findChineseNames(text, traits.label, traits.title, spans);
@@ -43,7 +43,7 @@ export function findNames(text: string, traits: Traits, numbers: readonly Span[]
   return spans;
 }
 
-/** Those of `others` that touch none of `surer`. */
+/** The spans of `others` that overlap none of `surer`. */
 function apart(others: Span[], surer: readonly Span[]): Span[] {
   if (surer.length === 0) return others;
   const sorted = surer.toSorted((a, b) => a.start - b.start);

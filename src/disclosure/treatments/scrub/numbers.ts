@@ -1,6 +1,6 @@
 /**
- * Identity, telephone and card numbers in a folded text. The text is cut into groups of digits; groups that stand near enough
- * may belong together (`138 1234 5678`). For each group at most nineteen combinations are looked at, so the time is linear.
+ * Finds identity, telephone and card numbers in a folded text. The text is split into groups of digits; adjacent groups may belong together
+ * (`138 1234 5678`). For each group at most nineteen combinations are checked, so that the time is linear.
  */
 import {
   hasCardShape,
@@ -19,15 +19,15 @@ interface Group {
   readonly start: number;
   readonly end: number;
   readonly digits: string;
-  /** stands near enough to the group before to belong together with it */
+  /** near enough to the previous group to belong to the same number */
   readonly joined: boolean;
 }
 
 const FILLING = FILLER.charCodeAt(0);
 const FILLERS = new RegExp(FILLER, 'g');
-/** fillers between two digits, or behind the last */
+/** fillers between two digits, or after the last */
 const MOST_FILLERS = 8;
-/** units from one group to the next, fillers included, and without them */
+/** maximum distance between two groups, with and without fillers */
 const WIDEST_GAP = 24;
 const MOST_BETWEEN = 3;
 
@@ -64,7 +64,7 @@ function groupsOf(text: string): Group[] {
   return groups;
 }
 
-/** nothing but fillers and up to three separators */
+/** only fillers and up to three separators */
 function isGap(text: string, from: number, to: number): boolean {
   let between = 0;
   for (let i = from; i < to; i += 1) {
@@ -87,7 +87,7 @@ const isSeparator = (unit: number): boolean =>
 const FEWEST = 7;
 const LONGEST = 19;
 
-/** How people group the digits of a mobile, or dictate them one by one. */
+/** usual groupings of the digits of a mobile number, including single digits */
 const MOBILE_GROUPS = new Set([
   '11',
   '3,4,4',
@@ -111,7 +111,7 @@ const OLD_ID_GROUPS = new Set(['15', '6,6,3']);
 const LANDLINE_GROUPS = /^(?:1[0-2]|[34],[78]|[34],4,[34]|[34],3,4)$/;
 const LOCAL_GROUPS = /^(?:[78]|4,4|3,4|4,3|2,[34],4|2,[78]|5,5)$/;
 const NANP_GROUPS = /^(?:1,)?3,3,4$/;
-/** Numbers of other countries' plans as people write them there, digits and groups: with a trunk 0 and a mobile's prefix, or with a country code. */
+/** numbers of other countries in their usual groupings: with a trunk 0 and a mobile prefix, or with a country code */
 const FOREIGN: readonly (readonly [RegExp, RegExp])[] = [
   // Taiwan 09xx-xxx-xxx, Britain 07xxx xxx xxx, Australia 04xx xxx xxx
   [/^(?:0[49]\d{8}|07\d{9})$/, /^(?:4,3,3|4,6|5,6|5,3,3)$/],
@@ -122,24 +122,24 @@ const FOREIGN: readonly (readonly [RegExp, RegExp])[] = [
   [/^0[67]\d{8}$/, /^2,2,2,2,2$/],
   // Hong Kong and Macau 852-xxxxxxxx
   [/^85[23][2-9]\d{7}$/, /^3,(?:8|4,4)$/],
-  // 0044 xxxx xxxxxx: the country code stands by itself
+  // 0044 xxxx xxxxxx: the country code is a separate group
   [/^00[17]\d{10}$/, /^3,/],
   [/^00(?:20|3[0-469]|4[0134-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])\d{8,11}$/, /^4,/],
   [/^00(?:85[23]|886|971|35\d)\d{7,10}$/, /^5,/],
 ];
 
-/** how those begin */
+/** their first digits */
 const FOREIGN_START = /^(?:0|85)/;
 
 const TELEPHONE_LABEL =
   /(?:电话|電話|手机|手機|手提|座机|座機|固话|固話|市话|市話|热线|熱線|传真|傳真|(?<=^|[^\p{L}\p{N}]|[的新旧其]|联系|聯絡)(?:号码|號碼)|tel|phone|call|fax|mobile|mob|cell|whatsapp|(?<=^|[^\p{L}\p{N}\s]\s?|\b(?:my|his|her|the|your|their|new|old|home|office|work|contact)\s)number)(?:[ _-]?(?:no|num|number)\b)?(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
-/** behind these a number as long as telephone numbers are is one, mistyped or of another country */
+/** labels after which any number of a telephone number's length is one */
 const MOBILE_LABEL =
   /(?:电话|電話|手机|手機|座机|座機|固话|固話|市话|市話|传真|傳真|(?:mobile|phone|cell|\btel)(?:[ _-]?(?:no|num|number))?|\b(?:lxr?dh|sjhm?|dhhm?|yddh)|(?:dianhua|shouji)(?:hao(?:ma)?)?)(?:号码|號碼|号|號)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
 const ANY_LENGTH = /^(?:1[0-2]|3,3,4|4,3,3|4,6|4,[78]|3,8|3,4,4)$/;
 const IDENTITY_LABEL =
   /(?:身份证|身份證|身分證|身分证|证件|證件|税号|稅號|识别号|識別號|\bID)(?:号码|号|號碼|號|字號|no|number)?(?:[为是為]| is\b)?[^\p{L}\p{N}]{0,4}$/iu;
-/** behind these an issuer's prefix and length say enough, whatever the check digit */
+/** labels after which an issuer's prefix and length suffice, whatever the check digit is */
 const CARD_LABEL =
   /(?:卡|银联|銀聯|[打款][到至]|转[到至入]|轉[到至入]|汇[到至入]|匯[到至入]|card|visa|master ?card|union ?pay|amex)[^\p{L}\p{N}]{0,4}$/iu;
 const LABEL_REACH = 20;
@@ -167,7 +167,7 @@ const withoutCountry = (digits: string, plus: boolean): string =>
       ? digits.slice(2)
       : digits;
 
-/** The groups without those of a country prefix that stand by themselves: `+86 138 1234 5678`. */
+/** The groups without separate groups of a country prefix: `+86 138 1234 5678`. */
 const groupKey = (key: string, digits: string): string => {
   const own = key.split(',').map(Number);
   if (digits.startsWith('0086')) own[0] = own[0]! - 4;
@@ -188,14 +188,14 @@ interface Candidate {
 interface Classified {
   readonly entity: Entity;
   readonly end: number;
-  /** only a label speaks for it: it may be the beginning of something longer */
+  /** indicated only by a label: it may be the start of a longer number */
   readonly weak?: true;
 }
 
 function classify(c: Candidate): Classified | null {
   const { text, digits, key, start, end, plus } = c;
   const count = digits.length;
-  // a rule's cheapest question first: a text of single digits has nineteen candidates at each of them
+  // the cheapest check first: a text of single digits has nineteen candidates for each of them
   if (count === 17 || count === 18) {
     const stop = identityAt(text, digits, start, end);
     if (stop !== null) return { entity: 'national_id', end: stop };
@@ -220,7 +220,7 @@ function classify(c: Candidate): Classified | null {
   if (isLandline(digits) && LANDLINE_GROUPS.test(key)) return { entity: 'landline', end };
   if (bare !== digits && isLandline(`0${bare}`)) return { entity: 'landline', end };
   if (plus && count >= 8 && count <= 15) return { entity: 'phone', end };
-  // 400 and 800 are hotlines: nobody's own number
+  // 400 and 800 are hotlines, not personal numbers
   if (count >= 10 && count <= 11 && NANP_GROUPS.test(key) && /^1?(?![48]00)[2-9]\d\d[2-9]\d{6}$/.test(digits))
     return { entity: 'phone', end };
   if (FOREIGN_START.test(digits) && FOREIGN.some(([plan, cut]) => plan.test(digits) && cut.test(key)))
@@ -232,11 +232,11 @@ function classify(c: Candidate): Classified | null {
   return null;
 }
 
-/** of ASCII, or `_` */
+/** ASCII letters, digits, or `_` */
 const isLetter = (unit: number): boolean =>
   (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f;
 
-/** A number that begins with one or two letters in front of the digits at `digits`. */
+/** A number with one or two letters before the digits at `digits`. */
 function lettered(text: string, digits: number): Span | null {
   const at = isLetter(text.charCodeAt(digits - 2)) ? digits - 2 : digits - 1;
   const before = text.charCodeAt(at - 1);
@@ -246,7 +246,7 @@ function lettered(text: string, digits: number): Span | null {
 /** digit by digit */
 const dictated = (key: string, groups: number): boolean => groups > 6 && key.length === 2 * groups - 1;
 
-/** a mobile and an identity number with nothing between */
+/** a mobile number directly before or after an identity number */
 const GLUED = 29;
 
 function glued({ digits, start, end }: Group, spans: Span[]): boolean {
@@ -292,7 +292,7 @@ export function findNumbers(text: string, spans: Span[]): void {
       if (digits.length < FEWEST || (dictated(key, j - i + 1) && digits.length < 11)) continue;
       const start = plus ? first.start - 1 : first.start;
       const found = classify({ text, digits, key, start, end: group.end, plus });
-      // an identity number or a card is surer than a telephone number that happens to be its beginning
+      // an identity or card number is more reliable than a telephone number at its start
       if (found === null) continue;
       if (best === null || weak || plus || found.entity === 'national_id' || found.entity === 'bank_card') {
         weak = found.weak === true;

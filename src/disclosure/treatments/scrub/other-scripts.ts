@@ -1,10 +1,10 @@
-/** Names in scripts that are neither Latin nor Chinese: kana, Hangul, Cyrillic … Nothing tells them from other words but a label or brackets. */
+/** Finds names in scripts other than Latin and Chinese (kana, Hangul, Cyrillic …), which are recognised only by a label or brackets. */
 const WORD = '(?:(?!\\p{Script=Latin}|\\p{Script=Han})[\\p{L}\\p{M}ー]){1,16}';
 const NAME = new RegExp(`${WORD}(?:[ \\u3000·・.-]${WORD}){0,3}`, 'uy');
-/** what is below is Latin or a sign */
+/** code units below are Latin letters or signs */
 const FIRST = 0x370;
 
-/** How many units such a name at `at` takes; 0: none stands there. */
+/** The length of such a name at `at`; 0: none. */
 export function otherNameAt(text: string, at: number): number {
   const unit = text.charCodeAt(at);
   if (!(unit >= FIRST) || (unit >= 0x4e00 && unit <= 0x9fff)) return 0;

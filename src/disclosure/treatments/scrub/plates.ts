@@ -9,7 +9,7 @@ const PLATE = new RegExp(
 
 export function findPlates(text: string, spans: Span[]): void {
   for (const found of text.matchAll(PLATE)) {
-    // a plate has at least two digits; a word in capitals has none
+    // a plate has at least two digits, unlike a word in capitals
     if ((found[0].match(/[0-9]/g)?.length ?? 0) < 2) continue;
     spans.push({ entity: 'plate', start: found.index, end: found.index + found[0].length });
   }

@@ -1,7 +1,4 @@
-/**
- * One look at every character of a text before anything is searched for: what the text holds at all decides which finders run. Most
- * notes hold a few words that could begin something and nothing else.
- */
+/** Scans each character of a text once to determine which finders must run: most notes contain few characters that any finder could use. */
 import { PLATE_PROVINCES } from '../masks/plate.ts';
 import { TITLE_LETTERS } from './english-names.ts';
 import { isPlainUnit } from './fold.ts';
@@ -10,26 +7,26 @@ import { LABEL_CHARS } from './labelled.ts';
 import { NUMERALS } from './spoken.ts';
 
 const DIGIT = 1;
-/** folding may make something else of it */
+/** folding may change it */
 const FOLDS = 2;
-/** folding may make a digit of it, for all that is known here */
+/** folding may change it to a digit */
 const ODD = 4;
 const AT = 8;
 const LATIN = 16;
-/** ſ and the Kelvin sign, which are an s and a k where case does not matter */
+/** ſ and the Kelvin sign, which match s and k if case is ignored */
 const LATIN_ODD = 32;
 const LABEL = 64;
 const TITLE = 128;
 const PROVINCE = 256;
 const NUMERAL = 512;
-/** stands between numerals */
+/** may be between numerals */
 const BETWEEN = 1024;
-/** an English title could begin */
+/** may begin an English title */
 const TITLED = 2048;
-/** the label of a document or an account could begin */
+/** may begin the label of a document or an account */
 const DOCUMENT = 4096;
 
-/** The blocks of the basic plane in which scripts have digits of their own, and the surrogates of all that is outside it. */
+/** The blocks of the basic plane with digits of other scripts, and the surrogates. */
 const mayBeDigit = (unit: number): boolean =>
   (unit >= 0x0660 && unit < 0x2000) || (unit >= 0xa000 && unit < 0xe000) || unit > 0xff5e;
 
@@ -56,7 +53,7 @@ mark(LABEL_CHARS, DOCUMENT);
 const HAN = /[\u4e00-\u9fff]{2}/;
 
 export interface Traits {
-  /** the text is not what folding makes of it */
+  /** folding changes the text */
   readonly folds: boolean;
   readonly at: boolean;
   /** enough digits for the shortest number */
@@ -66,17 +63,17 @@ export interface Traits {
   readonly plates: boolean;
   /** enough digits for the shortest number behind a label */
   readonly digits: boolean;
-  /** where the first label of a document or an account could begin; -1: nowhere */
+  /** first possible position of the label of a document or an account; -1: none */
   readonly document: number;
-  /** where the first label or title could begin; -1: nowhere */
+  /** first possible position of a label or title; -1: none */
   readonly label: number;
   readonly title: number;
   readonly latin: boolean;
   /** two ideographs in a row, or more */
   readonly han: boolean;
-  /** a letter that an English title could begin with */
+  /** has the first letter of an English title */
   readonly titled: boolean;
-  /** letters that only case folding makes Latin ones */
+  /** has letters that are Latin only after case folding */
   readonly oddLatin: boolean;
 }
 
@@ -131,7 +128,7 @@ export function scan(text: string): Traits {
   };
 }
 
-/** of ASCII, or its full-width form; NaN, where the text ends, is none */
+/** ASCII or full-width; NaN (the end of the text) is none */
 const isLetter = (unit: number): boolean => {
   const lower = (unit >= 0xff21 ? unit - 0xfee0 : unit) | 0x20;
   return lower >= 0x61 && lower <= 0x7a;

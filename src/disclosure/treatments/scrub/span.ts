@@ -19,7 +19,7 @@ export const ENTITIES: readonly Entity[] = [
   'person_name',
 ];
 
-/** UTF-16 units from `start` to before `end` of the text. */
+/** A range of UTF-16 code units, without `end`. */
 export interface Span {
   readonly entity: Entity;
   readonly start: number;

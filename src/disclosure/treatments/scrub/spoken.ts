@@ -1,8 +1,8 @@
-/** Numbers written out in Chinese numerals, or half so: `一三八一二三四五六七八`. Looked for in the text as it stands, since folding knows no numerals. */
+/** Finds numbers in Chinese numerals, or mixed with digits: `一三八一二三四五六七八`. Searches the original text, since folding does not change numerals. */
 import { hasIdentityCheck, hasIdentityShape, isCard, isLandline, isMobile } from './checks.ts';
 import type { Span } from './span.ts';
 
-/** and the digit that each is */
+/** the numerals in the order of their digits */
 export const NUMERALS: { readonly [numeral: string]: string } = Object.fromEntries(
   [...'零0〇0○0一1幺1壹1二2两2贰2三3叁3四4肆4五5伍5六6陆6七7柒7八8捌8九9玖9'].flatMap((c, i, all) =>
     i % 2 === 0 ? [[c, all[i + 1]!]] : [],

@@ -1,13 +1,13 @@
 const LIKELY = 0x7ff;
 
-/** Words that a text is asked for at every place: nearly always the first character alone says no. */
+/** A set of words that is searched at every position; the first character nearly always rules out a match. */
 export class Words<T extends { readonly word: string }> {
   readonly first = new Set<string>();
   readonly #candidates = new Map<number, T[]>();
-  /** by the lower bits of the first character: most others have none of them */
+  /** by the low bits of the first character */
   readonly #likely = new Uint8Array(LIKELY + 1);
 
-  /** Of two that begin alike the longer one is tried first. */
+  /** longer words first */
   constructor(words: readonly T[]) {
     for (const word of words.toSorted((a, b) => b.word.length - a.word.length)) {
       const unit = word.word.charCodeAt(0);
@@ -17,7 +17,7 @@ export class Words<T extends { readonly word: string }> {
     }
   }
 
-  /** the word that stands at `at` */
+  /** the word at `at` */
   at(text: string, at: number): T | null {
     const unit = text.charCodeAt(at);
     if (this.#likely[unit & LIKELY] === 0) return null;

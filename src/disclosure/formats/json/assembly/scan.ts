@@ -3,7 +3,7 @@
  * writes the index of what it finds (`src/disclosure/formats/json/entries.ts` has the layout). Strings are read sixteen bytes at a time. UTF-8 is
  * checked elsewhere. Build with `npm run build` here; the outcome is committed as `src/disclosure/formats/json/wasm.ts`.
  *
- * Memory is laid out by the host (`json-scan.ts`), which calls `configure` and `automaton`. The input is followed by 16 readable bytes.
+ * Memory is laid out by the host (`../scan.ts`), which calls `configure` and `automaton`. The input is followed by 16 readable bytes.
  * Longer than others: one state machine.
  */
 
