@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Compiled code of the processes that tests start, and what OPA has compiled. Safe to remove at any time. */
 const cache = join(import.meta.dirname, 'node_modules/.cache/sluice');
@@ -23,8 +24,19 @@ function directory(name: string): string {
 process.env['NODE_COMPILE_CACHE'] ??= directory('node');
 process.env['SLUICE_TEST_COMPILED'] = directory('opa');
 
+/** Files that start processes or ask a policy thousands of questions come first: the last one to end has nobody to share with. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification): boolean =>
+      /\/test\/(cli|docs|faults)\/|\/test\/found\/a1-workers|\/test\/default-policy\/rego/.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/warm.ts'],
     setupFiles: ['test/support/opa-memo.ts'],

@@ -86,7 +86,11 @@ describe('workers that share a directory', () => {
     const own = await createDecisionLog({ journal, index: { sqlite: join(dir, 'decisions.db') } }, deps);
     const mine = await own.append(draft(2));
     await expect.poll(() => own.get(mine.decision_id)).not.toBe(null);
-    await pause(1500);
+    // Each of these is indexed by a pass over all chains.
+    for (const n of [3, 4]) {
+      const later = await own.append(draft(n));
+      await expect.poll(() => own.get(later.decision_id), { timeout: 10_000 }).not.toBe(null);
+    }
     expect(await own.get(decision_id)).toBe(null);
     await other.close();
     await expect.poll(() => own.get(decision_id), { timeout: 10_000 }).not.toBe(null);

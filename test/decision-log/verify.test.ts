@@ -131,7 +131,7 @@ describe('verify', () => {
         expect(report.ok, JSON.stringify(m)).toBe(false);
         expect(report.problems.length).toBeGreaterThan(0);
       }),
-      { numRuns: Number(process.env['SLUICE_FUZZ_RUNS'] ?? 200) },
+      { numRuns: Number(process.env['SLUICE_FUZZ_RUNS'] ?? 100) },
     );
   }, 120_000);
 

@@ -124,7 +124,7 @@ function rpcOf(value: Json): string {
 }
 
 /** more of them: FC_RUNS=5000 npx vitest run test/disclosure/covered.test.ts */
-const numRuns = Number(process.env['FC_RUNS'] ?? 200);
+const numRuns = Number(process.env['FC_RUNS'] ?? 100);
 
 describe('of a record whose catalog has no line that is whole, a scalar leaves where a line names its own path, and nowhere else', () => {
   test('in JSON', async () => {
