@@ -10,6 +10,7 @@ export interface Line {
 }
 
 const CHUNK = 1 << 20;
+const FIRST_CHUNK = 64 << 10;
 /** A record is at most `max_record` (16 MiB at the very most); what is longer is no record. */
 const MAX_LINE = 16 * (1 << 20) + 4096;
 /** how much of a line that is too long is kept */
@@ -72,8 +73,9 @@ export async function* linesLeft(
 async function* chunksOf(path: string, from: number, until: number): AsyncGenerator<Buffer, void, void> {
   const file = await open(path, 'r');
   try {
-    for (let position = from; position < until; ) {
-      const size = Math.min(CHUNK, until - position);
+    // A short file needs no large buffer: each chunk is twice as long as the one before.
+    for (let position = from, next = FIRST_CHUNK; position < until; next = Math.min(CHUNK, 2 * next)) {
+      const size = Math.min(next, until - position);
       const chunk = Buffer.allocUnsafe(size);
       const { bytesRead } = await file.read(chunk, 0, size, position);
       if (bytesRead === 0) return;
