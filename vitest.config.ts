@@ -42,6 +42,8 @@ export default defineConfig({
     setupFiles: ['test/support/opa-memo.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // what is waited for comes, however busy the machine is
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     isolate: false,
     maxWorkers: 2,
