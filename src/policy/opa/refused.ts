@@ -15,7 +15,7 @@ export const REFUSED: { readonly [builtin: string]: string } = {
   'providers.aws.sign_req': 'sign in the upstream configuration (upstreams.<name>.auth)',
 };
 
-/** By the binary as it stands. */
+/** by path and stamp of the OPA binary; one entry */
 const texts = new Map<string, Promise<string>>();
 
 /** OPA's capabilities without the refused built-ins, as JSON text for `--capabilities` */

@@ -35,7 +35,7 @@ const PREFIX = 'test_';
 
 export interface Found {
   readonly test: UnitTest;
-  /** what stands at its place in the file: the first step of its name */
+  /** the text at its place in the file, which is the first step of its name */
   readonly first: string;
 }
 
