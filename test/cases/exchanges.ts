@@ -2,7 +2,8 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
-import { classesOf, parseCatalog } from '../../src/policy/catalog/read.ts';
+import { classesOf } from '../../src/policy/catalog/classes.ts';
+import { parseCatalog } from '../../src/policy/catalog/read.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';

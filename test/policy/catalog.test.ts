@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { SluiceError } from '../../src/errors.ts';
 import type { Catalog } from '../../src/model/catalog.ts';
-import { catalogsFromData, classesOf, parseCatalog, readCatalogs } from '../../src/policy/catalog/read.ts';
+import { catalogsFromData } from '../../src/policy/catalog/bundled.ts';
+import { classesOf } from '../../src/policy/catalog/classes.ts';
+import { parseCatalog, readCatalogs } from '../../src/policy/catalog/read.ts';
 import { catalogFault } from '../../src/model/pointer-faults.ts';
 import { policySchemas } from '../../src/policy/schemas/documents.ts';
 

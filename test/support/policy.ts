@@ -1,6 +1,7 @@
 /** The default policy, compiled once a test file, with what a test changes of its data, catalogs and rules. */
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
-import { classesOf, parseCatalog } from '../../src/policy/catalog/read.ts';
+import { classesOf } from '../../src/policy/catalog/classes.ts';
+import { parseCatalog } from '../../src/policy/catalog/read.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';

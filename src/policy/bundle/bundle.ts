@@ -5,7 +5,7 @@ import type { Catalog } from '../../model/catalog.ts';
 import { type ArchiveLimits, DEFAULT_LIMITS, type Files, readArchive, writeArchive } from './archive.ts';
 import { APPROVALS, approvalsIn, withDigest } from './approval.ts';
 import { checkRoots, mergeData } from './data.ts';
-import { catalogsFromData } from '../catalog/read.ts';
+import { catalogsFromData } from '../catalog/bundled.ts';
 import { isObject } from '../../documents/yaml.ts';
 import { exactJson } from '../../rego/index.ts';
 import { type SigningConfig, type SigningKey, signFiles, verifyFiles } from './signatures.ts';

@@ -7,7 +7,7 @@ import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
 import { SluiceError } from '../../../errors.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
-import { classesOf } from '../../../policy/catalog/read.ts';
+import { classesOf } from '../../../policy/catalog/classes.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { Blamer, type Blame } from './blame.ts';
 import type { NamedPolicy } from '../source.ts';

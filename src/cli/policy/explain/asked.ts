@@ -12,7 +12,7 @@ import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
 import type { PolicyInput, Tier } from '../../../model/input.ts';
 import type { FieldAccount } from '../../../model/record.ts';
 import { textOf } from '../../../documents/complete.ts';
-import { classesOf } from '../../../policy/catalog/read.ts';
+import { classesOf } from '../../../policy/catalog/classes.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Io } from '../../io.ts';

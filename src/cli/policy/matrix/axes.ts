@@ -7,7 +7,7 @@ import { READS } from '../../../model/actions.ts';
 import type { Consent, DataSubjectState } from '../../../model/consent.ts';
 import type { Subject, Tier } from '../../../model/input.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
-import { classesOf } from '../../../policy/catalog/read.ts';
+import { classesOf } from '../../../policy/catalog/classes.ts';
 import { isObject } from '../../../documents/yaml.ts';
 
 export interface AxesOptions {
