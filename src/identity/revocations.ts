@@ -2,7 +2,8 @@
  * Revoked credentials: a YAML list that is read again when it changes. While it cannot be read, every credential may be revoked,
  * and all are refused.
  */
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import { faultsIn, spellFault } from '../documents/faults.ts';
 import type { Clock } from '../observability/clock.ts';
 import { asSeen } from '../model/spelling.ts';
 import { UNMARKED } from '../documents/complete.ts';
@@ -56,7 +57,11 @@ export function openRevocations(
       });
     } catch (cause) {
       throw new SluiceError('config_invalid', {
-        message: `identity.revocations: ${path} cannot be used: ${(cause as Error).message}`,
+        message: isSluiceError(cause)
+          ? `identity.revocations: ${faultsIn(cause)
+              .map((fault) => spellFault({ ...fault, file: path }))
+              .join('\n')}`
+          : `identity.revocations: ${path} cannot be used: ${(cause as Error).message}`,
         cause,
       });
     }
