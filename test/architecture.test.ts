@@ -399,6 +399,25 @@ describe('architecture', () => {
     expect(wired.filter(([, text]) => !text.includes('compose/build.ts')).map(([f]) => f)).toEqual([]);
   });
 
+  test('a cache subscribes to announcements of changes, or its answers depend on nothing but their key', () => {
+    const reasons: Readonly<Record<string, string>> = {
+      'consent/lookups.ts': 'entries expire: the upstream that was asked announces nothing',
+      'consent/states.ts': 'equal states are one object',
+      'disclosure/fields/catalogs.ts': 'compiled from the catalog and the pointer in the key',
+      'disclosure/session/digest.ts': 'a digest depends on its secret and its text only',
+      'disclosure/subjects/places.ts': 'compiled patterns',
+      'endpoints/responses.ts': 'the spelling of a header',
+      'policy/snapshot/index.ts': 'belongs to one snapshot; the key has all that the policy reads',
+      'policy/snapshot/projection.ts': 'numbers of texts',
+    };
+    const caches = files.filter(
+      (f) => !['rego', 'cli'].includes(room(f)) && /new LRUCache\b/.test(codeOf(f)),
+    );
+    const subscribes = (f: string): boolean => /\binvalidation\.subscribe\(/.test(codeOf(f));
+    expect(caches.filter((f) => !subscribes(f)).sort()).toEqual(Object.keys(reasons));
+    expect(caches.filter(subscribes)).toContain('identity/index.ts');
+  });
+
   test('no file is called utils, helpers, manager or impl', () => {
     expect(files.filter((f) => /(^|\/)(utils?|helpers?|.*manager|.*impl)(\.ts|\/)/i.test(f))).toEqual([]);
   });

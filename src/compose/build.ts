@@ -16,6 +16,7 @@ import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { createIdentity } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
 import type { ConsentSource } from '../model/consent.ts';
+import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
@@ -55,6 +56,8 @@ export interface Parts {
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly metrics: Metrics;
+  /** tells of every change that may give a caller another answer */
+  readonly invalidation: Invalidation;
   close(): Promise<void>;
 }
 
@@ -68,6 +71,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const { logger, given = {} } = deps;
     const clock = deps.clock ?? systemClock;
     const metrics = createMetrics();
+    const invalidation = createInvalidation();
+    const { announce } = invalidation;
     const around = { logger, clock, baseDir: directory };
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
@@ -77,6 +82,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
         await createPolicyStore(config.policy, {
           ...around,
           metrics,
+          announce,
           ...(deps.gate ? { gate: deps.gate } : {}),
           approvals: approvalRecords({ log, newDecisionId, clock }),
         }),
@@ -85,7 +91,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =
-      given.consents ?? opened.add(await createConsentSource(config.consent, { clock, logger, readsDates }));
+      given.consents ??
+      opened.add(await createConsentSource(config.consent, { clock, logger, readsDates, announce }));
     const shadow = config.policy.shadow
       ? opened.add(
           await createShadow(config.policy.shadow, {
@@ -95,7 +102,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           }),
         )
       : null;
-    const identity = opened.add(createIdentity(config.identity, { clock, logger }));
+    const identity = opened.add(createIdentity(config.identity, { clock, logger, invalidation }));
     const upstreams = given.upstreams ?? opened.add(createUpstreams(upstreamConfigs(config)));
     const identities = createIdentities(
       consents,
@@ -146,6 +153,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       upstreams,
       keys,
       metrics,
+      invalidation,
       close: () => opened.close(),
     };
   });

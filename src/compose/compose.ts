@@ -10,7 +10,8 @@ export interface ComposeDependencies extends BuildDependencies {
 }
 
 /** A running sidecar. */
-export interface Sluice extends Pick<Parts, 'log' | 'policy' | 'consents' | 'identity' | 'metrics'> {
+export interface Sluice
+  extends Pick<Parts, 'log' | 'policy' | 'consents' | 'identity' | 'metrics' | 'invalidation'> {
   /** URLs of the listeners, with the ports that were really taken */
   readonly proxy: string;
   readonly admin: string;
@@ -26,7 +27,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
   const parts = await build(loaded, deps);
   try {
     const listening = await listen(parts, loaded.config, deps.workers);
-    const { log, policy, consents, identity, metrics } = parts;
+    const { log, policy, consents, identity, metrics, invalidation } = parts;
     return {
       proxy: listening.proxy,
       admin: listening.admin,
@@ -35,6 +36,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
       consents,
       identity,
       metrics,
+      invalidation,
       revision: () => policy.current().revision,
       async close() {
         await listening.close();

@@ -5,6 +5,7 @@
 import type { ConsentConfig } from './section.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
+import type { Announce } from '../model/invalidation.ts';
 import type { Clock } from '../observability/clock.ts';
 import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
@@ -17,12 +18,13 @@ export interface ConsentDependencies {
   readonly logger: Logger;
   /** whether the live policy reads `from` and `until`; if not given, the configuration alone decides */
   readonly readsDates?: () => boolean;
+  readonly announce?: Announce;
 }
 
 /** @throws SluiceError `consent_invalid`, `consent_unavailable` when the file cannot be used at the start */
 export function openConsentFile(
   config: Omit<ConsentConfig, 'lookups'>,
-  { clock, logger, readsDates = () => false }: ConsentDependencies,
+  { clock, logger, readsDates = () => false, announce }: ConsentDependencies,
 ): ConsentSource {
   const states = createStates(() => config.expose_dates || readsDates());
   const load = (text: string, before: string | null) => {
@@ -44,6 +46,7 @@ export function openConsentFile(
       parse: load,
       clock,
       poll: config.poll,
+      onChange: () => announce?.({ kind: 'consents', data_subject: null }),
       onError: (err) =>
         logger.error({ err, file: config.file }, 'consents cannot be read: lookups are refused'),
     }),

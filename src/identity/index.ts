@@ -1,18 +1,19 @@
 /**
- * Credentials → Subject: bearer tokens, API keys, client certificates. A verified token is remembered by its digest, so
- * that a signature is checked once; it is forgotten when it expires, when its issuer's keys change, and at the latest when
- * those keys would have to be fetched anew.
+ * Credentials → Subject: bearer tokens, API keys, client certificates. A verified token is cached by its digest, so that a signature is
+ * checked once. The entry ends when the token expires, when its issuer's keys change, and at the latest when those keys would have to be
+ * fetched again. Revocations are not cached: they are checked for every request.
  */
 import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
+import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys } from './api-keys.ts';
 import { createCertificates } from './certificates.ts';
 import { digestOf } from './digests.ts';
-import { createKeySet, type KeySet } from './keys.ts';
+import { createKeySet } from './keys.ts';
 import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
 import { type Issuer, type Verified, verifyToken } from './tokens.ts';
 import type { Authenticated, Headers, Identity } from './types.ts';
@@ -23,13 +24,12 @@ export interface IdentityDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fetch?: typeof fetch;
+  readonly invalidation?: Invalidation;
 }
 
 interface Remembered {
   readonly authenticated: Authenticated;
   readonly digests: readonly string[];
-  readonly keys: KeySet;
-  readonly generation: number;
   /** milliseconds since the epoch */
   readonly until: number;
 }
@@ -39,24 +39,39 @@ const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /** Reads key files at once and throws `config_invalid` if one cannot be used; key URLs are asked when first needed. */
 export function createIdentity(config: IdentityConfig, deps: IdentityDependencies): Identity {
-  const { clock } = deps;
+  const { clock, logger, invalidation = createInvalidation() } = deps;
   const issuers = new Map<string, Issuer>(
-    config.issuers.map((c) => [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, deps) }]),
+    config.issuers.map((c) => {
+      const onChange = (): void => invalidation.announce({ kind: 'keys', issuer: c.issuer });
+      return [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, { ...deps, onChange }) }];
+    }),
   );
   const apiKey = createApiKeys(config.api_keys, clock);
   const apiKeyHeader = config.api_key_header.toLowerCase();
   const certificateOf = createCertificates(config.certificates, clock);
   const revocations =
-    config.revocations === undefined ? NO_REVOCATIONS : openRevocations(config.revocations, deps);
+    config.revocations === undefined
+      ? NO_REVOCATIONS
+      : openRevocations(config.revocations, {
+          clock,
+          logger,
+          onChange: () => invalidation.announce({ kind: 'revocations' }),
+        });
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
   const underway = new Map<string, Promise<Verified>>();
   let hits = 0;
   let misses = 0;
+  const unsubscribe = invalidation.subscribe('keys', ({ issuer }) => {
+    for (const [digest, { authenticated }] of memory.entries())
+      if (authenticated.issuer === issuer) memory.delete(digest);
+    // A token that is sent from now on is not judged by a verification that began with the keys before.
+    underway.clear();
+  });
 
   function recall(digest: string): Remembered | null {
     const entry = memory.get(digest);
     if (!entry) return null;
-    if (entry.until > clock.now().getTime() && entry.keys.generation() === entry.generation) return entry;
+    if (entry.until > clock.now().getTime()) return entry;
     memory.delete(digest);
     return null;
   }
@@ -64,9 +79,14 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   async function verify(token: string, digest: string): Promise<Verified> {
     try {
       const verified = await verifyToken(token, issuers, clock);
-      const { authenticated, keys } = verified;
-      if (config.remembered > 0)
-        memory.set(digest, { ...verified, until: Math.min(authenticated.expires, keys.trustedUntil()) });
+      const { authenticated, digests, keys, generation } = verified;
+      // The keys may have changed while the signature was checked: then the token is verified again when it is next sent.
+      if (config.remembered > 0 && keys.generation() === generation)
+        memory.set(digest, {
+          authenticated,
+          digests,
+          until: Math.min(authenticated.expires, keys.trustedUntil()),
+        });
       return verified;
     } finally {
       underway.delete(digest);
@@ -132,6 +152,7 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       revocations.refresh();
     },
     async close() {
+      unsubscribe();
       for (const { keys } of issuers.values()) keys.close();
       revocations.close();
       memory.clear();

@@ -15,7 +15,7 @@ type Source = IssuerConfig['jwks'];
 
 export interface KeySet {
   readonly find: JWTVerifyGetKey;
-  /** changes with the keys: what was verified before is verified again */
+  /** changes whenever the keys do */
   generation(): number;
   /**
    * Asks for the keys anew after a signature that none of generation `since` has made: within the cooldown, and by one request.
@@ -31,6 +31,8 @@ export interface KeySet {
 }
 
 export interface KeyDependencies {
+  /** called when the keys of a set were replaced or can no longer be read */
+  readonly onChange?: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fetch?: typeof fetch;
@@ -85,7 +87,7 @@ function fixed(document: JSONWebKeySet, issuer: string): KeySet {
   };
 }
 
-function fromFile(path: string, source: Source, { clock, logger }: KeyDependencies): KeySet {
+function fromFile(path: string, source: Source, { clock, logger, onChange }: KeyDependencies): KeySet {
   let generation = 0;
   const file = readAtStart(path, () =>
     observeFile({
@@ -94,6 +96,7 @@ function fromFile(path: string, source: Source, { clock, logger }: KeyDependenci
       parse: (text) => finderOf(JSON.parse(text)),
       onChange: () => {
         generation += 1;
+        onChange?.();
       },
       onError: () => logger.error({ file: path }, 'a key file has become unreadable'),
     }),
@@ -111,7 +114,8 @@ function fromFile(path: string, source: Source, { clock, logger }: KeyDependenci
       file.look();
       return current() !== since;
     },
-    trustedUntil: () => Number.POSITIVE_INFINITY,
+    trustedUntil: () =>
+      file.brokenSince === null ? Number.POSITIVE_INFINITY : file.brokenSince + source.stale_if_error,
     ready: async () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'a key file cannot be read' },
     refresh: () => file.look(true),
@@ -156,6 +160,7 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
           find = finderOf(JSON.parse(next));
           text = next;
           generation += 1;
+          deps.onChange?.();
         }
         loadedAt = now();
         failed = false;

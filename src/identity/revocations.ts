@@ -40,7 +40,7 @@ export const NO_REVOCATIONS: Revocations = {
 /** @throws SluiceError `config_invalid` when the list cannot be used at the start */
 export function openRevocations(
   path: string,
-  { clock, logger }: { clock: Clock; logger: Logger },
+  { clock, logger, onChange }: { clock: Clock; logger: Logger; onChange?: () => void },
 ): Revocations {
   const file = (() => {
     try {
@@ -52,6 +52,7 @@ export function openRevocations(
           if (!revoked.isMarked) logger.warn({ file: path }, `revocations: ${UNMARKED}`);
           return revoked;
         },
+        ...(onChange === undefined ? {} : { onChange }),
         onError: () =>
           logger.error({ file: path }, 'the list of revocations cannot be read: everybody is refused'),
       });

@@ -31,7 +31,7 @@ export interface Shadow {
   close(): Promise<void>;
 }
 
-export interface ShadowDependencies extends Omit<StoreDependencies, 'metrics' | 'gate'> {
+export interface ShadowDependencies extends Omit<StoreDependencies, 'metrics' | 'gate' | 'announce'> {
   readonly metrics?: { count(name: 'shadow_differences' | 'shadow_evaluations', by?: number): void };
   /** must not throw; called between requests */
   readonly report: (report: ShadowReport) => void;

@@ -5,6 +5,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import { isSluiceError, SluiceError } from '../errors.ts';
+import type { Announce } from '../model/invalidation.ts';
 import type { PolicyStore } from '../model/policy.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -45,6 +46,7 @@ export interface StoreDependencies {
   /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
   readonly gate?: Gate;
   readonly opa?: () => Promise<Opa>;
+  readonly announce?: Announce;
   /** Records which policies `policy.require_approval` admitted or refused. A policy whose record cannot be written does not go live. */
   readonly approvals?: {
     approved(candidate: Candidate, approval: Approval): Promise<void>;
@@ -100,6 +102,7 @@ export const createPolicyStore = async (
     const tried = await deps.gate?.(candidate);
     if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
     if (closed) return;
+    const isFirst = live === undefined;
     live = candidate;
     activatedAt = deps.clock.now().toISOString();
     error = null;
@@ -112,6 +115,7 @@ export const createPolicyStore = async (
         { bundle: candidate.bundle },
         `the policy was compiled without OPA's optimizer, so decisions may take longer: ${loaded.bundle.unoptimized}`,
       );
+    if (!isFirst) deps.announce?.({ kind: 'policy', revision: candidate.revision });
     try {
       await loaded.accepted();
     } catch (err) {

@@ -171,6 +171,34 @@ describe('keys in a file', () => {
     rmSync(dir, { recursive: true });
   });
 
+  test('that can no longer be read serve for stale_if_error, for a token that was verified meanwhile too', async () => {
+    const clock = new SettableClock();
+    const jwks = { file: path(), stale_if_error: '60s' };
+    const stale = identityWith({ issuers: [issuerOf([], { jwks })] }, clock);
+    const headers = bearer(await one.sign());
+    expect(await verdict(stale, headers)).toBe('accepted');
+    replace('no keys');
+    expect(await eventually(async () => !(await stale.ready()).ok)).toBe(true);
+    expect(await verdict(stale, headers)).toBe('accepted');
+    clock.time += 61_000;
+    expect(await verdict(stale, headers)).toBe('keys_unavailable');
+    await stale.close();
+  });
+
+  test('that change while a signature is checked leave nothing of the check behind', async () => {
+    const headers = bearer(await one.sign());
+    const before = verdict(identity, headers);
+    replace(setOf(two));
+    identity.refresh();
+    const after = verdict(identity, headers);
+    // The first check had begun with the key that has just been withdrawn.
+    expect([await before, await after, await verdict(identity, headers)]).toEqual([
+      'accepted',
+      'token_key_unknown',
+      'token_key_unknown',
+    ]);
+  });
+
   test('are read at the start', async () => {
     expect(await verdict(identity, bearer(await one.sign()))).toBe('accepted');
   });
