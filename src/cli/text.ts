@@ -1,4 +1,5 @@
 /** Text for people, in columns of a terminal, where a Chinese character takes two. */
+import stringWidth from 'string-width';
 
 /** `1 fault`, `2 faults` */
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
@@ -18,12 +19,6 @@ export const spellSpans = (spans: readonly (readonly [number, number])[]): strin
   spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Unicode Standard Annex #11: East Asian wide and full-width, as far as terminals agree, and emoji */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
-
-const width = (grapheme: string): number => (WIDE.test(grapheme) ? 2 : 1);
-
 /** Lines of at most `columns` columns, broken anywhere. Control characters become `·`, so that data cannot steer the terminal. */
 export function wrap(text: string, columns: number): string {
   const lines: string[] = [];
@@ -31,7 +26,7 @@ export function wrap(text: string, columns: number): string {
     let line = '';
     let used = 0;
     for (const { segment } of segmenter.segment(paragraph.replace(/[\u0000-\u001f\u007f-\u009f]/g, '·'))) {
-      const w = width(segment);
+      const w = stringWidth(segment);
       if (used + w > columns && line !== '') {
         lines.push(line);
         line = '';
