@@ -40,9 +40,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/warm.ts'],
     setupFiles: ['test/support/opa-memo.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // what is waited for comes, however busy the machine is
+    // What is waited for comes, however busy the machine is: these end a test that hangs, and measure nothing.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     isolate: false,

@@ -184,7 +184,7 @@ describe('a person that the default policy withholds', () => {
     ];
     const refused = expect.stringContaining('consent_unavailable') as string;
     try {
-      await vi.waitFor(async () => expect(await answers()).toEqual([refused, refused]), 5000);
+      await vi.waitFor(async () => expect(await answers()).toEqual([refused, refused]), 20_000);
     } finally {
       writeFileSync(file, before);
     }

@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 const until = (condition: () => boolean) =>
-  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 15_000, interval: 20 });
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 60_000, interval: 20 });
 const tick = () => new Promise((done) => setTimeout(done, 1));
 
 const storeOf = async (config: object): Promise<LivePolicyStore> => {

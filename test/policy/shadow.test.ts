@@ -58,7 +58,7 @@ describe('a shadow policy', () => {
     const input = inputFor('support', 'after_sales');
     expect(both.decide(input)).toBe(live.decide(input));
     expect(reports).toEqual([]);
-    await vi.waitFor(() => expect(reports).toHaveLength(1));
+    await vi.waitFor(() => expect(reports).toHaveLength(1), 20_000);
     expect(reports[0]).toMatchObject({
       question: 'decision',
       revision: { live: live.revision, shadow: expect.not.stringMatching(live.revision) },
@@ -77,7 +77,7 @@ describe('a shadow policy', () => {
       'catalog/customer.yaml': 'resource: customer\nfields: { /id: { category: reference, grade: 3 } }',
     });
     both.disclose(disclosureFor(inputFor('support', 'after_sales')));
-    await vi.waitFor(() => expect(reports).toHaveLength(1));
+    await vi.waitFor(() => expect(reports).toHaveLength(1), 20_000);
     expect(reports[0]!.differences).toEqual([
       { of: 'classes.contact/3', live: 'mask', shadow: 'drop' },
       { of: 'classes.identity/3', live: 'mask', shadow: 'drop' },
@@ -90,7 +90,7 @@ describe('a shadow policy', () => {
   test('that agrees reports nothing', async () => {
     const { both, counts } = await beside({});
     both.decide(inputFor('support', 'after_sales'));
-    await vi.waitFor(() => expect(counts).toEqual({ shadow_evaluations: 1, shadow_differences: 0 }));
+    await vi.waitFor(() => expect(counts).toEqual({ shadow_evaluations: 1, shadow_differences: 0 }), 20_000);
   });
 
   test('is asked about the sampled part only', async () => {
@@ -125,7 +125,7 @@ describe('a shadow policy', () => {
     expect(asked).toBe(1);
     time += 1_000;
     both.decide(base);
-    await vi.waitFor(() => expect(asked).toBe(2));
+    await vi.waitFor(() => expect(asked).toBe(2), 20_000);
   });
 });
 

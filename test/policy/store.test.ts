@@ -47,7 +47,7 @@ const replace = async (file: string, text: string): Promise<void> => {
 const allows = (s: LivePolicyStore, role: string, purpose: string): boolean =>
   s.current().decide(inputFor(role, purpose)).allow;
 const until = (condition: () => boolean) =>
-  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 15_000, interval: 20 });
+  vi.waitFor(() => expect(condition()).toBe(true), { timeout: 60_000, interval: 20 });
 
 describe('a policy directory', () => {
   test('is compiled at start and again when it changes', async () => {
