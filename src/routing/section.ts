@@ -1,4 +1,5 @@
 /** Which requests exist, and what each of them means. A request without a route is denied. Longer than most files, since a route is one section. */
+import { REQUEST_FORMAT_NAMES, type RequestFormat } from './body/formats.ts';
 import { ACTIONS } from '../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';
 import type { ActionName } from '../model/input.ts';
@@ -20,17 +21,6 @@ export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
 import { keepMasked } from './section/keep-masked.ts';
 import { alwaysFetchSchema, pagingSchema } from './section/paging.ts';
 
-const REQUEST_FORMATS = [
-  'json',
-  'ndjson',
-  'form',
-  'multipart',
-  'csv',
-  'xml',
-  'vcard',
-  'xmlrpc',
-  'soap',
-] as const;
 const REQUEST_CODINGS = ['gzip', 'deflate', 'br'] as const;
 
 export const GRAMMARS = [
@@ -165,10 +155,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
     ),
     request: defaulted(
       section({
-        format: defaulted(
-          Type.Unsafe<(typeof REQUEST_FORMATS)[number]>(Type.Enum([...REQUEST_FORMATS])),
-          'json',
-        ),
+        format: defaulted(Type.Unsafe<RequestFormat>(Type.Enum([...REQUEST_FORMAT_NAMES])), 'json'),
         types: defaulted(
           Type.Array(Type.String({ pattern: '^[a-z0-9.+_-]+/[a-z0-9.+_-]+$' }), {
             uniqueItems: true,
