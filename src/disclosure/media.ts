@@ -81,7 +81,7 @@ export function mediaOf(
   if (declared === null && page)
     throw new SluiceError(
       'response_format_unsupported',
-      `The upstream answered with a page or a picture. The route's response.format does not make ${format.name} of it.`,
+      `The upstream answered with an HTML page or an image, which cannot be read as the route's response.format, ${format.name}.`,
     );
   const named = parameter(parameters, 'charset') || undefined;
   const fallback = media.declaresCharset === true ? '' : 'utf-8';
@@ -130,7 +130,7 @@ function mediaOfTypes(
   if (!types.includes(type))
     throw new SluiceError(
       'response_format_unsupported',
-      `The upstream did not answer with one of the types that the route takes as a whole (${types.join(', ')}).`,
+      `The upstream did not answer with one of the types that the route accepts (${types.join(', ')}).`,
     );
   const charset = given ?? parameter(parameters, 'charset') ?? '';
   return {

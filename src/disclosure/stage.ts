@@ -44,10 +44,7 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
   const open = (plan: DisclosurePlan): Session => {
     const format = formats.get(plan.format);
     if (!format) {
-      throw new SluiceError(
-        'response_format_unsupported',
-        `no format ${plan.format} is known that could be disclosed field by field`,
-      );
+      throw new SluiceError('response_format_unsupported', `There is no format ${plan.format}.`);
     }
     return new Session(format, plan, shared);
   };

@@ -67,7 +67,7 @@ export function refuseConflicts(
   if (about.length > 0) {
     const paths = [...new Set(about)];
     throw new SluiceError('identifier_conflict', {
-      message: `The request's body names another record than its route does: ${paths.join(', ')}. Leave it out, or send what the route says.`,
+      message: `The request's body names another record than its route: ${paths.join(', ')}. Omit it, or send the value of the route.`,
       paths,
     });
   }
@@ -84,7 +84,7 @@ export function refuseConflicts(
   if (beside.length === 0) return;
   const paths = [...new Set(beside)];
   throw new SluiceError('identifier_conflict', {
-    message: `The request's body says by more than one member which field it writes, and they may not agree upstream: ${paths.join(', ')}. Send only the keys that the catalog's selector names; or let the selector name them all, e.g. [id=3,name=Mobile].`,
+    message: `The request's body states by several members which field it writes, and the upstream may use any of them: ${paths.join(', ')}. Send only the keys of the catalog's selector, or add all of them to the selector, e.g. [id=3,name=Mobile].`,
     paths,
   });
 }

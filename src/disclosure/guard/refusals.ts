@@ -44,13 +44,13 @@ export function refuseInLists(refused: readonly Refused[], disguised: readonly L
   const listed = disguised.filter((leaf) => leaf.listed);
   if (listed.length > 0)
     throw new SluiceError('masked_value_refused', {
-      message: `The request writes back a list with disguised values: ${pointersOf(listed).join(', ')}. Without them the list would be written shorter than it is stored. Leave the list out to keep it, send it whole with real values, or set request.keep_masked on the route.`,
+      message: `The request writes a list with values that are results of a treatment: ${pointersOf(listed).join(', ')}. Without them the stored list would become shorter. Omit the list to keep it, send it completely with real values, or set request.keep_masked on the route.`,
       paths: pointersOf(listed),
     });
   const within = refused.filter((leaf) => leaf.listed);
   if (within.length > 0)
     throw new SluiceError('body_field_refused', {
-      message: `The request writes a field within a list that this caller may not write: ${withReasons(within)}. Nothing is left out of a list, since a list is stored as it is sent. Leave the list out to keep it, or set request.keep_masked on the route.`,
+      message: `The request writes a field within a list that this caller may not write: ${withReasons(within)}. Elements are not removed from lists, since a list is stored as it is sent. Omit the list to keep it, or set request.keep_masked on the route.`,
       paths: pointersOf(within),
     });
 }
@@ -59,7 +59,7 @@ export function refuseInLists(refused: readonly Refused[], disguised: readonly L
 export function refusePatch(value: unknown, refused: readonly Leaf[]): void {
   if (!refused.some(({ entry }) => entry === null) || !isPatch(value)) return;
   throw new SluiceError('body_field_refused', {
-    message: `The request's body is a JSON Patch (RFC 6902), a list of operations: the fields that it writes are named in its values, where they are not looked for (${pointersOf(refused).join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
+    message: `The request's body is a JSON Patch (RFC 6902), a list of operations: it names fields in its values, which Sluice does not interpret (${pointersOf(refused).join(', ')} are in no catalog). Send the fields to be changed as an object, as in a JSON Merge Patch (RFC 7396).`,
     paths: pointersOf(refused),
   });
 }

@@ -190,12 +190,12 @@ export class Session {
     if (this.#read >= page.fetch)
       throw new SluiceError(
         'narrowed_page_refused',
-        `The request narrows a list of which no more than ${page.fetch} records are looked at (paging.fetch, or paging.size), and too few of them make up the page. Narrow the list further.`,
+        `The request narrows a list of which Sluice reads at most ${page.fetch} records (paging.fetch or paging.size), and too few of them can be released to fill the page. Narrow the list further.`,
       );
     if (await this.#hasMore())
       throw new SluiceError(
         'narrowed_page_refused',
-        'The upstream gave only a part of the list that the request narrows: a gap in it would tell what a withheld record holds. Narrow the list further; or let the route say how the upstream pages (paging), with a paging.fetch that is no larger than what the upstream gives at once.',
+        'The upstream returned only a part of the list that the request narrows, so that a gap would reveal the content of a withheld record. Narrow the list further; or configure how the upstream pages (paging), with a paging.fetch that the upstream returns in one answer.',
       );
   }
 
@@ -237,7 +237,7 @@ export class Session {
     if (this.#heldBytes <= group_bytes) return;
     throw new SluiceError(
       'group_size_unmet',
-      `the answer must hold groups of at least ${this.#minGroup} records, and to count them it would have to be held whole, which is limited to ${group_bytes} bytes (limits.group): ask for less`,
+      `the answer must hold groups of at least ${this.#minGroup} records, and to form them Sluice must buffer the answer, which is limited to ${group_bytes} bytes (limits.group). Request less.`,
     );
   }
 

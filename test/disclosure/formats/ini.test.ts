@@ -1,18 +1,26 @@
 /** A format that is added as CONTRIBUTING.md says: one file (`ini.ts`) and one line in the table of formats. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { answers, type HostileUpstream, startHostile } from '../../support/hostile.ts';
-import { CUSTOMER_ROUTES, type Running, startSluice } from '../../support/sluice.ts';
+import type { Running } from '../../support/sluice.ts';
 import { exchange, headerOf, jsonOf, requestText } from '../../support/wire.ts';
 
-vi.mock('../../../src/disclosure/formats/formats.ts', async (original) => {
-  const { FORMATS } = await original<typeof import('../../../src/disclosure/formats/formats.ts')>();
-  const { ini } = await import('./ini.ts');
-  return { FORMATS: [...FORMATS, ini] };
-});
+const TABLE = '../../../src/disclosure/formats/formats.ts';
+
+/** Loads Sluice anew with one more line in the table of formats: modules are shared by the test files of a process. */
+async function sluiceWithIni(): Promise<typeof import('../../support/sluice.ts')> {
+  vi.resetModules();
+  vi.doMock(TABLE, async (original) => {
+    const { FORMATS } = await original<typeof import('../../../src/disclosure/formats/formats.ts')>();
+    const { ini } = await import('./ini.ts');
+    return { FORMATS: [...FORMATS, ini] };
+  });
+  return import('../../support/sluice.ts');
+}
 
 let upstream: HostileUpstream;
 let sluice: Running;
 beforeAll(async () => {
+  const { CUSTOMER_ROUTES, startSluice } = await sluiceWithIni();
   upstream = await startHostile();
   const [one] = CUSTOMER_ROUTES;
   sluice = await startSluice({
@@ -27,6 +35,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await sluice.close();
   await upstream.close();
+  vi.doUnmock(TABLE);
+  vi.resetModules();
 });
 const ask = (path: string) => exchange(sluice.port, requestText(`GET ${path}`, sluice.caller));
 

@@ -17,7 +17,10 @@ export const form: Format = {
     onlyOptions('form', setup.options, []);
     const named = charset(setup.charset || 'utf-8');
     if (named.layout.startsWith('utf16'))
-      throw new SluiceError('response_charset_unknown', 'A form is written in ASCII; UTF-16 is not.');
+      throw new SluiceError(
+        'response_charset_unknown',
+        'A form cannot be in UTF-16, since its syntax is ASCII.',
+      );
     return new SingleRecordReader(setup, (body) => parse(body, named, setup.limits.record_members));
   },
 };

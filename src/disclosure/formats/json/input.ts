@@ -128,14 +128,14 @@ export class JsonInput {
 
   malformed(at: number, what: string): SluiceError {
     return new SluiceError('response_malformed', {
-      message: `the response is refused: ${what}`,
+      message: `The response is refused: ${what}.`,
       place: `byte ${this.#before + at}`,
     });
   }
 
   tooLarge(limit: number): SluiceError {
     return new SluiceError('record_too_large', {
-      message: `the response has a record (or a value around the records) of more than ${limit} bytes; name the place of the records with the route's "records", or raise limits.record`,
+      message: `The response has a record (or a value around the records) of more than ${limit} bytes. Set records on the route if the response is a list, or raise limits.record.`,
       place: `near byte ${this.#before + this.at}`,
     });
   }

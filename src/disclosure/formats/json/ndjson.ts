@@ -115,12 +115,12 @@ class NdjsonReader implements BodyReader {
     const depth = Math.min(limits.depth, DEEPEST);
     const close = scanner.scan(value, end, matcher.root, 0, depth, true);
     if (close === TOO_DEEP)
-      throw new SluiceError('response_too_deep', `a record has containers deeper than ${limits.depth}`);
-    if (close === AMBIGUOUS)
-      throw input.malformed(
-        scanner.errorAt,
-        'an object names twice the member that a catalog path selects by',
+      throw new SluiceError(
+        'response_too_deep',
+        `A record has containers nested deeper than ${limits.depth} (limits.depth).`,
       );
+    if (close === AMBIGUOUS)
+      throw input.malformed(scanner.errorAt, 'an object has a member twice that a catalog path selects by');
     if (close < 0) throw input.malformed(scanner.errorAt, 'a line is not JSON (RFC 8259)');
     if (white(buffer, close, end) !== end)
       throw input.malformed(close, 'there are characters after the value of its line');

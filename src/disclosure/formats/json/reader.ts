@@ -472,7 +472,7 @@ class JsonReader implements BodyReader {
     }
     if (why === TOO_DEEP) throw this.#tooDeep();
     if (why === AMBIGUOUS)
-      throw input.malformed(errorAt, 'an object names twice the member that a catalog path selects by');
+      throw input.malformed(errorAt, 'an object has a member twice that a catalog path selects by');
     if (why === MALFORMED) throw input.malformed(errorAt, 'it is not JSON (RFC 8259)');
     throw new SluiceError('internal', 'the scanner answered with an unknown code');
   }
@@ -481,7 +481,7 @@ class JsonReader implements BodyReader {
     const depth = this.#depth;
     return new SluiceError(
       'response_too_deep',
-      `the response has containers within containers deeper than ${depth}; raise limits.depth if that is what it should be`,
+      `The response has containers nested deeper than ${depth}. Raise limits.depth if that is correct.`,
     );
   }
 }

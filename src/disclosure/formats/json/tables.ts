@@ -97,7 +97,7 @@ class Writer {
     if (numbers.length === 0) return;
     const count = Math.max(...numbers.map(([position]) => Number(position))) + 1;
     if (count > MAX_POSITION) {
-      throw new SluiceError('catalog_invalid', `a catalog path has a position beyond ${MAX_POSITION}`);
+      throw new SluiceError('catalog_invalid', `A catalog path has a position beyond ${MAX_POSITION}.`);
     }
     const table = this.#room(count * 4);
     for (let n = 0; n < count; n++) this.word(table + n * 4, -1);

@@ -36,7 +36,10 @@ export class SingleRecordReader implements BodyReader {
     this.#size += chunk.length;
     const { record_bytes } = this.#setup.limits;
     if (this.#size > record_bytes)
-      throw new SluiceError('record_too_large', `The form exceeds ${record_bytes} bytes, and is one record.`);
+      throw new SluiceError(
+        'record_too_large',
+        `The form exceeds ${record_bytes} bytes; it is one record (limits.record).`,
+      );
     return [];
   }
 

@@ -1,26 +1,26 @@
 /**
- * The strict JSON scanner (RFC 8259), in AssemblyScript: validates one value, follows the automaton of a catalog through it and
- * writes the index of what it finds (`src/disclosure/formats/json/entries.ts` has the layout). Strings are read sixteen bytes at a time. UTF-8 is
+ * The strict JSON scanner (RFC 8259) in AssemblyScript: validates one value, follows the automaton of a catalog and writes the index
+ * (`src/disclosure/formats/json/entries.ts` has the layout). Strings are read sixteen bytes at a time. UTF-8 is
  * checked elsewhere. Build with `npm run build` here; the outcome is committed as `src/disclosure/formats/json/wasm.ts`.
  *
  * Memory is laid out by the host (`../scan.ts`), which calls `configure` and `automaton`. The input is followed by 16 readable bytes.
  * Longer than others: one state machine.
  */
 
-// what the host answers for names with escapes, and for selectors
+// callbacks of the host for names with escapes, and for selectors
 declare function hostStep(state: i32, from: i32, to: i32): i32;
 declare function hostSelectKey(state: i32, from: i32, to: i32): i32;
 declare function hostSelectBegin(state: i32): void;
-/** @returns 0, or AMBIGUOUS if the key was met before */
+/** @returns 0, or AMBIGUOUS if the object has the key already */
 declare function hostSelectFound(key: i32, from: i32, to: i32, kind: i32): i32;
 declare function hostSelect(): i32;
-// what it answers while a record is written
+// callbacks of the host while a record is rendered
 /**
  * Treats an entry's value under a program, or discloses what its field covers of it, and writes what stands in its place at an address (and
  * before that what was written so far, if there is no room). @returns where it ends, or 0: leave it out, or 1: null
  */
 declare function hostTreat(program: i32, entry: i32, at: usize): usize;
-/** accounts for a value in no catalog, in the container whose state is given (-1: the record itself) */
+/** counts a value in no catalog; the state is that of its container (-1: the record itself) */
 declare function hostUnknown(program: i32, state: i32, entry: i32, element: i32): void;
 /** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and accounted for */
 declare function hostScope(program: i32, entry: i32): usize;
@@ -44,10 +44,10 @@ const OPEN_SCOPE: u32 = 12;
 const MORE: i32 = -1;
 const MALFORMED: i32 = -2;
 const TOO_DEEP: i32 = -3;
-/** the index is full: the host makes room and scans again */
+/** the index is full: the host enlarges it and scans again */
 const FULL: i32 = -5;
 
-// a state's record
+// layout of a state
 const STATE_SIZE: usize = 48;
 const WALKS_OBJECT: u32 = 1;
 const WALKS_ARRAY: u32 = 2;
@@ -74,10 +74,10 @@ let lim: usize = 0;
 let final: bool = false;
 let escaped: bool = false;
 let depth: i32 = 0;
-/** why the last function answered 0 */
+/** the reason why the last function returned 0 */
 let code: i32 = 0;
 let failedAt: usize = 0;
-// what `memberKey` found
+// results of `memberKey`
 let keyState: i32 = 0;
 
 export function configure(
@@ -103,7 +103,7 @@ export function automaton(at: usize): void {
   states = at;
 }
 
-/** forgets the entries so far */
+/** discards the entries */
 export function reset(): void {
   entryAt = index;
   markAt = marks;
@@ -141,7 +141,7 @@ function isHex(c: u32): bool {
   return c - 0x30 < 10 || (c | 0x20) - 0x61 < 6;
 }
 
-/** from behind the opening quote to behind the closing one */
+/** from after the opening quote to after the closing one */
 function str(from: usize): usize {
   let p = from;
   escaped = false;
@@ -213,7 +213,7 @@ function num(from: usize): usize {
     if (d === p) return bad(p);
     p = d;
   }
-  // a number is over only when something else follows
+  // a number is complete only if another character follows
   if (p >= lim && !final) return bad(p);
   return p;
 }
@@ -226,7 +226,7 @@ function word(p: usize, wanted: u32, length: usize): usize {
   return p + length;
 }
 
-/** a scalar; its kind is left in `kind` */
+/** a scalar; its kind is returned in `kind` */
 let kind: u32 = 0;
 function scalar(p: usize, c: u32): usize {
   if (c === 0x22) {
@@ -270,7 +270,7 @@ let brackets: u32 = 0;
 /** what a brace has and a square bracket has not */
 const BRACE: u32 = 0x20;
 
-/** validates a value that nothing looks into */
+/** validates a value without entries for its members */
 function skip(from: usize): usize {
   let p = from;
   brackets = 0;
@@ -333,7 +333,7 @@ function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
   let x = load<u64>(from);
   let y: u64 = 0;
   if (length < 8) x &= ((<u64>1) << ((<u64>length) << 3)) - 1;
-  // names that are many begin alike: the last eight bytes are what tells them apart
+  // similar names often have the same beginning: the last eight bytes distinguish them
   else y = load<u64>(to - 8);
   let slot = (<u32>((x * 0x9e3779b97f4a7c15 + y * 0xc2b2ae3d27d4eb4f) >> 40) + length * 31) & mask;
   while (true) {
@@ -347,7 +347,7 @@ function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
   }
 }
 
-/** whether the name of a slot stands at `from`, closing quote included */
+/** whether the name of a slot is at `from`, with its closing quote */
 function stands(slot: usize, from: usize): bool {
   const length = load<u32>(slot, 8);
   if (from + length >= lim) return false;
@@ -422,7 +422,7 @@ function itemState(state: i32, position: u32): i32 {
   return load<i32>(record, 8);
 }
 
-/** settles the selectors of a state for the object at `from`; negative: a code */
+/** resolves the selectors of a state for the object at `from`; negative: a code */
 function select(from: usize, state: i32): i32 {
   const record = states + <usize>state * STATE_SIZE;
   const table = <usize>load<u32>(record, 32);
@@ -529,12 +529,12 @@ function walk(from: usize, start: i32): usize {
   let frame = frames;
   let listed = false;
   while (true) {
-    // a value is due at p
+    // a value is expected at p
     if (p >= lim) return bad(p);
     const c: u32 = load<u8>(p);
     let record = states + <usize>state * STATE_SIZE;
     let flags = load<u32>(record);
-    // every value takes two entries at most, and room is made for them ahead
+    // a value takes at most two entries, for which room is reserved
     if (entryAt + 64 > indexEnd) {
       code = FULL;
       return 0;
@@ -659,7 +659,7 @@ function walk(from: usize, start: i32): usize {
   }
 }
 
-// ---- writing a record ----
+// ---- rendering a record ----
 
 // a state's code under a program: `Program.codes`
 const DROPS: u32 = 0;
@@ -691,7 +691,7 @@ function log(word: u32): void {
   logAt += 4;
 }
 
-/** whether a container holds an object, or is one; entries of an opened one follow it up to its closer */
+/** whether a container is or contains an object; the entries of an open container follow up to its CLOSE */
 function holdsObject(what: u32, entry: usize, closer: usize): bool {
   if (what !== OPEN_ARRAY) return what > ARRAY;
   for (let e = entry + 16; e < closer; e += 16) {
@@ -799,7 +799,7 @@ export function render(baseAt: usize, first: i32, codesAt: usize, to: usize, lim
         log(own);
         outcome = action === DISCLOSES ? KEEP : action === DROPS ? GO : NULLED;
       } else if (frame !== frames || what !== NULL) {
-        // a record that is null says nothing
+        // a null record contains nothing
         hostUnknown(program, state, entry, flags & ELEMENTS);
       }
     }
