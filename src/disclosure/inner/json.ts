@@ -3,7 +3,7 @@
  * into a tree with offsets. Values that are dropped or replaced are cut out of the text.
  */
 import type { Scalar } from '../../model/disclosure.ts';
-import { type Decision, decide, type TreeNode } from '../formats/shared/tree.ts';
+import { type Decision, decide, readTree, type TreeNode } from '../formats/shared/tree.ts';
 import { isSluiceError } from '../../errors.ts';
 import type { Segment } from '../formats/format.ts';
 import { INNER_LIMITS, type InnerFormat } from './format.ts';
@@ -23,6 +23,8 @@ export const json: InnerFormat = {
     const root = new Reader(text).document();
     if (root === null) return null;
     try {
+      // An ambiguous document throws here, before any of its values is counted.
+      readTree(matcher, root);
       const record = { scopes: [], begins: new Map<TreeNode, number>() };
       const decisions = decide(root, record, { matcher, program: () => program });
       const own = decisions.get(root) ?? 'drop';

@@ -34,7 +34,8 @@ export class ProgramRun implements Program, Counter {
   readonly #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
-  readonly #prefix: string;
+  /** path of the scope, or of the nested document that is being disclosed */
+  #prefix: string;
   /** depth of nested documents (`parse`) */
   #nested = 0;
   counts: number[] = [];
@@ -90,7 +91,9 @@ export class ProgramRun implements Program, Counter {
       this.inapplicable(field);
       return 'drop';
     }
+    const around = this.#prefix;
     this.#nested++;
+    this.#prefix = this.#automaton.pathOf(state);
     try {
       const segments = format.disclose(value.text, matcherAt(this.#automaton, state), this);
       if (segments === null) {
@@ -105,6 +108,7 @@ export class ProgramRun implements Program, Counter {
       };
     } finally {
       this.#nested--;
+      this.#prefix = around;
     }
   }
 
@@ -199,7 +203,8 @@ export class UnknownPaths implements FrameCounter {
 
   /** counts a path with its treatment and reason */
   count(path: string, treatment: 'drop' | 'nullify', because: string, prefix = ''): void {
-    const full = prefix + presentable(path);
+    const shown = presentable(path);
+    const full = shown === '…' ? shown : prefix + shown;
     if (because === UNCATALOGUED && treatment === 'drop') {
       this.at(full);
       return;
