@@ -46,7 +46,7 @@ export const splice: Contestant = spliced((records) => ({
     limits: DEFAULT_LIMITS,
   }),
   matcher: automaton,
-  running: (unknown) => new ProgramRun(instructions, unknown),
+  running: (unknown) => ProgramRun.of(instructions, unknown),
 }));
 
 /** A format's reader and renderer with one known program. */
@@ -85,6 +85,7 @@ export function spliced(
     out.end();
     program.settle();
     program.clear();
+    program.recycle();
     return left.length === 1 ? (left[0] as Buffer) : Buffer.concat(left);
   };
 }

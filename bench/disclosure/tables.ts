@@ -81,7 +81,7 @@ const envelope = compileEnvelope(catalog, null);
 export const spliceTable: Contestant = spliced(() => ({
   reader: csv.open({ matcher: automaton, envelope, charset: '', options: {}, limits: DEFAULT_LIMITS }),
   matcher: automaton,
-  running: (unknown: UnknownPaths) => new ProgramRun(instructions, unknown),
+  running: (unknown: UnknownPaths) => ProgramRun.of(instructions, unknown),
 }));
 
 const plan = {

@@ -18,6 +18,10 @@ import type { Container, TreatBytes, Treated } from '../treatments/treatment.ts'
 import { presentable } from '../formats/shared/presentable.ts';
 import type { Scalar } from '../../model/disclosure.ts';
 
+/** Runs that are free for reuse: their arrays are as long as the catalog, and most bodies are one record. */
+const IDLE = new WeakMap<Instructions, ProgramRun[]>();
+const MAX_IDLE = 64;
+
 const NOTHING: Treated = Object.freeze({ kind: 'null' });
 /** RFC 8259 §6 */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
@@ -31,7 +35,7 @@ export class ProgramRun implements Program, Counter {
   readonly failed: number[];
   /** objects dropped because the field's line is not `whole`, by field; rarely any */
   readonly objects = new Map<number, number>();
-  readonly #unknown: UnknownPaths;
+  #unknown: UnknownPaths;
   readonly #automaton: Automaton;
   readonly #first: number;
   /** path of the scope, or of the nested document that is being disclosed */
@@ -43,7 +47,21 @@ export class ProgramRun implements Program, Counter {
   anyFailed = false;
 
   /** @param unknown counts the paths that are in no catalog */
-  constructor(instructions: Instructions, unknown: UnknownPaths) {
+  static of(instructions: Instructions, unknown: UnknownPaths): ProgramRun {
+    const idle = IDLE.get(instructions)?.pop();
+    if (idle === undefined) return new ProgramRun(instructions, unknown);
+    idle.#unknown = unknown;
+    return idle;
+  }
+
+  /** Makes the run available for reuse. All its counts must have been taken. */
+  recycle(): void {
+    const idle = IDLE.get(this.instructions);
+    if (idle === undefined) IDLE.set(this.instructions, [this]);
+    else if (idle.length < MAX_IDLE) idle.push(this);
+  }
+
+  private constructor(instructions: Instructions, unknown: UnknownPaths) {
     this.instructions = instructions;
     this.#automaton = instructions.automaton;
     this.#first = instructions.firstField;
@@ -63,8 +81,8 @@ export class ProgramRun implements Program, Counter {
 
   treat(state: StateId, value: Scalar | Container): Treated {
     const field = this.#automaton.field(state);
-    const whole = this.instructions.takesContainers[field - this.#first] === 1;
-    if ((value.kind === 'container' || this.#automaton.through(state)) && !whole) {
+    const asUnit = this.instructions.takesContainers[field - this.#first] === 1;
+    if ((value.kind === 'container' || this.#automaton.through(state)) && !asUnit) {
       this.inapplicable(field);
       return 'drop';
     }

@@ -177,6 +177,7 @@ export class Session {
     this.#reader.settled?.();
     this.cut(true);
     this.#out.end();
+    for (const run of this.#running.values()) run.recycle();
   }
 
   /**
@@ -476,7 +477,7 @@ export class Session {
   #run(instructions: Instructions): ProgramRun {
     let running = this.#running.get(instructions);
     if (!running) {
-      running = new ProgramRun(instructions, this.#unknown);
+      running = ProgramRun.of(instructions, this.#unknown);
       this.#running.set(instructions, running);
     }
     return running;
@@ -545,7 +546,7 @@ export class Session {
         }
         // this rendering only computes the group: its counts are discarded
         const scratch = new UnknownPaths(0);
-        const group = piece.group(this.#rendering(asked, (i) => new ProgramRun(i, scratch)));
+        const group = piece.group(this.#rendering(asked, (i) => ProgramRun.of(i, scratch)));
         groups.push({ record: piece, group, people: peopleOf(asked) });
       }
     }

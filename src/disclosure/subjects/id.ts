@@ -12,9 +12,9 @@ const DIGITS = 64;
 export function subjectId({ kind, text }: Scalar): string | null {
   if (kind === 'string') return text === '' ? null : text;
   if (kind !== 'number') return null;
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
-  if (whole === '' || (fraction === '' && exponent === '0')) return text === '-0' ? '0' : text;
-  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  const [, sign = '', integer = '', fraction = '', exponent = '0'] = DECIMAL.exec(text) ?? [];
+  if (integer === '' || (fraction === '' && exponent === '0')) return text === '-0' ? '0' : text;
+  const digits = `${integer}${fraction}`.replace(/^0+/, '');
   if (digits === '') return '0';
   const zeros = Number(exponent) - fraction.length;
   const significant = digits.replace(/(?<!0)0+$/, '');

@@ -154,8 +154,8 @@ export class JsonInput {
 
   #validate(to: number): void {
     if (to <= this.#valid) return;
-    const whole = this.#valid === 0 && to === this.buffer.length;
-    if (!isUtf8(whole ? this.buffer : this.buffer.subarray(this.#valid, to)))
+    const complete = this.#valid === 0 && to === this.buffer.length;
+    if (!isUtf8(complete ? this.buffer : this.buffer.subarray(this.#valid, to)))
       throw this.malformed(this.#valid, 'it is not UTF-8');
     this.#valid = to;
   }

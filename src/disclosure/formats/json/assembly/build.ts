@@ -1,6 +1,6 @@
 /**
- * `npm run build`: compiles `scan.ts` and writes it as a module that carries its bytes, so that there is no file to be found at run time.
- * `npm run build -- --check` compares with what is committed instead (exit code 1: it is of another source).
+ * `npm run build`: compiles `scan.ts` and writes the bytes as a TypeScript module, so that no file is read at run time.
+ * `npm run build -- --check` compares the result with the committed module instead (exit code 1: the source has changed).
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
@@ -24,7 +24,7 @@ ${lines.map((line) => `  '${line}',`).join('\n')}
 
 if (process.argv.includes('--check')) {
   if (readFileSync(TARGET, 'utf8') !== module) {
-    process.stderr.write('json-wasm.ts is not what assembly/scan.ts compiles to\n');
+    process.stderr.write('wasm.ts is not what assembly/scan.ts compiles to\n');
     process.exitCode = 1;
   }
 } else writeFileSync(TARGET, module);
