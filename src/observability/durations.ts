@@ -1,11 +1,14 @@
 /**
- * A histogram of durations kept in plain numbers and spelled out when it is scraped. Every request observes each of its
- * stages; through prom-client's own histogram that cost as much as hashing the decision record.
+ * A histogram of durations, kept in plain numbers and serialized when it is scraped. A request observes each of its eight stages. An
+ * observation takes 11 to 18 ns of processor time here and 270 to 280 ns in prom-client's histogram (`npm run bench -- durations`): 2 µs a
+ * request, of some 75 µs in the pipeline.
  */
 import type { Metric, Registry } from 'prom-client';
 
 /** seconds, upper bounds; one more cell counts what is longer than all */
-const BOUNDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10];
+export const BOUNDS: readonly number[] = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10,
+];
 
 interface Series {
   readonly cells: number[];
@@ -33,7 +36,7 @@ export class Durations {
     } as unknown as Metric);
   }
 
-  /** @param of from a closed list */
+  /** @param of value of the label, from a closed list */
   observe(of: string, seconds: number): void {
     let series = this.#series.get(of);
     if (series === undefined) {
