@@ -77,7 +77,6 @@ export function openConsentFile(
       }
       return Promise.resolve(found);
     },
-    revision: () => (usable() ? file.revision : `${file.revision} unusable`),
     ready: () => {
       const { error } = file;
       return Promise.resolve(

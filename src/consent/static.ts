@@ -18,13 +18,11 @@ export function createStaticConsents(
   const states = createStates(() => options.exposeDates ?? false);
   const given = new Map(Object.entries(initial));
   const entries = new Map<string, Prepared>();
-  let changes = 0;
   for (const [id, entry] of given) entries.set(id, states.prepare(entry));
 
   const set = (id: string, entry: ConsentEntry): void => {
     given.set(id, entry);
     entries.set(id, states.prepare(entry));
-    changes += 1;
   };
 
   return {
@@ -42,7 +40,6 @@ export function createStaticConsents(
     forget(id) {
       given.delete(id);
       entries.delete(id);
-      changes += 1;
     },
     lookup: (ids, at) => {
       const found = new Map<string, DataSubjectState>();
@@ -52,7 +49,6 @@ export function createStaticConsents(
       }
       return Promise.resolve(found);
     },
-    revision: () => `static ${changes}`,
     ready: () => Promise.resolve({ ok: true }),
     close: () => Promise.resolve(),
   };

@@ -34,8 +34,6 @@ export interface ConsentSource {
   lookup(ids: readonly string[], at: Date): Promise<ReadonlyMap<string, DataSubjectState>>;
   /** the id that somebody is kept under whom a value of this type names; undefined: the source knows no such alias. Throws as `lookup` rejects. */
   alias?(type: string, value: string): string | undefined;
-  /** changes whenever any answer may have changed; part of every cache key */
-  revision(): string;
   ready(): Promise<{ ok: boolean; detail?: string }>;
   /** looks for changes now, where the source is one that has to look */
   refresh?(): void;

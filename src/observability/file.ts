@@ -3,7 +3,6 @@
  * `poll` makes it certain (network file systems and mounted config maps do not tell). A file is swapped in whole: what
  * cannot be read never replaces what could, but it is told, so that whoever relies on the file can refuse.
  */
-import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from './clock.ts';
@@ -13,8 +12,6 @@ import { readStable, stampOf } from './stable.ts';
 export interface ObservedFile<T> {
   /** last content that could be read */
   readonly value: T;
-  /** digest of that content */
-  readonly revision: string;
   /** why the file cannot be used now; null while it can */
   readonly error: Error | null;
   /** milliseconds since the epoch when it broke; null while it can be used */
@@ -50,7 +47,6 @@ export function observeFile<T>({
   const first = readStable(path);
   let text = textOf(first.bytes);
   let value = parse(text, null);
-  let revision: string | null = null;
   let seen = first.stamp;
   let error: Error | null = null;
   let failingSince: number | null = null;
@@ -66,7 +62,6 @@ export function observeFile<T>({
       const changed = next !== text;
       if (changed) value = parse(next, text);
       text = next;
-      if (changed) revision = null;
       seen = stamp;
       failingSince = brokenSince = error = null;
       if (changed) onChange?.();
@@ -102,10 +97,6 @@ export function observeFile<T>({
   return {
     get value() {
       return value;
-    },
-    get revision() {
-      revision ??= createHash('sha256').update(text).digest('hex').slice(0, 16);
-      return revision;
     },
     get error() {
       return error;

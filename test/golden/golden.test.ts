@@ -107,14 +107,18 @@ async function start(file: CaseFile): Promise<Running> {
 }
 
 /** Gives a running Sluice the consents of a case: writes its file and has it read again. */
-async function consent({ dir, sluice: { consents } }: Running, file: CaseFile): Promise<void> {
+async function consent({ dir, sluice: { consents, invalidation } }: Running, file: CaseFile): Promise<void> {
   const path = join(dir, 'consents.yaml');
   const text = JSON.stringify({ version: 1, data_subjects: {}, ...consentsOf(file) });
   if (readFileSync(path, 'utf8') === text) return;
-  const before = consents.revision();
+  let isRead = false;
+  const unsubscribe = invalidation.subscribe('consents', () => {
+    isRead = true;
+  });
   writeFileSync(path, text);
   consents.refresh?.();
-  if (consents.revision() !== before) return;
+  unsubscribe();
+  if (isRead) return;
   await vi.waitUntil(async () => !(await consents.ready()).ok, { timeout: 5_000 });
   const section = file.sections.find((s) => s.name === 'consents.yaml');
   throw new CaseError(file.path, section?.line ?? 1, `${(await consents.ready()).detail}`);
