@@ -16,7 +16,7 @@ import { type Answer, headerOf, jsonOf, requestText, soFar, Wire } from '../supp
 
 const CHILD = new URL('../support/sluice-child.ts', import.meta.url).pathname;
 /** a start costs about half a second of one core */
-const KILLS = 15;
+const KILLS = 9;
 const AT_ONCE = 3;
 
 const SHORT = '{"id":"C1","name":"张三丰","phone":"13812345678"}';
