@@ -20,6 +20,31 @@ export const NOTHING_DISCLOSED: DisclosureSummary = Object.freeze({
   data_subjects: [],
 });
 
+/** treatments after which no value leaves, nor a form of it */
+const WITHHOLDING: ReadonlySet<string> = new Set(['drop', 'nullify']);
+
+/**
+ * The summary of an answer that was processed and is replaced by another: nothing of it leaves, so it accounts only for what was withheld. Every
+ * answer but the upstream's own is recorded with this.
+ */
+export function replaced(summary: DisclosureSummary): DisclosureSummary {
+  const { consents: _basisOfRelease, ...rest } = summary;
+  const by_class: { [cls: string]: { [treatment: string]: number } } = {};
+  for (const [cls, counts] of Object.entries(summary.by_class)) {
+    const kept = Object.entries(counts).filter(([treatment]) => WITHHOLDING.has(treatment));
+    if (kept.length > 0)
+      Object.defineProperty(by_class, cls, { value: Object.fromEntries(kept), enumerable: true });
+  }
+  return {
+    ...rest,
+    records: 0,
+    released: [],
+    withheld: summary.withheld.filter((row) => WITHHOLDING.has(row.do)),
+    by_class,
+    data_subjects: [],
+  };
+}
+
 const NONE_CLAIMED: readonly string[] = Object.freeze([]);
 
 /** sorted, as canonical JSON orders them */

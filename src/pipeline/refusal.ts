@@ -1,5 +1,5 @@
 /** How a request ends that is refused: recorded, then answered in Sluice's own words. */
-import { type DecisionEntry, unrecorded, writeRecord } from './record.ts';
+import { type DecisionEntry, replaced, unrecorded, writeRecord } from './record.ts';
 import { errorShape } from './error-shape.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
@@ -43,7 +43,7 @@ export function recordWithheld(summary: DisclosureSummary, entry: DecisionEntry)
   entry.reasons = Object.keys(summary.withheld_reasons ?? {}).map((code) =>
     code === 'data_subject_unknown' ? { code, message: OWNERLESS } : { code },
   );
-  entry.withheld = summary;
+  entry.withheld = replaced(summary);
   return new SluiceError('record_withheld', 'The policy withholds this record. The reasons say why.');
 }
 
@@ -57,7 +57,7 @@ export function recordNotFound(
   status: number,
 ): SluiceError {
   entry.internalReasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
-  entry.withheld = summary;
+  entry.withheld = replaced(summary);
   return nothingFound(status);
 }
 

@@ -3,7 +3,7 @@ import type { DisclosurePart } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
 import type { Listing } from './listing.ts';
-import { type DecisionEntry, NOTHING_DISCLOSED, writeRecord } from './record.ts';
+import { type DecisionEntry, NOTHING_DISCLOSED, replaced, writeRecord } from './record.ts';
 import { recordNotFound, recordWithheld } from './refusal.ts';
 import type { Acknowledgement, Stages } from './stages.ts';
 
@@ -111,18 +111,20 @@ export async function releaseParts(
       if (writes && !reply.started) {
         const message = options.acknowledged();
         return message === null
-          ? releaseBodiless(status, summary, {}, reply, entry, stages)
-          : acknowledge(message, status, summary, reply, entry, stages);
+          ? releaseBodiless(status, replaced(summary), {}, reply, entry, stages)
+          : acknowledge(message, status, replaced(summary), reply, entry, stages);
       }
       throw recordWithheld(summary, entry);
     }
     if (emptyList !== null && last && !reply.started && summary.records === 0)
-      return releaseEmptyList({ emptyList, headOnly }, summary, reply, entry, stages);
+      return releaseEmptyList({ emptyList, headOnly }, replaced(summary), reply, entry, stages);
     // Upstreams that found nothing may answer with an empty body.
     if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
-      return releaseBodiless(status, summary, options.emptyHeaders(), reply, entry, stages);
-    if (headOnly)
-      return releaseBodiless(status, NOTHING_DISCLOSED, headers(summary, last), reply, entry, stages);
+      return releaseBodiless(status, replaced(summary), options.emptyHeaders(), reply, entry, stages);
+    if (headOnly) {
+      const answer = { status, headers: headers(summary, last), body: null };
+      return release(answer, replaced(summary), reply, entry, stages);
+    }
     if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
       reportGap(summary, entry, stages);
     await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);

@@ -225,7 +225,8 @@ export class Replayer {
     const { last } = record.part;
     if (last) this.#lengths.delete(id);
     else this.#lengths.set(id, total);
-    if (!last || this.#decider(record) !== null) return;
+    // An answer without a body (a refusal, HEAD) has no length.
+    if (!last || !record.response?.bytes || this.#decider(record) !== null) return;
     const cut = withheld_reasons?.['max_records'] ?? 0;
     const about = { kind: 'limit', path: 'max_records' } as const;
     if (most !== null && total > most)
