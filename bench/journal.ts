@@ -1,7 +1,6 @@
 /**
- * Appends to the journal: how many a second, and how much processor time each, by durability and concurrency.
- *   node bench/journal.ts [--seconds 2]
- * Prints a Markdown table; `bench/RESULTS.md` keeps one with the machine it was measured on.
+ * `npm run bench -- journal [--seconds 2]`: appends a second and processor time of one append, by durability and concurrency.
+ * Prints a Markdown table. `bench/RESULTS.md` has one, with the machine that it was measured on.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- <name> … [options]`: runs `bench/<name>.ts` or `bench/<name>/run.ts` in a process of its own, so that
- * one benchmark's heap is not another's; several names, one after the other.
+ * `npm run bench -- <name> … [options]`: runs `bench/<name>.ts` or `bench/<name>/run.ts`. Each benchmark has its own process, so that it
+ * starts with an empty heap. Several benchmarks run one after the other.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,5 +28,9 @@ if (asked.length === 0 || !asked.every((name) => names.includes(name))) {
     });
     const [code] = (await once(child, 'close')) as [number | null];
     process.exitCode = Math.max(Number(process.exitCode ?? 0), code ?? 1);
+    if (code !== 0 && !existsSync(`${here}node_modules`))
+      process.stderr.write(
+        '`npm ci --prefix bench` installs the packages that some benchmarks compare with.\n',
+      );
   }
 }

@@ -1,9 +1,9 @@
 /**
  * `npm run bench -- evaluate [--rounds 5] [--evaluations 1000000] [--only ratios,cached,size,memory,reload] [--json] [--check]`
  *
- * The default policy in Sluice's engine and in OPA's, the same input on both sides. Contestants take turns, so that
- * whatever else the machine does slows all of them; each number is the median of its rounds. Our times are measured
- * without the decision cache unless the line says so, and include building the JSON input and checking the answer.
+ * The default policy in Sluice's engine and in OPA's, with the same input. Rounds alternate, so that other work of the machine slows both; each
+ * number is the median of its rounds. Sluice's times are without the decision cache unless the line says otherwise, and include serializing the
+ * input and checking the answer.
  */
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

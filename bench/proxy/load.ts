@@ -40,7 +40,7 @@ export function wrk(
   return { requests_per_second: Number(rate?.[1] ?? 0), errors: Number(bad?.[1] ?? 0) };
 }
 
-/** A connection that asks the same again and again, with no more work for the client than finding the end of an answer. */
+/** A connection that repeats one request. The client only finds the end of each answer. */
 class Caller {
   readonly #socket: Socket;
   readonly #request: Buffer;

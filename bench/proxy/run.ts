@@ -1,9 +1,9 @@
 /**
  * `npm run bench -- proxy [--seconds 4] [--rounds 5] [--only load,latency,stream] [--mib 1024] [--json] [--check]`
  *
- * The whole proxy against what a user would pick instead, ratios in one run. Upstream: nginx with one customer record a
- * file. Every peer gets the same load from the same wrk; rounds are interleaved so that a drifting machine drifts for all,
- * and each begins only after the peer has answered so many requests that its code is compiled.
+ * Compares the proxy with its alternatives, as ratios within one run. The upstream is nginx with one customer record a file. Each peer gets the same
+ * load from wrk. Rounds alternate between the peers, so that changes of the machine concern all of them. A peer is measured after it has answered
+ * enough requests for its code to be compiled.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

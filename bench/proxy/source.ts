@@ -1,6 +1,6 @@
 /**
- * An upstream whose answers are as long as asked, made on the fly: `node source.ts <MiB>`, prints its port. A block of
- * records is spelled once; only the ids in it change from block to block, so that every record is another data subject's.
+ * `node source.ts <MiB>`: an upstream that generates answers of the given length, and prints its port. A block of records is serialized once.
+ * Only the ids change from block to block, so that each record belongs to another data subject.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,9 +1,7 @@
 /**
- * A JSON array and a CSV of 1 GiB each through the running sidecar: how fast, and by how much its resident memory grows
- * over what it was after a few answers of 8 MiB: what a body needs for being long, not what streaming needs at all. Every
- * record is a customer of its own, redacted by the default policy (whose
- * limits on the number of records are lifted for it).
- *   node bench/proxy/stream.ts [--mib 1024]
+ * `node bench/proxy/stream.ts [--mib 1024]`: a JSON array and a CSV of 1 GiB each through the running sidecar. Measures the throughput, and the
+ * growth of resident memory over its size after a few answers of 8 MiB, so that only memory counts that grows with the length of a body. Each
+ * record belongs to another customer. The default policy redacts it, without its limits on the number of records.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +13,7 @@ import { parseArgs } from 'node:util';
 import type { Row } from './report.ts';
 import { startSidecar } from './setup.ts';
 
-/** a minute for each 32 MiB, and one more: then it has failed */
+/** milliseconds after which an answer counts as failed: a minute for each 32 MiB, and one more */
 const limitOf = (mib: number): number => Math.ceil(1 + mib / 32) * 60_000;
 
 /** MiB of an answer that warms up */
@@ -87,7 +85,7 @@ export async function stream(mib: number): Promise<Row[]> {
   }
 }
 
-/** the bytes of the answer, counted and forgotten */
+/** @returns the number of bytes of the answer */
 function drain(url: string, token: string, limit: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, 'sluice-purpose': 'after_sales' };
