@@ -220,15 +220,15 @@ const compileRego = async (
       at: { file: files.dir },
     });
   };
+  // A build checks less: not the arguments of `print`, which it removes, and not the schemas in annotations.
+  const checked = checkedFault(opa, files, rego, ['--capabilities', capabilities]);
   const both = async (level: Level): Promise<{ bundle: Files; planned: Files } | Unoptimized> => {
-    const [bundle, planned] = await Promise.all([build('wasm', level), build('plan', level)]);
+    const [fault, bundle, planned] = await Promise.all([checked, build('wasm', level), build('plan', level)]);
+    if (fault !== null) throw fault;
     if (!('code' in bundle) && !('code' in planned))
       return level === 1 && [bundle, planned].some((b) => replacedHelpers(b) !== undefined)
         ? 'it would take a negation of one entrypoint for that of another'
         : { bundle, planned };
-    // The check finds the same errors as a build, with better messages.
-    const fault = await checkedFault(opa, files, rego, ['--capabilities', capabilities]);
-    if (fault !== null) throw fault;
     // The optimizer failed: it panics, or removes functions that are still called.
     if (level === 1) return 'it fails on these rules';
     throw await buildError('code' in bundle ? bundle : (planned as OpaRun));

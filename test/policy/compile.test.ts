@@ -82,15 +82,15 @@ describe('a policy directory', () => {
       expect(Buffer.from(bundle.wasm).equals(whole.wasm)).toBe(true);
       return runs.filter((command) => command !== 'capabilities').sort();
     };
-    expect(await compiled()).toEqual(['build', 'build', 'eval']);
+    expect(await compiled()).toEqual(['build', 'build', 'check', 'eval']);
     expect(await compiled()).toEqual([]);
     await writeFile(join(dir, 'data/roles.yaml'), 'roles: {}');
     expect(await compiled()).toEqual(['eval']);
     await writeFile(join(dir, 'sluice/more.rego'), 'package sluice.more\n\nx := data.limits\n');
-    expect(await compiled()).toEqual(['build', 'build']);
+    expect(await compiled()).toEqual(['build', 'build', 'check']);
     // Data at the name of a package: the optimizer would take it for absent.
     await writeFile(join(dir, 'data/mixed.yaml'), 'sluice: { here: 1 }');
-    expect(await compiled()).toEqual(['build', 'build', 'eval']);
+    expect(await compiled()).toEqual(['build', 'build', 'check', 'eval']);
   });
 
   test('reads YAML as OPA does', async () => {
@@ -154,6 +154,31 @@ describe('a fault in a policy directory', () => {
     expect(message).toContain(`${join(dir, 'a.rego')}:3:6: rego_type_error: undefined function nope`);
     expect(message).toContain(`${join(dir, 'b.rego')}:3:6: rego_type_error: undefined function never`);
   });
+
+  // OPA builds each of these: it removes `print` before it looks at its arguments, and does not read schemas in annotations.
+  test.each([
+    ['an unknown variable in print', 'x if print(nosuch)', 'nosuch'],
+    ['a refused built-in in print', 'x if print(http.send({}))', 'http.send', 'policy_builtin_refused'],
+    ['an argument of print of the wrong type', 'x if print(1 + "a")', 'plus'],
+    [
+      'a value that contradicts a schema',
+      '# METADATA\n# schemas:\n#   - input.a: {type: number}\nx if startswith(input.a, "b")',
+      'startswith',
+    ],
+    [
+      'a member that a schema does not have',
+      '# METADATA\n# schemas:\n#   - input: {type: object, properties: {a: {type: number}}, additionalProperties: false}\nx if input.b == 1',
+      'input.b',
+    ],
+  ])(
+    'that opa check refuses and opa build accepts is refused: %s',
+    async (_, rule, named, code = 'policy_compile_failed') => {
+      const dir = await directory({ 'a.rego': `${RULES}\n${rule}\n` });
+      const e = await rejection(compile(dir));
+      expect(e.code).toBe(code);
+      expect(e.message).toContain(named);
+    },
+  );
 
   test.each(Object.keys(REFUSED))(
     'that is a call of %s names the rule, the place and the way out',
