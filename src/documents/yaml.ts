@@ -93,15 +93,8 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
         isPersonal ? `is not plain YAML (${warning.code.toLowerCase()})` : sentenceOf(warning),
       );
   if (tags === 'refused') for (const node of tagged) report(placeOf(node), 'has a tag (!…): leave it out');
-  for (const { alias, isCircular } of aliases) {
-    const name = isPersonal ? '' : ` &${alias.source}`;
-    report(
-      placeOf(alias),
-      isCircular
-        ? `the value of the anchor${name} contains itself`
-        : `there is no anchor${name} before this alias`,
-    );
-  }
+  for (const { alias, isCircular } of aliases)
+    report(placeOf(alias), isCircular ? 'the value of the anchor contains itself' : NO_ANCHOR);
   if (faults.length > 0) return { faults };
 
   const root = tree.contents;
@@ -134,9 +127,21 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
 /** A data file of a bundle as OPA reads it: YAML 1.1, where `yes` is true. @throws Error for what is not YAML */
 export const parseBundled = (text: string): unknown => parse(text, { version: '1.1' });
 
+const NO_ANCHOR =
+  'there is no anchor of this name (&name) before this alias; a text that begins with "*" needs quotes';
+
+/** What the library says about these quotes the file: it may be a secret that its author has not put into quotes. */
+const UNQUOTED: Readonly<Record<string, string>> = {
+  BAD_DQ_ESCAPE: 'invalid escape sequence; a text in single quotes may hold any backslash',
+  MULTIPLE_DOCS: 'a second YAML document begins here (---): a file holds one',
+  TAG_RESOLVE_FAILED: 'unresolved tag; a text that begins with "!" needs quotes',
+};
+
 const sentenceOf = ({ code, message }: { readonly code?: string; readonly message: string }): string => {
-  if (code === 'MULTIPLE_DOCS') return 'a second YAML document begins here (---): a file holds one';
-  const line = message.split('\n')[0] ?? message;
+  const own = code === undefined ? undefined : UNQUOTED[code];
+  if (own !== undefined) return own;
+  // `Block scalar header includes extra characters: |secret`
+  const [line = message] = message.split(/: |\n/);
   return `${line.charAt(0).toLowerCase()}${line.slice(1).replace(/\.$/, '')}`;
 };
 

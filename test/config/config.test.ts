@@ -258,7 +258,7 @@ describe('faults', () => {
       'statuses: [302]',
       'routes[3].response.statuses[0]: must be at least 400',
     ],
-    ['an alias without an anchor', '10s', '*x', 'there is no anchor &x before this alias'],
+    ['an alias without an anchor', '10s', '*x', 'there is no anchor of this name (&name) before this alias'],
   ])('are found: %s', (_what, from, to, message) => {
     expect(faultOf(from, to)).toContain(message);
   });

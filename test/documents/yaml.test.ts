@@ -16,6 +16,9 @@ function faults(text: string, reading?: Reading): readonly string[] {
   return 'faults' in yaml ? yaml.faults.map(spellFault) : [];
 }
 
+const NO_ANCHOR =
+  'there is no anchor of this name (&name) before this alias; a text that begins with "*" needs quotes';
+
 describe('a document', () => {
   const read = document('a:\n  b: [1, { c: 2 }]\n  d:\n');
 
@@ -57,16 +60,12 @@ describe('a fault', () => {
       'a: { b: 1, b: 2 }\na: 3\n',
       ['f.yaml:1:12: this key is there already', 'f.yaml:2:1: this key is there already'],
     ],
-    ['an alias without an anchor', 'a: *x\n', ['f.yaml:1:4: there is no anchor &x before this alias']],
-    [
-      'an anchor after its alias',
-      'a: *x\nb: &x 1\n',
-      ['f.yaml:1:4: there is no anchor &x before this alias'],
-    ],
+    ['an alias without an anchor', 'a: *x\n', [`f.yaml:1:4: ${NO_ANCHOR}`]],
+    ['an anchor after its alias', 'a: *x\nb: &x 1\n', [`f.yaml:1:4: ${NO_ANCHOR}`]],
     [
       'a value that contains itself',
       'a: &x { b: *x }\n',
-      ['f.yaml:1:12: the value of the anchor &x contains itself'],
+      ['f.yaml:1:12: the value of the anchor contains itself'],
     ],
     [
       'a merge of what is no mapping',
@@ -89,6 +88,41 @@ describe('a fault', () => {
   test('is reported for an unknown tag in the dialect of Sluice alone', () => {
     expect(faults('a: !mine 1\n')).toEqual([]);
     expect(faults('a: !mine 1\n', SLUICE)).toEqual([expect.stringMatching(/^f\.yaml:1:4: unresolved tag/)]);
+  });
+
+  // Each of these texts would be a secret if it stood in quotes.
+  test.each([
+    '*hunter2',
+    '!hunter2',
+    '!hunter2 x',
+    '!a!hunter2',
+    '!<hunter2',
+    '!{hunter2}',
+    '|hunter2',
+    '>hunter2',
+    '"hunter2\\q"',
+    '"a\\xhunter2"',
+    '"a" hunter2',
+    '@hunter2',
+    '`hunter2',
+    '%hunter2',
+    '[hunter2',
+    '{hunter2',
+    '}hunter2',
+    ']hunter2',
+    ',hunter2',
+    '- hunter2',
+    '? hunter2',
+    'hunter2: x',
+    '"hunter2',
+    '&a &hunter2 x',
+    '&hunter2 *hunter2',
+  ])('does not quote a value that is not in quotes: %s', (value) => {
+    for (const text of [`secret: ${value}\n`, `keys: { secret: ${value} }\n`, `${value}\n`]) {
+      const found = faults(text, SLUICE);
+      expect(found.join('\n')).not.toContain('unter2');
+      if (text.startsWith('secret')) expect(found).not.toEqual([]);
+    }
   });
 
   test('names full-width punctuation on its line', () => {
