@@ -1,13 +1,13 @@
 /**
- * Data subjects in the log are keyed HMACs: whoever reads the log sees that two decisions were about the same
- * customer, not about whom; whoever holds the key can ask for one.
+ * The log names a data subject by a keyed HMAC of its id. A reader sees that two decisions concern the same customer,
+ * but not which one. Only the holder of the key can search for a customer.
  */
 import { createHmac, createSecretKey, hash } from 'node:crypto';
 
 export interface DataSubjectHasher {
-  /** `hmac:<key id>:<hex>`; what is one already stays as it is */
+  /** `hmac:<key id>:<hex>`; a value in this form is returned unchanged */
   (id: string): string;
-  /** first 8 hex digits of the key's SHA-256: tells keys apart when one was exchanged */
+  /** first 8 hex digits of the key's SHA-256; they tell keys apart after a key rotation */
   readonly kid: string;
 }
 
@@ -15,14 +15,14 @@ const HASHED = /^hmac:[0-9a-f]{8}:[0-9a-f]{64}$/;
 
 export const isHashed = (id: string): boolean => id.startsWith('hmac:') && HASHED.test(id);
 
-/** A record names one id several times. More would only fill memory: an export names every data subject once. */
+/** A record repeats the same id several times. A larger cache would not pay: an export names each data subject once. */
 const RECENT = 256;
 const LONGEST_RECENT = 256;
 
 export function dataSubjectHasher(key: Buffer): DataSubjectHasher {
   const kid = hash('sha256', key, 'hex').slice(0, 8);
   const prefix = `hmac:${kid}:`;
-  // given bytes, Node makes a key object of them in every call
+  // If createHmac gets bytes, Node creates a key object in every call.
   const secret = createSecretKey(key);
   const recent = new Map<string, string>();
   const hasher = (id: string): string => {

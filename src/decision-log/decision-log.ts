@@ -1,6 +1,6 @@
 /**
- * The decision log: masks a draft, gives it its place in the chain, resolves when it is durable. Copies for the index
- * and the sinks are made afterwards, from the journal, so that a slow database never holds up a request.
+ * The decision log: masks a draft, appends it to the chain, and resolves when it is durable. A worker thread then copies
+ * the record from the journal to the index and the sinks, so a slow database never delays a request.
  */
 import type { DecisionLog, DecisionRecordDraft } from '../model/record.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
@@ -20,7 +20,7 @@ import { generateKey, keyBytes } from './secret.ts';
 export interface DecisionLogDeps {
   readonly logger: Logger;
   readonly clock?: Clock;
-  /** where relative paths of the configuration start: the directory of sluice.yaml */
+  /** base of relative paths in the configuration: the directory of sluice.yaml */
   readonly baseDir?: string;
   readonly hooks?: JournalHooks;
 }
@@ -29,9 +29,9 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
   /** this process's chain */
   readonly origin: string;
   readonly dir: string;
-  /** the keyed HMAC of a data subject's id, as it stands in `disclosure.data_subjects` */
+  /** the keyed HMAC of a data subject's id, as in `disclosure.data_subjects` */
   readonly dataSubject: DataSubjectHasher;
-  /** `lag`: records that are durable and not yet in the index and every sink */
+  /** `lag`: durable records that the slowest of the index and the sinks does not have yet */
   status(): {
     ok: boolean;
     detail?: string;
@@ -41,8 +41,8 @@ export interface OpenDecisionLog extends DecisionLog, QueryInterface {
 }
 
 /**
- * @throws SluiceError `journal_unwritable` or `journal_full` when there is no place for records, `config_invalid` when
- *   a key is missing or a bound is broken.
+ * @throws SluiceError `journal_unwritable` or `journal_full` if records cannot be written; `config_invalid` if a key is
+ *   missing or a value is out of bounds.
  */
 export async function createDecisionLog(
   config: DecisionLogInput,
@@ -57,7 +57,7 @@ export async function createDecisionLog(
     : null;
   const index = indexOf(config.index, baseDir);
   const sinks = sinksOf(config.sinks, baseDir);
-  // A database that is down is waited for; a file that cannot be one is a mistake to be told of at once.
+  // A server that is down may come back, so the worker retries. A file that cannot be a database is a configuration error.
   if (index !== null && 'sqlite' in index) await openSqliteIndex(index.sqlite).close();
 
   let copies: Copies | null = null;
@@ -73,7 +73,7 @@ export async function createDecisionLog(
         deps.hooks?.committed?.(commit);
       },
       recovered() {
-        // The directory may have been replaced, and the key with it.
+        // The directory may have been replaced, so the key file may be gone.
         if (ownKey !== null) generateKey(options.dir, ownKey.toString());
         deps.hooks?.recovered?.();
       },
@@ -127,16 +127,16 @@ function generated(dir: string, logger: Logger): Buffer {
   return key;
 }
 
-/** At most this many other chains are named; a directory with more has been through many starts. */
+/** Maximum of other chains that one record names. */
 const PEERS = 64;
 
 /**
- * What a start found out of the ordinary is itself recorded: a torn tail set aside, a damaged chain passed over. And
- * where there are other chains in the directory, how far they reached, so that one that is removed is missed.
+ * Records what was unusual at the start: a torn tail that was quarantined, a damaged chain that was skipped. It also
+ * records the heads of the other chains in the directory, so that `verify` detects the removal of a chain.
  */
 async function recordOpening(journal: Journal, clock: Clock, logger: Logger): Promise<void> {
   if (journal.fault !== null) return;
-  const { torn, damaged } = journal.claimed;
+  const { torn, damaged } = journal.acquired;
   const labels: { [key: string]: string } = {};
   const reasons: { code: string; message: string }[] = [];
   for (const { origin } of await listOrigins(journal.dir)) {
@@ -145,18 +145,18 @@ async function recordOpening(journal: Journal, clock: Clock, logger: Logger): Pr
     if (head !== undefined && head.seq > 0) labels[`peer.${origin}`] = `${head.seq}:${head.hash}`;
   }
   if (torn !== null) {
-    const message = `A half-written tail of ${torn.bytes} bytes was set aside as ${torn.file}, SHA-256 ${torn.sha256}.`;
+    const message = `A half-written tail of ${torn.bytes} bytes was moved to ${torn.file}, SHA-256 ${torn.sha256}.`;
     reasons.push({ code: 'journal_torn_tail', message });
     logger.warn(
       { origin: journal.origin, bytes: torn.bytes, file: torn.file },
-      'set a half-written record aside',
+      'a half-written record was moved to the quarantine directory',
     );
   }
   for (const { origin, detail } of damaged) {
-    reasons.push({ code: 'chain_broken', message: `The chain ${origin} was passed over: ${detail}.` });
+    reasons.push({ code: 'chain_broken', message: `The chain ${origin} was skipped: ${detail}.` });
     logger.error({ origin, detail }, 'a chain is damaged; run `sluice decisions verify`');
   }
-  // A chain that goes on undisturbed says nothing new.
+  // A chain that continues normally needs no record.
   if (reasons.length === 0 && (Object.keys(labels).length === 0 || journal.tip.seq > 0)) return;
   await journal.append(opening(clock, [{ code: 'journal_opened' }, ...reasons], labels));
 }

@@ -4,9 +4,9 @@ let last = 0;
 let count = 0;
 
 /**
- * A decision's id: UUIDv7 (RFC 9562 §5.7), so that ids sort by time, and within a millisecond by the order of the calls: 48
- * bits of milliseconds, a counter that starts at random (§6.2, method 1), and the random bits of a UUIDv4, of which Node
- * has many at hand.
+ * The id of a decision is a UUIDv7 (RFC 9562 §5.7): ids sort by time, and within a millisecond in the order of the calls.
+ * It has 48 bits of milliseconds, a counter with a random start (§6.2, method 1), and random bits from `randomUUID`, which
+ * caches random data.
  */
 export function newDecisionId(): string {
   const random = randomUUID();

@@ -1,23 +1,23 @@
 /**
- * What of a request does not go into the log as it came. Ids of data subjects become the same HMACs that stand in
- * `disclosure.data_subjects`, personal members of the subject become `[masked]`: that something was hidden is recorded
- * in its place. Pointers are relative to the record, may end anywhere in it, and `*` stands for any key or index.
- * The justification stays as the subject gave it: it is the reason an auditor asks for, and it says so in the guide.
+ * Masks values of a request before they are logged. Ids of data subjects become the same HMACs as in
+ * `disclosure.data_subjects`. Personal members of the subject become `[masked]`, so the record shows that a value was hidden.
+ * Pointers are relative to the record and may point at any value in it; `*` matches any key or index.
+ * The justification is not masked, because auditors need it; the guide says so.
  */
 import { SluiceError } from '../errors.ts';
 import { tokensOf } from '../model/pointer.ts';
 import type { DecisionRecordDraft } from '../model/record.ts';
 import type { DataSubjectHasher } from './data-subject.ts';
-import { isConstant } from './journal/spelling.ts';
+import { isConstant } from './journal/serialize.ts';
 
 export interface MaskRules {
   readonly pseudonymize: readonly string[];
   readonly mask: readonly string[];
-  /** exceptions; they win */
+  /** exceptions; they take precedence */
   readonly keep: readonly string[];
 }
 
-/** OIDC Core §5.1 claims that tell who a person is beyond the subject's id, and what callers may put beside a resource. */
+/** OIDC Core §5.1 claims that identify a person, apart from the subject's id. */
 const PERSONAL = [
   'name',
   'given_name',
@@ -42,7 +42,7 @@ export const DEFAULT_MASK: MaskRules = {
 export const MASKED = '[masked]';
 
 type Rule = 'pseudonymize' | 'mask' | 'keep';
-/** of several rules for one place the first counts */
+/** if several rules match a value, the first in this list applies */
 const PRECEDENCE: readonly Rule[] = ['keep', 'pseudonymize', 'mask'];
 
 interface Node {
@@ -50,21 +50,21 @@ interface Node {
   readonly children: Map<string, Node>;
 }
 
-/** What is done below one place: several nodes in one, since a key can be meant by its name and by `*`. */
+/** The rules below one value. It merges several nodes, because both a name and `*` can match a key. */
 interface Step {
   readonly rule: Rule | null;
   readonly named: ReadonlyMap<string, Step>;
   readonly any: Step | null;
-  /** objects that cannot change and of which nothing changes: the subject of a caller, mostly */
+  /** frozen objects that this step leaves unchanged, mostly the subject of a caller */
   readonly untouched: WeakSet<object>;
 }
 
 export type Masker = (draft: DecisionRecordDraft) => DecisionRecordDraft;
 
-/** The chain needs these as they are; masking them would make a record nobody can find or place. */
+/** The chain and the index need these members unmasked. */
 const FIXED = new Set(['decision_id', 'timestamp', 'kind', 'outcome', 'part', 'disclosure', '']);
 
-/** @throws SluiceError `config_invalid` for a pointer that is none, or that would hide what a record is found by */
+/** @throws SluiceError `config_invalid` for an invalid pointer, or for a pointer to a member of `FIXED` */
 export function compileMask(rules: MaskRules, hasher: DataSubjectHasher): Masker {
   const root: Node = { rule: null, children: new Map() };
   for (const rule of ['mask', 'pseudonymize', 'keep'] as const) {
@@ -92,7 +92,7 @@ function parsePointer(pointer: string, where: string): string[] {
   if (!pointer.startsWith('/') || FIXED.has(steps[0] ?? '') || steps[0] === '*')
     throw new SluiceError(
       'config_invalid',
-      `${where}: ${JSON.stringify(pointer)} is no JSON Pointer into a decision record, or points at what every record needs (decision_id, timestamp, kind, outcome, part, disclosure).`,
+      `${where}: ${JSON.stringify(pointer)} is not a JSON Pointer into a decision record, or points at a member that every record needs (decision_id, timestamp, kind, outcome, part, disclosure).`,
     );
   return steps;
 }
@@ -113,7 +113,7 @@ function compiled(nodes: readonly Node[]): Step {
   };
 }
 
-/** Copies only what changes. */
+/** Copies only the objects that change. */
 function applied(value: unknown, step: Step, hasher: DataSubjectHasher): unknown {
   if (step.rule === 'keep') return value;
   if (step.rule === 'pseudonymize') return pseudonymized(value, hasher);
@@ -136,7 +136,7 @@ function applied(value: unknown, step: Step, hasher: DataSubjectHasher): unknown
   return copy ?? value;
 }
 
-/** Strings are hashed, numbers too (an id may be one); anything else that stands where an id belongs is masked. */
+/** Hashes strings and numbers, since an id may be a number. Masks any other value in the place of an id. */
 function pseudonymized(value: unknown, hasher: DataSubjectHasher): unknown {
   if (value === null || value === undefined) return value;
   if (typeof value === 'string') return hasher(value);

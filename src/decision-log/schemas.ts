@@ -1,4 +1,4 @@
-/** JSON Schemas of the documents that leave this stage; `sluice schemas` writes them to schemas/. */
+/** JSON Schemas of the documents that the decision log writes. `sluice schemas` writes them to schemas/. */
 import { type TSchema, Type } from '../documents/kinds.ts';
 import { schemaFile } from '../documents/json-schema.ts';
 import { TREATMENTS } from '../model/answers.ts';
@@ -71,7 +71,7 @@ const disclosure = Type.Object(
 
 const reason = Type.Object({ code: text, message: Type.Optional(text) }, closed);
 
-/** Its extra members are what the credential said; personal ones read `[masked]`. */
+/** `properties` holds what the credential stated; personal members are `[masked]`. */
 const subject = Type.Object({ type: text, id: text, properties: Type.Record(text, Type.Unknown()) }, closed);
 
 const resource = Type.Object(
@@ -99,7 +99,7 @@ const decisionRecordSchema = Type.Object(
     action: nullable(text),
     resource: nullable(resource),
     purpose: nullable(text),
-    tier: nullable(names3(1, 2, 3)),
+    tier: nullable(numbers(1, 2, 3)),
     recipient: nullable(text),
     justification: nullable(text),
     grant_id: nullable(text),
@@ -137,7 +137,7 @@ const decisionRecordSchema = Type.Object(
   },
 );
 
-function names3(...values: readonly number[]) {
+function numbers(...values: readonly number[]) {
   return Type.Union(values.map((v) => Type.Literal(v)));
 }
 

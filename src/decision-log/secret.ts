@@ -1,4 +1,4 @@
-/** Keys of the log: their length, those named on a command line (`env:NAME`, `file:PATH`), and the one that is made beside a journal. */
+/** Keys of the log: the minimum length, keys named on a command line (`env:NAME`, `file:PATH`), and the generated key beside a journal. */
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -21,7 +21,7 @@ const GENERATED = 'data-subject.key';
 
 export interface SecretSource {
   readonly env: { readonly [name: string]: string | undefined };
-  /** relative paths start here */
+  /** base of relative paths */
   readonly baseDir: string;
 }
 
@@ -31,7 +31,7 @@ export function readSecret(reference: string, where: string, source: SecretSourc
   if (held === null)
     throw new SluiceError(
       'config_invalid',
-      `${where}: write env:NAME or file:PATH; a key itself has no place in a configuration.`,
+      `${where}: write env:NAME or file:PATH; do not write the key itself.`,
     );
   if ('fault' in held) throw new SluiceError('config_invalid', `${where}: ${held.fault}.`);
   return keyBytes(held.value, where);
@@ -43,12 +43,12 @@ export function keyBytes(secret: string, where: string): Buffer {
   if (bytes.length < MIN_BYTES)
     throw new SluiceError(
       'config_invalid',
-      `${where}: the key has ${bytes.length} bytes; it needs ${MIN_BYTES} at least.`,
+      `${where}: the key has ${bytes.length} bytes; it needs at least ${MIN_BYTES}.`,
     );
   return bytes;
 }
 
-/** The key beside a journal, if it has one. */
+/** The generated key beside a journal; null if there is none. */
 export function generatedKey(dir: string): Buffer | null {
   const path = join(dir, GENERATED);
   let text: string;
@@ -65,12 +65,12 @@ export function generatedKey(dir: string): Buffer | null {
   if (bytes.length < MIN_BYTES)
     throw new SluiceError(
       'config_invalid',
-      `${path} holds no key of ${MIN_BYTES} bytes; restore it, or move it away to begin a new one.`,
+      `${path} holds no key of at least ${MIN_BYTES} bytes. Restore the file, or move it away so that a new key is generated.`,
     );
   return bytes;
 }
 
-/** Makes one, mode 0600, unless another worker was quicker. @param secret to be kept, where the file that held it is gone */
+/** Generates a key file, mode 0600, unless it exists. @param secret the key to write again after its file was lost */
 export function generateKey(
   dir: string,
   secret: string = randomBytes(32).toString('hex'),
@@ -92,7 +92,7 @@ export function generateKey(
       closeSync(fd);
     }
     chmodSync(draft, 0o600);
-    // `link` fails if the name exists: whoever is second uses the first one's key, and none is ever half-written.
+    // `link` fails if the name exists: a second process then uses the key of the first, and never sees a half-written one.
     linkSync(draft, path);
     syncDirectory(dir);
     return { key: generatedKey(dir)!, created: true, path };

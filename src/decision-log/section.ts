@@ -1,4 +1,4 @@
-/** Where decisions are recorded, and which parts of a request are masked in the record. */
+/** Section `decision_log`: where decisions are recorded, and which values of a request are masked. */
 import { DEFAULT_MASK } from './settings.ts';
 import {
   database,

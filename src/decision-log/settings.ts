@@ -1,4 +1,4 @@
-/** The section `decision_log` of sluice.yaml as the log takes it, with what a caller may leave out. */
+/** Settings of the log, from the section `decision_log` of sluice.yaml, with defaults for what is omitted. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { DecisionLogConfig } from './section.ts';
@@ -7,7 +7,7 @@ import { instanceName } from './journal/origin.ts';
 
 export { DEFAULT_MASK } from './mask.ts';
 
-/** What a caller may leave out. */
+/** The section with optional members. */
 export type DecisionLogInput = {
   readonly [K in keyof DecisionLogConfig]?: DecisionLogConfig[K] extends infer V | undefined
     ? K extends 'journal' | 'mask'
@@ -26,7 +26,7 @@ export interface Settings {
   readonly instance: string;
 }
 
-/** Relative paths start at `baseDir`. */
+/** @param baseDir base of relative paths */
 export function settings(config: DecisionLogInput, baseDir: string): Settings {
   const j = config.journal ?? {};
   return {

@@ -1,12 +1,12 @@
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { arrange, canonical } from '../../src/decision-log/journal/canonical.ts';
-import { linesOf } from '../../src/decision-log/journal/pages.ts';
-import { spell as spellTo } from '../../src/decision-log/journal/spelling.ts';
+import { normalize, canonical } from '../../src/decision-log/journal/canonical.ts';
+import { singleLine } from '../../src/decision-log/journal/pages.ts';
+import { serialize as spellTo } from '../../src/decision-log/journal/serialize.ts';
 
-const spell = (value: unknown): string | null => {
-  const lines = linesOf();
+const serialize = (value: unknown): string | null => {
+  const lines = singleLine();
   const length = spellTo(value, lines);
   return length === null ? null : lines.page.toString('utf8', lines.at, lines.at + length);
 };
@@ -40,10 +40,10 @@ describe('canonical JSON', () => {
     );
   });
 
-  test('is the same after the value was arranged', () => {
+  test('does not change when the value is normalized first', () => {
     fc.assert(
       fc.property(json, (value) => {
-        const arranged = arrange(value);
+        const arranged = normalize(value);
         return arranged.json === canonicalize(value) && canonical(arranged.value) === arranged.json;
       }),
       { numRuns: 2000 },
@@ -56,7 +56,7 @@ describe('canonical JSON', () => {
 
   test('keeps a member named __proto__', () => {
     const value: unknown = JSON.parse('{"b":1,"__proto__":{"z":1,"a":2}}');
-    expect(arrange(value).json).toBe('{"__proto__":{"a":2,"z":1},"b":1}');
+    expect(normalize(value).json).toBe('{"__proto__":{"a":2,"z":1},"b":1}');
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY, '\ud800', { '\udc00': 1 }, [1n], { f: () => 1 }])(
@@ -66,15 +66,15 @@ describe('canonical JSON', () => {
     },
   );
 
-  test('makes strings well formed when arranged, so that a strange field name cannot stop a record', () => {
-    expect(arrange({ path: '/a\ud800b', '\udfff': 1 }).json).toBe('{"path":"/a\ufffdb","\ufffd":1}');
+  test('normalize makes strings well formed, so that an unusual field name cannot prevent a record', () => {
+    expect(normalize({ path: '/a\ud800b', '\udfff': 1 }).json).toBe('{"path":"/a\ufffdb","\ufffd":1}');
   });
 
-  test('refuses endless nesting without running out of stack', () => {
+  test('rejects endless nesting without a stack overflow', () => {
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
     expect(() => canonical(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
-    expect(() => arrange(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
+    expect(() => normalize(deep)).toThrowError(expect.objectContaining({ code: 'input_invalid' }));
   });
 });
 
@@ -83,14 +83,14 @@ const freeze = (value: unknown): unknown => {
   return Object.freeze(value);
 };
 
-describe('quick spelling', () => {
-  test('is canonical JSON wherever it is given, the first time and from memory', () => {
+describe('serialize', () => {
+  test('writes canonical JSON, both the first time and from the memo', () => {
     fc.assert(
       fc.property(json, (value) => {
         const wanted = canonicalize(value);
-        const first = spell(value);
+        const first = serialize(value);
         freeze(value);
-        return [first, spell(value), spell(value), spell([value])].every(
+        return [first, serialize(value), serialize(value), serialize([value])].every(
           (text, i) => text === null || text === (i === 3 ? `[${wanted}]` : wanted),
         );
       }),
@@ -98,18 +98,18 @@ describe('quick spelling', () => {
     );
   });
 
-  test('gives up on what has no plain spelling', () => {
+  test('returns null for values that it does not support', () => {
     for (const value of [Number.NaN, '\ud800', { '\udc00': 1 }, [1n], { f: () => 1 }, { at: new Date(0) }])
-      expect(spell(value)).toBeNull();
+      expect(serialize(value)).toBeNull();
   });
 
-  test('gives up on endless nesting', () => {
+  test('returns null for endless nesting', () => {
     let deep: unknown = 1;
     for (let i = 0; i < 100_000; i++) deep = [deep];
-    expect(spell(deep)).toBeNull();
+    expect(serialize(deep)).toBeNull();
   });
 
-  test('remembers nothing of what can change', () => {
+  test('memoizes no object that can change', () => {
     const inner = { n: 1 };
     const accessor = Object.freeze({
       get n() {
@@ -117,8 +117,8 @@ describe('quick spelling', () => {
       },
     });
     const shallow = Object.freeze({ inner });
-    expect([spell(accessor), spell(shallow)]).toEqual(['{"n":1}', '{"inner":{"n":1}}']);
+    expect([serialize(accessor), serialize(shallow)]).toEqual(['{"n":1}', '{"inner":{"n":1}}']);
     inner.n = 2;
-    expect([spell(accessor), spell(shallow)]).toEqual(['{"n":2}', '{"inner":{"n":2}}']);
+    expect([serialize(accessor), serialize(shallow)]).toEqual(['{"n":2}', '{"inner":{"n":2}}']);
   });
 });

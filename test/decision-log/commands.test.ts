@@ -64,7 +64,7 @@ describe('decisions query', () => {
     }
   });
 
-  test('does not let recorded text steer the terminal', async () => {
+  test('escapes control characters of recorded text', async () => {
     const dir = join(temporaryDirectory(), 'journal');
     const log = await createDecisionLog({ journal: { dir, min_free: 65_536 } }, { logger: silentLogger });
     const { decision_id } = await log.append(
@@ -105,7 +105,7 @@ describe('decisions query', () => {
     expect((await decisions(dir, ...argv)).code).toBe(2);
   });
 
-  test('says what it needs when a data subject is asked for and the key is not at hand', async () => {
+  test('names the missing key when a query has a plain data subject', async () => {
     const { dir } = await recorded(1);
     const { rmSync } = await import('node:fs');
     rmSync(join(dir, 'data-subject.key'));
@@ -114,14 +114,14 @@ describe('decisions query', () => {
     expect(stderr).toContain('--data-subject-key');
   });
 
-  test('could not run where there is no journal: exit 3', async () => {
+  test('exits 3 if there is no journal', async () => {
     expect((await decisions('/nowhere', 'query')).code).toBe(3);
     expect((await decisions('/nowhere', 'verify')).code).toBe(3);
   });
 });
 
 describe('decisions show', () => {
-  test('tells an auditor who, why, on which consent, what left and how, and that the chain holds it', async () => {
+  test('shows the subject, the purpose, the consents, the released fields, and that the chain is intact', async () => {
     const { dir } = await recorded(4);
     const [, line] = readFileSync(segment(dir), 'utf8').split('\n');
     const { decision_id } = JSON.parse(line!) as DecisionRecord;
@@ -141,7 +141,7 @@ describe('decisions show', () => {
       expect(stdout).toContain(text);
   });
 
-  test('says when the record behind it was altered: exit 1', async () => {
+  test('reports an altered record and exits 1', async () => {
     const { dir } = await recorded(3);
     const lines = readFileSync(segment(dir), 'utf8').split('\n');
     const { decision_id } = JSON.parse(lines[2]!) as DecisionRecord;
@@ -153,7 +153,7 @@ describe('decisions show', () => {
     expect(gone.code).toBe(1);
   });
 
-  test('does not know what is not there: exit 1', async () => {
+  test('exits 1 for an unknown decision', async () => {
     const { dir } = await recorded(1);
     expect(await decisions(dir, 'show', '019aa000-0000-7000-8000-000000000000')).toMatchObject({
       code: 1,
@@ -163,14 +163,14 @@ describe('decisions show', () => {
 });
 
 describe('decisions verify', () => {
-  test('says how many records, in which chain, and that it is intact', async () => {
+  test('prints the number of records of each chain, and that it is intact', async () => {
     const { dir, log } = await recorded(7);
     const { code, stdout } = await decisions(dir, 'verify');
     expect(code).toBe(0);
     expect(stdout).toContain(`7 records in 1 chain (${log.origin}): intact.`);
   });
 
-  test('names the first bad record after one byte was changed: exit 1', async () => {
+  test('names the first bad record after one byte was changed, and exits 1', async () => {
     const { dir } = await recorded(7);
     const bytes = readFileSync(segment(dir));
     const at = bytes.indexOf('"seq":4') - 40;
@@ -185,7 +185,7 @@ describe('decisions verify', () => {
     });
   });
 
-  test('writes anchors, and holds the chains to them', async () => {
+  test('writes anchors, and checks the chains against them', async () => {
     const { dir } = await recorded(3);
     const anchors = join(dir, '..', 'anchors');
     expect((await decisions(dir, 'verify', '--write-anchor', anchors)).code).toBe(0);
@@ -206,12 +206,12 @@ describe('decisions verify', () => {
 });
 
 describe('decisions export', () => {
-  test('gives the lines of the journal as they are', async () => {
+  test('writes the unchanged lines of the journal', async () => {
     const { dir } = await recorded(6);
     expect((await decisions(dir, 'export')).stdout).toBe(readFileSync(segment(dir), 'utf8'));
   });
 
-  test('writes CSV that no spreadsheet takes for formulas', async () => {
+  test('writes CSV in which a spreadsheet finds no formula', async () => {
     const dir = join(temporaryDirectory(), 'journal');
     const log = await createDecisionLog({ journal: { dir, min_free: 65_536 } }, { logger: silentLogger });
     await log.append(draft(1, { justification: '=HYPERLINK("http://x","a")' }));
@@ -226,7 +226,7 @@ describe('decisions export', () => {
 });
 
 describe('decisions tail', () => {
-  test('prints the newest, oldest of them first', async () => {
+  test('prints the newest decisions in the order of time', async () => {
     const { dir } = await recorded(12);
     const { stdout } = await decisions(dir, 'tail', '-n', '3');
     expect(

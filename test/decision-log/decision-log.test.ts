@@ -29,7 +29,7 @@ const text = (dir: string): string =>
     .join('');
 
 describe('the decision log', () => {
-  test('records who asked, and of whom only an HMAC', async () => {
+  test('records the subject, and data subjects only as HMACs', async () => {
     const dir = temporaryDirectory();
     const log = await open(dir);
     const record = await log.append(
@@ -71,7 +71,7 @@ describe('the decision log', () => {
     expect(readdirSync(join(dir, 'journal')).filter((f) => f.includes('.key'))).toEqual(['data-subject.key']);
   });
 
-  test('uses the key it is told of', async () => {
+  test('uses the configured key', async () => {
     const dir = temporaryDirectory();
     const a = await open(dir, { data_subject_key: 'sixteen bytes and more\n' });
     const b = await open(dir, { data_subject_key: 'sixteen bytes and more' });
@@ -80,7 +80,7 @@ describe('the decision log', () => {
   });
 
   test.each([
-    [{ data_subject_key: 'short' }, /needs 16 at least/],
+    [{ data_subject_key: 'short' }, /needs at least 16/],
     [{ mask: { mask: ['/decision_id'] } }, /every record needs/],
     [{ index: { sqlite: '/proc/sluice/x.db' } }, /cannot be opened/],
   ] as Array<[DecisionLogInput, RegExp]>)('refuses %j', async (config, message) => {
@@ -91,7 +91,7 @@ describe('the decision log', () => {
     });
   });
 
-  test('masks what it is told to, wherever it is, and keeps exceptions', async () => {
+  test('masks the configured pointers at any depth, except the kept ones', async () => {
     const log = await open(temporaryDirectory(), {
       mask: { mask: ['/input/context/*', '/labels/secret'], keep: ['/input/context/tier'], pseudonymize: [] },
     });
@@ -101,7 +101,7 @@ describe('the decision log', () => {
     expect(record.resource!.id).toBe('C100001');
   });
 
-  test('tells of its commits', async () => {
+  test('calls the hook after each commit', async () => {
     const commits: Array<{ records: number; seq: number }> = [];
     const log = await open(temporaryDirectory(), {}, { committed: (c) => commits.push(c) });
     await Promise.all(Array.from({ length: 40 }, (_, i) => log.append(draft(i))));
@@ -110,7 +110,7 @@ describe('the decision log', () => {
     expect(commits.length).toBeLessThan(20);
   });
 
-  test('feeds its index and sinks from the journal, and says how far behind they are', async () => {
+  test('copies records to its index and sinks, and reports their lag', async () => {
     const dir = temporaryDirectory();
     const log = await open(dir, {
       index: { sqlite: 'data/decisions.db' },
@@ -123,7 +123,7 @@ describe('the decision log', () => {
     expect(readFileSync(join(dir, 'copies', 'decisions.jsonl'), 'utf8')).toBe(text(dir));
   });
 
-  test('sends a sink what was recorded while there was none', async () => {
+  test('sends a new sink the records from before it was configured', async () => {
     const dir = temporaryDirectory();
     const first = await open(dir);
     const { seq } = await first.append(draft(1));
@@ -135,7 +135,7 @@ describe('the decision log', () => {
     expect(copies.map((l) => (JSON.parse(l) as DecisionRecord).seq)).toEqual([seq, seq + 1]);
   });
 
-  test('goes on recording when its index fails, and says so', async () => {
+  test('continues to record when its index fails, and reports the failure', async () => {
     const dir = temporaryDirectory();
     const log = await open(dir, { index: { postgres: 'postgres://nobody@127.0.0.1:1/none' } });
     await log.append(draft(1));
@@ -144,7 +144,7 @@ describe('the decision log', () => {
     await log.append(draft(2));
   });
 
-  test('refuses to start when the place of its journal is a file', async () => {
+  test('refuses to start if the path of its journal is a file', async () => {
     const dir = temporaryDirectory();
     mkdirSync(join(dir, 'x'));
     writeFileSync(join(dir, 'x', 'journal'), '');

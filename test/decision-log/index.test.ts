@@ -104,7 +104,7 @@ describe('an index', () => {
     { requiredKeys: [] },
   );
 
-  test('answers any question as the journal does', async () => {
+  test('answers every query as the journal does', async () => {
     await fc.assert(
       fc.asyncProperty(question, async (query) => {
         const wanted = await scan.query(query);
@@ -114,7 +114,7 @@ describe('an index', () => {
     );
   }, 60_000);
 
-  test('gives every decision once over its pages, newest first', async () => {
+  test('returns every decision once over all pages, newest first', async () => {
     for (const source of [scan, ...all.map((a) => a.store)]) {
       const seen: string[] = [];
       let cursor: string | null = null;
@@ -131,7 +131,7 @@ describe('an index', () => {
     }
   });
 
-  test('puts the parts of a decision together', async () => {
+  test('merges the parts of a decision', async () => {
     for (const source of [scan, ...all.map((a) => a.store)]) {
       const [first] = (await source.query({ path: '/part/2', limit: 1 })).decisions;
       expect(first).toMatchObject({
@@ -145,7 +145,7 @@ describe('an index', () => {
     }
   });
 
-  test('is idempotent and resumable: fed again, it has nothing to do; then only what is new', async () => {
+  test('is idempotent and resumable: a second pass copies nothing, a later one only new records', async () => {
     for (const { store } of all) {
       expect(await feed(journal, store)).toMatchObject({ lag: 0, refused: 0 });
       const before = await ids(store, { limit: 1000 });
@@ -156,7 +156,7 @@ describe('an index', () => {
     }
   });
 
-  test('that is deleted is rebuilt from the journal', async () => {
+  test('is rebuilt from the journal after it was deleted', async () => {
     const path = join(dir, 'again.db');
     for (let i = 0; i < 2; i++) {
       rmSync(path, { force: true });
@@ -167,7 +167,7 @@ describe('an index', () => {
     }
   });
 
-  test('takes each record once, however many feed it at the same time', async () => {
+  test('stores each record once, even if several feeders run at the same time', async () => {
     const opened = [
       [openSqliteIndex(join(dir, 'shared.db')), openSqliteIndex(join(dir, 'shared.db'))],
       ...(reachable ? [[await openPostgresIndex(URL, SCHEMA), await openPostgresIndex(URL, SCHEMA)]] : []),
@@ -183,7 +183,7 @@ describe('an index', () => {
     }
   });
 
-  test('does not take a record whose hash does not confirm it', async () => {
+  test('does not store a record with a wrong hash', async () => {
     const { readFileSync, writeFileSync, readdirSync, cpSync } = await import('node:fs');
     const copy = join(dir, 'altered');
     cpSync(journal, copy, { recursive: true });

@@ -28,7 +28,7 @@ const lines = (dir: string): DecisionRecord[] =>
     .map((l) => JSON.parse(l) as DecisionRecord);
 
 describe('a journal', () => {
-  test('gives records their places in the order of the appends, each with the hash of the one before', async () => {
+  test('chains records in the order of the appends, each with the hash of the one before', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir);
     const records = await Promise.all(Array.from({ length: 50 }, (_, i) => journal.append(draft(i))));
@@ -38,7 +38,7 @@ describe('a journal', () => {
     expect(lines(dir)).toEqual(records.map((r) => JSON.parse(JSON.stringify(r))));
   });
 
-  test('writes lines that anybody can check with a SHA-256 and nothing else', async () => {
+  test('writes lines that can be checked with SHA-256 alone', async () => {
     const dir = temporaryDirectory();
     await writeJournal(dir, 3);
     const [file] = readdirSync(dir).filter((f) => f.endsWith('.jsonl'));
@@ -48,7 +48,7 @@ describe('a journal', () => {
     }
   });
 
-  test('has acknowledged nothing that is not in the file', async () => {
+  test('acknowledges only records that are in the file', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir);
     onTestFinished(() => journal.close());
@@ -65,7 +65,7 @@ describe('a journal', () => {
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 20 });
   });
 
-  test('begins a new segment once one is full, and the chain runs through', async () => {
+  test('begins a new segment when one is full, and continues the chain in it', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir, { segmentSize: 10_000 });
     for (let i = 0; i < 30; i++) await journal.append(draft(i));
@@ -79,7 +79,7 @@ describe('a journal', () => {
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 35 });
   });
 
-  test('is never shared: a second one in the same directory has its own chain', async () => {
+  test('has its own chain if another journal is open in the same directory', async () => {
     const dir = temporaryDirectory();
     const [a, b] = [await openJournal(dir), await openJournal(dir)];
     expect(a.origin).not.toBe(b.origin);
@@ -93,7 +93,7 @@ describe('a journal', () => {
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 3 });
   });
 
-  test('does not start where it may not write', async () => {
+  test('does not start if it may not write to the directory', async () => {
     const dir = temporaryDirectory();
     writeFileSync(join(dir, 'file'), '');
     await expect(openJournal(join(dir, 'file', 'journal'))).rejects.toMatchObject({
@@ -102,7 +102,7 @@ describe('a journal', () => {
     await expect(openJournal('/proc/sluice')).rejects.toMatchObject({ code: 'journal_unwritable' });
   });
 
-  test('writes what is too long for one record as several that add up', async () => {
+  test('splits a record that is too long into several that add up', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir, { maxRecord: 8192 });
     const d = draft(1);
@@ -125,7 +125,7 @@ describe('a journal', () => {
     expect((await verify({ dir, key: null })).ok).toBe(true);
   });
 
-  test('in interval mode acknowledges what is written, and has flushed it by the time it is closed', async () => {
+  test('acknowledges written records in interval mode, and flushes them at the latest when it is closed', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir, { durability: 'interval' });
     for (let i = 0; i < 30; i++) {
@@ -140,13 +140,13 @@ describe('a journal', () => {
     });
   });
 
-  test('refuses what comes after it was closed', async () => {
+  test('rejects appends after it was closed', async () => {
     const journal = await openJournal(temporaryDirectory());
     await journal.close();
     await expect(journal.append(draft(1))).rejects.toMatchObject({ code: 'journal_unwritable' });
   });
 
-  test('refuses a draft that JSON has no form for, and takes the next', async () => {
+  test('rejects a draft that JSON cannot represent, and accepts the next', async () => {
     const dir = temporaryDirectory();
     const journal = await openJournal(dir);
     await expect(journal.append(draft(1, { timings_us: { a: Number.NaN } }))).rejects.toMatchObject({
@@ -183,7 +183,7 @@ describe('a torn tail', () => {
   };
 
   test.each([1, 500, 1700])(
-    'of %i bytes is reported, set aside by the next start, recorded, and the chain goes on',
+    'of %i bytes is reported; the next start moves it to the quarantine directory, records it, and continues the chain',
     async (cut) => {
       const { dir, origin, half } = await torn(cut);
       expect(await verify({ dir, key: null })).toMatchObject({
@@ -216,7 +216,7 @@ describe('a torn tail', () => {
     },
   );
 
-  test('that a second crash leaves at the same place does not replace the first', async () => {
+  test('of a second crash at the same seq does not replace the first in the quarantine directory', async () => {
     const { dir, file, half } = await torn(100);
     await (await openJournal(dir)).close();
     appendFileSync(file, half);
@@ -265,7 +265,7 @@ describe('a damaged chain', () => {
   );
 });
 
-test('a chain that is removed whole is missed by the chains that were begun beside it', async () => {
+test('verify detects a removed chain by the heads that other chains recorded', async () => {
   const dir = temporaryDirectory();
   const config = { journal: { dir, instance: 'test', min_free: 65_536 } };
   const a = await createDecisionLog(config, { logger: silentLogger });

@@ -47,14 +47,14 @@ async function race(what: Task['what'], where = dir, racing = children): Promise
 }
 
 describe('workers that share a directory', () => {
-  test('generate one key, whoever is first', async () => {
+  test('generate only one key, whichever process is first', async () => {
     for (let round = 0; round < 30; round++) {
       const where = mkdtempSync(join(dir, 'round-'));
       expect(new Set(await race('key', where))).toEqual(new Set([generatedKey(where)?.toString()]));
     }
   });
 
-  test('take a chain each, and none loses a record', async () => {
+  test('take one chain each and lose no record', async () => {
     for (let round = 1; round <= 4; round++) {
       expect(new Set(await race('log')).size).toBe(PROCESSES);
       await race('close');
@@ -65,11 +65,11 @@ describe('workers that share a directory', () => {
     expect(report.records).toBeGreaterThanOrEqual(4 * PROCESSES * LINES);
   }, 60_000);
 
-  test('make the index together', async () => {
+  test('can create the index at the same time', async () => {
     for (let round = 0; round < 100; round++) await race('make', mkdtempSync(join(dir, 'round-')));
   }, 60_000);
 
-  test('fill the index together, and lose no row of it', async () => {
+  test('fill one index at the same time and lose no row', async () => {
     await race('index');
     const index = openSqliteIndex(join(dir, 'decisions.db'));
     const positions = await index.positions();
@@ -78,7 +78,7 @@ describe('workers that share a directory', () => {
     await index.close();
   }, 60_000);
 
-  test('leave a chain to the process that appends to it, and index it for one that is gone', async () => {
+  test('index a chain only if it is their own or its process has ended', async () => {
     const deps = { logger: silentLogger };
     const journal = { dir, instance: 'test' };
     const other = await createDecisionLog({ journal }, deps);
@@ -97,12 +97,12 @@ describe('workers that share a directory', () => {
     await own.close();
   }, 60_000);
 
-  test('append whole lines to one file', async () => {
+  test('append complete lines to one file', async () => {
     await race('file');
     expect(linesOf(readFileSync(join(dir, 'copies.jsonl'), 'utf8'))).toEqual(everyLine());
   }, 60_000);
 
-  test('set what is new apart from a line that was broken off', async () => {
+  test('begin a new line after a line that was interrupted', async () => {
     writeFileSync(join(dir, 'copies.jsonl'), '{"half":');
     await race('file');
     const [half, ...whole] = readFileSync(join(dir, 'copies.jsonl'), 'utf8').split(/(?<=\n)/);
@@ -110,7 +110,7 @@ describe('workers that share a directory', () => {
     expect(linesOf(whole.join(''))).toEqual(everyLine());
   }, 60_000);
 
-  test('write whole lines into one pipe, however slowly it is read', async () => {
+  test('write complete lines into one pipe, even if its reader is slow', async () => {
     // A process of its own holds the pipe that the others inherit.
     const parent = fork(
       new URL('../support/racing-parent.ts', import.meta.url).pathname,

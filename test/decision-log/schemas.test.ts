@@ -10,7 +10,7 @@ const ajv = new Ajv2020({ strict: true, allErrors: true });
 (addFormats as unknown as (a: Ajv2020) => void)(ajv);
 const validate = ajv.compile(JSON.parse(JSON.stringify(decisionLogSchemas()['decision-record.schema.json'])));
 
-test('every record that is written fits its published schema', async () => {
+test('every written record conforms to the published schema', async () => {
   const dir = temporaryDirectory();
   const journal = await openJournal(dir);
   const nothing = {
@@ -42,7 +42,7 @@ test('every record that is written fits its published schema', async () => {
   await journal.close();
 });
 
-test('a record with a member that the schema does not know is refused by it', async () => {
+test('the schema rejects a record with an unknown member', async () => {
   expect(
     validate({ ...draft(1), origin: 'a', seq: 1, prev_hash: '0'.repeat(64), hash: '0'.repeat(64), extra: 1 }),
   ).toBe(false);

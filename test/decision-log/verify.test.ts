@@ -44,7 +44,7 @@ describe('verify', () => {
     return dir;
   };
 
-  test('finds nothing wrong with a journal that nobody touched, and says how much it read', async () => {
+  test('reports no problem in an unchanged journal, and its number of records', async () => {
     const report = await verify({ dir: original, key: null });
     expect(report).toMatchObject({ ok: true, records: 17, problems: [] });
     expect(report.origins.map((o) => o.records).sort()).toEqual([14, 3].sort());
@@ -152,7 +152,7 @@ describe('verify', () => {
     });
   });
 
-  test('finds a record that was altered and given a hash of its own', async () => {
+  test('finds an altered record with a recomputed hash', async () => {
     const dir = copy();
     const path = join(dir, segments(dir)[0]!);
     const lines = readFileSync(path, 'utf8').split('\n');
@@ -166,7 +166,7 @@ describe('verify', () => {
     });
   });
 
-  test('finds a line that holds a member twice, though its hash is right', async () => {
+  test('finds a line with a repeated member, although its hash is correct', async () => {
     const dir = copy();
     const path = join(dir, segments(dir)[0]!);
     const lines = readFileSync(path, 'utf8').split('\n');
@@ -176,7 +176,7 @@ describe('verify', () => {
     expect((await verify({ dir, key: null })).problems[0]).toMatchObject({ what: 'not_canonical', line: 1 });
   });
 
-  test('finds a chain cut back together with every later segment', async () => {
+  test('finds a chain that was truncated together with every later segment', async () => {
     const dir = copy();
     const long = segments(dir)
       .find((f) => !f.includes('.0000000000000001.'))!
@@ -213,7 +213,7 @@ describe('verify', () => {
     return origin;
   }
 
-  test('finds a chain that was rewritten whole, head and all, where a key signs the heads', async () => {
+  test('finds a rewritten chain with a rewritten head, if a key signs the heads', async () => {
     const dir = temporaryDirectory();
     await journal(dir, KEY);
     expect(await verify({ dir, key: KEY })).toMatchObject({
@@ -234,7 +234,7 @@ describe('verify', () => {
     expect((await verify({ dir, key: KEY })).problems[0]).toMatchObject({ what: 'head_signature_wrong' });
   });
 
-  test('finds a chain that was rewritten whole where an anchor was kept elsewhere', async () => {
+  test('finds a rewritten chain by an anchor that was stored elsewhere', async () => {
     const dir = copy();
     const anchors = (await verify({ dir, key: null })).origins.map((o) => ({
       origin: o.origin,
@@ -303,7 +303,7 @@ describe('verify', () => {
     await live.close();
   });
 
-  test('fails on a segment that is emptied, and on one with a line longer than any record', async () => {
+  test('reports an emptied segment, and a line longer than any record', async () => {
     const dir = temporaryDirectory();
     const origin = await writeJournal(dir, 3);
     const file = join(dir, `${origin}.0000000000000001.jsonl`);
@@ -313,7 +313,7 @@ describe('verify', () => {
     expect((await verify({ dir, key: null })).problems).toMatchObject([{ what: 'tail_missing', seq: 1 }]);
   });
 
-  test('says so when there is no such directory', async () => {
+  test('reports a directory that does not exist', async () => {
     await expect(verify({ dir: '/nowhere/at/all', key: null })).rejects.toMatchObject({
       code: 'journal_unwritable',
     });

@@ -31,7 +31,7 @@ test.each(['id_number', '', '/a//~2', '/a~', 'C:\\x', '$.phone', '/phone~'])(
   async (path) => {
     const { code, stderr } = await ask('query', '--path', path);
     expect(code).toBe(2);
-    expect(stderr).toContain('--path is a JSON Pointer');
+    expect(stderr).toContain('--path must be a JSON Pointer');
   },
 );
 
@@ -63,7 +63,7 @@ test('names that decisions have, but not together, are no warning', async () => 
 });
 
 test.each([
-  ['--outcome', 'maybe', '--outcome is one of allowed, modified, denied, observed, error'],
+  ['--outcome', 'maybe', '--outcome must be one of allowed, modified, denied, observed, error'],
   ['--outcome', 'denid', 'did you mean "denied"?'],
   ['--kind', 'grants', 'did you mean "grant"?'],
 ])('a name that no record can have (%s %s) is wrong use', async (option, value, said) => {

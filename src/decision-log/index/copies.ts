@@ -1,4 +1,4 @@
-/** The main thread's end of the worker: tells it of commits, knows how far it has got, asks it queries. */
+/** The main thread's side of the copy worker: reports commits to it, tracks its progress, and sends it queries. */
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
@@ -6,10 +6,10 @@ import type { Decision } from './decision.ts';
 import type { DecisionPage, QueryInterface } from './query.ts';
 import type { FromWorker, ToWorker, WorkerSettings } from './protocol.ts';
 
-/** Distributed over those that are missing: what a caller may leave out. */
-type Ask =
-  | { readonly say: 'query'; readonly query: object }
-  | { readonly say: 'get'; readonly decisionId: string };
+/** A message that expects a result; `#request` adds the id. */
+type WorkerRequest =
+  | { readonly type: 'query'; readonly query: object }
+  | { readonly type: 'get'; readonly decisionId: string };
 
 export interface StoreStatus {
   readonly ok: boolean;
@@ -22,10 +22,10 @@ export class Copies implements QueryInterface {
   readonly #settings: WorkerSettings;
   readonly #logger: Logger;
   readonly #stores = new Map<string, StoreStatus>();
-  readonly #asked = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
+  readonly #requests = new Map<number, { resolve(value: unknown): void; reject(e: Error): void }>();
   #worker: Worker | null = null;
   #nextId = 1;
-  #told = false;
+  #isNotified = false;
   #closed = false;
 
   constructor(settings: WorkerSettings, logger: Logger) {
@@ -34,12 +34,12 @@ export class Copies implements QueryInterface {
     if (settings.index !== null || settings.sinks.length > 0) this.#start();
   }
 
-  /** Without an index or a sink the thread begins at the first query. */
+  /** Without an index or a sink the thread starts at the first query. */
   #start(): Worker {
     const file = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
     const worker = new Worker(file, { workerData: this.#settings, name: 'decision-copies' });
     worker.unref();
-    worker.on('message', (message: FromWorker) => this.#heard(message));
+    worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (e) => this.#ended(e));
     worker.on('exit', () => this.#ended(null));
     this.#worker = worker;
@@ -49,11 +49,11 @@ export class Copies implements QueryInterface {
   #ended(e: unknown): void {
     if (this.#worker === null) return;
     this.#worker = null;
-    for (const { reject } of this.#asked.values())
+    for (const { reject } of this.#requests.values())
       reject(
         new SluiceError('internal', { message: 'The thread that answers queries has ended.', cause: e }),
       );
-    this.#asked.clear();
+    this.#requests.clear();
     if (this.#closed) return;
     this.#logger.error({ err: e }, 'the thread that copies decision records has ended; it is started again');
     setTimeout(() => {
@@ -61,9 +61,9 @@ export class Copies implements QueryInterface {
     }, 1000).unref();
   }
 
-  #heard(message: FromWorker): void {
-    switch (message.say) {
-      case 'fed':
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case 'copied':
         if (this.#stores.get(message.store)?.ok === false)
           this.#logger.info({ store: message.store }, 'decision records are copied again');
         this.#stores.set(message.store, { ok: true, seq: message.seq });
@@ -78,54 +78,54 @@ export class Copies implements QueryInterface {
         this.#stores.set(message.store, { ok: false, seq: before?.seq ?? 0, detail: message.message });
         return;
       }
-      case 'answer':
+      case 'result':
         this.#settle(message.id)?.resolve(message.value);
         return;
-      case 'refusal':
+      case 'error':
         this.#settle(message.id)?.reject(new SluiceError(message.code as ErrorCode, message.message));
     }
   }
 
   #settle(id: number) {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (this.#asked.size === 0) this.#worker?.unref();
-    return asked;
+    const pending = this.#requests.get(id);
+    this.#requests.delete(id);
+    if (this.#requests.size === 0) this.#worker?.unref();
+    return pending;
   }
 
-  /** There are new records; said at most once a turn of the event loop. */
+  /** Tells the worker that there are new records, at most once a turn of the event loop. */
   committed(): void {
-    if (this.#worker === null || this.#told || this.#settings.origin === null) return;
-    this.#told = true;
+    if (this.#worker === null || this.#isNotified || this.#settings.origin === null) return;
+    this.#isNotified = true;
     setImmediate(() => {
-      this.#told = false;
-      this.#tell({ say: 'committed' });
+      this.#isNotified = false;
+      this.#send({ type: 'committed' });
     }).unref();
   }
 
-  #tell(message: ToWorker): void {
+  #send(message: ToWorker): void {
     this.#worker?.postMessage(message);
   }
 
-  #ask<T>(ask: Ask): Promise<T> {
+  #request<T>(request: WorkerRequest): Promise<T> {
     if (this.#closed) return Promise.reject(new SluiceError('internal', 'The decision log is closed.'));
     const worker = this.#worker ?? this.#start();
     const id = this.#nextId++;
     return new Promise<T>((resolve, reject) => {
-      this.#asked.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#requests.set(id, { resolve: resolve as (value: unknown) => void, reject });
       worker.ref();
-      worker.postMessage({ ...ask, id });
+      worker.postMessage({ ...request, id });
     });
   }
 
-  query: QueryInterface['query'] = (query) => this.#ask<DecisionPage>({ say: 'query', query });
-  get: QueryInterface['get'] = (decisionId) => this.#ask<Decision | null>({ say: 'get', decisionId });
+  query: QueryInterface['query'] = (query) => this.#request<DecisionPage>({ type: 'query', query });
+  get: QueryInterface['get'] = (decisionId) => this.#request<Decision | null>({ type: 'get', decisionId });
 
   stores(): ReadonlyMap<string, StoreStatus> {
     return this.#stores;
   }
 
-  /** Records up to `seq` that the slowest store has not; 0 where there is none. */
+  /** Records up to `seq` that the slowest store does not have yet; 0 if there is no store. */
   lag(seq: number): number {
     if (this.#settings.index === null && this.#settings.sinks.length === 0) return 0;
     const expected = (this.#settings.index === null ? 0 : 1) + this.#settings.sinks.length;
@@ -133,16 +133,16 @@ export class Copies implements QueryInterface {
     return Math.max(0, ...[...this.#stores.values()].map((s) => seq - s.seq));
   }
 
-  /** Copies what there is, for as long as a few seconds, then stops. */
+  /** Copies the remaining records for at most five seconds, then stops. */
   async close(): Promise<void> {
     this.#closed = true;
     const worker = this.#worker;
     if (worker === null) return;
     worker.ref();
     const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    worker.postMessage({ say: 'close' });
-    const patience = setTimeout(() => void worker.terminate(), 5000);
+    worker.postMessage({ type: 'close' });
+    const timer = setTimeout(() => void worker.terminate(), 5000);
     await ended;
-    clearTimeout(patience);
+    clearTimeout(timer);
   }
 }

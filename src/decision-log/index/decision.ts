@@ -1,4 +1,4 @@
-/** One decision as its reader wants it: the records of its parts put together again. */
+/** One decision for a reader, merged from the records of its parts. */
 import type {
   AskedState,
   DecisionRecord,
@@ -17,13 +17,13 @@ export interface ChainPosition {
 }
 
 export interface Decision extends Omit<DecisionRecordDraft, 'part'> {
-  /** where its records stand, by part */
+  /** positions of its records in the chain, by part */
   readonly chain: readonly ChainPosition[];
-  /** the final part is among them */
+  /** true if the final part was recorded */
   readonly complete: boolean;
 }
 
-/** Puts the records of one decision together. @param records one at least, all of the same decision */
+/** Merges the records of one decision. @param records at least one, all of the same decision */
 export function merge(records: readonly DecisionRecord[]): Decision {
   const parts = [...records].sort(byPart);
   const first = parts[0]!;
@@ -52,7 +52,7 @@ export function merge(records: readonly DecisionRecord[]): Decision {
 const byPart = (a: DecisionRecord, b: DecisionRecord): number =>
   a.part.number - b.part.number || (a.part.piece ?? 1) - (b.part.piece ?? 1) || a.seq - b.seq;
 
-/** The gravest of the parts: an answer that broke off is an error, one part redacted makes it modified. */
+/** The most severe outcome of the parts: an interrupted response is an error; one redacted part makes the decision `modified`. */
 function outcomeOf(parts: readonly DecisionRecord[]): DecisionRecord['outcome'] {
   for (const outcome of ['error', 'denied', 'modified', 'observed'] as const) {
     if (parts.some((p) => p.outcome === outcome)) return outcome;
@@ -97,7 +97,7 @@ function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | nu
   };
 }
 
-/** Equal states with equal answers, once, their counts added. */
+/** Merges equal states with equal answers, and adds their counts. */
 function counted(states: readonly AskedState[]): AskedState[] {
   const found = new Map<string, AskedState>();
   for (const { count, ...state } of states) {

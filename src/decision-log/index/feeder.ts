@@ -1,6 +1,6 @@
 /**
- * Copies records from the journal to a store: at least once, in order within an origin, resumable. Only what a head
- * covers is copied: what is behind it may yet be cut away, were its flush to fail.
+ * Copies records from the journal to a store: at least once, in order within an origin, resumable. It copies only records
+ * that the head covers: later ones are truncated if their flush fails.
  */
 import { inspect } from '../journal/chain.ts';
 import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts';
@@ -8,29 +8,29 @@ import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
 import type { Copy, Position, Store } from './store.ts';
 
-/** Records of one transaction, and its bytes. */
+/** Maximum records and bytes of one transaction. */
 const BATCH = 500;
 const BATCH_BYTES = 4 << 20;
 
-export interface Fed {
+export interface FeedResult {
   /** origin → seq of the last record copied */
   readonly seq: ReadonlyMap<string, number>;
-  /** records that the journal has and the store has not, over all origins */
+  /** records that the journal has and the store does not have, over all origins */
   readonly lag: number;
-  /** lines passed over because their hash does not confirm them */
+  /** lines that were skipped because their hash does not match */
   readonly refused: number;
 }
 
 /**
- * One pass over the directory, or over the origins that are `wanted`; stops early when `signal` is aborted.
- * @throws what the store throws
+ * Makes one pass over the origins that are `wanted`; stops early when `signal` is aborted.
+ * @throws errors of the store
  */
 export async function feed(
   dir: string,
   store: Store,
   signal?: AbortSignal,
   wanted: (origin: string) => boolean = () => true,
-): Promise<Fed> {
+): Promise<FeedResult> {
   const positions = await store.positions();
   const seq = new Map([...positions].map(([origin, p]) => [origin, p.seq]));
   let lag = 0;
@@ -69,7 +69,7 @@ async function* batches(files: OriginFiles, from: Position, head: number): Async
     const start = segment.first === from.segment ? from.offset : 0;
     for await (const lines of readLines(segment.path, start)) {
       for (const line of lines) {
-        if (!line.whole) continue;
+        if (!line.complete) continue;
         const inspected = inspect(line.bytes);
         const offset = line.offset + line.bytes.length + 1;
         if (!inspected.ok) {

@@ -1,12 +1,12 @@
 /**
- * The index for many machines: PostgreSQL, one partition a day (UTC), so that old days are dropped, not deleted. Rows
- * are idempotent by origin and seq; positions make the feeders of many sidecars resumable.
+ * The index for many machines: PostgreSQL with one partition a day (UTC), so that old days can be dropped instead of deleted
+ * row by row. Inserts are idempotent by origin and seq. Stored positions make the feeders of all sidecars resumable.
  */
 import pg from 'pg';
 import { SluiceError } from '../../errors.ts';
 import type { DecisionRecord } from '../../model/record.ts';
 import { type Decision, merge } from './decision.ts';
-import { LONGEST, page, type ReadyQuery } from './query.ts';
+import { MAX_DURATION_MS, page, type ReadyQuery } from './query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
 const SCHEMA = `
@@ -27,11 +27,11 @@ const SCHEMA = `
   );
 `;
 
-/** Held while tables are made: `IF NOT EXISTS` alone loses races. */
+/** Advisory lock while tables are created: `IF NOT EXISTS` alone fails if two connections create a table at once. */
 const LOCK = 5_170_421;
 const DAY = 86_400_000;
 
-/** @param schema of the database; the connection's own if not given (tests use one of their own) */
+/** @param schema of the database; default: that of the connection (tests use their own) */
 export async function openPostgresIndex(url: string, schema?: string): Promise<IndexStore> {
   const pool = new pg.Pool({
     connectionString: url,
@@ -40,9 +40,9 @@ export async function openPostgresIndex(url: string, schema?: string): Promise<I
     application_name: 'sluice',
     ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
   });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
   pool.on('error', () => undefined);
-  // The pool takes its own listener off a connection that is in use.
+  // The pool removes its own listener while a connection is in use.
   pool.on('connect', (client) => void client.on('error', () => undefined));
   return new PostgresIndex(pool);
 }
@@ -57,7 +57,7 @@ class PostgresIndex implements IndexStore {
     this.#pool = pool;
   }
 
-  /** The tables, made at first use: a database that is down at the start is waited for, not died of. */
+  /** Creates the tables at the first use, so that Sluice starts while the database is down. */
   async #prepared(): Promise<pg.Pool> {
     this.#ready ??= this.#locked((client) => client.query(SCHEMA)).catch((e) => {
       this.#ready = null;
@@ -115,7 +115,7 @@ class PostgresIndex implements IndexStore {
       await client.query('COMMIT');
     } catch (e) {
       await client.query('ROLLBACK').catch(() => undefined);
-      // A day whose partition was dropped meanwhile is made again.
+      // A partition may have been dropped meanwhile; it is created again.
       this.#days.clear();
       throw unavailable(e);
     } finally {
@@ -129,7 +129,7 @@ class PostgresIndex implements IndexStore {
     await this.#locked(async (client) => {
       for (const d of missing) {
         const next = new Date(Date.parse(d) + DAY).toISOString().slice(0, 10);
-        // Both are digits and hyphens from a date: nothing of a record gets into the statement.
+        // Both are formatted dates (digits and hyphens), so no text of a record enters the statement.
         await client.query(
           `CREATE TABLE IF NOT EXISTS sluice_records_${d.replaceAll('-', '')} PARTITION OF sluice_records
            FOR VALUES FROM ('${d}T00:00:00Z') TO ('${next}T00:00:00Z')`,
@@ -165,8 +165,8 @@ class PostgresIndex implements IndexStore {
     add('resource_id = ?', q.resource_id);
     add('origin = ?', q.origin);
     add('at >= ?', Number.isFinite(q.from) ? new Date(q.from) : null);
-    add('at < ?', Number.isFinite(q.to) ? new Date(q.to + LONGEST) : null);
-    // Different parts of a decision may hold the one and the other.
+    add('at < ?', Number.isFinite(q.to) ? new Date(q.to + MAX_DURATION_MS) : null);
+    // The data subject and the path may be in different parts of a decision, so only one of the two can narrow.
     if (q.data_subject !== undefined) add('data_subjects @> ARRAY[?]::text[]', q.data_subject);
     else add('paths @> ARRAY[?]::text[]', q.path);
     values.push(n);
@@ -202,7 +202,7 @@ class PostgresIndex implements IndexStore {
 
 const day = (record: DecisionRecord): string => new Date(record.timestamp).toISOString().slice(0, 10);
 
-/** PostgreSQL has no U+0000 in text; a canonical line has it only as an escape, a column would have it plain. */
+/** PostgreSQL text cannot hold U+0000. A canonical line has it only as an escape, but a column would hold the character. */
 const plain = (text: string): string => text.replaceAll('\u0000', '\ufffd');
 
 function columns(r: DecisionRecord): unknown[] {

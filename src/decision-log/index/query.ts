@@ -1,6 +1,6 @@
 /**
- * Questions to the decision log. Three answer them: the journal itself (scan.ts), SQLite and PostgreSQL (index/). Each
- * narrows as it can; whether a decision is an answer is decided here, once, so that all three give the same ones.
+ * Queries of the decision log. Three sources answer them: the journal (scan.ts), SQLite and PostgreSQL. Each narrows the
+ * candidates as far as it can. Only `matches` decides whether a decision is a result, so all three return the same ones.
  */
 import { didYouMean } from '../../documents/near-name.ts';
 import { SluiceError } from '../../errors.ts';
@@ -10,25 +10,25 @@ import type { Decision } from './decision.ts';
 import type { MaskRules } from '../mask.ts';
 
 export interface DecisionQuery {
-  /** RFC 3339; a decision's time is that of its first record. From `since` on, before `until`. */
+  /** RFC 3339; `since` is inclusive, `until` exclusive. The time of a decision is that of its first record. */
   readonly since?: string;
   readonly until?: string;
   readonly decision_id?: string;
-  /** id of who asked */
+  /** id of the subject */
   readonly subject?: string;
-  /** as it stands in the log: `hmac:<key id>:<hex>` */
+  /** as in the log: `hmac:<key id>:<hex>` */
   readonly data_subject?: string;
   readonly purpose?: string;
   readonly recipient?: string;
   readonly action?: string;
   readonly resource_type?: string;
-  /** as it stands in the log */
+  /** as in the log */
   readonly resource_id?: string;
   readonly outcome?: string;
   readonly kind?: string;
-  /** of a field, released or withheld, e.g. `/id_number` */
+  /** path of a field, released or withheld, e.g. `/id_number` */
   readonly path?: string;
-  /** with `path`: only where it left undisguised */
+  /** with `path`: only decisions that released it unchanged */
   readonly released?: boolean;
   /** code of a reason */
   readonly reason?: string;
@@ -36,7 +36,7 @@ export interface DecisionQuery {
   readonly origin?: string;
   /** 1 to 1000; 50 if not given */
   readonly limit?: number;
-  /** of the page before */
+  /** of the previous page */
   readonly cursor?: string;
 }
 
@@ -48,12 +48,12 @@ export interface DecisionPage {
 }
 
 export interface QueryInterface {
-  /** @throws SluiceError `input_invalid` for a query that makes no sense */
+  /** @throws SluiceError `input_invalid` for an invalid query */
   query(query: DecisionQuery): Promise<DecisionPage>;
   get(decisionId: string): Promise<Decision | null>;
 }
 
-/** The same query in the words of the log: plain ids of data subjects and resources become their HMACs. */
+/** The query with ids as the log stores them: plain ids of data subjects and resources become HMACs. */
 export function pseudonymous(
   query: DecisionQuery,
   hasher: DataSubjectHasher,
@@ -77,13 +77,13 @@ export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'lim
   readonly limit: number;
 }
 
-/** Names that a record can hold: a query for another has no answer, now or ever. */
+/** Values that a record can hold; a query for another value is rejected, since it can have no result. */
 export const RECORD_NAMES = {
   outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
   kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
 } as const;
 
-/** A JSON Pointer (RFC 6901), as records have them; a star stands for any element. */
+/** A JSON Pointer (RFC 6901) as in records; `*` stands for any element. */
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 
 /** @throws SluiceError `input_invalid` */
@@ -95,18 +95,18 @@ export function readyQuery(query: DecisionQuery): ReadyQuery {
     if (value !== undefined && !known.includes(value))
       throw new SluiceError(
         'input_invalid',
-        `${name} is one of ${known.join(', ')}${didYouMean(value, known) || '.'}`,
+        `${name} must be one of ${known.join(', ')}${didYouMean(value, known) || '.'}`,
       );
   }
   if (rest.path !== undefined && !POINTER.test(rest.path))
     throw new SluiceError(
       'input_invalid',
-      'path is a JSON Pointer as the catalog writes it, such as /id_number or /orders/*/amount; "/" in a name is written ~1, "~" ~0.',
+      'path must be a JSON Pointer as in the catalog, such as /id_number or /orders/*/amount; "/" in a name is written ~1, "~" ~0.',
     );
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-    throw new SluiceError('input_invalid', 'limit is a whole number from 1 to 1000.');
+    throw new SluiceError('input_invalid', 'limit must be an integer from 1 to 1000.');
   if (rest.cursor !== undefined && !/^[\w-]{1,100}$/.test(rest.cursor))
-    throw new SluiceError('input_invalid', 'cursor is what the page before gave as its cursor.');
+    throw new SluiceError('input_invalid', 'cursor must be the cursor that the previous page returned.');
   return {
     ...rest,
     limit,
@@ -120,17 +120,14 @@ function instant(text: string, name: string): number {
     ? Date.parse(text)
     : Number.NaN;
   if (Number.isNaN(at))
-    throw new SluiceError(
-      'input_invalid',
-      `${name} is a time as RFC 3339 writes it, such as 2026-11-22T08:00:00Z.`,
-    );
+    throw new SluiceError('input_invalid', `${name} must be an RFC 3339 time, such as 2026-11-22T08:00:00Z.`);
   return at;
 }
 
-/** Milliseconds between the first and the last record of one decision, at the most. */
-export const LONGEST = 6 * 3_600_000;
+/** Maximum milliseconds between the first and the last record of one decision. */
+export const MAX_DURATION_MS = 6 * 3_600_000;
 
-/** Is the whole decision an answer? */
+/** True if the decision is a result of the query. */
 export function matches(d: Decision, q: ReadyQuery): boolean {
   const at = Date.parse(d.timestamp);
   return (
@@ -153,7 +150,7 @@ export function matches(d: Decision, q: ReadyQuery): boolean {
   );
 }
 
-/** Could a decision with this record among its own be an answer? Says yes too often, never no too often. */
+/** False only if no decision with this record can be a result. */
 export function mayMatch(r: DecisionRecord, q: ReadyQuery): boolean {
   return (
     Date.parse(r.timestamp) >= q.from &&
@@ -166,8 +163,8 @@ export function mayMatch(r: DecisionRecord, q: ReadyQuery): boolean {
 }
 
 /**
- * Texts that a record's line must hold for `mayMatch` to be true: what is not there need not be parsed. Canonical JSON
- * has one spelling for each string.
+ * Texts that a line must contain for `mayMatch` to be true; other lines need not be parsed. This works because canonical
+ * JSON has exactly one form of each string.
  */
 export const needles = (q: ReadyQuery): readonly string[] =>
   [q.decision_id, q.subject, q.purpose, q.kind, q.data_subject]
@@ -177,7 +174,7 @@ export const needles = (q: ReadyQuery): readonly string[] =>
 const is = (wanted: string | undefined, actual: string | null | undefined): boolean =>
   wanted === undefined || wanted === actual;
 
-/** A request for one customer that was denied disclosed nobody, but was about that customer. */
+/** A denied request for one customer disclosed no data subject, but still concerns that customer. */
 const concerns = (d: Pick<Decision, 'disclosure' | 'resource'>, hashed: string): boolean =>
   (d.disclosure?.data_subjects.includes(hashed) ?? false) || d.resource?.id === hashed;
 
@@ -185,10 +182,10 @@ const holdsPath = (d: Decision, path: string, released: boolean): boolean =>
   d.disclosure !== null &&
   (d.disclosure.released.includes(path) || (!released && d.disclosure.withheld.some((w) => w.path === path)));
 
-/** Looks through candidates, newest first, until a page is full. */
+/** Filters candidates, newest first, until a page is full. */
 export async function page(
   query: DecisionQuery,
-  /** up to `n` decisions that may match and sort before `before`, newest first */
+  /** returns up to `n` decisions that may match and whose id is less than `before`, newest first */
   candidates: (q: ReadyQuery, before: string | null, n: number) => Promise<readonly Decision[]>,
 ): Promise<DecisionPage> {
   const q = readyQuery(query);

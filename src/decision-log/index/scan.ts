@@ -1,7 +1,7 @@
 /**
- * Answers from the journal itself, without an index: in one pass, however few of the decisions are an answer, and two more
- * if decisions were recorded as complete and then broke off. Only lines that their hash confirms are believed. Memory is bounded by
- * the page, by the decisions that were under way at one time and by those that broke off, not by the journal.
+ * Queries the journal without an index, in one pass. Two more passes are needed if a record follows the one that was marked
+ * as the last of its decision (a response that broke off). Only lines with a correct hash count. Memory is bounded by the
+ * page, by concurrent decisions and by interrupted ones, not by the journal.
  */
 import type { DecisionRecord } from '../../model/record.ts';
 import { inspect } from '../journal/chain.ts';
@@ -11,7 +11,7 @@ import { linesLeft } from '../journal/lines.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
-  LONGEST,
+  MAX_DURATION_MS,
   matches,
   mayMatch,
   needles,
@@ -20,14 +20,14 @@ import {
   readyQuery,
 } from './query.ts';
 
-/** Clocks step back now and then; a segment is skipped only if it ends this long before. */
+/** Clocks may step back, so a segment is skipped only if it ends this much earlier. */
 const SLACK = 3_600_000;
 
 export function scanQuery(dir: string): QueryInterface {
   return {
     async query(query: DecisionQuery): Promise<DecisionPage> {
       const q = readyQuery(query);
-      /** what became of decisions that a record came late to; null: they are no answer */
+      /** decisions with a record after their last part, merged again; null: not a result */
       const late = new Map<string, Decision | null>();
       let newest: Newest;
       for (;;) {
@@ -53,7 +53,7 @@ export function scanQuery(dir: string): QueryInterface {
   };
 }
 
-/** All records of some decisions, put together. */
+/** Merges all records of the given decisions. */
 async function complete(dir: string, ids: ReadonlySet<string>, from: number): Promise<Decision[]> {
   const found = new Map<string, DecisionRecord[]>();
   if (ids.size === 0) return [];
@@ -67,14 +67,14 @@ async function complete(dir: string, ids: ReadonlySet<string>, from: number): Pr
   return [...found.values()].map(merge);
 }
 
-/** The newest decisions of those that are added, by id, which sorts by time. */
+/** Keeps the newest of the added decisions, by id, which sorts by time. */
 class Newest {
   readonly #most: number;
   readonly #before: string | null;
   #kept = new Map<string, Decision>();
   #least = '';
 
-  /** @param before ids from here on are of a page that was read already */
+  /** @param before this id and later ones belong to earlier pages */
   constructor(most: number, before: string | null) {
     this.#most = most;
     this.#before = before;
@@ -102,18 +102,18 @@ class Newest {
   }
 }
 
-/** Canonical order puts the id right behind the action. */
+/** In canonical order the id follows the action. */
 const ID = /^\{"action":(?:null|"[^"\\]*"),"decision_id":"([\w-]+)"/;
 
 const idOf = (line: Buffer): string | null => ID.exec(line.toString('latin1', 0, 200))?.[1] ?? null;
 
-/** Of a decision with one record. Within a text its quotes would be escaped, so that this stands for nothing else. */
+/** Marks a decision with one record. Inside a string the quotes would be escaped, so it cannot match there. */
 const ONLY = Buffer.from('"part":{"last":true,"number":1}');
 
 /**
- * Every decision that may be an answer, each once. The records of one decision stand in one chain in their order, among those of others;
- * they are kept together until its last one, or until it is too old to go on.
- * @param late takes the ids of decisions of which a record came after the last one
+ * Yields every decision that may be a result, once. The records of a decision are in one chain and in order, mixed with
+ * those of other decisions. They are collected until the last one, or until the decision is too old to continue.
+ * @param late receives the ids of decisions with a record after their last part
  */
 async function* decisions(
   dir: string,
@@ -149,10 +149,10 @@ async function* decisions(
   }
 }
 
-/** Those that began so long before `now` that nothing more will come. */
+/** Decisions that began too long before `now` to get another record. */
 function* brokenOff(open: Map<string, DecisionRecord[]>, now: number): Generator<Decision, void, void> {
   for (const [id, records] of open) {
-    if (Date.parse(records[0]!.timestamp) >= now - LONGEST) return;
+    if (Date.parse(records[0]!.timestamp) >= now - MAX_DURATION_MS) return;
     open.delete(id);
     yield merge(records);
   }
@@ -165,11 +165,11 @@ function parse(line: Buffer): DecisionRecord | null {
 
 export interface Found {
   readonly record: DecisionRecord;
-  /** as it stands in the journal */
+  /** the line of the journal */
   readonly line: string;
 }
 
-/** Every record that answers the query by itself, in the order of the chains. `limit` and `cursor` do not apply. */
+/** Yields every record that matches the query on its own, in the order of the chains. Ignores `limit` and `cursor`. */
 export async function* records(
   dir: string,
   query: DecisionQuery,
@@ -194,12 +194,12 @@ async function* lines(dir: string, from: number, origin?: string): AsyncGenerato
 async function* linesOf(segments: readonly Segment[], from: number): AsyncGenerator<Buffer, void, void> {
   for (const segment of await since(segments, from)) {
     for await (const batch of linesLeft(segment.path)) {
-      for (const line of batch) if (line.whole) yield line.bytes;
+      for (const line of batch) if (line.complete) yield line.bytes;
     }
   }
 }
 
-/** Leaves out the segments that end before `from`: those whose next one begins before it. */
+/** Skips segments that end before `from`, that is, whose successor begins before it. */
 async function since(segments: readonly Segment[], from: number): Promise<readonly Segment[]> {
   if (!Number.isFinite(from)) return segments;
   for (let i = segments.length - 1; i > 0; i--) {

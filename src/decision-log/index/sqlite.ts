@@ -1,4 +1,4 @@
-/** The index on one machine: SQLite, write-ahead logging, so that readers and the feeder do not wait for each other. */
+/** The index on one machine: SQLite in WAL mode, so that readers and the feeder do not block each other. */
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { SluiceError } from '../../errors.ts';
@@ -6,7 +6,7 @@ import type { DecisionRecord } from '../../model/record.ts';
 import { type Decision, merge } from './decision.ts';
 import { makeDirectory } from '../journal/directory.ts';
 import { isBusy } from '../journal/lock.ts';
-import { LONGEST, page, type ReadyQuery } from './query.ts';
+import { MAX_DURATION_MS, page, type ReadyQuery } from './query.ts';
 import type { Copy, IndexStore, Position } from './store.ts';
 
 const VERSION = 1;
@@ -31,7 +31,7 @@ const SCHEMA = `
   CREATE TABLE positions (origin TEXT PRIMARY KEY, segment INTEGER NOT NULL, byte INTEGER NOT NULL, seq INTEGER NOT NULL);
 `;
 
-/** @throws SluiceError `config_invalid` when the file cannot be opened or is something else */
+/** @throws SluiceError `config_invalid` if the file cannot be opened or is not an index */
 export function openSqliteIndex(path: string): IndexStore {
   let db: DatabaseSync;
   try {
@@ -49,15 +49,15 @@ export function openSqliteIndex(path: string): IndexStore {
 }
 
 /** milliseconds that one process waits for another */
-const PATIENCE = 5000;
+const BUSY_TIMEOUT_MS = 5000;
 
-/** SQLite waits for a lock, but not where two switch a new file to write-ahead logging at once: one of them is refused. */
+/** SQLite waits for locks, except if two processes switch a new file to WAL mode at once: one gets SQLITE_BUSY. So retry. */
 function opened(path: string): DatabaseSync {
-  const until = performance.now() + PATIENCE;
+  const until = performance.now() + BUSY_TIMEOUT_MS;
   for (;;) {
     const db = new DatabaseSync(path);
     try {
-      db.exec(`PRAGMA busy_timeout=${PATIENCE}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL`);
+      db.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL`);
       prepare(db, path);
       return db;
     } catch (e) {
@@ -128,7 +128,7 @@ class SqliteIndex implements IndexStore {
         for (const id of r.disclosure?.data_subjects ?? []) subject.run(id, r.decision_id);
         if (r.resource?.id !== undefined) subject.run(r.resource.id, r.decision_id);
       }
-      // Two feeders may be at it; neither takes the other back.
+      // Two feeders may write at once; neither may move the position back.
       db.prepare(
         `INSERT INTO positions VALUES (?,?,?,?) ON CONFLICT (origin) DO UPDATE
          SET segment=excluded.segment, byte=excluded.byte, seq=excluded.seq WHERE excluded.seq > positions.seq`,
@@ -166,10 +166,10 @@ class SqliteIndex implements IndexStore {
     add('at >= ?', Number.isFinite(q.from) ? q.from : null);
     add('decision_id IN (SELECT decision_id FROM data_subjects WHERE data_subject = ?)', q.data_subject);
     add('instr(line, ?) > 0', q.path === undefined ? null : JSON.stringify(q.path));
-    // The path and the reason may stand in different parts, and a later part may be later than `until`.
+    // The path and the reason may be in different parts, and a later part may be later than `until`.
     if (q.path === undefined)
       add('instr(line, ?) > 0', q.reason === undefined ? null : JSON.stringify(q.reason));
-    add('at < ?', Number.isFinite(q.to) ? q.to + LONGEST : null);
+    add('at < ?', Number.isFinite(q.to) ? q.to + MAX_DURATION_MS : null);
     const sql = `SELECT DISTINCT decision_id FROM records ${where.length ? `WHERE ${where.join(' AND ')}` : ''}
                  ORDER BY decision_id DESC LIMIT ?`;
     const rows = this.#db.prepare(sql).all(...values, n) as Array<{ decision_id: string }>;

@@ -1,12 +1,12 @@
-/** A place that copies of records go to: an index or a sink. Fed from the journal by feeder.ts. */
+/** A destination of record copies: an index or a sink. `feeder.ts` fills it from the journal. */
 import type { DecisionRecord } from '../../model/record.ts';
 import type { QueryInterface } from './query.ts';
 
-/** How far an origin has been copied. */
+/** The position up to which an origin has been copied. */
 export interface Position {
   /** first seq of the segment */
   readonly segment: number;
-  /** byte in the segment that comes next */
+  /** byte offset in the segment of the next record */
   readonly offset: number;
   /** of the last record copied */
   readonly seq: number;
@@ -14,7 +14,7 @@ export interface Position {
 
 export interface Copy {
   readonly record: DecisionRecord;
-  /** the line as it stands in the journal, without its newline: the bytes that the hash is over */
+  /** the line of the journal without its newline */
   readonly line: string;
 }
 
@@ -23,8 +23,8 @@ export interface Store {
   readonly name: string;
   positions(): Promise<ReadonlyMap<string, Position>>;
   /**
-   * Takes copies of one origin, in order, and remembers `position` once they are kept. What it has already is taken
-   * again without harm.
+   * Stores copies of one origin, in order, and then `position`. It is idempotent, or its readers must drop duplicates
+   * by origin and seq.
    */
   take(origin: string, copies: readonly Copy[], position: Position): Promise<void>;
   close(): Promise<void>;

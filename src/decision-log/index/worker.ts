@@ -1,6 +1,6 @@
 /**
- * The thread that copies records from the journal to the index and the sinks, and answers queries: parsing records and
- * SQLite's synchronous calls would hold up requests on the main one.
+ * The thread that copies records from the journal to the index and the sinks, and answers queries. On the main thread,
+ * parsing records and SQLite's synchronous calls would delay requests.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError } from '../../errors.ts';
@@ -17,7 +17,7 @@ import type { IndexStore, Store } from './store.ts';
 
 const settings = workerData as WorkerSettings;
 const port = parentPort!;
-const say = (message: FromWorker): void => port.postMessage(message);
+const send = (message: FromWorker): void => port.postMessage(message);
 const closing = new AbortController();
 
 const index = await openIndex();
@@ -36,8 +36,8 @@ if (settings.origin !== null) {
 }
 
 /**
- * Any sidecar may index a chain whose own process is gone; a sink gets each chain from its own process. What lives is left
- * to its process: with many workers each would copy every record of all.
+ * An index takes this process's chain and chains without a live process. Chains of live processes are left to them:
+ * otherwise each of many workers would copy every record. A sink takes only this process's chain.
  */
 function ownAndLeftOver(): () => (origin: string) => boolean {
   let next = 0;
@@ -55,7 +55,7 @@ async function openIndex(): Promise<IndexStore | null> {
     : openPostgresIndex(settings.index.postgres, settings.index.schema);
 }
 
-/** Feeds until told to close; a store that fails is tried again, ever more patiently. */
+/** Feeds a store until `close`. After a failure it retries with exponential backoff. */
 function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
   let wake: () => void = () => undefined;
   let woken = false;
@@ -69,24 +69,33 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
       if (closing.signal.aborted) wake();
     });
   const run = async () => {
-    let patience = 100;
+    let delay = 100;
     for (;;) {
       const last = closing.signal.aborted;
       woken = false;
       try {
-        const fed = await feed(settings.dir, store, undefined, wanted());
-        say({ say: 'fed', store: store.name, seq: fed.seq.get(settings.origin!) ?? 0, lag: fed.lag });
-        patience = 100;
+        const result = await feed(settings.dir, store, undefined, wanted());
+        send({
+          type: 'copied',
+          store: store.name,
+          seq: result.seq.get(settings.origin!) ?? 0,
+          lag: result.lag,
+        });
+        delay = 100;
         if (last) return;
-        // Commits come by the hundred a second; their copies travel together.
+        // There may be hundreds of commits a second; the pause copies them in one batch.
         await pause(woken ? 20 : settings.interval);
         if (woken && !closing.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
       } catch (e) {
-        say({ say: 'failed', store: store.name, message: isSluiceError(e) ? e.message : (e as Error).name });
+        send({
+          type: 'failed',
+          store: store.name,
+          message: isSluiceError(e) ? e.message : (e as Error).name,
+        });
         if (last) return;
-        patience = Math.min(patience * 2, 30_000);
+        delay = Math.min(delay * 2, 30_000);
         await new Promise((resolve) => {
-          setTimeout(resolve, patience);
+          setTimeout(resolve, delay);
           closing.signal.addEventListener('abort', resolve, { once: true });
         });
       }
@@ -103,25 +112,25 @@ function keepFeeding(store: Store, wanted: () => (origin: string) => boolean) {
 }
 
 port.on('message', (message: ToWorker) => {
-  switch (message.say) {
+  switch (message.type) {
     case 'committed':
       for (const loop of loops) loop.wake();
       return;
     case 'query':
-      return answer(message.id, () => source.query(message.query));
+      return respond(message.id, () => source.query(message.query));
     case 'get':
-      return answer(message.id, () => source.get(message.decisionId));
+      return respond(message.id, () => source.get(message.decisionId));
     case 'close':
       void close();
   }
 });
 
-function answer(id: number, work: () => Promise<unknown>): void {
+function respond(id: number, work: () => Promise<unknown>): void {
   work().then(
-    (value) => say({ say: 'answer', id, value }),
+    (value) => send({ type: 'result', id, value }),
     (e) =>
-      say({
-        say: 'refusal',
+      send({
+        type: 'error',
         id,
         code: isSluiceError(e) ? e.code : 'internal',
         message: isSluiceError(e) ? e.message : `The query failed (${(e as Error).name}).`,

@@ -1,6 +1,7 @@
 /**
- * Moves full segments out of a journal: compressed, read back and compared, and only then removed. An anchor in `archived.ndjson`, in the
- * journal and beside the archive, says that they were moved on purpose; with `decision_log.journal.key` it is signed.
+ * Moves full segments out of a journal: compresses a segment, reads the copy back, compares it, and only then removes the
+ * segment. An anchor in `archived.ndjson`, in the journal and in the archive, states that the move was intended. It is
+ * signed if `decision_log.journal.key` is set.
  */
 import {
   appendFileSync,
@@ -53,8 +54,8 @@ export interface ArchivedSegment {
 
 /**
  * @returns what was moved, by chain and seq
- * @throws SluiceError `chain_broken` if the journal does not verify: then nothing is moved; `input_invalid` if the archive has another file
- *   of a segment's name; `journal_unwritable`, also while another run archives
+ * @throws SluiceError `chain_broken` if the journal does not verify (nothing is moved then); `input_invalid` if the archive
+ *   has a different file of the same name; `journal_unwritable`, also while another process archives
  */
 export async function archive(options: ArchiveOptions): Promise<readonly ArchivedSegment[]> {
   const lock = lockOf(options.dir);
@@ -65,7 +66,7 @@ export async function archive(options: ArchiveOptions): Promise<readonly Archive
   }
 }
 
-/** Two that move the same segments would remove them from under each other. */
+/** Only one process may archive: two would remove each other's source files. */
 function lockOf(dir: string): Lock {
   const path = join(dir, '.archive.lock');
   let lock: Lock | null;
@@ -80,7 +81,7 @@ function lockOf(dir: string): Lock {
   if (lock === null)
     throw new SluiceError(
       'journal_unwritable',
-      `Another \`sluice decisions archive\` is moving segments of ${dir}. Run it again once that one has ended.`,
+      `Another \`sluice decisions archive\` is moving segments of ${dir}. Run this command again when it has ended.`,
     );
   return lock;
 }
@@ -95,7 +96,7 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
     );
   const chosen: { readonly origin: string; readonly segment: Segment }[] = [];
   for (const { origin, segments } of await listOrigins(dir)) {
-    // The newest records stay: the next start goes on behind them.
+    // The newest segment with records stays: the next start continues it.
     const newest = segments.findLastIndex((s) => s.size > 0);
     const copied = await options.copied(origin);
     for (const segment of segments.slice(0, Math.max(0, newest))) {
@@ -113,7 +114,7 @@ async function move(options: ArchiveOptions): Promise<readonly ArchivedSegment[]
     const { records, first, last, hash } = await copy(segment, to);
     const anchor: Anchor = { origin, seq: last, hash, at: new Date().toISOString(), archived: true };
     const line = formatAnchor(anchor, key);
-    // First where it stays, then in the journal, then the segment goes: whatever stops this in between, nothing is lost or missed.
+    // The order makes an interruption safe: anchor in the archive, anchor in the journal, then remove the segment.
     for (const place of [to, dir]) append(place, line);
     rmSync(segment.path);
     syncDirectory(dir);
@@ -176,14 +177,14 @@ function sync(path: string): void {
   }
 }
 
-/** What stands behind the last newline is an anchor that was cut off, by a full disk: its segment is still there, and is archived again. */
+/** Bytes after the last newline are an anchor that a full disk cut off. They are removed: its segment is still here and is archived again. */
 function append(dir: string, line: string): void {
   const file = join(dir, ARCHIVED);
   try {
     if (existsSync(file)) {
       const bytes = readFileSync(file);
-      const whole = bytes.lastIndexOf('\n') + 1;
-      if (whole < bytes.length) truncateSync(file, whole);
+      const end = bytes.lastIndexOf('\n') + 1;
+      if (end < bytes.length) truncateSync(file, end);
     }
     appendFileSync(file, line, { mode: 0o640, flush: true });
     syncDirectory(dir);
@@ -201,7 +202,7 @@ async function lastOf(
   let last: Buffer | null = null;
   for await (const lines of readLines(segment.path)) {
     const line = lines.at(-1)!;
-    last = line.whole ? Buffer.from(line.bytes) : null;
+    last = line.complete ? Buffer.from(line.bytes) : null;
   }
   const inspected = last === null ? null : inspect(last);
   return inspected?.ok ? inspected.record : null;

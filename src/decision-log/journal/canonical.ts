@@ -1,25 +1,25 @@
 /**
- * RFC 8785 canonical JSON: what the hash of a decision record is taken over. Equal, byte for byte, to the package
- * `canonicalize` (held by a property test), several times faster: RFC 8785 spells strings and numbers as ECMAScript's
- * own `JSON.stringify` does, so that only the order of members is left to see to. An object whose members already
- * stand in order, all the way down, is given to `JSON.stringify` whole.
+ * RFC 8785 canonical JSON, the input of a record's hash. The output equals that of the package `canonicalize` byte for byte
+ * (a property test compares them), but is produced several times faster. RFC 8785 writes strings and numbers as
+ * `JSON.stringify` does, so only the order of members differs. A value whose members are already in order at every level
+ * goes straight to `JSON.stringify`.
  */
 import { SluiceError } from '../../errors.ts';
 
-/** Deeper than any record is; a guard against endless recursion. */
+/** No record is nested this deep; the limit stops endless recursion. */
 const MAX_DEPTH = 100;
 
 /**
- * @throws SluiceError `input_invalid` for what JSON has no word for: NaN, infinities, lone surrogates, functions,
+ * @throws SluiceError `input_invalid` for what JSON cannot represent: NaN, infinities, lone surrogates, functions,
  *   bigints, more than 100 levels.
  */
 export function canonical(value: unknown): string {
-  return isOrdered(value, 0) ? (JSON.stringify(value) ?? 'null') : careful(value, 0);
+  return isOrdered(value, 0) ? (JSON.stringify(value) ?? 'null') : serializeSorted(value, 0);
 }
 
 /**
- * True only if `JSON.stringify` is sure to give the canonical form: it writes members in the order of `Object.keys`,
- * which puts integer-like keys first by number (`2` before `10`), so the order is looked at, never assumed.
+ * True only if `JSON.stringify` returns the canonical form. It writes members in the order of `Object.keys`, which puts
+ * integer-like keys first, by number (`2` before `10`), so the order must be checked.
  */
 function isOrdered(value: unknown, depth: number): boolean {
   switch (typeof value) {
@@ -52,7 +52,7 @@ function isOrdered(value: unknown, depth: number): boolean {
   return true;
 }
 
-function careful(value: unknown, depth: number): string {
+function serializeSorted(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
       return text(value);
@@ -70,14 +70,14 @@ function careful(value: unknown, depth: number): string {
   }
   if (value === null) return 'null';
   if (depth > MAX_DEPTH) throw tooDeep();
-  if (Array.isArray(value)) return `[${value.map((item) => careful(item, depth + 1)).join(',')}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => serializeSorted(item, depth + 1)).join(',')}]`;
   const object = value as { readonly [key: string]: unknown };
-  if (typeof object['toJSON'] === 'function') return careful(object['toJSON'](), depth + 1);
+  if (typeof object['toJSON'] === 'function') return serializeSorted(object['toJSON'](), depth + 1);
   const members: string[] = [];
   // The default sort compares UTF-16 code units, as RFC 8785 §3.2.3 asks.
   for (const key of Object.keys(object).sort()) {
     const member = object[key];
-    if (member !== undefined) members.push(`${text(key)}:${careful(member, depth + 1)}`);
+    if (member !== undefined) members.push(`${text(key)}:${serializeSorted(member, depth + 1)}`);
   }
   return `{${members.join(',')}}`;
 }
@@ -88,65 +88,65 @@ function text(value: string): string {
 }
 
 /**
- * The same value with members in canonical order and strings well formed (a lone surrogate reads U+FFFD), and its
- * canonical JSON. Names of fields come from upstreams, and a strange one must not keep a record from being written.
- * One pass: what is in order already is taken as it is, the rest is copied in order.
+ * Returns the value with members in canonical order and well-formed strings (a lone surrogate becomes U+FFFD), and its
+ * canonical JSON. Field names come from upstreams, and an unusual name must not prevent a record from being written.
+ * It takes one pass: objects that are in order are used as they are, others are copied.
  */
-export function arrange<T>(value: T): { readonly value: T; readonly json: string } {
-  const state: Pass = { awkward: false };
-  const ordered = tidy(value, 0, state) as T;
-  if (!state.awkward) {
+export function normalize<T>(value: T): { readonly value: T; readonly json: string } {
+  const state: Pass = { unsupported: false };
+  const ordered = normalizeValue(value, 0, state) as T;
+  if (!state.unsupported) {
     const json = JSON.stringify(ordered);
-    // A lone surrogate is spelt as an escape, which is sooner looked for here than in every string before.
+    // `JSON.stringify` escapes a lone surrogate. One search in the output is faster than a check of every string.
     if (!json.includes('\\ud')) return { value: ordered, json };
   }
   const sound = wellFormed(ordered) as T;
-  return { value: sound, json: careful(sound, 0) };
+  return { value: sound, json: serializeSorted(sound, 0) };
 }
 
 interface Pass {
-  /** something is in it that `JSON.stringify` would not spell canonically, or not at all */
-  awkward: boolean;
+  /** the value holds something that `JSON.stringify` would not write canonically, or not at all */
+  unsupported: boolean;
 }
 
-function tidy(value: unknown, depth: number, pass: Pass): unknown {
+function normalizeValue(value: unknown, depth: number, pass: Pass): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
     case 'undefined':
       return value;
     case 'number':
-      if (!Number.isFinite(value)) pass.awkward = true;
+      if (!Number.isFinite(value)) pass.unsupported = true;
       return value;
     case 'object':
       break;
     default:
-      pass.awkward = true;
+      pass.unsupported = true;
       return value;
   }
   if (value === null) return null;
   if (depth > MAX_DEPTH) throw tooDeep();
-  if (Array.isArray(value)) return tidyArray(value, depth, pass);
+  if (Array.isArray(value)) return normalizeArray(value, depth, pass);
   const from = value as { readonly [key: string]: unknown };
-  if (typeof from['toJSON'] === 'function') return tidy(from['toJSON'](), depth + 1, pass);
+  if (typeof from['toJSON'] === 'function') return normalizeValue(from['toJSON'](), depth + 1, pass);
   const keys = Object.keys(from);
   if (!inOrder(keys)) return sortedCopy(from, keys.sort(), depth, pass);
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     const member = from[key];
-    const tidied = tidy(member, depth + 1, pass);
-    if (tidied !== member) return copyFrom(from, keys, i, tidied, depth, pass);
+    const normalized = normalizeValue(member, depth + 1, pass);
+    if (normalized !== member) return copyFrom(from, keys, i, normalized, depth, pass);
   }
   return value;
 }
 
-function tidyArray(items: readonly unknown[], depth: number, pass: Pass): readonly unknown[] {
+function normalizeArray(items: readonly unknown[], depth: number, pass: Pass): readonly unknown[] {
   let copy: unknown[] | null = null;
   for (let i = 0; i < items.length; i++) {
-    const tidied = tidy(items[i], depth + 1, pass);
-    if (tidied === items[i]) continue;
+    const normalized = normalizeValue(items[i], depth + 1, pass);
+    if (normalized === items[i]) continue;
     copy ??= [...items];
-    copy[i] = tidied;
+    copy[i] = normalized;
   }
   return copy ?? items;
 }
@@ -156,7 +156,7 @@ function inOrder(keys: readonly string[]): boolean {
   return true;
 }
 
-/** A copy in which every string is; depth was seen to before. */
+/** A copy with well-formed strings; the depth has been checked before. */
 function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed();
   if (typeof value !== 'object' || value === null) return value;
@@ -172,16 +172,16 @@ interface Members {
 
 function sortedCopy(from: Members, keys: readonly string[], depth: number, pass: Pass): Members {
   const to: Members = {};
-  for (const key of keys) put(to, key, tidy(from[key], depth + 1, pass), pass);
+  for (const key of keys) put(to, key, normalizeValue(from[key], depth + 1, pass), pass);
   return to;
 }
 
-/** The members before `changed` are tidy as they are, `changed` is given, those after it are still to be seen to. */
+/** Members before index `changed` are normalized already, the one at `changed` is given, and those after it are normalized here. */
 function copyFrom(
   from: Members,
   keys: readonly string[],
   changed: number,
-  tidied: unknown,
+  normalized: unknown,
   depth: number,
   pass: Pass,
 ): Members {
@@ -189,15 +189,20 @@ function copyFrom(
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
     const member = from[key];
-    put(to, key, i < changed ? member : i === changed ? tidied : tidy(member, depth + 1, pass), pass);
+    put(
+      to,
+      key,
+      i < changed ? member : i === changed ? normalized : normalizeValue(member, depth + 1, pass),
+      pass,
+    );
   }
   return to;
 }
 
 function put(to: Members, key: string, member: unknown, pass: Pass): void {
-  // A number's digits as a key come first, whatever the order of insertion.
+  // Integer-like keys come first in an object, whatever the order of insertion.
   const first = key.charCodeAt(0);
-  if (first >= 0x30 && first <= 0x39) pass.awkward = true;
+  if (first >= 0x30 && first <= 0x39) pass.unsupported = true;
   set(to, key, member);
 }
 

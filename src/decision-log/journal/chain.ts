@@ -1,13 +1,13 @@
 /**
- * One record, one line, one link of the chain. A line is the RFC 8785 canonical JSON of the record, with the member
- * `hash` put last instead of in its alphabetical place: so the bytes that were hashed are the line itself without its
- * last 75 bytes (and with the closing brace), and anybody can check a line with `sha256sum`.
+ * Each record is one line and one link of the chain. A line is the RFC 8785 canonical JSON of the record, except that the
+ * member `hash` comes last instead of in alphabetical order. The hashed bytes are the line without its last 75 bytes, plus
+ * the closing brace, so anybody can check a line with `sha256sum`.
  */
 import { hash } from 'node:crypto';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
-import { arrange, canonical } from './canonical.ts';
-import { type Lines, linesOf } from './pages.ts';
-import { spell } from './spelling.ts';
+import { normalize, canonical } from './canonical.ts';
+import { type LineBuffer, singleLine } from './pages.ts';
+import { serialize } from './serialize.ts';
 
 /** `prev_hash` of the first record of an origin */
 export const GENESIS = '0'.repeat(64);
@@ -20,44 +20,44 @@ export interface Link {
 
 export interface Sealed {
   readonly record: DecisionRecord;
-  /** the line with its newline, where it was written; good until its page is given back */
+  /** the line with its newline, a view of its page; valid until the page is reused */
   readonly bytes: Buffer;
 }
 
 export const isHash = (text: unknown): text is string =>
   typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
 
-/** Makes a draft the record at `link`, and writes its line. */
-export function seal(draft: DecisionRecordDraft, link: Link, lines: Lines = linesOf()): Sealed {
+/** Turns a draft into the record at `link`, and writes its line. */
+export function seal(draft: DecisionRecordDraft, link: Link, lines: LineBuffer = singleLine()): Sealed {
   const { record, length } = written(linked(draft, link), lines);
-  lines.room(length, TAIL_BYTES);
+  lines.reserve(length, TAIL_BYTES);
   const { page, at } = lines;
   const end = at + length;
   const digest = hash('sha256', page.subarray(at, end), 'hex');
-  // over the closing brace
+  // overwrites the closing brace
   const stop = end - 1 + page.write(`,"hash":"${digest}"}\n`, end - 1, 'latin1');
-  lines.taken(stop);
+  lines.endLine(stop);
   (record as { hash?: string }).hash = digest;
   return { record: record as DecisionRecord, bytes: page.subarray(at, stop) };
 }
 
 type Linked = DecisionRecordDraft & Link;
 
-/** Where the next line begins, `length` bytes of canonical JSON; the record with its members in that order. */
-function written(record: Linked, lines: Lines): { readonly record: Linked; readonly length: number } {
-  const length = spell(record, lines);
+/** Writes `length` bytes of canonical JSON at the start of the next line, and returns the record with its members in that order. */
+function written(record: Linked, lines: LineBuffer): { readonly record: Linked; readonly length: number } {
+  const length = serialize(record, lines);
   if (length !== null) return { record, length };
-  const { value, json } = arrange(record);
+  const { value, json } = normalize(record);
   const bytes = Buffer.byteLength(json);
-  lines.room(0, bytes);
+  lines.reserve(0, bytes);
   lines.page.write(json, lines.at, 'utf8');
   return { record: value, length: bytes };
 }
 
-/** Members of a draft; a draft with others keeps them, a little slower. */
+/** Number of members of a draft. A draft with other members keeps them, but takes the slower path. */
 const MEMBERS = 24;
 
-/** A new object, written out in canonical order, because sorting some 27 names for every request costs as much as hashing. */
+/** An object literal in canonical order: sorting 27 names for every request would cost as much as hashing. */
 function linked(d: DecisionRecordDraft, link: Link): Linked {
   if (Object.keys(d).length !== MEMBERS)
     return { ...d, origin: link.origin, seq: link.seq, prev_hash: link.prev_hash };
@@ -104,15 +104,15 @@ export type Inspected =
   | { readonly ok: false; readonly fault: LineFault; readonly record: Partial<DecisionRecord> | null };
 
 /**
- * Believes a line (without its newline) only if its bytes are exactly those that `seal` writes for the record they
- * hold. `bytes` is written to and restored: the caller's private buffer.
+ * Accepts a line (without its newline) only if its bytes are exactly what `seal` writes for the record in it.
+ * `bytes` is modified and restored, so it must not be shared.
  */
 export function inspect(bytes: Buffer): Inspected {
   const cut = bytes.length - TAIL_BYTES;
   const digest = cut < 2 ? null : TAIL.exec(bytes.toString('latin1', cut))?.[1];
   if (digest === null || digest === undefined)
     return { ok: false, fault: 'line_malformed', record: glimpse(bytes) };
-  // One byte exchanged for the closing brace saves a copy of the line.
+  // Replacing one byte by the closing brace saves a copy of the line.
   const comma = bytes[cut]!;
   bytes[cut] = CLOSE;
   const body = bytes.subarray(0, cut + 1);
@@ -130,7 +130,7 @@ export function inspect(bytes: Buffer): Inspected {
   }
 }
 
-/** What a line that is not believed says of itself, so that a report can name it, even if it is no JSON any more. */
+/** What a rejected line states about itself, so that a report can name it even if it is not JSON. */
 function glimpse(bytes: Buffer): Partial<DecisionRecord> | null {
   const text = bytes.toString('utf8');
   const id = /"decision_id":"([\w-]{1,64})"/.exec(text)?.[1];

@@ -1,13 +1,13 @@
 /**
- * What stands in a journal's directory:
+ * Files in a journal's directory:
  *
  *   <origin>.<first seq>.jsonl     a segment of the origin's chain, one record a line, append-only
  *   <origin>.head                  the last durable seq and hash, twice (head.ts)
  *   <origin>.lock                  held by the process that appends (lock.ts)
- *   .archive.lock                  held by the run that moves segments to an archive
+ *   .archive.lock                  held by the process that moves segments to an archive
  *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
- *   quarantine/<origin>.<seq>.<n>.torn   half-written tails that were set aside
- *   sinks/<sink>.<origin>.json     how far a sink has got in the origin's chain (sinks/position.ts)
+ *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start
+ *   sinks/<sink>.<origin>.json     the sink's position in the origin's chain (sinks/position.ts)
  *   sinks/<sink>.lock              held by the process that writes to the sink
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
@@ -29,7 +29,7 @@ export interface OriginFiles {
   readonly segments: readonly Segment[];
   readonly head: boolean;
   readonly lock: boolean;
-  /** names of the half-written tails set aside */
+  /** file names of quarantined tails */
   readonly torn: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export const segmentName = (origin: string, first: number): string =>
 export const headPath = (dir: string, origin: string): string => join(dir, `${origin}.head`);
 export const lockPath = (dir: string, origin: string): string => join(dir, `${origin}.lock`);
 
-/** Every origin with anything in the directory, by name. @throws SluiceError `journal_unwritable` if it cannot be read */
+/** Every origin that has a file in the directory, sorted by name. @throws SluiceError `journal_unwritable` if it cannot be read */
 export async function listOrigins(dir: string): Promise<OriginFiles[]> {
   let names: string[];
   try {
@@ -85,8 +85,8 @@ export async function listOrigins(dir: string): Promise<OriginFiles[]> {
 }
 
 /**
- * Creates a directory and those above it. Not `mkdir` with `recursive`: that one never returns where the file system
- * answers ENOENT although the parent is there, as /proc does.
+ * Creates a directory and its parents. `mkdir` with `recursive` never returns if the file system reports ENOENT although
+ * the parent exists, as /proc does.
  */
 export function makeDirectory(dir: string): void {
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -95,12 +95,12 @@ export function makeDirectory(dir: string): void {
   try {
     mkdirSync(dir, { mode: 0o750 });
   } catch (e) {
-    // Another worker may have been quicker.
+    // Another worker may have created it meanwhile.
     if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw e;
   }
 }
 
-/** A new name is durable only once its directory is. */
+/** A new file name is durable only after its directory is synced. */
 export function syncDirectory(dir: string): void {
   const fd = openSync(dir, 'r');
   try {

@@ -1,18 +1,18 @@
 /**
- * The head of a chain: how far it reached. A chain whose tail was cut off is still a chain; only the head knows that
- * there was more. It is written over in place after every commit (so it survives `kill -9`) and made durable lazily
- * (so a power cut may leave it behind the chain, never ahead: it is written after the records are on disk).
+ * The head of a chain holds its last seq and hash. A truncated chain still verifies as a chain; only the head shows that
+ * records are missing. The head is overwritten in place after every commit, so it survives `kill -9`, and is flushed
+ * later. After a power cut it may be behind the chain, but never ahead, because it is written after the records are on disk.
  *
- * Two slots of 512 bytes, written in turn: a slot torn by a power cut leaves the other. `sum` finds any changed byte;
- * `mac`, made with `decision_log.journal.key`, keeps whoever may write files but does not hold the key from making a
- * head that fits a rewritten chain.
+ * Two slots of 512 bytes are written in turn, so a power cut can damage only one. `sum` detects any changed byte.
+ * `mac`, computed with `decision_log.journal.key`, prevents an attacker who can write files but lacks the key from
+ * forging a head for a rewritten chain.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { closeSync, constants, fsync, openSync, readFileSync, write as writeFd, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { canonical } from './canonical.ts';
 import { isHash } from './chain.ts';
-import { type FileIdentity, identityOf, isSame, statOf } from '../identity.ts';
+import { type FileIdentity, identityOf, isSame, statOf } from '../file-identity.ts';
 
 export interface Head {
   readonly origin: string;
@@ -67,13 +67,13 @@ function signature(head: Head, mac: string | null, key: Buffer | null): 'yes' | 
 }
 
 export interface HeadState {
-  /** the newer good slot */
+  /** the newer valid slot */
   readonly latest: Extract<SlotState, { state: 'good' }> | null;
   /** a slot is damaged, or the file is not exactly two slots long */
   readonly damaged: boolean;
 }
 
-/** null: there is no such file */
+/** null: the file does not exist */
 export function readHead(path: string, key: Buffer | null): HeadState | null {
   let bytes: Buffer;
   try {
@@ -90,7 +90,7 @@ export function readHead(path: string, key: Buffer | null): HeadState | null {
   return { latest, damaged: bytes.length !== 2 * SLOT || slots.some((s) => s.state === 'damaged') };
 }
 
-/** Writes a head file; one owner, the process that holds the origin's lock. */
+/** Writes a head file. Only the process that holds the origin's lock may do so. */
 export class HeadWriter {
   readonly #path: string;
   readonly #fd: number;
@@ -100,7 +100,7 @@ export class HeadWriter {
   #failure: unknown = null;
   #writing: Promise<void> = Promise.resolve();
 
-  /** Creates or opens the file and writes both slots. @throws what the file system says */
+  /** Creates or opens the file and writes both slots. @throws errors of the file system */
   constructor(path: string, head: Head, key: Buffer | null) {
     this.#path = path;
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o640);
@@ -111,7 +111,7 @@ export class HeadWriter {
     writeSync(this.#fd, bytes, 0, SLOT, SLOT);
   }
 
-  /** The file that is written to is the one that the directory names. */
+  /** True if the path still names the open file. */
   inPlace(): boolean {
     return isSame(statOf(this.#path), this.#file);
   }
@@ -121,8 +121,8 @@ export class HeadWriter {
   }
 
   /**
-   * Resolves once the head is in the file, where it survives `kill -9`; heads are written in the order of the calls. Off the main
-   * thread: a file system that is busy committing keeps the writer of even 512 bytes waiting. `sync` tells of a failure.
+   * Resolves once the head is in the file, where it survives `kill -9`. Heads are written in the order of the calls, off the
+   * main thread, because a busy file system delays even a write of 512 bytes. `sync` reports a failure.
    */
   put(head: Head): Promise<void> {
     this.#slot = 1 - this.#slot;
@@ -138,7 +138,7 @@ export class HeadWriter {
     return this.#writing;
   }
 
-  /** The head is written and on disk. @throws what the file system says */
+  /** Resolves once the head is on disk. @throws errors of the file system */
   async sync(head: Head): Promise<void> {
     await this.put(head);
     if (this.#failure !== null) throw this.#failure;

@@ -1,23 +1,23 @@
 /**
- * The write-ahead file of decision records. Group commit: appends that arrive while one write to the disk is under way share
- * the next, so that a busy sidecar pays one flush for hundreds of requests and an idle one pays it at once.
+ * The write-ahead journal of decision records, with group commit: appends that arrive during a write to disk share the next
+ * write. A busy sidecar needs one flush for hundreds of requests, and an idle one flushes at once.
  *
- * When a write or a flush fails, nothing of that batch is believed: its appends are refused, the segment is cut back
- * to what was acknowledged, and every further append is refused at once until a probe has written again. (After a
- * failed fsync Linux forgets which pages were dirty, so trying the same flush again proves nothing: see "fsyncgate".)
+ * If a write or flush fails, all appends of that batch are rejected, the segment is truncated to the acknowledged size, and
+ * every further append is rejected until a probe can write again. The same flush is not retried: after a failed fsync
+ * Linux forgets which pages were dirty, so a second success proves nothing (see "fsyncgate").
  *
- * A long file: a record's way from append to acknowledgement, and back when it fails, is one state machine.
+ * The file is long because append, acknowledgement and recovery are one state machine.
  */
 import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
 import { type Sealed, seal } from './chain.ts';
-import { Pages, runOf } from './pages.ts';
+import { Pages, contiguous } from './pages.ts';
 import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
 import { type Lock, tryLock } from './lock.ts';
-import { type Claimed, claimOrigin } from './origin.ts';
+import { type AcquiredOrigin, acquireOrigin } from './origin.ts';
 import type { Tip } from './recover.ts';
 import { Segment } from './segment.ts';
 import { split } from './split.ts';
@@ -29,22 +29,22 @@ export interface JournalOptions {
   readonly durability: 'strict' | 'interval';
   /** milliseconds between flushes when `interval` */
   readonly syncInterval: number;
-  /** bytes; a new segment begins once one has reached it */
+  /** bytes; a segment that has reached this size is followed by a new one */
   readonly segmentSize: number;
-  /** bytes of one line; what is longer is written as several records */
+  /** bytes of one line; a longer record is split */
   readonly maxRecord: number;
   /** bytes that must stay free on the file system */
   readonly minFree: number;
   /** signs the head */
   readonly key: Buffer | null;
   readonly logger: Logger;
-  /** milliseconds between looks at free space, and between attempts to write again after a failure */
+  /** milliseconds between checks of free space, and between attempts to resume after a failure */
   readonly probeInterval?: number;
   readonly hooks?: JournalHooks;
 }
 
 export interface JournalHooks {
-  /** after each commit: records in it, its bytes, how long it took, and the seq that is now durable */
+  /** after each commit: its records, its bytes, its duration, and the seq that is now durable */
   committed?(commit: { records: number; bytes: number; micros: number; seq: number }): void;
   failed?(fault: SluiceError): void;
   recovered?(): void;
@@ -57,23 +57,23 @@ interface Pending {
   reject(fault: SluiceError): void;
 }
 
-/** One write carries this many bytes at most, so that a commit stays short. */
+/** Maximum bytes of one write, so that a commit stays short. */
 const BATCH = 4 << 20;
-/** A busy event loop fills a batch for this long at most. */
+/** Maximum time to collect a batch. */
 const GATHER_MS = 1;
-/** Records waiting to be written; beyond it the disk is not keeping up and requests are turned away. */
+/** Maximum bytes of queued records; beyond it the disk is too slow and requests are rejected. */
 const BACKLOG = 64 << 20;
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export class Journal {
   readonly origin: string;
   readonly dir: string;
-  readonly claimed: Claimed;
+  readonly acquired: AcquiredOrigin;
   readonly #o: JournalOptions;
   #head: HeadWriter;
   #lock: Lock;
   readonly #segment: Segment;
-  /** the newest record that was chained, and the newest that is acknowledged */
+  /** the newest record in the chain; `#acknowledged`: the newest whose append has resolved */
   #tip: Tip;
   #acknowledged: Tip;
   /** acknowledged and flushed; the same as `#acknowledged` when strict */
@@ -83,8 +83,8 @@ export class Journal {
   #backlog = 0;
   #fault: SluiceError | null = null;
   #pumping: Promise<void> | null = null;
-  /** the newest batch is being told to the head and to its callers */
-  #saying: Promise<void> = Promise.resolve();
+  /** resolves once the newest batch is in the head and acknowledged */
+  #acknowledging: Promise<void> = Promise.resolve();
   #flushing: Promise<void> | null = null;
   #headSynced: Tip;
   #freeBudget = 0;
@@ -92,39 +92,39 @@ export class Journal {
   readonly #timers: NodeJS.Timeout[] = [];
   #closed = false;
 
-  /** @throws SluiceError `journal_unwritable` when the directory cannot be written, `journal_full` when nothing fits */
+  /** @throws SluiceError `journal_unwritable` if the directory cannot be written, `journal_full` if the disk is full */
   static async open(options: JournalOptions): Promise<Journal> {
-    let claimed: Claimed;
+    let acquired: AcquiredOrigin;
     try {
       makeDirectory(options.dir);
-      claimed = await claimOrigin(options.dir, options.instance, options.key);
+      acquired = await acquireOrigin(options.dir, options.instance, options.key);
     } catch (e) {
       throw unwritable(options.dir, e);
     }
     let journal: Journal | null = null;
     try {
-      journal = new Journal(options, claimed);
+      journal = new Journal(options, acquired);
       syncDirectory(options.dir);
-      await journal.#head.sync(journal.#headAt(claimed.tip));
-      await journal.#look();
+      await journal.#head.sync(journal.#headAt(acquired.tip));
+      await journal.#checkStorage();
       journal.#watch();
       return journal;
     } catch (e) {
       if (journal !== null) journal.#head.close();
-      claimed.lock.release();
+      acquired.lock.release();
       throw unwritable(options.dir, e);
     }
   }
 
-  private constructor(options: JournalOptions, claimed: Claimed) {
+  private constructor(options: JournalOptions, acquired: AcquiredOrigin) {
     this.#o = options;
     this.dir = options.dir;
-    this.origin = claimed.origin;
-    this.claimed = claimed;
-    this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = claimed.tip;
+    this.origin = acquired.origin;
+    this.acquired = acquired;
+    this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = acquired.tip;
     const strict = options.durability === 'strict';
-    this.#segment = new Segment(options.dir, claimed.origin, options.segmentSize, strict, claimed.segment);
-    this.#lock = claimed.lock;
+    this.#segment = new Segment(options.dir, acquired.origin, options.segmentSize, strict, acquired.segment);
+    this.#lock = acquired.lock;
     this.#head = this.#openHead();
   }
 
@@ -143,15 +143,15 @@ export class Journal {
   }
 
   /**
-   * Resolves once the record is durable; a record longer than `maxRecord` becomes several, the last of which is
-   * returned. Records get their places in the chain in the order of the calls.
+   * Resolves once the record is durable. A record longer than `maxRecord` is split, and the last piece is returned.
+   * Records enter the chain in the order of the calls.
    */
   async append(draft: DecisionRecordDraft): Promise<DecisionRecord> {
     if (this.#fault !== null) throw this.#fault;
     if (this.#closed) throw closed();
     const sealed = this.#seal(draft);
     if (sealed.bytes.length <= this.#o.maxRecord) return this.#enqueue(sealed);
-    this.#pages.back(sealed.bytes);
+    this.#pages.undo(sealed.bytes);
     const pieces = split(draft, this.#o.maxRecord);
     const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
     return records.at(-1)!;
@@ -167,7 +167,7 @@ export class Journal {
       if (this.#backlog > BACKLOG)
         throw new SluiceError(
           'overloaded',
-          `More than ${BACKLOG >> 20} MiB of decision records wait for ${this.dir}: the disk does not keep up.`,
+          `More than ${BACKLOG >> 20} MiB of decision records wait to be written to ${this.dir}: the disk is too slow.`,
         );
       this.#tip = { seq: record.seq, hash: record.hash };
       this.#backlog += bytes.length;
@@ -186,9 +186,9 @@ export class Journal {
         const bytes = await this.#commit(batch);
         const micros = (performance.now() - began) * 1000;
         if (this.#o.durability === 'interval') this.#acknowledge(batch, bytes, micros);
-        // The next batch is written while the head is. Nobody is told of a record that the head does not know.
+        // The next batch is written in parallel with the head. A record is acknowledged only after the head covers it.
         else
-          this.#saying = this.#head
+          this.#acknowledging = this.#head
             .put(this.#headAt(this.#acknowledged))
             .then(() => this.#acknowledge(batch, bytes, micros));
       } catch (e) {
@@ -205,8 +205,8 @@ export class Journal {
   }
 
   /**
-   * Waits while every turn of the event loop brings more, for a moment at most: to the disk two records are as much work
-   * as twenty.
+   * Waits while every turn of the event loop adds records, for at most `GATHER_MS`: writing two records costs the disk as
+   * much as writing twenty.
    */
   async #gather(): Promise<void> {
     const until = performance.now() + GATHER_MS;
@@ -229,10 +229,10 @@ export class Journal {
   }
 
   async #commit(batch: readonly Pending[]): Promise<number> {
-    const bytes = runOf(batch.map((pending) => pending.bytes));
-    const page = this.#queue.length === 0 ? this.#pages.leave() : null;
+    const bytes = contiguous(batch.map((pending) => pending.bytes));
+    const page = this.#queue.length === 0 ? this.#pages.detach() : null;
     this.#freeBudget -= bytes.length;
-    if (this.#freeBudget < 0) await this.#look();
+    if (this.#freeBudget < 0) await this.#checkStorage();
     if (this.#fault !== null) throw this.#fault;
     await this.#segment.append(bytes, batch[0]!.record.seq);
     const last = batch.at(-1)!.record;
@@ -258,11 +258,11 @@ export class Journal {
     }
   }
 
-  /** Free space, and that the files in use are still those under their names. */
-  async #look(): Promise<void> {
+  /** Checks the free space, and that the paths still name the open files. */
+  async #checkStorage(): Promise<void> {
     const { bavail, bsize } = await statfs(this.dir);
     const free = bavail * bsize;
-    // Looked at again before half of what is left could be written.
+    // The next check comes before half of the remaining space is used.
     this.#freeBudget = Math.max(0, Math.floor((free - this.#o.minFree) / 2));
     if (free < this.#o.minFree) {
       const fault = new SluiceError(
@@ -280,7 +280,7 @@ export class Journal {
     if (!this.#head.inPlace() || !this.#lock.inPlace())
       throw new SluiceError(
         'journal_unwritable',
-        `The head or the lock of ${this.origin} in ${this.dir} was removed or replaced while in use. They are made anew; run \`sluice decisions verify\`.`,
+        `The head or the lock of ${this.origin} in ${this.dir} was removed or replaced while in use. New ones are created; run \`sluice decisions verify\`.`,
       );
   }
 
@@ -289,8 +289,8 @@ export class Journal {
   }
 
   /**
-   * The directory, lock and head under their names, wherever those that were open have gone. The chain goes on with its next seq:
-   * records that are not there any more are missed by `verify`.
+   * Recreates the directory, lock and head if their paths no longer name the open files. The chain continues with its next
+   * seq, so `verify` reports records that are gone.
    */
   #reopen(): void {
     makeDirectory(this.dir);
@@ -329,7 +329,7 @@ export class Journal {
     if (this.#pumping !== null && this.#fault !== null) return;
     try {
       if (this.#fault !== null) return await this.#resume();
-      await this.#look();
+      await this.#checkStorage();
       if (this.#headSynced.seq !== this.#flushed.seq) {
         const tip = this.#flushed;
         await this.#head.sync(this.#headAt(tip));
@@ -340,7 +340,7 @@ export class Journal {
     }
   }
 
-  /** Cuts away what was not acknowledged, proves that the disk takes a durable write, and only then goes on. */
+  /** Truncates what was not acknowledged, and accepts records again after a durable write has succeeded. */
   async #resume(): Promise<void> {
     this.#reopen();
     const { bavail, bsize } = await statfs(this.dir);
@@ -350,7 +350,7 @@ export class Journal {
     this.#freeBudget = 0;
     this.#tip = this.#acknowledged;
     this.#fault = null;
-    this.#o.logger.info({ origin: this.origin }, 'the journal takes records again');
+    this.#o.logger.info({ origin: this.origin }, 'the journal accepts records again');
     this.#o.hooks?.recovered?.();
   }
 
@@ -365,7 +365,7 @@ export class Journal {
           this.#flushed = tip;
           void this.#head.put(this.#headAt(tip));
         },
-        // A rotation has flushed and closed this one meanwhile.
+        // A failure does not count if a rotation has flushed and closed this segment meanwhile.
         (e) => (this.#segment.descriptor === fd ? this.#fail(e, []) : undefined),
       )
       .finally(() => {
@@ -378,29 +378,32 @@ export class Journal {
     return { origin: this.origin, seq: tip.seq, hash: tip.hash, at: new Date().toISOString() };
   }
 
-  /** At the end nothing is made anew. What was acknowledged was in its place then. */
-  #warnIfAstray(): void {
+  /** At close nothing is recreated: the files were in place when their records were acknowledged. */
+  #warnIfMisplaced(): void {
     try {
       this.#checkPlaces();
     } catch (err) {
-      this.#o.logger.error({ err, origin: this.origin }, 'the journal is closed out of its place');
+      this.#o.logger.error(
+        { err, origin: this.origin },
+        'files of the journal were removed or replaced before it was closed',
+      );
     }
   }
 
-  /** Everything appended is durable, the head too; further appends are refused. */
+  /** Makes all records and the head durable. Further appends are rejected. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     while (this.#pumping !== null) await this.#pumping;
-    await this.#saying;
+    await this.#acknowledging;
     await this.#probing;
     await this.#flushing;
     const clean = this.#fault === null;
     this.#fault ??= closed();
     try {
       if (clean) {
-        this.#warnIfAstray();
+        this.#warnIfMisplaced();
         await this.#segment.flush();
         this.#flushed = this.#acknowledged;
       } else await this.#segment.cut();
@@ -420,7 +423,7 @@ const mib = (bytes: number): number => Math.round(bytes / (1 << 20));
 const failure = (dir: string, cause: unknown): SluiceError =>
   FULL.has(errno(cause))
     ? new SluiceError('journal_full', {
-        message: `Decision records cannot be written to ${dir}: no space is left (${errno(cause)}). Free some.`,
+        message: `Decision records cannot be written to ${dir}: no space is left (${errno(cause)}). Free some space.`,
         cause,
       })
     : new SluiceError('journal_unwritable', {
@@ -434,6 +437,6 @@ const unwritable = (dir: string, cause: unknown): SluiceError =>
     : FULL.has(errno(cause))
       ? failure(dir, cause)
       : new SluiceError('journal_unwritable', {
-          message: `The journal directory ${dir} cannot be written (${errno(cause)}). Sluice does not start without a place for its decision records: set decision_log.journal.dir to a directory that this user may write.`,
+          message: `The journal directory ${dir} cannot be written (${errno(cause)}). Sluice does not start if it cannot record decisions. Set decision_log.journal.dir to a directory that this user may write.`,
           cause,
         });

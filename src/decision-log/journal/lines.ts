@@ -1,28 +1,28 @@
-/** Reads a segment or an export as lines, a chunk at a time, however long it is. */
+/** Reads a segment or an export line by line, in chunks, so that memory does not grow with the file. */
 import { open } from 'node:fs/promises';
 
 export interface Line {
-  /** without its newline; private to the reader until the next batch */
+  /** without its newline; valid, and not shared, until the next batch */
   readonly bytes: Buffer;
   readonly offset: number;
-  /** false: the file ended before a newline, or the line is longer than any record may be (`bytes` is cut then) */
-  readonly whole: boolean;
+  /** false: the file ends without a newline, or the line is longer than a record may be (`bytes` is truncated then) */
+  readonly complete: boolean;
 }
 
 const CHUNK = 1 << 20;
 const FIRST_CHUNK = 64 << 10;
-/** A record is at most `max_record` (16 MiB at the very most); what is longer is no record. */
+/** The upper bound of `max_record` is 16 MiB; a longer line is not a record. */
 const MAX_LINE = 16 * (1 << 20) + 4096;
-/** how much of a line that is too long is kept */
+/** bytes kept of a line that is too long */
 const KEPT = 4096;
 const NEWLINE = 10;
 
-/** Yields the lines of each chunk together: a promise per line would cost more than the line. */
+/** Yields the lines of a chunk together, because a promise for each line would cost more than reading it. */
 export async function* splitLines(
   chunks: AsyncIterable<Buffer>,
   from = 0,
 ): AsyncGenerator<readonly Line[], void, void> {
-  /** how much has been read */
+  /** bytes read so far */
   let position = from;
   let rest: Buffer = Buffer.alloc(0);
   let isSkipping = false;
@@ -35,20 +35,21 @@ export async function* splitLines(
     for (;;) {
       const end = data.indexOf(NEWLINE, at);
       if (end === -1) break;
-      if (!isSkipping) lines.push({ bytes: data.subarray(at, end), offset: start + at, whole: true });
+      if (!isSkipping) lines.push({ bytes: data.subarray(at, end), offset: start + at, complete: true });
       isSkipping = false;
       at = end + 1;
     }
     rest = data.subarray(at);
     if (rest.length > MAX_LINE) {
       if (!isSkipping)
-        lines.push({ bytes: rest.subarray(0, KEPT), offset: position - rest.length, whole: false });
+        lines.push({ bytes: rest.subarray(0, KEPT), offset: position - rest.length, complete: false });
       isSkipping = true;
       rest = Buffer.alloc(0);
     }
     if (lines.length > 0) yield lines;
   }
-  if (rest.length > 0 && !isSkipping) yield [{ bytes: rest, offset: position - rest.length, whole: false }];
+  if (rest.length > 0 && !isSkipping)
+    yield [{ bytes: rest, offset: position - rest.length, complete: false }];
 }
 
 /** @param until the offset to stop at */
@@ -58,7 +59,7 @@ export const readLines = (
   until = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<readonly Line[], void, void> => splitLines(chunksOf(path, from, until), from);
 
-/** Of a segment that was listed and may have been archived since: then it has no lines any more. */
+/** Like `readLines`, for a listed segment that may have been archived since: a missing file has no lines. */
 export async function* linesLeft(
   path: string,
   until = Number.POSITIVE_INFINITY,

@@ -1,19 +1,18 @@
 /**
- * One process appends to an origin. Node has no `flock`; SQLite has had its file locks right for twenty years: a
- * process that keeps `BEGIN EXCLUSIVE` open on a database file holds an operating-system lock, which the kernel gives
- * up when the process ends, however it ends. No stale lock is ever to be guessed at from a process id (ids repeat in
- * containers).
+ * Only one process may append to an origin. Node has no `flock`, so the lock is an SQLite database: a process with an open
+ * `BEGIN EXCLUSIVE` holds an operating-system lock, which the kernel releases when the process ends for any reason.
+ * Lock files with a process id would need a guess whether they are stale, because ids repeat in containers.
  */
 import { DatabaseSync } from 'node:sqlite';
-import { isSame, statOf } from '../identity.ts';
+import { isSame, statOf } from '../file-identity.ts';
 
 export interface Lock {
-  /** the lock's file is the one that the directory names: nobody else can take it under this name */
+  /** true if the path still names the locked file; otherwise another process could take the lock under this path */
   inPlace(): boolean;
   release(): void;
 }
 
-/** null: another process holds it. @throws what the file system says */
+/** null: another process holds it. @throws errors of the file system */
 export function tryLock(path: string, waitMs = 50): Lock | null {
   const db = new DatabaseSync(path);
   try {
@@ -27,7 +26,7 @@ export function tryLock(path: string, waitMs = 50): Lock | null {
   return { inPlace: () => isSame(statOf(path), file), release: () => db.close() };
 }
 
-/** Does a live process append to this origin? A reader's question: takes nothing that would keep an appender out. */
+/** True if a live process appends to this origin. It takes no lock that would block an appender. */
 export function isHeld(path: string): boolean {
   let db: DatabaseSync;
   try {
@@ -47,6 +46,6 @@ export function isHeld(path: string): boolean {
 }
 
 const SQLITE_BUSY = 5;
-/** Another process has the database now. */
+/** True if another process holds the database. */
 export const isBusy = (e: unknown): boolean =>
   ((e as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;

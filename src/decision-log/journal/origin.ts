@@ -1,28 +1,32 @@
 /**
- * Which chain a starting process continues. An origin is named `<instance>-<8 random hex digits>`: the random part
- * keeps the chains of two machines with one host name apart when their records meet in an index. A process takes the
- * first chain of its instance that nobody appends to and that is not damaged; if there is none, it begins one. So a
- * restart continues its chain, workers take one each, and a damaged chain stays as it was found.
+ * Chooses the chain that a starting process continues. An origin is named `<instance>-<8 random hex digits>`. The random
+ * part separates chains of machines that have the same host name and share an index. A process takes the first chain of
+ * its instance that is neither locked nor damaged; if there is none, it begins a new chain. So a restart continues its
+ * chain, each worker has its own, and a damaged chain is left unchanged.
  */
 import { randomBytes } from 'node:crypto';
 import { GENESIS } from './chain.ts';
 import { listOrigins, lockPath, syncDirectory } from './directory.ts';
 import { type Lock, tryLock } from './lock.ts';
-import { examineTail, setAside, type Tip } from './recover.ts';
+import { examineTail, quarantineTail, type Tip } from './recover.ts';
 
-export interface Claimed {
+export interface AcquiredOrigin {
   readonly origin: string;
   readonly lock: Lock;
   readonly tip: Tip;
   /** the segment to append to, if there is one */
   readonly segment: { readonly path: string; readonly size: number } | null;
   readonly torn: { readonly file: string; readonly bytes: number; readonly sha256: string } | null;
-  /** chains of this instance that were passed over because they are damaged */
+  /** chains of this instance that were skipped because they are damaged */
   readonly damaged: readonly { readonly origin: string; readonly detail: string }[];
 }
 
-/** @throws what the file system says */
-export async function claimOrigin(dir: string, instance: string, key: Buffer | null): Promise<Claimed> {
+/** @throws errors of the file system */
+export async function acquireOrigin(
+  dir: string,
+  instance: string,
+  key: Buffer | null,
+): Promise<AcquiredOrigin> {
   const damaged: { origin: string; detail: string }[] = [];
   const mine = new RegExp(`^${instance}-[0-9a-f]{8}$`);
   for (const { origin, lock: locked, segments, head } of await listOrigins(dir)) {
@@ -30,7 +34,7 @@ export async function claimOrigin(dir: string, instance: string, key: Buffer | n
     const lock = tryLock(lockPath(dir, origin));
     if (lock === null) continue;
     try {
-      // Listed anew: its last owner may have written until just now.
+      // List again: the previous owner may have written until it released the lock.
       const files = (await listOrigins(dir)).find((f) => f.origin === origin)!;
       const tail = await examineTail(dir, files, key);
       if (tail.state === 'damaged') {
@@ -38,7 +42,7 @@ export async function claimOrigin(dir: string, instance: string, key: Buffer | n
         lock.release();
         continue;
       }
-      const torn = tail.torn === null ? null : setAside(dir, origin, tail.tip, tail.torn);
+      const torn = tail.torn === null ? null : quarantineTail(dir, origin, tail.tip, tail.torn);
       return { origin, lock, tip: tail.tip, segment: tail.segment, torn, damaged };
     } catch (e) {
       lock.release();
@@ -47,7 +51,7 @@ export async function claimOrigin(dir: string, instance: string, key: Buffer | n
   }
   const origin = `${instance}-${randomBytes(4).toString('hex')}`;
   const lock = tryLock(lockPath(dir, origin));
-  if (lock === null) return claimOrigin(dir, instance, key);
+  if (lock === null) return acquireOrigin(dir, instance, key);
   syncDirectory(dir);
   return { origin, lock, tip: { seq: 0, hash: GENESIS }, segment: null, torn: null, damaged };
 }

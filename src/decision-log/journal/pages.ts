@@ -1,24 +1,24 @@
 /**
- * Where lines of the journal are written, one behind another, so that a batch of them is one run of bytes and is hashed and
- * sent to the disk as it stands.
+ * Buffers for lines of the journal. Lines are written one after another, so that a batch is contiguous and is hashed and
+ * written to disk without a copy.
  */
 
 const PAGE = 1 << 20;
 
-export interface Lines {
+export interface LineBuffer {
   readonly page: Buffer;
-  /** in the page, where the next line begins */
+  /** offset in the page at which the next line begins */
   readonly at: number;
   /**
-   * Makes room for `more` bytes behind the first `length` of the line that begins at `at`; it may be on another page then, these
-   * bytes with it.
+   * Reserves `more` bytes after the first `length` bytes of the line at `at`. The line may move to another page, with the
+   * bytes written so far.
    */
-  room(length: number, more: number): void;
+  reserve(length: number, more: number): void;
   /** the line ends here, and the next begins */
-  taken(end: number): void;
+  endLine(end: number): void;
 }
 
-export class Pages implements Lines {
+export class Pages implements LineBuffer {
   page: Buffer = Buffer.allocUnsafeSlow(PAGE);
   #at = 0;
   #spare: Buffer | null = null;
@@ -27,31 +27,31 @@ export class Pages implements Lines {
     return this.#at;
   }
 
-  room(length: number, more: number): void {
+  reserve(length: number, more: number): void {
     const [page, at] = [this.page, this.#at];
     if (at + length + more <= page.length) return;
-    // A line longer than a page would be moved for each of its pieces.
+    // Doubling avoids that a line longer than a page moves at every write.
     this.#turn(length + more <= PAGE ? length + more : 2 * (length + more));
     page.copy(this.page, 0, at, at + length);
   }
 
-  taken(end: number): void {
+  endLine(end: number): void {
     this.#at = end;
   }
 
-  /** The last line is not wanted. */
-  back(bytes: Buffer): void {
+  /** Discards the last line. */
+  undo(bytes: Buffer): void {
     this.#at -= bytes.length;
   }
 
-  /** Everything written so far is about to be sent: what comes now goes to another page. @returns the page, for `reuse` */
-  leave(): Buffer {
-    const left = this.page;
+  /** Starts a new page, because the lines written so far are about to be sent. @returns the old page, for `reuse` */
+  detach(): Buffer {
+    const page = this.page;
     this.#turn(0);
-    return left;
+    return page;
   }
 
-  /** Nobody needs what is on this page any more. */
+  /** The lines on this page are no longer needed. */
   reuse(page: Buffer): void {
     if (page.length === PAGE) this.#spare = page;
   }
@@ -64,26 +64,26 @@ export class Pages implements Lines {
   }
 }
 
-/** Room for one line of its own. */
-export function linesOf(): Lines {
+/** A buffer for a single line. */
+export function singleLine(): LineBuffer {
   let page = Buffer.allocUnsafeSlow(4096);
   return {
     get page() {
       return page;
     },
     at: 0,
-    room(length, more) {
+    reserve(length, more) {
       if (length + more <= page.length) return;
       const larger = Buffer.allocUnsafeSlow(2 * (length + more));
       page.copy(larger, 0, 0, length);
       page = larger;
     },
-    taken: () => undefined,
+    endLine: () => undefined,
   };
 }
 
-/** Lines in their order as one run of bytes: without a copy where they stand one behind another. */
-export function runOf(lines: readonly Buffer[]): Buffer {
+/** The lines as one buffer; no copy if they are adjacent. */
+export function contiguous(lines: readonly Buffer[]): Buffer {
   const [first] = lines;
   if (first === undefined) return Buffer.alloc(0);
   let end = first.byteOffset;

@@ -1,7 +1,7 @@
 /**
- * What a start finds at the end of a chain. After `kill -9` there may be half a line: bytes whose append never
- * resolved, so nothing was released on their account; they are set aside. Everything else that does not fit is damage
- * to what was once durable, and no start may tidy that away.
+ * Examines the end of a chain at the start. After `kill -9` it may end in half a line. The append of that record never
+ * resolved, so nothing was released; the bytes are moved to the quarantine directory. Any other fault is damage to durable
+ * records, and a start must not hide it.
  */
 import { hash } from 'node:crypto';
 import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
@@ -26,16 +26,16 @@ export interface Tip {
 
 export interface Torn {
   readonly segment: Segment;
-  /** of its first byte */
+  /** offset of the first byte */
   readonly offset: number;
   readonly bytes: number;
 }
 
 export type Tail =
   | {
-      readonly state: 'whole';
+      readonly state: 'intact';
       readonly tip: Tip;
-      /** the segment to append to, with the bytes that are believed */
+      /** the segment to append to, with the bytes that are verifiedBytes */
       readonly segment: { readonly path: string; readonly size: number } | null;
       readonly torn: Torn | null;
     }
@@ -46,7 +46,7 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
   const segments = files.segments.filter((s) => s.size > 0);
   if (state === null && segments.length === 0) {
     return {
-      state: 'whole',
+      state: 'intact',
       tip: { seq: 0, hash: GENESIS },
       segment: files.segments.map(({ path }) => ({ path, size: 0 })).at(-1) ?? null,
       torn: null,
@@ -70,22 +70,22 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
     if (scan.tip === null) continue;
     if (scan.tip.seq < head.seq) return damaged(missing(scan.tip.seq, head.seq));
     const last = files.segments.at(-1)!;
-    const size = last === segment ? scan.believed : 0;
-    return { state: 'whole', tip: scan.tip, segment: { path: last.path, size }, torn };
+    const size = last === segment ? scan.verifiedBytes : 0;
+    return { state: 'intact', tip: scan.tip, segment: { path: last.path, size }, torn };
   }
   if (head.seq > 0) return damaged(missing(0, head.seq));
   const last = files.segments.at(-1) ?? null;
   const tip = { seq: 0, hash: GENESIS };
-  return { state: 'whole', tip, segment: last && { path: last.path, size: 0 }, torn };
+  return { state: 'intact', tip, segment: last && { path: last.path, size: 0 }, torn };
 }
 
 const damaged = (detail: string): Tail => ({ state: 'damaged', detail });
 const missing = (has: number, wanted: number): string =>
-  `it ends at seq ${has}, but its head says that it reached ${wanted}`;
+  `it ends at seq ${has}, but its head names seq ${wanted}`;
 
 interface Scan {
   readonly tip: Tip | null;
-  readonly believed: number;
+  readonly verifiedBytes: number;
   readonly torn: Torn | null;
   readonly fault: string | null;
 }
@@ -96,33 +96,35 @@ async function scanSegment(
   head: { seq: number; hash: string },
 ): Promise<Scan> {
   let tip: Tip | null = null;
-  let believed = 0;
-  let tornAt: number | null = null;
-  let seen = 0;
+  let verifiedBytes = 0;
+  let tornOffset: number | null = null;
+  let position = 0;
   for await (const lines of readLines(segment.path)) {
     for (const line of lines) {
-      const inspected = line.whole ? inspect(line.bytes) : null;
-      seen = line.offset + line.bytes.length + 1;
-      if (tornAt !== null) {
-        // A write that was cut off has nothing after it. A whole record behind a bad line is no torn tail.
-        if (inspected?.ok) return { tip, believed, torn: null, fault: bad(segment, tornAt) };
+      const inspected = line.complete ? inspect(line.bytes) : null;
+      position = line.offset + line.bytes.length + 1;
+      if (tornOffset !== null) {
+        // An interrupted write has nothing after it. A bad line with a valid record after it is damage, not a torn tail.
+        if (inspected?.ok) return { tip, verifiedBytes, torn: null, fault: bad(segment, tornOffset) };
         continue;
       }
       if (!inspected?.ok || !follows(inspected.record, origin, tip, segment.first)) {
-        if (inspected?.ok) return { tip, believed, torn: null, fault: bad(segment, line.offset) };
-        tornAt = line.offset;
+        if (inspected?.ok) return { tip, verifiedBytes, torn: null, fault: bad(segment, line.offset) };
+        tornOffset = line.offset;
         continue;
       }
       const { seq, hash: digest } = inspected.record;
       if (seq === head.seq && digest !== head.hash)
-        return { tip, believed, torn: null, fault: `its record ${seq} is not the one its head names` };
+        return { tip, verifiedBytes, torn: null, fault: `its record ${seq} is not the one its head names` };
       tip = { seq, hash: digest };
-      believed = seen;
+      verifiedBytes = position;
     }
   }
   const torn =
-    tornAt === null ? null : { segment, offset: tornAt, bytes: Math.max(segment.size, seen - 1) - tornAt };
-  return { tip, believed, torn, fault: null };
+    tornOffset === null
+      ? null
+      : { segment, offset: tornOffset, bytes: Math.max(segment.size, position - 1) - tornOffset };
+  return { tip, verifiedBytes, torn, fault: null };
 }
 
 const follows = (record: DecisionRecord, origin: string, tip: Tip | null, first: number): boolean =>
@@ -130,10 +132,10 @@ const follows = (record: DecisionRecord, origin: string, tip: Tip | null, first:
   (tip === null ? record.seq === first : record.seq === tip.seq + 1 && record.prev_hash === tip.hash);
 
 const bad = (segment: Segment, offset: number): string =>
-  `${segment.file} holds a record at byte ${offset} that does not belong to the chain, with others behind it`;
+  `${segment.file} holds a record at byte ${offset} that does not belong to the chain, followed by others`;
 
-/** Copies the half-written tail aside, durably, then cuts it off. Returns what to record about it. */
-export function setAside(
+/** Copies the half-written tail to the quarantine directory, durably, then truncates the segment. Returns what to record about it. */
+export function quarantineTail(
   dir: string,
   origin: string,
   tip: Tip,
@@ -146,7 +148,7 @@ export function setAside(
     const bytes = Buffer.alloc(torn.bytes);
     const length = readSync(fd, bytes, 0, torn.bytes, torn.offset);
     const tail = bytes.subarray(0, length);
-    const file = writeAside(quarantine, `${origin}.${String(tip.seq + 1).padStart(16, '0')}`, tail);
+    const file = writeQuarantined(quarantine, `${origin}.${String(tip.seq + 1).padStart(16, '0')}`, tail);
     syncDirectory(quarantine);
     syncDirectory(dir);
     ftruncateSync(fd, torn.offset);
@@ -157,14 +159,14 @@ export function setAside(
   }
 }
 
-function writeAside(quarantine: string, stem: string, tail: Buffer): string {
+function writeQuarantined(quarantine: string, stem: string, tail: Buffer): string {
   for (let n = 1; ; n++) {
     const file = `${stem}.${n}.torn`;
     let fd: number;
     try {
       fd = openSync(join(quarantine, file), 'wx', 0o640);
     } catch (e) {
-      // The same seq can be torn twice: two crashes in a row.
+      // Two crashes in a row can tear the same seq.
       if ((e as { code?: string }).code === 'EEXIST' && n < 10_000) continue;
       throw e;
     }

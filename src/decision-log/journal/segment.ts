@@ -1,7 +1,7 @@
 /**
- * The segment that is appended to. It knows how many of its bytes are acknowledged; what is behind them was written by
- * a commit that failed, and is cut away before anything else is written. After every write it looks whether the file it wrote to is
- * still the one that the directory names: one that is not is given up, and the next append begins another.
+ * The segment that receives appends. It knows how many bytes are acknowledged. Bytes after them come from a failed commit
+ * and are truncated before the next write. After every write it checks that the path still names the open file; if not, the
+ * file is abandoned and the next append begins a new segment.
  */
 import {
   close as closeFd,
@@ -16,7 +16,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SluiceError } from '../../errors.ts';
 import { segmentName } from './directory.ts';
-import { type FileIdentity, identityOf, isSame, statOf } from '../identity.ts';
+import { type FileIdentity, identityOf, isSame, statOf } from '../file-identity.ts';
 
 const [write, flush, syncAll, open, close, truncate] = [
   promisify(writeFd),
@@ -27,9 +27,9 @@ const [write, flush, syncAll, open, close, truncate] = [
   promisify(ftruncate),
 ];
 const APPEND = constants.O_WRONLY | constants.O_APPEND;
-/** A name that is there already is of another file: nothing is ever appended to it. */
+/** An existing file of this name is not ours: never append to it. */
 const NEW = constants.O_CREAT | constants.O_EXCL;
-/** A write that returns once its bytes are on disk (POSIX open(2)): one turn through the thread pool instead of two. Windows has none. */
+/** With O_DSYNC a write returns once its bytes are on disk: one thread-pool task instead of two. Windows does not have it. */
 const WRITE_THROUGH = (constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0;
 
 export class Segment {
@@ -40,13 +40,13 @@ export class Segment {
   #path: string | null;
   #fd: number | null = null;
   #file: FileIdentity | null = null;
-  /** the file is not, or not as it was left, where the directory says */
+  /** the path no longer names the open file, or its size is unexpected */
   #lost = false;
   #size: number;
 
   /**
-   * @param strict what `append` wrote is on disk when it resolves
-   * @param at the last segment of the chain, with the bytes that are believed; opened at the first write
+   * @param strict the bytes are on disk when `append` resolves
+   * @param at the last segment of the chain, and the size of its verified part; opened at the first write
    */
   constructor(
     dir: string,
@@ -64,9 +64,9 @@ export class Segment {
   }
 
   /**
-   * Appends, to a new segment if this one is full.
+   * Appends; begins a new segment if this one is full.
    * @param first seq of the first record in `bytes`
-   * @throws SluiceError `journal_unwritable` when the file was removed, replaced, cut or written to by somebody else
+   * @throws SluiceError `journal_unwritable` if the file was removed, replaced, truncated, or written to by another process
    */
   async append(bytes: Buffer, first: number): Promise<void> {
     const full = this.#size >= this.#limit && this.#size > 0;
@@ -91,11 +91,11 @@ export class Segment {
       this.#fd = await open(path, flags | NEW, 0o640);
       this.#path = path;
     } else
-      this.#fd = await open(this.#path, flags).catch(() => this.#astray('was removed or made unreadable'));
+      this.#fd = await open(this.#path, flags).catch(() => this.#misplaced('was removed or made unreadable'));
     try {
       this.#file = identityOf(this.#fd);
       this.#checkPlace(this.#size);
-      // The new name is durable only once its directory is.
+      // The new file name is durable only after its directory is synced.
       const directory = await open(this.#dir, 'r');
       await syncAll(directory).finally(() => close(directory));
     } catch (e) {
@@ -104,14 +104,14 @@ export class Segment {
     }
   }
 
-  /** @param size what its length must be */
+  /** @param size the expected size */
   #checkPlace(size: number): void {
     const there = statOf(this.#path!);
-    if (!isSame(there, this.#file)) this.#astray('was removed or replaced');
-    if (there!.size !== BigInt(size)) this.#astray('was cut, or written to by somebody else,');
+    if (!isSame(there, this.#file)) this.#misplaced('was removed or replaced');
+    if (there!.size !== BigInt(size)) this.#misplaced('was truncated, or written to by another process,');
   }
 
-  #astray(what: string): never {
+  #misplaced(what: string): never {
     this.#lost = true;
     throw new SluiceError(
       'journal_unwritable',
@@ -127,18 +127,18 @@ export class Segment {
     if (this.#fd !== null) await flush(this.#fd);
   }
 
-  /** tells whether a flush that failed was of the file that is still in use */
+  /** lets a caller tell whether a failed flush concerned the file that is still open */
   get descriptor(): number | null {
     return this.#fd;
   }
 
   /**
-   * Cuts away what is not acknowledged, durably; the file is opened anew at the next append. A file that is not in its place any more
-   * is given up, and another is begun then.
+   * Truncates, durably, what is not acknowledged. The next append opens the file again. If the path no longer names the
+   * file, the next append begins a new segment.
    */
   async cut(): Promise<void> {
     const [fd, file] = [this.#fd, this.#file];
-    // Wherever the file was moved to: what was refused must not stand in it.
+    // A moved file must not keep rejected records either.
     if (fd !== null && !isSame(statOf(this.#path!), file)) {
       await truncate(fd, this.#size).catch(() => undefined);
       this.#lost = true;
@@ -167,13 +167,13 @@ export class Segment {
     }
   }
 
-  /** @throws SluiceError `journal_unwritable` like `append`, though nothing is being written */
+  /** Checks the open file without a write. @throws SluiceError `journal_unwritable` like `append` */
   checkPlace(): void {
     if (this.#path === null || this.#fd === null) return;
     const there = statOf(this.#path);
-    if (!isSame(there, this.#file)) this.#astray('was removed or replaced');
-    // More may be on its way just now.
-    if (there!.size < BigInt(this.#size)) this.#astray('was cut');
+    if (!isSame(there, this.#file)) this.#misplaced('was removed or replaced');
+    // A write in progress may have made it longer.
+    if (there!.size < BigInt(this.#size)) this.#misplaced('was truncated');
   }
 
   async #close(): Promise<void> {

@@ -1,18 +1,18 @@
 /**
- * A record that would be longer than `max_record` is written as several, in order, under the same decision and part:
- * the lists of the disclosure are dealt out among them, everything that counts is in the first, so the pieces add up
- * as parts do. What is not a list (the policy's input, say) and is too long alone is replaced by its length and digest.
+ * Splits a record longer than `max_record` into pieces with the same decision id and part number. The lists of the
+ * disclosure are distributed over the pieces. Counts are in the first piece only, so that pieces can be summed like parts.
+ * A long member that is not a list, such as the policy's input, is replaced by its length and digest.
  */
 import { hash } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
 import type { Subject } from '../../model/input.ts';
 import type { DecisionRecordDraft, DisclosureSummary } from '../../model/record.ts';
-import { arrange } from './canonical.ts';
+import { normalize } from './canonical.ts';
 
 const LISTS = ['released', 'withheld', 'data_subjects', 'consents', 'answers'] as const;
 type ListName = (typeof LISTS)[number];
 
-/** Members that may be long and are not needed to find or to place a record. */
+/** Members that may be long and that neither the index nor the chain needs. */
 const OMITTABLE = [
   'input',
   'resource',
@@ -23,12 +23,12 @@ const OMITTABLE = [
   'justification',
 ] as const;
 
-/** Room for what the chain adds: origin, seq and two hashes. */
+/** Bytes that the chain adds: origin, seq and two hashes. */
 const LINK = 400;
 
-const size = (value: unknown): number => Buffer.byteLength(arrange(value).json);
+const size = (value: unknown): number => Buffer.byteLength(normalize(value).json);
 
-/** @throws SluiceError `record_too_large` when even the bare record does not fit */
+/** @throws SluiceError `record_too_large` if the record does not fit even without lists and long members */
 export function split(draft: DecisionRecordDraft, limit: number): readonly DecisionRecordDraft[] {
   const bare = { ...draft, disclosure: withoutLists(draft.disclosure) };
   const kept = shortened(bare, limit / 2);
@@ -69,7 +69,7 @@ function shortened(draft: DecisionRecordDraft, limit: number): DecisionRecordDra
     const bytes = size(short);
     if (bytes <= limit) break;
     const value = short[member];
-    const text = arrange(value).json;
+    const text = normalize(value).json;
     if (text.length > 256)
       short = {
         ...short,
@@ -87,7 +87,7 @@ function shortened(draft: DecisionRecordDraft, limit: number): DecisionRecordDra
   return short as unknown as DecisionRecordDraft;
 }
 
-/** In the member's own shape, so that the record stays what its schema says. */
+/** The replacement has the member's type, so that the record still conforms to its schema. */
 function omitted(
   member: (typeof OMITTABLE)[number],
   value: unknown,
@@ -118,7 +118,7 @@ const bareSubject = (subject: Subject, note: string, what: object) => ({
   properties: { omitted: what },
 });
 
-/** Deals the lists out, in order, into slices of at most `room` bytes. */
+/** Distributes the lists, in order, into slices of at most `room` bytes. */
 function dealt(d: DisclosureSummary, room: number): Array<Partial<Record<ListName, unknown[]>>> {
   const slices: Array<Partial<Record<ListName, unknown[]>>> = [];
   let slice: Partial<Record<ListName, unknown[]>> = {};

@@ -1,4 +1,4 @@
-/** Where a sink has got to, kept in a file beside the journal. */
+/** The position of a sink, stored in a file in the journal's directory. */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errno, makeDirectory } from '../journal/directory.ts';
@@ -34,7 +34,7 @@ export class PositionFile {
   }
 }
 
-/** What cannot be read is begun anew: a sink gets each record at least once, and knows it by its origin and seq. */
+/** An unreadable file counts as no position: a sink gets each record at least once, and readers drop duplicates by origin and seq. */
 function read(path: string): { [origin: string]: Position } {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));

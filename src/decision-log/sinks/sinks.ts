@@ -1,4 +1,4 @@
-/** Where copies of records are sent, each at least once, as the lines of the journal. */
+/** Sinks receive a copy of each record at least once, as the line of the journal. */
 import { hash } from 'node:crypto';
 import { write as writeFd } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -12,13 +12,13 @@ import { PositionFile } from './position.ts';
 const write = promisify(writeFd);
 
 /**
- * Each worker sends its own chain's records only, so no two write one position file; the sink itself they write in turn,
- * since what the kernel does not take in one piece would meet the lines of another.
+ * Each worker sends only the records of its own chain, so it has its own position file. Writes to the sink itself are
+ * serialized by a lock, because the kernel may split a write, and lines of two workers would mix.
  */
 export function fileSink(dir: string, origin: string, path: string): Store {
   const name = `file-${hash('sha256', path, 'hex').slice(0, 8)}`;
   const positions = new PositionFile(dir, `${name}.${origin}`);
-  // Opened for each batch: a file that was rotated away, or was not writable a minute ago, needs no restart.
+  // The file is opened for each batch, so log rotation and temporary errors need no restart.
   return {
     name: `file:${path}`,
     positions: async () => positions.all(),
@@ -27,7 +27,7 @@ export function fileSink(dir: string, origin: string, path: string): Store {
       await inTurn(dir, name, async () => {
         const file = await open(path, 'a+', 0o640);
         try {
-          // A write that was broken off: what comes now must not become part of its last line.
+          // An interrupted write may have left a partial line; the next record must not be appended to it.
           const begin = (await endsMidLine(file)) ? '\n' : '';
           await writeAll(file.fd, begin + copies.map((c) => `${c.line}\n`).join(''));
           await file.datasync();
@@ -54,12 +54,12 @@ export function stdoutSink(dir: string, origin: string): Store {
   };
 }
 
-/** One process at a time, of those that share a journal's directory. */
+/** Runs `work` in one process at a time, among those that share a journal's directory. */
 async function inTurn(dir: string, name: string, work: () => Promise<void>): Promise<void> {
   const path = join(dir, 'sinks', `${name}.lock`);
   let lock = tryLock(path, 0);
   while (lock === null) {
-    // Asked for again rather than waited for: the thread also answers queries.
+    // Poll instead of a blocking wait, because this thread also answers queries.
     await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 10));
     lock = tryLock(path, 0);
   }
@@ -83,7 +83,7 @@ async function writeAll(fd: number, text: string): Promise<void> {
     try {
       at += (await write(fd, bytes, at, bytes.length - at, null)).bytesWritten;
     } catch (e) {
-      // A pipe whose reader is slow.
+      // The reader of a pipe is slow.
       if (errno(e) !== 'EAGAIN') throw e;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }

@@ -1,8 +1,8 @@
 /**
- * Anchors: what somebody outside wrote down about a chain ("at noon it reached 4711 with this hash"). A journal, its
- * heads and all, can be put back to yesterday's copy by whoever may write its files; an anchor kept elsewhere cannot.
- * One JSON object a line: `{"origin","seq","hash","at"}`, with `mac` where a key is used, and `"archived":true` where
- * everything up to this seq was moved out of the directory on purpose.
+ * An anchor is a seq and hash of a chain that is stored outside the journal. Whoever can write the files can replace a
+ * journal, including its heads, by an older copy; an anchor stored elsewhere reveals this.
+ * Format: one JSON object a line, `{"origin","seq","hash","at"}`, with `mac` if a key is used, and `"archived":true` if
+ * records up to this seq were moved to an archive.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,9 +30,9 @@ export function formatAnchor(anchor: Anchor, key: Buffer | null): string {
 }
 
 /**
- * @param signed a line without a `mac` is refused
- * @param torn a last line without its end is one that could not be written, and says nothing
- * @throws SluiceError `input_invalid` with file and line; `chain_broken` for a `mac` that the key at hand did not make
+ * @param signed reject a line without `mac`
+ * @param torn ignore a last line without a newline: its write was interrupted
+ * @throws SluiceError `input_invalid` with file and line; `chain_broken` for a `mac` that does not match the key
  */
 export function readAnchors(
   file: string,
@@ -57,7 +57,7 @@ export function readAnchors(
   return anchors;
 }
 
-/** The anchors of what was moved out of a journal. @throws SluiceError `input_invalid`, `chain_broken` */
+/** The anchors of segments that were archived. @throws SluiceError `input_invalid`, `chain_broken` */
 export function archivedAnchors(dir: string, key: Buffer | null): readonly Anchor[] {
   const file = join(dir, ARCHIVED);
   return existsSync(file) ? readAnchors(file, key, { signed: key !== null, torn: true }) : [];
@@ -73,21 +73,25 @@ function parseAnchor(
   try {
     value = JSON.parse(line);
   } catch (cause) {
-    throw new SluiceError('input_invalid', { message: 'An anchor is one JSON object a line.', at, cause });
+    throw new SluiceError('input_invalid', {
+      message: 'An anchor must be one JSON object on one line.',
+      at,
+      cause,
+    });
   }
   if (typeof value !== 'object' || value === null || !isAnchor(value))
-    throw new SluiceError('input_invalid', { message: 'An anchor has origin, seq and hash.', at });
+    throw new SluiceError('input_invalid', { message: 'An anchor must have origin, seq and hash.', at });
   const { mac, ...anchor } = value;
   if (mac === undefined && signed)
     throw new SluiceError('chain_broken', {
-      message: 'This anchor is not signed, though a key is at hand.',
+      message: 'This anchor is not signed, although a key was given.',
       at,
     });
   if (key !== null && mac !== undefined) {
     const [given, wanted] = [Buffer.from(String(mac)), Buffer.from(macOf(anchor, key))];
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
       throw new SluiceError('chain_broken', {
-        message: 'This anchor is not signed with the key at hand.',
+        message: 'This anchor is not signed with the given key.',
         at,
       });
   }

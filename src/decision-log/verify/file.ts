@@ -1,7 +1,7 @@
 /**
- * Checks records outside of a journal: an export, one segment, an archived segment (gzip). Each line must be what Sluice writes for the
- * record in it; records of one chain that follow each other must be linked. What is not in the file cannot be missed: an export holds
- * what its filter let through, so gaps are counted and not held against it.
+ * Verifies records outside a journal: an export, a segment, or an archived segment (gzip). Each line must be exactly what
+ * Sluice writes for its record, and adjacent records of a chain must be linked. Gaps are counted but are no problem, since
+ * an export may be filtered.
  */
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
@@ -31,18 +31,18 @@ export interface ChainInFile {
   readonly last: number;
   /** of the last record */
   readonly hash: string;
-  /** places at which records of the chain are not in the file */
+  /** number of places at which records of the chain are missing from the file */
   readonly gaps: number;
 }
 
-/** what is kept of a line that is longer than any record */
+/** bytes kept of a line that is longer than any record */
 const LONGEST_SHOWN = 4096;
 
 const begins = (...bytes: number[]) => {
   const head = Buffer.from(bytes);
   return (line: Buffer): boolean => line.subarray(0, head.length).equals(head);
 };
-/** how a file shows that something wrote it anew: the records may be unharmed, but these are not the bytes that Sluice wrote */
+/** Signs that a program rewrote the file: the records may be intact, but the bytes are not those that Sluice wrote. */
 const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly means: string }[] = [
   {
     shows: (line) => line.at(-1) === 0x0d && line.length > 1,
@@ -52,14 +52,14 @@ const REWRITTEN: readonly { readonly shows: (line: Buffer) => boolean; readonly 
     shows: begins(0xef, 0xbb, 0xbf),
     means: 'begins with a byte order mark: an editor has rewritten the file',
   },
-  { shows: begins(0xff, 0xfe), means: 'begins as UTF-16 does: an editor has rewritten the file' },
-  { shows: begins(0x1f, 0x8b), means: 'begins as gzip does: what was decompressed is compressed again' },
-  { shows: begins(0x28, 0xb5, 0x2f, 0xfd), means: 'begins as zstd does: decompress it first' },
+  { shows: begins(0xff, 0xfe), means: 'begins like UTF-16: an editor has rewritten the file' },
+  { shows: begins(0x1f, 0x8b), means: 'begins like gzip: the file was compressed twice' },
+  { shows: begins(0x28, 0xb5, 0x2f, 0xfd), means: 'begins like zstd: decompress it first' },
 ];
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
-/** @throws SluiceError `input_invalid` when it cannot be read, or holds no records at all */
+/** @throws SluiceError `input_invalid` if it cannot be read or holds no record */
 export async function verifyFile(path: string, anchors: readonly Anchor[] = []): Promise<FileReport> {
   const file = basename(path);
   const problems = new Problems();
@@ -85,7 +85,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   try {
     for await (const line of linesOf(path)) {
       number++;
-      if (!line.whole) {
+      if (!line.complete) {
         say(
           'line_malformed',
           line.bytes.length < LONGEST_SHOWN
@@ -113,11 +113,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
         chains.set(origin, { origin, records: 1, first: seq, last: seq, hash, gaps: 0 });
       else {
         if (seq <= chain.last)
-          say(
-            'record_repeated',
-            `Record ${seq} stands behind ${chain.last}: repeated or out of order.`,
-            record,
-          );
+          say('record_repeated', `Record ${seq} follows ${chain.last}: repeated or out of order.`, record);
         else if (seq > chain.last + 1) chain.gaps++;
         else if (prev_hash !== chain.hash)
           say('prev_hash_mismatch', 'Its prev_hash is not the hash of the record before it.', record);
@@ -151,7 +147,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   };
 }
 
-/** What is compressed shows it by its first bytes, whatever it is called. */
+/** Detects gzip by the first bytes, not by the file name. */
 async function* linesOf(path: string): AsyncGenerator<Line, void, void> {
   const raw = createReadStream(path, { highWaterMark: 1 << 20 });
   const iterator = raw[Symbol.asyncIterator]();

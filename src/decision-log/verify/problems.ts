@@ -45,11 +45,11 @@ export interface OriginReport {
   readonly head: 'signed' | 'unsigned' | 'unchecked' | 'none';
   /** records after the head: written, but not yet covered by it */
   readonly beyond_head: number;
-  /** half-written tails set aside by a start */
+  /** half-written tails that starts moved to the quarantine directory */
   readonly torn_tails: number;
   /** seq up to which records were moved to an archive; 0: none */
   readonly archived: number;
-  /** a process appends to it now */
+  /** a process holds the chain */
   readonly live: boolean;
 }
 
@@ -60,11 +60,11 @@ export interface VerifyReport {
   /** the first ones, in the order of the chain; see `problems_total` */
   readonly problems: readonly Problem[];
   readonly problems_total: number;
-  /** that were given to compare with; without one nobody can tell a journal from an earlier copy of itself */
+  /** number of given anchors; without one a journal cannot be distinguished from an older copy */
   readonly anchors: number;
 }
 
-/** Keeps the first hundred: a flood of consequences says no more than its source. */
+/** Keeps the first hundred problems; later ones are usually consequences of them. */
 export class Problems {
   readonly kept: Problem[] = [];
   total = 0;

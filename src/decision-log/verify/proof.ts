@@ -1,4 +1,4 @@
-/** Does the journal still say what a reader was shown? Checks single records, where `verify` checks whole chains. */
+/** Checks that the journal still holds the given records. It checks single records; `verify` checks entire chains. */
 import { GENESIS, inspect } from '../journal/chain.ts';
 import type { ChainPosition } from '../index/decision.ts';
 import { listOrigins } from '../journal/directory.ts';
@@ -7,11 +7,11 @@ import { linesLeft } from '../journal/lines.ts';
 export interface Proof {
   readonly position: ChainPosition;
   readonly intact: boolean;
-  /** what was found, a sentence */
+  /** the finding, a sentence */
   readonly detail: string;
 }
 
-/** Looks each position up in the journal: its own hash, and that it follows the record before it. */
+/** Checks the hash of each position, and its link to the record before it. */
 export async function prove(dir: string, positions: readonly ChainPosition[]): Promise<Proof[]> {
   const origins = await listOrigins(dir);
   const proofs: Proof[] = [];
@@ -43,7 +43,7 @@ async function one(paths: readonly string[], position: ChainPosition): Promise<P
         if (record.seq === seq - 1) before = record.hash;
         if (record.seq !== seq) continue;
         if (record.hash !== position.hash)
-          return say(false, 'The journal holds another record at this place.');
+          return say(false, 'The journal holds a different record at this position.');
         if (before === null) return say(true, 'Its hash verifies; the record before it is not here.');
         return before === record.prev_hash
           ? say(true, 'Its hash verifies, and it follows the record before it.')

@@ -1,7 +1,7 @@
 /**
- * Reads a journal from its first byte to its last and believes nothing: each line must be, byte for byte, what `seal`
- * writes for the record it holds; each record must follow the one before; each chain must reach as far as its head,
- * the anchors and the other chains say that it did. A stream: memory does not grow with the journal.
+ * Verifies an entire journal. Each line must be, byte for byte, what `seal` writes for its record. Each record must be
+ * linked to the one before. Each chain must reach the seqs that its head, the anchors and the other chains name. Files are
+ * streamed, so memory does not grow with the journal.
  */
 import { existsSync } from 'node:fs';
 import type { DecisionRecord } from '../../model/record.ts';
@@ -21,7 +21,7 @@ import { type HeadState, readHead } from '../journal/head.ts';
 import { type Line, readLines } from '../journal/lines.ts';
 import { isHeld } from '../journal/lock.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
-import { type Claims, checkClaims, peerClaims } from '../journal/claims.ts';
+import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
 
 export interface VerifyOptions {
   readonly dir: string;
@@ -35,7 +35,7 @@ export interface VerifyOptions {
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   for (;;) {
     const origins = await listOrigins(options.dir);
-    // Segments may be archived while they are read. Then what is left is verified, with the anchors that say so; each time there are fewer.
+    // Segments may be archived while they are read. Then verify the rest with the new anchors; it ends, since segments become fewer.
     const isThere = (): boolean => origins.every((o) => o.segments.every(({ path }) => existsSync(path)));
     try {
       const report = await verifyListed(options, origins);
@@ -48,20 +48,20 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 
 async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
   const problems = new Problems();
-  const claims: Claims = new Map();
+  const peers: PeerHeads = new Map();
   const reports: OriginReport[] = [];
   const archived = archivedIn(options, problems);
   const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   let done = 0;
   for (const files of origins) {
-    const chain = new ChainCheck(files, { ...options, anchors }, problems, claims, (bytes) => {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, (bytes) => {
       done += bytes;
       options.progress?.(Math.min(done, total), total);
     });
     reports.push(await chain.run());
   }
-  await checkClaims(claims, anchors, reports, origins, problems);
+  await checkPeerHeads(peers, anchors, reports, origins, problems);
   return {
     ok: problems.total === 0,
     records: reports.reduce((n, o) => n + o.records, 0),
@@ -72,7 +72,7 @@ async function verifyListed(options: VerifyOptions, origins: readonly OriginFile
   };
 }
 
-/** What says in the journal itself that records were moved away counts only with a signature, where there is a key. */
+/** Anchors in the journal's own directory. If a key is given they must be signed with it. */
 function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly Anchor[] {
   try {
     return archivedAnchors(dir, key);
@@ -80,7 +80,7 @@ function archivedIn({ dir, key }: VerifyOptions, problems: Problems): readonly A
     if (!isSluiceError(e)) throw e;
     problems.add({
       what: 'archive_unreadable',
-      message: `${e.message} So nothing says which records were archived.`,
+      message: `${e.message} So it is unknown which records were archived.`,
       origin: '',
       file: ARCHIVED,
       line: e.at?.line ?? null,
@@ -95,10 +95,10 @@ class ChainCheck {
   #files: OriginFiles;
   readonly #options: VerifyOptions;
   readonly #problems: Problems;
-  readonly #claims: Claims;
+  readonly #peers: PeerHeads;
   readonly #progress: (bytes: number) => void;
   readonly #anchors: ReadonlyMap<number, Anchor>;
-  /** what the next record must be; `prev` is null where nothing can be said, after a record that was not believed */
+  /** what the next record must be; `prev` is null after a rejected record, whose hash is unknown */
   #next: { seq: number; prev: string | null } = { seq: 1, prev: GENESIS };
   #records = 0;
   #first = 0;
@@ -113,13 +113,13 @@ class ChainCheck {
     files: OriginFiles,
     options: VerifyOptions,
     problems: Problems,
-    claims: Claims,
+    peers: PeerHeads,
     progress: (bytes: number) => void,
   ) {
     this.#files = files;
     this.#options = options;
     this.#problems = problems;
-    this.#claims = claims;
+    this.#peers = peers;
     this.#progress = progress;
     this.#anchors = new Map(
       (options.anchors ?? []).filter((a) => a.origin === files.origin).map((a) => [a.seq, a]),
@@ -127,7 +127,7 @@ class ChainCheck {
   }
 
   async run(): Promise<OriginReport> {
-    // Read before the segments are listed and the records read: a chain that grows meanwhile can only reach further than this head.
+    // Read the head before listing the segments: a chain that grows meanwhile can only be ahead of this head.
     await this.#readHead();
     const { origin } = this.#files;
     this.#files = (await listOrigins(this.#options.dir)).find((o) => o.origin === origin) ?? this.#files;
@@ -173,7 +173,7 @@ class ChainCheck {
     for await (const lines of readLines(segment.path)) {
       for (const line of lines) {
         number++;
-        if (line.whole) this.#line(line, file, number);
+        if (line.complete) this.#line(line, file, number);
         else if (!(last && live && this.#beyondHead())) this.#torn(line, file, number, last);
       }
       const end = lines.at(-1)!;
@@ -182,7 +182,7 @@ class ChainCheck {
     }
   }
 
-  /** A segment's name says where it begins; a gap before it is a segment that is gone. */
+  /** A segment's name holds its first seq. A gap before it means that a segment is missing. */
   #startsAt(segment: Segment): void {
     const { first, file } = segment;
     const { seq } = this.#next;
@@ -204,7 +204,7 @@ class ChainCheck {
     } else
       this.#report(
         'record_repeated',
-        `${file} begins at ${first}, which was there before.`,
+        `${file} begins at ${first}, but an earlier segment holds that record.`,
         file,
         null,
         first,
@@ -215,8 +215,8 @@ class ChainCheck {
   #line(line: Line, file: string, number: number): void {
     const inspected = inspect(line.bytes);
     if (!inspected.ok) {
-      const claim = inspected.record;
-      const id = typeof claim?.decision_id === 'string' ? claim.decision_id : null;
+      const partial = inspected.record;
+      const id = typeof partial?.decision_id === 'string' ? partial.decision_id : null;
       this.#report(inspected.fault, FAULTS[inspected.fault], file, number, this.#next.seq, id);
       this.#next = { seq: this.#next.seq + 1, prev: null };
       return;
@@ -231,11 +231,11 @@ class ChainCheck {
     if (record.origin !== this.#files.origin)
       say('origin_mismatch', `This record belongs to the chain ${printable(record.origin)}.`);
     else if (record.seq < seq)
-      say('record_repeated', `Record ${record.seq} stands where ${seq} belongs: repeated or out of order.`);
+      say('record_repeated', `Found record ${record.seq} instead of ${seq}: repeated or out of order.`);
     else if (record.seq > seq)
       say(
         'records_missing',
-        `Record ${record.seq} stands where ${seq} belongs: ${record.seq - seq} missing or out of order.`,
+        `Found record ${record.seq} instead of ${seq}: ${record.seq - seq} missing or out of order.`,
       );
     else if (prev !== null && record.prev_hash !== prev)
       say(
@@ -255,25 +255,25 @@ class ChainCheck {
         'anchor_mismatch',
         `The anchor of ${anchor.at ?? 'unknown date'} names another hash for this record.`,
       );
-    if (record.kind === 'admin') peerClaims(record, this.#claims);
+    if (record.kind === 'admin') collectPeerHeads(record, this.#peers);
   }
 
   #torn(line: Line, file: string, number: number, last: boolean): void {
     const what = last && this.#beyondHead() ? 'torn_tail' : 'line_malformed';
     const message =
       what === 'torn_tail'
-        ? `${line.bytes.length} bytes of a half-written record: a crash; the next start sets them aside.`
+        ? `${line.bytes.length} bytes of a half-written record, left by a crash. The next start moves them to the quarantine directory.`
         : 'The line has no end.';
     this.#report(what, message, file, number, this.#next.seq);
     if (what === 'line_malformed') this.#next = { seq: this.#next.seq + 1, prev: null };
   }
 
-  /** The next record is one that the head does not know of yet. */
+  /** True if the head does not cover the next record yet. */
   #beyondHead(): boolean {
     return this.#next.seq > (this.#head?.latest?.head.seq ?? 0);
   }
 
-  /** A slot may be in the middle of being written; a damaged one stays damaged. */
+  /** A slot may be read while it is written, so retry. A damaged slot stays damaged. */
   async #readHead(): Promise<void> {
     for (let tries = 0; tries < 5; tries++) {
       this.#head = readHead(headPath(this.#options.dir, this.#files.origin), this.#options.key);
@@ -287,20 +287,24 @@ class ChainCheck {
     const say = (what: ProblemKind, message: string, seq: number | null = null) =>
       this.#report(what, message, file, null, seq);
     if (this.#head === null) {
-      say('head_missing', 'The head of this chain is gone, so nobody can say how far it reached.');
+      say('head_missing', 'The head of this chain is missing, so its length cannot be checked.');
       return 'none';
     }
-    if (this.#head.damaged) say('head_damaged', 'The head of this chain was altered or half written.');
+    if (this.#head.damaged) say('head_damaged', 'The head of this chain was altered or only half written.');
     if (this.#head.latest === null) return 'none';
     const { head, signed } = this.#head.latest;
     if (head.origin !== this.#files.origin)
       say('head_mismatch', `The head belongs to the chain ${printable(head.origin)}.`);
-    if (signed === 'wrong') say('head_signature_wrong', 'The head is not signed with the key at hand.');
+    if (signed === 'wrong') say('head_signature_wrong', 'The head is not signed with the given key.');
     if (signed === 'no' && this.#options.key !== null)
-      say('head_unsigned', 'The head is not signed, though a key is at hand.');
+      say('head_unsigned', 'The head is not signed, although a key was given.');
     const last = this.#next.seq - 1;
     if (head.seq > last)
-      say('tail_missing', `The chain reached ${head.seq}, as its head says, but ends at ${last}.`, last + 1);
+      say(
+        'tail_missing',
+        `The chain reached ${head.seq} according to its head, but ends at ${last}.`,
+        last + 1,
+      );
     else if (head.seq > 0 && this.#first > 0 && head.seq >= this.#first && this.#hashAtHead !== head.hash)
       say('head_mismatch', `The head names another hash for record ${head.seq}.`, head.seq);
     return signed === 'yes' ? 'signed' : signed === 'unchecked' ? 'unchecked' : 'unsigned';
@@ -321,7 +325,8 @@ class ChainCheck {
 export const FAULTS = {
   line_malformed: 'This line is not a decision record.',
   hash_mismatch: 'This record was altered: its hash is not the hash of its content.',
-  not_canonical: 'This record is not written as Sluice writes it, so its hash is not over its content.',
+  not_canonical:
+    'This line is not the canonical form that Sluice writes, so its hash does not cover its content.',
 } as const;
 
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);

@@ -1,40 +1,40 @@
 /**
- * Canonical JSON of decision records, quickly: written in one pass to where it will be hashed and sent from, without a string in
- * between, and with the bytes of what cannot change (a caller, the account of a usual answer, labels) remembered from one
- * record to the next. What has no plain spelling is left to `canonical.ts`, which is slower and leaves nothing out; both
- * write the same (held by a property test).
+ * Fast serialization of records to canonical JSON. It writes bytes in one pass to the buffer that is hashed and sent, without
+ * an intermediate string. The bytes of frozen objects (a caller, the disclosure of a frequent response, labels) are memoized.
+ * It returns null for values it does not support; `canonical.ts` serializes those, more slowly. A property test checks that
+ * both write the same bytes.
  */
-import type { Lines } from './pages.ts';
+import type { LineBuffer } from './pages.ts';
 
-/** Deeper is left to `canonical.ts`, which refuses it. */
+/** `canonical.ts` rejects deeper values. */
 const MAX_DEPTH = 90;
-const LONGEST_REMEMBERED = 64 * 1024;
+const MAX_MEMO_BYTES = 64 * 1024;
 const KEYS = 1024;
 const LONGEST_KEY = 64;
-/** Characters up to which a loop of our own writes sooner than a call out of JavaScript. */
+/** Up to this many characters a loop in JavaScript is faster than a call of a native method. */
 const SHORT = 80;
 
-/** Printable ASCII without what JSON escapes. */
+/** Printable ASCII except characters that JSON escapes. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 const isPlain = (c: number): boolean => c >= 0x20 && c <= 0x7e && c !== QUOTE && c !== BACKSLASH;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** by frozen object; nothing that a frozen object holds can change */
-const remembered = new WeakMap<object, Uint8Array>();
+/** bytes by deeply frozen object */
+const memo = new WeakMap<object, Uint8Array>();
 /** `"name":` */
 const keys = new Map<string, string>();
 
-class Speller {
-  awkward = false;
-  readonly #lines: Lines;
+class Serializer {
+  unsupported = false;
+  readonly #lines: LineBuffer;
   #page: Buffer;
-  /** in the page, where the line begins */
+  /** offset in the page at which the line begins */
   #from: number;
   /** bytes of the line so far */
   #length = 0;
 
-  constructor(lines: Lines) {
+  constructor(lines: LineBuffer) {
     this.#lines = lines;
     this.#page = lines.page;
     this.#from = lines.at;
@@ -44,10 +44,10 @@ class Speller {
     return this.#length;
   }
 
-  /** @returns where the next `bytes` bytes may be written */
+  /** @returns the offset for the next `bytes` bytes */
   #room(bytes: number): number {
     if (this.#from + this.#length + bytes > this.#page.length) {
-      this.#lines.room(this.#length, bytes);
+      this.#lines.reserve(this.#length, bytes);
       this.#page = this.#lines.page;
       this.#from = this.#lines.at;
     }
@@ -66,38 +66,38 @@ class Speller {
         this.#ascii('null');
         break;
       case 'number':
-        if (!Number.isFinite(value)) this.awkward = true;
-        // ECMAScript's own spelling, as RFC 8785 §3.2.2.3 asks; -0 is 0
+        if (!Number.isFinite(value)) this.unsupported = true;
+        // RFC 8785 §3.2.2.3 uses the ECMAScript form of numbers; -0 is 0.
         this.#ascii(`${value}`);
         break;
       case 'object':
         if (value === null) this.#ascii('null');
-        else if (Object.isFrozen(value)) this.#recalled(value, depth);
-        else this.#composed(value, depth);
+        else if (Object.isFrozen(value)) this.#memoized(value, depth);
+        else this.#members(value, depth);
         break;
       default:
-        this.awkward = true;
+        this.unsupported = true;
     }
   }
 
-  #recalled(value: object, depth: number): void {
-    const known = remembered.get(value);
+  #memoized(value: object, depth: number): void {
+    const known = memo.get(value);
     if (known !== undefined) {
       this.#page.set(known, this.#room(known.length));
       this.#length += known.length;
       return;
     }
     const before = this.#length;
-    this.#composed(value, depth);
+    this.#members(value, depth);
     const size = this.#length - before;
-    if (this.awkward || size > LONGEST_REMEMBERED || !isConstant(value)) return;
+    if (this.unsupported || size > MAX_MEMO_BYTES || !isConstant(value)) return;
     const from = this.#from + before;
-    remembered.set(value, Uint8Array.prototype.slice.call(this.#page, from, from + size));
+    memo.set(value, Uint8Array.prototype.slice.call(this.#page, from, from + size));
   }
 
-  #composed(value: object, depth: number): void {
+  #members(value: object, depth: number): void {
     if (depth > MAX_DEPTH) {
-      this.awkward = true;
+      this.unsupported = true;
       return;
     }
     if (Array.isArray(value)) {
@@ -111,7 +111,7 @@ class Speller {
     }
     const object = value as { readonly [key: string]: unknown };
     if (typeof object['toJSON'] === 'function') {
-      this.awkward = true;
+      this.unsupported = true;
       return;
     }
     const names = Object.keys(object);
@@ -148,7 +148,7 @@ class Speller {
     this.#length += 1;
   }
 
-  /** text of ASCII alone */
+  /** @param text ASCII only */
   #ascii(text: string): void {
     const at = this.#room(text.length);
     const page = this.#page;
@@ -183,7 +183,7 @@ class Speller {
     }
     const json = JSON.stringify(text);
     // perhaps a lone surrogate
-    if (json.includes('\\ud')) this.awkward = true;
+    if (json.includes('\\ud')) this.unsupported = true;
     const bytes = Buffer.byteLength(json);
     this.#page.write(json, this.#room(bytes), 'utf8');
     this.#length += bytes;
@@ -191,13 +191,13 @@ class Speller {
 }
 
 /**
- * Writes the canonical JSON of a value where the next line begins.
- * @returns how many bytes it takes, or null: ask `arrange`
+ * Writes the canonical JSON of a value at the start of the next line.
+ * @returns the number of bytes, or null if the value is not supported: use `normalize` then
  */
-export function spell(value: unknown, lines: Lines): number | null {
-  const speller = new Speller(lines);
-  speller.value(value, 0);
-  return speller.awkward ? null : speller.length;
+export function serialize(value: unknown, lines: LineBuffer): number | null {
+  const serializer = new Serializer(lines);
+  serializer.value(value, 0);
+  return serializer.unsupported ? null : serializer.length;
 }
 
 function inOrder(names: readonly string[]): boolean {
@@ -205,7 +205,7 @@ function inOrder(names: readonly string[]): boolean {
   return true;
 }
 
-/** Frozen down to its leaves, and made of data alone: no accessors. */
+/** True if the value is frozen at every level and has no accessors. */
 export const isConstant = (value: unknown): boolean =>
   typeof value !== 'object' ||
   value === null ||

@@ -1,10 +1,10 @@
 /**
- * Whether a name still leads to the file that was opened under it. Bytes written to a file that was unlinked, or whose directory
- * was moved away, reach the disk and are nowhere to be found.
+ * Tells whether a path still names the file that was opened. Bytes written to an unlinked file, or to a file in a directory
+ * that was moved, reach the disk but cannot be found under the path.
  */
 import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 
-/** Device and inode number; numbers of 64 bits, which a double cannot hold on every file system. */
+/** Device and inode number. Both have 64 bits, so a double cannot hold them on every file system. */
 export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
@@ -12,7 +12,7 @@ export interface FileIdentity {
 
 export const identityOf = (fd: number): FileIdentity => fstatSync(fd, { bigint: true });
 
-/** null: nothing stands there, or nobody can say. Reads no data and writes none, so it does not wait for the disk. */
+/** null: no such file, or it cannot be examined. Reads and writes no data, so it does not wait for the disk. */
 export function statOf(path: string): BigIntStats | null {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? null;

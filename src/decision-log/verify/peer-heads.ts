@@ -1,40 +1,40 @@
-/** What chains say of each other, and what anchors say of them: so that one removed whole is missed. */
+/** Compares chains with the heads that other chains recorded of them, and with anchors. So the removal of a chain is detected. */
 import type { DecisionRecord } from '../../model/record.ts';
-import type { Anchor } from '../verify/anchor.ts';
-import { inspect, isHash } from './chain.ts';
-import type { OriginFiles } from './directory.ts';
-import { readLines } from './lines.ts';
-import type { OriginReport, Problems } from '../verify/problems.ts';
+import type { Anchor } from './anchor.ts';
+import { inspect, isHash } from '../journal/chain.ts';
+import type { OriginFiles } from '../journal/directory.ts';
+import { readLines } from '../journal/lines.ts';
+import type { OriginReport, Problems } from './problems.ts';
 
-interface Claim {
+interface PeerHead {
   readonly hash: string;
-  /** the record that says so */
+  /** the record that holds this head */
   readonly by: string;
 }
 
-/** origin → seq → what is claimed of it */
-export type Claims = Map<string, Map<number, Claim>>;
+/** origin → seq → the head that another chain recorded */
+export type PeerHeads = Map<string, Map<number, PeerHead>>;
 
-/** Claims kept for one origin; a directory that saw more starts is checked by its newest. */
-const MOST = 1000;
+/** Maximum of heads kept for one origin; the newest are kept. */
+const MAX_PEER_HEADS = 1000;
 
-/** Takes the heads of other chains from a record that a start wrote. */
-export function peerClaims(record: DecisionRecord, claims: Claims): void {
+/** Collects the heads of other chains from a `journal_opened` record. */
+export function collectPeerHeads(record: DecisionRecord, peers: PeerHeads): void {
   if (!record.reasons?.some((r) => r.code === 'journal_opened')) return;
   for (const [label, value] of Object.entries(record.labels ?? {})) {
     if (!label.startsWith('peer.')) continue;
     const [seq, hash] = String(value).split(':');
     if (!Number.isSafeInteger(Number(seq)) || !isHash(hash)) continue;
     const origin = label.slice('peer.'.length);
-    const known = claims.get(origin) ?? new Map<number, Claim>();
+    const known = peers.get(origin) ?? new Map<number, PeerHead>();
     known.set(Number(seq), { hash, by: `${record.origin} ${record.seq}` });
-    if (known.size > MOST) known.delete(known.keys().next().value!);
-    claims.set(origin, known);
+    if (known.size > MAX_PEER_HEADS) known.delete(known.keys().next().value!);
+    peers.set(origin, known);
   }
 }
 
-export async function checkClaims(
-  claims: Claims,
+export async function checkPeerHeads(
+  peers: PeerHeads,
   anchors: readonly Anchor[],
   reports: readonly OriginReport[],
   origins: readonly OriginFiles[],
@@ -49,7 +49,7 @@ export async function checkClaims(
     else if (report !== undefined && anchor.seq > 0 && anchor.seq < report.first)
       missing(problems, anchor.origin, true, anchor.seq, null, 'an anchor');
   }
-  for (const [origin, known] of claims) {
+  for (const [origin, known] of peers) {
     const report = reports.find((r) => r.origin === origin);
     const archived = Math.max(
       0,
@@ -72,13 +72,13 @@ function missing(
   last: number | null,
   by: string,
 ): void {
-  const reached = `The chain ${origin} reached ${seq}, as ${by} says, but`;
+  const reached = `The chain ${origin} reached ${seq} according to ${by}, but`;
   problems.add({
     what: present ? 'tail_missing' : 'origin_missing',
     message: !present
-      ? `${reached} nothing of it is here.`
+      ? `${reached} the journal holds no part of it.`
       : last === null
-        ? `${reached} that record is not here; an anchor with "archived":true would say that it was moved on purpose.`
+        ? `${reached} that record is missing, and no anchor with "archived":true states that it was moved to an archive.`
         : `${reached} ends at ${last}.`,
     origin,
     file: null,
@@ -88,21 +88,21 @@ function missing(
   });
 }
 
-/** Reads the segments that hold the claimed records once more, for their hashes. */
-async function compare(files: OriginFiles, claims: Map<number, Claim>, problems: Problems): Promise<void> {
+/** Reads the segments of the named records again, to compare hashes. */
+async function compare(files: OriginFiles, peers: Map<number, PeerHead>, problems: Problems): Promise<void> {
   for (const [i, segment] of files.segments.entries()) {
     const next = files.segments[i + 1]?.first ?? Number.POSITIVE_INFINITY;
-    const here = [...claims].filter(([seq]) => seq >= segment.first && seq < next);
+    const here = [...peers].filter(([seq]) => seq >= segment.first && seq < next);
     if (here.length === 0) continue;
     const wanted = new Map(here);
     for await (const lines of readLines(segment.path)) {
       for (const line of lines) {
         const inspected = inspect(line.bytes);
-        const claim = inspected.ok ? wanted.get(inspected.record.seq) : undefined;
-        if (!inspected.ok || claim === undefined || claim.hash === inspected.record.hash) continue;
+        const peer = inspected.ok ? wanted.get(inspected.record.seq) : undefined;
+        if (!inspected.ok || peer === undefined || peer.hash === inspected.record.hash) continue;
         problems.add({
           what: 'anchor_mismatch',
-          message: `Record ${claim.by} names another hash for this record.`,
+          message: `Record ${peer.by} names another hash for this record.`,
           origin: files.origin,
           file: segment.file,
           line: null,
