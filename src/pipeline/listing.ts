@@ -7,7 +7,7 @@ import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import type { FormatName, Layout, Page } from '../model/disclosure.ts';
-import type { Asked, Selected } from '../routing/index.ts';
+import type { ListRequest, Selected } from '../routing/index.ts';
 
 export interface Listing {
   /** what the answer tells must depend on the disclosed records alone */
@@ -17,9 +17,9 @@ export interface Listing {
   /** the page that is cut from what is disclosed; null: the upstream has cut it */
   readonly page: Page | null;
   /** how the upstream is asked */
-  readonly asked: Asked;
+  readonly asked: ListRequest;
   /** how it is asked for what follows the first `received` records; null: there is no way; `none`: nothing follows */
-  next(received: number): Asked | 'none' | null;
+  next(received: number): ListRequest | 'none' | null;
 }
 
 /** null: the format is not known before the answer comes */
@@ -39,7 +39,7 @@ export function listingOf(
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
   const guarded = narrowed || (min_group_size ?? 1) > 1;
-  const asked: Asked = { target: selected.upstreamTarget, body: null };
+  const asked: ListRequest = { target: selected.upstreamTarget, body: null };
   const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
   if (narrowed && isPageOfOne(catalog, selected.route.config))
     throw new SluiceError(

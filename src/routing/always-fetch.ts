@@ -1,6 +1,6 @@
 /**
- * A request that selects fields (`fields=name,city`) may leave out whose a record is, and the record is withheld for it. A route can have such fields
- * asked for with every selection; what the caller did not ask for is left out of the answer again.
+ * A request may select fields (`fields=name,city`) and omit the field that says whose a record is; the record is then withheld. A route can
+ * name fields that every selection requests. Fields that the caller did not select are removed from the response.
  */
 import type { RouteConfig } from './section.ts';
 import type { Parameters } from './query.ts';
@@ -16,12 +16,12 @@ const NONE: readonly string[] = [];
 export function withAlways(config: RouteConfig['always_fetch'], parameters: Parameters): Selection {
   if (config === undefined) return { parameters, added: NONE };
   const { param, separator, fields } = config;
-  // the parameter itself, or as a list: `fields[]`, `fields[0]`
+  // The parameter itself, or a list form: `fields[]`, `fields[0]`.
   const isListed = (name: string): boolean =>
     name.startsWith(`${param}[`) && /^\[\d*\]$/.test(name.slice(param.length));
   const places = parameters.flatMap(([name], i) => (name === param || isListed(name) ? [i] : []));
   const last = places.at(-1);
-  // Without a selection everything comes.
+  // Without a selection the upstream returns all fields.
   if (last === undefined) return { parameters, added: NONE };
   const selected = new Set(
     places.flatMap((i) => parameters[i]![1].split(separator).map((name) => name.trim())),

@@ -1,17 +1,17 @@
-/** The charset of each route's requests: of the body, and of what is percent-encoded in the query. */
+/** The charset of each route's requests: of the body, and of percent-encoded bytes in the query. */
 import { type CodecOf, type TextCodec, UTF8 } from './body/text.ts';
 import type { MatchableRoute } from './compile.ts';
 import { type Parameters, readQuery } from './query.ts';
 
 export interface Charsets {
   of(route: MatchableRoute): TextCodec;
-  /** does a label name the charset of the route? */
+  /** true if the label names the charset of the route */
   is(route: MatchableRoute): (label: string) => boolean;
-  /** the query as each route's charset reads it */
+  /** the query, decoded in the charset of each route */
   readers(query: string | null): (route: MatchableRoute) => Parameters;
 }
 
-/** Most routers know UTF-8 alone, and read a query once. */
+/** Most configurations use only UTF-8; then the query is decoded once. */
 export function charsetsOf(routes: readonly MatchableRoute[], codecOf: CodecOf): Charsets {
   const codecs = new Map(
     routes.flatMap((route) => (route.charset === null ? [] : [[route, codecOf(route.charset)] as const])),
@@ -44,5 +44,5 @@ export function charsetsOf(routes: readonly MatchableRoute[], codecOf: CodecOf):
   };
 }
 
-/** what carries the label GB 2312 is read as GBK, its superset */
+/** the label GB 2312 is read as GBK, its superset */
 const plainName = ({ name }: TextCodec): string => (name === 'gb2312' ? 'gbk' : name);

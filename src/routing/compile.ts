@@ -1,4 +1,4 @@
-/** Routes as configured → routes as matched, with every fault of theirs found before the first request. Long: one check a member of the section. */
+/** Compiles configured routes for matching, and reports all their faults at start. The file is long: it has one check for each member of the section. */
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { LISTS, READS, SENDS_RECORD } from '../model/actions.ts';
@@ -32,18 +32,18 @@ export interface RouteFault {
   readonly message: string;
 }
 
-/** A route with what matching needs. */
+/** A compiled route. */
 export interface MatchableRoute {
   readonly route: CompiledRoute;
   readonly template: Template;
   readonly conditions: readonly Condition[];
-  /** of the resource, as the policy sees them */
+  /** attributes of the resource, as the policy sees them */
   readonly properties: { readonly [key: string]: unknown };
   readonly id: ValueTemplate | null;
-  /** folded names under which a write could name its record besides `id` */
+  /** folded names, besides `id`, with which a write could identify its record */
   readonly idNames: ReadonlySet<string>;
   readonly dataSubject: ValueTemplate | null;
-  /** fields that every request of it searches by, in its path */
+  /** fields that every request of the route searches by in its path */
   readonly pathFields: readonly string[];
   readonly query: QueryPlan;
   /** label of the charset of query and body; null: UTF-8 */
@@ -52,28 +52,28 @@ export interface MatchableRoute {
   readonly stored: StoredPlan | null;
 }
 
-/** What is made of a body; null where a request of this route must not have one. */
+/** How a body is read; null if a request of this route must not have one. */
 export interface BodyPlan {
   readonly rules: BodyRules;
-  /** the same for plans that read a body alike */
+  /** equal for plans that parse a body in the same way */
   readonly key: string;
   readonly elements: boolean;
-  /** members of the record that the route says touch no field, where the whole body is the record */
+  /** members of the record that, by the route, touch no field; used if the entire body is the record */
   readonly exempt: ReadonlySet<string>;
   readonly fields: readonly { readonly steps: Steps; readonly pointers: readonly string[] }[];
   readonly domains: readonly { readonly steps: Steps; readonly table: NameTable }[];
   readonly searches: readonly { readonly steps: Steps; readonly search: Search }[];
   /** reads the parameters of a form that no other list names */
   readonly dialect: Search | null;
-  /** where the record that is written stands; null for a request that writes none */
+  /** pointer to the written record; null for a request that writes none */
   readonly record: Steps | null;
-  /** every scalar of the body must be at one of these places */
+  /** every scalar of the body must be at one of these pointers */
   readonly allowed: readonly Steps[];
-  /** those of them that let in members of any name, of a request that reads: none may have the name of a search language */
+  /** those of them that accept members of any name, in a request that reads: no member may have the name of a search language */
   readonly loose: readonly Steps[];
 }
 
-/** @param configs null for a route that cannot be looked at: its place counts nevertheless */
+/** @param configs null for a route with faults; it keeps its index */
 export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
   readonly routes: readonly MatchableRoute[];
   readonly faults: readonly RouteFault[];
@@ -102,8 +102,8 @@ function ambiguous(a: MatchableRoute, b: MatchableRoute, isOneTemplate: boolean)
 }
 
 /**
- * A body is read only as what its Content-Type says, so that none is both JSON and XML. That tells routes apart which
- * both ask for something in it; a body that is empty satisfies neither.
+ * A body is parsed only in the format of its Content-Type, so no body is both JSON and XML. That distinguishes two routes that
+ * both have conditions on the body; an empty body satisfies neither.
  */
 function speakDifferently(a: MatchableRoute, b: MatchableRoute): boolean {
   const asks = (r: MatchableRoute): boolean =>
@@ -214,11 +214,11 @@ const searchesByFields = ({ path_fields, query_fields, query_grammar, request }:
     (table) => Object.keys(table).length > 0,
   );
 
-/** What a client of the body's format can read; calls in JSON are of too many kinds to tell. */
+/** Response formats that clients of a request format can read; JSON calls are too diverse to tell. */
 const errorsFor = (format: RequestFormat): ErrorFormat =>
   format === 'soap' || format === 'xmlrpc' ? format : 'problem';
 
-/** What a list without records answers is sent as it stands, so that it has to be what it says. */
+/** The response to an empty list is sent as configured, so it must be valid. */
 function checkEmpty(empty: string, { action, records, response }: RouteConfig, report: Report): void {
   const at = ['response', 'empty'];
   const isList = LISTS.has(action) || (READS.has(action) && records?.includes('*') === true);
@@ -334,7 +334,7 @@ function bodyPlan(
       ...domains.map(({ steps }) => [...steps, '**']),
       ...compiled.map(({ steps }) => [...steps, '**']),
       ...(record === null ? [] : [[...record, '**']]),
-      // a GraphQL query, which is warned of by itself
+      // a GraphQL query has its own warning
       ...(/graphql/i.test(config.match) && request.params.some((p) => /^\/\*\*?$/.test(p))
         ? [['query']]
         : []),
@@ -353,7 +353,7 @@ const memberOf = (steps: Steps): readonly string[] => {
     : [];
 };
 
-/** Which SOAPAction goes with its operation the route says by asking for both. */
+/** A route that has conditions on both states which SOAPAction belongs to its operation. */
 const actionsOf = (conditions: readonly Condition[]): readonly string[] =>
   conditions.flatMap((c) =>
     c.source === 'headers' && c.key === 'soapaction' ? (c.values ?? []).map(String) : [],
@@ -362,7 +362,7 @@ const actionsOf = (conditions: readonly Condition[]): readonly string[] =>
 const CHANGES: ReadonlySet<unknown> = new Set(['PUT', 'PATCH', 'DELETE']);
 const METHODS: ReadonlySet<unknown> = new Set(['GET', 'HEAD', 'POST', ...CHANGES]);
 
-/** Members of the body by which the route asks for a method: `when: { body: { /_method: GET } }`. No other body may name one. */
+/** Members of the body by which the route selects a method: `when: { body: { /_method: GET } }`. No other member may name one. */
 function methodsIn(inBody: readonly Condition[], action: string, report: Report): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { steps, values, key } of inBody) {

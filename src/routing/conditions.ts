@@ -1,4 +1,4 @@
-/** `when`: what tells apart requests that share a method and a path. */
+/** `when`: conditions that distinguish requests with the same method and path. */
 import type { RouteConfig } from './section.ts';
 import { tokensOf } from '../model/pointer.ts';
 import { at, type Steps } from './pointer.ts';
@@ -10,10 +10,10 @@ type Value = string | number | boolean;
 
 export interface Condition {
   readonly source: Source;
-  /** parameter, header in lower case, or pointer */
+  /** name of a parameter, lower-case name of a header, or pointer */
   readonly key: string;
   readonly steps: Steps;
-  /** one of these; null: only presence counts */
+  /** accepted values; null: only presence counts */
   readonly values: readonly Value[] | null;
   readonly present: boolean;
 }
@@ -33,7 +33,7 @@ function condition(source: Source, key: string, given: unknown): Condition {
   if (typeof given === 'object' && given !== null && 'present' in given)
     return { source, key, steps, values: null, present: given.present === true };
   const values = (Array.isArray(given) ? given : [given]) as readonly Value[];
-  // Outside a body everything is text.
+  // Outside a body every value is text.
   return { source, key, steps, values: source === 'body' ? values : values.map(String), present: true };
 }
 
@@ -55,7 +55,7 @@ export function holdsInBody(c: Condition, body: unknown): boolean {
   return c.values.includes(value as Value);
 }
 
-/** Can no request satisfy both? */
+/** True if no request can satisfy both. */
 export const exclude = (a: readonly Condition[], b: readonly Condition[]): boolean =>
   a.some((c) => b.some((d) => c.source === d.source && c.key === d.key && apart(c, d)));
 
@@ -64,7 +64,7 @@ function apart(c: Condition, d: Condition): boolean {
   return !c.values.some((v) => d.values?.includes(v));
 }
 
-/** Does `a` ask for everything that `b` asks for, and more? Then `a` is the more specific of the two. */
+/** True if `a` requires all that `b` requires, and more. Then `a` is the more specific. */
 export const refines = (a: readonly Condition[], b: readonly Condition[]): boolean =>
   a.length > b.length &&
   b.every((d) => a.some((c) => c.source === d.source && c.key === d.key && within(c, d)));

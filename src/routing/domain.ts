@@ -1,7 +1,7 @@
 /**
- * Search clauses as Odoo and Tryton write them: lists of `[name, operator, value]`, joined by `AND`/`OR` or `&`, `|`, `!`,
- * and sort orders `[name, "ASC"]`. The names in them are fields that the request searches by: a search on a hidden field
- * tells what is in it.
+ * Search clauses of Odoo and Tryton: lists of `[name, operator, value]`, joined by `AND`/`OR` or `&`, `|`, `!`, and sort
+ * orders `[name, "ASC"]`. The request searches by the fields that they name, and a search by a hidden field would reveal its
+ * values.
  */
 import { SluiceError } from '../errors.ts';
 
@@ -9,10 +9,10 @@ export type NameTable = Readonly<Record<string, readonly string[]>>;
 
 const LOGICAL = new Set(['AND', 'OR', '&', '|', '!']);
 const OPERATOR = /^[A-Za-z=<>!~_ ]{1,24}$/;
-/** Their value is again a domain, over the named relation's fields. */
+/** The value of these operators is again a domain, over the fields of the relation. */
 const NESTING = new Set(['where', 'not where', 'any', 'not any', 'any!', 'not any!']);
 
-/** @throws SluiceError `query_parameter_unknown` for a name that the table does not have, or anything that is not a domain */
+/** @throws SluiceError `query_parameter_unknown` for a name that is not in the table, or an invalid domain */
 export function domainFields(domain: unknown, table: NameTable, into: Set<string>, prefix = ''): void {
   if (domain === null || domain === undefined) return;
   if (!Array.isArray(domain)) throw refuse('is not a list');

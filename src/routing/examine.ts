@@ -1,4 +1,4 @@
-/** What a parsed body searches by and writes, by the plan of its route; what of it touches no field. */
+/** Finds the fields that a parsed body searches by and writes, and the members that touch no field. */
 import { SluiceError } from '../errors.ts';
 import type { BodyPlan, MatchableRoute } from './compile.ts';
 import { domainFields } from './domain.ts';
@@ -23,7 +23,7 @@ export function examine(
   if (plan.loose.length > 0) refuseUnnamedSearches(plan, body);
   for (const { steps, pointers } of plan.fields)
     for (const value of all(body, steps)) {
-      // `{"name": {"$where": …}}`: an object's members may search by other fields than the one it stands for.
+      // `{"name": {"$where": …}}`: members of an object may search by other fields.
       if (steps.at(-1) !== '**' && holdsObject(value))
         throw new SluiceError(
           'query_parameter_unknown',
@@ -43,7 +43,7 @@ export function examine(
   if (plan.record) for (const record of all(value, plan.record)) leaves(record, written, plan.elements);
 }
 
-/** A route that lets in members of any name (`/params/**`) has not said how a search among them is read. */
+/** A route that accepts members of any name (`/params/**`) does not say how a search among them is read. */
 function refuseUnnamedSearches({ allowed, loose }: BodyPlan, body: unknown): void {
   const named = allowed.filter((pattern) => !loose.some((other) => other.join('/') === pattern.join('/')));
   for (const [path, value] of scalars(body)) {
@@ -59,20 +59,20 @@ function refuseUnnamedSearches({ allowed, loose }: BodyPlan, body: unknown): voi
   }
 }
 
-/** The body without the members that the route says touch no field. */
+/** The body without the members that, by the route, touch no field. */
 export function withoutExempt(body: unknown, exempt: ReadonlySet<string>): unknown {
   if (exempt.size === 0 || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   return Object.fromEntries(Object.entries(body).filter(([name]) => !exempt.has(name)));
 }
 
-/** Pointers of the parts of a body that touch no field. */
+/** Pointers to the parts of a body that touch no field. */
 export function untouched({ route, body: plan }: MatchableRoute, body: unknown): readonly string[] {
   const { params, fields } = route.config.request;
   const dialect = plan?.dialect ?? null;
   if (params.length === 0 && dialect === null) return [];
   const pointers = new Set<string>();
   leaves(body, pointers, false);
-  // Of a language those parameters that ask for a page; the others search.
+  // Of a search language only the paging parameters; the others search.
   return [...pointers].filter(
     (pointer) => !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(nameOf(pointer))),
   );

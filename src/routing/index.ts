@@ -1,4 +1,4 @@
-/** Method + canonical path (+ query, headers, body) → route, resource, action, fields used. */
+/** Selects the route of a request by method, canonical path, query, headers and body, and returns resource, action and used fields. */
 import type { RouteConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { SENDS_RECORD, WRITES } from '../model/actions.ts';
@@ -26,7 +26,7 @@ import type { Headers, RouteCandidates, Router, Selected } from './types.ts';
 import { evaluate, namesSeveral, piecesOf, pointersIn } from './value.ts';
 
 export type { CodecOf } from './body/text.ts';
-export type { Asked } from './paging.ts';
+export type { ListRequest } from './paging.ts';
 export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
   CompiledRoute,
@@ -39,16 +39,16 @@ export type {
 } from './types.ts';
 export { type RouteFinding, routeWarnings } from './warnings.ts';
 
-/** What `match` hands to `select`. */
+/** Result of `match`, the input of `select`. */
 interface Narrowed extends RouteCandidates {
   readonly remaining: readonly MatchableRoute[];
   readonly target: Target;
-  /** as the charset of a route reads them */
+  /** in the charset of the route */
   readonly parametersOf: (route: MatchableRoute) => Parameters;
   readonly headers: Headers;
 }
 
-/** @throws SluiceError `config_invalid` for routes that `loadConfig` would have refused */
+/** @throws SluiceError `config_invalid` for routes that `loadConfig` would have rejected */
 export function createRouter(configs: readonly RouteConfig[], limits: Limits, codecOf: CodecOf): Router {
   const { routes, faults } = compileRoutes(configs);
   const [fault] = faults;
@@ -95,7 +95,7 @@ export function createRouter(configs: readonly RouteConfig[], limits: Limits, co
         const near = own.length > 0 ? own : [...table.all(segments).values()].flat();
         if (near.length > 0) return inCommon(near);
       } catch {
-        // No path can be made of it: what all routes have in common is left.
+        // The path is invalid, so use what all routes have in common.
       }
       return inCommon(routes);
     },
@@ -130,7 +130,7 @@ function select(
   if (chosen.id && id === undefined)
     throw new SluiceError('request_malformed', 'The request does not say which record it is about.');
   const dataSubject = chosen.dataSubject ? evaluate(chosen.dataSubject, sources) : undefined;
-  // A read's answer may say it still; a write would be judged as one about a stranger.
+  // The response to a read may still say it; a write would be judged as one about an unknown data subject.
   if (chosen.dataSubject && dataSubject === undefined && WRITES.has(route.action))
     throw new SluiceError('request_malformed', 'The request does not say whose data it writes.');
   const identifier =
@@ -139,7 +139,7 @@ function select(
       : null;
   const ownName = (name: string): boolean =>
     chosen.id?.some((part) => part.from === 'query' && part.name === name && part.pattern !== null) === true;
-  // `id=eq.C1` is where the id C1 was taken from.
+  // The id C1 was taken from `id=eq.C1`.
   const others = parameters.filter(([name]) => !ownName(name));
   if (identifier !== null && otherNamed(others, identifier) !== undefined)
     throw new SluiceError(
@@ -195,7 +195,7 @@ function select(
   };
 }
 
-/** The routes stand in order of specificity. Routes of one template that read bodies differently each read it their way. */
+/** The routes are in order of specificity. Routes with one template may parse bodies differently; each parses it in its own way. */
 function choose(
   remaining: readonly MatchableRoute[],
   given: Uint8Array,
@@ -243,7 +243,7 @@ function choose(
       failure ??= e;
     }
   }
-  // Where one route's format fits the body and its conditions do not, that others read another format says nothing.
+  // If a route's format fits the body but its conditions do not hold, faults of other formats are not reported.
   throw understood ? unknown() : (failure ?? unknown());
 }
 
@@ -255,7 +255,7 @@ function inCommon(routes: readonly MatchableRoute[]): ErrorFormat {
   return first === undefined || more.length > 0 ? 'problem' : first;
 }
 
-/** RFC 9110 §15.5.6: the methods of the path, and nothing else of the route table. */
+/** RFC 9110 §15.5.6: the methods of the path, and nothing else about the routes. */
 const notRouted = (methods: readonly string[]): SluiceError =>
   methods.length === 0
     ? unknown()
@@ -269,8 +269,8 @@ const unknown = (): SluiceError =>
   new SluiceError('route_unknown', 'No route describes this request. What no route describes is denied.');
 
 /**
- * What a body has outside the record that is written. Of the record itself the guard looks at it, which knows what is stored.
- * @param written the body without what the route says touches no field
+ * Checks what a body has outside the written record. The guard checks the record itself, because it knows the stored one.
+ * @param written the body without the members that touch no field
  * @throws SluiceError `identifier_conflict`
  */
 function refuseOthers(
@@ -293,6 +293,6 @@ function refuseOthers(
   });
 }
 
-/** members that one has and the other does not */
+/** members that only one of the two has */
 const without = (body: unknown, written: unknown): unknown =>
   Object.fromEntries(Object.entries(body ?? {}).filter(([name]) => !Object.hasOwn(Object(written), name)));

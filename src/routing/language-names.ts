@@ -1,17 +1,17 @@
 /**
- * Names that applications give to parameters whose value names fields: conditions, full text, sort orders, groups, projections. Such a value
- * can go by any field of the upstream, so a route must say how it is read.
+ * Names that applications use for parameters whose value names fields: conditions, full text, sort orders, groups, projections. Such a
+ * value can use any field of the upstream, so a route must say how it is read.
  */
 
 const words = (...lines: readonly string[]): ReadonlySet<string> =>
   new Set(lines.flatMap((line) => line.split(' ')));
 
-/** Which records there are, their order and their counts depend on the fields that the value names. */
+/** The set of records, their order or their counts depend on the fields that the value names. */
 const SEARCHES = words(
   // conditions
   'where filter filters filterby rsql fiql criteria criterion condition conditions expr expression cql cqlfilter jql soql sosl',
   'sql kql dsl predicate predicates selector searchcriteria advancedsearch sysparmquery superqueryparams datascope',
-  // full text, which is often a language too
+  // full text, which is often a language of its own
   'q qs fq qf query queries queryfilter querystring search searches searchquery searchstring searchterm searchterms searchtext',
   'searchfield searchfields searchby searchin keyword keywords fulltext freetext',
   // order
@@ -25,18 +25,18 @@ const SEARCHES = words(
   'has',
 );
 
-/** The value names what comes back. The catalog treats that, unless the value gives a field another name or follows a relation. */
+/** The value selects returned fields. The catalog handles them, unless the value renames a field or follows a relation. */
 const PROJECTIONS = words(
   'select fields fl columns cols projection returnfields outfields sysparmfields',
   'expand include includes includefields revinclude populate embed relations join joins',
 );
 
-/** What a clause calls the place of its field: `order[0][column]`, `filters[field]`, `q[s]`. */
+/** Names of the member that holds a clause's field: `order[0][column]`, `filters[field]`, `q[s]`. */
 const MEMBERS = words('field fields column by property attribute direction dir expression s');
 
 export type LanguageName = 'search' | 'projection';
 
-/** `sort_by`, `sortBy` and `$orderby` are compared by their letters alone. */
+/** Only letters are compared: `sort_by`, `sortBy` and `$orderby`. */
 const letters = (name: string): string => name.toLowerCase().replace(/[^a-z]/g, '');
 
 const kindOf = (name: string): LanguageName | null => {
@@ -45,8 +45,8 @@ const kindOf = (name: string): LanguageName | null => {
 };
 
 /**
- * Also as a list (`sort[]`, `filter[0]`), as a clause of one (`order[0][column]`) and as a member (`params[sort]`, `page.sort`). A name whose brackets
- * say the field (`filter[phone][_eq]`) is none; null for it and for all others.
+ * Also recognizes lists (`sort[]`, `filter[0]`), clauses (`order[0][column]`) and members (`params[sort]`, `page.sort`). Returns null for
+ * other names, and for names whose brackets hold the field (`filter[phone][_eq]`).
  */
 export function languageName(name: string): LanguageName | null {
   const base = /^[^[]*/.exec(name)![0];
@@ -60,10 +60,10 @@ export function languageName(name: string): LanguageName | null {
 }
 
 const DIRECTION = /^(?:|asc|desc|ascending|descending|true|false|none)$/i;
-/** Names and paths, and no sign by which a value renames, computes or filters. */
+/** Names and paths, without characters by which a value renames, computes or filters. */
 const PLAIN_LIST = /^-?[\p{L}_*][\p{L}\p{N}_.*-]*(?:,-?[\p{L}_*][\p{L}\p{N}_.*-]*)*$/u;
 
-/** Whether a value of such a parameter goes by no field: a direction, or a plain list of what comes back. */
+/** True if a value of such a parameter uses no field: a direction, or a plain list of returned fields. */
 export const isHarmless = (kind: LanguageName, value: unknown): boolean =>
   typeof value === 'boolean' ||
   (typeof value === 'string' && (DIRECTION.test(value) || (kind === 'projection' && PLAIN_LIST.test(value))));
@@ -75,9 +75,9 @@ const WORDS = words(
 );
 
 /**
- * What a message suggests for such a parameter, as a line of `query_grammar` or `request.grammar`.
- * @param key that the grammar stands at, if it is not the name
- * @returns null: no grammar reads it, its values can only be listed
+ * The line of `query_grammar` or `request.grammar` that a message suggests for such a parameter.
+ * @param key the key of the grammar, if it differs from the name
+ * @returns null if no grammar reads it; its values can only be listed
  */
 export function grammarHint(name: string, key?: string): string | null {
   if (key === undefined && name.startsWith('$')) return `"*": { grammar: odata, ${FIELDS} }`;
@@ -93,5 +93,5 @@ export function grammarHint(name: string, key?: string): string | null {
   return `${at}: { grammar: …, ${FIELDS} }`;
 }
 
-/** Each name of the upstream and the catalog's line for it. */
+/** Each upstream name, with the catalog's pointer. */
 const FIELDS = 'fields: { name: /name }';

@@ -1,7 +1,7 @@
 /**
- * How a request cuts a list into pages. Where it narrows the list as well, a withheld record would take a place on its page, and tell by
- * the gap that it matched. So the upstream is asked for the list from its beginning, and the page is cut from what is disclosed of it
- * (`Refill`); or the request is refused, by what it says and never by what is found.
+ * How a request divides a list into pages. If it also narrows the list, a withheld record would leave a gap on its page and so
+ * reveal that it matched. Then Sluice requests the list from its beginning and builds the page from the disclosed records
+ * (`Refill`), or refuses the request. A refusal depends only on the request, never on the records.
  */
 import type { PagingConfig } from './section/paging.ts';
 import type { RouteConfig } from './section.ts';
@@ -14,7 +14,7 @@ import type { Parameters } from './query.ts';
 import type { QueryPlan } from './searches.ts';
 
 /**
- * Names that applications give to the parameters by which a list is cut into pages, in lower case and without anything but letters:
+ * Names that applications use for paging parameters, in lower case and letters only:
  * `page[size]` as `pagesize`.
  */
 const NAMES =
@@ -23,42 +23,42 @@ const NAMES =
 export function isPagingName(name: string): boolean {
   if (name === '_count') return true;
   const isPaging = (text: string): boolean => NAMES.test(text.toLowerCase().replace(/[^a-z]/g, ''));
-  // `pagination[limit]`, `filter[skip]`: what stands last says what it is.
+  // The last part decides: `pagination[limit]`, `filter[skip]`.
   return isPaging(name) || isPaging(/\[([^[\]]+)\]$/.exec(name)?.[1] ?? '');
 }
 
-/** How the upstream is asked for a part of the list. */
-export interface Asked {
+/** A request to the upstream for a part of the list. */
+export interface ListRequest {
   /** path and query */
   readonly target: string;
-  /** null: as it came */
+  /** null: unchanged */
   readonly body: Uint8Array | null;
 }
 
-/** A page of what is disclosed: `limit` records, behind `offset` others. */
+/** A page of the disclosed records: `limit` records after `offset` others. */
 export interface Refill {
   readonly offset: number;
-  /** null: all that there are */
+  /** null: all records */
   readonly limit: number | null;
-  /** so many records the upstream is asked for, from the first */
+  /** number of records to request from the upstream, from the first */
   readonly fetch: number;
-  /** how it is asked for that */
-  readonly first: Asked;
-  /** how it is asked for what follows the first `met` records; null: the route does not say */
-  next(met: number): Asked | 'none' | null;
+  /** the request for them */
+  readonly first: ListRequest;
+  /** the request for what follows the first `met` records; null: the route cannot express it */
+  next(met: number): ListRequest | 'none' | null;
 }
 
-/** Why a request is not answered. */
+/** Why a request is refused. */
 export interface Refused {
   readonly refused: string;
 }
 
 export interface Paging {
-  /** some parameter may ask for a page */
+  /** some parameter may request a page */
   readonly paged: boolean;
-  /** what a narrowed request is: answered as it is, or unless the upstream says that it gave a part, or with its page refilled, or refused for this reason */
+  /** treatment of a narrowed request: pass, pass unless the upstream returns a part, refill the page, or refuse for this reason */
   readonly narrowed: 'as_it_is' | 'whole' | Refill | Refused;
-  /** of a list that the upstream cuts by itself: so many records it gives at most */
+  /** maximum records that the upstream returns, if it limits lists itself */
   readonly most: number | null;
 }
 
@@ -68,15 +68,15 @@ type Route = {
   readonly route: { readonly config: RouteConfig };
 };
 
-/** What of a request may ask for a page, and how the request is written with another. */
+/** The parts of a request that may request a page, and how to rewrite it. */
 export interface PageSource {
   readonly parameters: Parameters;
   /** pointers of the parts of the body that touch no field */
   readonly inBody: readonly string[];
   /** the value at a pointer into the body; undefined: none */
   at(pointer: string): unknown;
-  /** @returns null where the body cannot be written with other numbers */
-  write(parameters: Parameters, changes: readonly Change[]): Asked | null;
+  /** @returns null if the body cannot be rewritten */
+  write(parameters: Parameters, changes: readonly Change[]): ListRequest | null;
 }
 
 const isPointer = (name: string): boolean => name.startsWith('/');
@@ -117,7 +117,7 @@ export function pagingFaults(
       );
 }
 
-/** Whether a parameter of a request may ask for a page: it touches no field, and the route does not hold it to a value. */
+/** True if a parameter may request a page: it touches no field, and the route does not fix its value. */
 function mayPage({ query, conditions }: Route, name: string): boolean {
   if (query.fields.has(name)) return false;
   if (isPagingName(name)) return true;
@@ -156,7 +156,7 @@ export function readPaging(route: Route, source: PageSource): Paging {
 /** the member that a pointer names */
 export const nameOf = (pointer: string): string => tokensOf(pointer).at(-1) ?? '';
 
-/** A page that no record is on. */
+/** A page without records. */
 const none = (source: PageSource, fetch: number): Refill => ({
   offset: 0,
   limit: 0,
@@ -165,7 +165,7 @@ const none = (source: PageSource, fetch: number): Refill => ({
   next: () => null,
 });
 
-/** Names of where a page begins: 0 there is the beginning. Elsewhere it asks for no record, and some upstreams give as many as they like. */
+/** Names of where a page begins: 0 is the beginning. For a limit, 0 requests no record, and some upstreams then return as many as they like. */
 const POSITION = /offset|skip|start|first|after|before|cursor|marker|token|page(?!s|.*(?:size|limit))/i;
 const ZERO = /^0+$/;
 const NUMBER = /^\d{1,9}$/;
@@ -187,7 +187,7 @@ function refillOf(paging: PagingConfig, source: PageSource): Refill | Refused {
     return refused(
       'The request says by something other than a number which page of a narrowed list it wants.',
     );
-  // Some upstreams take 0 for "as many as there are", or as their page has: none of them is on this one.
+  // Some upstreams read 0 as "no limit" or as the default page size.
   if (asked === 0) return none(source, fetch);
   const limit = asked ?? size ?? null;
   if (page !== null && page !== first_page && limit === null)
@@ -208,10 +208,10 @@ function refillOf(paging: PagingConfig, source: PageSource): Refill | Refused {
     fetch,
     first,
     next: (met) => {
-      // An upstream gives at least as many as its own pages have: fewer than that are all.
+      // An upstream returns at least its own page size, so fewer records are the entire list.
       if (met < (size ?? 1)) return 'none';
       const { offset: by, page: number } = paging;
-      // The second page of the size that the upstream makes of it begins behind its first, whatever it gives at once.
+      // The upstream counts pages in its own size, so its second page begins after that many records.
       if (by !== undefined) return askFor(paging, source, { [paging.limit!]: fetch, [by]: met }, {});
       return number === undefined
         ? null
@@ -221,15 +221,15 @@ function refillOf(paging: PagingConfig, source: PageSource): Refill | Refused {
 }
 
 /**
- * @param needed what the request must say, whether or not it did
- * @param changed what it must say where it says anything
+ * @param needed parameters to set, even if the request lacks them
+ * @param changed parameters to change if the request has them
  */
 function askFor(
   paging: PagingConfig,
   source: PageSource,
   needed: Readonly<Record<string, number>>,
   changed: { readonly offset?: number; readonly page?: number },
-): Asked | null {
+): ListRequest | null {
   const { offset, page } = paging;
   const values = new Map(Object.entries(needed));
   const isSaid = (name: string): boolean =>

@@ -1,6 +1,6 @@
 /**
- * The request target, read one way only (RFC 9112 §3.2, RFC 3986 §3.3). Whatever two servers are known to read
- * differently is refused rather than repaired: what we decide about must be what the upstream serves.
+ * Parses the request target (RFC 9112 §3.2, RFC 3986 §3.3). Whatever two servers are known to read differently is rejected,
+ * not repaired: the decision must concern what the upstream serves.
  */
 import { SluiceError } from '../errors.ts';
 
@@ -43,16 +43,16 @@ function decodeSegment(raw: string): string {
   if (text === null) throw refuse('has percent-encoding that is not UTF-8');
   if (/[/\\;\p{Cc}]/u.test(text))
     throw refuse('has an encoded slash, backslash, semicolon or control character');
-  // A second decoding further in would make something else of it.
+  // A second decoding by the upstream would change it.
   if (/%[0-9A-Fa-f]{2}/.test(text)) throw refuse('is percent-encoded twice');
-  // Compatibility forms (fullwidth solidus, one dot leader …) become separators and dots where a server normalises.
+  // A server that normalizes turns compatibility forms (fullwidth solidus, one dot leader …) into separators and dots.
   const plain = text.normalize('NFKC');
   if (plain !== text && /[/\\;%]/.test(plain)) throw refuse('has a character that normalises to a separator');
   if (/^[.\s]+$/.test(plain)) throw refuse('has a dot segment');
   return text;
 }
 
-/** Percent-decoding, once, strictly UTF-8; null if it is not. */
+/** Percent-decodes once, as strict UTF-8; null if it is invalid. */
 export function decode(raw: string): string | null {
   try {
     return decodeURIComponent(raw);
@@ -61,11 +61,11 @@ export function decode(raw: string): string | null {
   }
 }
 
-/** The one spelling of a query name or value (RFC 3986 §2.3: unreserved characters stay as they are). */
+/** The canonical form of a query name or value (RFC 3986 §2.3: unreserved characters are not encoded). */
 export const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** The one spelling of a path: delimiters that RFC 3986 lets stand in a segment stay, since encoding would change them. */
+/** The canonical form of a path: delimiters that RFC 3986 allows in a segment are kept, since encoding would change their meaning. */
 export const writePath = (segments: readonly string[]): string =>
   `/${segments.map((s) => encodeURIComponent(s).replace(/%(?:24|26|2C|3A|3D|40)/g, decodeURIComponent)).join('/')}`;
 

@@ -5,7 +5,7 @@ export type Steps = readonly string[];
 
 const isContainer = (v: unknown): v is object => typeof v === 'object' && v !== null;
 
-/** Whether a value has an object with members, at any depth of its lists. */
+/** True if a value is, or is a list that holds, an object with members. */
 export const holdsObject = (v: unknown): boolean =>
   Array.isArray(v) ? v.some(holdsObject) : isContainer(v) && Object.keys(v).length > 0;
 
@@ -37,8 +37,8 @@ export function* all(tree: unknown, steps: Steps): Generator<unknown, void, void
 }
 
 /**
- * Whether each scalar of the tree is at a place that matches one of the patterns. An empty object or list may also be where a pattern
- * matches a part that it could have.
+ * True if each scalar of the tree is at a path that matches one of the patterns. An empty object or list may also be where a pattern
+ * matches a member that it could have.
  */
 export function covered(tree: unknown, patterns: readonly Steps[]): boolean {
   if (patterns.some((p) => p[0] === '**' && p.length === 1)) return true;

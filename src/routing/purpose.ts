@@ -1,4 +1,4 @@
-/** Purpose, recipient, tier, justification and grant of a request, and the rules on who may claim what. */
+/** Purpose, recipient, tier, justification and grant of a request, and who may claim which. */
 import type { PurposeConfig } from './section/purpose.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject, Tier } from '../model/input.ts';
@@ -17,7 +17,7 @@ export interface PurposeRequest {
 const INTERNAL = 'internal';
 const remembered = new WeakMap<object, Known>();
 
-/** Purposes and partners of a policy's data (`data.purposes`, `data.partners`): the keys of an object, or a list of names. */
+/** Purposes and partners in a policy's data (`data.purposes`, `data.partners`): the keys of an object, or a list of names. */
 export function knownFrom(data: { readonly [name: string]: unknown }): Known {
   let known = remembered.get(data);
   if (!known) {
@@ -54,7 +54,7 @@ export function resolvePurpose(config: PurposeConfig, request: PurposeRequest): 
   };
 }
 
-/** `bound`: it does not rest on the caller's word, but on its credential or on the configuration. */
+/** `bound`: the purpose comes from the credential or the configuration, not from the caller's claim. */
 function purposeOf(
   config: PurposeConfig,
   { headers, claims, purpose, route, known }: PurposeRequest,
@@ -81,7 +81,7 @@ function purposeOf(
   return { purpose: wanted, bound: asked === undefined || bound !== null };
 }
 
-/** A credential that names purposes may act for no other. */
+/** A credential that names purposes may be used for no other. */
 function boundPurposes(claims: Readonly<Record<string, unknown>>, claim: string): readonly string[] | null {
   const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
   if (value === undefined || value === null) return null;
@@ -94,7 +94,7 @@ function boundPurposes(claims: Readonly<Record<string, unknown>>, claim: string)
   return list;
 }
 
-/** Our own may act for a partner; a partner acts for itself, whatever it claims. */
+/** Internal callers may act for a partner; a partner acts only for itself, whatever it claims. */
 function recipientOf(
   config: PurposeConfig,
   { headers, subject, known }: PurposeRequest,
@@ -129,7 +129,7 @@ function justificationOf(value: string | undefined, limit: number): string | nul
   return text;
 }
 
-/** RFC 8187 `UTF-8''…`, percent-encoded UTF-8, UTF-8 as it stands (which Node shows as Latin-1), or plain ASCII. */
+/** Reads RFC 8187 `UTF-8''…`, percent-encoded UTF-8, raw UTF-8 (which Node shows as Latin-1), or ASCII. */
 function decoded(value: string): string {
   const encoded = /^utf-8'[A-Za-z0-9-]*'(.*)$/i.exec(value)?.[1] ?? value;
   try {

@@ -1,11 +1,11 @@
-/** Query strings and form bodies: names and values, decoded once, none twice unless the route says so. */
+/** Query strings and form bodies: names and values, decoded once; a name repeats only if the route allows it. */
 import { SluiceError } from '../errors.ts';
 import { type TextCodec, exactly, UTF8 } from './body/text.ts';
 import { decode, encode } from './path.ts';
 
 export type Parameters = readonly (readonly [name: string, value: string])[];
 
-/** Printable ASCII but `#`. It is written anew before it is forwarded, so that no reader after us sees odd spellings. */
+/** Printable ASCII except `#`. The query is rewritten in canonical form, so that later readers see no unusual encoding. */
 const QUERY = /^[!"$-~]*$/;
 const MAX_PARAMETERS = 200;
 /** Rails, Laravel, Symfony, Express method-override: a POST that means DELETE. */
@@ -13,8 +13,8 @@ const OVERRIDE = /^_?(?:http)?_?method(?:_?override)?$/i;
 const X_OVERRIDE = /^x[-_]http[-_]method(?:[-_]override)?$|^x[-_]method[-_]override$/i;
 
 /**
- * @param codec of what is percent-encoded
- * @param overrides names that may say a method, since the route asks for what they say
+ * @param codec charset of percent-encoded bytes
+ * @param overrides names that may state a method, because the route has a condition on them
  * @throws SluiceError `request_malformed`, `method_override_refused`
  */
 export function readQuery(
@@ -25,7 +25,7 @@ export function readQuery(
 ): Parameters {
   if (query === null || query === '') return [];
   if (!QUERY.test(query)) throw malformed(what, 'has a character that must be percent-encoded');
-  // A query is written anew; a form is forwarded as it stands, and old readers take ";" for "&".
+  // A query is rewritten. A form is forwarded unchanged, and old readers treat ";" as "&".
   if (what === 'form' && query.includes(';')) throw malformed(what, 'has a ";" that must be percent-encoded');
   const pieces = query.split('&');
   if (pieces.length > MAX_PARAMETERS) throw malformed(what, `has more than ${MAX_PARAMETERS} parameters`);
@@ -46,7 +46,7 @@ export const isOverride = (name: string): boolean =>
   (name.startsWith('_') && OVERRIDE.test(name)) || X_OVERRIDE.test(name);
 
 /**
- * Laravel takes `_method` from a JSON body too.
+ * Laravel reads `_method` from a JSON body, too.
  * @throws SluiceError `method_override_refused`
  */
 export function refuseOverrideMembers(body: unknown, allowed: ReadonlySet<string> = NONE): void {
@@ -69,7 +69,7 @@ function plain(raw: string, what: 'query' | 'form', codec: TextCodec): string {
   return text;
 }
 
-/** A character may be one byte that is percent-encoded and one that is a letter: `%B3A` in GBK. */
+/** A character may consist of a percent-encoded byte and a letter: `%B3A` in GBK. */
 function unescaped(raw: string, codec: TextCodec): string | null {
   if (/%(?![0-9A-Fa-f]{2})/.test(raw)) return null;
   const bytes = raw.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
@@ -78,7 +78,7 @@ function unescaped(raw: string, codec: TextCodec): string | null {
   return exactly(Buffer.from(bytes, 'latin1'), codec);
 }
 
-/** In the charset it came in. */
+/** In the charset of the request. */
 export const writeQuery = (parameters: Parameters, codec: TextCodec = UTF8): string => {
   const spell = codec === UTF8 ? encode : (text: string): string => escaped(text, codec);
   return parameters.length === 0 ? '' : `?${parameters.map(([n, v]) => `${spell(n)}=${spell(v)}`).join('&')}`;
@@ -87,7 +87,7 @@ export const writeQuery = (parameters: Parameters, codec: TextCodec = UTF8): str
 /** RFC 3986 §2.3 unreserved */
 const UNRESERVED = /^[A-Za-z0-9\-._~]*$/;
 
-/** Every byte of a character beyond ASCII is encoded, those that look like a letter too. */
+/** Encodes every byte of a non-ASCII character, including bytes that look like letters. */
 const escaped = (text: string, codec: TextCodec): string =>
   [...text]
     .map((character) =>

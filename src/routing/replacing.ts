@@ -1,4 +1,4 @@
-/** What an upstream does with what a body leaves out, as the route says it or as its method does. */
+/** What an upstream erases that a body leaves out, as the route states it or as the method implies. */
 import type { RouteConfig } from './section.ts';
 import { SENDS_RECORD } from '../model/actions.ts';
 import { isOverride } from './query.ts';
@@ -6,7 +6,7 @@ import type { Erases } from './types.ts';
 
 type Route = Pick<RouteConfig, 'match' | 'when' | 'action' | 'request'>;
 
-/** PUT replaces what is stored (RFC 9110 §9.3.4), also where a member of the body says the method. */
+/** PUT replaces what is stored (RFC 9110 §9.3.4), also if a member of the body names the method. */
 export function isPut({ match, when }: Pick<Route, 'match' | 'when'>): boolean {
   if (/^PUT\s/.test(match)) return true;
   return Object.entries(when?.body ?? {}).some(
@@ -14,11 +14,11 @@ export function isPut({ match, when }: Pick<Route, 'match' | 'when'>): boolean {
   );
 }
 
-/** Fields are left out of what is sent, and nothing is put in their place: no route for an upstream that replaces the record. */
+/** Fields are removed from the body without a replacement, so this is not safe if the upstream replaces the record. */
 export const leavesOut = ({ refused_fields, keep_masked }: RouteConfig['request']): boolean =>
   refused_fields === 'strip' && keep_masked === undefined;
 
-/** Null: nothing, or nothing is stored yet. Nothing said of a PUT is no promise that the catalog covers all that is stored. */
+/** Null: nothing is erased, or nothing is stored yet. A PUT without `replaces` does not state that the catalog covers all stored fields. */
 export function erasesOf(route: Route): Erases | null {
   const { action, request } = route;
   if (!SENDS_RECORD.has(action)) return null;

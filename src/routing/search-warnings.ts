@@ -1,4 +1,4 @@
-/** What a route may say of searches and pages and seldom means, and fields that no catalog has. */
+/** Warnings about searches and pages: settings that are allowed but rarely intended, and fields that no catalog has. */
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { LISTS } from '../model/actions.ts';
@@ -58,7 +58,7 @@ export function searchesByNothing(
       }
 }
 
-/** `/by-phone/{phone}` finds whoever has that number: an answer tells what is in a field that may be hidden. */
+/** `/by-phone/{phone}` finds the owner of that number, so a response reveals a field that may be hidden. */
 export function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: Warn): void {
   for (const [, name] of config.match.matchAll(/\{([^{}.]+)(?:\.\.\.)?\}/g)) {
     if (
@@ -92,7 +92,7 @@ export function goesUninspected(config: RouteConfig, warn: Warn): void {
     );
 }
 
-/** What a caller would learn from its first search with a page. */
+/** Reports at start what a caller would learn from its first search with a page. */
 export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog, warn: Warn): void {
   const { action, paging, query_params, request } = config;
   if (paging !== undefined || !LISTS.has(action) || data_subject.length === 0) return;
@@ -112,7 +112,7 @@ export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog,
     );
 }
 
-/** Everybody on a page who objects would take it from all, and a search would tell by that whom it found. */
+/** One data subject on a page who objects would withhold it entirely, and so reveal whom a search found. */
 export function takesPageForOne(config: RouteConfig, catalog: Catalog, warn: Warn): void {
   if (!isPageOfOne(catalog, config)) return;
   const at = catalog.data_subject.find((place) => place.split('/').includes('*'))!;
@@ -123,7 +123,7 @@ export function takesPageForOne(config: RouteConfig, catalog: Catalog, warn: War
   );
 }
 
-/** `?phone=138…` of a parameter that the route says touches no field. */
+/** `?phone=138…` of a parameter that, by the route, touches no field. */
 export function searchesInQuery(
   { query_params, id, data_subject }: RouteConfig,
   { fields }: Catalog,

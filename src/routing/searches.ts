@@ -1,6 +1,6 @@
 /**
- * Reads the query parameters of a request and says which fields it searches by. Every parameter must be one that the route names, and its value one that
- * the route allows. A value that is written in a search language is parsed by the grammar of that language.
+ * Reads query parameters and returns the fields that the request searches by. The route must name every parameter and allow its
+ * value. A grammar parses values in a search language.
  */
 import { compilePattern } from '../documents/pattern.ts';
 import type { RouteConfig } from './section.ts';
@@ -17,15 +17,15 @@ export interface Search {
 }
 
 export interface QueryPlan {
-  /** parameter → fields that it searches by, whatever its value (`query_fields`) */
+  /** parameter → fields that it searches by, for any value (`query_fields`) */
   readonly fields: ReadonlyMap<string, readonly string[]>;
   /** parameter → the language of its value (`query_grammar`) */
   readonly searches: ReadonlyMap<string, Search>;
-  /** a language of many parameters (`query_grammar: { "*": … }`): reads every parameter that no other member of the plan names */
+  /** a language with many parameters (`query_grammar: { "*": … }`): reads parameters that no other member of the plan names */
   readonly dialect: Search | null;
   /** all other parameters that the query may have */
   readonly names: ReadonlySet<string>;
-  /** parameter → whether it may have this value (`query_values`) */
+  /** parameter → predicate for its value (`query_values`) */
   readonly values: ReadonlyMap<string, (value: string) => boolean>;
   /** parameters that may appear more than once */
   readonly repeatable: ReadonlySet<string>;
@@ -33,12 +33,12 @@ export interface QueryPlan {
 
 type Report = (key: readonly (string | number)[], message: string) => void;
 
-/** the key of a language of many parameters in `query_grammar` */
+/** the key in `query_grammar` of a language with many parameters */
 export const ANY = '*';
 
 /**
  * @param conditions on the query
- * @param taken parameters that an id or a data subject is taken from
+ * @param taken parameters that provide an id or a data subject
  */
 export function queryPlan(
   config: RouteConfig,
@@ -104,15 +104,15 @@ function compileValues(allowed: string | readonly string[]): ((value: string) =>
 }
 
 /**
- * @param used the fields that the request searches by are added to it
+ * @param used receives the fields that the request searches by
  * @throws SluiceError `query_parameter_unknown`, `request_malformed` for a name twice
  */
 export function readParameters(plan: QueryPlan, parameters: Parameters, used: Set<string>): void {
   const seen = new Set<string>();
-  // A request with both `filter=…` and `filter[phone]=…` is refused: servers differ in which of the two they read.
+  // Servers disagree which of `filter=…` and `filter[phone]=…` counts, so both together are rejected.
   const spread = new Map<string, boolean>();
   for (const [i, [name, value]] of parameters.entries()) {
-    // Messages give the position, since the name is text of the caller's.
+    // Messages give the position, because the name is the caller's text.
     const place = `Query parameter ${i + 1}`;
     let repeats = plan.repeatable.has(name);
     const allows = plan.values.get(name);
@@ -148,7 +148,7 @@ export function readParameters(plan: QueryPlan, parameters: Parameters, used: Se
 }
 
 /**
- * Reads a parameter of a form by a language of many parameters.
+ * Reads a parameter of a form by a language with many parameters.
  * @throws SluiceError `query_parameter_unknown`
  */
 export function readFormParameter(search: Search, name: string, value: unknown, used: Set<string>): void {

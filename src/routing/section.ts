@@ -1,4 +1,4 @@
-/** Which requests exist, and what each of them means. A request without a route is denied. Longer than most files, since a route is one section. */
+/** Section `routes`. A request without a route is denied. The file is long because a route is one section. */
 import { REQUEST_FORMAT_NAMES, type RequestFormat } from './body/formats.ts';
 import { ACTIONS } from '../model/actions.ts';
 import { ERROR_FORMATS, type ErrorFormat } from '../model/exchange.ts';

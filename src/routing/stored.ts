@@ -1,13 +1,13 @@
-/** Where the stored record is read that a write is merged with (`request.keep_masked`). */
+/** The plan for reading the stored record with which a write is merged (`request.keep_masked`). */
 import type { RouteConfig } from './section.ts';
 import { writePath } from './path.ts';
 import { erasesOf } from './replacing.ts';
 import { parseTemplate, type Template } from './template.ts';
 import type { StoredAt } from './types.ts';
 
-/** How the stored record is read that a write is merged with. */
+/** How to read the stored record that a write is merged with. */
 export interface StoredPlan {
-  /** null: at the path of the request */
+  /** null: the path of the request */
   readonly template: Template | null;
   readonly record: string;
   readonly replaces: boolean;

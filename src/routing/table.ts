@@ -1,11 +1,11 @@
 /**
- * Finds the routes of a path: a tree of segments, walked from the left, text before parameters before the rest. The first
- * template found is the most specific one; a less specific one is not fallen back to when its conditions do not hold.
+ * Finds the routes of a path in a tree of segments, from left to right: text first, then parameters, then the rest. The first
+ * template found is the most specific. If its conditions do not hold, a less specific one is not tried.
  */
 import type { MatchableRoute } from './compile.ts';
 import { type Param, rankOf, type Segment, withinSegment } from './template.ts';
 
-/** Routes of one template, those with more conditions first. */
+/** Routes with one template, those with more conditions first. */
 type Group = MatchableRoute[];
 
 interface Branch {
@@ -16,7 +16,7 @@ interface Branch {
 
 interface Node {
   readonly text: Map<string, Node>;
-  /** the more specific first */
+  /** in order of specificity */
   readonly params: Branch[];
   rest: Group | null;
   end: Group | null;
@@ -24,7 +24,7 @@ interface Node {
 
 export interface Table {
   find(method: string, segments: readonly string[]): readonly MatchableRoute[];
-  /** of every method, by method */
+  /** routes by method; and those of every method */
   all(segments: readonly string[]): ReadonlyMap<string, readonly MatchableRoute[]>;
 }
 
@@ -100,7 +100,7 @@ function walk(node: Node, segments: readonly string[], i: number): Group | null 
     if (best && rank > best.rank) break;
     const group = withinSegment(param, segment) === null ? null : walk(inner, segments, i + 1);
     if (!group) continue;
-    // Two patterns, neither the more specific, that both take this path: which of the two is meant nobody can say.
+    // Two patterns match this path and neither is more specific, so the route is ambiguous.
     if (best) return [];
     best = { group, rank };
   }

@@ -1,4 +1,4 @@
-/** Path templates: `/api/customers/{id}/notes`, `/files/{path...}`. Which of several is the more specific. */
+/** Path templates: `/api/customers/{id}/notes`, `/files/{path...}`, and their order of specificity. */
 import { compilePattern, type Pattern } from '../documents/pattern.ts';
 
 export type Segment =
@@ -6,7 +6,7 @@ export type Segment =
   | {
       readonly is: 'param';
       readonly name: string;
-      /** `Customers('{id}')`, `{id}.json`: what stands around the parameter in its segment */
+      /** `Customers('{id}')`, `{id}.json`: the text around the parameter in its segment */
       readonly before: string;
       readonly after: string;
       readonly pattern: Pattern | null;
@@ -22,10 +22,10 @@ export interface Template {
 const METHOD = /^(GET|POST|PUT|PATCH|DELETE|SEARCH|QUERY|REPORT|PROPFIND)$/;
 const PARAM = /^([^{}]*)\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}([^{}]*)$/;
 const LITERAL = /^[\w\-.~!$&'()*+,=:@\u0080-\uffff ]*$/;
-/** A parameter is one value of a record's; anything longer is not an id. */
+/** Maximum length of a parameter; a longer value is not an id. */
 const MAX_PARAM = 512;
 
-/** Returns a sentence when the template cannot be used. */
+/** Returns a sentence if the template is invalid. */
 export function parseTemplate(match: string, patterns: Readonly<Record<string, string>>): Template | string {
   const [method, path, ...more] = match.split(' ');
   if (method === undefined || path === undefined || more.length > 0 || !METHOD.test(method))
@@ -66,7 +66,7 @@ export function parseTemplate(match: string, patterns: Readonly<Record<string, s
   return { method, path, segments };
 }
 
-/** The parameters' values, or null where the path is another. */
+/** The values of the parameters; null if the path does not match. */
 export function matchTemplate(
   template: Template,
   segments: readonly string[],
@@ -80,7 +80,7 @@ export function matchTemplate(
     if (segment.is === 'text') {
       if (segment.text !== value) return null;
     } else if (segment.is === 'rest') {
-      // An empty piece in the middle cannot be: the path was canonical.
+      // The path is canonical, so no segment in the middle is empty.
       params[segment.name] = segments.slice(i).join('/');
     } else {
       const inner = withinSegment(segment, value);
@@ -99,11 +99,11 @@ export function withinSegment({ before, after, pattern }: Param, segment: string
   const value = segment.slice(before.length, segment.length - after.length);
   if (value.length > MAX_PARAM) return null;
   if (pattern) return pattern.matches(value) ? value : null;
-  // `Customers('{id}')` must not take `x',Other='y`: the upstream would read two keys where we read one.
+  // `Customers('{id}')` must not match `x',Other='y`: the upstream would read two keys.
   return before + after !== '' && /['"(),=]/.test(value) ? null : value;
 }
 
-/** Lower is more specific: text, then a parameter that is constrained by what stands around it or by a pattern. */
+/** Lower is more specific: text, then a parameter with text around it or a pattern. */
 export function rankOf(s: Segment | undefined): number {
   if (s === undefined) return 3;
   if (s.is === 'text') return 0;
@@ -111,7 +111,7 @@ export function rankOf(s: Segment | undefined): number {
   return 1 - (s.pattern ? 0.5 : 0) - Math.min(s.before.length + s.after.length, 400) / 1000;
 }
 
-/** Negative: `a` is the more specific. The first segment from the left that differs decides. */
+/** Negative: `a` is more specific. The leftmost segment that differs decides. */
 function compareTemplates(a: Template, b: Template): number {
   const length = Math.max(a.segments.length, b.segments.length);
   for (let i = 0; i < length; i++) {
@@ -121,7 +121,7 @@ function compareTemplates(a: Template, b: Template): number {
   return 0;
 }
 
-/** The template without its parameters' names: templates of one shape are one, and conditions must tell their routes apart. */
+/** The template without parameter names. Conditions must distinguish routes of the same shape. */
 export const shape = (t: Template): string =>
   `${t.method} ${t.segments
     .map((s) => {
@@ -132,8 +132,8 @@ export const shape = (t: Template): string =>
     .join('')}`;
 
 /**
- * May one path match both, of different shapes, with neither the more specific? Whether two patterns overlap cannot be told here: they are
- * taken not to, and a path that matches both is refused when it comes.
+ * True if one path may match both templates, and neither is more specific. Whether two patterns overlap cannot be decided here, so
+ * they count as disjoint; a path that matches both is refused at request time.
  */
 export function collide(a: Template, b: Template): boolean {
   if (a.method !== b.method || a.segments.length !== b.segments.length || compareTemplates(a, b) !== 0)

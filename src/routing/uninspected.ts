@@ -1,4 +1,4 @@
-/** Parameters that have the name of a search language (`filter`, `sort`) and of which the route does not say how they are read: their values may name any field. */
+/** Parameters with the name of a search language (`filter`, `sort`), of which the route does not say how they are read: their values may name any field. */
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { SENDS_RECORD } from '../model/actions.ts';
@@ -9,19 +9,19 @@ import { grammarHint, isHarmless, languageName } from './language-names.ts';
 type Key = readonly (string | number)[];
 type Report = (key: Key, message: string) => void;
 
-/** A parameter or member that has not said how it is read. */
+/** A parameter or member without a declared grammar. */
 interface Unread {
   readonly key: Key;
-  /** as the route writes it */
+  /** name in the route */
   readonly name: string;
-  /** what the message suggests to write for it; null: no grammar reads such a one */
+  /** suggested grammar; null: no grammar reads it */
   readonly hint: string | null;
-  /** its values are listed, and the fields that they name are not */
+  /** its values are listed, but not the fields that they name */
   readonly listed: boolean;
 }
 
 /**
- * Accepted without a grammar are values that are all listed, together with the fields that they name; and values that name no field.
+ * Accepted without a grammar: values that are all listed together with their fields, and values that name no field.
  */
 export function uninspectedLanguages(
   config: RouteConfig,
@@ -30,7 +30,7 @@ export function uninspectedLanguages(
   report: Report,
 ): void {
   const { uninspected, query_values, query_fields, query_params } = config;
-  /** all values that it may have; null: any */
+  /** all possible values; null: any */
   const valuesOf = (name: string): readonly unknown[] | null => {
     const listed = query_values[name];
     if (typeof listed === 'object') return listed;
@@ -57,7 +57,7 @@ export function uninspectedLanguages(
   reportAll(unread, 'query_grammar', report);
 }
 
-/** The same for members of a body: of one that is a record, those that the route says are none of its fields. */
+/** The same for members of a body; if it is a record, only for members that, by the route, are not its fields. */
 export function uninspectedMembers(
   config: RouteConfig,
   valuesOf: (pointer: string) => readonly unknown[] | null,
@@ -85,7 +85,7 @@ export function uninspectedMembers(
   reportAll(unread, 'request.grammar', report);
 }
 
-/** One fault for all of a route that are alike: the answer to them is one table. */
+/** Reports similar parameters of a route as one fault, since one table solves all of them. */
 function reportAll(
   unread: readonly Unread[],
   grammar: 'query_grammar' | 'request.grammar',

@@ -1,4 +1,4 @@
-/** `{id}`, `{query:record}`, `{body:/params/0}`, text in between: where a route takes an id from. */
+/** Templates from which a route takes an id: `{id}`, `{query:record}`, `{body:/params/0}`, with text in between. */
 import { compilePattern, type Pattern } from '../documents/pattern.ts';
 import type { RouteConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
@@ -11,7 +11,7 @@ import type { CompiledRoute } from './types.ts';
 type Part =
   | { readonly from: 'text'; readonly text: string }
   | { readonly from: 'path'; readonly name: string }
-  /** `pattern` (`query_values`): its group `id` is the part of the value that is the id; null: all of it is */
+  /** `pattern` (`query_values`): its group `id` is the id within the value; null: the entire value is the id */
   | { readonly from: 'query'; readonly name: string; readonly pattern: Pattern | null }
   | { readonly from: 'body'; readonly steps: Steps };
 
@@ -25,7 +25,7 @@ export interface Sources {
 
 type Patterns = RouteConfig['query_values'];
 
-/** Returns a sentence when the template cannot be used. */
+/** Returns a sentence if the template is invalid. */
 export function parseValue(
   text: string,
   params: ReadonlySet<string>,
@@ -74,17 +74,17 @@ function patternWithId(text: Patterns[string] | undefined): Pattern | null {
   }
 }
 
-/** Names of the parameters and members that a value is taken from. */
+/** Names of the parameters and members that provide a value. */
 export const namesIn = (template: ValueTemplate): readonly string[] =>
   template.flatMap((part) =>
     part.from === 'text' ? [] : part.from === 'body' ? [part.steps.at(-1) ?? ''] : [part.name],
   );
 
-/** Pointers to the members of the body that a value is taken from. */
+/** Pointers to the body members that provide a value. */
 export const pointersIn = (template: ValueTemplate): readonly string[] =>
   template.flatMap((part) => (part.from === 'body' ? [pointerOf(part.steps)] : []));
 
-/** What databases, C strings and forms leave out of a text: `C1 ` would be nobody to us, and C1 to the upstream. */
+/** Characters that databases, C strings and forms remove: to the upstream `C1 ` is C1, to Sluice it would be unknown. */
 const TRIMMED = /^\s|\s$|[\p{Cc}\p{Cf}]/u;
 
 /**
@@ -106,15 +106,15 @@ export function evaluate(template: ValueTemplate, sources: Sources): string | un
   return out;
 }
 
-/** The values that a template is made of, where it is more than one of them. */
+/** The values of a template that combines several. */
 export const piecesOf = (template: ValueTemplate, sources: Sources): readonly string[] =>
   template.length < 2
     ? []
     : template.flatMap((part) => (part.from === 'text' ? [] : [pieceOf(part, sources) ?? '']));
 
 /**
- * Whether more ids stand beside one that a template takes: in a list of which the route lets any element through, or in a parameter that
- * is repeated. The request would be checked for the first and executed for all.
+ * True if other ids accompany the one that a template takes: in a list of which the route accepts any element, or in a repeated
+ * parameter. The request would be checked for the first id and executed for all.
  */
 export const namesSeveral = (
   template: ValueTemplate,
@@ -153,7 +153,7 @@ function pieceOf(part: Part, { params, parameters, body }: Sources): string | un
 function scalar(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') return value;
-  // A number that JavaScript cannot hold would name another record to us than to the upstream.
+  // A number that JavaScript cannot represent would name a different record to the upstream.
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  throw unreadable('has an id that is neither text nor a whole number');
+  throw unreadable('has an id that is neither text nor an integer');
 }

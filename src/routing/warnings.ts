@@ -1,6 +1,6 @@
 /**
- * What a route may say and seldom means, and what it names that no catalog has. Only the catalogs show it, so it is said once they are
- * there: at the start, and by `sluice check`, for which a name that is not there is a fault.
+ * Warnings about routes: settings that are allowed but rarely intended, and names that no catalog has. They need the catalogs, so they are
+ * reported once these are loaded: at start, and by `sluice check`, which treats an unknown name as a fault.
  */
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
@@ -14,16 +14,16 @@ import {
   searchesInQuery,
   takesPageForOne,
 } from './search-warnings.ts';
-import { aboutAStranger, erasesUnseen, picksByLess, writesUnseen } from './write-warnings.ts';
+import { unknownDataSubject, erasesUnseen, picksByLess, writesUnseen } from './write-warnings.ts';
 
 export interface RouteFinding extends RouteFault {
-  /** `fault`: it names what no catalog has; requests that use it are refused */
+  /** `fault`: it names something that no catalog has; requests that use it are refused */
   readonly severity: 'fault' | 'warning';
 }
 
 /**
  * @param catalogs by resource
- * @param consents whether there are any: what data subjects have agreed to is looked up by their ids
+ * @param consents whether consents are used: they are looked up by ids of data subjects
  */
 export function routeWarnings(
   routes: readonly RouteConfig[],
@@ -51,16 +51,16 @@ function eachRoute(
         `the policy has no catalog of a resource "${config.resource}": its requests are refused${didYouMean(config.resource, catalogs.keys())}`,
       );
     else {
-      aboutAStranger(config, catalog, warn);
+      unknownDataSubject(config, catalog, warn);
       searchesByNothing(config, catalog, fault);
-      takesWholeForNothing(config, catalog, warn, fault);
+      wholeBodyWithoutField(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
       searchesInQuery(config, catalog, warn);
       takesPageForOne(config, catalog, warn);
       writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);
-      answersNoMessage(config, catalog, warn);
+      omitsJsonRpcMembers(config, catalog, warn);
     }
     renamesFields(config, warn);
     erasesUnseen(config, warn);
@@ -70,19 +70,19 @@ function eachRoute(
 }
 
 /**
- * Where any text is an id, another spelling of one (`c1`, `Ｃ1`) is somebody else, of whom nothing is refused, and one format may carry another
- * identifier of a person than the next. Once for each resource that a route leads to, also within another.
+ * If any text is an id, another form of it (`c1`, `Ｃ1`) is a different data subject without refusals, and formats may use different
+ * identifiers of one person. Reported once for each resource that a route reaches, also within another.
  */
 function untypedSubjects(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
 ): readonly RouteFinding[] {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const found: RouteFinding[] = [];
   const visit = (resource: string, route: number): void => {
     const catalog = catalogs.get(resource);
-    if (catalog === undefined || told.has(resource)) return;
-    told.add(resource);
+    if (catalog === undefined || reported.has(resource)) return;
+    reported.add(resource);
     const untyped =
       catalog.subject_places?.flatMap(({ at, type }) => (type === null ? [at] : [])) ?? catalog.data_subject;
     if (untyped.length > 0)
@@ -101,8 +101,8 @@ function untypedSubjects(
 
 type Warn = (key: RouteFault['key'], message: string) => void;
 
-/** An answer that is not looked into cannot say whose it is, and is of a class only by the line that the route names. */
-function takesWholeForNothing(
+/** A response that is not inspected cannot name its data subject, and its class comes only from the line that the route names. */
+function wholeBodyWithoutField(
   { id, data_subject, response }: RouteConfig,
   catalog: Catalog,
   warn: Warn,
@@ -123,7 +123,7 @@ function takesWholeForNothing(
     );
 }
 
-/** A GraphQL query renames what it asks for (aliases): whoever may write it sees any field under the name of one that may be seen. */
+/** A GraphQL query can rename fields (aliases): a caller who writes the query could get any field under the name of a visible one. */
 function renamesFields({ match, when, request, query_params }: RouteConfig, warn: Warn): void {
   const named = when?.body?.['/query'];
   const isPinned = named !== undefined && !(typeof named === 'object' && 'present' in named);
@@ -138,11 +138,11 @@ function renamesFields({ match, when, request, query_params }: RouteConfig, warn
   if (query_params.includes('query')) free(['query_params', query_params.indexOf('query')]);
 }
 
-/** JSON-RPC 2.0 §5: what an answer must have to be one, and nothing of which is in its records. */
+/** Members that JSON-RPC 2.0 §5 requires in a response; none of them is in its records. */
 const RPC_MEMBERS = ['/jsonrpc', '/id', '/error/code'];
 
-/** Around the records leaves what the catalog's envelope names: a client of JSON-RPC waits for the answer with its `id`. */
-function answersNoMessage(
+/** Outside the records only what the catalog's envelope names is disclosed. A JSON-RPC client waits for a response with its `id`. */
+function omitsJsonRpcMembers(
   { records, request, response, when }: RouteConfig,
   { resource, envelope, fields }: Catalog,
   warn: Warn,

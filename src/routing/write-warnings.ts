@@ -1,4 +1,4 @@
-/** What a route that writes may say and seldom means. */
+/** Warnings about routes that write: settings that are allowed but rarely intended. */
 import type { RouteConfig } from './section.ts';
 import { SENDS_RECORD, WRITES } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
@@ -9,8 +9,8 @@ import { searchedBy } from './search-warnings.ts';
 
 type Warn = (key: RouteFault['key'], message: string) => void;
 
-/** A new record need not be about anybody who is known; one that has an id is, as one that is changed. */
-export function aboutAStranger(config: RouteConfig, catalog: Catalog, warn: Warn): void {
+/** A new record may be about an unknown data subject. A record with an id, or a changed one, is about a known one. */
+export function unknownDataSubject(config: RouteConfig, catalog: Catalog, warn: Warn): void {
   const { action, id, data_subject, request, paging } = config;
   if (!WRITES.has(action) || data_subject !== undefined || catalog.data_subject.length === 0) return;
   const searched = searchedBy(config);
@@ -28,7 +28,7 @@ export function aboutAStranger(config: RouteConfig, catalog: Catalog, warn: Warn
   );
 }
 
-/** Where the whole body is the record, a member that the route says touches no field is not looked at. */
+/** If the entire body is the record, members that touch no field by the route are not inspected. */
 export function writesUnseen(
   { action, request }: RouteConfig,
   { resource, fields }: Catalog,
@@ -46,7 +46,7 @@ export function writesUnseen(
   }
 }
 
-/** A caller leaves out what it is not shown, and an upstream that replaces the record erases that. */
+/** A caller omits what it is not shown, and an upstream that replaces the record erases that. */
 export function erasesUnseen(config: RouteConfig, warn: Warn): void {
   const { action, request } = config;
   if (!SENDS_RECORD.has(action) || request.keep_masked !== undefined) return;
@@ -68,10 +68,10 @@ export function erasesUnseen(config: RouteConfig, warn: Warn): void {
   );
 }
 
-/** A list has lines for an identifier that its selectors do not ask for: what the upstream goes by, Sluice may not have checked. */
+/** The catalog has a line for an identifier that the list's selectors do not use: the upstream may go by it although Sluice has not checked it. */
 export function picksByLess({ action }: RouteConfig, { resource, fields }: Catalog, warn: Warn): void {
   if (!SENDS_RECORD.has(action)) return;
-  const told = new Set<string>();
+  const reported = new Set<string>();
   for (const pointer of Object.keys(fields)) {
     const [, list, selector, keys] = /^(.*)\/(\[([^\]]*)\])\//.exec(pointer) ?? [];
     if (list === undefined || selector === undefined || keys === undefined) continue;
@@ -79,8 +79,8 @@ export function picksByLess({ action }: RouteConfig, { resource, fields }: Catal
     for (const other of Object.keys(fields)) {
       if (!other.startsWith(`${list}/*/`) && !other.startsWith(`${list}/${selector}/`)) continue;
       const member = other.slice(list.length + 1).split('/')[1]!;
-      if (named.includes(member) || !identifies(member) || told.has(`${list} ${member}`)) continue;
-      told.add(`${list} ${member}`);
+      if (named.includes(member) || !identifies(member) || reported.has(`${list} ${member}`)) continue;
+      reported.add(`${list} ${member}`);
       warn(
         ['action'],
         `the catalog of ${resource} picks from ${list} by ${named.join(', ')}, and an element has ${member}, too: a write that sends both is refused, since the upstream may go by ${member}; let the selector name both, e.g. ${list}/[${member}=…,${keys}]`,

@@ -16,7 +16,7 @@ export const double = (text: string): unknown =>
     {
       text: `<methodCall><methodName>m</methodName><params><param><value><double>${text}</double></value></param></params></methodCall>`,
       isCharset: () => true,
-      told: true,
+      charsetKnown: true,
     },
     64,
   );

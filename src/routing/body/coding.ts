@@ -1,6 +1,6 @@
 /**
- * Content codings of request bodies. What was checked is what is forwarded: the upstream gets the decoded bytes, so that it has nothing to decode in
- * its own way.
+ * Content codings of request bodies. The upstream gets the decoded bytes that were checked, so that it cannot decode the
+ * body differently.
  */
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
@@ -12,12 +12,12 @@ export type Coding = (typeof CODINGS)[number];
 export interface CodingLimits {
   /** bytes of the decoded body */
   readonly request_body: number;
-  /** decoded bytes to one encoded byte, past the first MiB */
+  /** maximum ratio of decoded to encoded bytes, after the first MiB */
   readonly decoded_ratio: number;
 }
 
 const DECODE = { gzip: gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
-/** below it no ratio is too much: a MiB of white space is no bomb */
+/** A smaller decoded body may have any ratio: a MiB of white space is harmless. */
 const FREE = 1024 * 1024;
 
 /** Null: the bytes are not encoded. @throws SluiceError `body_encoding_unsupported` */
@@ -48,7 +48,7 @@ export function decoded(
       buffer: Uint8Array;
       engine: { bytesWritten: number };
     };
-    if (engine.bytesWritten !== bytes.byteLength) throw unreadable('goes on behind its compressed data');
+    if (engine.bytesWritten !== bytes.byteLength) throw unreadable('has data after its compressed data');
     return buffer;
   } catch (e) {
     if (e instanceof SluiceError) throw e;

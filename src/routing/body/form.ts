@@ -11,7 +11,7 @@ export const parseForm = (
   repeats: ((name: string) => boolean) | null = null,
 ): unknown => gathered(readQuery(text, 'form', codec, overrides), repeatable, repeats);
 
-/** @throws SluiceError `body_unreadable` for a name that stands twice and may not */
+/** @throws SluiceError `body_unreadable` for a repeated name that may not repeat */
 export function gathered(
   pairs: Parameters | readonly (readonly [string, unknown])[],
   repeatable: ReadonlySet<string>,

@@ -40,7 +40,7 @@ interface RequestFormatDeclaration {
 const xmlText = ({ bytes, codec, labelled, isCharset }: RequestBody): XmlText => ({
   text: textOf(bytes, codec),
   isCharset,
-  told: labelled || codec === UTF8,
+  charsetKnown: labelled || codec === UTF8,
 });
 
 export const REQUEST_FORMATS = {

@@ -1,4 +1,4 @@
-/** Request bodies by the format that the route declares; the caller's Content-Type must agree, since the upstream may obey it. */
+/** Request bodies in the format that the route declares. The caller's Content-Type must agree, since the upstream may follow it. */
 import type { Coding } from './coding.ts';
 import { REQUEST_FORMAT_NAMES, type RequestFormat, requestFormat } from './formats.ts';
 import type { TableOptions } from './table.ts';
@@ -6,9 +6,9 @@ import { type TextCodec, unreadable } from './text.ts';
 
 export type { RequestFormat };
 
-/** How the parsed body is to be walked. */
+/** How paths of the parsed body are read. */
 export interface BodyShape {
-  /** where the record stands, if the route does not say it */
+  /** pointer to the record, if the route does not state it */
   readonly record: string;
   readonly elements: boolean;
 }
@@ -18,13 +18,13 @@ export const shapeOf = (format: RequestFormat): BodyShape => ({
   elements: requestFormat(format).elements === true,
 });
 
-/** The format that a Content-Type belongs to, where it is not a type of `mine`. */
+/** The format that a Content-Type belongs to, unless it is one of `mine`. */
 export const typeOfAnother = (type: string, mine: RequestFormat): RequestFormat | null =>
   requestFormat(mine).types.test(type)
     ? null
     : (REQUEST_FORMAT_NAMES.find((format) => requestFormat(format).types.test(type)) ?? null);
 
-/** Can one Content-Type be that of both? */
+/** True if both may have the same Content-Type. */
 export function shareType(a: BodyRules, b: BodyRules): boolean {
   const [x, y] = [requestFormat(a.format), requestFormat(b.format)];
   if (a.format === b.format || (x.isXml === true && y.isXml === true)) return true;
@@ -38,20 +38,20 @@ export interface BodyHeaders {
 
 export interface BodyRules {
   readonly format: RequestFormat;
-  /** Content-Types that it may have besides those of its format */
+  /** additional Content-Types besides those of the format */
   readonly types: readonly string[];
   /** label; null: UTF-8 */
   readonly charset: string | null;
   readonly codings: readonly Coding[];
   readonly repeatable: ReadonlySet<string>;
-  /** names that a language of the form lets stand more than once */
+  /** names that the grammar of the form allows to repeat */
   readonly repeats: ((name: string) => boolean) | null;
   /** members that may name a method */
   readonly overrides: ReadonlySet<string>;
-  /** SOAPActions that the route asks for itself */
+  /** SOAPActions in the route's own conditions */
   readonly actions: readonly string[];
   readonly table: TableOptions;
-  /** prefix in paths → URI; null: all elements of XML are of one namespace, which paths do not name */
+  /** prefix in paths → URI; null: all XML elements share one namespace, which paths do not name */
   readonly namespaces: Readonly<Record<string, string>> | null;
 }
 
@@ -84,7 +84,7 @@ function checkType(
     throw unreadable(
       `has another Content-Type than its route's format, ${format} (${[requestFormat(format).usualTypes, ...types].join(', ')})`,
     );
-  // Of two, or of one with blanks in it, readers differ in what they make.
+  // Readers disagree about several charsets, or one with blanks.
   const charsets = parameters.filter((p) => /^charset[\s*]*=/.test(p));
   const [label] = charsets.map((p) => /^charset="?([\w.:-]+)"?$/.exec(p)?.[1] ?? '');
   if (charsets.length > 1 || (label !== undefined && !isCharset(label)))

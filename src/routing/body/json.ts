@@ -1,11 +1,11 @@
-/** JSON request bodies, read so that no other reader can see another request in them (RFC 8259 §4, RFC 8785 §3.1). */
+/** JSON request bodies. Whatever another reader could read differently is rejected (RFC 8259 §4, RFC 8785 §3.1). */
 import { refuseOverrideMembers } from '../query.ts';
 import { unreadable } from './text.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * @param overrides members that may name a method, since the route asks for what they say
+ * @param overrides members that may name a method, because the route has a condition on them
  * @throws SluiceError `body_unreadable` for anything but one JSON text without duplicate names; `method_override_refused`
  */
 export function parseJson(text: string, depth: number, overrides: ReadonlySet<string> = NONE): unknown {
@@ -13,7 +13,7 @@ export function parseJson(text: string, depth: number, overrides: ReadonlySet<st
   try {
     value = JSON.parse(text);
   } catch {
-    // The engine's message quotes the body.
+    // The engine's message would quote the body.
     throw unreadable('is not JSON');
   }
   refuseDuplicates(text, depth);
@@ -22,20 +22,20 @@ export function parseJson(text: string, depth: number, overrides: ReadonlySet<st
 }
 
 /**
- * A record a line. Readers differ in what an empty line is.
+ * One record a line. Empty lines are rejected, since readers disagree about them.
  * @throws SluiceError `body_unreadable`, `method_override_refused`
  */
 export function parseNdjson(text: string, depth: number, overrides: ReadonlySet<string>): unknown {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines.map((line) => {
-    // In JSON a carriage return is white space, and to some readers it ends a line.
+    // A carriage return is white space in JSON, but some readers treat it as the end of a line.
     if (/\r(?!$)/.test(line)) throw unreadable('has a line end within a line');
     return parseJson(line, depth, overrides);
   });
 }
 
-/** Walks text that is known to be JSON. Readers differ in whether the first or the last of two equal names counts. */
+/** Walks text that is valid JSON. Readers disagree whether the first or the last of two equal names counts. */
 function refuseDuplicates(text: string, depth: number): void {
   const open: (Set<string> | null)[] = [];
   let i = 0;

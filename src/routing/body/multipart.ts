@@ -1,6 +1,6 @@
 /**
- * `multipart/form-data` (RFC 7578) as `{ name: value }`. A file is `{ "@filename": …, "#text": … }`; a part that says that it is JSON is read
- * as JSON, since its upstream will.
+ * `multipart/form-data` (RFC 7578) as `{ name: value }`. A file is `{ "@filename": …, "#text": … }`. A part whose type is JSON is
+ * parsed as JSON, since its upstream parses it, too.
  */
 import { BOUNDARY, type PartPlace, partPlaces } from '../../model/multipart.ts';
 import { refuseOverrideNames } from '../query.ts';
@@ -10,7 +10,7 @@ import { type TextCodec, textOf, UTF8, unreadable } from './text.ts';
 
 const MAX_PARTS = 200;
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/;
-/** what an upstream may take apart, and we do not */
+/** types that an upstream may parse and Sluice does not */
 const STRUCTURED =
   /^(?:multipart|message)\/|[/+]xml$|^application\/x-www-form-urlencoded$|csv$|ndjson$|yaml$/;
 const DISPOSITION =
@@ -45,7 +45,7 @@ function boundaryOf(contentType: string): string {
   const [, extended, quoted, bare] = found[0] ?? [];
   const boundary = quoted ?? bare ?? '';
   if (found.length !== 1 || extended !== '' || !BOUNDARY.test(boundary))
-    throw unreadable('names no boundary in its Content-Type, or not one that everybody reads alike');
+    throw unreadable('names no boundary in its Content-Type, or one that readers read differently');
   return boundary;
 }
 
@@ -63,9 +63,9 @@ function partOf(body: Buffer, place: PartPlace): Part {
     const [, name = '', value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/s.exec(line) ?? [];
     const key = name.toLowerCase();
     if (key === '' || /[\r\n\0]/.test(value) || headers.has(key))
-      throw unreadable('has a part with a header that is none, folded, or there twice');
+      throw unreadable('has a part with an invalid, folded or repeated header');
     if (!['content-disposition', 'content-type', 'content-length'].includes(key))
-      throw unreadable('has a part with a header that a form has not (RFC 7578 §4.8)');
+      throw unreadable('has a part with a header that forms do not have (RFC 7578 §4.8)');
     headers.set(key, value);
   }
   const [, rawName, filename] = DISPOSITION.exec(headers.get('content-disposition') ?? '') ?? [];
@@ -86,8 +86,7 @@ function partOf(body: Buffer, place: PartPlace): Part {
 }
 
 function contentOf({ filename, type, charset, content }: Part, rules: MultipartRules): unknown {
-  if (type !== null && STRUCTURED.test(type))
-    throw unreadable('has a part of a type that is not looked into');
+  if (type !== null && STRUCTURED.test(type)) throw unreadable('has a part of a type that is not inspected');
   if (charset !== null && !rules.isCharset(charset))
     throw unreadable('has a part in another charset than its route');
   const value =
@@ -95,7 +94,7 @@ function contentOf({ filename, type, charset, content }: Part, rules: MultipartR
       ? parseJson(textOf(content, UTF8), rules.depth, rules.overrides)
       : filename === null
         ? textOf(content, rules.codec)
-        : // bytes that may be no text: one character each, so that a value that was masked as text is seen
+        : // bytes that may not be text: one character for each byte, so that masked text in them is found
           (UTF8.decode(content) ?? content.toString('latin1'));
   return filename === null ? value : { '@filename': filename, '#text': value };
 }

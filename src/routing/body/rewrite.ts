@@ -1,4 +1,4 @@
-/** Puts other numbers into a body that was checked, and leaves every other byte as it is. For pages that the body asks for. */
+/** Replaces numbers in a body that was checked, and keeps every other byte. For pages that the body requests. */
 import type { Steps } from '../pointer.ts';
 import { encode } from '../path.ts';
 import { readQuery } from '../query.ts';
@@ -11,10 +11,10 @@ export interface Change {
   readonly value: number;
 }
 
-/** The formats of which it can be done. */
+/** Formats whose bodies can be rewritten. */
 export const REWRITABLE: ReadonlySet<RequestFormat> = new Set(['json', 'form', 'xml']);
 
-/** @returns null where it is not certain which bytes are the number, or where a missing one would go */
+/** @returns null if the bytes of a number, or the position of a missing one, are not certain */
 export function rewritten(
   bytes: Uint8Array,
   { format, overrides }: Pick<BodyRules, 'format' | 'overrides'>,
@@ -36,7 +36,7 @@ export function rewritten(
   return text === null ? null : codec.encode(text);
 }
 
-/** The text is known to be JSON, without a name that stands twice in one object. */
+/** The text is valid JSON without duplicate names. */
 function inJson(text: string, { steps, value }: Change): string | null {
   const span = spanOf(text, steps);
   if (span !== null) {
@@ -50,7 +50,7 @@ function inJson(text: string, { steps, value }: Change): string | null {
   return `${text.slice(0, at)}${JSON.stringify(steps.at(-1))}:${value}${isEmpty ? '' : ','}${text.slice(at)}`;
 }
 
-/** where the value at a pointer begins and ends; null: there is none */
+/** start and end of the value at a pointer; null: there is none */
 function spanOf(text: string, steps: Steps): readonly [start: number, end: number] | null {
   let at = afterWhite(text, 0);
   for (const step of steps) {
@@ -112,11 +112,11 @@ function inForm(
     : pieces.with(place, pair).join('&');
 }
 
-/** One element, or one attribute, that is the only one of its name in all of the text. */
+/** The element or attribute must be the only one of its name in the entire text. */
 function inXml(text: string, { steps, value }: Change): string | null {
   const last = steps.at(-1) ?? '';
   const name = last.replace(/^@/, '').replace(/^.*:/, '');
-  // What stands in CDATA looks like elements and is none.
+  // Text in CDATA may look like elements.
   if (!/^[\w.-]+$/.test(name) || text.includes('<![CDATA[')) return null;
   const escaped = name.replaceAll('.', '\\.');
   const [all, places] = last.startsWith('@')

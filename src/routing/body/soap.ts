@@ -1,7 +1,7 @@
 /**
  * SOAP 1.1 and 1.2 calls as `{ operation, namespace, arguments, header }`: elements by local name, repeated ones as a
- * list, attributes as `@name`. What the SOAPAction says must not contradict the body (SOAP 1.1 §6.1.1, SOAP 1.2 part 2 §6.5.3):
- * servers differ in which of the two they obey.
+ * list, attributes as `@name`. The SOAPAction must not contradict the body (SOAP 1.1 §6.1.1, SOAP 1.2 part 2 §6.5.3):
+ * servers differ in which of the two selects the operation.
  */
 import { unreadable } from './text.ts';
 import { addChild, parseXml, type XmlElement, type XmlText } from './xml.ts';
@@ -12,7 +12,7 @@ const ENVELOPES = new Set([
 ]);
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
-/** WS-Addressing 1.0 and the two drafts before it that servers still dispatch by */
+/** WS-Addressing 1.0 and two earlier drafts that servers still use for dispatch */
 const ADDRESSING = new Set([
   'http://www.w3.org/2005/08/addressing',
   'http://schemas.xmlsoap.org/ws/2004/08/addressing',
@@ -20,8 +20,8 @@ const ADDRESSING = new Set([
 ]);
 
 /**
- * @param actions what the call says that it does, outside of its envelope
- * @param vouched actions that the route itself names: they may be called otherwise than the operation
+ * @param actions the SOAPActions outside the envelope
+ * @param vouched actions that the route names: they may differ from the name of the operation
  * @throws SluiceError `body_unreadable`
  */
 export function parseSoap(
@@ -56,15 +56,15 @@ export function parseSoap(
   };
 }
 
-/** None for an operation without parameters: there is nothing that a route would have to name. */
+/** Absent for an operation without parameters, so that a route need not name them. */
 function argumentsOf(operation: XmlElement, soap: string): { readonly arguments?: unknown } {
   const value = tree(operation, soap);
   return typeof value === 'string' && value.trim() === '' ? {} : { arguments: value };
 }
 
 /**
- * A message without parts has an empty Body (document/literal, WS-I Basic Profile 1.1 R2202). Nothing but its action says then which operation
- * is called, so it must be one that the route itself asks for.
+ * A message without parts has an empty Body (document/literal, WS-I Basic Profile 1.1 R2202). Then only the action names the
+ * operation, so it must be one that the route has a condition on.
  */
 function bodiless(
   actions: readonly string[],
@@ -80,7 +80,7 @@ function bodiless(
 }
 
 /**
- * `http://example.com/Service/GetCustomer`, `urn:crm#GetCustomer`, `GetCustomer`. An operation's message may be called after it: the element
+ * `http://example.com/Service/GetCustomer`, `urn:crm#GetCustomer`, `GetCustomer`. A message may have a name derived from the operation: the element
  * `GetCustomerRequest` of a document/literal service, the default action of WS-Addressing 1.0 (Metadata §4.4.4).
  */
 const names = (action: string, operation: string): boolean =>
@@ -90,14 +90,14 @@ const lastOf = (action: string): string => action.split(/[/#:]/).pop() ?? '';
 
 const bare = (name: string): string => name.replace(/(?<=.)Request$/, '');
 
-/** `"urn:x"` → `urn:x`. SOAP 1.1 has it in a header, SOAP 1.2 in the content type; where there are several, all of them count. */
+/** `"urn:x"` → `urn:x`. SOAP 1.1 has the action in a header, SOAP 1.2 in the content type; if there are several, all count. */
 export const soapActions = (header: string | null, contentType: string | null): readonly string[] =>
   [...(header === null ? [] : [header]), ...actionsIn(contentType ?? '')].map((a) =>
     a.trim().replace(/^"(.*)"$/, '$1'),
   );
 
 const actionsIn = (contentType: string): readonly string[] =>
-  // `action*=` (RFC 8187) and `action*0=` (RFC 2231) are spelled in ways that are no operation's name: refused.
+  // `action*=` (RFC 8187) and `action*0=` (RFC 2231) cannot match the name of an operation: they are rejected.
   [...contentType.matchAll(/;\s*action(?:\*[\d*]*)?\s*=\s*("[^"]*"|[^;\s]+)/gi)].map((m) => m[1] ?? '');
 
 function tree(element: XmlElement, soap: string): unknown {

@@ -1,14 +1,14 @@
-/** Tables in requests (RFC 4180) as `[{ name: text }]`, with one reading only: every row has all columns, and every column a name of its own. */
+/** Tables in requests (RFC 4180) as `[{ name: text }]`. Only unambiguous tables are accepted: all rows have all columns, and column names are distinct. */
 import { unreadable } from './text.ts';
 
-/** `request.options` of CSV, checked at the start. */
+/** `request.options` of CSV, checked at start. */
 export interface TableOptions {
   readonly separator: string;
-  /** empty: nothing is quoted */
+  /** empty: no quoting */
   readonly quote: string;
-  /** false: columns are called `#1`, `#2` … */
+  /** false: columns are named `#1`, `#2` … */
   readonly header: boolean;
-  /** spelling of a cell without a value, besides the empty one */
+  /** form of a cell without a value, besides the empty cell */
   readonly null: string | null;
 }
 
@@ -56,13 +56,15 @@ function rowsOf(text: string, { separator, quote }: TableOptions): readonly (rea
     at = end;
     if (text[at] === separator) {
       at++;
-      // a separator at the very end begins a last, empty cell
+      // A separator at the end is followed by an empty cell.
       if (at === text.length) row.push({ text: '', quoted: false });
       else continue;
     } else if (text.startsWith('\r\n', at)) at += 2;
     else if (text[at] === '\n') at++;
     else if (at < text.length)
-      throw unreadable('is a table with text behind a quote, or a lone carriage return');
+      throw unreadable(
+        'is a table with text after a closing quote, or a carriage return without a line feed',
+      );
     if (row.length === 1 && row[0]!.text === '' && !row[0]!.quoted)
       throw unreadable('is a table with an empty line');
     rows.push(row);

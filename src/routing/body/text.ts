@@ -1,4 +1,4 @@
-/** The text of a body, read so that nobody after us can read another one. */
+/** Decodes a body to text only if every reader would decode it to the same text. */
 import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../../errors.ts';
 
@@ -6,12 +6,12 @@ import { SluiceError } from '../../errors.ts';
 export interface TextCodec {
   /** canonical, lower case */
   readonly name: string;
-  /** null where any byte means nothing */
+  /** null if a byte sequence is invalid */
   decode(bytes: Uint8Array): string | null;
   encode(text: string): Uint8Array;
 }
 
-/** @throws SluiceError for a label that names none */
+/** @throws SluiceError for an unknown label */
 export type CodecOf = (label: string) => TextCodec;
 
 export const UTF8: TextCodec = {
@@ -24,7 +24,7 @@ export const unreadable = (why: string): SluiceError =>
   new SluiceError('body_unreadable', `The request's body ${why}. It is not passed on.`);
 
 /**
- * A byte order mark stays in the text, where every format refuses it: some readers drop it.
+ * A byte order mark stays in the text, and every format rejects it, because some readers drop it.
  * @throws SluiceError `body_unreadable`
  */
 export function textOf(bytes: Uint8Array, codec: TextCodec): string {
@@ -33,7 +33,7 @@ export function textOf(bytes: Uint8Array, codec: TextCodec): string {
   return text;
 }
 
-/** The text that is spelled by these bytes and by no others: of two spellings another reader may know only one. */
+/** The text, if encoding it gives the same bytes. Another reader may not know an alternative encoding. */
 export function exactly(bytes: Uint8Array, codec: TextCodec): string | null {
   const text = codec.decode(bytes);
   if (text === null || codec === UTF8) return text;

@@ -1,4 +1,4 @@
-/** One vCard as `{ TEL: [{ value, TYPE }] }`, as answers in this format are seen (RFC 6350, RFC 2426). */
+/** One vCard as `{ TEL: [{ value, TYPE }] }`, the same structure as in responses (RFC 6350, RFC 2426). */
 import {
   cardFault,
   componentNames,
@@ -15,7 +15,7 @@ import {
 } from '../../model/vcard.ts';
 import { unreadable } from './text.ts';
 
-/** Of two of them upstreams take the first or the last. */
+/** If one of these is repeated, upstreams take the first or the last. */
 const ONCE = ['UID', 'N', 'BDAY', 'ANNIVERSARY', 'GENDER', 'REV', 'PRODID', 'KIND'];
 
 /** @throws SluiceError `body_unreadable` */
@@ -36,14 +36,14 @@ export function parseVcard(given: Uint8Array): unknown {
   const ends = rest.findIndex(({ name }) => name === 'END');
   if (ends >= 0 && rest[ends + 1]?.name === 'BEGIN')
     throw unreadable('has several vCards, and one is written by one request');
-  const fault = ends >= 0 ? 'has an end within the card' : cardFault(rest);
+  const fault = ends >= 0 ? 'has an END within the card' : cardFault(rest);
   if (fault !== null) throw unreadable(`as a vCard ${fault}`);
   const card: Record<string, unknown[]> = Object.create(null) as Record<string, unknown[]>;
   for (const property of rest) {
     const { name } = property;
     if (name === 'VERSION') continue;
     if (card[name] !== undefined && ONCE.includes(name))
-      throw unreadable('is a vCard with a property twice that stands once');
+      throw unreadable('is a vCard that repeats a property that may occur once');
     card[name] = [...(card[name] ?? []), entryOf(property)];
   }
   return card;

@@ -1,4 +1,4 @@
-/** XML request bodies as a plain tree (saxes). What XML readers are known to read differently is refused. */
+/** XML request bodies as a plain tree (saxes). Constructs that XML readers are known to read differently are rejected. */
 import { SaxesParser } from 'saxes';
 import { unreadable } from './text.ts';
 
@@ -17,22 +17,22 @@ export interface XmlElement {
   text: string;
 }
 
-/** How a text of XML came. */
+/** XML text and its charset. */
 export interface XmlText {
   readonly text: string;
-  /** whether a name that the text gives its encoding is that of the charset it was read in */
+  /** true if the name of an encoding declared in the text is the charset in which it was decoded */
   readonly isCharset: (label: string) => boolean;
-  /** the charset need not be named in the text: it is UTF-8, or the Content-Type names it */
-  readonly told: boolean;
+  /** true if the text need not declare its charset: it is UTF-8, or the Content-Type names it */
+  readonly charsetKnown: boolean;
 }
 
 /** @throws SluiceError `body_unreadable` */
-export function parseXml({ text, isCharset, told }: XmlText, depth: number): XmlElement {
-  let declared = told;
+export function parseXml({ text, isCharset, charsetKnown }: XmlText, depth: number): XmlElement {
+  let declared = charsetKnown;
   const open: XmlElement[] = [];
   let root: XmlElement | null = null;
   const parser = new SaxesParser({ xmlns: true, position: false });
-  // Entities may expand without end or name files (XXE); with no DOCTYPE only the five predefined ones are left.
+  // Entities may expand without limit or read files (XXE). Without a DOCTYPE only the five predefined ones exist.
   parser.on('doctype', () => fail('has a DOCTYPE'));
   parser.on('processinginstruction', () => fail('has a processing instruction'));
   // `<methodName>a<!-- -->b</methodName>`: some readers see "a", others "ab" (CVE-2017-11427 and its relatives).
@@ -71,7 +71,7 @@ export function parseXml({ text, isCharset, told }: XmlText, depth: number): Xml
   });
   parser.write(text).close();
   if (root === null) throw unreadable('is not well-formed XML');
-  // XML that says nothing is UTF-8 to whoever reads it next.
+  // Other readers take XML without a declaration for UTF-8.
   if (!declared) fail('is XML that does not name its charset');
   return root;
 }
@@ -82,10 +82,10 @@ function fail(why: string): never {
 
 const XSI = 'http://www.w3.org/2001/XMLSchema-instance';
 
-/** The name that an element has in paths; null: its namespace is none of the route's. */
+/** Returns the name of an element in paths; null: the route does not declare its namespace. */
 type Naming = (element: XmlElement) => string | null;
 
-/** Without namespaces all elements are of that of the root, or of none, since paths do not tell two apart. */
+/** If the route declares no namespaces, all elements must have the namespace of the root, or none, since paths cannot distinguish namespaces. */
 function namingOf(namespaces: Readonly<Record<string, string>> | null, root: XmlElement): Naming {
   if (namespaces === null) return ({ namespace, name }) => (namespace === root.namespace ? name : null);
   const prefixes = new Map(Object.entries(namespaces).map(([prefix, uri]) => [uri, prefix]));
@@ -98,7 +98,7 @@ function namingOf(namespaces: Readonly<Record<string, string>> | null, root: Xml
 }
 
 /**
- * Plain XML as `{ root: … }`: elements by name, repeated ones as a list, attributes as `@name`, the text beside attributes as `#text`.
+ * Plain XML as `{ root: … }`: elements by name, repeated ones as a list, attributes as `@name`, text beside attributes as `#text`.
  * @param namespaces prefix in paths → URI
  * @throws SluiceError `body_unreadable`
  */
@@ -124,7 +124,7 @@ function plainTree(element: XmlElement, naming: Naming): unknown {
   for (const { name, namespace: of, value } of element.attributes) {
     if (of === XSI && name === 'nil' && /^(?:true|false|1|0)$/.test(value))
       isNil = value === 'true' || value === '1';
-    // a type of the sender's choosing, a schema to be fetched, an attribute of somebody else's
+    // xsi:type, a schema location, or an attribute of another vocabulary
     else if (of !== '') fail('has an attribute of a namespace');
     else out[`@${name}`] = value;
   }
@@ -136,7 +136,7 @@ function plainTree(element: XmlElement, naming: Naming): unknown {
   return out;
 }
 
-/** Puts a child under its name: a list where there are several of that name. */
+/** Adds a child under its name; several children of one name become a list. */
 export function addChild(out: Record<string, unknown>, name: string, value: unknown): void {
   const held = out[name];
   if (held === undefined) out[name] = value;

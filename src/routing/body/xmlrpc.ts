@@ -57,7 +57,7 @@ function struct(element: XmlElement): unknown {
   return out;
 }
 
-/** The text that an upstream makes of it, so that it is judged as that; what is no text (a picture) stays as it is spelled. */
+/** Base64 that decodes to text becomes that text, as the upstream sees it; other data, such as a picture, stays Base64. */
 function decoded(base64: string): string {
   const bare = base64.replace(/\s+/g, '');
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(bare)) throw malformed();
@@ -68,7 +68,7 @@ function decoded(base64: string): string {
 function number(digits: string): unknown {
   if (!/^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(digits)) throw malformed();
   const n = Number(digits);
-  // A number that would change stays text: it can be forwarded, and compared, but not mistaken for another.
+  // A number that JavaScript would change stays text: it can be forwarded and compared.
   return Number.isInteger(n) && !Number.isSafeInteger(n) ? digits : n;
 }
 

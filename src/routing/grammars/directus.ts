@@ -1,6 +1,6 @@
 /**
- * Filters of Directus: `{"phone":{"_starts_with":"138"}}`, relations as `{"author":{"name":{…}}}` (listed as `author.name`), functions as
- * they stand (`year(born)`). In the query they are JSON (`filter={…}`) or spread over names (`filter[phone][_starts_with]=138`).
+ * Filters of Directus: `{"phone":{"_starts_with":"138"}}`, relations as `{"author":{"name":{…}}}` (listed as `author.name`), functions
+ * unchanged (`year(born)`). In the query they are JSON (`filter={…}`) or bracketed names (`filter[phone][_eq]=138`).
  */
 import { type Grammar, isObject, isPlain, type Reading } from './grammar.ts';
 import { jsonText } from './json-text.ts';
@@ -13,7 +13,7 @@ const OPERATORS: ReadonlySet<string> = new Set(
 );
 const LOGICAL: ReadonlySet<string> = new Set(['_and', '_or']);
 const QUANTIFIERS: ReadonlySet<string> = new Set(['_some', '_none']);
-/** `$CURRENT_USER.phone` compares with a field of somebody else's record. */
+/** `$CURRENT_USER.phone` compares with a field of another record. */
 const VARIABLE = /^\s*\$(?!NOW\b)[A-Z]/;
 
 function operand(value: unknown, reading: Reading): void {
@@ -56,7 +56,7 @@ export const directus: Grammar = {
   member(path, value, reading: Reading) {
     const names: string[] = [];
     const steps = [...path];
-    // A value may only stand behind an operator: "filter[phone]=ssn" beside "filter[phone][_eq]=…" would become the name of a field.
+    // A value may follow only an operator: "filter[phone]=ssn" beside "filter[phone][_eq]=…" would become the name of a field.
     for (let step = steps.shift(); ; step = steps.shift()) {
       if (step === undefined) reading.refuse('has brackets that do not end in an operator');
       if (LOGICAL.has(step)) {

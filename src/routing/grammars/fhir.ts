@@ -1,11 +1,11 @@
 /**
- * Search of FHIR R4 (https://hl7.org/fhir/R4/search.html). Names are those of search parameters, chains as they stand with or without their types
- * (`subject.name`, `subject:Patient.name`), `_has:Observation:patient:code` and `_include` values in full. Left out on purpose: `_filter` and
- * `_query`, which are languages of their own.
+ * Search of FHIR R4 (https://hl7.org/fhir/R4/search.html). Names are those of search parameters, chains with or without types
+ * (`subject.name`, `subject:Patient.name`), `_has:Observation:patient:code` and `_include` values in full. Not supported: `_filter` and
+ * `_query`, which are separate languages.
  */
 import type { Grammar, Reading } from './grammar.ts';
 
-/** Those that do not change which element is searched. */
+/** Modifiers that do not change which element is searched. */
 const MODIFIERS: ReadonlySet<string> = new Set(
   'exact contains text not missing in not-in above below of-type iterate'.split(' '),
 );
@@ -43,7 +43,7 @@ function included(value: string, reading: Reading): void {
   reading.returned(reading.listed(value) ? value : short);
 }
 
-/** A search parameter, also one behind references. */
+/** A search parameter, possibly behind references. */
 function searched(name: string, reading: Reading): void {
   if (!NAME.test(name)) reading.refuse('has something in its name that is not known');
   const isWhole = name.startsWith('_has:') || reading.listed(name);
@@ -66,6 +66,6 @@ export const fhir: Grammar = {
     else searched(bare, reading);
     return true;
   },
-  /** A search parameter that stands twice must hold twice (§3.1.1.3); there may be several includes. */
+  /** A repeated search parameter must hold twice (§3.1.1.3); several includes are allowed. */
   repeats: (name) => !(name in RESULT) || name.startsWith('_include') || name.startsWith('_revinclude'),
 };

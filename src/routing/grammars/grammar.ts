@@ -1,35 +1,35 @@
 /**
- * A grammar takes apart a search that is written in a language of its own (`sort=-name`, `where={"phone":…}`, `$filter=…`) and says which
- * fields it goes by. Whatever a grammar does not fully understand it refuses: an upstream might understand more.
+ * A grammar parses a search in its own language (`sort=-name`, `where={"phone":…}`, `$filter=…`) and reports the fields that the
+ * search uses. It rejects whatever it does not fully understand, because an upstream might understand more.
  */
 
-/** What a grammar reports to, and refuses with. Every function but `listed` throws where the search may not go on. */
+/** Receives what a grammar finds. Every function except `listed` throws if the search is not allowed. */
 export interface Reading {
-  /** The search goes by this name, as the upstream spells it. Refused if the route does not list it. */
+  /** The search uses this field, as the upstream names it. Throws if the route does not list it. */
   field(name: string): void;
-  /** The name only says what comes back, and is one that must be listed: a relation, a computed column. */
+  /** The name affects only the result, but must be listed: a relation, a computed column. */
   returned(name: string): void;
-  /** The search goes by every field that the route lists: full text. */
+  /** The search uses every field that the route lists: full text. */
   everything(): void;
   listed(name: string): boolean;
-  /** @param what ends a sentence that begins with the place, e.g. `has an operator that is not known` */
+  /** @param what completes a sentence that begins with the place, e.g. `has an operator that is not known` */
   refuse(what: string): never;
 }
 
 export interface Grammar {
-  /** Reads the value of a parameter of any name; of a body, the member as it was parsed. */
+  /** Reads the value of a parameter of any name; in a body, the parsed member. */
   value?(value: unknown, reading: Reading): void;
-  /** Reads what stands in brackets behind the name: `filter[phone][_eq]=…` has the path `phone`, `_eq`; `a[]` an empty step. */
+  /** Reads the brackets after a name: `filter[phone][_eq]=…` has the path `phone`, `_eq`; `a[]` has an empty step. */
   member?(path: readonly string[], value: string, reading: Reading): void;
-  /** Reads a parameter by its name. False: the name is none of this language. */
+  /** Reads a parameter by its name. False: the name does not belong to this language. */
   parameter?(name: string, value: string, reading: Reading): boolean;
-  /** `;` is a sign of the language. Elsewhere it is refused, since some servers take it for the begin of another parameter. */
+  /** `;` belongs to the language. Otherwise it is rejected, since some servers start a new parameter at it. */
   readonly hasSemicolons?: boolean;
-  /** May the same name stand more than once? Only for languages that give that a meaning. */
+  /** The same name may repeat. Only for languages that define what it means. */
   repeats?(name: string): boolean;
 }
 
-/** One step of a name. What is in the table is looked up as it stands; this is for names that need not be listed. */
+/** One step of a name that need not be listed. Listed names are looked up unchanged. */
 export const PLAIN_NAME = /^[\p{L}_][\p{L}\p{N}_-]*$/u;
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -45,8 +45,8 @@ export const isPlain = (value: unknown): boolean =>
   Array.isArray(value) ? value.every(isScalar) : isScalar(value);
 
 /**
- * Text of a list, split where no bracket and no quote is open. Refused: what does not match, empty items.
- * @param quote the one that the language has: with any other, what looks like a text would be read as more by the upstream
+ * Splits a list at separators outside brackets and quotes. Rejects unbalanced brackets and quotes, and empty items.
+ * @param quote the quote of the language; with another one the upstream would parse what looks like a text
  */
 export function splitList(
   text: string,
@@ -59,7 +59,7 @@ export function splitList(
   let start = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    // In OData, a quote within a text is written twice, which leaves and enters the text again.
+    // In OData a doubled quote within a text leaves and reenters the text.
     if (c === quote) {
       const end = text.indexOf(c, i + 1);
       if (end === -1) reading.refuse('has a quote that is not closed');

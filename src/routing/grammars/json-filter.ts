@@ -1,9 +1,9 @@
-/** Filters as JSON objects: names with values or operators, joined by lists (`$or`). What Parse and MongoDB have in common. */
+/** Filters as JSON objects: names with values or operators, joined by lists (`$or`). The common part of Parse and MongoDB. */
 import { isObject, isPlain, isScalar, type Json, type Reading } from './grammar.ts';
 
 /**
- * `value`: a scalar or a list of them. `not`: operators again. `element`: a filter of a list's elements. `shape`: a place, written in
- * members of its own.
+ * `value`: a scalar or a list of scalars. `not`: operators again. `element`: a filter of list elements. `shape`: a geometric shape,
+ * with its own members.
  */
 export type Operand = 'value' | 'not' | 'element' | 'shape';
 
@@ -11,7 +11,7 @@ export interface JsonDialect {
   /** `$or` …: a list of filters */
   readonly logical: ReadonlySet<string>;
   readonly operators: ReadonlyMap<string, Operand>;
-  /** an object that stands for one value, such as a date */
+  /** true for an object that represents one value, such as a date */
   isValue(value: Json): boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Reading } from './grammar.ts';
 
 const DEPTH = 20;
 
-/** Refused: a name that stands twice, since readers differ in which one counts. */
+/** Rejects duplicate names, since readers disagree which one counts. */
 export function jsonText(text: string, reading: Reading): unknown {
   try {
     return parseJson(text, DEPTH);

@@ -1,6 +1,6 @@
 /**
- * Filters of MongoDB. Left out on purpose: `$where`, `$expr`, `$function` and `$jsonSchema`, which name fields in a language of
- * their own, and `$text`, which searches every indexed field.
+ * Filters of MongoDB. Not supported: `$where`, `$expr`, `$function` and `$jsonSchema`, which name fields in another
+ * language, and `$text`, which searches every indexed field.
  */
 import { type Grammar, isScalar } from './grammar.ts';
 import { type JsonDialect, operators, readFilter } from './json-filter.ts';

@@ -1,6 +1,6 @@
 /**
- * Expressions of OData, versions 2 and 4 (OData 4.01 URL Conventions §5.1.1, OData 2.0 §4.5). Only names matter here, so precedence
- * does not: operands and operators alternate, and every identifier is an operator, a function, a literal, or looked up.
+ * Expressions of OData, versions 2 and 4 (OData 4.01 URL Conventions §5.1.1, OData 2.0 §4.5). Only the names matter, so precedence
+ * does not: operands and operators alternate, and every identifier is an operator, a function, a literal, or a listed name.
  */
 import type { Reading } from './grammar.ts';
 
@@ -55,7 +55,7 @@ function tokens(text: string, reading: Reading): Token[] {
   }
 }
 
-/** Variables of the lambdas that are open, with the collection that each goes through. */
+/** Variables of the open lambdas, with the collection of each. */
 type Scope = ReadonlyMap<string, string>;
 
 class Reader {
@@ -106,7 +106,7 @@ class Reader {
       const token = this.#tokens[this.#at];
       if (token?.is !== 'name' || !OPERATORS.has(token.text)) return;
       this.#at++;
-      // A division that fails for one record alone says by the upstream's error that this record is there.
+      // A division that fails for a single record would reveal, by the upstream's error, that the record exists.
       if (DIVISIONS.has(token.text) && !/^[+-]?[0.]*[1-9]/.test(this.#tokens[this.#at]?.text ?? ''))
         this.#reading.refuse('divides by something other than a number');
     }
@@ -128,14 +128,14 @@ class Reader {
     } else if (!LITERALS.has(token.text)) this.#reading.field(resolved(token.text, scope));
   }
 
-  /** A list to its closing bracket: of a function, after `in`, or one expression in brackets. */
+  /** A list up to its closing bracket: arguments, a list after `in`, or one expression in brackets. */
   #arguments(scope: Scope, depth: number): void {
     do this.#expression(scope, depth + 1);
     while (this.#takes(','));
     if (!this.#takes(')')) this.#fail();
   }
 
-  /** `Orders/any(o: o/Amount gt 3)`; `any()` asks whether there is one. */
+  /** `Orders/any(o: o/Amount gt 3)`; `any()` tests whether an element exists. */
   #lambda(path: string, quantifier: string, scope: Scope, depth: number): void {
     if (quantifier !== 'any' && quantifier !== 'all')
       this.#reading.refuse('has a function that is not known');
@@ -149,7 +149,7 @@ class Reader {
   }
 }
 
-/** The path as the route lists it: without `/$count`, with a variable's collection in its place. */
+/** The path as the route lists it: without `/$count`, and with a variable replaced by its collection. */
 function resolved(path: string, scope: Scope): string {
   const [first = '', ...rest] = path.replace(/\/\$count$/, '').split('/');
   return [scope.get(first) ?? first, ...rest].join('/');

@@ -1,6 +1,6 @@
 /**
- * System query options of OData. Paths are listed as they stand (`Address/City`), fields of a collection or relation behind it
- * (`Orders/Amount`). Left out on purpose: `$apply` and `$compute`, which rename; `$skiptoken`, `$format` (name them in query_params).
+ * System query options of OData. Paths are listed unchanged (`Address/City`), fields of a collection or relation after it
+ * (`Orders/Amount`). Not supported: `$apply` and `$compute`, which rename; `$skiptoken`, `$format` (name them in query_params).
  */
 import { type Grammar, PLAIN_NAME, type Reading, splitList } from './grammar.ts';
 import { readCondition, readOrder } from './odata-expression.ts';
@@ -22,13 +22,13 @@ const OPTIONS: {
       if (name !== '*' && !PLAIN_NAME.test(name)) reading.returned(name);
   },
   $expand: expand,
-  $top: whole,
-  $skip: whole,
+  $top: integer,
+  $skip: integer,
   $count: oneOf('true', 'false'),
   $inlinecount: oneOf('allpages', 'none'),
 });
 
-function whole(value: string, reading: Reading): void {
+function integer(value: string, reading: Reading): void {
   if (!/^\d{1,9}$/.test(value)) reading.refuse('is not a number');
 }
 
@@ -38,7 +38,7 @@ function oneOf(...values: string[]): (value: string, reading: Reading) => void {
   };
 }
 
-/** `Orders($filter=Amount gt 3;$select=Amount)`: what stands in brackets is about the relation's fields. */
+/** `Orders($filter=Amount gt 3;$select=Amount)`: the options in brackets concern the relation's fields. */
 function expand(value: string, reading: Reading, depth: number): void {
   if (depth > MAX_EXPANDS) reading.refuse('follows relations too deeply');
   for (const item of splitList(value, ',', "'", reading)) {

@@ -1,5 +1,5 @@
 /**
- * Queries of Parse Server (`where`): `{"phone":{"$gt":"138"},"$or":[…]}`. Left out on purpose: `$inQuery`, `$notInQuery`, `$select`,
+ * Queries of Parse Server (`where`): `{"phone":{"$gt":"138"},"$or":[…]}`. Not supported: `$inQuery`, `$notInQuery`, `$select`,
  * `$dontSelect` and `$relatedTo`, which search another class, and `$text`, which searches every indexed field.
  */
 import { type Grammar, isPlain } from './grammar.ts';

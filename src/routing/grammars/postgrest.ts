@@ -1,15 +1,15 @@
 /**
  * Queries of PostgREST (https://docs.postgrest.org/en/stable/references/api/tables_views.html): `phone=like.138*`, `or=(age.lt.18,age.gt.21)`,
  * `order=name.desc`, `select=name,orders(amount)`. Columns, JSON paths (`data->>phone`) and columns of relations (`orders.amount`) are
- * listed as they stand. Left out on purpose: `select` with names given (`a:b`), casts, functions and `!inner`, which filters.
+ * listed unchanged. Not supported: `select` with new names (`a:b`), casts, functions and `!inner`, which filters.
  */
 import { type Grammar, PLAIN_NAME, type Reading, splitList } from './grammar.ts';
 
 const OPERATOR =
   /^(?:not\.)?(?:(?:eq|gte?|lte?|like|ilike|match|imatch)(?:\((?:any|all)\))?|neq|in|is|isdistinct|cs|cd|ov|sl|sr|nxr|nxl|adj|(?:fts|plfts|phfts|wfts)(?:\([a-z_]+\))?)\.(.*)$/s;
 /**
- * Within a tree a value ends at the next comma or bracket, unless it is a list of `in` or in quotes from its begin to its end. Anything
- * else could end earlier for PostgREST than for us, and what follows would be a condition.
+ * Within a tree a value ends at the next comma or bracket, unless it is a list of `in` or is quoted entirely. Any other value could
+ * end earlier for PostgREST than for Sluice, and the rest would be a condition.
  */
 const OPERAND =
   /^(?:not\.)?(?:in\.\((?:"[^"\\]*"|[^"(){},\\]*)(?:,(?:"[^"\\]*"|[^"(){},\\]*))*\)|[a-z]+(?:\([a-z_]+\))?\.(?:"[^"\\]*"|[^"(){}\\]*))$/;
@@ -31,7 +31,7 @@ function tree(value: string, reading: Reading, depth: number, prefix: string): v
       tree(logical, reading, depth + 1, prefix);
       continue;
     }
-    // The name ends where the operator begins; one in quotes is refused.
+    // The name ends where the operator begins; quoted names are rejected.
     const m = /^([\p{L}_][\p{L}\p{N}_>-]*)\.(.*)$/su.exec(item);
     if (!m) reading.refuse('has an item that is not a column with an operator');
     if (!OPERAND.test(m[2]!)) reading.refuse('has a value that ends elsewhere for some readers');
@@ -85,6 +85,6 @@ export const postgrest: Grammar = {
     else column(value, name, reading);
     return true;
   },
-  /** Conditions that stand twice must both hold. */
+  /** Repeated conditions must all hold. */
   repeats: (name) => !/(?:^|\.)(?:order|limit|offset|select)$/.test(name),
 };

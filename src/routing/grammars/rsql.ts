@@ -1,4 +1,4 @@
-/** RSQL and FIQL: `name==Li*;(age=gt=40,vip==true)`; `;` or `and`, `,` or `or`. Only RSQL has quotes: FIQL would read on within them. */
+/** RSQL and FIQL: `name==Li*;(age=gt=40,vip==true)`; `;` or `and`, `,` or `or`. Only RSQL has quotes: FIQL would parse their content. */
 import type { Grammar, Reading } from './grammar.ts';
 
 const OPERATORS: ReadonlySet<string> = new Set(
@@ -72,7 +72,7 @@ class Reader {
     if (!this.#takes('word')) this.#fail();
     this.#reading.field(name!.text);
     const operator = this.#tokens[this.#at];
-    // FIQL: a name alone asks whether there is a value.
+    // FIQL: a name alone tests whether there is a value.
     if (!this.#takes('operator')) return;
     if (!OPERATORS.has(operator!.text)) this.#reading.refuse('has an operator that is not known');
     if (!this.#takes('mark', '(')) {
@@ -97,7 +97,7 @@ const grammar = (hasQuotes: boolean): Grammar => ({
   },
 });
 
-/** Without escapes in quotes: not every reader knows them. */
+/** Quotes have no escapes: not every reader supports them. */
 export const rsql = grammar(true);
 
 export const fiql = grammar(false);

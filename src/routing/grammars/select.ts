@@ -1,6 +1,6 @@
 /**
- * What comes back: `name,phone`. The catalog treats it as any other answer, so plain names need not be listed. What renames
- * (`name:ssn`), computes or follows a relation must be: the catalog would not know it again.
+ * Selected fields: `name,phone`. The catalog treats them as in any other response, so plain names need not be listed. A name that
+ * renames (`name:ssn`), computes or follows a relation must be listed, because the catalog would not recognize the result.
  */
 import { type Grammar, PLAIN_NAME, type Reading } from './grammar.ts';
 
@@ -24,7 +24,7 @@ export const select: Grammar = {
   },
 };
 
-/** Relations to follow: each of them must be listed. */
+/** Relations to follow; each must be listed. */
 export const include: Grammar = {
   value(value, reading: Reading) {
     const items = Array.isArray(value) ? (value as unknown[]) : [value];

@@ -1,7 +1,7 @@
-/** Full text: words that are looked for in every field which the route lists. What a query language writes names with is refused. */
+/** Full text: words that are searched in every field that the route lists. Characters of query languages are rejected. */
 import type { Grammar, Reading } from './grammar.ts';
 
-/** `name:x`, `name=x`, `{!…}`, `a|b`, `field(x)` … of Lucene, Solr, SQL and their like; checked after normalization, too (`：`). */
+/** `name:x`, `name=x`, `{!…}`, `a|b`, `field(x)` … of Lucene, Solr, SQL and others; checked after normalization, too (`：`). */
 const NAMING = /[:=<>{}[\]()|\\~^$;\p{Cc}]/u;
 
 export const text: Grammar = {

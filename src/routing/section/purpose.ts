@@ -1,4 +1,4 @@
-/** Where a request's purpose, recipient and tier come from. */
+/** Section `purpose`: where a request's purpose, recipient and tier come from. */
 import { defaulted, section, type Static, table, Type } from '../../documents/kinds.ts';
 
 const header = Type.String({ pattern: '^[A-Za-z0-9-]+$', maxLength: 64 });
