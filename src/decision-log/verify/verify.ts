@@ -2,6 +2,7 @@
  * Verifies an entire journal. Each line must be, byte for byte, what `seal` writes for its record. Each record must be
  * linked to the one before. Each chain must reach the seqs that its head, the anchors and the other chains name. Files are
  * streamed, so memory does not grow with the journal.
+ * Longer than most files: the checks of a chain share its state.
  */
 import { existsSync } from 'node:fs';
 import type { DecisionRecord } from '../../model/record.ts';
