@@ -1,4 +1,4 @@
-/** API keys → Subject. Only digests are kept: who reads the configuration cannot use the keys. */
+/** API keys → Subject. Only digests are stored, so a reader of the configuration cannot use the keys. */
 import { hash } from 'node:crypto';
 import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
@@ -15,7 +15,7 @@ export function createApiKeys(
   keys: IdentityConfig['api_keys'],
   clock: Clock,
 ): (key: string) => Authenticated {
-  // Looked up by digest: how long that takes tells nothing about a key.
+  // The lookup uses the digest, so its duration reveals nothing about a key.
   const known = new Map(
     keys.map(({ id, sha256, expires, subject }): [string, Authenticated] => [
       sha256,

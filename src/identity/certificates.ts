@@ -1,4 +1,4 @@
-/** Client certificates → Subject. The TLS layer has verified the chain; here it is only looked up whose it is. */
+/** Client certificates → Subject. The TLS layer has verified the chain; this file only finds the matching entry. */
 import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
@@ -13,7 +13,7 @@ type Entry = IdentityConfig['certificates'][number];
 const AMR = ['swk'];
 const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** @returns null when no entry fits */
+/** @returns null if no entry matches */
 export function createCertificates(
   entries: readonly Entry[],
   clock: Clock,
@@ -47,7 +47,7 @@ function fits({ fingerprint, dns, uri, subject_name }: Entry, certificate: PeerC
   return wanted.length > 0 && wanted.every(([attribute, value]) => certificate.subject[attribute] === value);
 }
 
-/** Node writes `DNS:a, URI:b`, and a name that could be taken for several as a JSON string (CVE-2021-44532). */
+/** Node writes `DNS:a, URI:b`, and quotes an ambiguous name as a JSON string (CVE-2021-44532). */
 function alternativeNames(text: string): (readonly [kind: string, name: string])[] {
   return [...text.matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?=, |$)/g)].map(
     ([, kind = '', name = '']) => [kind, name.startsWith('"') ? (JSON.parse(name) as string) : name],

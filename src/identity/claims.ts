@@ -1,4 +1,4 @@
-/** What a token says → Subject. A claim that is there and cannot be read is a refusal, never a default. */
+/** Claims of a token → Subject. A claim that is present but invalid is an error, never replaced by a default. */
 import type { IssuerConfig, SubjectConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
@@ -10,7 +10,7 @@ const MAX_TEXT = 256;
 const MAX_LIST = 200;
 const INTERNAL = 'internal';
 
-/** The claim of that very name, else a JSON Pointer (`/realm_access/roles`), else a dotted path (`realm_access.roles`). */
+/** Looks up the claim of that name, else a JSON Pointer (`/realm_access/roles`), else a dotted path (`realm_access.roles`). */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   const steps = name.startsWith('/') ? tokensOf(name) : name.split('.');
@@ -29,11 +29,11 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
     const value = name === undefined ? undefined : claimAt(claims, name);
     if (value === undefined || value === null) return null;
     const converted = as(value);
-    if (converted === undefined) throw invalid(`The token's claim "${name}" is not what it should be.`);
+    if (converted === undefined) throw invalid(`The token's claim "${name}" has the wrong type.`);
     return converted;
   };
   const id = read(names.subject, text);
-  if (id === null) throw invalid(`The token has no claim "${names.subject}", which says whose it is.`);
+  if (id === null) throw invalid(`The token has no claim "${names.subject}", which identifies its subject.`);
   const extra = Object.fromEntries(
     Object.entries(names.properties).flatMap(([property, name]) => {
       const value = claimAt(claims, name);
@@ -58,7 +58,7 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
   });
 }
 
-/** Where a claim says who belongs to us, a token without it must not count as ours. */
+/** If a claim states the organization, a token without it must not count as internal. */
 function organizationOf(claimed: string | null, { claims, organization }: IssuerConfig): string {
   if (claimed !== null) return claimed;
   if (organization !== undefined) return organization;
@@ -83,7 +83,7 @@ export function configuredSubject(subject: SubjectConfig, amr: readonly string[]
   });
 }
 
-/** Some identity providers put every attribute into a list. */
+/** Some identity providers wrap every attribute in a list. */
 function text(value: unknown): string | undefined {
   const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
   return typeof one === 'string' && one !== '' && one.length <= MAX_TEXT && !/\p{Cc}/u.test(one)
@@ -91,7 +91,7 @@ function text(value: unknown): string | undefined {
     : undefined;
 }
 
-/** A list of texts, or one text with spaces in between, as OAuth's `scope` is written (RFC 8693 §4.2). */
+/** A list of texts, or one text separated by spaces, like OAuth's `scope` (RFC 8693 §4.2). */
 function list(value: unknown): string[] | undefined {
   const items: unknown = typeof value === 'string' ? value.split(/\s+/).filter((s) => s !== '') : value;
   if (!Array.isArray(items) || items.length > MAX_LIST) return undefined;

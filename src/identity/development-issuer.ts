@@ -1,6 +1,6 @@
 /**
- * An issuer for demos and tests: a key of its own, made at the start and gone at the end. Never configure one where
- * real data is; `sluice demo` and the examples are its only users.
+ * An issuer for demos and tests. Its key is generated at start and exists only in memory. Never configure one for
+ * real data; only `sluice demo` and the examples use it.
  */
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 
@@ -10,9 +10,9 @@ export interface DevelopmentIssuer {
   /** public keys only */
   readonly jwks: { readonly keys: readonly JWK[] };
   /**
-   * @param claims win over those that are added: iss, aud, iat, exp
+   * @param claims take precedence over the added ones: iss, aud, iat, exp
    * @param lifetime seconds
-   * @param at when it is issued; now if not given
+   * @param at time of issue; default: now
    */
   sign(claims: Readonly<Record<string, unknown>>, lifetime?: number, at?: Date): Promise<string>;
 }

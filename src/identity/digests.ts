@@ -1,7 +1,7 @@
 /**
- * The SHA-256 digests under which a token can be revoked. One signed token has many spellings: base64url with other unused bits (refused
- * by `tokens.ts`), and for ECDSA a second signature that everybody can compute from the first. What is signed has one, so that the
- * digest of the signing input (RFC 7515 §5.1, `header.payload`) covers them all.
+ * The SHA-256 digests by which a token can be revoked. One signed token has several encodings: base64url with other unused bits (rejected
+ * by `tokens.ts`), and, for ECDSA, a second signature that anybody can compute from the first. The signing input has only one encoding, so
+ * its digest (RFC 7515 §5.1, `header.payload`) covers them all.
  */
 import { hash } from 'node:crypto';
 
@@ -16,8 +16,8 @@ const ORDERS: Readonly<Record<string, bigint>> = {
 export const digestOf = (text: string): string => hash('sha256', text, 'hex');
 
 /**
- * Of the signing input; of the whole token, as lists written before that rule hold it; and of the same token with its other ECDSA signature
- * `(r, n - s)`, which verifies too.
+ * Digests of the signing input; of the entire token, as older lists contain it; and of the token with its other ECDSA signature
+ * `(r, n - s)`, which is also valid.
  */
 export function digestsOfToken(token: string, algorithm: string): readonly string[] {
   const end = token.lastIndexOf('.');

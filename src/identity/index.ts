@@ -37,7 +37,7 @@ interface Remembered {
 /** RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1). */
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
 
-/** Reads key files at once and throws `config_invalid` if one cannot be used; key URLs are asked when first needed. */
+/** Reads key files immediately, and throws `config_invalid` if one is unusable. Key URLs are fetched at the first use. */
 export function createIdentity(config: IdentityConfig, deps: IdentityDependencies): Identity {
   const { clock, logger, invalidation = createInvalidation() } = deps;
   const issuers = new Map<string, Issuer>(
@@ -121,21 +121,21 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   return {
     authenticate(headers, peer) {
       const { certificate } = peer;
-      // The connection is no safer than its certificate, whatever credential is sent over it.
+      // A connection is no safer than its certificate, whatever other credential is sent over it.
       if (certificate !== undefined) revocations.checkDigest(fingerprintOf(certificate));
       const authorization = one(headers, 'authorization');
       const key = config.api_keys.length > 0 ? one(headers, apiKeyHeader) : undefined;
       if (authorization !== undefined && key !== undefined)
         throw new SluiceError(
           'token_malformed',
-          'The request has both an Authorization header and an API key: send one.',
+          'The request has both an Authorization header and an API key. Send only one.',
         );
       if (authorization !== undefined) return bearer(tokenOf(authorization));
       const found = key === undefined ? certificate && certificateOf(certificate) : apiKey(key);
       if (!found)
         throw new SluiceError(
           'token_missing',
-          'The request has no credential that Sluice knows. Send a bearer token.',
+          'The request has no credential of a kind that is configured. Send a bearer token.',
         );
       revocations.check(found, key === undefined ? [] : [digestOf(key)]);
       return found;
@@ -160,21 +160,21 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   };
 }
 
-/** as a list of revocations spells it: the SHA-256 of the certificate in DER */
+/** as in a list of revocations: the SHA-256 of the certificate in DER */
 const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>
   fingerprint256.replaceAll(':', '').toLowerCase();
 
 function one(headers: Headers, name: string): string | undefined {
   const value = headers[name];
   if (value === undefined || typeof value === 'string') return value;
-  // Which of two the upstream, or a proxy before us, would have looked at nobody can say.
-  throw new SluiceError('token_malformed', `The header ${name} stands more than once.`);
+  // It is unknown which of two values the upstream, or a proxy before Sluice, would use.
+  throw new SluiceError('token_malformed', `The header ${name} is repeated.`);
 }
 
 function tokenOf(authorization: string): string {
   const token = BEARER.exec(authorization)?.[1];
   if (token !== undefined) return token;
   if (/^bearer(?: |$)/i.test(authorization))
-    throw new SluiceError('token_malformed', 'The Authorization header is not "Bearer" and one token.');
-  throw new SluiceError('token_missing', 'The Authorization header is of another scheme than Bearer.');
+    throw new SluiceError('token_malformed', 'The Authorization header must be "Bearer" and one token.');
+  throw new SluiceError('token_missing', 'The Authorization header has a scheme other than Bearer.');
 }

@@ -1,7 +1,7 @@
 /**
- * The public keys of an issuer: given in the configuration, in a file, or at a URL. Keys at a URL are fetched by one
- * request at a time, not more often than the cooldown allows whatever tokens arrive, and never used past their age: a key
- * that the issuer has withdrawn must stop working here too.
+ * The public keys of an issuer: from the configuration, a file, or a URL. Only one request at a time fetches a URL, and, whatever
+ * tokens arrive, not more often than the cooldown allows. Keys are not used past their maximum age, because a key that the issuer
+ * has withdrawn must stop working.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { IssuerConfig } from './section.ts';
@@ -18,14 +18,14 @@ export interface KeySet {
   /** changes whenever the keys do */
   generation(): number;
   /**
-   * Asks for the keys anew after a signature that none of generation `since` has made: within the cooldown, and by one request.
-   * @returns whether there are other keys now
+   * Fetches the keys again after a signature that no key of generation `since` has made. It respects the cooldown and shares one request.
+   * @returns whether the keys have changed
    */
   renew(since: number): Promise<boolean>;
-  /** when the keys must be asked for again, whatever was verified with them; ms since the epoch */
+  /** time at which the keys must be fetched again; ms since the epoch */
   trustedUntil(): number;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
-  /** looks now, whatever the cooldown says, without waiting for the answer */
+  /** starts a fetch now, regardless of the cooldown, without waiting for it */
   refresh(): void;
   close(): void;
 }
@@ -40,7 +40,7 @@ export interface KeyDependencies {
 
 const MAX_KEYS = 100;
 const MAX_BYTES = 512 * 1024;
-/** After a failed fetch, so that an issuer that comes back is found soon but is not run into. */
+/** Delay after a failed fetch: short enough to notice a recovered issuer soon, long enough not to flood it. */
 const RETRY_MS = 2_000;
 
 /** @throws SluiceError `config_invalid` for inline keys or a file that cannot be used */
@@ -51,7 +51,7 @@ export function createKeySet(issuer: string, source: Source, deps: KeyDependenci
   throw new SluiceError('config_invalid', 'An issuer has no keys: jwks needs one of file, url, keys.');
 }
 
-/** Private and shared keys have no business in a published set; what they verify is refused. */
+/** A published set must hold neither private nor shared keys; they are ignored, so tokens that need them are rejected. */
 function finderOf(document: unknown): KeyFinder {
   const keys = (document as { keys?: unknown } | null)?.keys;
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_KEYS)
@@ -150,7 +150,7 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
   const mayTry = (): boolean =>
     now() - triedAt >= (failed ? Math.min(RETRY_MS, source.cooldown) : source.cooldown);
 
-  /** Never rejects: what came of it shows in `find` and its age. */
+  /** Never rejects; the result is visible in `find` and its age. */
   function refresh(): Promise<void> {
     underway ??= (async () => {
       triedAt = now();
@@ -189,7 +189,7 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
       try {
         return await current(header, token);
       } catch (e) {
-        // A key that we have not seen: the issuer may have a new one.
+        // The key id is unknown: the issuer may have a new key.
         if (!(e instanceof errors.JWKSNoMatchingKey) || !(underway || mayTry())) throw e;
         await refresh();
         return await (find ?? current)(header, token);
@@ -209,14 +209,14 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
         return { ok: false, detail: 'the keys of an issuer cannot be fetched' };
       }
     },
-    // Until they come, those at hand are as good as they were.
+    // Until the new keys arrive, the current ones stay valid.
     refresh: () => void refresh(),
     close: () => {},
   };
 }
 
 async function download(url: string, timeout: number, get: typeof fetch): Promise<string> {
-  // A redirect could lead away from https, or to where the URL's owner has no say.
+  // A redirect could lead to a URL without https, or to another owner's host.
   const response = await get(url, {
     redirect: 'error',
     signal: AbortSignal.timeout(timeout),

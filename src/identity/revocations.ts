@@ -1,6 +1,6 @@
 /**
- * Revoked credentials: a YAML list that is read again when it changes. While it cannot be read, every credential may be revoked,
- * and all are refused.
+ * Revoked credentials: a YAML list that is read again when it changes. While it cannot be read, any credential may be revoked, so
+ * all are rejected.
  */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { faultsIn, spellFault } from '../documents/faults.ts';
@@ -14,12 +14,12 @@ import type { Authenticated } from './types.ts';
 
 export interface Revocations {
   /**
-   * @param digests SHA-256, in hexadecimal, that the credential may be listed by: of a token's signing input, of an API key
+   * @param digests SHA-256 digests, in hexadecimal, by which the credential may be listed: of a token's signing input, of an API key
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
   check(authenticated: Authenticated, digests: readonly string[]): void;
   /**
-   * For a client certificate, whichever subject it has.
+   * Checks a client certificate, for any subject.
    * @throws SluiceError `token_revoked`, `keys_unavailable`
    */
   checkDigest(digest: string): void;
@@ -37,7 +37,7 @@ export const NO_REVOCATIONS: Revocations = {
   close: () => {},
 };
 
-/** @throws SluiceError `config_invalid` when the list cannot be used at the start */
+/** @throws SluiceError `config_invalid` if the list is unusable at start */
 export function openRevocations(
   path: string,
   { clock, logger, onChange }: { clock: Clock; logger: Logger; onChange?: () => void },
@@ -54,7 +54,10 @@ export function openRevocations(
         },
         ...(onChange === undefined ? {} : { onChange }),
         onError: () =>
-          logger.error({ file: path }, 'the list of revocations cannot be read: everybody is refused'),
+          logger.error(
+            { file: path },
+            'the list of revocations cannot be read: all credentials are rejected',
+          ),
       });
     } catch (cause) {
       throw new SluiceError('config_invalid', {
@@ -71,7 +74,7 @@ export function openRevocations(
     if (file.error === null) return file.value;
     throw new SluiceError(
       'keys_unavailable',
-      'The list of revocations cannot be read: no credential can be taken now.',
+      'The list of revocations cannot be read, so no credential is accepted now.',
     );
   }
   const revoked = (): SluiceError => new SluiceError('token_revoked', 'The credential has been revoked.');

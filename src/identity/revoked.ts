@@ -14,15 +14,15 @@ export interface Revoked {
   readonly isMarked: Completeness['isMarked'];
 }
 
-/** `Date.parse` accepts nearly any text as some date, and an early date revokes less. */
+/** `Date.parse` accepts almost any text as a date, and a date that is too early revokes less. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
-/** in hexadecimal; for a certificate also with colons, as tools print it */
+/** hexadecimal; for a certificate also with colons, as tools print it */
 const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 /**
- * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: whenever issued); `[]` where there are none.
- * @throws SluiceError `config_invalid` with places, but without names of the list
+ * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: regardless of the time of issue); `[]` if there are none.
+ * @throws SluiceError `config_invalid` with line numbers, but without values of the list
  */
 export function parseRevoked(text: string, before: string | null = null): Revoked {
   const yaml = readYaml('', text, { dialect: 'sluice', isPersonal: true });

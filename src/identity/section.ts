@@ -1,4 +1,4 @@
-/** How callers authenticate, and which claims of a credential describe them. */
+/** Section `identity`: how callers authenticate, and which claims of a credential describe them. */
 import type { Path, Report } from '../documents/faults.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';

@@ -62,7 +62,7 @@ export async function verifyToken(
     ...(config.max_token_age === undefined ? {} : { maxTokenAge: config.max_token_age / 1000 }),
   };
   const { claims, generation } = await verified(token, keys, options);
-  // jose looks at the age of a token only where `maxTokenAge` is set.
+  // jose checks the age of a token only if `maxTokenAge` is set.
   if (
     typeof claims['iat'] === 'number' &&
     claims['iat'] * 1000 > clock.now().getTime() + config.clock_tolerance
@@ -86,15 +86,15 @@ export async function verifyToken(
 }
 
 /**
- * Signed by a key that we have not seen under its id, or that has none: the issuer may have replaced it, which only a failed signature
- * tells. So the keys are asked for once more, as they are for an id that is unknown.
+ * A token may be signed by a new key under a known id, or name no id: only the failed signature shows that the issuer has replaced the key.
+ * So the keys are fetched once more, as for an unknown id.
  */
 async function verified(
   token: string,
   keys: KeySet,
   options: JWTVerifyOptions,
 ): Promise<{ readonly claims: Claims; readonly generation: number }> {
-  // Taken before: if the keys change meanwhile, what is remembered is out of date at once.
+  // Read the generation first: if the keys change meanwhile, the cached entry is out of date at once.
   const generation = keys.generation();
   try {
     return { claims: await verify(token, keys, options), generation };
@@ -110,7 +110,7 @@ async function verified(
   }
 }
 
-/** RFC 7515 §2: base64url without padding. Decoders take other spellings of the same bytes, under which no list would know the token. */
+/** RFC 7515 §2: base64url without padding. Decoders accept other encodings of the same bytes, whose digest no revocation list would contain. */
 const isCanonical = (token: string): boolean => {
   const parts = token.split('.');
   return (
@@ -118,7 +118,7 @@ const isCanonical = (token: string): boolean => {
   );
 };
 
-/** Read before anything is proved: only to choose whose keys to ask for. */
+/** Read before verification, only to choose the issuer's keys. */
 function peek(token: string): { alg: unknown; iss: unknown } {
   try {
     return { alg: decodeProtectedHeader(token).alg, iss: decodeJwt(token).iss };
@@ -132,7 +132,7 @@ async function verify(token: string, keys: KeySet, options: JWTVerifyOptions): P
     return (await jwtVerify(token, keys.find, options)).payload;
   } catch (e) {
     if (!(e instanceof errors.JWKSMultipleMatchingKeys)) throw e;
-    // The token names no key and several would do.
+    // The token names no key, and several are possible.
     let tries = 0;
     for await (const key of e as unknown as AsyncIterable<CryptoKey>) {
       if (++tries > MAX_TRIES) break;
@@ -146,13 +146,13 @@ async function verify(token: string, keys: KeySet, options: JWTVerifyOptions): P
   }
 }
 
-/** jose's errors carry the token's payload, which is why none is kept as a cause. */
+/** jose's errors contain the token's payload, so none is kept as a cause. */
 function translate(e: unknown): SluiceError {
   if (isSluiceError(e)) return e;
   if (e instanceof errors.JWTExpired) return new SluiceError('token_expired', 'The token has expired.');
   if (e instanceof errors.JWTClaimValidationFailed) return claimFailed(e.claim, e.reason);
   if (e instanceof errors.JWSSignatureVerificationFailed)
-    return new SluiceError('token_signature_invalid', "The token's signature is not of its issuer.");
+    return new SluiceError('token_signature_invalid', "The token's signature was not made by its issuer.");
   if (e instanceof errors.JOSEAlgNotAllowed) return notAllowed();
   if (e instanceof errors.JWKSNoMatchingKey)
     return new SluiceError(
@@ -165,7 +165,7 @@ function translate(e: unknown): SluiceError {
     e instanceof errors.JOSENotSupported
   )
     return malformed();
-  // What is left are keys that cannot be used: too short, of another type than they say.
+  // The remaining errors concern unusable keys: too short, or of a wrong type.
   return new SluiceError('token_key_unknown', "The issuer's key for this token cannot be used.");
 }
 
@@ -173,11 +173,11 @@ function claimFailed(claim: string, reason: string): SluiceError {
   if (claim === 'aud')
     return new SluiceError('token_audience_mismatch', 'The token is meant for another audience.');
   if (claim === 'iss') return new SluiceError('token_issuer_unknown', 'The token is of another issuer.');
-  // Otherwise it is missing, or no number.
+  // Otherwise the claim is missing or not a number.
   if ((claim === 'nbf' || claim === 'iat') && reason === 'check_failed') return notYet();
   return new SluiceError(
     'token_claims_invalid',
-    `The token's "${claim}" is missing or not what it should be.`,
+    `The token's "${claim}" is missing or has the wrong type.`,
   );
 }
 

@@ -1,9 +1,9 @@
-/** What the identity stage gives and takes. */
+/** Input and output of the identity module. */
 import type { PeerCertificate } from '../model/exchange.ts';
 import type { Subject } from '../model/input.ts';
 
 export interface Authenticated {
-  /** frozen; the same object for as long as the credential is remembered */
+  /** frozen; the same object while the credential is cached */
   readonly subject: Subject;
   /** of the token; empty for a credential without claims */
   readonly claims: Readonly<Record<string, unknown>>;
@@ -11,30 +11,30 @@ export interface Authenticated {
   readonly issuer: string;
   /** milliseconds since the epoch */
   readonly expires: number;
-  /** acted for when neither request, token nor route name a purpose */
+  /** purpose if neither request, token nor route name one */
   readonly purpose: string | null;
 }
 
-/** Request headers, names in lower case. A list means that the header stood more than once. */
+/** Request headers, names in lower case. A list means that the header was repeated. */
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 export interface Peer {
   readonly ip: string | null;
-  /** only when the TLS layer has verified it */
+  /** only if the TLS layer has verified it */
   readonly certificate?: PeerCertificate;
 }
 
 export interface Identity {
   /**
-   * Answers at once for a credential that is remembered.
+   * Returns synchronously for a cached credential.
    * @throws SluiceError `token_*`, `keys_unavailable` (thrown or as a rejection)
    */
   authenticate(headers: Headers, peer: Peer): Authenticated | Promise<Authenticated>;
-  /** for `/readyz`: have all issuers usable keys? */
+  /** for `/readyz`: true if all issuers have usable keys */
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
-  /** entries remembered now, and how often memory has answered; for metrics */
+  /** number of cached tokens, and of cache hits; for metrics */
   readonly remembered: { readonly size: number; readonly hits: number; readonly misses: number };
-  /** reads key files and revocations now, and asks for the keys at URLs */
+  /** reads key files and revocations now, and starts a fetch of the keys at URLs */
   refresh(): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The actions of requests, and the sets of them that stages distinguish. */
+/** The actions of requests, and sets of actions that several modules distinguish. */
 import type { ActionName } from './input.ts';
 
 export const ACTIONS = [
@@ -13,7 +13,7 @@ export const ACTIONS = [
 const setOf = (...names: readonly ActionName[]): ReadonlySet<string> => new Set(names);
 
 export const READS = setOf('read', 'search', 'export');
-/** actions whose answer is a list of records */
+/** actions whose response is a list of records */
 export const LISTS = setOf('search', 'export');
 export const WRITES = setOf('create', 'update', 'delete');
 /** actions whose body is a record */

@@ -1,4 +1,4 @@
-/** What the policy answers (design §5.2, §5.3). */
+/** Answers of the policy (design §5.2, §5.3). */
 
 export interface Reason {
   readonly code: string;
@@ -10,7 +10,7 @@ export interface Obligations {
   readonly watermark?: boolean | null;
   readonly min_group_size?: number | null;
   readonly step_up?: string | null;
-  /** emergency access and the like: allowed, and somebody must look at it afterwards */
+  /** emergency access, for example: allowed, but somebody must review it afterwards */
   readonly review?: boolean | null;
   readonly [extra: string]: unknown;
 }
@@ -35,7 +35,7 @@ export const TREATMENTS = [
 ] as const;
 export type TreatmentName = (typeof TREATMENTS)[number];
 
-/** What is done to a field and why. Parameters of the treatment come from the catalog; the answer may override them in `with`. */
+/** The treatment of a field, and the reason. The catalog gives parameters of the treatment; the answer may override them in `with`. */
 export interface TreatmentChoice {
   readonly do: TreatmentName;
   readonly because: string;
@@ -43,16 +43,16 @@ export interface TreatmentChoice {
 }
 
 export interface DisclosureAnswer {
-  /** false: the whole record is withheld */
+  /** false: the entire record is withheld */
   readonly disclose: boolean;
   readonly reasons: readonly Reason[];
-  /** by class, e.g. `contact/3`; a class that is not named is dropped */
+  /** by class, e.g. `contact/3`; fields of a class that is not named are dropped */
   readonly classes: { readonly [cls: string]: TreatmentChoice };
-  /** by field pointer; wins over its class */
+  /** by field pointer; takes precedence over its class */
   readonly fields: { readonly [pointer: string]: TreatmentChoice };
 }
 
-/** The answer given when there is none: nothing leaves. */
+/** The answer if the policy gives none: nothing is disclosed. */
 export const WITHHOLD_ALL = (code: string, message?: string): DisclosureAnswer => ({
   disclose: false,
   reasons: [message === undefined ? { code } : { code, message }],

@@ -1,4 +1,4 @@
-/** Which field of which resource has which class, and which mask suits it (design §5.4). */
+/** The class of each field of each resource, and its mask (design §5.4). */
 
 import { LISTS, WRITES } from './actions.ts';
 
@@ -13,18 +13,18 @@ export interface FieldEntry {
   readonly tokenize?: { readonly [parameter: string]: unknown };
   readonly encrypt?: { readonly [parameter: string]: unknown };
   readonly scrub?: { readonly [parameter: string]: unknown };
-  /** the text that stands here is a document of this format: disclosed by the lines below */
+  /** the text is a document in this format, disclosed by the entries below this field */
   readonly parse?: string;
-  /** covers all that stands below it, objects too; without it a scalar, or an array of scalars */
+  /** covers everything below the field, including objects; otherwise the field is a scalar or an array of scalars */
   readonly whole?: boolean;
-  /** who may write it; absent: what the policy's data says of its category, else `as_read` */
+  /** who may write it; absent: as the policy's data says for its category, else `as_read` */
   readonly write?: WriteMode;
-  /** counted when records are grouped for `min_group_size` */
+  /** used to count groups of records for `min_group_size` */
   readonly quasi_identifier?: boolean;
   readonly description?: string;
 }
 
-/** `never`: nobody; `as_read`: whoever may see it undisguised, or scrubbed; `always`: also who may not see it. */
+/** `never`: nobody; `as_read`: callers who may see it unchanged or scrubbed; `always`: also callers who may not see it. */
 export const WRITE_MODES = ['never', 'as_read', 'always'] as const;
 export type WriteMode = (typeof WRITE_MODES)[number];
 
@@ -35,36 +35,36 @@ export interface EmbeddedEntry {
 
 export type CatalogEntry = FieldEntry | EmbeddedEntry;
 
-/** What a field of the response around the records is. */
+/** The meaning of a response field outside the records. */
 export type EnvelopeRole =
-  | 'record' // each thing that stands here is a record, besides those where the route says
-  | 'records' // where the records are (a route's `records` wins)
-  | 'record_count' // number of records in this answer: recomputed
+  | 'record' // a record, in addition to those that the route names
+  | 'records' // the records (a route's `records` takes precedence)
+  | 'record_count' // number of records in this response: recomputed
   | 'total' // number of records that match: removed when records were withheld
-  | 'link' // leads to other pages or to the upstream: removed
-  | 'status' // says how the call went and nothing about a data subject: kept
+  | 'link' // refers to other pages or to the upstream: removed
+  | 'status' // describes the call and no data subject: kept
   | 'drop';
 
 export interface EnvelopeEntry {
   readonly is: EnvelopeRole;
 }
 
-/** Where a record says whose it is, with what the value there has to be. */
+/** Where a record names its data subject, and the form of the value. */
 export interface SubjectPlace {
   readonly at: string;
-  /** of `identifiers` in the policy's data; null: any text is an id */
+  /** from `identifiers` in the policy's data; null: any text is an id */
   readonly type: string | null;
-  /** RE2; matches the whole value, its first group is the id; null: all of it is */
+  /** RE2; matches the entire value, its first group is the id; null: the entire value is the id */
   readonly pattern: string | null;
-  /** places with the same number name one person; null: each value names one of its own */
+  /** places with the same number name one person; null: each value names a person */
   readonly person: number | null;
 }
 
-/** Records of several types in one place, told apart by what one of their members says. */
+/** Records of several types in one place, distinguished by the value of a member. */
 export interface Variants {
-  /** pointer of one step: the member that says it; `/{key}`: the record's own name (a member's, an XML element's) */
+  /** pointer of one step to that member; `/{key}`: the record's own name (of its member or XML element) */
   readonly by: string;
-  /** what it says → the resource whose catalog holds; anything else withholds the record */
+  /** value → the resource whose catalog applies; any other value withholds the record */
   readonly of: { readonly [value: string]: string };
 }
 
@@ -72,17 +72,17 @@ export interface Catalog {
   readonly resource: string;
   /** such a catalog has no fields of its own */
   readonly variants?: Variants;
-  /** pointers within a record to the id(s) of whom it is about; several: the strictest answer wins */
+  /** pointers within a record to the id(s) of its data subjects; if there are several, the strictest answer applies */
   readonly data_subject: readonly string[];
-  /** all of `data_subject`, where any of them has a type or a pattern, or names a person together with another */
+  /** all of `data_subject`, if any has a type or a pattern, or names a person together with another */
   readonly subject_places?: readonly SubjectPlace[];
-  /** name → pointer: what the policy may look at, per record */
+  /** name → pointer: attributes of a record that the policy may read */
   readonly attributes: { readonly [name: string]: string };
   readonly fields: { readonly [pointer: string]: CatalogEntry };
   readonly envelope: { readonly [pointer: string]: EnvelopeEntry };
 }
 
-/** What of a route says what its answers hold. */
+/** The members of a route that describe its responses. */
 export interface AnswersOf {
   readonly action: string;
   readonly records?: string | undefined;
@@ -91,12 +91,12 @@ export interface AnswersOf {
   readonly response: { readonly format?: string | undefined };
 }
 
-/** Formats whose whole answer is one record where nothing says where its records are; `undefined`: it may come as one of them. */
+/** Formats whose entire response is one record unless the position of records is given; `undefined`: the format may be one of them. */
 const OF_ONE: ReadonlySet<string | undefined> = new Set([undefined, 'json', 'xml', 'form']);
 
 /**
- * Whether answers of a route that may hold the data of several people are one record to its catalog (`data_subject` has a `*`): one of them who objects
- * withholds all.
+ * True if a response that may hold data of several people is one record to its catalog (`data_subject` has a `*`): one person who objects
+ * withholds all of it.
  */
 export function isPageOfOne({ data_subject, envelope }: Catalog, route: AnswersOf): boolean {
   const { action, records, id, path_fields, response } = route;
@@ -116,7 +116,7 @@ export function isPageOfOne({ data_subject, envelope }: Catalog, route: AnswersO
 export const classOf = (entry: FieldEntry): string => `${entry.category}/${entry.grade}`;
 
 /**
- * What holds of a field's writes, whatever a policy answers: the line's word, else that of its category in the policy's data
+ * The write mode of a field, whatever a policy answers: that of its catalog entry, else that of its category in the policy's data
  * (`categories.<name>.write`).
  */
 export function writeModeOf(entry: FieldEntry, data: { readonly [name: string]: unknown }): WriteMode {

@@ -1,12 +1,12 @@
-/** What a data subject has agreed to, and where that is kept. */
+/** Consents of data subjects, and the interface of their sources. */
 
 export interface Consent {
   readonly id?: string;
   readonly purpose: string;
   readonly categories: readonly string[];
-  /** `internal`, or the partner's name: a consent for one never covers the other */
+  /** `internal`, or the partner's name: a consent for one does not cover the other */
   readonly recipient: string;
-  /** after resolution against the clock: a `given` consent past its `until` reads `expired`, before its `from` `pending`; `unknown`: the source has another word */
+  /** resolved against the clock: a `given` consent is `expired` after its `until` and `pending` before its `from`; `unknown`: the source has another value */
   readonly status: 'given' | 'withdrawn' | 'expired' | 'pending' | 'unknown';
   readonly explicit?: boolean;
   /** RFC 3339; present in the policy's input only if the policy reads them */
@@ -14,7 +14,7 @@ export interface Consent {
   readonly until?: string;
 }
 
-/** The state of one data subject as the policy sees it. Two data subjects in the same state get the same treatment. */
+/** The state of one data subject as the policy sees it. Data subjects in the same state get the same treatment. */
 export interface DataSubjectState {
   readonly consents: readonly Consent[];
   /** e.g. `opt_out`, `deceased`, `restricted` */
@@ -28,14 +28,14 @@ export const NO_STATE: DataSubjectState = Object.freeze({
 
 export interface ConsentSource {
   /**
-   * States of many data subjects at once; one that is not known is absent from the map.
-   * @throws SluiceError `consent_unavailable` when the source cannot answer: the caller must refuse, never assume.
+   * States of several data subjects; an unknown one is absent from the map.
+   * @throws SluiceError `consent_unavailable` if the source cannot answer: the caller must refuse.
    */
   lookup(ids: readonly string[], at: Date): Promise<ReadonlyMap<string, DataSubjectState>>;
-  /** the id that somebody is kept under whom a value of this type names; undefined: the source knows no such alias. Throws as `lookup` rejects. */
+  /** the id under which the person named by a value of this type is stored; undefined: the alias is unknown. Throws as `lookup` rejects. */
   alias?(type: string, value: string): string | undefined;
   ready(): Promise<{ ok: boolean; detail?: string }>;
-  /** looks for changes now, where the source is one that has to look */
+  /** checks for changes now, if the source needs polling */
   refresh?(): void;
   close(): Promise<void>;
 }

@@ -1,15 +1,15 @@
-/** What crosses the boundary between the pipeline and the disclosure stage. */
+/** Types that the pipeline and the disclosure module exchange. */
 import type { DisclosureAnswer, Obligations } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { DataSubjectState } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 
-/** Name of a format that is registered in `disclosure/formats/formats.ts`. */
+/** Name of a format registered in `disclosure/formats/formats.ts`. */
 export type FormatName = string;
 
 /**
- * How the records of a format stand in a body:
- * - `value`: somewhere in one value; the route or the catalog says where. Without that, and with a pointer without a wildcard, the body is one record
+ * The position of records in a body of a format:
+ * - `value`: within one value, as the route or the catalog states. Otherwise, and for a pointer without a wildcard, the body is one record
  * - `elements`: as `value`, but elements may repeat at each step of a pointer
  * - `rows`: each row, line or entry is a record
  * - `single`: the body is one record
@@ -18,12 +18,12 @@ export type Layout = 'value' | 'elements' | 'rows' | 'single';
 
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }
-  /** a number as the upstream spelled it */
+  /** a number as the upstream wrote it */
   | { readonly kind: 'number'; readonly text: string }
   | { readonly kind: 'boolean'; readonly text: 'true' | 'false' }
   | { readonly kind: 'null'; readonly text: 'null' };
 
-/** A value that stands where a catalog expects an identifier of a type. */
+/** A value at a place where a catalog expects an identifier of a type. */
 export interface TypedId {
   readonly type: string;
   readonly text: string;
@@ -32,31 +32,31 @@ export interface TypedId {
 /** Everything needed to disclose one response body. */
 export interface DisclosurePlan {
   readonly format: FormatName;
-  /** of the body, IANA name, or empty: the body says it itself or is UTF-8; only text formats but JSON take another than UTF-8 */
+  /** charset of the body, IANA name; empty: the body declares it, or it is UTF-8. Only text formats other than JSON allow one */
   readonly charset: string;
-  /** the route names it: what the body declares of itself (XML) does not count */
+  /** the route names the charset: what the body declares (XML) is ignored */
   readonly charsetCertain?: boolean;
   readonly catalog: Catalog;
   /** for embedded resources */
   readonly catalogs: ReadonlyMap<string, Catalog>;
-  /** pointer (with `*`) to the records; null: the whole body is one record */
+  /** pointer (with `*`) to the records; null: the entire body is one record */
   readonly records: string | null;
-  /** data subject known from the request (a path id), used where the record itself does not say */
+  /** data subject named by the request (a path id), used if the record names none */
   readonly dataSubject: string | null;
   /**
-   * Pointers of fields that the request searched, filtered or sorted by: a record that does not show all of them as they are is
-   * withheld, since that it was found tells what they hold.
+   * Pointers of fields that the request searched, filtered or sorted by. A record that does not show all of them unchanged is withheld,
+   * because finding it reveals their values.
    */
   readonly searched?: readonly string[];
-  /** the request may show a page of what it finds: a list that it narrowed, or that must hold groups, then tells no total */
+  /** the response may be one page of the results: a list that the request narrowed, or that must hold groups, then states no total */
   readonly paged?: boolean;
-  /** pointers of fields that the caller did not select: what they are is looked at, and left out */
+  /** pointers of fields that the caller did not select: they are read, but removed from the response */
   readonly unasked?: readonly string[];
-  /** what the headers of the answer say of the list's length */
+  /** what the response headers state about the length of the list */
   readonly announced?: { readonly total: number | null; readonly more: boolean };
-  /** whether the upstream has records behind the first `met`; asked where it does not say how many there are; null: it cannot be asked */
+  /** tells whether the upstream has records after the first `met`; used if it does not state a total; null: it cannot be asked */
   more?(met: number): Promise<boolean | null>;
-  /** which of the disclosed records leave, where the body has more than the page that was asked for */
+  /** which disclosed records to send, if the body has more than the requested page */
   readonly page?: Page | null;
   readonly obligations: Obligations;
   readonly recipient: string;
@@ -64,10 +64,10 @@ export interface DisclosurePlan {
   readonly decisionId: string;
   /** options of the format: `header: false`, `separator: ";"`, `namespaces`… */
   readonly options: { readonly [name: string]: unknown };
-  /** attributes of records that an answer may depend on; null: any */
+  /** attributes of records that answers may depend on; null: any */
   readonly attributesRead?: readonly string[] | null;
   /**
-   * The ids that consents are kept under of those whom values name, by type, line break and value; without an entry a value names nobody, and its
+   * Resolves values to the ids under which consents are stored, by type, line break and value. A value without an entry names nobody, and its
    * record is withheld.
    * @throws SluiceError consent_unavailable
    */
@@ -83,8 +83,8 @@ export interface DisclosurePlan {
 }
 
 /**
- * A piece of the answer. Its bytes may be released once a record with its summary is durable.
- * Summaries of parts add up: the summary of a part covers exactly its bytes.
+ * A part of the response. Its bytes may be released once a record with its summary is durable.
+ * The summary of a part covers exactly its bytes, so summaries add up.
  */
 export interface DisclosurePart {
   readonly chunks: readonly Uint8Array[];
@@ -92,24 +92,24 @@ export interface DisclosurePart {
   readonly last: boolean;
 }
 
-/** A page of the disclosed records of a body that begins with the first record there is. */
+/** A page of the disclosed records of a body that starts with the first record. */
 export interface Page {
   /** disclosed records before it */
   readonly offset: number;
-  /** null: all that there are */
+  /** null: all records */
   readonly limit: number | null;
-  /** the body has so many records at most: if it has as many, there may be more */
+  /** maximum records of the body; if it has as many, there may be more */
   readonly fetch: number;
 }
 
 export interface DisclosureStage {
   /**
-   * Treats a body as a stream. Yields at least one part, the final one with `last: true`. Memory is bounded by the
+   * Processes a body as a stream. Yields at least one part, the final one with `last: true`. Memory is bounded by the
    * record limit and the part size, whatever the body's size.
    * @throws SluiceError `response_malformed`, `response_too_deep`, `record_too_large`, `response_charset_unknown`, …;
-   *   bytes of parts already yielded stay valid, nothing of the offending record is among them.
+   *   bytes of parts already yielded stay valid and contain nothing of the offending record.
    */
   disclose(body: AsyncIterable<Uint8Array>, plan: DisclosurePlan): AsyncGenerator<DisclosurePart, void, void>;
-  /** The same for a short body that has arrived whole: no stream in between. */
+  /** The same for a short body that has arrived completely, without a stream. */
   discloseBuffer(body: Uint8Array, plan: DisclosurePlan): Promise<readonly DisclosurePart[]>;
 }

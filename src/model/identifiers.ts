@@ -1,6 +1,6 @@
 /**
- * By which names and values an upstream may find a record. A request is checked under the identifier that its route names; a second one
- * beside it, in the query, a header or the body, could have the upstream execute it for another record.
+ * The names and values by which an upstream may find a record. A request is checked under the identifier that its route names. A second one
+ * in the query, a header or the body could make the upstream process another record.
  */
 import { pointerOf } from './pointer.ts';
 
@@ -11,23 +11,23 @@ export const foldName = (name: string): string =>
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]/gu, '');
 
-/** names of a record's own identifier, whatever the system */
+/** names of a record's own identifier in any system */
 const USUAL = ['id', 'uuid', 'guid', 'pk', 'objectid', 'recordid', 'sysid'];
 
 /**
- * Folded names under which a value beside a route's `id` may name a record.
- * @param own names that the route itself takes the id from
+ * Folded names of values that could identify a record in addition to a route's `id`.
+ * @param own names from which the route itself takes the id
  */
 export const identifierNames = (resource: string, own: readonly string[]): ReadonlySet<string> =>
   new Set([...USUAL, `${foldName(resource)}id`, ...own.map(foldName)]);
 
 const IDENTIFIERS = new Set([...USUAL, 'key', 'name', 'code', 'field', 'slug', 'label']);
 
-/** Whether a member may say which element of a list it is. */
+/** True if a member may identify an element of a list. */
 export const identifies = (member: string): boolean => IDENTIFIERS.has(foldName(member));
 
 /**
- * Whether two values may be one to an upstream: databases compare without regard to case, width and blanks, and read `03` as 3.
+ * True if an upstream may treat two values as equal: databases ignore case, width and blanks, and read `03` as 3.
  */
 export const looksAlike = (a: string, b: string): boolean => loosely(a) === loosely(b);
 
@@ -40,15 +40,15 @@ const loosely = (text: string): string => {
   return number === null ? plain : number[1]!.replace(/^0+(?=\d)/, '');
 };
 
-/** How a write's route names its record. */
+/** How a route that writes names its record. */
 export interface Identifier {
-  /** the id, and its parts where the route makes it of several */
+  /** the id, and its parts if the route combines several */
   readonly values: readonly string[];
-  /** folded names of members, parameters and headers that would name it too */
+  /** folded names of other members, parameters and headers that would identify it */
   readonly names: ReadonlySet<string>;
 }
 
-/** The first of the names that go to the upstream with a write and name another record than its route does; undefined: none. */
+/** The first name sent with a write that identifies another record than the route; undefined: none. */
 export const otherNamed = (
   named: readonly (readonly [name: string, value: string])[],
   { names, values }: Identifier,
@@ -59,15 +59,15 @@ export const otherNamed = (
 const withoutX = (folded: string): string => folded.replace(/^x(?=.)/, '');
 
 /**
- * In JSON:API an `id` within these is that of a linked record, or of the request. One with the name of the resource is the record's nevertheless, and
- * so is one beside a record that stands within them.
+ * In JSON:API an `id` within these identifies a linked record, or the request. An `id` with the name of the resource still identifies the record, and
+ * so does one beside a record within them.
  */
 const OF_OTHERS: ReadonlySet<string> = new Set(['relationships', 'meta']);
 
 /**
- * Members outside a record, at any depth, that name another record than the route: `/data/id`, where JSON:API has the fields at `/data/attributes`.
+ * Finds members outside the record, at any depth, that identify another record than the route: `/data/id`, if the fields are at `/data/attributes` (JSON:API).
  * @param place of the record in the body, `*` for any element; null: the body holds no record
- * @param others pointers to ids of something else: of whom the route says that the data is about
+ * @param others pointers to ids with another meaning: the data subject that the route names
  * @returns pointers
  */
 export function othersAround(
@@ -78,18 +78,18 @@ export function othersAround(
 ): readonly string[] {
   const found: string[] = [];
   const isOfOther = (name: string, path: readonly string[], isBeside: boolean): boolean =>
-    // of JSON-RPC `id` is that of the call
+    // In JSON-RPC `id` identifies the call.
     path.length === 0
       ? name === 'id' && isCall(body)
       : !isBeside && USUAL.includes(foldName(name)) && path.some((step) => OF_OTHERS.has(step));
   const look = (around: unknown, rest: readonly string[] | null, path: readonly string[]): void => {
     if (typeof around !== 'object' || around === null || rest?.length === 0) return;
-    // Repeated elements of XML are a list that takes no step.
+    // Repeated XML elements are a list without a path step.
     const takesNoStep = Array.isArray(around) && !/^(?:\*|\d+)$/.test(rest?.[0] ?? '');
     for (const [name, member] of Object.entries(around)) {
       const at = [...path, name];
       const isId = names.has(foldName(name)) && !isOfOther(name, path, rest !== null);
-      // `*` may be the name of a member, too, but no record is a single value
+      // `*` may also match a member, but a record is never a single value.
       const isStep = rest?.[0] === '*' && !(isId && Object(member) !== member);
       if (rest !== null && (takesNoStep || isStep || rest[0] === name))
         look(member, takesNoStep ? rest : rest.slice(1), at);

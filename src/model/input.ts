@@ -1,4 +1,4 @@
-/** What the policy is asked (design §5.1, the AuthZEN 1.0 information model). */
+/** Input of the policy (design §5.1, the AuthZEN 1.0 information model). */
 
 export interface Subject {
   readonly type: string;
@@ -10,7 +10,7 @@ export interface SubjectProperties {
   readonly roles: readonly string[];
   readonly department: string | null;
   readonly organization: string;
-  /** highest grade the subject is cleared for; null when the credential does not say */
+  /** highest grade that the subject is cleared for; null if the credential does not state it */
   readonly clearance: number | null;
   readonly assurance: Assurance;
   readonly [extra: string]: unknown;

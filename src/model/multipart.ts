@@ -1,28 +1,28 @@
 /**
- * Where the parts of a multipart form stand (RFC 7578). Boundaries are read strictly (RFC 2046 §5.1.1), since whoever finds another boundary
- * finds other parts: nothing may stand before the first or after the last, and lines end in CRLF.
+ * Locates the parts of a multipart form (RFC 7578). Boundaries are parsed strictly (RFC 2046 §5.1.1), because a reader with other boundaries
+ * finds other parts: no text may precede the first or follow the last one, and lines end in CRLF.
  */
 
 /** RFC 2046 §5.1.1 `boundary` */
 export const BOUNDARY = /^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$/;
 
 export interface PartPlace {
-  /** of its delimiter line */
+  /** offset of its delimiter line */
   readonly start: number;
-  /** of its first header, behind the delimiter line */
+  /** offset of its first header, after the delimiter line */
   readonly headers: number;
   readonly content: number;
-  /** of its content; the CRLF behind it belongs to the next delimiter */
+  /** end of its content; the following CRLF belongs to the next delimiter */
   readonly end: number;
 }
 
 export interface PartPlaces {
   readonly parts: readonly PartPlace[];
-  /** where the closing delimiter begins */
+  /** offset of the closing delimiter */
   readonly close: number;
 }
 
-/** @param malformed the error for what is wrong, as a predicate: "is cut short" */
+/** @param malformed makes the error from a predicate such as "is cut short" */
 export function partPlaces(
   body: Buffer,
   boundary: string,
@@ -46,11 +46,11 @@ export function partPlaces(
     if (parts.length === mostParts) throw malformed(`has more than ${mostParts} parts`);
     const next = body.indexOf(`\r\n${dashes}`, line, 'latin1');
     if (next < 0) throw malformed('is cut short');
-    // Go, PHP and readers of mail take such a line for a boundary, busboy and RFC 2046 do not.
+    // Go, PHP and mail readers treat such a line as a boundary; busboy and RFC 2046 do not.
     const between = body.subarray(line + 2, next);
     if (between.includes(`\n${dashes}`, 0, 'latin1') || between.includes(`\r${dashes}`, 0, 'latin1'))
       throw malformed('has a boundary behind a line end other than CRLF');
-    // The empty line may be the one that the next boundary begins with: a part without content.
+    // A part without content: its empty line may be the CRLF of the next boundary.
     const blank = body.subarray(line, next + 2).indexOf('\r\n\r\n', 0, 'latin1');
     const content = line + blank + 4;
     if (blank < 0 || content > next) throw malformed('has a part without the empty line behind its headers');

@@ -1,14 +1,14 @@
-/** What is wrong with the spelling of a pointer, in words. */
+/** Describes faults in the syntax of a pointer. */
 
-/** Of any pointer (`pointer.ts`); null: nothing. */
+/** Checks any pointer (`pointer.ts`); null: no fault. */
 export const syntaxFault = (pointer: string): string | null =>
   pointer.startsWith('/') ? firstOf(pointer, stepFault) : 'a path starts with "/"';
 
-/** Of a pointer of a catalog, where an empty step and a column without a number are mistakes. */
+/** Checks a pointer of a catalog, in which an empty step and a column without a number are faults. */
 export const catalogFault = (pointer: string): string | null =>
   syntaxFault(pointer) ?? firstOf(pointer, catalogStepFault);
 
-/** Of a pointer around the records: such a place is known before what stands beside it has arrived. */
+/** Checks a pointer outside the records: it is resolved before its sibling members have arrived. */
 export const pickFault = (pointer: string): string | null =>
   pointer.includes('/[')
     ? 'around the records nothing is picked by what stands beside it: say a name, a number or *'
@@ -33,10 +33,10 @@ const catalogStepFault = (step: string): string | null => {
   return step === '@' ? 'an attribute is written "@name"; the name "@" is written "~2@"' : null;
 };
 
-/** as many ranks as a path's specificity tells apart (`disclosure/fields/trie.ts`) */
+/** as many keys as the specificity of a path distinguishes (`disclosure/fields/trie.ts`) */
 const MOST_KEYS = 7;
 
-/** `[key=value]`, or `[key=value,key=value]` where several must agree. */
+/** `[key=value]`, or `[key=value,key=value]` if several must match. */
 const selectorFault = (step: string): string | null => {
   if (/~(?![013-6])/.test(step)) return 'in a selector "~" is written "~0"';
   if (!/^\[[^[\]]*\]$/.test(step))

@@ -1,30 +1,30 @@
-/** What the rest of Sluice knows about the policy: one pinned snapshot at a time. */
+/** The interface of the policy for other modules: one pinned snapshot at a time. */
 import type { DecisionAnswer, DisclosureAnswer } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { DisclosureInput, PolicyInput } from './input.ts';
 
 /**
- * An immutable policy: rules, data and catalogs of one revision. A request takes one at its start and uses it to its end.
- * Neither method throws for a policy that fails: an undefined, malformed or failed evaluation is a denial whose reason
+ * An immutable policy: rules, data and catalogs of one revision. A request takes a snapshot at its start and uses it to its end.
+ * The methods never throw if the policy fails: an undefined, malformed or failed evaluation is a denial whose reason
  * has the code of the failure (`policy_undefined`, `policy_answer_malformed`, `policy_evaluation_failed`, …).
  */
 export interface PolicySnapshot {
   readonly revision: string;
-  /** name of the bundle or directory it came from */
+  /** name of the bundle or directory that it was loaded from */
   readonly bundle: string;
   readonly catalogs: ReadonlyMap<string, Catalog>;
-  /** purposes, partners, …: the policy's data documents, read by routing (known purposes and recipients) and commands */
+  /** data documents of the policy (purposes, partners, …), read by routing and commands */
   readonly data: { readonly [name: string]: unknown };
-  /** false: `from` and `until` of consents may be left out of the input, so that more data subjects share a state */
+  /** false: `from` and `until` of consents can be omitted from the input, so that more data subjects share a state */
   readonly reads_consent_dates: boolean;
-  /** names of the attributes of records (a catalog's `attributes`) that answers may depend on; null: any */
+  /** names of attributes of records (a catalog's `attributes`) that answers may depend on; null: any */
   readonly reads_attributes: readonly string[] | null;
   decide(input: PolicyInput): DecisionAnswer;
   disclose(input: DisclosureInput): DisclosureAnswer;
 }
 
 export interface PolicyStore {
-  /** @throws SluiceError `policy_unavailable` when no policy was ever activated */
+  /** @throws SluiceError `policy_unavailable` if no policy was ever activated */
   current(): PolicySnapshot;
   status(): {
     readonly ok: boolean;

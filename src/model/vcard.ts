@@ -1,22 +1,22 @@
 /**
- * The grammar of vCard 3.0 and 4.0 (RFC 2426, RFC 6350): one property a line, lines folded anywhere, even within a character. Positions are kept as
- * the body has them, so that what stays can be copied. A function that returns a string says why there is no property.
+ * The grammar of vCard 3.0 and 4.0 (RFC 2426, RFC 6350): one property a line; lines may be folded anywhere, even within a character. Offsets
+ * refer to the body, so that unchanged parts can be copied. A function that returns a string describes a fault.
  */
 
 export interface Property {
   /** upper case */
   readonly name: string;
-  /** offsets into the body, line end included */
+  /** offsets into the body, including the line end */
   readonly start: number;
   readonly end: number;
   readonly eol: '\r\n' | '\n';
-  /** the line without its folds; other spans are offsets into it */
+  /** the line without folds; other spans are offsets into it */
   readonly line: Buffer;
-  /** where each byte of the line stands in the body, and where the line ends */
+  /** offset in the body of each byte of the line, and of its end */
   readonly at: Uint32Array;
   readonly group: Group | null;
   readonly parameters: readonly Parameter[];
-  /** where the value begins, behind the colon */
+  /** offset of the value, after the colon */
   readonly value: number;
 }
 
@@ -30,7 +30,7 @@ export interface Parameter {
   /** upper case */
   readonly name: string;
   readonly values: readonly string[];
-  /** from its semicolon */
+  /** offset of its semicolon */
   readonly start: number;
   readonly end: number;
 }
@@ -50,13 +50,13 @@ const LF = 0x0a;
 const HEAD = /^(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9-]+)(?=[;:])/;
 const PARAMETER = /;(?:([A-Za-z0-9-]+)=)?((?:"[^"]*"|[^";:,]*)(?:,(?:"[^"]*"|[^";:,]*))*)(?=[;:])/y;
 
-/** The components of the properties that have them, in their order. Later ones (RFC 9554) go by their number. */
+/** Names of the components of structured properties, in order. Later ones (RFC 9554) are numbered. */
 const COMPONENTS: Readonly<Record<string, readonly string[]>> = {
   N: ['family', 'given', 'additional', 'prefix', 'suffix'],
   ADR: ['box', 'extended', 'street', 'city', 'region', 'code', 'country'],
 };
 
-/** Null: the value of such a property is one. */
+/** Null: the property has a single value. */
 export function componentNames(property: string): ((k: number) => string) | null {
   const names = Object.hasOwn(COMPONENTS, property) ? COMPONENTS[property] : undefined;
   return names === undefined ? null : (k) => names[k] ?? String(k + 1);
@@ -70,11 +70,11 @@ const KINDS =
 export const isSyntax = (name: string, values: readonly string[]): boolean =>
   SYNTAX.has(name) && values.every((value) => KINDS.test(value));
 
-/** Values of TYPE are not told apart by case (RFC 6350 §5.6). */
+/** TYPE values are compared without case (RFC 6350 §5.6). */
 export const parameterText = (name: string, values: readonly string[]): string =>
   name === 'TYPE' ? values.join(',').toLowerCase() : values.join(',');
 
-/** Where the folded line that begins at `start` ends, its line end included; -1: not yet. */
+/** Offset after the folded line that begins at `start`, including its line end; -1: it has not arrived completely. */
 export function lineEnd(bytes: Buffer, start: number, final: boolean): number {
   for (let from = start; ; ) {
     const end = bytes.indexOf(LF, from);
@@ -87,7 +87,7 @@ export function lineEnd(bytes: Buffer, start: number, final: boolean): number {
 }
 
 export function propertyOf(bytes: Buffer, start: number, end: number): Property | string {
-  // RFC 6350 §3.1 has none: to one reader it is nothing, to another a part of the name
+  // RFC 6350 §3.1 allows none: some readers ignore it, others take it as part of the name.
   if (bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf)
     return 'has a byte order mark: save it as UTF-8 without one';
   const line = Buffer.alloc(end - start);
@@ -104,7 +104,7 @@ export function propertyOf(bytes: Buffer, start: number, end: number): Property 
         stop = i;
         break;
       }
-      // the line end and the blank behind it are the fold
+      // The line end and the following blank are the fold.
       i = after;
       continue;
     }
@@ -147,10 +147,10 @@ export function propertyOf(bytes: Buffer, start: number, end: number): Property 
 
 const ENCODINGS = /^(?:quoted-printable|base64|[78]bit)$/i;
 
-/** `TEL;CELL:` and `PHOTO;BASE64:` of older writers. */
+/** `TEL;CELL:` and `PHOTO;BASE64:` of old writers. */
 const nameOfBare = (value: string): string => (ENCODINGS.test(value) ? 'ENCODING' : 'TYPE');
 
-/** the colon that no quotes are around */
+/** offset of the first colon outside quotes */
 function headEnd(line: Buffer): number {
   let isQuoted = false;
   for (let i = 0; i < line.length; i++) {
@@ -160,7 +160,7 @@ function headEnd(line: Buffer): number {
   return -1;
 }
 
-/** RFC 6868 escapes what a parameter cannot hold. */
+/** Decodes the escapes of RFC 6868. */
 function parameterValues(latin1: string): readonly string[] | null {
   const text = utf8(Buffer.from(latin1, 'latin1'));
   if (text === null) return null;
@@ -174,18 +174,18 @@ function parameterValues(latin1: string): readonly string[] | null {
 export const parameterOf = ({ parameters }: Property, name: string): readonly string[] =>
   parameters.filter((p) => p.name === name).flatMap(({ values }) => values);
 
-/** Text of a value without its escapes; null where it is not UTF-8. */
+/** Text of a value with its escapes decoded; null if it is not UTF-8. */
 export function textOf(bytes: Uint8Array): string | null {
   const text = utf8(bytes);
   if (text === null) return null;
   return text.replace(/\\([\s\S])/g, (_, c: string) => (c === 'n' || c === 'N' ? '\n' : c));
 }
 
-/** A text as a value, or a component of one, that is read as the same text. */
+/** Escapes a text for use as a value or a component. */
 export const escaped = (text: string): string =>
   text.replace(/\r\n?|\n/g, '\n').replace(/[\\,;\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 
-/** Spans of the components of a value: what stands between semicolons that no backslash is before. */
+/** Spans of the components of a value, which semicolons without a backslash separate. */
 export function componentsOf({ line, value }: Property): readonly (readonly [number, number])[] {
   const spans: [number, number][] = [];
   let start = value;
@@ -200,7 +200,7 @@ export function componentsOf({ line, value }: Property): readonly (readonly [num
   return spans;
 }
 
-/** Is the value bytes rather than text? */
+/** True if the value is binary data. */
 export function isBinary(property: Property): boolean {
   const encoding = parameterOf(property, 'ENCODING').join().toLowerCase();
   return (
@@ -209,11 +209,11 @@ export function isBinary(property: Property): boolean {
   );
 }
 
-/** How long the scheme is that a number or an address stands behind (`tel:+86…`, `mailto:…`). */
+/** Length of a URI scheme before a number or an address (`tel:+86…`, `mailto:…`). */
 export const schemeOf = ({ line, value }: Property): number =>
   /^(?:tel|mailto|sms):/i.exec(line.toString('latin1', value, value + 7))?.[0].length ?? 0;
 
-/** What makes a card unreadable before its properties are looked at, or null. */
+/** The fault of a card that makes it unreadable, or null. */
 export function cardFault(properties: readonly Property[]): string | null {
   const versions = properties.filter(({ name }) => name === 'VERSION');
   const [version] = versions.map(({ line, value }) => line.toString('latin1', value).trim());
@@ -224,7 +224,7 @@ export function cardFault(properties: readonly Property[]): string | null {
     const encoding = parameterOf(property, 'ENCODING').join().toLowerCase();
     if (encoding !== '' && encoding !== 'b' && encoding !== 'base64')
       return 'has a value in an encoding that its version has not';
-    // a reader that believes it would read another text than was looked at
+    // A reader that follows the declared charset would read another text than the inspected one.
     if (parameterOf(property, 'CHARSET').some((charset) => !/^(?:utf-?8|us-ascii)$/i.test(charset)))
       return 'has a value in another charset than UTF-8';
   }

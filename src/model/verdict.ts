@@ -1,6 +1,6 @@
 /**
- * How an answer of the policy is read, and how the next question follows from it. The only place that says so: the proxy, the guard of
- * searches and writes and every command go by these functions, so that what a command tells is what the proxy does.
+ * How answers of the policy are interpreted, and how the input of the next query follows from them. This is the only place: the proxy, the guard of
+ * searches and writes, and all commands use these functions, so that commands show what the proxy does.
  */
 import type { DecisionAnswer, DisclosureAnswer, TreatmentChoice, TreatmentName } from './answers.ts';
 import type { Catalog } from './catalog.ts';
@@ -8,9 +8,9 @@ import type { DataSubjectState } from './consent.ts';
 import type { DisclosureInput, PolicyInput, Tier } from './input.ts';
 
 /**
- * From the treatment that tells a recipient most to the one that tells least, in the order of the default policy
- * (`policies/sluice/treatment`), so that "the strictest" is one thing. `encrypt` stands next to `disclose`: it hides the value from everybody but
- * the recipient, who is the one the policy is about. `tokenize` can be reversed by asking, `pseudonymize` cannot.
+ * Treatments, from the one that reveals most to a recipient to the one that reveals least, in the order of the default policy
+ * (`policies/sluice/treatment`), so that "strictest" has one meaning. `encrypt` is next to `disclose`: it hides the value from everybody except
+ * the recipient. `tokenize` can be reversed on request, `pseudonymize` cannot.
  */
 const STRICTNESS: readonly string[] = [
   'disclose',
@@ -24,7 +24,7 @@ const STRICTNESS: readonly string[] = [
   'drop',
 ] satisfies TreatmentName[];
 
-/** 0 is the mildest; what is no treatment drops, and is as strict as that. */
+/** 0 is the least strict; an unknown treatment drops the field and is as strict as `drop`. */
 export function strictnessOf(treatment: string): number {
   const rank = STRICTNESS.indexOf(treatment);
   return rank < 0 ? STRICTNESS.length - 1 : rank;
@@ -35,7 +35,7 @@ export const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogue
 export const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
 const DIFFERS: TreatmentChoice = { do: 'drop', because: 'answers_differ' };
 
-/** Of two answers about one field the one that holds. */
+/** The stricter of two answers about one field. */
 export function stricter(a: TreatmentChoice, b: TreatmentChoice): TreatmentChoice {
   if (!STRICTNESS.includes(a.do)) return a;
   if (!STRICTNESS.includes(b.do)) return b;
@@ -44,19 +44,19 @@ export function stricter(a: TreatmentChoice, b: TreatmentChoice): TreatmentChoic
   return JSON.stringify(a.with ?? {}) === JSON.stringify(b.with ?? {}) ? a : DIFFERS;
 }
 
-/** Codes of the reasons why an answer withholds the whole record; null: it does not. */
+/** Codes of the reasons why an answer withholds the entire record; null: it does not. */
 export function withheldBy(answer: DisclosureAnswer): readonly string[] | null {
   if (answer.disclose === true) return null;
   return answer.reasons.length > 0 ? answer.reasons.map((r) => r.code) : ['withheld'];
 }
 
-/** A field as far as an answer may speak of it. */
+/** The names by which an answer may refer to a field. */
 export interface Addressed {
-  /** canonical pointers that it may be named by, the field's own first, then what it is a part of */
+  /** canonical pointers of the field itself, then of what contains it */
   readonly pointers: readonly string[];
-  /** null: the catalog has no line for it */
+  /** null: the catalog has no entry for it */
   readonly cls: string | null;
-  /** an embedded resource: an answer can leave it out and never open it */
+  /** an embedded resource: an answer can drop it but not disclose it */
   readonly embedded?: boolean;
 }
 
@@ -78,28 +78,28 @@ export function choiceIn(
   return Object.hasOwn(answer.classes, cls) ? answer.classes[cls]! : UNNAMED;
 }
 
-/** Fields that an answer names and does not disclose, as it spells them. */
+/** Fields that an answer names and does not disclose, as the answer writes them. */
 export const hiddenByName = (answer: DisclosureAnswer): readonly string[] =>
   Object.entries(answer.fields).flatMap(([name, choice]) => (choice.do === 'disclose' ? [] : [name]));
 
-/** The tier in force: what the policy takes it to be, else what the request named. */
+/** The effective tier: the policy's, else the one that the request named. */
 export const tierInForce = (answer: DecisionAnswer, requested: Tier | null): Tier | null =>
   answer.tier ?? requested;
 
-/** What the policy is asked after a decision: the same request in the tier in force. */
+/** The input of the next query after a decision: the same request in the effective tier. */
 export function inTier(input: PolicyInput, tier: Tier | null): PolicyInput {
   return tier === input.context.tier ? input : { ...input, context: { ...input.context, tier } };
 }
 
-/** The same request about another resource: one that is embedded, or one of the types that its records may have. */
+/** The same request about another resource: an embedded one, or one of the types that its records may have. */
 export const aboutResource = (input: PolicyInput, resource: string): PolicyInput =>
   resource === input.resource.type
     ? input
     : { ...input, resource: { type: resource, properties: input.resource.properties } };
 
 /**
- * A write's own answer says what may be written; what is shown of the record is what the caller may read, or a field that can be
- * written and not read would be read by writing to its neighbour.
+ * The answer about a write states what may be written. What is shown of the record is decided as for a read; otherwise a field that can be
+ * written but not read could be read by writing another field.
  */
 export const asRead = (input: PolicyInput): PolicyInput => ({
   ...input,
@@ -108,7 +108,7 @@ export const asRead = (input: PolicyInput): PolicyInput => ({
 
 const NO_ATTRIBUTES: DisclosureInput['record']['attributes'] = Object.freeze({});
 
-/** The question about one state of data subjects. */
+/** The input of a query about one state of data subjects. */
 export const disclosureInput = (
   input: PolicyInput,
   resource: string,

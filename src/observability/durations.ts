@@ -19,7 +19,7 @@ export class Durations {
   readonly #series = new Map<string, Series>();
 
   constructor(registry: Registry, name: string, help: string, label: string) {
-    // The registry asks its metrics for `get`, whoever made them.
+    // The registry calls `get` on every metric.
     registry.registerMetric({
       name,
       help,

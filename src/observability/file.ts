@@ -1,7 +1,7 @@
 /**
- * A file that is read again whenever it changes. The watcher of the operating system makes that prompt, looking every
- * `poll` makes it certain (network file systems and mounted config maps do not tell). A file is swapped in whole: what
- * cannot be read never replaces what could, but it is told, so that whoever relies on the file can refuse.
+ * A file that is read again when it changes. The operating system's watcher reports changes promptly. Polling catches the rest:
+ * network file systems and mounted config maps report none. Unreadable content never replaces readable content, but it is
+ * reported, so that users of the file can refuse.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -10,20 +10,20 @@ import { textOf } from '../documents/complete.ts';
 import { readStable, stampOf } from './stable.ts';
 
 export interface ObservedFile<T> {
-  /** last content that could be read */
+  /** last readable content */
   readonly value: T;
   /** why the file cannot be used now; null while it can */
   readonly error: Error | null;
-  /** milliseconds since the epoch when it broke; null while it can be used */
+  /** ms since the epoch at which it became unusable; null while it is usable */
   readonly brokenSince: number | null;
-  /** looks for a change now; @param anew reads the file even if nothing tells of a change */
+  /** checks for a change now; @param anew reads the file even if it seems unchanged */
   look(anew?: boolean): void;
   close(): void;
 }
 
 export interface Observation<T> {
   readonly path: string;
-  /** @param before the text that it was read from last; null: this is the first time */
+  /** @param before the text of the previous read; null: this is the first read */
   readonly parse: (text: string, before: string | null) => T;
   readonly clock: Clock;
   /** milliseconds */
@@ -32,10 +32,10 @@ export interface Observation<T> {
   readonly onError?: (error: Error) => void;
 }
 
-/** A writer that truncates and writes anew is given this long before the file counts as broken. */
+/** A writer that truncates and rewrites has this long before the file counts as broken. */
 const SETTLE_MS = 200;
 
-/** @throws what reading or `parse` throws, the first time */
+/** @throws errors of the first read or `parse` */
 export function observeFile<T>({
   path,
   parse,
@@ -85,13 +85,13 @@ export function observeFile<T>({
   const timer = setInterval(() => look(), poll);
   timer.unref();
   try {
-    // The directory, since editors and config maps replace the file rather than write to it.
+    // Watch the directory, since editors and config maps replace the file instead of writing to it.
     watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
       if (name === null || name === basename(path) || name.startsWith('..')) look();
     });
     watcher.on('error', () => watcher?.close());
   } catch {
-    // No watcher here: polling alone.
+    // No watcher is available here; only polling.
   }
 
   return {

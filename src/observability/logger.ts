@@ -5,9 +5,9 @@ import { isSluiceError } from '../errors.ts';
 export type Logger = Pick<Pino, 'debug' | 'info' | 'warn' | 'error'>;
 
 function stderr(): DestinationStream {
-  // Writes of whole lines and of one page at most: workers share a pipe, and longer ones could meet within a line (pipe(7)).
+  // Write complete lines of at most one page: workers share a pipe, and longer writes could mix (pipe(7)).
   const destination = pino.destination({ fd: 2, sync: false, maxWrite: 4096 });
-  // A full disk behind the log must not end the process.
+  // A full disk must not end the process.
   destination.on('error', () => undefined);
   return destination;
 }
@@ -20,7 +20,7 @@ export const createLogger = (
     {
       level: options.level ?? 'info',
       base: options.worker === undefined ? null : { worker: options.worker },
-      // A foreign error's message, stack or cause may quote what an upstream sent: only names and our own words are kept.
+      // Message, stack and cause of a foreign error may quote upstream data: only names and Sluice's own messages are logged.
       serializers: {
         err: (e: unknown) =>
           isSluiceError(e)

@@ -1,4 +1,4 @@
-/** Prometheus metrics (prom-client). Labels come from the configuration or from closed lists, never from a request's values. */
+/** Prometheus metrics (prom-client). Labels come from the configuration or from closed lists, never from values of a request. */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Outcome } from '../model/record.ts';
 import { Durations } from './durations.ts';
@@ -6,18 +6,18 @@ import { type MetricsReport, reportOf } from './totals.ts';
 
 export interface Metrics {
   readonly registry: Registry;
-  /** what the registry holds now, for `summed` in another process */
+  /** current contents of the registry, for `summed` in another process */
   report(): Promise<MetricsReport>;
   /** one finished request; `code` is an error code or null */
   request(route: string | null, outcome: Outcome, status: number, code: string | null): void;
-  /** microseconds by stage */
+  /** microseconds by step */
   stages(timings: Readonly<Record<string, number>>): void;
   recordsWithheld(count: number): void;
-  /** a list that the request narrowed told more than its disclosed records: see `docs/inference.md` */
-  told(route: string, how: 'gap' | 'unfilled' | 'write'): void;
-  /** read on scrape: current value of things that others count; `over` says how those of several workers become one */
+  /** counts responses to a narrowed list that reveal more than the disclosed records: see `docs/inference.md` */
+  inferenceRisk(route: string, how: 'gap' | 'unfilled' | 'write'): void;
+  /** a gauge that is read on scrape; `over` says how values of several workers are combined */
   gauge(name: string, help: string, read: () => number, over?: 'sum' | 'min'): void;
-  /** read on scrape: totals that others count, by a label from a closed list */
+  /** counters that are read on scrape, by a label from a closed list */
   totals(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void;
   count(name: 'policy_reload_failures' | 'shadow_differences' | 'shadow_evaluations', by?: number): void;
 }
@@ -71,7 +71,7 @@ export function createMetrics(): Metrics {
       registers,
     }),
   };
-  // A child is looked up by its label values once, not once a request.
+  // The child of a set of labels is looked up once, not at every request.
   const requestChildren = new Map<string, Counter.Internal>();
   const outcomeChildren = new Map<string, Counter.Internal>();
 
@@ -97,7 +97,7 @@ export function createMetrics(): Metrics {
       for (const stage in timings) durations.observe(stage, (timings[stage] ?? 0) / 1e6);
     },
     recordsWithheld: (count) => withheld.inc(count),
-    told: (route, how) => narrowed.labels(route, how).inc(),
+    inferenceRisk: (route, how) => narrowed.labels(route, how).inc(),
     gauge(name, help, read, over = 'sum') {
       new Gauge({
         name,

@@ -1,4 +1,4 @@
-/** What logs say, and what every decision record has besides. */
+/** Section of the configuration for logs, and for the labels of decision records. */
 import { defaulted, section, table, Type } from '../documents/kinds.ts';
 
 export const observabilitySchema = section(

@@ -1,14 +1,14 @@
 /**
- * Files that others write while they are read. A file is opened once and read to its end; if it was written to meanwhile, or its name
- * leads to another by then, it is read again. So what is answered stood there at one moment.
+ * Reads files that others may write at the same time. A file is opened once and read to its end. If it was written meanwhile, or its name
+ * now leads to another file, it is read again. So the result is the content at one moment.
  */
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 
-/** Reads before it is said that a file does not come to rest. */
+/** Maximum reads before an error says that the file changes all the time. */
 const TRIES = 5;
 /**
- * File systems stamp a change with a clock of some milliseconds: two changes within one tick look like one, and a writer may pause. A
- * file that changed so recently is looked into again.
+ * File systems record changes with a resolution of some milliseconds. Two changes within one tick look like one, and a writer may pause, so a
+ * file that changed this recently is read again.
  */
 const TICK_MS = 100;
 const UNSETTLED = 'look ';
@@ -16,13 +16,13 @@ let looks = 0;
 
 export interface StableFile {
   readonly bytes: Buffer;
-  /** tells whether the file has changed since, see `stampOf` */
+  /** shows whether the file has changed since, see `stampOf` */
   readonly stamp: string;
 }
 
 /**
- * @param most bytes at most; a longer file is not read
- * @throws what the file system says; RangeError for a file that is too long; Error for one that changes all the time
+ * @param most maximum bytes; a longer file is not read
+ * @throws errors of the file system; RangeError for a file that is too long; Error for one that changes all the time
  */
 export function readStable(path: string, most: number = Number.POSITIVE_INFINITY): StableFile {
   for (let tries = 0; tries < TRIES; tries++) {
@@ -53,7 +53,7 @@ interface Stats {
 const spelled = ({ dev, ino, size, mtimeNs, ctimeNs }: Stats): string =>
   `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 
-/** Differs once the file under this name has changed, and at every look within a moment of its last change. Never throws. */
+/** Changes when the file of this name changes, and at every call shortly after its last change. Never throws. */
 export function stampOf(path: string): string {
   try {
     const stats = statSync(path, { bigint: true });

@@ -1,7 +1,7 @@
-/** Metrics of several workers as one page: counters and histograms are added up, a gauge as it says itself. */
+/** Combines the metrics of several workers: counters and histograms are added; a gauge states how. */
 import { AggregatorRegistry, type Registry } from 'prom-client';
 
-/** One metric of one process, as prom-client spells it in JSON. */
+/** One metric of one process, in prom-client's JSON format. */
 export interface MetricValues {
   readonly name: string;
   readonly help: string;
@@ -22,12 +22,12 @@ export const reportOf = async (registry: Registry): Promise<MetricsReport> =>
 const aggregated = (reports: readonly MetricsReport[]): Registry =>
   AggregatorRegistry.aggregate(reports as MetricsReport[]);
 
-/** As Prometheus reads it. */
+/** In the format that Prometheus reads. */
 export const summed = (reports: readonly MetricsReport[]): Promise<string> => aggregated(reports).metrics();
 
 /**
- * What has been counted by processes that have ended. It stays part of the sums: a total that fell would be taken for a
- * restart of everything, and all of it counted a second time.
+ * Counts of processes that have ended. They stay part of the sums: Prometheus would take a decreasing total for a
+ * restart, and count everything a second time.
  */
 export const kept = async (reports: readonly MetricsReport[]): Promise<MetricsReport> =>
   (await reportOf(aggregated(reports))).filter(({ type }) => type === 'counter' || type === 'histogram');

@@ -131,7 +131,7 @@ export async function refuse(
     );
   // The refusal follows from the upstream's answer, so it tells, if little, that records were withheld.
   if (error.code === 'narrowed_page_refused' && entry.upstream !== null) {
-    stages.metrics.told(entry.request?.route ?? '', 'unfilled');
+    stages.metrics.inferenceRisk(entry.request?.route ?? '', 'unfilled');
     stages.logger.warn(
       { decision_id: entry.id, route: entry.request?.route, code: error.code },
       'a page of a narrowed list could not be filled from the records that are looked at',

@@ -145,7 +145,7 @@ function reportGap(summary: DisclosureSummary, entry: DecisionEntry, stages: Sta
   if (summary.records_withheld <= cut || entry.reasons.some(({ code }) => code === 'narrowed_page_gap'))
     return;
   entry.reasons = [...entry.reasons, { code: 'narrowed_page_gap', message: GAP }];
-  stages.metrics.told(entry.request?.route ?? '', 'gap');
+  stages.metrics.inferenceRisk(entry.request?.route ?? '', 'gap');
   stages.logger.warn(
     { decision_id: entry.id, route: entry.request?.route, code: 'narrowed_page_gap' },
     'a page of a narrowed list has gaps where records were withheld',

@@ -41,7 +41,7 @@ export async function searchedWrite(write: Access, entry: DecisionEntry, stages:
       message: 'The request wrote whatever its search found (paging.narrowed: pass).',
     },
   ];
-  stages.metrics.told(entry.request?.route ?? '', 'write');
+  stages.metrics.inferenceRisk(entry.request?.route ?? '', 'write');
   stages.logger.warn(
     { decision_id: entry.id, route: entry.request?.route, code: 'narrowed_write' },
     'a write goes to all records that a search finds, also to those that are withheld',

@@ -154,7 +154,7 @@ function grantOf(value: string | undefined): string | null {
 function single(headers: Headers, name: string): string | undefined {
   const value = headers[name];
   if (value === undefined || typeof value === 'string') return value?.trim();
-  throw malformed(`The header ${name} stands more than once.`);
+  throw malformed(`The header ${name} is repeated.`);
 }
 
 const malformed = (message: string): SluiceError => new SluiceError('request_malformed', message);

@@ -1,9 +1,9 @@
-/** What the headers of a list say of its length: `X-Total-Count`, `Content-Range: items 0-9/57`, `Link: <…>; rel="next"`. */
+/** What response headers state about the length of a list: `X-Total-Count`, `Content-Range: items 0-9/57`, `Link: <…>; rel="next"`. */
 
 export interface Announced {
-  /** records that the whole list has; null: no header says it */
+  /** number of records in the entire list; null: no header states it */
   readonly total: number | null;
-  /** there are more than the answer has */
+  /** there are more records than the response has */
   readonly more: boolean;
 }
 
@@ -11,7 +11,7 @@ type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const TOTAL = /total|matched|found/;
 const COUNT = /count|results?|hits|records|items/;
-/** of pages, of one page, of something else than the list */
+/** counts of pages, of one page, or of something else than the list */
 const OTHER =
   /pages|page-?count|per-|limit|remaining|reset|time|duration|length|size|current|offset|next|prev/;
 const NUMBER = /^[0-9]{1,15}$/;
@@ -36,7 +36,7 @@ export function announced(headers: Headers): Announced {
       for (const [, key, number] of value.matchAll(/"([A-Za-z_-]+)"\s*:\s*"?([0-9]{1,15})/g))
         if (/^total(?:_?(?:count|items|records|elements|results))?$/i.test(key!)) totals.push(Number(number));
   }
-  // A count may be that of the page: it is believed only where no header says a total.
+  // A count may be that of the page, so it is used only if no header states a total.
   const said = totals.length > 0 ? totals : counts;
   return { total: said.length === 0 ? null : Math.min(...said), more };
 }

@@ -1,6 +1,6 @@
 /**
- * A response body between undici's push and our pull. A short body has usually arrived whole before anybody asks, so it
- * is read without a stream in between; a long one pauses the socket when more than the high-water mark waits.
+ * A response body between undici, which pushes, and its reader, which pulls. A short body has usually arrived completely before it is
+ * read, so it needs no stream. A long one pauses the socket when more than the high-water mark is buffered.
  */
 import { SluiceError } from '../errors.ts';
 
@@ -46,7 +46,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
     this.#signal();
   }
 
-  /** Whether there is no byte in it: known at once if something has arrived, else as soon as something does. */
+  /** True if the body is empty; resolves as soon as the first byte or the end arrives. */
   empty(): boolean | Promise<boolean> {
     if (this.#chunks.length > 0 || this.#error) return false;
     if (this.#ended) return true;
@@ -55,7 +55,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
     });
   }
 
-  /** The whole body if it has already arrived and is no longer than `limit` bytes, else null. */
+  /** The entire body if it has already arrived and has at most `limit` bytes, else null. */
   whole(limit: number): Uint8Array | null {
     if (!this.#ended || this.#error || this.#waiting > limit) return null;
     const [first] = this.#chunks;
@@ -63,7 +63,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
     return this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#waiting);
   }
 
-  /** Nobody will read this body: the connection is closed, since reusing it would mean reading the rest. */
+  /** Discards the body and closes the connection, because reusing it would require reading the rest. */
   discard(): void {
     if (!this.#ended && !this.#error) this.#flow.abort(new Error('response discarded'));
     this.#chunks = [];

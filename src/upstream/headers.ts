@@ -1,65 +1,65 @@
 /**
- * Which headers cross, in either direction. Both ways an allow-list: a header nobody thought of stays behind, so neither
- * an identity-switching request header (`X-User`, `X-Forwarded-User`, `X-HTTP-Method-Override`) nor a leaking response
- * header (`Set-Cookie`, `Server`, `Link`, `Location`, `Content-Disposition`, `Refresh`, `X-Total-Count`) gets past.
+ * Which headers are forwarded, in both directions, by allow-lists. An unknown header is dropped, so neither an
+ * identity-switching request header (`X-User`, `X-Forwarded-User`, `X-HTTP-Method-Override`) nor a revealing response
+ * header (`Set-Cookie`, `Server`, `Link`, `Location`, `Content-Disposition`, `Refresh`, `X-Total-Count`) passes.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { SluiceError } from '../errors.ts';
 import { type Announced, announced } from './announced.ts';
 
 /**
- * Request headers that say nothing about who asks. Conditional and range headers are left out: an answer to them (304, 206, 412) tells
- * of bytes that are not disclosed.
+ * Request headers that do not identify the caller. Conditional and range headers are missing: the responses to them (304, 206, 412) reveal
+ * bytes that are not disclosed.
  */
 const REQUEST_HEADERS = ['accept', 'accept-language', 'content-type', 'soapaction'] as const;
 
 /**
- * On what a write depends (RFC 9110 §13.1), and of how much of the record it is (§14.5): one that loses them overwrites what it was not to. `*` asks only
- * whether there is a record.
+ * Conditions of a write (RFC 9110 §13.1) and its range (§14.5): without them a write would overwrite too much. `*` only tests
+ * whether the record exists.
  */
 const WRITE_CONDITIONS = ['if-match', 'if-none-match', 'if-unmodified-since', 'content-range'] as const;
-/** Those that a configuration may let through with an entity tag. */
+/** Conditions that a configuration may allow with an entity tag. */
 export const TAG_CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match']);
 
 /**
- * None by itself: any field's value is text of the upstream's choosing, and Content-Language says what somebody speaks. What a
- * configuration adds is for it to answer for. `content-type` is set anew by the reply.
+ * Empty by default: the upstream chooses the text of any field, and even Content-Language reveals the language of a person. The
+ * operator is responsible for added ones. The reply sets `content-type` itself.
  */
 const RESPONSE_HEADERS: readonly string[] = [];
 
-/** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, validators, and what overrides method, path or caller. */
+/** Hop-by-hop (RFC 9110 §7.6.1), framing, credentials, validators, and headers that override method, path or caller. */
 const NEVER =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:length|encoding|range)|host|authorization|cookie|set-cookie|expect|range|if-.*|accept-(?:encoding|ranges)|etag|last-modified|x-http-method.*|x-method-override|x-original-url|x-rewrite-url|sluice-.*)$/i;
 
-/** What no configuration can let through, in either direction; of `TAG_CONDITIONS` requests are an exception. */
+/** Never allowed by a configuration, in either direction, except `TAG_CONDITIONS` in requests. */
 export const isNeverForwarded = (header: string): boolean => NEVER.test(header);
 
-/** RFC 9110 §5.5 field-vchar, without obs-text: what is no text to one reader may be to another. */
+/** RFC 9110 §5.5 field-vchar, without obs-text, which readers decode differently. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 
-/** What is known of a list's records by the time that its headers leave. */
+/** What is known about a list's records when its headers are sent. */
 export interface Counted {
   readonly records: number;
   readonly records_withheld: number;
-  /** no more of them can follow */
+  /** no more records can follow */
   readonly last: boolean;
-  /** the request narrowed the list by fields, or the list must hold groups: what the headers tell must not depend on withheld records */
+  /** the request narrowed the list by fields, or the list must hold groups: headers must not depend on withheld records */
   readonly guarded: boolean;
-  /** a guarded list may be a page of what was found: no header tells how many there are */
+  /** a guarded list may be one page of the results: no header states a total */
   readonly paged: boolean;
 }
 
 export interface HeaderRules {
   /** @throws SluiceError `write_condition_refused` */
   request(headers: IncomingHttpHeaders, writes: boolean): Record<string, string>;
-  /** @param list null for an answer that is one record */
+  /** @param list null for a response with a single record */
   response(
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
     list: Counted | null,
   ): Record<string, string>;
-  /** what the headers of an answer say of the list's length, whether or not they are passed */
+  /** what the response headers state about the list's length, whether or not they are forwarded */
   announced(headers: Readonly<Record<string, string | readonly string[] | undefined>>): Announced;
-  /** what passes of an error's headers though its body does not: configured, known to say nothing but when to come again, well formed */
+  /** headers of an error that are forwarded although its body is not: configured, well formed, and only about when to retry */
   refused(
     status: number,
     headers: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -67,7 +67,7 @@ export interface HeaderRules {
 }
 
 const BUSY: ReadonlySet<number> = new Set([413, 429, 503]);
-/** RFC 9110 §10.2.3: seconds, or a date of the one form that may be sent (§5.6.7) */
+/** RFC 9110 §10.2.3: seconds, or a date in the preferred format (§5.6.7) */
 const RETRY_AFTER =
   /^(?:[0-9]{1,9}|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-9]{2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} (?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60) GMT)$/;
 const METHODS = /^(?:(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)(?:, ?|$))+$/;
@@ -132,22 +132,22 @@ const conditionRefused = (name: string): SluiceError =>
 
 /** X-Total-Count, X-Total, X-WP-Total, Record-Count, X-Result-Size … */
 const COUNTS = /total|count|records|results?|items|found|matche|hits|rows|size|length/;
-/** Link, X-Next-Page, X-Pagination, X-Continuation-Token …: where there is a next page there are more records */
+/** Link, X-Next-Page, X-Pagination, X-Continuation-Token …: they show that there are more records */
 const LINKS = /link|location|next|prev|pag(?:e|inat|ing)|more|cursor|continu|range|token|offset/;
 /**
- * Content-MD5, X-Body-Hash, X-Checksum …: what is computed from the body as the upstream sent it. Whoever has that can try the digits that a mask
- * has taken out until they fit. Never passed.
+ * Content-MD5, X-Body-Hash, X-Checksum …: computed from the upstream's body. A caller could test candidates for masked digits against
+ * them, so they are never forwarded.
  */
 export const isDigest = (header: string): boolean =>
   /(?:^|[-_])(?:etag|(?:body|content)?-?hash|digest|md5|sha-?\d*|checksum|crc(?:32c?)?|signature)(?:$|[-_])/i.test(
     header,
   );
-/** X-Cache, Age …: what says that it was asked for before */
+/** X-Cache, Age …: they reveal that the resource was requested before */
 const CACHED = /cache/;
 
 /**
- * What counts records is told as a body's `total` is: as it came while nothing was withheld, anew where all of them were in this answer, and
- * else not at all.
+ * A header that counts records is treated like a body's `total`: unchanged while nothing was withheld, recomputed if all records are in this
+ * response, else removed.
  */
 function recounted(
   headers: Record<string, string>,

@@ -1,15 +1,15 @@
 /**
- * Interim responses `100 Continue` that nobody asked for (RFC 9110 §15.2: a client must be able to take one or more of them). undici takes
- * 101 to 199 and breaks the connection at a 100, so those are left out of the bytes that it reads. Only a response's head is looked at:
- * once a status of 200 or more has begun, bytes go by untouched until the next request.
+ * Removes unsolicited interim responses `100 Continue` (RFC 9110 §15.2: a client must be able to receive them). undici accepts 101 to 199
+ * but closes the connection at a 100. The filter reads only the head of a response: once a status of 200 or more has begun, bytes pass
+ * unchanged until the next request.
  */
 import type { Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 
-/** bytes of interim responses before one final response; more are left for undici to refuse */
+/** maximum bytes of interim responses before a final response; undici rejects more */
 const MOST = 32 * 1024;
 const STATUS_LINE = /^HTTP\/1\.[01] 1\d\d$/;
-/** how every status line of an interim response begins, as far as it has come */
+/** how the status line of an interim response begins, as far as it has arrived */
 const BEGINNINGS = ['HTTP/1.1 1', 'HTTP/1.0 1'];
 const STATUS_LINE_BYTES = 12;
 
@@ -18,19 +18,19 @@ class InterimFilter {
   #held: Buffer | null = null;
   #seen = 0;
 
-  /** A request is about to be sent: what comes next is a response's head. */
+  /** A request is about to be sent, so the head of a response comes next. */
   expectHead(): void {
     this.#inHead = true;
     this.#seen = 0;
   }
 
-  /** A new connection: nothing of the last one is left. */
+  /** A new connection: resets the state. */
   reset(): void {
     this.#held = null;
     this.expectHead();
   }
 
-  /** @returns what undici is to read of these bytes; null: nothing yet */
+  /** @returns the bytes that undici reads; null: none yet */
   take(chunk: Buffer): Buffer | null {
     if (!this.#inHead) return chunk;
     let bytes = this.#held === null ? chunk : Buffer.concat([this.#held, chunk]);
@@ -63,7 +63,7 @@ class InterimFilter {
     return kept.length === 0 ? null : Buffer.concat(kept);
   }
 
-  /** Puts the filter between a connection and whoever reads it. */
+  /** Inserts the filter between a connection and its reader. */
   watch(socket: Socket): void {
     this.reset();
     const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
@@ -84,7 +84,7 @@ function afterLineBreaks(bytes: Buffer): number {
   return i;
 }
 
-/** Behind the empty line; -1 where it has not come. */
+/** Offset after the empty line; -1 if it has not arrived. */
 function endOfHead(bytes: Buffer, from: number): number {
   for (let i = bytes.indexOf(0x0a, from); i !== -1; i = bytes.indexOf(0x0a, i + 1)) {
     if (bytes[i + 1] === 0x0a) return i + 2;
@@ -95,7 +95,7 @@ function endOfHead(bytes: Buffer, from: number): number {
 
 type Connect = buildConnector.BuildOptions;
 
-/** One connection to an upstream, which skips what `InterimFilter` says. For the `factory` of a pool. */
+/** A connection to an upstream with `InterimFilter`, for the `factory` of a pool. */
 export class InterimClient extends Client {
   readonly #filter: InterimFilter;
 

@@ -1,4 +1,4 @@
-/** The systems that Sluice protects. */
+/** Section `upstreams`: the systems that Sluice protects. */
 import type { Report } from '../documents/faults.ts';
 import { headerFault } from '../documents/secrets.ts';
 import { isDigest, isNeverForwarded, TAG_CONDITIONS } from './headers.ts';
@@ -74,18 +74,18 @@ export const upstreamsSchema = table(upstreamSchema, {
 
 export type UpstreamSection = Static<typeof upstreamSchema>;
 
-/** Set by Sluice on every answer: an upstream's value would be lost, or would contradict `cors`. */
+/** Set by Sluice on every response: an upstream's value would be lost, or would contradict `cors`. */
 const SET_HERE = /^(?:access-control-.*|cache-control|content-type|vary|x-content-type-options)$/i;
-/** Headers with a meaning of their own, which cannot carry a purpose or a credential. */
+/** Headers with a defined meaning, which cannot carry a purpose or a credential. */
 const TAKEN = /^(?:accept|accept-language|content-type|origin|soapaction)$/i;
-/** Headers that may carry the upstream's credential, though a caller's are never forwarded. */
+/** Headers that may carry the upstream's credential, although the caller's are never forwarded. */
 const CREDENTIALS = /^(?:authorization|cookie|proxy-authorization)$/i;
 
-/** Whether a request header has a meaning of its own, so that it cannot carry a purpose or a credential. */
+/** True if a request header has a defined meaning, so that it cannot carry a purpose or a credential. */
 export const isTaken = (header: string): boolean => isNeverForwarded(header) || TAKEN.test(header);
 
 /**
- * @param narrows whether a request header selects records, as a query parameter of that name does
+ * @param narrows tells whether a request header selects records, like a query parameter of that name
  * @param report paths start at `upstreams`
  */
 export function checkUpstreams(

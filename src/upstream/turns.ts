@@ -1,6 +1,6 @@
 /**
- * So many connections to an upstream, taken in the order of asking. The pool below has a queue too, but nobody can leave that one:
- * a caller that has gone would hold its place, and everything that belongs to its request, until the upstream comes round to it.
+ * Limits the connections to an upstream, in the order of the requests. The queue of the pool cannot be left: a caller that has
+ * disconnected would keep its place, and the memory of its request, until its turn.
  */
 export class Turns {
   #free: number;
@@ -10,7 +10,7 @@ export class Turns {
     this.#free = connections;
   }
 
-  /** @returns whether `go` was called at once; otherwise it will be, unless it leaves before */
+  /** @returns true if `go` was called at once; otherwise it is called later, unless `leave` comes first */
   take(go: () => void): boolean {
     if (this.#free === 0) {
       this.#waiting.add(go);
@@ -21,12 +21,12 @@ export class Turns {
     return true;
   }
 
-  /** @returns false if it was not waiting (any more) */
+  /** @returns false if it is not waiting */
   leave(go: () => void): boolean {
     return this.#waiting.delete(go);
   }
 
-  /** A connection is free again. */
+  /** Frees a connection. */
   done(): void {
     const [next] = this.#waiting;
     if (next === undefined) {

@@ -1,4 +1,4 @@
-/** Forwards requests to the protected systems. With `interim.ts` the only owner of undici. */
+/** Forwards requests to the protected systems. Only this file and `interim.ts` use undici. */
 import type { EventEmitter } from 'node:events';
 import { type Client, type Dispatcher, errors, Pool } from 'undici';
 import { isSluiceError, SluiceError } from '../errors.ts';
@@ -8,11 +8,11 @@ import { Turns } from './turns.ts';
 
 export interface UpstreamConfig {
   readonly url: string;
-  /** ms until a connection is free, from then until the response's head, and between two chunks of its body */
+  /** ms to wait for a connection, then for the response's head, and between two chunks of its body */
   readonly timeout: number;
   readonly connect_timeout: number;
   readonly connections: number;
-  /** headers that carry the upstream's own credential; the caller's never gets there */
+  /** headers with the upstream's own credential; the caller's is never forwarded */
   readonly credential: Readonly<Record<string, string>>;
   readonly tls: {
     readonly ca?: string;
@@ -20,7 +20,7 @@ export interface UpstreamConfig {
     readonly key?: string;
     readonly verify: boolean;
   };
-  /** path asked by `reachable`; null: a TCP connection is enough */
+  /** path requested by `reachable`; null: a TCP connection is enough */
   readonly health: string | null;
 }
 
@@ -40,7 +40,7 @@ export interface UpstreamResponse {
 
 export interface Upstreams {
   /**
-   * @param onAbort is given a function that breaks the exchange off (the caller went away)
+   * @param onAbort receives a function that aborts the exchange (the caller disconnected)
    * @throws SluiceError `upstream_unreachable`, `upstream_timeout`, `upstream_malformed`, `upstream_aborted`
    */
   send(
@@ -48,7 +48,7 @@ export interface Upstreams {
     request: UpstreamRequest,
     onAbort?: (abort: () => void) => void,
   ): Promise<UpstreamResponse>;
-  /** for `/readyz`: does every upstream answer at all? */
+  /** for `/readyz`: true if every upstream responds */
   reachable(): Promise<{ readonly name: string; readonly ok: boolean }[]>;
   close(): Promise<void>;
 }
@@ -74,7 +74,7 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
         bodyTimeout: config.timeout,
         keepAliveTimeout: 30_000,
         maxHeaderSize: 32 * 1024,
-        // HTTP/1.1, whatever else a TLS upstream would rather speak: framing, aborts and back pressure are known of that alone.
+        // Always HTTP/1.1: framing, aborts and back pressure are tested only with it.
         allowH2: false,
         factory: (origin, options) => heard(new InterimClient(origin, options as Client.Options, connect)),
       });
@@ -97,13 +97,13 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
       const options = {
         path: prefix + request.target,
         method: request.method as Dispatcher.HttpMethod,
-        // Plain: the upstream is next door, and what it does not compress need not be taken apart first.
+        // No compression: the upstream is close, and Sluice would have to decompress the body.
         headers: { 'accept-encoding': 'identity', ...request.headers, ...config.credential },
         body: request.body,
       };
       const first = exchange(to, options, onAbort);
       if (!SAFE.has(request.method)) return first;
-      // A kept connection may be closed by the other side just as we use it. RFC 9110 §9.2.2: what is safe may be asked again, once.
+      // The upstream may close a kept connection just as it is used. RFC 9110 §9.2.2: a safe request may be retried, once.
       return first.catch((error: unknown) => {
         if (isSluiceError(error, 'upstream_aborted')) return exchange(to, options, onAbort);
         throw error;
@@ -135,7 +135,7 @@ export function createUpstreams(configs: Readonly<Record<string, UpstreamConfig>
   };
 }
 
-/** undici's types do not name the event, and nobody waits for what it says. */
+/** undici's types do not name the event, and its content is not needed. */
 function heard<T extends Dispatcher>(dispatcher: T): T {
   (dispatcher as EventEmitter).on('error', () => undefined);
   return dispatcher;
@@ -148,7 +148,7 @@ interface Line {
   readonly timeout: number;
 }
 
-/** The promise is settled by the answer's head, a failure, the caller's leaving or the time, whichever is first. */
+/** Settled by the response's head, a failure, an abort or the timeout, whichever comes first. */
 function exchange(
   { pool, turns, timeout }: Line,
   options: Dispatcher.DispatchOptions,
@@ -163,7 +163,7 @@ function exchange(
       given ??= reason;
       clearTimeout(timer);
       turns.leave(go);
-      // While it is connecting nothing can be broken off yet: that happens at the start of the request, which nobody waits for.
+      // During connect an abort has no effect yet; it takes effect at the start of the request, which nobody waits for.
       if (begun) begun.abort(reason);
       else reject(reason);
     };
@@ -192,7 +192,7 @@ function exchange(
         if (given) controller.abort(given);
       },
       onResponseStart(controller, status, headers) {
-        // 1xx: nothing of an interim answer is passed on, and it does not give the upstream more time.
+        // 1xx: an interim response is not forwarded and does not extend the timeout.
         if (status < 200) return wait();
         clearTimeout(timer);
         body = new UpstreamBody(controller);
@@ -202,7 +202,7 @@ function exchange(
         body?.push(chunk);
       },
       onResponseEnd() {
-        body?.end(); // trailers are dropped: nothing classes them
+        body?.end(); // Trailers are dropped: the catalog does not classify them.
         over();
       },
       onResponseError(_controller, error) {
@@ -213,7 +213,7 @@ function exchange(
       },
     };
     onAbort?.(() =>
-      give(new SluiceError('request_aborted', 'The caller went away before the upstream had answered.')),
+      give(new SluiceError('request_aborted', 'The caller disconnected before the upstream responded.')),
     );
     if (given === null && !turns.take(go)) wait();
   });
@@ -225,7 +225,7 @@ const late = (cause?: Error): SluiceError =>
     ...(cause === undefined ? {} : { cause }),
   });
 
-/** undici's messages may quote what the upstream sent, so that only its code is looked at; the error stays as the cause. */
+/** undici's messages may quote upstream data, so only the code is used; the error is kept as the cause. */
 function failureOf(error: Error): SluiceError {
   if (error instanceof SluiceError) return error;
   const code = (error as { code?: string }).code ?? '';
@@ -235,25 +235,25 @@ function failureOf(error: Error): SluiceError {
     code === 'UND_ERR_CONNECT_TIMEOUT'
   )
     return late(error);
-  // an assertion: a status that is none (000)
+  // an assertion: an invalid status (000)
   if (
     error instanceof errors.HTTPParserError ||
     code === 'UND_ERR_HEADERS_OVERFLOW' ||
     code === 'ERR_ASSERTION'
   )
     return new SluiceError('upstream_malformed', {
-      message: 'The upstream answered with something that is not HTTP as RFC 9112 has it.',
+      message: 'The upstream sent a response that is not valid HTTP (RFC 9112).',
       cause: error,
     });
   if (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code.startsWith('UND_ERR_RES'))
     return new SluiceError('upstream_aborted', {
-      message: 'The upstream broke off before its answer was complete.',
+      message: 'The upstream closed the connection before its response was complete.',
       cause: error,
     });
   if (UNTRUSTED.test(code))
     return new SluiceError('upstream_unreachable', {
       message:
-        'The upstream’s TLS certificate is not one that Sluice trusts, or is for another name. Check upstreams.<name>.tls.ca and url.',
+        'The upstream’s TLS certificate is not trusted, or is for another name. Check upstreams.<name>.tls.ca and url.',
       cause: error,
     });
   return new SluiceError('upstream_unreachable', {
@@ -262,6 +262,6 @@ function failureOf(error: Error): SluiceError {
   });
 }
 
-/** what Node calls a certificate that does not verify */
+/** Node's codes for a certificate that does not verify */
 const UNTRUSTED =
   /^(?:CERT_|UNABLE_TO_(?:GET|VERIFY)_|(?:DEPTH_ZERO_)?SELF_SIGNED_|ERR_TLS_CERT_|HOSTNAME_MISMATCH)/;
