@@ -175,10 +175,7 @@ function claimFailed(claim: string, reason: string): SluiceError {
   if (claim === 'iss') return new SluiceError('token_issuer_unknown', 'The token is of another issuer.');
   // Otherwise the claim is missing or not a number.
   if ((claim === 'nbf' || claim === 'iat') && reason === 'check_failed') return notYet();
-  return new SluiceError(
-    'token_claims_invalid',
-    `The token's "${claim}" is missing or has the wrong type.`,
-  );
+  return new SluiceError('token_claims_invalid', `The token's "${claim}" is missing or has the wrong type.`);
 }
 
 const notYet = (): SluiceError =>
