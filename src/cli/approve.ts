@@ -1,4 +1,4 @@
-/** `sluice approve`: a reviewer signs that one policy may go live, and nothing else. */
+/** `sluice approve`: a reviewer signs that one policy may go live. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -83,7 +83,7 @@ async function approve(io: Io, policy: string, options: Options): Promise<void> 
   if (key !== undefined) {
     if (reviewer === undefined || reviewer.trim() === '')
       throw new SluiceError('usage_invalid', 'Say who approves it: --reviewer.');
-    // Whatever happens to be there may be something else than what was read.
+    // The files now at this path may differ from those that were read.
     if (options.digest === undefined)
       throw new SluiceError(
         'usage_invalid',

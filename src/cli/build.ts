@@ -72,7 +72,7 @@ async function build(io: Io, dir: string, options: Options): Promise<void> {
     ...(options.entrypoint === undefined ? {} : { entrypoints: options.entrypoint.map(entrypointOf) }),
   });
   const bundle = { ...compiled, approvals: await approvalsAt(io, options.approvals) };
-  // What could not be loaded is not written.
+  // A bundle that cannot be loaded is not written.
   const served = ENTRYPOINTS.every((e) => bundle.manifest.wasm.some((w) => w.entrypoint === e));
   await (served ? createSnapshot(bundle) : createRuntime(bundle, DEFAULT_LIMITS));
   const key =
@@ -131,5 +131,5 @@ async function approvalsAt(io: Io, file: string | undefined): Promise<readonly s
   return readApprovals(text, file);
 }
 
-/** `data.sluice.extra` and `sluice/extra` are the same */
+/** normalizes a path: `data.sluice.extra` and `sluice/extra` are the same */
 const entrypointOf = (text: string): string => text.replace(/^data\./, '').replaceAll('.', '/');

@@ -1,4 +1,4 @@
-/** `sluice check`: everything that is wrong with a policy directory and a configuration, each with its place. */
+/** `sluice check`: reports all faults of a policy directory and a configuration, each with its place. */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
@@ -83,9 +83,9 @@ export function command(io: Io): Command {
 }
 
 interface Places {
-  /** directory or bundle; null where the configuration does not say, or has faults */
+  /** directory or bundle; null if the configuration names none, or has faults */
   readonly policies: string | null;
-  /** by which a bundle of the configuration must be signed */
+  /** the key that must have signed a bundle of the configuration */
   readonly signing?: SigningConfig | undefined;
   readonly config: (InspectedConfig & { readonly file: string }) | null;
 }
@@ -153,7 +153,7 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
     );
 }
 
-/** A policy that does not compile cannot be asked what it gives. @throws SluiceError `input_invalid` */
+/** A policy that does not compile cannot be queried. @throws SluiceError `input_invalid` */
 async function usage(
   io: Io,
   options: Options,
@@ -175,7 +175,7 @@ async function usage(
   }
 }
 
-/** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
+/** @throws SluiceError `policy_unavailable` if there is no policy, `opa_*` */
 async function inspected(path: string, signing: SigningConfig | undefined, opa: Opa): Promise<Inspection> {
   const isFile = await stat(path).then(
     (s) => s.isFile(),

@@ -1,4 +1,4 @@
-/** The table of commands. A command is loaded only when it is asked for, so that `sluice --help` stays quick. */
+/** The table of commands. A command is loaded only when it is run, so that `sluice --help` is fast. */
 import type { Command } from 'commander';
 import type { Io } from './io.ts';
 

@@ -1,4 +1,4 @@
-/** `sluice decisions`: what an auditor asks of the log. */
+/** `sluice decisions`: commands for auditors of the decision log. */
 import { Command } from 'commander';
 import { prove } from '../decision-log/verify/proof.ts';
 import type { Decision } from '../decision-log/index/query.ts';
@@ -19,7 +19,7 @@ export function command(io: Io): Command {
   const decisions = new Command('decisions').description(
     'Ask the decision log who saw what, and whether it was altered.',
   );
-  // `… | head` closes the pipe early: that ends the command, and nothing went wrong.
+  // `… | head` closes the pipe early. The command ends then, without an error.
   if (io.stdout === process.stdout)
     process.stdout.once('error', (e: NodeJS.ErrnoException) => {
       if (e.code === 'EPIPE') process.exit(0);

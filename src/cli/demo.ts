@@ -1,6 +1,6 @@
 /**
- * `sluice demo` (and `npm start`): a legacy CRM, an issuer with ready tokens, the sidecar in front, and one table that
- * shows what each persona gets to see of the same customers. Runs on what is in the package, and on nothing else.
+ * `sluice demo` (and `npm start`): a legacy CRM, an issuer with ready tokens, a sidecar, and a table that shows what
+ * each persona sees of the same customers. It uses only files of the package.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
@@ -131,7 +131,7 @@ async function demo(io: Io, options: Options): Promise<void> {
   }
 }
 
-/** SIGHUP reads policy and consents again, as it does of `serve`; a terminal that is closed sends it too, and ends the demo. */
+/** SIGHUP reloads policy and consents, as for `serve`. A closed terminal also sends it, and then the demo ends. */
 const untilInterrupted = (reread?: () => void): Promise<void> =>
   new Promise((done) => {
     const inTerminal = process.stdout.isTTY === true;
@@ -181,7 +181,7 @@ async function ask(sluice: Sluice, persona: Persona, token: string): Promise<Ans
   };
 }
 
-/** Numbers as the CRM spelled them (`88.0`, 20 digits): the table must not do what Sluice does not. */
+/** Numbers as the CRM writes them (`88.0`, 20 digits): the table must not change what Sluice keeps. */
 class Spelled {
   readonly text: string;
   constructor(text: string) {
@@ -203,7 +203,7 @@ const encoded = (headers: Readonly<Record<string, string>>): Record<string, stri
 const LABEL = 26;
 const COLUMN = 21;
 
-/** As many personas beside each other as the terminal is wide; the others below. */
+/** Shows as many personas side by side as fit the terminal, and the others below. */
 function personaTables(answers: readonly Answer[], columns: number): string {
   const fit = Math.max(1, Math.min(answers.length, Math.floor((columns - LABEL - 2) / (COLUMN + 1))));
   const tables: string[] = [];

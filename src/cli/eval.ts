@@ -1,4 +1,4 @@
-/** `sluice eval`: one question to a policy, with what it prints and how long it takes. */
+/** `sluice eval`: evaluates one query of a policy, and shows printed text and duration. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -76,7 +76,7 @@ async function everything(stream: NodeJS.ReadableStream): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Where an expression is compiled to: a rule of a package of its own. */
+/** The package of the rule to which an expression is compiled. */
 const QUERY = { path: 'sluice_eval_query/query.rego', entrypoint: 'sluice_eval_query/answer' };
 const RULE = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/;
 
@@ -180,7 +180,7 @@ async function evaluate(
   );
 }
 
-/** Numbers as the policy spelled them, where pretty-printing would change one. */
+/** Keeps numbers as the policy writes them, if pretty-printing would change one. */
 function pretty(raw: string, result: unknown): string {
   const text = JSON.stringify(result, null, 2);
   return JSON.stringify(result) === JSON.stringify(JSON.parse(raw)) && !/\d{16,}|[eE][+-]?\d/.test(raw)
@@ -188,7 +188,7 @@ function pretty(raw: string, result: unknown): string {
     : raw;
 }
 
-/** `time.now_ns()` answers the request's time, as in the sidecar */
+/** `time.now_ns()` returns the request's time, as in the sidecar */
 function timeOf(input: string | undefined): number {
   const parsed = JSON.parse(input ?? '{}') as unknown;
   const context = isObject(parsed) ? parsed['context'] : undefined;

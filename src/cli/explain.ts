@@ -1,4 +1,4 @@
-/** `sluice explain`: one request, every reason; every field with its class, treatment, rule and line of data. */
+/** `sluice explain`: explains one request: all reasons, and for every field its class, treatment, rule and line of data. */
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';
@@ -36,7 +36,7 @@ interface Options extends RequestFlags {
   readonly json?: boolean;
 }
 
-/** what `askedByFlags` goes by */
+/** flags that `askedByFlags` uses */
 const OF_FLAGS: readonly (keyof RequestFlags)[] = [
   ...(['role', 'purpose', 'recipient', 'tier', 'action', 'resource', 'department', 'organization'] as const),
   ...(['clearance', 'amr', 'justification', 'at', 'state', 'record', 'consents'] as const),

@@ -1,4 +1,4 @@
-/** `sluice fmt`: policy YAML written in one way, so that a review shows what was changed and nothing else. */
+/** `sluice fmt`: formats policy YAML in one canonical way, so that a review shows only real changes. */
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';

@@ -1,15 +1,15 @@
-/** What a command may touch of the world, so that a test can run any command in process. */
+/** The environment of a command (output, files, time), so that a test can run any command in process. */
 export interface Io {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly env: { readonly [name: string]: string | undefined };
   readonly cwd: string;
-  /** 0 done, 1 the answer is no, 2 wrong use, 3 could not run; a command sets 1 itself, thrown errors become 2 or 3 */
+  /** 0 success, 1 negative result, 2 wrong usage, 3 could not run; a command sets 1 itself, thrown errors become 2 or 3 */
   exitCode: 0 | 1 | 2 | 3;
 }
 
-/** Whether what is printed may have colours: https://no-color.org */
+/** True if output may have colours: https://no-color.org */
 export const colourful = ({ stdout, env }: Io): boolean => stdout.isTTY === true && !env['NO_COLOR'];
 
 export const processIo = (): Io => ({

@@ -1,4 +1,4 @@
-/** `sluice matrix`: who gets what, for which purpose, under which consent, field by field; and what a change of the policy changes. */
+/** `sluice matrix`: who sees which field for which purpose under which consent; or what a change of the policy changes. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
@@ -50,7 +50,7 @@ interface Options {
 
 const tiers = (value: string, before: Tier[] = []): Tier[] => [...before, tier(value)];
 const clearances = (value: string): (number | null)[] => value.split(',').map(clearance);
-/** what is of a comparison, and what of one policy */
+/** options of a comparison, and options of a single policy */
 const OF_DIFF = ['exitCode', 'journal', 'author', 'reviewer'];
 const OF_ONE = ['fields', 'csv'];
 
@@ -196,7 +196,7 @@ async function matrix(io: Io, name: string, options: Options): Promise<void> {
   );
 }
 
-/** what a grade can be, so that a field that moves to another one is asked about for those whom that concerns */
+/** possible grades, so that a field that moves to another grade is compared for the callers that it concerns */
 const CLEARANCES = [null, 1, 2, 3, 4, 5];
 
 async function diff(io: Io, [a, b]: readonly string[], options: Options): Promise<void> {
@@ -241,7 +241,7 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   io.stdout.write(diffText(result, { colour: colourful(io), width: widthOf(io), because }));
 }
 
-/** Of each sentence, in how many recorded decisions somebody whom it is about would have been answered so. */
+/** For each sentence, the number of recorded decisions that it would affect. */
 async function countRecorded(
   io: Io,
   journal: string,
@@ -267,5 +267,5 @@ async function countRecorded(
   );
 }
 
-/** `detokenize` is what the admin API asks with */
+/** `detokenize` is the action of the admin API */
 const ASKED = [...ACTIONS, 'detokenize'];

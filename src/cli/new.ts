@@ -1,4 +1,4 @@
-/** `sluice new`: a role, purpose, partner or field is written where it belongs, with a scenario that says what comes of it. */
+/** `sluice new`: adds a role, purpose, partner or field to the right file, with a scenario that shows its effect. */
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';

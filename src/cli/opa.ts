@@ -1,4 +1,4 @@
-/** `sluice opa`: the OPA binary that compiles policies here. */
+/** `sluice opa`: manages the OPA binary that compiles policies. */
 import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { OPA_VERSION, resolveOpa } from '../policy/opa/opa.ts';

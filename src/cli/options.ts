@@ -1,4 +1,4 @@
-/** Values of options that several commands take, and options that say nothing without another. */
+/** Parsers of option values that several commands share, and checks of options that depend on others. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
 import type { Tier } from '../model/input.ts';
@@ -18,7 +18,7 @@ export const whole = (low: number, high: number) => (text: string) => {
   return n;
 };
 
-/** An option that may be given again, each time with one name or several: `--role a,b --role c` */
+/** An option that can be repeated, each time with one or several names: `--role a,b --role c` */
 export const names = (value: string, before: string[] = []): string[] => [
   ...before,
   ...value.split(',').map((v) => v.trim()),
@@ -36,9 +36,9 @@ export const clearance = (value: string): number | null => {
 };
 
 /**
- * An option that would be ignored is refused.
- * @param ignored as commander names them: `exitCode`
- * @param why goes on after the option's name
+ * Rejects an option that would have no effect.
+ * @param ignored names as commander writes them: `exitCode`
+ * @param why continues the sentence after the option's name
  * @throws SluiceError `usage_invalid`
  */
 export function refuse(command: Command, ignored: readonly string[], why: string): void {

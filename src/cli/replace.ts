@@ -1,11 +1,11 @@
-/** A file written as a whole: a sidecar that watches it never sees half of it. */
+/** Replaces a file atomically, so that a watching sidecar never reads a partial file. */
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SluiceError } from '../errors.ts';
 
 /**
- * A file that is there keeps its permissions, and a link to it stays a link. A pipe or a device (`/dev/stdout`) is written to, and never replaced.
+ * An existing file keeps its permissions, and a link stays a link. A pipe or device (`/dev/stdout`) is written to, not replaced.
  * @param what its name in the error
  * @throws SluiceError `input_invalid`
  */
@@ -17,7 +17,7 @@ export async function replaceFile(file: string, content: string | Uint8Array, wh
     if (there !== null && !there.isFile()) return await writeFile(file, content);
     await mkdir(dirname(target), { recursive: true });
     await writeFile(partial, content, there === null ? {} : { mode: there.mode });
-    // The umask takes permissions from a new file.
+    // The umask reduces the permissions of a new file.
     if (there !== null) await chmod(partial, there.mode);
     await rename(partial, target);
   } catch (cause) {

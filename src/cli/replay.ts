@@ -1,4 +1,4 @@
-/** `sluice replay`: recorded decisions asked again of another policy, before it ships. */
+/** `sluice replay`: queries another policy about recorded decisions, before it goes live. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import colours from 'picocolors';

@@ -1,4 +1,4 @@
-/** Finds the command, runs it, turns what it throws into an exit code (design §6) and one clear line on stderr. */
+/** Finds and runs a command, and turns its errors into an exit code (design §6) and one line on stderr. */
 import { Command, CommanderError } from 'commander';
 import { isSluiceError } from '../errors.ts';
 import { COMMANDS } from './commands.ts';
@@ -27,7 +27,7 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
   } catch (e) {
     if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2;
     if (!isSluiceError(e)) throw e;
-    // A message of several lines has the place of each in it.
+    // A message with several lines has their places in them.
     const at =
       e.at && !(e.at.file !== undefined && e.message.startsWith(e.at.file))
         ? `${[e.at.file, e.at.line, e.at.column].filter((x) => x !== undefined).join(':')}: `

@@ -1,4 +1,4 @@
-/** `sluice schemas`: the JSON Schemas of every document that crosses a boundary, written out or compared. */
+/** `sluice schemas`: writes or compares the JSON Schemas of all documents of Sluice's interfaces. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';

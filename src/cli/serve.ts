@@ -1,4 +1,4 @@
-/** `sluice serve`: the sidecar itself, in one process or in several workers. */
+/** `sluice serve`: the sidecar, in one process or in several workers. */
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
@@ -19,7 +19,7 @@ export function command(io: Io): Command {
       '\nExample:\n  sluice serve --config /etc/sluice/sluice.yaml\n\nSIGTERM and SIGINT end it after the requests under way; SIGHUP reads policy and consents again.',
     )
     .action(async ({ config: file }: { config: string }) => {
-      // Loaded where it is needed: the primary of several workers has no use for the sidecar's parts, and saves their memory.
+      // Loaded on demand: the primary of several workers does not need the sidecar's modules, and saves their memory.
       if (cluster.isWorker && io.env[WORKER] !== undefined)
         return (await import('./serve/worker.ts')).serveWorker(file, io);
       const loaded = await loadConfig(file, io.env);
@@ -31,7 +31,7 @@ export function command(io: Io): Command {
     });
 }
 
-/** The bound is the schema's: a machine may have more cores. */
+/** The maximum is the schema's: a machine may have more cores. */
 const workersOf = ({ workers }: Config): number =>
   workers === 'auto' ? Math.min(availableParallelism(), 64) : workers;
 

@@ -1,10 +1,10 @@
-/** Text for people, in columns of a terminal, where a Chinese character takes two. */
+/** Text in columns of a terminal, where a Chinese character takes two. */
 import stringWidth from 'string-width';
 
 /** `1 fault`, `2 faults` */
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
-/** First and last of what follows one upon the other: 3, 4, 5, 7 are 3–5 and 7. @param numbers in any order */
+/** Ranges of consecutive numbers: 3, 4, 5, 7 are 3–5 and 7. @param numbers in any order */
 export function spansOf(numbers: readonly number[]): [number, number][] {
   const spans: [number, number][] = [];
   for (const n of [...numbers].sort((a, b) => a - b)) {
@@ -19,7 +19,7 @@ export const spellSpans = (spans: readonly (readonly [number, number])[]): strin
   spans.map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Lines of at most `columns` columns, broken anywhere. Control characters become `·`, so that data cannot steer the terminal. */
+/** Lines of at most `columns` columns, broken anywhere. Control characters become `·`, so that data cannot control the terminal. */
 export function wrap(text: string, columns: number): string {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {

@@ -1,4 +1,4 @@
-/** `sluice decisions archive`: full segments leave the journal, and it still verifies. */
+/** `sluice decisions archive`: moves full segments out of the journal, which still verifies afterwards. */
 import { resolve } from 'node:path';
 import { archive as archiveSegments } from '../../decision-log/journal/archive.ts';
 import { indexOf, sinksOf } from '../../decision-log/settings.ts';

@@ -1,4 +1,4 @@
-/** `sluice decisions verify`: reads every chain, says what it found. */
+/** `sluice decisions verify`: verifies every chain and prints the result. */
 import { appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
@@ -26,7 +26,7 @@ export async function check(options: CheckOptions, io: Io): Promise<void> {
   const bar = progressBar(io, 'verifying');
   const report = await verify({ dir: at.dir, key, anchors, progress: bar.update }).finally(bar.stop);
   io.stdout.write(options.json ? `${JSON.stringify(report)}\n` : describe(report, key !== null, width(io)));
-  // What does not hold must not become the measure of what will.
+  // Anchors are written only if the journal verifies.
   if (report.ok && options.writeAnchor !== undefined) {
     const now = new Date().toISOString();
     const lines = report.origins
@@ -37,7 +37,7 @@ export async function check(options: CheckOptions, io: Io): Promise<void> {
   if (!report.ok) io.exitCode = 1;
 }
 
-/** Records that stand outside of a journal. */
+/** Verifies records outside a journal. */
 export async function checkFiles(files: readonly string[], options: CheckOptions, io: Io): Promise<void> {
   if (options.writeAnchor !== undefined)
     throw new SluiceError('usage_invalid', '--write-anchor goes with a journal, not with files.');
@@ -149,7 +149,7 @@ const note = (o: OriginReport): string =>
     .filter((x) => x !== null)
     .join(', ');
 
-/** On a terminal only; never between what is piped. */
+/** Shown only on a terminal, never in piped output. */
 export function progressBar(
   io: Io,
   what: string,

@@ -1,4 +1,4 @@
-/** `sluice decisions export`: records as the journal has them (each line can be verified by itself), or as CSV. */
+/** `sluice decisions export`: records as lines of the journal (each line can be verified on its own), or as CSV. */
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -43,7 +43,7 @@ const COLUMNS: ReadonlyArray<readonly [string, (r: DecisionRecord) => string | n
   ['hash', (r) => r.hash],
 ];
 
-/** RFC 4180; what a spreadsheet would take for a formula is led by an apostrophe (OWASP, CSV injection). */
+/** RFC 4180. A cell that a spreadsheet would take for a formula gets a leading apostrophe (OWASP, CSV injection). */
 function cell(value: string | number | null | undefined): string {
   const text = value === null || value === undefined ? '' : String(value);
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

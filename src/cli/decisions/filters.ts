@@ -1,4 +1,4 @@
-/** The options that narrow which decisions are meant. */
+/** The options that filter decisions. */
 import { UNIT_MS } from '../../documents/units.ts';
 import type { Command } from 'commander';
 import { type DecisionQuery, readyQuery, RECORD_NAMES } from '../../decision-log/index/query.ts';
@@ -69,7 +69,7 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
   try {
     readyQuery(wanted);
   } catch (e) {
-    // Its messages begin with the member's name, which is the option's.
+    // The message begins with the name of the member, which is also the name of the option.
     throw isSluiceError(e, 'input_invalid') ? new SluiceError('usage_invalid', `--${e.message}`) : e;
   }
   return wanted;
@@ -77,7 +77,7 @@ export function filters(o: FilterOptions, now: Date): DecisionQuery {
 
 const UNITS: { readonly [unit: string]: number } = { ...UNIT_MS, w: 7 * UNIT_MS.d };
 
-/** RFC 3339, or so long ago. @throws SluiceError `usage_invalid` */
+/** RFC 3339, or a duration before now. @throws SluiceError `usage_invalid` */
 export function time(text: string, option: string, now: Date): string {
   const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
   const at = unit === undefined ? Date.parse(text) : now.getTime() - Number(count) * UNITS[unit]!;

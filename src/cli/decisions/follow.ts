@@ -1,4 +1,4 @@
-/** `sluice decisions tail`: one line a record, as they are written. */
+/** `sluice decisions tail`: prints one line for each record as it is written. */
 import { merge } from '../../decision-log/index/decision.ts';
 import { headPath, listOrigins } from '../../decision-log/journal/directory.ts';
 import { readHead } from '../../decision-log/journal/head.ts';
@@ -34,7 +34,7 @@ export function line(d: Decision): string {
 
 const EVERY = 250;
 
-/** Ends when `signal` is aborted. Begins behind what the heads cover at the first look. */
+/** Ends when `signal` is aborted. Starts after the records that the heads cover at the first pass. */
 export async function follow(
   dir: string,
   query: DecisionQuery,
@@ -59,7 +59,7 @@ export async function follow(
     close: async () => undefined,
   };
   while (!signal.aborted) {
-    // A segment may be archived between being listed and being read.
+    // A segment may be archived between the listing and the read.
     await feed(dir, printer, signal).catch((e) => {
       if (isSluiceError(e)) throw e;
     });

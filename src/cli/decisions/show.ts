@@ -1,4 +1,4 @@
-/** One decision, for an auditor: who, why, on which consent, what left and how, and whether the log still holds it. */
+/** Shows one decision to an auditor: subject, purpose, consents, released fields, and whether the journal still holds it. */
 import pc from 'picocolors';
 import type { Proof } from '../../decision-log/verify/proof.ts';
 import type { Decision } from '../../decision-log/index/query.ts';

@@ -1,4 +1,4 @@
-/** Where the decisions are: the options that every `sluice decisions` command has, and what they open. */
+/** Options that name the source of decisions, common to all `sluice decisions` commands. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -39,7 +39,7 @@ export interface Place {
   readonly baseDir: string;
 }
 
-/** @throws SluiceError what `loadConfig` throws */
+/** @throws SluiceError as `loadConfig` does */
 export async function place(options: SourceOptions, io: Io): Promise<Place> {
   const standard = resolve(io.cwd, 'sluice.yaml');
   const file =
@@ -56,7 +56,7 @@ export async function place(options: SourceOptions, io: Io): Promise<Place> {
   return { dir, config, baseDir };
 }
 
-/** The key of the heads, as told on the command line or in the configuration. */
+/** The key of the heads, from the command line or the configuration. */
 export function chainKey(options: SourceOptions, { config }: Place, io: Io): Buffer | null {
   if (options.key !== undefined) return readSecret(options.key, '--key', { env: io.env, baseDir: io.cwd });
   const named = config.journal?.key;
@@ -74,7 +74,7 @@ function hasher(options: SourceOptions, { config, dir }: Place, io: Io): DataSub
   return key === null ? null : dataSubjectHasher(key);
 }
 
-/** The query in the log's own words. @throws SluiceError `usage_invalid` when a plain id is given without a key */
+/** The query with ids as the log stores them. @throws SluiceError `usage_invalid` for a plain id without a key */
 export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Place, io: Io): DecisionQuery {
   const plain = [query.data_subject, query.resource_id].filter((id) => id !== undefined && !isHashed(id));
   if (plain.length === 0) return query;
@@ -88,7 +88,7 @@ export function inLogWords(query: DecisionQuery, options: SourceOptions, at: Pla
   return query;
 }
 
-/** The index, brought up to date first, where the configuration has one; else the journal itself. */
+/** The index, updated first, if the configuration has one; otherwise the journal. */
 export async function source(at: Place, io: Io): Promise<QueryInterface & { close(): Promise<void> }> {
   const index = indexOf(at.config.index, at.baseDir);
   if (index === null) return { ...scanQuery(at.dir), close: async () => undefined };

@@ -1,4 +1,4 @@
-/** Tables that fit the terminal; a Chinese character takes two columns, and data cannot steer the terminal. */
+/** Tables that fit the terminal. A Chinese character takes two columns, and control characters in data are escaped. */
 import Table from 'cli-table3';
 import type { Decision } from '../../decision-log/index/query.ts';
 import type { Io } from '../io.ts';
@@ -7,8 +7,8 @@ import { wrap } from '../text.ts';
 export const width = (io: Io): number => Math.max(40, io.stdout.columns ?? 140);
 
 /**
- * Shrinks the widest columns until the rows fit; cells are wrapped, never cut.
- * @param whole index of a column to be kept in one piece for as long as the others can give way: an id to be copied
+ * Shrinks the widest columns until the rows fit. Cells are wrapped, never truncated.
+ * @param whole index of a column that is wrapped last, such as an id that users copy
  */
 export function table(
   head: readonly string[],
@@ -32,18 +32,18 @@ export function table(
 }
 
 const total = (widths: readonly number[]): number => widths.reduce((a, b) => a + b, 0);
-/** Upper bound of the columns that the longest line takes. */
+/** Upper bound of the columns of the longest line. */
 const longest = (text: string): number =>
   Math.max(...text.split('\n').map((l) => l.length + (l.match(/[^\u0000-\u10ff]/g)?.length ?? 0)));
 
-/** An HMAC is told apart by twelve of its digits; `--json` has it whole. */
+/** Twelve digits distinguish HMACs; `--json` shows them completely. */
 export const short = (id: string): string =>
   /^hmac:[0-9a-f]{8}:[0-9a-f]{64}$/.test(id) ? `hmac…${id.slice(14, 26)}` : id;
 
-/** Marks that turn the direction of writing, and so make a line read other than it is. */
+/** Bidirectional control characters, which change the order in which a line is displayed. */
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Safe on one line of a terminal. */
+/** Makes a text safe for one line of a terminal. */
 export const plain = (text: string): string =>
   wrap(text.replaceAll('\n', '·').replace(BIDI, '·'), Number.POSITIVE_INFINITY);
 

@@ -1,10 +1,10 @@
-/** An empty answer may mean that nothing happened, or that a name was misspelled: names that no decision has are told. */
+/** Warns of a name that no decision has, since an empty result may come from a misspelled name. */
 import type { Decision, DecisionQuery, QueryInterface } from '../../decision-log/index/query.ts';
 import { didYouMean } from '../../documents/near-name.ts';
 import type { Io } from '../io.ts';
 import { plain } from './table.ts';
 
-/** The options whose values are names out of a small vocabulary, and where a decision has them. */
+/** The options whose values come from a small vocabulary, and the member of a decision that holds them. */
 const NAMES: {
   readonly [key in keyof DecisionQuery]?: readonly [string, (d: Decision) => readonly unknown[]];
 } = {
@@ -19,11 +19,11 @@ const NAMES: {
   ],
   origin: ['--origin', (d) => d.chain.map(({ origin }) => origin)],
 };
-/** decisions that are looked through for the names that there are */
+/** maximum of decisions that are searched for existing names */
 const LOOKED_AT = 1000;
 const LISTED = 12;
 
-/** To be called where a query had no answer. Warnings go to standard error, so that `--json` stays a list of decisions. */
+/** Call it after a query without a result. Warnings go to standard error, so that `--json` output stays valid. */
 export async function warnOfUnheardNames(query: DecisionQuery, log: QueryInterface, io: Io): Promise<void> {
   const asked = Object.entries(NAMES).filter(([key]) => query[key as keyof DecisionQuery] !== undefined);
   let newest: readonly Decision[] | null = null;

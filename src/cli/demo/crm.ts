@@ -1,6 +1,6 @@
 /**
- * A legacy insurer CRM: a small HTTP server of its own, which trusts whoever shows its one service credential and then
- * tells everything. It says more than it should in every corner (Server, Set-Cookie, X-Total-Count, ETag), as they do.
+ * A legacy insurer CRM: a small HTTP server that returns everything to whoever presents its service credential.
+ * Its headers reveal more than they should (Server, Set-Cookie, X-Total-Count, ETag), as legacy systems do.
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +16,7 @@ export interface CrmOptions {
   readonly seed?: number;
   readonly customers?: number;
   readonly port?: number;
-  /** what it wants as `Authorization: Bearer` */
+  /** the expected value after `Authorization: Bearer` */
   readonly credential: string;
 }
 

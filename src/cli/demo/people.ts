@@ -1,6 +1,6 @@
 /**
- * Customers of an insurer that does not exist, from a seed: the same seed gives the same people, whatever the machine.
- * Identity numbers and bank cards have valid check digits (GB 11643, ISO/IEC 7812-1), so that detectors take them for real.
+ * Generates customers of a fictional insurer. The same seed gives the same people on every machine.
+ * Identity numbers and bank cards have valid check digits (GB 11643, ISO/IEC 7812-1), so that detectors recognize them.
  */
 
 export interface Person {
@@ -11,7 +11,7 @@ export interface Person {
   readonly agent: string;
 }
 
-/** mulberry32: small, seeded, good enough to make up people; nothing secret rests on it. */
+/** mulberry32: a small seeded generator, sufficient for sample data and not for secrets. */
 export function random(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
@@ -154,7 +154,7 @@ export interface Agent {
   readonly password_hash: string;
 }
 
-/** A number that is written as given: old systems spell `88.0` and 20-digit integers, and both must survive. */
+/** A number that is written literally: old systems write `88.0` and 20-digit integers, and both must be preserved. */
 const raw = (text: string): string => `\u0001${text}\u0001`;
 const spell = (value: unknown): string => JSON.stringify(value).replace(/"\\u0001([^"]*)\\u0001"/g, '$1');
 

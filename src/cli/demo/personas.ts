@@ -1,13 +1,13 @@
-/** Who the demo asks as. What each may see is the policy's business; this file knows only tokens and headers. */
+/** The personas of the demo: tokens and headers only. The policy decides what each may see. */
 
 export interface Persona {
   readonly key: string;
-  /** column head: who, for what, about whom */
+  /** column heading: subject, purpose, data subject */
   readonly title: string;
   readonly claims: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
   readonly path: string;
-  /** pointer to the record shown; null: the answer itself */
+  /** pointer to the record to show; null: the response itself */
   readonly record: string | null;
 }
 
@@ -83,7 +83,7 @@ export const PERSONAS: readonly Persona[] = [
   },
 ];
 
-/** Rows of the table: every field of the customer's record, in the record's order. */
+/** Rows of the table: all fields of the customer's record, in its order. */
 export const ROWS: readonly string[] = [
   '/id',
   '/name',

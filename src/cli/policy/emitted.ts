@@ -1,4 +1,4 @@
-/** Every schema that the code defines, as `schemas/` holds it. */
+/** All schemas that the code defines, as stored in `schemas/`. */
 import { schemaFile } from '../../documents/json-schema.ts';
 import { configSchemas } from '../../config/index.ts';
 import { decisionLogSchemas } from '../../decision-log/schemas.ts';

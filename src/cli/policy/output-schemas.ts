@@ -1,4 +1,4 @@
-/** JSON Schemas of what `sluice matrix --diff --json` and `sluice replay --json` print, for programs that read it. */
+/** JSON Schemas of the output of `sluice matrix --diff --json` and `sluice replay --json`. */
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { DIMENSIONS } from './matrix/changes.ts';
 

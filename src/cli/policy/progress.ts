@@ -1,4 +1,4 @@
-/** A bar on stderr while something takes long, if stderr is a terminal; nothing otherwise. */
+/** A progress bar on stderr for long work, if stderr is a terminal. */
 import { Presets, SingleBar } from 'cli-progress';
 import { listOrigins } from '../../decision-log/journal/directory.ts';
 import type { Io } from '../io.ts';
@@ -10,7 +10,7 @@ export interface Progress {
 
 const SILENT: Progress = { add: () => undefined, done: () => undefined };
 
-/** Of reading journals, by their bytes. @throws SluiceError where one cannot be read */
+/** Progress of reading journals, by bytes. @throws SluiceError if a journal cannot be read */
 export async function journalProgress(io: Io, dirs: readonly string[]): Promise<Progress> {
   const origins = (await Promise.all(dirs.map(listOrigins))).flat();
   const bytes = origins.reduce((n, o) => n + o.segments.reduce((m, s) => m + s.size, 0), 0);
@@ -34,7 +34,7 @@ export function progress(io: Io, total: number, what: string): Progress {
   return {
     add(n = 1) {
       value += n;
-      // The bar takes longer than a step of most work.
+      // Drawing the bar costs more than most steps.
       if (value - shown < total / 200 && value < total) return;
       shown = value;
       bar.update(value);

@@ -1,4 +1,4 @@
-/** A policy as a command names it, a directory or a bundle, with the files it is made of. */
+/** A policy named on the command line, a directory or a bundle, with its source files. */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { SluiceError } from '../../errors.ts';
@@ -17,10 +17,10 @@ import { createFileSource } from '../../policy/sources/file.ts';
 import type { Io } from '../io.ts';
 
 export interface NamedPolicy {
-  /** as it was named */
+  /** as given */
   readonly name: string;
   readonly bundle: PolicyBundle;
-  /** what it is made of; a bundle that was not built by `sluice build` has none */
+  /** source files; a bundle that `sluice build` did not build has none */
   readonly files: PolicyDirectory;
 }
 
@@ -29,19 +29,19 @@ export interface OpenOptions extends Omit<Partial<CompileOptions>, 'revision'> {
   readonly besides?: readonly PolicyFile[];
 }
 
-/** A policy that is compiled when its bundle is asked for. */
+/** A policy that is compiled when its bundle is requested. */
 export interface PolicySource {
   readonly name: string;
   readonly files: PolicyDirectory;
-  /** it is a directory: what is asked of it can be chosen */
+  /** it is a directory: entrypoints can be chosen */
   readonly compiles: boolean;
-  /** whatever is wrong with the policy is thrown here, at every call */
+  /** throws the policy's faults, at every call */
   bundle(): Promise<PolicyBundle>;
   /** base document; needs no compiler */
   dataJson(): Promise<string>;
 }
 
-/** Cache of a policy that is asked each question once. */
+/** Cache settings for a policy that gets each query once. */
 export const ASKED_ONCE = { entries: 0, bytes: 64 * 1024, time_step_ms: 1000 } as const;
 
 /** @throws SluiceError `policy_unavailable` */
@@ -78,13 +78,13 @@ export async function openSource(path: string, io: Io, options: OpenOptions = {}
   };
 }
 
-/** @throws SluiceError `policy_unavailable`, and whatever is wrong with it */
+/** @throws SluiceError `policy_unavailable`, and the policy's faults */
 export async function openPolicy(path: string, io: Io, options: OpenOptions = {}): Promise<NamedPolicy> {
   const { name, files, bundle } = await openSource(path, io, options);
   return { name, files, bundle: await bundle() };
 }
 
-/** The files of a bundle, as they lay in the directory it was built from. */
+/** The files of a bundle, as in the directory that it was built from. */
 export const filesOf = (bundle: PolicyBundle, dir: string): PolicyDirectory =>
   byPurpose(
     dir,

@@ -1,4 +1,4 @@
-/** A policy laid out for OPA: rules under `rego/`, all data in one document, catalogs and classes included. */
+/** A staging directory for OPA: rules under `rego/`, all data in one document, catalogs and classes included. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,9 +9,9 @@ export interface Staged {
   /** relative to `dir` */
   readonly rego: string;
   readonly data: string;
-  /** a file as OPA names it → relative to the policy's directory */
+  /** file name of OPA → path relative to the policy's directory */
   relative(file: string): string;
-  /** a file as OPA names it → as the policy has it */
+  /** file name of OPA → path as the policy names it */
   original(file: string): string;
   remove(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function stage(
     await mkdir(join(dir, REGO, sub), { recursive: true });
   await Promise.all(rego.map((f) => writeFile(join(dir, REGO, f.path), f.text)));
   await writeFile(join(dir, DATA), dataJson);
-  // Once: a policy may have a folder of that name, too.
+  // Replace only the first occurrence: a policy may have a folder of that name, too.
   const relative = (file: string): string => {
     const inside = file.startsWith(`${dir}/`) ? file.slice(dir.length + 1) : file;
     return inside.startsWith(`${REGO}/`) ? inside.slice(REGO.length + 1) : inside;

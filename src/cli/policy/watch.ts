@@ -1,4 +1,4 @@
-/** `--watch`: does something, and again whenever a file below the paths has changed, until interrupted. */
+/** `--watch`: runs work, and again when a file below the paths has changed, until interrupted. */
 import { stat } from 'node:fs/promises';
 import { isSluiceError } from '../../errors.ts';
 import { stampOf } from '../../observability/stable.ts';
@@ -10,8 +10,8 @@ const SETTLING_MS = 20;
 const NEVER = new Promise<never>(() => undefined);
 
 /**
- * Looks at sizes and times: that works on every file system, mounted and networked ones included.
- * @param work is given a signal that says that its results are no longer wanted, because a file has changed meanwhile
+ * Compares sizes and times, which works on every file system, including mounted and networked ones.
+ * @param work receives a signal that is aborted when a file has changed, so that its results are no longer needed
  * @param signal ends the watch
  */
 export async function watching(
@@ -26,7 +26,7 @@ export async function watching(
     const outdated = AbortSignal.any([signal, change.signal]);
     const working = work(outdated)
       .catch((e: unknown) => {
-        // A policy that does not compile is what somebody who edits it has half the time.
+        // A policy often does not compile while somebody edits it.
         if (outdated.aborted) return;
         if (!isSluiceError(e)) throw e;
         io.stderr.write(`sluice: ${e.message} [${e.code}]\n`);
@@ -36,7 +36,7 @@ export async function watching(
       });
     let changed: boolean;
     try {
-      // What is no fault of a policy ends the watch.
+      // An error that is not a fault of the policy ends the watch.
       changed = await Promise.race([changeOf(paths, before, outdated), working.then(() => NEVER)]);
     } finally {
       change.abort();
@@ -48,8 +48,8 @@ export async function watching(
 }
 
 /**
- * The fingerprint once two looks agree: an editor may still write, and a file that changed a moment ago looks different at every look.
- * Work that began before would be outdated at once, and be done twice.
+ * Returns the fingerprint once two passes agree: an editor may still be writing, and a file that changed just now differs at every pass.
+ * Work that started earlier would be outdated at once and be done twice.
  */
 async function settled(paths: readonly string[]): Promise<string> {
   for (let before = await fingerprint(paths); ; ) {

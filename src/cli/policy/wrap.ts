@@ -1,7 +1,7 @@
-/** Text for a terminal of some width. */
+/** Wraps text for a terminal of a given width. */
 import type { Io } from '../io.ts';
 
-/** narrower than this nothing is readable, wider than that no line is */
+/** narrower lines are unreadable, wider ones are not used */
 const [LEAST, MOST] = [60, 120];
 const PIPED = 100;
 
@@ -11,7 +11,7 @@ export function widthOf(io: Io): number {
   return Math.min(MOST, Math.max(LEAST, Number.isFinite(told) ? told : PIPED));
 }
 
-/** Lines of at most `width` characters, broken at spaces; those after the first are indented by more. */
+/** Lines of at most `width` characters, broken at spaces; continuation lines are indented further. */
 export function wrapped(text: string, width: number, indent = '', hanging = `${indent}  `): string {
   const lines: string[] = [];
   let line = indent;

@@ -1,4 +1,4 @@
-/** The worker processes: started, watched, started again when they end, stopped. */
+/** The worker processes: starts, watches, restarts and stops them. */
 import type { SendHandle } from 'node:child_process';
 import cluster, { type Worker } from 'node:cluster';
 import { SluiceError } from '../../errors.ts';
@@ -8,32 +8,32 @@ import type { Listeners, ListeningSocket } from './listeners.ts';
 import { type FromWorker, type ToWorker, WORKER } from './messages.ts';
 
 /**
- * milliseconds until a worker that ended is started again, the first time and at most; it doubles. One that served is not waited for
- * long, whatever ends it: meanwhile callers wait.
+ * Milliseconds before an ended worker is restarted: the first delay and the maximum; it doubles. A worker that has served gets a short
+ * delay, because callers wait meanwhile.
  */
 const DELAY = { first: 100, most: 30_000, served: 1_000 };
-/** milliseconds after which a worker counts as well: the next end is a first one again */
+/** milliseconds after which a worker counts as stable: its next end starts again with the first delay */
 const WELL = 60_000;
 
 export interface Slot {
-  /** from 1; it stays with the place, whichever process fills it */
+  /** from 1; a replacement process keeps the number */
   readonly number: number;
   worker: Worker | null;
   state: 'starting' | 'up' | 'leaving' | 'down';
-  /** it has served before: from then on it is started again */
+  /** it has served before, so it is restarted when it ends */
   served: boolean;
   /** monotonic milliseconds */
   upSince: number;
-  /** ends in a row */
+  /** consecutive ends */
   ends: number;
-  /** how often another process took this place */
+  /** how often the process was replaced */
   restarts: number;
-  /** why it is not up */
+  /** why it is not running */
   detail: string;
   timer: NodeJS.Timeout | undefined;
 }
 
-/** It has requests, and answers questions. */
+/** It serves requests and answers messages. */
 export const serves = ({ state }: Slot): boolean => state === 'up' || state === 'leaving';
 
 export interface CrewOptions {
@@ -41,7 +41,7 @@ export interface CrewOptions {
   /** module that the processes run, and its arguments */
   readonly exec: string;
   readonly args: readonly string[];
-  /** of sluice.yaml */
+  /** path of sluice.yaml */
   readonly text: string;
   readonly logger: Logger;
   readonly listeners: Listeners;
@@ -55,7 +55,7 @@ export class Crew {
   readonly slots: readonly Slot[];
   readonly #o: CrewOptions;
   #stopping: (() => void) | null = null;
-  /** a worker did not end as it should while all were stopped */
+  /** a worker ended with an error while all were stopped */
   #badly = false;
 
   constructor(options: CrewOptions) {
@@ -75,7 +75,7 @@ export class Crew {
   }
 
   /**
-   * The first alone, then the others at once: what keeps one from starting keeps all, and is told once.
+   * Starts the first worker alone, then the others at once: an error that affects all is reported once.
    * @returns the revision of their policy
    * @throws SluiceError of the first worker that could not start; the others are then stopped
    */
@@ -92,11 +92,11 @@ export class Crew {
   }
 
   tell(slot: Slot, message: ToWorker, socket?: SendHandle): void {
-    // A worker that has just ended is noticed by its exit.
+    // The exit event handles a worker that has just ended.
     if (slot.worker?.isConnected()) slot.worker.send(message, socket, {}, () => undefined);
   }
 
-  /** Every worker finishes its requests. Resolves once all processes are gone: to false if one of them ended badly. */
+  /** Lets every worker finish its requests. Resolves once all processes have ended: to false if one ended with an error. */
   async stop(): Promise<boolean> {
     const gone = new Promise<void>((resolve) => {
       this.#stopping = resolve;
@@ -183,7 +183,7 @@ export class Crew {
       slot.restarts += 1;
       this.#launch(slot).then(
         () => this.#o.logger.info({ worker: slot.number }, 'a worker serves again'),
-        // Told, and tried again, where its end is noticed.
+        // Reported, and retried, by the exit handler.
         () => undefined,
       );
     }, delay);

@@ -1,9 +1,9 @@
-/** Questions of the admin listener, passed on to every worker, and what has been counted by workers that are gone. */
+/** Forwards queries of the admin listener to every worker, and keeps the counts of ended workers. */
 import { kept, type MetricsReport } from '../../observability/totals.ts';
 import type { Reports, ReportKind, WorkerReport } from '../../endpoints/admin/workers.ts';
 import { type Crew, type Slot, serves } from './crew.ts';
 
-/** milliseconds; longer than a worker gives one of its own checks */
+/** milliseconds; longer than the timeout of a worker's own checks */
 const PATIENCE = 4_000;
 
 export class Gathering {
@@ -24,7 +24,7 @@ export class Gathering {
     this.#waiting.get(id)?.settle({ is: answer });
   }
 
-  /** What it last said that it had counted stays counted. What came after that is lost with it. */
+  /** The last reported counts are kept. Later ones are lost with the process. */
   ended(slot: Slot): void {
     const last = this.#last.get(slot);
     this.#last.delete(slot);
@@ -57,12 +57,12 @@ export class Gathering {
       return slot.worker === process
         ? { worker, state: 'silent', detail: `no answer within ${PATIENCE} ms` }
         : { worker, state: 'down', detail: slot.detail };
-    // An answer that comes just before the end of its process still counts as its last.
+    // A reply that arrives just before the end of its process still counts.
     if (question === 'metrics' && slot.worker === process) this.#last.set(slot, answer.is as MetricsReport);
     return { worker, state: 'up', answer: answer.is as Reports[ReportKind] };
   }
 
-  /** The primary's part of the metrics, as if it were a worker. */
+  /** The primary's metrics, in the form of a worker's. */
   async #own(reports: readonly WorkerReport<ReportKind>[]): Promise<WorkerReport<'metrics'>> {
     const { slots } = this.#crew();
     const silent = slots.filter((slot) => reports.find((r) => r.worker === slot.number)?.state === 'silent');

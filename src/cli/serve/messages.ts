@@ -1,8 +1,8 @@
-/** What `sluice serve` says on stdout, and the primary and its workers to each other. */
+/** The output of `sluice serve` on stdout, and the messages between the primary and its workers. */
 import type { ErrorCode, SluiceError } from '../../errors.ts';
 import type { Listener, ReportKind, WorkerReport } from '../../endpoints/admin/workers.ts';
 
-/** Where it listens, and what it decides by. */
+/** Its addresses and the revision of its policy. */
 export interface Ready {
   readonly proxy: string;
   readonly admin: string;
@@ -10,17 +10,17 @@ export interface Ready {
   readonly policy: string;
 }
 
-/** The one line on stdout that whoever started us waits for. */
+/** The one line on stdout that the starting process waits for. */
 export const readyLine = (ready: Ready & { readonly workers?: number }): string =>
   `${JSON.stringify({ ready: true, ...ready })}\n`;
 
-/** The environment variable that has the worker's number, from 1. */
+/** The environment variable with the worker's number, from 1. */
 export const WORKER = 'SLUICE_WORKER';
 
 export type ToWorker =
-  /** the text that the primary found without fault: a file that has changed since is not for this run */
+  /** the validated text of the configuration: a later change of the file does not apply to this run */
   | { readonly say: 'configuration'; readonly text: string }
-  /** with the socket that all share and its port; without: this worker opens it */
+  /** with the shared socket and its port; without: this worker opens it */
   | { readonly say: 'listen'; readonly listener: Listener; readonly port: number | null }
   | { readonly say: 'asked'; readonly id: number; readonly question: ReportKind }
   | { readonly say: 'gathered'; readonly id: number; readonly reports: readonly WorkerReport<ReportKind>[] }
@@ -28,15 +28,15 @@ export type ToWorker =
   | { readonly say: 'stop' };
 
 export type FromWorker =
-  /** it listens to messages now */
+  /** it receives messages now */
   | { readonly say: 'hello' }
   | { readonly say: 'listens?'; readonly listener: Listener }
-  /** with the socket, for the primary to keep and the others to share */
+  /** with the socket, which the primary keeps and the others share */
   | { readonly say: 'opened'; readonly listener: Listener; readonly port: number }
   | { readonly say: 'ready'; readonly policy: string }
-  /** it finishes what it has, and takes no more */
+  /** it finishes its requests and accepts no more */
   | { readonly say: 'leaving' }
-  /** why it cannot start; it waits to be ended, so that this is read first */
+  /** why it cannot start; it then waits to be ended, so that this message is read first */
   | {
       readonly say: 'failed';
       readonly code: ErrorCode;

@@ -1,6 +1,6 @@
 /**
- * The first process where there are several: it has read the configuration, keeps the workers running and their listening sockets open,
- * passes signals and questions on to them, and handles no request.
+ * The first process if there are several. It reads the configuration, keeps the workers and their listening sockets running,
+ * forwards signals and queries to them, and handles no request.
  */
 import { fileURLToPath } from 'node:url';
 import type { LoadedConfig } from '../../config/index.ts';
@@ -17,7 +17,7 @@ const MAIN = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../main.ts' : '../../main.js', import.meta.url),
 );
 
-/** @throws SluiceError what kept a worker from starting */
+/** @throws SluiceError the error that prevented a worker from starting */
 export async function servePrimary(
   loaded: LoadedConfig,
   size: number,
@@ -49,7 +49,7 @@ export async function servePrimary(
   });
   await untilSignalled((signal) => {
     crew.kill();
-    // As it would have done to a process alone: it ends by the signal.
+    // End by the same signal, as a single process would.
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   });

@@ -1,16 +1,16 @@
-/** One serving process, alone or as a worker: its start, and what SIGHUP asks of it. */
+/** One serving process, alone or as a worker: its start, and its reload by SIGHUP. */
 import { type ComposeDependencies, compose, type Sluice } from '../../compose/compose.ts';
 import type { LoadedConfig } from '../../config/index.ts';
 import type { Logger } from '../../observability/logger.ts';
 import { policyGate } from '../policy/testing/gate.ts';
 
-/** @throws SluiceError whatever keeps a part from starting */
+/** @throws SluiceError errors that prevent a part from starting */
 export const start = (
   loaded: LoadedConfig,
   deps: Pick<ComposeDependencies, 'logger' | 'workers'>,
 ): Promise<Sluice> => compose(loaded, { ...deps, gate: policyGate });
 
-/** What cannot be used is told by whoever tried, and by `/readyz`: the last good policy stays, consents are refused. */
+/** Faults are logged where they occur and shown by `/readyz`: the last good policy stays live, consents are unavailable. */
 export async function reread(sluice: Sluice, logger: Logger): Promise<void> {
   sluice.consents.refresh?.();
   sluice.identity.refresh();

@@ -1,4 +1,4 @@
-/** What is asked for before there is something to do it is done then. */
+/** Delays a signal that arrives before its handler exists until the handler is set. */
 export class Asked {
   #act: (() => void) | null = null;
   #early = false;
@@ -8,21 +8,21 @@ export class Asked {
     else this.#act();
   }
 
-  /** @param act does it, now and later */
+  /** @param act the handler, for the delayed signal and later ones */
   to(act: () => void): void {
     this.#act = act;
     if (this.#early) act();
   }
 }
 
-/** From here on SIGHUP does not end the process, also while it starts. */
+/** From here on SIGHUP does not end the process, even during the start. */
 export function hangups(): Asked {
   const asked = new Asked();
   process.on('SIGHUP', () => asked.come());
   return asked;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; the second one then does what it does to any process, unless `again` comes first. */
+/** Resolves at the first SIGTERM or SIGINT; a second one has its default effect, unless `again` is called before. */
 export const untilSignalled = (again?: (signal: NodeJS.Signals) => void): Promise<void> =>
   new Promise((resolve) => {
     const stop = (): void => {

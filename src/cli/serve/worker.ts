@@ -1,6 +1,6 @@
 /**
- * One worker: a whole sidecar on listening sockets that it shares with the others. Signals are the primary's business, except that
- * a SIGTERM to one worker alone makes it finish its requests and leave; the primary starts another.
+ * One worker: a complete sidecar on listening sockets shared with the others. The primary handles signals, except that
+ * a SIGTERM to a single worker makes it finish its requests and end; the primary then starts another.
  */
 import type { SendHandle } from 'node:child_process';
 import cluster from 'node:cluster';
@@ -16,7 +16,7 @@ import { reread, start } from './sidecar.ts';
 import { Asked } from './signals.ts';
 
 export async function serveWorker(file: string, io: Io): Promise<void> {
-  // A terminal sends these to every process of the group: the primary says what is to be done.
+  // A terminal sends these signals to every process of the group; the primary decides what to do.
   process.on('SIGINT', () => undefined).on('SIGHUP', () => undefined);
   const primary = new Primary();
   const { text } = await primary.configuration();
@@ -44,12 +44,12 @@ export async function serveWorker(file: string, io: Io): Promise<void> {
 const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * The kernel gives a connection to whichever worker asks first, and one that is awake asks again before the others are: of connections that
- * a proxy opens at once and keeps, one worker would get most. So it waits for as long as another takes to wake up, 0.05 ms.
+ * The kernel gives a connection to the worker that asks first, and a worker that is awake asks before the others. It would get most of the
+ * connections that a proxy opens at once and keeps. So it waits as long as another needs to wake up, 0.05 ms.
  */
 const giveWay = (): void => void Atomics.wait(NOTHING, 0, 0, 0.05);
 
-/** As it is: a server that is sent becomes a server at the other end, and would accept there too. */
+/** Unchanged: a sent server would become a server in the other process, and accept there, too. */
 const socketOf = (server: Server): SendHandle =>
   (server as unknown as { readonly _handle: SendHandle })._handle;
 
@@ -76,7 +76,7 @@ class Primary implements Workers {
   }
 
   say(message: FromWorker, socket?: SendHandle): void {
-    // A primary that has just ended takes its workers with it: there is nobody to tell of that.
+    // If the primary has just ended, its workers end with it, and nobody receives the message.
     if (process.connected) process.send?.(message, socket, undefined, () => undefined);
   }
 
@@ -122,7 +122,7 @@ class Primary implements Workers {
       case 'asked':
         this.#respond?.(message.question).then(
           (answer) => this.say({ say: 'answer', id: message.id, answer }),
-          // Not answered in time is what the primary then says of this worker.
+          // If it takes too long, the primary reports this worker.
           () => undefined,
         );
         return;

@@ -1,9 +1,9 @@
-/** Data that the rules read and no file holds: whatever depends on it is undefined, so that a file that was left out closes doors without a word. */
+/** Data that rules read and no file holds. What depends on it is undefined, so a missing file denies access without a message. */
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Finding, findings } from './findings.ts';
 
-/** One fault for each name below `data`, however many rules read it. */
+/** One fault for each name below `data`, even if several rules read it. */
 export function absentData({ source }: LivePolicy, { dir, rego }: PolicyDirectory): Finding[] {
   const packages = new Set(
     rego.map(({ text }) => /^\s*package\s+([A-Za-z_]\w*)/m.exec(text)?.[1]).filter((p) => p !== undefined),

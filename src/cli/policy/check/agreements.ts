@@ -1,10 +1,10 @@
-/** Agreements with partners by their dates: one that has ended may stay in the file for the record, one that soon ends wants renewing. */
+/** Dates of agreements with partners. An ended one may stay in the file; one that ends soon should be renewed. */
 import { isObject } from '../../../documents/yaml.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import type { BySchema } from './references.ts';
 
 const DAY = 86_400_000;
-/** days before its last day from which on an agreement is told of */
+/** days before the last day of an agreement at which the warnings begin */
 const SOON = 30;
 
 export function agreementFindings(documents: BySchema, now: Date): Finding[] {
@@ -21,7 +21,7 @@ export function agreementFindings(documents: BySchema, now: Date): Finding[] {
         if (typeof until !== 'string') continue;
         const path = ['partners', partner, 'agreements', purpose, 'until'];
         const end = Date.parse(`${until}T00:00:00Z`);
-        // Date.parse takes 31 November for 1 December
+        // `Date.parse` reads 31 November as 1 December.
         if (Number.isNaN(end) || new Date(end).toISOString().slice(0, 10) !== until)
           faults.push(document.fault(path, `there is no day ${until}`));
         else if (until < today)

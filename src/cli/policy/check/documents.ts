@@ -1,4 +1,4 @@
-/** YAML files against the schema that their header names: every fault at once, each with its place. */
+/** Validates YAML files against the schema that their header names; reports all faults with their places. */
 import { didYouMean } from '../../../documents/near-name.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -20,12 +20,12 @@ formats.default(ajv, ['date-time', 'date', 'time', 'email', 'uri', 'uuid', 'ipv4
 const compiled = new Map<string, ValidateFunction>();
 
 export interface ReadDocument {
-  /** null: the file is not YAML, `faults` says why */
+  /** null: the file is not YAML; see `faults` */
   readonly document: YamlDocument | null;
-  /** base name of the schema in force, e.g. `policy-roles.schema.json` */
+  /** base name of the schema that applies, e.g. `policy-roles.schema.json` */
   readonly schema: string | null;
   readonly faults: readonly Fault[];
-  /** what could not be checked, and why */
+  /** what could not be checked, and the reason */
   readonly unchecked: readonly Fault[];
 }
 
@@ -56,7 +56,7 @@ export function readDocument(file: string, text: string, fallback: string | null
   return { document, schema: name, faults: placed(validate.errors ?? [], document), unchecked: [] };
 }
 
-/** Our own schemas by their name, wherever the policy directory has been copied to; others from their file. */
+/** Sluice's schemas by name, wherever the policy directory is; other schemas from their file. */
 function validatorOf(name: string, path: string | null): ValidateFunction | null {
   const own = everySchema()[name];
   const key = own === undefined ? `file ${path}` : name;
@@ -79,7 +79,7 @@ function placed(errors: readonly ErrorObject[], document: YamlDocument): Fault[]
   return errors
     .filter((e) => e.keyword !== 'boolean' && e.keyword !== 'if')
     .filter((e) => {
-      // Of a union, what its branches say deeper down is told; if they say nothing, that none of them fits.
+      // For a union, report the deepest errors of its branches; if there are none, report that no branch matches.
       const around = unions.find((u) => u !== e && within(e, u));
       if (around !== undefined) return e.instancePath.length > around.instancePath.length;
       if (!unions.includes(e)) return true;
@@ -89,7 +89,7 @@ function placed(errors: readonly ErrorObject[], document: YamlDocument): Fault[]
     .map((e) => faultOf(e, document));
 }
 
-/** A key that is missing because it is misspelled is told of as that. */
+/** Reports a missing key as misspelled if a similar key is present. */
 const isMisspelled = (missing: ErrorObject, errors: readonly ErrorObject[]): boolean => {
   const { missingProperty } = missing.params as { missingProperty?: string };
   return (
@@ -154,7 +154,7 @@ function faultOf(error: ErrorObject, document: YamlDocument): Fault {
   return document.fault(path, `${where}${what}${about === undefined ? '' : ` (${about})`}`);
 }
 
-/** a JSON Pointer as steps, numbers where they are positions of a list */
+/** a JSON Pointer as steps; positions of a list are numbers */
 function steps(pointer: string, root: unknown): (string | number)[] {
   let here = root;
   return tokensOf(pointer).map((key) => {

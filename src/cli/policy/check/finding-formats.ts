@@ -1,4 +1,4 @@
-/** What is found, printed: for people, as JSON, as commands of GitHub Actions, and as SARIF for code scanning. */
+/** Output formats of findings: text, JSON, GitHub Actions commands, and SARIF for code scanning. */
 import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import colours from 'picocolors';
@@ -9,7 +9,7 @@ import { type Finding, type Place, spellPlace } from './findings.ts';
 export const FORMATS = ['text', 'json', 'github', 'sarif'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** What each rule looks at: of `--format sarif`, and of the table in docs/policy-tools.md. */
+/** What each rule checks: for `--format sarif`, and for the table in docs/policy-tools.md. */
 export const RULES: { readonly [rule: string]: string } = {
   agreement: 'An agreement with a partner that has ended or soon ends.',
   approval: 'The policy has the approval that policy.require_approval asks for.',
@@ -37,7 +37,7 @@ export const RULES: { readonly [rule: string]: string } = {
 };
 
 const MARKS = { fault: 'red', warning: 'yellow', note: 'cyan' } as const;
-/** further places that are named in a line */
+/** other places that a line names */
 const NAMED = 3;
 
 export function tell(list: readonly Finding[], io: Io): void {
@@ -59,7 +59,7 @@ const besides = ({ also = [] }: Finding): string =>
 
 const COMMANDS = { fault: 'error', warning: 'warning', note: 'notice' } as const;
 
-/** What names of files are relative to, so that code hosts find them: the repository, in a step of GitHub Actions in any directory of it. */
+/** Base of file names, so that code hosts find the files: the repository, in any directory of a GitHub Actions step. */
 export function repositoryOf({ cwd, env }: Pick<Io, 'cwd' | 'env'>): string {
   const workspace = env['GITHUB_WORKSPACE'];
   return workspace !== undefined && isAbsolute(workspace) && isWithin(workspace, cwd)
@@ -73,8 +73,8 @@ const isWithin = (dir: string, path: string): boolean => {
 };
 
 /**
- * Commands that a step of GitHub Actions prints, one a finding: an annotation at its line. The runner takes a line break for the end of a
- * command, and in a property also `:` and `,`.
+ * GitHub Actions commands, one for each finding: an annotation at its line. The runner ends a command at a line break, and
+ * a property also at `:` and `,`.
  * https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
  */
 export function githubCommands(list: readonly Finding[], cwd: string, root: string): string {
@@ -102,8 +102,8 @@ const LEVELS = { fault: 'error', warning: 'warning', note: 'note' } as const;
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
 /**
- * SARIF 2.1.0: one run, files relative to `root` (`SRCROOT`), places in characters as YAML and Rego count them. Code scanning refuses a
- * log with a result that has no place: what is said of no file is said of what was looked at.
+ * SARIF 2.1.0: one run, files relative to `root` (`SRCROOT`), places in characters, as in YAML and Rego. Code scanning rejects a
+ * result without a place, so findings without a file are placed at the checked directory or file.
  * @param about directory or file
  */
 export function sarifOf(

@@ -1,8 +1,8 @@
-/** What is wrong with a policy, each with its place: gathered, told once, and put in order. How it is printed: `finding-formats.ts`. */
+/** Findings about a policy: collected, deduplicated and sorted. `finding-formats.ts` prints them. */
 import { relative } from 'node:path';
 import type { Fault } from '../../../documents/faults.ts';
 
-/** A fault that shows in several places is one: what has the same `cause` is told at the first of them. */
+/** Findings with the same `cause` are reported once, at the first place. */
 export interface CausedFault extends Fault {
   readonly cause?: string;
 }
@@ -14,9 +14,9 @@ export interface Place {
 }
 
 export interface Finding extends CausedFault {
-  /** a note is true and perhaps meant: it never counts */
+  /** a note may be intended; it never affects the exit code */
   readonly severity: 'fault' | 'warning' | 'note';
-  /** stable name of what was looked at, e.g. `catalog`, `style` */
+  /** stable name of the check, e.g. `catalog`, `style` */
   readonly rule: string;
   /** further places of the same cause */
   readonly also?: readonly Place[];
@@ -28,7 +28,7 @@ export const findings = (
   severity: Finding['severity'] = 'fault',
 ): Finding[] => faults.map((f) => ({ ...f, rule, severity }));
 
-/** by place, each cause once, with files as the caller would name them */
+/** sorted by place, each cause once; files named as the caller would */
 export function arranged(list: readonly Finding[], cwd: string): Finding[] {
   const found: Finding[] = [];
   const byCause = new Map<string, { at: number; also: Place[] }>();
@@ -65,7 +65,7 @@ export function arranged(list: readonly Finding[], cwd: string): Finding[] {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** relative where that is shorter */
+/** relative if that is shorter */
 export function shown(file: string, cwd: string): string {
   const short = relative(cwd, file);
   return short !== '' && !short.startsWith('..') && short.length < file.length ? short : file;

@@ -1,4 +1,4 @@
-/** `sluice.yaml` as `sluice check` sees it: its own faults and warnings, and its routes against the catalogs. */
+/** How `sluice check` checks `sluice.yaml`: its own faults and warnings, and its routes against the catalogs. */
 import { type LoadedConfig, loadConfig } from '../../../config/index.ts';
 import { type Fault, faultsIn, type Path, sentenceOf } from '../../../documents/faults.ts';
 import { isSluiceError } from '../../../errors.ts';
@@ -13,7 +13,7 @@ import type { Kind, KnownNames } from './scenario-references.ts';
 import type { Client } from './usage.ts';
 
 export interface InspectedConfig {
-  /** null where it has faults */
+  /** null if it has faults */
   readonly loaded: LoadedConfig | null;
   readonly findings: readonly Finding[];
 }
@@ -33,8 +33,8 @@ export async function inspectConfig(
 }
 
 /**
- * What only the catalogs show of its routes.
- * @param broken resources whose catalog has faults, which are told already
+ * Warnings about routes that need the catalogs.
+ * @param broken resources whose catalog has faults, which are already reported
  */
 export const routeFindings = (
   loaded: LoadedConfig,
@@ -51,7 +51,7 @@ export const routeFindings = (
       ),
     );
 
-/** Roles, purposes, recipients and dates that it gives credentials and routes, against what the policy's data know. */
+/** Checks roles, purposes, recipients and dates of credentials and routes against the policy's data. */
 export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date): readonly Finding[] {
   const { identity, purpose, routes } = loaded.config;
   const found: Finding[] = [];
@@ -75,7 +75,7 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
       const at = ['identity', list, i, 'subject'];
       for (const [n, role] of subject.roles.entries()) must('role', role, [...at, 'roles', n]);
       must('purpose', subject.purpose, [...at, 'purpose']);
-      // A policy may know departments and tenants that are no partners.
+      // A policy may know departments and tenants that are not partners.
       if (!Object.hasOwn(purpose.recipients, subject.organization))
         must('recipient', subject.organization, [...at, 'organization'], 'warning');
     }
@@ -96,9 +96,9 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
 }
 
 /**
- * Whether whoever signs bundles could approve them, and whether a sidecar with this configuration would let the policy go live: before
- * its review it would not, which is no fault.
- * @param bundle null where it cannot be loaded
+ * Checks whether the signer of bundles could approve them, and whether a sidecar with this configuration would activate the policy. Before
+ * its review it would not, which is not a fault.
+ * @param bundle null if it cannot be loaded
  */
 export async function approvalFindings(
   loaded: LoadedConfig,
@@ -114,7 +114,7 @@ export async function approvalFindings(
     if (bundle !== null) await approvalOf(bundle, approving, now);
     return [];
   } catch (e) {
-    // A key that cannot be read has been told.
+    // An unreadable key has been reported already.
     if (!isSluiceError(e, 'policy_unapproved')) return [];
     return told([loaded.fault(at, `it would not go live: ${e.message}`)], 'note').map((f) => ({
       ...f,
@@ -123,7 +123,7 @@ export async function approvalFindings(
   }
 }
 
-/** Callers that it names one by one. */
+/** Callers that the configuration lists. */
 export const clientsOf = (loaded: LoadedConfig | null): readonly Client[] =>
   loaded === null
     ? []

@@ -1,4 +1,4 @@
-/** The files that `sluice.yaml` names and that refuse or revoke: what keeps them from being read, and names that the policy does not know. */
+/** Files named by `sluice.yaml` that deny or revoke: reports unreadable ones, and names that the policy does not know. */
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { LoadedConfig } from '../../../config/index.ts';
@@ -13,7 +13,7 @@ import { type Fault, faultsIn } from '../../../documents/faults.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
 
-/** @param data of the policy; null where it could not be looked at: then names are not judged */
+/** @param data of the policy; null if unavailable: then names are not checked */
 export function fileFindings(
   loaded: LoadedConfig,
   data: { readonly [name: string]: unknown } | null,
@@ -85,10 +85,10 @@ function consentFindings(file: string, data: Data | null): Finding[] {
   ];
 }
 
-/** more would not be read anyway */
+/** Sluice would not read a larger file */
 const MAX_STRANGERS = 50;
 
-/** Ids that have the form of none: a refusal that is kept under one of them is never found. */
+/** Ids in an invalid form: a refusal under such an id would never be found. */
 function strangers({ document, place }: ReadConsents, file: string, data: Data | null): Fault[] {
   const isKnown = data === null ? null : idForms(data);
   if (isKnown === null) return [];
@@ -114,7 +114,7 @@ function strangers({ document, place }: ReadConsents, file: string, data: Data |
     }));
 }
 
-/** Keys of issuers and of whoever signs or approves the policy: read at the start, and again when they change. */
+/** Keys of issuers, signers and approvers, which are read at start and again when they change. */
 function keyFindings({ config }: LoadedConfig): Finding[] {
   const sets = config.identity.issuers.flatMap(({ jwks }) => (jwks.file === undefined ? [] : [jwks.file]));
   const signing = [
@@ -151,7 +151,7 @@ function judgeKeySet(text: string): void {
   const unnamed = new Map<unknown, number>();
   for (const k of keys)
     if (isObject(k) && k['kid'] === undefined) {
-      // a token's algorithm fits one kind of key
+      // The algorithm of a token determines the kind of key.
       const kind = k['crv'] ?? k['kty'];
       unnamed.set(kind, (unnamed.get(kind) ?? 0) + 1);
     }

@@ -1,4 +1,4 @@
-/** Everything that can be said of a policy without running it on traffic, all faults at once. Long: one check after the other. */
+/** Checks a policy without running requests, and reports all faults. The file is long: it runs one check after the other. */
 import { basename, join } from 'node:path';
 import { isSluiceError } from '../../../errors.ts';
 import { parameterFaults } from '../../../disclosure/treatments/check.ts';
@@ -34,19 +34,19 @@ import { ambiguousWords } from './yaml-words.ts';
 
 export interface Inspection {
   readonly findings: readonly Finding[];
-  /** by resource; those without faults */
+  /** by resource; only those without faults */
   readonly catalogs: ReadonlyMap<string, Catalog>;
-  /** resources whose catalog has faults: what follows from that is not told */
+  /** resources whose catalog has faults; consequences of these are not reported */
   readonly broken: ReadonlySet<string>;
-  /** roles, purposes and so on that its data list */
+  /** roles, purposes and other names in its data */
   readonly names: KnownNames;
-  /** null where it does not compile */
+  /** null if it does not compile */
   readonly policy: LivePolicy | null;
-  /** what would be loaded; null where it cannot be */
+  /** the bundle that would be loaded; null if it cannot be loaded */
   readonly bundle: PolicyBundle | null;
-  /** data by the schema they keep to */
+  /** data by schema */
   readonly documents: BySchema;
-  /** of the policy; null where it does not compile */
+  /** of the policy; null if it does not compile */
   readonly data: { readonly [name: string]: unknown } | null;
   readonly counts: {
     readonly rules: number;
@@ -56,7 +56,7 @@ export interface Inspection {
     readonly fields: number;
     readonly scenarios: number;
   };
-  /** fields of each resource by how they are written */
+  /** fields of each resource by write mode */
   readonly writes: { readonly [resource: string]: { readonly [mode in WriteMode]: number } };
 }
 
@@ -72,7 +72,7 @@ const NOTHING: Omit<Inspection, 'findings'> = {
   writes: {},
 };
 
-/** @throws SluiceError `policy_unavailable` when there is nothing to look at, `opa_*` */
+/** @throws SluiceError `policy_unavailable` if there is no policy, `opa_*` */
 export async function inspectPolicy(dir: string, opa: Opa): Promise<Inspection> {
   let files: PolicyDirectory;
   try {
@@ -96,7 +96,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
   const policy = await compiled(files, opa, found);
   if (policy !== null) found.push(...absentData(policy, files));
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
-  // What a fault closes would be told again as a warning, once for every role.
+  // The consequences of a fault would be reported again as warnings, once for every role.
   if (policy !== null && found.every((f) => f.severity !== 'fault'))
     found.push(...unreached(policy, documents, catalogs));
   return {
@@ -120,7 +120,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
   };
 }
 
-/** Of a value that its schema refuses and another check, too, the other knows more: which name was probably meant, which day it is. */
+/** If both the schema and another check reject a value, the other check's message is better: it suggests a name or a date. */
 const told = (found: readonly Finding[]): readonly Finding[] => {
   const at = ({ file, line, column }: Finding): string => `${file}:${line}:${column}`;
   const known = new Set(found.filter((f) => f.rule === 'reference' || f.rule === 'agreement').map(at));

@@ -1,4 +1,4 @@
-/** Names in the data files of the default policy that must be names in others: a misspelled one closes a door silently. */
+/** Names in data files of the default policy that must exist in other files: a misspelled one denies access without a message. */
 import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { patternFault } from '../../../documents/pattern.ts';
@@ -7,18 +7,18 @@ import type { CausedFault } from './findings.ts';
 
 const FEW = 6;
 
-/** `; did you mean …?`, else what there is, where that is little */
+/** `; did you mean …?`, else the existing names if there are few */
 export const nearestOrAll = (name: string, names: readonly string[]): string =>
   didYouMean(name, names) ||
   (names.length > 0 && names.length <= FEW ? `; known: ${[...names].sort().join(', ')}` : '');
 
-/** the cause of every fault that comes of one name that is not there */
+/** the common cause of all faults about one unknown name */
 export const unknown = (kind: string, name: unknown): string => `no ${kind} ${String(name)}`;
 
 type Members = { readonly [key: string]: unknown };
 type Path = readonly (string | number)[];
 
-/** documents by the schema that they keep to, e.g. `policy-roles.schema.json` */
+/** documents by schema, e.g. `policy-roles.schema.json` */
 export type BySchema = ReadonlyMap<string, readonly YamlDocument[]>;
 
 export function referenceFaults(

@@ -1,6 +1,6 @@
 /**
- * Names in scenarios that the policy's data must know: with a misspelled role or purpose everything is refused, and a scenario that
- * expects a refusal passes for a reason that nobody thought of. A scenario that is about an unknown name says so by the reason it
+ * Names in scenarios that the policy's data must know. With a misspelled role or purpose everything is denied, and a scenario that
+ * expects a denial passes for the wrong reason. A scenario about an unknown name states it by the reason that it
  * expects (`role_unknown`).
  */
 import { didYouMean } from '../../../documents/near-name.ts';
@@ -12,7 +12,7 @@ import { type BySchema, nearestOrAll, unknown } from './references.ts';
 import type { ScenarioDocument } from '../testing/scenario-files.ts';
 
 export type Kind = 'role' | 'purpose' | 'recipient' | 'category' | 'flag';
-/** What the policy's data know of each kind; of a kind that they do not list, any name may be right. */
+/** Names of each kind in the policy's data; of a kind that the data does not list, any name may be correct. */
 export type KnownNames = ReadonlyMap<Kind, ReadonlySet<string>>;
 type Path = readonly (string | number)[];
 interface Named {
@@ -28,7 +28,7 @@ const PLURAL: { readonly [K in Kind]: string } = {
   category: 'categories',
   flag: 'flags',
 };
-/** Known whatever the data says. */
+/** Always known. */
 const BUILT_IN: { readonly [K in Kind]?: readonly string[] } = {
   recipient: ['internal', '*'],
   category: ['*'],
@@ -63,13 +63,13 @@ export function scenarioReferences(scenarios: readonly ScenarioDocument[], known
 }
 
 const MEANT_UNKNOWN = '; of a field that is to be unknown expect { do: drop, because: uncatalogued }';
-/** Reasons that are not about a line of the catalog. */
+/** Reasons that do not concern a catalog entry. */
 const WITHOUT_LINE: ReadonlySet<string> = new Set(['uncatalogued', 'not_whole']);
 
 /**
- * Fields that a scenario expects to be withheld and that no catalog of its routes has: what is uncatalogued is withheld, so the
+ * Fields that a scenario expects to be withheld, but that no catalog of its routes has. Fields without an entry are withheld, so the
  * scenario would pass with a misspelled field.
- * @param broken resources whose catalog has faults: which fields they have is not known
+ * @param broken resources whose catalog has faults, so that their fields are unknown
  */
 export function fieldReferences(
   scenarios: readonly ScenarioDocument[],
@@ -155,7 +155,7 @@ function* namesOf({ request, token, consents, grants, expect }: Scenario): Gener
   }
 }
 
-/** One name, text with several, or a list, as tokens have them. */
+/** One name, a text with several, or a list, as in tokens. */
 function* listed(kind: Kind, value: unknown, path: Path): Generator<Named> {
   if (Array.isArray(value))
     for (const [i, name] of (value as unknown[]).entries()) yield { kind, name, path: [...path, i] };

@@ -1,4 +1,4 @@
-/** `opa check --strict` with the input's schema: a misspelled member of the input is found before it denies everybody. */
+/** `opa check --strict` with the input's schema: finds a misspelled member of the input before it denies every request. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
@@ -10,7 +10,7 @@ import { DisclosureInputSchema } from '../../../policy/schemas/documents.ts';
 import { everySchema, schemaText } from '../emitted.ts';
 import type { Staged } from '../stage.ts';
 
-/** whether rules name schemas of their own, in annotations */
+/** true if rules name their own schemas in annotations */
 export const annotated = (files: PolicyDirectory): boolean =>
   files.rego.some((f) => /^#\s+schemas:/m.test(f.text));
 
@@ -59,7 +59,7 @@ const parsed = (text: string): { readonly errors?: readonly TypeError[] } | null
   }
 };
 
-/** OPA takes an object that lists members for one that has no others; ours may (claims of your own, obligations). */
+/** OPA reads an object schema with listed members as closed. Sluice's objects may have others (custom claims, obligations). */
 function isOpen({ details }: TypeError): boolean {
   if (details?.ref === undefined || details.pos === undefined) return false;
   let schema: unknown = DisclosureInputSchema;

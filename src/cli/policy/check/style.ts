@@ -1,4 +1,4 @@
-/** The habits of docs/policy-guide.md that a machine can see: those that close doors are faults, the others warnings. */
+/** Checks the style rules of docs/policy-guide.md. Violations that deny access are faults, others are warnings. */
 import { dirname, join } from 'node:path';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
@@ -63,7 +63,7 @@ export function styleFindings(trees: readonly Tree[], files: PolicyDirectory): F
   return found;
 }
 
-/** Files that `opa fmt` would write otherwise. */
+/** Files that `opa fmt` would change. */
 export async function unformatted(opa: Opa, staged: Staged): Promise<Finding[]> {
   const run = await opa.run(['fmt', '--list', staged.rego], { cwd: staged.dir });
   return run.stdout

@@ -1,4 +1,4 @@
-/** What nothing gets through to, found out by asking the policy: each is either meant or forgotten, so it is a warning. */
+/** Finds, by querying the policy, what is never allowed. It may be intended or forgotten, so it is a warning. */
 import { ACTIONS } from '../../../model/actions.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
@@ -14,7 +14,7 @@ export interface CatalogAt {
   readonly document: YamlDocument;
 }
 
-/** Classes that no answer names, purposes and roles that nothing gets through with. */
+/** Classes that no answer names; purposes and roles for which no request is allowed. */
 export function unreached(
   policy: LivePolicy,
   documents: ReadonlyMap<string, readonly YamlDocument[]>,
@@ -25,7 +25,7 @@ export function unreached(
     amr: ['pwd', 'otp', 'mfa'],
     justification: 'sluice check',
     at: new Date().toISOString(),
-    // Also what only writes: a purpose may be for that alone.
+    // Include writes: a purpose may be only for them.
     action: ACTIONS,
   };
   const axes = axesOf([policy], options);
@@ -85,8 +85,8 @@ export function unreached(
 }
 
 /**
- * Rows of as many combinations as it takes to reach every role, purpose and field that can be reached. A combination is asked about
- * unless it can reach nothing new; those that the data of the roles name come first, since they are the likely ones.
+ * Queries as many combinations as needed to reach every role, purpose and field that can be reached. A combination is skipped
+ * if it can reach nothing new. Combinations in the data of the roles come first, since they are the likely ones.
  */
 function reached(
   policy: LivePolicy,
@@ -98,7 +98,7 @@ function reached(
   const roles = new Set<string>();
   const purposes = new Set<string>();
   const resources = new Set<string>();
-  /** resource → its fields that no answer has named yet */
+  /** resource → fields that no answer has named yet */
   const left = new Map(catalogs.map(({ catalog }) => [catalog.resource, new Set(classified(catalog))]));
   const data = policy.data['roles'];
   const isNamed = ([role, purpose]: readonly [string, string]): boolean => {

@@ -25,20 +25,20 @@ import type { BySchema } from './references.ts';
 const DAY = 86_400_000;
 
 export interface UsageOptions {
-  /** journals of all sidecars that ask this policy */
+  /** journals of all sidecars with this policy */
   readonly journals: readonly string[];
   readonly days: number;
   readonly now: Date;
   readonly progress?: (bytes: number) => void;
 }
 
-/** A credential that the configuration lists: an API key, a certificate. */
+/** A credential in the configuration: an API key, a certificate. */
 export interface Client {
   readonly id: string;
   fault(message: string): CausedFault;
 }
 
-/** @throws SluiceError `input_invalid` when a journal cannot be read */
+/** @throws SluiceError `input_invalid` if a journal cannot be read */
 export async function usageFindings(
   policy: LivePolicy,
   documents: BySchema,
@@ -81,10 +81,10 @@ export async function usageFindings(
   ];
 }
 
-/** What decisions on record used. */
+/** Usage in recorded decisions. */
 class Used {
   decisions = 0;
-  /** somewhere the log hides who asked */
+  /** some records mask the subject */
   hidden = false;
   readonly subjects = new Set<string>();
   readonly purposes = new Set<string>();
@@ -180,7 +180,7 @@ function unused(
   const { partners } = policy.data;
   for (const [partner, about] of Object.entries(isObject(partners) ? partners : {})) {
     const listed = isObject(about) && isObject(about['agreements']) ? about['agreements'] : {};
-    // What has ended gives nothing, used or not.
+    // An agreement or role that has ended grants nothing, so it is not reported.
     const agreements = Object.entries(listed).flatMap(([purpose, agreement]) =>
       isObject(agreement) && String(agreement['until']) < options.at.slice(0, 10) ? [] : [purpose],
     );
@@ -220,7 +220,7 @@ function roleFindings(context: Context, role: string): void {
   });
   const acted = may.filter(({ seen }) => seen !== undefined);
   if (acted.length === 0) {
-    // One that gets through with nothing is told of as such.
+    // A role for which nothing is allowed is reported as such.
     if (may.length > 0) at('roles', [role], `the role "${role}" had no request allowed ${span}`);
     return;
   }
@@ -236,7 +236,7 @@ function roleFindings(context: Context, role: string): void {
       at('roles', placeOf(purpose), `the role "${role}" did not act for ${purpose} ${span}`);
     }
   const idle = new Map<string, string[]>();
-  /** categories that are used, and not all of their classes: the same for several purposes is told once */
+  /** categories with some, but not all, classes used; reported once for several purposes */
   const partly = new Map<
     string,
     { readonly idle: string; readonly only: string; readonly where: string[] }
@@ -268,7 +268,7 @@ function roleFindings(context: Context, role: string): void {
     );
 }
 
-/** Classes of which something may leave or be written; null: no request of this role for this purpose is allowed. */
+/** Classes of which something may be released or written; null: no request of this role for this purpose is allowed. */
 function visible(
   { policy, axes, options }: Context,
   role: string,
@@ -284,7 +284,7 @@ function visible(
             const input = inputOf(subject, action, resource, purpose, recipient, tier, options);
             const { answer, input: asked } = decide(policy, input);
             if (!answer.allow) {
-              // Most combinations are refused whatever the tier: only those that go through without naming one are asked with each.
+              // Most combinations are denied for every tier, so only those allowed without a tier are queried for each.
               if (tier === null) break;
               continue;
             }

@@ -1,6 +1,6 @@
 /**
- * Words of a data file that mean one thing to OPA, whose values are live (YAML 1.1), and another to schemas, editors and whoever reads the
- * file (YAML 1.2): `no` is false, `0100` is 64. In quotes, or spelled otherwise, they mean one thing to all.
+ * Words of a data file that OPA (YAML 1.1), whose values apply, reads differently from schemas, editors and people (YAML 1.2):
+ * `no` is false, `0100` is 64. In quotes, or written differently, they are unambiguous.
  */
 import type { YamlDocument } from '../../../documents/yaml.ts';
 import type { Fault } from '../../../documents/faults.ts';
@@ -20,7 +20,7 @@ function meaningOf(spelled: string): unknown {
     const live = readYamlWord(spelled);
     return isNumber(live) ? Number(numberText(live)) : live;
   } catch {
-    // `.inf`: OPA refuses the file, and says so
+    // `.inf`: OPA rejects the file with its own message.
     return spelled;
   }
 }

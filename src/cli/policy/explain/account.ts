@@ -1,4 +1,4 @@
-/** A request explained: the verdict with its reasons, and every field with its class, treatment, reason, rule and data. */
+/** Explains a request: the verdict with its reasons, and for every field class, treatment, reason, rule and data. */
 import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
@@ -19,9 +19,9 @@ export interface StateAsked {
   readonly resource: string;
   readonly data_subject: DisclosureInput['data_subject'];
   readonly attributes: DisclosureInput['record']['attributes'];
-  /** records; null: none was looked at */
+  /** number of records; null: none was inspected */
   readonly count: number | null;
-  /** asked for what was shown, and not for what was to be written */
+  /** the query was about what is shown, not about what is written */
   readonly shown?: boolean;
 }
 
@@ -32,12 +32,12 @@ export interface ExplainedReason {
 }
 
 export interface ExplainedClass {
-  /** class, or single field that the answer names */
+  /** class, or single field named in the answer */
   readonly name: string;
   readonly do: string;
   readonly because: string;
   readonly blame: Blame;
-  /** pointers of the catalog that it holds for */
+  /** catalog pointers that it applies to */
   readonly fields: readonly string[];
 }
 
@@ -51,13 +51,13 @@ export interface Explanation {
   readonly input: PolicyInput;
   readonly decision: Omit<DecisionAnswer, 'reasons'> & { readonly reasons: readonly ExplainedReason[] };
   readonly states: readonly ExplainedState[];
-  /** why rules and data are not named, if they are not */
+  /** why rules and data are not named */
   readonly untraced: string | null;
 }
 
 const UNKNOWN: Blame = { rule: null, data: [] };
 
-/** Traces are large: this many at once. */
+/** Maximum of concurrent traces, since they are large. */
 const AT_ONCE = 2;
 
 export class Explainer {
@@ -73,7 +73,7 @@ export class Explainer {
     this.#blamer = blamer;
   }
 
-  /** null: the bundle has no rules in source, so nothing can be traced */
+  /** null: the bundle has no source of rules, so nothing can be traced */
   static async open(named: NamedPolicy, policy: LivePolicy, opa: Opa): Promise<Explainer | null> {
     if (named.files.rego.length === 0) return null;
     const staged = await stage(named.files, named.bundle.dataJson);
@@ -85,7 +85,7 @@ export class Explainer {
     return this.#staged.remove();
   }
 
-  /** Blames for codes of an answer to a query. */
+  /** Finds the rules for codes of an answer. */
   async reasons(
     query: 'data.sluice.decision' | 'data.sluice.disclosure',
     input: object,
@@ -110,7 +110,7 @@ export class Explainer {
         ...(await Promise.all(
           entries.slice(i, i + AT_ONCE).map(async (entry) => {
             const cls = known.find((k) => k.class === entry.name);
-            // With only this class before it, the trace is about this class alone.
+            // With only this class in the input, the trace concerns only this class.
             const narrowed =
               cls === undefined
                 ? ''
@@ -154,7 +154,7 @@ export class Explainer {
 }
 
 /**
- * @param seen pointers that occurred, where that is known: the others are left out
+ * @param seen pointers that occurred, if known: others are omitted
  * @param explainer null: rules and data are not named
  */
 export async function explain(
@@ -172,7 +172,7 @@ export async function explain(
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
   const explained: ExplainedState[] = [];
   for (const state of answer.allow ? states : []) {
-    // what is shown of a record that is written is what may be read of it
+    // What is shown of a written record is decided as for a read.
     const shown = WRITES.has(input.action.name) && state.shown === true ? asRead(inForce) : inForce;
     const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
     explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
@@ -214,7 +214,7 @@ function entriesOf(
   const entries = new Map<string, { name: string; do: string; because: string; fields: string[] }>();
   for (const { path, pointer, resource: of, cls, outcome } of fieldsOf(policy.catalogs, catalog, () => answer)
     .all) {
-    // what is embedded is a question of its own
+    // An embedded resource has its own query.
     if (
       of !== resource ||
       path !== pointer ||
@@ -230,7 +230,7 @@ function entriesOf(
   return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-/** Paths on record start at the outermost record: those of an embedded resource have the field that holds it before them. */
+/** Paths in a record start at the outermost record; those of an embedded resource are prefixed with its field. */
 function occurs(
   pointer: string,
   resource: string,

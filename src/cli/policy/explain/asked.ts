@@ -1,4 +1,4 @@
-/** The request that `sluice explain` explains: from a record, from a scenario, or made from flags. */
+/** Builds the request that `sluice explain` explains: from a record, a scenario, or flags. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type ConsentsDocument, createIdentities, readConsents } from '../../../consent/index.ts';
@@ -27,13 +27,13 @@ export interface Asked {
   readonly what: string;
   readonly input: PolicyInput;
   readonly states: readonly StateAsked[];
-  /** paths that occurred; null: not known, all of the catalog */
+  /** paths that occurred; null: unknown, so the entire catalog */
   readonly seen: ReadonlySet<string> | null;
-  /** pointers that no catalog knows */
+  /** pointers without a catalog entry */
   readonly uncatalogued: readonly string[];
-  /** fields at which an object stood that their lines do not cover */
+  /** fields that held an object which their entry does not cover */
   readonly not_whole: readonly string[];
-  /** revision that it was decided under, where it is on record */
+  /** revision of the decision, if recorded */
   readonly revision: string | null;
 }
 
@@ -112,7 +112,7 @@ function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {
       data_subject: { consents: a.consents, flags: a.flags },
       attributes: {},
       count: a.count,
-      // a record keeps the states that its answer was disclosed by
+      // A record keeps the states with which its response was disclosed.
       shown: true,
     })),
     seen: paths.length === 0 ? null : new Set(paths),
@@ -120,7 +120,7 @@ function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {
   };
 }
 
-/** What leaves for nobody, whatever the policy says: the catalog does not cover it. */
+/** Pointers that are never released, whatever the policy says: the catalog does not cover them. */
 function droppedIn(withheld: readonly FieldAccount[]): Pick<Asked, 'uncatalogued' | 'not_whole'> {
   const paths = (because: string) => withheld.filter((w) => w.because === because).map((w) => w.path);
   return { uncatalogued: paths('uncatalogued'), not_whole: paths('not_whole') };
@@ -183,7 +183,7 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
   return { what, input, states, seen: null, ...droppedIn([]), revision: null };
 }
 
-/** A record, with the consents of its data subjects: disclosed as the sidecar would, to see which fields it has. */
+/** A record with the consents of its data subjects, disclosed as the sidecar would, to find its fields. */
 async function ofRecord(
   policy: LivePolicy,
   input: PolicyInput,
@@ -218,7 +218,7 @@ async function ofRecord(
   const states: StateAsked[] = [];
   const seen = new Set<string>();
   const withheld: FieldAccount[] = [];
-  // Everything is let through to see what there is; what really happens is asked afterwards.
+  // Everything is allowed here to find the fields; the policy is queried afterwards.
   const everything = Object.fromEntries(
     [...policy.catalogs.values()]
       .flatMap(classesOf)

@@ -1,8 +1,8 @@
 /**
- * Which rule gave a reason, and which line of the data it rests on: found in OPA's trace of this very evaluation, for any
- * policy. The rule is the first to come to an answer with the code in it that has the code in its text; a code that is
- * put together (`tier_2`) belongs to the first rule that comes to an answer with it. The data are what that rule,
- * what it called and who called it looked up; of those, what is about this class, or gives this treatment.
+ * Finds the rule that gave a reason, and the line of data that it depends on, in OPA's trace of the evaluation. It works for any
+ * policy. The rule is the first that yields an answer with the code and has the code in its text. A code that is
+ * composed (`tier_2`) belongs to the first rule that yields an answer with it. The data is what that rule, its
+ * callees and its callers looked up, limited to what concerns this class or gives this treatment.
  */
 import type { PolicyFile } from '../../../policy/directory.ts';
 import { isObject, readYaml, type YamlDocument } from '../../../documents/yaml.ts';
@@ -21,7 +21,7 @@ export interface DataPlace {
   readonly line: number;
   /** `roles.support.categories.identity` */
   readonly path: string;
-  /** undefined: it is not there, and that is what decided; the line is that of what would hold it */
+  /** undefined: the member is missing, and that decided; the line is that of its parent */
   readonly value: unknown;
 }
 
@@ -31,7 +31,7 @@ export interface Blame {
   readonly data: readonly DataPlace[];
 }
 
-/** What the reason is about: names that the deciding data may hold, and what came of it. */
+/** The subject of a reason: names that the deciding data may hold, and the result. */
 export interface About {
   readonly words: readonly string[];
   readonly outcome: string | null;
@@ -125,10 +125,10 @@ export class Blamer {
         if (child.parent === q.id && (only === undefined || only(rowBefore(q, child.at), child.at)))
           cone(child, Math.max(0, near - 1), depth + 1);
     };
-    // A code in the middle of a rule is about its own line; one in what the rule gives, about all of the rule.
+    // A code in the body of a rule concerns its own line; a code in the head concerns the entire rule.
     cone(query, 3, 0, whole ? undefined : (r) => r === row);
     const isDefault = this.#ruleOf(query)?.isDefault === true;
-    // A default holds because no other rule of its name did: what those looked up is what decided.
+    // A default applies because no other rule of its name did, so the look-ups of those rules decided.
     if (isDefault)
       for (const other of queries.values())
         if (other !== query && other.parent === query.parent && this.#docOf(other) === this.#docOf(query))
@@ -167,7 +167,7 @@ export class Blamer {
       .flatMap(({ path, value }) => this.#place(path, value));
   }
 
-  /** Where a name would have stood among others, had it been there. */
+  /** The line at which a missing name would be among others. */
   #absent(found: readonly { readonly path: Path }[], [word]: readonly string[]): DataPlace[] {
     if (word === undefined) return [];
     const holders = new Map<string, Path>();
@@ -175,7 +175,7 @@ export class Blamer {
       for (let n = path.length; n > 1; n -= 1) {
         const holder = path.slice(0, n);
         const value = at(this.#data, holder);
-        // Among siblings of its own kind: the categories of a role, not the settings of a purpose.
+        // Among siblings of the same kind: categories of a role, not settings of a purpose.
         if (isObject(value) && !Object.hasOwn(value, word) && this.#named(holder.at(-1)).has(word))
           holders.set(holder.join('.'), holder);
       }
@@ -184,7 +184,7 @@ export class Blamer {
       .flatMap((holder) => this.#place(holder, undefined).map((p) => ({ ...p, path: `${p.path}.${word}` })));
   }
 
-  /** every key that stands anywhere below a member of this name */
+  /** every key anywhere below a member of this name */
   #named(name: string | number | undefined): ReadonlySet<string> {
     const keys = new Set<string>();
     const visit = (value: unknown, under: string): void => {
@@ -198,7 +198,7 @@ export class Blamer {
     return keys;
   }
 
-  /** Paths of base documents that a query looked up, itself or by a rule that stands for one. */
+  /** Paths of base documents that a query looked up, directly or through a rule that represents one. */
   #lookups(
     query: Query,
     queries: ReadonlyMap<number, Query>,
@@ -226,7 +226,7 @@ export class Blamer {
     return null;
   }
 
-  /** What a rule looked up; where it only names a base document, the part of that which is meant. */
+  /** What a rule looked up; if it names only a base document, the relevant part of it. */
   #behind(doc: Path, tail: Path, queries: ReadonlyMap<number, Query>, depth: number): Path[] {
     const name = doc.join('.');
     const own = [...queries.values()].filter((q) => q.isRule && this.#docOf(q) === name);
@@ -246,7 +246,7 @@ export class Blamer {
   }
 }
 
-/** row of the expression that a child query was begun by */
+/** row of the expression that started a child query */
 function rowBefore(query: Query, position: number): number {
   let row = query.row;
   for (const e of query.evaluated) {
@@ -256,7 +256,7 @@ function rowBefore(query: Query, position: number): number {
   return row;
 }
 
-/** as far as its variables are known */
+/** as far as its variables are bound */
 function resolved(reference: Reference, bindings: Bindings): Path {
   const path: (string | number)[] = [];
   for (const step of reference) {

@@ -1,32 +1,32 @@
-/** OPA's full trace of one evaluation, as the queries that it consists of. */
+/** OPA's full trace of one evaluation, as a tree of queries. */
 import { isObject } from '../../../documents/yaml.ts';
 
-/** A term's value where it has one; undefined where it does not (a variable that is not bound, a call). */
+/** The value of a term; undefined if it has none (an unbound variable, a call). */
 export type Bindings = ReadonlyMap<string, unknown>;
 
-/** A reference as it stands in a rule: names, and variables still to be looked up. */
+/** A reference in a rule: names, and variables that are still to be looked up. */
 export type Reference = readonly ({ readonly name: string | number } | { readonly variable: string })[];
 
 export interface Evaluated {
   readonly row: number;
-  /** below `data`, calls of functions left out */
+  /** below `data`, without calls of functions */
   readonly references: readonly Reference[];
   /** position in the trace */
   readonly at: number;
-  /** what was known before it */
+  /** variables bound before it */
   readonly bindings: () => Bindings;
 }
 
 export interface Query {
   readonly id: number;
   readonly parent: number;
-  /** of the rule or the expression that it is a query of */
+  /** the rule or expression that started the query */
   readonly file: string;
   readonly row: number;
   readonly isRule: boolean;
   readonly at: number;
   readonly evaluated: Evaluated[];
-  /** each time that it came to an answer: with which variables */
+  /** the variables of each answer */
   readonly exits: { readonly at: number; readonly bindings: Bindings; readonly given: unknown }[];
 }
 
@@ -65,7 +65,7 @@ export function queriesOf(explanation: unknown): ReadonlyMap<number, Query> {
     if (Op === 'Exit') {
       const head = isObject(Node) ? Node['head'] : undefined;
       const known = bindings();
-      // A member of a set is a key, a member of an object is both.
+      // A member of a set is a key; a member of an object is both key and value.
       const given = isObject(head) ? [plain(head['key'], known), plain(head['value'], known)] : [];
       query.exits.push({ at, bindings: known, given });
     }
@@ -73,7 +73,7 @@ export function queriesOf(explanation: unknown): ReadonlyMap<number, Query> {
   return queries;
 }
 
-/** An AST term as the value it stands for, as far as its variables are known. */
+/** The value of an AST term, as far as its variables are bound. */
 export function plain(term: unknown, known?: Bindings): unknown {
   if (!isObject(term)) return undefined;
   const { type, value } = term;
@@ -110,12 +110,12 @@ function referencesOf(node: unknown): Reference[] {
     for (const [key, inner] of Object.entries(value)) if (key !== 'location') visit(inner);
   };
   const terms = isObject(node) ? node['terms'] : undefined;
-  // The first of several terms is what is called.
+  // The first term is the called function.
   visit(Array.isArray(terms) ? terms.slice(1) : terms);
   return found;
 }
 
-/** Whether a text stands anywhere in a value. */
+/** True if a text occurs anywhere in a value. */
 export function holds(value: unknown, text: string): boolean {
   if (value === text) return true;
   if (Array.isArray(value)) return value.some((v) => holds(v, text));

@@ -1,4 +1,4 @@
-/** Rego files as OPA's parser sees them: which rules there are, where, and which texts stand in them. */
+/** Rego files as parsed by OPA: their rules, positions and string constants. */
 import type { PolicyFile } from '../../../policy/directory.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
 import { isObject } from '../../../documents/yaml.ts';
@@ -8,7 +8,7 @@ export interface TreeRule {
   /** `allow`, `by_status` */
   readonly name: string;
   readonly isDefault: boolean;
-  /** of a default: what it says */
+  /** the value of a default rule */
   readonly value: unknown;
   readonly row: number;
   readonly lastRow: number;
@@ -21,7 +21,7 @@ export interface RuleText {
   readonly text: string;
   readonly row: number;
   readonly col: number;
-  /** it stands in what the rule gives, not in what it asks */
+  /** true if it is in the head of the rule, not in the body */
   readonly head: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface Tree {
   readonly packageRow: number;
   readonly rows: number;
   readonly rules: readonly TreeRule[];
-  /** how OPA names it in traces: relative to the stage */
+  /** file name in OPA's traces: relative to the staging directory */
   readonly staged: string;
 }
 
@@ -41,7 +41,7 @@ interface Node {
   readonly [member: string]: unknown;
 }
 
-/** Files that do not parse are left out: compiling says what is wrong with them. */
+/** Files that do not parse are skipped; the compiler reports their faults. */
 export async function parseTrees(opa: Opa, staged: Staged, files: readonly PolicyFile[]): Promise<Tree[]> {
   const trees: Tree[] = [];
   for (let i = 0; i < files.length; i += 4)

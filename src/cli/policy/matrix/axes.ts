@@ -1,6 +1,6 @@
 /**
- * What a policy is asked about for the disclosure matrix: callers, purposes, tiers, recipients and states of consent. Names
- * come from the policy's data (there is nowhere else to learn them); what they are given comes from asking alone.
+ * The combinations that the disclosure matrix queries: callers, purposes, tiers, recipients and states of consent. The names
+ * come from the policy's data, their only source. The results come only from the policy's answers.
  */
 import { knownFrom } from '../../../routing/index.ts';
 import { READS } from '../../../model/actions.ts';
@@ -17,12 +17,12 @@ export interface AxesOptions {
   readonly recipient?: readonly string[] | undefined;
   readonly resource?: readonly string[] | undefined;
   readonly action?: readonly string[] | undefined;
-  /** null: the credential states none; several: each is asked about */
+  /** null: the credential states none; several: each is queried */
   readonly clearance: number | null | readonly (number | null)[];
   readonly amr: readonly string[];
   readonly justification: string | null;
   readonly at: string;
-  /** also of people who withdrew a part of what they agreed to */
+  /** includes people who withdrew a part of their consents */
   readonly partly?: boolean;
 }
 
@@ -42,15 +42,15 @@ export interface Axes {
   readonly resources: readonly string[];
   readonly actions: readonly string[];
   readonly states: readonly NamedState[];
-  /** what callers are cleared for; more than one where that makes a difference of its own */
+  /** clearances; several if they make a difference of their own */
   readonly clearances: readonly (number | null)[];
-  /** who may hold a role, with the first clearance: each kind of caller and organization that its data name, in departments that make a difference */
+  /** possible holders of a role, with the first clearance: each kind of caller and organization in the data, in departments that make a difference */
   subjects(role: string, recipient: string): readonly Subject[];
-  /** one of them who differs in one thing from whom the data describe: for whom the rules may not have held what the data say */
+  /** holders that differ in one property from the data: the rules may not enforce what the data says */
   others(asker: Asker, role: string, recipient: string): readonly Asker[];
 }
 
-/** Who asks, and with which justification. */
+/** A caller and its justification. */
 export interface Asker {
   readonly subject: Subject;
   readonly justification: string | null;
@@ -58,7 +58,7 @@ export interface Asker {
 
 const INTERNAL = 'internal';
 
-/** Of several policies together, so that they are asked the same. */
+/** The combined axes of several policies, so that all get the same queries. */
 export function axesOf(policies: readonly PolicySnapshot[], options: AxesOptions): Axes {
   const known = policies.map(({ data }) => knownFrom(data));
   const catalogs = policies.flatMap((policy) => [...policy.catalogs]);
@@ -85,7 +85,7 @@ export function axesOf(policies: readonly PolicySnapshot[], options: AxesOptions
   };
 }
 
-/** a department that no data name */
+/** a department that does not occur in the data */
 const ELSEWHERE = 'another';
 
 function othersThan(
@@ -115,7 +115,7 @@ function othersThan(
 
 const sorted = (list: readonly string[]): string[] => [...new Set(list)].sort();
 
-/** Purposes that the data name; where they list none, those that roles name. */
+/** Purposes in the data; if it lists none, those that roles name. */
 function purposesOf(listed: ReadonlySet<string>, roles: unknown): string[] {
   if (listed.size > 0) return [...listed];
   return Object.values(isObject(roles) ? roles : {}).flatMap((r) =>
@@ -183,7 +183,7 @@ const kindsOf = (about: readonly RoleData[]): string[] =>
     about.flatMap((of) => texts(of['subject_types']) ?? KINDS),
   );
 
-/** Who holds a role: as the data of any of the policies describe its holders, where they do (departments, kinds of caller). */
+/** Holders of a role, as the data of any of the policies describes them (departments, kinds of caller). */
 function subjectsOf(
   role: string,
   recipient: string,
@@ -193,7 +193,7 @@ function subjectsOf(
 ): Subject[] {
   const about = aboutRole(roles, role);
   const kinds = kindsOf(about);
-  // of departments that all of them name the first stands for the others (`uncovered.ts` says so)
+  // The first of the departments that all policies name represents the others (`uncovered.ts` reports this).
   const named = about.map((of): readonly (string | null)[] => texts(of['departments']) ?? [null]);
   const departments = [...new Set(named.flat())].filter(
     (name, n) => n === 0 || named.some((list) => !list.includes(name)),

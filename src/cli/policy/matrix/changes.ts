@@ -1,9 +1,9 @@
-/** What may be otherwise between two policies: one change, the circumstances in which it holds, and which of two outcomes tells more. */
+/** Differences between two policies: one change, the circumstances in which it applies, and which of two outcomes reveals more. */
 import { coveringOf, type FieldOutcome, type FieldAt } from '../../../disclosure/fields/outcomes.ts';
 import { strictnessOf } from '../../../model/verdict.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 
-/** How a field, a limit or a whole request is asked for. */
+/** How a field, a limit or an entire request is queried. */
 export const DIMENSIONS = [
   'tier',
   'action',
@@ -20,18 +20,18 @@ export type Circumstance = { readonly [D in Dimension]: string };
 
 export type Subject = 'field' | 'write' | 'delete' | 'request' | 'limit';
 
-/** One thing that is otherwise, in one combination. */
+/** One difference, in one combination. */
 export interface Change {
   readonly of: Subject;
   readonly resource: string;
-  /** path of the field, name of the limit, '' for what is about the whole */
+  /** path of the field, name of the limit, '' for the entire request */
   readonly path: string;
   readonly before: FieldOutcome | Limit | Verdict;
   readonly after: FieldOutcome | Limit | Verdict;
   readonly direction: Direction;
 }
 
-/** in the order in which they are told */
+/** in the order of the output */
 export const DIRECTIONS = ['wider', 'other', 'narrower', 'reason'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
@@ -51,7 +51,7 @@ export interface Caller {
   readonly recipient: string;
 }
 
-/** A change, with all the combinations in which it holds. */
+/** A change with all combinations in which it applies. */
 export interface Found {
   readonly change: Change;
   readonly callers: ReadonlyMap<string, { readonly caller: Caller; readonly tuples: Set<string> }>;
@@ -59,9 +59,9 @@ export interface Found {
 
 export interface Compared {
   readonly found: readonly Found[];
-  /** caller and resource → circumstances in which either policy lets it through */
+  /** caller and resource → circumstances in which either policy allows the request */
   readonly asked: ReadonlyMap<string, ReadonlySet<string>>;
-  /** fields in ways of asking that were compared */
+  /** number of fields and queries that were compared */
   readonly cells: number;
   readonly questions: number;
 }
@@ -75,7 +75,7 @@ export const circumstanceOf = (tuple: string): Circumstance => {
   return Object.fromEntries(DIMENSIONS.map((d, n) => [d, values[n]])) as unknown as Circumstance;
 };
 
-/** obligations of which more is wider, and of which less is */
+/** obligations of which more is less strict, and of which less is */
 const MORE_IS_WIDER: ReadonlySet<string> = new Set(['max_records']);
 const LESS_IS_WIDER: ReadonlySet<string> = new Set(['min_group_size']);
 
@@ -83,7 +83,7 @@ export function limitDirection(name: string, from: unknown, to: unknown): Direct
   if (MORE_IS_WIDER.has(name))
     return size(to, Number.POSITIVE_INFINITY) > size(from, Number.POSITIVE_INFINITY) ? 'wider' : 'narrower';
   if (LESS_IS_WIDER.has(name)) return size(to, 0) < size(from, 0) ? 'wider' : 'narrower';
-  // any other obligation is a condition: one that is gone asks for less
+  // Any other obligation is a condition; removing it is less strict.
   if (name !== 'tier' && isNone(to)) return 'wider';
   if (name !== 'tier' && isNone(from)) return 'narrower';
   return 'other';
@@ -96,7 +96,7 @@ export const GONE: FieldOutcome = { do: 'drop', because: 'uncatalogued' };
 
 type Side = readonly [LivePolicy, readonly FieldAt[] | null];
 
-/** What is otherwise of a record, field by field. null: the request is refused. */
+/** Differences of a record, field by field. null: the request is denied. */
 export function differences(of: 'field' | 'write', resource: string, a: Side, b: Side): Change[] {
   const shared = sharedPaths([a[1], b[1]]);
   const [before, after] = [sideOf(resource, a, shared), sideOf(resource, b, shared)];
@@ -149,17 +149,17 @@ function sideOf(
   };
 }
 
-/** how much is left of a value: 0 for nothing */
+/** how much of a value remains: 0 for nothing */
 const openness = (outcome: FieldOutcome): number =>
   outcome.do === 'withheld' ? 0 : strictnessOf('drop') - strictnessOf(outcome.do);
 
-/** null: the same */
+/** null: no difference */
 export function directionOf(
   from: FieldOutcome,
   to: FieldOutcome,
   of: 'field' | 'write' = 'field',
 ): Direction | null {
-  // what is not wholly disclosed is not written, however much of it is seen
+  // A field that is not disclosed completely is not writable, however much of it is shown.
   const open = (outcome: FieldOutcome): number =>
     of === 'field' ? openness(outcome) : Number(outcome.do === 'disclose');
   const [a, b] = [open(from), open(to)];

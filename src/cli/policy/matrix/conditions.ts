@@ -1,13 +1,13 @@
-/** The circumstances in which a change holds, as conditions: exactly these, in as few words as there are. */
+/** Describes the circumstances in which a change applies by conditions: exactly, and with as few as possible. */
 import { spellSpans, spansOf } from '../../text.ts';
 import { type Circumstance, circumstanceOf, DIMENSIONS, type Dimension, type Subject } from './changes.ts';
 
-/** Values of the dimensions that it is about; one that is not named does not matter. */
+/** Values by dimension; a dimension that is not named does not matter. */
 export type Condition = { readonly [D in Dimension]?: readonly string[] };
 
 /**
- * The circumstances as conditions that hold for exactly these and no others of those that were asked about.
- * @param asked all in which the caller gets through, before or after
+ * Conditions that hold for exactly the given circumstances, among those that were queried.
+ * @param asked all circumstances in which the caller is allowed, before or after
  */
 export function describe(
   tuples: ReadonlySet<string>,
@@ -19,7 +19,7 @@ export function describe(
   return conditions(of, universe, DIMENSIONS);
 }
 
-/** Each is parsed once: the same ones hold for many fields. */
+/** Each text is parsed once, since many fields share them. */
 export class Circumstances {
   readonly #known = new Map<string, Circumstance>();
 
@@ -92,7 +92,7 @@ function needed(
   }, named);
 }
 
-/** The dimension whose values differ least in what else holds: it makes the fewest conditions. */
+/** The dimension that leads to the fewest conditions. */
 function splittingOf(of: readonly Circumstance[], dimensions: readonly Dimension[]): Dimension {
   const kinds = dimensions.flatMap((d): (readonly [Dimension, number])[] => {
     const values = valuesOf(of, d);
@@ -113,7 +113,7 @@ function splittingOf(of: readonly Circumstance[], dimensions: readonly Dimension
 /** not as much as an explicit consent to each category */
 const IMPLIED: ReadonlySet<string> = new Set(['agreed_tacitly', 'agreed_generally']);
 
-/** Of people of whom nothing is known, and not of those who agreed. */
+/** For people without known consents, but not for those who agreed. */
 export function consentWords(when: readonly Condition[]): string {
   const states = when.map((c) => c.state);
   if (states.length === 0 || !states.every((s) => s?.includes('none') && !s.includes('agreed'))) return '';
@@ -134,7 +134,7 @@ const NAMES: { readonly [D in Dimension]: string } = {
   state: 'data subject',
 };
 
-/** One line a condition. @param states all that were asked about */
+/** One line for each condition. @param states all queried states */
 export const conditionTexts = (
   { when, about }: { readonly when: readonly Condition[]; readonly about: Subject },
   states: readonly string[],
@@ -151,7 +151,7 @@ export const conditionTexts = (
     )
     .filter((text) => text !== '');
 
-/** By those that are left out, where they are fewer. */
+/** Lists the excluded values if they are fewer. */
 function statesOf(values: readonly string[], states: readonly string[]): string {
   const others = states.filter((state) => !values.includes(state));
   return others.length < values.length && others.length > 0

@@ -1,4 +1,4 @@
-/** What a change of the policy changes, for a terminal: who sees more now comes first. */
+/** Prints the effects of a policy change on a terminal; wider access comes first. */
 import colours from 'picocolors';
 import { DIRECTIONS, type Direction } from './changes.ts';
 import { conditionTexts } from './conditions.ts';
@@ -14,12 +14,12 @@ export interface Diff {
   readonly catalogs: readonly CatalogChange[];
   /** data and rules */
   readonly sources: readonly SourceChange[];
-  /** names of the states of data subjects that were asked about */
+  /** names of the queried states of data subjects */
   readonly states: readonly string[];
   readonly cells: number;
   readonly questions: number;
   readonly uncovered: readonly string[];
-  /** recorded decisions that each sentence holds for; null: no journal was named */
+  /** number of recorded decisions for each sentence; null: no journal was given */
   readonly recorded: readonly number[] | null;
 }
 
@@ -33,7 +33,7 @@ export const TITLES: { readonly [D in Direction]: string } = {
 export interface DiffOptions {
   readonly colour: boolean;
   readonly width: number;
-  /** list what is only for another reason too */
+  /** also list changes of the reason alone */
   readonly because: boolean;
 }
 
@@ -90,7 +90,7 @@ export function headline({ names, sentences, catalogs, sources, cells, questions
 
 const FIELDS_SHOWN = 6;
 
-/** Which fields are seen more widely, and by whom: one line for those that the same roles see so. */
+/** Fields with wider access and the callers: one line for fields with the same roles. */
 function summary(sentences: readonly Sentence[], width: number): string {
   const roles = new Map<
     string,
@@ -137,7 +137,7 @@ function sentenceText(s: Sentence, diff: Diff, width: number, dim: (t: string) =
   return lines.join('\n');
 }
 
-/** longer values are cut: the file has them */
+/** longer values are truncated; the file has them */
 const LONGEST = 60;
 
 export function sourceText({ at, before, after }: SourceChange): string {

@@ -1,4 +1,4 @@
-/** What differs between the catalogs of two policies, line by line: what no question about a field shows is among it. */
+/** Differences between the catalogs of two policies, line by line, including those that no query about a field shows. */
 import type { Catalog, CatalogEntry, EnvelopeRole } from '../../../model/catalog.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 
@@ -8,10 +8,10 @@ export interface CatalogChange {
   readonly pointer: string | null;
   /** `class`, a property of the line, `envelope`, `data_subject`, … */
   readonly what: string;
-  /** null: there was, or is, none */
+  /** null: absent before, or after */
   readonly before: string | null;
   readonly after: string | null;
-  /** more may leave, whatever the answers say */
+  /** more may be released, whatever the answers are */
   readonly wider: boolean;
 }
 
@@ -27,7 +27,7 @@ export function catalogChanges(before: PolicySnapshot, after: PolicySnapshot): C
   return from === to ? found : [...found, change('*', null, 'identifiers', from, to, true)];
 }
 
-/** Of these no answer about a field shows anything, and no decision record either. */
+/** No answer about a field and no decision record shows these. */
 export const isUnanswered = ({ what }: CatalogChange): boolean =>
   LET_OUT.has(what) || ABOUT_ALL.has(what) || what === 'envelope';
 

@@ -1,6 +1,6 @@
 /**
- * Two policies asked the same, field by field: what becomes of each field of each resource before and after. Both are asked every question of their common
- * axes, so that a difference is that of the answers and never one of which questions were asked.
+ * Compares two policies field by field for each resource. Both get all queries of their combined axes, so that a difference is always
+ * one of the answers, and never one of the queries.
  */
 import type { FieldAt } from '../../../disclosure/fields/outcomes.ts';
 import { SENDS_RECORD } from '../../../model/actions.ts';
@@ -24,7 +24,7 @@ import {
 import { clearedFor, inputOf, recordRefusedTo, seenBy, writtenBy } from './grid.ts';
 import { reads } from './uncovered.ts';
 
-/** every question of a caller about a resource, of both */
+/** every query of a caller about a resource, for both policies */
 export function compare(
   before: LivePolicy,
   after: LivePolicy,
@@ -43,14 +43,14 @@ export function compare(
   return comparison.result();
 }
 
-/** What is asked of whoever asks. */
+/** The queries for every caller. */
 interface Questions {
   readonly caller: Caller;
   readonly resource: string;
   readonly action: string;
   readonly axes: Axes;
   readonly options: AxesOptions;
-  /** all in which the caller gets through */
+  /** all circumstances in which the caller is allowed */
   readonly universe: Set<string>;
 }
 
@@ -63,12 +63,12 @@ class Comparison {
     string,
     { change: Change; callers: Map<string, { caller: Caller; tuples: Set<string> }> }
   >();
-  /** `differences` gives the same changes again for what is seen alike */
+  /** `differences` returns equal changes again for equal views */
   readonly #keys = new WeakMap<Change, string>();
   readonly #asked = new Map<string, Set<string>>();
-  /** neither decision looks at the clearance: it is asked once for all */
+  /** neither decision reads the clearance, so it is queried once */
   readonly #clearanceDecides: boolean;
-  /** of what is seen, by what is seen before and after */
+  /** by the view before and after */
   readonly #known = new WeakMap<readonly FieldAt[], WeakMap<readonly FieldAt[], readonly Change[]>>();
   #cells = 0;
   #questions = 0;
@@ -95,7 +95,7 @@ class Comparison {
       }
   }
 
-  /** either policy may tell them apart */
+  /** either policy may distinguish them */
   #isSeen(a: Asker, b: Asker): boolean {
     const [x, y] = [a.subject.properties, b.subject.properties];
     return (
@@ -115,14 +115,14 @@ class Comparison {
     );
   }
 
-  /** @returns whether either policy lets the caller through, in some way */
+  /** @returns true if either policy allows the caller in some way */
   #askAs(
     { subject, justification }: Asker,
     { caller, resource, action, axes, options, universe }: Questions,
     refusals: boolean,
   ): boolean {
     const { purpose, recipient } = caller;
-    // tiers that come to the same in both are one way of asking
+    // Tiers with the same result in both policies are merged.
     const tiers = new Set<string>();
     let allowed = false;
     for (const tier of axes.tiers) {
@@ -271,7 +271,7 @@ class Comparison {
   }
 }
 
-/** most requests are refused for one of a few reasons */
+/** cached, since most requests are denied for one of a few reasons */
 const CODES = new WeakMap<DecisionAnswer, readonly string[]>();
 
 function codesOf(answer: DecisionAnswer): readonly string[] {

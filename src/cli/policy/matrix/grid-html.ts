@@ -1,4 +1,4 @@
-/** The matrix as one HTML file for a compliance officer: no script, nothing from elsewhere, fit to print and to sign. */
+/** The matrix as a self-contained HTML file for a compliance officer: no script, suitable for printing and signing. */
 import { DIRECTIONS } from './changes.ts';
 import { catalogText, type Diff, headline, sourceText, TITLES } from './diff-text.ts';
 import { conditionTexts } from './conditions.ts';
@@ -30,7 +30,7 @@ const page = (title: string, body: string): string =>
 export interface About {
   readonly name: string;
   readonly made: string;
-  /** how the callers were taken to be, in words */
+  /** the assumptions about callers, in words */
   readonly callers: string;
 }
 

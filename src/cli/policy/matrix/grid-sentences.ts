@@ -1,4 +1,4 @@
-/** Changes as sentences: what is alike for several fields, callers and circumstances is said once, and never of more than it holds for. */
+/** Changes as sentences. Equal changes of several fields, callers and circumstances are combined, but a sentence never covers more than applies. */
 import type { FieldOutcome } from '../../../disclosure/fields/outcomes.ts';
 import {
   type Caller,
@@ -29,7 +29,7 @@ export interface Sentence {
   readonly recipients: readonly string[];
   /** what is done in these combinations */
   readonly actions: readonly string[];
-  /** any of them; empty: always */
+  /** any of these conditions; empty: always */
   readonly when: readonly Condition[];
   readonly combinations: number;
   readonly text: string;
@@ -40,7 +40,7 @@ const ABOUT: readonly Subject[] = ['request', 'field', 'write', 'delete', 'limit
 export function sentencesOf({ found, asked }: Compared): Sentence[] {
   const groups = new Map<string, Group>();
   const circumstances = new Circumstances();
-  /** caller, resource and tuples → the conditions: fields that change alike change in the same circumstances */
+  /** caller, resource and tuples → conditions, since fields that change alike share circumstances */
   const described = new Map<string, readonly Condition[]>();
   for (const one of merged(found))
     for (const { caller, tuples, before } of one.callers.values()) {
@@ -76,7 +76,7 @@ export function sentencesOf({ found, asked }: Compared): Sentence[] {
   );
 }
 
-/** what is seen in clear comes first */
+/** fields shown in clear come first */
 const rank = (s: Sentence): number => (s.after === WORDS.disclose ? 0 : 1);
 const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -87,20 +87,20 @@ interface Merged {
   readonly callers: Map<string, Affected>;
 }
 
-/** For whom, in which circumstances, and what it had been. */
+/** The callers, the circumstances, and the previous treatment. */
 interface Affected {
   readonly caller: Caller;
   readonly tuples: Set<string>;
   readonly before: Set<string>;
 }
 
-/** Changes from and to the same, for whatever reasons. */
+/** Changes with the same treatments before and after, for any reason. */
 function merged(found: readonly Found[]): Merged[] {
   const all = new Map<string, Merged>();
   for (const { change, callers } of found) {
     const [before, after] = [spellOutcome(change, change.before), spellOutcome(change, change.after)];
     const { of, resource, path, direction } = change;
-    // where more or less is seen now, what had been seen is told beside it
+    // If access is wider or narrower now, name the previous treatment.
     const from = direction === 'wider' || direction === 'narrower' ? null : before;
     const key = JSON.stringify([of, resource, path, direction, from, after]);
     const one: Merged = all.get(key) ?? {
@@ -130,7 +130,7 @@ function reasonsOf(outcome: Change['before']): readonly string[] {
   return isLimit(outcome) ? [] : outcome.reasons;
 }
 
-/** what a caller gets of a field */
+/** the treatment of a field for a caller */
 export const WORDS: { readonly [treatment in FieldOutcome['do']]: string } = {
   disclose: 'in clear',
   encrypt: 'encrypted',
@@ -155,7 +155,7 @@ function spellOutcome({ of, direction }: Change, outcome: Change['before']): str
     return direction === 'reason' ? `${may} (${outcome.because})` : may;
   }
   if (direction === 'reason') return `${WORDS[outcome.do]} (${outcome.because})`;
-  // which mask it is matters where that is what has changed
+  // The mask matters only if it has changed.
   if (direction === 'other' && outcome.with !== undefined)
     return `${WORDS[outcome.do]} ${parameters(outcome.with)}`;
   return WORDS[outcome.do];
@@ -176,7 +176,7 @@ interface Group {
   combinations: number;
 }
 
-/** Callers for whom the same fields change alike, under the same conditions. */
+/** Callers for which the same fields change alike, under the same conditions. */
 function together(groups: readonly Group[]): Sentence[] {
   const byFields = new Map<string, Group[]>();
   for (const group of groups) {
@@ -227,7 +227,7 @@ function together(groups: readonly Group[]): Sentence[] {
   );
 }
 
-/** Callers as roles × purposes × recipients, so that a sentence never says more than holds. */
+/** Groups callers as roles × purposes × recipients, so that a sentence never covers more than applies. */
 function products(
   callers: readonly Caller[],
 ): { readonly roles: string[]; readonly purposes: string[]; readonly recipients: string[] }[] {

@@ -1,4 +1,4 @@
-/** The matrix for a terminal and as CSV. Fields of a class that are treated alike share a line, states that get the same a column. */
+/** The matrix as text and as CSV. Fields of a class with the same treatment share a line; states with the same results share a column. */
 import Table from 'cli-table3';
 import colours from 'picocolors';
 import type { Cell, Grid, Row } from './grid.ts';
@@ -19,7 +19,7 @@ export interface Column {
   readonly cells: { readonly [path: string]: Cell };
 }
 
-/** Columns of states, those with equal cells together. */
+/** Columns of states; those with equal cells are merged. */
 export function columns(row: Row, byReason: boolean): Column[] {
   const found = new Map<string, { states: string[]; cells: Column['cells'] }>();
   for (const [state, cells] of Object.entries(row.states)) {
@@ -34,16 +34,16 @@ export function columns(row: Row, byReason: boolean): Column[] {
 const spell = (cell: Cell, byReason: boolean): string =>
   byReason ? JSON.stringify([cell.do, cell.because, cell.with ?? null]) : cell.do;
 
-/** One line of a table: a class, or a field of it that is treated otherwise than the others. */
+/** One line of a table: a class, or a field with a different treatment. */
 export interface Line {
   readonly label: string;
   readonly field: boolean;
-  /** any of the fields that it stands for */
+  /** any of the fields that the line represents */
   readonly path: string;
   readonly paths: readonly string[];
 }
 
-/** A class is one line for those of its fields that most agree; each other field has a line of its own below it. */
+/** The line of a class shows the most frequent treatment; each other field has its own line below. */
 export function linesOf(row: Row, shown: readonly Column[], byReason: boolean, everyField = false): Line[] {
   const classes = new Map<string, Map<string, string[]>>();
   for (const path of new Set(Object.values(row.states).flatMap(Object.keys))) {
@@ -99,7 +99,7 @@ function rowText(row: Row, options: TextOptions, paint: Paint): string {
   const heads = shown.map((c) => c.states);
   const columnHeads = [[''], ...heads, ...(write.length === 0 ? [] : [write])];
   const width = 1 + columnHeads.reduce((sum, head, n) => sum + widest(n, head) + 3, 0);
-  // columns that do not fit are named below
+  // Columns that do not fit are named below.
   const fits = width <= options.width;
   const head = fits
     ? heads.map((states) => states.join('\n'))
@@ -165,7 +165,7 @@ export function gridCsv(grid: Grid): string {
   return `${lines.join('\r\n')}\r\n`;
 }
 
-/** RFC 4180; a leading formula sign is taken for one by spreadsheets */
+/** RFC 4180; spreadsheets read a leading formula character as a formula */
 const field = (text: string): string => {
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

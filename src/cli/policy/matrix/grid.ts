@@ -1,4 +1,4 @@
-/** The disclosure matrix: a policy asked about every combination of its axes, field by field. */
+/** The disclosure matrix: queries a policy for every combination of its axes, field by field. */
 import { type FieldOutcome, type FieldAt, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { WRITES } from '../../../model/actions.ts';
 import { type Catalog, writeModeOf } from '../../../model/catalog.ts';
@@ -10,33 +10,33 @@ import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
 import { decide, policyInput } from '../../../pipeline/authorize.ts';
 import type { Axes, AxesOptions } from './axes.ts';
 
-/** A field with what becomes of it. */
+/** A field and its result. */
 export interface Cell extends FieldOutcome {
-  /** class; null: no line of a catalog names it */
+  /** class; null: no catalog entry names it */
   readonly cls: string | null;
-  /** of the catalog that has its line */
+  /** of the catalog with its entry */
   readonly resource: string;
 }
 
-/** What one caller gets of one resource in one way of asking. */
+/** The results for one caller, one resource and one kind of request. */
 export interface Row {
   readonly role: string;
   readonly purpose: string;
-  /** in force; null: the policy has no tiers */
+  /** effective tier; null: the policy has no tiers */
   readonly tier: Tier | null;
   readonly recipient: string;
   readonly resource: string;
   readonly action: string;
   readonly obligations: DecisionAnswer['obligations'];
-  /** state → field, by its path from the record's root → what becomes of it */
+  /** state → field, by its path from the record's root → result */
   readonly states: { readonly [state: string]: { readonly [path: string]: Cell } };
-  /** what may be written, of somebody who agreed to everything; null: this caller writes nothing here */
+  /** writable fields, for a person who agreed to everything; null: this caller writes nothing here */
   readonly writes: Writes | null;
 }
 
 export interface Writes {
   readonly action: string;
-  /** field → whether it may be written, and why */
+  /** field → whether it is writable, and why */
   readonly may: { readonly [path: string]: { readonly write: boolean; readonly because: string } };
 }
 
@@ -52,7 +52,7 @@ export interface Grid {
   readonly revision: string;
   readonly name: string;
   readonly rows: readonly Row[];
-  /** combinations that are refused whatever the tier and the action */
+  /** combinations that are denied for every tier and action */
   readonly denied: readonly Denied[];
   readonly cells: number;
 }
@@ -97,7 +97,7 @@ export function gridOf(
   return { revision: policy.revision, name: policy.bundle, rows, denied, cells };
 }
 
-/** What a caller sees of a record of somebody in a state, of what is embedded in it as of somebody in the same. */
+/** The view of a record whose data subject is in a state; embedded resources are in the same state. */
 export function seenBy(
   policy: PolicySnapshot,
   input: PolicyInput,
@@ -109,7 +109,7 @@ export function seenBy(
   return fieldsOf(policy.catalogs, catalog, answering(policy, asked, state)).all;
 }
 
-/** Somebody's state counts where a record says whose it is. */
+/** The state of a data subject matters only if the record names one. */
 const answering =
   (policy: PolicySnapshot, input: PolicyInput, state: DataSubjectState) =>
   (resource: string): DisclosureAnswer => {
@@ -118,7 +118,7 @@ const answering =
     return policy.disclose(disclosureInput(input, resource, nobodys ? NO_STATE : state));
   };
 
-/** A field that may be written is one that the answer to the write discloses, unless the catalog or the data let nobody write it. */
+/** A field is writable if the answer about the write discloses it, unless the catalog or the data forbids writes. */
 export function writtenBy(
   policy: PolicySnapshot,
   input: PolicyInput,
@@ -141,7 +141,7 @@ function isNeverWritten(policy: PolicySnapshot, catalog: Catalog, pointer: strin
   return entry !== undefined && 'category' in entry && writeModeOf(entry, policy.data) === 'never';
 }
 
-/** Codes of the reasons why a record of somebody in a state may not be written or deleted as a whole; null: it may. */
+/** Codes of the reasons why a record of a person in a state may not be written or deleted; null: it may. */
 export const recordRefusedTo = (
   policy: PolicySnapshot,
   input: PolicyInput,
@@ -178,7 +178,7 @@ export interface Question {
   readonly resource: string;
 }
 
-/** The ways of asking that are allowed, one for each tier in force: the first subject and action that get through. */
+/** The allowed kinds of request, one for each effective tier: the first subject and action that are allowed. */
 function waysIn(
   policy: PolicySnapshot,
   axes: Axes,

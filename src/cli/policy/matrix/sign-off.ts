@@ -1,4 +1,4 @@
-/** The part of a review sheet that is signed: which content was compared with which, who made the change, who reviews it. */
+/** The part of a review sheet that is signed: the compared contents, the author, and the reviewer. */
 import { SluiceError } from '../../../errors.ts';
 import { contentDigest } from '../../../policy/bundle/approval.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
@@ -6,7 +6,7 @@ import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 export interface SignOff {
   readonly before: SheetPolicy;
   readonly after: SheetPolicy;
-  /** null: a line to write on */
+  /** null: an empty line for a signature */
   readonly author: string | null;
   readonly reviewer: string | null;
 }

@@ -1,6 +1,6 @@
 /**
- * What differs between the data and the rules of two policies, line by line, so that a change that no answer shows (what it is about was asked in one way only) is
- * told all the same. Catalogs are compared by `grid-catalogs.ts`.
+ * Differences between the data and rules of two policies, line by line. They also show changes that no answer shows, because their subject was
+ * queried in one way only. `grid-catalogs.ts` compares catalogs.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../../documents/yaml.ts';
@@ -10,14 +10,14 @@ import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 export interface SourceChange {
   /** `purposes.claims.mfa`, `sluice/decision.rego` */
   readonly at: string;
-  /** JSON of a member of the data, `present` for a file of rules; null: there was, or is, none */
+  /** JSON of a member of the data, `present` for a file of rules; null: absent before, or after */
   readonly before: string | null;
   readonly after: string | null;
 }
 
-/** made of the catalogs, or compared with them */
+/** derived from the catalogs, or compared with them */
 const DERIVED: ReadonlySet<string> = new Set(['classes', 'catalog', 'identifiers']);
-/** of a bundle that does not say what it was built from */
+/** from a bundle without a list of its sources */
 const COMPILED = 'compiled rules';
 
 export function sourceChanges(before: LivePolicy, after: LivePolicy): SourceChange[] {
@@ -40,7 +40,7 @@ const own = (of: { readonly [name: string]: unknown }, name: string): unknown =>
   Object.hasOwn(of, name) ? of[name] : undefined;
 const spelled = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
 
-/** Files of rules that differ; what is compiled to the same module decides the same. */
+/** Files of rules that differ; files that compile to the same module count as equal. */
 function rules({ source: a }: LivePolicy, { source: b }: LivePolicy): SourceChange[] {
   if (Buffer.compare(a.wasm, b.wasm) === 0) return [];
   const isRule = (path: string): boolean => path.endsWith('.rego') && !path.endsWith('_test.rego');

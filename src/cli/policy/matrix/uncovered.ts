@@ -1,11 +1,11 @@
-/** What a comparison of policies holds still though their answers may depend on it: named, so that nobody takes it for covered. */
+/** Lists what a comparison keeps constant although answers may depend on it, so that nobody takes it for compared. */
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { AxesOptions } from './axes.ts';
 
 type Path = readonly string[];
 type Entrypoint = 'sluice/decision' | 'sluice/disclosure';
 
-/** Whether an entrypoint may look at a member of its input. */
+/** True if an entrypoint may read a member of its input. */
 export function reads(policy: LivePolicy, entrypoint: Entrypoint, path: Path): boolean {
   const known = policy.source.reads?.get(entrypoint);
   return known === undefined || known.input.some((read) => overlaps(read, path));
@@ -16,7 +16,7 @@ const overlaps = (a: Path, b: Path): boolean => {
   return true;
 };
 
-/** asked in every value that the data name */
+/** queried with every value in the data */
 const COVERED: readonly Path[] = [
   ['action', 'name'],
   ['context', 'purpose'],
@@ -34,7 +34,7 @@ const STATES: readonly Path[] = [
   ['data_subject', 'flags'],
 ];
 
-/** One sentence for each thing that is held still. */
+/** One sentence for each constant. */
 export function uncovered(policies: readonly LivePolicy[], options: AxesOptions): string[] {
   const paths = new Map<string, Path>();
   for (const policy of policies)

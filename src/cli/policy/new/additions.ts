@@ -1,4 +1,4 @@
-/** What `sluice new` adds to a policy: the lines of each kind, and what a scenario of it asks. */
+/** What `sluice new` adds to a policy: the lines of each kind, and the request of its scenario. */
 import { didYouMean } from '../../../documents/near-name.ts';
 import { SluiceError } from '../../../errors.ts';
 import type { PolicyDirectory } from '../../../policy/directory.ts';
@@ -18,7 +18,7 @@ export interface Field {
   readonly mask?: string;
 }
 
-/** What a kind adds: files with their new text, and what its scenario asks. */
+/** An addition: files with their new text, and the request of its scenario. */
 export interface Addition {
   readonly changed: ReadonlyMap<string, string>;
   readonly scenario: string;
@@ -33,7 +33,7 @@ export class Sources {
     this.#files = files;
   }
 
-  /** the file of `data/` that has this mapping at its top */
+  /** the file of `data/` with this mapping at its top level */
   section(what: string): { readonly path: string; readonly text: string; readonly entries: Members } {
     for (const { path, text } of this.#files.data) {
       const value: unknown = read(path, text);
@@ -187,7 +187,7 @@ export function newField(sources: Sources, resource: string, pointer: string, op
   const roles = Object.entries(sources.section('roles').entries).filter((e): e is [string, Members] =>
     isObject(e[1]),
   );
-  // Somebody who works with the category, if there is anybody.
+  // A caller that works with the category, if there is one.
   const able = roles.filter(([, r]) => texts(r['resources']).includes(resource) && r['recipients'] !== 'own');
   const uses = ([, r]: [string, Members]): boolean =>
     isObject(r['categories']) && options.category in r['categories'];
@@ -211,7 +211,7 @@ export function newField(sources: Sources, resource: string, pointer: string, op
   };
 }
 
-/** a catalog with one field, so that the scenario is about nothing else */
+/** a catalog with one field, so that the scenario concerns only it */
 const only = (catalog: Asked['catalog'], pointer: string): Asked['catalog'] => ({
   ...catalog,
   fields: { [pointer]: catalog.fields[pointer]! },

@@ -1,6 +1,6 @@
 /**
- * A scenario for what was just added to a policy: a request that it is about, and what comes of it now. Whoever adds it reads whether
- * that is what they want; from then on the scenario keeps it so.
+ * Writes a scenario for an addition to a policy: a request about it, and its present result. The author checks that this is
+ * intended; from then on the scenario protects it.
  */
 import { LISTS, READS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
@@ -19,21 +19,21 @@ export interface Asked {
   /** of the scenario */
   readonly name: string;
   readonly role: string;
-  /** as the policy's data describe it */
+  /** as the policy's data describes it */
   readonly about: { readonly [key: string]: unknown };
   readonly purpose: string;
   readonly justified: boolean;
   readonly actions: readonly string[];
   /** a partner; null: internal */
   readonly partner: string | null;
-  /** categories that the customer agreed to give the partner */
+  /** categories that the customer agreed to share with the partner */
   readonly agreed: readonly string[];
   readonly catalog: Catalog;
 }
 
 const ID = 'C1';
 
-/** what it expects is still to be filled in, by `expecting` */
+/** `expecting` fills in the expected result later */
 export function scenarioOf(asked: Asked): ScenarioFile {
   const { about, catalog, partner, purpose } = asked;
   const isOwn = about['recipients'] === 'own';
@@ -97,7 +97,7 @@ export function scenarioOf(asked: Asked): ScenarioFile {
   } satisfies ScenarioFile;
 }
 
-/** the scenario with what came of it as what must come */
+/** the scenario with its result as the expectation */
 export function expecting(file: ScenarioFile, result: ScenarioResult): ScenarioFile {
   const [scenario] = file.scenarios;
   const { upstream, expect: _, ...request } = scenario!;
@@ -119,7 +119,7 @@ export function writtenScenario(file: ScenarioFile, header: string): string {
   return 'text' in formatted ? formatted.text : text;
 }
 
-/** A record with a value for each field that a plain path leads to. */
+/** A record with a value for each field with a plain path. */
 function sampleOf({ fields, data_subject }: Catalog): unknown {
   const root: Branch = {};
   for (const [pointer, entry] of Object.entries(fields)) put(root, pointer, exampleOf(entry));
@@ -133,7 +133,7 @@ interface Branch {
 
 function put(root: Branch, pointer: string, value: unknown): void {
   const steps = pointer.slice(1).split('/');
-  // selectors, positions and any key: what would stand there depends on the system
+  // The system determines what selectors, positions and wildcards match.
   if (value === undefined || steps[0] === '*' || steps.some((s) => /^[[#@\d]/.test(s))) return;
   let here: unknown = root;
   for (const [i, step] of steps.entries()) {

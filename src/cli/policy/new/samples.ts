@@ -1,4 +1,4 @@
-/** A value for each kind of mask: what scenarios that are written for somebody hold where the value itself does not matter. */
+/** A sample value for each kind of mask, for generated scenarios in which the value does not matter. */
 export const SAMPLES: { readonly [mask: string]: string } = {
   person_name: '张三丰',
   national_id: '110101199003074514',

@@ -1,11 +1,11 @@
-/** The decisions of a journal, for a replay. */
+/** Reads the decisions of a journal for a replay. */
 import { resolve } from 'node:path';
 import { records } from '../../../decision-log/index/scan.ts';
 import type { Io } from '../../io.ts';
 import { journalProgress } from '../progress.ts';
 import type { Replayer } from './replayer.ts';
 
-/** Every decision of a journal, with a bar while that takes long. @throws SluiceError where it cannot be read */
+/** Every decision of a journal, with a progress bar. @throws SluiceError if it cannot be read */
 export async function takeAll(
   io: Io,
   replayer: Replayer,

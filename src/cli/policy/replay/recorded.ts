@@ -1,4 +1,4 @@
-/** What a decision record tells of what left and why, in the terms in which another policy is asked. */
+/** What a decision record states about released fields and reasons, in the form in which another policy is queried. */
 import { type FieldOutcome, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
 import { ERROR_CODES } from '../../../errors.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
@@ -19,54 +19,54 @@ export interface Who {
   readonly action: string;
 }
 
-/** the same change for the same kind of request */
+/** equal changes for equal kinds of requests */
 export interface Shift extends Who {
-  /** `limit`: records that a limit of the answer lets through or cuts off */
+  /** `limit`: records that a limit of the answer allows or cuts off */
   readonly kind: 'verdict' | 'record' | 'field' | 'limit';
-  /** of the field, as on record; of a limit its name */
+  /** path of the field, as recorded; for a limit its name */
   readonly path: string | null;
   readonly direction: Direction;
   readonly from: string;
   readonly to: string;
-  /** fields that would leave in clear with records that were withheld */
+  /** fields that would be released in clear with records that were withheld */
   readonly gives?: readonly string[];
   decisions: number;
-  /** of a field its values, as far as they are counted on record; else records, or requests for a verdict */
+  /** for a field its number of values, if recorded; else records, or requests for a verdict */
   count: number;
-  /** ids of the first few */
+  /** ids of the first few decisions */
   readonly examples: string[];
 }
 
-/** What could not be replayed, or not exactly: how many, by what was missing. */
+/** What could not be replayed, or not exactly: numbers by what was missing. */
 export interface Inexact {
-  /** no input on record: the request never came to the policy, or the record was too long */
+  /** no recorded input: the request never reached the policy, or the record was too long */
   unasked: number;
-  /** the policy reads members of the input that are masked in the record */
+  /** the policy reads input members that the record masks */
   masked: number;
-  /** it reads attributes of records, which are values and never on record */
+  /** it reads attributes of records, which are values and never recorded */
   attributes: number;
   /** it reads dates of consents that the record does not have */
   dates: number;
-  /** states that were not listed in the record, or a record from before they were */
+  /** states that the record does not list, or a record of an older version */
   states: number;
-  /** allowed by this policy and denied then: what would have been disclosed nobody has seen */
+  /** allowed by this policy, but denied then: what it would disclose is unknown */
   undisclosed: number;
-  /** values that were disguised: with which parameters is not on record */
+  /** values that were transformed: the parameters are not recorded */
   parameters: number;
-  /** decisions whose obligations are not on record */
+  /** decisions whose obligations are not recorded */
   obligations: number;
-  /** this policy asks for groups, and how records were grouped is not on record */
+  /** this policy requires groups, but how records were grouped is not recorded */
   groups: number;
-  /** writes: whose record it was, and what it held, is not on record */
+  /** writes: the data subject and the content are not recorded */
   writes: number;
-  /** fields on record in a resource of which the record lists no state */
+  /** recorded fields of a resource for which the record lists no state */
   elsewhere: number;
 }
 
 export interface Replay {
   readonly decisions: number;
   readonly states: number;
-  /** decisions in which nothing that is on record would have been otherwise */
+  /** decisions in which nothing recorded would change */
   readonly same: number;
   /** decisions of which nothing could be compared */
   readonly left_out: number;
@@ -82,7 +82,7 @@ export interface Rows {
   readonly withheld: FieldAccount[];
 }
 
-/** What was done to a field of records in this state; null: it is not on record that they had it. */
+/** The treatment of a field in records in this state; null: it is not recorded that they had the field. */
 export function fateThen(
   rows: Rows,
   state: AskedState,
@@ -99,7 +99,7 @@ export function fateThen(
   const ofLine = line !== undefined && 'category' in line ? classOf(line) : null;
   const cls = rows.withheld.find((row) => row.class !== undefined)?.class ?? ofLine;
   const wanted = treatmentIn(state, pointers, cls);
-  // Of several states the account is that of another: records in this one did not have the field.
+  // If there are several states, the entry belongs to another: records in this one did not have the field.
   const isAnothers = (treatment: string): boolean =>
     wanted !== null &&
     wanted !== treatment &&
@@ -128,7 +128,7 @@ export const questionOf = (input: PolicyInput, state: AskedState) =>
 /** a total or a count around the records, made null: no field of a record */
 export const isCount = (row: FieldAccount): boolean => row.class === undefined && row.do === 'nullify';
 
-/** Outcomes of the fields of one resource, where it stands in records of another. */
+/** Results of the fields of one resource, at its place in records of another. */
 export function outcomesOf(
   policy: LivePolicy,
   catalog: Catalog,
@@ -142,7 +142,7 @@ export function outcomesOf(
   );
 }
 
-/** @param pointers by which a state's treatments may name the field */
+/** @param pointers by which treatments of a state may name the field */
 function treatmentIn(
   state: AskedState,
   pointers: readonly string[],
@@ -161,7 +161,7 @@ const isWhole = (catalog: Catalog, pointers: readonly string[]): boolean =>
     return entry !== undefined && 'category' in entry && entry.whole === true;
   });
 
-/** Values that were treated so; where several states share the account, at most as many as there are. */
+/** Number of values with this treatment; if several states share the entry, an upper bound. */
 export function valuesOf(rows: Rows, from: FieldOutcome, state: AskedState | null): number {
   const counted = rows.withheld.filter((row) => row.do === from.do).reduce((n, row) => n + row.count, 0);
   if (counted === 0) return state?.count ?? 1;
@@ -170,7 +170,7 @@ export function valuesOf(rows: Rows, from: FieldOutcome, state: AskedState | nul
 
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES.filter((c) => !c.startsWith('policy_')));
 
-/** What the policy had said: a request that was refused later on (by the guard, by the upstream) had been allowed. */
+/** The policy's verdict: a request that was refused later (by the guard or the upstream) had been allowed. */
 export function wasAllowed(record: DecisionRecord): boolean {
   if (record.outcome === 'allowed' || record.outcome === 'modified' || record.upstream !== null) return true;
   return record.reasons.some((r) => CODES.has(r.code));

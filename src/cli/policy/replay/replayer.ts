@@ -1,7 +1,7 @@
 /**
- * Recorded decisions asked again of another policy, field by field. What is on record is compared with what the other policy says to the same
- * question at the same time; what is not on record (attributes of records, hidden members, parameters of masks) is counted, not guessed.
- * Longer than most: all of it goes over one record with the same memory.
+ * Queries another policy about recorded decisions, field by field. What is recorded is compared with the policy's answer to the
+ * same query at the same time. What is not recorded (attributes of records, masked members, parameters of masks) is counted, not guessed.
+ * Longer than most files: all steps for one record share the same state.
  */
 import { hiddenFields } from '../../../disclosure/guard/requests.ts';
 import { type Covering, coveringOf, type FieldOutcome } from '../../../disclosure/fields/outcomes.ts';
@@ -45,10 +45,10 @@ const NOT_OF_THE_POLICY: ReadonlySet<string> = new Set(['not_asked_for']);
 
 export class Replayer {
   readonly #policy: LivePolicy;
-  /** the policy that decided, for what records do not keep; null: not at hand */
+  /** the policy that decided, for what records do not keep; null: not available */
   readonly #before: LivePolicy | null;
   readonly #shifts = new Map<string, Shift>();
-  /** of decisions: the parts of one need not come one after the other */
+  /** of decisions: their parts need not be adjacent */
   readonly #ids = new WeakMap<Shift, Set<string>>();
   readonly #differing = new Set<string>();
   readonly #inexact: Inexact = {
@@ -69,7 +69,7 @@ export class Replayer {
   readonly #readsAttributes: boolean;
   readonly #covering = new Map<string, readonly Covering[]>();
   readonly #outcomes = new WeakMap<DisclosureAnswer, Map<string, ReadonlyMap<string, FieldOutcome>>>();
-  /** long answers: records so far, until the last part has come */
+  /** long responses: records so far, until the last part has come */
   readonly #lengths = new Map<string, number>();
   #decisions = 0;
   #states = 0;
@@ -79,7 +79,7 @@ export class Replayer {
     this.#policy = policy;
     this.#before = before;
     const reads = policy.source.reads;
-    // A bundle that does not say what it reads may read anything.
+    // A bundle that does not state what it reads may read anything.
     this.#reads = reads === null ? [[]] : [...reads.values()].flatMap((r) => r.input);
     this.#readsAttributes = this.#reads.some((p) => p.length === 0 || p[0] === 'record');
   }
@@ -105,7 +105,7 @@ export class Replayer {
     this.#ask(record, input, first);
   }
 
-  /** the policy that decided, if it is at hand */
+  /** the policy that decided, if available */
   #decider({ policy }: DecisionRecord): LivePolicy | null {
     return [this.#before, this.#policy].find((p) => p !== null && p.revision === policy?.revision) ?? null;
   }
@@ -155,7 +155,7 @@ export class Replayer {
       this.#shift(record, who, { kind: 'verdict', path: null, direction: 'reason', from, to }, 1);
   }
 
-  /** Of a resource that has no catalog nothing is disclosed. @returns false: nothing else can be compared */
+  /** Without a catalog nothing of a resource is disclosed. @returns false: nothing else can be compared */
   #catalogued(record: DecisionRecord, who: Who, resource: string, first: boolean): boolean {
     const was = !record.reasons.some((r) => r.code === 'catalog_unknown');
     const is = this.#policy.catalogs.has(resource);
@@ -170,7 +170,7 @@ export class Replayer {
     return false;
   }
 
-  /** Whether what was searched by may be searched by then as now. @returns false: nothing else can be compared */
+  /** Compares whether the searched fields may be searched. @returns false: nothing else can be compared */
   #search(record: DecisionRecord, who: Who, input: PolicyInput): boolean {
     const { query_fields } = input.action.properties;
     if (query_fields.length === 0) return true;
@@ -186,7 +186,7 @@ export class Replayer {
     return false;
   }
 
-  /** Obligations are not on record: without the policy that decided they cannot be compared. */
+  /** Obligations are not recorded: without the policy that decided they cannot be compared. */
   #limits(
     record: DecisionRecord,
     who: Who,
@@ -213,7 +213,7 @@ export class Replayer {
     }
   }
 
-  /** A list that was longer than is allowed now, or that was cut and would not be. */
+  /** A list that is longer than allowed now, or that was cut off and would not be. */
   #length(
     record: DecisionRecord,
     who: Who,
@@ -256,7 +256,7 @@ export class Replayer {
     if (first && states.length === 0 && disclosure.records + disclosure.records_withheld > 0)
       this.#inexact.states += 1;
     this.#inexact.states += disclosure.answers_omitted ?? 0;
-    // what was shown of a record that was written is what might be read of it
+    // What was shown of a written record is decided as for a read.
     const shown = WRITES.has(input.action.name) ? asRead(input) : input;
     const answers = new Map<AskedState, DisclosureAnswer>();
     for (const state of states) {
@@ -276,7 +276,7 @@ export class Replayer {
     for (const [path, at] of rows) this.#field(record, who, shown, catalog, path, at, answers, states);
   }
 
-  /** @returns what the policy answers about a state whose records leave, then as now */
+  /** @returns the policy's answer about a state whose records are released both then and now */
   #state(record: DecisionRecord, who: Who, input: PolicyInput, state: AskedState): DisclosureAnswer | null {
     this.#states += 1;
     if (this.#readsAttributes) this.#inexact.attributes += 1;
@@ -329,7 +329,7 @@ export class Replayer {
     for (const { resource, path: line, pointer } of this.#coveringOf(input.resource.type, catalog, path)) {
       const own = states.filter((state) => state.resource === resource);
       if (own.length === 0) {
-        // the catalog has it in a resource that the policy was not asked about then
+        // The catalog has the field in a resource that was not queried then.
         if (line !== null) this.#inexact.elsewhere += 1;
         continue;
       }
@@ -361,7 +361,7 @@ export class Replayer {
     }
   }
 
-  /** What the policy that decided did to a field, with its parameters. */
+  /** The treatment by the policy that decided, with its parameters. */
   #decided(
     decider: LivePolicy,
     input: PolicyInput,
@@ -420,7 +420,7 @@ export class Replayer {
     if (shift.examples.length < EXAMPLES) shift.examples.push(record.decision_id);
   }
 
-  /** Recorded decisions that any of these changes is among. */
+  /** Recorded decisions with any of these changes. */
   decisionsWith(matches: (shift: Shift) => boolean): number {
     const found = new Set<string>();
     for (const shift of this.#shifts.values())

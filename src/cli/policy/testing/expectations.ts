@@ -1,4 +1,4 @@
-/** What a scenario expects against what came of it: one sentence for each difference. */
+/** Compares the expectations of a scenario with its result: one sentence for each difference. */
 import { pointerOf, tokensOf } from '../../../model/pointer.ts';
 import type { Scenario } from '../../../policy/schemas/scenario.ts';
 import { isObject } from '../../../documents/yaml.ts';
@@ -98,7 +98,7 @@ function withheldDifferences(
   });
 }
 
-/** every member of `wanted` is in `actual`; others may be too */
+/** every member of `wanted` is in `actual`, which may have others */
 function contained(wanted: unknown, actual: unknown, where: string): string[] {
   if (isObject(wanted) && isObject(actual))
     return Object.entries(wanted).flatMap(([k, v]) =>
@@ -113,7 +113,7 @@ function contained(wanted: unknown, actual: unknown, where: string): string[] {
   return Object.is(wanted, actual) ? [] : [`${where}: ${told(wanted)} expected, ${told(actual)} came`];
 }
 
-/** equal as JSON: the order of members does not count */
+/** equal as JSON: the order of members does not matter */
 function equal(wanted: unknown, actual: unknown, where: string): string[] {
   if (isObject(wanted) && isObject(actual)) {
     const keys = [...new Set([...Object.keys(wanted), ...Object.keys(actual)])];
@@ -138,7 +138,7 @@ function equal(wanted: unknown, actual: unknown, where: string): string[] {
 
 const AROUND = 40;
 
-/** where two texts part */
+/** the position at which two texts differ */
 function spellDifference(wanted: string, actual: string): string {
   let i = 0;
   while (i < wanted.length && wanted[i] === actual[i]) i += 1;
@@ -148,7 +148,7 @@ function spellDifference(wanted: string, actual: string): string {
   return `differs from character ${i + 1} on:\n    expected ${part(wanted)}\n    came     ${part(actual)}`;
 }
 
-/** What there is instead: the members of the innermost thing that a pointer leads to. */
+/** The existing members of the innermost object on the way to a pointer. */
 function membersAt(json: unknown, pointer: string): string {
   const keys = tokensOf(pointer);
   for (let n = keys.length - 1; n >= 0; n--) {
@@ -186,7 +186,7 @@ function at(value: unknown, pointer: string): unknown {
   return here;
 }
 
-/** What came of a scenario as what must come of it from now on: status, reasons of a refusal, what is withheld and what is disclosed. */
+/** Turns the result of a scenario into expectations: status, reasons of a refusal, withheld and disclosed fields. */
 export function expectationOf({ status, decision }: ScenarioResult): Scenario['expect'] {
   const disclosure = decision?.disclosure ?? null;
   return {

@@ -1,4 +1,4 @@
-/** `sluice test --from-decision`: writes the scenario of a recorded decision, with what comes of it under this policy. */
+/** `sluice test --from-decision`: writes a scenario from a recorded decision, with its result under this policy. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeYaml } from '../../../documents/write.ts';
@@ -22,7 +22,7 @@ export interface FromDecision {
   readonly output?: string;
 }
 
-/** @throws SluiceError `record_not_found`, and what keeps the scenario from being played */
+/** @throws SluiceError `record_not_found`, and errors that prevent the scenario from running */
 export async function fromDecision(io: Io, options: FromDecision): Promise<void> {
   const id = options.fromDecision;
   const decision = await scanQuery(resolve(io.cwd, options.journal)).get(id);

@@ -1,7 +1,7 @@
 /**
- * The last question before a policy goes live: do its own unit tests hold on the engine that decides, and do its scenarios still come
- * out as they say? They are played through a whole sidecar with the candidate in it. One that fails keeps the last good policy where
- * it is. Unit tests are run by a thread: on this one, rewriting their module would hold up requests.
+ * The last check before a policy goes live: its unit tests must pass on the production engine, and its scenarios must have the
+ * expected results. Scenarios run through a complete sidecar with the candidate policy. If one fails, the last good policy stays
+ * live. A thread runs the unit tests, since rewriting their module on the main thread would delay requests.
  */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../../errors.ts';
@@ -40,7 +40,7 @@ async function tryUnitTests({ source }: LivePolicy): Promise<{ readonly [name: s
   return { unit_tests: ran.length, ...(unrun.length === 0 ? {} : { unit_tests_not_run: unrun }) };
 }
 
-/** null: it holds, or cannot be run here and is named as such */
+/** null: it passes, or cannot be run here and is reported as such */
 function failureOf(test: UnitTest, ran: Ran): string | null {
   if ('unrun' in ran) return null;
   if ('error' in ran) return ran.error;

@@ -1,4 +1,4 @@
-/** Outcomes as JUnit XML, which continuous integration reads (https://github.com/testmoapp/junitxml). */
+/** Test results as JUnit XML for continuous integration (https://github.com/testmoapp/junitxml). */
 import type { Outcome } from './outcome.ts';
 
 export function junit(outcomes: readonly Outcome[]): string {
@@ -40,7 +40,7 @@ const counts = (list: readonly Outcome[]): string =>
 
 const seconds = (milliseconds: number): string => (milliseconds / 1000).toFixed(6);
 
-/** XML 1.0 §2.2 has no place for most control characters, not even escaped. */
+/** XML 1.0 §2.2 does not allow most control characters, not even escaped. */
 const escaped = (text: string): string =>
   text
     .replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')

@@ -1,25 +1,25 @@
 import { SluiceError } from '../../../errors.ts';
 
-/** What became of one test or scenario, whatever ran it. */
+/** The result of one test or scenario. */
 export interface Outcome {
-  /** what ran: a package of Rego tests, or a file of scenarios */
+  /** its group: a package of Rego tests, or a file of scenarios */
   readonly suite: string;
   readonly name: string;
   readonly file: string;
   readonly line: number;
   readonly state: 'passed' | 'failed' | 'skipped';
   readonly milliseconds: number;
-  /** one sentence each; empty if it passed */
+  /** one sentence for each failure; empty if it passed */
   readonly problems: readonly string[];
-  /** what `print()` said */
+  /** output of `print()` */
   readonly printed?: string;
-  /** of a unit test: why the engine that decides could not run it, so that OPA's interpreter alone has judged it */
+  /** unit tests: why the production engine could not run it, so that only OPA's interpreter did */
   readonly unrun?: string;
 }
 
 export type Wanted = (name: string) => boolean;
 
-/** `--filter`: a part of the name, in any case, or `/pattern/` */
+/** `--filter`: a part of the name, case-insensitive, or `/pattern/` */
 export function wantedBy(filter: string | undefined): Wanted {
   if (filter === undefined) return () => true;
   const pattern = /^\/(.*)\/$/.exec(filter)?.[1];

@@ -1,4 +1,4 @@
-/** Plays scenarios, file by file, through the whole sidecar. */
+/** Runs scenarios, file by file, through a complete sidecar. */
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { SluiceError } from '../../../errors.ts';
 import { differences } from './expectations.ts';
@@ -6,7 +6,7 @@ import type { Outcome, Wanted } from './outcome.ts';
 import type { ScenarioDocument } from './scenario-files.ts';
 import { type ScenarioResult, openSandbox, type Sandbox } from './sandbox.ts';
 
-/** Names of scenarios are wanted by `<title>: <name>`. @throws SluiceError what keeps a file's sidecar from starting */
+/** Scenarios are selected by `<title>: <name>`. @throws SluiceError errors that prevent a file's sidecar from starting */
 export async function playAll(
   policy: LivePolicy,
   documents: readonly ScenarioDocument[],
@@ -34,7 +34,7 @@ export async function playAll(
   return played.flat();
 }
 
-/** files at a time: while one waits for its sockets another computes */
+/** files at a time: one can compute while another waits for its sockets */
 const SIDE_BY_SIDE = 4;
 
 async function playFile(
@@ -75,7 +75,7 @@ async function playFile(
   }
 }
 
-/** What comes of one scenario. @throws SluiceError */
+/** Runs one scenario. @throws SluiceError */
 export async function playOne(
   policy: LivePolicy,
   document: ScenarioDocument,

@@ -1,4 +1,4 @@
-/** Rego's own unit tests: run by OPA's interpreter and by the engine that decides, which have to agree. */
+/** Rego unit tests: run by OPA's interpreter and by the production engine, which must agree. */
 import type { PolicyDirectory } from '../../../policy/directory.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
@@ -11,17 +11,17 @@ import type { Outcome } from './outcome.ts';
 import { type Staged, stage } from '../stage.ts';
 
 export interface Coverage {
-  /** per cent of the lines of all rules, tests left out */
+  /** percentage of the lines of all rules, without tests */
   readonly percent: number;
   readonly files: readonly {
     readonly file: string;
     readonly percent: number;
-    /** first and last line of what no test reached */
+    /** first and last line that no test reached */
     readonly missed: readonly (readonly [number, number])[];
   }[];
 }
 
-/** One test as `opa test --format json` tells it. */
+/** One test in the output of `opa test --format json`. */
 export interface OpaTest extends SubCases {
   readonly location: { readonly file: string; readonly row: number; readonly col: number };
   readonly package: string;
@@ -40,14 +40,14 @@ export interface OpaRan {
   readonly coverage: Coverage | null;
 }
 
-/** How a test of OPA's run is found among ours: names may occur twice. */
+/** Identifies a test in OPA's output and in ours: names may repeat. */
 export const placeOf = (test: UnitTest): string => `${test.file}:${test.line}:${test.column}`;
 
 export const nameOf = (test: UnitTest): string => `${test.package}: ${test.name}`;
 
 /**
- * @param only tests that are to be run; null: all
- * @throws SluiceError `policy_compile_failed` when the tests do not compile
+ * @param only tests to run; null: all
+ * @throws SluiceError `policy_compile_failed` if the tests do not compile
  */
 export async function opaTests(
   opa: Opa,
@@ -95,11 +95,11 @@ export async function opaTests(
 
 const escaped = (text: string): string => text.replace(/[^\w]/g, '.');
 
-/** How one of the two saw a test or a sub-case: passed, failed, or what went wrong. */
+/** The result of a test or sub-case in one engine: passed, failed, or the error. */
 type Verdict = 'passed' | 'failed' | { readonly error: string };
 
 /**
- * What became of a test, or of each of its sub-cases, which count as tests as they do with OPA.
+ * The result of a test, or of each of its sub-cases, which OPA counts as tests.
  * @param opa undefined: OPA did not run it (yet)
  * @param engine undefined: the engine did not run it
  */
@@ -224,7 +224,7 @@ interface CoverageReport {
   };
 }
 
-/** By lines of rules: how well the tests cover the tests says nothing. */
+/** By lines of rules: coverage of the tests themselves means nothing. */
 function coverageOf(report: CoverageReport, staged: Staged): Coverage {
   let all = 0;
   let reached = 0;

@@ -1,6 +1,6 @@
 /**
- * Where scenarios run: a real sidecar on real sockets, with an upstream, an issuer, consents, grants and a clock that the scenario defines.
- * Only what is around Sluice is simulated.
+ * Runs scenarios: a real sidecar on real sockets, with an upstream, an issuer, consents, grants and a clock that the scenario defines.
+ * Only the systems around Sluice are simulated.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, createServer, type IncomingMessage, request as send, type Server } from 'node:http';
@@ -26,12 +26,12 @@ export interface ScenarioResult {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
   readonly decision: Decision | null;
-  /** what the upstream was asked, in order */
+  /** the requests that the upstream received, in order */
   readonly asked: readonly { readonly method: string; readonly target: string }[];
 }
 
 export interface Sandbox {
-  /** Starts a sidecar for the scenarios of a file, which run one after the other. Several files may run at a time. */
+  /** Starts a sidecar for the scenarios of a file, which run one after the other. Several files may run at once. */
   open(file: ScenarioFile): Promise<SandboxedSidecar>;
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export interface SandboxedSidecar {
 }
 
 const UPSTREAM = 'crm';
-/** The same in every run, so that a scenario may expect a pseudonym. They protect nothing. */
+/** Constant, so that a scenario can expect a pseudonym. They protect nothing. */
 const SECRET = (use: string): string =>
   Buffer.from(`sluice scenarios: ${use}`.padEnd(32, '.')).toString('base64');
 const ENV = {
@@ -51,7 +51,7 @@ const ENV = {
   SCENARIO_DATA_SUBJECTS: SECRET('data subjects'),
 };
 
-/** @throws SluiceError what keeps the sidecar from starting */
+/** @throws SluiceError errors that prevent the sidecar from starting */
 export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-scenarios-'));
   const issuer = await createDevelopmentIssuer();
@@ -120,7 +120,7 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
           };
         },
         async close() {
-          // First: a sidecar that closes waits for what its callers may still send on connections that they keep.
+          // First: a closing sidecar waits for requests on connections that its callers keep open.
           agent.destroy();
           await sluice.close();
           await upstream.close();
@@ -225,7 +225,7 @@ function ask(
   });
 }
 
-/** text as it is, anything else as JSON */
+/** text unchanged, anything else as JSON */
 const bytesOf = (body: unknown): Buffer | null =>
   body === undefined ? null : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 

@@ -1,4 +1,4 @@
-/** Files of scenarios: read, checked against their schema, each scenario with the line it stands in. */
+/** Reads scenario files and checks them against their schema; each scenario has its line. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError } from '../../../errors.ts';
@@ -9,10 +9,10 @@ import type { ScenarioFile } from '../../../policy/schemas/scenario.ts';
 import { readDocument } from '../check/documents.ts';
 
 export interface ScenarioDocument {
-  /** as it is to be shown */
+  /** for display */
   readonly file: string;
   readonly content: ScenarioFile;
-  /** line of the scenario with this position */
+  /** line of the scenario at this index */
   line(index: number): number;
   readonly document: YamlDocument;
 }
@@ -42,7 +42,7 @@ export function readScenarios(dir: string, files: readonly PolicyFile[]): ReadSc
   return { documents, faults };
 }
 
-/** A name is how a scenario is asked for. */
+/** Names must be unique, since scenarios are selected by name. */
 function repeated(document: YamlDocument): Fault[] {
   const seen = new Set<string>();
   return (document.value as ScenarioFile).scenarios.flatMap(({ name }, i) => {

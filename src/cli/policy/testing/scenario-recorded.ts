@@ -1,6 +1,6 @@
 /**
- * A scenario from a recorded decision. A record holds who asked, what for and in which states data subjects were, and never a value: records
- * of the upstream are made up with the members that the decision told of, ids too. What the record does not hold is said.
+ * Builds a scenario from a recorded decision. A record holds the subject, the purpose and the states of data subjects, but never a value. So
+ * the upstream's records, including ids, are made up with the members that the decision names. Missing information is reported.
  */
 import { compilePattern } from '../../../documents/pattern.ts';
 import { MASKED } from '../../../decision-log/mask.ts';
@@ -24,7 +24,7 @@ export interface Recorded {
 
 const HOUR = 3_600_000;
 
-/** @throws SluiceError `record_not_found` if the policy was not asked */
+/** @throws SluiceError `record_not_found` if the policy was not queried */
 export function recordedScenario(
   decision: Decision,
   { catalogs, data }: Pick<PolicySnapshot, 'catalogs' | 'data'>,
@@ -68,7 +68,7 @@ export function recordedScenario(
     ...(parameter === undefined || isList ? {} : { id: `{${parameter}}` }),
     ...(isList ? { records: '/items/*' } : {}),
     ...(queried.length === 0 ? {} : { query_fields: Object.fromEntries(queried) }),
-    // A body with what was written and nothing else would erase the rest.
+    // A body with only the written members would erase the rest.
     ...(written.length > 0 && method === 'PUT' ? { request: { replaces: 'parts' as const } } : {}),
   };
   const scenario: Scenario = {
@@ -175,7 +175,7 @@ function claimsOf({ subject }: PolicyInput): Record<string, unknown> {
   return Object.fromEntries(Object.entries(claims).filter(([, v]) => v !== null && v !== MASKED));
 }
 
-/** An id that the policy takes for one of that data subject: of its type's pattern, if one of the usual forms fits it. */
+/** An id that the policy accepts for that data subject: it matches its type's pattern, if a usual form does. */
 function madeUpId(
   catalog: Catalog | undefined,
   data: { readonly [name: string]: unknown },
@@ -201,7 +201,7 @@ function madeUpId(
   return forms.find((form) => pattern.matches(form)) ?? forms[0]!;
 }
 
-/** A consent as a source keeps it, so that it comes to the recorded status at that time. */
+/** A consent as a source stores it, which resolves to the recorded status at that time. */
 function stateOf({ consents, flags }: AskedState, time: string): NonNullable<Scenario['consents']>[string] {
   const at = (offset: number): string => new Date(Date.parse(time) + offset).toISOString();
   return {
@@ -250,7 +250,7 @@ function built(
   return record;
 }
 
-/** `*` is the one element of a list, `[key=value]` the element that is told by its sibling. */
+/** `*` is the only element of a list, `[key=value]` the element with that sibling. */
 function put(into: Record<string, unknown>, path: string, value: unknown): void {
   let here: Record<string, unknown> | unknown[] = into;
   const steps = tokensOf(path);

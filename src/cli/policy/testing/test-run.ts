@@ -1,4 +1,4 @@
-/** What `sluice test` runs: unit tests on the engine and in OPA's interpreter, and scenarios through the whole sidecar, side by side. */
+/** Runs `sluice test`: unit tests on the production engine and in OPA's interpreter, and scenarios through a complete sidecar, in parallel. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -22,13 +22,13 @@ import { readScenarios, type ScenarioDocument, scenarioFilesAt } from './scenari
 import { openSource, type PolicySource } from '../source.ts';
 import type { Timings } from './timings.ts';
 
-/** What is to be run. */
+/** What to run. */
 export interface Asked {
   /** the policy of scenario files outside of one */
   readonly policies: string;
   readonly filter?: string;
   readonly coverage?: boolean;
-  /** a watch is told what the engine says before OPA has answered */
+  /** a watch reports the engine's results before OPA's */
   readonly early: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface Ran {
   readonly scenarios: { readonly count: number; readonly milliseconds: number };
 }
 
-/** What a run has come to, and what OPA has still to say of it. */
+/** The results of a run, and those that OPA still has to deliver. */
 export interface Begun {
   readonly ran: Ran;
   /** null: nothing is outstanding */
@@ -48,7 +48,7 @@ export interface Begun {
 export interface Around {
   readonly kept: Kept;
   readonly timings: Timings;
-  /** the results are no longer wanted */
+  /** aborted if the results are no longer needed */
   readonly outdated: AbortSignal | undefined;
 }
 
@@ -89,23 +89,23 @@ export async function runTests(
     scenarios: { count: scenarios.outcomes.length, milliseconds: scenarios.milliseconds },
   });
   const opa = (): Promise<(OpaRan | null)[]> => Promise.all(units.map((u) => u.opa()));
-  // Sub-cases are named by OPA, so that tables wait for it.
+  // OPA names sub-cases, so tables wait for it.
   const early =
     asked.early &&
     engine.every((e) => [...e].every(([t, r]) => !t.table && !('unrun' in r))) &&
     engine.some((e) => e.size > 0);
   if (!early) return { ran: await ran(await opa()), rest: null };
   const rest = opa().then(ran);
-  // Nobody waits for it where the results are outdated by then.
+  // Not awaited if the results are outdated by then.
   rest.catch(() => undefined);
   return { ran: await ran([]), rest };
 }
 
-/** The unit tests of a policy, being run by both. */
+/** The unit tests of a policy, running in both engines. */
 interface UnitRun {
   readonly source: PolicySource;
   readonly engine: Promise<ReadonlyMap<UnitTest, EngineRan>>;
-  /** begun by the first call */
+  /** started by the first call */
   readonly opa: () => Promise<OpaRan | null>;
 }
 
@@ -125,7 +125,7 @@ async function beginUnits(
   if (![...files.rego, ...files.tests].some((f) => f.text.includes('test_'))) return none;
   const opa = await resolveOpa({ env: io.env });
   const tests = (await timings.of('look for unit tests', () => listUnitTests(opa, files))).filter(
-    // Names of sub-cases are not known before a table has been run.
+    // The names of sub-cases are unknown before a table has run.
     (t) => wanted(nameOf(t)) || (t.table && asked.filter !== undefined),
   );
   if (tests.length === 0) return none;
@@ -133,7 +133,7 @@ async function beginUnits(
   const rules = digestOf([files.rego, files.tests].flat(), [...chosen]);
   const digest = digestOf([files.data, files.catalogs].flat(), [rules]);
   const dataJson = timings.of('merge data', () => source.dataJson());
-  // Without the data, which the engine is given when it runs them.
+  // Without the data, which the engine gets when it runs the tests.
   const compiled = kept.once(`compiled ${rules}`, () =>
     timings.of('compile unit tests', () => compileUnitTests(opa, files, (t) => chosen.has(placeOf(t)))),
   );
@@ -153,7 +153,7 @@ async function beginUnits(
         opaTests(opa, files, json, only, asked.coverage === true, outdated),
       );
     });
-  // Heard later on. A watch leaves the machine to what it tells first.
+  // Handled later. A watch gives priority to what it reports first.
   for (const p of [dataJson, engine, ...(asked.early ? [] : [byOpa()])]) p.catch(() => undefined);
   return { source, engine, opa: byOpa };
 }
@@ -171,7 +171,7 @@ function outcomesIn(
     left.delete(place);
     return outcomesOf(test, of, ran, join(source.files.dir, test.file));
   });
-  // What OPA takes for a test and we do not.
+  // What OPA counts as a test and Sluice does not.
   const others = [...left].flatMap(([place, of]) => {
     const file = place.replace(/:\d+:\d+$/, '');
     const test: UnitTest = {
@@ -250,7 +250,7 @@ const policyKey = (dir: string, { revision, wasm, dataJson }: PolicyBundle): str
     .update(wasm)
     .digest('hex')}`;
 
-/** a bundle, or a directory with rules in it */
+/** a bundle, or a directory with rules */
 async function isPolicy(path: string): Promise<boolean> {
   const s = await stat(path).catch(() => null);
   if (s === null)

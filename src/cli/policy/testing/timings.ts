@@ -1,9 +1,9 @@
-/** Where a command's time goes: the phases of its work, some of which overlap. */
+/** Measures the phases of a command, some of which overlap. */
 export class Timings {
   readonly #phases = new Map<string, number>();
   readonly #began = performance.now();
 
-  /** @returns what the work returns; phases of the same name add up */
+  /** @returns the result of the work; phases with the same name are added */
   async of<T>(phase: string, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
     try {

@@ -1,4 +1,4 @@
-/** The thread that runs a policy's unit tests before it goes live. */
+/** The thread that runs a policy's unit tests before activation. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, isSluiceError } from '../../../errors.ts';
 import { type Ran, runUnitTests } from '../../../policy/unit-tests/run.ts';
