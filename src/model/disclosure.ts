@@ -48,6 +48,8 @@ export interface DisclosurePlan {
    * because finding it reveals their values.
    */
   readonly searched?: readonly string[];
+  /** What the caller gets depends on whether a record is released: no part is created before one is, up to `hold_bytes`. */
+  readonly recordFirst?: boolean;
   /** the response may be one page of the results: a list that the request narrowed, or that must hold groups, then states no total */
   readonly paged?: boolean;
   /** pointers of fields that the caller did not select: they are read, but removed from the response */

@@ -50,7 +50,7 @@ export async function disclose(
 
   const media = known ?? mediaOf(answered, kind.failure, stages);
   const shape = shapeOf(answered, kind, media, stages);
-  const plan = planOf(answered, media, shape, entry, stages);
+  const plan = planOf(answered, kind, media, shape, entry, stages);
   // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
   // Nor is a guarded list: many upstreams compress long answers only, so that the coding would tell how much was found.
   const encoding =
@@ -104,8 +104,9 @@ const emptyHeaders = (
 
 function planOf(
   answered: Answered,
+  { emptyList }: AnswerKind,
   media: Media,
-  { records }: AnswerShape,
+  { records, single, perhapsSingle }: AnswerShape,
   entry: DecisionEntry,
   stages: Stages,
 ): DisclosurePlan {
@@ -120,6 +121,7 @@ function planOf(
       charset: media.charset,
       charsetCertain: route.response.charset !== null,
       records,
+      recordFirst: single || perhapsSingle || emptyList !== null,
       searched: queryFields,
       paged,
       page,

@@ -104,8 +104,8 @@ export async function releaseParts(
       options.single || (options.perhapsSingle && last && !reply.started && summary.records === 0);
     if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
     // A search that finds none and one that finds only withheld records have the same answer.
-    if (single && searched && !writes && summary.records === 0)
-      throw recordNotFound(summary, entry, options.notFound);
+    const noRecord = summary.records === 0 && !reply.started && (last || summary.records_withheld > 0);
+    if (single && searched && !writes && noRecord) throw recordNotFound(summary, entry, options.notFound);
     if (single && summary.records_withheld > 0) {
       // The one record that was asked for is withheld: a refusal, not an empty answer. But a write has happened already.
       if (writes && !reply.started) {

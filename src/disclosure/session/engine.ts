@@ -133,7 +133,9 @@ export class Session {
 
   /** bytes can be released now */
   get ready(): boolean {
-    return this.#out.size > 0 && !this.#out.held;
+    if (this.#out.size === 0 || this.#out.held) return false;
+    const { recordFirst = false } = this.#plan;
+    return !recordFirst || this.#released > 0 || this.#out.size > this.#shared.limits.hold_bytes;
   }
 
   /** nothing of the rest of the body may be released */
