@@ -52,16 +52,16 @@ export function command(io: Io): Command {
     .argument('[policy]', 'directory or bundle', 'policies')
     .option(
       '--digest <digest>',
-      'what was reviewed, as the sign-off sheet says; another policy is not approved (required with --key)',
+      'digest on the sign-off sheet; a policy with another digest is not approved (required with --key)',
       digest,
     )
     .option('--reviewer <name>', 'who approves it')
-    .option('--author <name>', 'who made the change; never the reviewer')
-    .option('--until <day>', 'last day on which it may go live by this approval', day)
+    .option('--author <name>', 'who made the change; must not be the reviewer')
+    .option('--until <day>', 'last day on which this approval is valid', day)
     .option('--key <file>', "the reviewer's PKCS #8 private key (PEM)")
     .option('--key-id <id>', 'name of the key in policy.require_approval.keys', 'default')
     .option('--alg <name>', 'how it is signed', oneOf(APPROVAL_ALGORITHMS), 'ES256')
-    .option('-o, --output <file>', 'the file that the approval is added to', 'approvals.json')
+    .option('-o, --output <file>', 'file to which the approval is added', 'approvals.json')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

@@ -38,18 +38,18 @@ export function command(io: Io): Command {
     .description('Compile a policy directory (rules, data, catalogs, scenarios) to a bundle.')
     .argument('[dir]', 'policy directory', 'policies')
     .option('-o, --output <file>', 'the bundle', 'bundle.tar.gz')
-    .option('--revision <text>', 'its name in decision records; default: a digest of what it is made of')
+    .option('--revision <text>', 'name in decision records; default: a digest of the files')
     .option(
       '-e, --entrypoint <rule...>',
-      'besides sluice/decision and sluice/disclosure; instead of them, where no file is of package sluice',
+      'in addition to sluice/decision and sluice/disclosure, or instead of them if no file has package sluice',
     )
     .option('--optimize <level>', "of OPA's compiler: 0 or 1", level, 1)
     .option('--signing-key <file>', 'sign it: PKCS #8 private key (PEM), or the secret for HS*')
     .option('--signing-alg <name>', 'how', oneOf(SIGNING_ALGORITHMS), 'ES256')
     .option('--signing-key-id <id>', 'name of the key in policy.signing.keys', 'default')
-    .option('--approvals <file>', 'signed approvals (sluice approve) to carry along')
-    .option('--watch', 'again whenever a file has changed')
-    .option('--json', 'print what was built as JSON')
+    .option('--approvals <file>', 'signed approvals (sluice approve) to include')
+    .option('--watch', 'run again whenever a file changes')
+    .option('--json', 'print a summary of the bundle as JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  sluice build policies -o bundle.tar.gz\n  sluice build policies -o bundle.tar.gz --revision "$(git rev-parse --short HEAD)" --signing-key key.pem --signing-key-id 2026-a\n  sluice build gatekeeper/src --entrypoint k8sallowedrepos/violation -o repos.tar.gz',

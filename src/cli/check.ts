@@ -44,23 +44,21 @@ interface Options {
 
 export function command(io: Io): Command {
   return new Command('check')
-    .description(
-      'Rules, data, catalogs and scenarios: everything that is wrong with them, each with its place.',
-    )
+    .description('Report all faults of rules, data, catalogs and scenarios, each with its place.')
     .argument('[policy]', 'directory or bundle (default: that of --config, else policies)')
     .option(
       '-c, --config <file>',
-      'sluice.yaml: look at it, too, at its routes and names against the policy, and at the files it names',
+      'sluice.yaml: check it, too, with its routes and names against the policy, and the files that it names',
     )
     .option('--strict', 'warnings count as faults')
     .option(
       '--journal <dir>',
-      'warn of what was not used, by the decisions on record there; once for each sidecar',
+      'warn of permissions that the decisions in this journal did not use; repeat for each sidecar',
       (dir: string, before: readonly string[]) => [...before, dir],
       [] as readonly string[],
     )
-    .option('--days <n>', 'how far back --journal looks', whole(1, 36_500), 90)
-    .option('--watch', 'again whenever a file has changed')
+    .option('--days <n>', 'number of days that --journal covers', whole(1, 36_500), 90)
+    .option('--watch', 'run again whenever a file changes')
     .option(
       '--format <name>',
       'text, json, github (annotations of a workflow), sarif (code scanning)',

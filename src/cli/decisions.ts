@@ -51,21 +51,21 @@ export function command(io: Io): Command {
     'verify [file...]',
     'reads every chain, or files of records (exports, segments, gzip), and says whether one was altered, removed or reordered (exit 1)',
   )
-    .option('--key <ref>', 'decision_log.journal.key, where there is no configuration: env:NAME or file:PATH')
+    .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .option('--anchor <file...>', 'anchors that the chains must contain')
-    .option('--expect-head <origin:seq:hash...>', 'a head written down before, that a chain must contain')
-    .option('--write-anchor <file>', 'if all is well, appends where the chains have got to')
+    .option('--expect-head <origin:seq:hash...>', 'an earlier head that a chain must contain')
+    .option('--write-anchor <file>', 'append the heads of the chains if the journal verifies')
     .action((files: readonly string[], options: CheckOptions) =>
       files.length === 0 ? check(options, io) : checkFiles(files, options, io),
     );
 
   add('archive', 'moves full segments out of the journal, compressed, so that it still verifies')
     .requiredOption('--to <dir>', 'where they go; on another disk, or copied to one')
-    .option('--before <time>', 'only segments whose records are all older: 90d ago, or RFC 3339')
-    .option('--key <ref>', 'decision_log.journal.key, where there is no configuration: env:NAME or file:PATH')
+    .option('--before <time>', 'only segments in which all records are older: 90d, or RFC 3339')
+    .option('--key <ref>', 'decision_log.journal.key, if there is no configuration: env:NAME or file:PATH')
     .addHelpText(
       'after',
-      '\nThe newest segment of each chain stays. Read an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
+      '\nThe newest segment of each chain stays. Verify an archived one with `sluice decisions verify FILE`, or unpack it into a directory of its own for `query`.',
     )
     .action((options: ArchiveCommandOptions) => archive(options, io));
 

@@ -27,14 +27,14 @@ const RUNS = 50;
 export function command(io: Io): Command {
   return new Command('eval')
     .description(
-      'Ask a policy one question, as the sidecar would: compiled, bounded, with its own built-ins.',
+      'Evaluate one query of a policy as the sidecar does: compiled, with its limits and built-ins.',
     )
-    .argument('[query]', 'the rule that is asked for, e.g. data.sluice.disclosure')
+    .argument('[query]', 'the rule to evaluate, e.g. data.sluice.disclosure')
     .option('-e, --entrypoint <path>', 'the same as a path: sluice/disclosure')
     .option('-i, --input <file>', 'input as JSON; - reads it from standard input')
     .option('--policies <dir>', 'policy directory')
     .option('--bundle <file>', 'bundle')
-    .option('--watch', 'again whenever a file has changed')
+    .option('--watch', 'run again whenever a file changes')
     .option('--json', 'print answer, prints and timing as one JSON document')
     .addHelpText(
       'after',

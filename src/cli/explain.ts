@@ -45,7 +45,7 @@ const OF_FLAGS: readonly (keyof RequestFlags)[] = [
 export function command(io: Io): Command {
   return new Command('explain')
     .description(
-      'Why a request was decided so: every reason; every field, with the rule and the line of data behind it.',
+      'Explain a decision: all reasons, and for every field the rule and the line of data that decided.',
     )
     .option('--policies <path>', 'directory or bundle', 'policies')
     .option('--decision <id>', 'a decision on record')
@@ -61,17 +61,17 @@ export function command(io: Io): Command {
     .option('--department <name>', "of the caller; default: the first of the role's")
     .option('--organization <name>', 'of the caller', 'internal')
     .option('--clearance <n>', 'of the caller, or none', clearance, 3)
-    .option('--amr <methods>', 'how the caller has authenticated', 'pwd')
-    .option('--justification <text>', 'what the caller gives as the reason')
-    .option('--at <time>', 'when (RFC 3339); default: now')
+    .option('--amr <methods>', 'how the caller authenticated', 'pwd')
+    .option('--justification <text>', 'justification of the caller')
+    .option('--at <time>', 'time of the request (RFC 3339); default: now')
     .option(
       '--state <names>',
-      'what is known of the data subject: none, agreed, withdrew, opt_out, … (see sluice matrix)',
+      'state of the data subject: none, agreed, withdrew, opt_out, … (see sluice matrix)',
       names,
     )
     .option('--record <file>', 'a record of the upstream (JSON): only its fields, with its own data subjects')
     .option('--consents <file>', 'with --record: consents.yaml')
-    .option('--watch', 'again whenever a policy file has changed')
+    .option('--watch', 'run again whenever a policy file changes')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

@@ -17,10 +17,10 @@ interface Options {
 export function command(io: Io): Command {
   return new Command('fmt')
     .description(
-      'Write policy YAML in one way. What a file means, its comments and its order stay. Rego: `opa fmt`.',
+      'Format policy YAML. The meaning of a file, its comments and its order do not change. Rego: `opa fmt`.',
     )
     .argument('[path...]', 'directories and files (default: policies)')
-    .option('--check', 'write nothing; exit 1 if a file is written otherwise')
+    .option('--check', 'write nothing; exit 1 if a file is not formatted')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

@@ -71,21 +71,18 @@ export function command(io: Io): Command {
       "the callers' clearance, or none; with --diff several (default: none,1,2,3,4,5)",
       clearances,
     )
-    .option('--amr <methods>', 'how the callers have authenticated', 'pwd,otp')
-    .option('--justification <text>', 'what the callers give as their reason', 'review of the policy')
-    .option('--because', 'say the reason in every cell; with --diff list what is only for another reason')
-    .option('--fields', 'a line for every field, also where all of a class are treated alike')
-    .option('--csv', 'print as CSV, one field in one state a line')
+    .option('--amr <methods>', 'how the callers authenticated', 'pwd,otp')
+    .option('--justification <text>', 'justification of the callers', 'review of the policy')
+    .option('--because', 'show the reason in every cell; with --diff also list changes of the reason alone')
+    .option('--fields', 'one line for every field, even if all fields of a class have the same treatment')
+    .option('--csv', 'print as CSV, one line for each field and state')
     .option('--html <file>', 'write one HTML file, to read and to print')
     .option('--author <name>', 'with --diff --html: who made the change, on the sheet to be signed')
-    .option('--reviewer <name>', 'with --diff --html: who is to review it')
+    .option('--reviewer <name>', 'with --diff --html: the reviewer')
     .option('--json', 'print as JSON')
     .option('--exit-code', 'with --diff: exit 1 if anything changes')
-    .option(
-      '--journal <dir>',
-      'with --diff: count the recorded decisions that each change would have been among',
-    )
-    .option('--watch', 'again whenever a file has changed')
+    .option('--journal <dir>', 'with --diff: count the recorded decisions that each change would affect')
+    .option('--watch', 'run again whenever a file changes')
     .addHelpText(
       'after',
       '\nExamples:\n  sluice matrix policies --role support --resource customer\n  sluice matrix policies --html matrix.html\n  sluice matrix --diff bundle-live.tar.gz policies\n  sluice matrix --diff bundle-live.tar.gz policies --html sheet.html --author "Han Meimei" --reviewer "Li Lei"\n\nCallers are taken to be as able as they can be: cleared, with a second factor, with a justification. --clearance,\n--amr and --justification say otherwise.',

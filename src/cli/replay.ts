@@ -43,7 +43,7 @@ export function command(io: Io): Command {
     .option('--until <time>', 'decisions before then')
     .option('--purpose <name>', 'only these')
     .option('--exit-code', 'exit 1 if anything would change')
-    .option('--watch', 'again whenever a policy file has changed')
+    .option('--watch', 'run again whenever a policy file changes')
     .option('--json', 'print as JSON')
     .addHelpText(
       'after',

@@ -53,7 +53,7 @@ export function command(io: Io): Command {
     .option('--coverage', 'say which lines of the rules no unit test reached')
     .option('--threshold <percent>', 'with --coverage: exit 1 below', percent, 95)
     .option('--junit <file>', 'write the results there as JUnit XML')
-    .option('--watch', 'again whenever a file has changed')
+    .option('--watch', 'run again whenever a file changes')
     .option('--from-decision <id>', 'write the scenario of a recorded decision instead')
     .option('--journal <dir>', 'with --from-decision: the journal that holds it')
     .option('-o, --output <file>', 'with --from-decision: where to, instead of standard output')
