@@ -74,7 +74,7 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
   const placeOf = (node: Node | null | undefined): Place => at(node?.range?.[0] ?? 0);
   // After the first syntax error the parser guesses, and further errors are not reliable.
   const [broken] = tree.errors;
-  const { repeated, tagged, aliases } = odditiesOf(tree.contents);
+  const { repeated, compound, tagged, aliases } = odditiesOf(tree.contents);
   const faults: Fault[] = [];
   const report = (place: Place, message: string): void => {
     faults.push({ file, ...place, message });
@@ -86,6 +86,8 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
   }
   for (const key of repeated) report(placeOf(key), 'this key is there already');
   if (broken !== undefined) return { faults };
+  for (const key of compound)
+    report(placeOf(key), 'this key is a list, a mapping or an alias: a key is a text');
   if (dialect === 'sluice')
     for (const warning of tree.warnings)
       report(
@@ -156,13 +158,15 @@ function wideIn(text: string, line: number): string {
 interface Oddities {
   /** keys that their mapping has already: another reader may take the other value */
   readonly repeated: Node[];
+  /** keys that are not scalars: the library would turn them into texts, and OPA refuses most */
+  readonly compound: Node[];
   readonly tagged: Node[];
   /** aliases of an anchor that is not defined before them, or of a value that contains them */
   readonly aliases: { readonly alias: Alias; readonly isCircular: boolean }[];
 }
 
 function odditiesOf(root: unknown): Oddities {
-  const found: Oddities = { repeated: [], tagged: [], aliases: [] };
+  const found: Oddities = { repeated: [], compound: [], tagged: [], aliases: [] };
   // An anchor is valid from its place on, until it is redefined.
   const anchors = new Map<string, Node>();
   const open = new Set<Node>();
@@ -186,7 +190,7 @@ function odditiesOf(root: unknown): Oddities {
           const name = String(key.value);
           if (seen.has(name)) found.repeated.push(key);
           seen.add(name);
-        }
+        } else if (isNode(key)) found.compound.push(key);
         walk(value);
       }
     }

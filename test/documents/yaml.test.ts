@@ -68,6 +68,19 @@ describe('a fault', () => {
       ['f.yaml:1:12: the value of the anchor contains itself'],
     ],
     [
+      'keys that are no texts',
+      'a:\n  ? [1, 2]\n  : 3\n  ? { b: 1 }\n  : 4\n',
+      [
+        'f.yaml:2:5: this key is a list, a mapping or an alias: a key is a text',
+        'f.yaml:4:5: this key is a list, a mapping or an alias: a key is a text',
+      ],
+    ],
+    [
+      'an alias as a key, which may repeat another key',
+      '&x a: 1\n*x : 2\n',
+      ['f.yaml:2:1: this key is a list, a mapping or an alias: a key is a text'],
+    ],
+    [
       'a merge of what is no mapping',
       'a: { <<: 5 }\n',
       ['f.yaml:1:1: merge sources must be maps or map aliases'],
