@@ -1,5 +1,5 @@
 /** The process itself: how many workers it has, and options that make it less safe. */
-import { defaulted, section, type Static, Type } from '../documents/kinds.ts';
+import { defaulted, section, Type } from '../documents/kinds.ts';
 
 export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })], {
   description:
@@ -16,5 +16,3 @@ export const insecureSchema = section(
   },
   { description: 'each of these opens a door; Sluice warns of it at every start' },
 );
-
-export type InsecureConfig = Static<typeof insecureSchema>;

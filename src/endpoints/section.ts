@@ -1,15 +1,5 @@
 /** The addresses that Sluice listens on, and limits for each request. */
-import {
-  address,
-  defaulted,
-  duration,
-  optional,
-  path,
-  section,
-  size,
-  type Static,
-  Type,
-} from '../documents/kinds.ts';
+import { address, defaulted, duration, optional, path, section, size, Type } from '../documents/kinds.ts';
 
 export const listenSchema = section(
   {
@@ -77,6 +67,3 @@ export const limitsSchema = section(
   },
   { description: 'bounds on what a request may cost' },
 );
-
-export type ListenConfig = Static<typeof listenSchema>;
-export type LimitsConfig = Static<typeof limitsSchema>;

@@ -18,7 +18,7 @@ export const pointerOf = (tokens: readonly string[]): string =>
 
 export const decodeToken = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~');
 
-export const encodeToken = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+const encodeToken = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
 
 export type Step =
   | { readonly kind: 'name'; readonly name: string }

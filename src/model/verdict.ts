@@ -30,9 +30,9 @@ export function strictnessOf(treatment: string): number {
   return rank < 0 ? STRICTNESS.length - 1 : rank;
 }
 
-export const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
+const UNNAMED: TreatmentChoice = { do: 'drop', because: 'class_not_named' };
 export const UNCATALOGUED: TreatmentChoice = { do: 'drop', because: 'uncatalogued' };
-export const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
+const EMBEDDED: TreatmentChoice = { do: 'drop', because: 'embedded_resource' };
 const DIFFERS: TreatmentChoice = { do: 'drop', because: 'answers_differ' };
 
 /** The stricter of two answers about one field. */

@@ -19,7 +19,7 @@ import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
 import { clientIpOf, jsonReader, refusableOf, replyOf, unreadable } from '../express.ts';
 
-export const DETOKENIZE = 'POST /v1/detokenize';
+const DETOKENIZE = 'POST /v1/detokenize';
 const BODY_BYTES = 16_384;
 const ACTION = 'detokenize';
 

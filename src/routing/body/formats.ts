@@ -43,7 +43,7 @@ const xmlText = ({ bytes, codec, labelled, isCharset }: RequestBody): XmlText =>
   charsetKnown: labelled || codec === UTF8,
 });
 
-export const REQUEST_FORMATS = {
+const REQUEST_FORMATS = {
   json: {
     types: /^(?:application|text)\/(?:[\w.+-]+\+)?json(?:-rpc)?$/,
     usualTypes: 'application/json',
