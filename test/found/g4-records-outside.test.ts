@@ -336,7 +336,7 @@ describe('decisions verify FILE', () => {
     ['CR LF', (bytes) => Buffer.from(bytes.toString().replaceAll('\n', '\r\n'))],
     ['byte order mark', (bytes) => Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytes])],
     ['UTF-16', (bytes) => Buffer.from(`\ufeff${bytes}`, 'utf16le')],
-    ['compressed again', (bytes) => gzipSync(gzipSync(bytes))],
+    ['compressed twice', (bytes) => gzipSync(gzipSync(bytes))],
     [
       'longer than any record',
       (bytes) => Buffer.concat([bytes, Buffer.alloc(17 << 20, 'x'), Buffer.from('\n')]),
