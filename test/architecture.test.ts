@@ -201,6 +201,7 @@ describe('architecture', () => {
     'cli-table3': ['cli/'],
     commander: ['cli/'],
     express: ['endpoints/'],
+    'fastest-levenshtein': ['documents/near-name.ts'],
     graphql: ['rego/builtins/graphql'],
     'iconv-lite': ['disclosure/formats/shared/charsets.ts'],
     jose: {

@@ -1,33 +1,34 @@
-/** The name somebody probably meant: smallest edit distance (Damerau, optimal string alignment), if it is small enough. */
-function nearest(wanted: string, names: Iterable<string>): string | null {
+/** Suggestions for misspelled names. */
+import { distance } from 'fastest-levenshtein';
+
+/** Longer names are compared without their transpositions, of which there are as many as letters. */
+const LONG = 64;
+
+/** `; did you mean "x"?` for a word that resembles one of the known names, else nothing. For every message that refuses a name. */
+export function didYouMean(wanted: string, names: Iterable<string>): string {
+  const spellings = spellingsOf(wanted.toLowerCase());
   let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(Math.max(wanted.length, 3) / 3)) + 1;
+  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const name of names) {
-    const d = distance(wanted.toLowerCase(), name.toLowerCase());
-    if (d < bestDistance) [best, bestDistance] = [name, d];
+    const lower = name.toLowerCase();
+    for (const [spelling, cost] of spellings) {
+      const d = distance(spelling, lower) + cost;
+      if (d < least) [best, least] = [name, d];
+    }
   }
-  return best;
+  return best === null ? '' : `; did you mean "${best}"?`;
 }
 
-/** `; did you mean "x"?` for a word that is nearly one of those known; of every message that refuses a name. */
-export const didYouMean = (wanted: string, names: Iterable<string>): string => {
-  const name = nearest(wanted, names);
-  return name === null ? '' : `; did you mean "${name}"?`;
-};
-
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let d = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        d = Math.min(d, before[j - 2]! + 1);
-      row.push(d);
-    }
-    [before, above] = [above, row];
-  }
-  return above[b.length]!;
+/**
+ * The word, and the word with two adjacent letters exchanged, with what the change costs. To Levenshtein's distance an exchange is two changes, which
+ * is too many for a short name.
+ */
+function spellingsOf(word: string): readonly (readonly [spelling: string, cost: number])[] {
+  if (word.length > LONG) return [[word, 0]];
+  const exchanged = [...word].flatMap((letter, i, letters) => {
+    const next = letters[i + 1];
+    if (next === undefined || next === letter) return [];
+    return [[[...letters.slice(0, i), next, letter, ...letters.slice(i + 2)].join(''), 1] as const];
+  });
+  return [[word, 0], ...exchanged];
 }
