@@ -43,6 +43,7 @@ export function readConsents(text: string, file: string, before: string | null =
   const { document: read } = yaml;
   const { fault, isMarked } = completenessOf(read, before);
   if (fault !== null) throw invalid([read.fault([], fault)]);
+  if (read.root === null) throw invalid([read.fault([], EMPTY)]);
   // The compiled check is fast. Only for a document that fails it, the reader finds the faults with their places.
   const found = isSound(read.value) ? [] : faultsOf(read);
   const tolerated = found.filter((f) => isTolerated(f, read.value)).map(anonymous);
@@ -57,6 +58,8 @@ export function readConsents(text: string, file: string, before: string | null =
     place: read.place,
   };
 }
+
+const EMPTY = 'the file is empty; without any consents it says "version: 1" and "data_subjects: {}"';
 
 const invalid = (faults: readonly Fault[]): SluiceError =>
   faultError('consent_invalid', faults.slice(0, MAX_FAULTS), { heading: 'faults' });

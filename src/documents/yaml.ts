@@ -67,9 +67,11 @@ export function readYaml(file: string, text: string, reading: Reading = { dialec
     uniqueKeys: false,
     ...(dialect === 'opa' ? { merge: true } : { stringKeys: true }),
   });
+  // Editors do not show a byte order mark.
+  const hidden = text.startsWith('\ufeff') ? 1 : 0;
   const at = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+    return { line: Math.max(line, 1), column: Math.max(line > 1 ? col : col - hidden, 1) };
   };
   const placeOf = (node: Node | null | undefined): Place => at(node?.range?.[0] ?? 0);
   // After the first syntax error the parser guesses, and further errors are not reliable.

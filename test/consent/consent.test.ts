@@ -150,6 +150,9 @@ describe('consents.yaml', () => {
     expect(faultsOf(document(GOOD))).toBe('');
     expect(faultsOf('version: 1\ndata_subjects: {}')).toBe('');
   });
+  test.each(['', '\n', '# nobody\n', '\ufeff'])('that holds nothing is said to be empty: %j', (text) => {
+    expect(faultsOf(text)).toMatch(/^consents\.yaml:1:1: the file is empty/);
+  });
   test('tells all its faults at once, each with its place', () => {
     const text = document(
       `${GOOD.replace('status: given', 'status: maybe')}\n${GOOD.replace('purpose', 'porpose')}\n${GOOD.replace('given }', 'given, until: 2026-02-30 }')}`,

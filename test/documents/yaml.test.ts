@@ -32,6 +32,13 @@ describe('a document', () => {
     expect(spellFault(read.fault(path, 'x', key))).toBe(`f.yaml:${place}: x`);
   });
 
+  test('does not count a byte order mark as a column', () => {
+    const text = 'a: { b: 1 }\nc: 2\n';
+    const paths = [[], ['a'], ['a', 'b'], ['c']];
+    const placesIn = (t: string) => paths.map((path) => document(t).fault(path, 'x', 'key'));
+    expect(placesIn(`\ufeff${text}`)).toEqual(placesIn(text));
+  });
+
   test('gives keys as text in the dialect of Sluice', () => {
     expect(document('007: a\n1.0: b\nno: c\n', SLUICE).value).toEqual({ '007': 'a', '1.0': 'b', no: 'c' });
   });
