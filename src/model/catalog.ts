@@ -92,7 +92,7 @@ export interface AnswersOf {
 }
 
 /** Formats whose entire response is one record unless the position of records is given; `undefined`: the format may be one of them. */
-const OF_ONE: ReadonlySet<string | undefined> = new Set([undefined, 'json', 'xml', 'form']);
+const OF_ONE: ReadonlySet<string | undefined> = new Set([undefined, 'json', 'xml', 'form', 'multipart']);
 
 /**
  * True if a response that may hold data of several people is one record to its catalog (`data_subject` has a `*`): one person who objects

@@ -1,3 +1,4 @@
+import { FORMATS } from '../../src/disclosure/formats/formats.ts';
 import { describe, expect, test } from 'vitest';
 import type { Catalog } from '../../src/model/catalog.ts';
 import { routeWarnings } from '../../src/routing/index.ts';
@@ -80,6 +81,12 @@ describe('a page that is one record, about everybody on it, is warned of', () =>
     expect(page(at, more, {}, 'id' in more ? 'GET /c/{id}' : 'GET /c')).toContain(
       `a page is one record, about everybody on it (${at}): one who is withheld withholds all, and searches are refused (narrowed_page_refused); say records: ${records} on the route`,
     );
+  });
+  test.each(
+    // `whole`: a body that is not parsed names no data subjects
+    FORMATS.filter(({ layout, name }) => layout !== 'rows' && name !== 'whole').map(({ name }) => name),
+  )('in every format whose body is one record: %s', (format) => {
+    expect(page('/*/id', { action: 'search', response: { format } })).toContain('a page is one record');
   });
   test.each([
     ['its records are named', '/*/id', { records: '/*' }],
