@@ -33,8 +33,9 @@ const SETTINGS: { readonly [limit in keyof Limits]: string } = {
 
 const sluiceError = (e: unknown): unknown => {
   if (!(e instanceof RegoError)) return e;
-  const setting = e.limit === undefined ? '' : ` (${SETTINGS[e.limit]})`;
-  return new SluiceError(CODES[e.code], { message: `${e.message}${setting}`, cause: e.cause });
+  const { limit } = e;
+  const message = limit === undefined ? e.message : e.message.replace(/\.$/, ` (${SETTINGS[limit]}).`);
+  return new SluiceError(CODES[e.code], { message, cause: e.cause });
 };
 
 export interface Runtime {

@@ -133,7 +133,9 @@ describe('a runaway policy', () => {
       { limits: { ...DEFAULT_LIMITS, evaluation_ms: 10_000, memory_mb: 8 } },
     );
     const base = inputFor('support', 'after_sales');
-    expect(codesOf(policy.decide({ ...base, l: LIST } as typeof base))).toEqual(['policy_memory_exceeded']);
+    const { reasons } = policy.decide({ ...base, l: LIST } as typeof base);
+    expect(reasons.map(({ code }) => code)).toEqual(['policy_memory_exceeded']);
+    expect(reasons[0]?.message).toMatch(/raise the limit \(policy\.limits\.memory_mb\)\.$/);
     expect(policy.decide({ ...base, l: [1] } as typeof base).allow).toBe(true);
   });
 });
