@@ -543,6 +543,18 @@ describe('a record about many', () => {
 });
 
 describe('embedded resources', () => {
+  test('get a field that the answer names, even if the answer is the object of a resource that has a line for it', async () => {
+    const employee = catalogOf({ '/address': 'contact/1 whole' }, { resource: 'employee' });
+    const shared = answer({ 'contact/1': 'disclose' }, { '/address/city': 'drop' });
+    const address = { city: 'Suzhou', zip: '215000' };
+    const left = await disclosed(JSON.stringify({ address, agent: { address } }), {
+      catalog: catalogOf({ '/address/city': 'contact/1', '/agent': '@employee' }),
+      catalogs: [employee],
+      answer: shared,
+    });
+    expect(JSON.parse(left)).toEqual({ address: {}, agent: { address: { zip: '215000' } } });
+  });
+
   const employee = catalogOf(
     { '/id': 'reference/1', '/name': 'staff/2', '/boss': '@employee' },
     { resource: 'employee', subjects: ['/id'], attributes: { dep: '/dep' } },

@@ -33,8 +33,8 @@ export class CompiledCatalog {
   readonly base: Automaton;
   readonly #envelopes = new LRUCache<string, Envelope>({ max: ENVELOPES });
   readonly #extended = new LRUCache<string, Automaton>({ max: EXTENSIONS });
-  /** by answer: an answer is about one resource */
-  readonly #extra = new WeakMap<DisclosureAnswer, readonly string[]>();
+  /** by answer and resource: equal answers about two resources are one object */
+  readonly #extra = new WeakMap<DisclosureAnswer, Map<string, readonly string[]>>();
   readonly #known = new Map<string, ReadonlySet<string>>();
 
   constructor(catalog: Catalog, catalogs: ReadonlyMap<string, Catalog>) {
@@ -55,10 +55,15 @@ export class CompiledCatalog {
 
   /** Pointers that an answer names and the catalog of its resource does not. */
   extra(catalog: Catalog, answer: DisclosureAnswer): readonly string[] {
-    let extra = this.#extra.get(answer);
+    let byResource = this.#extra.get(answer);
+    if (byResource === undefined) {
+      byResource = new Map();
+      this.#extra.set(answer, byResource);
+    }
+    let extra = byResource.get(catalog.resource);
     if (extra === undefined) {
       extra = this.#extraOf(catalog, answer);
-      this.#extra.set(answer, extra);
+      byResource.set(catalog.resource, extra);
     }
     return extra;
   }
