@@ -27,9 +27,9 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
   } catch (e) {
     if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2;
     if (!isSluiceError(e)) throw e;
-    // A message with several lines has their places in them.
+    // A message about several faults has the place of each, behind a heading.
     const at =
-      e.at && !(e.at.file !== undefined && e.message.startsWith(e.at.file))
+      e.at && !e.message.includes(`${e.at.file}:`)
         ? `${[e.at.file, e.at.line, e.at.column].filter((x) => x !== undefined).join(':')}: `
         : '';
     io.stderr.write(`sluice: ${at}${e.message} [${e.code}]\n`);

@@ -1,6 +1,6 @@
 /** Reads `consents.yaml` (or JSON, which is YAML). Faults are reported together, each with its place, and never quote an id or a value. */
 import { completenessOf } from '../documents/complete.ts';
-import { type Fault, faultError, type Path, type Place, sentenceOf } from '../documents/faults.ts';
+import { type Fault, faultError, inOrder, type Path, type Place, sentenceOf } from '../documents/faults.ts';
 import { compiledCheck } from '../documents/kinds.ts';
 import { readDocument, type Schema } from '../documents/reader.ts';
 import { isObject, readYaml, type YamlDocument } from '../documents/yaml.ts';
@@ -62,7 +62,7 @@ export function readConsents(text: string, file: string, before: string | null =
 const EMPTY = 'the file is empty; without any consents it says "version: 1" and "data_subjects: {}"';
 
 const invalid = (faults: readonly Fault[]): SluiceError =>
-  faultError('consent_invalid', faults.slice(0, MAX_FAULTS), { heading: 'faults' });
+  faultError('consent_invalid', inOrder(faults).slice(0, MAX_FAULTS), { heading: 'faults' });
 
 function faultsOf(read: YamlDocument): readonly Fault[] {
   // Texts of consents are no references: `env:` has no meaning here.
