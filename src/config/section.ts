@@ -8,11 +8,11 @@ export const workersSchema = Type.Union([Type.Literal('auto'), Type.Integer({ mi
 
 export const insecureSchema = section(
   {
-    literal_secrets: defaulted(Type.Boolean({ description: 'secrets may stand in this file' }), false),
+    literal_secrets: defaulted(Type.Boolean({ description: 'secrets may be written in this file' }), false),
     plain_http_keys: defaulted(
-      Type.Boolean({ description: 'key sets may be fetched over http: from other machines' }),
+      Type.Boolean({ description: 'key sets may be fetched from other machines over `http:`' }),
       false,
     ),
   },
-  { description: 'each of these opens a door; Sluice warns of it at every start' },
+  { description: 'options that weaken security; Sluice prints a warning about each at every start' },
 );

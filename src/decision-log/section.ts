@@ -18,14 +18,14 @@ const pointers = (value: readonly string[]) => defaulted(Type.Array(pointer()), 
 
 const journalSchema = section({
   dir: defaulted(
-    path({ description: 'directory of the journal, on a local disk; created if it is not there' }),
+    path({ description: 'directory of the journal, on a local disk; created if it does not exist' }),
     './data/journal',
   ),
   durability: defaulted(
     Type.Unsafe<'strict' | 'interval'>(
       Type.Enum(['strict', 'interval'], {
         description:
-          'strict: nothing is released before its record is flushed to disk. interval: before its record is written; flushed every sync_interval, so that a power cut (not a crash) may lose that much',
+          'strict: nothing is released before its record is flushed to disk. interval: nothing is released before its record is written; records are flushed every sync_interval, so that a power failure (not a crash) may lose the records of that time',
       }),
     ),
     'strict',
@@ -35,25 +35,35 @@ const journalSchema = section({
     '100ms',
   ),
   segment_size: defaulted(
-    size({ min: '64KiB', max: '1GiB', description: 'a new segment begins once one has reached this size' }),
+    size({
+      min: '64KiB',
+      max: '1GiB',
+      description: 'a new segment starts when the current one has reached this size',
+    }),
     '64MiB',
   ),
   min_free: defaulted(
-    size({ min: '64KiB', description: 'requests are refused while the file system has less free than this' }),
+    size({
+      min: '64KiB',
+      description: 'requests are refused while the file system has less free space than this',
+    }),
     '64MiB',
   ),
   max_record: defaulted(
-    size({ min: '8KiB', max: '16MiB', description: 'a longer record is written as several' }),
+    size({ min: '8KiB', max: '16MiB', description: 'a longer record is written as several records' }),
     '256KiB',
   ),
   instance: optional(
     Type.String({
       pattern: '^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$',
-      description: 'first part of the names of this instance’s chains; the host name by default',
+      description: 'first part of the names of this instance’s chains; default: the host name',
     }),
   ),
   key: optional(
-    secret({ description: 'signs the heads of the chains, so that rewriting a whole chain is found out' }),
+    secret({
+      description:
+        'key that signs the heads of the chains, so that a chain that was rewritten as a whole is detected',
+    }),
   ),
 });
 
@@ -69,13 +79,15 @@ export const decisionLogSchema = section({
   sinks: defaulted(
     Type.Array(Type.Union([section({ file: path() }), section({ stdout: Type.Literal(true) })]), {
       maxItems: 8,
-      description: 'where copies are sent, at least once each: {file: PATH} or {stdout: true}',
+      description:
+        'destinations that receive a copy of each record at least once: {file: PATH} or {stdout: true}',
     }),
     [],
   ),
   data_subject_key: optional(
     secret({
-      description: 'key of the data-subject HMACs; generated beside the journal if none is given',
+      description:
+        'key of the HMACs of data-subject ids; by default a key is generated and stored beside the journal',
     }),
   ),
   mask: defaulted(
@@ -85,7 +97,7 @@ export const decisionLogSchema = section({
         mask: pointers(DEFAULT_MASK.mask),
         keep: pointers(DEFAULT_MASK.keep),
       },
-      { description: 'what of a request is hidden in its record; pointers into the record, `*` for any key' },
+      { description: 'members of a record that are hidden: pointers into the record, `*` for any key' },
     ),
     {},
   ),

@@ -11,7 +11,7 @@ export const RESPONSE_FORMATS: readonly string[] = FORMATS.map(({ name }) => nam
 const keySchema = section({
   use: Type.Unsafe<'pseudonymize' | 'tokenize' | 'encrypt' | 'data_subjects'>(
     Type.Enum(['pseudonymize', 'tokenize', 'encrypt', 'data_subjects'], {
-      description: 'what the key is for; a key serves one use',
+      description: 'use of the key; each key has one use',
     }),
   ),
   secret: secret({
@@ -20,11 +20,11 @@ const keySchema = section({
   }),
   from: optional(
     Type.String({
-      description: 'RFC 3339 date or time from which the key is current; without it, since ever',
+      description: 'RFC 3339 date or time from which the key is current; default: always',
     }),
   ),
   recipient: optional(
-    Type.String({ minLength: 1, description: 'whose public key it is; for encrypt, and only there' }),
+    Type.String({ minLength: 1, description: 'recipient that owns the public key; only for `encrypt`' }),
   ),
 });
 

@@ -3,17 +3,19 @@ import { address, defaulted, duration, optional, path, section, size, Type } fro
 
 export const listenSchema = section(
   {
-    proxy: defaulted(address({ description: 'callers come here' }), '127.0.0.1:8080'),
+    proxy: defaulted(address({ description: 'listener for callers' }), '127.0.0.1:8080'),
     admin: defaulted(
-      address({ description: 'health, metrics, audit; keep it off public networks' }),
+      address({ description: 'listener for health, metrics and audit; keep it off public networks' }),
       '127.0.0.1:8081',
     ),
     tls: optional(
       section({
-        cert: path({ description: 'PEM, the chain' }),
+        cert: path({ description: 'PEM file with the certificate chain' }),
         key: path({ description: 'PEM' }),
         client_ca: optional(
-          path({ description: 'PEM; callers must then show a certificate that it signed' }),
+          path({
+            description: 'PEM file; callers must then present a certificate that this authority signed',
+          }),
         ),
       }),
     ),
@@ -24,7 +26,7 @@ export const listenSchema = section(
 export const limitsSchema = section(
   {
     header_bytes: defaulted(
-      size({ min: '1KiB', max: '256KiB', description: 'of all header fields together' }),
+      size({ min: '1KiB', max: '256KiB', description: 'maximum size of all header fields together' }),
       '16KiB',
     ),
     header_count: defaulted(Type.Integer({ minimum: 8, maximum: 1000 }), 100),
@@ -33,13 +35,16 @@ export const limitsSchema = section(
     keep_alive_timeout: defaulted(duration({ min: '100ms', max: '10m' }), '15s'),
     connections: defaulted(Type.Integer({ minimum: 1, maximum: 1_000_000 }), 10_000),
     in_flight: defaulted(
-      Type.Integer({ minimum: 1, maximum: 100_000, description: 'requests at once' }),
+      Type.Integer({ minimum: 1, maximum: 100_000, description: 'maximum number of concurrent requests' }),
       1_000,
     ),
-    target: defaulted(size({ min: '256B', max: '64KiB', description: 'of path and query' }), '8KiB'),
+    target: defaulted(
+      size({ min: '256B', max: '64KiB', description: 'maximum length of path and query' }),
+      '8KiB',
+    ),
     request_body: defaulted(size({ min: '0B', max: '1GiB' }), '1MiB'),
     record: defaulted(
-      size({ min: '1KiB', max: '256MiB', description: 'of one record of an answer' }),
+      size({ min: '1KiB', max: '256MiB', description: 'maximum size of one record of an answer' }),
       '4MiB',
     ),
     record_members: defaulted(
@@ -47,23 +52,34 @@ export const limitsSchema = section(
         minimum: 100,
         maximum: 10_000_000,
         description:
-          'of one record: elements and attributes of XML, pairs of a form, embedded resources and data subjects of JSON',
+          'maximum number of parts of one record: elements and attributes of XML, pairs of a form, embedded resources and data subjects of JSON',
       }),
       100_000,
     ),
-    depth: defaulted(Type.Integer({ minimum: 4, maximum: 1_000, description: 'nesting of an answer' }), 64),
+    depth: defaulted(
+      Type.Integer({ minimum: 4, maximum: 1_000, description: 'maximum nesting depth of an answer' }),
+      64,
+    ),
     decoded_ratio: defaulted(
-      Type.Integer({ minimum: 2, maximum: 10_000, description: 'how far a compressed answer may expand' }),
+      Type.Integer({
+        minimum: 2,
+        maximum: 10_000,
+        description: 'maximum ratio of decompressed to compressed size of an answer',
+      }),
       200,
     ),
     group: defaulted(
-      size({ min: '64KiB', max: '1GiB', description: 'an answer held whole to count groups' }),
+      size({
+        min: '64KiB',
+        max: '1GiB',
+        description: 'maximum size of an answer that is buffered to count groups',
+      }),
       '32MiB',
     ),
     shutdown: defaulted(
-      duration({ min: '0s', max: '10m', description: 'for requests under way at the end' }),
+      duration({ min: '0s', max: '10m', description: 'how long a shutdown waits for requests in progress' }),
       '10s',
     ),
   },
-  { description: 'bounds on what a request may cost' },
+  { description: 'limits of a request' },
 );

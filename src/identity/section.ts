@@ -43,12 +43,12 @@ const name = (description: string) => Type.String({ minLength: 1, maxLength: 256
 /** The subject of a credential that carries no claims. */
 const subjectSchema = section({
   type: defaulted(name('`service`, `partner`, `user`'), 'service'),
-  id: name('as it appears in decision records'),
+  id: name('id of the subject in decision records'),
   roles: defaulted(Type.Array(name('a role'), { uniqueItems: true }), []),
   department: optional(name('department')),
   organization: name('`internal`, or the partner it belongs to'),
   clearance: optional(Type.Integer({ minimum: 1, maximum: 5 })),
-  purpose: optional(name('acted for when the request names none')),
+  purpose: optional(name('purpose if the request names none')),
 });
 
 const claimsSchema = section({
@@ -62,15 +62,18 @@ const claimsSchema = section({
   acr: defaulted(claim, 'acr'),
   auth_time: defaulted(claim, 'auth_time'),
   properties: defaulted(
-    table(claim, { key: '^[a-z][a-z0-9_]*$', description: 'further properties the policy may look at' }),
+    table(claim, {
+      key: '^[a-z][a-z0-9_]*$',
+      description: 'further properties of the subject for the policy: property → claim',
+    }),
     {},
   ),
 });
 
 const issuerSchema = section({
-  issuer: text({ description: 'the `iss` claim, exactly' }),
+  issuer: text({ description: 'exact value of the `iss` claim' }),
   audience: oneOrMore(text(), {
-    description: 'the `aud` claim must have one of these',
+    description: 'accepted values of the `aud` claim',
   }),
   jwks: section(
     {
@@ -78,34 +81,52 @@ const issuerSchema = section({
       url: optional(url()),
       keys: optional(Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1, maxItems: 100 })),
       cooldown: defaulted(
-        duration({ min: '1s', max: '1h', description: 'between two fetches that an unknown key asks for' }),
+        duration({
+          min: '1s',
+          max: '1h',
+          description: 'shortest time between two fetches that an unknown key id causes',
+        }),
         '30s',
       ),
       max_age: defaulted(
-        duration({ min: '10s', max: '7d', description: 'keys older than this are fetched anew' }),
+        duration({
+          min: '10s',
+          max: '7d',
+          description: 'keys are fetched again when they are older than this',
+        }),
         '10m',
       ),
       stale_if_error: defaulted(
         duration({
           min: '0s',
           max: '7d',
-          description: 'how long past max_age old keys serve while a fetch fails',
+          description: 'how long keys older than `max_age` stay valid while fetching fails',
         }),
         '0s',
       ),
       timeout: defaulted(duration({ min: '100ms', max: '1m' }), '5s'),
     },
-    { one_of: ['file', 'url', 'keys'], description: 'where the public keys are' },
+    {
+      one_of: ['file', 'url', 'keys'],
+      description: 'where the public keys come from: exactly one of `file`, `url`, `keys`',
+    },
   ),
   algorithms: Type.Array(Type.Enum(ALGORITHMS), { minItems: 1, uniqueItems: true }),
   claims: defaulted(claimsSchema, {}),
   required_claims: defaulted(Type.Array(claim, { uniqueItems: true }), []),
-  typ: optional(Type.String({ minLength: 1, description: 'the header’s `typ`, e.g. `at+jwt` (RFC 9068)' })),
-  max_token_age: optional(duration({ min: '1s', max: '365d', description: 'since `iat`' })),
+  typ: optional(
+    Type.String({
+      minLength: 1,
+      description: 'required `typ` of the token header, e.g. `at+jwt` (RFC 9068)',
+    }),
+  ),
+  max_token_age: optional(
+    duration({ min: '1s', max: '365d', description: 'maximum age of a token, counted from `iat`' }),
+  ),
   clock_tolerance: defaulted(duration({ min: '0s', max: '5m' }), '10s'),
-  subject_type: defaulted(name('type of its subjects'), 'user'),
-  organization: optional(name('of its subjects, where no claim says it')),
-  purpose: optional(name('acted for when neither request, token nor route name one')),
+  subject_type: defaulted(name('type of the subjects of this issuer'), 'user'),
+  organization: optional(name('organization of its subjects if no claim names one')),
+  purpose: optional(name('purpose if neither the request, the token nor the route names one')),
 });
 
 export const identitySchema = section(
@@ -114,10 +135,10 @@ export const identitySchema = section(
     api_keys: defaulted(
       Type.Array(
         section({
-          id: name('names the key in logs'),
+          id: name('name of the key in logs'),
           sha256: Type.String({
             pattern: '^[0-9a-f]{64}$',
-            description: 'of the key, hex; keep the key itself elsewhere',
+            description: 'SHA-256 of the key, hexadecimal; keep the key itself elsewhere',
           }),
           expires: optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}Z)?$' })),
           subject: subjectSchema,
@@ -131,7 +152,10 @@ export const identitySchema = section(
         section(
           {
             fingerprint: optional(
-              Type.String({ pattern: '^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$', description: 'SHA-256' }),
+              Type.String({
+                pattern: '^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$',
+                description: 'SHA-256 fingerprint of the certificate',
+              }),
             ),
             dns: optional(Type.String({ minLength: 1, description: 'a DNS subject alternative name' })),
             uri: optional(
@@ -140,7 +164,7 @@ export const identitySchema = section(
             subject_name: optional(
               table(Type.String({ minLength: 1 }), {
                 key: '^[A-Za-z]+$',
-                description: 'attributes of the subject: `{ O: Example, CN: erp }`',
+                description: "attributes of the certificate's subject, e.g. `{ O: Example, CN: erp }`",
               }),
             ),
             subject: subjectSchema,
@@ -151,15 +175,19 @@ export const identitySchema = section(
       [],
     ),
     revocations: optional(
-      path({ description: 'YAML list of revoked tokens and subjects; read again when it changes' }),
+      path({ description: 'YAML file with revoked tokens and subjects; read again when it changes' }),
     ),
     token_bytes: defaulted(size({ min: '256B', max: '64KiB' }), '8KiB'),
     remembered: defaulted(
-      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'verified tokens kept' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        description: 'maximum number of verified tokens in the cache',
+      }),
       10_000,
     ),
   },
-  { description: 'who callers are' },
+  { description: 'how callers are authenticated' },
 );
 
 export type IdentityConfig = Static<typeof identitySchema>;

@@ -7,7 +7,7 @@ export const observabilitySchema = section(
     labels: defaulted(
       table(Type.String({ maxLength: 256 }), {
         key: '^[a-z][a-z0-9_]*$',
-        description: 'added to every decision record',
+        description: 'labels that are added to every decision record',
       }),
       {},
     ),

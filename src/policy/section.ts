@@ -20,27 +20,35 @@ const bounded = (minimum: number, maximum: number, value: number, description: s
   defaulted(Type.Integer({ minimum, maximum, description }), value);
 
 const limitsSchema = section({
-  evaluation_ms: bounded(5, 10_000, 100, 'longest evaluation, in milliseconds on a machine of 2020'),
-  memory_mb: bounded(4, 4096, 256, 'memory of one evaluation, data included'),
-  input_bytes: defaulted(size({ min: '1KiB', max: '64MiB', description: 'largest input' }), '4MiB'),
+  evaluation_ms: bounded(
+    5,
+    10_000,
+    100,
+    'maximum duration of an evaluation, in milliseconds on a machine of 2020',
+  ),
+  memory_mb: bounded(4, 4096, 256, 'maximum memory of one evaluation, data included'),
+  input_bytes: defaulted(
+    size({ min: '1KiB', max: '64MiB', description: 'maximum size of the input' }),
+    '4MiB',
+  ),
   bundle_bytes: defaulted(
-    size({ min: '64KiB', max: '1GiB', description: 'largest bundle as it comes' }),
+    size({ min: '64KiB', max: '1GiB', description: 'maximum size of a bundle as it is received' }),
     '64MiB',
   ),
   expanded_bytes: defaulted(
-    size({ min: '64KiB', max: '4GiB', description: 'largest bundle, unpacked' }),
+    size({ min: '64KiB', max: '4GiB', description: 'maximum size of a bundle after decompression' }),
     '256MiB',
   ),
-  ratio: bounded(10, 10_000, 200, 'unpacked to packed'),
+  ratio: bounded(10, 10_000, 200, 'maximum ratio of decompressed to compressed size'),
 });
 
 const cacheSchema = section({
-  entries: bounded(0, 1_000_000, 20_000, 'answers kept per entrypoint; 0: none'),
+  entries: bounded(0, 1_000_000, 20_000, 'maximum number of cached answers for each entrypoint; 0: no cache'),
   bytes: defaulted(
-    size({ min: '64KiB', max: '1GiB', description: 'size of the keys and answers kept' }),
+    size({ min: '64KiB', max: '1GiB', description: 'maximum size of the cached keys and answers' }),
     '32MiB',
   ),
-  time_step_ms: bounded(1, 3_600_000, 1000, 'a policy sees the time in steps of this length'),
+  time_step_ms: bounded(1, 3_600_000, 1000, 'the time that a policy sees is rounded to steps of this length'),
 });
 
 const signingSchema = section({
@@ -50,12 +58,12 @@ const signingSchema = section({
       key: optional(
         secret({
           lines: 'several',
-          description: 'PEM public key, which may stand here, or the shared secret for HS*',
+          description: 'PEM public key (it may be written here), or the shared secret for HS*',
         }),
       ),
-      file: optional(path({ description: 'a file that holds it' })),
+      file: optional(path({ description: 'file with the key' })),
     }),
-    { description: 'by key id; several, so that keys can be changed without a gap' },
+    { description: 'public keys by key id; with several, keys can be rotated without an interruption' },
   ),
   required: defaulted(Type.Boolean({ description: 'refuse a bundle that is not signed' }), true),
 });
@@ -64,43 +72,49 @@ const approvalSchema = section({
   keys: table(
     section({
       algorithm: Type.Unsafe<SigningAlgorithm>(Type.Enum([...APPROVAL_ALGORITHMS])),
-      key: optional(secret({ lines: 'several', description: 'PEM public key, which may stand here' })),
-      file: optional(path({ description: 'a file that holds it' })),
+      key: optional(secret({ lines: 'several', description: 'PEM public key; it may be written here' })),
+      file: optional(path({ description: 'file with the key' })),
       until: optional(
         Type.String({
           pattern: '^\\d{4}-\\d{2}-\\d{2}$',
-          description: 'last day on which its approvals count, UTC',
+          description: 'last day (UTC) on which approvals signed with this key are valid',
         }),
       ),
     }),
-    { description: 'of reviewers, by key id; never the one that signs bundles' },
+    { description: 'public keys of reviewers by key id; never the key that signs bundles' },
   ),
   file: optional(
-    path({ description: 'approvals besides those that a bundle carries; read again when it changes' }),
+    path({
+      description: 'file with approvals in addition to those in the bundle; read again when it changes',
+    }),
   ),
 });
 
 const source = {
-  dir: optional(path({ description: 'Rego, data and catalogs; compiled at start and on change' })),
-  bundle: optional(path({ description: 'a file made by `sluice build` or `opa build -t wasm`' })),
-  url: optional(url({ description: 'where bundles are served' })),
+  dir: optional(
+    path({ description: 'directory with Rego, data and catalogs; compiled at start and after a change' }),
+  ),
+  bundle: optional(path({ description: 'bundle file made by `sluice build` or `opa build -t wasm`' })),
+  url: optional(url({ description: 'URL of the bundle' })),
   poll: defaulted(
-    duration({ min: '1s', max: '1d', description: 'time between two looks at the URL' }),
+    duration({ min: '1s', max: '1d', description: 'interval between two requests to the URL' }),
     '60s',
   ),
   headers: defaulted(
-    table(secret(), { description: 'sent with every request to the URL; each value is a secret' }),
+    table(secret(), { description: 'headers of every request to the URL; each value is a secret' }),
     {},
   ),
   cache_dir: optional(
-    path({ description: 'the last good bundle is kept here, for a start while the server is down' }),
+    path({
+      description: 'directory for the last valid bundle, which is used at a start while the server is down',
+    }),
   ),
 };
 
 /** exactly one of `dir`, `bundle`, `url` */
 export const policySchema = section({
   ...source,
-  watch: defaulted(Type.Boolean({ description: 'load it anew when it changes' }), true),
+  watch: defaulted(Type.Boolean({ description: 'load the policy again when it changes' }), true),
   signing: optional(signingSchema),
   require_approval: optional(approvalSchema),
   limits: defaulted(limitsSchema, {}),
@@ -109,11 +123,19 @@ export const policySchema = section({
     section({
       ...source,
       sample: defaulted(
-        Type.Number({ minimum: 0, maximum: 1, description: 'part of the requests that are asked again' }),
+        Type.Number({
+          minimum: 0,
+          maximum: 1,
+          description: 'share of the requests that are also decided by the shadow policy',
+        }),
         0.1,
       ),
       cpu: defaulted(
-        Type.Number({ minimum: 0.001, maximum: 1, description: 'part of one core that this may use' }),
+        Type.Number({
+          minimum: 0.001,
+          maximum: 1,
+          description: 'maximum share of one processor core for the shadow policy',
+        }),
         0.05,
       ),
     }),

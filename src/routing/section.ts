@@ -59,10 +59,10 @@ const condition = Type.Unsafe<
 
 const search = section({
   grammar: Type.Unsafe<(typeof GRAMMARS)[number]>(
-    Type.Enum([...GRAMMARS], { description: 'the language, see docs/searches.md' }),
+    Type.Enum([...GRAMMARS], { description: 'name of the query language; see docs/searches.md' }),
   ),
   fields: defaulted(
-    table(oneOrMore(pointer()), { description: 'name in the language → field(s) that it searches by' }),
+    table(oneOrMore(pointer()), { description: 'name in the query language → fields that it searches by' }),
     {},
   ),
 });
@@ -70,7 +70,7 @@ const search = section({
 const routeSchema = (responseFormats: readonly string[]) =>
   section({
     match: Type.String({
-      description: '`METHOD /path/{param}`; `{rest...}` at the end takes several segments',
+      description: '`METHOD /path/{param}`; `{rest...}` at the end matches several segments',
     }),
     when: optional(
       section(
@@ -81,49 +81,51 @@ const routeSchema = (responseFormats: readonly string[]) =>
           ),
           body: optional(table(condition, { key: '^/', description: 'pointer into the body → value' })),
         },
-        { description: 'what else must hold, where one URL does many things' },
+        { description: 'further conditions, for a URL that serves several operations' },
       ),
     ),
     params: defaulted(
       table(Type.String(), {
         key: '^[A-Za-z_][A-Za-z0-9_]*$',
-        description: 'path parameter → RE2 pattern of all of it',
+        description: 'path parameter → RE2 pattern that must match the whole value',
       }),
       {},
     ),
     upstream: word,
     resource: word,
     action: Type.Unsafe<ActionName>(Type.Enum([...ACTIONS])),
-    id: optional(template('id of the one record asked for')),
-    data_subject: optional(template('whose data it is, where the answer does not say')),
+    id: optional(template('id of the requested record')),
+    data_subject: optional(template('data subject, if the answer does not name it')),
     properties: defaulted(
       table(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { key: '^[a-z][a-z0-9_]*$' }),
       {},
     ),
     purpose: optional(word),
     records: optional(
-      pointer({ description: 'where the records are in the answer; without it the whole answer is one' }),
+      pointer({
+        description: 'place of the records in the answer; without it, the whole answer is one record',
+      }),
     ),
     path_fields: defaulted(
       table(oneOrMore(pointer()), {
-        description: 'path parameter → field(s) that it searches by: /customers/by-phone/{phone}',
+        description: 'path parameter → fields that it searches by, e.g. for `/customers/by-phone/{phone}`',
       }),
       {},
     ),
     query_fields: defaulted(
       table(oneOrMore(pointer()), {
-        description: 'query parameter → field(s) that it searches, filters or sorts by',
+        description: 'query parameter → fields that it searches, filters or sorts by',
       }),
       {},
     ),
     query_params: defaulted(
-      Type.Array(word, { uniqueItems: true, description: 'query parameters that touch no field' }),
+      Type.Array(word, { uniqueItems: true, description: 'query parameters that refer to no field' }),
       [],
     ),
     query_grammar: defaulted(
       table(search, {
         description:
-          'query parameter whose value is a search in a language of its own; `*`: a language that has parameters of many names',
+          'query parameter whose value is a search in a query language; `*`: a language whose parameters can have any name',
       }),
       {},
     ),
@@ -135,7 +137,10 @@ const routeSchema = (responseFormats: readonly string[]) =>
             Type.Array(Type.String(), { minItems: 1, uniqueItems: true }),
           ],
         }),
-        { description: 'query parameter → RE2 pattern of all of its value, or the list of its values' },
+        {
+          description:
+            'query parameter → RE2 pattern that must match its whole value, or the list of permitted values',
+        },
       ),
       {},
     ),
@@ -143,14 +148,14 @@ const routeSchema = (responseFormats: readonly string[]) =>
       Type.Unsafe<boolean | readonly string[]>({
         anyOf: [Type.Boolean(), Type.Array(word, { uniqueItems: true })],
         description:
-          'parameters (`true`: all) that have the name of a search language and are forwarded without a grammar; Sluice warns of it',
+          'parameters (`true`: all) whose names belong to a query language and that are forwarded without a grammar; Sluice prints a warning',
       }),
       false,
     ),
     paging: optional(pagingSchema),
     always_fetch: optional(alwaysFetchSchema),
     repeatable: defaulted(
-      Type.Array(word, { uniqueItems: true, description: 'parameters that may stand more than once' }),
+      Type.Array(word, { uniqueItems: true, description: 'parameters that may occur more than once' }),
       [],
     ),
     request: defaulted(
@@ -160,7 +165,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
           Type.Array(Type.String({ pattern: '^[a-z0-9.+_-]+/[a-z0-9.+_-]+$' }), {
             uniqueItems: true,
             description:
-              'Content-Types that such a body may have besides those of its format, e.g. text/plain',
+              'Content-Types that such a body may have in addition to those of its format, e.g. text/plain',
           }),
           [],
         ),
@@ -168,13 +173,13 @@ const routeSchema = (responseFormats: readonly string[]) =>
           Type.String({
             minLength: 1,
             maxLength: 128,
-            description: 'of the body and of what is percent-encoded in the query; UTF-8 without it',
+            description: 'charset of the body and of percent-encoded text in the query; default: UTF-8',
           }),
         ),
         content_encoding: defaulted(
           Type.Array(Type.Unsafe<(typeof REQUEST_CODINGS)[number]>(Type.Enum([...REQUEST_CODINGS])), {
             uniqueItems: true,
-            description: 'compressions that are undone; the upstream gets the body without',
+            description: 'content codings that are decoded; the upstream receives the decoded body',
           }),
           [],
         ),
@@ -183,30 +188,35 @@ const routeSchema = (responseFormats: readonly string[]) =>
             {
               separator: defaulted(Type.String({ pattern: '^[\\t !#-/:-@[-`{-~]$' }), ','),
               quote: defaulted(Type.String({ pattern: '^[!-/:-@[-`{-~]?$' }), '"'),
-              header: defaulted(Type.Boolean({ description: 'false: columns are called #1, #2 …' }), true),
+              header: defaulted(
+                Type.Boolean({
+                  description: '`false`: there is no header row, and columns are named #1, #2 …',
+                }),
+                true,
+              ),
               null: optional(
                 Type.String({
                   pattern: '^[!-~]{1,16}$',
-                  description: 'how a cell without a value is spelled, besides the empty one',
+                  description: 'text of a cell without a value, in addition to the empty text',
                 }),
               ),
               namespaces: optional(
                 table(Type.String({ minLength: 1, maxLength: 512 }), {
                   key: '^[A-Za-z0-9_.-]*$',
                   description:
-                    'of XML: prefix → URI; paths then say `prefix:name`, and the name alone for the namespace under "" (of none, where there is no "")',
+                    'namespaces of XML: prefix → URI. A path names an element as `prefix:name`; the name alone means the namespace under "" (no namespace, if there is no "")',
                 }),
               ),
             },
-            { description: 'of CSV and XML' },
+            { description: 'options of CSV and XML' },
           ),
         ),
-        record: optional(pointer({ description: 'where a body that writes holds the record' })),
+        record: optional(pointer({ description: 'place of the record in the body of a write' })),
         refused_fields: defaulted(
           Type.Unsafe<'refuse' | 'strip'>(
             Type.Enum(['refuse', 'strip'], {
               description:
-                'a body that writes a field it may not: refuse it, or leave the field out (JSON only)',
+                'for a body that writes a field without permission: `refuse` the request, or `strip` the field from the body (JSON only)',
             }),
           ),
           'refuse',
@@ -214,32 +224,33 @@ const routeSchema = (responseFormats: readonly string[]) =>
         replaces: optional(
           Type.Union([Type.Boolean(), Type.Literal('parts')], {
             description:
-              'what the upstream erases that a body leaves out: of the whole record, all of which the catalog covers (`true`), of the lists and objects that are sent (`parts`, the default of other updates), or nothing at any depth (`false`). A PUT that does not say it is refused',
+              'what the upstream erases if the body omits it: members of the whole record, which the catalog covers completely (`true`), members of the lists and objects that are sent (`parts`, the default of other updates), or nothing at any depth (`false`). A PUT without this key is refused',
           }),
         ),
         keep_masked: optional(keepMasked),
         fields: defaulted(
           table(oneOrMore(pointer()), {
             key: '^/',
-            description: 'pointer into the body → field(s) it searches by',
+            description: 'pointer into the body → fields that it searches by',
           }),
           {},
         ),
         params: defaulted(
           Type.Array(pointer(), {
-            description: 'parts of the body that touch no field; `*` one level, `**` any',
+            description:
+              'parts of the body that refer to no field; `*` matches one level, `**` any number of levels',
           }),
           [],
         ),
         grammar: defaulted(
           table(search, {
             key: '^/',
-            description: 'pointer into the body → the language of the search that stands there',
+            description: 'pointer into the body → query language of the search at that place',
           }),
           {},
         ),
         domains: defaulted(
-          table(table(oneOrMore(pointer()), { description: 'name in a clause → field(s)' }), {
+          table(table(oneOrMore(pointer()), { description: 'name in a clause → fields' }), {
             key: '^/',
             description:
               'pointer to a list of clauses `[name, operator, value]` (Odoo, Tryton) or `[name, "ASC"]`',
@@ -255,7 +266,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
           Type.Unsafe<string>(
             Type.Enum([...responseFormats], {
               description:
-                "instead of what the answer's Content-Type says; `whole`: it is one field of the catalog",
+                'format of the answer, instead of the one that its Content-Type names; `whole`: the answer is one field of the catalog',
             }),
           ),
         ),
@@ -263,7 +274,8 @@ const routeSchema = (responseFormats: readonly string[]) =>
         statuses: defaulted(
           Type.Array(Type.Integer({ minimum: 400, maximum: 599 }), {
             uniqueItems: true,
-            description: 'errors whose answers are disclosed as successes are: by the catalog',
+            description:
+              'error statuses whose answers are disclosed by the catalog, as those of successes are',
           }),
           [],
         ),
@@ -272,7 +284,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
             minimum: 400,
             maximum: 499,
             description:
-              'the status with which the upstream says that there is no such record (Directus: 403); passed as such, and what a search answers where it found a withheld record',
+              'status with which the upstream answers if there is no such record (Directus: 403); it is passed on, and a search that found only a withheld record is answered with it as well',
           }),
           404,
         ),
@@ -280,14 +292,14 @@ const routeSchema = (responseFormats: readonly string[]) =>
           Type.String({
             minLength: 1,
             description:
-              'JSON that a narrowed list answers with (200) where no record leaves, however the upstream says that it found nothing: 404, 204, null …',
+              'JSON body (status 200) of a narrowed list of which no record is disclosed, whichever answer the upstream gives if it found nothing: 404, 204, null …',
           }),
         ),
         errors: optional(
           Type.Unsafe<ErrorFormat>(
             Type.Enum([...ERROR_FORMATS], {
               description:
-                'how refusals read; without it `soap` or `xmlrpc` where request.format is that, else `problem` (RFC 9457)',
+                'format of refusals; default: `soap` or `xmlrpc` if `request.format` is that, else `problem` (RFC 9457)',
             }),
           ),
         ),
@@ -302,7 +314,10 @@ const routeSchema = (responseFormats: readonly string[]) =>
 
 /** @param responseFormats what `response.format` may be */
 export const routesSchema = (responseFormats: readonly string[]) =>
-  Type.Array(routeSchema(responseFormats), { minItems: 1, description: 'the requests that exist' });
+  Type.Array(routeSchema(responseFormats), {
+    minItems: 1,
+    description: 'the requests that are permitted at all; every other one is refused',
+  });
 
 export type RouteConfig = Static<ReturnType<typeof routeSchema>>;
 

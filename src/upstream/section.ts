@@ -18,20 +18,26 @@ import {
 const headerName = Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", maxLength: 64 });
 
 const upstreamSchema = section({
-  url: url({ description: 'origin, with a base path where there is one' }),
+  url: url({ description: 'origin of the system, with a base path if it has one' }),
   timeout: defaulted(
     duration({
       min: '10ms',
       max: '10m',
       description:
-        "until a connection is free, then until the answer's head, and between two pieces of its body",
+        'longest wait for a free connection, for the head of the answer, and between two parts of its body',
     }),
     '10s',
   ),
   connect_timeout: defaulted(duration({ min: '10ms', max: '1m' }), '3s'),
-  connections: defaulted(Type.Integer({ minimum: 1, maximum: 10_000, description: 'kept open at most' }), 64),
+  connections: defaulted(
+    Type.Integer({ minimum: 1, maximum: 10_000, description: 'maximum number of open connections' }),
+    64,
+  ),
   health: optional(
-    Type.String({ pattern: '^/', description: 'path asked by /readyz; without it a TCP connection' }),
+    Type.String({
+      pattern: '^/',
+      description: 'path that `/readyz` requests; without it, `/readyz` opens a TCP connection',
+    }),
   ),
   auth: optional(
     section(
@@ -44,32 +50,42 @@ const upstreamSchema = section({
       },
       {
         one_of: ['bearer', 'basic', 'header'],
-        description: "the upstream's own credential; the caller's is never forwarded",
+        description: "credential for the upstream; the caller's credential is never forwarded",
       },
     ),
   ),
   tls: defaulted(
     section({
-      ca: optional(path({ description: 'PEM; instead of the system’s authorities' })),
-      cert: optional(path({ description: 'PEM, shown to the upstream' })),
+      ca: optional(
+        path({
+          description: 'PEM file with the trusted authorities; default: those of the operating system',
+        }),
+      ),
+      cert: optional(path({ description: 'PEM file with the client certificate for the upstream' })),
       key: optional(path({ description: 'PEM' })),
       insecure: defaulted(section({ skip_verify: defaulted(Type.Boolean(), false) }), {}),
     }),
     {},
   ),
   request_headers: defaulted(
-    Type.Array(headerName, { uniqueItems: true, description: 'forwarded besides the built-in allow-list' }),
+    Type.Array(headerName, {
+      uniqueItems: true,
+      description: 'request headers that are forwarded in addition to the built-in allow-list',
+    }),
     [],
   ),
   response_headers: defaulted(
-    Type.Array(headerName, { uniqueItems: true, description: 'passed back besides the built-in allow-list' }),
+    Type.Array(headerName, {
+      uniqueItems: true,
+      description: 'response headers that are passed to the caller in addition to the built-in allow-list',
+    }),
     [],
   ),
 });
 
 export const upstreamsSchema = table(upstreamSchema, {
   key: '^[a-z][a-z0-9_-]{0,62}$',
-  description: 'name → protected system',
+  description: 'protected systems by name',
 });
 
 export type UpstreamSection = Static<typeof upstreamSchema>;

@@ -13,13 +13,13 @@ export const corsSchema = section(
         description:
           '`https://app.example.com`, with its port if it has one; `*` stands for one label: `https://*.example.com`; or `*` alone for every page',
       }),
-      { minItems: 1, uniqueItems: true, description: 'pages that may read answers' },
+      { minItems: 1, uniqueItems: true, description: 'origins whose pages may read answers' },
     ),
     headers: defaulted(
       Type.Array(name, {
         uniqueItems: true,
         description:
-          'request headers that pages may send besides `Authorization`, `Content-Type`, `SOAPAction`, those of Sluice and `upstreams.<name>.request_headers`',
+          'request headers that pages may send in addition to `Authorization`, `Content-Type`, `SOAPAction`, those of Sluice and `upstreams.<name>.request_headers`',
       }),
       [],
     ),
@@ -27,20 +27,26 @@ export const corsSchema = section(
       Type.Array(name, {
         uniqueItems: true,
         description:
-          'response headers that pages may read besides those of Sluice and `upstreams.<name>.response_headers`',
+          'response headers that pages may read in addition to those of Sluice and `upstreams.<name>.response_headers`',
       }),
       [],
     ),
     max_age: defaulted(
-      duration({ min: '0s', max: '24h', description: 'that a browser remembers a preflight' }),
+      duration({
+        min: '0s',
+        max: '24h',
+        description: 'how long a browser may cache the answer to a preflight request',
+      }),
       '10m',
     ),
     credentials: defaulted(
-      Type.Boolean({ description: 'browsers may show a client certificate; not with the origin `*`' }),
+      Type.Boolean({
+        description: 'browsers may present a client certificate; not allowed with the origin `*`',
+      }),
       false,
     ),
   },
-  { description: 'web pages of other origins' },
+  { description: 'access for web pages of other origins (CORS)' },
 );
 
 export type CorsConfig = Static<typeof corsSchema>;

@@ -7,21 +7,21 @@ export const keepMasked = section(
       Type.String({
         pattern: '^GET /',
         description:
-          'how the upstream is asked for the stored record: `GET` and a path with parameters of `match`; without it the path of the request',
+          'request for the stored record: `GET` and a path with parameters of `match`; default: the path of the request',
       }),
     ),
     record: optional(
-      pointer({ description: 'where the record is in what is read; without it where `record` says' }),
+      pointer({ description: 'place of the record in the answer to the read request; default: `record`' }),
     ),
     version: optional(
       pointer({
         description:
-          'a member of the record that changes with every write, where the upstream refuses an old one; without it `If-Match` is sent with the ETag',
+          'member of the record that changes with every write, if the upstream refuses a write with an old value; without it, `If-Match` is sent with the ETag',
       }),
     ),
   },
   {
     description:
-      'what the caller cannot see is written as it is stored: the record is read, merged, and written if it has not changed (JSON only)',
+      'values that the caller cannot see are written as they are stored: Sluice reads the record, merges it with the body, and writes it if it has not changed (JSON only)',
   },
 );

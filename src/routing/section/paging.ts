@@ -6,15 +6,16 @@ export const pagingSchema = section(
     limit: optional(
       Type.String({
         minLength: 1,
-        description: 'query parameter, or pointer into the body (`/limit`): how many records a page has',
+        description:
+          'query parameter, or pointer into the body (`/limit`), for the number of records of a page',
       }),
     ),
     offset: optional(
-      Type.String({ minLength: 1, description: 'the same: how many records stand before the page' }),
+      Type.String({ minLength: 1, description: 'the same for the number of records before the page' }),
     ),
-    page: optional(Type.String({ minLength: 1, description: 'the same: the number of the page' })),
+    page: optional(Type.String({ minLength: 1, description: 'the same for the page number' })),
     first_page: defaulted(
-      Type.Integer({ minimum: 0, maximum: 1, description: 'the number of the first page' }),
+      Type.Integer({ minimum: 0, maximum: 1, description: 'number of the first page' }),
       1,
     ),
     size: optional(
@@ -22,7 +23,7 @@ export const pagingSchema = section(
         minimum: 1,
         maximum: 100_000,
         description:
-          'records of a page where the request does not say; without `limit`, the most that the upstream gives of a list',
+          'records of a page if the request does not state a number; without `limit`, the largest page of the upstream',
       }),
     ),
     fetch: defaulted(
@@ -30,7 +31,7 @@ export const pagingSchema = section(
         minimum: 1,
         maximum: 100_000,
         description:
-          'so many records of a narrowed list are asked for, and pages cut from those that are disclosed; not more than the upstream gives at once',
+          'number of records of a narrowed list that are requested at once; pages are made of the records that are disclosed. Not more than the largest page of the upstream',
       }),
       1000,
     ),
@@ -38,13 +39,13 @@ export const pagingSchema = section(
       Type.Unsafe<'refill' | 'refuse' | 'pass'>(
         Type.Enum(['refill', 'refuse', 'pass'], {
           description:
-            'a page of a list that the request narrows by a field: `refill` it from what follows, `refuse` it, or `pass` it with its gaps, which tell of withheld records',
+            'a page of a list that the request narrows by a field: `refill` fills it with the following records, `refuse` refuses the request, `pass` returns a shorter page, which reveals that records were withheld',
         }),
       ),
       'refill',
     ),
   },
-  { description: 'how the upstream cuts lists into pages' },
+  { description: 'how the upstream divides lists into pages' },
 );
 export type PagingConfig = Static<typeof pagingSchema>;
 
@@ -52,15 +53,18 @@ export const alwaysFetchSchema = section(
   {
     param: Type.String({
       minLength: 1,
-      description: 'query parameter that lists the fields to return: `fields=id,name`, `fields[]=id`',
+      description: 'query parameter that lists the fields to return, as in `fields=id,name` or `fields[]=id`',
     }),
     separator: defaulted(Type.String({ minLength: 1, maxLength: 4 }), ','),
     fields: Type.Unsafe<Readonly<Record<string, string>>>(
       table(pointer(), {
         description:
-          'name in the parameter → field: asked for with every selection, and left out of answers to those without it',
+          'name in the parameter → field; requested with every selection, and removed from the answer if the caller did not select it',
       }),
     ),
   },
-  { description: 'what Sluice must see of a record, whatever fields the request selects: whose it is' },
+  {
+    description:
+      'fields that Sluice needs of each record, e.g. the data subject, whichever fields the request selects',
+  },
 );

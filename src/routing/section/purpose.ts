@@ -8,23 +8,27 @@ export const purposeSchema = section(
     header: defaulted(header, 'Sluice-Purpose'),
     claim: defaulted(
       Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
-        description: 'purpose, or list of purposes, that the credential is bound to',
+        description: 'claim with the purpose, or list of purposes, that the credential is bound to',
       }),
       'purpose',
     ),
     default: defaulted(Type.Union([Type.String({ minLength: 1 }), Type.Null()]), null),
     recipients: defaulted(
       table(Type.String({ minLength: 1 }), {
-        description: 'organization → recipient, where the names differ',
+        description: 'organization → recipient, if the names differ',
       }),
       {},
     ),
     justification: defaulted(
-      Type.Integer({ minimum: 0, maximum: 4096, description: 'characters at most' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 4096,
+        description: 'maximum length of the justification, in characters',
+      }),
       500,
     ),
   },
-  { description: 'why a request is made, and for whom' },
+  { description: 'purpose and recipient of a request' },
 );
 
 export type PurposeConfig = Static<typeof purposeSchema>;
