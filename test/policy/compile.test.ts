@@ -1,4 +1,6 @@
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
@@ -179,6 +181,26 @@ describe('a fault in a policy directory', () => {
       expect(e.message).toContain(named);
     },
   );
+
+  test('makes the compiler fetch nothing: a schema that refers to a URL is refused', async () => {
+    const requested: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      requested.push(request.url);
+      response.end('{"type": "number"}');
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const schema = `input: {type: object, properties: {a: {$ref: "http://127.0.0.1:${port}/a.json"}}}`;
+    const dir = await directory({
+      'a.rego': `${RULES}\n# METADATA\n# schemas:\n#   - ${schema}\nx if input.a == 1\n`,
+    });
+    try {
+      expect((await rejection(compile(dir))).code).toBe('policy_compile_failed');
+      expect(requested).toEqual([]);
+    } finally {
+      server.close();
+    }
+  });
 
   test.each(Object.keys(REFUSED))(
     'that is a call of %s names the rule, the place and the way out',

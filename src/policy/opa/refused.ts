@@ -36,7 +36,11 @@ const listed = async (opa: Opa): Promise<string> => {
   if (run.code !== 0)
     throw new SluiceError('opa_failed', `OPA at ${opa.path} does not list its capabilities: is it OPA 1.x?`);
   const all = JSON.parse(run.stdout) as { builtins: readonly { readonly name: string }[] };
-  return JSON.stringify({ ...all, builtins: all.builtins.filter((b) => !Object.hasOwn(REFUSED, b.name)) });
+  return JSON.stringify({
+    ...all,
+    builtins: all.builtins.filter((b) => !Object.hasOwn(REFUSED, b.name)),
+    allow_net: [],
+  });
 };
 
 const REPLACED = /with keyword target must reference existing input, data, or a function/;
