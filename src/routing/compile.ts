@@ -163,8 +163,8 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const stored = storedPlan(config, params, report);
   const { format, charset, options, statuses, not_found, errors, empty } = config.response;
   if (empty !== undefined) checkEmpty(empty, config, report);
-  if (format === 'whole' && config.records !== undefined)
-    report(['records'], 'an answer that is taken as a whole has no records in it');
+  if (format !== undefined && UNDIVIDED.has(format) && config.records !== undefined)
+    report(['records'], `an answer in the format ${format} is one record: it has no place of records`);
   if (format === 'whole' && LISTS.has(config.action) && searchesByFields(config))
     report(
       ['response', 'format'],
@@ -343,6 +343,8 @@ function bodyPlan(
   };
 }
 
+/** Formats whose entire response is one record. */
+const UNDIVIDED: ReadonlySet<string> = new Set(['whole', 'form', 'multipart']);
 const CSV = { separator: ',', quote: '"', header: true };
 
 /** the member of the body that a pointer names, if it names one */

@@ -250,8 +250,14 @@ describe('faults', () => {
       'records of an answer that is taken as a whole',
       'response: { format: csv, charset: gb18030 }',
       'records: /x, response: { format: whole, options: { field: /scan, types: [image/png] } }',
-      'routes[3].records: an answer that is taken as a whole has no records in it',
+      'routes[3].records: an answer in the format whole is one record: it has no place of records',
     ],
+    ...['form', 'multipart'].map((format): [string, string, string, string] => [
+      `records of an answer in the format ${format}`,
+      'response: { format: csv, charset: gb18030 }',
+      `records: /x, response: { format: ${format} }`,
+      `routes[3].records: an answer in the format ${format} is one record: it has no place of records`,
+    ]),
     [
       'a redirect that is classed',
       'charset: gb18030',
