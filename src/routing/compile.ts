@@ -89,7 +89,7 @@ export function compileRoutes(configs: readonly (RouteConfig | null)[]): {
       faults.push({
         route: i,
         key: ['match'],
-        message: `a request may match both this and routes[${other}], and neither is the more specific: tell them apart by "when" or "params"`,
+        message: `a request may match both this route and routes[${other}], and neither is more specific: add "when" conditions or "params" patterns that exclude each other`,
       });
   }
   return { routes: routes.filter((r) => r !== null), faults };
@@ -133,11 +133,17 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const dataSubject = templateOf('data_subject');
   const conditions = compileConditions(config.when);
   if (config.records?.includes('/[') === true)
-    report(['records'], 'has a step that picks by what stands beside it: say a name, a number or *');
+    report(
+      ['records'],
+      'a pointer to records must not have a step with a selector ([member=value]): use member names, array indexes and *',
+    );
   const values = [...(id ?? []), ...(dataSubject ?? [])];
   for (const name of Object.keys(config.path_fields))
     if (!params.has(name))
-      report(['path_fields', name], `the path has no parameter "${name}"${didYouMean(name, params)}`);
+      report(
+        ['path_fields', name],
+        `the path in match has no parameter "${name}"${didYouMean(name, params)}`,
+      );
   const query = queryPlan(
     config,
     conditions.filter((c) => c.source === 'query'),
@@ -155,7 +161,7 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   )
     report(
       ['always_fetch', 'param'],
-      `the route names no such query parameter${didYouMean(selection, query.names)}`,
+      `the route has no query parameter "${selection}"${didYouMean(selection, query.names)}`,
     );
   const taken = values.flatMap((p) => (p.from === 'body' ? [p.steps] : []));
   const body = bodyPlan(config, conditions, taken, report);
@@ -164,11 +170,14 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const { format, charset, options, statuses, not_found, errors, empty } = config.response;
   if (empty !== undefined) checkEmpty(empty, config, report);
   if (format !== undefined && UNDIVIDED.has(format) && config.records !== undefined)
-    report(['records'], `an answer in the format ${format} is one record: it has no place of records`);
+    report(
+      ['records'],
+      `a response in the format ${format} is one record, so it has no pointer to records: remove this key`,
+    );
   if (format === 'whole' && LISTS.has(config.action) && searchesByFields(config))
     report(
       ['response', 'format'],
-      'an answer that is taken as a whole (a count, a page) cannot be told without the records that are withheld, and the request narrows it by a field: disclose it by its records, or let the route read one thing (action: read)',
+      'a response that is not parsed (whole) must not answer a search by fields, since Sluice cannot remove withheld records from it: use a format with records, or action: read if the response is about one record',
     );
   return {
     template,
@@ -222,13 +231,13 @@ const errorsFor = (format: RequestFormat): ErrorFormat =>
 function checkEmpty(empty: string, { action, records, response }: RouteConfig, report: Report): void {
   const at = ['response', 'empty'];
   const isList = LISTS.has(action) || (READS.has(action) && records?.includes('*') === true);
-  if (!isList) report(at, `a route that does ${action} answers with no list`);
+  if (!isList) report(at, `the response of this route (action: ${action}) is not a list: remove this key`);
   if (response.format !== undefined && response.format !== 'json')
-    report(at, `is JSON, and the answers of this route are ${response.format}`);
+    report(at, `must be JSON, but the responses of this route are ${response.format}: remove this key`);
   try {
     JSON.parse(empty);
   } catch {
-    report(at, 'is not JSON: write for example \'{"items":[],"total":null}\'');
+    report(at, 'is not valid JSON: use for example \'{"items":[],"total":null}\'');
   }
 }
 
@@ -247,7 +256,10 @@ function bodyPlan(
     report,
   );
   if (request.record !== undefined && !writes)
-    report(['request', 'record'], `a route that does ${action} writes no record`);
+    report(
+      ['request', 'record'],
+      `the request of this route (action: ${action}) has no written record: remove this key`,
+    );
   if (
     request.format === 'soap' &&
     inBody.length + taken.length > 0 &&
@@ -255,29 +267,35 @@ function bodyPlan(
   )
     report(
       ['when'],
-      'a SOAP route needs a body condition on /operation: a SOAPAction header alone proves nothing',
+      'a SOAP route needs a body condition on /operation, since the body may have a different operation than the SOAPAction header: add body: { /operation: … }',
     );
   if (request.format === 'xml' && writes && request.record === undefined)
     report(
       ['request', 'record'],
-      'is needed for XML: the element that is the record, from the root, e.g. /customer',
+      'a route that writes XML must have the pointer to the written record, from the root, e.g. /customer',
     );
   for (const [i, type] of request.types.entries()) {
     const other = typeOfAnother(type, request.format);
     if (other !== null)
-      report(['request', 'types', i], `is a type of ${other}: the upstream would read the body as that`);
+      report(
+        ['request', 'types', i],
+        `is a media type of ${other}, and the upstream would parse the body as ${other}: remove it, or change request.format`,
+      );
   }
   if (request.format === 'vcard' && request.charset !== undefined)
-    report(['request', 'charset'], 'is not for vCards, which are UTF-8');
+    report(['request', 'charset'], 'does not apply to vCards, which are always UTF-8: remove this key');
   const { namespaces } = request.options ?? {};
   if (request.options !== undefined && request.format !== 'csv' && request.format !== 'xml')
-    report(['request', 'options'], 'is for CSV and XML alone');
+    report(['request', 'options'], 'applies only to CSV and XML: remove this key');
   if (namespaces !== undefined && request.format !== 'xml')
-    report(['request', 'options', 'namespaces'], 'is for XML alone');
+    report(['request', 'options', 'namespaces'], 'applies only to XML: remove this key');
   if (namespaces !== undefined && new Set(Object.values(namespaces)).size < Object.keys(namespaces).length)
-    report(['request', 'options', 'namespaces'], 'has one namespace under two prefixes');
+    report(
+      ['request', 'options', 'namespaces'],
+      'has the same namespace under two prefixes: keep one of them',
+    );
   const { separator, quote } = request.options ?? CSV;
-  if (separator === quote) report(['request', 'options'], 'has a separator that is the quote');
+  if (separator === quote) report(['request', 'options'], 'separator and quote must differ');
   const overrides = methodsIn(inBody, action, report);
   const fields = Object.entries(request.fields).map(([p, pointers]) => ({ steps: tokensOf(p), pointers }));
   const domains = Object.entries(request.domains).map(([p, table]) => ({ steps: tokensOf(p), table }));
@@ -296,7 +314,10 @@ function bodyPlan(
   if (!writes && !reads) return null;
   const shape: BodyShape = shapeOf(request.format);
   if (request.refused_fields === 'strip' && !isUtf8(request.charset))
-    report(['request', 'refused_fields'], 'only JSON in UTF-8 can be stripped (request.charset)');
+    report(
+      ['request', 'refused_fields'],
+      'strip needs a body in UTF-8: remove request.charset, or use refuse',
+    );
   const record = writes ? tokensOf(request.record ?? shape.record) : null;
   const rules: BodyRules = {
     format: request.format,
@@ -372,7 +393,8 @@ function methodsIn(inBody: readonly Condition[], action: string, report: Report)
     if (name === undefined || rest.length > 0 || !isOverride(name) || values === null) continue;
     names.add(name);
     for (const method of values)
-      if (!METHODS.has(method)) report(['when', 'body', key], 'is a method, in capitals: GET, POST, PUT …');
+      if (!METHODS.has(method))
+        report(['when', 'body', key], 'must be an HTTP method in upper case, e.g. GET, POST or PUT');
       else if (
         READS.has(action)
           ? CHANGES.has(method)
@@ -380,7 +402,10 @@ function methodsIn(inBody: readonly Condition[], action: string, report: Report)
             method === 'HEAD' ||
             (method === 'DELETE') !== (action === 'delete' && method !== 'POST')
       )
-        report(['when', 'body', key], `says ${String(method)}, which is not what ${action} does`);
+        report(
+          ['when', 'body', key],
+          `the method ${String(method)} does not fit the action of this route (${action}): change one of them`,
+        );
   }
   return names;
 }

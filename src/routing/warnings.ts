@@ -48,7 +48,7 @@ function eachRoute(
     if (catalog === undefined)
       fault(
         ['resource'],
-        `the policy has no catalog of a resource "${config.resource}": its requests are refused${didYouMean(config.resource, catalogs.keys())}`,
+        `the policy has no catalog for the resource "${config.resource}", so every request of this route is refused${didYouMean(config.resource, catalogs.keys())}`,
       );
     else {
       unknownDataSubject(config, catalog, warn);
@@ -90,7 +90,7 @@ function untypedSubjects(
         route,
         severity: 'warning',
         key: ['resource'],
-        message: `the catalog of "${resource}" takes any text for the id of a data subject (${untyped.join(', ')}): consents and flags of C1 are not found for c1, Ｃ1 or a login; say what an id looks like, e.g. customer_no: { title: Customer number, pattern: "C[0-9]{6}" } in data/identifiers.yaml and data_subject: { at: ${untyped[0]}, type: customer_no } in the catalog (docs/catalog.md, Identifiers)`,
+        message: `the catalog of ${resource} gives the ids of its data subjects (${untyped.join(', ')}) no type, so consents and flags of C1 are not found for another form of the id, such as c1, Ｃ1 or a login: define a type, e.g. customer_no: { title: Customer number, pattern: "C[0-9]{6}" } in data/identifiers.yaml, and use it in the catalog, data_subject: { at: ${untyped[0]}, type: customer_no } (docs/catalog.md, Identifiers)`,
       });
     for (const other of Object.values(catalog.variants?.of ?? {})) visit(other, route);
     for (const entry of Object.values(catalog.fields)) if ('resource' in entry) visit(entry.resource, route);
@@ -114,12 +114,12 @@ function wholeBodyWithoutField(
   if (entry === undefined || 'resource' in entry)
     fault(
       ['response', 'options', 'field'],
-      `the catalog of ${catalog.resource} has no line ${String(field)}: the answer is withheld${didYouMean(String(field), Object.keys(catalog.fields))}`,
+      `the catalog of ${catalog.resource} has no field ${String(field)}, so the response is withheld${didYouMean(String(field), Object.keys(catalog.fields))}`,
     );
   if (data_subject === undefined && catalog.data_subject.length > 0)
     warn(
       ['response'],
-      `nothing says whose data a body is that is taken as a whole, so it is withheld; say it on the route, e.g. data_subject: "${id ?? '{param}'}"`,
+      `the route does not name the data subject of a response that is not parsed (whole), so the response is withheld: add data_subject, e.g. data_subject: "${id ?? '{param}'}"`,
     );
 }
 
@@ -131,7 +131,7 @@ function renamesFields({ match, when, request, query_params }: RouteConfig, warn
   const free = (key: RouteFault['key']): void =>
     warn(
       key,
-      'a GraphQL query that the caller writes may call any field by the name of another (aliases), which no catalog can tell: name the queries in when ({ body: { /query: "…" } }) and leave this out',
+      'callers can send any GraphQL query here, and aliases in a query can give a hidden field the name of a visible one: list the permitted queries, when: { body: { /query: "…" } }, and remove this parameter',
     );
   for (const [i, pointer] of request.params.entries())
     if (['/query', '/*', '/**'].includes(pointer)) free(['request', 'params', i]);
@@ -157,6 +157,6 @@ function omitsJsonRpcMembers(
   if (missing.length === 0) return;
   warn(
     ['response'],
-    `its clients take an answer without ${missing.join(', ')} for no answer to their call, and the catalog of ${resource} does not let that leave: envelope: { ${missing.map((pointer) => `${pointer}: { is: status }`).join(', ')} }, and records (e.g. /result/*) on the route`,
+    `JSON-RPC clients need ${missing.join(', ')} in a response, but the catalog of ${resource} does not disclose ${missing.length === 1 ? 'it' : 'them'}: add envelope: { ${missing.map((pointer) => `${pointer}: { is: status }`).join(', ')} } to the catalog, and records (e.g. /result/*) to the route`,
   );
 }

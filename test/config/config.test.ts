@@ -174,10 +174,10 @@ describe('faults', () => {
       'routes[1].records: must be a pointer such as',
     ],
     [
-      'records that are picked by a sibling',
+      'records that are selected by a member',
       'records: /items/*',
       'records: "/parts/[type=customer]/*"',
-      'routes[1].records: has a step that picks by what stands beside it',
+      'routes[1].records: a pointer to records must not have a step with a selector',
     ],
     [
       'a pointer with a stray tilde',
@@ -207,13 +207,13 @@ describe('faults', () => {
       'a route that stands twice',
       '"GET /users.csv"',
       '"GET /api/customers"',
-      'routes[3].match: a request may match both this and routes[1]',
+      'routes[3].match: a request may match both this route and routes[1]',
     ],
     [
       'a template that stands twice under other names',
       '"GET /users.csv"',
       '"GET /api/customers/{key}"',
-      'routes[3].match: a request may match both this and routes[0]',
+      'routes[3].match: a request may match both this route and routes[0]',
     ],
     [
       'a parameter in two lists',
@@ -247,16 +247,16 @@ describe('faults', () => {
       'routes[3].response.options: The csv format has no option "headr"; it has header, separator',
     ],
     [
-      'records of an answer that is taken as a whole',
+      'records of a response that is not parsed',
       'response: { format: csv, charset: gb18030 }',
       'records: /x, response: { format: whole, options: { field: /scan, types: [image/png] } }',
-      'routes[3].records: an answer in the format whole is one record: it has no place of records',
+      'routes[3].records: a response in the format whole is one record, so it has no pointer to records',
     ],
     ...['form', 'multipart'].map((format): [string, string, string, string] => [
-      `records of an answer in the format ${format}`,
+      `records of a response in the format ${format}`,
       'response: { format: csv, charset: gb18030 }',
       `records: /x, response: { format: ${format} }`,
-      `routes[3].records: an answer in the format ${format} is one record: it has no place of records`,
+      `routes[3].records: a response in the format ${format} is one record, so it has no pointer to records`,
     ]),
     [
       'a redirect that is classed',

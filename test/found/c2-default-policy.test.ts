@@ -192,9 +192,9 @@ describe('a person that the default policy withholds', () => {
 });
 
 test.each([
-  ['{"items":[', 'search', {}, 'is not JSON'],
-  ['[]', 'read', {}, 'answers with no list'],
-  ['[]', 'export', { format: 'csv' }, 'is JSON, and the answers of this route are csv'],
+  ['{"items":[', 'search', {}, 'is not valid JSON'],
+  ['[]', 'read', {}, 'is not a list'],
+  ['[]', 'export', { format: 'csv' }, 'must be JSON, but the responses of this route are csv'],
 ])('a route whose response.empty is %s (%s) is refused at start', async (empty, action, response, said) => {
   await expect(
     startSluice({

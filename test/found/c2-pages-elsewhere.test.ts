@@ -418,7 +418,7 @@ describe('languages of many parameters in a body', () => {
     [{ paging: {} }, /paging.size/],
     [
       { response: { format: 'whole', options: { field: '/n' } }, query_fields: { a: '/a' } },
-      /taken as a whole/,
+      /not parsed \(whole\)/,
     ],
   ])('%j is a fault', (more, said) => {
     expect(() => routesConfig([route('POST /c', { action: 'search', ...more })])).toThrow(said);

@@ -151,7 +151,7 @@ describe('a route is warned of', () => {
   });
   test('whose resource no catalog describes, with the name that was meant', () => {
     expect(warned({ resource: 'costumer' })).toEqual([
-      '0.resource the policy has no catalog of a resource "costumer": its requests are refused; did you mean "customer"?',
+      '0.resource the policy has no catalog for the resource "costumer", so every request of this route is refused; did you mean "customer"?',
     ]);
   });
   test('that searches by fields which the catalog does not have, or which are resources of their own', () => {
@@ -170,16 +170,16 @@ describe('a route is warned of', () => {
     ]);
   });
 
-  test('that takes an answer as a whole, of a field without a line, or of nobody', () => {
+  test('whose response is not parsed, if its field is not in the catalog or the route names no data subject', () => {
     const response = (field: string): object => ({
       response: { format: 'whole', options: { field, types: ['application/pdf'] } },
     });
     const read = 'GET /c/{id}';
     expect(warned({ id: '{id}', ...response('/phone') }, read)).toEqual([
-      '0.response nothing says whose data a body is that is taken as a whole, so it is withheld; say it on the route, e.g. data_subject: "{id}"',
+      '0.response the route does not name the data subject of a response that is not parsed (whole), so the response is withheld: add data_subject, e.g. data_subject: "{id}"',
     ]);
     expect(warned({ data_subject: '{id}', ...response('/phon') }, read)).toEqual([
-      '0.response.options.field the catalog of customer has no line /phon: the answer is withheld; did you mean "/phone"?',
+      '0.response.options.field the catalog of customer has no field /phon, so the response is withheld; did you mean "/phone"?',
     ]);
     expect(warned({ data_subject: '{id}', ...response('/phone') }, read)).toEqual([]);
   });
@@ -227,8 +227,10 @@ describe('where there are consents, a data subject without a type of identifier 
       [1, 'warning'],
     ]);
     expect(found.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/"employee".*\(\/no\).*identifiers\.yaml.*data_subject: \{ at: \/no, type:/),
-      expect.stringMatching(/"customer".*\(\/id\)/),
+      expect.stringMatching(
+        /catalog of employee .*\(\/no\).*identifiers\.yaml.*data_subject: \{ at: \/no, type:/,
+      ),
+      expect.stringMatching(/catalog of customer .*\(\/id\)/),
     ]);
   });
   test('and each of the types that its records may have', () => {
