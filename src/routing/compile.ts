@@ -69,7 +69,7 @@ export interface BodyPlan {
   readonly record: Steps | null;
   /** every scalar of the body must be at one of these pointers */
   readonly allowed: readonly Steps[];
-  /** those of them that accept members of any name, in a request that reads: no member may have the name of a search language */
+  /** those of them that accept members of any name, in a request that reads: no member may have the name of a query language */
   readonly loose: readonly Steps[];
 }
 

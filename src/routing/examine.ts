@@ -53,7 +53,7 @@ function refuseUnnamedSearches({ allowed, loose }: BodyPlan, body: unknown): voi
       if (kind !== null && !isHarmless(kind, value))
         throw new SluiceError(
           'query_parameter_unknown',
-          'The body has a member with the name of a search language where the route lets in any member (request.params). The route must say how it is read (request.grammar), or list the pointer under uninspected.',
+          'The body has a member with the name of a query-language parameter, in a place where the route accepts any member (request.params). Remove it from the request, or declare it on the route (request.grammar, or uninspected).',
         );
     }
   }
@@ -72,7 +72,7 @@ export function untouched({ route, body: plan }: MatchableRoute, body: unknown):
   if (params.length === 0 && dialect === null) return [];
   const pointers = new Set<string>();
   leaves(body, pointers, false);
-  // Of a search language only the paging parameters; the others search.
+  // Of a query language only the paging parameters; the others search.
   return [...pointers].filter(
     (pointer) => !Object.hasOwn(fields, pointer) && (dialect === null || isPagingName(nameOf(pointer))),
   );

@@ -92,12 +92,12 @@ export function pagingFaults(
   if (narrowed === 'refill' && limit === undefined && size === undefined)
     report(
       ['paging', 'limit'],
-      'name the parameter that says how many records a page has; or the size of the lists that the upstream cuts by itself (paging.size); or say what narrowed requests are (paging.narrowed)',
+      'is required unless the upstream limits lists itself: set it to the parameter for the number of records of a page, or set paging.size to the limit of the upstream, or set paging.narrowed to refuse or pass',
     );
   if (offset !== undefined && page !== undefined)
     report(
       ['paging', 'page'],
-      'a page begins behind so many records (offset) or has a number (page): not both',
+      'use either offset (number of records before the page) or page (number of the page), not both',
     );
   const params = [...request.params, ...Object.keys(request.grammar)].map(tokensOf);
   for (const [key, name] of Object.entries({ limit, offset, page }))
@@ -106,14 +106,14 @@ export function pagingFaults(
       if (!REWRITABLE.has(request.format))
         report(
           ['paging', key],
-          `is a place in a body of ${request.format}: pages are written anew in JSON, forms and XML alone. Say paging.narrowed: refuse`,
+          `is a pointer into a ${request.format} body, but Sluice can rewrite paging parameters only in JSON, form and XML bodies: remove it and set paging.narrowed: refuse`,
         );
       else if (!params.some((pattern) => covers(pattern, tokensOf(name))))
-        report(['paging', key], 'the route names no such part of the body: add it to request.params');
+        report(['paging', key], `the route does not declare ${name}: add it to request.params`);
     } else if (dialect === null && !names.has(name))
       report(
         ['paging', key],
-        `the route names no such query parameter${didYouMean(name, names)}: add it to query_params`,
+        `the route has no query parameter "${name}"${didYouMean(name, names)}: add it to query_params`,
       );
 }
 
@@ -185,22 +185,24 @@ function refillOf(paging: PagingConfig, source: PageSource): Refill | Refused {
   const [asked, offset, page] = [read(paging.limit), read(paging.offset), read(paging.page)];
   if (asked === undefined || offset === undefined || page === undefined)
     return refused(
-      'The request says by something other than a number which page of a narrowed list it wants.',
+      'The request searches by a field, and a paging parameter is not one number of at most 9 digits. Send each paging parameter once, as a number.',
     );
   // Some upstreams read 0 as "no limit" or as the default page size.
   if (asked === 0) return none(source, fetch);
   const limit = asked ?? size ?? null;
   if (page !== null && page !== first_page && limit === null)
-    return refused('The request does not say how many records a page has that it wants of a narrowed list.');
+    return refused(
+      'The request searches by a field and asks for a page by its number, but not for a page size. Send the page size, too.',
+    );
   const skipped = offset ?? (page === null || limit === null ? 0 : Math.max(0, page - first_page) * limit);
   if (skipped + (limit ?? 0) > fetch)
     return refused(
-      `The page lies beyond the first ${fetch} records of a narrowed list, which are all that is looked at (paging.fetch). Narrow it further.`,
+      `The request searches by a field, and the page ends after record ${fetch}. Sluice reads only the first ${fetch} records of such a list (paging.fetch). Search by more fields, or ask for an earlier page.`,
     );
   const first = askFor(paging, source, { [paging.limit!]: fetch }, { offset: 0, page: first_page });
   if (first === null)
     return refused(
-      'The body does not say in a way that is certain which page of a narrowed list it wants: each number that says it must be there, once.',
+      'The request searches by a field, and Sluice cannot rewrite the paging parameters in the body. Send each paging parameter exactly once.',
     );
   return {
     offset: skipped,
@@ -252,5 +254,5 @@ function askFor(
 const refused = (message: string): Refused => ({ refused: message });
 
 const UNDESCRIBED = refused(
-  'The request narrows a list by a field and asks for a page of it: a gap on the page would tell what a withheld record holds. Leave the page out, or let the route say how it pages (paging).',
+  'The request searches by a field and asks for a page. A missing record on the page would reveal a value of a withheld record. Send the request without paging parameters, or declare them on the route (paging).',
 );

@@ -21,7 +21,7 @@ export function readTarget(target: string, host: string | null, limit: number): 
   const relative = originForm(target, host);
   const mark = relative.indexOf('?');
   const path = mark === -1 ? relative : relative.slice(0, mark);
-  if (!PATH.test(path)) throw refuse('has a character that RFC 3986 does not allow there, or ";"');
+  if (!PATH.test(path)) throw refuse('has a ";", or a character that RFC 3986 does not allow in a path');
   if (path.includes('//')) throw refuse('has an empty segment (//)');
   const segments = path.slice(1).split('/').map(decodeSegment);
   return { segments, query: mark === -1 ? null : relative.slice(mark + 1) };
@@ -32,7 +32,7 @@ function originForm(target: string, host: string | null): string {
   if (target.startsWith('/')) return target;
   const authority = ORIGIN.exec(target);
   if (!authority || host === null || authority[1]!.toLowerCase() !== host.toLowerCase())
-    throw refuse('is not a path, or names another host');
+    throw refuse('is neither a path nor a URL of this host');
   const rest = target.slice(authority[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
@@ -40,14 +40,15 @@ function originForm(target: string, host: string | null): string {
 function decodeSegment(raw: string): string {
   if (!raw.includes('%') && !raw.startsWith('.')) return raw;
   const text = decode(raw);
-  if (text === null) throw refuse('has percent-encoding that is not UTF-8');
+  if (text === null) throw refuse('has percent-encoded bytes that are not valid UTF-8');
   if (/[/\\;\p{Cc}]/u.test(text))
     throw refuse('has an encoded slash, backslash, semicolon or control character');
   // A second decoding by the upstream would change it.
   if (/%[0-9A-Fa-f]{2}/.test(text)) throw refuse('is percent-encoded twice');
   // A server that normalizes turns compatibility forms (fullwidth solidus, one dot leader …) into separators and dots.
   const plain = text.normalize('NFKC');
-  if (plain !== text && /[/\\;%]/.test(plain)) throw refuse('has a character that normalises to a separator');
+  if (plain !== text && /[/\\;%]/.test(plain))
+    throw refuse('has a character whose Unicode normalization (NFKC) contains a separator');
   if (/^[.\s]+$/.test(plain)) throw refuse('has a dot segment');
   return text;
 }

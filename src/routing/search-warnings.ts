@@ -53,7 +53,7 @@ export function searchesByNothing(
         if (entry === undefined || 'resource' in entry)
           fault(
             [...key, name],
-            `the catalog of ${resource} has no line ${pointer}: a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
+            `the catalog of ${resource} has no field ${pointer}, so a search by it is refused${didYouMean(pointer, Object.keys(fields))}`,
           );
       }
 }
@@ -72,7 +72,7 @@ export function searchesInPath(config: RouteConfig, { fields }: Catalog, warn: W
     if (pointer !== undefined)
       warn(
         ['match'],
-        `the path parameter {${name}} has the name of a field: say id: "{${name}}" if it names the record, or path_fields: { ${name}: ${pointer} } if it searches by it`,
+        `the path parameter {${name}} has the name of the field ${pointer}, but the route does not declare it: add path_fields: { ${name}: ${pointer} } if the path searches by this field, or id: "{${name}}" if the parameter is the id of the record`,
       );
   }
 }
@@ -88,7 +88,7 @@ export function goesUninspected(config: RouteConfig, warn: Warn): void {
   for (const name of names)
     warn(
       ['uninspected'],
-      `the parameter "${name}" is forwarded as it is: its value may search by any field, and an answer tells what is in it`,
+      `the parameter "${name}" is forwarded without inspection: its value can search by any field, and the response can reveal the value of a hidden field`,
     );
 }
 
@@ -102,13 +102,13 @@ export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog,
   if (inBody >= 0)
     warn(
       ['request', 'params', inBody],
-      `"${params[inBody]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging with that pointer, see docs/inference.md`,
+      `"${params[inBody]}" has the name of a paging parameter, but the route has no paging, so a search that uses it is refused (narrowed_page_refused): add paging with this pointer (docs/inference.md, Pages)`,
     );
   const at = query_params.findIndex(isPagingName);
   if (at >= 0)
     warn(
       ['query_params', at],
-      `"${query_params[at]}" asks for a page, and a search with a page is refused (narrowed_page_refused) until the route says how it pages: paging, see docs/inference.md`,
+      `"${query_params[at]}" has the name of a paging parameter, but the route has no paging, so a search that uses it is refused (narrowed_page_refused): add paging with this parameter (docs/inference.md, Pages)`,
     );
 }
 
@@ -119,7 +119,7 @@ export function takesPageForOne(config: RouteConfig, catalog: Catalog, warn: War
   const records = at.slice(0, at.indexOf('*') + 1);
   warn(
     ['action'],
-    `nothing says where the records of its answers are, so that a page is one record, about everybody on it (${at}): one who is withheld withholds all, and searches are refused (narrowed_page_refused); say records: ${records} on the route, and write the catalog's lines from there (${at.slice(records.length) || '""'})`,
+    `the route has no pointer to the records of its responses, so a page is one record about all data subjects in it (${at}): the page is withheld if one of them is withheld, and searches are refused (narrowed_page_refused): add records: ${records} to the route, and write the pointers of the catalog relative to a record (${at.slice(records.length) || '""'})`,
   );
 }
 
@@ -135,7 +135,7 @@ export function searchesInQuery(
     if (pointer !== undefined && !isPagingName(name))
       warn(
         ['query_params', i],
-        `"${name}" has the name of a field, and query_params says that it touches none: say query_fields: { ${JSON.stringify(name)}: ${pointer} } if it searches by it`,
+        `"${name}" has the name of the field ${pointer}, but query_params is for parameters that search by no field: use query_fields: { ${JSON.stringify(name)}: ${pointer} } if it searches by this field`,
       );
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Reads query parameters and returns the fields that the request searches by. The route must name every parameter and allow its
- * value. A grammar parses values in a search language.
+ * value. A grammar parses values in a query language.
  */
 import { compilePattern } from '../documents/pattern.ts';
 import type { RouteConfig } from './section.ts';
@@ -68,7 +68,7 @@ export function queryPlan(
   for (const [name, allowed] of Object.entries(config.query_values)) {
     const known = [...names, ...searches.keys()];
     if (!known.includes(name))
-      report(['query_values', name], `the route names no such query parameter${didYouMean(name, known)}`);
+      report(['query_values', name], `the route has no query parameter "${name}"${didYouMean(name, known)}`);
     const check = compileValues(allowed);
     if (check === null) report(['query_values', name], 'is not an RE2 pattern');
     else values.set(name, check);

@@ -1,4 +1,4 @@
-/** Parameters with the name of a search language (`filter`, `sort`), of which the route does not say how they are read: their values may name any field. */
+/** Parameters with the name of a query-language parameter (`filter`, `sort`) for which the route declares no grammar: their values may name any field. */
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { SENDS_RECORD } from '../model/actions.ts';
@@ -39,7 +39,7 @@ export function uninspectedLanguages(
   if (Array.isArray(uninspected))
     for (const [i, name] of (uninspected as readonly string[]).entries())
       if (!names.has(name) && !name.startsWith('/') && !config.match.includes(`{${name}}`))
-        report(['uninspected', i], `the route names no such query parameter${didYouMean(name, names)}`);
+        report(['uninspected', i], `the route has no query parameter "${name}"${didYouMean(name, names)}`);
   const unread: Unread[] = [];
   for (const name of names) {
     const kind = languageName(name);
@@ -105,8 +105,8 @@ function reportAll(
     report(
       first.key,
       listed
-        ? `${names} ${one ? 'is the name of a search language, and its' : 'are names of search languages, and their'} values name fields that the request then searches or sorts by: say which, ${fields}: { ${JSON.stringify(first.name)}: [/…] }, or use ${read} (docs/searches.md); ${accept}`
-        : `${names} ${one ? 'is the name of a search language, whose value' : 'are names of search languages, whose values'} may name any field: say how ${one ? 'it is' : 'they are'} read under ${read} (docs/searches.md); or list the values under ${values} and their fields under ${fields}; ${accept}`,
+        ? `${names} ${one ? 'has the name of a query-language parameter' : 'have names of query-language parameters'}, and the listed values may name fields that the request searches or sorts by: declare these fields, ${fields}: { ${JSON.stringify(first.name)}: [/…] }, or use ${read} (docs/searches.md); ${accept}`
+        : `${names} ${one ? 'has the name of a query-language parameter, so its value' : 'have names of query-language parameters, so their values'} may name any field: declare the language with ${read} (docs/searches.md); or list the values in ${values} and their fields in ${fields}; ${accept}`,
     );
   }
 }
@@ -136,12 +136,12 @@ export function uninspectedSegments(config: RouteConfig, params: ReadonlySet<str
     if (!Object.hasOwn(config.path_fields, name))
       report(
         ['match'],
-        `the path parameter {${name}} has the name of a search language, whose value may name any field: write a route for each value, or say the fields under path_fields and the values under params`,
+        `the path parameter {${name}} has the name of a query-language parameter, so its value may name any field: write one route per value, or list the values in params and their fields in path_fields`,
       );
     else if (!/^[\w|-]+$/.test(config.params[name] ?? ''))
       report(
         ['path_fields', name],
-        `the path parameter {${name}} has the name of a search language, whose value may name any field: list its values, params: { ${name}: "a|b" }`,
+        `the path parameter {${name}} has the name of a query-language parameter, so its value may name any field: list its values, params: { ${name}: "a|b" }`,
       );
   }
 }

@@ -17,14 +17,14 @@ export function unknownDataSubject(config: RouteConfig, catalog: Catalog, warn: 
   if (searched.length > 0 && paging?.narrowed !== 'pass') {
     warn(
       ['action'],
-      `this write goes to whatever a search by ${searched.join(', ')} finds, and nothing says whose records these are: requests that search are refused (narrowed_write_refused); name the record in the request and say whose it is on the route, e.g. data_subject: "${id ?? '{id}'}", see docs/writes.md`,
+      `this route writes the records that a search by ${searched.join(', ')} finds, and the request does not name their data subjects, so requests that search are refused (narrowed_write_refused): let the request name the record, and add data_subject to the route, e.g. data_subject: "${id ?? '{id}'}" (docs/writes.md)`,
     );
     return;
   }
   if (action === 'create' && id === undefined) return;
   warn(
     ['action'],
-    `nothing but the body (${catalog.data_subject.join(', ')}) says whose data this writes: one that does not is judged as about a stranger, without that person's refusals and flags (restricted …); say it on the route, e.g. data_subject: "${id ?? `{body:${request.record ?? ''}${catalog.data_subject[0]}}`}"`,
+    `the data subject of this write is read only from the body (${catalog.data_subject.join(', ')}), and without it the policy decides for an unknown person, without that person's refusals and flags (e.g. restricted): add data_subject to the route, e.g. data_subject: "${id ?? `{body:${request.record ?? ''}${catalog.data_subject[0]}}`}"`,
   );
 }
 
@@ -41,7 +41,7 @@ export function writesUnseen(
     if (field !== undefined)
       warn(
         ['request', 'params', i],
-        `the catalog of ${resource} has a line ${field}: a caller may write it unseen, since request.params says that it touches no field; leave it out`,
+        `"${pointer}" covers the field ${field} of the catalog of ${resource}, but request.params is for members that write no field, so a caller could write this field without a check: remove it from request.params`,
       );
   }
 }
@@ -54,17 +54,17 @@ export function erasesUnseen(config: RouteConfig, warn: Warn): void {
   if (leavesOut(request)) {
     warn(
       ['request', 'refused_fields'],
-      'strip leaves fields out, which an upstream would erase that replaces the record, as a PUT does: say request.replaces: parts if this one keeps the members that are not sent, replaces: false if it keeps all that a body leaves out',
+      'strip removes fields from the body, and an upstream that replaces the record on PUT would erase them: set request.replaces to parts if the upstream keeps the members that are not sent, or to false if it keeps every field that the body leaves out',
     );
     return;
   }
   const ways =
     action === 'create'
-      ? 'request: { replaces: false } if the upstream refuses to create what is there'
-      : `${request.format === 'json' ? 'request.keep_masked, which writes what is hidden as it is stored; or ' : ''}request: { replaces: false } if the upstream keeps all that a body leaves out, replaces: parts if it keeps the members that are not sent`;
+      ? 'request: { replaces: false } if the upstream refuses to create a record that exists'
+      : `${request.format === 'json' ? 'request.keep_masked, which writes the stored values of hidden fields; ' : ''}request: { replaces: false } if the upstream keeps every field that the body leaves out; replaces: parts if it keeps the members that are not sent`;
   warn(
     ['match'],
-    `every request is refused (write_erases) until the route says what its upstream does with what a PUT leaves out: ${ways}, or replaces: true if it erases that and the catalog covers all that it stores (callers who are not shown all of the catalog stay refused)`,
+    `every request is refused (write_erases), since the route does not say whether the upstream erases the fields that a PUT leaves out: set ${ways}; or replaces: true if it erases them and the catalog covers every stored field (callers that may not see every field of the catalog are still refused)`,
   );
 }
 
@@ -83,7 +83,7 @@ export function picksByLess({ action }: RouteConfig, { resource, fields }: Catal
       reported.add(`${list} ${member}`);
       warn(
         ['action'],
-        `the catalog of ${resource} picks from ${list} by ${named.join(', ')}, and an element has ${member}, too: a write that sends both is refused, since the upstream may go by ${member}; let the selector name both, e.g. ${list}/[${member}=…,${keys}]`,
+        `the catalog of ${resource} selects elements of ${list} by ${named.join(', ')}, but an element also has ${member}, by which the upstream may select, so a write that sends both is refused: use both in the selector, e.g. ${list}/[${member}=…,${keys}]`,
       );
     }
   }

@@ -413,7 +413,7 @@ describe('languages of many parameters in a body', () => {
         when: { body: { '/operation': 'A' } },
         paging: { limit: '/limit' },
       },
-      /JSON, forms and XML alone/,
+      /JSON, form and XML bodies/,
     ],
     [{ paging: {} }, /paging.size/],
     [

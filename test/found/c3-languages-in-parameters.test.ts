@@ -192,11 +192,11 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
   const NAMES =
     'where filter $filter sort order orderby $orderby q query search Sort FILTER sort[] filter[0] _sort fields';
   test.each(NAMES.split(' '))('%s', (parameter) => {
-    const said = /is the name of a search language.*query_grammar/;
+    const said = /has the name of a query-language parameter.*query_grammar/;
     expect(fault({ query_fields: { [parameter]: '/name' } })).toMatch(said);
     expect(fault({ query_params: [parameter] })).toMatch(said);
     expect(fault({ when: { query: { [parameter]: { present: true } } } })).toMatch(said);
-    expect(fault({ query_params: [parameter], uninspected: ['x'] })).toMatch(/names no such/);
+    expect(fault({ query_params: [parameter], uninspected: ['x'] })).toMatch(/has no query parameter/);
     expect(fault({ query_params: [parameter], uninspected: true })).toBe('none');
     expect(fault({ query_params: [parameter], uninspected: [parameter] })).toBe('none');
     expect(fault({ query_params: [parameter], query_values: { [parameter]: '.*' } })).toMatch(said);
@@ -209,7 +209,7 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
     );
   test.each(SEARCHES)('%s needs the fields of its values, too, unless they name none', (parameter) => {
     const listed = { query_values: { [parameter]: ['name', '-name'] } };
-    const said = /is the name of a search language, and its values name fields/;
+    const said = /has the name of a query-language parameter, and the listed values may name fields/;
     expect(fault({ query_params: [parameter], ...listed })).toMatch(said);
     expect(fault({ when: { query: { [parameter]: ['name', '-name'] } } })).toMatch(said);
     expect(fault({ when: { query: { [parameter]: 'phone ne null' } } })).toMatch(said);
@@ -229,7 +229,7 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
       fault({ query_params: [parameter], query_values: { [parameter]: of } });
     expect(values('id,name', '*', 'orders', 'agent.name', '-notes')).toBe('none');
     for (const value of ['id:ssn', 'ssn as id', 'count(ssn)', 'Orders($filter=ssn eq 1)', 'ssn=1'])
-      expect(values('id', value)).toMatch(/is the name of a search language/);
+      expect(values('id', value)).toMatch(/has the name of a query-language parameter/);
   });
   test.each(['{sort}', '{order}/{dir}', 'by/{sort_by}'])('a path parameter is one, too: %s', (path) => {
     const [name = ''] = /(?<=\{)\w+/.exec(path) ?? [];
@@ -241,13 +241,13 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
         return isSluiceError(e) ? e.message : String(e);
       }
     };
-    expect(at({})).toMatch(/has the name of a search language/);
+    expect(at({})).toMatch(/has the name of a query-language parameter/);
     expect(at({ path_fields: { [name]: '/name' } })).toMatch(/list its values/);
     expect(at({ path_fields: { [name]: '/name' }, params: { [name]: 'name|-name' } })).toBe('none');
     expect(at({ uninspected: [name] })).toBe('none');
   });
   test.each(['/where', '/where/**', '/a/filter', '/sort/*'])('%s in a body that searches', (pointer) => {
-    const said = /is the name of a search language.*request\.grammar/;
+    const said = /has the name of a query-language parameter.*request\.grammar/;
     expect(fault({ request: { params: [pointer] } })).toMatch(said);
     expect(fault({ request: { fields: { [pointer]: '/name' } } })).toMatch(said);
     expect(fault({ request: { params: [pointer] }, uninspected: [pointer] })).toBe('none');
@@ -264,7 +264,7 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
   test('several of a route are one fault, which suggests a grammar for each', () => {
     const of = (query_params: string[]) => fault({ query_params });
     expect(of(['limit', 'sort', 'fields', 'q', 'filter', 'include'])).toMatch(
-      /^[^\n]*"sort", "fields", "q", "filter", "include" are names of search languages[^\n]*\{ sort: \{ grammar: sort, fields: [^\n]*, fields: \{ grammar: select \}, q: \{ grammar: text, [^\n]*, filter: \{ grammar: …, [^\n]*, include: \{ grammar: include, [^\n]*uninspected: \["sort", "fields", "q", "filter", "include"\]$/,
+      /^[^\n]*"sort", "fields", "q", "filter", "include" have names of query-language parameters[^\n]*\{ sort: \{ grammar: sort, fields: [^\n]*, fields: \{ grammar: select \}, q: \{ grammar: text, [^\n]*, filter: \{ grammar: …, [^\n]*, include: \{ grammar: include, [^\n]*uninspected: \["sort", "fields", "q", "filter", "include"\]$/,
     );
     expect(of(['$filter', '$select'])).toContain('e.g. { "*": { grammar: odata, fields: { name: /name } } }');
     expect(of(['_sort', '_include'])).toContain('e.g. { "*": { grammar: fhir, fields: { name: /name } } }');
@@ -274,7 +274,7 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
   });
   test('/query is one where the route is none of GraphQL, which is warned of', () => {
     const query = { request: { params: ['/query/**'] } };
-    expect(fault(query)).toMatch(/is the name of a search language/);
+    expect(fault(query)).toMatch(/has the name of a query-language parameter/);
     expect(() =>
       routesConfig([route('POST /graphql', { action: 'search', request: { params: ['/query'] } })]),
     ).not.toThrow();

@@ -25,7 +25,7 @@ describe('a route that writes about somebody whom it does not name is warned of'
   test('where it updates: an id alone says which record, not whose', () => {
     const [only, ...more] = warned({ action: 'update', id: '{id}' });
     expect(only).toMatch(
-      /^0\.action nothing but the body \(\/id\) says whose data .* data_subject: "\{id\}"$/,
+      /^0\.action the data subject of this write is read only from the body \(\/id\), .* data_subject: "\{id\}"$/,
     );
     expect(more).toEqual([]);
   });
@@ -45,7 +45,7 @@ describe('a route that writes about somebody whom it does not name is warned of'
   ])('where it writes whatever a search finds: %j', (more, match) => {
     for (const action of ['create', 'update', 'delete']) {
       const [only, ...others] = warned({ action, ...more }, match);
-      expect(only).toMatch(/^0\.action this write goes to whatever a search by \/phone finds/);
+      expect(only).toMatch(/^0\.action this route writes the records that a search by \/phone finds/);
       expect(others).toEqual([]);
       expect(warned({ action, ...more, resource: 'product' }, match)).toEqual([]);
     }
@@ -79,7 +79,7 @@ describe('a page that is one record, about everybody on it, is warned of', () =>
     ['/list/*/owner/id', { action: 'export', response: { format: 'xml' } }, '/list/*'],
   ])('%s %j', (at, more, records) => {
     expect(page(at, more, {}, 'id' in more ? 'GET /c/{id}' : 'GET /c')).toContain(
-      `a page is one record, about everybody on it (${at}): one who is withheld withholds all, and searches are refused (narrowed_page_refused); say records: ${records} on the route`,
+      `a page is one record about all data subjects in it (${at}): the page is withheld if one of them is withheld, and searches are refused (narrowed_page_refused): add records: ${records} to the route`,
     );
   });
   test.each(
@@ -106,7 +106,7 @@ describe('a query parameter with the name of a field that is said to touch none 
     warned({ action: 'search', query_params, records: '/*', ...more }, 'GET /c').join();
   test.each(['phone', 'Phone', 'PHONE'])('%s', (name) => {
     expect(said(['x', name])).toContain(
-      `0.query_params.1 "${name}" has the name of a field, and query_params says that it touches none: say query_fields: { "${name}": /phone }`,
+      `0.query_params.1 "${name}" has the name of the field /phone, but query_params is for parameters that search by no field: use query_fields: { "${name}": /phone }`,
     );
   });
   test.each(['status', 'telephone', 'page'])('but not %s', (name) => {
@@ -143,7 +143,7 @@ describe('a route is warned of', () => {
   test('whose path names a field that nothing says it searches by', () => {
     const more = { action: 'search' };
     expect(warned(more, 'GET /by/{phone}')).toEqual([
-      '0.match the path parameter {phone} has the name of a field: say id: "{phone}" if it names the record, or path_fields: { phone: /phone } if it searches by it',
+      '0.match the path parameter {phone} has the name of the field /phone, but the route does not declare it: add path_fields: { phone: /phone } if the path searches by this field, or id: "{phone}" if the parameter is the id of the record',
     ]);
     expect(warned({ ...more, path_fields: { phone: '/phone' } }, 'GET /by/{phone}')).toEqual([]);
     expect(warned({ action: 'read', id: '{phone}' }, 'GET /by/{phone}')).toEqual([]);
@@ -161,12 +161,12 @@ describe('a route is warned of', () => {
     };
     expect(
       warned({ action: 'search', query_fields: { tel: ['/phone', '/phon'] }, request }, 'POST /c').map(
-        (w) => w.split(':')[0],
+        (w) => w.split(',')[0],
       ),
     ).toEqual([
-      '0.query_fields.tel the catalog of customer has no line /phon',
-      '0.request.fields./by/mail the catalog of customer has no line /mail',
-      '0.request.domains./params/0.agent the catalog of customer has no line /agent',
+      '0.query_fields.tel the catalog of customer has no field /phon',
+      '0.request.fields./by/mail the catalog of customer has no field /mail',
+      '0.request.domains./params/0.agent the catalog of customer has no field /agent',
     ]);
   });
 
@@ -302,7 +302,9 @@ describe('a search whose page the route does not describe is warned of', () => {
     ],
   ])('in %s', (_, more, at) => {
     const [only, ...others] = warned({ ...search, ...more }, 'POST /c');
-    expect(only).toMatch(new RegExp(`^${at} .*asks for a page, and a search with a page is refused`));
+    expect(only).toMatch(
+      new RegExp(`^${at} .*has the name of a paging parameter, but the route has no paging`),
+    );
     expect(others).toEqual([]);
     expect(warned({ ...search, ...more, paging: { narrowed: 'refuse' } }, 'POST /c')).toEqual([]);
   });
