@@ -84,7 +84,11 @@ describe.skipIf(!mounted)('a disk that fills up under a serving sidecar', () => 
         rmSync(join(mount, 'ballast'));
       }
       await until(async () => (await burst()).every((status) => status === 200));
-      expect((await fetch(`${served.admin}/readyz`, { headers: { connection: 'close' } })).status).toBe(200);
+      // A worker that none of the requests reached notices the space when it next looks.
+      await until(
+        async () =>
+          (await fetch(`${served.admin}/readyz`, { headers: { connection: 'close' } })).status === 200,
+      );
       served.child.kill('SIGTERM');
       expect(await served.ended).toBe(0);
       expect(served.log()).not.toContain('a worker ended');
