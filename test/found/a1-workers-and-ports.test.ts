@@ -8,12 +8,13 @@ import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import {
   type Cleaning,
   childrenOf,
+  cleanedTest,
   customer,
   get,
   type Served,
@@ -25,29 +26,27 @@ import { recordsIn } from '../support/sluice.ts';
 import { exchange, headerOf, Wire } from '../support/wire.ts';
 
 let issuer: DevelopmentIssuer;
-const cleaning: Cleaning = [];
+const preloaded = mkdtempSync(join(tmpdir(), 'sluice-fragile-'));
+const options = process.env['NODE_OPTIONS'];
 beforeAll(async () => {
   issuer = await createDevelopmentIssuer();
-}, 60_000);
-afterEach(() => {
-  for (const clean of cleaning.splice(0).reverse()) clean();
+  // Every process that is started here throws, out of nowhere, at SIGUSR2.
+  const module = join(preloaded, 'fragile.mjs');
+  writeFileSync(module, "process.on('SIGUSR2', () => { throw new Error('unexpected'); });\n");
+  process.env['NODE_OPTIONS'] = `${options ?? ''} --import ${module}`;
+});
+afterAll(() => {
+  if (options === undefined) delete process.env['NODE_OPTIONS'];
+  else process.env['NODE_OPTIONS'] = options;
+  rmSync(preloaded, { recursive: true, force: true });
 });
 
-/** Every process of it throws, out of nowhere, at SIGUSR2. */
-async function fragile(config: Readonly<Record<string, unknown>> = {}): Promise<Served> {
-  const dir = mkdtempSync(join(tmpdir(), 'sluice-fragile-'));
-  cleaning.push(() => rmSync(dir, { recursive: true, force: true }));
-  const module = join(dir, 'fragile.mjs');
-  writeFileSync(module, "process.on('SIGUSR2', () => { throw new Error('unexpected'); });\n");
-  const before = process.env['NODE_OPTIONS'];
-  process.env['NODE_OPTIONS'] = `${before ?? ''} --import ${module}`;
-  try {
-    const upstream = await upstreamOf(customer, cleaning);
-    return await serve({ upstream, config: { workers: 2, ...config } }, issuer, cleaning);
-  } finally {
-    if (before === undefined) delete process.env['NODE_OPTIONS'];
-    else process.env['NODE_OPTIONS'] = before;
-  }
+async function twoWorkers(
+  cleaning: Cleaning,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<Served> {
+  const upstream = await upstreamOf(customer, cleaning);
+  return serve({ upstream, config: { workers: 2, ...config } }, issuer, cleaning);
 }
 const portOf = (url: string): number => Number(new URL(url).port);
 const opens = (url: string): Promise<boolean> =>
@@ -58,42 +57,6 @@ const opens = (url: string): Promise<boolean> =>
     });
     socket.on('error', () => resolve(false));
   });
-
-test('workers that end again and again, one way or another, never close a port, and the journal is whole', async () => {
-  const served = await fragile();
-  const probes: boolean[] = [];
-  const again = (): number => served.log().split('a worker serves again').length - 1;
-  let answered = 0;
-  // one or both of them, at once or by an exception
-  for (let i = 0; i < 4; i++) {
-    const [one, other] = childrenOf(served.child.pid!);
-    // one of them, or all
-    const ended = i % 2 === 0 ? [one!] : [one!, other!];
-    const wanted = again() + ended.length;
-    for (const pid of ended) process.kill(pid, i % 3 === 0 ? 'SIGKILL' : 'SIGUSR2');
-    void get(served, issuer).then(
-      () => answered++,
-      () => undefined,
-    );
-    await until(async () => {
-      probes.push(await opens(served.proxy), await opens(served.admin));
-      return again() === wanted;
-    });
-  }
-  expect(probes).not.toContain(false);
-  await until(() =>
-    get(served, issuer).then(
-      ({ status }) => status === 200,
-      () => false,
-    ),
-  );
-  expect(served.child.exitCode).toBe(null);
-  served.child.kill('SIGTERM');
-  await served.ended;
-  const journal = join(served.dir, 'journal');
-  expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
-  expect(recordsIn(journal).length).toBeGreaterThanOrEqual(answered);
-}, 120_000);
 
 /** local ports of the TCP connections that a process holds (Linux) */
 function portsHeldBy(pid: number): ReadonlySet<number> {
@@ -115,71 +78,126 @@ function portsHeldBy(pid: number): ReadonlySet<number> {
   );
 }
 
-test('an unexpected exception in one worker leaves the requests of the other alone', async () => {
-  const waiting: ServerResponse[] = [];
-  const upstream = await upstreamOf((res) => waiting.push(res), cleaning);
-  const served = await fragile({ upstreams: { crm: { url: upstream } } });
-  const heldBy = (pid: number): ServerResponse[] => {
-    const ports = portsHeldBy(pid);
-    return waiting.filter((res) => ports.has(res.socket!.remotePort!));
-  };
-  const [one, other] = childrenOf(served.child.pid!) as [number, number];
-  const asked: Promise<number | string>[] = [];
-  // Whichever worker asks first gets a connection: requests are sent until both have some.
-  while (heldBy(one).length === 0 || heldBy(other).length === 0) {
-    for (let n = 0; n < 4; n += 1)
-      asked.push(
+// Each mostly waits for workers that end and start.
+describe.concurrent('workers that end, and the bounds of each', () => {
+  cleanedTest(
+    'workers that end again and again, one way or another, never close a port, and the journal is whole',
+    async ({ cleaning }) => {
+      const served = await twoWorkers(cleaning);
+      const probes: boolean[] = [];
+      const again = (): number => served.log().split('a worker serves again').length - 1;
+      let answered = 0;
+      // one or both of them, at once or by an exception
+      for (let i = 0; i < 4; i++) {
+        const [one, other] = childrenOf(served.child.pid!);
+        // one of them, or all
+        const ended = i % 2 === 0 ? [one!] : [one!, other!];
+        const wanted = again() + ended.length;
+        for (const pid of ended) process.kill(pid, i % 3 === 0 ? 'SIGKILL' : 'SIGUSR2');
+        void get(served, issuer).then(
+          () => answered++,
+          () => undefined,
+        );
+        await until(async () => {
+          probes.push(await opens(served.proxy), await opens(served.admin));
+          return again() === wanted;
+        });
+      }
+      expect(probes).not.toContain(false);
+      await until(() =>
         get(served, issuer).then(
-          ({ status }) => status,
-          () => 'broken off',
+          ({ status }) => status === 200,
+          () => false,
         ),
       );
-    await until(() => waiting.length === asked.length);
-  }
-  const [lost, kept] = [heldBy(one), heldBy(other)];
-  expect(lost.length + kept.length).toBe(asked.length);
-  process.kill(one, 'SIGUSR2');
-  await until(() => served.log().includes('a worker ended; it is started again'));
-  for (const res of kept) customer(res);
-  const answers = await Promise.all(asked);
-  expect(answers.filter((answer) => answer === 'broken off')).toHaveLength(lost.length);
-  expect(answers.filter((answer) => answer === 200)).toHaveLength(kept.length);
-}, 60_000);
+      expect(served.child.exitCode).toBe(null);
+      served.child.kill('SIGTERM');
+      await served.ended;
+      const journal = join(served.dir, 'journal');
+      expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
+      expect(recordsIn(journal).length).toBeGreaterThanOrEqual(answered);
+    },
+  );
 
-test('while no worker serves, a connection waits for one, at the address that any free port was given', async () => {
-  const served = await fragile();
-  for (const pid of childrenOf(served.child.pid!)) process.kill(pid, 'SIGKILL');
-  await until(() => childrenOf(served.child.pid!).length === 0);
-  expect((await get(served, issuer)).status).toBe(200);
-}, 60_000);
+  cleanedTest(
+    'an unexpected exception in one worker leaves the requests of the other alone',
+    async ({ cleaning }) => {
+      const waiting: ServerResponse[] = [];
+      const upstream = await upstreamOf((res) => waiting.push(res), cleaning);
+      const served = await twoWorkers(cleaning, { upstreams: { crm: { url: upstream } } });
+      const heldBy = (pid: number): ServerResponse[] => {
+        const ports = portsHeldBy(pid);
+        return waiting.filter((res) => ports.has(res.socket!.remotePort!));
+      };
+      const [one, other] = childrenOf(served.child.pid!) as [number, number];
+      const asked: Promise<number | string>[] = [];
+      // Whichever worker asks first gets a connection: requests are sent until both have some.
+      while (heldBy(one).length === 0 || heldBy(other).length === 0) {
+        for (let n = 0; n < 4; n += 1)
+          asked.push(
+            get(served, issuer).then(
+              ({ status }) => status,
+              () => 'broken off',
+            ),
+          );
+        await until(() => waiting.length === asked.length);
+      }
+      const [lost, kept] = [heldBy(one), heldBy(other)];
+      expect(lost.length + kept.length).toBe(asked.length);
+      process.kill(one, 'SIGUSR2');
+      await until(() => served.log().includes('a worker ended; it is started again'));
+      for (const res of kept) customer(res);
+      const answers = await Promise.all(asked);
+      expect(answers.filter((answer) => answer === 'broken off')).toHaveLength(lost.length);
+      expect(answers.filter((answer) => answer === 200)).toHaveLength(kept.length);
+    },
+  );
 
-test('a worker bounds heads, connections and open ends as one process alone does', async () => {
-  const served = await fragile({
-    limits: { header_timeout: '400ms', request_timeout: '800ms', connections: 3 },
-  });
-  expect((await exchange(portOf(served.proxy), 'GET / HTTP/1.1\r\nHost:')).status).toBe(408);
-  const [late] = recordsIn(join(served.dir, 'journal'));
-  expect(late).toMatchObject({ reasons: [{ code: 'request_timeout' }], request: { client_ip: '127.0.0.1' } });
-  const sockets = Array.from({ length: 20 }, () => connect(portOf(served.proxy), '127.0.0.1'));
-  let closed = 0;
-  for (const socket of sockets)
-    socket
-      .on('error', () => undefined)
-      .on('close', () => closed++)
-      .resume();
-  cleaning.push(() => {
-    for (const socket of sockets) socket.destroy();
-  });
-  // Three at most stay in each worker, until their heads are late: whoever is full may take one that the other had room for.
-  await until(() => closed >= 14);
-}, 60_000);
+  cleanedTest(
+    'while no worker serves, a connection waits for one, at the address that any free port was given',
+    async ({ cleaning }) => {
+      const served = await twoWorkers(cleaning);
+      for (const pid of childrenOf(served.child.pid!)) process.kill(pid, 'SIGKILL');
+      await until(() => childrenOf(served.child.pid!).length === 0);
+      expect((await get(served, issuer)).status).toBe(200);
+    },
+  );
 
-test.each([
+  cleanedTest(
+    'a worker bounds heads, connections and open ends as one process alone does',
+    async ({ cleaning }) => {
+      const served = await twoWorkers(cleaning, {
+        limits: { header_timeout: '400ms', request_timeout: '800ms', connections: 3 },
+      });
+      expect((await exchange(portOf(served.proxy), 'GET / HTTP/1.1\r\nHost:')).status).toBe(408);
+      const [late] = recordsIn(join(served.dir, 'journal'));
+      expect(late).toMatchObject({
+        reasons: [{ code: 'request_timeout' }],
+        request: { client_ip: '127.0.0.1' },
+      });
+      const sockets = Array.from({ length: 20 }, () => connect(portOf(served.proxy), '127.0.0.1'));
+      let closed = 0;
+      for (const socket of sockets)
+        socket
+          .on('error', () => undefined)
+          .on('close', () => closed++)
+          .resume();
+      cleaning.push(() => {
+        for (const socket of sockets) socket.destroy();
+      });
+      // Three at most stay in each worker, until their heads are late: whoever is full may take one that the other had room for.
+      await until(() => closed >= 14);
+    },
+  );
+});
+
+// On their own: a kept connection is waited for half a second.
+cleanedTest.for([
   ['a worker', 2],
   ['a process alone', 1],
-])(
+] as const)(
   '%s that is told to end answers what comes on kept connections, and says that it is the last',
-  async (_what, workers) => {
+  async ([, workers], { cleaning }) => {
     const waiting: (() => void)[] = [];
     const upstream = await upstreamOf((res) => waiting.push(() => customer(res)), cleaning);
     const served = await serve({ upstream, config: { workers } }, issuer, cleaning);
@@ -208,5 +226,4 @@ test.each([
     expect(await ask()).toEqual(Array(6).fill('200 close'));
     await Promise.all(wires.map((wire) => wire.untilClosed()));
   },
-  120_000,
 );
