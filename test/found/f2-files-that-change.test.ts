@@ -26,7 +26,7 @@ import { writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { FIXTURE, fixture, inputFor, opa, scratch } from '../policy/support.ts';
-import { type Cleaning, customer, get, serve, upstreamOf } from '../support/served.ts';
+import { cleanedTest, customer, get, serve, upstreamOf } from '../support/served.ts';
 import { answer, SCRIPTED } from '../support/sluice.ts';
 
 const open: { close(): unknown }[] = [];
@@ -250,7 +250,7 @@ describe('a source that is away for a moment', () => {
   });
 });
 
-describe('a policy directory that changes under load, with two workers', () => {
+describe.concurrent('a policy directory that changes under load, with two workers', () => {
   /** Each needs its own catalog and its own data: a mix of both is neither answer. */
   const VERSIONS = {
     A: {
@@ -306,11 +306,9 @@ describe('a policy directory that changes under load, with two workers', () => {
     },
   };
 
-  test.each(Object.keys(SWAPS))(
+  cleanedTest.for(Object.keys(SWAPS))(
     '%s 60 times answers by one version or the other, and ends well',
-    async (how) => {
-      const cleaning: Cleaning = [];
-      open.push({ close: () => cleaning.reverse().forEach((clean) => void clean()) });
+    async (how, { cleaning }) => {
       const issuer = await createDevelopmentIssuer();
       const root = await scratch();
       writeVersion(join(root, 'A'), 'A');
@@ -364,7 +362,6 @@ describe('a policy directory that changes under load, with two workers', () => {
       expect(answers).toContain(`200 ${VERSIONS.B.shown}`);
       expect(served.log()).not.toContain('a worker ended');
     },
-    120_000,
   );
 });
 
