@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { cleanedTest } from '../support/cleaned-test.ts';
 import {
   type Cleaning,
   childrenOf,
-  cleanedTest,
   customer,
   get as getFrom,
   launch,

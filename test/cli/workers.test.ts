@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { parseConfig } from '../../src/config/index.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { cleanedTest } from '../support/cleaned-test.ts';
 import {
   type Cleaning,
   childrenOf,
-  cleanedTest,
   customer,
   get as getFrom,
   launch,

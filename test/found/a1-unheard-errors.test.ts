@@ -9,10 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createSecureContext, connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect } from 'vitest';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { cleanedTest } from '../support/cleaned-test.ts';
 import {
   type Cleaning,
   childrenOf,
-  cleanedTest,
   customer,
   get,
   type Served,

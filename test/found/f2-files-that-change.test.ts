@@ -26,7 +26,8 @@ import { writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { createPolicyStore, type LivePolicyStore } from '../../src/policy/store.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { FIXTURE, fixture, inputFor, opa, scratch } from '../policy/support.ts';
-import { cleanedTest, customer, get, serve, upstreamOf } from '../support/served.ts';
+import { cleanedTest } from '../support/cleaned-test.ts';
+import { customer, get, serve, upstreamOf } from '../support/served.ts';
 import { answer, SCRIPTED } from '../support/sluice.ts';
 
 const open: { close(): unknown }[] = [];

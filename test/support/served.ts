@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, get as httpGet, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test } from 'vitest';
 import type { DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { prepare } from './sluice.ts';
 
@@ -24,17 +23,6 @@ export type Setup = Parameters<typeof prepare>[0];
 
 /** To be run in reverse after a test. */
 export type Cleaning = (() => void)[];
-
-/** A test with a cleaning of its own, which other tests can run beside. */
-export const cleanedTest = test.extend<{ cleaning: Cleaning }>({
-  cleaning: async ({ onTestFinished }, use) => {
-    const cleaning: Cleaning = [];
-    onTestFinished(() => {
-      for (const clean of cleaning.reverse()) clean();
-    });
-    await use(cleaning);
-  },
-});
 
 export async function upstreamOf(handle: (res: ServerResponse) => void, cleaning: Cleaning): Promise<string> {
   const server: Server = createServer((_req, res) => handle(res));
