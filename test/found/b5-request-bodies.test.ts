@@ -115,9 +115,9 @@ describe('a body of a format', () => {
       return '';
     };
     expect(faults({ types: ['application/x-www-form-urlencoded'] })).toContain(
-      'request.types[0]: is a type of form',
+      'request.types[0]: is a media type of form',
     );
-    expect(faults({ format: 'xml' })).toContain('request.record: is needed');
+    expect(faults({ format: 'xml' })).toContain('request.record: a route that writes XML must have');
     expect(faults({ options: { separator: ';' } })).toContain('request.options: ');
     expect(faults({ format: 'csv', options: { separator: ';', quote: ';' } })).toContain('request.options: ');
   });

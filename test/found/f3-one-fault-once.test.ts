@@ -80,7 +80,7 @@ test.skipIf(opa === null)(
       /no purpose "delvery"; did you mean "delivery"/,
       /no recipient "swift_logistic"; did you mean "swift_logistics"/,
       /no catalog of a resource "costumer"; did you mean "customer"/,
-      /no line \/phon: .*did you mean "\/phone"/,
+      /no field \/phon, .*did you mean "\/phone"/,
       /no flag "restrictd"; did you mean "restricted"/,
       /no category "identitty"; did you mean "identity"/,
     ];
