@@ -1,5 +1,8 @@
 /** What a caller, or an upstream, may cost: connections, requests at once, long answers, readers that do not read. */
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listen } from '../../src/endpoints/listening.ts';
+import { createProxyListener } from '../../src/endpoints/proxy/proxy.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
 import { exchange, headerOf, jsonOf, requestText, soFar, textOf, Wire } from '../support/wire.ts';
@@ -113,6 +116,39 @@ describe('limits', () => {
     wire.destroy();
     await running.close();
   }, 60_000);
+
+  test('closes the connection of a caller that stops reading before the last bytes of a long answer', async () => {
+    let ended = false;
+    let socket: Socket | undefined;
+    const server = createProxyListener(
+      async (_request, reply) => {
+        reply.start(200, {});
+        // The buffers of the kernel are full, and the one of the socket is not: no write waits.
+        while (socket!.writableLength === 0) await reply.write([Buffer.alloc(16 * 1024)]);
+        await reply.end();
+        ended = true;
+      },
+      async () => ({ id: '', unrecorded: null }),
+      {
+        header_bytes: 16_384,
+        header_timeout: 500,
+        request_timeout: 500,
+        keep_alive_timeout: 600_000,
+        connections: 10,
+      },
+    );
+    server.on('connection', (accepted: Socket) => {
+      socket = accepted;
+    });
+    const port = await listen(server, { host: '127.0.0.1', port: 0 });
+    const wire = await Wire.open(port);
+    wire.socket.pause();
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await expect.poll(() => ended).toBe(true);
+    await expect.poll(() => socket!.destroyed).toBe(true);
+    wire.destroy();
+    server.close();
+  });
 
   test('refuses requests beyond limits.in_flight, and serves them again afterwards', async () => {
     const running = await startSluice({ upstream: upstream.url, config: { limits: { in_flight: 3 } } });

@@ -168,6 +168,8 @@ describe.concurrent('a connection that is reset at any moment ends nothing but i
         admin: '127.0.0.1:0',
         tls: { cert: certificate('server.pem'), key: certificate('server.key.pem') },
       },
+      // None of these limits ends a request here: a request that was cut off must end without them.
+      limits: { shutdown: '10m', request_timeout: '1h' },
     });
     const port = portOf(served.proxy);
     for (const bytes of Object.values(PROXY)) await resets(port, bytes(), TIMES, true);

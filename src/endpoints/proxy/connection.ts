@@ -145,7 +145,9 @@ export class Connection {
     if (this.#held.length === 0) this.#finish();
     if (!this.#answering) return;
     this.#waiting = setTimeout(() => {
-      if (this.#newest?.answered === false) this.#socket.destroy();
+      // The rest of an unfinished request never comes. Its answer may not end either: over TLS, Node loses the callback of a write that
+      // fails synchronously, so a connection that was reset is not closed.
+      if (this.#newest?.answered === false || this.unfinished !== null) this.#socket.destroy();
     }, HALF_CLOSED_MS);
   }
 

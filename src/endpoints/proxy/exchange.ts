@@ -177,15 +177,14 @@ export class NodeReply implements Reply {
     response.writeHead(status, { ...headers, 'content-length': String(length) });
     if (headers['connection'] === 'close' && this.#request.incomplete) {
       for (const c of chunks) response.write(c);
-      this.#request.discard(() => response.end());
+      this.#request.discard(() => this.end());
       return;
     }
     const last = chunks.length - 1;
     if (last > 0) response.cork();
     for (let i = 0; i < last; i++) response.write(chunks[i]);
     response.end(chunks[last]);
-    const { socket } = response;
-    if (socket !== null && socket.writableLength > 0) this.#watch(socket);
+    this.#watchRest();
   }
 
   start(status: number, headers: Readonly<Record<string, string>>): void {
@@ -221,12 +220,19 @@ export class NodeReply implements Reply {
 
   end(): void {
     this.#response.end();
+    this.#watchRest();
   }
 
   abort(): void {
     const { socket } = this.#response;
     if (this.#framedByClose && socket !== null) connectionBelow(socket)?.resetAndDestroy();
     this.#response.destroy();
+  }
+
+  /** Bytes of the complete answer may still wait for the caller to read. */
+  #watchRest(): void {
+    const { socket } = this.#response;
+    if (socket !== null && socket.writableLength > 0) this.#watch(socket);
   }
 
   /** Node destroys a connection on which no bytes move for the timeout. */
