@@ -53,6 +53,9 @@ class Caller {
     this.#request = Buffer.from(`GET ${url.pathname} HTTP/1.1\r\n${lines.join('')}\r\n`);
     this.#socket = connect(Number(url.port), url.hostname).setNoDelay();
     this.#socket.on('data', (chunk) => this.#read(chunk));
+    this.#socket.on('end', () => {
+      throw new Error(`${url}: the connection was closed`);
+    });
   }
 
   ask(done: () => void): void {
@@ -82,13 +85,22 @@ class Caller {
 
 const CALLERS = 64;
 
-/** Requests at fixed times, whether or not earlier ones are answered: a slow answer delays no other's start (no coordinated omission). */
+/** milliseconds from the moment at which each request was due to its answer, in the order of these moments */
+export type Latencies = Float64Array;
+
+export const quantile = (latencies: Latencies, q: number): number =>
+  latencies.toSorted()[Math.min(latencies.length - 1, Math.floor(latencies.length * q))] ?? 0;
+
+/**
+ * Requests at fixed times, whether or not earlier ones are answered. A request that waits for a free connection counts from the moment at
+ * which it was due, so that a slow answer hides no other (no coordinated omission).
+ */
 export async function openLoop(
   url: string,
   headers: Readonly<Record<string, string>>,
   rate: number,
   seconds: number,
-): Promise<{ readonly p50_ms: number; readonly p99_ms: number }> {
+): Promise<Latencies> {
   const idle = Array.from({ length: CALLERS }, () => new Caller(new URL(url), headers));
   const callers = [...idle];
   const total = Math.floor(rate * seconds);
@@ -103,7 +115,8 @@ export async function openLoop(
   });
   const send = (i: number, caller: Caller): void =>
     caller.ask(() => {
-      latencies[answered++] = performance.now() - due(i);
+      latencies[i] = performance.now() - due(i);
+      answered += 1;
       const next = waiting.shift();
       if (next === undefined) idle.push(caller);
       else send(next, caller);
@@ -113,14 +126,13 @@ export async function openLoop(
     // Never by spinning, which would take a core from those that are measured.
     await new Promise((resolve) => setTimeout(resolve, 1));
     for (; i < total && due(i) <= performance.now(); i++) {
-      const caller = idle.pop();
+      // All are used in turn: an unused connection would be closed.
+      const caller = idle.shift();
       if (caller === undefined) waiting.push(i);
       else send(i, caller);
     }
   }
   await finished;
   for (const caller of callers) caller.close();
-  latencies.sort();
-  const at = (q: number): number => latencies[Math.min(total - 1, Math.floor(total * q))] ?? 0;
-  return { p50_ms: at(0.5), p99_ms: at(0.99) };
+  return latencies;
 }

@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
-import { hasWrk, openLoop, wrk } from './load.ts';
+import { hasWrk, openLoop, quantile, wrk } from './load.ts';
 import { startNginx, writeNginx } from './nginx.ts';
 import { check, print, type Row } from './report.ts';
 import { type Sidecar, startSidecar } from './setup.ts';
@@ -263,7 +263,7 @@ async function latency(peers: readonly Peer[]): Promise<Row[]> {
   for (let round = 0; round < ROUNDS; round++) {
     const base = await openLoop(direct!.url, {}, half, SECONDS);
     const own = await openLoop(ours!.url, ours!.headers, half, SECONDS);
-    rounds.push({ base: base.p99_ms, p50: own.p50_ms, p99: own.p99_ms });
+    rounds.push({ base: quantile(base, 0.99), p50: quantile(own, 0.5), p99: quantile(own, 0.99) });
   }
   const at = `at ${Math.round(half)} req/s (half load)`;
   return [

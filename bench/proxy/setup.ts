@@ -1,5 +1,5 @@
 /** The sidecar that is measured: the default policy, one customer record of about 1 KB, strict journaling unless said otherwise. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,12 +7,15 @@ import { createInterface } from 'node:readline';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+/** those of the image */
+export const FLAGS: readonly string[] = ['--max-semi-space-size=8'];
 
 export interface Sidecar {
   readonly url: string;
   readonly token: string;
   /** of the first process, where there are several */
   readonly pid: number;
+  readonly process: ChildProcess;
   stop(): Promise<void>;
 }
 
@@ -26,6 +29,10 @@ export async function startSidecar(
     readonly limits?: object;
     readonly policies?: string;
     readonly upstreams?: object;
+    /** of Node, in place of those that the image sets */
+    readonly flags?: readonly string[];
+    /** the process has an IPC channel, for a module that `flags` import */
+    readonly ipc?: boolean;
   } = {},
 ): Promise<Sidecar> {
   mkdirSync(dir, { recursive: true });
@@ -74,14 +81,14 @@ export async function startSidecar(
   writeFileSync(join(dir, 'sluice.yaml'), JSON.stringify(config));
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=8', join(ROOT, 'src/main.ts'), 'serve', '--config', join(dir, 'sluice.yaml')],
+    [...(options.flags ?? FLAGS), join(ROOT, 'src/main.ts'), 'serve', '--config', join(dir, 'sluice.yaml')],
     {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'inherit', ...(options.ipc ? (['ipc'] as const) : [])],
       env: { ...process.env, CRM: 'bench' },
     },
   );
   const [line] = (await Promise.race([
-    once(createInterface(child.stdout), 'line'),
+    once(createInterface(child.stdout!), 'line'),
     once(child, 'exit').then(() => {
       throw new Error('the sidecar did not start');
     }),
@@ -91,6 +98,7 @@ export async function startSidecar(
     url: proxy,
     token,
     pid: child.pid as number,
+    process: child,
     async stop() {
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'exit');
