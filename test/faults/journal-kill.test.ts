@@ -53,5 +53,4 @@ test.each([
     expect(acknowledged.length).toBeGreaterThan(8);
     expect(new Set(acknowledged.map((a) => a.split(' ')[0])).size).toBe(1);
   },
-  60_000,
 );

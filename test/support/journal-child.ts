@@ -20,13 +20,23 @@ const log = await createDecisionLog(
   },
   { logger: silentLogger },
 );
+/** Straight to the descriptor: a stream would keep lines that a kill takes away. A full pipe is tried again. */
+function print(line: string): void {
+  for (;;)
+    try {
+      writeSync(1, line);
+      return;
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== 'EAGAIN') throw e;
+    }
+}
+
 let n = 0;
 for (let i = 0; i < Number(concurrency); i++) {
   void (async () => {
     for (;;) {
       const { origin, seq, hash } = await log.append(draft(n++));
-      // Straight to the descriptor: a stream would keep lines that a kill takes away.
-      writeSync(1, `${origin} ${seq} ${hash}\n`);
+      print(`${origin} ${seq} ${hash}\n`);
     }
   })();
 }
