@@ -41,8 +41,8 @@ export default defineConfig({
     globalSetup: ['test/support/warm.ts'],
     setupFiles: ['test/support/opa-memo.ts'],
     // What is waited for comes, however busy the machine is: these end a test that hangs, and measure nothing.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     isolate: false,

@@ -40,4 +40,4 @@ test('SIGHUP reads policy and consents again, as of `serve`, and SIGTERM ends it
   await until(() => readings(false) > 0);
   child.kill('SIGTERM');
   expect((await ended)[0]).toBe(0);
-}, 120_000);
+});

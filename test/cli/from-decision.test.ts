@@ -24,7 +24,7 @@ describe.runIf(opa !== null)('a scenario of a recorded decision', () => {
   beforeAll(async () => {
     const demo = await sluice(['demo', '--once', '--json', '--customers', '50', '--dir', dir]);
     expect(demo.code).toBe(0);
-  }, 240_000);
+  });
 
   test('passes as it is written, comes to what is on record, and says what the record does not hold', async () => {
     const { decisions } = await scanQuery(journal).query({ limit: 100 });

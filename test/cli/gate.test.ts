@@ -43,7 +43,7 @@ test('a policy whose own scenarios fail does not go live, and the last good one 
   } finally {
     await store.close();
   }
-}, 60_000);
+});
 
 test('at the first start it is refused, with the scenario and its place', async () => {
   const roles = join(dir, 'data/roles.yaml');
@@ -54,7 +54,7 @@ test('at the first start it is refused, with the scenario and its place', async 
     message: expect.stringMatching(/scenarios\/\w+\.yaml:\d+ "/),
   });
   await writeFile(roles, text);
-}, 60_000);
+});
 
 /** The default policy, small: its unit tests, and no scenarios. */
 const unitsOnly = async (name: string, rego: string): Promise<string> => {
@@ -76,45 +76,37 @@ test.each([
   ['not true', 'test_wrong if data.sluice.decision.allow', 'it is not true'],
   ['a sub-case of a table', 'test_wrong[n] if {\n\tsome n in ["a", "b"]\n\tn == "a"\n}', 'it is not true'],
   ['an error', 'test_wrong := x if some x in [1, 2]', 'conflict'],
-])(
-  'a unit test that fails on the engine keeps a policy from going live: %s',
-  async (_what, rego, why) => {
-    const at = await unitsOnly(`wrong-${why.length}-${rego.length}`, rego);
-    const wanted = {
-      code: 'policy_unit_test_failed',
-      message: expect.stringMatching(
-        new RegExp(`^1 of .*more_test\\.rego:3 sluice\\.more_test\\.test_wrong: .*${why}`),
-      ),
-    };
-    await expect(openAt({ dir: at })).rejects.toMatchObject(wanted);
-    // A bundle takes its unit tests along, so that a sidecar without OPA tries them, too.
-    const bundle = join(dir, '..', `wrong-${rego.length}.tar.gz`);
-    expect((await sluice(['build', at, '-o', bundle])).code).toBe(0);
-    await expect(openAt({ bundle })).rejects.toMatchObject(wanted);
-  },
-  60_000,
-);
+])('a unit test that fails on the engine keeps a policy from going live: %s', async (_what, rego, why) => {
+  const at = await unitsOnly(`wrong-${why.length}-${rego.length}`, rego);
+  const wanted = {
+    code: 'policy_unit_test_failed',
+    message: expect.stringMatching(
+      new RegExp(`^1 of .*more_test\\.rego:3 sluice\\.more_test\\.test_wrong: .*${why}`),
+    ),
+  };
+  await expect(openAt({ dir: at })).rejects.toMatchObject(wanted);
+  // A bundle takes its unit tests along, so that a sidecar without OPA tries them, too.
+  const bundle = join(dir, '..', `wrong-${rego.length}.tar.gz`);
+  expect((await sluice(['build', at, '-o', bundle])).code).toBe(0);
+  await expect(openAt({ bundle })).rejects.toMatchObject(wanted);
+});
 
 test.each([
   ['does not parse', 'test_wrong if {'],
   ['does not compile', 'test_wrong if data.sluice.decision.allow with input as nothing'],
-])(
-  'a policy with a test file that %s does not go live, and is not built',
-  async (what, rego) => {
-    const at = await unitsOnly(`broken-${what.length}`, rego);
-    await expect(openAt({ dir: at })).rejects.toMatchObject({
-      code: 'policy_compile_failed',
-      message: expect.stringContaining('sluice/more_test.rego:'),
-    });
-    // Alone in a folder without other tests, too: a test that cannot be read is not absent.
-    for (const file of await readdir(at, { recursive: true }))
-      if (file.endsWith('_test.rego') && !file.endsWith('more_test.rego')) await rm(join(at, file));
-    await expect(openAt({ dir: at })).rejects.toMatchObject({ code: 'policy_compile_failed' });
-    const said = await sluice(['build', at, '-o', join(dir, '..', 'broken.tar.gz')]);
-    expect(said.err).toContain('[policy_compile_failed]');
-  },
-  60_000,
-);
+])('a policy with a test file that %s does not go live, and is not built', async (what, rego) => {
+  const at = await unitsOnly(`broken-${what.length}`, rego);
+  await expect(openAt({ dir: at })).rejects.toMatchObject({
+    code: 'policy_compile_failed',
+    message: expect.stringContaining('sluice/more_test.rego:'),
+  });
+  // Alone in a folder without other tests, too: a test that cannot be read is not absent.
+  for (const file of await readdir(at, { recursive: true }))
+    if (file.endsWith('_test.rego') && !file.endsWith('more_test.rego')) await rm(join(at, file));
+  await expect(openAt({ dir: at })).rejects.toMatchObject({ code: 'policy_compile_failed' });
+  const said = await sluice(['build', at, '-o', join(dir, '..', 'broken.tar.gz')]);
+  expect(said.err).toContain('[policy_compile_failed]');
+});
 
 test('a test that fails keeps a policy out though another of its name, in the same place of another file, holds', async () => {
   const at = await unitsOnly('same-name', 'test_one if true');
@@ -127,7 +119,7 @@ test('a test that fails keeps a policy out though another of its name, in the sa
       `package sluice.more_test\n\ntest_one if ${value}\n`,
     );
   await expect(openAt({ dir: at })).rejects.toMatchObject({ code: 'policy_unit_test_failed' });
-}, 60_000);
+});
 
 test('what goes live says how many unit tests it has, and names those that cannot be run on the engine', async () => {
   const at = await unitsOnly('fetching', 'test_fetches if opa.runtime() == {}');
@@ -136,11 +128,11 @@ test('what goes live says how many unit tests it has, and names those that canno
     unit_tests: 176,
     unit_tests_not_run: ['sluice.more_test.test_fetches: it calls opa.runtime, which is refused'],
   });
-}, 60_000);
+});
 
 test('a bundle that has lost the module of its unit tests is refused', async () => {
   const at = await unitsOnly('lost', 'test_right if true');
   const bundle = await compilePolicy(at, { opa: await resolveOpa(), tests: true });
   const bytes = await writeBundle({ ...bundle, tests: { ...bundle.tests!, wasm: null } });
   await expect(readBundle(bytes, { name: 'lost' })).rejects.toMatchObject({ code: 'bundle_malformed' });
-}, 60_000);
+});

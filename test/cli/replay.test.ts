@@ -25,7 +25,7 @@ describe.runIf(opa !== null)('sluice replay', () => {
     mkdirSync(dir, { recursive: true });
     const demo = await sluice(['demo', '--once', '--json', '--customers', '50', '--dir', dir]);
     expect(demo.code).toBe(0);
-  }, 180_000);
+  });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
   const replayed = async (policies: string, ...more: string[]) => {

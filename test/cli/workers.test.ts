@@ -33,7 +33,7 @@ const cleaning: Cleaning = [];
 
 beforeAll(async () => {
   issuer = await createDevelopmentIssuer();
-}, 60_000);
+});
 afterEach(() => {
   for (const clean of cleaning.splice(0).reverse()) clean();
 });
@@ -112,11 +112,11 @@ describe('two workers that serve on through all of these', () => {
     upstream = await upstreamOf((res) => handle(res), kept);
     served = await serveFor({ upstream, config }, issuer, kept);
     journal = join(served.dir, 'journal');
-  }, 120_000);
+  });
   beforeEach(async () => {
     await until(() => isReady(served));
     earlier = new Set(recordsIn(journal).map((r) => r.hash));
-  }, 60_000);
+  });
   afterEach(() => {
     handle = customer;
   });
@@ -146,7 +146,7 @@ describe('two workers that serve on through all of these', () => {
     });
     expect(records()).toHaveLength(asked);
     expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
-  }, 60_000);
+  });
 
   test('adds its metrics up, whichever worker is asked, and forgets nothing of one that died', async () => {
     const counted = async (): Promise<number[]> => {
@@ -169,7 +169,7 @@ describe('two workers that serve on through all of these', () => {
     await many(served, 4);
     expect(await counted()).toEqual(more(14));
     expect(await restarts()).toBe(restarted + 1);
-  }, 60_000);
+  });
 
   test('kill -9 of one: the others serve, it comes back to its chain, and nothing is missing', async () => {
     await many(served, 6);
@@ -191,7 +191,7 @@ describe('two workers that serve on through all of these', () => {
     expect(report.problems).toEqual([]);
     expect(report.origins).toHaveLength(2);
     expect(records()).toHaveLength(18);
-  }, 60_000);
+  });
 
   test('kill -9 of all: they come back at the same address, though any free port was asked for', async () => {
     await killed(() => {
@@ -200,7 +200,7 @@ describe('two workers that serve on through all of these', () => {
     await until(() => isReady(served));
     expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
     expect((await verify({ dir: journal, key: null })).problems).toEqual([]);
-  }, 60_000);
+  });
 
   test('SIGTERM to one worker makes it leave after its requests, and another takes its place', async () => {
     const waiting: (() => void)[] = [];
@@ -216,7 +216,7 @@ describe('two workers that serve on through all of these', () => {
     await until(() => times(served, AGAIN) > again);
     expect(workersOf(served)).toHaveLength(2);
     expect(served.child.exitCode).toBe(null);
-  }, 60_000);
+  });
 
   test('SIGHUP reaches every worker', async () => {
     const read = async (setup: Setup): Promise<void> => {
@@ -230,7 +230,7 @@ describe('two workers that serve on through all of these', () => {
     expect(await many(served, 6)).toEqual(Array(6).fill({ status: 200, text: '{"id":"C1"}' }));
     await read({});
     expect(await many(served, 6)).toEqual(Array(6).fill(SHOWN));
-  }, 60_000);
+  });
 
   test('a worker that is stuck gets no connection, and its end closes none', async () => {
     const [victim] = workersOf(served);
@@ -238,7 +238,7 @@ describe('two workers that serve on through all of these', () => {
     expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
     process.kill(victim!, 'SIGKILL');
     expect(await many(served, 8)).toEqual(Array(8).fill(SHOWN));
-  }, 60_000);
+  });
 
   test('connections that are opened at once and kept reach every worker', async () => {
     const { port } = new URL(served.proxy);
@@ -260,7 +260,7 @@ describe('two workers that serve on through all of these', () => {
       await pool();
       return origins().size === 2;
     });
-  }, 60_000);
+  });
 
   test('a worker that comes back has the configuration of this run, whatever the file says by then', async () => {
     const text = readFileSync(served.file);
@@ -268,7 +268,7 @@ describe('two workers that serve on through all of these', () => {
     await killed(() => process.kill(workersOf(served)[0]!, 'SIGKILL'));
     expect(await many(served, 4)).toEqual(Array(4).fill(SHOWN));
     writeFileSync(served.file, text);
-  }, 60_000);
+  });
 
   test('decisions made by one worker are in the index for all', async () => {
     await many(served, 20);
@@ -278,13 +278,13 @@ describe('two workers that serve on through all of these', () => {
     cleaning.push(() => void index.close());
     const indexed = async () => (await index.query({ kind: 'disclosure', limit: 1000 })).decisions.length;
     await until(async () => (await indexed()) === made);
-  }, 60_000);
+  });
 
   test('workers do not outlive the first process', async () => {
     const pids = workersOf(served);
     served.child.kill('SIGKILL');
     await until(() => !pids.some(isAlive));
-  }, 60_000);
+  });
 });
 
 // Each starts processes of its own and mostly waits for them.

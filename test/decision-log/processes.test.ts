@@ -26,7 +26,7 @@ beforeAll(async () => {
     fork(CHILD, [], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] }),
   );
   await Promise.all(children.map((child) => once(child, 'message')));
-}, 60_000);
+});
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
@@ -63,11 +63,11 @@ describe('workers that share a directory', () => {
     expect(report.problems).toEqual([]);
     expect(report.origins).toHaveLength(PROCESSES);
     expect(report.records).toBeGreaterThanOrEqual(4 * PROCESSES * LINES);
-  }, 60_000);
+  });
 
   test('can create the index at the same time', async () => {
     for (let round = 0; round < 100; round++) await race('make', mkdtempSync(join(dir, 'round-')));
-  }, 60_000);
+  });
 
   test('fill one index at the same time and lose no row', async () => {
     await race('index');
@@ -76,7 +76,7 @@ describe('workers that share a directory', () => {
     expect([...positions.values()].map(({ seq }) => seq)).toEqual(Array(PROCESSES).fill(LINES));
     for (const origin of positions.keys()) expect(await rows(index, origin)).toBe(LINES);
     await index.close();
-  }, 60_000);
+  });
 
   test('index a chain only if it is their own or its process has ended', async () => {
     const deps = { logger: silentLogger };
@@ -95,12 +95,12 @@ describe('workers that share a directory', () => {
     await other.close();
     await expect.poll(() => own.get(decision_id), { timeout: 10_000 }).not.toBe(null);
     await own.close();
-  }, 60_000);
+  });
 
   test('append complete lines to one file', async () => {
     await race('file');
     expect(linesOf(readFileSync(join(dir, 'copies.jsonl'), 'utf8'))).toEqual(everyLine());
-  }, 60_000);
+  });
 
   test('begin a new line after a line that was interrupted', async () => {
     writeFileSync(join(dir, 'copies.jsonl'), '{"half":');
@@ -108,7 +108,7 @@ describe('workers that share a directory', () => {
     const [half, ...whole] = readFileSync(join(dir, 'copies.jsonl'), 'utf8').split(/(?<=\n)/);
     expect(half).toBe('{"half":\n');
     expect(linesOf(whole.join(''))).toEqual(everyLine());
-  }, 60_000);
+  });
 
   test('write complete lines into one pipe, even if its reader is slow', async () => {
     // A process of its own holds the pipe that the others inherit.
@@ -125,7 +125,7 @@ describe('workers that share a directory', () => {
       await pause(1);
     }
     expect(linesOf(text)).toEqual(everyLine());
-  }, 60_000);
+  });
 });
 
 const rows = async (index: ReturnType<typeof openSqliteIndex>, origin: string): Promise<number> => {

@@ -133,7 +133,7 @@ describe('verify', () => {
       }),
       { numRuns: Number(process.env['SLUICE_FUZZ_RUNS'] ?? 100) },
     );
-  }, 120_000);
+  });
 
   test('names the first bad record: file, line, seq, decision id', async () => {
     const dir = copy();

@@ -60,7 +60,7 @@ describe.skipIf(!there)('recorded Salesforce answers', () => {
         route('GET /services/data/v26.0/sobjects/Whizbang/{id}', 'read', { id: '{id}' }),
       ],
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await running?.close();
     await new Promise((done) => upstream?.close(done));

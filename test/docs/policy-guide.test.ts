@@ -97,7 +97,7 @@ describe.skipIf(opa === null)('docs/policy-guide.md on its commands', () => {
     expect((await sluice(['demo', '--once', '--customers', '50', '--dir', demo])).code).toBe(0);
     const { decisions } = await scanQuery(join(demo, 'journal')).query({ limit: 100 });
     recorded = decisions.find((d) => d.outcome === 'modified' && d.action === 'read')!.decision_id;
-  }, 240_000);
+  });
 
   test('has examples', () => expect(examples.length).toBeGreaterThan(7));
   test.each(examples)('$command', async ({ command, output }) => {

@@ -444,7 +444,7 @@ describe('the policy', () => {
       await gone;
       rmSync(dir, { recursive: true });
     }
-  }, 60_000);
+  });
 });
 
 describe('the journal', () => {

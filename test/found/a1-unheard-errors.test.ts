@@ -30,7 +30,7 @@ beforeAll(async () => {
   issuer = await createDevelopmentIssuer();
   const token = await issuer.sign({ sub: 'u-1', roles: ['support'], org: 'internal', clearance: 3 });
   auth = `Host: a\r\nAuthorization: Bearer ${token}\r\nSluice-Purpose: after_sales\r\n`;
-}, 60_000);
+});
 
 const GET = () => `GET /customers/C1 HTTP/1.1\r\n${auth}\r\n`;
 const put = (fields: string, body: string) =>

@@ -107,7 +107,7 @@ describe('a caller that ends its side behind its last request', () => {
     await expect
       .poll(() => running.records().at(-1))
       .toMatchObject({ outcome: 'error', reasons: [{ code: 'request_aborted' }] });
-  }, 30_000);
+  });
 });
 
 test('a chunked request behind one that is not answered yet is carried out in its turn, wherever it is cut', async () => {

@@ -128,7 +128,7 @@ describe('decisions archive', () => {
     const [chain] = report.origins;
     expect(chain).toMatchObject({ origin, last: 240 });
     expect((chain?.archived ?? 0) + (chain?.records ?? 0)).toBe(240);
-  }, 60_000);
+  });
 
   test('segments that are archived while they are read are no gap to `verify`, and no error to a scan', async () => {
     const main = new URL('../../src/main.ts', import.meta.url).pathname;
@@ -153,7 +153,7 @@ describe('decisions archive', () => {
       });
       expect(segments(dir)).toHaveLength(1);
     }
-  }, 60_000);
+  });
 
   test('goes on behind an anchor that a full disk cut off', async () => {
     const { dir, archive } = await made();

@@ -245,7 +245,7 @@ fields:
     for await (const { name, faults } of exchanges(cases))
       failed.push(...faults.map((fault) => `${name}: ${fault}`));
     expect(failed).toEqual([]);
-  }, 60_000);
+  });
 });
 
 test('a card in XML keeps its line ends and the white space around it, whatever of it is left out', async () => {

@@ -124,7 +124,7 @@ beforeAll(async () => {
       },
     ],
   });
-}, 60_000);
+});
 afterAll(async () => {
   await running?.close();
   await upstream?.close();
