@@ -16,8 +16,9 @@ import { parseArgs } from 'node:util';
 import { createPeople } from '../../src/cli/demo/people.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
-import { hasWrk, openLoop, quantile, wrk } from './load.ts';
-import { startNginx, writeNginx } from './nginx.ts';
+import { latency, type Target } from './latency.ts';
+import { hasWrk, wrk } from './load.ts';
+import { type Ports, startNginx, writeNginx } from './nginx.ts';
 import { check, print, type Row } from './report.ts';
 import { type Sidecar, startSidecar } from './setup.ts';
 import { stream } from './stream.ts';
@@ -49,6 +50,7 @@ const CUSTOMERS = 1000;
 const CORES = availableParallelism();
 /** N is how many cores this process may use: the name stays, so that a threshold can be set for it. */
 const WORKERS = 'sluice strict, N workers';
+const PASS_THROUGH = 'undici pass-through';
 const PROCESSES = 'undici pass-through, N processes';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -132,13 +134,23 @@ const plain = (name: string, port: number): Peer => ({
   headers: {},
 });
 
-const own = ({ url, token, pid }: Sidecar): Omit<Peer, 'name'> => ({
+const own = ({ url, token, pid }: Sidecar): Omit<Target, 'stop'> => ({
   url: url + PATH,
   headers: { Authorization: `Bearer ${token}`, 'Sluice-Purpose': 'after_sales' },
   pid,
 });
 
-async function against(measure: (peers: readonly Peer[]) => Promise<Row[]>): Promise<Row[]> {
+interface Surroundings {
+  readonly dir: string;
+  readonly ports: Ports;
+  /** URL */
+  readonly upstream: string;
+  /** at the end */
+  stops(stop: () => unknown): void;
+}
+
+/** With nginx as upstream and peers. Stops at the end what was started. */
+async function surrounded(measure: (surroundings: Surroundings) => Promise<Row[]>): Promise<Row[]> {
   const dir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   const stops: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
   try {
@@ -153,58 +165,82 @@ async function against(measure: (peers: readonly Peer[]) => Promise<Row[]>): Pro
     writeNginx(dir, ports, new Map(customers.map(({ id, record }) => [id, record])), OPA_INPUT, NJS);
     const nginx = startNginx(dir);
     stops.push(() => nginx.stop());
-    const opa = await resolveOpa();
-    writeFileSync(
-      join(dir, 'bench.rego'),
-      'package bench\n\npermitted := true if data.sluice.decision.allow\n',
-    );
-    const policies = join(import.meta.dirname, '../../policies');
-    // The same rules with the same data, catalogs included, as Sluice has them.
-    writeFileSync(join(dir, 'data.json'), (await compilePolicy(policies, { opa })).dataJson);
-    const serve = ['run', '-s', '--log-level', 'error', '--addr', `127.0.0.1:${ports.opa}`];
-    const files = [join(policies, 'sluice'), join(dir, 'data.json'), join(dir, 'bench.rego')];
-    const server = spawn(opa.path, [...serve, ...files], { stdio: 'inherit' });
-    stops.push(() => server.kill('SIGTERM'));
     const upstream = `http://127.0.0.1:${ports.upstream}`;
-    const passThrough = async (name: string, processes: number): Promise<Peer> => {
-      const port = await freePort();
-      const file = join(import.meta.dirname, 'passthrough.ts');
-      const pass = spawn(process.execPath, [file, upstream, String(port), String(processes)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      stops.push(() => pass.kill('SIGTERM'));
-      await once(pass.stdout, 'data');
-      return { ...plain(name, port), pid: pass.pid as number };
-    };
-    const strict = await startSidecar(join(dir, 'strict'), upstream);
-    stops.push(() => strict.stop());
-    const relaxed = await startSidecar(join(dir, 'interval'), upstream, { durability: 'interval' });
-    stops.push(() => relaxed.stop());
-    const several = await startSidecar(join(dir, 'workers'), upstream, { workers: CORES });
-    stops.push(() => several.stop());
-    // A customer drawn anew for each request.
-    const script = join(dir, 'distinct.lua');
-    writeFileSync(
-      script,
-      `request = function() return wrk.format(nil, "/api/customers/C" .. (100001 + math.random(0, ${CUSTOMERS - 1}))) end\n`,
-    );
-    const ours = own(strict);
-    return await measure([
-      plain('upstream direct', ports.upstream),
-      plain('nginx proxy_pass', ports.proxyPass),
-      ...(NJS === null ? [] : [plain('nginx + njs body filter', ports.njs)]),
-      await passThrough('undici pass-through', 1),
-      await passThrough(PROCESSES, CORES),
-      plain('nginx auth_request + opa', ports.authRequest),
-      { name: 'sluice strict', ...ours },
-      { name: WORKERS, ...own(several) },
-      { name: 'sluice interval', ...own(relaxed) },
-      { name: `sluice strict, ${CUSTOMERS} customers`, ...ours, script },
-    ]);
+    return await measure({ dir, ports, upstream, stops: (stop) => void stops.push(stop) });
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
 }
+
+const startPassThrough = async (upstream: string, processes: number): Promise<Target> => {
+  const port = await freePort();
+  const file = join(import.meta.dirname, 'passthrough.ts');
+  const pass = spawn(process.execPath, [file, upstream, String(port), String(processes)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(pass.stdout, 'data');
+  return { ...plain('', port), pid: pass.pid as number, stop: () => pass.kill('SIGTERM') };
+};
+
+async function startPeers({ dir, ports, upstream, stops }: Surroundings): Promise<Peer[]> {
+  const opa = await resolveOpa();
+  writeFileSync(
+    join(dir, 'bench.rego'),
+    'package bench\n\npermitted := true if data.sluice.decision.allow\n',
+  );
+  const policies = join(import.meta.dirname, '../../policies');
+  // The same rules with the same data, catalogs included, as Sluice has them.
+  writeFileSync(join(dir, 'data.json'), (await compilePolicy(policies, { opa })).dataJson);
+  const serve = ['run', '-s', '--log-level', 'error', '--addr', `127.0.0.1:${ports.opa}`];
+  const files = [join(policies, 'sluice'), join(dir, 'data.json'), join(dir, 'bench.rego')];
+  const server = spawn(opa.path, [...serve, ...files], { stdio: 'inherit' });
+  stops(() => server.kill('SIGTERM'));
+  const passThrough = async (name: string, processes: number): Promise<Peer> => {
+    const target = await startPassThrough(upstream, processes);
+    stops(() => target.stop());
+    return { ...target, name };
+  };
+  const sidecar = async (name: string, options?: Parameters<typeof startSidecar>[2]): Promise<Peer> => {
+    const started = await startSidecar(join(dir, name), upstream, options);
+    stops(() => started.stop());
+    return { name, ...own(started) };
+  };
+  const strict = await sidecar('sluice strict');
+  const relaxed = await sidecar('sluice interval', { durability: 'interval' });
+  const several = await sidecar(WORKERS, { workers: CORES });
+  // A customer drawn anew for each request.
+  const script = join(dir, 'distinct.lua');
+  writeFileSync(
+    script,
+    `request = function() return wrk.format(nil, "/api/customers/C" .. (100001 + math.random(0, ${CUSTOMERS - 1}))) end\n`,
+  );
+  return [
+    plain('upstream direct', ports.upstream),
+    plain('nginx proxy_pass', ports.proxyPass),
+    ...(NJS === null ? [] : [plain('nginx + njs body filter', ports.njs)]),
+    await passThrough(PASS_THROUGH, 1),
+    await passThrough(PROCESSES, CORES),
+    plain('nginx auth_request + opa', ports.authRequest),
+    strict,
+    several,
+    relaxed,
+    { ...strict, name: `sluice strict, ${CUSTOMERS} customers`, script },
+  ];
+}
+
+let started = 0;
+
+const latencyOf = ({ dir, upstream }: Surroundings): Promise<Row[]> =>
+  latency({
+    startPassThrough: () => startPassThrough(upstream, 1),
+    startSluice: async () => {
+      const sidecar = await startSidecar(join(dir, String(++started)), upstream);
+      return { ...own(sidecar), stop: () => sidecar.stop() };
+    },
+    warm: ({ url, headers }) => warm({ name: url, url, headers }),
+    rounds: ROUNDS,
+    seconds: SECONDS,
+  });
 
 function warm({ name, url, headers, script }: Peer): void {
   const until = performance.now() + WARM.seconds * 1000;
@@ -243,7 +279,14 @@ async function load(peers: readonly Peer[]): Promise<Row[]> {
     ...peers
       .filter((p) => p.pid !== undefined)
       .map((p) => ({ name: `${p.name}, processor time a request`, value: cost(p.name), unit: 'µs' })),
-    ratio('sluice strict', 'undici pass-through'),
+    ratio('sluice strict', PASS_THROUGH),
+    {
+      name: `sluice strict ÷ ${PASS_THROUGH}, processor time`,
+      value: median(
+        (costs.get('sluice strict') ?? []).map((c, i) => c / (costs.get(PASS_THROUGH)?.[i] ?? Number.NaN)),
+      ),
+      unit: '×',
+    },
     ratio('sluice strict', 'nginx auth_request + opa'),
     ratio(WORKERS, PROCESSES),
     ratio(WORKERS, 'nginx auth_request + opa'),
@@ -255,35 +298,15 @@ async function load(peers: readonly Peer[]): Promise<Row[]> {
   ];
 }
 
-async function latency(peers: readonly Peer[]): Promise<Row[]> {
-  const [direct, ours] = ['upstream direct', 'sluice strict'].map((n) => peers.find((p) => p.name === n)!);
-  warm(ours!);
-  const half = wrk(ours!.url, ours!.headers, SECONDS).requests_per_second / 2;
-  const rounds: { readonly base: number; readonly p50: number; readonly p99: number }[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const base = await openLoop(direct!.url, {}, half, SECONDS);
-    const own = await openLoop(ours!.url, ours!.headers, half, SECONDS);
-    rounds.push({ base: quantile(base, 0.99), p50: quantile(own, 0.5), p99: quantile(own, 0.99) });
-  }
-  const at = `at ${Math.round(half)} req/s (half load)`;
-  return [
-    { name: `upstream direct, p99 ${at}`, value: median(rounds.map((r) => r.base)), unit: 'ms' },
-    { name: `sluice strict, p50 ${at}`, value: median(rounds.map((r) => r.p50)), unit: 'ms' },
-    { name: `sluice strict, p99 ${at}`, value: median(rounds.map((r) => r.p99)), unit: 'ms' },
-    { name: 'added p99 at half load', value: median(rounds.map((r) => r.p99 - r.base)), unit: 'ms' },
-  ];
-}
-
 const rows: Row[] = [];
 if (wanted.has('load') || wanted.has('latency')) {
   if (!hasWrk() || !has('nginx', ['-v']))
     say('load, latency: skipped, wrk and nginx (Debian packages) are needed');
   else
     rows.push(
-      ...(await against(async (peers) => [
-        ...(wanted.has('load') ? await load(peers) : []),
-        ...(wanted.has('latency') ? await latency(peers) : []),
-      ])),
+      // One after the other: idle peers would take part of the two cores.
+      ...(wanted.has('load') ? await surrounded(async (s) => load(await startPeers(s))) : []),
+      ...(wanted.has('latency') ? await surrounded(latencyOf) : []),
     );
 }
 if (wanted.has('stream')) rows.push(...(await stream(Number(values.mib))));
