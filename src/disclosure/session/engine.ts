@@ -213,7 +213,7 @@ export class Session {
   /** Creates a part from what was written since the last one. */
   cut(last: boolean): void {
     const chunks = this.#out.take();
-    const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown);
+    const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown, this.#shared.dataSubject);
     this.#parts.push({ chunks, summary, last });
     // Answers that depend on an attribute may differ for each record. The counts are in the summary, so the runs can be dropped.
     if (this.#running.size > RENDERINGS) {
@@ -368,7 +368,7 @@ export class Session {
 
   /** Records the data subjects and the consents that the release is based on. */
   #attribute({ subjects, states }: Asked): void {
-    for (const id of subjects) this.#tally.subjects.add(this.#shared.dataSubject(id));
+    for (const id of subjects) this.#tally.subjects.add(id);
     for (const { consents } of states) {
       for (const { id } of consents) if (id !== undefined) this.#tally.consents.add(id);
     }

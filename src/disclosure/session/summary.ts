@@ -11,6 +11,7 @@ export class Tally {
   withheld = 0;
   /** number of withheld records by reason code; null: none */
   reasons: Map<string, number> | null = null;
+  /** ids of data subjects */
   readonly subjects = new Set<string>();
   readonly consents = new Set<string>();
   readonly asked = new AskedStates();
@@ -138,11 +139,15 @@ interface Row {
 
 type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
 
-/** Takes the counts, which are reset for the next part. */
+/**
+ * Takes the counts, which are reset for the next part.
+ * @param dataSubject the keyed digest of a data subject's id
+ */
 export function takeSummary(
   tally: Tally,
   running: Iterable<ProgramRun>,
   unknown: UnknownPaths,
+  dataSubject: (id: string) => string,
 ): DisclosureSummary {
   const used: ProgramRun[] = [];
   for (const each of running) {
@@ -154,7 +159,7 @@ export function takeSummary(
   const { answers, omitted } = tally.asked.summary();
   const { records, reasons } = tally;
   const consents = [...tally.consents];
-  const data_subjects = [...tally.subjects];
+  const data_subjects = Array.from(tally.subjects, dataSubject);
   const records_withheld = tally.withheld;
   tally.clear();
   // the usual case as a literal, which is faster than spreading conditional members
