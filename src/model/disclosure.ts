@@ -16,6 +16,9 @@ export type FormatName = string;
  */
 export type Layout = 'value' | 'elements' | 'rows' | 'single';
 
+/** Null: the format is known only when the answer comes. */
+export type LayoutOf = (format: FormatName | null) => Layout | null;
+
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }
   /** a number as the upstream wrote it */
