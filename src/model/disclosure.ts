@@ -51,7 +51,7 @@ export interface DisclosurePlan {
    * because finding it reveals their values.
    */
   readonly searched?: readonly string[];
-  /** What the caller gets depends on whether a record is released: no part is created before one is, up to `hold_bytes`. */
+  /** What the caller gets depends on whether a record is released: no part is created before one is. */
   readonly recordFirst?: boolean;
   /** the response may be one page of the results: a list that the request narrowed, or that must hold groups, then states no total */
   readonly paged?: boolean;
