@@ -13,6 +13,7 @@ import { arithmetic } from './numbers/arithmetic.ts';
 import { numbers } from './numbers/range.ts';
 import { units } from './numbers/units.ts';
 import { semver } from './semver.ts';
+import { storedKey } from './stored-key.ts';
 import { template } from './template/index.ts';
 import { globMatch } from './text/glob.ts';
 import { regex } from './text/regex.ts';
@@ -43,6 +44,7 @@ const FAMILIES: readonly Family[] = [
   schema,
   semver,
   strings,
+  storedKey,
   template,
   time,
   units,

@@ -21,6 +21,7 @@ import {
   sectionsOf,
   signaturesOf,
 } from './format.ts';
+import { rewireAccesses } from './data-accesses.ts';
 import {
   aboveFunction,
   allOf,
@@ -30,6 +31,7 @@ import {
   callOf,
   condition,
   countFunction,
+  dataMemberFunction,
   digitsFunction,
   forgetSlots,
   functionType,
@@ -102,7 +104,10 @@ export const NEXT = FIRST;
 /** host function: sorts the result of `walk` */
 export const ARRANGE = FIRST + 1;
 const FIRST_HOSTED = FIRST + 2;
-export const hostedAt = (id: number): string | undefined => HOSTED[id - FIRST_HOSTED]?.builtin;
+/** host function: the key that the interpreter looks up below `data` instead of this one */
+const STORED_KEY = FIRST_HOSTED + HOSTED.length;
+export const hostedAt = (id: number): string | undefined =>
+  id === STORED_KEY ? 'internal.stored_key' : HOSTED[id - FIRST_HOSTED]?.builtin;
 
 /**
  * A module without function names cannot be rewritten, and would answer otherwise than OPA's interpreter; one whose
@@ -113,6 +118,9 @@ const unsupported = (why: string): RegoError =>
     'module_unsupported',
     `The policy's WebAssembly cannot be made to answer as OPA's interpreter does: ${why}. Build it with OPA 1.19, target wasm, and leave its section "name" in it.`,
   );
+
+/** the name of a function that OPA compiled from a rule */
+const POLICY_FUNCTION = /^g\d+\./;
 
 /** @throws RegoError `module_malformed`, `module_unsupported` */
 export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
@@ -195,6 +203,11 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const sort = add(2, sortFunction(parts));
   const next = add(2, nextFunction(parts, sort, host(NEXT, get(0), get(1))));
   bodies[iterate] = inFront(bodies[iterate]!, orderedIteration(next));
+  const member = first + needed('opa_value_get', 'ii');
+  const dataMember = add(2, dataMemberFunction(parts, member, host(STORED_KEY, get(1))));
+  for (const [name, index] of names)
+    if (POLICY_FUNCTION.test(name))
+      bodies[index - first] = rewireAccesses(bodies[index - first]!, member, dataMember);
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
   const walk = at('opa_value_transitive_closure', 'i');

@@ -317,6 +317,33 @@ export const nextFunction = (parts: Parts, sort: number, host: Code): Uint8Array
   );
 };
 
+/**
+ * `(node, key) → member`, for a step below `data`: if there is none, and the node is a loaded object and the key a number, or the node
+ * a loaded list and the key a string, the member at the key that the interpreter's store has instead.
+ * @param stored code that calls the host for this key
+ */
+export const dataMemberFunction = (
+  { globals }: Pick<Parts, 'globals'>,
+  member: number,
+  stored: Code,
+): Uint8Array => {
+  const [node, key, found] = [get(0), get(1), get(2)];
+  const isOther = either(
+    both(equal(byte(node, 0), number(TYPE.object)), isNumber(key)),
+    both(equal(byte(node, 0), number(TYPE.array)), isString(key)),
+  );
+  return body(
+    1,
+    set(2, callOf(member, node, key)),
+    when(found, returned(found)),
+    when(both(below(node, [0x23, ...leb(globals + 1)]), isOther), [
+      ...set(1, stored),
+      ...when(key, returned(callOf(member, node, key))),
+    ]),
+    number(0),
+  );
+};
+
 /** Inserted in `opa_heap_ptr_set(address)`: the slots and their lists are freed with the heap. */
 export const forgetSlots = ({ globals }: Pick<Parts, 'globals'>): Code => [
   ...[...number(0), 0x24, ...leb(globals)],
