@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Copy, copies, faultsBy, ONE, opa, OWN, type Said, sluice } from './support.ts';
+import { type Copy, copies, ONE, opa, OWN, type Said, sluice } from './support.ts';
 
 // Each command compiles a policy, some ask it thousands of questions, and tests share the machine.
 vi.setConfig({ testTimeout: 180_000 });
@@ -131,7 +131,6 @@ describe.runIf(opa !== null)('sluice matrix', () => {
 describe.runIf(opa !== null)('sluice matrix --diff', () => {
   const diff = async (p: Copy, ...args: string[]): Promise<Diff & { said: Said }> => {
     const said = await sluice(['matrix', '--diff', live, p.dir, '--json', '--exit-code', ...args]);
-    expect(faultsBy('matrix-diff.schema.json', said.json())).toBeNull();
     return { ...said.json<Diff>(), said };
   };
   // compiled once

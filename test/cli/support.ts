@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { afterEach } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 
@@ -14,19 +14,33 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 export const opa = await resolveOpa().catch(() => null);
 if (opa === null) console.warn('skipped: no OPA binary on this machine (see `sluice opa`)');
 
+const validators = new Map<string, ReturnType<Ajv2020['compile']>>();
+
 /** what is wrong with a document by a schema that is published; null: nothing */
 export const faultsBy = (schema: string, document: unknown): unknown => {
-  const ajv = new Ajv2020({ strict: false });
-  formats.default(ajv, ['date-time']);
-  const validate = ajv.compile(JSON.parse(readFileSync(join(ROOT, 'schemas', schema), 'utf8')) as object);
+  let validate = validators.get(schema);
+  if (validate === undefined) {
+    const ajv = new Ajv2020({ strict: false });
+    formats.default(ajv, ['date-time']);
+    validate = ajv.compile(JSON.parse(readFileSync(join(ROOT, 'schemas', schema), 'utf8')) as object);
+    validators.set(schema, validate);
+  }
   return validate(document) ? null : validate.errors;
 };
+
+/** the published schema of what a command prints with `--json` */
+const schemaOf = ([command, ...args]: readonly string[]): string | undefined =>
+  command === 'matrix' && args.includes('--diff')
+    ? 'matrix-diff.schema.json'
+    : ['check', 'matrix', 'replay', 'test'].includes(command ?? '')
+      ? `${command}.schema.json`
+      : undefined;
 
 export interface Said {
   readonly code: number;
   readonly out: string;
   readonly err: string;
-  /** of `--json` */
+  /** of `--json`; fails if the output does not match its published schema */
   json<T>(): T;
 }
 
@@ -52,7 +66,17 @@ export async function sluice(
     exitCode: 0,
   });
   const text = out.join('');
-  return { code, out: text, err: err.join(''), json: <T>() => JSON.parse(text) as T };
+  return {
+    code,
+    out: text,
+    err: err.join(''),
+    json: <T>() => {
+      const printed = JSON.parse(text) as T;
+      const schema = schemaOf(argv);
+      if (schema !== undefined) expect(faultsBy(schema, printed), schema).toBeNull();
+      return printed;
+    },
+  };
 }
 
 /** A copy of the default policy to be changed. */

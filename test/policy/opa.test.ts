@@ -107,3 +107,50 @@ describe('the OPA binary', () => {
     expect((await rejection(found.run(['version'], { timeout: 100 }))).code).toBe('opa_failed');
   });
 });
+
+describe('OPA', () => {
+  let asked: string[] = [];
+  const server = createServer((req, res) => {
+    asked.push(req.url ?? '');
+    res.end('{}');
+  });
+  beforeAll(() => new Promise<void>((done) => void server.listen(0, '127.0.0.1', done)));
+  afterAll(() => new Promise<void>((done) => void server.close(() => done())));
+
+  /** rules whose schema is at a URL, and a test that calls `http.send` */
+  const rules = async (): Promise<string> => {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const dir = await scratch();
+    await writeFile(
+      join(dir, 'p.rego'),
+      `# METADATA\n# schemas:\n#   - input: {$ref: "${url}/schema"}\npackage p\n\nx if input.y == 1\n`,
+    );
+    await mkdir(join(dir, 'tests'));
+    await writeFile(
+      join(dir, 'tests/p_test.rego'),
+      `package p_test\n\ntest_x if http.send({"method": "get", "url": "${url}/sent"}).status_code == 200\n`,
+    );
+    return dir;
+  };
+  const RUNS = [
+    ['check', '.'],
+    ['build', '-t', 'wasm', '-e', 'p/x', '-o', 'b.tar.gz', '.'],
+    ['eval', '-d', 'p.rego', 'data.p'],
+    ['test', 'tests'],
+  ];
+
+  test.each(RUNS)('sends no request: opa %s', async (...args) => {
+    const found = await resolveOpa();
+    const cwd = await rules();
+    asked = [];
+    await found.run(args, { cwd });
+    expect(asked).toEqual([]);
+    // The same call with OPA's own capabilities does send one, or this test would prove nothing.
+    const { stdout } = await found.run(['capabilities', '--current']);
+    await writeFile(join(cwd, 'open.json'), stdout);
+    const [command = '', ...rest] = args;
+    await found.run([command, '--capabilities', 'open.json', '--ignore', 'open.json', ...rest], { cwd });
+    // A build does not check schemas.
+    expect(asked.length > 0).toBe(command !== 'build');
+  });
+});

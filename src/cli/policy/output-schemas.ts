@@ -1,5 +1,6 @@
-/** JSON Schemas of the output of `sluice matrix --diff --json` and `sluice replay --json`. */
+/** JSON Schemas of what `matrix`, `matrix --diff`, `replay`, `check` and `test` print with `--json`. */
 import { type TSchema, Type } from '../../documents/kinds.ts';
+import { WRITE_MODES } from '../../model/catalog.ts';
 import { DIMENSIONS } from './matrix/changes.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -148,4 +149,174 @@ const replay = Type.Object(
   { ...closed, title: 'What `sluice replay --json` prints' },
 );
 
-export const outputSchemas = { 'matrix-diff.schema.json': matrixDiff, 'replay.schema.json': replay };
+const obligations = Type.Record(text, Type.Unknown(), {
+  description: 'as in the answer of `sluice/decision`',
+});
+
+const cell = Type.Object(
+  {
+    do: Type.String({ description: 'the treatment, `disclose`, or `withheld` (the whole record)' }),
+    because: Type.String({ description: 'code of the reason' }),
+    with: Type.Optional(Type.Record(text, Type.Unknown(), { description: 'parameters of the treatment' })),
+    cls: orNull(Type.String({ description: 'class; null: no line of the catalog names the field' })),
+    resource: Type.String({ description: 'of the catalog with the line' }),
+  },
+  closed,
+);
+
+const asked = { role: text, purpose: text, recipient: text, resource: text };
+
+const matrix = Type.Object(
+  {
+    policy: text,
+    revision: text,
+    callers: Type.String({ description: 'as whom the policy was asked' }),
+    states: Type.Array(Type.Object({ name: text, title: text }, closed), {
+      description: 'what is known of the data subject, in the order of the columns',
+    }),
+    rows: Type.Array(
+      Type.Object(
+        {
+          ...asked,
+          tier: orNull(
+            Type.Integer({ minimum: 1, description: 'effective tier; null: the policy has no tiers' }),
+          ),
+          action: text,
+          obligations,
+          states: Type.Record(text, Type.Record(text, cell), {
+            description: 'state → path of the field → result',
+          }),
+          writes: orNull(
+            Type.Object(
+              {
+                action: text,
+                may: Type.Record(text, Type.Object({ write: Type.Boolean(), because: text }, closed), {
+                  description: 'path of the field → whether it may be written',
+                }),
+              },
+              {
+                ...closed,
+                description: 'for a person who agreed to everything; null: this caller writes nothing',
+              },
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+    denied: Type.Array(Type.Object({ ...asked, reasons: texts }, closed), {
+      description: 'combinations that are denied for every tier and action',
+    }),
+  },
+  { ...closed, title: 'What `sluice matrix --json` prints' },
+);
+
+const place = {
+  file: Type.Optional(text),
+  line: Type.Optional(Type.Integer({ minimum: 1 })),
+  column: Type.Optional(Type.Integer({ minimum: 1 })),
+};
+
+const check = Type.Object(
+  {
+    ok: Type.Boolean({ description: 'whether the exit code is 0' }),
+    faults: count,
+    warnings: count,
+    notes: count,
+    findings: Type.Array(
+      Type.Object(
+        {
+          ...place,
+          path: Type.Optional(
+            Type.Array(Type.Union([text, Type.Integer()]), { description: 'steps to the value in the file' }),
+          ),
+          message: text,
+          severity: words('fault', 'warning', 'note'),
+          rule: Type.String({ description: 'name of the check, as listed in docs/policy-tools.md' }),
+          also: Type.Optional(
+            Type.Array(Type.Object(place, closed), { description: 'more places of the same' }),
+          ),
+        },
+        closed,
+      ),
+    ),
+    counts: Type.Object(
+      Object.fromEntries(
+        ['rules', 'tests', 'data', 'catalogs', 'fields', 'scenarios', 'routes'].map((of) => [
+          of,
+          Type.Optional(count),
+        ]),
+      ),
+      { ...closed, description: 'what was checked; absent: there was none of it to check' },
+    ),
+    writes: Type.Record(text, Type.Object(Object.fromEntries(WRITE_MODES.map((m) => [m, count])), closed), {
+      description: 'resource → number of fields by who may write them',
+    }),
+  },
+  { ...closed, title: 'What `sluice check --json` prints' },
+);
+
+const test = Type.Object(
+  {
+    ok: Type.Boolean({ description: 'no failure, and the coverage that --threshold asks for' }),
+    passed: count,
+    failed: count,
+    skipped: count,
+    not_run_on_engine: Type.Integer({
+      minimum: 0,
+      description: "unit tests that only OPA's interpreter could run",
+    }),
+    outcomes: Type.Array(
+      Type.Object(
+        {
+          suite: Type.String({ description: 'package of unit tests, or file of scenarios' }),
+          name: text,
+          file: text,
+          line: count,
+          state: words('passed', 'failed', 'skipped'),
+          milliseconds: Type.Number({ minimum: 0 }),
+          problems: Type.Array(text, { description: 'one sentence for each; empty: it did not fail' }),
+          printed: Type.Optional(Type.String({ description: 'what it printed' })),
+          unrun: Type.Optional(Type.String({ description: 'why the engine could not run it' })),
+        },
+        closed,
+      ),
+    ),
+    coverage: Type.Array(
+      Type.Object(
+        {
+          policy: text,
+          percent: Type.Number({ minimum: 0, maximum: 100 }),
+          files: Type.Array(
+            Type.Object(
+              {
+                file: text,
+                percent: Type.Number({ minimum: 0, maximum: 100 }),
+                missed: Type.Array(Type.Array(Type.Integer({ minimum: 1 }), { minItems: 2, maxItems: 2 }), {
+                  description: 'first and last line that no test reached',
+                }),
+              },
+              closed,
+            ),
+          ),
+        },
+        closed,
+      ),
+      { description: 'with --coverage' },
+    ),
+    timings: Type.Optional(
+      Type.Array(Type.Object({ phase: text, milliseconds: Type.Number() }, closed), {
+        description: 'with --timings',
+      }),
+    ),
+  },
+  { ...closed, title: 'What `sluice test --json` prints' },
+);
+
+export const outputSchemas = {
+  'check.schema.json': check,
+  'matrix.schema.json': matrix,
+  'matrix-diff.schema.json': matrixDiff,
+  'replay.schema.json': replay,
+  'test.schema.json': test,
+};

@@ -7,12 +7,13 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, chmod, constants, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { SluiceError } from '../../errors.ts';
+import { stampOf } from '../../observability/stable.ts';
 
 export const OPA_VERSION = '1.19.0';
 
@@ -50,7 +51,7 @@ export interface Opa {
   readonly path: string;
   /** how the binary was found, for messages */
   readonly origin: 'OPA_BIN' | 'PATH' | 'npm' | 'download';
-  /** Runs a subcommand and returns its exit code and output. @throws SluiceError `opa_failed` if it cannot be started or does not end */
+  /** Runs a subcommand, which sends no requests, and returns its exit code and output. @throws SluiceError `opa_failed` if it cannot be started or does not end */
   run(args: readonly string[], options?: OpaRunOptions): Promise<OpaRun>;
 }
 
@@ -183,10 +184,65 @@ const download = async (
 
 const OUTPUT_LIMIT = 512 * 1024 * 1024;
 
-const opaAt = (path: string, origin: Opa['origin']): Opa => ({
-  path,
-  origin,
-  run: (args, options = {}) =>
+/**
+ * Subcommands that compile rules. They fetch schemas that annotations refer to by URL, and tests may call `http.send`, unless
+ * OPA's capabilities forbid it.
+ */
+const COMPILING: ReadonlySet<string> = new Set(['build', 'check', 'eval', 'test']);
+
+const opaAt = (path: string, origin: Opa['origin']): Opa => {
+  const start = starter(path);
+  const opa: Opa = {
+    path,
+    origin,
+    run: async (args, options = {}) => {
+      const [command = '', ...rest] = args;
+      if (!COMPILING.has(command) || args.includes('--capabilities')) return start(args, options);
+      const dir = await mkdtemp(join(tmpdir(), 'sluice-opa-'));
+      try {
+        const file = join(dir, 'capabilities.json');
+        await writeFile(file, JSON.stringify(await capabilitiesOf(opa)));
+        return await start([command, '--capabilities', file, ...rest], options);
+      } finally {
+        await rm(dir, { recursive: true, force: true });
+      }
+    },
+  };
+  return opa;
+};
+
+export interface Capabilities {
+  readonly builtins: readonly { readonly name: string }[];
+  /** empty: OPA sends no requests */
+  readonly allow_net: readonly string[];
+}
+
+/** by path and stamp of the OPA binary; one entry */
+const capabilities = new Map<string, Promise<Capabilities>>();
+
+/** OPA's capabilities without network access. @throws SluiceError `opa_failed` */
+export const capabilitiesOf = (opa: Opa): Promise<Capabilities> => {
+  const key = `${opa.path} ${stampOf(opa.path)}`;
+  let known = capabilities.get(key);
+  if (known === undefined) {
+    capabilities.clear();
+    known = listed(opa);
+    capabilities.set(key, known);
+    known.catch(() => void capabilities.delete(key));
+  }
+  return known;
+};
+
+const listed = async (opa: Opa): Promise<Capabilities> => {
+  const run = await opa.run(['capabilities', '--current']);
+  if (run.code !== 0)
+    throw new SluiceError('opa_failed', `OPA at ${opa.path} does not list its capabilities: is it OPA 1.x?`);
+  return { ...(JSON.parse(run.stdout) as Capabilities), allow_net: [] };
+};
+
+const starter =
+  (path: string): Opa['run'] =>
+  (args, options = {}) =>
     new Promise<OpaRun>((resolve, reject) => {
       const child = spawn(path, [...args], {
         cwd: options.cwd,
@@ -228,5 +284,4 @@ const opaAt = (path: string, origin: Opa['origin']): Opa => ({
           stderr: Buffer.concat(err).toString('utf8'),
         });
       });
-    }),
-});
+    });

@@ -1,9 +1,7 @@
 /** Built-ins whose result is not a function of the input. They are refused at build, because a decision that used one could not be replayed. */
 import { join } from 'node:path';
-import { SluiceError } from '../../errors.ts';
-import { stampOf } from '../../observability/stable.ts';
 import type { PolicyDirectory } from '../directory.ts';
-import type { Opa } from './opa.ts';
+import { capabilitiesOf, type Opa } from './opa.ts';
 import type { Fault } from '../../documents/faults.ts';
 
 /** built-in → advice what to do instead */
@@ -15,32 +13,10 @@ export const REFUSED: { readonly [builtin: string]: string } = {
   'providers.aws.sign_req': 'sign in the upstream configuration (upstreams.<name>.auth)',
 };
 
-/** by path and stamp of the OPA binary; one entry */
-const texts = new Map<string, Promise<string>>();
-
 /** OPA's capabilities without the refused built-ins, as JSON text for `--capabilities` */
-export const capabilitiesText = (opa: Opa): Promise<string> => {
-  const key = `${opa.path} ${stampOf(opa.path)}`;
-  let text = texts.get(key);
-  if (text === undefined) {
-    texts.clear();
-    text = listed(opa);
-    texts.set(key, text);
-    text.catch(() => void texts.delete(key));
-  }
-  return text;
-};
-
-const listed = async (opa: Opa): Promise<string> => {
-  const run = await opa.run(['capabilities', '--current']);
-  if (run.code !== 0)
-    throw new SluiceError('opa_failed', `OPA at ${opa.path} does not list its capabilities: is it OPA 1.x?`);
-  const all = JSON.parse(run.stdout) as { builtins: readonly { readonly name: string }[] };
-  return JSON.stringify({
-    ...all,
-    builtins: all.builtins.filter((b) => !Object.hasOwn(REFUSED, b.name)),
-    allow_net: [],
-  });
+export const capabilitiesText = async (opa: Opa): Promise<string> => {
+  const all = await capabilitiesOf(opa);
+  return JSON.stringify({ ...all, builtins: all.builtins.filter((b) => !Object.hasOwn(REFUSED, b.name)) });
 };
 
 const REPLACED = /with keyword target must reference existing input, data, or a function/;
