@@ -20,7 +20,7 @@ const files = (readdirSync(SRC, { recursive: true }) as string[])
 
 /** The formatter keeps every import and re-export in one of these shapes, so that a pattern is enough to find them. */
 const STATEMENT =
-  /(?:^|\n)(?:import|export)(\s+type)?(?:\s+[^'";]*?\s+from)?\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|\bimport\('([^']+)'\)\./g;
+  /(?:^|\n)(?:import|export)(\s+type)?(?:\s+[^'";]*?\s+from)?\s*'([^']+)'|(?<!typeof )\bimport\(\s*'([^']+)'\s*\)(?!\.)|\bimport\('([^']+)'\)/g;
 
 const imports: Import[] = files.flatMap((file) => {
   const text = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
@@ -236,6 +236,19 @@ describe('architecture', () => {
     expect(Object.keys(OWNERS).sort()).toEqual(Object.keys(manifest.dependencies).sort());
     expect(Object.entries(OWNERS).filter(([, of]) => Array.isArray(of) && of.length > 1)).toEqual([]);
   });
+
+  test.each(['ajv', 'ajv-formats', 'asn1js', 'graphql'])(
+    'the package %s is loaded when it is needed, and not at every start',
+    (name) => {
+      // graphql's lists of names are a file each
+      const loads = imports.filter(
+        ({ from, typeOnly }) =>
+          !typeOnly &&
+          (from === name || (from.startsWith(`${name}/`) && !from.startsWith('graphql/language/'))),
+      );
+      expect(breaches(loads)).toEqual([]);
+    },
+  );
 
   test.each(Object.keys(OWNERS))('the package %s is imported by its owner alone', (name) => {
     const of = OWNERS[name]!;

@@ -3,7 +3,7 @@
  * (what the rest of Sluice gets). `reader.ts` converts the one to the other, by the annotation `kind`.
  */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 
 export { type Static, type TSchema, Type };
 

@@ -7,8 +7,8 @@ export type RecordKind = 'disclosure' | 'authzen' | 'admin' | 'consent' | 'grant
 /** the OCSF actions */
 export type Outcome = 'allowed' | 'modified' | 'denied' | 'observed' | 'error';
 
-/** A path that was withheld or transformed, its treatment and the reason; never a value. */
-export interface WithheldPath {
+/** One path, its treatment and the reason; never a value. */
+export interface FieldAccount {
   readonly path: string;
   readonly class?: string;
   readonly do: string;
@@ -18,10 +18,10 @@ export interface WithheldPath {
 }
 
 /**
- * A consent state for which the policy was evaluated, and its answer. A replay evaluates another policy for the same state. Attributes of records
- * are values and not recorded, so a policy that reads them cannot be replayed exactly.
+ * One state of data subjects that the policy was asked about, and its answer. Another policy can be asked the same. Attributes of records
+ * are values and not recorded, so a policy that reads them cannot be asked exactly the same.
  */
-export interface RecordedState {
+export interface AskedState {
   readonly resource: string;
   /** as the policy saw them, without ids */
   readonly consents: readonly Omit<Consent, 'id'>[];
@@ -40,7 +40,7 @@ export interface DisclosureSummary {
   /** paths that were released unchanged */
   readonly released: readonly string[];
   /** paths that were withheld or released transformed, with their treatment */
-  readonly withheld: readonly WithheldPath[];
+  readonly withheld: readonly FieldAccount[];
   /** class → treatment → count */
   readonly by_class: { readonly [cls: string]: { readonly [treatment: string]: number } };
   /** keyed HMACs of data-subject ids, `hmac:<key id>:<hex>` */
@@ -49,7 +49,7 @@ export interface DisclosureSummary {
   /** ids of the consents on which treatments rest */
   readonly consents?: readonly string[];
   /** one entry for each distinct state and answer; limited in number */
-  readonly answers?: readonly RecordedState[];
+  readonly answers?: readonly AskedState[];
   /** number of states beyond those listed */
   readonly answers_omitted?: number;
 }

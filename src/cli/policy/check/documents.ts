@@ -2,9 +2,8 @@
 import { didYouMean } from '../../../documents/near-name.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import type { ErrorObject, ValidateFunction } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
+import { createRequire } from 'node:module';
+import type { Ajv2020, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import { tokensOf } from '../../../model/pointer.ts';
 import { readYaml, type YamlDocument } from '../../../documents/yaml.ts';
 import type { Fault } from '../../../documents/faults.ts';
@@ -15,8 +14,19 @@ const HEADER = /^#\s*yaml-language-server:\s*\$schema=(\S+)/m;
 
 export const headerOf = (text: string): string | null => HEADER.exec(text.slice(0, 4096))?.[1] ?? null;
 
-const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true });
-formats.default(ajv, ['date-time', 'date', 'time', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']);
+const require = createRequire(import.meta.url);
+let ajv: Ajv2020 | undefined;
+
+/** Loaded when the first document is validated: a sidecar reads scenarios only if its policy has some. */
+function validator(): Ajv2020 {
+  if (ajv !== undefined) return ajv;
+  const library = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  const formats = require('ajv-formats') as typeof import('ajv-formats');
+  ajv = new library.Ajv2020({ allErrors: true, strict: false, verbose: true });
+  formats.default(ajv, ['date-time', 'date', 'time', 'email', 'uri', 'uuid', 'ipv4', 'ipv6']);
+  return ajv;
+}
+
 const compiled = new Map<string, ValidateFunction>();
 
 export interface ReadDocument {
@@ -64,7 +74,7 @@ function validatorOf(name: string, path: string | null): ValidateFunction | null
   if (validate === undefined) {
     if (own === undefined && (path === null || !existsSync(path))) return null;
     try {
-      validate = ajv.compile(own ?? (JSON.parse(readFileSync(path!, 'utf8')) as object));
+      validate = validator().compile(own ?? (JSON.parse(readFileSync(path!, 'utf8')) as object));
     } catch {
       return null;
     }

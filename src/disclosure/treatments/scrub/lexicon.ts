@@ -35,14 +35,6 @@ const PAIRS = new Map<number, number>();
 const TRIPLES = new Map<string, number>();
 /** first two characters of words of three */
 const BEGINS = new Set<number>();
-for (const [word, logarithm] of rows(WORDS)) {
-  if (word.length === 1) SINGLE[word.charCodeAt(0)] = logarithm;
-  else if (word.length === 2) PAIRS.set(keyOf(word, 0), logarithm);
-  else {
-    TRIPLES.set(word, logarithm);
-    BEGINS.add(keyOf(word, 0));
-  }
-}
 const PLACES = PROVINCES.flatMap(({ short, full, cities }) => [
   short,
   full,
@@ -52,35 +44,50 @@ const PLACES = PROVINCES.flatMap(({ short, full, cities }) => [
 
 /** the frequency of a common word */
 const COMMON = 8;
-for (const word of [...OF_THE_TRADE.split(' '), ...NOT_NAMES, ...LABEL_WORDS, ...PLACES]) {
-  if (word.length === 2) PAIRS.set(keyOf(word, 0), Math.max(COMMON, PAIRS.get(keyOf(word, 0)) ?? 0));
-  else if (word.length === 3) {
-    TRIPLES.set(word, COMMON);
-    BEGINS.add(keyOf(word, 0));
+
+function fillWords(): void {
+  for (const [word, logarithm] of rows(WORDS)) {
+    if (word.length === 1) SINGLE[word.charCodeAt(0)] = logarithm;
+    else if (word.length === 2) PAIRS.set(keyOf(word, 0), logarithm);
+    else {
+      TRIPLES.set(word, logarithm);
+      BEGINS.add(keyOf(word, 0));
+    }
+  }
+  for (const word of [...OF_THE_TRADE.split(' '), ...NOT_NAMES, ...LABEL_WORDS, ...PLACES]) {
+    if (word.length === 2) PAIRS.set(keyOf(word, 0), Math.max(COMMON, PAIRS.get(keyOf(word, 0)) ?? 0));
+    else if (word.length === 3) {
+      TRIPLES.set(word, COMMON);
+      BEGINS.add(keyOf(word, 0));
+    }
   }
 }
 
 /** log of the probability of each character by its position in a given name */
-function places(table: string): Float32Array {
+function fillPlace(place: Float32Array, table: string): void {
   const entries = [...rows(table)];
   const sum = entries.reduce((all, [, logarithm]) => all + Math.exp(logarithm), 300);
-  const found = new Float32Array(0x10000).fill(Math.log(0.05 / sum));
-  for (const [char, logarithm] of entries) found[char.charCodeAt(0)] = Math.log(Math.exp(logarithm) / sum);
-  return found;
+  place.fill(Math.log(0.05 / sum));
+  for (const [char, logarithm] of entries) place[char.charCodeAt(0)] = Math.log(Math.exp(logarithm) / sum);
 }
-const FIRST = places(GIVEN.first);
-const SECOND = places(GIVEN.second);
-const ONLY = places(GIVEN.only);
+const FIRST = new Float32Array(0x10000);
+const SECOND = new Float32Array(0x10000);
+const ONLY = new Float32Array(0x10000);
 
 /** by frequency (Ministry of Public Security, 2020) */
 const RANKED =
   '王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤';
 const SURNAME = new Float32Array(0x10000).fill(Number.NEGATIVE_INFINITY);
-for (let unit = 0x4e00; unit <= 0x9fff; unit += 1) {
-  const char = String.fromCharCode(unit);
-  if (!isSurname(char)) continue;
-  const rank = RANKED.indexOf(char);
-  SURNAME[unit] = rank < 0 ? -8.3 : Math.log(0.09 / (rank + 1.2) ** 0.93);
+
+function fillSurnames(): void {
+  for (let unit = 0x4e00; unit <= 0x9fff; unit += 1) {
+    const char = String.fromCharCode(unit);
+    if (!isSurname(char)) continue;
+    const rank = RANKED.indexOf(char);
+    SURNAME[unit] = rank < 0 ? -8.3 : Math.log(0.09 / (rank + 1.2) ** 0.93);
+    STARTS[unit] = 1;
+  }
+  for (const word of [...NICKNAME, ...COMPOUND_SURNAMES]) STARTS[word.charCodeAt(0)] = 1;
 }
 const COMPOUND = -7.5;
 const COMPOUNDS: ReadonlySet<number> = new Set([...COMPOUND_SURNAMES].map((pair) => keyOf(pair, 0)));
@@ -114,9 +121,19 @@ const LEAST = -44;
 const NICKNAME = '小老阿';
 /** first characters of names */
 const STARTS = new Uint8Array(0x10000);
-for (let unit = 0x4e00; unit <= 0x9fff; unit += 1)
-  if (SURNAME[unit]! > Number.NEGATIVE_INFINITY) STARTS[unit] = 1;
-for (const word of [...NICKNAME, ...COMPOUND_SURNAMES]) STARTS[word.charCodeAt(0)] = 1;
+
+let isFilled = false;
+
+/** The tables are filled for the first note: filling them takes a twentieth of the processor time of a start. */
+function fill(): void {
+  if (isFilled) return;
+  isFilled = true;
+  fillWords();
+  fillPlace(FIRST, GIVEN.first);
+  fillPlace(SECOND, GIVEN.second);
+  fillPlace(ONLY, GIVEN.only);
+  fillSurnames();
+}
 /** characters of traditional texts, whose words are not in the dictionary */
 const TRADITIONAL =
   /[請這個們來說話電號碼聯絡連詢問單據費險賠償證書員種業務時間會過還沒對麼買賣車輛開關門現實體區鄉縣國廣東華為發達報處辦經濟費顧戶醫藥療辭職]/;
@@ -219,7 +236,10 @@ export function findByLexicon(text: string, spans: Span[]): void {
     if (!isIdeograph(text.charCodeAt(at))) continue;
     let end = at + 1;
     while (end < text.length && end - at < LONGEST_RUN && isIdeograph(text.charCodeAt(end))) end += 1;
-    if (end > at + 1) inRun(text.slice(at, end), at, spans);
+    if (end > at + 1) {
+      fill();
+      inRun(text.slice(at, end), at, spans);
+    }
     at = end - 1;
   }
 }

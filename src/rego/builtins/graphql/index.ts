@@ -1,21 +1,11 @@
 /** `graphql.*`: parsing and validation by graphql-js, as lenient as the parser that OPA uses. */
-import {
-  buildASTSchema,
-  type DefinitionNode,
-  type DocumentNode,
-  extendSchema,
-  type GraphQLSchema,
-  isExecutableDefinitionNode,
-  Kind,
-  type OperationTypeNode,
-  parse as parseGraphql,
-  specifiedRules,
-  validate,
-  validateSchema,
-} from 'graphql';
+import type { DefinitionNode, DocumentNode, GraphQLSchema, OperationTypeNode } from 'graphql';
+import { Kind } from 'graphql/language/kinds.js';
+import { isExecutableDefinitionNode } from 'graphql/language/predicates.js';
 import type { RegoValue } from '../../values.ts';
 import { fail, isLimit, string, tooLarge } from '../operands.ts';
 import { BuiltinFailure, type Family } from '../types.ts';
+import { library } from './library.ts';
 import { querySource, schemaSource } from './source.ts';
 import { commentTree, isExtension, queryTree, schemaTree } from './trees.ts';
 
@@ -42,7 +32,7 @@ const NOTHING: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 const parse = (source: string): DocumentNode =>
   isEmpty(source)
     ? NOTHING
-    : attempt(() => parseGraphql(source, { maxTokens: MAX_TOKENS, allowLegacyFragmentVariables: true }));
+    : attempt(() => library().parse(source, { maxTokens: MAX_TOKENS, allowLegacyFragmentVariables: true }));
 
 const document = (definitions: readonly DefinitionNode[]): DocumentNode => ({
   kind: Kind.DOCUMENT,
@@ -87,6 +77,7 @@ const build = (source: DocumentNode): GraphQLSchema =>
     }
     const bases = document(definitions.filter((d) => !isExtension(d)));
     const extensions = document(definitions.filter(isExtension));
+    const { buildASTSchema, extendSchema, validateSchema } = library();
     const base = buildASTSchema(bases);
     const schema = extensions.definitions.length === 0 ? base : extendSchema(base, extensions);
     if (validateSchema(schema).some((e) => !HARMLESS.test(e.message))) return fail('not a valid schema');
@@ -114,6 +105,7 @@ const isValid = (schema: GraphQLSchema, query: DocumentNode): boolean => {
         : d,
     ),
   );
+  const { specifiedRules, validate } = library();
   return attempt(() => validate(schema, plain, specifiedRules, { maxErrors: 1 })).length === 0;
 };
 

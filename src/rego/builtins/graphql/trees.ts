@@ -1,20 +1,20 @@
 /** Converts documents of graphql-js to the trees that OPA returns: those of gqlparser, without positions and without null or empty members. */
-import {
-  type ConstDirectiveNode,
-  type DefinitionNode,
-  type DirectiveNode,
-  type DocumentNode,
-  type FieldDefinitionNode,
-  type InputValueDefinitionNode,
-  Kind,
-  type SelectionNode,
-  type StringValueNode,
-  type Token,
-  TokenKind,
-  type TypeNode,
-  type ValueNode,
-  type VariableDefinitionNode,
+import type {
+  ConstDirectiveNode,
+  DefinitionNode,
+  DirectiveNode,
+  DocumentNode,
+  FieldDefinitionNode,
+  InputValueDefinitionNode,
+  SelectionNode,
+  StringValueNode,
+  Token,
+  TypeNode,
+  ValueNode,
+  VariableDefinitionNode,
 } from 'graphql';
+import { Kind } from 'graphql/language/kinds.js';
+import { TokenKind } from 'graphql/language/tokenKind.js';
 import { fieldsOf, type RegoValue } from '../../values.ts';
 
 type Tree = { readonly [member: string]: RegoValue | undefined };

@@ -1,6 +1,11 @@
 /** DER (ITU-T X.690) as a tree, parsed by asn1js. */
-import { type AsnType, fromBER } from 'asn1js';
+import { createRequire } from 'node:module';
+import type { AsnType } from 'asn1js';
 import { fail } from '../operands.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded at the first call of `crypto.x509.*`, since few policies call them. */
+const library = (): typeof import('asn1js') => require('asn1js') as typeof import('asn1js');
 
 export interface Der {
   /** the tag is context-specific */
@@ -50,7 +55,7 @@ export const parseDer = (bytes: Uint8Array): Der => {
 
 export const parseFirst = (bytes: Uint8Array): readonly [Der, Uint8Array] => {
   // asn1js reads the whole underlying buffer.
-  const { offset, result } = fromBER(Uint8Array.from(bytes).buffer);
+  const { offset, result } = library().fromBER(Uint8Array.from(bytes).buffer);
   if (offset <= 0) return fail('not DER');
   return [node(result), bytes.subarray(offset)];
 };
