@@ -9,15 +9,18 @@ import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
-import { sluice } from './support.ts';
+import { OWN, sluice } from './support.ts';
 
 const POLICIES = new URL('../../policies', import.meta.url).pathname;
 let dir = '';
 
 beforeAll(async () => {
   dir = join(await mkdtemp(join(tmpdir(), 'sluice-gate-')), 'policies');
-  // Without its unit tests, which would be the first to fail.
-  await cp(POLICIES, dir, { recursive: true, filter: (file) => !file.endsWith('_test.rego') });
+  // Without its unit tests, which would be the first to fail, and with the scenarios of one file.
+  await cp(POLICIES, dir, {
+    recursive: true,
+    filter: (file) => !/_test\.rego$|scenarios\/(?!support\.yaml)/.test(file),
+  });
 });
 afterAll(() => rm(join(dir, '..'), { recursive: true, force: true }));
 
@@ -56,11 +59,10 @@ test('at the first start it is refused, with the scenario and its place', async 
   await writeFile(roles, text);
 });
 
-/** The default policy, small: its unit tests, and no scenarios. */
+/** A small policy with its unit tests, and no scenarios. */
 const unitsOnly = async (name: string, rego: string): Promise<string> => {
   const at = join(dir, '..', name);
-  await cp(POLICIES, at, { recursive: true });
-  await rm(join(at, 'scenarios'), { recursive: true });
+  await cp(OWN, at, { recursive: true });
   await writeFile(join(at, 'sluice/more_test.rego'), `package sluice.more_test\n\n${rego}\n`);
   return at;
 };
@@ -125,7 +127,7 @@ test('what goes live says how many unit tests it has, and names those that canno
   const at = await unitsOnly('fetching', 'test_fetches if opa.runtime() == {}');
   await openAt({ dir: at });
   expect(activated.at(-1)).toMatchObject({
-    unit_tests: 176,
+    unit_tests: 2,
     unit_tests_not_run: ['sluice.more_test.test_fetches: it calls opa.runtime, which is refused'],
   });
 });

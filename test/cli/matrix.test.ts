@@ -302,13 +302,13 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
     [
       'a purpose needs no second factor',
       ['data/purposes.yaml', /( {2}claims:[\s\S]*?mfa: )true/, '$1false'],
-      claims,
+      [...claims, ...CLEARED],
       { about: 'request', when: [{ factor: ['pwd'] }] },
     ],
     [
       'a purpose needs no justification',
       ['data/purposes.yaml', /( {2}emergency:[\s\S]*?justification: )required/, '$1optional'],
-      emergency,
+      [...emergency, ...CLEARED],
       { about: 'request', when: [{ justification: ['none'] }] },
     ],
     [
@@ -328,7 +328,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
         'default _is_in_department(_, _) := false',
         '_is_in_department(_, null) := true\n\ndefault _is_in_department(_, _) := true',
       ],
-      ONE,
+      [...ONE, ...CLEARED],
       { about: 'request', when: [{ department: ['another'] }] },
     ],
     [
@@ -338,7 +338,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
         '"subject_type_not_allowed": asked.type in role.subject_types',
         '"subject_type_not_allowed": is_string(asked.type)',
       ],
-      ONE,
+      [...ONE, ...CLEARED],
       { about: 'request', when: [{ kind: ['service', 'partner'] }] },
     ],
     [
@@ -348,7 +348,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
         '\tasked.organization == "internal"\n\tasked.recipient == "internal"',
         '\tasked.recipient == "internal"',
       ],
-      ONE,
+      [...ONE, ...CLEARED],
       {
         about: 'request',
         when: [expect.objectContaining({ organization: expect.arrayContaining(['city_clinic']) })] as never,
@@ -445,7 +445,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
   test('who sees more stands first, in sentences, and what was not covered stands last', async () => {
     const p = copy();
     p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
-    const { out } = await sluice(['matrix', '--diff', 'policies', p.dir, ...ONE]);
+    const { out } = await sluice(['matrix', '--diff', 'policies', p.dir, ...ONE, ...CLEARED]);
     const [first = '', ...others] = out.split('\n');
     expect(first).toContain('1 role sees or may do more than before');
     expect(others.slice(0, 3)).toContain('  customer, in clear: /phone ← support');
@@ -474,6 +474,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
       'internal',
       '--resource',
       'customer',
+      ...CLEARED,
     ];
     const { changes } = await diff(p, ...asked);
     expect(changes.map(({ text }) => text)).toEqual(
@@ -496,6 +497,7 @@ describe.runIf(opa !== null)('sluice matrix --diff', () => {
       'marketing',
       '--recipient',
       'internal',
+      ...CLEARED,
     );
     expect(changes.some((c) => c.direction === 'wider' && c.about === 'field')).toBe(true);
   });

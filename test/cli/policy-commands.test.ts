@@ -10,6 +10,12 @@ vi.setConfig({ testTimeout: 180_000 });
 
 const PATIENT = 'resource: patient\ndata_subject: /no\nfields:\n  /no: { category: reference, grade: 1 }\n';
 const copy = copies();
+/** the default policy, where a test is about none of its scenarios: reading them takes most of the time of a check */
+const withoutScenarios = (): Copy => {
+  const p = copy();
+  rmSync(p.path('scenarios'), { recursive: true });
+  return p;
+};
 
 interface Checked {
   readonly ok: boolean;
@@ -71,7 +77,7 @@ describe.runIf(opa !== null)('sluice check', () => {
   });
 
   test('a policy that does not compile is told with its place, and the data’s faults besides', async () => {
-    const p = copy();
+    const p = withoutScenarios();
     p.change('sluice/decision.rego', 'default allow := false', 'default allow := fals');
     p.change('data/grades.yaml', 'above_limit: mask', 'above_limit: msak');
     const { findings } = (await sluice(['check', p.dir, '--json'])).json<Checked>();
@@ -80,7 +86,7 @@ describe.runIf(opa !== null)('sluice check', () => {
   });
 
   test('a built-in whose answer cannot be replayed is refused, with what to do instead', async () => {
-    const p = copy();
+    const p = withoutScenarios();
     p.change(
       'sluice/decision.rego',
       'default _has_factor := false',
@@ -91,7 +97,7 @@ describe.runIf(opa !== null)('sluice check', () => {
   });
 
   test('what nothing gets through with is a warning, found by asking', async () => {
-    const p = copy();
+    const p = withoutScenarios();
     p.change('data/roles.yaml', 'purposes: [marketing]', 'purposes: []');
     const said = await sluice(['check', p.dir, '--json']);
     expect(said.code).toBe(0);
@@ -105,7 +111,7 @@ describe.runIf(opa !== null)('sluice check', () => {
   });
 
   test('a resource that no role names is a warning that says where to name it', async () => {
-    const p = copy();
+    const p = withoutScenarios();
     p.write('catalog/patient.yaml', PATIENT);
     const findings = told(await sluice(['check', p.dir, '--json']));
     expect(findings.map((f) => f.message)).toEqual([
@@ -114,7 +120,7 @@ describe.runIf(opa !== null)('sluice check', () => {
   });
 
   test('a name that is not there is told with those that are, where they are few', async () => {
-    const p = copy();
+    const p = withoutScenarios();
     p.change('data/partners.yaml', '          customer:', '          patient:');
     const findings = told(await sluice(['check', p.dir, '--json']));
     expect(findings[0]?.message).toMatch(

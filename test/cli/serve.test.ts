@@ -18,7 +18,7 @@ import {
   upstreamOf,
 } from '../support/served.ts';
 import { answer, CUSTOMER_ANSWER, prepare, recordsIn } from '../support/sluice.ts';
-import { opa, ROOT } from './support.ts';
+import { opa, OWN } from './support.ts';
 
 let issuer: DevelopmentIssuer;
 const serve = (setup: Setup, cleaning: Cleaning): Promise<Served> => serveFor(setup, issuer, cleaning);
@@ -121,11 +121,22 @@ describe.concurrent('sluice serve', () => {
   cleanedTest.skipIf(opa === null)(
     'SIGHUP while it starts does not end it, and is done when it has started',
     async ({ cleaning }) => {
-      const { file } = await prepare({ config: { policy: { dir: join(ROOT, 'policies') } } }, issuer);
-      const { child, log, ready, ended } = launch(file, cleaning);
-      // OPA compiles the policy
-      await until(() => childrenOf(child.pid!).length > 0, 90);
+      const { dir, file } = await prepare({ config: { policy: { dir: OWN } } }, issuer);
+      // OPA compiles the policy once it may
+      const [asked, may, script] = ['asked', 'may', 'opa'].map((name) => join(dir, name)) as [
+        string,
+        string,
+        string,
+      ];
+      writeFileSync(
+        script,
+        `#!/bin/sh\n: > ${asked}\nwhile [ ! -e ${may} ]; do sleep 0.05; done\nexec ${opa!.path} "$@"\n`,
+        { mode: 0o755 },
+      );
+      const { child, log, ready, ended } = launch(file, cleaning, { OPA_BIN: script });
+      await until(() => existsSync(asked), 90);
       child.kill('SIGHUP');
+      writeFileSync(may, '');
       await until(() => ready() !== undefined || child.exitCode !== null || child.signalCode !== null, 90);
       await until(() => log().includes('policy and consents read again'));
       child.kill('SIGTERM');

@@ -4,6 +4,7 @@ import { arranged, type Finding } from '../../src/cli/policy/check/findings.ts';
 import { inspectPolicy } from '../../src/cli/policy/check/inspect.ts';
 import { type Client, usageFindings } from '../../src/cli/policy/check/usage.ts';
 import type { DecisionRecordDraft } from '../../src/model/record.ts';
+import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
 import { draft } from '../support/decision-records.ts';
 import { openJournal, temporaryDirectory } from '../support/journals.ts';
 import { Copy, lineOf, opa } from './support.ts';
@@ -45,8 +46,13 @@ function decision(
 describe.skipIf(opa === null)('what nobody used', () => {
   const p = new Copy();
   let inspection: Awaited<ReturnType<typeof inspectPolicy>>;
+  /** remembers its answers: every test asks the same questions */
+  let policy: LivePolicy;
   beforeAll(async () => {
     inspection = await inspectPolicy(p.dir, opa!);
+    policy = await createSnapshot(inspection.bundle!, {
+      cache: { entries: 100_000, bytes: 256 * 1024 * 1024, time_step_ms: 1000 },
+    });
   });
   afterAll(() => p.remove());
 
@@ -58,7 +64,7 @@ describe.skipIf(opa === null)('what nobody used', () => {
     const journal = await openJournal(dir);
     for (const d of drafts) await journal.append(d);
     await journal.close();
-    const found = await usageFindings(inspection.policy!, inspection.documents, clients, {
+    const found = await usageFindings(policy, inspection.documents, clients, {
       journals: [dir],
       days,
       now: NOW,
@@ -94,7 +100,7 @@ describe.skipIf(opa === null)('what nobody used', () => {
     const only = (found: readonly Finding[]): Finding[] =>
       found.filter((f) => f.message.includes('of the same categories only'));
     const classes = (cls: string): readonly string[] =>
-      [...inspection.policy!.catalogs.values()].flatMap(({ fields }) =>
+      [...policy.catalogs.values()].flatMap(({ fields }) =>
         Object.values(fields).some((f) => 'category' in f && `${f.category}/${f.grade}` === cls) ? [cls] : [],
       );
     expect([classes('identity/3'), classes('identity/4')].every((c) => c.length > 0)).toBe(true);

@@ -23,10 +23,9 @@ import {
   upstreamOf,
 } from '../support/served.ts';
 import { answer, CUSTOMER, prepare, recordsIn } from '../support/sluice.ts';
-import { opa } from './support.ts';
+import { opa, OWN } from './support.ts';
 
 const SHOWN = { status: 200, text: '{"id":"C1","name":"Li","phone":"138****5678"}' };
-const POLICIES = join(import.meta.dirname, '../../policies');
 
 let issuer: DevelopmentIssuer;
 const cleaning: Cleaning = [];
@@ -547,6 +546,6 @@ describe.concurrent('sluice serve with workers', () => {
 
 function withPolicies(): string {
   const dir = join(process.env['TMPDIR'] ?? '/tmp', `sluice-workers-${process.pid}`);
-  cpSync(POLICIES, join(dir, 'policies'), { recursive: true });
+  cpSync(OWN, join(dir, 'policies'), { recursive: true });
   return dir;
 }

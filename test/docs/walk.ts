@@ -80,7 +80,7 @@ export class Shell {
     // No command reads what the shell is to read next.
     this.#child.stdin!.write(`{ ${command}\n} < /dev/null\necho "${mark}"\n`);
     const done = (): boolean => this.#said.includes(mark) && (wanted === null || wanted.test(this.#said));
-    for (const until = Date.now() + 120_000; !done(); await new Promise((r) => setTimeout(r, 20)))
+    for (const until = Date.now() + 300_000; !done(); await new Promise((r) => setTimeout(r, 20)))
       if (Date.now() > until) throw new Error(`${command}\nsays nothing more after:\n${this.#said}`);
     return this.#said.replace(`${mark}\n`, '').trimEnd();
   }

@@ -44,7 +44,8 @@ test.runIf(opa !== null && ['bash', 'curl', 'iconv', 'sed', 'sha256sum'].every(h
       rmSync(dir, { recursive: true });
     }
   },
-  300_000,
+  // many commands
+  1_200_000,
 );
 
 async function freePort(): Promise<number> {

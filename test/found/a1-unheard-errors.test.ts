@@ -151,8 +151,7 @@ describe.concurrent('a connection that is reset at any moment ends nothing but i
       connect(portOf(served.proxy), '127.0.0.1').on('error', () => undefined),
     );
     const waiting = (): number => sockets.filter(({ readyState }) => readyState === 'open').length;
-    for (let before = -1; before !== waiting(); await pause(300)) before = waiting();
-    expect(waiting()).toBeGreaterThan(400);
+    await until(() => waiting() > 400);
     for (const socket of sockets) socket.resetAndDestroy();
     const asked = Array.from({ length: 8 }, () => get(served, issuer).then(({ status }) => status));
     const answers = Promise.all(asked);
@@ -208,7 +207,8 @@ describe.concurrent('a connection whose other side has left does not keep the pr
       cleaning.push(() => {
         for (const socket of sockets) socket.destroy();
       });
-      await pause(200);
+      // an error closes a socket, too
+      await until(() => sockets.every(({ connecting }) => !connecting));
       served.child.kill('SIGTERM');
       await until(() => served.child.exitCode !== null);
       expect(await served.ended).toBe(0);

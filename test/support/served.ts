@@ -52,10 +52,11 @@ export async function serve(setup: Setup, issuer: DevelopmentIssuer, cleaning: C
 }
 
 /** A group of its own, as a shell gives each command one: a terminal's Ctrl-C reaches all processes of it. */
-export function launch(file: string, cleaning: Cleaning) {
+export function launch(file: string, cleaning: Cleaning, env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
+    env: { ...process.env, ...env },
   });
   let out = '';
   let log = '';

@@ -23,6 +23,9 @@ export const textOf = (answer: Answer): string => answer.body.toString('utf8');
 export const jsonOf = (answer: Answer): Record<string, unknown> =>
   JSON.parse(textOf(answer)) as Record<string, unknown>;
 
+/** ends a wait for what never comes, and measures nothing */
+const PATIENCE_MS = 120_000;
+
 /** One connection, kept open: requests go out as they are given, answers are taken one at a time. */
 export class Wire {
   readonly socket: Socket;
@@ -82,7 +85,7 @@ export class Wire {
   }
 
   /** The next answer, 1xx included. @param bodiless true for an answer to HEAD */
-  async answer({ bodiless = false, timeout = 5000 } = {}): Promise<Answer> {
+  async answer({ bodiless = false, timeout = PATIENCE_MS } = {}): Promise<Answer> {
     const deadline = Date.now() + timeout;
     for (;;) {
       const parsed = parse(this.received, bodiless, this.closed);
@@ -97,7 +100,7 @@ export class Wire {
   }
 
   /** resolves when the other side has closed */
-  async untilClosed(timeout = 5000): Promise<void> {
+  async untilClosed(timeout = PATIENCE_MS): Promise<void> {
     const deadline = Date.now() + timeout;
     while (!this.closed) {
       if (Date.now() > deadline) throw new Error('the connection stays open');
