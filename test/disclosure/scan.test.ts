@@ -135,12 +135,10 @@ describe('the scanner in WebAssembly', () => {
     const { existsSync } = await import('node:fs');
     const { fileURLToPath } = await import('node:url');
     const folder = fileURLToPath(new URL('../../src/disclosure/formats/json/assembly/', import.meta.url));
-    if (!existsSync(`${folder}node_modules/assemblyscript`)) {
-      console.log(
-        'skipped: AssemblyScript is not installed there (npm ci in src/disclosure/formats/assembly)',
-      );
-      context.skip();
-    }
+    context.skip(
+      !existsSync(`${folder}node_modules/assemblyscript`),
+      `its compiler is not installed: npm ci --prefix ${folder}`,
+    );
     const { status, stderr } = spawnSync(process.execPath, ['build.ts', '--check'], {
       cwd: folder,
       encoding: 'utf8',
