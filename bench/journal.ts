@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seal } from '../src/decision-log/journal/chain.ts';
+import { seal } from '../src/decision-log/journal/seal-v1.ts';
 import { createDecisionLog } from '../src/decision-log/decision-log.ts';
 import { verify } from '../src/decision-log/verify/verify.ts';
 import { silentLogger } from '../src/observability/logger.ts';

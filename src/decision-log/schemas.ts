@@ -9,6 +9,7 @@ const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 const hash = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const salt = Type.String({ pattern: '^[0-9a-f]{32}$' });
 const pointer = Type.String({ description: 'JSON Pointer, `*` for any index or key; never a value' });
 const names = (...values: readonly string[]) => Type.Union(values.map((v) => Type.Literal(v)));
 
@@ -124,6 +125,37 @@ const decisionRecordSchema = Type.Object(
     trace_id: nullable(text),
     labels: Type.Record(text, text),
     part,
+    removed: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            origin: text,
+            first: Type.Integer({ minimum: 1 }),
+            last: Type.Integer({ minimum: 1 }),
+            shared: Type.Optional(Type.Boolean()),
+          },
+          closed,
+        ),
+        {
+          description:
+            'of a record of kind retention or erasure: records, or with `shared` the shared documents written for them, whose payload was removed',
+        },
+      ),
+    ),
+    proof: Type.Optional(
+      Type.Object(
+        {
+          after: Type.Optional(hash),
+          salt: salt,
+          shared: Type.Record(text, Type.Array(salt)),
+        },
+        {
+          ...closed,
+          description:
+            'in copies of version 2 (exports, sinks, index): what the hash is recomputed with, see the audit guide',
+        },
+      ),
+    ),
     origin: Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', description: 'names the chain' }),
     seq: Type.Integer({ minimum: 1 }),
     prev_hash: hash,
@@ -133,7 +165,7 @@ const decisionRecordSchema = Type.Object(
     ...closed,
     title: 'Decision record',
     description:
-      'One line of the journal. `hash` is the SHA-256 of the RFC 8785 canonical JSON of the record without `hash`; `prev_hash` is the hash of the record before it in the same origin.',
+      'A complete record, as exports and sinks have it. Without `proof`, `hash` is the SHA-256 of the RFC 8785 canonical JSON of the record without `hash`; with it, see the audit guide. `prev_hash` is the hash of the record before it in the same origin.',
   },
 );
 

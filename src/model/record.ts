@@ -3,7 +3,15 @@ import type { Reason } from './answers.ts';
 import type { Consent } from './consent.ts';
 import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
 
-export type RecordKind = 'disclosure' | 'authzen' | 'admin' | 'consent' | 'grant' | 'policy';
+export type RecordKind =
+  | 'disclosure'
+  | 'authzen'
+  | 'admin'
+  | 'consent'
+  | 'grant'
+  | 'policy'
+  | 'retention'
+  | 'erasure';
 /** the OCSF actions */
 export type Outcome = 'allowed' | 'modified' | 'denied' | 'observed' | 'error';
 
@@ -97,6 +105,17 @@ export interface DecisionRecordDraft {
     readonly piece?: number;
     readonly pieces?: number;
   };
+  /** of a record of kind `retention` or `erasure`: the lines whose payload was removed */
+  readonly removed?: readonly RemovedLines[];
+}
+
+/** Lines of a chain whose payload was removed, by the seqs of their records. */
+export interface RemovedLines {
+  readonly origin: string;
+  readonly first: number;
+  readonly last: number;
+  /** true: shared documents that were written for these records; absent: the records */
+  readonly shared?: boolean;
 }
 
 export interface DecisionRecord extends DecisionRecordDraft {
@@ -106,8 +125,17 @@ export interface DecisionRecord extends DecisionRecordDraft {
   readonly seq: number;
   /** `hash` of the previous record of the origin; 64 zeros for the first */
   readonly prev_hash: string;
-  /** SHA-256, hex, over the RFC 8785 canonical JSON of the record without this member */
+  /** SHA-256, hex, of the record's line: see decision-log/journal/chain.ts */
   readonly hash: string;
+}
+
+/** What a complete record of version 2 needs to be verified on its own. Copies in an index, a sink or an export have it. */
+export interface RecordProof {
+  /** hash of the last shared document that was written for this record */
+  readonly after?: string;
+  readonly salt: string;
+  /** kind of a shared document → salts, in the order of the record */
+  readonly shared: { readonly [kind: string]: readonly string[] };
 }
 
 export interface DecisionLog {

@@ -7,7 +7,7 @@ import { serialize as spellTo } from '../../src/decision-log/journal/serialize.t
 
 const serialize = (value: unknown): string | null => {
   const lines = singleLine();
-  const length = spellTo(value, lines);
+  const length = spellTo(value, lines, 0);
   return length === null ? null : lines.page.toString('utf8', lines.at, lines.at + length);
 };
 

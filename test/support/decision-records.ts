@@ -15,20 +15,21 @@ export function draft(n = 0, over: Partial<DecisionRecordDraft> = {}): DecisionR
     },
   };
   const resource = { type: 'customer', id: `C${100_000 + n}`, properties: { source: 'crm' } };
+  const timestamp = new Date(
+    Date.UTC(2026, 10, 22, 8, 0, 0, n % 1000) + Math.floor(n / 1000) * 60_000,
+  ).toISOString();
   const context = {
     purpose: 'after_sales',
     tier: 2 as const,
     recipient: 'internal',
     justification: `工单 ${8000 + n}`,
-    time: '2026-11-22T08:00:00Z',
+    time: timestamp,
     grants: [],
     request: { method: 'GET', route: 'GET /api/customers/{id}', client_ip: '10.0.0.7' },
   };
   return {
     decision_id: newDecisionId(),
-    timestamp: new Date(
-      Date.UTC(2026, 10, 22, 8, 0, 0, n % 1000) + Math.floor(n / 1000) * 60_000,
-    ).toISOString(),
+    timestamp,
     kind: 'disclosure',
     outcome: n % 5 === 0 ? 'denied' : 'modified',
     subject,

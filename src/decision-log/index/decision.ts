@@ -28,7 +28,16 @@ export function merge(records: readonly DecisionRecord[]): Decision {
   const parts = [...records].sort(byPart);
   const first = parts[0]!;
   const last = parts.at(-1)!;
-  const { part: _p, origin: _o, seq: _s, prev_hash: _v, hash: _h, ...draft } = first;
+  // Copies of records have a `proof`, too.
+  const {
+    part: _p,
+    origin: _o,
+    seq: _s,
+    prev_hash: _v,
+    hash: _h,
+    proof: _c,
+    ...draft
+  } = first as DecisionRecord & { readonly proof?: unknown };
   return {
     ...draft,
     outcome: outcomeOf(parts),

@@ -2,10 +2,10 @@
  * Copies records from the journal to a store: at least once, in order within an origin, resumable. It copies only records
  * that the head covers: later ones are truncated if their flush fails.
  */
-import { inspect } from '../journal/chain.ts';
 import { headPath, listOrigins, type OriginFiles } from '../journal/directory.ts';
 import { readHead } from '../journal/head.ts';
 import { readLines } from '../journal/lines.ts';
+import { SegmentReader } from '../journal/reader.ts';
 import type { Copy, Position, Store } from './store.ts';
 
 /** Maximum records and bytes of one transaction. */
@@ -17,8 +17,29 @@ export interface FeedResult {
   readonly seq: ReadonlyMap<string, number>;
   /** records that the journal has and the store does not have, over all origins */
   readonly lag: number;
-  /** lines that were skipped because their hash does not match */
+  /** lines that were skipped: their hash does not match, or they refer to a shared document that is not in the segment */
   readonly refused: number;
+}
+
+/** The shared documents before a position, so that the next pass need not read them again. */
+interface Place {
+  readonly reader: SegmentReader;
+  segment: number;
+  offset: number;
+}
+const places = new WeakMap<Store, Map<string, Place>>();
+
+async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<Place> {
+  const known = places.get(store) ?? new Map<string, Place>();
+  places.set(store, known);
+  const place = known.get(files.origin);
+  if (place !== undefined && place.segment === at.segment && place.offset === at.offset) return place;
+  const reader = new SegmentReader();
+  const segment = files.segments.find(({ first }) => first === at.segment);
+  if (segment !== undefined && at.offset > 0) await reader.readShared(segment.path, at.offset);
+  const found = { reader, segment: at.segment, offset: at.offset };
+  known.set(files.origin, found);
+  return found;
 }
 
 /**
@@ -40,7 +61,8 @@ export async function feed(
     const head = readHead(headPath(dir, files.origin), null)?.latest?.head.seq ?? 0;
     let position = positions.get(files.origin) ?? { segment: 0, offset: 0, seq: 0 };
     if (position.seq < head && signal?.aborted !== true) {
-      for await (const step of batches(files, position, head)) {
+      const place = await placeAt(store, files, position);
+      for await (const step of batches(files, position, head, place)) {
         if (step.copies.length > 0) await store.take(files.origin, step.copies, step.position);
         position = step.position;
         refused += step.refused;
@@ -59,7 +81,12 @@ interface Step {
   readonly refused: number;
 }
 
-async function* batches(files: OriginFiles, from: Position, head: number): AsyncGenerator<Step, void, void> {
+async function* batches(
+  files: OriginFiles,
+  from: Position,
+  head: number,
+  place: Place,
+): AsyncGenerator<Step, void, void> {
   let copies: Copy[] = [];
   let bytes = 0;
   let refused = 0;
@@ -67,29 +94,32 @@ async function* batches(files: OriginFiles, from: Position, head: number): Async
   for (const segment of files.segments) {
     if (segment.first < from.segment) continue;
     const start = segment.first === from.segment ? from.offset : 0;
+    if (start === 0) place.reader.begin();
     for await (const lines of readLines(segment.path, start)) {
       for (const line of lines) {
         if (!line.complete) continue;
-        const inspected = inspect(line.bytes);
+        const read = place.reader.read(line.bytes);
+        if (read.what === 'document') continue;
         const offset = line.offset + line.bytes.length + 1;
-        if (!inspected.ok) {
-          refused++;
-          position = { segment: segment.first, offset, seq: position.seq };
-          continue;
-        }
-        const { record } = inspected;
-        if (record.seq > head) {
-          if (copies.length > 0) yield { copies, position, refused };
+        if (read.what !== 'fault' && read.link.seq > head) {
+          if (copies.length > 0 || refused > 0) yield { copies, position, refused };
           return;
         }
-        position = { segment: segment.first, offset, seq: record.seq };
-        copies.push({ record, line: line.bytes.toString() });
-        bytes += line.bytes.length;
+        const seq = read.what === 'fault' ? position.seq : read.link.seq;
+        position = { segment: segment.first, offset, seq };
+        Object.assign(place, { segment: segment.first, offset });
+        if (read.what !== 'record') {
+          if (read.what !== 'removed') refused++;
+          continue;
+        }
+        const copy = { record: read.record, line: read.line() };
+        copies.push(copy);
+        bytes += copy.line.length;
         if (copies.length < BATCH && bytes < BATCH_BYTES) continue;
         yield { copies, position, refused };
         [copies, bytes, refused] = [[], 0, 0];
       }
     }
   }
-  if (copies.length > 0 || refused > 0) yield { copies, position, refused };
+  if (copies.length > 0 || refused > 0 || position !== from) yield { copies, position, refused };
 }

@@ -80,7 +80,7 @@ export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'lim
 /** Values that a record can hold; a query for another value is rejected, since it can have no result. */
 export const RECORD_NAMES = {
   outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
-  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy'],
+  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy', 'retention', 'erasure'],
 } as const;
 
 /** A JSON Pointer (RFC 6901) as in records; `*` stands for any element. */
@@ -170,6 +170,10 @@ export const needles = (q: ReadyQuery): readonly string[] =>
   [q.decision_id, q.subject, q.purpose, q.kind, q.data_subject]
     .filter((text) => text !== undefined)
     .map((text) => JSON.stringify(text));
+
+/** The same for a line of version 2: what shared documents hold is not in the line. */
+export const ownNeedles = (q: ReadyQuery): readonly string[] =>
+  [q.decision_id, q.data_subject].filter((text) => text !== undefined).map((text) => JSON.stringify(text));
 
 const is = (wanted: string | undefined, actual: string | null | undefined): boolean =>
   wanted === undefined || wanted === actual;

@@ -4,10 +4,11 @@
  * page, by concurrent decisions and by interrupted ones, not by the journal.
  */
 import type { DecisionRecord } from '../../model/record.ts';
-import { inspect } from '../journal/chain.ts';
 import { type Decision, merge } from './decision.ts';
 import { listOrigins, type Segment } from '../journal/directory.ts';
 import { linesLeft } from '../journal/lines.ts';
+import { inspect, ownMembers } from '../journal/chain.ts';
+import { isShared, isVersion2, SegmentReader } from '../journal/reader.ts';
 import {
   type DecisionPage,
   type DecisionQuery,
@@ -15,6 +16,7 @@ import {
   matches,
   mayMatch,
   needles,
+  ownNeedles,
   type QueryInterface,
   type ReadyQuery,
   readyQuery,
@@ -57,10 +59,11 @@ export function scanQuery(dir: string): QueryInterface {
 async function complete(dir: string, ids: ReadonlySet<string>, from: number): Promise<Decision[]> {
   const found = new Map<string, DecisionRecord[]>();
   if (ids.size === 0) return [];
-  for await (const line of lines(dir, from)) {
+  const reader = new SegmentReader();
+  for await (const line of lines(reader, dir, from)) {
     const id = idOf(line);
     if (id !== null && !ids.has(id)) continue;
-    const record = parse(line);
+    const record = recordIn(line, reader);
     if (record === null || !ids.has(record.decision_id)) continue;
     found.set(record.decision_id, [...(found.get(record.decision_id) ?? []), record]);
   }
@@ -102,13 +105,32 @@ class Newest {
   }
 }
 
-/** In canonical order the id follows the action. */
+/** In canonical order the id follows the action in version 1. In version 2 no member before it can hold members of this name. */
 const ID = /^\{"action":(?:null|"[^"\\]*"),"decision_id":"([\w-]+)"/;
+const ID_MARK = '"decision_id":"';
+const QUOTE = 0x22;
 
-const idOf = (line: Buffer): string | null => ID.exec(line.toString('latin1', 0, 200))?.[1] ?? null;
+function idOf(line: Buffer): string | null {
+  if (!isVersion2(line)) return ID.exec(line.toString('latin1', 0, 200))?.[1] ?? null;
+  const at = line.indexOf(ID_MARK);
+  if (at === -1 || line.includes(WHOLE)) return null;
+  const from = at + ID_MARK.length;
+  return line.toString('latin1', from, line.indexOf(QUOTE, from));
+}
+
+/** the payload of an unusual record */
+const WHOLE = Buffer.from('"payload":{"record":');
+
+/** True if the line holds every text that it must hold to be a result. */
+function filter(q: ReadyQuery): (line: Buffer) => boolean {
+  const [all, own] = [needles(q), ownNeedles(q)].map((list) => list.map((t) => Buffer.from(t)));
+  return (line) => (isVersion2(line) ? own! : all!).every((t) => line.includes(t));
+}
 
 /** Marks a decision with one record. Inside a string the quotes would be escaped, so it cannot match there. */
 const ONLY = Buffer.from('"part":{"last":true,"number":1}');
+/** In version 2 such a decision has no `part`. */
+const PART = Buffer.from('"part":');
 
 /**
  * Yields every decision that may be a result, once. The records of a decision are in one chain and in order, mixed with
@@ -121,16 +143,17 @@ async function* decisions(
   wanted: (id: string) => boolean,
   late: Set<string>,
 ): AsyncGenerator<Decision, void, void> {
-  const texts = needles(q).map((t) => Buffer.from(t));
+  const mayBe = filter(q);
+  const reader = new SegmentReader();
   for (const files of await listOrigins(dir)) {
     if (q.origin !== undefined && files.origin !== q.origin) continue;
     const open = new Map<string, DecisionRecord[]>();
-    for await (const line of linesOf(files.segments, q.from)) {
+    for await (const line of linesOf(reader, files.segments, q.from)) {
       const id = idOf(line);
       if (id !== null && !wanted(id)) continue;
-      const only = line.includes(ONLY);
-      if (only && !texts.every((t) => line.includes(t))) continue;
-      const record = parse(line);
+      const only = isVersion2(line) ? !line.includes(PART) : line.includes(ONLY);
+      if (only && !mayBe(line)) continue;
+      const record = recordIn(line, reader);
       if (record === null || !wanted(record.decision_id)) continue;
       if (only) {
         if (mayMatch(record, q)) yield merge([record]);
@@ -158,14 +181,14 @@ function* brokenOff(open: Map<string, DecisionRecord[]>, now: number): Generator
   }
 }
 
-function parse(line: Buffer): DecisionRecord | null {
-  const inspected = inspect(line);
-  return inspected.ok ? inspected.record : null;
+function recordIn(line: Buffer, reader: SegmentReader): DecisionRecord | null {
+  const read = reader.read(line);
+  return read.what === 'record' ? read.record : null;
 }
 
 export interface Found {
   readonly record: DecisionRecord;
-  /** the line of the journal */
+  /** a line that can be verified on its own */
   readonly line: string;
 }
 
@@ -173,28 +196,50 @@ export interface Found {
 export async function* records(
   dir: string,
   query: DecisionQuery,
-  progress?: (bytes: number) => void,
+  progress?: Progress,
 ): AsyncGenerator<Found, void, void> {
   const q = readyQuery(query);
-  const texts = needles(q).map((t) => Buffer.from(t));
-  for await (const line of lines(dir, q.from, q.origin)) {
-    progress?.(line.length + 1);
-    if (!texts.every((t) => line.includes(t))) continue;
-    const record = parse(line);
-    if (record !== null && matches(merge([record]), q)) yield { record, line: line.toString() };
+  const mayBe = filter(q);
+  const reader = new SegmentReader();
+  for await (const line of lines(reader, dir, q.from, q.origin, progress)) {
+    if (!mayBe(line)) continue;
+    const read = reader.read(line);
+    if (read.what === 'record' && matches(merge([read.record]), q))
+      yield { record: read.record, line: read.line() };
   }
 }
 
-async function* lines(dir: string, from: number, origin?: string): AsyncGenerator<Buffer, void, void> {
+type Progress = (bytes: number) => void;
+
+async function* lines(
+  reader: SegmentReader,
+  dir: string,
+  from: number,
+  origin?: string,
+  progress?: Progress,
+): AsyncGenerator<Buffer, void, void> {
   for (const files of await listOrigins(dir)) {
-    if (origin === undefined || files.origin === origin) yield* linesOf(files.segments, from);
+    if (origin === undefined || files.origin === origin)
+      yield* linesOf(reader, files.segments, from, progress);
   }
 }
 
-async function* linesOf(segments: readonly Segment[], from: number): AsyncGenerator<Buffer, void, void> {
+/** Lines that may be records. The reader gets the shared documents before them. */
+async function* linesOf(
+  reader: SegmentReader,
+  segments: readonly Segment[],
+  from: number,
+  progress?: Progress,
+): AsyncGenerator<Buffer, void, void> {
   for (const segment of await since(segments, from)) {
+    reader.begin();
     for await (const batch of linesLeft(segment.path)) {
-      for (const line of batch) if (line.complete) yield line.bytes;
+      for (const { bytes, complete } of batch) {
+        if (!complete) continue;
+        progress?.(bytes.length + 1);
+        if (isShared(bytes)) reader.read(bytes);
+        else yield bytes;
+      }
     }
   }
 }
@@ -211,8 +256,12 @@ async function since(segments: readonly Segment[], from: number): Promise<readon
 
 async function beginning(segment: Segment): Promise<number | null> {
   for await (const batch of linesLeft(segment.path, 1 << 20)) {
-    const inspected = inspect(batch[0]!.bytes);
-    return inspected.ok ? Date.parse(inspected.record.timestamp) : null;
+    for (const { bytes } of batch) {
+      const inspected = inspect(bytes);
+      if (!inspected.ok) return null;
+      const timestamp = ownMembers(inspected)?.timestamp;
+      if (inspected.link.document === null && typeof timestamp === 'string') return Date.parse(timestamp);
+    }
   }
   return null;
 }

@@ -14,7 +14,7 @@ export interface Position {
 
 export interface Copy {
   readonly record: DecisionRecord;
-  /** the line of the journal without its newline */
+  /** the complete record as a line that can be verified on its own, without its newline */
   readonly line: string;
 }
 

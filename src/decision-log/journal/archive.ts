@@ -22,7 +22,7 @@ import { createGzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import { type Anchor, formatAnchor } from '../verify/anchor.ts';
 import { ARCHIVED, errno, listOrigins, makeDirectory, type Segment, syncDirectory } from './directory.ts';
-import { inspect } from './chain.ts';
+import { inspect, ownMembers } from './chain.ts';
 import { readLines } from './lines.ts';
 import { type Lock, tryLock } from './lock.ts';
 import { type ChainInFile, verifyFile } from '../verify/file.ts';
@@ -199,11 +199,25 @@ function append(dir: string, line: string): void {
 async function lastOf(
   segment: Segment,
 ): Promise<{ readonly seq: number; readonly timestamp: string } | null> {
-  let last: Buffer | null = null;
+  let last: { readonly seq: number; readonly timestamp: string } | null = null;
   for await (const lines of readLines(segment.path)) {
-    const line = lines.at(-1)!;
-    last = line.complete ? Buffer.from(line.bytes) : null;
+    if (!lines.at(-1)!.complete) return null;
+    // The payload of the last record, with its timestamp, may have been removed.
+    for (let i = lines.length - 1; i >= 0; i--) {
+      const at = timeOf(lines[i]!.bytes);
+      if (at === null) continue;
+      last = at;
+      break;
+    }
   }
-  const inspected = last === null ? null : inspect(last);
-  return inspected?.ok ? inspected.record : null;
+  return last;
+}
+
+function timeOf(line: Buffer): { readonly seq: number; readonly timestamp: string } | null {
+  const inspected = inspect(line);
+  if (!inspected.ok || inspected.link.document !== null) return null;
+  const record = ownMembers(inspected);
+  return typeof record?.timestamp === 'string'
+    ? { seq: inspected.link.seq, timestamp: record.timestamp }
+    : null;
 }

@@ -12,7 +12,7 @@ import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
-import { type Sealed, seal } from './chain.ts';
+import { type Sealed, seal } from './seal-v1.ts';
 import { Pages, contiguous } from './pages.ts';
 import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';

@@ -8,14 +8,14 @@ import { randomBytes } from 'node:crypto';
 import { GENESIS } from './chain.ts';
 import { listOrigins, lockPath, syncDirectory } from './directory.ts';
 import { type Lock, tryLock } from './lock.ts';
-import { examineTail, quarantineTail, type Tip } from './recover.ts';
+import { type Continued, examineTail, quarantineTail, type Tip } from './recover.ts';
 
 export interface AcquiredOrigin {
   readonly origin: string;
   readonly lock: Lock;
   readonly tip: Tip;
   /** the segment to append to, if there is one */
-  readonly segment: { readonly path: string; readonly size: number } | null;
+  readonly segment: Continued | null;
   readonly torn: { readonly file: string; readonly bytes: number; readonly sha256: string } | null;
   /** chains of this instance that were skipped because they are damaged */
   readonly damaged: readonly { readonly origin: string; readonly detail: string }[];

@@ -6,8 +6,7 @@
 import { hash } from 'node:crypto';
 import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DecisionRecord } from '../../model/record.ts';
-import { GENESIS, inspect } from './chain.ts';
+import { type Expected, followedBy, GENESIS, isLinked } from './chain.ts';
 import {
   headPath,
   makeDirectory,
@@ -18,6 +17,7 @@ import {
 } from './directory.ts';
 import { readHead } from './head.ts';
 import { readLines } from './lines.ts';
+import { type KnownDocument, SegmentReader } from './reader.ts';
 
 export interface Tip {
   readonly seq: number;
@@ -31,12 +31,20 @@ export interface Torn {
   readonly bytes: number;
 }
 
+/** A segment to append to. */
+export interface Continued {
+  readonly path: string;
+  /** bytes that are verified */
+  readonly size: number;
+  /** shared documents that it holds */
+  readonly documents: readonly KnownDocument[];
+}
+
 export type Tail =
   | {
       readonly state: 'intact';
       readonly tip: Tip;
-      /** the segment to append to, with the bytes that are verifiedBytes */
-      readonly segment: { readonly path: string; readonly size: number } | null;
+      readonly segment: Continued | null;
       readonly torn: Torn | null;
     }
   | { readonly state: 'damaged'; readonly detail: string };
@@ -48,7 +56,7 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
     return {
       state: 'intact',
       tip: { seq: 0, hash: GENESIS },
-      segment: files.segments.map(({ path }) => ({ path, size: 0 })).at(-1) ?? null,
+      segment: empty(files),
       torn: null,
     };
   }
@@ -70,13 +78,21 @@ export async function examineTail(dir: string, files: OriginFiles, key: Buffer |
     if (scan.tip === null) continue;
     if (scan.tip.seq < head.seq) return damaged(missing(scan.tip.seq, head.seq));
     const last = files.segments.at(-1)!;
-    const size = last === segment ? scan.verifiedBytes : 0;
-    return { state: 'intact', tip: scan.tip, segment: { path: last.path, size }, torn };
+    const continued =
+      last === segment
+        ? { path: last.path, size: scan.verifiedBytes, documents: scan.documents }
+        : empty(files);
+    return { state: 'intact', tip: scan.tip, segment: continued, torn };
   }
   if (head.seq > 0) return damaged(missing(0, head.seq));
-  const last = files.segments.at(-1) ?? null;
   const tip = { seq: 0, hash: GENESIS };
-  return { state: 'intact', tip, segment: last && { path: last.path, size: 0 }, torn };
+  return { state: 'intact', tip, segment: empty(files), torn };
+}
+
+/** The last segment, which holds no record. */
+function empty({ segments }: OriginFiles): Continued | null {
+  const last = segments.at(-1);
+  return last === undefined ? null : { path: last.path, size: 0, documents: [] };
 }
 
 const damaged = (detail: string): Tail => ({ state: 'damaged', detail });
@@ -86,6 +102,8 @@ const missing = (has: number, wanted: number): string =>
 interface Scan {
   readonly tip: Tip | null;
   readonly verifiedBytes: number;
+  /** of the records up to `tip` */
+  readonly documents: readonly KnownDocument[];
   readonly torn: Torn | null;
   readonly fault: string | null;
 }
@@ -95,41 +113,60 @@ async function scanSegment(
   origin: string,
   head: { seq: number; hash: string },
 ): Promise<Scan> {
+  const reader = new SegmentReader();
   let tip: Tip | null = null;
+  /** the hash before the segment is not known here; `verify` compares it */
+  let next: Expected = { seq: segment.first, prev: null, after: null };
   let verifiedBytes = 0;
+  /** shared documents that were written for the records up to `tip` */
+  let documents = 0;
   let tornOffset: number | null = null;
   let position = 0;
+  const scan = (): Scan => ({
+    tip,
+    verifiedBytes,
+    documents: reader.documents(documents),
+    torn: null,
+    fault: null,
+  });
   for await (const lines of readLines(segment.path)) {
     for (const line of lines) {
-      const inspected = line.complete ? inspect(line.bytes) : null;
+      const read = line.complete ? reader.read(line.bytes) : null;
+      const link = read === null || read.what === 'fault' ? null : read.link;
       position = line.offset + line.bytes.length + 1;
       if (tornOffset !== null) {
-        // An interrupted write has nothing after it. A bad line with a valid record after it is damage, not a torn tail.
-        if (inspected?.ok) return { tip, verifiedBytes, torn: null, fault: bad(segment, tornOffset) };
+        // An interrupted write has nothing after it. A bad line with a valid line after it is damage, not a torn tail.
+        if (link !== null) return { ...scan(), fault: bad(segment, tornOffset) };
         continue;
       }
-      if (!inspected?.ok || !follows(inspected.record, origin, tip, segment.first)) {
-        if (inspected?.ok) return { tip, verifiedBytes, torn: null, fault: bad(segment, line.offset) };
+      if (link === null) {
         tornOffset = line.offset;
         continue;
       }
-      const { seq, hash: digest } = inspected.record;
-      if (seq === head.seq && digest !== head.hash)
-        return { tip, verifiedBytes, torn: null, fault: `its record ${seq} is not the one its head names` };
-      tip = { seq, hash: digest };
+      if (link.origin !== origin || link.seq !== next.seq || !isLinked(next, link))
+        return { ...scan(), fault: bad(segment, line.offset) };
+      if (read!.what === 'unreadable')
+        return { ...scan(), fault: unreadable(segment, line.offset, read!.detail) };
+      next = followedBy(next, link);
+      if (link.document !== null) continue;
+      if (link.seq === head.seq && link.hash !== head.hash)
+        return { ...scan(), fault: `its record ${link.seq} is not the one its head names` };
+      tip = { seq: link.seq, hash: link.hash };
       verifiedBytes = position;
+      documents = reader.count;
     }
   }
+  // Shared documents without the record that they were written for belong to the torn tail.
+  if (next.after !== null) tornOffset = verifiedBytes;
   const torn =
     tornOffset === null
       ? null
       : { segment, offset: tornOffset, bytes: Math.max(segment.size, position - 1) - tornOffset };
-  return { tip, verifiedBytes, torn, fault: null };
+  return { ...scan(), torn };
 }
 
-const follows = (record: DecisionRecord, origin: string, tip: Tip | null, first: number): boolean =>
-  record.origin === origin &&
-  (tip === null ? record.seq === first : record.seq === tip.seq + 1 && record.prev_hash === tip.hash);
+const unreadable = (segment: Segment, offset: number, detail: string): string =>
+  `${segment.file} holds a record at byte ${offset} that cannot be read: ${detail}`;
 
 const bad = (segment: Segment, offset: number): string =>
   `${segment.file} holds a record at byte ${offset} that does not belong to the chain, followed by others`;

@@ -32,10 +32,11 @@ class Serializer {
   /** offset in the page at which the line begins */
   #from: number;
   /** bytes of the line so far */
-  #length = 0;
+  #length: number;
 
-  constructor(lines: LineBuffer) {
+  constructor(lines: LineBuffer, start: number) {
     this.#lines = lines;
+    this.#length = start;
     this.#page = lines.page;
     this.#from = lines.at;
   }
@@ -83,7 +84,9 @@ class Serializer {
   #memoized(value: object, depth: number): void {
     const known = memo.get(value);
     if (known !== undefined) {
-      this.#page.set(known, this.#room(known.length));
+      // `#room` may replace `#page`.
+      const at = this.#room(known.length);
+      this.#page.set(known, at);
       this.#length += known.length;
       return;
     }
@@ -185,17 +188,18 @@ class Serializer {
     // perhaps a lone surrogate
     if (json.includes('\\ud')) this.unsupported = true;
     const bytes = Buffer.byteLength(json);
-    this.#page.write(json, this.#room(bytes), 'utf8');
+    const at = this.#room(bytes);
+    this.#page.write(json, at, 'utf8');
     this.#length += bytes;
   }
 }
 
 /**
- * Writes the canonical JSON of a value at the start of the next line.
- * @returns the number of bytes, or null if the value is not supported: use `normalize` then
+ * Writes the canonical JSON of a value, `start` bytes after the start of the current line.
+ * @returns the offset behind it, or null if the value is not supported: use `normalize` then
  */
-export function serialize(value: unknown, lines: LineBuffer): number | null {
-  const serializer = new Serializer(lines);
+export function serialize(value: unknown, lines: LineBuffer, start: number): number | null {
+  const serializer = new Serializer(lines, start);
   serializer.value(value, 0);
   return serializer.unsupported ? null : serializer.length;
 }

@@ -9,9 +9,11 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import type { Anchor } from './anchor.ts';
-import { inspect } from '../journal/chain.ts';
+import { isLinked } from '../journal/chain.ts';
+import { readCopy } from '../journal/copy.ts';
 import { errno } from '../journal/directory.ts';
 import { type Line, splitLines } from '../journal/lines.ts';
+import { SegmentReader } from '../journal/reader.ts';
 import { type ProblemKind, Problems } from './problems.ts';
 import { FAULTS } from './verify.ts';
 
@@ -19,6 +21,8 @@ export interface FileReport {
   readonly ok: boolean;
   readonly file: string;
   readonly records: number;
+  /** records whose payload was removed, so that only their place in the chain can be verified */
+  readonly removed: number;
   readonly chains: readonly ChainInFile[];
   readonly problems: Problems['kept'];
   readonly problems_total: number;
@@ -65,13 +69,17 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   const problems = new Problems();
   const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
   const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
+  const reader = new SegmentReader();
+  /** origin → hash of the last shared document that was written for its next record */
+  const pending = new Map<string, string>();
   let hint: string | null = null;
   let number = 0;
   let records = 0;
+  let removed = 0;
   const say = (
     what: ProblemKind,
     message: string,
-    record?: { readonly origin: string; readonly seq: number; readonly decision_id: string },
+    record?: { readonly origin: string; readonly seq: number; readonly decision_id: string | null },
   ): void =>
     problems.add({
       what,
@@ -100,28 +108,52 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
         say('line_malformed', `The line ${rewritten.means}`);
         continue;
       }
-      const inspected = inspect(line.bytes);
-      if (!inspected.ok) {
-        say(inspected.fault, FAULTS[inspected.fault]);
+      const read = reader.read(line.bytes);
+      const copy =
+        read.what === 'fault' && read.fault === 'hash_mismatch' ? readCopy(line.bytes.toString()) : null;
+      if (read.what === 'fault' && copy === null) {
+        say(read.fault, FAULTS[read.fault]);
         continue;
       }
-      const { record } = inspected;
-      const { origin, seq, hash, prev_hash } = record;
-      records++;
+      const link = read.what === 'fault' ? { ...copy!, after: null, document: null } : read.link;
+      const id = copy?.decision_id ?? (read.what === 'record' ? read.record.decision_id : null);
+      const { origin, seq, hash } = link;
+      const at = { origin, seq, decision_id: id };
       const chain = chains.get(origin);
+      /** undefined: the record before is not in the file */
+      const before = chain === undefined || seq > chain.last + 1 ? undefined : chain.hash;
+      const after = pending.get(origin) ?? null;
+      if (link.document !== null) {
+        if (read.what === 'document' && !read.isNew)
+          say('record_repeated', `The shared document ${read.ref} is in this file more than once.`, at);
+        else if (before !== undefined && !isLinked({ seq, prev: before, after }, link))
+          say('prev_hash_mismatch', 'This shared document does not follow the line before it.', at);
+        pending.set(origin, hash);
+        continue;
+      }
+      pending.delete(origin);
+      records++;
+      if (read.what === 'removed') removed++;
+      if (read.what === 'unreadable') say('shared_missing', `The record cannot be read: ${read.detail}.`, at);
       if (chain === undefined)
         chains.set(origin, { origin, records: 1, first: seq, last: seq, hash, gaps: 0 });
       else {
         if (seq <= chain.last)
-          say('record_repeated', `Record ${seq} follows ${chain.last}: repeated or out of order.`, record);
+          say('record_repeated', `Record ${seq} follows ${chain.last}: repeated or out of order.`, at);
         else if (seq > chain.last + 1) chain.gaps++;
-        else if (prev_hash !== chain.hash)
-          say('prev_hash_mismatch', 'Its prev_hash is not the hash of the record before it.', record);
+        else if (link.prev_hash !== chain.hash)
+          say('prev_hash_mismatch', 'Its prev_hash is not the hash of the record before it.', at);
         Object.assign(chain, { records: chain.records + 1, last: seq, hash });
       }
+      if (copy === null && link.after !== after)
+        say(
+          'shared_missing',
+          'A shared document that was written before this record is missing or was replaced.',
+          at,
+        );
       const anchor = anchored.get(`${origin} ${seq}`);
       if (anchor !== undefined && anchor.hash !== hash)
-        say('anchor_mismatch', 'An anchor names another hash for this record.', record);
+        say('anchor_mismatch', 'An anchor names another hash for this record.', at);
     }
   } catch (cause) {
     if (number === 0)
@@ -141,6 +173,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
     ok: problems.total === 0,
     file,
     records,
+    removed,
     chains: [...chains.values()],
     problems: problems.kept,
     problems_total: problems.total,

@@ -1,7 +1,7 @@
 /** Compares chains with the heads that other chains recorded of them, and with anchors. So the removal of a chain is detected. */
 import type { DecisionRecord } from '../../model/record.ts';
 import type { Anchor } from './anchor.ts';
-import { inspect, isHash } from '../journal/chain.ts';
+import { inspect, isHash, ownMembers } from '../journal/chain.ts';
 import type { OriginFiles } from '../journal/directory.ts';
 import { readLines } from '../journal/lines.ts';
 import type { OriginReport, Problems } from './problems.ts';
@@ -98,16 +98,18 @@ async function compare(files: OriginFiles, peers: Map<number, PeerHead>, problem
     for await (const lines of readLines(segment.path)) {
       for (const line of lines) {
         const inspected = inspect(line.bytes);
-        const peer = inspected.ok ? wanted.get(inspected.record.seq) : undefined;
-        if (!inspected.ok || peer === undefined || peer.hash === inspected.record.hash) continue;
+        if (!inspected.ok || inspected.link.document !== null) continue;
+        const { seq, hash } = inspected.link;
+        const peer = wanted.get(seq);
+        if (peer === undefined || peer.hash === hash) continue;
         problems.add({
           what: 'anchor_mismatch',
           message: `Record ${peer.by} names another hash for this record.`,
           origin: files.origin,
           file: segment.file,
           line: null,
-          seq: inspected.record.seq,
-          decision_id: inspected.record.decision_id,
+          seq,
+          decision_id: (ownMembers(inspected)?.decision_id as string | undefined) ?? null,
         });
       }
     }

@@ -7,6 +7,8 @@ export type ProblemKind =
   | 'prev_hash_mismatch'
   | 'records_missing'
   | 'record_repeated'
+  | 'shared_missing'
+  | 'payload_removed'
   | 'torn_tail'
   | 'tail_missing'
   | 'head_missing'
@@ -49,6 +51,8 @@ export interface OriginReport {
   readonly torn_tails: number;
   /** seq up to which records were moved to an archive; 0: none */
   readonly archived: number;
+  /** records that cannot be read any more, because their payload, or that of a shared document, was removed */
+  readonly removed: number;
   /** a process holds the chain */
   readonly live: boolean;
 }

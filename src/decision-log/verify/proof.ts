@@ -1,8 +1,9 @@
 /** Checks that the journal still holds the given records. It checks single records; `verify` checks entire chains. */
-import { GENESIS, inspect } from '../journal/chain.ts';
+import { GENESIS, isLinked } from '../journal/chain.ts';
 import type { ChainPosition } from '../index/decision.ts';
 import { listOrigins } from '../journal/directory.ts';
 import { linesLeft } from '../journal/lines.ts';
+import { isShared, SegmentReader } from '../journal/reader.ts';
 
 export interface Proof {
   readonly position: ChainPosition;
@@ -28,26 +29,36 @@ async function one(paths: readonly string[], position: ChainPosition): Promise<P
   const { seq } = position;
   let before: string | null = seq === 1 ? GENESIS : null;
   const say = (intact: boolean, detail: string): Proof => ({ position, intact, detail });
-  const marks = [seq - 1, seq].map((n) => Buffer.from(`,"seq":${n},`));
+  const marks = [seq - 1, seq].flatMap((n) => [Buffer.from(`,"seq":${n},`), Buffer.from(`","s":${n},"v":`)]);
+  const reader = new SegmentReader();
+  let after: string | null = null;
   for (const path of paths) {
+    reader.begin();
     for await (const lines of linesLeft(path)) {
       for (const { bytes } of lines) {
-        if (!marks.some((mark) => bytes.includes(mark))) continue;
-        const inspected = inspect(bytes);
-        if (!inspected.ok) {
-          if (inspected.record?.seq === seq)
+        if (!isShared(bytes) && !marks.some((mark) => bytes.includes(mark))) continue;
+        const read = reader.read(bytes);
+        if (read.what === 'fault') {
+          if (read.record?.seq === seq)
             return say(false, 'The record was altered: its hash is not that of its content.');
           continue;
         }
-        const { record } = inspected;
-        if (record.seq === seq - 1) before = record.hash;
-        if (record.seq !== seq) continue;
-        if (record.hash !== position.hash)
+        const { link } = read;
+        if (link.document !== null) {
+          if (link.seq === seq) after = link.hash;
+          continue;
+        }
+        if (link.seq === seq - 1) before = link.hash;
+        if (link.seq !== seq) continue;
+        if (link.hash !== position.hash)
           return say(false, 'The journal holds a different record at this position.');
-        if (before === null) return say(true, 'Its hash verifies; the record before it is not here.');
-        return before === record.prev_hash
-          ? say(true, 'Its hash verifies, and it follows the record before it.')
-          : say(false, 'Its hash verifies, but it does not follow the record before it.');
+        if (read.what === 'unreadable') return say(false, `The record cannot be read: ${read.detail}.`);
+        const whose =
+          read.what === 'removed' ? 'Its content was removed from the journal. Its hash' : 'Its hash';
+        if (before === null) return say(true, `${whose} verifies; the record before it is not here.`);
+        return isLinked({ seq, prev: before, after }, link)
+          ? say(true, `${whose} verifies, and it follows the record before it.`)
+          : say(false, `${whose} verifies, but it does not follow the record before it.`);
       }
     }
   }

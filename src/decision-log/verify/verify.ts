@@ -5,10 +5,9 @@
  * Longer than most files: the checks of a chain share its state.
  */
 import { existsSync } from 'node:fs';
-import type { DecisionRecord } from '../../model/record.ts';
 import { isSluiceError } from '../../errors.ts';
 import { type Anchor, archivedAnchors } from './anchor.ts';
-import { GENESIS, inspect } from '../journal/chain.ts';
+import { BEGINNING, type Expected, followedBy, GENESIS, isLinked } from '../journal/chain.ts';
 import {
   ARCHIVED,
   errno,
@@ -21,8 +20,10 @@ import {
 import { type HeadState, readHead } from '../journal/head.ts';
 import { type Line, readLines } from '../journal/lines.ts';
 import { isHeld } from '../journal/lock.ts';
+import { isShared, type Read, SegmentReader } from '../journal/reader.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
 import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
+import { Removals } from './removals.ts';
 
 export interface VerifyOptions {
   readonly dir: string;
@@ -50,19 +51,21 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
   const problems = new Problems();
   const peers: PeerHeads = new Map();
+  const removals = new Removals();
   const reports: OriginReport[] = [];
   const archived = archivedIn(options, problems);
   const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   let done = 0;
   for (const files of origins) {
-    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, (bytes) => {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, removals, (bytes) => {
       done += bytes;
       options.progress?.(Math.min(done, total), total);
     });
     reports.push(await chain.run());
   }
   await checkPeerHeads(peers, anchors, reports, origins, problems);
+  removals.check(problems);
   return {
     ok: problems.total === 0,
     records: reports.reduce((n, o) => n + o.records, 0),
@@ -97,10 +100,14 @@ class ChainCheck {
   readonly #options: VerifyOptions;
   readonly #problems: Problems;
   readonly #peers: PeerHeads;
+  readonly #removals: Removals;
   readonly #progress: (bytes: number) => void;
   readonly #anchors: ReadonlyMap<number, Anchor>;
-  /** what the next record must be; `prev` is null after a rejected record, whose hash is unknown */
-  #next: { seq: number; prev: string | null } = { seq: 1, prev: GENESIS };
+  #next: Expected = BEGINNING;
+  readonly #reader = new SegmentReader();
+  /** bytes of the shared documents that were written for the next record */
+  #pending = 0;
+  #removed = 0;
   #records = 0;
   #first = 0;
   #hash = GENESIS;
@@ -115,12 +122,14 @@ class ChainCheck {
     options: VerifyOptions,
     problems: Problems,
     peers: PeerHeads,
+    removals: Removals,
     progress: (bytes: number) => void,
   ) {
     this.#files = files;
     this.#options = options;
     this.#problems = problems;
     this.#peers = peers;
+    this.#removals = removals;
     this.#progress = progress;
     this.#anchors = new Map(
       (options.anchors ?? []).filter((a) => a.origin === files.origin).map((a) => [a.seq, a]),
@@ -162,6 +171,7 @@ class ChainCheck {
       beyond_head: Math.max(0, last - headSeq),
       torn_tails: this.#files.torn.length,
       archived: this.#archived,
+      removed: this.#removed,
       live,
     };
   }
@@ -169,18 +179,27 @@ class ChainCheck {
   async #segment(segment: Segment, last: boolean, live: boolean): Promise<void> {
     const { file } = segment;
     if (segment.size > 0 && segment.first !== this.#next.seq) this.#startsAt(segment);
+    this.#reader.begin();
     let number = 0;
     let read = 0;
+    let torn = false;
     for await (const lines of readLines(segment.path)) {
       for (const line of lines) {
         number++;
         if (line.complete) this.#line(line, file, number);
-        else if (!(last && live && this.#beyondHead())) this.#torn(line, file, number, last);
+        else {
+          torn = true;
+          if (!(last && live && this.#beyondHead())) this.#torn(line.bytes.length, file, number, last);
+        }
       }
       const end = lines.at(-1)!;
       this.#progress(end.offset + end.bytes.length - read);
       read = end.offset + end.bytes.length;
     }
+    if (this.#next.after === null) return;
+    // Shared documents without the record that they were written for.
+    if (!torn && !(last && live && this.#beyondHead())) this.#torn(this.#pending, file, number, last);
+    this.#next = { ...this.#next, after: null };
   }
 
   /** A segment's name holds its first seq. A gap before it means that a segment is missing. */
@@ -189,7 +208,7 @@ class ChainCheck {
     const { seq } = this.#next;
     const archived = this.#anchors.get(first - 1);
     if (this.#first === 0 && archived?.archived === true) {
-      this.#next = { seq: first, prev: archived.hash };
+      this.#next = { seq: first, prev: archived.hash, after: null };
       this.#archived = first - 1;
       return;
     }
@@ -210,63 +229,114 @@ class ChainCheck {
         null,
         first,
       );
-    this.#next = { seq: first, prev: null };
+    this.#next = { seq: first, prev: null, after: null };
   }
 
   #line(line: Line, file: string, number: number): void {
-    const inspected = inspect(line.bytes);
-    if (!inspected.ok) {
-      const partial = inspected.record;
+    const read = this.#reader.read(line.bytes);
+    if (read.what === 'fault') {
+      const partial = read.record;
       const id = typeof partial?.decision_id === 'string' ? partial.decision_id : null;
-      this.#report(inspected.fault, FAULTS[inspected.fault], file, number, this.#next.seq, id);
-      this.#next = { seq: this.#next.seq + 1, prev: null };
+      this.#report(read.fault, FAULTS[read.fault], file, number, this.#next.seq, id);
+      const seq = isShared(line.bytes) ? this.#next.seq : this.#next.seq + 1;
+      this.#next = { seq, prev: null, after: null };
       return;
     }
-    this.#record(inspected.record, file, number);
+    this.#place(read, file, number);
+    this.#pending = read.what === 'document' ? this.#pending + line.bytes.length + 1 : 0;
+    if (read.what !== 'document') this.#record(read, file, number);
+    else if (this.#reader.isRemoved(read.ref)) this.#removals.found(read.link, file, number);
   }
 
-  #record(record: DecisionRecord, file: string, number: number): void {
-    const { seq, prev } = this.#next;
+  /** Compares the place of a line with that of the line before it. */
+  #place(read: Exclude<Read, { what: 'fault' }>, file: string, number: number): void {
+    const { link } = read;
+    const { seq, after } = this.#next;
+    const id = read.what === 'record' ? read.record.decision_id : null;
     const say = (what: ProblemKind, message: string) =>
-      this.#report(what, message, file, number, record.seq, record.decision_id);
-    if (record.origin !== this.#files.origin)
-      say('origin_mismatch', `This record belongs to the chain ${printable(record.origin)}.`);
-    else if (record.seq < seq)
-      say('record_repeated', `Found record ${record.seq} instead of ${seq}: repeated or out of order.`);
-    else if (record.seq > seq)
+      this.#report(what, message, file, number, link.seq, id);
+    const isRecord = link.document === null;
+    if (link.origin !== this.#files.origin)
+      say('origin_mismatch', `This record belongs to the chain ${printable(link.origin)}.`);
+    else if (read.what === 'document' && !read.isNew)
+      say('record_repeated', `The shared document ${read.ref} is in this segment more than once.`);
+    else if (link.seq < seq)
+      say('record_repeated', `Found record ${link.seq} instead of ${seq}: repeated or out of order.`);
+    else if (link.seq > seq)
       say(
         'records_missing',
-        `Found record ${record.seq} instead of ${seq}: ${record.seq - seq} missing or out of order.`,
+        `Found record ${link.seq} instead of ${seq}: ${link.seq - seq} missing or out of order.`,
       );
-    else if (prev !== null && record.prev_hash !== prev)
-      say(
-        'prev_hash_mismatch',
-        'Its prev_hash is not the hash of the record before it: one of the two was replaced.',
-      );
-    this.#next = { seq: record.seq + 1, prev: record.hash };
-    if (this.#first === 0) this.#first = record.seq;
-    this.#records++;
-    this.#hash = record.hash;
-    this.#from ??= record.timestamp;
-    this.#until = record.timestamp;
-    if (record.seq === this.#head?.latest?.head.seq) this.#hashAtHead = record.hash;
-    const anchor = this.#anchors.get(record.seq);
-    if (anchor !== undefined && anchor.hash !== record.hash)
-      say(
-        'anchor_mismatch',
-        `The anchor of ${anchor.at ?? 'unknown date'} names another hash for this record.`,
-      );
-    if (record.kind === 'admin') collectPeerHeads(record, this.#peers);
+    else if (!isLinked(this.#next, link)) {
+      if (isRecord && link.prev_hash === this.#next.prev)
+        say(
+          'shared_missing',
+          link.after === null
+            ? 'A shared document before this record was inserted: the record does not name it.'
+            : after === null
+              ? 'The shared documents that were written before this record are missing.'
+              : 'A shared document that was written before this record is missing or was replaced.',
+        );
+      else if (isRecord)
+        say(
+          'prev_hash_mismatch',
+          'Its prev_hash is not the hash of the record before it: one of the two was replaced.',
+        );
+      else say('prev_hash_mismatch', 'This shared document does not follow the line before it.');
+    }
+    this.#next = followedBy(this.#next, link);
   }
 
-  #torn(line: Line, file: string, number: number, last: boolean): void {
+  #record(read: Exclude<Read, { what: 'fault' } | { what: 'document' }>, file: string, number: number): void {
+    const { link } = read;
+    if (this.#first === 0) this.#first = link.seq;
+    this.#records++;
+    this.#hash = link.hash;
+    if (link.seq === this.#head?.latest?.head.seq) this.#hashAtHead = link.hash;
+    const anchor = this.#anchors.get(link.seq);
+    if (anchor !== undefined && anchor.hash !== link.hash)
+      this.#report(
+        'anchor_mismatch',
+        `The anchor of ${anchor.at ?? 'unknown date'} names another hash for this record.`,
+        file,
+        number,
+        link.seq,
+        read.what === 'record' ? read.record.decision_id : null,
+      );
+    switch (read.what) {
+      case 'removed':
+        // Of a record that lacks only a shared document, the document is reported.
+        if (read.own) this.#removals.found(link, file, number);
+        this.#removed++;
+        return;
+      case 'unreadable':
+        this.#report(
+          'shared_missing',
+          `The record cannot be read: ${printable(read.detail)}.`,
+          file,
+          number,
+          link.seq,
+          read.decision_id,
+        );
+        return;
+      default: {
+        const { record } = read;
+        this.#from ??= record.timestamp;
+        this.#until = record.timestamp;
+        if (record.kind === 'admin') collectPeerHeads(record, this.#peers);
+        this.#removals.state(record);
+      }
+    }
+  }
+
+  #torn(bytes: number, file: string, number: number, last: boolean): void {
     const what = last && this.#beyondHead() ? 'torn_tail' : 'line_malformed';
     const message =
       what === 'torn_tail'
-        ? `${line.bytes.length} bytes of a half-written record, left by a crash. The next start moves them to the quarantine directory.`
+        ? `${bytes} bytes of a half-written record, left by a crash. The next start moves them to the quarantine directory.`
         : 'The line has no end.';
     this.#report(what, message, file, number, this.#next.seq);
-    if (what === 'line_malformed') this.#next = { seq: this.#next.seq + 1, prev: null };
+    if (what === 'line_malformed') this.#next = { seq: this.#next.seq + 1, prev: null, after: null };
   }
 
   /** True if the head does not cover the next record yet. */

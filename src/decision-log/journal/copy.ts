@@ -1,0 +1,57 @@
+/**
+ * A complete record as a line, for the index, sinks and exports. It can be verified on its own. A record of version 1 is its
+ * line in the journal. A record of version 2 has a member `proof` with the salts: whoever makes the payload and the shared
+ * documents again from the record gets the commitments, and from them the hash.
+ */
+import type {
+  DecisionRecord,
+  DecisionRecordDraft,
+  DisclosureSummary,
+  RecordProof,
+} from '../../model/record.ts';
+import { canonical } from './canonical.ts';
+import {
+  answerDocument,
+  compact,
+  countsOf,
+  type DocumentKind,
+  type Documents,
+  fieldsDocument,
+} from './compact.ts';
+import { commitmentOf, hashOf, refOf } from './line.ts';
+
+export function completeLine({ hash, ...record }: DecisionRecord, proof: RecordProof): string {
+  return `${canonical({ ...record, proof }).slice(0, -1)},"hash":"${hash}"}`;
+}
+
+/** The record in such a line of version 2; null if it is not one, or was altered. */
+export function readCopy(line: string): DecisionRecord | null {
+  try {
+    const { hash, proof, ...record } = JSON.parse(line) as DecisionRecord & { readonly proof: RecordProof };
+    if (completeLine({ hash, ...record }, proof) !== line) return null;
+    const { origin, seq, prev_hash, ...draft } = record;
+    const payload = compact(draft as DecisionRecordDraft, new Recomputed(proof));
+    const header = { after: proof.after ?? null, document: null, origin, prev: prev_hash, seq };
+    return hashOf(header, commitmentOf(payload, proof.salt)) === hash ? { ...record, hash } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The references of shared documents with known salts. */
+class Recomputed implements Documents {
+  readonly #salts: Map<string, string[]>;
+
+  constructor({ shared }: RecordProof) {
+    this.#salts = new Map(Object.entries(shared).map(([kind, salts]) => [kind, [...salts]]));
+  }
+
+  #ref(kind: DocumentKind, document: object): string {
+    return refOf(commitmentOf(document, this.#salts.get(kind)?.shift() ?? ''));
+  }
+
+  access = (document: object): string => this.#ref('access', document);
+  subject = (subject: object): string => this.#ref('subject', subject);
+  fields = (d: DisclosureSummary) => ({ ref: this.#ref('fields', fieldsDocument(d)), counts: countsOf(d) });
+  answer: Documents['answer'] = (state) => [this.#ref('answer', answerDocument(state)), state.count];
+}

@@ -1,0 +1,143 @@
+/**
+ * Reads lines of both versions in the order of a segment, and returns complete records. A record of version 2 refers to
+ * shared documents earlier in the segment; a reader that starts later first calls `readShared` with the bytes before.
+ */
+import type { DecisionRecord, RecordProof } from '../../model/record.ts';
+import { type ChainLink, inspect, type LineFault } from './chain.ts';
+import { completeLine } from './copy.ts';
+import type { DocumentKind, Payload } from './compact.ts';
+import { expand } from './expand.ts';
+import { type Parsed, refOf } from './line.ts';
+import { readLines } from './lines.ts';
+
+export type Read =
+  | {
+      readonly what: 'record';
+      readonly link: ChainLink;
+      readonly record: DecisionRecord;
+      /** the complete record as a line that can be verified on its own, without a newline */
+      line(): string;
+    }
+  | { readonly what: 'document'; readonly link: ChainLink; readonly ref: string; readonly isNew: boolean }
+  /** payload and salt of the line were removed, or of a shared document that the record refers to */
+  | { readonly what: 'removed'; readonly link: ChainLink; readonly own: boolean }
+  /** the line is linked correctly, but its payload cannot be read */
+  | {
+      readonly what: 'unreadable';
+      readonly link: ChainLink;
+      readonly decision_id: string | null;
+      readonly detail: string;
+    }
+  | { readonly what: 'fault'; readonly fault: LineFault; readonly record: Partial<DecisionRecord> | null };
+
+export interface KnownDocument {
+  readonly ref: string;
+  readonly kind: DocumentKind;
+  /** null: removed */
+  readonly document: object | null;
+}
+
+interface Shared {
+  readonly kind: DocumentKind;
+  /** null: removed */
+  readonly document: { readonly [member: string]: unknown } | null;
+  readonly salt: string;
+}
+
+class Missing extends Error {}
+class Removed extends Error {}
+
+export class SegmentReader {
+  #shared = new Map<string, Shared>();
+
+  /** Forgets the shared documents: another segment begins. */
+  begin(): void {
+    this.#shared = new Map();
+  }
+
+  /** The payload of the shared document was removed. */
+  isRemoved(ref: string): boolean {
+    return this.#shared.get(ref)?.document === null;
+  }
+
+  /** number of shared documents read */
+  get count(): number {
+    return this.#shared.size;
+  }
+
+  /** The first `count` shared documents. */
+  documents(count: number): readonly KnownDocument[] {
+    return [...this.#shared].slice(0, count).map(([ref, { kind, document }]) => ({ ref, kind, document }));
+  }
+
+  /** @param bytes modified and restored, so it must not be shared */
+  read(bytes: Buffer): Read {
+    const inspected = inspect(bytes);
+    if (!inspected.ok) return { what: 'fault', fault: inspected.fault, record: inspected.record };
+    const { link } = inspected;
+    if (inspected.version === 1)
+      return { what: 'record', link, record: inspected.record, line: () => bytes.toString() };
+    const { parsed } = inspected;
+    if (link.document !== null) {
+      const ref = refOf(parsed.commitment);
+      const isNew = !this.#shared.has(ref);
+      const document = parsed.payload as Shared['document'];
+      if (isNew) this.#shared.set(ref, { kind: link.document, document, salt: parsed.salt });
+      return { what: 'document', link, ref, isNew };
+    }
+    return parsed.payload === null ? { what: 'removed', link, own: true } : this.#record(link, parsed);
+  }
+
+  #record(link: ChainLink, parsed: Parsed): Read {
+    const own = parsed.payload as Payload;
+    const salts: { [kind in DocumentKind]?: string[] } = {};
+    try {
+      const draft = expand(own, (kind, ref) => {
+        const found = typeof ref === 'string' ? this.#shared.get(ref) : undefined;
+        if (found === undefined || found.kind !== kind)
+          throw new Missing(`the shared document ${String(ref)} (${kind}) is not in this segment`);
+        if (found.document === null) throw new Removed();
+        const list = salts[kind] ?? [];
+        list.push(found.salt);
+        salts[kind] = list;
+        return found.document;
+      });
+      const { origin, seq, prev_hash, hash } = link;
+      const record = { ...draft, origin, seq, prev_hash, hash };
+      if (typeof record.decision_id !== 'string' || typeof record.timestamp !== 'string')
+        throw new Missing('its payload is not a decision record');
+      const proof: RecordProof = {
+        ...(link.after === null ? {} : { after: link.after }),
+        salt: parsed.salt,
+        shared: salts,
+      };
+      return { what: 'record', link, record, line: () => completeLine(record, proof) };
+    } catch (e) {
+      if (e instanceof Removed) return { what: 'removed', link, own: false };
+      const detail = e instanceof Missing ? e.message : 'its payload is not a decision record';
+      const { decision_id } = own;
+      return {
+        what: 'unreadable',
+        link,
+        decision_id: typeof decision_id === 'string' ? decision_id : null,
+        detail,
+      };
+    }
+  }
+
+  /** Reads the shared documents of a segment before `until`, for a reader that starts there. */
+  async readShared(path: string, until: number): Promise<void> {
+    for await (const lines of readLines(path, 0, until))
+      for (const { bytes, complete } of lines) if (complete && isShared(bytes)) this.read(bytes);
+  }
+}
+
+/** A record of version 1 begins with `{"action":`. */
+export const isVersion2 = (line: Buffer): boolean =>
+  line[3] === 0x22 && (line[2] === 0x63 || line[2] === 0x61);
+
+/** In a line of a shared document `d` follows the commitment. */
+const SHARED = Buffer.from('","d":"');
+const SHARED_AT = '{"c":"'.length + 64;
+export const isShared = (line: Buffer): boolean =>
+  line.subarray(SHARED_AT, SHARED_AT + SHARED.length).equals(SHARED);

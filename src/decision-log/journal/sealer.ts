@@ -1,0 +1,283 @@
+/**
+ * Turns drafts into lines of version 2. It remembers which shared documents are in the segment, by the identity of frozen
+ * objects first and then by content, and writes a document directly before the first record that refers to it.
+ */
+import type { DecisionRecord, DecisionRecordDraft, DisclosureSummary } from '../../model/record.ts';
+import { canonical, normalize } from './canonical.ts';
+import {
+  alike,
+  answerDocument,
+  compact,
+  type Counts,
+  countsOf,
+  type DocumentKind,
+  type Documents,
+  fieldsDocument,
+} from './compact.ts';
+import { newSalt, refOf, type Written, write } from './line.ts';
+import { type LineBuffer, singleLine } from './pages.ts';
+import type { KnownDocument } from './reader.ts';
+import { isConstant } from './serialize.ts';
+
+export interface Link {
+  readonly origin: string;
+  readonly seq: number;
+  readonly prev_hash: string;
+}
+
+export interface Sealed {
+  readonly record: DecisionRecord;
+  /** the lines of new shared documents and of the record, a view of the page; valid until the page is reused */
+  readonly bytes: Buffer;
+  /** bytes of the complete record, about */
+  readonly size: number;
+}
+
+interface Entry {
+  readonly ref: string;
+  readonly size: number;
+  readonly document: object;
+}
+
+interface KnownFields {
+  readonly released: object;
+  readonly byClass: object;
+  readonly entry: Entry;
+  readonly counts: Counts;
+}
+
+/** Documents compared one by one before their text is used; most routes have one or two. */
+const NEAR = 16;
+
+/** Documents of one segment. */
+class Table {
+  readonly refs = new Set<string>();
+  readonly byText = new Map<string, Entry>();
+  readonly near = new Map<string, Entry[]>();
+  readonly subjects = new WeakMap<object, Entry>();
+  readonly fields = new WeakMap<object, KnownFields>();
+  readonly answers = new WeakMap<
+    object,
+    { readonly entry: Entry; readonly own: readonly [string, number] }
+  >();
+}
+
+export class Sealer implements Documents {
+  #table = new Table();
+  /** bytes of the shared documents in the segment */
+  #documentBytes = 0;
+  /** undoes what the record in progress added to the table */
+  #added: (() => void)[] = [];
+  // state of the record in progress
+  #lines: LineBuffer = singleLine();
+  #link: Link = { origin: '', seq: 0, prev_hash: '' };
+  #after: string | null = null;
+  #end = 0;
+  #size = 0;
+  #fast = true;
+
+  /** Bytes of the payloads of the segment's shared documents. Readers keep them in memory. */
+  get documentBytes(): number {
+    return this.#documentBytes;
+  }
+
+  /** The next record is in a segment without shared documents, or in one where they are written again. */
+  reset(): void {
+    this.#table = new Table();
+    this.#documentBytes = 0;
+    this.#added = [];
+  }
+
+  /** Adds a document that the segment has already. */
+  restore({ kind, ref, document }: KnownDocument): void {
+    this.#table.refs.add(ref);
+    if (document === null) return;
+    const text = canonical(document);
+    const entry = { ref, size: Buffer.byteLength(text), document };
+    this.#table.byText.set(`${kind} ${text}`, entry);
+    this.#documentBytes += entry.size;
+  }
+
+  /**
+   * Writes the lines of a record.
+   * @throws SluiceError `input_invalid` for what JSON cannot represent; nothing is written then
+   */
+  seal(draft: DecisionRecordDraft, link: Link, lines: LineBuffer = singleLine()): Sealed {
+    const fast = this.#attempt(draft, link, lines, true);
+    if (fast !== null) return fast;
+    return this.#attempt(normalize(draft).value, link, lines, false)!;
+  }
+
+  /** Forgets the documents that the last record added: its lines are discarded. */
+  undo(): void {
+    for (const undo of this.#added) undo();
+    this.#added = [];
+  }
+
+  #attempt(draft: DecisionRecordDraft, link: Link, lines: LineBuffer, fast: boolean): Sealed | null {
+    this.#added = [];
+    this.#lines = lines;
+    this.#link = link;
+    this.#after = null;
+    this.#end = 0;
+    this.#size = 0;
+    this.#fast = fast;
+    let written: Written | null = null;
+    try {
+      const payload = compact(draft, this);
+      const header = {
+        after: this.#after,
+        document: null,
+        origin: link.origin,
+        prev: link.prev_hash,
+        seq: link.seq,
+      };
+      written = write(lines, this.#end, header, payload, newSalt(), fast);
+    } catch (e) {
+      if (e !== UNSUPPORTED) throw e;
+    } finally {
+      if (written === null) this.undo();
+    }
+    if (written === null) return null;
+    const { at, page } = lines;
+    lines.endLine(at + written.end);
+    return {
+      record: linked(draft, link, written.hash),
+      bytes: page.subarray(at, at + written.end),
+      size: this.#size + written.size,
+    };
+  }
+
+  access(document: { readonly [member: string]: unknown }, near: string): string {
+    return this.#nearby('access', document, near).ref;
+  }
+
+  subject(subject: object): string {
+    let entry = this.#table.subjects.get(subject);
+    if (entry === undefined) {
+      const { id } = subject as { readonly id?: unknown };
+      entry = this.#nearby('subject', subject, typeof id === 'string' ? id : '');
+      this.#remember(this.#table.subjects, subject, entry);
+    } else this.#size += entry.size;
+    return entry.ref;
+  }
+
+  fields(d: DisclosureSummary): { readonly ref: string; readonly counts: Counts } {
+    const known = this.#table.fields.get(d.withheld);
+    if (known !== undefined && known.released === d.released && known.byClass === d.by_class) {
+      this.#size += known.entry.size;
+      return { ref: known.entry.ref, counts: known.counts };
+    }
+    const entry = this.#byText('fields', fieldsDocument(d));
+    const counts = countsOf(d);
+    if (isConstant(d.released) && isConstant(d.by_class)) {
+      // Frozen, so that the serializer keeps their JSON.
+      for (const list of counts) Object.freeze(list);
+      Object.freeze(counts);
+      this.#remember(this.#table.fields, d.withheld, {
+        released: d.released,
+        byClass: d.by_class,
+        entry,
+        counts,
+      });
+    }
+    return { ref: entry.ref, counts };
+  }
+
+  answer(state: Parameters<Documents['answer']>[0]): readonly [string, number] {
+    const known = this.#table.answers.get(state);
+    if (known !== undefined) {
+      this.#size += known.entry.size;
+      return known.own;
+    }
+    const entry = this.#byText('answer', answerDocument(state));
+    const own = Object.freeze([entry.ref, state.count] as const);
+    this.#remember(this.#table.answers, state, { entry, own });
+    return own;
+  }
+
+  /** Objects that may change cannot be known by their identity. */
+  #remember<T>(by: WeakMap<object, T>, object: object, value: T): void {
+    if (!isConstant(object)) return;
+    by.set(object, value);
+    this.#added.push(() => by.delete(object));
+  }
+
+  #nearby(kind: DocumentKind, document: object, near: string): Entry {
+    const name = `${kind} ${near}`;
+    let list = this.#table.near.get(name);
+    if (list !== undefined)
+      for (let i = 0; i < list.length; i++) {
+        const entry = list[i]!;
+        if (!alike(document, entry.document)) continue;
+        this.#size += entry.size;
+        if (i > 0) {
+          list[i] = list[i - 1]!;
+          list[i - 1] = entry;
+        }
+        return entry;
+      }
+    const entry = this.#byText(kind, document);
+    if (list === undefined) {
+      list = [];
+      this.#table.near.set(name, list);
+    }
+    if (list.length === NEAR) list.pop();
+    list.push(entry);
+    const { near: lists } = this.#table;
+    this.#added.push(() => lists.delete(name));
+    return entry;
+  }
+
+  #byText(kind: DocumentKind, document: object): Entry {
+    const table = this.#table;
+    const text = this.#text(document);
+    const key = `${kind} ${text}`;
+    let entry = table.byText.get(key);
+    if (entry === undefined) {
+      entry = this.#write(kind, document, text);
+      const { ref, size } = entry;
+      table.byText.set(key, entry);
+      table.refs.add(ref);
+      this.#documentBytes += size;
+      this.#added.push(() => {
+        table.byText.delete(key);
+        table.refs.delete(ref);
+        this.#documentBytes -= size;
+      });
+    }
+    this.#size += entry.size;
+    return entry;
+  }
+
+  #text(document: object): string {
+    try {
+      return canonical(document);
+    } catch (e) {
+      // Perhaps it can be written once it is normalized.
+      throw this.#fast ? UNSUPPORTED : e;
+    }
+  }
+
+  #write(kind: DocumentKind, document: object, text: string): Entry {
+    const { origin, seq, prev_hash } = this.#link;
+    const header = { after: null, document: kind, origin, prev: this.#after ?? prev_hash, seq };
+    for (;;) {
+      const written = write(this.#lines, this.#end, header, document, newSalt(), this.#fast);
+      if (written === null) throw UNSUPPORTED;
+      const ref = refOf(written.commitment);
+      // Another salt gives another reference.
+      if (this.#table.refs.has(ref)) continue;
+      this.#after = written.hash;
+      this.#end = written.end;
+      return { ref, size: written.size, document: JSON.parse(text) as object };
+    }
+  }
+}
+
+const UNSUPPORTED = new Error('the serializer does not support a value');
+
+/** The complete record, with its members in canonical order. */
+function linked(d: DecisionRecordDraft, { origin, seq, prev_hash }: Link, hash: string): DecisionRecord {
+  return { ...d, origin, seq, prev_hash, hash };
+}
