@@ -28,6 +28,24 @@ const CSV_BODY: Body = {
   tail: '',
 };
 
+/** an object as elements, an array as an element for each of its values */
+const elements = (value: unknown): string => {
+  if (Array.isArray(value)) return value.map((each) => `<item>${elements(each)}</item>`).join('');
+  if (typeof value !== 'object' || value === null) return String(value).replaceAll('&', '&amp;');
+  return Object.entries(value)
+    .map(([name, inner]) => `<${name}>${elements(inner)}</${name}>`)
+    .join('');
+};
+const XML_BODY: Body = {
+  type: 'application/xml; charset=utf-8',
+  head: '<?xml version="1.0" encoding="UTF-8"?>\n<customers>\n',
+  record: `<customer>${elements(JSON.parse(person))}</customer>`,
+  between: '\n',
+  tail: '\n</customers>\n',
+};
+const bodyOf = (path = ''): Body =>
+  path.endsWith('.csv') ? CSV_BODY : path.endsWith('.xml') ? XML_BODY : JSON_BODY;
+
 async function send(response: ServerResponse, { type, head, record, between, tail }: Body): Promise<void> {
   const one = record + between;
   const times = Math.max(1, Math.floor(BLOCK / Buffer.byteLength(one)));
@@ -50,5 +68,5 @@ async function send(response: ServerResponse, { type, head, record, between, tai
 }
 
 const server = createServer((request, response) => {
-  void send(response, request.url?.endsWith('.csv') ? CSV_BODY : JSON_BODY);
+  void send(response, bodyOf(request.url));
 }).listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));

@@ -166,7 +166,12 @@ function warnAboutRoutes(
 ): void {
   const { config, fault } = loaded;
   const hasConsents = givenConsents || config.consent.file !== undefined;
-  for (const { route, key, message } of routeWarnings(config.routes, policy.current().catalogs, hasConsents))
+  for (const { route, key, message } of routeWarnings(
+    config.routes,
+    policy.current().catalogs,
+    layoutOf,
+    hasConsents,
+  ))
     logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
 }
 

@@ -46,7 +46,7 @@ export function openConsentFile(
       parse: load,
       clock,
       poll: config.poll,
-      onChange: () => announce?.({ kind: 'consents', data_subject: null }),
+      onChange: () => announce?.({ kind: 'consents', scope: 'all' }),
       onError: (err) =>
         logger.error({ err, file: config.file }, 'consents cannot be read: lookups are refused'),
     }),

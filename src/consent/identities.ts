@@ -52,14 +52,17 @@ export function createIdentities(
     return types;
   };
 
-  async function resolve(types: Types, { type, text }: TypedId): Promise<string | null> {
+  /** A promise only for a look-up: an export has millions of values that need none. */
+  function resolve(types: Types, { type, text }: TypedId): string | null | Promise<string | null> {
     const known = types.get(type);
     if (known === undefined || !known.pattern.matches(text)) return null;
     if (known.resolvesTo === null) return text;
     const target = types.get(known.resolvesTo);
-    const id =
-      source.alias?.(type, text) ?? (lookups?.has(type) === true ? await lookups.find(type, text) : null);
-    return id !== null && target?.resolvesTo === null && target.pattern.matches(id) ? id : null;
+    const checked = (id: string | null): string | null =>
+      id !== null && target?.resolvesTo === null && target.pattern.matches(id) ? id : null;
+    const alias = source.alias?.(type, text) ?? null;
+    if (alias !== null || lookups?.has(type) !== true) return checked(alias);
+    return lookups.find(type, text).then(checked);
   }
 
   const identities: Identities = {
@@ -77,12 +80,16 @@ export function createIdentities(
     async identify(data, values) {
       const types = typesOf(data);
       const found = new Map<string, string>();
-      await Promise.all(
-        values.map(async (value) => {
-          const id = await resolve(types, value);
-          if (id !== null) found.set(`${value.type}\n${value.text}`, id);
-        }),
-      );
+      const pending: Promise<void>[] = [];
+      for (const { type, text } of values) {
+        const add = (id: string | null): void => {
+          if (id !== null) found.set(`${type}\n${text}`, id);
+        };
+        const id = resolve(types, { type, text });
+        if (id instanceof Promise) pending.push(id.then(add));
+        else add(id);
+      }
+      await Promise.all(pending);
       return found;
     },
   };

@@ -3,7 +3,7 @@
  * format neither of them names is refused.
  */
 import { SluiceError } from '../errors.ts';
-import type { FormatName, Layout } from '../model/disclosure.ts';
+import type { FormatName, Layout, LayoutOf } from '../model/disclosure.ts';
 import { charset as charsetNamed, isCharset } from './formats/shared/charsets.ts';
 import { type Coding, parseContentEncoding } from './encodings.ts';
 import type { Format, FormatMedia } from './formats/format.ts';
@@ -154,8 +154,7 @@ function formatOf(type: string): Format | null {
   return null;
 }
 
-/** How the records of a format stand in a body; null: no such format. */
-export const layoutOf = (format: FormatName | null): Layout | null =>
+export const layoutOf: LayoutOf = (format) =>
   format === null ? null : (BY_NAME.get(format)?.layout ?? null);
 
 function parameter(parameters: readonly string[], name: string): string | undefined {

@@ -3,7 +3,7 @@ import { DisplayString, serializeList, Token } from 'structured-headers';
 import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
-import type { DisclosureSummary, FieldAccount } from '../model/record.ts';
+import type { DisclosureSummary, WithheldPath } from '../model/record.ts';
 import type { ErrorShape } from '../pipeline/error-shape.ts';
 import { emptyMessage, PROBLEM, rendered } from './error-formats.ts';
 import { problem } from './problems.ts';
@@ -29,7 +29,7 @@ const VARY = [
 
 const REMEMBERED = new LRUCache<string, string>({ max: 1_000 });
 /** by frozen list: equal answers share one */
-const HEADERS = new WeakMap<readonly FieldAccount[], string>();
+const HEADERS = new WeakMap<readonly WithheldPath[], string>();
 
 /** @param named headers for the credential and the purpose, as the configuration names them */
 export function createResponses(named: readonly string[]) {
@@ -78,7 +78,7 @@ export function createResponses(named: readonly string[]) {
   };
 }
 
-function headerOf(withheld: readonly FieldAccount[]): string {
+function headerOf(withheld: readonly WithheldPath[]): string {
   let header = HEADERS.get(withheld);
   if (header === undefined) {
     header = withheldHeader(withheld);
@@ -91,7 +91,7 @@ function headerOf(withheld: readonly FieldAccount[]): string {
  * An RFC 9651 list of paths, each with the treatment and the reason; it ends with `…;more=N` where it was cut. A name that no catalog has is
  * the upstream's text and may be data (a map keyed by names of people). Such fields are one `*` here; the decision record has their names.
  */
-export function withheldHeader(withheld: readonly FieldAccount[]): string {
+export function withheldHeader(withheld: readonly WithheldPath[]): string {
   if (withheld.length === 0) return '';
   const key = withheld.map((w) => `${w.path}\n${w.do}\n${w.because}`).join('\n\n');
   const remembered = REMEMBERED.get(key);
@@ -119,7 +119,7 @@ export function withheldHeader(withheld: readonly FieldAccount[]): string {
 const UNKNOWN = 'uncatalogued';
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
-function member(w: FieldAccount): string {
+function member(w: WithheldPath): string {
   // structured-headers 2.1 escapes U+0000 to U+000F with one digit, which parsers refuse (RFC 9651 §4.1.11)
   const bare = PRINTABLE.test(w.path) ? w.path : new DisplayString(w.path.replace(/[\0-\x0f]/g, '\ufffd'));
   const parameters = new Map<string, string | Token>([

@@ -42,7 +42,7 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   const { clock, logger, invalidation = createInvalidation() } = deps;
   const issuers = new Map<string, Issuer>(
     config.issuers.map((c) => {
-      const onChange = (): void => invalidation.announce({ kind: 'keys', issuer: c.issuer });
+      const onChange = (): void => invalidation.announce({ kind: 'keys', scope: { issuer: c.issuer } });
       return [c.issuer, { config: c, keys: createKeySet(c.issuer, c.jwks, { ...deps, onChange }) }];
     }),
   );
@@ -55,15 +55,18 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       : openRevocations(config.revocations, {
           clock,
           logger,
-          onChange: () => invalidation.announce({ kind: 'revocations' }),
+          onChange: () => invalidation.announce({ kind: 'revocations', scope: 'all' }),
         });
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
   const underway = new Map<string, Promise<Verified>>();
   let hits = 0;
   let misses = 0;
-  const unsubscribe = invalidation.subscribe('keys', ({ issuer }) => {
+  const unsubscribe = invalidation.subscribe(({ kind, scope }) => {
+    // Revocations are checked for every request, and nothing else changes what a token says.
+    if (kind !== 'keys') return;
+    const issuer = typeof scope === 'object' && 'issuer' in scope ? scope.issuer : null;
     for (const [digest, { authenticated }] of memory.entries())
-      if (authenticated.issuer === issuer) memory.delete(digest);
+      if (issuer === null || authenticated.issuer === issuer) memory.delete(digest);
     // A token that is sent from now on is not judged by a verification that began with the keys before.
     underway.clear();
   });

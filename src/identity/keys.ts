@@ -154,13 +154,14 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
   function refresh(): Promise<void> {
     underway ??= (async () => {
       triedAt = now();
+      let isChanged = false;
       try {
         const next = await download(url, source.timeout, deps.fetch ?? fetch);
         if (next !== text) {
           find = finderOf(JSON.parse(next));
           text = next;
           generation += 1;
-          deps.onChange?.();
+          isChanged = true;
         }
         loadedAt = now();
         failed = false;
@@ -170,6 +171,7 @@ function fromUrl(url: string, source: Source, deps: KeyDependencies): KeySet {
       } finally {
         underway = null;
       }
+      if (isChanged) deps.onChange?.();
     })();
     return underway;
   }

@@ -1,5 +1,6 @@
 /** Section `identity`: how callers authenticate, and which claims of a credential describe them. */
 import type { Path, Report } from '../documents/faults.ts';
+import { ASYMMETRIC_ALGORITHMS } from '../model/algorithms.ts';
 import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import {
@@ -17,20 +18,8 @@ import {
   url,
 } from '../documents/kinds.ts';
 
-/** Asymmetric only: with a shared secret, a verifier of tokens could also issue them (RFC 8725 §3.1, §3.2). */
-export const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-];
+/** Asymmetric only: with a shared secret, a verifier of tokens could also issue them. `Ed25519` is a newer name of one kind of EdDSA (RFC 9864). */
+const TOKEN_ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, 'Ed25519'];
 
 const claim = Type.String({
   minLength: 1,
@@ -111,7 +100,7 @@ const issuerSchema = section({
       description: 'where the public keys come from: exactly one of `file`, `url`, `keys`',
     },
   ),
-  algorithms: Type.Array(Type.Enum(ALGORITHMS), { minItems: 1, uniqueItems: true }),
+  algorithms: Type.Array(Type.Enum(TOKEN_ALGORITHMS), { minItems: 1, uniqueItems: true }),
   claims: defaulted(claimsSchema, {}),
   required_claims: defaulted(Type.Array(claim, { uniqueItems: true }), []),
   typ: optional(

@@ -16,5 +16,6 @@ export const READS = setOf('read', 'search', 'export');
 /** actions whose response is a list of records */
 export const LISTS = setOf('search', 'export');
 export const WRITES = setOf('create', 'update', 'delete');
-/** actions whose body is a record */
-export const SENDS_RECORD = setOf('create', 'update');
+/** actions whose body is a record; the more common one first */
+export const RECORD_WRITES = ['update', 'create'] as const;
+export const SENDS_RECORD = setOf(...RECORD_WRITES);

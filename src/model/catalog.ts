@@ -1,6 +1,7 @@
 /** The class of each field of each resource, and its mask (design §5.4). */
 
 import { LISTS, WRITES } from './actions.ts';
+import type { LayoutOf } from './disclosure.ts';
 
 export interface FieldEntry {
   readonly category: string;
@@ -91,19 +92,23 @@ export interface AnswersOf {
   readonly response: { readonly format?: string | undefined };
 }
 
-/** Formats whose entire response is one record unless the position of records is given; `undefined`: the format may be one of them. */
-const OF_ONE: ReadonlySet<string | undefined> = new Set([undefined, 'json', 'xml', 'form', 'multipart']);
-
 /**
  * True if a response that may hold data of several people is one record to its catalog (`data_subject` has a `*`): one person who objects
  * withholds all of it.
  */
-export function isPageOfOne({ data_subject, envelope }: Catalog, route: AnswersOf): boolean {
+export function isPageOfOne(
+  { data_subject, envelope }: Catalog,
+  route: AnswersOf,
+  layoutOf: LayoutOf,
+): boolean {
   const { action, records, id, path_fields, response } = route;
-  if (WRITES.has(action) || records !== undefined || !OF_ONE.has(response.format)) return false;
+  const layout = layoutOf(response.format ?? null);
+  if (WRITES.has(action) || records !== undefined || layout === 'rows') return false;
+  // The body is not parsed: it names no data subject.
+  if (response.format === 'whole') return false;
   if (
     LISTS.has(action) &&
-    response.format !== 'xml' &&
+    layout !== 'elements' &&
     Object.values(envelope).some(({ is }) => is === 'records')
   )
     return false;

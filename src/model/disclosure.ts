@@ -16,6 +16,9 @@ export type FormatName = string;
  */
 export type Layout = 'value' | 'elements' | 'rows' | 'single';
 
+/** Null: the format is known only when the answer comes. */
+export type LayoutOf = (format: FormatName | null) => Layout | null;
+
 export type Scalar =
   | { readonly kind: 'string'; readonly text: string }
   /** a number as the upstream wrote it */
@@ -48,7 +51,7 @@ export interface DisclosurePlan {
    * because finding it reveals their values.
    */
   readonly searched?: readonly string[];
-  /** What the caller gets depends on whether a record is released: no part is created before one is, up to `hold_bytes`. */
+  /** What the caller gets depends on whether a record is released: no part is created before one is. */
   readonly recordFirst?: boolean;
   /** the response may be one page of the results: a list that the request narrowed, or that must hold groups, then states no total */
   readonly paged?: boolean;

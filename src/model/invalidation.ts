@@ -1,48 +1,69 @@
 /**
  * Announces every change that may give a caller another answer than before. Whoever brings a change into force announces it, after it is in
  * force and before anything else runs. A cache of callers' answers subscribes, or its key contains everything that its answers depend on.
+ *
+ * The passing of time is not announced: an answer that depends on a date (of a consent, a grant, a token, `stale_if_error`) must not be
+ * cached beyond it.
  */
-export type Change =
-  /** Another policy is live. Scope: every caller. */
-  | { readonly kind: 'policy'; readonly revision: string }
-  /** Consents or aliases have changed. Scope: one data subject; null: all. */
-  | { readonly kind: 'consents'; readonly data_subject: string | null }
-  /** Keys of an issuer were replaced, or can no longer be read. Scope: its tokens. */
-  | { readonly kind: 'keys'; readonly issuer: string }
-  /** The list of revocations was replaced, or can no longer be read. Scope: every credential. */
-  | { readonly kind: 'revocations' };
+export interface Change {
+  readonly kind: ChangeKind;
+  readonly scope: Scope;
+}
 
-export type ChangeKind = Change['kind'];
-export type ChangeOf<K extends ChangeKind> = Extract<Change, { readonly kind: K }>;
+export type ChangeKind =
+  /** another policy is live */
+  | 'policy'
+  /** consents or aliases have changed, cannot be read, or can be read again */
+  | 'consents'
+  /** the same of an issuer's keys */
+  | 'keys'
+  /** the same of the list of revocations */
+  | 'revocations';
+
+/** Whose answers may be others now. A subscriber that cannot tell which of its answers are concerned drops all of them. */
+export type Scope =
+  | 'all'
+  /** callers with a token of this issuer */
+  | { readonly issuer: string }
+  /** one caller, by `subject.id` */
+  | { readonly subject: string }
+  /** all answers with records about this person */
+  | { readonly data_subject: string };
 
 export type Announce = (change: Change) => void;
 
 export interface Invalidation {
-  /** @throws what a subscriber throws; the others are called all the same */
+  /** Calls every subscriber. It never throws: the change is in force, whatever becomes of its announcement. */
   readonly announce: Announce;
-  /** @returns a function that ends the subscription */
-  subscribe<K extends ChangeKind>(kind: K, subscriber: (change: ChangeOf<K>) => void): () => void;
+  /**
+   * @param subscriber called for every change, also of a kind or scope that it does not know; it must not throw
+   * @returns a function that ends the subscription
+   */
+  subscribe(subscriber: Announce): () => void;
 }
 
-export function createInvalidation(): Invalidation {
-  const subscribers = new Map<ChangeKind, Set<(change: Change) => void>>();
+/** @param failed told what a subscriber throws; if not given, the process ends: a cache that was not cleared could give answers from before the change */
+export function createInvalidation(failed: (error: unknown) => void = crash): Invalidation {
+  const subscribers = new Set<Announce>();
   return {
     announce(change) {
-      const failures: unknown[] = [];
-      for (const subscriber of subscribers.get(change.kind) ?? []) {
+      for (const subscriber of subscribers) {
         try {
           subscriber(change);
         } catch (e) {
-          failures.push(e);
+          failed(e);
         }
       }
-      if (failures.length > 0) throw failures[0];
     },
-    subscribe(kind, subscriber) {
-      const called = subscriber as (change: Change) => void;
-      const ofKind = subscribers.get(kind) ?? new Set();
-      subscribers.set(kind, ofKind.add(called));
-      return () => void ofKind.delete(called);
+    subscribe(subscriber) {
+      subscribers.add(subscriber);
+      return () => void subscribers.delete(subscriber);
     },
   };
+}
+
+function crash(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }

@@ -15,8 +15,8 @@ export type RecordKind =
 /** the OCSF actions */
 export type Outcome = 'allowed' | 'modified' | 'denied' | 'observed' | 'error';
 
-/** One path, its treatment and the reason; never a value. */
-export interface FieldAccount {
+/** A path that was withheld or transformed, its treatment and the reason; never a value. */
+export interface WithheldPath {
   readonly path: string;
   readonly class?: string;
   readonly do: string;
@@ -26,10 +26,10 @@ export interface FieldAccount {
 }
 
 /**
- * One state of data subjects that the policy was asked about, and its answer. Another policy can be asked the same. Attributes of records
- * are values and not recorded, so a policy that reads them cannot be asked exactly the same.
+ * A consent state for which the policy was evaluated, and its answer. A replay evaluates another policy for the same state. Attributes of records
+ * are values and not recorded, so a policy that reads them cannot be replayed exactly.
  */
-export interface AskedState {
+export interface RecordedState {
   readonly resource: string;
   /** as the policy saw them, without ids */
   readonly consents: readonly Omit<Consent, 'id'>[];
@@ -48,7 +48,7 @@ export interface DisclosureSummary {
   /** paths that were released unchanged */
   readonly released: readonly string[];
   /** paths that were withheld or released transformed, with their treatment */
-  readonly withheld: readonly FieldAccount[];
+  readonly withheld: readonly WithheldPath[];
   /** class → treatment → count */
   readonly by_class: { readonly [cls: string]: { readonly [treatment: string]: number } };
   /** keyed HMACs of data-subject ids, `hmac:<key id>:<hex>` */
@@ -57,7 +57,7 @@ export interface DisclosureSummary {
   /** ids of the consents on which treatments rest */
   readonly consents?: readonly string[];
   /** one entry for each distinct state and answer; limited in number */
-  readonly answers?: readonly AskedState[];
+  readonly answers?: readonly RecordedState[];
   /** number of states beyond those listed */
   readonly answers_omitted?: number;
 }

@@ -57,7 +57,7 @@ const COMPONENTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Null: the property has a single value. */
-export function componentNames(property: string): ((k: number) => string) | null {
+function componentNames(property: string): ((k: number) => string) | null {
   const names = Object.hasOwn(COMPONENTS, property) ? COMPONENTS[property] : undefined;
   return names === undefined ? null : (k) => names[k] ?? String(k + 1);
 }
@@ -67,11 +67,11 @@ const KINDS =
   /^(?:b|base64|text|uri|date|time|date-time|date-and-or-time|timestamp|boolean|integer|float|utc-offset|language-tag|binary|phone-number|vcard)$/i;
 
 /** A parameter that says how the value is spelled, and nothing else. */
-export const isSyntax = (name: string, values: readonly string[]): boolean =>
+const isSyntax = (name: string, values: readonly string[]): boolean =>
   SYNTAX.has(name) && values.every((value) => KINDS.test(value));
 
 /** TYPE values are compared without case (RFC 6350 §5.6). */
-export const parameterText = (name: string, values: readonly string[]): string =>
+const parameterText = (name: string, values: readonly string[]): string =>
   name === 'TYPE' ? values.join(',').toLowerCase() : values.join(',');
 
 /** Offset after the folded line that begins at `start`, including its line end; -1: it has not arrived completely. */
@@ -186,7 +186,7 @@ export const escaped = (text: string): string =>
   text.replace(/\r\n?|\n/g, '\n').replace(/[\\,;\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 
 /** Spans of the components of a value, which semicolons without a backslash separate. */
-export function componentsOf({ line, value }: Property): readonly (readonly [number, number])[] {
+function componentsOf({ line, value }: Property): readonly (readonly [number, number])[] {
   const spans: [number, number][] = [];
   let start = value;
   for (let i = value; i < line.length; i++) {
@@ -210,8 +210,34 @@ export function isBinary(property: Property): boolean {
 }
 
 /** Length of a URI scheme before a number or an address (`tel:+86…`, `mailto:…`). */
-export const schemeOf = ({ line, value }: Property): number =>
+const schemeOf = ({ line, value }: Property): number =>
   /^(?:tel|mailto|sms):/i.exec(line.toString('latin1', value, value + 7))?.[0].length ?? 0;
+
+/** The parameters that are data, by name: TYPE may be given in several parameters. */
+export function dataParameters(
+  property: Property,
+): readonly { readonly name: string; readonly text: string }[] {
+  const names = new Set(property.parameters.map(({ name }) => name));
+  return [...names].flatMap((name) => {
+    const values = parameterOf(property, name);
+    return isSyntax(name, values) ? [] : [{ name, text: parameterText(name, values) }];
+  });
+}
+
+/** A value of a property, or a component of its value; a span of `line`. */
+export interface ValueSpan {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The components of a structured property by name; else one `value`, without the scheme of its URI. */
+export function valueSpans(property: Property): readonly ValueSpan[] {
+  const { line, value, name } = property;
+  const names = componentNames(name);
+  if (names === null) return [{ name: 'value', start: value + schemeOf(property), end: line.length }];
+  return componentsOf(property).map(([start, end], k) => ({ name: names(k), start, end }));
+}
 
 /** The fault of a card that makes it unreadable, or null. */
 export function cardFault(properties: readonly Property[]): string | null {

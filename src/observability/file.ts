@@ -28,7 +28,9 @@ export interface Observation<T> {
   readonly clock: Clock;
   /** milliseconds */
   readonly poll?: number;
+  /** called when `value` is another one, and when the file becomes unusable or usable again; the new state is in force */
   readonly onChange?: () => void;
+  /** called once when the file becomes unusable, before `onChange` */
   readonly onError?: (error: Error) => void;
 }
 
@@ -56,30 +58,29 @@ export function observeFile<T>({
   function look(anew = false): void {
     const now = stampOf(path);
     if (now === seen && failingSince === null && !anew) return;
+    let isChanged: boolean;
     try {
       const { bytes, stamp } = readStable(path);
       const next = textOf(bytes);
-      const changed = next !== text;
-      if (changed) value = parse(next, text);
+      isChanged = next !== text || error !== null;
+      if (next !== text) value = parse(next, text);
       text = next;
       seen = stamp;
       failingSince = brokenSince = error = null;
-      if (changed) onChange?.();
     } catch (e) {
       failingSince ??= performance.now();
       if (performance.now() - failingSince < SETTLE_MS) {
         setTimeout(() => look(), SETTLE_MS).unref();
         return;
       }
-      const told = error !== null;
+      isChanged = error === null;
       error = e as Error;
       brokenSince ??= clock.now().getTime();
       seen = now;
-      if (!told) {
-        onChange?.();
-        onError?.(error);
-      }
+      if (isChanged) onError?.(error);
     }
+    // Outside of `try`: what `onChange` throws says nothing about the file.
+    if (isChanged) onChange?.();
   }
 
   const timer = setInterval(() => look(), poll);

@@ -6,7 +6,7 @@ import { SluiceError } from '../errors.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
-import type { FormatName, Layout, Page } from '../model/disclosure.ts';
+import type { Layout, LayoutOf, Page } from '../model/disclosure.ts';
 import type { ListRequest, Selected } from '../routing/index.ts';
 
 export interface Listing {
@@ -21,9 +21,6 @@ export interface Listing {
   /** how it is asked for what follows the first `received` records; null: there is no way; `none`: nothing follows */
   next(received: number): ListRequest | 'none' | null;
 }
-
-/** null: the format is not known before the answer comes */
-type LayoutOf = (format: FormatName | null) => Layout | null;
 
 /** Whether a body is one record, unless a pointer with a wildcard leads to several. */
 const isOfOne = (layout: Layout | null): boolean => layout === 'value' || layout === 'single';
@@ -41,7 +38,7 @@ export function listingOf(
   const guarded = narrowed || (min_group_size ?? 1) > 1;
   const asked: ListRequest = { target: selected.upstreamTarget, body: null };
   const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
-  if (narrowed && isPageOfOne(catalog, selected.route.config))
+  if (narrowed && isPageOfOne(catalog, selected.route.config, layoutOf))
     throw new SluiceError(
       'narrowed_page_refused',
       'The request narrows a list whose page is one record to the catalog, about everybody on it: a refusal would tell that somebody was found who is withheld. Let the route say where the records are (records).',

@@ -11,7 +11,7 @@ import type { Identity } from '../identity/index.ts';
 import type { Reason } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { ConsentSource } from '../model/consent.ts';
-import type { DisclosureStage, FormatName, Layout } from '../model/disclosure.ts';
+import type { DisclosureStage, LayoutOf } from '../model/disclosure.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { Grant, PolicyInput, Subject } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
@@ -43,8 +43,7 @@ export interface Stages {
     route: RouteResponse,
     accept: string | undefined,
   ) => Media;
-  /** how the records of a format stand in a body; null: the format is unknown */
-  readonly layoutOf: (format: FormatName | null) => Layout | null;
+  readonly layoutOf: LayoutOf;
   /** pointer to the records of a list, as its catalog says; null: it does not */
   readonly recordsOf: (catalog: Catalog) => string | null;
   readonly upstreams: Upstreams;

@@ -24,6 +24,7 @@ export interface PolicyDirectory {
 
 const MAX_FILES = 10_000;
 const MAX_BYTES = 64 * 1024 * 1024;
+const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR']);
 const DOCUMENT = /\.(?:ya?ml|json)$/;
 
 export interface ListedFile {
@@ -48,7 +49,11 @@ export const listPolicyFiles = async (dir: string): Promise<ListedFile[]> => {
         'policy_compile_failed',
         `${join(dir, relative)}: nested more than 20 directories deep, or a link leads back.`,
       );
-    const entries = await readdir(directory, { withFileTypes: true });
+    const entries = await readdir(directory, { withFileTypes: true }).catch((e: NodeJS.ErrnoException) => {
+      // Listed a moment ago: the directory is being replaced, and the next listing differs.
+      if (depth > 0 && GONE.has(e.code)) return [];
+      throw e;
+    });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const { name } = entry;
       if (name.startsWith('.') || name === 'node_modules') continue;

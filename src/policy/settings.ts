@@ -1,25 +1,13 @@
 /** Types, limits and defaults of the `policy` section of the configuration. */
+import { ASYMMETRIC_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../model/algorithms.ts';
 import type { PolicySection } from './section.ts';
 
 const MiB = 1024 * 1024;
 
-export const SIGNING_ALGORITHMS = [
-  'HS256',
-  'HS384',
-  'HS512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-] as const;
+/** of bundles: whoever deploys Sluice may also sign them, so that a shared secret is possible */
+export const SIGNING_ALGORITHMS = [...SYMMETRIC_ALGORITHMS, ...ASYMMETRIC_ALGORITHMS] as const;
 /** Without shared secrets: whoever can verify an approval could also make one. */
-export const APPROVAL_ALGORITHMS = SIGNING_ALGORITHMS.filter((name) => !name.startsWith('HS'));
+export const APPROVAL_ALGORITHMS = ASYMMETRIC_ALGORITHMS;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /** every member may be absent or undefined, as after validation */

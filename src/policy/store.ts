@@ -115,7 +115,7 @@ export const createPolicyStore = async (
         { bundle: candidate.bundle },
         `the policy was compiled without OPA's optimizer, so decisions may take longer: ${loaded.bundle.unoptimized}`,
       );
-    if (!isFirst) deps.announce?.({ kind: 'policy', revision: candidate.revision });
+    if (!isFirst) deps.announce?.({ kind: 'policy', scope: 'all' });
     try {
       await loaded.accepted();
     } catch (err) {

@@ -169,11 +169,6 @@ function compileRoute(config: RouteConfig, report: Report): MatchableRoute | nul
   const stored = storedPlan(config, params, report);
   const { format, charset, options, statuses, not_found, errors, empty } = config.response;
   if (empty !== undefined) checkEmpty(empty, config, report);
-  if (format !== undefined && UNDIVIDED.has(format) && config.records !== undefined)
-    report(
-      ['records'],
-      `a response in the format ${format} is one record, so it has no pointer to records: remove this key`,
-    );
   if (format === 'whole' && LISTS.has(config.action) && searchesByFields(config))
     report(
       ['response', 'format'],
@@ -364,8 +359,6 @@ function bodyPlan(
   };
 }
 
-/** Formats whose entire response is one record. */
-const UNDIVIDED: ReadonlySet<string> = new Set(['whole', 'form', 'multipart']);
 const CSV = { separator: ',', quote: '"', header: true };
 
 /** the member of the body that a pointer names, if it names one */

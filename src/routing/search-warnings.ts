@@ -3,6 +3,7 @@ import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import { LISTS } from '../model/actions.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
+import type { LayoutOf } from '../model/disclosure.ts';
 import { foldName } from '../model/identifiers.ts';
 import type { RouteFault } from './compile.ts';
 import { languageName } from './language-names.ts';
@@ -113,8 +114,8 @@ export function pagesUndescribed(config: RouteConfig, { data_subject }: Catalog,
 }
 
 /** One data subject on a page who objects would withhold it entirely, and so reveal whom a search found. */
-export function takesPageForOne(config: RouteConfig, catalog: Catalog, warn: Warn): void {
-  if (!isPageOfOne(catalog, config)) return;
+export function takesPageForOne(config: RouteConfig, catalog: Catalog, layoutOf: LayoutOf, warn: Warn): void {
+  if (!isPageOfOne(catalog, config, layoutOf)) return;
   const at = catalog.data_subject.find((place) => place.split('/').includes('*'))!;
   const records = at.slice(0, at.indexOf('*') + 1);
   warn(

@@ -5,6 +5,7 @@
 import type { RouteConfig } from './section.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { Catalog } from '../model/catalog.ts';
+import type { LayoutOf } from '../model/disclosure.ts';
 import type { RouteFault } from './compile.ts';
 import {
   goesUninspected,
@@ -28,14 +29,16 @@ export interface RouteFinding extends RouteFault {
 export function routeWarnings(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
+  layoutOf: LayoutOf,
   consents = false,
 ): readonly RouteFinding[] {
-  return [...(consents ? untypedSubjects(routes, catalogs) : []), ...eachRoute(routes, catalogs)];
+  return [...(consents ? untypedSubjects(routes, catalogs) : []), ...eachRoute(routes, catalogs, layoutOf)];
 }
 
 function eachRoute(
   routes: readonly RouteConfig[],
   catalogs: ReadonlyMap<string, Catalog>,
+  layoutOf: LayoutOf,
 ): readonly RouteFinding[] {
   return routes.flatMap((config, route) => {
     const found: RouteFinding[] = [];
@@ -56,7 +59,7 @@ function eachRoute(
       wholeBodyWithoutField(config, catalog, warn, fault);
       searchesInPath(config, catalog, warn);
       searchesInQuery(config, catalog, warn);
-      takesPageForOne(config, catalog, warn);
+      takesPageForOne(config, catalog, layoutOf, warn);
       writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
       picksByLess(config, catalog, warn);

@@ -16,7 +16,7 @@ import {
 import { openSandbox } from '../../src/cli/policy/testing/sandbox.ts';
 import type { Decision } from '../../src/decision-log/index/decision.ts';
 import type { PolicyInput } from '../../src/model/input.ts';
-import type { DecisionRecord, FieldAccount } from '../../src/model/record.ts';
+import type { DecisionRecord, WithheldPath } from '../../src/model/record.ts';
 import { inTier } from '../../src/model/verdict.ts';
 import { compileFiles } from '../../src/policy/compile.ts';
 import { readPolicyDirectory } from '../../src/policy/directory.ts';
@@ -39,7 +39,7 @@ const OTHERWISE: ReadonlySet<string> = new Set([
   'not_asked_for',
   'embedded_withheld',
 ]);
-const byPolicy = ({ because, class: cls, do: treatment }: FieldAccount): boolean =>
+const byPolicy = ({ because, class: cls, do: treatment }: WithheldPath): boolean =>
   !OTHERWISE.has(because) && (cls !== undefined || treatment !== 'nullify');
 
 /** embedded resources stand below the field that holds them */

@@ -110,7 +110,8 @@ async function change(kind: ChangeKind, part: Partial<State>): Promise<void> {
   const next = { ...state, ...part };
   const isNew = Object.entries(part).some(([name, value]) => state[name as keyof State] !== value);
   const announced = new Promise<void>((resolve) => {
-    const unsubscribe = running.sluice.invalidation.subscribe(kind, () => {
+    const unsubscribe = running.sluice.invalidation.subscribe((announced) => {
+      if (announced.kind !== kind) return;
       unsubscribe();
       resolve();
     });

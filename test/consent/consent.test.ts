@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -246,7 +246,7 @@ describe('a consent file', () => {
     expect(await seen(consents)).toBe('given');
     write('withdrawn');
     expect(await eventually(consents, 'withdrawn')).toBe('withdrawn');
-    expect(announced).toEqual([{ kind: 'consents', data_subject: null }]);
+    expect(announced).toEqual([{ kind: 'consents', scope: 'all' }]);
   });
   test('is read again when it is written in place', async () => {
     const consents = await open();
@@ -257,11 +257,22 @@ describe('a consent file', () => {
     const consents = await open();
     writeFileSync(path(), 'version: 1\ndata_subjects: {');
     expect(await eventually(consents, 'consent_unavailable')).toBe('consent_unavailable');
-    expect(announced).toEqual([{ kind: 'consents', data_subject: null }]);
+    expect(announced).toEqual([{ kind: 'consents', scope: 'all' }]);
     expect(await consents.ready()).toMatchObject({ ok: false });
     write('withdrawn');
     expect(await eventually(consents, 'withdrawn')).toBe('withdrawn');
     expect(await consents.ready()).toEqual({ ok: true });
+  });
+  test('that breaks and gets back its content announces both', async () => {
+    const consents = await open();
+    const change = { kind: 'consents', scope: 'all' };
+    const before = readFileSync(path());
+    writeFileSync(path(), '{');
+    expect(await eventually(consents, 'consent_unavailable')).toBe('consent_unavailable');
+    expect(announced).toEqual([change]);
+    writeFileSync(path(), before);
+    expect(await eventually(consents, 'given')).toBe('given');
+    expect(announced).toEqual([change, change]);
   });
   test('that is taken away is refused', async () => {
     const consents = await open();

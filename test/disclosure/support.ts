@@ -11,7 +11,7 @@ import type {
 import type { Catalog, CatalogEntry, EnvelopeRole } from '../../src/model/catalog.ts';
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import type { DisclosurePart, DisclosurePlan } from '../../src/model/disclosure.ts';
-import type { FieldAccount } from '../../src/model/record.ts';
+import type { WithheldPath } from '../../src/model/record.ts';
 
 export const keys = {
   secret: () => ({ id: 'k1', bytes: Buffer.alloc(32, 1) }),
@@ -178,5 +178,5 @@ export async function summaryOf(body: string, setting: Setting) {
 }
 
 /** rows as `path do because count` */
-export const rows = (accounts: readonly FieldAccount[]): string[] =>
+export const rows = (accounts: readonly WithheldPath[]): string[] =>
   accounts.map((a) => `${a.path} ${a.do} ${a.because} ${a.count}`).sort();

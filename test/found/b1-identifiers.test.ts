@@ -2,6 +2,7 @@
  * Class: a write is checked under one identifier and executed under another. Root cause: the guard looked for the line that covers a value and
  * never at what else the request says about which record or which element of a list that value belongs to. An upstream may go by any of it.
  */
+import { layoutOf } from '../../src/disclosure/media.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { routeWarnings } from '../../src/routing/warnings.ts';
 import { route, routesConfig } from '../routing/setup.ts';
@@ -384,6 +385,7 @@ test('whoever writes is warned of a selector whose list has another identifier',
     routeWarnings(
       routesConfig([route('PATCH /users/{id}', { action, resource: 'user', id: '{id}' })]),
       new Map([['user', catalog]]),
+      layoutOf,
     ).map(({ message }) => message);
   expect(warnings('update')).toEqual([expect.stringContaining('/f/[id=…,name=A]')]);
   expect(warnings('read')).toEqual([]);

@@ -9,6 +9,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { layoutOf } from '../../src/disclosure/media.ts';
 import { routeWarnings } from '../../src/routing/warnings.ts';
 import { route, routesConfig } from '../routing/setup.ts';
 import { answer, type Running, startSluice } from '../support/sluice.ts';
@@ -317,6 +318,7 @@ test('whoever configures a PUT is asked what the upstream does, until it is said
         }),
       ]),
       new Map([['user', catalog]]),
+      layoutOf,
     ).map(({ message }) => message);
   expect(warnings('PUT /users/{id}', {})).toEqual([expect.stringMatching(/keep_masked.*replaces: false/)]);
   expect(warnings('PUT /users/{id}', { refused_fields: 'strip' })).toHaveLength(1);

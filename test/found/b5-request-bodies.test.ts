@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { charset } from '../../src/disclosure/formats/shared/charsets.ts';
 import { type ExchangeCase, exchanges } from '../cases/exchanges.ts';
+import { layoutOf } from '../../src/disclosure/media.ts';
 import { routeWarnings } from '../../src/routing/warnings.ts';
 import { ask, codeOf, JSON_TYPE, route, routerOf, routesConfig } from '../routing/setup.ts';
 
@@ -291,6 +292,7 @@ test('a member that the route calls no field is warned of where the catalog has 
     routeWarnings(
       routesConfig([route('POST /c', { action: 'create', request: { params, ...more } })]),
       new Map([['customer', catalog]]),
+      layoutOf,
     ).filter(({ key }) => key.join('.') === 'request.params.0').length;
   expect([
     warned(['/phone']),

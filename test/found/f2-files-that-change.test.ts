@@ -217,6 +217,27 @@ describe('a change that neither size nor time tells of', () => {
   });
 });
 
+test('what a listener for changes throws is no fault of the file', async () => {
+  const path = join(await scratch(), 'file');
+  writeFileSync(path, 'one');
+  const errors: Error[] = [];
+  const file = observeFile({
+    path,
+    clock: systemClock,
+    parse: (text) => text,
+    poll: 60_000,
+    onChange: () => {
+      throw new Error('of the listener');
+    },
+    onError: (error) => errors.push(error),
+  });
+  // Only the calls below look for changes.
+  file.close();
+  writeFileSync(path, 'two');
+  expect(() => file.look(true)).toThrow('of the listener');
+  expect([file.value, file.error, file.brokenSince, errors]).toEqual(['two', null, null, []]);
+});
+
 describe('a source that is away for a moment', () => {
   test('leaves the policy degraded for as long, and no longer, though nothing changed', async () => {
     const root = await scratch();

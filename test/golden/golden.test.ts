@@ -112,8 +112,8 @@ async function consent({ dir, sluice: { consents, invalidation } }: Running, fil
   const text = JSON.stringify({ version: 1, data_subjects: {}, ...consentsOf(file) });
   if (readFileSync(path, 'utf8') === text) return;
   let isRead = false;
-  const unsubscribe = invalidation.subscribe('consents', () => {
-    isRead = true;
+  const unsubscribe = invalidation.subscribe(({ kind }) => {
+    isRead ||= kind === 'consents';
   });
   writeFileSync(path, text);
   consents.refresh?.();

@@ -1,6 +1,7 @@
 import { FORMATS } from '../../src/disclosure/formats/formats.ts';
 import { describe, expect, test } from 'vitest';
 import type { Catalog } from '../../src/model/catalog.ts';
+import { layoutOf } from '../../src/disclosure/media.ts';
 import { routeWarnings } from '../../src/routing/index.ts';
 import { route, routesConfig } from './setup.ts';
 
@@ -17,7 +18,7 @@ const catalog = (resource: string, data_subject: readonly string[]): [string, Ca
 const CATALOGS = new Map([catalog('customer', ['/id']), catalog('product', [])]);
 
 const warned = (more: object, match = 'PATCH /c/{id}'): readonly string[] =>
-  routeWarnings(routesConfig([route(match, more)]), CATALOGS).map(
+  routeWarnings(routesConfig([route(match, more)]), CATALOGS, layoutOf).map(
     ({ route: i, key, message }) => `${[i, ...key].join('.')} ${message}`,
   );
 
@@ -67,7 +68,7 @@ describe('a page that is one record, about everybody on it, is warned of', () =>
   const page = (at: string, more: object = {}, envelope: object = {}, match = 'GET /c'): string => {
     const [name, of] = catalog('page', [at]);
     const catalogs = new Map([[name, { ...of, envelope } as Catalog]]);
-    return routeWarnings(routesConfig([route(match, { resource: 'page', ...more })]), catalogs)
+    return routeWarnings(routesConfig([route(match, { resource: 'page', ...more })]), catalogs, layoutOf)
       .map(({ message }) => message)
       .join('\n');
   };
@@ -212,6 +213,7 @@ describe('where there are consents, a data subject without a type of identifier 
         ),
       ),
       catalogs,
+      layoutOf,
       consents,
     ).filter(({ key }) => key[0] === 'resource');
   const place = { at: '/id', type: 'customer_no', pattern: null, person: null };
@@ -262,6 +264,7 @@ describe('a route of JSON-RPC is warned of', () => {
           },
         ],
       ]),
+      layoutOf,
     ).map(({ message }) => message);
   const ALL = ['/jsonrpc', '/id', '/error/code'];
   test.each([

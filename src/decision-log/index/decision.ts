@@ -1,10 +1,10 @@
 /** One decision for a reader, merged from the records of its parts. */
 import type {
-  AskedState,
+  RecordedState,
   DecisionRecord,
   DecisionRecordDraft,
   DisclosureSummary,
-  FieldAccount,
+  WithheldPath,
 } from '../../model/record.ts';
 
 export interface ChainPosition {
@@ -72,7 +72,7 @@ function outcomeOf(parts: readonly DecisionRecord[]): DecisionRecord['outcome'] 
 function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | null {
   const [first] = summaries;
   if (first === undefined || summaries.length === 1) return first ?? null;
-  const withheld = new Map<string, FieldAccount>();
+  const withheld = new Map<string, WithheldPath>();
   const byClass: { [cls: string]: { [treatment: string]: number } } = {};
   const reasons: { [code: string]: number } = {};
   for (const summary of summaries) {
@@ -107,8 +107,8 @@ function summed(summaries: readonly DisclosureSummary[]): DisclosureSummary | nu
 }
 
 /** Merges equal states with equal answers, and adds their counts. */
-function counted(states: readonly AskedState[]): AskedState[] {
-  const found = new Map<string, AskedState>();
+function counted(states: readonly RecordedState[]): RecordedState[] {
+  const found = new Map<string, RecordedState>();
   for (const { count, ...state } of states) {
     const key = JSON.stringify(state);
     found.set(key, { ...state, count: count + (found.get(key)?.count ?? 0) });

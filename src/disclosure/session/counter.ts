@@ -1,5 +1,5 @@
 /** Counts what is done to each value of a part, by field. Keeps paths and classes, never values. */
-import type { FieldAccount } from '../../model/record.ts';
+import type { WithheldPath } from '../../model/record.ts';
 import type { Automaton } from '../fields/automaton.ts';
 import {
   type Counter,
@@ -240,8 +240,8 @@ export class UnknownPaths implements FrameCounter {
   }
 
   /** Returns the rows and resets the counts. */
-  take(): FieldAccount[] {
-    const rows: FieldAccount[] = this.#rows;
+  take(): WithheldPath[] {
+    const rows: WithheldPath[] = this.#rows;
     if (this.#overflow > 0)
       rows.push({ path: '…', do: 'drop', because: UNCATALOGUED, count: this.#overflow });
     if (rows.length > 0) {

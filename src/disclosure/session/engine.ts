@@ -134,8 +134,12 @@ export class Session {
   /** bytes can be released now */
   get ready(): boolean {
     if (this.#out.size === 0 || this.#out.held) return false;
-    const { recordFirst = false } = this.#plan;
-    return !recordFirst || this.#released > 0 || this.#out.size > this.#shared.limits.hold_bytes;
+    return !this.#awaitsRecord;
+  }
+
+  /** nothing may be released before a record is */
+  get #awaitsRecord(): boolean {
+    return this.#plan.recordFirst === true && this.#released === 0;
   }
 
   /** nothing of the rest of the body may be released */
@@ -213,7 +217,7 @@ export class Session {
   /** Creates a part from what was written since the last one. */
   cut(last: boolean): void {
     const chunks = this.#out.take();
-    const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown);
+    const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown, this.#shared.dataSubject);
     this.#parts.push({ chunks, summary, last });
     // Answers that depend on an attribute may differ for each record. The counts are in the summary, so the runs can be dropped.
     if (this.#running.size > RENDERINGS) {
@@ -245,7 +249,7 @@ export class Session {
   }
 
   async #process(pieces: readonly Piece[], small: ReadonlySet<RecordPiece> | null): Promise<void> {
-    const { batch_records, part_bytes } = this.#shared.limits;
+    const { batch_records, part_bytes, record_bytes } = this.#shared.limits;
     for (let from = 0; from < pieces.length; from += batch_records) {
       const to = Math.min(pieces.length, from + batch_records);
       const typed = this.#typed(pieces, from, to);
@@ -261,6 +265,11 @@ export class Session {
           piece.render(this.#out, this.#unknown);
         }
         if (this.#out.size < part_bytes) continue;
+        if (this.#awaitsRecord && this.#out.size > record_bytes)
+          throw new SluiceError(
+            'record_too_large',
+            `The answer has more than ${record_bytes} bytes around its record (limits.record), and Sluice sends none of them before it has released the record.`,
+          );
         if (this.#out.held && this.#out.size > this.#shared.limits.hold_bytes) this.#fill(true);
         if (this.ready) this.cut(false);
       }
@@ -368,7 +377,7 @@ export class Session {
 
   /** Records the data subjects and the consents that the release is based on. */
   #attribute({ subjects, states }: Asked): void {
-    for (const id of subjects) this.#tally.subjects.add(this.#shared.dataSubject(id));
+    for (const id of subjects) this.#tally.subjects.add(id);
     for (const { consents } of states) {
       for (const { id } of consents) if (id !== undefined) this.#tally.consents.add(id);
     }

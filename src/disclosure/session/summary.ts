@@ -1,6 +1,6 @@
 /** Builds the summary of a part from the counts of its programs, records and frames. */
 import type { DisclosureAnswer } from '../../model/answers.ts';
-import type { AskedState, DisclosureSummary, FieldAccount } from '../../model/record.ts';
+import type { RecordedState, DisclosureSummary, WithheldPath } from '../../model/record.ts';
 import type { ProgramRun, UnknownPaths } from './counter.ts';
 import type { StateAnswer, Verdict } from './verdicts.ts';
 import type { Instructions } from '../fields/program.ts';
@@ -11,6 +11,7 @@ export class Tally {
   withheld = 0;
   /** number of withheld records by reason code; null: none */
   reasons: Map<string, number> | null = null;
+  /** ids of data subjects */
   readonly subjects = new Set<string>();
   readonly consents = new Set<string>();
   readonly asked = new AskedStates();
@@ -51,7 +52,7 @@ class AskedStates {
   }
 
   /** the rows, and the number of rows beyond the limit */
-  summary(): { readonly answers: readonly AskedState[]; readonly omitted: number } {
+  summary(): { readonly answers: readonly RecordedState[]; readonly omitted: number } {
     // an array: for so few rows it is faster than a map
     const rows: { readonly question: StateAnswer; count: number }[] = [];
     let omitted = 0;
@@ -73,14 +74,14 @@ class AskedStates {
 const isSameQuestion = (a: StateAnswer, b: StateAnswer): boolean =>
   a.answer === b.answer && a.resource === b.resource && a.key === b.key;
 
-const STATES = new WeakMap<DisclosureAnswer, Map<string, AskedState>>();
+const STATES = new WeakMap<DisclosureAnswer, Map<string, RecordedState>>();
 const MAX_CACHED_STATES = 256;
 
 /** for a count of 1: most bodies are one record */
-const ASKED_ONCE = new WeakMap<StateAnswer, AskedState>();
+const ASKED_ONCE = new WeakMap<StateAnswer, RecordedState>();
 
 /** Equal rows are the same frozen object, so that the decision log can cache its JSON. */
-function askedState(question: StateAnswer, count: number): AskedState {
+function askedState(question: StateAnswer, count: number): RecordedState {
   if (count !== 1) return askedTimes(question, count);
   let asked = ASKED_ONCE.get(question);
   if (asked === undefined) {
@@ -90,7 +91,7 @@ function askedState(question: StateAnswer, count: number): AskedState {
   return asked;
 }
 
-function askedTimes({ resource, key, state, answer }: StateAnswer, count: number): AskedState {
+function askedTimes({ resource, key, state, answer }: StateAnswer, count: number): RecordedState {
   let states = STATES.get(answer);
   if (states === undefined) {
     states = new Map();
@@ -108,9 +109,9 @@ function askedTimes({ resource, key, state, answer }: StateAnswer, count: number
   return asked;
 }
 
-const TREATMENTS = new WeakMap<DisclosureAnswer, AskedState['treatments']>();
+const TREATMENTS = new WeakMap<DisclosureAnswer, RecordedState['treatments']>();
 
-function treatmentsOf(answer: DisclosureAnswer): AskedState['treatments'] {
+function treatmentsOf(answer: DisclosureAnswer): RecordedState['treatments'] {
   const known = TREATMENTS.get(answer);
   if (known !== undefined) return known;
   const treatments: { [treatment: string]: string[] } = {};
@@ -138,11 +139,15 @@ interface Row {
 
 type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
 
-/** Takes the counts, which are reset for the next part. */
+/**
+ * Takes the counts, which are reset for the next part.
+ * @param dataSubject the keyed digest of a data subject's id
+ */
 export function takeSummary(
   tally: Tally,
   running: Iterable<ProgramRun>,
   unknown: UnknownPaths,
+  dataSubject: (id: string) => string,
 ): DisclosureSummary {
   const used: ProgramRun[] = [];
   for (const each of running) {
@@ -154,7 +159,7 @@ export function takeSummary(
   const { answers, omitted } = tally.asked.summary();
   const { records, reasons } = tally;
   const consents = [...tally.consents];
-  const data_subjects = [...tally.subjects];
+  const data_subjects = Array.from(tally.subjects, dataSubject);
   const records_withheld = tally.withheld;
   tally.clear();
   // the usual case as a literal, which is faster than spreading conditional members
@@ -189,7 +194,7 @@ interface Counted {
     readonly failed: readonly number[];
     readonly objects: ReadonlyMap<number, number>;
   }[];
-  readonly unknown: readonly FieldAccount[];
+  readonly unknown: readonly WithheldPath[];
   readonly paths: Paths;
 }
 
@@ -198,7 +203,7 @@ interface PathSummaries {
   size: number;
 }
 
-function pathsOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[], records: number): Paths {
+function pathsOf(used: readonly ProgramRun[], unknown: readonly WithheldPath[], records: number): Paths {
   const [first] = used;
   if (first === undefined || records > FEW_RECORDS || unknown.length > FEW_RECORDS)
     return addUp(used, unknown);
@@ -229,7 +234,7 @@ function pathsOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[], 
 }
 
 /** A hash of the counts of values; the rest rarely differs and is compared. */
-function hashOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): number {
+function hashOf(used: readonly ProgramRun[], unknown: readonly WithheldPath[]): number {
   let hash = unknown.length;
   for (const { done } of used)
     for (let n = 0; n < done.length; n++) hash = (Math.imul(hash, 31) + done[n]!) | 0;
@@ -237,7 +242,7 @@ function hashOf(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): 
   return hash;
 }
 
-function isAlike(known: Counted, used: readonly ProgramRun[], unknown: readonly FieldAccount[]): boolean {
+function isAlike(known: Counted, used: readonly ProgramRun[], unknown: readonly WithheldPath[]): boolean {
   if (known.running.length !== used.length || known.unknown.length !== unknown.length) return false;
   for (let n = 0; n < used.length; n++) {
     const [a, b] = [known.running[n]!, used[n]!];
@@ -267,7 +272,7 @@ function frozen(paths: Paths): Paths {
   return Object.freeze(paths);
 }
 
-function addUp(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): Paths {
+function addUp(used: readonly ProgramRun[], unknown: readonly WithheldPath[]): Paths {
   const released = new Set<string>();
   const withheld = new Map<string, Row>();
   const classes: { [cls: string]: { [treatment: string]: number } } = {};
@@ -303,7 +308,7 @@ function addUp(used: readonly ProgramRun[], unknown: readonly FieldAccount[]): P
   }
   return {
     released: [...released].sort(),
-    withheld: [...(withheld.values() as Iterable<FieldAccount>), ...unknown],
+    withheld: [...(withheld.values() as Iterable<WithheldPath>), ...unknown],
     by_class: classes,
   };
 }

@@ -58,6 +58,12 @@ export function* typedIds(named: readonly NamedSubject[]): Generator<TypedId> {
     if (text !== null && place.type !== null) yield { type: place.type, text };
 }
 
+const idAt = (
+  { place: { type }, text }: NamedSubject,
+  known: ReadonlyMap<string, string>,
+): string | undefined =>
+  text === null ? undefined : type === null ? text : known.get(keyOf({ type, text }));
+
 /**
  * The data subjects of a scope, by the values of its places.
  * @param known ids by `keyOf`
@@ -67,12 +73,16 @@ export function canonicalIds(
   named: readonly NamedSubject[],
   known: ReadonlyMap<string, string>,
 ): readonly string[] | null {
+  if (named.length === 1 && named[0]!.place.person === null) {
+    const id = idAt(named[0]!, known);
+    return id === undefined ? null : [id];
+  }
   const ids = new Set<string>();
   const together = new Map<number, Set<string>>();
   const unknown = new Set<number>();
-  for (const { place, text } of named) {
-    const { type, person } = place;
-    const id = text === null ? undefined : type === null ? text : known.get(keyOf({ type, text }));
+  for (const value of named) {
+    const { person } = value.place;
+    const id = idAt(value, known);
     if (person === null) {
       if (id === undefined) return null;
       ids.add(id);

@@ -1,17 +1,13 @@
 /** One vCard as `{ TEL: [{ value, TYPE }] }`, the same structure as in responses (RFC 6350, RFC 2426). */
 import {
   cardFault,
-  componentNames,
-  componentsOf,
+  dataParameters,
   isMark,
-  isSyntax,
   lineEnd,
-  parameterOf,
-  parameterText,
   type Property,
   propertyOf,
-  schemeOf,
   textOf,
+  valueSpans,
 } from '../../model/vcard.ts';
 import { unreadable } from './text.ts';
 
@@ -52,18 +48,11 @@ export function parseVcard(given: Uint8Array): unknown {
 function entryOf(property: Property): unknown {
   const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (property.group !== null) out['group'] = property.group.name;
-  for (const { name } of property.parameters) {
-    const values = parameterOf(property, name);
-    if (!isSyntax(name, values)) out[name] = parameterText(name, values);
-  }
-  const names = componentNames(property.name);
-  const { line, value } = property;
-  const spans =
-    names === null ? [[value + schemeOf(property), line.length] as const] : componentsOf(property);
-  for (const [k, [start, end]] of spans.entries()) {
-    const text = textOf(line.subarray(start, end));
+  for (const { name, text } of dataParameters(property)) out[name] = text;
+  for (const { name, start, end } of valueSpans(property)) {
+    const text = textOf(property.line.subarray(start, end));
     if (text === null) throw unreadable('is not UTF-8');
-    out[names === null ? 'value' : names(k)] = text;
+    out[name] = text;
   }
   return out;
 }

@@ -701,3 +701,97 @@ describe('whatever the upstream spells', () => {
     );
   });
 });
+
+/** tokens that saxes need not see, and others; few documents of them are well-formed unless they are balanced */
+const name = fc.constantFrom('a', 'b', 'phone', 'x:b', 'ä', 'a.b-c_1');
+const declares = fc.constantFrom('', '', '', ' ', '\n', ' c="1"', ' xmlns="u"', ' xmlns=""', ' xmlns:x="v"');
+const piece = fc.constantFrom(
+  ...[
+    'text',
+    ' ',
+    '\n',
+    '\r\n',
+    '\r',
+    ']',
+    ']]>',
+    '&lt;',
+    '&bad;',
+    '<![CDATA[<a>]]>',
+    '<!--</a>-->',
+    '<?p i?>',
+  ],
+  ...[
+    '客户',
+    '\u0085',
+    '\u2028',
+    '\ufffd',
+    '\ufffe',
+    '\x01',
+    '\x7f',
+    '👤',
+    '>',
+    '<b>',
+    '</b>',
+    '<-a/>',
+    '</a\n>',
+    '<a b/>',
+  ],
+);
+const usual = fc.constantFrom('text', ' ', '\n', '客户', '', '&amp;', '<!---->');
+const tree: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
+  node: fc.oneof(
+    { maxDepth: 5, withCrossShrink: true },
+    fc.tuple(name, declares, usual).map(([n, d, t]) => `<${n}${d}>${t}</${n}>`),
+    fc.tuple(name, declares).map(([n, d]) => `<${n}${d}/>`),
+    fc
+      .tuple(name, declares, fc.array(fc.oneof(tie('node'), usual), { maxLength: 4 }))
+      .map(([n, d, inner]) => `<${n}${d}>${inner.join('')}</${n}>`),
+    fc.tuple(tie('node'), piece, tie('node')).map((parts) => parts.join('')),
+  ),
+})).node;
+
+describe('a token that saxes does not see', () => {
+  /** in UTF-16 saxes sees all */
+  const outcome = async (document: string, label: string, cuts: readonly number[]): Promise<unknown> => {
+    const encoding = charset(label);
+    const outcome = disclose(encoding.encode(document), {
+      format: 'xml',
+      charset: label,
+      options: { namespaces: { '': 'u', y: 'v' } },
+      records: '/l/a',
+      fields: { '/a': 'x/1', '/y:b/*': 'x/1', '/phone': 'contact/3', '/b/phone': 'x/1' },
+      answer: { '*': 'disclose', 'contact/3': 'mask' },
+      limits: { depth: 4 },
+      cuts,
+    });
+    return outcome.then(
+      ({ bytes, summary }) => [encoding.decode(bytes), summary.map(({ withheld }) => withheld)],
+      (error: { code?: string }) => error.code ?? error,
+    );
+  };
+  test('is accepted, refused and disclosed as if it did', async () => {
+    const found = new Map<unknown, number>();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('', ' version="1.0"', ' version="1.1"'),
+        tree,
+        cutting,
+        async (v, inner, cuts) => {
+          const document = `${v === '' ? '' : `<?xml${v}?>`}<l xmlns:x="v"><a>${inner}</a></l>`;
+          const all = await outcome(document, 'utf-16le', []);
+          expect(await outcome(document, 'utf-8', cuts)).toEqual(all);
+          const kind = typeof all === 'string' ? all : 'disclosed';
+          found.set(kind, (found.get(kind) ?? 0) + 1);
+        },
+      ),
+      { numRuns: 500 },
+    );
+    for (const kind of ['disclosed', 'response_malformed', 'response_too_deep'])
+      expect(found.get(kind)).toBeGreaterThan(5);
+  });
+
+  test('counts for the line of a fault', async () => {
+    const document = '<l>\n<a>\n<b>x</b>\n  <b>&amp;</c></a></l>';
+    await expect(disclose(document, { ...OPEN, records: '/l/a' })).rejects.toMatchObject({ place: 'line 4' });
+  });
+});

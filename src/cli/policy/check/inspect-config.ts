@@ -6,6 +6,7 @@ import type { Catalog } from '../../../model/catalog.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
+import { layoutOf } from '../../../disclosure/media.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
 import { type Finding, findings } from './findings.ts';
 import { nearestOrAll, unknown } from './references.ts';
@@ -41,7 +42,7 @@ export const routeFindings = (
   catalogs: ReadonlyMap<string, Catalog>,
   broken: ReadonlySet<string>,
 ): readonly Finding[] =>
-  routeWarnings(loaded.config.routes, catalogs, loaded.config.consent.file !== undefined)
+  routeWarnings(loaded.config.routes, catalogs, layoutOf, loaded.config.consent.file !== undefined)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
       told([loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>

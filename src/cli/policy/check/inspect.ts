@@ -16,6 +16,7 @@ import { createSnapshot, type LivePolicy } from '../../../policy/snapshot/index.
 import { readRoutes } from '../../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../../model/catalog.ts';
 import { compileRoutes, type RouteFault } from '../../../routing/compile.ts';
+import { layoutOf } from '../../../disclosure/media.ts';
 import { routeWarnings } from '../../../routing/warnings.ts';
 import { readDocument } from './documents.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
@@ -287,7 +288,7 @@ function scenarioFindings(
     if (routes === null) continue;
     found.push(
       ...findings(compileRoutes(routes).faults.map(at), 'scenario'),
-      ...routeWarnings(routes, resources)
+      ...routeWarnings(routes, resources, layoutOf)
         .filter(({ key }) => key[0] !== 'resource')
         .flatMap((f) => findings([at(f)], 'scenario', f.severity)),
     );

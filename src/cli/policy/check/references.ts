@@ -55,7 +55,8 @@ export function referenceFaults(
       cause: unknown(what, name),
     });
   };
-  const list = (
+  /** every name in a list, or every key of a mapping */
+  const all = (
     document: YamlDocument,
     path: Path,
     value: unknown,
@@ -64,48 +65,40 @@ export function referenceFaults(
   ): void => {
     if (Array.isArray(value))
       for (const [i, name] of value.entries()) must(document, [...path, i], name, known, what);
-  };
-  const keys = (
-    document: YamlDocument,
-    path: Path,
-    value: unknown,
-    known: ReadonlySet<string> | null,
-    what: string,
-  ): void => {
-    for (const name of Object.keys(isObject(value) ? value : {}))
-      must(document, [...path, name], name, known, what, 'key');
+    else if (isObject(value))
+      for (const name of Object.keys(value)) must(document, [...path, name], name, known, what, 'key');
   };
 
   for (const d of of('roles'))
     for (const [name, role] of members(d, 'roles')) {
-      list(d, ['roles', name, 'purposes'], role['purposes'], purposes, 'purpose');
-      list(d, ['roles', name, 'resources'], role['resources'], resources, 'catalog of a resource');
-      keys(d, ['roles', name, 'categories'], role['categories'], categories, 'category');
+      all(d, ['roles', name, 'purposes'], role['purposes'], purposes, 'purpose');
+      all(d, ['roles', name, 'resources'], role['resources'], resources, 'catalog of a resource');
+      all(d, ['roles', name, 'categories'], role['categories'], categories, 'category');
     }
   for (const d of of('purposes'))
     for (const [name, purpose] of members(d, 'purposes'))
-      list(d, ['purposes', name, 'needs'], purpose['needs'], categories, 'category');
+      all(d, ['purposes', name, 'needs'], purpose['needs'], categories, 'category');
   for (const d of of('tiers'))
     for (const [name, tier] of members(d, 'tiers'))
-      keys(d, ['tiers', name, 'categories'], tier['categories'], categories, 'category');
+      all(d, ['tiers', name, 'categories'], tier['categories'], categories, 'category');
   for (const d of of('flags'))
     for (const [name, flag] of members(d, 'flags'))
-      list(d, ['flags', name, 'except'], flag['except'], purposes, 'purpose');
+      all(d, ['flags', name, 'except'], flag['except'], purposes, 'purpose');
   for (const d of of('partners'))
     for (const [name, partner] of members(d, 'partners')) {
-      keys(d, ['partners', name, 'agreements'], partner['agreements'], purposes, 'purpose');
+      all(d, ['partners', name, 'agreements'], partner['agreements'], purposes, 'purpose');
       for (const [purpose, agreement] of Object.entries(
         isObject(partner['agreements']) ? partner['agreements'] : {},
       )) {
         if (!isObject(agreement)) continue;
         const at = ['partners', name, 'agreements', purpose];
-        keys(d, [...at, 'categories'], agreement['categories'], categories, 'category');
+        all(d, [...at, 'categories'], agreement['categories'], categories, 'category');
         const fields = isObject(agreement['fields']) ? agreement['fields'] : {};
-        keys(d, [...at, 'fields'], fields, resources, 'catalog of a resource');
+        all(d, [...at, 'fields'], fields, resources, 'catalog of a resource');
         for (const [resource, pointers] of Object.entries(fields)) {
           const catalog = catalogs.find((c) => c.catalog.resource === resource)?.catalog;
           if (catalog)
-            keys(
+            all(
               d,
               [...at, 'fields', resource],
               pointers,

@@ -10,7 +10,7 @@ import { createKeyRing } from '../../../disclosure/keys.ts';
 import { SluiceError } from '../../../errors.ts';
 import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
 import type { PolicyInput, Tier } from '../../../model/input.ts';
-import type { FieldAccount } from '../../../model/record.ts';
+import type { WithheldPath } from '../../../model/record.ts';
 import { textOf } from '../../../documents/complete.ts';
 import { classesOf } from '../../../policy/catalog/classes.ts';
 import { isObject } from '../../../documents/yaml.ts';
@@ -121,7 +121,7 @@ function ofDecision(decision: Decision, what: string): Omit<Asked, 'revision'> {
 }
 
 /** Pointers that are never released, whatever the policy says: the catalog does not cover them. */
-function droppedIn(withheld: readonly FieldAccount[]): Pick<Asked, 'uncatalogued' | 'not_whole'> {
+function droppedIn(withheld: readonly WithheldPath[]): Pick<Asked, 'uncatalogued' | 'not_whole'> {
   const paths = (because: string) => withheld.filter((w) => w.because === because).map((w) => w.path);
   return { uncatalogued: paths('uncatalogued'), not_whole: paths('not_whole') };
 }
@@ -217,7 +217,7 @@ async function ofRecord(
   });
   const states: StateAsked[] = [];
   const seen = new Set<string>();
-  const withheld: FieldAccount[] = [];
+  const withheld: WithheldPath[] = [];
   // Everything is allowed here to find the fields; the policy is queried afterwards.
   const everything = Object.fromEntries(
     [...policy.catalogs.values()]

@@ -1,6 +1,6 @@
 /** The disclosure matrix: queries a policy for every combination of its axes, field by field. */
 import { type FieldOutcome, type FieldAt, fieldsOf } from '../../../disclosure/fields/outcomes.ts';
-import { WRITES } from '../../../model/actions.ts';
+import { RECORD_WRITES, WRITES } from '../../../model/actions.ts';
 import { type Catalog, writeModeOf } from '../../../model/catalog.ts';
 import { type DataSubjectState, NO_STATE } from '../../../model/consent.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
@@ -148,13 +148,11 @@ export const recordRefusedTo = (
   state: DataSubjectState,
 ): readonly string[] | null => withheldBy(answering(policy, input, state)(input.resource.type));
 
-const WRITTEN = ['update', 'create'] as const;
-
 /** The same caller who writes. */
 function writesOf(policy: PolicySnapshot, axes: Axes, input: PolicyInput): Writes | null {
   const agreed = axes.states.find(({ name }) => name === 'agreed');
   const state = agreed?.of(input.context.purpose, input.context.recipient) ?? NO_STATE;
-  for (const name of WRITTEN) {
+  for (const name of RECORD_WRITES) {
     const asked = { ...input, action: { ...input.action, name } };
     if (!decide(policy, asked).answer.allow) continue;
     const may: { [path: string]: { write: boolean; because: string } } = Object.create(null);

@@ -5,7 +5,7 @@ import { MASKED } from '../../../decision-log/mask.ts';
 import { type DisclosureAnswer, WITHHOLD_ALL } from '../../../model/answers.ts';
 import { type Catalog, classOf } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
-import type { AskedState, DecisionRecord, FieldAccount } from '../../../model/record.ts';
+import type { RecordedState, DecisionRecord, WithheldPath } from '../../../model/record.ts';
 import { disclosureInput } from '../../../model/verdict.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
@@ -79,17 +79,17 @@ export interface Replay {
 const FAILED: ReadonlySet<string> = new Set(['not_applicable', 'not_whole']);
 export interface Rows {
   released: boolean;
-  readonly withheld: FieldAccount[];
+  readonly withheld: WithheldPath[];
 }
 
 /** The treatment of a field in records in this state; null: it is not recorded that they had the field. */
 export function fateThen(
   rows: Rows,
-  state: AskedState,
+  state: RecordedState,
   pointers: readonly string[],
   now: FieldOutcome,
   catalog: Catalog,
-  others: readonly AskedState[],
+  others: readonly RecordedState[],
 ): FieldOutcome | null {
   if (!state.disclose) return null;
   const failed = rows.withheld.filter((row) => FAILED.has(row.because));
@@ -122,11 +122,11 @@ export function fateThen(
 
 export const ERRORS: ReadonlySet<string> = new Set(ERROR_CODES);
 
-export const questionOf = (input: PolicyInput, state: AskedState) =>
+export const questionOf = (input: PolicyInput, state: RecordedState) =>
   disclosureInput(input, state.resource, { consents: state.consents, flags: state.flags });
 
 /** a total or a count around the records, made null: no field of a record */
-export const isCount = (row: FieldAccount): boolean => row.class === undefined && row.do === 'nullify';
+export const isCount = (row: WithheldPath): boolean => row.class === undefined && row.do === 'nullify';
 
 /** Results of the fields of one resource, at its place in records of another. */
 export function outcomesOf(
@@ -144,7 +144,7 @@ export function outcomesOf(
 
 /** @param pointers by which treatments of a state may name the field */
 function treatmentIn(
-  state: AskedState,
+  state: RecordedState,
   pointers: readonly string[],
   cls: string | null,
 ): FieldOutcome['do'] | null {
@@ -162,7 +162,7 @@ const isWhole = (catalog: Catalog, pointers: readonly string[]): boolean =>
   });
 
 /** Number of values with this treatment; if several states share the entry, an upper bound. */
-export function valuesOf(rows: Rows, from: FieldOutcome, state: AskedState | null): number {
+export function valuesOf(rows: Rows, from: FieldOutcome, state: RecordedState | null): number {
   const counted = rows.withheld.filter((row) => row.do === from.do).reduce((n, row) => n + row.count, 0);
   if (counted === 0) return state?.count ?? 1;
   return state === null ? counted : Math.min(counted, state.count);

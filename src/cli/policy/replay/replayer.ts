@@ -9,7 +9,7 @@ import { WRITES } from '../../../model/actions.ts';
 import type { DisclosureAnswer } from '../../../model/answers.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
-import type { AskedState, DecisionRecord, DisclosureSummary } from '../../../model/record.ts';
+import type { RecordedState, DecisionRecord, DisclosureSummary } from '../../../model/record.ts';
 import { asRead, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
@@ -258,7 +258,7 @@ export class Replayer {
     this.#inexact.states += disclosure.answers_omitted ?? 0;
     // What was shown of a written record is decided as for a read.
     const shown = WRITES.has(input.action.name) ? asRead(input) : input;
-    const answers = new Map<AskedState, DisclosureAnswer>();
+    const answers = new Map<RecordedState, DisclosureAnswer>();
     for (const state of states) {
       const answer = this.#state(record, who, shown, state);
       if (answer !== null) answers.set(state, answer);
@@ -277,7 +277,12 @@ export class Replayer {
   }
 
   /** @returns the policy's answer about a state whose records are released both then and now */
-  #state(record: DecisionRecord, who: Who, input: PolicyInput, state: AskedState): DisclosureAnswer | null {
+  #state(
+    record: DecisionRecord,
+    who: Who,
+    input: PolicyInput,
+    state: RecordedState,
+  ): DisclosureAnswer | null {
     this.#states += 1;
     if (this.#readsAttributes) this.#inexact.attributes += 1;
     if (
@@ -322,8 +327,8 @@ export class Replayer {
     catalog: Catalog | undefined,
     path: string,
     rows: Rows,
-    answers: ReadonlyMap<AskedState, DisclosureAnswer>,
-    states: readonly AskedState[],
+    answers: ReadonlyMap<RecordedState, DisclosureAnswer>,
+    states: readonly RecordedState[],
   ): void {
     const decider = this.#decider(record);
     for (const { resource, path: line, pointer } of this.#coveringOf(input.resource.type, catalog, path)) {
@@ -365,7 +370,7 @@ export class Replayer {
   #decided(
     decider: LivePolicy,
     input: PolicyInput,
-    state: AskedState,
+    state: RecordedState,
     resource: string,
     path: string,
   ): FieldOutcome | undefined {

@@ -11,7 +11,7 @@ import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
 import { tokensOf } from '../../../model/pointer.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
-import type { AskedState } from '../../../model/record.ts';
+import type { RecordedState } from '../../../model/record.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import type { Scenario, ScenarioFile } from '../../../policy/schemas/scenario.ts';
 import { SAMPLES } from '../new/samples.ts';
@@ -119,8 +119,8 @@ function unknownOf(
     catalog,
   }: {
     isList: boolean;
-    states: readonly AskedState[];
-    inner: readonly AskedState[];
+    states: readonly RecordedState[];
+    inner: readonly RecordedState[];
     catalog: Catalog | undefined;
   },
 ): string[] {
@@ -202,7 +202,10 @@ function madeUpId(
 }
 
 /** A consent as a source stores it, which resolves to the recorded status at that time. */
-function stateOf({ consents, flags }: AskedState, time: string): NonNullable<Scenario['consents']>[string] {
+function stateOf(
+  { consents, flags }: RecordedState,
+  time: string,
+): NonNullable<Scenario['consents']>[string] {
   const at = (offset: number): string => new Date(Date.parse(time) + offset).toISOString();
   return {
     ...(flags.length === 0 ? {} : { flags: [...flags] }),

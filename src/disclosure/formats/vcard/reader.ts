@@ -5,18 +5,14 @@ import { SluiceError } from '../../../errors.ts';
 import type { Scalar } from '../../../model/disclosure.ts';
 import {
   cardFault,
-  componentNames,
-  componentsOf,
+  dataParameters,
   isBinary,
   isMark,
-  isSyntax,
   lineEnd,
-  parameterOf,
-  parameterText,
   type Property,
   propertyOf,
-  schemeOf,
   textOf,
+  valueSpans,
 } from '../../../model/vcard.ts';
 import type {
   BodyReader,
@@ -210,30 +206,15 @@ function listOf(name: string): List {
 
 const none = (): Scalar => ({ kind: 'null', text: 'null' });
 
-/** One node for each name: TYPE may be given in several parameters. */
-function parametersOf(property: Property): Line['parameters'] {
-  const names = new Set(property.parameters.map(({ name }) => name));
-  return [...names].flatMap((name) => {
-    const values = parameterOf(property, name);
-    return isSyntax(name, values) ? [] : [{ name, node: member([name], parameterText(name, values)) }];
-  });
-}
+const parametersOf = (property: Property): Line['parameters'] =>
+  dataParameters(property).map(({ name, text }) => ({ name, node: member([name], text) }));
 
-function valuesOf(property: Property): Line['values'] {
-  const { line, name } = property;
-  const names = componentNames(name);
-  if (names === null) {
-    const start = property.value + schemeOf(property);
-    const text = isBinary(property) ? null : textOf(line.subarray(start));
-    return [{ node: member(['value'], text), start, end: line.length }];
-  }
-  const spans = componentsOf(property);
-  return spans.map(([start, end], k) => ({
-    node: member([names(k)], textOf(line.subarray(start, end))),
-    start,
-    end,
-  }));
-}
+/** Binary data stays in one value that no treatment reads. */
+const valuesOf = (property: Property): Line['values'] =>
+  valueSpans(property).map(({ name, start, end }) => {
+    const isOpaque = name === 'value' && isBinary(property);
+    return { node: member([name], isOpaque ? null : textOf(property.line.subarray(start, end))), start, end };
+  });
 
 const malformed = (what: string): SluiceError => new SluiceError('response_malformed', `The vCard ${what}.`);
 const tooLarge = (what: string): SluiceError => new SluiceError('record_too_large', `A card has ${what}.`);

@@ -23,7 +23,7 @@ import { type Parsed, XmlParser } from './parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './render.ts';
 import { emptied } from './soap.ts';
 import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './rpc.ts';
-import { type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './tree.ts';
+import { isBlank, type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './tree.ts';
 
 export const xml: Format = {
   name: 'xml',
@@ -109,8 +109,9 @@ class XmlReader implements BodyReader {
 
   push(chunk: Uint8Array): readonly Piece[] {
     this.#pieces = [];
-    for (let from = 0; from < chunk.length; from += SLICE)
-      this.#take(chunk.subarray(from, from + SLICE), false);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    for (let from = 0; from < bytes.length; from += SLICE)
+      this.#take(bytes.subarray(from, from + SLICE), false);
     return this.#pieces;
   }
 
@@ -141,7 +142,9 @@ class XmlReader implements BodyReader {
     // saxes reports a text with the next token
     this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
     if (final && lexer.at < lexer.input.bytes.length) throw malformed('is truncated');
-    for (const parsed of this.#parser!.read(tokens, lexer.input.bytes, final)) this.#token(parsed);
+    // both chunks and slabs are Buffers
+    const bytes = lexer.input.bytes as Buffer;
+    for (const parsed of this.#parser!.read(tokens, bytes, final)) this.#token(parsed);
     if (lexer.input.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
   }
 
@@ -156,16 +159,17 @@ class XmlReader implements BodyReader {
     return { bytes: this.#lexer!.input.bytes, base: this.#origin, charset: this.#charset };
   }
 
-  #token({ token, text, tag, declaration }: Parsed): void {
+  #token({ token, text, blank, tag, declaration }: Parsed): void {
     if (token.end - token.start > this.#setup.limits.record_bytes) throw this.#tooLarge();
     const place = { kind: token.kind, start: token.start - this.#origin, end: token.end - this.#origin };
     if (token.kind === 'start') this.#depth++;
-    const item =
-      tag !== null
-        ? this.#open(place, token, tag)
-        : text !== null
-          ? new Text(place.start, place.end, text)
-          : place;
+    let item: OpenTag | Text | Token = place;
+    if (tag !== null) item = this.#open(place, token, tag);
+    else if (text !== null) item = new Text(place.start, place.end, text, isBlank(text));
+    else if (blank !== null) {
+      const spelled = { bytes: this.#lexer!.input.bytes as Buffer, start: token.start, end: token.end };
+      item = new Text(place.start, place.end, spelled, blank);
+    }
     const mode = this.#mode;
     if (mode.kind === 'around') this.#around(item, declaration);
     else if (mode.kind === 'drop') {

@@ -20,6 +20,12 @@ export interface Hidden extends Span {
   readonly kind: 'hidden';
 }
 
+/** A range of bytes of a text that is equal to its spelling. */
+interface Spelled extends Span {
+  readonly bytes: Buffer;
+}
+const NOTHING: readonly Hidden[] = [];
+
 export class Text implements TreeNode, Span {
   readonly kind = 'text';
   readonly names = ['#text'];
@@ -27,17 +33,32 @@ export class Text implements TreeNode, Span {
   readonly children = null;
   readonly start: number;
   readonly end: number;
-  /** decoded, entities resolved */
-  readonly value: string;
+  /** it is white space */
   readonly blank: boolean;
   /** comments and processing instructions within it */
   readonly within: readonly Hidden[];
-  constructor(start: number, end: number, value: string, within: readonly Hidden[] = []) {
+  #value: string | Spelled;
+  /** @param value decoded, entities resolved; or ASCII or UTF-8 bytes, to be decoded when the value is needed: most are not */
+  constructor(
+    start: number,
+    end: number,
+    value: string | Spelled,
+    blank: boolean,
+    within: readonly Hidden[] = NOTHING,
+  ) {
     this.within = within;
     this.start = start;
     this.end = end;
-    this.value = value;
-    this.blank = isBlank(value);
+    this.#value = value;
+    this.blank = blank;
+  }
+
+  get value(): string {
+    if (typeof this.#value !== 'string') {
+      const { bytes, start, end } = this.#value;
+      this.#value = bytes.toString('utf8', start, end);
+    }
+    return this.#value;
   }
 
   scalar(): Scalar {
@@ -173,7 +194,7 @@ function joined(items: readonly Item[]): readonly Item[] {
       const between = run.slice(first, last + 1);
       const value = between.map((item) => (item.kind === 'text' ? item.value : '')).join('');
       const hidden = between.filter((item) => item.kind === 'hidden');
-      const text = new Text(run[first]!.start, run[last]!.end, value, hidden);
+      const text = new Text(run[first]!.start, run[last]!.end, value, false, hidden);
       run = [...run.slice(0, first), text, ...run.slice(last + 1)];
     }
     // not as arguments of one call: those of a long run would exceed the stack
@@ -190,7 +211,7 @@ function joined(items: readonly Item[]): readonly Item[] {
 }
 
 const BLANKS = ' \t\r\n';
-const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
+export const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text);
 
 /** The scalar of a text: without surrounding white space; null if it is empty. */
 function scalarOf(text: string): Scalar {

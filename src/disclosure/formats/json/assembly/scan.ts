@@ -1,10 +1,10 @@
 /**
  * The strict JSON scanner (RFC 8259) in AssemblyScript: validates one value, follows the automaton of a catalog and writes the index
  * (`src/disclosure/formats/json/entries.ts` has the layout). Strings are read sixteen bytes at a time. UTF-8 is
- * checked elsewhere. Build with `npm run build` here; the outcome is committed as `src/disclosure/formats/json/wasm.ts`.
+ * checked by the host (`input.ts`). Build with `npm run build` in this folder; the result is committed as `src/disclosure/formats/json/wasm.ts`.
  *
  * Memory is laid out by the host (`../scan.ts`), which calls `configure` and `automaton`. The input is followed by 16 readable bytes.
- * Longer than others: one state machine.
+ * This file is long because it is one state machine.
  */
 
 // callbacks of the host for names with escapes, and for selectors
@@ -16,15 +16,15 @@ declare function hostSelectFound(key: i32, from: i32, to: i32, kind: i32): i32;
 declare function hostSelect(): i32;
 // callbacks of the host while a record is rendered
 /**
- * Treats an entry's value under a program, or discloses what its field covers of it, and writes what stands in its place at an address (and
- * before that what was written so far, if there is no room). @returns where it ends, or 0: leave it out, or 1: null
+ * Applies the treatment of a program to an entry's value, and writes the result at an address. If there is no room, the host first flushes the
+ * output. @returns the end of the result, or 0: remove the value, or 1: write null
  */
 declare function hostTreat(program: i32, entry: i32, at: usize): usize;
-/** counts a value in no catalog; the state is that of its container (-1: the record itself) */
+/** counts a value that is not in the catalog; the state is that of its container (-1: the record itself) */
 declare function hostUnknown(program: i32, state: i32, entry: i32, element: i32): void;
-/** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and accounted for */
+/** @returns the codes of the program of the embedded resource at an entry, or 0: it is withheld, and has been counted */
 declare function hostScope(program: i32, entry: i32): usize;
-/** takes what was written up to an address. @returns where to go on */
+/** flushes the output up to an address. @returns the address of the next output */
 declare function hostFlush(to: usize): usize;
 
 const CLOSE: u32 = 0;
@@ -255,7 +255,7 @@ function scalar(p: usize, c: u32): usize {
   return bad(p);
 }
 
-/** a key and its colon, of an object nothing looks into; where the value begins */
+/** reads a key and its colon in an object without fields. @returns the offset of the value */
 function key(from: usize): usize {
   if (from >= lim || load<u8>(from) !== 0x22) return bad(from);
   let p = str(from + 1);
@@ -265,9 +265,9 @@ function key(from: usize): usize {
   return white(p + 1);
 }
 
-/** the opening brackets that `skip` met, or'ed */
+/** bitwise OR of all opening brackets that `skip` has read */
 let brackets: u32 = 0;
-/** what a brace has and a square bracket has not */
+/** a bit that is set in `{` and not in `[` */
 const BRACE: u32 = 0x20;
 
 /** validates a value without entries for its members */
@@ -325,7 +325,7 @@ function skip(from: usize): usize {
 
 /**
  * Looks a name up: slots of 24 bytes (first eight bytes of the name, its length, outcome, address of its bytes, and the slot that was
- * found after this one last time). Names that JSON cannot spell without an escape have no slot.
+ * found after this one the last time). Names that need an escape in JSON have no slot.
  * @returns the slot, or 0
  */
 function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
@@ -347,7 +347,7 @@ function lookup(table: usize, mask: u32, from: usize, to: usize): usize {
   }
 }
 
-/** whether the name of a slot is at `from`, with its closing quote */
+/** true if the name of a slot and its closing quote are at `from` */
 function stands(slot: usize, from: usize): bool {
   const length = load<u32>(slot, 8);
   if (from + length >= lim) return false;
@@ -371,8 +371,8 @@ function memory_equal(a: usize, b: usize, length: u32): bool {
 }
 
 /**
- * A key of an object that is looked into: the state of its value goes to `keyState`. Records of a list have their names in one order, so
- * the name that came next last time is tried before anything is searched.
+ * Reads a key of an object with fields, and stores the state of its value in `keyState`. Records of a list usually have their names in the same
+ * order, so the name that followed the last time is compared first.
  * @param frame of the object; its slot 12 has the name found before
  */
 function memberKey(from: usize, state: i32, frame: usize): usize {
@@ -483,8 +483,8 @@ function select(from: usize, state: i32): i32 {
 }
 
 /**
- * Scans the value at offset `from`; entries are added to those there are.
- * @returns the offset where it ends, or a code; after a code the entries it added are gone
+ * Scans the value at offset `from` and appends its entries.
+ * @returns the offset of its end, or an error code; after an error the appended entries are removed
  */
 export function scan(baseAt: usize, from: i32, to: i32, start: i32, around: i32, limit: i32, last: i32): i32 {
   const entries = entryAt;
@@ -508,7 +508,7 @@ export function scan(baseAt: usize, from: i32, to: i32, start: i32, around: i32,
   return code;
 }
 
-/** one string, quotes included: for the keys around the records */
+/** validates one string with its quotes: for the keys around the records */
 export function scanString(baseAt: usize, from: i32, to: i32, last: i32): i32 {
   base = baseAt;
   lim = base + to;
@@ -672,7 +672,7 @@ const EMBEDS: u32 = 16;
 const POSITIONAL: u32 = 32;
 const WHOLE: u32 = 64;
 
-// a container being written: its program's codes, its state, flags, and the end of the member before
+// a container that is being written: codes of its program, its state, flags, and the end of the previous member
 const KEPT: u32 = 1;
 const ELEMENTS: u32 = 2;
 const ALIGNED: u32 = 4;
@@ -717,11 +717,10 @@ function move(from: usize, to: usize): void {
 }
 
 /**
- * Writes the record whose first entry is given: what is disclosed in the longest runs there are, the rest cut out with its comma or
- * replaced. Codes are addressed by state; the word before them is their program's number. Between `to` and `limit` there is room for the whole
- * input at least, and at every moment for all of it that is not written yet: what is longer than what it replaces is preceded by a flush
- * where it would take that room.
- * @returns where the output ends; how many words were logged is in the fourth cell
+ * Writes the record whose first entry is given. Disclosed bytes are copied in the longest possible runs; other values are removed with their comma,
+ * or replaced. Codes are addressed by state; the word before them is the number of their program. The output between `to` and `limit` always has
+ * room for all input that is not written yet: before a replacement that is longer than its value and would use that room, the output is flushed.
+ * @returns the end of the output; the fourth cell has the number of logged words
  */
 export function render(baseAt: usize, first: i32, codesAt: usize, to: usize, limit: usize): usize {
   base = baseAt;
