@@ -67,7 +67,7 @@ export function openConsentFile(
       return file.value.aliases.get(type)?.get(value);
     },
     lookup: (ids, at) => {
-      if (!usable()) return Promise.reject(unavailable());
+      if (!usable()) throw unavailable();
       const { entries } = file.value;
       const time = at.getTime();
       const found = new Map<string, DataSubjectState>();
@@ -75,7 +75,7 @@ export function openConsentFile(
         const entry = entries.get(id);
         if (entry) found.set(id, states.resolve(entry, time));
       }
-      return Promise.resolve(found);
+      return found;
     },
     ready: () => {
       const { error } = file;

@@ -9,16 +9,16 @@ import type { ConsentSource } from '../model/consent.ts';
 import type { TypedId } from '../model/disclosure.ts';
 import type { Lookups } from './lookups.ts';
 
+/** ids by type, line break and value; without an entry for a value that identifies nobody */
+type Found = ReadonlyMap<string, string>;
+
+/** Both answer at once unless a value has to be looked up elsewhere. */
 export interface Identities {
   /**
-   * @returns ids by type, line break and value; without an entry for a value that identifies nobody
    * @param data of the policy that decides
    * @throws SluiceError `consent_unavailable`
    */
-  identify(
-    data: { readonly [name: string]: unknown },
-    values: readonly TypedId[],
-  ): Promise<ReadonlyMap<string, string>>;
+  identify(data: { readonly [name: string]: unknown }, values: readonly TypedId[]): Found | Promise<Found>;
   /**
    * The id of the data subject that a request names, of a type that the catalogs of its records allow.
    * @returns null for nobody, and if different types identify different people
@@ -28,12 +28,14 @@ export interface Identities {
     data: { readonly [name: string]: unknown },
     catalogs: readonly Catalog[],
     text: string,
-  ): Promise<string | null>;
+  ): string | null | Promise<string | null>;
 }
 
 interface IdentifierType {
   readonly pattern: Pattern;
   readonly resolvesTo: string | null;
+  /** The text that matched last: the request and its record name the same person, and a match costs 2 µs. */
+  matched: string | null;
 }
 
 type Types = ReadonlyMap<string, IdentifierType>;
@@ -52,48 +54,71 @@ export function createIdentities(
     return types;
   };
 
-  /** A promise only for a look-up: an export has millions of values that need none. */
   function resolve(types: Types, { type, text }: TypedId): string | null | Promise<string | null> {
     const known = types.get(type);
-    if (known === undefined || !known.pattern.matches(text)) return null;
-    if (known.resolvesTo === null) return text;
-    const target = types.get(known.resolvesTo);
-    const checked = (id: string | null): string | null =>
-      id !== null && target?.resolvesTo === null && target.pattern.matches(id) ? id : null;
-    const alias = source.alias?.(type, text) ?? null;
-    if (alias !== null || lookups?.has(type) !== true) return checked(alias);
-    return lookups.find(type, text).then(checked);
+    if (known === undefined || !matches(known, text)) return null;
+    const { resolvesTo } = known;
+    if (resolvesTo === null) return text;
+    const target = types.get(resolvesTo);
+    const kept = (id: string | null): string | null =>
+      id !== null && target?.resolvesTo === null && matches(target, id) ? id : null;
+    const alias = source.alias?.(type, text);
+    if (alias !== undefined || lookups?.has(type) !== true) return kept(alias ?? null);
+    return lookups.find(type, text).then(kept);
   }
 
-  const identities: Identities = {
-    async requested(data, catalogs, text) {
-      const places = catalogs.flatMap((catalog) => catalog.subject_places ?? []);
-      const isPlain = catalogs.some((c) => c.data_subject.length > 0 && c.subject_places === undefined);
-      const types = new Set(places.map((place) => place.type));
-      const plain = text.trim();
-      if (types.size === 0) return text;
-      const values = [...types].flatMap((type) => (type === null ? [] : [{ type, text: plain }]));
-      const ids = new Set((await identities.identify(data, values)).values());
-      if (isPlain || types.has(null)) ids.add(plain);
-      return ids.size === 1 ? [...ids][0]! : null;
-    },
-    async identify(data, values) {
-      const types = typesOf(data);
-      const found = new Map<string, string>();
-      const pending: Promise<void>[] = [];
-      for (const { type, text } of values) {
-        const add = (id: string | null): void => {
-          if (id !== null) found.set(`${type}\n${text}`, id);
-        };
-        const id = resolve(types, { type, text });
-        if (id instanceof Promise) pending.push(id.then(add));
-        else add(id);
+  function identify(
+    data: { readonly [name: string]: unknown },
+    values: readonly TypedId[],
+  ): Found | Promise<Found> {
+    const types = typesOf(data);
+    const found = new Map<string, string>();
+    const waiting: Promise<unknown>[] = [];
+    for (const value of values) {
+      const put = (id: string | null): unknown =>
+        id !== null && found.set(`${value.type}\n${value.text}`, id);
+      const id = resolve(types, value);
+      if (id instanceof Promise) waiting.push(id.then(put));
+      else put(id);
+    }
+    return waiting.length === 0 ? found : Promise.all(waiting).then(() => found);
+  }
+
+  return {
+    identify,
+    requested(data, catalogs, text) {
+      const types: (string | null)[] = [];
+      let isPlain = false;
+      for (const { data_subject, subject_places } of catalogs) {
+        if (subject_places === undefined) isPlain ||= data_subject.length > 0;
+        else for (const { type } of subject_places) if (!types.includes(type)) types.push(type);
       }
-      await Promise.all(pending);
-      return found;
+      if (types.length === 0) return text;
+      const plain = text.trim();
+      const values: TypedId[] = [];
+      for (const type of types) if (type !== null) values.push({ type, text: plain });
+      const own = isPlain || types.includes(null) ? plain : null;
+      const found = identify(data, values);
+      return found instanceof Promise ? found.then((ids) => onlyOne(own, ids)) : onlyOne(own, found);
     },
   };
-  return identities;
+}
+
+/** The one person that all of them identify; null: nobody, or several. */
+function onlyOne(own: string | null, found: Found): string | null {
+  let one = own;
+  for (const id of found.values()) {
+    if (one !== null && one !== id) return null;
+    one = id;
+  }
+  return one;
+}
+
+function matches(type: IdentifierType, text: string): boolean {
+  if (type.matched === text) return true;
+  if (!type.pattern.matches(text)) return false;
+  type.matched = text;
+  return true;
 }
 
 /** Checks whether an id matches a type that consents are kept under; null if the policy has no types. */
@@ -112,6 +137,7 @@ function compile(document: unknown): Types {
       types.set(name, {
         pattern: compilePattern(pattern),
         resolvesTo: typeof resolves_to === 'string' ? resolves_to : null,
+        matched: null,
       });
     } catch {
       // not a pattern: no value is of this type

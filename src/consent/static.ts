@@ -47,7 +47,7 @@ export function createStaticConsents(
         const entry = entries.get(id);
         if (entry) found.set(id, states.resolve(entry, at.getTime()));
       }
-      return Promise.resolve(found);
+      return found;
     },
     ready: () => Promise.resolve({ ok: true }),
     close: () => Promise.resolve(),

@@ -51,10 +51,10 @@ export function createDisclosureStage(dependencies: DisclosureDependencies): Dis
 
   return {
     disclose: (body, plan) => run(open(plan), body, limits),
-    async discloseBuffer(body, plan) {
+    discloseBuffer(body, plan) {
       const session = open(plan);
-      await session.pushAll(body);
-      return session.take();
+      const done = session.pushAll(body);
+      return done instanceof Promise ? done.then(() => session.take()) : session.take();
     },
   };
 }

@@ -26,13 +26,16 @@ export const NO_STATE: DataSubjectState = Object.freeze({
   flags: Object.freeze([]),
 });
 
+/** states by the id of the data subject */
+export type States = ReadonlyMap<string, DataSubjectState>;
+
 export interface ConsentSource {
   /**
-   * States of several data subjects; an unknown one is absent from the map.
+   * States of several data subjects; an unknown one is absent from the map. A source that has them in memory answers at once.
    * @throws SluiceError `consent_unavailable` if the source cannot answer: the caller must refuse.
    */
-  lookup(ids: readonly string[], at: Date): Promise<ReadonlyMap<string, DataSubjectState>>;
-  /** the id under which the person named by a value of this type is stored; undefined: the alias is unknown. Throws as `lookup` rejects. */
+  lookup(ids: readonly string[], at: Date): States | Promise<States>;
+  /** the id under which the person named by a value of this type is stored; undefined: the alias is unknown. Throws as `lookup` does. */
   alias?(type: string, value: string): string | undefined;
   ready(): Promise<{ ok: boolean; detail?: string }>;
   /** checks for changes now, if the source needs polling */

@@ -1,7 +1,7 @@
 /** Types that the pipeline and the disclosure module exchange. */
 import type { DisclosureAnswer, Obligations } from './answers.ts';
 import type { Catalog } from './catalog.ts';
-import type { DataSubjectState } from './consent.ts';
+import type { DataSubjectState, States } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 
 /** Name of a format registered in `disclosure/formats/formats.ts`. */
@@ -73,12 +73,12 @@ export interface DisclosurePlan {
   readonly attributesRead?: readonly string[] | null;
   /**
    * Resolves values to the ids under which consents are stored, by type, line break and value. A value without an entry names nobody, and its
-   * record is withheld.
+   * record is withheld. Answers at once where nothing has to be waited for, as `consents` and `discloseBuffer` do.
    * @throws SluiceError consent_unavailable
    */
-  identify?(values: readonly TypedId[]): Promise<ReadonlyMap<string, string>>;
+  identify?(values: readonly TypedId[]): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
   /** states of data subjects; @throws SluiceError consent_unavailable */
-  consents(ids: readonly string[]): Promise<ReadonlyMap<string, DataSubjectState>>;
+  consents(ids: readonly string[]): States | Promise<States>;
   /** asks the policy; cached by the caller's policy snapshot; `resource` is the catalog's name */
   ask(
     resource: string,
@@ -116,5 +116,8 @@ export interface DisclosureStage {
    */
   disclose(body: AsyncIterable<Uint8Array>, plan: DisclosurePlan): AsyncGenerator<DisclosurePart, void, void>;
   /** The same for a short body that has arrived completely, without a stream. */
-  discloseBuffer(body: Uint8Array, plan: DisclosurePlan): Promise<readonly DisclosurePart[]>;
+  discloseBuffer(
+    body: Uint8Array,
+    plan: DisclosurePlan,
+  ): readonly DisclosurePart[] | Promise<readonly DisclosurePart[]>;
 }

@@ -71,7 +71,8 @@ export async function authorize<T extends Target>(
   const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
   const action = { name: target.action, properties: target.properties(use) };
-  const grants = await grantsOf(caller.subject, entry, stages);
+  const held = grantsOf(caller.subject, entry, stages);
+  const grants = held instanceof Promise ? await held : held;
   const asked = policyInput({
     action,
     grants,

@@ -58,10 +58,11 @@ export async function disclose(
       ? null
       : stages.encoding(request.headers['accept-encoding']);
   const undivided = media.encodings.length === 0 ? body.whole(UNDIVIDED) : null;
-  const parts =
+  const disclosed =
     undivided === null
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
-      : await stages.disclosure.discloseBuffer(undivided, plan);
+      : stages.disclosure.discloseBuffer(undivided, plan);
+  const parts = disclosed instanceof Promise ? await disclosed : disclosed;
   const options = optionsOf(answered, kind, media, shape, entry, stages);
   if (encoding === null) return releaseParts(parts, options, reply, entry, stages);
   const coded = new CodedReply(reply, encoding);

@@ -37,7 +37,8 @@ export async function prepare(
       'catalog_unknown',
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
-  const dataSubject = await dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  const named = dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  const dataSubject = named instanceof Promise ? await named : named;
   const access: Access = { request, selected, dataSubject, snapshot, input, catalog, decision };
   const { action, bodyFields, identifier, queryFields, route } = selected;
   const writes = WRITES.has(action);
@@ -87,23 +88,30 @@ function refuseOtherIdentifier(headers: Readonly<Record<string, string>>, identi
  * Whose data the request says it is about: an id of a type that the catalog gives its data subjects. Any other text, such as an unknown
  * alias, would be judged as a person without consents and flags.
  */
-async function dataSubjectOf(
+function dataSubjectOf(
   { dataSubject }: Selected,
   snapshot: PolicySnapshot,
   catalog: Catalog,
   entry: DecisionEntry,
   stages: Stages,
-): Promise<string | null> {
+): string | null | Promise<string | null> {
   if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
     return dataSubject;
   const catalogs = [
     catalog,
     ...(catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog)),
   ];
-  const id = await stages.identities.requested(snapshot.data, catalogs, dataSubject);
-  if (id !== null) return id;
+  const known = (id: string | null): string => {
+    if (id === null) throw nobody(catalogs, entry);
+    return id;
+  };
+  const id = stages.identities.requested(snapshot.data, catalogs, dataSubject);
+  return id instanceof Promise ? id.then(known) : known(id);
+}
+
+function nobody(catalogs: readonly Catalog[], entry: DecisionEntry): SluiceError {
   const types = catalogs.flatMap(({ subject_places = [] }) =>
     subject_places.flatMap(({ type }) => type ?? []),
   );
-  throw unidentified([...new Set(types)], entry);
+  return unidentified([...new Set(types)], entry);
 }

@@ -97,46 +97,82 @@ export async function releaseParts(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
-  const { status, headers, writes, searched, listing, headOnly, emptyList } = options;
-  for await (const { chunks, summary, last } of parts) {
-    entry.endStage('disclosure');
-    const single =
-      options.single || (options.perhapsSingle && last && !reply.started && summary.records === 0);
-    if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
-    // A search that finds none and one that finds only withheld records have the same answer.
-    const noRecord = summary.records === 0 && !reply.started && (last || summary.records_withheld > 0);
-    if (single && searched && !writes && noRecord) throw recordNotFound(summary, entry, options.notFound);
-    if (single && summary.records_withheld > 0) {
-      // The one record that was asked for is withheld: a refusal, not an empty answer. But a write has happened already.
-      if (writes && !reply.started) {
-        const message = options.acknowledged();
-        return message === null
-          ? releaseBodiless(status, replaced(summary), {}, reply, entry, stages)
-          : acknowledge(message, status, replaced(summary), reply, entry, stages);
-      }
-      throw recordWithheld(summary, entry);
-    }
-    if (emptyList !== null && last && !reply.started && summary.records === 0)
-      return releaseEmptyList({ emptyList, headOnly }, replaced(summary), reply, entry, stages);
-    // Upstreams that found nothing may answer with an empty body.
-    if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
-      return releaseBodiless(status, replaced(summary), options.emptyHeaders(), reply, entry, stages);
-    if (headOnly) {
-      const answer = { status, headers: headers(summary, last), body: null };
-      return release(answer, replaced(summary), reply, entry, stages);
-    }
-    if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
-      reportGap(summary, entry, stages);
-    await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
-    entry.endStage('record');
-    if (last && !reply.started) await reply.send(status, headers(summary, last), chunks);
-    else {
-      if (!reply.started) reply.start(status, headers(summary, last));
-      await reply.write(chunks);
-      if (last) await reply.end();
-    }
-    entry.endStage('release');
+  if (isList(parts)) {
+    // `for await` would wait three times for each part that is there already.
+    for (const part of parts) if (await releasePart(part, options, reply, entry, stages)) return;
+  } else for await (const part of parts) if (await releasePart(part, options, reply, entry, stages)) return;
+}
+
+const isList = (
+  parts: AsyncIterable<DisclosurePart> | readonly DisclosurePart[],
+): parts is readonly DisclosurePart[] => Array.isArray(parts);
+
+/** @returns whether another answer than the upstream's was sent: then no part follows */
+async function releasePart(
+  { chunks, summary, last }: DisclosurePart,
+  options: PartsOptions,
+  reply: Reply,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<boolean> {
+  entry.endStage('disclosure');
+  if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
+  const other = otherAnswer({ chunks, summary, last }, options, reply, entry, stages);
+  if (other !== null) {
+    await other;
+    return true;
   }
+  const { status } = options;
+  await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
+  entry.endStage('record');
+  if (last && !reply.started) {
+    const sent = reply.send(status, options.headers(summary, last), chunks);
+    if (sent instanceof Promise) await sent;
+  } else {
+    if (!reply.started) reply.start(status, options.headers(summary, last));
+    await reply.write(chunks);
+    if (last) await reply.end();
+  }
+  entry.endStage('release');
+  return false;
+}
+
+/**
+ * The answer that is sent in place of the upstream's; null: none.
+ * @throws SluiceError `record_withheld`, or that there is no such record
+ */
+function otherAnswer(
+  { chunks, summary, last }: DisclosurePart,
+  options: PartsOptions,
+  reply: Reply,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<void> | null {
+  const { status, headers, writes, searched, listing, headOnly, emptyList } = options;
+  const single = options.single || (options.perhapsSingle && last && !reply.started && summary.records === 0);
+  // A search that finds none and one that finds only withheld records have the same answer.
+  const noRecord = summary.records === 0 && !reply.started && (last || summary.records_withheld > 0);
+  if (single && searched && !writes && noRecord) throw recordNotFound(summary, entry, options.notFound);
+  if (single && summary.records_withheld > 0) {
+    // The one record that was asked for is withheld: a refusal, not an empty answer. But a write has happened already.
+    if (!writes || reply.started) throw recordWithheld(summary, entry);
+    const message = options.acknowledged();
+    return message === null
+      ? releaseBodiless(status, replaced(summary), {}, reply, entry, stages)
+      : acknowledge(message, status, replaced(summary), reply, entry, stages);
+  }
+  if (emptyList !== null && last && !reply.started && summary.records === 0)
+    return releaseEmptyList({ emptyList, headOnly }, replaced(summary), reply, entry, stages);
+  // Upstreams that found nothing may answer with an empty body.
+  if (listing.guarded && last && !reply.started && sizeOf(chunks) === 0)
+    return releaseBodiless(status, replaced(summary), options.emptyHeaders(), reply, entry, stages);
+  if (headOnly) {
+    const answer = { status, headers: headers(summary, last), body: null };
+    return release(answer, replaced(summary), reply, entry, stages);
+  }
+  if (searched && !single && listing.paged && !Number.isFinite(listing.page?.fetch ?? Infinity))
+    reportGap(summary, entry, stages);
+  return null;
 }
 
 /** Records are withheld from a page of a narrowed list that the upstream has cut: the gaps tell of them. Counted, and recorded. */
@@ -160,4 +196,8 @@ function outcomeOf(summary: DisclosureSummary | null): Outcome {
   return summary.withheld.length > 0 || summary.records_withheld > 0 ? 'modified' : 'allowed';
 }
 
-const sizeOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((n, c) => n + c.byteLength, 0);
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  let size = 0;
+  for (const chunk of chunks) size += chunk.byteLength;
+  return size;
+}

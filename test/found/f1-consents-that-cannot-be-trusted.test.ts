@@ -200,11 +200,13 @@ describe('a file that is damaged', () => {
     writeFileSync(`${file()}.new`, bytes);
     renameSync(`${file()}.new`, file());
   };
-  const outcome = async (): Promise<string> =>
-    source!.lookup(['A'], new Date()).then(
-      (found) => found.get('A')?.flags.join() ?? 'nobody',
-      (e: { code: string }) => e.code,
-    );
+  const outcome = async (): Promise<string> => {
+    try {
+      return (await source!.lookup(['A'], new Date())).get('A')?.flags.join() ?? 'nobody';
+    } catch (e) {
+      return (e as { code: string }).code;
+    }
+  };
   const eventually = async (wanted: string): Promise<string> => {
     await vi.waitFor(async () => expect(await outcome()).toBe(wanted), 20_000);
     return wanted;

@@ -15,7 +15,10 @@ export interface GuardDependencies {
   readonly consents: ConsentSource;
   /** looks up the persons of typed identifiers */
   readonly identities: {
-    identify(data: PolicySnapshot['data'], values: readonly TypedId[]): Promise<ReadonlyMap<string, string>>;
+    identify(
+      data: PolicySnapshot['data'],
+      values: readonly TypedId[],
+    ): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
   };
 }
 

@@ -5,7 +5,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { DisclosureAnswer } from '../../model/answers.ts';
 import type { Catalog } from '../../model/catalog.ts';
-import { type DataSubjectState, NO_STATE } from '../../model/consent.ts';
+import { type DataSubjectState, NO_STATE, type States } from '../../model/consent.ts';
 import type { DisclosurePart, DisclosurePlan, TypedId } from '../../model/disclosure.ts';
 import { ProgramRun, UnknownPaths } from './counter.ts';
 import { Verdicts, type Verdict } from './verdicts.ts';
@@ -41,7 +41,6 @@ export interface Shared {
   readonly dataSubject: (id: string) => string;
 }
 
-type States = ReadonlyMap<string, DataSubjectState>;
 const NO_STATES: States = new Map();
 /** renderings kept for one body */
 const RENDERINGS = 1024;
@@ -158,27 +157,40 @@ export class Session {
   }
 
   /** Takes the whole body, instead of `push` and `end`. */
-  async pushAll(body: Uint8Array): Promise<void> {
-    if (this.#reader.pushAll === undefined) {
-      if (body.length > 0) await this.push(body);
-      await this.end();
-      return;
-    }
+  pushAll(body: Uint8Array): void | Promise<void> {
+    if (this.#reader.pushAll === undefined) return this.#pushThenEnd(body);
     this.#out.expect(body.length);
-    await this.#finish(this.#reader.pushAll(body));
+    return this.#finish(this.#reader.pushAll(body));
+  }
+
+  async #pushThenEnd(body: Uint8Array): Promise<void> {
+    if (body.length > 0) await this.push(body);
+    await this.end();
   }
 
   /** Ends the body and creates the last part. */
-  async end(): Promise<void> {
-    await this.#finish(this.#reader.end());
+  end(): void | Promise<void> {
+    return this.#finish(this.#reader.end());
   }
 
-  async #finish(pieces: readonly Piece[]): Promise<void> {
+  #finish(pieces: readonly Piece[]): void | Promise<void> {
+    // Most bodies have neither groups nor pages, and their consents are in memory: then nothing is waited for.
+    if (this.#minGroup > 1 || this.#plan.page != null) return this.#finishGuarded(pieces);
+    const processed = this.#process(pieces, null);
+    if (processed instanceof Promise) return processed.then(() => this.#conclude());
+    this.#conclude();
+  }
+
+  async #finishGuarded(pieces: readonly Piece[]): Promise<void> {
     if (this.#minGroup > 1) {
       this.#hold(pieces);
       await this.#process(this.#held, await this.#smallGroups());
-    } else if (pieces.length > 0) await this.#process(pieces, null);
+    } else await this.#process(pieces, null);
     await this.#checkPage();
+    this.#conclude();
+  }
+
+  #conclude(): void {
     this.#fill(false);
     this.#reader.settled?.();
     this.cut(true);
@@ -248,32 +260,65 @@ export class Session {
     );
   }
 
-  async #process(pieces: readonly Piece[], small: ReadonlySet<RecordPiece> | null): Promise<void> {
-    const { batch_records, part_bytes, record_bytes } = this.#shared.limits;
-    for (let from = 0; from < pieces.length; from += batch_records) {
+  #process(
+    pieces: readonly Piece[],
+    small: ReadonlySet<RecordPiece> | null,
+    first = 0,
+  ): void | Promise<void> {
+    const { batch_records } = this.#shared.limits;
+    for (let from = first; from < pieces.length; from += batch_records) {
       const to = Math.min(pieces.length, from + batch_records);
-      const typed = this.#typed(pieces, from, to);
-      if (typed !== null) this.#identified = await typed;
-      const ids = this.#ids(pieces, from, to);
-      const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
-      for (let n = from; n < to; n++) {
-        const piece = pieces[n]!;
-        if (piece.kind === 'record') this.#record(piece, states, small?.has(piece) === true);
-        else if (piece.kind === 'count') this.#count(piece);
-        else {
-          this.#more ||= piece.more === true;
-          piece.render(this.#out, this.#unknown);
-        }
-        if (this.#out.size < part_bytes) continue;
-        if (this.#awaitsRecord && this.#out.size > record_bytes)
-          throw new SluiceError(
-            'record_too_large',
-            `The answer has more than ${record_bytes} bytes around its record (limits.record), and Sluice sends none of them before it has released the record.`,
-          );
-        if (this.#out.held && this.#out.size > this.#shared.limits.hold_bytes) this.#fill(true);
-        if (this.ready) this.cut(false);
-      }
+      const states = this.#statesOf(pieces, from, to);
+      if (states instanceof Promise)
+        return states.then((found) => {
+          this.#batch(pieces, from, to, found, small);
+          return this.#process(pieces, small, to);
+        });
+      this.#batch(pieces, from, to, states, small);
     }
+  }
+
+  #batch(
+    pieces: readonly Piece[],
+    from: number,
+    to: number,
+    states: States,
+    small: ReadonlySet<RecordPiece> | null,
+  ): void {
+    const { hold_bytes, part_bytes, record_bytes } = this.#shared.limits;
+    for (let n = from; n < to; n++) {
+      const piece = pieces[n]!;
+      if (piece.kind === 'record') this.#record(piece, states, small?.has(piece) === true);
+      else if (piece.kind === 'count') this.#count(piece);
+      else {
+        this.#more ||= piece.more === true;
+        piece.render(this.#out, this.#unknown);
+      }
+      if (this.#out.size < part_bytes) continue;
+      if (this.#awaitsRecord && this.#out.size > record_bytes)
+        throw new SluiceError(
+          'record_too_large',
+          `The answer has more than ${record_bytes} bytes around its record (limits.record), and Sluice sends none of them before it has released the record.`,
+        );
+      if (this.#out.held && this.#out.size > hold_bytes) this.#fill(true);
+      if (this.ready) this.cut(false);
+    }
+  }
+
+  /** The states of all data subjects of a batch, which are looked up together. */
+  #statesOf(pieces: readonly Piece[], from: number, to: number): States | Promise<States> {
+    const typed = this.#typed(pieces, from, to);
+    if (typed instanceof Promise)
+      return typed.then((identified) => {
+        this.#identified = identified;
+        return this.#statesOfIds(this.#ids(pieces, from, to));
+      });
+    if (typed !== null) this.#identified = typed;
+    return this.#statesOfIds(this.#ids(pieces, from, to));
+  }
+
+  #statesOfIds(ids: readonly string[]): States | Promise<States> {
+    return ids.length === 0 ? NO_STATES : this.#plan.consents(ids);
   }
 
   /** ids of all data subjects in a batch: their states are looked up together */
@@ -295,7 +340,11 @@ export class Session {
   }
 
   /** ids by the typed values of a batch; null: the batch has none */
-  #typed(pieces: readonly Piece[], from: number, to: number): Promise<ReadonlyMap<string, string>> | null {
+  #typed(
+    pieces: readonly Piece[],
+    from: number,
+    to: number,
+  ): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>> | null {
     if (this.#released >= this.#maxRecords) return null;
     let wanted: Map<string, TypedId> | null = null;
     for (let n = from; n < to; n++) {
@@ -543,10 +592,7 @@ export class Session {
     const { batch_records } = this.#shared.limits;
     for (let from = 0; from < records.length; from += batch_records) {
       const to = Math.min(records.length, from + batch_records);
-      const typed = this.#typed(records, from, to);
-      if (typed !== null) this.#identified = await typed;
-      const ids = this.#ids(records, from, to);
-      const states = ids.length === 0 ? NO_STATES : await this.#plan.consents(ids);
+      const states = await this.#statesOf(records, from, to);
       for (const piece of records.slice(from, to)) {
         const asked = this.#askAll(piece, states, this.#askOwn(piece, states));
         if (this.#withheldBy(asked[0]!.verdict, piece.only) !== null) continue;
