@@ -114,7 +114,10 @@ export const disclosureInput = (
   resource: string,
   data_subject: DataSubjectState,
   attributes: DisclosureInput['record']['attributes'] = NO_ATTRIBUTES,
-): DisclosureInput => ({ ...aboutResource(input, resource), data_subject, record: { attributes } });
+): DisclosureInput => {
+  const { action, context, resource: about, subject } = aboutResource(input, resource);
+  return { action, context, data_subject, record: { attributes }, resource: about, subject };
+};
 
 /** The catalogs that records of a resource may have. */
 export function variantsOf(catalogs: ReadonlyMap<string, Catalog>, catalog: Catalog): readonly Catalog[] {

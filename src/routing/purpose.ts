@@ -14,6 +14,15 @@ export interface PurposeRequest {
   readonly known: Known;
 }
 
+/** The headers that `resolvePurpose` reads, in lower case. */
+export const statingHeaders = ({ header }: PurposeConfig): readonly string[] => [
+  header.toLowerCase(),
+  'sluice-recipient',
+  'sluice-tier',
+  'sluice-justification',
+  'sluice-grant',
+];
+
 const INTERNAL = 'internal';
 const remembered = new WeakMap<object, Known>();
 
