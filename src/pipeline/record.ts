@@ -59,6 +59,7 @@ const STAGES = [
   'upstream',
 ] as const;
 export type Stage = (typeof STAGES)[number];
+const INDEX = Object.fromEntries(STAGES.map((stage, i) => [stage, i])) as Readonly<Record<Stage, number>>;
 
 export class DecisionEntry {
   readonly id: string;
@@ -86,7 +87,8 @@ export class DecisionEntry {
   errorFormat: ErrorFormat | null = null;
   /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
   requestBody: Uint8Array | null = null;
-  readonly #timings: { [stage in Stage]?: number } = {};
+  /** microseconds, in the order of `STAGES`; below 0: not reached */
+  readonly #timings: number[] = STAGES.map(() => -1);
   readonly #timestamp: string;
   readonly #clock: Clock;
   #mark: number;
@@ -131,15 +133,16 @@ export class DecisionEntry {
   /** Counts the time since the previous stage ended as this stage's. */
   endStage(stage: Stage): void {
     const now = this.#clock.micros();
-    this.#timings[stage] = (this.#timings[stage] ?? 0) + Math.round(now - this.#mark);
+    const at = INDEX[stage];
+    this.#timings[at] = Math.max(this.#timings[at]!, 0) + Math.round(now - this.#mark);
     this.#mark = now;
   }
 
   #sortedTimings(): { readonly [stage in Stage]?: number } {
     const sorted: { [stage in Stage]?: number } = {};
-    for (const stage of STAGES) {
-      const time = this.#timings[stage];
-      if (time !== undefined) sorted[stage] = time;
+    for (let i = 0; i < STAGES.length; i++) {
+      const time = this.#timings[i]!;
+      if (time >= 0) sorted[STAGES[i]!] = time;
     }
     return sorted;
   }

@@ -205,10 +205,12 @@ function choose(
 ): { chosen: MatchableRoute; body: unknown; bytes: Uint8Array } {
   let failure: unknown = null;
   let understood = false;
-  const read = new Map<string, unknown>();
-  const plain = new Map<Coding, Uint8Array>();
+  // Most routes take no body, and need neither map.
+  let read: Map<string, unknown> | null = null;
+  let plain: Map<Coding, Uint8Array> | null = null;
   const encoding = text(headers['content-encoding']);
   const decode = (coding: Coding): Uint8Array => {
+    plain ??= new Map();
     const known = plain.get(coding) ?? decoded(given, coding, limits);
     plain.set(coding, known);
     return known;
@@ -224,6 +226,7 @@ function choose(
       }
       const { rules, key } = chosen.body;
       const bytes = coding === null ? given : decode(coding);
+      read ??= new Map();
       if (!read.has(key))
         read.set(
           key,

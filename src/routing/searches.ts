@@ -108,6 +108,7 @@ function compileValues(allowed: string | readonly string[]): ((value: string) =>
  * @throws SluiceError `query_parameter_unknown`, `request_malformed` for a name twice
  */
 export function readParameters(plan: QueryPlan, parameters: Parameters, used: Set<string>): void {
+  if (parameters.length === 0) return;
   const seen = new Set<string>();
   // Servers disagree which of `filter=…` and `filter[phone]=…` counts, so both together are rejected.
   const spread = new Map<string, boolean>();

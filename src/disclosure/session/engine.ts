@@ -68,8 +68,9 @@ export class Session {
   readonly #tally = new Tally();
   readonly #unknown: UnknownPaths;
   readonly #running = new Map<Instructions, ProgramRun>();
-  /** for records without embedded resources, by verdict */
-  readonly #renderings = new Map<Verdict, Rendering>();
+  /** for records without embedded resources, by verdict; the last one beside it, since most bodies need one */
+  #renderings: Map<Verdict, Rendering> | null = null;
+  #lastRendering: { readonly verdict: Verdict; readonly rendering: Rendering } | null = null;
   readonly #maxRecords: number;
   readonly #minGroup: number;
   /** pieces held back until the groups are counted */
@@ -234,7 +235,8 @@ export class Session {
     // Answers that depend on an attribute may differ for each record. The counts are in the summary, so the runs can be dropped.
     if (this.#running.size > RENDERINGS) {
       this.#running.clear();
-      this.#renderings.clear();
+      this.#renderings = null;
+      this.#lastRendering = null;
     }
   }
 
@@ -324,19 +326,23 @@ export class Session {
   /** ids of all data subjects in a batch: their states are looked up together */
   #ids(pieces: readonly Piece[], from: number, to: number): readonly string[] {
     if (this.#released >= this.#maxRecords) return NO_TEXTS;
+    const only = pieces[from]!;
+    if (to === from + 1 && only.kind === 'record' && only.scopes.length === 1)
+      return this.#idsOfScope(only.scopes[0]!);
     const ids = new Set<string>();
     for (let n = from; n < to; n++) {
       const piece = pieces[n]!;
       if (piece.kind !== 'record') continue;
-      for (const scope of piece.scopes) {
-        const named = this.#namedBy(scope);
-        if (named === null) continue;
-        for (const id of named) ids.add(id);
-        if (this.#requestSubject !== null && named.length === 0 && this.#isRecord(scope))
-          ids.add(this.#requestSubject);
-      }
+      for (const scope of piece.scopes) for (const id of this.#idsOfScope(scope)) ids.add(id);
     }
     return [...ids];
+  }
+
+  #idsOfScope(scope: RecordScope): readonly string[] {
+    const named = this.#namedBy(scope);
+    if (named === null) return NO_TEXTS;
+    const asks = named.length === 0 && this.#requestSubject !== null && this.#isRecord(scope);
+    return asks ? [this.#requestSubject] : named;
   }
 
   /** ids by the typed values of a batch; null: the batch has none */
@@ -428,7 +434,11 @@ export class Session {
   #attribute({ subjects, states }: Asked): void {
     for (const id of subjects) this.#tally.subjects.add(id);
     for (const { consents } of states) {
-      for (const { id } of consents) if (id !== undefined) this.#tally.consents.add(id);
+      for (const { id } of consents)
+        if (id !== undefined) {
+          this.#tally.consents ??= new Set();
+          this.#tally.consents.add(id);
+        }
     }
   }
 
@@ -493,12 +503,17 @@ export class Session {
   }
 
   #renderingFor(own: Asked): Rendering {
-    let rendering = this.#renderings.get(own.verdict);
-    if (rendering === undefined) {
-      rendering = this.#rendering([own], (instructions) => this.#run(instructions));
+    const { verdict } = own;
+    const last = this.#lastRendering;
+    if (last?.verdict === verdict) return last.rendering;
+    if (last !== null) {
+      this.#renderings ??= new Map();
       if (this.#renderings.size >= RENDERINGS) this.#renderings.clear();
-      this.#renderings.set(own.verdict, rendering);
+      this.#renderings.set(last.verdict, last.rendering);
     }
+    const rendering =
+      this.#renderings?.get(verdict) ?? this.#rendering([own], (instructions) => this.#run(instructions));
+    this.#lastRendering = { verdict, rendering };
     return rendering;
   }
 

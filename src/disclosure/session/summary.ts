@@ -13,7 +13,8 @@ export class Tally {
   reasons: Map<string, number> | null = null;
   /** ids of data subjects */
   readonly subjects = new Set<string>();
-  readonly consents = new Set<string>();
+  /** ids of consents; null: none */
+  consents: Set<string> | null = null;
   readonly asked = new AskedStates();
 
   withhold(codes: readonly string[]): void {
@@ -27,7 +28,7 @@ export class Tally {
     this.withheld = 0;
     this.reasons = null;
     this.subjects.clear();
-    this.consents.clear();
+    this.consents = null;
     this.asked.clear();
   }
 }
@@ -139,6 +140,8 @@ interface Row {
 
 type Paths = Pick<DisclosureSummary, 'released' | 'withheld' | 'by_class'>;
 
+const NO_CONSENTS: readonly string[] = Object.freeze([]);
+
 /**
  * Takes the counts, which are reset for the next part.
  * @param dataSubject the keyed digest of a data subject's id
@@ -158,7 +161,7 @@ export function takeSummary(
   for (const each of used) each.clear();
   const { answers, omitted } = tally.asked.summary();
   const { records, reasons } = tally;
-  const consents = [...tally.consents];
+  const consents = tally.consents === null ? NO_CONSENTS : [...tally.consents];
   const data_subjects = Array.from(tally.subjects, dataSubject);
   const records_withheld = tally.withheld;
   tally.clear();

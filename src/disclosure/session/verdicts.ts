@@ -39,10 +39,9 @@ interface Canonical {
 
 export class Verdicts {
   readonly #plan: DisclosurePlan;
-  readonly #answers = new Map<string, DisclosureAnswer>();
   /** by key; a state object that was seen before needs no key (`#byState`) */
-  readonly #verdicts = new Map<string, Verdict>();
-  readonly #byState = new Map<DataSubjectState, Verdict>();
+  #verdicts: Map<string, Verdict> | null = null;
+  #byState: Map<DataSubjectState, Verdict> | null = null;
   readonly #narrow: (attributes: Attributes) => Attributes;
 
   constructor(plan: DisclosurePlan) {
@@ -55,37 +54,32 @@ export class Verdicts {
     // without attributes, the state object alone identifies the verdict
     const only =
       states.length === 1 && catalog === this.#plan.catalog && isEmpty(attributes) ? states[0]! : null;
-    const known = only === null ? undefined : this.#byState.get(only);
+    const known = only === null ? undefined : this.#byState?.get(only);
     if (known !== undefined) return known;
     const about = attributesKey(attributes);
     const keys: string[] = [];
     for (const state of states) keys.push(`${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
     const key = keys.length === 1 ? keys[0]! : keys.join('\n\n');
-    let verdict = this.#verdicts.get(key);
+    let verdict = this.#verdicts?.get(key);
     if (verdict === undefined) {
-      verdict = this.#judge(catalog, states, keys, attributes);
-      store(this.#verdicts, key, verdict);
+      verdict = this.#judge(catalog, states, attributes);
+      this.#verdicts = stored(this.#verdicts, key, verdict);
     }
-    if (only !== null) store(this.#byState, only, verdict);
+    if (only !== null) this.#byState = stored(this.#byState, only, verdict);
     return verdict;
   }
 
-  #judge(
-    catalog: Catalog,
-    states: readonly DataSubjectState[],
-    keys: readonly string[],
-    attributes: Attributes,
-  ): Verdict {
+  #judge(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
     if (states.length === 1) {
       const canonical = canonicalOf(states[0]!);
-      return verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, keys[0]!, attributes));
+      return verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, attributes));
     }
     const answers: DisclosureAnswer[] = [];
     const stateAnswers: StateAnswer[] = [];
     let withheld: string[] | null = null;
     for (let n = 0; n < states.length; n++) {
       const { key, state } = canonicalOf(states[n]!);
-      const answer = this.#answer(catalog, state, keys[n]!, attributes);
+      const answer = this.#answer(catalog, state, attributes);
       stateAnswers.push({ resource: catalog.resource, key, state, answer });
       if (!answers.includes(answer)) answers.push(answer);
       const codes = withheldBy(answer);
@@ -94,17 +88,10 @@ export class Verdicts {
     return { catalog, answers, withheld, stateAnswers };
   }
 
-  #answer(catalog: Catalog, state: DataSubjectState, key: string, attributes: Attributes): DisclosureAnswer {
-    let answer = this.#answers.get(key);
-    if (answer === undefined) {
-      const { catalog: own, unasked = NONE } = this.#plan;
-      answer = withoutUnasked(
-        this.#plan.ask(catalog.resource, state, attributes),
-        catalog === own ? unasked : NONE,
-      );
-      store(this.#answers, key, answer);
-    }
-    return answer;
+  #answer(catalog: Catalog, state: DataSubjectState, attributes: Attributes): DisclosureAnswer {
+    const { catalog: own, unasked = NONE } = this.#plan;
+    const answer = this.#plan.ask(catalog.resource, state, attributes);
+    return withoutUnasked(answer, catalog === own ? unasked : NONE);
   }
 }
 
@@ -128,9 +115,10 @@ function verdictOn(catalog: Catalog, { key, state }: Canonical, answer: Disclosu
   return verdict;
 }
 
-function store<K, V>(cache: Map<K, V>, key: K, value: V): void {
+function stored<K, V>(cache: Map<K, V> | null, key: K, value: V): Map<K, V> {
+  if (cache === null) return new Map([[key, value]]);
   if (cache.size >= MAX_ENTRIES) cache.clear();
-  cache.set(key, value);
+  return cache.set(key, value);
 }
 
 const NONE: readonly string[] = [];

@@ -5,7 +5,7 @@
 import { SluiceError } from '../../errors.ts';
 
 /** Allowed once: of two, different recipients may use different ones. */
-const SINGLE = new Set([
+const SINGLE_NAMES = [
   'host',
   'content-type',
   'content-encoding',
@@ -17,7 +17,10 @@ const SINGLE = new Set([
   'sluice-tier',
   'sluice-justification',
   'sluice-grant',
-]);
+];
+/** a bit for each name: the names seen in one request are a number */
+const SINGLE: ReadonlyMap<string, number> = new Map(SINGLE_NAMES.map((name, i) => [name, 1 << i]));
+const HOST = SINGLE.get('host')!;
 
 export interface Head {
   readonly rawHeaders: readonly string[];
@@ -37,18 +40,19 @@ export const createCheckHead =
     if (version !== '1.1' && version !== '1.0') throw malformed('is neither of HTTP/1.1 nor of HTTP/1.0');
     if (rawHeaders.length > count * 2)
       throw malformed(`has more than ${count} header fields (limits.header_count)`);
-    const seen = new Set<string>();
+    let seen = 0;
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = (rawHeaders[i] ?? '').toLowerCase();
-      if (!SINGLE.has(name)) continue;
-      if (seen.has(name))
+      const bit = SINGLE.get(name);
+      if (bit === undefined) continue;
+      if ((seen & bit) !== 0)
         throw name === 'host'
           ? new SluiceError('host_ambiguous', 'The request has more than one Host header.')
           : malformed(`has more than one ${name} header`);
-      seen.add(name);
+      seen |= bit;
       checkValue(name, rawHeaders[i + 1] ?? '');
     }
-    if (!seen.has('host') && version !== '1.0')
+    if ((seen & HOST) === 0 && version !== '1.0')
       throw new SluiceError('host_ambiguous', 'The request has no Host header.');
   };
 
