@@ -88,11 +88,18 @@ function count(): () => Counted {
   heap.start();
   const delay = monitorEventLoopDelay({ resolution: TICK });
   delay.enable();
+  const before = threads();
+  // Only now: what comes before takes some milliseconds.
   const pauses = watchPauses();
-  const [began, before, cpu, main] = [now(), threads(), process.cpuUsage(), process.threadCpuUsage()];
+  const [began, cpu, main] = [now(), process.cpuUsage(), process.threadCpuUsage()];
   return () => {
-    const [used, ran, own] = [process.cpuUsage(cpu), since(threads(), before), process.threadCpuUsage()];
-    const micros = now() - began;
+    const [paused, used, own, micros] = [
+      pauses(),
+      process.cpuUsage(cpu),
+      process.threadCpuUsage(),
+      now() - began,
+    ];
+    const ran = since(threads(), before);
     const { statistics } = heap.stop();
     observer.disconnect();
     delay.disable();
@@ -110,7 +117,7 @@ function count(): () => Counted {
       // Before the first and after the last collection is not known: the intervals between them are spread over the whole.
       allocated: statistics.length < 3 ? null : (allocated * statistics.length) / (statistics.length - 1),
       delay: { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
-      pauses: pauses(),
+      pauses: paused,
     };
   };
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- profile [--rate 600] [--seconds 10] [--warm 10] [--peer sluice] [--flags "…"] [--top 12] [--json]`
+ * `npm run bench -- profile [--rate 600] [--seconds 10] [--warm 10] [--peer sluice] [--flags="…"] [--top 12] [--json]`
  *
  * Runs one sidecar (or, with `--peer pass-through`, what the proxy is compared with) at a fixed rate, in three periods of `--seconds`:
  * undisturbed, which counts processor time, garbage collections and pauses of the event loop; with a CPU profile and V8's trace, which say what

@@ -1,6 +1,7 @@
 /** `sluice serve`: the sidecar, in one process or in several workers. */
 import cluster from 'node:cluster';
 import { availableParallelism } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { type Config, type LoadedConfig, loadConfig } from '../config/index.ts';
 import { spellFault } from '../documents/faults.ts';
@@ -19,6 +20,9 @@ export function command(io: Io): Command {
       '\nExample:\n  sluice serve --config /etc/sluice/sluice.yaml\n\nSIGTERM and SIGINT end it after the requests under way; SIGHUP reads policy and consents again.',
     )
     .action(async ({ config: file }: { config: string }) => {
+      // V8 reads this flag at each collection. A request leaves little that survives: threads that help to copy it cost more than they do, and
+      // where the cores are busy the main thread waits for them (bench/RESULTS.md, Profile).
+      setFlagsFromString('--no-parallel-scavenge');
       // Loaded on demand: the primary of several workers does not need the sidecar's modules, and saves their memory.
       if (cluster.isWorker && io.env[WORKER] !== undefined)
         return (await import('./serve/worker.ts')).serveWorker(file, io);
