@@ -66,8 +66,12 @@ const NONE: readonly TreeNode[] = [];
 /** a function, since few paths are needed */
 type Path = () => string;
 const NOWHERE: Path = () => '';
-export const membersOf = (node: TreeNode): readonly TreeNode[] =>
-  node.attributes === undefined ? (node.children ?? NONE) : [...node.attributes, ...(node.children ?? NONE)];
+export const membersOf = ({ attributes = NONE, children }: TreeNode): readonly TreeNode[] =>
+  attributes.length === 0
+    ? (children ?? NONE)
+    : children === null
+      ? attributes
+      : [...attributes, ...children];
 
 /** The text of a scalar member by its name, for selectors. @throws SluiceError `response_malformed` for a duplicate name */
 function siblingOf(node: TreeNode): (key: string) => string | undefined {
@@ -86,10 +90,11 @@ function siblingOf(node: TreeNode): (key: string) => string | undefined {
 }
 
 export function enter(matcher: Matcher, from: StateId, node: TreeNode): StateId {
-  const state =
-    node.index === undefined
-      ? matcher.step(from, node.names[0]!, ...node.names.slice(1))
-      : matcher.item(from, node.index);
+  const { names, index } = node;
+  let state: StateId;
+  if (index !== undefined) state = matcher.item(from, index);
+  else if (names.length === 1) state = matcher.step(from, names[0]!);
+  else state = matcher.step(from, names[0]!, ...names.slice(1));
   return matcher.selectors(state) && isObject(node) ? matcher.select(state, siblingOf(node)) : state;
 }
 

@@ -182,7 +182,7 @@ export class XmlParser {
     if (known !== undefined && known.uri === space && isSameName(bytes, from, to, known.name)) return known;
     if (!isPlainName(bytes, from, to)) return null;
     const name = bytes.toString('latin1', from, to);
-    const tag = { name, local: name, uri: space, attributes: NO_ATTRIBUTES };
+    const tag: ParsedTag = { name, local: name, uri: space, attributes: NO_ATTRIBUTES, plain: true };
     if (this.#tags.size >= MAX_NAMES) this.#tags.clear();
     this.#tags.set(hash, tag);
     return tag;

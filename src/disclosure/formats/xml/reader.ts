@@ -23,7 +23,16 @@ import { type Parsed, XmlParser } from './parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './render.ts';
 import { emptied } from './soap.ts';
 import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './rpc.ts';
-import { isBlank, type Naming, type OpenTag, openTag, type ParsedTag, type Span, Text } from './tree.ts';
+import {
+  isBlank,
+  type Naming,
+  type OpenTag,
+  openTag,
+  type ParsedTag,
+  plainTag,
+  type Span,
+  Text,
+} from './tree.ts';
 
 export const xml: Format = {
   name: 'xml',
@@ -81,6 +90,7 @@ class XmlReader implements BodyReader {
   readonly #setup: FormatSetup;
   readonly #naming: Naming;
   readonly #dialect: Dialect;
+  readonly #names = new WeakMap<ParsedTag, readonly string[]>();
   readonly #frames: Frame[] = [];
   #head: Uint8Array = EMPTY;
   #charset: Charset = UTF8;
@@ -379,7 +389,9 @@ class XmlReader implements BodyReader {
     else this.#piece(withheld(mode.path, `envelope_${mode.role}`));
   }
 
-  #open({ start, end }: Token, token: Token, tag: ParsedTag): OpenTag {
+  #open(place: Token, token: Token, tag: ParsedTag): OpenTag {
+    if (tag.plain === true) return plainTag(tag, place, token.kind === 'empty', this.#namesOf(tag));
+    const { start, end } = place;
     const raw = this.#lexer!.input.bytes.subarray(token.start, token.end);
     const spans = spansOf(this.#charset, raw, tag.attributes.length > 0);
     const agree =
@@ -389,6 +401,15 @@ class XmlReader implements BodyReader {
       );
     if (!agree) throw malformed('has a tag whose attributes cannot be told apart');
     return openTag(tag, spans, start, end, token.kind === 'empty', this.#naming);
+  }
+
+  #namesOf(tag: ParsedTag): readonly string[] {
+    let names = this.#names.get(tag);
+    if (names === undefined) {
+      names = [this.#naming(tag.local, tag.uri)];
+      this.#names.set(tag, names);
+    }
+    return names;
   }
 
   #tooLarge(): SluiceError {

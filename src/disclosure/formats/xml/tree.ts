@@ -148,6 +148,7 @@ export class Element implements TreeNode {
   }
 
   get attributes(): readonly Attribute[] {
+    if (this.all.length === 0) return this.all;
     return this.all.filter((attribute) => !attribute.declares && !attribute.nil);
   }
 
@@ -166,7 +167,7 @@ export class Element implements TreeNode {
 
   /** Its items, with the text between two elements joined, since a comment or CDATA within a number does not split it. */
   get parts(): readonly Item[] {
-    this.#parts ??= joined(this.items);
+    this.#parts ??= this.items.length > 1 ? joined(this.items) : this.items;
     return this.#parts;
   }
 
@@ -238,6 +239,8 @@ export interface ParsedTag {
   readonly local: string;
   readonly uri: string;
   readonly attributes: readonly ParsedAttribute[];
+  /** the tag has an ASCII name and nothing else; equal ones are the same object */
+  readonly plain?: true;
 }
 export interface ParsedAttribute {
   readonly name: string;
@@ -258,6 +261,20 @@ export interface OpenTag {
   readonly empty: boolean;
   readonly attributes: readonly Attribute[];
 }
+
+/** A tag without attributes and blanks. @param names of the element, decoded and as paths have it */
+export const plainTag = (tag: ParsedTag, span: Span, empty: boolean, names: readonly string[]): OpenTag => ({
+  names,
+  local: tag.local,
+  uri: tag.uri,
+  span,
+  name: { start: span.start + 1, end: span.start + 1 + tag.name.length },
+  rest: span.end - (empty ? 2 : 1),
+  empty,
+  attributes: NO_ATTRIBUTES,
+});
+
+const NO_ATTRIBUTES: OpenTag['attributes'] = [];
 
 /** @param at start of the tag */
 export function openTag(
