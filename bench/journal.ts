@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seal } from '../src/decision-log/journal/seal-v1.ts';
+import { Sealer } from '../src/decision-log/journal/sealer.ts';
 import { createDecisionLog } from '../src/decision-log/decision-log.ts';
 import { verify } from '../src/decision-log/verify/verify.ts';
 import { silentLogger } from '../src/observability/logger.ts';
@@ -53,8 +53,9 @@ async function measure(durability: 'strict' | 'interval', concurrency: number, d
 }
 
 function sealing(): string {
+  const sealer = new Sealer();
   const records = drafts.map(
-    (d, i) => () => seal(d, { origin: 'bench-00000000', seq: i + 1, prev_hash: '0'.repeat(64) }),
+    (d, i) => () => sealer.seal(d, { origin: 'bench-00000000', seq: i + 1, prev_hash: '0'.repeat(64) }),
   );
   const pass = () => {
     let bytes = 0;

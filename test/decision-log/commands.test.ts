@@ -8,6 +8,8 @@ import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
+import { readCopy } from '../../src/decision-log/journal/copy.ts';
+import { recordsOf } from '../support/journals.ts';
 import { temporaryDirectory } from '../support/journals.ts';
 
 async function recorded(
@@ -123,8 +125,7 @@ describe('decisions query', () => {
 describe('decisions show', () => {
   test('shows the subject, the purpose, the consents, the released fields, and that the chain is intact', async () => {
     const { dir } = await recorded(4);
-    const [, line] = readFileSync(segment(dir), 'utf8').split('\n');
-    const { decision_id } = JSON.parse(line!) as DecisionRecord;
+    const { decision_id } = recordsOf(dir)[1]!;
     const { code, stdout } = await decisions(dir, 'show', decision_id);
     expect(code).toBe(0);
     for (const text of [
@@ -143,13 +144,12 @@ describe('decisions show', () => {
 
   test('reports an altered record and exits 1', async () => {
     const { dir } = await recorded(3);
-    const lines = readFileSync(segment(dir), 'utf8').split('\n');
-    const { decision_id } = JSON.parse(lines[2]!) as DecisionRecord;
-    lines[1] = lines[1]!.replace('"tier":2', '"tier":1');
-    writeFileSync(segment(dir), lines.join('\n'));
-    const shown = await decisions(dir, 'show', decision_id);
+    const [, altered, next] = recordsOf(dir);
+    const text = readFileSync(segment(dir), 'utf8');
+    writeFileSync(segment(dir), text.replace(altered!.justification!, '工单 9999'));
+    const shown = await decisions(dir, 'show', next!.decision_id);
     expect(shown.stdout).toContain('Its hash verifies; the record before it');
-    const gone = await decisions(dir, 'show', (JSON.parse(lines[1]!) as DecisionRecord).decision_id);
+    const gone = await decisions(dir, 'show', altered!.decision_id);
     expect(gone.code).toBe(1);
   });
 
@@ -173,15 +173,15 @@ describe('decisions verify', () => {
   test('names the first bad record after one byte was changed, and exits 1', async () => {
     const { dir } = await recorded(7);
     const bytes = readFileSync(segment(dir));
-    const at = bytes.indexOf('"seq":4') - 40;
+    const at = bytes.lastIndexOf('"s":4,') - 40;
     bytes[at]! ^= 1;
     writeFileSync(segment(dir), bytes);
     const { code, stdout } = await decisions(dir, 'verify');
     expect(code).toBe(1);
-    expect(stdout).toMatch(/BROKEN\.\nfirst: test-[0-9a-f]{8}\.0000000000000001\.jsonl:4: record 4, /);
+    expect(stdout).toMatch(/BROKEN\.\nfirst: test-[0-9a-f]{8}\.0000000000000001\.jsonl:\d+: record 4, /);
     expect(JSON.parse((await decisions(dir, 'verify', '--json')).stdout)).toMatchObject({
       ok: false,
-      problems: [{ line: 4, seq: 4 }],
+      problems: [{ seq: 4 }],
     });
   });
 
@@ -206,9 +206,10 @@ describe('decisions verify', () => {
 });
 
 describe('decisions export', () => {
-  test('writes the unchanged lines of the journal', async () => {
+  test('writes complete records that can be verified without the journal', async () => {
     const { dir } = await recorded(6);
-    expect((await decisions(dir, 'export')).stdout).toBe(readFileSync(segment(dir), 'utf8'));
+    const { stdout } = await decisions(dir, 'export');
+    expect(stdout.trimEnd().split('\n').map(readCopy)).toEqual(recordsOf(dir));
   });
 
   test('writes CSV in which a spreadsheet finds no formula', async () => {

@@ -188,11 +188,14 @@ describe('an index', () => {
     const copy = join(dir, 'altered');
     cpSync(journal, copy, { recursive: true });
     const file = join(copy, readdirSync(copy).find((f) => f.endsWith('.jsonl'))!);
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"u-3"', '"u-9"'));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"工单 8003"', '"工单 8004"'));
     const store = openSqliteIndex(join(dir, 'altered.db'));
     expect((await feed(copy, store)).refused).toBe(1);
-    expect(await ids(store, { subject: 'u-9' })).toEqual([]);
-    expect(await ids(scanQuery(copy), { subject: 'u-9' })).toEqual([]);
+    const altered = (await scan.query({ limit: 1000 })).decisions.find(
+      (d) => d.justification === '工单 8003',
+    )!;
+    expect(await store.get(altered.decision_id)).toBeNull();
+    expect(await scanQuery(copy).get(altered.decision_id)).toBeNull();
     await store.close();
   });
 

@@ -7,11 +7,18 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { formatAnchor, parseHead, readAnchors } from '../../src/decision-log/verify/anchor.ts';
 import { canonical } from '../../src/decision-log/journal/canonical.ts';
 import { GENESIS } from '../../src/decision-log/journal/chain.ts';
-import { seal } from '../../src/decision-log/journal/seal-v1.ts';
+import { hashOf } from '../../src/decision-log/journal/line.ts';
+import { Sealer } from '../../src/decision-log/journal/sealer.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
-import type { DecisionRecord, DecisionRecordDraft } from '../../src/model/record.ts';
 import { draft } from '../support/decision-records.ts';
-import { openJournal, temporaryDirectory, writeJournal } from '../support/journals.ts';
+import {
+  isRecord,
+  linesOf,
+  openJournal,
+  recordsOf,
+  temporaryDirectory,
+  writeJournal,
+} from '../support/journals.ts';
 
 const KEY = Buffer.from('a key for the tests of the chain');
 const files = (dir: string): string[] =>
@@ -20,10 +27,20 @@ const files = (dir: string): string[] =>
     .sort();
 const segments = (dir: string): string[] => files(dir).filter((f) => f.endsWith('.jsonl'));
 
+/** The line with another payload, and with the commitment and hash of that. */
+function forged(line: string, payload: string): string {
+  const { a, o, p, s, salt } = JSON.parse(line) as { [member: string]: string };
+  const body = `{"payload":${payload},"salt":"${salt}"}`;
+  const c = createHash('sha256').update(body).digest('hex');
+  const header = { after: a ?? null, document: null, origin: o!, prev: p!, seq: Number(s) };
+  const head = canonical({ a, c, o, p, s, v: 2 });
+  return `${head.slice(0, -1)},"hash":"${hashOf(header, c)}",${body.slice(1)}`;
+}
+
 /** Three segments and more, two chains. */
 async function journal(dir: string, key: Buffer | null = null): Promise<void> {
-  const a = await openJournal(dir, { segmentSize: 9000, key });
-  const b = await openJournal(dir, { segmentSize: 9000, key });
+  const a = await openJournal(dir, { segmentSize: 4000, key });
+  const b = await openJournal(dir, { segmentSize: 4000, key });
   for (let i = 0; i < 14; i++) await a.append(draft(i));
   for (let i = 0; i < 3; i++) await b.append(draft(i));
   await Promise.all([a.close(), b.close()]);
@@ -138,16 +155,16 @@ describe('verify', () => {
 
   test('names the first bad record: file, line, seq, decision id', async () => {
     const dir = copy();
-    const [file] = segments(dir).filter((f) => f.includes('.0000000000000001.'));
-    const path = join(dir, segments(dir).find((f) => f.startsWith(file!.split('.')[0]!))!);
-    const lines = readFileSync(path, 'utf8').split('\n');
-    const record = JSON.parse(lines[1]!) as DecisionRecord;
-    lines[1] = lines[1]!.replace('"grade_above_clearance"', '"grade_below_clearance"');
-    writeFileSync(path, lines.join('\n'));
+    const path = join(dir, segments(dir)[0]!);
+    const record = recordsOf(dir, segments(dir).slice(0, 1))[1]!;
+    const lines = linesOf(path);
+    const at = lines.findIndex((line) => line.includes(record.decision_id));
+    lines[at] = lines[at]!.replace('"bytes":1234', '"bytes":1235');
+    writeFileSync(path, `${lines.join('\n')}\n`);
     expect((await verify({ dir, key: null })).problems[0]).toMatchObject({
       what: 'hash_mismatch',
       file: path.split('/').at(-1),
-      line: 2,
+      line: at + 1,
       seq: record.seq,
       decision_id: record.decision_id,
     });
@@ -156,25 +173,30 @@ describe('verify', () => {
   test('finds an altered record with a recomputed hash', async () => {
     const dir = copy();
     const path = join(dir, segments(dir)[0]!);
-    const lines = readFileSync(path, 'utf8').split('\n');
-    const { hash: _, ...body } = JSON.parse(lines[0]!) as DecisionRecord;
-    const forged = seal({ ...body, purpose: 'billing' } as DecisionRecordDraft, body);
-    lines[0] = forged.bytes.toString('utf8', 0, forged.bytes.length - 1);
-    writeFileSync(path, lines.join('\n'));
+    const lines = linesOf(path);
+    const [at, next] = lines.flatMap((line, i) => (isRecord(line) ? [i] : [])) as [number, number];
+    const { payload } = JSON.parse(lines[at]!) as { payload: { bytes: number } };
+    lines[at] = forged(lines[at]!, JSON.stringify({ ...payload, bytes: 1 }));
+    writeFileSync(path, `${lines.join('\n')}\n`);
     expect((await verify({ dir, key: null })).problems[0]).toMatchObject({
       what: 'prev_hash_mismatch',
-      line: 2,
+      // The documents of the next record, if it has some, follow the forged record.
+      line: lines.slice(at + 1, next).length > 0 ? at + 2 : next + 1,
     });
   });
 
   test('finds a line with a repeated member, although its hash is correct', async () => {
     const dir = copy();
     const path = join(dir, segments(dir)[0]!);
-    const lines = readFileSync(path, 'utf8').split('\n');
-    const body = `${lines[0]!.slice(0, -75)}}`.replace('"tier":2', '"tier":3,"tier":2');
-    lines[0] = `${body.slice(0, -1)},"hash":"${createHash('sha256').update(body).digest('hex')}"}`;
-    writeFileSync(path, lines.join('\n'));
-    expect((await verify({ dir, key: null })).problems[0]).toMatchObject({ what: 'not_canonical', line: 1 });
+    const lines = linesOf(path);
+    const at = lines.findIndex(isRecord);
+    const { payload } = JSON.parse(lines[at]!) as { payload: object };
+    lines[at] = forged(lines[at]!, canonical(payload).replace('"bytes":', '"bytes":1,"bytes":'));
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    expect((await verify({ dir, key: null })).problems[0]).toMatchObject({
+      what: 'not_canonical',
+      line: at + 1,
+    });
   });
 
   test('finds a chain that was truncated together with every later segment', async () => {
@@ -194,16 +216,15 @@ describe('verify', () => {
     const origin = file.split('.')[0]!;
     let [seq, prev_hash] = [0, GENESIS];
     let all = '';
-    for (const name of segments(dir).filter((f) => f.startsWith(origin))) {
-      for (const line of readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1)) {
-        const { hash: _, ...body } = JSON.parse(line) as DecisionRecord;
-        if (body.seq === 3) continue;
-        const { record, bytes } = seal(body as DecisionRecordDraft, { origin, seq: ++seq, prev_hash });
-        prev_hash = record.hash;
-        all += bytes.toString();
-      }
-      rmSync(join(dir, name));
+    const its = segments(dir).filter((f) => f.startsWith(origin));
+    const sealer = new Sealer();
+    for (const { origin: _o, seq: was, prev_hash: _p, hash: _h, ...own } of recordsOf(dir, its)) {
+      if (was === 3) continue;
+      const { record, bytes } = sealer.seal(own, { origin, seq: ++seq, prev_hash });
+      prev_hash = record.hash;
+      all += bytes.toString();
     }
+    for (const name of its) rmSync(join(dir, name));
     writeFileSync(join(dir, `${origin}.0000000000000001.jsonl`), all);
     const head = { origin, seq, hash: prev_hash, at: '2026-11-22T08:00:00.000Z' };
     const body = canonical({ ...head, mac: null });
@@ -274,9 +295,7 @@ describe('verify', () => {
     const later = segments(dir).find((f) => !f.includes('.0000000000000001.'))!;
     const origin = later.split('.')[0]!;
     const first = segments(dir).find((f) => f.startsWith(origin))!;
-    const last = JSON.parse(
-      readFileSync(join(dir, first), 'utf8').trimEnd().split('\n').at(-1)!,
-    ) as DecisionRecord;
+    const last = recordsOf(dir, [first]).at(-1)!;
     renameSync(join(dir, first), join(dir, 'archived'));
     expect((await verify({ dir, key: null })).problems[0]).toMatchObject({ what: 'records_missing', seq: 1 });
     const anchor = { origin, seq: last.seq, hash: last.hash, archived: true };
@@ -309,7 +328,7 @@ describe('verify', () => {
     const origin = await writeJournal(dir, 3);
     const file = join(dir, `${origin}.0000000000000001.jsonl`);
     writeFileSync(file, `${readFileSync(file, 'utf8')}${'x'.repeat(17 << 20)}\n`);
-    expect((await verify({ dir, key: null })).problems[0]).toMatchObject({ line: 4 });
+    expect((await verify({ dir, key: null })).problems[0]).toMatchObject({ line: linesOf(file).length });
     truncateSync(file, 0);
     expect((await verify({ dir, key: null })).problems).toMatchObject([{ what: 'tail_missing', seq: 1 }]);
   });

@@ -1,4 +1,7 @@
 /** Version 2 of a record: shared documents, payloads, and the complete record that a reader returns. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { normalize } from '../../src/decision-log/journal/canonical.ts';
@@ -8,7 +11,19 @@ import { singleLine } from '../../src/decision-log/journal/pages.ts';
 import { type Read, SegmentReader } from '../../src/decision-log/journal/reader.ts';
 import { Sealer } from '../../src/decision-log/journal/sealer.ts';
 import type { DecisionRecordDraft } from '../../src/model/record.ts';
+import { scanQuery } from '../../src/decision-log/index/scan.ts';
+import { HeadWriter } from '../../src/decision-log/journal/head.ts';
+import { verify } from '../../src/decision-log/verify/verify.ts';
 import { draft } from '../support/decision-records.ts';
+import {
+  isRecord,
+  linesOf,
+  openJournal,
+  recordsOf,
+  temporaryDirectory,
+  writeJournal,
+} from '../support/journals.ts';
+import { seal } from '../support/version1.ts';
 
 /** The lines of a chain that begins with these records. */
 function sealed(drafts: readonly DecisionRecordDraft[], sealer = new Sealer()): Buffer[] {
@@ -155,4 +170,123 @@ describe('a record of version 2', () => {
     for (const text of [id, one.subject!.id, one.timestamp, one.justification!, '10.0.0.7', 'GET /api'])
       expect(all.split(JSON.stringify(text).slice(1, -1)), text).toHaveLength(2);
   });
+});
+
+const segment = (dir: string): string => join(dir, readdirSync(dir).find((f) => f.endsWith('.jsonl'))!);
+const problemsOf = async (dir: string) => (await verify({ dir, key: null })).problems;
+const removed = (line: string): string => `${line.slice(0, line.indexOf(',"payload":'))}}`;
+
+test('a chain of version 1 is continued in version 2, in the same segment, and verifies', async () => {
+  const dir = temporaryDirectory();
+  const origin = 'test-0011aabb';
+  let link = { origin, seq: 1, prev_hash: GENESIS };
+  const path = join(dir, `${origin}.0000000000000001.jsonl`);
+  for (let i = 0; i < 5; i++) {
+    const { record, bytes } = seal(draft(i), link);
+    writeFileSync(path, bytes, { flag: 'a' });
+    link = { origin, seq: record.seq + 1, prev_hash: record.hash };
+  }
+  const head = { origin, seq: 5, hash: link.prev_hash, at: '2026-11-22T08:00:00.000Z' };
+  new HeadWriter(join(dir, `${origin}.head`), head, null).close();
+  expect(await writeJournal(dir, 5)).toBe(origin);
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 10 });
+  expect(recordsOf(dir).map((r) => r.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const { decisions } = await scanQuery(dir).query({ subject: 'u-1' });
+  expect(decisions).toHaveLength(2);
+});
+
+test('a restart refers to the shared documents that the segment has', async () => {
+  const dir = temporaryDirectory();
+  await writeJournal(dir, 20);
+  const before = linesOf(segment(dir)).length;
+  await writeJournal(dir, 20);
+  const after = linesOf(segment(dir));
+  expect(after.slice(before).every(isRecord)).toBe(true);
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 40 });
+});
+
+test('a shared document that is torn off with its record moves to the quarantine directory', async () => {
+  const dir = temporaryDirectory();
+  await writeJournal(dir, 1);
+  const path = segment(dir);
+  const journal = await openJournal(dir);
+  const size = readFileSync(path).length;
+  await journal.append(draft(2));
+  await journal.close();
+  const text = readFileSync(path);
+  const torn = text.subarray(size, text.lastIndexOf('\n', text.length - 2) + 20);
+  expect(torn.includes('"d":"')).toBe(true);
+  const other = temporaryDirectory();
+  await writeJournal(other, 1);
+  writeFileSync(segment(other), torn, { flag: 'a' });
+  expect((await problemsOf(other))[0]).toMatchObject({ what: expect.stringMatching(/./) });
+  // The same bytes behind the journal that they belong to, whose head is older.
+  writeFileSync(path, text.subarray(0, size + torn.length));
+  const head = recordsOf(dir).at(-1)!;
+  new HeadWriter(
+    join(dir, `${head.origin}.head`),
+    { origin: head.origin, seq: head.seq, hash: head.hash, at: head.timestamp },
+    null,
+  ).close();
+  expect(await problemsOf(dir)).toMatchObject([{ what: 'torn_tail' }]);
+  await writeJournal(dir, 3);
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 4 });
+});
+
+test('a missing shared document is named, its records are refused, and the others are read', async () => {
+  const dir = temporaryDirectory();
+  await writeJournal(dir, 20);
+  const lines = linesOf(segment(dir));
+  const at = lines.findLastIndex((line) => line.includes('"d":"subject"'));
+  writeFileSync(segment(dir), `${lines.filter((_, i) => i !== at).join('\n')}\n`);
+  const problems = await problemsOf(dir);
+  expect(problems[0]).toMatchObject({ what: 'shared_missing', file: segment(dir).split('/').at(-1), seq: 7 });
+  expect(recordsOf(dir)).toHaveLength(18);
+  expect((await scanQuery(dir).query({ limit: 100 })).decisions).toHaveLength(18);
+});
+
+test('a repeated shared document is named', async () => {
+  const dir = temporaryDirectory();
+  await writeJournal(dir, 5);
+  const [first, ...lines] = linesOf(segment(dir));
+  writeFileSync(segment(dir), `${[first, first, ...lines].join('\n')}\n`);
+  expect((await problemsOf(dir))[0]).toMatchObject({ what: 'record_repeated', line: 2 });
+});
+
+test('a removed payload is a problem unless a record states it, and the chain verifies without it', async () => {
+  const dir = temporaryDirectory();
+  const origin = await writeJournal(dir, 8);
+  const path = segment(dir);
+  const cut = (isCut: (line: string) => boolean) =>
+    writeFileSync(
+      path,
+      `${linesOf(path)
+        .map((line) => (isCut(line) ? removed(line) : line))
+        .join('\n')}\n`,
+    );
+  cut((line) => isRecord(line) && /"s":[34],/.test(line));
+  expect(await problemsOf(dir)).toMatchObject([{ what: 'payload_removed', seq: 3 }]);
+  const journal = await openJournal(dir);
+  await journal.append(draft(0, { kind: 'retention', removed: [{ origin, first: 3, last: 4 }] }));
+  await journal.close();
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 9, origins: [{ removed: 2 }] });
+  expect(recordsOf(dir).map((r) => r.seq)).toEqual([1, 2, 5, 6, 7, 8, 9]);
+  cut((line) => line.includes('"d":"subject"') && /"s":2,/.test(line));
+  expect(await problemsOf(dir)).toMatchObject([{ what: 'payload_removed', seq: 2 }]);
+  const again = await openJournal(dir);
+  await again.append(draft(0, { kind: 'erasure', removed: [{ origin, first: 2, last: 2, shared: true }] }));
+  await again.close();
+  expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 10 });
+});
+
+test('each line can be checked with the commands of the audit guide', async () => {
+  const dir = temporaryDirectory();
+  await writeJournal(dir, 3);
+  const guide = readFileSync(new URL('../../docs/audit-guide.md', import.meta.url), 'utf8');
+  const commands = /```sh\n(line=\$\(sed[\s\S]*?)```/.exec(guide)![1]!.replace('data/journal/*', `${dir}/*`);
+  for (const [i, line] of linesOf(segment(dir)).entries()) {
+    const out = execFileSync('bash', ['-c', commands.replace('-n 4p', `-n ${i + 1}p`)]).toString();
+    const { hash, c } = JSON.parse(line) as { hash: string; c: string };
+    expect(out.split('\n').map((l) => l.slice(0, 64))).toEqual([hash, c, '']);
+  }
 });

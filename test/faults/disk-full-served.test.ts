@@ -1,11 +1,12 @@
 /** A disk that fills up under a serving sidecar: requests are refused with a code, nothing answered is lost, and it recovers by itself. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { recordsOf } from '../support/journals.ts';
 import { type Cleaning, customer, get, serve, until, upstreamOf } from '../support/served.ts';
 
 const mount = mkdtempSync(join(tmpdir(), 'sluice-full-served-'));
@@ -58,12 +59,7 @@ describe.skipIf(!mounted)('a disk that fills up under a serving sidecar', () => 
     };
     const burst = async (): Promise<readonly number[]> => Promise.all(Array.from({ length: 16 }, ask));
     // What is behind the last newline of a segment is no record: it is cut away once there is space.
-    const recorded = (): number =>
-      readdirSync(dir)
-        .filter((name) => name.endsWith('.jsonl'))
-        .flatMap((name) => readFileSync(join(dir, name), 'utf8').split('\n').slice(0, -1))
-        .map((line) => JSON.parse(line) as { outcome: string })
-        .filter(({ outcome }) => outcome === 'modified').length;
+    const recorded = (): number => recordsOf(dir).filter(({ outcome }) => outcome === 'modified').length;
 
     for (let round = 0; round < 2; round++) {
       await until(async () => (await burst()).every((status) => status === 200));

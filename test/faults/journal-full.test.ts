@@ -1,6 +1,6 @@
 /** A full disk: everything is refused at once, nothing half-written is believed, and it works again once there is space. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
@@ -9,7 +9,7 @@ import { verify } from '../../src/decision-log/verify/verify.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
-import { openJournal } from '../support/journals.ts';
+import { recordsOf, openJournal } from '../support/journals.ts';
 import { tmpdir } from 'node:os';
 
 const mount = mkdtempSync(join(tmpdir(), 'sluice-full-'));
@@ -50,11 +50,7 @@ describe.skipIf(!mounted)('on a full disk', () => {
     throw new Error('the disk never filled');
   }
 
-  const held = (): string[] =>
-    readdirSync(dir)
-      .filter((f) => f.endsWith('.jsonl'))
-      .flatMap((f) => readFileSync(join(dir, f), 'utf8').split('\n').slice(0, -1))
-      .map((l) => (JSON.parse(l) as { hash: string }).hash);
+  const held = (): string[] => recordsOf(dir).map((r) => r.hash);
 
   test('a write that does not fit is refused, cut away, and the chain goes on once there is space', async () => {
     fresh();

@@ -1,12 +1,9 @@
 /** Design §7.2: nothing is acknowledged whose record is not on disk, across `kill -9` at any moment. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
-import type { DecisionRecord } from '../../src/model/record.ts';
-import { openJournal, temporaryDirectory } from '../support/journals.ts';
+import { openJournal, recordsOf, temporaryDirectory } from '../support/journals.ts';
 
 const CHILD = new URL('../support/journal-child.ts', import.meta.url).pathname;
 
@@ -24,13 +21,7 @@ async function killed(dir: string, ...args: string[]): Promise<string[]> {
 }
 
 const held = (dir: string): Set<string> =>
-  new Set(
-    readdirSync(dir)
-      .filter((f) => f.endsWith('.jsonl'))
-      .flatMap((f) => readFileSync(join(dir, f), 'utf8').split('\n').slice(0, -1))
-      .map((line) => JSON.parse(line) as DecisionRecord)
-      .map((r) => `${r.origin} ${r.seq} ${r.hash}`),
-  );
+  new Set(recordsOf(dir).map((r) => `${r.origin} ${r.seq} ${r.hash}`));
 
 test.each([
   ['strict', '1', '67108864'],

@@ -14,6 +14,7 @@ import { verify } from '../../src/decision-log/verify/verify.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
+import { recordsOf } from '../support/journals.ts';
 import { openJournal, temporaryDirectory } from '../support/journals.ts';
 
 interface Made {
@@ -251,8 +252,7 @@ describe('decisions archive', () => {
       'an anchor that nobody signed is added',
       true,
       ({ dir }) => {
-        const [record] = readFileSync(join(dir, segments(dir)[0]!), 'utf8').split('\n');
-        const { origin, seq, hash } = JSON.parse(record!) as { origin: string; seq: number; hash: string };
+        const { origin, seq, hash } = recordsOf(dir, segments(dir))[0]!;
         appendFileSync(
           join(dir, 'archived.ndjson'),
           `${JSON.stringify({ origin, seq, hash, archived: true })}\n`,

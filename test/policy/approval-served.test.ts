@@ -9,7 +9,7 @@ import { parseConfig } from '../../src/config/index.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { opa, ROOT, sluice } from '../cli/support.ts';
-import { journalText } from '../support/sluice.ts';
+import { recordsOf } from '../support/journals.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sluice-approved-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -39,11 +39,7 @@ test.skipIf(opa === null)(
     writeFileSync(join(dir, 'sluice.yaml'), CONFIG);
     const loaded = parseConfig(CONFIG, join(dir, 'sluice.yaml'), {});
     const records = (): DecisionRecord[] =>
-      journalText(join(dir, 'journal'))
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as DecisionRecord)
-        .filter((r) => r.kind === 'policy');
+      recordsOf(join(dir, 'journal')).filter((r) => r.kind === 'policy');
 
     await expect(compose(loaded, { logger: silentLogger })).rejects.toMatchObject({
       code: 'policy_unapproved',

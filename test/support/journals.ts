@@ -1,9 +1,11 @@
 /** Journals in temporary directories. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Journal, type JournalOptions } from '../../src/decision-log/journal/journal.ts';
+import { SegmentReader } from '../../src/decision-log/journal/reader.ts';
+import type { DecisionRecord } from '../../src/model/record.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from './decision-records.ts';
 
@@ -38,4 +40,23 @@ export async function writeJournal(
   await Promise.all(Array.from({ length: n }, (_, i) => journal.append(draft(i))));
   await journal.close();
   return journal.origin;
+}
+
+/** The lines of a segment that end with a newline, and of them those of records. */
+export const linesOf = (segment: string): string[] => readFileSync(segment, 'utf8').split('\n').slice(0, -1);
+export const isRecord = (line: string): boolean => !line.includes('","d":"');
+
+/** The records of the segments in a directory, by file name. Lines that cannot be read are left out. */
+export function recordsOf(dir: string, files = readdirSync(dir)): DecisionRecord[] {
+  const reader = new SegmentReader();
+  return files
+    .filter((f) => f.endsWith('.jsonl'))
+    .sort()
+    .flatMap((f) => {
+      reader.begin();
+      return linesOf(join(dir, f)).flatMap((line) => {
+        const read = reader.read(Buffer.from(line));
+        return read.what === 'record' ? [read.record] : [];
+      });
+    });
 }

@@ -2,6 +2,7 @@
  * A whole Sluice in front of an upstream, composed as `sluice serve` composes it, in a directory of its own. Its policy answers what
  * the test puts into its data; the Rego is compiled once a test file.
  */
+import { recordsOf } from './journals.ts';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -191,11 +192,7 @@ export const journalText = (dir: string): string =>
     .join('');
 
 export const recordsIn = (dir: string): DecisionRecord[] =>
-  journalText(dir)
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as DecisionRecord)
-    .filter((r) => r.kind === 'disclosure');
+  recordsOf(dir).filter((r) => r.kind === 'disclosure');
 
 /** The scripted policy with what the test puts into its data. */
 async function scriptedWith(setup: Setup): Promise<PolicyBundle> {

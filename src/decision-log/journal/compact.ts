@@ -4,6 +4,7 @@
  * verified by doing it again.
  */
 import type { DecisionRecordDraft, DisclosureSummary } from '../../model/record.ts';
+import { isConstant } from './serialize.ts';
 
 /**
  * access: what is the same for the requests of one route with one result; answer: one state the policy was asked about;
@@ -23,13 +24,19 @@ export interface Documents {
   /** @param near documents with the same text are likely to be equal */
   access(document: Members, near: string): string;
   subject(subject: object): string;
-  fields(d: DisclosureSummary): { readonly ref: string; readonly counts: Counts };
+  fields(d: DisclosureSummary): Fields;
   /** reference and count */
   answer(state: State): readonly [string, number];
 }
 
-/** counts of `withheld`, then of `by_class`, in the order of the shared document */
-export type Counts = readonly [readonly number[], readonly number[]];
+/** reference, counts of `withheld` and of `by_class` in the order of the shared document, records, records withheld */
+export type Fields = readonly [
+  ref: string,
+  withheld: readonly number[],
+  byClass: readonly number[],
+  records: number,
+  recordsWithheld: number,
+];
 
 /** What only this record holds; `record` alone for a record that has not the usual members. */
 export interface Payload {
@@ -40,16 +47,14 @@ export interface Payload {
   readonly bytes?: unknown;
   readonly client_ip?: unknown;
   readonly consents?: unknown;
-  readonly counts?: Counts;
   readonly data_subjects?: readonly string[];
   readonly decision_id?: string;
-  readonly fields?: string;
+  readonly fields?: Fields;
   readonly grant_id?: unknown;
   readonly grants?: unknown;
   readonly input?: unknown;
   readonly justification?: unknown;
   readonly part?: unknown;
-  readonly records?: readonly [number, number];
   /** a number is an index of `data_subjects` */
   readonly resource_id?: string | number;
   readonly subject?: string;
@@ -110,7 +115,6 @@ export function compact(d: DecisionRecordDraft, documents: Documents): Payload {
     timings_us: names,
     upstream: d.upstream,
   };
-  const fields = disclosure === null ? null : documents.fields(disclosure);
   const grants = asked === null || asked.grants.length === 0 ? undefined : asked.grants;
   // An object literal in canonical order: sorting the names would cost as much as hashing.
   return {
@@ -120,16 +124,14 @@ export function compact(d: DecisionRecordDraft, documents: Documents): Payload {
     bytes: response === null ? undefined : response.bytes,
     client_ip: request === null ? undefined : request.client_ip,
     consents: disclosure?.consents,
-    counts: fields?.counts,
     data_subjects: disclosure?.data_subjects,
     decision_id: d.decision_id,
-    fields: fields?.ref,
+    fields: disclosure === null ? undefined : documents.fields(disclosure),
     grant_id: d.grant_id ?? undefined,
     grants,
     input: asked === null ? (d.input ?? undefined) : undefined,
     justification: d.justification ?? undefined,
     part: part.number === 1 && part.last === true && count(part) === 2 ? undefined : part,
-    records: disclosure === null ? undefined : [disclosure.records, disclosure.records_withheld],
     resource_id: resourceId(d),
     subject: subject === null ? undefined : documents.subject(subject),
     timestamp: d.timestamp,
@@ -154,12 +156,15 @@ export const fieldsDocument = (d: DisclosureSummary): Members => ({
   withheld: d.withheld.map(({ count: _, ...shared }) => shared),
 });
 
-export const countsOf = (d: DisclosureSummary): Counts => [
+export const fieldsWith = (ref: string, d: DisclosureSummary): Fields => [
+  ref,
   d.withheld.map((row) => row.count),
   sorted(d.by_class).flatMap((cls) => {
     const row = d.by_class[cls]!;
     return sorted(row).map((treatment) => row[treatment]!);
   }),
+  d.records,
+  d.records_withheld,
 ];
 
 /** Names of the defined members, in canonical order. */
@@ -243,11 +248,26 @@ function isUsualDisclosure(d: DisclosureSummary): boolean {
     Array.isArray(d.data_subjects) &&
     Array.isArray(d.released) &&
     Array.isArray(d.withheld) &&
-    d.withheld.every(isCounted) &&
-    everyMember(d.by_class, (row) => everyMember(row, isNumber)) &&
+    passes(d.withheld, areCounted) &&
+    passes(d.by_class, areNumbers) &&
     (d.answers === undefined || (Array.isArray(d.answers) && d.answers.every(isCounted)))
   );
 }
+
+/** Frozen objects that passed their test: most disclosures have the same lists, and the tests cost as much as hashing. */
+const passed = new WeakSet<object>();
+
+function passes<T>(value: T, test: (value: T) => boolean): boolean {
+  if (!isObjectOrList(value)) return false;
+  if (passed.has(value)) return true;
+  const isPassed = test(value);
+  if (isPassed && isConstant(value)) passed.add(value);
+  return isPassed;
+}
+
+const isObjectOrList = (value: unknown): value is object => typeof value === 'object' && value !== null;
+const areCounted = (rows: readonly unknown[]): boolean => rows.every(isCounted);
+const areNumbers = (classes: unknown): boolean => everyMember(classes, (row) => everyMember(row, isNumber));
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -13,10 +13,10 @@ import { canonical } from './canonical.ts';
 import {
   answerDocument,
   compact,
-  countsOf,
   type DocumentKind,
   type Documents,
   fieldsDocument,
+  fieldsWith,
 } from './compact.ts';
 import { commitmentOf, hashOf, refOf } from './line.ts';
 
@@ -52,6 +52,6 @@ class Recomputed implements Documents {
 
   access = (document: object): string => this.#ref('access', document);
   subject = (subject: object): string => this.#ref('subject', subject);
-  fields = (d: DisclosureSummary) => ({ ref: this.#ref('fields', fieldsDocument(d)), counts: countsOf(d) });
+  fields = (d: DisclosureSummary) => fieldsWith(this.#ref('fields', fieldsDocument(d)), d);
   answer: Documents['answer'] = (state) => [this.#ref('answer', answerDocument(state)), state.count];
 }

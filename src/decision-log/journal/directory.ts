@@ -1,7 +1,7 @@
 /**
  * Files in a journal's directory:
  *
- *   <origin>.<first seq>.jsonl     a segment of the origin's chain, one record a line, append-only
+ *   <origin>.<first seq>.jsonl     a segment of the origin's chain, append-only
  *   <origin>.head                  the last durable seq and hash, twice (head.ts)
  *   <origin>.lock                  held by the process that appends (lock.ts)
  *   .archive.lock                  held by the process that moves segments to an archive

@@ -64,8 +64,8 @@ export function expand(own: Payload, find: Find): DecisionRecordDraft {
 }
 
 function disclosureOf(own: Payload, find: Find): Members {
-  const fields = find('fields', own.fields);
-  const [withheld, classes] = own.counts!;
+  const [ref, withheld, classes, records, records_withheld] = own.fields!;
+  const fields = find('fields', ref);
   let next = 0;
   const rows = fields['withheld'] as readonly Members[];
   const byClass = fields['by_class'] as readonly (readonly [string, readonly string[]])[];
@@ -82,8 +82,8 @@ function disclosureOf(own: Payload, find: Find): Members {
     ),
     ...(own.consents === undefined ? {} : { consents: own.consents }),
     data_subjects: own.data_subjects,
-    records: own.records![0],
-    records_withheld: own.records![1],
+    records,
+    records_withheld,
     released: fields['released'],
     withheld: rows.map((row, i) => ({ ...row, count: withheld[i] })),
     ...(own.withheld_reasons === undefined ? {} : { withheld_reasons: own.withheld_reasons }),

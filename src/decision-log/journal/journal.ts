@@ -12,13 +12,13 @@ import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
-import { type Sealed, seal } from './seal-v1.ts';
 import { Pages, contiguous } from './pages.ts';
 import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
 import { type Lock, tryLock } from './lock.ts';
 import { type AcquiredOrigin, acquireOrigin } from './origin.ts';
 import type { Tip } from './recover.ts';
+import { type Sealed, Sealer } from './sealer.ts';
 import { Segment } from './segment.ts';
 import { split } from './split.ts';
 
@@ -52,7 +52,10 @@ export interface JournalHooks {
 
 interface Pending {
   readonly record: DecisionRecord;
+  /** the record's line, after the lines of shared documents that were written for it */
   readonly bytes: Buffer;
+  /** true: the record begins a segment */
+  readonly begins: boolean;
   resolve(record: DecisionRecord): void;
   reject(fault: SluiceError): void;
 }
@@ -63,6 +66,8 @@ const BATCH = 4 << 20;
 const GATHER_MS = 1;
 /** Maximum bytes of queued records; beyond it the disk is too slow and requests are rejected. */
 const BACKLOG = 64 << 20;
+/** Readers keep the shared documents of a segment in memory, so a segment ends when it has this many bytes of them. */
+const DOCUMENTS = 8 << 20;
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 export class Journal {
@@ -73,6 +78,11 @@ export class Journal {
   #head: HeadWriter;
   #lock: Lock;
   readonly #segment: Segment;
+  readonly #sealer = new Sealer();
+  /** bytes of the segment that the next record is written to, with the records in the queue */
+  #sealedSize: number;
+  /** the next record begins a segment */
+  #begins = false;
   /** the newest record in the chain; `#acknowledged`: the newest whose append has resolved */
   #tip: Tip;
   #acknowledged: Tip;
@@ -123,7 +133,9 @@ export class Journal {
     this.acquired = acquired;
     this.#tip = this.#acknowledged = this.#flushed = this.#headSynced = acquired.tip;
     const strict = options.durability === 'strict';
-    this.#segment = new Segment(options.dir, acquired.origin, options.segmentSize, strict, acquired.segment);
+    this.#segment = new Segment(options.dir, acquired.origin, strict, acquired.segment);
+    this.#sealedSize = acquired.segment?.size ?? 0;
+    for (const document of acquired.segment?.documents ?? []) this.#sealer.restore(document);
     this.#lock = acquired.lock;
     this.#head = this.#openHead();
   }
@@ -149,29 +161,42 @@ export class Journal {
   async append(draft: DecisionRecordDraft): Promise<DecisionRecord> {
     if (this.#fault !== null) throw this.#fault;
     if (this.#closed) throw closed();
+    if (this.#backlog > BACKLOG)
+      throw new SluiceError(
+        'overloaded',
+        `More than ${BACKLOG >> 20} MiB of decision records wait to be written to ${this.dir}: the disk is too slow.`,
+      );
+    this.#rotate();
     const sealed = this.#seal(draft);
-    if (sealed.bytes.length <= this.#o.maxRecord) return this.#enqueue(sealed);
+    if (sealed.size <= this.#o.maxRecord) return this.#enqueue(sealed);
+    this.#sealer.undo();
     this.#pages.undo(sealed.bytes);
     const pieces = split(draft, this.#o.maxRecord);
     const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
     return records.at(-1)!;
   }
 
+  /** Begins a segment with the next record if this one is full. Its shared documents are written again then. */
+  #rotate(): void {
+    const isFull = this.#sealedSize >= this.#o.segmentSize || this.#sealer.documentBytes >= DOCUMENTS;
+    if (!isFull || this.#sealedSize === 0) return;
+    this.#sealedSize = 0;
+    this.#begins = true;
+    this.#sealer.reset();
+  }
+
   #seal(draft: DecisionRecordDraft): Sealed {
     const link = { origin: this.origin, seq: this.#tip.seq + 1, prev_hash: this.#tip.hash };
-    return seal(draft, link, this.#pages);
+    return this.#sealer.seal(draft, link, this.#pages);
   }
 
   #enqueue({ record, bytes }: Sealed): Promise<DecisionRecord> {
     return new Promise((resolve, reject) => {
-      if (this.#backlog > BACKLOG)
-        throw new SluiceError(
-          'overloaded',
-          `More than ${BACKLOG >> 20} MiB of decision records wait to be written to ${this.dir}: the disk is too slow.`,
-        );
       this.#tip = { seq: record.seq, hash: record.hash };
       this.#backlog += bytes.length;
-      this.#queue.push({ record, bytes, resolve, reject });
+      this.#sealedSize += bytes.length;
+      this.#queue.push({ record, bytes, begins: this.#begins, resolve, reject });
+      this.#begins = false;
       this.#pumping ??= this.#pump();
     });
   }
@@ -220,8 +245,11 @@ export class Journal {
   #take(): Pending[] {
     let size = 0;
     let n = 0;
-    while (n < this.#queue.length && (n === 0 || size + this.#queue[n]!.bytes.length <= BATCH)) {
-      size += this.#queue[n]!.bytes.length;
+    while (n < this.#queue.length) {
+      const { bytes, begins } = this.#queue[n]!;
+      // A batch is in one segment.
+      if (n > 0 && (begins || size + bytes.length > BATCH)) break;
+      size += bytes.length;
       n++;
     }
     this.#backlog -= size;
@@ -234,7 +262,8 @@ export class Journal {
     this.#freeBudget -= bytes.length;
     if (this.#freeBudget < 0) await this.#checkStorage();
     if (this.#fault !== null) throw this.#fault;
-    await this.#segment.append(bytes, batch[0]!.record.seq);
+    const [first] = batch;
+    await this.#segment.append(bytes, first!.record.seq, first!.begins);
     const last = batch.at(-1)!.record;
     const tip = { seq: last.seq, hash: last.hash };
     if (this.#o.durability === 'strict') this.#flushed = tip;
@@ -249,6 +278,10 @@ export class Journal {
     const first = this.#fault === null;
     this.#fault = fault;
     this.#tip = this.#acknowledged;
+    // Shared documents in the refused lines are not in the segment, so all are written again.
+    this.#sealer.reset();
+    this.#begins = false;
+    this.#sealedSize = this.#segment.size;
     const refused = [...batch, ...this.#queue.splice(0)];
     this.#backlog = 0;
     for (const pending of refused) pending.reject(fault);
@@ -349,6 +382,7 @@ export class Journal {
     await this.#head.sync(this.#headAt(this.#flushed));
     this.#freeBudget = 0;
     this.#tip = this.#acknowledged;
+    this.#sealedSize = this.#segment.size;
     this.#fault = null;
     this.#o.logger.info({ origin: this.origin }, 'the journal accepts records again');
     this.#o.hooks?.recovered?.();

@@ -8,11 +8,11 @@ import {
   alike,
   answerDocument,
   compact,
-  type Counts,
-  countsOf,
   type DocumentKind,
   type Documents,
+  type Fields,
   fieldsDocument,
+  fieldsWith,
 } from './compact.ts';
 import { newSalt, refOf, type Written, write } from './line.ts';
 import { type LineBuffer, singleLine } from './pages.ts';
@@ -43,7 +43,7 @@ interface KnownFields {
   readonly released: object;
   readonly byClass: object;
   readonly entry: Entry;
-  readonly counts: Counts;
+  readonly own: Fields;
 }
 
 /** Documents compared one by one before their text is used; most routes have one or two. */
@@ -144,7 +144,7 @@ export class Sealer implements Documents {
     return {
       record: linked(draft, link, written.hash),
       bytes: page.subarray(at, at + written.end),
-      size: this.#size + written.size,
+      size: this.#size + written.end - this.#end,
     };
   }
 
@@ -162,26 +162,26 @@ export class Sealer implements Documents {
     return entry.ref;
   }
 
-  fields(d: DisclosureSummary): { readonly ref: string; readonly counts: Counts } {
+  fields(d: DisclosureSummary): Fields {
     const known = this.#table.fields.get(d.withheld);
     if (known !== undefined && known.released === d.released && known.byClass === d.by_class) {
       this.#size += known.entry.size;
-      return { ref: known.entry.ref, counts: known.counts };
+      const { own } = known;
+      return own[3] === d.records && own[4] === d.records_withheld
+        ? own
+        : [own[0], own[1], own[2], d.records, d.records_withheld];
     }
     const entry = this.#byText('fields', fieldsDocument(d));
-    const counts = countsOf(d);
+    const own = fieldsWith(entry.ref, d);
     if (isConstant(d.released) && isConstant(d.by_class)) {
       // Frozen, so that the serializer keeps their JSON.
-      for (const list of counts) Object.freeze(list);
-      Object.freeze(counts);
-      this.#remember(this.#table.fields, d.withheld, {
-        released: d.released,
-        byClass: d.by_class,
-        entry,
-        counts,
-      });
+      Object.freeze(own[1]);
+      Object.freeze(own[2]);
+      Object.freeze(own);
+      const { released, by_class: byClass } = d;
+      this.#remember(this.#table.fields, d.withheld, { released, byClass, entry, own });
     }
-    return { ref: entry.ref, counts };
+    return own;
   }
 
   answer(state: Parameters<Documents['answer']>[0]): readonly [string, number] {
@@ -277,7 +277,40 @@ export class Sealer implements Documents {
 
 const UNSUPPORTED = new Error('the serializer does not support a value');
 
-/** The complete record, with its members in canonical order. */
+/** The complete record. An object literal, because spreading takes 1 µs more. */
 function linked(d: DecisionRecordDraft, { origin, seq, prev_hash }: Link, hash: string): DecisionRecord {
-  return { ...d, origin, seq, prev_hash, hash };
+  if (Object.keys(d).length !== MEMBERS) return { ...d, origin, seq, prev_hash, hash };
+  const record: DecisionRecord = {
+    action: d.action,
+    claimed: d.claimed ?? [],
+    decision_id: d.decision_id,
+    disclosure: d.disclosure,
+    grant_id: d.grant_id,
+    hash,
+    input: d.input,
+    justification: d.justification,
+    kind: d.kind,
+    labels: d.labels,
+    origin,
+    outcome: d.outcome,
+    part: d.part,
+    policy: d.policy,
+    prev_hash,
+    purpose: d.purpose,
+    reasons: d.reasons,
+    recipient: d.recipient,
+    request: d.request,
+    resource: d.resource,
+    response: d.response,
+    seq,
+    subject: d.subject,
+    tier: d.tier,
+    timestamp: d.timestamp,
+    timings_us: d.timings_us,
+    trace_id: d.trace_id,
+    upstream: d.upstream,
+  };
+  return record;
 }
+
+const MEMBERS = 24;

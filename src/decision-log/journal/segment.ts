@@ -35,7 +35,6 @@ const WRITE_THROUGH = (constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0;
 export class Segment {
   readonly #dir: string;
   readonly #origin: string;
-  readonly #limit: number;
   readonly #strict: boolean;
   #path: string | null;
   #fd: number | null = null;
@@ -48,29 +47,27 @@ export class Segment {
    * @param strict the bytes are on disk when `append` resolves
    * @param at the last segment of the chain, and the size of its verified part; opened at the first write
    */
-  constructor(
-    dir: string,
-    origin: string,
-    limit: number,
-    strict: boolean,
-    at: { path: string; size: number } | null,
-  ) {
+  constructor(dir: string, origin: string, strict: boolean, at: { path: string; size: number } | null) {
     this.#dir = dir;
     this.#origin = origin;
-    this.#limit = limit;
     this.#strict = strict;
     this.#path = at?.path ?? null;
     this.#size = at?.size ?? 0;
   }
 
+  /** bytes that are acknowledged */
+  get size(): number {
+    return this.#size;
+  }
+
   /**
-   * Appends; begins a new segment if this one is full.
+   * Appends.
    * @param first seq of the first record in `bytes`
+   * @param begins begin a new segment
    * @throws SluiceError `journal_unwritable` if the file was removed, replaced, truncated, or written to by another process
    */
-  async append(bytes: Buffer, first: number): Promise<void> {
-    const full = this.#size >= this.#limit && this.#size > 0;
-    if (this.#fd === null || full) await this.#begin(first, full);
+  async append(bytes: Buffer, first: number, begins: boolean): Promise<void> {
+    if (this.#fd === null || begins) await this.#begin(first, begins);
     for (let at = 0; at < bytes.length; ) {
       at += (await write(this.#fd!, bytes, at, bytes.length - at, null)).bytesWritten;
     }
@@ -78,13 +75,13 @@ export class Segment {
     this.#checkPlace(this.#size + bytes.length);
   }
 
-  async #begin(first: number, full: boolean): Promise<void> {
+  async #begin(first: number, begins: boolean): Promise<void> {
     if (this.#fd !== null) {
       await flush(this.#fd);
       await this.#close();
     }
     const flags = this.#strict ? APPEND | WRITE_THROUGH : APPEND;
-    if (this.#path === null || full) {
+    if (this.#path === null || begins) {
       this.#path = null;
       this.#size = 0;
       const path = join(this.#dir, segmentName(this.#origin, first));

@@ -1,9 +1,9 @@
-/** Writes lines of version 1. */
+/** Writes lines of version 1, which Sluice reads and does not write any more. */
 import { hash } from 'node:crypto';
-import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
-import { normalize } from './canonical.ts';
-import { type LineBuffer, singleLine } from './pages.ts';
-import { serialize } from './serialize.ts';
+import type { DecisionRecord, DecisionRecordDraft } from '../../src/model/record.ts';
+import { normalize } from '../../src/decision-log/journal/canonical.ts';
+import { type LineBuffer, singleLine } from '../../src/decision-log/journal/pages.ts';
+import { serialize } from '../../src/decision-log/journal/serialize.ts';
 
 const TAIL_BYTES = ',"hash":"'.length + 64 + '"}'.length;
 
