@@ -238,21 +238,26 @@ async function diff(io: Io, [a, b]: readonly string[], options: Options): Promis
   io.stdout.write(diffText(result, { colour: colourful(io), width: widthOf(io), because }));
 }
 
-/** For each sentence, the number of recorded decisions that it would affect. */
+/**
+ * For each sentence, the number of recorded decisions that would have differed so. The conditions of the sentence are not compared: records do
+ * not contain all that they are about. null: records do not say what could have been written or deleted.
+ */
 async function countRecorded(
   io: Io,
   journal: string,
   before: LivePolicy,
   after: LivePolicy,
   sentences: readonly Sentence[],
-): Promise<number[]> {
+): Promise<(number | null)[]> {
   const replayer = new Replayer(after, before);
   await takeAll(io, replayer, journal);
   const kinds = { field: 'field', limit: 'limit', request: 'verdict', write: null, delete: null } as const;
-  return sentences.map((s) =>
-    replayer.decisionsWith(
+  return sentences.map((s) => {
+    const kind = kinds[s.about];
+    if (kind === null) return null;
+    return replayer.decisionsWith(
       (shift) =>
-        shift.kind === kinds[s.about] &&
+        shift.kind === kind &&
         shift.direction === s.direction &&
         shift.resource === s.resource &&
         shift.roles.split('+').some((role) => s.roles.includes(role)) &&
@@ -260,8 +265,8 @@ async function countRecorded(
         s.recipients.includes(shift.recipient) &&
         s.actions.includes(shift.action) &&
         (shift.path === null || s.fields.includes(shift.path)),
-    ),
-  );
+    );
+  });
 }
 
 /** `detokenize` is the action of the admin API */

@@ -53,11 +53,11 @@ export function queryPlan(
     const search = compileSearch(given, name, (message) => report(['query_grammar', name], message));
     if (name === ANY) dialect = search;
     else searches.set(name, search);
-    if (fields.has(name)) report(['query_grammar', name], 'is among query_fields already');
-    if (config.query_params.includes(name)) report(['query_grammar', name], 'is among query_params already');
+    if (fields.has(name)) report(['query_grammar', name], 'is already in query_fields');
+    if (config.query_params.includes(name)) report(['query_grammar', name], 'is already in query_params');
   }
   for (const name of config.query_params)
-    if (fields.has(name)) report(['query_params'], `"${name}" is among query_fields already`);
+    if (fields.has(name)) report(['query_params'], `"${name}" is already in query_fields`);
   const names = new Set([
     ...fields.keys(),
     ...config.query_params,
@@ -84,9 +84,9 @@ export function compileSearch(
 ): Search {
   const grammar = grammars[name];
   if (parameter === ANY && !grammar.parameter)
-    report(`${name} is the language of one parameter: name the parameter`);
+    report(`${name} is the language of one parameter, so it cannot be given for "*": name the parameter`);
   if (parameter === null && !grammar.value)
-    report(`${name} is a language of a query: in a body it is read in a form alone, at "/*"`);
+    report(`${name} is a language of a query. In a body it is only read if the body is a form, at "/*"`);
   return { grammar, fields: new Map(Object.entries(fields)) };
 }
 

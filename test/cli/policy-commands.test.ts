@@ -96,15 +96,15 @@ describe.runIf(opa !== null)('sluice check', () => {
     expect(findings.find((f) => f.rule === 'builtin')?.message).toMatch(/_fetched calls http\.send.*Instead/);
   });
 
-  test('what nothing gets through with is a warning, found by asking', async () => {
+  test('a role, purpose or resource of which every request is denied is a warning', async () => {
     const p = withoutScenarios();
     p.change('data/roles.yaml', 'purposes: [marketing]', 'purposes: []');
     const said = await sluice(['check', p.dir, '--json']);
     expect(said.code).toBe(0);
     const warnings = told(said);
     expect(warnings.map((f) => [f.severity, f.message])).toEqual([
-      ['warning', 'no role gets through with purpose "marketing"'],
-      ['warning', 'role "marketer" gets through with no purpose, for no recipient'],
+      ['warning', 'purpose "marketing": every request of every role is denied'],
+      ['warning', 'role "marketer": every request is denied, with each purpose and each recipient'],
     ]);
     expect(warnings[1]?.line).toBe(lineOf(p.path('data/roles.yaml'), '  marketer:'));
     expect((await sluice(['check', p.dir, '--strict'])).code).toBe(1);
@@ -115,7 +115,7 @@ describe.runIf(opa !== null)('sluice check', () => {
     p.write('catalog/patient.yaml', PATIENT);
     const findings = told(await sluice(['check', p.dir, '--json']));
     expect(findings.map((f) => f.message)).toEqual([
-      'nobody gets through to the resource "patient": name it in the resources of the roles that may ask for it (data/roles.yaml)',
+      'resource "patient": every request is denied; name the resource in the roles that may ask for it (data/roles.yaml)',
     ]);
   });
 
@@ -144,7 +144,7 @@ describe.runIf(opa !== null)('sluice check', () => {
     expect(findings.filter((f) => f.rule === 'coverage').map((f) => [f.line, f.message])).toEqual([
       [
         lineOf(p.path('catalog/customer.yaml'), '/phone'),
-        expect.stringContaining('names the class contact/3'),
+        expect.stringContaining('class contact/3: no answer of the policy names it'),
       ],
     ]);
   });

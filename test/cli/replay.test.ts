@@ -67,11 +67,20 @@ describe.runIf(opa !== null)('sluice replay', () => {
     const p = copy();
     p.change(CATALOG, PHONE, '/phone: { category: reference, grade: 1 }\n  /email');
     const asked = ['matrix', '--diff', 'policies', p.dir, ...ONE, '--journal', journal];
-    expect((await sluice(asked)).out).toMatch(
+    const { out } = await sluice(asked);
+    expect(out).toMatch(
       /sees \/phone of customer in clear for after_sales \(before: masked\)[\s\S]*?[1-9]\d* recorded decisions? would have differed so/,
     );
-    const printed = (await sluice([...asked, '--json'])).json<{ changes: { recorded: number }[] }>();
-    expect(printed.changes.some(({ recorded }) => recorded > 0)).toBe(true);
+    const printed = (await sluice([...asked, '--json'])).json<{
+      changes: { recorded: number | null; about: string; when: object[] }[];
+    }>();
+    const { changes } = printed;
+    expect(changes.some(({ recorded }) => recorded !== null && recorded > 0)).toBe(true);
+    for (const { recorded, about } of changes)
+      expect(recorded === null).toBe(about === 'write' || about === 'delete');
+    const conditional = changes.filter(({ recorded, when }) => recorded !== null && when.length > 0);
+    expect(conditional.length).toBeGreaterThan(0);
+    expect(out.match(/\(counted\s+without\s+the\s+conditions\)/g)).toHaveLength(conditional.length);
   });
 
   test('a field that no catalog knew and that would leave now is named', async () => {

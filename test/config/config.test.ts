@@ -219,7 +219,7 @@ describe('faults', () => {
       'a parameter in two lists',
       'query_params: [limit, offset]',
       'query_params: [a], query_fields: { a: /a }',
-      'routes[3].query_params: "a" is among query_fields already',
+      'routes[3].query_params: "a" is already in query_fields',
     ],
     ['a member twice', 'version: 1', 'version: 1\nversion: 1', 'this key is there already'],
     [

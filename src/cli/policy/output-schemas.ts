@@ -67,10 +67,13 @@ const matrixDiff = Type.Object(
           combinations: count,
           text: Type.String({ description: 'the sentence that is shown to people' }),
           recorded: Type.Optional(
-            Type.Integer({
-              minimum: 0,
-              description: 'decisions on record that would have differed so (--journal)',
-            }),
+            orNull(
+              Type.Integer({
+                minimum: 0,
+                description:
+                  'with --journal: recorded decisions that would have differed so, counted without the conditions in `when`; null: not counted, for writing and deleting',
+              }),
+            ),
           ),
         },
         closed,

@@ -33,31 +33,36 @@ export function styleFindings(trees: readonly Tree[], files: PolicyDirectory): F
     const isTest = tree.path.endsWith('_test.rego');
     const home = dirname(tree.path) === '.' ? '' : dirname(tree.path).replaceAll('/', '.');
     if (!isTest && tree.package !== home && home !== '')
-      say(tree, tree.packageRow, `package ${tree.package} lies in the directory of package ${home}`);
+      say(
+        tree,
+        tree.packageRow,
+        `package ${tree.package} is in the directory of package ${home}: move the file, or rename the package`,
+      );
     if (isTest && !tree.package.endsWith('_test'))
-      say(tree, tree.packageRow, `tests are a package of their own: ${tree.package}_test`);
+      say(tree, tree.packageRow, `a file of tests has a package of its own: name it ${tree.package}_test`);
     if (tree.rows > LONGEST_FILE)
-      say(tree, 1, `${tree.rows} lines: more than ${LONGEST_FILE} are hard to review; split the file`);
+      say(tree, 1, `the file has ${tree.rows} lines; split it into files of at most ${LONGEST_FILE}`);
     for (const rule of tree.rules) {
       const key = `${tree.package}.${rule.name}`;
       const first = !told.has(key);
       told.add(key);
       if (rule.lastRow - rule.row > LONGEST_RULE)
-        say(tree, rule.row, `${rule.name}: a rule of more than ${LONGEST_RULE} lines wants splitting`);
+        say(tree, rule.row, `${rule.name}: the rule has more than ${LONGEST_RULE} lines; split it`);
       if (!first || isTest) continue;
-      if (!/^_?[a-z][a-z0-9_]*$/.test(rule.name)) say(tree, rule.row, `${rule.name}: names are snake_case`);
+      if (!/^_?[a-z][a-z0-9_]*$/.test(rule.name))
+        say(tree, rule.row, `${rule.name}: write the name in snake_case`);
       if (/^_?(get|list)_/.test(rule.name))
-        say(tree, rule.row, `${rule.name}: a rule is what it gives; leave out "get" and "list"`);
+        say(tree, rule.row, `${rule.name}: remove "get_" or "list_" from the name`);
       if (rule.name === 'allow' && !defaults.has(key))
         say(
           tree,
           rule.row,
-          'allow has no `default allow := false`: where nothing allows it is undefined, and what asks `allow == false` is too',
+          'allow has no `default allow := false`: if no rule allows, `allow` is undefined, and so is `allow == false`',
           'fault',
           'default',
         );
       if (!rule.name.startsWith('_') && !titled.has(key))
-        say(tree, rule.row, `${rule.name}: a public rule has a title (# METADATA)`);
+        say(tree, rule.row, `${rule.name}: the rule is public and has no title (# METADATA)`);
     }
   }
   return found;

@@ -42,7 +42,7 @@ export function unreached(
         at(
           'policy-roles.schema.json',
           ['roles', role],
-          `role "${role}" gets through with no purpose, for no recipient`,
+          `role "${role}": every request is denied, with each purpose and each recipient`,
         ),
       );
   for (const purpose of axes.purposes)
@@ -51,7 +51,7 @@ export function unreached(
         at(
           'policy-purposes.schema.json',
           ['purposes', purpose],
-          `no role gets through with purpose "${purpose}"`,
+          `purpose "${purpose}": every request of every role is denied`,
         ),
       );
   for (const { catalog, document } of catalogs) {
@@ -60,7 +60,7 @@ export function unreached(
       found.push(
         document.fault(
           ['resource'],
-          `nobody gets through to the resource "${catalog.resource}": name it in the resources of the roles that may ask for it (data/roles.yaml)`,
+          `resource "${catalog.resource}": every request is denied; name the resource in the roles that may ask for it (data/roles.yaml)`,
         ),
       );
       continue;
@@ -75,7 +75,7 @@ export function unreached(
       found.push(
         document.fault(
           ['fields', pointer],
-          `no answer of the policy names the class ${cls}: a field of it is always dropped`,
+          `class ${cls}: no answer of the policy names it, so its fields are always dropped`,
           'key',
         ),
       );

@@ -61,19 +61,19 @@ export async function usageFindings(
   const span = `in the last ${days} days`;
   if (used.decisions === 0)
     return findings(
-      [{ message: `no decision ${span} is on record in ${journals.join(', ')}: nothing can be said of use` }],
+      [{ message: `${journals.join(', ')}: there is no decision ${span}, so use cannot be checked` }],
       'usage',
       'warning',
     );
   const notes: CausedFault[] = [];
   if (earliest > since.toISOString())
     notes.push({
-      message: `the journal begins on ${earliest.slice(0, 10)}, later than the ${days} days asked about: what is used rarely may be told as unused`,
+      message: `the journal begins on ${earliest.slice(0, 10)}, less than ${days} days ago: permissions that are used rarely may be reported as unused`,
     });
   if (used.hidden)
     notes.push({
       message:
-        'subjects are masked in the journal (decision_log.mask): roles and clients are not judged by use',
+        'subjects are masked in the journal (decision_log.mask): the use of roles and clients cannot be checked',
     });
   return [
     ...findings(notes, 'usage', 'note'),
@@ -173,7 +173,7 @@ function unused(
   };
   const unusedPurposes = new Set(axes.purposes.filter((p) => !used.purposes.has(p)));
   for (const purpose of unusedPurposes)
-    at('purposes', [purpose], `nobody acted for the purpose "${purpose}" ${span}`);
+    at('purposes', [purpose], `no request for the purpose "${purpose}" was allowed ${span}`);
   if (!used.hidden)
     for (const role of axes.roles)
       roleFindings({ policy, axes, options, used, span, unusedPurposes, at }, role);
@@ -198,7 +198,7 @@ function unused(
   }
   for (const client of clients)
     if (!used.subjects.has(client.id))
-      found.push(client.fault(`the client "${client.id}" had no request allowed ${span}`));
+      found.push(client.fault(`no request of the client "${client.id}" was allowed ${span}`));
   return found;
 }
 
@@ -221,7 +221,7 @@ function roleFindings(context: Context, role: string): void {
   const acted = may.filter(({ seen }) => seen !== undefined);
   if (acted.length === 0) {
     // A role for which nothing is allowed is reported as such.
-    if (may.length > 0) at('roles', [role], `the role "${role}" had no request allowed ${span}`);
+    if (may.length > 0) at('roles', [role], `no request of the role "${role}" was allowed ${span}`);
     return;
   }
   const { roles } = policy.data;
@@ -233,7 +233,7 @@ function roleFindings(context: Context, role: string): void {
   };
   for (const { purpose, seen } of may)
     if (seen === undefined && !unusedPurposes.has(purpose)) {
-      at('roles', placeOf(purpose), `the role "${role}" did not act for ${purpose} ${span}`);
+      at('roles', placeOf(purpose), `no request of the role "${role}" for ${purpose} was allowed ${span}`);
     }
   const idle = new Map<string, string[]>();
   /** categories with some, but not all, classes used; reported once for several purposes */
@@ -258,13 +258,13 @@ function roleFindings(context: Context, role: string): void {
     at(
       'roles',
       [role, 'categories', category],
-      `the role "${role}" may see or write ${category} for ${where.join(', ')}, and ${span} no field of it left, was searched by or written`,
+      `the role "${role}" may see or write ${category} for ${where.join(', ')}, but ${span} no field of it was disclosed, searched by or written`,
     );
   for (const { idle: classes, only, where } of partly.values())
     at(
       'roles',
       placeOf(where[0]!),
-      `the role "${role}" may see or write ${classes} for ${where.join(', ')}, and ${span} of the same categories only ${only} left, was searched by or written`,
+      `the role "${role}" may see or write ${classes} for ${where.join(', ')}, but ${span} only ${only} of the same categories was disclosed, searched by or written`,
     );
 }
 

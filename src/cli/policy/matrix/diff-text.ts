@@ -19,8 +19,8 @@ export interface Diff {
   readonly cells: number;
   readonly questions: number;
   readonly uncovered: readonly string[];
-  /** number of recorded decisions for each sentence; null: no journal was given */
-  readonly recorded: readonly number[] | null;
+  /** number of recorded decisions for each sentence, null if they cannot be counted; null: no journal was given */
+  readonly recorded: readonly (number | null)[] | null;
 }
 
 export const TITLES: { readonly [D in Direction]: string } = {
@@ -67,7 +67,7 @@ export function diffText(diff: Diff, { colour, width, because }: DiffOptions): s
 }
 
 const recordedFor = ({ sentences, recorded }: Diff, sentence: Sentence): number | null =>
-  recorded === null ? null : (recorded[sentences.indexOf(sentence)] ?? 0);
+  recorded?.[sentences.indexOf(sentence)] ?? null;
 
 export function headline({ names, sentences, catalogs, sources, cells, questions }: Diff): string {
   const compared = `${cells} fields were compared in ${questions} decisions`;
@@ -133,7 +133,17 @@ function sentenceText(s: Sentence, diff: Diff, width: number, dim: (t: string) =
   for (const condition of conditionTexts(s, diff.states))
     lines.push(dim(wrapped(`if: ${condition}`, width, '      ', '          ')));
   if (recorded !== null)
-    lines.push(dim(`      ${counted(recorded, 'recorded decision')} would have differed so`));
+    lines.push(
+      dim(
+        wrapped(
+          `${counted(recorded, 'recorded decision')} would have differed so${s.when.length === 0 ? '' : ' (counted without the conditions)'}`,
+          width,
+          '      ',
+          '          ',
+        ),
+      ),
+    );
+  else if (diff.recorded !== null) lines.push(dim('      recorded decisions: not counted'));
   return lines.join('\n');
 }
 

@@ -82,7 +82,7 @@ export function uncovered(policies: readonly LivePolicy[], options: AxesOptions)
   );
   if (strangers.length > 0)
     sentences.push(
-      `callers ${strangers.join(', ')} that the data do not name for the role, without a second factor or without a justification: one of these at a time, and only where the callers of the role get through`,
+      `callers ${strangers.join(', ')} that the data do not name for the role, without a second factor or without a justification: only one of these at a time, and only where other callers of the role are allowed`,
     );
   if (attributes.length > 0) {
     const named = attributes.filter((name) => name !== '').sort();
