@@ -10,7 +10,7 @@ import { RegoError } from './errors.ts';
 import { Iteration } from './iteration.ts';
 import { plainAt, textAt } from './memory.ts';
 import { bytesOf, decode, encode, isRaw, type RegoValue, stringOf, wellFormed } from './values.ts';
-import { ARRANGE, NEXT } from './wasm/hosted.ts';
+import { ARRANGE, NEXT, NO_INDEX } from './wasm/hosted.ts';
 
 // The package's ES module exports less than its types declare; its CommonJS module exports everything.
 const { LoadedPolicy } = createRequire(import.meta.url)(
@@ -201,7 +201,11 @@ export class Instance {
     const call1 = (id: number, _context: number, a: number): number =>
       id === ARRANGE ? this.#iteration.arrange(a) : dispatch(this, id, [a]);
     const call2 = (id: number, _context: number, a: number, b: number): number =>
-      id === NEXT ? this.#iteration.next(a, b) : dispatch(this, id, [a, b]);
+      id === NEXT
+        ? this.#iteration.next(a, b)
+        : id === NO_INDEX
+          ? Number(this.#iteration.noIndex(a, b))
+          : dispatch(this, id, [a, b]);
     const env = {
       opa_abort: (addr: number) => {
         throw new Abort(this.text(addr));

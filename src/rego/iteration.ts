@@ -2,9 +2,9 @@
  * Iterates over sets and objects in the memory of a module in the order of OPA's interpreter: sorted by element or key.
  * Strings, integers and arrays are compared in memory (`memory.ts`); other values are decoded first.
  */
-import { elementsOf, INTEGER, isText, keysOf, TYPE } from './memory.ts';
+import { elementsOf, INTEGER, isText, keysOf, plainAt, TYPE } from './memory.ts';
 import { compare } from './order.ts';
-import type { RegoValue } from './values.ts';
+import { NumberText, type RegoValue } from './values.ts';
 
 /** up to this many keys, insertion sort is the fastest */
 const SMALL = 16;
@@ -27,6 +27,10 @@ export class Iteration {
   readonly #fixed: () => number;
   readonly #cursors = new Map<number, Cursor>();
   readonly #loaded = new Map<number, Loaded>();
+  /** results of `walk` whose indices are not in `#indexes` yet */
+  #walks: number[] = [];
+  /** the numbers in paths of `walk` that are indices of arrays */
+  readonly #indexes = new Set<number>();
 
   /**
    * @param bytes the module's memory
@@ -42,6 +46,8 @@ export class Iteration {
   /** Call before each evaluation, in which the same addresses hold other values. */
   forget(): void {
     this.#cursors.clear();
+    this.#walks = [];
+    this.#indexes.clear();
   }
 
   /** @returns the element or key that follows `previous`; the first one if `previous` is 0; 0 after the last one */
@@ -91,7 +97,40 @@ export class Iteration {
     pairs.sort((a, b) => this.#compareLists(a.path, b.path));
     const after = this.#bytes();
     for (const [i, { pair }] of pairs.entries()) after.writeUInt32LE(pair, elements + 8 * i + 4);
+    this.#walks.push(array);
     return array;
+  }
+
+  /**
+   * Whether `wanted` has a number for an index that is not spelled as an integer (`0.0`, `0e0`): the interpreter finds no element by it.
+   * @param walked a part of a result of `walk` that equals `wanted`: an element of a path, a path, or a path and its value
+   */
+  noIndex(walked: number, wanted: number, depth = 2): boolean {
+    const bytes = this.#bytes();
+    if (bytes[walked] === TYPE.array)
+      return (
+        depth > 0 &&
+        elementsOf(bytes, walked).some((w, i) => this.noIndex(w, elementsOf(bytes, wanted)[i]!, depth - 1))
+      );
+    if (bytes[wanted] !== TYPE.number || bytes[wanted + 1] === INTEGER) return false;
+    const spelled = plainAt(bytes, wanted);
+    if (!(spelled instanceof NumberText) || /^[+-]?\d+$/.test(spelled.text)) return false;
+    for (const walk of this.#walks) this.#addIndexes(walk);
+    this.#walks = [];
+    return this.#indexes.has(walked);
+  }
+
+  #addIndexes(walk: number): void {
+    const bytes = this.#bytes();
+    /** the values on the way to the current one, by depth */
+    const way: number[] = [];
+    for (const pair of elementsOf(bytes, walk)) {
+      const [path, value] = elementsOf(bytes, pair) as [number, number];
+      const steps = elementsOf(bytes, path);
+      const step = steps.at(-1);
+      if (step !== undefined && bytes[way[steps.length - 1]!] === TYPE.array) this.#indexes.add(step);
+      way[steps.length] = value;
+    }
   }
 
   #sorted(keys: number[]): number[] {

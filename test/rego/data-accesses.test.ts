@@ -1,4 +1,7 @@
-/** Steps below `data` by numbers and by texts of digits: OPA's interpreter takes every step of a path in its store as a string. */
+/**
+ * Steps below `data` by numbers and by texts of digits: OPA's interpreter takes every step of a path in its store as a string.
+ * Paths that `walk` is asked for (rules `w_…`): the interpreter finds an element of an array only by an integer.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +60,73 @@ key_of_data := data.nested[data.nested["key"]]
 string_member := data.nested.key["0"]
 null_key contains v if { some k in [null, true]; v := data.nested[k] }
 else_of := 1 if { data.nothing[2] } else := v if { v := data.nested[2] }
+w_literal contains v if walk(input.a, [[0.0], v])
+w_literal_integer contains v if walk(input.a, [[0], v])
+w_literal_exponent contains v if walk(input.a, [[1e0], v])
+w_literal_inner contains v if walk(input.a, [[0, 1.0], v])
+w_literal_too_long contains v if walk(input.a, [[0.0, 0, 0, 0], v])
+w_literal_mixed contains v if walk(input.o, [["list", 0.0], v])
+w_literal_number_key contains v if walk({0: "zero", 1: ["x"]}, [[0.0], v])
+w_literal_number_key_deep contains v if walk({0: ["x", "y"], 1: ["z"]}, [[0.0, 1], v])
+w_literal_number_key_index contains v if walk({0: ["x", "y"], 1: ["z"]}, [[1.0, 0.0], v])
+w_literal_set contains v if walk({0, [1]}, [[0.0], v])
+w_literal_set_list contains v if walk({[0], [1]}, [[[0.0]], v])
+w_literal_set_list_index contains v if walk({[0], [1]}, [[[0.0], 0.0], v])
+w_literal_set_in_list contains v if walk([{0, 1}], [[0, 0.0], v])
+w_literal_value if walk(input.a, [[0, 0], 1.0])
+w_literal_value_path if walk(input.a, [[0.0, 0], 1.0])
+w_value_of_index contains k if walk([0.0, 1.0, 5], [[k], k])
+w_index_of_key contains v if walk({0.0: ["x"], 1.0: ["y", "z"]}, [[k, k], v])
+w_index_of_index contains v if walk(input.a, [[k, k], v])
+w_element_input contains v if walk(input.a, [[input.zero], v])
+w_element_input_integer contains v if walk(input.a, [[input.one], v])
+w_element_second contains [k, v] if walk(input.a, [[k, input.zero], v])
+w_path_input contains v if walk(input.a, [input.path, v])
+w_path_input_integer contains v if walk(input.a, [input.path_integer, v])
+w_path_input_bound contains v if { p := input.path; walk(input.a, [p, v]) }
+w_path_bound contains v if { p := [0.0]; walk(input.a, [p, v]) }
+w_path_of_many contains [p, v] if { some p in input.paths; walk(input.o, [p, v]) }
+w_element_of_many contains [k, v] if { some k in [0, 0.0, 1.0, 1, 1e0, "list", -0, 10e-1]; walk(input.a, [[k], v]) }
+w_pair_bound if { out := [[0.0], input.a[0]]; walk(input.a, out) }
+w_pair_bound_integer if { out := [[0], input.a[0]]; walk(input.a, out) }
+w_pair_input if walk(input.a, input.pair)
+w_after contains v if { walk(input.a, [p, v]); p == [0.0] }
+w_after_unified contains v if { walk(input.a, [p, v]); [0.0] = p }
+w_after_element contains v if { walk(input.a, [[k], v]); k == 0.0 }
+w_after_element_input contains v if { walk(input.a, [[k], v]); k == input.zero }
+w_after_path_input contains v if { walk(input.a, [p, v]); p == input.path }
+w_after_pair contains out if { walk(input.a, out); out[0] == [0.0] }
+w_after_pair_element contains out if { walk(input.a, out); out[0][0] == 0.0 }
+w_assigned contains v if { walk(input.a, out); [p, v] := out; p == [0.0] }
+w_result contains v if { [p, v] = walk(input.a); p == [0.0] }
+w_first_of_two contains [v, w] if { walk({0.0: "x", 1: "y"}, [[k], v]); walk(input.a, [[k], w]) }
+w_first_of_two_paths contains [v, w] if { walk({0.0: "x", 1: "y"}, [p, v]); walk(input.a, [p, w]) }
+w_index_then contains [p, w] if { walk(input.a, [p, _]); walk(input.b, [p, w]) }
+w_inner contains v if { walk(input.a, [[0], o]); walk(o, [[1.0], v]) }
+w_inner_found contains v if { walk(input.a, [[0], o]); walk(o, [[1], v]) }
+w_any if walk(input.a, [[0.0], _])
+w_listed := [v | walk(input.a, [[0.0], v])]
+w_every if every k in [0.0, 1.0] { walk(input.a, [[k], _]) }
+w_every_found if every k in [0, 1] { walk(input.a, [[k], _]) }
+w_every_half if every k in [0, 1.0] { walk(input.a, [[k], _]) }
+w_every_none if every k in [7] { walk(input.a, [[k], _]) }
+w_by(p) := [v | walk(input.a, [p, v])]
+w_by_function := w_by([0.0])
+w_by_function_input := w_by(input.path)
+w_by_function_integer := w_by([1])
+w_walked(x, k) := [v | walk(x, [[k], v])]
+w_walked_lists := [w_walked([1, 2], 0.0), w_walked({0: 1}, 0.0), w_walked({0}, 0.0), w_walked([1, 2], 1)]
+w_helper := [0.0]
+w_by_rule contains v if walk(input.a, [w_helper, v])
+w_of_data contains v if walk(data.list, [[0.0], v])
+w_of_data_integer contains v if walk(data.list, [[0], v])
+w_of_data_path contains v if walk(data.deep, [["a", "3", input.zero], v])
+w_replaced contains v if walk(input.a, [input.path, v]) with input.path as [0]
+w_computed contains v if walk(input.a, [[input.one - 1], v])
+w_converted contains [t, v] if { some t in ["0", "0.0", "+0", "-0", "00"]; k := to_number(t); walk(input.a, [[k], v]) }
+w_wildcard contains v if walk(input.a, [_, v])
+w_path_of_paths contains [p, q] if { walk(input.a, [p, _]); walk(input.a, [q, _]); p == q }
+w_else := v if { walk(input.a, [[0.0], v]) } else := "none"
 `;
 const MODULE = `package t\n${RULES}`;
 /** the rules that are no functions */
@@ -64,7 +134,7 @@ const NAMES = [...new Set([...RULES.matchAll(/^([a-z_]+)(?!\w*\()/gm)].map((m) =
   (name) => !RULES.includes(`\n${name}(`),
 );
 const DATA = `{"2":"root","5":{"z":5},"nested":{"2":"bar","1":"one","2.0":"two.zero","key":2},"list":["e0","e1"],"odd":{"2":"a","2.0":"b","20e-1":"c","1e2":"d","100":"e","-1":"f","12345678901234567890123":"g"},"deep":{"a":{"2":{"z":7},"3":["x","y"]},"b":{"2":8},"c":[1,2,3],"4":{"a":4}},"t2":{"1":11}}`;
-const INPUT = `{"k":2,"k2":5,"s":"1"}`;
+const INPUT = `{"k":2,"k2":5,"s":"1","zero":0.0,"one":1,"path":[0.0],"path_integer":[0],"pair":[[0.0],[1,[2]]],"paths":[["list",0],["list",0.0],["list",-0],["list",1e0],["0"],[]],"a":[[1,[2]],[3]],"b":[[4]],"o":{"list":[7,8],"0":"t"}}`;
 
 let interpreted: RegoObject;
 const compiled = new Map<number, Evaluator>();

@@ -1,9 +1,13 @@
 /**
- * Finds the places where a function of a policy reads a member below `data`.
+ * Finds the places where a function of a policy reads a member below `data`, and where it compares a result of `walk`.
  *
  * OPA's interpreter looks up `data.limits[x]` in its store, where every step of a path is a string. The module looks up the value of
  * `x`. Only a reference that begins with `data` is looked up in the store: after `l := data.limits`, `l[x]` is not. The module copies
  * the local in that case, so a local stands for a step of such a reference if a lookup has set it, and nothing else.
+ *
+ * The interpreter's `walk` follows the path that it is asked for, and finds an element of an array only by an index that is spelled
+ * as an integer. The module walks everything and compares the paths, in which 0.0 equals 0. The same rule finds these comparisons:
+ * after `walk(x, [p, v])`, the module compares `p == [0.0]` by a copy of the path.
  */
 import { concat, leb, malformed, Reader } from './format.ts';
 import { blockType, immediates, OP } from './instructions.ts';
@@ -11,40 +15,65 @@ import { blockType, immediates, OP } from './instructions.ts';
 /** the parameter that holds `data` */
 const DATA = 1;
 
-/**
- * @param lookup index of `opa_value_get`
- * @param instead index of the function that is called instead, for a lookup below `data`
- */
-export const rewireAccesses = (body: Uint8Array, lookup: number, instead: number): Uint8Array => {
+/** indices of functions */
+export interface Accesses {
+  /** `opa_value_get` */
+  readonly lookup: number;
+  /** is called instead for a lookup below `data` */
+  readonly lookupBelowData: number;
+  /** `opa_value_transitive_closure`, if the module has it */
+  readonly walk: number | undefined;
+  /** `opa_value_compare` */
+  readonly compare: number;
+  /** is called instead where the first value is a part of a result of `walk` */
+  readonly compareWalked: number;
+}
+
+export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
   const reader = new Reader(body);
   for (let groups = reader.leb(); groups > 0; groups--) {
     reader.leb();
     reader.byte();
   }
   const below = new Set([DATA]);
+  /** locals that hold a result of `walk` or a part of it */
+  const walked = new Set<number>();
+  /** variables that the path of the latest `walk` has set: they say nothing about which path it is asked for */
+  const copied = new Set<number>();
   /** locals read by the last two instructions; undefined: the instruction was another one */
   let last: number | undefined;
   let secondLast: number | undefined;
-  /** the last instruction was a lookup below `data` */
-  let found = false;
+  /** the locals to which the result of the last instruction belongs */
+  let found: Set<number> | undefined;
   const parts: Uint8Array[] = [];
-  let copied = 0;
+  let written = 0;
   while (reader.at < body.length) {
     const { at } = reader;
     const op = reader.byte();
     let local: number | undefined;
-    let finds = false;
+    let finds: Set<number> | undefined;
     if (op === OP.block || op === OP.loop || op === OP.if) blockType(reader);
     else if (op === OP.get) local = reader.leb();
     else if (op === OP.set || op === OP.tee) {
       const target = reader.leb();
-      if (found) below.add(target);
-      else if (target !== DATA) below.delete(target);
+      for (const locals of [below, walked, copied]) if (target !== DATA) locals.delete(target);
+      found?.add(target);
+      if (last !== undefined && walked.has(last)) copied.add(target);
     } else if (op === OP.call) {
-      finds = reader.leb() === lookup && secondLast !== undefined && below.has(secondLast);
-      if (finds) {
-        parts.push(body.subarray(copied, at), Uint8Array.from([OP.call, ...leb(instead)]));
-        copied = reader.at;
+      const callee = reader.leb();
+      let instead: number | undefined;
+      if (callee === use.walk) {
+        finds = walked;
+        copied.clear();
+      } else if (callee === use.lookup && secondLast !== undefined) {
+        if (below.has(secondLast)) [finds, instead] = [below, use.lookupBelowData];
+        else if (walked.has(secondLast)) finds = walked;
+      } else if (callee === use.compare && secondLast !== undefined && walked.has(secondLast)) {
+        if (!copied.has(last ?? -1)) instead = use.compareWalked;
+      }
+      if (instead !== undefined) {
+        parts.push(body.subarray(written, at), Uint8Array.from([OP.call, ...leb(instead)]));
+        written = reader.at;
       }
     } else if (op !== OP.end) immediates(reader, op);
     secondLast = last;
@@ -52,5 +81,5 @@ export const rewireAccesses = (body: Uint8Array, lookup: number, instead: number
     found = finds;
   }
   if (reader.at !== body.length) throw malformed('a function does not end where its length says');
-  return copied === 0 ? body : concat([...parts, body.subarray(copied)]);
+  return written === 0 ? body : concat([...parts, body.subarray(written)]);
 };

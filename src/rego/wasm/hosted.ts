@@ -30,6 +30,7 @@ import {
   type Condition,
   callOf,
   condition,
+  compareWalkedFunction,
   countFunction,
   dataMemberFunction,
   digitsFunction,
@@ -103,7 +104,9 @@ const FIRST = 1 << 24;
 export const NEXT = FIRST;
 /** host function: sorts the result of `walk` */
 export const ARRANGE = FIRST + 1;
-const FIRST_HOSTED = FIRST + 2;
+/** host function: whether `walk` is asked for an index by a number that the interpreter does not take as one */
+export const NO_INDEX = FIRST + 2;
+const FIRST_HOSTED = FIRST + 3;
 /** host function: the key that the interpreter looks up below `data` instead of this one */
 const STORED_KEY = FIRST_HOSTED + HOSTED.length;
 export const hostedAt = (id: number): string | undefined =>
@@ -205,12 +208,19 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   bodies[iterate] = inFront(bodies[iterate]!, orderedIteration(next));
   const member = first + needed('opa_value_get', 'ii');
   const dataMember = add(2, dataMemberFunction(parts, member, host(STORED_KEY, get(1))));
+  const walk = at('opa_value_transitive_closure', 'i');
+  const compare = first + needed('opa_value_compare', 'ii');
+  const accesses = {
+    lookup: member,
+    lookupBelowData: dataMember,
+    walk: walk === undefined ? undefined : first + walk,
+    compare,
+    compareWalked: add(2, compareWalkedFunction(compare, host(NO_INDEX, get(0), get(1)))),
+  };
   for (const [name, index] of names)
-    if (POLICY_FUNCTION.test(name))
-      bodies[index - first] = rewireAccesses(bodies[index - first]!, member, dataMember);
+    if (POLICY_FUNCTION.test(name)) bodies[index - first] = rewireAccesses(bodies[index - first]!, accesses);
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
-  const walk = at('opa_value_transitive_closure', 'i');
   if (walk !== undefined) {
     const original = add(1, bodies[walk]!);
     bodies[walk] = body(0, host(ARRANGE, callOf(original, get(0))));

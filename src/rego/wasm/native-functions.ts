@@ -344,6 +344,20 @@ export const dataMemberFunction = (
   );
 };
 
+/**
+ * `(walked, wanted) → 0 if they are equal`, for a part of a result of `walk` and a value that it was asked for
+ * @param noIndex code that calls the host for two equal values
+ */
+export const compareWalkedFunction = (compare: number, noIndex: Code): Uint8Array => {
+  const [walked, wanted, order] = [get(0), get(1), get(2)];
+  return body(
+    1,
+    set(2, callOf(compare, walked, wanted)),
+    ifElse(either(order, isPlain(wanted)), returned(order), returned(noIndex)),
+    number(0),
+  );
+};
+
 /** Inserted in `opa_heap_ptr_set(address)`: the slots and their lists are freed with the heap. */
 export const forgetSlots = ({ globals }: Pick<Parts, 'globals'>): Code => [
   ...[...number(0), 0x24, ...leb(globals)],
