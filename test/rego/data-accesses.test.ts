@@ -1,6 +1,6 @@
 /**
  * Steps below `data` by numbers and by texts of digits: OPA's interpreter takes every step of a path in its store as a string.
- * Paths that `walk` is asked for (rules `w_…`): the interpreter finds an element of an array only by an integer.
+ * Paths that `walk` is asked for (rules `w_…`): the interpreter finds an element of an array only by an integer. `not walk(…)`.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -105,6 +105,23 @@ w_index_then contains [p, w] if { walk(input.a, [p, _]); walk(input.b, [p, w]) }
 w_inner contains v if { walk(input.a, [[0], o]); walk(o, [[1.0], v]) }
 w_inner_found contains v if { walk(input.a, [[0], o]); walk(o, [[1], v]) }
 w_any if walk(input.a, [[0.0], _])
+w_negated_input if { p := input.path; not walk(input.a, [p, 1]) }
+w_not_found if { p := ["x"]; not walk(input.a, [p, 1]) }
+w_not_literal if not walk(input.a, [[0, 0], 2])
+w_not_is_found if not walk(input.a, [[0, 0], 1])
+w_not_of_many contains p if { some p in input.paths; not walk(input.o, [p, 7]) }
+w_not_number contains k if { some k in [0, 0.0, 1, 7]; not walk(input.a, [[k, 0], 3]) }
+w_not_with if { p := [0, 0]; not walk(input.a, [p, 1]) with input.a as [] }
+w_not_with_found if { p := [0, 0]; not walk(input.a, [p, 1]) with input.a as [[1]] }
+w_not_twice if { p := ["x"]; not walk(input.a, [p, 1]); not walk(input.b, [p, 2]) }
+w_not_second if { p := [0, 0]; not walk(input.a, [p, 7]); not walk(input.b, [p, 4]) }
+w_not_then contains v if { p := ["x"]; not walk(input.a, [p, 1]); walk(input.a, [[0], v]) }
+w_not_listed := [k | some k in [0, 1]; not walk(input.b, [[k, 0], 4])]
+w_not_in_every if every k in [5, 6] { not walk(input.a, [[k], 1]) }
+w_not_by(p) if not walk(input.a, [p, 3])
+w_not_functions := [p | some p in [[0], [1, 0], [1]]; w_not_by(p)]
+w_not_pair if { out := [[1, 0], 3]; not walk(input.a, out) }
+w_not_else := 1 if { p := [1, 0]; not walk(input.a, [p, 3]) } else := 2
 w_listed := [v | walk(input.a, [[0.0], v])]
 w_every if every k in [0.0, 1.0] { walk(input.a, [[k], _]) }
 w_every_found if every k in [0, 1] { walk(input.a, [[k], _]) }

@@ -22,6 +22,7 @@ import {
   signaturesOf,
 } from './format.ts';
 import { rewireAccesses } from './data-accesses.ts';
+import { correctNegatedWalks } from './negated-walks.ts';
 import {
   aboveFunction,
   allOf,
@@ -218,7 +219,8 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
     compareWalked: add(2, compareWalkedFunction(compare, host(NO_INDEX, get(0), get(1)))),
   };
   for (const [name, index] of names)
-    if (POLICY_FUNCTION.test(name)) bodies[index - first] = rewireAccesses(bodies[index - first]!, accesses);
+    if (POLICY_FUNCTION.test(name))
+      bodies[index - first] = correctNegatedWalks(rewireAccesses(bodies[index - first]!, accesses));
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
   if (walk !== undefined) {

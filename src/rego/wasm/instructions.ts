@@ -7,12 +7,15 @@ export const OP = {
   if: 0x04,
   else: 0x05,
   end: 0x0b,
+  branch: 0x0c,
+  branchIf: 0x0d,
   call: 0x10,
   indirect: 0x11,
   get: 0x20,
   set: 0x21,
   tee: 0x22,
   const: 0x41,
+  isZero: 0x45,
 } as const;
 
 /** Skips the type of a block. */
