@@ -128,7 +128,7 @@ function report(
 
 const TITLES: { readonly [D in Shift['direction']]: string } = {
   wider: 'More would have left',
-  other: 'It would have been disguised or limited in another way',
+  other: 'It would have been treated or limited differently',
   narrower: 'Less would have left',
   reason: 'For another reason, with the same result',
 };
@@ -166,7 +166,7 @@ function notesOf({ inexact: i }: Replay): string[] {
     [i.states, 'states of data subjects cannot be replayed because records do not list them'],
     [
       i.parameters,
-      'disguised values are compared by treatment alone, because how (which mask, which rounding) is not on record: name the policy that decided with --before',
+      'disguised values are compared by treatment alone, because its parameters (which mask, which rounding) are not on record: name the policy that decided with --before',
     ],
     [
       i.obligations,

@@ -104,7 +104,7 @@ const replay = Type.Object(
     states: count,
     same: Type.Integer({
       minimum: 0,
-      description: 'decisions in which nothing that is on record would have been otherwise',
+      description: 'decisions in which nothing that is on record would have been different',
     }),
     left_out: Type.Integer({ minimum: 0, description: 'decisions of which nothing could be compared' }),
     revisions: Type.Record(text, count, { description: 'revision that decided → decisions' }),

@@ -25,7 +25,7 @@ export interface Diff {
 
 export const TITLES: { readonly [D in Direction]: string } = {
   wider: 'Who sees or may do more now',
-  other: 'What is disguised or limited in another way',
+  other: 'What is treated or limited differently',
   narrower: 'Who sees or may do less now',
   reason: 'For another reason, with the same result',
 };
@@ -151,12 +151,12 @@ function sentenceText(s: Sentence, diff: Diff, width: number, dim: (t: string) =
 const LONGEST = 60;
 
 export function sourceText({ at, before, after }: SourceChange): string {
-  if (before === 'present' && after === 'present') return `${at}: otherwise`;
+  if (before === 'present' && after === 'present') return `${at}: changed`;
   const cut = (text: string | null): string =>
     text === null ? 'none' : text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
   // values that are alike as far as they are shown
   const [from, to] = [cut(before), cut(after)];
-  return from === to ? `${at}: otherwise` : `${at}: ${from} → ${to}`;
+  return from === to ? `${at}: changed` : `${at}: ${from} → ${to}`;
 }
 
 export function catalogText({ resource, pointer, what, before, after, wider }: CatalogChange): string {

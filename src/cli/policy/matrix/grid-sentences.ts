@@ -140,8 +140,8 @@ export const WORDS: { readonly [treatment in FieldOutcome['do']]: string } = {
   tokenize: 'as a token',
   pseudonymize: 'as a pseudonym',
   nullify: 'as null',
-  drop: 'not at all',
-  withheld: 'not at all',
+  drop: 'withheld',
+  withheld: 'withheld',
 };
 
 function spellOutcome({ of, direction }: Change, outcome: Change['before']): string {
