@@ -404,7 +404,7 @@ describe('languages of many parameters in a body', () => {
     expect(Buffer.from(first.body).toString()).toBe('name=Li&_count=1000&_offset=0');
   });
   test.each([
-    [{ request: { grammar: { '/*': { grammar: 'fhir', fields } } } }, /in a form alone/],
+    [{ request: { grammar: { '/*': { grammar: 'fhir', fields } } } }, /if the body is a form/],
     [{ request: { format: 'form', grammar: { '/*': { grammar: 'sort', fields } } } }, /name the parameter/],
     [{ request: { params: ['/x'] }, paging: { limit: '/limit' } }, /add it to request.params/],
     [

@@ -311,7 +311,7 @@ describe('a parameter with the name of a language and no grammar is a fault', ()
   });
   test.each([
     [{ query_grammar: { '*': { grammar: 'sort' } } }, /is the language of one parameter/],
-    [{ request: { grammar: { '/q': { grammar: 'odata' } } } }, /in a form alone/],
+    [{ request: { grammar: { '/q': { grammar: 'odata' } } } }, /if the body is a form/],
     [{ query_grammar: { q: { grammar: 'mongoo' } } }, /did you mean "mongo"/],
     [{ query_grammar: { q: { grammar: 'text' } }, query_params: ['q'] }, /is already in query_params/],
     [{ query_params: ['limit'], query_values: { limits: '[0-9]+' } }, /did you mean "limit"/],

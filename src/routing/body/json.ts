@@ -1,4 +1,5 @@
 /** JSON request bodies. Whatever another reader could read differently is rejected (RFC 8259 §4, RFC 8785 §3.1). */
+import { closingQuote, isName, parseJson as parse } from '../../model/json-text.ts';
 import { refuseOverrideMembers } from '../query.ts';
 import { unreadable } from './text.ts';
 
@@ -11,10 +12,10 @@ const NONE: ReadonlySet<string> = new Set();
 export function parseJson(text: string, depth: number, overrides: ReadonlySet<string> = NONE): unknown {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parse(text);
   } catch {
     // The engine's message would quote the body.
-    throw unreadable('is not JSON');
+    throw unreadable('is not JSON, or has a name with a quotation mark, a backslash or a control character');
   }
   refuseDuplicates(text, depth);
   refuseOverrideMembers(value, overrides);
@@ -44,7 +45,7 @@ function refuseDuplicates(text: string, depth: number): void {
     if (c === 0x22) {
       const end = closingQuote(text, i);
       const names = open[open.length - 1];
-      if (names && isName(text, end)) {
+      if (names && isName(text, end + 1)) {
         const name = JSON.parse(text.slice(i, end + 1)) as string;
         if (names.has(name)) throw unreadable('has the same name twice in one object');
         names.add(name);
@@ -58,20 +59,4 @@ function refuseDuplicates(text: string, depth: number): void {
     if (open.length > depth) throw unreadable(`is nested more than ${depth} levels deep (limits.depth)`);
     i++;
   }
-}
-
-export function closingQuote(text: string, start: number): number {
-  let i = start + 1;
-  for (;;) {
-    const c = text.charCodeAt(i);
-    if (c === 0x22) return i;
-    i += c === 0x5c ? 2 : 1;
-  }
-}
-
-/** In valid JSON a string is a name exactly when a colon follows. */
-function isName(text: string, end: number): boolean {
-  let i = end + 1;
-  while (i < text.length && text.charCodeAt(i) <= 0x20) i++;
-  return text.charCodeAt(i) === 0x3a;
 }

@@ -3,7 +3,7 @@ import type { Steps } from '../pointer.ts';
 import { encode } from '../path.ts';
 import { readQuery } from '../query.ts';
 import type { BodyRules, RequestFormat } from './index.ts';
-import { closingQuote } from './json.ts';
+import { closingQuote } from '../../model/json-text.ts';
 import type { TextCodec } from './text.ts';
 
 export interface Change {
