@@ -11,6 +11,7 @@ import {
   renameSync,
   rmSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -166,6 +167,19 @@ test('whatever happens to the files at any moment under load, what was acknowled
     ),
     { numRuns: 25 },
   );
+});
+
+test('a file that stands where the next segment begins is moved to the quarantine directory', async () => {
+  const dir = directory();
+  const journal = await openJournal(dir);
+  onTestFinished(() => journal.close());
+  const name = `${journal.origin}.0000000000000001`;
+  writeFileSync(join(dir, `${name}.jsonl`), 'refused');
+  const { hash } = await journal.append(draft(1));
+  expect(stands(dir, hash)).toBe(true);
+  expect(readFileSync(join(dir, 'quarantine', `${name}.1.torn`), 'utf8')).toBe('refused');
+  await journal.close();
+  expect((await verify({ dir, key: null })).problems).toEqual([]);
 });
 
 test.each(['removed', 'moved away', 'replaced by an empty one'])(

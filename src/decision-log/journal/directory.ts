@@ -6,12 +6,13 @@
  *   <origin>.lock                  held by the process that appends (lock.ts)
  *   .archive.lock                  held by the process that moves segments to an archive
  *   archived.ndjson                anchors of segments that were moved to an archive (archive.ts)
- *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start
+ *   quarantine/<origin>.<seq>.<n>.torn   half-written tails, moved here at a start, and segments that were lost before a record in them was
+ *                                        acknowledged
  *   sinks/<sink>.<origin>.json     the sink's position in the origin's chain (sinks/position.ts)
  *   sinks/<sink>.lock              held by the process that writes to the sink
  *   data-subject.key               the generated key of the data-subject HMACs, mode 0600
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SluiceError } from '../../errors.ts';
@@ -97,6 +98,20 @@ export function makeDirectory(dir: string): void {
   } catch (e) {
     // Another worker may have created it meanwhile.
     if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw e;
+  }
+}
+
+/** Moves a segment, in which no record is acknowledged, to the quarantine directory. @param first seq of its first record */
+export function quarantineSegment(dir: string, origin: string, first: number): void {
+  const name = segmentName(origin, first);
+  const quarantine = join(dir, QUARANTINE);
+  makeDirectory(quarantine);
+  for (let n = 1; ; n++) {
+    const place = join(quarantine, name.replace(/jsonl$/, `${n}.torn`));
+    if (existsSync(place)) continue;
+    renameSync(join(dir, name), place);
+    syncDirectory(quarantine);
+    return;
   }
 }
 

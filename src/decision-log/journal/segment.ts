@@ -15,7 +15,7 @@ import {
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SluiceError } from '../../errors.ts';
-import { segmentName } from './directory.ts';
+import { errno, quarantineSegment, segmentName } from './directory.ts';
 import { type FileIdentity, identityOf, isSame, statOf } from '../file-identity.ts';
 
 const [write, flush, syncAll, open, close, truncate] = [
@@ -27,7 +27,7 @@ const [write, flush, syncAll, open, close, truncate] = [
   promisify(ftruncate),
 ];
 const APPEND = constants.O_WRONLY | constants.O_APPEND;
-/** An existing file of this name is not ours: never append to it. */
+/** An existing file of this name is never appended to. */
 const NEW = constants.O_CREAT | constants.O_EXCL;
 /** With O_DSYNC a write returns once its bytes are on disk: one thread-pool task instead of two. Windows does not have it. */
 const WRITE_THROUGH = (constants as { readonly O_DSYNC?: number }).O_DSYNC ?? 0;
@@ -85,7 +85,12 @@ export class Segment {
       this.#path = null;
       this.#size = 0;
       const path = join(this.#dir, segmentName(this.#origin, first));
-      this.#fd = await open(path, flags | NEW, 0o640);
+      this.#fd = await open(path, flags | NEW, 0o640).catch((e: unknown) => {
+        // A segment that was lost before its first record was acknowledged stands where the next one begins.
+        if (errno(e) !== 'EEXIST') throw e;
+        quarantineSegment(this.#dir, this.#origin, first);
+        return open(path, flags | NEW, 0o640);
+      });
       this.#path = path;
     } else
       this.#fd = await open(this.#path, flags).catch(() => this.#misplaced('was removed or made unreadable'));
