@@ -1,7 +1,7 @@
 /** `sluice serve` as a process of its own, and the signals that operators send it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { cleanedTest } from '../support/cleaned-test.ts';
@@ -109,7 +109,7 @@ describe.concurrent('sluice serve', () => {
       const warned = (): readonly string[] =>
         served.log().match(/"level":40,[^\n]*sluice\.yaml:\d+:\d+: [\w.[\]]+/g) ?? [];
       // the log has a pipe of its own, which may be read later than the line that says it listens
-      await expect.poll(() => warned().length, { timeout: 10_000 }).toBeGreaterThan(2);
+      await vi.waitUntil(() => warned().length > 2, { timeout: 60_000 });
       expect(warned().map((line) => line.split(': ').at(-1))).toEqual([
         'insecure.literal_secrets',
         'routes[0].resource',
