@@ -28,7 +28,7 @@ export interface Case {
   readonly purpose: string | null;
 }
 
-/** What follows from a case. All of it is frozen but the answers. */
+/** What follows from a case. Requests share it, so nothing of it but the answers is changed. */
 export interface CaseMemo {
   readonly use: PurposeOfUse;
   /** purposes and recipients that the policy knows */
