@@ -54,6 +54,7 @@ export function observeFile<T>({
   let failingSince: number | null = null;
   let brokenSince: number | null = null;
   let watcher: FSWatcher | null = null;
+  let settling: NodeJS.Timeout | undefined;
 
   function look(anew = false): void {
     const now = stampOf(path);
@@ -70,7 +71,8 @@ export function observeFile<T>({
     } catch (e) {
       failingSince ??= performance.now();
       if (performance.now() - failingSince < SETTLE_MS) {
-        setTimeout(() => look(), SETTLE_MS).unref();
+        clearTimeout(settling);
+        settling = setTimeout(() => look(), SETTLE_MS).unref();
         return;
       }
       isChanged = error === null;
@@ -108,6 +110,7 @@ export function observeFile<T>({
     look,
     close() {
       clearInterval(timer);
+      clearTimeout(settling);
       watcher?.close();
     },
   };

@@ -238,6 +238,28 @@ test('what a listener for changes throws is no fault of the file', async () => {
   expect([file.value, file.error, file.brokenSince, errors]).toEqual(['two', null, null, []]);
 });
 
+test('a file that is closed while it is unreadable is not looked at again', async () => {
+  const path = join(await scratch(), 'file');
+  writeFileSync(path, 'one');
+  let reads = 0;
+  const parse = (text: string): string => {
+    reads += 1;
+    if (text === 'two') throw new Error('unreadable');
+    return text;
+  };
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
+  try {
+    const file = observeFile({ path, clock: systemClock, parse, poll: 60_000 });
+    writeFileSync(path, 'two');
+    file.look();
+    expect(reads).toBe(2);
+    file.close();
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe('a source that is away for a moment', () => {
   test('leaves the policy degraded for as long, and no longer, though nothing changed', async () => {
     const root = await scratch();
