@@ -125,23 +125,6 @@ const decisionRecordSchema = Type.Object(
     trace_id: nullable(text),
     labels: Type.Record(text, text),
     part,
-    removed: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            origin: text,
-            first: Type.Integer({ minimum: 1 }),
-            last: Type.Integer({ minimum: 1 }),
-            shared: Type.Optional(Type.Boolean()),
-          },
-          closed,
-        ),
-        {
-          description:
-            'of a record of kind retention or erasure: records, or with `shared` the shared documents written for them, whose payload was removed',
-        },
-      ),
-    ),
     proof: Type.Optional(
       Type.Object(
         {

@@ -3,15 +3,7 @@ import type { Reason } from './answers.ts';
 import type { Consent } from './consent.ts';
 import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
 
-export type RecordKind =
-  | 'disclosure'
-  | 'authzen'
-  | 'admin'
-  | 'consent'
-  | 'grant'
-  | 'policy'
-  | 'retention'
-  | 'erasure';
+export type RecordKind = 'disclosure' | 'authzen' | 'admin' | 'consent' | 'grant' | 'policy';
 /** the OCSF actions */
 export type Outcome = 'allowed' | 'modified' | 'denied' | 'observed' | 'error';
 
@@ -105,17 +97,6 @@ export interface DecisionRecordDraft {
     readonly piece?: number;
     readonly pieces?: number;
   };
-  /** of a record of kind `retention` or `erasure`: the lines whose payload was removed */
-  readonly removed?: readonly RemovedLines[];
-}
-
-/** Lines of a chain whose payload was removed, by the seqs of their records. */
-export interface RemovedLines {
-  readonly origin: string;
-  readonly first: number;
-  readonly last: number;
-  /** true: shared documents that were written for these records; absent: the records */
-  readonly shared?: boolean;
 }
 
 export interface DecisionRecord extends DecisionRecordDraft {

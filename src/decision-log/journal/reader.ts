@@ -18,9 +18,16 @@ export type Read =
       /** the complete record as a line that can be verified on its own, without a newline */
       line(): string;
     }
-  | { readonly what: 'document'; readonly link: ChainLink; readonly ref: string; readonly isNew: boolean }
-  /** payload and salt of the line were removed, or of a shared document that the record refers to */
-  | { readonly what: 'removed'; readonly link: ChainLink; readonly own: boolean }
+  | {
+      readonly what: 'document';
+      readonly link: ChainLink;
+      readonly ref: string;
+      readonly isNew: boolean;
+      /** its payload was removed */
+      readonly isCut: boolean;
+    }
+  /** payload and salt of the record were removed (`isCut`), or of a shared document that it refers to */
+  | { readonly what: 'removed'; readonly link: ChainLink; readonly isCut: boolean }
   /** the line is linked correctly, but its payload cannot be read */
   | {
       readonly what: 'unreadable';
@@ -55,11 +62,6 @@ export class SegmentReader {
     this.#shared = new Map();
   }
 
-  /** The payload of the shared document was removed. */
-  isRemoved(ref: string): boolean {
-    return this.#shared.get(ref)?.document === null;
-  }
-
   /** number of shared documents read */
   get count(): number {
     return this.#shared.size;
@@ -83,9 +85,9 @@ export class SegmentReader {
       const isNew = !this.#shared.has(ref);
       const document = parsed.payload as Shared['document'];
       if (isNew) this.#shared.set(ref, { kind: link.document, document, salt: parsed.salt });
-      return { what: 'document', link, ref, isNew };
+      return { what: 'document', link, ref, isNew, isCut: document === null };
     }
-    return parsed.payload === null ? { what: 'removed', link, own: true } : this.#record(link, parsed);
+    return parsed.payload === null ? { what: 'removed', link, isCut: true } : this.#record(link, parsed);
   }
 
   #record(link: ChainLink, parsed: Parsed): Read {
@@ -113,7 +115,7 @@ export class SegmentReader {
       };
       return { what: 'record', link, record, line: () => completeLine(record, proof) };
     } catch (e) {
-      if (e instanceof Removed) return { what: 'removed', link, own: false };
+      if (e instanceof Removed) return { what: 'removed', link, isCut: false };
       const detail = e instanceof Missing ? e.message : 'its payload is not a decision record';
       const { decision_id } = own;
       return {
@@ -131,6 +133,10 @@ export class SegmentReader {
       for (const { bytes, complete } of lines) if (complete && isShared(bytes)) this.read(bytes);
   }
 }
+
+/** True for a line whose payload was removed. */
+export const isCut = (read: Read): read is Extract<Read, { readonly isCut: boolean }> =>
+  'isCut' in read && read.isCut;
 
 /** A record of version 1 begins with `{"action":`. */
 export const isVersion2 = (line: Buffer): boolean =>

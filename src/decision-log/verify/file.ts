@@ -13,7 +13,7 @@ import { isLinked } from '../journal/chain.ts';
 import { readCopy } from '../journal/copy.ts';
 import { errno } from '../journal/directory.ts';
 import { type Line, splitLines } from '../journal/lines.ts';
-import { SegmentReader } from '../journal/reader.ts';
+import { isCut, SegmentReader } from '../journal/reader.ts';
 import { type ProblemKind, Problems } from './problems.ts';
 import { FAULTS } from './verify.ts';
 
@@ -21,7 +21,7 @@ export interface FileReport {
   readonly ok: boolean;
   readonly file: string;
   readonly records: number;
-  /** records whose payload was removed, so that only their place in the chain can be verified */
+  /** records that cannot be read, because their payload, or that of a shared document, was removed; their place is verified */
   readonly removed: number;
   readonly chains: readonly ChainInFile[];
   readonly problems: Problems['kept'];
@@ -115,6 +115,8 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
         say(read.fault, FAULTS[read.fault]);
         continue;
       }
+      if (isCut(read)) problems.removed(read.link, file, number);
+      else problems.endRun();
       const link = read.what === 'fault' ? { ...copy!, after: null, document: null } : read.link;
       const id = copy?.decision_id ?? (read.what === 'record' ? read.record.decision_id : null);
       const { origin, seq, hash } = link;
@@ -164,6 +166,7 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       });
     say('file_unreadable', `The file cannot be read to its end (${errno(cause)}).`);
   }
+  problems.endRun();
   if (records === 0)
     throw new SluiceError('input_invalid', {
       message: `${file} holds no decision record${number === 0 ? ': it is empty' : hint === null ? '' : `: it ${hint}`}. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,

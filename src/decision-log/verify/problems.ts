@@ -1,4 +1,6 @@
 /** What can be wrong with a journal, and where. */
+import type { ChainLink } from '../journal/chain.ts';
+
 export type ProblemKind =
   | 'line_malformed'
   | 'hash_mismatch'
@@ -51,7 +53,7 @@ export interface OriginReport {
   readonly torn_tails: number;
   /** seq up to which records were moved to an archive; 0: none */
   readonly archived: number;
-  /** records that cannot be read any more, because their payload, or that of a shared document, was removed */
+  /** records that cannot be read, because their payload, or that of a shared document, was removed; their place is verified */
   readonly removed: number;
   /** a process holds the chain */
   readonly live: boolean;
@@ -68,13 +70,51 @@ export interface VerifyReport {
   readonly anchors: number;
 }
 
+/** Consecutive lines of a chain without their payload. */
+interface Run {
+  readonly link: ChainLink;
+  readonly file: string;
+  readonly line: number;
+  lines: number;
+  last: number;
+}
+
 /** Keeps the first hundred problems; later ones are usually consequences of them. */
 export class Problems {
   readonly kept: Problem[] = [];
   total = 0;
+  #run: Run | null = null;
 
   add(problem: Problem): void {
+    this.endRun();
     this.total++;
     if (this.kept.length < 100) this.kept.push(problem);
+  }
+
+  /** The line has no payload. Consecutive ones are one problem. */
+  removed(link: ChainLink, file: string, line: number): void {
+    const run = this.#run;
+    if (run?.link.origin === link.origin && run.file === file && run.line + run.lines === line) {
+      run.lines++;
+      run.last = link.seq;
+      return;
+    }
+    this.endRun();
+    this.#run = { link, file, line, lines: 1, last: link.seq };
+  }
+
+  /** The next line has its payload, or there is no next line. */
+  endRun(): void {
+    const run = this.#run;
+    if (run === null) return;
+    this.#run = null;
+    const { link, file, line, lines, last } = run;
+    const { origin, seq, document } = link;
+    const what =
+      lines > 1
+        ? `The payloads of ${lines} lines were removed, of ${seq === last ? `record ${seq}` : `records ${seq} to ${last}`}`
+        : `The payload of ${document === null ? '' : 'a shared document written for '}record ${seq} was removed`;
+    const message = `${what}. Nothing in this version of Sluice removes payloads.`;
+    this.add({ what: 'payload_removed', message, origin, file, line, seq, decision_id: null });
   }
 }

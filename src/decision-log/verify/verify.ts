@@ -20,10 +20,9 @@ import {
 import { type HeadState, readHead } from '../journal/head.ts';
 import { type Line, readLines } from '../journal/lines.ts';
 import { isHeld } from '../journal/lock.ts';
-import { isShared, type Read, SegmentReader } from '../journal/reader.ts';
+import { isCut, isShared, type Read, SegmentReader } from '../journal/reader.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
 import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
-import { Removals } from './removals.ts';
 
 export interface VerifyOptions {
   readonly dir: string;
@@ -51,21 +50,19 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 async function verifyListed(options: VerifyOptions, origins: readonly OriginFiles[]): Promise<VerifyReport> {
   const problems = new Problems();
   const peers: PeerHeads = new Map();
-  const removals = new Removals();
   const reports: OriginReport[] = [];
   const archived = archivedIn(options, problems);
   const anchors = [...(options.anchors ?? []), ...archived];
   const total = origins.reduce((sum, o) => sum + o.segments.reduce((n, s) => n + s.size, 0), 0);
   let done = 0;
   for (const files of origins) {
-    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, removals, (bytes) => {
+    const chain = new ChainCheck(files, { ...options, anchors }, problems, peers, (bytes) => {
       done += bytes;
       options.progress?.(Math.min(done, total), total);
     });
     reports.push(await chain.run());
   }
   await checkPeerHeads(peers, anchors, reports, origins, problems);
-  removals.check(problems);
   return {
     ok: problems.total === 0,
     records: reports.reduce((n, o) => n + o.records, 0),
@@ -100,7 +97,6 @@ class ChainCheck {
   readonly #options: VerifyOptions;
   readonly #problems: Problems;
   readonly #peers: PeerHeads;
-  readonly #removals: Removals;
   readonly #progress: (bytes: number) => void;
   readonly #anchors: ReadonlyMap<number, Anchor>;
   #next: Expected = BEGINNING;
@@ -122,14 +118,12 @@ class ChainCheck {
     options: VerifyOptions,
     problems: Problems,
     peers: PeerHeads,
-    removals: Removals,
     progress: (bytes: number) => void,
   ) {
     this.#files = files;
     this.#options = options;
     this.#problems = problems;
     this.#peers = peers;
-    this.#removals = removals;
     this.#progress = progress;
     this.#anchors = new Map(
       (options.anchors ?? []).filter((a) => a.origin === files.origin).map((a) => [a.seq, a]),
@@ -234,6 +228,7 @@ class ChainCheck {
 
   #line(line: Line, file: string, number: number): void {
     const read = this.#reader.read(line.bytes);
+    if (!isCut(read)) this.#problems.endRun();
     if (read.what === 'fault') {
       const partial = read.record;
       const id = typeof partial?.decision_id === 'string' ? partial.decision_id : null;
@@ -243,9 +238,9 @@ class ChainCheck {
       return;
     }
     this.#place(read, file, number);
+    if (isCut(read)) this.#problems.removed(read.link, file, number);
     this.#pending = read.what === 'document' ? this.#pending + line.bytes.length + 1 : 0;
     if (read.what !== 'document') this.#record(read, file, number);
-    else if (this.#reader.isRemoved(read.ref)) this.#removals.found(read.link, file, number);
   }
 
   /** Compares the place of a line with that of the line before it. */
@@ -305,8 +300,6 @@ class ChainCheck {
       );
     switch (read.what) {
       case 'removed':
-        // Of a record that lacks only a shared document, the document is reported.
-        if (read.own) this.#removals.found(link, file, number);
         this.#removed++;
         return;
       case 'unreadable':
@@ -324,7 +317,6 @@ class ChainCheck {
         this.#from ??= record.timestamp;
         this.#until = record.timestamp;
         if (record.kind === 'admin') collectPeerHeads(record, this.#peers);
-        this.#removals.state(record);
       }
     }
   }
@@ -354,6 +346,7 @@ class ChainCheck {
   }
 
   #checkHead(): OriginReport['head'] {
+    this.#problems.endRun();
     const file = `${this.#files.origin}.head`;
     const say = (what: ProblemKind, message: string, seq: number | null = null) =>
       this.#report(what, message, file, null, seq);
