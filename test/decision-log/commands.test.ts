@@ -9,8 +9,7 @@ import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
 import { runCommand } from '../support/io.ts';
 import { readCopy } from '../../src/decision-log/journal/copy.ts';
-import { recordsOf } from '../support/journals.ts';
-import { temporaryDirectory } from '../support/journals.ts';
+import { isRecord, linesOf, recordsOf, temporaryDirectory } from '../support/journals.ts';
 
 async function recorded(
   n: number,
@@ -183,6 +182,23 @@ describe('decisions verify', () => {
       ok: false,
       problems: [{ seq: 4 }],
     });
+  });
+
+  test('prints how many records cannot be read because content was removed, of a journal and of a file', async () => {
+    const { dir } = await recorded(7);
+    const lines = linesOf(segment(dir));
+    const at = lines.findLastIndex(isRecord);
+    const cut = lines[at]!;
+    writeFileSync(
+      segment(dir),
+      `${lines.with(at, `${cut.slice(0, cut.indexOf(',"payload":'))}}`).join('\n')}\n`,
+    );
+    const wide = (...argv: string[]) => runCommand(['decisions', 'verify', ...argv], { columns: 160 });
+    expect((await wide('--journal', dir)).stdout).toContain('1 record without content');
+    expect((await wide(segment(dir))).stdout).toContain('7 records: BROKEN, 1 record without content.');
+    writeFileSync(segment(dir), `${lines.join('\n')}\n`);
+    expect((await wide('--journal', dir)).stdout).not.toContain('without content');
+    expect((await wide(segment(dir))).stdout).toContain('7 records: intact.');
   });
 
   test('writes anchors, and checks the chains against them', async () => {

@@ -63,7 +63,7 @@ function describeFile(report: FileReport, columns: number): string {
     `${c.first}–${c.last}`,
     c.gaps === 0 ? 'without a gap' : `${c.gaps} gap${c.gaps > 1 ? 's' : ''}`,
   ]);
-  const verdict = `${report.file}: ${counted(report.records, 'record')}: ${report.ok ? 'intact' : 'BROKEN'}.\n`;
+  const verdict = `${report.file}: ${counted(report.records, 'record')}: ${report.ok ? 'intact' : 'BROKEN'}${report.removed > 0 ? `, ${unreadable(report.removed)}` : ''}.\n`;
   const gaps = report.chains.some((c) => c.gaps > 0)
     ? 'Records between the gaps are not in this file; whether they were left out or removed, only the journal tells.\n'
     : '';
@@ -139,11 +139,15 @@ const day = (time: string | null): string =>
 const head = (o: OriginReport): string =>
   ({ signed: 'signed', unsigned: 'unsigned', unchecked: 'signed, not checked', none: 'none' })[o.head];
 
+/** @param removed records whose payload, or a shared document of them, was removed */
+const unreadable = (removed: number): string => `${counted(removed, 'record')} without content`;
+
 const note = (o: OriginReport): string =>
   [
     o.live ? 'being written' : null,
     o.archived > 0 ? `1 to ${o.archived} archived` : o.first > 1 ? `begins at ${o.first}` : null,
     o.beyond_head > 0 ? `${o.beyond_head} beyond its head` : null,
+    o.removed > 0 ? unreadable(o.removed) : null,
     o.torn_tails > 0 ? `${o.torn_tails} torn tail${o.torn_tails > 1 ? 's' : ''} set aside` : null,
   ]
     .filter((x) => x !== null)
