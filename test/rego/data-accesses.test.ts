@@ -2,16 +2,10 @@
  * Steps below `data` by numbers and by texts of digits: OPA's interpreter takes every step of a path in its store as a string.
  * Paths that `walk` is asked for (rules `w_…`): the interpreter finds an element of an array only by an integer. `not walk(…)`.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readArchive } from '../../src/policy/bundle/archive.ts';
-import { resolveOpa } from '../../src/policy/opa/opa.ts';
-import { createEvaluator, type Evaluator } from '../../src/rego/evaluator.ts';
-import { equal } from '../../src/rego/order.ts';
-import { decode, encode, type RegoObject, type RegoValue } from '../../src/rego/values.ts';
-import { asOpaInterpreter } from '../../src/rego/wasm/hosted.ts';
+import { type Compared, compare, ruleNames } from './compared.ts';
+
+const LEVELS = [0, 1];
 
 /** one rule a line */
 const RULES = `
@@ -145,82 +139,26 @@ w_wildcard contains v if walk(input.a, [_, v])
 w_path_of_paths contains [p, q] if { walk(input.a, [p, _]); walk(input.a, [q, _]); p == q }
 w_else := v if { walk(input.a, [[0.0], v]) } else := "none"
 `;
-const MODULE = `package t\n${RULES}`;
-/** the rules that are no functions */
-const NAMES = [...new Set([...RULES.matchAll(/^([a-z_]+)(?!\w*\()/gm)].map((m) => m[1]!))].filter(
-  (name) => !RULES.includes(`\n${name}(`),
-);
+const NAMES = ruleNames(RULES);
 const DATA = `{"2":"root","5":{"z":5},"nested":{"2":"bar","1":"one","2.0":"two.zero","key":2},"list":["e0","e1"],"odd":{"2":"a","2.0":"b","20e-1":"c","1e2":"d","100":"e","-1":"f","12345678901234567890123":"g"},"deep":{"a":{"2":{"z":7},"3":["x","y"]},"b":{"2":8},"c":[1,2,3],"4":{"a":4}},"t2":{"1":11}}`;
 const INPUT = `{"k":2,"k2":5,"s":"1","zero":0.0,"one":1,"path":[0.0],"path_integer":[0],"pair":[[0.0],[1,[2]]],"paths":[["list",0],["list",0.0],["list",-0],["list",1e0],["0"],[]],"a":[[1,[2]],[3]],"b":[[4]],"o":{"list":[7,8],"0":"t"}}`;
 
-let interpreted: RegoObject;
-const compiled = new Map<number, Evaluator>();
+let compared: Compared;
 
 beforeAll(async () => {
-  const opa = await resolveOpa();
-  const dir = await mkdtemp(join(tmpdir(), 'sluice-data-accesses-'));
-  try {
-    const [module, data, input] = ['p.rego', 'data.json', 'input.json'].map((f) => join(dir, f)) as [
-      string,
-      string,
-      string,
-    ];
-    await Promise.all([writeFile(module, MODULE), writeFile(data, DATA), writeFile(input, INPUT)]);
-    // Without the data in it, as Sluice builds: the optimizer must not evaluate the rules.
-    await writeFile(join(dir, '.manifest'), '{"roots":["t"]}');
-    const run = await opa.run(['eval', '-f', 'raw', '-d', module, '-d', data, '-i', input, 'data.t']);
-    if (run.code !== 0) throw new Error(run.stderr + run.stdout);
-    interpreted = decode(run.stdout) as RegoObject;
-    await rm(data);
-    await rm(input);
-    for (const level of [0, 1]) {
-      const out = join(dir, `${level}.tar.gz`);
-      const entrypoints = NAMES.flatMap((name) => ['-e', `t/${name}`]);
-      const built = await opa.run(
-        [
-          'build',
-          '--bundle',
-          '--prune-unused',
-          '-O',
-          `${level}`,
-          '-t',
-          'wasm',
-          ...entrypoints,
-          '-o',
-          out,
-          '.',
-        ],
-        { cwd: dir },
-      );
-      if (built.code !== 0) throw new Error(built.stderr + built.stdout);
-      const wasm = (await readArchive(await readFile(out), 'p')).get('policy.wasm')!;
-      await rm(out);
-      const options = { data: Buffer.from(DATA), maxPages: 256 };
-      compiled.set(level, createEvaluator(new WebAssembly.Module(asOpaInterpreter(wasm)), options));
-    }
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+  const modules = [`package t\n${RULES}`];
+  compared = await compare({ modules, names: NAMES, data: DATA, inputs: [INPUT], levels: LEVELS });
 });
 
-const plain = (v: RegoValue | undefined): RegoValue | undefined =>
-  v instanceof Set ? [...v].map((x) => plain(x)!) : v;
-
-describe.each([
-  ['without the optimizer', 0],
-  ['with the optimizer', 1],
-])('%s', (_, level) => {
+describe.each(LEVELS)('at level %i of the optimizer', (level) => {
   test.each(NAMES)('%s is answered as OPA answers it', (name) => {
-    const { raw } = compiled.get(level)!.evaluate(`t/${name}`, INPUT, { nowNs: 0n, seed: '' });
-    const ours = raw === '' ? undefined : plain(decode(raw));
-    const opa = interpreted.get(name);
-    const same = opa === undefined || ours === undefined ? opa === ours : equal(opa, ours);
-    expect(same, `OPA ${opa && encode(opa)}, ours ${ours && encode(ours)}`).toBe(true);
+    const { opa, ours } = compared.answers(name, level);
+    expect(ours).toEqual(opa);
   });
 });
 
 test('a member is found by the spelling of the number', () => {
-  const { result } = compiled.get(0)!.evaluate('t/bound', INPUT, { nowNs: 0n, seed: '' });
+  const { result } = compared.evaluators.get(0)!.evaluate('t/bound', INPUT, { nowNs: 0n, seed: '' });
   expect(result).toEqual([
     [1, 'one'],
     [2, 'bar'],

@@ -10,7 +10,7 @@
  * after `walk(x, [p, v])`, the module compares `p == [0.0]` by a copy of the path.
  */
 import { concat, leb, malformed, Reader } from './format.ts';
-import { blockType, immediates, OP } from './instructions.ts';
+import { OP, skipLocals, skipOperands } from './instructions.ts';
 
 /** the parameter that holds `data` */
 const DATA = 1;
@@ -31,10 +31,7 @@ export interface Accesses {
 
 export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
   const reader = new Reader(body);
-  for (let groups = reader.leb(); groups > 0; groups--) {
-    reader.leb();
-    reader.byte();
-  }
+  skipLocals(reader);
   const below = new Set([DATA]);
   /** locals that hold a result of `walk` or a part of it */
   const walked = new Set<number>();
@@ -52,8 +49,7 @@ export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
     const op = reader.byte();
     let local: number | undefined;
     let finds: Set<number> | undefined;
-    if (op === OP.block || op === OP.loop || op === OP.if) blockType(reader);
-    else if (op === OP.get) local = reader.leb();
+    if (op === OP.get) local = reader.leb();
     else if (op === OP.set || op === OP.tee) {
       const target = reader.leb();
       for (const locals of [below, walked, copied]) if (target !== DATA) locals.delete(target);
@@ -75,7 +71,7 @@ export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
         parts.push(body.subarray(written, at), Uint8Array.from([OP.call, ...leb(instead)]));
         written = reader.at;
       }
-    } else if (op !== OP.end) immediates(reader, op);
+    } else skipOperands(reader, op);
     secondLast = last;
     last = local;
     found = finds;

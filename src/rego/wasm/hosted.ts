@@ -22,7 +22,7 @@ import {
   signaturesOf,
 } from './format.ts';
 import { rewireAccesses } from './data-accesses.ts';
-import { correctNegatedWalks } from './negated-walks.ts';
+import { correctNegations } from './negations.ts';
 import {
   aboveFunction,
   allOf,
@@ -162,6 +162,10 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
     if (place === undefined) throw unsupported(`it names no function ${wanted[0]}`);
     return place;
   };
+  const indexOf = (...wanted: Parameters<typeof at>): number | undefined => {
+    const place = at(...wanted);
+    return place === undefined ? undefined : first + place;
+  };
   const added: { readonly type: readonly number[]; readonly body: Uint8Array }[] = [];
   const manyTypes = count(wasm, types);
   /** Adds a function. @returns its index */
@@ -214,13 +218,16 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const accesses = {
     lookup: member,
     lookupBelowData: dataMember,
-    walk: walk === undefined ? undefined : first + walk,
+    walk: indexOf('opa_value_transitive_closure', 'i'),
     compare,
     compareWalked: add(2, compareWalkedFunction(compare, host(NO_INDEX, get(0), get(1)))),
   };
+  const sets = { create: indexOf('opa_set', ''), add: indexOf('opa_set_add', 'ii', ''), lookup: member };
   for (const [name, index] of names)
-    if (POLICY_FUNCTION.test(name))
-      bodies[index - first] = correctNegatedWalks(rewireAccesses(bodies[index - first]!, accesses));
+    if (POLICY_FUNCTION.test(name)) {
+      const corrected = correctNegations(bodies[index - first]!, sets, unsupported);
+      bodies[index - first] = rewireAccesses(corrected, accesses);
+    }
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
   if (walk !== undefined) {

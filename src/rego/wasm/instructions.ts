@@ -18,8 +18,16 @@ export const OP = {
   isZero: 0x45,
 } as const;
 
+/** Skips the declarations of locals at the start of a function. */
+export const skipLocals = (reader: Reader): void => {
+  for (let groups = reader.leb(); groups > 0; groups--) {
+    reader.leb();
+    reader.byte();
+  }
+};
+
 /** Skips the type of a block. */
-export const blockType = (reader: Reader): void => {
+const blockType = (reader: Reader): void => {
   const b = reader.bytes[reader.at];
   // a value type or "none" is one byte with bit 6 set; otherwise the index of a type
   if (b !== undefined && (b & 0xc0) === 0x40) reader.byte();
@@ -31,7 +39,7 @@ const BULK = 64 * 1024;
 const GROWTH = 512 * 1024;
 
 /** Skips the operands that follow an opcode. @returns the price of the instruction beyond one */
-export const immediates = (reader: Reader, op: number): number => {
+export const skipOperands = (reader: Reader, op: number): number => {
   if (op >= 0x45 && op <= 0xc4) return 0; // comparisons, arithmetic, conversions, sign extension
   if (op >= 0x28 && op <= 0x3e) {
     reader.leb();
@@ -39,6 +47,12 @@ export const immediates = (reader: Reader, op: number): number => {
     return 0; // loads and stores: alignment, offset
   }
   switch (op) {
+    case OP.block:
+    case OP.loop:
+    case OP.if:
+      blockType(reader);
+      return 0;
+    case OP.end:
     case 0x00: // unreachable
     case 0x01: // nop
     case OP.else:

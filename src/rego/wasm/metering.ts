@@ -29,7 +29,7 @@ import {
   signedLeb,
   tableElements,
 } from './format.ts';
-import { blockType, immediates, OP } from './instructions.ts';
+import { OP, skipOperands } from './instructions.ts';
 
 /** name of the exported global that holds the remaining fuel */
 export const FUEL = 'rego_fuel';
@@ -198,8 +198,9 @@ const meterBody = (
     const { at } = reader;
     const op = reader.byte();
     current.price += 1;
+    const more = skipOperands(reader, op);
+    if (more > 0) inserted.push({ at, code: () => pay(host, more) });
     if (op === OP.block || op === OP.if || op === OP.loop) {
-      blockType(reader);
       nesting.push({ outer: current, isLoop: op === OP.loop });
       if (op === OP.loop) {
         const loop: Counter = { price: 1 };
@@ -210,13 +211,9 @@ const meterBody = (
       const left = nesting.pop();
       if (left === undefined) break;
       if (left.isLoop) current = left.outer;
-    } else {
-      const more = immediates(reader, op);
-      if (more > 0) inserted.push({ at, code: () => pay(host, more) });
-      if (op === OP.call || op === OP.indirect) {
-        calls = true;
-        current.price += CALL_PRICE;
-      }
+    } else if (op === OP.call || op === OP.indirect) {
+      calls = true;
+      current.price += CALL_PRICE;
     }
   }
   if (reader.at !== end) throw malformed('a function does not end where its length says');
