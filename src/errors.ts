@@ -83,6 +83,11 @@ export const ERROR_CODES = [
   // consent
   'consent_unavailable',
   'consent_invalid',
+  // store
+  'store_unavailable',
+  'store_outdated',
+  'store_newer',
+  'store_changed',
   // upstream
   'upstream_unreachable',
   'upstream_timeout',

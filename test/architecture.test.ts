@@ -41,7 +41,16 @@ const room = (path: string): string => (path.includes('/') ? (path.split('/')[0]
 const local = imports.filter((i) => files.includes(i.from) || i.from.startsWith('..'));
 const breaches = (list: readonly Import[]): string[] => list.map((i) => `${i.file} imports ${i.from}`);
 
-const STAGES = ['identity', 'routing', 'policy', 'consent', 'upstream', 'disclosure', 'decision-log'];
+const STAGES = [
+  'identity',
+  'routing',
+  'policy',
+  'consent',
+  'upstream',
+  'disclosure',
+  'decision-log',
+  'store',
+];
 
 describe('architecture', () => {
   test('the scan sees the imports', () => {
@@ -209,7 +218,10 @@ describe('architecture', () => {
       why: 'tokens, signatures of bundles and encrypted values are three uses of one library of cryptography',
     },
     'lru-cache': { in: [''], why: 'a cache belongs to what it caches' },
-    pg: ['decision-log/index/'],
+    pg: {
+      in: ['decision-log/index/', 'store/'],
+      why: 'the index of decisions is another database than the store, often on another server',
+    },
     picocolors: ['cli/'],
     pino: ['observability/'],
     'prom-client': ['observability/'],
@@ -257,10 +269,10 @@ describe('architecture', () => {
     expect(breaches(users.filter((i) => !folders.some((folder) => i.file.startsWith(folder))))).toEqual([]);
   });
 
-  test('SQLite is used by the decision log alone', () => {
+  test('SQLite is used by the decision log and the store alone', () => {
     const users = imports.filter((i) => i.from === 'node:sqlite');
     expect(users.length).toBeGreaterThan(0);
-    expect(breaches(users.filter((i) => !i.file.startsWith('decision-log/')))).toEqual([]);
+    expect(breaches(users.filter((i) => !/^(?:decision-log|store)\//.test(i.file)))).toEqual([]);
   });
 
   const filesWith = (code: RegExp): string[] =>

@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./decisions.ts'),
   },
   {
+    name: 'store',
+    summary: 'the database for consents, grants and revocations: make its tables',
+    load: () => import('./store.ts'),
+  },
+  {
     name: 'build',
     summary: 'compile a policy directory to a bundle',
     load: () => import('./build.ts'),

@@ -16,6 +16,7 @@ import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { createIdentity } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
 import type { ConsentSource } from '../model/consent.ts';
+import type { Database } from '../model/database.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -30,6 +31,7 @@ import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
 import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
+import { openStore } from './store.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
 export interface BuildDependencies {
@@ -54,6 +56,8 @@ export interface Parts {
   readonly policy: LivePolicyStore;
   readonly consents: ConsentSource;
   readonly identity: Identity;
+  /** null: none is configured */
+  readonly store: Database | null;
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly metrics: Metrics;
@@ -75,6 +79,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const invalidation = createInvalidation();
     const { announce } = invalidation;
     const around = { logger, clock, baseDir: directory };
+    const store = config.store === undefined ? null : opened.add(await openStore(config.store, clock));
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
     const policy =
@@ -152,6 +157,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       policy,
       consents,
       identity,
+      store,
       upstreams,
       keys,
       metrics,

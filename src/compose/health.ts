@@ -5,7 +5,7 @@
 import type { Check } from '../endpoints/admin/admin.ts';
 import type { Parts } from './build.ts';
 
-export const checksOf = ({ policy, log, consents, identity, upstreams }: Parts): readonly Check[] => [
+export const checksOf = ({ policy, log, store, consents, identity, upstreams }: Parts): readonly Check[] => [
   {
     name: 'policy',
     run: async () => {
@@ -16,6 +16,7 @@ export const checksOf = ({ policy, log, consents, identity, upstreams }: Parts):
   },
   { name: 'journal', run: async () => log.status() },
   { name: 'consent', run: () => consents.ready() },
+  ...(store === null ? [] : [{ name: 'store', run: () => store.ready() }]),
   { name: 'identity', run: () => identity.ready() },
   {
     name: 'upstreams',

@@ -8,6 +8,7 @@ import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
+import { storeSchema } from '../store/section.ts';
 import { insecureSchema, workersSchema } from './section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
 import { upstreamsSchema } from '../upstream/section.ts';
@@ -20,6 +21,7 @@ export const configSchema = section({
   upstreams: upstreamsSchema,
   identity: identitySchema,
   policy: policySchema,
+  store: optional(storeSchema),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),

@@ -1,0 +1,140 @@
+/**
+ * Announcements by LISTEN and NOTIFY of PostgreSQL. The triggers of Sluice's tables announce too, in the transaction of the change, whoever
+ * made it. One connection listens and sends the heartbeats; it cannot go through a pooler that shares connections by transaction.
+ * https://www.postgresql.org/docs/15/sql-notify.html
+ */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { type Channel, type ChannelEvents, HEARTBEAT, type Heartbeat } from '../model/channel.ts';
+import type { Change } from '../model/invalidation.ts';
+import { EVERYTHING, read, spell } from './announcements.ts';
+import { connectionOf, type PostgresOptions, unavailable } from './postgres.ts';
+
+/** Triggers name it too. */
+const CHANGES = 'sluice_changes';
+const RETRY_MS = 500;
+
+export interface PostgresChannelOptions extends PostgresOptions {
+  readonly heartbeat?: Heartbeat;
+}
+
+/** Connects in the background, and again after each loss. */
+export function openPostgresChannel(
+  url: string,
+  events: ChannelEvents,
+  options: PostgresChannelOptions = {},
+): Channel {
+  return new PostgresChannel(url, events, options);
+}
+
+class PostgresChannel implements Channel {
+  readonly #url: string;
+  readonly #events: ChannelEvents;
+  readonly #options: PostgresChannelOptions;
+  readonly #heartbeat: Heartbeat;
+  /** its own, so that a thousand sidecars do not hear a thousand hearts */
+  readonly #own = `sluice_beat_${randomUUID().replaceAll('-', '')}`;
+  #client: pg.Client | null = null;
+  /** monotonic, of the last heartbeat that came back */
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #wasUp = false;
+  #why = 'not connected yet';
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(url: string, events: ChannelEvents, options: PostgresChannelOptions) {
+    this.#url = url;
+    this.#events = events;
+    this.#options = options;
+    this.#heartbeat = options.heartbeat ?? HEARTBEAT;
+    void this.#connect();
+  }
+
+  isUp(): boolean {
+    return this.#client !== null && performance.now() - this.#heardAt <= this.#heartbeat.silence;
+  }
+
+  async ready(): Promise<{ ok: boolean; detail?: string }> {
+    return this.isUp() ? { ok: true } : { ok: false, detail: `announcements: ${this.#why}` };
+  }
+
+  async publish(change: Change): Promise<void> {
+    const client = this.#client;
+    if (client === null) throw unavailable(new Error(this.#why));
+    try {
+      await client.query('SELECT pg_notify($1, $2)', [CHANGES, spell(change)]);
+    } catch (e) {
+      throw unavailable(e);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const client = this.#client;
+    this.#client = null;
+    await client?.end().catch(() => undefined);
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client(connectionOf(this.#url, this.#options));
+    let isLost = false;
+    const lost = (why: string): void => {
+      if (isLost || this.#isClosed) return;
+      isLost = true;
+      this.#client = null;
+      this.#note(why);
+      // The socket may hang: do not wait for a polite end.
+      client.end().catch(() => undefined);
+      this.#timer = setTimeout(() => void this.#connect(), RETRY_MS).unref();
+    };
+    client.on('error', (e) => lost(e.message));
+    client.on('end', () => lost('the connection was closed'));
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === this.#own) this.#heard();
+      else for (const change of read(payload)) this.#events.received(change);
+    });
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${CHANGES}; LISTEN ${this.#own}`);
+    } catch (e) {
+      lost((e as Error).message);
+      return;
+    }
+    if (this.#isClosed) {
+      await client.end().catch(() => undefined);
+      return;
+    }
+    this.#client = client;
+    const beat = async (): Promise<void> => {
+      try {
+        await client.query(`NOTIFY ${this.#own}`);
+      } catch (e) {
+        lost((e as Error).message);
+        return;
+      }
+      if (isLost || this.#isClosed) return;
+      if (!this.isUp()) this.#note('no heartbeat came back');
+      this.#timer = setTimeout(() => void beat(), this.#heartbeat.interval).unref();
+    };
+    await beat();
+  }
+
+  #heard(): void {
+    const wasUp = this.isUp() && this.#wasUp;
+    this.#heardAt = performance.now();
+    if (wasUp) return;
+    // What was announced while nobody listened is lost.
+    for (const change of EVERYTHING) this.#events.received(change);
+    this.#wasUp = true;
+    this.#why = 'up';
+    this.#events.changed?.(true, 'up');
+  }
+
+  #note(why: string): void {
+    this.#why = why;
+    if (!this.#wasUp) return;
+    this.#wasUp = false;
+    this.#events.changed?.(false, why);
+  }
+}

@@ -1,0 +1,100 @@
+/** A store in PostgreSQL, shared by any number of sidecars. */
+import pg from 'pg';
+import { SluiceError } from '../errors.ts';
+import type { Database, Parameter, Queries, Row } from '../model/database.ts';
+
+export interface PostgresOptions {
+  /** schema of the database; default: that of the connection (tests use their own) */
+  readonly schema?: string;
+  /** how long a connection and a statement may take */
+  readonly timeout?: number;
+  readonly connections?: number;
+}
+
+const INT8 = 20;
+
+/** What the connections of Sluice have in common. */
+export const connectionOf = (url: string, { schema, timeout = 5_000 }: PostgresOptions): pg.ClientConfig => ({
+  connectionString: url,
+  connectionTimeoutMillis: timeout,
+  // The server ends the statement; where it does not answer at all, the client gives up a little later.
+  statement_timeout: timeout,
+  query_timeout: timeout + 500,
+  application_name: 'sluice',
+  types: {
+    getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+      oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+  },
+  ...(schema === undefined ? {} : { options: `-c search_path=${schema}` }),
+});
+
+/** Connects at the first use, so that Sluice starts while the database is down. */
+export function openPostgres(url: string, options: PostgresOptions = {}): Database {
+  const pool = new pg.Pool({ ...connectionOf(url, options), max: options.connections ?? 8 });
+  // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
+  pool.on('error', () => undefined);
+  // The pool removes its own listener while a connection is in use.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
+
+  const run = async <R extends Row>(
+    on: pg.Pool | pg.PoolClient,
+    sql: string,
+    parameters: readonly Parameter[] = [],
+  ): Promise<readonly R[]> => {
+    try {
+      const { rows } = await on.query<R>(sql, [...parameters]);
+      return rows;
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  };
+
+  return {
+    dialect: 'postgres',
+    forUpdate: 'FOR UPDATE',
+    query: (sql, parameters) => run(pool, sql, parameters),
+    write: (sql, parameters) => run(pool, sql, parameters),
+    async transaction(work) {
+      const client = await pool.connect().catch((e: unknown) => {
+        throw unavailable(e);
+      });
+      let broken = false;
+      try {
+        await run(client, 'BEGIN');
+        const queries: Queries = { query: (sql, parameters) => run(client, sql, parameters) };
+        const result = await work(queries);
+        await run(client, 'COMMIT');
+        return result;
+      } catch (e) {
+        // A connection that cannot even roll back is thrown away, and with it the transaction.
+        await client.query('ROLLBACK').catch(() => {
+          broken = true;
+        });
+        throw e;
+      } finally {
+        client.release(broken);
+      }
+    },
+    async ready() {
+      try {
+        await run(pool, 'SELECT 1');
+        return { ok: true };
+      } catch (e) {
+        return { ok: false, detail: (e as Error).message };
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** The message of PostgreSQL names tables and columns; what may hold values (`detail`) is left out. */
+export const unavailable = (cause: unknown): SluiceError => {
+  const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  const missing = code === '42P01' || code === '42703';
+  return new SluiceError('store_unavailable', {
+    message: `The store in PostgreSQL cannot be used: ${message || code || 'no answer'}. ${
+      missing ? 'Run "sluice store migrate".' : 'Check store.postgres and the database.'
+    }`,
+    cause,
+  });
+};
