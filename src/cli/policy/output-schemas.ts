@@ -2,6 +2,7 @@
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import { DIMENSIONS } from './matrix/changes.ts';
+import { INEXACT } from './replay/recorded.ts';
 
 const closed = { additionalProperties: false } as const;
 const text = Type.String();
@@ -11,6 +12,9 @@ const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const words = (...values: readonly string[]) => Type.Union(values.map((v) => Type.Literal(v)));
 const direction = words('wider', 'narrower', 'other', 'reason');
 
+const inCatalog = 'as the catalog spells it, or as JSON; null: not in this catalog';
+const inSources = 'JSON of a member of the data, `present` for a file of rules; null: not in this policy';
+
 const catalogs = Type.Array(
   Type.Object(
     {
@@ -19,8 +23,8 @@ const catalogs = Type.Array(
         Type.String({ description: 'of a field or of the envelope; null: about the resource' }),
       ),
       what: Type.String({ description: '`class`, a property of the line, `envelope`, `data_subject`, …' }),
-      before: orNull(text),
-      after: orNull(text),
+      before: orNull(Type.String({ description: inCatalog })),
+      after: orNull(Type.String({ description: inCatalog })),
       wider: Type.Boolean({ description: 'more may leave, whatever the answers say' }),
     },
     closed,
@@ -50,8 +54,11 @@ const matrixDiff = Type.Object(
           about: words('field', 'write', 'delete', 'request', 'limit'),
           resource: text,
           fields: Type.Array(text, { description: 'paths of fields, or names of limits' }),
-          before: text,
-          after: text,
+          before: Type.String({
+            description:
+              'what the policy `before` says: a treatment, a verdict or a limit; several are joined by ` or `',
+          }),
+          after: Type.String({ description: 'what the policy `after` says, in the same words' }),
           because: Type.Object(
             { before: texts, after: texts },
             { ...closed, description: 'codes of the reasons' },
@@ -84,8 +91,8 @@ const matrixDiff = Type.Object(
       Type.Object(
         {
           at: Type.String({ description: '`purposes.claims.mfa`, `sluice/decision.rego`' }),
-          before: orNull(text),
-          after: orNull(text),
+          before: orNull(Type.String({ description: inSources })),
+          after: orNull(Type.String({ description: inSources })),
         },
         closed,
       ),
@@ -131,19 +138,10 @@ const replay = Type.Object(
     ),
     inexact: Type.Object(
       Object.fromEntries(
-        [
-          ...[
-            'unasked',
-            'masked',
-            'attributes',
-            'dates',
-            'states',
-            'undisclosed',
-            'parameters',
-            'obligations',
-          ],
-          ...['groups', 'writes', 'elsewhere'],
-        ].map((why) => [why, count]),
+        Object.entries(INEXACT).map(([what, description]) => [
+          what,
+          Type.Integer({ minimum: 0, description }),
+        ]),
       ),
       { ...closed, description: 'how many could not be replayed, or not exactly, by what was missing' },
     ),

@@ -37,31 +37,22 @@ export interface Shift extends Who {
   readonly examples: string[];
 }
 
-/** What could not be replayed, or not exactly: numbers by what was missing. */
-export interface Inexact {
-  /** no recorded input: the request never reached the policy, or the record was too long */
-  unasked: number;
-  /** the policy reads input members that the record masks */
-  masked: number;
-  /** it reads attributes of records, which are values and never recorded */
-  attributes: number;
-  /** it reads dates of consents that the record does not have */
-  dates: number;
-  /** states that the record does not list, or a record of an older version */
-  states: number;
-  /** allowed by this policy, but denied then: what it would disclose is unknown */
-  undisclosed: number;
-  /** values that were transformed: the parameters are not recorded */
-  parameters: number;
-  /** decisions whose obligations are not recorded */
-  obligations: number;
-  /** this policy requires groups, but how records were grouped is not recorded */
-  groups: number;
-  /** writes: the data subject and the content are not recorded */
-  writes: number;
-  /** recorded fields of a resource for which the record lists no state */
-  elsewhere: number;
-}
+/** what could not be replayed, or not exactly */
+export const INEXACT = {
+  unasked: 'no recorded input: the request never reached the policy, or the record was too long',
+  masked: 'the policy reads input members that the record masks',
+  attributes: 'the policy reads attributes of records, which are values and never recorded',
+  dates: 'the policy reads dates of consents that the record does not have',
+  states: 'states that the record does not list, or a record of an older version',
+  undisclosed: 'allowed by this policy, but denied then: what it would disclose is unknown',
+  parameters: 'values that were transformed: the parameters are not recorded',
+  obligations: 'decisions whose obligations are not recorded',
+  groups: 'this policy requires groups, but how records were grouped is not recorded',
+  writes: 'writes: the data subject and the content are not recorded',
+  elsewhere: 'recorded fields of a resource for which the record lists no state',
+};
+/** how often, by what was missing */
+export type Inexact = { [What in keyof typeof INEXACT]: number };
 
 export interface Replay {
   readonly decisions: number;

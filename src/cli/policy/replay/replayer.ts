@@ -19,6 +19,7 @@ import {
   outcomesOf,
   fateThen,
   holdsMasked,
+  INEXACT,
   type Inexact,
   isAsked,
   isCount,
@@ -51,19 +52,7 @@ export class Replayer {
   /** of decisions: their parts need not be adjacent */
   readonly #ids = new WeakMap<Shift, Set<string>>();
   readonly #differing = new Set<string>();
-  readonly #inexact: Inexact = {
-    unasked: 0,
-    masked: 0,
-    attributes: 0,
-    dates: 0,
-    states: 0,
-    undisclosed: 0,
-    parameters: 0,
-    obligations: 0,
-    groups: 0,
-    writes: 0,
-    elsewhere: 0,
-  };
+  readonly #inexact = Object.fromEntries(Object.keys(INEXACT).map((what) => [what, 0])) as Inexact;
   readonly #revisions = new Map<string, number>();
   readonly #reads: readonly (readonly string[])[];
   readonly #readsAttributes: boolean;
