@@ -134,7 +134,6 @@ describe('OPA', () => {
   };
   const RUNS = [
     ['check', '.'],
-    ['build', '-t', 'wasm', '-e', 'p/x', '-o', 'b.tar.gz', '.'],
     ['eval', '-d', 'p.rego', 'data.p'],
     ['test', 'tests'],
   ];
@@ -145,12 +144,11 @@ describe('OPA', () => {
     asked = [];
     await found.run(args, { cwd });
     expect(asked).toEqual([]);
-    // The same call with OPA's own capabilities does send one, or this test would prove nothing.
+    // With OPA's own capabilities, the same command sends a request. Otherwise this test could not fail.
     const { stdout } = await found.run(['capabilities', '--current']);
     await writeFile(join(cwd, 'open.json'), stdout);
     const [command = '', ...rest] = args;
     await found.run([command, '--capabilities', 'open.json', '--ignore', 'open.json', ...rest], { cwd });
-    // A build does not check schemas.
-    expect(asked.length > 0).toBe(command !== 'build');
+    expect(asked).not.toEqual([]);
   });
 });
