@@ -140,14 +140,49 @@ w_path_of_paths contains [p, q] if { walk(input.a, [p, _]); walk(input.a, [q, _]
 w_else := v if { walk(input.a, [[0.0], v]) } else := "none"
 `;
 const NAMES = ruleNames(RULES);
-const DATA = `{"2":"root","5":{"z":5},"nested":{"2":"bar","1":"one","2.0":"two.zero","key":2},"list":["e0","e1"],"odd":{"2":"a","2.0":"b","20e-1":"c","1e2":"d","100":"e","-1":"f","12345678901234567890123":"g"},"deep":{"a":{"2":{"z":7},"3":["x","y"]},"b":{"2":8},"c":[1,2,3],"4":{"a":4}},"t2":{"1":11}}`;
-const INPUT = `{"k":2,"k2":5,"s":"1","zero":0.0,"one":1,"path":[0.0],"path_integer":[0],"pair":[[0.0],[1,[2]]],"paths":[["list",0],["list",0.0],["list",-0],["list",1e0],["0"],[]],"a":[[1,[2]],[3]],"b":[[4]],"o":{"list":[7,8],"0":"t"}}`;
+
+/** one rule a line; rules of packages answer, too */
+const BESIDE_RULES = `
+literal contains [m, v] if { some m in input.packages; v := data.limits[m].v[2] }
+of_input contains [m, v] if { some m in input.packages; v := data.limits[m].v[input.k] }
+deeper contains [m, v] if { some m in input.packages; v := data.limits[m].v[7].w[3] }
+index contains [m, v] if { some m in input.packages; v := data.limits[m].list["1"] }
+negated contains m if { some m in input.packages; not data.limits[m].v[2] }
+every_found if every m in ["x", "y"] { data.limits[m].v[2] }
+listed := [v | some m in input.packages; v := data.limits[m].v[2]]
+replaced contains [m, v] if { some m in input.packages; v := data.limits[m].v[input.k] with input.k as 7 }
+copied contains [m, v] if { some m in input.packages; x := data.limits[m].v; v := x[2] }
+copied_package contains [m, v] if { some m in ["x"]; x := data.limits[m]; v := x.v[2] }
+of(m) := data.limits[m].v[2]
+by_function contains [m, v] if { some m in input.packages; v := of(m) }
+`;
+const PACKAGES = [
+  'package limits.y\nv := {2: "rule 2", 7: {"w": {3: "rule 3"}}}\nlist := ["r0", "r1"]',
+  'package limits.q\nv := {"2": "text"}\nlist := {"1": "key"}',
+];
+const BESIDE_NAMES = ruleNames(BESIDE_RULES);
+
+const DATA = `{"2":"root","5":{"z":5},"nested":{"2":"bar","1":"one","2.0":"two.zero","key":2},"list":["e0","e1"],"odd":{"2":"a","2.0":"b","20e-1":"c","1e2":"d","100":"e","-1":"f","12345678901234567890123":"g"},"deep":{"a":{"2":{"z":7},"3":["x","y"]},"b":{"2":8},"c":[1,2,3],"4":{"a":4}},"t2":{"1":11},"limits":{"x":{"v":{"2":"two","7":{"w":{"3":"three"}}},"list":["e0","e1"]}}}`;
+const INPUT = `{"packages":["x","y","q","z"],"k":2,"k2":5,"s":"1","zero":0.0,"one":1,"path":[0.0],"path_integer":[0],"pair":[[0.0],[1,[2]]],"paths":[["list",0],["list",0.0],["list",-0],["list",1e0],["0"],[]],"a":[[1,[2]],[3]],"b":[[4]],"o":{"list":[7,8],"0":"t"}}`;
 
 let compared: Compared;
 
 beforeAll(async () => {
   const modules = [`package t\n${RULES}`];
   compared = await compare({ modules, names: NAMES, data: DATA, inputs: [INPUT], levels: LEVELS });
+});
+
+describe('where rules and data may answer', () => {
+  let beside: Compared;
+  beforeAll(async () => {
+    const modules = [`package t\n${BESIDE_RULES}`, ...PACKAGES];
+    // Such rules are not optimized: the optimizer would take the data for absent.
+    beside = await compare({ modules, names: BESIDE_NAMES, data: DATA, inputs: [INPUT], levels: [0] });
+  });
+  test.each(BESIDE_NAMES)('%s is answered as OPA answers it', (name) => {
+    const { opa, ours } = beside.answers(name, 0);
+    expect(ours).toEqual(opa);
+  });
 });
 
 describe.each(LEVELS)('at level %i of the optimizer', (level) => {

@@ -102,3 +102,9 @@ describe('a module whose negations have another form is refused', () => {
     expect(() => asOpaInterpreter(wasm)).toThrow(expect.objectContaining({ code: 'module_unsupported' }));
   });
 });
+
+test('a module that names no function of a rule is refused', () => {
+  const wasm = Buffer.from(compared.modules.get(0)!);
+  const renamed = Buffer.from(wasm.toString('latin1').replaceAll(/g\d\.data\./g, 'r0.data.'), 'latin1');
+  expect(() => asOpaInterpreter(renamed)).toThrow(expect.objectContaining({ code: 'module_unsupported' }));
+});

@@ -3,7 +3,8 @@
  *
  * OPA's interpreter looks up `data.limits[x]` in its store, where every step of a path is a string. The module looks up the value of
  * `x`. Only a reference that begins with `data` is looked up in the store: after `l := data.limits`, `l[x]` is not. The module copies
- * the local in that case, so a local stands for a step of such a reference if a lookup has set it, and nothing else.
+ * the local in that case, so a local stands for a step of such a reference if a lookup has set it. There is one other way: where rules and
+ * data may both answer `data.lib[x].v`, the module leaves a block with a copy of the member (`br 1`), and goes on with the copy.
  *
  * The interpreter's `walk` follows the path that it is asked for, and finds an element of an array only by an index that is spelled
  * as an integer. The module walks everything and compares the paths, in which 0.0 equals 0. The same rule finds these comparisons:
@@ -40,6 +41,8 @@ export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
   /** locals read by the last two instructions; undefined: the instruction was another one */
   let last: number | undefined;
   let secondLast: number | undefined;
+  /** the local to which the last instruction has copied a local that stands for a step below `data` */
+  let copyOfStep: number | undefined;
   /** the locals to which the result of the last instruction belongs */
   let found: Set<number> | undefined;
   const parts: Uint8Array[] = [];
@@ -49,12 +52,16 @@ export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
     const op = reader.byte();
     let local: number | undefined;
     let finds: Set<number> | undefined;
+    let copy: number | undefined;
     if (op === OP.get) local = reader.leb();
     else if (op === OP.set || op === OP.tee) {
       const target = reader.leb();
+      if (last !== undefined && below.has(last)) copy = target;
       for (const locals of [below, walked, copied]) if (target !== DATA) locals.delete(target);
       found?.add(target);
       if (last !== undefined && walked.has(last)) copied.add(target);
+    } else if (op === OP.branch) {
+      if (reader.leb() === 1 && copyOfStep !== undefined) below.add(copyOfStep);
     } else if (op === OP.call) {
       const callee = reader.leb();
       let instead: number | undefined;
@@ -75,6 +82,7 @@ export const rewireAccesses = (body: Uint8Array, use: Accesses): Uint8Array => {
     secondLast = last;
     last = local;
     found = finds;
+    copyOfStep = copy;
   }
   if (reader.at !== body.length) throw malformed('a function does not end where its length says');
   return written === 0 ? body : concat([...parts, body.subarray(written)]);

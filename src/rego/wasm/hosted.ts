@@ -223,11 +223,12 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
     compareWalked: add(2, compareWalkedFunction(compare, host(NO_INDEX, get(0), get(1)))),
   };
   const sets = { create: indexOf('opa_set', ''), add: indexOf('opa_set_add', 'ii', ''), lookup: member };
-  for (const [name, index] of names)
-    if (POLICY_FUNCTION.test(name)) {
-      const corrected = correctNegations(bodies[index - first]!, sets, unsupported);
-      bodies[index - first] = rewireAccesses(corrected, accesses);
-    }
+  const ofPolicy = [...names].filter(([name]) => POLICY_FUNCTION.test(name));
+  if (ofPolicy.length === 0) throw unsupported('it names no function of a rule');
+  for (const [, index] of ofPolicy) {
+    const corrected = correctNegations(bodies[index - first]!, sets, unsupported);
+    bodies[index - first] = rewireAccesses(corrected, accesses);
+  }
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
   if (walk !== undefined) {
