@@ -84,8 +84,23 @@ const change = fc.record({
 });
 type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
+/** A copy in which no object stands at two places: a change of the subject then leaves the subject in the input as it was. */
+function separate<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(separate) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, separate(member)])) as T;
+}
+
+/** Another value with the same JSON: members in another order, `undefined` as a member, and `undefined` in place of null in lists. */
+function respelled<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => respelled(item) ?? undefined) as T;
+  const members = Object.entries(value).map(([key, member]) => [key, respelled(member)] as const);
+  return Object.fromEntries([['undefined', undefined] as const, ...members.reverse()]) as T;
+}
+
 function changed(record: DecisionRecordDraft, { at, depth, to, how }: Change): DecisionRecordDraft {
-  const copy = structuredClone(record) as unknown as { [member: string]: unknown };
+  const copy = separate(record) as unknown as { [member: string]: unknown };
   let object = copy;
   for (let d = 0, n = at; d < depth; d++, n = Math.floor(n / 7)) {
     const below = Object.values(object).filter((v) => typeof v === 'object' && v !== null);
@@ -104,22 +119,32 @@ function changed(record: DecisionRecordDraft, { at, depth, to, how }: Change): D
   };
 }
 
+/** What the input repeats of the record may be equal, or have the same JSON only. */
 const oneRecord = fc
   .record({
     n: fc.nat(20),
     answers: fc.option(
       fc.array(fc.record({ count: fc.nat(5), disclose: fc.boolean(), consents: json }), { maxLength: 3 }),
     ),
+    properties: fc.option(json),
+    isRespelled: fc.boolean(),
     changes: fc.array(change, { maxLength: 2 }),
     isFrozen: fc.boolean(),
   })
-  .map(({ n, answers, changes, isFrozen }) => {
+  .map(({ n, answers, properties, isRespelled, changes, isFrozen }) => {
     const base = draft(n);
     const { disclosure } = base;
+    const own = properties === null ? {} : { properties: separate(properties) };
+    const subject = n % 4 === 0 ? null : { ...base.subject!, ...own };
+    const resource = { ...base.resource!, ...own };
+    const input = { ...base.input, subject: separate(subject), resource: separate(resource) };
     const whole = {
       ...base,
       claimed: n % 3 === 0 ? ['purpose' as const] : [],
-      ...(n % 4 === 0 ? { disclosure: null, response: null, subject: null } : {}),
+      subject,
+      resource,
+      input: isRespelled ? respelled(input) : input,
+      ...(n % 4 === 0 ? { disclosure: null, response: null } : {}),
       ...(n % 4 !== 0 && answers !== null
         ? { disclosure: { ...disclosure, answers, data_subjects: [`C${100_000 + n}`] } }
         : {}),
@@ -143,10 +168,62 @@ describe('a record of version 2', () => {
           expect(normalize(readCopy(line())).json).toBe(normalize(record).json);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: Number(process.env['FC_RUNS'] ?? 300) },
     );
     expect(usual).toBeGreaterThan(1000);
   });
+
+  /** Places of a value in a record; in the first two the value is in the input too. */
+  const places: { [place: string]: (value: object) => Partial<DecisionRecordDraft> } = {
+    subject: (value) => {
+      const subject = { ...draft().subject!, properties: value as never };
+      return { subject, input: { ...draft().input, subject: separate(subject) } };
+    },
+    resource: (value) => {
+      const resource = { ...draft().resource!, properties: value as never };
+      return { resource, input: { ...draft().input, resource: separate(resource) } };
+    },
+    input: (value) => ({ input: { value } }),
+    grants: (value) => ({
+      input: { ...draft().input, context: { ...(draft().input!['context'] as object), grants: [value] } },
+    }),
+    answers: (value) => ({
+      disclosure: { ...draft().disclosure!, answers: [{ count: 1, consents: value } as never] },
+    }),
+    labels: (value) => ({ labels: value as never }),
+    'an unusual member': (value) => ({ unusual: value }) as never,
+  };
+  test.each(Object.keys(places))(
+    'is refused, or read alone and from a copy, however deep %s is nested',
+    (place) => {
+      let accepted = 0;
+      let refused = 0;
+      for (const isFrozen of [false, true])
+        for (const depth of [...Array.from({ length: 30 }, (_, i) => 80 + i), 1000]) {
+          let value: object = {};
+          for (let d = 1; d < depth; d++) value = d % 2 ? [value] : { a: value };
+          const given = draft(1, places[place]!(value));
+          let lines: Buffer[];
+          try {
+            lines = sealed([isFrozen ? frozen(given) : given]);
+          } catch (e) {
+            expect(e).toMatchObject({
+              code: 'input_invalid',
+              message: expect.stringContaining('100 levels'),
+            });
+            refused++;
+            continue;
+          }
+          accepted++;
+          const [only] = records(read(lines));
+          const { origin: _o, seq: _s, prev_hash: _p, hash: _h, ...own } = only!.record;
+          expect(normalize(own).json, String(depth)).toBe(normalize(given).json);
+          expect(normalize(readCopy(only!.line())).json, String(depth)).toBe(normalize(only!.record).json);
+        }
+      expect(accepted).toBeGreaterThan(20);
+      expect(refused).toBeGreaterThan(10);
+    },
+  );
 
   test('refers to shared documents that are written once', () => {
     const drafts = Array.from({ length: 50 }, (_, i) => frozen(draft(7 * i + 1)));
@@ -217,10 +294,17 @@ test('a shared document that is torn off with its record moves to the quarantine
   const text = readFileSync(path);
   const torn = text.subarray(size, text.lastIndexOf('\n', text.length - 2) + 20);
   expect(torn.includes('"d":"')).toBe(true);
+  // Behind another journal the lines belong to the wrong chain.
   const other = temporaryDirectory();
   await writeJournal(other, 1);
+  const line = linesOf(segment(other)).length;
   writeFileSync(segment(other), torn, { flag: 'a' });
-  expect((await problemsOf(other))[0]).toMatchObject({ what: expect.stringMatching(/./) });
+  const wrong = { what: 'origin_mismatch', message: expect.stringContaining(journal.origin), seq: 2 };
+  expect(await problemsOf(other)).toMatchObject([
+    { ...wrong, line: line + 1 },
+    { ...wrong, line: line + 2 },
+    { what: 'torn_tail', line: line + 3, seq: 2 },
+  ]);
   // The same bytes behind the journal that they belong to, whose head is older.
   writeFileSync(path, text.subarray(0, size + torn.length));
   const head = recordsOf(dir).at(-1)!;
@@ -232,6 +316,8 @@ test('a shared document that is torn off with its record moves to the quarantine
   expect(await problemsOf(dir)).toMatchObject([{ what: 'torn_tail' }]);
   await writeJournal(dir, 3);
   expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 4 });
+  const [aside] = readdirSync(join(dir, 'quarantine'));
+  expect(readFileSync(join(dir, 'quarantine', aside!))).toEqual(torn);
 });
 
 test('a missing shared document is named, its records are refused, and the others are read', async () => {

@@ -136,6 +136,7 @@ async function copy(segment: Segment, to: string): Promise<ChainInFile> {
     makeDirectory(to);
     if (!existsSync(path)) {
       await pipeline(createReadStream(segment.path), createGzip(), createWriteStream(draft, { mode: 0o640 }));
+      sync(draft);
       renameSync(draft, path);
     }
     sync(path);

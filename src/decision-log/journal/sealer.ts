@@ -29,8 +29,8 @@ export interface Sealed {
   readonly record: DecisionRecord;
   /** the lines of new shared documents and of the record, a view of the page; valid until the page is reused */
   readonly bytes: Buffer;
-  /** bytes of the complete record, about */
-  readonly size: number;
+  /** upper bound of the bytes of the complete record as a line (`completeLine`) */
+  readonly atMost: number;
 }
 
 interface Entry {
@@ -142,9 +142,10 @@ export class Sealer implements Documents {
     const { at, page } = lines;
     lines.endLine(at + written.end);
     return {
-      record: linked(draft, link, written.hash),
+      record: { ...draft, origin: link.origin, seq: link.seq, prev_hash: link.prev_hash, hash: written.hash },
       bytes: page.subarray(at, at + written.end),
-      size: this.#size + written.end - this.#end,
+      // A text of the lines is in the record three times at most: an id of `data_subjects` may be that of the resource, also in the input.
+      atMost: 3 * (this.#size + written.end - this.#end) + FIXED,
     };
   }
 
@@ -275,42 +276,7 @@ export class Sealer implements Documents {
   }
 }
 
+/** More than the names of the members that a complete record has. */
+const FIXED = 2048;
+
 const UNSUPPORTED = new Error('the serializer does not support a value');
-
-/** The complete record. An object literal, because spreading takes 1 µs more. */
-function linked(d: DecisionRecordDraft, { origin, seq, prev_hash }: Link, hash: string): DecisionRecord {
-  if (Object.keys(d).length !== MEMBERS) return { ...d, origin, seq, prev_hash, hash };
-  const record: DecisionRecord = {
-    action: d.action,
-    claimed: d.claimed ?? [],
-    decision_id: d.decision_id,
-    disclosure: d.disclosure,
-    grant_id: d.grant_id,
-    hash,
-    input: d.input,
-    justification: d.justification,
-    kind: d.kind,
-    labels: d.labels,
-    origin,
-    outcome: d.outcome,
-    part: d.part,
-    policy: d.policy,
-    prev_hash,
-    purpose: d.purpose,
-    reasons: d.reasons,
-    recipient: d.recipient,
-    request: d.request,
-    resource: d.resource,
-    response: d.response,
-    seq,
-    subject: d.subject,
-    tier: d.tier,
-    timestamp: d.timestamp,
-    timings_us: d.timings_us,
-    trace_id: d.trace_id,
-    upstream: d.upstream,
-  };
-  return record;
-}
-
-const MEMBERS = 24;

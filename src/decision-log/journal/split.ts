@@ -8,6 +8,7 @@ import { SluiceError } from '../../errors.ts';
 import type { Subject } from '../../model/input.ts';
 import type { DecisionRecordDraft, DisclosureSummary } from '../../model/record.ts';
 import { normalize } from './canonical.ts';
+import { SALT_BYTES, SEAL_BYTES } from './copy.ts';
 
 const LISTS = ['released', 'withheld', 'data_subjects', 'consents', 'answers'] as const;
 type ListName = (typeof LISTS)[number];
@@ -23,8 +24,8 @@ const OMITTABLE = [
   'justification',
 ] as const;
 
-/** Bytes that the chain adds: origin, seq and two hashes. */
-const LINK = 400;
+/** Bytes of `part` in a piece beyond those in the draft. */
+const PART_BYTES = 64;
 
 const size = (value: unknown): number => Buffer.byteLength(normalize(value).json);
 
@@ -33,7 +34,7 @@ export function split(draft: DecisionRecordDraft, limit: number): readonly Decis
   const bare = { ...draft, disclosure: withoutLists(draft.disclosure) };
   const kept = shortened(bare, limit / 2);
   const d = draft.disclosure;
-  const slices = d === null ? [] : dealt(d, limit - size(kept) - LINK - 64);
+  const slices = d === null ? [] : dealt(d, limit - size(kept) - SEAL_BYTES - PART_BYTES);
   if (d === null) return [kept];
   const [only] = slices;
   if (slices.length === 1)
@@ -125,7 +126,7 @@ function dealt(d: DisclosureSummary, room: number): Array<Partial<Record<ListNam
   let used = 0;
   for (const list of LISTS) {
     for (const item of d[list] ?? []) {
-      const bytes = size(item) + 1;
+      const bytes = size(item) + 1 + (list === 'answers' ? SALT_BYTES : 0);
       if (bytes > room)
         throw new SluiceError(
           'record_too_large',
