@@ -77,7 +77,13 @@ export function createIdentities(
     for (const value of values) {
       const put = (id: string | null): unknown =>
         id !== null && found.set(`${value.type}\n${value.text}`, id);
-      const id = resolve(types, value);
+      let id: ReturnType<typeof resolve>;
+      try {
+        id = resolve(types, value);
+      } catch (e) {
+        // An earlier value may still be looked up: a throw would leave its rejection without a handler.
+        id = Promise.reject(e);
+      }
       if (id instanceof Promise) waiting.push(id.then(put));
       else put(id);
     }
