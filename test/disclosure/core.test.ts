@@ -428,6 +428,24 @@ describe('data subjects', () => {
     expect(asked).toEqual([['7', 'a', 'b', 'c']]);
   });
 
+  test('have each of their states judged once, whichever of them a record names together', async () => {
+    const judged: string[] = [];
+    const text = await disclosed(
+      '[{"id":"a","v":1},{"id":"a","owner":{"ref":"b"},"v":1},{"id":"b","owner":{"ref":"c"},"v":1},{"id":"c","v":1}]',
+      {
+        catalog,
+        records: '/*',
+        states: { a: { flags: ['a'] }, b: { flags: ['b'] }, c: { flags: ['c'] } },
+        answer: (_resource, { flags: [flag = ''] }) => {
+          judged.push(flag);
+          return answer({ 'reference/1': 'disclose', 'contact/3': flag === 'c' ? 'drop' : 'disclose' });
+        },
+      },
+    );
+    expect(judged.sort()).toEqual(['a', 'b', 'c']);
+    expect((JSON.parse(text) as { v?: number }[]).map(({ v }) => v)).toEqual([1, 1, undefined, undefined]);
+  });
+
   test('in the same state are one question to the policy, whatever the ids of their consents', async () => {
     const questions: string[] = [];
     const given = (id: string) => ({

@@ -51,41 +51,34 @@ export class Verdicts {
 
   ask(catalog: Catalog, states: readonly DataSubjectState[], recorded: Attributes): Verdict {
     const attributes = this.#narrow(recorded);
-    // without attributes, the state object alone identifies the verdict
-    const only =
-      states.length === 1 && catalog === this.#plan.catalog && isEmpty(attributes) ? states[0]! : null;
-    const known = only === null ? undefined : this.#byState?.get(only);
-    if (known !== undefined) return known;
+    if (states.length === 1) return this.#askOne(catalog, states[0]!, attributes);
     const about = attributesKey(attributes);
-    const keys: string[] = [];
-    for (const state of states) keys.push(`${catalog.resource}\n${canonicalOf(state).key}\n${about}`);
-    const key = keys.length === 1 ? keys[0]! : keys.join('\n\n');
+    const key = states.map((state) => keyOf(catalog, state, about)).join('\n\n');
     let verdict = this.#verdicts?.get(key);
     if (verdict === undefined) {
-      verdict = this.#judge(catalog, states, attributes);
+      verdict = together(
+        catalog,
+        states.map((state) => this.#askOne(catalog, state, attributes)),
+      );
       this.#verdicts = stored(this.#verdicts, key, verdict);
     }
-    if (only !== null) this.#byState = stored(this.#byState, only, verdict);
     return verdict;
   }
 
-  #judge(catalog: Catalog, states: readonly DataSubjectState[], attributes: Attributes): Verdict {
-    if (states.length === 1) {
-      const canonical = canonicalOf(states[0]!);
-      return verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, attributes));
+  #askOne(catalog: Catalog, state: DataSubjectState, attributes: Attributes): Verdict {
+    // without attributes, the state object alone identifies the verdict
+    const isIdentified = catalog === this.#plan.catalog && isEmpty(attributes);
+    const known = isIdentified ? this.#byState?.get(state) : undefined;
+    if (known !== undefined) return known;
+    const key = keyOf(catalog, state, attributesKey(attributes));
+    let verdict = this.#verdicts?.get(key);
+    if (verdict === undefined) {
+      const canonical = canonicalOf(state);
+      verdict = verdictOn(catalog, canonical, this.#answer(catalog, canonical.state, attributes));
+      this.#verdicts = stored(this.#verdicts, key, verdict);
     }
-    const answers: DisclosureAnswer[] = [];
-    const stateAnswers: StateAnswer[] = [];
-    let withheld: string[] | null = null;
-    for (let n = 0; n < states.length; n++) {
-      const { key, state } = canonicalOf(states[n]!);
-      const answer = this.#answer(catalog, state, attributes);
-      stateAnswers.push({ resource: catalog.resource, key, state, answer });
-      if (!answers.includes(answer)) answers.push(answer);
-      const codes = withheldBy(answer);
-      if (codes !== null) withheld = [...(withheld ?? []), ...codes];
-    }
-    return { catalog, answers, withheld, stateAnswers };
+    if (isIdentified) this.#byState = stored(this.#byState, state, verdict);
+    return verdict;
   }
 
   #answer(catalog: Catalog, state: DataSubjectState, attributes: Attributes): DisclosureAnswer {
@@ -93,6 +86,18 @@ export class Verdicts {
     const answer = this.#plan.ask(catalog.resource, state, attributes);
     return withoutUnasked(answer, catalog === own ? unasked : NONE);
   }
+}
+
+/** The verdict on a scope about several data subjects, from the one on each. */
+function together(catalog: Catalog, verdicts: readonly Verdict[]): Verdict {
+  return {
+    catalog,
+    answers: [...new Set(verdicts.flatMap(({ answers }) => answers))],
+    withheld: verdicts.some(({ withheld }) => withheld !== null)
+      ? verdicts.flatMap(({ withheld }) => withheld ?? [])
+      : null,
+    stateAnswers: verdicts.flatMap(({ stateAnswers }) => stateAnswers),
+  };
 }
 
 /** Verdicts for one state, by answer: many bodies get the same answer, and caches that are keyed by the verdict then apply across bodies. */
@@ -120,6 +125,10 @@ function stored<K, V>(cache: Map<K, V> | null, key: K, value: V): Map<K, V> {
   if (cache.size >= MAX_ENTRIES) cache.clear();
   return cache.set(key, value);
 }
+
+/** @param about `attributesKey` */
+const keyOf = (catalog: Catalog, state: DataSubjectState, about: string): string =>
+  `${catalog.resource}\n${canonicalOf(state).key}\n${about}`;
 
 const NONE: readonly string[] = [];
 const NO_ATTRIBUTES: Attributes = Object.freeze({});
