@@ -22,11 +22,10 @@ import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
-import { KnownCases } from '../pipeline/known-cases.ts';
 import type { GrantSource, Stages } from '../pipeline/stages.ts';
 import { createShadow } from '../policy/shadow.ts';
 import { createPolicyStore, type Gate, type LivePolicyStore } from '../policy/store.ts';
-import { createRouter, knownFrom, resolvePurpose, routeWarnings, statingHeaders } from '../routing/index.ts';
+import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
 import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
 import { registerGauges } from './gauges.ts';
@@ -122,7 +121,6 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       router: createRouter(config.routes, config.limits, charsetNamed),
       purposeOf: (request) => resolvePurpose(config.purpose, request),
       knownNames: ({ data }) => knownFrom(data),
-      knownCases: new KnownCases(statingHeaders(config.purpose)),
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
       grants: given.grants,

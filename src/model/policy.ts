@@ -1,5 +1,4 @@
 /** The interface of the policy for other modules: one pinned snapshot at a time. */
-import type { AnswerMemo } from './answer-memo.ts';
 import type { DecisionAnswer, DisclosureAnswer } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { DisclosureInput, PolicyInput } from './input.ts';
@@ -20,10 +19,8 @@ export interface PolicySnapshot {
   readonly reads_consent_dates: boolean;
   /** names of attributes of records (a catalog's `attributes`) that answers may depend on; null: any */
   readonly reads_attributes: readonly string[] | null;
-  /** @param memo of the same question, with what `AnswerMemo` says at most different */
-  decide(input: PolicyInput, memo?: AnswerMemo<DecisionAnswer> | null): DecisionAnswer;
-  /** @param memo of the same question about the same state, and without attributes; see `decide` */
-  disclose(input: DisclosureInput, memo?: AnswerMemo<DisclosureAnswer> | null): DisclosureAnswer;
+  decide(input: PolicyInput): DecisionAnswer;
+  disclose(input: DisclosureInput): DisclosureAnswer;
 }
 
 export interface PolicyStore {

@@ -3,13 +3,11 @@
  * can be missing in one of them. An endpoint translates its protocol into an `AuthorizationRequest`; there need be no proxied request.
  */
 import type { Authenticated, Headers, Peer } from '../identity/types.ts';
-import { AnswerMemo } from '../model/answer-memo.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
 import type { Known, PurposeOfUse } from '../routing/index.ts';
-import { type Case, type CaseMemo, DisclosureMemos } from './known-cases.ts';
 import type { DecisionEntry } from './record.ts';
 import { denied } from './refusal.ts';
 import type { Stages } from './stages.ts';
@@ -28,8 +26,8 @@ export interface Target {
   readonly action: string;
   /** the purpose where the request states none; null: the caller's, or the configured default */
   readonly purpose: string | null;
-  /** Properties of the action; a function where they depend on the purpose. */
-  readonly properties: Action['properties'] | ((use: PurposeOfUse) => Action['properties']);
+  /** Properties of the action, which may depend on the purpose. */
+  properties(use: PurposeOfUse): Action['properties'];
 }
 
 /** A request that the policy permits. */
@@ -43,8 +41,6 @@ export interface Authorized<T extends Target = Target> {
   readonly decision: DecisionAnswer;
   /** what the policy was asked, in the tier in force: input of the questions about disclosure */
   readonly input: PolicyInput;
-  /** answers to questions about disclosure with this input */
-  readonly disclosures: DisclosureMemos;
 }
 
 /**
@@ -70,9 +66,11 @@ export async function authorize<T extends Target>(
   entry.endStage('routing');
 
   const snapshot = stages.policy.current();
-  const memo = caseOf(request.headers, caller, target, snapshot, entry, stages);
-  const { action, known, use } = memo;
+  entry.policy = { bundle: snapshot.bundle, revision: snapshot.revision };
+  const known = stages.knownNames(snapshot);
+  const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
+  const action = { name: target.action, properties: target.properties(use) };
   const held = grantsOf(caller.subject, entry, stages);
   const grants = held instanceof Promise ? await held : held;
   const asked = policyInput({
@@ -86,56 +84,11 @@ export async function authorize<T extends Target>(
   });
   entry.setInput(asked);
 
-  const { answer, input } = decide(snapshot, asked, memo.decision);
+  const { answer, input } = decide(snapshot, asked);
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
-  return { target, use, snapshot, known, decision: answer, input, disclosures: memo.disclosures };
-}
-
-/** What follows from the case of a request, remembered or not. @throws SluiceError what `Stages.purposeOf` throws */
-function caseOf(
-  headers: Headers,
-  caller: Authenticated,
-  target: Target,
-  snapshot: PolicySnapshot,
-  entry: DecisionEntry,
-  stages: Stages,
-): CaseMemo {
-  const { request } = entry;
-  // Properties that depend on the purpose have to be asked for each time.
-  const asked: Case | null =
-    typeof target.properties === 'function'
-      ? null
-      : {
-          snapshot,
-          resource: target.resource.type,
-          action: target.action,
-          properties: target.properties,
-          method: request?.method ?? '',
-          route: request?.route ?? null,
-          purpose: target.purpose,
-        };
-  const remembered = asked === null ? null : stages.knownCases.find(caller, asked, headers);
-  if (remembered !== null) {
-    entry.policy = remembered.policy;
-    return remembered;
-  }
-  const policy = Object.freeze({ bundle: snapshot.bundle, revision: snapshot.revision });
-  entry.policy = policy;
-  const known = stages.knownNames(snapshot);
-  const use = purposeOf(headers, caller, target, known, stages);
-  const properties = typeof target.properties === 'function' ? target.properties(use) : target.properties;
-  const memo: CaseMemo = {
-    use,
-    known,
-    action: Object.freeze({ name: target.action, properties }),
-    policy,
-    decision: new AnswerMemo(),
-    disclosures: new DisclosureMemos(),
-  };
-  if (asked !== null) stages.knownCases.remember(caller, asked, headers, memo);
-  return memo;
+  return { target, use, snapshot, known, decision: answer, input };
 }
 
 const purposeOf = (
@@ -200,11 +153,7 @@ export interface Decision {
 }
 
 /** The only call of `sluice/decision`. The commands use it as well, so that what they report is what the proxy does. */
-export function decide(
-  policy: Pick<PolicySnapshot, 'decide'>,
-  asked: PolicyInput,
-  memo: AnswerMemo<DecisionAnswer> | null = null,
-): Decision {
-  const answer = policy.decide(asked, memo);
+export function decide(policy: Pick<PolicySnapshot, 'decide'>, asked: PolicyInput): Decision {
+  const answer = policy.decide(asked);
   return { answer, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
 }

@@ -27,7 +27,7 @@ export interface Prepared {
 /** @throws SluiceError what keeps the request from being forwarded */
 export async function prepare(
   request: Access['request'],
-  { target: { selected }, snapshot, input, decision, disclosures }: Authorized<Routed>,
+  { target: { selected }, snapshot, input, decision }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Prepared> {
@@ -39,7 +39,7 @@ export async function prepare(
     );
   const named = dataSubjectOf(selected, snapshot, catalog, entry, stages);
   const dataSubject = named instanceof Promise ? await named : named;
-  const access: Access = { request, selected, dataSubject, snapshot, input, catalog, decision, disclosures };
+  const access: Access = { request, selected, dataSubject, snapshot, input, catalog, decision };
   const { action, bodyFields, identifier, queryFields, route } = selected;
   const writes = WRITES.has(action);
   if (queryFields.length > 0)

@@ -7,7 +7,6 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
-import type { DisclosureMemos } from './known-cases.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
@@ -22,8 +21,6 @@ export interface Access {
   readonly input: PolicyInput;
   readonly catalog: Catalog;
   readonly decision: DecisionAnswer;
-  /** answers to questions about disclosure with this input */
-  readonly disclosures: DisclosureMemos;
 }
 
 type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
@@ -33,7 +30,7 @@ type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
  * @param body members of the plan that depend on the body
  */
 export const disclosurePlan = <B extends Body>(
-  { dataSubject, snapshot, catalog, decision, disclosures, input: own }: Access,
+  { dataSubject, snapshot, catalog, decision }: Access,
   input: PolicyInput,
   body: B,
   entry: DecisionEntry,
@@ -49,22 +46,14 @@ export const disclosurePlan = <B extends Body>(
   attributesRead: snapshot.reads_attributes,
   identify: (values) => stages.identities.identify(snapshot.data, values),
   consents: consentLookup(stages, entry),
-  ask: disclosureOf(snapshot, input, input === own ? disclosures : null),
+  ask: disclosureOf(snapshot, input),
   ...body,
 });
 
 const disclosureOf =
-  (snapshot: PolicySnapshot, input: PolicyInput, memos: DisclosureMemos | null): DisclosurePlan['ask'] =>
+  (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
   (resource, data_subject, attributes) =>
-    snapshot.disclose(
-      disclosureInput(input, resource, data_subject, attributes),
-      memos === null || !isEmpty(attributes) ? null : memos.of(resource, data_subject),
-    );
-
-function isEmpty(attributes: object): boolean {
-  for (const _ in attributes) return false;
-  return true;
-}
+    snapshot.disclose(disclosureInput(input, resource, data_subject, attributes));
 
 function consentLookup(stages: Stages, entry: DecisionEntry): DisclosurePlan['consents'] {
   const at = new Date(entry.timestamp);

@@ -1,5 +1,4 @@
 /** What an HTTP request to the upstream asks for: its route, resource and action, and the fields that it searches by and writes. */
-import type { Action } from '../model/input.ts';
 import type { ProxyRequest } from '../model/exchange.ts';
 import type { RouteCandidates, Selected } from '../routing/index.ts';
 import type { Target } from './authorize.ts';
@@ -42,14 +41,6 @@ function select(
     action,
     resource,
     purpose: route.purpose,
-    properties:
-      bodyFields.length === 0 && queryFields.length === 0
-        ? NO_FIELDS
-        : Object.freeze({ body_fields: bodyFields, query_fields: queryFields }),
+    properties: () => ({ body_fields: bodyFields, query_fields: queryFields }),
   };
 }
-
-const NO_FIELDS: Action['properties'] = Object.freeze({
-  body_fields: Object.freeze([]),
-  query_fields: Object.freeze([]),
-});

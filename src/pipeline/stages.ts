@@ -1,6 +1,5 @@
 /** The stages of a request, as the pipeline is given them. It imports none of them. */
 import type { Encoding } from './coded-reply.ts';
-import type { KnownCases } from './known-cases.ts';
 import type { ErrorShape } from './error-shape.ts';
 import type { Coding } from '../disclosure/encodings.ts';
 import type { Guarded } from '../disclosure/guard/requests.ts';
@@ -32,7 +31,6 @@ export interface Stages {
   readonly purposeOf: (request: PurposeRequest) => PurposeOfUse;
   /** purposes and recipients in the policy's data */
   readonly knownNames: (snapshot: PolicySnapshot) => Known;
-  readonly knownCases: KnownCases;
   readonly policy: PolicyStore;
   readonly consents: ConsentSource;
   /** the data subject that an identifier names */

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { DecisionAnswer, DisclosureAnswer, TreatmentChoice } from '../model/answers.ts';
-import type { PolicyInput } from '../model/input.ts';
+import type { DisclosureInput, PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { PolicyShadowConfig } from './settings.ts';
 import { createPolicyStore, type StoreDependencies } from './store.ts';
@@ -127,13 +127,13 @@ export const createShadow = async (config: PolicyShadowConfig, deps: ShadowDepen
           ...live,
           // The shadow may read other attributes than the live policy.
           reads_attributes: null,
-          decide(input, memo): DecisionAnswer {
-            const answer = live.decide(input, memo);
+          decide(input: PolicyInput): DecisionAnswer {
+            const answer = live.decide(input);
             compare('decision', live, input, answer, (s) => s.decide(input), decisionDifferences);
             return answer;
           },
-          disclose(input, memo): DisclosureAnswer {
-            const answer = live.disclose(input, memo);
+          disclose(input: DisclosureInput): DisclosureAnswer {
+            const answer = live.disclose(input);
             compare('disclosure', live, input, answer, (s) => s.disclose(input), disclosureDifferences);
             return answer;
           },

@@ -27,7 +27,7 @@ import { evaluate, namesSeveral, piecesOf, pointersIn } from './value.ts';
 
 export type { CodecOf } from './body/text.ts';
 export type { ListRequest } from './paging.ts';
-export { knownFrom, resolvePurpose, statingHeaders } from './purpose.ts';
+export { knownFrom, resolvePurpose } from './purpose.ts';
 export type {
   CompiledRoute,
   Headers,

@@ -14,21 +14,18 @@ export interface PurposeRequest {
   readonly known: Known;
 }
 
-/** The headers that `resolvePurpose` reads, in lower case. */
-export const statingHeaders = ({ header }: PurposeConfig): readonly string[] => [
-  header.toLowerCase(),
-  'sluice-recipient',
-  'sluice-tier',
-  'sluice-justification',
-  'sluice-grant',
-];
-
 const INTERNAL = 'internal';
+const remembered = new WeakMap<object, Known>();
+
 /** Purposes and partners in a policy's data (`data.purposes`, `data.partners`): the keys of an object, or a list of names. */
-export const knownFrom = (data: { readonly [name: string]: unknown }): Known => ({
-  purposes: names(data['purposes']),
-  recipients: names(data['partners']),
-});
+export function knownFrom(data: { readonly [name: string]: unknown }): Known {
+  let known = remembered.get(data);
+  if (!known) {
+    known = { purposes: names(data['purposes']), recipients: names(data['partners']) };
+    remembered.set(data, known);
+  }
+  return known;
+}
 
 function names(document: unknown): ReadonlySet<string> {
   if (Array.isArray(document)) return new Set(document.filter((n): n is string => typeof n === 'string'));

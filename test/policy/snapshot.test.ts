@@ -5,6 +5,7 @@ import type { DisclosureInput } from '../../src/model/input.ts';
 import type { PolicyBundle } from '../../src/policy/bundle/bundle.ts';
 import { DEFAULT_CACHE, DEFAULT_LIMITS } from '../../src/policy/settings.ts';
 import { createSnapshot, type LivePolicy } from '../../src/policy/snapshot/index.ts';
+import { createProjection } from '../../src/policy/snapshot/projection.ts';
 import { codesOf, disclosureFor, fixture, inputFor, policyOf } from './support.ts';
 
 const snapshotOf = async (decision: string, disclosure = '{"disclose": true}'): Promise<LivePolicy> =>
@@ -67,6 +68,24 @@ describe('a question', () => {
     expect(policy.decide(input).allow).toBe(true);
     roles[0] = 'analyst';
     expect(policy.decide(input).allow).toBe(false);
+  });
+
+  test('has a key of its own for each place at which a frozen object is read', () => {
+    const keyOf = createProjection([
+      ['subject', 'id'],
+      ['resource', 'type'],
+    ]);
+    const both = (about: object): string => keyOf({ subject: about, resource: about }, '');
+    expect(both(deepFreeze({ id: 'a', type: 'x' }))).not.toBe(both(deepFreeze({ id: 'a', type: 'y' })));
+  });
+
+  test('notices a change below a frozen object that was part of an earlier question', () => {
+    const roles = ['support'];
+    const subject = Object.freeze({ roles });
+    const keyOf = createProjection([['subject']]);
+    const before = keyOf({ subject }, '');
+    roles[0] = 'analyst';
+    expect(keyOf({ subject }, '')).not.toBe(before);
   });
 
   test('has the same answer cached and uncached, for any input', async () => {

@@ -9,7 +9,6 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
-import type { AnswerMemo } from '../../model/answer-memo.ts';
 import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
 import { decisionOf, disclosureOf, Malformed } from './answers.ts';
@@ -84,9 +83,9 @@ export const createSnapshot = async (
       bundle.reads?.get(DISCLOSURE)?.consent_dates ??
       (mentions(bundle.wasm, 'from') || mentions(bundle.wasm, 'until')),
     reads_attributes: attributesOf(bundle.reads?.get(DISCLOSURE)?.input ?? null),
-    decide: (input, memo = null) => decision.ask(input, memo),
-    disclose: (input, memo = null) =>
-      names.knowsAll(input.data_subject) ? disclosure.ask(input, memo) : NAME_UNKNOWN,
+    decide: (input: PolicyInput) => decision.ask(input),
+    disclose: (input: DisclosureInput) =>
+      names.knowsAll(input.data_subject) ? disclosure.ask(input) : NAME_UNKNOWN,
     stats: () => ({
       hits: decision.hits + disclosure.hits,
       misses: decision.misses + disclosure.misses,
@@ -140,24 +139,6 @@ interface KeyMaker {
   readonly keyOf: KeyOf;
   /** the entrypoint reads the time, which is rounded to its step */
   readonly stepped: boolean;
-  /** the entrypoint reads what may differ between two questions of one memo */
-  readonly readsId: boolean;
-  readonly readsProperties: boolean;
-  readonly readsClientIp: boolean;
-}
-
-function keyMaker(prefix: string, reads: Pick<EntrypointReads, 'input' | 'reads_time'> | null): KeyMaker {
-  const paths = reads === null ? [[]] : reads.input;
-  const doesRead = (...place: string[]): boolean =>
-    paths.some((path) => place.every((step, i) => i >= path.length || path[i] === step));
-  return {
-    prefix,
-    keyOf: createProjection(reads === null ? null : reads.input),
-    stepped: reads?.reads_time ?? true,
-    readsId: doesRead('resource', 'id'),
-    readsProperties: doesRead('resource', 'properties'),
-    readsClientIp: doesRead('context', 'request', 'client_ip'),
-  };
 }
 
 /** Failures are cached, because an input that exceeds the budget would use it up on each request. */
@@ -180,9 +161,16 @@ class Entrypoint<A extends object> {
   constructor(entrypoint: string, reads: EntrypointReads | null, options: EntrypointOptions<A>) {
     this.#entrypoint = entrypoint;
     this.#options = options;
-    this.#any = keyMaker('', reads);
+    this.#any = {
+      prefix: '',
+      keyOf: createProjection(reads === null ? null : reads.input),
+      stepped: reads?.reads_time ?? true,
+    };
     const less = reads?.without_grants;
-    this.#ungranted = less === undefined ? this.#any : keyMaker('-', less);
+    this.#ungranted =
+      less === undefined
+        ? this.#any
+        : { prefix: '-', keyOf: createProjection(less.input), stepped: less.reads_time };
     const { entries, bytes } = options.cache;
     this.#cache = entries === 0 ? null : new LRUCache({ max: entries, maxSize: bytes });
   }
@@ -191,9 +179,9 @@ class Entrypoint<A extends object> {
     return this.#cache?.size ?? 0;
   }
 
-  ask(input: PolicyInput | DisclosureInput, memo: AnswerMemo<A> | null): A {
+  ask(input: PolicyInput | DisclosureInput): A {
     try {
-      return this.#ask(input, memo);
+      return this.#ask(input);
     } catch (e) {
       return this.#options.failed(
         isSluiceError(e)
@@ -206,42 +194,7 @@ class Entrypoint<A extends object> {
     }
   }
 
-  /** The memo's answer; null: it has none for this input. */
-  #recall(memo: AnswerMemo<A>, { context, resource }: PolicyInput): A | null {
-    const maker = this.#ungranted;
-    if (memo.by !== this || memo.tier !== context.tier || context.grants.length > 0) return null;
-    if (maker.readsId && memo.id !== resource.id) return null;
-    if (maker.readsProperties && memo.properties !== resource.properties) return null;
-    if (maker.readsClientIp && memo.clientIp !== context.request.client_ip) return null;
-    if (memo.step !== null && memo.step !== this.#options.steps(context.time)?.milliseconds) return null;
-    return memo.answer;
-  }
-
-  /** Keeps what the cache would give to the next question, failures excepted, which it keeps for a while only. */
-  #keep(
-    memo: AnswerMemo<A>,
-    { context, resource }: PolicyInput,
-    { answer, step, until }: CachedAnswer<A>,
-    at: number,
-  ): void {
-    // Properties are compared by identity, so they must be constant.
-    const { properties } = resource;
-    if (until !== null || context.grants.length > 0 || !Object.isFrozen(properties)) return;
-    memo.answer = answer;
-    memo.by = this;
-    memo.tier = context.tier;
-    memo.step = this.#ungranted.stepped ? at : step;
-    memo.id = resource.id;
-    memo.properties = properties;
-    memo.clientIp = context.request.client_ip;
-  }
-
-  #ask(input: PolicyInput | DisclosureInput, memo: AnswerMemo<A> | null): A {
-    const recalled = memo === null ? null : this.#recall(memo, input);
-    if (recalled !== null) {
-      this.hits += 1;
-      return recalled;
-    }
+  #ask(input: PolicyInput | DisclosureInput): A {
     const time = input.context.time;
     const instant = this.#options.steps(time);
     if (instant === null)
@@ -262,14 +215,11 @@ class Entrypoint<A extends object> {
       (cached.until === null || performance.now() < cached.until)
     ) {
       this.hits += 1;
-      if (memo !== null) this.#keep(memo, input, cached, instant.milliseconds);
       return cached.answer;
     }
     this.misses += 1;
     const { size, ...fresh } = this.#evaluate(input, policyTime, instant);
-    if (size === null) return fresh.answer;
-    this.#cache.set(key, fresh, { size: size + key.length * 2 + 128 });
-    if (memo !== null) this.#keep(memo, input, fresh, instant.milliseconds);
+    if (size !== null) this.#cache.set(key, fresh, { size: size + key.length * 2 + 128 });
     return fresh.answer;
   }
 

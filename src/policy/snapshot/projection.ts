@@ -2,7 +2,8 @@
  * The key of a cached answer: exactly the parts of an input that the entrypoint can read.
  *
  * Two inputs have the same key if and only if all paths that are read have the same JSON. The paths are a tree that is walked
- * together with the input. Each part of the key is self-delimiting, so that different inputs cannot have the same key.
+ * together with the input. Each part of the key is self-delimiting, so that different inputs cannot have the same key. The part
+ * for a deeply frozen object is remembered with the object: a subject that is reused across requests costs one look-up.
  */
 import { LRUCache } from 'lru-cache';
 import { isObject } from '../../documents/yaml.ts';
@@ -15,12 +16,28 @@ type Members = { readonly [key: string]: unknown };
 const NUMBERED_TEXTS = 20_000;
 const MAX_NUMBERED_LENGTH = 64 * 1024;
 
+const isDeepFrozen = (value: unknown): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (Object.isFrozen(value) &&
+    // JSON must depend on frozen members only: no accessors, no class with toJSON.
+    (Array.isArray(value) || isPlain(value)) &&
+    Object.values(Object.getOwnPropertyDescriptors(value)).every(
+      (d) => 'value' in d && isDeepFrozen(d.value),
+    ));
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
 interface Step {
   readonly name: string;
   /** a name that objects inherit, e.g. `constructor`: only own members count */
   readonly inherited: boolean;
   whole: boolean;
   readonly below: Step[];
+  readonly memo: WeakMap<object, string>;
 }
 
 const step = (name: string): Step => ({
@@ -28,6 +45,7 @@ const step = (name: string): Step => ({
   inherited: name in Object.prototype,
   whole: false,
   below: [],
+  memo: new WeakMap(),
 });
 
 const treeOf = (paths: readonly (readonly string[])[]): Step => {
@@ -94,7 +112,11 @@ export const createProjection = (paths: readonly (readonly string[])[] | null): 
 
   const walk = (value: unknown, at: Step): string => {
     if (typeof value !== 'object' || value === null) return at.whole ? part(value) : kind(value);
-    return at.whole ? part(value) : Array.isArray(value) ? kind(value) : members(value as Members, at);
+    const known = at.memo.get(value);
+    if (known !== undefined) return known;
+    const text = at.whole ? part(value) : Array.isArray(value) ? kind(value) : members(value as Members, at);
+    if (Object.isFrozen(value) && isDeepFrozen(value)) at.memo.set(value, text);
+    return text;
   };
 
   const members = (value: Members, at: Step): string => {
