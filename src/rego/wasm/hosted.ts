@@ -22,6 +22,7 @@ import {
   signaturesOf,
 } from './format.ts';
 import { rewireAccesses } from './data-accesses.ts';
+import { skipLocals } from './instructions.ts';
 import { correctNegations } from './negations.ts';
 import {
   aboveFunction,
@@ -267,9 +268,6 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
 /** a function body with code inserted after its locals */
 const inFront = (body: Uint8Array, before: readonly number[]): Uint8Array => {
   const reader = new Reader(body);
-  for (let n = reader.leb(); n > 0; n--) {
-    reader.leb();
-    reader.byte();
-  }
+  skipLocals(reader);
   return concat([body.subarray(0, reader.at), Uint8Array.from(before), body.subarray(reader.at)]);
 };

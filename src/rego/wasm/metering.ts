@@ -29,7 +29,7 @@ import {
   signedLeb,
   tableElements,
 } from './format.ts';
-import { OP, skipOperands } from './instructions.ts';
+import { OP, skipOperands, WASM_TYPE } from './instructions.ts';
 
 /** name of the exported global that holds the remaining fuel */
 export const FUEL = 'rego_fuel';
@@ -39,7 +39,6 @@ const HOST_TABLE = 'rego_out_of_fuel';
 /** The largest functions are one switch, of which a call executes a small part: no price is higher than this. */
 const MAX_PRICE = 512;
 
-const I64_CONST = 0x42;
 /** practically unlimited, for modules that are trusted */
 const UNLIMITED = 4_000_000_000_000_000n;
 /** Fuel for loading: ten times what OPA's parser uses for a byte of data and what constants use for a byte of the module. The minimum lasts half a second. */
@@ -67,15 +66,15 @@ export const meter = (wasm: Uint8Array, fuel = UNLIMITED): Uint8Array<ArrayBuffe
   const index = imported.globals + count(wasm, globals);
 
   // mutable i64
-  const global = [0x7e, 0x01, I64_CONST, ...signedLeb(fuel), 0x0b];
+  const global = [WASM_TYPE.i64, 1, OP.constLong, ...signedLeb(fuel), OP.end];
   const tables = find(SECTION.table);
   const table = imported.tables + count(wasm, tables);
   const types = find(SECTION.type);
   const host: Host = { global: index, table, type: count(wasm, types) };
   const made = new Map<number, Uint8Array>([
-    [SECTION.type, appended(wasm, types, [[0x60, 0, 0]])],
+    [SECTION.type, appended(wasm, types, [[WASM_TYPE.function, 0, 0]])],
     // one function reference
-    [SECTION.table, appended(wasm, tables, [[0x70, 1, 1, 1]])],
+    [SECTION.table, appended(wasm, tables, [[WASM_TYPE.functionReference, 1, 1, 1]])],
     [SECTION.global, appended(wasm, globals, [global])],
     [
       SECTION.export,
@@ -137,14 +136,22 @@ const meterCode = (
 
 /** `if (fuel < 0) table[0]()` */
 const checkFuel = ({ global, table, type }: Host): number[] => [
-  ...[0x23, ...leb(global), I64_CONST, 0, 0x53, 0x04, 0x40],
-  ...[0x41, 0, 0x11, ...leb(type), ...leb(table), 0x0b],
+  ...[OP.getGlobal, ...leb(global), OP.constLong, 0, OP.signedBelowLong, OP.if, WASM_TYPE.none],
+  ...[OP.const, 0, OP.indirect, ...leb(type), ...leb(table), OP.end],
 ];
 
 /** `fuel -= price; checkFuel` */
 const pay = (host: Host, price: number): Uint8Array =>
   Uint8Array.from([
-    ...[0x23, ...leb(host.global), I64_CONST, ...signedLeb(BigInt(price)), 0x7d, 0x24, ...leb(host.global)],
+    ...[
+      OP.getGlobal,
+      ...leb(host.global),
+      OP.constLong,
+      ...signedLeb(BigInt(price)),
+      OP.subtractLong,
+      OP.setGlobal,
+      ...leb(host.global),
+    ],
     ...checkFuel(host),
   ]);
 
@@ -154,12 +161,21 @@ const MAX_DUE = 256;
 /** at the head of a loop: `if ((due += price) > MAX_DUE) { fuel -= due; due = 0; checkFuel }` */
 const payInLoop = (host: Host, due: number, price: number): Uint8Array =>
   Uint8Array.from([
-    ...[0x20, ...leb(due), 0x41, ...signedLeb(BigInt(price)), 0x6a, 0x22, ...leb(due)],
-    ...[0x41, ...signedLeb(BigInt(MAX_DUE)), 0x4b, 0x04, 0x40],
-    ...[0x23, ...leb(host.global), 0x20, ...leb(due), 0xad, 0x7d, 0x24, ...leb(host.global)],
-    ...[0x41, 0, 0x21, ...leb(due)],
+    ...[OP.get, ...leb(due), OP.const, ...signedLeb(BigInt(price)), OP.add, OP.tee, ...leb(due)],
+    ...[OP.const, ...signedLeb(BigInt(MAX_DUE)), OP.above, OP.if, WASM_TYPE.none],
+    ...[
+      OP.getGlobal,
+      ...leb(host.global),
+      OP.get,
+      ...leb(due),
+      OP.extend,
+      OP.subtractLong,
+      OP.setGlobal,
+      ...leb(host.global),
+    ],
+    ...[OP.const, 0, OP.set, ...leb(due)],
     ...checkFuel(host),
-    0x0b,
+    OP.end,
   ]);
 
 /** Price of a call. It includes that of a function without loops and calls, and what a loop's local holds when the function returns. */
@@ -223,7 +239,7 @@ const meterBody = (
   const out: Uint8Array[] = [
     Uint8Array.from(leb(groups + 1)),
     wasm.subarray(declared, code),
-    Uint8Array.from([1, 0x7f]),
+    Uint8Array.from([1, WASM_TYPE.i32]),
   ];
   if (calls) out.push(pay(host, priceOf(entry)));
   let from = code;

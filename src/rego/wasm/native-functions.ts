@@ -5,62 +5,62 @@
  */
 import { INTEGER, TYPE } from '../memory.ts';
 import { leb, signedLeb } from './format.ts';
+import { OP, WASM_TYPE } from './instructions.ts';
 
 /** encoded instructions */
 export type Code = readonly number[];
 
-const I32 = 0x7f;
-const VOID = 0x40;
+const { i32: I32, none: VOID } = WASM_TYPE;
 
-export const get = (local: number): Code => [0x20, local];
-const set = (local: number, value: Code): Code => [...value, 0x21, local];
-export const number = (n: number): Code => [0x41, ...signedLeb(BigInt(n))];
+export const get = (local: number): Code => [OP.get, local];
+const set = (local: number, value: Code): Code => [...value, OP.set, local];
+export const number = (n: number): Code => [OP.const, ...signedLeb(BigInt(n))];
 /** i32 at an address */
-const word = (addr: Code, offset: number): Code => [...addr, 0x28, 2, offset];
-const byte = (addr: Code, offset: number): Code => [...addr, 0x2d, 0, offset];
+const word = (addr: Code, offset: number): Code => [...addr, OP.load, 2, offset];
+const byte = (addr: Code, offset: number): Code => [...addr, OP.loadByte, 0, offset];
 /** i64 at an address, which need not be a multiple of 8 */
-const long = (addr: Code, offset: number): Code => [...addr, 0x29, 0, offset];
-const add = (a: Code, b: Code): Code => [...a, ...b, 0x6a];
-const subtract = (a: Code, b: Code): Code => [...a, ...b, 0x6b];
-const times = (n: number, a: Code): Code => [...a, ...number(n), 0x6c];
-const divided4 = (a: Code): Code => [...a, ...number(2), 0x76];
-const store = (addr: Code, offset: number, value: Code): Code => [...addr, ...value, 0x36, 2, offset];
-const times4 = (a: Code): Code => [...a, ...number(2), 0x74];
-const equal = (a: Code, b: Code): Code => [...a, ...b, 0x46];
-const differ = (a: Code, b: Code): Code => [...a, ...b, 0x47];
-const below = (a: Code, b: Code): Code => [...a, ...b, 0x49];
-const above = (a: Code, b: Code): Code => [...a, ...b, 0x4b];
-const and = (a: Code, b: Code): Code => [...a, ...b, 0x71];
-const or = (a: Code, b: Code): Code => [...a, ...b, 0x72];
-const not = (a: Code): Code => [...a, 0x45];
-const equalLongs = (a: Code, b: Code): Code => [...a, ...b, 0x51];
-const lessLongs = (a: Code, b: Code): Code => [...a, ...b, 0x53];
-export const returned = (value: Code): Code => [...value, 0x0f];
-export const when = (condition: Code, then: Code): Code => [...condition, 0x04, VOID, ...then, 0x0b];
+const long = (addr: Code, offset: number): Code => [...addr, OP.loadLong, 0, offset];
+const add = (a: Code, b: Code): Code => [...a, ...b, OP.add];
+const subtract = (a: Code, b: Code): Code => [...a, ...b, OP.subtract];
+const times = (n: number, a: Code): Code => [...a, ...number(n), OP.multiply];
+const divided4 = (a: Code): Code => [...a, ...number(2), OP.shiftRight];
+const store = (addr: Code, offset: number, value: Code): Code => [...addr, ...value, OP.store, 2, offset];
+const times4 = (a: Code): Code => [...a, ...number(2), OP.shiftLeft];
+const equal = (a: Code, b: Code): Code => [...a, ...b, OP.equal];
+const differ = (a: Code, b: Code): Code => [...a, ...b, OP.differ];
+const below = (a: Code, b: Code): Code => [...a, ...b, OP.below];
+const above = (a: Code, b: Code): Code => [...a, ...b, OP.above];
+const and = (a: Code, b: Code): Code => [...a, ...b, OP.and];
+const or = (a: Code, b: Code): Code => [...a, ...b, OP.or];
+const not = (a: Code): Code => [...a, OP.isZero];
+const equalLongs = (a: Code, b: Code): Code => [...a, ...b, OP.equalLong];
+const lessLongs = (a: Code, b: Code): Code => [...a, ...b, OP.signedBelowLong];
+export const returned = (value: Code): Code => [...value, OP.return];
+export const when = (condition: Code, then: Code): Code => [...condition, OP.if, VOID, ...then, OP.end];
 const ifElse = (condition: Code, then: Code, otherwise: Code): Code => [
-  ...[...condition, 0x04, VOID, ...then],
-  ...[0x05, ...otherwise, 0x0b],
+  ...[...condition, OP.if, VOID, ...then],
+  ...[OP.else, ...otherwise, OP.end],
 ];
 /** `b` is only evaluated if `a` does not decide */
-const both = (a: Code, b: Code): Code => [...a, 0x04, I32, ...b, 0x05, ...number(0), 0x0b];
-const either = (a: Code, b: Code): Code => [...a, 0x04, I32, ...number(1), 0x05, ...b, 0x0b];
+const both = (a: Code, b: Code): Code => [...a, OP.if, I32, ...b, OP.else, ...number(0), OP.end];
+const either = (a: Code, b: Code): Code => [...a, OP.if, I32, ...number(1), OP.else, ...b, OP.end];
 const loopWhile = (condition: Code, content: Code): Code => [
-  ...[0x02, VOID, 0x03, VOID],
-  ...[...condition, 0x45, 0x0d, 1],
-  ...[...content, 0x0c, 0, 0x0b, 0x0b],
+  ...[OP.block, VOID, OP.loop, VOID],
+  ...[...condition, OP.isZero, OP.branchIf, 1],
+  ...[...content, OP.branch, 0, OP.end, OP.end],
 ];
 export const callOf = (index: number, ...args: readonly Code[]): Code => [
   ...args.flat(),
-  ...[0x10, ...leb(index)],
+  ...[OP.call, ...leb(index)],
 ];
 /** a type of i32 parameters with one i32 result */
 export const functionType = (parameters: number): Code => [
-  ...[0x60, parameters, ...Array.from({ length: parameters }, () => I32)],
+  ...[WASM_TYPE.function, parameters, ...Array.from({ length: parameters }, () => I32)],
   ...[1, I32],
 ];
 /** a function body with i32 locals */
 export const body = (locals: number, ...code: readonly Code[]): Uint8Array =>
-  Uint8Array.from([...(locals === 0 ? [0] : [1, locals, I32]), ...code.flat(), 0x0b]);
+  Uint8Array.from([...(locals === 0 ? [0] : [1, locals, I32]), ...code.flat(), OP.end]);
 
 const isString = (value: Code): Code =>
   or(equal(byte(value, 0), number(TYPE.string)), equal(byte(value, 0), number(TYPE.interned)));
@@ -133,8 +133,8 @@ export const countFunction = (use: {
   readonly make: number;
 }): Uint8Array => {
   const [value, at] = [get(0), get(1)];
-  const long0 = [0x42, 0];
-  const minus1 = [0x42, 0x7f];
+  const long0 = [OP.constLong, 0];
+  const minus1 = [OP.constLong, ...signedLeb(-1n)];
   return body(
     1,
     when(not(isNumber(value)), returned(value)),
@@ -173,7 +173,7 @@ export const lessFunction = (): Uint8Array => {
     set(2, bytesOf(a)),
     set(3, bytesOf(b)),
     // the shorter length, then the end of the common part
-    set(4, [...lengthOf(a), ...lengthOf(b), ...below(lengthOf(a), lengthOf(b)), 0x1b]),
+    set(4, [...lengthOf(a), ...lengthOf(b), ...below(lengthOf(a), lengthOf(b)), OP.select]),
     set(4, add(at, shared)),
     loopWhile(both(not(above(add(at, number(8)), end)), equalLongs(long(at, 0), long(to, 0))), [
       ...set(2, add(at, number(8))),
@@ -211,7 +211,7 @@ export interface Parts {
 }
 
 /** two mutable globals, initially 0: address of the slots (0: none yet), and start of this evaluation's heap */
-export const GLOBALS: readonly Code[] = Array.from({ length: 2 }, () => [I32, 1, ...number(0), 0x0b]);
+export const GLOBALS: readonly Code[] = Array.from({ length: 2 }, () => [I32, 1, ...number(0), OP.end]);
 
 /** `(key, list, end) → address in the sorted list of the first greater key`, or `end`; binary search */
 export const aboveFunction = (less: number): Uint8Array => {
@@ -220,7 +220,7 @@ export const aboveFunction = (less: number): Uint8Array => {
     1,
     loopWhile(below(from, to), [
       // the middle, at a multiple of 4
-      ...set(3, add(from, times4([...subtract(to, from), ...number(3), 0x76]))),
+      ...set(3, add(from, times4([...subtract(to, from), ...number(3), OP.shiftRight]))),
       ...ifElse(callOf(less, key, word(middle, 0)), set(2, middle), set(1, add(middle, number(4)))),
     ]),
     from,
@@ -243,7 +243,7 @@ export const sortFunction = ({ malloc, free, above: insertion }: Parts): Uint8Ar
     ]),
     set(6, word(slot, SLOT.list)),
     // offset of the next entry: an entry of an object holds a value, too
-    set(8, [...number(8), ...number(4), ...equal(byte(node, 0), number(TYPE.object)), 0x1b]),
+    set(8, [...number(8), ...number(4), ...equal(byte(node, 0), number(TYPE.object)), OP.select]),
     set(2, word(node, 4)),
     set(3, add(bucket, times4(word(node, 8)))),
     loopWhile(below(bucket, lastBucket), [
@@ -277,8 +277,8 @@ export const sortFunction = ({ malloc, free, above: insertion }: Parts): Uint8Ar
  */
 export const nextFunction = (parts: Parts, sort: number, host: Code): Uint8Array => {
   const [node, previous, slot, at] = [get(0), get(1), get(2), get(3)];
-  const slots: Code = [0x23, ...leb(parts.globals)];
-  const heap: Code = [0x23, ...leb(parts.globals + 1)];
+  const slots: Code = [OP.getGlobal, ...leb(parts.globals)];
+  const heap: Code = [OP.getGlobal, ...leb(parts.globals + 1)];
   return body(
     2,
     when(above(word(node, 12), number(MAX_LOADED)), [
@@ -286,7 +286,7 @@ export const nextFunction = (parts: Parts, sort: number, host: Code): Uint8Array
     ]),
     when(not(slots), [
       ...callOf(parts.malloc, number(SLOTS * SLOT.size)),
-      ...[0x22, 3, 0x24, ...leb(parts.globals)],
+      ...[OP.tee, 3, OP.setGlobal, ...leb(parts.globals)],
       ...set(2, add(at, number(SLOTS * SLOT.size))),
       ...loopWhile(below(at, slot), [
         ...store(at, SLOT.value, number(0)),
@@ -336,7 +336,7 @@ export const dataMemberFunction = (
     1,
     set(2, callOf(member, node, key)),
     when(found, returned(found)),
-    when(both(below(node, [0x23, ...leb(globals + 1)]), isOther), [
+    when(both(below(node, [OP.getGlobal, ...leb(globals + 1)]), isOther), [
       ...set(1, stored),
       ...when(key, returned(callOf(member, node, key))),
     ]),
@@ -360,8 +360,8 @@ export const compareWalkedFunction = (compare: number, noIndex: Code): Uint8Arra
 
 /** Inserted in `opa_heap_ptr_set(address)`: the slots and their lists are freed with the heap. */
 export const forgetSlots = ({ globals }: Pick<Parts, 'globals'>): Code => [
-  ...[...number(0), 0x24, ...leb(globals)],
-  ...[...get(0), 0x24, ...leb(globals + 1)],
+  ...[...number(0), OP.setGlobal, ...leb(globals)],
+  ...[...get(0), OP.setGlobal, ...leb(globals + 1)],
 ];
 
 /** `(address, length) → 1 if the text contains one of these ASCII characters` */
