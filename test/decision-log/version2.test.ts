@@ -13,6 +13,7 @@ import { Sealer } from '../../src/decision-log/journal/sealer.ts';
 import type { DecisionRecordDraft } from '../../src/model/record.ts';
 import { scanQuery } from '../../src/decision-log/index/scan.ts';
 import { HeadWriter } from '../../src/decision-log/journal/head.ts';
+import { prove } from '../../src/decision-log/verify/proof.ts';
 import { verifyFile } from '../../src/decision-log/verify/file.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { draft } from '../support/decision-records.ts';
@@ -250,6 +251,13 @@ describe('a record of version 2', () => {
   });
 });
 
+/** Appends one record after another, so that the journal has several segments. */
+async function inSegments(dir: string, n: number): Promise<void> {
+  const journal = await openJournal(dir, { segmentSize: 6000 });
+  for (let i = 0; i < n; i++) await journal.append(draft(i));
+  await journal.close();
+}
+
 const segment = (dir: string): string => join(dir, readdirSync(dir).find((f) => f.endsWith('.jsonl'))!);
 const problemsOf = async (dir: string) => (await verify({ dir, key: null })).problems;
 const removed = (line: string): string => `${line.slice(0, line.indexOf(',"payload":'))}}`;
@@ -330,6 +338,135 @@ test('a missing shared document is named, its records are refused, and the other
   expect(problems[0]).toMatchObject({ what: 'shared_missing', file: segment(dir).split('/').at(-1), seq: 7 });
   expect(recordsOf(dir)).toHaveLength(18);
   expect((await scanQuery(dir).query({ limit: 100 })).decisions).toHaveLength(18);
+});
+
+describe('what a rejected line states about itself', () => {
+  const altered = (line: string, from: string | RegExp, to: string): string => {
+    const other = line.replace(from, to);
+    expect(other).not.toBe(line);
+    return other;
+  };
+  const glimpsed = (line: string) => {
+    const read = new SegmentReader().read(Buffer.from(line));
+    return read.what === 'fault' ? read.record : read.what;
+  };
+  test.each([
+    ['a shared document', (line: string) => !isRecord(line)],
+    ['a record', isRecord],
+  ] as const)('is its origin and seq, whether %s has its payload or not', (_, isIt) => {
+    const line = sealed([draft(1)])
+      .map(String)
+      .find(isIt)!;
+    for (const each of [line, removed(line)]) {
+      const digit = /(?<="hash":")./.exec(each)![0];
+      for (const other of ['', digit === '0' ? '1' : '0'])
+        expect(glimpsed(altered(each, /(?<="hash":")./, other))).toMatchObject({
+          origin: 'a-00000000',
+          seq: 1,
+        });
+    }
+  });
+
+  test('is everything in a line of version 1, even with members of the names of version 2', () => {
+    const link = { origin: 'a-00000000', seq: 7, prev_hash: GENESIS };
+    const unusual = { ...draft(1), payload: {}, o: 'b-11111111', s: 9 } as unknown as DecisionRecordDraft;
+    const { bytes } = seal(unusual, link);
+    const line = altered(
+      bytes.toString().trimEnd(),
+      '"purpose":"after_sales","reasons"',
+      '"purpose":"after_sale5","reasons"',
+    );
+    expect(glimpsed(line)).toMatchObject({ origin: 'a-00000000', seq: 7, purpose: 'after_sale5' });
+  });
+});
+
+describe('a shared document at the end of an earlier segment', () => {
+  /** A journal of several segments; the second begins with shared documents, which follow the last record of the first. */
+  async function journal() {
+    const dir = temporaryDirectory();
+    await inSegments(dir, 12);
+    const [a, b] = readdirSync(dir)
+      .filter((f) => f.endsWith('.jsonl'))
+      .sort()
+      .map((f) => join(dir, f));
+    const [first, second] = [linesOf(a!), linesOf(b!)];
+    const documents = second.slice(0, second.findIndex(isRecord));
+    expect(documents.length).toBeGreaterThan(1);
+    const record = recordsOf(dir).find(({ seq }) => seq === Number(b!.split('.').at(-2)))!;
+    const put = (path: string, lines: readonly string[]) => writeFileSync(path, `${lines.join('\n')}\n`);
+    return { dir, a: a!, b: b!, first, second, documents, record, put };
+  }
+
+  test('without its record is named, and the next segment is read and proven as before', async () => {
+    const { dir, a, b, first, documents, record, put } = await journal();
+    put(a, [...first, ...documents]);
+    const wanted = {
+      what: 'shared_missing',
+      file: a.split('/').at(-1),
+      line: first.length + documents.length,
+      seq: record.seq,
+      message: expect.stringContaining('at the end of the file'),
+    };
+    expect(await verify({ dir, key: null })).toMatchObject({
+      records: 12,
+      problems: [wanted],
+      problems_total: 1,
+    });
+    expect(await verifyFile(a)).toMatchObject({ ok: false, problems: [wanted], problems_total: 1 });
+    expect(await verifyFile(b)).toMatchObject({ ok: true });
+    expect(recordsOf(dir)).toHaveLength(12);
+    expect(await prove(dir, [record])).toMatchObject([
+      { intact: true, detail: 'Its hash verifies, and it follows the record before it.' },
+    ]);
+  });
+
+  test('is not there for a record of the next segment', async () => {
+    const { dir, a, b, first, second, documents, record, put } = await journal();
+    put(a, [...first, ...documents]);
+    put(b, second.slice(documents.length));
+    const refused = { what: 'shared_missing', file: b.split('/').at(-1), line: 1, seq: record.seq };
+    const { problems, records } = await verify({ dir, key: null });
+    expect(records).toBe(12);
+    expect(problems.slice(0, 3)).toMatchObject([
+      { what: 'shared_missing', file: a.split('/').at(-1), seq: record.seq },
+      refused,
+      refused,
+    ]);
+    expect(problems.every(({ what }) => what === 'shared_missing')).toBe(true);
+    expect((await verifyFile(b)).problems.slice(0, 2)).toMatchObject([refused, refused]);
+    expect(recordsOf(dir).map(({ seq }) => seq)).not.toContain(record.seq);
+    expect(await prove(dir, [record])).toMatchObject([
+      { intact: false, detail: expect.stringContaining('cannot be read') },
+    ]);
+  });
+
+  test('whose record is missing does not hide that', async () => {
+    const { dir, a, b, first, record, put } = await journal();
+    // The last record of the segment, which has shared documents of its own.
+    const last = first.findLastIndex(isRecord);
+    expect(isRecord(first[last - 1]!)).toBe(false);
+    put(a, first.slice(0, last));
+    const seq = record.seq - 1;
+    expect(await verify({ dir, key: null })).toMatchObject({
+      problems: [
+        { what: 'shared_missing', file: a.split('/').at(-1), line: last, seq },
+        { what: 'records_missing', file: b.split('/').at(-1), line: null, seq },
+      ],
+      problems_total: 2,
+    });
+  });
+
+  test('is named at the end of a chain whose last record was cut off', async () => {
+    const dir = temporaryDirectory();
+    await writeJournal(dir, 2);
+    const lines = linesOf(segment(dir)).slice(0, -1);
+    expect(isRecord(lines.at(-1)!)).toBe(false);
+    writeFileSync(segment(dir), `${lines.join('\n')}\n`);
+    expect(await problemsOf(dir)).toMatchObject([
+      { what: 'shared_missing', line: lines.length, seq: 2 },
+      { what: 'tail_missing', seq: 2 },
+    ]);
+  });
 });
 
 test('a repeated shared document is named', async () => {

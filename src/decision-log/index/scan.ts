@@ -8,7 +8,8 @@ import { type Decision, merge } from './decision.ts';
 import { listOrigins, type Segment } from '../journal/directory.ts';
 import { linesLeft } from '../journal/lines.ts';
 import { inspect, ownMembers } from '../journal/chain.ts';
-import { isShared, isVersion2, SegmentReader } from '../journal/reader.ts';
+import { isShared, isVersion2 } from '../journal/line.ts';
+import { SegmentReader } from '../journal/reader.ts';
 import {
   type DecisionPage,
   type DecisionQuery,

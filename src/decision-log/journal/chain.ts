@@ -9,7 +9,7 @@ import { hash } from 'node:crypto';
 import type { DecisionRecord } from '../../model/record.ts';
 import { canonical } from './canonical.ts';
 import type { DocumentKind, Payload } from './compact.ts';
-import { type LineFault, type Parsed, parse } from './line.ts';
+import { isVersion2, type LineFault, type Parsed, parse } from './line.ts';
 
 export type { LineFault } from './line.ts';
 
@@ -88,16 +88,16 @@ export function ownMembers(
 /** What a rejected line states about itself, so that a report can name it even if it is not JSON. */
 function glimpse(bytes: Buffer): Partial<DecisionRecord> | null {
   const text = bytes.toString('utf8');
-  const id = /"decision_id":"([\w-]{1,64})"/.exec(text)?.[1];
   const value = objectIn(text);
-  if (value === null || !('payload' in value))
-    return value ?? (id === undefined ? null : { decision_id: id });
-  const { o, s } = value as { readonly o?: unknown; readonly s?: unknown };
-  return {
+  if (value !== null && !isVersion2(bytes)) return value;
+  const id = /"decision_id":"([\w-]{1,64})"/.exec(text)?.[1];
+  const { o, s } = (value ?? {}) as { readonly o?: unknown; readonly s?: unknown };
+  const stated = {
     ...(id === undefined ? {} : { decision_id: id }),
     ...(typeof o === 'string' ? { origin: o } : {}),
     ...(typeof s === 'number' ? { seq: s } : {}),
   };
+  return Object.keys(stated).length === 0 ? null : stated;
 }
 
 function objectIn(text: string): Partial<DecisionRecord> | null {

@@ -115,6 +115,16 @@ export function newSalt(): string {
   return salt;
 }
 
+/** A record of version 1 begins with `{"action":`. */
+export const isVersion2 = (line: Buffer): boolean =>
+  line[3] === 0x22 && (line[2] === 0x63 || line[2] === 0x61);
+
+/** In a line of a shared document `d` follows the commitment. */
+const SHARED = Buffer.from('","d":"');
+const SHARED_AT = '{"c":"'.length + 64;
+export const isShared = (line: Buffer): boolean =>
+  line.subarray(SHARED_AT, SHARED_AT + SHARED.length).equals(SHARED);
+
 const LINE = new RegExp(
   `^\\{(?:"a":"([0-9a-f]{64})",)?"c":"([0-9a-f]{64})"(?:,"d":"(${DOCUMENT_KINDS.join('|')})")?,"o":"([a-z0-9-]{1,63})","p":"([0-9a-f]{64})","s":([1-9][0-9]{0,15}),"v":2,"hash":"([0-9a-f]{64})"(?:(,)"payload":|\\}$)`,
 );

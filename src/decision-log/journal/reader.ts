@@ -7,7 +7,7 @@ import { type ChainLink, inspect, type LineFault } from './chain.ts';
 import { completeLine } from './copy.ts';
 import type { DocumentKind, Payload } from './compact.ts';
 import { expand } from './expand.ts';
-import { type Parsed, refOf } from './line.ts';
+import { isShared, type Parsed, refOf } from './line.ts';
 import { readLines } from './lines.ts';
 
 export type Read =
@@ -137,13 +137,3 @@ export class SegmentReader {
 /** True for a line whose payload was removed. */
 export const isCut = (read: Read): read is Extract<Read, { readonly isCut: boolean }> =>
   'isCut' in read && read.isCut;
-
-/** A record of version 1 begins with `{"action":`. */
-export const isVersion2 = (line: Buffer): boolean =>
-  line[3] === 0x22 && (line[2] === 0x63 || line[2] === 0x61);
-
-/** In a line of a shared document `d` follows the commitment. */
-const SHARED = Buffer.from('","d":"');
-const SHARED_AT = '{"c":"'.length + 64;
-export const isShared = (line: Buffer): boolean =>
-  line.subarray(SHARED_AT, SHARED_AT + SHARED.length).equals(SHARED);

@@ -1,7 +1,7 @@
 /**
  * Verifies records outside a journal: an export, a segment, or an archived segment (gzip). Each line must be exactly what
  * Sluice writes for its record, and adjacent records of a chain must be linked. Gaps are counted but are no problem, since
- * an export may be filtered.
+ * an export may be filtered. The shared documents of the file are kept in memory, 8 MiB at most for each segment in it.
  */
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,7 +15,7 @@ import { errno } from '../journal/directory.ts';
 import { type Line, splitLines } from '../journal/lines.ts';
 import { isCut, SegmentReader } from '../journal/reader.ts';
 import { type ProblemKind, Problems } from './problems.ts';
-import { FAULTS } from './verify.ts';
+import { FAULTS, WITHOUT_RECORD } from './verify.ts';
 
 export interface FileReport {
   readonly ok: boolean;
@@ -70,8 +70,8 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
   const chains = new Map<string, { -readonly [key in keyof ChainInFile]: ChainInFile[key] }>();
   const anchored = new Map(anchors.map((a) => [`${a.origin} ${a.seq}`, a]));
   const reader = new SegmentReader();
-  /** origin → hash of the last shared document that was written for its next record */
-  const pending = new Map<string, string>();
+  /** origin → the last shared document that was written for its next record */
+  const pending = new Map<string, { readonly hash: string; readonly seq: number; readonly line: number }>();
   let hint: string | null = null;
   let number = 0;
   let records = 0;
@@ -124,13 +124,13 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       const chain = chains.get(origin);
       /** undefined: the record before is not in the file */
       const before = chain === undefined || seq > chain.last + 1 ? undefined : chain.hash;
-      const after = pending.get(origin) ?? null;
+      const after = pending.get(origin)?.hash ?? null;
       if (link.document !== null) {
         if (read.what === 'document' && !read.isNew)
           say('record_repeated', `The shared document ${read.ref} is in this file more than once.`, at);
         else if (before !== undefined && !isLinked({ seq, prev: before, after }, link))
           say('prev_hash_mismatch', 'This shared document does not follow the line before it.', at);
-        pending.set(origin, hash);
+        pending.set(origin, { hash, seq, line: number });
         continue;
       }
       pending.delete(origin);
@@ -165,8 +165,19 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
         cause,
       });
     say('file_unreadable', `The file cannot be read to its end (${errno(cause)}).`);
+    pending.clear();
   }
   problems.endRun();
+  for (const [origin, { seq, line }] of pending)
+    problems.add({
+      what: 'shared_missing',
+      message: WITHOUT_RECORD,
+      origin,
+      file,
+      line,
+      seq,
+      decision_id: null,
+    });
   if (records === 0)
     throw new SluiceError('input_invalid', {
       message: `${file} holds no decision record${number === 0 ? ': it is empty' : hint === null ? '' : `: it ${hint}`}. Verify an export in NDJSON, a segment of a journal, or either in gzip; a CSV cannot be verified.`,

@@ -3,7 +3,8 @@ import { GENESIS, isLinked } from '../journal/chain.ts';
 import type { ChainPosition } from '../index/decision.ts';
 import { listOrigins } from '../journal/directory.ts';
 import { linesLeft } from '../journal/lines.ts';
-import { isShared, SegmentReader } from '../journal/reader.ts';
+import { isShared } from '../journal/line.ts';
+import { SegmentReader } from '../journal/reader.ts';
 
 export interface Proof {
   readonly position: ChainPosition;
@@ -31,8 +32,9 @@ async function one(paths: readonly string[], position: ChainPosition): Promise<P
   const say = (intact: boolean, detail: string): Proof => ({ position, intact, detail });
   const marks = [seq - 1, seq].flatMap((n) => [Buffer.from(`,"seq":${n},`), Buffer.from(`","s":${n},"v":`)]);
   const reader = new SegmentReader();
-  let after: string | null = null;
   for (const path of paths) {
+    /** hash of the last shared document in this segment that was written for the record */
+    let after: string | null = null;
     reader.begin();
     for await (const lines of linesLeft(path)) {
       for (const { bytes } of lines) {

@@ -20,7 +20,8 @@ import {
 import { type HeadState, readHead } from '../journal/head.ts';
 import { type Line, readLines } from '../journal/lines.ts';
 import { isHeld } from '../journal/lock.ts';
-import { isCut, isShared, type Read, SegmentReader } from '../journal/reader.ts';
+import { isShared } from '../journal/line.ts';
+import { isCut, type Read, SegmentReader } from '../journal/reader.ts';
 import { type OriginReport, type ProblemKind, Problems, type VerifyReport } from './problems.ts';
 import { type PeerHeads, checkPeerHeads, collectPeerHeads } from './peer-heads.ts';
 
@@ -192,7 +193,9 @@ class ChainCheck {
     }
     if (this.#next.after === null) return;
     // Shared documents without the record that they were written for.
-    if (!torn && !(last && live && this.#beyondHead())) this.#torn(this.#pending, file, number, last);
+    if (last && this.#beyondHead()) {
+      if (!torn && !live) this.#torn(this.#pending, file, number, last);
+    } else this.#report('shared_missing', WITHOUT_RECORD, file, number, this.#next.seq);
     this.#next = { ...this.#next, after: null };
   }
 
@@ -392,5 +395,8 @@ export const FAULTS = {
   not_canonical:
     'This line is not the canonical form that Sluice writes, so its hash does not cover its content.',
 } as const;
+
+export const WITHOUT_RECORD =
+  'The record that the shared documents at the end of the file were written for is not in the file.';
 
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
