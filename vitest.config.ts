@@ -39,7 +39,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/warm.ts'],
-    setupFiles: ['test/support/opa-memo.ts'],
+    setupFiles: ['src/json-parse.ts', 'test/support/opa-memo.ts'],
     // What is waited for comes, however busy the machine is: these end a test that hangs, and measure nothing.
     testTimeout: 300_000,
     hookTimeout: 300_000,

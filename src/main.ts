@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** argv in, exit code out. */
+import './json-parse.ts';
 
 const major = Number(process.versions.node.split('.')[0]);
 if (major < 24) {

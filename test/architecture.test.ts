@@ -78,11 +78,29 @@ describe('architecture', () => {
     const allowed = (i: Import): boolean => {
       const to = room(i.from);
       return (
-        ['model', 'documents', 'errors.ts', 'observability', room(i.file)].includes(to) ||
+        ['model', 'documents', 'errors.ts', 'observability', 'json-parse.ts', room(i.file)].includes(to) ||
         (to === 'rego' && room(i.file) === 'policy')
       );
     };
     expect(breaches(local.filter((i) => STAGES.includes(room(i.file)) && !allowed(i)))).toEqual([]);
+  });
+
+  test('the entry points of the process and of its threads import json-parse.ts before everything else, and nothing else does', () => {
+    const threads = files.flatMap((f) =>
+      codeOf(f).includes('new Worker(')
+        ? [...codeOf(f).matchAll(/'(\.[^']*\.ts)'\s*:/g)].map((m) => join(dirname(f), m[1]!))
+        : [],
+    );
+    expect(threads).toHaveLength(files.filter((f) => codeOf(f).includes('new Worker(')).length);
+    const entries = ['main.ts', ...threads].sort();
+    expect(imports.filter((i) => i.from === 'json-parse.ts').map((i) => i.file)).toEqual(entries);
+    for (const entry of entries)
+      expect([entry, imports.find((i) => i.file === entry)?.from]).toEqual([entry, 'json-parse.ts']);
+    // What it imports is loaded before it acts.
+    expect(imports.filter((i) => i.file === 'json-parse.ts').map((i) => i.from)).toEqual([
+      'model/json-text.ts',
+    ]);
+    expect(imports.filter((i) => i.file === 'model/json-text.ts')).toEqual([]);
   });
 
   test('documents imports model, errors and its own files', () => {

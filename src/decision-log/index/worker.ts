@@ -2,6 +2,7 @@
  * The thread that copies records from the journal to the index and the sinks, and answers queries. On the main thread,
  * parsing records and SQLite's synchronous calls would delay requests.
  */
+import '../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isSluiceError } from '../../errors.ts';
 import type { QueryInterface } from './query.ts';

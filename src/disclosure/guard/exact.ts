@@ -1,14 +1,16 @@
-import { parseJson } from '../../model/json-text.ts';
-
 /** JSON values whose scalars keep their spelling, so that stored values are written back to the last digit. */
 export type Exact =
   | { readonly kind: 'object'; readonly members: ReadonlyMap<string, Exact> }
   | { readonly kind: 'list'; readonly items: readonly Exact[] }
   | { readonly kind: 'scalar'; readonly spelled: string };
 
+type Reviver = (key: string, value: unknown, context: { readonly source: string }) => unknown;
+// ES2026: the reviver's context argument is missing in TypeScript's library.
+const parse = JSON.parse as (text: string, reviver: Reviver) => unknown;
+
 /** @throws SyntaxError */
 export const readExact = (text: string): Exact =>
-  parseJson(text, (_key, value, { source }) => {
+  parse(text, (_key, value, { source }) => {
     if (Array.isArray(value)) return { kind: 'list', items: value };
     if (typeof value === 'object' && value !== null)
       return { kind: 'object', members: new Map(Object.entries(value)) };

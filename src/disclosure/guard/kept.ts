@@ -21,17 +21,8 @@ export function readStored(
   { bytes, shown, record, replaces, version }: StoredRecord,
   id: Identifier | null,
 ): Stored {
-  const read = (of: Uint8Array): Exact | undefined => {
-    try {
-      return exactAt(readExact(Buffer.from(of).toString('utf8')), tokensOf(record));
-    } catch {
-      // JSON that was disclosed, so that only its names can be at fault.
-      throw new SluiceError(
-        'response_malformed',
-        'The stored record has a name with a quotation mark, a backslash or a control character: nothing can be merged with it.',
-      );
-    }
-  };
+  const read = (of: Uint8Array): Exact | undefined =>
+    exactAt(readExact(Buffer.from(of).toString('utf8')), tokensOf(record));
   const stored = read(bytes);
   if (stored?.kind !== 'object')
     throw new SluiceError(

@@ -1,4 +1,5 @@
 /** The thread that runs a policy's unit tests before activation. */
+import '../../../json-parse.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, isSluiceError } from '../../../errors.ts';
 import { type Ran, runUnitTests } from '../../../policy/unit-tests/run.ts';
