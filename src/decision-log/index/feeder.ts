@@ -27,19 +27,34 @@ interface Place {
   segment: number;
   offset: number;
 }
+/**
+ * Maximum of chains whose place is kept: a process feeds its own chain again and again, and those of ended processes once. A place
+ * holds the shared documents of one segment.
+ */
+export const MOST_PLACES = 16;
 const places = new WeakMap<Store, Map<string, Place>>();
 
-async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<Place> {
+/** origin → place, the last used one last */
+export function placesOf(store: Store): Map<string, Place> {
   const known = places.get(store) ?? new Map<string, Place>();
   places.set(store, known);
-  const place = known.get(files.origin);
-  if (place !== undefined && place.segment === at.segment && place.offset === at.offset) return place;
-  const reader = new SegmentReader();
-  const segment = files.segments.find(({ first }) => first === at.segment);
-  if (segment !== undefined && at.offset > 0) await reader.readShared(segment.path, at.offset);
-  const found = { reader, segment: at.segment, offset: at.offset };
-  known.set(files.origin, found);
-  return found;
+  return known;
+}
+
+async function placeAt(store: Store, files: OriginFiles, at: Position): Promise<Place> {
+  const known = placesOf(store);
+  const { origin } = files;
+  let place = known.get(origin);
+  known.delete(origin);
+  if (place === undefined || place.segment !== at.segment || place.offset !== at.offset) {
+    const reader = new SegmentReader();
+    const segment = files.segments.find(({ first }) => first === at.segment);
+    if (segment !== undefined && at.offset > 0) await reader.readShared(segment.path, at.offset);
+    place = { reader, segment: at.segment, offset: at.offset };
+  }
+  if (known.size >= MOST_PLACES) known.delete(known.keys().next().value!);
+  known.set(origin, place);
+  return place;
 }
 
 /**
@@ -108,13 +123,16 @@ async function* batches(
         const seq = read.what === 'fault' ? position.seq : read.link.seq;
         position = { segment: segment.first, offset, seq };
         Object.assign(place, { segment: segment.first, offset });
-        if (read.what !== 'record') {
-          if (read.what !== 'removed') refused++;
-          continue;
+        if (read.what === 'record') {
+          const copy = { record: read.record, line: read.line() };
+          copies.push(copy);
+          bytes += copy.line.length;
+        } else if (read.what !== 'removed') refused++;
+        if (seq === head) {
+          // The next start may cut off what is behind the head, and write other lines there.
+          yield { copies, position, refused };
+          return;
         }
-        const copy = { record: read.record, line: read.line() };
-        copies.push(copy);
-        bytes += copy.line.length;
         if (copies.length < BATCH && bytes < BATCH_BYTES) continue;
         yield { copies, position, refused };
         [copies, bytes, refused] = [[], 0, 0];
