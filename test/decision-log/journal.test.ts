@@ -11,9 +11,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { feed } from '../../src/decision-log/index/feeder.ts';
+import type { Position, Store } from '../../src/decision-log/index/store.ts';
 import { GENESIS } from '../../src/decision-log/journal/chain.ts';
+import { readCopy } from '../../src/decision-log/journal/copy.ts';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { isHeld } from '../../src/decision-log/journal/lock.ts';
+import { verifyFile } from '../../src/decision-log/verify/file.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
@@ -77,6 +81,71 @@ describe('a journal', () => {
     expect(recordsOf(dir).map((r) => r.seq)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
     await writeJournal(dir, 5, { segmentSize: 5000 });
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: 35 });
+  });
+
+  test('begins a new segment when one has 8 MiB of shared documents, also those from before a restart', async () => {
+    const dir = temporaryDirectory();
+    /** Each record has a subject of its own with 100 kB, and shares what else it refers to with the others. */
+    const one = (i: number) => {
+      const base = draft(1);
+      return draft(1, {
+        subject: {
+          ...base.subject!,
+          id: `u-${i}`,
+          properties: { ...base.subject!.properties, of: 'x'.repeat(100_000) },
+        },
+        input: null,
+      });
+    };
+    const records = 200;
+    for (const [from, to] of [
+      [0, 60],
+      [60, 130],
+      [130, records],
+    ] as const) {
+      const journal = await openJournal(dir, { maxRecord: 1 << 20 });
+      await Promise.all(Array.from({ length: to - from }, (_, i) => journal.append(one(from + i))));
+      await journal.close();
+    }
+    const segments = readdirSync(dir)
+      .filter((f) => f.endsWith('.jsonl'))
+      .sort();
+    const documents = segments.map((file) =>
+      linesOf(join(dir, file))
+        .filter((line) => !isRecord(line))
+        .map((line) =>
+          line.slice(line.indexOf('"payload":') + '"payload":'.length, line.indexOf(',"salt":')),
+        ),
+    );
+    // The segment ends with the record that reaches the bound, whatever a process wrote of it.
+    const sizes = documents.map((texts) => texts.reduce((n, text) => n + text.length, 0));
+    expect(sizes).toHaveLength(3);
+    for (const size of sizes.slice(0, -1)) {
+      expect(size).toBeGreaterThanOrEqual(8 << 20);
+      expect(size).toBeLessThan((8 << 20) + 110_000);
+    }
+    for (const [i, texts] of documents.entries()) {
+      expect(new Set(texts).size).toBe(texts.length);
+      expect(texts.filter((text) => text.startsWith('{"action":'))).toHaveLength(1);
+      expect(await verifyFile(join(dir, segments[i]!))).toMatchObject({ ok: true });
+    }
+    expect(recordsOf(dir).map((r) => r.subject!.id)).toEqual(
+      Array.from({ length: records }, (_, i) => `u-${i}`),
+    );
+    expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records });
+    const seqs: number[] = [];
+    const positions = new Map<string, Position>();
+    const store: Store = {
+      name: 'memory',
+      positions: async () => positions,
+      async take(origin, copies, position) {
+        for (const { line } of copies) seqs.push(readCopy(line)!.seq);
+        positions.set(origin, position);
+      },
+      close: async () => undefined,
+    };
+    expect(await feed(dir, store)).toMatchObject({ lag: 0, refused: 0 });
+    expect(seqs).toEqual(Array.from({ length: records }, (_, i) => i + 1));
   });
 
   test('has its own chain if another journal is open in the same directory', async () => {

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
 import type { Journal } from '../../src/decision-log/journal/journal.ts';
+import { verifyFile } from '../../src/decision-log/verify/file.ts';
 import { verify } from '../../src/decision-log/verify/verify.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { draft } from '../support/decision-records.ts';
-import { recordsOf, openJournal } from '../support/journals.ts';
+import { isRecord, linesOf, openJournal, recordsOf, writeJournal } from '../support/journals.ts';
 import { tmpdir } from 'node:os';
 
 const mount = mkdtempSync(join(tmpdir(), 'sluice-full-'));
@@ -68,6 +69,42 @@ describe.skipIf(!mounted)('on a full disk', () => {
     expect(held()).toEqual([...hashes, hash]);
     expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: hashes.length + 1 });
   });
+
+  test.each([64 << 20, 20_000])(
+    'after each refused write a segment is begun, which can be read alone and has each shared document once (segments of %i bytes)',
+    async (segmentSize) => {
+      fresh();
+      const journal = await openJournal(dir, { minFree: 1, segmentSize });
+      const acknowledged: string[] = [];
+      const rounds = 3;
+      for (let round = 0; round < rounds; round++) {
+        fill(900_000 - 100_000 * round);
+        const { hashes, code } = await untilRefused(journal);
+        expect(code).toBe('journal_full');
+        acknowledged.push(...hashes);
+        rmSync(join(mount, 'ballast'));
+        await expect.poll(() => journal.fault).toBe(null);
+      }
+      acknowledged.push((await journal.append(draft(1))).hash);
+      await journal.close();
+      expect(held()).toEqual(acknowledged);
+      expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: acknowledged.length });
+      const segments = readdirSync(dir).filter((f) => f.endsWith('.jsonl'));
+      expect(segments.length).toBeGreaterThanOrEqual(rounds + 1);
+      for (const file of segments) {
+        expect(await verifyFile(join(dir, file))).toMatchObject({ ok: true });
+        const documents = linesOf(join(dir, file))
+          .filter((line) => !isRecord(line))
+          .map((line) => line.slice(line.indexOf('"payload":'), line.indexOf(',"salt":')));
+        expect(new Set(documents).size).toBe(documents.length);
+      }
+      expect(readdirSync(dir)).not.toContain('quarantine');
+      // The next start continues the last segment.
+      await writeJournal(dir, 3);
+      expect(readdirSync(dir).filter((f) => f.endsWith('.jsonl'))).toEqual(segments);
+      expect(await verify({ dir, key: null })).toMatchObject({ ok: true, records: acknowledged.length + 3 });
+    },
+  );
 
   test('requests are refused while less than min_free is left, before anything was half written', async () => {
     fresh();

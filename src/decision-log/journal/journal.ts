@@ -181,9 +181,13 @@ export class Journal {
   /** Begins a segment with the next record if this one is full. Its shared documents are written again then. */
   #rotate(): void {
     const isFull = this.#sealedSize >= this.#o.segmentSize || this.#sealer.documentBytes >= DOCUMENTS;
-    if (!isFull || this.#sealedSize === 0) return;
+    if (isFull) this.#begin();
+  }
+
+  /** The next record begins a segment, unless this one has no record. */
+  #begin(): void {
+    if (this.#sealedSize > 0) this.#begins = true;
     this.#sealedSize = 0;
-    this.#begins = true;
     this.#sealer.reset();
   }
 
@@ -280,10 +284,6 @@ export class Journal {
     const first = this.#fault === null;
     this.#fault = fault;
     this.#tip = this.#acknowledged;
-    // Shared documents in the refused lines are not in the segment, so all are written again.
-    this.#sealer.reset();
-    this.#begins = false;
-    this.#sealedSize = this.#segment.size;
     const refused = [...batch, ...this.#queue.splice(0)];
     this.#backlog = 0;
     for (const pending of refused) pending.reject(fault);
@@ -384,7 +384,10 @@ export class Journal {
     await this.#head.sync(this.#headAt(this.#flushed));
     this.#freeBudget = 0;
     this.#tip = this.#acknowledged;
+    // Which shared documents the segment has is not known: those in refused lines were cut off. So it is not continued.
     this.#sealedSize = this.#segment.size;
+    this.#begins = false;
+    this.#begin();
     this.#fault = null;
     this.#o.logger.info({ origin: this.origin }, 'the journal accepts records again');
     this.#o.hooks?.recovered?.();

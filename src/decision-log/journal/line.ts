@@ -5,7 +5,7 @@
  *
  * `hash` is the SHA-256 of everything before it and a closing brace. `c` is the commitment: the SHA-256 of `payload` and
  * `salt` as an object of their own. Both hashed texts are RFC 8785 canonical JSON. The chain covers the commitment and not
- * the payload, so payload and salt can be removed later: what is left is `{…,"v":2,"hash":…}`, which still verifies.
+ * the payload, so payload and salt can be removed: the hash of what is left, `{…,"v":2,"hash":…}`, still verifies.
  *
  *   o  origin           s  seq of the record; of a shared document: of the record that follows it
  *   d  kind of a shared document; absent: the line is a record

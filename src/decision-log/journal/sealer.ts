@@ -76,12 +76,12 @@ export class Sealer implements Documents {
   #size = 0;
   #fast = true;
 
-  /** Bytes of the payloads of the segment's shared documents. Readers keep them in memory. */
+  /** Bytes of the payloads of the segment's shared documents, without the rest of their lines. Readers keep the payloads in memory. */
   get documentBytes(): number {
     return this.#documentBytes;
   }
 
-  /** The next record is in a segment without shared documents, or in one where they are written again. */
+  /** The next record begins a segment. */
   reset(): void {
     this.#table = new Table();
     this.#documentBytes = 0;
