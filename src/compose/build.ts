@@ -92,12 +92,12 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           approvals: approvalRecords({ log, newDecisionId, clock }),
         }),
       );
-    warnAboutRoutes(loaded, policy, given.consents !== undefined, logger);
+    warnAboutRoutes(loaded, policy, logger);
     // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =
       given.consents ??
-      opened.add(await createConsentSource(config.consent, { clock, logger, readsDates, announce }));
+      opened.add(await createConsentSource(config.consent, { clock, logger, readsDates, announce }, store));
     const shadow = config.policy.shadow
       ? opened.add(
           await createShadow(config.policy.shadow, {
@@ -164,19 +164,13 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     };
   });
 
-function warnAboutRoutes(
-  loaded: LoadedConfig,
-  policy: LivePolicyStore,
-  givenConsents: boolean,
-  logger: Logger,
-): void {
+function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: Logger): void {
   const { config, fault } = loaded;
-  const hasConsents = givenConsents || config.consent.file !== undefined;
   for (const { route, key, message } of routeWarnings(
     config.routes,
     policy.current().catalogs,
     layoutOf,
-    hasConsents,
+    true,
   ))
     logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
 }

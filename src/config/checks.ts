@@ -1,4 +1,5 @@
 /** Runs the checks of each section, and checks what concerns several sections. */
+import { checkConsent } from '../consent/section.ts';
 import { checkBodies } from '../disclosure/section.ts';
 import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
@@ -55,6 +56,7 @@ export function checkConfig(
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);
+  if (consent) checkConsent(consent, config.store !== undefined || !isSound('store'), report);
   if (consent && config.upstreams) checkLookups(consent, Object.keys(config.upstreams), report);
   if (identity && upstreams) checkCredentials(identity, upstreams, report);
   if (identity && purpose) checkCallersHeaders(identity.api_key_header, purpose.header, report);

@@ -5,8 +5,8 @@ import { compiledCheck } from '../documents/kinds.ts';
 import { readDocument, type Schema } from '../documents/reader.ts';
 import { isObject, readYaml, type YamlDocument } from '../documents/yaml.ts';
 import type { SluiceError } from '../errors.ts';
-import { endOf, startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
+import { contradictionsOf } from './entry.ts';
 import { type ConsentsDocument, consentsDocumentSchema, KEYS } from './schema.ts';
 
 const isSound = compiledCheck(consentsDocumentSchema);
@@ -118,20 +118,11 @@ function contradictions(
           'key',
         ),
       );
-    for (const [i, { status, purpose, recipient, from, until }] of consents.entries()) {
-      const report = (key: string, message: string): void => {
+    for (const [i, consent] of consents.entries())
+      for (const { key, message } of contradictionsOf(consent)) {
         const place = read.fault(['data_subjects', id, 'consents', i, key], message);
         faults.push({ ...place, path: ['consents', i, key] });
-      };
-      if (status === 'given' && purpose === '*')
-        report('purpose', 'a consent names its purpose: "*" can only be refused');
-      if (status === 'given' && recipient === '*')
-        report('recipient', 'a consent names its recipient: "*" can only be refused');
-      if (from !== undefined && Number.isNaN(startOf(from))) report('from', 'is no date of the calendar');
-      if (until !== undefined && Number.isNaN(endOf(until))) report('until', 'is no date of the calendar');
-      if (from !== undefined && until !== undefined && startOf(from) > endOf(until))
-        report('until', 'is before its from');
-    }
+      }
   }
   return faults;
 }

@@ -11,7 +11,9 @@ import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
 import { readConsents } from './document.ts';
+import { aliasesIn } from './entry.ts';
 import { createStates, type Prepared } from './states.ts';
+import { unavailable } from './unavailable.ts';
 
 export interface ConsentDependencies {
   readonly clock: Clock;
@@ -21,9 +23,13 @@ export interface ConsentDependencies {
   readonly announce?: Announce;
 }
 
+export type FileConfig = Pick<ConsentConfig, 'poll' | 'stale_if_error' | 'expose_dates'> & {
+  readonly file: string;
+};
+
 /** @throws SluiceError `consent_invalid`, `consent_unavailable` when the file cannot be used at the start */
 export function openConsentFile(
-  config: Omit<ConsentConfig, 'lookups'>,
+  config: FileConfig,
   { clock, logger, readsDates = () => false, announce }: ConsentDependencies,
 ): ConsentSource {
   const states = createStates(() => config.expose_dates || readsDates());
@@ -35,10 +41,7 @@ export function openConsentFile(
       logger.error({ file: config.file, line }, `consents: ${message}: this person's records are withheld`);
     const entries = new Map<string, Prepared>();
     for (const [id, entry] of Object.entries(data_subjects)) entries.set(id, states.prepare(entry));
-    const aliases = new Map(
-      Object.entries(document.aliases ?? {}).map(([type, ids]) => [type, new Map(Object.entries(ids))]),
-    );
-    return { entries, aliases };
+    return { entries, aliases: aliasesIn(document.aliases) };
   };
   const file = open(config.file, () =>
     observeFile({
@@ -55,16 +58,10 @@ export function openConsentFile(
   const usable = (): boolean =>
     file.brokenSince === null || clock.now().getTime() - file.brokenSince < config.stale_if_error;
 
-  const unavailable = (): SluiceError =>
-    new SluiceError(
-      'consent_unavailable',
-      'The consents cannot be read, so that nobody can be taken to have consented. The log has the reason.',
-    );
-
   return {
-    alias(type, value) {
+    aliases(values) {
       if (!usable()) throw unavailable();
-      return file.value.aliases.get(type)?.get(value);
+      return file.value.aliases(values);
     },
     lookup: (ids, at) => {
       if (!usable()) throw unavailable();

@@ -5,7 +5,7 @@
  */
 import { compilePattern, type Pattern } from '../documents/pattern.ts';
 import type { Catalog } from '../model/catalog.ts';
-import type { ConsentSource } from '../model/consent.ts';
+import { aliasKey, type ConsentSource } from '../model/consent.ts';
 import type { TypedId } from '../model/disclosure.ts';
 import type { Lookups } from './lookups.ts';
 
@@ -39,9 +39,10 @@ interface IdentifierType {
 }
 
 type Types = ReadonlyMap<string, IdentifierType>;
+const NONE: Found = new Map();
 
 export function createIdentities(
-  source: Pick<ConsentSource, 'alias'>,
+  source: Pick<ConsentSource, 'aliases'>,
   lookups: Lookups | null = null,
 ): Identities {
   const compiled = new WeakMap<object, Types>();
@@ -54,38 +55,43 @@ export function createIdentities(
     return types;
   };
 
-  function resolve(types: Types, { type, text }: TypedId): string | null | Promise<string | null> {
-    const known = types.get(type);
-    if (known === undefined || !matches(known, text)) return null;
-    const { resolvesTo } = known;
-    if (resolvesTo === null) return text;
-    const target = types.get(resolvesTo);
-    const kept = (id: string | null): string | null =>
-      id !== null && target?.resolvesTo === null && matches(target, id) ? id : null;
-    const alias = source.alias?.(type, text);
-    if (alias !== undefined || lookups?.has(type) !== true) return kept(alias ?? null);
-    return lookups.find(type, text).then(kept);
-  }
-
   function identify(
     data: { readonly [name: string]: unknown },
     values: readonly TypedId[],
   ): Found | Promise<Found> {
     const types = typesOf(data);
     const found = new Map<string, string>();
-    const waiting: Promise<unknown>[] = [];
+    const aliases: TypedId[] = [];
     for (const value of values) {
-      const put = (id: string | null): unknown =>
-        id !== null && found.set(`${value.type}\n${value.text}`, id);
-      let id: ReturnType<typeof resolve>;
-      try {
-        id = resolve(types, value);
-      } catch (e) {
-        // An earlier value may still be looked up: a throw would leave its rejection without a handler.
-        id = Promise.reject(e);
-      }
-      if (id instanceof Promise) waiting.push(id.then(put));
-      else put(id);
+      const known = types.get(value.type);
+      if (known === undefined || !matches(known, value.text)) continue;
+      if (known.resolvesTo === null) found.set(aliasKey(value), value.text);
+      else aliases.push(value);
+    }
+    if (aliases.length === 0) return found;
+    // All aliases of a page are asked for together.
+    const listed = source.aliases?.(aliases) ?? NONE;
+    return listed instanceof Promise
+      ? listed.then((ids) => resolve(types, aliases, ids, found))
+      : resolve(types, aliases, listed, found);
+  }
+
+  function resolve(
+    types: Types,
+    aliases: readonly TypedId[],
+    listed: Found,
+    found: Map<string, string>,
+  ): Found | Promise<Found> {
+    const waiting: Promise<void>[] = [];
+    for (const alias of aliases) {
+      const key = aliasKey(alias);
+      const target = types.get(types.get(alias.type)!.resolvesTo!);
+      const keep = (id: string | null): void => {
+        if (id !== null && target?.resolvesTo === null && matches(target, id)) found.set(key, id);
+      };
+      const id = listed.get(key);
+      if (id !== undefined || lookups?.has(alias.type) !== true) keep(id ?? null);
+      else waiting.push(lookups.find(alias.type, alias.text).then(keep));
     }
     return waiting.length === 0 ? found : Promise.all(waiting).then(() => found);
   }

@@ -27,11 +27,12 @@ const consentSchema = Type.Object(
     explicit: Type.Optional(Type.Boolean({ description: 'asked for and agreed to, not merely not refused' })),
     from: Type.Optional(Moment('pending before')),
     until: Type.Optional(Moment('expired after; a date lasts to its end')),
+    at: Type.Optional(Moment('when the data subject said so; no policy sees it')),
   },
   closed,
 );
 
-const entrySchema = Type.Object(
+export const entrySchema = Type.Object(
   {
     flags: Type.Optional(
       Type.Array(Word, {
@@ -65,6 +66,7 @@ export const consentsDocumentSchema = Type.Object(
 
 export type ConsentsDocument = Static<typeof consentsDocumentSchema>;
 export type ConsentEntry = Static<typeof entrySchema>;
+export type StoredConsent = Static<typeof consentSchema>;
 
 /** every name that the document itself gives a member */
 export const KEYS: ReadonlySet<string> = new Set(

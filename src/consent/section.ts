@@ -1,5 +1,16 @@
 /** Where consents are kept. */
-import { defaulted, duration, path, pointer, section, type Static, table, Type } from '../documents/kinds.ts';
+import type { Report } from '../documents/faults.ts';
+import {
+  defaulted,
+  duration,
+  optional,
+  path,
+  pointer,
+  section,
+  type Static,
+  table,
+  Type,
+} from '../documents/kinds.ts';
 
 const lookupSchema = section({
   upstream: Type.String({
@@ -14,9 +25,15 @@ const lookupSchema = section({
   cache: defaulted(duration({ min: '0s', max: '5m', description: 'how long a found id is cached' }), '30s'),
 });
 
+/** exactly one of `file` and `store` */
 export const consentSchema = section(
   {
-    file: path({ description: 'consents.yaml; read again when it changes' }),
+    file: optional(path({ description: 'consents.yaml; read again when it changes' })),
+    store: optional(
+      Type.Literal(true, {
+        description: 'the consents are in the database of `store`: `sluice consent` changes them',
+      }),
+    ),
     poll: defaulted(
       duration({
         min: '50ms',
@@ -48,6 +65,25 @@ export const consentSchema = section(
   },
   { description: 'consents of the data subjects' },
 );
+
+const SOURCES = ['file', 'store'] as const;
+
+/** @param hasStore whether the configuration has a section `store` */
+export function checkConsent(consent: ConsentConfig, hasStore: boolean, report: Report): void {
+  const given = SOURCES.filter((name) => consent[name] !== undefined);
+  if (given.length !== 1)
+    report(
+      ['consent'],
+      `needs exactly one of ${SOURCES.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
+    );
+  if (consent.store !== undefined && !hasStore)
+    report(
+      ['consent', 'store'],
+      'needs the section store: { sqlite: ./data/store.db } or { postgres: "env:DATABASE_URL" }',
+    );
+  if (consent.stale_if_error > 0 && consent.file === undefined)
+    report(['consent', 'stale_if_error'], 'is for consent.file: a store that cannot be read refuses');
+}
 
 export type LookupConfig = Static<typeof lookupSchema>;
 export type ConsentConfig = Static<typeof consentSchema>;

@@ -51,7 +51,7 @@ export function createStates(exposeDates: () => boolean): States {
 
   return {
     prepare: ({ consents = [], flags = [] }) => ({
-      consents: consents.map(({ from, until, status, ...rest }) => ({
+      consents: consents.map(({ from, until, status, at: _, ...rest }) => ({
         consent: { ...rest, categories: [...rest.categories].sort() },
         // An unknown status withholds the record: it may be a misspelled withdrawal.
         status: status === 'given' || status === 'withdrawn' ? status : 'unknown',

@@ -1,6 +1,7 @@
 /** Consents in memory, for tests, scenarios and the demonstration. A change takes effect immediately. */
 import type { ConsentSource, DataSubjectState } from '../model/consent.ts';
-import type { ConsentEntry } from './schema.ts';
+import { aliasesIn } from './entry.ts';
+import type { ConsentEntry, ConsentsDocument } from './schema.ts';
 import { createStates, type Prepared } from './states.ts';
 
 export interface StaticConsents extends ConsentSource {
@@ -13,7 +14,7 @@ export interface StaticConsents extends ConsentSource {
 
 export function createStaticConsents(
   initial: Readonly<Record<string, ConsentEntry>> = {},
-  options: { readonly exposeDates?: boolean } = {},
+  options: { readonly exposeDates?: boolean; readonly aliases?: ConsentsDocument['aliases'] } = {},
 ): StaticConsents {
   const states = createStates(() => options.exposeDates ?? false);
   const given = new Map(Object.entries(initial));
@@ -41,6 +42,7 @@ export function createStaticConsents(
       given.delete(id);
       entries.delete(id);
     },
+    aliases: aliasesIn(options.aliases),
     lookup: (ids, at) => {
       const found = new Map<string, DataSubjectState>();
       for (const id of ids) {

@@ -29,14 +29,26 @@ export const NO_STATE: DataSubjectState = Object.freeze({
 /** states by the id of the data subject */
 export type States = ReadonlyMap<string, DataSubjectState>;
 
+/** An identifier of a person other than the one that consents are stored under. */
+export interface Alias {
+  /** of the policy's data (identifiers.yaml) */
+  readonly type: string;
+  readonly text: string;
+}
+
+export const aliasKey = ({ type, text }: Alias): string => `${type}\n${text}`;
+
 export interface ConsentSource {
   /**
    * States of several data subjects; an unknown one is absent from the map. A source that has them in memory answers at once.
    * @throws SluiceError `consent_unavailable` if the source cannot answer: the caller must refuse.
    */
   lookup(ids: readonly string[], at: Date): States | Promise<States>;
-  /** the id under which the person named by a value of this type is stored; undefined: the alias is unknown. Throws as `lookup` does. */
-  alias?(type: string, value: string): string | undefined;
+  /**
+   * The ids under which the persons are stored that values of identifiers name, by `aliasKey`; an unknown alias is absent. Answers at once or
+   * later, and throws, as `lookup` does.
+   */
+  aliases?(values: readonly Alias[]): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
   ready(): Promise<{ ok: boolean; detail?: string }>;
   /** checks for changes now, if the source needs polling */
   refresh?(): void;

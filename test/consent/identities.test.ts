@@ -17,23 +17,37 @@ test('reports consents that cannot be read while an earlier value is looked up, 
   const note = (reason: unknown): unknown => unhandled.push(reason);
   process.on('unhandledRejection', note);
   onTestFinished(() => void process.off('unhandledRejection', note));
-  const { promise, reject } = Promise.withResolvers<string>();
+  const pending = Promise.withResolvers<string>();
+  const asked: string[] = [];
   const identities = createIdentities(
     {
-      alias: (type) => {
-        if (type === 'login') throw failed('the consents cannot be read');
-        return undefined;
+      aliases: (values) => {
+        if (values.some(({ type }) => type === 'login')) throw failed('the consents cannot be read');
+        return new Map();
       },
     },
-    { has: (type) => type === 'card', find: () => promise },
+    {
+      has: (type) => type === 'card',
+      find: async (_, value) => {
+        asked.push(value);
+        if (value === '00000002') throw failed('the upstream did not answer');
+        return pending.promise;
+      },
+    },
   );
-  const identified = (async () =>
-    identities.identify(DATA, [
-      { type: 'card', text: '00000001' },
-      { type: 'login', text: 'zhangsan' },
-    ]))();
-  await expect(identified).rejects.toThrow('the consents cannot be read');
-  reject(failed('the upstream did not answer'));
+  const identify = async (...values: (readonly [string, string])[]) =>
+    identities.identify(
+      DATA,
+      values.map(([type, text]) => ({ type, text })),
+    );
+  await expect(identify(['card', '00000001'], ['login', 'zhangsan'])).rejects.toThrow(
+    'the consents cannot be read',
+  );
+  expect(asked).toEqual([]);
+  await expect(identify(['card', '00000001'], ['card', '00000002'])).rejects.toThrow(
+    'the upstream did not answer',
+  );
+  pending.reject(failed('the upstream did not answer'));
   // Node.js announces unhandled rejections after the microtasks of a turn.
   await setImmediate();
   expect(unhandled).toEqual([]);

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createIdentities, createLookups } from '../../src/consent/index.ts';
+import { createIdentities, createLookups, createStaticConsents } from '../../src/consent/index.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
 import { CUSTOMER_ANSWER, type Running, startSluice } from '../support/sluice.ts';
 import { exchange, jsonOf, requestText, textOf } from '../support/wire.ts';
@@ -266,9 +266,9 @@ describe('the identifier of a request', () => {
 
 test('a value names at most whom its type and its alias allow, whatever it is', async () => {
   const known = new Map([['zhangsan', 'C100234']]);
-  const identities = createIdentities({
-    alias: (type, value) => (type === 'login' ? known.get(value) : undefined),
-  });
+  const identities = createIdentities(
+    createStaticConsents({}, { aliases: { login: Object.fromEntries(known) } }),
+  );
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom('login', 'customer_no', 'card', 'none'),

@@ -42,7 +42,7 @@ export const routeFindings = (
   catalogs: ReadonlyMap<string, Catalog>,
   broken: ReadonlySet<string>,
 ): readonly Finding[] =>
-  routeWarnings(loaded.config.routes, catalogs, layoutOf, loaded.config.consent.file !== undefined)
+  routeWarnings(loaded.config.routes, catalogs, layoutOf, true)
     .filter(({ route }) => !broken.has(loaded.config.routes[route]?.resource ?? ''))
     .flatMap(({ route, key, message, severity }) =>
       told([loaded.fault(['routes', route, ...key], message)], severity).map((finding) =>

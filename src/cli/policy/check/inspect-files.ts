@@ -19,7 +19,8 @@ export function fileFindings(
   data: { readonly [name: string]: unknown } | null,
 ): Finding[] {
   const { config } = loaded;
-  const found = consentFindings(config.consent.file, data);
+  const { file } = config.consent;
+  const found = file === undefined ? [] : consentFindings(file, data);
   for (const type of Object.keys(config.consent.lookups))
     if (data !== null && !isAlias(data, type))
       found.push(

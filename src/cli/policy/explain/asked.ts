@@ -199,8 +199,11 @@ async function ofRecord(
     flags.consents === undefined
       ? { data_subjects: {} }
       : readConsents(textOf(await read(flags.consents)), flags.consents).document;
-  const identities = createIdentities({ alias: (type, value) => known.aliases?.[type]?.[value] });
-  const consents = createStaticConsents(known.data_subjects, { exposeDates: policy.reads_consent_dates });
+  const consents = createStaticConsents(known.data_subjects, {
+    exposeDates: policy.reads_consent_dates,
+    aliases: known.aliases ?? {},
+  });
+  const identities = createIdentities(consents);
   const catalog = policy.catalogs.get(input.resource.type);
   if (catalog === undefined)
     throw new SluiceError(
