@@ -78,7 +78,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const invalidation = createInvalidation();
     const { announce } = invalidation;
     const around = { logger, clock, baseDir: directory };
-    const store = config.store === undefined ? null : opened.add(await openStore(config.store, clock));
+    const store =
+      config.store === undefined ? null : opened.add(await openStore(config.store, clock, logger));
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
     const policy =

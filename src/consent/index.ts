@@ -13,17 +13,16 @@ export { createIdentities, type Identities, idForms } from './identities.ts';
 export { type Ask, createLookups } from './lookups.ts';
 export type { ConsentDependencies } from './file.ts';
 export { CONSENT_MIGRATIONS } from './migrations.ts';
+export { type ConsentRecords, createConsentRecords } from './records.ts';
 export {
   type ConsentEvent,
   type ConsentRecord,
-  type ConsentRecords,
-  createConsentRecords,
   type Edit,
   type Evidence,
   momentAfter,
   recordIdOf,
   type Statement,
-} from './records.ts';
+} from './statement.ts';
 export { createStaticConsents, type StaticConsents } from './static.ts';
 
 /**

@@ -2,73 +2,20 @@
  * Changes of consents in the store. Each is one transaction: the entry of the data subject and the event, which says who did it and keeps the
  * consent record of ISO/IEC TS 27560. PostgreSQL announces it when it is in force.
  */
-import { createHash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Database, Parameter, Queries, Row } from '../model/database.ts';
-import { startOf } from '../model/moment.ts';
-import { holdsUnseen } from '../model/spelling.ts';
-import { contradictionsOf, entryOf } from './entry.ts';
 import { merged } from './merge.ts';
 import type { ConsentEntry, StoredConsent } from './schema.ts';
+import {
+  checkEdit,
+  type ConsentEvent,
+  type ConsentRecord,
+  type Edit,
+  type Evidence,
+  momentAfter,
+  type What,
+} from './statement.ts';
 import { parsed } from './store.ts';
-
-/** What a data subject has said about one purpose and recipient. */
-export interface Statement {
-  readonly data_subject: string;
-  readonly consent: StoredConsent;
-  readonly evidence: Evidence;
-}
-
-/** What shows that it was said. */
-export interface Evidence {
-  /** version or address of the notice that was shown */
-  readonly notice?: string;
-  /** where the proof is kept: a document, a call, a form */
-  readonly evidence?: string;
-  /** how it was said: `web form`, `phone`, `paper` */
-  readonly method?: string;
-}
-
-/** A consent record (ISO/IEC TS 27560:2023, in the terms of the W3C Data Privacy Vocabulary). */
-export interface ConsentRecord extends Evidence {
-  readonly record_id: string;
-  readonly purpose: string;
-  /** term of the DPV, if the policy names one */
-  readonly purpose_term?: string;
-  readonly categories: readonly string[];
-  readonly recipient: string;
-  readonly status: 'dpv:ConsentGiven' | 'dpv:ConsentWithdrawn';
-  readonly explicit: boolean;
-  /** when the data subject said so */
-  readonly at: string;
-  readonly from?: string;
-  readonly until?: string;
-}
-
-export interface ConsentEvent {
-  readonly data_subject: string;
-  /** 1, 2, 3 … for each data subject */
-  readonly version: number;
-  /** RFC 3339: when it was recorded */
-  readonly at: string;
-  readonly actor: string;
-  readonly what: What;
-  /** null: flags or aliases alone have changed */
-  readonly consent: ConsentRecord | null;
-  /** the entry afterwards */
-  readonly entry: ConsentEntry | null;
-}
-
-export type What = 'given' | 'withdrawn' | 'flags' | 'aliases';
-
-/** A change of everything that is kept about one data subject. */
-export interface Edit {
-  readonly data_subject: string;
-  readonly statements?: readonly Statement[];
-  readonly addFlags?: readonly string[];
-  readonly removeFlags?: readonly string[];
-  readonly aliases?: readonly { readonly type: string; readonly alias: string }[];
-}
 
 export interface ConsentRecords {
   /**
@@ -278,7 +225,7 @@ export function createConsentRecords(
 
   return {
     async edit(edits, actor, journaled) {
-      for (const each of edits) check(each);
+      for (const each of edits) checkEdit(each);
       return database.transaction(async (queries) => {
         const events = await edit(queries, edits, actor);
         if (events.length > 0) await journaled?.(events);
@@ -350,22 +297,6 @@ export function createConsentRecords(
   };
 }
 
-/** The moment of a statement that is made now: after everything that was said about the same. */
-export const momentAfter = (known: readonly StoredConsent[], now: Date): string =>
-  new Date(
-    known.reduce(
-      (latest, { at }) => (at === undefined ? latest : Math.max(latest, startOf(at) + 1)),
-      now.getTime(),
-    ),
-  ).toISOString();
-
-/** The id of a consent record that has none: the same for the same statement. */
-export const recordIdOf = (data_subject: string, consent: Omit<StoredConsent, 'id'>): string => {
-  const { purpose, recipient, categories, at } = consent;
-  const text = JSON.stringify([data_subject, purpose, recipient, [...categories].sort(), at]);
-  return `c-${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
-};
-
 /** @throws SluiceError `consent_invalid` */
 function trusted({ entry }: SubjectRow): ConsentEntry {
   const read = parsed(entry);
@@ -374,33 +305,6 @@ function trusted({ entry }: SubjectRow): ConsentEntry {
     'consent_invalid',
     'The entry of this data subject in the store cannot be read (consent_subjects.entry): what was refused in it is unknown. Correct it, or restore it from consent_events.',
   );
-}
-
-const LONGEST_ID = 256;
-
-/** @throws SluiceError `consent_invalid` */
-function check({ data_subject, statements = [], addFlags = [], aliases = [] }: Edit): void {
-  const wrong = (message: string): never => {
-    throw new SluiceError('consent_invalid', message);
-  };
-  const named = (what: string, text: string): void => {
-    if (text === '' || text.length > LONGEST_ID) wrong(`${what} has 1 to ${LONGEST_ID} characters.`);
-    if (holdsUnseen(text) || !text.isWellFormed())
-      wrong(
-        `${what} has no blanks around it and no invisible characters in it: no record would be found by it.`,
-      );
-  };
-  named('The id of a data subject', data_subject);
-  for (const { type, alias } of aliases) {
-    named('The type of an alias', type);
-    named('An alias', alias);
-  }
-  const entry = { flags: [...new Set(addFlags)], consents: statements.map(({ consent }) => consent) };
-  for (const flag of addFlags) named('A flag', flag);
-  for (const { consent } of statements)
-    for (const { key, message } of contradictionsOf(consent)) wrong(`${key}: ${message}.`);
-  if (entryOf(entry) === null)
-    wrong('The consent has not the form of one in consents.yaml (schemas/consents.schema.json).');
 }
 
 /** Rows of one statement; PostgreSQL takes 65,535 parameters, SQLite 32,766. */

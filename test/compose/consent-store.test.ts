@@ -1,0 +1,151 @@
+/** A whole sidecar whose consents are in the store: withdrawals count, and whatever becomes of the database, nothing is disclosed on a guess. */
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { MIGRATIONS } from '../../src/compose/store.ts';
+import type { Database } from '../../src/model/database.ts';
+import { migrate } from '../../src/store/migrations.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { type Forwarder, openForwarder, schemaUrl } from '../support/forwarder.ts';
+import { freshSchema, POSTGRES } from '../support/postgres.ts';
+import { type Running, startSluice } from '../support/sluice.ts';
+
+const closing: (() => unknown)[] = [];
+const after: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+afterAll(async () => {
+  for (const close of after.splice(0).reverse()) await close();
+});
+
+let crm = '';
+let schema = '';
+let database: Database;
+beforeAll(async () => {
+  const listener: RequestListener = (_, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    response.end('{"id":"C1","name":"Li","phone":"13812345678"}');
+  };
+  const server = createServer(listener);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  after.push(() => server.close());
+  crm = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const fresh = await freshSchema('served');
+  schema = fresh.schema;
+  after.push(fresh.drop);
+  database = openPostgres(POSTGRES, { schema });
+  after.push(() => database.close());
+  await migrate(database, MIGRATIONS, () => new Date());
+});
+
+const start = async (store: object): Promise<Running> => {
+  const running = await startSluice({
+    upstream: crm,
+    data: { flags: { restricted: {} } },
+    config: { store, consent: { store: true } },
+  });
+  closing.push(() => running.close());
+  return running;
+};
+const restrict = (db: Database, flags: string[]) =>
+  db.write(
+    "INSERT INTO consent_subjects (data_subject, entry) VALUES ('C1', $1) ON CONFLICT (data_subject) DO UPDATE SET entry = excluded.entry",
+    [JSON.stringify({ flags })],
+  );
+const ask = async ({ port, caller }: Running): Promise<string> => {
+  const response = await fetch(`http://127.0.0.1:${port}/customers/C1`, { headers: caller });
+  const text = await response.text();
+  return response.ok
+    ? `${response.status}`
+    : `${response.status} ${(JSON.parse(text) as { code: string }).code}`;
+};
+const readiness = async (running: Running) => {
+  const { status, text } = await running.admin('/readyz');
+  return { status, checks: (JSON.parse(text) as { checks: Record<string, { ok: boolean }> }).checks };
+};
+
+test('SQLite: a refusal that another process writes counts at the next request', async () => {
+  const running = await start({ sqlite: './data/store.db' });
+  expect(await ask(running)).toBe('200');
+  const other = openSqlite(join(running.dir, 'data/store.db'));
+  closing.push(() => other.close());
+  await restrict(other, ['restricted']);
+  expect(await ask(running)).toBe('403 record_withheld');
+  await restrict(other, []);
+  expect(await ask(running)).toBe('200');
+});
+
+describe('PostgreSQL', () => {
+  let forwarder: Forwarder;
+  beforeAll(async () => {
+    forwarder = await openForwarder();
+    after.push(() => forwarder.close());
+  });
+  afterEach(async () => {
+    await forwarder.stop();
+    await forwarder.start();
+    await restrict(database, []);
+  });
+
+  test('that is down at the start: Sluice starts, refuses, and answers when it is there', async () => {
+    const url = forwarder.url(schema);
+    await forwarder.stop();
+    const running = await start({ postgres: url });
+    expect(await ask(running)).toBe('503 consent_unavailable');
+    expect(await readiness(running)).toMatchObject({
+      status: 503,
+      checks: { consent: { ok: false }, store: { ok: false } },
+    });
+    expect(running.log()).toContain('the store does not answer');
+    await forwarder.start();
+    expect(await ask(running)).toBe('200');
+    await restrict(database, ['restricted']);
+    await vi.waitFor(async () => expect(await ask(running)).toBe('403 record_withheld'), 20_000);
+    await vi.waitFor(
+      async () => expect((await readiness(running)).checks['consent']).toMatchObject({ ok: true }),
+      20_000,
+    );
+  });
+
+  test('that has not the tables yet when it is there refuses, and says what to do', async () => {
+    const url = forwarder.url('pg_temp');
+    await forwarder.stop();
+    const running = await start({ postgres: url });
+    await forwarder.start();
+    expect(await ask(running)).toBe('503 consent_unavailable');
+    expect(JSON.stringify(await readiness(running))).toContain('sluice store migrate');
+  });
+
+  test('that is lost on the way refuses, and answers when it is back', async () => {
+    const running = await start({ postgres: forwarder.url(schema) });
+    expect(await ask(running)).toBe('200');
+    await forwarder.stop();
+    await vi.waitFor(async () => expect(await ask(running)).toBe('503 consent_unavailable'), 20_000);
+    await forwarder.start();
+    await vi.waitFor(async () => expect(await ask(running)).toBe('200'), 20_000);
+  });
+
+  test('that ends a statement, because it is slow, refuses this request alone', async () => {
+    const url = new URL(schemaUrl(schema));
+    // The statement waits for a lock; the server ends it.
+    url.searchParams.set('options', `-c search_path=${schema} -c lock_timeout=50`);
+    const running = await start({ postgres: url.href });
+    await database.transaction(async ({ query }) => {
+      await query('LOCK TABLE consent_subjects IN ACCESS EXCLUSIVE MODE');
+      expect(await ask(running)).toBe('503 consent_unavailable');
+    });
+    expect(await ask(running)).toBe('200');
+    expect(running.log()).toContain('consents cannot be looked up');
+    expect(running.log()).toContain('consents can be looked up again');
+  });
+
+  test('of which only a read-only copy is there still answers', async () => {
+    const url = new URL(schemaUrl(schema));
+    url.searchParams.set('options', `-c search_path=${schema} -c default_transaction_read_only=on`);
+    const running = await start({ postgres: url.href });
+    expect(await ask(running)).toBe('200');
+  });
+});

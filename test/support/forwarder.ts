@@ -1,0 +1,78 @@
+/** A TCP connection to PostgreSQL that a test can cut, stop or hold up. */
+import { connect, createServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { POSTGRES } from './postgres.ts';
+
+export interface Forwarder {
+  /** the URL of PostgreSQL through here */
+  url(schema: string): string;
+  /** connections are refused, and those that are open end */
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** bytes are held back in both directions, while connections stay open */
+  hold(): void;
+  release(): void;
+  close(): Promise<void>;
+}
+
+export const schemaUrl = (schema: string, url = POSTGRES): string => {
+  const at = new URL(url);
+  at.searchParams.set('options', `-c search_path=${schema}`);
+  return at.href;
+};
+
+export async function openForwarder(): Promise<Forwarder> {
+  const target = new URL(POSTGRES);
+  const sockets = new Set<Socket>();
+  let isHeld = false;
+  const server = createServer((near) => {
+    const far = connect(Number(target.port || 5432), target.hostname);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      if (isHeld) from.pause();
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  let port = 0;
+  const start = async (): Promise<void> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    port = (server.address() as { port: number }).port;
+  };
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  await start();
+  return {
+    url: (schema) => {
+      const through = new URL(schemaUrl(schema));
+      through.hostname = '127.0.0.1';
+      through.port = String(port);
+      return through.href;
+    },
+    start,
+    stop,
+    hold() {
+      isHeld = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    release() {
+      isHeld = false;
+      // What was held back is lost with its connection: that is what a network does.
+      for (const socket of sockets) socket.destroy();
+    },
+    close: stop,
+  };
+}
