@@ -1,6 +1,6 @@
 /** Version 2 of a record: shared documents, payloads, and the complete record that a reader returns. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -467,6 +467,35 @@ describe('a shared document at the end of an earlier segment', () => {
       { what: 'tail_missing', seq: 2 },
     ]);
   });
+});
+
+test('a shared document that was inserted at the beginning of a file, whose line before is not known, is named', async () => {
+  const dir = temporaryDirectory();
+  await inSegments(dir, 12);
+  const path = readdirSync(dir)
+    .filter((f) => f.endsWith('.jsonl'))
+    .sort()
+    .map((f) => join(dir, f))[1]!;
+  const lines = linesOf(path);
+  const [first] = lines;
+  const { o: origin, s: seq } = JSON.parse(first!) as { o: string; s: number };
+  const { bytes } = new Sealer().seal(draft(3), { origin, seq, prev_hash: GENESIS });
+  const [inserted] = bytes.toString().split('\n');
+  expect(await verifyFile(path)).toMatchObject({ ok: true });
+  writeFileSync(path, `${[inserted, ...lines].join('\n')}\n`);
+  expect((await verifyFile(path)).problems).toMatchObject([{ what: 'prev_hash_mismatch', line: 2, seq }]);
+  // The same in a journal without the segment before; and its record does not follow another shared document.
+  rmSync(path.replace(/\d{16}(?=\.jsonl)/, '0000000000000001'));
+  expect(await problemsOf(dir)).toMatchObject([
+    { what: 'records_missing', seq: 1 },
+    { what: 'prev_hash_mismatch', line: 2, seq },
+  ]);
+  const record = lines.findIndex(isRecord);
+  writeFileSync(path, `${[inserted, ...lines.slice(record)].join('\n')}\n`);
+  expect((await problemsOf(dir)).slice(0, 2)).toMatchObject([
+    { what: 'records_missing', seq: 1 },
+    { what: 'shared_missing', line: 2, seq, message: expect.stringContaining('missing or was replaced') },
+  ]);
 });
 
 test('a repeated shared document is named', async () => {

@@ -134,10 +134,11 @@ export interface Expected {
 
 export const BEGINNING: Expected = { seq: 1, prev: GENESIS, after: null };
 
-/** True if the line is linked to the ones before it. Its seq is not compared. */
+/** True if the line is linked to the ones before it, as far as these are known. Its seq is not compared. */
 export function isLinked({ prev, after }: Expected, link: ChainLink): boolean {
-  if (link.document !== null) return prev === null || link.prev_hash === (after ?? prev);
-  return prev === null || (link.prev_hash === prev && link.after === after);
+  if (link.document !== null && after !== null) return link.prev_hash === after;
+  if (prev === null) return after === null || link.after === after;
+  return link.prev_hash === prev && link.after === after;
 }
 
 export const followedBy = ({ prev }: Expected, link: ChainLink): Expected =>

@@ -122,13 +122,13 @@ export async function verifyFile(path: string, anchors: readonly Anchor[] = []):
       const { origin, seq, hash } = link;
       const at = { origin, seq, decision_id: id };
       const chain = chains.get(origin);
-      /** undefined: the record before is not in the file */
-      const before = chain === undefined || seq > chain.last + 1 ? undefined : chain.hash;
+      /** null: the record before is not in the file */
+      const before = chain === undefined || seq > chain.last + 1 ? null : chain.hash;
       const after = pending.get(origin)?.hash ?? null;
       if (link.document !== null) {
         if (read.what === 'document' && !read.isNew)
           say('record_repeated', `The shared document ${read.ref} is in this file more than once.`, at);
-        else if (before !== undefined && !isLinked({ seq, prev: before, after }, link))
+        else if (!isLinked({ seq, prev: before, after }, link))
           say('prev_hash_mismatch', 'This shared document does not follow the line before it.', at);
         pending.set(origin, { hash, seq, line: number });
         continue;

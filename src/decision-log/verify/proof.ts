@@ -57,10 +57,11 @@ async function one(paths: readonly string[], position: ChainPosition): Promise<P
         if (read.what === 'unreadable') return say(false, `The record cannot be read: ${read.detail}.`);
         const whose =
           read.what === 'removed' ? 'Its content was removed from the journal. Its hash' : 'Its hash';
-        if (before === null) return say(true, `${whose} verifies; the record before it is not here.`);
-        return isLinked({ seq, prev: before, after }, link)
-          ? say(true, `${whose} verifies, and it follows the record before it.`)
-          : say(false, `${whose} verifies, but it does not follow the record before it.`);
+        if (!isLinked({ seq, prev: before, after }, link))
+          return say(false, `${whose} verifies, but it does not follow the record before it.`);
+        return before === null
+          ? say(true, `${whose} verifies; the record before it is not here.`)
+          : say(true, `${whose} verifies, and it follows the record before it.`);
       }
     }
   }

@@ -249,7 +249,7 @@ class ChainCheck {
   /** Compares the place of a line with that of the line before it. */
   #place(read: Exclude<Read, { what: 'fault' }>, file: string, number: number): void {
     const { link } = read;
-    const { seq, after } = this.#next;
+    const { seq, prev, after } = this.#next;
     const id = read.what === 'record' ? read.record.decision_id : null;
     const say = (what: ProblemKind, message: string) =>
       this.#report(what, message, file, number, link.seq, id);
@@ -266,7 +266,7 @@ class ChainCheck {
         `Found record ${link.seq} instead of ${seq}: ${link.seq - seq} missing or out of order.`,
       );
     else if (!isLinked(this.#next, link)) {
-      if (isRecord && link.prev_hash === this.#next.prev)
+      if (isRecord && (prev === null || link.prev_hash === prev))
         say(
           'shared_missing',
           link.after === null
