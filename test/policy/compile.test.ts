@@ -56,6 +56,33 @@ describe('a policy directory', () => {
     expect((await compile(copy)).revision).not.toBe(revision);
   });
 
+  test.each([
+    ['data.lib[input.n].deny[input.k]', 'lib.b.deny', 'data.lib[_].deny'],
+    ['data.lib[input.n].deny[input.k]', 'lib["b"].deny.more', 'data.lib[_].deny'],
+    ['data.lib[input.n][input.k].x', 'lib.b.deny', 'data.lib[_][_]'],
+  ])('is refused where OPA loses a package: %s', async (reference, name, path) => {
+    const dir = await directory({
+      'a.rego': `${RULES}\nallow if ${reference}\n`,
+      'rule.rego': 'package lib.a\n\ndeny[k] := v if some k, v in input.o\n',
+      'package.rego': `package ${name}\n\nx := 1\n`,
+    });
+    const error = await rejection(
+      compilePolicy(dir, { opa: await opa(), entrypoints: ['sluice/allow'], optimize: 0 }),
+    );
+    expect(error).toMatchObject({ code: 'policy_compile_failed' });
+    expect(error.message).toContain(`${join(dir, 'package.rego')}: OPA compiles ${path} so that`);
+  });
+
+  test('is not refused where no rule with keys has the path of a package', async () => {
+    const dir = await directory({
+      'a.rego': `${RULES}\nallow if data.lib[input.n].deny[input.k]\n`,
+      'rule.rego': 'package lib.a\n\ndeny contains "x" if input.m\n',
+      'package.rego': 'package lib.b.deny\n\nx := 1\n',
+    });
+    const entrypoints = ['sluice/allow'];
+    await expect(compilePolicy(dir, { opa: await opa(), entrypoints, optimize: 0 })).resolves.toBeDefined();
+  });
+
   test('is compiled again only where it has changed, if results are kept', async () => {
     const dir = await scratch();
     await cp(FIXTURE, dir, { recursive: true });
