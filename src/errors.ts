@@ -50,6 +50,7 @@ export const ERROR_CODES = [
   'tier_invalid',
   // policy
   'policy_denied',
+  'obligation_unfulfillable',
   'policy_unavailable',
   'policy_undefined',
   'policy_answer_malformed',
@@ -88,6 +89,10 @@ export const ERROR_CODES = [
   'store_outdated',
   'store_newer',
   'store_changed',
+  // reviews
+  'review_not_found',
+  'review_closed',
+  'review_of_own_decision',
   // upstream
   'upstream_unreachable',
   'upstream_timeout',

@@ -50,6 +50,7 @@ const STAGES = [
   'disclosure',
   'decision-log',
   'store',
+  'reviews',
 ];
 
 describe('architecture', () => {

@@ -184,15 +184,10 @@ _record_limits contains purpose.tier_settings.max_records
 
 _record_limits contains recipient.agreement.max_records
 
+# Nothing fulfils it yet, so that a tier that asks for it is closed.
 default _is_watermarked := false
 
 _is_watermarked if purpose.tier_settings.watermark == true
-
-_is_watermarked if input.action.name == "export"
-
-_is_watermarked if recipient.is_internal == false
-
-_is_watermarked if count(grants.lifted) > 0
 
 default _min_group_size := null
 

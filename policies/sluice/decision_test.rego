@@ -185,7 +185,7 @@ test_allow_emergency_with_justification if {
 	answer.allow == true
 	answer.tier == 1
 	answer.obligations.review == true
-	answer.obligations.watermark == true
+	answer.obligations.watermark == false
 	answer.obligations.max_records == 5
 	example.codes(answer) == {"role_permits", "emergency_without_consent", "review_required"}
 }
@@ -257,7 +257,7 @@ test_allow_export_of_an_exempt_service if {
 		"action": {"name": "export"},
 	}))
 	answer.allow == true
-	answer.obligations.watermark == true
+	answer.obligations.watermark == false
 	answer.obligations.max_records == 1000
 }
 
@@ -266,7 +266,7 @@ test_allow_export_of_an_exempt_service if {
 test_allow_partner_with_agreement if {
 	answer := example.decision(example.logistics)
 	answer.allow == true
-	answer.obligations.watermark == true
+	answer.obligations.watermark == false
 	answer.obligations.max_records == 100
 }
 
@@ -370,12 +370,12 @@ test_deny_gives_no_records if {
 	answer.obligations.max_records == 0
 }
 
-test_allow_grant_is_watermarked_and_reviewed if {
+test_allow_grant_is_reviewed if {
 	grant := {"id": "g1", "categories": ["identity"], "until": "2026-11-22T09:00:00Z"}
 	answer := example.decision(example.granted(example.support, [grant]))
 	answer.allow == true
 	answer.obligations.review == true
-	answer.obligations.watermark == true
+	answer.obligations.watermark == false
 	"grant_in_effect" in example.codes(answer)
 }
 

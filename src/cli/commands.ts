@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./decisions.ts'),
   },
   {
+    name: 'reviews',
+    summary: 'decisions that somebody must look at afterwards: list them, close them',
+    load: () => import('./reviews.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

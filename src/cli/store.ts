@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { MIGRATIONS } from '../compose/store.ts';
 import { loadConfig } from '../config/index.ts';
-import { SluiceError } from '../errors.ts';
 import type { Database } from '../model/database.ts';
 import { migrate, openDatabase, stateOf } from '../store/index.ts';
 import type { Io } from './io.ts';
@@ -62,8 +61,6 @@ async function withDatabase(
   work: (database: Database) => Promise<void>,
 ): Promise<void> {
   const { config } = await loadConfig(file, io.env);
-  if (config.store === undefined)
-    throw new SluiceError('usage_invalid', `${file} has no store: add "store: { sqlite: ./data/store.db }".`);
   const database = openDatabase(config.store);
   try {
     await work(database);

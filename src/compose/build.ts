@@ -23,6 +23,7 @@ import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
 import type { GrantSource, Stages } from '../pipeline/stages.ts';
+import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { createShadow } from '../policy/shadow.ts';
 import { createPolicyStore, type Gate, type LivePolicyStore } from '../policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
@@ -55,8 +56,8 @@ export interface Parts {
   readonly policy: LivePolicyStore;
   readonly consents: ConsentSource;
   readonly identity: Identity;
-  /** null: none is configured */
-  readonly store: Database | null;
+  readonly store: Database;
+  readonly reviews: ReviewStore;
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly metrics: Metrics;
@@ -78,8 +79,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const invalidation = createInvalidation();
     const { announce } = invalidation;
     const around = { logger, clock, baseDir: directory };
-    const store =
-      config.store === undefined ? null : opened.add(await openStore(config.store, clock, logger));
+    const store = opened.add(await openStore(config.store, clock, logger));
+    const reviews = createReviews(store, config.reviews.due, () => clock.now());
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
     const policy =
@@ -126,6 +127,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       consents,
       grants: given.grants,
       identities,
+      reviews,
       guard: createGuard({ consents, identities }),
       mediaOf,
       layoutOf,
@@ -157,6 +159,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       consents,
       identity,
       store,
+      reviews,
       upstreams,
       keys,
       metrics,

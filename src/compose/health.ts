@@ -16,7 +16,7 @@ export const checksOf = ({ policy, log, store, consents, identity, upstreams }: 
   },
   { name: 'journal', run: async () => log.status() },
   { name: 'consent', run: () => consents.ready() },
-  ...(store === null ? [] : [{ name: 'store', run: () => store.ready() }]),
+  { name: 'store', run: () => store.ready() },
   { name: 'identity', run: () => identity.ready() },
   {
     name: 'upstreams',

@@ -1,61 +1,69 @@
 /** The store, and the steps of all its tables. */
 import { CONSENT_MIGRATIONS } from '../consent/index.ts';
-import { isSluiceError } from '../errors.ts';
-import type { Database, Migration } from '../model/database.ts';
+import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
+import type { Database, Dialect, Migration } from '../model/database.ts';
 import { migrate, openDatabase, requireCurrent, type StoreConfig } from '../store/index.ts';
+import { isSluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** In the order in which they are applied. A stage that keeps something exports its own. */
-export const MIGRATIONS: readonly Migration[] = [...CONSENT_MIGRATIONS];
+export const MIGRATIONS: readonly Migration[] = [...CONSENT_MIGRATIONS, ...REVIEW_MIGRATIONS];
 
 /**
- * A file of SQLite is brought up to date at once, since nobody else uses it. A database that is shared is not: other sidecars may run an older
- * version. Sluice also starts while a shared database is down; whatever needs it is refused until it answers and its tables were checked.
- * @throws SluiceError `store_outdated`, `store_newer`, `store_changed`; `store_unavailable` for a file of SQLite
+ * A file of SQLite is made and brought up to date at its first use, since nobody else uses it. A database that is shared is only compared, now or,
+ * where it does not answer, at its first use: other sidecars may run an older version.
+ * @throws SluiceError `store_outdated`, `store_newer`, `store_changed`
  */
 export async function openStore(config: StoreConfig, clock: Clock, logger: Logger): Promise<Database> {
-  const database = openDatabase(config);
-  try {
-    if (database.dialect === 'sqlite') {
-      await migrate(database, MIGRATIONS, () => clock.now());
+  if ('sqlite' in config)
+    return lazily('sqlite', async () => {
+      const database = openDatabase(config);
+      await migrate(database, MIGRATIONS, () => clock.now()).catch(closing(database));
       return database;
-    }
-    await requireCurrent(database, MIGRATIONS);
+    });
+  const store = lazily('postgres', async () => {
+    const database = openDatabase(config);
+    await requireCurrent(database, MIGRATIONS).catch(closing(database));
     return database;
+  });
+  try {
+    await store.query('SELECT 1');
   } catch (err) {
-    if (database.dialect === 'postgres' && isSluiceError(err, 'store_unavailable')) {
-      logger.error({ err }, 'the store does not answer: what needs it is refused until it does');
-      return checkedBeforeUse(database, () => requireCurrent(database, MIGRATIONS));
-    }
-    await database.close();
-    throw err;
+    if (!isSluiceError(err, 'store_unavailable')) throw err;
+    logger.warn({ err }, 'the store does not answer: what needs it is refused until it does');
   }
+  return store;
 }
 
-/** Checks before every use until the check has succeeded once. */
-export function checkedBeforeUse(database: Database, check: () => Promise<void>): Database {
-  let isChecked = false;
-  let checking: Promise<void> | null = null;
-  const checked = async (): Promise<void> => {
-    if (isChecked) return;
-    checking ??= check().finally(() => {
-      checking = null;
+const closing = (database: Database) => async (e: unknown) => {
+  await database.close();
+  throw e;
+};
+
+/** Opens at the first use, and again at the next where that failed. */
+function lazily(dialect: Dialect, open: () => Promise<Database>): Database {
+  let opened: Promise<Database> | null = null;
+  const get = (): Promise<Database> => {
+    opened ??= open().catch((e: unknown) => {
+      opened = null;
+      throw e;
     });
-    await checking;
-    isChecked = true;
+    return opened;
   };
   return {
-    dialect: database.dialect,
-    forUpdate: database.forUpdate,
-    query: (sql, parameters) => checked().then(() => database.query(sql, parameters)),
-    write: (sql, parameters) => checked().then(() => database.write(sql, parameters)),
-    transaction: (work) => checked().then(() => database.transaction(work)),
-    ready: () =>
-      checked().then(
-        () => database.ready(),
-        (e: Error) => ({ ok: false, detail: e.message }),
-      ),
-    close: () => database.close(),
+    dialect,
+    forUpdate: dialect === 'postgres' ? 'FOR UPDATE' : '',
+    query: async (sql, parameters) => (await get()).query(sql, parameters),
+    write: async (sql, parameters) => (await get()).write(sql, parameters),
+    transaction: async (work) => (await get()).transaction(work),
+    ready: async () => {
+      try {
+        return await (await get()).ready();
+      } catch (e) {
+        return { ok: false, detail: (e as Error).message };
+      }
+    },
+    close: async () => (await opened?.catch(() => null))?.close(),
   };
 }

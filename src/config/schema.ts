@@ -8,6 +8,7 @@ import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
+import { reviewsSchema } from '../reviews/section.ts';
 import { storeSchema } from '../store/section.ts';
 import { insecureSchema, workersSchema } from './section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
@@ -21,7 +22,8 @@ export const configSchema = section({
   upstreams: upstreamsSchema,
   identity: identitySchema,
   policy: policySchema,
-  store: optional(storeSchema),
+  store: defaulted(storeSchema, { sqlite: './data/store.db' }),
+  reviews: defaulted(reviewsSchema, {}),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),

@@ -60,6 +60,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   recipient_unknown: FORBIDDEN,
   tier_invalid: BAD_REQUEST,
   policy_denied: FORBIDDEN,
+  obligation_unfulfillable: FORBIDDEN,
   policy_undefined: FORBIDDEN,
   policy_answer_malformed: FORBIDDEN,
   policy_evaluation_failed: FORBIDDEN,

@@ -6,7 +6,9 @@ import type { Authenticated, Headers, Peer } from '../identity/types.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import { heeding, isDemanded } from '../model/obligations.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
+import type { Reviewable } from '../model/review.ts';
 import type { Known, PurposeOfUse } from '../routing/index.ts';
 import type { DecisionEntry } from './record.ts';
 import { denied } from './refusal.ts';
@@ -88,6 +90,7 @@ export async function authorize<T extends Target>(
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
+  if (isDemanded(answer.obligations.review)) await stages.reviews.open(reviewable(entry));
   return { target, use, snapshot, known, decision: answer, input };
 }
 
@@ -146,6 +149,18 @@ export function policyInput(parts: PolicyInputParts): PolicyInput {
   };
 }
 
+/** Which record it was stands in the decision record, where ids are masked. */
+const reviewable = (entry: DecisionEntry): Reviewable => ({
+  decision_id: entry.id,
+  timestamp: entry.timestamp,
+  subject: entry.subject?.id ?? '',
+  purpose: entry.purpose ?? '',
+  tier: entry.tier,
+  recipient: entry.recipient ?? '',
+  action: entry.action ?? '',
+  resource: entry.resource?.type ?? '',
+});
+
 export interface Decision {
   readonly answer: DecisionAnswer;
   /** the input in the tier in force */
@@ -154,6 +169,6 @@ export interface Decision {
 
 /** The only call of `sluice/decision`. The commands use it as well, so that what they report is what the proxy does. */
 export function decide(policy: Pick<PolicySnapshot, 'decide'>, asked: PolicyInput): Decision {
-  const answer = policy.decide(asked);
+  const answer = heeding(policy.decide(asked));
   return { answer, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
 }

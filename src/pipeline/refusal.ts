@@ -84,7 +84,7 @@ export function writeWithheld(reasons: readonly Reason[], entry: DecisionEntry):
   );
 }
 
-/** The policy's denial. @param stepUp the stronger authentication that the policy asks for */
+/** The policy's denial, or that of an obligation. @param stepUp the stronger authentication that the policy asks for */
 export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
   new SluiceError(
     (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
@@ -96,6 +96,7 @@ export const denied = (reasons: readonly Reason[], stepUp: string | null): Sluic
 
 /** A policy that fails denies with the failure's code, so that operators can tell a failure from a decision. */
 const POLICY_FAILURES: ReadonlySet<string> = new Set([
+  'obligation_unfulfillable',
   'policy_undefined',
   'policy_answer_malformed',
   'policy_evaluation_failed',

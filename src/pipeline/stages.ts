@@ -16,6 +16,7 @@ import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { Grant, PolicyInput, Subject } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
+import type { Reviews } from '../model/review.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -37,6 +38,7 @@ export interface Stages {
   readonly identities: Identities;
   /** absent: nobody has grants */
   readonly grants?: GrantSource | undefined;
+  readonly reviews: Reviews;
   readonly guard: RequestGuard;
   readonly mediaOf: (
     headers: UpstreamResponse['headers'],

@@ -175,7 +175,6 @@ describe('a denial with the code of the failure is the answer', () => {
     ['{"allow": true, "reasons": {"code": "x"}}'],
     ['{"allow": true, "tier": 4}'],
     ['{"allow": true, "obligations": {"max_records": "5"}}'],
-    ['{"allow": true, "obligations": {"max_record": 5}}'],
     ['{"allow": true, "obligations": {"max_records": -1}}'],
     ['{"allow": true, "obligations": []}'],
     ['[{"allow": true}]'],

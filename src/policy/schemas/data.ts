@@ -91,7 +91,11 @@ const Tier = settings({
     description: 'records whose quasi-identifiers fewer than this many share are withheld',
   }),
   review: Type.Boolean({ description: 'somebody looks at every use afterwards' }),
-  watermark: Type.Boolean(),
+  watermark: Type.Optional(
+    Type.Boolean({
+      description: 'true: nothing in this version fulfils it, so that every request in this tier is denied',
+    }),
+  ),
   grants: Type.Boolean({ description: 'whether a grant can go beyond this tier' }),
 });
 

@@ -2,7 +2,6 @@
  * Checks what an entrypoint answered, and freezes it. Strict, because a typing error must not grant access: `alow: true` must not be
  * read as no answer, nor `obligation:` as no obligations. (Pomerium once read a malformed `deny` as false.)
  */
-import { didYouMean } from '../../documents/near-name.ts';
 import {
   type DecisionAnswer,
   type DisclosureAnswer,
@@ -11,6 +10,7 @@ import {
   TREATMENTS,
   type TreatmentChoice,
 } from '../../model/answers.ts';
+import { OBLIGATIONS } from '../../model/obligations.ts';
 import { isObject } from '../../documents/yaml.ts';
 
 /** The message has a path and the rule that is broken, and never a value. */
@@ -43,27 +43,13 @@ const reasonsOf = (value: unknown): readonly Reason[] => {
   });
 };
 
-const isCount = (v: unknown): boolean => typeof v === 'number' && Number.isInteger(v) && v >= 0;
-const OBLIGATIONS: { readonly [name: string]: (value: unknown) => boolean } = {
-  max_records: isCount,
-  watermark: (v) => typeof v === 'boolean',
-  min_group_size: isCount,
-  step_up: (v) => typeof v === 'string' && v !== '',
-  review: (v) => typeof v === 'boolean',
-};
-const OBLIGATION_NAMES = Object.keys(OBLIGATIONS);
-
 const obligationsOf = (value: unknown): Obligations => {
   if (value === undefined || value === null) return {};
   const named = members(value, 'obligations', null);
-  for (const [name, v] of Object.entries(named)) {
-    const holds = OBLIGATIONS[name];
-    if (holds === undefined) {
-      // Unknown obligations are passed on as advice, but not a misspelled one of ours.
-      if (didYouMean(name, OBLIGATION_NAMES) !== '')
-        fail('obligations', 'has a name that is nearly one of ours');
-    } else if (v !== null && !holds(v)) fail(`obligations.${name}`, 'has a value of the wrong kind');
-  }
+  // One that nobody knows is no fault here: the request is denied unless something fulfils it.
+  for (const [name, v] of Object.entries(named))
+    if (v !== null && OBLIGATIONS[name]?.isValid(v) === false)
+      fail(`obligations.${name}`, 'has a value of the wrong kind');
   return named as Obligations;
 };
 

@@ -30,7 +30,7 @@ import { stage } from '../stage.ts';
 import { annotated, strict } from './strict.ts';
 import { styleFindings, unformatted } from './style.ts';
 import { parseTrees } from '../explain/tree.ts';
-import { type CatalogAt, unreached } from './unreached.ts';
+import { type CatalogAt, obligationFindings, unreached } from './unreached.ts';
 import { ambiguousWords } from './yaml-words.ts';
 
 export interface Inspection {
@@ -99,7 +99,7 @@ export async function inspectFiles(files: PolicyDirectory, opa: Opa): Promise<In
   await regoFindings(files, opa, policy?.source.dataJson ?? '{}', found);
   // The consequences of a fault would be reported again as warnings, once for every role.
   if (policy !== null && found.every((f) => f.severity !== 'fault'))
-    found.push(...unreached(policy, documents, catalogs));
+    found.push(...obligationFindings(policy, files.dir), ...unreached(policy, documents, catalogs));
   return {
     findings: told(found),
     catalogs: byResource(catalogs),

@@ -2,12 +2,15 @@
 import { ACTIONS } from '../../../model/actions.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { classOf } from '../../../model/catalog.ts';
+import { didYouMean } from '../../../documents/near-name.ts';
+import { OBLIGATIONS } from '../../../model/obligations.ts';
+import { decide } from '../../../pipeline/authorize.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { Fault } from '../../../documents/faults.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type Finding, findings } from './findings.ts';
-import { type Cell, gridOf, type Row } from '../matrix/grid.ts';
+import { type Cell, gridOf, inputOf, type Row } from '../matrix/grid.ts';
 
 export interface CatalogAt {
   readonly catalog: Catalog;
@@ -20,14 +23,7 @@ export function unreached(
   documents: ReadonlyMap<string, readonly YamlDocument[]>,
   catalogs: readonly CatalogAt[],
 ): Finding[] {
-  const options = {
-    clearance: 5,
-    amr: ['pwd', 'otp', 'mfa'],
-    justification: 'sluice check',
-    at: new Date().toISOString(),
-    // Include writes: a purpose may be only for them.
-    action: ACTIONS,
-  };
+  const options = optionsNow();
   const axes = axesOf([policy], options);
   if (axes.roles.length === 0 || axes.purposes.length === 0) return [];
   const rows = reached(policy, axes, options, catalogs);
@@ -134,3 +130,55 @@ const classified = ({ fields }: Catalog): string[] =>
 
 const isAnswered = (cell: Cell | undefined): boolean =>
   cell !== undefined && cell.because !== 'class_not_named' && cell.do !== 'withheld';
+
+/** A caller who lacks nothing. */
+const optionsNow = () => ({
+  clearance: 5,
+  amr: ['pwd', 'otp', 'mfa'],
+  justification: 'sluice check',
+  at: new Date().toISOString(),
+  // Include writes: a purpose may be only for them.
+  action: ACTIONS,
+});
+
+/** Obligations that nothing fulfils: every request that they are demanded of is denied. */
+export function obligationFindings(policy: LivePolicy, file: string): Finding[] {
+  const options = optionsNow();
+  const axes = axesOf([policy], options);
+  /** what an obligation's reason says → the first request that it denied, and how many */
+  const denied = new Map<string, { readonly example: string; count: number }>();
+  for (const role of axes.roles)
+    for (const purpose of axes.purposes)
+      for (const recipient of axes.recipients)
+        for (const subject of axes.subjects(role, recipient))
+          for (const resource of axes.resources)
+            for (const tier of axes.tiers)
+              for (const action of axes.actions) {
+                const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
+                for (const { code, message = '' } of decide(policy, asked).answer.reasons) {
+                  if (code !== 'obligation_unfulfillable') continue;
+                  const known = denied.get(message);
+                  if (known !== undefined) known.count++;
+                  else
+                    denied.set(message, {
+                      count: 1,
+                      example: `role ${role}, purpose ${purpose}, recipient ${recipient}, ${action} ${resource}`,
+                    });
+                }
+              }
+  return findings(
+    [...denied].map(([message, { example, count }]) => ({
+      file,
+      message: `${message.replace(/\.$/, '')}, so that ${count === 1 ? 'a request is' : `${count} kinds of request are`} denied that the rules allow, e.g. ${example}${hint(message)}`,
+    })),
+    'obligation',
+  );
+}
+
+const hint = (message: string): string => {
+  const [, name = '""'] = /obligation (".*")/.exec(message) ?? [];
+  return didYouMean(
+    JSON.parse(name) as string,
+    Object.keys(OBLIGATIONS).filter((n) => OBLIGATIONS[n]?.fulfilledBy !== null),
+  );
+};

@@ -1,0 +1,21 @@
+/** Decisions that somebody must look at afterwards, such as emergency access. */
+
+/** A decision that was allowed on the condition that it is reviewed. */
+export interface Reviewable {
+  readonly decision_id: string;
+  /** RFC 3339 */
+  readonly timestamp: string;
+  /** `subject.id` */
+  readonly subject: string;
+  readonly purpose: string;
+  readonly tier: number | null;
+  readonly recipient: string;
+  readonly action: string;
+  /** type of the resource; which record it was, the decision log knows */
+  readonly resource: string;
+}
+
+export interface Reviews {
+  /** Resolves when the open review is stored. @throws SluiceError `store_unavailable`: then the request must be refused */
+  open(decision: Reviewable): Promise<void>;
+}
