@@ -110,6 +110,27 @@ describe.runIf(opa !== null)('sluice check', () => {
     expect((await sluice(['check', p.dir, '--strict'])).code).toBe(1);
   });
 
+  test('an obligation that nothing fulfils is a fault, with a request that it denies', async () => {
+    const p = withoutScenarios();
+    p.change(
+      'sluice/decision.rego',
+      '"step_up": _step_up,',
+      '"step_up": _step_up,\n\t"min_groupsize": _odd,',
+    );
+    p.change(
+      'sluice/decision.rego',
+      'default _step_up := null',
+      'default _odd := null\n\n_odd := 5 if input.action.name == "export"\n\ndefault _step_up := null',
+    );
+    const said = await sluice(['check', p.dir, '--json']);
+    expect(said.code).toBe(1);
+    const faults = told(said).filter((f) => f.severity === 'fault');
+    expect(faults.map((f) => f.rule)).toEqual(['obligation']);
+    expect(faults[0]?.message).toMatch(
+      /^Nothing here fulfils the obligation "min_groupsize", so that \d+ kinds of request are denied that the rules allow, e\.g\. role .* export .*; did you mean "min_group_size"\?$/,
+    );
+  });
+
   test('a resource that no role names is a warning that says where to name it', async () => {
     const p = withoutScenarios();
     p.write('catalog/patient.yaml', PATIENT);
