@@ -96,14 +96,8 @@ function reached(
   const resources = new Set<string>();
   /** resource → fields that no answer has named yet */
   const left = new Map(catalogs.map(({ catalog }) => [catalog.resource, new Set(classified(catalog))]));
-  const data = policy.data['roles'];
-  const isNamed = ([role, purpose]: readonly [string, string]): boolean => {
-    const about = isObject(data) ? data[role] : undefined;
-    const named = isObject(about) ? about['purposes'] : undefined;
-    return Array.isArray(named) && named.includes(purpose);
-  };
-  const pairs = axes.roles.flatMap((role) => axes.purposes.map((purpose) => [role, purpose] as const));
-  const combinations = [pairs.filter(isNamed), pairs.filter((p) => !isNamed(p))].flatMap((some) =>
+  const { named, others } = pairsOf(policy, axes);
+  const combinations = [named, others].flatMap((some) =>
     axes.recipients.flatMap((recipient) =>
       some.flatMap((pair) => axes.resources.map((resource) => [...pair, recipient, resource] as const)),
     ),
@@ -123,6 +117,20 @@ function reached(
     }
   }
   return rows;
+}
+
+type Pair = readonly [role: string, purpose: string];
+
+/** Roles with purposes: those that the data of the roles names, and all others. */
+function pairsOf(policy: LivePolicy, axes: Axes): { readonly named: Pair[]; readonly others: Pair[] } {
+  const data = policy.data['roles'];
+  const isNamed = ([role, purpose]: Pair): boolean => {
+    const about = isObject(data) ? data[role] : undefined;
+    const named = isObject(about) ? about['purposes'] : undefined;
+    return Array.isArray(named) && named.includes(purpose);
+  };
+  const pairs = axes.roles.flatMap((role) => axes.purposes.map((purpose): Pair => [role, purpose]));
+  return { named: pairs.filter(isNamed), others: pairs.filter((p) => !isNamed(p)) };
 }
 
 const classified = ({ fields }: Catalog): string[] =>
@@ -147,25 +155,24 @@ export function obligationFindings(policy: LivePolicy, file: string): Finding[] 
   const axes = axesOf([policy], options);
   /** what an obligation's reason says → the first request that it denied, and how many */
   const denied = new Map<string, { readonly example: string; count: number }>();
-  for (const role of axes.roles)
-    for (const purpose of axes.purposes)
-      for (const recipient of axes.recipients)
-        for (const subject of axes.subjects(role, recipient))
-          for (const resource of axes.resources)
-            for (const tier of axes.tiers)
-              for (const action of axes.actions) {
-                const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
-                for (const { code, message = '' } of decide(policy, asked).answer.reasons) {
-                  if (code !== 'obligation_unfulfillable') continue;
-                  const known = denied.get(message);
-                  if (known !== undefined) known.count++;
-                  else
-                    denied.set(message, {
-                      count: 1,
-                      example: `role ${role}, purpose ${purpose}, recipient ${recipient}, ${action} ${resource}`,
-                    });
-                }
+  // Tens of thousands of questions, so that pairs that the data does not name are asked only where it names none.
+  const { named, others } = pairsOf(policy, axes);
+  for (const [role, purpose] of named.length > 0 ? named : others)
+    for (const recipient of axes.recipients)
+      for (const subject of axes.subjects(role, recipient))
+        for (const resource of axes.resources)
+          for (const tier of axes.tiers)
+            for (const action of axes.actions) {
+              const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
+              for (const { code, message = '' } of decide(policy, asked).answer.reasons) {
+                if (code !== 'obligation_unfulfillable') continue;
+                const example = `role ${role}, purpose ${purpose}, recipient ${recipient}, ${action} ${resource}`;
+                denied.set(message, {
+                  example: denied.get(message)?.example ?? example,
+                  count: (denied.get(message)?.count ?? 0) + 1,
+                });
               }
+            }
   return findings(
     [...denied].map(([message, { example, count }]) => ({
       file,
