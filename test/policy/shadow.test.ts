@@ -67,7 +67,7 @@ describe('a shadow policy', () => {
         { of: 'tier', live: 2, shadow: null },
         { of: 'reasons', live: [], shadow: ['not_allowed'] },
         { of: 'obligations.max_records', live: 200, shadow: null },
-        { of: 'obligations.watermark', live: true, shadow: null },
+        { of: 'obligations.review', live: true, shadow: null },
       ],
     });
   });

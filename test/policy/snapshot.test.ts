@@ -28,7 +28,7 @@ describe('a question', () => {
       allow: true,
       reasons: [],
       tier: 2,
-      obligations: { max_records: 200, watermark: true },
+      obligations: { max_records: 200, review: true },
     });
     expect(policy.decide(inputFor('support', 'market_research')).allow).toBe(false);
   });
