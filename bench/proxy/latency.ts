@@ -52,17 +52,23 @@ export async function latency(options: LatencyOptions): Promise<Row[]> {
   };
   for (let round = 0; round < rounds; round++) {
     const pass = await options.startPassThrough();
-    const ours = await options.startSluice();
+    let ours: Target | null = null;
+    // Started when it is first asked: the first ten seconds are those after readiness.
+    const sluice = async (): Promise<Target> => {
+      ours ??= await options.startSluice();
+      return ours;
+    };
     try {
       const compare = async (
         when: string,
         rate: number,
         time: number,
-        before?: () => void,
+        before?: (own: Target) => void,
       ): Promise<void> => {
         const base = await ask(pass, rate, time);
-        before?.();
-        const own = await ask(ours, rate, time);
+        const target = await sluice();
+        before?.(target);
+        const own = await ask(target, rate, time);
         add(`undici pass-through, p50 ${when}`, base.p50);
         add(`undici pass-through, p99 ${when}`, base.p99);
         add(`sluice strict, p50 ${when}`, own.p50);
@@ -72,16 +78,17 @@ export async function latency(options: LatencyOptions): Promise<Row[]> {
       };
       await compare('in the first 10 s', RATE, FIRST_SECONDS);
       options.warm(pass);
-      options.warm(ours);
+      const { pid } = await sluice();
+      options.warm(await sluice());
       for (const rate of RATES) await compare(`at ${rate}/s`, rate, seconds);
-      const before = secondsOf(ours.pid);
+      const before = secondsOf(pid);
       await sleep(IDLE_SECONDS);
-      add('idle sidecar', ((secondsOf(ours.pid) - before) / IDLE_SECONDS) * 100);
+      add('idle sidecar', ((secondsOf(pid) - before) / IDLE_SECONDS) * 100);
       await compare(`after ${IDLE_SECONDS} s of idleness`, RATE, seconds);
       // Last: the old policy is released long after.
-      await compare('with a reload', RATE, FIRST_SECONDS, () => process.kill(ours.pid, 'SIGHUP'));
+      await compare('with a reload', RATE, FIRST_SECONDS, (own) => process.kill(own.pid, 'SIGHUP'));
     } finally {
-      await ours.stop();
+      await (ours as Target | null)?.stop();
       await pass.stop();
     }
   }
