@@ -22,6 +22,7 @@ import {
   settle,
 } from './settings.ts';
 import type { PolicyBundle } from './bundle/bundle.ts';
+import type { Gate } from './gate.ts';
 import type { Opa } from './opa/opa.ts';
 import type { SigningConfig, SigningKey } from './bundle/signatures.ts';
 import { createSnapshot, type LivePolicy } from './snapshot/index.ts';
@@ -30,9 +31,6 @@ import { createFileSource } from './sources/file.ts';
 import type { Loaded, PolicySource } from './sources/source.ts';
 import { createUrlSource } from './sources/url.ts';
 import { watchPath } from './sources/watching.ts';
-
-/** Tests a policy before it goes live. @returns fields for the log */
-export type Gate = (candidate: LivePolicy) => Promise<{ readonly [name: string]: unknown } | undefined>;
 
 /** the names of a policy, for records of its approval */
 export type Candidate = Pick<PolicyBundle, 'name' | 'revision'>;
@@ -99,7 +97,7 @@ export const createPolicyStore = async (
   const activate = async (loaded: Loaded): Promise<void> => {
     const approval = await approved(loaded.bundle);
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
-    const tried = await deps.gate?.(candidate);
+    const tried = await deps.gate?.(candidate, { isFirst: live === undefined, limits, cache });
     if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
     if (closed) return;
     const isFirst = live === undefined;
