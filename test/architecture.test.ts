@@ -86,13 +86,14 @@ describe('architecture', () => {
     expect(breaches(local.filter((i) => STAGES.includes(room(i.file)) && !allowed(i)))).toEqual([]);
   });
 
-  test('the entry points of the process and of its threads import json-parse.ts before everything else, and nothing else does', () => {
+  test('the entry points of the process, its threads and its children import json-parse.ts before everything else, and nothing else does', () => {
+    const STARTS = /new Worker\(|(?<![.\w])fork\(/;
     const threads = files.flatMap((f) =>
-      codeOf(f).includes('new Worker(')
+      STARTS.test(codeOf(f))
         ? [...codeOf(f).matchAll(/'(\.[^']*\.ts)'\s*:/g)].map((m) => join(dirname(f), m[1]!))
         : [],
     );
-    expect(threads).toHaveLength(files.filter((f) => codeOf(f).includes('new Worker(')).length);
+    expect(threads).toHaveLength(files.filter((f) => STARTS.test(codeOf(f))).length);
     const entries = ['main.ts', ...threads].sort();
     expect(imports.filter((i) => i.from === 'json-parse.ts').map((i) => i.file)).toEqual(entries);
     for (const entry of entries)

@@ -5,6 +5,7 @@
  * OPA project published, so that a planted `opa` on PATH is not executed with the sidecar's rights.
  */
 import { spawn } from 'node:child_process';
+import { giveWay } from '../../observability/background.ts';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, chmod, constants, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -45,6 +46,8 @@ export interface OpaRunOptions {
   readonly timeout?: number;
   /** stops the process */
   readonly signal?: AbortSignal;
+  /** gives way to other processes: requests are answered meanwhile */
+  readonly isBackground?: boolean;
 }
 
 export interface Opa {
@@ -257,6 +260,7 @@ const starter =
         killSignal: 'SIGKILL',
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
+      if (options.isBackground === true) giveWay(child);
       const out: Buffer[] = [];
       const err: Buffer[] = [];
       let size = 0;

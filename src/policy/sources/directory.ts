@@ -31,9 +31,10 @@ export const createDirectorySource = ({
       const now = digestOf(files);
       if (now === seen && !anew) return null;
       opa ??= await find();
+      const isFirst = seen === '';
       seen = now;
       const bundle = await compileFiles(files, {
-        opa,
+        opa: isFirst ? opa : inBackground(opa),
         tests,
         ...(entrypoints === undefined ? {} : { entrypoints }),
       });
@@ -46,6 +47,12 @@ export const createDirectorySource = ({
       ),
   };
 };
+
+/** Whoever waits for a reload is in less of a hurry than the requests. */
+const inBackground = (opa: Opa): Opa => ({
+  ...opa,
+  run: (args, options) => opa.run(args, { ...options, isBackground: true }),
+});
 
 const digestOf = ({ rego, tests, data, catalogs, scenarios }: PolicyDirectory): string => {
   const hash = createHash('sha256');

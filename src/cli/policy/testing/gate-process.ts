@@ -1,6 +1,5 @@
-/** The thread that tries a policy before activation: its unit tests, and its scenarios. */
+/** The process that tries a policy before activation: its unit tests, and its scenarios. */
 import '../../../json-parse.ts';
-import { parentPort, workerData } from 'node:worker_threads';
 import { type ErrorCode, isSluiceError } from '../../../errors.ts';
 import { createSnapshot } from '../../../policy/snapshot/index.ts';
 import type { Trial } from '../../../policy/gate.ts';
@@ -17,13 +16,16 @@ export type GateSaid =
   | { readonly passed: UnitTests }
   | { readonly failure: { readonly code: ErrorCode; readonly message: string } };
 
-const { bundle, scenarios, limits, cache } = workerData as GateWork;
-const say = (message: GateSaid): void => parentPort?.postMessage(message);
-try {
-  const passed = await tryUnitTests(bundle);
-  if (scenarios) await tryScenarios(await createSnapshot(bundle, { limits, cache }));
-  say({ passed });
-} catch (e) {
-  if (!isSluiceError(e)) throw e;
-  say({ failure: { code: e.code, message: e.message } });
-}
+const say = (message: GateSaid): void => void process.send?.(message, () => process.disconnect());
+// The sidecar is gone, or has its answer.
+process.once('disconnect', () => process.exit());
+process.once('message', async ({ bundle, scenarios, limits, cache }: GateWork) => {
+  try {
+    const passed = await tryUnitTests(bundle);
+    if (scenarios) await tryScenarios(await createSnapshot(bundle, { limits, cache }));
+    say({ passed });
+  } catch (e) {
+    if (!isSluiceError(e)) throw e;
+    say({ failure: { code: e.code, message: e.message } });
+  }
+});
