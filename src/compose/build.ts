@@ -15,6 +15,7 @@ import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
 import { createIdentity } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
+import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import type { Database } from '../model/database.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
@@ -32,7 +33,7 @@ import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
 import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
-import { openStore } from './store.ts';
+import { openStore, openStoreChannel } from './store.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
 export interface BuildDependencies {
@@ -59,6 +60,8 @@ export interface Parts {
   readonly identity: Identity;
   readonly store: Database;
   readonly reviews: ReviewStore;
+  /** announcements of changes in the store; null: none are needed */
+  readonly channel: Channel | null;
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly metrics: Metrics;
@@ -82,6 +85,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const around = { logger, clock, baseDir: directory };
     const store = opened.add(await openStore(config.store, clock, logger));
     const reviews = createReviews(store, config.reviews.due, () => clock.now());
+    const channel = openStoreChannel(config.store, announce, logger);
+    if (channel !== null) opened.add(channel);
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
     const policy =
@@ -100,7 +105,17 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const consents =
       given.consents ??
-      opened.add(await createConsentSource(config.consent, { clock, logger, readsDates, announce }, store));
+      opened.add(
+        await createConsentSource(
+          config.consent,
+          { clock, logger, readsDates, announce },
+          {
+            database: store,
+            announcements: channel && { isUp: () => channel.isUp(), silence: HEARTBEAT.silence },
+            invalidation,
+          },
+        ),
+      );
     const shadow = config.policy.shadow
       ? opened.add(
           await createShadow(config.policy.shadow, {
@@ -152,7 +167,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       limits: config.limits,
       labels: config.observability.labels,
     };
-    registerGauges({ metrics, log, policy, identity });
+    registerGauges({ metrics, log, policy, identity, consents });
     return {
       stages,
       log,
@@ -161,6 +176,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       identity,
       store,
       reviews,
+      channel,
       upstreams,
       keys,
       metrics,

@@ -6,7 +6,8 @@ export function registerGauges({
   log,
   policy,
   identity,
-}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity'>): void {
+  consents,
+}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents'>): void {
   metrics.gauge(
     'sluice_journal_lag_records',
     'Records in the journal that index and sinks do not have yet.',
@@ -40,4 +41,32 @@ export function registerGauges({
     hit: identity.remembered.hits,
     miss: identity.remembered.misses,
   }));
+  if (consents.cache === undefined) return;
+  const cache = consents.cache.bind(consents);
+  metrics.totals(
+    'sluice_consent_cache_lookups_total',
+    'Data subjects and aliases looked up in the cache of consents, by result.',
+    'result',
+    () => {
+      const { hits, misses } = cache();
+      return { hit: hits, miss: misses };
+    },
+  );
+  metrics.gauge(
+    'sluice_consent_cache_entries',
+    'Data subjects in the cache of consents.',
+    () => cache().entries,
+  );
+  metrics.gauge(
+    'sluice_consent_cache_channel_up',
+    '1 while announcements of changed consents arrive; else every look-up asks the source.',
+    () => Number(cache().isUp),
+    'min',
+  );
+  metrics.gauge(
+    'sluice_consent_cache_bound_seconds',
+    'Nothing is disclosed on an agreement that was withdrawn longer ago.',
+    () => cache().bound / 1000,
+    'min',
+  );
 }

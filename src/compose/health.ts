@@ -5,7 +5,15 @@
 import type { Check } from '../endpoints/admin/admin.ts';
 import type { Parts } from './build.ts';
 
-export const checksOf = ({ policy, log, store, consents, identity, upstreams }: Parts): readonly Check[] => [
+export const checksOf = ({
+  policy,
+  log,
+  store,
+  channel,
+  consents,
+  identity,
+  upstreams,
+}: Parts): readonly Check[] => [
   {
     name: 'policy',
     run: async () => {
@@ -17,6 +25,17 @@ export const checksOf = ({ policy, log, store, consents, identity, upstreams }: 
   { name: 'journal', run: async () => log.status() },
   { name: 'consent', run: () => consents.ready() },
   { name: 'store', run: () => store.ready() },
+  ...(channel === null
+    ? []
+    : [
+        {
+          name: 'announcements',
+          run: async () => {
+            const { ok, detail } = await channel.ready();
+            return ok ? { ok } : { ok: true, degraded: true, detail };
+          },
+        },
+      ]),
   { name: 'identity', run: () => identity.ready() },
   {
     name: 'upstreams',

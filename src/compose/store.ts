@@ -1,8 +1,10 @@
 /** The store, and the steps of all its tables. */
 import { CONSENT_MIGRATIONS } from '../consent/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
+import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
-import { migrate, openDatabase, requireCurrent, type StoreConfig } from '../store/index.ts';
+import type { Announce } from '../model/invalidation.ts';
+import { migrate, openChannel, openDatabase, requireCurrent, type StoreConfig } from '../store/index.ts';
 import { isSluiceError } from '../errors.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -35,6 +37,19 @@ export async function openStore(config: StoreConfig, clock: Clock, logger: Logge
   }
   return store;
 }
+
+/** Announces here what other processes have changed. */
+export const openStoreChannel = (config: StoreConfig, announce: Announce, logger: Logger): Channel | null =>
+  openChannel(config, {
+    received: announce,
+    changed: (isUp, why) =>
+      isUp
+        ? logger.info({}, 'announcements of changes in the store arrive')
+        : logger.warn(
+            { why },
+            'announcements of changes in the store may be lost: nothing cached of it is used',
+          ),
+  });
 
 const closing = (database: Database) => async (e: unknown) => {
   await database.close();

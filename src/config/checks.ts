@@ -56,7 +56,7 @@ export function checkConfig(
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);
-  if (consent) checkConsent(consent, config.store !== undefined || !isSound('store'), report);
+  if (consent) checkConsent(consent, report);
   if (consent && config.upstreams) checkLookups(consent, Object.keys(config.upstreams), report);
   if (identity && upstreams) checkCredentials(identity, upstreams, report);
   if (identity && purpose) checkCallersHeaders(identity.api_key_header, purpose.header, report);

@@ -1,6 +1,8 @@
 /** Where consents come from. */
 import type { ConsentConfig } from './section.ts';
 import type { ConsentSource } from '../model/consent.ts';
+import type { Invalidation } from '../model/invalidation.ts';
+import type { Announcements } from './cache.ts';
 import type { Database } from '../model/database.ts';
 import { type ConsentDependencies, openConsentFile } from './file.ts';
 import { createLookedUpConsents } from './source.ts';
@@ -25,23 +27,33 @@ export {
 } from './statement.ts';
 export { createStaticConsents, type StaticConsents } from './static.ts';
 
+/** What consents in the store need; the caller closes it. */
+export interface ConsentStore {
+  readonly database: Database;
+  /** null: nobody announces changes (SQLite, where a look-up sees every commit) */
+  readonly announcements: Announcements | null;
+  readonly invalidation?: Pick<Invalidation, 'subscribe'>;
+}
+
 /**
- * @param store the database of the section `store`, which the caller closes
  * @throws SluiceError `consent_invalid` with every fault and its place, `consent_unavailable` when there is no such file
  */
 export async function createConsentSource(
-  config: Omit<ConsentConfig, 'lookups'>,
+  config: Omit<ConsentConfig, 'lookups' | 'cache'> & Partial<Pick<ConsentConfig, 'cache'>>,
   deps: ConsentDependencies,
-  store: Database | null = null,
+  store: ConsentStore | null = null,
 ): Promise<ConsentSource> {
-  const { file, expose_dates } = config;
+  const { file, expose_dates, cache } = config;
   if (file !== undefined) return openConsentFile({ ...config, file }, deps);
   const { logger, readsDates = () => false } = deps;
+  const states = createStates(() => expose_dates || readsDates());
   // The configuration was checked: without a file, there is a store.
-  const source = storedEntries(store!, logger);
-  return createLookedUpConsents(
-    source,
-    createStates(() => expose_dates || readsDates()),
+  const { database, announcements, invalidation } = store!;
+  return createLookedUpConsents(storedEntries(database, logger), {
+    states,
     logger,
-  );
+    ...(announcements === null
+      ? {}
+      : { ...(cache && { cache }), announcements, ...(invalidation && { invalidation }) }),
+  });
 }

@@ -50,6 +50,26 @@ export const consentSchema = section(
       }),
       '0s',
     ),
+    cache: defaulted(
+      section(
+        {
+          ttl: defaulted(
+            duration({
+              min: '0s',
+              max: '5m',
+              description: 'how long an entry is used at most; 0s: every look-up asks',
+            }),
+            '30s',
+          ),
+          entries: defaulted(
+            Type.Integer({ minimum: 0, maximum: 10_000_000, description: 'most data subjects; 0: none' }),
+            10_000,
+          ),
+        },
+        { description: 'for consents in PostgreSQL, whose announcements drop what has changed' },
+      ),
+      {},
+    ),
     lookups: defaulted(
       table(lookupSchema, {
         key: '^[a-z][a-z0-9_]*$',
@@ -68,18 +88,12 @@ export const consentSchema = section(
 
 const SOURCES = ['file', 'store'] as const;
 
-/** @param hasStore whether the configuration has a section `store` */
-export function checkConsent(consent: ConsentConfig, hasStore: boolean, report: Report): void {
+export function checkConsent(consent: ConsentConfig, report: Report): void {
   const given = SOURCES.filter((name) => consent[name] !== undefined);
   if (given.length !== 1)
     report(
       ['consent'],
       `needs exactly one of ${SOURCES.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
-    );
-  if (consent.store !== undefined && !hasStore)
-    report(
-      ['consent', 'store'],
-      'needs the section store: { sqlite: ./data/store.db } or { postgres: "env:DATABASE_URL" }',
     );
   if (consent.stale_if_error > 0 && consent.file === undefined)
     report(['consent', 'stale_if_error'], 'is for consent.file: a store that cannot be read refuses');

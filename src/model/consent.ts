@@ -38,6 +38,16 @@ export interface Alias {
 
 export const aliasKey = ({ type, text }: Alias): string => `${type}\n${text}`;
 
+export interface ConsentCache {
+  readonly hits: number;
+  readonly misses: number;
+  readonly entries: number;
+  /** false: announcements may be lost, so that every look-up asks the source */
+  readonly isUp: boolean;
+  /** milliseconds: nothing is disclosed on an agreement that was withdrawn longer ago */
+  readonly bound: number;
+}
+
 export interface ConsentSource {
   /**
    * States of several data subjects; an unknown one is absent from the map. A source that has them in memory answers at once.
@@ -49,7 +59,10 @@ export interface ConsentSource {
    * later, and throws, as `lookup` does.
    */
   aliases?(values: readonly Alias[]): ReadonlyMap<string, string> | Promise<ReadonlyMap<string, string>>;
-  ready(): Promise<{ ok: boolean; detail?: string }>;
+  /** `detail` is for operators */
+  ready(): Promise<{ readonly ok: boolean; readonly degraded?: boolean; readonly detail?: unknown }>;
+  /** of a source that remembers what it was told */
+  cache?(): ConsentCache;
   /** checks for changes now, if the source needs polling */
   refresh?(): void;
   close(): Promise<void>;

@@ -55,7 +55,12 @@ const disclosureOf =
   (resource, data_subject, attributes) =>
     snapshot.disclose(disclosureInput(input, resource, data_subject, attributes));
 
+/** Each piece of a long answer is decided with what is agreed to when it is read, not when the request came. */
 function consentLookup(stages: Stages, entry: DecisionEntry): DisclosurePlan['consents'] {
-  const at = new Date(entry.timestamp);
-  return (ids) => stages.consents.lookup(ids, at);
+  const begun = new Date(entry.timestamp);
+  return (ids) => {
+    const now = stages.clock.now();
+    // A clock that is set back makes nothing valid again.
+    return stages.consents.lookup(ids, now > begun ? now : begun);
+  };
 }

@@ -35,8 +35,8 @@ class PostgresChannel implements Channel {
   /** its own, so that a thousand sidecars do not hear a thousand hearts */
   readonly #own = `sluice_beat_${randomUUID().replaceAll('-', '')}`;
   #client: pg.Client | null = null;
-  /** monotonic, of the last heartbeat that came back */
-  #heardAt = Number.NEGATIVE_INFINITY;
+  /** monotonic: when the last heartbeat that came back was sent; what was announced before has come, too */
+  #sentAt = Number.NEGATIVE_INFINITY;
   #wasUp = false;
   #why = 'not connected yet';
   #timer: NodeJS.Timeout | null = null;
@@ -51,7 +51,7 @@ class PostgresChannel implements Channel {
   }
 
   isUp(): boolean {
-    return this.#client !== null && performance.now() - this.#heardAt <= this.#heartbeat.silence;
+    return this.#client !== null && performance.now() - this.#sentAt <= this.#heartbeat.silence;
   }
 
   async ready(): Promise<{ ok: boolean; detail?: string }> {
@@ -91,7 +91,7 @@ class PostgresChannel implements Channel {
     client.on('error', (e) => lost(e.message));
     client.on('end', () => lost('the connection was closed'));
     client.on('notification', ({ channel, payload = '' }) => {
-      if (channel === this.#own) this.#heard();
+      if (channel === this.#own) this.#heard(Number(payload));
       else for (const change of read(payload)) this.#events.received(change);
     });
     try {
@@ -108,7 +108,7 @@ class PostgresChannel implements Channel {
     this.#client = client;
     const beat = async (): Promise<void> => {
       try {
-        await client.query(`NOTIFY ${this.#own}`);
+        await client.query(`NOTIFY ${this.#own}, '${performance.now()}'`);
       } catch (e) {
         lost((e as Error).message);
         return;
@@ -120,10 +120,11 @@ class PostgresChannel implements Channel {
     await beat();
   }
 
-  #heard(): void {
+  #heard(sentAt: number): void {
     const wasUp = this.isUp() && this.#wasUp;
-    this.#heardAt = performance.now();
-    if (wasUp) return;
+    this.#sentAt = sentAt;
+    // One that was held up on its way says nothing about now.
+    if (wasUp || !this.isUp()) return;
     // What was announced while nobody listened is lost.
     for (const change of EVERYTHING) this.#events.received(change);
     this.#wasUp = true;

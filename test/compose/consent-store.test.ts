@@ -10,7 +10,7 @@ import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { type Forwarder, openForwarder, schemaUrl } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
-import { type Running, startSluice } from '../support/sluice.ts';
+import { CUSTOMER, type Running, startSluice } from '../support/sluice.ts';
 
 const closing: (() => unknown)[] = [];
 const after: (() => unknown)[] = [];
@@ -41,11 +41,11 @@ beforeAll(async () => {
   await migrate(database, MIGRATIONS, () => new Date());
 });
 
-const start = async (store: object): Promise<Running> => {
+const start = async (store: object, cache: object = { ttl: '0s' }): Promise<Running> => {
   const running = await startSluice({
     upstream: crm,
     data: { flags: { restricted: {} } },
-    config: { store, consent: { store: true } },
+    config: { store, consent: { store: true, cache } },
   });
   closing.push(() => running.close());
   return running;
@@ -120,7 +120,7 @@ describe('PostgreSQL', () => {
   });
 
   test('that is lost on the way refuses, and answers when it is back', async () => {
-    const running = await start({ postgres: forwarder.url(schema) });
+    const running = await start({ postgres: forwarder.url(schema) }, {});
     expect(await ask(running)).toBe('200');
     await forwarder.stop();
     await vi.waitFor(async () => expect(await ask(running)).toBe('503 consent_unavailable'), 20_000);
@@ -148,4 +148,102 @@ describe('PostgreSQL', () => {
     const running = await start({ postgres: url.href });
     expect(await ask(running)).toBe('200');
   });
+});
+
+describe('PostgreSQL with a cache', () => {
+  afterEach(() => restrict(database, []));
+  const metric = async (running: Running, name: string): Promise<number> => {
+    const { text } = await running.admin('/metrics');
+    return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1]);
+  };
+
+  test('answers without a look-up, and a change by hand counts when it is announced', async () => {
+    const running = await start({ postgres: schemaUrl(schema) }, {});
+    await vi.waitFor(
+      async () => expect(await metric(running, 'sluice_consent_cache_channel_up')).toBe(1),
+      20_000,
+    );
+    expect(await metric(running, 'sluice_consent_cache_bound_seconds')).toBe(1.5);
+    await ask(running);
+    const hits = 'sluice_consent_cache_lookups_total\\{result="hit"\\}';
+    const before = await metric(running, hits);
+    expect(await ask(running)).toBe('200');
+    expect(await metric(running, hits)).toBe(before + 1);
+    await restrict(database, ['restricted']);
+    await vi.waitFor(async () => expect(await ask(running)).toBe('403 record_withheld'), 20_000);
+    expect((await readiness(running)).checks).toMatchObject({
+      consent: { ok: true, detail: { cached_for_at_most: '1.5s' } },
+      announcements: { ok: true },
+    });
+  });
+
+  test('uses nothing of it when the database cannot be asked and announcements are held up', async () => {
+    const forwarder = await openForwarder();
+    closing.push(() => forwarder.close());
+    const running = await start({ postgres: forwarder.url(schema) }, {});
+    await vi.waitFor(
+      async () => expect(await metric(running, 'sluice_consent_cache_channel_up')).toBe(1),
+      20_000,
+    );
+    expect(await ask(running)).toBe('200');
+    // Nothing is closed: the sidecar has to notice by itself.
+    forwarder.hold();
+    await restrict(database, ['restricted']);
+    await vi.waitFor(async () => expect(await ask(running)).toBe('503 consent_unavailable'), 60_000);
+    forwarder.release();
+    await vi.waitFor(async () => expect(await ask(running)).toBe('403 record_withheld'), 60_000);
+  });
+});
+
+test('a withdrawal reaches the rest of a long answer: the parts after it are decided anew', async () => {
+  let more: () => void = () => undefined;
+  const server = createServer(async (_, response) => {
+    response.setHeader('Content-Type', 'application/json');
+    const record = (n: number) =>
+      JSON.stringify({ id: 'C1', partner: n % 2 === 0 ? 'C2' : 'C3', name: 'x'.repeat(10_000) });
+    response.write(`{"items":[${Array.from({ length: 150 }, (_, n) => record(n)).join(',')}`);
+    await new Promise<void>((resolve) => {
+      more = resolve;
+    });
+    response.end(`,${Array.from({ length: 150 }, (_, n) => record(n)).join(',')}]}`);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  closing.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const running = await startSluice({
+    upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    data: { flags: { restricted: {} } },
+    catalogs: {
+      customer: {
+        ...CUSTOMER,
+        data_subject: ['/id', '/partner'],
+        fields: { ...CUSTOMER.fields, '/partner': { category: 'reference', grade: 1 } },
+      },
+    },
+    config: { store: { postgres: schemaUrl(schema) }, consent: { store: true } },
+  });
+  closing.push(() => running.close());
+  const response = await fetch(`http://127.0.0.1:${running.port}/customers`, { headers: running.caller });
+  const reader = response.body!.getReader();
+  // The first part has left: its record is durable.
+  const pieces = [(await reader.read()).value!];
+  await database.write(
+    `INSERT INTO consent_subjects (data_subject, entry) VALUES ('C3', '{"flags":["restricted"]}')`,
+  );
+  closing.push(() => database.write("DELETE FROM consent_subjects WHERE data_subject = 'C3'"));
+  await vi.waitFor(async () => {
+    const states = await running.sluice.consents.lookup(['C3'], new Date());
+    expect(states.get('C3')?.flags).toEqual(['restricted']);
+  }, 20_000);
+  more();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value);
+  const { items } = JSON.parse(Buffer.concat(pieces).toString()) as { items: { partner: string }[] };
+  const partners = items.map(({ partner }) => partner);
+  expect(partners.slice(0, 100)).toContain('C3');
+  expect(partners.slice(-75)).toEqual(Array.from({ length: 75 }, () => 'C2'));
+  const parts = running.records().map(({ part, disclosure }) => [part.number, disclosure?.records_withheld]);
+  expect(parts[0]).toEqual([1, 0]);
+  expect(parts.reduce((sum, [, withheld]) => sum + (withheld ?? 0), 0)).toBe(75);
 });

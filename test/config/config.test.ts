@@ -126,12 +126,6 @@ describe('faults', () => {
       'consent.store: must be true',
     ],
     [
-      'consents in a store that is not there',
-      '{ file: ./consents.yaml }',
-      '{ store: true }',
-      'consent.store: needs the section store',
-    ],
-    [
       'old consents of a store',
       '{ file: ./consents.yaml }',
       '{ store: true, stale_if_error: 1m }',

@@ -102,7 +102,12 @@ export const SOURCES: Readonly<Record<string, (opening: Opening) => Promise<Open
   },
 };
 
-export const SETTINGS = { poll: 60_000, stale_if_error: 0, expose_dates: false } as const;
+export const SETTINGS = {
+  poll: 60_000,
+  stale_if_error: 0,
+  expose_dates: false,
+  cache: { ttl: 30_000, entries: 1_000 },
+} as const;
 
 async function stored(
   database: Database,
@@ -128,7 +133,7 @@ async function stored(
   const source = await createConsentSource(
     { store: true, ...SETTINGS, expose_dates: exposeDates },
     { clock: systemClock, logger: silentLogger },
-    database,
+    { database, announcements: null },
   );
   return {
     source,

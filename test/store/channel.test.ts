@@ -96,6 +96,41 @@ test('a network that swallows everything: down after the silence, although no co
   expect(a.heard).toEqual(expect.arrayContaining([...EVERYTHING]));
 });
 
+test('a heartbeat that was held up on its way does not make the channel up', async () => {
+  const answers: Socket[] = [];
+  const { hostname, port } = new URL(POSTGRES);
+  const wire: Server = createServer((near) => {
+    const far = connect(Number(port || 5432), hostname);
+    answers.push(far);
+    near.on('error', () => far.destroy()).pipe(far);
+    far.on('error', () => near.destroy()).on('close', () => near.destroy());
+    far.on('data', (bytes) => {
+      // After the silence, one more piece comes through, and then the connection ends.
+      if (far === answers[0] && isLate) near.end(bytes);
+      else near.write(bytes);
+    });
+  });
+  let isLate = false;
+  wire.listen(0, '127.0.0.1');
+  await once(wire, 'listening');
+  closing.push(async () => {
+    for (const socket of answers) socket.destroy();
+    wire.close();
+  });
+  const through = new URL(POSTGRES);
+  through.port = String((wire.address() as { port: number }).port);
+  const a = listening(through.href);
+  await up(a);
+  answers[0]?.pause();
+  await vi.waitFor(() => expect(a.channel.isUp()).toBe(false), 20_000);
+  isLate = true;
+  a.turns.length = 0;
+  answers[0]?.resume();
+  await vi.waitFor(() => expect(answers).toHaveLength(2), 20_000);
+  await up(a);
+  expect(a.turns[0]).toBe(false);
+});
+
 test('announcements: what was written is read, and what cannot be read is everything', () => {
   for (const scope of ['all', { subject: 'u-1' }, { data_subject: '客户' }, { issuer: 'https://i' }] as const)
     expect(read(spell({ kind: 'revocations', scope }))).toEqual([{ kind: 'revocations', scope }]);

@@ -32,13 +32,12 @@ export async function openForwarder(): Promise<Forwarder> {
       [far, near],
     ] as const) {
       sockets.add(from);
-      if (isHeld) from.pause();
       from.on('error', () => to.destroy());
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
+      if (!isHeld) from.pipe(to);
     }
   });
   let port = 0;

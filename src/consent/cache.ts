@@ -1,0 +1,152 @@
+/**
+ * Remembers what a source answered, for as long as it may be relied on. An answer is as old as the question: it counts from when it was asked
+ * for. While announcements may be lost, nothing is taken from here and nothing is kept. An announcement drops what it is about, and an answer
+ * under way to it is given to those who wait for it, and not kept.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Invalidation, Scope } from '../model/invalidation.ts';
+
+export interface CacheSettings {
+  /** milliseconds */
+  readonly ttl: number;
+  /** 0: nothing is remembered */
+  readonly entries: number;
+}
+
+/** Whether announcements of changes arrive. */
+export interface Announcements {
+  isUp(): boolean;
+  /** milliseconds after which a lost announcement is noticed */
+  readonly silence: number;
+}
+
+export interface CacheCounts {
+  hits: number;
+  misses: number;
+}
+
+export interface RememberedOptions {
+  readonly cache: CacheSettings;
+  readonly isUp: () => boolean;
+  readonly counts: CacheCounts;
+  /** absent: nothing announces changes here */
+  readonly invalidation?: Pick<Invalidation, 'subscribe'>;
+  /** the key that an announcement of changed consents is about; null: it may be about any */
+  readonly keyOf: (scope: Scope) => string | null;
+}
+
+type Find<V> = (keys: readonly string[]) => Promise<ReadonlyMap<string, V>>;
+
+/** What was found, or null for what does not exist. */
+interface Known<V> {
+  readonly value: V | null;
+  readonly askedAt: number;
+}
+
+interface Flight<V> {
+  readonly askedAt: number;
+  readonly found: Promise<ReadonlyMap<string, V>>;
+}
+
+export class Remembered<V> {
+  readonly #find: Find<V>;
+  readonly #ttl: number;
+  readonly #isUp: () => boolean;
+  readonly #counts: CacheCounts;
+  readonly #known: LRUCache<string, Known<V>>;
+  readonly #underway = new Map<string, Flight<V>>();
+
+  readonly #unsubscribe: (() => void) | undefined;
+
+  constructor(find: Find<V>, { cache, isUp, counts, invalidation, keyOf }: RememberedOptions) {
+    this.#find = find;
+    this.#ttl = cache.ttl;
+    this.#isUp = isUp;
+    this.#counts = counts;
+    this.#known = new LRUCache({ max: cache.entries });
+    this.#unsubscribe = invalidation?.subscribe(({ kind, scope }) => {
+      if (kind !== 'consents') return;
+      const key = keyOf(scope);
+      if (key === null) {
+        this.#known.clear();
+        this.#underway.clear();
+      } else {
+        this.#known.delete(key);
+        this.#underway.delete(key);
+      }
+    });
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Answers at once if everything is known. */
+  get(keys: readonly string[]): ReadonlyMap<string, V> | Promise<ReadonlyMap<string, V>> {
+    if (!this.#isUp()) {
+      this.#counts.misses += keys.length;
+      return this.#find(keys);
+    }
+    const now = performance.now();
+    const result = new Map<string, V>();
+    const flights = new Map<Flight<V>, string[]>();
+    const missing: string[] = [];
+    for (const key of keys) {
+      const known = this.#known.get(key);
+      if (known !== undefined && now - known.askedAt <= this.#ttl) {
+        this.#counts.hits++;
+        if (known.value !== null) result.set(key, known.value);
+        continue;
+      }
+      this.#counts.misses++;
+      const flight = this.#underway.get(key);
+      if (flight === undefined || now - flight.askedAt > this.#ttl) missing.push(key);
+      else listed(flights, flight, key);
+    }
+    if (missing.length > 0) flights.set(this.#start(missing, now), missing);
+    return flights.size === 0 ? result : collected(flights, result);
+  }
+
+  #start(keys: readonly string[], askedAt: number): Flight<V> {
+    const found = this.#find(keys);
+    const flight: Flight<V> = { askedAt, found };
+    for (const key of keys) this.#underway.set(key, flight);
+    const landed = (values: ReadonlyMap<string, V> | null): void => {
+      const keeps = values !== null && this.#isUp();
+      for (const key of keys) {
+        // Another one stands here, or none, if the key was announced meanwhile.
+        if (this.#underway.get(key) !== flight) continue;
+        this.#underway.delete(key);
+        if (keeps) this.#known.set(key, { value: values.get(key) ?? null, askedAt });
+      }
+    };
+    found.then(landed, () => landed(null));
+    return flight;
+  }
+
+  close(): void {
+    this.#unsubscribe?.();
+  }
+}
+
+function listed<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+async function collected<V>(
+  flights: ReadonlyMap<Flight<V>, readonly string[]>,
+  result: Map<string, V>,
+): Promise<ReadonlyMap<string, V>> {
+  await Promise.all(
+    [...flights].map(async ([{ found }, keys]) => {
+      const values = await found;
+      for (const key of keys) {
+        const value = values.get(key);
+        if (value !== undefined) result.set(key, value);
+      }
+    }),
+  );
+  return result;
+}
