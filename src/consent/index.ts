@@ -5,6 +5,7 @@ import type { Invalidation } from '../model/invalidation.ts';
 import type { Announcements } from './cache.ts';
 import type { Database } from '../model/database.ts';
 import { type ConsentDependencies, openConsentFile } from './file.ts';
+import { httpEntries } from './http.ts';
 import { createLookedUpConsents } from './source.ts';
 import { createStates } from './states.ts';
 import { storedEntries } from './store.ts';
@@ -43,11 +44,20 @@ export async function createConsentSource(
   deps: ConsentDependencies,
   store: ConsentStore | null = null,
 ): Promise<ConsentSource> {
-  const { file, expose_dates, cache } = config;
+  const { file, http, expose_dates, cache } = config;
   if (file !== undefined) return openConsentFile({ ...config, file }, deps);
   const { logger, readsDates = () => false } = deps;
   const states = createStates(() => expose_dates || readsDates());
-  // The configuration was checked: without a file, there is a store.
+  if (http !== undefined) {
+    const options = {
+      states,
+      logger,
+      ...(cache && { cache }),
+      ...(store?.invalidation && { invalidation: store.invalidation }),
+    };
+    return createLookedUpConsents(httpEntries(http), options);
+  }
+  // The configuration was checked: there is one of the three.
   const { database, announcements, invalidation } = store!;
   return createLookedUpConsents(storedEntries(database, logger), {
     states,

@@ -64,6 +64,13 @@ export const consentsDocumentSchema = Type.Object(
   closed,
 );
 
+/** what a service answers (`consent.http`) */
+export const consentAnswerSchema = Type.Object({
+  data_subjects: Type.Record(Type.String({ minLength: 1 }), entrySchema, {
+    description: 'by the id that was asked about; a person who is not known is absent',
+  }),
+});
+
 export type ConsentsDocument = Static<typeof consentsDocumentSchema>;
 export type ConsentEntry = Static<typeof entrySchema>;
 export type StoredConsent = Static<typeof consentSchema>;

@@ -1,15 +1,19 @@
 /** Where consents are kept. */
 import type { Report } from '../documents/faults.ts';
+import { headerFault } from '../documents/secrets.ts';
 import {
   defaulted,
   duration,
   optional,
   path,
   pointer,
+  secret,
   section,
+  size,
   type Static,
   table,
   Type,
+  url,
 } from '../documents/kinds.ts';
 
 const lookupSchema = section({
@@ -25,7 +29,28 @@ const lookupSchema = section({
   cache: defaulted(duration({ min: '0s', max: '5m', description: 'how long a found id is cached' }), '30s'),
 });
 
-/** exactly one of `file` and `store` */
+const httpSchema = section(
+  {
+    url: url({
+      description:
+        'POST {"data_subjects": [ids]} is answered by {"data_subjects": {id: entry}}; an entry as in consents.yaml',
+    }),
+    timeout: defaulted(
+      duration({ min: '10ms', max: '30s', description: 'longest wait for the whole answer' }),
+      '2s',
+    ),
+    max_answer: defaulted(size({ min: '1KiB', max: '64MiB', description: 'longest answer' }), '8MiB'),
+    headers: defaulted(
+      table(secret(), {
+        description: 'headers of every request, such as a credential; each value is a secret',
+      }),
+      {},
+    ),
+  },
+  { description: 'the consents are at a service' },
+);
+
+/** exactly one of `file`, `store` and `http` */
 export const consentSchema = section(
   {
     file: optional(path({ description: 'consents.yaml; read again when it changes' })),
@@ -34,6 +59,7 @@ export const consentSchema = section(
         description: 'the consents are in the database of `store`: `sluice consent` changes them',
       }),
     ),
+    http: optional(httpSchema),
     poll: defaulted(
       duration({
         min: '50ms',
@@ -66,7 +92,10 @@ export const consentSchema = section(
             10_000,
           ),
         },
-        { description: 'for consents in PostgreSQL, whose announcements drop what has changed' },
+        {
+          description:
+            'for consents in PostgreSQL, whose announcements drop what has changed, and at a service, which announces nothing',
+        },
       ),
       {},
     ),
@@ -86,7 +115,7 @@ export const consentSchema = section(
   { description: 'consents of the data subjects' },
 );
 
-const SOURCES = ['file', 'store'] as const;
+const SOURCES = ['file', 'store', 'http'] as const;
 
 export function checkConsent(consent: ConsentConfig, report: Report): void {
   const given = SOURCES.filter((name) => consent[name] !== undefined);
@@ -96,10 +125,15 @@ export function checkConsent(consent: ConsentConfig, report: Report): void {
       `needs exactly one of ${SOURCES.join(', ')}${given.length === 0 ? '' : `; it has ${given.join(' and ')}`}`,
     );
   if (consent.stale_if_error > 0 && consent.file === undefined)
-    report(['consent', 'stale_if_error'], 'is for consent.file: a store that cannot be read refuses');
+    report(['consent', 'stale_if_error'], 'is for consent.file: what cannot be looked up is refused');
+  for (const [name, value] of Object.entries(consent.http?.headers ?? {})) {
+    const fault = headerFault(value);
+    if (fault !== null) report(['consent', 'http', 'headers', name], fault);
+  }
 }
 
 export type LookupConfig = Static<typeof lookupSchema>;
+export type HttpConsentConfig = Static<typeof httpSchema>;
 export type ConsentConfig = Static<typeof consentSchema>;
 
-export { consentsDocumentSchema } from './schema.ts';
+export { consentAnswerSchema, consentsDocumentSchema } from './schema.ts';

@@ -108,10 +108,14 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
       const time = at.getTime();
       return found instanceof Promise ? found.then((all) => resolved(all, time)) : resolved(found, time);
     },
-    aliases(values: readonly Alias[]) {
-      const keys = storable(values.map(aliasKey));
-      return rememberedAliases === null ? aliases(keys) : rememberedAliases.get(keys);
-    },
+    ...(source.aliases === undefined
+      ? {}
+      : {
+          aliases(values: readonly Alias[]) {
+            const keys = storable(values.map(aliasKey));
+            return rememberedAliases === null ? aliases(keys) : rememberedAliases.get(keys);
+          },
+        }),
     async ready() {
       const found = await source.ready();
       if (!found.ok || bound === null) return found;

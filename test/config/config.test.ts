@@ -116,7 +116,7 @@ describe('faults', () => {
       'two sources of consents',
       '{ file: ./consents.yaml }',
       '{ file: ./consents.yaml, store: true }',
-      'consent: needs exactly one of file, store; it has file and store',
+      'consent: needs exactly one of file, store, http; it has file and store',
     ],
     ['no source of consents', '{ file: ./consents.yaml }', '{}', 'consent: needs exactly one of file, store'],
     [

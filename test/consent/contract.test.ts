@@ -164,7 +164,7 @@ describe.each(Object.keys(SOURCES))('consents of the source %s', (name) => {
     expect(await statuses()).toEqual([['C1', 'withdrawn']]);
   });
 
-  test('are found by aliases of their type', async () => {
+  test.skipIf(name === 'http')('are found by aliases of their type', async () => {
     const { source } = await open({
       given: {
         entries: { C1: {}, C2: {} },
@@ -200,6 +200,7 @@ describe.each(Object.keys(SOURCES))('consents of the source %s', (name) => {
       const refused = { code: 'consent_unavailable' };
       await expect((async () => source.lookup(['C1'], AT))()).rejects.toMatchObject(refused);
       await expect((async () => source.lookup([], AT))()).rejects.toMatchObject(refused);
+      if (source.aliases === undefined) return;
       await expect(
         (async () => source.aliases?.([{ type: 'login', text: 'zhangsan' }]))(),
       ).rejects.toMatchObject(refused);

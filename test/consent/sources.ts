@@ -1,5 +1,7 @@
 /** Every source of consents, opened with the same entries, so that one contract is tested against all of them. */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
@@ -100,7 +102,53 @@ export const SOURCES: Readonly<Record<string, (opening: Opening) => Promise<Open
     const { schema, drop } = await freshSchema('consents');
     return stored(openPostgres(POSTGRES, { schema }), opening, drop);
   },
+
+  http: (opening) => service(opening),
 };
+
+async function service({ given, exposeDates = false }: Opening): Promise<Opened> {
+  let { entries } = given;
+  let isBroken = false;
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { data_subjects } = JSON.parse(Buffer.concat(chunks).toString()) as { data_subjects: string[] };
+    const found = data_subjects.flatMap((id) =>
+      Object.hasOwn(entries, id) ? [[id, entries[id]] as const] : [],
+    );
+    response.statusCode = isBroken ? 500 : 200;
+    response.end(JSON.stringify({ data_subjects: Object.fromEntries(found) }));
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const source = await createConsentSource(
+    {
+      http: {
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/consents`,
+        timeout: 30_000,
+        max_answer: 1_000_000,
+        headers: {},
+      },
+      ...SETTINGS,
+      cache: { ttl: 0, entries: 0 },
+      expose_dates: exposeDates,
+    },
+    { clock: systemClock, logger: silentLogger },
+  );
+  return {
+    source,
+    replace: async (other) => {
+      entries = other.entries;
+    },
+    breakIt: async () => {
+      isBroken = true;
+    },
+    close: async () => {
+      await source.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
 
 export const SETTINGS = {
   poll: 60_000,
