@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   'token_claims_invalid',
   'token_revoked',
   'keys_unavailable',
+  'revocation_not_found',
   // the request itself
   'request_malformed',
   'path_not_canonical',

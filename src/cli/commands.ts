@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./reviews.ts'),
   },
   {
+    name: 'subject',
+    summary: 'take access from a caller who leaves, give it back; what they did',
+    load: () => import('./subject.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

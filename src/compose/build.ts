@@ -125,7 +125,14 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           }),
         )
       : null;
-    const identity = opened.add(createIdentity(config.identity, { clock, logger, invalidation }));
+    const identity = opened.add(
+      createIdentity(config.identity, {
+        clock,
+        logger,
+        invalidation,
+        store: { database: store, announcements: channel },
+      }),
+    );
     const upstreams = given.upstreams ?? opened.add(createUpstreams(upstreamConfigs(config)));
     const identities = createIdentities(
       consents,

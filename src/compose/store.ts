@@ -1,5 +1,6 @@
 /** The store, and the steps of all its tables. */
 import { CONSENT_MIGRATIONS } from '../consent/index.ts';
+import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
@@ -10,7 +11,11 @@ import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 
 /** In the order in which they are applied. A stage that keeps something exports its own. */
-export const MIGRATIONS: readonly Migration[] = [...CONSENT_MIGRATIONS, ...REVIEW_MIGRATIONS];
+export const MIGRATIONS: readonly Migration[] = [
+  ...CONSENT_MIGRATIONS,
+  ...REVIEW_MIGRATIONS,
+  ...IDENTITY_MIGRATIONS,
+];
 
 /**
  * A file of SQLite is made and brought up to date at its first use, since nobody else uses it. A database that is shared is only compared, now or,

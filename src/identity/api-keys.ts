@@ -22,6 +22,7 @@ export function createApiKeys(
       Object.freeze({
         subject: configuredSubject(subject, []),
         claims: NO_CLAIMS,
+        digests: [sha256],
         issuer: `api-key:${id}`,
         expires: expires === undefined ? Number.POSITIVE_INFINITY : startOf(expires),
         purpose: subject.purpose ?? null,

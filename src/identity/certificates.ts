@@ -13,6 +13,10 @@ type Entry = IdentityConfig['certificates'][number];
 const AMR = ['swk'];
 const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
+/** as in a list of revocations: the SHA-256 of the certificate in DER */
+export const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>
+  fingerprint256.replaceAll(':', '').toLowerCase();
+
 /** @returns null if no entry matches */
 export function createCertificates(
   entries: readonly Entry[],
@@ -29,6 +33,7 @@ export function createCertificates(
     return {
       subject: who,
       claims: NO_CLAIMS,
+      digests: [fingerprintOf(certificate)],
       issuer: 'certificate',
       expires,
       purpose: subject.purpose ?? null,

@@ -6,18 +6,26 @@
 import { LRUCache } from 'lru-cache';
 import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
-import type { PeerCertificate } from '../model/exchange.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createApiKeys } from './api-keys.ts';
-import { createCertificates } from './certificates.ts';
+import { createCertificates, fingerprintOf } from './certificates.ts';
 import { digestOf } from './digests.ts';
 import { createKeySet } from './keys.ts';
 import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
+import { createStoredRevocations, type RevocationStore } from './stored-revocations.ts';
 import { type Issuer, type Verified, verifyToken } from './tokens.ts';
-import type { Authenticated, Headers, Identity } from './types.ts';
+import type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
+export { IDENTITY_MIGRATIONS } from './migrations.ts';
+export {
+  createRevocationRecords,
+  type Revocation,
+  type RevocationRecords,
+  type RevocationTarget,
+  type Terms,
+} from './revocation-records.ts';
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
 export interface IdentityDependencies {
@@ -25,11 +33,12 @@ export interface IdentityDependencies {
   readonly logger: Logger;
   readonly fetch?: typeof fetch;
   readonly invalidation?: Invalidation;
+  /** for `identity.revocations_in_store` */
+  readonly store?: RevocationStore;
 }
 
 interface Remembered {
   readonly authenticated: Authenticated;
-  readonly digests: readonly string[];
   /** milliseconds since the epoch */
   readonly until: number;
 }
@@ -57,6 +66,10 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
           logger,
           onChange: () => invalidation.announce({ kind: 'revocations', scope: 'all' }),
         });
+  const stored =
+    config.revocations_in_store && deps.store !== undefined
+      ? createStoredRevocations({ ...deps.store, invalidation, clock, logger })
+      : null;
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
   const underway = new Map<string, Promise<Verified>>();
   let hits = 0;
@@ -82,12 +95,11 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
   async function verify(token: string, digest: string): Promise<Verified> {
     try {
       const verified = await verifyToken(token, issuers, clock);
-      const { authenticated, digests, keys, generation } = verified;
+      const { authenticated, keys, generation } = verified;
       // The keys may have changed while the signature was checked: then the token is verified again when it is next sent.
       if (config.remembered > 0 && keys.generation() === generation)
         memory.set(digest, {
           authenticated,
-          digests,
           until: Math.min(authenticated.expires, keys.trustedUntil()),
         });
       return verified;
@@ -106,7 +118,6 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     const known = recall(digest);
     if (known) {
       hits += 1;
-      revocations.check(known.authenticated, known.digests);
       return known.authenticated;
     }
     misses += 1;
@@ -115,16 +126,25 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       pending = verify(token, digest);
       underway.set(digest, pending);
     }
-    return pending.then(({ authenticated, digests }) => {
-      revocations.check(authenticated, digests);
-      return authenticated;
-    });
+    return pending.then(({ authenticated }) => authenticated);
+  }
+
+  function check(authenticated: Authenticated, { certificate }: Peer): void | Promise<void> {
+    // A connection is no safer than its certificate, whatever other credential is sent over it.
+    if (certificate !== undefined) revocations.checkDigest(fingerprintOf(certificate));
+    revocations.check(authenticated);
+    return stored?.check(authenticated, certificate === undefined ? null : fingerprintOf(certificate));
+  }
+
+  function admitted(authenticated: Authenticated, peer: Peer): Authenticated | Promise<Authenticated> {
+    const checked = check(authenticated, peer);
+    return checked === undefined ? authenticated : checked.then(() => authenticated);
   }
 
   return {
     authenticate(headers, peer) {
       const { certificate } = peer;
-      // A connection is no safer than its certificate, whatever other credential is sent over it.
+      // Before a token is verified: who shows a revoked certificate is told of nothing else.
       if (certificate !== undefined) revocations.checkDigest(fingerprintOf(certificate));
       const authorization = one(headers, 'authorization');
       const key = config.api_keys.length > 0 ? one(headers, apiKeyHeader) : undefined;
@@ -133,18 +153,24 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
           'token_malformed',
           'The request has both an Authorization header and an API key. Send only one.',
         );
-      if (authorization !== undefined) return bearer(tokenOf(authorization));
+      if (authorization !== undefined) {
+        const known = bearer(tokenOf(authorization));
+        return known instanceof Promise ? known.then((k) => admitted(k, peer)) : admitted(known, peer);
+      }
       const found = key === undefined ? certificate && certificateOf(certificate) : apiKey(key);
       if (!found)
         throw new SluiceError(
           'token_missing',
           'The request has no credential of a kind that is configured. Send a bearer token.',
         );
-      revocations.check(found, key === undefined ? [] : [digestOf(key)]);
-      return found;
+      return admitted(found, peer);
     },
+    recheck: check,
     async ready() {
-      const all = await Promise.all([...issuers.values()].map(({ keys }) => keys.ready()));
+      const all = await Promise.all([
+        ...[...issuers.values()].map(({ keys }) => keys.ready()),
+        ...(stored === null ? [] : [stored.ready()]),
+      ]);
       return [revocations.ready(), ...all].find((r) => !r.ok) ?? { ok: true };
     },
     get remembered() {
@@ -153,19 +179,17 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     refresh() {
       for (const { keys } of issuers.values()) keys.refresh();
       revocations.refresh();
+      stored?.refresh();
     },
     async close() {
       unsubscribe();
       for (const { keys } of issuers.values()) keys.close();
       revocations.close();
+      stored?.close();
       memory.clear();
     },
   };
 }
-
-/** as in a list of revocations: the SHA-256 of the certificate in DER */
-const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>
-  fingerprint256.replaceAll(':', '').toLowerCase();
 
 function one(headers: Headers, name: string): string | undefined {
   const value = headers[name];

@@ -13,11 +13,8 @@ import { parseRevoked, type Revoked } from './revoked.ts';
 import type { Authenticated } from './types.ts';
 
 export interface Revocations {
-  /**
-   * @param digests SHA-256 digests, in hexadecimal, by which the credential may be listed: of a token's signing input, of an API key
-   * @throws SluiceError `token_revoked`, `keys_unavailable`
-   */
-  check(authenticated: Authenticated, digests: readonly string[]): void;
+  /** @throws SluiceError `token_revoked`, `keys_unavailable` */
+  check(authenticated: Authenticated): void;
   /**
    * Checks a client certificate, for any subject.
    * @throws SluiceError `token_revoked`, `keys_unavailable`
@@ -79,7 +76,7 @@ export function openRevocations(
   }
   const revoked = (): SluiceError => new SluiceError('token_revoked', 'The credential has been revoked.');
   return {
-    check({ subject, claims }, names) {
+    check({ subject, claims, digests: names }) {
       const { ids, digests, subjects } = current();
       const before = subjects.get(asSeen(subject.id));
       const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;

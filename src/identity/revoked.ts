@@ -18,7 +18,7 @@ export interface Revoked {
 const MOMENT = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
 /** hexadecimal; for a certificate also with colons, as tools print it */
-const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
+export const DIGEST = /^(?:[0-9a-f]{64}|(?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i;
 
 /**
  * `- jti: …`, `- sha256: …`, `- { subject: …, before: 2026-01-01T00:00:00Z }` (without `before`: regardless of the time of issue); `[]` if there are none.
@@ -69,7 +69,10 @@ const invalid = (faults: readonly Fault[]): SluiceError =>
     faults.map(({ file: _, ...fault }) => fault),
   );
 
+/** A date or time of RFC 3339, in milliseconds since 1970; NaN: it is none. */
+export const momentOf = (text: string): number => (MOMENT.test(text) ? startOf(text) : Number.NaN);
+
 function timeOf(moment: unknown): number {
   if (moment === undefined) return Number.POSITIVE_INFINITY;
-  return typeof moment === 'string' && MOMENT.test(moment) ? startOf(moment) : Number.NaN;
+  return typeof moment === 'string' ? momentOf(moment) : Number.NaN;
 }

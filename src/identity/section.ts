@@ -166,6 +166,13 @@ export const identitySchema = section(
     revocations: optional(
       path({ description: 'YAML file with revoked tokens and subjects; read again when it changes' }),
     ),
+    revocations_in_store: defaulted(
+      Type.Boolean({
+        description:
+          'also what `sluice subject revoke` writes into `store` is revoked; if the store cannot be asked, nobody is let in',
+      }),
+      false,
+    ),
     token_bytes: defaulted(size({ min: '256B', max: '64KiB' }), '8KiB'),
     remembered: defaulted(
       Type.Integer({

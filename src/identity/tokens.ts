@@ -25,8 +25,6 @@ export interface Verified {
   readonly keys: KeySet;
   /** of the keys it was verified with */
   readonly generation: number;
-  /** what a list of revocations may name it by */
-  readonly digests: readonly string[];
 }
 
 /** Keys that a token without a key id may fit: more are not tried, since each costs a verification that nobody has paid for with a credential. */
@@ -74,10 +72,10 @@ export async function verifyToken(
   return {
     keys,
     generation,
-    digests: digestsOfToken(token, alg as string),
     authenticated: freeze({
       subject: subjectOf(claims, config),
       claims,
+      digests: digestsOfToken(token, alg as string),
       issuer: config.issuer,
       expires: (claims['exp'] as number) * 1000 + config.clock_tolerance,
       purpose: config.purpose ?? null,

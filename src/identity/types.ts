@@ -7,6 +7,8 @@ export interface Authenticated {
   readonly subject: Subject;
   /** of the token; empty for a credential without claims */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** SHA-256 digests, in hexadecimal, by which it may be revoked: of a token's signing input, of an API key, of a certificate */
+  readonly digests: readonly string[];
   /** issuer of the token, `api-key:<id>` or `certificate` */
   readonly issuer: string;
   /** milliseconds since the epoch */
@@ -30,6 +32,11 @@ export interface Identity {
    * @throws SluiceError `token_*`, `keys_unavailable` (thrown or as a rejection)
    */
   authenticate(headers: Headers, peer: Peer): Authenticated | Promise<Authenticated>;
+  /**
+   * Whether who was let in would still be: called between the parts of a long answer. It does not look at the expiry.
+   * @throws SluiceError `token_revoked`, `keys_unavailable` (thrown or as a rejection)
+   */
+  recheck(authenticated: Authenticated, peer: Peer): void | Promise<void>;
   /** for `/readyz`: true if all issuers have usable keys */
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   /** number of cached tokens, and of cache hits; for metrics */

@@ -17,7 +17,7 @@ export type ChangeKind =
   | 'consents'
   /** the same of an issuer's keys */
   | 'keys'
-  /** the same of the list of revocations */
+  /** the same of revocations, in the file or in the store */
   | 'revocations';
 
 /** Whose answers may be others now. A subscriber that cannot tell which of its answers are concerned drops all of them. */

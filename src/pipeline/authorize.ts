@@ -59,6 +59,7 @@ export async function authorize<T extends Target>(
   const authenticated = stages.identity.authenticate(request.headers, request.peer);
   const caller = authenticated instanceof Promise ? await authenticated : authenticated;
   entry.subject = caller.subject;
+  entry.recheck = () => stages.identity.recheck(caller, request.peer);
   entry.endStage('identity');
 
   const found = request.target();

@@ -85,6 +85,8 @@ export class DecisionEntry {
   labels: Readonly<Record<string, string>> = {};
   /** format of the refusals of the request's route; null: there is no route yet */
   errorFormat: ErrorFormat | null = null;
+  /** whether the caller would still be let in: asked between the parts of a long answer */
+  recheck: (() => void | Promise<void>) | null = null;
   /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
   requestBody: Uint8Array | null = null;
   /** microseconds, in the order of `STAGES`; below 0: not reached */

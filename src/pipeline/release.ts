@@ -115,6 +115,10 @@ async function releasePart(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<boolean> {
+  if (reply.started && entry.recheck !== null) {
+    const checked = entry.recheck();
+    if (checked instanceof Promise) await checked;
+  }
   entry.endStage('disclosure');
   if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
   const other = otherAnswer({ chunks, summary, last }, options, reply, entry, stages);

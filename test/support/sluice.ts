@@ -153,6 +153,8 @@ export interface Setup {
   readonly dataSubjects?: Readonly<Record<string, object>>;
   /** `aliases` of consents.yaml */
   readonly aliases?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** members of the section `identity` besides the harness's */
+  readonly identity?: object;
   /** sections of sluice.yaml that win over the harness's */
   readonly config?: Readonly<Record<string, unknown>>;
   /** use this directory, and leave it there at the end */
@@ -244,6 +246,7 @@ export async function prepare(
           claims: { roles: 'roles', department: 'dept', organization: 'org', clearance: 'clearance' },
         },
       ],
+      ...setup.identity,
     },
     policy: { bundle: './bundle.tar.gz' },
     consent: { file: './consents.yaml' },

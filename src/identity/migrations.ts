@@ -1,0 +1,46 @@
+/** Tables of revocations in the store. A row is never removed: what is no longer in force has been restored, or has ended. */
+import type { Migration } from '../model/database.ts';
+
+const TABLES = `
+CREATE TABLE sluice_revocations (
+  id text PRIMARY KEY, kind text NOT NULL CHECK (kind IN ('subject', 'jti', 'sha256')), name text NOT NULL, issuer text,
+  issued_before bigint, starts_at bigint, ends_at bigint, reason text NOT NULL, revoked_at bigint NOT NULL, revoked_by text NOT NULL,
+  restored_at bigint, restored_by text, restored_reason text
+);
+CREATE INDEX sluice_revocations_name ON sluice_revocations (name);`;
+
+/**
+ * PostgreSQL announces every change, also one made by hand. A payload must be shorter than 8000 bytes, or the change itself would fail.
+ * https://www.postgresql.org/docs/15/sql-notify.html
+ */
+const ANNOUNCING = `
+CREATE FUNCTION sluice_announce_revocations() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  everybody constant text := json_build_object('kind', 'revocations', 'scope', 'all')::text;
+  payload text;
+BEGIN
+  IF TG_OP IN ('UPDATE', 'DELETE') THEN
+    payload := json_build_object('kind', 'revocations', 'scope', json_build_object('subject', OLD.name))::text;
+    PERFORM pg_notify('sluice_changes', CASE WHEN OLD.kind = 'subject' AND octet_length(payload) < 7900 THEN payload ELSE everybody END);
+  END IF;
+  IF TG_OP IN ('UPDATE', 'INSERT') THEN
+    payload := json_build_object('kind', 'revocations', 'scope', json_build_object('subject', NEW.name))::text;
+    PERFORM pg_notify('sluice_changes', CASE WHEN NEW.kind = 'subject' AND octet_length(payload) < 7900 THEN payload ELSE everybody END);
+  END IF;
+  IF TG_OP = 'TRUNCATE' THEN
+    PERFORM pg_notify('sluice_changes', everybody);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON sluice_revocations
+  FOR EACH ROW EXECUTE FUNCTION sluice_announce_revocations();
+CREATE TRIGGER announce_truncate AFTER TRUNCATE ON sluice_revocations
+  FOR EACH STATEMENT EXECUTE FUNCTION sluice_announce_revocations();`;
+
+export const IDENTITY_MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'identity/1',
+    isAdditive: true,
+    sql: { sqlite: TABLES, postgres: `${TABLES}\n${ANNOUNCING}` },
+  },
+];

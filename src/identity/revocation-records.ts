@@ -1,0 +1,139 @@
+/** Revocations in the store, as commands change and list them. */
+import { randomUUID } from 'node:crypto';
+import { SluiceError } from '../errors.ts';
+import type { Database, Row } from '../model/database.ts';
+import { asSeen, holdsUnseen } from '../model/spelling.ts';
+import { DIGEST } from './revoked.ts';
+
+/** What a revocation names: a caller by `subject.id`, a token by its id, or any credential by a digest, as in the file. */
+export interface RevocationTarget {
+  readonly kind: 'subject' | 'jti' | 'sha256';
+  readonly name: string;
+}
+
+/** Moments are milliseconds since 1970. */
+export interface Revocation extends Row {
+  readonly id: string;
+  readonly kind: RevocationTarget['kind'];
+  readonly name: string;
+  /** null: whoever issued the credential */
+  readonly issuer: string | null;
+  /** null: whenever it was issued */
+  readonly issued_before: number | null;
+  /** null: from when it is stored, whatever the clocks say */
+  readonly starts_at: number | null;
+  /** null: until it is restored */
+  readonly ends_at: number | null;
+  readonly reason: string;
+  readonly revoked_at: number;
+  readonly revoked_by: string;
+  readonly restored_at: number | null;
+  readonly restored_by: string | null;
+  readonly restored_reason: string | null;
+}
+
+export interface Statement {
+  readonly reason: string;
+  readonly by: string;
+}
+
+export interface Terms {
+  readonly issuer?: string;
+  readonly issued_before?: number;
+  readonly starts_at?: number;
+  readonly ends_at?: number;
+}
+
+export interface RevocationRecords {
+  /** @throws SluiceError `input_invalid`, `store_unavailable` */
+  revoke(target: RevocationTarget, terms: Terms, statement: Statement): Promise<Revocation>;
+  /**
+   * Ends every revocation of the target.
+   * @throws SluiceError `revocation_not_found`, `input_invalid`, `store_unavailable`
+   */
+  restore(target: RevocationTarget, statement: Statement): Promise<readonly Revocation[]>;
+  /** the newest first; `current`: those that are in force, or will be */
+  list(options: {
+    readonly state: 'current' | 'all';
+    readonly limit: number;
+  }): Promise<readonly Revocation[]>;
+  /** all that a subject ever had, the newest first */
+  ofSubject(subject: string): Promise<readonly Revocation[]>;
+}
+
+export function createRevocationRecords(database: Database, now: () => Date): RevocationRecords {
+  return {
+    async revoke(target, { issuer, issued_before, starts_at, ends_at }, statement) {
+      const { kind, name } = readTarget(target);
+      const { reason, by } = readStatement(statement);
+      const at = now().getTime();
+      if (ends_at !== undefined && ends_at <= Math.max(at, starts_at ?? at))
+        throw invalid('The revocation would end before it begins: give a later end.');
+      const [revocation] = await database.write<Revocation>(
+        `INSERT INTO sluice_revocations (id, kind, name, issuer, issued_before, starts_at, ends_at, reason, revoked_at, revoked_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *`,
+        [
+          randomUUID(),
+          kind,
+          name,
+          issuer ?? null,
+          issued_before ?? null,
+          starts_at ?? null,
+          ends_at ?? null,
+          reason,
+          at,
+          by,
+        ],
+      );
+      return revocation!;
+    },
+    async restore(target, statement) {
+      const { kind, name } = readTarget(target);
+      const { reason, by } = readStatement(statement);
+      const restored = await database.write<Revocation>(
+        `UPDATE sluice_revocations SET restored_at = $3, restored_by = $4, restored_reason = $5
+         WHERE kind = $1 AND name = $2 AND restored_at IS NULL AND (ends_at IS NULL OR ends_at > $3) RETURNING *`,
+        [kind, name, now().getTime(), by, reason],
+      );
+      if (restored.length === 0)
+        throw new SluiceError(
+          'revocation_not_found',
+          'Nothing is revoked under this name in the store: see "sluice subject list". A revocation in the file of identity.revocations ends there.',
+        );
+      return restored;
+    },
+    list: ({ state, limit }) =>
+      database.query<Revocation>(
+        `SELECT * FROM sluice_revocations
+         WHERE CAST($1 AS bigint) IS NULL OR (restored_at IS NULL AND (ends_at IS NULL OR ends_at > $1))
+         ORDER BY revoked_at DESC, id LIMIT $2`,
+        [state === 'all' ? null : now().getTime(), limit],
+      ),
+    ofSubject: (subject) =>
+      database.query<Revocation>(
+        "SELECT * FROM sluice_revocations WHERE kind = 'subject' AND name = $1 ORDER BY revoked_at DESC, id",
+        [asSeen(subject)],
+      ),
+  };
+}
+
+const MAX_NAME = 512;
+
+/** A name that no credential can have would revoke nothing. */
+function readTarget({ kind, name }: RevocationTarget): RevocationTarget {
+  if (name === '' || name.length > MAX_NAME || holdsUnseen(name))
+    throw invalid(
+      `A ${kind} is 1 to ${MAX_NAME} characters, without a blank around it or an invisible character in it: nothing would be found by it.`,
+    );
+  if (kind !== 'sha256') return { kind, name: asSeen(name) };
+  if (!DIGEST.test(name)) throw invalid('A sha256 is 64 hexadecimal digits.');
+  return { kind, name: name.replaceAll(':', '').toLowerCase() };
+}
+
+function readStatement({ reason, by }: Statement): Statement {
+  if (reason.trim() === '') throw invalid('The reason is empty: say why, for whoever asks later.');
+  if (by.trim() === '') throw invalid('Say who does this, for whoever asks later.');
+  return { reason, by };
+}
+
+const invalid = (message: string): SluiceError => new SluiceError('input_invalid', message);
