@@ -4,6 +4,7 @@ import data.sluice.consent
 import data.sluice.grants
 import data.sluice.purpose
 import data.sluice.recipient
+import data.sluice.subject
 import data.sluice.treatment
 import data.sluice.writing
 
@@ -140,9 +141,23 @@ _classes[entry.class] := writing.of(writing.category_mode(entry.category), entry
 	agreed := recipient.covers(entry.category, entry.grade)
 }
 
+_fields[pointer] := {"do": "drop", "because": "field_not_for_role"} if some pointer in subject.forbidden
+
 _fields[pointer] := treatment.of(class.category, class.grade, true) if {
 	writing.is_asked == false
 	some pointer, class in recipient.fields
+	not pointer in subject.forbidden
+}
+
+# An agreement goes before a role, which adds nothing to it.
+_fields[pointer] := treatment.mildest(choices) if {
+	writing.is_asked == false
+	some pointer, classes in subject.fields
+	not pointer in object.keys(recipient.fields)
+	choices := {choice |
+		some class in classes
+		choice := treatment.of(class.category, class.grade, recipient.covers(class.category, class.grade))
+	}
 }
 
 # What an agreement adds is given to somebody outside, and not taken from them.
@@ -150,5 +165,6 @@ _fields[pointer] := writing.of(line.write, line.category, line.grade, agreed) if
 	writing.is_asked
 	some pointer, line in data.catalog[input.resource.type].fields
 	line.write
+	not pointer in subject.forbidden
 	agreed := recipient.covers(line.category, line.grade)
 }

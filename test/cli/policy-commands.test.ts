@@ -131,6 +131,26 @@ describe.runIf(opa !== null)('sluice check', () => {
     );
   });
 
+  test('single fields of a role that no catalog has, or of a category that does not exist, are faults', async () => {
+    const p = withoutScenarios();
+    const fields =
+      '    fields: { customer: { /phon: never, /email: contakt/2, /phone: contact/6 }, costumer: {} }\n';
+    p.change(
+      'data/roles.yaml',
+      '    max_grade: 4\n    max_records: 100\n',
+      `${fields}    max_grade: 4\n    max_records: 100\n`,
+    );
+    const said = told(await sluice(['check', p.dir, '--json'])).map((f) => f.message);
+    expect(said).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/no field of customer "\/phon"; did you mean "\/phone"/),
+        expect.stringMatching(/no category "contakt"; did you mean "contact"/),
+        expect.stringMatching(/no catalog of a resource "costumer"/),
+      ]),
+    );
+    expect(said.some((message) => message.includes('/phone'))).toBe(true);
+  });
+
   test('a resource that no role names is a warning that says where to name it', async () => {
     const p = withoutScenarios();
     p.write('catalog/patient.yaml', PATIENT);

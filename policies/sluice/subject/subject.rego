@@ -111,6 +111,30 @@ recognised contains category if {
 }
 
 # METADATA
+# title: Single fields that every acting role forbids
+forbidden contains pointer if {
+	some name in acting
+	some pointer, "never" in _fields_of(name)
+	every other in acting {
+		_fields_of(other)[pointer] == "never"
+	}
+}
+
+# METADATA
+# title: Single fields that an acting role may see, each with the classes that it is judged by
+fields[pointer] contains class if {
+	some name in acting
+	some pointer, said in _fields_of(name)
+	said != "never"
+	[category, digit] := split(said, "/")
+	class := {"category": category, "grade": to_number(digit)}
+}
+
+default _fields_of(_) := {}
+
+_fields_of(name) := data.roles[name].fields[input.resource.type]
+
+# METADATA
 # title: The highest grade that the acting roles reach
 max_grade := max({grade | some name in acting; grade := data.roles[name].max_grade})
 

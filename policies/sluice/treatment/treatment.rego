@@ -72,6 +72,10 @@ _is_liftable(choice) if {
 	data.grants.lifts[choice.because] == true
 }
 
+# METADATA
+# title: The treatment that leaves most, of several roles that may each see a field
+mildest(choices) := min([[_ranks[choice.do], choice] | some choice in choices])[1]
+
 _limit(treatment, weight, because) := [_ranks[treatment], weight, {"do": treatment, "because": because}]
 
 _no_limit := [0, 0, {"do": "disclose", "because": "permitted"}]

@@ -51,6 +51,20 @@ const Role = settings({
     oneOf(['use', 'recognise'], 'use: work with it; recognise: tell one customer from another'),
     'a category that is not named is dropped',
   ),
+  fields: Type.Optional(
+    Type.Record(
+      Type.String({ minLength: 1 }),
+      Type.Record(
+        Type.String({ pattern: '^/' }),
+        Type.String({ pattern: '^(never|[a-z][a-z0-9_]*/[1-5])$' }),
+        closed,
+      ),
+      {
+        description:
+          'resource → single field → `never`, or the class that it is judged by for this role instead of its own',
+      },
+    ),
+  ),
   max_grade: Grade('the highest grade the role reaches'),
   max_records: Limit('at once'),
   mfa: oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself'),

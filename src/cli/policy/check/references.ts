@@ -69,11 +69,28 @@ export function referenceFaults(
       for (const name of Object.keys(value)) must(document, [...path, name], name, known, what, 'key');
   };
 
+  /** single fields, by resource */
+  const fieldsOf = (d: YamlDocument, at: Path, value: unknown): void => {
+    const fields = isObject(value) ? value : {};
+    all(d, [...at, 'fields'], fields, resources, 'catalog of a resource');
+    for (const [resource, pointers] of Object.entries(fields)) {
+      const catalog = catalogs.find((c) => c.catalog.resource === resource)?.catalog;
+      if (catalog === undefined) continue;
+      const known = new Set(Object.keys(catalog.fields));
+      all(d, [...at, 'fields', resource], pointers, known, `field of ${resource}`);
+      for (const [pointer, said] of Object.entries(isObject(pointers) ? pointers : {})) {
+        const [category] = typeof said === 'string' && said !== 'never' ? said.split('/') : [];
+        must(d, [...at, 'fields', resource, pointer], category, categories, 'category');
+      }
+    }
+  };
+
   for (const d of of('roles'))
     for (const [name, role] of members(d, 'roles')) {
       all(d, ['roles', name, 'purposes'], role['purposes'], purposes, 'purpose');
       all(d, ['roles', name, 'resources'], role['resources'], resources, 'catalog of a resource');
       all(d, ['roles', name, 'categories'], role['categories'], categories, 'category');
+      fieldsOf(d, ['roles', name], role['fields']);
     }
   for (const d of of('purposes'))
     for (const [name, purpose] of members(d, 'purposes'))
@@ -93,19 +110,7 @@ export function referenceFaults(
         if (!isObject(agreement)) continue;
         const at = ['partners', name, 'agreements', purpose];
         all(d, [...at, 'categories'], agreement['categories'], categories, 'category');
-        const fields = isObject(agreement['fields']) ? agreement['fields'] : {};
-        all(d, [...at, 'fields'], fields, resources, 'catalog of a resource');
-        for (const [resource, pointers] of Object.entries(fields)) {
-          const catalog = catalogs.find((c) => c.catalog.resource === resource)?.catalog;
-          if (catalog)
-            all(
-              d,
-              [...at, 'fields', resource],
-              pointers,
-              new Set(Object.keys(catalog.fields)),
-              `field of ${resource}`,
-            );
-        }
+        fieldsOf(d, at, agreement['fields']);
       }
     }
   const identifiers = namesIn('identifiers');
