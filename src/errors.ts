@@ -2,6 +2,8 @@
  * One base class, a literal union of stable codes, `cause` kept. The HTTP status and title of each code stand in
  * `endpoints/problems.ts`; what a code means to its reader stands in `docs/errors.md`.
  */
+import type { Subject } from './model/input.ts';
+
 export const ERROR_CODES = [
   // identity
   'token_missing',
@@ -141,6 +143,8 @@ export interface ErrorDetails {
   readonly place?: string;
   /** field paths the error is about (never values) */
   readonly paths?: readonly string[];
+  /** whom a credential proves that is valid and has been revoked: for the decision record, not for the caller */
+  readonly subject?: Subject;
   /** HTTP fields that its answer has besides those of every refusal, names in lower case: `allow`, `retry-after` */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -151,6 +155,7 @@ export class SluiceError extends Error {
   readonly place: string | undefined;
   readonly paths: readonly string[] | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly subject: Subject | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails | string) {
     const d = typeof details === 'string' ? { message: details } : details;
@@ -161,6 +166,7 @@ export class SluiceError extends Error {
     this.place = d.place;
     this.paths = d.paths;
     this.headers = d.headers;
+    this.subject = d.subject;
   }
 }
 

@@ -9,7 +9,7 @@ import { asSeen } from '../model/spelling.ts';
 import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
 import type { Logger } from '../observability/logger.ts';
-import { parseRevoked, type Revoked } from './revoked.ts';
+import { parseRevoked, type Revoked, revokedError } from './revoked.ts';
 import type { Authenticated } from './types.ts';
 
 export interface Revocations {
@@ -74,7 +74,6 @@ export function openRevocations(
       'The list of revocations cannot be read, so no credential is accepted now.',
     );
   }
-  const revoked = (): SluiceError => new SluiceError('token_revoked', 'The credential has been revoked.');
   return {
     check({ subject, claims, digests: names }) {
       const { ids, digests, subjects } = current();
@@ -84,10 +83,10 @@ export function openRevocations(
         (digests.size > 0 && names.some((name) => digests.has(name))) ||
         (ids.size > 0 && claims['jti'] !== undefined && ids.has(asSeen(String(claims['jti'])))) ||
         (before !== undefined && issued < before);
-      if (isRevoked) throw revoked();
+      if (isRevoked) throw revokedError(subject);
     },
     checkDigest(digest) {
-      if (current().digests.has(digest)) throw revoked();
+      if (current().digests.has(digest)) throw revokedError();
     },
     ready: () =>
       file.error === null ? { ok: true } : { ok: false, detail: 'the list of revocations cannot be read' },

@@ -1,5 +1,6 @@
 /** Parses the list of revoked credentials. */
-import type { SluiceError } from '../errors.ts';
+import { SluiceError } from '../errors.ts';
+import type { Subject } from '../model/input.ts';
 import { startOf } from '../model/moment.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
 import { type Completeness, completenessOf } from '../documents/complete.ts';
@@ -61,6 +62,13 @@ export function parseRevoked(text: string, before: string | null = null): Revoke
   }
   return { ids, digests, subjects, isMarked };
 }
+
+/** @param subject whom the credential proves, where that is known */
+export const revokedError = (subject?: Subject): SluiceError =>
+  new SluiceError('token_revoked', {
+    message: 'The credential has been revoked.',
+    ...(subject === undefined ? {} : { subject }),
+  });
 
 /** The caller adds the file's name. */
 const invalid = (faults: readonly Fault[]): SluiceError =>

@@ -10,6 +10,7 @@ import { asSeen } from '../model/spelling.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { RevocationTarget } from './revocation-records.ts';
+import { revokedError } from './revoked.ts';
 import type { Authenticated } from './types.ts';
 
 export interface StoredRevocations {
@@ -210,6 +211,6 @@ function judge(
       (entry.starts_at === null || entry.starts_at <= now) &&
       (entry.ends_at === null || entry.ends_at > now)
     )
-      throw new SluiceError('token_revoked', 'The credential has been revoked.');
+      throw revokedError(subject);
   }
 }

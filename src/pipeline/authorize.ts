@@ -2,6 +2,7 @@
  * The authorization core: who asks, what for, and whether the policy permits it. Every endpoint asks through `authorize`, so that no check
  * can be missing in one of them. An endpoint translates its protocol into an `AuthorizationRequest`; there need be no proxied request.
  */
+import { isSluiceError } from '../errors.ts';
 import type { Authenticated, Headers, Peer } from '../identity/types.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
@@ -56,8 +57,15 @@ export async function authorize<T extends Target>(
   stages: Stages,
 ): Promise<Authorized<T>> {
   // Awaited only where there is a promise: mostly the credential is remembered, and the request has no body.
-  const authenticated = stages.identity.authenticate(request.headers, request.peer);
-  const caller = authenticated instanceof Promise ? await authenticated : authenticated;
+  let caller: Authenticated;
+  try {
+    const authenticated = stages.identity.authenticate(request.headers, request.peer);
+    caller = authenticated instanceof Promise ? await authenticated : authenticated;
+  } catch (e) {
+    // Who tries it with a revoked credential is known.
+    if (isSluiceError(e, 'token_revoked')) entry.subject = e.subject ?? null;
+    throw e;
+  }
   entry.subject = caller.subject;
   entry.recheck = () => stages.identity.recheck(caller, request.peer);
   entry.endStage('identity');

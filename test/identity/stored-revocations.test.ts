@@ -123,8 +123,11 @@ describe.each(Object.keys(STORES))('%s', (name) => {
       subject: 'u-1',
       revocations: [{ revoked_by: 'hr-sync', restored_by: 'u-admin', restored_reason: 'hired again' }],
     });
-    const { decisions } = JSON.parse(told.out) as { decisions: { subject: { id: string } }[] };
+    const { decisions } = JSON.parse(told.out) as {
+      decisions: { subject: { id: string }; outcome: string }[];
+    };
     expect(decisions.length).toBeGreaterThan(1);
+    expect(decisions.some(({ outcome }) => outcome === 'denied')).toBe(true);
     expect(new Set(decisions.map((d) => d.subject.id))).toEqual(new Set(['u-1']));
     const shown = (await subject(running, 'history', 'u-1')).out;
     for (const word of ['hr-sync', 'hired again', 'read customer']) expect(shown).toContain(word);
