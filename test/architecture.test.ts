@@ -229,6 +229,7 @@ describe('architecture', () => {
     'cli-progress': ['cli/'],
     'cli-table3': ['cli/'],
     commander: ['cli/'],
+    'csv-parse': ['cli/consent/read.ts'],
     express: ['endpoints/'],
     'fastest-levenshtein': ['documents/near-name.ts'],
     graphql: ['rego/builtins/graphql'],

@@ -36,6 +36,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./subject.ts'),
   },
   {
+    name: 'consent',
+    summary: 'who has agreed to what: get, set, withdraw, history, import',
+    load: () => import('./consent.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),
