@@ -96,6 +96,17 @@ export const ERROR_CODES = [
   'review_not_found',
   'review_closed',
   'review_of_own_decision',
+  // grants
+  'grant_used_up',
+  'grant_not_found',
+  'grant_invalid',
+  'grant_rule_missing',
+  'grant_not_pending',
+  'grant_not_active',
+  'grant_self_approval',
+  'grant_approver_unauthorized',
+  'grants_unconfigured',
+  'break_glass_review_overdue',
   // upstream
   'upstream_unreachable',
   'upstream_timeout',

@@ -51,6 +51,7 @@ const STAGES = [
   'decision-log',
   'store',
   'reviews',
+  'grants',
 ];
 
 describe('architecture', () => {

@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./consent.ts'),
   },
   {
+    name: 'grants',
+    summary: 'access beyond the standing rules: request, approve, revoke; break-glass',
+    load: () => import('./grants.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

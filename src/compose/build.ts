@@ -23,7 +23,9 @@ import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
-import type { GrantSource, Stages } from '../pipeline/stages.ts';
+import type { GrantSource } from '../model/grant.ts';
+import type { Stages } from '../pipeline/stages.ts';
+import { createGrantSource } from '../grants/index.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
@@ -148,7 +150,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       knownNames: ({ data }) => knownFrom(data),
       policy: shadow ? { ...policy, current: () => shadow.beside(policy.current()) } : policy,
       consents,
-      grants: given.grants,
+      grants: given.grants ?? (config.grants && createGrantSource(store)),
       identities,
       reviews,
       guard: createGuard({ consents, identities }),

@@ -1,6 +1,7 @@
 /** The store, and the steps of all its tables. */
 import { CONSENT_MIGRATIONS } from '../consent/index.ts';
 import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
+import { GRANT_MIGRATIONS } from '../grants/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
@@ -15,6 +16,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...CONSENT_MIGRATIONS,
   ...REVIEW_MIGRATIONS,
   ...IDENTITY_MIGRATIONS,
+  ...GRANT_MIGRATIONS,
 ];
 
 /**

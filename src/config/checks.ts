@@ -5,6 +5,7 @@ import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
 import { checkCors } from '../endpoints/proxy/section.ts';
+import { checkGrants } from '../grants/section.ts';
 import { checkIdentity } from '../identity/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
@@ -43,7 +44,7 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
-  const [cors, policy, upstreams, identity, purpose, listen, consent] = [
+  const [cors, policy, upstreams, identity, purpose, listen, consent, grants] = [
     sound('cors'),
     sound('policy'),
     sound('upstreams'),
@@ -51,8 +52,10 @@ export function checkConfig(
     sound('purpose'),
     sound('listen'),
     sound('consent'),
+    sound('grants'),
   ];
   if (cors) checkCors(cors, report);
+  if (grants) checkGrants(grants, report);
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);

@@ -19,3 +19,9 @@ export interface Reviews {
   /** Resolves when the open review is stored. @throws SluiceError `store_unavailable`: then the request must be refused */
   open(decision: Reviewable): Promise<void>;
 }
+
+/** Also tells whose reviews are late: who has one does not get access without approval again. */
+export interface ReviewDesk extends Reviews {
+  /** number of reviews of a subject's decisions that are open beyond their date */
+  overdue(subject: string): Promise<number>;
+}

@@ -2,9 +2,10 @@
  * The authorization core: who asks, what for, and whether the policy permits it. Every endpoint asks through `authorize`, so that no check
  * can be missing in one of them. An endpoint translates its protocol into an `AuthorizationRequest`; there need be no proxied request.
  */
-import { isSluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Authenticated, Headers, Peer } from '../identity/types.ts';
 import type { DecisionAnswer } from '../model/answers.ts';
+import type { HeldGrants } from '../model/grant.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { heeding, isDemanded } from '../model/obligations.ts';
@@ -82,11 +83,11 @@ export async function authorize<T extends Target>(
   const use = purposeOf(request.headers, caller, target, known, stages);
   entry.setPurpose(use);
   const action = { name: target.action, properties: target.properties(use) };
-  const held = grantsOf(caller.subject, entry, stages);
-  const grants = held instanceof Promise ? await held : held;
+  const holding = grantsFor(target.resource, caller.subject, use, entry, stages);
+  const held = holding instanceof Promise ? await holding : holding;
   const asked = policyInput({
     action,
-    grants,
+    grants: held.grants,
     request: entry.request,
     resource: target.resource,
     subject: caller.subject,
@@ -99,8 +100,9 @@ export async function authorize<T extends Target>(
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
-  if (isDemanded(answer.obligations.review)) await stages.reviews.open(reviewable(entry));
-  return { target, use, snapshot, known, decision: answer, input };
+  const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
+  if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
+  return { target, use, snapshot, known, decision, input };
 }
 
 const purposeOf = (
@@ -111,15 +113,48 @@ const purposeOf = (
   stages: Stages,
 ): PurposeOfUse => stages.purposeOf({ headers, subject, claims, purpose, route, known });
 
-const NO_GRANTS: readonly Grant[] = Object.freeze([]);
+const NO_GRANTS: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: null });
 
-/** The grants that are active for the caller when the request came. */
-const grantsOf = (
+/** The grants that hold for the request when it came. */
+const grantsFor = (
+  resource: Resource,
   subject: Subject,
+  { purpose, grant }: PurposeOfUse,
   entry: DecisionEntry,
   { grants }: Stages,
-): readonly Grant[] | Promise<readonly Grant[]> =>
-  grants === undefined ? NO_GRANTS : grants.active(subject, new Date(entry.timestamp));
+): HeldGrants | Promise<HeldGrants> =>
+  grants === undefined
+    ? NO_GRANTS
+    : grants.active({
+        subject: subject.id,
+        at: new Date(entry.timestamp),
+        purpose,
+        resource: resource.type,
+        id: resource.id ?? null,
+        named: grant,
+      });
+
+/**
+ * Counts a use of a limited grant, before anything is asked of the upstream, and keeps to its number of records.
+ * @throws SluiceError `grant_used_up`
+ */
+async function using(
+  { id, max_records }: NonNullable<HeldGrants['limited']>,
+  answer: DecisionAnswer,
+  entry: DecisionEntry,
+  { grants }: Stages,
+): Promise<DecisionAnswer> {
+  const at = new Date(entry.timestamp);
+  const isCounted = await grants?.use(id, { subject: entry.subject?.id ?? '', at, decision_id: entry.id });
+  if (isCounted !== true)
+    throw new SluiceError(
+      'grant_used_up',
+      'The grant that the request names has no use left, or has just ended. Request another, or ask without it.',
+    );
+  if (max_records === null) return answer;
+  const most = Math.min(max_records, answer.obligations.max_records ?? max_records);
+  return { ...answer, obligations: { ...answer.obligations, max_records: most } };
+}
 
 export interface PolicyInputParts {
   readonly subject: Subject;

@@ -139,3 +139,38 @@ export const consentRecords =
     };
     await log.append({ ...entry.draft(outcome, 0, null, summary), response: null });
   };
+
+/** A change of a grant. Its ids are not recorded: the store has them, by the id of the grant. */
+export interface GrantChange {
+  readonly decision_id: string;
+  /** `requested`, `approved` … */
+  readonly what: string;
+  readonly by: string;
+  readonly note: string | null;
+  readonly grant: {
+    readonly id: string;
+    readonly subject: string;
+    readonly purpose: string;
+    readonly tier: number | null;
+    readonly resource: string | null;
+    readonly justification: string;
+  };
+}
+
+/** Resolves when it is durable. */
+export const grantRecord =
+  ({ log, clock }: Pick<Stages, 'log' | 'clock'>) =>
+  async ({ decision_id, what, by, note, grant }: GrantChange): Promise<void> => {
+    const entry = new DecisionEntry(decision_id, clock);
+    entry.kind = 'grant';
+    entry.subject = { type: 'user', id: by, properties: NAMELESS };
+    entry.grantId = grant.id;
+    entry.purpose = grant.purpose;
+    entry.tier = grant.tier as DecisionEntry['tier'];
+    entry.resource = grant.resource === null ? null : { type: grant.resource, properties: {} };
+    entry.justification = note ?? grant.justification;
+    entry.reasons = [{ code: `grant_${what}` }];
+    entry.labels = { holder: grant.subject };
+    const outcome = what === 'rejected' || what === 'revoked' ? 'denied' : 'allowed';
+    await log.append({ ...entry.draft(outcome, 0, null, null), response: null });
+  };

@@ -13,7 +13,8 @@ import type { Catalog } from '../model/catalog.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import type { DisclosureStage, LayoutOf } from '../model/disclosure.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
-import type { Grant, PolicyInput, Subject } from '../model/input.ts';
+import type { GrantSource } from '../model/grant.ts';
+import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
 import type { Reviews } from '../model/review.ts';
@@ -67,11 +68,6 @@ export interface Stages {
   readonly logger: Logger;
   readonly limits: { readonly request_body: number; readonly in_flight: number };
   readonly labels: Readonly<Record<string, string>>;
-}
-
-export interface GrantSource {
-  /** The grants that a caller has at a time. */
-  active(subject: Subject, at: Date): Promise<readonly Grant[]>;
 }
 
 /** Cross-origin requests of browsers (the Fetch standard, "CORS protocol"). */

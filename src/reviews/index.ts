@@ -1,7 +1,7 @@
 /** Reviews in the store: opened by decisions, closed by people. */
 import { SluiceError } from '../errors.ts';
 import type { Database, Migration, Row } from '../model/database.ts';
-import type { Reviewable, Reviews } from '../model/review.ts';
+import type { Reviewable, ReviewDesk } from '../model/review.ts';
 
 export const REVIEW_MIGRATIONS: readonly Migration[] = [
   {
@@ -43,11 +43,9 @@ export interface ReviewFilter {
   readonly limit: number;
 }
 
-export interface ReviewStore extends Reviews {
+export interface ReviewStore extends ReviewDesk {
   /** the oldest first */
   list(filter: ReviewFilter): Promise<readonly Review[]>;
-  /** number of reviews of a subject's decisions that are open beyond their date */
-  overdue(subject: string): Promise<number>;
   /**
    * @param by who closes it: never the subject whose decision it is about
    * @throws SluiceError `review_not_found`, `review_closed`, `review_of_own_decision`

@@ -24,6 +24,13 @@ const ENV = { SECRET: 'sixteen bytes and more', DATABASE: 'postgres://u:p@h/d', 
 /** One file that has every value with a kind: what is not in it is not tried, and the last test says so. */
 const FULL = (): Json => ({
   version: 1,
+  grants: {
+    approvers: { lead: ['team_lead'] },
+    rules: [{ approved_by: ['team_lead'] }],
+    duration: '1m',
+    max_duration: '3650d',
+    break_glass: { duration: '1h' },
+  },
   listen: {
     proxy: '127.0.0.1:0',
     admin: '127.0.0.1:0',

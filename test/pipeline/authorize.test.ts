@@ -12,6 +12,7 @@ import { prepare } from '../support/sluice.ts';
 
 const GRANT: Grant = { id: 'g-1', until: '2096-01-01T00:00:00Z' };
 
+const uses: (readonly [grant: string, decision: string])[] = [];
 let parts: Parts;
 let dir: string;
 let tokens: { readonly support: string; readonly denied: string };
@@ -26,7 +27,18 @@ beforeAll(async () => {
   };
   parts = await build(parseConfig(prepared.text, prepared.file, {}), {
     logger,
-    given: { grants: { active: async ({ id }) => (id === 'u-17' ? [GRANT] : []) } },
+    given: {
+      grants: {
+        active: async ({ subject, named }) => ({
+          grants: subject === 'u-17' ? [GRANT] : [],
+          limited: named === null ? null : { id: named, max_records: 3 },
+        }),
+        use: async (id, { decision_id }) => {
+          uses.push([id, decision_id]);
+          return id === 'g-1';
+        },
+      },
+    },
   });
 });
 afterAll(async () => {
@@ -132,4 +144,21 @@ test('a denial of the policy is thrown, and the entry has its reasons and its in
     reasons: [{ code: 'role_denied' }],
     input: { subject: { id: 'u-18' }, context: { grants: [] } },
   });
+});
+
+test('a limited grant is counted once the policy has allowed the request, and limits the records', async () => {
+  uses.length = 0;
+  const { entry, result } = await ask({ ...bearer(tokens.support), 'sluice-grant': 'g-1' });
+  expect((result as Authorized).decision.obligations.max_records).toBe(3);
+  expect(uses).toEqual([['g-1', entry.id]]);
+  expect((await ask({ ...bearer(tokens.denied), 'sluice-grant': 'g-1' })).result).toEqual({
+    code: 'policy_denied',
+  });
+  expect(uses).toHaveLength(1);
+});
+
+test('a request whose use cannot be counted is refused', async () => {
+  const { entry, result } = await ask({ ...bearer(tokens.support), 'sluice-grant': 'g-2' });
+  expect(result).toEqual({ code: 'grant_used_up' });
+  expect(uses.at(-1)).toEqual(['g-2', entry.id]);
 });

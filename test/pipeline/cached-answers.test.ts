@@ -251,7 +251,10 @@ beforeAll(async () => {
     given: {
       policy,
       consents,
-      grants: { active: async ({ id }) => world.grants.get(id) ?? [] },
+      grants: {
+        active: async ({ subject }) => ({ grants: world.grants.get(subject) ?? [], limited: null }),
+        use: async () => false,
+      },
       upstreams: {
         send: async (_name, { method, target }) => {
           const body = new UpstreamBody({ pause() {}, resume() {}, abort() {} });

@@ -92,7 +92,7 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
           log: recording,
           policy: fixed(policy),
           consents,
-          grants: { active: async () => grants },
+          grants: { active: async () => ({ grants, limited: null }), use: async () => true },
         },
       });
       const known = new Set<string>();

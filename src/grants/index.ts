@@ -1,0 +1,303 @@
+/**
+ * Access requests and grants in the store: requested → active (after one or two approvals) → used up, expired or revoked; or rejected. Messages
+ * never name the ids of a scope: they are personal data.
+ */
+import { SluiceError } from '../errors.ts';
+import type { Database, Queries } from '../model/database.ts';
+import type { ReviewDesk } from '../model/review.ts';
+import { append, type Happening } from './events.ts';
+import { checked, insert, newRow, type Wanted } from './request.ts';
+import { matched, ruleFor } from './rules.ts';
+import type { GrantsConfig } from './section.ts';
+import { type EventName, type GrantEvent, type GrantRow, stateOf } from './tables.ts';
+
+export { createGrantSource } from './source.ts';
+export { gradeOf } from './grade.ts';
+export type { Wanted } from './request.ts';
+export { GRANT_MIGRATIONS, type GrantEvent, type GrantRow, type GrantState, stateOf } from './tables.ts';
+
+/** Who changes a grant, and where that is recorded. */
+export interface Change {
+  /** `subject.id` */
+  readonly by: string;
+  readonly decision_id: string;
+  readonly note: string | null;
+  /** Called before the change is in force; what it throws undoes the change. */
+  journaled(what: EventName, grant: GrantRow): Promise<void>;
+}
+
+export type GrantFilter = 'open' | 'requested' | 'active' | 'archived' | 'all';
+
+export interface GrantStore {
+  /**
+   * @returns the pending request where an identical one is pending: then nothing is changed
+   * @throws SluiceError `grant_invalid`, `grant_rule_missing`
+   */
+  request(wanted: Wanted, change: Change): Promise<{ readonly grant: GrantRow; readonly isNew: boolean }>;
+  /**
+   * Access at once, for a short time. A review is opened, which somebody else must close.
+   * @throws SluiceError `grants_unconfigured`, `grant_invalid`, `break_glass_review_overdue`
+   */
+  breakGlass(wanted: Wanted, change: Change): Promise<GrantRow>;
+  /**
+   * @returns the grant: `active` if this was the last approval that it takes
+   * @throws SluiceError `grant_not_found`, `grant_not_pending`, `grant_rule_missing`, `grant_self_approval`, `grant_approver_unauthorized`
+   */
+  approve(id: string, change: Change): Promise<GrantRow>;
+  /** By an approver or the requester. @throws SluiceError `grant_not_found`, `grant_not_pending`, `grant_approver_unauthorized` */
+  reject(id: string, change: Change): Promise<GrantRow>;
+  /** By an approver, the requester or the holder. @throws SluiceError `grant_not_found`, `grant_not_active`, `grant_approver_unauthorized` */
+  revoke(id: string, change: Change): Promise<GrantRow>;
+  /** the oldest first */
+  list(filter: {
+    readonly state: GrantFilter;
+    readonly subject?: string;
+    readonly limit: number;
+  }): Promise<readonly GrantRow[]>;
+  /** @throws SluiceError `grant_not_found` */
+  show(id: string): Promise<{ readonly grant: GrantRow; readonly events: readonly GrantEvent[] }>;
+}
+
+export interface GrantDependencies {
+  readonly reviews: ReviewDesk;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
+export function createGrants(
+  database: Database,
+  config: GrantsConfig,
+  { reviews, newId, now }: GrantDependencies,
+): GrantStore {
+  const isApprover = (who: string): boolean => Object.hasOwn(config.approvers, who);
+  const rolesOf = (who: string): readonly string[] => (isApprover(who) ? config.approvers[who]! : []);
+  const ruleOf = ({ tier, grade }: GrantRow) => {
+    const rule = ruleFor(config.rules, { tier, grade });
+    if (rule !== null) return rule;
+    throw new SluiceError(
+      'grant_rule_missing',
+      `No rule says who approves tier ${tier ?? 'unknown'} and grade ${grade} (grants.rules in sluice.yaml).`,
+    );
+  };
+  /** Records a change, then what happened, inside its transaction. */
+  const settle = async (
+    tx: Queries,
+    grant: GrantRow,
+    change: Change,
+    ...happened: readonly EventName[]
+  ): Promise<void> => {
+    const { by: who, note, decision_id } = change;
+    for (const what of happened) {
+      const event: Happening = { at: now().getTime(), who, what, note, decision_id };
+      await append(tx, grant.id, event);
+    }
+    await change.journaled(happened.at(-1)!, grant);
+  };
+  const locked = async (tx: Queries, id: string): Promise<GrantRow> => {
+    const [grant] = await tx.query<GrantRow>(
+      `SELECT * FROM sluice_grants WHERE id = $1 ${database.forUpdate}`,
+      [id],
+    );
+    if (grant === undefined) throw notFound(id);
+    return grant;
+  };
+  /** About the one who took the access: nobody reviews what they did themselves. */
+  const openReview = (
+    { purpose, tier, resource }: GrantRow,
+    action: 'break_glass' | 'self_approval',
+    subject: string,
+    { decision_id }: Change,
+  ) =>
+    reviews.open({
+      decision_id,
+      timestamp: now().toISOString(),
+      subject,
+      purpose,
+      tier,
+      recipient: 'internal',
+      action,
+      resource: resource ?? '*',
+    });
+  const ended = async (
+    id: string,
+    change: Change,
+    state: 'rejected' | 'revoked',
+    check: (grant: GrantRow) => void,
+  ): Promise<GrantRow> =>
+    database.transaction(async (tx) => {
+      const before = await locked(tx, id);
+      check(before);
+      const [after] = await tx.query<GrantRow>(
+        'UPDATE sluice_grants SET state = $2 WHERE id = $1 RETURNING *',
+        [id, state],
+      );
+      await settle(tx, after!, change, state);
+      return after!;
+    });
+
+  return {
+    async request(wanted, change) {
+      const grant = checked(newRow(wanted, change.by, newId(), now(), config.duration), config);
+      ruleOf(grant);
+      return database.transaction(async (tx) => {
+        // The pending one may be approved between the two statements: then this request is a new one.
+        for (;;) {
+          const [made] = await insert(tx, grant);
+          if (made !== undefined) {
+            await settle(tx, made, change, 'requested');
+            return { grant: made, isNew: true };
+          }
+          const [pending] = await tx.query<GrantRow>(
+            `SELECT * FROM sluice_grants WHERE digest = $1 AND state = 'requested'`,
+            [grant.digest],
+          );
+          if (pending !== undefined) return { grant: pending, isNew: false };
+        }
+      });
+    },
+
+    async breakGlass(wanted, change) {
+      if (config.break_glass === undefined)
+        throw new SluiceError(
+          'grants_unconfigured',
+          'There is no access without approval here: sluice.yaml has no section grants.break_glass.',
+        );
+      for (const who of new Set([wanted.subject, change.by]))
+        if ((await reviews.overdue(who)) > 0)
+          throw new SluiceError(
+            'break_glass_review_overdue',
+            `A review of an earlier access by ${who} is overdue. Until somebody closes it (sluice reviews list --state overdue), there is no other break-glass.`,
+          );
+      const at = now();
+      const row = newRow(
+        { ...wanted, starts_at: null, duration: config.break_glass.duration },
+        change.by,
+        newId(),
+        at,
+        config.duration,
+      );
+      const grant: GrantRow = {
+        ...checked(row, config),
+        kind: 'break_glass',
+        state: 'active',
+        from_at: at.getTime(),
+        until_at: at.getTime() + config.break_glass.duration,
+      };
+      // The review first: there is no access that nobody has to look at.
+      await openReview(grant, 'break_glass', grant.subject, change);
+      return database.transaction(async (tx) => {
+        await insert(tx, grant);
+        await settle(tx, grant, change, 'broke_glass');
+        return grant;
+      });
+    },
+
+    async approve(id, change) {
+      const [found] = await database.query<GrantRow>('SELECT * FROM sluice_grants WHERE id = $1', [id]);
+      if (found === undefined) throw notFound(id);
+      checkApproval(found);
+      if (isOwn(found, change.by)) await openReview(found, 'self_approval', change.by, change);
+      return database.transaction(async (tx) => {
+        const before = await locked(tx, id);
+        const { approved_by, isLast } = checkApproval(before);
+        const at = now().getTime();
+        const from = Math.max(before.starts_at ?? at, at);
+        const [after] = await tx.query<GrantRow>(
+          'UPDATE sluice_grants SET approved_by = $2, state = $3, from_at = $4, until_at = $5 WHERE id = $1 RETURNING *',
+          isLast
+            ? [id, JSON.stringify(approved_by), 'active', from, from + before.duration]
+            : [id, JSON.stringify(approved_by), 'requested', null, null],
+        );
+        if (isLast) await settle(tx, after!, change, 'approved', 'activated');
+        else await settle(tx, after!, change, 'approved');
+        return after!;
+      });
+
+      function checkApproval(grant: GrantRow) {
+        requirePending(grant);
+        const rule = ruleOf(grant);
+        const before = JSON.parse(grant.approved_by) as string[];
+        if (isOwn(grant, change.by) && !rule.self_approval)
+          throw new SluiceError(
+            'grant_self_approval',
+            'Nobody approves their own access: somebody else has to.',
+          );
+        if (before.includes(change.by))
+          throw new SluiceError(
+            'grant_approver_unauthorized',
+            `${change.by} has approved it already: the other approval has to come from somebody else.`,
+          );
+        const approved_by = [...before, change.by];
+        if (!matched(approved_by, rule.approved_by, (who, role) => rolesOf(who).includes(role)))
+          throw new SluiceError(
+            'grant_approver_unauthorized',
+            `${change.by} cannot give an approval that is missing: it takes ${rule.approved_by.join(' and ')} (grants.rules, grants.approvers in sluice.yaml).`,
+          );
+        return { approved_by, isLast: approved_by.length === rule.approved_by.length };
+      }
+    },
+
+    reject: (id, change) =>
+      ended(id, change, 'rejected', (grant) => {
+        requirePending(grant);
+        if (!isApprover(change.by) && grant.requested_by !== change.by) throw unauthorized(change.by);
+      }),
+
+    revoke: (id, change) =>
+      ended(id, change, 'revoked', (grant) => {
+        const state = stateOf(grant, now().getTime());
+        if (state !== 'active' && state !== 'planned')
+          throw new SluiceError(
+            'grant_not_active',
+            `The grant ${id} is not in force: it is ${spell(state)}.`,
+          );
+        if (!isApprover(change.by) && !isOwn(grant, change.by)) throw unauthorized(change.by);
+      }),
+
+    list: ({ state, subject = null, limit }) =>
+      database.query<GrantRow>(
+        `SELECT * FROM sluice_grants WHERE ${CONDITION[state]} AND (CAST($1 AS text) IS NULL OR subject = $1)
+         AND requested_at <= CAST($2 AS bigint) ORDER BY requested_at, id LIMIT $3`,
+        [subject, now().getTime(), limit],
+      ),
+
+    async show(id) {
+      const [grant] = await database.query<GrantRow>('SELECT * FROM sluice_grants WHERE id = $1', [id]);
+      if (grant === undefined) throw notFound(id);
+      const events = await database.query<GrantEvent>(
+        'SELECT * FROM sluice_grant_events WHERE grant_id = $1 ORDER BY number',
+        [id],
+      );
+      return { grant, events };
+    },
+  };
+}
+
+const CONDITION: Readonly<Record<GrantFilter, string>> = {
+  all: 'TRUE',
+  requested: `state = 'requested'`,
+  active: `state = 'active' AND until_at > $2`,
+  open: `(state = 'requested' OR (state = 'active' AND until_at > $2))`,
+  archived: `state <> 'requested' AND (state <> 'active' OR until_at <= $2)`,
+};
+
+const isOwn = (grant: GrantRow, who: string): boolean => grant.subject === who || grant.requested_by === who;
+
+export const spell = (state: string): string => state.replaceAll('_', ' ');
+
+function requirePending(grant: GrantRow): void {
+  if (grant.state !== 'requested')
+    throw new SluiceError(
+      'grant_not_pending',
+      `The request ${grant.id} is not pending: it is ${spell(grant.state)}.`,
+    );
+}
+
+const notFound = (id: string): SluiceError =>
+  new SluiceError('grant_not_found', `There is no grant ${id}: sluice grants list --state all.`);
+
+const unauthorized = (who: string): SluiceError =>
+  new SluiceError(
+    'grant_approver_unauthorized',
+    `${who} is neither an approver (grants.approvers in sluice.yaml) nor the one whose access it is.`,
+  );
