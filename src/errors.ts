@@ -20,6 +20,8 @@ export const ERROR_CODES = [
   'token_revoked',
   'keys_unavailable',
   'revocation_not_found',
+  'api_key_not_found',
+  'api_key_taken',
   // the request itself
   'request_malformed',
   'path_not_canonical',

@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./grants.ts'),
   },
   {
+    name: 'keys',
+    summary: 'API keys in the store: make, rotate, revoke',
+    load: () => import('./keys.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

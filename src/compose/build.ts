@@ -13,7 +13,7 @@ import { spellFault } from '../documents/faults.ts';
 import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
-import { createIdentity } from '../identity/index.ts';
+import { createIdentity, takesApiKeys } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
 import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { ConsentSource } from '../model/consent.ts';
@@ -208,7 +208,7 @@ function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: 
 /** Request headers that name the purpose, or carry a credential other than Authorization. */
 const credentialHeaders = ({ purpose, identity }: Config): string[] => [
   purpose.header,
-  ...(identity.api_keys.length > 0 ? [identity.api_key_header] : []),
+  ...(takesApiKeys(identity) ? [identity.api_key_header] : []),
 ];
 
 /** Header fields that pages of other origins need, and that the configuration names in other sections. */

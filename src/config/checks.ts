@@ -6,7 +6,7 @@ import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
 import { checkCors } from '../endpoints/proxy/section.ts';
 import { checkGrants } from '../grants/section.ts';
-import { checkIdentity } from '../identity/section.ts';
+import { checkIdentity, takesApiKeys } from '../identity/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
@@ -99,11 +99,12 @@ function checkCallersHeaders(key: string, purpose: string, report: Report): void
 
 /** The caller's own credential is not forwarded, whichever header carries it. */
 function checkCredentials(
-  { api_keys, api_key_header }: Config['identity'],
+  identity: Config['identity'],
   upstreams: Config['upstreams'],
   report: Report,
 ): void {
-  if (api_keys.length === 0) return;
+  if (!takesApiKeys(identity)) return;
+  const { api_key_header } = identity;
   for (const [name, { request_headers }] of Object.entries(upstreams))
     for (const [i, header] of request_headers.entries())
       if (header.toLowerCase() === api_key_header.toLowerCase())

@@ -4,17 +4,20 @@ import type { IdentityConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { startOf } from '../model/moment.ts';
 import type { Clock } from '../observability/clock.ts';
-import { configuredSubject } from './claims.ts';
+import { configuredSubject, NO_CLAIMS } from './claims.ts';
 import type { Authenticated } from './types.ts';
 
-const MAX_LENGTH = 512;
-const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
+export const MAX_LENGTH = 512;
 
-/** @throws SluiceError `token_key_unknown`, `token_expired` */
+export const unknownKey = (): SluiceError =>
+  new SluiceError('token_key_unknown', 'The API key is not known.');
+export const expiredKey = (): SluiceError => new SluiceError('token_expired', 'The API key has expired.');
+
+/** Null: no such key is configured. @throws SluiceError `token_expired` */
 export function createApiKeys(
   keys: IdentityConfig['api_keys'],
   clock: Clock,
-): (key: string) => Authenticated {
+): (key: string) => Authenticated | null {
   // The lookup uses the digest, so its duration reveals nothing about a key.
   const known = new Map(
     keys.map(({ id, sha256, expires, subject }): [string, Authenticated] => [
@@ -31,9 +34,8 @@ export function createApiKeys(
   );
   return (key) => {
     const found = key.length > MAX_LENGTH ? undefined : known.get(hash('sha256', key, 'hex'));
-    if (!found) throw new SluiceError('token_key_unknown', 'The API key is not known.');
-    if (!(found.expires > clock.now().getTime()))
-      throw new SluiceError('token_expired', 'The API key has expired.');
+    if (!found) return null;
+    if (!(found.expires > clock.now().getTime())) throw expiredKey();
     return found;
   };
 }

@@ -4,14 +4,13 @@ import { SluiceError } from '../errors.ts';
 import type { PeerCertificate } from '../model/exchange.ts';
 import type { Subject } from '../model/input.ts';
 import type { Clock } from '../observability/clock.ts';
-import { configuredSubject } from './claims.ts';
+import { configuredSubject, NO_CLAIMS } from './claims.ts';
 import type { Authenticated } from './types.ts';
 
 type Entry = IdentityConfig['certificates'][number];
 
 /** RFC 8176: proof of possession of a software-secured key. */
 const AMR = ['swk'];
-const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** as in a list of revocations: the SHA-256 of the certificate in DER */
 export const fingerprintOf = ({ fingerprint256 }: PeerCertificate): string =>

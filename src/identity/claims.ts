@@ -68,6 +68,8 @@ function organizationOf(claimed: string | null, { claims, organization }: Issuer
   );
 }
 
+export const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
+
 /** The subject of a credential without claims. */
 export function configuredSubject(subject: SubjectConfig, amr: readonly string[]): Subject {
   return freeze({

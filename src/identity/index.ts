@@ -4,20 +4,28 @@
  * fetched again. Revocations are not cached: they are checked for every request.
  */
 import { LRUCache } from 'lru-cache';
-import type { IdentityConfig } from './section.ts';
+import { type IdentityConfig, takesApiKeys } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
-import { createApiKeys } from './api-keys.ts';
+import { createApiKeys, unknownKey } from './api-keys.ts';
 import { createCertificates, fingerprintOf } from './certificates.ts';
 import { digestOf } from './digests.ts';
 import { createKeySet } from './keys.ts';
 import { NO_REVOCATIONS, openRevocations } from './revocations.ts';
-import { createStoredRevocations, type RevocationStore } from './stored-revocations.ts';
+import type { IdentityStore } from './store-memory.ts';
+import { createStoredApiKeys } from './stored-api-keys.ts';
+import { createStoredRevocations } from './stored-revocations.ts';
 import { type Issuer, type Verified, verifyToken } from './tokens.ts';
 import type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
+export {
+  type ApiKeyRecords,
+  type ApiKeyRow,
+  createApiKeyRecords,
+  type NewApiKey,
+} from './api-key-records.ts';
 export { IDENTITY_MIGRATIONS } from './migrations.ts';
 export {
   createRevocationRecords,
@@ -26,6 +34,7 @@ export {
   type RevocationTarget,
   type Terms,
 } from './revocation-records.ts';
+export { takesApiKeys } from './section.ts';
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
 export interface IdentityDependencies {
@@ -33,8 +42,8 @@ export interface IdentityDependencies {
   readonly logger: Logger;
   readonly fetch?: typeof fetch;
   readonly invalidation?: Invalidation;
-  /** for `identity.revocations_in_store` */
-  readonly store?: RevocationStore;
+  /** for `identity.revocations_in_store` and `api_keys_in_store` */
+  readonly store?: IdentityStore;
 }
 
 interface Remembered {
@@ -70,6 +79,11 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     config.revocations_in_store && deps.store !== undefined
       ? createStoredRevocations({ ...deps.store, invalidation, clock, logger })
       : null;
+  const storedKeys =
+    config.api_keys_in_store && deps.store !== undefined
+      ? createStoredApiKeys({ ...deps.store, invalidation, clock, logger })
+      : null;
+  const inStore = [stored, storedKeys].filter((part) => part !== null);
   const memory = new LRUCache<string, Remembered>({ max: Math.max(config.remembered, 1) });
   const underway = new Map<string, Promise<Verified>>();
   let hits = 0;
@@ -147,7 +161,7 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
       // Before a token is verified: who shows a revoked certificate is told of nothing else.
       if (certificate !== undefined) revocations.checkDigest(fingerprintOf(certificate));
       const authorization = one(headers, 'authorization');
-      const key = config.api_keys.length > 0 ? one(headers, apiKeyHeader) : undefined;
+      const key = takesApiKeys(config) ? one(headers, apiKeyHeader) : undefined;
       if (authorization !== undefined && key !== undefined)
         throw new SluiceError(
           'token_malformed',
@@ -157,7 +171,12 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
         const known = bearer(tokenOf(authorization));
         return known instanceof Promise ? known.then((k) => admitted(k, peer)) : admitted(known, peer);
       }
-      const found = key === undefined ? certificate && certificateOf(certificate) : apiKey(key);
+      if (key !== undefined) {
+        const known = apiKey(key) ?? storedKeys?.find(key) ?? null;
+        if (known === null) throw unknownKey();
+        return known instanceof Promise ? known.then((k) => admitted(k, peer)) : admitted(known, peer);
+      }
+      const found = certificate && certificateOf(certificate);
       if (!found)
         throw new SluiceError(
           'token_missing',
@@ -165,11 +184,16 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
         );
       return admitted(found, peer);
     },
-    recheck: check,
+    recheck(authenticated, peer) {
+      const key = authenticated.issuer.startsWith('api-key:')
+        ? storedKeys?.recheck(authenticated)
+        : undefined;
+      return key === undefined ? check(authenticated, peer) : key.then(() => check(authenticated, peer));
+    },
     async ready() {
       const all = await Promise.all([
         ...[...issuers.values()].map(({ keys }) => keys.ready()),
-        ...(stored === null ? [] : [stored.ready()]),
+        ...inStore.map((part) => part.ready()),
       ]);
       return [revocations.ready(), ...all].find((r) => !r.ok) ?? { ok: true };
     },
@@ -179,13 +203,13 @@ export function createIdentity(config: IdentityConfig, deps: IdentityDependencie
     refresh() {
       for (const { keys } of issuers.values()) keys.refresh();
       revocations.refresh();
-      stored?.refresh();
+      for (const part of inStore) part.refresh();
     },
     async close() {
       unsubscribe();
       for (const { keys } of issuers.values()) keys.close();
       revocations.close();
-      stored?.close();
+      for (const part of inStore) part.close();
       memory.clear();
     },
   };

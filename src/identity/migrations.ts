@@ -1,4 +1,4 @@
-/** Tables of revocations in the store. A row is never removed: what is no longer in force has been restored, or has ended. */
+/** Tables of revocations and API keys in the store. A row is never removed: what is no longer in force has ended, or has been ended. */
 import type { Migration } from '../model/database.ts';
 
 const TABLES = `
@@ -37,10 +37,32 @@ CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE ON sluice_revocations
 CREATE TRIGGER announce_truncate AFTER TRUNCATE ON sluice_revocations
   FOR EACH STATEMENT EXECUTE FUNCTION sluice_announce_revocations();`;
 
+const API_KEYS = `
+CREATE TABLE sluice_api_keys (
+  sha256 text PRIMARY KEY, id text NOT NULL, subject text NOT NULL, created_at bigint NOT NULL, created_by text NOT NULL,
+  expires_at bigint NOT NULL, revoked_at bigint, revoked_by text, reason text
+);
+CREATE INDEX sluice_api_keys_id ON sluice_api_keys (id);`;
+
+/** A key that is new or revoked changes who is let in: as for revocations, of whoever. */
+const ANNOUNCING_API_KEYS = `
+CREATE FUNCTION sluice_announce_api_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('sluice_changes', json_build_object('kind', 'revocations', 'scope', 'all')::text);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sluice_api_keys
+  FOR EACH STATEMENT EXECUTE FUNCTION sluice_announce_api_keys();`;
+
 export const IDENTITY_MIGRATIONS: readonly Migration[] = [
   {
     name: 'identity/1',
     isAdditive: true,
     sql: { sqlite: TABLES, postgres: `${TABLES}\n${ANNOUNCING}` },
+  },
+  {
+    name: 'identity/2',
+    isAdditive: true,
+    sql: { sqlite: API_KEYS, postgres: `${API_KEYS}\n${ANNOUNCING_API_KEYS}` },
   },
 ];

@@ -136,6 +136,13 @@ export const identitySchema = section(
       [],
     ),
     api_key_header: defaulted(Type.String({ pattern: '^[A-Za-z0-9-]+$' }), 'X-Api-Key'),
+    api_keys_in_store: defaulted(
+      Type.Boolean({
+        description:
+          'also the keys that `sluice keys create` writes into `store` are known; if the store cannot be asked, they are refused',
+      }),
+      false,
+    ),
     certificates: defaulted(
       Type.Array(
         section(
@@ -190,11 +197,17 @@ export type IdentityConfig = Static<typeof identitySchema>;
 export type IssuerConfig = Static<typeof issuerSchema>;
 export type SubjectConfig = Static<typeof subjectSchema>;
 
+export const takesApiKeys = ({
+  api_keys,
+  api_keys_in_store,
+}: Pick<IdentityConfig, 'api_keys' | 'api_keys_in_store'>): boolean =>
+  api_keys.length > 0 || api_keys_in_store;
+
 /** @param report paths start at `identity` */
 export function checkIdentity(identity: IdentityConfig, report: Report): void {
   const { issuers, api_keys, certificates } = identity;
   checkSpelling(identity, ['identity'], report);
-  if (issuers.length + api_keys.length + certificates.length === 0)
+  if (issuers.length + certificates.length === 0 && !takesApiKeys(identity))
     report(['identity'], 'names no issuer, API key or certificate: nobody could ever be let in');
   for (const [i, { issuer, jwks }] of issuers.entries()) {
     if (issuers.findIndex((other) => other.issuer === issuer) < i)
