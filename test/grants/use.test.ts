@@ -1,5 +1,5 @@
 /** Grants over a real proxy, with the default policy and the commands: masked, requested, approved, disclosed, used up, masked again. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -208,4 +208,28 @@ test('break-glass discloses at once, and its review is open', async () => {
   expect(reviews.json<{ reviews: object[] }>().reviews).toContainEqual(
     expect.objectContaining({ decision_id: records[0]!.decision_id, action: 'break_glass' }),
   );
+});
+
+test('grants that cannot be read refuse the request, and the upstream is not asked', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'sluice-grants-'));
+  // A directory where the file should be.
+  mkdirSync(join(other, 'data/store.db'), { recursive: true });
+  const broken = await startSluice({
+    upstream: upstream.url,
+    dir: other,
+    config: {
+      grants: { approvers: { 'u-lead': ['team_lead'] }, rules: [{ approved_by: ['team_lead'] }] },
+    },
+  });
+  try {
+    const answered = await fetch(`http://127.0.0.1:${broken.port}/customers/C1`, { headers: broken.caller });
+    expect(answered.status).toBe(503);
+    expect(await answered.json()).toMatchObject({ code: 'store_unavailable' });
+    expect(asked).toBe(0);
+    expect(broken.records()).toMatchObject([{ outcome: 'error', input: null }]);
+    expect((await broken.admin('/readyz')).text).toContain('store.sqlite');
+  } finally {
+    await broken.close();
+    rmSync(other, { recursive: true });
+  }
 });
