@@ -109,6 +109,8 @@ export const ERROR_CODES = [
   'grant_approver_unauthorized',
   'grants_unconfigured',
   'break_glass_review_overdue',
+  // quotas
+  'quota_unavailable',
   // upstream
   'upstream_unreachable',
   'upstream_timeout',

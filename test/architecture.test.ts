@@ -52,6 +52,7 @@ const STAGES = [
   'store',
   'reviews',
   'grants',
+  'quotas',
 ];
 
 describe('architecture', () => {
@@ -224,6 +225,7 @@ describe('architecture', () => {
   > = {
     '@noble/ciphers': ['disclosure/treatments/'],
     '@open-policy-agent/opa-wasm': ['rego/instance.ts'],
+    '@redis/client': ['quotas/redis.ts'],
     ajv: ['cli/policy/check/documents.ts'],
     'ajv-formats': ['cli/policy/check/documents.ts'],
     asn1js: ['rego/builtins/x509'],

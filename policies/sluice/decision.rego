@@ -33,7 +33,12 @@ allow if {
 	purpose.is_justified
 	recipient.may_receive
 	_has_factor
+	_is_within_quotas
 }
+
+default _is_within_quotas := true
+
+_is_within_quotas := false if count(input.context.quota.exceeded) > 0
 
 default _has_factor := false
 
@@ -146,6 +151,11 @@ denials contains {"code": "mfa_required", "message": "This purpose or action nee
 	_has_factor == false
 }
 
+denials contains {"code": "quota_exceeded", "message": message} if {
+	some name in input.context.quota.exceeded
+	message := concat("", ["Less is left of the quota ", name, " than the request may take."])
+}
+
 _notices contains {"code": "role_permits", "message": message} if {
 	some name in subject.acting
 	message := concat("", ["Role ", name, " acts for ", input.context.purpose, " in tier ", purpose.tier_name, "."])
@@ -156,6 +166,11 @@ _notices contains {"code": "emergency_without_consent", "message": "Consent is w
 }
 
 _notices contains {"code": "review_required", "message": "Somebody will review this."} if purpose.settings.review == true
+
+_notices contains {"code": "quota_near", "message": message} if {
+	some name in input.context.quota.near
+	message := concat("", ["Little is left of the quota ", name, "."])
+}
 
 _notices contains {"code": "grant_in_effect", "message": "A grant goes beyond the standing rules."} if {
 	count(grants.lifted) > 0
@@ -183,6 +198,8 @@ _record_limits contains subject.max_records
 _record_limits contains purpose.tier_settings.max_records
 
 _record_limits contains recipient.agreement.max_records
+
+_record_limits contains input.context.quota.max_records
 
 # Nothing fulfils it yet, so that a tier that asks for it is closed.
 default _is_watermarked := false

@@ -71,6 +71,45 @@ test_deny_kind_of_caller if {
 	example.codes(answer) == {"subject_type_not_allowed"}
 }
 
+# -- quotas ------------------------------------------------------------------------------------------------------------
+
+_with_quota(quota) := example.changed(example.support, {"context": {"quota": object.union(
+	{"counts": {}, "exceeded": [], "max_records": 1000, "near": []},
+	quota,
+)}})
+
+test_allow_within_quotas if {
+	answer := example.decision(_with_quota({}))
+	answer.allow == true
+	answer.obligations.max_records == example.decision(example.support).obligations.max_records
+	example.codes(answer) == {"role_permits"}
+}
+
+test_deny_exceeded_quota if {
+	answer := example.decision(_with_quota({"exceeded": ["daily"], "max_records": 0}))
+	answer.allow == false
+	example.codes(answer) == {"quota_exceeded"}
+}
+
+test_allow_cut_to_what_is_reserved if {
+	answer := example.decision(_with_quota({"max_records": 3}))
+	answer.allow == true
+	answer.obligations.max_records == 3
+}
+
+test_allow_cut_to_nothing if example.decision(_with_quota({"max_records": 0})).obligations.max_records == 0
+
+test_allow_quota_above_the_role if {
+	limit := example.decision(example.support).obligations.max_records
+	example.decision(_with_quota({"max_records": limit + 1})).obligations.max_records == limit
+}
+
+test_allow_with_a_warning_near_the_limit if {
+	answer := example.decision(_with_quota({"near": ["daily"]}))
+	answer.allow == true
+	example.codes(answer) == {"role_permits", "quota_near"}
+}
+
 # -- what for ----------------------------------------------------------------------------------------------------------
 
 test_deny_no_purpose if {

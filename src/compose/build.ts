@@ -27,6 +27,7 @@ import type { GrantSource } from '../model/grant.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import { createGrantSource } from '../grants/index.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
+import { openQuotas, type QuotaStage } from '../quotas/index.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
 import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
@@ -64,6 +65,7 @@ export interface Parts {
   readonly reviews: ReviewStore;
   /** announcements of changes in the store; null: none are needed */
   readonly channel: Channel | null;
+  readonly quotas: QuotaStage;
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
   readonly metrics: Metrics;
@@ -89,6 +91,10 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     const reviews = createReviews(store, config.reviews.due, () => clock.now());
     const channel = openStoreChannel(config.store, announce, logger);
     if (channel !== null) opened.add(channel);
+
+    const quotas = opened.add(
+      await openQuotas(config.quotas, { logger, now: () => clock.now(), workers: config.workers }),
+    );
 
     const log = given.log ?? opened.add(await createDecisionLog(config.decision_log, around));
     const policy =
@@ -153,6 +159,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       grants: given.grants ?? (config.grants && createGrantSource(store)),
       identities,
       reviews,
+      quotas,
       guard: createGuard({ consents, identities }),
       mediaOf,
       layoutOf,
@@ -176,7 +183,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       limits: config.limits,
       labels: config.observability.labels,
     };
-    registerGauges({ metrics, log, policy, identity, consents });
+    registerGauges({ metrics, log, policy, identity, consents, quotas });
     return {
       stages,
       log,
@@ -186,6 +193,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       store,
       reviews,
       channel,
+      quotas,
       upstreams,
       keys,
       metrics,

@@ -7,7 +7,8 @@ export function registerGauges({
   policy,
   identity,
   consents,
-}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents'>): void {
+  quotas,
+}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'quotas'>): void {
   metrics.gauge(
     'sluice_journal_lag_records',
     'Records in the journal that index and sinks do not have yet.',
@@ -41,6 +42,12 @@ export function registerGauges({
     hit: identity.remembered.hits,
     miss: identity.remembered.misses,
   }));
+  metrics.totals(
+    'sluice_quota_events_total',
+    'Requests under a quota: reserved, near the limit, cut, exceeded, refused without the store (unavailable), not counted (unsettled).',
+    'event',
+    () => ({ ...quotas.events }),
+  );
   if (consents.cache === undefined) return;
   const cache = consents.cache.bind(consents);
   metrics.totals(

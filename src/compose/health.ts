@@ -10,6 +10,7 @@ export const checksOf = ({
   log,
   store,
   channel,
+  quotas,
   consents,
   identity,
   upstreams,
@@ -36,6 +37,7 @@ export const checksOf = ({
           },
         },
       ]),
+  { name: 'quotas', run: () => quotas.ready() },
   { name: 'identity', run: () => identity.ready() },
   {
     name: 'upstreams',

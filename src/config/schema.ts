@@ -10,6 +10,7 @@ import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
 import { reviewsSchema } from '../reviews/section.ts';
+import { quotasSchema } from '../quotas/section.ts';
 import { storeSchema } from '../store/section.ts';
 import { insecureSchema, workersSchema } from './section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
@@ -26,6 +27,7 @@ export const configSchema = section({
   store: defaulted(storeSchema, { sqlite: './data/store.db' }),
   reviews: defaulted(reviewsSchema, {}),
   grants: optional(grantsSchema),
+  quotas: defaulted(quotasSchema, {}),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),

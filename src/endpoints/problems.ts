@@ -72,6 +72,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   consent_unavailable: UNAVAILABLE,
   store_unavailable: UNAVAILABLE,
   grant_used_up: FORBIDDEN,
+  quota_unavailable: UNAVAILABLE,
   upstream_unreachable: p(502, 'The upstream cannot be reached'),
   upstream_timeout: p(504, 'The upstream did not answer in time'),
   upstream_aborted: p(502, 'The upstream broke off'),

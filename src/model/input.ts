@@ -1,4 +1,5 @@
 /** Input of the policy (design §5.1, the AuthZEN 1.0 information model). */
+import type { QuotaState } from './quota.ts';
 
 export interface Subject {
   readonly type: string;
@@ -63,6 +64,8 @@ export interface Context {
   /** RFC 3339, UTC */
   readonly time: string;
   readonly grants: readonly Grant[];
+  /** absent: no quota is about the request */
+  readonly quota?: QuotaState;
   readonly request: { readonly method: string; readonly route: string; readonly client_ip: string | null };
 }
 

@@ -10,6 +10,7 @@ import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../
 import type { PolicySnapshot } from '../model/policy.ts';
 import { heeding, isDemanded } from '../model/obligations.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
+import type { QuotaState } from '../model/quota.ts';
 import type { Reviewable } from '../model/review.ts';
 import type { Known, PurposeOfUse } from '../routing/index.ts';
 import type { DecisionEntry } from './record.ts';
@@ -30,6 +31,8 @@ export interface Target {
   readonly action: string;
   /** the purpose where the request states none; null: the caller's, or the configured default */
   readonly purpose: string | null;
+  /** the answer is one record, as far as is known before it comes */
+  readonly single: boolean;
   /** Properties of the action, which may depend on the purpose. */
   properties(use: PurposeOfUse): Action['properties'];
 }
@@ -85,9 +88,19 @@ export async function authorize<T extends Target>(
   const action = { name: target.action, properties: target.properties(use) };
   const holding = grantsFor(target.resource, caller.subject, use, entry, stages);
   const held = holding instanceof Promise ? await holding : holding;
+  const { data } = snapshot;
+  const reserving = stages.quotas.reserve({
+    data,
+    subject: caller.subject,
+    purpose: use.purpose,
+    single: target.single,
+  });
+  const reserved = reserving === null ? null : await reserving;
+  if (reserved !== null) entry.reserved(reserved);
   const asked = policyInput({
     action,
     grants: held.grants,
+    quota: reserved?.state ?? null,
     request: entry.request,
     resource: target.resource,
     subject: caller.subject,
@@ -162,6 +175,8 @@ export interface PolicyInputParts {
   readonly resource: Resource;
   readonly use: Pick<PurposeOfUse, 'purpose' | 'recipient' | 'tier' | 'justification'>;
   readonly grants: readonly Grant[];
+  /** null: no quota is about the request */
+  readonly quota?: QuotaState | null;
   readonly request: (Omit<Context['request'], 'route'> & { readonly route: string | null }) | null;
   /** RFC 3339, UTC */
   readonly time: string;
@@ -172,13 +187,14 @@ export interface PolicyInputParts {
  * log need not sort them.
  */
 export function policyInput(parts: PolicyInputParts): PolicyInput {
-  const { action, grants, request, resource, subject, time, use } = parts;
+  const { action, grants, quota = null, request, resource, subject, time, use } = parts;
   return {
     action,
     context: {
       grants,
       justification: use.justification,
       purpose: use.purpose,
+      ...(quota === null ? null : { quota }),
       recipient: use.recipient,
       request: {
         client_ip: request?.client_ip ?? null,

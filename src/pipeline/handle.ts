@@ -6,7 +6,7 @@ import type { Stages } from './stages.ts';
 
 /**
  * Serves a request. Whatever `serve` throws is recorded and then answered as a refusal. Where the decision log takes no records, nothing is
- * looked up or asked of anybody.
+ * looked up or asked of anybody. What was reserved of quotas is settled by what the records say.
  */
 export async function handle(
   request: Refusable,
@@ -20,5 +20,7 @@ export async function handle(
     await serve();
   } catch (error) {
     await refuse(request, reply, entry, stages, error);
+  } finally {
+    entry.settle();
   }
 }

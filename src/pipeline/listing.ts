@@ -74,5 +74,14 @@ function mayHaveSeveral({ action, route: { records, response } }: Selected, layo
   return !WRITES.has(action) && !isOfOne(layoutOf(response.format));
 }
 
+/**
+ * Whether a request reserves one record of its quotas: then its answer ends after one. A read whose format is known only when the answer comes
+ * is taken for one of a single record.
+ */
+export const isForOne = (selected: Selected, layoutOf: LayoutOf): boolean =>
+  !mayHaveSeveral(selected, selected.route.response.format === null ? ALWAYS_ONE : layoutOf);
+
+const ALWAYS_ONE: LayoutOf = () => 'value';
+
 /** Whether a pointer has no wildcard and no selector, so that it leads to one place in JSON. In XML elements may be repeated. */
 export const leadsToOne = (records: string): boolean => !/\/(\*(\/|$)|\[)/.test(records);

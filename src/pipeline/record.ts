@@ -6,6 +6,7 @@ import type { DecisionAnswer, Reason } from '../model/answers.ts';
 import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
+import type { QuotaReservation } from '../model/quota.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from '../model/record.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { PurposeOfUse } from '../routing/index.ts';
@@ -97,6 +98,9 @@ export class DecisionEntry {
   #use: PurposeOfUse | null = null;
   #grantFound = false;
   #parts = 0;
+  #reservation: QuotaReservation | null = null;
+  #records = 0;
+  readonly #dataSubjects = new Set<string>();
 
   constructor(id: string, clock: Clock) {
     this.id = id;
@@ -130,6 +134,17 @@ export class DecisionEntry {
   setDecision(answer: DecisionAnswer, tier: Tier | null): void {
     this.reasons = answer.reasons;
     this.tier = tier;
+  }
+
+  /** What was reserved of quotas; `settle` counts what was disclosed. */
+  reserved(reservation: QuotaReservation): void {
+    this.#reservation = reservation;
+  }
+
+  /** Once, when the request has ended. Parts whose record failed are counted too: they may have been recorded. */
+  settle(): void {
+    this.#reservation?.settle(this.#records, this.#dataSubjects);
+    this.#reservation = null;
   }
 
   /** Counts the time since the previous stage ended as this stage's. */
@@ -167,6 +182,10 @@ export class DecisionEntry {
     last = true,
   ): DecisionRecordDraft {
     this.#parts += 1;
+    if (this.#reservation !== null && disclosure !== null) {
+      this.#records += disclosure.records;
+      for (const one of disclosure.data_subjects) this.#dataSubjects.add(one);
+    }
     return {
       decision_id: this.id,
       timestamp: this.#timestamp,

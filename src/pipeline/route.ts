@@ -2,6 +2,7 @@
 import type { ProxyRequest } from '../model/exchange.ts';
 import type { RouteCandidates, Selected } from '../routing/index.ts';
 import type { Target } from './authorize.ts';
+import { isForOne } from './listing.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
@@ -29,7 +30,7 @@ function select(
   body: Uint8Array | null,
   { method, peer }: Routable,
   entry: DecisionEntry,
-  { router }: Stages,
+  { router, layoutOf }: Stages,
 ): Routed {
   entry.requestBody = body;
   const selected = router.select(candidates, body);
@@ -41,6 +42,7 @@ function select(
     action,
     resource,
     purpose: route.purpose,
+    single: isForOne(selected, layoutOf),
     properties: () => ({ body_fields: bodyFields, query_fields: queryFields }),
   };
 }

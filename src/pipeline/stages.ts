@@ -17,6 +17,7 @@ import type { GrantSource } from '../model/grant.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
+import type { Quotas } from '../model/quota.ts';
 import type { Reviews } from '../model/review.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -40,6 +41,7 @@ export interface Stages {
   /** absent: nobody has grants */
   readonly grants?: GrantSource | undefined;
   readonly reviews: Reviews;
+  readonly quotas: Quotas;
   readonly guard: RequestGuard;
   readonly mediaOf: (
     headers: UpstreamResponse['headers'],

@@ -50,6 +50,7 @@ const TARGET: Target = {
   action: 'evaluate',
   resource: { type: 'customer', id: 'C1', properties: {} },
   purpose: null,
+  single: true,
   properties: ({ purpose }) => ({ body_fields: [], query_fields: [], stated: purpose }),
 };
 

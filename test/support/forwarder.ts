@@ -1,4 +1,4 @@
-/** A TCP connection to PostgreSQL that a test can cut, stop or hold up. */
+/** A TCP connection to PostgreSQL, or another server, that a test can cut, stop or hold up. */
 import { connect, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { POSTGRES } from './postgres.ts';
@@ -6,6 +6,7 @@ import { POSTGRES } from './postgres.ts';
 export interface Forwarder {
   /** the URL of PostgreSQL through here */
   url(schema: string): string;
+  port(): number;
   /** connections are refused, and those that are open end */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -21,12 +22,13 @@ export const schemaUrl = (schema: string, url = POSTGRES): string => {
   return at.href;
 };
 
-export async function openForwarder(): Promise<Forwarder> {
-  const target = new URL(POSTGRES);
+/** @param to URL of the server */
+export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
+  const target = new URL(to);
   const sockets = new Set<Socket>();
   let isHeld = false;
   const server = createServer((near) => {
-    const far = connect(Number(target.port || 5432), target.hostname);
+    const far = connect(Number(target.port || (target.protocol === 'redis:' ? 6379 : 5432)), target.hostname);
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -55,6 +57,7 @@ export async function openForwarder(): Promise<Forwarder> {
   };
   await start();
   return {
+    port: () => port,
     url: (schema) => {
       const through = new URL(schemaUrl(schema));
       through.hostname = '127.0.0.1';

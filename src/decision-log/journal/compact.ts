@@ -55,6 +55,7 @@ export interface Payload {
   readonly input?: unknown;
   readonly justification?: unknown;
   readonly part?: unknown;
+  readonly quota?: unknown;
   /** a number is an index of `data_subjects` */
   readonly resource_id?: string | number;
   readonly subject?: string;
@@ -132,6 +133,7 @@ export function compact(d: DecisionRecordDraft, documents: Documents): Payload {
     input: asked === null ? (d.input ?? undefined) : undefined,
     justification: d.justification ?? undefined,
     part: part.number === 1 && part.last === true && count(part) === 2 ? undefined : part,
+    quota: asked?.quota,
     resource_id: resourceId(d),
     subject: subject === null ? undefined : documents.subject(subject),
     timestamp: d.timestamp,
@@ -180,13 +182,18 @@ function sorted(object: object): string[] {
 }
 
 /** What of the policy's input the record does not state elsewhere; null if the input is not the usual one. */
-function askedOf(
-  d: DecisionRecordDraft,
-): { readonly action: unknown; readonly tier: unknown; readonly grants: readonly unknown[] } | null {
+function askedOf(d: DecisionRecordDraft): {
+  readonly action: unknown;
+  readonly tier: unknown;
+  readonly grants: readonly unknown[];
+  readonly quota: unknown;
+} | null {
   const { input, request } = d;
   if (input === null || request === null || count(input) !== 4) return null;
   const { action, context: c, resource, subject } = input as { readonly [member: string]: Members };
-  if (!isObject(action) || !isObject(c) || count(c) !== 7 || !isObject(c['request'])) return null;
+  if (!isObject(action) || !isObject(c) || !isObject(c['request'])) return null;
+  const { quota } = c;
+  if (count(c) !== (quota === undefined ? 7 : 8) || quota === null) return null;
   const from = c['request'] as Members;
   const isSame =
     c['purpose'] === d.purpose &&
@@ -201,7 +208,7 @@ function askedOf(
     from['route'] === (request.route ?? '') &&
     alike(subject, d.subject) &&
     alike(resource, d.resource);
-  return isSame ? { action, tier: c['tier'], grants: c['grants'] as unknown[] } : null;
+  return isSame ? { action, tier: c['tier'], grants: c['grants'] as unknown[], quota } : null;
 }
 
 /** True if every member has the form that `expand` restores. */

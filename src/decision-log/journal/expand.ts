@@ -54,6 +54,7 @@ export function expand(own: Payload, find: Find): DecisionRecordDraft {
       grants: own.grants ?? [],
       justification,
       purpose: a['purpose'],
+      ...(own.quota === undefined ? {} : { quota: own.quota }),
       recipient: a['recipient'],
       request: { ...from, route: from['route'] ?? '' },
       tier: asked['tier'],

@@ -96,6 +96,7 @@ const targetOf = (query: TokenQuery): TokenTarget => ({
   action: ACTION,
   resource: { type: query.resource, properties: {} },
   purpose: null,
+  single: true,
   properties(use) {
     const audience = audienceOf(query, use);
     if (use.recipient !== 'internal' && audience.recipient !== use.recipient)

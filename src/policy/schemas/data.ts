@@ -176,6 +176,28 @@ const Identifier = settings({
 const Accepted = (description: string) =>
   Type.Record(Type.String({ minLength: 1 }), Type.Boolean(), { description });
 
+const Quota = settings({
+  title: Title,
+  by: Type.Array(Type.Enum(['subject', 'role', 'purpose']), {
+    uniqueItems: true,
+    description:
+      'one count for each of these; a caller with several roles counts in each; []: one for everybody',
+  }),
+  of: oneOf(['records', 'data_subjects'], 'data_subjects: distinct ones'),
+  per: oneOf(['hour', 'day', 'month'], 'of the calendar, UTC'),
+  limit: Limit('the most that is disclosed in this time'),
+  over: oneOf(
+    ['deny', 'cut'],
+    'where less is left than a request may take. deny: it is denied; cut: its answer ends at what is left',
+  ),
+  reserve: Limit('what a request for a list reserves, and the most records that it gets; other requests: 1'),
+  warn: Type.Optional(
+    Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'share of the limit; absent: 0.8' }),
+  ),
+  roles: Type.Optional(Names('only for callers with one of these; absent: for all')),
+  purposes: Type.Optional(Names('only for these; absent: for all')),
+});
+
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -201,6 +223,7 @@ export const dataSchemas = {
     justification: settings({ min_length: Limit('characters besides white space at the ends') }),
   }),
   flags: file('Flags of data subjects', { flags: byName(Flag, 'marks on a data subject') }),
+  quotas: file('Quotas', { quotas: byName(Quota, 'how much may be disclosed in a time') }),
   identifiers: file('Identifiers of data subjects', {
     identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),
   }),

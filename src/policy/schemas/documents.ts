@@ -86,6 +86,22 @@ const Grant = Type.Object(
   open,
 );
 
+const Quota = Type.Object(
+  {
+    counts: Type.Record(
+      Text,
+      Type.Object(
+        { exact: Type.Boolean(), limit: Type.Integer(), remaining: Type.Integer(), used: Type.Integer() },
+        closed,
+      ),
+    ),
+    exceeded: Names,
+    max_records: Type.Integer({ minimum: 0 }),
+    near: Names,
+  },
+  closed,
+);
+
 const Context = Type.Object(
   {
     purpose: Text,
@@ -94,6 +110,7 @@ const Context = Type.Object(
     justification: Nullable(Text),
     time: Timestamp,
     grants: Type.Array(Grant),
+    quota: Type.Optional(Quota),
     request: Type.Object({ method: Text, route: Text, client_ip: Nullable(Text) }, closed),
   },
   closed,

@@ -1,0 +1,137 @@
+/** Counters in Redis, shared by any number of sidecars. */
+import { createHash } from 'node:crypto';
+import { createClient } from '@redis/client';
+import { SluiceError } from '../errors.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Claim, CounterOptions, CounterStore, Granted } from './counters.ts';
+import { RESERVE, SETTLE } from './script.ts';
+
+export interface RedisOptions extends CounterOptions {
+  /** `redis://` or `rediss://` (TLS) */
+  readonly url: string;
+  /** of all keys */
+  readonly prefix: string;
+  /** milliseconds in which Redis must answer */
+  readonly timeout: number;
+  readonly logger: Logger;
+  /** for tests: milliseconds since 1970, in place of Redis's clock */
+  readonly now?: () => number;
+}
+
+export interface RedisCounters extends CounterStore {
+  /** Resolves when Redis has answered for the first time, or failed to: Sluice connects in the background until it does. */
+  readonly tried: Promise<unknown>;
+}
+
+/** While Redis does not answer, `reserve` throws. @throws SluiceError `config_invalid` */
+export function createRedisCounters(options: RedisOptions): RedisCounters {
+  const { url, prefix, timeout, logger, expiry, exact } = options;
+  if (!/^rediss?:\/\/./.test(url) || !URL.canParse(url))
+    throw new SluiceError('config_invalid', 'quotas.redis is no redis:// or rediss:// URL.');
+  const client = createClient({
+    url,
+    // A command that waits for a connection would keep its request waiting.
+    disableOfflineQueue: true,
+    // Finds out that a connection is dead also where nobody closed it.
+    pingInterval: 1_000,
+    socket: {
+      connectTimeout: timeout,
+      reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 5), 1_000),
+      socketTimeout: 5_000,
+    },
+  });
+  let isDown = false;
+  const tried = new Promise((resolve) => client.once('ready', resolve).once('error', resolve));
+  client.on('error', (err) => {
+    if (!isDown) logger.warn({ err }, 'the quota store (Redis) does not answer: requests are refused');
+    isDown = true;
+  });
+  client.on('ready', () => {
+    if (isDown) logger.info({}, 'the quota store (Redis) answers again');
+    isDown = false;
+  });
+  void client.connect().catch((err: unknown) => {
+    logger.error({ err }, 'the quota store (Redis) cannot be connected to');
+  });
+
+  const keysOf = (key: string): string[] => {
+    // The text between the braces decides the slot of a cluster. A digest, since names may contain braces.
+    const tag = `${prefix}:{${createHash('sha256').update(key).digest('base64url')}}`;
+    return [`${tag}:count`, `${tag}:held`, `${tag}:subjects`];
+  };
+  const run = async (
+    script: Script,
+    { key }: Claim['counter'],
+    values: readonly string[],
+  ): Promise<unknown> => {
+    const asked = { keys: keysOf(key), arguments: [String(options.now?.() ?? ''), ...values] };
+    try {
+      return await client.evalSha(script.sha, asked);
+    } catch (e) {
+      if (!(e instanceof Error && e.message.startsWith('NOSCRIPT'))) throw e;
+      return client.eval(script.text, asked);
+    }
+  };
+
+  return {
+    tried,
+    reserve: (id, claims) =>
+      within(
+        timeout,
+        claims.map(async ({ counter, wanted, all }): Promise<Granted> => {
+          const { per, of, limit } = counter;
+          const values = [per, of, expiry, limit, wanted, all ? 1 : 0, id].map(String);
+          const answer = (await run(reserving, counter, values)) as readonly number[];
+          const [used, reserved, granted, isExact] = answer.map(Number) as [number, number, number, number];
+          return { used, reserved, granted, exact: isExact === 1 };
+        }),
+      ),
+    async settle(id, claims, granted, records, dataSubjects) {
+      await within(
+        timeout,
+        claims.map(({ counter }, i) => {
+          const { per, of } = counter;
+          const values = [per, of, expiry, exact, id, granted[i]!.granted, records].map(String);
+          return run(settling, counter, of === 'records' ? values : [...values, ...dataSubjects]);
+        }),
+      );
+    },
+    async ready() {
+      try {
+        await within(timeout, [client.ping()]);
+        return { ok: true };
+      } catch (e) {
+        return { ok: false, detail: (e as Error).message };
+      }
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}
+
+interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+const scriptOf = (text: string): Script => ({ text, sha: createHash('sha1').update(text).digest('hex') });
+const reserving = scriptOf(RESERVE);
+const settling = scriptOf(SETTLE);
+
+/** All of them, in time. @throws SluiceError `quota_unavailable` */
+async function within<T>(timeout: number, all: readonly Promise<T>[]): Promise<T[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
+  });
+  try {
+    return await Promise.race([Promise.all(all), late]);
+  } catch (cause) {
+    throw new SluiceError('quota_unavailable', {
+      message: 'The quota store does not answer, so that nothing is disclosed. Try again later.',
+      cause,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,269 @@
+/** Quotas over a real proxy: the default policy, two sidecars that share a Redis, and a Redis that fails. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { QuotaState } from '../../src/model/quota.ts';
+import { createQuotas } from '../../src/quotas/index.ts';
+import { createMemoryCounters } from '../../src/quotas/memory.ts';
+import { silentLogger } from '../../src/observability/logger.ts';
+import { type Forwarder, openForwarder } from '../support/forwarder.ts';
+import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
+import { policyWith } from '../support/policy.ts';
+import { freshPrefix, REDIS } from '../support/redis.ts';
+import { CUSTOMER_ROUTES, type Running, startSluice } from '../support/sluice.ts';
+
+let upstream: HostileUpstream;
+let found = 3;
+let prefixes: ReturnType<typeof freshPrefix>[] = [];
+let open: { close(): Promise<unknown> }[] = [];
+
+const person = (n: number): object => ({ id: `C10023${n}`, orders: [] });
+
+beforeAll(async () => {
+  upstream = await startHostile();
+  upstream.answer = (request, socket) => {
+    const body = /^GET \/customers\/C/.test(request.head)
+      ? person(0)
+      : { items: Array.from({ length: found }, (_, i) => person(i)), total: found };
+    answers(JSON.stringify(body), { 'Content-Type': 'application/json' })(request, socket);
+  };
+});
+afterEach(async () => {
+  for (const one of open) await one.close();
+  open = [];
+});
+afterAll(async () => {
+  for (const one of prefixes) await one.drop();
+  prefixes = [];
+  await upstream.close();
+});
+
+const QUOTA = {
+  title: 'test',
+  by: ['subject'],
+  of: 'records',
+  per: 'month',
+  limit: 10,
+  over: 'cut',
+  reserve: 8,
+};
+const newPrefix = (): string => {
+  const made = freshPrefix();
+  prefixes.push(made);
+  return made.prefix;
+};
+
+async function start(quota: object, quotas: object = {}): Promise<Running> {
+  const policy = await policyWith({
+    data: { quotas: { marketing_daily: null, ours: { ...QUOTA, ...quota } } },
+  });
+  const running = await startSluice({
+    upstream: upstream.url,
+    routes: CUSTOMER_ROUTES,
+    policy,
+    config: { quotas, insecure: { literal_secrets: true } },
+  });
+  open.push(running);
+  return running;
+}
+
+const get = (running: Running, path: string): Promise<Response> =>
+  fetch(`http://127.0.0.1:${running.port}${path}`, { headers: running.caller });
+const recordsOf = async (response: Response): Promise<number> =>
+  ((await response.json()) as { items: unknown[] }).items.length;
+const last = (running: Running) => running.records().at(-1)!;
+const quotaOf = (running: Running) =>
+  (last(running).input!.context as unknown as { quota: QuotaState }).quota;
+const counted = async (running: Running, event: string): Promise<number> => {
+  const { text } = await running.admin('/metrics');
+  return Number(new RegExp(`sluice_quota_events_total\\{event="${event}"\\} (\\d+)`).exec(text)?.[1]);
+};
+
+test('a list is cut at what is left, what was reserved and not disclosed is given back, and the record says what was used', async () => {
+  const running = await start({});
+  found = 3;
+  expect(await recordsOf(await get(running, '/customers'))).toBe(3);
+  expect(quotaOf(running)).toEqual({
+    counts: { ours: { exact: true, limit: 10, remaining: 10, used: 0 } },
+    exceeded: [],
+    max_records: 8,
+    near: ['ours'],
+  });
+  // The journal holds the record in its compact form.
+  expect(running.journalText()).toContain('"quota":');
+  expect(running.journalText()).not.toContain('"input":');
+  found = 9;
+  expect(await recordsOf(await get(running, '/customers'))).toBe(7);
+  expect(quotaOf(running)).toMatchObject({
+    counts: { ours: { remaining: 7, used: 3 } },
+    max_records: 7,
+  });
+  expect(last(running).reasons).toContainEqual(expect.objectContaining({ code: 'quota_near' }));
+  expect(await recordsOf(await get(running, '/customers'))).toBe(0);
+  expect(quotaOf(running)).toMatchObject({ counts: { ours: { remaining: 0, used: 10 } }, max_records: 0 });
+  // A single record is withheld for the same reason.
+  const single = await get(running, '/customers/C100230');
+  expect(single.status).toBe(403);
+  expect(await single.json()).toMatchObject({
+    code: 'record_withheld',
+    reasons: [{ code: 'record_withheld' }, { code: 'max_records' }],
+  });
+  expect(await counted(running, 'cut')).toBe(3);
+});
+
+test('with `over: deny` a request is denied that may take more than is left, before the upstream is asked', async () => {
+  const running = await start({ over: 'deny' });
+  found = 8;
+  expect(await recordsOf(await get(running, '/customers'))).toBe(8);
+  const denied = await get(running, '/customers');
+  expect(denied.status).toBe(403);
+  expect(await denied.json()).toMatchObject({ code: 'policy_denied', reasons: [{ code: 'quota_exceeded' }] });
+  expect(last(running)).toMatchObject({ outcome: 'denied', upstream: null });
+  // Two single records are still within the limit.
+  for (const status of [200, 200, 403])
+    expect((await get(running, '/customers/C100230')).status).toBe(status);
+  expect(quotaOf(running)).toMatchObject({ counts: { ours: { used: 10 } }, exceeded: ['ours'] });
+});
+
+test('a quota of data subjects counts each once', async () => {
+  const running = await start({ of: 'data_subjects' });
+  found = 4;
+  for (const used of [0, 4, 4]) {
+    expect(await recordsOf(await get(running, '/customers'))).toBe(4);
+    expect(quotaOf(running).counts['ours']!.used).toBe(used);
+  }
+});
+
+test('a quota about other roles or purposes leaves no trace: no member of the input, no round trip', async () => {
+  const running = await start({ roles: ['marketer'] }, { redis: 'redis://127.0.0.1:9' });
+  found = 9;
+  expect(await recordsOf(await get(running, '/customers'))).toBe(9);
+  expect(last(running).input!.context).not.toHaveProperty('quota');
+});
+
+test('what remains does not defeat the cache of the policy', async () => {
+  const { reads } = await policyWith({});
+  const read = reads!.get('sluice/decision')!.input.map((path) => path.join('.'));
+  expect(read.filter((path) => path.startsWith('context.quota')).sort()).toEqual([
+    'context.quota.exceeded',
+    'context.quota.max_records',
+    'context.quota.near',
+  ]);
+  expect(read).not.toContain('context');
+  const running = await start({ limit: 1_000 });
+  found = 2;
+  const lookups = async (): Promise<{ hit: number; miss: number }> => {
+    const { text } = await running.admin('/metrics');
+    const of = (result: string) =>
+      Number(new RegExp(`sluice_policy_cache_lookups_total\\{result="${result}"\\} (\\d+)`).exec(text)![1]);
+    return { hit: of('hit'), miss: of('miss') };
+  };
+  await (await get(running, '/customers')).text();
+  const before = await lookups();
+  for (let i = 0; i < 20; i++) await (await get(running, '/customers')).text();
+  const after = await lookups();
+  expect(quotaOf(running).counts['ours']!.used).toBe(40);
+  // The policy reads the time as well, in steps: a few are asked again. Each would be if it read what remains.
+  expect(after.miss - before.miss).toBeLessThan(20);
+  expect(after.hit - before.hit).toBeGreaterThan(20);
+});
+
+test('two sidecars share a quota: 50 concurrent requests get exactly what is left', async () => {
+  const quotas = { redis: REDIS, prefix: newPrefix(), timeout: '10s' };
+  const sidecars = [await start({ over: 'deny' }, quotas), await start({ over: 'deny' }, quotas)];
+  const answered = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => get(sidecars[i % 2]!, '/customers/C100230')),
+  );
+  expect(answered.filter(({ status }) => status === 200)).toHaveLength(10);
+  expect(answered.filter(({ status }) => status === 403)).toHaveLength(40);
+});
+
+test('Redis that is down at the start, lost in flight, or slow: refused, recorded, and served again', async () => {
+  const forwarder: Forwarder = await openForwarder(REDIS);
+  open.push(forwarder);
+  await forwarder.stop();
+  const running = await start(
+    { limit: 1_000 },
+    { redis: `redis://127.0.0.1:${forwarder.port()}`, prefix: newPrefix(), timeout: '300ms' },
+  );
+  const status = async (): Promise<number> => {
+    const answered = await get(running, '/customers/C100230');
+    await answered.text();
+    return answered.status;
+  };
+  const refused = await get(running, '/customers/C100230');
+  expect(refused.status).toBe(503);
+  expect(await refused.json()).toMatchObject({ code: 'quota_unavailable' });
+  expect(last(running)).toMatchObject({
+    outcome: 'error',
+    upstream: null,
+    reasons: [{ code: 'quota_unavailable' }],
+  });
+  expect((await running.admin('/readyz')).status).toBe(503);
+  await forwarder.start();
+  await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  expect((await running.admin('/readyz')).status).toBe(200);
+  await forwarder.stop();
+  expect(await status()).toBe(503);
+  await forwarder.start();
+  await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  forwarder.hold();
+  expect(await status()).toBe(503);
+  forwarder.release();
+  await expect.poll(status, { timeout: 20_000 }).toBe(200);
+  expect(await counted(running, 'unavailable')).toBeGreaterThanOrEqual(3);
+});
+
+test('a settlement that fails is logged and counted, and does not fail the request', async () => {
+  const memory = createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0);
+  const quotas = createQuotas({ ...memory, settle: () => Promise.reject(new Error('gone')) }, silentLogger);
+  const reservation = await quotas.reserve({
+    data: { quotas: { ours: QUOTA } },
+    subject: { type: 'user', id: 'u', properties: { roles: [] } } as never,
+    purpose: 'p',
+    single: true,
+  })!;
+  reservation.settle(1, new Set());
+  await quotas.close();
+  expect(quotas.events).toMatchObject({ reserved: 1, unsettled: 1 });
+});
+
+test.each([
+  ['no mapping', []],
+  ['an unknown member', { q: { ...QUOTA, limits: 1 } }],
+  ['a limit of nothing', { q: { ...QUOTA, limit: 0 } }],
+  ['another period', { q: { ...QUOTA, per: 'week' } }],
+  ['another `over`', { q: { ...QUOTA, over: 'warn' } }],
+  ['another `by`', { q: { ...QUOTA, by: ['route'] } }],
+  ['no `reserve`', { q: { ...QUOTA, reserve: undefined } }],
+])('quotas that cannot be read are not passed over: %s', (_what, quotas) => {
+  const stage = createQuotas(
+    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
+    silentLogger,
+  );
+  expect(() =>
+    stage.reserve({
+      data: { quotas },
+      subject: { type: 'user', id: 'u', properties: { roles: [] } } as never,
+      purpose: 'p',
+      single: true,
+    }),
+  ).toThrow(expect.objectContaining({ code: 'quota_unavailable' }));
+});
+
+test('a caller with several roles counts in each of them', async () => {
+  const stage = createQuotas(
+    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
+    silentLogger,
+  );
+  const reserve = (...roles: string[]) =>
+    stage.reserve({
+      data: { quotas: { ours: { ...QUOTA, by: ['role'] } } },
+      subject: { type: 'user', id: roles.join(), properties: { roles } } as never,
+      purpose: 'p',
+      single: false,
+    })!;
+  (await reserve('a', 'b')).settle(7, new Set());
+  (await reserve('b')).settle(1, new Set());
+  expect((await reserve('a')).state.counts['ours']!.used).toBe(7);
+  expect((await reserve('b')).state.counts['ours']!.used).toBe(8);
+  expect((await reserve('a', 'b')).state.max_records).toBe(0);
+});
