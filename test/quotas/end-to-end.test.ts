@@ -267,3 +267,23 @@ test('a caller with several roles counts in each of them', async () => {
   expect((await reserve('b')).state.counts['ours']!.used).toBe(8);
   expect((await reserve('a', 'b')).state.max_records).toBe(0);
 });
+
+test('the quotas of the default policy are read, and are about campaign managers alone', async () => {
+  const { data } = await policyWith({});
+  const stage = createQuotas(
+    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
+    silentLogger,
+  );
+  const reserve = (role: string) =>
+    stage.reserve({
+      data,
+      subject: { type: 'user', id: 'u', properties: { roles: [role] } } as never,
+      purpose: 'marketing',
+      single: false,
+    });
+  expect(reserve('support')).toBeNull();
+  expect((await reserve('marketer'))!.state).toMatchObject({
+    counts: { marketing_daily: { limit: 5000 } },
+    max_records: 1000,
+  });
+});
