@@ -99,6 +99,7 @@ _misfit_messages := {
 	"action_not_allowed": "may not do this action.",
 	"resource_not_allowed": "may not ask for this resource.",
 	"recipient_not_allowed": "the caller may not receive for this recipient.",
+	"fields_malformed": "what it says of single fields cannot be read.",
 }
 
 denials contains {"code": "resource_unknown", "message": "No catalog describes this resource."} if {

@@ -141,7 +141,18 @@ _classes[entry.class] := writing.of(writing.category_mode(entry.category), entry
 	agreed := recipient.covers(entry.category, entry.grade)
 }
 
-_fields[pointer] := {"do": "drop", "because": "field_not_for_role"} if some pointer in subject.forbidden
+_fields[pointer] := treatment.of_field(pointer) if {
+	writing.is_asked == false
+	recipient.is_internal
+	some pointer in subject.named
+}
+
+# A role forbids what an agreement lists, and adds nothing to it.
+_fields[pointer] := {"do": "drop", "because": "field_not_for_role"} if {
+	recipient.is_internal == false
+	writing.is_asked == false
+	some pointer in subject.forbidden
+}
 
 _fields[pointer] := treatment.of(class.category, class.grade, true) if {
 	writing.is_asked == false
@@ -149,15 +160,9 @@ _fields[pointer] := treatment.of(class.category, class.grade, true) if {
 	not pointer in subject.forbidden
 }
 
-# An agreement goes before a role, which adds nothing to it.
-_fields[pointer] := treatment.mildest(choices) if {
-	writing.is_asked == false
-	some pointer, classes in subject.fields
-	not pointer in object.keys(recipient.fields)
-	choices := {choice |
-		some class in classes
-		choice := treatment.of(class.category, class.grade, recipient.covers(class.category, class.grade))
-	}
+_fields[pointer] := {"do": "drop", "because": "field_not_for_role"} if {
+	writing.is_asked
+	some pointer in subject.forbidden
 }
 
 # What an agreement adds is given to somebody outside, and not taken from them.

@@ -2,12 +2,39 @@ package sluice.role_fields_test
 
 import data.sluice.example_test as example
 
-_identity := ["identity", "contact"]
+_lines := {
+	"/id": {"category": "reference", "grade": 1},
+	"/name": {"category": "identity", "grade": 3},
+	"/id_number": {"category": "identity", "grade": 4},
+	"/phone": {"category": "contact", "grade": 3},
+	"/password": {"category": "credential", "grade": 5},
+	"/bank_card": {"category": "financial", "grade": 4},
+	"/claims/*/diagnosis": {"category": "health", "grade": 4},
+	"/orders/*/item": {"category": "transaction", "grade": 2},
+}
+
+_answer(request, roles) := answer if {
+	answer := example.disclosure(request) with data.catalog.customer.fields as _lines
+		with data.roles as object.union(data.roles, roles)
+}
+
+_support(fields) := {"support": object.union(data.roles.support, {"fields": {"customer": fields}})}
+
+# A role like that of support, with other categories and fields.
+_other(categories, fields) := {"other": object.union(
+	object.remove(data.roles.support, ["categories"]),
+	{"categories": categories, "fields": {"customer": fields}},
+)}
+
+_both := example.changed(example.support, {"subject": {"properties": {"roles": ["support", "other"]}}})
+
+_other_alone := example.changed(example.support, {"subject": {"properties": {"roles": ["other"]}}})
+
+_forbidden := {"do": "drop", "because": "field_not_for_role"}
 
 test_deny_field_that_the_role_forbids if {
-	fields := {"customer": {"/phone": "never"}}
-	answer := example.disclosure(example.support) with data.roles.support.fields as fields
-	answer.fields == {"/phone": {"do": "drop", "because": "field_not_for_role"}}
+	answer := _answer(example.support, _support({"/phone": "never"}))
+	answer.fields == {"/phone": _forbidden}
 	answer.classes["contact/3"].do == "disclose"
 }
 
@@ -16,52 +43,83 @@ test_deny_writing_a_field_that_the_role_forbids if {
 	request := example.changed(example.support, {"action": {"name": "update"}})
 	answer := example.disclosure(request) with data.catalog.customer.fields as lines
 		with data.roles.support.fields as {"customer": {"/phone": "never"}}
-	answer.fields == {"/phone": {"do": "drop", "because": "field_not_for_role"}}
-}
-
-test_allow_field_that_another_acting_role_does_not_forbid if {
-	both := example.changed(example.support, {"subject": {"properties": {"roles": ["support", "twin"]}}})
-	twin := data.roles.support
-	answer := example.disclosure(both) with data.roles.twin as twin
-		with data.roles.support.fields as {"customer": {"/phone": "never"}}
-	answer.fields == {}
+	answer.fields == {"/phone": _forbidden}
 }
 
 test_allow_field_that_the_role_may_see if {
-	fields := {"customer": {"/claims/*/diagnosis": "transaction/2"}}
-	answer := example.disclosure(example.support) with data.roles.support.fields as fields
+	answer := _answer(example.support, _support({"/claims/*/diagnosis": "transaction/2"}))
 	answer.fields == {"/claims/*/diagnosis": {"do": "disclose", "because": "tier_2"}}
 	answer.classes["health/4"].do == "drop"
 }
 
 test_deny_field_that_a_role_may_see_as_a_class_it_may_not if {
-	fields := {"customer": {"/claims/*/diagnosis": "health/4"}}
-	answer := example.disclosure(example.support) with data.roles.support.fields as fields
+	answer := _answer(example.support, _support({"/claims/*/diagnosis": "health/4"}))
 	answer.fields["/claims/*/diagnosis"].do == "drop"
 }
 
-test_allow_mildest_of_two_roles if {
-	both := example.changed(example.support, {"subject": {"properties": {"roles": ["support", "twin"]}}})
-	twin := object.union(data.roles.support, {"fields": {"customer": {"/name": "reference/1"}}})
-	answer := example.disclosure(both) with data.roles.twin as twin
-		with data.roles.support.fields as {"customer": {"/name": "identity/3"}}
-	answer.fields["/name"].do == "disclose"
+# One acting role by itself has to see what both see.
+
+test_allow_field_that_another_role_sees_by_itself if {
+	roles := object.union(_support({"/phone": "never"}), _other({"contact": "use"}, {}))
+	_answer(_both, roles).fields == {"/phone": {"do": "disclose", "because": "tier_2"}}
 }
+
+test_deny_field_that_neither_role_sees_by_itself if {
+	roles := object.union(_support({"/phone": "never"}), _other({"transaction": "use"}, {}))
+	_answer(_both, roles).fields["/phone"].do == "drop"
+}
+
+test_deny_class_of_one_role_with_the_category_of_another if {
+	fields := {"/id_number": "contact/2"}
+	roles := object.union(_support({}), _other({"transaction": "use"}, fields))
+	_answer(_other_alone, roles).fields["/id_number"].do == "drop"
+	_answer(_both, roles).fields["/id_number"].do == "drop"
+}
+
+test_deny_above_the_grade_of_the_role_that_names_the_field if {
+	low := object.union(
+		_other({"contact": "use"}, {"/bank_card": "contact/3"}).other,
+		{"max_grade": 2},
+	)
+	_answer(_both, object.union(_support({}), {"other": low})).fields["/bank_card"].do == "mask"
+}
+
+test_deny_secret_whatever_class_a_role_gives_it if {
+	answer := _answer(example.support, _support({"/password": "transaction/2"}))
+	answer.fields["/password"] == {"do": "drop", "because": "never_leaves"}
+}
+
+test_deny_field_that_the_catalog_does_not_have if {
+	answer := _answer(example.support, _support({"/nothing": "transaction/2"}))
+	answer.fields["/nothing"].do == "drop"
+}
+
+# A role adds nothing to an agreement, and takes from it.
 
 test_deny_field_that_a_role_adds_to_an_agreement if {
-	request := example.about(example.logistics, [example.consent("delivery", "swift_logistics", _identity, "given")])
+	request := example.about(
+		example.logistics,
+		[example.consent("delivery", "swift_logistics", ["identity", "contact"], "given")],
+	)
 	[name] := request.subject.properties.roles
-	fields := {"customer": {"/bank_card": "financial/4", "/orders/*/item": "never"}}
-	roles := object.union(data.roles, {name: {"fields": fields}})
-	answer := example.disclosure(request) with data.roles as roles
-	answer.fields["/bank_card"] == {"do": "drop", "because": "not_in_agreement"}
-	answer.fields["/orders/*/item"] == {"do": "drop", "because": "field_not_for_role"}
+	fields := {"/id_number": "contact/3", "/claims/*/diagnosis": "contact/3", "/orders/*/item": "never"}
+	answer := _answer(request, {name: object.union(data.roles[name], {"fields": {"customer": fields}})})
+	object.keys(answer.fields) == {"/orders/*/item", "/orders/*/order_no", "/orders/*/status"}
+	answer.fields["/orders/*/item"] == _forbidden
 	answer.fields["/orders/*/status"].do == "disclose"
+	answer.classes["identity/4"].do == "drop"
 }
 
-test_deny_fields_of_a_role_in_a_form_that_nobody_knows if {
-	every said in ["contact", "contact/9", "", 3, null, ["contact/3"]] {
-		answer := example.disclosure(example.support) with data.roles.support.fields as {"customer": {"/id_number": said}}
-		object.get(answer.fields, "/id_number", {"do": "drop"}).do == "drop"
+# What cannot be read forbids all that the role would see.
+
+test_deny_everything_to_a_role_whose_fields_cannot_be_read if {
+	every said in ["Never", "never ", "nevr", null, false, ["never"], "contact", "contact/9", "nothing/2", 3, ""] {
+		_answer(example.support, _support({"/phone": said})).disclose == false
+	}
+	every fields in [["/phone"], "never", null, {"customer": ["/phone"]}, {"customer": "never"}] {
+		roles := {"support": object.union(data.roles.support, {"fields": fields})}
+		_answer(example.support, roles).disclose == false
 	}
 }
+
+test_allow_everything_else_to_a_role_without_fields if _answer(example.support, {}).fields == {}

@@ -72,6 +72,7 @@ _fits(role, asked) := {
 	"action_not_allowed": asked.action in role.actions,
 	"resource_not_allowed": asked.resource in role.resources,
 	"recipient_not_allowed": _may_receive(role.recipients, asked),
+	"fields_malformed": _has_sound_fields(role),
 }
 
 default _is_in_department(_, _) := false
@@ -111,28 +112,49 @@ recognised contains category if {
 }
 
 # METADATA
-# title: Single fields that every acting role forbids
-forbidden contains pointer if {
+# title: Single fields that an acting role says something of
+named contains pointer if {
 	some name in acting
-	some pointer, "never" in _fields_of(name)
-	every other in acting {
-		_fields_of(other)[pointer] == "never"
-	}
+	some pointer, _ in data.roles[name].fields[input.resource.type]
 }
 
 # METADATA
-# title: Single fields that an acting role may see, each with the classes that it is judged by
-fields[pointer] contains class if {
+# title: Single fields that an acting role forbids
+forbidden contains pointer if {
 	some name in acting
-	some pointer, said in _fields_of(name)
-	said != "never"
-	[category, digit] := split(said, "/")
-	class := {"category": category, "grade": to_number(digit)}
+	some pointer, "never" in data.roles[name].fields[input.resource.type]
 }
 
-default _fields_of(_) := {}
+# METADATA
+# title: What a role says of a single field
+# description: "`never`, the class that the field is judged by, or null where it says nothing."
+default said(_, _) := null
 
-_fields_of(name) := data.roles[name].fields[input.resource.type]
+said(name, pointer) := data.roles[name].fields[input.resource.type][pointer]
+
+# A role whose fields are in a form that nobody knows does not act: what it meant to forbid would be seen.
+default _has_sound_fields(_) := false
+
+_has_sound_fields(role) if not "fields" in object.keys(role)
+
+_has_sound_fields(role) if {
+	is_object(role.fields)
+	every fields in role.fields {
+		is_object(fields)
+		every words in fields {
+			_is_sound(words)
+		}
+	}
+}
+
+default _is_sound(_) := false
+
+_is_sound("never")
+
+_is_sound(words) if {
+	regex.match(`^[a-z][a-z0-9_]*/[1-5]$`, words)
+	split(words, "/")[0] in object.keys(data.categories)
+}
 
 # METADATA
 # title: The highest grade that the acting roles reach

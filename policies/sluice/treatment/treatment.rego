@@ -31,13 +31,59 @@ _grade_names := {1: "1", 2: "2", 3: "3", 4: "4", 5: "5"}
 # description: "`agreed`: the recipient may receive the class (an agreement may also name single fields)."
 default of(_, _, _) := {"do": "drop", "because": "undetermined"}
 
-of(category, grade, agreed) := choice if {
+of(category, grade, agreed) := _judged(category, grade, agreed, _role(category), subject.max_grade)
+
+# METADATA
+# title: What is done to a single field that a role says something of, and why
+# description: >-
+#   Each acting role is judged by itself, with what it says of the field, or with the field's own class where it says nothing. What
+#   leaves most counts, so that roles together see what one of them may see, and no more.
+default of_field(_) := {"do": "drop", "because": "undetermined"}
+
+of_field(pointer) := choice if {
+	choices := {[_ranks[choice.do], choice] | some name in subject.acting; choice := _by_role(name, pointer)}
+	choice := min(choices)[1]
+}
+
+default _by_role(_, _) := {"do": "drop", "because": "undetermined"}
+
+_by_role(name, pointer) := {"do": "drop", "because": "field_not_for_role"} if subject.said(name, pointer) == "never"
+
+_by_role(name, pointer) := _alone(name, line.category, line.grade) if {
+	subject.said(name, pointer) == null
+	line := data.catalog[input.resource.type].fields[pointer]
+}
+
+_by_role(name, pointer) := choice if {
+	[category, digit] := split(subject.said(name, pointer), "/")
+	line := data.catalog[input.resource.type].fields[pointer]
+	choice := _unless_secret(_secrecy(line.category, line.grade), _alone(name, category, to_number(digit)))
+}
+
+# Whatever class a role gives it, a secret stays one.
+_unless_secret(secrecy, choice) := choice if secrecy == _no_limit
+
+_unless_secret(secrecy, _) := secrecy[2] if secrecy != _no_limit
+
+_alone(name, category, grade) := _judged(category, grade, true, limit, data.roles[name].max_grade) if {
+	limit := _use(object.get(data.roles[name].categories, category, null))
+}
+
+default _use(_) := [8, 60, {"do": "drop", "because": "category_not_for_role"}]
+
+_use("use") := _no_limit
+
+_use("recognise") := _limit("mask", 60, "role_recognises")
+
+default _judged(_, _, _, _, _) := {"do": "drop", "because": "undetermined"}
+
+_judged(category, grade, agreed, role, max_grade) := choice if {
 	limits := [
 		_secrecy(category, grade),
 		_tier(category),
 		_tier_grade(grade),
-		_role(category),
-		_reach(grade, subject.max_grade, "grade_above_role"),
+		role,
+		_reach(grade, max_grade, "grade_above_role"),
 		_reach(grade, subject.clearance, "grade_above_clearance"),
 		_factor(category, grade),
 		_consent(category, grade),
@@ -71,10 +117,6 @@ _is_liftable(choice) if {
 	choice.do != "disclose"
 	data.grants.lifts[choice.because] == true
 }
-
-# METADATA
-# title: The treatment that leaves most, of several roles that may each see a field
-mildest(choices) := min([[_ranks[choice.do], choice] | some choice in choices])[1]
 
 _limit(treatment, weight, because) := [_ranks[treatment], weight, {"do": treatment, "because": because}]
 
