@@ -45,10 +45,7 @@ export function command(io: Io): Command {
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
   const changing = (name: string, description: string): Command =>
-    add(name, description).option(
-      '--actor <name>',
-      'who makes the change; default: the user of this process',
-    );
+    add(name, description).option('--by <name>', 'who makes the change; default: the user of this process');
   const withEvidence = (command: Command): Command =>
     command
       .option('--notice <version>', 'notice that the data subject was shown')

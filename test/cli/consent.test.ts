@@ -43,7 +43,7 @@ const config = (name: string, sections: object): string => {
 const file = config('sluice.yaml', {});
 const consent = (...argv: string[]) => run(['consent', ...argv, '--config', file]);
 const set = (id: string, ...more: string[]) =>
-  consent('set', id, '--purpose', 'after_sales', '--categories', 'contact', '--actor', 'li', ...more);
+  consent('set', id, '--purpose', 'after_sales', '--categories', 'contact', '--by', 'li', ...more);
 const write = (name: string, text: string): string => {
   const path = join(dir, name);
   writeFileSync(path, text);
@@ -78,7 +78,7 @@ describe('sluice consent', () => {
     expect((await consent('get', 'C1')).out).toMatch(
       /^C1\n {2}given after_sales for internal: contact \(explicit\) since \S+ until 2030-12-31 \[c-\S+\]\n$/,
     );
-    expect((await consent('withdraw', 'C1', '--purpose', 'after_sales', '--actor', 'han')).code).toBe(0);
+    expect((await consent('withdraw', 'C1', '--purpose', 'after_sales', '--by', 'han')).code).toBe(0);
     expect(await entryOf('C1')).toMatchObject({ consents: [{ status: 'withdrawn' }] });
     const again = await consent('withdraw', 'C1', '--purpose', 'after_sales');
     expect(again).toMatchObject({ code: 0, out: 'Nothing has changed: this is known already.\n' });
@@ -94,7 +94,7 @@ describe('sluice consent', () => {
   test('puts every change into the journal, by digests of the data subjects', async () => {
     const before = recordsOf(join(dir, 'journal')).filter(({ kind }) => kind === 'consent').length;
     await set('C2');
-    await consent('withdraw', 'C2', '--all', '--actor', 'han');
+    await consent('withdraw', 'C2', '--all', '--by', 'han');
     const found = recordsOf(join(dir, 'journal'))
       .filter(({ kind }) => kind === 'consent')
       .slice(before);

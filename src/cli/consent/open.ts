@@ -16,7 +16,7 @@ import type { Io } from '../io.ts';
 export interface StoreOptions {
   readonly config: string;
   readonly json?: boolean;
-  readonly actor?: string;
+  readonly by?: string;
 }
 
 export interface OpenConsents {
@@ -52,7 +52,7 @@ export async function withConsents<T>(
       now: () => clock.now(),
       termOf: (purpose) => terms.get(purpose),
     });
-    const actor = options.actor ?? userInfo().username;
+    const actor = options.by ?? userInfo().username;
     return await work({
       config,
       records,
