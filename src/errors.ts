@@ -88,6 +88,7 @@ export const ERROR_CODES = [
   'catalog_unknown',
   // consent
   'consent_unavailable',
+  'consent_changed',
   'consent_invalid',
   // store
   'store_unavailable',

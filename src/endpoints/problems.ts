@@ -70,6 +70,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   policy_unavailable: UNAVAILABLE,
   catalog_unknown: FORBIDDEN,
   consent_unavailable: UNAVAILABLE,
+  consent_changed: UNAVAILABLE,
   store_unavailable: UNAVAILABLE,
   grant_used_up: FORBIDDEN,
   quota_unavailable: UNAVAILABLE,

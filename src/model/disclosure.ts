@@ -95,6 +95,13 @@ export interface DisclosurePart {
   readonly chunks: readonly Uint8Array[];
   readonly summary: DisclosureSummary;
   readonly last: boolean;
+  readonly lookups: LookupRange;
+}
+
+/** The calls of `plan.consents` whose states a part rests on, counted from 0; `to` is not one of them. Two parts may rest on the same call. */
+export interface LookupRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** A page of the disclosed records of a body that starts with the first record. */

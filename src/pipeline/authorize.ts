@@ -71,7 +71,7 @@ export async function authorize<T extends Target>(
     throw e;
   }
   entry.subject = caller.subject;
-  entry.recheck = () => stages.identity.recheck(caller, request.peer);
+  entry.admitted(() => stages.identity.recheck(caller, request.peer));
   entry.endStage('identity');
 
   const found = request.target();

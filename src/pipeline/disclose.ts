@@ -18,6 +18,7 @@ import {
 import { CodedReply } from './coded-reply.ts';
 import { errorShape } from './error-shape.ts';
 import { hasMore } from './next-page.ts';
+import { LookUps } from './look-ups.ts';
 import { disclosurePlan } from './plan.ts';
 import { type DecisionEntry, NOTHING_DISCLOSED } from './record.ts';
 import { recordNotFound } from './refusal.ts';
@@ -36,6 +37,8 @@ export async function disclose(
 ): Promise<void> {
   const { request, response, listing } = answered;
   const { body } = response;
+  const checked = entry.checkCaller(false);
+  if (checked instanceof Promise) await checked;
   const kind = kindOf(answered);
   const { emptyList, headOnly } = kind;
   if (emptyList !== null && (kind.missing || kind.bodiless))
@@ -50,7 +53,8 @@ export async function disclose(
 
   const media = known ?? mediaOf(answered, kind.failure, stages);
   const shape = shapeOf(answered, kind, media, stages);
-  const plan = planOf(answered, kind, media, shape, entry, stages);
+  const lookups = new LookUps(stages, entry);
+  const plan = planOf(answered, kind, media, shape, lookups, entry, stages);
   // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
   // Nor is a guarded list: many upstreams compress long answers only, so that the coding would tell how much was found.
   const encoding =
@@ -63,7 +67,7 @@ export async function disclose(
       ? stages.disclosure.disclose(stages.decode(body, media.encodings), plan)
       : stages.disclosure.discloseBuffer(undivided, plan);
   const parts = disclosed instanceof Promise ? await disclosed : disclosed;
-  const options = optionsOf(answered, kind, media, shape, entry, stages);
+  const options = optionsOf(answered, kind, media, shape, lookups, entry, stages);
   if (encoding === null) return releaseParts(parts, options, reply, entry, stages);
   const coded = new CodedReply(reply, encoding);
   try {
@@ -108,6 +112,7 @@ function planOf(
   { emptyList }: AnswerKind,
   media: Media,
   { records, single, perhapsSingle }: AnswerShape,
+  lookups: LookUps,
   entry: DecisionEntry,
   stages: Stages,
 ): DisclosurePlan {
@@ -118,6 +123,7 @@ function planOf(
     answered,
     WRITES.has(action) ? asRead(answered.input) : answered.input,
     {
+      consents: lookups.find,
       format: media.format,
       charset: media.charset,
       charsetCertain: route.response.charset !== null,
@@ -147,6 +153,7 @@ function optionsOf(
   { emptyList, headOnly, searched }: AnswerKind,
   media: Media,
   { single, perhapsSingle }: AnswerShape,
+  lookups: LookUps,
   entry: DecisionEntry,
   stages: Stages,
 ): PartsOptions {
@@ -155,6 +162,7 @@ function optionsOf(
   const rules = stages.headersOf(selected.route.upstream);
   const mostRecords = decision.obligations.max_records ?? null;
   return {
+    lookups,
     status: response.status,
     headers: (summary, last) => ({
       ...rules.response(

@@ -2,6 +2,7 @@
 import type { DisclosurePlan } from '../model/disclosure.ts';
 import { type Answered, mediaOf } from './answer.ts';
 import { forwardedMethod } from './forward.ts';
+import { consentLookup } from './look-ups.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
@@ -36,7 +37,9 @@ export async function hasMore(
     if (status !== 200) return true;
     const { encodings } = mediaOf({ ...answered, response }, false, stages);
     const { announced: _said, more: _more, page: _page, ...rest } = plan;
-    for await (const { summary } of stages.disclosure.disclose(stages.decode(body, encodings), rest))
+    // What it finds is not released: it is none of the look-ups of the answer.
+    const unreleased = { ...rest, consents: consentLookup(stages, entry) };
+    for await (const { summary } of stages.disclosure.disclose(stages.decode(body, encodings), unreleased))
       if (summary.records + summary.records_withheld > 0) return true;
     return false;
   } finally {

@@ -7,6 +7,7 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
+import { consentLookup } from './look-ups.ts';
 import type { DecisionEntry } from './record.ts';
 import type { Stages } from './stages.ts';
 
@@ -54,13 +55,3 @@ const disclosureOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>
   (resource, data_subject, attributes) =>
     snapshot.disclose(disclosureInput(input, resource, data_subject, attributes));
-
-/** Each piece of a long answer is decided with what is agreed to when it is read, not when the request came. */
-function consentLookup(stages: Stages, entry: DecisionEntry): DisclosurePlan['consents'] {
-  const begun = new Date(entry.timestamp);
-  return (ids) => {
-    const now = stages.clock.now();
-    // A clock that is set back makes nothing valid again.
-    return stages.consents.lookup(ids, now > begun ? now : begun);
-  };
-}

@@ -9,6 +9,7 @@ import type { ErrorFormat } from '../model/exchange.ts';
 import type { QuotaReservation } from '../model/quota.ts';
 import type { DecisionRecordDraft, DisclosureSummary, Outcome, RecordKind } from '../model/record.ts';
 import type { Clock } from '../observability/clock.ts';
+import { FRESH } from './fresh.ts';
 import type { PurposeOfUse } from '../routing/index.ts';
 import type { Stages } from './stages.ts';
 
@@ -86,8 +87,6 @@ export class DecisionEntry {
   labels: Readonly<Record<string, string>> = {};
   /** format of the refusals of the request's route; null: there is no route yet */
   errorFormat: ErrorFormat | null = null;
-  /** whether the caller would still be let in: asked between the parts of a long answer */
-  recheck: (() => void | Promise<void>) | null = null;
   /** the request's body: never recorded; a JSON-RPC refusal repeats the call's id */
   requestBody: Uint8Array | null = null;
   /** microseconds, in the order of `STAGES`; below 0: not reached */
@@ -95,6 +94,8 @@ export class DecisionEntry {
   readonly #timestamp: string;
   readonly #clock: Clock;
   #mark: number;
+  #stillAdmitted: (() => void | Promise<void>) | null = null;
+  #admittedAt = 0;
   #use: PurposeOfUse | null = null;
   #grantFound = false;
   #parts = 0;
@@ -112,6 +113,30 @@ export class DecisionEntry {
   /** RFC 3339: when the request came */
   get timestamp(): string {
     return this.#timestamp;
+  }
+
+  /** The caller was let in just now. @param still throws if it would not be let in again */
+  admitted(still: () => void | Promise<void>): void {
+    this.#stillAdmitted = still;
+    this.#admittedAt = this.#clock.micros();
+  }
+
+  /**
+   * Before something leaves.
+   * @param always also if the caller was let in just now
+   * @throws SluiceError `token_revoked`, `keys_unavailable`
+   */
+  checkCaller(always: boolean): void | Promise<void> {
+    if (this.#stillAdmitted === null) return;
+    const now = this.#clock.micros();
+    if (!always && now - this.#admittedAt <= FRESH) return;
+    const checked = this.#stillAdmitted();
+    if (checked instanceof Promise) return checked.then(() => this.#confirmedAt(now));
+    this.#confirmedAt(now);
+  }
+
+  #confirmedAt(micros: number): void {
+    this.#admittedAt = micros;
   }
 
   /** Purpose, recipient and tier that the request states. */

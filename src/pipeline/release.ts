@@ -3,6 +3,7 @@ import type { DisclosurePart } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
 import type { Listing } from './listing.ts';
+import type { LookUps } from './look-ups.ts';
 import { type DecisionEntry, NOTHING_DISCLOSED, replaced, writeRecord } from './record.ts';
 import { recordNotFound, recordWithheld } from './refusal.ts';
 import type { Acknowledgement, Stages } from './stages.ts';
@@ -68,6 +69,8 @@ export function releaseEmptyList(
 
 /** How the parts of an upstream's answer leave. */
 export interface PartsOptions {
+  /** the consents that the parts rest on */
+  readonly lookups: Pick<LookUps, 'confirm'>;
   readonly status: number;
   readonly headers: (summary: DisclosureSummary, last: boolean) => Record<string, string>;
   /** headers of the upstream that are passed on beside an empty body */
@@ -109,19 +112,19 @@ const isList = (
 
 /** @returns whether another answer than the upstream's was sent: then no part follows */
 async function releasePart(
-  { chunks, summary, last }: DisclosurePart,
+  { chunks, summary, last, lookups }: DisclosurePart,
   options: PartsOptions,
   reply: Reply,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<boolean> {
-  if (reply.started && entry.recheck !== null) {
-    const checked = entry.recheck();
-    if (checked instanceof Promise) await checked;
-  }
+  const checked = entry.checkCaller(reply.started);
+  if (checked instanceof Promise) await checked;
+  const confirmed = options.lookups.confirm({ lookups });
+  if (confirmed instanceof Promise) await confirmed;
   entry.endStage('disclosure');
   if (summary.records_withheld > 0) stages.metrics.recordsWithheld(summary.records_withheld);
-  const other = otherAnswer({ chunks, summary, last }, options, reply, entry, stages);
+  const other = otherAnswer({ chunks, summary, last, lookups }, options, reply, entry, stages);
   if (other !== null) {
     await other;
     return true;

@@ -6,7 +6,7 @@ import { recordsOf } from './journals.ts';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, type Sluice } from '../../src/compose/compose.ts';
+import { compose, type ComposeDependencies, type Sluice } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import type { DecisionRecord } from '../../src/model/record.ts';
@@ -163,6 +163,8 @@ export interface Setup {
   readonly policy?: PolicyBundle;
   /** claims of the ordinary caller's token, instead of the harness's */
   readonly claims?: Readonly<Record<string, unknown>>;
+  /** parts that win over those of sluice.yaml */
+  readonly parts?: Pick<ComposeDependencies, 'clock' | 'given'>;
 }
 
 export interface Running {
@@ -270,7 +272,7 @@ export async function startSluice(setup: Setup = {}): Promise<Running> {
   const logged: string[] = [];
   const logger = createLogger({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
   const env = { ...process.env };
-  const sluice = await compose(parseConfig(text, file, env), { logger });
+  const sluice = await compose(parseConfig(text, file, env), { logger, ...setup.parts });
   const token = await issuer.sign(setup.claims ?? ORDINARY);
   const adminPort = Number(new URL(sluice.admin).port);
   return {

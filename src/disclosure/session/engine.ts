@@ -80,6 +80,9 @@ export class Session {
   #beyond: ReadonlySet<RecordPiece> | null = null;
   /** complete parts that were not taken yet */
   #parts: DisclosurePart[] = [];
+  /** calls of `plan.consents`, and the first on which the next part rests */
+  #lookups = 0;
+  #firstLookup = 0;
   /** counts of records of the whole body */
   #released = 0;
   #withheld = 0;
@@ -227,11 +230,16 @@ export class Session {
     return (await this.#plan.more?.(this.#read)) ?? this.#more;
   }
 
-  /** Creates a part from what was written since the last one. */
-  cut(last: boolean): void {
+  /**
+   * Creates a part from what was written since the last one.
+   * @param within a batch: the next part rests on the same look-up
+   */
+  cut(last: boolean, within = false): void {
     const chunks = this.#out.take();
     const summary = takeSummary(this.#tally, this.#running.values(), this.#unknown, this.#shared.dataSubject);
-    this.#parts.push({ chunks, summary, last });
+    const to = this.#lookups;
+    this.#parts.push({ chunks, summary, last, lookups: { from: this.#firstLookup, to } });
+    this.#firstLookup = within && to > 0 ? to - 1 : to;
     // Answers that depend on an attribute may differ for each record. The counts are in the summary, so the runs can be dropped.
     if (this.#running.size > RENDERINGS) {
       this.#running.clear();
@@ -303,7 +311,7 @@ export class Session {
           `The answer has more than ${record_bytes} bytes around its record (limits.record), and Sluice sends none of them before it has released the record.`,
         );
       if (this.#out.held && this.#out.size > hold_bytes) this.#fill(true);
-      if (this.ready) this.cut(false);
+      if (this.ready) this.cut(false, n + 1 < to);
     }
   }
 
@@ -320,7 +328,9 @@ export class Session {
   }
 
   #statesOfIds(ids: readonly string[]): States | Promise<States> {
-    return ids.length === 0 ? NO_STATES : this.#plan.consents(ids);
+    if (ids.length === 0) return NO_STATES;
+    this.#lookups++;
+    return this.#plan.consents(ids);
   }
 
   /** ids of all data subjects in a batch: their states are looked up together */
