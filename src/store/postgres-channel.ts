@@ -4,6 +4,7 @@
  * https://www.postgresql.org/docs/15/sql-notify.html
  */
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { type Channel, type ChannelEvents, HEARTBEAT, type Heartbeat } from '../model/channel.ts';
 import type { Change } from '../model/invalidation.ts';
@@ -34,10 +35,14 @@ class PostgresChannel implements Channel {
   readonly #heartbeat: Heartbeat;
   /** its own, so that a thousand sidecars do not hear a thousand hearts */
   readonly #own = `sluice_beat_${randomUUID().replaceAll('-', '')}`;
+  /** listens and sends the heartbeats */
   #client: pg.Client | null = null;
+  /** of the connection in use, from its first moment */
+  #end: () => void = () => undefined;
   /** monotonic: when the last heartbeat that came back was sent; what was announced before has come, too */
   #sentAt = Number.NEGATIVE_INFINITY;
-  #wasUp = false;
+  /** since the last loss or silence, everything was announced as changed */
+  #isCaughtUp = false;
   #why = 'not connected yet';
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -51,7 +56,7 @@ class PostgresChannel implements Channel {
   }
 
   isUp(): boolean {
-    return this.#client !== null && performance.now() - this.#sentAt <= this.#heartbeat.silence;
+    return this.#isCaughtUp && this.#isHeard();
   }
 
   async ready(): Promise<{ ok: boolean; detail?: string }> {
@@ -71,21 +76,30 @@ class PostgresChannel implements Channel {
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const client = this.#client;
     this.#client = null;
-    await client?.end().catch(() => undefined);
+    this.#end();
+  }
+
+  #isHeard(): boolean {
+    return this.#client !== null && performance.now() - this.#sentAt <= this.#heartbeat.silence;
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client(connectionOf(this.#url, this.#options));
+    const socket = new Socket();
+    const client = new pg.Client({ ...connectionOf(this.#url, this.#options), stream: () => socket });
+    // The server may not answer at all: do not wait for a polite end.
+    const end = (): void => {
+      client.end().catch(() => undefined);
+      socket.destroy();
+    };
+    this.#end = end;
     let isLost = false;
     const lost = (why: string): void => {
       if (isLost || this.#isClosed) return;
       isLost = true;
       this.#client = null;
       this.#note(why);
-      // The socket may hang: do not wait for a polite end.
-      client.end().catch(() => undefined);
+      end();
       this.#timer = setTimeout(() => void this.#connect(), RETRY_MS).unref();
     };
     client.on('error', (e) => lost(e.message));
@@ -101,10 +115,7 @@ class PostgresChannel implements Channel {
       lost((e as Error).message);
       return;
     }
-    if (this.#isClosed) {
-      await client.end().catch(() => undefined);
-      return;
-    }
+    if (isLost || this.#isClosed) return;
     this.#client = client;
     const beat = async (): Promise<void> => {
       try {
@@ -121,21 +132,22 @@ class PostgresChannel implements Channel {
   }
 
   #heard(sentAt: number): void {
-    const wasUp = this.isUp() && this.#wasUp;
+    const wasUp = this.isUp();
+    if (!wasUp) this.#note('no heartbeat came back');
     this.#sentAt = sentAt;
     // One that was held up on its way says nothing about now.
-    if (wasUp || !this.isUp()) return;
+    if (wasUp || !this.#isHeard()) return;
     // What was announced while nobody listened is lost.
     for (const change of EVERYTHING) this.#events.received(change);
-    this.#wasUp = true;
+    this.#isCaughtUp = true;
     this.#why = 'up';
     this.#events.changed?.(true, 'up');
   }
 
   #note(why: string): void {
     this.#why = why;
-    if (!this.#wasUp) return;
-    this.#wasUp = false;
+    if (!this.#isCaughtUp) return;
+    this.#isCaughtUp = false;
     this.#events.changed?.(false, why);
   }
 }

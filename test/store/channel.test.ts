@@ -131,6 +131,71 @@ test('a heartbeat that was held up on its way does not make the channel up', asy
   expect(a.turns[0]).toBe(false);
 });
 
+/** A connection to PostgreSQL through `pass`, which sees each piece and the number of its connection. @returns its URL */
+async function wired(
+  pass: (from: 'sluice' | 'database', bytes: Buffer, nth: number, on: () => void) => void,
+): Promise<{ url: string; near: Socket[] }> {
+  const near: Socket[] = [];
+  const { hostname, port } = new URL(POSTGRES);
+  const wire = createServer((socket) => {
+    const nth = near.push(socket);
+    const far = connect(Number(port || 5432), hostname);
+    socket.on('data', (bytes) => pass('sluice', bytes, nth, () => far.write(bytes)));
+    far.on('data', (bytes) => pass('database', bytes, nth, () => socket.write(bytes)));
+    socket.on('error', () => undefined).on('close', () => far.destroy());
+    far.on('error', () => undefined).on('close', () => socket.destroy());
+  });
+  wire.listen(0, '127.0.0.1');
+  await once(wire, 'listening');
+  closing.push(async () => {
+    for (const socket of near) socket.destroy();
+    wire.close();
+  });
+  const through = new URL(POSTGRES);
+  through.port = String((wire.address() as { port: number }).port);
+  return { url: through.href, near };
+}
+
+test('after a loss it is not up before everything was announced, however short the loss was', async () => {
+  const held: (() => void)[] = [];
+  const { url, near } = await wired((from, bytes, nth, on) => {
+    if (nth === 2 && from === 'database' && (held.length > 0 || bytes.includes('sluice_beat_')))
+      held.push(on);
+    else on();
+  });
+  const upWhenHeard: boolean[] = [];
+  const channel = openPostgresChannel(
+    url,
+    { received: () => void upWhenHeard.push(channel.isUp()) },
+    { heartbeat: { interval: 20, silence: 60_000 } },
+  );
+  closing.push(() => channel.close());
+  await vi.waitFor(() => expect(channel.isUp()).toBe(true), 20_000);
+  near[0]?.destroy();
+  await vi.waitFor(() => expect(held).not.toEqual([]), 20_000);
+  expect(channel.isUp()).toBe(false);
+  upWhenHeard.length = 0;
+  for (const on of held) on();
+  held.length = 0;
+  await vi.waitFor(() => expect(channel.isUp()).toBe(true), 20_000);
+  expect(upWhenHeard).toEqual(EVERYTHING.map(() => false));
+});
+
+test.each([
+  ['connects', 'user'],
+  ['listens', 'LISTEN'],
+])('closed while it %s and the database does not answer: no connection is left', async (_what, said) => {
+  let isHanging = false;
+  const { url, near } = await wired((from, bytes, _nth, on) => {
+    isHanging ||= from === 'sluice' && bytes.includes(said);
+    if (!isHanging) on();
+  });
+  const channel = openPostgresChannel(url, { received: () => undefined }, { timeout: 200_000 });
+  await vi.waitFor(() => expect(isHanging).toBe(true), 20_000);
+  await channel.close();
+  await vi.waitFor(() => expect(near[0]?.destroyed).toBe(true), 20_000);
+});
+
 test('announcements: what was written is read, and what cannot be read is everything', () => {
   for (const scope of ['all', { subject: 'u-1' }, { data_subject: '客户' }, { issuer: 'https://i' }] as const)
     expect(read(spell({ kind: 'revocations', scope }))).toEqual([{ kind: 'revocations', scope }]);
