@@ -78,7 +78,7 @@ function lazily(dialect: Dialect, open: () => Promise<Database>): Database {
     forUpdate: dialect === 'postgres' ? 'FOR UPDATE' : '',
     query: async (sql, parameters) => (await get()).query(sql, parameters),
     write: async (sql, parameters) => (await get()).write(sql, parameters),
-    transaction: async (work) => (await get()).transaction(work),
+    transaction: async (work, limits) => (await get()).transaction(work, limits),
     ready: async () => {
       try {
         return await (await get()).ready();

@@ -19,9 +19,13 @@ export interface Database extends Queries {
   write<R extends Row = Row>(sql: string, parameters?: readonly Parameter[]): Promise<readonly R[]>;
   /**
    * All or nothing. What `work` reads stays as it is until the end only for rows that it has written or locked (`forUpdate`).
+   * @param limits.isUnlimited it may take as long as it needs; otherwise it is rolled back after a while, since others wait for it
    * @throws SluiceError `store_unavailable`; what `work` throws
    */
-  transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  transaction<T>(
+    work: (queries: Queries) => Promise<T>,
+    limits?: { readonly isUnlimited: boolean },
+  ): Promise<T>;
   /** goes behind a SELECT inside a transaction, so that nobody else changes its rows before the end */
   readonly forUpdate: string;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;

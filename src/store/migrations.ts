@@ -9,6 +9,9 @@ import type { Database, Migration, Queries } from '../model/database.ts';
 /** Advisory lock of PostgreSQL while steps are applied, so that two processes do not apply the same. */
 const LOCK = 5_170_422;
 
+/** An index of a large table takes minutes, and whoever comes second waits for it. */
+const UNLIMITED = { isUnlimited: true };
+
 const TABLE = `CREATE TABLE IF NOT EXISTS sluice_migrations (
   name text PRIMARY KEY, digest text NOT NULL, additive integer NOT NULL, applied_at text NOT NULL
 )`;
@@ -47,7 +50,7 @@ export async function migrate(
   await database.transaction(async (queries) => {
     await lock(database, queries);
     await queries.query(TABLE);
-  });
+  }, UNLIMITED);
   // One transaction for each, so that those before a step that fails stay applied.
   for (const migration of migrations)
     await database.transaction(async (queries) => {
@@ -62,7 +65,7 @@ export async function migrate(
         now().toISOString(),
       ]);
       done.push(migration.name);
-    });
+    }, UNLIMITED);
   return done;
 }
 

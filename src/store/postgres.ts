@@ -1,7 +1,8 @@
 /** A store in PostgreSQL, shared by any number of sidecars. */
 import pg from 'pg';
 import { SluiceError } from '../errors.ts';
-import type { Database, Parameter, Queries, Row } from '../model/database.ts';
+import type { Database, Parameter, Row } from '../model/database.ts';
+import { inTime, WORK_MS } from './deadline.ts';
 
 export interface PostgresOptions {
   /** schema of the database; default: that of the connection (tests use their own) */
@@ -9,17 +10,27 @@ export interface PostgresOptions {
   /** how long a connection and a statement may take */
   readonly timeout?: number;
   readonly connections?: number;
+  /** how long a transaction may take; its statements have their own limit */
+  readonly work?: number;
 }
 
 const INT8 = 20;
+/** for the client, which knows no other way to wait for ever */
+const NO_LIMIT_MS = 2 ** 31 - 1;
+const UNLIMITED = 'BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0';
 
 /** What the connections of Sluice have in common. */
-export const connectionOf = (url: string, { schema, timeout = 5_000 }: PostgresOptions): pg.ClientConfig => ({
+export const connectionOf = (
+  url: string,
+  { schema, timeout = 5_000, work = WORK_MS }: PostgresOptions,
+): pg.ClientConfig => ({
   connectionString: url,
   connectionTimeoutMillis: timeout,
   // The server ends the statement; where it does not answer at all, the client gives up a little later.
   statement_timeout: timeout,
   query_timeout: timeout + 500,
+  // A sidecar that hangs in the middle of a transaction must not keep its locks.
+  idle_in_transaction_session_timeout: work,
   application_name: 'sluice',
   types: {
     getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
@@ -40,9 +51,14 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
     on: pg.Pool | pg.PoolClient,
     sql: string,
     parameters: readonly Parameter[] = [],
+    limit?: number,
   ): Promise<readonly R[]> => {
     try {
-      const { rows } = await on.query<R>(sql, [...parameters]);
+      const { rows } = await on.query<R>({
+        text: sql,
+        values: [...parameters],
+        ...(limit === undefined ? {} : { query_timeout: limit }),
+      });
       return rows;
     } catch (cause) {
       throw unavailable(cause);
@@ -54,16 +70,17 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
     forUpdate: 'FOR UPDATE',
     query: (sql, parameters) => run(pool, sql, parameters),
     write: (sql, parameters) => run(pool, sql, parameters),
-    async transaction(work) {
+    async transaction(work, limits) {
       const client = await pool.connect().catch((e: unknown) => {
         throw unavailable(e);
       });
       let broken = false;
       try {
-        await run(client, 'BEGIN');
-        const queries: Queries = { query: (sql, parameters) => run(client, sql, parameters) };
-        const result = await work(queries);
-        await run(client, 'COMMIT');
+        await run(client, limits?.isUnlimited ? UNLIMITED : 'BEGIN');
+        const result = await (limits?.isUnlimited
+          ? inTime(work, null, (sql, parameters) => run(client, sql, parameters, NO_LIMIT_MS))
+          : inTime(work, options.work ?? WORK_MS, (sql, parameters) => run(client, sql, parameters)));
+        await commit(client);
         return result;
       } catch (e) {
         // A connection that cannot even roll back is thrown away, and with it the transaction.
@@ -85,6 +102,15 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
     },
     close: () => pool.end(),
   };
+}
+
+/** Where a statement has failed, PostgreSQL answers COMMIT with ROLLBACK and no error, also if `work` went on after it. */
+async function commit(client: pg.PoolClient): Promise<void> {
+  const { command } = await client.query('COMMIT').catch((cause: unknown) => {
+    throw unavailable(cause);
+  });
+  if (command !== 'COMMIT')
+    throw unavailable(new Error('the transaction was rolled back, because one of its statements had failed'));
 }
 
 /** The message of PostgreSQL names tables and columns; what may hold values (`detail`) is left out. */

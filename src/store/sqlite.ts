@@ -5,15 +5,24 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
 import { SluiceError } from '../errors.ts';
-import type { Database, Parameter, Queries, Row } from '../model/database.ts';
+import type { Database, Parameter, Row } from '../model/database.ts';
+import { inTime, WORK_MS } from './deadline.ts';
 
 /** how long others may keep a writer waiting */
 const BUSY_MS = 5_000;
 const BUSY = 5;
+/** prepared statements of a connection; a statement takes some hundred kilobytes */
+const STATEMENTS = 100;
+
+export interface SqliteOptions {
+  /** how long a transaction may take, in milliseconds */
+  readonly work?: number;
+}
 
 /** @throws SluiceError `store_unavailable` */
-export function openSqlite(file: string): Database {
+export function openSqlite(file: string, { work: workMs = WORK_MS }: SqliteOptions = {}): Database {
   const open = (): Connection => {
     mkdirSync(dirname(file), { recursive: true });
     return new Connection(file);
@@ -30,16 +39,16 @@ export function openSqlite(file: string): Database {
   return {
     dialect: 'sqlite',
     forUpdate: '',
-    query: async (sql, parameters) => guarded(file, () => reader.all(sql, parameters)),
+    // A reader waits, too: while the log of a process that was killed is read back.
+    query: (sql, parameters) => patiently(file, () => reader.all(sql, parameters)),
     write: (sql, parameters) => inTurn(() => patiently(file, () => writer.all(sql, parameters))),
-    transaction: (work) =>
+    transaction: (work, limits) =>
       inTurn(async () => {
         await patiently(file, () => writer.run('BEGIN IMMEDIATE'));
         try {
-          const queries: Queries = {
-            query: async (sql, parameters) => guarded(file, () => writer.all(sql, parameters)),
-          };
-          const result = await work(queries);
+          const result = await inTime(work, limits?.isUnlimited ? null : workMs, async (sql, parameters) =>
+            guarded(file, () => writer.all(sql, parameters)),
+          );
           guarded(file, () => writer.run('COMMIT'));
           return result;
         } catch (e) {
@@ -65,7 +74,7 @@ export function openSqlite(file: string): Database {
 
 class Connection {
   readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new LRUCache<string, StatementSync>({ max: STATEMENTS });
 
   constructor(file: string) {
     this.#db = new DatabaseSync(file, { timeout: 1_000 });

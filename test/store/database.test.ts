@@ -2,10 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database, Migration } from '../../src/model/database.ts';
 import { migrate, requireCurrent, stateOf } from '../../src/store/migrations.ts';
-import { openPostgres } from '../../src/store/postgres.ts';
+import { connectionOf, openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
 
@@ -19,9 +23,9 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-const OPEN: Readonly<Record<string, () => Database>> = {
-  sqlite: () => openSqlite(join(dir, 'deeper', 'store.db')),
-  postgres: () => openPostgres(POSTGRES, { schema: schema.schema }),
+const OPEN: Readonly<Record<string, (options?: { readonly work?: number }) => Database>> = {
+  sqlite: (options) => openSqlite(join(dir, 'deeper', 'store.db'), options),
+  postgres: (options) => openPostgres(POSTGRES, { schema: schema.schema, ...options }),
 };
 const now = (): Date => new Date('2026-11-30T08:00:00Z');
 
@@ -103,9 +107,107 @@ describe.each(Object.keys(OPEN))('a store in %s', (dialect) => {
     expect(await database.query("SELECT n FROM counters WHERE id = 'locked'")).toMatchObject([{ n: 50 }]);
   });
 
+  test('rolls back a transaction whose work never ends, and the next one has its turn', async () => {
+    await database.write("INSERT INTO counters VALUES ('slow', 0, NULL)");
+    const impatient = OPEN[dialect]!({ work: 100 });
+    let late: unknown;
+    const hangs = impatient.transaction(async (tx) => {
+      await tx.query("UPDATE counters SET n = 1 WHERE id = 'slow'");
+      late = () => tx.query("UPDATE counters SET n = 2 WHERE id = 'slow'");
+      await new Promise(() => undefined);
+    });
+    const next = impatient.write("UPDATE counters SET n = n + 10 WHERE id = 'slow' RETURNING n");
+    await expect(hangs).rejects.toMatchObject({
+      code: 'store_unavailable',
+      message: expect.stringContaining('100 ms'),
+    });
+    expect(await next).toMatchObject([{ n: 10 }]);
+    await expect((late as () => Promise<unknown>)()).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(await impatient.query("SELECT n FROM counters WHERE id = 'slow'")).toMatchObject([{ n: 10 }]);
+    await impatient.close();
+  });
+
+  test('does not say that a transaction is kept which is not', async () => {
+    const swallowed = database.transaction(async (tx) => {
+      await tx.query("INSERT INTO counters VALUES ('swallowed', 1, NULL)");
+      await tx.query('SELECT nothing FROM nowhere').catch(() => undefined);
+    });
+    const said = await swallowed.then(
+      () => 'kept',
+      (e: unknown) => (e as { code: string }).code,
+    );
+    const found = await database.query("SELECT n FROM counters WHERE id = 'swallowed'");
+    expect({ said, rows: found.length }).toEqual(
+      dialect === 'sqlite' ? { said: 'kept', rows: 1 } : { said: 'store_unavailable', rows: 0 },
+    );
+  });
+
   test('says that it is ready', async () => {
     expect(await database.ready()).toEqual({ ok: true });
   });
+});
+
+test('PostgreSQL itself ends the transaction of a process that hangs in it', async () => {
+  const client = new pg.Client(connectionOf(POSTGRES, { work: 100 }));
+  const errors: unknown[] = [];
+  client.on('error', (e) => errors.push(e));
+  await client.connect();
+  await client.query('BEGIN');
+  await new Promise<void>((done) => void client.once('end', done));
+  expect(errors[0]).toMatchObject({ code: '25P03' });
+});
+
+test('SQLite keeps the statements that were used last, and no others', async () => {
+  const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  const database = openSqlite(join(dir, 'many.db'));
+  for (let i = 0; i < 1_000; i++) await database.query(`SELECT ${i} AS n`);
+  const made = prepare.mock.results.map(({ value }) => new WeakRef(value as StatementSync));
+  const again = prepare.mock.calls.length;
+  await database.query('SELECT 999 AS n');
+  expect(prepare).toHaveBeenCalledTimes(again);
+  prepare.mockRestore();
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await vi.waitFor(() => {
+    collect();
+    expect(made.filter((ref) => ref.deref() !== undefined).length).toBeLessThan(200);
+  }, 20_000);
+  await database.close();
+});
+
+test('SQLite lets its reader wait, too, where the file is locked', async () => {
+  const file = join(dir, 'held.db');
+  const database = openSqlite(file);
+  await database.write('CREATE TABLE t (n bigint)');
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE');
+  // The lock that the recovery of a log takes cannot be had from here: a write on the reader's connection meets the same error.
+  const waiting = database.query('INSERT INTO t VALUES (1) RETURNING n');
+  setImmediate(() => holder.exec('COMMIT'));
+  expect(await waiting).toMatchObject([{ n: 1 }]);
+  holder.close();
+  await database.close();
+});
+
+test('a step of tables in PostgreSQL takes its time, and so does its turn', async () => {
+  const steps: Migration[] = [
+    {
+      name: 'slow/1',
+      isAdditive: true,
+      sql: 'CREATE TABLE slow (id text); SELECT pg_sleep(0.4)',
+    },
+  ];
+  const options = { schema: schema.schema, timeout: 100, work: 200 };
+  const both = [openPostgres(POSTGRES, options), openPostgres(POSTGRES, options)];
+  const done = await Promise.all(both.map((db) => migrate(db, steps, now)));
+  expect(done.flat()).toEqual(['slow/1']);
+  const [database] = both;
+  await database!.write('DROP TABLE slow; DROP TABLE sluice_migrations');
+  // The limits are those of that transaction only.
+  await expect(database!.transaction((tx) => tx.query('SELECT pg_sleep(1)'))).rejects.toMatchObject({
+    code: 'store_unavailable',
+  });
+  await Promise.all(both.map((db) => db.close()));
 });
 
 describe('a store that cannot be used', () => {
