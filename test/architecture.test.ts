@@ -459,6 +459,7 @@ describe('architecture', () => {
       'endpoints/responses.ts': 'the spelling of a header',
       'policy/snapshot/index.ts': 'belongs to one snapshot; the key has all that the policy reads',
       'policy/snapshot/projection.ts': 'numbers of texts',
+      'store/sqlite.ts': 'prepared statements',
     };
     const caches = files.filter(
       (f) => !['rego', 'cli'].includes(room(f)) && /new LRUCache\b/.test(codeOf(f)),
