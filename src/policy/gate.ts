@@ -11,4 +11,6 @@ export interface Trial {
   /** of the store, for another snapshot of the same policy */
   readonly limits: PolicyLimits;
   readonly cache: CacheLimits;
+  /** aborted: the result is not wanted any more, and the trial may end at once with any error */
+  readonly signal?: AbortSignal;
 }

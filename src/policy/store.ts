@@ -77,7 +77,7 @@ export const createPolicyStore = async (
   let activatedAt: string | null = null;
   let error: Failure | null = null;
   let unavailable: Failure | null = null;
-  let closed = false;
+  const closing = new AbortController();
 
   const approving = approvingOf(config, deps.baseDir);
   /** Checks the approval before anything of the candidate is run. @returns null if no approval is required */
@@ -97,10 +97,11 @@ export const createPolicyStore = async (
   const activate = async (loaded: Loaded): Promise<void> => {
     const approval = await approved(loaded.bundle);
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
-    const tried = await deps.gate?.(candidate, { isFirst: live === undefined, limits, cache });
-    if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
-    if (closed) return;
     const isFirst = live === undefined;
+    const { signal } = closing;
+    const tried = await deps.gate?.(candidate, { isFirst, limits, cache, signal });
+    if (approval !== null) await deps.approvals?.approved(loaded.bundle, approval);
+    if (signal.aborted) return;
     live = candidate;
     activatedAt = deps.clock.now().toISOString();
     error = null;
@@ -122,6 +123,8 @@ export const createPolicyStore = async (
   };
 
   const fail = (e: unknown): void => {
+    // What was broken off by the end says nothing about the policy.
+    if (closing.signal.aborted) return;
     const failure = failureOf(e, deps.clock);
     if (UNAVAILABLE.has(failure.code)) {
       unavailable = failure;
@@ -138,7 +141,7 @@ export const createPolicyStore = async (
   let timer: NodeJS.Timeout | undefined;
   /** A source that is back unchanged does not report a change, so it is polled. */
   const again = (): void => {
-    if (!watches || closed) return;
+    if (!watches || closing.signal.aborted) return;
     clearTimeout(timer);
     timer = setTimeout(() => void reload(), RETRY_MS);
     timer.unref();
@@ -156,7 +159,7 @@ export const createPolicyStore = async (
   };
 
   const once = async (anew: boolean): Promise<void> => {
-    if (closed) return;
+    if (closing.signal.aborted) return;
     try {
       const loaded = await source.load(anew);
       unavailable = null;
@@ -218,7 +221,7 @@ export const createPolicyStore = async (
     }),
     reload,
     async close() {
-      closed = true;
+      closing.abort();
       clearTimeout(timer);
       stop();
       await (waiting ?? running);

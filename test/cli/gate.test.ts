@@ -1,8 +1,8 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { policyGate } from '../../src/cli/policy/testing/gate.ts';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { gateWithin, policyGate } from '../../src/cli/policy/testing/gate.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
@@ -137,4 +137,47 @@ test('a bundle that has lost the module of its unit tests is refused', async () 
   const bundle = await compilePolicy(at, { opa: await resolveOpa(), tests: true });
   const bytes = await writeBundle({ ...bundle, tests: { ...bundle.tests!, wasm: null } });
   await expect(readBundle(bytes, { name: 'lost' })).rejects.toMatchObject({ code: 'bundle_malformed' });
+});
+
+/** It takes many minutes. */
+const ENDLESS =
+  'test_endless if count({x | some a in numbers.range(1, 60000); some b in numbers.range(1, 60000); x := a * b; x < 0}) == 0';
+
+test('a trial that does not end in time keeps the policy from going live, and its process ends', async () => {
+  const at = await unitsOnly('too-slow', ENDLESS);
+  const store = createPolicyStore(
+    { dir: at, watch: false },
+    { logger: silentLogger, clock: systemClock, baseDir: dir, gate: gateWithin(500) },
+  );
+  await expect(store).rejects.toMatchObject({
+    code: 'policy_unit_test_failed',
+    message: expect.stringContaining('did not end within 0.5 s'),
+  });
+  await vi.waitFor(() => expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap'), 20_000);
+});
+
+test('a store that is closed does not wait for a trial', async () => {
+  const at = await unitsOnly('closed', 'test_right if true');
+  const gating = Promise.withResolvers<void>();
+  const store = await createPolicyStore(
+    { dir: at, watch: false },
+    {
+      logger: silentLogger,
+      clock: systemClock,
+      baseDir: dir,
+      gate: (candidate, trial) => {
+        const tried = policyGate(candidate, trial);
+        if (!trial.isFirst) gating.resolve();
+        return tried;
+      },
+    },
+  );
+  const live = store.status().revision;
+  await writeFile(join(at, 'sluice/more_test.rego'), `package sluice.more_test\n\n${ENDLESS}\n`);
+  const reloading = store.reload();
+  await gating.promise;
+  await store.close();
+  await reloading;
+  expect(store.status()).toMatchObject({ revision: live, error: null });
+  await vi.waitFor(() => expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap'), 20_000);
 });

@@ -6,7 +6,7 @@ import type { Trial } from '../../../policy/gate.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { tryScenarios, tryUnitTests, type UnitTests } from './trials.ts';
 
-export interface GateWork extends Omit<Trial, 'isFirst'> {
+export interface GateWork extends Omit<Trial, 'isFirst' | 'signal'> {
   readonly bundle: PolicyBundle;
   /** false: the caller plays them */
   readonly scenarios: boolean;

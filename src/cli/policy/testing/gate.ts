@@ -7,21 +7,41 @@
 import { fork } from 'node:child_process';
 import { SluiceError } from '../../../errors.ts';
 import { giveWay } from '../../../observability/background.ts';
-import type { Gate } from '../../../policy/gate.ts';
+import type { Gate, Trial } from '../../../policy/gate.ts';
+import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { GateSaid, GateWork } from './gate-process.ts';
 import { tryScenarios, type UnitTests } from './trials.ts';
 
+/** A policy whose trial takes longer does not go live. */
+const TRIAL_MINUTES = 10;
+
 /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
-export const policyGate: Gate = async (candidate, { isFirst, ...settings }) => {
+export const policyGate: Gate = gateWithin(TRIAL_MINUTES * 60_000);
+
+export function gateWithin(ms: number): Gate {
+  return (candidate, trial) => gate(candidate, trial, ms);
+}
+
+async function gate(
+  candidate: LivePolicy,
+  { isFirst, signal, ...settings }: Trial,
+  ms: number,
+): Promise<UnitTests> {
   const [inProcess, here] = await Promise.allSettled([
-    tried({ bundle: candidate.source, scenarios: !isFirst, ...settings }, isFirst),
+    tried({ bundle: candidate.source, scenarios: !isFirst, ...settings }, { isFirst, signal, ms }),
     isFirst ? tryScenarios(candidate) : undefined,
   ]);
   for (const tried of [inProcess, here]) if (tried.status === 'rejected') throw tried.reason;
   return inProcess.status === 'fulfilled' ? inProcess.value : {};
-};
+}
 
-function tried(work: GateWork, isFirst: boolean): Promise<UnitTests> {
+interface Trying {
+  readonly isFirst: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly ms: number;
+}
+
+function tried(work: GateWork, { isFirst, signal, ms }: Trying): Promise<UnitTests> {
   const file = new URL(
     import.meta.url.endsWith('.ts') ? './gate-process.ts' : './gate-process.js',
     import.meta.url,
@@ -32,15 +52,36 @@ function tried(work: GateWork, isFirst: boolean): Promise<UnitTests> {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     if (!isFirst) giveWay(child);
-    const ended = (cause?: unknown): void =>
+    const refuse = (message: string, cause?: unknown): void =>
       reject(
         new SluiceError('policy_unit_test_failed', {
-          message: 'The process that tries the policy ended before it had said whether the policy passes.',
+          message,
           ...(cause === undefined ? {} : { cause }),
         }),
       );
+    const ended = (cause?: unknown): void =>
+      refuse('The process that tries the policy ended before it had said whether the policy passes.', cause);
+    // It may be busy in a single test, so that it would not hear a word.
+    const kill = (message: string): void => {
+      refuse(message);
+      child.kill('SIGKILL');
+    };
+    const onAbort = (): void =>
+      kill('The trial of the policy was stopped: its result is not needed any more.');
+    const timer = setTimeout(
+      () =>
+        kill(
+          `The policy's unit tests and scenarios did not end within ${ms / 1000} s: run "sluice test" on the policy, and shorten those that take long.`,
+        ),
+      ms,
+    );
+    signal?.addEventListener('abort', onAbort);
     child.on('error', ended);
-    child.on('exit', () => ended());
+    child.on('exit', () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      ended();
+    });
     child.on('message', (said: GateSaid) => {
       if ('passed' in said) resolve(said.passed);
       else reject(new SluiceError(said.failure.code, said.failure.message));
@@ -48,5 +89,6 @@ function tried(work: GateWork, isFirst: boolean): Promise<UnitTests> {
     child.send(work, (e) => {
       if (e !== null) ended(e);
     });
+    if (signal?.aborted) onAbort();
   });
 }
