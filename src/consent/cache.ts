@@ -63,7 +63,8 @@ export class Remembered<V> {
     this.#ttl = cache.ttl;
     this.#isUp = isUp;
     this.#counts = counts;
-    this.#known = new LRUCache({ max: cache.entries });
+    // With `max` it would allocate all its room at once: hundreds of megabytes for ten million entries.
+    this.#known = new LRUCache({ maxSize: cache.entries, sizeCalculation: () => 1 });
     this.#unsubscribe = invalidation?.subscribe(({ kind, scope }) => {
       if (kind !== 'consents') return;
       const key = keyOf(scope);
