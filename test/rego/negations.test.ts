@@ -103,7 +103,7 @@ describe('a module whose negations have another form is refused', () => {
   });
 });
 
-test('a module that names no function of a rule is refused', () => {
+test('a module that names the functions of rules in another way is refused', () => {
   const wasm = Buffer.from(compared.modules.get(0)!);
   const renamed = Buffer.from(wasm.toString('latin1').replaceAll(/g\d\.data\./g, 'r0.data.'), 'latin1');
   expect(() => asOpaInterpreter(renamed)).toThrow(expect.objectContaining({ code: 'module_unsupported' }));

@@ -126,6 +126,8 @@ const unsupported = (why: string): RegoError =>
 
 /** the name of a function that OPA compiled from a rule */
 const POLICY_FUNCTION = /^g\d+\./;
+/** what a rule's function may be called by another version */
+const NAMED_OTHERWISE = /^(?!g\d+\.)(?:.*\.)?data\./;
 
 /** @throws RegoError `module_malformed`, `module_unsupported` */
 export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
@@ -225,7 +227,9 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   };
   const sets = { create: indexOf('opa_set', ''), add: indexOf('opa_set_add', 'ii', ''), lookup: member };
   const ofPolicy = [...names].filter(([name]) => POLICY_FUNCTION.test(name));
-  if (ofPolicy.length === 0) throw unsupported('it names no function of a rule');
+  // A policy may have no rules but defaults, which are constants.
+  if ([...names.keys()].some((name) => NAMED_OTHERWISE.test(name)))
+    throw unsupported('it names functions of rules in another way');
   for (const [, index] of ofPolicy) {
     const corrected = correctNegations(bodies[index - first]!, sets, unsupported);
     bodies[index - first] = rewireAccesses(corrected, accesses);
