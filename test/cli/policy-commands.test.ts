@@ -416,7 +416,10 @@ describe.runIf(opa !== null)('sluice explain', () => {
       rule: { file: 'policies/sluice/treatment/treatment.rego', rule: 'sluice.treatment._role' },
     });
     expect(of('/name').rule?.line).toBe(
-      line('policies/sluice/treatment/treatment.rego', '"mask", 60, "role_recognises"'),
+      line(
+        'policies/sluice/treatment/treatment.rego',
+        '_role(category) := _limit("mask", 60, "role_recognises")',
+      ),
     );
     expect(of('/name').data[0]).toMatchObject({
       file: 'policies/data/roles.yaml',
