@@ -9,12 +9,18 @@ import { createRouter } from '../../src/routing/index.ts';
 const ROOT = join(import.meta.dirname, '../../examples');
 const examples = readdirSync(ROOT).filter((name) => existsSync(join(ROOT, name, 'sluice.yaml')));
 
+/** of variables whose value has a form */
+const VALUES: Readonly<Record<string, string>> = {
+  DATABASE_URL: 'postgres://sluice@127.0.0.1/sluice',
+  REDIS_URL: 'redis://127.0.0.1:6379',
+};
+
 describe.each(examples)('examples/%s', (name) => {
   const read = (file: string): string => readFileSync(join(ROOT, name, file), 'utf8');
   test('has a configuration that loads, and routes that compile', () => {
     const text = read('sluice.yaml');
     const env = Object.fromEntries(
-      [...text.matchAll(/env:([A-Z_]+)/g)].map(([, variable]) => [variable, 'value']),
+      [...text.matchAll(/env:([A-Z_]+)/g)].map(([, variable]) => [variable, VALUES[variable!] ?? 'value']),
     );
     const { config } = parseConfig(text, join(ROOT, name, 'sluice.yaml'), env);
     expect(createRouter(config.routes, config.limits, charset).routes).toHaveLength(config.routes.length);
