@@ -9,6 +9,7 @@ import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
+import { childrenOf } from '../support/served.ts';
 import { OWN, sluice } from './support.ts';
 
 const POLICIES = new URL('../../policies', import.meta.url).pathname;
@@ -126,6 +127,8 @@ test('a test that fails keeps a policy out though another of its name, in the sa
 test('what goes live says how many unit tests it has, and names those that cannot be run on the engine', async () => {
   const at = await unitsOnly('fetching', 'test_fetches if opa.runtime() == {}');
   await openAt({ dir: at });
+  // No process outlives its trial.
+  expect(childrenOf(process.pid)).toEqual([]);
   expect(activated.at(-1)).toMatchObject({
     unit_tests: 2,
     unit_tests_not_run: ['sluice.more_test.test_fetches: it calls opa.runtime, which is refused'],
@@ -153,7 +156,7 @@ test('a trial that does not end in time keeps the policy from going live, and it
     code: 'policy_unit_test_failed',
     message: expect.stringContaining('did not end within 0.5 s'),
   });
-  await vi.waitFor(() => expect(process.getActiveResourcesInfo()).not.toContain('ProcessWrap'), 20_000);
+  expect(childrenOf(process.pid)).toEqual([]);
 });
 
 test('a store that is closed does not wait for a trial', async () => {

@@ -52,13 +52,12 @@ function tried(work: GateWork, { isFirst, signal, ms }: Trying): Promise<UnitTes
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     if (!isFirst) giveWay(child);
-    const refuse = (message: string, cause?: unknown): void =>
-      reject(
-        new SluiceError('policy_unit_test_failed', {
-          message,
-          ...(cause === undefined ? {} : { cause }),
-        }),
-      );
+    // The first word counts. It is passed on when the process has ended, so that no process outlives its trial.
+    let outcome: (() => void) | null = null;
+    const refuse = (message: string, cause?: unknown): void => {
+      const details = { message, ...(cause === undefined ? {} : { cause }) };
+      outcome ??= () => reject(new SluiceError('policy_unit_test_failed', details));
+    };
     const ended = (cause?: unknown): void =>
       refuse('The process that tries the policy ended before it had said whether the policy passes.', cause);
     // It may be busy in a single test, so that it would not hear a word.
@@ -76,15 +75,20 @@ function tried(work: GateWork, { isFirst, signal, ms }: Trying): Promise<UnitTes
       ms,
     );
     signal?.addEventListener('abort', onAbort);
-    child.on('error', ended);
-    child.on('exit', () => {
+    const settle = (cause?: unknown): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      ended();
-    });
+      ended(cause);
+      outcome?.();
+    };
+    // Without an exit where it could not be started.
+    child.on('error', settle);
+    child.on('exit', () => settle());
     child.on('message', (said: GateSaid) => {
-      if ('passed' in said) resolve(said.passed);
-      else reject(new SluiceError(said.failure.code, said.failure.message));
+      outcome ??=
+        'passed' in said
+          ? () => resolve(said.passed)
+          : () => reject(new SluiceError(said.failure.code, said.failure.message));
     });
     child.send(work, (e) => {
       if (e !== null) ended(e);
