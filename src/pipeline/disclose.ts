@@ -53,7 +53,7 @@ export async function disclose(
 
   const media = known ?? mediaOf(answered, kind.failure, stages);
   const shape = shapeOf(answered, kind, media, stages);
-  const lookups = new LookUps(stages, entry);
+  const lookups = new LookUps(answered, entry, stages);
   const plan = planOf(answered, kind, media, shape, lookups, entry, stages);
   // What came uncompressed is not compressed: lengths would tell of contents (BREACH).
   // Nor is a guarded list: many upstreams compress long answers only, so that the coding would tell how much was found.
@@ -124,6 +124,7 @@ function planOf(
     WRITES.has(action) ? asRead(answered.input) : answered.input,
     {
       consents: lookups.find,
+      identify: lookups.identify,
       format: media.format,
       charset: media.charset,
       charsetCertain: route.response.charset !== null,

@@ -37,9 +37,17 @@ export async function prepare(
       'catalog_unknown',
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
-  const named = dataSubjectOf(selected, snapshot, catalog, entry, stages);
-  const dataSubject = named instanceof Promise ? await named : named;
-  const access: Access = { request, selected, dataSubject, snapshot, input, catalog, decision };
+  const subject = dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  const access: Access = {
+    request,
+    selected,
+    ...(subject instanceof Promise ? await subject : subject),
+    snapshot,
+    input,
+    catalog,
+    decision,
+  };
+  const { dataSubject } = access;
   const { action, bodyFields, identifier, queryFields, route } = selected;
   const writes = WRITES.has(action);
   if (queryFields.length > 0)
@@ -84,6 +92,8 @@ function refuseOtherIdentifier(headers: Readonly<Record<string, string>>, identi
   );
 }
 
+type RequestedSubject = Pick<Access, 'dataSubject' | 'resolved'>;
+
 /**
  * Whose data the request says it is about: an id of a type that the catalog gives its data subjects. Any other text, such as an unknown
  * alias, would be judged as a person without consents and flags.
@@ -94,18 +104,19 @@ function dataSubjectOf(
   catalog: Catalog,
   entry: DecisionEntry,
   stages: Stages,
-): string | null | Promise<string | null> {
+): RequestedSubject | Promise<RequestedSubject> {
   if (dataSubject === null || (catalog.subject_places === undefined && catalog.variants === undefined))
-    return dataSubject;
+    return { dataSubject, resolved: null };
   const catalogs = [
     catalog,
     ...(catalog.variants === undefined ? [] : variantsOf(snapshot.catalogs, catalog)),
   ];
-  const known = (id: string | null): string => {
+  const again = () => stages.identities.requested(snapshot.data, catalogs, dataSubject);
+  const known = (id: string | null): RequestedSubject => {
     if (id === null) throw nobody(catalogs, entry);
-    return id;
+    return { dataSubject: id, resolved: { at: stages.clock.micros(), again } };
   };
-  const id = stages.identities.requested(snapshot.data, catalogs, dataSubject);
+  const id = again();
   return id instanceof Promise ? id.then(known) : known(id);
 }
 

@@ -1,5 +1,5 @@
 /** Whether a list goes on, where the upstream does not say how many records it has. */
-import type { DisclosurePlan } from '../model/disclosure.ts';
+import type { DisclosurePlan, TypedId } from '../model/disclosure.ts';
 import { type Answered, mediaOf } from './answer.ts';
 import { forwardedMethod } from './forward.ts';
 import { consentLookup } from './look-ups.ts';
@@ -38,7 +38,11 @@ export async function hasMore(
     const { encodings } = mediaOf({ ...answered, response }, false, stages);
     const { announced: _said, more: _more, page: _page, ...rest } = plan;
     // What it finds is not released: it is none of the look-ups of the answer.
-    const unreleased = { ...rest, consents: consentLookup(stages, entry) };
+    const unreleased = {
+      ...rest,
+      consents: consentLookup(stages, entry),
+      identify: (values: readonly TypedId[]) => stages.identities.identify(answered.snapshot.data, values),
+    };
     for await (const { summary } of stages.disclosure.disclose(stages.decode(body, encodings), unreleased))
       if (summary.records + summary.records_withheld > 0) return true;
     return false;

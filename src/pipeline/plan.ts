@@ -17,6 +17,12 @@ export interface Access {
   readonly selected: Selected;
   /** the data subject that the request names, by the id that its consents are kept under; null: it names none */
   readonly dataSubject: string | null;
+  /** when the identifier in the request was resolved to that id, and how it is resolved again; null: it is the id itself */
+  readonly resolved: {
+    /** microseconds of the clock */
+    readonly at: number;
+    again(): string | null | Promise<string | null>;
+  } | null;
   readonly snapshot: PolicySnapshot;
   /** what the policy was asked, in the tier in force */
   readonly input: PolicyInput;

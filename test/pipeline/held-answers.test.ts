@@ -1,4 +1,4 @@
-/** What is held before it leaves is checked again: a consent that changes and a caller that is revoked meanwhile count. */
+/** What is held before it leaves is checked again: a consent or an alias that changes and a caller that is revoked meanwhile count. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
@@ -12,6 +12,7 @@ import { systemClock } from '../../src/observability/clock.ts';
 import { CUSTOMER, CUSTOMER_ANSWER, type Running, startSluice } from '../support/sluice.ts';
 
 const record = (id: string): string => `{"id":"${id}","name":"Name of ${id}"}`;
+const aliased = (login: string): string => `{"login":"${login}","name":"Name of C1"}`;
 /** what is sent before the upstream waits, and after it; the look-up of the record precedes the wait, or follows it */
 const HELD = {
   total: {
@@ -31,9 +32,20 @@ const HELD = {
     body: [`{"items":[${record('C1')}]}`, '{"items":[]}'],
     waits: 'looked up',
   },
+  'by alias': {
+    path: '/aliased',
+    body: [`{"total":2,"items":[${aliased('zhangsan')},${aliased('lisi')}`, ']}'],
+    waits: 'looked up',
+  },
+  'by an alias in the path': {
+    path: '/named/zhangsan',
+    body: ['{"code":0,', '"data":{"name":"Name of C1"}}'],
+    waits: 'sent',
+  },
 } as const;
 type Held = keyof typeof HELD;
 const NAMES = Object.keys(HELD) as Held[];
+const BY_ALIAS: readonly Held[] = ['by alias', 'by an alias in the path'];
 
 /** moved by the tests: real time goes on besides */
 let moved = 0;
@@ -46,6 +58,7 @@ let bodies: readonly string[] = [];
 let reached: () => void;
 let release: () => void;
 let consents: StaticConsents;
+let aliases: Record<string, string> = {};
 let answersLater = false;
 let onLookup: (ids: readonly string[]) => void = () => undefined;
 let server: Server;
@@ -80,12 +93,34 @@ beforeAll(async () => {
     if (HELD[held].waits === 'looked up' && ids.includes('C1')) setImmediate(reached);
     return answersLater ? Promise.resolve(states) : states;
   };
+  const identifiers = {
+    customer_no: { title: 'Number', pattern: 'C[0-9]+' },
+    login: { title: 'Login', pattern: '[a-z]+', resolves_to: 'customer_no' },
+  };
+  const places = [{ at: '/login', type: 'login' }];
+  const byAlias = {
+    ...CUSTOMER,
+    data_subject: ['/login'],
+    subject_places: places,
+    fields: { ...CUSTOMER.fields, '/login': { category: 'reference', grade: 1 } },
+  };
+  const found = async (values: readonly { type: string; text: string }[]) =>
+    new Map(
+      values.flatMap(({ type, text }) =>
+        aliases[text] === undefined ? [] : [[`${type}\n${text}`, aliases[text]]],
+      ),
+    );
   const list = { upstream: 'crm', resource: 'customer', action: 'search', records: '/items/*' };
   const paging = { limit: 'limit', offset: 'offset', size: 1, fetch: 100 };
   running = await startSluice({
     upstream: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    catalogs: { customer: { ...CUSTOMER }, grouped: CUSTOMER },
-    answers: { customer: { '*': CUSTOMER_ANSWER }, grouped: { '*': CUSTOMER_ANSWER } },
+    catalogs: { customer: { ...CUSTOMER }, grouped: CUSTOMER, aliased: byAlias },
+    data: { identifiers },
+    answers: {
+      customer: { '*': CUSTOMER_ANSWER },
+      grouped: { '*': CUSTOMER_ANSWER },
+      aliased: { '*': CUSTOMER_ANSWER },
+    },
     obligations: { grouped: { min_group_size: 2 } },
     routes: [
       { ...list, match: 'GET /list' },
@@ -97,11 +132,21 @@ beforeAll(async () => {
         query_params: ['limit', 'offset'],
         paging,
       },
+      { ...list, match: 'GET /aliased', resource: 'aliased' },
+      {
+        ...list,
+        match: 'GET /named/{login}',
+        resource: 'aliased',
+        action: 'read',
+        records: '/data',
+        id: '{login}',
+        data_subject: '{login}',
+      },
       { ...list, match: 'GET /one/{id}', action: 'read', records: '/data' },
     ],
     identity: { revocations: './revoked.yaml' },
     dir,
-    parts: { clock, given: { consents: { ...consents, lookup } } },
+    parts: { clock, given: { consents: { ...consents, lookup, aliases: found } } },
   });
 });
 afterAll(async () => {
@@ -112,6 +157,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   for (const id of ['C1', 'C2']) consents.forget(id);
+  aliases = { zhangsan: 'C1', lisi: 'C2' };
   answersLater = false;
   onLookup = () => undefined;
   revoke();
@@ -183,6 +229,31 @@ describe.each(NAMES)('held: %s', (name) => {
     expect(records[0]).toMatchObject({ subject: { id: 'u-1' } });
     expect(records[0]!.reasons[0]!.code).toBe('token_revoked');
   });
+});
+
+describe.each(BY_ALIAS)('held: %s', (name) => {
+  test.each(['C2', undefined])('the alias names %s by then: nothing of the record leaves', async (other) => {
+    const { status, text, records } = await askedHeld(name, () => {
+      aliases = { ...aliases, zhangsan: other! };
+    });
+    expect(text).not.toContain('Name of C1');
+    expect({ status, code: (JSON.parse(text) as { code: string }).code }).toEqual({
+      status: 503,
+      code: 'consent_changed',
+    });
+    expect(records).toHaveLength(1);
+  });
+});
+
+test('an alias that named nobody, and names somebody by then: its record stays withheld, and the rest leaves', async () => {
+  aliases = { zhangsan: 'C1' };
+  const { status, text, records } = await askedHeld('by alias', () => {
+    aliases = { zhangsan: 'C1', lisi: 'C2' };
+  });
+  expect(status).toBe(200);
+  expect(text).toContain('zhangsan');
+  expect(text).not.toContain('lisi');
+  expect(records[0]).toMatchObject({ disclosure: { records: 1, records_withheld: 1 } });
 });
 
 describe('a part has left', () => {
