@@ -95,6 +95,10 @@ export const ERROR_CODES = [
   'store_outdated',
   'store_newer',
   'store_changed',
+  // signing
+  'signature_invalid',
+  'signature_expired',
+  'signing_key_unavailable',
   // reviews
   'review_not_found',
   'review_closed',

@@ -53,6 +53,7 @@ const STAGES = [
   'reviews',
   'grants',
   'quotas',
+  'signing',
 ];
 
 describe('architecture', () => {
@@ -238,8 +239,8 @@ describe('architecture', () => {
     graphql: ['rego/builtins/graphql'],
     'iconv-lite': ['disclosure/formats/shared/charsets.ts'],
     jose: {
-      in: ['identity/', 'policy/bundle/', 'disclosure/treatments/'],
-      why: 'tokens, signatures of bundles and encrypted values are three uses of one library of cryptography',
+      in: ['identity/', 'policy/bundle/', 'disclosure/treatments/', 'signing/'],
+      why: 'tokens, signatures of bundles, encrypted values and what Sluice signs are uses of one library of cryptography',
     },
     'lru-cache': { in: [''], why: 'a cache belongs to what it caches' },
     pg: {

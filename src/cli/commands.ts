@@ -51,6 +51,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./keys.ts'),
   },
   {
+    name: 'signing',
+    summary: 'the public keys by which receipts and certificates are checked',
+    load: () => import('./signing.ts'),
+  },
+  {
     name: 'store',
     summary: 'the database for consents, grants and revocations: make its tables',
     load: () => import('./store.ts'),

@@ -28,6 +28,8 @@ import type { Stages } from '../pipeline/stages.ts';
 import { createGrantSource } from '../grants/index.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { openQuotas, type QuotaStage } from '../quotas/index.ts';
+import { createSigning } from '../signing/index.ts';
+import type { Signing } from '../model/signing.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
 import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
@@ -68,6 +70,7 @@ export interface Parts {
   readonly quotas: QuotaStage;
   readonly upstreams: Upstreams;
   readonly keys: KeyRing;
+  readonly signing: Signing;
   readonly metrics: Metrics;
   /** tells of every change that may give a caller another answer */
   readonly invalidation: Invalidation;
@@ -147,6 +150,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       createLookups(config.consent.lookups, lookupThrough(upstreams)),
     );
     const keys = createKeyRing(config.keys, { clock });
+    const signing = createSigning(config.signing, { clock, logger });
 
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
@@ -196,6 +200,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       quotas,
       upstreams,
       keys,
+      signing,
       metrics,
       invalidation,
       close: () => opened.close(),

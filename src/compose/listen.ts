@@ -5,6 +5,7 @@ import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
+import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import { malformedRecord } from '../pipeline/event-records.ts';
@@ -16,8 +17,9 @@ import { opening } from './opened.ts';
 import { listenerTls } from './tls.ts';
 
 /** Endpoints on the admin listener. */
-const onAdmin = ({ stages, keys }: Parts): readonly AdminEndpoint[] => [
+const onAdmin = ({ stages, keys, signing }: Parts): readonly AdminEndpoint[] => [
   detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys })),
+  publishedKeys(signing),
 ];
 
 /** Listeners, in the order in which they open; the last closes first. */

@@ -11,6 +11,7 @@ import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
 import { reviewsSchema } from '../reviews/section.ts';
 import { quotasSchema } from '../quotas/section.ts';
+import { signingSchema } from '../signing/section.ts';
 import { storeSchema } from '../store/section.ts';
 import { insecureSchema, workersSchema } from './section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
@@ -34,6 +35,7 @@ export const configSchema = section({
   routes: routesSchema(RESPONSE_FORMATS),
   limits: defaulted(limitsSchema, {}),
   keys: defaulted(keysSchema, {}),
+  signing: defaulted(signingSchema, {}),
   observability: defaulted(observabilitySchema, {}),
   insecure: defaulted(insecureSchema, {}),
 });

@@ -1,19 +1,11 @@
 /** Keys of the log: the minimum length, keys named on a command line (`env:NAME`, `file:PATH`), and the generated key beside a journal. */
 import { randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeOnce } from '../documents/once.ts';
 import { fromReference } from '../documents/secrets.ts';
-import { SluiceError } from '../errors.ts';
-import { errno, syncDirectory } from './journal/directory.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import { errno } from './journal/directory.ts';
 
 /** Shorter keys could be guessed. */
 const MIN_BYTES = 16;
@@ -82,27 +74,14 @@ export function generateKey(
   const path = join(dir, GENERATED);
   const existing = generatedKey(dir);
   if (existing !== null) return { key: existing, created: false, path };
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
-    const fd = openSync(draft, 'wx', 0o600);
-    try {
-      writeSync(fd, `${secret}\n`);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    chmodSync(draft, 0o600);
-    // `link` fails if the name exists: a second process then uses the key of the first, and never sees a half-written one.
-    linkSync(draft, path);
-    syncDirectory(dir);
-    return { key: generatedKey(dir)!, created: true, path };
+    const created = writeOnce(path, `${secret}\n`);
+    return { key: generatedKey(dir)!, created, path };
   } catch (e) {
-    if (errno(e) === 'EEXIST') return { key: generatedKey(dir)!, created: false, path };
+    if (isSluiceError(e)) throw e;
     throw new SluiceError('journal_unwritable', {
       message: `${path} cannot be written (${errno(e)}).`,
       cause: e,
     });
-  } finally {
-    rmSync(draft, { force: true });
   }
 }

@@ -72,6 +72,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   consent_unavailable: UNAVAILABLE,
   consent_changed: UNAVAILABLE,
   store_unavailable: UNAVAILABLE,
+  signing_key_unavailable: UNAVAILABLE,
   grant_used_up: FORBIDDEN,
   quota_unavailable: UNAVAILABLE,
   upstream_unreachable: p(502, 'The upstream cannot be reached'),
