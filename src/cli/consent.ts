@@ -1,6 +1,6 @@
 /** `sluice consent`: what a data subject has agreed to, in the store. Each change is an event there, and a decision record in the journal. */
 import { Command } from 'commander';
-import { type ConsentEvent, momentAfter, recordIdOf } from '../consent/index.ts';
+import { type ConsentEvent, momentAfter, recordIdOf, type Statement } from '../consent/index.ts';
 import { SluiceError } from '../errors.ts';
 import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
 import { type StoreOptions, withConsents } from './consent/open.ts';
@@ -136,11 +136,7 @@ async function set(id: string, options: SetOptions, io: Io): Promise<void> {
       (c) => c.purpose === purpose && c.recipient === options.recipient,
     );
     const evidence = evidenceOf(options);
-    const statements = (): readonly {
-      data_subject: string;
-      consent: Parameters<typeof recordIdOf>[1] & { id: string };
-      evidence: object;
-    }[] => {
+    const statements = (): readonly Statement[] => {
       if (purpose === undefined) return [];
       const consent = {
         purpose,
@@ -152,7 +148,9 @@ async function set(id: string, options: SetOptions, io: Io): Promise<void> {
         ...(options.until === undefined ? {} : { until: options.until }),
         at: momentAfter(about ?? [], new Date()),
       };
-      return [{ data_subject: id, consent: { id: recordIdOf(id, consent), ...consent }, evidence }];
+      return [
+        { data_subject: id, consent: { id: recordIdOf(id, consent), ...consent }, evidence, isSaidNow: true },
+      ];
     };
     const aliases = alias.map((text) => ({
       type: text.slice(0, text.indexOf('=')),

@@ -5,7 +5,7 @@
 import { SluiceError } from '../errors.ts';
 import type { Database, Parameter, Queries, Row } from '../model/database.ts';
 import { merged } from './merge.ts';
-import type { ConsentEntry, StoredConsent } from './schema.ts';
+import type { ConsentEntry } from './schema.ts';
 import {
   checkEdit,
   type ConsentEvent,
@@ -13,6 +13,7 @@ import {
   type Edit,
   type Evidence,
   momentAfter,
+  type Statement,
   type What,
 } from './statement.ts';
 import { parsed } from './store.ts';
@@ -126,7 +127,7 @@ export function createConsentRecords(
     );
   }
 
-  const recordOf = (consent: StoredConsent, evidence: Evidence): ConsentRecord => {
+  const recordOf = (consent: Statement['consent'], evidence: Evidence): ConsentRecord => {
     const { id = '', purpose, categories, recipient, status, explicit = false, from, until, at } = consent;
     const term = termOf(purpose);
     return {
@@ -137,7 +138,7 @@ export function createConsentRecords(
       recipient,
       status: status === 'given' ? 'dpv:ConsentGiven' : 'dpv:ConsentWithdrawn',
       explicit,
-      at: at ?? now().toISOString(),
+      at,
       ...(from === undefined ? {} : { from }),
       ...(until === undefined ? {} : { until }),
       ...evidence,
@@ -181,8 +182,8 @@ export function createConsentRecords(
         events.push(step({ data_subject, version }, actor, what, consent, entry));
         version++;
       };
-      for (const { consent, evidence } of statements) {
-        const changed = merged(entry, consent);
+      for (const { consent, evidence, isSaidNow } of statements) {
+        const changed = merged(entry, consent, isSaidNow);
         if (changed !== null) add(consent.status, recordOf(consent, evidence), changed);
       }
       const flags = new Set(entry.flags ?? []);

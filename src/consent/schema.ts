@@ -27,7 +27,9 @@ const consentSchema = Type.Object(
     explicit: Type.Optional(Type.Boolean({ description: 'asked for and agreed to, not merely not refused' })),
     from: Type.Optional(Moment('pending before')),
     until: Type.Optional(Moment('expired after; a date lasts to its end')),
-    at: Type.Optional(Moment('when the data subject said so; no policy sees it')),
+    at: Type.Optional(
+      Moment('when the data subject said so, needed for a change in the store; no policy sees it'),
+    ),
   },
   closed,
 );

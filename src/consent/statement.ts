@@ -1,16 +1,18 @@
 /** What data subjects say, as it is kept: consent records, events, and the checks of what is written. */
 import { createHash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
-import { startOf } from '../model/moment.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import { contradictionsOf, entryOf } from './entry.ts';
+import { momentOf } from './merge.ts';
 import type { ConsentEntry, StoredConsent } from './schema.ts';
 
-/** What a data subject has said about one purpose and recipient. */
+/** What a data subject has said about one purpose and recipient. Which of two statements is newer cannot be told without a moment. */
 export interface Statement {
   readonly data_subject: string;
-  readonly consent: StoredConsent;
+  readonly consent: StoredConsent & { readonly at: string };
   readonly evidence: Evidence;
+  /** it is said now, and counts also against a refusal that has no moment in the store */
+  readonly isSaidNow?: boolean;
 }
 
 /** What shows that it was said. */
@@ -68,7 +70,7 @@ export interface Edit {
 export const momentAfter = (known: readonly StoredConsent[], now: Date): string =>
   new Date(
     known.reduce(
-      (latest, { at }) => (at === undefined ? latest : Math.max(latest, startOf(at) + 1)),
+      (latest, consent) => (consent.at === undefined ? latest : Math.max(latest, momentOf(consent) + 1)),
       now.getTime(),
     ),
   ).toISOString();
@@ -101,8 +103,11 @@ export function checkEdit({ data_subject, statements = [], addFlags = [], aliase
   }
   const entry = { flags: [...new Set(addFlags)], consents: statements.map(({ consent }) => consent) };
   for (const flag of addFlags) named('A flag', flag);
-  for (const { consent } of statements)
+  for (const { consent } of statements) {
+    if (consent.at === undefined)
+      wrong('at: is missing. Say when the data subject said so: of two statements the newer one counts.');
     for (const { key, message } of contradictionsOf(consent)) wrong(`${key}: ${message}.`);
+  }
   if (entryOf(entry) === null)
     wrong('The consent has not the form of one in consents.yaml (schemas/consents.schema.json).');
 }

@@ -53,22 +53,67 @@ describe('a statement', () => {
       given('2026-01-01', ['contact', 'health']),
     ]);
   });
-  test('replaces what has no moment', () => {
-    const { at: _, ...undated } = withdrawn('', ['contact']);
-    expect(entryAfter(undated, given('2026-01-01', ['contact'])).consents).toEqual([
-      given('2026-01-01', ['contact']),
-    ]);
+  test('replaces a consent that has no moment', () => {
+    const { at: _, ...undated } = given('', ['contact']);
+    for (const dated of [given('2026-01-01', ['contact']), withdrawn('2026-01-01', ['contact'])])
+      expect(entryAfter(undated, dated).consents).toEqual([dated]);
   });
+  test('of a day without a time: a refusal counts to its end, a consent from its beginning', () => {
+    const refusal = withdrawn('2026-02-01', ['contact']);
+    for (const at of ['2026-02-01', '2026-02-01T23:59:59Z']) {
+      const consent = given(at, ['contact']);
+      expect(entryAfter(consent, refusal).consents).toEqual([refusal]);
+      expect(entryAfter(refusal, consent).consents).toEqual([refusal]);
+    }
+    const next = given('2026-02-02', ['contact']);
+    expect(entryAfter(refusal, next).consents).toEqual([next]);
+  });
+});
+
+const ANY = {
+  purpose: fc.constantFrom('marketing', 'research'),
+  recipient: fc.constantFrom('internal', 'swift'),
+  categories: fc.uniqueArray(fc.constantFrom('contact', 'health', 'identity', '*'), { minLength: 1 }),
+  id: fc.constantFrom('c-1', 'c-2'),
+};
+const MOMENTS = ['2026-01-01', '2026-02-01', '2026-02-01T12:00:00Z', '2026-03-01'] as const;
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 500) };
+
+test('a refusal without a moment is lifted by no statement but one that is said now', () => {
+  const byHand = fc.record({ ...ANY, status: fc.constant('withdrawn' as const) });
+  const dated = fc.record({
+    ...ANY,
+    status: fc.constantFrom('given' as const, 'withdrawn' as const),
+    at: fc.constantFrom(...MOMENTS),
+  });
+  const refuses = ({ consents = [] }: ConsentEntry, about: StoredConsent, category: string): boolean =>
+    consents.some(
+      (c) =>
+        c.status === 'withdrawn' &&
+        c.purpose === about.purpose &&
+        c.recipient === about.recipient &&
+        (c.categories.includes(category) || c.categories.includes('*')),
+    );
+  fc.assert(
+    fc.property(byHand, fc.array(dated, { maxLength: 6 }), (refusal, statements) => {
+      const entry = statements.reduce<ConsentEntry>((known, each) => merged(known, each) ?? known, {
+        consents: [refusal],
+      });
+      for (const category of refusal.categories) expect(refuses(entry, refusal, category)).toBe(true);
+      const now = { ...refusal, status: 'given' as const, at: '2027-01-01' };
+      expect(merged({ consents: [refusal] }, now, true)).toEqual({
+        consents: [{ ...now, categories: [...now.categories].sort() }],
+      });
+    }),
+    runs,
+  );
 });
 
 test('statements lead to the same entry in whatever order they come, and however often', () => {
   const statement = fc.record({
-    purpose: fc.constantFrom('marketing', 'research'),
-    recipient: fc.constantFrom('internal', 'swift'),
+    ...ANY,
     status: fc.constantFrom('given' as const, 'withdrawn' as const),
-    categories: fc.uniqueArray(fc.constantFrom('contact', 'health', 'identity', '*'), { minLength: 1 }),
-    at: fc.constantFrom('2026-01-01', '2026-02-01', '2026-03-01'),
-    id: fc.constantFrom('c-1', 'c-2'),
+    at: fc.constantFrom(...MOMENTS),
   });
   const both = fc
     .array(statement, { minLength: 1, maxLength: 6 })
@@ -81,6 +126,6 @@ test('statements lead to the same entry in whatever order they come, and however
       expect(inOrder(entryAfter(...again))).toEqual(inOrder(once));
       for (const each of list) expect(merged(once, each)).toBeNull();
     }),
-    { numRuns: Number(process.env['FC_RUNS'] ?? 500) },
+    runs,
   );
 });

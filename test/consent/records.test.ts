@@ -32,7 +32,8 @@ const OPEN: Readonly<Record<string, () => Database>> = {
   postgres: () => openPostgres(POSTGRES, { schema: schema.schema }),
 };
 
-const consent = (more: Partial<StoredConsent> = {}): StoredConsent => ({
+type Said = StoredConsent & { readonly at: string };
+const consent = (more: Partial<Said> = {}): Said => ({
   id: 'c-1',
   purpose: 'after_sales',
   categories: ['contact'],
@@ -41,7 +42,7 @@ const consent = (more: Partial<StoredConsent> = {}): StoredConsent => ({
   at: '2026-01-01T00:00:00Z',
   ...more,
 });
-const says = (data_subject: string, ...consents: StoredConsent[]): Edit => ({
+const says = (data_subject: string, ...consents: Said[]): Edit => ({
   data_subject,
   statements: consents.map((each) => ({ data_subject, consent: each, evidence: { notice: 'v3' } })),
 });
@@ -176,6 +177,26 @@ describe.each(Object.keys(OPEN))('changes in %s', (dialect) => {
     });
   });
 
+  test('by an old statement lift no refusal that was written by hand without its moment; one that is said now does', async () => {
+    const { at: _, ...byHand } = consent({ status: 'withdrawn' });
+    await database.write("INSERT INTO consent_subjects (data_subject, entry) VALUES ('by-hand', $1)", [
+      JSON.stringify({ consents: [byHand] }),
+    ]);
+    expect(await records.edit([says('by-hand', consent({ at: '2030-01-01' }))], 'import')).toEqual([]);
+    expect(await records.entry('by-hand')).toEqual({ consents: [byHand] });
+    const now = consent({ at: '2026-11-30T08:00:00Z' });
+    await records.edit(
+      [
+        {
+          data_subject: 'by-hand',
+          statements: [{ data_subject: 'by-hand', consent: now, evidence: {}, isSaidNow: true }],
+        },
+      ],
+      'li',
+    );
+    expect(await records.entry('by-hand')).toEqual({ consents: [now] });
+  });
+
   test('of aliases give each to one person', async () => {
     const aliases = [{ type: 'login', alias: 'zhangsan' }];
     expect((await records.edit([{ data_subject: 'A1', aliases }], 'li')).map(({ what }) => what)).toEqual([
@@ -200,6 +221,8 @@ describe.each(Object.keys(OPEN))('changes in %s', (dialect) => {
     ['an agreement with everybody', says('C1', consent({ recipient: '*' }))],
     ['a day that does not exist', says('C1', consent({ until: '2026-02-30' }))],
     ['an end before the beginning', says('C1', consent({ from: '2026-02-02', until: '2026-02-01' }))],
+    ['no moment', says('C1', { ...consent({ status: 'withdrawn' }), at: undefined } as unknown as Said)],
+    ['a moment that does not exist', says('C1', consent({ at: '2026-02-30' }))],
     ['no category', says('C1', consent({ categories: [] }))],
     ['a flag with a line break', { data_subject: 'C1', addFlags: ['opt\nout'] }],
     ['an alias with a NUL', { data_subject: 'C1', aliases: [{ type: 'login', alias: 'a\0' }] }],
