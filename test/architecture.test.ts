@@ -140,6 +140,20 @@ describe('architecture', () => {
     ).toEqual([]);
   });
 
+  test('changes takes its stores as arguments: it imports types of them, and runs none', () => {
+    expect(
+      breaches(
+        local.filter((i) => room(i.file) === 'changes' && STAGES.includes(room(i.from)) && !i.typeOnly),
+      ),
+    ).toEqual([]);
+  });
+
+  test('a store is changed through changes alone: commands and endpoints call no function of a store that changes it', () => {
+    const makes = /\bcreate(?:ConsentRecords|Grants|RevocationRecords|ApiKeyRecords)\(/;
+    const making = files.filter((f) => makes.test(codeOf(f).replace(/export function \w+\(/g, '')));
+    expect(making).toEqual(['cli/opened.ts']);
+  });
+
   test('rego imports nothing of Sluice', () => {
     expect(breaches(local.filter((i) => room(i.file) === 'rego' && room(i.from) !== 'rego'))).toEqual([]);
   });

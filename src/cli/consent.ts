@@ -3,11 +3,17 @@ import { Command } from 'commander';
 import { type ConsentEvent, momentAfter, recordIdOf, type Statement } from '../consent/index.ts';
 import { SluiceError } from '../errors.ts';
 import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
-import { type StoreOptions, withConsents } from './consent/open.ts';
 import { FORMATS } from './consent/read.ts';
 import { toDpv } from './consent/dpv.ts';
 import type { Io } from './io.ts';
-import { names, oneOf } from './options.ts';
+import { withStore } from './opened.ts';
+import { by, names, oneOf } from './options.ts';
+
+interface StoreOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly by?: string;
+}
 
 interface EvidenceOptions extends StoreOptions {
   readonly notice?: string;
@@ -45,7 +51,7 @@ export function command(io: Io): Command {
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
   const changing = (name: string, description: string): Command =>
-    add(name, description).option('--by <name>', 'who makes the change; default: the user of this process');
+    by(add(name, description), 'the user of this process');
   const withEvidence = (command: Command): Command =>
     command
       .option('--notice <version>', 'notice that the data subject was shown')
@@ -93,7 +99,8 @@ export function command(io: Io): Command {
 }
 
 async function get(id: string, options: StoreOptions, io: Io): Promise<void> {
-  await withConsents(options, io, async ({ records }) => {
+  await withStore(options, io, async (opened) => {
+    const records = opened.consents();
     const entry = await records.entry(id);
     if (entry === undefined) return unknown(id, io);
     if (entry === null)
@@ -131,7 +138,8 @@ async function set(id: string, options: SetOptions, io: Io): Promise<void> {
       'usage_invalid',
       'Say what to record: --purpose and --categories, --flag, --unflag or --alias.',
     );
-  await withConsents(options, io, async ({ records, actor, changed }) => {
+  await withStore(options, io, async ({ consents, recorder }) => {
+    const records = consents();
     const about = (await records.entry(id))?.consents?.filter(
       (c) => c.purpose === purpose && c.recipient === options.recipient,
     );
@@ -157,7 +165,7 @@ async function set(id: string, options: SetOptions, io: Io): Promise<void> {
       alias: text.slice(text.indexOf('=') + 1),
     }));
     const edit = { data_subject: id, statements: statements(), addFlags: flag, removeFlags: unflag, aliases };
-    const events = await changed((journaled) => records.edit([edit], actor, journaled));
+    const events = await records.edit([edit], recorder(options.by));
     report(events, options, io);
     const refusals = (await records.entry(id))?.consents?.filter(
       (c) => c.status === 'withdrawn' && (c.purpose === '*' || c.recipient === '*'),
@@ -173,14 +181,12 @@ async function withdraw(id: string, options: WithdrawOptions, io: Io): Promise<v
   const { purpose, recipient, all = false } = options;
   if (all === (purpose !== undefined))
     throw new SluiceError('usage_invalid', 'Say what is withdrawn: --purpose NAME, or --all.');
-  await withConsents(options, io, async ({ records, actor, changed }) => {
+  await withStore(options, io, async ({ consents, recorder }) => {
     const wanted = {
       ...(purpose === undefined ? {} : { purpose }),
       ...(recipient === undefined ? {} : { recipient }),
     };
-    const done = await changed((journaled) =>
-      records.withdraw(id, wanted, evidenceOf(options), actor, journaled),
-    );
+    const done = await consents().withdraw(id, wanted, evidenceOf(options), recorder(options.by));
     if (done === null) return unknown(id, io);
     if (done.events.length === 0 && done.already === 0) {
       io.exitCode = 1;
@@ -194,8 +200,8 @@ async function withdraw(id: string, options: WithdrawOptions, io: Io): Promise<v
 }
 
 async function history(id: string, options: StoreOptions & { dpv?: boolean }, io: Io): Promise<void> {
-  await withConsents(options, io, async ({ records }) => {
-    const events = await records.history(id);
+  await withStore(options, io, async ({ consents }) => {
+    const events = await consents().history(id);
     if (events.length === 0) return unknown(id, io);
     if (options.dpv)
       for (const { consent } of events)

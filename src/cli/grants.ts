@@ -2,13 +2,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { milliseconds } from '../documents/units.ts';
 import { startOf } from '../model/moment.ts';
-import type { GrantRow, Wanted } from '../grants/index.ts';
+import type { Asked } from '../changes/grants.ts';
 import type { GrantFilter } from '../grants/index.ts';
-import { withChange, withGrants } from './grants/opened.ts';
 import { printGrant, printList, printShown } from './grants/printed.ts';
-import { scopeIn } from './grants/scope.ts';
 import type { Io } from './io.ts';
-import { names, oneOf, whole } from './options.ts';
+import { withStore } from './opened.ts';
+import { by, names, oneOf, whole } from './options.ts';
 
 export interface Common {
   readonly config: string;
@@ -77,9 +76,10 @@ export function command(io: Io): Command {
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
   const scoped = (c: Command): Command =>
-    c
-      .requiredOption('--subject <id>', 'the caller who will use it (`sub` of the token)')
-      .option('--by <name>', 'who asks for it; default: the caller')
+    by(
+      c.requiredOption('--subject <id>', 'the caller who will use it (`sub` of the token)'),
+      'the caller who will use it',
+    )
       .requiredOption('--purpose <name>', 'only for this purpose')
       .option('--id <id>', 'only this record, by the id that its path has (repeatable)', each)
       .option('--uses <n>', 'how many requests', whole(1, 1_000_000))
@@ -100,25 +100,21 @@ export function command(io: Io): Command {
     .option('--resource <type>', 'only of this type')
     .requiredOption('--reason <text>', 'why')
     .action((o: BreakGlassOptions) => breakGlass(o, io));
-  const changing = (c: Command, who: string): Command =>
-    c.requiredOption('--by <name>', who).option('--note <text>', 'why');
-  changing(
-    add('approve <id>', 'approve a request; the last approval puts it in force'),
-    'an approver',
-  ).action((id: string, o: ChangeOptions) => change('approve', id, o, io));
-  changing(add('reject <id>', 'reject a request'), 'an approver, or the requester').action(
-    (id: string, o: ChangeOptions) => change('reject', id, o, io),
-  );
-  changing(add('revoke <id>', 'end a grant now'), 'an approver, the requester or the holder').action(
-    (id: string, o: ChangeOptions) => change('revoke', id, o, io),
-  );
+  const changing = (what: 'approve' | 'reject' | 'revoke', description: string): void => {
+    by(add(`${what} <id>`, description))
+      .option('--note <text>', 'why')
+      .action((id: string, o: ChangeOptions) => change(what, id, o, io));
+  };
+  changing('approve', 'approve a request; the last approval puts it in force');
+  changing('reject', 'reject a request, as an approver; or withdraw it, as the requester');
+  changing('revoke', 'end a grant now, as an approver, the requester or the holder');
   add('list', 'the oldest first, without ids of records')
     .option('--state <state>', STATES.join(', '), oneOf(STATES), 'open')
     .option('--subject <id>', 'only of this caller')
     .option('--limit <n>', 'how many', whole(1, 100_000), 100)
     .action((o: ListOptions) => list(o, io));
   add('show <id>', 'scope, state, and everything that happened to it').action((id: string, o: Common) =>
-    withGrants(o, io, async ({ grants: store }) => printShown(await store.show(id), o, io)),
+    withStore(o, io, async ({ grants: store }) => printShown(await store().show(id), o, io)),
   );
   grants.addHelpText(
     'after',
@@ -128,39 +124,36 @@ export function command(io: Io): Command {
 }
 
 async function request(o: RequestOptions, io: Io): Promise<void> {
-  await withChange(o, o.by ?? o.subject, null, io, async ({ grants, change, loaded }) => {
-    const wanted = await wantedBy(o, o.justification, loaded);
-    const timed = { ...wanted, duration: o.duration ?? null, starts_at: o.start ?? null };
-    const { grant, isNew } = await grants.request(timed, change);
+  await withStore(o, io, async ({ grants, recorder }) => {
+    const asked = {
+      ...askedBy(o, o.justification),
+      duration: o.duration ?? null,
+      starts_at: o.start ?? null,
+    };
+    const { grant, isNew } = await grants().request(asked, recorder(o.by ?? o.subject));
     printGrant(grant, isNew ? 'requested' : 'pending already', o, io);
   });
 }
 
 async function breakGlass(o: BreakGlassOptions, io: Io): Promise<void> {
-  await withChange(o, o.by ?? o.subject, null, io, async ({ grants, change, loaded }) => {
-    const grant = await grants.breakGlass(await wantedBy(o, o.reason, loaded), change);
+  await withStore(o, io, async ({ grants, recorder }) => {
+    const grant = await grants().breakGlass(askedBy(o, o.reason), recorder(o.by ?? o.subject));
     printGrant(grant, 'active without approval: a review is open', o, io);
   });
 }
 
-async function wantedBy(
-  o: ScopeOptions,
-  justification: string,
-  loaded: Parameters<typeof scopeIn>[0],
-): Promise<Wanted> {
-  const scope = { purpose: o.purpose, resource: o.resource ?? null, categories: o.category };
-  return {
-    subject: o.subject,
-    ...scope,
-    ...(await scopeIn(loaded, scope)),
-    ids: o.id ?? [],
-    justification,
-    max_uses: o.uses ?? null,
-    max_records: o.records ?? null,
-    starts_at: null,
-    duration: null,
-  };
-}
+const askedBy = (o: ScopeOptions, justification: string): Asked => ({
+  subject: o.subject,
+  purpose: o.purpose,
+  resource: o.resource ?? null,
+  categories: o.category,
+  ids: o.id ?? [],
+  justification,
+  max_uses: o.uses ?? null,
+  max_records: o.records ?? null,
+  starts_at: null,
+  duration: null,
+});
 
 const DONE = { reject: 'rejected', revoke: 'revoked' } as const;
 
@@ -170,8 +163,8 @@ async function change(
   o: ChangeOptions,
   io: Io,
 ): Promise<void> {
-  await withChange(o, o.by, o.note ?? null, io, async ({ grants, change: by }) => {
-    const grant: GrantRow = await grants[what](id, by);
+  await withStore(o, io, async ({ grants, recorder }) => {
+    const grant = await grants()[what](id, o.note ?? null, recorder(o.by));
     const isPending = what === 'approve' && grant.state === 'requested';
     const done =
       what === 'approve' ? (isPending ? 'approved: one approval is missing' : 'approved') : DONE[what];
@@ -180,8 +173,8 @@ async function change(
 }
 
 async function list({ state, subject, limit, ...o }: ListOptions, io: Io): Promise<void> {
-  await withGrants(o, io, async ({ grants }) => {
-    const found = await grants.list({ state, limit, ...(subject === undefined ? {} : { subject }) });
+  await withStore(o, io, async ({ grants }) => {
+    const found = await grants().list({ state, limit, ...(subject === undefined ? {} : { subject }) });
     printList(found, state, o, io);
   });
 }

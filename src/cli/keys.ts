@@ -1,22 +1,15 @@
 /** `sluice keys`: API keys in the store. */
 import { Command } from 'commander';
-import { openStore } from '../compose/store.ts';
-import { loadConfig } from '../config/index.ts';
 import { milliseconds } from '../documents/units.ts';
 import { SluiceError } from '../errors.ts';
-import {
-  type ApiKeyRecords,
-  type ApiKeyRow,
-  createApiKeyRecords,
-  type NewApiKey,
-} from '../identity/index.ts';
+import type { ApiKeyChanges } from '../changes/api-keys.ts';
+import type { ApiKeyRow, NewApiKey } from '../identity/index.ts';
 import { momentOf } from '../identity/revoked.ts';
 import type { SubjectConfig } from '../identity/section.ts';
-import { systemClock } from '../observability/clock.ts';
-import { silentLogger } from '../observability/logger.ts';
 import { table, width } from './decisions/table.ts';
 import type { Io } from './io.ts';
-import { clearance, names, whole } from './options.ts';
+import { type Opened, withStore } from './opened.ts';
+import { by, clearance, names, whole } from './options.ts';
 
 interface Common {
   readonly config: string;
@@ -51,7 +44,7 @@ export function command(io: Io): Command {
       .description(description)
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
-  add('create <id>', 'make a key, and print it: it cannot be shown again')
+  by(add('create <id>', 'make a key, and print it: it cannot be shown again'))
     .requiredOption('--subject <id>', 'whose it is: `subject.id` in decision records')
     .requiredOption('--organization <name>', '`internal`, or the partner it belongs to')
     .option('--role <names>', 'roles; repeatable, or separated by commas', names)
@@ -60,19 +53,18 @@ export function command(io: Io): Command {
     .option('--clearance <n>', '1 to 5', clearance)
     .option('--purpose <name>', 'purpose if the request names none')
     .option('--expires <time>', 'when it ends: 90d from now, or RFC 3339', '90d')
-    .requiredOption('--by <name>', 'who does this')
     .action((id: string, options: CreateOptions) => create(id, options, io));
-  add(
-    'rotate <id>',
-    'make another key for the same subject, and print it; those before end after the overlap',
+  by(
+    add(
+      'rotate <id>',
+      'make another key for the same subject, and print it; those before end after the overlap',
+    ),
   )
     .option('--overlap <time>', 'how long those before stay valid', '7d')
     .option('--expires <time>', 'when the new one ends: 90d from now, or RFC 3339', '90d')
-    .requiredOption('--by <name>', 'who does this')
     .action((id: string, options: RotateOptions) => rotate(id, options, io));
-  add('revoke <id>', 'end every key of this name at once')
+  by(add('revoke <id>', 'end every key of this name at once'))
     .requiredOption('--reason <text>', 'why')
-    .requiredOption('--by <name>', 'who does this')
     .action((id: string, options: Common & { reason: string; by: string }) => revoke(id, options, io));
   add('list', 'the newest first')
     .option('--limit <n>', 'how many', whole(1, 100_000), 100)
@@ -85,7 +77,7 @@ export function command(io: Io): Command {
 }
 
 async function create(id: string, options: CreateOptions, io: Io): Promise<void> {
-  const { subject, organization, role = [], type, department, clearance: grade, purpose, by } = options;
+  const { subject, organization, role = [], type, department, clearance: grade, purpose } = options;
   if (grade !== undefined && grade !== null && (grade < 1 || grade > 5))
     throw new SluiceError('usage_invalid', '--clearance is 1 to 5.');
   const whose: SubjectConfig = {
@@ -97,17 +89,19 @@ async function create(id: string, options: CreateOptions, io: Io): Promise<void>
     ...(grade === undefined || grade === null ? {} : { clearance: grade }),
     ...(purpose === undefined ? {} : { purpose }),
   };
-  await withKeys(options, io, async (keys) =>
-    show(await keys.create(id, whose, end(options.expires, '--expires'), by), options, io),
-  );
+  await withKeys(options, io, async (keys, recorder) => {
+    const made = await keys.create(id, whose, end(options.expires, '--expires'), recorder(options.by));
+    show(made, options, io);
+  });
 }
 
 async function rotate(id: string, options: RotateOptions, io: Io): Promise<void> {
   const overlap = milliseconds(options.overlap);
   if (overlap === null) throw new SluiceError('usage_invalid', '--overlap: write 0s, 24h or 7d.');
-  await withKeys(options, io, async (keys) =>
-    show(await keys.rotate(id, end(options.expires, '--expires'), overlap, options.by), options, io),
-  );
+  await withKeys(options, io, async (keys, recorder) => {
+    const expires = end(options.expires, '--expires');
+    show(await keys.rotate(id, expires, overlap, recorder(options.by)), options, io);
+  });
 }
 
 function show({ key, row }: NewApiKey, { json }: Common, io: Io): void {
@@ -125,8 +119,8 @@ async function revoke(
   options: Common & { readonly reason: string; readonly by: string },
   io: Io,
 ): Promise<void> {
-  await withKeys(options, io, async (keys) => {
-    const revoked = await keys.revoke(id, options);
+  await withKeys(options, io, async (keys, recorder) => {
+    const revoked = await keys.revoke(id, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
         ? `${JSON.stringify({ keys: revoked.map(spelled) }, null, 2)}\n`
@@ -185,20 +179,16 @@ const spelled = (row: ApiKeyRow): object => ({
 });
 
 async function withKeys(
-  { config: file }: Common,
+  options: Common,
   io: Io,
-  work: (keys: ApiKeyRecords) => Promise<void>,
+  work: (keys: ApiKeyChanges, recorder: Opened['recorder']) => Promise<void>,
 ): Promise<void> {
-  const { config } = await loadConfig(file, io.env);
-  if (!config.identity.api_keys_in_store)
-    throw new SluiceError(
-      'config_invalid',
-      `${file}: identity.api_keys_in_store is not on, so that keys in the store would have no effect: set it to true and restart the sidecars.`,
-    );
-  const store = await openStore(config.store, systemClock, silentLogger);
-  try {
-    await work(createApiKeyRecords(store, () => new Date()));
-  } finally {
-    await store.close();
-  }
+  await withStore(options, io, async ({ apiKeys, recorder, loaded }) => {
+    if (!loaded.config.identity.api_keys_in_store)
+      throw new SluiceError(
+        'config_invalid',
+        `${options.config}: identity.api_keys_in_store is not on, so that keys in the store would have no effect: set it to true and restart the sidecars.`,
+      );
+    await work(apiKeys, recorder);
+  });
 }

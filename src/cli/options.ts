@@ -35,6 +35,14 @@ export const clearance = (value: string): number | null => {
   return Number(value);
 };
 
+const BY = 'who does this: recorded as it is given, and verified by nobody';
+
+/** `--by`: who makes a change. @param otherwise who it is without the option; absent: it is required */
+export const by = (command: Command, otherwise?: string): Command =>
+  otherwise === undefined
+    ? command.requiredOption('--by <name>', BY)
+    : command.option('--by <name>', `${BY}; default: ${otherwise}`);
+
 /**
  * Rejects an option that would have no effect.
  * @param ignored names as commander writes them: `exitCode`

@@ -1,20 +1,10 @@
 /** `sluice reviews`: decisions that somebody must look at afterwards. */
 import { Command } from 'commander';
-import { openStore } from '../compose/store.ts';
-import { loadConfig } from '../config/index.ts';
 import { SluiceError } from '../errors.ts';
-import { systemClock } from '../observability/clock.ts';
-import { silentLogger } from '../observability/logger.ts';
-import {
-  createReviews,
-  type Review,
-  type ReviewFilter,
-  type ReviewStore,
-  type Verdict,
-  VERDICTS,
-} from '../reviews/index.ts';
+import { type Review, type ReviewFilter, type Verdict, VERDICTS } from '../reviews/index.ts';
 import type { Io } from './io.ts';
-import { oneOf, whole } from './options.ts';
+import { withStore } from './opened.ts';
+import { by, oneOf, whole } from './options.ts';
 import { table, width } from './decisions/table.ts';
 import { counted } from './text.ts';
 
@@ -52,11 +42,12 @@ export function command(io: Io): Command {
     .option('--subject <id>', 'only of this caller')
     .option('--limit <n>', 'how many', whole(1, 100_000), 100)
     .action((options: ListOptions) => list(options, io));
-  add(
-    'close <decision-id>',
-    'say whether it was justified; what was seen: sluice decisions show <decision-id>',
+  by(
+    add(
+      'close <decision-id>',
+      'say whether it was justified; what was seen: sluice decisions show <decision-id>; nobody reviews what they did themselves',
+    ),
   )
-    .requiredOption('--by <name>', 'who reviewed it: nobody reviews what they did themselves')
     .requiredOption('--verdict <verdict>', VERDICTS.join(' or '), oneOf(VERDICTS))
     .requiredOption('--note <text>', 'what was found')
     .action((id: string, options: CloseOptions) => close(id, options, io));
@@ -68,7 +59,7 @@ export function command(io: Io): Command {
 }
 
 async function list({ state, subject, limit, ...options }: ListOptions, io: Io): Promise<void> {
-  await withReviews(options, io, async (reviews) => {
+  await withStore(options, io, async ({ reviews }) => {
     const filter: ReviewFilter = {
       limit,
       ...(state === 'all' ? {} : { state }),
@@ -101,10 +92,10 @@ async function list({ state, subject, limit, ...options }: ListOptions, io: Io):
   });
 }
 
-async function close(id: string, { by, verdict, note, ...options }: CloseOptions, io: Io): Promise<void> {
+async function close(id: string, { verdict, note, ...options }: CloseOptions, io: Io): Promise<void> {
   if (note.trim() === '') throw new SluiceError('usage_invalid', '--note: say what was found.');
-  await withReviews(options, io, async (reviews) => {
-    const closed = await reviews.close(id, by, verdict, note);
+  await withStore(options, io, async ({ reviews, recorder }) => {
+    const closed = await reviews.close(id, verdict, note, recorder(options.by));
     io.stdout.write(
       options.json
         ? `${JSON.stringify(spelled(closed), null, 2)}\n`
@@ -121,17 +112,3 @@ const spelled = ({ opened_at, due_at, closed_at, ...rest }: Review): object => (
   due_at: new Date(due_at).toISOString(),
   closed_at: closed_at === null ? null : new Date(closed_at).toISOString(),
 });
-
-async function withReviews(
-  { config: file }: Common,
-  io: Io,
-  work: (reviews: ReviewStore) => Promise<void>,
-): Promise<void> {
-  const { config } = await loadConfig(file, io.env);
-  const store = await openStore(config.store, systemClock, silentLogger);
-  try {
-    await work(createReviews(store, config.reviews.due, () => new Date()));
-  } finally {
-    await store.close();
-  }
-}

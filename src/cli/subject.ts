@@ -1,24 +1,15 @@
 /** `sluice subject`: access of one caller: taken away, given back, and what was done with it. */
 import { Command } from 'commander';
-import { openStore } from '../compose/store.ts';
-import { loadConfig } from '../config/index.ts';
 import { SluiceError } from '../errors.ts';
-import {
-  createRevocationRecords,
-  type Revocation,
-  type RevocationRecords,
-  type RevocationTarget,
-  type Terms,
-} from '../identity/index.ts';
+import type { RevocationChanges } from '../changes/revocations.ts';
+import type { Revocation, RevocationTarget, Terms } from '../identity/index.ts';
 import { momentOf } from '../identity/revoked.ts';
-import type { Database } from '../model/database.ts';
-import { systemClock } from '../observability/clock.ts';
-import { silentLogger } from '../observability/logger.ts';
-import { createReviews, type Review } from '../reviews/index.ts';
+import type { Review } from '../reviews/index.ts';
 import { place, source } from './decisions/source.ts';
 import { decisionTable, table, width } from './decisions/table.ts';
 import type { Io } from './io.ts';
-import { oneOf, whole } from './options.ts';
+import { type Opened, withStore } from './opened.ts';
+import { by, oneOf, whole } from './options.ts';
 import { counted } from './text.ts';
 
 interface Common {
@@ -58,11 +49,10 @@ export function command(io: Io): Command {
       .option('-c, --config <file>', 'configuration', 'sluice.yaml')
       .option('--json', 'print as JSON');
   const withTarget = (cmd: Command): Command =>
-    cmd
+    by(cmd)
       .option('--jti <id>', 'instead of a subject: one token, by its id')
       .option('--sha256 <digest>', 'instead of a subject: one token, API key or certificate, by its digest')
-      .requiredOption('--reason <text>', 'why')
-      .requiredOption('--by <name>', 'who does this');
+      .requiredOption('--reason <text>', 'why');
   withTarget(add('revoke [id]', 'refuse every credential of a subject from now on'))
     .option('--issuer <issuer>', 'only credentials of this issuer (for an API key: api-key:<id>)')
     .option('--issued-before <time>', 'only credentials issued before then: who signs in again gets in')
@@ -96,8 +86,8 @@ async function revoke(id: string | undefined, options: RevokeOptions, io: Io): P
     ...(from === undefined ? {} : { starts_at: moment(from, '--from') }),
     ...(until === undefined ? {} : { ends_at: moment(until, '--until') }),
   };
-  await withRecords(options, io, async (records) => {
-    const revoked = await records.revoke(target, terms, options);
+  await withRevocations(options, io, async (revocations, recorder) => {
+    const revoked = await revocations.revoke(target, terms, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
         ? `${JSON.stringify(spelled(revoked), null, 2)}\n`
@@ -108,8 +98,8 @@ async function revoke(id: string | undefined, options: RevokeOptions, io: Io): P
 
 async function restore(id: string | undefined, options: TargetOptions, io: Io): Promise<void> {
   const target = targetOf(id, options);
-  await withRecords(options, io, async (records) => {
-    const restored = await records.restore(target, options);
+  await withRevocations(options, io, async (revocations, recorder) => {
+    const restored = await revocations.restore(target, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
         ? `${JSON.stringify({ revocations: restored.map(spelled) }, null, 2)}\n`
@@ -119,7 +109,7 @@ async function restore(id: string | undefined, options: TargetOptions, io: Io): 
 }
 
 async function list({ state, limit, ...options }: ListOptions, io: Io): Promise<void> {
-  await withRecords(options, io, async (records) => {
+  await withRevocations(options, io, async (records) => {
     const found = await records.list({ state, limit });
     if (options.json) io.stdout.write(`${JSON.stringify({ revocations: found.map(spelled) }, null, 2)}\n`);
     else if (found.length === 0) io.stdout.write('Nothing is revoked in the store.\n');
@@ -139,9 +129,9 @@ async function history(id: string, { limit, ...options }: HistoryOptions, io: Io
   const log = await source(at, io);
   try {
     const { decisions, cursor } = await log.query({ subject: id, limit });
-    const { revocations, reviews } = await withStore(options, io, async (store, due) => ({
-      revocations: await createRevocationRecords(store, () => new Date()).ofSubject(id),
-      reviews: await createReviews(store, due, () => new Date()).list({ subject: id, limit: MOST_REVIEWS }),
+    const { revocations, reviews } = await withStore(options, io, async (store) => ({
+      revocations: await store.revocations.ofSubject(id),
+      reviews: await store.reviews.list({ subject: id, limit: MOST_REVIEWS }),
     }));
     if (options.json) {
       const told = { subject: id, revocations: revocations.map(spelled), reviews, decisions };
@@ -238,31 +228,17 @@ const spelled = (r: Revocation): object => ({
 });
 
 /** Nothing is said to be revoked where no sidecar would look. */
-async function withRecords(
-  { config: file }: Common,
+async function withRevocations(
+  options: Common,
   io: Io,
-  work: (records: RevocationRecords) => Promise<void>,
+  work: (revocations: RevocationChanges, recorder: Opened['recorder']) => Promise<void>,
 ): Promise<void> {
-  await withStore({ config: file }, io, async (store, _due, inStore) => {
-    if (!inStore)
+  await withStore(options, io, async ({ revocations, recorder, loaded }) => {
+    if (!loaded.config.identity.revocations_in_store)
       throw new SluiceError(
         'config_invalid',
-        `${file}: identity.revocations_in_store is not on, so that a revocation in the store would have no effect: set it to true and restart the sidecars.`,
+        `${options.config}: identity.revocations_in_store is not on, so that a revocation in the store would have no effect: set it to true and restart the sidecars.`,
       );
-    await work(createRevocationRecords(store, () => new Date()));
+    await work(revocations, recorder);
   });
-}
-
-async function withStore<T>(
-  { config: file }: Pick<Common, 'config'>,
-  io: Io,
-  work: (store: Database, due: number, inStore: boolean) => Promise<T>,
-): Promise<T> {
-  const { config } = await loadConfig(file, io.env);
-  const store = await openStore(config.store, systemClock, silentLogger);
-  try {
-    return await work(store, config.reviews.due, config.identity.revocations_in_store);
-  } finally {
-    await store.close();
-  }
 }

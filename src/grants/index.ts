@@ -13,6 +13,7 @@ import { type EventName, type GrantEvent, type GrantRow, stateOf } from './table
 
 export { createGrantSource } from './source.ts';
 export { gradeOf } from './grade.ts';
+export { scopeOf } from './scope.ts';
 export type { Wanted } from './request.ts';
 export { GRANT_MIGRATIONS, type GrantEvent, type GrantRow, type GrantState, stateOf } from './tables.ts';
 

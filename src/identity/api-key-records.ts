@@ -2,6 +2,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries, Row } from '../model/database.ts';
+import type { Journaled } from '../model/journaled.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import type { Statement } from './revocation-records.ts';
 import type { SubjectConfig } from './section.ts';
@@ -29,14 +30,30 @@ export interface NewApiKey {
 
 export interface ApiKeyRecords {
   /** @throws SluiceError `input_invalid`, `api_key_taken`, `store_unavailable` */
-  create(id: string, subject: SubjectConfig, expires: number, by: string): Promise<NewApiKey>;
+  create(
+    id: string,
+    subject: SubjectConfig,
+    expires: number,
+    by: string,
+    journaled: Journaled<ApiKeyRow>,
+  ): Promise<NewApiKey>;
   /**
    * A new key for the same subject. Those before end after `overlap` milliseconds at the latest.
    * @throws SluiceError `input_invalid`, `api_key_not_found`, `store_unavailable`
    */
-  rotate(id: string, expires: number, overlap: number, by: string): Promise<NewApiKey>;
+  rotate(
+    id: string,
+    expires: number,
+    overlap: number,
+    by: string,
+    journaled: Journaled<ApiKeyRow>,
+  ): Promise<NewApiKey>;
   /** @throws SluiceError `input_invalid`, `api_key_not_found`, `store_unavailable` */
-  revoke(id: string, statement: Statement): Promise<readonly ApiKeyRow[]>;
+  revoke(
+    id: string,
+    statement: Statement,
+    journaled: Journaled<readonly ApiKeyRow[]>,
+  ): Promise<readonly ApiKeyRow[]>;
   /** the newest first */
   list(limit: number): Promise<readonly ApiKeyRow[]>;
 }
@@ -55,19 +72,21 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
     subject: string,
     expires: number,
     by: string,
+    journaled: Journaled<ApiKeyRow>,
   ): Promise<NewApiKey> {
     const key = `${PREFIX}${randomBytes(32).toString('base64url')}`;
     const [row] = await tx.query<ApiKeyRow>(
       'INSERT INTO sluice_api_keys (sha256, id, subject, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING *',
       [hash('sha256', key, 'hex'), id, subject, now().getTime(), by, expires],
     );
+    await journaled(row!);
     return { key, row: row! };
   }
   const checkExpiry = (expires: number): void => {
     if (!(expires > now().getTime())) throw invalid('The key would have expired already: give a later time.');
   };
   return {
-    async create(id, subject, expires, by) {
+    async create(id, subject, expires, by, journaled) {
       for (const name of [id, subject.id, by])
         if (name.trim() === '' || name.length > 256 || holdsUnseen(name))
           throw invalid(
@@ -80,10 +99,10 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
             'api_key_taken',
             `There is a key "${id}" already: rotate it, or choose another name.`,
           );
-        return insert(tx, id, JSON.stringify(subject), expires, by);
+        return insert(tx, id, JSON.stringify(subject), expires, by, journaled);
       });
     },
-    async rotate(id, expires, overlap, by) {
+    async rotate(id, expires, overlap, by, journaled) {
       if (by.trim() === '') throw invalid('Say who does this, for whoever asks later.');
       checkExpiry(expires);
       return database.transaction(async (tx) => {
@@ -94,18 +113,21 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
           'UPDATE sluice_api_keys SET expires_at = $2 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2',
           [id, end],
         );
-        return insert(tx, id, newest.subject, expires, by);
+        return insert(tx, id, newest.subject, expires, by, journaled);
       });
     },
-    async revoke(id, { reason, by }) {
+    async revoke(id, { reason, by }, journaled) {
       if (reason.trim() === '' || by.trim() === '')
         throw invalid('Say who does this, and why, for whoever asks later.');
-      const revoked = await database.write<ApiKeyRow>(
-        'UPDATE sluice_api_keys SET revoked_at = $2, revoked_by = $3, reason = $4 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING *',
-        [id, now().getTime(), by, reason],
-      );
-      if (revoked.length === 0) throw notFound(id);
-      return revoked;
+      return database.transaction(async (tx) => {
+        const revoked = await tx.query<ApiKeyRow>(
+          'UPDATE sluice_api_keys SET revoked_at = $2, revoked_by = $3, reason = $4 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 RETURNING *',
+          [id, now().getTime(), by, reason],
+        );
+        if (revoked.length === 0) throw notFound(id);
+        await journaled(revoked);
+        return revoked;
+      });
     },
     list: (limit) =>
       database.query<ApiKeyRow>('SELECT * FROM sluice_api_keys ORDER BY created_at DESC, sha256 LIMIT $1', [

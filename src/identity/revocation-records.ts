@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Database, Row } from '../model/database.ts';
+import type { Journaled } from '../model/journaled.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
 import { DIGEST } from './revoked.ts';
 
@@ -46,12 +47,21 @@ export interface Terms {
 
 export interface RevocationRecords {
   /** @throws SluiceError `input_invalid`, `store_unavailable` */
-  revoke(target: RevocationTarget, terms: Terms, statement: Statement): Promise<Revocation>;
+  revoke(
+    target: RevocationTarget,
+    terms: Terms,
+    statement: Statement,
+    journaled: Journaled<Revocation>,
+  ): Promise<Revocation>;
   /**
    * Ends every revocation of the target.
    * @throws SluiceError `revocation_not_found`, `input_invalid`, `store_unavailable`
    */
-  restore(target: RevocationTarget, statement: Statement): Promise<readonly Revocation[]>;
+  restore(
+    target: RevocationTarget,
+    statement: Statement,
+    journaled: Journaled<readonly Revocation[]>,
+  ): Promise<readonly Revocation[]>;
   /** the newest first; `current`: those that are in force, or will be */
   list(options: {
     readonly state: 'current' | 'all';
@@ -63,44 +73,50 @@ export interface RevocationRecords {
 
 export function createRevocationRecords(database: Database, now: () => Date): RevocationRecords {
   return {
-    async revoke(target, { issuer, issued_before, starts_at, ends_at }, statement) {
+    async revoke(target, { issuer, issued_before, starts_at, ends_at }, statement, journaled) {
       const { kind, name } = readTarget(target);
       const { reason, by } = readStatement(statement);
       const at = now().getTime();
       if (ends_at !== undefined && ends_at <= Math.max(at, starts_at ?? at))
         throw invalid('The revocation would end before it begins: give a later end.');
-      const [revocation] = await database.write<Revocation>(
-        `INSERT INTO sluice_revocations (id, kind, name, issuer, issued_before, starts_at, ends_at, reason, revoked_at, revoked_by)
+      return database.transaction(async (tx) => {
+        const [revocation] = await tx.query<Revocation>(
+          `INSERT INTO sluice_revocations (id, kind, name, issuer, issued_before, starts_at, ends_at, reason, revoked_at, revoked_by)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *`,
-        [
-          randomUUID(),
-          kind,
-          name,
-          issuer ?? null,
-          issued_before ?? null,
-          starts_at ?? null,
-          ends_at ?? null,
-          reason,
-          at,
-          by,
-        ],
-      );
-      return revocation!;
+          [
+            randomUUID(),
+            kind,
+            name,
+            issuer ?? null,
+            issued_before ?? null,
+            starts_at ?? null,
+            ends_at ?? null,
+            reason,
+            at,
+            by,
+          ],
+        );
+        await journaled(revocation!);
+        return revocation!;
+      });
     },
-    async restore(target, statement) {
+    async restore(target, statement, journaled) {
       const { kind, name } = readTarget(target);
       const { reason, by } = readStatement(statement);
-      const restored = await database.write<Revocation>(
-        `UPDATE sluice_revocations SET restored_at = $3, restored_by = $4, restored_reason = $5
+      return database.transaction(async (tx) => {
+        const restored = await tx.query<Revocation>(
+          `UPDATE sluice_revocations SET restored_at = $3, restored_by = $4, restored_reason = $5
          WHERE kind = $1 AND name = $2 AND restored_at IS NULL AND (ends_at IS NULL OR ends_at > $3) RETURNING *`,
-        [kind, name, now().getTime(), by, reason],
-      );
-      if (restored.length === 0)
-        throw new SluiceError(
-          'revocation_not_found',
-          'Nothing is revoked under this name in the store: see "sluice subject list". A revocation in the file of identity.revocations ends there.',
+          [kind, name, now().getTime(), by, reason],
         );
-      return restored;
+        if (restored.length === 0)
+          throw new SluiceError(
+            'revocation_not_found',
+            'Nothing is revoked under this name in the store: see "sluice subject list". A revocation in the file of identity.revocations ends there.',
+          );
+        await journaled(restored);
+        return restored;
+      });
     },
     list: ({ state, limit }) =>
       database.query<Revocation>(

@@ -3,7 +3,7 @@ import type { SluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { ShadowReport } from '../policy/shadow.ts';
 import type { StoreDependencies } from '../policy/store.ts';
-import { DecisionEntry, NOTHING_DISCLOSED, openEntry, unrecorded, writeRecord } from './record.ts';
+import { DecisionEntry, openEntry, unrecorded, writeRecord } from './record.ts';
 import type { Stages } from './stages.ts';
 
 export type MalformedCode = 'request_malformed' | 'request_timeout' | 'upgrade_refused';
@@ -95,82 +95,4 @@ export const shadowRecord =
       .catch((err: unknown) =>
         logger.error({ err }, 'a difference of the shadow policy could not be recorded'),
       );
-  };
-
-const NAMELESS = {
-  roles: [],
-  department: null,
-  organization: 'internal',
-  clearance: null,
-  assurance: { amr: [], acr: null, auth_time: null },
-} as const;
-
-/** Who changed which consents by a command. An import has one record for each transaction. */
-export const consentRecords =
-  ({
-    log,
-    newDecisionId,
-    clock,
-  }: Recording & { readonly log: { readonly dataSubject: (id: string) => string } }) =>
-  async (
-    outcome: 'allowed' | 'error',
-    actor: string,
-    events: readonly {
-      readonly data_subject: string;
-      readonly what: string;
-      readonly consent: { readonly record_id: string } | null;
-    }[],
-  ): Promise<void> => {
-    const entry = new DecisionEntry(newDecisionId(), clock);
-    entry.kind = 'consent';
-    entry.subject = { type: 'user', id: actor, properties: NAMELESS };
-    entry.action = 'update';
-    const counts = new Map<string, number>();
-    for (const { what } of events) counts.set(what, (counts.get(what) ?? 0) + 1);
-    entry.reasons = [...counts].map(([what, count]) => ({
-      code: outcome === 'error' ? 'consent_unchanged' : `consent_${what}`,
-      message: `${count} × ${what}${outcome === 'error' ? ': recorded, and then not carried out' : ''}`,
-    }));
-    const consents = [...new Set(events.flatMap(({ consent }) => consent?.record_id || []))];
-    const summary = {
-      ...NOTHING_DISCLOSED,
-      data_subjects: [...new Set(events.map(({ data_subject }) => log.dataSubject(data_subject)))],
-      ...(consents.length === 0 ? {} : { consents }),
-    };
-    await log.append({ ...entry.draft(outcome, 0, null, summary), response: null });
-  };
-
-/** A change of a grant. Its ids are not recorded: the store has them, by the id of the grant. */
-export interface GrantChange {
-  readonly decision_id: string;
-  /** `requested`, `approved` … */
-  readonly what: string;
-  readonly by: string;
-  readonly note: string | null;
-  readonly grant: {
-    readonly id: string;
-    readonly subject: string;
-    readonly purpose: string;
-    readonly tier: number | null;
-    readonly resource: string | null;
-    readonly justification: string;
-  };
-}
-
-/** Resolves when it is durable. */
-export const grantRecord =
-  ({ log, clock }: Pick<Stages, 'log' | 'clock'>) =>
-  async ({ decision_id, what, by, note, grant }: GrantChange): Promise<void> => {
-    const entry = new DecisionEntry(decision_id, clock);
-    entry.kind = 'grant';
-    entry.subject = { type: 'user', id: by, properties: NAMELESS };
-    entry.grantId = grant.id;
-    entry.purpose = grant.purpose;
-    entry.tier = grant.tier as DecisionEntry['tier'];
-    entry.resource = grant.resource === null ? null : { type: grant.resource, properties: {} };
-    entry.justification = note ?? grant.justification;
-    entry.reasons = [{ code: `grant_${what}` }];
-    entry.labels = { holder: grant.subject };
-    const outcome = what === 'rejected' || what === 'revoked' ? 'denied' : 'allowed';
-    await log.append({ ...entry.draft(outcome, 0, null, null), response: null });
   };

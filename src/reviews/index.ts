@@ -1,6 +1,7 @@
 /** Reviews in the store: opened by decisions, closed by people. */
 import { SluiceError } from '../errors.ts';
 import type { Database, Migration, Row } from '../model/database.ts';
+import type { Journaled } from '../model/journaled.ts';
 import type { Reviewable, ReviewDesk } from '../model/review.ts';
 
 export const REVIEW_MIGRATIONS: readonly Migration[] = [
@@ -50,7 +51,13 @@ export interface ReviewStore extends ReviewDesk {
    * @param by who closes it: never the subject whose decision it is about
    * @throws SluiceError `review_not_found`, `review_closed`, `review_of_own_decision`
    */
-  close(decisionId: string, by: string, verdict: Verdict, note: string): Promise<Review>;
+  close(
+    decisionId: string,
+    by: string,
+    verdict: Verdict,
+    note: string,
+    journaled: Journaled<Review>,
+  ): Promise<Review>;
 }
 
 /** @param due milliseconds in which a review must be closed */
@@ -77,7 +84,7 @@ export function createReviews(database: Database, due: number, now: () => Date):
       );
       return row?.n ?? 0;
     },
-    close: (decisionId, by, verdict, note) =>
+    close: (decisionId, by, verdict, note, journaled) =>
       database.transaction(async (tx) => {
         const [review] = await tx.query<Review>(
           `SELECT * FROM sluice_reviews WHERE decision_id = $1 ${database.forUpdate}`,
@@ -99,6 +106,7 @@ export function createReviews(database: Database, due: number, now: () => Date):
           'UPDATE sluice_reviews SET closed_at = $2, closed_by = $3, verdict = $4, note = $5 WHERE decision_id = $1 RETURNING *',
           [decisionId, now().getTime(), by, verdict, note],
         );
+        await journaled(closed!);
         return closed!;
       }),
   };

@@ -349,7 +349,7 @@ describe('a store in PostgreSQL', () => {
     const found = recordsOf(join(dir, 'journal')).filter(({ kind }) => kind === 'consent');
     expect(found.slice(-2).map(({ outcome, reasons }) => [outcome, reasons[0]?.code])).toEqual([
       ['allowed', 'consent_flags'],
-      ['error', 'consent_unchanged'],
+      ['error', 'change_unconfirmed'],
     ]);
   });
 

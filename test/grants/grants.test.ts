@@ -21,6 +21,7 @@ import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
+import { unrecorded } from '../support/unrecorded.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -347,7 +348,7 @@ describe.each(Object.keys(OPEN))('grants in %s', (dialect) => {
       refused,
     );
     for (const { decision_id } of await reviews.list({ subject, state: 'open', limit: 10 }))
-      await reviews.close(decision_id, 'u-auditor', 'justified', 'ok');
+      await reviews.close(decision_id, 'u-auditor', 'justified', 'ok', unrecorded);
     await grants.breakGlass(everything, by(subject));
     await expect(grants.breakGlass({ ...everything, justification: '' }, by(subject))).rejects.toMatchObject({
       code: 'grant_invalid',

@@ -14,6 +14,7 @@ import { sluice } from '../cli/support.ts';
 import { openForwarder, schemaUrl } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
+import { unrecorded } from '../support/unrecorded.ts';
 
 const closing: (() => unknown)[] = [];
 const after: (() => unknown)[] = [];
@@ -177,18 +178,18 @@ test('a key ends at its time, and one that would have ended already is not made'
   let now = new Date('2026-11-01T00:00:00Z');
   const records = createApiKeyRecords(database, () => now);
   const subject = { type: 'service', id: 'erp', roles: [], organization: 'internal' };
-  await expect(records.create('k', subject, now.getTime(), 'b')).rejects.toMatchObject({
+  await expect(records.create('k', subject, now.getTime(), 'b', unrecorded)).rejects.toMatchObject({
     code: 'input_invalid',
   });
-  await expect(records.create(' k', subject, now.getTime() + 1, 'b')).rejects.toMatchObject({
+  await expect(records.create(' k', subject, now.getTime() + 1, 'b', unrecorded)).rejects.toMatchObject({
     code: 'input_invalid',
   });
-  await records.create('k', subject, now.getTime() + 10, 'b');
+  await records.create('k', subject, now.getTime() + 10, 'b', unrecorded);
   now = new Date(now.getTime() + 10);
-  await expect(records.rotate('k', now.getTime() + 10, 0, 'b')).rejects.toMatchObject({
+  await expect(records.rotate('k', now.getTime() + 10, 0, 'b', unrecorded)).rejects.toMatchObject({
     code: 'api_key_not_found',
   });
-  await records.create('k', subject, now.getTime() + 10, 'b');
+  await records.create('k', subject, now.getTime() + 10, 'b', unrecorded);
   expect(await records.list(10)).toHaveLength(2);
 });
 

@@ -21,6 +21,7 @@ import { sluice } from '../cli/support.ts';
 import { openForwarder, schemaUrl } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
 import { type Running, startSluice } from '../support/sluice.ts';
+import { unrecorded } from '../support/unrecorded.ts';
 import { identityConfig, ISSUER, issuerOf, newKey, NOW, SettableClock } from './setup.ts';
 
 const closing: (() => unknown)[] = [];
@@ -213,6 +214,7 @@ test('PostgreSQL that is lost: nobody gets in, and who was revoked meanwhile doe
     { kind: 'subject', name: 'u-1' },
     {},
     { reason: 'r', by: 'b' },
+    unrecorded,
   );
   await forwarder.start();
   const seen = new Set<string>();
@@ -236,6 +238,7 @@ test('PostgreSQL that is silent: memory is used no longer than a lost announceme
     { kind: 'subject', name: 'u-1' },
     {},
     { reason: 'r', by: 'b' },
+    unrecorded,
   );
   const revokedAt = performance.now();
   let lastAllowed = 0;
@@ -341,10 +344,12 @@ describe('one identity stage', () => {
   };
   type Kind = 'subject' | 'jti' | 'sha256';
   const refusedBy = async (kind: Kind, name: string, terms: Terms = {}): Promise<string[]> => {
-    await createRevocationRecords(store, () => clock.now()).revoke({ kind, name }, terms, {
-      reason: 'r',
-      by: 'b',
-    });
+    await createRevocationRecords(store, () => clock.now()).revoke(
+      { kind, name },
+      terms,
+      { reason: 'r', by: 'b' },
+      unrecorded,
+    );
     return refused();
   };
   const refused = async (): Promise<string[]> => {
@@ -396,7 +401,7 @@ describe('one identity stage', () => {
   ])('refuses a revocation with %s', async (_, kind, name, terms, statement) => {
     const records = createRevocationRecords(store, () => clock.now());
     await expect(
-      records.revoke({ kind, name }, terms, { reason: 'r', by: 'b', ...statement }),
+      records.revoke({ kind, name }, terms, { reason: 'r', by: 'b', ...statement }, unrecorded),
     ).rejects.toMatchObject({ code: 'input_invalid' });
   });
 });

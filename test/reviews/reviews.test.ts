@@ -13,6 +13,7 @@ import { sluice } from '../cli/support.ts';
 import { chunks, type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
 import { CUSTOMER, type Running, startSluice } from '../support/sluice.ts';
+import { unrecorded } from '../support/unrecorded.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sluice-reviews-'));
 let schema: Awaited<ReturnType<typeof freshSchema>>;
@@ -142,12 +143,12 @@ describe.each(Object.keys(OPEN))('reviews in %s', (dialect) => {
     expect(await ids({})).toEqual(['d1', 'd2', 'd3']);
     expect(await ids({ limit: 2 })).toEqual(['d1', 'd2']);
     const both = await Promise.allSettled(
-      ['a', 'b'].map((by) => reviews.close('d1', by, 'unjustified', 'no ticket')),
+      ['a', 'b'].map((by) => reviews.close('d1', by, 'unjustified', 'no ticket', unrecorded)),
     );
     expect(both.map((r) => r.status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await reviews.overdue('u-1')).toBe(0);
     expect(await ids({ state: 'closed' })).toEqual(['d1']);
-    await expect(reviews.close('d9', 'a', 'justified', '')).rejects.toMatchObject({
+    await expect(reviews.close('d9', 'a', 'justified', '', unrecorded)).rejects.toMatchObject({
       code: 'review_not_found',
     });
     await database.close();

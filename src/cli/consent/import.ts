@@ -4,14 +4,18 @@ import { createWriteStream, type WriteStream, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { InvalidArgumentError } from 'commander';
+import type { ConsentChanges } from '../../changes/consents.ts';
 import type { Edit, Statement } from '../../consent/index.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { progressBar } from '../decisions/check.ts';
 import type { Io } from '../io.ts';
-import { type OpenConsents, type StoreOptions, withConsents } from './open.ts';
+import { type Opened, withStore } from '../opened.ts';
 import { FORMATS, type ImportFormat, type Item, read } from './read.ts';
 
-export interface ImportOptions extends StoreOptions {
+export interface ImportOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly by?: string;
   readonly format?: ImportFormat;
   readonly rejects?: string;
   readonly at?: string;
@@ -37,7 +41,8 @@ export async function importConsents(file: string, options: ImportOptions, io: I
   const counts = { lines: 0, changed: 0, known: 0, rejected: 0 };
   const first: string[] = [];
   try {
-    await withConsents(options, io, async (consents) => {
+    await withStore(options, io, async ({ consents, recorder }) => {
+      const into = { records: consents(), recorder: () => recorder(options.by) };
       const reject = async (line: number, reason: string): Promise<void> => {
         counts.rejected++;
         if (first.length < 5) first.push(`${file}:${line}: ${reason}`);
@@ -52,7 +57,7 @@ export async function importConsents(file: string, options: ImportOptions, io: I
       let done = 0;
       const flush = async (): Promise<void> => {
         if (batch.length === 0) return;
-        const { changed, refused } = await applied(batch, consents);
+        const { changed, refused } = await applied(batch, into);
         counts.changed += changed;
         counts.known +=
           batch.reduce((sum, { statements }) => sum + statements.length, 0) - changed - refused.length;
@@ -89,18 +94,21 @@ export async function importConsents(file: string, options: ImportOptions, io: I
   report(file, counts, first, options, io);
 }
 
+interface Into {
+  readonly records: ConsentChanges;
+  /** a new one for each transaction */
+  readonly recorder: () => ReturnType<Opened['recorder']>;
+}
+
 /** A batch in one transaction; where one of it is not valid, each alone, so that the others are kept. */
 async function applied(
   batch: readonly { readonly line: number; readonly statements: readonly Statement[] }[],
-  { records, actor, changed }: OpenConsents,
+  into: Into,
 ): Promise<{ changed: number; refused: { line: number; reason: string }[] }> {
   const apply = (items: typeof batch) =>
-    changed((journaled) =>
-      records.edit(
-        items.flatMap(({ statements }) => editsOf(statements)),
-        actor,
-        journaled,
-      ),
+    into.records.edit(
+      items.flatMap(({ statements }) => editsOf(statements)),
+      into.recorder(),
     );
   try {
     return { changed: (await apply(batch)).length, refused: [] };
@@ -112,7 +120,7 @@ async function applied(
   const refused: { line: number; reason: string }[] = [];
   const half = Math.ceil(batch.length / 2);
   for (const part of [batch.slice(0, half), batch.slice(half)]) {
-    const found = await applied(part, { records, actor, changed } as OpenConsents);
+    const found = await applied(part, into);
     done += found.changed;
     refused.push(...found.refused);
   }

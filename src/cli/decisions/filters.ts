@@ -31,7 +31,10 @@ export const withFilters = (command: Command): Command =>
     .option('--resource <type[/id]>', 'what was asked for')
     .option('--purpose <name>', 'why')
     .option('--recipient <name>', 'for whom')
-    .option('--action <name>', 'read, search, export, create, update, delete')
+    .option(
+      '--action <name>',
+      'read, search, export, create, update, delete; of a change: consents.set, keys.revoke …',
+    )
     .option('--outcome <name>', RECORD_NAMES.outcome.join(', '))
     .option('--kind <name>', RECORD_NAMES.kind.join(', '))
     .option('--path <pointer>', 'a field that was released or withheld, e.g. /id_number')

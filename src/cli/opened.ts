@@ -1,0 +1,102 @@
+/** What commands about the store work on: the configuration, the store, and the changes, each of which is in the journal before it is in force. */
+import { userInfo } from 'node:os';
+import { apiKeyChanges, type ApiKeyChanges } from '../changes/api-keys.ts';
+import type { Recorder } from '../changes/change.ts';
+import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
+import { type GrantChanges, grantChanges } from '../changes/grants.ts';
+import { commandRecorder } from '../changes/recorder.ts';
+import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
+import { type RevocationChanges, revocationChanges } from '../changes/revocations.ts';
+import { openStore } from '../compose/store.ts';
+import { type LoadedConfig, loadConfig } from '../config/index.ts';
+import { createConsentRecords } from '../consent/index.ts';
+import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
+import { SluiceError } from '../errors.ts';
+import { createGrants, scopeOf } from '../grants/index.ts';
+import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
+import { systemClock } from '../observability/clock.ts';
+import { silentLogger } from '../observability/logger.ts';
+import { createPolicyStore } from '../policy/store.ts';
+import { createReviews } from '../reviews/index.ts';
+import { dpvTerms } from './consent/terms.ts';
+import type { Io } from './io.ts';
+
+export interface Opened {
+  readonly loaded: LoadedConfig;
+  /** @throws SluiceError `usage_invalid` where the configuration keeps consents elsewhere */
+  consents(): ConsentChanges;
+  /** @throws SluiceError `grants_unconfigured` */
+  grants(): GrantChanges;
+  readonly reviews: ReviewChanges;
+  readonly revocations: RevocationChanges;
+  readonly apiKeys: ApiKeyChanges;
+  /** The record of one change. @param by default: the user of this process */
+  recorder(by?: string): Recorder;
+}
+
+/** Opens the store, and the journal at the first change, which gives this process a chain of its own; closes both. */
+export async function withStore<T>(
+  { config: file }: { readonly config: string },
+  io: Io,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const loaded = await loadConfig(file, io.env);
+  const { config, directory } = loaded;
+  const clock = systemClock;
+  const now = (): Date => clock.now();
+  const database = await openStore(config.store, clock, silentLogger);
+  let log: Promise<OpenDecisionLog> | null = null;
+  const openLog = (): Promise<OpenDecisionLog> => {
+    log ??= createDecisionLog(config.decision_log, { logger: silentLogger, clock, baseDir: directory });
+    return log;
+  };
+  const reviews = createReviews(database, config.reviews.due, now);
+  try {
+    return await work({
+      loaded,
+      reviews: reviewChanges(reviews),
+      revocations: revocationChanges(createRevocationRecords(database, now)),
+      apiKeys: apiKeyChanges(createApiKeyRecords(database, now)),
+      consents() {
+        if (config.consent.store === undefined) throw keptElsewhere(file, loaded);
+        const terms = dpvTerms(config);
+        const records = createConsentRecords(database, { now, termOf: (purpose) => terms.get(purpose) });
+        return consentChanges(records, async () => (await openLog()).dataSubject);
+      },
+      grants() {
+        if (config.grants === undefined)
+          throw new SluiceError(
+            'grants_unconfigured',
+            `${file} has no section grants, which says who approves (docs/grants.md).`,
+          );
+        const grants = createGrants(database, config.grants, { reviews, newId: newDecisionId, now });
+        return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf });
+      },
+      recorder: (by = userInfo().username) => commandRecorder(by, { log: openLog, newDecisionId, clock }),
+    });
+  } finally {
+    // What failed to open has been reported by the change that needed it.
+    await (await (log as Promise<OpenDecisionLog> | null)?.catch(() => null))?.close();
+    await database.close();
+  }
+}
+
+/** The policy as it would go live now. @throws SluiceError `policy_compile_failed` and others */
+async function policyOf({ config, directory }: LoadedConfig) {
+  const policy = await createPolicyStore(config.policy, {
+    logger: silentLogger,
+    clock: systemClock,
+    baseDir: directory,
+  });
+  try {
+    return policy.current();
+  } finally {
+    await policy.close();
+  }
+}
+
+const keptElsewhere = (file: string, { config }: LoadedConfig): SluiceError =>
+  new SluiceError(
+    'usage_invalid',
+    `${file} keeps consents in ${config.consent.file === undefined ? 'a service (consent.http): change them there' : 'a file (consent.file): edit it'}. These commands are for "consent: { store: true }".`,
+  );

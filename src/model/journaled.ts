@@ -1,0 +1,5 @@
+/**
+ * Called by a store inside the transaction of a change, as its last step. Resolves when the change is on record and durable; what it throws
+ * undoes the change.
+ */
+export type Journaled<T> = (change: T) => Promise<void>;
