@@ -90,6 +90,7 @@ export const ERROR_CODES = [
   'consent_unavailable',
   'consent_changed',
   'consent_invalid',
+  'receipt_unknown',
   // store
   'store_unavailable',
   'store_outdated',

@@ -4,6 +4,7 @@ import { type ConsentEvent, momentAfter, recordIdOf, type Statement } from '../c
 import { SluiceError } from '../errors.ts';
 import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
 import { FORMATS } from './consent/read.ts';
+import { addReceipts } from './consent/receipts.ts';
 import { toDpv } from './consent/dpv.ts';
 import type { Io } from './io.ts';
 import { withStore } from './opened.ts';
@@ -85,6 +86,7 @@ export function command(io: Io): Command {
   add('history <data-subject>', 'every change, oldest first: who, when, on which evidence')
     .option('--dpv', 'consent records as JSON-LD in terms of the W3C Data Privacy Vocabulary, one a line')
     .action((id: string, options: StoreOptions & { dpv?: boolean }) => history(id, options, io));
+  addReceipts(add, io);
   changing('import <file>', 'record the consents of a file (exit 1: some lines were rejected)')
     .option('--format <format>', FORMATS.join(', '), oneOf(FORMATS))
     .option('--rejects <file>', 'write each rejected line here, with its number and the reason (NDJSON)')

@@ -16,6 +16,15 @@ export { createIdentities, type Identities, idForms } from './identities.ts';
 export { type Ask, createLookups } from './lookups.ts';
 export type { ConsentDependencies } from './file.ts';
 export { CONSENT_MIGRATIONS } from './migrations.ts';
+export {
+  checkReceipt,
+  newest,
+  type Receipt,
+  type ReceiptEvent,
+  receiptOf,
+  signedReceipt,
+  withConsent,
+} from './receipt.ts';
 export { type ConsentRecords, createConsentRecords } from './records.ts';
 export {
   type ConsentEvent,
