@@ -107,6 +107,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           ...around,
           metrics,
           announce,
+          check: ({ data }) => quotas.check(data),
           ...(deps.gate ? { gate: deps.gate } : {}),
           approvals: approvalRecords({ log, newDecisionId, clock }),
         }),

@@ -34,7 +34,7 @@ export interface QuotaRequest {
 export interface QuotaReservation {
   readonly state: QuotaState;
   /**
-   * Counts what was disclosed and gives back the rest. Does not wait and does not fail: a settlement that is lost is logged and counted.
+   * Counts what was disclosed and gives back the rest. Does not wait and does not fail: it is repeated, and logged and counted if it is lost.
    * @param dataSubjects their keyed digests, as the decision record has them
    */
   settle(records: number, dataSubjects: ReadonlySet<string>): void;

@@ -41,6 +41,8 @@ export interface StoreDependencies {
   /** base of relative paths */
   readonly baseDir: string;
   readonly metrics?: { count(name: 'policy_reload_failures', by?: number): void };
+  /** What other parts need of a policy. @throws SluiceError what keeps it from going live */
+  readonly check?: (candidate: Pick<LivePolicy, 'data'>) => void;
   /** @throws SluiceError `policy_unit_test_failed`, `policy_scenario_failed` */
   readonly gate?: Gate;
   readonly opa?: () => Promise<Opa>;
@@ -97,6 +99,7 @@ export const createPolicyStore = async (
   const activate = async (loaded: Loaded): Promise<void> => {
     const approval = await approved(loaded.bundle);
     const candidate = await createSnapshot(loaded.bundle, { limits, cache });
+    deps.check?.(candidate);
     const isFirst = live === undefined;
     const { signal } = closing;
     const tried = await deps.gate?.(candidate, { isFirst, limits, cache, signal });

@@ -24,20 +24,27 @@ export interface Granted {
   readonly exact: boolean;
 }
 
+/** Counts what was disclosed, and gives back what a reservation holds besides. */
+export interface Settlement {
+  /** of the reservation */
+  readonly id: string;
+  readonly claims: readonly Claim[];
+  /** what `reserve` gave, in the same order; null: `reserve` failed, and may have been carried out all the same */
+  readonly granted: readonly Granted[] | null;
+  readonly records: number;
+  readonly dataSubjects: ReadonlySet<string>;
+}
+
 export interface CounterStore {
   /**
    * Each claim is checked and reserved in one step. The claims of a request are independent of each other.
    * @param id names the reservation, which expires if it is not settled
    */
   reserve(id: string, claims: readonly Claim[]): Promise<readonly Granted[]>;
-  /** @param granted what `reserve` gave, in the same order */
-  settle(
-    id: string,
-    claims: readonly Claim[],
-    granted: readonly Granted[],
-    records: number,
-    dataSubjects: ReadonlySet<string>,
-  ): Promise<void>;
+  /**
+   * @param isRepeated an attempt before this one failed, and may have been carried out all the same: what is not reserved any more is not counted
+   */
+  settle(settlement: Settlement, isRepeated: boolean): Promise<void>;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   close(): Promise<void>;
 }

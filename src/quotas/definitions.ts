@@ -41,6 +41,15 @@ export function quotasOf(data: { readonly [name: string]: unknown }): readonly Q
   return quotas;
 }
 
+/** @throws SluiceError `policy_data_invalid` */
+export function checkQuotas(data: { readonly [name: string]: unknown }): void {
+  try {
+    quotasOf(data);
+  } catch (cause) {
+    throw new SluiceError('policy_data_invalid', { message: (cause as Error).message, cause });
+  }
+}
+
 const MEMBERS = new Set([
   'title',
   'by',

@@ -4,16 +4,24 @@ import { SluiceError } from '../errors.ts';
 import type { QuotaCount, QuotaRequest, QuotaReservation, Quotas, QuotaState } from '../model/quota.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Claim, CounterStore, Granted } from './counters.ts';
-import { type Quota, quotasOf } from './definitions.ts';
+import { checkQuotas, type Quota, quotasOf } from './definitions.ts';
 import { createMemoryCounters } from './memory.ts';
 import { createRedisCounters } from './redis.ts';
 import type { QuotasConfig } from './section.ts';
+import { Settlements } from './settlements.ts';
+
+export { checkQuotas, quotasOf } from './definitions.ts';
 
 /** what happened to reservations; `near` and `cut` beside `reserved` */
 export type QuotaEvent = 'reserved' | 'near' | 'cut' | 'exceeded' | 'unavailable' | 'unsettled';
 
 export interface QuotaStage extends Quotas {
   readonly events: Readonly<Record<QuotaEvent, number>>;
+  /**
+   * Before a policy goes live. Warns where its quotas cannot be counted.
+   * @throws SluiceError `policy_data_invalid`
+   */
+  check(data: { readonly [name: string]: unknown }): void;
   ready(): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   /** Waits for the settlements that are under way. */
   close(): Promise<void>;
@@ -36,40 +44,57 @@ export async function openQuotas(
   if (redis !== undefined) {
     const store = createRedisCounters({ ...options, url: redis, prefix, timeout, logger });
     await store.tried;
-    return createQuotas(store, logger);
+    return createQuotas(store, { logger, expiry: options.expiry });
   }
-  if (workers !== 1) return createQuotas(UNSHARED, logger);
-  return createQuotas(
-    createMemoryCounters(options, () => now().getTime()),
-    logger,
-  );
+  const isShared = !isUnshared(config, workers);
+  const store = isShared ? createMemoryCounters(options, () => now().getTime()) : UNSHARED;
+  return createQuotas(store, { logger, expiry: options.expiry, isShared });
 }
+
+/** Several workers, and nothing that they count in together. */
+export const isUnshared = ({ redis }: Pick<QuotasConfig, 'redis'>, workers: number | 'auto'): boolean =>
+  redis === undefined && workers !== 1;
+
+export const UNSHARED_ADVICE =
+  'several workers do not share counts, so that requests under a quota are refused: set quotas.redis, or workers: 1';
 
 /** Each worker would count for itself, and grant the whole limit. */
 const UNSHARED: CounterStore = {
   reserve: async () => {
-    throw new SluiceError(
-      'quota_unavailable',
-      'The policy has quotas, and several workers do not share counts: set quotas.redis, or workers: 1.',
-    );
+    throw new SluiceError('quota_unavailable', `The policy has quotas, and ${UNSHARED_ADVICE}.`);
   },
   settle: async () => {},
   ready: async () => ({ ok: true }),
   close: async () => {},
 };
 
-export function createQuotas(store: CounterStore, logger: Logger): QuotaStage {
+export interface QuotaStageOptions {
+  readonly logger: Logger;
+  /** milliseconds after which the store gives a reservation back */
+  readonly expiry: number;
+  /** false: the processes of this configuration do not count together */
+  readonly isShared?: boolean;
+}
+
+export function createQuotas(
+  store: CounterStore,
+  { logger, expiry, isShared = true }: QuotaStageOptions,
+): QuotaStage {
   const events = { reserved: 0, near: 0, cut: 0, exceeded: 0, unavailable: 0, unsettled: 0 };
-  const settling = new Set<Promise<void>>();
+  const settlements = new Settlements(store, { expiry, logger, onLost: () => void events.unsettled++ });
 
   async function reserve(asked: readonly Asked[]): Promise<QuotaReservation> {
     const id = randomUUID();
     const claims = asked.map(({ claim }) => claim);
+    const names = asked.map(({ quota }) => quota.name);
+    const at = performance.now();
     let granted: readonly Granted[];
     try {
       granted = await store.reserve(id, claims);
     } catch (e) {
       events.unavailable++;
+      // Some of the claims, or all, may hold something although no answer came.
+      settlements.add({ id, claims, granted: null, records: 0, dataSubjects: NOBODY }, names, at);
       throw e;
     }
     const state = stateOf(asked, granted);
@@ -81,22 +106,18 @@ export function createQuotas(store: CounterStore, logger: Logger): QuotaStage {
     if (state.near.length > 0) events.near++;
     return {
       state,
-      settle(records, dataSubjects) {
-        const done = store.settle(id, claims, granted, records, dataSubjects).catch((err: unknown) => {
-          events.unsettled++;
-          logger.warn(
-            { err, quotas: asked.map(({ quota }) => quota.name), records, data_subjects: dataSubjects.size },
-            'a disclosure could not be counted: its quotas stay lower than they should be',
-          );
-        });
-        settling.add(done);
-        void done.then(() => settling.delete(done));
-      },
+      settle: (records, dataSubjects) =>
+        settlements.add({ id, claims, granted, records, dataSubjects }, names, at),
     };
   }
 
   return {
     events,
+    check(data) {
+      checkQuotas(data);
+      if (!isShared && quotasOf(data).length > 0)
+        logger.warn({ quotas: quotasOf(data).map(({ name }) => name) }, UNSHARED_ADVICE);
+    },
     reserve(request) {
       let asked: readonly Asked[];
       try {
@@ -109,11 +130,13 @@ export function createQuotas(store: CounterStore, logger: Logger): QuotaStage {
     },
     ready: () => store.ready(),
     async close() {
-      await Promise.all(settling);
+      await settlements.close();
       await store.close();
     },
   };
 }
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 interface Asked {
   readonly quota: Quota;

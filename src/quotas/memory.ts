@@ -61,12 +61,12 @@ export function createMemoryCounters({ expiry, exact }: CounterOptions, now: () 
 
   return {
     reserve: async (id, claims) => claims.map((claim) => reserve(id, claim)),
-    async settle(id, claims, _granted, records, dataSubjects) {
+    async settle({ id, claims, records, dataSubjects }, isRepeated) {
       for (const { counter } of claims) {
         const state = stateOf(counter, now());
-        state.held.delete(id);
-        if (counter.of === 'records') state.records += records;
-        else for (const one of dataSubjects) state.dataSubjects.add(one);
+        const isHeld = state.held.delete(id);
+        if (counter.of === 'data_subjects') for (const one of dataSubjects) state.dataSubjects.add(one);
+        else if (isHeld || !isRepeated) state.records += records;
       }
     },
     ready: async () => ({ ok: true }),

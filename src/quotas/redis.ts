@@ -86,12 +86,13 @@ export function createRedisCounters(options: RedisOptions): RedisCounters {
           return { used, reserved, granted, exact: isExact === 1 };
         }),
       ),
-    async settle(id, claims, granted, records, dataSubjects) {
+    async settle({ id, claims, granted, records, dataSubjects }, isRepeated) {
       await within(
         timeout,
         claims.map(({ counter }, i) => {
           const { per, of } = counter;
-          const values = [per, of, expiry, exact, id, granted[i]!.granted, records].map(String);
+          const held = granted === null ? '' : granted[i]!.granted;
+          const values = [per, of, expiry, exact, id, held, isRepeated ? 1 : 0, records].map(String);
           return run(settling, counter, of === 'records' ? values : [...values, ...dataSubjects]);
         }),
       );

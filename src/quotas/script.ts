@@ -66,16 +66,31 @@ keep()
 return { used, held, granted, estimated and 0 or 1 }
 `;
 
-/** ARGV: now or '', per, of, expiry, exact, id, granted, records, data subjects … */
+/**
+ * ARGV: now or '', per, of, expiry, exact, id, granted or '' (unknown), whether it is repeated ('1'), records, data subjects …
+ * Only a reservation that is still held shows that a repeated settlement was not counted. Data subjects count once anyway.
+ */
 export const SETTLE = `${COUNTER}
-local exact, id, granted = tonumber(ARGV[5]), ARGV[6], ARGV[7]
-if redis.call('ZREM', KEYS[2], id .. ' ' .. granted) == 1 then
-  redis.call('HINCRBY', KEYS[1], 'held', '-' .. granted)
+local exact, id, granted, repeated = tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8] == '1'
+local held = {}
+if granted ~= '' then held = { id .. ' ' .. granted }
+else
+  for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+    if string.sub(member, 1, #id + 1) == id .. ' ' then held[#held + 1] = member end
+  end
 end
-if of == 'records' then redis.call('HINCRBY', KEYS[1], 'used', ARGV[8])
+local is_held = false
+for _, member in ipairs(held) do
+  if redis.call('ZREM', KEYS[2], member) == 1 then
+    redis.call('HINCRBY', KEYS[1], 'held', '-' .. string.match(member, '%d+$'))
+    is_held = true
+  end
+end
+if of == 'records' then
+  if is_held or not repeated then redis.call('HINCRBY', KEYS[1], 'used', ARGV[9]) end
 else
   local estimated = redis.call('HGET', KEYS[1], 'estimated') == '1'
-  for i = 9, #ARGV do redis.call(estimated and 'PFADD' or 'SADD', KEYS[3], ARGV[i]) end
+  for i = 10, #ARGV do redis.call(estimated and 'PFADD' or 'SADD', KEYS[3], ARGV[i]) end
   if not estimated and redis.call('SCARD', KEYS[3]) > exact then
     local members = redis.call('SMEMBERS', KEYS[3])
     redis.call('DEL', KEYS[3])

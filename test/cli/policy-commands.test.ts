@@ -47,6 +47,7 @@ describe.runIf(opa !== null)('sluice check', () => {
       'purposes: [after_sale, order_processing]',
     );
     p.change('data/tiers.yaml', 'max_grade: 3', 'max_grade: 9');
+    p.change('data/quotas.yaml', 'roles: [marketer]', 'roles: [marketeer]\n    purposes: [marketng]');
     p.change('catalog/customer.yaml', 'mask: national_id }', 'mask: nationl_id }');
     p.change('catalog/employee.yaml', '/salary: { category: financial', '/salary: { category: finance');
     p.change('scenarios/grants.yaml', 'status: 200', 'status: 20');
@@ -64,6 +65,12 @@ describe.runIf(opa !== null)('sluice check', () => {
       expect.arrayContaining([
         expect.stringContaining(
           `reference ${at('data/roles.yaml', 'after_sale,')} roles.support.purposes.0: there is no purpose "after_sale"; did you mean "after_sales"?`,
+        ),
+        expect.stringContaining(
+          `reference ${at('data/quotas.yaml', 'marketeer')} quotas.marketing_daily.roles.0: there is no role "marketeer"; did you mean "marketer"?`,
+        ),
+        expect.stringContaining(
+          `reference ${at('data/quotas.yaml', 'marketng')} quotas.marketing_daily.purposes.0: there is no purpose "marketng"; did you mean "marketing"?`,
         ),
         expect.stringContaining(`data ${at('data/tiers.yaml', 'max_grade: 9')}`),
         expect.stringContaining(`treatment ${at('catalog/customer.yaml', 'nationl_id')} /id_number: mask:`),
@@ -245,6 +252,30 @@ ${routes}
       ['warning', 8, 'routes[1].action'],
     ]);
     expect((await sluice(['check', '--config', file, '--strict'])).code).toBe(1);
+    rmSync(join(p.dir, '..'), { recursive: true });
+  });
+
+  test('warns of quotas that several workers without Redis do not count together', async () => {
+    const p = placed();
+    const file = config(
+      p,
+      '  - { match: "GET /c", upstream: crm, resource: customer, action: search }\nworkers: 2',
+    );
+    const said = await sluice(['check', '--config', file, '--json']);
+    expect([said.code, told(said).map((f) => [f.severity, f.line, f.message])]).toEqual([
+      0,
+      [
+        [
+          'warning',
+          8,
+          expect.stringMatching(
+            /^workers: the policy has quotas, and several workers .* set quotas\.redis, or workers: 1/,
+          ),
+        ],
+      ],
+    ]);
+    p.write('data/quotas.yaml', 'quotas: {}\n');
+    expect(told(await sluice(['check', '--config', file, '--json']))).toEqual([]);
     rmSync(join(p.dir, '..'), { recursive: true });
   });
 

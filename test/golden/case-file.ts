@@ -29,6 +29,7 @@ const SECTIONS: Readonly<Record<string, readonly string[] | null>> = {
   'policies/catalog/': [],
   'file ': [],
   token: ['unsigned', 'altered', 'another key', 'unknown key id', 'HS256'],
+  'request before': null,
   request: null,
   'upstream receives': null,
   'upstream answers': null,
@@ -36,7 +37,13 @@ const SECTIONS: Readonly<Record<string, readonly string[] | null>> = {
   record: [],
 };
 const UPSTREAM = ['silent', 'break off'];
-const REPEATED = new Set(['policies/catalog/', 'file ', 'upstream receives', 'upstream answers']);
+const REPEATED = new Set([
+  'policies/catalog/',
+  'file ',
+  'request before',
+  'upstream receives',
+  'upstream answers',
+]);
 const NEEDED = ['request', 'answer', 'record'];
 
 export class CaseError extends Error {

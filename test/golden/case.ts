@@ -20,7 +20,6 @@ export async function play(
   file: CaseFile,
   { running, upstream }: { readonly running: Running; readonly upstream: HostileUpstream },
 ): Promise<string> {
-  const before = running.records().length;
   const answers = named(file, 'upstream answers');
   upstream.received.length = 0;
   upstream.answer = (received, socket) => {
@@ -30,8 +29,12 @@ export async function play(
     socket.write(answerBytes(section, received.method));
     if (section.options.includes('break off')) socket.destroySoon();
   };
+  const token = await tokenOf(file, running);
+  for (const { text, options } of named(file, 'request before'))
+    await exchange(running.port, requestBytes(messageOf(text, options), token), { timeout: 10_000 });
+  const before = running.records().length;
   const request = messageOf(sectionOf(file, 'request')!.text, sectionOf(file, 'request')!.options);
-  const answer = await exchange(running.port, requestBytes(request, await tokenOf(file, running)), {
+  const answer = await exchange(running.port, requestBytes(request, token), {
     bodiless: request.start.startsWith('HEAD '),
     timeout: 10_000,
   });

@@ -65,7 +65,11 @@ describe.each(Object.keys(OPEN))('counters in %s', (name) => {
     return {
       ...granted[0]!,
       settle: (records: number, subjects = new Set<string>()) =>
-        store.settle(id, claims, granted, records, subjects),
+        store.settle({ id, claims, granted, records, dataSubjects: subjects }, false),
+      /** what is done if the settlement may have failed */
+      again: (records: number, subjects = new Set<string>()) =>
+        store.settle({ id, claims, granted, records, dataSubjects: subjects }, true),
+      giveBack: () => store.settle({ id, claims, granted: null, records: 0, dataSubjects: new Set() }, false),
     };
   };
 
@@ -105,6 +109,33 @@ describe.each(Object.keys(OPEN))('counters in %s', (name) => {
     expect(await reserve(c)).toMatchObject({ reserved: 0, granted: 1 });
     await lost.settle(7);
     expect(await reserve(c)).toMatchObject({ used: 7, reserved: 1 });
+  });
+
+  test('a settlement that is repeated counts once, whether the first attempt was carried out or not', async () => {
+    now = START;
+    const c = counter({ limit: 100 });
+    const arrived = await reserve(c, 8);
+    await arrived.settle(3);
+    await arrived.again(3);
+    const lost = await reserve(c, 8);
+    await lost.again(4);
+    expect(await reserve(c)).toMatchObject({ used: 7, reserved: 0 });
+    const people_ = counter({ of: 'data_subjects', limit: 100 });
+    const one = await reserve(people_, 8);
+    await one.settle(3, people(0, 3));
+    await one.again(3, people(0, 3));
+    expect(await reserve(people_)).toMatchObject({ used: 3, reserved: 0 });
+  });
+
+  test('a reservation of which nobody knows what it holds is given back, and no other', async () => {
+    now = START;
+    const c = counter();
+    const one = await reserve(c, 4);
+    await reserve(c, 3);
+    await one.giveBack();
+    expect(await reserve(c)).toMatchObject({ used: 0, reserved: 3 });
+    await one.giveBack();
+    expect(await reserve(c)).toMatchObject({ used: 0, reserved: 4 });
   });
 
   test.each(PERIODS)(
@@ -198,7 +229,8 @@ describe('keys in Redis', () => {
     const claims = [claim(c)];
     const granted = await store.reserve('r-1', claims);
     await store.reserve('r-2', claims);
-    await store.settle('r-1', claims, granted, 1, people(0, 1));
+    const settlement = { id: 'r-1', claims, granted, records: 1, dataSubjects: people(0, 1) };
+    await store.settle(settlement, false);
     const keys = (await fresh.keys()).filter((key) => !before.has(key));
     expect(keys).toHaveLength(3);
     // The slot is that of the text between the first braces, if it is not empty (Redis Cluster specification, "Hash tags").

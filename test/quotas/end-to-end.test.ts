@@ -1,8 +1,11 @@
 /** Quotas over a real proxy: the default policy, two sidecars that share a Redis, and a Redis that fails. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { SluiceError } from '../../src/errors.ts';
 import type { QuotaState } from '../../src/model/quota.ts';
-import { createQuotas } from '../../src/quotas/index.ts';
+import type { Claim } from '../../src/quotas/counters.ts';
+import { createQuotas, openQuotas } from '../../src/quotas/index.ts';
 import { createMemoryCounters } from '../../src/quotas/memory.ts';
+import { createRedisCounters } from '../../src/quotas/redis.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { type Forwarder, openForwarder } from '../support/forwarder.ts';
 import { answers, type HostileUpstream, startHostile } from '../support/hostile.ts';
@@ -212,18 +215,124 @@ test('Redis that is down at the start, lost in flight, or slow: refused, recorde
   expect(await counted(running, 'unavailable')).toBeGreaterThanOrEqual(3);
 });
 
-test('a settlement that fails is logged and counted, and does not fail the request', async () => {
-  const memory = createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0);
-  const quotas = createQuotas({ ...memory, settle: () => Promise.reject(new Error('gone')) }, silentLogger);
-  const reservation = await quotas.reserve({
-    data: { quotas: { ours: QUOTA } },
-    subject: { type: 'user', id: 'u', properties: { roles: [] } } as never,
-    purpose: 'p',
-    single: true,
-  })!;
-  reservation.settle(1, new Set());
+const SETTINGS = { logger: silentLogger, expiry: 60_000 };
+const inMemory = () =>
+  createQuotas(
+    createMemoryCounters({ expiry: 60_000, exact: 10 }, () => 0),
+    SETTINGS,
+  );
+const ASKED = {
+  data: { quotas: { ours: QUOTA } },
+  subject: { type: 'user', id: 'u', properties: { roles: [] } } as never,
+  purpose: 'p',
+  single: true,
+};
+
+describe('a settlement that the store does not take', () => {
+  const memory = () => createMemoryCounters({ expiry: 60_000, exact: 10 }, () => 0);
+
+  test('is repeated until it does, and counts once', async () => {
+    const store = memory();
+    let failures = 0;
+    const settle = vi.fn<typeof store.settle>(async (settlement, isRepeated) => {
+      // The second attempt is carried out, and its answer is lost.
+      if (failures++ === 1) await store.settle(settlement, isRepeated);
+      if (failures <= 2) throw new Error('gone');
+      await store.settle(settlement, isRepeated);
+    });
+    const quotas = createQuotas({ ...store, settle }, SETTINGS);
+    (await quotas.reserve(ASKED)!).settle(1, new Set());
+    await vi.waitFor(() => expect(settle).toHaveBeenCalledTimes(3), { timeout: 10_000 });
+    expect((await quotas.reserve({ ...ASKED, single: false })!).state.counts['ours']).toMatchObject({
+      used: 1,
+      remaining: 9,
+    });
+    expect(quotas.events.unsettled).toBe(0);
+    await quotas.close();
+  });
+
+  test('is tried once more at the end; then it is logged and counted, and the request has not failed', async () => {
+    const store = memory();
+    const settle = vi.fn<typeof store.settle>(() => Promise.reject(new Error('gone')));
+    const quotas = createQuotas({ ...store, settle }, SETTINGS);
+    (await quotas.reserve(ASKED)!).settle(1, new Set());
+    await quotas.close();
+    expect(settle.mock.calls.map(([, isRepeated]) => isRepeated)).toEqual([false, true]);
+    expect(quotas.events).toMatchObject({ reserved: 1, unsettled: 1 });
+  });
+
+  test('is not repeated when its reservation has expired: it could count twice', async () => {
+    const store = memory();
+    const settle = vi.fn<typeof store.settle>(() => Promise.reject(new Error('gone')));
+    const quotas = createQuotas({ ...store, settle }, { ...SETTINGS, expiry: 0 });
+    (await quotas.reserve(ASKED)!).settle(1, new Set());
+    await quotas.close();
+    expect(settle).toHaveBeenCalledTimes(1);
+    expect(quotas.events.unsettled).toBe(1);
+  });
+});
+
+test('a reservation whose answer is lost is given back', async () => {
+  const forwarder: Forwarder = await openForwarder(REDIS);
+  open.push(forwarder);
+  const options = {
+    url: `redis://127.0.0.1:${forwarder.port()}`,
+    prefix: newPrefix(),
+    timeout: 1_000,
+    exact: 10,
+    expiry: 3_600_000,
+    logger: silentLogger,
+  };
+  const store = createRedisCounters(options);
+  const direct = createRedisCounters({ ...options, url: REDIS });
+  open.push(direct);
+  await Promise.all([store.tried, direct.tried]);
+  const reserve = async (id: string, claims: readonly Claim[]) => {
+    const granted = await store.reserve(id, claims);
+    // It was carried out; then the connection is lost.
+    await forwarder.stop();
+    await forwarder.start();
+    throw new SluiceError('quota_unavailable', `no answer, though ${granted[0]!.granted} are reserved`);
+  };
+  const quotas = createQuotas({ ...store, reserve }, { ...SETTINGS, expiry: 3_600_000 });
+  open.push(quotas);
+  await expect(quotas.reserve({ ...ASKED, single: false })).rejects.toMatchObject({
+    code: 'quota_unavailable',
+  });
+  const others = createQuotas(direct, SETTINGS);
+  await expect
+    .poll(
+      async () => {
+        const { state, settle } = await others.reserve(ASKED)!;
+        settle(0, new Set());
+        return state.counts['ours']!.remaining;
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(10);
+});
+
+test('several workers without Redis: a start warns, and a policy without quotas does not', async () => {
+  const warn = vi.fn();
+  const quotas = await openQuotas(
+    { redis: undefined, prefix: 'x', timeout: 1_000, reservation: 1_000, exact: 10 } as never,
+    { logger: { ...silentLogger, warn }, now: () => new Date(), workers: 2 },
+  );
+  quotas.check({});
+  expect(warn).not.toHaveBeenCalled();
+  quotas.check({ quotas: { ours: QUOTA } });
+  expect(warn).toHaveBeenCalledWith(
+    { quotas: ['ours'] },
+    expect.stringContaining('set quotas.redis, or workers: 1'),
+  );
   await quotas.close();
-  expect(quotas.events).toMatchObject({ reserved: 1, unsettled: 1 });
+});
+
+test('a policy whose quotas cannot be read does not go live', async () => {
+  await expect(start({ per: 'week' })).rejects.toMatchObject({
+    code: 'policy_data_invalid',
+    message: expect.stringContaining('quotas.ours is not `per` hour, day or month'),
+  });
 });
 
 test.each([
@@ -235,10 +344,7 @@ test.each([
   ['another `by`', { q: { ...QUOTA, by: ['route'] } }],
   ['no `reserve`', { q: { ...QUOTA, reserve: undefined } }],
 ])('quotas that cannot be read are not passed over: %s', (_what, quotas) => {
-  const stage = createQuotas(
-    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
-    silentLogger,
-  );
+  const stage = inMemory();
   expect(() =>
     stage.reserve({
       data: { quotas },
@@ -250,10 +356,7 @@ test.each([
 });
 
 test('a caller with several roles counts in each of them', async () => {
-  const stage = createQuotas(
-    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
-    silentLogger,
-  );
+  const stage = inMemory();
   const reserve = (...roles: string[]) =>
     stage.reserve({
       data: { quotas: { ours: { ...QUOTA, by: ['role'] } } },
@@ -270,10 +373,7 @@ test('a caller with several roles counts in each of them', async () => {
 
 test('the quotas of the default policy are read, and are about campaign managers alone', async () => {
   const { data } = await policyWith({});
-  const stage = createQuotas(
-    createMemoryCounters({ expiry: 1_000, exact: 10 }, () => 0),
-    silentLogger,
-  );
+  const stage = inMemory();
   const reserve = (role: string) =>
     stage.reserve({
       data,

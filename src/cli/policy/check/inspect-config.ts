@@ -3,6 +3,8 @@ import { type LoadedConfig, loadConfig } from '../../../config/index.ts';
 import { type Fault, faultsIn, type Path, sentenceOf } from '../../../documents/faults.ts';
 import { isSluiceError } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
+import { isObject } from '../../../documents/yaml.ts';
+import { isUnshared, UNSHARED_ADVICE } from '../../../quotas/index.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
@@ -94,6 +96,17 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
     must('recipient', recipient, ['purpose', 'recipients', organization]);
   for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
   return found;
+}
+
+/** @param data of a policy that can be loaded */
+export function quotaFindings(
+  loaded: LoadedConfig,
+  data: { readonly [name: string]: unknown },
+): readonly Finding[] {
+  const { quotas, workers } = loaded.config;
+  if (!isUnshared(quotas, workers) || !isObject(data['quotas']) || Object.keys(data['quotas']).length === 0)
+    return [];
+  return told([loaded.fault(['workers'], `the policy has quotas, and ${UNSHARED_ADVICE}`)], 'warning');
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Opa } from '../../../policy/opa/opa.ts';
 import { type Fault, faultsIn, sentenceOf } from '../../../documents/faults.ts';
 import type { SigningConfig } from '../../../policy/bundle/signatures.ts';
 import { readBounded } from '../../../policy/sources/file.ts';
+import { checkQuotas } from '../../../quotas/index.ts';
 import { createSnapshot, type LivePolicy } from '../../../policy/snapshot/index.ts';
 import { readRoutes } from '../../../config/index.ts';
 import { type Catalog, type WriteMode, writeModeOf } from '../../../model/catalog.ts';
@@ -154,7 +155,10 @@ export async function inspectBundle(
   return {
     ...NOTHING,
     bundle,
-    findings: findings([{ file, message: note }], 'bundle', 'note'),
+    findings: [
+      ...findings([{ file, message: note }], 'bundle', 'note'),
+      ...attempted('data', () => checkQuotas(bundle.data)),
+    ],
     catalogs: bundle.catalogs,
     data: bundle.data,
   };
@@ -178,12 +182,15 @@ function writesOf(
 const byResource = (catalogs: readonly CatalogAt[]): ReadonlyMap<string, Catalog> =>
   new Map(catalogs.map(({ catalog }) => [catalog.resource, catalog]));
 
+/** data that Sluice itself goes by, so that they need not name their schema */
+const OWN_DATA: ReadonlyMap<string, string> = new Map(
+  ['identifiers', 'quotas'].map((name) => [`${name}.yaml`, `policy-${name}.schema.json`]),
+);
+
 function dataFindings(files: PolicyDirectory, found: Finding[]): Map<string, YamlDocument[]> {
   const documents = new Map<string, YamlDocument[]>();
   for (const { path, text } of files.data) {
-    // of the data Sluice itself goes by identifiers, so that they need not name their schema
-    const own = basename(path) === 'identifiers.yaml' ? 'policy-identifiers.schema.json' : null;
-    const read = readDocument(join(files.dir, path), text, own);
+    const read = readDocument(join(files.dir, path), text, OWN_DATA.get(basename(path)) ?? null);
     found.push(...findings(read.faults, 'data'), ...findings(read.unchecked, 'schema', 'warning'));
     if (read.document === null || read.schema === null) continue;
     if (!path.endsWith('.json')) found.push(...findings(ambiguousWords(read.document), 'data'));

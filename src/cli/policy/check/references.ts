@@ -113,6 +113,12 @@ export function referenceFaults(
         fieldsOf(d, at, agreement['fields']);
       }
     }
+  const roles = namesIn('roles');
+  for (const d of of('quotas'))
+    for (const [name, quota] of members(d, 'quotas')) {
+      all(d, ['quotas', name, 'roles'], quota['roles'], roles, 'role');
+      all(d, ['quotas', name, 'purposes'], quota['purposes'], purposes, 'purpose');
+    }
   const identifiers = namesIn('identifiers');
   for (const d of of('identifiers'))
     for (const [name, { pattern, resolves_to }] of members(d, 'identifiers')) {
