@@ -12,6 +12,8 @@ export interface ApiKeyRow extends Row {
   readonly sha256: string;
   /** several rows have it while a rotation lasts */
   readonly id: string;
+  /** 1, 2, 3 … of those with this id; null: made by a version that did not number them */
+  readonly number: number | null;
   /** JSON, as in `identity.api_keys` */
   readonly subject: string;
   readonly created_at: number;
@@ -76,11 +78,15 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
   ): Promise<NewApiKey> {
     const key = `${PREFIX}${randomBytes(32).toString('base64url')}`;
     const [row] = await tx.query<ApiKeyRow>(
-      'INSERT INTO sluice_api_keys (sha256, id, subject, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING *',
+      `INSERT INTO sluice_api_keys (sha256, id, subject, created_at, created_by, expires_at, number)
+        VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(number), 0) + 1 FROM sluice_api_keys WHERE id = $2))
+        ON CONFLICT (id, number) DO NOTHING RETURNING *`,
       [hash('sha256', key, 'hex'), id, subject, now().getTime(), by, expires],
     );
-    await journaled(row!);
-    return { key, row: row! };
+    // Somebody else has made one since this transaction looked.
+    if (row === undefined) throw taken(id);
+    await journaled(row);
+    return { key, row };
   }
   const checkExpiry = (expires: number): void => {
     if (!(expires > now().getTime())) throw invalid('The key would have expired already: give a later time.');
@@ -94,11 +100,7 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
           );
       checkExpiry(expires);
       return database.transaction(async (tx) => {
-        if ((await usable(tx, id)).length > 0)
-          throw new SluiceError(
-            'api_key_taken',
-            `There is a key "${id}" already: rotate it, or choose another name.`,
-          );
+        if ((await usable(tx, id)).length > 0) throw taken(id);
         return insert(tx, id, JSON.stringify(subject), expires, by, journaled);
       });
     },
@@ -136,6 +138,8 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
   };
 }
 
+const taken = (id: string): SluiceError =>
+  new SluiceError('api_key_taken', `There is a key "${id}" already: rotate it, or choose another name.`);
 const notFound = (id: string): SluiceError =>
   new SluiceError(
     'api_key_not_found',

@@ -54,6 +54,14 @@ END $$;
 CREATE TRIGGER announce AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sluice_api_keys
   FOR EACH STATEMENT EXECUTE FUNCTION sluice_announce_api_keys();`;
 
+/** Two that make a key of one name at once take the same number, and one of them fails. Versions before this step leave it out. */
+const NUMBERED_API_KEYS = `
+ALTER TABLE sluice_api_keys ADD COLUMN number bigint;
+UPDATE sluice_api_keys SET number = (
+  SELECT count(*) FROM sluice_api_keys AS other
+  WHERE other.id = sluice_api_keys.id AND (other.created_at, other.sha256) <= (sluice_api_keys.created_at, sluice_api_keys.sha256));
+CREATE UNIQUE INDEX sluice_api_keys_number ON sluice_api_keys (id, number);`;
+
 export const IDENTITY_MIGRATIONS: readonly Migration[] = [
   {
     name: 'identity/1',
@@ -65,4 +73,5 @@ export const IDENTITY_MIGRATIONS: readonly Migration[] = [
     isAdditive: true,
     sql: { sqlite: API_KEYS, postgres: `${API_KEYS}\n${ANNOUNCING_API_KEYS}` },
   },
+  { name: 'identity/3', isAdditive: true, sql: NUMBERED_API_KEYS },
 ];

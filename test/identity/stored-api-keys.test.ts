@@ -1,15 +1,17 @@
 /** Keys that `sluice keys` makes are known to every sidecar from the next request, and no longer when they are revoked or have been replaced. */
 import { hash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { MIGRATIONS } from '../../src/compose/store.ts';
 import { createApiKeyRecords } from '../../src/identity/index.ts';
 import type { Database } from '../../src/model/database.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
 import { sluice } from '../cli/support.ts';
 import { openForwarder, schemaUrl } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
@@ -191,6 +193,72 @@ test('a key ends at its time, and one that would have ended already is not made'
   });
   await records.create('k', subject, now.getTime() + 10, 'b', unrecorded);
   expect(await records.list(10)).toHaveLength(2);
+});
+
+const NOW = new Date('2026-11-01T00:00:00Z');
+const ERP = { type: 'service', id: 'erp', roles: [], organization: 'internal' };
+const created = (on: Database, journaled: typeof unrecorded = unrecorded) =>
+  createApiKeyRecords(on, () => NOW).create('k', ERP, NOW.getTime() + 10, 'b', journaled);
+
+test('of two that make a key of one name at once, one fails', async () => {
+  const isHeld = Promise.withResolvers<void>();
+  const goesOn = Promise.withResolvers<void>();
+  const first = created(database, async () => {
+    isHeld.resolve();
+    await goesOn.promise;
+  });
+  await isHeld.promise;
+  let isSettled = false;
+  const second = created(database).finally(() => {
+    isSettled = true;
+  });
+  const outcome = expect(second).rejects.toMatchObject({ code: 'api_key_taken' });
+  await vi.waitUntil(async () => {
+    const [waiting] = await database.query<{ n: number }>(
+      "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO sluice_api_keys%'",
+    );
+    return isSettled || waiting!.n > 0;
+  });
+  goesOn.resolve();
+  await first;
+  await outcome;
+  expect(await createApiKeyRecords(database, () => NOW).list(10)).toHaveLength(1);
+});
+
+test('of many at once in SQLite, one succeeds', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-keys-')), 'store.db');
+  const writers = [openSqlite(file), openSqlite(file)];
+  await migrate(writers[0]!, MIGRATIONS, () => NOW);
+  const all = await Promise.allSettled(Array.from({ length: 10 }, (_, i) => created(writers[i % 2]!)));
+  expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  for (const writer of writers) await writer.close();
+  rmSync(dirname(file), { recursive: true });
+});
+
+test('keys of a version that did not number them are numbered, and rotated as before', async () => {
+  const old = await freshSchema('old_api_keys');
+  const on = openPostgres(POSTGRES, { schema: old.schema });
+  after.push(async () => {
+    await on.close();
+    await old.drop();
+  });
+  await migrate(
+    on,
+    MIGRATIONS.filter(({ name }) => name !== 'identity/3'),
+    () => NOW,
+  );
+  const insert = (digest: string, at: number) =>
+    on.write(
+      'INSERT INTO sluice_api_keys (sha256, id, subject, created_at, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6)',
+      [digest, 'k', JSON.stringify(ERP), at, 'b', NOW.getTime() + 10],
+    );
+  await insert('b'.repeat(64), 1);
+  await insert('a'.repeat(64), 1);
+  await migrate(on, MIGRATIONS, () => NOW);
+  const records = createApiKeyRecords(on, () => NOW);
+  expect((await records.list(10)).map(({ number }) => number)).toEqual([1, 2]);
+  await records.rotate('k', NOW.getTime() + 20, 5, 'b', unrecorded);
+  expect((await records.list(10)).map(({ number }) => number).sort()).toEqual([1, 2, 3]);
 });
 
 test('the command makes nothing where no sidecar would look', async () => {
