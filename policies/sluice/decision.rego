@@ -6,6 +6,7 @@ package sluice
 import data.sluice.grants
 import data.sluice.purpose
 import data.sluice.recipient
+import data.sluice.records
 import data.sluice.subject
 
 # METADATA
@@ -173,6 +174,11 @@ _notices contains {"code": "quota_near", "message": message} if {
 	message := concat("", ["Little is left of the quota ", name, "."])
 }
 
+_notices contains {"code": "records_limited", "message": message} if {
+	some name in records.applying
+	message := concat("", ["Only records within the filter ", name, "."])
+}
+
 _notices contains {"code": "grant_in_effect", "message": "A grant goes beyond the standing rules."} if {
 	count(grants.lifted) > 0
 }
@@ -183,6 +189,7 @@ obligations := {
 	"max_records": _max_records,
 	"watermark": _is_watermarked,
 	"min_group_size": _min_group_size,
+	"record_filter": records.conditions,
 	"step_up": _step_up,
 	"review": _is_reviewed,
 }

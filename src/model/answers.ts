@@ -1,5 +1,7 @@
 /** Answers of the policy (design §5.2, §5.3). */
 
+import type { RecordCondition } from './record-filter.ts';
+
 export interface Reason {
   readonly code: string;
   readonly message?: string;
@@ -9,6 +11,8 @@ export interface Obligations {
   readonly max_records?: number | null;
   readonly watermark?: boolean | null;
   readonly min_group_size?: number | null;
+  /** the only records that may be disclosed: all conditions hold for them */
+  readonly record_filter?: readonly RecordCondition[] | null;
   readonly step_up?: string | null;
   /** emergency access, for example: allowed, but somebody must review it afterwards */
   readonly review?: boolean | null;

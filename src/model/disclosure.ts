@@ -3,6 +3,7 @@ import type { DisclosureAnswer, Obligations } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { DataSubjectState, States } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
+import type { RecordFilter } from './record-filter.ts';
 
 /** Name of a format registered in `disclosure/formats/formats.ts`. */
 export type FormatName = string;
@@ -64,6 +65,8 @@ export interface DisclosurePlan {
   /** which disclosed records to send, if the body has more than the requested page */
   readonly page?: Page | null;
   readonly obligations: Obligations;
+  /** every record outside it is withheld; null: there is no limit */
+  readonly filter?: RecordFilter | null;
   readonly recipient: string;
   readonly purpose: string;
   readonly decisionId: string;

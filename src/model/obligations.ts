@@ -1,7 +1,11 @@
 /**
  * What a decision may demand besides, and what fulfils it: the one registry. An obligation is fulfilled or the request is denied (design §7.9).
  */
+import { READS } from './actions.ts';
 import type { DecisionAnswer, Obligations, Reason } from './answers.ts';
+import type { Catalog } from './catalog.ts';
+import type { PolicyInput } from './input.ts';
+import { isRecordFilter, type RecordFilter, resolvedFilter, resourcesOf } from './record-filter.ts';
 
 const isCount = (value: unknown): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0;
@@ -16,6 +20,10 @@ export const OBLIGATIONS: { readonly [name: string]: Known } = Object.freeze(
   Object.assign(Object.create(null) as object, {
     max_records: { isValid: isCount, fulfilledBy: 'disclosure: the answer ends there' },
     min_group_size: { isValid: isCount, fulfilledBy: 'disclosure: smaller groups are withheld' },
+    record_filter: {
+      isValid: isRecordFilter,
+      fulfilledBy: 'disclosure: every other record is withheld',
+    },
     review: {
       isValid: (value: unknown) => typeof value === 'boolean',
       fulfilledBy: 'reviews: one is opened before the upstream is asked',
@@ -50,6 +58,36 @@ export function heeding(answer: DecisionAnswer): DecisionAnswer {
       return refusing(answer, unfulfilled(obligations).map(reasonFor));
   return isDemanded(obligations.step_up) ? refusing(answer, [STEP_UP]) : answer;
 }
+
+export interface Limited {
+  readonly answer: DecisionAnswer;
+  /** null: all records, as far as the policy discloses them */
+  readonly filter: RecordFilter | null;
+}
+
+/** The answer with its `record_filter` as it holds for this request: denied where it cannot be applied. */
+export function limiting(
+  answer: DecisionAnswer,
+  asked: PolicyInput,
+  catalogs: ReadonlyMap<string, Catalog>,
+): Limited {
+  const { record_filter } = answer.obligations;
+  if (!answer.allow || record_filter === null || record_filter === undefined) return { answer, filter: null };
+  const filter = resolvedFilter(record_filter, asked, catalogs);
+  if ('code' in filter) return { answer: refusing(answer, [filter]), filter: null };
+  if (READS.has(asked.action.name)) return { answer, filter };
+  // What a write changes, or a token stands for, has no attributes that could be looked at.
+  const own = resourcesOf(asked.resource.type, catalogs);
+  return filter.some(({ resource }) => own.has(resource))
+    ? { answer: refusing(answer, [ONLY_READS]), filter: null }
+    : { answer, filter };
+}
+
+const ONLY_READS: Reason = Object.freeze({
+  code: 'record_filter_undetermined',
+  message:
+    'The policy limits which records this purpose may have. Whether the one that this action is about is among them is not known before it is read.',
+});
 
 const refusing = (answer: DecisionAnswer, reasons: readonly Reason[]): DecisionAnswer =>
   Object.freeze({ ...answer, allow: false, reasons: Object.freeze([...reasons]) });

@@ -8,7 +8,8 @@ import type { DecisionAnswer } from '../model/answers.ts';
 import type { HeldGrants } from '../model/grant.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { heeding, isDemanded } from '../model/obligations.ts';
+import { heeding, isDemanded, limiting } from '../model/obligations.ts';
+import { filterText, type RecordFilter } from '../model/record-filter.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
 import type { QuotaState } from '../model/quota.ts';
 import type { Reviewable } from '../model/review.ts';
@@ -46,6 +47,8 @@ export interface Authorized<T extends Target = Target> {
   /** purposes and recipients that the snapshot knows */
   readonly known: Known;
   readonly decision: DecisionAnswer;
+  /** which records may be disclosed at all; null: any */
+  readonly filter: RecordFilter | null;
   /** what the policy was asked, in the tier in force: input of the questions about disclosure */
   readonly input: PolicyInput;
 }
@@ -109,13 +112,14 @@ export async function authorize<T extends Target>(
   });
   entry.setInput(asked);
 
-  const { answer, input } = decide(snapshot, asked);
+  const { answer, filter, input } = decide(snapshot, asked);
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
+  if (filter !== null) entry.internalReasons = [{ code: 'record_filter', message: filterText(filter) }];
   const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
   if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
-  return { target, use, snapshot, known, decision, input };
+  return { target, use, snapshot, known, decision, filter, input };
 }
 
 const purposeOf = (
@@ -223,12 +227,14 @@ const reviewable = (entry: DecisionEntry): Reviewable => ({
 
 export interface Decision {
   readonly answer: DecisionAnswer;
+  /** which records may be disclosed at all; null: any */
+  readonly filter: RecordFilter | null;
   /** the input in the tier in force */
   readonly input: PolicyInput;
 }
 
 /** The only call of `sluice/decision`. The commands use it as well, so that what they report is what the proxy does. */
-export function decide(policy: Pick<PolicySnapshot, 'decide'>, asked: PolicyInput): Decision {
-  const answer = heeding(policy.decide(asked));
-  return { answer, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
+export function decide(policy: Pick<PolicySnapshot, 'decide' | 'catalogs'>, asked: PolicyInput): Decision {
+  const { answer, filter } = limiting(heeding(policy.decide(asked)), asked, policy.catalogs);
+  return { answer, filter, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
 }

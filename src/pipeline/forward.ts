@@ -27,10 +27,11 @@ export interface Prepared {
 /** @throws SluiceError what keeps the request from being forwarded */
 export async function prepare(
   request: Access['request'],
-  { target: { selected }, snapshot, input, decision }: Authorized<Routed>,
+  { target, snapshot, input, decision, filter }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Prepared> {
+  const selected = filter === null ? target.selected : target.selected.filtered(filter);
   const catalog = snapshot.catalogs.get(selected.resource.type);
   if (!catalog)
     throw new SluiceError(
@@ -46,6 +47,7 @@ export async function prepare(
     input,
     catalog,
     decision,
+    filter,
   };
   const { dataSubject } = access;
   const { action, bodyFields, identifier, queryFields, route } = selected;
@@ -63,7 +65,7 @@ export async function prepare(
     bodyFields.length > 0 || erases === 'record' || erases === 'unsaid'
       ? await writtenRequest(selected.bytes, { ...access, headers }, entry, stages)
       : { body: selected.bytes, headers, conditional: false };
-  const listing = listingOf(selected, catalog, decision.obligations, stages.layoutOf);
+  const listing = listingOf(selected, catalog, decision.obligations, filter, stages.layoutOf);
   // Where consents cannot be read, what is found is refused: so nothing may be answered as not found, either.
   if (listing.guarded) await stages.consents.lookup([], new Date(entry.timestamp));
   return {

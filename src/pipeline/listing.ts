@@ -7,6 +7,7 @@ import { LISTS, WRITES } from '../model/actions.ts';
 import type { Obligations } from '../model/answers.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import type { Layout, LayoutOf, Page } from '../model/disclosure.ts';
+import type { RecordFilter } from '../model/record-filter.ts';
 import type { ListRequest, Selected } from '../routing/index.ts';
 
 export interface Listing {
@@ -32,10 +33,13 @@ export function listingOf(
   selected: Selected,
   catalog: Catalog,
   { min_group_size }: Obligations,
+  filter: RecordFilter | null,
   layoutOf: LayoutOf,
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
-  const guarded = narrowed || (min_group_size ?? 1) > 1;
+  const grouped = (min_group_size ?? 1) > 1;
+  const several = mayHaveSeveral(selected, layoutOf);
+  const guarded = narrowed || grouped || (filter !== null && several);
   const asked: ListRequest = { target: selected.upstreamTarget, body: null };
   const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
   if (narrowed && isPageOfOne(catalog, selected.route.config, layoutOf))
@@ -43,9 +47,11 @@ export function listingOf(
       'narrowed_page_refused',
       'The request narrows a list whose page is one record to the catalog, about everybody on it: a refusal would tell that somebody was found who is withheld. Let the route say where the records are (records).',
     );
-  if (!guarded || !mayHaveSeveral(selected, layoutOf)) return unpaged;
+  if (!guarded || !several) return unpaged;
   const paging = selected.paging();
   const { paged } = paging;
+  // The caller has chosen none of the records, so that gaps tell only how many are outside the filter.
+  if (!narrowed && !grouped) return { ...unpaged, paged };
   if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
   const alike = isAlike(catalog);
   if (paging.narrowed === 'whole') {

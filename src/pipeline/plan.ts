@@ -5,6 +5,7 @@ import type { DisclosurePlan } from '../model/disclosure.ts';
 import type { ProxyRequest } from '../model/exchange.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
+import type { RecordFilter } from '../model/record-filter.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
 import { consentLookup } from './look-ups.ts';
@@ -28,6 +29,8 @@ export interface Access {
   readonly input: PolicyInput;
   readonly catalog: Catalog;
   readonly decision: DecisionAnswer;
+  /** which records may be disclosed at all; null: any */
+  readonly filter: RecordFilter | null;
 }
 
 type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
@@ -37,7 +40,7 @@ type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
  * @param body members of the plan that depend on the body
  */
 export const disclosurePlan = <B extends Body>(
-  { dataSubject, snapshot, catalog, decision }: Access,
+  { dataSubject, snapshot, catalog, decision, filter }: Access,
   input: PolicyInput,
   body: B,
   entry: DecisionEntry,
@@ -47,6 +50,7 @@ export const disclosurePlan = <B extends Body>(
   catalogs: snapshot.catalogs,
   dataSubject,
   obligations: decision.obligations,
+  filter,
   recipient: input.context.recipient,
   purpose: input.context.purpose,
   decisionId: entry.id,

@@ -56,7 +56,8 @@ export function recordNotFound(
   entry: DecisionEntry,
   status: number,
 ): SluiceError {
-  entry.internalReasons = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  const codes = Object.keys(summary.withheld_reasons ?? {}).map((code) => ({ code }));
+  entry.internalReasons = [...entry.internalReasons, ...codes];
   entry.withheld = replaced(summary);
   return nothingFound(status);
 }

@@ -15,6 +15,7 @@ import { compileRoutes, type MatchableRoute } from './compile.ts';
 import { holdsInBody, holdsOutside } from './conditions.ts';
 import { examine, untouched, withoutExempt } from './examine.ts';
 import { readPaging } from './paging.ts';
+import { withFilter } from './record-filter.ts';
 import { readTarget, type Target, writePath } from './path.ts';
 import { at } from './pointer.ts';
 import { type Parameters, refuseOverrideHeaders, writeQuery } from './query.ts';
@@ -159,7 +160,31 @@ function select(
   if (identifier !== null) refuseOthers(body, value, chosen, identifier);
   if (chosen.body && body !== undefined) examine(chosen.body, body, value, used, written);
   const asked = withAlways(route.config.always_fetch, parameters);
-  return {
+  const codec = charsets.of(chosen);
+  const sent = (parameters: Parameters): Pick<Selected, 'paging' | 'upstreamTarget'> => ({
+    paging: () =>
+      readPaging(chosen, {
+        parameters,
+        inBody: body === undefined ? [] : untouched(chosen, body),
+        at: (pointer) => at(body, tokensOf(pointer)),
+        write: (others, changes) => {
+          const written =
+            changes.length === 0 || chosen.body === null
+              ? null
+              : rewritten(bytes, chosen.body.rules, codec, changes);
+          if (changes.length > 0 && written === null) return null;
+          return { target: writePath(target.segments) + writeQuery(others, codec), body: written };
+        },
+      }),
+    upstreamTarget: writePath(target.segments) + writeQuery(parameters, codec),
+  });
+  const { filter_params } = route.config;
+  const selected: Selected = {
+    ...sent(asked.parameters),
+    filtered: (filter) => {
+      const parameters = withFilter(filter_params, route.resource, filter, asked.parameters);
+      return parameters.length === 0 ? selected : { ...selected, ...sent(parameters) };
+    },
     route,
     params,
     resource:
@@ -173,26 +198,11 @@ function select(
     queryFields: [...used].sort(),
     bodyFields: [...written].sort(),
     added: asked.added,
-    paging: () =>
-      readPaging(chosen, {
-        parameters: asked.parameters,
-        inBody: body === undefined ? [] : untouched(chosen, body),
-        at: (pointer) => at(body, tokensOf(pointer)),
-        write: (others, changes) => {
-          const codec = charsets.of(chosen);
-          const written =
-            changes.length === 0 || chosen.body === null
-              ? null
-              : rewritten(bytes, chosen.body.rules, codec, changes);
-          if (changes.length > 0 && written === null) return null;
-          return { target: writePath(target.segments) + writeQuery(others, codec), body: written };
-        },
-      }),
     body,
     written: value,
     bytes: given === null ? null : bytes,
-    upstreamTarget: writePath(target.segments) + writeQuery(asked.parameters, charsets.of(chosen)),
   };
+  return selected;
 }
 
 /** The routes are in order of specificity. Routes with one template may parse bodies differently; each parses it in its own way. */

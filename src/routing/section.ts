@@ -19,6 +19,7 @@ import {
 } from '../documents/kinds.ts';
 export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
 import { keepMasked } from './section/keep-masked.ts';
+import { filterParamsSchema } from './section/filter-params.ts';
 import { alwaysFetchSchema, pagingSchema } from './section/paging.ts';
 
 const REQUEST_CODINGS = ['gzip', 'deflate', 'br'] as const;
@@ -152,6 +153,7 @@ const routeSchema = (responseFormats: readonly string[]) =>
       }),
       false,
     ),
+    filter_params: defaulted(filterParamsSchema, {}),
     paging: optional(pagingSchema),
     always_fetch: optional(alwaysFetchSchema),
     repeatable: defaulted(

@@ -4,6 +4,7 @@ import type { ErrorFormat } from '../model/exchange.ts';
 import type { FormatName } from '../model/disclosure.ts';
 import type { Identifier } from '../model/identifiers.ts';
 import type { ActionName, Resource, Tier } from '../model/input.ts';
+import type { RecordFilter } from '../model/record-filter.ts';
 import type { Paging } from './paging.ts';
 
 /** Request headers, names in lower case. A list means that the header was repeated. */
@@ -86,6 +87,8 @@ export interface Selected {
   readonly bodyFields: readonly string[];
   /** pointers of fields that are requested in addition to the selection; they are removed from the response */
   readonly added: readonly string[];
+  /** The same request for the records that the policy permits, as far as the upstream can be asked for them. */
+  readonly filtered: (filter: RecordFilter) => Selected;
   /** the requested page of the results, if it matters */
   readonly paging: () => Paging;
   /** the parsed body; parsing loses no duplicate and no unknown member */

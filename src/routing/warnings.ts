@@ -62,6 +62,7 @@ function eachRoute(
       takesPageForOne(config, catalog, layoutOf, warn);
       writesUnseen(config, catalog, warn);
       pagesUndescribed(config, catalog, warn);
+      filtersByUnknown(config, catalog, fault);
       picksByLess(config, catalog, warn);
       omitsJsonRpcMembers(config, catalog, warn);
     }
@@ -103,6 +104,20 @@ function untypedSubjects(
 }
 
 type Warn = (key: RouteFault['key'], message: string) => void;
+
+/** A condition names an attribute of the catalog, so such a parameter would never be sent. */
+function filtersByUnknown(
+  { filter_params }: RouteConfig,
+  { resource, attributes }: Catalog,
+  fault: Warn,
+): void {
+  for (const name of Object.keys(filter_params))
+    if (!Object.hasOwn(attributes, name))
+      fault(
+        ['filter_params', name],
+        `the catalog of ${resource} has no attribute "${name}"${didYouMean(name, Object.keys(attributes))}`,
+      );
+}
 
 /** A response that is not inspected cannot name its data subject, and its class comes only from the line that the route names. */
 function wholeBodyWithoutField(

@@ -12,6 +12,7 @@ import type { Catalog, CatalogEntry, EnvelopeRole } from '../../src/model/catalo
 import type { DataSubjectState } from '../../src/model/consent.ts';
 import type { DisclosurePart, DisclosurePlan } from '../../src/model/disclosure.ts';
 import type { WithheldPath } from '../../src/model/record.ts';
+import type { RecordFilter } from '../../src/model/record-filter.ts';
 
 export const keys = {
   secret: () => ({ id: 'k1', bytes: Buffer.alloc(32, 1) }),
@@ -90,6 +91,7 @@ export interface Setting {
   readonly consents?: DisclosurePlan['consents'];
   readonly states?: Readonly<Record<string, Partial<DataSubjectState>>>;
   readonly obligations?: Obligations;
+  readonly filter?: RecordFilter;
   readonly dataSubject?: string | null;
   readonly searched?: readonly string[];
   readonly paged?: boolean;
@@ -118,6 +120,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     paged: setting.paged ?? false,
     attributesRead: setting.attributesRead ?? null,
     obligations: setting.obligations ?? {},
+    filter: setting.filter ?? null,
     recipient: 'internal',
     purpose: 'after_sales',
     decisionId: 'd-1',

@@ -16,6 +16,7 @@ test('each one that has a component is allowed, and each other one denies', () =
   const values: Readonly<Record<string, unknown>> = {
     max_records: 0,
     min_group_size: 5,
+    record_filter: [{ resource: 'customer', attribute: 'dated', within: 'P6M' }],
     review: true,
     watermark: true,
     step_up: 'mfa',

@@ -26,6 +26,7 @@ import type {
 import { type Grouped, smallGroups } from './groups.ts';
 import { Collected } from './output.ts';
 import { choiceOf, type Instructions, type TreatmentSet } from '../fields/program.ts';
+import { Filtered } from './filtered.ts';
 import { KEY_POINTER } from '../fields/pointer.ts';
 import { Searched } from './searched.ts';
 import { canonicalIds, keyOf, typedIds } from '../subjects/places.ts';
@@ -97,6 +98,8 @@ export class Session {
   #more: boolean;
   #over = false;
   readonly #searched: Searched | null;
+  /** null: any record may be disclosed */
+  readonly #filter: Filtered | null;
   /** counts in the answer must depend on the released records alone */
   readonly #guarded: boolean;
   /** the data subject that the request names; null: it names none */
@@ -119,10 +122,11 @@ export class Session {
     this.#requestSubject = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
     this.#announcedTotal = plan.announced?.total ?? Number.POSITIVE_INFINITY;
     this.#more = plan.announced?.more ?? false;
-    const { searched = [] } = plan;
+    const { filter = null, searched = [] } = plan;
+    this.#filter = filter === null ? null : new Filtered(filter);
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
-    this.#guarded = this.#searched !== null || this.#minGroup > 1;
+    this.#guarded = this.#searched !== null || this.#minGroup > 1 || this.#filter !== null;
     this.#reader = format.open({
       matcher: this.#compiled.base,
       envelope: this.#compiled.envelope(plan.records),
@@ -485,6 +489,13 @@ export class Session {
 
   /** the verdict on a scope of a record */
   #ask(recorded: RecordScope, states: States): Asked {
+    const asked = this.#askPolicy(recorded, states);
+    if (this.#filter === null) return asked;
+    const verdict = this.#filter.verdictOn(asked.verdict, recorded.attributes);
+    return verdict === asked.verdict ? asked : { ...asked, verdict };
+  }
+
+  #askPolicy(recorded: RecordScope, states: States): Asked {
     const { scope, attributes, keyed } = recorded;
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
     const named = this.#namedBy(recorded);

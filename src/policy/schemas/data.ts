@@ -6,6 +6,7 @@ import { type TSchema, Type } from '../../documents/kinds.ts';
 import { ACTIONS } from '../../model/actions.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
+import { RecordCondition } from './documents.ts';
 
 const closed = { additionalProperties: false } as const;
 const NAME = '^[a-z][a-z0-9_]*$';
@@ -198,6 +199,13 @@ const Quota = settings({
   purposes: Type.Optional(Names('only for these; absent: for all')),
 });
 
+const RecordFilter = settings({
+  title: Title,
+  purposes: Type.Optional(Names('only for these; absent: for all')),
+  roles: Type.Optional(Names('only for callers who act in one of these; absent: for all')),
+  where: Type.Array(RecordCondition, { minItems: 1, description: 'all of them hold' }),
+});
+
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -224,6 +232,9 @@ export const dataSchemas = {
   }),
   flags: file('Flags of data subjects', { flags: byName(Flag, 'marks on a data subject') }),
   quotas: file('Quotas', { quotas: byName(Quota, 'how much may be disclosed in a time') }),
+  record_filters: file('Record filters', {
+    record_filters: byName(RecordFilter, 'which records a purpose may have at all'),
+  }),
   identifiers: file('Identifiers of data subjects', {
     identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),
   }),

@@ -146,6 +146,62 @@ export const DisclosureInputSchema = Type.Object(
 
 const Reason = Type.Object({ code: Type.String({ minLength: 1 }), message: Type.Optional(Text) }, closed);
 
+const Comparable = Type.Union([Type.String({ minLength: 1 }), Type.Number(), Type.Boolean()]);
+const Bound = Type.Union([
+  Type.Number(),
+  Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'a date' }),
+]);
+/** One condition of the obligation `record_filter`, in answers and in the data of the default policy. */
+export const RecordCondition = Type.Object(
+  {
+    resource: Type.String({
+      minLength: 1,
+      description: 'the records it holds for, also those that stand within others',
+    }),
+    attribute: Type.String({ minLength: 1, description: 'of the catalog (`attributes`)' }),
+    in: Type.Optional(
+      Type.Union(
+        [
+          Type.Array(Comparable, { minItems: 1, maxItems: 1000 }),
+          Type.Object(
+            {
+              subject: Type.String({
+                minLength: 1,
+                description: 'property of the caller with the value, or the list of them',
+              }),
+            },
+            closed,
+          ),
+        ],
+        { description: 'the permitted values' },
+      ),
+    ),
+    within: Type.Optional(
+      Type.String({
+        pattern: '^P(?=[0-9])([0-9]{1,3}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,5}D)?$',
+        description: 'so long before the request, and not later: `P6M` (ISO 8601)',
+      }),
+    ),
+    at_least: Type.Optional(Bound),
+    at_most: Type.Optional(Bound),
+    offset: Type.Optional(
+      Type.String({
+        pattern: '^[+-](0[0-9]|1[0-4]):[0-5][0-9]$',
+        description: 'distance from UTC of the days that are counted; absent: UTC',
+      }),
+    ),
+    order: Type.Optional(
+      Type.Enum(['dmy', 'mdy'], {
+        description: 'of dates such as 03/07/2026; absent: those that are ambiguous withhold their record',
+      }),
+    ),
+  },
+  {
+    ...closed,
+    description: 'exactly one of `in`, `within`, or a range of `at_least` and `at_most`',
+  },
+);
+
 const DecisionAnswerSchema = Type.Object(
   {
     allow: Type.Boolean(),
@@ -157,6 +213,7 @@ const DecisionAnswerSchema = Type.Object(
           max_records: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
           watermark: Type.Optional(Nullable(Type.Boolean())),
           min_group_size: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
+          record_filter: Type.Optional(Nullable(Type.Array(RecordCondition, { minItems: 1 }))),
           step_up: Type.Optional(Nullable(Text)),
           review: Type.Optional(Nullable(Type.Boolean())),
         },

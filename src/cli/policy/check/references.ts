@@ -1,6 +1,7 @@
 /** Names in data files of the default policy that must exist in other files: a misspelled one denies access without a message. */
 import { didYouMean } from '../../../documents/near-name.ts';
 import type { Catalog } from '../../../model/catalog.ts';
+import { isRecordFilter } from '../../../model/record-filter.ts';
 import { patternFault } from '../../../documents/pattern.ts';
 import { isObject, type YamlDocument } from '../../../documents/yaml.ts';
 import type { CausedFault } from './findings.ts';
@@ -118,6 +119,33 @@ export function referenceFaults(
     for (const [name, quota] of members(d, 'quotas')) {
       all(d, ['quotas', name, 'roles'], quota['roles'], roles, 'role');
       all(d, ['quotas', name, 'purposes'], quota['purposes'], purposes, 'purpose');
+    }
+  for (const d of of('record_filters'))
+    for (const [name, filter] of members(d, 'record_filters')) {
+      const at = ['record_filters', name];
+      all(d, [...at, 'purposes'], filter['purposes'], purposes, 'purpose');
+      all(d, [...at, 'roles'], filter['roles'], roles, 'role');
+      for (const [i, condition] of (Array.isArray(filter['where']) ? filter['where'] : []).entries()) {
+        if (!isRecordFilter([condition]))
+          faults.push(
+            d.fault(
+              [...at, 'where', i],
+              `${at.join('.')}.where.${i}: a condition has exactly one of in, within, or a range of at_least and at_most; offset and order belong to dates`,
+            ),
+          );
+        if (!isObject(condition)) continue;
+        must(d, [...at, 'where', i, 'resource'], condition['resource'], resources, 'catalog of a resource');
+        const catalog = catalogs.find((c) => c.catalog.resource === condition['resource'])?.catalog;
+        if (catalog === undefined) continue;
+        const attributes = new Set(Object.keys(catalog.attributes));
+        must(
+          d,
+          [...at, 'where', i, 'attribute'],
+          condition['attribute'],
+          attributes,
+          `attribute in the catalog of ${catalog.resource},`,
+        );
+      }
     }
   const identifiers = namesIn('identifiers');
   for (const d of of('identifiers'))

@@ -1,8 +1,10 @@
 /** Explains a request: the verdict with its reasons, and for every field class, treatment, reason, rule and data. */
 import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
+import { outsideOf } from '../../../disclosure/session/filtered.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
+import { filterText } from '../../../model/record-filter.ts';
 import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
 import { SluiceError } from '../../../errors.ts';
@@ -23,6 +25,8 @@ export interface StateAsked {
   readonly count: number | null;
   /** the query was about what is shown, not about what is written */
   readonly shown?: boolean;
+  /** `attributes` are those of a record that was given, so that a `record_filter` can be applied */
+  readonly given?: boolean;
 }
 
 export interface ExplainedReason {
@@ -164,7 +168,7 @@ export async function explain(
   states: readonly StateAsked[],
   seen: ReadonlySet<string> | null,
 ): Promise<Explanation> {
-  const { answer, input: inForce } = decide(policy, input);
+  const { answer, filter, input: inForce } = decide(policy, input);
   const untraced =
     explainer === null ? 'the bundle was not built by `sluice build`: it has no rules to look at' : null;
   const reasons =
@@ -174,6 +178,13 @@ export async function explain(
   for (const state of answer.allow ? states : []) {
     // What is shown of a written record is decided as for a read.
     const shown = WRITES.has(input.action.name) && state.shown === true ? asRead(inForce) : inForce;
+    const codes =
+      filter === null || state.given !== true ? null : outsideOf(filter, state.resource, state.attributes);
+    if (codes !== null) {
+      const reasons = codes.map((code) => ({ code, message: filterText(filter!), blame: UNKNOWN }));
+      explained.push({ ...state, disclose: false, reasons, classes: [] });
+      continue;
+    }
     const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
     explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
   }

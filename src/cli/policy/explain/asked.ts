@@ -18,7 +18,7 @@ import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Io } from '../../io.ts';
 import type { StateAsked } from './account.ts';
 import { type AxesOptions, axesOf } from '../matrix/axes.ts';
-import { inputOf } from '../matrix/grid.ts';
+import { inputOf, withFilterProperties } from '../matrix/grid.ts';
 import { playOne } from '../testing/play.ts';
 import { readScenarios, scenarioFilesAt } from '../testing/scenario-files.ts';
 import type { NamedPolicy } from '../source.ts';
@@ -154,14 +154,9 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
       assurance: { amr: options.amr, acr: null, auth_time: null },
     },
   };
-  const input = inputOf(
-    subject,
-    flags.action,
-    resource,
-    flags.purpose,
-    flags.recipient,
-    flags.tier ?? null,
-    options,
+  const input = withFilterProperties(
+    policy,
+    inputOf(subject, flags.action, resource, flags.purpose, flags.recipient, flags.tier ?? null, options),
   );
   const what = 'the request given';
   if (flags.record !== undefined)
@@ -242,7 +237,7 @@ async function ofRecord(
     identify: (values) => identities.identify(policy.data, values),
     consents: (ids) => consents.lookup(ids, new Date(input.context.time)),
     ask(resource, data_subject: DataSubjectState, attributes) {
-      states.push({ resource, data_subject, attributes, count: 1 });
+      states.push({ resource, data_subject, attributes, count: 1, given: true });
       return { disclose: true, reasons: [], classes: everything, fields: {} };
     },
   });

@@ -204,7 +204,7 @@ function firstAllowed(
   for (const subject of axes.subjects(role, recipient))
     for (const action of axes.actions) {
       const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
-      const { answer, input } = decide(policy, asked);
+      const { answer, input } = decide(policy, withFilterProperties(policy, asked));
       if (!answer.allow) {
         if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
         continue;
@@ -218,6 +218,21 @@ export const clearedFor = (subject: Subject, clearance: number | null): Subject 
   ...subject,
   properties: { ...subject.properties, clearance },
 });
+
+/**
+ * The same caller with the properties that a `record_filter` depends on, of some value: what is asked here is what becomes of the fields of a
+ * record that may be disclosed.
+ */
+export function withFilterProperties(policy: PolicySnapshot, input: PolicyInput): PolicyInput {
+  const { subject } = input;
+  const names = (decide(policy, input).answer.obligations.record_filter ?? []).flatMap(({ in: values }) =>
+    values === undefined || Array.isArray(values) || !('subject' in values) ? [] : [values.subject],
+  );
+  const missing = names.filter((name) => !Object.hasOwn(subject.properties, name));
+  if (missing.length === 0) return input;
+  const held = Object.fromEntries(missing.map((name) => [name, `any ${name}`]));
+  return { ...input, subject: { ...subject, properties: { ...held, ...subject.properties } } };
+}
 
 export function inputOf(
   subject: Subject,

@@ -1,0 +1,112 @@
+/**
+ * Withholds what is outside the decision's `record_filter`: records, and resources embedded in them, whose attributes do not meet every condition.
+ * An attribute that is missing, has another type or cannot be read meets none.
+ */
+import type { FilterCondition, RecordFilter } from '../../model/record-filter.ts';
+import type { RecordScope } from '../formats/format.ts';
+import { idOf } from '../subjects/spelling.ts';
+import { parseDate } from '../treatments/generalize/dates.ts';
+import type { Verdict } from './verdicts.ts';
+
+type Attributes = RecordScope['attributes'];
+type Value = Attributes[string];
+
+const OUTSIDE: readonly string[] = ['outside_record_filter'];
+const UNREADABLE: readonly string[] = ['record_filter_unreadable'];
+
+export class Filtered {
+  readonly #conditions = new Map<string, FilterCondition[]>();
+  /** other caches are keyed by the verdict object, so equal records must get the same one */
+  readonly #withheld = new WeakMap<Verdict, Map<readonly string[], Verdict>>();
+
+  constructor(filter: RecordFilter) {
+    for (const condition of filter) {
+      const known = this.#conditions.get(condition.resource);
+      if (known === undefined) this.#conditions.set(condition.resource, [condition]);
+      else known.push(condition);
+    }
+  }
+
+  /** The verdict on a scope with these attributes, which is withheld if it is outside. */
+  verdictOn(verdict: Verdict, attributes: Attributes): Verdict {
+    const conditions = this.#conditions.get(verdict.catalog.resource);
+    if (conditions === undefined || verdict.withheld !== null) return verdict;
+    const codes = codesOf(conditions, attributes);
+    return codes === null ? verdict : this.#withholding(verdict, codes);
+  }
+
+  #withholding(verdict: Verdict, withheld: readonly string[]): Verdict {
+    let known = this.#withheld.get(verdict);
+    if (known === undefined) {
+      known = new Map();
+      this.#withheld.set(verdict, known);
+    }
+    let filtered = known.get(withheld);
+    if (filtered === undefined) {
+      filtered = { ...verdict, withheld };
+      known.set(withheld, filtered);
+    }
+    return filtered;
+  }
+}
+
+/** Reason codes for which a record, or one embedded in it, is withheld; null: it is within the filter. */
+export const outsideOf = (
+  filter: RecordFilter,
+  resource: string,
+  attributes: Attributes,
+): readonly string[] | null =>
+  codesOf(
+    filter.filter((condition) => condition.resource === resource),
+    attributes,
+  );
+
+/** Null: all conditions hold. */
+function codesOf(conditions: readonly FilterCondition[], attributes: Attributes): readonly string[] | null {
+  let isOutside = false;
+  for (const condition of conditions) {
+    const { attribute } = condition;
+    const value = Object.hasOwn(attributes, attribute) ? attributes[attribute]! : null;
+    const holds = value === null ? null : holdsFor(condition, value);
+    if (holds === null) return UNREADABLE;
+    isOutside ||= !holds;
+  }
+  return isOutside ? OUTSIDE : null;
+}
+
+/** Null: the value cannot be compared. */
+function holdsFor(condition: FilterCondition, value: NonNullable<Value>): boolean | null {
+  const { in: values, at_least, at_most } = condition;
+  // A column of fixed width is padded, and a table has texts only.
+  if (values !== null) return values.includes(typeof value === 'string' ? idOf(value) : String(value));
+  const isNumeric = typeof (at_least ?? at_most) === 'number';
+  const at = isNumeric ? numberOf(value) : dayOf(value, condition);
+  if (at === null) return null;
+  return (at_least === null || at >= bound(at_least)) && (at_most === null || at <= bound(at_most));
+}
+
+const bound = (value: string | number): number =>
+  typeof value === 'number' ? value : Number(value.replaceAll('-', ''));
+
+const DECIMAL = /^-?\d{1,15}(?:\.\d{1,9})?$/;
+
+function numberOf(value: NonNullable<Value>): number | null {
+  if (typeof value === 'number') return value;
+  const text = typeof value === 'string' ? idOf(value) : '';
+  return DECIMAL.test(text) ? Number(text) : null;
+}
+
+/** since 1970, in seconds or milliseconds, from 2001 on: fewer digits might be another spelling of a date */
+const SECONDS = /^\d{10}(?:\.\d{1,9})?$/;
+const MILLISECONDS = /^\d{13}$/;
+
+/** The day that a value names, `YYYYMMDD` as a number; a time with a zone counts on the day that is written. */
+function dayOf(value: NonNullable<Value>, { offset, order }: FilterCondition): number | null {
+  if (typeof value === 'boolean') return null;
+  const text = typeof value === 'number' ? String(value) : idOf(value);
+  const unit = SECONDS.test(text) ? 'seconds' : MILLISECONDS.test(text) ? 'millis' : null;
+  const isCounted = unit !== null || text.startsWith('/Date(');
+  const date = parseDate(text, { order, epoch: isCounted ? { unit: unit ?? 'millis', offset } : null });
+  if (date === null || date.month === null || date.day === null) return null;
+  return date.year * 10_000 + date.month * 100 + date.day;
+}
