@@ -27,6 +27,7 @@ export {
 } from './receipt.ts';
 export { type ConsentRecords, createConsentRecords } from './records.ts';
 export {
+  checkEdit,
   type ConsentEvent,
   type ConsentRecord,
   type Edit,
