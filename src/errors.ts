@@ -100,6 +100,12 @@ export const ERROR_CODES = [
   'signature_invalid',
   'signature_expired',
   'signing_key_unavailable',
+  // erasure
+  'erasure_not_found',
+  'erasure_closed',
+  'erasure_invalid',
+  'erasure_unconfigured',
+  'certificate_unknown',
   // reviews
   'review_not_found',
   'review_closed',

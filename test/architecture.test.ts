@@ -54,6 +54,7 @@ const STAGES = [
   'grants',
   'quotas',
   'signing',
+  'erasure',
 ];
 
 describe('architecture', () => {

@@ -2,6 +2,7 @@ package sluice
 
 import data.sluice.consent
 import data.sluice.grants
+import data.sluice.held
 import data.sluice.purpose
 import data.sluice.recipient
 import data.sluice.subject
@@ -92,12 +93,17 @@ withholdings contains {"code": "opted_out", "message": "The data subject objecte
 
 withholdings contains {"code": flag, "message": object.get(data.flags[flag], "title", "The data subject is marked.")} if {
 	some flag in input.data_subject.flags
-	data.flags[flag].withholds == "record"
-	not _is_excepted(flag)
+	held.withholds(flag)
+	_is_held(flag) == false
 }
 
-# A rule of its own: OPA evaluates references within a `not` before it, so that a missing list would undo the flag.
-_is_excepted(flag) if input.context.purpose in data.flags[flag].except
+# What is held is read, and never written.
+default _is_held(_) := false
+
+_is_held(flag) if {
+	writing.is_asked == false
+	held.leaves(flag)
+}
 
 default _is_refused := false
 
@@ -132,7 +138,14 @@ _grounds contains {"code": "grant_in_effect", "message": "A grant goes beyond th
 _classes[entry.class] := treatment.of(entry.category, entry.grade, agreed) if {
 	writing.is_asked == false
 	some entry in data.classes[input.resource.type]
+	held.may_leave(entry.category)
 	agreed := recipient.covers(entry.category, entry.grade)
+}
+
+_classes[entry.class] := {"do": "drop", "because": "under_erasure"} if {
+	writing.is_asked == false
+	some entry in data.classes[input.resource.type]
+	held.may_leave(entry.category) == false
 }
 
 _classes[entry.class] := writing.of(writing.category_mode(entry.category), entry.category, entry.grade, agreed) if {
@@ -141,8 +154,15 @@ _classes[entry.class] := writing.of(writing.category_mode(entry.category), entry
 	agreed := recipient.covers(entry.category, entry.grade)
 }
 
+_fields[pointer] := {"do": "drop", "because": "under_erasure"} if {
+	writing.is_asked == false
+	held.is_limited
+	some pointer in (subject.named | object.keys(recipient.fields))
+}
+
 _fields[pointer] := treatment.of_field(pointer) if {
 	writing.is_asked == false
+	held.is_limited == false
 	recipient.is_internal
 	some pointer in subject.named
 }
@@ -151,11 +171,13 @@ _fields[pointer] := treatment.of_field(pointer) if {
 _fields[pointer] := {"do": "drop", "because": "field_not_for_role"} if {
 	recipient.is_internal == false
 	writing.is_asked == false
+	held.is_limited == false
 	some pointer in subject.forbidden
 }
 
 _fields[pointer] := treatment.of(class.category, class.grade, true) if {
 	writing.is_asked == false
+	held.is_limited == false
 	some pointer, class in recipient.fields
 	not pointer in subject.forbidden
 }

@@ -11,7 +11,7 @@ import type { OperationName } from './names.ts';
 
 /** What the decision record of a change says, besides who makes it and when. */
 export interface Facts {
-  readonly kind: Extract<RecordKind, 'admin' | 'consent' | 'grant'>;
+  readonly kind: Extract<RecordKind, 'admin' | 'consent' | 'grant' | 'erasure'>;
   readonly operation: OperationName;
   readonly outcome?: Extract<Outcome, 'allowed' | 'denied'>;
   readonly reasons: readonly Reason[];

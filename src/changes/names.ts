@@ -8,6 +8,8 @@ export const READS = [
   'subjects.list',
   'subjects.history',
   'keys.list',
+  'erasure.list',
+  'erasure.show',
   'quotas.get',
 ] as const;
 
@@ -25,6 +27,13 @@ export const CHANGES = [
   'keys.create',
   'keys.rotate',
   'keys.revoke',
+  'erasure.request',
+  'erasure.accept',
+  'erasure.hold',
+  'erasure.release',
+  'erasure.confirm',
+  'erasure.complete',
+  'erasure.reject',
 ] as const;
 
 export type OperationName = (typeof READS)[number] | (typeof CHANGES)[number];

@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./grants.ts'),
   },
   {
+    name: 'erasure',
+    summary: 'requests of customers: erasure, restriction, access; due dates, legal holds, certificates',
+    load: () => import('./erasure.ts'),
+  },
+  {
     name: 'keys',
     summary: 'API keys in the store: make, rotate, revoke',
     load: () => import('./keys.ts'),

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { apiKeyChanges, type ApiKeyChanges } from '../changes/api-keys.ts';
 import type { Recorder } from '../changes/change.ts';
 import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
+import { type ErasureChanges, erasureChanges } from '../changes/erasure.ts';
 import { type GrantChanges, grantChanges } from '../changes/grants.ts';
 import { commandRecorder } from '../changes/recorder.ts';
 import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
@@ -11,6 +12,7 @@ import { openStore } from '../compose/store.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createConsentRecords } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
+import { createErasure } from '../erasure/index.ts';
 import { SluiceError } from '../errors.ts';
 import { createGrants, scopeOf } from '../grants/index.ts';
 import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
@@ -27,6 +29,8 @@ export interface Opened {
   consents(): ConsentChanges;
   /** @throws SluiceError `grants_unconfigured` */
   grants(): GrantChanges;
+  /** @throws SluiceError `erasure_unconfigured` */
+  erasure(): ErasureChanges;
   readonly reviews: ReviewChanges;
   readonly revocations: RevocationChanges;
   readonly apiKeys: ApiKeyChanges;
@@ -71,6 +75,16 @@ export async function withStore<T>(
           );
         const grants = createGrants(database, config.grants, { reviews, newId: newDecisionId, now });
         return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf });
+      },
+      erasure() {
+        if (config.erasure === undefined)
+          throw new SluiceError(
+            'erasure_unconfigured',
+            `${file} has no section erasure, so that a request would stop no disclosure: add "erasure: {}" and restart the sidecars (docs/erasure.md).`,
+          );
+        const { due } = config.erasure;
+        const erasure = createErasure(database, { newId: newDecisionId, now, due });
+        return erasureChanges(erasure, async () => (await openLog()).dataSubject);
       },
       recorder: (by = userInfo().username) => commandRecorder(by, { log: openLog, newDecisionId, clock }),
     });

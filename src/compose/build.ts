@@ -1,6 +1,11 @@
 /** Builds the stages of a request from a configuration, without listening. */
 import type { Config, LoadedConfig } from '../config/index.ts';
-import { createConsentSource, createIdentities, createLookups } from '../consent/index.ts';
+import {
+  createConsentSource,
+  createIdentities,
+  createLookups,
+  createMarkedConsents,
+} from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
 import { charset as charsetNamed } from '../disclosure/formats/shared/charsets.ts';
 import { createDisclosureStage } from '../disclosure/stage.ts';
@@ -25,6 +30,7 @@ import { createMetrics, type Metrics } from '../observability/metrics.ts';
 import { approvalRecords, shadowRecord } from '../pipeline/event-records.ts';
 import type { GrantSource } from '../model/grant.ts';
 import type { Stages } from '../pipeline/stages.ts';
+import { markSource } from '../erasure/index.ts';
 import { createGrantSource } from '../grants/index.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { openQuotas, type QuotaStage } from '../quotas/index.ts';
@@ -115,7 +121,8 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     warnAboutRoutes(loaded, policy, logger);
     // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
-    const consents =
+    const announcements = channel && { isUp: () => channel.isUp(), silence: HEARTBEAT.silence };
+    const listed =
       given.consents ??
       opened.add(
         await createConsentSource(
@@ -123,11 +130,22 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
           { clock, logger, readsDates, announce },
           {
             database: store,
-            announcements: channel && { isUp: () => channel.isUp(), silence: HEARTBEAT.silence },
+            announcements,
             invalidation,
           },
         ),
       );
+    const consents =
+      config.erasure === undefined
+        ? listed
+        : opened.add(
+            createMarkedConsents(listed, markSource(store), {
+              logger,
+              cache: config.consent.cache,
+              announcements,
+              invalidation,
+            }),
+          );
     const shadow = config.policy.shadow
       ? opened.add(
           await createShadow(config.policy.shadow, {

@@ -1,6 +1,7 @@
 /** The store, and the steps of all its tables. */
 import { CONSENT_MIGRATIONS } from '../consent/index.ts';
 import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
+import { ERASURE_MIGRATIONS } from '../erasure/index.ts';
 import { GRANT_MIGRATIONS } from '../grants/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import type { Channel } from '../model/channel.ts';
@@ -17,6 +18,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...REVIEW_MIGRATIONS,
   ...IDENTITY_MIGRATIONS,
   ...GRANT_MIGRATIONS,
+  ...ERASURE_MIGRATIONS,
 ];
 
 /**

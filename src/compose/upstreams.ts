@@ -1,6 +1,7 @@
 /** Upstreams as the configuration describes them, and the look-ups of data subjects that are sent to them. */
 import type { Config } from '../config/index.ts';
 import type { Ask } from '../consent/index.ts';
+import type { Send } from '../erasure/index.ts';
 import type { UpstreamBody } from '../upstream/body.ts';
 import type { UpstreamSection } from '../upstream/section.ts';
 import type { UpstreamConfig, Upstreams } from '../upstream/upstream.ts';
@@ -65,3 +66,12 @@ async function textOf(body: UpstreamBody): Promise<string | null> {
   }
   return Buffer.concat(chunks).toString('utf8');
 }
+
+/** Sends a request that deletes a person (`erasure.deletions`); the body of the answer says nothing that counts. */
+export const deletionThrough =
+  (upstreams: Pick<Upstreams, 'send'>): Send =>
+  async (upstream, method, target) => {
+    const { status, body } = await upstreams.send(upstream, { method, target, headers: {}, body: null });
+    body.discard();
+    return status;
+  };

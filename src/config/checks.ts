@@ -5,6 +5,7 @@ import type { Fault, Path, PlacedFault, Report } from '../documents/faults.ts';
 import { didYouMean } from '../documents/near-name.ts';
 import type { YamlDocument } from '../documents/yaml.ts';
 import { checkCors } from '../endpoints/proxy/section.ts';
+import { checkErasure } from '../erasure/section.ts';
 import { checkGrants } from '../grants/section.ts';
 import { checkIdentity, takesApiKeys } from '../identity/section.ts';
 import { checkPolicy } from '../policy/section.ts';
@@ -44,7 +45,7 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
-  const [cors, policy, upstreams, identity, purpose, listen, consent, grants] = [
+  const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure] = [
     sound('cors'),
     sound('policy'),
     sound('upstreams'),
@@ -53,9 +54,12 @@ export function checkConfig(
     sound('listen'),
     sound('consent'),
     sound('grants'),
+    sound('erasure'),
   ];
   if (cors) checkCors(cors, report);
   if (grants) checkGrants(grants, report);
+  if (erasure) checkErasure(erasure, report);
+  if (erasure && config.upstreams) checkDeletions(erasure, Object.keys(config.upstreams), report);
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);
@@ -84,6 +88,19 @@ function checkLookups({ lookups }: Config['consent'], upstreams: readonly string
     if (!upstreams.includes(upstream))
       report(
         ['consent', 'lookups', type, 'upstream'],
+        `no upstream named "${upstream}"${didYouMean(upstream, upstreams)}`,
+      );
+}
+
+function checkDeletions(
+  { deletions }: NonNullable<Config['erasure']>,
+  upstreams: readonly string[],
+  report: Report,
+): void {
+  for (const [i, { upstream }] of deletions.entries())
+    if (!upstreams.includes(upstream))
+      report(
+        ['erasure', 'deletions', i, 'upstream'],
         `no upstream named "${upstream}"${didYouMean(upstream, upstreams)}`,
       );
 }

@@ -3,6 +3,7 @@ import { defaulted, optional, section, type Static, Type } from '../documents/ki
 import { consentSchema } from '../consent/section.ts';
 import { corsSchema } from '../endpoints/proxy/section.ts';
 import { decisionLogSchema } from '../decision-log/section.ts';
+import { erasureSchema } from '../erasure/section.ts';
 import { grantsSchema } from '../grants/section.ts';
 import { identitySchema } from '../identity/section.ts';
 import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
@@ -28,6 +29,7 @@ export const configSchema = section({
   store: defaulted(storeSchema, { sqlite: './data/store.db' }),
   reviews: defaulted(reviewsSchema, {}),
   grants: optional(grantsSchema),
+  erasure: optional(erasureSchema),
   quotas: defaulted(quotasSchema, {}),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),

@@ -15,6 +15,7 @@ export { parseConsents, type ReadConsents, readConsents } from './document.ts';
 export { createIdentities, type Identities, idForms } from './identities.ts';
 export { type Ask, createLookups } from './lookups.ts';
 export type { ConsentDependencies } from './file.ts';
+export { createMarkedConsents } from './marked.ts';
 export { CONSENT_MIGRATIONS } from './migrations.ts';
 export {
   checkReceipt,

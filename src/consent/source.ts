@@ -142,7 +142,7 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
 }
 
 /** Nobody can be kept under a text with a NUL, and PostgreSQL refuses it. */
-function storable(texts: readonly string[]): readonly string[] {
+export function storable(texts: readonly string[]): readonly string[] {
   if (texts.length === 1 && !texts[0]!.includes('\0')) return texts;
   return [...new Set(texts.filter((text) => !text.includes('\0')))];
 }

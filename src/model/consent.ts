@@ -67,3 +67,15 @@ export interface ConsentSource {
   refresh?(): void;
   close(): Promise<void>;
 }
+
+/** A flag that another part of Sluice puts on a data subject, beside those of their entry. */
+export interface Mark {
+  readonly flag: string;
+  /** ms since the epoch, the last at which it holds; null: until it is removed */
+  readonly until: number | null;
+}
+
+export interface MarkSource {
+  /** Marks of several data subjects in one round trip; who has none is absent. @throws SluiceError `store_unavailable` */
+  marks(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Mark[]>>;
+}

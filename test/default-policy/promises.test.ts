@@ -46,7 +46,8 @@ const consent = fc.record(
 );
 
 /** A role is drawn first and the rest mostly from what it may do, so that a good part of the requests is allowed. */
-const request = fc.constantFrom(...Object.entries(data['roles']!)).chain(([role, settings]) => {
+const requestOf = (role: string) => {
+  const settings = data['roles']![role]!;
   const departments = (settings['departments'] ?? ['any']) as string[];
   const outside = settings['recipients'] === 'own';
   const partner = fc.constantFrom(...Object.keys(data['partners']!));
@@ -96,13 +97,24 @@ const request = fc.constantFrom(...Object.entries(data['roles']!)).chain(([role,
       }),
     }),
   );
-});
+};
+const request = fc.constantFrom(...Object.keys(data['roles']!)).chain(requestOf);
+
+/** About customers who are to be deleted, by those who may see what is held of them. */
+const underErasure = fc
+  .tuple(
+    fc.constantFrom('auditor', 'dpo').chain(requestOf),
+    fc.constantFrom('erasure_pending', 'erased'),
+    fc.constantFrom(...categories.map((name) => `held:${name}`)),
+  )
+  .map(([asked, ...flags]) => ({ ...asked, data_subject: { consents: [], flags } }));
 
 interface Answered {
   readonly asked: {
     readonly context: { purpose: string; recipient: string };
     readonly data_subject: {
       consents: { status: string; purpose: string; recipient: string; explicit: unknown }[];
+      flags: string[];
     };
   };
   readonly decision: {
@@ -122,7 +134,10 @@ interface Answered {
 describe.runIf(existsSync(OPA))('the default policy', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'sluice-promises-'));
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-  const inputs = fc.sample(request, { numRuns: 600, seed: 20261122 });
+  const inputs: readonly unknown[] = [
+    ...fc.sample(request, { numRuns: 700, seed: 20261122 }),
+    ...fc.sample(underErasure, { numRuns: 100, seed: 20261122 }),
+  ];
   let answers: Answered[] = [];
 
   test('answers every request', () => {
@@ -195,6 +210,23 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
         ),
       ).toBe(true);
     }
+  });
+
+  test('shows of a customer who is to be deleted what is held, to those who may see that, and nothing else', () => {
+    let shown = 0;
+    for (const { asked, disclosure } of answers.filter((x) => x.disclosure.disclose)) {
+      const { flags } = asked.data_subject;
+      const erased = flags.find((flag) => flag === 'erasure_pending' || flag === 'erased');
+      if (erased === undefined) continue;
+      const { except = [], held_for = [] } = data['flags']![erased] as Record<string, string[]>;
+      if (except.includes(asked.context.purpose)) continue;
+      expect(held_for).toContain(asked.context.purpose);
+      for (const [cls, choice] of Object.entries(disclosure.classes))
+        if (!flags.includes(`held:${cls.split('/')[0]}`)) expect(choice.do).toBe('drop');
+      for (const choice of Object.values(disclosure.fields)) expect(choice.do).toBe('drop');
+      shown++;
+    }
+    expect(shown).toBeGreaterThan(0);
   });
 
   test('reviews every emergency, and shows no transaction or contact in it', () => {

@@ -1,7 +1,4 @@
 /** `sluice consent receipt` and `verify-receipt`: what a data subject keeps of a consent, and whether it holds. */
-import { readFileSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   checkReceipt,
@@ -11,12 +8,12 @@ import {
   signedReceipt,
   withConsent,
 } from '../../consent/index.ts';
-import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { Signing } from '../../model/signing.ts';
 import { silentLogger } from '../../observability/logger.ts';
 import { createSigning } from '../../signing/index.ts';
 import type { Io } from '../io.ts';
 import { withStore } from '../opened.ts';
+import { contentOf, holding } from '../signed.ts';
 
 interface Common {
   readonly config: string;
@@ -69,7 +66,7 @@ async function print(id: string, options: ReceiptOptions, io: Io): Promise<void>
 async function verify(file: string, options: Common, io: Io): Promise<void> {
   const token = (await contentOf(file, io)).trim();
   await reading(options, io, async (records, signing) => {
-    try {
+    await holding('receipt', options, io, async () => {
       const { receipt, kid, since } = await checkReceipt(token, records, signing);
       if (options.json) {
         const later = since.map((event) => receiptOf(event));
@@ -84,33 +81,11 @@ async function verify(file: string, options: Common, io: Io): Promise<void> {
         io.stdout.write(
           `since then: event ${version}, ${at}: ${spelled(consent.status)} ${consent.purpose} for ${consent.recipient}: ${consent.categories.join(', ')}\n`,
         );
-    } catch (e) {
-      if (!isSluiceError(e) || !NEGATIVE.includes(e.code)) throw e;
-      io.exitCode = 1;
-      if (options.json)
-        io.stdout.write(`${JSON.stringify({ holds: false, code: e.code, message: e.message }, null, 2)}\n`);
-      else io.stdout.write(`The receipt does not hold: ${e.message} [${e.code}]\n`);
-    }
+    });
   });
 }
 
-/** The answer is no; anything else that is thrown says that there is no answer. */
-const NEGATIVE: readonly string[] = ['signature_invalid', 'signature_expired', 'receipt_unknown'];
-
 const spelled = (status: string): string => (status === 'dpv:ConsentGiven' ? 'given' : 'withdrawn');
-
-/** @throws SluiceError `input_invalid` */
-async function contentOf(file: string, io: Io): Promise<string> {
-  if (file === '-') return text(io.stdin);
-  try {
-    return readFileSync(resolve(io.cwd, file), 'utf8');
-  } catch (cause) {
-    throw new SluiceError('input_invalid', {
-      message: `${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}).`,
-      cause,
-    });
-  }
-}
 
 /** Reads consents of the store, and needs no journal. */
 const reading = (

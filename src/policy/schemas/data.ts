@@ -163,6 +163,7 @@ const Flag = Type.Union([
     title: Title,
     withholds: Type.Literal('record'),
     except: Type.Optional(Names('purposes it does not hold for')),
+    held_for: Type.Optional(Names('purposes that see what is under a legal hold, and nothing else')),
   }),
 ]);
 

@@ -27,6 +27,7 @@ export interface ConsentNames {
 
 const STATUSES: ReadonlySet<string> = new Set(['given', 'withdrawn', 'expired', 'pending']);
 const OPT_OUT = 'opt_out:';
+const HELD = 'held:';
 
 export function createConsentNames(data: { readonly [name: string]: unknown }): ConsentNames {
   const sets: Readonly<Record<NameKind, ReadonlySet<string> | null>> = {
@@ -42,8 +43,10 @@ export function createConsentNames(data: { readonly [name: string]: unknown }): 
     // A name with blanks or invisible characters matches no rule, even if there is no list.
     if (holdsUnseen(name)) return false;
     if (set === null || set.has(name)) return true;
-    // an objection to one purpose
-    return kind === 'flag' && name.startsWith(OPT_OUT) && knows('purpose', name.slice(OPT_OUT.length));
+    if (kind !== 'flag') return false;
+    // an objection to one purpose; a category that must be kept
+    if (name.startsWith(OPT_OUT)) return knows('purpose', name.slice(OPT_OUT.length));
+    return name.startsWith(HELD) && knows('category', name.slice(HELD.length));
   };
   const judge = ({ consents, flags }: DataSubjectState): boolean =>
     flags.every((flag) => knows('flag', flag)) &&

@@ -118,9 +118,12 @@ function* fieldsOf(
 function isKnown(kind: Kind, name: unknown, known: KnownNames): boolean {
   const names = known.get(kind);
   if (!names || typeof name !== 'string' || names.has(name)) return true;
-  // An objection to one purpose: `opt_out:marketing`.
-  const [flag = '', purpose] = kind === 'flag' ? name.split(':') : [];
-  return purpose !== undefined && names.has(flag) && isKnown('purpose', purpose, known);
+  // An objection to one purpose: `opt_out:marketing`; a category that must be kept: `held:transaction`.
+  const [flag = '', about] = kind === 'flag' ? name.split(':') : [];
+  if (about === undefined) return false;
+  return flag === 'held'
+    ? isKnown('category', about, known)
+    : names.has(flag) && isKnown('purpose', about, known);
 }
 
 const keysOf = ({ value }: YamlDocument, name: string): string[] => {

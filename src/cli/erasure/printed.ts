@@ -1,0 +1,122 @@
+/** Requests of data subjects on a terminal, and as JSON. */
+import {
+  confirmationsOf,
+  holdsOf,
+  isOpen,
+  isOverdue,
+  type RequestEvent,
+  type RequestRow,
+} from '../../erasure/index.ts';
+import { plain, table, width } from '../decisions/table.ts';
+import type { Io } from '../io.ts';
+import { counted } from '../text.ts';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+export function printRequest(request: RequestRow, done: string, options: Options, io: Io): void {
+  if (options.json) {
+    printJson(spelled(request), io);
+    return;
+  }
+  io.stdout.write(
+    `${request.id} (${request.kind}) is ${done}${isOpen(request) ? `, due on ${day(request.due_at)}` : ''}${request.state === 'partly' ? `, but for what is held: ${heldIn(request)}` : ''}.\n`,
+  );
+}
+
+export function printList(found: readonly RequestRow[], state: string, options: Options, io: Io): void {
+  if (options.json) {
+    printJson({ requests: found.map(spelled) }, io);
+    return;
+  }
+  if (found.length === 0) {
+    io.stdout.write(`No ${state === 'all' ? '' : `${state} `}requests.\n`);
+    return;
+  }
+  const rows = found.map((r) => [
+    r.id,
+    r.kind,
+    plain(r.data_subject),
+    moment(r.requested_at),
+    stateOf(r),
+    heldIn(r),
+  ]);
+  io.stdout.write(
+    table(['request', 'kind', 'data subject', 'requested', 'state', 'held'], rows, width(io), 0),
+  );
+  io.stdout.write(`${counted(found.length, 'request')}\n`);
+}
+
+export function printShown(
+  { request, events }: { readonly request: RequestRow; readonly events: readonly RequestEvent[] },
+  options: Options,
+  io: Io,
+): void {
+  if (options.json) {
+    const happened = events.map((e) => ({ ...e, at: new Date(e.at).toISOString() }));
+    printJson({ ...spelled(request), events: happened }, io);
+    return;
+  }
+  const lines: [string, string][] = [
+    ['State', stateOf(request)],
+    ['Kind', request.kind],
+    ['Of', plain(request.data_subject)],
+    ['Requested', `${moment(request.requested_at)} by ${plain(request.requested_by)}`],
+    ...holdsOf(request).map((h): [string, string] => [
+      'Held',
+      `${h.category} until ${h.until}: ${plain(h.basis)}`,
+    ]),
+    ...confirmationsOf(request).map((c): [string, string] => [
+      'Confirmed',
+      `${c.upstream}: ${c.status} at ${c.at}`,
+    ]),
+  ];
+  if (request.evidence !== null) lines.push(['Evidence', plain(request.evidence)]);
+  if (request.reason !== null) lines.push(['Reason', plain(request.reason)]);
+  io.stdout.write(`Request ${request.id}\n\n`);
+  for (const [name, value] of lines) io.stdout.write(`${name.padEnd(11)}${value}\n`);
+  io.stdout.write('\n');
+  const rows = events.map((e) => [
+    moment(e.at),
+    e.what,
+    plain(e.who),
+    plain(e.note ?? ''),
+    e.decision_id ?? '',
+  ]);
+  io.stdout.write(table(['when', 'what', 'who', 'note', 'decision'], rows, width(io), 4));
+}
+
+function printJson(value: object, io: Io): void {
+  io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+const heldIn = (request: RequestRow): string =>
+  holdsOf(request)
+    .map(({ category, until }) => `${category} until ${until}`)
+    .join(', ');
+
+function stateOf(request: RequestRow): string {
+  const { state, due_at, closed_at } = request;
+  const late = isOverdue(request, Date.now());
+  if (isOpen(request))
+    return `${state.replaceAll('_', ' ')}, ${late ? `OVERDUE since ${day(due_at)}` : `due on ${day(due_at)}`}`;
+  return `${state} on ${day(closed_at!)}${late ? ', OVERDUE: a hold is over' : ''}`;
+}
+
+const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+function spelled(request: RequestRow): object {
+  const { requested_at, due_at, closed_at, ...rest } = request;
+  const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
+  return {
+    ...rest,
+    holds: holdsOf(request),
+    confirmations: confirmationsOf(request),
+    requested_at: iso(requested_at),
+    due_at: iso(due_at),
+    closed_at: iso(closed_at),
+    is_overdue: isOverdue(request, Date.now()),
+  };
+}
