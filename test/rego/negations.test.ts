@@ -103,8 +103,25 @@ describe('a module whose negations have another form is refused', () => {
   });
 });
 
-test('a module that names the functions of rules in another way is refused', () => {
-  const wasm = Buffer.from(compared.modules.get(0)!);
-  const renamed = Buffer.from(wasm.toString('latin1').replaceAll(/g\d\.data\./g, 'r0.data.'), 'latin1');
+test.each([
+  ['r0.data.', 'another letter'],
+  ['rule_00.', 'a name without the path of the package'],
+  ['__a.b.c.', 'a name that nothing tells'],
+])('a module that names the functions of rules in another way is refused: %s (%s)', (name) => {
+  const text = Buffer.from(compared.modules.get(0)!).toString('latin1');
+  const renamed = Buffer.from(text.replaceAll(/g\d\.data\./g, name), 'latin1');
+  expect(() => asOpaInterpreter(renamed)).toThrow(
+    expect.objectContaining({
+      code: 'module_unsupported',
+      message: expect.stringContaining('in another way'),
+    }),
+  );
+});
+
+test('a module that names only some functions of rules as OPA does is refused', () => {
+  const text = Buffer.from(compared.modules.get(0)!).toString('latin1');
+  // the last of the names that the section has
+  const at = text.lastIndexOf('g0.data.');
+  const renamed = Buffer.from(`${text.slice(0, at)}x${text.slice(at + 1)}`, 'latin1');
   expect(() => asOpaInterpreter(renamed)).toThrow(expect.objectContaining({ code: 'module_unsupported' }));
 });

@@ -23,6 +23,7 @@ import {
 } from './format.ts';
 import { rewireAccesses } from './data-accesses.ts';
 import { skipLocals } from './instructions.ts';
+import { ruleFunctions } from './rule-functions.ts';
 import { correctNegations } from './negations.ts';
 import {
   aboveFunction,
@@ -124,11 +125,6 @@ const unsupported = (why: string): RegoError =>
     `The policy's WebAssembly cannot be made to answer as OPA's interpreter does: ${why}. Build it with OPA 1.19, target wasm, and leave its section "name" in it.`,
   );
 
-/** the name of a function that OPA compiled from a rule */
-const POLICY_FUNCTION = /^g\d+\./;
-/** what a rule's function may be called by another version */
-const NAMED_OTHERWISE = /^(?!g\d+\.)(?:.*\.)?data\./;
-
 /** @throws RegoError `module_malformed`, `module_unsupported` */
 export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
   const sections = sectionsOf(wasm);
@@ -226,13 +222,11 @@ export const asOpaInterpreter = (wasm: Uint8Array): Uint8Array<ArrayBuffer> => {
     compareWalked: add(2, compareWalkedFunction(compare, host(NO_INDEX, get(0), get(1)))),
   };
   const sets = { create: indexOf('opa_set', ''), add: indexOf('opa_set_add', 'ii', ''), lookup: member };
-  const ofPolicy = [...names].filter(([name]) => POLICY_FUNCTION.test(name));
-  // A policy may have no rules but defaults, which are constants.
-  if ([...names.keys()].some((name) => NAMED_OTHERWISE.test(name)))
-    throw unsupported('it names functions of rules in another way');
-  for (const [, index] of ofPolicy) {
-    const corrected = correctNegations(bodies[index - first]!, sets, unsupported);
-    bodies[index - first] = rewireAccesses(corrected, accesses);
+  const ofRules = ruleFunctions(names, bodies, first);
+  if (ofRules === undefined) throw unsupported('it names functions of rules in another way');
+  for (const place of ofRules) {
+    const corrected = correctNegations(bodies[place]!, sets, unsupported);
+    bodies[place] = rewireAccesses(corrected, accesses);
   }
   const giveBack = needed('opa_heap_ptr_set', 'i', '');
   bodies[giveBack] = inFront(bodies[giveBack]!, forgetSlots(parts));
