@@ -18,7 +18,7 @@ import { KEEP_NOTHING, type Keep, keyOf } from './keep.ts';
 import { exactJson } from '../rego/index.ts';
 import { OPA_VERSION, type Opa, type OpaRun } from './opa/opa.ts';
 import { compileError } from './opa/compile-faults.ts';
-import { lostPackage } from './opa/lost-packages.ts';
+import { refuseLostRules } from './opa/lost-rules.ts';
 import { type Plan, readsOfPlan } from './opa/reads.ts';
 import { compileUnitTests } from './unit-tests/compile.ts';
 import { checkedFault, write } from './unit-tests/list.ts';
@@ -247,12 +247,7 @@ const compileRego = async (
   if (typeof built === 'string') throw new Error(built);
   const { bundle, planned } = built;
   const plan = JSON.parse(new TextDecoder().decode(planned.get('plan.json'))) as Plan;
-  const lost = lostPackage(plan, files.rego);
-  if (lost !== undefined)
-    throw new SluiceError('policy_compile_failed', {
-      message: `${join(files.dir, lost.file)}: OPA compiles ${lost.reference} so that it does not find the rules of the package ${lost.name}, since a rule with keys has that path in another package. Rename the package or the rule.`,
-      at: { file: join(files.dir, lost.file) },
-    });
+  await refuseLostRules(opa, plan, files, files.rego, rego);
   const reads = new Map(entrypoints.map((e) => [e, readsOfPlan(plan, e)]));
   return { wasm: new Uint8Array(bundle.get('policy.wasm')!), reads, entrypoints, unoptimized };
 };

@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
+import { readPolicyDirectory } from '../../src/policy/directory.ts';
 import type { Keep } from '../../src/policy/keep.ts';
 import type { Opa } from '../../src/policy/opa/opa.ts';
 import { REFUSED } from '../../src/policy/opa/refused.ts';
+import { compileUnitTests } from '../../src/policy/unit-tests/compile.ts';
 import { FIXTURE, fixture, opa, policyOf, rejection, scratch } from './support.ts';
 
 const RULES = 'package sluice\n\ndecision := {}\n\ndisclosure := {}\n';
@@ -56,21 +58,58 @@ describe('a policy directory', () => {
     expect((await compile(copy)).revision).not.toBe(revision);
   });
 
-  test.each([
-    ['data.lib[input.n].deny[input.k]', 'lib.b.deny', 'data.lib[_].deny'],
-    ['data.lib[input.n].deny[input.k]', 'lib["b"].deny.more', 'data.lib[_].deny'],
-    ['data.lib[input.n][input.k].x', 'lib.b.deny', 'data.lib[_][_]'],
-  ])('is refused where OPA loses a package: %s', async (reference, name, path) => {
+  const BY_NAME = 'data.lib[input.n].deny[input.k]';
+  const LOST = [
+    [BY_NAME, 'package lib.b.deny\n\nx := 1', 'data.lib[_].deny', 'data.lib.b.deny.x'],
+    [BY_NAME, 'package lib["b"].deny.more\n\nx := 1', 'data.lib[_].deny', 'data.lib.b.deny.more.x'],
+    ['data.lib[input.n][input.k].x', 'package lib.b.deny\n\nx := 1', 'data.lib[_][_]', 'data.lib.b.deny.x'],
+    [BY_NAME, 'package lib.b\n\ndeny.x := 1', 'data.lib[_].deny', 'data.lib.b.deny.x'],
+    [BY_NAME, 'package lib\n\nb.deny.x := 1', 'data.lib[_].deny', 'data.lib.b.deny.x'],
+    [
+      BY_NAME,
+      'package lib\n\nb["deny"].deep[k] := 1 if some k in input.z',
+      'data.lib[_].deny',
+      'data.lib.b.deny.deep',
+    ],
+    [BY_NAME, 'package lib.b\n\ndeny.x contains 1', 'data.lib[_].deny', 'data.lib.b.deny.x'],
+  ] as const;
+  test.each(LOST)('is refused where OPA loses a rule: %s, case %#', async (reference, rule, path, name) => {
     const dir = await directory({
       'a.rego': `${RULES}\nallow if ${reference}\n`,
       'rule.rego': 'package lib.a\n\ndeny[k] := v if some k, v in input.o\n',
-      'package.rego': `package ${name}\n\nx := 1\n`,
+      'package.rego': `${rule}\n`,
     });
     const error = await rejection(
       compilePolicy(dir, { opa: await opa(), entrypoints: ['sluice/allow'], optimize: 0 }),
     );
     expect(error).toMatchObject({ code: 'policy_compile_failed' });
-    expect(error.message).toContain(`${join(dir, 'package.rego')}: OPA compiles ${path} so that`);
+    expect(error.message).toContain(
+      `${join(dir, 'package.rego')}: OPA compiles ${path} so that it does not find the rule ${name}`,
+    );
+  });
+
+  test('is refused where only its unit tests search for the rule that OPA loses', async () => {
+    const dir = await directory({
+      'a.rego': RULES,
+      'rule.rego': 'package lib.a\n\ndeny[k] := v if some k, v in input.o\n',
+      'package.rego': 'package lib.b\n\ndeny.x := 1\n',
+      'a_test.rego': `package a_test\n\ntest_denied if data.lib[input.n].deny[input.k] == 1 with input as {"n": "b", "k": "x"}\n`,
+    });
+    const error = await rejection(
+      readPolicyDirectory(dir).then(async (files) => compileUnitTests(await opa(), files)),
+    );
+    expect(error).toMatchObject({ code: 'policy_compile_failed' });
+    expect(error.message).toContain('does not find the rule data.lib.b.deny.x');
+  });
+
+  test('is not refused for a rule that goes on by a variable', async () => {
+    const dir = await directory({
+      'a.rego': `${RULES}\nallow if ${BY_NAME}\n`,
+      'rule.rego': 'package lib.a\n\ndeny[k] := v if some k, v in input.o\n',
+      'other.rego': 'package lib\n\nb.deny[k].z := v if some k, v in input.o\n',
+    });
+    const entrypoints = ['sluice/allow'];
+    await expect(compilePolicy(dir, { opa: await opa(), entrypoints, optimize: 0 })).resolves.toBeDefined();
   });
 
   test('is not refused where no rule with keys has the path of a package', async () => {

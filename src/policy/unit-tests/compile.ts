@@ -11,6 +11,8 @@ import type { PolicyDirectory, PolicyFile } from '../directory.ts';
 import type { Opa, OpaRun } from '../opa/opa.ts';
 import { spellFault } from '../../documents/faults.ts';
 import { faultsOf } from '../opa/faults.ts';
+import { refuseLostRules, searches } from '../opa/lost-rules.ts';
+import type { Plan } from '../opa/reads.ts';
 import {
   checkedFault,
   type Found,
@@ -113,20 +115,34 @@ const build = async (
   rego: string,
 ): Promise<{ readonly runnable: UnitTest[]; readonly wasm: UnitTests['wasm'] }> => {
   const out = join(stage, 'tests.tar.gz');
-  /** the module, or the reason why there is none */
-  const built = async (of: readonly UnitTest[]): Promise<Uint8Array<ArrayBuffer> | string> => {
-    const run = await opa.run(
+  const run = (target: 'wasm' | 'plan', of: readonly UnitTest[]): Promise<OpaRun> =>
+    opa.run(
       // With `--prune-unused`, rules that refer to an annotated entrypoint do not become entrypoints, which functions cannot be.
       [
-        ...['build', '--bundle', '--prune-unused', '-t', 'wasm', '-O', '0'],
+        ...['build', '--bundle', '--prune-unused', '-t', target, '-O', '0'],
         ...of.flatMap((t) => ['-e', t.entrypoint!]),
         ...['-o', out, '.'],
       ],
       { cwd: rego },
     );
-    if (run.code !== 0) return faultsOf(run, files.dir).slice(0, 1).map(spellFault).join();
+  /** the module, or the reason why there is none */
+  const built = async (of: readonly UnitTest[]): Promise<Uint8Array<ArrayBuffer> | string> => {
+    const { code, ...said } = await run('wasm', of);
+    if (code !== 0)
+      return faultsOf({ code, ...said }, files.dir)
+        .slice(0, 1)
+        .map(spellFault)
+        .join();
     const wasm = new Uint8Array((await readArchive(await readFile(out), out)).get('policy.wasm')!);
     return WebAssembly.validate(wasm) ? wasm : 'OPA compiles it to a module that is not valid';
+  };
+  /** @throws SluiceError `policy_compile_failed`: a test would not see a rule that OPA's interpreter sees */
+  const refuseLost = async (of: readonly UnitTest[]): Promise<void> => {
+    const { code } = await run('plan', of);
+    if (code !== 0) return;
+    const json = (await readArchive(await readFile(out), out)).get('plan.json');
+    const plan = JSON.parse(new TextDecoder().decode(json)) as Plan;
+    await refuseLostRules(opa, plan, files, [...files.rego, ...files.tests], rego);
   };
   const reasons = new Map<UnitTest, string>();
   let left = SEARCH_BUILDS;
@@ -147,7 +163,10 @@ const build = async (
     const runnable = tests.map((t) => unrunnable(t, reasons.get(t)));
     if (some.length === 0) return { runnable, wasm: null };
     const wasm = await built(some);
-    if (typeof wasm !== 'string') return { runnable, wasm };
+    if (typeof wasm !== 'string') {
+      if (searches(wasm)) await refuseLost(some);
+      return { runnable, wasm };
+    }
     const fault = await checkedFault(opa, files, rego);
     if (fault !== null) throw fault;
     const known = reasons.size;
