@@ -9,6 +9,7 @@ import { count, type FilterOptions, filters, withFilters } from './decisions/fil
 import { follow, line } from './decisions/follow.ts';
 import { describeDecision } from './decisions/show.ts';
 import { inLogWords, place, source, type SourceOptions, withSource } from './decisions/source.ts';
+import { statement, type StatementOptions } from './decisions/statement.ts';
 import { decisionTable, width } from './decisions/table.ts';
 import { warnOfUnheardNames } from './decisions/unheard.ts';
 import { colourful, type Io } from './io.ts';
@@ -46,6 +47,16 @@ export function command(io: Io): Command {
     .option('-n, --lines <n>', 'how many to begin with', '10')
     .option('-f, --follow', 'until interrupted')
     .action((options: Options & { lines: string; follow?: boolean }) => tail(options, io));
+
+  add(
+    'statement <data-subject>',
+    'who has received the data of this person, for the person: roles and departments, no names of employees',
+  )
+    .option('--since <time>', 'from then on: 90d ago, or RFC 3339')
+    .option('--until <time>', 'before then')
+    .option('--html', 'a page that can be printed, in Chinese and English')
+    .addHelpText('after', '\nExample:\n  sluice decisions statement C100234 --html > statement.html')
+    .action((id: string, options: StatementOptions) => statement(id, options, io));
 
   add(
     'verify [file...]',
