@@ -121,6 +121,13 @@ export const ERROR_CODES = [
   'grant_approver_unauthorized',
   'grants_unconfigured',
   'break_glass_review_overdue',
+  // admin API
+  'admin_unconfigured',
+  'consent_not_found',
+  'idempotency_key_invalid',
+  'idempotency_key_reused',
+  'idempotency_pending',
+  'idempotency_unknown',
   // quotas
   'quota_unavailable',
   // upstream

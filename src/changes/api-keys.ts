@@ -1,7 +1,7 @@
 /** API keys in the store. A record names a key by its id and its digest, never the key itself. */
 import type { ApiKeyRecords, ApiKeyRow, NewApiKey } from '../identity/index.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
-import type { OperationName } from './names.ts';
+import type { OperationName } from '../model/operations.ts';
 
 type Create = Parameters<ApiKeyRecords['create']>;
 
@@ -15,7 +15,7 @@ export interface ApiKeyChanges extends Pick<ApiKeyRecords, 'list'> {
 }
 
 export const apiKeyChanges = (records: ApiKeyRecords): ApiKeyChanges => ({
-  list: (limit) => records.list(limit),
+  list: (limit, after) => records.list(limit, after),
   create: (id, subject, expires, recorder) =>
     recorded<ApiKeyRow, NewApiKey>(
       recorder,

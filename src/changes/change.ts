@@ -7,7 +7,7 @@ import type { Reason } from '../model/answers.ts';
 import type { Resource } from '../model/input.ts';
 import type { Journaled } from '../model/journaled.ts';
 import type { DisclosureSummary, Outcome, RecordKind } from '../model/record.ts';
-import type { OperationName } from './names.ts';
+import type { OperationName } from '../model/operations.ts';
 
 /** What the decision record of a change says, besides who makes it and when. */
 export interface Facts {
@@ -28,6 +28,8 @@ export interface Facts {
 export interface Recorder {
   /** `subject.id` */
   readonly by: string;
+  /** of the credential; null: a command, which verifies nobody */
+  readonly roles: readonly string[] | null;
   readonly decision_id: string;
   /** Resolves when the record is durable. */
   record(facts: Facts): Promise<void>;

@@ -2,7 +2,7 @@
 import type { Change, ErasureStore, EventName, Happened, RequestRow } from '../erasure/index.ts';
 import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
-import type { OperationName } from './names.ts';
+import type { OperationName } from '../model/operations.ts';
 
 /** `ErasureStore`, with the recorder of a change in the place of the change. */
 export interface ErasureChanges extends Pick<ErasureStore, 'list' | 'show'> {

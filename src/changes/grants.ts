@@ -1,8 +1,9 @@
 /** Access requests and grants: what they ask for is measured by the policy in force. */
-import type { Change, GrantRow, GrantStore, Wanted } from '../grants/index.ts';
+import type { Change, GrantRow, GrantState, GrantStore, Wanted } from '../grants/index.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
-import type { OperationName } from './names.ts';
+import type { OperationName } from '../model/operations.ts';
+import { grantJson, listedGrantJson } from './spelled.ts';
 
 type Policy = Pick<PolicySnapshot, 'data' | 'catalogs'>;
 /** Tier and grade are the policy's. */
@@ -14,6 +15,9 @@ export interface GrantChanges extends Pick<GrantStore, 'list' | 'show'> {
   request(asked: Asked, recorder: Recorder): ReturnType<GrantStore['request']>;
   /** @throws as `GrantStore.breakGlass`; `grant_invalid` */
   breakGlass(asked: Asked, recorder: Recorder): Promise<GrantRow>;
+  /** in the state that it has now */
+  json(grant: GrantRow): ReturnType<typeof grantJson>;
+  listedJson(grant: GrantRow): ReturnType<typeof listedGrantJson>;
   /** @throws as the functions of `GrantStore` */
   approve(id: string, note: string | null, recorder: Recorder): Promise<GrantRow>;
   reject(id: string, note: string | null, recorder: Recorder): Promise<GrantRow>;
@@ -21,6 +25,9 @@ export interface GrantChanges extends Pick<GrantStore, 'list' | 'show'> {
 }
 
 export interface GrantChangeDependencies {
+  readonly now: () => Date;
+  /** of grants/ */
+  readonly stateOf: (grant: GrantRow, now: number) => GrantState;
   readonly policy: () => Promise<Policy>;
   /** `scopeOf` of grants/ */
   readonly scopeOf: (policy: Policy, scope: Scope) => Pick<Wanted, 'tier' | 'grade'>;
@@ -31,7 +38,10 @@ interface Happened {
   readonly grant: GrantRow;
 }
 
-export function grantChanges(grants: GrantStore, { policy, scopeOf }: GrantChangeDependencies): GrantChanges {
+export function grantChanges(
+  grants: GrantStore,
+  { policy, scopeOf, stateOf, now }: GrantChangeDependencies,
+): GrantChanges {
   const change = <T>(
     operation: OperationName,
     note: string | null,
@@ -44,6 +54,7 @@ export function grantChanges(grants: GrantStore, { policy, scopeOf }: GrantChang
       (journaled) =>
         make({
           by: recorder.by,
+          roles: recorder.roles,
           note,
           decision_id: recorder.decision_id,
           journaled: (what, grant) => journaled({ what, grant }),
@@ -54,6 +65,8 @@ export function grantChanges(grants: GrantStore, { policy, scopeOf }: GrantChang
     ...scopeOf(await policy(), asked),
   });
   return {
+    json: (grant) => grantJson(grant, stateOf(grant, now().getTime())),
+    listedJson: (grant) => listedGrantJson(grant, stateOf(grant, now().getTime())),
     list: (filter) => grants.list(filter),
     show: (id) => grants.show(id),
     async request(asked, recorder) {

@@ -1,6 +1,7 @@
-/** Records of changes that a command makes: the process's own chain, and the name that `--by` gives. */
+/** Records of changes: of a command, with the name that `--by` gives; of a call of the admin API, with its caller. */
 import type { Clock } from '../observability/clock.ts';
-import { DecisionEntry } from '../pipeline/record.ts';
+import type { Subject } from '../model/input.ts';
+import { DecisionEntry, writeRecord } from '../pipeline/record.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import type { Facts, Recorder } from './change.ts';
 
@@ -25,6 +26,7 @@ export function commandRecorder(by: string, { log, newDecisionId, clock }: Recor
   entry.subject = { type: 'user', id: by, properties: NAMELESS };
   return {
     by,
+    roles: null,
     decision_id: entry.id,
     async record(facts) {
       state(entry, facts);
@@ -39,16 +41,53 @@ export function commandRecorder(by: string, { log, newDecisionId, clock }: Recor
   };
 }
 
+/** The record of a change that a call of the admin API makes. Where it fails after that, the refusal of the call is its second part. */
+export interface CallRecorder extends Recorder {
+  /** the call is on record: it needs no other record */
+  readonly isRecorded: boolean;
+}
+
+/** @param status of the answer if the change is made */
+export function callRecorder(
+  entry: DecisionEntry,
+  subject: Subject,
+  status: number,
+  stages: Pick<Stages, 'metrics' | 'log'>,
+): CallRecorder {
+  let isRecorded = false;
+  return {
+    by: subject.id,
+    roles: subject.properties.roles,
+    decision_id: entry.id,
+    get isRecorded() {
+      return isRecorded;
+    },
+    async record(facts) {
+      await entry.checkCaller(false);
+      state(entry, facts);
+      await writeRecord(
+        entry.draft(facts.outcome ?? 'allowed', status, null, facts.disclosure ?? null),
+        stages,
+      );
+      isRecorded = true;
+    },
+    async unconfirmed(_facts, reason) {
+      entry.reasons = [];
+      entry.internalReasons = [reason];
+    },
+  };
+}
+
 /** Puts what a change is about into the entry of its decision. */
 export function state(entry: DecisionEntry, facts: Facts): void {
   entry.kind = facts.kind;
   entry.action = facts.operation;
-  entry.resource = facts.resource ?? null;
+  entry.resource = facts.resource ?? entry.resource;
   entry.purpose = facts.purpose ?? null;
   const { tier = null } = facts;
   entry.tier = tier as DecisionEntry['tier'];
   entry.justification = facts.justification ?? null;
   entry.grantId = facts.grantId ?? null;
-  entry.reasons = facts.reasons;
+  entry.reasons = [...entry.reasons, ...facts.reasons];
   entry.labels = { ...entry.labels, ...facts.labels };
 }

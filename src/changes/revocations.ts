@@ -1,7 +1,7 @@
 /** Access of a caller: taken away, and given back. */
 import type { Revocation, RevocationRecords, RevocationTarget, Terms } from '../identity/index.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
-import type { OperationName } from './names.ts';
+import type { OperationName } from '../model/operations.ts';
 
 export interface RevocationChanges extends Pick<RevocationRecords, 'list' | 'ofSubject'> {
   /** @throws as `RevocationRecords.revoke` */

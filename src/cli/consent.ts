@@ -1,6 +1,7 @@
 /** `sluice consent`: what a data subject has agreed to, in the store. Each change is an event there, and a decision record in the journal. */
 import { Command } from 'commander';
-import { type ConsentEvent, momentAfter, recordIdOf, type Statement } from '../consent/index.ts';
+import type { Said } from '../changes/consents.ts';
+import type { ConsentEvent } from '../consent/index.ts';
 import { SluiceError } from '../errors.ts';
 import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
 import { FORMATS } from './consent/read.ts';
@@ -142,32 +143,20 @@ async function set(id: string, options: SetOptions, io: Io): Promise<void> {
     );
   await withStore(options, io, async ({ consents, recorder }) => {
     const records = consents();
-    const about = (await records.entry(id))?.consents?.filter(
-      (c) => c.purpose === purpose && c.recipient === options.recipient,
-    );
-    const evidence = evidenceOf(options);
-    const statements = (): readonly Statement[] => {
-      if (purpose === undefined) return [];
-      const consent = {
-        purpose,
-        categories: [...new Set(categories)].sort(),
-        recipient: options.recipient,
-        status: options.status,
-        ...(options.explicit === true ? { explicit: true } : {}),
-        ...(options.from === undefined ? {} : { from: options.from }),
-        ...(options.until === undefined ? {} : { until: options.until }),
-        at: momentAfter(about ?? [], new Date()),
-      };
-      return [
-        { data_subject: id, consent: { id: recordIdOf(id, consent), ...consent }, evidence, isSaidNow: true },
-      ];
+    const { recipient, status, explicit, from, until } = options;
+    const said: Said = {
+      ...(purpose === undefined || categories === undefined
+        ? {}
+        : { consent: { purpose, categories, recipient, status, explicit, from, until } }),
+      evidence: evidenceOf(options),
+      addFlags: flag,
+      removeFlags: unflag,
+      aliases: alias.map((text) => ({
+        type: text.slice(0, text.indexOf('=')),
+        alias: text.slice(text.indexOf('=') + 1),
+      })),
     };
-    const aliases = alias.map((text) => ({
-      type: text.slice(0, text.indexOf('=')),
-      alias: text.slice(text.indexOf('=') + 1),
-    }));
-    const edit = { data_subject: id, statements: statements(), addFlags: flag, removeFlags: unflag, aliases };
-    const events = await records.edit([edit], recorder(options.by));
+    const events = await records.say(id, said, recorder(options.by));
     report(events, options, io);
     const refusals = (await records.entry(id))?.consents?.filter(
       (c) => c.status === 'withdrawn' && (c.purpose === '*' || c.recipient === '*'),

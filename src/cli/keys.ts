@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { milliseconds } from '../documents/units.ts';
 import { SluiceError } from '../errors.ts';
 import type { ApiKeyChanges } from '../changes/api-keys.ts';
+import { keyJson } from '../changes/spelled.ts';
 import type { ApiKeyRow, NewApiKey } from '../identity/index.ts';
 import { momentOf } from '../identity/revoked.ts';
 import type { SubjectConfig } from '../identity/section.ts';
@@ -105,7 +106,7 @@ async function rotate(id: string, options: RotateOptions, io: Io): Promise<void>
 }
 
 function show({ key, row }: NewApiKey, { json }: Common, io: Io): void {
-  if (json) io.stdout.write(`${JSON.stringify({ key, ...spelled(row) }, null, 2)}\n`);
+  if (json) io.stdout.write(`${JSON.stringify({ key, ...keyJson(row) }, null, 2)}\n`);
   else {
     io.stdout.write(`${key}\n`);
     io.stderr.write(
@@ -123,7 +124,7 @@ async function revoke(
     const revoked = await keys.revoke(id, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
-        ? `${JSON.stringify({ keys: revoked.map(spelled) }, null, 2)}\n`
+        ? `${JSON.stringify({ keys: revoked.map(keyJson) }, null, 2)}\n`
         : `The key "${id}" is revoked.\n`,
     );
   });
@@ -132,7 +133,7 @@ async function revoke(
 async function list({ limit, ...options }: Common & { readonly limit: number }, io: Io): Promise<void> {
   await withKeys(options, io, async (keys) => {
     const found = await keys.list(limit);
-    if (options.json) io.stdout.write(`${JSON.stringify({ keys: found.map(spelled) }, null, 2)}\n`);
+    if (options.json) io.stdout.write(`${JSON.stringify({ keys: found.map(keyJson) }, null, 2)}\n`);
     else if (found.length === 0) io.stdout.write('No keys in the store.\n');
     else
       io.stdout.write(
@@ -168,16 +169,6 @@ function end(text: string, option: string): number {
 }
 
 const said = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
-const spelled = (row: ApiKeyRow): object => ({
-  ...row,
-  subject: JSON.parse(row.subject) as unknown,
-  created_at: iso(row.created_at),
-  expires_at: iso(row.expires_at),
-  revoked_at: iso(row.revoked_at),
-});
-
 async function withKeys(
   options: Common,
   io: Io,

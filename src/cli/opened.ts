@@ -10,11 +10,11 @@ import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
 import { type RevocationChanges, revocationChanges } from '../changes/revocations.ts';
 import { openStore } from '../compose/store.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
-import { createConsentRecords } from '../consent/index.ts';
+import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
 import { createErasure } from '../erasure/index.ts';
 import { SluiceError } from '../errors.ts';
-import { createGrants, scopeOf } from '../grants/index.ts';
+import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
 import { systemClock } from '../observability/clock.ts';
 import { silentLogger } from '../observability/logger.ts';
@@ -65,7 +65,12 @@ export async function withStore<T>(
         if (config.consent.store === undefined) throw keptElsewhere(file, loaded);
         const terms = dpvTerms(config);
         const records = createConsentRecords(database, { now, termOf: (purpose) => terms.get(purpose) });
-        return consentChanges(records, async () => (await openLog()).dataSubject);
+        return consentChanges(records, {
+          dataSubject: async () => (await openLog()).dataSubject,
+          now,
+          momentAfter,
+          recordIdOf,
+        });
       },
       grants() {
         if (config.grants === undefined)
@@ -74,7 +79,7 @@ export async function withStore<T>(
             `${file} has no section grants, which says who approves (docs/grants.md).`,
           );
         const grants = createGrants(database, config.grants, { reviews, newId: newDecisionId, now });
-        return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf });
+        return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf, stateOf, now });
       },
       erasure() {
         if (config.erasure === undefined)

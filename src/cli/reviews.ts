@@ -1,5 +1,6 @@
 /** `sluice reviews`: decisions that somebody must look at afterwards. */
 import { Command } from 'commander';
+import { reviewJson } from '../changes/spelled.ts';
 import { SluiceError } from '../errors.ts';
 import { type Review, type ReviewFilter, type Verdict, VERDICTS } from '../reviews/index.ts';
 import type { Io } from './io.ts';
@@ -70,7 +71,7 @@ async function list({ state, subject, limit, ...options }: ListOptions, io: Io):
     const isOverdue = (r: Review): boolean => r.closed_at === null && r.due_at < now;
     if (found.some(isOverdue)) io.exitCode = 1;
     if (options.json) {
-      io.stdout.write(`${JSON.stringify({ reviews: found.map((r) => spelled(r)) }, null, 2)}\n`);
+      io.stdout.write(`${JSON.stringify({ reviews: found.map(reviewJson) }, null, 2)}\n`);
       return;
     }
     if (found.length === 0) {
@@ -98,17 +99,10 @@ async function close(id: string, { verdict, note, ...options }: CloseOptions, io
     const closed = await reviews.close(id, verdict, note, recorder(options.by));
     io.stdout.write(
       options.json
-        ? `${JSON.stringify(spelled(closed), null, 2)}\n`
+        ? `${JSON.stringify(reviewJson(closed), null, 2)}\n`
         : `The review of ${id} is closed: ${verdict}.\n`,
     );
   });
 }
 
 const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
-
-const spelled = ({ opened_at, due_at, closed_at, ...rest }: Review): object => ({
-  ...rest,
-  opened_at: new Date(opened_at).toISOString(),
-  due_at: new Date(due_at).toISOString(),
-  closed_at: closed_at === null ? null : new Date(closed_at).toISOString(),
-});

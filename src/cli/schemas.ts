@@ -46,9 +46,7 @@ async function schemas(io: Io, { write, check, json }: Options): Promise<void> {
 
 async function drift(io: Io, named: string, json: boolean | undefined): Promise<void> {
   const dir = resolve(io.cwd, named);
-  const there = new Set(
-    (await readdir(dir).catch(() => [] as string[])).filter((f) => f.endsWith('.schema.json')),
-  );
+  const there = new Set((await readdir(dir).catch(() => [] as string[])).filter((f) => f.endsWith('.json')));
   const all = everySchema();
   const found: { readonly file: string; readonly fault: 'missing' | 'differs' | 'unknown' }[] = [];
   for (const [name, schema] of Object.entries(all)) {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { SluiceError } from '../errors.ts';
 import type { RevocationChanges } from '../changes/revocations.ts';
+import { revocationJson } from '../changes/spelled.ts';
 import type { Revocation, RevocationTarget, Terms } from '../identity/index.ts';
 import { momentOf } from '../identity/revoked.ts';
 import type { Review } from '../reviews/index.ts';
@@ -90,7 +91,7 @@ async function revoke(id: string | undefined, options: RevokeOptions, io: Io): P
     const revoked = await revocations.revoke(target, terms, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
-        ? `${JSON.stringify(spelled(revoked), null, 2)}\n`
+        ? `${JSON.stringify(revocationJson(revoked), null, 2)}\n`
         : `${described(revoked)} is revoked ${termsOf(revoked, 'from now on')}.\n`,
     );
   });
@@ -102,7 +103,7 @@ async function restore(id: string | undefined, options: TargetOptions, io: Io): 
     const restored = await revocations.restore(target, options.reason, recorder(options.by));
     io.stdout.write(
       options.json
-        ? `${JSON.stringify({ revocations: restored.map(spelled) }, null, 2)}\n`
+        ? `${JSON.stringify({ revocations: restored.map(revocationJson) }, null, 2)}\n`
         : `${described(restored[0]!)} is restored: ${counted(restored.length, 'revocation')} ended.\n`,
     );
   });
@@ -111,7 +112,8 @@ async function restore(id: string | undefined, options: TargetOptions, io: Io): 
 async function list({ state, limit, ...options }: ListOptions, io: Io): Promise<void> {
   await withRevocations(options, io, async (records) => {
     const found = await records.list({ state, limit });
-    if (options.json) io.stdout.write(`${JSON.stringify({ revocations: found.map(spelled) }, null, 2)}\n`);
+    if (options.json)
+      io.stdout.write(`${JSON.stringify({ revocations: found.map(revocationJson) }, null, 2)}\n`);
     else if (found.length === 0) io.stdout.write('Nothing is revoked in the store.\n');
     else io.stdout.write(revocationTable(found, io));
   });
@@ -134,7 +136,7 @@ async function history(id: string, { limit, ...options }: HistoryOptions, io: Io
       reviews: await store.reviews.list({ subject: id, limit: MOST_REVIEWS }),
     }));
     if (options.json) {
-      const told = { subject: id, revocations: revocations.map(spelled), reviews, decisions };
+      const told = { subject: id, revocations: revocations.map(revocationJson), reviews, decisions };
       io.stdout.write(`${JSON.stringify(told, null, 2)}\n`);
       return;
     }
@@ -215,17 +217,6 @@ function reviewTable(reviews: readonly Review[], io: Io): string {
   ]);
   return table(['decision', 'what', 'purpose', 'opened (UTC)', 'review'], rows, width(io), 0);
 }
-
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
-const spelled = (r: Revocation): object => ({
-  ...r,
-  issued_before: iso(r.issued_before),
-  starts_at: iso(r.starts_at),
-  ends_at: iso(r.ends_at),
-  revoked_at: iso(r.revoked_at),
-  restored_at: iso(r.restored_at),
-});
 
 /** Nothing is said to be revoked where no sidecar would look. */
 async function withRevocations(

@@ -1,8 +1,10 @@
 /** Opens the listeners of a sidecar. An endpoint is registered here in one line. */
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Config } from '../config/index.ts';
 import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
+import { administering } from '../endpoints/admin/api/api.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
@@ -11,15 +13,17 @@ import { createProxyListener } from '../endpoints/proxy/proxy.ts';
 import { malformedRecord } from '../pipeline/event-records.ts';
 import { createProxyPipeline } from '../pipeline/proxy.ts';
 import { version } from '../version.ts';
+import { adminApi } from './admin.ts';
 import type { Parts } from './build.ts';
 import { checksOf } from './health.ts';
 import { opening } from './opened.ts';
-import { listenerTls } from './tls.ts';
+import { adminTls, listenerTls } from './tls.ts';
 
 /** Endpoints on the admin listener. */
-const onAdmin = ({ stages, keys, signing }: Parts): readonly AdminEndpoint[] => [
-  detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys })),
-  publishedKeys(signing),
+const onAdmin = (parts: Parts, config: Config): readonly AdminEndpoint[] => [
+  detokenizing(parts.stages, (token, origin) => detokenize(token, { ...origin, keys: parts.keys })),
+  publishedKeys(parts.signing),
+  administering(parts.stages, adminApi(parts, config)),
 ];
 
 /** Listeners, in the order in which they open; the last closes first. */
@@ -51,9 +55,15 @@ function admin(parts: Parts, config: Config, workers: Workers | undefined): Open
     version: version(),
     workers,
     checks: checksOf(parts),
-    endpoints: onAdmin(parts),
+    endpoints: onAdmin(parts, config),
   });
-  return { server: createServer(app), address: config.listen.admin, scheme: 'http', grace: 1_000 };
+  const tls = adminTls(config);
+  return {
+    server: tls ? createTlsServer(tls, app) : createServer(app),
+    address: config.listen.admin,
+    scheme: tls ? 'https' : 'http',
+    grace: 1_000,
+  };
 }
 
 /** URLs of the listeners, with the ports that were really taken. */

@@ -3,6 +3,7 @@ import { CONSENT_MIGRATIONS } from '../consent/index.ts';
 import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
 import { ERASURE_MIGRATIONS } from '../erasure/index.ts';
 import { GRANT_MIGRATIONS } from '../grants/index.ts';
+import { IDEMPOTENCY_MIGRATIONS } from '../idempotency/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...IDENTITY_MIGRATIONS,
   ...GRANT_MIGRATIONS,
   ...ERASURE_MIGRATIONS,
+  ...IDEMPOTENCY_MIGRATIONS,
 ];
 
 /**

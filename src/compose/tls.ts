@@ -9,12 +9,30 @@ import type { UpstreamConfig } from '../upstream/upstream.ts';
  * TLS of the proxy listener; undefined: it serves plain HTTP.
  * @throws SluiceError `config_invalid`
  */
-export function listenerTls({ listen: { tls } }: Config) {
+export const listenerTls = ({ listen }: Config) => tlsOf(listen.tls, 'listen.tls');
+
+/**
+ * TLS of the admin listener, as Node takes it. A client certificate is asked for and may be missing: probes of health have none.
+ * @throws SluiceError `config_invalid`
+ */
+export function adminTls({ listen }: Config) {
+  const tls = tlsOf(listen.admin_tls, 'listen.admin_tls');
+  if (tls === undefined) return undefined;
+  const { cert, key, client_ca: ca } = tls;
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2' as const,
+    ...(ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: false }),
+  };
+}
+
+function tlsOf(tls: Config['listen']['tls'], where: string) {
   if (!tls) return undefined;
   return {
-    cert: pem(tls.cert, 'listen.tls.cert'),
-    key: pem(tls.key, 'listen.tls.key'),
-    ...(tls.client_ca === undefined ? {} : { client_ca: pem(tls.client_ca, 'listen.tls.client_ca') }),
+    cert: pem(tls.cert, `${where}.cert`),
+    key: pem(tls.key, `${where}.key`),
+    ...(tls.client_ca === undefined ? {} : { client_ca: pem(tls.client_ca, `${where}.client_ca`) }),
   };
 }
 

@@ -133,11 +133,14 @@ function checkCredentials(
 
 function checkClientCertificates(
   { certificates }: Config['identity'],
-  { tls }: Config['listen'],
+  { tls, admin_tls }: Config['listen'],
   report: Report,
 ): void {
-  if (certificates.length > 0 && tls?.client_ca === undefined)
-    report(['identity', 'certificates'], 'need listen.tls.client_ca: without it nobody shows a certificate');
+  if (certificates.length > 0 && tls?.client_ca === undefined && admin_tls?.client_ca === undefined)
+    report(
+      ['identity', 'certificates'],
+      'need listen.tls.client_ca or listen.admin_tls.client_ca: without them nobody shows a certificate',
+    );
 }
 
 function checkKeySets(

@@ -1,5 +1,6 @@
 /** The sections of `sluice.yaml`, put together. A section that a stage owns has its schema there. */
 import { defaulted, optional, section, type Static, Type } from '../documents/kinds.ts';
+import { adminSchema } from '../endpoints/admin/section.ts';
 import { consentSchema } from '../consent/section.ts';
 import { corsSchema } from '../endpoints/proxy/section.ts';
 import { decisionLogSchema } from '../decision-log/section.ts';
@@ -31,6 +32,7 @@ export const configSchema = section({
   grants: optional(grantsSchema),
   erasure: optional(erasureSchema),
   quotas: defaulted(quotasSchema, {}),
+  admin: defaulted(adminSchema, {}),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),

@@ -13,6 +13,28 @@ export const compiledCheck = (schema: TSchema): ((value: unknown) => boolean) =>
   return (value) => validator.Check(value);
 };
 
+/**
+ * Compiles a schema to a check that says what is wrong. It names members of the schema and never a value, nor a member that the schema does
+ * not have.
+ * @returns null: nothing is wrong
+ */
+export const compiledFault = (schema: TSchema): ((value: unknown) => string | null) => {
+  const validator = Compile(schema);
+  return (value) => {
+    if (validator.Check(value)) return null;
+    const [first] = validator.Errors(value)[1];
+    if (first === undefined) return 'it is wrong';
+    const { keyword, params, instancePath, message } = first;
+    const place = (path: string): string => (path === '' ? 'it' : path);
+    if (keyword === 'boolean' || keyword === 'additionalProperties')
+      return `${place(keyword === 'boolean' ? parentOf(instancePath) : instancePath)} has a member that is not known here`;
+    const rule = keyword === 'required' ? `lacks ${params.requiredProperties.join(', ')}` : message;
+    return `${place(instancePath)} ${rule}`;
+  };
+};
+
+const parentOf = (pointer: string): string => pointer.slice(0, pointer.lastIndexOf('/'));
+
 export type Kind =
   | 'text'
   | 'duration'

@@ -1,11 +1,26 @@
 /** Endpoints on the admin listener (Express): requests, replies and JSON bodies in the terms of the pipeline. */
+import type { TLSSocket } from 'node:tls';
 import express, { type Request, type Response } from 'express';
 import { SluiceError } from '../errors.ts';
-import type { Reply } from '../model/exchange.ts';
+import type { PeerCertificate, Reply } from '../model/exchange.ts';
 import type { Refusable } from '../pipeline/refusal.ts';
+
+interface Peer {
+  readonly ip: string | null;
+  readonly certificate?: PeerCertificate;
+}
 
 export const clientIpOf = (req: Request): string | null =>
   req.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null;
+
+/** A certificate counts only if the TLS layer has verified it. */
+export function peerOf(req: Request): Peer {
+  const ip = clientIpOf(req);
+  const socket = req.socket as TLSSocket;
+  return socket.authorized
+    ? { ip, certificate: socket.getPeerCertificate() as unknown as PeerCertificate }
+    : { ip };
+}
 
 export const refusableOf = (req: Request): Refusable => ({
   method: req.method,

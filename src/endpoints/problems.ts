@@ -14,6 +14,9 @@ const FORBIDDEN = p(403, 'Not permitted');
 const BAD_REQUEST = p(400, 'Bad request');
 const BAD_GATEWAY = p(502, 'The upstream’s answer cannot be disclosed');
 const UNAVAILABLE = p(503, 'Not available');
+const NOT_FOUND = p(404, 'Not found');
+const CONFLICT = p(409, 'Not possible in this state');
+const UNCONFIGURED = p(404, 'Not configured');
 
 /** Every code that can end a request. Any other code is answered as 500 `internal`. */
 const TABLE: { readonly [code in ErrorCode]?: Problem } = {
@@ -75,6 +78,29 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   signing_key_unavailable: UNAVAILABLE,
   grant_used_up: FORBIDDEN,
   quota_unavailable: UNAVAILABLE,
+  input_invalid: BAD_REQUEST,
+  consent_invalid: BAD_REQUEST,
+  consent_not_found: NOT_FOUND,
+  api_key_not_found: NOT_FOUND,
+  api_key_taken: CONFLICT,
+  revocation_not_found: NOT_FOUND,
+  review_not_found: NOT_FOUND,
+  review_closed: CONFLICT,
+  review_of_own_decision: FORBIDDEN,
+  grant_not_found: NOT_FOUND,
+  grant_invalid: BAD_REQUEST,
+  grant_rule_missing: CONFLICT,
+  grant_not_pending: CONFLICT,
+  grant_not_active: CONFLICT,
+  grant_self_approval: FORBIDDEN,
+  grant_approver_unauthorized: FORBIDDEN,
+  grants_unconfigured: UNCONFIGURED,
+  break_glass_review_overdue: FORBIDDEN,
+  admin_unconfigured: UNCONFIGURED,
+  idempotency_key_invalid: BAD_REQUEST,
+  idempotency_key_reused: p(422, 'The key of another request'),
+  idempotency_pending: p(409, 'Still being carried out'),
+  idempotency_unknown: p(409, 'Whether it was carried out is unknown'),
   upstream_unreachable: p(502, 'The upstream cannot be reached'),
   upstream_timeout: p(504, 'The upstream did not answer in time'),
   upstream_aborted: p(502, 'The upstream broke off'),

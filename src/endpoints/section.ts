@@ -1,6 +1,13 @@
 /** The addresses that Sluice listens on, and limits for each request. */
 import { address, defaulted, duration, optional, path, section, size, Type } from '../documents/kinds.ts';
 
+const tls = (client_ca: string) =>
+  section({
+    cert: path({ description: 'PEM file with the certificate chain' }),
+    key: path({ description: 'PEM' }),
+    client_ca: optional(path({ description: client_ca })),
+  });
+
 export const listenSchema = section(
   {
     proxy: defaulted(address({ description: 'listener for callers' }), '127.0.0.1:8080'),
@@ -8,16 +15,9 @@ export const listenSchema = section(
       address({ description: 'listener for health, metrics and audit; keep it off public networks' }),
       '127.0.0.1:8081',
     ),
-    tls: optional(
-      section({
-        cert: path({ description: 'PEM file with the certificate chain' }),
-        key: path({ description: 'PEM' }),
-        client_ca: optional(
-          path({
-            description: 'PEM file; callers must then present a certificate that this authority signed',
-          }),
-        ),
-      }),
+    tls: optional(tls('PEM file; callers must then present a certificate that this authority signed')),
+    admin_tls: optional(
+      tls('PEM file; callers of the admin API may then present a certificate that this authority signed'),
     ),
   },
   { description: 'addresses of the two listeners' },

@@ -21,6 +21,8 @@ export { GRANT_MIGRATIONS, type GrantEvent, type GrantRow, type GrantState, stat
 export interface Change {
   /** `subject.id` */
   readonly by: string;
+  /** of a credential that was verified; null: nobody verified who it is */
+  readonly roles: readonly string[] | null;
   readonly decision_id: string;
   readonly note: string | null;
   /** Called before the change is in force; what it throws undoes the change. */
@@ -54,6 +56,8 @@ export interface GrantStore {
     readonly state: GrantFilter;
     readonly subject?: string;
     readonly limit: number;
+    /** the last of the page before */
+    readonly after?: { readonly at: number; readonly id: string };
   }): Promise<readonly GrantRow[]>;
   /** @throws SluiceError `grant_not_found` */
   show(id: string): Promise<{ readonly grant: GrantRow; readonly events: readonly GrantEvent[] }>;
@@ -70,8 +74,14 @@ export function createGrants(
   config: GrantsConfig,
   { reviews, newId, now }: GrantDependencies,
 ): GrantStore {
-  const isApprover = (who: string): boolean => Object.hasOwn(config.approvers, who);
-  const rolesOf = (who: string): readonly string[] => (isApprover(who) ? config.approvers[who]! : []);
+  const approving = new Set(config.rules.flatMap(({ approved_by }) => approved_by));
+  /** The roles in which somebody approves: those of sluice.yaml, and if it names nobody, those of the credential. */
+  const rolesOf = ({ by, roles }: Pick<Change, 'by' | 'roles'>): readonly string[] => {
+    const { approvers } = config;
+    const held = approvers === undefined ? roles : Object.hasOwn(approvers, by) ? approvers[by] : null;
+    return (held ?? []).filter((role) => approving.has(role));
+  };
+  const isApprover = (change: Change): boolean => rolesOf(change).length > 0;
   const ruleOf = ({ tier, grade }: GrantRow) => {
     const rule = ruleFor(config.rules, { tier, grade });
     if (rule !== null) return rule;
@@ -200,14 +210,14 @@ export function createGrants(
       if (isOwn(found, change.by)) await openReview(found, 'self_approval', change.by, change);
       return database.transaction(async (tx) => {
         const before = await locked(tx, id);
-        const { approved_by, isLast } = checkApproval(before);
+        const { approved_by, approved_as, isLast } = checkApproval(before);
         const at = now().getTime();
         const from = Math.max(before.starts_at ?? at, at);
         const [after] = await tx.query<GrantRow>(
-          'UPDATE sluice_grants SET approved_by = $2, state = $3, from_at = $4, until_at = $5 WHERE id = $1 RETURNING *',
+          'UPDATE sluice_grants SET approved_by = $2, approved_as = $3, state = $4, from_at = $5, until_at = $6 WHERE id = $1 RETURNING *',
           isLast
-            ? [id, JSON.stringify(approved_by), 'active', from, from + before.duration]
-            : [id, JSON.stringify(approved_by), 'requested', null, null],
+            ? [id, approved_by, approved_as, 'active', from, from + before.duration]
+            : [id, approved_by, approved_as, 'requested', null, null],
         );
         if (isLast) await settle(tx, after!, change, 'approved', 'activated');
         else await settle(tx, after!, change, 'approved');
@@ -229,19 +239,31 @@ export function createGrants(
             `${change.by} has approved it already: the other approval has to come from somebody else.`,
           );
         const approved_by = [...before, change.by];
-        if (!matched(approved_by, rule.approved_by, (who, role) => rolesOf(who).includes(role)))
+        const earlier = JSON.parse(grant.approved_as) as Readonly<Record<string, readonly string[]>>;
+        // Of somebody who approved earlier, what sluice.yaml says now counts.
+        const approved_as = Object.fromEntries(
+          approved_by.map((by) => {
+            const roles = by === change.by ? change.roles : Object.hasOwn(earlier, by) ? earlier[by]! : null;
+            return [by, rolesOf({ by, roles })];
+          }),
+        );
+        if (!matched(approved_by, rule.approved_by, (who, role) => approved_as[who]!.includes(role)))
           throw new SluiceError(
             'grant_approver_unauthorized',
             `${change.by} cannot give an approval that is missing: it takes ${rule.approved_by.join(' and ')} (grants.rules, grants.approvers in sluice.yaml).`,
           );
-        return { approved_by, isLast: approved_by.length === rule.approved_by.length };
+        return {
+          approved_by: JSON.stringify(approved_by),
+          approved_as: JSON.stringify(approved_as),
+          isLast: approved_by.length === rule.approved_by.length,
+        };
       }
     },
 
     reject: (id, change) =>
       ended(id, change, 'rejected', (grant) => {
         requirePending(grant);
-        if (!isApprover(change.by) && grant.requested_by !== change.by) throw unauthorized(change.by);
+        if (!isApprover(change) && grant.requested_by !== change.by) throw unauthorized(change.by);
       }),
 
     revoke: (id, change) =>
@@ -252,14 +274,15 @@ export function createGrants(
             'grant_not_active',
             `The grant ${id} is not in force: it is ${spell(state)}.`,
           );
-        if (!isApprover(change.by) && !isOwn(grant, change.by)) throw unauthorized(change.by);
+        if (!isApprover(change) && !isOwn(grant, change.by)) throw unauthorized(change.by);
       }),
 
-    list: ({ state, subject = null, limit }) =>
+    list: ({ state, subject = null, limit, after }) =>
       database.query<GrantRow>(
         `SELECT * FROM sluice_grants WHERE ${CONDITION[state]} AND (CAST($1 AS text) IS NULL OR subject = $1)
-         AND requested_at <= CAST($2 AS bigint) ORDER BY requested_at, id LIMIT $3`,
-        [subject, now().getTime(), limit],
+         AND requested_at <= CAST($2 AS bigint) AND (requested_at, id) > (CAST($4 AS bigint), CAST($5 AS text))
+         ORDER BY requested_at, id LIMIT $3`,
+        [subject, now().getTime(), limit, after?.at ?? -1, after?.id ?? ''],
       ),
 
     async show(id) {

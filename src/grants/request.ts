@@ -55,6 +55,7 @@ export function newRow(w: Wanted, by: string, id: string, at: Date, duration: nu
     from_at: null,
     until_at: null,
     approved_by: '[]',
+    approved_as: '{}',
     digest: createHash('sha256').update(JSON.stringify(scope)).digest('hex'),
   };
 }
@@ -96,6 +97,7 @@ const COLUMNS = [
   'from_at',
   'until_at',
   'approved_by',
+  'approved_as',
   'digest',
 ] as const;
 

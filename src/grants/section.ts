@@ -32,9 +32,12 @@ const ruleSchema = section({
 
 export const grantsSchema = section(
   {
-    approvers: table(roles('roles of this person, as `approved_by` names them', 16), {
-      description: 'who approves: `sub` of a person → roles',
-    }),
+    approvers: optional(
+      table(roles('roles of this person, as `approved_by` names them', 16), {
+        description:
+          'who approves: `sub` of a person → roles; absent: whoever has the roles by their credential, by the admin API alone',
+      }),
+    ),
     rules: Type.Array(ruleSchema, {
       minItems: 1,
       description: 'who has to approve a request: the first rule that matches it; if none does, nobody can',
@@ -69,17 +72,17 @@ export function checkGrants(
   { approvers, rules, duration, max_duration }: GrantsConfig,
   report: Report,
 ): void {
-  const people = Object.values(approvers);
-  if (Object.hasOwn(approvers, '*'))
+  const people = approvers && Object.values(approvers);
+  if (approvers !== undefined && Object.hasOwn(approvers, '*'))
     report(['grants', 'approvers', '*'], 'would let everybody approve: name the people');
   for (const [i, { approved_by, tiers, max_grade }] of rules.entries()) {
-    const missing = approved_by.find((role) => !people.some((held) => held.includes(role)));
+    const missing = people && approved_by.find((role) => !people.some((held) => held.includes(role)));
     if (missing !== undefined)
       report(
         ['grants', 'rules', i, 'approved_by'],
         `nobody can satisfy it: no approver has the role "${missing}" (grants.approvers)`,
       );
-    else if (!matched(approved_by, people, (role, held) => held.includes(role)))
+    else if (people && !matched(approved_by, people, (role, held) => held.includes(role)))
       report(
         ['grants', 'rules', i, 'approved_by'],
         'nobody can satisfy it: it takes two different people (grants.approvers)',

@@ -20,6 +20,11 @@ export const GRANT_MIGRATIONS: readonly Migration[] = [
         decision_id text, PRIMARY KEY (grant_id, number)
       )`,
   },
+  {
+    name: 'grants/2',
+    isAdditive: true,
+    sql: `ALTER TABLE sluice_grants ADD COLUMN approved_as text NOT NULL DEFAULT '{}'`,
+  },
 ];
 
 /** `expired` is no stored state: an active grant has expired when its time is over. */
@@ -51,6 +56,8 @@ export interface GrantRow extends Row {
   readonly from_at: number | null;
   readonly until_at: number | null;
   readonly approved_by: string;
+  /** roles of those who have approved, by name */
+  readonly approved_as: string;
   /** of holder, scope, limits and planned time: equal for identical requests */
   readonly digest: string;
 }

@@ -57,7 +57,11 @@ export interface ApiKeyRecords {
     journaled: Journaled<readonly ApiKeyRow[]>,
   ): Promise<readonly ApiKeyRow[]>;
   /** the newest first */
-  list(limit: number): Promise<readonly ApiKeyRow[]>;
+  list(
+    limit: number,
+    /** the last of the page before */
+    after?: { readonly at: number; readonly id: string },
+  ): Promise<readonly ApiKeyRow[]>;
 }
 
 const PREFIX = 'slk_';
@@ -131,10 +135,12 @@ export function createApiKeyRecords(database: Database, now: () => Date): ApiKey
         return revoked;
       });
     },
-    list: (limit) =>
-      database.query<ApiKeyRow>('SELECT * FROM sluice_api_keys ORDER BY created_at DESC, sha256 LIMIT $1', [
-        limit,
-      ]),
+    list: (limit, after) =>
+      database.query<ApiKeyRow>(
+        `SELECT * FROM sluice_api_keys WHERE (created_at, sha256) < (CAST($2 AS bigint), CAST($3 AS text))
+         ORDER BY created_at DESC, sha256 DESC LIMIT $1`,
+        [limit, after?.at ?? Number.MAX_SAFE_INTEGER, after?.id ?? ''],
+      ),
   };
 }
 

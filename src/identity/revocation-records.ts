@@ -66,6 +66,8 @@ export interface RevocationRecords {
   list(options: {
     readonly state: 'current' | 'all';
     readonly limit: number;
+    /** the last of the page before */
+    readonly after?: { readonly at: number; readonly id: string };
   }): Promise<readonly Revocation[]>;
   /** all that a subject ever had, the newest first */
   ofSubject(subject: string): Promise<readonly Revocation[]>;
@@ -118,12 +120,17 @@ export function createRevocationRecords(database: Database, now: () => Date): Re
         return restored;
       });
     },
-    list: ({ state, limit }) =>
+    list: ({ state, limit, after }) =>
       database.query<Revocation>(
         `SELECT * FROM sluice_revocations
-         WHERE CAST($1 AS bigint) IS NULL OR (restored_at IS NULL AND (ends_at IS NULL OR ends_at > $1))
-         ORDER BY revoked_at DESC, id LIMIT $2`,
-        [state === 'all' ? null : now().getTime(), limit],
+         WHERE (CAST($1 AS bigint) IS NULL OR (restored_at IS NULL AND (ends_at IS NULL OR ends_at > $1)))
+         AND (revoked_at, id) < (CAST($3 AS bigint), CAST($4 AS text)) ORDER BY revoked_at DESC, id DESC LIMIT $2`,
+        [
+          state === 'all' ? null : now().getTime(),
+          limit,
+          after?.at ?? Number.MAX_SAFE_INTEGER,
+          after?.id ?? '',
+        ],
       ),
     ofSubject: (subject) =>
       database.query<Revocation>(

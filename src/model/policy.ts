@@ -1,6 +1,7 @@
 /** The interface of the policy for other modules: one pinned snapshot at a time. */
 import type { DecisionAnswer, DisclosureAnswer } from './answers.ts';
 import type { Catalog } from './catalog.ts';
+import type { AdminAnswer, AdminInput } from './administration.ts';
 import type { DisclosureInput, PolicyInput } from './input.ts';
 
 /**
@@ -21,6 +22,8 @@ export interface PolicySnapshot {
   readonly reads_attributes: readonly string[] | null;
   decide(input: PolicyInput): DecisionAnswer;
   disclose(input: DisclosureInput): DisclosureAnswer;
+  /** Whether a call of the admin API is permitted. A policy without `sluice/admin` permits none. */
+  administer(input: AdminInput): AdminAnswer;
 }
 
 export interface PolicyStore {

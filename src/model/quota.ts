@@ -46,4 +46,9 @@ export interface Quotas {
    * @throws SluiceError `quota_unavailable`: then the request must be refused
    */
   reserve(request: QuotaRequest): Promise<QuotaReservation> | null;
+  /**
+   * What is left of the quotas that such a request would be about, by name; nothing is reserved.
+   * @throws SluiceError `quota_unavailable`
+   */
+  remaining(request: Omit<QuotaRequest, 'single'>): Promise<{ readonly [name: string]: QuotaCount }>;
 }

@@ -1,4 +1,5 @@
 /** The durable, chained record of one decision and its disclosure (design §5.6). */
+import type { AdminInput } from './administration.ts';
 import type { Reason } from './answers.ts';
 import type { Consent } from './consent.ts';
 import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
@@ -82,7 +83,7 @@ export interface DecisionRecordDraft {
   readonly response: { readonly status: number; readonly bytes: number | null } | null;
   readonly policy: { readonly revision: string; readonly bundle: string } | null;
   /** input of the policy, masked */
-  readonly input: PolicyInput | { readonly [key: string]: unknown } | null;
+  readonly input: PolicyInput | AdminInput | { readonly [key: string]: unknown } | null;
   readonly timings_us: { readonly [stage: string]: number };
   readonly trace_id: string | null;
   readonly labels: { readonly [key: string]: string };

@@ -63,19 +63,7 @@ export async function authorize<T extends Target>(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Authorized<T>> {
-  // Awaited only where there is a promise: mostly the credential is remembered, and the request has no body.
-  let caller: Authenticated;
-  try {
-    const authenticated = stages.identity.authenticate(request.headers, request.peer);
-    caller = authenticated instanceof Promise ? await authenticated : authenticated;
-  } catch (e) {
-    // Who tries it with a revoked credential is known.
-    if (isSluiceError(e, 'token_revoked')) entry.subject = e.subject ?? null;
-    throw e;
-  }
-  entry.subject = caller.subject;
-  entry.admitted(() => stages.identity.recheck(caller, request.peer));
-  entry.endStage('identity');
+  const caller = await authenticate(request, entry, stages);
 
   const found = request.target();
   const target = found instanceof Promise ? await found : found;
@@ -120,6 +108,28 @@ export async function authorize<T extends Target>(
   const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
   if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
   return { target, use, snapshot, known, decision, filter, input };
+}
+
+/** @throws SluiceError `token_*`, `keys_unavailable` */
+export async function authenticate(
+  { headers, peer }: Pick<AuthorizationRequest, 'headers' | 'peer'>,
+  entry: DecisionEntry,
+  { identity }: Pick<Stages, 'identity'>,
+): Promise<Authenticated> {
+  // Awaited only where there is a promise: mostly the credential is remembered.
+  let caller: Authenticated;
+  try {
+    const authenticated = identity.authenticate(headers, peer);
+    caller = authenticated instanceof Promise ? await authenticated : authenticated;
+  } catch (e) {
+    // Who tries it with a revoked credential is known.
+    if (isSluiceError(e, 'token_revoked')) entry.subject = e.subject ?? null;
+    throw e;
+  }
+  entry.subject = caller.subject;
+  entry.admitted(() => identity.recheck(caller, peer));
+  entry.endStage('identity');
+  return caller;
 }
 
 const purposeOf = (

@@ -3,6 +3,7 @@
  * end. Whatever happened so far is on record, whichever way the request ends.
  */
 import type { DecisionAnswer, Reason } from '../model/answers.ts';
+import type { AdminInput } from '../model/administration.ts';
 import type { PolicyInput, Resource, Subject, Tier } from '../model/input.ts';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { ErrorFormat } from '../model/exchange.ts';
@@ -80,7 +81,7 @@ export class DecisionEntry {
   request: DecisionRecordDraft['request'] = null;
   upstream: DecisionRecordDraft['upstream'] = null;
   policy: DecisionRecordDraft['policy'] = null;
-  input: PolicyInput | null = null;
+  input: PolicyInput | AdminInput | null = null;
   /** what a refusal withheld, where the upstream's answer had been processed already */
   withheld: DisclosureSummary | null = null;
   traceId: string | null = null;

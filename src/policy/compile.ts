@@ -26,6 +26,9 @@ import { capabilitiesText } from './opa/refused.ts';
 
 export const ENTRYPOINTS = ['sluice/decision', 'sluice/disclosure'] as const;
 
+/** Asked where the policy has it: without it, nobody may use the admin API. */
+export const ADMIN = 'sluice/admin';
+
 export interface CompileOptions {
   readonly opa: Opa;
   /** in addition to `sluice/decision` and `sluice/disclosure`; instead of them if no file is of `package sluice` */
@@ -116,12 +119,15 @@ type Level = 0 | 1;
 type Unoptimized = string;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
+const HAS_ADMIN = /^(?:default\s+)?admin\s*(?::=|=|if\b)/m;
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
   if (only !== undefined) return [...only];
   // Rules for another purpose. A sidecar refuses them when it loads the bundle.
   const foreign = entrypoints.length > 0 && !files.rego.some((f) => OURS.test(f.text));
-  return [...new Set([...(foreign ? [] : ENTRYPOINTS), ...entrypoints])];
+  const hasAdmin = files.rego.some((f) => OURS.test(f.text) && HAS_ADMIN.test(f.text));
+  const ours = hasAdmin ? [...ENTRYPOINTS, ADMIN] : ENTRYPOINTS;
+  return [...new Set([...(foreign ? [] : ours), ...entrypoints])];
 };
 
 /** Rules without Sluice's entrypoints never go live, so their tests would not be run. */

@@ -128,6 +128,18 @@ export function createQuotas(
       }
       return asked.length === 0 ? null : reserve(asked);
     },
+    async remaining(request) {
+      const asked = askedOf({ ...request, single: true }).map(({ quota, claim }) => ({
+        quota,
+        claim: { ...claim, wanted: 0 },
+      }));
+      if (asked.length === 0) return {};
+      const granted = await store.reserve(
+        randomUUID(),
+        asked.map(({ claim }) => claim),
+      );
+      return stateOf(asked, granted).counts;
+    },
     ready: () => store.ready(),
     async close() {
       await settlements.close();

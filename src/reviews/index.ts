@@ -42,6 +42,8 @@ export interface ReviewFilter {
   readonly state?: 'open' | 'overdue' | 'closed';
   readonly subject?: string;
   readonly limit: number;
+  /** the last of the page before */
+  readonly after?: { readonly at: number; readonly id: string };
 }
 
 export interface ReviewStore extends ReviewDesk {
@@ -71,11 +73,12 @@ export function createReviews(database: Database, due: number, now: () => Date):
         [decision_id, subject, purpose, tier, recipient, action, resource, at, at + due],
       );
     },
-    list: ({ state, subject = null, limit }) =>
+    list: ({ state, subject = null, limit, after }) =>
       database.query<Review>(
         `SELECT * FROM sluice_reviews WHERE ${CONDITION[state ?? 'any']} AND (CAST($1 AS text) IS NULL OR subject = $1)
-         AND opened_at <= CAST($2 AS bigint) ORDER BY opened_at, decision_id LIMIT $3`,
-        [subject, now().getTime(), limit],
+         AND opened_at <= CAST($2 AS bigint) AND (opened_at, decision_id) > (CAST($4 AS bigint), CAST($5 AS text))
+         ORDER BY opened_at, decision_id LIMIT $3`,
+        [subject, now().getTime(), limit, after?.at ?? -1, after?.id ?? ''],
       ),
     async overdue(subject) {
       const [row] = await database.query<{ readonly n: number }>(

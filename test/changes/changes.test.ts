@@ -248,6 +248,7 @@ test('a change that was never recorded has no record of its failure', async () =
   const written: string[] = [];
   const recorder = {
     by: 'b',
+    roles: null,
     decision_id: 'd',
     record: async () => {
       throw new Error('disk full');

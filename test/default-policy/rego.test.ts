@@ -92,6 +92,10 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
     const entrypoints = annotations
       .filter((a) => a.annotations.entrypoint)
       .map((a) => a.path?.map((p) => p.value).join('.'));
-    expect(entrypoints.toSorted()).toEqual(['data.sluice.decision', 'data.sluice.disclosure']);
+    expect(entrypoints.toSorted()).toEqual([
+      'data.sluice.admin',
+      'data.sluice.decision',
+      'data.sluice.disclosure',
+    ]);
   });
 });

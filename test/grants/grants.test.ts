@@ -95,6 +95,7 @@ describe.each(Object.keys(OPEN))('grants in %s', (dialect) => {
   });
   const by = (who: string, over: Partial<Change> = {}): Change => ({
     by: who,
+    roles: null,
     note: null,
     decision_id: newDecisionId(),
     journaled: async () => undefined,

@@ -1,5 +1,6 @@
 /** Grants on a terminal, and as JSON. */
 import { type GrantEvent, type GrantRow, type GrantState, stateOf } from '../../grants/index.ts';
+import { grantEventJson, grantJson, listedGrantJson } from '../../changes/spelled.ts';
 import { plain, table, width } from '../decisions/table.ts';
 import type { Io } from '../io.ts';
 import { counted } from '../text.ts';
@@ -10,7 +11,7 @@ interface Options {
 
 export function printGrant(grant: GrantRow, done: string, options: Options, io: Io): void {
   if (options.json) {
-    printJson(spelled(grant), io);
+    printJson(grantJson(grant, stateOf(grant, Date.now())), io);
     return;
   }
   const state = stateOf(grant, Date.now());
@@ -20,7 +21,7 @@ export function printGrant(grant: GrantRow, done: string, options: Options, io: 
 
 export function printList(found: readonly GrantRow[], state: string, options: Options, io: Io): void {
   if (options.json) {
-    printJson({ grants: found.map(withoutIds) }, io);
+    printJson({ grants: found.map((g) => listedGrantJson(g, stateOf(g, Date.now()))) }, io);
     return;
   }
   if (found.length === 0) {
@@ -49,7 +50,7 @@ export function printShown(
   io: Io,
 ): void {
   if (options.json) {
-    printJson({ ...spelled(grant), events: events.map((e) => ({ ...e, at: iso(e.at) })) }, io);
+    printJson({ ...grantJson(grant, stateOf(grant, Date.now())), events: events.map(grantEventJson) }, io);
     return;
   }
   const lines: [string, string][] = [
@@ -91,7 +92,6 @@ function printJson(value: object, io: Io): void {
 }
 
 const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
-const iso = (ms: number): string => new Date(ms).toISOString();
 const usesOf = (g: GrantRow): string => `${g.uses} of ${g.max_uses ?? 'any'}`;
 
 function timeOf(g: GrantRow, state: GrantState): string {
@@ -101,23 +101,4 @@ function timeOf(g: GrantRow, state: GrantState): string {
   if (state !== 'requested') return state.replaceAll('_', ' ');
   const n = (JSON.parse(g.approved_by) as string[]).length;
   return n === 0 ? 'requested' : `requested, ${counted(n, 'approval')}`;
-}
-
-function spelled(grant: GrantRow): object {
-  const { digest: _, categories, ids, approved_by, duration, state: _stored, ...rest } = grant;
-  const moments = ['requested_at', 'starts_at', 'from_at', 'until_at'] as const;
-  return {
-    ...rest,
-    state: stateOf(grant, Date.now()),
-    categories: JSON.parse(categories) as string[],
-    ids: ids === null ? null : (JSON.parse(ids) as string[]),
-    approved_by: JSON.parse(approved_by) as string[],
-    duration_seconds: duration / 1000,
-    ...Object.fromEntries(moments.map((m) => [m, grant[m] === null ? null : iso(grant[m])])),
-  };
-}
-
-function withoutIds(grant: GrantRow): object {
-  const { ids, ...rest } = spelled(grant) as { ids: string[] | null };
-  return { ...rest, ids: ids === null ? null : ids.length };
 }

@@ -5,6 +5,7 @@
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { ACTIONS } from '../../model/actions.ts';
 import { TREATMENTS } from '../../model/answers.ts';
+import { OPERATIONS } from '../../model/operations.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import { RecordCondition } from './documents.ts';
 
@@ -32,9 +33,15 @@ const settings = (members: { readonly [key: string]: TSchema }) => Type.Object({
 const WITHHELD = ['mask', 'drop'] as const;
 const Writable = Names('of categories: only these are written; absent: as each category and field says');
 
+const SubjectTypes = Type.Array(Type.Enum(['user', 'service', 'partner']), {
+  minItems: 1,
+  uniqueItems: true,
+});
+const Mfa = oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself');
+
 const Role = settings({
   title: Title,
-  subject_types: Type.Array(Type.Enum(['user', 'service', 'partner']), { minItems: 1, uniqueItems: true }),
+  subject_types: SubjectTypes,
   recipients: oneOf(
     ['internal', 'own', 'any'],
     'internal: for us only; own: a partner for itself; any: our staff, for us or for a partner with an agreement',
@@ -68,7 +75,7 @@ const Role = settings({
   ),
   max_grade: Grade('the highest grade the role reaches'),
   max_records: Limit('at once'),
-  mfa: oneOf(['by_rule', 'exempt'], 'exempt: a service whose credential is strong by itself'),
+  mfa: Mfa,
   write: Type.Optional(Writable),
 });
 
@@ -207,6 +214,10 @@ const RecordFilter = settings({
   where: Type.Array(RecordCondition, { minItems: 1, description: 'all of them hold' }),
 });
 
+const Operations = Type.Array(Type.Enum([...OPERATIONS]), {
+  description: 'operations of the admin API',
+  uniqueItems: true,
+});
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -238,6 +249,15 @@ export const dataSchemas = {
   }),
   identifiers: file('Identifiers of data subjects', {
     identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),
+  }),
+  admin: file('Administration', {
+    admin: settings({
+      own: settings({ subject_types: SubjectTypes, operations: Operations }),
+      roles: byName(
+        settings({ title: Title, subject_types: SubjectTypes, operations: Operations, mfa: Mfa }),
+        'who may use the admin API for what',
+      ),
+    }),
   }),
   grants: file('Grants', {
     grants: settings({ lifts: byName(Type.Boolean(), 'limits that a grant may lift, by their `because`') }),

@@ -2,6 +2,7 @@
 import { type TSchema, Type } from '../../documents/kinds.ts';
 import { schemaFile } from '../../documents/json-schema.ts';
 import { TREATMENTS } from '../../model/answers.ts';
+import { OPERATIONS } from '../../model/operations.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import type { EnvelopeRole, FieldEntry } from '../../model/catalog.ts';
 
@@ -239,6 +240,41 @@ const DisclosureAnswerSchema = Type.Object(
   { ...closed, title: 'Answer of sluice/disclosure' },
 );
 
+const AdminInputSchema = Type.Object(
+  {
+    subject: Subject,
+    action: Type.Object(
+      { name: Type.Enum([...OPERATIONS]), properties: Type.Object({ changes: Type.Boolean() }, closed) },
+      closed,
+    ),
+    resource: Type.Object(
+      {
+        type: Text,
+        id: Type.Optional(Text),
+        properties: Type.Object({ holder: Type.Optional(Text) }, closed),
+      },
+      closed,
+    ),
+    context: Type.Object(
+      {
+        time: Timestamp,
+        request: Type.Object({ method: Text, route: Text, client_ip: Nullable(Text) }, closed),
+      },
+      closed,
+    ),
+  },
+  { ...closed, title: 'Input of sluice/admin' },
+);
+
+const AdminAnswerSchema = Type.Object(
+  {
+    allow: Type.Boolean(),
+    reasons: Type.Optional(Type.Array(Reason)),
+    step_up: Type.Optional(Nullable(Text)),
+  },
+  { ...closed, title: 'Answer of sluice/admin' },
+);
+
 const Field = Type.Object(
   {
     category: Type.String({ description: 'what the field is about: contact, identity, transaction, …' }),
@@ -407,6 +443,8 @@ const ManifestSchema = Type.Object(
 export const policySchemas = (): Record<string, object> =>
   Object.fromEntries(
     Object.entries({
+      'admin-input': AdminInputSchema,
+      'admin-answer': AdminAnswerSchema,
       'policy-input': PolicyInputSchema,
       'decision-answer': DecisionAnswerSchema,
       'disclosure-input': DisclosureInputSchema,

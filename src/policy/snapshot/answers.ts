@@ -10,6 +10,7 @@ import {
   TREATMENTS,
   type TreatmentChoice,
 } from '../../model/answers.ts';
+import type { AdminAnswer } from '../../model/administration.ts';
 import { OBLIGATIONS } from '../../model/obligations.ts';
 import { isObject } from '../../documents/yaml.ts';
 
@@ -65,6 +66,15 @@ export const decisionOf = (value: unknown): DecisionAnswer => {
     tier,
     obligations: obligationsOf(a['obligations']),
   });
+};
+
+/** @throws Malformed */
+export const adminOf = (value: unknown): AdminAnswer => {
+  const a = members(value, 'the answer', ['allow', 'reasons', 'step_up']);
+  if (typeof a['allow'] !== 'boolean') return fail('allow', 'is not true or false');
+  const stepUp = a['step_up'] ?? null;
+  if (stepUp !== null && typeof stepUp !== 'string') return fail('step_up', 'is not text or null');
+  return freeze({ allow: a['allow'], reasons: reasonsOf(a['reasons']), step_up: stepUp });
 };
 
 const choicesOf = (value: unknown, path: string): { readonly [key: string]: TreatmentChoice } => {

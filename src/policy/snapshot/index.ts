@@ -9,9 +9,10 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../../model/answers.ts';
+import type { AdminAnswer, AdminInput } from '../../model/administration.ts';
 import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
-import { decisionOf, disclosureOf, Malformed } from './answers.ts';
+import { adminOf, decisionOf, disclosureOf, Malformed } from './answers.ts';
 import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
 import { createSteps, type Instant } from './time-steps.ts';
@@ -41,6 +42,7 @@ export interface LivePolicy extends PolicySnapshot {
 
 const DECISION = 'sluice/decision';
 const DISCLOSURE = 'sluice/disclosure';
+const ADMIN = 'sluice/admin';
 
 /** @throws SluiceError `bundle_abi_unsupported`, `bundle_entrypoint_missing`, `bundle_malformed`, `policy_builtin_refused`, `policy_memory_exceeded` */
 export const createSnapshot = async (
@@ -73,6 +75,9 @@ export const createSnapshot = async (
   const disclosure = entrypoint<DisclosureAnswer>(DISCLOSURE, disclosureOf, (e) =>
     Object.freeze(WITHHOLD_ALL(e.code, e.message)),
   );
+  const admin = runtime.entrypoints.includes(ADMIN)
+    ? entrypoint<AdminAnswer>(ADMIN, adminOf, (e) => adminDenial(e.code, e.message))
+    : null;
   return {
     revision: bundle.revision,
     bundle: bundle.name,
@@ -86,6 +91,7 @@ export const createSnapshot = async (
     decide: (input: PolicyInput) => decision.ask(input),
     disclose: (input: DisclosureInput) =>
       names.knowsAll(input.data_subject) ? disclosure.ask(input) : NAME_UNKNOWN,
+    administer: (input: AdminInput) => admin?.ask(input) ?? NO_ADMIN,
     stats: () => ({
       hits: decision.hits + disclosure.hits,
       misses: decision.misses + disclosure.misses,
@@ -115,6 +121,14 @@ const denial = (e: SluiceError): DecisionAnswer =>
     tier: null,
     obligations: {},
   });
+
+const adminDenial = (code: string, message: string): AdminAnswer =>
+  Object.freeze({ allow: false, reasons: [{ code, message }], step_up: null });
+
+const NO_ADMIN = adminDenial(
+  'policy_undefined',
+  'The policy has no rule sluice/admin, so it permits nobody to use the admin API.',
+);
 
 interface CachedAnswer<A> {
   readonly answer: A;
@@ -179,7 +193,7 @@ class Entrypoint<A extends object> {
     return this.#cache?.size ?? 0;
   }
 
-  ask(input: PolicyInput | DisclosureInput): A {
+  ask(input: PolicyInput | DisclosureInput | AdminInput): A {
     try {
       return this.#ask(input);
     } catch (e) {
@@ -194,7 +208,7 @@ class Entrypoint<A extends object> {
     }
   }
 
-  #ask(input: PolicyInput | DisclosureInput): A {
+  #ask(input: PolicyInput | DisclosureInput | AdminInput): A {
     const time = input.context.time;
     const instant = this.#options.steps(time);
     if (instant === null)
@@ -202,7 +216,7 @@ class Entrypoint<A extends object> {
         'policy_evaluation_failed',
         'context.time of the policy input is not an RFC 3339 time.',
       );
-    const { grants } = input.context;
+    const grants = 'grants' in input.context ? input.context.grants : undefined;
     const { prefix, keyOf, stepped } =
       Array.isArray(grants) && grants.length === 0 ? this.#ungranted : this.#any;
     const policyTime = stepped ? instant.text : time;

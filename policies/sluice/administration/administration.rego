@@ -1,0 +1,91 @@
+# METADATA
+# title: Administration
+# description: Who may look at and change what is in force by the admin API. What data/admin.yaml does not name is denied.
+package sluice.administration
+
+import data.sluice.subject
+
+# METADATA
+# title: The call is permitted
+default allow := false
+
+allow if {
+	_is_permitted
+	_has_factor
+}
+
+default _is_permitted := false
+
+_is_permitted if count(_acting) > 0
+
+_is_permitted if _is_own
+
+# Roles under which the caller may do this.
+_acting contains name if {
+	_is_ours
+	some name in input.subject.properties.roles
+	_permits(data.admin.roles[name], input.subject.type, input.action.name)
+}
+
+default _is_own := false
+
+_is_own if {
+	_is_ours
+	input.resource.properties.holder == input.subject.id
+	_permits(data.admin.own, input.subject.type, input.action.name)
+}
+
+default _is_ours := false
+
+_is_ours if input.subject.properties.organization == "internal"
+
+default _permits(_, _, _) := false
+
+_permits(settings, type, operation) if {
+	type in settings.subject_types
+	operation in settings.operations
+}
+
+default _has_factor := false
+
+_has_factor if input.action.properties.changes == false
+
+_has_factor if subject.has_mfa
+
+_has_factor if {
+	some name in _acting
+	data.admin.roles[name].mfa == "exempt"
+}
+
+# METADATA
+# title: Why the call is permitted, or is not
+# description: Messages name what stands in the policy's data and never what came with the call.
+reasons contains {"code": "operation_not_permitted", "message": message} if {
+	_is_permitted == false
+	message := "None of the caller's roles permits this operation (admin in the policy's data)."
+}
+
+reasons contains {"code": "mfa_required", "message": "A change needs a second factor."} if {
+	_is_permitted
+	_has_factor == false
+}
+
+reasons contains {"code": "role_permits", "message": message} if {
+	allow
+	some name in _acting
+	message := concat("", ["Role ", name, " permits this operation."])
+}
+
+reasons contains {"code": "own_access", "message": "The caller's own access."} if {
+	allow
+	_is_own
+}
+
+# METADATA
+# title: The stronger authentication that is all that is missing
+default step_up := null
+
+step_up := data.assurance.step_up if {
+	_is_permitted
+	_has_factor == false
+}

@@ -1,0 +1,119 @@
+package sluice.administration_test
+
+_call(roles, operation, changes) := {
+	"subject": {
+		"type": "user",
+		"id": "u-1",
+		"properties": {
+			"roles": roles,
+			"department": null,
+			"organization": "internal",
+			"clearance": null,
+			"assurance": {"amr": ["otp"], "acr": null, "auth_time": null},
+		},
+	},
+	"action": {"name": operation, "properties": {"changes": changes}},
+	"resource": {"type": "any", "properties": {}},
+	"context": {
+		"time": "2026-11-22T08:00:00Z",
+		"request": {"method": "POST", "route": "POST /v1/any", "client_ip": null},
+	},
+}
+
+_answer(call) := answer if answer := data.sluice.admin with input as call
+
+_codes(answer) := {reason.code | some reason in answer.reasons}
+
+_allowed(call) if _answer(call).allow == true
+
+_denied(call, codes) if {
+	answer := _answer(call)
+	answer.allow == false
+	_codes(answer) == codes
+}
+
+_weak := {"subject": {"properties": {"assurance": {"amr": ["pwd"]}}}}
+
+test_allow_what_a_role_names if {
+	every role, operation in {
+		"consent_officer": "consents.set",
+		"grant_approver": "grants.approve",
+		"auditor": "reviews.close",
+		"access_admin": "keys.create",
+	} {
+		_allowed(_call([role], operation, true))
+		_codes(_answer(_call([role], operation, true))) == {"role_permits"}
+	}
+}
+
+test_allow_what_one_of_several_roles_names if {
+	_allowed(_call(["unknown", "support", "auditor"], "reviews.list", false))
+}
+
+test_deny_what_no_role_names if {
+	every roles in [[], ["unknown"], ["auditor"], ["support"]] {
+		_denied(_call(roles, "keys.create", true), {"operation_not_permitted"})
+		_answer(_call(roles, "keys.create", true)).step_up == null
+	}
+}
+
+test_deny_another_kind_of_caller if {
+	service := object.union(_call(["auditor"], "reviews.list", false), {"subject": {"type": "service"}})
+	_denied(service, {"operation_not_permitted"})
+}
+
+test_deny_another_organisation if {
+	partner := {"subject": {"properties": {"organization": "swift_logistics"}}}
+	_denied(object.union(_call(["auditor"], "reviews.list", false), partner), {"operation_not_permitted"})
+	own := {"resource": {"properties": {"holder": "u-1"}}}
+	call := object.union(object.union(_call([], "grants.list", false), partner), own)
+	_denied(call, {"operation_not_permitted"})
+}
+
+test_deny_a_change_without_second_factor if {
+	call := object.union(_call(["access_admin"], "keys.create", true), _weak)
+	_denied(call, {"mfa_required"})
+	_answer(call).step_up == data.assurance.step_up
+}
+
+test_allow_a_read_without_second_factor if {
+	_allowed(object.union(_call(["access_admin"], "keys.list", false), _weak))
+}
+
+test_allow_a_change_of_an_exempt_service if {
+	service := {"subject": {"type": "service", "properties": {"assurance": {"amr": []}}}}
+	_allowed(object.union(_call(["hr_sync"], "subjects.revoke", true), service))
+	_denied(object.union(_call(["hr_sync"], "subjects.restore", true), service), {"operation_not_permitted"})
+}
+
+test_deny_an_exemption_of_another_role if {
+	service := {"subject": {"type": "user", "properties": {"assurance": {"amr": []}}}}
+	_denied(object.union(_call(["hr_sync", "access_admin"], "subjects.revoke", true), service), {"mfa_required"})
+}
+
+test_allow_everybody_their_own_access if {
+	own := {"resource": {"properties": {"holder": "u-1"}}}
+	_allowed(object.union(_call([], "grants.request", true), own))
+	_codes(_answer(object.union(_call([], "grants.list", false), own))) == {"own_access"}
+	_denied(object.union(object.union(_call([], "grants.request", true), own), _weak), {"mfa_required"})
+}
+
+test_deny_access_of_others_and_of_nobody if {
+	other := {"resource": {"properties": {"holder": "u-2"}}}
+	_denied(object.union(_call([], "grants.request", true), other), {"operation_not_permitted"})
+	_denied(_call([], "grants.request", true), {"operation_not_permitted"})
+	own := {"resource": {"properties": {"holder": "u-1"}}}
+	_denied(object.union(_call([], "grants.approve", true), own), {"operation_not_permitted"})
+}
+
+test_deny_without_attributes if {
+	call := _call(["auditor"], "reviews.close", true)
+	every path in [
+		"subject/type", "subject/properties/roles", "subject/properties/organization", "subject/properties",
+		"action/name", "action",
+	] {
+		_answer(json.remove(call, [path])).allow == false
+	}
+	_denied(object.union(json.remove(call, ["action/properties"]), _weak), {"mfa_required"})
+	_answer({}).allow == false
+}

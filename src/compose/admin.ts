@@ -1,0 +1,60 @@
+/** The parts of the admin API, as the configuration says. */
+import { apiKeyChanges } from '../changes/api-keys.ts';
+import { consentChanges } from '../changes/consents.ts';
+import { grantChanges } from '../changes/grants.ts';
+import { subjectHistory } from '../changes/history.ts';
+import { reviewChanges } from '../changes/reviews.ts';
+import { revocationChanges } from '../changes/revocations.ts';
+import type { Config } from '../config/index.ts';
+import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
+import { newDecisionId } from '../decision-log/decision-log.ts';
+import { isObject } from '../documents/yaml.ts';
+import type { AdminApi } from '../endpoints/admin/api/api.ts';
+import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
+import { createIdempotency } from '../idempotency/index.ts';
+import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
+import type { Parts } from './build.ts';
+
+export function adminApi(parts: Parts, config: Config): AdminApi {
+  const { store: database, reviews, policy, log, quotas, stages } = parts;
+  const { clock, logger } = stages;
+  const now = (): Date => clock.now();
+  const revocations = createRevocationRecords(database, now);
+  const termOf = (purpose: string): string | undefined => {
+    const { purposes } = policy.current().data;
+    const settings = isObject(purposes) && Object.hasOwn(purposes, purpose) ? purposes[purpose] : undefined;
+    const term = isObject(settings) ? settings['dpv'] : undefined;
+    return typeof term === 'string' ? term : undefined;
+  };
+  return {
+    logger,
+    idempotency: createIdempotency(database, { lifetime: config.admin.idempotency, now }),
+    services: {
+      consents:
+        config.consent.store === undefined
+          ? null
+          : consentChanges(createConsentRecords(database, { now, termOf }), {
+              dataSubject: async () => log.dataSubject,
+              now,
+              momentAfter,
+              recordIdOf,
+            }),
+      grants:
+        config.grants === undefined
+          ? null
+          : grantChanges(createGrants(database, config.grants, { reviews, newId: newDecisionId, now }), {
+              policy: async () => policy.current(),
+              scopeOf,
+              stateOf,
+              now,
+            }),
+      reviews: reviewChanges(reviews),
+      revocations: config.identity.revocations_in_store ? revocationChanges(revocations) : null,
+      apiKeys: config.identity.api_keys_in_store ? apiKeyChanges(createApiKeyRecords(database, now)) : null,
+      history: subjectHistory(revocations, reviews, log),
+      quotas,
+      dataSubject: log.dataSubject,
+      now,
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** Parts that several operations have in common. */
+import { type TSchema, Type } from '../../../documents/kinds.ts';
+
+export const closed = { additionalProperties: false } as const;
+export const object = <P extends Record<string, TSchema>>(
+  members: P,
+  options: { description?: string } = {},
+) => Type.Object(members, { ...closed, ...options });
+export const text = (description: string, most = 1_000) =>
+  Type.String({ minLength: 1, maxLength: most, description });
+export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
+export const moment = (description: string) =>
+  Type.String({
+    // RFC 3339, as the commands take it
+    pattern: '^\\d{4}-\\d\\d-\\d\\d([Tt]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?([Zz]|[+-]\\d\\d:\\d\\d))?$',
+    description: `${description}: a date, or RFC 3339`,
+  });
+export const instant = Type.String({ format: 'date-time' });
+export const optional = Type.Optional;
+export const names = (description: string, most = 64) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: most, description });
+export const enumOf = <const T extends readonly string[]>(values: T, description = '') =>
+  Type.Unsafe<T[number]>({
+    type: 'string',
+    enum: [...values],
+    ...(description === '' ? {} : { description }),
+  });
+
+export const limit = optional(Type.Integer({ minimum: 1, maximum: 1_000, description: 'default: 100' }));
+export const cursor = optional(Type.String({ maxLength: 1_000, description: '`cursor` of the page before' }));
+export const nextCursor = nullable(Type.String({ description: 'null: this is the last page' }));
+export const reason = Type.String({ minLength: 1, maxLength: 2_000, pattern: '\\S', description: 'why' });

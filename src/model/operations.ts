@@ -1,0 +1,43 @@
+/** Operations of administration: `action` of their decision records, and what `sluice/admin` permits. */
+export const READS = [
+  'consents.get',
+  'consents.history',
+  'erasure.list',
+  'erasure.show',
+  'grants.list',
+  'grants.show',
+  'keys.list',
+  'quotas.get',
+  'reviews.list',
+  'subjects.history',
+  'subjects.list',
+] as const;
+
+export const CHANGES = [
+  'consents.set',
+  'consents.withdraw',
+  'erasure.accept',
+  'erasure.complete',
+  'erasure.confirm',
+  'erasure.hold',
+  'erasure.reject',
+  'erasure.release',
+  'erasure.request',
+  'grants.approve',
+  'grants.break_glass',
+  'grants.reject',
+  'grants.request',
+  'grants.revoke',
+  'keys.create',
+  'keys.revoke',
+  'keys.rotate',
+  'reviews.close',
+  'subjects.restore',
+  'subjects.revoke',
+] as const;
+
+export type OperationName = (typeof READS)[number] | (typeof CHANGES)[number];
+
+export const OPERATIONS: readonly OperationName[] = [...READS, ...CHANGES];
+
+export const isChange = (name: OperationName): boolean => (CHANGES as readonly string[]).includes(name);
