@@ -168,12 +168,15 @@ async function allocations(): Promise<() => Promise<HeapProfile>> {
 const STARTS = { count, profile, allocations } as const;
 let stop: (() => unknown) | null = null;
 
-process.on('message', async (asked: keyof typeof STARTS | 'stop') => {
-  if (asked === 'stop') process.send?.(await stop?.());
-  else {
-    stop = await STARTS[asked]();
-    process.send?.('started');
-  }
-});
-// The channel alone does not keep the process alive.
-process.channel?.unref();
+// A process that the sidecar starts inherits the `--import`: it has a channel of its own to its parent.
+if (/\/(?:main|passthrough)\.ts$/.test(process.argv[1] ?? '')) {
+  process.on('message', async (asked: keyof typeof STARTS | 'stop') => {
+    if (asked === 'stop') process.send?.(await stop?.());
+    else {
+      stop = await STARTS[asked]();
+      process.send?.('started');
+    }
+  });
+  // The channel alone does not keep the process alive.
+  process.channel?.unref();
+}
