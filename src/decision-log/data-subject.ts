@@ -2,7 +2,8 @@
  * The log names a data subject by a keyed HMAC of its id. A reader sees that two decisions concern the same customer,
  * but not which one. Only the holder of the key can search for a customer.
  */
-import { createHmac, createSecretKey, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { hmacSha256 } from './hmac.ts';
 
 export interface DataSubjectHasher {
   /** `hmac:<key id>:<hex>`; a value in this form is returned unchanged */
@@ -22,14 +23,13 @@ const LONGEST_RECENT = 256;
 export function dataSubjectHasher(key: Buffer): DataSubjectHasher {
   const kid = hash('sha256', key, 'hex').slice(0, 8);
   const prefix = `hmac:${kid}:`;
-  // If createHmac gets bytes, Node creates a key object in every call.
-  const secret = createSecretKey(key);
+  const hmac = hmacSha256(key);
   const recent = new Map<string, string>();
   const hasher = (id: string): string => {
     if (isHashed(id)) return id;
     let hashed = recent.get(id);
     if (hashed === undefined) {
-      hashed = prefix + createHmac('sha256', secret).update(id, 'utf8').digest('hex');
+      hashed = prefix + hmac(id);
       if (recent.size >= RECENT) recent.clear();
       if (id.length <= LONGEST_RECENT) recent.set(id, hashed);
     }
