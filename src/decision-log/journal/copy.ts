@@ -35,6 +35,14 @@ export const lineBytes = (draft: DecisionRecordDraft): number =>
   SEAL_BYTES +
   SALT_BYTES * (draft.disclosure?.answers?.length ?? 0);
 
+/** Bytes that the ids of its data subjects take at least: of what may make a record too long, the most. */
+export function leastBytes({ disclosure }: DecisionRecordDraft): number {
+  let bytes = 0;
+  // quotes and a comma
+  for (const id of disclosure?.data_subjects ?? []) bytes += id.length + 3;
+  return bytes;
+}
+
 /** The record in such a line of version 2; null if it is not one, or was altered. */
 export function readCopy(line: string): DecisionRecord | null {
   try {

@@ -12,7 +12,7 @@ import { statfs } from 'node:fs/promises';
 import { SluiceError } from '../../errors.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { DecisionRecord, DecisionRecordDraft } from '../../model/record.ts';
-import { lineBytes } from './copy.ts';
+import { leastBytes, lineBytes } from './copy.ts';
 import { Pages, contiguous } from './pages.ts';
 import { errno, headPath, lockPath, makeDirectory, syncDirectory } from './directory.ts';
 import { HeadWriter } from './head.ts';
@@ -168,11 +168,13 @@ export class Journal {
         `More than ${BACKLOG >> 20} MiB of decision records wait to be written to ${this.dir}: the disk is too slow.`,
       );
     this.#rotate();
-    const sealed = this.#seal(draft);
     const { maxRecord } = this.#o;
-    if (sealed.atMost <= maxRecord || lineBytes(draft) <= maxRecord) return this.#enqueue(sealed);
-    this.#sealer.undo();
-    this.#pages.undo(sealed.bytes);
+    if (leastBytes(draft) <= maxRecord) {
+      const sealed = this.#seal(draft);
+      if (sealed.atMost <= maxRecord || lineBytes(draft) <= maxRecord) return this.#enqueue(sealed);
+      this.#sealer.undo();
+      this.#pages.undo(sealed.bytes);
+    }
     const pieces = split(draft, maxRecord);
     const records = await Promise.all(pieces.map((piece) => this.#enqueue(this.#seal(piece))));
     return records.at(-1)!;

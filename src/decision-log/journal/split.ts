@@ -27,7 +27,13 @@ const OMITTABLE = [
 /** Bytes of `part` in a piece beyond those in the draft. */
 const PART_BYTES = 64;
 
-const size = (value: unknown): number => Buffer.byteLength(normalize(value).json);
+/** a text that is its own spelling, as that of a hashed id */
+const PLAIN = /^[\w:.@-]*$/;
+
+const size = (value: unknown): number =>
+  typeof value === 'string' && PLAIN.test(value)
+    ? value.length + 2
+    : Buffer.byteLength(normalize(value).json);
 
 /** @throws SluiceError `record_too_large` if the record does not fit even without lists and long members */
 export function split(draft: DecisionRecordDraft, limit: number): readonly DecisionRecordDraft[] {
