@@ -23,6 +23,9 @@ export function command(io: Io): Command {
       // V8 reads this flag at each collection. A request leaves little that survives: threads that help to copy it cost more than they do, and
       // where the cores are busy the main thread waits for them (bench/RESULTS.md, Profile).
       setFlagsFromString('--no-parallel-scavenge');
+      // V8 lets a heap of 60 MB grow by 8 before it marks all of it, with as many threads as it has, every two thousand requests: on two cores
+      // the hundredth slowest answer is one that waits for that (bench/RESULTS.md, Latency).
+      setFlagsFromString('--heap-growing-percent=100');
       // Loaded on demand: the primary of several workers does not need the sidecar's modules, and saves their memory.
       if (cluster.isWorker && io.env[WORKER] !== undefined)
         return (await import('./serve/worker.ts')).serveWorker(file, io);
