@@ -7,6 +7,7 @@ import data.sluice.grants
 import data.sluice.purpose
 import data.sluice.recipient
 import data.sluice.records
+import data.sluice.retention
 import data.sluice.subject
 
 # METADATA
@@ -190,6 +191,7 @@ obligations := {
 	"watermark": _is_watermarked,
 	"min_group_size": _min_group_size,
 	"record_filter": records.conditions,
+	"retention": retention.conditions,
 	"step_up": _step_up,
 	"review": _is_reviewed,
 }

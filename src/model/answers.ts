@@ -1,5 +1,6 @@
 /** Answers of the policy (design §5.2, §5.3). */
 
+import type { RetentionCondition } from './retention.ts';
 import type { RecordCondition } from './record-filter.ts';
 
 export interface Reason {
@@ -13,6 +14,8 @@ export interface Obligations {
   readonly min_group_size?: number | null;
   /** the only records that may be disclosed: all conditions hold for them */
   readonly record_filter?: readonly RecordCondition[] | null;
+  /** how long categories may be disclosed, by a date of the record */
+  readonly retention?: readonly RetentionCondition[] | null;
   readonly step_up?: string | null;
   /** emergency access, for example: allowed, but somebody must review it afterwards */
   readonly review?: boolean | null;

@@ -4,6 +4,7 @@ import type { Catalog } from './catalog.ts';
 import type { DataSubjectState, States } from './consent.ts';
 import type { DisclosureSummary } from './record.ts';
 import type { RecordFilter } from './record-filter.ts';
+import type { RetentionRule } from './retention.ts';
 
 /** Name of a format registered in `disclosure/formats/formats.ts`. */
 export type FormatName = string;
@@ -67,6 +68,8 @@ export interface DisclosurePlan {
   readonly obligations: Obligations;
   /** every record outside it is withheld; null: there is no limit */
   readonly filter?: RecordFilter | null;
+  /** fields of a category are dropped in records that are older; absent: there is no limit */
+  readonly retention?: readonly RetentionRule[];
   readonly recipient: string;
   readonly purpose: string;
   readonly decisionId: string;

@@ -5,6 +5,7 @@ import { READS } from './actions.ts';
 import type { DecisionAnswer, Obligations, Reason } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { PolicyInput } from './input.ts';
+import { isRetention, resolvedRetention } from './retention.ts';
 import { isRecordFilter, type RecordFilter, resolvedFilter, resourcesOf } from './record-filter.ts';
 
 const isCount = (value: unknown): boolean =>
@@ -23,6 +24,10 @@ export const OBLIGATIONS: { readonly [name: string]: Known } = Object.freeze(
     record_filter: {
       isValid: isRecordFilter,
       fulfilledBy: 'disclosure: every other record is withheld',
+    },
+    retention: {
+      isValid: isRetention,
+      fulfilledBy: 'disclosure: of older records, fields of the category are dropped',
     },
     review: {
       isValid: (value: unknown) => typeof value === 'boolean',
@@ -65,13 +70,17 @@ export interface Limited {
   readonly filter: RecordFilter | null;
 }
 
-/** The answer with its `record_filter` as it holds for this request: denied where it cannot be applied. */
+/** The answer with its `record_filter` and `retention` as they hold for this request: denied where it cannot be applied. */
 export function limiting(
   answer: DecisionAnswer,
   asked: PolicyInput,
   catalogs: ReadonlyMap<string, Catalog>,
 ): Limited {
-  const { record_filter } = answer.obligations;
+  const { record_filter, retention } = answer.obligations;
+  if (answer.allow && retention) {
+    const rules = resolvedRetention(retention, asked, catalogs);
+    if ('code' in rules) return { answer: refusing(answer, [rules]), filter: null };
+  }
   if (!answer.allow || record_filter === null || record_filter === undefined) return { answer, filter: null };
   const filter = resolvedFilter(record_filter, asked, catalogs);
   if ('code' in filter) return { answer: refusing(answer, [filter]), filter: null };

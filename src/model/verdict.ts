@@ -82,6 +82,33 @@ export function choiceIn(
 export const hiddenByName = (answer: DisclosureAnswer): readonly string[] =>
   Object.entries(answer.fields).flatMap(([name, choice]) => (choice.do === 'disclose' ? [] : [name]));
 
+/**
+ * The answer without categories: their classes are dropped, and so is every field of them, since what an answer says of a field wins over its class.
+ * @param categories category → reason
+ */
+export function withoutCategories(
+  answer: DisclosureAnswer,
+  { fields }: Catalog,
+  categories: ReadonlyMap<string, string>,
+): DisclosureAnswer {
+  const dropped = (category: string): readonly TreatmentChoice[] => {
+    const because = categories.get(category);
+    return because === undefined ? [] : [{ do: 'drop', because }];
+  };
+  const classes = Object.entries(answer.classes).map(([cls, choice]) => [
+    cls,
+    dropped(cls.slice(0, cls.indexOf('/')))[0] ?? choice,
+  ]);
+  const named = Object.entries(fields).flatMap(([pointer, entry]) =>
+    'category' in entry ? dropped(entry.category).map((choice) => [pointer, choice] as const) : [],
+  );
+  return Object.freeze({
+    ...answer,
+    classes: Object.fromEntries(classes) as DisclosureAnswer['classes'],
+    fields: { ...answer.fields, ...Object.fromEntries(named) },
+  });
+}
+
 /** The effective tier: the policy's, else the one that the request named. */
 export const tierInForce = (answer: DecisionAnswer, requested: Tier | null): Tier | null =>
   answer.tier ?? requested;

@@ -6,6 +6,7 @@ import type { ProxyRequest } from '../model/exchange.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { RecordFilter } from '../model/record-filter.ts';
+import { resolvedRetention } from '../model/retention.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
 import { consentLookup } from './look-ups.ts';
@@ -51,6 +52,7 @@ export const disclosurePlan = <B extends Body>(
   dataSubject,
   obligations: decision.obligations,
   filter,
+  ...retentionOf(decision, input, snapshot),
   recipient: input.context.recipient,
   purpose: input.context.purpose,
   decisionId: entry.id,
@@ -60,6 +62,17 @@ export const disclosurePlan = <B extends Body>(
   ask: disclosureOf(snapshot, input),
   ...body,
 });
+
+/** Rules that cannot be applied were refused with the decision. */
+function retentionOf(
+  { obligations: { retention } }: DecisionAnswer,
+  input: PolicyInput,
+  { catalogs }: PolicySnapshot,
+): Pick<DisclosurePlan, 'retention'> {
+  if (!retention) return {};
+  const rules = resolvedRetention(retention, input, catalogs);
+  return 'code' in rules ? {} : { retention: rules };
+}
 
 const disclosureOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>

@@ -13,6 +13,7 @@ import type { DataSubjectState } from '../../src/model/consent.ts';
 import type { DisclosurePart, DisclosurePlan } from '../../src/model/disclosure.ts';
 import type { WithheldPath } from '../../src/model/record.ts';
 import type { RecordFilter } from '../../src/model/record-filter.ts';
+import type { RetentionRule } from '../../src/model/retention.ts';
 
 export const keys = {
   secret: () => ({ id: 'k1', bytes: Buffer.alloc(32, 1) }),
@@ -92,6 +93,7 @@ export interface Setting {
   readonly states?: Readonly<Record<string, Partial<DataSubjectState>>>;
   readonly obligations?: Obligations;
   readonly filter?: RecordFilter;
+  readonly retention?: readonly RetentionRule[];
   readonly dataSubject?: string | null;
   readonly searched?: readonly string[];
   readonly paged?: boolean;
@@ -121,6 +123,7 @@ export function planOf(setting: Setting): DisclosurePlan {
     attributesRead: setting.attributesRead ?? null,
     obligations: setting.obligations ?? {},
     filter: setting.filter ?? null,
+    retention: setting.retention ?? [],
     recipient: 'internal',
     purpose: 'after_sales',
     decisionId: 'd-1',

@@ -27,6 +27,7 @@ import { type Grouped, smallGroups } from './groups.ts';
 import { Collected } from './output.ts';
 import { choiceOf, type Instructions, type TreatmentSet } from '../fields/program.ts';
 import { Filtered } from './filtered.ts';
+import { Retained } from './retained.ts';
 import { KEY_POINTER } from '../fields/pointer.ts';
 import { Searched } from './searched.ts';
 import { canonicalIds, keyOf, typedIds } from '../subjects/places.ts';
@@ -100,6 +101,8 @@ export class Session {
   readonly #searched: Searched | null;
   /** null: any record may be disclosed */
   readonly #filter: Filtered | null;
+  /** null: nothing is too old */
+  readonly #retained: Retained | null;
   /** counts in the answer must depend on the released records alone */
   readonly #guarded: boolean;
   /** the data subject that the request names; null: it names none */
@@ -122,7 +125,8 @@ export class Session {
     this.#requestSubject = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
     this.#announcedTotal = plan.announced?.total ?? Number.POSITIVE_INFINITY;
     this.#more = plan.announced?.more ?? false;
-    const { filter = null, searched = [] } = plan;
+    const { filter = null, retention = [], searched = [] } = plan;
+    this.#retained = retention.length === 0 ? null : new Retained(retention);
     this.#filter = filter === null ? null : new Filtered(filter);
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
@@ -490,8 +494,10 @@ export class Session {
   /** the verdict on a scope of a record */
   #ask(recorded: RecordScope, states: States): Asked {
     const asked = this.#askPolicy(recorded, states);
-    if (this.#filter === null) return asked;
-    const verdict = this.#filter.verdictOn(asked.verdict, recorded.attributes);
+    if (this.#filter === null && this.#retained === null) return asked;
+    const { attributes } = recorded;
+    const permitted = this.#filter?.verdictOn(asked.verdict, attributes) ?? asked.verdict;
+    const verdict = this.#retained?.verdictOn(permitted, attributes) ?? permitted;
     return verdict === asked.verdict ? asked : { ...asked, verdict };
   }
 

@@ -65,13 +65,18 @@ export const outsideOf = (
 function codesOf(conditions: readonly FilterCondition[], attributes: Attributes): readonly string[] | null {
   let isOutside = false;
   for (const condition of conditions) {
-    const { attribute } = condition;
-    const value = Object.hasOwn(attributes, attribute) ? attributes[attribute]! : null;
-    const holds = value === null ? null : holdsFor(condition, value);
+    const holds = isWithin(condition, attributes);
     if (holds === null) return UNREADABLE;
     isOutside ||= !holds;
   }
   return isOutside ? OUTSIDE : null;
+}
+
+/** Null: the attribute is missing, or cannot be compared. */
+export function isWithin(condition: FilterCondition, attributes: Attributes): boolean | null {
+  const { attribute } = condition;
+  const value = Object.hasOwn(attributes, attribute) ? attributes[attribute]! : null;
+  return value === null ? null : holdsFor(condition, value);
 }
 
 /** Null: the value cannot be compared. */

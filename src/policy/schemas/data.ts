@@ -7,7 +7,7 @@ import { ACTIONS } from '../../model/actions.ts';
 import { TREATMENTS } from '../../model/answers.ts';
 import { OPERATIONS } from '../../model/operations.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
-import { RecordCondition } from './documents.ts';
+import { Before, RecordCondition } from './documents.ts';
 
 const closed = { additionalProperties: false } as const;
 const NAME = '^[a-z][a-z0-9_]*$';
@@ -218,6 +218,23 @@ const Operations = Type.Array(Type.Enum([...OPERATIONS]), {
   description: 'operations of the admin API',
   uniqueItems: true,
 });
+
+const { attribute, offset, order } = RecordCondition.properties;
+
+const Retention = settings({
+  title: Title,
+  categories: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'categories of fields' }),
+  keep: { ...Before, description: 'how long: `P7Y` (ISO 8601)' },
+  resources: Type.Optional(Names('only of these; absent: of each whose catalog names the attribute')),
+  attribute: Type.Optional({
+    ...attribute,
+    description: 'the date of the record, in the catalog; absent: `dated`',
+  }),
+  except: Type.Optional(Names('purposes for which older data may be disclosed')),
+  offset,
+  order,
+});
+
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -246,6 +263,9 @@ export const dataSchemas = {
   quotas: file('Quotas', { quotas: byName(Quota, 'how much may be disclosed in a time') }),
   record_filters: file('Record filters', {
     record_filters: byName(RecordFilter, 'which records a purpose may have at all'),
+  }),
+  retention: file('Retention', {
+    retention: byName(Retention, 'how long categories may be disclosed, by a date of the record'),
   }),
   identifiers: file('Identifiers of data subjects', {
     identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),

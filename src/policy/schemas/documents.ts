@@ -152,6 +152,11 @@ const Bound = Type.Union([
   Type.Number(),
   Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'a date' }),
 ]);
+/** so long before the request */
+export const Before = Type.String({
+  pattern: '^P(?=[0-9])([0-9]{1,3}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,5}D)?$',
+  description: 'so long before the request, and not later: `P6M` (ISO 8601)',
+});
 /** One condition of the obligation `record_filter`, in answers and in the data of the default policy. */
 export const RecordCondition = Type.Object(
   {
@@ -177,12 +182,7 @@ export const RecordCondition = Type.Object(
         { description: 'the permitted values' },
       ),
     ),
-    within: Type.Optional(
-      Type.String({
-        pattern: '^P(?=[0-9])([0-9]{1,3}Y)?([0-9]{1,4}M)?([0-9]{1,4}W)?([0-9]{1,5}D)?$',
-        description: 'so long before the request, and not later: `P6M` (ISO 8601)',
-      }),
-    ),
+    within: Type.Optional(Before),
     at_least: Type.Optional(Bound),
     at_most: Type.Optional(Bound),
     offset: Type.Optional(
@@ -203,6 +203,13 @@ export const RecordCondition = Type.Object(
   },
 );
 
+const { resource, attribute, offset, order } = RecordCondition.properties;
+/** One rule of the obligation `retention`. */
+const RetentionCondition = Type.Object(
+  { resource, attribute, within: Before, category: Text, offset, order },
+  { ...closed, description: 'fields of the category are dropped in records that are older' },
+);
+
 const DecisionAnswerSchema = Type.Object(
   {
     allow: Type.Boolean(),
@@ -215,6 +222,7 @@ const DecisionAnswerSchema = Type.Object(
           watermark: Type.Optional(Nullable(Type.Boolean())),
           min_group_size: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
           record_filter: Type.Optional(Nullable(Type.Array(RecordCondition, { minItems: 1 }))),
+          retention: Type.Optional(Nullable(Type.Array(RetentionCondition))),
           step_up: Type.Optional(Nullable(Text)),
           review: Type.Optional(Nullable(Type.Boolean())),
         },

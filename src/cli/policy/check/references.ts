@@ -120,6 +120,12 @@ export function referenceFaults(
       all(d, ['quotas', name, 'roles'], quota['roles'], roles, 'role');
       all(d, ['quotas', name, 'purposes'], quota['purposes'], purposes, 'purpose');
     }
+  for (const d of of('retention'))
+    for (const [name, rule] of members(d, 'retention')) {
+      all(d, ['retention', name, 'categories'], rule['categories'], categories, 'category');
+      all(d, ['retention', name, 'except'], rule['except'], purposes, 'purpose');
+      all(d, ['retention', name, 'resources'], rule['resources'], resources, 'catalog of a resource');
+    }
   for (const d of of('record_filters'))
     for (const [name, filter] of members(d, 'record_filters')) {
       const at = ['record_filters', name];

@@ -1,11 +1,13 @@
 /** Explains a request: the verdict with its reasons, and for every field class, treatment, reason, rule and data. */
 import { fieldsOf } from '../../../disclosure/fields/outcomes.ts';
+import { overIn } from '../../../disclosure/session/retained.ts';
 import { outsideOf } from '../../../disclosure/session/filtered.ts';
 import { WRITES } from '../../../model/actions.ts';
 import type { DecisionAnswer, DisclosureAnswer } from '../../../model/answers.ts';
 import type { DisclosureInput, PolicyInput } from '../../../model/input.ts';
+import { resolvedRetention } from '../../../model/retention.ts';
 import { filterText } from '../../../model/record-filter.ts';
-import { asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
+import { withoutCategories, asRead, disclosureInput, withheldBy } from '../../../model/verdict.ts';
 import { decide } from '../../../pipeline/authorize.ts';
 import { SluiceError } from '../../../errors.ts';
 import type { Opa } from '../../../policy/opa/opa.ts';
@@ -174,6 +176,16 @@ export async function explain(
   const reasons =
     (await explainer?.reasons('data.sluice.decision', input, answer.reasons)) ??
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
+  const retention = resolvedRetention(answer.obligations.retention ?? [], input, policy.catalogs);
+  const rules = 'code' in retention ? [] : retention;
+  /** categories of which nothing is left, of a record that was given */
+  const over = ({ resource, attributes, given }: StateAsked): ReadonlyMap<string, string> =>
+    given === true
+      ? overIn(
+          rules.filter(({ condition }) => condition.resource === resource),
+          attributes,
+        )
+      : new Map();
   const explained: ExplainedState[] = [];
   for (const state of answer.allow ? states : []) {
     // What is shown of a written record is decided as for a read.
@@ -186,7 +198,9 @@ export async function explain(
       continue;
     }
     const asked = disclosureInput(shown, state.resource, state.data_subject, state.attributes);
-    explained.push(await explainState(policy, explainer, asked, state, seen, input.resource.type));
+    explained.push(
+      await explainState(policy, explainer, asked, state, seen, input.resource.type, over(state)),
+    );
   }
   return { input, decision: { ...answer, reasons }, states: explained, untraced };
 }
@@ -198,8 +212,11 @@ async function explainState(
   state: StateAsked,
   seen: ReadonlySet<string> | null,
   outer: string,
+  over: ReadonlyMap<string, string>,
 ): Promise<ExplainedState> {
-  const answer = policy.disclose(asked);
+  const said = policy.disclose(asked);
+  const catalog = policy.catalogs.get(state.resource);
+  const answer = over.size === 0 || catalog === undefined ? said : withoutCategories(said, catalog, over);
   const reasons =
     (await explainer?.reasons('data.sluice.disclosure', asked, answer.reasons)) ??
     answer.reasons.map((r) => ({ ...r, blame: UNKNOWN }));
