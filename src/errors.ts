@@ -22,6 +22,13 @@ export const ERROR_CODES = [
   'revocation_not_found',
   'api_key_not_found',
   'api_key_taken',
+  // recipients
+  'notice_not_found',
+  'notice_acknowledged',
+  'notice_unsendable',
+  'demand_not_found',
+  'demand_confirmed',
+  'shares_unconfigured',
   // the request itself
   'request_malformed',
   'path_not_canonical',

@@ -56,6 +56,8 @@ const STAGES = [
   'idempotency',
   'signing',
   'erasure',
+  'notices',
+  'shares',
 ];
 
 describe('architecture', () => {

@@ -149,6 +149,18 @@ denials contains {"code": "agreement_expired", "message": "The agreement with th
 	recipient.is_in_force == false
 }
 
+denials contains {"code": code, "message": _recipient_messages[code]} if {
+	some code in recipient.reasons
+}
+
+_recipient_messages := {
+	"qualification_missing": "Nobody has assessed the recipient.",
+	"qualification_expired": "The assessment of the recipient has ended.",
+	"commitment_missing": "The recipient has not signed what it may do with the data.",
+	"commitment_expired": "What the recipient has signed has ended.",
+	"confirmation_overdue": "The recipient has not confirmed in time that it destroyed or archived expired data.",
+}
+
 denials contains {"code": "mfa_required", "message": "This purpose or action needs a second factor."} if {
 	purpose.settings
 	_has_factor == false

@@ -11,12 +11,13 @@ import type { OperationName } from '../model/operations.ts';
 
 /** What the decision record of a change says, besides who makes it and when. */
 export interface Facts {
-  readonly kind: Extract<RecordKind, 'admin' | 'consent' | 'grant' | 'erasure'>;
+  readonly kind: Extract<RecordKind, 'admin' | 'consent' | 'grant' | 'erasure' | 'share'>;
   readonly operation: OperationName;
   readonly outcome?: Extract<Outcome, 'allowed' | 'denied'>;
   readonly reasons: readonly Reason[];
   readonly resource?: Resource;
   readonly purpose?: string;
+  readonly recipient?: string;
   readonly tier?: number | null;
   readonly justification?: string | null;
   readonly grantId?: string;

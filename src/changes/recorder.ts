@@ -84,6 +84,7 @@ export function state(entry: DecisionEntry, facts: Facts): void {
   entry.action = facts.operation;
   entry.resource = facts.resource ?? entry.resource;
   entry.purpose = facts.purpose ?? null;
+  entry.recipient = facts.recipient ?? null;
   const { tier = null } = facts;
   entry.tier = tier as DecisionEntry['tier'];
   entry.justification = facts.justification ?? null;

@@ -56,6 +56,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./keys.ts'),
   },
   {
+    name: 'recipients',
+    summary: 'recipients outside: what they received, were told, and have to confirm',
+    load: () => import('./recipients.ts'),
+  },
+  {
     name: 'signing',
     summary: 'the public keys by which receipts and certificates are checked',
     load: () => import('./signing.ts'),

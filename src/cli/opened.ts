@@ -6,8 +6,10 @@ import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
 import { type ErasureChanges, erasureChanges } from '../changes/erasure.ts';
 import { type GrantChanges, grantChanges } from '../changes/grants.ts';
 import { commandRecorder } from '../changes/recorder.ts';
+import type { RecipientChanges } from '../changes/recipients.ts';
 import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
 import { type RevocationChanges, revocationChanges } from '../changes/revocations.ts';
+import { createRecipients } from '../compose/recipients.ts';
 import { openStore } from '../compose/store.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
@@ -32,6 +34,7 @@ export interface Opened {
   /** @throws SluiceError `erasure_unconfigured` */
   erasure(): ErasureChanges;
   readonly reviews: ReviewChanges;
+  readonly recipients: RecipientChanges;
   readonly revocations: RevocationChanges;
   readonly apiKeys: ApiKeyChanges;
   /** The record of one change. @param by default: the user of this process */
@@ -55,16 +58,28 @@ export async function withStore<T>(
     return log;
   };
   const reviews = createReviews(database, config.reviews.due, now);
+  const recipients = createRecipients({
+    config,
+    store: database,
+    pseudonym: async (id) => (await openLog()).dataSubject(id),
+    newId: newDecisionId,
+    now,
+  });
   try {
     return await work({
       loaded,
       reviews: reviewChanges(reviews),
+      recipients: recipients.changes,
       revocations: revocationChanges(createRevocationRecords(database, now)),
       apiKeys: apiKeyChanges(createApiKeyRecords(database, now)),
       consents() {
         if (config.consent.store === undefined) throw keptElsewhere(file, loaded);
         const terms = dpvTerms(config);
-        const records = createConsentRecords(database, { now, termOf: (purpose) => terms.get(purpose) });
+        const records = createConsentRecords(database, {
+          now,
+          termOf: (purpose) => terms.get(purpose),
+          changed: recipients.consentsChanged,
+        });
         return consentChanges(records, {
           dataSubject: async () => (await openLog()).dataSubject,
           now,
@@ -78,7 +93,12 @@ export async function withStore<T>(
             'grants_unconfigured',
             `${file} has no section grants, which says who approves (docs/grants.md).`,
           );
-        const grants = createGrants(database, config.grants, { reviews, newId: newDecisionId, now });
+        const grants = createGrants(database, config.grants, {
+          reviews,
+          alert: recipients.glassBroken,
+          newId: newDecisionId,
+          now,
+        });
         return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf, stateOf, now });
       },
       erasure() {

@@ -16,7 +16,7 @@ import { createApiKeyRecords, createRevocationRecords } from '../identity/index.
 import type { Parts } from './build.ts';
 
 export function adminApi(parts: Parts, config: Config): AdminApi {
-  const { store: database, reviews, policy, log, quotas, stages } = parts;
+  const { store: database, recipients, reviews, policy, log, quotas, stages } = parts;
   const { clock, logger } = stages;
   const now = (): Date => clock.now();
   const revocations = createRevocationRecords(database, now);
@@ -33,21 +33,32 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
       consents:
         config.consent.store === undefined
           ? null
-          : consentChanges(createConsentRecords(database, { now, termOf }), {
-              dataSubject: async () => log.dataSubject,
-              now,
-              momentAfter,
-              recordIdOf,
-            }),
+          : consentChanges(
+              createConsentRecords(database, { now, termOf, changed: recipients.consentsChanged }),
+              {
+                dataSubject: async () => log.dataSubject,
+                now,
+                momentAfter,
+                recordIdOf,
+              },
+            ),
       grants:
         config.grants === undefined
           ? null
-          : grantChanges(createGrants(database, config.grants, { reviews, newId: newDecisionId, now }), {
-              policy: async () => policy.current(),
-              scopeOf,
-              stateOf,
-              now,
-            }),
+          : grantChanges(
+              createGrants(database, config.grants, {
+                reviews,
+                alert: recipients.glassBroken,
+                newId: newDecisionId,
+                now,
+              }),
+              {
+                policy: async () => policy.current(),
+                scopeOf,
+                stateOf,
+                now,
+              },
+            ),
       reviews: reviewChanges(reviews),
       revocations: config.identity.revocations_in_store ? revocationChanges(revocations) : null,
       apiKeys: config.identity.api_keys_in_store ? apiKeyChanges(createApiKeyRecords(database, now)) : null,

@@ -1,4 +1,5 @@
 /** Builds the stages of a request from a configuration, without listening. */
+import { commandRecorder } from '../changes/recorder.ts';
 import type { Config, LoadedConfig } from '../config/index.ts';
 import {
   createConsentSource,
@@ -44,6 +45,7 @@ import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
 import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
+import { createRecipients, type Recipients, startRecipients } from './recipients.ts';
 import { openStore, openStoreChannel } from './store.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
@@ -71,6 +73,7 @@ export interface Parts {
   readonly identity: Identity;
   readonly store: Database;
   readonly reviews: ReviewStore;
+  readonly recipients: Recipients;
   /** announcements of changes in the store; null: none are needed */
   readonly channel: Channel | null;
   readonly quotas: QuotaStage;
@@ -170,6 +173,16 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     );
     const keys = createKeyRing(config.keys, { clock });
     const signing = createSigning(config.signing, { clock, logger });
+    const now = (): Date => clock.now();
+    const recipients = createRecipients({
+      config,
+      store,
+      pseudonym: log.dataSubject,
+      newId: newDecisionId,
+      now,
+    });
+    const recorder = (by: string) => commandRecorder(by, { log: async () => log, newDecisionId, clock });
+    const deliveries = opened.add(startRecipients(recipients, { config, store, now, logger, recorder }));
 
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
@@ -182,6 +195,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       grants: given.grants ?? (config.grants && createGrantSource(store)),
       identities,
       reviews,
+      shares: recipients.shares ?? undefined,
       quotas,
       guard: createGuard({ consents, identities }),
       mediaOf,
@@ -206,7 +220,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       limits: config.limits,
       labels: config.observability.labels,
     };
-    registerGauges({ metrics, log, policy, identity, consents, quotas });
+    registerGauges({ metrics, log, policy, identity, consents, quotas, deliveries });
     return {
       stages,
       log,
@@ -215,6 +229,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       identity,
       store,
       reviews,
+      recipients,
       channel,
       quotas,
       upstreams,

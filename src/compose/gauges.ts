@@ -1,5 +1,6 @@
 /** Metrics that are read from the parts when Prometheus scrapes. */
 import type { Parts } from './build.ts';
+import type { RunningRecipients } from './recipients.ts';
 
 export function registerGauges({
   metrics,
@@ -8,7 +9,10 @@ export function registerGauges({
   identity,
   consents,
   quotas,
-}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'quotas'>): void {
+  deliveries,
+}: Pick<Parts, 'metrics' | 'log' | 'policy' | 'identity' | 'consents' | 'quotas'> & {
+  readonly deliveries: Pick<RunningRecipients, 'counts'>;
+}): void {
   metrics.gauge(
     'sluice_journal_lag_records',
     'Records in the journal that index and sinks do not have yet.',
@@ -48,6 +52,14 @@ export function registerGauges({
     'event',
     () => ({ ...quotas.events }),
   );
+  const { counts } = deliveries;
+  if (counts !== null)
+    metrics.totals(
+      'sluice_notice_deliveries_total',
+      'Deliveries of notices to recipients and of alerts, by result.',
+      'result',
+      () => ({ ...counts }),
+    );
   if (consents.cache === undefined) return;
   const cache = consents.cache.bind(consents);
   metrics.totals(

@@ -4,6 +4,8 @@ import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
 import { ERASURE_MIGRATIONS } from '../erasure/index.ts';
 import { GRANT_MIGRATIONS } from '../grants/index.ts';
 import { IDEMPOTENCY_MIGRATIONS } from '../idempotency/index.ts';
+import { NOTICE_MIGRATIONS } from '../notices/index.ts';
+import { SHARE_MIGRATIONS } from '../shares/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
 import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
@@ -21,6 +23,8 @@ export const MIGRATIONS: readonly Migration[] = [
   ...GRANT_MIGRATIONS,
   ...ERASURE_MIGRATIONS,
   ...IDEMPOTENCY_MIGRATIONS,
+  ...NOTICE_MIGRATIONS,
+  ...SHARE_MIGRATIONS,
 ];
 
 /**

@@ -7,6 +7,7 @@ import type { YamlDocument } from '../documents/yaml.ts';
 import { checkCors } from '../endpoints/proxy/section.ts';
 import { checkErasure } from '../erasure/section.ts';
 import { checkGrants } from '../grants/section.ts';
+import { checkNotices } from '../notices/section.ts';
 import { checkIdentity, takesApiKeys } from '../identity/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
@@ -45,7 +46,7 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
-  const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure] = [
+  const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices] = [
     sound('cors'),
     sound('policy'),
     sound('upstreams'),
@@ -55,11 +56,15 @@ export function checkConfig(
     sound('consent'),
     sound('grants'),
     sound('erasure'),
+    sound('notices'),
   ];
   if (cors) checkCors(cors, report);
   if (grants) checkGrants(grants, report);
   if (erasure) checkErasure(erasure, report);
   if (erasure && config.upstreams) checkDeletions(erasure, Object.keys(config.upstreams), report);
+  if (notices) checkNotices(notices, report);
+  if (config.shares && config.decision_log && config.store)
+    checkShares(config.store, config.decision_log, report);
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);
@@ -81,6 +86,19 @@ function checkUpstreamNames(
   for (const [i, name] of names.entries())
     if (name !== null && !upstreams.includes(name))
       report(['routes', i, 'upstream'], `no upstream named "${name}"${didYouMean(name, upstreams)}`);
+}
+
+/** Sidecars with different keys would have different pseudonyms of a data subject, so that a withdrawal would not find what others have shared. */
+function checkShares(
+  store: Config['store'],
+  { data_subject_key }: Config['decision_log'],
+  report: Report,
+): void {
+  if ('postgres' in store && data_subject_key === undefined)
+    report(
+      ['shares'],
+      'needs decision_log.data_subject_key, the same for all sidecars that share the database: else a withdrawal does not find what another one has shared',
+    );
 }
 
 function checkLookups({ lookups }: Config['consent'], upstreams: readonly string[], report: Report): void {

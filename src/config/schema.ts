@@ -12,6 +12,8 @@ import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
 import { reviewsSchema } from '../reviews/section.ts';
+import { noticesSchema } from '../notices/section.ts';
+import { sharesSchema } from '../shares/section.ts';
 import { quotasSchema } from '../quotas/section.ts';
 import { signingSchema } from '../signing/section.ts';
 import { storeSchema } from '../store/section.ts';
@@ -33,6 +35,8 @@ export const configSchema = section({
   erasure: optional(erasureSchema),
   quotas: defaulted(quotasSchema, {}),
   admin: defaulted(adminSchema, {}),
+  shares: optional(sharesSchema),
+  notices: optional(noticesSchema),
   consent: consentSchema,
   decision_log: defaulted(decisionLogSchema, {}),
   purpose: defaulted(purposeSchema, {}),

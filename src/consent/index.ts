@@ -26,9 +26,8 @@ export {
   signedReceipt,
   withConsent,
 } from './receipt.ts';
-export { type ConsentRecords, createConsentRecords } from './records.ts';
+export { type ConsentChange, type ConsentRecords, createConsentRecords } from './records.ts';
 export {
-  checkEdit,
   type ConsentEvent,
   type ConsentRecord,
   type Edit,

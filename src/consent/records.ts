@@ -3,7 +3,7 @@
  * consent record of ISO/IEC TS 27560. PostgreSQL announces it when it is in force.
  */
 import { SluiceError } from '../errors.ts';
-import type { Database, Parameter, Queries, Row } from '../model/database.ts';
+import type { Database, Queries, Row } from '../model/database.ts';
 import { merged } from './merge.ts';
 import type { ConsentEntry } from './schema.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Statement,
   type What,
 } from './statement.ts';
+import { insert } from './rows.ts';
 import { parsed } from './store.ts';
 
 export interface ConsentRecords {
@@ -70,11 +71,19 @@ export interface RecordsDependencies {
   readonly now: () => Date;
   /** the DPV term of a purpose, if the policy names one */
   readonly termOf?: (purpose: string) => string | undefined;
+  /** Called inside the transaction of a change, before it is in force; what it throws undoes the change. */
+  readonly changed?: (queries: Queries, change: ConsentChange) => Promise<void>;
+}
+
+export interface ConsentChange {
+  readonly events: readonly ConsentEvent[];
+  /** flags that were set, by data subject */
+  readonly flags: ReadonlyMap<string, readonly string[]>;
 }
 
 export function createConsentRecords(
   database: Database,
-  { now, termOf = () => undefined }: RecordsDependencies,
+  { now, termOf = () => undefined, changed }: RecordsDependencies,
 ): ConsentRecords {
   /** The rows of these people, which nobody else changes before the end of the transaction. */
   async function locked(
@@ -173,6 +182,7 @@ export function createConsentRecords(
     );
     const listed = await newAliases(queries, edits);
     const events: ConsentEvent[] = [];
+    const set = new Map<string, readonly string[]>();
     const current = new Map<string, { readonly entry: ConsentEntry; readonly version: number }>();
     for (const { data_subject, statements = [], addFlags = [], removeFlags = [], aliases = [] } of edits) {
       const row = rows.get(data_subject)!;
@@ -188,6 +198,8 @@ export function createConsentRecords(
       }
       const flags = new Set(entry.flags ?? []);
       const before = flags.size;
+      const added = addFlags.filter((flag) => !flags.has(flag));
+      if (added.length > 0) set.set(data_subject, [...(set.get(data_subject) ?? []), ...added]);
       for (const flag of addFlags) flags.add(flag);
       const removed = removeFlags.filter((flag) => flags.delete(flag)).length;
       if (removed > 0 || flags.size !== before) add('flags', null, { ...entry, flags: [...flags].sort() });
@@ -195,6 +207,7 @@ export function createConsentRecords(
       current.set(data_subject, { entry, version });
     }
     await write(queries, events);
+    if (events.length > 0) await changed?.(queries, { events, flags: set });
     return events;
   }
 
@@ -248,7 +261,7 @@ export function createConsentRecords(
         const given = concerned.filter(({ status }) => status === 'given');
         // A clock that runs behind may not make a withdrawal older than the consent.
         const at = momentAfter(concerned, now());
-        const changed: ConsentEntry = {
+        const after: ConsentEntry = {
           ...entry,
           consents: consents.map((c) => (given.includes(c) ? { ...c, status: 'withdrawn', at } : c)),
         };
@@ -258,11 +271,14 @@ export function createConsentRecords(
             actor,
             'withdrawn',
             recordOf({ ...consent, status: 'withdrawn', at }, evidence),
-            changed,
+            after,
           ),
         );
         await write(queries, events);
-        if (events.length > 0) await journaled?.(events);
+        if (events.length > 0) {
+          await changed?.(queries, { events, flags: new Map() });
+          await journaled?.(events);
+        }
         return { events, already: concerned.length - given.length };
       }),
 
@@ -306,24 +322,4 @@ function trusted({ entry }: SubjectRow): ConsentEntry {
     'consent_invalid',
     'The entry of this data subject in the store cannot be read (consent_subjects.entry): what was refused in it is unknown. Correct it, or restore it from consent_events.',
   );
-}
-
-/** Rows of one statement; PostgreSQL takes 65,535 parameters, SQLite 32,766. */
-const MOST_PARAMETERS = 30_000;
-
-async function insert(
-  queries: Queries,
-  into: string,
-  rows: readonly (readonly Parameter[])[],
-  then = '',
-): Promise<void> {
-  const width = rows[0]?.length ?? 1;
-  const most = Math.floor(MOST_PARAMETERS / width);
-  for (let from = 0; from < rows.length; from += most) {
-    const some = rows.slice(from, from + most);
-    const places = some.map(
-      (_, i) => `(${Array.from({ length: width }, (_, n) => `$${i * width + n + 1}`).join(', ')})`,
-    );
-    await queries.query(`INSERT INTO ${into} VALUES ${places.join(', ')} ${then}`, some.flat());
-  }
 }

@@ -7,11 +7,13 @@ import type { Database, Queries } from '../model/database.ts';
 import type { ReviewDesk } from '../model/review.ts';
 import { append, type Happening } from './events.ts';
 import { checked, insert, newRow, type Wanted } from './request.ts';
+import { notFound, requirePending, spell, unauthorized } from './refusals.ts';
 import { matched, ruleFor } from './rules.ts';
 import type { GrantsConfig } from './section.ts';
 import { type EventName, type GrantEvent, type GrantRow, stateOf } from './tables.ts';
 
 export { createGrantSource } from './source.ts';
+export { spell } from './refusals.ts';
 export { gradeOf } from './grade.ts';
 export { scopeOf } from './scope.ts';
 export type { Wanted } from './request.ts';
@@ -65,6 +67,8 @@ export interface GrantStore {
 
 export interface GrantDependencies {
   readonly reviews: ReviewDesk;
+  /** owes an alert, in the transaction of an access without approval */
+  readonly alert?: (queries: Queries, grant: GrantRow) => Promise<unknown>;
   readonly newId: () => string;
   readonly now: () => Date;
 }
@@ -72,7 +76,7 @@ export interface GrantDependencies {
 export function createGrants(
   database: Database,
   config: GrantsConfig,
-  { reviews, newId, now }: GrantDependencies,
+  { reviews, alert, newId, now }: GrantDependencies,
 ): GrantStore {
   const approving = new Set(config.rules.flatMap(({ approved_by }) => approved_by));
   /** The roles in which somebody approves: those of sluice.yaml, and if it names nobody, those of the credential. */
@@ -198,6 +202,7 @@ export function createGrants(
       await openReview(grant, 'break_glass', grant.subject, change);
       return database.transaction(async (tx) => {
         await insert(tx, grant);
+        await alert?.(tx, grant);
         await settle(tx, grant, change, 'broke_glass');
         return grant;
       });
@@ -306,22 +311,3 @@ const CONDITION: Readonly<Record<GrantFilter, string>> = {
 };
 
 const isOwn = (grant: GrantRow, who: string): boolean => grant.subject === who || grant.requested_by === who;
-
-export const spell = (state: string): string => state.replaceAll('_', ' ');
-
-function requirePending(grant: GrantRow): void {
-  if (grant.state !== 'requested')
-    throw new SluiceError(
-      'grant_not_pending',
-      `The request ${grant.id} is not pending: it is ${spell(grant.state)}.`,
-    );
-}
-
-const notFound = (id: string): SluiceError =>
-  new SluiceError('grant_not_found', `There is no grant ${id}: sluice grants list --state all.`);
-
-const unauthorized = (who: string): SluiceError =>
-  new SluiceError(
-    'grant_approver_unauthorized',
-    `${who} is neither an approver (grants.approvers in sluice.yaml) nor the one whose access it is.`,
-  );

@@ -1,5 +1,6 @@
 /** Input of the policy (design §5.1, the AuthZEN 1.0 information model). */
 import type { QuotaState } from './quota.ts';
+import type { Confirmations } from './share.ts';
 
 export interface Subject {
   readonly type: string;
@@ -57,6 +58,8 @@ export interface Grant {
 }
 
 export interface Context {
+  /** of a recipient outside; absent: none are asked for, or the recipient is internal */
+  readonly confirmations?: Confirmations;
   readonly purpose: string;
   readonly tier: Tier | null;
   readonly recipient: string;

@@ -7,8 +7,11 @@ export const READS = [
   'grants.list',
   'grants.show',
   'keys.list',
+  'notices.list',
   'quotas.get',
   'reviews.list',
+  'shares.demands',
+  'shares.list',
   'subjects.history',
   'subjects.list',
 ] as const;
@@ -31,7 +34,11 @@ export const CHANGES = [
   'keys.create',
   'keys.revoke',
   'keys.rotate',
+  'notices.acknowledge',
+  'notices.retry',
   'reviews.close',
+  'shares.confirm',
+  'shares.demand',
   'subjects.restore',
   'subjects.revoke',
 ] as const;

@@ -4,7 +4,15 @@ import type { Reason } from './answers.ts';
 import type { Consent } from './consent.ts';
 import type { Action, PolicyInput, Resource, Subject, Tier } from './input.ts';
 
-export type RecordKind = 'disclosure' | 'authzen' | 'admin' | 'consent' | 'grant' | 'policy' | 'erasure';
+export type RecordKind =
+  | 'disclosure'
+  | 'authzen'
+  | 'admin'
+  | 'consent'
+  | 'grant'
+  | 'policy'
+  | 'erasure'
+  | 'share';
 /** the OCSF actions */
 export type Outcome = 'allowed' | 'modified' | 'denied' | 'observed' | 'error';
 

@@ -13,6 +13,7 @@ import { filterText, type RecordFilter } from '../model/record-filter.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
 import type { QuotaState } from '../model/quota.ts';
 import type { Reviewable } from '../model/review.ts';
+import { type Confirmations, isOutside } from '../model/share.ts';
 import type { Known, PurposeOfUse } from '../routing/index.ts';
 import type { DecisionEntry } from './record.ts';
 import { denied } from './refusal.ts';
@@ -88,8 +89,12 @@ export async function authorize<T extends Target>(
   });
   const reserved = reserving === null ? null : await reserving;
   if (reserved !== null) entry.reserved(reserved);
+  const confirmations = isOutside(use.recipient)
+    ? await stages.shares?.confirmations(use.recipient, new Date(entry.timestamp))
+    : null;
   const asked = policyInput({
     action,
+    ...(confirmations ? { confirmations } : {}),
     grants: held.grants,
     quota: reserved?.state ?? null,
     request: entry.request,
@@ -186,6 +191,8 @@ async function using(
 export interface PolicyInputParts {
   readonly subject: Subject;
   readonly action: Action;
+  /** absent: none are asked for */
+  readonly confirmations?: Confirmations;
   readonly resource: Resource;
   readonly use: Pick<PurposeOfUse, 'purpose' | 'recipient' | 'tier' | 'justification'>;
   readonly grants: readonly Grant[];
@@ -201,10 +208,12 @@ export interface PolicyInputParts {
  * log need not sort them.
  */
 export function policyInput(parts: PolicyInputParts): PolicyInput {
-  const { action, grants, quota = null, request, resource, subject, time, use } = parts;
+  const { action, confirmations, grants, quota = null, request, resource, subject, time, use } = parts;
+  const demanded = confirmations === undefined ? null : { confirmations };
   return {
     action,
     context: {
+      ...demanded,
       grants,
       justification: use.justification,
       purpose: use.purpose,

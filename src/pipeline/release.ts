@@ -2,6 +2,7 @@
 import type { DisclosurePart } from '../model/disclosure.ts';
 import type { Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
+import { isOutside } from '../model/share.ts';
 import type { Listing } from './listing.ts';
 import type { LookUps } from './look-ups.ts';
 import { type DecisionEntry, NOTHING_DISCLOSED, replaced, writeRecord } from './record.ts';
@@ -23,6 +24,8 @@ export async function release(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<void> {
+  const noted = noteShare(disclosure, entry, stages);
+  if (noted !== null) await noted;
   const draft = entry.draft(outcomeOf(disclosure), status, body?.byteLength ?? 0, disclosure);
   await writeRecord(draft, stages);
   await reply.send(status, headers, body === null ? [] : [body]);
@@ -129,6 +132,8 @@ async function releasePart(
     await other;
     return true;
   }
+  const noted = noteShare(summary, entry, stages);
+  if (noted !== null) await noted;
   const { status } = options;
   await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
   entry.endStage('record');
@@ -197,6 +202,18 @@ function reportGap(summary: DisclosureSummary, entry: DecisionEntry, stages: Sta
 
 const GAP =
   'The request narrowed a list and may have asked for a page of it; records were withheld from the page, and its gaps tell of them (paging).';
+
+/** Who outside receives data of whom is stored before it leaves. */
+function noteShare(
+  disclosure: DisclosureSummary | null,
+  { id, recipient, purpose, timestamp }: DecisionEntry,
+  { shares }: Stages,
+): Promise<void> | null {
+  if (shares === undefined || recipient === null || !isOutside(recipient)) return null;
+  if (disclosure === null || disclosure.records === 0) return null;
+  const { data_subjects } = disclosure;
+  return shares.note({ decision_id: id, recipient, purpose: purpose ?? '', timestamp, data_subjects });
+}
 
 function outcomeOf(summary: DisclosureSummary | null): Outcome {
   if (summary === null) return 'allowed';

@@ -19,6 +19,7 @@ import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
 import type { Quotas } from '../model/quota.ts';
 import type { Reviews } from '../model/review.ts';
+import type { Shares } from '../model/share.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -41,6 +42,8 @@ export interface Stages {
   /** absent: nobody has grants */
   readonly grants?: GrantSource | undefined;
   readonly reviews: Reviews;
+  /** absent: only the decision log knows what recipients outside have received */
+  readonly shares?: Shares | undefined;
   readonly quotas: Quotas;
   readonly guard: RequestGuard;
   readonly mediaOf: (

@@ -21,7 +21,7 @@ const classes = categories.flatMap((category) =>
 const oneOf = (known: readonly string[]) =>
   fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...known) }, fc.string());
 const purpose = oneOf(Object.keys(data['purposes']!));
-const recipient = oneOf(['internal', 'internal', ...Object.keys(data['partners']!)]);
+const recipient = oneOf(['internal', 'internal', 'internal', ...Object.keys(data['partners']!)]);
 const category = fc.oneof(fc.constantFrom(...categories), fc.constant('*'));
 const junk = fc.oneof(
   fc.constant(null),
@@ -50,7 +50,7 @@ const requestOf = (role: string) => {
   const settings = data['roles']![role]!;
   const departments = (settings['departments'] ?? ['any']) as string[];
   const outside = settings['recipients'] === 'own';
-  const partner = fc.constantFrom(...Object.keys(data['partners']!));
+  const partner = fc.constantFrom('swift_logistics', ...Object.keys(data['partners']!));
   return (outside ? partner : fc.constant('internal')).chain((organization) =>
     fc.record({
       subject: fc.record({

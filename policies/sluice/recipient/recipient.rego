@@ -3,6 +3,8 @@
 # description: Ourselves, or a partner with an agreement for this purpose.
 package sluice.recipient
 
+import data.sluice.purpose
+
 # METADATA
 # title: The data stays in the organisation
 default is_internal := false
@@ -33,7 +35,62 @@ has_agreement if agreement
 # title: The agreement has not ended
 default is_in_force := false
 
-is_in_force if substring(input.context.time, 0, 10) <= agreement.until
+is_in_force if _today <= agreement.until
+
+# METADATA
+# title: Somebody has assessed the partner, and that still counts
+default is_qualified := false
+
+is_qualified if _is_valid(partner.qualification, _today)
+
+# METADATA
+# title: The partner has signed what it may do with the data, and that still counts
+default is_committed := false
+
+is_committed if _is_valid(partner.commitment, _today)
+
+# METADATA
+# title: The partner has confirmed in time what became of data that has expired
+# description: In an emergency nobody waits for it.
+default has_confirmed := false
+
+has_confirmed if not input.context.confirmations
+
+has_confirmed if input.context.confirmations.overdue == 0
+
+has_confirmed if purpose.tier == 1
+
+# METADATA
+# title: Why the partner may not receive, besides its agreement
+reasons contains "qualification_missing" if {
+	partner
+	_is_absent(partner, "qualification", _today)
+}
+
+reasons contains "qualification_expired" if partner.qualification.until < _today
+
+reasons contains "commitment_missing" if {
+	partner
+	_is_absent(partner, "commitment", _today)
+}
+
+reasons contains "commitment_expired" if partner.commitment.until < _today
+
+reasons contains "confirmation_overdue" if {
+	partner
+	has_confirmed == false
+}
+
+_today := substring(input.context.time, 0, 10)
+
+_is_valid(stated, today) if {
+	stated.from <= today
+	today <= stated.until
+}
+
+_is_absent(about, member, _) if not member in object.keys(about)
+
+_is_absent(about, member, today) if about[member].from > today
 
 # METADATA
 # title: The recipient may receive at all
@@ -41,7 +98,12 @@ default may_receive := false
 
 may_receive if is_internal
 
-may_receive if is_in_force
+may_receive if {
+	is_in_force
+	is_qualified
+	is_committed
+	has_confirmed
+}
 
 # METADATA
 # title: The recipient may receive a class

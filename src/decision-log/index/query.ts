@@ -80,7 +80,7 @@ export interface ReadyQuery extends Omit<DecisionQuery, 'since' | 'until' | 'lim
 /** Values that a record can hold; a query for another value is rejected, since it can have no result. */
 export const RECORD_NAMES = {
   outcome: ['allowed', 'modified', 'denied', 'observed', 'error'],
-  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy', 'erasure'],
+  kind: ['disclosure', 'authzen', 'admin', 'consent', 'grant', 'policy', 'erasure', 'share'],
 } as const;
 
 /** A JSON Pointer (RFC 6901) as in records; `*` stands for any element. */

@@ -144,6 +144,8 @@ const Category = settings({
   ),
 });
 
+const Day = (description: string) => Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description });
+
 const Agreement = settings({
   categories: byName(Grade('highest grade'), 'what the agreement lists'),
   fields: Type.Optional(
@@ -157,11 +159,22 @@ const Agreement = settings({
       { description: 'resource → single field → the class it is judged by' },
     ),
   ),
-  until: Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}$', description: 'last day, UTC' }),
+  until: Day('last day, UTC'),
   max_records: Limit('at once'),
 });
 
-const Partner = settings({ title: Title, agreements: byName(Agreement, 'by purpose') });
+const Period = (description: string) =>
+  Type.Optional({
+    ...settings({ from: Day('first day, UTC'), until: Day('last day, UTC') }),
+    description,
+  });
+
+const Partner = settings({
+  title: Title,
+  qualification: Period('somebody has assessed the partner; absent: nothing leaves'),
+  commitment: Period('the partner has signed what it may do with the data; absent: nothing leaves'),
+  agreements: byName(Agreement, 'by purpose'),
+});
 
 const Flag = Type.Union([
   settings({ title: Title, withholds: Type.Literal('nothing') }),

@@ -103,8 +103,14 @@ const Quota = Type.Object(
   closed,
 );
 
+const Confirmations = Type.Object(
+  { open: Type.Integer({ minimum: 0 }), overdue: Type.Integer({ minimum: 0 }) },
+  closed,
+);
+
 const Context = Type.Object(
   {
+    confirmations: Type.Optional(Confirmations),
     purpose: Text,
     tier: Nullable(Tier),
     recipient: Text,
