@@ -24,8 +24,11 @@ export function command(io: Io): Command {
       // where the cores are busy the main thread waits for them (bench/RESULTS.md, Profile).
       setFlagsFromString('--no-parallel-scavenge');
       // V8 lets a heap of 60 MB grow by 8 before it marks all of it, with as many threads as it has, every two thousand requests: on two cores
-      // the hundredth slowest answer is one that waits for that (bench/RESULTS.md, Latency).
+      // the hundredth slowest answer is one that waits for that (bench/RESULTS.md, The collector).
       setFlagsFromString('--heap-growing-percent=100');
+      // Where many objects of a place live long, V8 makes later ones of that place old at once. Dead ones of these keep the young ones alive that they
+      // point to: trees of XML were copied and marked for a third to a half of the time (the same place).
+      setFlagsFromString('--no-allocation-site-pretenuring');
       // Loaded on demand: the primary of several workers does not need the sidecar's modules, and saves their memory.
       if (cluster.isWorker && io.env[WORKER] !== undefined)
         return (await import('./serve/worker.ts')).serveWorker(file, io);
