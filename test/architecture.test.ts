@@ -94,7 +94,8 @@ describe('architecture', () => {
   });
 
   test('the entry points of the process, its threads and its children import json-parse.ts before everything else, and nothing else does', () => {
-    const STARTS = /new Worker\(|(?<![.\w])fork\(/;
+    // A thread of a few lines of text has no module.
+    const STARTS = /new Worker\((?![A-Z]+, \{ eval: true)|(?<![.\w])fork\(/;
     const threads = files.flatMap((f) =>
       STARTS.test(codeOf(f))
         ? [...codeOf(f).matchAll(/'(\.[^']*\.ts)'\s*:/g)].map((m) => join(dirname(f), m[1]!))
@@ -110,6 +111,40 @@ describe('architecture', () => {
       'model/json-text.ts',
     ]);
     expect(imports.filter((i) => i.file === 'model/json-text.ts')).toEqual([]);
+  });
+
+  test('scripts outside of src that run its code import json-parse.ts before everything else', () => {
+    const scripts = ['bench', 'examples', 'test'].flatMap((folder) =>
+      (readdirSync(join(ROOT, folder), { recursive: true }) as string[])
+        .filter((f) => f.endsWith('.ts') && !f.includes('node_modules') && !f.endsWith('.d.ts'))
+        .map((f) => `${folder}/${f.replaceAll('\\', '/')}`),
+    );
+    const importsIn = new Map(
+      scripts.map((file) => {
+        const text = readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+        const found = [...text.matchAll(STATEMENT)].filter((m) => m[1] === undefined && m[4] === undefined);
+        return [
+          file,
+          found
+            .map((m) => m[2] ?? m[3] ?? '')
+            .map((to) => (to.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), to)) : to)),
+        ] as const;
+      }),
+    );
+    const runsSrc = (file: string, seen = new Set<string>()): boolean => {
+      if (seen.has(file)) return false;
+      seen.add(file);
+      return (importsIn.get(file) ?? []).some((to) => to.startsWith('src/') || runsSrc(to, seen));
+    };
+    const imported = new Set([...importsIn.values()].flat());
+    // What vitest runs has it from vitest.config.ts.
+    const entries = scripts.filter(
+      (f) =>
+        !f.endsWith('.test.ts') &&
+        (!imported.has(f) || /process\.argv/.test(readFileSync(join(ROOT, f), 'utf8'))),
+    );
+    expect(entries.length).toBeGreaterThan(10);
+    expect(entries.filter((f) => runsSrc(f) && importsIn.get(f)![0] !== 'src/json-parse.ts')).toEqual([]);
   });
 
   test('documents imports model, errors and its own files', () => {

@@ -47,11 +47,20 @@ const workersOf = ({ workers }: Config): number =>
 
 async function serveAlone(loaded: LoadedConfig, logger: Logger, io: Io): Promise<void> {
   const rereads = hangups();
+  const signalled = untilSignalled();
+  let starts = true;
+  void signalled.then(() => {
+    if (!starts) return;
+    // Nobody is served yet, and what is on disk survives any end: there is nothing to wait for.
+    logger.info({}, 'stopped while it started');
+    process.exit(0);
+  });
   const { reread, start } = await import('./serve/sidecar.ts');
   const sluice = await start(loaded, { logger });
+  starts = false;
   io.stdout.write(readyLine({ proxy: sluice.proxy, admin: sluice.admin, policy: sluice.revision() }));
   rereads.to(() => void reread(sluice, logger));
-  await untilSignalled();
+  await signalled;
   logger.info({}, 'stopping');
   await sluice.close();
 }

@@ -1,15 +1,23 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { playAll } from '../../src/cli/policy/testing/play.ts';
+import { readScenarios } from '../../src/cli/policy/testing/scenario-files.ts';
+import { tryScenarios } from '../../src/cli/policy/testing/trials.ts';
+import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { readPolicyDirectory } from '../../src/policy/directory.ts';
+import { createSnapshot } from '../../src/policy/snapshot/index.ts';
+import { prepare } from '../support/sluice.ts';
 import { gateWithin, policyGate } from '../../src/cli/policy/testing/gate.ts';
 import { systemClock } from '../../src/observability/clock.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { readBundle, writeBundle } from '../../src/policy/bundle/bundle.ts';
-import { compilePolicy } from '../../src/policy/compile.ts';
+import { compileFiles, compilePolicy } from '../../src/policy/compile.ts';
 import { resolveOpa } from '../../src/policy/opa/opa.ts';
 import { createPolicyStore } from '../../src/policy/store.ts';
-import { childrenOf } from '../support/served.ts';
+import { childrenOf, type Cleaning, launch, until } from '../support/served.ts';
 import { OWN, sluice } from './support.ts';
 
 const POLICIES = new URL('../../policies', import.meta.url).pathname;
@@ -157,6 +165,86 @@ test('a trial that does not end in time keeps the policy from going live, and it
     message: expect.stringContaining('did not end within 0.5 s'),
   });
   expect(childrenOf(process.pid)).toEqual([]);
+});
+
+test('scenarios of the first policy that do not end in time keep it from going live', async () => {
+  const store = createPolicyStore(
+    { dir, watch: false },
+    { logger: silentLogger, clock: systemClock, baseDir: dir, gate: gateWithin(1) },
+  );
+  await expect(store).rejects.toMatchObject({
+    code: 'policy_scenario_failed',
+    message: expect.stringContaining('did not end within 0.001 s'),
+  });
+});
+
+test('scenarios that are stopped do not pass, and no further one is begun', async () => {
+  const files = await readPolicyDirectory(dir);
+  const candidate = await createSnapshot(await compileFiles(files, { opa: await resolveOpa() }));
+  const stop = new AbortController();
+  const begun: string[] = [];
+  const { documents } = readScenarios('x', files.scenarios);
+  const playing = playAll(
+    candidate,
+    documents,
+    () => true,
+    ({ name }) => {
+      begun.push(name);
+      stop.abort(new Error('stopped'));
+    },
+    stop.signal,
+  );
+  await expect(playing).rejects.toThrow('stopped');
+  expect(begun).toHaveLength(1);
+  await expect(tryScenarios(candidate, stop.signal)).rejects.toThrow('stopped');
+});
+
+describe('a sidecar that ends during the trial of its first policy', () => {
+  const cleaning: Cleaning = [];
+  afterEach(() => {
+    for (const clean of cleaning.splice(0).reverse()) clean();
+  });
+  const started = async (config: object = {}) => {
+    const at = await unitsOnly('served', ENDLESS);
+    const { file } = await prepare(
+      { config: { policy: { dir: at }, ...config } },
+      await createDevelopmentIssuer(),
+    );
+    const running = launch(file, cleaning);
+    const trials = (): number[] =>
+      [running.child.pid!, ...childrenOf(running.child.pid!)].flatMap(gateProcesses);
+    await until(() => trials().length > 0, 90);
+    return { ...running, trials: trials() };
+  };
+  const gateProcesses = (parent: number): number[] =>
+    childrenOf(parent).filter((pid) => commandOf(pid).includes('gate-process'));
+  const commandOf = (pid: number): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const goneAll = (pids: readonly number[]): Promise<void> =>
+    until(() => pids.every((pid) => !commandOf(pid).includes('gate-process')));
+
+  test.each([
+    ['one process', {}],
+    ['workers', { workers: 2 }],
+  ])('by SIGTERM: at once and well, and the trial ends with it (%s)', async (_, config) => {
+    const { child, ended, log, trials } = await started(config);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(log()).toContain('stopped while it started');
+    await goneAll(trials);
+  });
+
+  test('by kill -9: the trial ends, too', async () => {
+    const { child, ended, trials } = await started();
+    child.kill('SIGKILL');
+    await ended;
+    await goneAll(trials);
+  });
 });
 
 test('a store that is closed does not wait for a trial', async () => {

@@ -54,7 +54,7 @@ export interface CrewOptions {
 export class Crew {
   readonly slots: readonly Slot[];
   readonly #o: CrewOptions;
-  #stopping: (() => void) | null = null;
+  #stopping: PromiseWithResolvers<void> | null = null;
   /** a worker ended with an error while all were stopped */
   #badly = false;
 
@@ -98,9 +98,8 @@ export class Crew {
 
   /** Lets every worker finish its requests. Resolves once all processes have ended: to false if one ended with an error. */
   async stop(): Promise<boolean> {
-    const gone = new Promise<void>((resolve) => {
-      this.#stopping = resolve;
-    });
+    this.#stopping ??= Promise.withResolvers();
+    const gone = this.#stopping.promise;
     for (const slot of this.slots) {
       clearTimeout(slot.timer);
       if (serves(slot) && slot.worker?.isConnected()) this.tell(slot, { say: 'stop' });
@@ -190,6 +189,6 @@ export class Crew {
   }
 
   #whenAllGone(): void {
-    if (this.slots.every(({ worker }) => worker === null)) this.#stopping?.();
+    if (this.slots.every(({ worker }) => worker === null)) this.#stopping?.resolve();
   }
 }

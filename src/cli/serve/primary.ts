@@ -39,7 +39,23 @@ export async function servePrimary(
       void gathering.gather(question).then((reports) => reply({ say: 'gathered', id, reports })),
     onEnd: (slot) => gathering.ended(slot),
   });
-  const policy = await crew.start();
+  const stop = async (message: string): Promise<void> => {
+    listeners.close();
+    logger.info({}, message);
+    if (!(await crew.stop())) io.exitCode = 3;
+  };
+  const signalled = untilSignalled((signal) => {
+    crew.kill();
+    // End by the same signal, as a single process would.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+  const starting = crew.start();
+  const policy = await Promise.race([starting, signalled.then(() => null)]);
+  if (policy === null) {
+    starting.catch(() => undefined);
+    return stop('stopped while it started');
+  }
   const { listen } = loaded.config;
   const proxy = urlOf(listen.tls ? 'https' : 'http', { ...listen.proxy, port: listeners.port('proxy') });
   const admin = urlOf('http', { ...listen.admin, port: listeners.port('admin') });
@@ -47,13 +63,6 @@ export async function servePrimary(
   rereads.to(() => {
     for (const slot of crew.slots) crew.tell(slot, { say: 'reread' });
   });
-  await untilSignalled((signal) => {
-    crew.kill();
-    // End by the same signal, as a single process would.
-    process.removeAllListeners(signal);
-    process.kill(process.pid, signal);
-  });
-  listeners.close();
-  logger.info({}, 'stopping');
-  if (!(await crew.stop())) io.exitCode = 3;
+  await signalled;
+  await stop('stopping');
 }

@@ -1,5 +1,6 @@
 /** The process that tries a policy before activation: its unit tests, and its scenarios. */
 import '../../../json-parse.ts';
+import { Worker } from 'node:worker_threads';
 import { type ErrorCode, isSluiceError } from '../../../errors.ts';
 import { createSnapshot } from '../../../policy/snapshot/index.ts';
 import type { Trial } from '../../../policy/gate.ts';
@@ -19,6 +20,13 @@ export type GateSaid =
 const say = (message: GateSaid): void => void process.send?.(message, () => process.disconnect());
 // The sidecar is gone, or has its answer.
 process.once('disconnect', () => process.exit());
+// A single test may keep this thread busy for minutes, so that it hears of nothing: another one looks whether the sidecar is still there.
+const WATCH = `const { workerData } = require('node:worker_threads');
+setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 500);`;
+const watch = new Worker(WATCH, { eval: true, workerData: process.ppid });
+// Without it a trial only lasts longer than its sidecar.
+watch.on('error', () => undefined);
+watch.unref();
 process.once('message', async ({ bundle, scenarios, limits, cache }: GateWork) => {
   try {
     const passed = await tryUnitTests(bundle);

@@ -27,13 +27,35 @@ async function gate(
   { isFirst, signal, ...settings }: Trial,
   ms: number,
 ): Promise<UnitTests> {
+  const work = { bundle: candidate.source, scenarios: !isFirst, ...settings };
+  const late = AbortSignal.timeout(ms);
   const [inProcess, here] = await Promise.allSettled([
-    tried({ bundle: candidate.source, scenarios: !isFirst, ...settings }, { isFirst, signal, ms }),
-    isFirst ? tryScenarios(candidate) : undefined,
+    isFirst && !hasUnitTests(candidate) ? {} : tried(work, { isFirst, signal, ms }),
+    isFirst
+      ? scenariosHere(candidate, signal === undefined ? late : AbortSignal.any([late, signal]), ms)
+      : undefined,
   ]);
   for (const tried of [inProcess, here]) if (tried.status === 'rejected') throw tried.reason;
   return inProcess.status === 'fulfilled' ? inProcess.value : {};
 }
+
+const hasUnitTests = ({ source: { tests } }: LivePolicy): boolean => (tests?.tests.length ?? 0) > 0;
+
+/** Does not wait for a scenario that hangs; the others are not begun. */
+async function scenariosHere(candidate: LivePolicy, stop: AbortSignal, ms: number): Promise<void> {
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = (): void => stopped.reject(new SluiceError('policy_scenario_failed', lateMessage(ms)));
+  stop.addEventListener('abort', onAbort);
+  if (stop.aborted) onAbort();
+  try {
+    await Promise.race([stopped.promise, tryScenarios(candidate, stop)]);
+  } finally {
+    stop.removeEventListener('abort', onAbort);
+  }
+}
+
+const lateMessage = (ms: number): string =>
+  `The policy's unit tests and scenarios did not end within ${ms / 1000} s: run "sluice test" on the policy, and shorten those that take long.`;
 
 interface Trying {
   readonly isFirst: boolean;
@@ -67,13 +89,7 @@ function tried(work: GateWork, { isFirst, signal, ms }: Trying): Promise<UnitTes
     };
     const onAbort = (): void =>
       kill('The trial of the policy was stopped: its result is not needed any more.');
-    const timer = setTimeout(
-      () =>
-        kill(
-          `The policy's unit tests and scenarios did not end within ${ms / 1000} s: run "sluice test" on the policy, and shorten those that take long.`,
-        ),
-      ms,
-    );
+    const timer = setTimeout(() => kill(lateMessage(ms)), ms);
     signal?.addEventListener('abort', onAbort);
     const settle = (cause?: unknown): void => {
       clearTimeout(timer);

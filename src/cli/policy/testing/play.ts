@@ -6,12 +6,17 @@ import type { Outcome, Wanted } from './outcome.ts';
 import type { ScenarioDocument } from './scenario-files.ts';
 import { type ScenarioResult, openSandbox, type Sandbox } from './sandbox.ts';
 
-/** Scenarios are selected by `<title>: <name>`. @throws SluiceError errors that prevent a file's sidecar from starting */
+/**
+ * Scenarios are selected by `<title>: <name>`.
+ * @param stop no further scenario is begun once it is aborted
+ * @throws SluiceError errors that prevent a file's sidecar from starting; the reason of `stop`
+ */
 export async function playAll(
   policy: LivePolicy,
   documents: readonly ScenarioDocument[],
   wanted: Wanted,
   each: (outcome: Outcome) => void = () => undefined,
+  stop?: AbortSignal,
 ): Promise<Outcome[]> {
   const played: Outcome[][] = documents.map(() => []);
   const sandbox = await openSandbox(policy);
@@ -19,10 +24,11 @@ export async function playAll(
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [position, document] = next;
-      await playFile(sandbox, document, wanted, (outcome) => {
+      const report = (outcome: Outcome): void => {
         played[position]!.push(outcome);
         each(outcome);
-      });
+      };
+      await playFile(sandbox, document, wanted, report, stop);
     }
   };
   try {
@@ -42,6 +48,7 @@ async function playFile(
   { file, content, line }: ScenarioDocument,
   wanted: Wanted,
   each: (outcome: Outcome) => void,
+  stop: AbortSignal | undefined,
 ): Promise<void> {
   const chosen = [...content.scenarios.entries()].filter(([, s]) => wanted(`${content.title}: ${s.name}`));
   if (chosen.length === 0) return;
@@ -53,6 +60,7 @@ async function playFile(
   });
   try {
     for (const [index, scenario] of chosen) {
+      stop?.throwIfAborted();
       const began = performance.now();
       let problems: string[];
       try {

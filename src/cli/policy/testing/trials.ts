@@ -42,8 +42,8 @@ function failureOf(test: UnitTest, ran: Ran): string | null {
   return holds(test, ran.value) ? null : 'it is not true';
 }
 
-/** Through a complete sidecar. @throws SluiceError `policy_scenario_failed` */
-export async function tryScenarios(candidate: LivePolicy): Promise<void> {
+/** Through a complete sidecar. @throws SluiceError `policy_scenario_failed`; the reason of `stop` */
+export async function tryScenarios(candidate: LivePolicy, stop?: AbortSignal): Promise<void> {
   const files = Object.entries(candidate.source.sources)
     .filter(([path]) => /^scenarios\/.+\.ya?ml$/.test(path))
     .map(([path, text]) => ({ path, text }));
@@ -57,7 +57,7 @@ export async function tryScenarios(candidate: LivePolicy): Promise<void> {
         .map((f) => `${f.file}:${f.line}: ${f.message}`)
         .join('; ')}`,
     );
-  const outcomes = await playAll(candidate, documents, () => true);
+  const outcomes = await playAll(candidate, documents, () => true, undefined, stop);
   const failed = outcomes.filter((o) => o.state === 'failed');
   if (failed.length === 0) return;
   throw new SluiceError(
