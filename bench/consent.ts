@@ -2,6 +2,7 @@
  * Looks up pages of a hundred customers in PostgreSQL, each in one round trip, in tables of different lengths; then pages that the cache
  * knows. `SLUICE_TEST_POSTGRES` names the database; `--rows 10000,1000000` the lengths.
  */
+import '../src/json-parse.ts';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { CONSENT_MIGRATIONS, createConsentSource } from '../src/consent/index.ts';

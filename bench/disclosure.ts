@@ -3,6 +3,7 @@
  * parse. Contestants take turns and are measured in processor time, so that what else the machine does weighs on all of them alike; ratios are of
  * lower quartiles. Up to 2 KB the body is one customer (JSON only), above a page or a table of them in chunks of 64 KiB, as a socket gives them.
  */
+import '../src/json-parse.ts';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Contestant, parse, splice, streamJson, streamparser, whole } from './disclosure/contestants.ts';

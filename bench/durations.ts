@@ -2,6 +2,7 @@
  * `npm run bench -- durations [--rounds 8]`: processor time of one observation of a stage's duration, in our own histogram and in
  * prom-client's. Both have the same buckets; rounds alternate.
  */
+import '../src/json-parse.ts';
 import { parseArgs } from 'node:util';
 import { Histogram, Registry } from 'prom-client';
 import { BOUNDS, Durations } from '../src/observability/durations.ts';

@@ -2,6 +2,7 @@
  * `npm run bench -- journal [--seconds 2]`: appends a second and processor time of one append, by durability and concurrency.
  * Prints a Markdown table. `bench/RESULTS.md` has one, with the machine that it was measured on.
  */
+import '../src/json-parse.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

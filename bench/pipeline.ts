@@ -2,6 +2,7 @@
  * `npm run bench -- pipeline [--customers 1] [--requests 20000] [--rounds 5] [--durability strict]`: processor time of one request in the
  * pipeline alone. The stages are those of a sidecar; there is no HTTP on either side, and the upstream answers from memory.
  */
+import '../src/json-parse.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -3,6 +3,7 @@
  * were written by hand (`scrub/notes.ts`). A span counts as found if its kind, start and end are right. `left` counts labelled values that can
  * still be read completely.
  */
+import '../src/json-parse.ts';
 import { parseArgs } from 'node:util';
 import { findEntities } from '../src/disclosure/treatments/scrub/find.ts';
 import { ENTITIES, type Entity } from '../src/disclosure/treatments/scrub/span.ts';

@@ -5,6 +5,7 @@
  * number is the median of its rounds. Sluice's times are without the decision cache unless the line says otherwise, and include serializing the
  * input and checking the answer.
  */
+import '../../src/json-parse.ts';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

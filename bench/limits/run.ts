@@ -5,6 +5,7 @@
  * held against `bench/thresholds.json`. The tests state that the same input is answered rightly; time is measured here only, since
  * it depends on the machine.
  */
+import '../../src/json-parse.ts';
 import { parseArgs } from 'node:util';
 import { check, print, type Row } from '../proxy/report.ts';
 import { disclosure } from './disclosure.ts';

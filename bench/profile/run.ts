@@ -5,6 +5,7 @@
  * undisturbed, which counts processor time, garbage collections and pauses of the event loop; with a CPU profile and V8's trace, which say what
  * ran; and with a heap profile. `--warm 0` counts the first requests after the start. `--flags` are Node's, in place of the image's. Linux only.
  */
+import '../../src/json-parse.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

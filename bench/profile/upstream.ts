@@ -1,4 +1,5 @@
 /** `node upstream.ts`: answers every request with one customer record from memory, and prints its port. */
+import '../../src/json-parse.ts';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPeople } from '../../src/cli/demo/people.ts';

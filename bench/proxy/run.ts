@@ -5,6 +5,7 @@
  * load from wrk. Rounds alternate between the peers, so that changes of the machine concern all of them. A peer is measured after it has answered
  * enough requests for its code to be compiled.
  */
+import '../../src/json-parse.ts';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -2,6 +2,7 @@
  * `node source.ts <MiB>`: an upstream that generates answers of the given length, and prints its port. A block of records is serialized once.
  * Only the ids change from block to block, so that each record belongs to another data subject.
  */
+import '../../src/json-parse.ts';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPeople } from '../../src/cli/demo/people.ts';

@@ -3,6 +3,7 @@
  * `node bench/scrub/make-lexicon.ts <dict.txt>`. Words are kept that are common, or that begin with a surname; their frequencies, and those of
  * the characters of given names, as powers of two.
  */
+import '../../src/json-parse.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isSurname } from '../../src/disclosure/treatments/masks/surnames.ts';
 

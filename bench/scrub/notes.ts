@@ -7,6 +7,7 @@
  * A note a line, `⏎` for a line break and `\z` for a zero-width space in it; `{n|张伟}` labels a span. `u` are people that nothing but
  * their name points out, `t` a surname with a title, and `o` numbers of kinds that are not looked for (a US social security number).
  */
+import '../../src/json-parse.ts';
 import { readFileSync } from 'node:fs';
 import { findEntities } from '../../src/disclosure/treatments/scrub/find.ts';
 import { ENTITIES } from '../../src/disclosure/treatments/scrub/span.ts';

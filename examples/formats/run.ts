@@ -2,6 +2,7 @@
  * One customer in five formats, before and after, for three personas: `node examples/formats/run.ts`. Ends with what must never
  * be seen, checked; exit code 1 if it was.
  */
+import '../../src/json-parse.ts';
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** Starts Sluice in front of Tryton, asks as two personas, and checks what must never be seen. */
+import '../../src/json-parse.ts';
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';

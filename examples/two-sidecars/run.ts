@@ -2,6 +2,7 @@
  * Two sidecars, one PostgreSQL, one Redis: what one of them is told, both heed. Ends with what must hold, checked; exit code 1 if it did
  * not. DATABASE_URL (of a user who may create a database) and REDIS_URL name other servers than those on this machine.
  */
+import '../../src/json-parse.ts';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

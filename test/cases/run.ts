@@ -3,6 +3,7 @@
  * case is; it is read where it stands. Ends with `N passed, N failed`; every failure is named. Exit code 0 if nothing failed, 1 if
  * something did, 2 if the folder holds no cases that can be read.
  */
+import '../../src/json-parse.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';

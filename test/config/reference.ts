@@ -1,4 +1,5 @@
 /** The reference part of docs/configuration.md, from the schema. `node test/config/reference.ts` writes it anew. */
+import '../../src/json-parse.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -6,6 +6,7 @@
  *
  * ends with 1 if there is a difference that `docs/policy-guide.md` does not name ("Where decisions differ from OPA").
  */
+import '../../src/json-parse.ts';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

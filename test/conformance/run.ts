@@ -3,6 +3,7 @@
  * Ends with `N passed, N failed, N skipped`; every failure and every skip is named with its reason. Exit code 0 if
  * nothing failed, 1 if something did, 2 if a folder holds nothing that can be read.
  */
+import '../../src/json-parse.ts';
 import { stat } from 'node:fs/promises';
 import { csv } from './csv.ts';
 import { json } from './json.ts';

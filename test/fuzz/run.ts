@@ -2,6 +2,7 @@
  * `npm run fuzz -- [--formats json,http] [--seed 1] [--minutes 5 | --cases 5000]`; `--case N` runs one case of the seed again. Inputs of
  * findings are written to `.tmp/fuzz/`. Exit code 1 if there is a finding, 2 for wrong use.
  */
+import '../../src/json-parse.ts';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { fuzz } from './loop.ts';

@@ -2,6 +2,7 @@
  * A process to be killed: appends records as fast as it can and prints the hash of each once its append has resolved.
  * Arguments: directory, durability, number of appends at once, segment size.
  */
+import '../../src/json-parse.ts';
 import { writeSync } from 'node:fs';
 import { createDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { silentLogger } from '../../src/observability/logger.ts';

@@ -1,4 +1,5 @@
 /** One of several processes that do the same thing at the same moment: reads `{what, dir, n}` lines on the channel, answers each. */
+import '../../src/json-parse.ts';
 import { createDecisionLog, type OpenDecisionLog } from '../../src/decision-log/decision-log.ts';
 import { openSqliteIndex } from '../../src/decision-log/index/sqlite.ts';
 import { generateKey } from '../../src/decision-log/secret.ts';

@@ -1,4 +1,5 @@
 /** A Sluice to be killed. Argument: its sluice.yaml. Prints its port, as JSON, once it listens. */
+import '../../src/json-parse.ts';
 import { readFileSync, writeSync } from 'node:fs';
 import { compose } from '../../src/compose/compose.ts';
 import { parseConfig } from '../../src/config/index.ts';
