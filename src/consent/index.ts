@@ -28,6 +28,7 @@ export {
 } from './receipt.ts';
 export { type ConsentChange, type ConsentRecords, createConsentRecords } from './records.ts';
 export {
+  checkEdit,
   type ConsentEvent,
   type ConsentRecord,
   type Edit,

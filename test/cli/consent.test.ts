@@ -2,10 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { read } from '../../src/cli/consent/read.ts';
 import { MIGRATIONS } from '../../src/compose/store.ts';
 import { migrate } from '../../src/store/migrations.ts';
 import { openPostgres } from '../../src/store/postgres.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
 import { schemaUrl } from '../support/forwarder.ts';
 import { recordsOf } from '../support/journals.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
@@ -209,6 +213,86 @@ describe('sluice consent import', () => {
     expect(await entryOf('V,2')).toMatchObject({ consents: [{ status: 'withdrawn' }] });
     expect(await imported(path)).toEqual({ code: 1, lines: 8, changed: 0, known: 3, rejected: 5 });
     expect(JSON.parse((await consent('history', 'V1', '--json')).out)).toHaveLength(1);
+  });
+
+  test('a bad line costs no transaction of its own, wherever it stands', async () => {
+    const records = () => recordsOf(join(dir, 'journal')).filter(({ kind }) => kind === 'consent').length;
+    const before = records();
+    const lines = Array.from({ length: 1_000 }, (_, n) => {
+      const line = { ...LINE, data_subject: `M${n}` };
+      if (n % 100 === 7) return JSON.stringify({ ...line, status: 'perhaps' });
+      if (n % 100 === 57) return JSON.stringify({ ...line, purpose: '*' });
+      return JSON.stringify(n % 100 === 81 ? { ...line, at: '2026-02-30' } : line);
+    });
+    expect(await imported(write('many.ndjson', lines.join('\n')))).toMatchObject({
+      changed: 970,
+      rejected: 30,
+    });
+    expect(records() - before).toBe(2);
+  });
+
+  test('one whose entry in the store cannot be read is rejected alone', async () => {
+    const database = openSqlite(join(dir, 'store.db'));
+    await database.write("INSERT INTO consent_subjects (data_subject, entry) VALUES ('N3', '{')");
+    await database.close();
+    const lines = Array.from({ length: 8 }, (_, n) => JSON.stringify({ ...LINE, data_subject: `N${n}` }));
+    expect(await imported(write('one.ndjson', lines.join('\n')))).toEqual({
+      code: 1,
+      lines: 8,
+      changed: 7,
+      known: 0,
+      rejected: 1,
+    });
+  });
+
+  test.each(['csv', 'ndjson'] as const)(
+    '%s: keeps none of the lines that it has handed over',
+    async (format) => {
+      const header = 'data_subject,purpose,categories,recipient,status,at';
+      const line = (n: number): string =>
+        format === 'csv'
+          ? `G${n},after_sales,contact,internal,given,2026-01-01`
+          : JSON.stringify({ ...LINE, data_subject: `G${n}` });
+      const rows = Array.from({ length: 5_000 }, (_, n) => line(n));
+      const path = write(`long.${format}`, [...(format === 'csv' ? [header] : []), ...rows].join('\n'));
+      setFlagsFromString('--expose-gc');
+      const collect = runInNewContext('gc') as () => void;
+      let kept = 0;
+      const registry = new FinalizationRegistry(() => kept--);
+      const items = read(path, { format, map: new Map(), now: new Date(), progress: () => undefined });
+      const next = async (): Promise<void> => {
+        const { value } = await items.next();
+        kept++;
+        registry.register(value as object, undefined);
+      };
+      for (let n = 0; n < 4_900; n++) await next();
+      expect(kept).toBe(4_900);
+      await vi.waitFor(() => {
+        collect();
+        expect(kept).toBeLessThan(200);
+        // A registry that is collected itself tells of nothing.
+        registry.unregister({});
+      });
+    },
+  );
+
+  test('a file that cannot be read is told, whatever its format', async () => {
+    await expect(async () => {
+      for await (const _ of read(dir, {
+        format: 'csv',
+        map: new Map(),
+        now: new Date(),
+        progress: () => undefined,
+      }));
+    }).rejects.toMatchObject({ code: 'input_invalid', message: expect.stringContaining('EISDIR') });
+    await expect(async () => {
+      for await (const _ of read(dir, {
+        format: 'ndjson',
+        map: new Map(),
+        now: new Date(),
+        progress: () => undefined,
+      }));
+    }).rejects.toMatchObject({ code: 'input_invalid', message: expect.stringContaining('EISDIR') });
   });
 
   test('does not bring back what was withdrawn after the file was made', async () => {

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { InvalidArgumentError } from 'commander';
 import type { ConsentChanges } from '../../changes/consents.ts';
-import type { Edit, Statement } from '../../consent/index.ts';
+import { checkEdit, type Edit, type Statement } from '../../consent/index.ts';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { progressBar } from '../decisions/check.ts';
 import type { Io } from '../io.ts';
@@ -76,8 +76,9 @@ export async function importConsents(file: string, options: ImportOptions, io: I
       });
       for await (const item of items) {
         counts.lines++;
-        if ('reason' in item) await reject(item.line, item.reason);
-        else batch.push(item);
+        const reason = 'reason' in item ? item.reason : faultOf(item.statements);
+        if (reason !== null) await reject(item.line, reason);
+        else if ('statements' in item) batch.push(item);
         if (batch.length >= BATCH) await flush();
       }
       await flush();
@@ -100,7 +101,21 @@ interface Into {
   readonly recorder: () => ReturnType<Opened['recorder']>;
 }
 
-/** A batch in one transaction; where one of it is not valid, each alone, so that the others are kept. */
+/** Found before a transaction, which it would undo for all others. */
+function faultOf(statements: readonly Statement[]): string | null {
+  try {
+    for (const edit of editsOf(statements)) checkEdit(edit);
+    return null;
+  } catch (e) {
+    if (!isSluiceError(e, 'consent_invalid')) throw e;
+    return e.message;
+  }
+}
+
+/**
+ * A batch in one transaction. Where an entry in the store is in the way of one (it cannot be read), the batch is halved until that one is alone, so that
+ * the others are kept.
+ */
 async function applied(
   batch: readonly { readonly line: number; readonly statements: readonly Statement[] }[],
   into: Into,

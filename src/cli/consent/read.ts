@@ -50,18 +50,19 @@ const MOST_BYTES = 256 * 1024 * 1024;
 export async function* read(file: string, options: ReadOptions): AsyncGenerator<Item> {
   const stream = createReadStream(file);
   stream.on('data', (chunk) => options.progress(chunk.length));
-  const failed = new Promise<never>((_, reject) => {
-    stream.on('error', (cause: NodeJS.ErrnoException) =>
-      reject(new SluiceError('input_invalid', { message: `${file} cannot be read (${cause.code}).`, cause })),
-    );
+  // Not a promise that each item races with: it would keep every item until the end.
+  let fault: SluiceError | null = null;
+  stream.on('error', (cause: NodeJS.ErrnoException) => {
+    fault = new SluiceError('input_invalid', { message: `${file} cannot be read (${cause.code}).`, cause });
   });
-  failed.catch(() => undefined);
-  const items = options.format === 'csv' ? rows(stream, options) : documents(stream, options);
-  for (;;) {
-    const next = await Promise.race([items.next(), failed]);
-    if (next.done === true) return;
-    yield next.value;
+  try {
+    yield* options.format === 'csv' ? rows(stream, options) : documents(stream, options);
+  } catch (e) {
+    throw fault ?? e;
+  } finally {
+    stream.destroy();
   }
+  if (fault !== null) throw fault as SluiceError;
 }
 
 async function* rows(stream: NodeJS.ReadableStream, options: ReadOptions): AsyncGenerator<Item> {
@@ -76,6 +77,8 @@ async function* rows(stream: NodeJS.ReadableStream, options: ReadOptions): Async
       trim: true,
     }),
   );
+  // `pipe` passes on no errors.
+  stream.once('error', (e) => parser.destroy(e));
   parser.on('skip', (e: { readonly lines?: number; readonly message: string }) => {
     skipped.push({ line: e.lines ?? 0, reason: e.message });
   });
@@ -91,7 +94,9 @@ async function* documents(stream: NodeJS.ReadableStream, options: ReadOptions): 
   let held = '';
   let line = 0;
   let isWhole = false;
-  for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+  stream.once('error', () => lines.close());
+  for await (const text of lines) {
     line++;
     if (text.trim() === '') continue;
     if (isWhole) {

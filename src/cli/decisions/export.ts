@@ -65,16 +65,20 @@ export async function exportRecords(
     options.out === undefined
       ? null
       : createWriteStream(resolve(io.cwd, options.out), { flags: 'wx', mode: 0o640 });
-  const failed = file === null ? null : once(file, 'error').then(([e]) => unwritable(e));
-  failed?.catch(() => undefined);
+  // A write that fails is noticed by the next one, or by whoever waits for it.
+  file?.on('error', () => undefined);
   const out = file ?? io.stdout;
   const bar =
     file === null ? { update: () => undefined, stop: () => undefined } : progressBar(io, 'exporting');
   let done = 0;
   let count = 0;
   const write = async (text: string) => {
+    if (file !== null && file.errored !== null) unwritable(file.errored);
     if (!out.write(text))
-      await (failed === null ? once(out, 'drain') : Promise.race([once(out, 'drain'), failed]));
+      await once(out, 'drain').catch((e: unknown) => {
+        if (file !== null) unwritable(e);
+        throw e;
+      });
   };
   try {
     if (csv) await write(`${COLUMNS.map(([name]) => name).join(',')}\r\n`);
