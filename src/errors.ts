@@ -129,6 +129,7 @@ export const ERROR_CODES = [
   'grants_unconfigured',
   'break_glass_review_overdue',
   // admin API
+  'denial_binding_invalid',
   'admin_unconfigured',
   'consent_not_found',
   'idempotency_key_invalid',
@@ -184,6 +185,8 @@ export interface ErrorDetails {
   readonly place?: string;
   /** field paths the error is about (never values) */
   readonly paths?: readonly string[];
+  /** why the policy refuses the fields of `paths`: for an access request, not for the caller */
+  readonly because?: readonly string[];
   /** whom a credential proves that is valid and has been revoked: for the decision record, not for the caller */
   readonly subject?: Subject;
   /** HTTP fields that its answer has besides those of every refusal, names in lower case: `allow`, `retry-after` */
@@ -196,6 +199,7 @@ export class SluiceError extends Error {
   readonly place: string | undefined;
   readonly paths: readonly string[] | undefined;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly because: readonly string[] | undefined;
   readonly subject: Subject | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails | string) {
@@ -207,6 +211,7 @@ export class SluiceError extends Error {
     this.place = d.place;
     this.paths = d.paths;
     this.headers = d.headers;
+    this.because = d.because;
     this.subject = d.subject;
   }
 }

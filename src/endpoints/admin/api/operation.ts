@@ -1,4 +1,5 @@
 /** What an operation of the admin API is: the same description validates calls and makes the OpenAPI document. */
+import type { AccessRequestService } from '../../../changes/access-requests.ts';
 import type { ApiKeyChanges } from '../../../changes/api-keys.ts';
 import type { Recorder } from '../../../changes/change.ts';
 import type { ConsentChanges } from '../../../changes/consents.ts';
@@ -22,6 +23,7 @@ export interface AdminServices {
   readonly revocations: RevocationChanges | null;
   readonly apiKeys: ApiKeyChanges | null;
   readonly history: SubjectHistory;
+  readonly accessRequests: AccessRequestService | null;
   readonly quotas: Pick<Quotas, 'remaining'>;
   /** the keyed digest of a data subject's id */
   readonly dataSubject: (id: string) => string;
@@ -40,12 +42,15 @@ export interface Asked<Q = unknown, B = unknown> {
 export interface Call<Q = unknown, B = unknown> extends Asked<Q, B> {
   readonly snapshot: PolicySnapshot;
   readonly recorder: Recorder;
+  /** Adds labels to the decision record of the call. */
+  label(labels: Readonly<Record<string, string>>): void;
 }
 
 export interface Done {
   readonly body: object;
   /** default: that of the operation */
   readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
   /** what is kept for a repetition of the call; default: the body, which then holds no secret */
   readonly kept?: object;
   /** absent: nothing of a data subject */
@@ -54,6 +59,8 @@ export interface Done {
 
 interface Description {
   readonly name: OperationName;
+  /** in the OpenAPI document; default: the name, where one operation has several calls */
+  readonly operationId?: string;
   readonly method: 'GET' | 'POST';
   /** `/v1/grants/{id}` */
   readonly path: string;
@@ -63,7 +70,7 @@ interface Description {
   /** the parameter of the path that is the id of the resource */
   readonly id?: string;
   /** default: 200 */
-  readonly status?: 200 | 201;
+  readonly status?: 200 | 201 | 202;
   /** the status where nothing had to be done */
   readonly otherwise?: 200;
   readonly answer: TSchema;

@@ -1,4 +1,5 @@
 /** Every operation of the admin API. */
+import { ACCESS_REQUESTS } from './access-requests.ts';
 import { CONSENTS } from './consents.ts';
 import { GRANTS } from './grants.ts';
 import { KEYS } from './keys.ts';
@@ -10,6 +11,7 @@ import { SUBJECTS } from './subjects.ts';
 export const ADMIN_OPERATIONS: readonly Operation[] = [
   ...CONSENTS,
   ...GRANTS,
+  ...ACCESS_REQUESTS,
   ...REVIEWS,
   ...SUBJECTS,
   ...KEYS,
