@@ -88,7 +88,7 @@ export function state(entry: DecisionEntry, facts: Facts): void {
   const { tier = null } = facts;
   entry.tier = tier as DecisionEntry['tier'];
   entry.justification = facts.justification ?? null;
-  entry.grantId = facts.grantId ?? null;
+  entry.grantId = facts.grantId ?? entry.grantId;
   entry.reasons = [...entry.reasons, ...facts.reasons];
   entry.labels = { ...entry.labels, ...facts.labels };
 }

@@ -3,6 +3,7 @@ import { offerOf } from './access-request.ts';
 import { type DecisionEntry, replaced, unrecorded, writeRecord } from './record.ts';
 import { errorShape } from './error-shape.ts';
 import { type ErrorCode, isSluiceError, SluiceError } from '../errors.ts';
+import type { AccessRequestOffer } from '../model/access-request.ts';
 import type { Reason } from '../model/answers.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
@@ -142,7 +143,7 @@ export async function refuse(
   }
   const status = error instanceof UpstreamStatus ? (error.passed ?? undefined) : undefined;
   const shape = errorShape(request, entry, stages);
-  const offer = await offerOf(error, entry, stages);
+  const offer = reply.started ? null : await offered(error, entry, stages);
   const refusal = stages.responses.refused(error, entry.id, entry.reasons, status, shape, offer);
   // An answer that is broken off has failed, whatever the reason.
   const failed = refusal.meaning >= 500 || refusal.meaning === 499 || reply.started;
@@ -165,6 +166,20 @@ export async function refuse(
   // A part has been sent already: a clean end would pass for the whole answer.
   if (reply.started) reply.abort();
   else answer(reply, refusal, hasBody || CLOSING.has(error.code));
+}
+
+/** Whatever fails here, the refusal is recorded and answered. */
+async function offered(
+  error: SluiceError,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<AccessRequestOffer | null> {
+  try {
+    return await offerOf(error, entry, stages);
+  } catch (err) {
+    stages.logger.error({ err, decision_id: entry.id }, 'a denial could not say how access is requested');
+    return null;
+  }
 }
 
 /** The sender of such a head may see other requests on this connection than Sluice does. */

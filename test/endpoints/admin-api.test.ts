@@ -259,7 +259,11 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
       (await api.call(support, 'grants.request', {}, { body: { ...wanted, subject: 'u-99' } })).status,
     ).toBe(403);
 
-    expect((await api.call(support, 'grants.approve', { id })).body.code).toBe('policy_denied');
+    const denied = await api.call(support, 'grants.approve', { id });
+    expect(denied).toMatchObject({
+      body: { code: 'policy_denied' },
+      record: { outcome: 'denied', grant_id: id },
+    });
     const none = await api.token('u-none', ['grant_approver']);
     expect((await api.call(none, 'grants.approve', { id })).body.code).toBe('grant_approver_unauthorized');
     expect((await api.call(lead, 'grants.approve', { id }, { body: { note: '已核实' } })).body).toMatchObject(

@@ -76,6 +76,8 @@ async function targetOf(
     path: described.path,
     route: `${method} ${described.path}`,
   };
+  // Also of a call that is denied: whoever looks at a grant later finds it.
+  if (name.startsWith('grants.') && id !== undefined) entry.grantId = path[id]!;
   const key = isChange(name) ? idempotencyKeyOf(req) : null;
   const query = queryOf(described, req.originalUrl);
   const body = await bodyOf(described, req, res);
