@@ -136,6 +136,13 @@ export const ERROR_CODES = [
   'idempotency_key_reused',
   'idempotency_pending',
   'idempotency_unknown',
+  // verification
+  'verification_required',
+  'verification_failed',
+  'verification_expired',
+  'verification_unavailable',
+  'verification_limited',
+  'verification_unconfigured',
   // quotas
   'quota_unavailable',
   // upstream

@@ -58,6 +58,7 @@ const STAGES = [
   'erasure',
   'notices',
   'shares',
+  'verification',
 ];
 
 describe('architecture', () => {
@@ -515,6 +516,9 @@ describe('architecture', () => {
 
   test('a cache subscribes to announcements of changes, or its answers depend on nothing but their key', () => {
     const reasons: Readonly<Record<string, string>> = {
+      'verification/cases.ts':
+        'cases that were found, for verification.case.cache: the upstream announces nothing',
+      'verification/failures.ts': 'counts of failed proofs, no answers',
       'consent/lookups.ts': 'entries expire: the upstream that was asked announces nothing',
       'consent/states.ts': 'equal states are one object',
       'disclosure/fields/catalogs.ts': 'compiled from the catalog and the pointer in the key',

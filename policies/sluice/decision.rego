@@ -9,6 +9,7 @@ import data.sluice.recipient
 import data.sluice.records
 import data.sluice.retention
 import data.sluice.subject
+import data.sluice.verification
 
 # METADATA
 # title: May this request go on at all?
@@ -204,6 +205,7 @@ obligations := {
 	"min_group_size": _min_group_size,
 	"record_filter": records.conditions,
 	"retention": retention.conditions,
+	"subject_verification": verification.methods,
 	"step_up": _step_up,
 	"review": _is_reviewed,
 }

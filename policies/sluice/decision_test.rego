@@ -14,7 +14,7 @@ test_allow_support_for_after_sales if {
 test_decision_has_exactly_the_members_of_the_design if {
 	answer := example.decision(example.support)
 	object.keys(answer) == {"allow", "reasons", "tier", "obligations"}
-	object.keys(answer.obligations) == {"max_records", "watermark", "min_group_size", "record_filter", "retention", "step_up", "review"}
+	object.keys(answer.obligations) == {"max_records", "watermark", "min_group_size", "record_filter", "retention", "subject_verification", "step_up", "review"}
 }
 
 test_deny_without_any_input if {

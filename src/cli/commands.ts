@@ -31,6 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./reviews.ts'),
   },
   {
+    name: 'verification',
+    summary: 'send a data subject a code that proves that a caller deals with them',
+    load: () => import('./verification.ts'),
+  },
+  {
     name: 'subject',
     summary: 'take access from a caller who leaves, give it back; what they did',
     load: () => import('./subject.ts'),

@@ -10,7 +10,10 @@ import type { RecipientChanges } from '../changes/recipients.ts';
 import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
 import { type RevocationChanges, revocationChanges } from '../changes/revocations.ts';
 import { createRecipients } from '../compose/recipients.ts';
+import { type VerificationChanges, verificationChanges } from '../changes/verifications.ts';
 import { openStore } from '../compose/store.ts';
+import { upstreamConfigs } from '../compose/upstreams.ts';
+import { codesThrough } from '../compose/verifications.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
 import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
@@ -22,6 +25,8 @@ import { systemClock } from '../observability/clock.ts';
 import { silentLogger } from '../observability/logger.ts';
 import { createPolicyStore } from '../policy/store.ts';
 import { createReviews } from '../reviews/index.ts';
+import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
+import { createCodes } from '../verification/index.ts';
 import { dpvTerms } from './consent/terms.ts';
 import type { Io } from './io.ts';
 
@@ -33,6 +38,8 @@ export interface Opened {
   grants(): GrantChanges;
   /** @throws SluiceError `erasure_unconfigured` */
   erasure(): ErasureChanges;
+  /** @throws SluiceError `verification_unconfigured` */
+  verifications(): VerificationChanges;
   readonly reviews: ReviewChanges;
   readonly recipients: RecipientChanges;
   readonly revocations: RevocationChanges;
@@ -57,6 +64,7 @@ export async function withStore<T>(
     log ??= createDecisionLog(config.decision_log, { logger: silentLogger, clock, baseDir: directory });
     return log;
   };
+  let upstreams: Upstreams | null = null;
   const reviews = createReviews(database, config.reviews.due, now);
   const recipients = createRecipients({
     config,
@@ -111,11 +119,26 @@ export async function withStore<T>(
         const erasure = createErasure(database, { newId: newDecisionId, now, due });
         return erasureChanges(erasure, async () => (await openLog()).dataSubject);
       },
+      verifications() {
+        const code = config.verification?.code;
+        if (code === undefined)
+          throw new SluiceError(
+            'verification_unconfigured',
+            `${file} has no section verification.code, which says how codes are sent (docs/verification.md).`,
+          );
+        upstreams ??= createUpstreams(upstreamConfigs(config));
+        return verificationChanges(createCodes(database, code), {
+          send: codesThrough(upstreams, code),
+          dataSubject: async () => (await openLog()).dataSubject,
+          now,
+        });
+      },
       recorder: (by = userInfo().username) => commandRecorder(by, { log: openLog, newDecisionId, clock }),
     });
   } finally {
     // What failed to open has been reported by the change that needed it.
     await (await (log as Promise<OpenDecisionLog> | null)?.catch(() => null))?.close();
+    await (upstreams as Upstreams | null)?.close();
     await database.close();
   }
 }

@@ -33,6 +33,8 @@ import type { GrantSource } from '../model/grant.ts';
 import type { Stages } from '../pipeline/stages.ts';
 import { markSource } from '../erasure/index.ts';
 import { createGrantSource } from '../grants/index.ts';
+import { openVerifications } from './verifications.ts';
+import { PROOF_HEADERS, type Verifications } from '../model/verification.ts';
 import { createReviews, type ReviewStore } from '../reviews/index.ts';
 import { openQuotas, type QuotaStage } from '../quotas/index.ts';
 import { createOffers } from '../changes/access-requests.ts';
@@ -62,6 +64,7 @@ export interface BuildDependencies {
     readonly policy?: LivePolicyStore;
     readonly consents?: ConsentSource;
     readonly grants?: GrantSource;
+    readonly verifications?: Verifications;
     readonly upstreams?: Upstreams;
   };
 }
@@ -198,6 +201,15 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       grants: given.grants ?? (config.grants && createGrantSource(store)),
       identities,
       ...(requests === null ? {} : { accessRequests: createOffers(requests) }),
+      verifications:
+        given.verifications ??
+        openVerifications(config, {
+          ask: lookupThrough(upstreams),
+          store,
+          clock,
+          logger,
+          opened,
+        }),
       reviews,
       shares: recipients.shares ?? undefined,
       quotas,
@@ -256,9 +268,10 @@ function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: 
     logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
 }
 
-/** Request headers that name the purpose, or carry a credential other than Authorization. */
-const credentialHeaders = ({ purpose, identity }: Config): string[] => [
+/** Request headers that name the purpose, bring a proof, or carry a credential other than Authorization. */
+const credentialHeaders = ({ purpose, identity, verification }: Config): string[] => [
   purpose.header,
+  ...(verification === undefined ? [] : Object.values(PROOF_HEADERS)),
   ...(takesApiKeys(identity) ? [identity.api_key_header] : []),
 ];
 

@@ -7,6 +7,7 @@ import { IDEMPOTENCY_MIGRATIONS } from '../idempotency/index.ts';
 import { NOTICE_MIGRATIONS } from '../notices/index.ts';
 import { SHARE_MIGRATIONS } from '../shares/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
+import { VERIFICATION_MIGRATIONS } from '../verification/index.ts';
 import type { Channel } from '../model/channel.ts';
 import type { Database, Dialect, Migration } from '../model/database.ts';
 import type { Announce } from '../model/invalidation.ts';
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...IDEMPOTENCY_MIGRATIONS,
   ...NOTICE_MIGRATIONS,
   ...SHARE_MIGRATIONS,
+  ...VERIFICATION_MIGRATIONS,
 ];
 
 /**

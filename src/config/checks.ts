@@ -12,6 +12,7 @@ import { checkIdentity, takesApiKeys } from '../identity/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
+import { checkVerification } from '../verification/section.ts';
 import type { Config } from './schema.ts';
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\[::1\])$/i;
@@ -70,6 +71,15 @@ export function checkConfig(
   if (notices) checkNotices(notices, report);
   if (config.shares && config.decision_log && config.store)
     checkShares(config.store, config.decision_log, report);
+  const verification = sound('verification');
+  if (verification && config.upstreams)
+    checkVerification(verification, Object.keys(config.upstreams), report);
+  if (routes)
+    checkProofs(
+      routes.map((route, i) => (isSound('routes', i) ? route : null)),
+      config.verification,
+      report,
+    );
   if (policy) checkPolicy(policy, report);
   if (upstreams) checkUpstreams(upstreams, narrowsByHeader, report);
   if (identity) checkIdentity(identity, report);
@@ -81,6 +91,21 @@ export function checkConfig(
   if (identity && config.insecure) checkKeySets(identity, config.insecure, report);
   if (listen) checkAddresses(listen, report);
   return faults;
+}
+
+/** A proof that a route demands and that nothing checks would refuse every request. */
+function checkProofs(
+  routes: readonly (Config['routes'][number] | null)[],
+  verification: Config['verification'],
+  report: Report,
+): void {
+  for (const [i, route] of routes.entries())
+    for (const [n, method] of (route?.verification ?? []).entries())
+      if (verification?.[method] === undefined)
+        report(
+          ['routes', i, 'verification', n],
+          `no section verification.${method} says how such a proof is checked`,
+        );
 }
 
 function checkUpstreamNames(

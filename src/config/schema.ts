@@ -18,6 +18,7 @@ import { quotasSchema } from '../quotas/section.ts';
 import { signingSchema } from '../signing/section.ts';
 import { storeSchema } from '../store/section.ts';
 import { insecureSchema, workersSchema } from './section.ts';
+import { verificationSchema } from '../verification/section.ts';
 import { purposeSchema, routesSchema } from '../routing/section.ts';
 import { upstreamsSchema } from '../upstream/section.ts';
 
@@ -33,6 +34,7 @@ export const configSchema = section({
   reviews: defaulted(reviewsSchema, {}),
   grants: optional(grantsSchema),
   erasure: optional(erasureSchema),
+  verification: optional(verificationSchema),
   quotas: defaulted(quotasSchema, {}),
   admin: defaulted(adminSchema, {}),
   shares: optional(sharesSchema),

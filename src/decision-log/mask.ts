@@ -30,7 +30,12 @@ const PERSONAL = [
 ];
 
 export const DEFAULT_MASK: MaskRules = {
-  pseudonymize: ['/resource/id', '/input/resource/id', '/input/context/grants/*/data_subject'],
+  pseudonymize: [
+    '/resource/id',
+    '/input/resource/id',
+    '/input/context/grants/*/data_subject',
+    '/input/context/subject_verification/data_subject',
+  ],
   mask: [
     ...PERSONAL.flatMap((claim) => [`/subject/properties/${claim}`, `/input/subject/properties/${claim}`]),
     '/resource/properties/*',

@@ -26,6 +26,7 @@ export {
   createApiKeyRecords,
   type NewApiKey,
 } from './api-key-records.ts';
+export { createAssertionVerifier } from './assertions.ts';
 export { IDENTITY_MIGRATIONS } from './migrations.ts';
 export {
   createRevocationRecords,

@@ -2,6 +2,7 @@
 
 import type { RetentionCondition } from './retention.ts';
 import type { RecordCondition } from './record-filter.ts';
+import type { VerificationMethod } from './verification.ts';
 
 export interface Reason {
   readonly code: string;
@@ -16,6 +17,8 @@ export interface Obligations {
   readonly record_filter?: readonly RecordCondition[] | null;
   /** how long categories may be disclosed, by a date of the record */
   readonly retention?: readonly RetentionCondition[] | null;
+  /** methods, of which one must have proven that the caller deals with the data subject; no other data subject's record is disclosed */
+  readonly subject_verification?: readonly VerificationMethod[] | null;
   readonly step_up?: string | null;
   /** emergency access, for example: allowed, but somebody must review it afterwards */
   readonly review?: boolean | null;

@@ -70,6 +70,8 @@ export interface DisclosurePlan {
   readonly filter?: RecordFilter | null;
   /** fields of a category are dropped in records that are older; absent: there is no limit */
   readonly retention?: readonly RetentionRule[];
+  /** the one data subject whose records may be disclosed, since the caller has proven to deal with them; null: any */
+  readonly provenSubject?: string | null;
   readonly recipient: string;
   readonly purpose: string;
   readonly decisionId: string;

@@ -1,6 +1,7 @@
 /** Input of the policy (design §5.1, the AuthZEN 1.0 information model). */
 import type { QuotaState } from './quota.ts';
 import type { Confirmations } from './share.ts';
+import type { SubjectVerification } from './verification.ts';
 
 export interface Subject {
   readonly type: string;
@@ -70,6 +71,8 @@ export interface Context {
   /** absent: no quota is about the request */
   readonly quota?: QuotaState;
   readonly request: { readonly method: string; readonly route: string; readonly client_ip: string | null };
+  /** absent: the request brings no proof that the caller deals with the data subject */
+  readonly subject_verification?: SubjectVerification;
 }
 
 /** input of `sluice/decision` */

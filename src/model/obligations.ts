@@ -8,6 +8,8 @@ import type { PolicyInput } from './input.ts';
 import { isRetention, resolvedRetention } from './retention.ts';
 import { isRecordFilter, type RecordFilter, resolvedFilter, resourcesOf } from './record-filter.ts';
 
+import { acceptedMethods, areMethods, lackingProof, type VerificationMethod } from './verification.ts';
+
 const isCount = (value: unknown): boolean =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0;
 
@@ -37,6 +39,11 @@ export const OBLIGATIONS: { readonly [name: string]: Known } = Object.freeze(
       isValid: (value: unknown) => typeof value === 'string' && value !== '',
       fulfilledBy: 'the refusal, which asks for it',
     },
+    subject_verification: {
+      isValid: areMethods,
+      fulfilledBy:
+        'authorize: the request brings such a proof; disclosure: other people’s records are withheld',
+    },
     watermark: { isValid: (value: unknown) => typeof value === 'boolean', fulfilledBy: null },
   }),
 );
@@ -62,6 +69,25 @@ export function heeding(answer: DecisionAnswer): DecisionAnswer {
     if (isDemanded(obligations[name]) && (OBLIGATIONS[name]?.fulfilledBy ?? null) === null)
       return refusing(answer, unfulfilled(obligations).map(reasonFor));
   return isDemanded(obligations.step_up) ? refusing(answer, [STEP_UP]) : answer;
+}
+
+export interface Proven {
+  readonly answer: DecisionAnswer;
+  /** whom the caller has proven to deal with, where a proof is demanded; null: none is */
+  readonly provenSubject: string | null;
+}
+
+/** The answer, denied where the request lacks a proof that the policy or the route demands. */
+export function proving(
+  answer: DecisionAnswer,
+  asked: PolicyInput,
+  ofRoute: readonly VerificationMethod[] | null,
+): Proven {
+  const methods = answer.allow ? acceptedMethods(answer, ofRoute) : null;
+  if (methods === null) return { answer, provenSubject: null };
+  const lacking = lackingProof(methods, asked.context);
+  if (lacking !== null) return { answer: refusing(answer, [lacking]), provenSubject: null };
+  return { answer, provenSubject: asked.context.subject_verification?.data_subject ?? '' };
 }
 
 export interface Limited {

@@ -41,6 +41,7 @@ export const CHANGES = [
   'shares.demand',
   'subjects.restore',
   'subjects.revoke',
+  'verification.send',
 ] as const;
 
 export type OperationName = (typeof READS)[number] | (typeof CHANGES)[number];

@@ -22,7 +22,7 @@ export interface AnswerKind {
   readonly missing: boolean;
   /** the status says that there is no body */
   readonly bodiless: boolean;
-  /** the request searched by fields */
+  /** the request searched by fields, or one record must not be told from none */
   readonly searched: boolean;
   /** HEAD: the answer is processed, and none of it is sent */
   readonly headOnly: boolean;
@@ -30,10 +30,18 @@ export interface AnswerKind {
   readonly emptyList: string | null;
 }
 
-export function kindOf({ request, selected, response: { status }, listing }: Answered): AnswerKind {
+export function kindOf({
+  request,
+  selected,
+  response: { status },
+  listing,
+  dataSubject,
+  provenSubject,
+}: Answered): AnswerKind {
   const { config, response } = selected.route;
   const missing = status === 404 || status === response.notFound;
-  const searched = selected.queryFields.length > 0;
+  // One record whose data subject shows only in the answer may be somebody else's: then it is not told that it exists.
+  const searched = selected.queryFields.length > 0 || (provenSubject !== null && dataSubject === null);
   // Where a search has found nothing, the answer must be the same as where all that it found is withheld.
   const failure = response.statuses.includes(status) && !(missing && searched);
   return {

@@ -8,15 +8,16 @@ import type { DecisionAnswer } from '../model/answers.ts';
 import type { HeldGrants } from '../model/grant.ts';
 import type { Action, Context, Grant, PolicyInput, Resource, Subject } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
-import { heeding, isDemanded, limiting } from '../model/obligations.ts';
+import { heeding, isDemanded, limiting, proving } from '../model/obligations.ts';
 import { filterText, type RecordFilter } from '../model/record-filter.ts';
 import { inTier, tierInForce } from '../model/verdict.ts';
 import type { QuotaState } from '../model/quota.ts';
 import type { Reviewable } from '../model/review.ts';
 import { type Confirmations, isOutside } from '../model/share.ts';
+import type { Proof, SubjectVerification, VerificationMethod } from '../model/verification.ts';
 import type { Known, PurposeOfUse } from '../routing/index.ts';
 import type { DecisionEntry } from './record.ts';
-import { denied } from './refusal.ts';
+import { denied, unproven } from './refusal.ts';
 import type { Stages } from './stages.ts';
 
 export interface AuthorizationRequest<T extends Target = Target> {
@@ -35,6 +36,8 @@ export interface Target {
   readonly purpose: string | null;
   /** the answer is one record, as far as is known before it comes */
   readonly single: boolean;
+  /** proofs of which the route demands one; null: it demands none */
+  readonly verification: readonly VerificationMethod[] | null;
   /** Properties of the action, which may depend on the purpose. */
   properties(use: PurposeOfUse): Action['properties'];
 }
@@ -50,6 +53,8 @@ export interface Authorized<T extends Target = Target> {
   readonly decision: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** whom the caller has proven to deal with: nobody else's records may be disclosed or written; null: no proof is demanded */
+  readonly provenSubject: string | null;
   /** what the policy was asked, in the tier in force: input of the questions about disclosure */
   readonly input: PolicyInput;
 }
@@ -80,6 +85,8 @@ export async function authorize<T extends Target>(
   const action = { name: target.action, properties: target.properties(use) };
   const holding = grantsFor(target.resource, caller.subject, use, entry, stages);
   const held = holding instanceof Promise ? await holding : holding;
+  const checking = proofOf(request.headers, caller.subject, entry, stages);
+  const proof = checking instanceof Promise ? await checking : checking;
   const { data } = snapshot;
   const reserving = stages.quotas.reserve({
     data,
@@ -98,6 +105,7 @@ export async function authorize<T extends Target>(
     grants: held.grants,
     quota: reserved?.state ?? null,
     request: entry.request,
+    verification: proof?.state ?? null,
     resource: target.resource,
     subject: caller.subject,
     time: entry.timestamp,
@@ -105,14 +113,16 @@ export async function authorize<T extends Target>(
   });
   entry.setInput(asked);
 
-  const { answer, filter, input } = decide(snapshot, asked);
+  const { answer, filter, provenSubject, input } = decide(snapshot, asked, target.verification);
   entry.setDecision(answer, input.context.tier);
   entry.endStage('decision');
   if (!answer.allow) throw denied(answer.reasons, answer.obligations.step_up ?? null);
   if (filter !== null) entry.internalReasons = [{ code: 'record_filter', message: filterText(filter) }];
+  if (provenSubject !== null && proof?.use !== undefined && !(await proof.use(new Date(entry.timestamp))))
+    throw unproven(entry);
   const decision = held.limited === null ? answer : await using(held.limited, answer, entry, stages);
   if (isDemanded(decision.obligations.review)) await stages.reviews.open(reviewable(entry));
-  return { target, use, snapshot, known, decision, filter, input };
+  return { target, use, snapshot, known, decision, filter, provenSubject, input };
 }
 
 /** @throws SluiceError `token_*`, `keys_unavailable` */
@@ -144,6 +154,14 @@ const purposeOf = (
   known: Known,
   stages: Stages,
 ): PurposeOfUse => stages.purposeOf({ headers, subject, claims, purpose, route, known });
+
+const proofOf = (
+  headers: Headers,
+  subject: Subject,
+  entry: DecisionEntry,
+  { verifications }: Stages,
+): Proof | null | Promise<Proof | null> =>
+  verifications?.check({ headers, caller: subject.id, at: new Date(entry.timestamp) }) ?? null;
 
 const NO_GRANTS: HeldGrants = Object.freeze({ grants: Object.freeze([]), limited: null });
 
@@ -198,6 +216,8 @@ export interface PolicyInputParts {
   readonly grants: readonly Grant[];
   /** null: no quota is about the request */
   readonly quota?: QuotaState | null;
+  /** null: the request brings no proof that the caller deals with the data subject */
+  readonly verification?: SubjectVerification | null;
   readonly request: (Omit<Context['request'], 'route'> & { readonly route: string | null }) | null;
   /** RFC 3339, UTC */
   readonly time: string;
@@ -208,7 +228,18 @@ export interface PolicyInputParts {
  * log need not sort them.
  */
 export function policyInput(parts: PolicyInputParts): PolicyInput {
-  const { action, confirmations, grants, quota = null, request, resource, subject, time, use } = parts;
+  const {
+    action,
+    confirmations,
+    grants,
+    quota = null,
+    request,
+    resource,
+    subject,
+    time,
+    use,
+    verification = null,
+  } = parts;
   const demanded = confirmations === undefined ? null : { confirmations };
   return {
     action,
@@ -224,6 +255,7 @@ export function policyInput(parts: PolicyInputParts): PolicyInput {
         method: request?.method ?? '',
         route: request?.route ?? '',
       },
+      ...(verification === null ? null : { subject_verification: verification }),
       tier: use.tier,
       time,
     },
@@ -248,12 +280,20 @@ export interface Decision {
   readonly answer: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** whom the caller has proven to deal with, where a proof is demanded; null: none is */
+  readonly provenSubject: string | null;
   /** the input in the tier in force */
   readonly input: PolicyInput;
 }
 
 /** The only call of `sluice/decision`. The commands use it as well, so that what they report is what the proxy does. */
-export function decide(policy: Pick<PolicySnapshot, 'decide' | 'catalogs'>, asked: PolicyInput): Decision {
-  const { answer, filter } = limiting(heeding(policy.decide(asked)), asked, policy.catalogs);
-  return { answer, filter, input: inTier(asked, tierInForce(answer, asked.context.tier)) };
+export function decide(
+  policy: Pick<PolicySnapshot, 'decide' | 'catalogs'>,
+  asked: PolicyInput,
+  ofRoute: readonly VerificationMethod[] | null = null,
+): Decision {
+  const proven = proving(heeding(policy.decide(asked)), asked, ofRoute);
+  const { answer, filter } = limiting(proven.answer, asked, policy.catalogs);
+  const input = inTier(asked, tierInForce(answer, asked.context.tier));
+  return { answer, filter, provenSubject: proven.provenSubject, input };
 }

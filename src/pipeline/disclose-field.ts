@@ -3,6 +3,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Catalog, FieldEntry } from '../model/catalog.ts';
 import type { Authorized } from './authorize.ts';
 import type { DecisionEntry } from './record.ts';
+import { unproven } from './refusal.ts';
 import type { Stages } from './stages.ts';
 
 export interface ValueAsked {
@@ -19,11 +20,13 @@ export interface ValueAsked {
  * @throws SluiceError `group_size_unmet`, `catalog_unknown`, `policy_denied`, `consent_unavailable`
  */
 export async function discloseField(
-  { target: { resource }, snapshot, decision, input }: Authorized,
+  { target: { resource }, snapshot, decision, provenSubject, input }: Authorized,
   { field, withheldMessage }: ValueAsked,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<FieldEntry> {
+  // A value by itself names nobody, so no proof can be about its data subject.
+  if (provenSubject !== null) throw unproven(entry);
   const { max_records, min_group_size } = decision.obligations;
   if ((max_records ?? 1) < 1 || (min_group_size ?? 1) > 1)
     throw new SluiceError(

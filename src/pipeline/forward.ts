@@ -1,5 +1,5 @@
 /** An authorized request on its way to the upstream: what it searches by and writes is checked, then what is sent is put together. */
-import { SluiceError } from '../errors.ts';
+import { isSluiceError, SluiceError } from '../errors.ts';
 import { WRITES } from '../model/actions.ts';
 import type { Catalog } from '../model/catalog.ts';
 import { type Identifier, otherNamed } from '../model/identifiers.ts';
@@ -11,7 +11,7 @@ import type { Authorized } from './authorize.ts';
 import { type Listing, listingOf } from './listing.ts';
 import type { Access } from './plan.ts';
 import type { DecisionEntry } from './record.ts';
-import { unidentified, writeWithheld } from './refusal.ts';
+import { unidentified, unproven, writeWithheld } from './refusal.ts';
 import type { Routed } from './route.ts';
 import type { Stages } from './stages.ts';
 import { searchedWrite, type WrittenRequest, writtenRequest } from './write.ts';
@@ -27,7 +27,7 @@ export interface Prepared {
 /** @throws SluiceError what keeps the request from being forwarded */
 export async function prepare(
   request: Access['request'],
-  { target, snapshot, input, decision, filter }: Authorized<Routed>,
+  { target, snapshot, input, decision, filter, provenSubject: proven }: Authorized<Routed>,
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Prepared> {
@@ -38,7 +38,11 @@ export async function prepare(
       'catalog_unknown',
       `The policy has no catalog for the resource "${selected.resource.type}": nothing of it can be disclosed.`,
     );
-  const subject = dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  const provenSubject = proven === null ? null : await provenIn(proven, snapshot, catalog, entry, stages);
+  const subject =
+    provenSubject === null
+      ? dataSubjectOf(selected, snapshot, catalog, entry, stages)
+      : await provenSubjectOf(selected, provenSubject, snapshot, catalog, entry, stages);
   const access: Access = {
     request,
     selected,
@@ -48,6 +52,7 @@ export async function prepare(
     catalog,
     decision,
     filter,
+    provenSubject,
   };
   const { dataSubject } = access;
   const { action, bodyFields, identifier, queryFields, route } = selected;
@@ -65,7 +70,7 @@ export async function prepare(
     bodyFields.length > 0 || erases === 'record' || erases === 'unsaid'
       ? await writtenRequest(selected.bytes, { ...access, headers }, entry, stages)
       : { body: selected.bytes, headers, conditional: false };
-  const listing = listingOf(selected, catalog, decision.obligations, filter, stages.layoutOf);
+  const listing = listingOf(selected, catalog, access, stages.layoutOf);
   // Where consents cannot be read, what is found is refused: so nothing may be answered as not found, either.
   if (listing.guarded) await stages.consents.lookup([], new Date(entry.timestamp));
   return {
@@ -120,6 +125,49 @@ function dataSubjectOf(
   };
   const id = again();
   return id instanceof Promise ? id.then(known) : known(id);
+}
+
+/** The id under which the proven data subject is known. @throws SluiceError `verification_failed` for nobody */
+async function provenIn(
+  proven: string,
+  { data, catalogs }: PolicySnapshot,
+  catalog: Catalog,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<string> {
+  const own = [catalog, ...(catalog.variants === undefined ? [] : variantsOf(catalogs, catalog))];
+  const id = await stages.identities.requested(data, own, proven);
+  if (id === null || id === '') throw mismatched(entry, stages);
+  return id;
+}
+
+/**
+ * The data subject of the request, who must be the proven one where the request names one. An id that names nobody is told like one that names
+ * somebody else.
+ * @throws SluiceError `verification_failed`
+ */
+async function provenSubjectOf(
+  selected: Selected,
+  proven: string,
+  snapshot: PolicySnapshot,
+  catalog: Catalog,
+  entry: DecisionEntry,
+  stages: Stages,
+): Promise<RequestedSubject> {
+  let named: RequestedSubject;
+  try {
+    named = await dataSubjectOf(selected, snapshot, catalog, entry, stages);
+  } catch (error) {
+    throw isSluiceError(error, 'record_withheld') ? mismatched(entry, stages) : error;
+  }
+  const isProven = named.dataSubject === null ? !WRITES.has(selected.action) : named.dataSubject === proven;
+  if (!isProven) throw mismatched(entry, stages);
+  return named;
+}
+
+function mismatched(entry: DecisionEntry, { verifications }: Stages): SluiceError {
+  verifications?.mismatched(entry.subject?.id ?? '');
+  return unproven(entry);
 }
 
 function nobody(catalogs: readonly Catalog[], entry: DecisionEntry): SluiceError {

@@ -4,11 +4,10 @@
  */
 import { SluiceError } from '../errors.ts';
 import { LISTS, WRITES } from '../model/actions.ts';
-import type { Obligations } from '../model/answers.ts';
 import { type Catalog, isPageOfOne } from '../model/catalog.ts';
 import type { Layout, LayoutOf, Page } from '../model/disclosure.ts';
-import type { RecordFilter } from '../model/record-filter.ts';
 import type { ListRequest, Selected } from '../routing/index.ts';
+import type { Access } from './plan.ts';
 
 export interface Listing {
   /** what the answer tells must depend on the disclosed records alone */
@@ -32,14 +31,14 @@ const NOTHING_MORE = (): null => null;
 export function listingOf(
   selected: Selected,
   catalog: Catalog,
-  { min_group_size }: Obligations,
-  filter: RecordFilter | null,
+  { decision, filter, provenSubject }: Pick<Access, 'decision' | 'filter' | 'provenSubject'>,
   layoutOf: LayoutOf,
 ): Listing {
   const narrowed = selected.queryFields.length > 0;
-  const grouped = (min_group_size ?? 1) > 1;
+  const grouped = (decision.obligations.min_group_size ?? 1) > 1;
   const several = mayHaveSeveral(selected, layoutOf);
-  const guarded = narrowed || grouped || (filter !== null && several);
+  const limited = filter !== null || provenSubject !== null;
+  const guarded = narrowed || grouped || (limited && several);
   const asked: ListRequest = { target: selected.upstreamTarget, body: null };
   const unpaged: Listing = { guarded, paged: true, page: null, asked, next: NOTHING_MORE };
   if (narrowed && isPageOfOne(catalog, selected.route.config, layoutOf))
@@ -50,7 +49,7 @@ export function listingOf(
   if (!guarded || !several) return unpaged;
   const paging = selected.paging();
   const { paged } = paging;
-  // The caller has chosen none of the records, so that gaps tell only how many are outside the filter.
+  // The caller has chosen none of the records, so that gaps tell only how many others there are.
   if (!narrowed && !grouped) return { ...unpaged, paged };
   if (paging.narrowed === 'as_it_is') return { ...unpaged, paged };
   const alike = isAlike(catalog);

@@ -32,6 +32,8 @@ export interface Access {
   readonly decision: DecisionAnswer;
   /** which records may be disclosed at all; null: any */
   readonly filter: RecordFilter | null;
+  /** the only data subject whose records may be disclosed or written; null: any */
+  readonly provenSubject: string | null;
 }
 
 type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
@@ -41,7 +43,7 @@ type Body = Pick<DisclosurePlan, 'format' | 'charset' | 'records' | 'options'>;
  * @param body members of the plan that depend on the body
  */
 export const disclosurePlan = <B extends Body>(
-  { dataSubject, snapshot, catalog, decision, filter }: Access,
+  { dataSubject, snapshot, catalog, decision, filter, provenSubject }: Access,
   input: PolicyInput,
   body: B,
   entry: DecisionEntry,
@@ -53,6 +55,7 @@ export const disclosurePlan = <B extends Body>(
   obligations: decision.obligations,
   filter,
   ...retentionOf(decision, input, snapshot),
+  provenSubject,
   recipient: input.context.recipient,
   purpose: input.context.purpose,
   decisionId: entry.id,

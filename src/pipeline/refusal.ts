@@ -7,6 +7,7 @@ import type { AccessRequestOffer } from '../model/access-request.ts';
 import type { Reason } from '../model/answers.ts';
 import type { ProxyRequest, Reply } from '../model/exchange.ts';
 import type { DisclosureSummary, Outcome } from '../model/record.ts';
+import { UNPROVEN } from '../model/verification.ts';
 import type { Refusal, Stages } from './stages.ts';
 
 /**
@@ -88,17 +89,33 @@ export function writeWithheld(reasons: readonly Reason[], entry: DecisionEntry):
 }
 
 /** The policy's denial, or that of an obligation. @param stepUp the stronger authentication that the policy asks for */
-export const denied = (reasons: readonly Reason[], stepUp: string | null): SluiceError =>
-  new SluiceError(
-    (reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code))?.code ??
-      'policy_denied') as ErrorCode,
+export function denied(reasons: readonly Reason[], stepUp: string | null): SluiceError {
+  const failure = reasons.find((r): r is Reason & { code: ErrorCode } => POLICY_FAILURES.has(r.code));
+  if (failure !== undefined && PROOFS.has(failure.code))
+    return new SluiceError(failure.code, failure.message ?? '');
+  return new SluiceError(
+    failure?.code ?? 'policy_denied',
     stepUp === null
       ? 'The policy does not permit this request. The reasons say why.'
       : `The policy asks for a stronger authentication first: ${stepUp}.`,
   );
+}
 
-/** A policy that fails denies with the failure's code, so that operators can tell a failure from a decision. */
+/** The caller has proven to deal with somebody else than the request is about: told as if it had proven nothing. */
+export function unproven(entry: DecisionEntry): SluiceError {
+  entry.reasons = [UNPROVEN];
+  return denied(entry.reasons, null);
+}
+
+const PROOFS: ReadonlySet<string> = new Set([
+  'verification_required',
+  'verification_failed',
+  'verification_expired',
+]);
+
+/** A policy that fails denies with the failure's code, so that operators can tell a failure from a decision; a missing proof, so that callers can. */
 const POLICY_FAILURES: ReadonlySet<string> = new Set([
+  ...PROOFS,
   'obligation_unfulfillable',
   'policy_undefined',
   'policy_answer_malformed',

@@ -43,6 +43,7 @@ function select(
     resource,
     purpose: route.purpose,
     single: isForOne(selected, layoutOf),
+    verification: route.config.verification ?? null,
     properties: () => ({ body_fields: bodyFields, query_fields: queryFields }),
   };
 }

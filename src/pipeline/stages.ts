@@ -19,6 +19,7 @@ import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot, PolicyStore } from '../model/policy.ts';
 import type { DecisionLog, DisclosureSummary } from '../model/record.ts';
 import type { Quotas } from '../model/quota.ts';
+import type { Verifications } from '../model/verification.ts';
 import type { Reviews } from '../model/review.ts';
 import type { Shares } from '../model/share.ts';
 import type { Clock } from '../observability/clock.ts';
@@ -44,6 +45,8 @@ export interface Stages {
   readonly grants?: GrantSource | undefined;
   /** absent: a denial does not say how access is requested */
   readonly accessRequests?: AccessRequests | undefined;
+  /** absent: no proof can be checked */
+  readonly verifications?: Verifications | undefined;
   readonly reviews: Reviews;
   /** absent: only the decision log knows what recipients outside have received */
   readonly shares?: Shares | undefined;

@@ -19,6 +19,7 @@ import {
 } from '../documents/kinds.ts';
 export { type PurposeConfig, purposeSchema } from './section/purpose.ts';
 import { keepMasked } from './section/keep-masked.ts';
+import { VERIFICATION_METHODS, type VerificationMethod } from '../model/verification.ts';
 import { filterParamsSchema } from './section/filter-params.ts';
 import { alwaysFetchSchema, pagingSchema } from './section/paging.ts';
 
@@ -152,6 +153,14 @@ const routeSchema = (responseFormats: readonly string[]) =>
           'parameters (`true`: all) whose names belong to a query language and that are forwarded without a grammar; Sluice prints a warning',
       }),
       false,
+    ),
+    verification: optional(
+      Type.Array(Type.Unsafe<VerificationMethod>(Type.Enum([...VERIFICATION_METHODS])), {
+        minItems: 1,
+        uniqueItems: true,
+        description:
+          'every request must prove, in one of these ways, that the caller deals with the data subject',
+      }),
     ),
     filter_params: defaulted(filterParamsSchema, {}),
     paging: optional(pagingSchema),

@@ -19,6 +19,8 @@ test('each one that has a component is allowed, and each other one denies', () =
     record_filter: [{ resource: 'customer', attribute: 'dated', within: 'P6M' }],
     review: true,
     watermark: true,
+    retention: [],
+    subject_verification: ['case'],
     step_up: 'mfa',
   };
   expect(Object.keys(values).sort()).toEqual(Object.keys(OBLIGATIONS).sort());

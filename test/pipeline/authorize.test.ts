@@ -51,6 +51,7 @@ const TARGET: Target = {
   resource: { type: 'customer', id: 'C1', properties: {} },
   purpose: null,
   single: true,
+  verification: null,
   properties: ({ purpose }) => ({ body_fields: [], query_fields: [], stated: purpose }),
 };
 

@@ -1,4 +1,5 @@
 /** Shows one decision to an auditor: subject, purpose, consents, released fields, and whether the journal still holds it. */
+import type { PolicyInput } from '../../model/input.ts';
 import pc from 'picocolors';
 import type { Proof } from '../../decision-log/verify/proof.ts';
 import type { Decision } from '../../decision-log/index/query.ts';
@@ -30,6 +31,7 @@ export function describeDecision(
   row('Justification', d.justification === null ? null : `“${d.justification}” (the subject’s own words)`);
   row('Grant', d.grant_id);
   row('Claimed', d.claimed?.length ? `${d.claimed.join(', ')} (stated by the caller, not verified)` : null);
+  row('Proof', proofIn(d.input));
   row('Reasons', d.reasons.map((r) => (r.message ? `${r.code}: ${r.message}` : r.code)).join(' · '));
   row('Policy', d.policy === null ? null : `${d.policy.bundle}, revision ${d.policy.revision}`);
   row('Upstream', d.upstream === null ? null : `${d.upstream.name}, ${d.upstream.status ?? 'no answer'}`);
@@ -63,6 +65,13 @@ export function describeDecision(
     lines.push(`${mark} ${position.origin} ${position.seq}${part}: ${detail}`, `  ${position.hash}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** That the caller deals with the data subject; whom, stands in the record as a pseudonym. */
+function proofIn(input: Decision['input']): string | null {
+  const { subject_verification: proof } = (input as Partial<PolicyInput> | null)?.context ?? {};
+  if (proof === undefined) return null;
+  return `${proof.method}: ${proof.verified ? `deals with ${proof.data_subject ?? 'nobody'}` : (proof.failure ?? 'failed')}`;
 }
 
 function who(d: Decision): string {

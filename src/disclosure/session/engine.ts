@@ -125,9 +125,9 @@ export class Session {
     this.#requestSubject = plan.dataSubject === null ? null : idOf(plan.dataSubject) || null;
     this.#announcedTotal = plan.announced?.total ?? Number.POSITIVE_INFINITY;
     this.#more = plan.announced?.more ?? false;
-    const { filter = null, retention = [], searched = [] } = plan;
+    const { filter = null, provenSubject = null, retention = [], searched = [] } = plan;
     this.#retained = retention.length === 0 ? null : new Retained(retention);
-    this.#filter = filter === null ? null : new Filtered(filter);
+    this.#filter = filter === null && provenSubject === null ? null : new Filtered(plan);
     this.#searched = searched.length === 0 ? null : new Searched(searched);
     this.#minGroup = obligations.min_group_size ?? 1;
     this.#guarded = this.#searched !== null || this.#minGroup > 1 || this.#filter !== null;
@@ -496,7 +496,7 @@ export class Session {
     const asked = this.#askPolicy(recorded, states);
     if (this.#filter === null && this.#retained === null) return asked;
     const { attributes } = recorded;
-    const permitted = this.#filter?.verdictOn(asked.verdict, attributes) ?? asked.verdict;
+    const permitted = this.#filter?.verdictOn(asked.verdict, asked.subjects, attributes) ?? asked.verdict;
     const verdict = this.#retained?.verdictOn(permitted, attributes) ?? permitted;
     return verdict === asked.verdict ? asked : { ...asked, verdict };
   }

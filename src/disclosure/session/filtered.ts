@@ -1,8 +1,10 @@
 /**
- * Withholds what is outside the decision's `record_filter`: records, and resources embedded in them, whose attributes do not meet every condition.
- * An attribute that is missing, has another type or cannot be read meets none.
+ * Withholds records, and resources embedded in them, that are outside what the decision limits the request to: its `record_filter`, whose every
+ * condition their attributes must meet, and the data subject with whom the caller has proven to deal. An attribute that is missing, has another
+ * type or cannot be read meets no condition; a record that names nobody is nobody's.
  */
-import type { FilterCondition, RecordFilter } from '../../model/record-filter.ts';
+import type { DisclosurePlan } from '../../model/disclosure.ts';
+import { type FilterCondition, type RecordFilter, resourcesOf } from '../../model/record-filter.ts';
 import type { RecordScope } from '../formats/format.ts';
 import { idOf } from '../subjects/spelling.ts';
 import { parseDate } from '../treatments/generalize/dates.ts';
@@ -13,25 +15,34 @@ type Value = Attributes[string];
 
 const OUTSIDE: readonly string[] = ['outside_record_filter'];
 const UNREADABLE: readonly string[] = ['record_filter_unreadable'];
+const UNPROVEN: readonly string[] = ['subject_unverified'];
 
 export class Filtered {
   readonly #conditions = new Map<string, FilterCondition[]>();
+  readonly #proven: string | null;
+  /** resources of the records that must be the proven data subject's */
+  readonly #own: ReadonlySet<string>;
   /** other caches are keyed by the verdict object, so equal records must get the same one */
   readonly #withheld = new WeakMap<Verdict, Map<readonly string[], Verdict>>();
 
-  constructor(filter: RecordFilter) {
-    for (const condition of filter) {
+  constructor({ filter = null, provenSubject = null, catalog, catalogs }: DisclosurePlan) {
+    for (const condition of filter ?? []) {
       const known = this.#conditions.get(condition.resource);
       if (known === undefined) this.#conditions.set(condition.resource, [condition]);
       else known.push(condition);
     }
+    this.#proven = provenSubject;
+    this.#own = resourcesOf(catalog.resource, catalogs);
   }
 
-  /** The verdict on a scope with these attributes, which is withheld if it is outside. */
-  verdictOn(verdict: Verdict, attributes: Attributes): Verdict {
-    const conditions = this.#conditions.get(verdict.catalog.resource);
-    if (conditions === undefined || verdict.withheld !== null) return verdict;
-    const codes = codesOf(conditions, attributes);
+  /** The verdict on a scope about these data subjects and with these attributes, which is withheld if it is outside. */
+  verdictOn(verdict: Verdict, subjects: readonly string[], attributes: Attributes): Verdict {
+    if (verdict.withheld !== null) return verdict;
+    const { resource } = verdict.catalog;
+    if (this.#proven !== null && this.#own.has(resource) && !isOnly(this.#proven, subjects))
+      return this.#withholding(verdict, UNPROVEN);
+    const conditions = this.#conditions.get(resource);
+    const codes = conditions === undefined ? null : codesOf(conditions, attributes);
     return codes === null ? verdict : this.#withholding(verdict, codes);
   }
 
@@ -49,6 +60,9 @@ export class Filtered {
     return filtered;
   }
 }
+
+const isOnly = (id: string, subjects: readonly string[]): boolean =>
+  subjects.length > 0 && subjects.every((subject) => subject === id);
 
 /** Reason codes for which a record, or one embedded in it, is withheld; null: it is within the filter. */
 export const outsideOf = (

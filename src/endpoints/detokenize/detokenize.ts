@@ -97,6 +97,7 @@ const targetOf = (query: TokenQuery): TokenTarget => ({
   resource: { type: query.resource, properties: {} },
   purpose: null,
   single: true,
+  verification: null,
   properties(use) {
     const audience = audienceOf(query, use);
     if (use.recipient !== 'internal' && audience.recipient !== use.recipient)

@@ -17,6 +17,9 @@ const SINGLE_NAMES = [
   'sluice-tier',
   'sluice-justification',
   'sluice-grant',
+  'sluice-assertion',
+  'sluice-case',
+  'sluice-code',
 ];
 /** a bit for each name: the names seen in one request are a number */
 const SINGLE: ReadonlyMap<string, number> = new Map(SINGLE_NAMES.map((name, i) => [name, 1 << i]));

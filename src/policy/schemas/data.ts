@@ -8,6 +8,7 @@ import { TREATMENTS } from '../../model/answers.ts';
 import { OPERATIONS } from '../../model/operations.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import { Before, RecordCondition } from './documents.ts';
+import { VERIFICATION_METHODS } from '../../model/verification.ts';
 
 const closed = { additionalProperties: false } as const;
 const NAME = '^[a-z][a-z0-9_]*$';
@@ -248,6 +249,21 @@ const Retention = settings({
   order,
 });
 
+const ProofRule = settings({
+  title: Title,
+  purposes: Type.Optional(Names('only for these; absent: for all')),
+  roles: Type.Optional(Names('only for callers who act in one of these; absent: for all')),
+  actions: Type.Optional(Actions('only these; absent: all')),
+  resources: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), { description: 'only these; absent: all', uniqueItems: true }),
+  ),
+  methods: Type.Array(Type.Enum([...VERIFICATION_METHODS]), {
+    minItems: 1,
+    uniqueItems: true,
+    description: 'one of them does',
+  }),
+});
+
 export const dataSchemas = {
   roles: file('Roles', { roles: byName(Role, 'who may ask for what') }),
   purposes: file('Purposes of use', { purposes: byName(Purpose, 'why data is used') }),
@@ -279,6 +295,9 @@ export const dataSchemas = {
   }),
   retention: file('Retention', {
     retention: byName(Retention, 'how long categories may be disclosed, by a date of the record'),
+  }),
+  subject_verification: file('Proofs of dealing with the data subject', {
+    subject_verification: byName(ProofRule, 'which requests need a proof'),
   }),
   identifiers: file('Identifiers of data subjects', {
     identifiers: byName(Identifier, 'by the name that catalogs give them (data_subject: { at, type })'),

@@ -5,6 +5,7 @@ import { TREATMENTS } from '../../model/answers.ts';
 import { OPERATIONS } from '../../model/operations.ts';
 import { WRITE_MODES } from '../../model/catalog.ts';
 import type { EnvelopeRole, FieldEntry } from '../../model/catalog.ts';
+import { VERIFICATION_METHODS } from '../../model/verification.ts';
 
 /** treatments whose parameters a catalog may give for a field */
 export const FIELD_TREATMENTS = [
@@ -119,6 +120,18 @@ const Context = Type.Object(
     grants: Type.Array(Grant),
     quota: Type.Optional(Quota),
     request: Type.Object({ method: Text, route: Text, client_ip: Nullable(Text) }, closed),
+    subject_verification: Type.Optional(
+      Type.Object(
+        {
+          at: Timestamp,
+          data_subject: Type.Optional(Text),
+          failure: Type.Optional(Type.Enum(['failed', 'expired'])),
+          method: Type.Enum([...VERIFICATION_METHODS]),
+          verified: Type.Boolean(),
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );
@@ -229,6 +242,9 @@ const DecisionAnswerSchema = Type.Object(
           min_group_size: Type.Optional(Nullable(Type.Integer({ minimum: 0 }))),
           record_filter: Type.Optional(Nullable(Type.Array(RecordCondition, { minItems: 1 }))),
           retention: Type.Optional(Nullable(Type.Array(RetentionCondition))),
+          subject_verification: Type.Optional(
+            Nullable(Type.Array(Type.Enum([...VERIFICATION_METHODS]), { minItems: 1 })),
+          ),
           step_up: Type.Optional(Nullable(Text)),
           review: Type.Optional(Nullable(Type.Boolean())),
         },

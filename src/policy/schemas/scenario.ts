@@ -3,6 +3,7 @@
  * `test/cases/*.yaml` are files of scenarios; `docs/policy-guide.md` explains the format.
  */
 import { type Static, Type } from '../../documents/kinds.ts';
+import { VERIFICATION_METHODS } from '../../model/verification.ts';
 
 const closed = { additionalProperties: false } as const;
 const open = { additionalProperties: true } as const;
@@ -104,6 +105,18 @@ const scenarioSchema = Type.Object(
       Type.Array(Type.Object({ id: Text, until: Timestamp }, open), {
         description: 'active grants of the caller',
       }),
+    ),
+    verification: Type.Optional(
+      Type.Object(
+        {
+          method: Type.Enum([...VERIFICATION_METHODS]),
+          data_subject: Type.Optional(Type.String({ description: 'with whom the caller is proven to deal' })),
+          failure: Type.Optional(
+            Type.Enum(['failed', 'expired'], { description: 'instead of data_subject: it proves nothing' }),
+          ),
+        },
+        { ...closed, description: 'the proof that the request brings' },
+      ),
     ),
     upstream: Type.Optional(Upstream),
     expect: Expect,

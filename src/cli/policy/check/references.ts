@@ -126,6 +126,13 @@ export function referenceFaults(
       all(d, ['retention', name, 'except'], rule['except'], purposes, 'purpose');
       all(d, ['retention', name, 'resources'], rule['resources'], resources, 'catalog of a resource');
     }
+  for (const d of of('subject_verification'))
+    for (const [name, rule] of members(d, 'subject_verification')) {
+      const at = ['subject_verification', name];
+      all(d, [...at, 'purposes'], rule['purposes'], purposes, 'purpose');
+      all(d, [...at, 'roles'], rule['roles'], roles, 'role');
+      all(d, [...at, 'resources'], rule['resources'], resources, 'catalog of a resource');
+    }
   for (const d of of('record_filters'))
     for (const [name, filter] of members(d, 'record_filters')) {
       const at = ['record_filters', name];

@@ -19,7 +19,7 @@ import { isObject } from '../../../documents/yaml.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import { type Axes, type AxesOptions, axesOf } from '../matrix/axes.ts';
 import { type CausedFault, type Finding, findings } from './findings.ts';
-import { inputOf, seenBy, withFilterProperties, writtenBy } from '../matrix/grid.ts';
+import { inputOf, seenBy, qualified, writtenBy } from '../matrix/grid.ts';
 import type { BySchema } from './references.ts';
 
 const DAY = 86_400_000;
@@ -282,7 +282,7 @@ function visible(
         for (const action of axes.actions)
           for (const tier of axes.tiers) {
             const input = inputOf(subject, action, resource, purpose, recipient, tier, options);
-            const { answer, input: asked } = decide(policy, withFilterProperties(policy, input));
+            const { answer, input: asked } = decide(policy, qualified(policy, input));
             if (!answer.allow) {
               // Most combinations are denied for every tier, so only those allowed without a tier are queried for each.
               if (tier === null) break;

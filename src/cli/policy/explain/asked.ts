@@ -18,7 +18,7 @@ import type { LivePolicy } from '../../../policy/snapshot/index.ts';
 import type { Io } from '../../io.ts';
 import type { StateAsked } from './account.ts';
 import { type AxesOptions, axesOf } from '../matrix/axes.ts';
-import { inputOf, withFilterProperties } from '../matrix/grid.ts';
+import { inputOf, qualified } from '../matrix/grid.ts';
 import { playOne } from '../testing/play.ts';
 import { readScenarios, scenarioFilesAt } from '../testing/scenario-files.ts';
 import type { NamedPolicy } from '../source.ts';
@@ -154,7 +154,7 @@ export async function askedByFlags(policy: LivePolicy, flags: RequestFlags, io: 
       assurance: { amr: options.amr, acr: null, auth_time: null },
     },
   };
-  const input = withFilterProperties(
+  const input = qualified(
     policy,
     inputOf(subject, flags.action, resource, flags.purpose, flags.recipient, flags.tier ?? null, options),
   );

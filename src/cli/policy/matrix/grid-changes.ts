@@ -21,7 +21,7 @@ import {
   tupleOf,
   type Verdict,
 } from './changes.ts';
-import { clearedFor, inputOf, recordRefusedTo, seenBy, withFilterProperties, writtenBy } from './grid.ts';
+import { clearedFor, inputOf, recordRefusedTo, seenBy, qualified, writtenBy } from './grid.ts';
 import { reads } from './uncovered.ts';
 
 /** every query of a caller about a resource, for both policies */
@@ -177,7 +177,7 @@ class Comparison {
 
   #decide(policy: LivePolicy, input: PolicyInput): Decision {
     this.#questions += 1;
-    return decide(policy, withFilterProperties(policy, input));
+    return decide(policy, qualified(policy, input));
   }
 
   #compare(

@@ -204,7 +204,7 @@ function firstAllowed(
   for (const subject of axes.subjects(role, recipient))
     for (const action of axes.actions) {
       const asked = inputOf(subject, action, resource, purpose, recipient, tier, options);
-      const { answer, input } = decide(policy, withFilterProperties(policy, asked));
+      const { answer, input } = decide(policy, qualified(policy, asked));
       if (!answer.allow) {
         if (tier === null) for (const { code } of answer.reasons) reasons.add(code);
         continue;
@@ -220,18 +220,25 @@ export const clearedFor = (subject: Subject, clearance: number | null): Subject 
 });
 
 /**
- * The same caller with the properties that a `record_filter` depends on, of some value: what is asked here is what becomes of the fields of a
- * record that may be disclosed.
+ * The same caller with what the decision asks for besides: the properties that a `record_filter` depends on, of some value, and a proof of dealing
+ * with the data subject. What is asked here is what becomes of the fields of a record that may be disclosed.
  */
-export function withFilterProperties(policy: PolicySnapshot, input: PolicyInput): PolicyInput {
-  const { subject } = input;
-  const names = (decide(policy, input).answer.obligations.record_filter ?? []).flatMap(({ in: values }) =>
+export function qualified(policy: PolicySnapshot, input: PolicyInput): PolicyInput {
+  const { subject, context } = input;
+  const { record_filter, subject_verification } = decide(policy, input).answer.obligations;
+  const names = (record_filter ?? []).flatMap(({ in: values }) =>
     values === undefined || Array.isArray(values) || !('subject' in values) ? [] : [values.subject],
   );
   const missing = names.filter((name) => !Object.hasOwn(subject.properties, name));
-  if (missing.length === 0) return input;
+  const method = context.subject_verification === undefined ? subject_verification?.[0] : undefined;
+  if (missing.length === 0 && method === undefined) return input;
   const held = Object.fromEntries(missing.map((name) => [name, `any ${name}`]));
-  return { ...input, subject: { ...subject, properties: { ...held, ...subject.properties } } };
+  const proof = { at: context.time, data_subject: 'the one who is asked about', method, verified: true };
+  return {
+    ...input,
+    context: method === undefined ? context : { ...context, subject_verification: { ...proof, method } },
+    subject: { ...subject, properties: { ...held, ...subject.properties } },
+  };
 }
 
 export function inputOf(

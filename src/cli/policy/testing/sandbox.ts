@@ -15,6 +15,7 @@ import { type Decision, merge } from '../../../decision-log/index/decision.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../../identity/development-issuer.ts';
 import type { Grant } from '../../../model/input.ts';
 import type { DecisionRecord } from '../../../model/record.ts';
+import { type SubjectVerification, VERIFICATION_METHODS } from '../../../model/verification.ts';
 import { createLogger } from '../../../observability/logger.ts';
 import { type Scenario, type ScenarioFile, SCENARIO_NOW } from '../../../policy/schemas/scenario.ts';
 import type { LivePolicy } from '../../../policy/snapshot/index.ts';
@@ -80,6 +81,7 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const consents: StaticConsents = createStaticConsents({}, { exposeDates: policy.reads_consent_dates });
       let grants: readonly Grant[] = [];
+      let proof: Scenario['verification'];
       const loaded = parseConfig(
         JSON.stringify(configuration(file, issuer, upstream.url)),
         join(dir, 'sluice.yaml'),
@@ -93,6 +95,11 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
           policy: fixed(policy),
           consents,
           grants: { active: async () => ({ grants, limited: null }), use: async () => true },
+          verifications: {
+            methods: VERIFICATION_METHODS,
+            check: ({ at }) => (proof === undefined ? null : { state: provenBy(proof, at) }),
+            mismatched: () => {},
+          },
         },
       });
       const known = new Set<string>();
@@ -109,6 +116,7 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
             });
           }
           grants = (scenario.grants ?? []) as readonly Grant[];
+          proof = scenario.verification;
           upstream.answer = scenario.upstream;
           upstream.asked = [];
           records.length = 0;
@@ -134,6 +142,14 @@ export async function openSandbox(policy: LivePolicy): Promise<Sandbox> {
   };
 }
 
+const provenBy = (
+  { method, data_subject, failure = 'failed' }: NonNullable<Scenario['verification']>,
+  at: Date,
+): SubjectVerification =>
+  data_subject === undefined
+    ? { at: at.toISOString(), failure, method, verified: false }
+    : { at: at.toISOString(), data_subject, method, verified: true };
+
 class FixedClock {
   at = new Date(SCENARIO_NOW);
   now(): Date {
@@ -154,12 +170,7 @@ const fixed = (policy: LivePolicy): LivePolicyStore => ({
 const configuration = (file: ScenarioFile, issuer: DevelopmentIssuer, upstream: string): object => ({
   version: 1,
   listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0' },
-  upstreams: Object.fromEntries(
-    file.routes.map((r) => [
-      String((r as { readonly upstream?: unknown }).upstream ?? UPSTREAM),
-      { url: upstream },
-    ]),
-  ),
+  upstreams: Object.fromEntries(file.routes.map((r) => [upstreamOf(r), { url: upstream }])),
   identity: {
     issuers: [
       {
@@ -167,9 +178,34 @@ const configuration = (file: ScenarioFile, issuer: DevelopmentIssuer, upstream: 
         audience: issuer.audience,
         jwks: { file: './keys.json' },
         algorithms: ['ES256'],
-        claims: { roles: 'roles', department: 'dept', organization: 'org', clearance: 'clearance' },
+        claims: {
+          roles: 'roles',
+          department: 'dept',
+          organization: 'org',
+          clearance: 'clearance',
+          properties: propertiesOf(file),
+        },
       },
     ],
+  },
+  // A scenario says what its proof shows; the section is there for routes that demand one.
+  verification: {
+    case: {
+      upstream: upstreamOf(file.routes[0]!),
+      path: '/{value}',
+      data_subject: '/id',
+    },
+    code: {
+      upstream: upstreamOf(file.routes[0]!),
+      path: '/',
+      secret: 'env:SCENARIO_PSEUDONYMIZE',
+    },
+    assertion: {
+      issuer: 'https://proofs.example',
+      audience: 'sluice',
+      algorithms: ['ES256'],
+      jwks: { file: './keys.json' },
+    },
   },
   policy: { dir: '.' },
   consent: { file: './consents.yaml' },
@@ -180,6 +216,24 @@ const configuration = (file: ScenarioFile, issuer: DevelopmentIssuer, upstream: 
   },
   routes: file.routes.map((r) => ({ upstream: UPSTREAM, ...r })),
 });
+
+const upstreamOf = (route: object): string =>
+  String((route as { readonly upstream?: unknown }).upstream ?? UPSTREAM);
+
+/** Claims of the tokens besides those with a meaning of their own are properties of the caller, under the same name. */
+const propertiesOf = ({ scenarios }: ScenarioFile): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    scenarios
+      .flatMap(({ token }) => Object.keys(token ?? {}))
+      .filter((name) => /^[a-z][a-z0-9_]*$/.test(name) && !MEANT.has(name))
+      .map((name) => [name, name]),
+  );
+
+const MEANT: ReadonlySet<string> = new Set([
+  ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'purpose'],
+  ...['roles', 'dept', 'org', 'clearance', 'amr', 'acr', 'auth_time', 'assurance'],
+  ...['department', 'organization'],
+]);
 
 async function tokenOf(
   { token }: Scenario,

@@ -9,6 +9,7 @@ import { SluiceError } from '../../../errors.ts';
 import { LISTS } from '../../../model/actions.ts';
 import type { Catalog, CatalogEntry } from '../../../model/catalog.ts';
 import type { PolicyInput } from '../../../model/input.ts';
+import type { SubjectVerification } from '../../../model/verification.ts';
 import { tokensOf } from '../../../model/pointer.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import type { RecordedState } from '../../../model/record.ts';
@@ -93,6 +94,9 @@ export function recordedScenario(
             ...(data_subject === undefined ? {} : { data_subject: first }),
           })),
         }),
+    ...(context.subject_verification === undefined
+      ? {}
+      : { verification: proofOf(context.subject_verification, first) }),
     ...(decision.upstream === null
       ? {}
       : {
@@ -108,6 +112,12 @@ export function recordedScenario(
     unknown: unknownOf(decision, input, { isList, states, inner, catalog }),
   };
 }
+
+const proofOf = (
+  { method, failure }: SubjectVerification,
+  data_subject: string,
+): NonNullable<Scenario['verification']> =>
+  failure === undefined ? { method, data_subject } : { method, failure };
 
 function unknownOf(
   decision: Decision,
