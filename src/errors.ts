@@ -113,6 +113,9 @@ export const ERROR_CODES = [
   'erasure_invalid',
   'erasure_unconfigured',
   'certificate_unknown',
+  // the page of data subjects
+  'link_invalid',
+  'page_unconfigured',
   // reviews
   'review_not_found',
   'review_closed',

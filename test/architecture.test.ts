@@ -56,6 +56,7 @@ const STAGES = [
   'idempotency',
   'signing',
   'erasure',
+  'links',
   'notices',
   'shares',
   'verification',

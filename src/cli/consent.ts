@@ -5,6 +5,7 @@ import type { ConsentEvent } from '../consent/index.ts';
 import { SluiceError } from '../errors.ts';
 import { importConsents, type ImportOptions, mapping } from './consent/import.ts';
 import { FORMATS } from './consent/read.ts';
+import { addLinks } from './consent/links.ts';
 import { addReceipts } from './consent/receipts.ts';
 import { toDpv } from './consent/dpv.ts';
 import type { Io } from './io.ts';
@@ -88,6 +89,7 @@ export function command(io: Io): Command {
     .option('--dpv', 'consent records as JSON-LD in terms of the W3C Data Privacy Vocabulary, one a line')
     .action((id: string, options: StoreOptions & { dpv?: boolean }) => history(id, options, io));
   addReceipts(add, io);
+  addLinks(changing, io);
   changing('import <file>', 'record the consents of a file (exit 1: some lines were rejected)')
     .option('--format <format>', FORMATS.join(', '), oneOf(FORMATS))
     .option('--rejects <file>', 'write each rejected line here, with its number and the reason (NDJSON)')

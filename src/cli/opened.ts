@@ -6,6 +6,7 @@ import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
 import { type ErasureChanges, erasureChanges } from '../changes/erasure.ts';
 import { type GrantChanges, grantChanges } from '../changes/grants.ts';
 import { commandRecorder } from '../changes/recorder.ts';
+import { type LinkChanges, linkChanges } from '../changes/links.ts';
 import type { RecipientChanges } from '../changes/recipients.ts';
 import { type ReviewChanges, reviewChanges } from '../changes/reviews.ts';
 import { type RevocationChanges, revocationChanges } from '../changes/revocations.ts';
@@ -23,6 +24,8 @@ import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
 import { systemClock } from '../observability/clock.ts';
 import { silentLogger } from '../observability/logger.ts';
+import { createLinks } from '../links/index.ts';
+import { createSigning } from '../signing/index.ts';
 import { createPolicyStore } from '../policy/store.ts';
 import { createReviews } from '../reviews/index.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
@@ -40,6 +43,8 @@ export interface Opened {
   erasure(): ErasureChanges;
   /** @throws SluiceError `verification_unconfigured` */
   verifications(): VerificationChanges;
+  /** with the address of the page. @throws SluiceError `page_unconfigured` */
+  links(): LinkChanges & { readonly url: string };
   readonly reviews: ReviewChanges;
   readonly recipients: RecipientChanges;
   readonly revocations: RevocationChanges;
@@ -108,6 +113,17 @@ export async function withStore<T>(
           now,
         });
         return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf, stateOf, now });
+      },
+      links() {
+        const page = config.data_subject_page;
+        if (page === undefined)
+          throw new SluiceError(
+            'page_unconfigured',
+            `${file} has no section data_subject_page, so no sidecar would open a link (docs/data-subject-page.md).`,
+          );
+        const signing = createSigning(config.signing, { logger: silentLogger, clock });
+        const links = createLinks(database, page, { signing, now });
+        return { ...linkChanges(links, async () => (await openLog()).dataSubject), url: page.url };
       },
       erasure() {
         if (config.erasure === undefined)

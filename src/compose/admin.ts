@@ -1,7 +1,7 @@
 /** The parts of the admin API, as the configuration says. */
 import { accessRequestService } from '../changes/access-requests.ts';
 import { apiKeyChanges } from '../changes/api-keys.ts';
-import { consentChanges } from '../changes/consents.ts';
+import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
 import { grantChanges } from '../changes/grants.ts';
 import { subjectHistory } from '../changes/history.ts';
 import { reviewChanges } from '../changes/reviews.ts';
@@ -35,28 +35,11 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
   const requests = accessRequestOptions(config, signing, clock);
   const now = (): Date => clock.now();
   const revocations = createRevocationRecords(database, now);
-  const termOf = (purpose: string): string | undefined => {
-    const { purposes } = policy.current().data;
-    const settings = isObject(purposes) && Object.hasOwn(purposes, purpose) ? purposes[purpose] : undefined;
-    const term = isObject(settings) ? settings['dpv'] : undefined;
-    return typeof term === 'string' ? term : undefined;
-  };
   return {
     logger,
     idempotency: createIdempotency(database, { lifetime: config.admin.idempotency, now }),
     services: {
-      consents:
-        config.consent.store === undefined
-          ? null
-          : consentChanges(
-              createConsentRecords(database, { now, termOf, changed: recipients.consentsChanged }),
-              {
-                dataSubject: async () => log.dataSubject,
-                now,
-                momentAfter,
-                recordIdOf,
-              },
-            ),
+      consents: config.consent.store === undefined ? null : consentsOf(parts),
       grants:
         config.grants === undefined
           ? null
@@ -90,4 +73,21 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
       now,
     },
   };
+}
+
+/** Changes of consents in the store. */
+export function consentsOf({ store, recipients, policy, log, stages: { clock } }: Parts): ConsentChanges {
+  const now = (): Date => clock.now();
+  const termOf = (purpose: string): string | undefined => {
+    const { purposes } = policy.current().data;
+    const settings = isObject(purposes) && Object.hasOwn(purposes, purpose) ? purposes[purpose] : undefined;
+    const term = isObject(settings) ? settings['dpv'] : undefined;
+    return typeof term === 'string' ? term : undefined;
+  };
+  return consentChanges(createConsentRecords(store, { now, termOf, changed: recipients.consentsChanged }), {
+    dataSubject: async () => log.dataSubject,
+    now,
+    momentAfter,
+    recordIdOf,
+  });
 }

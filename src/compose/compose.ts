@@ -15,6 +15,8 @@ export interface Sluice
   /** URLs of the listeners, with the ports that were really taken */
   readonly proxy: string;
   readonly admin: string;
+  /** of the page of data subjects; absent: the configuration has none */
+  readonly data_subjects?: string;
   revision(): string;
   close(): Promise<void>;
 }
@@ -31,6 +33,7 @@ export async function compose(loaded: LoadedConfig, deps: ComposeDependencies): 
     return {
       proxy: listening.proxy,
       admin: listening.admin,
+      ...(listening.data_subjects === undefined ? {} : { data_subjects: listening.data_subjects }),
       log,
       policy,
       consents,

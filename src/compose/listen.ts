@@ -6,6 +6,7 @@ import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
 import { administering } from '../endpoints/admin/api/api.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
+import { createDataSubjectPage } from '../endpoints/data-subject/page.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
@@ -15,6 +16,7 @@ import { createProxyPipeline } from '../pipeline/proxy.ts';
 import { version } from '../version.ts';
 import { adminApi } from './admin.ts';
 import type { Parts } from './build.ts';
+import { pageServices } from './data-subjects.ts';
 import { checksOf } from './health.ts';
 import { opening } from './opened.ts';
 import { adminTls, listenerTls } from './tls.ts';
@@ -27,9 +29,10 @@ const onAdmin = (parts: Parts, config: Config): readonly AdminEndpoint[] => [
 ];
 
 /** Listeners, in the order in which they open; the last closes first. */
-const LISTENERS: { readonly [L in Listener]: Open } = { proxy, admin };
+const LISTENERS: { readonly [L in Listener]: Open } = { proxy, data_subjects: dataSubjects, admin };
 
-type Open = (parts: Parts, config: Config, workers: Workers | undefined) => Opening;
+/** null: the configuration has none */
+type Open = (parts: Parts, config: Config, workers: Workers | undefined) => Opening | null;
 
 interface Opening {
   readonly server: Server;
@@ -66,8 +69,20 @@ function admin(parts: Parts, config: Config, workers: Workers | undefined): Open
   };
 }
 
+function dataSubjects(parts: Parts, config: Config): Opening | null {
+  const { data_subject_page: page, listen, limits } = config;
+  if (page === undefined) return null;
+  const server = createServer(createDataSubjectPage(parts.stages, pageServices(parts, config, page)));
+  server.headersTimeout = limits.header_timeout;
+  server.requestTimeout = limits.request_timeout;
+  return { server, address: listen.data_subjects, scheme: 'http', grace: 1_000 };
+}
+
 /** URLs of the listeners, with the ports that were really taken. */
-export type Listening = { readonly [L in Listener]: string } & { close(): Promise<void> };
+export type Listening = { readonly proxy: string; readonly admin: string } & {
+  /** absent: the configuration has none */
+  readonly data_subjects?: string;
+} & { close(): Promise<void> };
 
 /**
  * Closing lets requests under way finish, and resolves when all listeners are closed.
@@ -77,10 +92,12 @@ export const listen = (parts: Parts, config: Config, workers: Workers | undefine
   opening(async (opened) => {
     const urls: Partial<Record<Listener, string>> = {};
     for (const name of Object.keys(LISTENERS) as Listener[]) {
-      const { server, address, scheme, grace } = LISTENERS[name](parts, config, workers);
+      const opening = LISTENERS[name](parts, config, workers);
+      if (opening === null) continue;
+      const { server, address, scheme, grace } = opening;
       opened.add(draining(server, grace));
       const port = await (workers?.listen(name, server, address) ?? listenAt(server, address));
       urls[name] = urlOf(scheme, { ...address, port });
     }
-    return { ...(urls as Record<Listener, string>), close: () => opened.close() };
+    return { ...(urls as Omit<Listening, 'close'>), close: () => opened.close() };
   });

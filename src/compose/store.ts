@@ -4,6 +4,7 @@ import { IDENTITY_MIGRATIONS } from '../identity/index.ts';
 import { ERASURE_MIGRATIONS } from '../erasure/index.ts';
 import { GRANT_MIGRATIONS } from '../grants/index.ts';
 import { IDEMPOTENCY_MIGRATIONS } from '../idempotency/index.ts';
+import { LINK_MIGRATIONS } from '../links/index.ts';
 import { NOTICE_MIGRATIONS } from '../notices/index.ts';
 import { SHARE_MIGRATIONS } from '../shares/index.ts';
 import { REVIEW_MIGRATIONS } from '../reviews/index.ts';
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ...IDENTITY_MIGRATIONS,
   ...GRANT_MIGRATIONS,
   ...ERASURE_MIGRATIONS,
+  ...LINK_MIGRATIONS,
   ...IDEMPOTENCY_MIGRATIONS,
   ...NOTICE_MIGRATIONS,
   ...SHARE_MIGRATIONS,

@@ -9,6 +9,7 @@ import { checkErasure } from '../erasure/section.ts';
 import { checkGrants } from '../grants/section.ts';
 import { checkNotices } from '../notices/section.ts';
 import { checkIdentity, takesApiKeys } from '../identity/section.ts';
+import { checkDataSubjectPage } from '../links/section.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
@@ -47,7 +48,7 @@ export function checkConfig(
     checkRoutes(read, report);
     for (const [i, route] of read.entries()) if (route !== null) checkBodies(route, ['routes', i], report);
   }
-  const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices] = [
+  const [cors, policy, upstreams, identity, purpose, listen, consent, grants, erasure, notices, page] = [
     sound('cors'),
     sound('policy'),
     sound('upstreams'),
@@ -58,6 +59,7 @@ export function checkConfig(
     sound('grants'),
     sound('erasure'),
     sound('notices'),
+    sound('data_subject_page'),
   ];
   if (cors) checkCors(cors, report);
   if (grants) checkGrants(grants, report);
@@ -67,6 +69,13 @@ export function checkConfig(
       'needs the section grants: without it nobody approves what a denial offers to request',
     );
   if (erasure) checkErasure(erasure, report);
+  if (page) checkDataSubjectPage(page, report);
+  if (page && consent && consent.store === undefined)
+    report(
+      ['data_subject_page'],
+      'needs consents in the store, where they can be withdrawn (consent.store: true)',
+    );
+  if (page && listen) checkPageAddress(listen, report);
   if (erasure && config.upstreams) checkDeletions(erasure, Object.keys(config.upstreams), report);
   if (notices) checkNotices(notices, report);
   if (config.shares && config.decision_log && config.store)
@@ -212,6 +221,12 @@ function checkKeySets(
 function checkAddresses({ proxy, admin }: Config['listen'], report: Report): void {
   if (proxy.port !== 0 && proxy.port === admin.port && proxy.host === admin.host)
     report(['listen', 'admin'], 'is the address of the proxy');
+}
+
+function checkPageAddress({ proxy, admin, data_subjects }: Config['listen'], report: Report): void {
+  for (const [name, { host, port }] of Object.entries({ proxy, admin }))
+    if (port !== 0 && port === data_subjects.port && host === data_subjects.host)
+      report(['listen', 'data_subjects'], `is the address of ${name}`);
 }
 
 /** One for each dangerous option in use. */

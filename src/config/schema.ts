@@ -8,6 +8,7 @@ import { erasureSchema } from '../erasure/section.ts';
 import { grantsSchema } from '../grants/section.ts';
 import { identitySchema } from '../identity/section.ts';
 import { keysSchema, RESPONSE_FORMATS } from '../disclosure/section.ts';
+import { dataSubjectPageSchema } from '../links/section.ts';
 import { limitsSchema, listenSchema } from '../endpoints/section.ts';
 import { policySchema } from '../policy/section.ts';
 import { observabilitySchema } from '../observability/section.ts';
@@ -35,6 +36,7 @@ export const configSchema = section({
   grants: optional(grantsSchema),
   erasure: optional(erasureSchema),
   verification: optional(verificationSchema),
+  data_subject_page: optional(dataSubjectPageSchema),
   quotas: defaulted(quotasSchema, {}),
   admin: defaulted(adminSchema, {}),
   shares: optional(sharesSchema),

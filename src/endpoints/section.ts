@@ -15,6 +15,12 @@ export const listenSchema = section(
       address({ description: 'listener for health, metrics and audit; keep it off public networks' }),
       '127.0.0.1:8081',
     ),
+    data_subjects: defaulted(
+      address({
+        description: 'listener of the page of customers, if there is a section `data_subject_page`',
+      }),
+      '127.0.0.1:8082',
+    ),
     tls: optional(tls('PEM file; callers must then present a certificate that this authority signed')),
     admin_tls: optional(
       tls('PEM file; callers of the admin API may then present a certificate that this authority signed'),

@@ -34,6 +34,8 @@ export const CHANGES = [
   'keys.create',
   'keys.revoke',
   'keys.rotate',
+  'links.create',
+  'links.revoke',
   'notices.acknowledge',
   'notices.retry',
   'reviews.close',

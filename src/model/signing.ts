@@ -1,7 +1,12 @@
 /** What Sluice signs, so that others can check it: receipts, certificates, links. */
 
 /** Kinds of signed documents. One is never accepted as another: the kind is `typ` of the signed header (RFC 8725, section 3.11). */
-export type SignedType = 'access-request' | 'consent-receipt' | 'erasure-certificate' | 'subject-link';
+export type SignedType =
+  | 'access-request'
+  | 'consent-receipt'
+  | 'erasure-certificate'
+  | 'subject-link'
+  | 'subject-session';
 
 export interface Signed {
   readonly payload: Readonly<Record<string, unknown>>;

@@ -33,7 +33,7 @@ export type WorkerReport<Q extends ReportKind> =
   /** `down`: not started, or to be started again; `silent`: it runs and did not answer in time */
   | { readonly worker: number; readonly state: 'down' | 'silent'; readonly detail?: string };
 
-export type Listener = 'proxy' | 'admin';
+export type Listener = 'proxy' | 'admin' | 'data_subjects';
 
 export type Respond = <Q extends ReportKind>(question: Q) => Promise<Reports[Q]>;
 

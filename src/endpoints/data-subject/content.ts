@@ -1,0 +1,60 @@
+/** What the page shows of a person: consents, objections and requests, and nothing else that is known of them. */
+import type { ConsentChanges } from '../../changes/consents.ts';
+import type { ErasureChanges } from '../../changes/erasure.ts';
+import { SluiceError } from '../../errors.ts';
+import type { PageConsent, PageContent } from './html.ts';
+
+export interface PageSources {
+  readonly consents: Pick<ConsentChanges, 'entry'>;
+  /** null: no requests are taken */
+  readonly erasure: Pick<ErasureChanges, 'list'> | null;
+  /** purposes that somebody may object to, as the policy in force has them */
+  readonly purposes: () => readonly string[];
+}
+
+export type Shown = Omit<PageContent, 'csrf' | 'done'>;
+
+const OPT_OUT = 'opt_out';
+const MOST_REQUESTS = 100;
+
+/** @throws SluiceError `consent_invalid` if what the person has said cannot be read */
+export async function contentOf(
+  id: string,
+  { consents, erasure, purposes }: PageSources,
+  now: Date,
+): Promise<Shown> {
+  const entry = await consents.entry(id);
+  if (entry === null)
+    throw new SluiceError('consent_invalid', 'The entry of the data subject cannot be read.');
+  const { consents: said = [], flags = [] } = entry ?? {};
+  const shown = (status: string): readonly PageConsent[] =>
+    said
+      .filter((consent) => consent.status === status)
+      .map(({ purpose, recipient, categories, at, from, until }) => ({
+        purpose,
+        recipient,
+        categories,
+        since: from ?? at ?? null,
+        until: until ?? null,
+      }));
+  const today = now.toISOString().slice(0, 10);
+  const objections = flags.flatMap((flag) =>
+    flag === OPT_OUT ? ['*'] : flag.startsWith(`${OPT_OUT}:`) ? [flag.slice(OPT_OUT.length + 1)] : [],
+  );
+  const requests = (await erasure?.list({ state: 'all', data_subject: id, limit: MOST_REQUESTS })) ?? [];
+  return {
+    given: shown('given').filter(({ until }) => until === null || until.slice(0, 10) >= today),
+    withdrawn: shown('withdrawn'),
+    objections,
+    purposes: objections.includes('*') ? [] : purposes().filter((name) => !objections.includes(name)),
+    requests: requests
+      .map(({ kind, state, requested_at, due_at }) => ({
+        kind,
+        state,
+        requested_at: new Date(requested_at).toISOString(),
+        due_at: new Date(due_at).toISOString(),
+      }))
+      .reverse(),
+    takesRequests: erasure !== null,
+  };
+}

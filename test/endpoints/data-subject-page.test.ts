@@ -1,0 +1,305 @@
+/** The page of a customer: what a link opens, what can be changed there, and what nobody else can do. */
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { MIGRATIONS } from '../../src/compose/store.ts';
+import { page, type PageContent } from '../../src/endpoints/data-subject/html.ts';
+import { Rate } from '../../src/endpoints/data-subject/rate.ts';
+import { migrate } from '../../src/store/migrations.ts';
+import { openPostgres } from '../../src/store/postgres.ts';
+import { sluice as run } from '../cli/support.ts';
+import { schemaUrl } from '../support/forwarder.ts';
+import { recordsOf } from '../support/journals.ts';
+import { freshSchema, POSTGRES } from '../support/postgres.ts';
+import { type Running, startSluice } from '../support/sluice.ts';
+
+const PURPOSES = {
+  marketing: { consent: 'explicit' },
+  after_sales: { consent: 'by_grade' },
+  emergency: { consent: 'waived' },
+};
+
+describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialect) => {
+  let running: Running;
+  let drop: (() => Promise<void>) | null = null;
+  let time = Date.now();
+  beforeAll(async () => {
+    let store: object = { sqlite: './data/store.db' };
+    if (dialect === 'postgres') {
+      const schema = await freshSchema('page');
+      drop = schema.drop;
+      const database = openPostgres(POSTGRES, { schema: schema.schema });
+      await migrate(database, MIGRATIONS, () => new Date());
+      await database.close();
+      store = { postgres: schemaUrl(schema.schema) };
+    }
+    running = await startSluice({
+      data: { purposes: PURPOSES },
+      config: {
+        store,
+        listen: { proxy: '127.0.0.1:0', admin: '127.0.0.1:0', data_subjects: '127.0.0.1:0' },
+        consent: { store: true },
+        erasure: {},
+        data_subject_page: { url: 'http://127.0.0.1:8082/' },
+      },
+      parts: { clock: { now: () => new Date(time), micros: () => performance.now() * 1000 } },
+    });
+  });
+  afterAll(async () => {
+    await running.close();
+    await drop?.();
+  });
+
+  const command = (...argv: string[]) =>
+    run([...argv, '--config', join(running.dir, 'sluice.yaml'), '--by', 'zhang-clerk']);
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(new URL(path, running.sluice.data_subjects), { headers, redirect: 'manual' });
+  const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}) =>
+    fetch(new URL(path, running.sluice.data_subjects), {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      headers,
+      redirect: 'manual',
+    });
+
+  let n = 0;
+  /** a customer who has agreed to something, with the page open */
+  async function opened() {
+    const person = `客户-${dialect}-${n++}`;
+    await command(
+      ...['consent', 'set', person, '--purpose', 'marketing', '--categories', 'contact,preference'],
+      ...['--recipient', 'logistics', '--evidence', 'call 8812'],
+    );
+    const { url } = (await command('consent', 'link', person, '--json')).json<{ url: string }>();
+    const link = new URL(url).pathname;
+    const answer = await get(link);
+    const [cookie = ''] = (answer.headers.get('set-cookie') ?? '').split(';');
+    const html = await (await get('/', { cookie })).text();
+    const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? '';
+    return { person, link, answer, cookie, html, csrf };
+  }
+  const entryOf = async (person: string) =>
+    (await run(['consent', 'get', person, '--json', '--config', join(running.dir, 'sluice.yaml')])).json<{
+      consents?: { status: string; purpose: string }[];
+      flags?: string[];
+    }>();
+  const records = () => recordsOf(join(running.dir, 'journal')).filter(({ kind }) => kind === 'consent');
+
+  test('a link is exchanged for a cookie, so that it stays in no address', async () => {
+    const { answer, link, cookie, html } = await opened();
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '../']);
+    const set = answer.headers.get('set-cookie') ?? '';
+    for (const attribute of ['HttpOnly', 'SameSite=Lax', 'Path=/', 'Max-Age=900'])
+      expect(set).toContain(attribute);
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(cookie).not.toBe('');
+    expect(html).not.toContain(link);
+  });
+
+  test('neither the link nor the cookie says who the customer is', async () => {
+    const { person, link, cookie } = await opened();
+    for (const text of [link, cookie])
+      for (const part of text.split(/[.=/]/))
+        expect(Buffer.from(part, 'base64url').toString()).not.toContain(person);
+  });
+
+  test('shows consents and recipients, and nothing else that is known', async () => {
+    const { html, person, cookie } = await opened();
+    for (const words of ['营销推广', 'Offers', '联系方式', '偏好', 'logistics', '撤回同意', 'lang="zh-CN"'])
+      expect(html).toContain(words);
+    for (const hidden of [person, '8812', 'emergency', 'hmac:', 'zhang-clerk'])
+      expect(html).not.toContain(hidden);
+    expect(html).not.toMatch(/<script|onclick=|<img|src=|https?:/);
+    const { headers } = await get('/', { cookie });
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'$/,
+    );
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+  });
+
+  test('a withdrawal, an objection and a request are made as by the commands', async () => {
+    const { person, cookie, csrf } = await opened();
+    const done = await post('/withdraw', { csrf, purpose: 'marketing', recipient: 'logistics' }, { cookie });
+    expect([done.status, done.headers.get('location')]).toEqual([303, './?done=withdrawn']);
+    expect(
+      (await post('/object', { csrf, purpose: 'after_sales' }, { cookie })).headers.get('location'),
+    ).toBe('./?done=objected');
+    expect(await entryOf(person)).toMatchObject({
+      consents: [{ purpose: 'marketing', status: 'withdrawn' }],
+      flags: ['opt_out:after_sales'],
+    });
+    const html = await (await get('/?done=objected', { cookie })).text();
+    for (const words of ['您已拒绝或撤回', '取消反对', '已记录您的反对']) expect(html).toContain(words);
+    await post('/allow', { csrf, purpose: 'after_sales' }, { cookie });
+    expect((await entryOf(person)).flags).toEqual([]);
+    await post('/request', { csrf, kind: 'access' }, { cookie });
+    await post('/request', { csrf, kind: 'erasure', sure: 'yes' }, { cookie });
+    const listed = await run([
+      ...['erasure', 'list', '--data-subject', person, '--json'],
+      ...['--config', join(running.dir, 'sluice.yaml')],
+    ]);
+    expect(listed.json()).toMatchObject({
+      requests: [
+        { kind: 'access', requested_by: 'data_subject' },
+        { kind: 'erasure', requested_by: 'data_subject' },
+      ],
+    });
+    expect(await (await get('/', { cookie })).text()).toContain('删除个人信息');
+    expect((await post('/request', { csrf, kind: 'access' }, { cookie })).headers.get('location')).toBe(
+      './?done=unchanged',
+    );
+  });
+
+  test('every look and every change is on record, by the digest of the customer', async () => {
+    const before = new Set(records().map(({ decision_id }) => decision_id));
+    const { person, cookie, csrf } = await opened();
+    await post('/withdraw', { csrf, purpose: 'marketing', recipient: 'logistics' }, { cookie });
+    // The commands and the sidecar have a chain each.
+    const found = records().filter(({ decision_id }) => !before.has(decision_id));
+    expect(found.map(({ action, reasons }) => `${action} ${reasons[0]?.code}`).sort()).toEqual([
+      'consents.get link_opened',
+      'consents.get page_opened',
+      'consents.set consent_given',
+      'consents.withdraw consent_withdrawn',
+      'links.create link_created',
+    ]);
+    expect(new Set(found.flatMap(({ disclosure }) => disclosure?.data_subjects)).size).toBe(1);
+    expect(found.find(({ action }) => action === 'consents.withdraw')).toMatchObject({
+      subject: { type: 'data_subject' },
+      request: { route: 'POST /withdraw' },
+    });
+    expect(JSON.stringify(found)).not.toContain(person);
+  });
+
+  test('a form that this page has not made for this visitor changes nothing', async () => {
+    const [one, two] = [await opened(), await opened()];
+    const form = { purpose: 'marketing', recipient: 'logistics' };
+    for (const [body, headers] of [
+      [form, { cookie: one.cookie }],
+      [{ ...form, csrf: two.csrf }, { cookie: one.cookie }],
+      [{ ...form, csrf: one.csrf }, {}],
+      [
+        { ...form, csrf: one.csrf },
+        { cookie: one.cookie, 'sec-fetch-site': 'cross-site' },
+      ],
+      [{ ...form, csrf: one.csrf }, { cookie: `${one.cookie}; ${two.cookie}` }],
+    ] as const)
+      expect((await post('/withdraw', body, headers as Record<string, string>)).status).toBe(403);
+    expect((await get('/withdraw', { cookie: one.cookie })).status).toBe(404);
+    for (const { person } of [one, two])
+      expect(await entryOf(person)).toMatchObject({ consents: [{ status: 'given' }] });
+  });
+
+  test('a form that is not complete changes nothing', async () => {
+    const { person, cookie, csrf } = await opened();
+    for (const [path, form] of [
+      ['/withdraw', { purpose: 'marketing' }],
+      ['/object', { purpose: 'emergency' }],
+      ['/object', { purpose: 'nothing' }],
+      ['/request', { kind: 'erasure' }],
+      ['/request', { kind: 'restriction' }],
+    ] as const)
+      expect((await post(path, { csrf, ...form }, { cookie })).status).toBe(400);
+    expect(await entryOf(person)).toMatchObject({ consents: [{ status: 'given' }] });
+  });
+
+  test('nobody gets in without a link, with a changed one, or with another signed text', async () => {
+    const { link, cookie } = await opened();
+    expect((await get('/')).status).toBe(403);
+    for (const path of ['/l/', `${link.slice(0, -4)}AAAA`, '/l/e30.e30.e30', `/l/${cookie.split('=')[1]}`])
+      expect([403, 404]).toContain((await get(path)).status);
+    const stolen = `${cookie.split('=')[0]}=${link.slice('/l/'.length)}`;
+    expect((await get('/', { cookie: stolen })).status).toBe(403);
+  });
+
+  test('a revoked link opens nothing any more, nor does what it has opened', async () => {
+    const { person, link, cookie } = await opened();
+    expect(await command('consent', 'link', person, '--revoke')).toMatchObject({
+      code: 0,
+      out: '1 revoked.\n',
+    });
+    expect((await get(link)).status).toBe(403);
+    expect((await get('/', { cookie })).status).toBe(403);
+    expect((await command('consent', 'link', person, '--revoke')).code).toBe(1);
+  });
+
+  test('a session ends with its time, and a link with its own', async () => {
+    const { link, cookie } = await opened();
+    const before = time;
+    time += 16 * 60_000;
+    expect((await get('/', { cookie })).status).toBe(403);
+    expect((await get(link)).status).toBe(303);
+    time = before + 73 * 3_600_000;
+    expect((await get(link)).status).toBe(403);
+    time = before;
+  });
+
+  test('who closes the page has no cookie any more', async () => {
+    const answer = await post('/end', {});
+    expect(answer.headers.get('set-cookie')).toMatch(/^sluice_session=; .*Max-Age=0/);
+  });
+
+  test('too many looks are refused for a while, for this customer alone', async () => {
+    const [one, two] = [await opened(), await opened()];
+    let status = 200;
+    for (let i = 0; i < 61 && status === 200; i++) ({ status } = await get('/', { cookie: one.cookie }));
+    expect(status).toBe(429);
+    expect((await get('/', { cookie: one.cookie })).headers.get('retry-after')).toMatch(/^\d+$/);
+    expect((await get('/', { cookie: two.cookie })).status).toBe(200);
+    time += 60_000;
+    expect((await get('/', { cookie: one.cookie })).status).toBe(200);
+  });
+});
+
+test('whatever is in the store, the page has no other markup than its own', () => {
+  const words = fc.string({ unit: fc.constantFrom(...`<>"'&a=/ 王`.split('')), maxLength: 12 });
+  const consent = fc.record({
+    purpose: words,
+    recipient: words,
+    categories: fc.array(words, { maxLength: 2 }),
+    since: fc.option(words),
+    until: fc.option(words),
+  });
+  fc.assert(
+    fc.property(fc.array(consent, { maxLength: 3 }), words, (given, name) => {
+      const content: PageContent = {
+        csrf: 'c',
+        given,
+        withdrawn: given,
+        objections: [name],
+        purposes: [name],
+        requests: [{ kind: name, state: name, requested_at: name, due_at: name }],
+        takesRequests: true,
+        done: name,
+      };
+      const tags = (html: string) => [...html.matchAll(/<(\/?[a-zA-Z!][a-zA-Z0-9]*)/g)].map((m) => m[1]);
+      const known = new Set(
+        '!doctype html head meta title style body main h1 h2 span section ul li strong br form input button label select option p'
+          .split(' ')
+          .flatMap((tag) => [tag, `/${tag}`]),
+      );
+      expect(tags(page(content)).filter((tag) => !known.has(tag!))).toEqual([]);
+      expect(page(content).split('<form').length).toBe(
+        page({ ...content, done: null }).split('<form').length,
+      );
+    }),
+    { numRuns: Number(process.env['FC_RUNS'] ?? 200) },
+  );
+});
+
+describe('a rate', () => {
+  test('permits its limit in each window, for each key', () => {
+    let now = 0;
+    const rate = new Rate(2, 1_000, () => now);
+    expect([rate.take('a'), rate.take('a'), rate.take('a'), rate.take('b')]).toEqual([null, null, 1, null]);
+    now = 1_000;
+    expect(rate.take('a')).toBeNull();
+  });
+
+  test('does not grow without bound: too many keys are refused until the window ends', () => {
+    const rate = new Rate(1, 1_000, () => 1);
+    for (let i = 0; i < 50_000; i++) expect(rate.take(`k${i}`)).toBeNull();
+    expect(rate.take('another')).toBe(1);
+  });
+});
