@@ -20,6 +20,8 @@ export const ERROR_CODES = [
   'token_revoked',
   'keys_unavailable',
   'revocation_not_found',
+  'revocation_foreign',
+  'security_event_invalid',
   'api_key_not_found',
   'api_key_taken',
   // recipients

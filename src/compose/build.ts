@@ -19,7 +19,12 @@ import { spellFault } from '../documents/faults.ts';
 import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
-import { createIdentity, takesApiKeys } from '../identity/index.ts';
+import {
+  createIdentity,
+  createSecurityEvents,
+  type SecurityEvents,
+  takesApiKeys,
+} from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
 import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { ConsentSource } from '../model/consent.ts';
@@ -76,6 +81,8 @@ export interface Parts {
   readonly policy: LivePolicyStore;
   readonly consents: ConsentSource;
   readonly identity: Identity;
+  /** null: no transmitter is configured */
+  readonly securityEvents: SecurityEvents | null;
   readonly store: Database;
   readonly reviews: ReviewStore;
   readonly recipients: Recipients;
@@ -171,6 +178,10 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
         store: { database: store, announcements: channel },
       }),
     );
+    const securityEvents =
+      config.identity.security_events.length === 0
+        ? null
+        : opened.add(createSecurityEvents(config.identity.security_events, { clock, logger }));
     const upstreams = given.upstreams ?? opened.add(createUpstreams(upstreamConfigs(config)));
     const identities = createIdentities(
       consents,
@@ -243,6 +254,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       policy,
       consents,
       identity,
+      securityEvents,
       store,
       reviews,
       recipients,

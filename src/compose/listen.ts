@@ -1,6 +1,7 @@
 /** Opens the listeners of a sidecar. An endpoint is registered here in one line. */
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import { revocationChanges } from '../changes/revocations.ts';
 import type { Config } from '../config/index.ts';
 import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
@@ -8,6 +9,9 @@ import { administering } from '../endpoints/admin/api/api.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
 import { createDataSubjectPage } from '../endpoints/data-subject/page.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
+import { provisioning } from '../endpoints/scim/scim.ts';
+import { receivingEvents } from '../endpoints/security-events/security-events.ts';
+import { createRevocationRecords, takesApiKeys } from '../identity/index.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
@@ -25,8 +29,30 @@ import { adminTls, listenerTls } from './tls.ts';
 const onAdmin = (parts: Parts, config: Config): readonly AdminEndpoint[] => [
   detokenizing(parts.stages, (token, origin) => detokenize(token, { ...origin, keys: parts.keys })),
   publishedKeys(parts.signing),
+  ...accessByOthers(parts, config),
+  // Takes every other path below /v1.
   administering(parts.stages, adminApi(parts, config)),
 ];
+
+/** Who else may take access away: identity providers, by SCIM and by security events. */
+function accessByOthers({ stages, store, securityEvents }: Parts, config: Config): readonly AdminEndpoint[] {
+  const { identity, admin: api } = config;
+  const now = (): Date => stages.clock.now();
+  const revocations = revocationChanges(createRevocationRecords(store, now));
+  return [
+    ...(api.scim === undefined
+      ? []
+      : [
+          provisioning(stages, {
+            revocations,
+            subject: api.scim.subject,
+            apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
+            now,
+          }),
+        ]),
+    ...(securityEvents === null ? [] : [receivingEvents(stages, { events: securityEvents, revocations })]),
+  ];
+}
 
 /** Listeners, in the order in which they open; the last closes first. */
 const LISTENERS: { readonly [L in Listener]: Open } = { proxy, data_subjects: dataSubjects, admin };

@@ -98,6 +98,8 @@ export function checkConfig(
   if (identity && purpose) checkCallersHeaders(identity.api_key_header, purpose.header, report);
   if (identity && listen) checkClientCertificates(identity, listen, report);
   if (identity && config.insecure) checkKeySets(identity, config.insecure, report);
+  if (config.admin?.scim && identity && !identity.revocations_in_store)
+    report(['admin', 'scim'], 'needs identity.revocations_in_store: true, where it takes effect');
   if (listen) checkAddresses(listen, report);
   return faults;
 }

@@ -56,10 +56,13 @@ export const replyOf = (res: Response): Reply => ({
 });
 
 /** Reads a body of JSON in UTF-8. @param limit bytes */
-export function jsonReader(limit: number): (req: Request, res: Response) => Promise<unknown> {
+export function jsonReader(
+  limit: number,
+  types: RegExp = /^application\/json\s*(;|$)/i,
+): (req: Request, res: Response) => Promise<unknown> {
   const raw = express.raw({ type: () => true, limit, inflate: false });
   return async (req, res) => {
-    if (!/^application\/json\s*(;|$)/i.test(req.headers['content-type'] ?? ''))
+    if (!types.test(req.headers['content-type'] ?? ''))
       throw unreadable('The body is wanted as application/json.');
     await new Promise<void>((resolve, reject) => {
       raw(req, res, (error?: unknown) => (error ? reject(readFailure(error, limit)) : resolve()));

@@ -90,6 +90,8 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   api_key_not_found: NOT_FOUND,
   api_key_taken: CONFLICT,
   revocation_not_found: NOT_FOUND,
+  revocation_foreign: CONFLICT,
+  security_event_invalid: BAD_REQUEST,
   review_not_found: NOT_FOUND,
   review_closed: CONFLICT,
   review_of_own_decision: FORBIDDEN,

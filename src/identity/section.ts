@@ -59,47 +59,49 @@ const claimsSchema = section({
   ),
 });
 
+const jwksSchema = section(
+  {
+    file: optional(path()),
+    url: optional(url()),
+    keys: optional(Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1, maxItems: 100 })),
+    cooldown: defaulted(
+      duration({
+        min: '1s',
+        max: '1h',
+        description: 'shortest time between two fetches that an unknown key id causes',
+      }),
+      '30s',
+    ),
+    max_age: defaulted(
+      duration({
+        min: '10s',
+        max: '7d',
+        description: 'keys are fetched again when they are older than this',
+      }),
+      '10m',
+    ),
+    stale_if_error: defaulted(
+      duration({
+        min: '0s',
+        max: '7d',
+        description: 'how long keys older than `max_age` stay valid while fetching fails',
+      }),
+      '0s',
+    ),
+    timeout: defaulted(duration({ min: '100ms', max: '1m' }), '5s'),
+  },
+  {
+    one_of: ['file', 'url', 'keys'],
+    description: 'where the public keys come from: exactly one of `file`, `url`, `keys`',
+  },
+);
+
 const issuerSchema = section({
   issuer: text({ description: 'exact value of the `iss` claim' }),
   audience: oneOrMore(text(), {
     description: 'accepted values of the `aud` claim',
   }),
-  jwks: section(
-    {
-      file: optional(path()),
-      url: optional(url()),
-      keys: optional(Type.Array(Type.Object({ kty: Type.String() }), { minItems: 1, maxItems: 100 })),
-      cooldown: defaulted(
-        duration({
-          min: '1s',
-          max: '1h',
-          description: 'shortest time between two fetches that an unknown key id causes',
-        }),
-        '30s',
-      ),
-      max_age: defaulted(
-        duration({
-          min: '10s',
-          max: '7d',
-          description: 'keys are fetched again when they are older than this',
-        }),
-        '10m',
-      ),
-      stale_if_error: defaulted(
-        duration({
-          min: '0s',
-          max: '7d',
-          description: 'how long keys older than `max_age` stay valid while fetching fails',
-        }),
-        '0s',
-      ),
-      timeout: defaulted(duration({ min: '100ms', max: '1m' }), '5s'),
-    },
-    {
-      one_of: ['file', 'url', 'keys'],
-      description: 'where the public keys come from: exactly one of `file`, `url`, `keys`',
-    },
-  ),
+  jwks: jwksSchema,
   algorithms: Type.Array(Type.Enum(TOKEN_ALGORITHMS), { minItems: 1, uniqueItems: true }),
   claims: defaulted(claimsSchema, {}),
   required_claims: defaulted(Type.Array(claim, { uniqueItems: true }), []),
@@ -180,6 +182,29 @@ export const identitySchema = section(
       }),
       false,
     ),
+    security_events: defaulted(
+      Type.Array(
+        section({
+          issuer: text({ description: 'exact value of the `iss` claim: the transmitter' }),
+          audience: oneOrMore(text(), { description: 'accepted values of the `aud` claim' }),
+          jwks: jwksSchema,
+          algorithms: Type.Array(Type.Enum(TOKEN_ALGORITHMS), { minItems: 1, uniqueItems: true }),
+          subjects_of: defaulted(
+            Type.Array(text(), {
+              uniqueItems: true,
+              description:
+                'issuers (of `identity.issuers`) of whose subjects it may speak; the first is meant where an event names none; default: its own',
+            }),
+            [],
+          ),
+        }),
+        {
+          description:
+            'whose Security Event Tokens (OpenID CAEP, RISC) take access away: `POST /v1/security-events` on the admin listener',
+        },
+      ),
+      [],
+    ),
     token_bytes: defaulted(size({ min: '256B', max: '64KiB' }), '8KiB'),
     remembered: defaulted(
       Type.Integer({
@@ -195,6 +220,7 @@ export const identitySchema = section(
 
 export type IdentityConfig = Static<typeof identitySchema>;
 export type IssuerConfig = Static<typeof issuerSchema>;
+export type SecurityEventsConfig = IdentityConfig['security_events'];
 export type SubjectConfig = Static<typeof subjectSchema>;
 
 export const takesApiKeys = ({
@@ -205,7 +231,7 @@ export const takesApiKeys = ({
 
 /** @param report paths start at `identity` */
 export function checkIdentity(identity: IdentityConfig, report: Report): void {
-  const { issuers, api_keys, certificates } = identity;
+  const { issuers, api_keys, certificates, security_events } = identity;
   checkSpelling(identity, ['identity'], report);
   if (issuers.length + certificates.length === 0 && !takesApiKeys(identity))
     report(['identity'], 'names no issuer, API key or certificate: nobody could ever be let in');
@@ -217,6 +243,21 @@ export function checkIdentity(identity: IdentityConfig, report: Report): void {
         report(
           ['identity', 'issuers', i, 'jwks', 'keys', k],
           'is a private or shared key; only public keys belong here',
+        );
+  }
+  for (const [i, { issuer, subjects_of }] of security_events.entries()) {
+    if (!identity.revocations_in_store)
+      report(
+        ['identity', 'security_events', i],
+        'needs identity.revocations_in_store: true, where they take effect',
+      );
+    if (security_events.findIndex((other) => other.issuer === issuer) < i)
+      report(['identity', 'security_events', i, 'issuer'], 'is there twice');
+    for (const [k, name] of (subjects_of.length > 0 ? subjects_of : [issuer]).entries())
+      if (!issuers.some((known) => known.issuer === name))
+        report(
+          ['identity', 'security_events', i, ...(subjects_of.length > 0 ? ['subjects_of', k] : ['issuer'])],
+          'is no issuer of identity.issuers: its events would take no access away (subjects_of)',
         );
   }
   for (const [i, key] of api_keys.entries()) {

@@ -1,5 +1,5 @@
 /** Section `admin`: the admin API. */
-import { defaulted, duration, optional, section, url } from '../../documents/kinds.ts';
+import { defaulted, duration, optional, section, Type, url } from '../../documents/kinds.ts';
 
 export const adminSchema = section(
   {
@@ -20,6 +20,24 @@ export const adminSchema = section(
         description: 'how long the answer to a call with an Idempotency-Key is kept for a repetition',
       }),
       '24h',
+    ),
+    scim: optional(
+      section(
+        {
+          subject: defaulted(
+            Type.Unsafe<'userName' | 'externalId'>(
+              Type.Enum(['userName', 'externalId'], {
+                description: 'the attribute of a user that is `subject.id` of their credentials',
+              }),
+            ),
+            'userName',
+          ),
+        },
+        {
+          description:
+            'SCIM 2.0 at /scim/v2: an identity provider that deactivates a user takes their access away; absent: there is none',
+        },
+      ),
     ),
   },
   { description: 'the admin API, on the admin listener' },
