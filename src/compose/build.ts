@@ -19,17 +19,13 @@ import { spellFault } from '../documents/faults.ts';
 import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
-import {
-  createIdentity,
-  createSecurityEvents,
-  type SecurityEvents,
-  takesApiKeys,
-} from '../identity/index.ts';
+import { createIdentity, createSecurityEvents, takesApiKeys } from '../identity/index.ts';
 import type { Identity } from '../identity/types.ts';
 import { type Channel, HEARTBEAT } from '../model/channel.ts';
 import type { ConsentSource } from '../model/consent.ts';
 import type { Database } from '../model/database.ts';
 import { createInvalidation, type Invalidation } from '../model/invalidation.ts';
+import type { SecurityEvents } from '../model/security-event.ts';
 import { type Clock, systemClock } from '../observability/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { createMetrics, type Metrics } from '../observability/metrics.ts';

@@ -1,17 +1,16 @@
 /** Opens the listeners of a sidecar. An endpoint is registered here in one line. */
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { revocationChanges } from '../changes/revocations.ts';
 import type { Config } from '../config/index.ts';
 import { detokenize } from '../disclosure/treatments/tokenize.ts';
 import { type AdminEndpoint, createAdmin } from '../endpoints/admin/admin.ts';
-import { administering } from '../endpoints/admin/api/api.ts';
+import { type AdminApi, administering } from '../endpoints/admin/api/api.ts';
 import type { Listener, Workers } from '../endpoints/admin/workers.ts';
 import { createDataSubjectPage } from '../endpoints/data-subject/page.ts';
 import { detokenizing } from '../endpoints/detokenize/detokenize.ts';
 import { provisioning } from '../endpoints/scim/scim.ts';
 import { receivingEvents } from '../endpoints/security-events/security-events.ts';
-import { createRevocationRecords, takesApiKeys } from '../identity/index.ts';
+import { takesApiKeys } from '../identity/index.ts';
 import { publishedKeys } from '../endpoints/jwks/jwks.ts';
 import { type Address, draining, listen as listenAt, urlOf } from '../endpoints/listening.ts';
 import { createProxyListener } from '../endpoints/proxy/proxy.ts';
@@ -26,32 +25,36 @@ import { opening } from './opened.ts';
 import { adminTls, listenerTls } from './tls.ts';
 
 /** Endpoints on the admin listener. */
-const onAdmin = (parts: Parts, config: Config): readonly AdminEndpoint[] => [
-  detokenizing(parts.stages, (token, origin) => detokenize(token, { ...origin, keys: parts.keys })),
-  publishedKeys(parts.signing),
-  ...accessByOthers(parts, config),
-  // Takes every other path below /v1.
-  administering(parts.stages, adminApi(parts, config)),
-];
+function onAdmin(parts: Parts, config: Config): readonly AdminEndpoint[] {
+  const { stages, keys, signing } = parts;
+  const api = adminApi(parts, config);
+  return [
+    detokenizing(stages, (token, origin) => detokenize(token, { ...origin, keys })),
+    publishedKeys(signing),
+    ...accessByOthers(parts, config, api),
+    // Takes every other path below /v1.
+    administering(stages, api),
+  ];
+}
 
 /** Who else may take access away: identity providers, by SCIM and by security events. */
-function accessByOthers({ stages, store, securityEvents }: Parts, config: Config): readonly AdminEndpoint[] {
-  const { identity, admin: api } = config;
-  const now = (): Date => stages.clock.now();
-  const revocations = revocationChanges(createRevocationRecords(store, now));
-  return [
-    ...(api.scim === undefined
-      ? []
-      : [
-          provisioning(stages, {
-            revocations,
-            subject: api.scim.subject,
-            apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
-            now,
-          }),
-        ]),
-    ...(securityEvents === null ? [] : [receivingEvents(stages, { events: securityEvents, revocations })]),
-  ];
+function accessByOthers(
+  { stages, securityEvents }: Parts,
+  { identity, admin: { scim } }: Config,
+  { services: { revocations } }: AdminApi,
+): readonly AdminEndpoint[] {
+  // The configuration was checked: without revocations in the store there is neither.
+  if (revocations === null) return [];
+  const provisioned =
+    scim &&
+    provisioning(stages, {
+      revocations,
+      subject: scim.subject,
+      apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
+      now: () => stages.clock.now(),
+    });
+  const received = securityEvents && receivingEvents(stages, { events: securityEvents, revocations });
+  return [provisioned, received].filter((endpoint) => endpoint != null);
 }
 
 /** Listeners, in the order in which they open; the last closes first. */

@@ -35,7 +35,7 @@ export {
   type RevocationTarget,
   type Terms,
 } from './revocation-records.ts';
-export { createSecurityEvents, type SecurityEvent, type SecurityEvents } from './security-events.ts';
+export { createSecurityEvents } from './security-events.ts';
 export { takesApiKeys } from './section.ts';
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 

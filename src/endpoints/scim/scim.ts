@@ -6,7 +6,6 @@ import type { Express, Request, Response } from 'express';
 import { callRecorder } from '../../changes/recorder.ts';
 import type { RevocationChanges } from '../../changes/revocations.ts';
 import { SluiceError } from '../../errors.ts';
-import type { Revocation } from '../../identity/index.ts';
 import type { Reply } from '../../model/exchange.ts';
 import type { OperationName } from '../../model/operations.ts';
 import { type AdminTarget, administer } from '../../pipeline/administer.ts';
@@ -41,6 +40,8 @@ const TYPE = 'application/scim+json';
 const BODY_BYTES = 65_536;
 const LONGEST_ID = 512;
 const readJson = jsonReader(BODY_BYTES, /^application\/(?:scim\+)?json\s*(;|$)/i);
+
+type Revocation = Awaited<ReturnType<RevocationChanges['ofSubject']>>[number];
 
 interface Wanted {
   readonly id: string;
