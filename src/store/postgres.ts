@@ -1,4 +1,5 @@
 /** A store in PostgreSQL, shared by any number of sidecars. */
+import { Socket } from 'node:net';
 import pg from 'pg';
 import { SluiceError } from '../errors.ts';
 import type { Database, Parameter, Row } from '../model/database.ts';
@@ -41,7 +42,13 @@ export const connectionOf = (
 
 /** Connects at the first use, so that Sluice starts while the database is down. */
 export function openPostgres(url: string, options: PostgresOptions = {}): Database {
-  const pool = new pg.Pool({ ...connectionOf(url, options), max: options.connections ?? 8 });
+  const sockets = new Set<Socket>();
+  const stream = (): Socket => {
+    const socket = new Socket();
+    sockets.add(socket.once('close', () => sockets.delete(socket)));
+    return socket;
+  };
+  const pool = new pg.Pool({ ...connectionOf(url, options), stream, max: options.connections ?? 8 });
   // The pool replaces a broken idle connection at the next use. Without a listener the error would end the process.
   pool.on('error', () => undefined);
   // The pool removes its own listener while a connection is in use.
@@ -100,7 +107,11 @@ export function openPostgres(url: string, options: PostgresOptions = {}): Databa
         return { ok: false, detail: (e as Error).message };
       }
     },
-    close: () => pool.end(),
+    async close() {
+      await pool.end();
+      // The server may not answer any more: its end of a connection would be waited for, and the process would not end.
+      for (const socket of sockets) socket.destroySoon();
+    },
   };
 }
 

@@ -56,7 +56,9 @@ const restrict = (db: Database, flags: string[]) =>
     [JSON.stringify({ flags })],
   );
 const ask = async ({ port, caller }: Running): Promise<string> => {
-  const response = await fetch(`http://127.0.0.1:${port}/customers/C1`, { headers: caller });
+  // A request that is never answered fails the test, and does not hold it up.
+  const signal = AbortSignal.timeout(30_000);
+  const response = await fetch(`http://127.0.0.1:${port}/customers/C1`, { headers: caller, signal });
   const text = await response.text();
   return response.ok
     ? `${response.status}`

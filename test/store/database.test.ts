@@ -11,6 +11,7 @@ import type { Database, Migration } from '../../src/model/database.ts';
 import { migrate, requireCurrent, stateOf } from '../../src/store/migrations.ts';
 import { connectionOf, openPostgres } from '../../src/store/postgres.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
+import { openForwarder } from '../support/forwarder.ts';
 import { freshSchema, POSTGRES } from '../support/postgres.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'sluice-store-'));
@@ -290,4 +291,18 @@ describe.each(Object.keys(OPEN))('steps of a store in %s', (dialect) => {
     const edited: Migration = { ...one, sql: 'CREATE TABLE box (id text)' };
     await expect(migrate(database, [edited], now)).rejects.toMatchObject({ code: 'store_changed' });
   });
+});
+
+test('a store that is closed while PostgreSQL does not answer leaves no connection that keeps the process', async () => {
+  const forwarder = await openForwarder();
+  const held = openPostgres(forwarder.url('public'));
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  await Promise.all([held.query('SELECT 1'), held.query('SELECT 2')]);
+  forwarder.hold();
+  await held.close();
+  // Those of the forwarder: two to it, and two to PostgreSQL.
+  const open = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length - before;
+  await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(4));
+  await forwarder.close();
 });

@@ -27,7 +27,10 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
   const target = new URL(to);
   const sockets = new Set<Socket>();
   let isHeld = false;
+  let isStopped = false;
   const server = createServer((near) => {
+    // It was accepted while the others were ended.
+    if (isStopped) return void near.destroy();
     const far = connect(Number(target.port || (target.protocol === 'redis:' ? 6379 : 5432)), target.hostname);
     for (const [from, to] of [
       [near, far],
@@ -44,12 +47,16 @@ export async function openForwarder(to = POSTGRES): Promise<Forwarder> {
   });
   let port = 0;
   const start = async (): Promise<void> => {
+    isStopped = false;
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as { port: number }).port;
   };
   const stop = async (): Promise<void> => {
     if (!server.listening) return;
+    isStopped = true;
+    // A test that has failed while it held them must not hold up the next one.
+    isHeld = false;
     const closed = once(server, 'close');
     server.close();
     for (const socket of sockets) socket.destroy();
