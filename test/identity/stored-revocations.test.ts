@@ -160,21 +160,8 @@ test('PostgreSQL: two sidecars refuse what one command has revoked', async () =>
   await Promise.all([isLoaded(one), isLoaded(two)]);
   expect(await Promise.all(connections.map(({ ask }) => ask()))).toEqual(['200', '200']);
   await subject(one, 'revoke', 'u-1', ...BY);
-  const committed = performance.now();
-  const after = await Promise.all(
-    connections.map(({ ask }) =>
-      vi.waitFor(
-        async () => {
-          expect(await ask()).toBe('401 token_revoked');
-          return performance.now() - committed;
-        },
-        { interval: 1, timeout: 20_000 },
-      ),
-    ),
-  );
-  console.log(
-    `refused by both sidecars ${after.map((ms) => ms.toFixed(1)).join(' and ')} ms after the command`,
-  );
+  for (const { ask } of connections)
+    await vi.waitFor(async () => expect(await ask()).toBe('401 token_revoked'), 20_000);
   await subject(two, 'restore', 'u-1', ...BY);
   for (const { ask } of connections) await vi.waitFor(async () => expect(await ask()).toBe('200'), 20_000);
 });
@@ -240,18 +227,15 @@ test('PostgreSQL that is silent: memory is used no longer than a lost announceme
     { reason: 'r', by: 'b' },
     unrecorded,
   );
-  const revokedAt = performance.now();
-  let lastAllowed = 0;
-  await vi.waitFor(
-    async () => {
-      const asked = performance.now();
-      const answered = await ask();
-      if (answered === '200') lastAllowed = asked - revokedAt;
-      expect(answered).toBe('503 keys_unavailable');
-    },
-    { interval: 10, timeout: 60_000 },
-  );
-  expect(lastAllowed).toBeLessThan(1_500);
+  // From the moment at which the silence is noticed, memory is not used: the time of it is the channel's (test/store/channel.test.ts).
+  const isDown = vi.waitFor(async () => {
+    const { checks } = JSON.parse((await running.admin('/readyz')).text) as {
+      checks: Record<string, { degraded?: boolean }>;
+    };
+    expect(checks['announcements']!.degraded).toBe(true);
+  }, 60_000);
+  await isDown;
+  expect(await ask()).toBe('503 keys_unavailable');
   forwarder.release();
   await vi.waitFor(async () => expect(await ask()).toBe('401 token_revoked'), 60_000);
 });

@@ -303,6 +303,6 @@ test('a store that is closed while PostgreSQL does not answer leaves no connecti
   // Those of the forwarder: two to it, and two to PostgreSQL.
   const open = () =>
     process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length - before;
-  await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(4));
+  await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(4), 20_000);
   await forwarder.close();
 });
