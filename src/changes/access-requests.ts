@@ -31,6 +31,11 @@ export interface Submitted {
 export interface AccessRequestService extends AccessRequests {
   /** URL of the task that a grant is */
   taskUrl(id: string): string;
+  /**
+   * The name of a configured callback.
+   * @throws SluiceError `input_invalid` for a URL that the configuration does not have
+   */
+  callback(endpoint: string): string;
   /** URL of `path` of the admin API */
   urlOf(path: string): string;
   /** @throws SluiceError `denial_binding_invalid` */
@@ -50,11 +55,18 @@ export interface AccessRequestOptions {
 export interface RecordedDenials {
   readonly log: Pick<QueryInterface, 'get'>;
   readonly dataSubject: (id: string) => string;
+  /** URLs that may be called back, by name */
+  readonly callbacks: { readonly [name: string]: { readonly url: string } };
   /** whether a grant lifts a limit, by its `because` */
   readonly isLiftable: (because: string) => boolean;
 }
 
 const PATH = '/v1/access-requests';
+
+/** @param url of the admin listener */
+export const taskUrlOf = (url: string, id: string): string =>
+  `${url.replace(/\/+$/, '')}${PATH}/${encodeURIComponent(id)}`;
+
 export const SCHEMA_PATH = '/schemas/access-request.schema.json';
 
 export function createOffers({ url, lifetime, now, signing }: AccessRequestOptions): AccessRequests {
@@ -99,7 +111,7 @@ interface Denied extends Bound {
 
 export function accessRequestService(
   options: AccessRequestOptions,
-  { log, dataSubject, isLiftable }: RecordedDenials,
+  { log, dataSubject, callbacks, isLiftable }: RecordedDenials,
 ): AccessRequestService {
   const { url, lifetime, now, signing } = options;
 
@@ -170,7 +182,15 @@ export function accessRequestService(
 
   return {
     ...createOffers(options),
-    taskUrl: (id) => `${url}${PATH}/${encodeURIComponent(id)}`,
+    taskUrl: (id) => taskUrlOf(url, id),
+    callback(endpoint) {
+      const name = Object.keys(callbacks).find((one) => callbacks[one]!.url === endpoint);
+      if (name !== undefined) return name;
+      throw new SluiceError(
+        'input_invalid',
+        'callback.endpoint is no URL of notices.callbacks in sluice.yaml: others are never called.',
+      );
+    },
     urlOf: (path) => `${url}${path}`,
     async bound({ binding_token, evaluation_id }, submitted, caller) {
       if (binding_token === undefined && evaluation_id === undefined)

@@ -31,7 +31,16 @@ export const keyJson = (row: ApiKeyRow) => ({
 });
 
 export function grantJson(grant: GrantRow, state: GrantState) {
-  const { digest: _, approved_as: _roles, categories, ids, approved_by, duration, ...rest } = grant;
+  const {
+    digest: _,
+    approved_as: _roles,
+    callback: _told,
+    categories,
+    ids,
+    approved_by,
+    duration,
+    ...rest
+  } = grant;
   return {
     ...rest,
     state,

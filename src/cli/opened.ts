@@ -109,6 +109,7 @@ export async function withStore<T>(
         const grants = createGrants(database, config.grants, {
           reviews,
           alert: recipients.glassBroken,
+          decided: recipients.requestDecided,
           newId: newDecisionId,
           now,
         });

@@ -47,6 +47,7 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
               createGrants(database, config.grants, {
                 reviews,
                 alert: recipients.glassBroken,
+                decided: recipients.requestDecided,
                 newId: newDecisionId,
                 now,
               }),
@@ -65,6 +66,7 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
         accessRequestService(requests, {
           log,
           dataSubject: log.dataSubject,
+          callbacks: config.notices?.callbacks ?? {},
           isLiftable: (because) => isLiftable(policy.current().data, because),
         }),
       history: subjectHistory(revocations, reviews, log),

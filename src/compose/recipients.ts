@@ -3,11 +3,12 @@
  * commands; only sidecars deliver.
  */
 import type { Recorder } from '../changes/change.ts';
+import { taskUrlOf } from '../changes/access-requests.ts';
 import { type RecipientChanges, recipientChanges } from '../changes/recipients.ts';
 import type { Config } from '../config/index.ts';
 import type { ConsentChange } from '../consent/index.ts';
 import { isSluiceError } from '../errors.ts';
-import type { GrantRow } from '../grants/index.ts';
+import type { Callback, GrantRow } from '../grants/index.ts';
 import type { Database, Queries } from '../model/database.ts';
 import {
   createDelivery,
@@ -20,7 +21,7 @@ import type { Logger } from '../observability/logger.ts';
 import { createShares, type ShareStore, type Withdrawal } from '../shares/index.ts';
 
 export interface RecipientParts {
-  readonly config: Pick<Config, 'shares' | 'notices'>;
+  readonly config: Pick<Config, 'shares' | 'notices' | 'admin'>;
   readonly store: Database;
   /** the pseudonym under which the decision log has a data subject */
   readonly pseudonym: (dataSubject: string) => string | Promise<string>;
@@ -35,6 +36,8 @@ export interface Recipients {
   readonly changes: RecipientChanges;
   /** Owes an alert for an access without approval, in its transaction. Whose records it is for is not said. */
   glassBroken(queries: Queries, grant: GrantRow): Promise<unknown>;
+  /** Owes the callback of an access request, in the transaction of its decision. */
+  requestDecided(queries: Queries, grant: GrantRow, by: string): Promise<unknown>;
   /** Owes notices for a change of consents, in its transaction. */
   consentsChanged(queries: Queries, change: ConsentChange): Promise<void>;
 }
@@ -65,6 +68,19 @@ export function createRecipients({ config, store, pseudonym, newId, now }: Recip
           },
         },
       ]),
+    async requestDecided(queries, { id, state, requested_by, callback }, by) {
+      const url = config.admin.url;
+      if (callback === null || url === undefined) return;
+      const { name, state: given } = JSON.parse(callback) as Callback;
+      const rejected = by === requested_by ? 'cancelled' : 'denied';
+      const task = {
+        id,
+        status: state === 'rejected' ? rejected : 'approved',
+        status_endpoint: taskUrlOf(url, id),
+      };
+      const data = { ...(given === undefined ? {} : { state: given }), task };
+      await notices.add(queries, [{ recipient: `callback:${name}`, type: 'access_request.decided', data }]);
+    },
     consentsChanged: async (queries, change) => shares?.withdrawn(queries, withdrawalsOf(change)),
   };
 }

@@ -16,7 +16,7 @@ export { createGrantSource } from './source.ts';
 export { spell } from './refusals.ts';
 export { gradeOf } from './grade.ts';
 export { scopeOf } from './scope.ts';
-export type { Wanted } from './request.ts';
+export type { Callback, Wanted } from './request.ts';
 export { GRANT_MIGRATIONS, type GrantEvent, type GrantRow, type GrantState, stateOf } from './tables.ts';
 
 /** Who changes a grant, and where that is recorded. */
@@ -69,6 +69,8 @@ export interface GrantDependencies {
   readonly reviews: ReviewDesk;
   /** owes an alert, in the transaction of an access without approval */
   readonly alert?: (queries: Queries, grant: GrantRow) => Promise<unknown>;
+  /** owes whoever asked a message, in the transaction of the decision about a request */
+  readonly decided?: (queries: Queries, grant: GrantRow, by: string) => Promise<unknown>;
   readonly newId: () => string;
   readonly now: () => Date;
 }
@@ -76,7 +78,7 @@ export interface GrantDependencies {
 export function createGrants(
   database: Database,
   config: GrantsConfig,
-  { reviews, alert, newId, now }: GrantDependencies,
+  { reviews, alert, decided, newId, now }: GrantDependencies,
 ): GrantStore {
   const approving = new Set(config.rules.flatMap(({ approved_by }) => approved_by));
   /** The roles in which somebody approves: those of sluice.yaml, and if it names nobody, those of the credential. */
@@ -146,6 +148,7 @@ export function createGrants(
         'UPDATE sluice_grants SET state = $2 WHERE id = $1 RETURNING *',
         [id, state],
       );
+      if (state === 'rejected') await decided?.(tx, after!, change.by);
       await settle(tx, after!, change, state);
       return after!;
     });
@@ -224,6 +227,7 @@ export function createGrants(
             ? [id, approved_by, approved_as, 'active', from, from + before.duration]
             : [id, approved_by, approved_as, 'requested', null, null],
         );
+        if (isLast) await decided?.(tx, after!, change.by);
         if (isLast) await settle(tx, after!, change, 'approved', 'activated');
         else await settle(tx, after!, change, 'approved');
         return after!;

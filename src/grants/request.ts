@@ -5,6 +5,14 @@ import type { Queries } from '../model/database.ts';
 import type { GrantsConfig } from './section.ts';
 import type { GrantRow } from './tables.ts';
 
+/** An application that is told when a request is decided. */
+export interface Callback {
+  /** of `notices.callbacks` */
+  readonly name: string;
+  /** what the application gets back */
+  readonly state?: string;
+}
+
 /** Moments and durations are milliseconds. */
 export interface Wanted {
   /** `subject.id` of the one who will use it */
@@ -24,6 +32,8 @@ export interface Wanted {
   readonly starts_at: number | null;
   /** null: as configured */
   readonly duration: number | null;
+  /** of the first of identical requests */
+  readonly callback?: Callback | null;
 }
 
 /** @param duration unless the request says */
@@ -56,6 +66,7 @@ export function newRow(w: Wanted, by: string, id: string, at: Date, duration: nu
     until_at: null,
     approved_by: '[]',
     approved_as: '{}',
+    callback: w.callback ? JSON.stringify(w.callback) : null,
     digest: createHash('sha256').update(JSON.stringify(scope)).digest('hex'),
   };
 }
@@ -98,6 +109,7 @@ const COLUMNS = [
   'until_at',
   'approved_by',
   'approved_as',
+  'callback',
   'digest',
 ] as const;
 

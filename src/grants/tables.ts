@@ -25,6 +25,7 @@ export const GRANT_MIGRATIONS: readonly Migration[] = [
     isAdditive: true,
     sql: `ALTER TABLE sluice_grants ADD COLUMN approved_as text NOT NULL DEFAULT '{}'`,
   },
+  { name: 'grants/3', isAdditive: true, sql: 'ALTER TABLE sluice_grants ADD COLUMN callback text' },
 ];
 
 /** `expired` is no stored state: an active grant has expired when its time is over. */
@@ -58,6 +59,8 @@ export interface GrantRow extends Row {
   readonly approved_by: string;
   /** roles of those who have approved, by name */
   readonly approved_as: string;
+  /** who is told when it is decided; JSON of `Callback` */
+  readonly callback: string | null;
   /** of holder, scope, limits and planned time: equal for identical requests */
   readonly digest: string;
 }

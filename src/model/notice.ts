@@ -1,11 +1,16 @@
 /** Messages that Sluice owes somebody outside: a recipient of data, or the operators. */
 import type { Queries } from './database.ts';
 
-export const NOTICE_TYPES = ['consent.withdrawn', 'share.expired', 'break_glass.opened'] as const;
+export const NOTICE_TYPES = [
+  'consent.withdrawn',
+  'share.expired',
+  'break_glass.opened',
+  'access_request.decided',
+] as const;
 export type NoticeType = (typeof NOTICE_TYPES)[number];
 
 export interface Notice {
-  /** a recipient (partner); null: the operators */
+  /** a recipient (partner); `callback:<name>`: an application that asked for access; null: the operators */
   readonly recipient: string | null;
   readonly type: NoticeType;
   /** members of `data` in the message; JSON */

@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { NoticesConfig, WebhookConfig } from './section.ts';
 import { signedHeaders, signingKey } from './signature.ts';
 import type { NoticeRow } from './tables.ts';
+import { webhookOf } from './webhooks.ts';
 
 /** What a recipient may say in the body of its answer (JSON). */
 export interface Reply {
@@ -42,12 +43,6 @@ export function createDelivery(
   { logger, now, answered }: DeliveryDependencies,
 ): Delivery {
   const counts = { delivered: 0, failed: 0 };
-  const webhookOf = (recipient: string | null): WebhookConfig | undefined =>
-    recipient === null
-      ? config.alerts
-      : Object.hasOwn(config.recipients, recipient)
-        ? config.recipients[recipient]
-        : undefined;
 
   /** @returns null: another process has it */
   async function leased({ id, next_at }: NoticeRow): Promise<NoticeRow | null> {
@@ -64,17 +59,19 @@ export function createDelivery(
   async function deliver(notice: NoticeRow): Promise<boolean> {
     const { id, recipient, type, data, created_at, attempts, retry_until } = notice;
     try {
-      const webhook = webhookOf(recipient);
+      const webhook = webhookOf(config, recipient);
       if (webhook === undefined) throw new Error('no webhook is configured any more');
-      const body = JSON.stringify({
-        type,
-        timestamp: new Date(created_at).toISOString(),
-        data: { notice: id, ...(JSON.parse(data ?? '{}') as object) },
-      });
+      const timestamp = new Date(created_at).toISOString();
+      const told = JSON.parse(data ?? '{}') as object;
+      // A callback has the members of its profile (AuthZEN) at the top, and expects no answer.
+      const isCallback = type === 'access_request.decided';
+      const body = JSON.stringify(
+        isCallback ? { type, timestamp, ...told } : { type, timestamp, data: { notice: id, ...told } },
+      );
       const reply = await posted(webhook, id, body);
-      if (reply !== null) await answered(notice, reply);
+      if (reply !== null && !isCallback) await answered(notice, reply);
       await database.write(
-        'UPDATE sluice_notices SET delivered_at = $2, next_at = NULL, last_error = NULL WHERE id = $1',
+        `UPDATE sluice_notices SET delivered_at = $2, next_at = NULL, last_error = NULL${isCallback ? ', acknowledged_at = $2, acknowledged_by = recipient' : ''} WHERE id = $1`,
         [id, now().getTime()],
       );
       counts.delivered++;

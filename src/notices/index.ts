@@ -5,6 +5,7 @@ import type { Journaled } from '../model/journaled.ts';
 import type { Notice, Outbox } from '../model/notice.ts';
 import type { NoticesConfig } from './section.ts';
 import type { NoticeRow } from './tables.ts';
+import { webhookOf } from './webhooks.ts';
 
 export { createDelivery, type Delivery, type Reply } from './delivery.ts';
 export { NOTICE_MIGRATIONS, type NoticeRow, type NoticeState, stateOf } from './tables.ts';
@@ -44,9 +45,7 @@ export function createNotices(
 ): NoticeStore {
   const retryFor = config?.retry_for ?? 0;
   const hasWebhook = (recipient: string | null): boolean =>
-    recipient === null
-      ? config?.alerts !== undefined
-      : config !== undefined && Object.hasOwn(config.recipients, recipient);
+    config !== undefined && webhookOf(config, recipient) !== undefined;
   const locked = async (queries: Queries, id: string): Promise<NoticeRow> => {
     const [row] = await queries.query<NoticeRow>(
       `SELECT * FROM sluice_notices WHERE id = $1 ${database.forUpdate}`,

@@ -1,9 +1,12 @@
 /** A denial that a grant could lift says how to request it; the request becomes a task, and the approved task lets the denied request through. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compactVerify, decodeProtectedHeader, importJWK } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { AccessRequestOffer } from '../../src/model/access-request.ts';
 import { silentLogger } from '../../src/observability/logger.ts';
 import { createSigning } from '../../src/signing/index.ts';
@@ -32,7 +35,26 @@ const token = (sub: string, roles: readonly string[], more: object = {}): Promis
     ...more,
   });
 
+/** The application that asks for access, and is called back. */
+const application = {
+  url: '',
+  server: createServer((req, res) => {
+    let text = '';
+    req.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    req.on('end', () => {
+      application.calls.push({ text, headers: req.headers as Record<string, string> });
+      res.writeHead(application.calls.length === 1 ? 500 : 204).end();
+    });
+  }),
+  calls: [] as { readonly text: string; readonly headers: Record<string, string> }[],
+};
+const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+
 beforeAll(async () => {
+  await new Promise<void>((resolve) => application.server.listen(0, '127.0.0.1', resolve));
+  application.url = `http://127.0.0.1:${(application.server.address() as AddressInfo).port}/callbacks`;
   upstream = await startHostile();
   upstream.answer = (request, socket) => {
     const id = /customers\/([^ ?]+)/.exec(request.target)?.[1];
@@ -49,6 +71,8 @@ beforeAll(async () => {
     routes: CUSTOMER_ROUTES,
     config: {
       admin: { url: `${URL_OF_ADMIN}/` },
+      insecure: { literal_secrets: true },
+      notices: { callbacks: { portal: { url: application.url, secret: SECRET } } },
       grants: { rules: [{ approved_by: ['team_lead'] }] },
     },
   });
@@ -58,6 +82,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await running.close();
   await upstream.close();
+  await new Promise((resolve) => application.server.close(resolve));
   rmSync(dir, { recursive: true });
 });
 
@@ -303,6 +328,64 @@ describe('an answer of which fields were withheld', () => {
     ])
       expect(refused).toMatchObject({ status: 400, body: { code: 'denial_binding_invalid' } });
     expect(running.journalText()).not.toContain(CANARY);
+  });
+});
+
+describe('a callback', () => {
+  const ask = async (who: string, callback: object): Promise<Answered> => {
+    const other = await token(who, ['support']);
+    const offer = (await get(DENIED, other)).body.access_request as AccessRequestOffer;
+    return answer(offer, { callback }, other);
+  };
+  const called = (id: string) =>
+    application.calls.filter(({ text }) => (JSON.parse(text) as { task: { id: string } }).task.id === id);
+
+  test('is made when the request is decided, signed, again where it failed, and by a command as well', async () => {
+    const asked = await ask('u-41', { endpoint: application.url, state: '打开的单据' });
+    expect(asked.status).toBe(202);
+    const { id, status_endpoint } = asked.body.task as { id: string; status_endpoint: string };
+    expect((await admin(`/v1/grants/${id}`, await token('u-41', ['support']))).body.callback).toBeUndefined();
+    expect(called(id)).toEqual([]);
+    await admin(`/v1/grants/${id}/approve`, lead, {});
+    // The first attempt is answered with 500.
+    await vi.waitFor(() => expect(called(id)).toHaveLength(2), { timeout: 30_000 });
+    const { text, headers } = called(id)[1]!;
+    expect(new Webhook(SECRET).verify(text, headers)).toMatchObject({
+      type: 'access_request.decided',
+      state: '打开的单据',
+      task: { id, status: 'approved', status_endpoint },
+    });
+
+    const cancelled = await ask('u-42', { endpoint: application.url });
+    const task = cancelled.body.task as { id: string };
+    const said = await sluice([
+      'grants',
+      'reject',
+      task.id,
+      '--by',
+      'u-42',
+      '--config',
+      join(dir, 'sluice.yaml'),
+    ]);
+    expect(said.err).toBe('');
+    await vi.waitFor(() => expect(called(task.id)).toHaveLength(1), { timeout: 30_000 });
+    expect(JSON.parse(called(task.id)[0]!.text)).toMatchObject({
+      task: { id: task.id, status: 'cancelled' },
+    });
+    const owed = await sluice(['recipients', 'notices', '--config', join(dir, 'sluice.yaml'), '--json']);
+    expect(owed.out).not.toContain(task.id);
+  }, 60_000);
+
+  test.each([
+    ['an address of this machine', () => 'http://127.0.0.1:1/'],
+    ['another path of the same host', () => `${application.url}/other`],
+    ['the same with a user', () => application.url.replace('127', 'x@127')],
+    ['metadata of a cloud', () => 'http://169.254.169.254/latest'],
+  ])('is refused for a URL that is not configured: %s', async (_, endpoint) => {
+    const before = application.calls.length;
+    const refused = await ask('u-43', { endpoint: endpoint() });
+    expect(refused).toMatchObject({ status: 400, body: { code: 'input_invalid' } });
+    expect(application.calls).toHaveLength(before);
   });
 });
 

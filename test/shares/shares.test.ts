@@ -78,10 +78,12 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     unconfirmed: async () => undefined,
   });
   const config = () => ({
+    admin: { access_requests: 900_000, idempotency: 86_400_000 },
     shares: { expires: 30 * DAY, confirm_within: 14 * DAY },
     notices: {
       recipients: { 顺丰: { url, secret: SECRET } },
       alerts: { url, secret: SECRET },
+      callbacks: {},
       timeout: 5_000,
       retry_for: 3 * DAY,
     },

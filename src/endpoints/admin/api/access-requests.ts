@@ -41,6 +41,12 @@ const submission = Type.Object(
       binding_token: optional(text('of the denial, unchanged', 16_384)),
       evaluation_id: optional(text('the decision; without a token, resource.id besides', 64)),
     }),
+    callback: optional(
+      object({
+        endpoint: text('a URL of notices.callbacks; it is called when the request is decided', 2_000),
+        state: optional(text('returned in the callback', 1_000)),
+      }),
+    ),
     subject: optional(Type.Object({ type: text('', 64), id: text('', 512) })),
     resource: optional(Type.Object({ type: text('', 256), id: optional(text('', 512)) })),
     action: optional(Type.Object({ name: text('', 256) })),
@@ -130,7 +136,15 @@ export const ACCESS_REQUESTS: readonly Operation[] = [
       const bound = await requests(services).bound(body.denial, body, caller);
       label({ denial: bound.decision_id });
       const { requested_until, max_uses, max_records } = body.requested_access ?? {};
+      const { callback } = body;
       const asked = {
+        callback:
+          callback === undefined
+            ? null
+            : {
+                name: requests(services).callback(callback.endpoint),
+                ...(callback.state === undefined ? {} : { state: callback.state }),
+              },
         subject: caller.id,
         purpose: bound.purpose,
         resource: bound.resource,
