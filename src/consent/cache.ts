@@ -25,7 +25,7 @@ export interface CacheCounts {
   misses: number;
 }
 
-export interface RememberedOptions {
+export interface EntryCacheOptions {
   readonly cache: CacheSettings;
   readonly isUp: () => boolean;
   readonly counts: CacheCounts;
@@ -38,48 +38,49 @@ export interface RememberedOptions {
 type Find<V> = (keys: readonly string[]) => Promise<ReadonlyMap<string, V>>;
 
 /** What was found, or null for what does not exist. */
-interface Known<V> {
+interface Cached<V> {
   readonly value: V | null;
   readonly askedAt: number;
 }
 
-interface Flight<V> {
+/** A look-up that the source has not answered yet. */
+interface Pending<V> {
   readonly askedAt: number;
   readonly found: Promise<ReadonlyMap<string, V>>;
 }
 
-export class Remembered<V> {
+export class EntryCache<V> {
   readonly #find: Find<V>;
   readonly #ttl: number;
   readonly #isUp: () => boolean;
   readonly #counts: CacheCounts;
-  readonly #known: LRUCache<string, Known<V>>;
-  readonly #underway = new Map<string, Flight<V>>();
+  readonly #cached: LRUCache<string, Cached<V>>;
+  readonly #pending = new Map<string, Pending<V>>();
 
   readonly #unsubscribe: (() => void) | undefined;
 
-  constructor(find: Find<V>, { cache, isUp, counts, invalidation, keyOf }: RememberedOptions) {
+  constructor(find: Find<V>, { cache, isUp, counts, invalidation, keyOf }: EntryCacheOptions) {
     this.#find = find;
     this.#ttl = cache.ttl;
     this.#isUp = isUp;
     this.#counts = counts;
     // With `max` it would allocate all its room at once: hundreds of megabytes for ten million entries.
-    this.#known = new LRUCache({ maxSize: cache.entries, sizeCalculation: () => 1 });
+    this.#cached = new LRUCache({ maxSize: cache.entries, sizeCalculation: () => 1 });
     this.#unsubscribe = invalidation?.subscribe(({ kind, scope }) => {
       if (kind !== 'consents') return;
       const key = keyOf(scope);
       if (key === null) {
-        this.#known.clear();
-        this.#underway.clear();
+        this.#cached.clear();
+        this.#pending.clear();
       } else {
-        this.#known.delete(key);
-        this.#underway.delete(key);
+        this.#cached.delete(key);
+        this.#pending.delete(key);
       }
     });
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#cached.size;
   }
 
   /** Answers at once if everything is known. */
@@ -90,39 +91,39 @@ export class Remembered<V> {
     }
     const now = performance.now();
     const result = new Map<string, V>();
-    const flights = new Map<Flight<V>, string[]>();
+    const pending = new Map<Pending<V>, string[]>();
     const missing: string[] = [];
     for (const key of keys) {
-      const known = this.#known.get(key);
-      if (known !== undefined && now - known.askedAt <= this.#ttl) {
+      const cached = this.#cached.get(key);
+      if (cached !== undefined && now - cached.askedAt <= this.#ttl) {
         this.#counts.hits++;
-        if (known.value !== null) result.set(key, known.value);
+        if (cached.value !== null) result.set(key, cached.value);
         continue;
       }
       this.#counts.misses++;
-      const flight = this.#underway.get(key);
-      if (flight === undefined || now - flight.askedAt > this.#ttl) missing.push(key);
-      else listed(flights, flight, key);
+      const lookup = this.#pending.get(key);
+      if (lookup === undefined || now - lookup.askedAt > this.#ttl) missing.push(key);
+      else listed(pending, lookup, key);
     }
-    if (missing.length > 0) flights.set(this.#start(missing, now), missing);
-    return flights.size === 0 ? result : collected(flights, result);
+    if (missing.length > 0) pending.set(this.#start(missing, now), missing);
+    return pending.size === 0 ? result : collected(pending, result);
   }
 
-  #start(keys: readonly string[], askedAt: number): Flight<V> {
+  #start(keys: readonly string[], askedAt: number): Pending<V> {
     const found = this.#find(keys);
-    const flight: Flight<V> = { askedAt, found };
-    for (const key of keys) this.#underway.set(key, flight);
-    const landed = (values: ReadonlyMap<string, V> | null): void => {
+    const lookup: Pending<V> = { askedAt, found };
+    for (const key of keys) this.#pending.set(key, lookup);
+    const keep = (values: ReadonlyMap<string, V> | null): void => {
       const keeps = values !== null && this.#isUp();
       for (const key of keys) {
         // Another one stands here, or none, if the key was announced meanwhile.
-        if (this.#underway.get(key) !== flight) continue;
-        this.#underway.delete(key);
-        if (keeps) this.#known.set(key, { value: values.get(key) ?? null, askedAt });
+        if (this.#pending.get(key) !== lookup) continue;
+        this.#pending.delete(key);
+        if (keeps) this.#cached.set(key, { value: values.get(key) ?? null, askedAt });
       }
     };
-    found.then(landed, () => landed(null));
-    return flight;
+    found.then(keep, () => keep(null));
+    return lookup;
   }
 
   close(): void {
@@ -137,11 +138,11 @@ function listed<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
 }
 
 async function collected<V>(
-  flights: ReadonlyMap<Flight<V>, readonly string[]>,
+  pending: ReadonlyMap<Pending<V>, readonly string[]>,
   result: Map<string, V>,
 ): Promise<ReadonlyMap<string, V>> {
   await Promise.all(
-    [...flights].map(async ([{ found }, keys]) => {
+    [...pending].map(async ([{ found }, keys]) => {
       const values = await found;
       for (const key of keys) {
         const value = values.get(key);

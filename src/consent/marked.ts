@@ -12,7 +12,7 @@ import {
 } from '../model/consent.ts';
 import type { Invalidation } from '../model/invalidation.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type Announcements, type CacheSettings, Remembered } from './cache.ts';
+import { type Announcements, type CacheSettings, EntryCache } from './cache.ts';
 import { storable } from './source.ts';
 import { unavailable } from './unavailable.ts';
 
@@ -53,7 +53,7 @@ export function createMarkedConsents(
     }
   };
   const remembered = isCached
-    ? new Remembered(asked, {
+    ? new EntryCache(asked, {
         cache,
         isUp: () => announcements.isUp(),
         counts: { hits: 0, misses: 0 },

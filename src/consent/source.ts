@@ -11,7 +11,7 @@ import {
 } from '../model/consent.ts';
 import type { Invalidation } from '../model/invalidation.ts';
 import type { Logger } from '../observability/logger.ts';
-import { type Announcements, type CacheSettings, Remembered } from './cache.ts';
+import { type Announcements, type CacheSettings, EntryCache } from './cache.ts';
 import type { ConsentEntry } from './schema.ts';
 import type { Prepared, States } from './states.ts';
 import { unavailable } from './unavailable.ts';
@@ -82,14 +82,14 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
     });
 
   const around = cache && { cache, isUp, counts, ...(invalidation && { invalidation }) };
-  const remembered =
+  const cached =
     around &&
-    new Remembered(entries, {
+    new EntryCache(entries, {
       ...around,
       keyOf: (scope) => (typeof scope === 'object' && 'data_subject' in scope ? scope.data_subject : null),
     });
   // An announcement does not say which alias has changed.
-  const rememberedAliases = around && new Remembered(aliases, { ...around, keyOf: () => null });
+  const cachedAliases = around && new EntryCache(aliases, { ...around, keyOf: () => null });
 
   const resolved = (found: ReadonlyMap<string, Prepared>, at: number): FoundStates => {
     const result = new Map<string, DataSubjectState>();
@@ -102,9 +102,9 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
       const wanted = storable(ids);
       // Nobody is asked about: whether the source can be asked is known while announcements arrive from it.
       const found =
-        remembered === null || (wanted.length === 0 && !(announcements !== undefined && isUp()))
+        cached === null || (wanted.length === 0 && !(announcements !== undefined && isUp()))
           ? entries(wanted)
-          : remembered.get(wanted);
+          : cached.get(wanted);
       const time = at.getTime();
       return found instanceof Promise ? found.then((all) => resolved(all, time)) : resolved(found, time);
     },
@@ -113,13 +113,13 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
       : {
           aliases(values: readonly Alias[]) {
             const keys = storable(values.map(aliasKey));
-            return rememberedAliases === null ? aliases(keys) : rememberedAliases.get(keys);
+            return cachedAliases === null ? aliases(keys) : cachedAliases.get(keys);
           },
         }),
     async ready() {
       const found = await source.ready();
       if (!found.ok || bound === null) return found;
-      const detail = { cached_for_at_most: `${bound / 1000}s`, entries: remembered?.size ?? 0 };
+      const detail = { cached_for_at_most: `${bound / 1000}s`, entries: cached?.size ?? 0 };
       return isUp()
         ? { ok: true, detail }
         : {
@@ -131,11 +131,11 @@ export function createLookedUpConsents(source: EntrySource, options: LookedUpOpt
     ...(bound === null
       ? {}
       : {
-          cache: () => ({ ...counts, entries: remembered?.size ?? 0, isUp: isUp(), bound }),
+          cache: () => ({ ...counts, entries: cached?.size ?? 0, isUp: isUp(), bound }),
         }),
     async close() {
-      remembered?.close();
-      rememberedAliases?.close();
+      cached?.close();
+      cachedAliases?.close();
       await source.close();
     },
   };

@@ -1,8 +1,7 @@
 /** Revocations in the store, as requests are compared with them. Whose revocation cannot be checked is rejected. */
-import type { Row } from '../model/database.ts';
 import { asSeen } from '../model/spelling.ts';
 import type { Clock } from '../observability/clock.ts';
-import type { RevocationTarget } from './revocation-records.ts';
+import type { Revocation } from './revocation-records.ts';
 import { revokedError } from './revoked.ts';
 import { createStoreMemory, type StoreMemory, type StoreMemoryOptions } from './store-memory.ts';
 import type { Authenticated } from './types.ts';
@@ -16,14 +15,7 @@ export interface StoredRevocations extends Pick<StoreMemory<never>, 'ready' | 'r
 }
 
 /** What a request is compared with. */
-interface Entry extends Row {
-  readonly kind: RevocationTarget['kind'];
-  readonly name: string;
-  readonly issuer: string | null;
-  readonly issued_before: number | null;
-  readonly starts_at: number | null;
-  readonly ends_at: number | null;
-}
+type Entry = Pick<Revocation, 'kind' | 'name' | 'issuer' | 'issued_before' | 'starts_at' | 'ends_at'>;
 
 export function createStoredRevocations(
   around: Omit<StoreMemoryOptions<Entry>, 'what' | 'current' | 'named' | 'nameOf' | 'concerns'> & {

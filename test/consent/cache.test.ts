@@ -1,7 +1,7 @@
 /** What may be taken from the cache of consents, and what may not. */
 import { describe, expect, test, vi } from 'vitest';
 import { createLookedUpConsents, type EntrySource } from '../../src/consent/source.ts';
-import { Remembered } from '../../src/consent/cache.ts';
+import { EntryCache } from '../../src/consent/cache.ts';
 import { createStates } from '../../src/consent/states.ts';
 import type { ConsentEntry } from '../../src/consent/schema.ts';
 import { aliasKey, type ConsentSource } from '../../src/model/consent.ts';
@@ -282,7 +282,7 @@ test('a large cache takes memory for what it holds, and no more entries than it 
   const large = bench({ ttl: 30_000, entries: 10_000_000 });
   expect(held() - before).toBeLessThan(50 * 1_048_576);
   await large.source.close();
-  const remembered = new Remembered(async (keys) => new Map(keys.map((key) => [key, key])), {
+  const remembered = new EntryCache(async (keys) => new Map(keys.map((key) => [key, key])), {
     cache: { ttl: 30_000, entries: 3 },
     isUp: () => true,
     counts: { hits: 0, misses: 0 },

@@ -32,6 +32,13 @@ const file = (title: string, members: { readonly [key: string]: TSchema }) =>
   Type.Object({ ...members }, { ...closed, title });
 const settings = (members: { readonly [key: string]: TSchema }) => Type.Object({ ...members }, closed);
 const WITHHELD = ['mask', 'drop'] as const;
+/** @param classes pattern of a class, or of what may stand for one */
+const FieldClasses = (classes: string, description: string) =>
+  Type.Record(
+    Type.String({ minLength: 1 }),
+    Type.Record(Type.String({ pattern: '^/' }), Type.String({ pattern: classes }), closed),
+    { description },
+  );
 const Writable = Names('of categories: only these are written; absent: as each category and field says');
 
 const SubjectTypes = Type.Array(Type.Enum(['user', 'service', 'partner']), {
@@ -61,17 +68,9 @@ const Role = settings({
     'a category that is not named is dropped',
   ),
   fields: Type.Optional(
-    Type.Record(
-      Type.String({ minLength: 1 }),
-      Type.Record(
-        Type.String({ pattern: '^/' }),
-        Type.String({ pattern: '^(never|[a-z][a-z0-9_]*/[1-5])$' }),
-        closed,
-      ),
-      {
-        description:
-          'resource → single field → `never`, or the class that it is judged by for this role instead of its own',
-      },
+    FieldClasses(
+      '^(never|[a-z][a-z0-9_]*/[1-5])$',
+      'resource → single field → `never`, or the class that it is judged by for this role instead of its own',
     ),
   ),
   max_grade: Grade('the highest grade the role reaches'),
@@ -150,15 +149,7 @@ const Day = (description: string) => Type.String({ pattern: '^[0-9]{4}-[0-9]{2}-
 const Agreement = settings({
   categories: byName(Grade('highest grade'), 'what the agreement lists'),
   fields: Type.Optional(
-    Type.Record(
-      Type.String({ minLength: 1 }),
-      Type.Record(
-        Type.String({ pattern: '^/' }),
-        Type.String({ pattern: '^[a-z][a-z0-9_]*/[1-5]$' }),
-        closed,
-      ),
-      { description: 'resource → single field → the class it is judged by' },
-    ),
+    FieldClasses('^[a-z][a-z0-9_]*/[1-5]$', 'resource → single field → the class it is judged by'),
   ),
   until: Day('last day, UTC'),
   max_records: Limit('at once'),

@@ -12,7 +12,7 @@ import { type DecisionAnswer, type DisclosureAnswer, WITHHOLD_ALL } from '../../
 import type { AdminAnswer, AdminInput } from '../../model/administration.ts';
 import type { DisclosureInput, PolicyInput } from '../../model/input.ts';
 import type { PolicySnapshot } from '../../model/policy.ts';
-import { adminOf, decisionOf, disclosureOf, Malformed } from './answers.ts';
+import { adminOf, decisionOf, disclosureOf, Malformed } from './read-answers.ts';
 import type { EntrypointReads, PolicyBundle } from '../bundle/bundle.ts';
 import { type CacheLimits, DEFAULT_CACHE, DEFAULT_LIMITS, type PolicyLimits } from '../settings.ts';
 import { createSteps, type Instant } from './time-steps.ts';
