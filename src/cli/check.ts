@@ -25,6 +25,7 @@ import {
   type InspectedConfig,
   inspectConfig,
   nameFindings,
+  proofFindings,
   quotaFindings,
   routeFindings,
 } from './policy/check/inspect-config.ts';
@@ -116,7 +117,8 @@ async function check(io: Io, dir: string | undefined, options: Options): Promise
   if (config?.loaded && policy && isRead) {
     found.push(...routeFindings(config.loaded, policy.catalogs, policy.broken));
     found.push(...nameFindings(config.loaded, policy.names, new Date()));
-    if (policy.data !== null) found.push(...quotaFindings(config.loaded, policy.data));
+    if (policy.data !== null)
+      found.push(...quotaFindings(config.loaded, policy.data), ...proofFindings(config.loaded, policy.data));
   }
   if (config?.loaded)
     found.push(...(await approvalFindings(config.loaded, policy?.bundle ?? null, new Date())));

@@ -1,12 +1,13 @@
 /** What `verification` and routes that demand a proof may say. */
 import { expect, test } from 'vitest';
+import { proofFindings } from '../../src/cli/policy/check/inspect-config.ts';
 import { parseConfig } from '../../src/config/index.ts';
 import { faultsIn } from '../../src/documents/faults.ts';
 
 const CASE = { upstream: 'crm', path: '/cases/{value}', data_subject: '/customer' };
 const CODE = { upstream: 'crm', path: '/codes', secret: 'a secret of the test with more than 32 bytes' };
-const faultsOf = (verification: object | undefined, route: object = {}): string[] => {
-  const text = JSON.stringify({
+const textOf = (verification: object | undefined, route: object = {}): string =>
+  JSON.stringify({
     version: 1,
     upstreams: { crm: { url: 'http://127.0.0.1:9' } },
     identity: {
@@ -18,6 +19,9 @@ const faultsOf = (verification: object | undefined, route: object = {}): string[
     routes: [{ match: 'GET /c', upstream: 'crm', resource: 'customer', action: 'search', ...route }],
     ...(verification === undefined ? {} : { verification }),
   });
+
+const faultsOf = (verification: object | undefined, route: object = {}): string[] => {
+  const text = textOf(verification, route);
   try {
     parseConfig(text, '/sluice.yaml', {});
     return [];
@@ -61,4 +65,17 @@ test.each<[string, object | undefined, object, RegExp]>([
   const faults = faultsOf(verification, route);
   expect(faults.length).toBe(1);
   expect(faults[0]).toMatch(wanted);
+});
+
+test('a rule of the policy whose proofs nothing checks is warned of', () => {
+  const found = (verification: object | undefined, methods: unknown) =>
+    proofFindings(parseConfig(textOf(verification), '/sluice.yaml', {}), {
+      subject_verification: { desk: { methods } },
+    }).map(({ severity, message }) => `${severity} ${message}`);
+  expect(found({ case: CASE }, ['case', 'code'])).toEqual([]);
+  for (const section of [undefined, { case: CASE }])
+    expect(found(section, ['code'])).toEqual([
+      expect.stringMatching(/^warning .*subject_verification\.desk .*\(code\)/),
+    ]);
+  expect(found({ case: CASE }, 'code')).toEqual([]);
 });

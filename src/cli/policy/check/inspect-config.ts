@@ -5,6 +5,7 @@ import { isSluiceError } from '../../../errors.ts';
 import type { Catalog } from '../../../model/catalog.ts';
 import { isObject } from '../../../documents/yaml.ts';
 import { isUnshared, UNSHARED_ADVICE } from '../../../quotas/index.ts';
+import { VERIFICATION_METHODS } from '../../../model/verification.ts';
 import { approvalOf, signingReviewer } from '../../../policy/bundle/approval.ts';
 import type { PolicyBundle } from '../../../policy/bundle/bundle.ts';
 import { approvingOf } from '../../../policy/store.ts';
@@ -96,6 +97,31 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
     must('recipient', recipient, ['purpose', 'recipients', organization]);
   for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
   return found;
+}
+
+/** Proofs that rules of the policy's data demand and that no section of the configuration checks: without one that is, every request is denied. */
+export function proofFindings(
+  { config: { verification }, fault }: LoadedConfig,
+  data: { readonly [name: string]: unknown },
+): readonly Finding[] {
+  const rules = isObject(data['subject_verification']) ? Object.entries(data['subject_verification']) : [];
+  return rules.flatMap(([name, rule]) => {
+    const methods: readonly unknown[] =
+      isObject(rule) && Array.isArray(rule['methods']) ? rule['methods'] : [];
+    const isChecked = VERIFICATION_METHODS.some(
+      (method) => methods.includes(method) && verification?.[method] !== undefined,
+    );
+    if (methods.length === 0 || isChecked) return [];
+    return told(
+      [
+        fault(
+          verification === undefined ? [] : ['verification'],
+          `the rule subject_verification.${name} of the policy's data demands a proof (${methods.join(', ')}) that no section of verification checks, so that it denies every request it is about`,
+        ),
+      ],
+      'warning',
+    );
+  });
 }
 
 /** @param data of a policy that can be loaded */
