@@ -133,7 +133,12 @@ export async function withStore<T>(
             `${file} has no section erasure, so that a request would stop no disclosure: add "erasure: {}" and restart the sidecars (docs/erasure.md).`,
           );
         const { due } = config.erasure;
-        const erasure = createErasure(database, { newId: newDecisionId, now, due });
+        const erasure = createErasure(database, {
+          newId: newDecisionId,
+          now,
+          due,
+          accepted: recipients.erasureAccepted,
+        });
         return erasureChanges(erasure, async () => (await openLog()).dataSubject);
       },
       verifications() {

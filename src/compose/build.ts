@@ -15,7 +15,6 @@ import { recordsPointer } from '../disclosure/fields/envelope.ts';
 import { createGuard } from '../disclosure/guard/requests.ts';
 import { createKeyRing, type KeyRing } from '../disclosure/keys.ts';
 import { layoutOf, mediaOf } from '../disclosure/media.ts';
-import { spellFault } from '../documents/faults.ts';
 import { createResponses } from '../endpoints/responses.ts';
 import { createCors } from '../endpoints/proxy/cors.ts';
 import { createCheckHead } from '../endpoints/proxy/head.ts';
@@ -44,7 +43,7 @@ import type { Signing } from '../model/signing.ts';
 import { createShadow } from '../policy/shadow.ts';
 import type { Gate } from '../policy/gate.ts';
 import { createPolicyStore, type LivePolicyStore } from '../policy/store.ts';
-import { createRouter, knownFrom, resolvePurpose, routeWarnings } from '../routing/index.ts';
+import { createRouter, knownFrom, resolvePurpose } from '../routing/index.ts';
 import { type HeaderRules, headerRules } from '../upstream/headers.ts';
 import { createUpstreams, type Upstreams } from '../upstream/upstream.ts';
 import { accessRequestOptions } from './admin.ts';
@@ -52,6 +51,7 @@ import { registerGauges } from './gauges.ts';
 import { opening } from './opened.ts';
 import { createRecipients, type Recipients, startRecipients } from './recipients.ts';
 import { openStore, openStoreChannel } from './store.ts';
+import { warnAboutFlags, warnAboutRoutes } from './warnings.ts';
 import { lookupThrough, upstreamConfigs } from './upstreams.ts';
 
 export interface BuildDependencies {
@@ -130,6 +130,7 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
         }),
       );
     warnAboutRoutes(loaded, policy, logger);
+    if (config.erasure !== undefined) warnAboutFlags(policy, logger);
     // Few data subjects share a state that has dates in it: dates are left out unless the policy reads them.
     const readsDates = (): boolean => policy.current().reads_consent_dates;
     const announcements = channel && { isUp: () => channel.isUp(), silence: HEARTBEAT.silence };
@@ -264,17 +265,6 @@ export const build = (loaded: LoadedConfig, deps: BuildDependencies): Promise<Pa
       close: () => opened.close(),
     };
   });
-
-function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: Logger): void {
-  const { config, fault } = loaded;
-  for (const { route, key, message } of routeWarnings(
-    config.routes,
-    policy.current().catalogs,
-    layoutOf,
-    true,
-  ))
-    logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
-}
 
 /** Request headers that name the purpose, bring a proof, or carry a credential other than Authorization. */
 const credentialHeaders = ({ purpose, identity, verification }: Config): string[] => [

@@ -27,7 +27,12 @@ export function pageServices(
       config.erasure === undefined
         ? null
         : erasureChanges(
-            createErasure(store, { newId: newDecisionId, now, due: config.erasure.due }),
+            createErasure(store, {
+              newId: newDecisionId,
+              now,
+              due: config.erasure.due,
+              accepted: parts.recipients.erasureAccepted,
+            }),
             dataSubject,
           ),
     /** An objection has no effect where the law does not ask for consent, so it is not offered there. */

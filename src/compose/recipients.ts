@@ -40,6 +40,8 @@ export interface Recipients {
   requestDecided(queries: Queries, grant: GrantRow, by: string): Promise<unknown>;
   /** Owes notices for a change of consents, in its transaction. */
   consentsChanged(queries: Queries, change: ConsentChange): Promise<void>;
+  /** Owes a notice to each recipient that has received data of a person who is to be deleted (GDPR Art. 19), in its transaction. */
+  erasureAccepted(queries: Queries, dataSubject: string): Promise<void>;
 }
 
 export function createRecipients({ config, store, pseudonym, newId, now }: RecipientParts): Recipients {
@@ -82,6 +84,12 @@ export function createRecipients({ config, store, pseudonym, newId, now }: Recip
       await notices.add(queries, [{ recipient: `callback:${name}`, type: 'access_request.decided', data }]);
     },
     consentsChanged: async (queries, change) => shares?.withdrawn(queries, withdrawalsOf(change)),
+    erasureAccepted: async (queries, data_subject) =>
+      shares?.withdrawn(
+        queries,
+        [{ data_subject, purpose: null, recipient: null, categories: ['*'] }],
+        'erasure.accepted',
+      ),
   };
 }
 

@@ -33,6 +33,7 @@ export {
   isOverdue,
   type Kind,
   KINDS,
+  MARKS,
   marksBy,
   type RequestEvent,
   type RequestRow,
@@ -100,9 +101,14 @@ export interface ErasureDependencies {
   readonly now: () => Date;
   /** milliseconds in which a request is to be done */
   readonly due: number;
+  /** Called when an erasure is accepted, in its transaction: who else has to know. */
+  readonly accepted?: (queries: Queries, data_subject: string) => Promise<void>;
 }
 
-export function createErasure(database: Database, { newId, now, due }: ErasureDependencies): ErasureStore {
+export function createErasure(
+  database: Database,
+  { newId, now, due, accepted }: ErasureDependencies,
+): ErasureStore {
   const find = async (queries: Queries, id: string, lock = ''): Promise<RequestRow> => {
     const [request] = await queries.query<RequestRow>(
       `SELECT * FROM erasure_requests WHERE id = $1 ${lock}`,
@@ -166,6 +172,7 @@ export function createErasure(database: Database, { newId, now, due }: ErasureDe
         `UPDATE erasure_requests SET ${set.map(([name], i) => `${name} = $${i + 2}`).join(', ')} WHERE id = $1 RETURNING *`,
         [id, ...set.map(([, value]) => value ?? null)],
       );
+      if (what === 'accepted' && before.kind === 'erasure') await accepted?.(tx, before.data_subject);
       return settle(tx, after!, what, note, change, at);
     });
 

@@ -116,6 +116,9 @@ export const isOverdue = (row: RequestRow, now: number): boolean =>
   (isOpen(row) && row.due_at < now) ||
   (row.state === 'partly' && holdsOf(row).some(({ until }) => endOf(until) < now));
 
+/** Flags that `marksBy` gives, besides those of held categories. */
+export const MARKS = ['erasure_pending', 'erased', 'restricted'] as const;
+
 /** What the policy is to see of a person by their requests. */
 export function marksBy(requests: readonly Pick<RequestRow, 'kind' | 'state' | 'holds'>[]): readonly Mark[] {
   const marks = requests.flatMap((request): readonly Mark[] => {

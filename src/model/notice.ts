@@ -3,6 +3,7 @@ import type { Queries } from './database.ts';
 
 export const NOTICE_TYPES = [
   'consent.withdrawn',
+  'erasure.accepted',
   'share.expired',
   'break_glass.opened',
   'access_request.decided',

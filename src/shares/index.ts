@@ -40,7 +40,12 @@ export interface Confirmation {
 
 export interface ShareStore extends Shares {
   /** Owes a notice to each recipient that received data of these people. In the transaction of the withdrawal. */
-  withdrawn(queries: Queries, withdrawals: readonly Withdrawal[]): Promise<void>;
+  withdrawn(
+    queries: Queries,
+    withdrawals: readonly Withdrawal[],
+    /** default: `consent.withdrawn` */
+    type?: 'consent.withdrawn' | 'erasure.accepted',
+  ): Promise<void>;
   /** Opens one demand for what one recipient should no longer have. @returns null: nothing has expired, or another sidecar has just done it */
   demand(journaled: Journaled<DemandRow>): Promise<DemandRow | null>;
   /** @throws SluiceError `demand_not_found`, `demand_confirmed` */
@@ -113,7 +118,7 @@ export function createShares(
       return { open: Number(row?.open ?? 0), overdue: Number(row?.overdue ?? 0) };
     },
 
-    async withdrawn(queries, withdrawals) {
+    async withdrawn(queries, withdrawals, type = 'consent.withdrawn') {
       for (const { data_subject, purpose, recipient, categories } of withdrawals) {
         const found = await queries.query<Found>(
           `SELECT s.recipient, s.decision_id, s.purpose, s.shared_at FROM sluice_share_subjects AS x
@@ -132,7 +137,7 @@ export function createShares(
           queries,
           [...byRecipient].map(([name, shares]) => ({
             recipient: name,
-            type: 'consent.withdrawn',
+            type,
             data: {
               recipient: name,
               data_subject,

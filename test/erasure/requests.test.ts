@@ -198,6 +198,30 @@ describe.each(Object.keys(OPEN))('requests of data subjects in %s', (dialect) =>
     await expect(markSource(database).marks([id])).rejects.toMatchObject({ code: 'store_changed' });
   });
 
+  test('tell others of an erasure that is accepted, in its transaction, and of nothing else', async () => {
+    const told: string[] = [];
+    const telling = createErasure(database, {
+      newId: () => `t-${dialect}-${n++}`,
+      now: () => new Date(time),
+      due: DAY,
+      accepted: async (queries, data_subject) => {
+        await queries.query('INSERT INTO erasure_marks VALUES ($1, $2)', [`told-${data_subject}`, '[]']);
+        told.push(data_subject);
+      },
+    });
+    const made = async (kind: Kind, id: string) =>
+      (await telling.request({ kind, data_subject: id, note: null }, by())).request.id;
+    const [one, two, three] = [person(), person(), person()];
+    await telling.accept(await made('access', one), null, by());
+    await telling.accept(await made('erasure', two), null, by());
+    await expect(telling.accept(await made('erasure', three), null, by('li', true))).rejects.toThrow('full');
+    expect(told).toEqual([two, three]);
+    const rows = await database.query('SELECT data_subject FROM erasure_marks WHERE data_subject = ANY($1)', [
+      told.map((id) => `told-${id}`),
+    ]);
+    expect(rows.map((row) => row['data_subject'])).toEqual([`told-${two}`]);
+  });
+
   /** One step of somebody's requests: `fails` says whether the journal does. */
   const steps = fc.array(
     fc.record({

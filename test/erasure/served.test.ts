@@ -105,6 +105,7 @@ describe('SQLite', () => {
     const running = await start({ store: { sqlite: './data/store.db' } });
     await erasure(running, 'request', 'C1', '--by', 'li');
     expect(await ask(running)).toBe('403 record_withheld');
+    expect(running.log()).toContain('are not in the policy’s flags.yaml');
   });
 });
 

@@ -194,6 +194,23 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     expect(await open()).toHaveLength(3);
   });
 
+  test('an erasure that is accepted is told to every recipient of the data, and to nobody else', async () => {
+    await share('顺丰', 'delivery', '张三');
+    await share('city_clinic', 'claims', '张三', '李四');
+    await share('red_lantern', 'emergency', '李四');
+    await database.transaction((queries) => recipients.erasureAccepted(queries, '张三'));
+    const notices = await open();
+    expect(notices.map(({ recipient, type }) => `${recipient} ${type}`).sort()).toEqual([
+      'city_clinic erasure.accepted',
+      '顺丰 erasure.accepted',
+    ]);
+    expect(JSON.parse(notices[0]!.data!)).toMatchObject({
+      data_subject: '张三',
+      categories: ['*'],
+      received: 1,
+    });
+  });
+
   test('a notice is delivered with a signature that the library of Standard Webhooks accepts, once', async () => {
     await given('张三', 'delivery', '顺丰');
     await share('顺丰', 'delivery', '张三');

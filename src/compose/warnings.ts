@@ -1,0 +1,33 @@
+/** What the log says at the start of settings that each are valid, and do not fit each other. */
+import type { LoadedConfig } from '../config/index.ts';
+import { layoutOf } from '../disclosure/media.ts';
+import { spellFault } from '../documents/faults.ts';
+import { isObject } from '../documents/yaml.ts';
+import { MARKS } from '../erasure/index.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { LivePolicyStore } from '../policy/store.ts';
+import { routeWarnings } from '../routing/index.ts';
+
+/** A policy that has a list of flags withholds the records of whoever has another one. One without a list may not look at flags at all. */
+export function warnAboutFlags(policy: LivePolicyStore, logger: Logger): void {
+  const { flags } = policy.current().data;
+  const missing = MARKS.filter((name) => !isObject(flags) || !Object.hasOwn(flags, name));
+  if (missing.length > 0)
+    logger.warn(
+      { flags: missing },
+      isObject(flags)
+        ? 'flags of requests for erasure are not in the policy’s flags.yaml: the records of whoever has one are withheld from everybody'
+        : 'the policy has no flags.yaml: requests for erasure stop no disclosure unless its rules read these flags (docs/erasure.md)',
+    );
+}
+
+export function warnAboutRoutes(loaded: LoadedConfig, policy: LivePolicyStore, logger: Logger): void {
+  const { config, fault } = loaded;
+  for (const { route, key, message } of routeWarnings(
+    config.routes,
+    policy.current().catalogs,
+    layoutOf,
+    true,
+  ))
+    logger.warn({}, spellFault(fault(['routes', route, ...key], message)));
+}
