@@ -135,6 +135,7 @@ export const ERROR_CODES = [
   'break_glass_review_overdue',
   // admin API
   'denial_binding_invalid',
+  'denial_expired',
   'admin_unconfigured',
   'consent_not_found',
   'idempotency_key_invalid',

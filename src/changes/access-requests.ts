@@ -38,7 +38,7 @@ export interface AccessRequestService extends AccessRequests {
   callback(endpoint: string): string;
   /** URL of `path` of the admin API */
   urlOf(path: string): string;
-  /** @throws SluiceError `denial_binding_invalid` */
+  /** @throws SluiceError `denial_binding_invalid`, `denial_expired` */
   bound(denial: Denial, submitted: Submitted, caller: Subject): Promise<Bound>;
 }
 
@@ -120,8 +120,7 @@ export function accessRequestService(
     try {
       ({ payload } = await signing.verify('access-request', token));
     } catch (e) {
-      if (isSluiceError(e, 'signature_expired'))
-        throw invalid('The time to answer this denial is over: send the request again.');
+      if (isSluiceError(e, 'signature_expired')) throw expired();
       if (isSluiceError(e, 'signature_invalid'))
         throw invalid('The binding token is none of a denial of this Sluice.');
       throw e;
@@ -157,8 +156,7 @@ export function accessRequestService(
     )
       throw invalid('No such decision about a request of the caller is known here. Use the binding token.');
     const { resource, purpose, action, recipient, disclosure } = found;
-    if (now().getTime() - Date.parse(found.timestamp) > lifetime)
-      throw invalid('The time to answer this decision is over: send the request again.');
+    if (now().getTime() - Date.parse(found.timestamp) > lifetime) throw expired();
     if (resource === null || purpose === null || action === null || recipient !== 'internal')
       throw invalid('No grant covers such a request.');
     const liftable = (disclosure?.withheld ?? []).flatMap(({ class: cls, because }) =>
@@ -215,4 +213,6 @@ export function accessRequestService(
   };
 }
 
+const expired = (): SluiceError =>
+  new SluiceError('denial_expired', 'The time to answer this denial is over: send the request again.');
 const invalid = (message: string): SluiceError => new SluiceError('denial_binding_invalid', message);

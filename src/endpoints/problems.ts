@@ -6,9 +6,18 @@ import type { Reason } from '../model/answers.ts';
 interface Problem {
   readonly status: number;
   readonly title: string;
+  /** where a standard has one; default: that of the code */
+  readonly type?: string;
 }
 
-const p = (status: number, title: string): Problem => ({ status, title });
+const p = (status: number, title: string, type?: string): Problem => ({
+  status,
+  title,
+  ...(type === undefined ? {} : { type }),
+});
+
+/** problems of the Access Request and Approval Profile of OpenID AuthZEN */
+const AUTHZEN = 'urn:openid:authzen:access-request:error:';
 
 const UNAUTHENTICATED = p(401, 'Authentication required');
 const FORBIDDEN = p(403, 'Not permitted');
@@ -105,7 +114,8 @@ const TABLE: { readonly [code in ErrorCode]?: Problem } = {
   grants_unconfigured: UNCONFIGURED,
   break_glass_review_overdue: FORBIDDEN,
   admin_unconfigured: UNCONFIGURED,
-  denial_binding_invalid: p(400, 'Not bound to a denial'),
+  denial_binding_invalid: p(400, 'Not bound to a denial', `${AUTHZEN}invalid_denial_binding`),
+  denial_expired: p(410, 'The denial is over', `${AUTHZEN}expired_denial`),
   idempotency_key_invalid: BAD_REQUEST,
   idempotency_key_reused: p(422, 'The key of another request'),
   idempotency_pending: p(409, 'Still being carried out'),
@@ -160,7 +170,7 @@ export function problem(
 ): ProblemBody {
   const known = TABLE[error.code];
   return {
-    type: `urn:sluice:error:${known ? error.code : 'internal'}`,
+    type: known?.type ?? `urn:sluice:error:${known ? error.code : 'internal'}`,
     title: known?.title ?? 'Internal error',
     status: status ?? known?.status ?? 500,
     code: known ? error.code : 'internal',

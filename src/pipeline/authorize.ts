@@ -69,7 +69,9 @@ export async function authorize<T extends Target>(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<Authorized<T>> {
-  const caller = await authenticate(request, entry, stages);
+  // Awaited only where there is a promise.
+  const authenticated = authenticate(request, entry, stages);
+  const caller = authenticated instanceof Promise ? await authenticated : authenticated;
 
   const found = request.target();
   const target = found instanceof Promise ? await found : found;
@@ -125,26 +127,33 @@ export async function authorize<T extends Target>(
   return { target, use, snapshot, known, decision, filter, provenSubject, input };
 }
 
-/** @throws SluiceError `token_*`, `keys_unavailable` */
-export async function authenticate(
+/**
+ * Returns synchronously where the credential is remembered, which it mostly is.
+ * @throws SluiceError `token_*`, `keys_unavailable` (thrown or as a rejection)
+ */
+export function authenticate(
   { headers, peer }: Pick<AuthorizationRequest, 'headers' | 'peer'>,
   entry: DecisionEntry,
   { identity }: Pick<Stages, 'identity'>,
-): Promise<Authenticated> {
-  // Awaited only where there is a promise: mostly the credential is remembered.
-  let caller: Authenticated;
-  try {
-    const authenticated = identity.authenticate(headers, peer);
-    caller = authenticated instanceof Promise ? await authenticated : authenticated;
-  } catch (e) {
+): Authenticated | Promise<Authenticated> {
+  const admit = (caller: Authenticated): Authenticated => {
+    entry.subject = caller.subject;
+    entry.admitted(() => identity.recheck(caller, peer));
+    entry.endStage('identity');
+    return caller;
+  };
+  const refuse = (e: unknown): never => {
     // Who tries it with a revoked credential is known.
     if (isSluiceError(e, 'token_revoked')) entry.subject = e.subject ?? null;
     throw e;
+  };
+  let authenticated: Authenticated | Promise<Authenticated>;
+  try {
+    authenticated = identity.authenticate(headers, peer);
+  } catch (e) {
+    return refuse(e);
   }
-  entry.subject = caller.subject;
-  entry.admitted(() => identity.recheck(caller, peer));
-  entry.endStage('identity');
-  return caller;
+  return authenticated instanceof Promise ? authenticated.then(admit, refuse) : admit(authenticated);
 }
 
 const purposeOf = (

@@ -280,13 +280,20 @@ describe('a search by a field that is masked for the caller', () => {
       { logger: silentLogger },
     );
     const { payload } = await signing.verify('access-request', offer.binding_token!);
-    for (const [binding_token, detail] of [
-      [await signing.sign('consent-receipt', payload), 'none of a denial'],
-      [await signing.sign('access-request', { ...payload, exp: 1 }), 'is over'],
+    for (const [binding_token, status, code, type] of [
+      [
+        await signing.sign('consent-receipt', payload),
+        400,
+        'denial_binding_invalid',
+        'invalid_denial_binding',
+      ],
+      [await signing.sign('access-request', { ...payload, exp: 1 }), 410, 'denial_expired', 'expired_denial'],
     ] as const) {
       const refused = await answer({ ...offer, binding_token }, {}, await token('u-23', ['support']));
-      expect(refused).toMatchObject({ status: 400, body: { code: 'denial_binding_invalid' } });
-      expect(refused.body.detail).toContain(detail);
+      expect(refused).toMatchObject({
+        status,
+        body: { code, type: `urn:openid:authzen:access-request:error:${type}` },
+      });
     }
     // Who has the grant by now is not denied.
     expect((await get(DENIED)).status).toBe(200);

@@ -129,7 +129,7 @@ export const ACCESS_REQUESTS: readonly Operation[] = [
     status: 202,
     body: submission,
     answer,
-    codes: ['denial_binding_invalid', 'grant_invalid', 'grant_rule_missing'],
+    codes: ['denial_binding_invalid', 'denial_expired', 'grant_invalid', 'grant_rule_missing'],
     holder: ({ caller }) => caller.id,
     async run({ body, caller, services, recorder, label }) {
       const service = grants(services);
