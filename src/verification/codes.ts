@@ -94,8 +94,13 @@ export function createCodes(database: Database, config: CodeConfig): Codes {
       );
       if (row === undefined) return FAILED;
       const { id, data_subject, used_at, lasts_until, expires_at } = row;
+      // It was no try of the caller's other codes.
+      await database.write(
+        `UPDATE sluice_verification_codes SET attempts = CASE WHEN id = $2 THEN 0 ELSE attempts - 1 END
+         WHERE id = ANY($1) AND attempts > 0`,
+        [rows.map((r) => r.id), id],
+      );
       if ((used_at === null ? expires_at : (lasts_until ?? 0)) <= now) return EXPIRED;
-      await database.write('UPDATE sluice_verification_codes SET attempts = 0 WHERE id = $1', [id]);
       return used_at === null ? { data_subject, use: (when) => use(id, when) } : { data_subject };
     },
 

@@ -420,6 +420,17 @@ describe.each(['sqlite', 'postgres'] as const)('a code, kept in %s', (dialect) =
     expect((await get('/customers/C2', byCode(code))).body.code).toBe('verification_failed');
   });
 
+  test('does not use up the tries of another one of the same caller', async () => {
+    await begin({ lasts: '5m', attempts: 2 });
+    const [one, two] = [await sent('C1'), await sent('C2')];
+    for (let n = 0; n < 4; n++) {
+      expect((await get('/customers/C1', byCode(one))).status).toBe(200);
+      expect((await get('/customers/C2', byCode(two))).status).toBe(200);
+    }
+    for (let n = 0; n < 2; n++) await get('/customers/C1', byCode(wrong(one)));
+    expect((await get('/customers/C2', byCode(two))).body.code).toBe('verification_failed');
+  });
+
   test('is not used up by a request that the policy denies', async () => {
     await begin();
     const code = await sent();
