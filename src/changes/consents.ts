@@ -1,5 +1,5 @@
 /** Changes of what data subjects have agreed to. */
-import type { ConsentEvent, ConsentRecords, Evidence, momentAfter, recordIdOf } from '../consent/index.ts';
+import type { ConsentEvent, ConsentRecords, Evidence, recordIdOf } from '../consent/index.ts';
 import { NOTHING_DISCLOSED } from '../pipeline/record.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
@@ -44,13 +44,12 @@ export interface ConsentChangeDependencies {
   readonly dataSubject: () => Promise<(id: string) => string>;
   readonly now: () => Date;
   /** of consent/ */
-  readonly momentAfter: typeof momentAfter;
   readonly recordIdOf: typeof recordIdOf;
 }
 
 export function consentChanges(
   records: ConsentRecords,
-  { dataSubject, now, momentAfter, recordIdOf }: ConsentChangeDependencies,
+  { dataSubject, now, recordIdOf }: ConsentChangeDependencies,
 ): ConsentChanges {
   const change = async <T>(
     operation: OperationName,
@@ -67,9 +66,6 @@ export function consentChanges(
       const others = { data_subject: id, addFlags, removeFlags, aliases };
       if (consent === undefined) return edit([others], recorder);
       const { purpose, recipient, status, explicit, from, until } = consent;
-      const about = (await records.entry(id))?.consents?.filter(
-        (c) => c.purpose === purpose && c.recipient === recipient,
-      );
       const stated = {
         purpose,
         categories: [...new Set(consent.categories)].sort(),
@@ -78,7 +74,7 @@ export function consentChanges(
         ...(explicit === true ? { explicit } : {}),
         ...(from === undefined ? {} : { from }),
         ...(until === undefined ? {} : { until }),
-        at: momentAfter(about ?? [], now()),
+        at: now().toISOString(),
       };
       const statement = {
         data_subject: id,

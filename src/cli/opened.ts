@@ -16,7 +16,7 @@ import { openStore } from '../compose/store.ts';
 import { upstreamConfigs } from '../compose/upstreams.ts';
 import { codesThrough } from '../compose/verifications.ts';
 import { type LoadedConfig, loadConfig } from '../config/index.ts';
-import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
+import { createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decision-log/decision-log.ts';
 import { createErasure } from '../erasure/index.ts';
 import { SluiceError } from '../errors.ts';
@@ -96,7 +96,6 @@ export async function withStore<T>(
         return consentChanges(records, {
           dataSubject: async () => (await openLog()).dataSubject,
           now,
-          momentAfter,
           recordIdOf,
         });
       },

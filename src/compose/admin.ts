@@ -7,7 +7,7 @@ import { subjectHistory } from '../changes/history.ts';
 import { reviewChanges } from '../changes/reviews.ts';
 import { revocationChanges } from '../changes/revocations.ts';
 import type { Config } from '../config/index.ts';
-import { createConsentRecords, momentAfter, recordIdOf } from '../consent/index.ts';
+import { createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { newDecisionId } from '../decision-log/decision-log.ts';
 import { isObject } from '../documents/yaml.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
@@ -89,7 +89,6 @@ export function consentsOf({ store, recipients, policy, log, stages: { clock } }
   return consentChanges(createConsentRecords(store, { now, termOf, changed: recipients.consentsChanged }), {
     dataSubject: async () => log.dataSubject,
     now,
-    momentAfter,
     recordIdOf,
   });
 }

@@ -33,7 +33,6 @@ export {
   type ConsentRecord,
   type Edit,
   type Evidence,
-  momentAfter,
   recordIdOf,
   type Statement,
 } from './statement.ts';

@@ -7,6 +7,7 @@ import type { Database, Queries, Row } from '../model/database.ts';
 import { merged } from './merge.ts';
 import type { ConsentEntry } from './schema.ts';
 import {
+  asNewest,
   checkEdit,
   type ConsentEvent,
   type ConsentRecord,
@@ -192,7 +193,8 @@ export function createConsentRecords(
         events.push(step({ data_subject, version }, actor, what, consent, entry));
         version++;
       };
-      for (const { consent, evidence, isSaidNow } of statements) {
+      for (const { consent: stated, evidence, isSaidNow } of statements) {
+        const consent = isSaidNow ? asNewest(stated, entry) : stated;
         const changed = merged(entry, consent, isSaidNow);
         if (changed !== null) add(consent.status, recordOf(consent, evidence), changed);
       }

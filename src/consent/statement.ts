@@ -11,7 +11,7 @@ export interface Statement {
   readonly data_subject: string;
   readonly consent: StoredConsent & { readonly at: string };
   readonly evidence: Evidence;
-  /** it is said now, and counts also against a refusal that has no moment in the store */
+  /** it is said at `at`, which is now: it counts as newest, also where the store has a later moment, or a refusal without one */
   readonly isSaidNow?: boolean;
 }
 
@@ -74,6 +74,15 @@ export const momentAfter = (known: readonly StoredConsent[], now: Date): string 
       now.getTime(),
     ),
   ).toISOString();
+
+/** Whoever says it now has not seen what was written since they looked: it is the newest all the same. */
+export const asNewest = (
+  said: Statement['consent'],
+  { consents = [] }: ConsentEntry,
+): Statement['consent'] => {
+  const known = consents.filter((c) => c.purpose === said.purpose && c.recipient === said.recipient);
+  return { ...said, at: momentAfter(known, new Date(said.at)) };
+};
 
 /** The id of a consent record that has none: the same for the same statement. */
 export const recordIdOf = (data_subject: string, consent: Omit<StoredConsent, 'id'>): string => {

@@ -184,7 +184,7 @@ describe.each(Object.keys(OPEN))('changes in %s', (dialect) => {
     ]);
     expect(await records.edit([says('by-hand', consent({ at: '2030-01-01' }))], 'import')).toEqual([]);
     expect(await records.entry('by-hand')).toEqual({ consents: [byHand] });
-    const now = consent({ at: '2026-11-30T08:00:00Z' });
+    const now = consent({ at: '2026-11-30T08:00:00.000Z' });
     await records.edit(
       [
         {
@@ -195,6 +195,25 @@ describe.each(Object.keys(OPEN))('changes in %s', (dialect) => {
       'li',
     );
     expect(await records.entry('by-hand')).toEqual({ consents: [now] });
+  });
+
+  test('that are said now count as newest, whatever was written since somebody looked', async () => {
+    await records.edit([says('raced', consent({ at: '2026-11-30T08:04:00Z' }))], 'import');
+    const withdrawn = consent({ status: 'withdrawn', at: '2026-11-30T08:00:00.000Z' });
+    await records.edit(
+      [
+        {
+          data_subject: 'raced',
+          statements: [{ data_subject: 'raced', consent: withdrawn, evidence: {}, isSaidNow: true }],
+        },
+      ],
+      'li',
+    );
+    const now = { ...withdrawn, at: '2026-11-30T08:04:00.001Z' };
+    expect(await records.entry('raced')).toEqual({ consents: [now] });
+    expect(await records.edit([says('raced', consent({ at: '2026-11-30T08:04:00Z' }))], 'import')).toEqual(
+      [],
+    );
   });
 
   test('of aliases give each to one person', async () => {
