@@ -49,3 +49,9 @@ test_deny_a_rule_that_cannot_be_read if {
 	_methods(example.support, {"desk": {"purposes": "claims", "methods": ["case"]}}) == ["case"]
 	_methods(json.remove(example.support, ["context/purpose"]), {"desk": {"methods": ["case"]}}) == ["case"]
 }
+
+test_allow_elsewhere_without_action_and_resource if {
+	rule := {"actions": ["export"], "resources": ["employee"], "methods": ["case"]}
+	_methods(json.remove(example.support, ["action", "resource"]), {"desk": rule}) == null
+	_methods(json.remove(example.support, ["action", "resource"]), {"desk": {"methods": ["case"]}}) == ["case"]
+}
