@@ -104,6 +104,8 @@ function dataSubjects(parts: Parts, config: Config): Opening | null {
   const server = createServer(createDataSubjectPage(parts.stages, pageServices(parts, config, page)));
   server.headersTimeout = limits.header_timeout;
   server.requestTimeout = limits.request_timeout;
+  server.keepAliveTimeout = limits.keep_alive_timeout;
+  server.maxConnections = limits.connections;
   return { server, address: listen.data_subjects, scheme: 'http', grace: 1_000 };
 }
 

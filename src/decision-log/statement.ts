@@ -42,6 +42,7 @@ export interface Statement {
 }
 
 const PAGE = 1_000;
+const CHANGED = /^(?:consent|erasure)_/;
 
 /**
  * @param query with the data subject as the log has it
@@ -65,8 +66,9 @@ export async function statementOf(
     for (const decision of page.decisions) {
       const { kind, outcome, timestamp: at, decision_id, reasons } = decision;
       if (kind === 'consent' || kind === 'erasure') {
-        if (outcome !== 'error')
-          changes.push({ at, decision_id, kind, what: reasons.map(({ code }) => code) });
+        // Looks at the customer's own page, and links to it, are no changes.
+        const what = reasons.map(({ code }) => code).filter((code) => CHANGED.test(code));
+        if (outcome !== 'error' && what.length > 0) changes.push({ at, decision_id, kind, what });
       } else {
         const entry = entryOf(decision);
         if (entry !== null) disclosures.push(entry);

@@ -39,6 +39,12 @@ beforeAll(async () => {
     reasons: [{ code: 'consent_withdrawn' }],
     disclosure: about([one], { records: 0 }),
   });
+  await add(7, {
+    kind: 'consent',
+    outcome: 'allowed',
+    reasons: [{ code: 'page_opened' }],
+    disclosure: about([one], { records: 0, released: [] }),
+  });
   await add(6, {
     purpose: '<script>alert(1)</script>',
     disclosure: about([one], {
