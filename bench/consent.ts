@@ -1,43 +1,74 @@
 /**
- * Looks up pages of a hundred customers in PostgreSQL, each in one round trip, in tables of different lengths; then pages that the cache
- * knows. `SLUICE_TEST_POSTGRES` names the database; `--rows 10000,1000000` the lengths.
+ * Looks up pages of a hundred customers, each in one round trip, in tables of different lengths, in PostgreSQL and in SQLite; then pages that the cache of
+ * PostgreSQL knows. The tables stand beside each other, and their rounds alternate.
+ * `npm run bench -- consent [--rows 10000,10000000] [--into postgres,sqlite] [--rounds 9] [--json] [--check]`; `SLUICE_TEST_POSTGRES` names the database.
  */
 import '../src/json-parse.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { CONSENT_MIGRATIONS, createConsentSource } from '../src/consent/index.ts';
 import type { ConsentSource } from '../src/model/consent.ts';
+import type { Database } from '../src/model/database.ts';
 import { createInvalidation } from '../src/model/invalidation.ts';
 import { systemClock } from '../src/observability/clock.ts';
 import { silentLogger } from '../src/observability/logger.ts';
 import { migrate } from '../src/store/migrations.ts';
 import { openPostgres } from '../src/store/postgres.ts';
+import { openSqlite } from '../src/store/sqlite.ts';
+import { check, print, type Row } from './proxy/report.ts';
 
-const URL = process.env['SLUICE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/test';
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '10000,1000000' } } });
-const lengths = values.rows.split(',').map(Number);
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '10000,10000000' },
+    into: { type: 'string', default: 'postgres,sqlite' },
+    rounds: { type: 'string', default: '9' },
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+});
+const URL_ = process.env['SLUICE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/test';
+const LENGTHS = values.rows.split(',').map(Number);
+const ROUNDS = Number(values.rounds);
 const PAGE = 100;
-const PAGES = 2_000;
+/** pages of one round */
+const PAGES = 200;
 const AT = new Date();
+const ENTRY =
+  '\'{"consents":[{"id":"c-\' || i || \'","purpose":"after_sales","categories":["contact"],"recipient":"internal","status":"given","until":"2030-12-31"}]}\'';
 
-const median = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 /** A fixed sequence, so that runs ask for the same people. */
 function* random(seed: number): Generator<number> {
   for (let x = seed; ; x = (Math.imul(x, 1_664_525) + 1_013_904_223) >>> 0) yield x / 2 ** 32;
 }
+const numbers = random(7);
+/** `scattered`: anybody; `together`: customers who were stored one after the other, as on a page that is sorted by number or date */
+const PAGES_OF = {
+  scattered: (rows: number) =>
+    Array.from({ length: PAGE }, () => `C${Math.floor((numbers.next().value as number) * rows)}`),
+  together(rows: number) {
+    const first = Math.floor((numbers.next().value as number) * (rows - PAGE));
+    return Array.from({ length: PAGE }, (_, i) => `C${first + i}`);
+  },
+} as const;
+type Kind = keyof typeof PAGES_OF;
 
-function pageOf(rows: number, from: Generator<number>): string[] {
-  return Array.from({ length: PAGE }, () => `C${Math.floor((from.next().value as number) * rows)}`);
+interface Round {
+  readonly ms: number;
+  /** µs of processor time of this process, a page */
+  readonly cpu: number;
 }
 
-async function pages(source: ConsentSource, rows: number): Promise<{ ms: number; cpu: number }> {
-  const numbers = random(7);
+async function round(source: ConsentSource, rows: number, kind: Kind = 'scattered'): Promise<Round> {
   const times: number[] = [];
-  for (let n = 0; n < 200; n++) await source.lookup(pageOf(rows, numbers), AT);
   const before = process.cpuUsage();
   for (let n = 0; n < PAGES; n++) {
-    const page = pageOf(rows, numbers);
+    const page = PAGES_OF[kind](rows);
     const begin = performance.now();
     const { size } = await source.lookup(page, AT);
     times.push(performance.now() - begin);
@@ -47,56 +78,110 @@ async function pages(source: ConsentSource, rows: number): Promise<{ ms: number;
   return { ms: median(times), cpu: (user + system) / PAGES };
 }
 
-const medians: number[] = [];
-for (const rows of lengths) {
-  const schema = `sluice_bench_consent_${process.pid}`;
-  const client = new pg.Client({ connectionString: URL, options: `-c search_path=${schema}` });
-  await client.connect();
-  await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE; CREATE SCHEMA ${schema}`);
-  const database = openPostgres(URL, { schema });
-  try {
+/** A table of its own, filled. */
+interface Filled {
+  readonly database: Database;
+  close(): Promise<void>;
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'sluice-consent-'));
+const FILL: Readonly<Record<string, (rows: number) => Promise<Filled>>> = {
+  async postgres(rows) {
+    const schema = `sluice_bench_consent_${process.pid}_${rows}`;
+    const client = new pg.Client({ connectionString: URL_, options: `-c search_path=${schema}` });
+    await client.connect();
+    await client.query(`CREATE SCHEMA ${schema}`);
+    const database = openPostgres(URL_, { schema });
     await migrate(database, CONSENT_MIGRATIONS, () => AT);
     await client.query(
-      `INSERT INTO consent_subjects SELECT 'C' || i, '{"consents":[{"id":"c-' || i || '","purpose":"after_sales","categories":["contact"],"recipient":"internal","status":"given","until":"2030-12-31"}]}', 1 FROM generate_series(0, $1::int - 1) i`,
-      [rows],
+      `INSERT INTO consent_subjects SELECT 'C' || i, ${ENTRY}, 1 FROM generate_series(0, ${rows - 1}) i`,
     );
-    await client.query('ANALYZE consent_subjects; CHECKPOINT');
-    const open = (entries: number) =>
-      createConsentSource(
-        {
-          store: true,
-          poll: 1_000,
-          stale_if_error: 0,
-          expose_dates: false,
-          cache: { ttl: 300_000, entries },
-        },
-        { clock: systemClock, logger: silentLogger },
-        {
-          database,
-          announcements: { isUp: () => true, silence: 60_000 },
-          invalidation: createInvalidation(),
-        },
+    await client.query('ANALYZE consent_subjects');
+    await client.query('CHECKPOINT');
+    return {
+      database,
+      async close() {
+        await database.close();
+        await client.query(`DROP SCHEMA ${schema} CASCADE`);
+        await client.end();
+      },
+    };
+  },
+  async sqlite(rows) {
+    const database = openSqlite(join(dir, `${rows}.db`));
+    await migrate(database, CONSENT_MIGRATIONS, () => AT);
+    const STEP = 100_000;
+    for (let from = 0; from < rows; from += STEP)
+      await database.write(
+        `INSERT INTO consent_subjects SELECT 'C' || i, ${ENTRY}, 1 FROM (WITH RECURSIVE n(i) AS (
+           SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${Math.min(from + STEP, rows) - 1}) SELECT i FROM n)`,
       );
-    const asked = await pages(await open(0), rows);
-    medians.push(asked.ms);
-    console.log(
-      `${rows} rows: a page of ${PAGE} takes ${asked.ms.toFixed(2)} ms (median), ${asked.cpu.toFixed(0)} µs of CPU`,
-    );
-    const few = Math.min(rows, 10_000);
-    const known = await open(few);
-    for (let from = 0; from < few; from += PAGE)
-      await known.lookup(
-        Array.from({ length: PAGE }, (_, i) => `C${from + i}`),
-        AT,
-      );
-    const cached = await pages(known, few);
-    console.log(
-      `${rows} rows, ${few} cached: ${(cached.ms * 1000).toFixed(1)} µs (median), ${cached.cpu.toFixed(1)} µs of CPU`,
-    );
-  } finally {
-    await database.close();
-    await client.query(`DROP SCHEMA ${schema} CASCADE`);
-    await client.end();
+    return { database, close: () => database.close() };
+  },
+};
+
+const open = (database: Database, entries: number): Promise<ConsentSource> =>
+  createConsentSource(
+    { store: true, poll: 1_000, stale_if_error: 0, expose_dates: false, cache: { ttl: 300_000, entries } },
+    { clock: systemClock, logger: silentLogger },
+    {
+      database,
+      announcements: database.dialect === 'sqlite' ? null : { isUp: () => true, silence: 60_000 },
+      invalidation: createInvalidation(),
+    },
+  );
+
+const rows: Row[] = [];
+const found = (name: string, value: number, unit: string): void => {
+  const row = { name, value, unit };
+  rows.push(row);
+  if (!values.json) print(row);
+};
+try {
+  for (const into of values.into.split(',')) {
+    const filled: Filled[] = [];
+    try {
+      for (const length of LENGTHS) filled.push(await FILL[into]!(length));
+      const sources = await Promise.all(filled.map(({ database }) => open(database, 0)));
+      for (const kind of Object.keys(PAGES_OF) as Kind[]) {
+        for (const [i, source] of sources.entries()) await round(source, LENGTHS[i]!, kind);
+        const rounds: Round[][] = sources.map(() => []);
+        for (let n = 0; n < ROUNDS; n++)
+          for (const [i, source] of sources.entries())
+            rounds[i]!.push(await round(source, LENGTHS[i]!, kind));
+        for (const [i, length] of LENGTHS.entries()) {
+          const name = `${into}, ${kind}: a page of ${PAGE}, ${length} rows`;
+          found(name, median(rounds[i]!.map(({ ms }) => ms)), 'ms');
+          found(`${name}, processor time`, median(rounds[i]!.map(({ cpu }) => cpu)), 'µs');
+        }
+        // Of neighbouring rounds.
+        found(
+          `${into}, ${kind}: longest ÷ shortest table`,
+          median(rounds.at(-1)!.map(({ ms }, n) => ms / rounds[0]![n]!.ms)),
+          '',
+        );
+      }
+      if (into === 'postgres') {
+        const known = await open(filled[0]!.database, LENGTHS[0]!);
+        for (let from = 0; from < LENGTHS[0]!; from += PAGE)
+          await known.lookup(
+            Array.from({ length: PAGE }, (_, i) => `C${from + i}`),
+            AT,
+          );
+        const cached: Round[] = [];
+        for (let n = 0; n < ROUNDS; n++) cached.push(await round(known, LENGTHS[0]!));
+        found(
+          'a customer from the cache, µs of processor time',
+          median(cached.map(({ cpu }) => cpu)) / PAGE,
+          '',
+        );
+      }
+    } finally {
+      for (const one of filled) await one.close();
+    }
   }
+} finally {
+  rmSync(dir, { recursive: true, force: true });
 }
-console.log(`longest ÷ shortest table: ${(medians.at(-1)! / medians[0]!).toFixed(2)}`);
+if (values.json) console.log(JSON.stringify(rows));
+if (values.check && !check(rows, 'consent')) process.exitCode = 1;
