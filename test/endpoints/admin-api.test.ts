@@ -610,6 +610,19 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
     );
   });
 
+  test('commands that ask the policy about data say that a call of the API is none', async () => {
+    const { record } = await api.call(admin, 'keys.list');
+    const journal = ['--journal', api.running.journal];
+    for (const argv of [
+      ['explain', '--decision', record.decision_id, ...journal, '--policies', 'policies'],
+      ['test', '--from-decision', record.decision_id, ...journal],
+    ]) {
+      const said = await sluice(argv);
+      expect({ argv, code: said.code, out: said.out }).toEqual({ argv, code: 3, out: '' });
+      expect(said.err).toContain('call of the admin API');
+    }
+  });
+
   test('the journal of all of it is whole', async () => {
     expect((await sluice(['decisions', 'verify', '--journal', api.running.journal])).code).toBe(0);
   });

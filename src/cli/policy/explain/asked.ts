@@ -56,10 +56,24 @@ export interface RequestFlags {
 }
 
 /** @throws SluiceError `record_not_found`, `input_invalid` */
+/**
+ * Of a call of the admin API, `sluice/admin` was asked.
+ * @throws SluiceError `input_invalid`
+ */
+export function requireAboutData({ decision_id, input }: Pick<Decision, 'decision_id' | 'input'>): void {
+  const context = isObject(input) ? input['context'] : undefined;
+  if (isObject(context) && !Array.isArray(context['grants']))
+    throw new SluiceError(
+      'input_invalid',
+      `The decision ${decision_id} is about a call of the admin API: sluice decisions show ${decision_id} has its reasons, and the roles are in admin.yaml.`,
+    );
+}
+
 export async function askedInJournal(id: string, journal: string): Promise<Asked> {
   const decision = await scanQuery(journal).get(id);
   if (decision === null)
     throw new SluiceError('record_not_found', `The journal at ${journal} has no decision ${id}.`);
+  requireAboutData(decision);
   return { ...ofDecision(decision, `decision ${id}`), revision: decision.policy?.revision ?? null };
 }
 

@@ -1,4 +1,5 @@
 /** `sluice test --from-decision`: writes a scenario from a recorded decision, with its result under this policy. */
+import { requireAboutData } from '../explain/asked.ts';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeYaml } from '../../../documents/write.ts';
@@ -28,6 +29,7 @@ export async function fromDecision(io: Io, options: FromDecision): Promise<void>
   const decision = await scanQuery(resolve(io.cwd, options.journal)).get(id);
   if (decision === null)
     throw new SluiceError('record_not_found', `The journal at ${options.journal} has no decision ${id}.`);
+  requireAboutData(decision);
   const policy = await createSnapshot((await openPolicy(options.policies, io)).bundle);
   const { file, unknown } = recordedScenario(decision, policy);
   const result = await playOne(policy, parsed(file), 0);
