@@ -8,24 +8,30 @@ export interface RevocationChanges extends Pick<RevocationRecords, 'list' | 'ofS
   revoke(target: RevocationTarget, terms: Terms, reason: string, recorder: Recorder): Promise<Revocation>;
   /** @throws as `RevocationRecords.restore` */
   restore(target: RevocationTarget, reason: string, recorder: Recorder): Promise<readonly Revocation[]>;
+  /** Gives back what the same caller has taken away, and nothing else. @throws as `restore` */
+  restoreOwn(target: RevocationTarget, reason: string, recorder: Recorder): Promise<readonly Revocation[]>;
 }
 
-export const revocationChanges = (records: RevocationRecords): RevocationChanges => ({
-  list: (options) => records.list(options),
-  ofSubject: (subject) => records.ofSubject(subject),
-  revoke: (target, terms, reason, recorder) =>
-    recorded<Revocation, Revocation>(
-      recorder,
-      (revocation) => factsOf('subjects.revoke', revocation, reason),
-      (journaled) => records.revoke(target, terms, { reason, by: recorder.by }, journaled),
-    ),
-  restore: (target, reason, recorder) =>
+export function revocationChanges(records: RevocationRecords): RevocationChanges {
+  const restored = (target: RevocationTarget, reason: string, recorder: Recorder, ofWhom: string | null) =>
     recorded<readonly Revocation[], readonly Revocation[]>(
       recorder,
       ([first]) => factsOf('subjects.restore', first!, reason),
-      (journaled) => records.restore(target, { reason, by: recorder.by }, journaled),
-    ),
-});
+      (journaled) => records.restore(target, { reason, by: recorder.by }, journaled, ofWhom),
+    );
+  return {
+    list: (options) => records.list(options),
+    ofSubject: (subject) => records.ofSubject(subject),
+    revoke: (target, terms, reason, recorder) =>
+      recorded<Revocation, Revocation>(
+        recorder,
+        (revocation) => factsOf('subjects.revoke', revocation, reason),
+        (journaled) => records.revoke(target, terms, { reason, by: recorder.by }, journaled),
+      ),
+    restore: (target, reason, recorder) => restored(target, reason, recorder, null),
+    restoreOwn: (target, reason, recorder) => restored(target, reason, recorder, recorder.by),
+  };
+}
 
 /** A name of a caller or of a credential: an id or a digest, from which no credential can be made. */
 const factsOf = (operation: OperationName, { kind, name }: Revocation, reason: string): Facts => ({

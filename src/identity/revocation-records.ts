@@ -55,12 +55,14 @@ export interface RevocationRecords {
   ): Promise<Revocation>;
   /**
    * Ends every revocation of the target.
+   * @param ofWhom only what this caller has revoked; null: whoever did
    * @throws SluiceError `revocation_not_found`, `input_invalid`, `store_unavailable`
    */
   restore(
     target: RevocationTarget,
     statement: Statement,
     journaled: Journaled<readonly Revocation[]>,
+    ofWhom: string | null,
   ): Promise<readonly Revocation[]>;
   /** the newest first; `current`: those that are in force, or will be */
   list(options: {
@@ -102,14 +104,15 @@ export function createRevocationRecords(database: Database, now: () => Date): Re
         return revocation!;
       });
     },
-    async restore(target, statement, journaled) {
+    async restore(target, statement, journaled, ofWhom) {
       const { kind, name } = readTarget(target);
       const { reason, by } = readStatement(statement);
       return database.transaction(async (tx) => {
         const restored = await tx.query<Revocation>(
           `UPDATE sluice_revocations SET restored_at = $3, restored_by = $4, restored_reason = $5
-         WHERE kind = $1 AND name = $2 AND restored_at IS NULL AND (ends_at IS NULL OR ends_at > $3) RETURNING *`,
-          [kind, name, now().getTime(), by, reason],
+         WHERE kind = $1 AND name = $2 AND restored_at IS NULL AND (ends_at IS NULL OR ends_at > $3)
+         AND (CAST($6 AS text) IS NULL OR revoked_by = $6) RETURNING *`,
+          [kind, name, now().getTime(), by, reason, ofWhom],
         );
         if (restored.length === 0)
           throw new SluiceError(

@@ -188,6 +188,45 @@ describe('SCIM', () => {
     expect(await asks(await user(id))).toBe(401);
   });
 
+  const revoke = (id: string, ...terms: string[]) =>
+    sluice([
+      ...['subject', 'revoke', id, '--reason', 'fraud', '--by', 'u-ciso', ...terms],
+      ...['--config', join(dir, 'sluice.yaml')],
+    ]);
+  const revocationsOf = async (id: string) =>
+    (await sluice(['subject', 'history', id, '--json', '--config', join(dir, 'sluice.yaml')])).json<{
+      revocations: { revoked_by: string; restored_at: string | null }[];
+    }>().revocations;
+
+  test('what somebody else has revoked in part, or for a later day, is not given back either', async () => {
+    const id = randomUUID();
+    await revoke(id, '--issuer', 'https://idp.sluice.example');
+    await revoke(id, '--from', '2099-01-01');
+    await scim('DELETE', `/Users/${id}`);
+    const activated = await scim('PUT', `/Users/${id}`, { userName: id, active: true });
+    expect(activated).toMatchObject({ status: 200, body: { active: true } });
+    const left = (await revocationsOf(id)).filter(({ restored_at }) => restored_at === null);
+    expect(left.map(({ revoked_by }) => revoked_by)).toEqual(['u-ciso', 'u-ciso']);
+    expect(await asks(await user(id))).toBe(401);
+  });
+
+  test('who is deactivated stays so when what somebody else has revoked for a while is over', async () => {
+    const id = randomUUID();
+    await revoke(id, '--until', '2099-01-01');
+    expect((await scim('DELETE', `/Users/${id}`)).status).toBe(204);
+    expect((await revocationsOf(id)).map(({ revoked_by }) => revoked_by).sort()).toEqual(['okta', 'u-ciso']);
+  });
+
+  test('a caller without a role does not learn whose access somebody has taken away', async () => {
+    const [revoked, other] = [randomUUID(), randomUUID()];
+    await revoke(revoked);
+    const told = async (id: string) =>
+      await scim('PUT', `/Users/${id}`, { userName: id, active: true }, weak);
+    const [about, unknown] = [await told(revoked), await told(other)];
+    expect([about.status, unknown.status]).toEqual([403, 403]);
+    expect({ ...about.body, decision_id: null }).toEqual({ ...unknown.body, decision_id: null });
+  });
+
   test.each([
     ['a body that is no PATCH', 'PATCH', '/Users/u', { active: false }, 400],
     [

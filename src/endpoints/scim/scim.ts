@@ -87,7 +87,7 @@ async function serve(
     {
       headers: withKey(req.headers, scim.apiKeyHeader),
       peer: peerOf(req),
-      target: ({ subject }) => targetOf(req, res, subject.id, entry, scim),
+      target: () => targetOf(req, res, entry, scim),
     },
     entry,
     stages,
@@ -95,13 +95,19 @@ async function serve(
   const { wanted, current, operation } = target;
   if (wanted === null) return answer(200, listOf([]), reply, entry, stages);
   const { id, status, isList } = wanted;
+  // Told to those alone who may give access back.
+  if (operation === 'subjects.restore' && current.some(({ revoked_by }) => revoked_by !== caller.subject.id))
+    throw new SluiceError(
+      'revocation_foreign',
+      'Somebody else has taken away the access of this user (sluice subject list): only they, or an administrator, give it back.',
+    );
   const recorder = callRecorder(entry, caller.subject, status, stages);
   let active = current.length === 0;
   if (operation === 'subjects.revoke') {
     await scim.revocations.revoke({ kind: 'subject', name: id }, {}, 'deactivated by SCIM', recorder);
     active = false;
   } else if (operation === 'subjects.restore') {
-    await scim.revocations.restore({ kind: 'subject', name: id }, 'activated by SCIM', recorder);
+    await scim.revocations.restoreOwn({ kind: 'subject', name: id }, 'activated by SCIM', recorder);
     active = true;
   }
   const user = userOf(id, active);
@@ -110,14 +116,8 @@ async function serve(
   await reply.send(status, headersOf(entry), body === null ? [] : [textOf(body)]);
 }
 
-/** @throws SluiceError `route_unknown`, `method_not_allowed`, `input_invalid`, `revocation_foreign` */
-async function targetOf(
-  req: Request,
-  res: Response,
-  by: string,
-  entry: DecisionEntry,
-  scim: Scim,
-): Promise<Target> {
+/** @throws SluiceError `route_unknown`, `method_not_allowed`, `input_invalid` */
+async function targetOf(req: Request, res: Response, entry: DecisionEntry, scim: Scim): Promise<Target> {
   const wanted = await wantedOf(req, res, entry, scim);
   if (wanted === null)
     return {
@@ -129,13 +129,8 @@ async function targetOf(
   const { id, active } = wanted;
   const at = scim.now().getTime();
   const current = (await scim.revocations.ofSubject(id)).filter((r) => isWhole(r) && isInForce(r, at));
-  if (active === true && current.some(({ revoked_by }) => revoked_by !== by))
-    throw new SluiceError(
-      'revocation_foreign',
-      'Somebody else has taken away the access of this user (sluice subject list): only they, or an administrator, give it back.',
-    );
   const operation: OperationName =
-    active === false && current.length === 0
+    active === false && !current.some(({ ends_at }) => ends_at === null)
       ? 'subjects.revoke'
       : active === true && current.length > 0
         ? 'subjects.restore'
