@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import express, { type Request, type Response } from 'express';
 import { SluiceError } from '../errors.ts';
 import type { PeerCertificate, Reply } from '../model/exchange.ts';
+import { ambiguityOf } from '../model/json-text.ts';
 import type { Refusable } from '../pipeline/refusal.ts';
 
 interface Peer {
@@ -55,7 +56,10 @@ export const replyOf = (res: Response): Reply => ({
   },
 });
 
-/** Reads a body of JSON in UTF-8. @param limit bytes */
+/** More than any body here has. */
+const DEPTH = 32;
+
+/** Reads a body of JSON in UTF-8 that has one reading. @param limit bytes */
 export function jsonReader(
   limit: number,
   types: RegExp = /^application\/json\s*(;|$)/i,
@@ -67,11 +71,18 @@ export function jsonReader(
     await new Promise<void>((resolve, reject) => {
       raw(req, res, (error?: unknown) => (error ? reject(readFailure(error, limit)) : resolve()));
     });
+    let text: string;
+    let value: unknown;
     try {
-      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(req.body as Uint8Array)) as unknown;
+      text = new TextDecoder('utf-8', { fatal: true }).decode(req.body as Uint8Array);
+      value = JSON.parse(text);
     } catch {
       throw unreadable('The body is not JSON in UTF-8.');
     }
+    const ambiguity = ambiguityOf(text, DEPTH);
+    if (ambiguity === 'depth') throw unreadable(`The body is nested more than ${DEPTH} levels deep.`);
+    if (ambiguity !== null) throw unreadable('The body has the same name twice in one object.');
+    return value;
   };
 }
 

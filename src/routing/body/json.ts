@@ -1,5 +1,5 @@
 /** JSON request bodies. Whatever another reader could read differently is rejected (RFC 8259 §4, RFC 8785 §3.1). */
-import { closingQuote, isName } from '../../model/json-text.ts';
+import { ambiguityOf } from '../../model/json-text.ts';
 import { refuseOverrideMembers } from '../query.ts';
 import { unreadable } from './text.ts';
 
@@ -17,7 +17,9 @@ export function parseJson(text: string, depth: number, overrides: ReadonlySet<st
     // The engine's message would quote the body.
     throw unreadable('is not JSON');
   }
-  refuseDuplicates(text, depth);
+  const ambiguity = ambiguityOf(text, depth);
+  if (ambiguity === 'depth') throw unreadable(`is nested more than ${depth} levels deep (limits.depth)`);
+  if (ambiguity !== null) throw unreadable('has the same name twice in one object');
   refuseOverrideMembers(value, overrides);
   return value;
 }
@@ -34,29 +36,4 @@ export function parseNdjson(text: string, depth: number, overrides: ReadonlySet<
     if (/\r(?!$)/.test(line)) throw unreadable('has a line end within a line');
     return parseJson(line, depth, overrides);
   });
-}
-
-/** Walks text that is valid JSON. Readers disagree whether the first or the last of two equal names counts. */
-function refuseDuplicates(text: string, depth: number): void {
-  const open: (Set<string> | null)[] = [];
-  let i = 0;
-  while (i < text.length) {
-    const c = text.charCodeAt(i);
-    if (c === 0x22) {
-      const end = closingQuote(text, i);
-      const names = open[open.length - 1];
-      if (names && isName(text, end + 1)) {
-        const name = JSON.parse(text.slice(i, end + 1)) as string;
-        if (names.has(name)) throw unreadable('has the same name twice in one object');
-        names.add(name);
-      }
-      i = end + 1;
-      continue;
-    }
-    if (c === 0x7b) open.push(new Set());
-    else if (c === 0x5b) open.push(null);
-    else if (c === 0x7d || c === 0x5d) open.pop();
-    if (open.length > depth) throw unreadable(`is nested more than ${depth} levels deep (limits.depth)`);
-    i++;
-  }
 }
