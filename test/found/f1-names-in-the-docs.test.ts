@@ -49,7 +49,7 @@ test('flags that the docs, examples and scenarios show are flags of the default 
     [...read(file).matchAll(/\bflags: \[([^\]\n]*)\]/g)].flatMap((m) =>
       (m[1] ?? '')
         .split(',')
-        .map((f) => ({ file, flag: f.trim() }))
+        .map((f) => ({ file, flag: f.trim().replace(/^(["'])(.*)\1$/, '$2') }))
         .filter(({ flag }) => flag !== ''),
     ),
   );
