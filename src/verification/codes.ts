@@ -1,6 +1,6 @@
 /**
  * One-time codes: the data subject is sent a code and tells it to the caller for whom it was made. The store keeps its keyed digest, never the
- * code. Every try is counted before codes are compared, so that tries at the same time get no more than the others.
+ * code. A caller's codes are locked while one is compared, so that tries at the same time get no more than the others.
  */
 import { createHmac, randomInt, timingSafeEqual } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
@@ -28,6 +28,7 @@ interface CodeRow extends Row {
   readonly id: string;
   readonly data_subject: string;
   readonly digest: string;
+  readonly attempts: number;
   readonly expires_at: number;
   readonly used_at: number | null;
   readonly lasts_until: number | null;
@@ -72,10 +73,13 @@ export function createCodes(database: Database, config: CodeConfig): Codes {
       .update(JSON.stringify([id, caller, data_subject, code]))
       .digest('hex');
 
+  /** Requests at the same time may bring a code that lasts; of those that bring another one is permitted. */
   const use = async (id: string, at: Date): Promise<boolean> => {
     const used = await database.write(
-      'UPDATE sluice_verification_codes SET used_at = $2, lasts_until = $3 WHERE id = $1 AND used_at IS NULL RETURNING id',
-      [id, at.getTime(), at.getTime() + config.lasts],
+      `UPDATE sluice_verification_codes SET used_at = COALESCE(used_at, $2), lasts_until = COALESCE(lasts_until, $3)
+       WHERE id = $1 AND (used_at IS NULL OR lasts_until > $2) RETURNING id`,
+      // Null: never again, also where a clock is behind the one that has used it.
+      [id, at.getTime(), config.lasts === 0 ? null : at.getTime() + config.lasts],
     );
     return used.length === 1;
   };
@@ -84,24 +88,29 @@ export function createCodes(database: Database, config: CodeConfig): Codes {
     async check(code, caller, at) {
       if (!form.test(code)) return FAILED;
       const now = at.getTime();
-      const rows = await database.write<CodeRow>(
-        `UPDATE sluice_verification_codes SET attempts = attempts + 1
-         WHERE caller = $1 AND attempts < $2 AND created_at > $3 RETURNING *`,
-        [caller, config.attempts, now - KEPT],
-      );
-      const row = rows.find(({ id, data_subject, digest }) =>
-        isSame(digest, digestOf(id, caller, data_subject, code)),
-      );
-      if (row === undefined) return FAILED;
-      const { id, data_subject, used_at, lasts_until, expires_at } = row;
-      // It was no try of the caller's other codes.
-      await database.write(
-        `UPDATE sluice_verification_codes SET attempts = CASE WHEN id = $2 THEN 0 ELSE attempts - 1 END
-         WHERE id = ANY($1) AND attempts > 0`,
-        [rows.map((r) => r.id), id],
-      );
-      if ((used_at === null ? expires_at : (lasts_until ?? 0)) <= now) return EXPIRED;
-      return used_at === null ? { data_subject, use: (when) => use(id, when) } : { data_subject };
+      return database.transaction(async (tx) => {
+        const rows = await tx.query<CodeRow>(
+          `SELECT * FROM sluice_verification_codes WHERE caller = $1 AND attempts < $2 AND created_at > $3
+           ORDER BY id ${database.forUpdate}`,
+          [caller, config.attempts, now - KEPT],
+        );
+        const row = rows.find(({ id, data_subject, digest }) =>
+          isSame(digest, digestOf(id, caller, data_subject, code)),
+        );
+        const counted = (change: string, ids: readonly string[]): Promise<unknown> =>
+          tx.query(`UPDATE sluice_verification_codes SET attempts = ${change} WHERE id = ANY($1)`, [ids]);
+        if (row === undefined) {
+          await counted(
+            'attempts + 1',
+            rows.map(({ id }) => id),
+          );
+          return FAILED;
+        }
+        const { id, data_subject, attempts, used_at, lasts_until, expires_at } = row;
+        if (attempts > 0) await counted('0', [id]);
+        if ((used_at === null ? expires_at : (lasts_until ?? 0)) <= now) return EXPIRED;
+        return used_at === null ? { data_subject, use: (when) => use(id, when) } : { data_subject };
+      });
     },
 
     async send(wanted, at, send, journaled) {
