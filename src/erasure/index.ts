@@ -76,14 +76,15 @@ export interface ErasureStore {
   accept(id: string, note: string | null, change: Change): Promise<RequestRow>;
   /** Keeps a category of an erasure; one that is held is held anew. @throws SluiceError `erasure_invalid`, and as `accept` */
   hold(id: string, hold: Hold, change: Change): Promise<RequestRow>;
-  /** Ends a hold, also of a request that is partly completed. @throws SluiceError `erasure_invalid`, `erasure_not_found` */
+  /** Ends a hold of an open request. @throws SluiceError `erasure_invalid`, and as `accept` */
   release(id: string, category: string, note: string, change: Change): Promise<RequestRow>;
   /** An upstream has confirmed the deletion. @throws as `accept` */
   confirm(id: string, confirmation: Confirmation, change: Change): Promise<RequestRow>;
   /** An upstream has not confirmed the deletion. @throws as `accept` */
   fail(id: string, why: string, change: Change): Promise<RequestRow>;
   /**
-   * Partly, where categories are held. Once more for a request that is partly completed: when what was held is deleted.
+   * Partly, where categories are held. Once more for a request that is partly completed: when what was held is deleted. An erasure was accepted
+   * before: a completed one cannot be undone, and those who have received the data are told when it is accepted.
    * @param evidence where the proof of the deletion is kept; null: every upstream has confirmed it
    * @throws as `accept`; `erasure_invalid`
    */
@@ -264,6 +265,11 @@ export function createErasure(
           return { state: 'completed', holds: '[]', closed_at: at, closed_by: by, evidence };
         }
         requireOpen(request);
+        if (request.kind === 'erasure' && request.state === 'requested')
+          throw new SluiceError(
+            'erasure_invalid',
+            `Nobody has accepted the request ${id}. When it is checked who asks and what must be kept: sluice erasure accept ${id}.`,
+          );
         const isPartly = request.kind === 'erasure' && holdsOf(request).length > 0;
         return { state: isPartly ? 'partly' : 'completed', closed_at: at, closed_by: by, evidence };
       }),

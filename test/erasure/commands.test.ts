@@ -118,6 +118,7 @@ describe('sluice erasure', () => {
 
   test('a certificate that was changed, is of another kind, or is of a completion that the store does not have, does not hold', async () => {
     const { id } = await opened();
+    await erasure(['accept', id, '--by', 'han']);
     await erasure(['complete', id, '--evidence', 'ticket 1', '--by', 'han']);
     const jws = (await erasure(['certificate', id])).out.trim();
     const no = await erasure(['verify-certificate', '-'], `${jws.slice(0, -3)}AAA`);

@@ -122,6 +122,17 @@ describe.each(Object.keys(OPEN))('requests of data subjects in %s', (dialect) =>
     ]);
   });
 
+  test('for erasure are not completed before somebody has accepted them', async () => {
+    const id = person();
+    const { id: r } = await request(id);
+    await expect(store.complete(r, 'ticket', by())).rejects.toMatchObject({
+      code: 'erasure_invalid',
+      message: expect.stringContaining(`sluice erasure accept ${r}`) as string,
+    });
+    expect(await flags(id)).toEqual(['erasure_pending']);
+    expect((await store.show(r)).events.map(({ what }) => what)).toEqual(['requested']);
+  });
+
   test('marks of a hold end with its last day', async () => {
     const id = person();
     await store.hold((await request(id)).id, TRANSACTIONS, by());
@@ -179,6 +190,7 @@ describe.each(Object.keys(OPEN))('requests of data subjects in %s', (dialect) =>
 
   test('that are closed or unknown are not changed', async () => {
     const { id } = await request(person());
+    await store.accept(id, null, by());
     await store.complete(id, 'ticket', by());
     for (const change of [
       () => store.accept(id, null, by()),
