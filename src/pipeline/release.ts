@@ -121,6 +121,9 @@ async function releasePart(
   entry: DecisionEntry,
   stages: Stages,
 ): Promise<boolean> {
+  // Before what it rests on is confirmed: a store that is slow makes nothing old, and a withdrawal from now on finds the share.
+  const noted = mayCarry(summary, options) ? noteShare(summary, entry, stages) : null;
+  if (noted !== null) await noted;
   const checked = entry.checkCaller(reply.started);
   if (checked instanceof Promise) await checked;
   const confirmed = options.lookups.confirm({ lookups });
@@ -132,8 +135,6 @@ async function releasePart(
     await other;
     return true;
   }
-  const noted = noteShare(summary, entry, stages);
-  if (noted !== null) await noted;
   const { status } = options;
   await writeRecord(entry.draft(outcomeOf(summary), status, sizeOf(chunks), summary, last), stages);
   entry.endStage('record');
@@ -148,6 +149,10 @@ async function releasePart(
   entry.endStage('release');
   return false;
 }
+
+/** Whether records may leave with this part: not if the answer has no body, nor if the one record that was asked for is withheld. */
+const mayCarry = ({ records_withheld }: DisclosureSummary, { headOnly, single }: PartsOptions): boolean =>
+  !headOnly && !(single && records_withheld > 0);
 
 /**
  * The answer that is sent in place of the upstream's; null: none.

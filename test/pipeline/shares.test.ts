@@ -1,5 +1,10 @@
 /** Data for a recipient outside leaves only when it is noted who receives whose. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SluiceError } from '../../src/errors.ts';
+import type { Reply } from '../../src/model/exchange.ts';
+import type { DecisionEntry } from '../../src/pipeline/record.ts';
+import { type PartsOptions, releaseParts } from '../../src/pipeline/release.ts';
+import type { Stages } from '../../src/pipeline/stages.ts';
 import { openDatabase } from '../../src/store/index.ts';
 import { join } from 'node:path';
 import { type HostileUpstream, reply, startHostile } from '../support/hostile.ts';
@@ -113,4 +118,65 @@ test('what is stored when the data leaves is complete, also for a list', async (
   );
   await database.close();
   expect(row!.n).toBe(items.length);
+});
+
+test('a share is noted before the consents are confirmed, so that a withdrawal meanwhile keeps the data back', async () => {
+  const happened: string[] = [];
+  let isWithdrawn = false;
+  const summary = {
+    records: 1,
+    records_withheld: 0,
+    released: [],
+    withheld: [],
+    by_class: {},
+    data_subjects: ['hmac:张三'],
+  };
+  const part = { chunks: [Buffer.from(BODY)], summary, last: true, lookups: { from: 0, to: 1 } };
+  const options = {
+    lookups: {
+      confirm: () => {
+        happened.push('confirmed');
+        if (isWithdrawn) throw new SluiceError('consent_changed', 'changed');
+      },
+    },
+    status: 200,
+    headers: () => ({}),
+    listing: {},
+  } as unknown as PartsOptions;
+  const entry = {
+    id: 'd',
+    recipient: 'logistics',
+    purpose: 'delivery',
+    timestamp: '2026-11-30T08:00:00Z',
+    checkCaller: () => undefined,
+    endStage: () => undefined,
+  } as unknown as DecisionEntry;
+  const stages = {
+    shares: {
+      note: async () => {
+        happened.push('noted');
+        isWithdrawn = true;
+      },
+    },
+  } as unknown as Stages;
+  const reply = { started: false, send: () => void happened.push('sent') } as unknown as Reply;
+  await expect(releaseParts([part], options, reply, entry, stages)).rejects.toMatchObject({
+    code: 'consent_changed',
+  });
+  expect(happened).toEqual(['noted', 'confirmed']);
+  happened.length = 0;
+  isWithdrawn = false;
+  const head = {
+    ...options,
+    headOnly: true,
+    lookups: {
+      confirm: () => {
+        throw new SluiceError('consent_changed', 'changed');
+      },
+    },
+  };
+  await expect(releaseParts([part], head, reply, entry, stages)).rejects.toMatchObject({
+    code: 'consent_changed',
+  });
+  expect(happened).toEqual([]);
 });
