@@ -56,6 +56,18 @@ export const replyOf = (res: Response): Reply => ({
   },
 });
 
+/** Reads the body as it is. @param limit bytes @throws SluiceError `body_too_large`, `body_encoding_unsupported`, `request_aborted` */
+export function bytesReader(limit: number): (req: Request, res: Response) => Promise<Uint8Array> {
+  const raw = express.raw({ type: () => true, limit, inflate: false });
+  return async (req, res) => {
+    await new Promise<void>((resolve, reject) => {
+      raw(req, res, (error?: unknown) => (error ? reject(readFailure(error, limit)) : resolve()));
+    });
+    // Absent where the request has no body.
+    return (req.body as Uint8Array | undefined) ?? new Uint8Array();
+  };
+}
+
 /** More than any body here has. */
 const DEPTH = 32;
 
@@ -64,17 +76,15 @@ export function jsonReader(
   limit: number,
   types: RegExp = /^application\/json\s*(;|$)/i,
 ): (req: Request, res: Response) => Promise<unknown> {
-  const raw = express.raw({ type: () => true, limit, inflate: false });
+  const read = bytesReader(limit);
   return async (req, res) => {
     if (!types.test(req.headers['content-type'] ?? ''))
       throw unreadable('The body is wanted as application/json.');
-    await new Promise<void>((resolve, reject) => {
-      raw(req, res, (error?: unknown) => (error ? reject(readFailure(error, limit)) : resolve()));
-    });
+    const bytes = await read(req, res);
     let text: string;
     let value: unknown;
     try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(req.body as Uint8Array);
+      text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
       value = JSON.parse(text);
     } catch {
       throw unreadable('The body is not JSON in UTF-8.');

@@ -100,10 +100,11 @@ function eventOf(
   { issuer, subjects_of }: SecurityEventsConfig[number],
 ): SecurityEvent {
   const { jti, iat, toe, sub_id, events } = claims;
-  if (typeof jti !== 'string' || jti === '') throw invalid('its "jti" is no text');
+  if (!isKept(jti)) throw invalid(`its "jti" is no text of 1 to ${LONGEST} characters`);
   // OpenID Shared Signals Framework 1.0: one event a token.
   const [[uri, about] = [null, null], ...more] = isObject(events) ? Object.entries(events) : [];
   if (uri === null || more.length > 0) throw invalid('it has none or several events');
+  if (!isKept(uri)) throw invalid(`the name of its event is no text of 1 to ${LONGEST} characters`);
   const type = uri.split('/').at(-1) ?? uri;
   const how = Object.hasOwn(REVOKING, uri) ? REVOKING[uri] : undefined;
   if (how === undefined) return { transmitter: issuer, id: jti, type, revokes: null };
@@ -116,6 +117,9 @@ function eventOf(
     );
   const at = [details['event_timestamp'], toe, iat].find((t) => typeof t === 'number') as number | undefined;
   if (at === undefined) throw invalid('it does not say when');
+  // Until the end of that second: a token of the same second may be older. Early drafts have milliseconds.
+  const before = at > 1e11 ? Math.ceil(at) : (Math.floor(at) + 1) * 1_000;
+  if (!Number.isSafeInteger(before)) throw invalid('its time is none');
   return {
     transmitter: issuer,
     id: jti,
@@ -123,8 +127,7 @@ function eventOf(
     revokes: {
       subject: named.subject,
       issuer: named.issuer ?? subjects_of[0] ?? issuer,
-      // Until the end of that second: a token of the same second may be older. Early drafts have milliseconds.
-      issued_before: how === 'all' ? null : at > 1e11 ? at : (Math.floor(at) + 1) * 1_000,
+      issued_before: how === 'all' ? null : before,
     },
   };
 }
@@ -141,6 +144,16 @@ function subjectIn(value: unknown): { readonly subject: string; readonly issuer:
   }
   throw invalid('its subject is not named by iss_sub, opaque, email, or a complex subject with such a user');
 }
+
+const LONGEST = 512;
+
+/** A text that the store and the decision record keep as it is. */
+const isKept = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  value !== '' &&
+  value.length <= LONGEST &&
+  !value.includes('\0') &&
+  value.isWellFormed();
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

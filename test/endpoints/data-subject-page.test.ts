@@ -172,6 +172,44 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
     expect(JSON.stringify(found)).not.toContain(person);
   });
 
+  test('a look by HEAD is on record as one by GET is, and other methods open nothing', async () => {
+    const { link, cookie } = await opened();
+    for (const [path, route] of [
+      ['/', '/'],
+      [link, '/l/{token}'],
+    ] as const) {
+      const before = new Set(records().map(({ decision_id }) => decision_id));
+      const target = new URL(path, running.sluice.data_subjects);
+      const answer = await fetch(target, { method: 'HEAD', headers: { cookie }, redirect: 'manual' });
+      expect([answer.status, await answer.text()]).toEqual([path === '/' ? 200 : 303, '']);
+      const found = records().filter(({ decision_id }) => !before.has(decision_id));
+      expect(found.map(({ request }) => request?.path)).toEqual([route]);
+    }
+    for (const method of ['PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+      const answer = await fetch(new URL(link, running.sluice.data_subjects), { method, redirect: 'manual' });
+      expect(answer.headers.get('set-cookie')).toBeNull();
+    }
+  });
+
+  test('a form that is too large, or is none, changes nothing', async () => {
+    const { person, cookie, csrf } = await opened();
+    const given = await entryOf(person);
+    const target = new URL('/withdraw', running.sluice.data_subjects);
+    const form = `csrf=${csrf}&purpose=marketing&recipient=logistics`;
+    for (const [type, body] of [
+      ['application/x-www-form-urlencoded', `${form}&x=${'y'.repeat(100_000)}`],
+      ['application/x-www-form-urlencoded', `${form}&purpose=after_sales`],
+      ['application/x-www-form-urlencoded', `${form}${'&a=b'.repeat(20)}`],
+      ['application/json', JSON.stringify({ csrf, purpose: 'marketing', recipient: 'logistics' })],
+      ['text/plain', form],
+    ] as const) {
+      const headers = { cookie, 'content-type': type };
+      const answer = await fetch(target, { method: 'POST', headers, body, redirect: 'manual' });
+      expect([400, 403]).toContain(answer.status);
+    }
+    expect(await entryOf(person)).toEqual(given);
+  });
+
   test('a form that this page has not made for this visitor changes nothing', async () => {
     const [one, two] = [await opened(), await opened()];
     const form = { purpose: 'marketing', recipient: 'logistics' };

@@ -303,6 +303,22 @@ describe('security events', () => {
     expect(await asks(await user(id, now))).toBe(200);
   });
 
+  test('a time in milliseconds with a fraction counts', async () => {
+    const id = randomUUID();
+    const older = await user(id, Math.floor(Date.now() / 1000) - 60);
+    expect((await push(await sign(session(id, { event_timestamp: Date.now() - 0.5 })))).status).toBe(202);
+    expect(await asks(older)).toBe(401);
+  });
+
+  test('a body that is compressed is refused as such', async () => {
+    const response = await fetch(`http://127.0.0.1:${running.adminPort}/v1/security-events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/secevent+jwt', 'content-encoding': 'gzip' },
+      body: await sign(session('u')),
+    });
+    expect(await response.json()).toMatchObject({ description: expect.stringContaining('compressed') });
+  });
+
   test('an account that is disabled is refused altogether, and an event that comes twice counts once', async () => {
     const id = randomUUID();
     const token = await sign({ sub_id: { format: 'opaque', id }, events: { [DISABLED]: {} } });
@@ -353,6 +369,9 @@ describe('security events', () => {
       () => sign({ ...session('u'), events: { [SESSION_REVOKED]: {}, [DISABLED]: {} } }),
       'invalid_request',
     ],
+    ['an id that no store keeps', () => sign({ ...session('u'), jti: 'a\0b' }), 'invalid_request'],
+    ['an id without bound', () => sign({ ...session('u'), jti: 'j'.repeat(20_000) }), 'invalid_request'],
+    ['a time that is none', () => sign(session('u', { event_timestamp: 1e300 })), 'invalid_request'],
     ['no event', () => sign({ events: {} }), 'invalid_request'],
     ['no token', async () => 'no token', 'invalid_request'],
   ])('refuses %s, and changes nothing', async (_what, token, err) => {

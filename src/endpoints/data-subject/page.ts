@@ -198,7 +198,7 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
       client_ip: clientIpOf(req),
       method,
       route,
-      path: route.slice(method.length + 1),
+      path: route.slice(route.indexOf(' ') + 1),
     });
     entry.kind = 'consent';
     try {

@@ -2,7 +2,7 @@
  * `POST /v1/security-events` on the admin listener: a receiver of Security Event Tokens by push (RFC 8935). Its callers need no other credential: each
  * token is signed by a transmitter that is configured. What it revokes is on record, and in force everywhere, before it is acknowledged.
  */
-import express, { type Express, type Request, type Response } from 'express';
+import type { Express, Request, Response } from 'express';
 import type { Recorder } from '../../changes/change.ts';
 import { callRecorder } from '../../changes/recorder.ts';
 import type { RevocationChanges } from '../../changes/revocations.ts';
@@ -14,7 +14,7 @@ import { handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
-import { clientIpOf, refusableOf, replyOf } from '../express.ts';
+import { bytesReader, clientIpOf, refusableOf, replyOf } from '../express.ts';
 
 const PATH = '/v1/security-events';
 const BODY_BYTES = 65_536;
@@ -95,19 +95,12 @@ const transmitterOf = (issuer: string): Subject => ({
   },
 });
 
-const raw = express.raw({ type: () => true, limit: BODY_BYTES, inflate: false });
+const readBytes = bytesReader(BODY_BYTES);
 
 async function tokenOf(req: Request, res: Response): Promise<string> {
   if (!/^application\/secevent\+jwt\s*(;|$)/i.test(req.headers['content-type'] ?? ''))
     throw new SluiceError('body_unreadable', 'A security event is sent as application/secevent+jwt.');
-  await new Promise<void>((resolve, reject) => {
-    raw(req, res, (error?: unknown) =>
-      error === undefined || error === null
-        ? resolve()
-        : reject(new SluiceError('body_too_large', `A security event has at most ${BODY_BYTES} bytes.`)),
-    );
-  });
-  return Buffer.from(req.body as Uint8Array)
+  return Buffer.from(await readBytes(req, res))
     .toString('latin1')
     .trim();
 }
