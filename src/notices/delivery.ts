@@ -1,5 +1,6 @@
 /**
- * Delivers notices that are due as webhooks. Every sidecar that uses the store does; a lease keeps two from delivering one at the same time.
+ * Delivers notices that are due as webhooks, to one recipient independently of the others: one that does not answer keeps nobody waiting. Every
+ * sidecar that uses the store does; a lease keeps two from delivering one at the same time.
  * A delivery may still be repeated, after a crash: recipients know it by `webhook-id`.
  */
 import type { Database } from '../model/database.ts';
@@ -30,7 +31,7 @@ export interface Delivery {
   readonly counts: { readonly delivered: number; readonly failed: number };
 }
 
-/** most of one round, one after the other */
+/** most of one round to one recipient */
 const ROUND = 50;
 const LONGEST_ANSWER = 64 * 1024;
 const LONGEST_NOTE = 1_000;
@@ -111,23 +112,42 @@ export function createDelivery(
     return replyOf(text);
   }
 
+  /**
+   * What is due for one recipient, one after the other, until one fails or takes long: then the others' next round does not wait for the rest.
+   * @returns how many deliveries succeeded
+   */
+  async function deliverTo(recipient: string | null): Promise<number> {
+    const until = performance.now() + config.timeout;
+    const due = await database.query<NoticeRow>(
+      `SELECT * FROM sluice_notices WHERE next_at <= $1 AND ${recipient === null ? 'recipient IS NULL AND CAST($2 AS text) IS NULL' : 'recipient = $2'}
+       ORDER BY next_at, id LIMIT $3`,
+      [now().getTime(), recipient, ROUND],
+    );
+    let delivered = 0;
+    for (const row of due) {
+      const notice = await leased(row);
+      if (notice === null) continue;
+      if (!(await deliver(notice))) break;
+      delivered++;
+      if (performance.now() > until) break;
+    }
+    return delivered;
+  }
+
   return {
     counts,
     async run() {
-      let delivered = 0;
       try {
-        const due = await database.query<NoticeRow>(
-          'SELECT * FROM sluice_notices WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2',
-          [now().getTime(), ROUND],
+        const owed = await database.query<Pick<NoticeRow, 'recipient'>>(
+          'SELECT DISTINCT recipient FROM sluice_notices WHERE next_at <= $1',
+          [now().getTime()],
         );
-        for (const row of due) {
-          const notice = await leased(row);
-          if (notice !== null && (await deliver(notice))) delivered++;
-        }
+        const delivered = await Promise.all(owed.map(({ recipient }) => deliverTo(recipient)));
+        return delivered.reduce((sum, n) => sum + n, 0);
       } catch (err) {
         logger.warn({ err }, 'notices cannot be delivered: the store does not answer');
+        return 0;
       }
-      return delivered;
     },
   };
 }

@@ -34,6 +34,8 @@ let received: {
   readonly type: string;
   readonly data: Record<string, unknown>;
 }[] = [];
+/** the webhook answers after it */
+let before: (recipient: unknown) => Promise<void> | void = () => undefined;
 let answer: () => { readonly status: number; readonly body?: unknown } = () => ({
   status: 204,
 });
@@ -47,6 +49,7 @@ beforeAll(async () => {
     const headers = request.headers as Record<string, string>;
     const message = JSON.parse(text) as { type: string; data: Record<string, unknown> };
     received.push({ id: String(headers['webhook-id']), text, headers, ...message });
+    await before(message.data['recipient']);
     const { status, body } = answer();
     response.writeHead(status).end(body === undefined ? undefined : JSON.stringify(body));
   });
@@ -130,6 +133,7 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     facts = [];
     received = [];
     answer = () => ({ status: 204 });
+    before = () => undefined;
     recipients = createRecipients({
       config: config(),
       store: database,
@@ -235,6 +239,34 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     const runs = await Promise.all(Array.from({ length: 8 }, () => delivery().run()));
     expect(runs.reduce((a, b) => a + b)).toBe(1);
     expect(received).toHaveLength(1);
+  });
+
+  test('a recipient that does not answer keeps nobody else waiting', async () => {
+    for (let n = 0; n < 3; n++) await share('顺丰', `purpose_${n}`, '张三');
+    for (let n = 0; n < 3; n++)
+      await consents().edit([{ data_subject: '张三', addFlags: [`opt_out:purpose_${n}`] }], 'dpo');
+    now = new Date(now.getTime() + 1);
+    await recipients.notices.add(database, [{ recipient: null, type: 'break_glass.opened', data: {} }]);
+    let alerted = (): void => undefined;
+    const alert = new Promise<void>((resolve) => {
+      alerted = resolve;
+    });
+    before = (recipient) => (recipient === '顺丰' ? alert : alerted());
+    const sender = delivery();
+    expect(await sender.run()).toBe(4);
+    expect(sender.counts).toEqual({ delivered: 4, failed: 0 });
+  });
+
+  test('of a recipient that fails one notice is tried in a round, so that closing does not wait for all', async () => {
+    for (let n = 0; n < 3; n++) await share('顺丰', `purpose_${n}`, '张三');
+    for (let n = 0; n < 3; n++)
+      await consents().edit([{ data_subject: '张三', addFlags: [`opt_out:purpose_${n}`] }], 'dpo');
+    answer = () => ({ status: 500 });
+    const sender = delivery();
+    for (const failed of [1, 2, 3, 3]) {
+      expect(await sender.run()).toBe(0);
+      expect(sender.counts).toEqual({ delivered: 0, failed });
+    }
   });
 
   test('a delivery that fails is tried again until its time is over, and then by command', async () => {
