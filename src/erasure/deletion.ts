@@ -33,7 +33,7 @@ export async function* carryOut(
 
 async function one(
   id: string,
-  { upstream, method, path }: Deletion,
+  { upstream, method, path, absent }: Deletion,
   { send, now, wait }: DeletionDependencies,
 ): Promise<Deleted> {
   const target = path.replace('{id}', () => encodeURIComponent(id));
@@ -41,13 +41,12 @@ async function one(
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     if (attempt > 1) await wait(attempt);
     status = await send(upstream, method, target).catch(() => null);
-    if (status !== null && isConfirmed(status))
+    if (status !== null && isConfirmed(status, absent))
       return { confirmation: { upstream, status, at: now().toISOString() } };
     if (status !== null && status < 500 && status !== 429) break;
   }
   return { upstream, status };
 }
 
-/** 404 and 410: the upstream has nobody of this id. */
-const isConfirmed = (status: number): boolean =>
-  (status >= 200 && status < 300) || status === 404 || status === 410;
+const isConfirmed = (status: number, absent: readonly number[]): boolean =>
+  (status >= 200 && status < 300) || absent.includes(status);

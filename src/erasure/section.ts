@@ -12,6 +12,14 @@ const deletionSchema = section({
     pattern: '^/[^{}]*\\{id\\}[^{}]*$',
     description: 'path and query; `{id}` is replaced by the id of the data subject, percent-encoded',
   }),
+  absent: defaulted(
+    Type.Array(Type.Enum([404, 410]), {
+      uniqueItems: true,
+      description:
+        'statuses that say that there is nobody of this id, and confirm the deletion, too; add 404 where the upstream has this path for certain: a wrong path has the same status',
+    }),
+    [410],
+  ),
 });
 
 export const erasureSchema = section(
@@ -28,7 +36,7 @@ export const erasureSchema = section(
       Type.Array(deletionSchema, {
         maxItems: 16,
         description:
-          'requests that delete a person’s data, each confirmed by a status 200 to 299, or by 404 or 410 (nobody is there); none: a person deletes and confirms',
+          'requests that delete a person’s data, each confirmed by a status 200 to 299; none: a person deletes and confirms',
       }),
       [],
     ),

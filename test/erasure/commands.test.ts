@@ -153,13 +153,13 @@ describe('sluice erasure', () => {
     seen.length = 0;
     expect((await erasure(['run', id, '--by', 'cron'])).code).toBe(1);
     expect(seen).toHaveLength(1);
-    statuses = [503, 404];
+    statuses = [503, 410];
     expect((await erasure(['run', '--by', 'cron', '--json'])).json()).toEqual({
       requests: [
         {
           id,
           state: 'completed',
-          confirmations: [{ upstream: 'crm', status: 404, at: expect.any(String) as string }],
+          confirmations: [{ upstream: 'crm', status: 410, at: expect.any(String) as string }],
         },
       ],
     });
@@ -174,6 +174,19 @@ describe('sluice erasure', () => {
       'erasure_confirmed',
       'erasure_completed',
     ]);
+  });
+
+  test('a status that a wrong path would have, too, confirms nothing, unless the configuration says that it does', async () => {
+    const { id } = await opened();
+    await erasure(['accept', id, '--by', 'han']);
+    statuses = [404];
+    const failed = await erasure(['run', id, '--by', 'cron']);
+    expect(failed).toMatchObject({ code: 1, out: `${id}: not confirmed: crm: status 404\n` });
+    const absent = config('absent.yaml', {
+      erasure: { deletions: [{ upstream: 'crm', path: '/customers/{id}', absent: [404, 410] }] },
+    });
+    const done = await run(['erasure', 'run', id, '--by', 'cron', '--config', absent]);
+    expect(done).toMatchObject({ code: 0, out: `${id}: crm has confirmed (404)\n${id}: completed\n` });
   });
 
   test('run leaves alone what nobody has accepted, and what is held', async () => {
