@@ -194,6 +194,7 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
   test('a form that is too large, or is none, changes nothing', async () => {
     const { person, cookie, csrf } = await opened();
     const given = await entryOf(person);
+    const before = new Set(records().map(({ decision_id }) => decision_id));
     const target = new URL('/withdraw', running.sluice.data_subjects);
     const form = `csrf=${csrf}&purpose=marketing&recipient=logistics`;
     for (const [type, body] of [
@@ -208,6 +209,8 @@ describe.each(['sqlite', 'postgres'])('the page of a customer, with %s', (dialec
       expect([400, 403]).toContain(answer.status);
     }
     expect(await entryOf(person)).toEqual(given);
+    const found = records().filter(({ decision_id }) => !before.has(decision_id));
+    expect(found.map(({ outcome }) => outcome)).toEqual(Array(5).fill('denied'));
   });
 
   test('a form that this page has not made for this visitor changes nothing', async () => {

@@ -107,9 +107,12 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
 
   const form = express.urlencoded({ extended: false, limit: '4kb', parameterLimit: 16 });
   const changing = (path: string, make: Change): void => {
-    app.post(path, form, (req, res) =>
+    app.post(path, (req, res) =>
       recording(req, res, `POST ${path}`, async (entry) => {
         const visitor = await visitorOf(req);
+        await new Promise<void>((resolve, reject) => {
+          form(req, res, (error?: unknown) => (error ? reject(incomplete()) : resolve()));
+        });
         const sent = formOf(req, visitor);
         limit(changes, visitor.link);
         entry.subject = SUBJECT;
