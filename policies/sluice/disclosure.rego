@@ -97,6 +97,12 @@ withholdings contains {"code": flag, "message": object.get(data.flags[flag], "ti
 	_is_held(flag) == false
 }
 
+# Deleting takes the whole record, and what must be kept goes with it.
+withholdings contains {"code": "under_hold", "message": "Categories of the record are under a legal hold."} if {
+	input.action.name == "delete"
+	count(held.categories) > 0
+}
+
 # What is held is read, and never written.
 default _is_held(_) := false
 
@@ -148,9 +154,16 @@ _classes[entry.class] := {"do": "drop", "because": "under_erasure"} if {
 	held.may_leave(entry.category) == false
 }
 
+_classes[entry.class] := {"do": "drop", "because": "under_hold"} if {
+	writing.is_asked
+	some entry in data.classes[input.resource.type]
+	held.keeps(entry.category)
+}
+
 _classes[entry.class] := writing.of(writing.category_mode(entry.category), entry.category, entry.grade, agreed) if {
 	writing.is_asked
 	some entry in data.classes[input.resource.type]
+	held.keeps(entry.category) == false
 	agreed := recipient.covers(entry.category, entry.grade)
 }
 

@@ -13,6 +13,12 @@ categories contains substring(flag, 5, -1) if {
 }
 
 # METADATA
+# title: A category is held, so that nobody changes it
+default keeps(_) := false
+
+keeps(category) if category in categories
+
+# METADATA
 # title: A flag that withholds records lets held categories leave for this purpose
 default leaves(_) := false
 

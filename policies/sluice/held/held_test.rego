@@ -59,6 +59,28 @@ test_deny_writing_what_is_held if {
 	example.disclosure(request).disclose == false
 }
 
+_officer(action, flags) := example.disclosure(example.changed(
+	example.flagged(
+		example._request(example._subject("u-60", "dpo", "legal", 4, ["pwd", "hwk"]), "data_subject_request", "internal"),
+		flags,
+	),
+	{"action": {"name": action}, "context": {"justification": "request 019ad1f0"}},
+))
+
+test_deny_deleting_a_record_of_which_something_is_held if {
+	_officer("delete", ["erasure_pending"]).disclose == true
+	answer := _officer("delete", ["erasure_pending", "held:transaction"])
+	answer.disclose == false
+	example.codes(answer) == {"under_hold"}
+}
+
+test_deny_changing_what_is_held if {
+	answer := _officer("update", ["erasure_pending", "held:contact"])
+	answer.disclose == true
+	answer.classes["contact/3"] == {"do": "drop", "because": "under_hold"}
+	answer.classes["transaction/2"] == _officer("update", ["erasure_pending"]).classes["transaction/2"]
+}
+
 test_deny_single_fields_of_a_role if {
 	fields := {"customer": {"/name": "transaction/2"}}
 	answer := _asked(["erased", "held:transaction"]) with data.roles.auditor.fields as fields
