@@ -78,8 +78,11 @@ export function jsonReader(
 ): (req: Request, res: Response) => Promise<unknown> {
   const read = bytesReader(limit);
   return async (req, res) => {
-    if (!types.test(req.headers['content-type'] ?? ''))
-      throw unreadable('The body is wanted as application/json.');
+    const type = req.headers['content-type'] ?? '';
+    if (!types.test(type)) throw unreadable('The body is wanted as application/json.');
+    // A reader that heeds the charset would read other characters.
+    if (/;\s*charset\s*=(?!\s*"?utf-?8"?\s*(;|$))/i.test(type))
+      throw unreadable('The body is wanted in UTF-8.');
     const bytes = await read(req, res);
     let text: string;
     let value: unknown;

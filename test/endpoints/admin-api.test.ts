@@ -495,6 +495,17 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
     },
   );
 
+  test.each([
+    ['application/json; charset=gb18030', 400],
+    ['application/json;CHARSET="utf-16"', 400],
+    ['application/json; charset=utf-8', 201],
+    ['application/json;charset="UTF-8"; x=1', 201],
+  ])('a body of the type %s is answered with %i', async (type, status) => {
+    const body = { subject: own('u-charset'), reason: '离职' };
+    const sent = { body, headers: { 'Content-Type': type } };
+    expect((await api.raw(admin, 'POST', '/v1/revocations', sent)).status).toBe(status);
+  });
+
   describe('Idempotency-Key', () => {
     const keyed = (key: string) => ({ 'Idempotency-Key': `"${key}"` });
 

@@ -227,6 +227,7 @@ describe('SCIM', () => {
     expect({ ...about.body, decision_id: null }).toEqual({ ...unknown.body, decision_id: null });
   });
 
+  const patch = (operation: object) => ({ Operations: [{ op: 'replace', ...operation }] });
   test.each([
     ['a body that is no PATCH', 'PATCH', '/Users/u', { active: false }, 400],
     [
@@ -236,6 +237,16 @@ describe('SCIM', () => {
       { Operations: [{ op: 'replace', path: 'active', value: 'no' }] },
       400,
     ],
+    ['another name, by PUT', 'PUT', '/Users/u', { userName: 'v', active: true }, 400],
+    ['another name, by PATCH', 'PATCH', '/Users/u', patch({ path: 'userName', value: 'v' }), 400],
+    [
+      'another name among others',
+      'PATCH',
+      '/Users/u',
+      patch({ value: { username: 'v', active: true } }),
+      400,
+    ],
+    ['two filters', 'GET', '/Users?filter=id%20eq%20%22a%22&filter=id%20eq%20%22b%22', undefined, 400],
     ['active said twice', 'PUT', '/Users/u', { active: true, Active: false }, 400],
     ['a removal of active', 'PATCH', '/Users/u', { Operations: [{ op: 'remove', path: 'active' }] }, 400],
     ['a filter that is not supported', 'GET', '/Users?filter=userName%20sw%20%22a%22', undefined, 400],
@@ -247,6 +258,12 @@ describe('SCIM', () => {
       status,
       body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) },
     });
+  });
+
+  test('who is deactivated and renamed at once loses access all the same', async () => {
+    const id = randomUUID();
+    expect((await scim('PUT', `/Users/${id}`, { userName: `${id}-left`, active: false })).status).toBe(200);
+    expect(await asks(await user(id))).toBe(401);
   });
 
   test('a caller whose role does not permit it changes nothing', async () => {

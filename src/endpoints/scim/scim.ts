@@ -21,6 +21,7 @@ import {
   idOf,
   LIST,
   patchedActive,
+  requireSameId,
   RESOURCE_TYPES,
   SCHEMAS,
   SERVICE_PROVIDER_CONFIG,
@@ -168,11 +169,11 @@ async function wantedOf(
   };
   if (id === undefined) {
     if (method === 'GET') {
-      const filter = new URLSearchParams(query).get('filter');
-      if (filter === null)
+      const [filter, ...others] = new URLSearchParams(query).getAll('filter');
+      if (filter === undefined || others.length > 0)
         throw new SluiceError(
           'input_invalid',
-          `Sluice keeps no list of users: look one up by filter=${attribute} eq "…".`,
+          `Sluice keeps no list of users: look one up by one filter=${attribute} eq "…".`,
         );
       const found = filteredId(filter, attribute);
       return found === null ? null : { id: checkedId(found), active: null, status: 200, isList: true };
@@ -192,10 +193,14 @@ async function wantedOf(
       return { ...one, active: null, status: 200 };
     case 'DELETE':
       return { ...one, active: false, status: 204 };
-    case 'PUT':
-      return { ...one, active: activeOf(await readJson(req, res)), status: 200 };
+    case 'PUT': {
+      const body = await readJson(req, res);
+      const active = activeOf(body);
+      requireSameId(body, attribute, one.id, active);
+      return { ...one, active, status: 200 };
+    }
     case 'PATCH':
-      return { ...one, active: patchedActive(await readJson(req, res)), status: 200 };
+      return { ...one, active: patchedActive(await readJson(req, res), attribute, one.id), status: 200 };
     default:
       throw notAllowed('GET, PUT, PATCH, DELETE');
   }

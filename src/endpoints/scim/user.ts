@@ -27,6 +27,25 @@ export function idOf(body: unknown, attribute: SubjectAttribute): string {
   );
 }
 
+/**
+ * The id of a user is what their credentials have. Of a user with another name in them, nothing would be revoked by the id of before.
+ * @throws SluiceError `input_invalid`
+ */
+export function requireSameId(
+  body: unknown,
+  attribute: SubjectAttribute,
+  id: string,
+  active: boolean | null,
+): void {
+  const value = member(body, attribute);
+  // Access is taken away whatever else is said.
+  if (value === undefined || value === null || value === id || active === false) return;
+  throw new SluiceError(
+    'input_invalid',
+    `${attribute} cannot be changed: credentials are known by it. Deactivate this user, and make one with the other ${attribute}.`,
+  );
+}
+
 /** @returns null: the body does not say. @throws SluiceError `input_invalid` */
 export function activeOf(body: unknown): boolean | null {
   const value = member(body, 'active');
@@ -38,26 +57,35 @@ export function activeOf(body: unknown): boolean | null {
  * @returns null: nothing
  * @throws SluiceError `input_invalid`
  */
-export function patchedActive(body: unknown): boolean | null {
+export function patchedActive(body: unknown, attribute: SubjectAttribute, id: string): boolean | null {
   const operations = member(body, 'Operations');
   if (!Array.isArray(operations) || operations.length === 0 || operations.length > 100)
     throw new SluiceError('input_invalid', 'A PATCH has Operations: a list of 1 to 100.');
   let active: boolean | null = null;
+  const said: unknown[] = [];
   for (const operation of operations as readonly unknown[]) {
     const op = member(operation, 'op');
     const path = member(operation, 'path');
     const value = member(operation, 'value');
     if (typeof op !== 'string' || !/^(?:add|replace|remove)$/i.test(op))
       throw new SluiceError('input_invalid', 'An operation of a PATCH is add, replace or remove.');
-    const isActive =
-      typeof path === 'string' && /^(?:urn:ietf:params:scim:schemas:core:2\.0:User:)?active$/i.test(path);
+    const isActive = isNamed(path, 'active');
     if (/^remove$/i.test(op)) {
       if (isActive) throw new SluiceError('input_invalid', 'active cannot be removed: replace it.');
     } else if (isActive) active = truth(value);
-    else if (path === undefined || path === null) active = activeOf(value) ?? active;
+    else if (path === undefined || path === null) {
+      said.push(value);
+      active = activeOf(value) ?? active;
+    } else if (isNamed(path, attribute)) said.push({ [attribute]: value });
   }
+  for (const one of said) requireSameId(one, attribute, id, active);
   return active;
 }
+
+/** Whether a path names an attribute, with the schema before it or without. */
+const isNamed = (path: unknown, attribute: string): boolean =>
+  typeof path === 'string' &&
+  [attribute, `${USER}:${attribute}`].some((name) => name.toLowerCase() === path.toLowerCase());
 
 /**
  * A filter (RFC 7644 §3.4.2.2) by which one user is looked up. No other is supported, as ServiceProviderConfig says.
