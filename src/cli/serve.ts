@@ -10,6 +10,7 @@ import type { Io } from './io.ts';
 import { readyLine, WORKER } from './serve/messages.ts';
 import { servePrimary } from './serve/primary.ts';
 import { hangups, untilSignalled } from './serve/signals.ts';
+import { V8_FLAGS } from './serve/v8-flags.ts';
 
 export function command(io: Io): Command {
   return new Command('serve')
@@ -20,15 +21,7 @@ export function command(io: Io): Command {
       '\nExample:\n  sluice serve --config /etc/sluice/sluice.yaml\n\nSIGTERM and SIGINT end it after the requests under way; SIGHUP reads policy and consents again.',
     )
     .action(async ({ config: file }: { config: string }) => {
-      // V8 reads this flag at each collection. A request leaves little that survives: threads that help to copy it cost more than they do, and
-      // where the cores are busy the main thread waits for them (bench/RESULTS.md, Profile).
-      setFlagsFromString('--no-parallel-scavenge');
-      // V8 lets a heap of 60 MB grow by 8 before it marks all of it, with as many threads as it has, every two thousand requests: on two cores
-      // the hundredth slowest answer is one that waits for that (bench/RESULTS.md, The collector).
-      setFlagsFromString('--heap-growing-percent=100');
-      // Where many objects of a place live long, V8 makes later ones of that place old at once. Dead ones of these keep the young ones alive that they
-      // point to: trees of XML were copied and marked for a third to a half of the time (the same place).
-      setFlagsFromString('--no-allocation-site-pretenuring');
+      for (const flag of V8_FLAGS) setFlagsFromString(flag);
       // Loaded on demand: the primary of several workers does not need the sidecar's modules, and saves their memory.
       if (cluster.isWorker && io.env[WORKER] !== undefined)
         return (await import('./serve/worker.ts')).serveWorker(file, io);
