@@ -5,7 +5,8 @@
  *
  * Tokens below the root that have one interpretation only are not passed to saxes, which takes half of the time of a document: tags of an ASCII
  * name without a prefix, blanks and attributes, and texts without references, `]` and carriage returns (`plain.ts`). An element with such a start
- * tag is opened in saxes before the first other token in it, so that what saxes sees is well-formed if the document is.
+ * tag is opened in saxes before the first other token in it, so that what saxes sees is well-formed if the document is. Longer than most: one state
+ * for both ways.
  */
 import { isUtf8 } from 'node:buffer';
 import { SaxesParser } from 'saxes';
@@ -143,6 +144,33 @@ export class XmlParser {
     }
     if (final) this.#close();
     return parsed;
+  }
+
+  /** Whether elements and texts may be read without it (`plain-index.ts`). */
+  get allowsIndex(): boolean {
+    return this.#shortcut && this.#utf8;
+  }
+
+  /** levels below the innermost open element */
+  get room(): number {
+    return this.#deepest - this.#open.length;
+  }
+
+  /** the namespace of names without a prefix */
+  get space(): string {
+    return this.#open.at(-1)?.space ?? '';
+  }
+
+  /**
+   * Plain tokens in the innermost open element were read without it.
+   * @param names elements that are open after them; null: they ended with its end tag
+   */
+  skip(bytes: Uint8Array, lines: number, names: readonly string[] | null): void {
+    if (!isUtf8(bytes)) throw this.#invalid();
+    this.#lines += lines;
+    const { space } = this;
+    if (names === null) this.#open.pop();
+    else for (const name of names) this.#open.push({ name, space });
   }
 
   /** Interprets a token that saxes need not see; null: it must. */

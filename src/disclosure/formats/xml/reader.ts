@@ -22,6 +22,7 @@ import { malformed, spansOf, type Token, XmlLexer } from './lexer.ts';
 import { type Parsed, XmlParser } from './parser.ts';
 import { type Dialect, PLAIN, XmlRecord } from './render.ts';
 import { emptied } from './soap.ts';
+import { PlainReader } from './plain-reader.ts';
 import { NO_RECORDS, NO_RESULT, WITHHELD_FAULT, XMLRPC } from './rpc.ts';
 import {
   isBlank,
@@ -78,8 +79,20 @@ interface Frame {
 }
 
 /** How tokens are handled: `around` the records, building a subtree, or dropping one. */
-type Mode = { readonly kind: 'around' } | Building | { readonly kind: 'drop'; readonly depth: number };
-type Building = { readonly builder: Builder; readonly lead: number } & (
+type Mode =
+  | { readonly kind: 'around' }
+  | Building
+  | { readonly kind: 'drop'; readonly depth: number }
+  /** a record is read into the index */
+  | { readonly kind: 'index'; readonly record: Indexing };
+interface Indexing {
+  readonly lead: number;
+  readonly depth: number;
+  /** makes a builder with its root */
+  readonly plant: () => Builder;
+}
+/** `depth` is that of its root */
+type Building = { readonly builder: Builder; readonly lead: number; readonly depth: number } & (
   | { readonly kind: 'record' }
   | { readonly kind: 'count'; readonly role: 'record_count' | 'total'; readonly path: string }
 );
@@ -105,6 +118,9 @@ class XmlReader implements BodyReader {
   #bare = false;
   /** pending white space, which is released with the item after it */
   #lead: Span | null = null;
+  readonly #plain: PlainReader;
+  /** nothing was tokenized beyond the current token */
+  #last = false;
   /** pending text, since saxes reports it with the next token */
   #waiting: Token | null = null;
 
@@ -115,6 +131,7 @@ class XmlReader implements BodyReader {
     this.#naming = namingOf(mapping(options, 'namespaces'));
     const dialect = choice(options, 'dialect', 'plain', ['plain', 'xmlrpc'] as const);
     this.#dialect = dialect === 'xmlrpc' ? XMLRPC : PLAIN;
+    this.#plain = new PlainReader(setup, this.#naming, dialect === 'plain');
   }
 
   push(chunk: Uint8Array): readonly Piece[] {
@@ -147,15 +164,74 @@ class XmlReader implements BodyReader {
       this.#head = EMPTY;
     } else this.#append(this.#lexer, chunk);
     const lexer = this.#lexer;
-    const tokens = this.#waiting === null ? [] : [this.#waiting];
-    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) tokens.push(token);
-    // saxes reports a text with the next token
-    this.#waiting = final || tokens.at(-1)?.kind !== 'text' ? null : tokens.pop()!;
-    if (final && lexer.at < lexer.input.bytes.length) throw malformed('is truncated');
-    // both chunks and slabs are Buffers
-    const bytes = lexer.input.bytes as Buffer;
-    for (const parsed of this.#parser!.read(tokens, bytes, final)) this.#token(parsed);
+    if (final && this.#mode.kind === 'index') this.#leaveIndex(this.#mode.record);
+    for (;;) {
+      if (this.#mode.kind === 'index') {
+        if (this.#scan(this.#mode)) continue;
+        break;
+      }
+      const tokens = this.#tokens(lexer, final);
+      if (final && lexer.at < lexer.input.bytes.length) throw malformed('is truncated');
+      // both chunks and slabs are Buffers
+      const bytes = lexer.input.bytes as Buffer;
+      for (const parsed of this.#parser!.read(tokens, bytes, final)) {
+        this.#last = !final && parsed.token === tokens.at(-1);
+        this.#token(parsed);
+      }
+      if (tokens.length === 0 || final) break;
+    }
     if (lexer.input.bytes.length - this.#origin > this.#setup.limits.record_bytes) throw this.#tooLarge();
+  }
+
+  /** The next tokens that can be read at once: up to where the next record may begin, if it may be indexed. */
+  #tokens(lexer: XmlLexer, final: boolean): readonly Token[] {
+    const tokens = this.#waiting === null ? [] : [this.#waiting];
+    this.#waiting = null;
+    const mode = this.#mode;
+    const stops = !final && this.#plain.allowed(this.#parser!);
+    const outer = mode.kind === 'around' ? this.#depth : 'depth' in mode ? mode.depth - 1 : 0;
+    let depth = this.#depth;
+    for (let token = lexer.next(final); token !== null; token = lexer.next(final)) {
+      tokens.push(token);
+      if (!stops || token.kind === 'text') continue;
+      if (token.kind === 'start') depth++;
+      else if (token.kind === 'end') depth--;
+      if (mode.kind === 'around' || depth === outer) return tokens;
+    }
+    // saxes reports a text with the next token
+    if (!final && tokens.at(-1)?.kind === 'text') this.#waiting = tokens.pop()!;
+    return tokens;
+  }
+
+  /** Reads on in the record that is indexed. @returns false: more bytes are needed */
+  #scan({ record }: Extract<Mode, { kind: 'index' }>): boolean {
+    const found = this.#plain.scan(this.#source);
+    if (found === 'incomplete') return false;
+    if (found === 'other') this.#leaveIndex(record);
+    else {
+      const { piece, at } = this.#plain.end(this.#source, record.lead, this.#parser!, record.plant);
+      if (piece.size > this.#setup.limits.record_bytes) throw this.#tooLarge();
+      this.#mode = AROUND;
+      this.#piece(piece);
+      this.#depth--;
+      this.#lexer!.at = this.#origin + at;
+      this.#forget(this.#lexer!.at);
+    }
+    return true;
+  }
+
+  /** Continues with tokens and a tree. */
+  #leaveIndex({ lead, plant, depth }: Indexing): void {
+    const builder = plant();
+    const { at, open } = this.#plain.leave(this.#source, this.#parser!, builder);
+    this.#lexer!.at = this.#origin + at;
+    this.#depth += open;
+    this.#mode = { kind: 'record', builder, lead, depth };
+  }
+
+  /** All pieces are rendered. */
+  settled(): void {
+    this.#plain.settled(this.#mode.kind === 'index');
   }
 
   #append(lexer: XmlLexer, chunk: Uint8Array): void {
@@ -184,7 +260,7 @@ class XmlReader implements BodyReader {
     if (mode.kind === 'around') this.#around(item, declaration);
     else if (mode.kind === 'drop') {
       if (token.kind === 'end' && this.#depth === mode.depth) this.#mode = AROUND;
-    } else this.#build(mode, item);
+    } else if (mode.kind !== 'index') this.#build(mode, item);
     if (token.kind === 'end') this.#depth--;
     this.#forget(token.end);
   }
@@ -192,7 +268,7 @@ class XmlReader implements BodyReader {
   /** Releases processed bytes. */
   #forget(done: number): void {
     const at = done - this.#origin;
-    if (this.#mode.kind === 'record' || this.#mode.kind === 'count') {
+    if (this.#mode.kind === 'record' || this.#mode.kind === 'count' || this.#mode.kind === 'index') {
       if (at > this.#setup.limits.record_bytes) throw this.#tooLarge();
       return;
     }
@@ -253,8 +329,7 @@ class XmlReader implements BodyReader {
     const state = isRecord ? envelope.root : envelope.step(parent?.state ?? envelope.root, tag.names[0]!);
     const path = `${parent?.path ?? ''}/${escapeToken(tag.names[0]!)}`;
     const role = envelope.role(state);
-    if (role === 'record')
-      this.#begin({ kind: 'record', builder: this.#builder(tag), lead: this.#leadStart(tag) });
+    if (role === 'record') this.#record(tag);
     else if (role !== 'status' && envelope.inner(state) && this.#setup.uniform === true)
       this.#shell(tag, state, path);
     else if (envelope.inner(state) || role === 'status') {
@@ -264,7 +339,14 @@ class XmlReader implements BodyReader {
       this.#piece(copy(this.#source, from, tag.span.end));
       if (!tag.empty) this.#frames.push({ state, path, status, shell: null });
     } else if (role === 'record_count' || role === 'total')
-      this.#begin({ kind: 'count', builder: this.#builder(tag), lead: this.#leadStart(tag), role, path });
+      this.#begin({
+        kind: 'count',
+        builder: this.#builder(tag),
+        lead: this.#leadStart(tag),
+        depth: this.#depth,
+        role,
+        path,
+      });
     else {
       this.#piece(withheld(path, role === null ? 'uncatalogued' : `envelope_${role}`));
       const left = path === FAULT && this.#dialect === XMLRPC ? WITHHELD_FAULT : emptied(tag);
@@ -355,6 +437,15 @@ class XmlReader implements BodyReader {
 
   #builder(tag: OpenTag): Builder {
     return new Builder(tag, this.#charset, this.#setup.limits.record_members);
+  }
+
+  #record(tag: OpenTag): void {
+    const lead = this.#leadStart(tag);
+    const plant = (): Builder => this.#builder(tag);
+    const depth = this.#depth;
+    if (!tag.empty && this.#last && this.#plain.begin(tag, this.#source, this.#parser!))
+      this.#mode = { kind: 'index', record: { lead, plant, depth } };
+    else this.#begin({ kind: 'record', builder: plant(), lead, depth });
   }
 
   #begin(mode: Building): void {

@@ -12,6 +12,8 @@ interface Named {
   readonly uri: string;
 }
 
+export const isSoapSpace = (uri: string): boolean => NAMESPACES.has(uri);
+
 export const isSoap = ({ local, uri }: Named, name: 'Envelope' | 'Body'): boolean =>
   local === name && NAMESPACES.has(uri);
 

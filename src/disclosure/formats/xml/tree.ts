@@ -1,7 +1,7 @@
 /**
  * The tree of one record of an XML document, with offsets into the bytes (`shared/tree.ts`). A child element is a member by its name, an
  * attribute by `@name`, text by `#text` if a path has it; repeated elements are no step of a path. Comments and processing instructions are
- * never released.
+ * never released. Longer than most: a tree and what it is made of, in one place.
  */
 import type { Scalar } from '../../../model/disclosure.ts';
 import type { Charset } from '../shared/charsets.ts';
@@ -260,6 +260,7 @@ export interface OpenTag {
   readonly rest: number;
   readonly empty: boolean;
   readonly attributes: readonly Attribute[];
+  readonly plain?: true;
 }
 
 /** A tag without attributes and blanks. @param names of the element, decoded and as paths have it */
@@ -272,6 +273,7 @@ export const plainTag = (tag: ParsedTag, span: Span, empty: boolean, names: read
   rest: span.end - (empty ? 2 : 1),
   empty,
   attributes: NO_ATTRIBUTES,
+  plain: true,
 });
 
 const NO_ATTRIBUTES: OpenTag['attributes'] = [];
