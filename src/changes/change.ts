@@ -6,14 +6,16 @@ import { isSluiceError } from '../errors.ts';
 import type { Reason } from '../model/answers.ts';
 import type { Resource } from '../model/input.ts';
 import type { Journaled } from '../model/journaled.ts';
-import type { DisclosureSummary, Outcome, RecordKind } from '../model/record.ts';
+import type { DisclosureSummary, RecordKind } from '../model/record.ts';
 import type { OperationName } from '../model/operations.ts';
 
-/** What the decision record of a change says, besides who makes it and when. */
+/**
+ * What the decision record of a change says, besides who makes it and when. Its outcome is `allowed`, also where a grant is rejected: that was done,
+ * and not denied.
+ */
 export interface Facts {
   readonly kind: Extract<RecordKind, 'admin' | 'consent' | 'grant' | 'erasure' | 'share'>;
   readonly operation: OperationName;
-  readonly outcome?: Extract<Outcome, 'allowed' | 'denied'>;
   readonly reasons: readonly Reason[];
   readonly resource?: Resource;
   readonly purpose?: string;

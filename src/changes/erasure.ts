@@ -65,7 +65,6 @@ const OPERATIONS: Readonly<Record<EventName, OperationName>> = {
 const factsOf = ({ what, request, note }: Happened, digest: (id: string) => string): Facts => ({
   kind: 'erasure',
   operation: OPERATIONS[what],
-  outcome: what === 'rejected' || what === 'failed' ? 'denied' : 'allowed',
   reasons: [{ code: `erasure_${what}` }],
   justification: note,
   labels: { request: request.id, kind: request.kind, state: request.state },

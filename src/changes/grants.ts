@@ -87,7 +87,6 @@ export function grantChanges(
 const factsOf = (operation: OperationName, { what, grant }: Happened, note: string | null): Facts => ({
   kind: 'grant',
   operation,
-  outcome: what === 'rejected' || what === 'revoked' ? 'denied' : 'allowed',
   reasons: [{ code: `grant_${what}` }],
   ...(grant.resource === null ? {} : { resource: { type: grant.resource, properties: {} } }),
   purpose: grant.purpose,

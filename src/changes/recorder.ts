@@ -30,7 +30,7 @@ export function commandRecorder(by: string, { log, newDecisionId, clock }: Recor
     decision_id: entry.id,
     async record(facts) {
       state(entry, facts);
-      const draft = entry.draft(facts.outcome ?? 'allowed', 0, null, facts.disclosure ?? null);
+      const draft = entry.draft('allowed', 0, null, facts.disclosure ?? null);
       await (await log()).append({ ...draft, response: null });
     },
     async unconfirmed(facts, reason) {
@@ -65,10 +65,7 @@ export function callRecorder(
     async record(facts) {
       await entry.checkCaller(false);
       state(entry, facts);
-      await writeRecord(
-        entry.draft(facts.outcome ?? 'allowed', status, null, facts.disclosure ?? null),
-        stages,
-      );
+      await writeRecord(entry.draft('allowed', status, null, facts.disclosure ?? null), stages);
       isRecorded = true;
     },
     async unconfirmed(_facts, reason) {

@@ -95,7 +95,7 @@ describe('SQLite', () => {
       ]),
     ).toEqual([
       ['li', 'erasure.request', 'allowed', 'erasure_requested', 'requested'],
-      ['han', 'erasure.reject', 'denied', 'erasure_rejected', 'rejected'],
+      ['han', 'erasure.reject', 'allowed', 'erasure_rejected', 'rejected'],
     ]);
     expect(found[0]?.disclosure?.data_subjects).toEqual([expect.stringMatching(/^hmac:/)]);
     expect(JSON.stringify(found)).not.toContain('"C1"');
