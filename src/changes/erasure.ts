@@ -5,7 +5,7 @@ import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
 
 /** `ErasureStore`, with the recorder of a change in the place of the change. */
-export interface ErasureChanges extends Pick<ErasureStore, 'list' | 'show'> {
+export interface ErasureChanges extends Pick<ErasureStore, 'list' | 'show' | 'isOverdue'> {
   request(
     wanted: Parameters<ErasureStore['request']>[0],
     recorder: Recorder,
@@ -39,6 +39,7 @@ export function erasureChanges(
   return {
     list: (filter) => store.list(filter),
     show: (id) => store.show(id),
+    isOverdue: (row) => store.isOverdue(row),
     request: (wanted, recorder) => change(recorder, (by) => store.request(wanted, by)),
     accept: (id, note, recorder) => change(recorder, (by) => store.accept(id, note, by)),
     hold: (id, hold, recorder) => change(recorder, (by) => store.hold(id, hold, by)),

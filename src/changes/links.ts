@@ -9,6 +9,9 @@ export interface LinkChanges extends Pick<Links, 'exchange' | 'visit'> {
   revoke(data_subject: string, recorder: Recorder): ReturnType<Links['revoke']>;
 }
 
+/** @param page where customers reach it (`data_subject_page.url`) */
+export const linkUrl = (page: string, token: string): string => `${page.replace(/\/$/, '')}/l/${token}`;
+
 /** @param dataSubject the keyed digest of a data subject's id; called for a change alone */
 export function linkChanges(links: Links, dataSubject: () => Promise<(id: string) => string>): LinkChanges {
   return {

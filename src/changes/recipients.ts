@@ -5,12 +5,12 @@ import type { DemandRow, How, ShareStore } from '../shares/index.ts';
 import { type Facts, type Recorder, recorded } from './change.ts';
 import type { OperationName } from '../model/operations.ts';
 
-export interface RecipientChanges extends Pick<ShareStore, 'demands' | 'recipients'> {
+export interface RecipientChanges extends Pick<ShareStore, 'demands' | 'recipients' | 'recipientOf'> {
   /** Opens one demand for what has expired. @returns null: nothing has */
   demand(recorder: Recorder): Promise<DemandRow | null>;
   /** @throws SluiceError `shares_unconfigured`, as `ShareStore.confirm` */
   confirm(id: string, how: How, note: string | null, recorder: Recorder): Promise<DemandRow>;
-  readonly notices: Pick<NoticeStore, 'list'> & {
+  readonly notices: Pick<NoticeStore, 'list' | 'recipientOf' | 'stateOf'> & {
     /** @throws as `NoticeStore.acknowledge` */
     acknowledge(id: string, note: string | null, recorder: Recorder): Promise<NoticeRow>;
     /** @throws as `NoticeStore.retry` */
@@ -31,6 +31,8 @@ export function recipientChanges(shares: ShareStore | null, notices: NoticeStore
   return {
     demands: async (filter) => configured().demands(filter),
     recipients: async () => configured().recipients(),
+    // Asked before the policy is: whoever may not do it learns nothing of the configuration.
+    recipientOf: async (id) => shares?.recipientOf(id),
     demand: (recorder) =>
       recorded<DemandRow, DemandRow | null>(
         recorder,
@@ -45,6 +47,8 @@ export function recipientChanges(shares: ShareStore | null, notices: NoticeStore
       ),
     notices: {
       list: (filter) => notices.list(filter),
+      recipientOf: (id) => notices.recipientOf(id),
+      stateOf: (row) => notices.stateOf(row),
       acknowledge: (id, note, recorder) =>
         recorded<NoticeRow, NoticeRow>(
           recorder,

@@ -1,7 +1,10 @@
 /** Rows of the store as JSON: what the commands print with `--json`, and what the admin API answers. */
+import type { Confirmation, Hold, RequestEvent, RequestRow } from '../erasure/index.ts';
 import type { GrantEvent, GrantRow, GrantState } from '../grants/index.ts';
 import type { ApiKeyRow, Revocation } from '../identity/index.ts';
+import type { NoticeRow, NoticeState } from '../notices/index.ts';
 import type { Review } from '../reviews/index.ts';
+import type { DemandRow } from '../shares/index.ts';
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOrNull = (ms: number | null): string | null => (ms === null ? null : iso(ms));
@@ -62,3 +65,39 @@ export function listedGrantJson(grant: GrantRow, state: GrantState) {
 }
 
 export const grantEventJson = (event: GrantEvent) => ({ ...event, at: iso(event.at) });
+
+/** A request of a data subject. */
+export function requestJson(request: RequestRow, is_overdue: boolean) {
+  const { requested_at, due_at, closed_at, ...rest } = request;
+  return {
+    ...rest,
+    holds: JSON.parse(request.holds) as Hold[],
+    confirmations: JSON.parse(request.confirmations) as Confirmation[],
+    requested_at: iso(requested_at),
+    due_at: iso(due_at),
+    closed_at: isoOrNull(closed_at),
+    is_overdue,
+  };
+}
+
+export const requestEventJson = (event: RequestEvent) => ({ ...event, at: iso(event.at) });
+
+export const demandJson = (demand: DemandRow) => ({
+  ...demand,
+  opened_at: iso(demand.opened_at),
+  due_at: iso(demand.due_at),
+  first_at: iso(demand.first_at),
+  last_at: iso(demand.last_at),
+  confirmed_at: isoOrNull(demand.confirmed_at),
+});
+
+export const noticeJson = (notice: NoticeRow, state: NoticeState) => ({
+  ...notice,
+  state,
+  data: notice.data === null ? null : (JSON.parse(notice.data) as Readonly<Record<string, unknown>>),
+  created_at: iso(notice.created_at),
+  next_at: isoOrNull(notice.next_at),
+  retry_until: iso(notice.retry_until),
+  delivered_at: isoOrNull(notice.delivered_at),
+  acknowledged_at: isoOrNull(notice.acknowledged_at),
+});

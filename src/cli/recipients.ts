@@ -1,6 +1,7 @@
 /** `sluice recipients`: what recipients outside have received, what they were told, and what they still have to confirm. */
 import { Command } from 'commander';
-import { type NoticeRow, stateOf } from '../notices/index.ts';
+import { demandJson, noticeJson } from '../changes/spelled.ts';
+import { stateOf } from '../notices/index.ts';
 import { type DemandRow, HOW, type How } from '../shares/index.ts';
 import type { Io } from './io.ts';
 import { by, oneOf, whole } from './options.ts';
@@ -85,7 +86,7 @@ const demands = ({ all = false, recipient, limit, ...options }: ListOptions, io:
     const now = Date.now();
     const isOverdue = (d: DemandRow): boolean => d.confirmed_at === null && d.due_at < now;
     if (found.some(isOverdue)) io.exitCode = 1;
-    if (options.json) return json({ demands: found.map(spelled) }, io);
+    if (options.json) return json({ demands: found.map(demandJson) }, io);
     if (found.length === 0) return text(`No ${all ? '' : 'open '}demands.\n`, io);
     const rows = found.map((d) => [
       d.id,
@@ -109,7 +110,7 @@ const confirm = (
 ): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const demand = await recipients.confirm(id, how, note ?? null, recorder(options.by));
-    if (options.json) return json(spelled(demand), io);
+    if (options.json) return json(demandJson(demand), io);
     text(`${demand.recipient} has ${how} the data of ${counted(demand.shares, 'decision')}.\n`, io);
   });
 
@@ -121,7 +122,7 @@ const notices = ({ all = false, recipient, limit, ...options }: ListOptions, io:
       ...(recipient === undefined ? {} : { recipient }),
     });
     if (found.some((n) => ['failed', 'unsent'].includes(stateOf(n)))) io.exitCode = 1;
-    if (options.json) return json({ notices: found.map(spelledNotice) }, io);
+    if (options.json) return json({ notices: found.map((n) => noticeJson(n, stateOf(n))) }, io);
     if (found.length === 0) return text(`No ${all ? '' : 'open '}notices.\n`, io);
     const rows = found.map((n) => [
       n.id,
@@ -137,14 +138,14 @@ const notices = ({ all = false, recipient, limit, ...options }: ListOptions, io:
 const acknowledge = (id: string, { note, ...options }: ChangeOptions, io: Io): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const notice = await recipients.notices.acknowledge(id, note ?? null, recorder(options.by));
-    if (options.json) return json(spelledNotice(notice), io);
+    if (options.json) return json(noticeJson(notice, stateOf(notice)), io);
     text(notice.recipient === null ? 'The operators know.\n' : `${notice.recipient} knows.\n`, io);
   });
 
 const retry = (id: string, options: ChangeOptions, io: Io): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const notice = await recipients.notices.retry(id, recorder(options.by));
-    if (options.json) return json(spelledNotice(notice), io);
+    if (options.json) return json(noticeJson(notice, stateOf(notice)), io);
     text(`A running sidecar delivers it to ${notice.recipient ?? 'alerts'}.\n`, io);
   });
 
@@ -153,27 +154,3 @@ const json = (value: object, io: Io): void => void io.stdout.write(`${JSON.strin
 
 const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-const rfc3339 = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-
-const spelled = ({ opened_at, due_at, first_at, last_at, confirmed_at, ...rest }: DemandRow): object => ({
-  ...rest,
-  opened_at: rfc3339(opened_at),
-  due_at: rfc3339(due_at),
-  first_at: rfc3339(first_at),
-  last_at: rfc3339(last_at),
-  confirmed_at: rfc3339(confirmed_at),
-});
-
-const spelledNotice = (notice: NoticeRow): object => {
-  const { data, created_at, next_at, retry_until, delivered_at, acknowledged_at, ...rest } = notice;
-  return {
-    ...rest,
-    state: stateOf(notice),
-    data: data === null ? null : (JSON.parse(data) as unknown),
-    created_at: rfc3339(created_at),
-    next_at: rfc3339(next_at),
-    retry_until: rfc3339(retry_until),
-    delivered_at: rfc3339(delivered_at),
-    acknowledged_at: rfc3339(acknowledged_at),
-  };
-};

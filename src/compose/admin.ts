@@ -2,22 +2,29 @@
 import { accessRequestService } from '../changes/access-requests.ts';
 import { apiKeyChanges } from '../changes/api-keys.ts';
 import { type ConsentChanges, consentChanges } from '../changes/consents.ts';
+import { type ErasureChanges, erasureChanges } from '../changes/erasure.ts';
 import { grantChanges } from '../changes/grants.ts';
 import { subjectHistory } from '../changes/history.ts';
+import { type LinkChanges, linkChanges } from '../changes/links.ts';
 import { reviewChanges } from '../changes/reviews.ts';
 import { revocationChanges } from '../changes/revocations.ts';
+import { verificationChanges } from '../changes/verifications.ts';
 import type { Config } from '../config/index.ts';
 import { createConsentRecords, recordIdOf } from '../consent/index.ts';
 import { newDecisionId } from '../decision-log/decision-log.ts';
 import { isObject } from '../documents/yaml.ts';
 import type { AdminApi } from '../endpoints/admin/api/api.ts';
+import { createErasure } from '../erasure/index.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
 import { createIdempotency } from '../idempotency/index.ts';
+import { createLinks } from '../links/index.ts';
 import type { Signing } from '../model/signing.ts';
 import type { Clock } from '../observability/clock.ts';
 import { isLiftable } from '../pipeline/access-request.ts';
 import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
+import { createCodes } from '../verification/index.ts';
 import type { Parts } from './build.ts';
+import { codesThrough } from './verifications.ts';
 
 /** Null: `admin.url` or the section grants is absent. */
 export const accessRequestOptions = (
@@ -34,6 +41,7 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
   const { clock, logger } = stages;
   const requests = accessRequestOptions(config, signing, clock);
   const now = (): Date => clock.now();
+  const code = config.verification?.code;
   const revocations = createRevocationRecords(database, now);
   return {
     logger,
@@ -69,6 +77,10 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
           callbacks: config.notices?.callbacks ?? {},
           isLiftable: (because) => isLiftable(policy.current().data, because),
         }),
+      erasure: erasureOf(parts, config),
+      recipients: recipients.changes,
+      links: config.data_subject_page === undefined ? null : linksOf(parts, config.data_subject_page),
+      verifications: code === undefined ? null : verificationsOf(parts, code),
       history: subjectHistory(revocations, reviews, log),
       quotas,
       dataSubject: log.dataSubject,
@@ -92,3 +104,38 @@ export function consentsOf({ store, recipients, policy, log, stages: { clock } }
     recordIdOf,
   });
 }
+
+/** Requests of data subjects. Null: the section erasure is absent. */
+export function erasureOf(parts: Parts, { erasure }: Config): ErasureChanges | null {
+  if (erasure === undefined) return null;
+  const { store, recipients, log, stages } = parts;
+  const now = (): Date => stages.clock.now();
+  return erasureChanges(
+    createErasure(store, {
+      newId: newDecisionId,
+      now,
+      due: erasure.due,
+      accepted: recipients.erasureAccepted,
+    }),
+    async () => log.dataSubject,
+  );
+}
+
+/** Links to the page of data subjects. @param page the section of the configuration */
+export function linksOf(
+  { store, signing, log, stages: { clock } }: Parts,
+  page: NonNullable<Config['data_subject_page']>,
+): LinkChanges & { readonly url: string } {
+  const links = createLinks(store, page, { signing, now: () => clock.now() });
+  return { ...linkChanges(links, async () => log.dataSubject), url: page.url };
+}
+
+const verificationsOf = (
+  { store, upstreams, log, stages: { clock } }: Parts,
+  code: Parameters<typeof createCodes>[1],
+) =>
+  verificationChanges(createCodes(store, code), {
+    send: codesThrough(upstreams, code),
+    dataSubject: async () => log.dataSubject,
+    now: () => clock.now(),
+  });

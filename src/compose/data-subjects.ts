@@ -1,13 +1,8 @@
 /** The page of data subjects, as the configuration says. */
-import { erasureChanges } from '../changes/erasure.ts';
-import { linkChanges } from '../changes/links.ts';
 import type { Config } from '../config/index.ts';
-import { newDecisionId } from '../decision-log/decision-log.ts';
 import { isObject } from '../documents/yaml.ts';
 import type { PageServices } from '../endpoints/data-subject/page.ts';
-import { createErasure } from '../erasure/index.ts';
-import { createLinks } from '../links/index.ts';
-import { consentsOf } from './admin.ts';
+import { consentsOf, erasureOf, linksOf } from './admin.ts';
 import type { Parts } from './build.ts';
 
 /** @param page the section of the configuration */
@@ -16,25 +11,12 @@ export function pageServices(
   config: Config,
   page: NonNullable<Config['data_subject_page']>,
 ): PageServices {
-  const { store, policy, log, signing, stages } = parts;
+  const { policy, log, stages } = parts;
   const { clock, logger } = stages;
-  const now = (): Date => clock.now();
-  const dataSubject = async (): Promise<(id: string) => string> => log.dataSubject;
   return {
-    links: linkChanges(createLinks(store, page, { signing, now }), dataSubject),
+    links: linksOf(parts, page),
     consents: consentsOf(parts),
-    erasure:
-      config.erasure === undefined
-        ? null
-        : erasureChanges(
-            createErasure(store, {
-              newId: newDecisionId,
-              now,
-              due: config.erasure.due,
-              accepted: parts.recipients.erasureAccepted,
-            }),
-            dataSubject,
-          ),
+    erasure: erasureOf(parts, config),
     /** An objection has no effect where the law does not ask for consent, so it is not offered there. */
     purposes() {
       const { purposes } = policy.current().data;
@@ -45,7 +27,7 @@ export function pageServices(
     },
     dataSubject: log.dataSubject,
     url: page.url,
-    now,
+    now: () => clock.now(),
     logger,
   };
 }

@@ -60,6 +60,7 @@ export interface RequestFilter {
   readonly kind?: Kind;
   readonly data_subject?: string;
   readonly limit: number;
+  readonly after?: { readonly at: number; readonly id: string };
 }
 
 export interface ErasureStore {
@@ -91,6 +92,8 @@ export interface ErasureStore {
   complete(id: string, evidence: string | null, change: Change): Promise<RequestRow>;
   /** The disclosure goes on. @throws as `accept` */
   reject(id: string, reason: string, change: Change): Promise<RequestRow>;
+  /** Its time is over, or that of a hold. */
+  isOverdue(request: RequestRow): boolean;
   /** the oldest first */
   list(filter: RequestFilter): Promise<readonly RequestRow[]>;
   /** @throws SluiceError `erasure_not_found` */
@@ -280,13 +283,19 @@ export function createErasure(
         return { state: 'rejected', reason, closed_at: at, closed_by: change.by };
       }),
 
-    async list({ state, kind = null, data_subject = null, limit }) {
+    isOverdue: (request) => isOverdue(request, now().getTime()),
+
+    async list({ state, kind = null, data_subject = null, limit, after }) {
       const at = now().getTime();
       const found = await database.query<RequestRow>(
         `SELECT * FROM erasure_requests WHERE ${CONDITION[state]} AND (CAST($2 AS text) IS NULL OR kind = $2)
          AND (CAST($3 AS text) IS NULL OR data_subject = $3) AND requested_at <= CAST($1 AS bigint)
-         ORDER BY requested_at, id ${state === 'overdue' ? '' : 'LIMIT CAST($4 AS bigint)'}`,
-        state === 'overdue' ? [at, kind, data_subject] : [at, kind, data_subject, limit],
+         AND (requested_at, id) > (CAST($4 AS bigint), CAST($5 AS text))
+         ORDER BY requested_at, id ${state === 'overdue' ? '' : 'LIMIT CAST($6 AS bigint)'}`,
+        [
+          ...[at, kind, data_subject, after?.at ?? -1, after?.id ?? ''],
+          ...(state === 'overdue' ? [] : [limit]),
+        ],
       );
       // Whether a hold is over stands in its JSON.
       return state === 'overdue' ? found.filter((row) => isOverdue(row, at)).slice(0, limit) : found;

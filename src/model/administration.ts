@@ -18,8 +18,8 @@ export interface AdminInput {
     /** `consents`, `grants`, `keys` … */
     readonly type: string;
     readonly id?: string;
-    /** `holder`: `subject.id` of the one whose access it is about; absent: it is about nobody's, or there is no such thing */
-    readonly properties: { readonly holder?: string };
+    /** `holder`: `subject.id` of the one whose access it is about; absent: it is about nobody's, or there is no such thing. `recipient`: likewise, of demands and notices */
+    readonly properties: { readonly holder?: string; readonly recipient?: string };
   };
   readonly subject: Subject;
 }

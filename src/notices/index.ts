@@ -4,7 +4,7 @@ import type { Database, Queries } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
 import type { Notice, Outbox } from '../model/notice.ts';
 import type { NoticesConfig } from './section.ts';
-import type { NoticeRow } from './tables.ts';
+import { type NoticeRow, type NoticeState, stateOf } from './tables.ts';
 import { webhookOf } from './webhooks.ts';
 
 export { createDelivery, type Delivery, type Reply } from './delivery.ts';
@@ -17,7 +17,11 @@ export interface NoticeStore extends Outbox {
     readonly open: boolean;
     readonly recipient?: string;
     readonly limit: number;
+    readonly after?: { readonly at: number; readonly id: string };
   }): Promise<readonly NoticeRow[]>;
+  stateOf(notice: NoticeRow): NoticeState;
+  /** who has to be told. @returns null: the operators; undefined: there is no such notice */
+  recipientOf(id: string): Promise<string | null | undefined>;
   /**
    * The recipient has answered. What the notice said of a data subject is removed.
    * @throws SluiceError `notice_not_found`, `notice_acknowledged`
@@ -76,12 +80,23 @@ export function createNotices(
       return ids;
     },
 
-    list: ({ open, recipient = null, limit }) =>
+    list: ({ open, recipient = null, limit, after }) =>
       database.query<NoticeRow>(
         `SELECT * FROM sluice_notices WHERE ${open ? 'acknowledged_at IS NULL' : 'TRUE'}
-         AND (CAST($1 AS text) IS NULL OR recipient = $1) ORDER BY created_at, id LIMIT $2`,
-        [recipient, limit],
+         AND (CAST($1 AS text) IS NULL OR recipient = $1)
+         AND (created_at, id) > (CAST($3 AS bigint), CAST($4 AS text)) ORDER BY created_at, id LIMIT $2`,
+        [recipient, limit, after?.at ?? -1, after?.id ?? ''],
       ),
+
+    stateOf,
+
+    async recipientOf(id) {
+      const [row] = await database.query<{ readonly recipient: string | null }>(
+        'SELECT recipient FROM sluice_notices WHERE id = $1',
+        [id],
+      );
+      return row?.recipient;
+    },
 
     acknowledge: (id, by, note, journaled) =>
       database.transaction(async (queries) => {

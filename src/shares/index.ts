@@ -50,11 +50,15 @@ export interface ShareStore extends Shares {
   demand(journaled: Journaled<DemandRow>): Promise<DemandRow | null>;
   /** @throws SluiceError `demand_not_found`, `demand_confirmed` */
   confirm(id: string, { how, by, note }: Confirmation, journaled: Journaled<DemandRow>): Promise<DemandRow>;
+  /** the oldest first */
   demands(filter: {
     readonly open: boolean;
     readonly recipient?: string;
     readonly limit: number;
+    readonly after?: { readonly at: number; readonly id: string };
   }): Promise<readonly DemandRow[]>;
+  /** who is asked for a confirmation by it. @returns undefined: there is no such demand */
+  recipientOf(id: string): Promise<string | undefined>;
   recipients(): Promise<readonly RecipientTotals[]>;
 }
 
@@ -233,12 +237,20 @@ export function createShares(
         return demand!;
       }),
 
-    demands: ({ open, recipient = null, limit }) =>
+    demands: ({ open, recipient = null, limit, after }) =>
       database.query<DemandRow>(
         `SELECT * FROM sluice_demands WHERE ${open ? 'confirmed_at IS NULL' : 'TRUE'} AND (CAST($1 AS text) IS NULL OR recipient = $1)
-         ORDER BY opened_at, id LIMIT $2`,
-        [recipient, limit],
+         AND (opened_at, id) > (CAST($3 AS bigint), CAST($4 AS text)) ORDER BY opened_at, id LIMIT $2`,
+        [recipient, limit, after?.at ?? -1, after?.id ?? ''],
       ),
+
+    async recipientOf(id) {
+      const [row] = await database.query<{ readonly recipient: string }>(
+        'SELECT recipient FROM sluice_demands WHERE id = $1',
+        [id],
+      );
+      return row?.recipient;
+    },
 
     recipients: () =>
       database.query<RecipientTotals>(

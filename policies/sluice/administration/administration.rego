@@ -20,6 +20,8 @@ _is_permitted if count(_acting) > 0
 
 _is_permitted if _is_own
 
+_is_permitted if _is_own_recipient
+
 # Roles under which the caller may do this.
 _acting contains name if {
 	_is_ours
@@ -33,6 +35,16 @@ _is_own if {
 	_is_ours
 	input.resource.properties.holder == input.subject.id
 	_permits(data.admin.own, input.subject.type, input.action.name)
+}
+
+# A partner, about what it has received itself: also when its agreement has ended, since it then still has data.
+default _is_own_recipient := false
+
+_is_own_recipient if {
+	_is_ours == false
+	data.partners[input.subject.properties.organization]
+	input.resource.properties.recipient == input.subject.properties.organization
+	_permits(data.admin.partners, input.subject.type, input.action.name)
 }
 
 default _is_ours := false
@@ -57,6 +69,11 @@ _has_factor if {
 	data.admin.roles[name].mfa == "exempt"
 }
 
+_has_factor if {
+	_is_own_recipient
+	data.admin.partners.mfa == "exempt"
+}
+
 # METADATA
 # title: Why the call is permitted, or is not
 # description: Messages name what stands in the policy's data and never what came with the call.
@@ -79,6 +96,11 @@ reasons contains {"code": "role_permits", "message": message} if {
 reasons contains {"code": "own_access", "message": "The caller's own access."} if {
 	allow
 	_is_own
+}
+
+reasons contains {"code": "own_recipient", "message": "What the caller's own organisation has received."} if {
+	allow
+	_is_own_recipient
 }
 
 # METADATA

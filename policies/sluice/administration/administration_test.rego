@@ -39,6 +39,8 @@ test_allow_what_a_role_names if {
 		"consent_officer": "consents.set",
 		"grant_approver": "grants.approve",
 		"auditor": "reviews.close",
+		"privacy_officer": "links.create",
+		"support": "verification.send",
 		"access_admin": "keys.create",
 	} {
 		_allowed(_call([role], operation, true))
@@ -68,6 +70,95 @@ test_deny_another_organisation if {
 	own := {"resource": {"properties": {"holder": "u-1"}}}
 	call := object.union(object.union(_call([], "grants.list", false), partner), own)
 	_denied(call, {"operation_not_permitted"})
+}
+
+_of_partner(organization, recipient, operation, changes) := object.union(
+	_call([], operation, changes),
+	{
+		"subject": {"type": "service", "properties": {"organization": organization, "assurance": {"amr": []}}},
+		"resource": {"properties": {"recipient": recipient}},
+	},
+)
+
+test_allow_a_partner_what_it_has_received_itself if {
+	every operation, changes in {
+		"shares.demands": false,
+		"shares.confirm": true,
+		"notices.list": false,
+		"notices.acknowledge": true,
+	} {
+		_allowed(_of_partner("swift_logistics", "swift_logistics", operation, changes))
+	}
+	_codes(_answer(_of_partner("city_clinic", "city_clinic", "shares.confirm", true))) == {"own_recipient"}
+}
+
+test_allow_a_partner_whose_agreement_has_ended_to_confirm if {
+	_allowed(_of_partner("harbour_couriers", "harbour_couriers", "shares.confirm", true))
+}
+
+test_deny_a_partner_what_others_have_received if {
+	every recipient in {"city_clinic", "internal", "", "*", "Swift_Logistics", "swift_logistics ", "callback:portal"} {
+		every operation in data.admin.partners.operations {
+			_denied(_of_partner("swift_logistics", recipient, operation, true), {"operation_not_permitted"})
+		}
+	}
+}
+
+test_deny_a_partner_without_a_recipient if {
+	every operation in data.admin.partners.operations {
+		call := _of_partner("swift_logistics", "swift_logistics", operation, true)
+		_denied(json.remove(call, ["resource/properties/recipient"]), {"operation_not_permitted"})
+		_denied(json.remove(call, ["resource/properties"]), {"operation_not_permitted"})
+		holder := {"resource": {"properties": {"holder": "u-1"}}}
+		without := json.remove(call, ["resource/properties/recipient"])
+		_denied(object.union(without, holder), {"operation_not_permitted"})
+	}
+}
+
+test_deny_organisations_that_are_no_partner if {
+	every organization in {"internal", "unknown", "", "*", null, 1, ["swift_logistics"]} {
+		_denied(_of_partner(organization, organization, "shares.confirm", true), {"operation_not_permitted"})
+	}
+	nowhere := json.remove(_of_partner("x", "swift_logistics", "shares.confirm", true), ["subject/properties/organization"])
+	_denied(nowhere, {"operation_not_permitted"})
+}
+
+test_deny_our_own_organisation_even_if_it_is_called_a_partner if {
+	call := _of_partner("internal", "internal", "shares.confirm", true)
+	answer := data.sluice.admin with input as call with data.partners.internal as {"title": "x"}
+	answer.allow == false
+}
+
+test_deny_a_partner_every_other_operation if {
+	own := {operation | some operation in data.admin.partners.operations}
+	others := {operation | some role in data.admin.roles; some operation in role.operations} - own
+	count(others) > 20
+	every operation in others {
+		_denied(_of_partner("swift_logistics", "swift_logistics", operation, true), {"operation_not_permitted"})
+	}
+}
+
+test_deny_a_partner_by_roles_and_other_kinds_of_caller if {
+	call := _of_partner("swift_logistics", "city_clinic", "shares.confirm", true)
+	roles := {"subject": {"properties": {"roles": ["privacy_officer", "hr_sync"]}}}
+	_denied(object.union(call, roles), {"operation_not_permitted"})
+	_denied(object.union(object.union(call, roles), {"subject": {"type": "user"}}), {"operation_not_permitted"})
+	own := _of_partner("swift_logistics", "swift_logistics", "shares.confirm", true)
+	_denied(object.union(own, {"subject": {"type": "user"}}), {"operation_not_permitted"})
+	_denied(object.union(own, {"subject": {"id": "swift_logistics", "properties": {"organization": "city_clinic"}}}), {"operation_not_permitted"})
+}
+
+test_deny_partners_where_the_data_name_nothing if {
+	call := _of_partner("swift_logistics", "swift_logistics", "shares.confirm", true)
+	answer := data.sluice.admin with input as call with data.admin as object.remove(data.admin, ["partners"])
+	answer.allow == false
+}
+
+test_deny_a_partner_without_second_factor_where_it_is_not_exempt if {
+	call := _of_partner("swift_logistics", "swift_logistics", "shares.confirm", true)
+	answer := data.sluice.admin with input as call with data.admin.partners.mfa as "by_rule"
+	answer.allow == false
+	_codes(answer) == {"mfa_required"}
 }
 
 test_deny_a_change_without_second_factor if {

@@ -1,5 +1,6 @@
 /** `sluice consent link`: a link for a customer, to the page on which they see and change what they have agreed to. */
 import type { Command } from 'commander';
+import { linkUrl } from '../../changes/links.ts';
 import type { Io } from '../io.ts';
 import { withStore } from '../opened.ts';
 
@@ -23,7 +24,7 @@ async function create(id: string, options: LinkOptions, io: Io): Promise<void> {
   await withStore(options, io, async ({ links, recorder }) => {
     const page = links();
     const { row, token } = await page.create(id, recorder(options.by));
-    const url = `${page.url.replace(/\/$/, '')}/l/${token}`;
+    const url = linkUrl(page.url, token);
     const expires_at = new Date(row.expires_at).toISOString();
     if (options.json) io.stdout.write(`${JSON.stringify({ url, id: row.id, expires_at }, null, 2)}\n`);
     else {

@@ -1,4 +1,5 @@
 /** Requests of data subjects on a terminal, and as JSON. */
+import { requestEventJson, requestJson } from '../../changes/spelled.ts';
 import {
   confirmationsOf,
   holdsOf,
@@ -17,7 +18,7 @@ interface Options {
 
 export function printRequest(request: RequestRow, done: string, options: Options, io: Io): void {
   if (options.json) {
-    printJson(spelled(request), io);
+    printJson(requestJson(request, isOverdue(request, Date.now())), io);
     return;
   }
   io.stdout.write(
@@ -27,7 +28,7 @@ export function printRequest(request: RequestRow, done: string, options: Options
 
 export function printList(found: readonly RequestRow[], state: string, options: Options, io: Io): void {
   if (options.json) {
-    printJson({ requests: found.map(spelled) }, io);
+    printJson({ requests: found.map((row) => requestJson(row, isOverdue(row, Date.now()))) }, io);
     return;
   }
   if (found.length === 0) {
@@ -54,8 +55,10 @@ export function printShown(
   io: Io,
 ): void {
   if (options.json) {
-    const happened = events.map((e) => ({ ...e, at: new Date(e.at).toISOString() }));
-    printJson({ ...spelled(request), events: happened }, io);
+    printJson(
+      { ...requestJson(request, isOverdue(request, Date.now())), events: events.map(requestEventJson) },
+      io,
+    );
     return;
   }
   const lines: [string, string][] = [
@@ -106,17 +109,3 @@ function stateOf(request: RequestRow): string {
 
 const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-
-function spelled(request: RequestRow): object {
-  const { requested_at, due_at, closed_at, ...rest } = request;
-  const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
-  return {
-    ...rest,
-    holds: holdsOf(request),
-    confirmations: confirmationsOf(request),
-    requested_at: iso(requested_at),
-    due_at: iso(due_at),
-    closed_at: iso(closed_at),
-    is_overdue: isOverdue(request, Date.now()),
-  };
-}

@@ -296,6 +296,8 @@ export const dataSchemas = {
   admin: file('Administration', {
     admin: settings({
       own: settings({ subject_types: SubjectTypes, operations: Operations }),
+      // Absent: partners may do nothing.
+      partners: Type.Optional(settings({ subject_types: SubjectTypes, operations: Operations, mfa: Mfa })),
       roles: byName(
         settings({ title: Title, subject_types: SubjectTypes, operations: Operations, mfa: Mfa }),
         'who may use the admin API for what',

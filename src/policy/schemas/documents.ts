@@ -281,7 +281,7 @@ const AdminInputSchema = Type.Object(
       {
         type: Text,
         id: Type.Optional(Text),
-        properties: Type.Object({ holder: Type.Optional(Text) }, closed),
+        properties: Type.Object({ holder: Type.Optional(Text), recipient: Type.Optional(Text) }, closed),
       },
       closed,
     ),

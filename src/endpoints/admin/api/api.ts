@@ -83,6 +83,7 @@ async function targetOf(
   const body = await bodyOf(described, req, res);
   const asked: Asked = { path, query, body, caller, services };
   const holder = await described.holder?.(asked);
+  const recipient = await described.recipient?.(asked);
   const [type = ''] = name.split('.');
   return {
     described,
@@ -91,7 +92,10 @@ async function targetOf(
     operation: name,
     resource: {
       ...(id === undefined ? {} : { id: path[id]! }),
-      properties: holder === undefined ? {} : { holder },
+      properties: {
+        ...(holder === undefined ? {} : { holder }),
+        ...(recipient === undefined ? {} : { recipient }),
+      },
       type,
     },
   };

@@ -1,8 +1,7 @@
 /** What data subjects have agreed to. */
 import { Type } from '../../../documents/kinds.ts';
 import { SluiceError } from '../../../errors.ts';
-import { NOTHING_DISCLOSED } from '../../../pipeline/record.ts';
-import { type AdminServices, configured, type Operation, operation } from './operation.ts';
+import { about, type AdminServices, configured, type Operation, operation } from './operation.ts';
 import { page } from './paging.ts';
 import {
   cursor,
@@ -58,10 +57,6 @@ const events = object({ events: Type.Array(event, { description: 'empty: it was 
 const parameters = { data_subject: 'id of the customer, as the paths of its records have it' };
 
 const consents = ({ consents: service }: AdminServices) => configured(service, 'consent.store: true');
-const about = (id: string, { dataSubject }: AdminServices) => ({
-  ...NOTHING_DISCLOSED,
-  data_subjects: [dataSubject(id)],
-});
 const unknown = (): SluiceError =>
   new SluiceError('consent_not_found', 'The store of consents knows nobody by this id.');
 
@@ -88,7 +83,7 @@ export const CONSENTS: readonly Operation[] = [
       const aliases = await consents(services).aliases(id);
       return {
         body: { data_subject: id, flags, consents: list, aliases },
-        disclosure: about(id, services),
+        disclosure: about([id], services),
       };
     },
   }),
@@ -198,7 +193,7 @@ export const CONSENTS: readonly Operation[] = [
         async (most, after) => all.filter(({ version }) => version > (after?.at ?? 0)).slice(0, most),
         ({ version }) => ({ at: version, id: '' }),
       );
-      return { body: { events: items, cursor: next }, disclosure: about(id, services) };
+      return { body: { events: items, cursor: next }, disclosure: about([id], services) };
     },
   }),
 ];

@@ -3,10 +3,14 @@ import type { AccessRequestService } from '../../../changes/access-requests.ts';
 import type { ApiKeyChanges } from '../../../changes/api-keys.ts';
 import type { Recorder } from '../../../changes/change.ts';
 import type { ConsentChanges } from '../../../changes/consents.ts';
+import type { ErasureChanges } from '../../../changes/erasure.ts';
 import type { GrantChanges } from '../../../changes/grants.ts';
 import type { SubjectHistory } from '../../../changes/history.ts';
+import type { LinkChanges } from '../../../changes/links.ts';
+import type { RecipientChanges } from '../../../changes/recipients.ts';
 import type { ReviewChanges } from '../../../changes/reviews.ts';
 import type { RevocationChanges } from '../../../changes/revocations.ts';
+import type { VerificationChanges } from '../../../changes/verifications.ts';
 import { type Static, type TSchema, Type } from '../../../documents/kinds.ts';
 import { type ErrorCode, SluiceError } from '../../../errors.ts';
 import type { Subject } from '../../../model/input.ts';
@@ -14,6 +18,7 @@ import type { OperationName } from '../../../model/operations.ts';
 import type { PolicySnapshot } from '../../../model/policy.ts';
 import type { Quotas } from '../../../model/quota.ts';
 import type { DisclosureSummary } from '../../../model/record.ts';
+import { NOTHING_DISCLOSED } from '../../../pipeline/record.ts';
 
 /** What the operations work on. Null: `sluice.yaml` keeps it elsewhere, or there is none. */
 export interface AdminServices {
@@ -22,6 +27,11 @@ export interface AdminServices {
   readonly reviews: ReviewChanges;
   readonly revocations: RevocationChanges | null;
   readonly apiKeys: ApiKeyChanges | null;
+  readonly erasure: ErasureChanges | null;
+  readonly recipients: RecipientChanges;
+  /** with the address of the page */
+  readonly links: (Pick<LinkChanges, 'create' | 'revoke'> & { readonly url: string }) | null;
+  readonly verifications: VerificationChanges | null;
   readonly history: SubjectHistory;
   readonly accessRequests: AccessRequestService | null;
   readonly quotas: Pick<Quotas, 'remaining'>;
@@ -84,6 +94,8 @@ export interface Operation extends Description {
   readonly body: TSchema | null;
   /** `subject.id` of the one whose access it is about */
   holder?(asked: Asked): string | undefined | Promise<string | undefined>;
+  /** the recipient outside whose demands or notices it is about */
+  recipient?(asked: Asked): string | undefined | Promise<string | undefined>;
   run(call: Call): Promise<Done>;
 }
 
@@ -95,6 +107,7 @@ export function operation<Q extends TSchema = typeof NO_QUERY, B extends TSchema
     readonly query?: Q;
     readonly body?: B;
     holder?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
+    recipient?(asked: Asked<Static<Q>, Static<B>>): string | undefined | Promise<string | undefined>;
     run(call: Call<Static<Q>, Static<B>>): Promise<Done>;
   },
 ): Operation {
@@ -106,3 +119,9 @@ export function configured<T>(service: T | null, key: string): T {
   if (service !== null) return service;
   throw new SluiceError('admin_unconfigured', `This operation needs ${key} in sluice.yaml.`);
 }
+
+/** An answer that names these data subjects. */
+export const about = (ids: readonly string[], { dataSubject }: AdminServices): DisclosureSummary => ({
+  ...NOTHING_DISCLOSED,
+  data_subjects: [...new Set(ids)].map(dataSubject),
+});

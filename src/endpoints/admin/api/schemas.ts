@@ -8,6 +8,13 @@ export const object = <P extends Record<string, TSchema>>(
 ) => Type.Object(members, { ...closed, ...options });
 export const text = (description: string, most = 1_000) =>
   Type.String({ minLength: 1, maxLength: most, description });
+/** The id of a data subject. In the body, and not in the path: access logs have paths. */
+export const dataSubject = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^\\S([\\s\\S]*\\S)?$',
+  description: 'id of the customer, as records have it',
+});
 export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 export const moment = (description: string) =>
   Type.String({
