@@ -179,10 +179,15 @@ function unused(
       roleFindings({ policy, axes, options, used, span, unusedPurposes, at }, role);
   const { partners } = policy.data;
   for (const [partner, about] of Object.entries(isObject(partners) ? partners : {})) {
-    const listed = isObject(about) && isObject(about['agreements']) ? about['agreements'] : {};
-    // An agreement or role that has ended grants nothing, so it is not reported.
+    if (!isObject(about)) continue;
+    // An agreement or role that has ended grants nothing, so it is not reported; nor does a partner get anything whom nobody has assessed.
+    const today = options.at.slice(0, 10);
+    const hasEnded = (period: unknown): boolean => isObject(period) && String(period['until']) < today;
+    if (['qualification', 'commitment'].some((name) => !isObject(about[name]) || hasEnded(about[name])))
+      continue;
+    const listed = isObject(about['agreements']) ? about['agreements'] : {};
     const agreements = Object.entries(listed).flatMap(([purpose, agreement]) =>
-      isObject(agreement) && String(agreement['until']) < options.at.slice(0, 10) ? [] : [purpose],
+      hasEnded(agreement) ? [] : [purpose],
     );
     if (agreements.length === 0) continue;
     const idle = agreements.filter((purpose) => !used.agreements.has(key(partner, purpose)));
