@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { policyWith } from '../support/policy.ts';
 
 const OPA = process.env['OPA_BIN'] ?? 'node_modules/opa-linux-x64/opa';
 const SOURCES = ['policies/sluice', 'policies/data'];
@@ -79,6 +80,10 @@ describe.runIf(existsSync(OPA))('the default policy', () => {
     expect(read.filter((path) => path.length < 2)).toEqual([]);
     const perRequest = ['subject.id', 'context.request', 'subject.properties.assurance.auth_time'];
     expect(read.filter((path) => perRequest.some((p) => path.join('.').startsWith(p)))).toEqual([]);
+  });
+
+  test('is compiled with the optimizer, which confuses negations of two entrypoints', async () => {
+    expect((await policyWith({})).unoptimized).toBeUndefined();
   });
 
   test('describes every public rule', () => {
