@@ -20,3 +20,6 @@ export const processIo = (): Io => ({
   cwd: process.cwd(),
   exitCode: 0,
 });
+
+export const printJson = (value: object, io: Io): void =>
+  void io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

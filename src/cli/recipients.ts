@@ -3,11 +3,11 @@ import { Command } from 'commander';
 import { demandJson, noticeJson } from '../changes/spelled.ts';
 import { stateOf } from '../notices/index.ts';
 import { type DemandRow, HOW, type How } from '../shares/index.ts';
-import type { Io } from './io.ts';
+import { type Io, printJson } from './io.ts';
 import { by, oneOf, whole } from './options.ts';
 import { withStore } from './opened.ts';
 import { table, width } from './decisions/table.ts';
-import { counted } from './text.ts';
+import { counted, day, moment } from './text.ts';
 
 interface Common {
   readonly config: string;
@@ -70,7 +70,7 @@ export function command(io: Io): Command {
 const list = (options: Common, io: Io): Promise<void> =>
   withStore(options, io, async ({ recipients }) => {
     const found = await recipients.recipients();
-    if (options.json) return json({ recipients: found }, io);
+    if (options.json) return printJson({ recipients: found }, io);
     if (found.length === 0) return text('Nothing was shared with anybody outside.\n', io);
     const rows = found.map((r) => [r.recipient, String(r.current), String(r.open), String(r.overdue)]);
     io.stdout.write(table(['recipient', 'decisions', 'to confirm', 'overdue'], rows, width(io), 0));
@@ -86,7 +86,7 @@ const demands = ({ all = false, recipient, limit, ...options }: ListOptions, io:
     const now = Date.now();
     const isOverdue = (d: DemandRow): boolean => d.confirmed_at === null && d.due_at < now;
     if (found.some(isOverdue)) io.exitCode = 1;
-    if (options.json) return json({ demands: found.map(demandJson) }, io);
+    if (options.json) return printJson({ demands: found.map(demandJson) }, io);
     if (found.length === 0) return text(`No ${all ? '' : 'open '}demands.\n`, io);
     const rows = found.map((d) => [
       d.id,
@@ -110,7 +110,7 @@ const confirm = (
 ): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const demand = await recipients.confirm(id, how, note ?? null, recorder(options.by));
-    if (options.json) return json(demandJson(demand), io);
+    if (options.json) return printJson(demandJson(demand), io);
     text(`${demand.recipient} has ${how} the data of ${counted(demand.shares, 'decision')}.\n`, io);
   });
 
@@ -122,7 +122,7 @@ const notices = ({ all = false, recipient, limit, ...options }: ListOptions, io:
       ...(recipient === undefined ? {} : { recipient }),
     });
     if (found.some((n) => ['failed', 'unsent'].includes(stateOf(n)))) io.exitCode = 1;
-    if (options.json) return json({ notices: found.map((n) => noticeJson(n, stateOf(n))) }, io);
+    if (options.json) return printJson({ notices: found.map((n) => noticeJson(n, stateOf(n))) }, io);
     if (found.length === 0) return text(`No ${all ? '' : 'open '}notices.\n`, io);
     const rows = found.map((n) => [
       n.id,
@@ -138,19 +138,15 @@ const notices = ({ all = false, recipient, limit, ...options }: ListOptions, io:
 const acknowledge = (id: string, { note, ...options }: ChangeOptions, io: Io): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const notice = await recipients.notices.acknowledge(id, note ?? null, recorder(options.by));
-    if (options.json) return json(noticeJson(notice, stateOf(notice)), io);
+    if (options.json) return printJson(noticeJson(notice, stateOf(notice)), io);
     text(notice.recipient === null ? 'The operators know.\n' : `${notice.recipient} knows.\n`, io);
   });
 
 const retry = (id: string, options: ChangeOptions, io: Io): Promise<void> =>
   withStore(options, io, async ({ recipients, recorder }) => {
     const notice = await recipients.notices.retry(id, recorder(options.by));
-    if (options.json) return json(noticeJson(notice, stateOf(notice)), io);
+    if (options.json) return printJson(noticeJson(notice, stateOf(notice)), io);
     text(`A running sidecar delivers it to ${notice.recipient ?? 'alerts'}.\n`, io);
   });
 
 const text = (words: string, io: Io): void => void io.stdout.write(words);
-const json = (value: object, io: Io): void => void io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-
-const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
-const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -7,7 +7,7 @@ import type { Io } from './io.ts';
 import { withStore } from './opened.ts';
 import { by, oneOf, whole } from './options.ts';
 import { table, width } from './decisions/table.ts';
-import { counted } from './text.ts';
+import { counted, moment } from './text.ts';
 
 interface Common {
   readonly config: string;
@@ -104,5 +104,3 @@ async function close(id: string, { verdict, note, ...options }: CloseOptions, io
     );
   });
 }
-
-const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');

@@ -4,6 +4,12 @@ import stringWidth from 'string-width';
 /** `1 fault`, `2 faults` */
 export const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
+/** @param ms since 1970 @returns `2026-11-30 18:58`, UTC */
+export const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+
+/** @param ms since 1970 @returns `2026-11-30`, UTC */
+export const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
 /** Ranges of consecutive numbers: 3, 4, 5, 7 are 3–5 and 7. @param numbers in any order */
 export function spansOf(numbers: readonly number[]): [number, number][] {
   const spans: [number, number][] = [];

@@ -9,8 +9,8 @@ import {
   type RequestRow,
 } from '../../erasure/index.ts';
 import { plain, table, width } from '../decisions/table.ts';
-import type { Io } from '../io.ts';
-import { counted } from '../text.ts';
+import { type Io, printJson } from '../io.ts';
+import { counted, day, moment } from '../text.ts';
 
 interface Options {
   readonly json?: boolean;
@@ -90,10 +90,6 @@ export function printShown(
   io.stdout.write(table(['when', 'what', 'who', 'note', 'decision'], rows, width(io), 4));
 }
 
-function printJson(value: object, io: Io): void {
-  io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
 const heldIn = (request: RequestRow): string =>
   holdsOf(request)
     .map(({ category, until }) => `${category} until ${until}`)
@@ -106,6 +102,3 @@ function stateOf(request: RequestRow): string {
     return `${state.replaceAll('_', ' ')}, ${late ? `OVERDUE since ${day(due_at)}` : `due on ${day(due_at)}`}`;
   return `${state} on ${day(closed_at!)}${late ? ', OVERDUE: a hold is over' : ''}`;
 }
-
-const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
-const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

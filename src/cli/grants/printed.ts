@@ -2,8 +2,8 @@
 import { type GrantEvent, type GrantRow, type GrantState, stateOf } from '../../grants/index.ts';
 import { grantEventJson, grantJson, listedGrantJson } from '../../changes/spelled.ts';
 import { plain, table, width } from '../decisions/table.ts';
-import type { Io } from '../io.ts';
-import { counted } from '../text.ts';
+import { type Io, printJson } from '../io.ts';
+import { counted, moment } from '../text.ts';
 
 interface Options {
   readonly json?: boolean;
@@ -87,11 +87,6 @@ export function printShown(
   io.stdout.write(table(['when', 'what', 'who', 'note', 'decision'], rows, width(io), 4));
 }
 
-function printJson(value: object, io: Io): void {
-  io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-const moment = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 const usesOf = (g: GrantRow): string => `${g.uses} of ${g.max_uses ?? 'any'}`;
 
 function timeOf(g: GrantRow, state: GrantState): string {
