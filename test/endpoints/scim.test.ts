@@ -227,6 +227,16 @@ describe('SCIM', () => {
     expect({ ...about.body, decision_id: null }).toEqual({ ...unknown.body, decision_id: null });
   });
 
+  test('two credentials in one request are refused, as elsewhere', async () => {
+    const id = randomUUID();
+    const refused = await fetch(`http://127.0.0.1:${running.adminPort}/scim/v2/Users/${id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${key}`, 'x-api-key': weak },
+    });
+    expect(refused.status).toBe(401);
+    expect(await asks(await user(id))).toBe(200);
+  });
+
   const patch = (operation: object) => ({ Operations: [{ op: 'replace', ...operation }] });
   test.each([
     ['a body that is no PATCH', 'PATCH', '/Users/u', { active: false }, 400],

@@ -230,7 +230,8 @@ function checkedId(id: string): string {
 /** Clients of SCIM send one secret as a bearer token: one that is no JWT is an API key. */
 function withKey(headers: Request['headers'], header: string | null): Request['headers'] {
   const [, key] = /^bearer +([^ .]+)$/i.exec(headers.authorization ?? '') ?? [];
-  if (header === null || key === undefined) return headers;
+  // Beside a key in its own header, both are left to be refused.
+  if (header === null || key === undefined || headers[header.toLowerCase()] !== undefined) return headers;
   const { authorization: _, ...rest } = headers;
   return { ...rest, [header.toLowerCase()]: key };
 }
