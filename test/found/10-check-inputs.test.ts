@@ -203,6 +203,7 @@ decision_log: { journal: { dir: ./journal } }
 routes:
   - { match: "GET /a", upstream: crm, resource: cutomer, action: search, records: /items/* }
   - { match: "GET /b", upstream: crm, resource: cutomer, action: search, records: /items/*, purpose: claim }
+notices: { recipients: { swift_logistic: { url: "https://hooks.example/", secret: env:SWIFT_WEBHOOK } } }
 `;
 
 test.skipIf(opa === null)('every name and every file of a configuration is looked at', async () => {
@@ -226,7 +227,8 @@ data_subjects:
 ...
 `,
   );
-  const findings = await told('--config', 'sluice.yaml');
+  process.env['SWIFT_WEBHOOK'] = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+  const findings = await told('--config', 'sluice.yaml').finally(() => delete process.env['SWIFT_WEBHOOK']);
   expect(
     findings.map(
       (f) => `${f.severity} ${f.file}:${f.line} ${f.message}${f.also ? ` +${f.also.length}` : ''}`,
@@ -246,6 +248,7 @@ data_subjects:
     expect.stringMatching(/^fault sluice\.yaml:11 purpose\.recipients\.clinic: .*"city_clinic"/),
     expect.stringMatching(/^fault sluice\.yaml:16 routes\[0\]\.resource: .*"customer".* \+1$/),
     expect.stringMatching(/^fault sluice\.yaml:17 routes\[1\]\.purpose: .*"claims"/),
+    expect.stringMatching(/^fault sluice\.yaml:18 notices\.recipients\.swift_logistic: .*"swift_logistics"/),
   ]);
 });
 

@@ -57,7 +57,7 @@ export const routeFindings = (
 
 /** Checks roles, purposes, recipients and dates of credentials and routes against the policy's data. */
 export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date): readonly Finding[] {
-  const { identity, purpose, routes } = loaded.config;
+  const { identity, notices, purpose, routes } = loaded.config;
   const found: Finding[] = [];
   const say = (path: Path, message: string, severity: Finding['severity'], cause?: string): void => {
     const [finding] = told([loaded.fault(path, message)], severity);
@@ -95,6 +95,8 @@ export function nameFindings(loaded: LoadedConfig, names: KnownNames, now: Date)
   must('purpose', purpose.default, ['purpose', 'default']);
   for (const [organization, recipient] of Object.entries(purpose.recipients))
     must('recipient', recipient, ['purpose', 'recipients', organization]);
+  for (const name of Object.keys(notices?.recipients ?? {}))
+    must('recipient', name, ['notices', 'recipients', name]);
   for (const [i, { purpose: named }] of routes.entries()) must('purpose', named, ['routes', i, 'purpose']);
   return found;
 }
