@@ -174,3 +174,28 @@ describe('rules of an answer', () => {
     expect(isRetention([])).toBe(true);
   });
 });
+
+describe('names in a map', () => {
+  const mapped = (classes: Parameters<typeof catalogsOf>[0], more: object) =>
+    catalogsOf(classes, { attributes: { dated: '/date' }, envelope: {}, ...more });
+  const CLASSES = { '/{key}': 'transaction/2', '/date': 'reference/1', '/phone': 'contact/3' } as const;
+  const two = {
+    'A-2010': { date: '2010-01-01', phone: '13812345678' },
+    'A-2025': { date: '2025-01-01', phone: '13812345679' },
+  };
+
+  test('a name of a category that is too old does not leave with what else is in the record', async () => {
+    const setting = { catalog: mapped(CLASSES, {}), records: '/*', answer: says, retention: [SEVEN] };
+    const text = await disclosed(JSON.stringify(two), setting);
+    expect(text).not.toContain('A-2010');
+    expect(JSON.parse(text)).toEqual({ 'A-2025': two['A-2025'] });
+  });
+
+  test('a hidden name does not leave where the catalog names no data subject either', async () => {
+    const hidden = answer({ 'transaction/2': 'drop', 'reference/1': 'disclose', 'contact/3': 'disclose' });
+    for (const data_subject of [[], ['/{key}']]) {
+      const setting = { catalog: mapped(CLASSES, { data_subject }), records: '/*', answer: hidden };
+      expect(await disclosed(JSON.stringify(two), setting)).toBe('{}');
+    }
+  });
+});

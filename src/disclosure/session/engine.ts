@@ -494,15 +494,17 @@ export class Session {
   /** the verdict on a scope of a record */
   #ask(recorded: RecordScope, states: States): Asked {
     const asked = this.#askPolicy(recorded, states);
-    if (this.#filter === null && this.#retained === null) return asked;
-    const { attributes } = recorded;
+    const { attributes, keyed } = recorded;
+    if (this.#filter === null && this.#retained === null && keyed !== true) return asked;
     const permitted = this.#filter?.verdictOn(asked.verdict, asked.subjects, attributes) ?? asked.verdict;
-    const verdict = this.#retained?.verdictOn(permitted, attributes) ?? permitted;
+    const kept = this.#retained?.verdictOn(permitted, attributes) ?? permitted;
+    // Last: what the others have left of the name decides.
+    const verdict = keyed === true ? this.#byKey(kept) : kept;
     return verdict === asked.verdict ? asked : { ...asked, verdict };
   }
 
   #askPolicy(recorded: RecordScope, states: States): Asked {
-    const { scope, attributes, keyed } = recorded;
+    const { scope, attributes } = recorded;
     const { catalog } = scope < 0 ? this.#compiled : this.#compiled.base.scopes[scope]!;
     const named = this.#namedBy(recorded);
     if (named === null) return { verdict: unnamed(catalog), subjects: NO_TEXTS, states: NOBODY };
@@ -519,7 +521,7 @@ export class Session {
     const theirs: DataSubjectState[] = [];
     for (const id of ids) theirs.push(states.get(id) ?? NO_STATE);
     const verdict = this.#answers.ask(catalog, theirs, attributes);
-    return { verdict: keyed === true ? this.#byKey(verdict) : verdict, subjects: ids, states: theirs };
+    return { verdict, subjects: ids, states: theirs };
   }
 
   /** A name in a map cannot be treated: the record is released with the name unchanged, or withheld. */
