@@ -6,7 +6,7 @@ import type { ProxyRequest } from '../model/exchange.ts';
 import type { PolicyInput } from '../model/input.ts';
 import type { PolicySnapshot } from '../model/policy.ts';
 import type { RecordFilter } from '../model/record-filter.ts';
-import { resolvedRetention } from '../model/retention.ts';
+import { retentionRules } from '../model/retention.ts';
 import { disclosureInput } from '../model/verdict.ts';
 import type { Selected } from '../routing/index.ts';
 import { consentLookup } from './look-ups.ts';
@@ -66,16 +66,12 @@ export const disclosurePlan = <B extends Body>(
   ...body,
 });
 
-/** Rules that cannot be applied were refused with the decision. */
-function retentionOf(
+const retentionOf = (
   { obligations: { retention } }: DecisionAnswer,
   input: PolicyInput,
   { catalogs }: PolicySnapshot,
-): Pick<DisclosurePlan, 'retention'> {
-  if (!retention) return {};
-  const rules = resolvedRetention(retention, input, catalogs);
-  return 'code' in rules ? {} : { retention: rules };
-}
+): Pick<DisclosurePlan, 'retention'> =>
+  retention ? { retention: retentionRules(retention, input, catalogs) } : {};
 
 const disclosureOf =
   (snapshot: PolicySnapshot, input: PolicyInput): DisclosurePlan['ask'] =>

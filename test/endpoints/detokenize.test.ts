@@ -259,3 +259,52 @@ describe('detokenize', () => {
     expect(status).toBe(405);
   });
 });
+
+test('a token of a category that is kept for a time only is not turned back, since its record is not known', async () => {
+  const kept = await startSluice({
+    upstream: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
+    catalogs: {
+      customer: {
+        data_subject: ['/id'],
+        attributes: { dated: '/dated' },
+        fields: {
+          '/id': { category: 'reference', grade: 1 },
+          '/dated': { category: 'reference', grade: 1 },
+          '/phone': { category: 'contact', grade: 3, tokenize: {} },
+          '/mobile': { category: 'mobile', grade: 3, tokenize: {} },
+        },
+        envelope: {},
+      },
+    },
+    answers: {
+      customer: {
+        '*': answer({ 'reference/1': 'disclose', 'contact/3': 'disclose', 'mobile/3': 'disclose' }),
+      },
+    },
+    obligations: {
+      customer: {
+        retention: [{ category: 'contact', resource: 'customer', attribute: 'dated', within: 'P7Y' }],
+      },
+    },
+    config: { insecure: { literal_secrets: true }, keys: { t: { use: 'tokenize', secret: KEY(7) } } },
+  });
+  try {
+    const turned = async (field: string) => {
+      const response = await fetch(`http://127.0.0.1:${kept.adminPort}/v1/detokenize`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...kept.caller },
+        body: JSON.stringify({ token: '13988887777', resource: 'customer', field }),
+      });
+      return {
+        status: response.status,
+        ...((await response.json()) as { reasons?: readonly { code: string }[] }),
+      };
+    };
+    const refused = await turned('/phone');
+    expect(refused.status).toBe(403);
+    expect(refused.reasons?.map(({ code }) => code)).toContain('retention_undetermined');
+    expect((await turned('/mobile')).status).toBe(200);
+  } finally {
+    await kept.close();
+  }
+});
