@@ -4,6 +4,8 @@ import { LRUCache } from 'lru-cache';
 export interface Failures {
   isBlocked(caller: string): boolean;
   count(caller: string): void;
+  /** takes back one that was counted before its proof was checked */
+  forgive(caller: string): void;
 }
 
 const WINDOW = 10 * 60_000;
@@ -27,6 +29,10 @@ export function createFailures(most: number, now: () => number): Failures {
       const window = current(caller);
       if (window === null) windows.set(caller, { until: now() + WINDOW, failures: 1 });
       else window.failures++;
+    },
+    forgive(caller) {
+      const window = current(caller);
+      if (window !== null && window.failures > 0) window.failures--;
     },
   };
 }

@@ -50,9 +50,18 @@ export function createVerifications(
     at: Date,
   ): Promise<Proof> {
     const check = checks.get(method);
-    const finding =
-      check === undefined || failures.isBlocked(caller) ? FAILED : await check(value, caller, at);
-    if ('failure' in finding) failures.count(caller);
+    const isBlocked = failures.isBlocked(caller);
+    // Counted before it is checked: else all of many requests at once would be tried.
+    failures.count(caller);
+    if (check === undefined || isBlocked) return proofOf(method, FAILED, at);
+    let finding: Finding;
+    try {
+      finding = await check(value, caller, at);
+    } catch (e) {
+      failures.forgive(caller);
+      throw e;
+    }
+    if (!('failure' in finding)) failures.forgive(caller);
     return proofOf(method, finding, at);
   }
 

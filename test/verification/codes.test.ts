@@ -30,7 +30,11 @@ const later = (ms: number): Date => new Date(NOON.getTime() + ms);
 
 describe.each(Object.keys(OPEN))('codes in %s', (dialect) => {
   let database: Database;
-  const codesOf = (over: { readonly lasts?: number; readonly attempts?: number }) =>
+  const codesOf = (over: {
+    readonly lasts?: number;
+    readonly attempts?: number;
+    readonly per_data_subject?: number;
+  }) =>
     createCodes(database, {
       upstream: 'crm',
       path: '/codes',
@@ -69,6 +73,19 @@ describe.each(Object.keys(OPEN))('codes in %s', (dialect) => {
   afterEach(async () => {
     await database.write('DELETE FROM sluice_verification_codes');
     await database.close();
+  });
+
+  test('of many codes that are sent to one person at once only so many are', async () => {
+    const codes = codesOf({ per_data_subject: 3 });
+    const send = (n: number) =>
+      codes.send(
+        { id: `code-${n}`, caller: `u-${n}`, data_subject: '张三' },
+        NOON,
+        async () => undefined,
+        async () => undefined,
+      );
+    const results = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => send(n)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
   });
 
   test('a code that lasts lets all requests of a page through that come at the same time', async () => {

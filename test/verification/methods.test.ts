@@ -95,6 +95,28 @@ test('a blocked caller is told the same, and nobody is asked; a proof about some
   expect(ask).toHaveBeenCalledTimes(1);
 });
 
+test('of many wrong proofs at once only so many are tried, and right ones are not counted', async () => {
+  const asked: string[] = [];
+  const right = JSON.stringify({ customer: '张三' });
+  const verifications = createVerifications(
+    { case: config(), failures: 5 } as Parameters<typeof createVerifications>[0],
+    {
+      ask: async (_upstream, target) => {
+        asked.push(target);
+        return { status: 404, body: right };
+      },
+      verifyAssertion: null,
+      codes: null,
+      now: () => 0,
+    },
+  );
+  const tries = Array.from({ length: 200 }, (_, n) =>
+    verifications.check({ headers: { 'sluice-case': `CL-${n}` }, caller: 'u-1', at: new Date(0) }),
+  );
+  await Promise.all(tries);
+  expect(asked).toHaveLength(5);
+});
+
 test('a proof by a method that is not configured proves nothing', async () => {
   const verifications = createVerifications({ failures: 9 } as Parameters<typeof createVerifications>[0], {
     ask: answering({}),
