@@ -26,6 +26,8 @@ export async function release(
 ): Promise<void> {
   const noted = noteShare(disclosure, entry, stages);
   if (noted !== null) await noted;
+  const checked = entry.checkCaller(reply.started);
+  if (checked instanceof Promise) await checked;
   const draft = entry.draft(outcomeOf(disclosure), status, body?.byteLength ?? 0, disclosure);
   await writeRecord(draft, stages);
   await reply.send(status, headers, body === null ? [] : [body]);

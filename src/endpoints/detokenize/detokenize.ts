@@ -17,7 +17,7 @@ import { handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
-import { clientIpOf, jsonReader, refusableOf, replyOf, unreadable } from '../express.ts';
+import { clientIpOf, jsonReader, peerOf, refusableOf, replyOf, unreadable } from '../express.ts';
 
 const DETOKENIZE = 'POST /v1/detokenize';
 const BODY_BYTES = 16_384;
@@ -60,7 +60,7 @@ export const detokenizing =
           const authorized = await authorize(
             {
               headers: req.headers,
-              peer: { ip },
+              peer: peerOf(req),
               target: async () => targetOf(queryOf(await readJson(req, res))),
             },
             entry,

@@ -159,7 +159,6 @@ async function carryOut(
     await reply.send(answered, headers, [body]);
     return;
   }
-  await entry.checkCaller(false);
   await release({ status: answered, headers, body }, done.disclosure ?? null, reply, entry, stages);
 }
 
