@@ -71,6 +71,33 @@ export function bytesReader(limit: number): (req: Request, res: Response) => Pro
 /** More than any body here has. */
 const DEPTH = 32;
 
+/** Refusals in another form than `problem+json`. @param rewritten null: this one stays as it is */
+export const withProblems = (
+  reply: Reply,
+  rewritten: (
+    status: number,
+    problem: Readonly<Record<string, unknown>>,
+  ) => { readonly status: number; readonly type: string; readonly body: object } | null,
+): Reply => ({
+  ...reply,
+  get started() {
+    return reply.started;
+  },
+  send(status, headers, chunks) {
+    const other =
+      headers['content-type'] === 'application/problem+json'
+        ? rewritten(status, JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>)
+        : null;
+    if (other === null) return reply.send(status, headers, chunks);
+    const body = Buffer.from(`${JSON.stringify(other.body)}\n`);
+    return reply.send(
+      other.status,
+      { ...headers, 'content-type': other.type, 'content-length': String(body.byteLength) },
+      [body],
+    );
+  },
+});
+
 /** Reads a body of JSON in UTF-8 that has one reading. @param limit bytes */
 export function jsonReader(
   limit: number,

@@ -116,6 +116,16 @@ describe('SCIM', () => {
       schemas: [PATCH_OP],
       Operations: [{ op: 'Replace', path: 'active', value: 'False' }],
     },
+    'with the schema before the name': {
+      schemas: [PATCH_OP],
+      Operations: [{ op: 'replace', value: { 'urn:ietf:params:scim:schemas:core:2.0:User:active': false } }],
+    },
+    'in an object of the schema': {
+      schemas: [PATCH_OP],
+      Operations: [
+        { op: 'replace', value: { 'urn:ietf:params:scim:schemas:core:2.0:User': { active: false } } },
+      ],
+    },
     'among other attributes': {
       schemas: [PATCH_OP],
       Operations: [

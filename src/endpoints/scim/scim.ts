@@ -13,7 +13,7 @@ import { handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
-import { clientIpOf, jsonReader, peerOf, refusableOf, replyOf } from '../express.ts';
+import { clientIpOf, jsonReader, peerOf, refusableOf, replyOf, withProblems } from '../express.ts';
 import {
   activeOf,
   ERROR,
@@ -269,27 +269,17 @@ const answer = (
   );
 
 /** A refusal as SCIM has it (RFC 7644 §3.12), with the members of a problem beside. */
-const inScim = (reply: Reply): Reply => ({
-  ...reply,
-  get started() {
-    return reply.started;
-  },
-  send(status, headers, chunks) {
-    if (headers['content-type'] !== 'application/problem+json') return reply.send(status, headers, chunks);
-    const problem = JSON.parse(Buffer.concat(chunks as Uint8Array[]).toString()) as Record<string, unknown>;
-    const body = textOf({
+const inScim = (reply: Reply): Reply =>
+  withProblems(reply, (status, { detail, code, decision_id, reasons }) => ({
+    status,
+    type: TYPE,
+    body: {
       schemas: [ERROR],
       status: String(status),
       ...(status === 400 ? { scimType: 'invalidValue' } : {}),
-      detail: problem['detail'],
-      code: problem['code'],
-      decision_id: problem['decision_id'],
-      reasons: problem['reasons'],
-    });
-    return reply.send(
-      status,
-      { ...headers, 'content-type': TYPE, 'content-length': String(body.byteLength) },
-      [body],
-    );
-  },
-});
+      detail,
+      code,
+      decision_id,
+      reasons,
+    },
+  }));

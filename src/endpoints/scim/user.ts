@@ -46,9 +46,9 @@ export function requireSameId(
   );
 }
 
-/** @returns null: the body does not say. @throws SluiceError `input_invalid` */
+/** Also in an object of the schema's name. @returns null: the body does not say. @throws SluiceError `input_invalid` */
 export function activeOf(body: unknown): boolean | null {
-  const value = member(body, 'active');
+  const value = member(body, 'active') ?? member(member(body, USER), 'active');
   return value === undefined ? null : truth(value);
 }
 
@@ -107,7 +107,7 @@ export function filteredId(filter: string, attribute: SubjectAttribute): string 
 /** Names of attributes have no case (RFC 7643 §2.1). One that is there twice has two readings. */
 function member(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
-  const found = Object.keys(value).filter((key) => key.toLowerCase() === name.toLowerCase());
+  const found = Object.keys(value).filter((key) => isNamed(key, name));
   if (found.length > 1) throw new SluiceError('input_invalid', `${name} is there more than once.`);
   return found[0] === undefined ? undefined : (value as Record<string, unknown>)[found[0]];
 }

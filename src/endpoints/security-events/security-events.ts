@@ -14,7 +14,7 @@ import { handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
 import { release } from '../../pipeline/release.ts';
 import type { Stages } from '../../pipeline/stages.ts';
-import { bytesReader, clientIpOf, refusableOf, replyOf } from '../express.ts';
+import { bytesReader, clientIpOf, refusableOf, replyOf, withProblems } from '../express.ts';
 
 const PATH = '/v1/security-events';
 const BODY_BYTES = 65_536;
@@ -121,25 +121,13 @@ const CODES: { readonly [code in ErrorCode]?: string } = {
 };
 
 /** Refusals as RFC 8935 §2.3 has them: 400 with `err`; other failures, after which the transmitter tries again, keep their status. */
-const asRfc8935 = (reply: Reply): Reply => ({
-  ...reply,
-  get started() {
-    return reply.started;
-  },
-  send(status, headers, chunks) {
-    if (headers['content-type'] !== 'application/problem+json' || status >= 500)
-      return reply.send(status, headers, chunks);
-    const problem = JSON.parse(Buffer.concat(chunks as Uint8Array[]).toString()) as {
-      code: ErrorCode;
-      detail: string;
-    };
-    const body = Buffer.from(
-      JSON.stringify({ err: CODES[problem.code] ?? 'invalid_request', description: problem.detail }),
-    );
-    return reply.send(
-      400,
-      { ...headers, 'content-type': 'application/json', 'content-length': String(body.byteLength) },
-      [body],
-    );
-  },
-});
+const asRfc8935 = (reply: Reply): Reply =>
+  withProblems(reply, (status, { code, detail }) =>
+    status >= 500
+      ? null
+      : {
+          status: 400,
+          type: 'application/json',
+          body: { err: CODES[code as ErrorCode] ?? 'invalid_request', description: detail },
+        },
+  );
