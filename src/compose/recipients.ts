@@ -142,12 +142,14 @@ export function startRecipients(
   { changes, shares }: Recipients,
   { config, store, now, logger, recorder }: Background,
 ): RunningRecipients {
+  const closing = new AbortController();
   const loops: { close(): Promise<void> }[] = [];
   let counts: RunningRecipients['counts'] = null;
   if (config.notices !== undefined) {
     const delivery = createDelivery(store, config.notices, {
       logger,
       now,
+      closing: closing.signal,
       answered: (notice, reply) => answered(notice, reply, changes, recorder),
     });
     counts = delivery.counts;
@@ -157,7 +159,7 @@ export function startRecipients(
     loops.push(
       repeated(EXPIRY_MS, async () => {
         try {
-          while ((await changes.demand(recorder('sluice'))) !== null);
+          while (!closing.signal.aborted && (await changes.demand(recorder('sluice'))) !== null);
         } catch (err) {
           logger.warn(
             { err },
@@ -166,7 +168,13 @@ export function startRecipients(
         }
       }),
     );
-  return { counts, close: async () => void (await Promise.all(loops.map((loop) => loop.close()))) };
+  return {
+    counts,
+    async close() {
+      closing.abort(new Error('Sluice is stopping'));
+      await Promise.all(loops.map((loop) => loop.close()));
+    },
+  };
 }
 
 /** A recipient has said what it did. Said again, it changes nothing. */

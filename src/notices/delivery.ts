@@ -21,6 +21,8 @@ export interface Reply {
 export interface DeliveryDependencies {
   readonly logger: Logger;
   readonly now: () => Date;
+  /** aborted when the process stops: a delivery under way is broken off, and due again */
+  readonly closing: AbortSignal;
   /** Stores what the recipient has said. What it throws makes the delivery fail. */
   readonly answered: (notice: NoticeRow, reply: Reply) => Promise<void>;
 }
@@ -41,7 +43,7 @@ const DELAYS = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 export function createDelivery(
   database: Database,
   config: NoticesConfig,
-  { logger, now, answered }: DeliveryDependencies,
+  { logger, now, closing, answered }: DeliveryDependencies,
 ): Delivery {
   const counts = { delivered: 0, failed: 0 };
 
@@ -105,7 +107,7 @@ export function createDelivery(
       headers: signedHeaders(key, id, Math.floor(now().getTime() / 1_000), body),
       body,
       redirect: 'error',
-      signal: AbortSignal.timeout(config.timeout),
+      signal: AbortSignal.any([closing, AbortSignal.timeout(config.timeout)]),
     });
     const text = await limited(response);
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -129,7 +131,7 @@ export function createDelivery(
       if (notice === null) continue;
       if (!(await deliver(notice))) break;
       delivered++;
-      if (performance.now() > until) break;
+      if (closing.aborted || performance.now() > until) break;
     }
     return delivered;
   }

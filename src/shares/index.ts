@@ -124,14 +124,16 @@ export function createShares(
 
     async withdrawn(queries, withdrawals, type = 'consent.withdrawn') {
       for (const { data_subject, purpose, recipient, categories } of withdrawals) {
-        const found = await queries.query<Found>(
-          `SELECT s.recipient, s.decision_id, s.purpose, s.shared_at FROM sluice_share_subjects AS x
-           JOIN sluice_shares AS s ON s.decision_id = x.decision_id
-           WHERE x.data_subject = $1 AND (CAST($2 AS text) IS NULL OR s.purpose = $2) AND (CAST($3 AS text) IS NULL OR s.recipient = $3)
-           ORDER BY s.recipient, s.shared_at DESC, s.decision_id`,
+        const found = await queries.query<Found & { readonly received: number }>(
+          `SELECT * FROM (
+             SELECT s.recipient, s.decision_id, s.purpose, s.shared_at, count(*) OVER (PARTITION BY s.recipient) AS received,
+               row_number() OVER (PARTITION BY s.recipient ORDER BY s.shared_at DESC, s.decision_id) AS rank
+             FROM sluice_share_subjects AS x JOIN sluice_shares AS s ON s.decision_id = x.decision_id
+             WHERE x.data_subject = $1 AND (CAST($2 AS text) IS NULL OR s.purpose = $2) AND (CAST($3 AS text) IS NULL OR s.recipient = $3)
+           ) AS ranked WHERE rank <= ${MOST_DECISIONS} ORDER BY recipient, rank`,
           [await pseudonym(data_subject), purpose, recipient],
         );
-        const byRecipient = new Map<string, Found[]>();
+        const byRecipient = new Map<string, (typeof found)[number][]>();
         for (const share of found) {
           const list = byRecipient.get(share.recipient);
           if (list === undefined) byRecipient.set(share.recipient, [share]);
@@ -147,8 +149,8 @@ export function createShares(
               data_subject,
               purpose,
               categories,
-              received: shares.length,
-              decisions: shares.slice(0, MOST_DECISIONS).map((s) => ({
+              received: shares[0]!.received,
+              decisions: shares.map((s) => ({
                 decision_id: s.decision_id,
                 purpose: s.purpose,
                 at: new Date(s.shared_at).toISOString(),
@@ -228,11 +230,13 @@ export function createShares(
           [id, now().getTime(), by, how, note],
         );
         // What was archived is still there: its people are still told to whom a withdrawal goes.
-        if (how === 'destroyed')
+        if (how === 'destroyed') {
           await queries.query(
             'DELETE FROM sluice_share_subjects WHERE decision_id IN (SELECT decision_id FROM sluice_shares WHERE demand_id = $1)',
             [id],
           );
+          await queries.query('DELETE FROM sluice_shares WHERE demand_id = $1', [id]);
+        }
         await journaled(demand!);
         return demand!;
       }),
@@ -254,10 +258,12 @@ export function createShares(
 
     recipients: () =>
       database.query<RecipientTotals>(
-        `SELECT s.recipient, sum(CASE WHEN s.demand_id IS NULL THEN 1 ELSE 0 END) AS current,
-           (SELECT count(*) FROM sluice_demands d WHERE d.recipient = s.recipient AND d.confirmed_at IS NULL) AS open,
-           (SELECT count(*) FROM sluice_demands d WHERE d.recipient = s.recipient AND d.confirmed_at IS NULL AND d.due_at < $1) AS overdue
-         FROM sluice_shares s GROUP BY s.recipient ORDER BY s.recipient`,
+        `SELECT recipient, sum(current) AS current, sum(open) AS open, sum(overdue) AS overdue FROM (
+           SELECT recipient, 1 AS current, 0 AS open, 0 AS overdue FROM sluice_shares WHERE demand_id IS NULL
+           UNION ALL
+           SELECT recipient, 0, CASE WHEN confirmed_at IS NULL THEN 1 ELSE 0 END,
+             CASE WHEN confirmed_at IS NULL AND due_at < $1 THEN 1 ELSE 0 END FROM sluice_demands
+         ) AS each_one GROUP BY recipient ORDER BY recipient`,
         [now().getTime()],
       ),
   };

@@ -124,7 +124,12 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     );
   const open = () => recipients.notices.list({ open: true, limit: 100 });
   const delivery = (after: Parameters<typeof createDelivery>[2]['answered'] = async () => undefined) =>
-    createDelivery(database, config().notices, { logger: silentLogger, now: () => now, answered: after });
+    createDelivery(database, config().notices, {
+      logger: silentLogger,
+      now: () => now,
+      closing: new AbortController().signal,
+      answered: after,
+    });
 
   beforeEach(async () => {
     database = OPEN[dialect]!();
@@ -345,6 +350,11 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
       const demand = await recipients.changes.demand(recorder('sluice'));
       await recipients.changes.confirm(demand!.id, how, null, recorder('dpo'));
     }
+    expect(await recipients.changes.recipients()).toEqual([
+      { recipient: '顺丰', current: 0, open: 0, overdue: 0 },
+    ]);
+    const [left] = await database.query<{ n: number }>('SELECT count(*) AS n FROM sluice_shares');
+    expect(left!.n).toBe(1);
     const before = (await open()).length;
     await consents().edit([{ data_subject: '张三', addFlags: ['opt_out'] }], 'dpo');
     expect(await open()).toHaveLength(before);
@@ -364,6 +374,43 @@ describe.each(Object.keys(OPEN))('recipients in %s', (dialect) => {
     const [notice] = await open();
     expect(notice!.delivered_at).toBeNull();
     expect(notice!.next_at).not.toBeNull();
+  });
+
+  test('a person of whom a recipient has received very often is told of with all, and the newest thousand are named', async () => {
+    let newest = '';
+    for (let n = 0; n < 1_003; n++) {
+      now = new Date(now.getTime() + 1);
+      newest = await share('顺丰', 'delivery', '张三');
+    }
+    await consents().edit([{ data_subject: '张三', addFlags: ['opt_out'] }], 'dpo');
+    const { received, decisions } = JSON.parse((await open())[0]!.data!) as {
+      received: number;
+      decisions: { decision_id: string }[];
+    };
+    expect({ received, named: decisions.length, first: decisions[0]!.decision_id }).toEqual({
+      received: 1_003,
+      named: 1_000,
+      first: newest,
+    });
+  });
+
+  test('a stop breaks off a delivery under way, which is due again', async () => {
+    await share('顺丰', 'delivery', '张三');
+    await consents().edit([{ data_subject: '张三', addFlags: ['opt_out'] }], 'dpo');
+    const closing = new AbortController();
+    answer = () => {
+      closing.abort();
+      return { status: 200 };
+    };
+    const stopped = createDelivery(database, config().notices, {
+      logger: silentLogger,
+      now: () => now,
+      closing: closing.signal,
+      answered: async () => undefined,
+    });
+    expect(await stopped.run()).toBe(0);
+    expect((await open())[0]).toMatchObject({ delivered_at: null });
+    expect((await open())[0]!.next_at).not.toBeNull();
   });
 
   test('one who receives thousands in one answer is noted with all of them', async () => {
