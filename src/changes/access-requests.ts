@@ -152,6 +152,7 @@ export function accessRequestService(
       found === null ||
       found.subject?.id !== caller.id ||
       found.subject.type !== caller.type ||
+      found.subject.properties.organization !== caller.properties.organization ||
       found.kind !== 'disclosure'
     )
       throw invalid('No such decision about a request of the caller is known here. Use the binding token.');

@@ -169,7 +169,16 @@ export function createGrants(
             `SELECT * FROM sluice_grants WHERE digest = $1 AND state = 'requested'`,
             [grant.digest],
           );
-          if (pending !== undefined) return { grant: pending, isNew: false };
+          if (pending === undefined) continue;
+          // Who asks again and wants to be called is called, unless somebody else is already.
+          const [called] =
+            grant.callback === null
+              ? []
+              : await tx.query<GrantRow>(
+                  'UPDATE sluice_grants SET callback = $2 WHERE id = $1 AND callback IS NULL RETURNING *',
+                  [pending.id, grant.callback],
+                );
+          return { grant: called ?? pending, isNew: false };
         }
       });
     },

@@ -32,7 +32,7 @@ export interface Wanted {
   readonly starts_at: number | null;
   /** null: as configured */
   readonly duration: number | null;
-  /** of the first of identical requests */
+  /** of the first of identical requests that has one */
   readonly callback?: Callback | null;
 }
 

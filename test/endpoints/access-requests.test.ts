@@ -394,6 +394,17 @@ describe('a callback', () => {
     expect(refused).toMatchObject({ status: 400, body: { code: 'input_invalid' } });
     expect(application.calls).toHaveLength(before);
   });
+
+  test('is made also where it comes with a repetition of the request', async () => {
+    const other = await token('u-43', ['support']);
+    const offered = async () => (await get(DENIED, other)).body.access_request as AccessRequestOffer;
+    const first = (await answer(await offered(), {}, other)).body.task as { id: string };
+    const again = (await answer(await offered(), { callback: { endpoint: application.url } }, other)).body
+      .task as { id: string };
+    expect(again.id).toBe(first.id);
+    await admin(`/v1/grants/${first.id}/reject`, lead, {});
+    await vi.waitFor(() => expect(called(first.id).length).toBeGreaterThan(0), { timeout: 30_000 });
+  });
 });
 
 describe('no offer', () => {
