@@ -176,7 +176,9 @@ async function run(id: string | undefined, options: ChangeOptions, io: Io): Prom
     const upstreams = createUpstreams(upstreamConfigs(config));
     const rows: RequestRow[] = [];
     try {
-      for (const each of requests) {
+      for (const { id: listed } of requests) {
+        // A hold or a rejection since the list was made counts.
+        const each = (await store.show(listed)).request;
         const why = notRunnable(each);
         if (why !== null) {
           if (id !== undefined) throw new SluiceError('erasure_invalid', why);
@@ -203,6 +205,8 @@ async function run(id: string | undefined, options: ChangeOptions, io: Io): Prom
         if ('confirmation' in result) {
           row = await store.confirm(each.id, result.confirmation, recorder(options.by));
           say(`${each.id}: ${result.confirmation.upstream} has confirmed (${result.confirmation.status})`);
+          // Somebody has held or rejected it meanwhile: the next upstream is not asked.
+          if (notRunnable(row) !== null) return row;
         } else {
           isDone = false;
           const why = `${result.upstream}: ${result.status === null ? 'no answer' : `status ${result.status}`}`;
