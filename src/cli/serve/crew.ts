@@ -83,6 +83,8 @@ export class Crew {
     const [first, ...others] = this.slots as [Slot, ...Slot[]];
     try {
       const policy = await this.#launch(first);
+      // Stopped while the first one was becoming ready: nobody would stop the others.
+      if (this.#stopping !== null) return policy;
       await Promise.all(others.map((slot) => this.#launch(slot)));
       return policy;
     } catch (e) {
@@ -130,6 +132,7 @@ export class Crew {
             slot.state = 'up';
             slot.served = true;
             slot.upSince = performance.now();
+            if (this.#stopping !== null) this.tell(slot, { say: 'stop' });
             return resolve(message.policy);
           case 'listens?':
             return listeners.give(message.listener, (reply, socket) => this.tell(slot, reply, socket));
