@@ -1,6 +1,6 @@
 /**
  * HMAC-SHA-256 (RFC 2104) of short texts under one key. `createHmac` makes a stream for each of them: an export names a data subject in each row,
- * and that took a fifth of the time of a CSV. Two calls of the one-shot `hash` take less than half of it (bench/RESULTS.md, Proxy).
+ * and that took a fifth of the time of a CSV. Two calls of the one-shot `hash` take about half of it (bench/RESULTS.md, Proxy).
  */
 import { createHmac, createSecretKey, hash } from 'node:crypto';
 

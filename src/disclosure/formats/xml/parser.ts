@@ -270,11 +270,14 @@ export class XmlParser {
   }
 
   #match(token: Token, bytes: Uint8Array): Parsed {
+    const isFirst = this.#given === 0;
     this.#given += unitsOf(this.#charset, bytes, token);
     const declaration = token.kind === 'instruction' && this.#events[this.#next]?.kind === 'declaration';
     const parsed = { token, text: null, blank: null, tag: null, declaration };
     switch (token.kind) {
       case 'text':
+        // Blanks that begin a document are permitted (XML 1.0, production 22), and saxes does not report them.
+        if (isFirst && this.#events[this.#next]?.kind !== 'text') return { ...parsed, text: '' };
         // reported at the `<` after it
         return { ...parsed, text: this.#take('text', null).text };
       case 'cdata':

@@ -59,7 +59,8 @@ export class PlainRecord implements RecordPiece {
       this.#tree().render(out, rendering);
       return;
     }
-    renderer.render(this.#source, this.#first, rendering, out);
+    // A treatment may write a document in a field, and so come here again.
+    (renderer.isBusy ? new Renderer() : renderer).render(this.#source, this.#first, rendering, out);
   }
 
   group(rendering: Rendering): string {
@@ -67,22 +68,39 @@ export class PlainRecord implements RecordPiece {
   }
 }
 
+const NO_WORDS = new Int32Array(0);
+
 /** Decides and writes one record at a time. */
 class Renderer {
   #source: PlainSource | null = null;
-  #words = new Int32Array(0);
+  #words = NO_WORDS;
   #first = 0;
   #rendering: Rendering | null = null;
   readonly #treated: Extract<Treated, { kind: 'string' | 'number' }>[] = [];
   /** words of the elements around the current one, within its scope */
   #around: number[] = [];
 
+  get isBusy(): boolean {
+    return this.#source !== null;
+  }
+
   render(source: PlainSource, first: number, rendering: Rendering, out: Output): void {
+    try {
+      this.#renderRecord(source, first, rendering, out);
+    } finally {
+      // It lives as long as the process, and an index as long as its answer.
+      this.#source = null;
+      this.#rendering = null;
+      this.#words = NO_WORDS;
+      this.#treated.length = 0;
+    }
+  }
+
+  #renderRecord(source: PlainSource, first: number, rendering: Rendering, out: Output): void {
     this.#source = source;
     this.#words = source.index.words;
     this.#first = first;
     this.#rendering = rendering;
-    this.#treated.length = 0;
     this.#around.length = 0;
     const program = rendering.program(0, 0);
     const root = this.#words[first + NAME]!;
@@ -92,8 +110,6 @@ class Renderer {
     this.#write(splice, 0, decision === DROPPED ? NULLED : decision);
     const end = this.#words[first + END]!;
     splice.skip(end, end);
-    this.#source = null;
-    this.#rendering = null;
   }
 
   /** Decides an element and those in it, and counts them. */
@@ -238,5 +254,5 @@ class Renderer {
 }
 
 const EMPTY_END = Buffer.from('/>');
-/** One for the process: rendering a record is never interrupted. */
+/** One for the process. */
 const renderer = new Renderer();
