@@ -119,7 +119,7 @@ type Level = 0 | 1;
 type Unoptimized = string;
 const MISSING = /undefined entrypoint (data\.\S+)|entrypoint "([^"]+)" does not refer to a rule/;
 const OURS = /^\s*package\s+sluice\s*(?:#.*)?$/m;
-const HAS_ADMIN = /^(?:default\s+)?admin\s*(?::=|=|if\b)/m;
+const HAS_ADMIN = /^(?:default\s+)?admin(?=\s*(?::=|=|if\b|contains\b|[.[]))/m;
 
 const entrypointsOf = (files: PolicyDirectory, { entrypoints = [], only }: CompileOptions): string[] => {
   if (only !== undefined) return [...only];

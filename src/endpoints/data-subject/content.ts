@@ -2,6 +2,7 @@
 import type { ConsentChanges } from '../../changes/consents.ts';
 import type { ErasureChanges } from '../../changes/erasure.ts';
 import { SluiceError } from '../../errors.ts';
+import { endOf } from '../../model/moment.ts';
 import type { PageConsent, PageContent } from './html.ts';
 
 export interface PageSources {
@@ -37,13 +38,12 @@ export async function contentOf(
         since: from ?? at ?? null,
         until: until ?? null,
       }));
-  const today = now.toISOString().slice(0, 10);
   const objections = flags.flatMap((flag) =>
     flag === OPT_OUT ? ['*'] : flag.startsWith(`${OPT_OUT}:`) ? [flag.slice(OPT_OUT.length + 1)] : [],
   );
   const requests = (await erasure?.list({ state: 'all', data_subject: id, limit: MOST_REQUESTS })) ?? [];
   return {
-    given: shown('given').filter(({ until }) => until === null || until.slice(0, 10) >= today),
+    given: shown('given').filter(({ until }) => until === null || endOf(until) >= now.getTime()),
     withdrawn: shown('withdrawn'),
     objections,
     purposes: objections.includes('*') ? [] : purposes().filter((name) => !objections.includes(name)),

@@ -63,6 +63,7 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   const cookie = cookieFor(new URL(url));
   const milliseconds = (): number => now().getTime();
   const looks = new Rate(LOOKS.limit, LOOKS.window, milliseconds);
+  const openings = new Rate(LOOKS.limit, LOOKS.window, milliseconds);
   const changes = new Rate(CHANGES.limit, CHANGES.window, milliseconds);
   const failures = new Rate(FAILURES.limit, FAILURES.window, milliseconds);
 
@@ -87,6 +88,7 @@ export function createDataSubjectPage(stages: Stages, services: PageServices): E
   app.get('/l/:token', (req, res) =>
     recording(req, res, 'GET /l/{token}', async (entry) => {
       const { session, seconds, visitor } = await found(req, () => links.exchange(req.params.token));
+      limit(openings, visitor.link);
       await recorded(entry, visitor, 303, 'link_opened');
       res.set('Set-Cookie', cookie.set(session, seconds));
       redirect(res, '../');
