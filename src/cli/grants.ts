@@ -77,7 +77,10 @@ export function command(io: Io): Command {
       .option('--json', 'print as JSON');
   const scoped = (c: Command): Command =>
     by(
-      c.requiredOption('--subject <id>', 'the caller who will use it (`sub` of the token)'),
+      c.requiredOption(
+        '--subject <id>',
+        'the caller who will use it (`sub` of the token, `<realm>:<sub>` where issuers have realms)',
+      ),
       'the caller who will use it',
     )
       .requiredOption('--purpose <name>', 'only for this purpose')

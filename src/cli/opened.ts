@@ -21,7 +21,7 @@ import { createDecisionLog, newDecisionId, type OpenDecisionLog } from '../decis
 import { createErasure } from '../erasure/index.ts';
 import { SluiceError } from '../errors.ts';
 import { createGrants, scopeOf, stateOf } from '../grants/index.ts';
-import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
+import { createApiKeyRecords, createRevocationRecords, realmsOf } from '../identity/index.ts';
 import { systemClock } from '../observability/clock.ts';
 import { silentLogger } from '../observability/logger.ts';
 import { createLinks } from '../links/index.ts';
@@ -111,6 +111,7 @@ export async function withStore<T>(
           decided: recipients.requestDecided,
           newId: newDecisionId,
           now,
+          realms: realmsOf(config.identity),
         });
         return grantChanges(grants, { policy: () => policyOf(loaded), scopeOf, stateOf, now });
       },

@@ -21,7 +21,7 @@ import { createLinks } from '../links/index.ts';
 import type { Signing } from '../model/signing.ts';
 import type { Clock } from '../observability/clock.ts';
 import { isLiftable } from '../pipeline/access-request.ts';
-import { createApiKeyRecords, createRevocationRecords } from '../identity/index.ts';
+import { createApiKeyRecords, createRevocationRecords, realmsOf } from '../identity/index.ts';
 import { createCodes } from '../verification/index.ts';
 import type { Parts } from './build.ts';
 import { codesThrough } from './verifications.ts';
@@ -58,6 +58,7 @@ export function adminApi(parts: Parts, config: Config): AdminApi {
                 decided: recipients.requestDecided,
                 newId: newDecisionId,
                 now,
+                realms: realmsOf(config.identity),
               }),
               {
                 policy: async () => policy.current(),

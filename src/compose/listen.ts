@@ -50,6 +50,7 @@ function accessByOthers(
     provisioning(stages, {
       revocations,
       subject: scim.subject,
+      ...(scim.realm === undefined ? {} : { realm: scim.realm }),
       apiKeyHeader: takesApiKeys(identity) ? identity.api_key_header : null,
       now: () => stages.clock.now(),
     });

@@ -8,8 +8,9 @@ import { checkCors } from '../endpoints/proxy/section.ts';
 import { checkErasure } from '../erasure/section.ts';
 import { checkGrants } from '../grants/section.ts';
 import { checkNotices } from '../notices/section.ts';
-import { checkIdentity, takesApiKeys } from '../identity/section.ts';
+import { checkIdentity, realmsOf, takesApiKeys } from '../identity/section.ts';
 import { checkDataSubjectPage } from '../links/section.ts';
+import { inRealm, LOCAL_REALM } from '../model/realm.ts';
 import { checkPolicy } from '../policy/section.ts';
 import { checkRoutes, narrowsByHeader } from '../routing/section.ts';
 import { checkUpstreams, isTaken } from '../upstream/section.ts';
@@ -100,8 +101,31 @@ export function checkConfig(
   if (identity && config.insecure) checkKeySets(identity, config.insecure, report);
   if (config.admin?.scim && identity && !identity.revocations_in_store)
     report(['admin', 'scim'], 'needs identity.revocations_in_store: true, where it takes effect');
+  if (identity) checkRealms(identity, grants, config.admin?.scim, report);
   if (listen) checkAddresses(listen, report);
   return faults;
+}
+
+/** Where issuers have realms, a name without one is nobody's. */
+function checkRealms(
+  identity: Config['identity'],
+  grants: Config['grants'],
+  scim: Config['admin']['scim'],
+  report: Report,
+): void {
+  const realms = realmsOf(identity);
+  const names = realms?.filter((realm) => realm !== LOCAL_REALM) ?? [];
+  if (scim && (scim.realm === undefined ? names.length > 0 : !names.includes(scim.realm)))
+    report(
+      ['admin', 'scim', 'realm'],
+      `names the realm of its users: ${names.join(', ') || 'none is configured'}`,
+    );
+  for (const name of realms === null ? [] : Object.keys(grants?.approvers ?? {}))
+    if (!realms!.some((realm) => name.startsWith(`${realm}:`)))
+      report(
+        ['grants', 'approvers', name],
+        `is nobody's name: write it with its realm (${realms!.map((realm) => inRealm(realm, name)).join(', ')})`,
+      );
 }
 
 /** A proof that a route demands and that nothing checks would refuse every request. */

@@ -4,11 +4,12 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { Database, Queries } from '../model/database.ts';
+import { mayBeSame } from '../model/realm.ts';
 import type { ReviewDesk } from '../model/review.ts';
 import { append, type Happening } from './events.ts';
 import { checked, insert, newRow, type Wanted } from './request.ts';
 import { notFound, requirePending, spell, unauthorized } from './refusals.ts';
-import { matched, ruleFor } from './rules.ts';
+import { isOwn, matched, mayBeOwn, ruleFor } from './rules.ts';
 import type { GrantsConfig } from './section.ts';
 import { type EventName, type GrantEvent, type GrantRow, stateOf } from './tables.ts';
 
@@ -73,12 +74,14 @@ export interface GrantDependencies {
   readonly decided?: (queries: Queries, grant: GrantRow, by: string) => Promise<unknown>;
   readonly newId: () => string;
   readonly now: () => Date;
+  /** of the callers; null or absent: a name needs none */
+  readonly realms?: readonly string[] | null;
 }
 
 export function createGrants(
   database: Database,
   config: GrantsConfig,
-  { reviews, alert, decided, newId, now }: GrantDependencies,
+  { reviews, alert, decided, newId, now, realms = null }: GrantDependencies,
 ): GrantStore {
   const approving = new Set(config.rules.flatMap(({ approved_by }) => approved_by));
   /** The roles in which somebody approves: those of sluice.yaml, and if it names nobody, those of the credential. */
@@ -155,7 +158,7 @@ export function createGrants(
 
   return {
     async request(wanted, change) {
-      const grant = checked(newRow(wanted, change.by, newId(), now(), config.duration), config);
+      const grant = checked(newRow(wanted, change.by, newId(), now(), config.duration), config, realms);
       ruleOf(grant);
       return database.transaction(async (tx) => {
         // The pending one may be approved between the two statements: then this request is a new one.
@@ -204,7 +207,7 @@ export function createGrants(
         config.duration,
       );
       const grant: GrantRow = {
-        ...checked(row, config),
+        ...checked(row, config, realms),
         kind: 'break_glass',
         state: 'active',
         from_at: at.getTime(),
@@ -224,7 +227,7 @@ export function createGrants(
       const [found] = await database.query<GrantRow>('SELECT * FROM sluice_grants WHERE id = $1', [id]);
       if (found === undefined) throw notFound(id);
       checkApproval(found);
-      if (isOwn(found, change.by)) await openReview(found, 'self_approval', change.by, change);
+      if (mayBeOwn(found, change.by)) await openReview(found, 'self_approval', change.by, change);
       return database.transaction(async (tx) => {
         const before = await locked(tx, id);
         const { approved_by, approved_as, isLast } = checkApproval(before);
@@ -246,12 +249,12 @@ export function createGrants(
         requirePending(grant);
         const rule = ruleOf(grant);
         const before = JSON.parse(grant.approved_by) as string[];
-        if (isOwn(grant, change.by) && !rule.self_approval)
+        if (mayBeOwn(grant, change.by) && !rule.self_approval)
           throw new SluiceError(
             'grant_self_approval',
             'Nobody approves their own access: somebody else has to.',
           );
-        if (before.includes(change.by))
+        if (before.some((earlier) => mayBeSame(earlier, change.by)))
           throw new SluiceError(
             'grant_approver_unauthorized',
             `${change.by} has approved it already: the other approval has to come from somebody else.`,
@@ -322,5 +325,3 @@ const CONDITION: Readonly<Record<GrantFilter, string>> = {
   open: `(state = 'requested' OR (state = 'active' AND until_at > $2))`,
   archived: `state <> 'requested' AND (state <> 'active' OR until_at <= $2)`,
 };
-
-const isOwn = (grant: GrantRow, who: string): boolean => grant.subject === who || grant.requested_by === who;

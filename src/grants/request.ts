@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Queries } from '../model/database.ts';
+import { inRealm } from '../model/realm.ts';
 import type { GrantsConfig } from './section.ts';
 import type { GrantRow } from './tables.ts';
 
@@ -71,10 +72,21 @@ export function newRow(w: Wanted, by: string, id: string, at: Date, duration: nu
   };
 }
 
-/** @throws SluiceError `grant_invalid` */
-export function checked(grant: GrantRow, { max_duration }: GrantsConfig): GrantRow {
+/**
+ * @param realms of the callers; null: a name needs none
+ * @throws SluiceError `grant_invalid`
+ */
+export function checked(
+  grant: GrantRow,
+  { max_duration }: GrantsConfig,
+  realms: readonly string[] | null,
+): GrantRow {
   const invalid = (message: string): SluiceError => new SluiceError('grant_invalid', message);
   if (grant.subject.trim() === '') throw invalid('The grant is for nobody: name the caller.');
+  if (realms !== null && !realms.some((realm) => grant.subject.startsWith(`${realm}:`)))
+    throw invalid(
+      `${grant.subject} may be somebody in each realm: write ${realms.map((realm) => inRealm(realm, grant.subject)).join(' or ')}.`,
+    );
   if (grant.justification.trim() === '') throw invalid('A reason is required.');
   if (grant.categories === '[]') throw invalid('A grant that names no category has no effect: name one.');
   if (grant.ids !== null && grant.resource === null)

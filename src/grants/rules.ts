@@ -1,4 +1,6 @@
 /** Who has to approve which request. */
+import { mayBeSame } from '../model/realm.ts';
+import type { GrantRow } from './tables.ts';
 
 export interface ApprovalRule {
   readonly tiers?: readonly number[];
@@ -29,3 +31,11 @@ export function matched<L, R>(
   const [first, ...others] = left;
   return right.some((r, i) => fits(first as L, r) && matched(others, right.toSpliced(i, 1), fits));
 }
+
+/** Of whom it is: they may withdraw and end it. */
+export const isOwn = (grant: GrantRow, who: string): boolean =>
+  grant.subject === who || grant.requested_by === who;
+
+/** Of whom it may be: they approve it only where a rule says so. */
+export const mayBeOwn = ({ subject, requested_by }: GrantRow, who: string): boolean =>
+  mayBeSame(subject, who) || mayBeSame(requested_by, who);

@@ -35,7 +35,7 @@ export const grantsSchema = section(
     approvers: optional(
       table(roles('roles of this person, as `approved_by` names them', 16), {
         description:
-          'who approves: `sub` of a person → roles; absent: whoever has the roles by their credential, by the admin API alone',
+          'who approves: name of a person (`sub`, with the realm of its issuer) → roles; absent: whoever has the roles by their credential, by the admin API alone',
       }),
     ),
     rules: Type.Array(ruleSchema, {

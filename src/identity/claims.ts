@@ -3,6 +3,7 @@ import type { IssuerConfig, SubjectConfig } from './section.ts';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../model/input.ts';
 import { tokensOf } from '../model/pointer.ts';
+import { inRealm, LOCAL_REALM } from '../model/realm.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -34,6 +35,10 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
   };
   const id = read(names.subject, text);
   if (id === null) throw invalid(`The token has no claim "${names.subject}", which identifies its subject.`);
+  if (issuer.realm === undefined && id.startsWith(`${LOCAL_REALM}:`))
+    throw invalid(
+      `The token's claim "${names.subject}" begins with "${LOCAL_REALM}:", as the names of API keys and certificates do. Give the issuer a realm.`,
+    );
   const extra = Object.fromEntries(
     Object.entries(names.properties).flatMap(([property, name]) => {
       const value = claimAt(claims, name);
@@ -42,7 +47,7 @@ export function subjectOf(claims: Claims, issuer: IssuerConfig): Subject {
   );
   return freeze({
     type: read(names.type, text) ?? issuer.subject_type,
-    id,
+    id: inRealm(issuer.realm, id),
     properties: {
       ...extra,
       roles: read(names.roles, list) ?? [],
@@ -74,7 +79,7 @@ export const NO_CLAIMS: Readonly<Record<string, unknown>> = Object.freeze({});
 export function configuredSubject(subject: SubjectConfig, amr: readonly string[]): Subject {
   return freeze({
     type: subject.type,
-    id: subject.id,
+    id: inRealm(LOCAL_REALM, subject.id),
     properties: {
       roles: [...subject.roles],
       department: subject.department ?? null,

@@ -36,7 +36,7 @@ export {
   type Terms,
 } from './revocation-records.ts';
 export { createSecurityEvents } from './security-events.ts';
-export { takesApiKeys } from './section.ts';
+export { realmsOf, takesApiKeys } from './section.ts';
 export type { Authenticated, Headers, Identity, Peer } from './types.ts';
 
 export interface IdentityDependencies {

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { Database, Row } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
+import { namesOf } from '../model/realm.ts';
 import { asSeen, holdsUnseen } from '../model/spelling.ts';
 import { DIGEST } from './revoked.ts';
 
-/** What a revocation names: a caller by `subject.id`, a token by its id, or any credential by a digest, as in the file. */
+/** What a revocation names: a caller by `subject.id` (without its realm: whoever has that id in any), a token by its id, or any credential by a digest, as in the file. */
 export interface RevocationTarget {
   readonly kind: 'subject' | 'jti' | 'sha256';
   readonly name: string;
@@ -71,7 +72,7 @@ export interface RevocationRecords {
     /** the last of the page before */
     readonly after?: { readonly at: number; readonly id: string };
   }): Promise<readonly Revocation[]>;
-  /** all that a subject ever had, the newest first */
+  /** all that a subject ever had, also under its name without a realm, the newest first */
   ofSubject(subject: string): Promise<readonly Revocation[]>;
 }
 
@@ -137,8 +138,8 @@ export function createRevocationRecords(database: Database, now: () => Date): Re
       ),
     ofSubject: (subject) =>
       database.query<Revocation>(
-        "SELECT * FROM sluice_revocations WHERE kind = 'subject' AND name = $1 ORDER BY revoked_at DESC, id",
-        [asSeen(subject)],
+        "SELECT * FROM sluice_revocations WHERE kind = 'subject' AND name = ANY($1) ORDER BY revoked_at DESC, id",
+        [namesOf(subject).map(asSeen)],
       ),
   };
 }

@@ -5,6 +5,7 @@
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { faultsIn, spellFault } from '../documents/faults.ts';
 import type { Clock } from '../observability/clock.ts';
+import { namesOf } from '../model/realm.ts';
 import { asSeen } from '../model/spelling.ts';
 import { UNMARKED } from '../documents/complete.ts';
 import { observeFile } from '../observability/file.ts';
@@ -77,12 +78,12 @@ export function openRevocations(
   return {
     check({ subject, claims, digests: names }) {
       const { ids, digests, subjects } = current();
-      const before = subjects.get(asSeen(subject.id));
+      const befores = namesOf(subject.id).flatMap((name) => subjects.get(asSeen(name)) ?? []);
       const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;
       const isRevoked =
         (digests.size > 0 && names.some((name) => digests.has(name))) ||
         (ids.size > 0 && claims['jti'] !== undefined && ids.has(asSeen(String(claims['jti'])))) ||
-        (before !== undefined && issued < before);
+        befores.some((before) => issued < before);
       if (isRevoked) throw revokedError(subject);
     },
     checkDigest(digest) {

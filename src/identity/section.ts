@@ -2,6 +2,7 @@
 import type { Path, Report } from '../documents/faults.ts';
 import { ASYMMETRIC_ALGORITHMS } from '../model/algorithms.ts';
 import { startOf } from '../model/moment.ts';
+import { LOCAL_REALM, REALM_PATTERN } from '../model/realm.ts';
 import { holdsUnseen } from '../model/spelling.ts';
 import {
   defaulted,
@@ -32,7 +33,7 @@ const name = (description: string) => Type.String({ minLength: 1, maxLength: 256
 /** The subject of a credential that carries no claims. */
 const subjectSchema = section({
   type: defaulted(name('`service`, `partner`, `user`'), 'service'),
-  id: name('id of the subject in decision records'),
+  id: name('name of the subject; in decision records, grants and lists it is `local:<id>`'),
   roles: defaulted(Type.Array(name('a role'), { uniqueItems: true }), []),
   department: optional(name('department')),
   organization: name('`internal`, or the partner it belongs to'),
@@ -116,6 +117,13 @@ const issuerSchema = section({
   ),
   clock_tolerance: defaulted(duration({ min: '0s', max: '5m' }), '10s'),
   subject_type: defaulted(name('type of the subjects of this issuer'), 'user'),
+  realm: optional(
+    Type.String({
+      pattern: REALM_PATTERN,
+      description:
+        'its subjects are named `<realm>:<sub>`; issuers of one realm name the same people; needed as soon as there are several issuers',
+    }),
+  ),
   organization: optional(name('organization of its subjects if no claim names one')),
   purpose: optional(name('purpose if neither the request, the token nor the route names one')),
 });
@@ -229,15 +237,31 @@ export const takesApiKeys = ({
 }: Pick<IdentityConfig, 'api_keys' | 'api_keys_in_store'>): boolean =>
   api_keys.length > 0 || api_keys_in_store;
 
+/** The realms of all callers; null: an issuer has none, so that a name needs none. */
+export const realmsOf = ({ issuers }: Pick<IdentityConfig, 'issuers'>): readonly string[] | null => {
+  const realms = issuers.map(({ realm }) => realm);
+  return realms.includes(undefined) ? null : [...new Set([...(realms as readonly string[]), LOCAL_REALM])];
+};
+
 /** @param report paths start at `identity` */
 export function checkIdentity(identity: IdentityConfig, report: Report): void {
   const { issuers, api_keys, certificates, security_events } = identity;
   checkSpelling(identity, ['identity'], report);
   if (issuers.length + certificates.length === 0 && !takesApiKeys(identity))
     report(['identity'], 'names no issuer, API key or certificate: nobody could ever be let in');
-  for (const [i, { issuer, jwks }] of issuers.entries()) {
+  for (const [i, { issuer, jwks, realm }] of issuers.entries()) {
     if (issuers.findIndex((other) => other.issuer === issuer) < i)
       report(['identity', 'issuers', i, 'issuer'], 'is there twice');
+    if (realm === undefined && issuers.length > 1)
+      report(
+        ['identity', 'issuers', i],
+        'needs a realm: two issuers may give one id to two people. Issuers that name the same people have the same realm',
+      );
+    if (realm === LOCAL_REALM)
+      report(
+        ['identity', 'issuers', i, 'realm'],
+        'is the realm of API keys and certificates: choose another',
+      );
     for (const [k, key] of (jwks.keys ?? []).entries())
       if ('d' in key || key.kty === 'oct')
         report(

@@ -1,4 +1,5 @@
 /** Revocations in the store, as requests are compared with them. Whose revocation cannot be checked is rejected. */
+import { namesOf } from '../model/realm.ts';
 import { asSeen } from '../model/spelling.ts';
 import type { Clock } from '../observability/clock.ts';
 import type { Revocation } from './revocation-records.ts';
@@ -33,7 +34,7 @@ export function createStoredRevocations(
   });
   return {
     check(authenticated, certificate) {
-      const found = memory.find(namesOf(authenticated, certificate));
+      const found = memory.find(revocable(authenticated, certificate));
       const against = (entries: readonly Entry[]): void => {
         if (entries.length > 0) judge(entries, authenticated, certificate, around.clock.now().getTime());
       };
@@ -46,8 +47,8 @@ export function createStoredRevocations(
   };
 }
 
-function namesOf({ subject, claims, digests }: Authenticated, certificate: string | null): string[] {
-  const names = [asSeen(subject.id), ...digests];
+function revocable({ subject, claims, digests }: Authenticated, certificate: string | null): string[] {
+  const names = [...namesOf(subject.id).map(asSeen), ...digests];
   if (claims['jti'] !== undefined) names.push(asSeen(String(claims['jti'])));
   if (certificate !== null) names.push(certificate);
   return names;
@@ -60,11 +61,12 @@ function judge(
   certificate: string | null,
   now: number,
 ): void {
+  const names = namesOf(subject.id).map(asSeen);
   const issued = typeof claims['iat'] === 'number' ? claims['iat'] * 1000 : 0;
   for (const entry of entries) {
     const { kind, name } = entry;
     const isNamed = {
-      subject: name === asSeen(subject.id),
+      subject: names.includes(name),
       jti: claims['jti'] !== undefined && name === asSeen(String(claims['jti'])),
       sha256: digests.includes(name) || name === certificate,
     };

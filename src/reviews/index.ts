@@ -2,6 +2,7 @@
 import { SluiceError } from '../errors.ts';
 import type { Database, Migration, Row } from '../model/database.ts';
 import type { Journaled } from '../model/journaled.ts';
+import { mayBeSame, namesOf } from '../model/realm.ts';
 import type { Reviewable, ReviewDesk } from '../model/review.ts';
 
 export const REVIEW_MIGRATIONS: readonly Migration[] = [
@@ -82,8 +83,8 @@ export function createReviews(database: Database, due: number, now: () => Date):
       ),
     async overdue(subject) {
       const [row] = await database.query<{ readonly n: number }>(
-        'SELECT count(*) AS n FROM sluice_reviews WHERE subject = $1 AND closed_at IS NULL AND due_at < $2',
-        [subject, now().getTime()],
+        'SELECT count(*) AS n FROM sluice_reviews WHERE subject = ANY($1) AND closed_at IS NULL AND due_at < $2',
+        [namesOf(subject), now().getTime()],
       );
       return row?.n ?? 0;
     },
@@ -100,7 +101,7 @@ export function createReviews(database: Database, due: number, now: () => Date):
             'review_closed',
             `The review was closed on ${new Date(review.closed_at).toISOString()} by ${review.closed_by}.`,
           );
-        if (review.subject === by)
+        if (mayBeSame(review.subject, by))
           throw new SluiceError(
             'review_of_own_decision',
             'Nobody reviews what they did themselves: somebody else has to close it.',

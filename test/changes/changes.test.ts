@@ -93,12 +93,16 @@ const CASES: readonly Case[] = [
     says: {
       kind: 'admin',
       action: 'keys.create',
-      labels: { key: 'erp', holder: 'erp', key_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+      labels: {
+        key: 'erp',
+        holder: 'local:erp',
+        key_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      },
     },
   },
   {
     argv: ['keys', 'rotate', 'erp', '--by', '李'],
-    says: { kind: 'admin', action: 'keys.rotate', labels: { key: 'erp', holder: 'erp' } },
+    says: { kind: 'admin', action: 'keys.rotate', labels: { key: 'erp', holder: 'local:erp' } },
   },
   {
     argv: ['keys', 'revoke', 'erp', '--reason', 'r', '--by', '李'],

@@ -295,7 +295,11 @@ describe.each(Object.keys(STORES))('the admin API with a store in %s', (store) =
     expect(key).toMatch(/^slk_[\w-]{43}$/);
     expect(made).toMatchObject({
       status: 201,
-      record: { kind: 'admin', action: 'keys.create', labels: { key: id, holder: own('hr-sync') } },
+      record: {
+        kind: 'admin',
+        action: 'keys.create',
+        labels: { key: id, holder: `local:${own('hr-sync')}` },
+      },
     });
     expect((await api.call(admin, 'keys.create', {}, { body })).body.code).toBe('api_key_taken');
     const byKey = { 'X-Api-Key': key };
@@ -732,6 +736,6 @@ test('a client certificate counts as a credential over TLS, and probes of health
   expect(await send('GET', '/healthz', {})).toMatch(/^200 /);
   const body = JSON.stringify({ subject: 'u-1', reason: 'left' });
   expect(await send('POST', '/v1/revocations', {}, body)).toContain('token_missing');
-  expect(await send('POST', '/v1/revocations', client, body)).toMatch(/^201 .*"revoked_by":"hr"/);
+  expect(await send('POST', '/v1/revocations', client, body)).toMatch(/^201 .*"revoked_by":"local:hr"/);
   await running.close();
 });

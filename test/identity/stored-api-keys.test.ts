@@ -107,7 +107,11 @@ describe.each(Object.keys(STORES))('%s', (name) => {
     const first = await create(running);
     await until(running, first, '200');
     expect(running.records().at(-1)).toMatchObject({
-      subject: { type: 'service', id: 'erp', properties: { roles: ['sync'], organization: 'internal' } },
+      subject: {
+        type: 'service',
+        id: 'local:erp',
+        properties: { roles: ['sync'], organization: 'internal' },
+      },
     });
     expect((await keys(running, 'create', 'erp-1', '--subject', 'x', '--organization', 'y')).err).toContain(
       '[api_key_taken]',
@@ -121,7 +125,7 @@ describe.each(Object.keys(STORES))('%s', (name) => {
     await until(running, first, '401 token_expired');
     await keys(running, 'revoke', 'erp-1', '--reason', 'found in a repository');
     await until(running, third, '401 token_revoked');
-    expect(running.records().at(-1)).toMatchObject({ outcome: 'denied', subject: { id: 'erp' } });
+    expect(running.records().at(-1)).toMatchObject({ outcome: 'denied', subject: { id: 'local:erp' } });
     expect((await keys(running, 'rotate', 'erp-1')).err).toContain('[api_key_not_found]');
     expect((await keys(running, 'revoke', 'erp-1', '--reason', 'r')).err).toContain('[api_key_not_found]');
     expect(await ask(running, CONFIGURED)).toBe('200');

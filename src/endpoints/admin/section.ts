@@ -1,5 +1,6 @@
 /** Section `admin`: the admin API. */
 import { defaulted, duration, optional, section, Type, url } from '../../documents/kinds.ts';
+import { REALM_PATTERN } from '../../model/realm.ts';
 
 export const adminSchema = section(
   {
@@ -31,6 +32,12 @@ export const adminSchema = section(
               }),
             ),
             'userName',
+          ),
+          realm: optional(
+            Type.String({
+              pattern: REALM_PATTERN,
+              description: 'of its users (identity.issuers[].realm); needed where issuers have realms',
+            }),
           ),
         },
         {

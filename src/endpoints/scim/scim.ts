@@ -8,6 +8,8 @@ import type { RevocationChanges } from '../../changes/revocations.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Reply } from '../../model/exchange.ts';
 import type { OperationName } from '../../model/operations.ts';
+import { inRealm } from '../../model/realm.ts';
+import { asSeen } from '../../model/spelling.ts';
 import { type AdminTarget, administer } from '../../pipeline/administer.ts';
 import { handle } from '../../pipeline/handle.ts';
 import { type DecisionEntry, openEntry } from '../../pipeline/record.ts';
@@ -32,6 +34,8 @@ import {
 export interface Scim {
   readonly revocations: RevocationChanges;
   readonly subject: SubjectAttribute;
+  /** of its users; absent: callers have none */
+  readonly realm?: string;
   /** request header of API keys; null: none are configured */
   readonly apiKeyHeader: string | null;
   readonly now: () => Date;
@@ -55,6 +59,8 @@ interface Wanted {
 
 interface Target extends AdminTarget {
   readonly wanted: Wanted | null;
+  /** `subject.id` */
+  readonly name: string;
   readonly current: readonly Revocation[];
 }
 
@@ -93,11 +99,12 @@ async function serve(
     entry,
     stages,
   );
-  const { wanted, current, operation } = target;
+  const { wanted, name, current, operation } = target;
   if (wanted === null) return answer(200, listOf([]), reply, entry, stages);
   const { id, status, isList } = wanted;
   // Told to those alone who may give access back.
-  if (operation === 'subjects.restore' && current.some(({ revoked_by }) => revoked_by !== caller.subject.id))
+  const isForeign = (r: Revocation): boolean => r.revoked_by !== caller.subject.id || r.name !== asSeen(name);
+  if (operation === 'subjects.restore' && current.some(isForeign))
     throw new SluiceError(
       'revocation_foreign',
       'Somebody else has taken away the access of this user (sluice subject list): only they, or an administrator, give it back.',
@@ -105,10 +112,10 @@ async function serve(
   const recorder = callRecorder(entry, caller.subject, status, stages);
   let active = current.length === 0;
   if (operation === 'subjects.revoke') {
-    await scim.revocations.revoke({ kind: 'subject', name: id }, {}, 'deactivated by SCIM', recorder);
+    await scim.revocations.revoke({ kind: 'subject', name }, {}, 'deactivated by SCIM', recorder);
     active = false;
   } else if (operation === 'subjects.restore') {
-    await scim.revocations.restoreOwn({ kind: 'subject', name: id }, 'activated by SCIM', recorder);
+    await scim.revocations.restoreOwn({ kind: 'subject', name }, 'activated by SCIM', recorder);
     active = true;
   }
   const user = userOf(id, active);
@@ -123,20 +130,22 @@ async function targetOf(req: Request, res: Response, entry: DecisionEntry, scim:
   if (wanted === null)
     return {
       wanted,
+      name: '',
       current: [],
       operation: 'subjects.list',
       resource: { type: 'subjects', properties: {} },
     };
   const { id, active } = wanted;
   const at = scim.now().getTime();
-  const current = (await scim.revocations.ofSubject(id)).filter((r) => isWhole(r) && isInForce(r, at));
+  const name = inRealm(scim.realm, id);
+  const current = (await scim.revocations.ofSubject(name)).filter((r) => isWhole(r) && isInForce(r, at));
   const operation: OperationName =
     active === false && !current.some(({ ends_at }) => ends_at === null)
       ? 'subjects.revoke'
       : active === true && current.length > 0
         ? 'subjects.restore'
         : 'subjects.list';
-  return { wanted, current, operation, resource: { type: 'subjects', properties: {} } };
+  return { wanted, name, current, operation, resource: { type: 'subjects', properties: {} } };
 }
 
 /** Of all credentials, whoever issued them and when. */
